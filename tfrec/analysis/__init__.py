@@ -1,0 +1,1 @@
+"""Tables → what the shop should know of its customers. No TensorFlow."""

@@ -1,0 +1,47 @@
+"""The errors that `tfrec` raises: each says what was expected, what came, and what to do.
+
+Every error is also the built-in that a reader expects, so `except ValueError` keeps working.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class TfrecError(Exception):
+    """Base of all errors raised on purpose by `tfrec`; the command line prints it without a traceback."""
+
+
+class SchemaError(TfrecError, ValueError):
+    """A table, slate or signature does not have the columns, types or values that it must have."""
+
+
+class RecipeError(TfrecError, ValueError):
+    """A recipe (`datasets/*.toml`) cannot be read or asks for something unknown."""
+
+
+class SourceError(TfrecError, OSError):
+    """A raw file or prepared folder is missing, empty or unreadable."""
+
+
+class ConfigError(TfrecError, ValueError):
+    """A dial has a value outside its range."""
+
+
+class EnvironmentSetupError(TfrecError, ImportError):
+    """The Python environment lacks something, or was set up in the wrong order."""
+
+
+class ServingError(TfrecError, RuntimeError):
+    """A servable could not be loaded or did not answer."""
+
+
+def nearest_hint(word: str, known: Iterable[str]) -> str:
+    """Returns ` Did you mean 'x'?`, or the list of known words when none is near.
+
+    Example: `nearest_hint("colums", ["columns", "files"])` is `" Did you mean 'columns'?"`.
+    """
+    known = sorted(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if close:
+        return f" Did you mean {close[0]!r}?"
+    return f" Known: {', '.join(known)}."

@@ -1,0 +1,1 @@
+"""Slates and held-out events → metrics beside baselines. No TensorFlow."""

@@ -1,0 +1,1 @@
+"""Logs of experiments → verdicts. No TensorFlow."""

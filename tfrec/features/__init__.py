@@ -1,0 +1,1 @@
+"""Tables → vocabularies, sequences, item-to-item weights, pictures. No TensorFlow."""

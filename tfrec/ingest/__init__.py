@@ -1,0 +1,1 @@
+"""Raw log → checked, cleaned tables, split in time."""

@@ -1,0 +1,1 @@
+"""Logs of promotions → whom to give which offer. No TensorFlow."""

@@ -1,0 +1,1 @@
+"""Names of things: tables, slates, the serving contract. No I/O, no TensorFlow."""

@@ -1,0 +1,213 @@
+"""The serving contract: inputs, defaults and outputs of each signature; exporter, client, server and tests read it.
+
+Raw values in, raw values out. Every input is batch-major, `[B]` or `[B, n]`; short rows are padded with the
+padding value. Every input is optional: what a request leaves out takes its default, a single row that stands for
+each query of the batch. Free of TensorFlow and pandas.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+from tfrec.errors import SchemaError, nearest_hint
+
+
+@dataclasses.dataclass(frozen=True)
+class InputSpec:
+    """One input of a signature.
+
+    Attributes:
+        name: alias in the request.
+        dtype: `"string"`, `"float32"` or `"int32"`.
+        rank: 1 for `[B]`, 2 for `[B, n]`.
+        padding: fills short rows and is the default value.
+        meaning: one line for humans.
+    """
+
+    name: str
+    dtype: str
+    rank: int
+    padding: str | float | int
+    meaning: str
+
+
+@dataclasses.dataclass(frozen=True)
+class OutputSpec:
+    """One output of a signature, `[B, k]` unless its meaning says otherwise."""
+
+    name: str
+    dtype: str
+    meaning: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """A named function of a servable.
+
+    Attributes:
+        servable: `"shop"`, `"retrieval"` or `"ranking"`.
+        name: signature name in the SavedModel.
+        inputs: in the order of the exported function's arguments.
+        outputs: by name.
+        meaning: one line for humans.
+    """
+
+    servable: str
+    name: str
+    inputs: tuple[InputSpec, ...]
+    outputs: tuple[OutputSpec, ...]
+    meaning: str
+
+    def input(self, name: str) -> InputSpec:
+        """Returns the input called `name`.
+
+        Raises:
+            SchemaError: this signature has no such input.
+        """
+        for spec in self.inputs:
+            if spec.name == name:
+                return spec
+        raise SchemaError(
+            f"Signature `{self.name}` has no input {name!r}.{nearest_hint(name, [spec.name for spec in self.inputs])}"
+        )
+
+
+_USER = InputSpec("user_id", "string", 1, "", "who asks; an unknown or empty id is a guest")
+_RECENT = (
+    InputSpec("recent_item_ids", "string", 2, "", "items of the latest events, oldest first"),
+    InputSpec(
+        "recent_event_types",
+        "string",
+        2,
+        "",
+        "types of these events (view, cart, purchase ...); view if empty",
+    ),
+    InputSpec("recent_ages", "float32", 2, 0.0, "ages of these events in hours"),
+)
+_CART = InputSpec("cart_item_ids", "string", 2, "", "items in the cart now; never offered again")
+_ANCHOR = InputSpec("item_id", "string", 1, "", "the item on the page")
+_LIMITS = (
+    InputSpec("exclude_item_ids", "string", 2, "", "items that must not be offered"),
+    InputSpec(
+        "include_categories",
+        "string",
+        2,
+        "",
+        "offer only these category paths and what is below them; empty = all",
+    ),
+    InputSpec("min_price", "float32", 1, 0.0, "cheapest price offered"),
+    InputSpec("max_price", "float32", 1, float("inf"), "dearest price offered"),
+)
+_RATIO = InputSpec(
+    "max_price_ratio",
+    "float32",
+    1,
+    0.0,
+    "dearest price as a multiple of the anchor's; 0 = the model's default",
+)
+_DIALS = (
+    InputSpec("k", "int32", 1, 10, "number of items wanted; each row its own"),
+    InputSpec("diversity", "float32", 1, 0.0, "0 = by score alone, towards 1 = more categories (MMR trade-off)"),
+)
+_SLATE = (
+    OutputSpec("item_ids", "string", "offered items, best first; empty behind the end of a short row"),
+    OutputSpec("scores", "float32", "ranking score, descending; -inf behind the end"),
+    OutputSpec("probabilities", "float32", "probability that the item is bought next; 0 behind the end"),
+    OutputSpec("prices", "float32", "current price; 0 when unknown"),
+    OutputSpec("reasons", "string", "why: a reason code, see REASONS"),
+    OutputSpec("reason_item_ids", "string", "the item that the reason speaks of, or empty"),
+    OutputSpec("reason_counts", "int32", "how many times the evidence was seen, 0 where it is not a count"),
+    OutputSpec("sources", "string", "the candidate source that ranked the item highest, see SOURCES"),
+)
+
+REASONS: Mapping[str, str] = {
+    "bought_together": "bought together with {item} in {count} orders",
+    "bought_by_you": "bought by this shopper {count} times",
+    "because_of": "goes with {item}, which this shopper chose before",
+    "upgrade_of": "a better choice than {item}",
+    "similar_to": "similar to {item}",
+    "popular_now": "bought {count} times lately",
+    "new": "new in the shop",
+    "for_you": "fits this shopper's behaviour",
+}
+"""Reason code → sentence for humans, with `{item}` and `{count}` to fill in."""
+
+SOURCES = ("cart", "history", "own", "towers", "popular", "content", "fill")
+"""Candidate sources: item weights of the cart, of the history, own frequent items, two-tower index, popular now,
+content neighbours, and what fills a slate up to k when nothing else is left."""
+
+SIGNATURES: Mapping[str, Signature] = {
+    signature.name: signature
+    for signature in (
+        Signature(
+            "shop",
+            "recommend",
+            (_USER, *_RECENT, _CART, *_LIMITS, *_DIALS),
+            _SLATE,
+            "what this shopper is likely to choose next",
+        ),
+        Signature(
+            "shop",
+            "cross_sell",
+            (_USER, *_RECENT, _CART, _ANCHOR, *_LIMITS, *_DIALS),
+            _SLATE,
+            "complements of the cart (or of the item on the page) that this shopper has not bought before",
+        ),
+        Signature(
+            "shop",
+            "upsell",
+            (_USER, *_RECENT, _CART, _ANCHOR, *_LIMITS, _RATIO, *_DIALS),
+            _SLATE,
+            "dearer items of the anchor's category that the shopper is likely to accept",
+        ),
+        Signature(
+            "shop",
+            "complete_cart",
+            (_USER, *_RECENT, _CART, *_LIMITS, *_DIALS),
+            _SLATE,
+            "what is still missing in this cart, repeat purchases included",
+        ),
+        Signature(
+            "shop",
+            "similar",
+            (_USER, _ANCHOR, *_LIMITS, *_DIALS),
+            _SLATE,
+            "items that can stand in for the anchor",
+        ),
+        Signature(
+            "retrieval",
+            "retrieve",
+            (_USER, *_RECENT, _CART, InputSpec("k", "int32", 1, 100, "number of candidates wanted")),
+            (_SLATE[0], _SLATE[1]),
+            "candidates of the two-tower model by inner product",
+        ),
+        Signature(
+            "ranking",
+            "rank",
+            (
+                _USER,
+                *_RECENT,
+                _CART,
+                InputSpec("candidate_item_ids", "string", 2, "", "items to be scored, [B, C]"),
+            ),
+            (
+                OutputSpec("item_ids", "string", "the candidates as they came, [B, C]"),
+                OutputSpec("scores", "float32", "ranking score of each candidate, [B, C]"),
+                OutputSpec("click_probabilities", "float32", "probability of a click, [B, C]"),
+                OutputSpec("cart_probabilities", "float32", "probability that it is put in the cart, [B, C]"),
+                OutputSpec("purchase_probabilities", "float32", "probability of a purchase, [B, C]"),
+            ),
+            "scores for the caller's own candidates",
+        ),
+    )
+}
+
+
+def signature_named(name: str) -> Signature:
+    """Returns the signature called `name`.
+
+    Raises:
+        SchemaError: there is none; the message names the nearest.
+    """
+    if name not in SIGNATURES:
+        raise SchemaError(f"There is no signature {name!r}.{nearest_hint(name, SIGNATURES)}")
+    return SIGNATURES[name]

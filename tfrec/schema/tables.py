@@ -1,0 +1,175 @@
+"""Column contracts of the three tables, and `Tables`, the checked value that every layer above reads."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from tfrec.errors import SchemaError
+
+EVENT_TYPES = ("view", "search", "cart", "purchase", "rating", "impression")
+"""What can happen; the position in this tuple plus one is the integer code (0 is padding)."""
+
+CATEGORY_SEPARATOR = " > "
+"""Stands between the levels of a category path: `"Electronics > Cameras > Compact"`."""
+
+EVENT_COLUMNS: Mapping[str, str] = {
+    "user_id": "str",  # "" = guest
+    "item_id": "str",  # "" only for a search
+    "event_type": "str",  # one of EVENT_TYPES
+    "timestamp": "datetime64[us]",  # UTC, without a zone
+    "order_id": "str",  # "" unless the event belongs to an order
+    "session_id": "str",  # "" where sessions are unknown
+    "quantity": "float32",  # pieces; 1 where unknown
+    "price": "float32",  # unit price that was asked or paid, in the shop's currency; NaN unknown
+    "rating": "float32",  # stars; NaN unless a rating
+    "query": "str",  # text of a search, else ""
+}
+ITEM_COLUMNS: Mapping[str, str] = {
+    "item_id": "str",  # unique
+    "title": "str",  # "" unknown
+    "category": "str",  # whole path, levels joined by CATEGORY_SEPARATOR; "" unknown
+    "brand": "str",  # "" unknown
+    "price": "float32",  # current price (typical price of the training period where there is no catalogue)
+    "margin": "float32",  # share of the price that is profit, in [0, 1]; NaN unknown
+    "stock": "float32",  # pieces; NaN unknown (counts as available); 0 is never offered
+    "image_index": "int32",  # row in the picture array; -1 = no picture
+    "available_from": "datetime64[us]",  # NaT = always
+}
+USER_COLUMNS: Mapping[str, str] = {"user_id": "str"}
+"""Required of `users`; every further column is an attribute of the user, kept as it came."""
+
+_FILL: Mapping[str, object] = {
+    "str": "",
+    "float32": np.float32("nan"),
+    "int32": np.int32(-1),
+    "datetime64[us]": np.datetime64("NaT", "us"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Tables:
+    """A shop's past: checked tables that name their columns.
+
+    Attributes:
+        events: one row an event, ascending by `timestamp`; columns `EVENT_COLUMNS`.
+        items: one row an item, unique `item_id`; columns `ITEM_COLUMNS`.
+        users: one row a known user, unique `user_id`; `USER_COLUMNS` and free attributes.
+
+    Raises:
+        SchemaError: a column is missing or has another type, an id is doubled, an event type is unknown,
+            or events go back in time.
+    """
+
+    events: pd.DataFrame
+    items: pd.DataFrame
+    users: pd.DataFrame
+
+    def __post_init__(self) -> None:
+        _check_columns("events", self.events, EVENT_COLUMNS)
+        _check_columns("items", self.items, ITEM_COLUMNS)
+        _check_columns("users", self.users, USER_COLUMNS)
+        _check_unique("items", self.items["item_id"])
+        _check_unique("users", self.users["user_id"])
+        unknown = set(self.events["event_type"].unique()) - set(EVENT_TYPES)
+        if unknown:
+            raise SchemaError(
+                f"`events.event_type` must be one of {', '.join(EVENT_TYPES)}; got {sorted(unknown)}. "
+                "Map the shop's words with `[events.types]` in the recipe."
+            )
+        if not self.events["timestamp"].is_monotonic_increasing:
+            raise SchemaError("`events.timestamp` must ascend. Sort with `events.sort_values('timestamp')` first.")
+
+    @property
+    def purchases(self) -> pd.DataFrame:
+        """The purchase events."""
+        return self.events[self.events["event_type"] == "purchase"]
+
+    def until(self, moment: pd.Timestamp) -> "Tables":
+        """Returns the same shop with the events strictly before `moment`."""
+        return dataclasses.replace(self, events=self.events[self.events["timestamp"] < moment])
+
+    def since(self, moment: pd.Timestamp) -> "Tables":
+        """Returns the same shop with the events from `moment` on."""
+        return dataclasses.replace(self, events=self.events[self.events["timestamp"] >= moment])
+
+
+def conform(frame: pd.DataFrame, columns: Mapping[str, str], *, table: str, extra: bool = False) -> pd.DataFrame:
+    """Returns `frame` with exactly `columns`, in order, each of its type; absent ones are filled as unknown.
+
+    Args:
+        frame: any table; ids may be numbers (an integral float such as 17850.0 becomes `"17850"`).
+        columns: name → type, e.g. `EVENT_COLUMNS`.
+        table: name used in errors.
+        extra: keep further columns behind the contract's.
+
+    Raises:
+        SchemaError: a value cannot be read as its column's type.
+    """
+    result = {}
+    for name, kind in columns.items():
+        if name not in frame.columns:
+            fill = np.float32(1) if name == "quantity" else _FILL[kind]
+            result[name] = pd.Series(fill, index=frame.index, dtype=kind)
+            continue
+        try:
+            series = frame[name]
+            result[name] = as_id(series) if kind == "str" else series.astype(kind)
+        except (TypeError, ValueError) as error:
+            raise SchemaError(
+                f"`{table}.{name}` must be {kind}; got {frame[name].dtype} ({error}). "
+                "Correct the column or map another one to it in the recipe."
+            ) from error
+    if extra:
+        result.update({name: frame[name] for name in frame.columns if name not in columns})
+    return pd.DataFrame(result, index=frame.index)
+
+
+def as_id(series: pd.Series) -> pd.Series:
+    """Returns text: missing → `""`, integral floats without their `.0`, blanks at the ends removed."""
+    if pd.api.types.is_bool_dtype(series) or not pd.api.types.is_numeric_dtype(series):
+        text = series.astype("str")
+        return text.where(series.notna(), "").str.strip().astype("str")
+    if pd.api.types.is_float_dtype(series) and (series.dropna() % 1 == 0).all():
+        series = series.astype("Int64")
+    return series.astype("str").where(series.notna(), "").astype("str")
+
+
+def category_levels(category: pd.Series) -> pd.DataFrame:
+    """Returns one column a level (0 = top), `""` below a path's end.
+
+    Example: `"A > B"` in a table whose longest path has three levels gives `["A", "A > B", "A > B"]`:
+    an item that ends early stands for itself on the deeper levels.
+    """
+    parts = category.str.split(CATEGORY_SEPARATOR)
+    depth = int(parts.str.len().max()) if len(parts) else 0
+    return pd.DataFrame(
+        {level: parts.str[: level + 1].str.join(CATEGORY_SEPARATOR) for level in range(depth)},
+        index=category.index,
+    )
+
+
+def _check_columns(table: str, frame: pd.DataFrame, columns: Mapping[str, str]) -> None:
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise SchemaError(
+            f"`{table}` must have the columns {', '.join(columns)}; missing: {', '.join(missing)}. "
+            f"It has: {', '.join(map(str, frame.columns))}. `conform` adds what is optional."
+        )
+    for name, kind in columns.items():
+        if kind == "str":
+            is_right = pd.api.types.is_string_dtype(frame[name]) or isinstance(frame[name].dtype, pd.CategoricalDtype)
+        else:
+            is_right = frame[name].dtype == np.dtype(kind)
+        if not is_right:
+            raise SchemaError(f"`{table}.{name}` must be {kind}; got {frame[name].dtype}. `conform` converts a table.")
+
+
+def _check_unique(table: str, ids: pd.Series) -> None:
+    doubled = ids[ids.duplicated()]
+    if len(doubled):
+        raise SchemaError(
+            f"`{table}` must hold each id once; {doubled.iloc[0]!r} and {len(doubled) - 1} more come again. "
+            "Drop the duplicates first."
+        )
