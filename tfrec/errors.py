@@ -32,7 +32,17 @@ class EnvironmentSetupError(TfrecError, ImportError):
 
 
 class ServingError(TfrecError, RuntimeError):
-    """A servable could not be loaded or did not answer."""
+    """A servable could not be loaded or did not answer.
+
+    Attributes:
+        code: number of the gRPC status (the same in TensorFlow), 2 = UNKNOWN where nobody said.
+        details: the status message alone, as the server or TensorFlow wrote it.
+    """
+
+    def __init__(self, message: str, *, code: int = 2, details: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.details = message if details is None else details
 
 
 def nearest_hint(word: str, known: Iterable[str]) -> str:
