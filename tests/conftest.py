@@ -1,6 +1,8 @@
-"""Where the real data lies, for the tests that need it."""
+"""What several folders of tests share: where the real data lies, tiny SavedModels."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,3 +15,13 @@ def data_home() -> Path:
     if not home.is_dir():
         pytest.skip("no real data: set TFREC_DATA_HOME")
     return home
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of tiny SavedModels, see `tests/tiny_models.py`; read-only: copy before changing."""
+    folder = tmp_path_factory.mktemp("tiny_models")
+    script = Path(__file__).with_name("tiny_models.py")
+    built = subprocess.run([sys.executable, script, folder], capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    return folder
