@@ -1,0 +1,198 @@
+"""Turns mapped text into typed events, each with the reason why it is set aside, or none."""
+
+import dataclasses
+import math
+import re
+from collections.abc import Mapping
+
+import ibis
+import ibis.expr.types as ir
+
+from tfrec.errors import RecipeError, nearest_hint
+from tfrec.ingest.mapping import id_text, number
+from tfrec.ingest.sources import FILE, ROW
+from tfrec.ingest.timestamps import parse_timestamps
+from tfrec.schema.tables import EVENT_COLUMNS, EVENT_TYPES
+
+_IBIS_TYPES = {"str": "string", "datetime64[us]": "timestamp"}
+_DUPLICATES = ("reject", "keep", "merge")
+_FIRST_YEAR, _LAST_YEAR = 1970, 2100  # timestamps outside are slips such as year 0001 or 9999
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    r"""A pattern on one column of the mapped text, e.g. `item_id` and `^\d{5}[A-Za-z]*$`.
+
+    Attributes:
+        column: name in the schema, e.g. `order_id`.
+        pattern: regular expression (RE2), searched anywhere in the text.
+        reason: word under which set-aside rows are counted.
+    """
+
+    column: str
+    pattern: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        if self.column not in EVENT_COLUMNS:
+            raise RecipeError(
+                f"column {self.column!r} is no column of events.{nearest_hint(self.column, EVENT_COLUMNS)}"
+            )
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise RecipeError(f"pattern {self.pattern!r} is no regular expression: {error}.") from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Cleaning:
+    """What is no sale, and what is impossible.
+
+    Attributes:
+        drop: rows that match any of these are set aside (cancelled orders).
+        keep: rows that do not match all of these are set aside (codes that are no products).
+        duplicates: rows equal in every mapped column: `reject` all but the first, `keep` all, or `merge` purchases of
+            one item in one order into one event with the summed quantity and the mean price.
+        free_items: price 0 is possible.
+        max_quantity: more pieces than this are a slip.
+        max_price: a dearer unit is a slip.
+        guest_ids: user ids that stand for nobody.
+        upper_case_ids: `85123a` and `85123A` are one item.
+    """
+
+    drop: tuple[Rule, ...] = ()
+    keep: tuple[Rule, ...] = ()
+    duplicates: str = "reject"
+    free_items: bool = True
+    max_quantity: float = math.inf
+    max_price: float = math.inf
+    guest_ids: tuple[str, ...] = ()
+    upper_case_ids: bool = False
+
+    def __post_init__(self) -> None:
+        if self.duplicates not in _DUPLICATES:
+            raise RecipeError(
+                f"duplicates must be one of {', '.join(_DUPLICATES)}; got {self.duplicates!r}."
+                f"{nearest_hint(self.duplicates, _DUPLICATES)}"
+            )
+
+
+def type_events(
+    mapped: ir.Table,
+    cleaning: Cleaning,
+    *,
+    types: Mapping[str, str],
+    time_format: tuple[str, ...],
+    time_zone: str,
+    decimal: str = ".",
+) -> ir.Table:
+    """Returns the events with the schema's types and a column `reason`, null for a good row; no row is lost or added.
+
+    Args:
+        mapped: text columns named as the schema (those that the recipe maps), `_file`, `_row` and `_...` columns that
+            pass through.
+        cleaning: rules and bounds.
+        types: raw word → event type; words that are event types already need no entry.
+        time_format: see `parse_timestamps`.
+        time_zone: see `parse_timestamps`.
+        decimal: decimal sign.
+    """
+    has = set(mapped.columns)
+    text = {name: mapped[name].strip().fill_null("") for name in EVENT_COLUMNS if name in has}
+    ids = {
+        name: id_text(text[name]) if name in text else ibis.literal("")
+        for name in ("user_id", "item_id", "order_id", "session_id")
+    }
+    if cleaning.guest_ids:
+        ids["user_id"] = ibis.ifelse(ids["user_id"].isin(cleaning.guest_ids), "", ids["user_id"])
+    if cleaning.upper_case_ids:
+        ids["item_id"] = ids["item_id"].upper()
+    known = {**{word: word for word in EVENT_TYPES}, **types}
+    event_type = text["event_type"].cases(*known.items(), else_=ibis.null("string"))
+    numbers = {
+        name: number(text[name], decimal) if name in text else ibis.null("float64")
+        for name in ("quantity", "price", "rating")
+    }
+    if "quantity" not in text:
+        numbers["quantity"] = ibis.literal(1.0)
+    timestamp = (
+        parse_timestamps(text["timestamp"], time_format=time_format, time_zone=time_zone)
+        if "timestamp" in text
+        else ibis.null("timestamp")
+    )
+    if "sequence" in has:
+        timestamp = timestamp + mapped["sequence"].try_cast("int64").as_interval("s")
+    passing = {name: mapped[name] for name in mapped.columns if name.startswith("_")}
+    typed = mapped.select(
+        **ids,
+        event_type=event_type,
+        timestamp=timestamp,
+        **numbers,
+        query=text.get("query", ibis.literal("")),
+        **passing,
+        **{f"raw_{name}": column for name, column in text.items() if name not in ids},
+    )
+    reasons = _reasons(typed, cleaning, has_timestamp="timestamp" in text)
+    typed = typed.mutate(reason=ibis.cases(*reasons, else_=ibis.null("string")))
+    return typed.select(
+        **{name: typed[name].cast(_IBIS_TYPES.get(kind, kind)) for name, kind in EVENT_COLUMNS.items()},
+        **{name: typed[name] for name in (*passing, "reason")},
+    )
+
+
+def set_aside_duplicates(events: ir.Table, *, compared: tuple[str, ...]) -> ir.Table:
+    """Returns the events with `reason = "duplicate"` on each good row that equals an earlier one in `compared`."""
+    earlier = ibis.rownumber().over(
+        ibis.window(group_by=[events["reason"].isnull(), *(events[name] for name in compared)], order_by=[FILE, ROW])
+    )
+    return (
+        events.mutate(_earlier=earlier)
+        .mutate(
+            reason=lambda table: ibis.coalesce(table["reason"], ibis.ifelse(table["_earlier"] > 0, "duplicate", None))
+        )
+        .drop("_earlier")
+    )
+
+
+def merge_order_lines(events: ir.Table) -> ir.Table:
+    """Returns the good events with one purchase an item of an order: quantities summed, price the mean of the pieces."""
+    lines = events.filter((events["event_type"] == "purchase") & (events["order_id"] != ""))
+    others = events.filter((events["event_type"] != "purchase") | (events["order_id"] == ""))
+    kept = [name for name in events.columns if name not in ("user_id", "item_id", "order_id", "quantity", "price")]
+    merged = lines.group_by("user_id", "order_id", "item_id").aggregate(
+        **{name: lines[name].first(order_by=[FILE, ROW], include_null=True) for name in kept},
+        quantity=lines["quantity"].cast("float64").sum().cast("float32"),
+        price=(
+            (lines["price"].cast("float64") * lines["quantity"]).sum() / lines["quantity"].cast("float64").sum()
+        ).cast("float32"),
+    )
+    return others.union(merged.select(*others.columns))
+
+
+def _reasons(typed: ir.Table, cleaning: Cleaning, *, has_timestamp: bool) -> list[tuple[ir.BooleanValue, str]]:
+    def text(column: str) -> ir.StringValue:
+        raw = f"raw_{column}"
+        return typed[raw] if raw in typed.columns else typed[column].cast("string").fill_null("")
+
+    reasons = [(text(rule.column).re_search(rule.pattern), rule.reason) for rule in cleaning.drop]
+    if has_timestamp:
+        year = typed["timestamp"].year()
+        reasons += [
+            (text("timestamp") == "", "missing timestamp"),
+            (typed["timestamp"].isnull(), "unreadable timestamp"),
+            ((year < _FIRST_YEAR) | (year > _LAST_YEAR), "impossible timestamp"),
+        ]
+    reasons += [
+        (typed["event_type"].isnull(), "unknown event type"),
+        ((typed["item_id"] == "") & (typed["event_type"] != "search"), "missing item_id"),
+    ]
+    reasons += [(~text(rule.column).re_search(rule.pattern), rule.reason) for rule in cleaning.keep]
+    for name in ("quantity", "price", "rating"):
+        if f"raw_{name}" in typed.columns:
+            reasons.append(((typed[f"raw_{name}"] != "") & typed[name].isnull(), f"unreadable {name}"))
+    too_cheap = typed["price"] < 0 if cleaning.free_items else typed["price"] <= 0
+    reasons += [
+        ((typed["quantity"] <= 0) | (typed["quantity"] > cleaning.max_quantity), "impossible quantity"),
+        (too_cheap | (typed["price"] > cleaning.max_price), "impossible price"),
+    ]
+    return reasons

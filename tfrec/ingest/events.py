@@ -1,0 +1,118 @@
+"""Turns the raw event files of a recipe into one stored table: typed, checked, cut into sessions and orders."""
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+
+from tfrec.errors import SourceError
+from tfrec.ingest import catalogue
+from tfrec.ingest.cleaning import merge_order_lines, set_aside_duplicates, type_events
+from tfrec.ingest.mapping import map_columns
+from tfrec.ingest.privacy import pseudonymise
+from tfrec.ingest.recipes import Recipe
+from tfrec.ingest.sessions import cut_sessions, tell_orders
+from tfrec.ingest.sources import FILE, ROW, Unreadable, read_text
+from tfrec.ingest.splits import add_clock
+from tfrec.ingest.timestamps import guess_format, local_time
+from tfrec.schema.tables import EVENT_COLUMNS
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckedEvents:
+    """What became of the event files.
+
+    Attributes:
+        raw: stored table of text, as in the files, with `_file` and `_row`.
+        checked: stored table: every row typed, with the `reason` why it is set aside, or null.
+        good: stored table of the events that stay, with sessions and orders, duplicates merged if so wished.
+        unreadable: lines that were no rows.
+    """
+
+    raw: ir.Table
+    checked: ir.Table
+    good: ir.Table
+    unreadable: list[Unreadable]
+
+
+def check_events(
+    connection: ibis.BaseBackend, recipe: Recipe, paths: Sequence[Path], *, key: bytes | None, scratch: Path
+) -> CheckedEvents:
+    """Returns the events of the files, the bad ones with a reason; `good + set aside + merged = rows read`.
+
+    Args:
+        connection: DuckDB backend that stores the tables.
+        recipe: how to read them.
+        paths: the located files.
+        key: secret of the pseudonyms, or None.
+        scratch: folder for files in between.
+
+    Raises:
+        SourceError: a file is empty or unreadable, lacks a column, or more than half of its dates cannot be read.
+    """
+    log.info("Reading %s", ", ".join(map(str, paths)))
+    raw, unreadable = read_text(connection, recipe.events, paths, name="events_raw", scratch=scratch)
+    mapped = _mapped(raw, recipe, paths)
+    if key is not None and "user_id" in mapped.columns:
+        mapped = pseudonymise(connection, mapped, key=key, guest_ids=recipe.clean.guest_ids)
+    typed = type_events(
+        mapped,
+        recipe.clean,
+        types=recipe.events.types,
+        time_format=recipe.events.time_format,
+        time_zone=recipe.events.time_zone,
+        decimal=recipe.events.decimal,
+    )
+    if not recipe.has_time:
+        typed = add_clock(typed, recipe.split)
+    checked = _stored(connection, "events_checked", typed)
+    if recipe.has_time:
+        _check_dates(checked, mapped, paths)
+    if recipe.clean.duplicates == "reject":
+        compared = tuple(EVENT_COLUMNS)
+        checked = _stored(connection, "events_unique", set_aside_duplicates(checked, compared=compared))
+    log.info("Cutting sessions and orders")
+    good = cut_sessions(checked.filter(checked["reason"].isnull()).drop("reason"), recipe.sessions)
+    good = tell_orders(good, recipe.orders, clock=local_time(good["timestamp"], recipe.events.time_zone))
+    if recipe.clean.duplicates == "merge":
+        good = merge_order_lines(good)
+    return CheckedEvents(raw, checked, _stored(connection, "events_good", good), unreadable)
+
+
+def _mapped(raw: ir.Table, recipe: Recipe, paths: Sequence[Path]) -> ir.Table:
+    """Schema columns as text, and what the rows tell of items and users beside."""
+    mapped = map_columns(raw, recipe.events.columns, paths=paths)
+    if recipe.events.type:
+        mapped = mapped.mutate(event_type=ibis.literal(recipe.events.type))
+    for table, prefix in ((recipe.items, catalogue.ITEM_PREFIX), (recipe.users, catalogue.USER_PREFIX)):
+        if table.columns and not table.files:
+            described = map_columns(raw, table.columns, paths=paths, prefix=prefix)
+            mapped = mapped.join(described, [FILE, ROW])
+    return mapped
+
+
+def _stored(connection: ibis.BaseBackend, name: str, expression: ir.Table) -> ir.Table:
+    connection.create_table(name, expression)
+    return connection.table(name)
+
+
+def _check_dates(checked: ir.Table, mapped: ir.Table, paths: Sequence[Path]) -> None:
+    is_bad = checked["timestamp"].isnull()
+    rows, bad = checked.aggregate(rows=checked.count(), bad=is_bad.sum()).execute().iloc[0]
+    if bad * 2 <= rows:
+        return
+    examples = (
+        mapped.semi_join(checked.filter(is_bad), [FILE, ROW]).filter(mapped["timestamp"] != "").order_by(FILE, ROW)
+    )
+    texts = list(examples.select("timestamp").limit(200).distinct().limit(3).execute()["timestamp"])
+    guess = guess_format(texts) if texts else None
+    advice = f'They look like time_format = "{guess}"' if guess else "Give the `strptime` format"
+    raise SourceError(
+        f"{', '.join(map(str, paths))}: {int(bad):,} of {int(rows):,} timestamps cannot be read, e.g. "
+        f"{', '.join(map(repr, texts)) or 'empty ones'}. {advice} in the recipe's [events] section."
+    )

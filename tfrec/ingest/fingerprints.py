@@ -1,0 +1,35 @@
+"""Tells whether a prepared folder is still what its recipe, raw files and program would give."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tfrec.ingest.prepared import FORMAT_VERSION, SourceFile
+
+
+def describe_files(paths: Sequence[Path], *, known: Sequence[SourceFile] = ()) -> tuple[SourceFile, ...]:
+    """Returns size, time and SHA-256 of each file; a file of equal path, size and time in `known` is not read again."""
+    seen = {(source.path, source.size, source.mtime_ns): source for source in known}
+    result = []
+    for path in paths:
+        state = path.stat()
+        key = (str(path.absolute()), state.st_size, state.st_mtime_ns)
+        if key in seen:
+            result.append(seen[key])
+            continue
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        result.append(SourceFile(*key, digest))
+    return tuple(result)
+
+
+def fingerprint(recipe_text: str, sources: Sequence[SourceFile], *, dials: Mapping[str, str]) -> str:
+    """Returns a digest of everything that a prepared folder depends on; where the files lie is no part of it."""
+    parts = {
+        "format": FORMAT_VERSION,
+        "recipe": recipe_text,
+        "files": [source.sha256 for source in sources],
+        **dials,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

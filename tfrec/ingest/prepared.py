@@ -1,0 +1,206 @@
+"""Reads a prepared shop: checked tables before and after the split, pictures, and the manifest that says whence."""
+
+import dataclasses
+import difflib
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tfrec.errors import SourceError
+from tfrec.schema.tables import Tables
+
+FORMAT_VERSION = 1
+"""Raised whenever the layout or meaning of a prepared folder changes; older folders must be prepared anew."""
+
+MANIFEST = "manifest.json"
+_HOW = "Make one with: tfrec prepare RECIPE --out {path}"
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceFile:
+    """A raw file as it was read."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What a prepared folder holds and whence it came; moments are ISO texts in UTC.
+
+    Attributes:
+        format_version: of the folder's layout.
+        recipe: the recipe's name.
+        fingerprint: equal when recipe, files, `until` and code are equal.
+        sources: the raw files.
+        time_zone: the shop's clock.
+        has_time: False where the log told no time and the split is random (see `splits.add_clock`).
+        test_from: end of training and start of test.
+        validation_from: start of the validation period inside training.
+        until: the moment that `--until` named, or empty.
+        currency: of all prices.
+        rows: event rows read.
+        kept: events after cleaning, before merging.
+        merged: events that went into another one (see `Cleaning.duplicates`).
+        rejected: reason → rows of events set aside; `rows = kept + sum(rejected)`.
+        catalogue_rejected: reason → rows of catalogue and users files set aside.
+        train_events: events in `events.parquet`.
+        test_events: events in `test_events.parquet`.
+        train_orders: orders in training.
+        test_orders: orders in test.
+        users: rows in `users.parquet`.
+        items: rows in `items.parquet`.
+        images: pictures in `images.npy`.
+        extras: names of the copied extra tables.
+        description: what the data is.
+        source_url: where the original comes from.
+        licence: of the data.
+    """
+
+    format_version: int
+    recipe: str
+    fingerprint: str
+    sources: tuple[SourceFile, ...]
+    time_zone: str
+    has_time: bool
+    test_from: str
+    validation_from: str
+    until: str
+    currency: str
+    rows: int
+    kept: int
+    merged: int
+    rejected: dict[str, int]
+    catalogue_rejected: dict[str, int]
+    train_events: int
+    test_events: int
+    train_orders: int
+    test_orders: int
+    users: int
+    items: int
+    images: int
+    extras: dict[str, str]
+    description: str
+    source_url: str
+    licence: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A prepared shop.
+
+    Attributes:
+        path: its folder.
+        manifest: what it holds and whence.
+        train: events strictly before `test_from`, items, users.
+        test: events from `test_from` on, for evaluation alone; the same items and users.
+        images: uint8 `[n, H, W]` or `[n, H, W, C]`, row = `items.image_index`; None where there are no pictures.
+    """
+
+    path: Path
+    manifest: Manifest
+    train: Tables
+    test: Tables
+    images: np.ndarray | None
+
+    @property
+    def test_from(self) -> pd.Timestamp:
+        """First moment of the test period, UTC."""
+        return pd.Timestamp(self.manifest.test_from).as_unit("us")
+
+    @property
+    def validation_from(self) -> pd.Timestamp:
+        """First moment of the validation period, which ends at `test_from`, UTC."""
+        return pd.Timestamp(self.manifest.validation_from).as_unit("us")
+
+    @property
+    def truth(self) -> Path | None:
+        """Folder with the known truth of a generated shop; None for a real one."""
+        folder = self.path / "truth"
+        return folder if folder.is_dir() else None
+
+    def extra(self, name: str) -> Path:
+        """Returns the file of an extra table that the recipe names.
+
+        Raises:
+            SourceError: the recipe names no such table.
+        """
+        if name not in self.manifest.extras:
+            known = ", ".join(self.manifest.extras) or "none"
+            raise SourceError(
+                f"{self.path} has no extra table {name!r} (it has: {known}). Name it in the recipe's [extras]."
+            )
+        return self.path / self.manifest.extras[name]
+
+
+def read_prepared(path: str | Path) -> Prepared:
+    """Returns the shop prepared in the folder `path`.
+
+    Raises:
+        SourceError: there is no prepared shop, or one of another format version; says what to run.
+    """
+    path = Path(path)
+    manifest = read_manifest(path)
+    items = _read(path, "items")
+    users = _read(path, "users")
+    images = path / "images.npy"
+    return Prepared(
+        path=path,
+        manifest=manifest,
+        train=Tables(events=_read(path, "events"), items=items, users=users),
+        test=Tables(events=_read(path, "test_events"), items=items, users=users),
+        images=np.load(images, mmap_mode="r") if images.is_file() else None,
+    )
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Returns the manifest of the prepared folder `path`.
+
+    Raises:
+        SourceError: as `read_prepared`.
+    """
+    how = _HOW.format(path=path)
+    if not path.is_dir():
+        raise SourceError(f"There is no folder {path}.{_nearest(path)} {how}")
+    try:
+        content = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        version = content["format_version"]
+    except FileNotFoundError:
+        raise SourceError(f"{path} is no prepared shop: it has no {MANIFEST}. {how}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise SourceError(f"{path / MANIFEST} is damaged ({error!r}). {how}") from error
+    if version != FORMAT_VERSION:
+        raise SourceError(
+            f"{path} was prepared in format {version}; this program reads format {FORMAT_VERSION}. "
+            f"Prepare it again: tfrec prepare {content.get('recipe', 'RECIPE')} --out {path}"
+        )
+    try:
+        sources = tuple(SourceFile(**source) for source in content.pop("sources"))
+        return Manifest(**content, sources=sources)
+    except (KeyError, TypeError) as error:
+        raise SourceError(f"{path / MANIFEST} is damaged ({error!r}). {how}") from error
+
+
+def write_manifest(path: Path, manifest: Manifest) -> None:
+    """Writes `manifest.json` into the folder `path`."""
+    text = json.dumps(dataclasses.asdict(manifest), indent=2, ensure_ascii=False)
+    (path / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def _read(path: Path, table: str) -> pd.DataFrame:
+    file = path / f"{table}.parquet"
+    try:
+        return pd.read_parquet(file)
+    except (OSError, ValueError) as error:
+        raise SourceError(f"{file} cannot be read ({error}). {_HOW.format(path=path)}") from error
+
+
+def _nearest(path: Path) -> str:
+    parent = path.absolute().parent
+    names = [entry.name for entry in parent.iterdir() if (entry / MANIFEST).is_file()] if parent.is_dir() else []
+    close = difflib.get_close_matches(path.name, names, n=1)
+    return f" Did you mean {path.parent / close[0]}?" if close else ""

@@ -1,0 +1,85 @@
+"""Turns user ids into keyed pseudonyms: equal ids give equal pseudonyms, and nobody without the key can tell whose."""
+
+import dataclasses
+import hashlib
+import hmac
+from collections.abc import Sequence
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from tfrec.errors import SourceError
+from tfrec.ingest.mapping import id_text
+
+_MIN_KEY_BYTES = 16
+_PSEUDONYM_BYTES = 16  # 128 bits: no two of 10^9 users meet
+
+
+@dataclasses.dataclass(frozen=True)
+class Privacy:
+    """Whether users appear under pseudonyms.
+
+    Attributes:
+        key_file: file with the secret key (at least 16 bytes; make one with `head -c 32 /dev/urandom > FILE`), found
+            like the data files; empty = ids stay as they are. The key is never written; keep it to serve the same
+            pseudonyms.
+    """
+
+    key_file: str = ""
+
+
+def read_key(path: Path) -> bytes:
+    """Returns the key.
+
+    Raises:
+        SourceError: it is shorter than 16 bytes, and so could be guessed.
+    """
+    key = path.read_bytes()
+    if len(key) < _MIN_KEY_BYTES:
+        raise SourceError(
+            f"The key in {path} has {len(key)} bytes; it must have at least {_MIN_KEY_BYTES}. "
+            f"Make one with: head -c 32 /dev/urandom > {path}"
+        )
+    return key
+
+
+def pseudonyms(ids: pd.Series, *, key: bytes) -> pd.Series:
+    """Returns `HMAC-SHA256(key, id)`, the first 128 bits in hexadecimal (RFC 2104); `""` (a guest) stays `""`.
+
+    Args:
+        ids: user ids as text.
+        key: the secret.
+    """
+    unique = pd.unique(ids)
+    table = {one: _pseudonym(one, key) if one else "" for one in unique}
+    return ids.map(table).astype("str")
+
+
+def pseudonymise(
+    connection: ibis.BaseBackend, table: ir.Table, *, key: bytes, guest_ids: Sequence[str] = (), column: str = "user_id"
+) -> ir.Table:
+    """Returns a table of text with pseudonyms in `column`; guests become `""`.
+
+    Args:
+        connection: backend that holds the table.
+        table: text columns.
+        key: the secret.
+        guest_ids: ids that stand for nobody.
+        column: with the user ids.
+    """
+    plain = id_text(table[column].fill_null("").strip())
+    ids = table.select(_plain=plain).distinct().execute()["_plain"]
+    known = pd.DataFrame({"_plain": ids, "_pseudonym": pseudonyms(ids.where(~ids.isin(guest_ids), ""), key=key)})
+    joined = table.mutate(_plain=plain).join(ibis.memtable(known), "_plain", how="left")
+    return joined.mutate(**{column: joined["_pseudonym"]}).select(*table.columns)
+
+
+def key_check(key: bytes) -> str:
+    """Returns a short word that tells whether two runs used the same key, and nothing else about it."""
+    return _pseudonym("tfrec key check", key)[:8]
+
+
+def _pseudonym(one: str, key: bytes) -> str:
+    return hmac.new(key, one.encode(), hashlib.sha256).digest()[:_PSEUDONYM_BYTES].hex()

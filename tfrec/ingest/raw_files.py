@@ -1,0 +1,64 @@
+"""Finds every raw file that a recipe names, before any work is done."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from tfrec.ingest.privacy import read_key
+from tfrec.ingest.recipes import RecipeFile
+from tfrec.ingest.sources import data_homes, locate
+
+
+@dataclasses.dataclass(frozen=True)
+class RawFiles:
+    """The located files of a recipe.
+
+    Attributes:
+        events: of the log.
+        items: of the catalogue; empty without one.
+        users: of the users table; empty without one.
+        pictures: the array, or None.
+        extras: name → file.
+        truth: folder of a generated shop's truth, or None.
+        key: the secret of the pseudonyms, or None.
+    """
+
+    events: tuple[Path, ...]
+    items: tuple[Path, ...]
+    users: tuple[Path, ...]
+    pictures: Path | None
+    extras: dict[str, Path]
+    truth: Path | None
+    key: bytes | None = dataclasses.field(repr=False)
+
+    @property
+    def all(self) -> list[Path]:
+        """Every data file, in the recipe's order."""
+        truth = sorted(path for path in self.truth.rglob("*") if path.is_file()) if self.truth else []
+        pictures = [self.pictures] if self.pictures else []
+        return [*self.events, *self.items, *self.users, *pictures, *self.extras.values(), *truth]
+
+
+def locate_files(written: RecipeFile, *, data_home: Path | None) -> RawFiles:
+    """Returns the files of a recipe.
+
+    Raises:
+        SourceError: one is missing or empty; says where it was looked for and where to get the data.
+    """
+    recipe = written.recipe
+    homes = data_homes(written.path.absolute().parent, data_home)
+
+    def found(names: Sequence[str]) -> tuple[Path, ...]:
+        return tuple(locate(name, homes=homes, source_url=recipe.source_url) for name in names)
+
+    truths = [home / recipe.truth for home in homes if recipe.truth and (home / recipe.truth).is_dir()]
+    key_file = recipe.privacy.key_file
+    return RawFiles(
+        events=found(recipe.events.files),
+        items=found(recipe.items.files),
+        users=found(recipe.users.files),
+        pictures=found([recipe.pictures.file])[0] if recipe.pictures else None,
+        extras={name: found([file])[0] for name, file in recipe.extras.items()},
+        truth=truths[0] if truths else None,
+        key=read_key(locate(key_file, homes=homes, source_url="")) if key_file else None,
+    )

@@ -1,0 +1,230 @@
+"""Reads a recipe (`datasets/*.toml`) into typed values that say how a shop's raw files map to the schema."""
+
+import dataclasses
+import tomllib
+import zoneinfo
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from tfrec.errors import RecipeError, nearest_hint
+from tfrec.ingest.cleaning import Cleaning
+from tfrec.ingest.privacy import Privacy
+from tfrec.ingest.sessions import Orders, Sessions
+from tfrec.ingest.sources import Source
+from tfrec.ingest.splits import Split
+from tfrec.ingest.typed_toml import typed
+from tfrec.schema.tables import EVENT_COLUMNS, EVENT_TYPES, ITEM_COLUMNS
+
+_FOLDER = "datasets"
+_EVENT_KEYS = (*EVENT_COLUMNS, "sequence")
+
+Columns = Mapping[str, str | tuple[str, ...]]
+"""Schema column → raw column, or raw columns that are joined (levels of a category, parts of a date by a blank)."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EventsRecipe(Source):
+    """Where events lie and what their columns mean.
+
+    Attributes:
+        columns: see `Columns`; beside the schema's `sequence` may be mapped: a number of seconds added to the
+            timestamp, to order what has only a date.
+        type: event type of every row, where no column tells it.
+        types: raw word → event type.
+        time_zone: IANA name of the zone that the timestamps are written in.
+        time_format: `strptime` format (or several, tried in order), or `epoch_s`, `epoch_ms`, `epoch_us`; empty = ISO
+            8601.
+    """
+
+    columns: Columns
+    type: str = ""
+    types: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    time_zone: str = "UTC"
+    time_format: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.files:
+            raise RecipeError("`files` must name at least one file of events.")
+        _check_known("columns", self.columns, _EVENT_KEYS)
+        if "item_id" not in self.columns:
+            raise RecipeError("columns must map item_id: without it nothing is known of what was bought.")
+        if bool(self.type) == ("event_type" in self.columns):
+            raise RecipeError(
+                "Either `type` (every row is of one type) or `columns.event_type` must be given, and not both."
+            )
+        for word in (*self.types.values(), *([self.type] if self.type else [])):
+            if word not in EVENT_TYPES:
+                raise RecipeError(f"event type {word!r} is unknown.{nearest_hint(word, EVENT_TYPES)}")
+        try:
+            zoneinfo.ZoneInfo(self.time_zone)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+            known = zoneinfo.available_timezones()
+            raise RecipeError(
+                f"time_zone {self.time_zone!r} is unknown.{nearest_hint(self.time_zone, known) if known else ''}"
+            ) from None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ItemsRecipe(Source):
+    """Where the catalogue lies; without `files` items are what the training events know.
+
+    Attributes:
+        columns: see `Columns`; of the catalogue, or without one of the events file.
+        words: column → raw word → word shown (`category`: `"1"` → `"trousers"`).
+        price_weeks: without a catalogue's price, the price is the median of an item's sales in the last weeks of
+            training.
+        time_format: of `available_from`, as `EventsRecipe.time_format`.
+    """
+
+    columns: Columns = dataclasses.field(default_factory=dict)
+    words: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    price_weeks: float = 4.0
+    time_format: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_known("columns", self.columns, ITEM_COLUMNS)
+        _check_known("words", self.words, ITEM_COLUMNS)
+        if self.files and "item_id" not in self.columns:
+            raise RecipeError("columns must map item_id of the catalogue.")
+        if not self.files and "price" in self.columns:
+            raise RecipeError("Without a catalogue the price comes from the events: map it in `[events.columns]`.")
+        if not self.price_weeks > 0:
+            raise RecipeError(f"price_weeks must be above 0; got {self.price_weeks}.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class UsersRecipe(Source):
+    """Where user attributes lie; without `files` users are what the training events know.
+
+    Attributes:
+        columns: attribute → raw column, with `user_id` where there are files.
+    """
+
+    columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.files and "user_id" not in self.columns:
+            raise RecipeError("columns must map user_id of the users file.")
+
+
+@dataclasses.dataclass(frozen=True)
+class PicturesRecipe:
+    """Product pictures: an array (`.npy`, or idx as `.gz` or plain) `[n, H, W]` or `[n, H, W, C]` of 0..255.
+
+    Attributes:
+        file: the array; `items.columns.image_index` gives an item's row.
+    """
+
+    file: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How one shop's raw files become the three tables.
+
+    Attributes:
+        name: a word, also the name of the prepared shop.
+        description: one sentence.
+        source_url: where a user gets the original.
+        licence: of the data.
+        currency: of all prices, ISO 4217.
+        extras: name → file copied beside the tables (`coupon_test`, `impressions`).
+        truth: folder with a generated shop's known truth, copied where it is there.
+    """
+
+    name: str
+    events: EventsRecipe
+    description: str = ""
+    source_url: str = ""
+    licence: str = ""
+    currency: str = ""
+    items: ItemsRecipe = dataclasses.field(default_factory=ItemsRecipe)
+    users: UsersRecipe = dataclasses.field(default_factory=UsersRecipe)
+    pictures: PicturesRecipe | None = None
+    clean: Cleaning = dataclasses.field(default_factory=Cleaning)
+    orders: Orders = dataclasses.field(default_factory=Orders)
+    sessions: Sessions = dataclasses.field(default_factory=Sessions)
+    split: Split = dataclasses.field(default_factory=Split)
+    privacy: Privacy = dataclasses.field(default_factory=Privacy)
+    extras: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    truth: str = ""
+
+    def __post_init__(self) -> None:
+        sells = self.events.type == "purchase" or "event_type" in self.events.columns
+        if sells and self.orders.by == "column" and "order_id" not in self.events.columns:
+            raise RecipeError(
+                "Purchases need orders: map `order_id` in [events.columns], or add "
+                '[orders] by = "user_day" (or "session").'
+            )
+        if "timestamp" not in self.events.columns and "order_id" not in self.events.columns:
+            raise RecipeError("[events.columns] must map timestamp, or order_id where the log has no time.")
+        mapped = {*self.events.columns, *(("event_type",) if self.events.type else ())}
+        for rule in (*self.clean.drop, *self.clean.keep):
+            if rule.column not in mapped:
+                raise RecipeError(f"[clean] has a pattern on {rule.column!r}, which [events.columns] does not map.")
+
+    @property
+    def has_time(self) -> bool:
+        """Whether the log tells when things happened."""
+        return "timestamp" in self.events.columns
+
+
+@dataclasses.dataclass(frozen=True)
+class RecipeFile:
+    """A recipe with the file that it was read from."""
+
+    recipe: Recipe
+    path: Path
+    text: str
+
+
+def read_recipe(path: str | Path) -> RecipeFile:
+    """Returns the recipe in the TOML file `path`.
+
+    Raises:
+        RecipeError: there is no such file, it is no TOML, or a key or value is not understood; names the nearest known
+            key.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        table = tomllib.loads(text)
+    except FileNotFoundError:
+        raise RecipeError(f"There is no recipe {path}.{_nearest_recipe(path.stem, path.parent)}") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"{path} cannot be read as TOML: {error}. Correct the recipe.") from error
+    return RecipeFile(typed(Recipe, table, where=str(path)), path, text)
+
+
+def find_recipe(name_or_path: str | Path) -> Path:
+    """Returns the file of a recipe: a path, or a name that is looked for in `./datasets` and beside the package.
+
+    Raises:
+        RecipeError: it is nowhere; names the nearest known one.
+    """
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    folders = [Path.cwd() / _FOLDER, Path(__file__).resolve().parents[2] / _FOLDER]
+    if path.suffix in ("", ".toml"):
+        for folder in folders:
+            candidate = folder / f"{path.stem}.toml"
+            if candidate.is_file() and (path.parent == Path() or path.parent.name == _FOLDER):
+                return candidate
+    raise RecipeError(f"There is no recipe {str(name_or_path)!r}.{_nearest_recipe(path.stem, path.parent, *folders)}")
+
+
+def _nearest_recipe(stem: str, *folders: Path) -> str:
+    known = {found.stem for folder in folders if folder.is_dir() for found in folder.glob("*.toml")}
+    if not known:
+        return " Give the path of a .toml file, or run where `datasets/` lies."
+    return nearest_hint(stem, known)
+
+
+def _check_known(what: str, given: Iterable[str], known: Iterable[str]) -> None:
+    for key in given:
+        if key not in set(known):
+            raise RecipeError(f"{what} has the unknown key {key!r}.{nearest_hint(key, known)}")
