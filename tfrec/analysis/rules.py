@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
+from tfrec.analysis.behaviour import order_ids
 from tfrec.analysis.itemsets import ItemsetLevel, mine_itemsets
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables, category_levels
@@ -206,26 +207,16 @@ def _baskets(
         category = pd.Series(paths[level].to_numpy(), index=tables.items["item_id"])
         purchases = purchases.assign(item_id=purchases["item_id"].map(category).fillna(""))
         purchases = purchases[purchases["item_id"] != ""]
-    order_ids = purchases["order_id"]
-    if (order_ids == "").any():
-        order_ids = _stand_in_orders(purchases)
-        purchases, order_ids = purchases[order_ids != ""], order_ids[order_ids != ""]
+    baskets = order_ids(purchases)
+    if (baskets == "").any():
+        purchases, baskets = purchases[baskets != ""], baskets[baskets != ""]
     # The events ascend in time, so that numbering by first appearance numbers the orders by time.
-    orders = pd.factorize(order_ids)[0].astype(np.int64)
+    orders = pd.factorize(baskets)[0].astype(np.int64)
     items, names = pd.factorize(purchases["item_id"])
     marks = np.unique(orders * max(len(names), 1) + items)
     times = purchases["timestamp"]
     period = (times.iloc[0], times.iloc[-1]) if len(times) else (pd.NaT, pd.NaT)
     return marks // max(len(names), 1), marks % max(len(names), 1), np.asarray(names), period
-
-
-def _stand_in_orders(purchases: pd.DataFrame) -> pd.Series:
-    """Returns order ids, made of the session, else of user and day, where there is none; `""` for a lone guest."""
-    text = {name: purchases[name].astype("str") for name in ("order_id", "session_id", "user_id")}
-    day = purchases["timestamp"].dt.strftime("%Y-%m-%d").astype("str")
-    by_day = ("d" + text["user_id"] + "@" + day).where(text["user_id"] != "", "")
-    by_session = ("s" + text["session_id"]).where(text["session_id"] != "", by_day)
-    return ("o" + text["order_id"]).where(text["order_id"] != "", by_session)
 
 
 @dataclasses.dataclass(frozen=True)

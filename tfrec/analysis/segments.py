@@ -1,0 +1,484 @@
+"""Turns behaviour into segments: groups of users with a name, a sentence, a value and a taste."""
+
+import dataclasses
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from scipy.spatial import cKDTree
+from sklearn.cluster import DBSCAN, KMeans, MiniBatchKMeans
+from sklearn.metrics import adjusted_rand_score, silhouette_score
+from sklearn.neighbors import NearestNeighbors
+from tqdm.auto import tqdm
+
+from tfrec.analysis.behaviour import FEATURES, FeatureSpace, describe_behaviour, fit_space
+from tfrec.errors import ConfigError, SchemaError
+from tfrec.publish import publishing
+from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables
+
+logger = logging.getLogger(__name__)
+
+VISITORS = "Visitors"
+"""The segment of users who have looked but never bought."""
+NOISE = "Like no segment (noise)"
+"""The name of what DBSCAN leaves outside all segments."""
+
+_WORDS = {  # feature → (word for low, word for high, how its median is told, the number's form)
+    "recency_days": ("recent", "lapsed", "last order {} days ago", "{:,.0f}"),
+    "num_orders": ("rare", "frequent", "{} orders", "{:,.0f}"),
+    "value_per_order": ("small-order", "big-order", "{} spent an order", "{:,.0f}"),
+    "items_per_order": ("narrow", "broad", "{} items an order", "{:,.0f}"),
+    "repeat_share": ("exploring", "faithful", "{} of the lines bought before", "{:.0%}"),
+    "value": ("low-value", "high-value", "{} spent in all", "{:,.0f}"),
+    "tenure_days": ("new", "long-standing", "known for {} days", "{:,.0f}"),
+    "num_views": ("decided", "browsing", "{} views", "{:,.0f}"),
+}
+_RFM_NAMES = (  # row: recency score 1..5 (5 = most recent), column: mean of frequency and value score 1..5
+    ("Lost", "Lost", "At risk", "Cannot lose", "Cannot lose"),
+    ("Hibernating", "Hibernating", "At risk", "At risk", "Cannot lose"),
+    ("About to sleep", "About to sleep", "Needs attention", "Loyal", "Loyal"),
+    ("Promising", "Promising", "Potential loyalists", "Loyal", "Champions"),
+    ("New", "Promising", "Potential loyalists", "Champions", "Champions"),
+)
+_NUM_POPULAR = 50  # items a segment hands to serving for cold start
+
+
+class Assigner(Protocol):
+    """Says which segment each buyer belongs to."""
+
+    def label(self, buyers: pd.DataFrame) -> np.ndarray:
+        """Returns `[n]` segment numbers of rows of behaviour; −1 = noise."""
+
+
+@dataclasses.dataclass(frozen=True)
+class NearestAnchor:
+    """The segment of the nearest anchor: a centre of K-means, or a core point of DBSCAN.
+
+    Attributes:
+        space: where users and anchors lie.
+        anchors: `[m, d]` places.
+        segments: `[m]` segment number of each.
+        reach: beyond this distance a user is noise; inf for K-means, eps for DBSCAN.
+    """
+
+    space: FeatureSpace
+    anchors: np.ndarray
+    segments: np.ndarray
+    reach: float = np.inf
+
+    def label(self, buyers: pd.DataFrame) -> np.ndarray:
+        """Returns `[n]` segment numbers of rows of behaviour; −1 = noise."""
+        return self.label_places(self.space.place(buyers))
+
+    def label_places(self, places: np.ndarray) -> np.ndarray:
+        """Returns the segment numbers of `[n, d]` places."""
+        distances, nearest = cKDTree(self.anchors).query(places, distance_upper_bound=self.reach, workers=-1)
+        return np.where(np.isfinite(distances), np.append(self.segments, -1)[nearest], -1)
+
+
+@dataclasses.dataclass(frozen=True)
+class RfmGrid:
+    """Scores 1..5 by the quintiles of the users it was made from.
+
+    Attributes:
+        edges: inner quintiles of `recency_days`, `num_orders` and `value`.
+        names: the segments by number.
+    """
+
+    edges: dict[str, np.ndarray]
+    names: tuple[str, ...]
+
+    def scores(self, buyers: pd.DataFrame) -> pd.DataFrame:
+        """Returns `recency`, `frequency` and `monetary` scores, 5 best; equal figures get equal scores."""
+        recency = 5 - np.searchsorted(self.edges["recency_days"], buyers["recency_days"], side="left")
+        frequency = 1 + np.searchsorted(self.edges["num_orders"], buyers["num_orders"], side="left")
+        monetary = 1 + np.searchsorted(self.edges["value"], buyers["value"], side="left")
+        return pd.DataFrame({"recency": recency, "frequency": frequency, "monetary": monetary}, index=buyers.index)
+
+    def label(self, buyers: pd.DataFrame) -> np.ndarray:
+        """Returns `[n]` segment numbers of rows of behaviour."""
+        scores = self.scores(buyers)
+        worth = ((scores["frequency"] + scores["monetary"]) // 2).to_numpy()
+        number = {name: index for index, name in enumerate(self.names)}
+        grid = np.array([[number[name] for name in row] for row in _RFM_NAMES])
+        return grid[scores["recency"].to_numpy() - 1, worth - 1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Segments:
+    """Segments of a shop's users.
+
+    Attributes:
+        method: how they were found, in words.
+        assignments: one row a user: `user_id`, `segment` (its name).
+        profiles: one row a segment, most valuable first: `segment`, `sentence`, `num_users`, `share`,
+            `total_value`, `value_share`, the median of each figure of behaviour, `taste` (bought more than by others).
+        popular: `segment`, `rank`, `item_id`, `num_users`: what to show an unknown member of the segment.
+        assigner: gives new users their segment.
+        names: name of each segment number of the assigner.
+        choice: one row a candidate: `num_users` it was tried on; `stability`, `stability_low`, `stability_high` (mean,
+            5th and 95th percentile of `num_resamples`); for K-means `k`, `silhouette`, for DBSCAN `eps`, `min_samples`.
+        stability: mean adjusted Rand index between the segments and those of resamples (Hubert & Arabie 1985);
+            1 = the same, 0 = chance; NaN where the rule is fixed (RFM).
+        noise_share: share of buyers that belong to no segment.
+        notes: what a reader must know: samples taken, bars not met.
+    """
+
+    method: str
+    assignments: pd.DataFrame
+    profiles: pd.DataFrame
+    popular: pd.DataFrame
+    assigner: Assigner
+    names: tuple[str, ...]
+    choice: pd.DataFrame
+    stability: float
+    noise_share: float
+    notes: tuple[str, ...]
+
+    def assign(self, tables: Tables, *, now: pd.Timestamp | None = None) -> pd.DataFrame:
+        """Returns `user_id`, `segment` of the users of `tables`, who need not have been there before."""
+        behaviour = describe_behaviour(tables, now=now)
+        return _assignments(behaviour, self.assigner, self.names)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what JSON can hold; users are left out, `export` writes them."""
+        return {
+            "method": self.method,
+            "num_users": len(self.assignments),
+            "stability": _number(self.stability),
+            "noise_share": _number(self.noise_share),
+            "segments": json.loads(self.profiles.to_json(orient="records")),
+            "choice": json.loads(self.choice.to_json(orient="records")),
+            "notes": list(self.notes),
+        }
+
+    def summary(self) -> str:
+        """Returns the segments in plain words, most valuable first."""
+        lines = [f"{len(self.assignments):,} users in {len(self.profiles)} segments by {self.method}."]
+        if np.isfinite(self.stability):
+            lines.append(f"Stability under resampling: adjusted Rand {self.stability:.2f} (1 = the same segments).")
+        lines += [f"{row.segment}: {row.sentence}" for row in self.profiles.itertuples()]
+        return "\n".join([*lines, *self.notes])
+
+    def export(self, folder: Path) -> None:
+        """Writes `users.parquet`, `popular.parquet` and `segments.json`, in one step, for serving and cold start."""
+        with publishing(folder) as work:
+            self.assignments.to_parquet(work / "users.parquet", index=False)
+            self.popular.to_parquet(work / "popular.parquet", index=False)
+            (work / "segments.json").write_text(json.dumps(self.to_dict(), indent=2, ensure_ascii=False))
+
+
+def segment_by_rfm(tables: Tables, *, now: pd.Timestamp | None = None) -> Segments:
+    """Returns segments by recency, frequency and monetary value, each scored 1..5 by quintiles.
+
+    The name is read from a grid of the recency score and the mean of the other two, rounded down
+    (Hughes, Strategic Database Marketing, 1994).
+
+    Raises:
+        SchemaError: nobody has bought anything.
+    """
+    behaviour, buyers = _buyers(tables, now)
+    levels = [0.2, 0.4, 0.6, 0.8]
+    edges = {name: np.quantile(buyers[name], levels) for name in ("recency_days", "num_orders", "value")}
+    names = tuple(dict.fromkeys(name for row in _RFM_NAMES for name in row))
+    grid = RfmGrid(edges, names)
+    return _finish("RFM quintiles", tables, behaviour, grid, names, pd.DataFrame(), float("nan"), ())
+
+
+def segment_by_kmeans(
+    tables: Tables,
+    *,
+    now: pd.Timestamp | None = None,
+    features: tuple[str, ...] = FEATURES,
+    ks: Sequence[int] = range(3, 9),
+    min_stability: float = 0.8,
+    num_resamples: int = 10,
+    max_sample: int = 20_000,
+    seed: int = 0,
+) -> Segments:
+    """Returns K-means segments, with k chosen by silhouette among the stable ones.
+
+    For each k the buyers (at most `max_sample` of them) are clustered, and so are `num_resamples` bootstrap samples of
+    them; stability is the mean adjusted Rand index between the first partition and those that the resamples' centres
+    make of the same buyers. Of the k with a stability of at least `min_stability` the one of highest silhouette is
+    taken; where none is stable, the most stable one, and the notes say so. The centres are then refined on all buyers
+    (mini-batches above 200,000: Sculley 2010).
+
+    Raises:
+        ConfigError: fewer buyers than clusters, or a feature is unknown.
+        SchemaError: nobody has bought anything.
+
+    Sources: Rousseeuw 1987 (silhouette); Hennig 2007 (stability under resampling).
+    """
+    behaviour, buyers = _buyers(tables, now)
+    if not ks or min(ks) < 2 or max(ks) >= len(buyers):
+        raise ConfigError(f"`ks` must lie between 2 and the {len(buyers):,} buyers; got {list(ks)}.")
+    space = fit_space(buyers, features)
+    places = space.place(buyers)
+    rng = np.random.default_rng(seed)
+    sample = _sample(places, max_sample, rng)
+    rows, centres = [], {}
+    for k in tqdm(ks, desc="choosing k", delay=2, leave=False):
+        model = KMeans(k, n_init=10, random_state=seed).fit(sample)
+        partitions = []
+        for _ in range(num_resamples):
+            resample = sample[rng.integers(len(sample), size=len(sample))]
+            partitions.append(KMeans(k, n_init=5, random_state=seed).fit(resample).predict(sample))
+        silhouette = silhouette_score(sample, model.labels_, sample_size=min(5000, len(sample)), random_state=seed)
+        rows.append(
+            {"k": k, "num_users": len(sample), "silhouette": float(silhouette), **_stability(model.labels_, partitions)}
+        )
+        centres[k] = model.cluster_centers_
+    choice = pd.DataFrame(rows)
+    stable = choice[choice["stability"] >= min_stability]
+    best = choice.loc[choice["stability"].idxmax()] if stable.empty else stable.loc[stable["silhouette"].idxmax()]
+    k = int(best["k"])
+    notes = _sample_note(len(sample), len(places), "k was chosen")
+    if stable.empty:
+        notes += (f"No k reached a stability of {min_stability}; the most stable one was taken. Use with care.",)
+    if len(places) > 200_000:
+        refined = MiniBatchKMeans(k, init=centres[k], n_init=1, batch_size=10_000, random_state=seed).fit(places)
+    else:
+        refined = KMeans(k, init=centres[k], n_init=1).fit(places)
+    assigner = NearestAnchor(space, refined.cluster_centers_, np.arange(k))
+    names = _name_segments(space, places, assigner.label_places(places), k)
+    return _finish(f"K-means, k = {k}", tables, behaviour, assigner, names, choice, float(best["stability"]), notes)
+
+
+def segment_by_dbscan(
+    tables: Tables,
+    *,
+    now: pd.Timestamp | None = None,
+    features: tuple[str, ...] = FEATURES,
+    eps: float | None = None,
+    min_samples: int | None = None,
+    num_resamples: int = 5,
+    max_sample: int = 20_000,
+    seed: int = 0,
+) -> Segments:
+    """Returns DBSCAN segments: dense regions of behaviour, and the buyers in none of them named as noise.
+
+    `min_samples` defaults to twice the number of features (Sander et al. 1998), eps to the knee of the sorted distance
+    to the `min_samples`-th neighbour: where the curve is farthest below its chord (Satopää et al. 2011). Above
+    `max_sample` buyers a sample is clustered, and everybody else gets the segment of the nearest core point within
+    eps, else noise.
+
+    Raises:
+        ConfigError: a dial is out of range, or a feature is unknown.
+        SchemaError: nobody has bought anything.
+
+    Source: Ester, Kriegel, Sander & Xu 1996.
+    """
+    behaviour, buyers = _buyers(tables, now)
+    space = fit_space(buyers, features)
+    places = space.place(buyers)
+    rng = np.random.default_rng(seed)
+    sample = _sample(places, max_sample, rng)
+    min_samples = 2 * len(space.features) if min_samples is None else min_samples
+    if not 1 < min_samples < len(sample):
+        raise ConfigError(f"`min_samples` must lie between 2 and the {len(sample):,} buyers; got {min_samples}.")
+    eps = knee_of_distances(sample, min_samples) if eps is None else eps
+    if not eps > 0:
+        raise ConfigError(f"`eps` must be a distance above 0; got {eps}. Many buyers are equal: name more `features`.")
+    assigner = _fit_dbscan(space, sample, eps, min_samples)
+    labels = assigner.label_places(sample)
+    partitions = []
+    for _ in tqdm(range(num_resamples), desc="resampling", delay=2, leave=False):
+        part = sample[rng.random(len(sample)) < 0.8]
+        partitions.append(_fit_dbscan(space, part, eps, min_samples).label_places(sample))
+    stability = _stability(labels, partitions)
+    num_segments = int(assigner.segments.max()) + 1 if len(assigner.segments) else 0
+    choice = pd.DataFrame(
+        [{"num_users": len(sample), "eps": eps, "min_samples": min_samples, "num_segments": num_segments, **stability}]
+    )
+    notes = _sample_note(len(sample), len(places), "the dense regions were found")
+    if num_segments <= 1:
+        notes += (f"DBSCAN found {num_segments} dense region: behaviour changes gradually here; prefer K-means.",)
+    names = _name_segments(space, sample, labels, num_segments)
+    method = f"DBSCAN, eps = {eps:.3f}, min_samples = {min_samples}"
+    return _finish(method, tables, behaviour, assigner, names, choice, stability["stability"], notes)
+
+
+def knee_of_distances(places: np.ndarray, neighbours: int) -> float:
+    """Returns the distance at the knee of the sorted distances to the given neighbour (itself not counted)."""
+    finder = NearestNeighbors(n_neighbors=neighbours + 1).fit(places)
+    distances = np.sort(finder.kneighbors(places)[0][:, -1])
+    span = distances[-1] - distances[0]
+    if span <= 0:
+        return float(distances[-1])
+    below_chord = np.linspace(0, 1, len(distances)) - (distances - distances[0]) / span
+    return float(distances[np.argmax(below_chord)])
+
+
+def _fit_dbscan(space: FeatureSpace, places: np.ndarray, eps: float, min_samples: int) -> NearestAnchor:
+    model = DBSCAN(eps=eps, min_samples=min_samples).fit(places)
+    core = model.core_sample_indices_
+    return NearestAnchor(space, places[core].reshape(-1, places.shape[1]), model.labels_[core], eps)
+
+
+def _buyers(tables: Tables, now: pd.Timestamp | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    behaviour = describe_behaviour(tables, now=now)
+    buyers = behaviour[behaviour["num_orders"] > 0]
+    if len(buyers) < 10:
+        raise SchemaError(f"Segments need at least ten users who bought something; there are {len(buyers)}.")
+    return behaviour, buyers
+
+
+def _sample(places: np.ndarray, max_sample: int, rng: np.random.Generator) -> np.ndarray:
+    if len(places) <= max_sample:
+        return places
+    return places[rng.choice(len(places), size=max_sample, replace=False)]
+
+
+def _sample_note(num_sample: int, num_all: int, what: str) -> tuple[str, ...]:
+    if num_sample == num_all:
+        return ()
+    return (f"On a random sample of {num_sample:,} of {num_all:,} buyers {what}; all were then assigned.",)
+
+
+def _stability(labels: np.ndarray, partitions: list[np.ndarray]) -> dict[str, float]:
+    """Returns mean and 5th and 95th percentile of the adjusted Rand index with the resamples' partitions."""
+    agreement = np.array([adjusted_rand_score(labels, other) for other in partitions])
+    low, high = np.quantile(agreement, [0.05, 0.95])
+    return {
+        "stability": float(agreement.mean()),
+        "stability_low": float(low),
+        "stability_high": float(high),
+        "num_resamples": len(agreement),
+    }
+
+
+def _name_segments(space: FeatureSpace, places: np.ndarray, labels: np.ndarray, num: int) -> tuple[str, ...]:
+    """Returns a name a segment, made of the figures in which it differs most from all buyers."""
+    if num == 1:
+        return ("The bulk of buyers",)
+    names: list[str] = []
+    for number in range(num):
+        means = places[labels == number].mean(axis=0) - places.mean(axis=0)
+        order = np.argsort(-np.abs(means))
+        words = []
+        for feature in order:
+            name = space.features[feature]
+            low, high = _WORDS[name][:2] if name in _WORDS else (f"low {name}", f"high {name}")
+            words.append(high if means[feature] > 0 else low)
+        num_clear = max(1, int((np.abs(means) >= 0.5).sum()))
+        lengths = [*range(min(2, num_clear), len(words) + 1)]
+        options = [(", ".join(words[:length]) + " buyers").capitalize() for length in lengths]
+        options += [f"{options[-1]} {copy}" for copy in range(2, num + 2)]
+        names.append(next(option for option in options if option not in names))
+    return tuple(names)
+
+
+def _assignments(behaviour: pd.DataFrame, assigner: Assigner, names: tuple[str, ...]) -> pd.DataFrame:
+    is_buyer = (behaviour["num_orders"] > 0).to_numpy()
+    codes = np.full(len(behaviour), len(names) + 1)
+    labels = assigner.label(behaviour[is_buyer])
+    codes[is_buyer] = np.where(labels < 0, len(names), labels)
+    segment = pd.array([*names, NOISE, VISITORS], dtype="str").take(codes)
+    return pd.DataFrame({"user_id": behaviour.index, "segment": segment})
+
+
+def _finish(
+    method: str,
+    tables: Tables,
+    behaviour: pd.DataFrame,
+    assigner: Assigner,
+    names: tuple[str, ...],
+    choice: pd.DataFrame,
+    stability: float,
+    notes: tuple[str, ...],
+) -> Segments:
+    """Returns the segments with their profiles: size, value, medians, taste and sentence."""
+    assignments = _assignments(behaviour, assigner, names)
+    segment = assignments["segment"].to_numpy()
+    counts = _bought(tables, behaviour, segment)
+    figures = [name for name in _WORDS if name in behaviour.columns]
+    grouped = behaviour.groupby(segment)
+    profiles = grouped[figures].median()
+    profiles.insert(0, "num_users", grouped.size())
+    profiles.insert(1, "share", profiles["num_users"] / len(behaviour))
+    profiles.insert(2, "total_value", grouped["value"].sum())
+    profiles.insert(3, "value_share", profiles["total_value"] / max(float(behaviour["value"].sum()), 1e-9))
+    tastes = _taste(tables, counts)
+    profiles["taste"] = [tastes.get(name, []) for name in profiles.index]
+    overall, spread = behaviour[figures].median(), behaviour[figures].quantile(0.75) - behaviour[figures].quantile(0.25)
+    profiles.insert(0, "sentence", [_sentence(row, overall, spread) for _, row in profiles.iterrows()])
+    profiles = profiles.sort_values("total_value", ascending=False).rename_axis("segment").reset_index()
+    num_buyers = int((behaviour["num_orders"] > 0).sum())
+    noise_share = float((segment == NOISE).sum() / num_buyers)
+    popular = counts[counts["rank"] <= _NUM_POPULAR].reset_index(drop=True)
+    logger.info("%s: %d segments of %d users", method, len(profiles), len(behaviour))
+    return Segments(method, assignments, profiles, popular, assigner, names, choice, stability, noise_share, notes)
+
+
+def _bought(tables: Tables, behaviour: pd.DataFrame, segment: np.ndarray) -> pd.DataFrame:
+    """Returns `segment`, `rank`, `item_id`, `num_users` (different buyers), by falling number of users."""
+    purchases = tables.purchases
+    rows = behaviour.index.get_indexer(purchases["user_id"])
+    codes, names = pd.factorize(segment)
+    items, item_names = pd.factorize(purchases["item_id"])
+    known = rows >= 0
+    pairs = np.unique(rows[known] * len(item_names) + items[known])
+    cells, counts = np.unique(
+        codes[pairs // len(item_names)] * len(item_names) + pairs % len(item_names), return_counts=True
+    )
+    frame = pd.DataFrame(
+        {
+            "segment": pd.array(names, dtype="str").take(cells // len(item_names)),
+            "item_id": pd.Series(item_names, dtype="str").array.take(cells % len(item_names)),
+            "num_users": counts,
+        }
+    ).sort_values(["segment", "num_users", "item_id"], ascending=[True, False, True], ignore_index=True)
+    frame.insert(1, "rank", frame.groupby("segment").cumcount() + 1)
+    return frame
+
+
+def _taste(tables: Tables, counts: pd.DataFrame, *, num: int = 3, min_users: int = 20) -> dict[str, list[str]]:
+    """Returns what each segment buys more than its size explains: category, else item, of highest Pearson residual.
+
+    With O buyers in the segment and E expected from the segment's share of all (user, item) pairs: `(O − E)/√E`.
+    """
+    items = tables.items.set_index("item_id")
+    top = items["category"].str.split(CATEGORY_SEPARATOR).str[0]
+    label = top if (top != "").any() else items["title"].where(items["title"] != "", items.index.to_series())
+    thing = counts["item_id"].map(label).fillna("")
+    cells = (
+        counts["num_users"]
+        .groupby([counts["segment"], thing])
+        .sum()
+        .unstack(fill_value=0)
+        .drop(columns="", errors="ignore")
+    )
+    expected = np.outer(cells.sum(axis=1), cells.sum(axis=0)) / max(cells.to_numpy().sum(), 1)
+    residual = ((cells - expected) / np.sqrt(np.maximum(expected, 1e-9))).where(
+        (cells >= min_users) & (cells > expected)
+    )
+    ratio = cells / np.maximum(expected, 1e-9)
+    result: dict[str, list[str]] = {}
+    for name in cells.index:
+        best = residual.loc[name].dropna().nlargest(num).index
+        result[name] = [f"{thing} ({ratio.at[name, thing]:.1f} times the usual share)" for thing in best]
+    return result
+
+
+def _sentence(row: pd.Series, overall: pd.Series, spread: pd.Series) -> str:
+    """Returns size, value, the three medians that differ most from everybody's, and the taste."""
+    distance = ((row[overall.index] - overall) / spread.where(spread > 0, 1.0)).abs()
+    phrases = []
+    for feature in pd.to_numeric(distance).dropna().nlargest(3).index:
+        _, _, phrase, form = _WORDS[str(feature)]
+        phrases.append(f"{phrase.format(form.format(row[feature]))} (all: {form.format(overall[feature])})")
+    text = f"{row['num_users']:,} users ({row['share']:.0%}) with {row['value_share']:.0%} of the value"
+    if phrases:
+        text += "; typically " + ", ".join(phrases)
+    if row["taste"]:
+        text += "; buys more " + ", ".join(row["taste"])
+    return text + "."
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
