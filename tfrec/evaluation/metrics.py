@@ -1,0 +1,295 @@
+"""Scores or slates → ranks of the hidden items → metrics, one value a query.
+
+A *rank* is 1 for the best; `inf` for an item that was not returned; NaN pads the rows of queries with fewer hidden
+items than others. Every metric takes ranks `[B]` (one hidden item a query) or `[B, R]` and returns `[B]`, so that
+intervals can resample queries.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+import scipy.sparse
+from tqdm import tqdm
+
+from tfrec.errors import ConfigError, SchemaError
+from tfrec.evaluation.cases import Cases, sampled
+from tfrec.schema.slate import Slate
+
+Scorer: TypeAlias = Callable[[Cases], np.ndarray | scipy.sparse.csr_matrix]
+"""Answers a batch of cases with scores `[b, num_items]`, float32, dense or sparse; the better, the higher."""
+
+_BLOCK_CELLS = 1 << 25
+"""Scores held at a time: 128 MiB of float32."""
+_SORT_FROM = 8
+"""Hidden items a query from which one sort of the scores is cheaper than a comparison for each."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Ranking:
+    """What a method answered to a set of cases.
+
+    Attributes:
+        ranks: `[B, R]` float64 rank of each hidden item among the ranked items, ties counted against.
+        top: `[B, k]` int32 item indices, best first; -1 behind the end.
+    """
+
+    ranks: np.ndarray  # [B, R]
+    top: np.ndarray  # [B, k]
+
+
+def rank_by_scores(scorer: Scorer, cases: Cases, *, k: int = 20, progress: str = "") -> Ranking:
+    """Ranks every hidden item exactly, against the whole catalogue, a block of queries at a time.
+
+    `rank = |{ranked items whose score ≥ the hidden item's}|`: a tie counts against the method, so a scorer that
+    gives every item the same score ranks the hidden item last.
+
+    Args:
+        scorer: scores a batch of cases.
+        cases: queries with their hidden, excluded and candidate items.
+        k: width of `top`, in which ties go by item index.
+        progress: text of a progress bar; "" = none.
+
+    Raises:
+        SchemaError: the scores are not `[b, num_items]`, or not numbers.
+    """
+    num_items = len(cases.item_ids)
+    step = max(1, _BLOCK_CELLS // max(1, num_items))
+    ranks = np.full(cases.truths.shape, np.nan)
+    top = np.full((len(cases), min(k, num_items)), -1, np.int32)
+    starts = range(0, len(cases), step)
+    for start in tqdm(starts, desc=progress, disable=not progress or len(starts) < 2, leave=False):
+        block = cases[start : start + step]
+        scores = _checked_scores(scorer(block), len(block), num_items)
+        ranks[start : start + step] = _exact_ranks(scores, block)
+        top[start : start + step] = _top(scores, block, k=top.shape[1])
+    return Ranking(ranks, top)
+
+
+def rank_in_slate(slate: Slate, cases: Cases) -> Ranking:
+    """Ranks every hidden item within a slate; `inf` where it was not returned.
+
+    The rank counts returned items that the protocol ranks (of the catalogue, not excluded, a candidate) and that
+    score at least as high as the hidden item. Others in the slate are passed over: they take up room, no more.
+
+    Raises:
+        SchemaError: the slate has another number of rows than there are cases.
+    """
+    if len(slate) != len(cases):
+        raise SchemaError(f"The slate must have a row for each of the {len(cases)} cases; got {len(slate)}.")
+    code = cases.item_ids.get_indexer(np.asarray(slate.item_ids, object).ravel()).reshape(slate.item_ids.shape)
+    row, place = np.nonzero(code >= 0)
+    column = code[row, place]
+    counts = np.zeros(code.shape, bool)
+    allowed = sampled(cases.excluded, row, column) == 0
+    if cases.candidates is not None:
+        allowed &= sampled(cases.candidates, row, column) > 0
+    counts[row, place] = allowed
+    ranks = np.full(cases.truths.shape, np.nan)
+    for hidden in range(cases.truths.shape[1]):
+        truth = cases.truths[:, hidden]
+        hit = counts & (code == truth[:, None])
+        found = hit.any(axis=1)
+        score = np.take_along_axis(slate.scores, hit.argmax(axis=1)[:, None], axis=1)
+        rank = (counts & (slate.scores >= score)).sum(axis=1)
+        ranks[:, hidden] = np.where(truth < 0, np.nan, np.where(found, rank, np.inf))
+    packed = np.argsort(~counts, axis=1, kind="stable")  # ranked items first, in the slate's order
+    top = np.where(np.take_along_axis(counts, packed, 1), np.take_along_axis(code, packed, 1), -1)
+    return Ranking(ranks, top.astype(np.int32))
+
+
+def hit_rate_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
+    """Returns 1 for each query with a hidden item in the top k, else 0."""
+    return np.any(_table(ranks) <= k, axis=1).astype(np.float64)
+
+
+def recall_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
+    """Returns each query's share of its hidden items found in the top k; NaN for a query without any.
+
+    `recall@k = |top k ∩ hidden| / |hidden|`.
+    """
+    ranks = _table(ranks)
+    return _divide((ranks <= k).sum(axis=1), _num_hidden(ranks))
+
+
+def ndcg_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
+    """Returns each query's discounted gain over the best possible one; NaN for a query without hidden items.
+
+    `ndcg@k = Σ_{rank ≤ k} 1 / log2(rank + 1)  /  Σ_{i = 1 .. min(k, |hidden|)} 1 / log2(i + 1)`
+    (Järvelin & Kekäläinen 2002; the ideal is cut at k).
+    """
+    ranks = _table(ranks)
+    gain = np.where(ranks <= k, 1 / np.log2(ranks + 1), 0).sum(axis=1)
+    ideal = np.concatenate([[0], np.cumsum(1 / np.log2(np.arange(2, k + 2)))])
+    return _divide(gain, ideal[np.minimum(_num_hidden(ranks), k)])
+
+
+def mrr_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
+    """Returns 1 / rank of each query's first hidden item where that is in the top k, else 0."""
+    first = np.nan_to_num(_table(ranks), nan=np.inf, posinf=np.inf).min(axis=1)
+    return np.asarray(np.where(first <= k, 1 / first, 0.0))
+
+
+def map_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
+    """Returns each query's average precision in the top k; NaN for a query without hidden items.
+
+    `ap@k = Σ_{hits in the top k} (hits up to it / its rank) / min(k, |hidden|)`.
+    """
+    ranks = np.sort(_table(ranks), axis=1)  # NaN sorts last
+    precision = np.arange(1, ranks.shape[1] + 1) / ranks
+    return _divide(np.where(ranks <= k, precision, 0).sum(axis=1), np.minimum(_num_hidden(ranks), k))
+
+
+def revenue_hit_rate_at_k(ranks: np.ndarray, prices: np.ndarray, *, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns each query's captured and possible revenue, whose sums' ratio is the revenue-weighted hit rate.
+
+    `Σ price · hit / Σ price` over queries with a known price: a hit on a dear item counts for more.
+
+    Args:
+        ranks: `[B]` or `[B, 1]`.
+        prices: `[B]` price of the hidden item; NaN unknown (counts 0 in both).
+        k: depth.
+    """
+    possible = np.nan_to_num(np.asarray(prices, np.float64), nan=0.0)
+    return possible * hit_rate_at_k(ranks, k=k), possible
+
+
+def coverage(top: np.ndarray, *, num_items: int) -> float:
+    """Returns the share of the catalogue that is in at least one row of `top` (`[B, k]`, -1 = none)."""
+    return len(np.unique(top[top >= 0])) / num_items if num_items else float("nan")
+
+
+def novelty(top: np.ndarray, popularity: np.ndarray) -> np.ndarray:
+    """Returns each query's mean self-information of its top items, in bits; NaN for an empty row.
+
+    `−log2 p(item)`, `p` the share of orders that hold it (Vargas & Castells 2011); an item in no order counts as if
+    in half of one.
+
+    Args:
+        top: `[B, k]` item indices; -1 = none.
+        popularity: `[num_items]` number of orders that hold the item.
+    """
+    counts = np.maximum(popularity.astype(np.float64), 0.5)
+    bits = -np.log2(counts / max(counts.sum(), 1.0))
+    return _row_mean(bits[top], top >= 0)
+
+
+def diversity(top: np.ndarray, categories: np.ndarray) -> np.ndarray:
+    """Returns each query's share of pairs of its top items that are of different categories; NaN below two items.
+
+    Args:
+        top: `[B, k]` item indices; -1 = none.
+        categories: `[num_items]` category codes; -1 = unknown, in no pair.
+    """
+    code = np.where(top >= 0, categories[top], -1)
+    different, pairs = np.zeros(len(top)), np.zeros(len(top))
+    for shift in range(1, top.shape[1]):
+        both = (code[:, :-shift] >= 0) & (code[:, shift:] >= 0)
+        different += (both & (code[:, :-shift] != code[:, shift:])).sum(axis=1)
+        pairs += both.sum(axis=1)
+    return _divide(different, pairs)
+
+
+def calibration_error(probabilities: np.ndarray, outcomes: np.ndarray, *, num_bins: int = 15) -> float:
+    """Returns the expected calibration error (ECE) over bins that hold equally many predictions.
+
+    `ECE = Σ_bins (n_bin / n) · |mean probability − share of outcomes|` (Naeini et al. 2015; bins by quantile, since
+    purchase probabilities crowd near 0).
+
+    Args:
+        probabilities: `[n]` in [0, 1].
+        outcomes: `[n]` 0 or 1.
+        num_bins: number of bins.
+
+    Raises:
+        SchemaError: lengths differ or a probability lies outside [0, 1].
+    """
+    if num_bins < 1:
+        raise ConfigError(f"`num_bins` must be at least 1; got {num_bins}.")
+    if probabilities.shape != outcomes.shape:
+        raise SchemaError(f"An outcome is needed for each probability; got {outcomes.shape}, {probabilities.shape}.")
+    if probabilities.size == 0:
+        return float("nan")
+    if not (probabilities.min() >= 0 and probabilities.max() <= 1):
+        raise SchemaError(f"Probabilities lie in [0, 1]; got {probabilities.min()}..{probabilities.max()}.")
+    order = np.argsort(probabilities, kind="stable")
+    gaps = [
+        abs(float(probabilities[part].mean()) - float(outcomes[part].mean())) * len(part)
+        for part in np.array_split(order, num_bins)
+        if len(part)
+    ]
+    return sum(gaps) / len(order)
+
+
+def _checked_scores(scores: np.ndarray | scipy.sparse.csr_matrix, size: int, num_items: int) -> np.ndarray:
+    if not isinstance(scores, np.ndarray):
+        scores = scores.toarray()
+    if scores.shape != (size, num_items):
+        raise SchemaError(f"Scores must be [b, num_items] = {(size, num_items)}; got {scores.shape}.")
+    if np.isnan(scores.min(initial=0)):  # min passes NaN on
+        raise SchemaError("Scores must be numbers; got NaN. Use -inf for what must not be ranked.")
+    return scores
+
+
+def _exact_ranks(scores: np.ndarray, cases: Cases) -> np.ndarray:
+    rows = np.arange(len(cases))
+    ranks = np.full(cases.truths.shape, np.nan)
+    out, counted = cases.excluded, cases.candidates
+    out_row = np.repeat(rows, np.diff(out.indptr))
+    out_scores = scores[out_row, out.indices]
+    if counted is not None:
+        in_row = np.repeat(rows, np.diff(counted.indptr))
+        in_scores = scores[in_row, counted.indices]
+        is_in = sampled(out, in_row, counted.indices) == 0
+    ordered = np.sort(scores, axis=1) if cases.truths.shape[1] > _SORT_FROM and counted is None else None
+    for hidden in range(cases.truths.shape[1]):
+        asked = np.flatnonzero(cases.truths[:, hidden] >= 0)
+        bar = np.full(len(cases), np.inf, scores.dtype)
+        bar[asked] = scores[asked, cases.truths[asked, hidden]]
+        if counted is not None:
+            at_least = np.bincount(in_row[is_in & (in_scores >= bar[in_row])], minlength=len(cases))
+        else:
+            if ordered is None:
+                at_least = np.count_nonzero(scores >= bar[:, None], axis=1)
+            else:
+                at_least = np.zeros(len(cases), np.int64)
+                at_least[asked] = [
+                    scores.shape[1] - np.searchsorted(ordered[row], bar[row], side="left") for row in asked
+                ]
+            at_least = at_least - np.bincount(out_row[out_scores >= bar[out_row]], minlength=len(cases))
+        ranks[asked, hidden] = np.where(np.isneginf(bar[asked]), np.inf, np.maximum(at_least[asked], 1))
+    return ranks
+
+
+def _top(scores: np.ndarray, cases: Cases, *, k: int) -> np.ndarray:
+    rows, num_items = np.arange(len(cases)), scores.shape[1]
+    if cases.candidates is not None:
+        kept = np.full(scores.shape, -np.inf, np.float32)
+        row = np.repeat(rows, np.diff(cases.candidates.indptr))
+        kept[row, cases.candidates.indices] = scores[row, cases.candidates.indices]
+    else:
+        kept = scores.copy()
+    kept[np.repeat(rows, np.diff(cases.excluded.indptr)), cases.excluded.indices] = -np.inf
+    top = np.argpartition(-kept, k - 1, axis=1)[:, :k] if k < num_items else np.tile(np.arange(k), (len(rows), 1))
+    best = np.take_along_axis(kept, top, axis=1)
+    order = np.lexsort((top, -best))  # along the last axis: best first, ties by item index
+    chosen = np.where(np.isneginf(best), -1, top)
+    return np.take_along_axis(chosen, order, axis=1).astype(np.int32)
+
+
+def _table(ranks: np.ndarray) -> np.ndarray:
+    return ranks[:, None] if ranks.ndim == 1 else ranks
+
+
+def _num_hidden(ranks: np.ndarray) -> np.ndarray:
+    return (~np.isnan(ranks)).sum(axis=1)
+
+
+def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    whole = np.full(len(numerator), np.nan)
+    return np.divide(numerator, denominator, out=whole, where=denominator > 0)
+
+
+def _row_mean(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    return _divide(np.where(inside, values, 0).sum(axis=1), inside.sum(axis=1))
