@@ -15,6 +15,7 @@ from tfrec.ingest.timestamps import parse_timestamps
 from tfrec.schema.tables import EVENT_COLUMNS, EVENT_TYPES
 
 _IBIS_TYPES = {"str": "string", "datetime64[us]": "timestamp"}
+_UNKNOWN_ITEMS = ("keep", "reject")
 _DUPLICATES = ("reject", "keep", "merge")
 _FIRST_YEAR, _LAST_YEAR = 1970, 2100  # timestamps outside are slips such as year 0001 or 9999
 
@@ -56,6 +57,9 @@ class Cleaning:
         free_items: price 0 is possible.
         max_quantity: more pieces than this are a slip.
         max_price: a dearer unit is a slip.
+        min_rating: fewest stars that a user can give.
+        max_rating: most stars that a user can give.
+        unknown_items: what to do with events of items that the catalogue lacks: `keep` (the item is added) or `reject`.
         guest_ids: user ids that stand for nobody.
         upper_case_ids: `85123a` and `85123A` are one item.
     """
@@ -66,15 +70,20 @@ class Cleaning:
     free_items: bool = True
     max_quantity: float = math.inf
     max_price: float = math.inf
+    min_rating: float = 1.0
+    max_rating: float = 5.0
+    unknown_items: str = "keep"
     guest_ids: tuple[str, ...] = ()
     upper_case_ids: bool = False
 
     def __post_init__(self) -> None:
-        if self.duplicates not in _DUPLICATES:
-            raise RecipeError(
-                f"duplicates must be one of {', '.join(_DUPLICATES)}; got {self.duplicates!r}."
-                f"{nearest_hint(self.duplicates, _DUPLICATES)}"
-            )
+        for name, known in (("duplicates", _DUPLICATES), ("unknown_items", _UNKNOWN_ITEMS)):
+            if (given := getattr(self, name)) not in known:
+                raise RecipeError(
+                    f"{name} must be one of {', '.join(known)}; got {given!r}.{nearest_hint(given, known)}"
+                )
+        if self.min_rating > self.max_rating:
+            raise RecipeError(f"min_rating ({self.min_rating}) must not be above max_rating ({self.max_rating}).")
 
 
 def type_events(
@@ -140,9 +149,15 @@ def type_events(
     )
 
 
+def set_aside_unknown_items(events: ir.Table, known: ir.Table) -> ir.Table:
+    """Returns the events with `reason = "unknown item"` on each good row whose item is not in `known.item_id`."""
+    is_unknown = (events["item_id"] != "") & ~events["item_id"].isin(known["item_id"])
+    return events.mutate(reason=ibis.coalesce(events["reason"], ibis.ifelse(is_unknown, "unknown item", None)))
+
+
 def set_aside_duplicates(events: ir.Table, *, compared: tuple[str, ...]) -> ir.Table:
     """Returns the events with `reason = "duplicate"` on each good row that equals an earlier one in `compared`."""
-    earlier = ibis.rownumber().over(
+    earlier = ibis.row_number().over(
         ibis.window(group_by=[events["reason"].isnull(), *(events[name] for name in compared)], order_by=[FILE, ROW])
     )
     return (
@@ -155,7 +170,7 @@ def set_aside_duplicates(events: ir.Table, *, compared: tuple[str, ...]) -> ir.T
 
 
 def merge_order_lines(events: ir.Table) -> ir.Table:
-    """Returns the good events with one purchase an item of an order: quantities summed, price the mean of the pieces."""
+    """Returns the good events with one purchase an item of an order: quantity the sum, price the mean a piece."""
     lines = events.filter((events["event_type"] == "purchase") & (events["order_id"] != ""))
     others = events.filter((events["event_type"] != "purchase") | (events["order_id"] == ""))
     kept = [name for name in events.columns if name not in ("user_id", "item_id", "order_id", "quantity", "price")]
@@ -193,6 +208,7 @@ def _reasons(typed: ir.Table, cleaning: Cleaning, *, has_timestamp: bool) -> lis
     too_cheap = typed["price"] < 0 if cleaning.free_items else typed["price"] <= 0
     reasons += [
         ((typed["quantity"] <= 0) | (typed["quantity"] > cleaning.max_quantity), "impossible quantity"),
+        ((typed["rating"] < cleaning.min_rating) | (typed["rating"] > cleaning.max_rating), "impossible rating"),
         (too_cheap | (typed["price"] > cleaning.max_price), "impossible price"),
     ]
     return reasons

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
 
 from tfrec.errors import SourceError
-from tfrec.ingest import catalogue
-from tfrec.ingest.cleaning import merge_order_lines, set_aside_duplicates, type_events
+from tfrec.ingest.cleaning import merge_order_lines, set_aside_duplicates, set_aside_unknown_items, type_events
+from tfrec.ingest.items import ITEM_PREFIX
 from tfrec.ingest.mapping import map_columns
 from tfrec.ingest.privacy import pseudonymise
 from tfrec.ingest.recipes import Recipe
@@ -18,6 +19,7 @@ from tfrec.ingest.sessions import cut_sessions, tell_orders
 from tfrec.ingest.sources import FILE, ROW, Unreadable, read_text
 from tfrec.ingest.splits import add_clock
 from tfrec.ingest.timestamps import guess_format, local_time
+from tfrec.ingest.users import USER_PREFIX
 from tfrec.schema.tables import EVENT_COLUMNS
 
 log = logging.getLogger(__name__)
@@ -41,7 +43,13 @@ class CheckedEvents:
 
 
 def check_events(
-    connection: ibis.BaseBackend, recipe: Recipe, paths: Sequence[Path], *, key: bytes | None, scratch: Path
+    connection: ibis.BaseBackend,
+    recipe: Recipe,
+    paths: Sequence[Path],
+    *,
+    catalogue: pd.DataFrame | None,
+    key: bytes | None,
+    scratch: Path,
 ) -> CheckedEvents:
     """Returns the events of the files, the bad ones with a reason; `good + set aside + merged = rows read`.
 
@@ -49,6 +57,7 @@ def check_events(
         connection: DuckDB backend that stores the tables.
         recipe: how to read them.
         paths: the located files.
+        catalogue: items of the catalogue, or None.
         key: secret of the pseudonyms, or None.
         scratch: folder for files in between.
 
@@ -59,7 +68,7 @@ def check_events(
     raw, unreadable = read_text(connection, recipe.events, paths, name="events_raw", scratch=scratch)
     mapped = _mapped(raw, recipe, paths)
     if key is not None and "user_id" in mapped.columns:
-        mapped = pseudonymise(connection, mapped, key=key, guest_ids=recipe.clean.guest_ids)
+        mapped = pseudonymise(mapped, key=key, guest_ids=recipe.clean.guest_ids)
     typed = type_events(
         mapped,
         recipe.clean,
@@ -73,6 +82,9 @@ def check_events(
     checked = _stored(connection, "events_checked", typed)
     if recipe.has_time:
         _check_dates(checked, mapped, paths)
+    if recipe.clean.unknown_items == "reject" and catalogue is not None:
+        known = ibis.memtable(catalogue[["item_id"]])
+        checked = _stored(connection, "events_known", set_aside_unknown_items(checked, known))
     if recipe.clean.duplicates == "reject":
         compared = tuple(EVENT_COLUMNS)
         checked = _stored(connection, "events_unique", set_aside_duplicates(checked, compared=compared))
@@ -89,7 +101,7 @@ def _mapped(raw: ir.Table, recipe: Recipe, paths: Sequence[Path]) -> ir.Table:
     mapped = map_columns(raw, recipe.events.columns, paths=paths)
     if recipe.events.type:
         mapped = mapped.mutate(event_type=ibis.literal(recipe.events.type))
-    for table, prefix in ((recipe.items, catalogue.ITEM_PREFIX), (recipe.users, catalogue.USER_PREFIX)):
+    for table, prefix in ((recipe.items, ITEM_PREFIX), (recipe.users, USER_PREFIX)):
         if table.columns and not table.files:
             described = map_columns(raw, table.columns, paths=paths, prefix=prefix)
             mapped = mapped.join(described, [FILE, ROW])

@@ -57,13 +57,10 @@ def pseudonyms(ids: pd.Series, *, key: bytes) -> pd.Series:
     return ids.map(table).astype("str")
 
 
-def pseudonymise(
-    connection: ibis.BaseBackend, table: ir.Table, *, key: bytes, guest_ids: Sequence[str] = (), column: str = "user_id"
-) -> ir.Table:
+def pseudonymise(table: ir.Table, *, key: bytes, guest_ids: Sequence[str] = (), column: str = "user_id") -> ir.Table:
     """Returns a table of text with pseudonyms in `column`; guests become `""`.
 
     Args:
-        connection: backend that holds the table.
         table: text columns.
         key: the secret.
         guest_ids: ids that stand for nobody.

@@ -112,7 +112,7 @@ class UsersRecipe(Source):
 
 @dataclasses.dataclass(frozen=True)
 class PicturesRecipe:
-    """Product pictures: an array (`.npy`, or idx as `.gz` or plain) `[n, H, W]` or `[n, H, W, C]` of 0..255.
+    """Product pictures: an array (`.npy`, `images` of a `.npz`, idx) `[n, H, W]` or `[n, H, W, C]` of 0..255.
 
     Attributes:
         file: the array; `items.columns.image_index` gives an item's row.
@@ -159,6 +159,10 @@ class Recipe:
                 "Purchases need orders: map `order_id` in [events.columns], or add "
                 '[orders] by = "user_day" (or "session").'
             )
+        if self.privacy.key_file and self.truth:
+            raise RecipeError("`truth` holds plain user ids, so it cannot go with [privacy]. Leave one out.")
+        if self.clean.unknown_items == "reject" and not self.items.files:
+            raise RecipeError('[clean] unknown_items = "reject" needs a catalogue: name its files in [items].')
         if "timestamp" not in self.events.columns and "order_id" not in self.events.columns:
             raise RecipeError("[events.columns] must map timestamp, or order_id where the log has no time.")
         mapped = {*self.events.columns, *(("event_type",) if self.events.type else ())}

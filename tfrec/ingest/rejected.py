@@ -1,10 +1,12 @@
-"""Writes the rows that were set aside, each with its table, raw row number, reason and content."""
+"""Sets rows aside with a reason, and writes them with their table, raw row number and content."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
 
 from tfrec.ingest.sources import FILE, ROW, Unreadable
 
@@ -12,8 +14,60 @@ REJECTED_COLUMNS = {"table": "string", "file": "int32", "row": "int64", "reason"
 """Of `rejected.parquet`; `file` is the position in the recipe's list, `row` counts data rows from 1, `raw` is JSON."""
 
 
+@dataclasses.dataclass(frozen=True)
+class CheckedTable:
+    """A table of which bad rows were set aside.
+
+    Attributes:
+        table: what stays.
+        rejected: what does not, in the form of `REJECTED_COLUMNS`.
+    """
+
+    table: pd.DataFrame
+    rejected: list[ir.Table]
+
+
+def check_rows(
+    connection: ibis.BaseBackend,
+    raw: ir.Table,
+    mapped: ir.Table,
+    typed: Mapping[str, ir.Value],
+    reasons: Sequence[tuple[ir.BooleanValue, str]],
+    *,
+    key: str,
+    table: str,
+    lines: Sequence[Unreadable],
+    hidden: Sequence[str] = (),
+) -> tuple[ir.Table, list[ir.Table]]:
+    """Returns the good rows, each `key` once (its first row), and the bad ones as rejected rows.
+
+    Args:
+        connection: backend that stores the checked table.
+        raw: text as in the files, with `_file`, `_row`.
+        mapped: the table that `typed` and `reasons` are expressions of.
+        typed: columns of the result.
+        reasons: conditions with the reason that they stand for; the first that holds counts.
+        key: column that must be unique.
+        table: name of the table.
+        lines: lines that were no rows.
+        hidden: raw columns that must not be shown.
+    """
+    reason = ibis.cases(*reasons, else_=ibis.null("string"))
+    first = mapped.select(**typed, _reason=reason, **{FILE: mapped[FILE], ROW: mapped[ROW]})
+    same = ibis.window(group_by=[first["_reason"].notnull(), first[key]], order_by=[FILE, ROW])
+    repeated = ibis.ifelse(ibis.row_number().over(same) > 0, f"duplicate {key}", None)
+    checked = first.mutate(reason=ibis.coalesce(first["_reason"], repeated)).drop("_reason")
+    connection.create_table(f"{table}_checked", checked)
+    stored = connection.table(f"{table}_checked")
+    rejected = [
+        describe_rejected(raw, stored, table=table, hidden=hidden),
+        *describe_unreadable(lines, table=table, is_hidden=bool(hidden)),
+    ]
+    return stored.filter(stored["reason"].isnull()).drop(FILE, ROW, "reason"), rejected
+
+
 def describe_rejected(raw: ir.Table, checked: ir.Table, *, table: str, hidden: Sequence[str] = ()) -> ir.Table:
-    """Returns `table, file, row, reason, raw` for each checked row with a reason; `raw` is the row as JSON.
+    """Returns `REJECTED_COLUMNS` of each checked row with a reason.
 
     Args:
         raw: text as in the files, with `_file`, `_row`.
@@ -29,7 +83,7 @@ def describe_rejected(raw: ir.Table, checked: ir.Table, *, table: str, hidden: S
 
 
 def describe_unreadable(lines: Sequence[Unreadable], *, table: str, is_hidden: bool = False) -> list[ir.Table]:
-    """Returns lines that were no rows in the form of `describe_rejected`; `row` is the line's number in the file."""
+    """Returns lines that were no rows as `REJECTED_COLUMNS`; `row` is the line's number in the file."""
     if not lines:
         return []
     rows = [(table, line.file, line.line, line.reason, "" if is_hidden else line.text) for line in lines]
@@ -37,7 +91,7 @@ def describe_unreadable(lines: Sequence[Unreadable], *, table: str, is_hidden: b
 
 
 def count_reasons(parts: Sequence[ir.Table]) -> dict[str, int]:
-    """Returns reason → number of rows."""
+    """Returns reason → number of rows, alphabetically."""
     if not parts:
         return {}
     every = ibis.union(*parts) if len(parts) > 1 else parts[0]

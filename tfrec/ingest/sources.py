@@ -92,7 +92,7 @@ def locate(name: str, *, homes: Sequence[Path], source_url: str) -> Path:
             return place
     raise SourceError(
         f"There is no file {name!r}. Looked for: {', '.join(map(str, places))}. "
-        f"Get the data{_from(source_url)} and name the folder that holds it with --data-home DIR or {HOME_VARIABLE}=DIR."
+        f"Get the data{_from(source_url)} and name its folder with --data-home DIR or {HOME_VARIABLE}=DIR."
     )
 
 

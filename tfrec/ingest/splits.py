@@ -1,6 +1,7 @@
 """Finds the moments that part training, validation and test; a log without time gets a clock first."""
 
 import dataclasses
+import math
 
 import ibis
 import ibis.expr.types as ir
@@ -15,28 +16,38 @@ _CLOCK_SECONDS = 365 * 86_400
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """Where the test period starts, and before it the validation period.
+    """Where the test period starts, and before it the validation period, which is a part of training.
 
-    A date is midnight on the shop's clock. A share is of the events (of the orders where the log has no time).
+    Each start is told by a date (midnight on the shop's clock), or by a length in days, or else by a share of the
+    events (of the orders where the log has no time).
 
     Attributes:
-        test_from: first moment of the test period, or empty.
-        validation_from: first moment of the validation period, which is part of training, or empty.
-        test_share: share that is test where `test_from` is empty.
-        validation_share: share of what is left that is validation where `validation_from` is empty.
+        test_from: first moment of the test period.
+        test_days: length of the test period, which ends with the last event's day.
+        test_share: share of the events that is test.
+        validation_from: first moment of the validation period.
+        validation_days: length of the validation period, which ends where test starts.
+        validation_share: share of the events before test that is validation.
         seed: of the clock that a log without time gets.
     """
 
     test_from: str = ""
-    validation_from: str = ""
+    test_days: int = 0
     test_share: float = 0.1
+    validation_from: str = ""
+    validation_days: int = 0
     validation_share: float = 0.1
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, share in (("test_share", self.test_share), ("validation_share", self.validation_share)):
+        for name in ("test", "validation"):
+            share, days = getattr(self, f"{name}_share"), getattr(self, f"{name}_days")
             if not 0 < share < 1:
-                raise RecipeError(f"{name} must lie between 0 and 1; got {share}.")
+                raise RecipeError(f"{name}_share must lie between 0 and 1; got {share}.")
+            if days < 0:
+                raise RecipeError(f"{name}_days must not be negative; got {days}.")
+            if days and getattr(self, f"{name}_from"):
+                raise RecipeError(f"Give {name}_from or {name}_days, not both.")
         moments = [moment_in_utc(text, time_zone="UTC") for text in (self.validation_from, self.test_from) if text]
         if len(moments) == 2 and not moments[0] < moments[1]:
             raise RecipeError(
@@ -70,54 +81,79 @@ def add_clock(events: ir.Table, split: Split) -> ir.Table:
 
 
 def find_moments(
-    timestamps: pd.Series, split: Split, *, until: pd.Timestamp | None, time_zone: str, has_time: bool = True
+    events: ir.Table, split: Split, *, until: pd.Timestamp | None, time_zone: str, has_time: bool = True
 ) -> Moments:
     """Returns the moments of the split.
 
-    With `until`, nothing from that moment on is looked at: it becomes `test_from`, and the validation period keeps its
-    length where the recipe gives both dates.
+    With `until`, nothing from that moment on is looked at: it becomes `test_from`, and the validation period keeps the
+    length that the recipe gives it.
 
     Args:
-        timestamps: of all good events, UTC.
+        events: good events with `timestamp`, UTC.
         split: the recipe's wish.
         until: end of training in UTC, or None.
         time_zone: of the dates in `split`.
-        has_time: False for a log on the clock of `add_clock`, where shares are of that year.
+        has_time: False for a log on the clock of `add_clock`, where shares are of that clock's year.
 
     Raises:
-        RecipeError: no event lies before the test period or before the validation period.
+        RecipeError: no event lies before the test period, or none in training before the validation period.
     """
-    named_test = moment_in_utc(split.test_from, time_zone=time_zone) if split.test_from else None
-    named_validation = moment_in_utc(split.validation_from, time_zone=time_zone) if split.validation_from else None
+    if not has_time:
+        test_share, validation_share = 1 - split.test_share, 1 - split.validation_share
+        return Moments(validation_from=_on_clock(test_share * validation_share), test_from=_on_clock(test_share))
+    first, last = (
+        pd.Timestamp(one)
+        for one in events.aggregate(a=events["timestamp"].min(), b=events["timestamp"].max()).execute().iloc[0]
+    )
     if until is not None:
         test_from = until
-        if named_validation is not None and named_test is not None:
-            named_validation = until - (named_test - named_validation)
-        elif named_validation is not None and named_validation >= until:
-            named_validation = None
-    elif named_test is not None:
-        test_from = named_test
-    elif has_time:
-        test_from = _at_share(timestamps, 1 - split.test_share)
+    elif split.test_from:
+        test_from = moment_in_utc(split.test_from, time_zone=time_zone)
+    elif split.test_days:
+        test_from = _days_before(_end_of_day(last, time_zone), split.test_days, time_zone)
     else:
-        test_from = _on_clock(1 - split.test_share)
-    training = timestamps[timestamps < test_from]
-    if training.empty:
+        test_from = _at_share(events, 1 - split.test_share)
+    if not first < test_from:
         raise RecipeError(
-            f"No event lies before {test_from}, where the test period starts (the log runs from {timestamps.min()} to "
-            f"{timestamps.max()}). Correct `[split] test_from` or --until."
+            f"No event lies before {test_from}, where the test period starts (the log runs from {first} to {last}). "
+            "Correct `[split] test_from` or --until."
         )
-    if named_validation is not None:
-        validation_from = named_validation
-    elif has_time:
-        validation_from = _at_share(training, 1 - split.validation_share)
-    else:
-        validation_from = _on_clock((1 - split.test_share) * (1 - split.validation_share))
+    validation_from = _validation_from(events, split, test_from, time_zone=time_zone)
+    if not first < validation_from < test_from:
+        raise RecipeError(
+            f"The validation period would start at {validation_from}, but it must lie between the first event "
+            f"({first}) and the test period ({test_from}). Correct `validation_from` or `validation_days` in [split]."
+        )
     return Moments(validation_from=validation_from, test_from=test_from)
 
 
-def _at_share(timestamps: pd.Series, share: float) -> pd.Timestamp:
-    return timestamps.quantile(share, interpolation="higher").ceil("s").as_unit("us")
+def _validation_from(events: ir.Table, split: Split, test_from: pd.Timestamp, *, time_zone: str) -> pd.Timestamp:
+    if split.validation_days:
+        return _days_before(test_from, split.validation_days, time_zone)
+    if split.validation_from:
+        validation_from = moment_in_utc(split.validation_from, time_zone=time_zone)
+        planned = moment_in_utc(split.test_from, time_zone=time_zone) if split.test_from else test_from
+        if planned != test_from:  # `until` moved the end of training: the period moves with it
+            return test_from - (planned - validation_from)
+        if validation_from < test_from:
+            return validation_from
+    boundary = ibis.literal(test_from.to_pydatetime()).cast("timestamp")
+    return _at_share(events.filter(events["timestamp"] < boundary), 1 - split.validation_share)
+
+
+def _at_share(events: ir.Table, share: float) -> pd.Timestamp:
+    seconds = events["timestamp"].epoch_seconds().quantile(share).execute()
+    return pd.Timestamp(math.ceil(seconds), unit="s").as_unit("us")
+
+
+def _days_before(moment: pd.Timestamp, days: int, time_zone: str) -> pd.Timestamp:
+    local = moment.tz_localize("UTC").tz_convert(time_zone).tz_localize(None)
+    return moment_in_utc((local - pd.Timedelta(days=days)).isoformat(), time_zone=time_zone)
+
+
+def _end_of_day(moment: pd.Timestamp, time_zone: str) -> pd.Timestamp:
+    local = moment.tz_localize("UTC").tz_convert(time_zone).tz_localize(None)
+    return moment_in_utc((local.normalize() + pd.Timedelta(days=1)).isoformat(), time_zone=time_zone)
 
 
 def _on_clock(share: float) -> pd.Timestamp:
