@@ -2,7 +2,7 @@
 
 Pattern growth on occurrence lists (the vertical layout of Eclat: Zaki, Scalable Algorithms for Association Mining,
 IEEE TKDE 2000), a block of prefixes at a time and depth first: all orders that hold a prefix are expanded at once with
-NumPy, and memory is bounded by a block and not by the number of pairs. Libraries were measured first: mlxtend 0.25 finds
+NumPy, and memory is bounded by a block and not by the number of pairs. Libraries were measured: mlxtend 0.25 finds
 the same itemsets, but makes the baskets dense (46.6 GB at 1 M orders × 50,000 items), and none keeps halves apart.
 """
 

@@ -1,0 +1,409 @@
+"""Turns events into interests: how much each user cares for each category and item, fading with time."""
+
+import dataclasses
+import html
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfrec.errors import ConfigError, SchemaError, nearest_hint
+from tfrec.schema.slate import Slate
+from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables, category_levels
+
+logger = logging.getLogger(__name__)
+
+LEVELS = ("core", "regular", "occasional", "curious")
+"""Levels of interest, strongest first."""
+
+_KINDS = ("view", "purchase", "rating")
+
+
+@dataclasses.dataclass(frozen=True)
+class InterestConfig:
+    """Dials of the interest score.
+
+    Attributes:
+        weights: of views, purchases and ratings; they add up to 1. What a shop does not log passes its weight on to
+            the others in proportion.
+        view_weight: worth of one fresh view; None = one over the 95th percentile of what a user gives one target, so
+            that the most eager reach 1.
+        purchase_weight: worth of one fresh purchase; None likewise.
+        rating_weight: worth of one star of the mean rating.
+        half_life_days: after this time an event counts half.
+        bounds: least score of core, regular and occasional interest; what is below is curious.
+    """
+
+    weights: tuple[float, float, float] = (0.4, 0.3, 0.3)
+    view_weight: float | None = None
+    purchase_weight: float | None = None
+    rating_weight: float = 0.2
+    half_life_days: float = 90.0
+    bounds: tuple[float, float, float] = (0.6, 0.3, 0.1)
+
+    def __post_init__(self) -> None:
+        if min(self.weights) < 0 or abs(sum(self.weights) - 1) > 1e-9:
+            raise ConfigError(f"`weights` must be three shares that add up to 1; got {self.weights}.")
+        if not self.half_life_days > 0:
+            raise ConfigError(f"`half_life_days` must be above 0; got {self.half_life_days}.")
+        if not 1 >= self.bounds[0] > self.bounds[1] > self.bounds[2] >= 0:
+            raise ConfigError(f"`bounds` must fall from at most 1 to at least 0; got {self.bounds}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Interests:
+    """What each user cares for.
+
+    Attributes:
+        categories: one row a user, category level and category: `user_id`, `level` (0 = top), `category` (whole path),
+            `score` in [0, 1], `interest` (one of `LEVELS`), `views` and `purchases` (faded counts), `rating` (faded
+            mean, NaN without), `num_events` (what the score rests on), `last_days` (since the last of them).
+        items: the same a user and item, with `item_id`.
+        weights: of views, purchases and ratings as used.
+        worth: of one view, one purchase and one star, as used, for each level (`"item"`, `"0"`, ...).
+        config: the dials.
+        now: the moment that ages are counted from.
+        titles: of the items.
+    """
+
+    categories: pd.DataFrame
+    items: pd.DataFrame
+    weights: tuple[float, float, float]
+    worth: Mapping[str, tuple[float, float, float]]
+    config: InterestConfig
+    now: pd.Timestamp
+    titles: Mapping[str, str]
+
+    def of(self, target: str) -> pd.Series:
+        """Returns `user_id` → score for a category (whole path or last name) or an item id; absent users have 0.
+
+        Raises:
+            ConfigError: nobody has any interest in a thing of that name; the nearest known name is told.
+        """
+        is_item = self.items["item_id"] == target
+        if is_item.any():
+            return self.items[is_item].set_index("user_id")["score"]
+        names = self.categories["category"]
+        is_category = (names == target) | (names.str.rsplit(CATEGORY_SEPARATOR, n=1).str[-1] == target)
+        if not is_category.any():
+            raise ConfigError(f"No user has an interest called {target!r}." + nearest_hint(target, names.unique()))
+        return self.categories[is_category].groupby("user_id")["score"].max()
+
+    def profile(self, user_id: str, *, num: int = 10) -> dict[str, Any]:
+        """Returns a user's strongest interests, a list a category level and one of items, as JSON can hold it.
+
+        Raises:
+            ConfigError: the user has no interest.
+        """
+        categories = self.categories[self.categories["user_id"] == user_id]
+        items = self.items[self.items["user_id"] == user_id]
+        if not len(items) and not len(categories):
+            raise ConfigError(f"User {user_id!r} has no interests: no view, purchase or rating until {self.now}.")
+        levels = [
+            _records(rows.rename(columns={"category": "name"}), num)
+            for _, rows in categories.groupby("level", sort=True)
+        ]
+        named = items.assign(name=[self.titles.get(item) or item for item in items["item_id"]])
+        return {
+            "user_id": user_id,
+            "now": self.now.isoformat(),
+            "num_events": int(items["num_events"].sum()),
+            "levels": levels,
+            "items": _records(named, num, "item_id"),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what JSON can hold: how many users have which level of interest in each top category."""
+        return {
+            "now": self.now.isoformat(),
+            "num_users": int(self.items["user_id"].nunique()),
+            "weights": list(self.weights),
+            "worth": {level: list(worth) for level, worth in self.worth.items()},
+            "half_life_days": self.config.half_life_days,
+            "categories": self._by_category().reset_index().to_dict("records"),
+        }
+
+    def summary(self) -> str:
+        """Returns the finding in plain words."""
+        users = self.items["user_id"].nunique()
+        lines = [
+            f"Interests of {users:,} users at {self.now:%Y-%m-%d}, in {len(self.items):,} user–item pairs; an event "
+            f"counts half after {self.config.half_life_days:g} days."
+        ]
+        for category, row in self._by_category().head(5).iterrows():
+            lines.append(f"{category}: {row['core']:,} core, {row['regular']:,} regular, {row['users']:,} in all.")
+        return "\n".join(lines)
+
+    def _by_category(self) -> pd.DataFrame:
+        top = self.categories[self.categories["level"] == 0]
+        counts = pd.crosstab(top["category"], top["interest"]).reindex(columns=list(LEVELS), fill_value=0)
+        counts.columns.name = None
+        return counts.assign(users=counts.sum(axis=1)).sort_values(["core", "users"], ascending=False)
+
+
+def interest_score(
+    views: np.ndarray | float,
+    purchases: np.ndarray | float,
+    ratings: np.ndarray | float,
+    *,
+    weights: tuple[float, float, float] = (0.4, 0.3, 0.3),
+    view_weight: float = 1.0,
+    purchase_weight: float = 1.0,
+    rating_weight: float = 1.0,
+) -> np.ndarray:
+    """Returns `w1·views·view_weight + w2·purchases·purchase_weight + w3·ratings·rating_weight`, each product at most 1.
+
+    Example: views .8, purchases .7 and ratings .9 give `.4·.8 + .3·.7 + .3·.9 = .80`.
+    """
+    parts = (
+        np.asarray(views) * view_weight,
+        np.asarray(purchases) * purchase_weight,
+        np.asarray(ratings) * rating_weight,
+    )
+    return np.stack(
+        np.broadcast_arrays(*(w * np.minimum(part, 1.0) for w, part in zip(weights, parts, strict=True)))
+    ).sum(0)
+
+
+def content_similarity(interest: np.ndarray | float, feature_similarity: np.ndarray | float) -> np.ndarray:
+    """Returns `s·f / (s + f)`, half the harmonic mean: high only where interest s and likeness f both are; 0 for 0, 0.
+
+    Both lie in [0, 1]; the result in [0, 1/2].
+    """
+    s, f = np.asarray(interest, dtype=np.float64), np.asarray(feature_similarity, dtype=np.float64)
+    total = s + f
+    return np.where(total > 0, s * f / np.where(total > 0, total, 1.0), 0.0)
+
+
+def measure_interests(
+    tables: Tables, *, config: InterestConfig | None = None, now: pd.Timestamp | None = None
+) -> Interests:
+    """Returns each user's interest in each category of each level, and in each item.
+
+    An event of age a days counts `2^(−a / half_life)`. Views and purchases are added up, ratings averaged; then
+    `interest_score`. Carts, searches and impressions do not count: the first two say less than the view before them or
+    the purchase after, and an impression is not the user's doing.
+
+    Args:
+        tables: the shop; guests are left out.
+        config: dials.
+        now: the moment that ages are counted from, and the last that is looked at; default: the last event.
+
+    Raises:
+        SchemaError: no known user has viewed, bought or rated anything.
+    """
+    config = config or InterestConfig()
+    events = tables.events
+    if now is not None:
+        events = events[events["timestamp"] <= now]
+    wanted = events["event_type"].isin(_KINDS) & (events["user_id"] != "") & (events["item_id"] != "")
+    events = events.loc[wanted.to_numpy(), ["user_id", "item_id", "event_type", "timestamp", "rating"]]
+    if not len(events):
+        raise SchemaError("Interests need views, purchases or ratings of known users; `events` has none.")
+    moment = events["timestamp"].iloc[-1] if now is None else now
+    weights = _shared_weights(config.weights, set(events["event_type"].unique()))
+    users, user_names = pd.factorize(events["user_id"], sort=True)
+    items, item_names = pd.factorize(events["item_id"])
+    faded = _Faded(
+        users=users,
+        age_days=((moment - events["timestamp"]) / pd.Timedelta(days=1)).to_numpy(),
+        event_types=events["event_type"].to_numpy(dtype=object),
+        ratings=events["rating"].to_numpy(dtype=np.float64),
+    )
+    worth: dict[str, tuple[float, float, float]] = {}
+    by_item, worth["item"] = _scores(faded, items, len(item_names), config, weights)
+    by_item.insert(1, "item_id", pd.Series(item_names, dtype="str").array.take(by_item.pop("target")))
+    paths = category_levels(tables.items["category"])
+    rows = tables.items.set_index("item_id").index.get_indexer(item_names)
+    frames = []
+    for level in paths.columns:
+        codes, names = pd.factorize(paths[level])
+        targets = np.where(rows >= 0, codes[rows], -1)
+        targets[targets >= 0] = np.where(names[targets[targets >= 0]] == "", -1, targets[targets >= 0])
+        known = targets[items] >= 0
+        frame, worth[str(level)] = _scores(faded.take(known), targets[items[known]], len(names), config, weights)
+        frame.insert(1, "level", level)
+        frame.insert(2, "category", pd.Series(names, dtype="str").array.take(frame.pop("target")))
+        frames.append(frame)
+    for frame in (by_item, *frames):
+        frame["user_id"] = pd.Series(user_names, dtype="str").array.take(frame["user_id"])
+    categories = pd.concat(frames, ignore_index=True) if frames else by_item.head(0).assign(level=0, category="")
+    titles = dict(zip(tables.items["item_id"], tables.items["title"], strict=True))
+    logger.info("%d interests in items and %d in categories", len(by_item), len(categories))
+    return Interests(categories, by_item, weights, worth, config, moment, titles)
+
+
+def rank_by_content(
+    interests: Interests,
+    user_ids: Sequence[str],
+    *,
+    item_ids: np.ndarray,
+    item_features: np.ndarray,
+    categories: Mapping[str, str],
+    k: int = 10,
+) -> Slate:
+    """Returns the k candidates of highest content similarity for each user; an empty row without interests.
+
+    s is the user's interest in the candidate's category (whole path), f the cosine between the candidate's features
+    and the mean of the user's items' features weighted by interest; negative likeness counts as none. Items that the
+    user has an interest in already are left out.
+
+    Args:
+        interests: measured interests.
+        user_ids: `[B]` who asks.
+        item_ids: `[C]` candidates; a user's items are looked up among them.
+        item_features: `[C, d]` their features, of any scale.
+        categories: category path of each candidate.
+        k: length of the slate.
+    """
+    position = pd.Index(item_ids)
+    unit = item_features / np.maximum(np.linalg.norm(item_features, axis=1, keepdims=True), 1e-12)
+    paths = np.array([categories.get(item, "") for item in item_ids], dtype=object)
+    slots = min(k, len(item_ids))
+    found_ids = np.full((len(user_ids), slots), "", dtype=object)
+    scores = np.full((len(user_ids), slots), -np.inf)
+    asked = interests.items[interests.items["user_id"].isin(list(user_ids))]
+    own_items = dict(iter(asked.groupby("user_id")))
+    asked = interests.categories[interests.categories["user_id"].isin(list(user_ids))]
+    own_paths = {user: rows.groupby("category")["score"].max() for user, rows in asked.groupby("user_id")}
+    for row, user in enumerate(user_ids):
+        if user not in own_items or user not in own_paths:
+            continue
+        places = position.get_indexer(own_items[user]["item_id"])
+        weights = own_items[user]["score"].to_numpy()[places >= 0]
+        taste = weights @ unit[places[places >= 0]]
+        likeness = np.maximum(unit @ taste / max(float(np.linalg.norm(taste)), 1e-12), 0.0)
+        likes = content_similarity(pd.Series(paths).map(own_paths[user]).fillna(0.0).to_numpy(), likeness)
+        likes[places[places >= 0]] = -np.inf
+        best = np.argsort(-likes, kind="stable")[:slots]
+        best = best[likes[best] > 0]
+        found_ids[row, : len(best)], scores[row, : len(best)] = item_ids[best], likes[best]
+    return Slate(found_ids.astype(str), scores)
+
+
+def profile_page(profile: Mapping[str, Any], *, facts: Mapping[str, str] | None = None) -> str:
+    """Returns a profile as one self-contained HTML page, light or dark as the reader's system is.
+
+    Args:
+        profile: as `Interests.profile` gives it.
+        facts: further lines about the user, name → text: segment, recency, value.
+    """
+    user = html.escape(str(profile["user_id"]))
+    lines = {"Events": f"{profile['num_events']:,}", "Until": str(profile["now"])[:10], **(facts or {})}
+    told = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in lines.items())
+    parts = [(f"Categories, level {level + 1}", rows) for level, rows in enumerate(profile["levels"])]
+    tables = "".join(_section(title, rows) for title, rows in [*parts, ("Items", profile["items"])] if rows)
+    return (
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+        f"<title>Profile of {user}</title><style>{_STYLE}</style></head>"
+        f"<body><h1>{user}</h1><dl>{told}</dl>{tables}</body></html>"
+    )
+
+
+_STYLE = """
+:root { color-scheme: light dark }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem }
+table { border-collapse: collapse; width: 100% }
+td, th { padding: .3rem .5rem; text-align: left; border-bottom: 1px solid #8884 }
+td.n { text-align: right; font-variant-numeric: tabular-nums }
+dl { display: grid; grid-template-columns: auto 1fr; gap: 0 1rem }
+dd { margin: 0 }
+meter { width: 8rem }
+"""
+
+
+def _section(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    body = "".join(
+        f"<tr><td>{html.escape(str(row['name']))}</td><td>{row['interest']}</td>"
+        f"<td><meter min='0' max='1' value='{row['score']:.3f}'></meter> {row['score']:.2f}</td>"
+        f"<td class='n'>{row['num_events']:,}</td><td class='n'>{row['last_days']:.0f}</td></tr>"
+        for row in rows
+    )
+    head = "<tr><th>Name</th><th>Interest</th><th>Score</th><th>Events</th><th>Days since</th></tr>"
+    return f"<h2>{html.escape(title)}</h2><table>{head}{body}</table>"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Faded:
+    """Events with what their weight is made of, all `[n]`."""
+
+    users: np.ndarray
+    age_days: np.ndarray
+    event_types: np.ndarray
+    ratings: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "_Faded":
+        return _Faded(self.users[rows], self.age_days[rows], self.event_types[rows], self.ratings[rows])
+
+
+def _shared_weights(weights: tuple[float, float, float], logged: set[str]) -> tuple[float, float, float]:
+    kept = [weight if kind in logged else 0.0 for kind, weight in zip(_KINDS, weights, strict=True)]
+    if not sum(kept):
+        raise ConfigError(f"The shop logs only {', '.join(sorted(logged))}, and `weights` {weights} give them nothing.")
+    return tuple(weight / sum(kept) for weight in kept)  # type: ignore[return-value]
+
+
+def _scores(
+    events: _Faded, targets: np.ndarray, num_targets: int, config: InterestConfig, weights: tuple[float, float, float]
+) -> tuple[pd.DataFrame, tuple[float, float, float]]:
+    """Returns one row a (user, target) that occurs, user and target as numbers, and the worth of one of each kind."""
+    pairs, row = np.unique(events.users * max(num_targets, 1) + targets, return_inverse=True)
+    fade = np.exp2(-events.age_days / config.half_life_days)
+
+    def added(kind: str, amounts: np.ndarray) -> np.ndarray:
+        return np.bincount(row, weights=amounts * (events.event_types == kind), minlength=len(pairs))
+
+    views, purchases, rated = (added(kind, fade) for kind in _KINDS)
+    stars = added("rating", np.nan_to_num(fade * events.ratings))
+    rating = np.divide(stars, rated, out=np.full(len(pairs), np.nan), where=rated > 0)
+    worth = (
+        _worth(config.view_weight, views),
+        _worth(config.purchase_weight, purchases),
+        config.rating_weight,
+    )
+    score = interest_score(
+        views,
+        purchases,
+        np.nan_to_num(rating),
+        weights=weights,
+        view_weight=worth[0],
+        purchase_weight=worth[1],
+        rating_weight=worth[2],
+    )
+    last = np.full(len(pairs), np.inf)
+    np.minimum.at(last, row, events.age_days)
+    names = np.array(LEVELS, dtype=object)
+    level = np.searchsorted(-np.array(config.bounds), -score, side="left")
+    frame = pd.DataFrame(
+        {
+            "user_id": pairs // max(num_targets, 1),
+            "target": pairs % max(num_targets, 1),
+            "score": score,
+            "interest": pd.Series(names[level], dtype="str"),
+            "views": views,
+            "purchases": purchases,
+            "rating": rating,
+            "num_events": np.bincount(row, minlength=len(pairs)),
+            "last_days": last,
+        }
+    )
+    return frame, worth
+
+
+def _worth(given: float | None, amounts: np.ndarray) -> float:
+    positive = amounts[amounts > 0]
+    if given is not None or not len(positive):
+        return 1.0 if given is None else given
+    return float(1 / np.quantile(positive, 0.95))
+
+
+def _records(rows: pd.DataFrame, num: int, *more: str) -> list[dict[str, Any]]:
+    best = rows.sort_values(["score", "name"], ascending=[False, True]).head(num)
+    columns = ["name", *more, "score", "interest", "num_events", "last_days"]
+    return [
+        {name: value.item() if isinstance(value, np.generic) else value for name, value in record.items()}
+        for record in best[columns].to_dict("records")
+    ]
