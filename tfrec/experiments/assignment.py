@@ -1,0 +1,142 @@
+"""User ids become arms, always the same ones, and counts of arms become a check that nothing went wrong on the way.
+
+The hash is plain SHA-256, so that a shop's Java, PHP or Go code can give the same answer:
+`u = first 8 bytes, big-endian, of sha256(salt + ":" + user_id) / 2^64`.
+"""
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import special, stats
+
+from tfrec.errors import ConfigError, SchemaError
+from tfrec.experiments.effects import to_plain
+
+DEFAULT_SHARES: Mapping[str, float] = {"control": 0.5, "treatment": 0.5}
+
+
+@dataclasses.dataclass(frozen=True)
+class SampleRatio:
+    """Whether the arms have the sizes that the design gave them.
+
+    Attributes:
+        counts: users seen in each arm.
+        expected: users expected in each arm.
+        p_value: of the chi-squared test at a single look.
+        sequential_p_value: of the test that stays valid when looked at every day (Lindon & Malek 2022).
+        threshold: alarm below this.
+        is_alarm: the single look's p-value lies below the threshold.
+    """
+
+    counts: dict[str, int]
+    expected: dict[str, float]
+    p_value: float
+    sequential_p_value: float
+    threshold: float
+
+    @property
+    def is_alarm(self) -> bool:
+        """Whether the split is off beyond chance: then no read-out of this experiment can be trusted."""
+        return self.p_value < self.threshold
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain Python values for JSON."""
+        return {**to_plain(self), "is_alarm": self.is_alarm}
+
+    def summary(self) -> str:
+        """Returns one sentence for the report."""
+        shown = ", ".join(
+            f"{name} {count:,} (expected {self.expected[name]:,.0f})" for name, count in self.counts.items()
+        )
+        if self.is_alarm:
+            return (
+                f"Sample-ratio alarm: {shown}; chance gives this once in {1 / max(self.p_value, 1e-300):,.3g} times. "
+                "Find the lost users before reading any effect."
+            )
+        return f"Arms have the sizes they should: {shown}; p = {self.p_value:.3f}."
+
+
+def assign(
+    user_ids: Sequence[str] | np.ndarray, *, salt: str, shares: Mapping[str, float] = DEFAULT_SHARES
+) -> np.ndarray:
+    """Returns each user's arm, `[n]` of the names in `shares`.
+
+    The same user and salt always give the same arm; another salt gives an independent split, so every experiment
+    needs its own. Shares that sum to less than 1 leave the rest out (`""`); raising the last arm's share later
+    only lets users in, it moves nobody from arm to arm.
+
+    Args:
+        user_ids: pseudonyms.
+        salt: the experiment's name.
+        shares: arm → share of users.
+
+    Raises:
+        ConfigError: empty salt, a share that is not positive, or a sum above 1.
+    """
+    names, edges = list(shares), np.cumsum(list(shares.values()))
+    if not salt:
+        raise ConfigError(
+            "`salt` must not be empty: it keeps two experiments from sharing one split. Name the experiment."
+        )
+    if any(share <= 0 for share in shares.values()) or edges[-1] > 1 + 1e-9:
+        raise ConfigError(f"`shares` must be positive and sum to at most 1; got {dict(shares)}.")
+    if edges[-1] > 1 - 1e-9:
+        edges[-1] = 1.0
+    arms = np.array([*names, ""], dtype=object)
+    return arms[np.searchsorted(edges, hash_uniform(user_ids, salt=salt), side="right")].astype(str)
+
+
+def hash_uniform(user_ids: Sequence[str] | np.ndarray, *, salt: str) -> np.ndarray:
+    """Returns `[n]` numbers in [0, 1), uniform over users and fixed for a user and salt."""
+    prefix = f"{salt}:".encode()
+    digests = b"".join(hashlib.sha256(prefix + str(user).encode()).digest()[:8] for user in user_ids)
+    # 53 bits, so that the float never rounds up to 1.
+    return (np.frombuffer(digests, dtype=">u8") >> np.uint64(11)).astype(np.float64) / 2.0**53
+
+
+def check_sample_ratio(
+    counts: Mapping[str, int], *, shares: Mapping[str, float] | None = None, threshold: float = 0.001
+) -> SampleRatio:
+    """Tests the sizes of the arms against the shares they were given.
+
+    Single look: Pearson's χ² with `arms − 1` degrees of freedom. Any number of looks: the Bayes factor of a
+    Dirichlet mixture against the multinomial, `p = min(1, 1/BF)` (Lindon & Malek, NeurIPS 2022), with the weight of
+    10,000 users on the shares.
+
+    Args:
+        counts: arm → users (not sessions: a user counts once).
+        shares: arm → share; equal when left out.
+        threshold: alarm below; 0.001 is usual because the check runs on every experiment.
+
+    Raises:
+        SchemaError: fewer than two arms, or names that differ.
+    """
+    shares = dict(shares) if shares is not None else dict.fromkeys(counts, 1 / max(len(counts), 1))
+    if len(counts) < 2 or set(shares) != set(counts):
+        raise SchemaError(
+            f"Sample ratio needs at least two arms with the names of `shares`; got counts of {sorted(counts)} "
+            f"and shares of {sorted(shares)}."
+        )
+    observed = np.array([counts[name] for name in counts], dtype=np.float64)
+    probability = np.array([shares[name] for name in counts], dtype=np.float64)
+    probability /= probability.sum()
+    expected = probability * observed.sum()
+    statistic = float(((observed - expected) ** 2 / np.maximum(expected, 1e-12)).sum())
+    prior = 10_000 * probability
+    log_factor = (
+        special.gammaln(prior.sum())
+        - special.gammaln(prior.sum() + observed.sum())
+        + (special.gammaln(prior + observed) - special.gammaln(prior)).sum()
+        - (observed * np.log(probability)).sum()
+    )
+    return SampleRatio(
+        counts={name: int(count) for name, count in counts.items()},
+        expected=dict(zip(counts, expected.tolist(), strict=True)),
+        p_value=float(stats.chi2.sf(statistic, len(counts) - 1)),
+        sequential_p_value=math.exp(min(0.0, -float(log_factor))),
+        threshold=threshold,
+    )

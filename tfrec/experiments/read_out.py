@@ -1,0 +1,377 @@
+"""A table of users with their arms becomes a verdict in words: metrics, guardrails, segments."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from scipy import special, stats
+from statsmodels.stats.multitest import multipletests
+
+from tfrec.errors import ConfigError, SchemaError, nearest_hint
+from tfrec.experiments.assignment import SampleRatio, check_sample_ratio
+from tfrec.experiments.effects import (
+    Comparison,
+    Estimate,
+    compare_heavy_tails,
+    compare_means,
+    compare_ratios,
+    to_plain,
+)
+
+
+class Metric(Protocol):
+    """A way to compare two arms' rows of the user table."""
+
+    @property
+    def name(self) -> str:
+        """The metric's name in the report."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns it reads."""
+
+    @property
+    def is_good_up(self) -> bool:
+        """Whether more is better."""
+
+    def compare(self, control: pd.DataFrame, treatment: pd.DataFrame, *, level: float) -> Comparison:
+        """Compares the arms."""
+
+
+@dataclasses.dataclass(frozen=True)
+class MeanMetric:
+    """A mean per user (visits, conversion, orders); by CUPED when `covariate` names a pre-period column."""
+
+    name: str
+    covariate: str = ""
+    is_good_up: bool = True
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns it reads."""
+        return (self.name, self.covariate) if self.covariate else (self.name,)
+
+    def compare(self, control: pd.DataFrame, treatment: pd.DataFrame, *, level: float) -> Comparison:
+        """Compares the means."""
+        before = [arm[self.covariate].to_numpy() if self.covariate else None for arm in (control, treatment)]
+        return compare_means(
+            control[self.name].to_numpy(), treatment[self.name].to_numpy(),
+            control_covariate=before[0], treatment_covariate=before[1], level=level,
+        )  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class RatioMetric:
+    """A ratio of two sums over users (clicks per impression, value per order), by the delta method."""
+
+    name: str
+    numerator: str
+    denominator: str
+    is_good_up: bool = True
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns it reads."""
+        return (self.numerator, self.denominator)
+
+    def compare(self, control: pd.DataFrame, treatment: pd.DataFrame, *, level: float) -> Comparison:
+        """Compares the ratios."""
+        parts = [arm[column].to_numpy() for arm in (control, treatment) for column in self.columns]
+        return compare_ratios(*parts, level=level)
+
+
+@dataclasses.dataclass(frozen=True)
+class HeavyTailMetric:
+    """A mean with a heavy tail (revenue per user), by the studentised bootstrap; `cap_quantile` < 1 winsorises."""
+
+    name: str
+    cap_quantile: float = 1.0
+    resamples: int = 2000
+    is_good_up: bool = True
+    seed: int = 0
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns it reads."""
+        return (self.name,)
+
+    def compare(self, control: pd.DataFrame, treatment: pd.DataFrame, *, level: float) -> Comparison:
+        """Compares the means."""
+        return compare_heavy_tails(
+            control[self.name].to_numpy(), treatment[self.name].to_numpy(),
+            cap_quantile=self.cap_quantile, resamples=self.resamples, level=level, seed=self.seed,
+        )  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Guardrail:
+    """A metric that must not get worse by more than `margin` (relative to control), e.g. `0.01`."""
+
+    metric: Metric
+    margin: float = 0.01
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One metric of one treatment arm.
+
+    Attributes:
+        arm: treatment arm.
+        metric: metric name.
+        role: `primary`, `secondary`, `guardrail` or `segment`.
+        segment: `column = value`, `""` for all users.
+        comparison: both arms, difference, relative change.
+        p_value: unadjusted.
+        adjusted_p_value: after control for the findings of its role.
+        verdict: `better`, `worse`, `undecided`; a guardrail is `safe`, `broken` or `not shown safe`.
+    """
+
+    arm: str
+    metric: str
+    role: str
+    segment: str
+    comparison: Comparison
+    p_value: float
+    adjusted_p_value: float
+    verdict: str
+
+    def summary(self) -> str:
+        """Returns one sentence for the report."""
+        where = f" where {self.segment}" if self.segment else ""
+        change = self.comparison.relative.value
+        return (
+            f"{self.arm}, {self.metric}{where}: {self.verdict}; {change:+.1%}, difference "
+            f"{self.comparison.difference.summary()}, adjusted p = {self.adjusted_p_value:.3g}."
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Heterogeneity:
+    """Whether the effect on the first primary metric differs between segments.
+
+    Attributes:
+        arm: treatment arm.
+        column: segment column.
+        p_value: Cochran's Q over the segments' effects.
+        adjusted_p_value: after Holm's control over all columns and arms.
+    """
+
+    arm: str
+    column: str
+    p_value: float
+    adjusted_p_value: float
+
+
+@dataclasses.dataclass(frozen=True)
+class ReadOut:
+    """What an experiment says.
+
+    Attributes:
+        sample_ratio: sizes of the arms against the design.
+        findings: every metric of every treatment arm, in the order primary, secondary, guardrail, segment.
+        heterogeneity: one test per segment column and arm.
+        level: confidence level.
+    """
+
+    sample_ratio: SampleRatio
+    findings: tuple[Finding, ...]
+    heterogeneity: tuple[Heterogeneity, ...]
+    level: float
+
+    def of(self, role: str) -> tuple[Finding, ...]:
+        """Returns the findings of one role."""
+        return tuple(finding for finding in self.findings if finding.role == role)
+
+    @property
+    def verdict(self) -> str:
+        """`ship` (some arm), `do not ship` (every arm), `undecided`, or `invalid` on a sample-ratio alarm."""
+        if self.sample_ratio.is_alarm:
+            return "invalid"
+        by_arm = [self._verdict_of(arm) for arm in dict.fromkeys(finding.arm for finding in self.findings)]
+        return next((word for word in ("ship", "undecided") if word in by_arm), "do not ship")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain Python values for JSON."""
+        return {**to_plain(self), "verdict": self.verdict, "summary": self.summary()}
+
+    def summary(self) -> str:
+        """Returns the verdict with its reasons, a sentence each."""
+        if self.sample_ratio.is_alarm:
+            return f"Invalid. {self.sample_ratio.summary()}"
+        told = [f for f in self.findings if f.role == "primary" or (f.role == "guardrail" and f.verdict != "safe")]
+        unlike = [
+            f"The effect differs by {h.column}." for h in self.heterogeneity if h.adjusted_p_value < 1 - self.level
+        ]
+        return " ".join([f"{self.verdict.capitalize()}.", *(f.summary() for f in told), *unlike])
+
+    def to_table(self) -> pd.DataFrame:
+        """Returns one row a finding for CSV or HTML."""
+        rows = []
+        for f in self.findings:
+            difference, relative = f.comparison.difference, f.comparison.relative
+            rows.append(
+                {
+                    "arm": f.arm, "metric": f.metric, "role": f.role, "segment": f.segment,
+                    "control": f.comparison.control.value, "treatment": f.comparison.treatment.value,
+                    "difference": difference.value, "low": difference.low, "high": difference.high,
+                    "relative": relative.value, "relative_low": relative.low, "relative_high": relative.high,
+                    "n": difference.n, "p_value": f.p_value, "adjusted_p_value": f.adjusted_p_value,
+                    "verdict": f.verdict,
+                }
+            )  # fmt: skip
+        return pd.DataFrame(rows)
+
+    def _verdict_of(self, arm: str) -> str:
+        own = [f for f in self.findings if f.arm == arm]
+        if any(f.verdict in ("worse", "broken") for f in own if f.role in ("primary", "guardrail")):
+            return "do not ship"
+        is_better = any(f.verdict == "better" for f in own if f.role == "primary")
+        is_safe = all(f.verdict == "safe" for f in own if f.role == "guardrail")
+        return "ship" if is_better and is_safe else "undecided"
+
+
+def read_out(
+    users: pd.DataFrame,
+    *,
+    arm: str,
+    control: str,
+    primary: Sequence[Metric],
+    secondary: Sequence[Metric] = (),
+    guardrails: Sequence[Guardrail] = (),
+    segments: Sequence[str] = (),
+    shares: dict[str, float] | None = None,
+    level: float = 0.95,
+    sample_ratio_threshold: float = 0.001,
+) -> ReadOut:
+    """Reads an experiment that has ended.
+
+    Primary findings (all metrics × arms) are held to one family-wise error by Holm (1979); secondary ones and segments
+    to one false-discovery rate by Benjamini & Hochberg (1995). A guardrail is `safe` only where the interval shows that
+    it did not fall by its margin (non-inferiority, one-sided at `(1 − level)/2`), unadjusted: each must hold.
+    Segments repeat the first primary metric; Cochran's Q tests whether they differ at all.
+
+    Args:
+        users: one row a user, everybody assigned (those without events have 0).
+        arm: column with the arm.
+        control: its value for control.
+        primary: metrics that decide.
+        secondary: metrics that explain.
+        guardrails: metrics that must not get worse.
+        segments: columns known before the experiment.
+        shares: arm → share by design; equal when left out.
+        level: confidence level.
+        sample_ratio_threshold: alarm below.
+
+    Raises:
+        SchemaError: a column or the control arm is missing, or values are missing.
+        ConfigError: no primary metric.
+    """
+    if not primary:
+        raise ConfigError("An experiment needs at least one primary metric, named before it starts. Pass `primary`.")
+    _check_columns(users, [arm, *segments, *(c for m in [*primary, *secondary] for c in m.columns)])
+    _check_columns(users, [c for guard in guardrails for c in guard.metric.columns])
+    parts = {str(name): part for name, part in users.groupby(arm, observed=True)}
+    if control not in parts or len(parts) < 2:
+        raise SchemaError(
+            f"`{arm}` must hold {control!r} and at least one treatment; it holds {', '.join(sorted(parts))}. "
+            "Pass `control=` with the name that the log uses."
+        )
+    treatments = {name: part for name, part in parts.items() if name != control}
+    ratio = check_sample_ratio(
+        {name: len(part) for name, part in parts.items()}, shares=shares, threshold=sample_ratio_threshold
+    )
+    findings: list[Finding] = []
+    for role, metrics, method in (("primary", primary, "holm"), ("secondary", secondary, "fdr_bh")):
+        raw = [
+            (name, metric, "", metric.compare(parts[control], part, level=level))
+            for name, part in treatments.items()
+            for metric in metrics
+        ]
+        findings += _adjusted(role, raw, method, level)
+    findings += [
+        _guard(name, guard, parts[control], part, level) for name, part in treatments.items() for guard in guardrails
+    ]
+    by_segment = [
+        (name, column, str(value), primary[0].compare(inside, part[part[column] == value], level=level))
+        for name, part in treatments.items()
+        for column in segments
+        for value, inside in parts[control].groupby(column, observed=True)
+        if min(len(inside), int((part[column] == value).sum())) >= 2
+    ]
+    findings += _adjusted(
+        "segment",
+        [(name, primary[0], f"{column} = {value}", c) for name, column, value, c in by_segment],
+        "fdr_bh",
+        level,
+    )
+    return ReadOut(ratio, tuple(findings), _heterogeneity(by_segment), level)
+
+
+def _adjusted(role: str, raw: list[tuple[str, Metric, str, Comparison]], method: str, level: float) -> list[Finding]:
+    if not raw:
+        return []
+    p_values = np.array([_p_value(comparison.difference) for *_, comparison in raw])
+    adjusted = multipletests(p_values, alpha=1 - level, method=method)[1]
+    findings = []
+    for (name, metric, segment, comparison), p, q in zip(raw, p_values, adjusted, strict=True):
+        verdict = "undecided"
+        if q < 1 - level:
+            verdict = "better" if (comparison.difference.value > 0) == metric.is_good_up else "worse"
+        findings.append(Finding(name, metric.name, role, segment, comparison, float(p), float(q), verdict))
+    return findings
+
+
+def _guard(arm: str, guard: Guardrail, control: pd.DataFrame, treatment: pd.DataFrame, level: float) -> Finding:
+    if guard.margin < 0:
+        raise ConfigError(
+            f"A guardrail's margin is a share of control, ≥ 0; got {guard.margin}. 0.01 allows 1 % worse."
+        )
+    comparison = guard.metric.compare(control, treatment, level=level)
+    sign = 1.0 if guard.metric.is_good_up else -1.0
+    gain = comparison.difference.scaled(sign)
+    allowed = -guard.margin * abs(comparison.control.value)
+    verdict = "safe" if gain.low > allowed else "broken" if gain.high < allowed else "not shown safe"
+    p_value = _one_sided(gain, allowed)
+    return Finding(arm, guard.metric.name, "guardrail", "", comparison, p_value, p_value, verdict)
+
+
+def _heterogeneity(by_segment: list[tuple[str, str, str, Comparison]]) -> tuple[Heterogeneity, ...]:
+    tests = []
+    for arm, column in dict.fromkeys((name, column) for name, column, _, _ in by_segment):
+        own = [c.difference for name, col, _, c in by_segment if (name, col) == (arm, column)]
+        weights = np.array([1 / e.std_error**2 if e.std_error > 0 else 0.0 for e in own])
+        values = np.array([e.value for e in own])
+        if (weights > 0).sum() < 2:
+            continue
+        centre = np.average(values, weights=weights)
+        q = float((weights * (values - centre) ** 2).sum())
+        tests.append((arm, column, float(stats.chi2.sf(q, int((weights > 0).sum()) - 1))))
+    if not tests:
+        return ()
+    adjusted = multipletests([p for *_, p in tests], method="holm")[1]
+    return tuple(Heterogeneity(arm, column, p, float(q)) for (arm, column, p), q in zip(tests, adjusted, strict=True))
+
+
+def _p_value(difference: Estimate) -> float:
+    """p-value by the normal form; where a bootstrap moved the interval, by the end that faces zero."""
+    z = float(special.ndtri(0.5 + difference.level / 2))
+    facing = difference.value - difference.low if difference.value > 0 else difference.high - difference.value
+    if not facing > 0:
+        return 1.0
+    return float(2 * special.ndtr(-abs(difference.value) / (facing / z)))
+
+
+def _one_sided(gain: Estimate, allowed: float) -> float:
+    z = float(special.ndtri(0.5 + gain.level / 2))
+    spread = (gain.value - gain.low) / z
+    return float(special.ndtr((allowed - gain.value) / spread)) if spread > 0 else float(gain.value <= allowed)
+
+
+def _check_columns(users: pd.DataFrame, columns: Sequence[str]) -> None:
+    for column in columns:
+        if column not in users.columns:
+            raise SchemaError(
+                f"The user table has no column {column!r}.{nearest_hint(column, map(str, users.columns))}"
+            )
