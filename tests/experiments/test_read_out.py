@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.experiments.read_out import Guardrail, HeavyTailMetric, MeanMetric, RatioMetric, read_out
+from tfrec.experiments.read_out import Guardrail, HeavyTailMetric, MeanMetric, RatioMetric, holm, read_out
 
 
 def _users(effect: float = 0.0, n: int = 8000, seed: int = 0, women_only: bool = False) -> pd.DataFrame:
@@ -123,3 +123,7 @@ def test_errors_name_the_cause():
         read_out(_users(), arm="arm", control="none", primary=[MeanMetric("visits")])
     with pytest.raises(ConfigError, match="primary"):
         read_out(_users(), arm="arm", control="control", primary=[])
+
+
+def test_holm_multiplies_the_smallest_p_value_most():
+    assert holm(np.array([0.04, 0.01, 0.03])) == pytest.approx([0.06, 0.03, 0.06])

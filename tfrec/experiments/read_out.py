@@ -1,13 +1,12 @@
 """A table of users with their arms becomes a verdict in words: metrics, guardrails, segments."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from scipy import special, stats
-from statsmodels.stats.multitest import multipletests
 
 from tfrec.errors import ConfigError, SchemaError, nearest_hint
 from tfrec.experiments.assignment import SampleRatio, check_sample_ratio
@@ -283,13 +282,13 @@ def read_out(
         {name: len(part) for name, part in parts.items()}, shares=shares, threshold=sample_ratio_threshold
     )
     findings: list[Finding] = []
-    for role, metrics, method in (("primary", primary, "holm"), ("secondary", secondary, "fdr_bh")):
+    for role, metrics, adjust in (("primary", primary, holm), ("secondary", secondary, stats.false_discovery_control)):
         raw = [
             (name, metric, "", metric.compare(parts[control], part, level=level))
             for name, part in treatments.items()
             for metric in metrics
         ]
-        findings += _adjusted(role, raw, method, level)
+        findings += _adjusted(role, raw, adjust, level)
     findings += [
         _guard(name, guard, parts[control], part, level) for name, part in treatments.items() for guard in guardrails
     ]
@@ -303,17 +302,31 @@ def read_out(
     findings += _adjusted(
         "segment",
         [(name, primary[0], f"{column} = {value}", c) for name, column, value, c in by_segment],
-        "fdr_bh",
+        stats.false_discovery_control,
         level,
     )
     return ReadOut(ratio, tuple(findings), _heterogeneity(by_segment), level)
 
 
-def _adjusted(role: str, raw: list[tuple[str, Metric, str, Comparison]], method: str, level: float) -> list[Finding]:
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """Returns p-values adjusted for the family-wise error (Holm 1979): `max_{j≤i} min(1, (m − j + 1) p_(j))`."""
+    order = np.argsort(p_values)
+    steps = p_values[order] * np.arange(len(p_values), 0, -1)
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
+
+
+def _adjusted(
+    role: str,
+    raw: list[tuple[str, Metric, str, Comparison]],
+    adjust: Callable[[np.ndarray], np.ndarray],
+    level: float,
+) -> list[Finding]:
     if not raw:
         return []
     p_values = np.array([_p_value(comparison.difference) for *_, comparison in raw])
-    adjusted = multipletests(p_values, alpha=1 - level, method=method)[1]
+    adjusted = adjust(p_values)
     findings = []
     for (name, metric, segment, comparison), p, q in zip(raw, p_values, adjusted, strict=True):
         verdict = "undecided"
@@ -350,7 +363,7 @@ def _heterogeneity(by_segment: list[tuple[str, str, str, Comparison]]) -> tuple[
         tests.append((arm, column, float(stats.chi2.sf(q, int((weights > 0).sum()) - 1))))
     if not tests:
         return ()
-    adjusted = multipletests([p for *_, p in tests], method="holm")[1]
+    adjusted = holm(np.array([p for *_, p in tests]))
     return tuple(Heterogeneity(arm, column, p, float(q)) for (arm, column, p), q in zip(tests, adjusted, strict=True))
 
 
