@@ -176,23 +176,28 @@ def test_many_threads_get_their_own_answers(shop: Servable):
 
 def test_close_waits_for_calls_and_refuses_later_ones(tiny_models: Path):
     servable = Servable.load(tiny_models / "plain" / "1", intra_op_threads=1, inter_op_threads=1)
-    answers: list[np.ndarray] = []
-    is_running = threading.Event()
-
-    def ask() -> None:
-        with servable.in_use():
-            is_running.set()
-            answers.append(servable.call("slow", {"rounds": 50})["y"])
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    is_running.wait()
+    with servable.in_use():
+        closing = threading.Thread(target=servable.close)
+        closing.start()
+        refused = threading.Thread(target=wait_until_refused, args=(servable,))
+        refused.start()
+        refused.join()
+        assert closing.is_alive()
+        assert servable.call("slow", {"rounds": 5})["y"].shape == (600,)  # whoever holds it may go on
+    closing.join()
     servable.close()
-    servable.close()
-    thread.join()
-    assert answers[0].shape == (600,)
     with pytest.raises(ServingError, match="closed"):
         servable.call("slow", {"rounds": 1})
+
+
+def wait_until_refused(servable: Servable) -> None:
+    """Calls from a thread that does not hold the servable, until `close` has begun in another one."""
+    while True:
+        try:
+            servable.call("slow", {"rounds": 1})
+        except ServingError as error:
+            assert "closed" in str(error)
+            return
 
 
 _LONG_RUN = """

@@ -93,6 +93,7 @@ class Servable:
         self._default_tensors: dict[tuple[str, str], tuple[int, list[int]]] = {}
         self._state = threading.Condition()
         self._num_users = 0
+        self._held_here = threading.local()
         self._is_closed = False
 
     @classmethod
@@ -307,18 +308,21 @@ class Servable:
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:
-        """Keeps the servable open for a block: `close` waits until all such blocks are left.
+        """Keeps the servable open for a block: `close` waits until all such blocks are left. Blocks may be nested.
 
         Raises:
-            ServingError: UNAVAILABLE, it is closed already.
+            ServingError: UNAVAILABLE, it is closed, or being closed and not in use by this thread already.
         """
+        depth = getattr(self._held_here, "depth", 0)
         with self._state:
-            if self._is_closed:
+            if self._is_closed and not depth:
                 raise ServingError("This servable is closed. Load the version again.", code=_UNAVAILABLE)
             self._num_users += 1
+        self._held_here.depth = depth + 1
         try:
             yield
         finally:
+            self._held_here.depth = depth
             with self._state:
                 self._num_users -= 1
                 if self._is_closed and not self._num_users:
