@@ -45,6 +45,30 @@ class ServingError(TfrecError, RuntimeError):
         self.details = message if details is None else details
 
 
+class ServerUnreachableError(ServingError, ConnectionError):
+    """Nothing that speaks gRPC answers at the address."""
+
+
+class ServerOverloadedError(ServingError):
+    """The server has more work than it takes, or the answer is larger than the client takes."""
+
+
+class ServableNotLoadedError(ServingError, LookupError):
+    """The server runs, but has no such servable or version."""
+
+
+class SignatureNotFoundError(ServingError, LookupError):
+    """The servable is loaded, but has no such signature."""
+
+
+class DeadlineExceededError(ServingError, TimeoutError):
+    """No answer came before the deadline."""
+
+
+class RequestRefusedError(ServingError, ValueError):
+    """The server found the request wrong: an input's name, dtype or shape."""
+
+
 def nearest_hint(word: str, known: Iterable[str]) -> str:
     """Returns ` Did you mean 'x'?`, or the list of known words when none is near.
 

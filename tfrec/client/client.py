@@ -1,0 +1,362 @@
+"""`RecommenderClient`: asks a shop's servable, on TF Serving or `tfrec serve`, and returns what to offer.
+
+    with RecommenderClient("localhost:8500") as client:
+        print(client.cross_sell(cart_item_ids=["85123A", "22423"], k=5))
+
+Needs grpcio, protobuf and NumPy. In asyncio, `await asyncio.to_thread(client.cross_sell, ...)`.
+"""
+
+import random
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, TypeAlias
+
+import grpc
+import numpy as np
+
+from tfrec import errors
+from tfrec.client.offers import Offers
+from tfrec.client.queries import build_inputs
+from tfrec.errors import ConfigError, ServingError
+from tfrec.schema import wire
+from tfrec.schema.signatures import signature_named
+
+Value: TypeAlias = str | Sequence[str] | np.ndarray | None
+Values: TypeAlias = Sequence[str] | Sequence[Sequence[str]] | np.ndarray | None
+Number: TypeAlias = float | Sequence[float] | np.ndarray | None
+Numbers: TypeAlias = Sequence[float] | Sequence[Sequence[float]] | np.ndarray | None
+
+_SERVICE_CONFIG = '{"loadBalancingConfig": [{"round_robin": {}}]}'  # `dns:///` targets: spread over all addresses
+_RETRY_PAUSE = 0.05  # seconds on average; long enough for another backend to be picked
+
+
+class RecommenderClient:
+    """A connection to one server; any number of threads may share it.
+
+    Every method takes one query (values and flat lists) or a batch (lists of values, lists of lists; see
+    `tfrec.client.queries`), sends all inputs of its signature, and has a deadline. An answer that the server was
+    unavailable for is asked for a second time, once, within the same deadline.
+
+    Args:
+        target: `host:port` of the gRPC port, or a gRPC name such as `dns:///shop.default.svc:8500`.
+        deadline: seconds until a call is given up.
+        version: version of the servables to ask; None = the newest loaded.
+        credentials: TLS, from `grpc.ssl_channel_credentials(...)`; None = plaintext.
+        max_message_bytes: largest answer that is taken.
+
+    Raises:
+        ConfigError: the target or a dial is not as it must be.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        deadline: float = 1.0,
+        version: int | None = None,
+        credentials: grpc.ChannelCredentials | None = None,
+        max_message_bytes: int = 64 * 2**20,
+    ) -> None:
+        if not isinstance(target, str) or not target or target.startswith(("http://", "https://")):
+            raise ConfigError(f'`target` must be "host:port" of the gRPC port (8500 on TF Serving); got {target!r}.')
+        if not deadline > 0:
+            raise ConfigError(f"`deadline` must be a positive number of seconds; got {deadline!r}.")
+        self.target = target
+        self.deadline = deadline
+        self.version = version
+        options = (
+            ("grpc.max_receive_message_length", max_message_bytes),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.service_config", _SERVICE_CONFIG),
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 5_000),
+        )
+        self._channel = (
+            grpc.insecure_channel(target, options)
+            if credentials is None
+            else grpc.secure_channel(target, credentials, options)
+        )
+        self._predict = self._method(wire.PREDICTION_SERVICE, "Predict", wire.PredictResponse)
+        self._get_status = self._method(wire.MODEL_SERVICE, "GetModelStatus", wire.GetModelStatusResponse)
+
+    def __enter__(self) -> "RecommenderClient":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def recommend(
+        self,
+        *,
+        user_id: Value = None,
+        recent_item_ids: Values = None,
+        recent_event_types: Values = None,
+        recent_ages: Numbers = None,
+        cart_item_ids: Values = None,
+        exclude_item_ids: Values = None,
+        include_categories: Values = None,
+        min_price: Number = None,
+        max_price: Number = None,
+        k: Number = None,
+        diversity: Number = None,
+        deadline: float | None = None,
+    ) -> Offers:
+        """Returns what this shopper is likely to choose next.
+
+        Args:
+            user_id: who asks; unknown or None = a guest.
+            recent_item_ids: items of the latest events, oldest first.
+            recent_event_types: types of these events (view, cart, purchase ...).
+            recent_ages: ages of these events in hours.
+            cart_item_ids: items in the cart now; never offered again.
+            exclude_item_ids: items that must not be offered.
+            include_categories: offer only these category paths and what is below them.
+            min_price: cheapest price offered.
+            max_price: dearest price offered.
+            k: number of items wanted; 10 when None.
+            diversity: 0 = by score alone, towards 1 = more categories.
+            deadline: seconds, instead of the client's.
+
+        Raises:
+            SchemaError: the arguments do not fit together.
+            ServingError: no answer; its subclass names the cause (`ServerUnreachableError`,
+                `ServableNotLoadedError`, `SignatureNotFoundError`, `DeadlineExceededError` ...).
+        """
+        return self._offers("recommend", locals())
+
+    def cross_sell(
+        self,
+        *,
+        cart_item_ids: Values = None,
+        item_id: Value = None,
+        user_id: Value = None,
+        recent_item_ids: Values = None,
+        recent_event_types: Values = None,
+        recent_ages: Numbers = None,
+        exclude_item_ids: Values = None,
+        include_categories: Values = None,
+        min_price: Number = None,
+        max_price: Number = None,
+        k: Number = None,
+        diversity: Number = None,
+        deadline: float | None = None,
+    ) -> Offers:
+        """Returns complements of the cart, or of `item_id` on the page, that this shopper has not bought before.
+
+        The other arguments and the errors are those of `recommend`.
+        """
+        return self._offers("cross_sell", locals())
+
+    def upsell(
+        self,
+        *,
+        item_id: Value = None,
+        user_id: Value = None,
+        cart_item_ids: Values = None,
+        recent_item_ids: Values = None,
+        recent_event_types: Values = None,
+        recent_ages: Numbers = None,
+        exclude_item_ids: Values = None,
+        include_categories: Values = None,
+        min_price: Number = None,
+        max_price: Number = None,
+        max_price_ratio: Number = None,
+        k: Number = None,
+        diversity: Number = None,
+        deadline: float | None = None,
+    ) -> Offers:
+        """Returns dearer items of the category of `item_id` that the shopper is likely to accept.
+
+        `max_price_ratio` is the dearest price as a multiple of the anchor's; None = the model's default. The other
+        arguments and the errors are those of `recommend`.
+        """
+        return self._offers("upsell", locals())
+
+    def complete_cart(
+        self,
+        *,
+        cart_item_ids: Values = None,
+        user_id: Value = None,
+        recent_item_ids: Values = None,
+        recent_event_types: Values = None,
+        recent_ages: Numbers = None,
+        exclude_item_ids: Values = None,
+        include_categories: Values = None,
+        min_price: Number = None,
+        max_price: Number = None,
+        k: Number = None,
+        diversity: Number = None,
+        deadline: float | None = None,
+    ) -> Offers:
+        """Returns what is still missing in this cart, repeat purchases included.
+
+        The other arguments and the errors are those of `recommend`.
+        """
+        return self._offers("complete_cart", locals())
+
+    def similar(
+        self,
+        *,
+        item_id: Value = None,
+        user_id: Value = None,
+        exclude_item_ids: Values = None,
+        include_categories: Values = None,
+        min_price: Number = None,
+        max_price: Number = None,
+        k: Number = None,
+        diversity: Number = None,
+        deadline: float | None = None,
+    ) -> Offers:
+        """Returns items that can stand in for `item_id`.
+
+        The other arguments and the errors are those of `recommend`.
+        """
+        return self._offers("similar", locals())
+
+    def ask(
+        self, signature_name: str, arguments: Mapping[str, Any], *, deadline: float | None = None
+    ) -> dict[str, np.ndarray]:
+        """Calls any signature of the serving contract, `retrieve` and `rank` among them; returns its raw outputs.
+
+        Args:
+            signature_name: a name of `tfrec.schema.signatures.SIGNATURES`.
+            arguments: by input name; one query or a batch.
+            deadline: seconds, instead of the client's.
+
+        Returns:
+            Output name → array `[B, k]`; strings as objects of `str`.
+
+        Raises:
+            SchemaError: there is no such signature or input, or the arguments do not fit together.
+            ServingError: as in `recommend`.
+        """
+        return self._ask(signature_name, arguments, deadline)[0]
+
+    def wait_until_ready(self, timeout: float = 60.0, *, servables: Iterable[str] = ("shop",)) -> None:
+        """Returns as soon as each servable has a version that answers.
+
+        Raises:
+            ServerUnreachableError: nothing answered in `timeout` seconds.
+            ServableNotLoadedError: the server answers, but a servable is not available; says in which state it is.
+        """
+        until = time.monotonic() + timeout
+        for servable in servables:
+            while True:
+                error = self._why_not_ready(servable, max(until - time.monotonic(), 0.1))
+                if error is None:
+                    break
+                if time.monotonic() > until:
+                    raise error
+                time.sleep(min(0.1, timeout))
+
+    def close(self) -> None:
+        """Closes the connection; calls under way are cancelled."""
+        self._channel.close()
+
+    def _offers(self, signature_name: str, arguments: Mapping[str, Any]) -> Offers:
+        """Turns the `locals()` of a public method, whose names are the signature's inputs, into its answer."""
+        inputs = {name: value for name, value in arguments.items() if name not in ("self", "deadline")}
+        outputs, version, is_batch = self._ask(signature_name, inputs, arguments["deadline"])
+        offers = Offers.from_outputs(outputs, model_version=version)
+        return offers if is_batch else offers.query(0)
+
+    def _ask(
+        self, signature_name: str, arguments: Mapping[str, Any], deadline: float | None
+    ) -> tuple[dict[str, np.ndarray], int, bool]:
+        signature = signature_named(signature_name)
+        inputs, is_batch = build_inputs(signature, arguments)
+        request = wire.PredictRequest(
+            model_spec=wire.ModelSpec(name=signature.servable, signature_name=signature_name),
+            inputs={name: wire.to_tensor_proto(array) for name, array in inputs.items()},
+        )
+        if self.version is not None:
+            request.model_spec.version.value = self.version
+        deadline = self.deadline if deadline is None else deadline
+        try:
+            response = self._with_one_retry(request, deadline)
+        except grpc.RpcError as error:
+            raise self._named(error, f"{signature.servable}/{signature_name}", deadline) from error
+        outputs = {name: _decoded(wire.to_ndarray(proto)) for name, proto in response.outputs.items()}
+        return outputs, response.model_spec.version.value, is_batch
+
+    def _with_one_retry(self, request: Any, deadline: float) -> Any:
+        until = time.monotonic() + deadline
+        try:
+            return self._predict(request, timeout=deadline)
+        except grpc.RpcError as error:
+            pause = _RETRY_PAUSE * (0.5 + random.random())
+            left = until - time.monotonic() - pause
+            if error.code() is not grpc.StatusCode.UNAVAILABLE or left <= 0:
+                raise
+        time.sleep(pause)
+        return self._predict(request, timeout=left)
+
+    def _why_not_ready(self, servable: str, deadline: float) -> ServingError | None:
+        request = wire.GetModelStatusRequest(model_spec=wire.ModelSpec(name=servable))
+        if self.version is not None:
+            request.model_spec.version.value = self.version
+        try:
+            response = self._get_status(request, timeout=min(deadline, 5.0))
+        except grpc.RpcError as error:
+            return self._named(error, servable, min(deadline, 5.0))
+        if any(version.state == wire.STATES["AVAILABLE"] for version in response.model_version_status):
+            return None
+        names = {number: name for name, number in wire.STATES.items()}
+        states = "; ".join(
+            f"version {one.version} is {names.get(one.state, one.state)} {one.status.error_message}".rstrip()
+            for one in response.model_version_status
+        )
+        return errors.ServableNotLoadedError(f"Servable `{servable}` at {self.target} is not available: {states}.")
+
+    def _named(self, error: grpc.RpcError, what: str, deadline: float) -> ServingError:
+        """Returns the error of our own tree that names the cause of a failed call."""
+        status, details = error.code(), error.details() or "no details"
+        kind: type[ServingError] = ServingError
+        text = f"{what} at {self.target} failed with {status.name}: {details}"
+        if (
+            status is grpc.StatusCode.UNAVAILABLE
+            and "batching queue" not in details
+            and "queue to which" not in details
+        ):
+            kind = errors.ServerUnreachableError
+            text = (
+                f"No server answers at {self.target}: {details}. Is it running (`tfrec serve MODELS`), and is this "
+                "its gRPC port?"
+            )
+        elif status in (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE):
+            kind = errors.ServerOverloadedError
+            text = f"{what} at {self.target}: overloaded, or too large an answer: {details}. Ask later or for less."
+        elif status is grpc.StatusCode.DEADLINE_EXCEEDED:
+            kind = errors.DeadlineExceededError
+            text = f"{what} at {self.target} gave no answer in {deadline:g} s. Raise `deadline` or ask for less."
+        elif status is grpc.StatusCode.NOT_FOUND:
+            kind = errors.ServableNotLoadedError
+            text = f"The server at {self.target} has not loaded what {what} needs: {details}."
+        elif status is grpc.StatusCode.FAILED_PRECONDITION and details.startswith("Serving signature key"):
+            kind = errors.SignatureNotFoundError
+            text = f"{what} at {self.target}: {details} Export the servable with this version of `tfrec`."
+        elif status is grpc.StatusCode.INVALID_ARGUMENT:
+            kind = errors.RequestRefusedError
+            text = f"{what} at {self.target} refused the request: {details}"
+        elif status is grpc.StatusCode.UNIMPLEMENTED:
+            text = f"{self.target} speaks gRPC, but is no TF Serving: {details}. Check the port."
+        return kind(text, code=status.value[0], details=details)
+
+    def _method(self, service: str, name: str, response: Any) -> Any:
+        return self._channel.unary_unary(
+            f"/{service}/{name}",
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=response.FromString,
+        )
+
+
+def _decoded(array: np.ndarray) -> np.ndarray:
+    """Returns string outputs as `str`; bytes that are not UTF-8 as lone surrogates."""
+    if array.dtype != object:
+        return array
+    decoded = np.empty(array.size, dtype=object)
+    decoded[:] = [element.decode("utf-8", "surrogateescape") for element in array.ravel()]
+    return decoded.reshape(array.shape)

@@ -1,0 +1,112 @@
+"""Arguments of a call, one query or a batch, to the arrays that a signature takes.
+
+An argument of one query is a value (`user_id="u1"`, `k=5`) or a flat list (`cart_item_ids=["a", "b"]`). An argument
+of a batch has one more level: a list of values, or a list of lists whose rows may differ in length. When any argument
+is a batch, the call is one: all batches must have the same length B, and what is given for one query counts for
+every row.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tfrec.errors import SchemaError, nearest_hint
+from tfrec.schema.signatures import InputSpec, Signature
+
+_BEHAVIOUR = ("recent_item_ids", "recent_event_types", "recent_ages")  # one event is one column of all three
+_LISTS = (list, tuple, np.ndarray)
+
+
+def build_inputs(signature: Signature, arguments: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], bool]:
+    """Returns every input of a signature as an array `[B]` or `[B, n]`, and whether the call is a batch.
+
+    Arguments left out or None take the padding value, so that a server with `--enable_batching`, which fills in
+    nothing, finds all inputs and the same B in each.
+
+    Raises:
+        SchemaError: an unknown argument, batches of different lengths, a value of the wrong type, or lists of one
+            user's events that differ in length.
+    """
+    known = [spec.name for spec in signature.inputs]
+    for name in arguments:
+        if name not in known:
+            raise SchemaError(f"Signature `{signature.name}` has no input {name!r}.{nearest_hint(name, known)}")
+    given = {name: value for name, value in arguments.items() if value is not None}
+    batches = {
+        spec.name: given[spec.name] for spec in signature.inputs if spec.name in given and _is_batch(spec, given)
+    }
+    lengths = {name: len(value) for name, value in batches.items()}
+    if len(set(lengths.values())) > 1:
+        raise SchemaError(f"Batches of one call must have the same length; got {lengths}.")
+    num_queries = next(iter(lengths.values()), 1)
+    rows = {
+        spec.name: list(batches[spec.name])
+        if spec.name in batches
+        else [given.get(spec.name, spec.padding if spec.rank == 1 else ())] * num_queries
+        for spec in signature.inputs
+    }
+    _check_behaviour(given, rows)
+    widths = {spec.name: max(map(len, rows[spec.name]), default=0) for spec in signature.inputs if spec.rank == 2}
+    behaviour_width = max((widths[name] for name in _BEHAVIOUR if name in widths), default=0)
+    return {
+        spec.name: _as_array(
+            spec, rows[spec.name], behaviour_width if spec.name in _BEHAVIOUR else widths.get(spec.name, 0)
+        )
+        for spec in signature.inputs
+    }, bool(batches)
+
+
+def _is_batch(spec: InputSpec, given: Mapping[str, Any]) -> bool:
+    value = given[spec.name]
+    if spec.rank == 1:
+        return isinstance(value, _LISTS) and np.ndim(value) > 0
+    if not isinstance(value, _LISTS):
+        raise SchemaError(
+            f"`{spec.name}` takes a list for one query, a list of lists for a batch; got {value!r}. "
+            f"For a single value write [{value!r}]."
+        )
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return value.ndim == 2
+    nested = [isinstance(element, _LISTS) for element in value]
+    if any(nested) and not all(nested):
+        raise SchemaError(f"`{spec.name}` mixes lists and single values: {value!r}. Give a list for each query.")
+    return any(nested)
+
+
+def _check_behaviour(given: Mapping[str, Any], rows: Mapping[str, Sequence[Any]]) -> None:
+    """Event types and ages, where given, must be as many as the items that they belong to."""
+    if _BEHAVIOUR[0] not in rows:
+        return
+    for name in _BEHAVIOUR[1:]:
+        if name not in given:
+            continue
+        for row, (items, values) in enumerate(zip(rows[_BEHAVIOUR[0]], rows[name], strict=True)):
+            if len(items) != len(values):
+                raise SchemaError(
+                    f"`{name}` must have one value for each of `recent_item_ids`; "
+                    f"query {row} has {len(items)} items and {len(values)} values."
+                )
+
+
+def _as_array(spec: InputSpec, rows: Sequence[Any], width: int) -> np.ndarray:
+    """Returns rows as `[B]`, or padded to the widest as `[B, n]` with n ≥ 1: an LSTM needs a step to run on."""
+    padded: np.ndarray
+    if spec.rank == 2:
+        padded = np.full((len(rows), max(width, 1)), spec.padding, dtype=object)
+        for row, values in enumerate(rows):
+            padded[row, : len(values)] = values
+    else:
+        padded = np.empty(len(rows), dtype=object)
+        padded[:] = rows
+    if spec.dtype == "string":
+        return padded
+    try:
+        array = padded.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise SchemaError(f"`{spec.name}` takes numbers ({spec.dtype}): {error}.") from error
+    if spec.dtype == "int32":
+        limits = np.iinfo(np.int32)
+        if not (array == np.trunc(array)).all() or (array < limits.min).any() or (array > limits.max).any():
+            raise SchemaError(f"`{spec.name}` takes whole numbers of 32 bits; got {padded.tolist()}.")
+    return array.astype(spec.dtype)
