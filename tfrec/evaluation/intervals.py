@@ -52,6 +52,10 @@ class Comparison:
     difference: Estimate
     p_value: float
 
+    def __str__(self) -> str:
+        """`.019 [.012, .026], p = 0.001`."""
+        return f"{self.difference}, p = {self.p_value:.3f}"
+
 
 def bootstrap_means(
     values: np.ndarray,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
+import pandas as pd
 import scipy.sparse
 from tqdm import tqdm
 
@@ -97,6 +98,44 @@ def rank_in_slate(slate: Slate, cases: Cases) -> Ranking:
     packed = np.argsort(~counts, axis=1, kind="stable")  # ranked items first, in the slate's order
     top = np.where(np.take_along_axis(counts, packed, 1), np.take_along_axis(code, packed, 1), -1)
     return Ranking(ranks, top.astype(np.int32))
+
+
+def on_catalogue(scorer: Scorer, item_ids: pd.Index) -> Scorer:
+    """Returns `scorer`, fitted over `item_ids`, for cases over any catalogue; what it does not know scores `-inf`."""
+
+    def score(cases: Cases) -> np.ndarray | scipy.sparse.csr_matrix:
+        if cases.item_ids is item_ids or cases.item_ids.equals(item_ids):
+            return scorer(cases)
+        at = cases.item_ids.get_indexer(item_ids)  # the known items' columns
+        known = np.flatnonzero(at >= 0)
+        code = item_ids.get_indexer(cases.item_ids)
+
+        def narrow(matrix: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
+            cells = matrix.tocoo()
+            inside = code[cells.col] >= 0
+            place = (cells.row[inside], code[cells.col[inside]])
+            return scipy.sparse.csr_matrix((cells.data[inside], place), shape=(len(cases), len(item_ids)))
+
+        def translate(items: np.ndarray) -> np.ndarray:
+            return np.where(items >= 0, code[items], -1).astype(np.int32)
+
+        known_cases = dataclasses.replace(
+            cases,
+            item_ids=item_ids,
+            contexts=narrow(cases.contexts),
+            excluded=narrow(cases.excluded),
+            candidates=None if cases.candidates is None else narrow(cases.candidates),
+            recent=translate(cases.recent),
+            anchors=translate(cases.anchors),
+            truths=translate(cases.truths),
+        )
+        scores = scorer(known_cases)
+        dense = scores if isinstance(scores, np.ndarray) else scores.toarray()
+        wide = np.full((len(cases), len(cases.item_ids)), -np.inf, np.float32)
+        wide[:, at[known]] = dense[:, known]
+        return wide
+
+    return score
 
 
 def hit_rate_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:

@@ -1,0 +1,115 @@
+"""Session history → scores of the next item: Markov chain, nearest sessions (VMIS-kNN)."""
+
+import dataclasses
+
+import numpy as np
+import scipy.sparse
+
+from tfrec.evaluation.baselines.history import History, needs_steps
+from tfrec.evaluation.baselines.neighbours import strongest_per_row
+from tfrec.evaluation.cases import Cases
+from tfrec.evaluation.metrics import Scorer
+
+
+@dataclasses.dataclass(frozen=True)
+class MarkovChain:
+    """How often the next step led from the latest item to each item.
+
+    `score_j = n(i → j) / n(i → ·)` for the session's latest item i; popularity breaks ties, and answers where the
+    latest item was never left in training.
+    """
+
+    def fit(self, history: History) -> Scorer:
+        """Returns the scorer of the steps in `history`.
+
+        Raises:
+            ConfigError: the history has no steps.
+        """
+        needs_steps(history, "MarkovChain")
+        num_items = len(history.item_ids)
+        follows = history.step_baskets[1:] == history.step_baskets[:-1]
+        start, stop = history.steps[:-1][follows], history.steps[1:][follows]
+        counts = scipy.sparse.csr_matrix((np.ones(len(start)), (start, stop)), shape=(num_items, num_items))
+        left = np.asarray(counts.sum(axis=1)).ravel()
+        chain = (scipy.sparse.diags_array(1 / np.maximum(left, 1)) @ counts).tocsr().astype(np.float32)
+        # Below any step that was taken at least once in a million.
+        behind = (1e-6 * history.popularity / max(history.popularity.sum(), 1)).astype(np.float32)
+
+        def score(cases: Cases) -> np.ndarray:
+            latest = cases.recent[:, -1]
+            scores = np.tile(behind, (len(cases), 1))
+            known = latest >= 0
+            scores[known] += chain[latest[known]].toarray()
+            return scores
+
+        return score
+
+
+@dataclasses.dataclass(frozen=True)
+class VmisKnn:
+    """Items of the training sessions most like this one (VMIS-kNN: Kersbergen, Sprangers & Schelter, SIGMOD 2022).
+
+    A past session n is like this one by `sim_n = Σ_{shared items} (length − back) / length`, `back` = 0 for the
+    latest of the session's `length` distinct items; of each item only the `num_recent` latest sessions are looked
+    up. The `num_neighbours` most alike speak for their items: `score_j = Σ_n sim_n · λ_n · log(|H| / h_j)`, with
+    `λ_n = 1 − .1 (back + 1)` of the latest shared item, `h_j` the number of sessions that hold j.
+
+    Attributes:
+        num_neighbours: sessions that speak, k.
+        num_recent: latest sessions looked up of each item, m.
+        max_length: latest distinct items of the session that are looked at, at most 9.
+    """
+
+    num_neighbours: int = 100
+    num_recent: int = 500
+    max_length: int = 9
+
+    def fit(self, history: History) -> Scorer:
+        """Returns the scorer of the sessions in `history`.
+
+        Raises:
+            ConfigError: the history has no steps.
+        """
+        needs_steps(history, "VmisKnn")
+        sessions = history.baskets
+        index = _latest_sessions(sessions, num_recent=self.num_recent)
+        rarity = np.log(sessions.shape[0] / np.maximum(history.popularity, 1)).astype(np.float32)
+        spoken = (sessions @ scipy.sparse.diags_array(rarity)).tocsr().astype(np.float32)
+
+        def score(cases: Cases) -> scipy.sparse.csr_matrix:
+            latest = _distinct_latest(cases.recent, max_length=self.max_length)
+            length = np.maximum((latest >= 0).sum(axis=1), 1).astype(np.float32)
+            shape = (len(cases), sessions.shape[0])
+            likeness, reach = scipy.sparse.csr_matrix(shape), scipy.sparse.csr_matrix(shape)
+            for back in range(latest.shape[1]):
+                row = np.flatnonzero(latest[:, back] >= 0)
+                item = latest[row, back]
+                cells = (((length[row] - back) / length[row]).astype(np.float32), (row, item))
+                likeness = likeness + scipy.sparse.csr_matrix(cells, (len(cases), index.shape[0])) @ index
+                cells = (np.full(len(row), 1 - 0.1 * (back + 1), np.float32), (row, item))
+                reach = reach.maximum(scipy.sparse.csr_matrix(cells, (len(cases), index.shape[0])) @ index)
+            nearest = strongest_per_row(likeness.tocsr(), k=self.num_neighbours)
+            return (nearest.multiply(reach).tocsr() @ spoken).astype(np.float32)
+
+        return score
+
+
+def _latest_sessions(sessions: scipy.sparse.csr_matrix, *, num_recent: int) -> scipy.sparse.csr_matrix:
+    """`[num_items, num_sessions]`: each item's latest sessions; sessions ascend in time."""
+    by_item = sessions.T.tocsr()
+    by_item.sort_indices()
+    from_end = np.repeat(by_item.indptr[1:], np.diff(by_item.indptr)) - np.arange(by_item.nnz)
+    by_item.data[from_end > num_recent] = 0
+    by_item.eliminate_zeros()
+    return by_item
+
+
+def _distinct_latest(recent: np.ndarray, *, max_length: int) -> np.ndarray:
+    """`[B, max_length]`: the latest distinct items, latest first; -1 behind the end."""
+    backwards = recent[:, ::-1]
+    seen = np.zeros(backwards.shape, bool)
+    for place in range(1, backwards.shape[1]):
+        seen[:, place] = (backwards[:, :place] == backwards[:, place : place + 1]).any(axis=1)
+    first = np.where(seen, -1, backwards)
+    order = np.argsort(first < 0, axis=1, kind="stable")
+    return np.take_along_axis(first, order, axis=1)[:, :max_length]

@@ -1,0 +1,272 @@
+"""A prepared shop and its methods → `EvaluationReport`: model beside baselines in one run, as text, JSON and a page.
+
+The served model comes in as a *ranker*, a callable `(cases, k, signature) -> Slate`; this layer knows no TensorFlow.
+`python -m tfrec.evaluation.report PREPARED` prints the baselines alone.
+"""
+
+import argparse
+import dataclasses
+import json
+import logging
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TextIO, TypeAlias
+
+import numpy as np
+
+from tfrec.errors import ConfigError, TfrecError
+from tfrec.evaluation.baselines import CART_BASELINES, SESSION_BASELINES, UPSELL_BASELINES
+from tfrec.evaluation.baselines.history import Baseline, History, order_history, session_history
+from tfrec.evaluation.cases import Cases
+from tfrec.evaluation.intervals import Estimate
+from tfrec.evaluation.metrics import Ranking, Scorer, on_catalogue, rank_by_scores, rank_in_slate
+from tfrec.evaluation.page import page
+from tfrec.evaluation.protocol import cart_completion_cases, cold_item_cases, discover_cases
+from tfrec.evaluation.sections import Method, Section, cart_section, list_section
+from tfrec.evaluation.sessions import next_item_cases, upsell_cases
+from tfrec.ingest.prepared import Prepared, read_prepared
+from tfrec.schema.slate import Slate
+
+logger = logging.getLogger(__name__)
+
+Ranker: TypeAlias = Callable[[Cases, int, str], Slate]
+"""Answers cases with slates of k items through a signature of the served model."""
+
+SEEDS = (0, 1, 2, 3, 4)
+"""Draws of the hidden items: one draw alone moves HR@10 of 3,000 orders by .005 either way."""
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationReport:
+    """What each method reached on each task.
+
+    Attributes:
+        shop: name of the prepared shop.
+        test_from: first moment of the test period, ISO.
+        seeds: draws of the hidden items.
+        sections: a table a task.
+    """
+
+    shop: str
+    test_from: str
+    seeds: tuple[int, ...]
+    sections: tuple[Section, ...]
+
+    def __str__(self) -> str:
+        """The whole report as text."""
+        parts = [f"Evaluation of {self.shop}, test from {self.test_from}"]
+        return "\n\n".join([*parts, *(_section_text(section) for section in self.sections)]) + "\n"
+
+    def to_json(self) -> str:
+        """Returns the report for machines; absent figures are null."""
+        return json.dumps(_plain(dataclasses.asdict(self)), indent=2, ensure_ascii=False)
+
+    def to_html(self) -> str:
+        """Returns one self-contained page: light and dark, readable on a phone, no network."""
+        title = f"Evaluation of {self.shop}"
+        return page(title, f"Global temporal split; test from {self.test_from}.", self.sections)
+
+
+def evaluate(
+    prepared: Prepared,
+    rankers: Mapping[str, Ranker] | None = None,
+    *,
+    baselines: Mapping[str, Baseline] | None = None,
+    seeds: Sequence[int] = SEEDS,
+    category_level: int = 0,
+    max_queries: int = 20_000,
+    num_resamples: int = 1000,
+) -> EvaluationReport:
+    """Returns the report of the models and of the baselines, on the same cases in the same run.
+
+    Args:
+        prepared: the shop before and after the split.
+        rankers: name → served model; none = the baselines alone.
+        baselines: name → baseline for carts; None = those of `CART_BASELINES`. Sessions have their own.
+        seeds: draws of the hidden items.
+        category_level: level of the category path (0 = top) of the cross-category column.
+        max_queries: session queries looked at; more are sampled by whole sessions, seeded.
+        num_resamples: of the bootstrap.
+
+    Raises:
+        ConfigError: no seed, or a model is called like a baseline.
+    """
+    rankers = dict(rankers or {})
+    baselines = CART_BASELINES if baselines is None else baselines
+    if not seeds:
+        raise ConfigError("At least one seed is needed to draw the hidden items; got none.")
+    for name in rankers:
+        if name in baselines:
+            raise ConfigError(f"A model must not be called like a baseline; got {name!r}. Rename it.")
+    train, test = prepared.train, prepared.test
+    sections = []
+
+    whole = [cart_completion_cases(train, test, seed=seed, category_level=category_level) for seed in seeds]
+    if len(whole[0]):
+        found = [discover_cases(cases, train) for cases in whole]
+        cold = [cold_item_cases(train, test, seed=seed, category_level=category_level) for seed in seeds]
+        methods = _methods(baselines, rankers, order_history(train, whole[0].item_ids))
+        sections.append(cart_section(whole, found, cold, methods, train=train, num_resamples=num_resamples))
+
+    clicks = _sample(next_item_cases(train, test, category_level=category_level), max_queries)
+    if len(clicks):
+        methods = _methods(SESSION_BASELINES, rankers, session_history(train, clicks.item_ids))
+        note = f"{len(clicks):,} clicks after the first of their session, ranked over {len(clicks.item_ids):,} items."
+        sections.append(
+            list_section(clicks, methods, title="Next item in the session", note=note, num_resamples=num_resamples)
+        )
+
+    steps_up = _sample(upsell_cases(train, test), max_queries)
+    if len(steps_up):
+        methods = _methods(UPSELL_BASELINES, rankers, session_history(train, steps_up.item_ids))
+        width = np.diff(steps_up.candidates.indptr).mean() if steps_up.candidates is not None else 0
+        note = (
+            f"{len(steps_up):,} viewed items after which a dearer one of the category was chosen in the session, "
+            f"ranked over all dearer items of the category ({width:.0f} on average)."
+        )
+        sections.append(list_section(steps_up, methods, title="Upsell", note=note, k=10, num_resamples=num_resamples))
+
+    if not sections:
+        raise ConfigError(
+            "There is nothing to evaluate: the test period has no order with two known items and no session with two "
+            "clicks. Prepare the shop with an earlier split."
+        )
+    name = prepared.manifest.recipe
+    return EvaluationReport(name, str(prepared.test_from), tuple(seeds), tuple(sections))
+
+
+def print_evaluation(
+    prepared: Prepared,
+    rankers: Mapping[str, Ranker] | None = None,
+    *,
+    out: Path | None = None,
+    seeds: Sequence[int] = SEEDS,
+    category_level: int = 0,
+    stream: TextIO | None = None,
+) -> EvaluationReport:
+    """Evaluates, writes the text to `stream` (None = standard output), and `evaluation.json`, `.html` to `out`.
+
+    Args:
+        prepared: see `evaluate`.
+        rankers: see `evaluate`.
+        out: folder for the files; None = write none.
+        seeds: see `evaluate`.
+        category_level: see `evaluate`.
+        stream: where the text goes.
+    """
+    report = evaluate(prepared, rankers, seeds=seeds, category_level=category_level)
+    (stream or sys.stdout).write(str(report))
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "evaluation.json").write_text(report.to_json() + "\n", encoding="utf-8")
+        (out / "evaluation.html").write_text(report.to_html(), encoding="utf-8")
+        logger.info("The report lies in %s", out / "evaluation.html")
+    return report
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints the baselines' evaluation of a prepared shop; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tfrec.evaluation.report", description="What every model of this shop has to beat."
+    )
+    parser.add_argument("prepared", type=Path, help="folder written by `tfrec prepare`")
+    parser.add_argument("--out", type=Path, help="folder for evaluation.json and evaluation.html")
+    parser.add_argument("--seeds", type=int, default=len(SEEDS), help="number of draws of the hidden items")
+    parser.add_argument("--category-level", type=int, default=0, help="level of the cross-category column, 0 = top")
+    options = parser.parse_args(arguments)
+    try:
+        print_evaluation(
+            read_prepared(options.prepared),
+            out=options.out,
+            seeds=range(options.seeds),
+            category_level=options.category_level,
+        )
+    except TfrecError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _methods(
+    baselines: Mapping[str, Baseline], rankers: Mapping[str, Ranker], history: History
+) -> dict[str, tuple[Method, bool]]:
+    """Baselines are fitted when they are asked first and forgotten when the table is done."""
+    methods: dict[str, tuple[Method, bool]] = {}
+    for name, baseline in baselines.items():
+        methods[name] = _fitted_once(baseline, history, name), True
+    for name, ranker in rankers.items():
+        methods[name] = _by_slate(ranker), False
+    return methods
+
+
+def _fitted_once(baseline: Baseline, history: History, name: str) -> Method:
+    fitted: list[Scorer] = []
+
+    def method(cases: Cases, k: int) -> Ranking:
+        if not fitted:
+            fitted.append(baseline.fit(history))
+        return rank_by_scores(on_catalogue(fitted[0], history.item_ids), cases, k=k, progress=name)
+
+    return method
+
+
+def _by_slate(ranker: Ranker) -> Method:
+    return lambda cases, k: rank_in_slate(ranker(cases, k, cases.signature), cases)
+
+
+def _sample(cases: Cases, max_queries: int) -> Cases:
+    """Whole sessions, in seeded random order, until `max_queries` are reached."""
+    if len(cases) <= max_queries:
+        return cases
+    groups, code, size = np.unique(cases.groups.astype(str), return_inverse=True, return_counts=True)
+    order = np.random.default_rng(0).permutation(len(groups))
+    chosen = np.zeros(len(groups), bool)
+    chosen[order[np.cumsum(size[order]) <= max_queries]] = True
+    return cases[chosen[code]]
+
+
+def _section_text(section: Section) -> str:
+    heads = [column.name for column in section.columns if _is_known(section, column.name)]
+    lines = [[row.method, *(_cell(row.cells[head]) for head in heads)] for row in section.rows]
+    widths = [max(len(line[at]) for line in [["method", *heads], *lines]) for at in range(len(heads) + 1)]
+    table = [_line(["method", *heads], widths), _line(["-" * width for width in widths], widths)]
+    table += [_line(line, widths) for line in lines]
+    duels = [f"{duel.method} − {duel.baseline}, {duel.column}: {duel.comparison}" for duel in section.duels]
+    left_out = [column.name for column in section.columns if column.name not in heads]
+    if left_out:
+        duels.append(f"No such cases here: {', '.join(left_out)}.")
+    return "\n".join([section.title, section.note, "", *table, *duels])
+
+
+def _is_known(section: Section, column: str) -> bool:
+    return any(row.cells[column].num_queries for row in section.rows)
+
+
+def _cell(estimate: Estimate) -> str:
+    if not estimate.num_queries or math.isnan(estimate.value):
+        return "–"
+    value = f"{estimate.value:.3f}".replace("0.", ".", 1) if abs(estimate.value) < 1 else f"{estimate.value:.2f}"
+    half = (estimate.high - estimate.low) / 2
+    return value if math.isnan(half) else f"{value} ±{half:.3f}".replace("±0.", "±.")
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *rest = zip(cells, widths, strict=True)
+    return "  ".join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)]).rstrip()
+
+
+def _plain(value: object) -> object:
+    """NaN and infinities become null, which JSON has."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

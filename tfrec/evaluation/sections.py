@@ -1,0 +1,278 @@
+"""Methods and a shop → `Section`: one task's table, a row a method, each cell an estimate with its interval.
+
+No headline without its split: every section shows the repeat and the new cases apart, or it cannot be made.
+"""
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from tfrec.errors import SchemaError
+from tfrec.evaluation import metrics
+from tfrec.evaluation.cases import Cases, item_categories
+from tfrec.evaluation.intervals import Comparison, Estimate, bootstrap_means, compare
+from tfrec.evaluation.metrics import Ranking
+from tfrec.schema.tables import Tables
+
+logger = logging.getLogger(__name__)
+
+Method: TypeAlias = Callable[[Cases, int], Ranking]
+"""Answers cases with the ranks of their hidden items and its top k."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A figure of a table.
+
+    Attributes:
+        name: heading, unique in its table.
+        meaning: one line for humans.
+        is_headline: compared with the strongest baseline, drawn on the page.
+    """
+
+    name: str
+    meaning: str
+    is_headline: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """What one method reached.
+
+    Attributes:
+        method: its name.
+        is_baseline: False for the model under test.
+        cells: column name → estimate.
+        seconds: time that its answers took, without fitting.
+    """
+
+    method: str
+    is_baseline: bool
+    cells: Mapping[str, Estimate]
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Duel:
+    """A model against the strongest baseline of a column, on the same queries."""
+
+    method: str
+    baseline: str
+    column: str
+    comparison: Comparison
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """One task's table.
+
+    Attributes:
+        task: name of the task.
+        title: heading.
+        note: what was asked, and of how many.
+        columns: the table's columns.
+        rows: a row a method.
+        duels: models against the strongest baselines.
+
+    Raises:
+        SchemaError: a headline stands without its repeat and new columns.
+    """
+
+    task: str
+    title: str
+    note: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    duels: tuple[Duel, ...] = ()
+
+    def __post_init__(self) -> None:
+        first_words = {column.name.split()[0] for column in self.columns}
+        if not {"new", "repeat"} <= first_words:
+            raise SchemaError(
+                f"The table of `{self.task}` must show new and repeat cases apart: an overall figure alone lets "
+                "repeat purchases pass for discovery. Add the columns `new ...` and `repeat ...`."
+            )
+
+
+_Values: TypeAlias = dict[str, np.ndarray | tuple[np.ndarray, np.ndarray]]
+"""Column name → `[B]` values, or values and their denominators."""
+
+
+def cart_section(
+    whole: Sequence[Cases],
+    found: Sequence[Cases],
+    cold: Sequence[Cases],
+    methods: Mapping[str, tuple[Method, bool]],
+    *,
+    train: Tables,
+    num_resamples: int = 1000,
+    seed: int = 0,
+) -> Section:
+    """Returns the table of cart completion, discovery and cold items.
+
+    Args:
+        whole: cart completion cases, one a draw of the hidden items.
+        found: the discovery cases of each draw.
+        cold: the cold item cases of each draw.
+        methods: name → (method, whether it is a baseline).
+        train: gives categories and popularity for the columns beyond accuracy.
+        num_resamples: of the bootstrap.
+        seed: of the bootstrap.
+    """
+    columns = (
+        Column("all HR@10", "hidden item among the first 10", True),
+        Column("all HR@20", "hidden item among the first 20"),
+        Column("all NDCG@10", "1 / log2(rank + 1) within the first 10"),
+        Column("new HR@10", "the same where the hidden item is new to the user", True),
+        Column("repeat HR@10", "the same where the user had bought it before"),
+        Column("cross-category HR@10", "hidden item of a category that is not in the cart"),
+        Column("discover HR@10", "new cases, ranked over what the user has not bought", True),
+        Column("discover NDCG@10", "the same, 1 / log2(rank + 1)"),
+        Column("cold HR@10", "hidden item never sold in training, whole catalogue ranked"),
+        Column("revenue HR@10", "share of the hidden items' prices that was found"),
+        Column("novelty@10", "mean −log2 of the offered items' share of sales, bits"),
+        Column("diversity@10", "share of pairs of offered items of different categories"),
+        Column("coverage@10", "share of the catalogue offered to anyone"),
+    )
+    groups = np.concatenate([cases.groups for cases in (*whole, *cold)])
+    size = sum(map(len, whole))
+    item_ids = whole[0].item_ids
+    categories = item_categories(train, item_ids, level=0)
+    sold = train.purchases["item_id"].value_counts().reindex(item_ids).fillna(0).to_numpy()
+    is_new = np.concatenate([cases.is_new for cases in whole])
+    is_cross = np.concatenate([cases.is_cross_category for cases in whole])
+    prices = np.concatenate([cases.prices for cases in whole])
+
+    def measure(method: Method) -> tuple[_Values, dict[str, float]]:
+        rankings = [method(cases, 20) for cases in whole]
+        ranks = np.concatenate([ranking.ranks for ranking in rankings])
+        top = np.concatenate([ranking.top[:, :10] for ranking in rankings])
+        new_ranks = np.concatenate([method(cases, 20).ranks for cases in found])
+        cold_ranks = np.concatenate([method(cases, 20).ranks for cases in cold] or [np.zeros((0, 1))])
+        hit = metrics.hit_rate_at_k(ranks, k=10)
+        captured, possible = metrics.revenue_hit_rate_at_k(ranks, prices, k=10)
+        values: _Values = {
+            "all HR@10": hit,
+            "all HR@20": metrics.hit_rate_at_k(ranks, k=20),
+            "all NDCG@10": metrics.ndcg_at_k(ranks, k=10),
+            "new HR@10": np.where(is_new, hit, np.nan),
+            "repeat HR@10": np.where(is_new, np.nan, hit),
+            "cross-category HR@10": np.where(is_cross, hit, np.nan),
+            "discover HR@10": _spread(metrics.hit_rate_at_k(new_ranks, k=10), is_new),
+            "discover NDCG@10": _spread(metrics.ndcg_at_k(new_ranks, k=10), is_new),
+            "novelty@10": metrics.novelty(top, sold),
+            "diversity@10": metrics.diversity(top, categories),
+        }
+        values = {
+            name: np.concatenate([column, np.full(len(groups) - size, np.nan)]) for name, column in values.items()
+        }
+        values["cold HR@10"] = np.concatenate([np.full(size, np.nan), metrics.hit_rate_at_k(cold_ranks, k=10)])
+        nothing = np.zeros(len(groups) - size)
+        values["revenue HR@10"] = np.concatenate([captured, nothing]), np.concatenate([possible, nothing])
+        return values, {"coverage@10": metrics.coverage(top, num_items=len(item_ids))}
+
+    note = (
+        f"One item of each of {len(whole[0]):,} orders is hidden, {len(whole)} time(s) with another draw; all of "
+        f"{len(item_ids):,} known items but the cart are ranked, ties count against. {is_new.mean():.0%} of the hidden "
+        "items are new to their user. ± is half of the 95 % bootstrap interval over orders."
+        if size
+        else "No order of the test period has two known items."
+    )
+    title = "Cart completion and cross-sell"
+    rows, duels = _table(methods, measure, columns, groups, num_resamples=num_resamples, seed=seed)
+    return Section("complete_cart", title, note, columns, rows, duels)
+
+
+def list_section(
+    cases: Cases,
+    methods: Mapping[str, tuple[Method, bool]],
+    *,
+    title: str,
+    note: str,
+    k: int = 20,
+    num_resamples: int = 1000,
+    seed: int = 0,
+) -> Section:
+    """Returns the table of one set of cases: hit rate, recall, NDCG, MRR and MAP at k, new and repeat apart."""
+    columns: tuple[Column, ...] = (
+        Column(f"all HR@{k}", f"a hidden item among the first {k}", True),
+        Column(f"all MRR@{k}", f"1 / rank of the first hidden item within the first {k}", True),
+        Column(f"all NDCG@{k}", "discounted gain over the best possible"),
+        Column(f"new HR@{k}", "where the hidden item is new to the user and the session", True),
+        Column(f"new MRR@{k}", "the same, 1 / rank"),
+        Column(f"repeat HR@{k}", "where it is not"),
+        Column(f"cross-category HR@{k}", "hidden item of a category that the session has not touched"),
+    )
+    if cases.truths.shape[1] > 1:
+        columns += (
+            Column(f"all recall@{k}", f"share of the hidden items among the first {k}"),
+            Column(f"all MAP@{k}", "mean average precision"),
+        )
+
+    def measure(method: Method) -> tuple[_Values, dict[str, float]]:
+        ranks = method(cases, k).ranks
+        hit, reciprocal = metrics.hit_rate_at_k(ranks, k=k), metrics.mrr_at_k(ranks, k=k)
+        values: _Values = {
+            f"all HR@{k}": hit,
+            f"all MRR@{k}": reciprocal,
+            f"all NDCG@{k}": metrics.ndcg_at_k(ranks, k=k),
+            f"new HR@{k}": np.where(cases.is_new, hit, np.nan),
+            f"new MRR@{k}": np.where(cases.is_new, reciprocal, np.nan),
+            f"repeat HR@{k}": np.where(cases.is_new, np.nan, hit),
+            f"cross-category HR@{k}": np.where(cases.is_cross_category, hit, np.nan),
+            f"all recall@{k}": metrics.recall_at_k(ranks, k=k),
+            f"all MAP@{k}": metrics.map_at_k(ranks, k=k),
+        }
+        return {column.name: values[column.name] for column in columns}, {}
+
+    rows, duels = _table(methods, measure, columns, cases.groups, num_resamples=num_resamples, seed=seed)
+    return Section(cases.task, title, note, columns, rows, duels)
+
+
+def _table(
+    methods: Mapping[str, tuple[Method, bool]],
+    measure: Callable[[Method], tuple[_Values, dict[str, float]]],
+    columns: tuple[Column, ...],
+    groups: np.ndarray,
+    *,
+    num_resamples: int,
+    seed: int,
+) -> tuple[tuple[Row, ...], tuple[Duel, ...]]:
+    codes = pd.factorize(groups)[0]
+    rows, measured = [], {}
+    for name, (method, is_baseline) in methods.items():
+        began = time.perf_counter()
+        values, points = measure(method)
+        seconds = time.perf_counter() - began
+        names = list(values)
+        pairs = [value if isinstance(value, tuple) else (value, np.ones(len(value))) for value in values.values()]
+        table, weights = (np.stack(part, axis=1) for part in zip(*pairs, strict=True))
+        estimates = bootstrap_means(table, codes, weights=weights, num_resamples=num_resamples, seed=seed)
+        cells = dict(zip(names, estimates, strict=True))
+        cells |= {point: Estimate(value, np.nan, np.nan, len(codes)) for point, value in points.items()}
+        rows.append(Row(name, is_baseline, {column.name: cells[column.name] for column in columns}, seconds))
+        measured[name] = {column.name: values[column.name] for column in columns if column.is_headline}
+        logger.info("%s: %s in %.1f s", name, cells[columns[0].name], seconds)
+    duels = []
+    for column in (column.name for column in columns if column.is_headline):
+        baselines = [row for row in rows if row.is_baseline and row.cells[column].num_queries]
+        if not baselines:
+            continue
+        best = max(baselines, key=lambda row: row.cells[column].value).method
+        for row in rows:
+            if not row.is_baseline:
+                first, second = measured[row.method][column], measured[best][column]
+                outcome = compare(np.asarray(first), np.asarray(second), codes, num_resamples=num_resamples, seed=seed)
+                duels.append(Duel(row.method, best, column, outcome))
+    return tuple(rows), tuple(duels)
+
+
+def _spread(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    spread = np.full(len(mask), np.nan)
+    spread[mask] = values
+    return spread
