@@ -40,7 +40,7 @@ _MESSAGES: Mapping[str, Sequence[tuple[int, str, str]]] = {
         (17, "uint64_val", "repeated uint64"),
     ),
     # tensorflow/core/protobuf/meta_graph.proto, saved_model.proto
-    "TensorInfo": ((1, "name", "string"), (2, "dtype", "int32"), (3, "tensor_shape", "TensorShapeProto")),
+    "TensorInfo": ((1, "name", "string|encoding"), (2, "dtype", "int32"), (3, "tensor_shape", "TensorShapeProto")),
     "SignatureDef": (
         (1, "inputs", "map TensorInfo"),
         (2, "outputs", "map TensorInfo"),
@@ -75,7 +75,7 @@ _MESSAGES: Mapping[str, Sequence[tuple[int, str, str]]] = {
     "GetModelStatusResponse": ((1, "model_version_status", "repeated ModelVersionStatus"),),
     # tensorflow_serving/apis/prediction_log.proto
     "PredictLog": ((1, "request", "PredictRequest"),),
-    "PredictionLog": ((6, "predict_log", "PredictLog"),),
+    "PredictionLog": ((6, "predict_log", "PredictLog|log_type"),),
     # grpc/health/v1/health.proto
     "HealthCheckRequest": ((1, "service", "string"),),
     "HealthCheckResponse": ((1, "status", "int32"),),
