@@ -1,0 +1,16 @@
+"""A generated shop with known truth: `generate_demo_shop` writes it, `read_truth` tells what really holds in it."""
+
+from tfrec.ingest.demo_shop.config import DemoShopConfig
+from tfrec.ingest.demo_shop.shop import generate_demo_shop
+from tfrec.ingest.demo_shop.slates import SlateLog, SlateWorld, draw_slates
+from tfrec.ingest.demo_shop.truth import DemoShopTruth, read_truth
+
+__all__ = [
+    "DemoShopConfig",
+    "DemoShopTruth",
+    "SlateLog",
+    "SlateWorld",
+    "draw_slates",
+    "generate_demo_shop",
+    "read_truth",
+]
