@@ -1,0 +1,346 @@
+"""Turns an expression such as `segment = "Loyal" and recency < 30d` into an audience: the users it is true of."""
+
+import dataclasses
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfrec.analysis.behaviour import describe_behaviour
+from tfrec.analysis.expressions import UNITS, Compare, Join, Node, fail_at, parse_expression
+from tfrec.analysis.interests import Interests
+from tfrec.analysis.segments import Segments
+from tfrec.errors import ConfigError, nearest_hint
+from tfrec.ingest.privacy import pseudonyms
+from tfrec.schema.tables import Tables
+
+logger = logging.getLogger(__name__)
+
+FIELDS: Mapping[str, str] = {
+    "recency": "recency_days",  # time since the last order
+    "seen": "seen_days",  # time since the last event
+    "tenure": "tenure_days",  # time since the first event
+    "interval": "interval_days",  # mean time between orders
+    "orders": "num_orders",
+    "views": "num_views",
+    "value": "value",
+    "value_per_order": "value_per_order",
+    "items_per_order": "items_per_order",
+    "repeat_share": "repeat_share",
+}
+"""What an expression can say of a user, beside `segment`, the columns of `users`, `interest("…")`, `response("…")`."""
+
+_TIMES = {"recency", "seen", "tenure", "interval"}
+
+
+@dataclasses.dataclass(frozen=True)
+class UserFacts:
+    """What is known of each user, for expressions.
+
+    Attributes:
+        users: one row a user, indexed by `user_id`: figures of behaviour, `segment`, attributes.
+        interests: for `interest("…")`.
+        responses: offer → predicted response by `user_id`, for `response("…")`.
+    """
+
+    users: pd.DataFrame
+    interests: Interests | None = None
+    responses: Mapping[str, pd.Series] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Audience:
+    """The users an expression is true of.
+
+    Attributes:
+        expression: as it was given.
+        user_ids: `[n]` the users, sorted.
+        num_known: users the expression was asked of.
+        clauses: one row a part between the outermost `and`s: `clause`, `alone` (users it is true of), `remaining`
+            (users left after it and all before it).
+        value_share: share of the value of all users; NaN where there is none.
+        min_users: fewer than these never leave: `export` refuses, `to_dict` and `summary` tell no number.
+    """
+
+    expression: str
+    user_ids: np.ndarray
+    num_known: int
+    clauses: pd.DataFrame
+    value_share: float
+    min_users: int
+
+    def __len__(self) -> int:
+        """Number of users."""
+        return len(self.user_ids)
+
+    @property
+    def is_large_enough(self) -> bool:
+        """Whether the audience has at least `min_users` users."""
+        return len(self.user_ids) >= self.min_users
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what JSON can hold; numbers under `min_users` are None."""
+        clauses = [
+            {"clause": row.clause, "alone": self._told(row.alone), "remaining": self._told(row.remaining)}
+            for row in self.clauses.itertuples()
+        ]
+        return {
+            "expression": self.expression,
+            "num_users": self._told(len(self)),
+            "num_known": self.num_known,
+            "share": len(self) / self.num_known if self.is_large_enough and self.num_known else None,
+            "value_share": self.value_share if self.is_large_enough and np.isfinite(self.value_share) else None,
+            "min_users": self.min_users,
+            "clauses": clauses,
+        }
+
+    def summary(self) -> str:
+        """Returns size, value and what each part leaves, in plain words."""
+        if not self.is_large_enough:
+            return f"Fewer than {self.min_users} of {self.num_known:,} users: too few to tell or to export."
+        lines = [f"{len(self):,} of {self.num_known:,} users ({len(self) / self.num_known:.1%})"]
+        if np.isfinite(self.value_share):
+            lines[0] += f" with {self.value_share:.1%} of the value"
+        for row in self.clauses.itertuples():
+            alone, remaining = (self._told(number) for number in (row.alone, row.remaining))
+            few = f"fewer than {self.min_users}"
+            lines.append(f"{row.clause}: true of {alone if alone is not None else few}; leaves {remaining or few}")
+        return "\n".join(lines)
+
+    def export(self, path: Path, *, key: bytes) -> None:
+        """Writes a CSV with one column `pseudonym`: `HMAC-SHA256(key, user_id)`, sorted, so that no order tells who.
+
+        Args:
+            path: the file.
+            key: secret of the receiver, at least 16 bytes; each receiver its own, so that lists cannot be joined.
+
+        Raises:
+            ConfigError: the audience is under `min_users`, or the key is short.
+        """
+        if not self.is_large_enough:
+            raise ConfigError(
+                f"An audience needs at least {self.min_users} users to be exported; this one has fewer. "
+                "Widen the expression."
+            )
+        if len(key) < 16:
+            raise ConfigError(f"`key` must have at least 16 bytes; got {len(key)}. Make one: head -c 32 /dev/urandom")
+        names = pseudonyms(pd.Series(self.user_ids, dtype="str"), key=key).sort_values()
+        names.to_frame("pseudonym").to_csv(path, index=False)
+
+    def _told(self, number: int) -> int | None:
+        return int(number) if number >= self.min_users else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Lookalikes:
+    """Users who are like an audience without being in it.
+
+    Attributes:
+        user_ids: `[n]` most alike first.
+        scores: `[n]` likeness in [0, 1]: logistic score of being in the audience, at even odds.
+        num_seeds: users of the audience with an embedding.
+        auc: chance that a member kept back scores above a user outside the audience; .5 = likeness says nothing.
+        auc_low: lower end of its interval (95 %, Hanley & McNeil 1982).
+        auc_high: upper end.
+    """
+
+    user_ids: np.ndarray
+    scores: np.ndarray
+    num_seeds: int
+    auc: float
+    auc_low: float
+    auc_high: float
+
+
+def gather_facts(
+    tables: Tables,
+    *,
+    segments: Segments | None = None,
+    interests: Interests | None = None,
+    responses: Mapping[str, pd.Series] | None = None,
+    now: pd.Timestamp | None = None,
+) -> UserFacts:
+    """Returns what expressions can speak of: behaviour, segment, attributes, interests, predicted responses."""
+    users = describe_behaviour(tables, now=now)
+    if segments is not None:
+        users["segment"] = segments.assignments.set_index("user_id")["segment"].reindex(users.index)
+    attributes = tables.users.set_index("user_id")
+    fresh = [column for column in attributes.columns if column not in {*users.columns, *FIELDS}]
+    return UserFacts(users.join(attributes[fresh]), interests, responses or {})
+
+
+def find_audience(facts: UserFacts, *, expression: str, min_users: int = 50) -> Audience:
+    """Returns the users that `expression` is true of.
+
+    An expression compares with `= != < <= > >=` or `in (…, …)`, joined by `and`, `or`, `not` and parentheses:
+    `segment = "Loyal" and interest("Cameras") > 0.6 and (recency < 30d or value >= 500) and response("SPRING10") > 5%`.
+    Texts stand in quotes and are compared without regard to case. Times need a unit: `h`, `d`, `w` or `y`. What is
+    unknown of a user makes a comparison false; an interest or response that is not there is 0.
+
+    Args:
+        facts: as `gather_facts` gives them.
+        expression: the text.
+        min_users: k-anonymity floor: a smaller audience is never told or exported.
+
+    Raises:
+        ConfigError: the expression cannot be read, or names what is not there; the message points at the place.
+    """
+    tree = parse_expression(expression)
+    clauses, rows, remaining = _clauses(tree), [], np.ones(len(facts.users), dtype=bool)
+    for clause in clauses:
+        is_true = _evaluate(clause, facts, expression)
+        remaining = remaining & is_true
+        text = " ".join(expression[clause.start : clause.end].split())
+        rows.append({"clause": text, "alone": int(is_true.sum()), "remaining": int(remaining.sum())})
+    total = float(facts.users["value"].sum())
+    share = float(facts.users.loc[remaining, "value"].sum()) / total if total > 0 else float("nan")
+    user_ids = np.sort(facts.users.index[remaining].to_numpy(dtype=str))
+    return Audience(expression, user_ids, len(facts.users), pd.DataFrame(rows), share, min_users)
+
+
+def compare_audiences(audiences: Mapping[str, Audience]) -> pd.DataFrame:
+    """Returns one row a pair: `first`, `second`, `both` (users), `of_first`, `of_second` (shares), `jaccard`.
+
+    Rows where fewer users than the larger `min_users` are in both have NaN in all numbers.
+    """
+    rows = []
+    names = list(audiences)
+    for place, first in enumerate(names):
+        for second in names[place + 1 :]:
+            one, other = audiences[first], audiences[second]
+            both = len(np.intersect1d(one.user_ids, other.user_ids, assume_unique=True))
+            is_told = both >= max(one.min_users, other.min_users)
+            numbers = (
+                both,
+                both / max(len(one), 1),
+                both / max(len(other), 1),
+                both / max(len(one) + len(other) - both, 1),
+            )
+            rows.append((first, second, *(numbers if is_told else (np.nan,) * 4)))
+    return pd.DataFrame(rows, columns=["first", "second", "both", "of_first", "of_second", "jaccard"])
+
+
+def find_lookalikes(
+    audience: Audience, *, user_ids: Sequence[str], embeddings: np.ndarray, num: int, seed: int = 0
+) -> Lookalikes:
+    """Returns the `num` users outside the audience whose embeddings are most like those inside.
+
+    A logistic regression on the unit-length embeddings tells members from others, the two sides weighted alike; how
+    well it does is measured by three-fold cross-validation.
+
+    Args:
+        audience: the seeds.
+        user_ids: `[n]` users of the embeddings.
+        embeddings: `[n, d]`, such as the query tower gives.
+        num: how many to return.
+        seed: of the folds.
+
+    Raises:
+        ConfigError: shapes differ, or fewer than 10 members or 10 others have an embedding.
+    """
+    from sklearn.linear_model import LogisticRegression  # a second of import that other uses do not need
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+
+    names = np.asarray(user_ids, dtype=str)
+    if embeddings.ndim != 2 or len(embeddings) != len(names):
+        raise ConfigError(f"`embeddings` must be [{len(names)}, d], a row a user; got {embeddings.shape}.")
+    is_member = np.isin(names, audience.user_ids)
+    members, others = int(is_member.sum()), int((~is_member).sum())
+    if min(members, others) < 10:
+        raise ConfigError(f"Look-alikes need 10 members and 10 others with embeddings; got {members} and {others}.")
+    unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+    model = LogisticRegression(class_weight="balanced", max_iter=1000)
+    folds = StratifiedKFold(3, shuffle=True, random_state=seed)
+    auc = float(cross_val_score(model, unit, is_member, cv=folds, scoring="roc_auc").mean())
+    spread = 1.96 * _auc_deviation(auc, members, others)
+    scores = model.fit(unit, is_member).predict_proba(unit)[:, 1]
+    best = np.flatnonzero(~is_member)[np.argsort(-scores[~is_member], kind="stable")[:num]]
+    return Lookalikes(names[best], scores[best], members, auc, max(auc - spread, 0.0), min(auc + spread, 1.0))
+
+
+def _clauses(tree: Node) -> tuple[Node, ...]:
+    return tree.parts if isinstance(tree, Join) and tree.word == "and" else (tree,)
+
+
+def _evaluate(node: Node, facts: UserFacts, text: str) -> np.ndarray:
+    """Returns `[users]` whether the node is true of each."""
+    if isinstance(node, Compare):
+        return _compared(node, facts, text)
+    parts = [_evaluate(part, facts, text) for part in node.parts]
+    if node.word == "not":
+        return ~parts[0]
+    return np.logical_and.reduce(parts) if node.word == "and" else np.logical_or.reduce(parts)
+
+
+def _compared(node: Compare, facts: UserFacts, text: str) -> np.ndarray:
+    column = _column(node, facts, text)
+    is_number = pd.api.types.is_numeric_dtype(column)
+    for value, unit, place in zip(node.values, node.units, node.places, strict=True):
+        if isinstance(value, float) != is_number:
+            fail_at(text, place, f"{node.field!r} is compared with a {'number' if is_number else 'text in quotes'}")
+        if node.field in _TIMES and unit not in ("h", "d", "w", "y"):
+            fail_at(text, place, f"{node.field!r} is a time and needs a unit: {value:g}d, {value:g}w")
+        if node.field not in _TIMES and unit not in ("", "%"):
+            fail_at(text, place, f"{node.field!r} is no time and takes no unit")
+    if is_number:
+        numbers = [float(value) * UNITS[unit] for value, unit in zip(node.values, node.units, strict=True)]
+        return _compared_numbers(column.to_numpy(dtype=np.float64), node.sign, numbers)
+    if node.sign not in ("=", "!=", "in"):
+        fail_at(text, node.start, f"Texts such as {node.field!r} are compared with =, != or `in`")
+    known = column.notna().to_numpy()
+    folded = column.astype("str").str.casefold()
+    wanted = [str(value).casefold() for value in node.values]
+    for value, place in zip(node.values, node.places, strict=True):
+        if str(value).casefold() not in set(folded[known]):
+            fail_at(text, place, f"No user has {node.field} {value!r}.{nearest_hint(str(value), set(column[known]))}")
+    is_in = folded.isin(wanted).to_numpy()
+    return known & (~is_in if node.sign == "!=" else is_in)
+
+
+def _column(node: Compare, facts: UserFacts, text: str) -> pd.Series:
+    """Returns what the left side of a comparison is for each user."""
+    users = facts.users
+    if node.argument is None:
+        name = FIELDS.get(node.field, node.field)
+        if name in users.columns and node.field not in set(FIELDS.values()) - set(FIELDS):
+            return users[name]
+        hint = nearest_hint(node.field, [*FIELDS, "segment", *(users.columns.difference(list(FIELDS.values())))])
+        fail_at(text, node.start, f"Nothing is known of {node.field!r}.{hint}")
+    if node.field == "interest":
+        if facts.interests is None:
+            fail_at(text, node.start, "Interests were not measured; give `interests` to `gather_facts`")
+        try:
+            return facts.interests.of(node.argument).reindex(users.index).fillna(0.0)
+        except ConfigError as error:
+            fail_at(text, node.start, str(error))
+    if node.field == "response":
+        if node.argument not in facts.responses:
+            hint = nearest_hint(node.argument, facts.responses) if facts.responses else " No response was predicted."
+            fail_at(text, node.start, f"No response to an offer {node.argument!r} is known.{hint}")
+        return facts.responses[node.argument].reindex(users.index).fillna(0.0)
+    fail_at(text, node.start, f'{node.field!r} takes no argument; interest("…") and response("…") do')
+
+
+def _compared_numbers(column: np.ndarray, sign: str, numbers: list[float]) -> np.ndarray:
+    known = np.isfinite(column)
+    if sign == "in":
+        return np.isin(column, numbers)
+    compare = {
+        "=": np.equal,
+        "!=": np.not_equal,
+        "<": np.less,
+        "<=": np.less_equal,
+        ">": np.greater,
+        ">=": np.greater_equal,
+    }
+    return known & compare[sign](column, numbers[0])
+
+
+def _auc_deviation(auc: float, positives: int, negatives: int) -> float:
+    """Returns the standard deviation of an AUC (Hanley & McNeil 1982, equation 2)."""
+    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    spread = auc * (1 - auc) + (positives - 1) * (q1 - auc**2) + (negatives - 1) * (q2 - auc**2)
+    return float(np.sqrt(max(spread, 0.0) / (positives * negatives)))
