@@ -32,7 +32,7 @@ def build_inputs(signature: Signature, arguments: Mapping[str, Any]) -> tuple[di
     for name in arguments:
         if name not in known:
             raise SchemaError(f"Signature `{signature.name}` has no input {name!r}.{nearest_hint(name, known)}")
-    given = {name: value for name, value in arguments.items() if value is not None}
+    given = {name: _plain(value) for name, value in arguments.items() if value is not None}
     batches = {
         spec.name: given[spec.name] for spec in signature.inputs if spec.name in given and _is_batch(spec, given)
     }
@@ -55,6 +55,11 @@ def build_inputs(signature: Signature, arguments: Mapping[str, Any]) -> tuple[di
         )
         for spec in signature.inputs
     }, bool(batches)
+
+
+def _plain(value: Any) -> Any:
+    """Returns pandas columns and other array-likes as NumPy arrays, everything else as it is."""
+    return np.asarray(value) if hasattr(value, "__array__") and not isinstance(value, np.generic) else value
 
 
 def _is_batch(spec: InputSpec, given: Mapping[str, Any]) -> bool:
