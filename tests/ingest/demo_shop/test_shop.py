@@ -3,6 +3,7 @@
 import dataclasses
 import filecmp
 import itertools
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ def test_same_config_gives_identical_files(tmp_path):
     for name in ("one", "two"):
         generate_demo_shop(tmp_path / name, TINY)
     files = [path.relative_to(tmp_path / "one") for path in sorted((tmp_path / "one").rglob("*")) if path.is_file()]
-    assert len(files) == 19
+    assert len(files) == 20
     assert filecmp.cmpfiles(tmp_path / "one", tmp_path / "two", files, shallow=False)[0] == files
 
 
@@ -45,6 +46,13 @@ def test_broken_off_generation_leaves_the_old_shop(tmp_path, monkeypatch):
         generate_demo_shop(tmp_path / "shop", dataclasses.replace(TINY, seed=8))
     assert read_truth(tmp_path / "shop").config == TINY
     assert [path.name for path in tmp_path.iterdir()] == ["shop"]
+
+
+def test_truth_can_be_read_from_a_copy_of_its_folder_alone(folder, truth, tmp_path):
+    shutil.copytree(folder / "truth", tmp_path / "truth")
+    copy = read_truth(tmp_path)
+    assert copy.config == truth.config
+    pd.testing.assert_frame_equal(copy.complements, truth.complements)
 
 
 def test_reading_where_no_shop_is_says_so(tmp_path):

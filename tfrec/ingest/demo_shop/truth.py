@@ -12,6 +12,7 @@ from tfrec.ingest.demo_shop.config import DemoShopConfig, config_from_json
 from tfrec.ingest.demo_shop.slates import SlateWorld, read_slate_world
 
 MANIFEST = "manifest.json"
+CONFIG = "config.json"
 TRUTH_FOLDER = "truth"
 TABLES = (
     "complements",
@@ -95,19 +96,19 @@ def write_truth(folder: Path, truth: DemoShopTruth) -> None:
         "starts_at": str(config.starts_at),
         "split_at": str(config.split_at),
         "ends_at": str(config.ends_at),
-        "config": config.as_json(),
     }
+    (target / CONFIG).write_text(json.dumps(config.as_json(), indent=1) + "\n")
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
 
 
 def read_truth(folder: Path) -> DemoShopTruth:
-    """Returns the truth of the demo shop in `folder`.
+    """Returns the truth of the demo shop in `folder`: where it was generated, or prepared (its `truth/` goes along).
 
     Raises:
         SourceError: there is no complete demo shop.
     """
     try:
-        config = config_from_json(json.loads((folder / MANIFEST).read_text())["config"])
+        config = config_from_json(json.loads((folder / TRUTH_FOLDER / CONFIG).read_text()))
         tables = {name: pd.read_csv(folder / TRUTH_FOLDER / f"{name}.csv") for name in TABLES}
         policies, dirt = (
             json.loads((folder / TRUTH_FOLDER / f"{name}.json").read_text()) for name in ("policies", "dirt")
