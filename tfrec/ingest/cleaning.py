@@ -2,11 +2,13 @@
 
 import dataclasses
 import math
-import re
 from collections.abc import Mapping
 
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from tfrec.errors import RecipeError, nearest_hint
 from tfrec.ingest.mapping import id_text, number
@@ -40,9 +42,9 @@ class Rule:
                 f"column {self.column!r} is no column of events.{nearest_hint(self.column, EVENT_COLUMNS)}"
             )
         try:
-            re.compile(self.pattern)
-        except re.error as error:
-            raise RecipeError(f"pattern {self.pattern!r} is no regular expression: {error}.") from error
+            pc.match_substring_regex(pa.array([""]), self.pattern)  # RE2, as in the engine
+        except pa.ArrowInvalid as error:
+            raise RecipeError(f"pattern {self.pattern!r} is no regular expression (RE2): {error}.") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +132,7 @@ def type_events(
         else ibis.null("timestamp")
     )
     if "sequence" in has:
-        timestamp = timestamp + mapped["sequence"].try_cast("int64").as_interval("s")
+        timestamp = timestamp + mapped["sequence"].try_cast("int64").fill_null(0).as_interval("s")
     passing = {name: mapped[name] for name in mapped.columns if name.startswith("_")}
     typed = mapped.select(
         **ids,
@@ -169,17 +171,24 @@ def set_aside_duplicates(events: ir.Table, *, compared: tuple[str, ...]) -> ir.T
     )
 
 
-def merge_order_lines(events: ir.Table) -> ir.Table:
-    """Returns the good events with one purchase an item of an order: quantity the sum, price the mean a piece."""
-    lines = events.filter((events["event_type"] == "purchase") & (events["order_id"] != ""))
-    others = events.filter((events["event_type"] != "purchase") | (events["order_id"] == ""))
-    kept = [name for name in events.columns if name not in ("user_id", "item_id", "order_id", "quantity", "price")]
-    merged = lines.group_by("user_id", "order_id", "item_id").aggregate(
-        **{name: lines[name].first(order_by=[FILE, ROW], include_null=True) for name in kept},
-        quantity=lines["quantity"].cast("float64").sum().cast("float32"),
-        price=(
-            (lines["price"].cast("float64") * lines["quantity"]).sum() / lines["quantity"].cast("float64").sum()
-        ).cast("float32"),
+def merge_order_lines(events: ir.Table, *, boundary: pd.Timestamp) -> ir.Table:
+    """Returns the good events with one purchase an item of an order: quantity the sum, price the mean a piece.
+
+    Lines before and from `boundary` on stay apart, so that nothing of the test period enters training.
+    """
+    is_line = (events["event_type"] == "purchase") & (events["order_id"] != "")
+    lines, others = events.filter(is_line), events.filter(~is_line)
+    keys = {"user_id", "order_id", "item_id"}
+    is_late = lines["timestamp"] >= ibis.literal(boundary.to_pydatetime()).cast("timestamp")
+    pieces = lines["quantity"].cast("float64")
+    merged = lines.group_by(*sorted(keys), _is_late=is_late).aggregate(
+        **{
+            name: lines[name].first(order_by=[FILE, ROW], include_null=True)
+            for name in events.columns
+            if name not in {*keys, "quantity", "price"}
+        },
+        quantity=pieces.sum().cast("float32"),
+        price=((lines["price"] * pieces).sum() / pieces.sum()).cast("float32"),
     )
     return others.union(merged.select(*others.columns))
 

@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from tfrec.errors import SourceError
-from tfrec.ingest.cleaning import merge_order_lines, set_aside_duplicates, set_aside_unknown_items, type_events
+from tfrec.ingest.cleaning import set_aside_duplicates, set_aside_unknown_items, type_events
 from tfrec.ingest.items import ITEM_PREFIX
 from tfrec.ingest.mapping import map_columns
 from tfrec.ingest.privacy import pseudonymise
@@ -32,7 +32,7 @@ class CheckedEvents:
     Attributes:
         raw: stored table of text, as in the files, with `_file` and `_row`.
         checked: stored table: every row typed, with the `reason` why it is set aside, or null.
-        good: stored table of the events that stay, with sessions and orders, duplicates merged if so wished.
+        good: stored table of the events that stay, with sessions and orders.
         unreadable: lines that were no rows.
     """
 
@@ -51,7 +51,7 @@ def check_events(
     key: bytes | None,
     scratch: Path,
 ) -> CheckedEvents:
-    """Returns the events of the files, the bad ones with a reason; `good + set aside + merged = rows read`.
+    """Returns the events of the files, the bad ones with a reason; `good + set aside = rows read`.
 
     Args:
         connection: DuckDB backend that stores the tables.
@@ -91,8 +91,6 @@ def check_events(
     log.info("Cutting sessions and orders")
     good = cut_sessions(checked.filter(checked["reason"].isnull()).drop("reason"), recipe.sessions)
     good = tell_orders(good, recipe.orders, clock=local_time(good["timestamp"], recipe.events.time_zone))
-    if recipe.clean.duplicates == "merge":
-        good = merge_order_lines(good)
     return CheckedEvents(raw, checked, _stored(connection, "events_good", good), unreadable)
 
 
@@ -119,11 +117,11 @@ def _check_dates(checked: ir.Table, mapped: ir.Table, paths: Sequence[Path]) -> 
     if bad * 2 <= rows:
         return
     examples = (
-        mapped.semi_join(checked.filter(is_bad), [FILE, ROW]).filter(mapped["timestamp"] != "").order_by(FILE, ROW)
+        mapped.filter(mapped["timestamp"] != "").semi_join(checked.filter(is_bad), [FILE, ROW]).order_by(FILE, ROW)
     )
-    texts = list(examples.select("timestamp").limit(200).distinct().limit(3).execute()["timestamp"])
+    texts = list(examples.select("timestamp").limit(200).execute()["timestamp"].unique()[:3])
     guess = guess_format(texts) if texts else None
-    advice = f'They look like time_format = "{guess}"' if guess else "Give the `strptime` format"
+    advice = f'They look like time_format = "{guess}"' if guess else "Give their strptime format as `time_format`"
     raise SourceError(
         f"{', '.join(map(str, paths))}: {int(bad):,} of {int(rows):,} timestamps cannot be read, e.g. "
         f"{', '.join(map(repr, texts)) or 'empty ones'}. {advice} in the recipe's [events] section."

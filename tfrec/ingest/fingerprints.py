@@ -5,11 +5,16 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tfrec.errors import SourceError
 from tfrec.ingest.prepared import FORMAT_VERSION, SourceFile
 
 
 def describe_files(paths: Sequence[Path], *, known: Sequence[SourceFile] = ()) -> tuple[SourceFile, ...]:
-    """Returns size, time and SHA-256 of each file; a file of equal path, size and time in `known` is not read again."""
+    """Returns size, time and SHA-256 of each file; a file of equal path, size and time in `known` is not read again.
+
+    Raises:
+        SourceError: a file cannot be read.
+    """
     seen = {(source.path, source.size, source.mtime_ns): source for source in known}
     result = []
     for path in paths:
@@ -18,8 +23,11 @@ def describe_files(paths: Sequence[Path], *, known: Sequence[SourceFile] = ()) -
         if key in seen:
             result.append(seen[key])
             continue
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        try:
+            with path.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise SourceError(f"{path} cannot be read: {error.strerror}. Correct its permissions.") from error
         result.append(SourceFile(*key, digest))
     return tuple(result)
 

@@ -13,6 +13,7 @@ from tfrec.errors import RecipeError
 EPOCH_UNITS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 """Words for `time_format` that mean a count since 1970-01-01 UTC, and the microseconds of one count."""
 
+_LAST_COUNT = 4_102_444_800_000_000  # microseconds until 2100: beyond lies the wrong unit
 _OFFSET = r"\d[ T]?\d{2}:\d{2}.*(Z|[+-]\d{2}(:?\d{2})?)$"
 _GUESSES = (
     "%d/%m/%Y %H:%M",
@@ -54,6 +55,11 @@ def _in_zone(zone, moment):  # type: ignore[no-untyped-def]
     """DuckDB: what a clock in `zone` shows at this moment."""
 
 
+@ibis.udf.scalar.builtin(name="make_timestamp")
+def _make_timestamp(microseconds: int) -> dt.datetime:  # type: ignore[empty-body]
+    """DuckDB: the moment so many microseconds after 1970-01-01 UTC."""
+
+
 def parse_timestamps(text: ir.StringValue, *, time_format: Sequence[str], time_zone: str) -> ir.TimestampValue:
     """Returns UTC timestamps without a zone; null where no format fits.
 
@@ -68,7 +74,7 @@ def parse_timestamps(text: ir.StringValue, *, time_format: Sequence[str], time_z
     """
     if len(time_format) == 1 and time_format[0] in EPOCH_UNITS:
         count = text.try_cast("float64") * EPOCH_UNITS[time_format[0]]
-        return (count.round().cast("int64") / 1_000_000).floor().cast("int64").as_timestamp("s")
+        return _make_timestamp(ibis.ifelse(count.between(0, _LAST_COUNT), count, None).round().cast("int64"))
     if time_format:
         local = ibis.coalesce(*(try_strptime(text, form) for form in time_format)).cast("timestamp")
         return _to_utc(local, time_zone)

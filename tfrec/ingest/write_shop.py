@@ -10,6 +10,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from tfrec.errors import SourceError
+from tfrec.ingest.cleaning import merge_order_lines
 from tfrec.ingest.events import CheckedEvents, check_events
 from tfrec.ingest.extras import copy_extras, copy_truth, write_pictures
 from tfrec.ingest.items import complete_items, items_from_events, read_catalogue
@@ -98,6 +99,8 @@ def _write_tables(
     good = events.good
     moments = find_moments(good, recipe.split, until=until, time_zone=recipe.events.time_zone, has_time=recipe.has_time)
     boundary = ibis.literal(moments.test_from.to_pydatetime()).cast("timestamp")
+    if recipe.clean.duplicates == "merge":
+        good = merge_order_lines(good, boundary=moments.test_from)
     training, test = good.filter(good["timestamp"] < boundary), good.filter(good["timestamp"] >= boundary)
     _write_events(training, folder / "events.parquet")
     _write_events(test, folder / "test_events.parquet")

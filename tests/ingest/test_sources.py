@@ -1,0 +1,113 @@
+import gzip
+from pathlib import Path
+
+import ibis
+import pandas as pd
+import pytest
+
+from tfrec.errors import SourceError
+from tfrec.ingest.sources import FILE, ROW, Source, data_homes, locate, read_text
+
+TABLE = pd.DataFrame({"a": ["1", "x"], "b": ["2.5", "ü"]})
+
+
+def read(tmp_path: Path, *paths: Path, **dials: object) -> tuple[pd.DataFrame, list]:
+    source = Source(files=tuple(map(str, paths)), **dials)  # type: ignore[arg-type]
+    table, lines = read_text(ibis.duckdb.connect(), source, paths, name="raw", scratch=tmp_path)
+    return table.execute(), lines
+
+
+def write(path: Path, kind: str) -> Path:
+    if kind == "parquet":
+        TABLE.to_parquet(path)
+    elif kind == "jsonl":
+        TABLE.to_json(path, orient="records", lines=True)
+    else:
+        TABLE.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet", "t.jsonl"])
+def test_every_format_gives_the_same_text(tmp_path: Path, name: str) -> None:
+    table, lines = read(tmp_path, write(tmp_path / name, name.split(".")[1]))
+    assert table[["a", "b"]].to_dict() == TABLE.to_dict()
+    assert table[ROW].tolist() == [1, 2]
+    assert not lines
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "gb18030", "utf-16"])
+def test_other_encodings_and_delimiters(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "t.csv.gz"
+    path.write_bytes(gzip.compress("a;b\n1;ü\n".encode(encoding)))
+    table, _ = read(tmp_path, path, encoding=encoding, delimiter=";")
+    assert table["b"].tolist() == ["ü"]
+
+
+def test_wrong_encoding_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes("a\nü\n".encode("latin-1"))
+    with pytest.raises(SourceError, match="is not ascii"):
+        read(tmp_path, path, encoding="ascii")
+
+
+def test_headerless_file_takes_the_recipes_names(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("1,2\n3,4\n")
+    table, _ = read(tmp_path, path, header=("p", "q"))
+    assert table["q"].tolist() == ["2", "4"]
+
+
+def test_files_follow_one_another(tmp_path: Path) -> None:
+    one, two = write(tmp_path / "1.csv", "csv"), tmp_path / "2.csv"
+    two.write_text("b,a\n9,8\n")  # another order of columns
+    table, _ = read(tmp_path, one, two)
+    assert table[["a", FILE, ROW]].values.tolist() == [["1", 0, 1], ["x", 0, 2], ["8", 1, 1]]
+    three = tmp_path / "3.csv"
+    three.write_text("a,c\n1,2\n")
+    with pytest.raises(SourceError, match="other columns"):
+        read(tmp_path, one, three)
+
+
+def test_line_that_is_no_row_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('a,b\n1,2\n3\n4,5,6\n"7\n7",8\n')
+    table, lines = read(tmp_path, path)
+    assert table["a"].tolist() == ["1", "7\n7"]
+    assert [line.line for line in lines] == [3, 4]
+    assert all(line.reason.startswith("unreadable line") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("t.csv", b"\n", "empty"),
+        ("t.csv", b"a,b\n", "no row"),
+        ("t.csv.gz", b"a,b\n1,2\n", "cannot be unpacked"),
+        ("t.csv.gz", gzip.compress(b"a,b\n" + b"1,2\n" * 9_000)[:60], "cannot be"),
+        ("t.parquet", b"PAR1 no", "cannot be read as parquet"),
+        ("t.jsonl", b"{no json\n", "cannot be read as jsonl"),
+        ("t.xls", b"?", "names no format"),
+    ],
+    ids=["blank", "header alone", "not packed", "cut short", "no parquet", "no json", "unknown ending"],
+)
+def test_bad_file_is_a_clear_error(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=words) as raised:
+        read(tmp_path, path)
+    assert str(path) in str(raised.value)
+
+
+def test_missing_file_says_where_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(SourceError) as raised:
+        locate("shop/log.csv", homes=[tmp_path], source_url="https://example.org/data")
+    for word in (str(tmp_path / "shop/log.csv"), "TFREC_DATA_HOME", "--data-home", "https://example.org/data"):
+        assert word in str(raised.value)
+
+
+def test_data_home_goes_before_the_recipes_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TFREC_DATA_HOME", str(tmp_path / "env"))
+    assert data_homes(tmp_path, None) == [tmp_path / "env", tmp_path]
+    assert data_homes(tmp_path, tmp_path / "arg") == [tmp_path / "arg", tmp_path]
+    monkeypatch.delenv("TFREC_DATA_HOME")
+    assert data_homes(tmp_path, None) == [tmp_path]
