@@ -108,9 +108,9 @@ class Cases:
             rows, columns = np.nonzero(self.recent >= 0)
             bounds = np.searchsorted(rows, np.arange(1, len(self)))
             items = self.item_ids.to_numpy()[self.recent[rows, columns]]
-            table["recent_item_ids"] = np.split(items, bounds)
-            table["recent_event_types"] = np.split(self.recent_types[rows, columns], bounds)
-            table["recent_ages"] = np.split(self.recent_ages[rows, columns].astype(np.float32), bounds)
+            table["recent_item_ids"] = np.split(items, bounds)[: len(self)]
+            table["recent_event_types"] = np.split(self.recent_types[rows, columns], bounds)[: len(self)]
+            table["recent_ages"] = np.split(self.recent_ages[rows, columns], bounds)[: len(self)]
         if self.signature == "upsell":
             table["item_id"] = self.item_ids.to_numpy()[self.anchors]
             table["max_price_ratio"] = np.full(len(self), _ANY_PRICE_RATIO, np.float32)
@@ -120,7 +120,7 @@ class Cases:
         return pd.DataFrame(table)
 
     def _lists(self, matrix: scipy.sparse.csr_matrix) -> list[np.ndarray]:
-        return np.split(self.item_ids.to_numpy()[matrix.indices], matrix.indptr[1:-1])
+        return np.split(self.item_ids.to_numpy()[matrix.indices], matrix.indptr[1:-1])[: len(self)]
 
 
 _PER_QUERY = tuple(field.name for field in dataclasses.fields(Cases) if field.name not in ("task", "item_ids"))

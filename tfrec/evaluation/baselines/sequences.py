@@ -10,6 +10,9 @@ from tfrec.evaluation.baselines.neighbours import strongest_per_row
 from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.metrics import Scorer
 
+_MAX_PLACES = 9
+"""Places of a session from which VMIS-kNN hears anything: behind them its weight `1 − .1 (back + 1)` is 0."""
+
 
 @dataclasses.dataclass(frozen=True)
 class MarkovChain:
@@ -76,20 +79,24 @@ class VmisKnn:
         rarity = np.log(sessions.shape[0] / np.maximum(history.popularity, 1)).astype(np.float32)
         spoken = (sessions @ scipy.sparse.diags_array(rarity)).tocsr().astype(np.float32)
 
+        num_sessions = sessions.shape[0]
+
         def score(cases: Cases) -> scipy.sparse.csr_matrix:
-            latest = _distinct_latest(cases.recent, max_length=self.max_length)
-            length = np.maximum((latest >= 0).sum(axis=1), 1).astype(np.float32)
-            shape = (len(cases), sessions.shape[0])
-            likeness, reach = scipy.sparse.csr_matrix(shape), scipy.sparse.csr_matrix(shape)
-            for back in range(latest.shape[1]):
-                row = np.flatnonzero(latest[:, back] >= 0)
-                item = latest[row, back]
-                cells = (((length[row] - back) / length[row]).astype(np.float32), (row, item))
-                likeness = likeness + scipy.sparse.csr_matrix(cells, (len(cases), index.shape[0])) @ index
-                cells = (np.full(len(row), 1 - 0.1 * (back + 1), np.float32), (row, item))
-                reach = reach.maximum(scipy.sparse.csr_matrix(cells, (len(cases), index.shape[0])) @ index)
-            nearest = strongest_per_row(likeness.tocsr(), k=self.num_neighbours)
-            return (nearest.multiply(reach).tocsr() @ spoken).astype(np.float32)
+            latest = _distinct_latest(cases.recent, max_length=min(self.max_length, _MAX_PLACES))
+            row, back = np.nonzero(latest >= 0)
+            length = np.maximum((latest >= 0).sum(axis=1), 1)
+            shape = (len(cases), sessions.shape[1])
+            weights = (length[row] - back) / length[row]
+            likeness = (scipy.sparse.csr_matrix((weights, (row, latest[row, back])), shape) @ index).tocsr()
+            # A bit for each place, so that the highest bit of the sum tells the latest shared item.
+            bits = scipy.sparse.csr_matrix((2.0 ** (_MAX_PLACES - back), (row, latest[row, back])), shape) @ index
+            likeness.sort_indices()
+            bits.sort_indices()
+            reach = 1 - 0.1 * (_MAX_PLACES + 1 - np.floor(np.log2(bits.data)))
+            likeness.data += 1e-6 * likeness.indices / num_sessions  # of equal ones the later session
+            likeness, reach = strongest_per_row(likeness, k=self.num_neighbours, also=reach)
+            likeness.data *= reach
+            return (likeness @ spoken).astype(np.float32)
 
         return score
 

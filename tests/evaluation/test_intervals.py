@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+
+from tfrec.errors import ConfigError, SchemaError
+from tfrec.evaluation.intervals import bootstrap_means, compare
+
+
+def hits(rate, size, seed):
+    return (np.random.default_rng(seed).random(size) < rate).astype(float)
+
+
+def test_intervals_hold_the_true_mean_as_often_as_they_say():
+    covered = 0
+    for seed in range(200):
+        estimate = bootstrap_means(hits(0.3, 300, seed)[:, None], np.arange(300), num_resamples=300, seed=seed)[0]
+        covered += estimate.low <= 0.3 <= estimate.high
+    assert 0.90 <= covered / 200 <= 0.99
+
+
+def test_queries_of_one_group_are_not_independent_evidence():
+    values = hits(0.3, 200, 0)
+    alone = bootstrap_means(values[:, None], np.arange(200))[0]
+    copied = bootstrap_means(np.repeat(values, 10)[:, None], np.repeat(np.arange(200), 10))[0]
+    naive = bootstrap_means(np.repeat(values, 10)[:, None], np.arange(2000))[0]
+    assert copied.high - copied.low == pytest.approx(alone.high - alone.low, rel=0.1)
+    assert naive.high - naive.low < 0.5 * (alone.high - alone.low)
+
+
+def test_absent_values_leave_their_query_out_of_their_column_only():
+    values = np.array([[1.0, np.nan], [0.0, 1.0], [1.0, np.nan]])
+    first, second = bootstrap_means(values, np.arange(3))
+    assert (first.value, first.num_queries) == (pytest.approx(2 / 3), 3)
+    assert (second.value, second.num_queries) == (1, 1)
+    nothing = bootstrap_means(np.full((3, 1), np.nan), np.arange(3))[0]
+    assert nothing.num_queries == 0
+    assert str(nothing) == "–"
+
+
+def test_weights_make_a_ratio_of_sums():
+    captured, possible = np.array([[9.0], [0.0]]), np.array([[9.0], [1.0]])
+    assert bootstrap_means(captured, np.arange(2), weights=possible)[0].value == pytest.approx(0.9)
+
+
+def test_the_same_seed_gives_the_same_interval():
+    values = hits(0.3, 100, 1)[:, None]
+    assert bootstrap_means(values, np.arange(100), seed=4) == bootstrap_means(values, np.arange(100), seed=4)
+    assert bootstrap_means(values, np.arange(100), seed=4) != bootstrap_means(values, np.arange(100), seed=5)
+
+
+def test_a_real_difference_is_told_from_chance():
+    base = hits(0.3, 2000, 0)
+    better = np.maximum(base, hits(0.05, 2000, 1))
+    outcome = compare(better, base, np.arange(2000))
+    assert outcome.difference.low > 0
+    assert outcome.p_value < 0.01
+    assert str(outcome).startswith(".03")
+
+
+def test_chance_alone_is_seldom_called_a_difference():
+    rejected = sum(
+        compare(hits(0.3, 200, seed), hits(0.3, 200, seed + 1000), np.arange(200), num_resamples=200).p_value < 0.05
+        for seed in range(200)
+    )
+    assert rejected / 200 < 0.09
+
+
+def test_equal_methods_have_no_difference():
+    values = hits(0.3, 100, 0)
+    outcome = compare(values, values, np.arange(100))
+    assert outcome.p_value == 1
+    assert outcome.difference.value == 0
+
+
+def test_bad_dials_say_what_to_do():
+    values = np.zeros((3, 1))
+    with pytest.raises(ConfigError, match="between 0 and 1"):
+        bootstrap_means(values, np.arange(3), level=95)
+    with pytest.raises(ConfigError, match="at least 1"):
+        bootstrap_means(values, np.arange(3), num_resamples=0)
+    with pytest.raises(SchemaError, match="a row a query"):
+        bootstrap_means(values, np.arange(4))
+    with pytest.raises(SchemaError, match="the same queries"):
+        compare(np.zeros(3), np.zeros(4), np.arange(3))

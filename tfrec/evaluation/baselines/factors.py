@@ -1,0 +1,60 @@
+"""History → scores from matrix factors: implicit ALS, the cart folded in. Needs the extra `tfrec[benchmarks]`."""
+
+import dataclasses
+
+import numpy as np
+
+from tfrec.errors import EnvironmentSetupError
+from tfrec.evaluation.baselines.history import History
+from tfrec.evaluation.cases import Cases
+from tfrec.evaluation.metrics import Scorer
+
+
+@dataclasses.dataclass(frozen=True)
+class ImplicitAls:
+    """Weighted least squares on baskets by the library `implicit` (Hu, Koren & Volinsky, ICDM 2008).
+
+    `min Σ c_ui (p_ui − x_u·y_i)² + l2 (Σ‖x_u‖² + Σ‖y_i‖²)` with `c = alpha` where a basket holds an item, else 1. A
+    cart's factors are solved for at query time, against the fitted item factors.
+
+    Attributes:
+        factors: size of the factors.
+        alpha: confidence of a purchase.
+        l2: regularisation.
+        iterations: sweeps over users and items.
+        seed: of the first factors.
+    """
+
+    factors: int = 256
+    alpha: float = 20.0
+    l2: float = 0.01
+    iterations: int = 15
+    seed: int = 0
+
+    def fit(self, history: History) -> Scorer:
+        """Returns the scorer of the factors of `history`.
+
+        Raises:
+            EnvironmentSetupError: the library is not installed.
+        """
+        try:
+            from implicit.cpu.als import AlternatingLeastSquares
+        except ImportError as error:
+            raise EnvironmentSetupError(
+                'ImplicitAls needs the library `implicit`. Install it with: pip install "tfrec[benchmarks]"'
+            ) from error
+        model = AlternatingLeastSquares(
+            factors=self.factors,
+            regularization=self.l2,
+            alpha=self.alpha,
+            iterations=self.iterations,
+            random_state=self.seed,
+            dtype=np.float32,
+        )
+        model.fit(history.baskets, show_progress=False)
+
+        def score(cases: Cases) -> np.ndarray:
+            carts = model.recalculate_user(np.arange(len(cases)), cases.contexts)
+            return carts @ model.item_factors.T
+
+        return score
