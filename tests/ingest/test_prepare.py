@@ -165,6 +165,14 @@ def test_bad_input_is_a_clear_error_and_leaves_nothing(tmp_path: Path, change: d
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
 
 
+def test_words_for_no_value_are_no_values(tmp_path: Path) -> None:
+    rows = [*ROWS, "9,NULL,A,2024-01-05,NaN,\\N,None,DE", "10,7,<NA>,2024-01-05,1,1,x,DE"]
+    prepared = prepare_shop(write_small_shop(tmp_path, rows=rows), tmp_path / "out")
+    assert prepared.manifest.rejected == {"missing item_id": 1}
+    event = prepared.train.events.set_index("order_id").loc["9"]
+    assert event["user_id"] == "" and event["quantity"] == 1 and pd.isna(event["price"])
+
+
 def test_few_bad_dates_are_set_aside(tmp_path: Path) -> None:
     rows = [*ROWS, "9,7,A,soon,1,1,x,DE", "9,7,A,,1,1,x,DE"]
     manifest = prepare_shop(write_small_shop(tmp_path, rows=rows), tmp_path / "out").manifest

@@ -105,6 +105,24 @@ def test_missing_file_says_where_to_get_it(tmp_path: Path) -> None:
         assert word in str(raised.value)
 
 
+def test_pattern_stands_for_all_files_that_match(tmp_path: Path) -> None:
+    for name in ("b.csv", "a.csv", "c.txt"):
+        (tmp_path / name).write_text("x\n1\n")
+    assert [path.name for path in locate("*.csv", homes=[tmp_path], source_url="")] == ["a.csv", "b.csv"]
+    with pytest.raises(SourceError, match="no file"):
+        locate("*.parquet", homes=[tmp_path], source_url="")
+    (tmp_path / "a.csv").write_text("")
+    with pytest.raises(SourceError, match=r"a\.csv is empty"):
+        locate("*.csv", homes=[tmp_path], source_url="")
+
+
+def test_mark_of_a_windows_export_is_no_part_of_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes("\ufeffa,b\r\n1,2\r\n".encode())
+    table, _ = read(tmp_path, path)
+    assert table[["a", "b"]].values.tolist() == [["1", "2"]]
+
+
 def test_data_home_goes_before_the_recipes_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TFREC_DATA_HOME", str(tmp_path / "env"))
     assert data_homes(tmp_path, None) == [tmp_path / "env", tmp_path]

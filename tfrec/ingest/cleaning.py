@@ -124,8 +124,8 @@ def type_events(
         name: number(text[name], decimal) if name in text else ibis.null("float64")
         for name in ("quantity", "price", "rating")
     }
-    if "quantity" not in text:
-        numbers["quantity"] = ibis.literal(1.0)
+    unknown = text["quantity"] == "" if "quantity" in text else ibis.literal(True)
+    numbers["quantity"] = ibis.ifelse(unknown, 1.0, numbers["quantity"])
     timestamp = (
         parse_timestamps(text["timestamp"], time_format=time_format, time_zone=time_zone)
         if "timestamp" in text

@@ -96,12 +96,12 @@ def check_events(
 
 def _mapped(raw: ir.Table, recipe: Recipe, paths: Sequence[Path]) -> ir.Table:
     """Schema columns as text, and what the rows tell of items and users beside."""
-    mapped = map_columns(raw, recipe.events.columns, paths=paths)
+    mapped = map_columns(raw, recipe.events.columns, paths=paths, missing=recipe.events.missing)
     if recipe.events.type:
         mapped = mapped.mutate(event_type=ibis.literal(recipe.events.type))
     for table, prefix in ((recipe.items, ITEM_PREFIX), (recipe.users, USER_PREFIX)):
         if table.columns and not table.files:
-            described = map_columns(raw, table.columns, paths=paths, prefix=prefix)
+            described = map_columns(raw, table.columns, paths=paths, missing=recipe.events.missing, prefix=prefix)
             mapped = mapped.join(described, [FILE, ROW])
     return mapped
 

@@ -44,7 +44,7 @@ def read_catalogue(
         return None
     log.info("Reading %s", ", ".join(map(str, paths)))
     raw, lines = read_text(connection, recipe.items, paths, name="items_raw", scratch=scratch)
-    mapped = map_columns(raw, recipe.items.columns, paths=paths)
+    mapped = map_columns(raw, recipe.items.columns, paths=paths, missing=recipe.items.missing)
     item_id = id_text(mapped["item_id"])
     typed: dict[str, ir.Value] = {"item_id": item_id.upper() if recipe.clean.upper_case_ids else item_id}
     reasons = [(item_id == "", "missing item_id")]

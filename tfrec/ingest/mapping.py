@@ -18,6 +18,7 @@ def map_columns(
     columns: Mapping[str, str | tuple[str, ...]],
     *,
     paths: Sequence[Path],
+    missing: Sequence[str] = (),
     prefix: str = "",
 ) -> ir.Table:
     """Returns the mapped columns, trimmed, missing text as `""`, with `_file` and `_row`.
@@ -29,6 +30,7 @@ def map_columns(
         raw: text columns as in the file.
         columns: schema name → raw name or names.
         paths: files of the table, for the error.
+        missing: words that stand for no value; a search text may say them.
         prefix: put before the names.
 
     Raises:
@@ -45,6 +47,8 @@ def map_columns(
                     f"{nearest_hint(name, known)}"
                 )
         parts = [raw[name].fill_null("").strip() for name in names]
+        if missing and target != "query":
+            parts = [part.isin(missing).ifelse("", part) for part in parts]
         joint = CATEGORY_SEPARATOR if target == "category" else _BLANK
         text = parts[0]
         for part in parts[1:]:

@@ -49,7 +49,7 @@ def locate_files(written: RecipeFile, *, data_home: Path | None) -> RawFiles:
     homes = data_homes(written.path.absolute().parent, data_home)
 
     def found(names: Sequence[str]) -> tuple[Path, ...]:
-        return tuple(locate(name, homes=homes, source_url=recipe.source_url) for name in names)
+        return tuple(path for name in names for path in locate(name, homes=homes, source_url=recipe.source_url))
 
     truths = [home / recipe.truth for home in homes if recipe.truth and (home / recipe.truth).is_dir()]
     key_file = recipe.privacy.key_file
@@ -60,5 +60,5 @@ def locate_files(written: RecipeFile, *, data_home: Path | None) -> RawFiles:
         pictures=found([recipe.pictures.file])[0] if recipe.pictures else None,
         extras={name: found([file])[0] for name, file in recipe.extras.items()},
         truth=truths[0] if truths else None,
-        key=read_key(locate(key_file, homes=homes, source_url="")) if key_file else None,
+        key=read_key(locate(key_file, homes=homes, source_url="")[0]) if key_file else None,
     )

@@ -2,6 +2,7 @@
 
 import codecs
 import dataclasses
+import glob
 import gzip
 import logging
 import os
@@ -38,12 +39,14 @@ class Source:
     """Raw files that hold one table.
 
     Attributes:
-        files: paths: absolute, or relative to the data home or to the recipe; read one after the other.
+        files: paths: absolute, or relative to the data home or to the recipe; read one after the other. A pattern
+            (`logs/2024-*.csv.gz`) stands for the files that match, in alphabetical order.
         format: `csv`, `parquet`, `jsonl` or a special reader; by the file's ending when left out.
         delimiter: between the fields of a csv line.
         encoding: of a csv file, any name that Python knows.
         header: names of the fields where a csv file has no header line.
         decimal: decimal sign of numbers.
+        missing: words that stand for no value.
     """
 
     files: tuple[str, ...] = ()
@@ -52,6 +55,7 @@ class Source:
     encoding: str = "utf-8"
     header: tuple[str, ...] = ()
     decimal: str = "."
+    missing: tuple[str, ...] = ("NULL", "\\N", "NaN", "nan", "None", "<NA>")
 
     def __post_init__(self) -> None:
         if self.format and self.format not in _FORMATS:
@@ -78,18 +82,26 @@ class Unreadable:
     text: str
 
 
-def locate(name: str, *, homes: Sequence[Path], source_url: str) -> Path:
-    """Returns the file called `name`: absolute, or below the first of `homes` that has it.
+def locate(name: str, *, homes: Sequence[Path], source_url: str) -> list[Path]:
+    """Returns the files called `name`: absolute, or below the first of `homes` that has them.
+
+    Args:
+        name: a path, or a pattern with `*`, `?` or `[...]` that may match several files.
+        homes: folders where relative names are looked for.
+        source_url: where to get the data.
 
     Raises:
-        SourceError: it is nowhere, or it is empty; says where it was looked for and where to get it.
+        SourceError: there is none, or one is empty; says where it was looked for and where to get it.
     """
     places = [Path(name)] if Path(name).is_absolute() else [home / name for home in homes]
     for place in places:
-        if place.is_file():
-            if place.stat().st_size == 0:
-                raise SourceError(f"{place} is empty. Get the data again{_from(source_url)}.")
-            return place
+        found = [place] if place.is_file() else sorted(map(Path, glob.glob(str(place), recursive=True)))  # noqa: PTH207
+        files = [path for path in found if path.is_file()]
+        empty = [path for path in files if path.stat().st_size == 0]
+        if empty:
+            raise SourceError(f"{empty[0]} is empty. Get the data again{_from(source_url)}.")
+        if files:
+            return files
     raise SourceError(
         f"There is no file {name!r}. Looked for: {', '.join(map(str, places))}. "
         f"Get the data{_from(source_url)} and name its folder with --data-home DIR or {HOME_VARIABLE}=DIR."

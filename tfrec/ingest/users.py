@@ -41,7 +41,7 @@ def read_register(
         return None
     log.info("Reading %s", ", ".join(map(str, paths)))
     raw, lines = read_text(connection, recipe.users, paths, name="users_raw", scratch=scratch)
-    mapped = map_columns(raw, recipe.users.columns, paths=paths)
+    mapped = map_columns(raw, recipe.users.columns, paths=paths, missing=recipe.users.missing)
     if key is not None:
         mapped = pseudonymise(mapped, key=key, guest_ids=recipe.clean.guest_ids)
     typed = {name: mapped[name] for name in recipe.users.columns} | {"user_id": id_text(mapped["user_id"])}
