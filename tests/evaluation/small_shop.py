@@ -17,7 +17,7 @@ def tables(categories, orders=(), clicks=(), *, prices=None, split=SPLIT):
     ]
     names = ["user_id", "item_id", "event_type", "timestamp", "order_id", "session_id"]
     events = pd.DataFrame(rows, columns=names)
-    events["timestamp"] = pd.to_datetime(events["timestamp"])
+    events["timestamp"] = pd.to_datetime(events["timestamp"], format="ISO8601")
     events = events.sort_values("timestamp", kind="stable").reset_index(drop=True)
     items = pd.DataFrame({"item_id": list(categories), "category": list(categories.values())})
     if prices is not None:
