@@ -1,0 +1,161 @@
+import datetime
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.analysis.shops import START, shop
+from tests.benchmarks.online_retail import read_online_retail
+from tfrec.analysis.forecasts import forecast_demand
+from tfrec.errors import ConfigError
+
+WEEK = np.array([100, 120, 80, 100, 150, 50, 0])
+
+
+def shop_of_series(series: dict[str, np.ndarray], categories: dict[str, str] | None = None):
+    """Returns a shop that sells so many pieces of each item each day."""
+    rows = [(item, day + 0.5, pieces) for item, one in series.items() for day, pieces in enumerate(one) if pieces]
+    items = None
+    if categories is not None:
+        items = {"item_id": list(categories), "category": list(categories.values())}
+    # A purchase on the day after marks the last day as whole.
+    rows.append((next(iter(series)), len(next(iter(series.values()))) + 0.1, 1))
+    return shop(pd.DataFrame(rows, columns=["item_id", "days", "quantity"]).to_dict("list"), items)
+
+
+def noisy(num_days: int, *, seed: int, noise: float = 0.3, scale: float = 1.0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.round(scale * np.resize(WEEK, num_days) * np.exp(noise * rng.normal(size=num_days)), 2)
+
+
+@pytest.fixture(scope="module")
+def stationary():
+    """Three hundred and sixty-four noisy days of six items in two categories, and their forecast."""
+    series = {f"i{number}": noisy(364, seed=number, scale=1 + number) for number in range(6)}
+    categories = {item: "A > x" if number < 3 else "B" for number, item in enumerate(series)}
+    return forecast_demand(shop_of_series(series, categories))
+
+
+def forecast_of(found, level: str, name: str = "") -> np.ndarray:
+    own = found.daily[(found.daily["level"] == level) & (found.daily["name"] == name)]
+    return own.sort_values("day")["forecast"].to_numpy()
+
+
+def test_regular_weeks_go_on():
+    found = forecast_demand(shop_of_series({"a": np.resize(WEEK, 140).astype(float)}))
+    assert forecast_of(found, "shop") == pytest.approx(np.resize(WEEK, 28).astype(float), rel=0.02, abs=0.5)
+    assert found.first_day == START + pd.Timedelta(days=140)
+
+
+def test_levels_add_up_and_nothing_is_negative(stationary):
+    daily = stationary.daily
+    by_level = daily.groupby(["level", "day"])["forecast"].sum().unstack("level")
+    assert by_level["shop"].to_numpy() == pytest.approx(by_level["category"].to_numpy())
+    assert by_level["shop"].to_numpy() == pytest.approx(by_level["item"].to_numpy())
+    assert (daily["forecast"] >= 0).all()
+    assert (daily["low"] <= daily["forecast"]).all()
+    assert (daily["forecast"] <= daily["high"]).all()
+
+
+def test_closed_weekday_stays_closed(stationary):
+    assert forecast_of(stationary, "shop")[6::7] == pytest.approx(np.zeros(4), abs=1e-9)
+
+
+def test_noise_is_smoothed_better_than_repeating_it(stationary):
+    report = stationary.backtest.set_index("level")
+    # The naive error is √2 times the noise, a smoothed one near the noise: a gain of about 1 − 1/√2.
+    assert report["gain"].between(0.2, 0.35).all()
+    assert (report["gain_low"] > 0.1).all()
+    assert (report["gain_high"] >= report["gain"]).all()
+
+
+def test_intervals_hold_what_they_promise(stationary):
+    report = stationary.backtest.set_index("level")
+    assert report.loc["item", "coverage"] == pytest.approx(0.8, abs=0.05)
+    assert report.loc["shop", "coverage"] == pytest.approx(0.8, abs=0.1)
+    assert report.loc["item", "num_days"] == 6 * 24 * report.loc["item", "num_origins"]
+
+
+def test_future_changes_no_forecast():
+    series = noisy(200, seed=1)
+    other = series.copy()
+    other[150:] *= 9
+    until = START + pd.Timedelta(days=150)
+    one, two = (forecast_demand(shop_of_series({"a": past}), until=until) for past in (series, other))
+    assert forecast_of(one, "shop").tolist() == forecast_of(two, "shop").tolist()
+    pd.testing.assert_frame_equal(one.backtest, two.backtest)
+
+
+def test_one_enormous_order_does_not_carry_on():
+    series = noisy(140, seed=2, noise=0.1)
+    series[120] = 1e6
+    found = forecast_demand(shop_of_series({"a": series}))
+    assert forecast_of(found, "shop").max() < 1000
+
+
+def test_feast_of_past_years_is_expected_again():
+    series = noisy(365 * 2 + 160, seed=3, noise=0.1)
+    festivals = {"618": [datetime.date(year, 6, 18) for year in (2024, 2025, 2026)]}
+    for date in festivals["618"][:2]:
+        series[(pd.Timestamp(date) - START).days] *= 5
+    tables = shop_of_series({"a": series})
+    expected = forecast_of(forecast_demand(tables, festivals=festivals, num_backtests=3), "shop")
+    plain = forecast_of(forecast_demand(tables, festivals={}, num_backtests=3), "shop")
+    feast = (pd.Timestamp(festivals["618"][2]) - START).days - len(series)
+    assert expected[feast] / plain[feast] == pytest.approx(5, rel=0.25)
+    is_other = (plain > 1) & (np.arange(28) != feast)
+    assert expected[is_other] == pytest.approx(plain[is_other], rel=0.15)
+
+
+def test_short_history_gives_a_forecast_without_proof():
+    found = forecast_demand(shop_of_series({"a": noisy(60, seed=4)}))
+    assert np.isfinite(forecast_of(found, "shop")).all()
+    assert found.backtest["gain"].isna().all()
+    assert not found.totals["is_interval_known"].any()
+    assert json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_too_short_history_is_an_error():
+    with pytest.raises(ConfigError, match="56 days of history"):
+        forecast_demand(shop_of_series({"a": noisy(30, seed=4)}))
+
+
+def test_horizon_is_whole_weeks():
+    with pytest.raises(ConfigError, match="multiple of 7"):
+        forecast_demand(shop_of_series({"a": noisy(90, seed=4)}), horizon=10)
+
+
+def test_cover_tells_what_to_order_first(stationary):
+    month = stationary.totals.set_index("name")["forecast"]
+    stock = {"i0": 0.0, "i1": 0.3, "i2": 0.5, "i3": 2.0, "i4": 40.0}  # months of demand
+    items = pd.DataFrame({"item_id": [*stock, "i5"], "stock": [*(month[i] * m for i, m in stock.items()), np.nan]})
+    cover = stationary.days_of_cover(items).set_index("item_id")
+    assert cover.index[0] == "i0"
+    assert "i5" not in cover.index  # its stock is unknown
+    assert cover["signal"].to_dict() == {
+        "i0": "order now",
+        "i1": "watch",
+        "i2": "watch",
+        "i3": "enough",
+        "i4": "too much",
+    }
+    assert cover.loc["i3", "days"] == pytest.approx(56)
+    assert (cover["days_low"] <= cover["days"]).all()
+
+
+def test_result_is_told_in_words(stationary):
+    text = stationary.summary()
+    assert "2024-12-30 to 2025-01-26" in text
+    assert "below that of repeating last week" in text
+    assert json.dumps(stationary.to_dict(), allow_nan=False)
+
+
+def test_online_retail_beats_the_seasonal_naive_forecast(data_home):
+    if not (data_home / "online_retail").is_dir():
+        pytest.skip("Online Retail is not in TFREC_DATA_HOME")
+    report = forecast_demand(read_online_retail(data_home)).backtest.set_index("level")
+    assert report.loc["shop", "gain"] >= 0.10
+    assert report.loc["item", "gain"] >= 0.05
+    assert report.loc["item", "coverage"] == pytest.approx(0.8, abs=0.05)
+    assert report.loc["shop", "coverage"] == pytest.approx(0.8, abs=0.05)

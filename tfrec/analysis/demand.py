@@ -1,0 +1,247 @@
+"""Turns purchases into daily demand: one series for the shop, each category and each item, and its feast days."""
+
+import dataclasses
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from tfrec.errors import ConfigError, SchemaError
+from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables
+
+LEVELS = ("shop", "category", "item")
+"""Levels of the hierarchy, top first."""
+
+REMAINDER = "all other items"
+"""The bottom series of everything that has no series of its own."""
+
+_UNUSUAL = 3.5  # robust deviations beyond which a day is called unusual
+
+
+@dataclasses.dataclass(frozen=True)
+class Demand:
+    """Daily demand of a hierarchy: the shop is the sum of its categories, a category that of its items.
+
+    Attributes:
+        values: `[n, T]` pieces (or currency) a day; the shop first, then categories, then items.
+        names: `[n]` of the series; the shop is `""`.
+        levels: `[n]` one of `LEVELS`.
+        aggregation: `[u, b]` which of the b items each of the u upper series adds up.
+        first_day: day of the first column.
+    """
+
+    values: np.ndarray  # [n, T]
+    names: np.ndarray  # [n]
+    levels: np.ndarray  # [n]
+    aggregation: np.ndarray  # [u, b]
+    first_day: pd.Timestamp
+
+    @property
+    def num_upper(self) -> int:
+        """Number of series above the items."""
+        return len(self.aggregation)
+
+    @property
+    def num_days(self) -> int:
+        """Number of days, T."""
+        return self.values.shape[1]
+
+    def day(self, column: int) -> pd.Timestamp:
+        """Returns the day of a column, which may lie in the future."""
+        return self.first_day + pd.Timedelta(days=int(column))
+
+
+def daily_demand(
+    tables: Tables,
+    *,
+    measure: Literal["quantity", "value"] = "quantity",
+    until: pd.Timestamp | None = None,
+    max_items: int = 5000,
+    max_days: int = 1100,
+) -> Demand:
+    """Returns the daily demand up to the last whole day before `until`; days are those of UTC.
+
+    Args:
+        tables: the shop; purchases count.
+        measure: pieces, or price · quantity.
+        until: the day of this moment and all later ones are left out; default: the last purchase, whose day may be cut.
+        max_items: the items of highest demand that get a series of their own; the others go into `REMAINDER`.
+        max_days: older days are left out.
+
+    Raises:
+        ConfigError: `measure` is unknown.
+        SchemaError: there are no purchases before `until`.
+    """
+    if measure not in ("quantity", "value"):
+        raise ConfigError(f"`measure` must be 'quantity' or 'value'; got {measure!r}.")
+    purchases = tables.purchases
+    end = (purchases["timestamp"].max() if until is None else pd.Timestamp(until)).floor("D")
+    purchases = purchases[purchases["timestamp"] < end]
+    if not len(purchases):
+        raise SchemaError(f"Demand needs purchases before {end}; there is none. Name a later `until`.")
+    first = max(purchases["timestamp"].iloc[0].floor("D"), end - pd.Timedelta(days=max_days))
+    purchases = purchases[purchases["timestamp"] >= first]
+    days = ((purchases["timestamp"] - first) // pd.Timedelta(days=1)).to_numpy()
+    num_days = (end - first).days
+    amounts = np.nan_to_num(purchases["quantity"].to_numpy(np.float64))
+    if measure == "value":
+        amounts = amounts * np.nan_to_num(purchases["price"].to_numpy(np.float64))
+    items, names = pd.factorize(purchases["item_id"], sort=True)
+    kept = np.sort(np.argsort(-np.bincount(items, weights=amounts), kind="stable")[:max_items])
+    row = np.full(len(names), len(kept))
+    row[kept] = np.arange(len(kept))
+    has_rest = len(kept) < len(names)
+    bottom = np.zeros((len(kept) + has_rest, num_days))
+    np.add.at(bottom, (row[items], days), amounts)
+    bottom_names = np.append(np.asarray(names, dtype=object)[kept], [REMAINDER] if has_rest else [])
+    aggregation, upper_names = _hierarchy(tables, bottom_names)
+    return Demand(
+        values=np.concatenate([aggregation @ bottom, bottom]),
+        names=np.concatenate([upper_names, bottom_names]),
+        levels=np.repeat(LEVELS, [1, len(upper_names) - 1, len(bottom)]),
+        aggregation=aggregation,
+        first_day=first,
+    )
+
+
+def _hierarchy(tables: Tables, names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the aggregation matrix and the names of the upper series; categories only where there are two or more."""
+    category = tables.items.set_index("item_id")["category"].str.split(CATEGORY_SEPARATOR).str[0]
+    codes, categories = pd.factorize(category.reindex(names).fillna("").replace("", "without category"), sort=True)
+    if len(categories) < 2:
+        return np.ones((1, len(names))), np.array([""], dtype=object)
+    membership = (codes[None, :] == np.arange(len(categories))[:, None]).astype(np.float64)
+    whole = np.concatenate([np.ones((1, len(names))), membership])
+    return whole, np.array(["", *categories], dtype=object)
+
+
+def shopping_festivals(first_year: int, last_year: int) -> dict[str, list[datetime.date]]:
+    """Returns the days of the large shopping festivals, name → one date a year.
+
+    Black Friday is the day after the fourth Thursday of November, Cyber Monday three days later.
+    """
+    fixed = {
+        "New Year": (1, 1),
+        "Valentine's Day": (2, 14),
+        "Women's Day": (3, 8),
+        "618": (6, 18),
+        "Double 11": (11, 11),
+        "Double 12": (12, 12),
+        "Christmas": (12, 25),
+    }
+    years = range(first_year, last_year + 1)
+    festivals = {name: [datetime.date(year, *day) for year in years] for name, day in fixed.items()}
+    fridays = []
+    for year in years:
+        to_thursday = (3 - datetime.date(year, 11, 1).weekday()) % 7
+        fridays.append(datetime.date(year, 11, 1 + to_thursday + 22))
+    festivals["Black Friday"] = fridays
+    festivals["Cyber Monday"] = [day + datetime.timedelta(days=3) for day in fridays]
+    return festivals
+
+
+def festival_effects(
+    demand: Demand, *, festivals: Mapping[str, Sequence[datetime.date]], days_before: int = 3, days_after: int = 1
+) -> pd.DataFrame:
+    """Returns how demand departs from the usual around each festival, one row a festival and day of its window.
+
+    Usual is the median of the same weekday within four weeks on each side, festival windows left out. The effect is
+    the geometric mean of demand over usual; its interval (95 %) rests on the spread of that ratio on ordinary days,
+    over the root of the number of occurrences.
+
+    Returns columns `festival`, `offset` (days from the festival), `effect`, `low`, `high`, `num` (occurrences),
+    `is_clear` (an interval of 99 %, since many days are tried, leaves out 1); festivals outside the period have no row.
+    """
+    ratio = np.log(_over_usual(demand, _windows(demand, festivals, days_before, days_after)))
+    ordinary = np.delete(ratio, _windows(demand, festivals, days_before, days_after))
+    spread = _robust_spread(ordinary)
+    rows = []
+    for name, dates in festivals.items():
+        for offset in range(-days_before, days_after + 1):
+            columns = [_column(demand, date) + offset for date in dates]
+            known = [
+                ratio[column] for column in columns if 0 <= column < demand.num_days and np.isfinite(ratio[column])
+            ]
+            if known and np.isfinite(spread):
+                mean, width = float(np.mean(known)), 1.96 * spread / np.sqrt(len(known))
+                rows.append(
+                    (
+                        name,
+                        offset,
+                        np.exp(mean),
+                        np.exp(mean - width),
+                        np.exp(mean + width),
+                        len(known),
+                        abs(mean) > width * 2.576 / 1.96,
+                    )
+                )
+    return pd.DataFrame(rows, columns=["festival", "offset", "effect", "low", "high", "num", "is_clear"])
+
+
+def unusual_days(demand: Demand) -> pd.DataFrame:
+    """Returns the days on which the shop sold much more or less than usual: `day`, `demand`, `ratio` to the usual.
+
+    Much is 3.5 robust deviations of the log ratio. Days without any sale are left out.
+    """
+    ratio = np.log(_over_usual(demand, np.zeros(0, dtype=np.int64)))
+    deviation = np.abs(ratio - np.nanmedian(ratio)) if np.isfinite(ratio).any() else ratio
+    columns = np.flatnonzero(deviation > _UNUSUAL * _robust_spread(ratio))
+    return pd.DataFrame(
+        {
+            "day": [demand.day(int(column)) for column in columns],
+            "demand": demand.values[0, columns],
+            "ratio": np.exp(ratio[columns]),
+        }
+    )
+
+
+def festival_factors(
+    demand: Demand, effects: pd.DataFrame, festivals: Mapping[str, Sequence[datetime.date]], num_days: int
+) -> np.ndarray:
+    """Returns `[num_days]` the factor of each day from the first on; 1 where no clear effect is known."""
+    factors = np.ones(num_days)
+    clear = effects[effects["is_clear"].astype(bool)]
+    for name, offset, effect in zip(clear["festival"], clear["offset"], clear["effect"], strict=True):
+        for date in festivals[name]:
+            column = _column(demand, date) + offset
+            if 0 <= column < num_days:
+                factors[column] = effect
+    return factors
+
+
+def _column(demand: Demand, date: datetime.date) -> int:
+    return (pd.Timestamp(date) - demand.first_day).days
+
+
+def _windows(
+    demand: Demand, festivals: Mapping[str, Sequence[datetime.date]], days_before: int, days_after: int
+) -> np.ndarray:
+    columns = {
+        _column(demand, date) + offset
+        for dates in festivals.values()
+        for date in dates
+        for offset in range(-days_before, days_after + 1)
+    }
+    return np.array(sorted(column for column in columns if 0 <= column < demand.num_days), dtype=np.int64)
+
+
+def _over_usual(demand: Demand, left_out: np.ndarray) -> np.ndarray:
+    """Returns `[T]` the shop's demand over the median of the same weekday up to four weeks away; NaN where unknown."""
+    series = demand.values[0].astype(np.float64)
+    reference = np.where(series > 0, series, np.nan)
+    reference[left_out] = np.nan
+    padded = np.pad(reference, 28, constant_values=np.nan)
+    steps = [step for step in range(-28, 29, 7) if step]
+    around = np.stack([padded[28 + step : 28 + step + len(series)] for step in steps])
+    has_any = np.isfinite(around).sum(axis=0) >= 3
+    usual = np.full(len(series), np.nan)
+    usual[has_any] = np.nanmedian(around[:, has_any], axis=0)
+    return np.where(series > 0, series, np.nan) / usual
+
+
+def _robust_spread(values: np.ndarray) -> float:
+    """Returns the standard deviation that the median absolute deviation stands for; NaN without values."""
+    values = values[np.isfinite(values)]
+    return float(1.4826 * np.median(np.abs(values - np.median(values)))) if len(values) else float("nan")

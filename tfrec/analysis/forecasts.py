@@ -1,0 +1,422 @@
+"""Turns daily demand into forecasts with intervals, reconciled over shop, categories and items, and back-tested."""
+
+import dataclasses
+import datetime
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from tfrec.analysis.demand import (
+    LEVELS,
+    Demand,
+    daily_demand,
+    festival_effects,
+    shopping_festivals,
+    unusual_days,
+)
+from tfrec.analysis.smoothing import CLOSED, METHODS, WEEK, Trial, try_methods
+from tfrec.errors import ConfigError
+from tfrec.schema.tables import Tables
+
+logger = logging.getLogger(__name__)
+
+_NEAR = 0.05  # methods whose error is within this share of the best one's are averaged
+_ADAPTATION = 0.3  # γ of adaptive conformal inference for a whole period of days
+_RECONCILIATIONS = ("bottom-up", "top-down", "minimum trace")
+
+
+@dataclasses.dataclass(frozen=True)
+class Forecasts:
+    """Demand of the coming days.
+
+    Attributes:
+        daily: `level`, `name`, `day`, `forecast`, `low`, `high`.
+        totals: the sum over the horizon, one row a series: `level`, `name`, `forecast`, `low`, `high`, `last` (what was
+            sold in as many days before), `is_interval_known` (false where too few back-tests exist).
+        backtest: one row a level: `num_series`, `num_origins`, `wape` and `naive_wape` of single days, `gain` =
+            1 − wape/naive_wape with `gain_low`, `gain_high` (95 %, bootstrap of weeks), `total_wape`,
+            `total_naive_wape`, `total_gain` of the sum over the horizon, `nominal`, `coverage` of the daily intervals
+            with `num_days` (series days on which the shop sells) and `total_coverage` with `num_totals`.
+            NaN where the history is too short for a back-test.
+        choice: level → methods whose mean is forecast, chosen on the back-tests; `reconciliation` → its method.
+        festivals: effects, see `festival_effects`.
+        unusual: days far from usual, see `unusual_days`.
+        first_day: first day of the forecast.
+        horizon: days.
+        measure: what is forecast: quantity (pieces) or value (currency).
+    """
+
+    daily: pd.DataFrame
+    totals: pd.DataFrame
+    backtest: pd.DataFrame
+    choice: Mapping[str, str]
+    festivals: pd.DataFrame
+    unusual: pd.DataFrame
+    first_day: pd.Timestamp
+    horizon: int
+    measure: str
+
+    def days_of_cover(self, items: pd.DataFrame, *, lead_days: float = 7.0) -> pd.DataFrame:
+        """Returns how long the stock lasts, one row an item with known stock and a forecast, soonest first.
+
+        Columns `item_id`, `stock`, `forecast` (over the horizon), `days` = stock / (forecast / horizon), `days_low`
+        and `days_high` (from the interval's ends), `signal`: `order now` (may run out within `lead_days`),
+        `watch` (within twice that), `enough`, or `too much` (over a year).
+
+        Args:
+            items: `item_id` and `stock`, as in `Tables.items`.
+            lead_days: days between an order to the supplier and its arrival.
+        """
+        known = items.loc[items["stock"].notna(), ["item_id", "stock"]]
+        rows = known.merge(self.totals[self.totals["level"] == "item"], left_on="item_id", right_on="name")
+        stock = rows["stock"].to_numpy(np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            days, low, high = (
+                np.where(stock > 0, stock / (rows[name].to_numpy() / self.horizon), 0.0)
+                for name in ("forecast", "high", "low")
+            )
+        marks = [low <= lead_days, low <= 2 * lead_days, days > 365]
+        signal = np.select(marks, ["order now", "watch", "too much"], "enough")
+        result = rows[["item_id", "stock", "forecast"]].assign(days=days, days_low=low, days_high=high, signal=signal)
+        return result.sort_values(["days_low", "item_id"], ignore_index=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what JSON can hold; of the items only the sums."""
+        upper = self.daily[self.daily["level"] != "item"]
+        return {
+            "first_day": self.first_day.isoformat(),
+            "horizon": self.horizon,
+            "measure": self.measure,
+            "choice": dict(self.choice),
+            "daily": _records(upper),
+            "totals": _records(self.totals),
+            "backtest": _records(self.backtest),
+            "festivals": _records(self.festivals),
+            "unusual": _records(self.unusual),
+        }
+
+    def summary(self) -> str:
+        """Returns the forecast and its proof in plain words."""
+        shop = self.totals[self.totals["level"] == "shop"].iloc[0]
+        last_day = self.first_day + pd.Timedelta(days=self.horizon - 1)
+        lines = [
+            f"{self.first_day:%Y-%m-%d} to {last_day:%Y-%m-%d}: {shop['forecast']:,.0f} in {self.measure}, after "
+            f"{shop['last']:,.0f} in as many days before"
+        ]
+        lines[0] += f" (interval {shop['low']:,.0f} to {shop['high']:,.0f})." if shop["is_interval_known"] else "."
+        lines += [
+            f"Level {row.level}: on {row.num_origins} earlier periods the error was {row.gain:.0%} (95 % interval "
+            f"{row.gain_low:.0%} to {row.gain_high:.0%}) below that of repeating last week; "
+            f"{row.coverage:.0%} of {row.num_days:,} days fell inside intervals meant for {row.nominal:.0%}."
+            for row in self.backtest.dropna(subset=["gain"]).itertuples()
+        ]
+        clear = self.festivals[self.festivals["is_clear"].astype(bool)]
+        lines += [
+            f"{row.festival}, day {row.offset:+d}: {row.effect:.1f} times the usual ({row.num} seen)."
+            for row in clear.nlargest(3, "effect").itertuples()
+        ]
+        return "\n".join(lines)
+
+
+def forecast_demand(
+    tables: Tables,
+    *,
+    horizon: int = 28,
+    measure: Literal["quantity", "value"] = "quantity",
+    until: pd.Timestamp | None = None,
+    coverage: float = 0.8,
+    max_items: int = 5000,
+    num_backtests: int = 11,
+    festivals: Mapping[str, Sequence[datetime.date]] | None = None,
+    seed: int = 0,
+) -> Forecasts:
+    """Returns forecasts for the shop, its top categories and its items, from the last whole day before `until`.
+
+    Every series is divided by its weekday profile (its own, drawn towards the shop's where it sells on few days) and
+    by the factors of festivals that are clear from the past; single days are capped at the series' 99th percentile.
+    What remains is smoothed exponentially, or by the Theta method (smoothing with half the linear trend: Hyndman &
+    Billah 2003). Methods and smoothing rates are chosen for each level on back-tests: forecasts from earlier origins,
+    half a horizon apart, each of which knew nothing later. So is the reconciliation that makes the levels add up:
+    bottom-up, top-down, or minimum trace with variance weights (Wickramasuriya, Athanasopoulos & Hyndman 2019).
+    Intervals are split-conformal (Lei et al. 2018): the quantile of earlier errors over the series' own deviation, at
+    a level that adapts to how much earlier intervals held (Gibbs & Candès 2021).
+
+    The back-test that is reported does the same at each origin with the origins before it alone, so that no choice
+    and no interval has seen the days it is judged on. Its rival is the seasonal naive forecast: last week, repeated.
+
+    Args:
+        tables: the shop.
+        horizon: days to forecast, a multiple of 7.
+        measure: pieces, or price · quantity.
+        until: the forecast starts with this moment's day; default: the day of the last purchase, which may be cut.
+        coverage: share of days that intervals shall hold.
+        max_items: items with a series of their own.
+        num_backtests: most earlier origins.
+        festivals: name → dates, past and coming; default: `shopping_festivals` of the years at hand.
+        seed: of the bootstrap.
+
+    Raises:
+        ConfigError: a dial is out of range, or the history is shorter than eight weeks and the horizon.
+        SchemaError: there are no purchases.
+    """
+    if horizon < WEEK or horizon % WEEK:
+        raise ConfigError(f"`horizon` must be a multiple of 7 days; got {horizon}. Try 28.")
+    if not 0.5 <= coverage < 1:
+        raise ConfigError(f"`coverage` must be a share from 0.5 to below 1; got {coverage}. Try 0.8.")
+    demand = daily_demand(tables, measure=measure, until=until, max_items=max_items)
+    first_origin = max(8 * WEEK, horizon)
+    if demand.num_days < first_origin:
+        raise ConfigError(f"A forecast of {horizon} days needs {first_origin} days of history; got {demand.num_days}.")
+    if festivals is None:
+        festivals = shopping_festivals(demand.first_day.year, demand.day(demand.num_days + horizon).year)
+    step = horizon // 2 if horizon % (2 * WEEK) == 0 else horizon
+    steps = min(num_backtests * (horizon // step), (demand.num_days - first_origin) // step)
+    origins = [demand.num_days - step * number for number in range(steps, -1, -1)]
+    trials = [
+        try_methods(demand, origin, horizon, festivals)
+        for origin in tqdm(origins, desc="back-tests", unit="origin", delay=2, leave=False)
+    ]
+    decisions: list[_Decision] = []
+    for trial in trials:
+        known = [place for place, other in enumerate(trials) if other.origin + horizon <= trial.origin]
+        decisions.append(
+            _decide(demand, [trials[place] for place in known], [decisions[place] for place in known], trial, coverage)
+        )
+    final = decisions[-1]
+    judged = [
+        one for one in decisions[:-1] if (demand.num_days - one.trial.origin) % horizon == 0 and one.num_earlier > 2
+    ]
+    effects = festival_effects(demand, festivals=festivals)
+    logger.info("%d series forecast for %d days from %s", len(demand.names), horizon, demand.day(demand.num_days))
+    return Forecasts(
+        daily=_daily_frame(demand, final, horizon),
+        totals=_totals_frame(demand, final, horizon),
+        backtest=_backtest_frame(demand, judged, coverage, seed),
+        choice=final.choice,
+        festivals=effects,
+        unusual=unusual_days(demand),
+        first_day=demand.day(demand.num_days),
+        horizon=horizon,
+        measure=measure,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Decision:
+    """The forecast of one origin, chosen and bounded by the trials before it."""
+
+    trial: Trial
+    forecast: np.ndarray  # [n, H]
+    width: np.ndarray  # [n, H] half width of the daily interval; NaN unknown
+    total_width: np.ndarray  # [n]
+    is_open: np.ndarray  # [n, H] days on which the series sells at all
+    target: Mapping[str, float]  # level → share aimed at, after what earlier intervals held
+    num_earlier: int  # trials it rests on
+    choice: Mapping[str, str]
+
+
+def _decide(demand: Demand, earlier: list[Trial], decisions: list[_Decision], now: Trial, coverage: float) -> _Decision:
+    present = [level for level in LEVELS if (demand.levels == level).any()]
+    chosen = {level: _good_methods(demand.levels == level, earlier) for level in present}
+    raw = [_combine(demand, trial, chosen) for trial in earlier]
+    spread = _error_variance(demand, raw, earlier)
+    errors = []
+    for how in _RECONCILIATIONS:
+        fixed = [_reconcile(demand, forecast, spread, how) for forecast in raw]
+        errors.append(np.mean([_relative_error(demand.levels == level, fixed, earlier) for level in present]))
+    how = _RECONCILIATIONS[int(np.argmin(errors))] if earlier else "bottom-up"
+    fixed = [_reconcile(demand, forecast, spread, how) for forecast in raw]
+    forecast = _reconcile(demand, _combine(demand, now, chosen), spread, how)
+    is_open = now.weight > CLOSED
+    width, total_width = np.full(forecast.shape, np.nan), np.full(len(forecast), np.nan)
+    target = {level: _target(demand.levels == level, decisions, coverage) for level in present}
+    for level in present:
+        own = demand.levels == level
+        day_scores, total_scores = _scores(own, fixed, earlier)
+        width[own] = _conformal(day_scores, target[level]) * now.deviation[own, None] * now.weight[own]
+        total_width[own] = _conformal(total_scores, target[level]) * now.deviation[own] * now.root_days[own]
+    names = {level: " + ".join(f"{METHODS[m][0]} {METHODS[m][1]}" for m in chosen[level]) for level in present}
+    return _Decision(now, forecast, width, total_width, is_open, target, len(earlier), {**names, "reconciliation": how})
+
+
+def _target(own: np.ndarray, decisions: list[_Decision], coverage: float) -> float:
+    """Returns the share to aim at: more than `coverage` after intervals that held less, so that drift is made up for.
+
+    Adaptive conformal inference (Gibbs & Candès 2021, equation 2), a step an origin.
+    """
+    target = coverage
+    for decision in decisions:
+        miss = np.abs(decision.trial.outcome[own] - decision.forecast[own])
+        use = decision.is_open[own] & np.isfinite(decision.width[own])
+        if use.any():
+            target += _ADAPTATION * (coverage - float((miss <= decision.width[own])[use].mean()))
+    return float(np.clip(target, 0.5, 0.99))
+
+
+def _good_methods(own: np.ndarray, earlier: list[Trial]) -> list[int]:
+    """Returns the methods whose error over earlier origins is near the least; all before there are any.
+
+    Their mean is forecast: it beats the single best one, which is best by luck too (Makridakis et al. 2020).
+    """
+    if not earlier:
+        return list(range(len(METHODS)))
+    errors = np.array(
+        [_relative_error(own, [trial.methods[method] for trial in earlier], earlier) for method in range(len(METHODS))]
+    )
+    return [int(method) for method in np.flatnonzero(errors <= errors.min() * (1 + _NEAR))]
+
+
+def _combine(demand: Demand, trial: Trial, chosen: Mapping[str, list[int]]) -> np.ndarray:
+    """Returns `[n, H]` the mean of the methods chosen for each level."""
+    result = np.empty(trial.naive.shape)
+    for level, methods in chosen.items():
+        own = demand.levels == level
+        result[own] = trial.methods[methods][:, own].mean(axis=0)
+    return result
+
+
+def _relative_error(own: np.ndarray, forecasts: list[np.ndarray], trials: list[Trial]) -> float:
+    """Returns the mean of two absolute errors over those of the naive forecast: of single days, and of whole sums."""
+    parts = np.zeros(4)
+    for forecast, trial in zip(forecasts, trials, strict=True):
+        actual = trial.outcome[own]
+        for place, guess in enumerate((forecast[own], trial.naive[own])):
+            parts[place] += np.abs(actual - guess).sum()
+            parts[2 + place] += np.abs((actual - guess).sum(axis=1)).sum()
+    return float((parts[0] / max(parts[1], 1e-9) + parts[2] / max(parts[3], 1e-9)) / 2)
+
+
+def _error_variance(demand: Demand, forecasts: list[np.ndarray], trials: list[Trial]) -> np.ndarray:
+    """Returns `[n]` mean squared error of each series, half of it that of its level, so that none is 0."""
+    if not trials:
+        return np.ones(len(demand.names))
+    squares = [(trial.outcome - forecast) ** 2 for forecast, trial in zip(forecasts, trials, strict=True)]
+    own = np.mean([square.mean(axis=1) for square in squares], axis=0)
+    of_level = pd.Series(own).groupby(demand.levels).transform("mean").to_numpy()
+    return 0.5 * own + 0.5 * of_level + 1e-12
+
+
+def _reconcile(demand: Demand, forecast: np.ndarray, variance: np.ndarray, how: str) -> np.ndarray:
+    """Returns forecasts that add up.
+
+    Minimum trace with diagonal W, written for a tree, with A the aggregation, u and b upper and bottom forecasts:
+    `b̃ = b + W_b Aᵀ (W_u + A W_b Aᵀ)⁻¹ (u − A b)`.
+    """
+    upper, bottom = forecast[: demand.num_upper], forecast[demand.num_upper :]
+    added = demand.aggregation
+    if how == "top-down":
+        shares = bottom / np.maximum(bottom.sum(axis=0), 1e-12)
+        bottom = shares * upper[0]
+    elif how == "minimum trace":
+        w_upper, w_bottom = variance[: demand.num_upper], variance[demand.num_upper :]
+        gain = (added * w_bottom).T @ np.linalg.inv(np.diag(w_upper) + (added * w_bottom) @ added.T)
+        bottom = np.maximum(bottom + gain @ (upper - added @ bottom), 0)
+    return np.concatenate([added @ bottom, bottom])
+
+
+def _scores(own: np.ndarray, forecasts: list[np.ndarray], trials: list[Trial]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns how many deviations earlier forecasts missed by: of open days, and of sums."""
+    days, totals = [np.zeros(0)], [np.zeros(0)]
+    for forecast, trial in zip(forecasts, trials, strict=True):
+        miss = trial.outcome[own] - forecast[own]
+        weight = trial.weight[own]
+        is_open = weight > CLOSED
+        days.append((np.abs(miss) / (trial.deviation[own, None] * np.maximum(weight, CLOSED)))[is_open])
+        totals.append(np.abs(miss.sum(axis=1)) / (trial.deviation * trial.root_days)[own])
+    return np.concatenate(days), np.concatenate(totals)
+
+
+def _conformal(scores: np.ndarray, coverage: float) -> float:
+    """Returns the ⌈(n + 1)·coverage⌉-th smallest score; NaN where there are too few."""
+    rank = int(np.ceil((len(scores) + 1) * coverage))
+    return float(np.partition(scores, rank - 1)[rank - 1]) if 0 < rank <= len(scores) else float("nan")
+
+
+def _daily_frame(demand: Demand, final: _Decision, horizon: int) -> pd.DataFrame:
+    days = demand.first_day + pd.to_timedelta(final.trial.origin + np.arange(horizon), unit="D")
+    return pd.DataFrame(
+        {
+            "level": np.repeat(demand.levels, horizon),
+            "name": np.repeat(demand.names, horizon),
+            "day": np.tile(days, len(demand.names)),
+            "forecast": final.forecast.ravel(),
+            "low": np.maximum(final.forecast - final.width, 0).ravel(),
+            "high": (final.forecast + final.width).ravel(),
+        }
+    )
+
+
+def _totals_frame(demand: Demand, final: _Decision, horizon: int) -> pd.DataFrame:
+    total = final.forecast.sum(axis=1)
+    return pd.DataFrame(
+        {
+            "level": demand.levels,
+            "name": demand.names,
+            "forecast": total,
+            "low": np.maximum(total - final.total_width, 0),
+            "high": total + final.total_width,
+            "last": demand.values[:, -horizon:].sum(axis=1),
+            "is_interval_known": np.isfinite(final.total_width),
+        }
+    )
+
+
+def _backtest_frame(demand: Demand, decisions: list[_Decision], coverage: float, seed: int) -> pd.DataFrame:
+    rows = []
+    for level in LEVELS:
+        own = demand.levels == level
+        if own.any():
+            row = {"level": level, "num_series": int(own.sum()), "num_origins": len(decisions), "nominal": coverage}
+            rows.append({**row, **_judge(own, decisions, seed)})
+    return pd.DataFrame(rows)
+
+
+def _judge(own: np.ndarray, decisions: list[_Decision], seed: int) -> dict[str, float]:
+    if not decisions:
+        names = ("wape", "naive_wape", "gain", "gain_low", "gain_high", "total_wape", "total_naive_wape", "total_gain")
+        return {**dict.fromkeys((*names, "coverage", "total_coverage"), float("nan")), "num_days": 0, "num_totals": 0}
+    weeks, totals, is_in, is_total_in = [], np.zeros(3), [], []
+    for decision in decisions:
+        actual, forecast, naive = (
+            part[own] for part in (decision.trial.outcome, decision.forecast, decision.trial.naive)
+        )
+        by_week = [
+            part.reshape(len(actual), -1, WEEK).sum(axis=(0, 2))
+            for part in (np.abs(actual - forecast), np.abs(actual - naive), actual)
+        ]
+        weeks.append(np.stack(by_week, axis=1))
+        miss = (actual - forecast).sum(axis=1)
+        totals += [np.abs(miss).sum(), np.abs((actual - naive).sum(axis=1)).sum(), actual.sum()]
+        width, total_width = decision.width[own], decision.total_width[own]
+        use = decision.is_open[own] & np.isfinite(width)
+        is_in.append((np.abs(actual - forecast) <= width)[use])
+        is_total_in.append((np.abs(miss) <= total_width)[np.isfinite(total_width)])
+    blocks = np.concatenate(weeks)
+    wape, naive_wape = blocks[:, :2].sum(axis=0) / max(blocks[:, 2].sum(), 1e-9)
+    rng = np.random.default_rng(seed)
+    drawn = blocks[rng.integers(len(blocks), size=(2000, len(blocks)))].sum(axis=1)
+    low, high = np.quantile(1 - drawn[:, 0] / np.maximum(drawn[:, 1], 1e-9), [0.025, 0.975])
+    inside, total_inside = np.concatenate(is_in), np.concatenate(is_total_in)
+    return {
+        "wape": float(wape),
+        "naive_wape": float(naive_wape),
+        "gain": float(1 - wape / max(naive_wape, 1e-9)),
+        "gain_low": float(low),
+        "gain_high": float(high),
+        "total_wape": float(totals[0] / max(totals[2], 1e-9)),
+        "total_naive_wape": float(totals[1] / max(totals[2], 1e-9)),
+        "total_gain": float(1 - totals[0] / max(totals[1], 1e-9)),
+        "coverage": float(inside.mean()) if len(inside) else float("nan"),
+        "num_days": len(inside),
+        "total_coverage": float(total_inside.mean()) if len(total_inside) else float("nan"),
+        "num_totals": len(total_inside),
+    }
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return json.loads(frame.to_json(orient="records", date_format="iso"))

@@ -1,0 +1,131 @@
+"""Turns the past of a hierarchy into trial forecasts: exponential smoothing and Theta under a weekday profile."""
+
+import dataclasses
+import datetime
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tfrec.analysis.demand import Demand, festival_effects, festival_factors
+
+WEEK = 7
+RATES = (0.02, 0.05, 0.1, 0.2)
+"""Smoothing rates α that are tried; the demand of a day is too noisy for more."""
+METHODS = tuple((kind, rate) for kind in ("smoothing", "theta") for rate in RATES)
+"""What is tried: exponential smoothing, and with half the linear trend (Theta)."""
+CLOSED = 0.05
+"""A weekday with less than this share of the mean day is one on which the shop does not sell."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """What every method says at one origin, knowing nothing from there on; `actual` is None at the last origin."""
+
+    origin: int
+    methods: np.ndarray  # [m, n, H]
+    naive: np.ndarray  # [n, H]
+    weight: np.ndarray  # [n, H] factor of weekday and festival
+    deviation: np.ndarray  # [n] typical miss of a day of factor 1
+    actual: np.ndarray | None  # [n, H]
+
+    @property
+    def outcome(self) -> np.ndarray:
+        """`[n, H]` what came to pass.
+
+        Raises:
+            ValueError: it has not yet.
+        """
+        if self.actual is None:
+            raise ValueError(f"The trial at day {self.origin} has no outcome yet; use one a horizon earlier.")
+        return self.actual
+
+    @property
+    def root_days(self) -> np.ndarray:
+        """`[n]` root of the number of days on which the series sells: how sums of misses grow."""
+        return np.sqrt(np.maximum((self.weight > CLOSED).sum(axis=1), 1))
+
+
+def try_methods(demand: Demand, origin: int, horizon: int, festivals: Mapping[str, Sequence[datetime.date]]) -> Trial:
+    """Returns the forecasts of all methods for the `horizon` days from column `origin` on, from the days before it."""
+    past = dataclasses.replace(demand, values=demand.values[:, :origin])
+    effects = festival_effects(past, festivals=festivals)
+    factors = festival_factors(past, effects, festivals, origin + horizon)
+    profile = _weekday_profile(past.values)
+    weights = profile[:, np.arange(origin + horizon) % WEEK] * factors
+    is_open = (weights[:, :origin] > CLOSED) & (past.values[0] > 0)
+    even = np.where(is_open, past.values / np.maximum(weights[:, :origin], CLOSED), np.nan)
+    even = np.minimum(even, _caps(even)[:, None])
+    levels, deviation = _smooth(even)
+    slope = _slope(even)
+    ahead = np.arange(1, horizon + 1)
+    plain = np.repeat(levels[:, :, None], horizon, axis=2)
+    theta = plain + 0.5 * slope[None, :, None] * ahead
+    future = weights[:, origin:]
+    has_actual = demand.num_days >= origin + horizon
+    return Trial(
+        origin=origin,
+        methods=np.maximum(np.concatenate([plain, theta]), 0) * future,
+        naive=np.tile(past.values[:, -WEEK:], (1, horizon // WEEK)),
+        weight=future,
+        deviation=deviation,
+        actual=demand.values[:, origin : origin + horizon] if has_actual else None,
+    )
+
+
+def _weekday_profile(values: np.ndarray, *, num_weeks: int = 12, prior_days: float = 60.0) -> np.ndarray:
+    """Returns `[n, 7]` demand of a weekday over the mean day, from the last weeks; column 0 = that of the first day.
+
+    A series that sells on few days is drawn towards the shop's profile, as if it had been seen `prior_days` days more.
+    """
+    weeks = min(num_weeks, values.shape[1] // WEEK)
+    start = values.shape[1] - weeks * WEEK
+    recent = values[:, start:].reshape(len(values), weeks, WEEK)
+    # The median week day of the shop is proof against a day of one enormous order; zeros stay zero.
+    shop = np.median(recent[0], axis=0)
+    shop = shop / shop.mean() if shop.sum() > 0 else np.ones(WEEK)
+    means = recent.mean(axis=1)
+    own = means / np.maximum(means.mean(axis=1, keepdims=True), 1e-12)
+    num_days = (recent > 0).sum(axis=(1, 2))[:, None]
+    mixed = (own * num_days + shop * prior_days) / (num_days + prior_days)
+    return np.roll(mixed, start % WEEK, axis=1)
+
+
+def _caps(even: np.ndarray) -> np.ndarray:
+    """Returns `[n]` the 99th percentile of each series, at least the mean of its days with demand."""
+    filled = np.nan_to_num(even)
+    sold = (filled > 0).sum(axis=1)
+    return np.maximum(np.quantile(filled, 0.99, axis=1), filled.sum(axis=1) / np.maximum(sold, 1))
+
+
+def _smooth(even: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns `[rates, n]` last levels and `[n]` mean miss over the last 12 weeks; closed days (NaN) change nothing."""
+    rates = np.array(RATES)[:, None]
+    start = np.nan_to_num(np.nanmean(_or_zero(even[:, : 4 * WEEK]), axis=1))
+    level = np.repeat(start[None], len(RATES), axis=0)
+    missed, seen = np.zeros(len(even)), np.zeros(len(even))
+    for day in range(even.shape[1]):
+        today = even[:, day]
+        is_known = np.isfinite(today)
+        miss = np.where(is_known, today - level, 0.0)
+        if day >= even.shape[1] - 12 * WEEK:
+            missed += np.abs(miss[1])
+            seen += is_known
+        level = level + rates * miss
+    deviation = missed / np.maximum(seen, 1)
+    positive = deviation[deviation > 0]
+    floor = 0.1 * float(np.median(positive)) if len(positive) else 1.0
+    return level, np.maximum(deviation, floor)
+
+
+def _or_zero(values: np.ndarray) -> np.ndarray:
+    """Returns the values, with 0 where a whole row is unknown, so that its mean is 0."""
+    return np.where(np.isfinite(values).any(axis=1, keepdims=True), values, 0.0)
+
+
+def _slope(even: np.ndarray) -> np.ndarray:
+    """Returns `[n]` the slope of the least-squares line a day, over open days."""
+    known = np.isfinite(even)
+    days = np.arange(even.shape[1], dtype=np.float64)
+    num = np.maximum(known.sum(axis=1), 1)
+    centred = np.where(known, days - (known * days).sum(axis=1, keepdims=True) / num[:, None], 0.0)
+    return (centred * np.nan_to_num(even)).sum(axis=1) / np.maximum((centred**2).sum(axis=1), 1.0)
