@@ -24,6 +24,7 @@ def checkerboard():
 
 FITS = {
     "ease": lambda orders: item_weights.fit_ease(orders, l2=5.0),
+    "ease in neighbourhoods": lambda orders: item_weights.fit_ease_neighbourhoods(orders, l2=5.0, n=9, neighbourhood=9),
     "cosine": item_weights.co_purchase_cosine,
     "confidence": item_weights.rule_confidence,
     "lift": item_weights.rule_lift,
@@ -71,6 +72,25 @@ def test_ease_beats_every_other_linear_model_on_its_own_objective(checkerboard):
         nudge = rng.normal(size=weights.shape) * 1e-3
         np.fill_diagonal(nudge, 0)
         assert loss(weights + nudge) > loss(weights)
+
+
+def test_neighbourhoods_as_wide_as_the_catalogue_are_ease_itself():
+    rng = np.random.default_rng(3)
+    orders = scipy.sparse.csr_matrix((rng.random((300, 40)) < 0.2).astype(np.float32))
+    exact = item_weights.truncate(item_weights.fit_ease(orders, l2=10.0), n=8)
+    near = item_weights.fit_ease_neighbourhoods(orders, l2=10.0, n=8, neighbourhood=39)
+    assert (near.neighbours == exact.neighbours).mean() > 0.99
+    np.testing.assert_allclose(near.weights, exact.weights, atol=1e-5)
+
+
+def test_few_pairs_are_held_when_memory_is_short(checkerboard, caplog):
+    whole = item_weights.fit_ease_neighbourhoods(checkerboard, l2=5.0, n=5)
+    stray = orders_of([[item, item + 1] for item in range(19)], 20)  # seen once: the first to be dropped
+    orders = scipy.sparse.vstack([checkerboard, stray]).tocsr()
+    held = item_weights.fit_ease_neighbourhoods(orders, l2=5.0, n=5, max_pairs=20 * 9)
+    assert "left out" in caplog.text
+    assert (held.neighbours % 2 == np.arange(20)[:, None] % 2).all()
+    assert held.neighbours.shape == whole.neighbours.shape
 
 
 def test_truncation_keeps_the_strongest_positive_weights():

@@ -6,6 +6,7 @@ row, 1 where it holds the item), and its dials by keyword.
 """
 
 import dataclasses
+import itertools
 import logging
 from typing import TypeAlias
 
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse
 from scipy.linalg import lapack
+from tqdm import tqdm
 
 from tfrec.errors import ConfigError, SchemaError
 
@@ -25,6 +27,8 @@ _DENSE_LIMIT = 30_000
 """Items up to which a dense float32 `[num_items, num_items]` matrix (3.6 GB at the limit) is worth its memory."""
 _SLAB = 1 << 22
 """Cells that a blockwise step holds at a time: 16 MiB of float32."""
+_WORK = 1 << 25
+"""Products that a blockwise step of a sparse square adds up at a time."""
 
 
 def order_matrix(purchases: pd.DataFrame, item_ids: pd.Index) -> scipy.sparse.csr_matrix:
@@ -151,6 +155,72 @@ def fit_ease(orders: scipy.sparse.csr_matrix, *, l2: float = 60.0) -> np.ndarray
     return weights
 
 
+def fit_ease_neighbourhoods(
+    orders: scipy.sparse.csr_matrix,
+    *,
+    l2: float = 60.0,
+    n: int = 20,
+    neighbourhood: int = 64,
+    max_pairs: int = 200_000_000,
+    progress: bool = True,
+) -> ItemWeights:
+    """Returns EASE's strongest weights where the catalogue is too big for a dense inverse, in bounded memory.
+
+    For each item j the ridge problem that EASE solves is solved over the items S that speak most for j alone
+    (by cosine): `b = (G_SS + l2 I)⁻¹ G_Sj`, `G = XᵀX`. With every item in S this is EASE's column j exactly
+    (Steck 2019, eq. 8; restricted as in fsSLIM, Ning & Karypis 2011). Memory: about 8 bytes a kept pair of `G` and
+    `num_items · (neighbourhood + n) · 8` bytes.
+
+    Args:
+        orders: `[num_orders, num_items]`, as for `fit_ease`.
+        l2: ridge penalty, in orders.
+        n: weights kept of each item.
+        neighbourhood: items in S.
+        max_pairs: cells of `G` held; above it pairs seen in few orders are dropped, the fewest first.
+        progress: show a bar.
+
+    Raises:
+        ConfigError: a dial is not positive.
+    """
+    _check_positive("l2", l2)
+    _check_positive("n", n)
+    _check_positive("neighbourhood", neighbourhood)
+    matrix = scipy.sparse.csr_matrix(orders, dtype=np.float32)
+    num_items = matrix.shape[1]
+    single = np.asarray(matrix.multiply(matrix).sum(axis=0), np.float32).ravel()
+    pairs = _bounded_pairs(matrix, max_pairs=max_pairs, progress=progress)
+    strength = pairs.copy()
+    strength.data /= np.sqrt(single[np.repeat(np.arange(num_items), np.diff(pairs.indptr))] * single[pairs.indices])
+    near = truncate(strength, n=min(neighbourhood, max(num_items - 1, 1))).neighbours
+    del strength
+    width = near.shape[1]
+    above, below = np.triu_indices(width, 1)
+    step = max(1, _SLAB // max(1, width * width))
+    rows, columns, values = [], [], []
+    for start in tqdm(range(0, num_items, step), desc="item weights", disable=not progress, leave=False):
+        items = near[start : start + step]
+        is_in = items >= 0
+        place = np.where(is_in, items, 0)
+        gram = np.zeros((len(items), width, width), np.float32)
+        both = is_in[:, above] & is_in[:, below]
+        row, cell = np.nonzero(both)
+        shared = _cells(pairs, place[row, above[cell]], place[row, below[cell]])
+        gram[row, above[cell], below[cell]] = shared
+        gram[row, below[cell], above[cell]] = shared
+        gram[:, np.arange(width), np.arange(width)] = np.where(is_in, single[place], 0) + np.float32(l2)
+        target = np.zeros((len(items), width), np.float32)
+        row, cell = np.nonzero(is_in)
+        target[row, cell] = _cells(pairs, start + row, place[row, cell])
+        solved = np.linalg.solve(gram, target[:, :, None])[:, :, 0]
+        row, cell = np.nonzero(is_in & (solved > 0))
+        rows.append(place[row, cell])
+        columns.append((start + row).astype(np.int32))
+        values.append(solved[row, cell])
+    row, column, value = (np.concatenate(part) for part in (rows, columns, values))
+    solution = scipy.sparse.csr_matrix((value, (row, column)), shape=(num_items, num_items))
+    return truncate(solution, n=n)
+
+
 def co_purchase_counts(orders: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
     """Returns how many orders hold both items, `[num_items, num_items]` float32; the diagonal counts each item's."""
     binary = _binary(orders)
@@ -207,8 +277,10 @@ def truncate(weights: Weights, *, n: int = 20) -> ItemWeights:
         raise ConfigError(f"`n` must be at least 1 neighbour; got {n}.")
     num_items = weights.shape[0]
     if scipy.sparse.issparse(weights):
-        matrix = scipy.sparse.coo_matrix(weights)
-        return _strongest(matrix.row, matrix.col, matrix.data, num_items=num_items, n=n)
+        matrix = scipy.sparse.csr_matrix(weights)
+        at = strongest_cells(matrix, k=n)
+        row = np.searchsorted(matrix.indptr, at, side="right") - 1
+        return _table(row, matrix.indices[at], matrix.data[at], num_items=num_items, n=n)
     width = min(n, num_items)
     step = max(1, _SLAB // num_items)
     cells = []
@@ -217,16 +289,46 @@ def truncate(weights: Weights, *, n: int = 20) -> ItemWeights:
         border = -np.partition(-slab, width - 1, axis=1)[:, width - 1 : width]
         row, column = np.nonzero((slab >= border) & (slab > 0))  # with all that tie with the n-th
         cells.append((row + start, column, slab[row, column]))
-    return _strongest(*(np.concatenate(part) for part in zip(*cells, strict=True)), num_items=num_items, n=n)
-
-
-def _strongest(row: np.ndarray, column: np.ndarray, value: np.ndarray, *, num_items: int, n: int) -> ItemWeights:
-    """The table of each row's `n` strongest positive cells."""
-    is_positive = value > 0
-    row, column, value = row[is_positive], column[is_positive], value[is_positive]
+    row, column, value = (np.concatenate(part) for part in zip(*cells, strict=True))
     order = np.lexsort((column, -value, row))
-    row, column, value = row[order], column[order], value[order]
-    place = np.arange(len(row)) - np.searchsorted(row, row)  # 0 = strongest of its row
+    return _table(row[order], column[order], value[order], num_items=num_items, n=n)
+
+
+def strongest_cells(matrix: scipy.sparse.csr_matrix, *, k: int) -> np.ndarray:
+    """Returns the positions in `matrix.data` of each row's k largest positive cells.
+
+    Row by row, the largest first, equal ones by the smaller column. Rows are padded to the longest of their block, so
+    that memory stays bounded.
+    """
+    size = np.diff(matrix.indptr)
+    order = np.argsort(size, kind="stable")
+    parts = []
+    stop = len(order)
+    while stop > 0:
+        width = int(size[order[stop - 1]])
+        rows = order[max(0, stop - max(1, _SLAB // max(1, width))) : stop]
+        stop -= len(rows)
+        at = matrix.indptr[rows][:, None] + np.arange(width)
+        inside = np.arange(width) < size[rows][:, None]
+        at = np.where(inside, at, 0)
+        value = np.where(inside, matrix.data[at], 0) if width else np.zeros(at.shape, matrix.dtype)
+        border = np.partition(value, width - k, axis=1)[:, width - k, None] if width > k else 0
+        row, cell = np.nonzero((value > 0) & (value >= border))  # with all that tie with the k-th
+        at = at[row, cell]
+        row = rows[row]
+        by_strength = np.lexsort((matrix.indices[at], -matrix.data[at], row))
+        row, at = row[by_strength], at[by_strength]
+        parts.append((row, at, np.arange(len(row)) - np.searchsorted(row, row)))
+    if not parts:
+        return np.zeros(0, np.int64)
+    row, at, place = (np.concatenate(part) for part in zip(*parts, strict=True))
+    row, at, place = row[place < k], at[place < k], place[place < k]
+    return at[np.lexsort((place, row))]
+
+
+def _table(row: np.ndarray, column: np.ndarray, value: np.ndarray, *, num_items: int, n: int) -> ItemWeights:
+    """The table of cells that stand row by row, the strongest first; what is behind the n-th is left out."""
+    place = np.arange(len(row)) - np.searchsorted(row, row)
     inside = place < n
     neighbours = np.full((num_items, n), -1, np.int32)
     weights = np.zeros((num_items, n), np.float32)
@@ -266,6 +368,42 @@ def _dense_gram(orders: scipy.sparse.csr_matrix) -> np.ndarray:
     for start in range(0, num_items, step):
         gram[start : start + step] = (transposed[start : start + step] @ matrix).toarray()
     return gram
+
+
+def _bounded_pairs(matrix: scipy.sparse.csr_matrix, *, max_pairs: int, progress: bool) -> scipy.sparse.csr_matrix:
+    """`XᵀX` without its diagonal, float32; pairs below a count that rises until at most `max_pairs` are left."""
+    num_items = matrix.shape[1]
+    transposed = matrix.T.tocsr()
+    work = np.asarray(transposed @ np.diff(matrix.indptr).astype(np.float64))  # cells that each row's product visits
+    ends = np.searchsorted(np.cumsum(work), np.arange(_WORK, work.sum() + _WORK, _WORK), side="left")
+    bounds = np.unique(np.concatenate([[0], np.minimum(ends + 1, num_items), [num_items]]))
+    floor, total, blocks = np.float32(0), 0, []
+    for start, stop in tqdm(
+        itertools.pairwise(bounds),
+        desc="item pairs",
+        total=len(bounds) - 1,
+        disable=not progress,
+        leave=False,
+    ):
+        block = (transposed[start:stop] @ matrix).tocoo()
+        keep = (block.col != block.row + start) & (block.data > floor)
+        blocks.append(scipy.sparse.csr_matrix((block.data[keep], (block.row[keep], block.col[keep])), block.shape))
+        total += blocks[-1].nnz
+        while total > max_pairs:
+            floor += 1
+            for part in blocks:
+                part.data[part.data <= floor] = 0
+                part.eliminate_zeros()
+            total = sum(part.nnz for part in blocks)
+    if floor:
+        logger.warning("Pairs seen in at most %d orders were left out, to keep within %d pairs.", floor, max_pairs)
+    pairs = scipy.sparse.vstack(blocks, format="csr")
+    pairs.sort_indices()
+    return pairs
+
+
+def _cells(matrix: scipy.sparse.csr_matrix, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    return np.asarray(matrix[rows, columns]).ravel() if len(rows) else np.zeros(0, np.float32)
 
 
 def _mirror_upper(square: np.ndarray) -> None:

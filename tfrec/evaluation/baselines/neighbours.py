@@ -1,7 +1,6 @@
 """History → scores from similar users: UserKNN, UP-CF, TIFU-KNN; the cart speaks as the user's newest basket."""
 
 import dataclasses
-from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -10,9 +9,7 @@ import scipy.sparse
 from tfrec.evaluation.baselines.history import History
 from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.metrics import Scorer
-
-_BLOCK_CELLS = 1 << 22
-"""Padded cells held at a time while the strongest of each row are chosen."""
+from tfrec.features import item_weights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,35 +147,10 @@ def strongest_per_row(
         k: cells kept of a row.
         also: `[nnz]` a further value of each cell of `matrix`.
     """
-    size = np.diff(matrix.indptr)
-    kept = []
-    for rows in _blocks_of_rows(size):
-        width = int(size[rows].max(initial=0))
-        place = np.arange(width)
-        at = matrix.indptr[rows][:, None] + place
-        inside = place < size[rows][:, None]
-        at = np.where(inside, at, 0)
-        value = np.where(inside, matrix.data[at], 0) if width else np.zeros((len(rows), 0))
-        if width > k:
-            chosen = np.argpartition(-value, k - 1, axis=1)[:, :k]
-            at, value = np.take_along_axis(at, chosen, axis=1), np.take_along_axis(value, chosen, axis=1)
-        row, column = np.nonzero(value > 0)
-        kept.append((rows[row], at[row, column]))
-    row, at = (np.concatenate(part) for part in zip(*kept, strict=True)) if kept else (np.zeros(0, int),) * 2
-    at = at[np.lexsort((at, row))]
-    starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=matrix.shape[0]))])
-    chosen_cells = scipy.sparse.csr_matrix((matrix.data[at], matrix.indices[at], starts), shape=matrix.shape)
-    return chosen_cells, matrix.data[at] if also is None else also[at]
-
-
-def _blocks_of_rows(size: np.ndarray) -> Iterator[np.ndarray]:
-    """Yields row numbers, so that rows padded to the longest of their block stay within memory."""
-    order = np.argsort(size, kind="stable")
-    stop = len(order)
-    while stop > 0:
-        step = max(1, _BLOCK_CELLS // max(1, int(size[order[stop - 1]])))
-        yield order[max(0, stop - step) : stop]
-        stop -= step
+    at = np.sort(item_weights.strongest_cells(matrix, k=k))
+    starts = np.searchsorted(at, matrix.indptr)
+    kept = scipy.sparse.csr_matrix((matrix.data[at], matrix.indices[at], starts), shape=matrix.shape)
+    return kept, kept.data if also is None else also[at]
 
 
 def _basket_ages(history: History) -> tuple[np.ndarray, np.ndarray]:
