@@ -73,6 +73,18 @@ def test_clicks_keep_their_order_in_the_session(data_home: Path, tmp_path: Path)
 
 
 @pytest.mark.slow
+def test_online_retail_until_equals_a_log_that_ends_there(data_home: Path, tmp_path: Path) -> None:
+    name = "online_retail/online_retail.csv.gz"
+    raw = pd.read_csv(data_home / name, dtype="str", keep_default_na=False)
+    (tmp_path / "online_retail").mkdir()
+    raw[raw["InvoiceDate"] < "2011-09-01"].to_csv(tmp_path / name, index=False)
+    prepare_shop("online_retail", tmp_path / "whole", until="2011-09-01", data_home=data_home)
+    prepare_shop("online_retail", tmp_path / "cut", until="2011-09-01", data_home=tmp_path)
+    for table in ("events.parquet", "items.parquet", "users.parquet"):
+        assert (tmp_path / "whole" / table).read_bytes() == (tmp_path / "cut" / table).read_bytes(), table
+
+
+@pytest.mark.slow
 def test_supermarket_baskets_and_category_paths(data_home: Path, tmp_path: Path) -> None:
     prepared = prepare("coop100", data_home, tmp_path)
     events = pd.concat([prepared.train.events, prepared.test.events])

@@ -45,6 +45,12 @@ def test_until_moves_both_periods(split: Split, length: int) -> None:
     assert found.test_from - found.validation_from == pd.Timedelta(days=length)
 
 
+def test_until_keeps_midnight_across_a_change_of_the_clocks() -> None:
+    split = Split(test_from="2024-04-05", validation_from="2024-03-26")  # ten days with the hour lost in spring
+    found = moments(split, until="2024-03-19 23:00", zone="Europe/Berlin")
+    assert found.validation_from == pd.Timestamp("2024-03-09 23:00")
+
+
 def test_until_looks_at_nothing_later() -> None:
     early = DAYS[DAYS < "2024-03-01"]
     assert moments(Split(), until="2024-03-01") == moments(Split(), until="2024-03-01", days=early)
@@ -70,4 +76,6 @@ def test_clock_of_a_log_without_time_depends_on_order_and_seed_alone() -> None:
     assert not clock(orders, 1).equals(times)
     split = Split(test_share=0.2)
     found = find_moments(ibis.memtable(orders), split, until=None, time_zone="UTC", has_time=False)
+    with pytest.raises(RecipeError, match="no time"):
+        find_moments(ibis.memtable(orders), split, until=DAYS[9], time_zone="UTC", has_time=False)
     assert (times >= found.test_from).mean() == pytest.approx(0.2, abs=0.02)

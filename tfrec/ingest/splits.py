@@ -96,8 +96,11 @@ def find_moments(
         has_time: False for a log on the clock of `add_clock`, where shares are of that clock's year.
 
     Raises:
-        RecipeError: no event lies before the test period, or none in training before the validation period.
+        RecipeError: `until` for a log without time; no event lies before the test period, or none in
+            training before the validation period.
     """
+    if not has_time and until is not None:
+        raise RecipeError("--until names a moment, but this log tells no time: its split is by [split] test_share.")
     if not has_time:
         test_share, validation_share = 1 - split.test_share, 1 - split.validation_share
         return Moments(validation_from=_on_clock(test_share * validation_share), test_from=_on_clock(test_share))
@@ -110,7 +113,7 @@ def find_moments(
     elif split.test_from:
         test_from = moment_in_utc(split.test_from, time_zone=time_zone)
     elif split.test_days:
-        test_from = _days_before(_end_of_day(last, time_zone), split.test_days, time_zone)
+        test_from = _before(_end_of_day(last, time_zone), pd.Timedelta(days=split.test_days), time_zone)
     else:
         test_from = _at_share(events, 1 - split.test_share)
     if not first < test_from:
@@ -129,12 +132,12 @@ def find_moments(
 
 def _validation_from(events: ir.Table, split: Split, test_from: pd.Timestamp, *, time_zone: str) -> pd.Timestamp:
     if split.validation_days:
-        return _days_before(test_from, split.validation_days, time_zone)
+        return _before(test_from, pd.Timedelta(days=split.validation_days), time_zone)
     if split.validation_from:
         validation_from = moment_in_utc(split.validation_from, time_zone=time_zone)
         planned = moment_in_utc(split.test_from, time_zone=time_zone) if split.test_from else test_from
         if planned != test_from:  # `until` moved the end of training: the period moves with it
-            return test_from - (planned - validation_from)
+            return _before(test_from, pd.Timestamp(split.test_from) - pd.Timestamp(split.validation_from), time_zone)
         if validation_from < test_from:
             return validation_from
     boundary = ibis.literal(test_from.to_pydatetime()).cast("timestamp")
@@ -146,9 +149,10 @@ def _at_share(events: ir.Table, share: float) -> pd.Timestamp:
     return pd.Timestamp(math.ceil(seconds), unit="s").as_unit("us")
 
 
-def _days_before(moment: pd.Timestamp, days: int, time_zone: str) -> pd.Timestamp:
+def _before(moment: pd.Timestamp, length: pd.Timedelta, time_zone: str) -> pd.Timestamp:
+    """So much earlier on the shop's clock, whose days may have 23 or 25 hours."""
     local = moment.tz_localize("UTC").tz_convert(time_zone).tz_localize(None)
-    return moment_in_utc((local - pd.Timedelta(days=days)).isoformat(), time_zone=time_zone)
+    return moment_in_utc((local - length).isoformat(), time_zone=time_zone)
 
 
 def _end_of_day(moment: pd.Timestamp, time_zone: str) -> pd.Timestamp:
