@@ -1,5 +1,6 @@
 """A SavedModel called through the C API behaves as TF Serving calls it, and gives back every byte."""
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tfrec.c_api import _read_slots
 from tfrec.errors import SchemaError, ServingError
 from tfrec.servable import Servable
 
@@ -85,6 +87,17 @@ def test_a_transposed_array_keeps_its_values(plain: Servable):
     np.testing.assert_array_equal(plain.call("echo_int64", {"x": given})["y"], given)
     words = np.array([["a", "b"], ["c", "d"]]).T
     assert plain.call("echo_string", {"x": words})["y"].tolist() == [["a", "c"], ["b", "d"]]
+
+
+def test_strings_that_tensorflow_keeps_elsewhere_are_read():
+    """TensorFlow hands out `TF_TString`s that view foreign memory, or lie behind themselves (mapped files)."""
+    viewed = ctypes.create_string_buffer(b"v" * 30)
+    memory = np.zeros(3 * 24 + 40, np.uint8)
+    memory[:3] = [2 << 2, *b"ab"]
+    memory[24:40].view(np.uint64)[:] = [30 << 2 | 3, ctypes.addressof(viewed)]
+    memory[48:56].view(np.uint32)[:] = [40 << 2 | 2, 24]
+    memory[72:] = ord("o")
+    assert _read_slots(memory.ctypes.data, 3, as_bytes=True) == [b"ab", b"v" * 30, b"o" * 40]
 
 
 def test_what_a_request_leaves_out_takes_its_default(shop: Servable):

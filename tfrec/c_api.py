@@ -9,7 +9,6 @@ import ctypes
 import functools
 import importlib.util
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +50,7 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "TF_Dim": (ctypes.c_int64, (_POINTER, _INT)),
     "TF_TensorData": (_POINTER, (_POINTER,)),
     "TF_TensorByteSize": (_SIZE, (_POINTER,)),
-    "TF_StringCopy": (None, (_POINTER, _TEXT, _SIZE)),
-    "TF_StringDealloc": (None, (_POINTER,)),
+    "TF_StringCopy": (None, (_POINTER, _POINTER, _SIZE)),
     "TF_NewGraph": (_POINTER, ()),
     "TF_DeleteGraph": (None, (_POINTER,)),
     "TF_GraphOperationByName": (_POINTER, (_POINTER, _TEXT)),
@@ -118,17 +116,8 @@ class CApi:
             details = self.TF_Message(status).decode("utf-8", "replace")
             raise ServingError(f"{doing}: {details}" if doing else details, code=code, details=details)
 
-    def release_tensor(self, tensor: int, long_strings: Sequence[int] = ()) -> None:
-        """Frees a tensor; `long_strings` are the addresses that `to_tensor` returned with it."""
-        for address in long_strings:
-            self.TF_StringDealloc(address)
-        self.TF_DeleteTensor(tensor)
-
-    def to_tensor(self, array: np.ndarray) -> tuple[int, list[int]]:
-        """Returns a new `TF_Tensor` with a copy of `array`, and the addresses of strings too long to lie inline.
-
-        Both go to `release_tensor` when the run that was fed with them is over. A graph must not keep a fed string
-        tensor beyond its run (by assigning it to a variable); what it copies from it (table inserts) is safe.
+    def to_tensor(self, array: np.ndarray) -> int:
+        """Returns a new `TF_Tensor` with a copy of `array`; `TF_DeleteTensor` frees it, long strings included.
 
         Raises:
             SchemaError: TensorFlow has no such dtype, or a string array holds something else.
@@ -139,22 +128,19 @@ class CApi:
             array = np.ascontiguousarray(array)
             tensor = self._allocate(number, dims, array.nbytes)
             ctypes.memmove(self.TF_TensorData(tensor), array.ctypes.data, array.nbytes)
-            return tensor, []
+            return tensor
         joined, lengths = _utf8(array.ravel())
         tensor = self._allocate(number, dims, _SLOT * len(lengths))
         address = self.TF_TensorData(tensor)
         is_small = lengths <= _INLINE
         slots = _inline_slots(joined, lengths, is_small)
         ctypes.memmove(address, slots.ctypes.data, slots.nbytes)
-        if is_small.all():
-            return tensor, []
-        long_strings = []
-        ends = np.cumsum(lengths)
-        for row in np.flatnonzero(~is_small).tolist():
-            start, end = int(ends[row] - lengths[row]), int(ends[row])
-            self.TF_StringCopy(address + _SLOT * row, joined[start:end], end - start)
-            long_strings.append(address + _SLOT * row)
-        return tensor, long_strings
+        if not is_small.all():
+            targets = address + _SLOT * np.flatnonzero(~is_small)
+            starts = (np.frombuffer(joined, np.uint8).ctypes.data + np.cumsum(lengths) - lengths)[~is_small]
+            for copied in zip(targets.tolist(), starts.tolist(), lengths[~is_small].tolist(), strict=True):
+                self.TF_StringCopy(*copied)
+        return tensor
 
     def to_array(self, tensor: int, *, as_bytes: bool) -> np.ndarray:
         """Returns a copy of a `TF_Tensor`; strings as an object array of `str` (or `bytes`).
@@ -238,8 +224,9 @@ def _read_slots(address: int, count: int, *, as_bytes: bool) -> list[str] | list
     starts = [0, *ends[:-1]]
     if kinds.any():
         pieces = [joined[start:end] for start, end in zip(starts, ends, strict=True)]
-        for row in np.flatnonzero(kinds).tolist():
-            pieces[row] = _read_long(address + _SLOT * row, slots[row])
+        rows = np.flatnonzero(kinds)
+        for row, piece in zip(rows.tolist(), _read_long(address + _SLOT * rows, slots[rows]), strict=True):
+            pieces[row] = piece
         return pieces if as_bytes else [piece.decode("utf-8", "surrogateescape") for piece in pieces]
     if as_bytes:
         return [joined[start:end] for start, end in zip(starts, ends, strict=True)]
@@ -249,10 +236,12 @@ def _read_slots(address: int, count: int, *, as_bytes: bool) -> list[str] | list
     return [joined[start:end].decode("utf-8", "surrogateescape") for start, end in zip(starts, ends, strict=True)]
 
 
-def _read_long(address: int, slot: np.ndarray) -> bytes:
-    kind = int(slot[0]) & 3
-    if kind == _OFFSET:
-        size, offset = (int(word) for word in slot.view(np.uint32)[:2])
-        return ctypes.string_at(address + offset, size >> 2)
-    words = slot.view(np.uint64)
-    return ctypes.string_at(int(words[2] if kind == _LARGE else words[1]), int(words[0]) >> 2)
+def _read_long(addresses: np.ndarray, slots: np.ndarray) -> list[bytes]:
+    """Reads the strings of slots `[n, 24]` at `addresses` that do not lie inline."""
+    kinds = slots[:, 0] & 3
+    words, halves = slots.view(np.uint64), slots.view(np.uint32)
+    is_offset = kinds == _OFFSET  # from the slot's own address, and with 32-bit numbers
+    pointers = np.where(kinds == _LARGE, words[:, 2], words[:, 1]).astype(np.int64)
+    pointers[is_offset] = addresses[is_offset] + halves[is_offset, 1]
+    sizes = np.where(is_offset, halves[:, 0], words[:, 0]) >> 2
+    return [ctypes.string_at(start, size) for start, size in zip(pointers.tolist(), sizes.tolist(), strict=True)]

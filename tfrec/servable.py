@@ -90,7 +90,7 @@ class Servable:
         self._graph = graph
         self._session = session
         self._plans: dict[tuple[str, tuple[str, ...]], _Plan] = {}
-        self._default_tensors: dict[tuple[str, str], tuple[int, list[int]]] = {}
+        self._default_tensors: dict[tuple[str, str], int] = {}
         self._state = threading.Condition()
         self._num_users = 0
         self._held_here = threading.local()
@@ -272,7 +272,7 @@ class Servable:
         api = self._api
         with self.in_use():
             plan = self._plan(signature, tuple(output_filter))
-            fed: list[tuple[int, list[int]]] = []
+            fed: list[int] = []
             fetched = (ctypes.c_void_p * len(plan.fetches))()
             status = api.TF_NewStatus()
             options = self._run_options(timeout_ms)
@@ -281,7 +281,7 @@ class Servable:
                 for place, alias in enumerate(plan.feeds):
                     if alias in inputs:
                         fed.append(api.to_tensor(inputs[alias]))
-                        tensors[place] = fed[-1][0]
+                        tensors[place] = fed[-1]
                     else:
                         tensors[place] = self._default_tensor(signature, alias)
                 api.TF_SessionRun(
@@ -297,11 +297,9 @@ class Servable:
                     if tensor is not None
                 }
             finally:
-                for tensor in fetched:
+                for tensor in (*fetched, *fed):
                     if tensor is not None:
                         api.TF_DeleteTensor(tensor)
-                for tensor, long_strings in fed:
-                    api.release_tensor(tensor, long_strings)
                 if options is not None:
                     api.TF_DeleteBuffer(options)
                 api.TF_DeleteStatus(status)
@@ -336,8 +334,8 @@ class Servable:
         if was_closed:
             return
         api = self._api
-        for tensor, long_strings in self._default_tensors.values():
-            api.release_tensor(tensor, long_strings)
+        for tensor in self._default_tensors.values():
+            api.TF_DeleteTensor(tensor)
         status = api.TF_NewStatus()
         api.TF_CloseSession(self._session, status)
         api.TF_DeleteSession(self._session, status)
@@ -372,8 +370,8 @@ class Servable:
         if key not in self._default_tensors:
             made = self._api.to_tensor(signature.defaults[alias])
             if self._default_tensors.setdefault(key, made) is not made:  # another thread was first
-                self._api.release_tensor(*made)
-        return self._default_tensors[key][0]
+                self._api.TF_DeleteTensor(made)
+        return self._default_tensors[key]
 
     def _run_options(self, timeout_ms: int) -> int | None:
         if timeout_ms <= 0:

@@ -1,0 +1,104 @@
+"""Prints what serving costs: importing the client, a call through the C API, strings, a round trip over gRPC.
+
+`python -m tests.benchmarks.serving [--models DIR]`; without DIR it builds the tiny models of the tests first.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from tfrec.client import RecommenderClient
+from tfrec.servable import Servable
+from tfrec.server import EmbeddedServer
+
+_IMPORT = "import time; start = time.perf_counter(); import tfrec.client; print(time.perf_counter() - start)"
+
+
+def seconds_of(call: Callable[[], object], *, rounds: int) -> list[float]:
+    """Returns the sorted wall times of `rounds` calls after ten that do not count."""
+    times = []
+    for number in range(rounds + 10):
+        start = time.perf_counter()
+        call()
+        if number >= 10:
+            times.append(time.perf_counter() - start)
+    return sorted(times)
+
+
+def show(what: str, times: list[float]) -> None:
+    """Prints median, 99th percentile and best in milliseconds."""
+    p99 = times[int(0.99 * (len(times) - 1))]
+    print(f"{what:<58} p50 {1e3 * statistics.median(times):8.3f} ms  p99 {1e3 * p99:8.3f}  best {1e3 * times[0]:8.3f}")
+
+
+def main() -> None:
+    """Runs all measurements."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", type=Path)
+    models = parser.parse_args().models
+    with tempfile.TemporaryDirectory() as made:
+        if models is None:
+            models = Path(made)
+            subprocess.run(
+                [sys.executable, Path(__file__).parents[1] / "tiny_models.py", models],
+                check=True,
+                stderr=subprocess.DEVNULL,
+            )
+        measure(models)
+
+
+def measure(models: Path) -> None:
+    """Measures on the tiny models in `models`."""
+    runs = [float(subprocess.check_output([sys.executable, "-c", _IMPORT])) for _ in range(10)]
+    show("import tfrec.client, a fresh process", sorted(runs))
+
+    start = time.perf_counter()
+    shop = Servable.load(models / "shop" / "1")
+    print(f"{'load the C library and the tiny shop':<58} {time.perf_counter() - start:.2f} s")
+    plain = Servable.load(models / "plain" / "1")
+    number, word = np.array([1.0], np.float32), np.array(["user_1"], dtype=object)
+    show("call: echo one float", seconds_of(lambda: plain.call("echo_float32", {"x": number}), rounds=3000))
+    show("call: echo one string", seconds_of(lambda: plain.call("echo_string", {"x": word}), rounds=3000))
+    cart = np.array([["item_0", "item_2"]], dtype=object)
+    show(
+        "call: cross_sell, 11 of 12 inputs defaulted, 8 outputs",
+        seconds_of(lambda: shop.call("cross_sell", {"cart_item_ids": cart}), rounds=2000),
+    )
+    for what, words in {
+        "100,000 short strings": np.array([f"item_{number % 5000}" for number in range(100_000)], dtype=object),
+        "100,000 strings of 40 bytes": np.array([f"{number:040d}" for number in range(100_000)], dtype=object),
+    }.items():
+        show(f"call: echo {what}", seconds_of(lambda words=words: plain.call("echo_string", {"x": words}), rounds=5))
+    shop.close()
+    plain.close()
+
+    with EmbeddedServer(models, port=0) as server, RecommenderClient(f"127.0.0.1:{server.port}", deadline=10) as client:
+        ask = lambda: client.cross_sell(cart_item_ids=["item_0", "item_2"], k=5)  # noqa: E731
+        show("client to server and back: cross_sell, one query", seconds_of(ask, rounds=1000))
+        carts = [["item_0", "item_2"]] * 100
+        show(
+            "client to server and back: cross_sell, 100 queries",
+            seconds_of(lambda: client.cross_sell(cart_item_ids=carts, k=5), rounds=100),
+        )
+        start = time.perf_counter()
+        threads = [threading.Thread(target=lambda: [ask() for _ in range(250)]) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        rate = 2000 / (time.perf_counter() - start)
+        print(f"{'one-query calls a second, 8 threads, both ends here':<58} {rate:,.0f}")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    main()
