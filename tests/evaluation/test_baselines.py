@@ -59,6 +59,7 @@ BY_PATTERN = {
     "rule lift": RuleLift(),
     "co-purchase cosine": CoPurchaseCosine(),
     "EASE": Ease(l2=5.0),
+    "EASE in neighbourhoods": Ease(l2=5.0, dense_limit=1),
     "EASE + personal": Blend(Ease(l2=5.0), PersonalFrequency(then_popular=False)),
     "ItemKNN": ItemKnn(),
     "BM25": Bm25(),

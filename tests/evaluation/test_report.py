@@ -46,7 +46,7 @@ def oracle(cases, k, signature):
     item_ids[:, 0] = cases.item_ids.to_numpy()[cases.truths[:, 0]]
     scores = np.full((len(cases), k), -np.inf, np.float32)
     scores[:, 0] = 1
-    return Slate(item_ids, scores)
+    return Slate(item_ids, scores, {"probabilities": (scores > 0).astype(np.float32)})
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,12 @@ def test_new_repeat_and_cold_cases_are_counted_apart(told):
     assert cells["discover HR@10"].num_queries == cells["new HR@10"].num_queries
     assert cells["cold HR@10"].num_queries == 2 * 5  # two seeds, five orders
     assert cells["cross-category HR@10"].num_queries > 0
+
+
+def test_probabilities_are_held_to_what_happened(told):
+    cells = {row.method: row.cells["ECE@10"] for row in told.sections[0].rows}
+    assert cells["oracle"].value == 0
+    assert cells["popularity"].num_queries == 0  # it tells none
 
 
 def test_no_baseline_knows_an_item_never_sold(told):

@@ -34,10 +34,12 @@ class Ranking:
     Attributes:
         ranks: `[B, R]` float64 rank of each hidden item among the ranked items, ties counted against.
         top: `[B, k]` int32 item indices, best first; -1 behind the end.
+        probabilities: `[B, k]` what the method says of `top`; None where it says nothing.
     """
 
     ranks: np.ndarray  # [B, R]
     top: np.ndarray  # [B, k]
+    probabilities: np.ndarray | None = None  # [B, k]
 
 
 def rank_by_scores(scorer: Scorer, cases: Cases, *, k: int = 20, progress: str = "") -> Ranking:
@@ -97,7 +99,8 @@ def rank_in_slate(slate: Slate, cases: Cases) -> Ranking:
         ranks[:, hidden] = np.where(truth < 0, np.nan, np.where(found, rank, np.inf))
     packed = np.argsort(~counts, axis=1, kind="stable")  # ranked items first, in the slate's order
     top = np.where(np.take_along_axis(counts, packed, 1), np.take_along_axis(code, packed, 1), -1)
-    return Ranking(ranks, top.astype(np.int32))
+    said = slate.extras.get("probabilities")
+    return Ranking(ranks, top.astype(np.int32), None if said is None else np.take_along_axis(said, packed, 1))
 
 
 def on_catalogue(scorer: Scorer, item_ids: pd.Index) -> Scorer:

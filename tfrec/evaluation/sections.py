@@ -138,6 +138,7 @@ def cart_section(
         Column("novelty@10", "mean −log2 of the offered items' share of sales, bits"),
         Column("diversity@10", "share of pairs of offered items of different categories"),
         Column("coverage@10", "share of the catalogue offered to anyone"),
+        Column("ECE@10", "gap between the probabilities told of the first 10 and how often they came true"),
     )
     groups = np.concatenate([cases.groups for cases in (*whole, *cold)])
     size = sum(map(len, whole))
@@ -174,7 +175,11 @@ def cart_section(
         values["cold HR@10"] = np.concatenate([np.full(size, np.nan), metrics.hit_rate_at_k(cold_ranks, k=10)])
         nothing = np.zeros(len(groups) - size)
         values["revenue HR@10"] = np.concatenate([captured, nothing]), np.concatenate([possible, nothing])
-        return values, {"coverage@10": metrics.coverage(top, num_items=len(item_ids))}
+        gaps = [_calibration(ranking, cases) for ranking, cases in zip(rankings, whole, strict=True)]
+        return values, {
+            "coverage@10": metrics.coverage(top, num_items=len(item_ids)),
+            "ECE@10": float(np.mean(gaps)),
+        }
 
     note = (
         f"One item of each of {len(whole[0]):,} orders is hidden, {len(whole)} time(s) with another draw; all of "
@@ -254,7 +259,8 @@ def _table(
         table, weights = (np.stack(part, axis=1) for part in zip(*pairs, strict=True))
         estimates = bootstrap_means(table, codes, weights=weights, num_resamples=num_resamples, seed=seed)
         cells = dict(zip(names, estimates, strict=True))
-        cells |= {point: Estimate(value, np.nan, np.nan, len(codes)) for point, value in points.items()}
+        for point, value in points.items():
+            cells[point] = Estimate(value, np.nan, np.nan, 0 if np.isnan(value) else len(codes))
         rows.append(Row(name, is_baseline, {column.name: cells[column.name] for column in columns}, seconds))
         measured[name] = {column.name: values[column.name] for column in columns if column.is_headline}
         logger.info("%s: %s in %.1f s", name, cells[columns[0].name], seconds)
@@ -270,6 +276,15 @@ def _table(
                 outcome = compare(np.asarray(first), np.asarray(second), codes, num_resamples=num_resamples, seed=seed)
                 duels.append(Duel(row.method, best, column, outcome))
     return tuple(rows), tuple(duels)
+
+
+def _calibration(ranking: Ranking, cases: Cases) -> float:
+    """ECE of the probabilities told of the first 10; NaN where none are told."""
+    if ranking.probabilities is None:
+        return float("nan")
+    top, said = ranking.top[:, :10], ranking.probabilities[:, :10]
+    happened = (top[:, :, None] == cases.truths[:, None, :]).any(axis=2)
+    return metrics.calibration_error(said[top >= 0], happened[top >= 0])
 
 
 def _spread(values: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -54,12 +54,20 @@ class CoPurchaseCosine:
 
 @dataclasses.dataclass(frozen=True)
 class Ease:
-    """EASE on baskets, the cart folded in; see `item_weights.fit_ease`."""
+    """EASE on baskets, the cart folded in; see `item_weights.fit_ease`.
+
+    Attributes:
+        l2: ridge penalty, in baskets.
+        dense_limit: items above which `fit_ease_neighbourhoods` stands in for the dense inverse.
+    """
 
     l2: float = 60.0
+    dense_limit: int = 20_000
 
     def fit(self, history: History) -> Scorer:
         """Returns the scorer of the closed-form weights."""
+        if len(history.item_ids) > self.dense_limit:
+            return _by_weights(item_weights.fit_ease_neighbourhoods(history.baskets, l2=self.l2, n=50))
         return _by_weights(item_weights.fit_ease(history.baskets, l2=self.l2))
 
 
