@@ -286,7 +286,7 @@ def test_metadata_holds_the_signatures_with_their_defaults(server: EmbeddedServe
 
 
 def test_a_request_that_would_exhaust_the_memory_is_refused(server: EmbeddedServer):
-    for shape in [(10_000_000,), (16_000, 10**9), (10**9, 10**9, 10**9)]:
+    for shape in [(10_000_000,), (16_000, 10**9), (10**9, 10**9, 10**9), (1,) * 300, (2**62, 2**62, 0)]:
         request = request_to("plain", "echo_string", inputs={"x": strings("a", shape=shape)})
         code, _, _ = call(server.port, wire.PREDICTION_SERVICE, "Predict", request)
         assert code == "INVALID_ARGUMENT"

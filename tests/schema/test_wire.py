@@ -151,8 +151,16 @@ def test_strings_in_tensor_content_are_read():
 
 @pytest.mark.parametrize(
     ("dtype", "sizes", "content"),
-    [(0, [1], b""), (21, [1], b""), (1, [-1], b""), (1, [2**40, 2**40], b""), (1, [2], b"123")],
-    ids=["no dtype", "variant", "unknown size", "overflow", "wrong length"],
+    [
+        (0, [1], b""),
+        (21, [1], b""),
+        (1, [-1], b""),
+        (1, [2**40, 2**40], b""),
+        (1, [2**40, 2**40, 0], b""),
+        (1, [1] * 65, b""),
+        (1, [2], b"123"),
+    ],
+    ids=["no dtype", "variant", "unknown size", "overflow", "overflow before 0", "65 dimensions", "wrong length"],
 )
 def test_what_is_no_tensor_is_an_error(dtype: int, sizes: list[int], content: bytes):
     proto = wire.TensorProto(dtype=dtype, tensor_content=content)

@@ -157,6 +157,9 @@ STATES: Mapping[str, int] = {
 }
 """State of a version → number in `ModelVersionStatus.state`."""
 
+_MAX_RANK = 64  # NumPy's; TensorFlow has 254
+_MAX_ELEMENTS = 2**58  # of 16 bytes each, below 2^63
+
 DT_STRING = 7
 # number in types.proto, TensorFlow's name, NumPy dtype, typed field of TensorProto
 _DTYPES = (
@@ -259,11 +262,15 @@ def tensor_shape(proto: Any) -> tuple[int, ...]:
     """Returns the shape that a `TensorProto` declares; a tensor of unknown rank counts as a scalar, as in TensorFlow.
 
     Raises:
-        SchemaError: a dimension is negative, or the number of elements exceeds 2^63 - 1.
+        SchemaError: a dimension is negative, or no array can have that shape (TensorFlow would end the process).
     """
     shape = () if proto.tensor_shape.unknown_rank else tuple(dim.size for dim in proto.tensor_shape.dim)
-    if any(size < 0 for size in shape) or math.prod(shape) >= 1 << 63:
-        raise SchemaError(f"A tensor must have a fully known shape; got {list(shape)}.")
+    # Sizes are multiplied as if none were 0: neither NumPy nor TensorFlow lets a 0 behind them excuse an overflow.
+    if len(shape) > _MAX_RANK or min(shape, default=0) < 0 or math.prod(size or 1 for size in shape) > _MAX_ELEMENTS:
+        raise SchemaError(
+            f"A tensor must have a fully known shape of at most {_MAX_RANK} dimensions and {_MAX_ELEMENTS} elements; "
+            f"got {list(shape)}."
+        )
     return shape
 
 
