@@ -1,1 +1,5 @@
-"""."""
+"""Behaviour sequences → tf.data batches."""
+
+from tfrec.pipelines.retrieval import retrieval
+
+__all__ = ["retrieval"]

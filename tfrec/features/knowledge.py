@@ -1,0 +1,282 @@
+"""Behaviour sequences → what was known at a moment: item weights, own items, popularity; tables for candidate sources.
+
+The ranking model learns from moments in the past: its examples are orders after a moment, its features what was
+known at that moment. Weights that had seen the very orders that are to be completed would teach it to trust them too
+much (leakage). For serving the moment is the end of training.
+"""
+
+import dataclasses
+import logging
+
+import numpy as np
+import scipy.sparse
+
+from tfrec.errors import ConfigError, SchemaError
+from tfrec.features.item_weights import (
+    co_purchase_cosine,
+    co_purchase_counts,
+    fit_ease,
+    truncate,
+)
+from tfrec.features.sequences import BehaviourSequences
+
+logger = logging.getLogger(__name__)
+
+CHANNELS = ("ease", "recent_ease", "cosine", "session_ease", "transition")
+"""Kinds of item-to-item weights: EASE on orders; EASE on orders that fade with age; shrunk co-purchase cosine; EASE on
+sessions (all behaviour, zeros in a log of orders alone); probability of the next item in a session."""
+
+POPULARITY_DAYS = (7.0, 28.0, 84.0)
+_DAY = 24.0
+
+
+@dataclasses.dataclass(frozen=True)
+class KnowledgeConfig:
+    """Dials of `gather_knowledge`.
+
+    Attributes:
+        l2: ridge penalty of EASE, in orders.
+        half_life_days: age at which an order weighs half in `recent_ease`.
+        cosine_shrink: holds back rare pairs in `cosine`, in orders.
+        neighbours: strongest neighbours of an item kept in each channel.
+        history_length: latest events kept of each user.
+        own_items: most frequent items kept of each user.
+    """
+
+    l2: float = 60.0
+    half_life_days: float = 90.0
+    cosine_shrink: float = 20.0
+    neighbours: int = 50
+    history_length: int = 32
+    own_items: int = 1000
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            if getattr(self, field.name) <= 0:
+                raise ConfigError(f"`{field.name}` must be positive; got {getattr(self, field.name)}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Knowledge:
+    """What was known at a moment. `N` items (row 0 = none), `U` users (row 0 = guest), `W` neighbours.
+
+    Attributes:
+        as_of: the moment, hours since 1970-01-01 UTC; every event is before it.
+        neighbours: `[N + 1, W]` int32 item indices; 0 behind the end of a row.
+        weights: `[N + 1, W, len(CHANNELS)]` float32.
+        pair_counts: `[N + 1, W]` int32 orders that hold both.
+        popularity: `[N + 1, len(POPULARITY_DAYS) + 1]` float32 times bought in the last days, then ever.
+        first_age: `[N + 1]` float32 days since the first purchase; 0 if none.
+        last_age: `[N + 1]` float32 days since the latest purchase; 0 if none.
+        own_splits: `[U + 2]` int32: rows `own_splits[u]:own_splits[u + 1]` of the `own_*` arrays are user `u`'s items.
+        own_item: item indices, most frequent first.
+        own_count: float32 times bought.
+        own_age: float32 days since last bought.
+        num_orders: `[U + 1]` float32 orders of the user.
+        recent_item: `[U + 1, T]` int32 latest events, oldest first, 0 in front of a short row.
+        recent_type: `[U + 1, T]` int32 codes.
+        recent_age: `[U + 1, T]` float32 hours before `as_of`.
+        recent_group: `[U + 1, T]` int32, equal for one order or session; counts from 1.
+    """
+
+    as_of: float
+    neighbours: np.ndarray
+    weights: np.ndarray
+    pair_counts: np.ndarray
+    popularity: np.ndarray
+    first_age: np.ndarray
+    last_age: np.ndarray
+    own_splits: np.ndarray
+    own_item: np.ndarray
+    own_count: np.ndarray
+    own_age: np.ndarray
+    num_orders: np.ndarray
+    recent_item: np.ndarray
+    recent_type: np.ndarray
+    recent_age: np.ndarray
+    recent_group: np.ndarray
+
+    def nbytes(self) -> int:
+        """Returns the memory of all arrays in bytes."""
+        return sum(value.nbytes for value in vars(self).values() if isinstance(value, np.ndarray))
+
+
+def gather_knowledge(
+    sequences: BehaviourSequences, *, as_of: float, config: KnowledgeConfig = KnowledgeConfig()
+) -> Knowledge:
+    """Returns what the events strictly before `as_of` tell.
+
+    Args:
+        sequences: behaviour; later events are ignored.
+        as_of: the moment, hours since 1970-01-01 UTC.
+        config: dials.
+
+    Raises:
+        SchemaError: there is no event before `as_of`.
+    """
+    past = sequences.hour < as_of
+    if not past.any():
+        raise SchemaError("There is no event before the moment of knowledge. Choose a later one, or check the split.")
+    target = past & (sequences.event_type == target_type(sequences))
+    neighbours, weights, counts = _item_to_item(sequences, past, target, as_of, config)
+    popularity, first_age, last_age = _popularity(sequences, target, as_of)
+    return Knowledge(
+        as_of=as_of,
+        neighbours=neighbours,
+        weights=weights,
+        pair_counts=counts,
+        popularity=popularity,
+        first_age=first_age,
+        last_age=last_age,
+        **_own_items(sequences, target, as_of, config.own_items),
+        **_recent_events(sequences, past, as_of, config.history_length),
+    )
+
+
+def target_type(sequences: BehaviourSequences) -> int:
+    """Returns the code of what is to be predicted: purchases where the log has any, else its most frequent type."""
+    purchase = sequences.type_code("purchase")
+    if (sequences.event_type == purchase).any():
+        return purchase
+    return int(np.bincount(sequences.event_type).argmax())
+
+
+def _item_to_item(
+    sequences: BehaviourSequences, past: np.ndarray, target: np.ndarray, as_of: float, config: KnowledgeConfig
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    orders, order_hour = _matrix(sequences, target)
+    fade = np.sqrt(0.5 ** ((as_of - order_hour) / _DAY / config.half_life_days)).astype(np.float32)
+    faded = scipy.sparse.diags(fade).dot(orders).tocsr()
+    mean_weight = float(np.mean(fade**2)) if len(fade) else 1.0
+    n = config.neighbours
+    channels = [
+        _ease(orders, config.l2, n),
+        _ease(faded, max(config.l2 * mean_weight, 1.0), n),
+        truncate(co_purchase_cosine(orders, shrink=config.cosine_shrink), n=n).to_sparse(),
+    ]
+    if (past & ~target).any():
+        sessions, _ = _matrix(sequences, past)
+        channels.append(_ease(sessions, config.l2, n))
+        channels.append(truncate(_transitions(sequences, past), n=n).to_sparse())
+    else:
+        empty = scipy.sparse.csr_matrix(channels[0].shape, dtype=np.float32)
+        channels += [empty, empty]
+    return _merge(channels, co_purchase_counts(orders))
+
+
+def _matrix(sequences: BehaviourSequences, rows: np.ndarray) -> tuple[scipy.sparse.csr_matrix, np.ndarray]:
+    """`[orders or sessions, N + 1]` 0/1 of the marked events, and the hour of each row."""
+    group, place = np.unique(sequences.group[rows], return_inverse=True)
+    shape = (len(group), sequences.vocabularies.items.size)
+    matrix = scipy.sparse.csr_matrix((np.ones(len(place), np.float32), (place, sequences.item[rows])), shape=shape)
+    matrix.data[:] = 1.0
+    hour = np.zeros(len(group))
+    np.maximum.at(hour, place, sequences.hour[rows])
+    return matrix, hour
+
+
+def _ease(orders: scipy.sparse.csr_matrix, l2: float, n: int) -> scipy.sparse.csr_matrix:
+    """Truncated EASE over the items that occur at all (the others have no weights)."""
+    used = np.flatnonzero(np.asarray(orders.sum(axis=0)).ravel() > 0)
+    compact = orders[:, used]
+    fitted = truncate(fit_ease(compact, l2=l2), n=n)
+    row, column = np.nonzero(fitted.neighbours >= 0)
+    cells = (fitted.weights[row, column], (used[row], used[fitted.neighbours[row, column]]))
+    return scipy.sparse.csr_matrix(cells, shape=(orders.shape[1], orders.shape[1]), dtype=np.float32)
+
+
+def _transitions(sequences: BehaviourSequences, past: np.ndarray) -> scipy.sparse.csr_matrix:
+    """`P(next item | item)` within a session or order, shrunk by 5 transitions; self-transitions left out."""
+    item, group, sequence = sequences.item[past], sequences.group[past], sequences.sequence[past]
+    follows = (group[1:] == group[:-1]) & (sequence[1:] == sequence[:-1]) & (item[1:] != item[:-1])
+    size = sequences.vocabularies.items.size
+    cells = (np.ones(int(follows.sum()), np.float32), (item[:-1][follows], item[1:][follows]))
+    counts = scipy.sparse.csr_matrix(cells, shape=(size, size))
+    counts.sum_duplicates()
+    total = np.asarray(counts.sum(axis=1)).ravel() + 5.0
+    return scipy.sparse.diags((1.0 / total).astype(np.float32)).dot(counts).tocsr()
+
+
+def _merge(
+    channels: list[scipy.sparse.csr_matrix], pair_counts: scipy.sparse.csr_matrix
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One row of neighbours an item, with a weight in each channel; strongest `ease` first."""
+    pattern = sum((abs(channel) > 0).astype(np.float32) for channel in channels).tocoo()
+    row, column = pattern.row, pattern.col
+    values = np.stack([np.asarray(channel[row, column]).ravel() for channel in channels], axis=1).astype(np.float32)
+    counts = np.asarray(pair_counts[row, column]).ravel().astype(np.int32)
+    order = np.lexsort((column, -values.sum(axis=1), row))
+    row, column, values, counts = row[order], column[order], values[order], counts[order]
+    size = channels[0].shape[0]
+    starts = np.searchsorted(row, np.arange(size))
+    position = np.arange(len(row)) - starts[row]
+    width = int(position.max(initial=0)) + 1
+    neighbours = np.zeros((size, width), np.int32)
+    weights = np.zeros((size, width, len(channels)), np.float32)
+    merged_counts = np.zeros((size, width), np.int32)
+    neighbours[row, position], weights[row, position], merged_counts[row, position] = column, values, counts
+    return neighbours, weights, merged_counts
+
+
+def _popularity(
+    sequences: BehaviourSequences, target: np.ndarray, as_of: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    size = sequences.vocabularies.items.size
+    item, days = sequences.item[target], ((as_of - sequences.hour[target]) / _DAY).astype(np.float32)
+    columns = [np.bincount(item[days <= limit], minlength=size) for limit in POPULARITY_DAYS]
+    columns.append(np.bincount(item, minlength=size))
+    first_age = np.zeros(size, np.float32)
+    np.maximum.at(first_age, item, days)
+    last_age = np.full(size, np.inf, np.float32)
+    np.minimum.at(last_age, item, days)
+    last_age[np.isinf(last_age)] = 0.0
+    return np.stack(columns, axis=1).astype(np.float32), first_age, last_age
+
+
+def _own_items(sequences: BehaviourSequences, target: np.ndarray, as_of: float, most: int) -> dict[str, np.ndarray]:
+    num_users, size = sequences.users.size, sequences.vocabularies.items.size
+    user = sequences.sequence_user[sequences.sequence[target]]
+    known = user > 0
+    user, item = user[known].astype(np.int64), sequences.item[target][known]
+    days = ((as_of - sequences.hour[target][known]) / _DAY).astype(np.float32)
+    group = sequences.group[target][known]
+    pair_group = np.unique(np.stack([user * size + item, group.astype(np.int64)]), axis=1)  # a line twice counts once
+    pairs, count = np.unique(pair_group[0], return_counts=True)
+    age = np.full(len(pairs), np.inf, np.float32)
+    np.minimum.at(age, np.searchsorted(pairs, user * size + item), days)
+    owner = pairs // size
+    order = np.lexsort((age, -count, owner))
+    rank = np.arange(len(pairs)) - np.searchsorted(owner, owner)
+    order = order[rank < most]
+    orders = np.unique(np.stack([user, group.astype(np.int64)]), axis=1)[0]
+    return {
+        "own_splits": np.searchsorted(owner[order], np.arange(num_users + 1)).astype(np.int32),
+        "own_item": (pairs[order] % size).astype(np.int32),
+        "own_count": count[order].astype(np.float32),
+        "own_age": age[order],
+        "num_orders": np.bincount(orders, minlength=num_users).astype(np.float32),
+    }
+
+
+def _recent_events(sequences: BehaviourSequences, past: np.ndarray, as_of: float, length: int) -> dict[str, np.ndarray]:
+    shape = (sequences.users.size, length)
+    result = {
+        "recent_item": np.zeros(shape, np.int32),
+        "recent_type": np.zeros(shape, np.int32),
+        "recent_age": np.zeros(shape, np.float32),
+        "recent_group": np.zeros(shape, np.int32),
+    }
+    rows = np.flatnonzero(past)
+    user = sequences.sequence_user[sequences.sequence[rows]]
+    rows, user = rows[user > 0], user[user > 0]
+    behind = np.zeros(len(rows), np.int64)  # how many events of the same user follow
+    if len(rows):
+        ends = np.flatnonzero(np.append(user[1:] != user[:-1], True))
+        behind = ends[np.searchsorted(ends, np.arange(len(rows)))] - np.arange(len(rows))
+    keep = behind < length
+    rows, user, column = rows[keep], user[keep], length - 1 - behind[keep]
+    result["recent_item"][user, column] = sequences.item[rows]
+    result["recent_type"][user, column] = sequences.event_type[rows]
+    result["recent_age"][user, column] = as_of - sequences.hour[rows]
+    result["recent_group"][user, column] = sequences.group[rows] + 1
+    return result

@@ -1,0 +1,201 @@
+"""Behaviour after a moment → example queries with labels: a cart with something missing, a visit with what came next."""
+
+import dataclasses
+
+import numpy as np
+
+from tfrec.features.knowledge import target_type
+from tfrec.features.sequences import BehaviourSequences
+
+HEADS = ("click", "cart", "purchase")
+"""What can follow a query; the ranking model has a probability for each that the log knows."""
+_HEAD_EVENT = {"click": "view", "cart": "cart", "purchase": "purchase"}
+_VISIT_LENGTH = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class ExampleQueries:
+    """Queries of the past and what followed. `Q` queries, `R` recent events, `n` items in the cart, `P` labels.
+
+    Attributes:
+        user: `[Q]` int32; 0 = guest.
+        recent_item: `[Q, R]` int32, oldest first, 0 in front.
+        recent_type: `[Q, R]` int32 codes.
+        recent_age: `[Q, R]` float32 hours before the query.
+        cart: `[Q, n]` int32, 0 behind the end.
+        label_item: `[Q, P]` int32, 0 behind the end.
+        label_heads: `[Q, P, len(HEADS)]` float32: 1 where this followed.
+        hour: `[Q]` float64 when.
+    """
+
+    user: np.ndarray
+    recent_item: np.ndarray
+    recent_type: np.ndarray
+    recent_age: np.ndarray
+    cart: np.ndarray
+    label_item: np.ndarray
+    label_heads: np.ndarray
+    hour: np.ndarray
+
+    def __len__(self) -> int:
+        """Number of queries, Q."""
+        return len(self.user)
+
+    def take(self, rows: np.ndarray) -> "ExampleQueries":
+        """Returns the queries at `rows`."""
+        return ExampleQueries(**{name: value[rows] for name, value in vars(self).items()})
+
+
+def heads_of(sequences: BehaviourSequences) -> tuple[str, ...]:
+    """Returns the heads that a log can train: those whose event type occurs, and always the target's."""
+    target = sequences.vocabularies.event_types[target_type(sequences) - 1]
+    return tuple(head for head in HEADS if _HEAD_EVENT[head] == target or sequences.has_type(_HEAD_EVENT[head]))
+
+
+def example_queries(
+    sequences: BehaviourSequences, *, since: float, until: float, most: int, rng: np.random.Generator
+) -> ExampleQueries:
+    """Returns queries whose behaviour lies in `[since, until)`, at most `most`.
+
+    Three kinds, as many as the log gives: orders with one item hidden (most carts complete, some cut short, as a
+    cart is while it fills); visits cut at a random event; and orders of known users asked for before the first item.
+
+    Args:
+        sequences: behaviour, training events only.
+        since: first moment, hours since 1970-01-01 UTC.
+        until: end, exclusive.
+        most: number of queries wanted at most.
+        rng: random source.
+    """
+    inside = (sequences.hour >= since) & (sequences.hour < until)
+    target = inside & (sequences.event_type == target_type(sequences))
+    has_visits = bool((inside & (sequences.event_type != target_type(sequences))).any())
+    parts = [_cart_queries(sequences, target, most if not has_visits else most // 2, rng)]
+    parts.append(_fresh_queries(sequences, target, most // 8, rng))
+    if has_visits:
+        parts.append(_visit_queries(sequences, inside, most // 2, rng))
+    joined = _join(parts)
+    rows = rng.permutation(len(joined))[:most]
+    return joined.take(rows)
+
+
+def _cart_queries(
+    sequences: BehaviourSequences, target: np.ndarray, most: int, rng: np.random.Generator
+) -> ExampleQueries:
+    """Orders with at least two items: one is hidden; three in ten carts are cut shorter still and miss the more."""
+    rows, bounds = _grouped(sequences, target, sequences.group)
+    sizes = np.diff(bounds)
+    usable = np.flatnonzero(sizes >= 2)
+    chosen = _repeat_to(usable, most, rng)
+    queries = []
+    for start, size in zip(bounds[chosen], sizes[chosen], strict=True):
+        lines = rng.permutation(rows[start : start + size])
+        kept = size - 1 if rng.random() < 0.7 else int(rng.integers(1, size))
+        queries.append((lines[:kept], lines[kept:], rows[start]))
+    return _from_lists(sequences, queries)
+
+
+def _fresh_queries(
+    sequences: BehaviourSequences, target: np.ndarray, most: int, rng: np.random.Generator
+) -> ExampleQueries:
+    """Orders of known users before anything is in the cart; every item of the order is a label."""
+    rows, bounds = _grouped(sequences, target, sequences.group)
+    known = sequences.sequence_user[sequences.sequence[rows[bounds[:-1]]]] > 0 if len(rows) else np.zeros(0, bool)
+    chosen = rng.permutation(np.flatnonzero(known))[:most]
+    queries = [(rows[:0], rows[bounds[at] : bounds[at + 1]], rows[bounds[at]]) for at in chosen]
+    return _from_lists(sequences, queries)
+
+
+def _visit_queries(
+    sequences: BehaviourSequences, inside: np.ndarray, most: int, rng: np.random.Generator
+) -> ExampleQueries:
+    """Visits cut at a random event: what came before is sent along, what came after are the labels."""
+    rows, bounds = _grouped(sequences, inside, sequences.session, distinct=False)
+    sizes = np.diff(bounds)
+    chosen = _repeat_to(np.flatnonzero(sizes >= 2), most, rng)
+    cart_code, purchase = sequences.type_code("cart"), sequences.type_code("purchase")
+    visits = []
+    for start, size in zip(bounds[chosen], sizes[chosen], strict=True):
+        cut = int(rng.integers(1, size))
+        before, after = rows[start : start + cut], rows[start + cut : start + size]
+        in_cart = before[sequences.event_type[before] == cart_code]
+        bought = sequences.item[before[sequences.event_type[before] == purchase]]
+        in_cart = in_cart[~np.isin(sequences.item[in_cart], bought)]
+        _, first = np.unique(sequences.item[in_cart], return_index=True)
+        after = after[~np.isin(sequences.item[after], sequences.item[in_cart])]
+        if len(after):
+            visits.append((in_cart[np.sort(first)], after, before[-1], before[-_VISIT_LENGTH:]))
+    return _from_lists(sequences, visits)
+
+
+def _grouped(
+    sequences: BehaviourSequences, marked: np.ndarray, group: np.ndarray, *, distinct: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the marked events group by group in time, and the bounds of the groups; items once a group."""
+    rows = np.flatnonzero(marked)
+    if distinct:
+        key = group[rows].astype(np.int64) * sequences.vocabularies.items.size + sequences.item[rows]
+        rows = rows[np.unique(key, return_index=True)[1]]
+    rows = rows[np.lexsort((rows, group[rows]))]
+    bounds = np.flatnonzero(np.diff(group[rows], prepend=-1, append=-2)) if len(rows) else np.zeros(1, np.int64)
+    return rows, bounds
+
+
+def _repeat_to(choices: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
+    """At most `most` of `choices`, each at most three times (a different item is hidden each time)."""
+    pool = np.concatenate([rng.permutation(choices) for _ in range(3)]) if len(choices) else choices
+    return pool[:most]
+
+
+def _from_lists(sequences: BehaviourSequences, queries: list[tuple[np.ndarray, ...]]) -> ExampleQueries:
+    """Pads `(cart rows, label rows, row of the query[, recent rows])` to arrays."""
+    count = len(queries)
+    cart = _pad([sequences.item[query[0]] for query in queries])
+    heads = np.zeros((len(sequences.vocabularies.event_types) + 1, len(HEADS)), np.float32)
+    for column, head in enumerate(HEADS):
+        heads[sequences.type_code(_HEAD_EVENT[head]), column] = 1.0
+    label_item = _pad([sequences.item[query[1]] for query in queries])
+    label_type = _pad([sequences.event_type[query[1]].astype(np.int32) for query in queries])
+    at = np.array([query[2] for query in queries], np.int64)
+    recent = [query[3] if len(query) > 3 else query[1][:0] for query in queries]
+    hour = sequences.hour[at] if count else np.zeros(0)
+    ages = [(hour[row] - sequences.hour[events]).astype(np.float32) for row, events in enumerate(recent)]
+    return ExampleQueries(
+        user=sequences.sequence_user[sequences.sequence[at]] if count else np.zeros(0, np.int32),
+        recent_item=_pad([sequences.item[events] for events in recent], front=True),
+        recent_type=_pad([sequences.event_type[events].astype(np.int32) for events in recent], front=True),
+        recent_age=_pad(ages, front=True).astype(np.float32),
+        cart=cart,
+        label_item=label_item,
+        label_heads=heads[label_type],
+        hour=hour,
+    )
+
+
+def _pad(lists: list[np.ndarray], *, front: bool = False) -> np.ndarray:
+    width = max((len(values) for values in lists), default=0)
+    result = np.zeros((len(lists), width), lists[0].dtype if lists else np.int32)
+    for row, values in enumerate(lists):
+        if len(values):
+            result[row, width - len(values) if front else 0 :][: len(values)] = values
+    return result
+
+
+def _join(parts: list[ExampleQueries]) -> ExampleQueries:
+    fields = {}
+    for name in vars(parts[0]):
+        arrays = [getattr(part, name) for part in parts if len(part)]
+        if not arrays:
+            fields[name] = getattr(parts[0], name)
+            continue
+        if arrays[0].ndim > 1:
+            width = max(array.shape[1] for array in arrays)
+            front = name.startswith("recent")
+            arrays = [_widen(array, width, front=front) for array in arrays]
+        fields[name] = np.concatenate(arrays)
+    return ExampleQueries(**fields)
+
+
+def _widen(array: np.ndarray, width: int, *, front: bool) -> np.ndarray:
+    room = width - array.shape[1]
+    return np.pad(array, [(0, 0), (room, 0) if front else (0, room)] + [(0, 0)] * (array.ndim - 2))

@@ -1,0 +1,101 @@
+"""Events → behaviour sequences: each shopper's past as flat integer arrays, cut by splits, oldest first."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from tfrec.features.vocabulary import Vocabularies, Vocabulary
+
+_EPOCH = np.datetime64("1970-01-01T00:00:00", "us")
+HOUR = np.timedelta64(3_600_000_000, "us")
+_NOT_BEHAVIOUR = ("search", "impression")
+
+
+@dataclasses.dataclass(frozen=True)
+class BehaviourSequences:
+    """Interactions in time, shopper after shopper. `E` events, `S` sequences.
+
+    A known user is one sequence; a guest's session (or order) is one of its own.
+
+    Attributes:
+        vocabularies: what the indices mean.
+        users: user ids; the sequence of the user with index `u` has `sequence_user == u`.
+        item: `[E]` int32 item index, never 0.
+        event_type: `[E]` int8 code, position in `vocabularies.event_types` plus one.
+        hour: `[E]` float64 hours since 1970-01-01 UTC.
+        group: `[E]` int32: events with one number belong together (an order, else a session).
+        session: `[E]` int32: events with one number are of one visit (a session, else an order).
+        splits: `[S + 1]` int64: sequence `s` is rows `splits[s]:splits[s + 1]`.
+        sequence_user: `[S]` int32 user index; 0 for a guest.
+    """
+
+    vocabularies: Vocabularies
+    users: Vocabulary
+    item: np.ndarray
+    event_type: np.ndarray
+    hour: np.ndarray
+    group: np.ndarray
+    session: np.ndarray
+    splits: np.ndarray
+    sequence_user: np.ndarray
+
+    def __len__(self) -> int:
+        """Number of events, E."""
+        return len(self.item)
+
+    @property
+    def sequence(self) -> np.ndarray:
+        """`[E]` int64 row in `splits` of each event."""
+        return np.repeat(np.arange(len(self.splits) - 1), np.diff(self.splits))
+
+    def type_code(self, name: str) -> int:
+        """Returns the code of an event type."""
+        return self.vocabularies.event_types.index(name) + 1
+
+    def has_type(self, name: str) -> bool:
+        """Returns whether any event is of this type."""
+        return bool((self.event_type == self.type_code(name)).any())
+
+
+def encode_events(events: pd.DataFrame, vocabularies: Vocabularies, users: Vocabulary) -> BehaviourSequences:
+    """Returns the sequences of a table of events; searches, impressions and unknown items are left out.
+
+    Args:
+        events: a table of `EVENT_COLUMNS`, ascending in time.
+        vocabularies: the shop's.
+        users: known users; everybody else is a guest whose past ends with the session.
+    """
+    item = vocabularies.items.encode(events["item_id"])
+    keep = (item > 0) & ~events["event_type"].isin(_NOT_BEHAVIOUR).to_numpy()
+    events, item = events[keep], item[keep]
+    user = users.encode(events["user_id"])
+    order, session = events["order_id"].to_numpy(object), events["session_id"].to_numpy(object)
+    group = _numbered(np.where(order != "", "o" + order, np.where(session != "", "s" + session, "")))
+    visit = _numbered(np.where(session != "", "s" + session, np.where(order != "", "o" + order, "")))
+    key = np.where(user > 0, user.astype(np.int64), len(users.tokens) + 1 + visit.astype(np.int64))
+    hour = (events["timestamp"].to_numpy() - _EPOCH) / HOUR
+    by_time = np.lexsort((np.arange(len(key)), group, hour, key))
+    key = key[by_time]
+    starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])) if len(key) else np.array([], np.int64)
+    codes = {name: code for code, name in enumerate(vocabularies.event_types, start=1)}
+    return BehaviourSequences(
+        vocabularies=vocabularies,
+        users=users,
+        item=item[by_time],
+        event_type=events["event_type"].map(codes).to_numpy(np.int8)[by_time],
+        hour=hour[by_time],
+        group=group[by_time],
+        session=visit[by_time],
+        splits=np.append(starts, len(key)).astype(np.int64),
+        sequence_user=np.where(key[starts] <= len(users.tokens), key[starts], 0).astype(np.int32),
+    )
+
+
+def _numbered(names: np.ndarray) -> np.ndarray:
+    """Int32 number of each distinct name; an event without a name stands alone."""
+    unnamed = names == ""
+    if unnamed.any():
+        names = names.copy()
+        names[unnamed] = [f"e{row}" for row in np.flatnonzero(unnamed)]
+    return pd.factorize(names)[0].astype(np.int32)

@@ -1,0 +1,221 @@
+"""Ids and words → dense integer indices; the catalogue as arrays that are gathered by these indices.
+
+Index 0 is padding and out-of-vocabulary (OOV) at once; items, categories, brands and words count from 1.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.preprocessing import normalize
+
+from tfrec.errors import SchemaError
+from tfrec.schema.tables import CATEGORY_SEPARATOR, EVENT_TYPES, category_levels
+
+NUM_PRICE_BUCKETS = 16
+TITLE_LENGTH = 12
+"""Words of a title that count; further ones are cut."""
+_WORD = r"(?u)\b\w\w+\b"
+_CONTENT_DIM = 64
+_EPOCH = np.datetime64("1970-01-01T00:00:00", "us")
+_HOUR = np.timedelta64(3_600_000_000, "us")
+
+
+@dataclasses.dataclass(frozen=True)
+class Vocabulary:
+    """Distinct tokens; the token in row `i` has index `i + 1`.
+
+    Attributes:
+        tokens: `[n]` distinct, non-empty text.
+
+    Raises:
+        SchemaError: a token is empty or comes twice.
+    """
+
+    tokens: np.ndarray  # [n] object
+    _index: pd.Index = dataclasses.field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        index = pd.Index(self.tokens, dtype=object)
+        if not index.is_unique or (index == "").any():
+            raise SchemaError("A vocabulary's tokens must be distinct and not empty. Drop duplicates and blanks first.")
+        object.__setattr__(self, "tokens", np.asarray(self.tokens, dtype=object))
+        object.__setattr__(self, "_index", index)
+
+    @classmethod
+    def of(cls, values: Iterable[str]) -> "Vocabulary":
+        """Returns the vocabulary of the distinct non-empty values, in their order."""
+        tokens = pd.unique(pd.Series(values, dtype=object))
+        return cls(tokens[tokens != ""])
+
+    @property
+    def size(self) -> int:
+        """Number of indices, the 0 for OOV included."""
+        return len(self.tokens) + 1
+
+    def encode(self, values: Iterable[str]) -> np.ndarray:
+        """Returns int32 indices; 0 for what is unknown or empty."""
+        return (self._index.get_indexer(pd.Index(values, dtype=object)) + 1).astype(np.int32)
+
+    def decode(self, indices: np.ndarray) -> np.ndarray:
+        """Returns tokens of the same shape; `""` for index 0."""
+        return np.concatenate([np.array([""], dtype=object), self.tokens])[indices]
+
+
+@dataclasses.dataclass(frozen=True)
+class Catalogue:
+    """What is known of each item without any sale; row 0 stands for no item. `N` items, `N + 1` rows.
+
+    Attributes:
+        categories: `[N + 1, depth]` int32 index of the category path at each level, top first; 0 unknown.
+        brand: `[N + 1]` int32.
+        price: `[N + 1]` float32 in the shop's currency; 0 unknown.
+        price_bucket: `[N + 1]` int32 in 1..NUM_PRICE_BUCKETS by rank of the price; 0 unknown.
+        title_words: `[N + 1, TITLE_LENGTH]` int32; 0 behind the end.
+        content: `[N + 1, c]` float32, unit length: title, category and brand, TF-IDF reduced by SVD
+            (latent semantic analysis); the inner product is a content similarity.
+        is_in_stock: `[N + 1]` bool: not known to be sold out.
+        on_sale_from: `[N + 1]` float64 hours since 1970-01-01 UTC; -inf = always.
+        images: `[N + 1, H, W, C]` uint8, zeros where an item has none; None when no item has a picture.
+        has_image: `[N + 1]` bool.
+    """
+
+    categories: np.ndarray
+    brand: np.ndarray
+    price: np.ndarray
+    price_bucket: np.ndarray
+    title_words: np.ndarray
+    content: np.ndarray
+    is_in_stock: np.ndarray
+    on_sale_from: np.ndarray
+    images: np.ndarray | None
+    has_image: np.ndarray
+
+    def is_available(self, hour: float) -> np.ndarray:
+        """Returns `[N + 1]` bool: on sale at `hour` and in stock (stock is known for the present alone)."""
+        return self.is_in_stock & (self.on_sale_from <= hour) & (np.arange(len(self.is_in_stock)) > 0)
+
+    @property
+    def leaf_category(self) -> np.ndarray:
+        """`[N + 1]` index of each item's whole category path."""
+        return self.categories[:, -1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Vocabularies:
+    """Every vocabulary of a shop, and the catalogue encoded by them.
+
+    Attributes:
+        items: item ids.
+        categories: category paths, every level of each.
+        brands: brands.
+        words: words of the titles.
+        catalogue: the items' arrays.
+        event_types: names of the event types; the type in position `i` has code `i + 1`.
+    """
+
+    items: Vocabulary
+    categories: Vocabulary
+    brands: Vocabulary
+    words: Vocabulary
+    catalogue: Catalogue
+    event_types: tuple[str, ...] = EVENT_TYPES
+
+    @property
+    def num_items(self) -> int:
+        """Number of items, without the 0."""
+        return len(self.items.tokens)
+
+
+def build_vocabularies(items: pd.DataFrame, images: np.ndarray | None) -> Vocabularies:
+    """Returns the vocabularies of a catalogue.
+
+    Args:
+        items: a table of `ITEM_COLUMNS`.
+        images: uint8 `[n, H, W]` or `[n, H, W, C]`, row = `items.image_index`.
+    """
+    item_ids = Vocabulary(items["item_id"].to_numpy(object))
+    levels = category_levels(items["category"])
+    categories = Vocabulary.of(pd.concat([levels[level] for level in levels]) if len(levels.columns) else [])
+    brands = Vocabulary.of(items["brand"])
+    words, title_words = _encode_titles(items["title"])
+    price = np.nan_to_num(items["price"].to_numpy(np.float32), nan=0.0)
+    pictures, has_image = _align_images(items["image_index"].to_numpy(), images)
+    in_stock = ~(items["stock"].to_numpy(np.float32) == 0)
+    from_hour = ((items["available_from"].to_numpy() - _EPOCH) / _HOUR).astype(np.float64)
+    level_codes = [categories.encode(levels[level]) for level in levels]
+    catalogue = Catalogue(
+        categories=_with_row_0(np.stack(level_codes, axis=1) if level_codes else np.zeros((len(items), 1), np.int32)),
+        brand=_with_row_0(brands.encode(items["brand"])),
+        price=_with_row_0(price),
+        price_bucket=_with_row_0(_bucket(price)),
+        title_words=_with_row_0(title_words),
+        content=_with_row_0(_content_vectors(items)),
+        is_in_stock=_with_row_0(in_stock),
+        on_sale_from=_with_row_0(np.nan_to_num(from_hour, nan=-np.inf)),
+        images=pictures,
+        has_image=has_image,
+    )
+    return Vocabularies(items=item_ids, categories=categories, brands=brands, words=words, catalogue=catalogue)
+
+
+def _with_row_0(rows: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.zeros((1, *rows.shape[1:]), rows.dtype), rows])
+
+
+def _bucket(price: np.ndarray) -> np.ndarray:
+    """1..NUM_PRICE_BUCKETS by rank among the known prices, 0 where unknown."""
+    known = price > 0
+    bucket = np.zeros(len(price), np.int32)
+    if known.any():
+        rank = pd.Series(price[known]).rank(pct=True).to_numpy()
+        bucket[known] = np.ceil(rank * NUM_PRICE_BUCKETS).astype(np.int32)
+    return bucket
+
+
+def _encode_titles(titles: pd.Series) -> tuple[Vocabulary, np.ndarray]:
+    """The words that stand in at least two titles, and each title's first TITLE_LENGTH of them."""
+    split = titles.str.lower().str.findall(_WORD)
+    exploded = split.explode().dropna()
+    counts = exploded.groupby([exploded.index, exploded]).size().groupby(level=1).size() if len(exploded) else exploded
+    words = Vocabulary(np.array(sorted(counts.index[counts >= 2]) if len(exploded) else [], dtype=object))
+    codes = np.zeros((len(titles), TITLE_LENGTH), np.int32)
+    if len(exploded):
+        code = words.encode(exploded)
+        row = pd.Series(np.arange(len(titles)), index=titles.index)[exploded.index].to_numpy()
+        row, code = row[code > 0], code[code > 0]
+        position = pd.Series(row).groupby(row).cumcount().to_numpy()
+        fits = position < TITLE_LENGTH
+        codes[row[fits], position[fits]] = code[fits]
+    return words, codes
+
+
+def _content_vectors(items: pd.DataFrame) -> np.ndarray:
+    """`[N, c]` unit vectors of title, category path and brand (TF-IDF, then truncated SVD)."""
+    category = items["category"].str.replace(CATEGORY_SEPARATOR, " ", regex=False)
+    text = items["title"] + " " + category + " " + items["brand"]
+    try:
+        matrix = TfidfVectorizer(token_pattern=_WORD, sublinear_tf=True, min_df=2, dtype=np.float32).fit_transform(text)
+    except ValueError:  # no text at all
+        return np.zeros((len(items), 1), np.float32)
+    dim = min(_CONTENT_DIM, min(matrix.shape) - 1)
+    if dim < 1:
+        return np.zeros((len(items), 1), np.float32)
+    return normalize(TruncatedSVD(dim, random_state=0).fit_transform(matrix)).astype(np.float32)
+
+
+def _align_images(image_index: np.ndarray, images: np.ndarray | None) -> tuple[np.ndarray | None, np.ndarray]:
+    has_image = np.concatenate([[False], image_index >= 0])
+    if images is None or not has_image.any():
+        return None, np.zeros_like(has_image)
+    if image_index.max() >= len(images):
+        raise SchemaError(
+            f"`items.image_index` must be below the number of pictures, {len(images)}; got {image_index.max()}. "
+            "Prepare the shop again."
+        )
+    pictures = np.zeros((len(has_image), *images.shape[1:]), np.uint8)
+    pictures[has_image] = images[image_index[image_index >= 0]]
+    return (pictures if pictures.ndim == 4 else pictures[..., None]), has_image

@@ -1,0 +1,131 @@
+"""Candidates with features → a score to rank by, and probabilities of click, cart and purchase."""
+
+import dataclasses
+
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
+
+from tfrec.errors import ConfigError
+from tfrec.models.sources import FEATURES
+
+_CLIP = 5.0  # standard deviations; one wild feature value must not decide alone
+_NO_CANDIDATE = -1e9
+
+
+@dataclasses.dataclass(frozen=True)
+class RankingConfig:
+    """Dials of `RankingModel`.
+
+    Attributes:
+        cross_layers: number of DCN-v2 cross layers.
+        hidden: widths of the dense layers.
+        dropout: share of hidden units dropped in training.
+        probability_weight: weight of the heads' cross-entropies beside the listwise loss.
+    """
+
+    cross_layers: int = 2
+    hidden: tuple[int, ...] = (128, 64)
+    dropout: float = 0.1
+    probability_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.cross_layers < 0 or not self.hidden or min(self.hidden) < 1:
+            raise ConfigError(
+                "`cross_layers` must not be negative and `hidden` must name positive widths; "
+                f"got {self.cross_layers} and {self.hidden}."
+            )
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"`dropout` must lie in [0, 1); got {self.dropout}.")
+
+
+class ListwiseSoftmax(tf.keras.losses.Loss):
+    """Softmax cross-entropy over each list: `−Σ y/Σy · log softmax(score)` (ListNet, Cao et al. 2007).
+
+    `y_true [b, C]` holds gains, −1 where there is no candidate; `y_pred [b, C]` scores. A list without a positive
+    gain counts 0.
+    """
+
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        """Returns `[b]` losses."""
+        is_candidate = y_true >= 0
+        gain = tf.where(is_candidate, y_true, 0.0)
+        total = tf.reduce_sum(gain, axis=1, keepdims=True)
+        log_probability = tf.nn.log_softmax(tf.where(is_candidate, y_pred, _NO_CANDIDATE), axis=1)
+        return -tf.reduce_sum(gain / tf.maximum(total, 1e-6) * log_probability, axis=1)
+
+
+class PointwiseCrossEntropy(tf.keras.losses.Loss):
+    """Sigmoid cross-entropy summed over each list: `y_true [b, C]` in {0, 1}, −1 where there is no candidate."""
+
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        """Returns `[b]` losses."""
+        loss = tf.nn.sigmoid_cross_entropy_with_logits(labels=tf.maximum(y_true, 0.0), logits=y_pred)
+        return tf.reduce_sum(tf.where(y_true >= 0, loss, 0.0), axis=1)
+
+
+class RankingModel(tfrs.Model):
+    """Fuses what the candidate sources say, trained on the batches of `tfrec.pipelines.ranking`.
+
+    Standardised features go through cross layers (DCN-v2, Wang et al. 2021) beside themselves, then dense layers. One
+    output is the score, trained listwise on the last head (purchase where the log has any); one output a head is a
+    logit trained pointwise over all candidates shown or not, so that an unclicked item is no dislike. Both are
+    `tfrs.tasks.Ranking`.
+
+    Args:
+        heads: names of what can follow, ascending the funnel: of `click`, `cart`, `purchase`.
+        config: dials.
+    """
+
+    def __init__(self, heads: tuple[str, ...], config: RankingConfig = RankingConfig()) -> None:
+        super().__init__()
+        if not heads:
+            raise ConfigError("`heads` must name at least one thing that can follow, such as 'purchase'.")
+        self.heads, self.config = tuple(heads), config
+        self.normalization = tf.keras.layers.Normalization(axis=-1)
+        cross = tfrs.layers.feature_interaction.Cross
+        self._cross = [cross(kernel_initializer="glorot_uniform") for _ in range(config.cross_layers)]
+        self._dense = [tf.keras.layers.Dense(width, activation="relu") for width in config.hidden]
+        self._dropout = tf.keras.layers.Dropout(config.dropout)
+        self._score = tf.keras.layers.Dense(1, name="score")
+        self._logits = tf.keras.layers.Dense(len(heads), name="logits", bias_initializer=_rare)
+        self.score_task = tfrs.tasks.Ranking(loss=ListwiseSoftmax())
+        self.head_tasks = [tfrs.tasks.Ranking(loss=PointwiseCrossEntropy(), name=head) for head in heads]
+
+    def adapt(self, features: tf.Tensor) -> None:
+        """Learns each feature's mean and variance from `[M, F]` real candidates; call it once before `fit`."""
+        self.normalization.adapt(features)
+
+    def call(self, features: tf.Tensor, training: bool | None = None) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns scores `[b, C]` and logits `[b, C, H]` of `features [b, C, F]`.
+
+        Raises:
+            ValueError: the last axis does not hold the features of `tfrec.models.sources.FEATURES`.
+        """
+        if features.shape[-1] != len(FEATURES):
+            raise ValueError(
+                f"RankingModel needs [b, C, {len(FEATURES)}] features (see `tfrec.models.sources.FEATURES`); "
+                f"got shape {features.shape}."
+            )
+        base = tf.clip_by_value(self.normalization(features), -_CLIP, _CLIP)
+        crossed = base
+        for layer in self._cross:
+            crossed = layer(base, crossed)
+        hidden = tf.concat([base, crossed], axis=-1) if self._cross else base
+        for dense in self._dense:
+            hidden = self._dropout(dense(hidden), training=training)
+        return self._score(hidden)[..., 0], self._logits(hidden)
+
+    def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Returns the listwise loss plus the heads' cross-entropies of a batch."""
+        score, logits = self(inputs["features"], training=training)
+        labels = tf.where(inputs["is_candidate"][..., None], inputs["labels"], -1.0)
+        loss = self.score_task(labels=labels[..., -1], predictions=score, compute_metrics=False)
+        for position, task in enumerate(self.head_tasks):
+            head = task(labels=labels[..., position], predictions=logits[..., position], compute_metrics=False)
+            loss += self.config.probability_weight * head / len(self.head_tasks)
+        return loss
+
+
+def _rare(shape: tuple[int, ...], dtype: tf.DType | None = None) -> tf.Tensor:
+    """Bias of a rare event: about one candidate in two hundred follows."""
+    return tf.fill(shape, tf.constant(-5.0, dtype or tf.float32))

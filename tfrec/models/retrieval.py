@@ -1,0 +1,143 @@
+"""Behaviour sequences → two towers whose inner product finds what a shopper wants next."""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_recommenders as tfrs
+
+from tfrec.errors import ConfigError
+from tfrec.features.vocabulary import Vocabularies
+from tfrec.models.image_tower import ImageTower
+from tfrec.models.towers import CandidateTower, ItemEncoder, QueryTower, TowerInputs
+
+_ENCODE_BATCH = 4096
+
+
+@dataclasses.dataclass(frozen=True)
+class RetrievalConfig:
+    """Dials of `RetrievalModel`.
+
+    Attributes:
+        embedding_dim: width of both towers' embeddings.
+        temperature: of the softmax over unit vectors; smaller is sharper.
+        id_dropout: share of items that a step treats as never sold, so that content learns to stand alone.
+        dropout: share of features dropped between layers in training.
+        use_lstm: whether the order of behaviour counts.
+        use_images: whether pictures count, where the shop has some.
+        use_content: whether category, brand, price and title count.
+        image_filters: Conv2D filters, a number a block.
+        image_features: width of the picture features.
+    """
+
+    embedding_dim: int = 64
+    temperature: float = 0.07
+    id_dropout: float = 0.1
+    dropout: float = 0.1
+    use_lstm: bool = True
+    use_images: bool = True
+    use_content: bool = True
+    image_filters: tuple[int, ...] = (32,)
+    image_features: int = 128
+
+    def __post_init__(self) -> None:
+        if self.embedding_dim < 1 or self.temperature <= 0:
+            raise ConfigError(
+                "`embedding_dim` and `temperature` must be positive; "
+                f"got {self.embedding_dim} and {self.temperature}."
+            )
+        for name in ("id_dropout", "dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"`{name}` must lie in [0, 1); got {getattr(self, name)}.")
+
+
+class RetrievalModel(tfrs.Model):
+    """Query and candidate towers, trained on the batches of `tfrec.pipelines.retrieval`.
+
+    The loss is the in-batch softmax of `tfrs.tasks.Retrieval` with the logQ correction (Yi et al. 2019), accidental
+    hits removed, and items of the label's own order or session no negatives: a shopper who buys two things at once
+    wants both.
+
+    Args:
+        vocabularies: the shop's.
+        config: dials.
+    """
+
+    def __init__(self, vocabularies: Vocabularies, config: RetrievalConfig = RetrievalConfig()) -> None:
+        super().__init__()
+        self.config = config
+        self.num_items = vocabularies.num_items
+        image_tower = ImageTower(config.image_filters, config.image_features) if config.use_images else None
+        self.item_encoder = ItemEncoder(
+            vocabularies,
+            embedding_dim=config.embedding_dim,
+            id_dropout=config.id_dropout,
+            use_content=config.use_content,
+            image_tower=image_tower,
+        )
+        self.candidate_tower = CandidateTower(config.embedding_dim)
+        self.query_tower = QueryTower(
+            config.embedding_dim, len(vocabularies.event_types), use_lstm=config.use_lstm, dropout=config.dropout
+        )
+        self.task = tfrs.tasks.Retrieval(
+            loss=tf.keras.losses.CategoricalCrossentropy(
+                from_logits=True, reduction=tf.keras.losses.Reduction.SUM_OVER_BATCH_SIZE
+            ),
+            temperature=config.temperature,
+            remove_accidental_hits=True,
+        )
+
+    def call(self, features: dict[str, tf.Tensor], training: bool | None = None) -> tf.Tensor:
+        """Returns `[R, T, d]` query embeddings after each position of the windows."""
+        return self._embed(features, training)[0]
+
+    def compute_loss(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Returns the softmax loss over the labelled positions of a batch."""
+        queries, candidates = self._embed(features, training)
+        labelled = tf.reshape(features["label"], [-1]) > 0
+
+        def flat(name: str) -> tf.Tensor:
+            return tf.boolean_mask(tf.reshape(features[name], [-1]), labelled)
+
+        group = flat("label_group")
+        size = tf.shape(group)[0]
+        same_order = tf.equal(group[:, None], group[None, :])
+        return self.task(
+            tf.boolean_mask(tf.reshape(queries, [-1, self.config.embedding_dim]), labelled),
+            tf.boolean_mask(candidates, labelled),
+            candidate_sampling_probability=flat("label_probability"),
+            candidate_ids=flat("label"),
+            score_mask=~same_order | tf.eye(size, dtype=tf.bool),
+            compute_metrics=False,
+        )
+
+    def candidate_embeddings(self) -> np.ndarray:
+        """Returns `[N + 1, d]` unit candidate embeddings; row 0 is zero."""
+        return self._for_all_items(lambda items: self.candidate_tower(self.item_encoder(items, training=False)))
+
+    def encoded_items(self) -> np.ndarray:
+        """Returns `[N + 1, d]` encoded items, which the query tower reads; row 0 is zero."""
+        return self._for_all_items(lambda items: self.item_encoder(items, training=False))
+
+    def _embed(self, features: dict[str, tf.Tensor], training: bool | None) -> tuple[tf.Tensor, tf.Tensor]:
+        """Query embeddings `[R, T, d]` and candidate embeddings of the labels `[R * T, d]`."""
+        item, label = features["item"], features["label"]
+        both = tf.concat([tf.reshape(item, [-1]), tf.reshape(label, [-1])], axis=0)
+        distinct, place = tf.unique(both)  # each item is encoded once a batch, however often it stands there
+        encoded = self.item_encoder(distinct, training=training)
+        candidates = self.candidate_tower(encoded)
+        num_positions = tf.size(item)
+        shape = tf.concat([tf.shape(item), [self.config.embedding_dim]], axis=0)
+        sequence = tf.reshape(tf.gather(encoded, place[:num_positions]), shape)
+        inputs = TowerInputs(item, features["event_type"], features["gap"], features["group"])
+        queries = self.query_tower(sequence, inputs, training=training)
+        return queries, tf.gather(candidates, place[num_positions:])
+
+    def _for_all_items(self, embed: tf.types.experimental.GenericFunction) -> np.ndarray:
+        rows = [
+            embed(tf.range(start, min(start + _ENCODE_BATCH, self.num_items + 1))).numpy()
+            for start in range(0, self.num_items + 1, _ENCODE_BATCH)
+        ]
+        result = np.concatenate(rows)
+        result[0] = 0.0
+        return result

@@ -1,0 +1,509 @@
+"""A query and what is known → candidates of several sources, and the features by which they are ranked.
+
+One piece of TensorFlow code serves training and serving: the ranking model's examples are computed by the very
+functions that the SavedModel runs, with the tables of an earlier moment (no training-serving skew by construction).
+Scores over the catalogue are dense `[B, N + 1]` rows (column 0 is padding); they cost microseconds per 10,000 items,
+less than merging lists.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.errors import ConfigError
+from tfrec.features.knowledge import CHANNELS, Knowledge
+from tfrec.features.vocabulary import Vocabularies
+from tfrec.models.towers import TowerInputs
+from tfrec.pipelines.retrieval import GAP_BOUNDARIES
+
+SOURCE_NAMES = ("cart", "history", "own", "towers", "popular", "content", "session")
+_EASE, _RECENT, _COSINE, _SESSION, _TRANSITION = range(len(CHANNELS))
+_SESSION_HOURS = 1.0  # what a request sends and is younger belongs to the visit that asks
+_SESSION_DECAY = 0.8
+_LOWEST = -1e9
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceConfig:
+    """How many candidates each source may bring.
+
+    Attributes:
+        cart: by EASE weights of the cart.
+        cart_recent: by EASE weights that fade with age.
+        cart_cosine: by co-purchase cosine.
+        history: by EASE weights of what the user bought before.
+        own: what the user bought before, most frequent first.
+        towers: by inner product of the two towers.
+        content: by title, category and brand.
+        popular: most bought in the last four weeks.
+        session: by weights of what was seen in this visit.
+        history_items: own items that speak for others.
+        history_neighbours: neighbours of each of them that are looked at.
+        cart_items: newest items of the cart that speak for others.
+        recent_items: latest events of the request that are looked at.
+    """
+
+    cart: int = 120
+    cart_recent: int = 50
+    cart_cosine: int = 50
+    history: int = 40
+    own: int = 60
+    towers: int = 60
+    content: int = 30
+    popular: int = 20
+    session: int = 80
+    history_items: int = 40
+    history_neighbours: int = 50
+    cart_items: int = 200
+    recent_items: int = 20
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            if getattr(self, field.name) < 1:
+                raise ConfigError(f"`{field.name}` must be at least 1; got {getattr(self, field.name)}.")
+
+
+class Query(tf.experimental.ExtensionType):
+    """A batch of queries in indices; 0 is padding or unknown.
+
+    Attributes:
+        user: `[B]` int32; 0 = guest.
+        recent_item: `[B, R]` int32, oldest first.
+        recent_type: `[B, R]` int32 codes.
+        recent_age: `[B, R]` float32 hours.
+        cart: `[B, n]` int32.
+        is_discovery: `[B]` float32; 1 where only items new to the user are wanted.
+    """
+
+    user: tf.Tensor
+    recent_item: tf.Tensor
+    recent_type: tf.Tensor
+    recent_age: tf.Tensor
+    cart: tf.Tensor
+    is_discovery: tf.Tensor
+
+
+class Evidence(tf.experimental.ExtensionType):
+    """What speaks for each item of the catalogue; every tensor `[B, N + 1]` unless said otherwise.
+
+    Attributes:
+        cart: `[B, N + 1, 3]` summed weights of the cart: EASE, fading EASE, cosine.
+        cart_best: int64: weight and place of the strongest single weight of the cart, see `decode_best`.
+        history: summed EASE weights of the user's own items over the square root of their number.
+        history_best: int64, as `cart_best`.
+        session: summed weights of this visit's items, the latest counting most.
+        transition: probability of following the latest item.
+        own_count: times the user bought it.
+        own_age: days since the user bought it; 0 where never.
+        towers: inner product of query and candidate embedding.
+        content: similarity to the mean content of cart or visit.
+        cart_entries: `[B, n]` items of the cart that spoke.
+        history_entries: `[B, h]` own items that spoke.
+    """
+
+    cart: tf.Tensor
+    cart_best: tf.Tensor
+    history: tf.Tensor
+    history_best: tf.Tensor
+    session: tf.Tensor
+    transition: tf.Tensor
+    own_count: tf.Tensor
+    own_age: tf.Tensor
+    towers: tf.Tensor
+    content: tf.Tensor
+    cart_entries: tf.Tensor
+    history_entries: tf.Tensor
+
+
+FEATURES = (
+    "cart_ease", "cart_ease_mean", "cart_ease_relative", "cart_ease_max",
+    "cart_recent", "cart_recent_relative", "cart_cosine", "cart_cosine_relative",
+    "history", "history_relative", "session", "session_relative", "transition",
+    "towers", "towers_relative", "content", "content_max",
+    "is_own", "own_count", "own_share", "own_age",
+    "bought_7", "bought_28", "bought_84", "bought_ever", "trend", "first_age", "last_age",
+    "price", "price_to_cart", "price_to_user", "same_leaf_share", "same_top_share",
+    "is_in_visit", "cart_size", "visit_size", "num_own", "num_orders", "is_guest", "is_discovery",
+)  # fmt: skip
+"""Names of the ranking features, in the order of the last axis."""
+
+
+class CandidateSources(tf.Module):
+    """The tables of one moment, and the functions that turn queries into candidates and features.
+
+    Args:
+        vocabularies: the shop's.
+        knowledge: what was known at the moment.
+        candidate_embeddings: `[N + 1, d]` of the retrieval model.
+        encoded_items: `[N + 1, d]`, what the query tower reads.
+        query_tower: `(encoded [B, T, d], TowerInputs) -> [B, T, d]`.
+        is_offered: `[N + 1]` bool: items that may be offered at all.
+        cart_type: event code that stands for an item in the cart.
+        config: dials.
+    """
+
+    def __init__(
+        self,
+        vocabularies: Vocabularies,
+        knowledge: Knowledge,
+        *,
+        candidate_embeddings: np.ndarray,
+        encoded_items: np.ndarray,
+        query_tower: Callable[[tf.Tensor, TowerInputs], tf.Tensor],
+        is_offered: np.ndarray,
+        cart_type: int,
+        config: SourceConfig = SourceConfig(),
+    ) -> None:
+        super().__init__(name="sources")
+        self.config = config
+        self.num_rows = vocabularies.items.size
+        self.query_tower = query_tower
+        self._cart_type = cart_type
+        catalogue = vocabularies.catalogue
+        self.has_sessions = bool(knowledge.weights[..., _SESSION:].any())
+        self.neighbours = _table(knowledge.neighbours, "neighbours")
+        self.weights = _table(knowledge.weights, "weights")
+        self.pair_counts = _table(knowledge.pair_counts, "pair_counts")
+        self.popularity = _table(knowledge.popularity, "popularity")
+        self._first_age = _table(knowledge.first_age, "first_age")
+        self._last_age = _table(knowledge.last_age, "last_age")
+        self._own_splits = _table(knowledge.own_splits, "own_splits")
+        self._own_item = _table(_never_empty(knowledge.own_item), "own_item")
+        self._own_count = _table(_never_empty(knowledge.own_count), "own_count")
+        self._own_age = _table(_never_empty(knowledge.own_age), "own_age")
+        self._num_orders = _table(knowledge.num_orders, "num_orders")
+        self._profile_item = _table(knowledge.recent_item, "profile_item")
+        self._profile_type = _table(knowledge.recent_type, "profile_type")
+        self._profile_age = _table(knowledge.recent_age, "profile_age")
+        self._profile_group = _table(knowledge.recent_group, "profile_group")
+        self.candidate_embeddings = _table(candidate_embeddings, "candidate_embeddings")
+        self._encoded = _table(encoded_items, "encoded_items")
+        self.content = _table(catalogue.content, "content")
+        self.price = _table(catalogue.price, "price")
+        self.categories = _table(catalogue.categories, "categories")
+        self.is_offered = _table(is_offered, "is_offered")
+        most = int(np.diff(knowledge.own_splits).max(initial=1))
+        self._most_own = max(most, 1)
+
+    # --- evidence -----------------------------------------------------------------------------------------------
+
+    def gather_evidence(self, query: Query) -> Evidence:
+        """Returns what speaks for each item of the catalogue."""
+        config = self.config
+        cart = _without_repeats(query.cart[:, -config.cart_items :])
+        cart_sum, cart_best = self._spoken_for(cart, channels=3)
+        own_item, own_count, own_age = self.own_items(query.user)
+        speakers = own_item[:, : config.history_items]
+        history, history_best = self._spoken_for(speakers, channels=1, width=config.history_neighbours)
+        num_speakers = tf.reduce_sum(tf.cast(speakers > 0, tf.float32), axis=1)
+        session, transition = self._visit_evidence(query)
+        return Evidence(
+            cart=cart_sum,
+            cart_best=cart_best,
+            history=history[..., 0] / tf.sqrt(tf.maximum(num_speakers, 1.0))[:, None],
+            history_best=history_best,
+            session=session,
+            transition=transition,
+            own_count=self._scatter(own_item, own_count),
+            own_age=self._scatter(own_item, own_age),
+            towers=tf.matmul(self.embed_query(query), self.candidate_embeddings, transpose_b=True),
+            content=self._content_similarity(query),
+            cart_entries=cart,
+            history_entries=speakers,
+        )
+
+    def own_items(self, user: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Returns `[B, M]` items, counts and ages (days) of what the users bought; item 0 behind the end."""
+        start, stop = tf.gather(self._own_splits, user), tf.gather(self._own_splits, user + 1)
+        most = tf.maximum(tf.reduce_max(tf.concat([stop - start, [0]], axis=0)), 1)
+        at = start[:, None] + tf.range(most)[None, :]
+        inside = at < stop[:, None]
+        at = tf.where(inside, at, 0)
+        return (
+            tf.where(inside, tf.gather(self._own_item, at), 0),
+            tf.where(inside, tf.gather(self._own_count, at), 0.0),
+            tf.where(inside, tf.gather(self._own_age, at), 0.0),
+        )
+
+    def embed_query(self, query: Query) -> tf.Tensor:
+        """Returns `[B, d]` query embeddings: the user's latest events, then the visit's, then the cart."""
+        length = self._profile_item.shape[1]
+        cart = query.cart
+        groups = tf.fill(tf.shape(query.recent_item), 0)
+        is_now = query.recent_age < _SESSION_HOURS
+        item = tf.concat([tf.gather(self._profile_item, query.user), query.recent_item, cart], axis=1)
+        kind = tf.concat(
+            [tf.gather(self._profile_type, query.user), query.recent_type, tf.fill(tf.shape(cart), self._cart_type)],
+            axis=1,
+        )
+        profile_age = tf.gather(self._profile_age, query.user)
+        age = tf.concat([profile_age, query.recent_age, tf.zeros(tf.shape(cart))], axis=1)
+        group = tf.concat(
+            [
+                tf.gather(self._profile_group, query.user),
+                tf.where(is_now, groups - 1, groups - 2),
+                tf.fill(tf.shape(cart), -1),
+            ],
+            axis=1,
+        )
+        # Padding to the front, the latest events to the end; at least one step, or the LSTM fails on an empty row.
+        order = tf.argsort(tf.cast(item > 0, tf.int32), axis=1, stable=True)[:, -length:]
+        item, kind, age, group = (tf.gather(part, order, batch_dims=1) for part in (item, kind, age, group))
+        elapsed = age[:, :-1] - age[:, 1:]
+        bucket = tf.searchsorted(tf.constant(GAP_BOUNDARIES), tf.reshape(elapsed, [-1]), side="right")
+        follows = (item[:, :-1] > 0) & (item[:, 1:] > 0)
+        gap = tf.where(follows, tf.reshape(bucket, tf.shape(elapsed)), 0)
+        gap = tf.pad(gap, [[0, 0], [1, 0]])
+        encoded = tf.gather(self._encoded, item)
+        return self.query_tower(encoded, TowerInputs(item, kind, gap, group))[:, -1]
+
+    def _spoken_for(self, items: tf.Tensor, *, channels: int, width: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:
+        """Summed weights `[B, N + 1, channels]` and the strongest EASE weight, coded, `[B, N + 1]` int64."""
+        neighbours = tf.gather(self.neighbours, items)[:, :, :width]  # [B, n, W]
+        weights = tf.gather(self.weights, items)[:, :, :width, :channels]
+        shape = tf.shape(neighbours)
+        segment = neighbours + tf.range(shape[0])[:, None, None] * self.num_rows
+        segment = tf.reshape(segment, [-1])
+        total = tf.math.unsorted_segment_sum(tf.reshape(weights, [-1, channels]), segment, shape[0] * self.num_rows)
+        place = tf.broadcast_to(tf.reshape(tf.range(shape[1] * shape[2]), [1, shape[1], shape[2]]), shape)
+        code = tf.bitwise.left_shift(
+            tf.cast(tf.bitcast(weights[..., _EASE], tf.int32), tf.int64), tf.constant(32, tf.int64)
+        ) + tf.cast(place, tf.int64)  # positive floats are ordered as their bits are
+        best = tf.math.unsorted_segment_max(tf.reshape(code, [-1]), segment, shape[0] * self.num_rows)
+        best = tf.maximum(best, 0)
+        grid = [shape[0], self.num_rows]
+        return tf.reshape(total, [*grid, channels]), tf.reshape(best, grid)
+
+    def decode_best(self, best: tf.Tensor, entries: tf.Tensor, width: int | None) -> tuple[tf.Tensor, ...]:
+        """Returns weight, speaking item and pair count of coded evidence.
+
+        Args:
+            best: `[B, k]` codes.
+            entries: `[B, n]` items that spoke.
+            width: neighbours looked at when `best` was made; None = all.
+
+        Returns:
+            `[B, k]` float32 weights, int32 items (0 where the weight is 0) and int32 counts of orders with both.
+        """
+        weight = tf.bitcast(tf.cast(tf.bitwise.right_shift(best, tf.constant(32, tf.int64)), tf.int32), tf.float32)
+        place = tf.cast(tf.bitwise.bitwise_and(best, tf.constant(0xFFFFFFFF, tf.int64)), tf.int32)
+        columns = tf.shape(self.neighbours)[1]
+        if width is not None:
+            columns = tf.minimum(columns, width)
+        padded = tf.concat([entries, tf.zeros([tf.shape(entries)[0], 1], tf.int32)], axis=1)
+        item = tf.gather(padded, place // columns, batch_dims=1)
+        item = tf.where(weight > 0, item, 0)
+        count = tf.gather_nd(self.pair_counts, tf.stack([item, place % columns], axis=-1))
+        return weight, item, count
+
+    def _visit_evidence(self, query: Query) -> tuple[tf.Tensor, tf.Tensor]:
+        """Summed session weights of the visit's latest items, and transitions from the very latest."""
+        empty = tf.zeros([tf.shape(query.user)[0], self.num_rows])
+        if not self.has_sessions:
+            return empty, empty
+        items = tf.concat([query.recent_item, query.cart], axis=1)
+        order = tf.argsort(tf.cast(items > 0, tf.int32), axis=1, stable=True)[:, -self.config.recent_items :]
+        items = tf.gather(items, order, batch_dims=1)
+        length = tf.shape(items)[1]
+        fade = _SESSION_DECAY ** tf.cast(tf.range(length)[::-1], tf.float32)
+        neighbours, weights = tf.gather(self.neighbours, items), tf.gather(self.weights, items)
+        shape = tf.shape(neighbours)
+        segment = tf.reshape(neighbours + tf.range(shape[0])[:, None, None] * self.num_rows, [-1])
+        is_latest = tf.cast(tf.equal(tf.range(length), length - 1), tf.float32)
+        both = tf.stack(
+            [weights[..., _SESSION] * fade[None, :, None], weights[..., _TRANSITION] * is_latest[None, :, None]], axis=-1
+        )
+        total = tf.math.unsorted_segment_sum(tf.reshape(both, [-1, 2]), segment, shape[0] * self.num_rows)
+        total = tf.reshape(total, [shape[0], self.num_rows, 2])
+        return total[..., 0], total[..., 1]
+
+    def _content_similarity(self, query: Query) -> tf.Tensor:
+        mean = _masked_mean(tf.gather(self.content, query.cart), query.cart > 0)
+        visit = _masked_mean(tf.gather(self.content, query.recent_item), query.recent_item > 0)
+        has_cart = tf.reduce_any(query.cart > 0, axis=1, keepdims=True)
+        return tf.matmul(tf.where(has_cart, mean, visit), self.content, transpose_b=True)
+
+    def _scatter(self, items: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+        """`[B, N + 1]` with `values [B, M]` at the columns `items [B, M]`."""
+        size = tf.shape(items)[0]
+        segment = tf.reshape(items + tf.range(size)[:, None] * self.num_rows, [-1])
+        total = tf.math.unsorted_segment_sum(tf.reshape(values, [-1]), segment, size * self.num_rows)
+        return tf.reshape(total, [size, self.num_rows])
+
+    # --- candidates ---------------------------------------------------------------------------------------------
+
+    def source_scores(self, evidence: Evidence) -> dict[str, tf.Tensor]:
+        """Returns each source's score of each item, `[B, N + 1]`; what is not positive is no candidate of the source."""
+        own_recency = 1.0 / (1.0 + evidence.own_age)
+        scores = {
+            "cart": evidence.cart[..., 0],
+            "cart_recent": evidence.cart[..., 1],
+            "cart_cosine": evidence.cart[..., 2],
+            "history": evidence.history,
+            "own": tf.where(evidence.own_count > 0, evidence.own_count + own_recency, 0.0),
+            "towers": evidence.towers + 2.0,  # cosines: always something to say
+            "content": evidence.content,
+            "popular": tf.broadcast_to(self.popularity[:, 1][None, :], tf.shape(evidence.history)),
+        }
+        if self.has_sessions:
+            scores["session"] = evidence.session + evidence.transition
+        return scores
+
+    def candidates(self, evidence: Evidence, eligible: tf.Tensor, *, at_least: tf.Tensor | int = 0) -> tf.Tensor:
+        """Returns `[B, C]` int32 candidates of all sources, each once, ascending; 0 = no candidate.
+
+        The towers rank every eligible item, so a row holds `at_least` candidates whenever as many are eligible.
+
+        Args:
+            evidence: of the queries.
+            eligible: `[B, N + 1]` bool; only these may become candidates.
+            at_least: number of candidates that the towers bring at least.
+        """
+        lists = []
+        for name, score in self.source_scores(evidence).items():
+            k = tf.minimum(getattr(self.config, name), self.num_rows)
+            if name == "towers":
+                k = tf.minimum(tf.maximum(k, at_least), self.num_rows)
+            best, item = tf.math.top_k(tf.where(eligible, score, 0.0), k)
+            lists.append(tf.where(best > 0, item, 0))
+        merged = tf.sort(tf.concat(lists, axis=1), axis=1)
+        repeats = tf.concat([tf.zeros_like(merged[:, :1], tf.bool), tf.equal(merged[:, 1:], merged[:, :-1])], axis=1)
+        merged = tf.where(repeats, 0, merged)
+        widest = tf.reduce_max(tf.concat([tf.reduce_sum(tf.cast(merged > 0, tf.int32), axis=1), [1]], axis=0))
+        return tf.sort(merged, axis=1, direction="DESCENDING")[:, :widest]
+
+    # --- features -----------------------------------------------------------------------------------------------
+
+    def features(self, query: Query, evidence: Evidence, candidates: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, C, len(FEATURES)]` features of the candidates `[B, C]`, roughly of unit size."""
+
+        def at(scores: tf.Tensor) -> tf.Tensor:
+            return tf.gather(scores, candidates, batch_dims=1)
+
+        def relative(values: tf.Tensor) -> tf.Tensor:
+            return values / tf.maximum(tf.reduce_max(values, axis=1, keepdims=True), 1e-3)
+
+        def signed_root(values: tf.Tensor) -> tf.Tensor:
+            return tf.sign(values) * tf.sqrt(tf.abs(values))
+
+        cart_size = _count(query.cart)[:, None]
+        cart_weights = tf.gather(evidence.cart, candidates, batch_dims=1)  # [B, C, 3]
+        ease, recent, cosine = tf.unstack(cart_weights, axis=-1)
+        cart_best = tf.bitcast(
+            tf.cast(tf.bitwise.right_shift(at(evidence.cart_best), tf.constant(32, tf.int64)), tf.int32), tf.float32
+        )
+        history, session, towers = at(evidence.history), at(evidence.session), at(evidence.towers)
+        own_count, own_age = at(evidence.own_count), at(evidence.own_age)
+        num_orders = tf.gather(self._num_orders, query.user)[:, None]
+        own_splits = tf.gather(self._own_splits, query.user + 1) - tf.gather(self._own_splits, query.user)
+        bought = tf.math.log1p(tf.gather(self.popularity, candidates))  # [B, C, 4]
+        log_price = _log_price(tf.gather(self.price, candidates))
+        visit = tf.concat([query.recent_item, query.cart], axis=1)
+        same_leaf, same_top = self._same_category_shares(candidates, visit)
+        columns = {
+            "cart_ease": signed_root(ease),
+            "cart_ease_mean": signed_root(ease / tf.sqrt(tf.maximum(cart_size, 1.0))),
+            "cart_ease_relative": relative(ease),
+            "cart_ease_max": signed_root(cart_best),
+            "cart_recent": signed_root(recent),
+            "cart_recent_relative": relative(recent),
+            "cart_cosine": signed_root(cosine / tf.maximum(cart_size, 1.0)),
+            "cart_cosine_relative": relative(cosine),
+            "history": signed_root(history),
+            "history_relative": relative(history),
+            "session": signed_root(session),
+            "session_relative": relative(session),
+            "transition": signed_root(at(evidence.transition)),
+            "towers": towers,
+            "towers_relative": towers - tf.reduce_max(towers, axis=1, keepdims=True),
+            "content": at(evidence.content),
+            "content_max": self._content_max(candidates, visit),
+            "is_own": tf.cast(own_count > 0, tf.float32),
+            "own_count": tf.math.log1p(own_count),
+            "own_share": own_count / tf.maximum(num_orders, 1.0),
+            "own_age": tf.where(own_count > 0, tf.math.log1p(own_age), 7.0),
+            "bought_7": bought[..., 0],
+            "bought_28": bought[..., 1],
+            "bought_84": bought[..., 2],
+            "bought_ever": bought[..., 3],
+            "trend": bought[..., 1] - tf.math.log1p(tf.gather(self.popularity[:, 2], candidates) / 3.0),
+            "first_age": tf.math.log1p(tf.minimum(tf.gather(self._first_age, candidates), 120.0)),
+            "last_age": tf.math.log1p(tf.gather(self._last_age, candidates)),
+            "price": log_price,
+            "price_to_cart": self._price_distance(log_price, visit),
+            "price_to_user": self._price_distance(log_price, evidence.history_entries),
+            "same_leaf_share": same_leaf,
+            "same_top_share": same_top,
+            "is_in_visit": _is_among(candidates, query.recent_item),
+            "cart_size": tf.math.log1p(cart_size),
+            "visit_size": tf.math.log1p(_count(query.recent_item))[:, None],
+            "num_own": tf.math.log1p(tf.cast(own_splits, tf.float32))[:, None],
+            "num_orders": tf.math.log1p(num_orders),
+            "is_guest": tf.cast(tf.equal(query.user, 0), tf.float32)[:, None],
+            "is_discovery": query.is_discovery[:, None],
+        }
+        shape = tf.shape(candidates)
+        return tf.stack([tf.broadcast_to(columns[name], shape) for name in FEATURES], axis=-1)
+
+    def _same_category_shares(self, candidates: tf.Tensor, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """`[B, C]` shares of `items [B, n]` with the candidate's leaf and with its top category."""
+        mine, theirs = tf.gather(self.categories, candidates), tf.gather(self.categories, items)
+        known = tf.cast((items > 0) & (theirs[..., 0] > 0), tf.float32)[:, None, :]
+        count = tf.maximum(tf.reduce_sum(known, axis=2), 1.0)
+
+        def share(level: int) -> tf.Tensor:
+            equal = tf.cast(tf.equal(mine[..., level][:, :, None], theirs[..., level][:, None, :]), tf.float32)
+            return tf.reduce_sum(equal * known, axis=2) / count
+
+        return share(-1), share(0)
+
+    def _content_max(self, candidates: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+        """`[B, C]` content similarity to the most similar of the latest twenty `items [B, n]`."""
+        items = items[:, -20:]
+        similar = tf.matmul(tf.gather(self.content, candidates), tf.gather(self.content, items), transpose_b=True)
+        similar = tf.where((items > 0)[:, None, :], similar, 0.0)
+        return tf.reduce_max(tf.pad(similar, [[0, 0], [0, 0], [0, 1]]), axis=2)
+
+    def _price_distance(self, log_price: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+        """`[B, C]` log price minus the mean log price of `items [B, n]`; 0 where there are none."""
+        known = items > 0
+        mean = _masked_mean(_log_price(tf.gather(self.price, items))[..., None], known)[:, 0:1]
+        return tf.where(tf.reduce_any(known, axis=1, keepdims=True), log_price - mean, 0.0)
+
+
+def _table(values: np.ndarray, name: str) -> tf.Variable:
+    return tf.Variable(values, trainable=False, name=name)
+
+
+def _never_empty(values: np.ndarray) -> np.ndarray:
+    return values if len(values) else np.zeros(1, values.dtype)
+
+
+def _count(items: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_sum(tf.cast(items > 0, tf.float32), axis=1)
+
+
+def _is_among(candidates: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+    """`[B, C]` 1 where a candidate is one of `items [B, n]`."""
+    items = tf.pad(tf.where(items > 0, items, -1), [[0, 0], [0, 1]], constant_values=-1)  # n may be 0
+    return tf.reduce_max(tf.cast(tf.equal(candidates[:, :, None], items[:, None, :]), tf.float32), axis=2)
+
+
+def _masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """`[B, d]` mean of `values [B, n, d]` where `mask [B, n]`; 0 where nothing is."""
+    weight = tf.cast(mask, tf.float32)[..., None]
+    return tf.reduce_sum(values * weight, axis=1) / tf.maximum(tf.reduce_sum(weight, axis=1), 1.0)
+
+
+def _log_price(price: tf.Tensor) -> tf.Tensor:
+    return tf.math.log(tf.maximum(price, 0.01))
+
+
+def _without_repeats(items: tf.Tensor) -> tf.Tensor:
+    """Sets to 0 what stands earlier in the row `[B, n]` already: an item that is twice in the cart speaks once."""
+    equal = tf.equal(items[:, :, None], items[:, None, :])  # [B, n, n]
+    earlier = tf.linalg.band_part(tf.cast(equal, tf.int32), -1, 0)
+    seen_before = tf.reduce_sum(earlier, axis=2) > 1
+    return tf.where(seen_before, 0, items)

@@ -1,0 +1,161 @@
+"""Item indices → embeddings of both towers: what an item is, what a shopper wants next."""
+
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+
+from tfrec.features.vocabulary import NUM_PRICE_BUCKETS, Vocabularies
+from tfrec.models.behaviour_tower import BehaviourTower
+from tfrec.models.image_tower import ImageTower
+from tfrec.pipelines.retrieval import GAP_BOUNDARIES
+
+
+@dataclasses.dataclass(frozen=True)
+class TowerInputs:
+    """A shopper's latest events, oldest first; index 0 is padding, on either side.
+
+    Attributes:
+        item: `[B, T]` int32 item indices.
+        event_type: `[B, T]` int32 codes.
+        gap: `[B, T]` int32 bucket of the time since the event before.
+        group: `[B, T]` int32; equal for events of one order, cart or session.
+    """
+
+    item: tf.Tensor
+    event_type: tf.Tensor
+    gap: tf.Tensor
+    group: tf.Tensor
+
+
+class ItemEncoder(tf.keras.layers.Layer):
+    """`[M]` item indices → `[M, d]`: an id embedding plus an embedding of the content.
+
+    `e(i) = seen(i)·id(i) + content(category path, brand, price bucket, title words, picture)`. The id part is
+    dropped for whole items in training with `id_dropout`, so that the content part learns to stand for items that
+    have none (DropoutNet, Volkovs et al. 2017); items that no training step has met (`is_seen` is 0) have no id part at all.
+
+    Args:
+        vocabularies: the shop's; the catalogue's arrays become constants of the layer.
+        embedding_dim: `d`.
+        id_dropout: share of items whose id part is dropped in a training step.
+        use_content: False leaves the id embedding alone (an ablation, and all there is without a catalogue).
+        image_tower: turns pictures into features; None leaves pictures out.
+    """
+
+    def __init__(
+        self,
+        vocabularies: Vocabularies,
+        *,
+        embedding_dim: int,
+        id_dropout: float,
+        use_content: bool,
+        image_tower: ImageTower | None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        catalogue = vocabularies.catalogue
+        self.is_seen = tf.Variable(tf.zeros(vocabularies.items.size), trainable=False, name="is_seen")
+        self._id_dropout = id_dropout
+        self._id = _embedding(vocabularies.items.size, embedding_dim, "item_id")
+        self._tables: list[tuple[tf.keras.layers.Embedding, tf.Tensor]] = []
+        if use_content:
+            for name, codes, size in (
+                ("category", catalogue.categories, vocabularies.categories.size),
+                ("brand", catalogue.brand[:, None], vocabularies.brands.size),
+                ("price", catalogue.price_bucket[:, None], NUM_PRICE_BUCKETS + 1),
+                ("title", catalogue.title_words, vocabularies.words.size),
+            ):
+                if codes.any():
+                    self._tables.append((_embedding(size, embedding_dim, name), tf.constant(codes)))
+        self.image_tower = image_tower if catalogue.images is not None else None
+        if self.image_tower is not None:
+            self._images = tf.constant(catalogue.images)
+            self._has_image = tf.constant(catalogue.has_image, tf.float32)
+            self._image_dense = tf.keras.layers.Dense(embedding_dim, name="image")
+
+    def call(self, items: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Returns `[M, d]` for `[M]` indices."""
+        if training:
+            self.is_seen.scatter_update(tf.IndexedSlices(tf.ones(tf.shape(items)), items))
+        keep = tf.gather(self.is_seen, items)
+        if training and self._id_dropout > 0:
+            keep *= tf.cast(tf.random.uniform(tf.shape(items)) >= self._id_dropout, tf.float32)
+        result = self._id(items) * keep[:, None]
+        for table, codes in self._tables:
+            code = tf.gather(codes, items)  # [M, n]
+            weight = tf.cast(code > 0, tf.float32)
+            weight /= tf.maximum(tf.reduce_sum(weight, axis=1, keepdims=True), 1.0)
+            result += tf.einsum("mn,mnd->md", weight, table(code))
+        if self.image_tower is not None:
+            features = self.image_tower(tf.gather(self._images, items), training=training)
+            result += self._image_dense(features) * tf.gather(self._has_image, items)[:, None]
+        return result
+
+
+class CandidateTower(tf.keras.layers.Layer):
+    """`[M, d]` encoded items → `[M, d]` candidate embeddings of unit length."""
+
+    def __init__(self, embedding_dim: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._dense = tf.keras.layers.Dense(embedding_dim, kernel_initializer="identity", name="candidate")
+
+    def call(self, encoded: tf.Tensor) -> tf.Tensor:
+        """Returns unit vectors."""
+        return tf.math.l2_normalize(self._dense(encoded), axis=-1)
+
+
+class QueryTower(tf.keras.layers.Layer):
+    """A shopper's latest events → `[B, T, d]` query embeddings of unit length, one after each event.
+
+    `q_t = normalize(W·[LSTM_t, mean of the encoded items of the same order, cart or session up to t])`: the LSTM
+    carries the order of behaviour, the mean carries the cart, whose items have no order.
+
+    Args:
+        embedding_dim: `d`.
+        num_event_types: codes are 1..num_event_types.
+        use_lstm: False leaves the mean alone (an ablation).
+    """
+
+    def __init__(
+        self, embedding_dim: int, num_event_types: int, *, use_lstm: bool, dropout: float, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self._type = _embedding(num_event_types + 1, embedding_dim, "event_type")
+        self._gap = _embedding(len(GAP_BOUNDARIES) + 1, embedding_dim, "gap")
+        self._behaviour = BehaviourTower(embedding_dim) if use_lstm else None
+        self._dropout = tf.keras.layers.Dropout(dropout)
+        self._dense = tf.keras.layers.Dense(embedding_dim, name="query")
+
+    def call(self, encoded: tf.Tensor, inputs: TowerInputs, training: bool | None = None) -> tf.Tensor:
+        """Returns `[B, T, d]`.
+
+        Args:
+            encoded: `[B, T, d]` encoded items of `inputs.item`.
+            inputs: the events.
+            training: whether dropout is on.
+        """
+        mask = inputs.item > 0
+        pooled = _mean_of_group_so_far(encoded, inputs.group, mask)
+        parts = [pooled]
+        if self._behaviour is not None:
+            events = encoded + self._type(inputs.event_type) + self._gap(inputs.gap)
+            parts.append(self._behaviour(self._dropout(events, training=training), mask=mask))
+        hidden = self._dropout(tf.concat(parts, axis=-1), training=training)
+        return tf.math.l2_normalize(self._dense(hidden) + pooled, axis=-1)
+
+
+def _mean_of_group_so_far(encoded: tf.Tensor, group: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """`[B, T, d]`: at each position the mean over the earlier and present events of the same group."""
+    length = tf.shape(group)[1]
+    same = tf.equal(group[:, :, None], group[:, None, :])  # [B, T, T]
+    past = tf.linalg.band_part(tf.ones([length, length], tf.bool), -1, 0)
+    weight = tf.cast(same & past[None] & mask[:, None, :], tf.float32)
+    weight /= tf.maximum(tf.reduce_sum(weight, axis=-1, keepdims=True), 1.0)
+    return tf.matmul(weight, encoded)
+
+
+def _embedding(size: int, dim: int, name: str) -> tf.keras.layers.Embedding:
+    return tf.keras.layers.Embedding(
+        size, dim, embeddings_initializer=tf.keras.initializers.RandomNormal(stddev=0.05), name=name
+    )
