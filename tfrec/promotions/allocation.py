@@ -95,7 +95,8 @@ def allocate(
     ("sleeping dog") is left alone.
 
     Args:
-        values: `[n, K]` expected extra value of each offer to each user (uplift × margin; cost not deducted).
+        values: `[n, K]` what is maximised: expected extra margin of each offer to each user, less the offer's expected
+            cost where profit is the aim.
         costs: `[n, K]` or `[K]` cost of each offer, ≥ 0: its face value for a guarantee on liabilities, the expected
             cost for one on average.
         budget: most that may be spent.

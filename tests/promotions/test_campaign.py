@@ -1,0 +1,192 @@
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tfrec.errors import ConfigError, SchemaError, SourceError
+from tfrec.promotions.campaign import (
+    HELD_OUT,
+    LEFT_ALONE,
+    TREATED,
+    Evidence,
+    evaluate_campaign,
+    orders_of,
+    plan_campaign,
+    publish_plan,
+    read_plan,
+)
+from tfrec.schema.tables import EVENT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, Tables, conform
+
+START, END = pd.Timestamp("2024-03-01"), pd.Timestamp("2024-03-15")
+
+
+def _plan(n: int = 20_000, seed: int = 0, **dials):
+    """Half the users gain 6 by the dear offer (cost 3) and 2 by the cheap one (cost 1), the others lose."""
+    is_moved = np.random.default_rng(seed).integers(2, size=n)
+    gains = np.where(is_moved[:, None] == 1, [2.0, 6.0], [-1.0, -3.0])
+    options = {"budget": 1e6, "holdout_share": 0.2, **dials}
+    users = [f"u{i}" for i in range(n)]
+    return plan_campaign(users, gains, np.array([1.0, 3.0]), name="spring", offers=["cheap", "dear"], **options), gains
+
+
+def _orders(plan, gains, seed: int = 0, effect: float = 1.0):
+    """A world that does what the gains say: the margin of treated users is 10 % × 100, plus the gain on average."""
+    rng = np.random.default_rng([seed, 5])
+    table = plan.table
+    treated = (table["status"] == TREATED).to_numpy()
+    picked = table["offer"].map({"cheap": 0, "dear": 1}).fillna(0).astype(int).to_numpy()
+    gain = np.where(treated, effect * gains[np.arange(len(gains)), picked], 0.0)
+    is_regular = rng.random(len(table)) < 0.5
+    buys = rng.random(len(table)) < np.where(is_regular, 0.15, 0.05) + gain / 100
+    cost = np.where(treated, np.array([1.0, 3.0])[picked], 0.0)
+    during = pd.DataFrame(
+        {"user_id": table["user_id"], "timestamp": START + pd.Timedelta(days=3), "revenue": 300.0, "margin": 100.0,
+         "discount": np.where(buys, cost / np.maximum(0.1 + gain / 100, 1e-9), 0.0)}
+    )[buys]  # fmt: skip
+    before = pd.DataFrame(
+        {"user_id": table["user_id"], "timestamp": START - pd.Timedelta(days=9), "revenue": 300.0, "margin": 100.0,
+         "discount": 0.0}
+    )[is_regular]  # fmt: skip
+    late = during.assign(timestamp=END)
+    return pd.concat([during, before, late], ignore_index=True)
+
+
+def test_plan_treats_the_moved_holds_out_at_random_and_leaves_sleeping_dogs_alone():
+    plan, gains = _plan()
+    is_moved = gains[:, 1] > 0
+    assert (plan.table.loc[~is_moved, "status"] == LEFT_ALONE).all()
+    assert (plan.table.loc[is_moved, "offer"] == "dear").all()
+    shares = plan.table.loc[is_moved, "status"].value_counts(normalize=True)
+    assert shares[HELD_OUT] == pytest.approx(0.2, abs=0.01)
+    assert plan.table["is_compared"].sum() == is_moved.sum()
+
+
+@pytest.mark.parametrize("budget", [0.0, 17.5, 1000.0, 12_345.67])
+def test_budget_holds_for_the_whole_plan(budget):
+    plan, _ = _plan(budget=budget)
+    assert plan.table["cost"].sum() <= budget
+    assert plan.cost <= budget
+    assert plan.cost == pytest.approx(plan.table["cost"].sum())
+
+
+def test_hold_out_of_a_tight_budget_mirrors_the_treated():
+    rng = np.random.default_rng(1)
+    gains = rng.gamma(2.0, 2.0, (20_000, 1))
+    plan = plan_campaign(
+        [f"u{i}" for i in range(20_000)],
+        gains,
+        np.array([1.0]),
+        name="x",
+        offers=["o"],
+        budget=3000.0,
+        holdout_share=0.2,
+    )
+    compared = plan.table[plan.table["is_compared"]]
+    by_status = compared.groupby("status")["expected_gain"].mean()
+    assert by_status[TREATED] == pytest.approx(by_status[HELD_OUT], rel=0.05)
+    assert (compared["status"] == HELD_OUT).mean() == pytest.approx(0.2, abs=0.03)
+
+
+def test_same_name_holds_out_the_same_users():
+    one, _ = _plan(budget=500.0)
+    two, _ = _plan(budget=1e6)
+    held = set(two.table.loc[two.table["status"] == HELD_OUT, "user_id"])
+    assert set(one.table.loc[one.table["status"] == TREATED, "user_id"]).isdisjoint(held)
+
+
+def test_promise_has_an_interval_from_the_trial():
+    rng = np.random.default_rng(0)
+    is_moved = rng.integers(2, size=5000)
+    gains = np.where(is_moved[:, None] == 1, [2.0, 6.0], [-1.0, -3.0])
+    evidence = Evidence(gains, gains + rng.normal(0, 30, gains.shape), np.array([1.0, 3.0]))
+    plan, _ = _plan(evidence=evidence)
+    num = (plan.table["status"] == TREATED).sum()
+    assert plan.expected_profit.low < 3.0 * num < plan.expected_profit.high
+    assert "n = " in plan.summary()
+    bare, _ = _plan()
+    assert np.isnan(bare.expected_profit.low)
+    assert "no interval" in bare.summary()
+
+
+def test_published_plan_reads_back_and_the_mailer_sees_treated_users_only(tmp_path):
+    plan, _ = _plan(2000)
+    folder = publish_plan(plan, tmp_path / "spring")
+    assert sorted(p.name for p in folder.iterdir()) == ["plan.json", "plan.parquet", "send.csv"]
+    again = read_plan(folder)
+    pd.testing.assert_frame_equal(again.table, plan.table)
+    assert again.to_dict() == json.loads((folder / "plan.json").read_text())
+    sent = pd.read_csv(folder / "send.csv", dtype="str")
+    assert set(sent["user_id"]) == set(plan.table.loc[plan.table["status"] == TREATED, "user_id"])
+
+
+def test_failed_publication_leaves_the_old_plan(tmp_path, monkeypatch):
+    plan, _ = _plan(500)
+    folder = publish_plan(plan, tmp_path / "spring")
+    old = (folder / "plan.json").read_text()
+    monkeypatch.setattr(pd.DataFrame, "to_csv", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        publish_plan(plan, folder)
+    assert (folder / "plan.json").read_text() == old
+
+
+def test_evaluation_finds_the_profit_that_was_caused():
+    plan, gains = _plan(60_000)
+    result = evaluate_campaign(plan, orders=_orders(plan, gains), start=START, end=END)
+    truth = 3.0 * (plan.table["status"] == TREATED).sum()  # 6 gained, 3 spent
+    assert result.total_profit.low < truth < result.total_profit.high
+    assert result.verdict == "paid"
+    assert result.comparisons["conversion"].difference.value == pytest.approx(0.06, abs=0.01)
+    assert list(result.by_offer) == ["dear"]
+    json.dumps(result.to_dict(), allow_nan=False)
+
+
+def test_campaign_that_only_gave_money_away_is_said_to_have_lost():
+    plan, gains = _plan(60_000)
+    result = evaluate_campaign(plan, orders=_orders(plan, gains, effect=0.0), start=START, end=END)
+    assert result.verdict == "lost money"
+    assert "it lost money" in result.summary()
+
+
+def test_impressions_tell_reach_and_leaks():
+    plan, gains = _plan(4000)
+    treated = plan.table.loc[plan.table["status"] == TREATED, "user_id"]
+    leaked = plan.table.loc[plan.table["status"] == HELD_OUT, "user_id"].head(7)
+    seen = pd.concat([treated.iloc[::2], leaked])
+    impressions = pd.DataFrame({"user_id": seen, "timestamp": START})
+    result = evaluate_campaign(plan, orders=_orders(plan, gains), start=START, end=END, impressions=impressions)
+    assert result.reached == pytest.approx(0.5, abs=0.01)
+    assert result.contaminated == 7
+    assert "7 held-out users saw" in result.summary()
+    assert result.per_reached.value == pytest.approx(2 * result.comparisons["profit"].difference.value, rel=0.01)
+
+
+def test_lost_users_make_the_evaluation_invalid():
+    plan, gains = _plan(20_000)
+    table = plan.table.drop(plan.table.index[(plan.table["status"] == HELD_OUT)][:600])
+    result = evaluate_campaign(
+        dataclasses.replace(plan, table=table), orders=_orders(plan, gains), start=START, end=END
+    )
+    assert result.verdict == "invalid"
+
+
+def test_orders_of_a_shop_split_margin_and_discount():
+    events = conform(
+        pd.DataFrame({"user_id": ["u"], "item_id": ["a"], "event_type": ["purchase"], "timestamp": [START],
+                      "quantity": [2.0], "price": [8.0]}),
+        EVENT_COLUMNS, table="events",
+    )  # fmt: skip
+    items = conform(pd.DataFrame({"item_id": ["a"], "price": [10.0], "margin": [0.4]}), ITEM_COLUMNS, table="items")
+    users = conform(pd.DataFrame({"user_id": ["u"]}), USER_COLUMNS, table="users")
+    row = orders_of(Tables(events, items, users)).iloc[0]
+    assert (row.revenue, row.margin, row.discount) == pytest.approx((16.0, 8.0, 4.0), rel=1e-6)
+
+
+def test_errors_name_the_cause(tmp_path):
+    with pytest.raises(ConfigError, match="Without a hold-out"):
+        _plan(100, holdout_share=0.0)
+    with pytest.raises(SchemaError, match="each user once"):
+        plan_campaign(["a", "a"], np.ones((2, 1)), np.ones(1), name="x", offers=["o"], budget=1.0)
+    with pytest.raises(SourceError, match="no campaign plan"):
+        read_plan(tmp_path)
