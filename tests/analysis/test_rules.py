@@ -7,7 +7,7 @@ import pytest
 from tests.analysis.shops import shop, shop_of_baskets
 from tests.benchmarks.rules import groceries, synthetic_shop
 from tfrec.analysis import itemsets
-from tfrec.analysis.rules import Rules, mine_rules, wilson
+from tfrec.analysis.rules import Rules, mine_rules
 from tfrec.errors import ConfigError, SchemaError
 
 EVERY_RULE = {
@@ -138,12 +138,6 @@ def test_no_purchase_is_an_error_that_says_so():
 def test_share_out_of_range_is_an_error():
     with pytest.raises(ConfigError, match="min_support"):
         mine_rules(shop_of_baskets([["a", "b"]]), min_support=5)
-
-
-def test_wilson_interval_of_a_known_case():
-    low, high = wilson(np.array([0, 81]), np.array([0, 263]))
-    assert (low[0], high[0]) == (0.0, 1.0)
-    assert (round(low[1], 4), round(high[1], 4)) == (0.2553, 0.3662)  # Newcombe 1998, table I
 
 
 def test_groceries_gives_the_published_counts(data_home):

@@ -16,11 +16,12 @@ def main() -> None:
     print(f"Online Retail, 28 days: {len(found.totals):,} series in {time.perf_counter() - start:.1f} s")
     for row in found.backtest.itertuples():
         print(
-            f"{row.level} ({row.num_series:,} series, {row.num_origins} origins): WAPE of days {row.wape:.3f}, "
-            f"seasonal naive {row.naive_wape:.3f}, gain {row.gain:.1%} (95 % interval {row.gain_low:.1%} to "
-            f"{row.gain_high:.1%}); WAPE of 28-day sums {row.total_wape:.3f}, naive {row.total_naive_wape:.3f}, gain {row.total_gain:.1%}; "
-            f"intervals meant for {row.nominal:.0%} held {row.coverage:.1%} of {row.num_days:,} days"
-            f" and {row.total_coverage:.1%} of {row.num_totals:,} sums"
+            f"{row.level} ({row.num_series:,} series, {row.num_origins} origins): "
+            f"WAPE of days {row.wape:.3f}, seasonal naive {row.naive_wape:.3f}, gain {row.gain:.1%} "
+            f"(95 % interval {row.gain_low:.1%} to {row.gain_high:.1%}); "
+            f"WAPE of 28-day sums {row.total_wape:.3f}, naive {row.total_naive_wape:.3f}, gain {row.total_gain:.1%}; "
+            f"intervals meant for {row.nominal:.0%} held {row.coverage:.1%} of {row.num_days:,} days "
+            f"and {row.total_coverage:.1%} of {row.num_totals:,} sums"
         )
     print(f"chosen: {dict(found.choice)}")
 

@@ -12,6 +12,7 @@ import pandas as pd
 from tfrec.analysis.behaviour import describe_behaviour
 from tfrec.analysis.expressions import UNITS, Compare, Join, Node, fail_at, parse_expression
 from tfrec.analysis.interests import Interests
+from tfrec.analysis.intervals import auc_interval
 from tfrec.analysis.segments import Segments
 from tfrec.errors import ConfigError, nearest_hint
 from tfrec.ingest.privacy import pseudonyms
@@ -255,10 +256,10 @@ def find_lookalikes(
     model = LogisticRegression(class_weight="balanced", max_iter=1000)
     folds = StratifiedKFold(3, shuffle=True, random_state=seed)
     auc = float(cross_val_score(model, unit, is_member, cv=folds, scoring="roc_auc").mean())
-    spread = 1.96 * _auc_deviation(auc, members, others)
+    low, high = auc_interval(auc, members, others)
     scores = model.fit(unit, is_member).predict_proba(unit)[:, 1]
     best = np.flatnonzero(~is_member)[np.argsort(-scores[~is_member], kind="stable")[:num]]
-    return Lookalikes(names[best], scores[best], members, auc, max(auc - spread, 0.0), min(auc + spread, 1.0))
+    return Lookalikes(names[best], scores[best], members, auc, low, high)
 
 
 def _clauses(tree: Node) -> tuple[Node, ...]:
@@ -337,10 +338,3 @@ def _compared_numbers(column: np.ndarray, sign: str, numbers: list[float]) -> np
         ">=": np.greater_equal,
     }
     return known & compare[sign](column, numbers[0])
-
-
-def _auc_deviation(auc: float, positives: int, negatives: int) -> float:
-    """Returns the standard deviation of an AUC (Hanley & McNeil 1982, equation 2)."""
-    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
-    spread = auc * (1 - auc) + (positives - 1) * (q1 - auc**2) + (negatives - 1) * (q2 - auc**2)
-    return float(np.sqrt(max(spread, 0.0) / (positives * negatives)))

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import special, stats
 
 from tfrec.analysis.behaviour import order_ids
+from tfrec.analysis.intervals import wilson
 from tfrec.analysis.itemsets import ItemsetLevel, mine_itemsets
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables, category_levels
@@ -356,21 +357,6 @@ def _holds_in_both(candidates: _Candidates, table: pd.DataFrame, min_confidence:
         _, high = wilson(_in_half(candidates.both, half), _in_half(candidates.antecedent, half))
         holds &= (table[f"lift_{name}"].to_numpy() > min_lift) & (high >= min_confidence)
     return holds
-
-
-def wilson(hits: np.ndarray, trials: np.ndarray, *, z: float = 1.96) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the ends of Wilson's interval of the shares `hits / trials`; 0 and 1 where there is no trial.
-
-    `(p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n)`; unlike p ± z·s it stays in [0, 1] (Wilson 1927).
-    """
-    trials_f = np.maximum(trials, 1).astype(np.float64)
-    share = hits / trials_f
-    centre = share + z**2 / (2 * trials_f)
-    width = z * np.sqrt(share * (1 - share) / trials_f + z**2 / (4 * trials_f**2))
-    scale = 1 + z**2 / trials_f
-    has_trials = np.asarray(trials) > 0
-    low = np.where(has_trials, np.clip((centre - width) / scale, 0, 1), 0.0)
-    return low, np.where(has_trials, np.clip((centre + width) / scale, 0, 1), 1.0)
 
 
 def _named(table: pd.DataFrame, candidates: _Candidates, names: np.ndarray) -> pd.DataFrame:

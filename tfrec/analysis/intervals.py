@@ -1,0 +1,26 @@
+"""Turns counts into intervals: between which ends a share or an area under a curve may lie."""
+
+import numpy as np
+
+
+def wilson(hits: np.ndarray, trials: np.ndarray, *, z: float = 1.96) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the ends of Wilson's interval of the shares `hits / trials`; 0 and 1 where there is no trial.
+
+    `(p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n)`; unlike p ± z·s it stays in [0, 1] (Wilson 1927).
+    """
+    trials_f = np.maximum(trials, 1).astype(np.float64)
+    share = hits / trials_f
+    centre = share + z**2 / (2 * trials_f)
+    width = z * np.sqrt(share * (1 - share) / trials_f + z**2 / (4 * trials_f**2))
+    scale = 1 + z**2 / trials_f
+    has_trials = np.asarray(trials) > 0
+    low = np.where(has_trials, np.clip((centre - width) / scale, 0, 1), 0.0)
+    return low, np.where(has_trials, np.clip((centre + width) / scale, 0, 1), 1.0)
+
+
+def auc_interval(auc: float, positives: int, negatives: int, *, z: float = 1.96) -> tuple[float, float]:
+    """Returns the ends of the interval of an area under the ROC curve (Hanley & McNeil 1982, equation 2)."""
+    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    variance = auc * (1 - auc) + (positives - 1) * (q1 - auc**2) + (negatives - 1) * (q2 - auc**2)
+    spread = z * float(np.sqrt(max(variance, 0.0) / max(positives * negatives, 1)))
+    return max(auc - spread, 0.0), min(auc + spread, 1.0)

@@ -1,0 +1,436 @@
+"""Turns past orders into when a user will buy again: each item, and anything at all (churn)."""
+
+import dataclasses
+import json
+import logging
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, special
+from sklearn.metrics import brier_score_loss, roc_auc_score
+
+from tfrec.analysis.intervals import auc_interval, wilson
+from tfrec.errors import ConfigError, SchemaError
+from tfrec.schema.tables import Tables
+
+logger = logging.getLogger(__name__)
+
+_AGES = np.array([0, 3, 7, 14, 21, 30, 45, 60, 90, 120, 180, 270, 365, 730.0])  # days; hazards are constant between
+_PRIOR_REPEATS = 5.0  # an item's hazard at an age is drawn towards its mean as if by so many repeats
+_WEEK = 7.0
+_MAX_FITTED = 50_000  # users that the churn model's four numbers are fitted on
+_RISKS = ((0.3, "low"), (0.7, "medium"), (1.01, "high"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Holdout:
+    """How predictions made `horizon_days` before the end fared.
+
+    Attributes:
+        num: predictions.
+        num_positive: how many came true.
+        auc: chance that one that came true was given more than one that did not; NaN where all or none did.
+        auc_low: lower end of its interval (95 %).
+        auc_high: upper end.
+        brier: mean squared error of the probabilities.
+        naive_brier: that of giving everyone the share that came true before.
+        calibration: one row a tenth of the predictions: `predicted` (mean), `actual` (share) with `low`, `high`, `num`.
+    """
+
+    num: int
+    num_positive: int
+    auc: float
+    auc_low: float
+    auc_high: float
+    brier: float
+    naive_brier: float
+    calibration: pd.DataFrame
+
+
+@dataclasses.dataclass(frozen=True)
+class BuyAgain:
+    """When users will buy items again that they bought before.
+
+    Attributes:
+        pairs: one row a user and item, most probable first: `user_id`, `item_id`, `num_purchases` (different days),
+            `last_days` (since the last), `interval_days` (mean between them; NaN for one), `probability` (of buying
+            within the horizon), `due_days` (until the chance to have bought reaches a half; NaN beyond two years).
+        horizon_days: what `probability` refers to.
+        holdout: how the same did one horizon earlier; None where the history is too short.
+    """
+
+    pairs: pd.DataFrame
+    horizon_days: float
+    holdout: Holdout | None
+
+    def of(self, user_id: str, *, num: int = 10) -> pd.DataFrame:
+        """Returns a user's `num` most probable items."""
+        return self.pairs[self.pairs["user_id"] == user_id].head(num)
+
+    def to_dict(self, *, limit: int = 1000) -> dict[str, Any]:
+        """Returns what JSON can hold; the `limit` most probable pairs."""
+        return {
+            "num_pairs": len(self.pairs),
+            "horizon_days": self.horizon_days,
+            "holdout": _told(self.holdout),
+            "pairs": json.loads(self.pairs.head(limit).to_json(orient="records")),
+        }
+
+    def summary(self) -> str:
+        """Returns the finding in plain words."""
+        likely = int((self.pairs["probability"] >= 0.5).sum())
+        text = (
+            f"{self.pairs['probability'].sum():,.0f} repeat purchases of {len(self.pairs):,} user–item pairs are "
+            f"expected within {self.horizon_days:g} days; {likely:,} pairs are more likely than not."
+        )
+        return text + _proof(self.holdout)
+
+
+@dataclasses.dataclass(frozen=True)
+class Churn:
+    """Which users are still customers.
+
+    Attributes:
+        users: one row a buyer, indexed by `user_id`: `num_repeats` (order days after the first), `recency_days`,
+            `age_days` (since the first order), `alive` (probability of not having dropped out), `returns` (probability
+            of an order within the horizon), `churn_risk` = 1 − returns, `risk` (low, medium, high; bounds .3 and .7),
+            `expected_orders` (within the horizon).
+        parameters: `r`, `alpha` (weeks), `a`, `b` of the model with `low`, `high` (95 %; NaN where the orders cannot
+            tell: a near 0 means that nobody seems to drop out).
+        num_fitted: users they were fitted on.
+        horizon_days: what `returns` and `expected_orders` refer to.
+        holdout: how `returns` did one horizon earlier; None where the history is too short.
+        holdout_orders: predicted and actual number of order days in it.
+    """
+
+    users: pd.DataFrame
+    parameters: pd.DataFrame
+    num_fitted: int
+    horizon_days: float
+    holdout: Holdout | None
+    holdout_orders: tuple[float, int] | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what JSON can hold; users only in numbers."""
+        return {
+            "num_users": len(self.users),
+            "risks": {name: int((self.users["risk"] == name).sum()) for _, name in _RISKS},
+            "expected_orders": float(self.users["expected_orders"].sum()),
+            "horizon_days": self.horizon_days,
+            "parameters": json.loads(self.parameters.to_json(orient="index")),
+            "num_fitted": self.num_fitted,
+            "holdout": _told(self.holdout),
+            "holdout_orders": list(self.holdout_orders) if self.holdout_orders else None,
+        }
+
+    def summary(self) -> str:
+        """Returns the finding in plain words."""
+        share = (self.users["risk"] == "high").mean()
+        text = (
+            f"{self.users['returns'].sum():,.0f} of {len(self.users):,} buyers are expected to order within "
+            f"{self.horizon_days:g} days; {share:.0%} probably will not (churn risk above 70 %)."
+        )
+        if self.holdout_orders:
+            text += f" One horizon earlier {self.holdout_orders[0]:,.0f} order days were predicted, "
+            text += f"{self.holdout_orders[1]:,} came."
+        return text + _proof(self.holdout)
+
+
+def predict_repurchase(
+    tables: Tables, *, now: pd.Timestamp | None = None, horizon_days: float = 28.0, min_probability: float = 0.0
+) -> BuyAgain:
+    """Returns when each user will buy each item again that was bought before.
+
+    A survival model with constant hazards between ages (days since the last purchase of the item). The hazard of all
+    items at an age, times the item's own level, is what the item's own repeats at that age are drawn towards; users,
+    and users with an item, differ by gamma frailties z, whose posterior mean is `(repeats + s) / (expected + s)`, with
+    s of highest marginal likelihood (of users in visits, since what is bought together comes back together). Purchases
+    that were not repeated yet count as censored, not as short intervals. With H the hazard between now and a day,
+    `P(bought by then) = 1 − exp(−z_user · z_pair · H)`.
+
+    Args:
+        tables: the shop; purchases of known users count, one a day and item.
+        now: what is later is not known; default: the last event.
+        horizon_days: what probabilities refer to.
+        min_probability: less probable pairs are left out of the result.
+
+    Raises:
+        SchemaError: no user bought anything.
+
+    Sources: Holford 1980 (piecewise exponential); Clayton 1978 (gamma frailty).
+    """
+    _check_horizon(horizon_days)
+    days, now = _purchase_days(tables, now, ["user_id", "item_id"])
+    pairs = _hazards(days, now, horizon_days)
+    cut = now - pd.Timedelta(days=horizon_days)
+    holdout = None
+    before = days[days["day"] < cut]
+    if len(before) and before["day"].iloc[0] < cut - pd.Timedelta(days=horizon_days):
+        then = _hazards(before, cut, horizon_days)
+        bought = pd.MultiIndex.from_frame(days.loc[days["day"] >= cut, ["user_id", "item_id"]])
+        is_bought = pd.MultiIndex.from_frame(then[["user_id", "item_id"]]).isin(bought)
+        holdout = _check(then["probability"].to_numpy(), is_bought)
+    pairs = pairs[pairs["probability"] >= min_probability]
+    order = ["probability", "user_id", "item_id"]
+    return BuyAgain(pairs.sort_values(order, ascending=[False, True, True], ignore_index=True), horizon_days, holdout)
+
+
+def predict_churn(
+    tables: Tables, *, now: pd.Timestamp | None = None, horizon_days: float = 90.0, seed: int = 0
+) -> Churn:
+    """Returns for each buyer how likely they are still a customer, and how many orders will come.
+
+    The MBG/NBD model: an active user orders at rate λ ~ Gamma(r, α), and after every order, the first one too, drops
+    out with probability p ~ Beta(a, b). With x repeats, the last at t_x, seen for T weeks:
+    `P(alive) = 1 / (1 + a/(b+x) · ((α+T)/(α+t_x))^(r+x))`,
+    `P(order within t) = P(alive) · (1 − ((α+T)/(α+T+t))^(r+x))`.
+    BG/NBD (Fader, Hardie & Lee 2005) lets nobody drop out at the first order, so that one-time buyers never churn.
+    The four numbers maximise the likelihood; the hold-out fits them on the past alone.
+
+    Args:
+        tables: the shop; order days of known users count.
+        now: what is later is not known; default: the last event.
+        horizon_days: what `returns` and `expected_orders` refer to.
+        seed: of the sample that the numbers are fitted on where there are over 50,000 buyers.
+
+    Raises:
+        SchemaError: fewer than ten users bought anything, or nobody came back.
+
+    Source: Batislam, Denizel & Filiztekin 2007.
+    """
+    _check_horizon(horizon_days)
+    days, now = _purchase_days(tables, now, ["user_id"])
+    parameters, num_fitted = _fit_dropout(_visits(days, now), seed)
+    users = _outlook(_visits(days, now), parameters["value"].to_numpy(), horizon_days)
+    cut = now - pd.Timedelta(days=horizon_days)
+    before = days[days["day"] < cut]
+    holdout = orders = None
+    if len(before) and before["day"].iloc[0] < cut - pd.Timedelta(days=horizon_days) and _can_fit(_visits(before, cut)):
+        fitted, _ = _fit_dropout(_visits(before, cut), seed)
+        then = _outlook(_visits(before, cut), fitted["value"].to_numpy(), horizon_days)
+        later = days[days["day"] >= cut].groupby("user_id").size().reindex(then.index).fillna(0)
+        holdout = _check(then["returns"].to_numpy(), (later > 0).to_numpy())
+        orders = (float(then["expected_orders"].sum()), int(later.sum()))
+    return Churn(users, parameters, num_fitted, horizon_days, holdout, orders)
+
+
+def _check_horizon(horizon_days: float) -> None:
+    if not 0 < horizon_days <= 730:
+        raise ConfigError(f"`horizon_days` must lie in (0, 730]; got {horizon_days}. Try 28.")
+
+
+def _purchase_days(tables: Tables, now: pd.Timestamp | None, keys: list[str]) -> tuple[pd.DataFrame, pd.Timestamp]:
+    """Returns the different `keys` and `day` of purchases up to now, by time, and now."""
+    now = tables.events["timestamp"].max() if now is None else now
+    purchases = tables.purchases
+    wanted = (purchases["user_id"] != "") & (purchases["timestamp"] <= now)
+    purchases = purchases.loc[wanted, [*keys, "timestamp"]]
+    if not len(purchases):
+        raise SchemaError(f"No known user bought anything until {now}; nothing can be bought again.")
+    purchases = purchases.assign(day=purchases["timestamp"].dt.floor("D"))
+    return purchases.drop_duplicates([*keys, "day"])[[*keys, "day"]].reset_index(drop=True), now
+
+
+def _hazards(days: pd.DataFrame, now: pd.Timestamp, horizon_days: float) -> pd.DataFrame:
+    """Returns the pairs with their probabilities, from purchases before `now`."""
+    users, user_names = pd.factorize(days["user_id"])
+    items, item_names = pd.factorize(days["item_id"])
+    at = ((now - days["day"]) / pd.Timedelta(days=1)).to_numpy()  # days ago
+    order = np.lexsort((-at, items, users))
+    users, items, at = users[order], items[order], at[order]
+    follows = np.append((users[1:] == users[:-1]) & (items[1:] == items[:-1]), False)
+    length = np.where(follows, at - np.append(at[1:], 0), at)  # of the spell until the next purchase, or until now
+    pair = np.append(0, np.cumsum(~follows[:-1]))
+    exposure = np.clip(length[:, None], _AGES[:-1], _AGES[1:]) - _AGES[:-1]  # [spells, ages]
+    age = np.clip(np.searchsorted(_AGES, length, side="left") - 1, 0, len(_AGES) - 2)
+    shape = np.bincount(age[follows], minlength=len(_AGES) - 1) / np.maximum(exposure.sum(axis=0), 1e-9)
+    level = _frailty(items, follows, exposure @ shape, len(item_names))
+    repeats = np.zeros((len(item_names), len(_AGES) - 1))
+    np.add.at(repeats, (items[follows], age[follows]), 1)
+    at_risk = np.zeros_like(repeats)
+    np.add.at(at_risk, items, exposure)
+    prior = level[:, None] * shape
+    hazard = (repeats + _PRIOR_REPEATS * (prior > 0)) / (at_risk + _PRIOR_REPEATS / np.maximum(prior, 1e-12))
+    expected = (exposure * hazard[items]).sum(axis=1)
+    # What is bought in one order comes back together or not at all: 50 items a visit tell of one user, not of 50.
+    visits = pd.Series(at).groupby(users).nunique().to_numpy()
+    bulk = np.bincount(users, minlength=len(user_names)) / visits
+    z_user = _frailty(users, follows, expected, len(user_names), bulk=bulk)
+    z_pair = _frailty(pair, follows, expected * z_user[users], pair[-1] + 1)
+    last = np.flatnonzero(~follows)
+    rate = hazard[items[last]] * (z_user[users[last]] * z_pair)[:, None]
+    count = np.bincount(pair)
+    first = at[np.append(0, last[:-1] + 1)]
+    probability = -np.expm1(-(_accumulated(rate, at[last] + horizon_days) - _accumulated(rate, at[last])))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        interval = np.where(count > 1, (first - at[last]) / (count - 1), np.nan)
+    return pd.DataFrame(
+        {
+            "user_id": pd.Series(user_names, dtype="str").array.take(users[last]),
+            "item_id": pd.Series(item_names, dtype="str").array.take(items[last]),
+            "num_purchases": count,
+            "last_days": at[last],
+            "interval_days": interval,
+            "probability": probability,
+            "due_days": _due(rate, at[last]),
+        }
+    )
+
+
+def _frailty(
+    groups: np.ndarray, is_repeat: np.ndarray, expected: np.ndarray, num: int, *, bulk: np.ndarray | float = 1.0
+) -> np.ndarray:
+    """Returns `[num]` posterior mean of each group's gamma frailty of mean 1; `bulk` repeats count as one."""
+    seen = np.bincount(groups, weights=is_repeat, minlength=num) / bulk
+    due = np.bincount(groups, weights=expected, minlength=num) / bulk
+    is_due = due > 0
+    o, e = seen[is_due], due[is_due]
+
+    def loss(log_shape: float) -> float:  # of the negative binomial that gamma frailties of shape s make of the counts
+        s = np.exp(log_shape)
+        return -float((special.gammaln(s + o) - special.gammaln(s) - s * np.log1p(e / s) - o * np.log(e + s)).sum())
+
+    shape = float(np.exp(optimize.minimize_scalar(loss, bounds=(-4, 8), method="bounded").x)) if len(o) else 1.0
+    return (seen + shape) / (due + shape)
+
+
+def _accumulated(rate: np.ndarray, age: np.ndarray) -> np.ndarray:
+    """Returns `[n]` the hazard summed from age 0 to `age`; after the last age it stays as it was."""
+    inside = np.clip(age[:, None], _AGES[:-1], np.append(_AGES[1:-1], np.inf)) - _AGES[:-1]
+    return (inside * rate).sum(axis=1)
+
+
+def _due(rate: np.ndarray, age: np.ndarray) -> np.ndarray:
+    """Returns `[n]` days until the chance to have bought is a half; NaN beyond the last age."""
+    target = _accumulated(rate, age) + np.log(2)
+    until = np.concatenate([np.zeros((len(rate), 1)), np.cumsum(rate * np.diff(_AGES), axis=1)], axis=1)
+    step = np.minimum((until < target[:, None]).sum(axis=1), len(_AGES) - 1)
+    rows = np.arange(len(rate))
+    inside = (target - until[rows, step - 1]) / np.maximum(rate[rows, step - 1], 1e-12)
+    return np.where(until[:, -1] >= target, _AGES[step - 1] + inside - age, np.nan)
+
+
+def _visits(days: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
+    """Returns one row a user: repeats x, last repeat t_x and age T in weeks."""
+    grouped = days.groupby("user_id")["day"]
+    first, last, count = grouped.min(), grouped.max(), grouped.size()
+    week = pd.Timedelta(days=_WEEK)
+    return pd.DataFrame({"x": count - 1, "t_x": (last - first) / week, "T": (now - first) / week})
+
+
+def _can_fit(visits: pd.DataFrame) -> bool:
+    return len(visits) >= 10 and bool((visits["x"] > 0).any())
+
+
+def _fit_dropout(visits: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, int]:
+    """Returns `value`, `low`, `high` of r, alpha, a, b, and the number of users that they rest on."""
+    if not _can_fit(visits):
+        raise SchemaError(
+            f"Churn needs at least ten buyers of whom some came back; {len(visits)} bought, "
+            f"{int((visits['x'] > 0).sum())} came back."
+        )
+    if len(visits) > _MAX_FITTED:
+        visits = visits.sample(_MAX_FITTED, random_state=seed)
+    x, t_x, age = (visits[name].to_numpy(np.float64) for name in ("x", "t_x", "T"))
+
+    def loss(log_parameters: np.ndarray) -> float:
+        return -float(_log_likelihood(np.exp(log_parameters), x, t_x, age).mean())
+
+    start = np.log([1.0, max(float(np.mean(age)) / 4, 0.1), 1.0, 3.0])
+    found = optimize.minimize(loss, start, method="L-BFGS-B", bounds=[(-8, 8)] * 4)
+    variance = np.diag(np.linalg.pinv(_curvature(loss, found.x) * len(x)))
+    spread = 1.96 * np.sqrt(np.where((variance > 1e-9) & (variance < 4), variance, np.nan))
+    table = {"value": np.exp(found.x), "low": np.exp(found.x - spread), "high": np.exp(found.x + spread)}
+    return pd.DataFrame(table, index=["r", "alpha", "a", "b"]), len(visits)
+
+
+def _log_likelihood(parameters: np.ndarray, x: np.ndarray, t_x: np.ndarray, age: np.ndarray) -> np.ndarray:
+    """Returns `[n]` log likelihood of MBG/NBD (Batislam et al. 2007, equation 4)."""
+    r, alpha, a, b = parameters
+    orders = special.gammaln(r + x) - special.gammaln(r) + r * np.log(alpha)
+    alive = special.betaln(a, b + x + 1) - (r + x) * np.log(alpha + age)
+    gone = special.betaln(a + 1, b + x) - (r + x) * np.log(alpha + t_x)
+    return orders - special.betaln(a, b) + np.logaddexp(alive, gone)
+
+
+def _curvature(loss: Any, at: np.ndarray, *, step: float = 1e-3) -> np.ndarray:
+    """Returns the Hessian by central differences."""
+    size = len(at)
+    unit = np.eye(size) * step
+    hessian = np.empty((size, size))
+    for i in range(size):
+        for j in range(i, size):
+            corners = [loss(at + s * unit[i] + t * unit[j]) * s * t for s in (1, -1) for t in (1, -1)]
+            hessian[i, j] = hessian[j, i] = sum(corners) / (4 * step**2)
+    return hessian
+
+
+def _outlook(visits: pd.DataFrame, parameters: np.ndarray, horizon_days: float) -> pd.DataFrame:
+    r, alpha, a, b = parameters
+    x, t_x, age = (visits[name].to_numpy(np.float64) for name in ("x", "t_x", "T"))
+    weeks = horizon_days / _WEEK
+    alive = special.expit(-(np.log(a) - np.log(b + x) + (r + x) * np.log((alpha + age) / (alpha + t_x))))
+    quiet = ((alpha + age) / (alpha + age + weeks)) ** (r + x)
+    # The expectation has a pole at a = 1, where its limit is finite; a hair beside it is near enough.
+    a_safe = a if abs(a - 1) > 1e-4 else 1 + 1e-4
+    series = special.hyp2f1(r + x, b + x + 1, a_safe + b + x, weeks / (alpha + age + weeks))
+    expected = alive * (a_safe + b + x) / (a_safe - 1) * (1 - quiet * series)
+    returns = alive * (1 - quiet)
+    levels = np.array([name for _, name in _RISKS])
+    return pd.DataFrame(
+        {
+            "num_repeats": visits["x"],
+            "recency_days": (visits["T"] - visits["t_x"]) * _WEEK,
+            "age_days": visits["T"] * _WEEK,
+            "alive": alive,
+            "returns": returns,
+            "churn_risk": 1 - returns,
+            "risk": pd.array(
+                levels[np.searchsorted([bound for bound, _ in _RISKS], 1 - returns, side="right")], dtype="str"
+            ),
+            "expected_orders": expected,
+        },
+        index=visits.index,
+    )
+
+
+def _check(probability: np.ndarray, is_true: np.ndarray) -> Holdout:
+    positives = int(is_true.sum())
+    negatives = len(is_true) - positives
+    auc = float(roc_auc_score(is_true, probability)) if positives and negatives else float("nan")
+    low, high = auc_interval(auc, positives, negatives) if np.isfinite(auc) else (float("nan"),) * 2
+    rank = np.argsort(np.argsort(probability, kind="stable"), kind="stable")
+    tenth = rank * 10 // max(len(rank), 1)
+    table = pd.DataFrame({"predicted": probability, "actual": is_true.astype(float)}).groupby(tenth).mean()
+    num = np.bincount(tenth, minlength=len(table))
+    ends = wilson(np.bincount(tenth, weights=is_true, minlength=len(table)), num)
+    share = positives / max(len(is_true), 1)
+    return Holdout(
+        num=len(is_true),
+        num_positive=positives,
+        auc=auc,
+        auc_low=low,
+        auc_high=high,
+        brier=float(brier_score_loss(is_true, probability)),
+        naive_brier=share * (1 - share),
+        calibration=table.assign(low=ends[0], high=ends[1], num=num).reset_index(drop=True),
+    )
+
+
+def _proof(holdout: Holdout | None) -> str:
+    if holdout is None:
+        return " The history is too short for a check on later orders."
+    return (
+        f" Checked on {holdout.num:,} earlier predictions, of which {holdout.num_positive:,} came true: "
+        f"AUC {holdout.auc:.2f} (95 % interval {holdout.auc_low:.2f} to {holdout.auc_high:.2f})."
+    )
+
+
+def _told(holdout: Holdout | None) -> dict[str, Any] | None:
+    if holdout is None:
+        return None
+    frame = holdout.calibration
+    values = {name: value for name, value in vars(holdout).items() if name != "calibration"}
+    clean = {name: value if np.isfinite(value) else None for name, value in values.items()}
+    return {**clean, "calibration": json.loads(frame.to_json(orient="records"))}
