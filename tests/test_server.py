@@ -338,10 +338,29 @@ def test_a_broken_first_version_ends_the_start(models: Path, tmp_path: Path):
         EmbeddedServer(tmp_path, port=0).start()
 
 
-@pytest.mark.parametrize("port", [-1, 70_000])
-def test_a_port_out_of_range_is_an_error(models: Path, port: int):
-    with pytest.raises(ConfigError, match="port"):
-        EmbeddedServer(models, port=port)
+@pytest.mark.parametrize(
+    "dial", [{"port": -1}, {"port": 70_000}, {"poll_seconds": 0}, {"max_threads": 0}, {"max_waiting": -1}], ids=str
+)
+def test_a_dial_out_of_range_is_an_error(models: Path, dial: dict[str, int]):
+    with pytest.raises(ConfigError, match=next(iter(dial))):
+        EmbeddedServer(models, **dial)
+
+
+def test_more_requests_than_may_wait_are_turned_away(tiny_models: Path, tmp_path: Path):
+    put(tiny_models, tmp_path, "plain", "1", source="plain/1")
+    slow = request_to("plain", "slow", inputs={"rounds": wire.to_tensor_proto(np.array(10**8, np.int32))})
+    codes: list[str] = []
+
+    def ask(port: int) -> None:
+        codes.append(call(port, wire.PREDICTION_SERVICE, "Predict", slow, timeout=1.0)[0])
+
+    with EmbeddedServer(tmp_path, port=0, max_threads=1, max_waiting=1) as server:
+        threads = [threading.Thread(target=ask, args=(server.port,)) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(codes) == ["DEADLINE_EXCEEDED"] * 2 + ["RESOURCE_EXHAUSTED"] * 3
 
 
 # --- versions ---------------------------------------------------------------------------------------------------------

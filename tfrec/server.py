@@ -82,6 +82,10 @@ class EmbeddedServer:
             raise ConfigError(f"`port` must be from 0 (any free one) to 65535; got {port}.")
         if not poll_seconds > 0:
             raise ConfigError(f"`poll_seconds` must be positive; got {poll_seconds}.")
+        if (max_threads is not None and max_threads < 1) or max_waiting < 0:
+            raise ConfigError(
+                f"`max_threads` must be at least 1 and `max_waiting` at least 0; got {max_threads} and {max_waiting}."
+            )
         self._models = ServedModels(
             Path(models_dir), intra_op_threads=intra_op_threads, inter_op_threads=inter_op_threads
         )
@@ -168,7 +172,8 @@ class EmbeddedServer:
             maximum_concurrent_rpcs=self._num_threads + self._max_waiting,
         )
         server.add_generic_rpc_handlers(self._handlers())
-        address = f"{self._host}:{self._wanted_port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host  # IPv6
+        address = f"{host}:{self._wanted_port}"
         try:
             port = (
                 server.add_insecure_port(address)

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from tfrec.c_api import load_c_api
 from tfrec.errors import ServingError, SourceError
 from tfrec.prediction import warm_up
 from tfrec.schema.wire import STATES
@@ -112,7 +113,9 @@ class ServedModels:
 
         Raises:
             ServingError: there is no servable, or the newest version of one cannot be loaded.
+            EnvironmentSetupError: TensorFlow's C library is not installed.
         """
+        load_c_api()  # so that its absence is not blamed on a version
         self.poll()
         failed = [
             f"{{{{name: {name} version: {status.version}}} due to error: {status.error_message}}}, "

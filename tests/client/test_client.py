@@ -353,6 +353,24 @@ def test_waiting_ends_as_soon_as_the_server_is_there(tiny_models: Path, tmp_path
             assert len(client.similar(item_id="a", k=2)) == 2
 
 
+def test_tls_on_both_sides_or_on_neither(tiny_models: Path, tmp_path: Path):
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make a certificate with")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    names = ["-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run([*made, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    server_side = grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
+    client_side = grpc.ssl_channel_credentials(certificate.read_bytes())
+    shutil.copytree(tiny_models / "shop", tmp_path / "models" / "shop")
+    with EmbeddedServer(tmp_path / "models", port=0, credentials=server_side) as server:
+        target = f"localhost:{server.port}"
+        with RecommenderClient(target, credentials=client_side, deadline=10) as client:
+            assert len(client.similar(item_id="a", k=2)) == 2
+        with RecommenderClient(target) as client, pytest.raises(errors.ServingError, match=r"TLS|no answer"):
+            client.similar(item_id="a")
+
+
 # --- thin -------------------------------------------------------------------------------------------------------------
 
 _IMPORT = """

@@ -323,8 +323,8 @@ class RecommenderClient:
         ):
             kind = errors.ServerUnreachableError
             text = (
-                f"No server answers at {self.target}: {details}. Is it running (`tfrec serve MODELS`), and is this "
-                "its gRPC port?"
+                f"No server answers at {self.target}: {details}. Is it running (`tfrec serve MODELS`), is this its "
+                "gRPC port, and do both sides use TLS (`credentials`) or neither?"
             )
         elif status in (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE):
             kind = errors.ServerOverloadedError
