@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 from tests.analysis.shops import START, shop
-from tests.benchmarks.online_retail import read_online_retail
 from tfrec.analysis.forecasts import forecast_demand
 from tfrec.errors import ConfigError
 
@@ -151,10 +150,9 @@ def test_result_is_told_in_words(stationary):
     assert json.dumps(stationary.to_dict(), allow_nan=False)
 
 
-def test_online_retail_beats_the_seasonal_naive_forecast(data_home):
-    if not (data_home / "online_retail").is_dir():
-        pytest.skip("Online Retail is not in TFREC_DATA_HOME")
-    report = forecast_demand(read_online_retail(data_home)).backtest.set_index("level")
+@pytest.mark.slow
+def test_online_retail_beats_the_seasonal_naive_forecast(online_retail):
+    report = forecast_demand(online_retail).backtest.set_index("level")
     assert report.loc["shop", "gain"] >= 0.10
     assert report.loc["item", "gain"] >= 0.05
     assert report.loc["item", "coverage"] == pytest.approx(0.8, abs=0.05)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.analysis.shops import shop, shop_of_baskets
-from tests.benchmarks.rules import groceries, synthetic_shop
+from tests.benchmarks.rules import synthetic_shop
 from tfrec.analysis import itemsets
 from tfrec.analysis.rules import Rules, mine_rules
 from tfrec.errors import ConfigError, SchemaError
@@ -140,11 +140,8 @@ def test_share_out_of_range_is_an_error():
         mine_rules(shop_of_baskets([["a", "b"]]), min_support=5)
 
 
-def test_groceries_gives_the_published_counts(data_home):
-    folder = data_home / "groceries"
-    if not folder.is_dir():
-        pytest.skip("Groceries is not in TFREC_DATA_HOME")
-    found = mine_rules(groceries(folder), **{**EVERY_RULE, "min_support": 0.001, "min_confidence": 0.5}, max_size=6)
+def test_groceries_gives_the_published_counts(groceries):
+    found = mine_rules(groceries, **{**EVERY_RULE, "min_support": 0.001, "min_confidence": 0.5}, max_size=6)
     assert found.num_marks == 43_367
     assert len(found.rules) == 5_668
     assert len(found.itemsets) == 13_492

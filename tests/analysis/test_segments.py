@@ -6,7 +6,6 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from tests.analysis.shops import shop
-from tests.benchmarks.online_retail import read_online_retail
 from tests.benchmarks.segments import synthetic_users
 from tfrec.analysis.segments import (
     NOISE,
@@ -165,8 +164,6 @@ def test_nobody_bought_is_an_error():
         segment_by_rfm(shop({"user_id": ["u"], "item_id": ["a"], "event_type": ["view"], "days": [0]}))
 
 
-def test_online_retail_is_stable(data_home):
-    if not (data_home / "online_retail").is_dir():
-        pytest.skip("Online Retail is not in TFREC_DATA_HOME")
-    found = segment_by_kmeans(read_online_retail(data_home), num_resamples=5)
+def test_online_retail_is_stable(online_retail):
+    found = segment_by_kmeans(online_retail, num_resamples=5)
     assert found.stability >= 0.8

@@ -5,12 +5,12 @@
 
 import time
 
-from tests.benchmarks.online_retail import data_home, read_online_retail
+from tests.benchmarks.whole_shop import data_home, read_whole_shop
 from tfrec.analysis.forecasts import forecast_demand
 
 
 def main() -> None:
-    tables = read_online_retail(data_home())
+    tables = read_whole_shop("online_retail", data_home())
     start = time.perf_counter()
     found = forecast_demand(tables)
     print(f"Online Retail, 28 days: {len(found.totals):,} series in {time.perf_counter() - start:.1f} s")

@@ -4,15 +4,13 @@
 """
 
 import argparse
-import gzip
-import os
 import resource
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from tests.benchmarks.whole_shop import data_home, read_whole_shop
 from tfrec.analysis.rules import mine_rules
 from tfrec.schema.tables import EVENT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, Tables, conform
 
@@ -60,36 +58,17 @@ def synthetic_shop(*, num_orders: int, num_items: int, seed: int) -> tuple[Table
     return Tables(events, catalogue, users), planted
 
 
-def groceries(folder: Path) -> Tables:
-    """Returns the baskets of Groceries as tables; a basket is an order, a minute apart."""
-    with gzip.open(folder / "Groceries.data.gz") as file:
-        orders, items = np.nonzero(np.loadtxt(file, dtype=np.int16))
-    labels = pd.read_csv(folder / "Groceries.labels", sep="\t", header=None, dtype="str")[1]
-    events = pd.DataFrame(
-        {
-            "item_id": labels.to_numpy()[items],
-            "order_id": orders,
-            "event_type": "purchase",
-            "timestamp": np.datetime64("2000-01-01", "us") + orders * np.timedelta64(1, "m"),
-        }
-    )
-    return Tables(
-        conform(events, EVENT_COLUMNS, table="events"),
-        conform(pd.DataFrame({"item_id": labels}), ITEM_COLUMNS, table="items"),
-        conform(pd.DataFrame({"user_id": []}), USER_COLUMNS, table="users"),
-    )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--orders", type=int, default=1_000_000)
     parser.add_argument("--items", type=int, default=50_000)
     parser.add_argument("--min-support", type=float, default=5e-5)
     arguments = parser.parse_args()
-    home = Path(os.environ.get("TFREC_DATA_HOME", Path(__file__).parents[3] / "shared" / "data"))
-    if (home / "groceries").is_dir():
+    if (data_home() / "groceries").is_dir():
         plain = {"min_lift": 0.0, "min_count": 1, "max_false_share": None, "only_stable": False}
-        found = mine_rules(groceries(home / "groceries"), min_support=0.001, min_confidence=0.5, max_size=6, **plain)
+        found = mine_rules(
+            read_whole_shop("groceries", data_home()), min_support=0.001, min_confidence=0.5, max_size=6, **plain
+        )
         print(f"Groceries: {found.num_marks:,} marks (43,367), {len(found.rules):,} rules (5,668)")
     tables, planted = synthetic_shop(num_orders=arguments.orders, num_items=arguments.items, seed=7)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2

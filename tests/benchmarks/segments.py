@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from tests.benchmarks.online_retail import data_home, read_online_retail
+from tests.benchmarks.whole_shop import data_home, read_whole_shop
 from tfrec.analysis.segments import segment_by_dbscan, segment_by_kmeans, segment_by_rfm
 from tfrec.schema.tables import EVENT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, Tables, conform
 
@@ -50,7 +50,7 @@ def main() -> None:
     arguments = parser.parse_args()
     shops = {}
     if (data_home() / "online_retail").is_dir():
-        shops["Online Retail"] = read_online_retail(data_home())
+        shops["Online Retail"] = read_whole_shop("online_retail", data_home())
     shops["Synthetic"], _ = synthetic_users(num_users=arguments.users, seed=7)
     for name, tables in shops.items():
         for segment in (segment_by_rfm, segment_by_kmeans, segment_by_dbscan):
