@@ -39,6 +39,8 @@ def test_absent_values_leave_their_query_out_of_their_column_only():
 def test_weights_make_a_ratio_of_sums():
     captured, possible = np.array([[9.0], [0.0]]), np.array([[9.0], [1.0]])
     assert bootstrap_means(captured, np.arange(2), weights=possible)[0].value == pytest.approx(0.9)
+    nothing = bootstrap_means(captured, np.arange(2), weights=np.zeros((2, 1)))[0]
+    assert nothing.num_queries == 0
 
 
 def test_the_same_seed_gives_the_same_interval():

@@ -75,7 +75,8 @@ def bootstrap_means(
     Args:
         values: `[B, M]`; NaN leaves the query out of its column.
         groups: `[B]` labels; queries with the same label are resampled together.
-        weights: `[B, M]` denominators (e.g. possible revenue for captured revenue); None = 1 each.
+        weights: `[B, M]` denominators (e.g. possible revenue for captured revenue), 0 leaves the query out of the
+            column; None = 1 each.
         num_resamples: number of resamples.
         level: coverage of the interval.
         seed: draws the resamples.
@@ -87,7 +88,7 @@ def bootstrap_means(
     _check(level, num_resamples)
     if len(values) != len(groups) or (weights is not None and weights.shape != values.shape):
         raise SchemaError("`values` and `weights` must be [B, M] alike and `groups` [B], a row a query.")
-    inside = ~np.isnan(values)
+    inside = ~np.isnan(values) if weights is None else ~np.isnan(values) & (weights > 0)
     sums, sizes = _group_sums(values, inside, groups, weights)
     tail = 100 * (1 - level) / 2
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -205,12 +205,12 @@ def coverage(top: np.ndarray, *, num_items: int) -> float:
 def novelty(top: np.ndarray, popularity: np.ndarray) -> np.ndarray:
     """Returns each query's mean self-information of its top items, in bits; NaN for an empty row.
 
-    `−log2 p(item)`, `p` the share of orders that hold it (Vargas & Castells 2011); an item in no order counts as if
-    in half of one.
+    `−log2 p(item)`, `p` the item's share of all sales (Vargas & Castells 2011); an item without any counts as if it
+    had half of one.
 
     Args:
         top: `[B, k]` item indices; -1 = none.
-        popularity: `[num_items]` number of orders that hold the item.
+        popularity: `[num_items]` sales of each item.
     """
     counts = np.maximum(popularity.astype(np.float64), 0.5)
     bits = -np.log2(counts / max(counts.sum(), 1.0))

@@ -10,6 +10,7 @@ import json
 import logging
 import math
 import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO, TypeAlias
@@ -36,6 +37,9 @@ Ranker: TypeAlias = Callable[[Cases, int, str], Slate]
 
 SEEDS = (0, 1, 2, 3, 4)
 """Draws of the hidden items: one draw alone moves HR@10 of 3,000 orders by .005 either way."""
+
+
+_TEXT_WIDTH = 120
 
 
 @dataclasses.dataclass(frozen=True)
@@ -228,16 +232,25 @@ def _sample(cases: Cases, max_queries: int) -> Cases:
 
 
 def _section_text(section: Section) -> str:
-    heads = [column.name for column in section.columns if _is_known(section, column.name)]
-    lines = [[row.method, *(_cell(row.cells[head]) for head in heads)] for row in section.rows]
-    widths = [max(len(line[at]) for line in [["method", *heads], *lines]) for at in range(len(heads) + 1)]
-    table = [_line(["method", *heads], widths), _line(["-" * width for width in widths], widths)]
-    table += [_line(line, widths) for line in lines]
-    duels = [f"{duel.method} − {duel.baseline}, {duel.column}: {duel.comparison}" for duel in section.duels]
-    left_out = [column.name for column in section.columns if column.name not in heads]
+    known = [column for column in section.columns if _is_known(section, column.name)]
+    parts = [section.title, textwrap.fill(section.note, _TEXT_WIDTH), ""]
+    for columns in ([column for column in known if column.is_beside == beside] for beside in (False, True)):
+        if columns:
+            parts += [_table_text(section, [column.name for column in columns]), ""]
+    parts += [f"{duel.method} − {duel.baseline}, {duel.column}: {duel.comparison}" for duel in section.duels]
+    left_out = [column.name for column in section.columns if column not in known]
     if left_out:
-        duels.append(f"No such cases here: {', '.join(left_out)}.")
-    return "\n".join([section.title, section.note, "", *table, *duels])
+        parts.append(f"No such cases here: {', '.join(left_out)}.")
+    return "\n".join(parts).rstrip()
+
+
+def _table_text(section: Section, names: Sequence[str]) -> str:
+    split = [name.rsplit(" ", 1) if " " in name else ["", name] for name in names]  # two lines of heading
+    heads = [["", *(first for first, _ in split)], ["method", *(second for _, second in split)]]
+    lines = [[row.method, *(_cell(row.cells[name]) for name in names)] for row in section.rows]
+    widths = [max(len(line[at]) for line in heads + lines) for at in range(len(names) + 1)]
+    rule = ["-" * width for width in widths]
+    return "\n".join(_line(line, widths) for line in [*heads, rule, *lines])
 
 
 def _is_known(section: Section, column: str) -> bool:

@@ -33,11 +33,13 @@ class Column:
         name: heading, unique in its table.
         meaning: one line for humans.
         is_headline: compared with the strongest baseline, drawn on the page.
+        is_beside: not about hits; stands in a second table below.
     """
 
     name: str
     meaning: str
     is_headline: bool = False
+    is_beside: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,11 +136,13 @@ def cart_section(
         Column("discover HR@10", "new cases, ranked over what the user has not bought", True),
         Column("discover NDCG@10", "the same, 1 / log2(rank + 1)"),
         Column("cold HR@10", "hidden item never sold in training, whole catalogue ranked"),
-        Column("revenue HR@10", "share of the hidden items' prices that was found"),
-        Column("novelty@10", "mean −log2 of the offered items' share of sales, bits"),
-        Column("diversity@10", "share of pairs of offered items of different categories"),
-        Column("coverage@10", "share of the catalogue offered to anyone"),
-        Column("ECE@10", "gap between the probabilities told of the first 10 and how often they came true"),
+        Column("revenue HR@10", "share of the hidden items' prices that was found", is_beside=True),
+        Column("novelty@10", "mean −log2 of the offered items' share of sales, bits", is_beside=True),
+        Column("diversity@10", "share of pairs of offered items of different categories", is_beside=True),
+        Column("coverage@10", "share of the catalogue offered to anyone", is_beside=True),
+        Column(
+            "ECE@10", "gap between the probabilities told of the first 10 and how often they came true", is_beside=True
+        ),
     )
     groups = np.concatenate([cases.groups for cases in (*whole, *cold)])
     size = sum(map(len, whole))
