@@ -15,14 +15,16 @@ _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back); margin: 0 auto;
   max-width: 72rem; padding: 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; } h3 { font-size: 1rem; margin-bottom: .3rem; }
-p, caption, dd { color: var(--soft); } .scroll { overflow-x: auto; }
+p, caption, dd { color: var(--soft); } caption { text-align: left; } .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th { font-weight: 600; vertical-align: bottom; white-space: normal; min-width: 3.5rem; }
-th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--back); }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--back);
+  white-space: normal; min-width: 8rem; }
 td small { display: block; color: var(--soft); } tr.model td { font-weight: 600; }
 td.best { color: var(--model); } dl { font-size: .85rem; } dt { font-weight: 600; } dd { margin: 0 0 .3rem; }
-svg { width: 100%; max-width: 44rem; height: auto; } svg text { fill: var(--ink); font-size: 12px; }
+.charts { display: flex; flex-wrap: wrap; gap: 1.5rem; } figure { margin: 0; flex: 1 1 18rem; max-width: 32rem; }
+svg { width: 100%; height: auto; } svg text { fill: var(--ink); font-size: 14px; }
 .bar { fill: var(--base); } .model .bar { fill: var(--model); } .whisker { stroke: var(--ink); stroke-width: 1.5; }
 """
 
@@ -35,8 +37,10 @@ def page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
             column for column in section.columns if any(row.cells[column.name].num_queries for row in section.rows)
         ]
         parts += [f"<h2>{html.escape(section.title)}</h2>", f"<p>{html.escape(section.note)}</p>"]
-        parts += [_table(section, known), _duels(section)]
-        parts += [_chart(section, column) for column in known if column.is_headline]
+        parts += [_table(section, [column for column in known if not column.is_beside]), _duels(section)]
+        parts.append(f'<div class="charts">{"".join(_chart(section, c) for c in known if c.is_headline)}</div>')
+        beside = [column for column in known if column.is_beside]
+        parts += ["<h3>Beside accuracy</h3>", _table(section, beside)] if beside else []
         meanings = (f"<dt>{html.escape(column.name)}</dt><dd>{html.escape(column.meaning)}</dd>" for column in known)
         parts.append(f"<details><summary>What the columns mean</summary><dl>{''.join(meanings)}</dl></details>")
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -51,18 +55,21 @@ def _table(section: Section, columns: Sequence[Column]) -> str:
             default=math.nan,
         )
         for column in columns
+        if not column.is_beside
     }
     heads = "".join(f'<th scope="col">{html.escape(column.name)}</th>' for column in columns)
     rows = []
     for row in section.rows:
         cells = "".join(
-            f"<td{' class=best' if row.cells[column.name].value == best[column.name] else ''}>"
+            f"<td{' class=best' if row.cells[column.name].value == best.get(column.name) else ''}>"
             f"{_cell(row.cells[column.name])}</td>"
             for column in columns
         )
         kind = "" if row.is_baseline else ' class="model"'
         rows.append(f"<tr{kind}><td>{html.escape(row.method)}</td>{cells}</tr>")
-    caption = "<caption>Below each figure its 95 % interval; the best of a column is coloured.</caption>"
+    caption = (
+        "<caption>Below each figure its 95 % interval; the best of a column is coloured.</caption>" if best else ""
+    )
     body = f'<thead><tr><th scope="col">method</th>{heads}</tr></thead><tbody>{"".join(rows)}</tbody>'
     return f'<div class="scroll"><table>{caption}{body}</table></div>'
 
@@ -77,26 +84,28 @@ def _duels(section: Section) -> str:
 
 
 def _chart(section: Section, column: Column) -> str:
-    """Horizontal bars with the interval as a whisker; widths in the units of the view box."""
+    """Horizontal bars under their names, the interval as a whisker; lengths in the units of the view box."""
     rows = [row for row in section.rows if row.cells[column.name].num_queries]
     reach = max(_high(row.cells[column.name]) for row in rows) or 1.0
     scale = 400 / reach
     bars = []
     for at, row in enumerate(rows):
-        cell, y = row.cells[column.name], 22 * at
+        cell, y = row.cells[column.name], 38 * at
         kind = "" if row.is_baseline else ' class="model"'
         whisker = ""
         if not math.isnan(cell.low):
-            left, right = 190 + cell.low * scale, 190 + cell.high * scale
-            whisker = f'<line class="whisker" x1="{left:.1f}" x2="{right:.1f}" y1="{y + 11}" y2="{y + 11}"/>'
+            whisker = (
+                f'<line class="whisker" x1="{cell.low * scale:.1f}" x2="{cell.high * scale:.1f}" '
+                f'y1="{y + 25}" y2="{y + 25}"/>'
+            )
         bars.append(
-            f'<g{kind}><text x="182" y="{y + 15}" text-anchor="end">{html.escape(row.method)}</text>'
-            f'<rect class="bar" x="190" y="{y + 3}" width="{max(cell.value, 0) * scale:.1f}" height="16"/>{whisker}'
-            f'<text x="{198 + _high(cell) * scale:.1f}" y="{y + 15}">{cell.value:.3f}</text></g>'
+            f'<g{kind}><text x="0" y="{y + 13}">{html.escape(row.method)}</text>'
+            f'<rect class="bar" x="0" y="{y + 18}" width="{max(cell.value, 0) * scale:.1f}" height="14"/>{whisker}'
+            f'<text x="{6 + _high(cell) * scale:.1f}" y="{y + 30}">{cell.value:.3f}</text></g>'
         )
     label = html.escape(f"{column.name} of each method")
-    svg = f'<svg viewBox="0 0 650 {22 * len(rows)}" role="img" aria-label="{label}">{"".join(bars)}</svg>'
-    return f"<h3>{html.escape(column.name)}</h3><p>{html.escape(column.meaning)}</p>{svg}"
+    svg = f'<svg viewBox="0 0 460 {38 * len(rows)}" role="img" aria-label="{label}">{"".join(bars)}</svg>'
+    return f"<figure><h3>{html.escape(column.name)}</h3><p>{html.escape(column.meaning)}</p>{svg}</figure>"
 
 
 def _high(cell: Estimate) -> float:

@@ -138,7 +138,7 @@ def evaluate(
             "clicks. Prepare the shop with an earlier split."
         )
     name = prepared.manifest.recipe
-    return EvaluationReport(name, str(prepared.test_from), tuple(seeds), tuple(sections))
+    return EvaluationReport(name, str(prepared.test_from).removesuffix(" 00:00:00"), tuple(seeds), tuple(sections))
 
 
 def print_evaluation(

@@ -186,7 +186,7 @@ def cart_section(
         }
 
     note = (
-        f"One item of each of {len(whole[0]):,} orders is hidden, {len(whole)} time(s) with another draw; all of "
+        f"One item of each of {len(whole[0]):,} orders is hidden ({len(whole)} draws averaged); all "
         f"{len(item_ids):,} known items but the cart are ranked, ties count against. {is_new.mean():.0%} of the hidden "
         "items are new to their user. ± is half of the 95 % bootstrap interval over orders."
         if size
