@@ -39,6 +39,7 @@ def test_replay_on_an_unequal_log_gives_the_same_value(kind):
     rewards = (rng.random(len(x)) < np.where(actions == (x[:, 0] > 0), 0.6, 0.2)).astype(float)
     result = replay(kind(2, 1), x, actions, rewards, np.where(actions == 1, chance, 1 - chance))
     assert result.reward.value == pytest.approx(0.6, abs=0.03)
+    assert result.best_arm_reward.value == pytest.approx(0.4, abs=0.03)  # either arm for all, whoever got it in the log
 
 
 @pytest.mark.parametrize("kind", BANDITS)

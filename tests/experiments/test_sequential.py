@@ -74,3 +74,12 @@ def test_errors_name_the_cause():
         read_sequentially(n, n, n, n, n, n)
     with pytest.raises(SchemaError, match="missing"):
         read_sequentially(*[np.array([np.nan])] * 6)
+
+
+def test_growing_values_are_replayed_through_their_totals():
+    n = np.array([100.0, 200.0, 400.0])
+    errors = np.sqrt(np.array([1.0, 4.0, 16.0]) / n)  # the variance of a user's value grows fourfold each time
+    paths = null_paths(errors, n=n, replays=20_000)
+    assert paths.std(axis=0) == pytest.approx(errors, rel=0.03)
+    # Totals at the first and second look share 100·1 of 200·4: correlation sqrt(1/8).
+    assert np.corrcoef(paths[:, 0], paths[:, 1])[0, 1] == pytest.approx(np.sqrt(1 / 8), abs=0.03)

@@ -89,6 +89,15 @@ def test_exact_fit_in_cents_is_used_up():
     assert allocate(np.ones((3, 1)), np.array([1.1]), budget=3.29).num_treated == 2
 
 
+def test_float_just_below_a_sum_is_below_it():
+    costs = np.array([[0.1], [0.2]])
+    just_below = np.nextafter(0.3, 0)
+    result = allocate(np.ones((2, 1)), costs, budget=float(just_below))
+    assert result.num_treated == 1
+    assert result.cost <= just_below
+    assert allocate(np.ones((2, 1)), costs, budget=0.3).num_treated == 2
+
+
 def test_free_offers_that_help_are_given_even_without_a_budget():
     assert allocate(np.array([[1.0], [-1.0]]), np.array([0.0]), budget=0.0).offers.tolist() == [0, -1]
 

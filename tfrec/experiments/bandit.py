@@ -209,8 +209,8 @@ class Replay:
         reward: mean reward of the rows where bandit and log agreed.
         logged: mean reward of the log.
         gain: reward − logged.
-        best_arm: the single arm with the highest mean reward in the log.
-        best_arm_reward: its mean reward; a bandit without context can at most reach this.
+        best_arm: the single arm with the highest reward had it been shown to all.
+        best_arm_reward: that reward, weighted by inverse propensities; a bandit without context can at most reach it.
         accepted: rows where bandit and log agreed.
         offered: rows replayed.
         curve: `[P]` running mean reward after each batch.
@@ -292,7 +292,8 @@ def replay(
         raise SchemaError("No logged row matched the bandit's choices. Log more uniformly, or raise `floor`.")
     index = np.concatenate(accepted)
     reward, logged = _mean_of(rewards[index], level), _mean_of(rewards, level)
-    by_arm = {int(arm): _mean_of(rewards[actions == arm], level) for arm in np.unique(actions)}
+    weights = np.ones(len(actions)) if propensities is None else 1 / propensities
+    by_arm = {int(arm): _weighted_mean(rewards, weights * (actions == arm), level) for arm in np.unique(actions)}
     best = max(by_arm, key=lambda arm: by_arm[arm].value)
     gain = normal_estimate(
         reward.value - logged.value, float(np.hypot(reward.std_error, logged.std_error)), len(index), level=level
@@ -328,6 +329,12 @@ def compare_bandits(
         value = float(np.mean([run.reward.value for run in runs]))
         results[name] = normal_estimate(value, float(np.hypot(within, between)), runs[0].offered)
     return results
+
+
+def _weighted_mean(values: np.ndarray, weights: np.ndarray, level: float) -> Estimate:
+    mean = float(np.average(values, weights=weights))
+    error = float(np.sqrt((weights**2 * (values - mean) ** 2).sum()) / weights.sum())
+    return normal_estimate(mean, error, int((weights > 0).sum()), level=level)
 
 
 def _mean_of(values: np.ndarray, level: float) -> Estimate:

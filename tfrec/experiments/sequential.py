@@ -230,16 +230,25 @@ def peeking_rates(
     )
 
 
-def null_paths(std_errors: np.ndarray, *, replays: int, seed: int = 0) -> np.ndarray:
-    """Returns `[R, T]` paths of a difference that is truly zero, with the checkpoints' own errors.
+def null_paths(std_errors: np.ndarray, *, replays: int, n: np.ndarray | None = None, seed: int = 0) -> np.ndarray:
+    """Returns `[R, T]` paths of a difference that is truly zero, with the checkpoints' own errors (A/A replays).
 
-    The estimate at `V_t = se_t²` is `W(1/V_t)·V_t`, `W` a Brownian motion: increments in information `1/V`. Checkpoints
-    whose error does not fall (a metric whose variance grows) repeat the last information.
+    Users who bring their value when they come: the estimate at `V_t = se_t²` is `W(1/V_t)·V_t`, `W` a Brownian motion
+    in information. Users whose value grows while the experiment runs (visits so far, spend so far; pass `n`): not the
+    mean but the total has independent increments, `W(n_t² V_t) / n_t`. A clock that would go back stands still.
+
+    Args:
+        std_errors: `[T]` of the real checkpoints.
+        replays: R.
+        n: `[T]` users so far.
+        seed: of the draws.
     """
-    information = np.maximum.accumulate(1 / np.asarray(std_errors, dtype=np.float64) ** 2)
-    steps = np.sqrt(np.diff(information, prepend=0.0))
+    errors = np.asarray(std_errors, dtype=np.float64)
+    clock = 1 / errors**2 if n is None else (np.asarray(n, dtype=np.float64) * errors) ** 2
+    clock = np.maximum.accumulate(clock)
+    steps = np.sqrt(np.diff(clock, prepend=0.0))
     walk = np.cumsum(np.random.default_rng(seed).standard_normal((replays, len(steps))) * steps, axis=1)
-    return walk / np.sqrt(information) * np.asarray(std_errors)
+    return walk / np.sqrt(clock) * errors
 
 
 def _mixture(

@@ -13,6 +13,7 @@ tolerance.
 
 import dataclasses
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -207,7 +208,7 @@ class _Problem:
             [int(np.ceil(floors.get(name, 0.0) * n - 1e-9)) for name, n in zip(names, can_be_helped, strict=True)]
         )
         return cls(
-            np.where(usable, values, -np.inf), costs, _to_units(costs), int(np.floor(budget * _MICRO + 1e-6)),
+            np.where(usable, values, -np.inf), costs, _to_units(costs), _budget_units(budget),
             return_floor, codes, names, least,
         )  # fmt: skip
 
@@ -395,6 +396,14 @@ def _checked(
             raise SchemaError(f"`is_eligible` must be {values.shape} or ({len(values)},); got {is_eligible.shape}.")
         usable &= is_eligible if is_eligible.ndim == 2 else is_eligible[:, None]
     return values, costs, usable
+
+
+def _budget_units(budget: float) -> int:
+    """Whole micro-units in the budget as it is written: 3.3 is 3,300,000, and the float just below it is one less.
+
+    So `spent ≤ units` gives `spent / 10⁶ ≤ budget` exactly, because rounding to floats is monotone.
+    """
+    return int(Decimal(repr(float(budget))) * _MICRO)
 
 
 def _to_units(costs: np.ndarray) -> np.ndarray:
