@@ -58,7 +58,8 @@ def parse_expression(text: str) -> Node:
 def fail_at(text: str, place: int, message: str) -> NoReturn:
     """Raises a ConfigError that shows `text` with a mark under `place`."""
     line = " ".join(text.splitlines()) if "\n" in text else text
-    raise ConfigError(f"{message.rstrip('.')}.\n  {line}\n  {' ' * place}^")
+    end = "" if message.endswith((".", "?")) else "."
+    raise ConfigError(f"{message}{end}\n  {line}\n  {' ' * place}^")
 
 
 @dataclasses.dataclass(frozen=True)

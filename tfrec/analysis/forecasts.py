@@ -138,11 +138,12 @@ def forecast_demand(
     """Returns forecasts for the shop, its top categories and its items, from the last whole day before `until`.
 
     Every series is divided by its weekday profile (its own, drawn towards the shop's where it sells on few days) and
-    by the factors of festivals that are clear from the past; single days are capped at the series' 99th percentile.
-    What remains is smoothed exponentially, or by the Theta method (smoothing with half the linear trend: Hyndman &
-    Billah 2003). Methods and smoothing rates are chosen for each level on back-tests: forecasts from earlier origins,
-    half a horizon apart, each of which knew nothing later. So is the reconciliation that makes the levels add up:
-    bottom-up, top-down, or minimum trace with variance weights (Wickramasuriya, Athanasopoulos & Hyndman 2019).
+    by the factors of festivals that are clear from the past; single days are capped at the series' 99th percentile,
+    and the level as a whole is made up for that. What remains is smoothed exponentially, or by the Theta method
+    (smoothing with half the linear trend: Hyndman & Billah 2003). Methods and smoothing rates are chosen for each level
+    on back-tests: forecasts from earlier origins, half a horizon apart, each of which knew nothing later. So is the
+    reconciliation that makes the levels add up: bottom-up, top-down, or minimum trace with variance weights
+    (Wickramasuriya, Athanasopoulos & Hyndman 2019).
     Intervals are split-conformal (Lei et al. 2018): the quantile of earlier errors over the series' own deviation, at
     a level that adapts to how much earlier intervals held (Gibbs & Candès 2021).
 

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-    """Association rules, strongest lift first.
+    """Association rules, the highest lower end of lift first, so that a handful of orders does not come on top.
 
     Attributes:
         rules: one row a rule `antecedent → consequent`; columns:
@@ -91,7 +91,7 @@ class Rules:
         }
 
     def summary(self) -> str:
-        """Returns the finding in plain words, with the three rules of highest lift."""
+        """Returns the finding in plain words, with the three strongest rules."""
         lines = [
             f"{len(self.rules):,} rules from {self.num_orders:,} orders ({self.period[0]:%Y-%m-%d} to "
             f"{self.period[1]:%Y-%m-%d}), of {self.num_tested:,} tested; {self.num_unstable:,} more did not hold in "
@@ -360,7 +360,7 @@ def _holds_in_both(candidates: _Candidates, table: pd.DataFrame, min_confidence:
 
 
 def _named(table: pd.DataFrame, candidates: _Candidates, names: np.ndarray) -> pd.DataFrame:
-    """Returns the kept rules with their ids in front, strongest lift first."""
+    """Returns the kept rules with their ids in front, strongest first."""
     ends = np.cumsum([0] + [len(part) for part in candidates.members])
     kept = table.index.to_numpy()
     antecedents: list[tuple[str, ...]] = []
@@ -372,8 +372,8 @@ def _named(table: pd.DataFrame, candidates: _Candidates, names: np.ndarray) -> p
     sizes = [len(antecedent) + 1 for antecedent in antecedents]
     front = pd.DataFrame({"antecedent": pd.Series(antecedents, dtype=object), "consequent": consequents, "size": sizes})
     whole = pd.concat([front, table.reset_index(drop=True)], axis=1)
-    order = ["lift", "count", "antecedent", "consequent"]
-    return whole.sort_values(order, ascending=[False, False, True, True], ignore_index=True)
+    order = ["lift_low", "antecedent", "consequent"]
+    return whole.sort_values(order, ascending=[False, True, True], ignore_index=True)
 
 
 def _named_itemsets(levels: list[ItemsetLevel], names: np.ndarray, num_orders: int) -> pd.DataFrame:

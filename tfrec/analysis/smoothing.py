@@ -54,9 +54,10 @@ def try_methods(demand: Demand, origin: int, horizon: int, festivals: Mapping[st
     weights = profile[:, np.arange(origin + horizon) % WEEK] * factors
     is_open = (weights[:, :origin] > CLOSED) & (past.values[0] > 0)
     even = np.where(is_open, past.values / np.maximum(weights[:, :origin], CLOSED), np.nan)
-    even = np.minimum(even, _caps(even)[:, None])
-    levels, deviation = _smooth(even)
-    slope = _slope(even)
+    capped = np.minimum(even, _caps(even)[:, None])
+    levels, deviation = _smooth(capped)
+    levels = levels * _cut_off(even, capped, demand.levels)
+    slope = _slope(capped)
     ahead = np.arange(1, horizon + 1)
     plain = np.repeat(levels[:, :, None], horizon, axis=2)
     theta = plain + 0.5 * slope[None, :, None] * ahead
@@ -95,6 +96,25 @@ def _caps(even: np.ndarray) -> np.ndarray:
     filled = np.nan_to_num(even)
     sold = (filled > 0).sum(axis=1)
     return np.maximum(np.quantile(filled, 0.99, axis=1), filled.sum(axis=1) / np.maximum(sold, 1))
+
+
+def _cut_off(even: np.ndarray, capped: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Returns `[n]` what the caps take from a level as a whole, as a factor: the median over weeks of true over capped.
+
+    Caps make each series steadier, but all of them together too low, so that items would not add up to the shop. One
+    enormous order spoils one week, and so not the median.
+    """
+    factors = np.ones(len(even))
+    weeks = even.shape[1] // WEEK
+    for level in np.unique(levels):
+        own = levels == level
+        true, cut = (
+            np.nansum(part[own, -weeks * WEEK :].reshape(own.sum(), weeks, WEEK), axis=(0, 2))
+            for part in (even, capped)
+        )
+        if (cut > 0).any():
+            factors[own] = np.median(true[cut > 0] / cut[cut > 0])
+    return factors
 
 
 def _smooth(even: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
