@@ -158,6 +158,24 @@ def test_printing_writes_the_files_too(shop, tmp_path, capsys):
     assert (tmp_path / "report" / "evaluation.html").read_text().startswith("<!DOCTYPE html>")
 
 
+def test_next_baskets_tell_new_items_from_repeated_ones(shop):
+    """Thirty users buy their own three items again, and one of a neighbour's."""
+    orders = [
+        (f"o{day}-{at}", f"u{at}", f"2024-01-{day:02d}", NAMES[3 * at :][:3]) for at in range(30) for day in (1, 9)
+    ]
+    orders += [(f"t{at}", f"u{at}", "2024-03-01", [*NAMES[3 * at :][:3], NAMES[3 * at - 1]]) for at in range(30)]
+    train, test = tables(CATEGORIES, orders)
+    told = evaluate(
+        SimpleNamespace(**{**vars(shop), "train": train, "test": test}), seeds=(0,), with_baskets=True, num_resamples=10
+    )
+    section = next(section for section in told.sections if section.task == "next_basket")
+    own = next(row.cells for row in section.rows if row.method == "personal frequency")
+    assert own["repeat HR@10"].value == 1
+    assert own["all recall@10"].value == pytest.approx(0.75, abs=0.05)
+    assert own["new recall@10"].value < 0.2
+    assert own["new recall@10"].num_queries == 30
+
+
 def test_bad_requests_say_what_to_do(shop):
     with pytest.raises(ConfigError, match="Rename it"):
         evaluate(shop, {"popularity": oracle})

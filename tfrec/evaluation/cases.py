@@ -43,7 +43,7 @@ class Cases:
         excluded: `[B, num_items]` sparse; non-zero for items that are not ranked (cart; for `cross_sell` also
             what the user bought before).
         candidates: `[B, num_items]` sparse; where given, only its non-zeros are ranked.
-        is_new: `[B]` the truth is new to the user.
+        is_new: `[B]` the truth is new to the user; `[B, R]` for baskets, each truth on its own.
         is_cross_category: `[B]` no item of the context is of the truth's category (False where it has none).
         prices: `[B]` price of the truth (the first, where several); NaN unknown.
 

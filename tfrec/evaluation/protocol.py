@@ -63,7 +63,10 @@ def discover_cases(cases: Cases, train: Tables) -> Cases:
 
 
 def next_basket_cases(train: Tables, test: Tables, *, category_level: int = 0) -> Cases:
-    """Returns a case for each user known from training who orders again: all known items of the first test order."""
+    """Returns a case for each user known from training who orders again: all known items of the first test order.
+
+    `is_new` is `[B, R]` here: it tells the new items of a basket from the repeated ones.
+    """
     item_ids = sold_items(train)
     lines = _order_lines(train, test)
     lines = lines[(lines["user"] != "") & lines["user"].isin(train.purchases["user_id"].unique())]
@@ -90,7 +93,7 @@ def next_basket_cases(train: Tables, test: Tables, *, category_level: int = 0) -
         contexts=nothing,
         excluded=nothing,
         truths=truths,
-        is_new=~is_repeat.any(axis=1),
+        is_new=~is_repeat & (truths >= 0),
         level=category_level,
     )
 

@@ -18,13 +18,19 @@ from typing import TextIO, TypeAlias
 import numpy as np
 
 from tfrec.errors import ConfigError, TfrecError
-from tfrec.evaluation.baselines import CART_BASELINES, SESSION_BASELINES, UPSELL_BASELINES
+from tfrec.evaluation.baselines import (
+    BASKET_BASELINES,
+    CART_BASELINES,
+    MORE_CART_BASELINES,
+    SESSION_BASELINES,
+    UPSELL_BASELINES,
+)
 from tfrec.evaluation.baselines.history import Baseline, History, order_history, session_history
 from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.intervals import Estimate
 from tfrec.evaluation.metrics import Ranking, Scorer, on_catalogue, rank_by_scores, rank_in_slate
 from tfrec.evaluation.page import page
-from tfrec.evaluation.protocol import cart_completion_cases, cold_item_cases, discover_cases
+from tfrec.evaluation.protocol import cart_completion_cases, cold_item_cases, discover_cases, next_basket_cases
 from tfrec.evaluation.sections import Method, Section, cart_section, list_section
 from tfrec.evaluation.sessions import next_item_cases, upsell_cases
 from tfrec.ingest.prepared import Prepared, read_prepared
@@ -80,6 +86,7 @@ def evaluate(
     baselines: Mapping[str, Baseline] | None = None,
     seeds: Sequence[int] = SEEDS,
     category_level: int = 0,
+    with_baskets: bool = False,
     max_queries: int = 20_000,
     num_resamples: int = 1000,
 ) -> EvaluationReport:
@@ -91,6 +98,7 @@ def evaluate(
         baselines: name → baseline for carts; None = those of `CART_BASELINES`. Sessions have their own.
         seeds: draws of the hidden items.
         category_level: level of the category path (0 = top) of the cross-category column.
+        with_baskets: also ask for the whole next basket of each known user.
         max_queries: session queries looked at; more are sampled by whole sessions, seeded.
         num_resamples: of the bootstrap.
 
@@ -113,6 +121,14 @@ def evaluate(
         cold = [cold_item_cases(train, test, seed=seed, category_level=category_level) for seed in seeds]
         methods = _methods(baselines, rankers, order_history(train, whole[0].item_ids))
         sections.append(cart_section(whole, found, cold, methods, train=train, num_resamples=num_resamples))
+
+    baskets = next_basket_cases(train, test) if with_baskets else None
+    if baskets is not None and len(baskets):
+        methods = _methods(BASKET_BASELINES, rankers, order_history(train, baskets.item_ids))
+        note = f"The first test order of {len(baskets):,} known users, ranked over {len(baskets.item_ids):,} items."
+        sections.append(
+            list_section(baskets, methods, title="Next basket", note=note, k=10, num_resamples=num_resamples)
+        )
 
     clicks = _sample(next_item_cases(train, test, category_level=category_level), max_queries)
     if len(clicks):
@@ -146,8 +162,10 @@ def print_evaluation(
     rankers: Mapping[str, Ranker] | None = None,
     *,
     out: Path | None = None,
+    baselines: Mapping[str, Baseline] | None = None,
     seeds: Sequence[int] = SEEDS,
     category_level: int = 0,
+    with_baskets: bool = False,
     stream: TextIO | None = None,
 ) -> EvaluationReport:
     """Evaluates, writes the text to `stream` (None = standard output), and `evaluation.json`, `.html` to `out`.
@@ -156,11 +174,20 @@ def print_evaluation(
         prepared: see `evaluate`.
         rankers: see `evaluate`.
         out: folder for the files; None = write none.
+        baselines: see `evaluate`.
         seeds: see `evaluate`.
         category_level: see `evaluate`.
+        with_baskets: see `evaluate`.
         stream: where the text goes.
     """
-    report = evaluate(prepared, rankers, seeds=seeds, category_level=category_level)
+    report = evaluate(
+        prepared,
+        rankers,
+        baselines=baselines,
+        seeds=seeds,
+        category_level=category_level,
+        with_baskets=with_baskets,
+    )
     (stream or sys.stdout).write(str(report))
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
@@ -179,11 +206,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="folder for evaluation.json and evaluation.html")
     parser.add_argument("--seeds", type=int, default=len(SEEDS), help="number of draws of the hidden items")
     parser.add_argument("--category-level", type=int, default=0, help="level of the cross-category column, 0 = top")
+    parser.add_argument("--all", action="store_true", help="every baseline, those of tfrec[benchmarks] too")
+    parser.add_argument("--next-basket", action="store_true", help="also the whole next basket of each known user")
     options = parser.parse_args(arguments)
     try:
         print_evaluation(
             read_prepared(options.prepared),
             out=options.out,
+            baselines=MORE_CART_BASELINES if options.all else CART_BASELINES,
+            with_baskets=options.next_basket,
             seeds=range(options.seeds),
             category_level=options.category_level,
         )

@@ -220,21 +220,25 @@ def list_section(
     if cases.truths.shape[1] > 1:
         columns += (
             Column(f"all recall@{k}", f"share of the hidden items among the first {k}"),
+            Column(f"new recall@{k}", "the same of those that are new to the user"),
             Column(f"all MAP@{k}", "mean average precision"),
         )
 
     def measure(method: Method) -> tuple[_Values, dict[str, float]]:
         ranks = method(cases, k).ranks
+        is_new = cases.is_new.reshape(len(cases), -1)
+        new, repeat = np.where(is_new, ranks, np.nan), np.where(is_new, np.nan, ranks)
         hit, reciprocal = metrics.hit_rate_at_k(ranks, k=k), metrics.mrr_at_k(ranks, k=k)
         values: _Values = {
             f"all HR@{k}": hit,
             f"all MRR@{k}": reciprocal,
             f"all NDCG@{k}": metrics.ndcg_at_k(ranks, k=k),
-            f"new HR@{k}": np.where(cases.is_new, hit, np.nan),
-            f"new MRR@{k}": np.where(cases.is_new, reciprocal, np.nan),
-            f"repeat HR@{k}": np.where(cases.is_new, np.nan, hit),
+            f"new HR@{k}": np.where(_has_any(new), metrics.hit_rate_at_k(new, k=k), np.nan),
+            f"new MRR@{k}": np.where(_has_any(new), metrics.mrr_at_k(new, k=k), np.nan),
+            f"repeat HR@{k}": np.where(_has_any(repeat), metrics.hit_rate_at_k(repeat, k=k), np.nan),
             f"cross-category HR@{k}": np.where(cases.is_cross_category, hit, np.nan),
             f"all recall@{k}": metrics.recall_at_k(ranks, k=k),
+            f"new recall@{k}": metrics.recall_at_k(new, k=k),
             f"all MAP@{k}": metrics.map_at_k(ranks, k=k),
         }
         return {column.name: values[column.name] for column in columns}, {}
@@ -280,6 +284,10 @@ def _table(
                 outcome = compare(np.asarray(first), np.asarray(second), codes, num_resamples=num_resamples, seed=seed)
                 duels.append(Duel(row.method, best, column, outcome))
     return tuple(rows), tuple(duels)
+
+
+def _has_any(ranks: np.ndarray) -> np.ndarray:
+    return ~np.isnan(ranks).all(axis=1)
 
 
 def _calibration(ranking: Ranking, cases: Cases) -> float:
