@@ -12,7 +12,9 @@ from typing import Any
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 if "tensorflow" not in sys.modules:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # silences the start-up notes, keeps the warnings of errors
+    os.environ.setdefault(
+        "TF_CPP_MIN_LOG_LEVEL", "3"
+    )  # start-up notes, among them an "error" on machines without a GPU
 
 __version__ = "0.1.0"
 
@@ -29,6 +31,7 @@ _LAZY_MODULES = (
     "pipelines",
     "promotions",
     "schema",
+    "servable",
     "server",
     "strategy",
     "training",

@@ -1,1 +1,238 @@
-"""."""
+"""Trained funnel → SavedModels that stock TF Serving loads: raw ids in, raw ids out, every input optional.
+
+Three servables share one version number: `shop/N` (the whole funnel), `retrieval/N` and `ranking/N`. Each is
+written beside its place and renamed, so that a server never sees half a version.
+"""
+
+import inspect
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.features.shop import Shop
+from tfrec.models.sources import Query, SourceConfig
+from tfrec.publish import next_version, publishing
+from tfrec.schema.signatures import SIGNATURES, InputSpec, Signature
+from tfrec.strategy.candidate_slate import CandidateSlate
+from tfrec.strategy.constraints import Limits
+from tfrec.strategy.funnel import Funnel, Request
+from tfrec.strategy.reasons import Reasons
+from tfrec.training import TrainedFunnel
+
+logger = logging.getLogger(__name__)
+
+SERVABLES = ("retrieval", "ranking", "shop")
+_DTYPES = {"string": tf.string, "float32": tf.float32, "int32": tf.int32}
+
+
+class ServedFunnel:
+    """A funnel that speaks raw ids: look-ups in front, decoding behind, a `tf.function` a signature.
+
+    Attributes:
+        functions: name → the exported function; inputs as `schema.signatures` says, each with its default.
+
+    Args:
+        shop: gives the vocabularies.
+        funnel: answers in indices.
+    """
+
+    def __init__(self, shop: Shop, funnel: Funnel) -> None:
+        self.funnel = funnel
+        vocabularies = shop.vocabularies
+        self._items = _lookup_table(vocabularies.items.tokens)
+        self._users = _lookup_table(shop.users.tokens)
+        self._categories = _lookup_table(vocabularies.categories.tokens)
+        self._types = _lookup_table(np.array(vocabularies.event_types, dtype=object))
+        self._item_ids = tf.constant(np.concatenate([[""], vocabularies.items.tokens]).tolist())
+        self.functions = {name: self._function(signature) for name, signature in SIGNATURES.items()}
+
+    def module(self, servable: str) -> tf.Module:
+        """Returns what one SavedModel holds: its signatures, and just the variables and tables that they read.
+
+        Keras models stay outside: their own way of saving would write traces and optimiser slots that nobody serves.
+        """
+        module = tf.Module(name=servable)
+        module.functions = {s.name: self.functions[s.name] for s in SIGNATURES.values() if s.servable == servable}
+        module.lookups = [self._items, self._users, self._categories, self._types]
+        captured = {
+            id(tensor)
+            for function in module.functions.values()
+            for tensor in function.get_concrete_function().captured_inputs
+        }
+        module.tables = [variable for variable in self.funnel.variables if id(variable.handle) in captured]
+        return module
+
+    def _function(self, signature: Signature) -> Callable[..., dict[str, tf.Tensor]]:
+        """The `tf.function` of a signature: its defaults are tensors, so that the SavedModel carries them."""
+        answer = getattr(self, f"_{signature.name}")
+
+        def serve(*values: tf.Tensor) -> dict[str, tf.Tensor]:
+            named = dict(zip((spec.name for spec in signature.inputs), values, strict=True))
+            return answer(_with_equal_rows(named))
+
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        serve.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [inspect.Parameter(spec.name, kind, default=_default(spec)) for spec in signature.inputs]
+        )
+        serve.__name__ = signature.name
+        specs = [tf.TensorSpec([None] * spec.rank, _DTYPES[spec.dtype], name=spec.name) for spec in signature.inputs]
+        return tf.function(serve, input_signature=specs)
+
+    # One method a signature, named after it.
+
+    def _recommend(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return self._outputs(*self.funnel.recommend(self._request(inputs)))
+
+    def _cross_sell(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return self._outputs(*self.funnel.cross_sell(self._request(inputs)))
+
+    def _upsell(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return self._outputs(*self.funnel.upsell(self._request(inputs)))
+
+    def _complete_cart(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return self._outputs(*self.funnel.complete_cart(self._request(inputs)))
+
+    def _similar(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return self._outputs(*self.funnel.similar(self._request(inputs)))
+
+    def _retrieve(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        slate = self.funnel.retrieve(self._query(inputs), inputs["k"])
+        return {"item_ids": tf.gather(self._item_ids, slate.item), "scores": slate.score}
+
+    def _rank(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        query = self._query(inputs)
+        candidates = self._items.lookup(inputs["candidate_item_ids"])
+        evidence = self.funnel.sources.gather_evidence(query)
+        ranking = self.funnel.ranking
+        score, logits = ranking(self.funnel.sources.features(query, evidence, candidates), training=False)
+        is_known = candidates > 0
+        outputs = {
+            "item_ids": inputs["candidate_item_ids"],
+            "scores": tf.where(is_known, score, -float("inf")),
+        }
+        for position, head in enumerate(ranking.heads):
+            outputs[f"{head}_probabilities"] = tf.where(is_known, tf.sigmoid(logits[..., position]), 0.0)
+        return outputs
+
+    def _query(self, inputs: dict[str, tf.Tensor]) -> Query:
+        user = inputs["user_id"]
+        nothing = tf.fill([tf.shape(user)[0], 0], "")
+        recent = inputs.get("recent_item_ids", nothing)
+        types = inputs.get("recent_event_types", nothing)
+        ages = inputs.get("recent_ages", tf.zeros(tf.shape(nothing)))
+        item = self._items.lookup(recent)
+        code = self._types.lookup(_as_wide_as(types, recent, ""))
+        return Query(
+            user=self._users.lookup(user),
+            recent_item=item,
+            recent_type=tf.where(code > 0, code, self.funnel.sources.view_type),
+            recent_age=tf.maximum(_as_wide_as(ages, recent, 0.0), 0.0),
+            cart=self._items.lookup(inputs.get("cart_item_ids", nothing)),
+            is_discovery=tf.zeros(tf.shape(user)),
+        )
+
+    def _request(self, inputs: dict[str, tf.Tensor]) -> Request:
+        user = inputs["user_id"]
+        categories = inputs["include_categories"]
+        code = self._categories.lookup(categories)
+        code = tf.where((code == 0) & (categories != ""), -1, code)
+        nothing = tf.fill(tf.shape(user), "")
+        return Request(
+            query=self._query(inputs),
+            limits=Limits(
+                excluded=self._items.lookup(inputs["exclude_item_ids"]),
+                categories=code,
+                min_price=inputs["min_price"],
+                max_price=inputs["max_price"],
+            ),
+            anchor=self._items.lookup(inputs.get("item_id", nothing)),
+            max_price_ratio=inputs.get("max_price_ratio", tf.zeros(tf.shape(user))),
+            k=tf.maximum(inputs["k"], 0),
+            diversity=inputs["diversity"],
+        )
+
+    def _outputs(self, slate: CandidateSlate, reasons: Reasons) -> dict[str, tf.Tensor]:
+        return {
+            "item_ids": tf.gather(self._item_ids, slate.item),
+            "scores": slate.score,
+            "probabilities": slate.probability,
+            "prices": tf.gather(self.funnel.sources.price, slate.item),
+            "reasons": reasons.code,
+            "reason_item_ids": tf.gather(self._item_ids, reasons.item),
+            "reason_counts": reasons.count,
+            "sources": reasons.source,
+        }
+
+
+def build_served_funnel(shop: Shop, trained: TrainedFunnel, config: SourceConfig) -> ServedFunnel:
+    """Returns the funnel that `export_servables` saves; call its signatures in Python to compare."""
+    return ServedFunnel(shop, Funnel(trained.sources(shop, config), trained.ranking))
+
+
+def export_servables(served: ServedFunnel, out: Path, *, about: dict[str, object]) -> int:
+    """Saves the three servables under the next version number and returns it.
+
+    Args:
+        served: the funnel.
+        out: folder of servables; `out/shop/N` and its siblings appear by rename.
+        about: what is written to `assets.extra/tfrec.json` of each version.
+    """
+    version = max(next_version(out / name) for name in SERVABLES)
+    for name in SERVABLES:
+        module = served.module(name)
+        functions = dict(module.functions)
+        default = next(iter(functions.values()))
+        with publishing(out / name / str(version)) as work:
+            tf.saved_model.save(module, str(work), signatures={"serving_default": default, **functions})
+            extra = work / "assets.extra"
+            extra.mkdir(exist_ok=True)
+            (extra / "tfrec.json").write_text(json.dumps({**about, "servable": name, "version": version}, indent=2))
+        logger.info("Published %s", out / name / str(version))
+    return version
+
+
+def _lookup_table(tokens: np.ndarray) -> tf.lookup.StaticHashTable:
+    """Text → index from 1; 0 for the unknown. The empty text is a key too: TensorFlow refuses a table without keys."""
+    keys = tf.constant(["", *tokens.tolist()])
+    values = tf.range(len(tokens) + 1, dtype=tf.int32)
+    return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, values), default_value=0)
+
+
+def _default(spec: InputSpec) -> tf.Tensor:
+    value = spec.padding
+    return tf.constant([value] if spec.rank == 1 else [[value]], _DTYPES[spec.dtype])
+
+
+def _with_equal_rows(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Repeats single rows (a default, or one value for all) to the batch's size.
+
+    Raises in the graph (INVALID_ARGUMENT): two inputs have different numbers of rows, neither of them 1.
+    """
+    rows = tf.stack([tf.shape(value)[0] for value in inputs.values()])
+    batch = tf.where(tf.reduce_any(tf.equal(rows, 0)), 0, tf.reduce_max(rows))
+    result = {}
+    for name, value in inputs.items():
+        count = tf.shape(value)[0]
+        check = tf.debugging.Assert(
+            tf.equal(count, batch) | tf.equal(count, 1),
+            [
+                f"`{name}` must have one row for each query of the batch, or a single row; rows and queries:",
+                count,
+                batch,
+            ],
+        )
+        with tf.control_dependencies([check]):
+            times = tf.where(tf.equal(count, batch), 1, batch)
+        result[name] = tf.tile(value, tf.concat([[times], tf.ones([value.shape.rank - 1], tf.int32)], axis=0))
+    return result
+
+
+def _as_wide_as(values: tf.Tensor, items: tf.Tensor, padding: str | float) -> tf.Tensor:
+    """Cuts or pads `values [B, n]` to the width of `items [B, R]`."""
+    width = tf.shape(items)[1]
+    missing = tf.maximum(width - tf.shape(values)[1], 0)
+    return tf.pad(values[:, :width], [[0, 0], [0, missing]], constant_values=padding)

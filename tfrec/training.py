@@ -8,17 +8,17 @@ model is fitted to, and the last retrieval model has seen everything.
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import logging
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from tfrec.errors import ConfigError, SchemaError
+from tfrec.errors import ConfigError, SchemaError, SourceError
 from tfrec.features.knowledge import Knowledge, KnowledgeConfig, gather_knowledge, target_type
 from tfrec.features.queries import HEADS, ExampleQueries, example_queries, heads_of
 from tfrec.features.sequences import BehaviourSequences
@@ -30,6 +30,7 @@ from tfrec.models.retrieval import RetrievalConfig, RetrievalModel
 from tfrec.models.sources import FEATURES, CandidateSources, Query, SourceConfig
 from tfrec.pipelines.ranking import RankingExamples, ranking
 from tfrec.pipelines.retrieval import retrieval
+from tfrec.strategy.constraints import mark_items
 
 logger = logging.getLogger(__name__)
 
@@ -96,21 +97,21 @@ class TrainedFunnel:
         ranking: the fusing model.
         knowledge: tables at the end of training.
         is_offered: `[N + 1]` bool.
-        cart_type: event code that stands for an item in the cart.
     """
 
     retrieval: RetrievalModel
     ranking: RankingModel
     knowledge: Knowledge
     is_offered: np.ndarray
-    cart_type: int
 
     def sources(self, shop: Shop, config: SourceConfig) -> CandidateSources:
         """Returns the candidate sources for serving."""
         return build_sources(shop, self.retrieval, self.knowledge, self.is_offered, config)
 
 
-def train(shop: Shop, config: TrainingConfig = TrainingConfig(), *, work: Path, show_progress: bool = True) -> TrainedFunnel:
+def train(
+    shop: Shop, config: TrainingConfig = TrainingConfig(), *, work: Path, show_progress: bool = True
+) -> TrainedFunnel:
     """Returns the funnel trained on `shop.train`.
 
     Interrupted and started again with the same shop and config, it goes on after the last finished epoch.
@@ -133,9 +134,19 @@ def train(shop: Shop, config: TrainingConfig = TrainingConfig(), *, work: Path, 
     parts = []
     for number, (start, stop) in enumerate(blocks):
         epochs = config.retrieval_epochs if number == 0 else config.block_epochs
-        walk.learn(_before(shop, start), epochs, label=f"retrieval, block {number + 1} of {len(blocks) + 1}", show=show_progress)
+        walk.learn(
+            _before(shop, start),
+            epochs,
+            label=f"retrieval, block {number + 1} of {len(blocks) + 1}",
+            show=show_progress,
+        )
         parts.append(_cached_examples(work, number, shop, model, start, stop, config, len(blocks), show_progress))
-    walk.learn(shop.train, config.block_epochs, label=f"retrieval, block {len(blocks) + 1} of {len(blocks) + 1}", show=show_progress)
+    walk.learn(
+        shop.train,
+        config.block_epochs,
+        label=f"retrieval, block {len(blocks) + 1} of {len(blocks) + 1}",
+        show=show_progress,
+    )
     ranking_model = fit_ranking(_concatenate(parts), config, show_progress=show_progress)
     end = _hours(shop)
     return TrainedFunnel(
@@ -143,8 +154,58 @@ def train(shop: Shop, config: TrainingConfig = TrainingConfig(), *, work: Path, 
         ranking=ranking_model,
         knowledge=gather_knowledge(shop.train, as_of=end, config=config.knowledge),
         is_offered=_is_known(shop.train, end) & shop.vocabularies.catalogue.is_available(end),
-        cart_type=cart_code(shop.train),
     )
+
+
+def save_trained(trained: TrainedFunnel, config: TrainingConfig, folder: Path) -> None:
+    """Writes weights, tables and config into an existing folder, for `load_trained`."""
+    tf.train.Checkpoint(retrieval=trained.retrieval, ranking=trained.ranking).write(str(folder / "weights"))
+    np.savez(folder / "knowledge.npz", is_offered=trained.is_offered, **vars(trained.knowledge))
+    about = {"config": dataclasses.asdict(config), "heads": trained.ranking.heads}
+    (folder / "training.json").write_text(json.dumps(about, indent=2))
+
+
+def load_trained(shop: Shop, folder: Path) -> tuple[TrainedFunnel, TrainingConfig]:
+    """Returns what `save_trained` wrote for the same shop.
+
+    Raises:
+        SourceError: the folder holds no trained models.
+    """
+    try:
+        about = json.loads((folder / "training.json").read_text())
+    except OSError as error:
+        raise SourceError(
+            f"{folder} holds no trained models ({error.strerror}). Train first: tfrec train PREPARED --out MODELS"
+        ) from error
+    config = _config_from(about["config"])
+    retrieval_model = RetrievalModel(shop.vocabularies, config.retrieval)
+    ranking_model = RankingModel(tuple(about["heads"]), config.ranking)
+    for batch in retrieval(shop.train, batch_size=64).take(1):  # creates the variables that the checkpoint fills
+        retrieval_model.compute_loss(batch, training=False)
+    ranking_model(tf.zeros([1, 1, len(FEATURES)]))
+    checkpoint = tf.train.Checkpoint(retrieval=retrieval_model, ranking=ranking_model)
+    checkpoint.read(str(folder / "weights")).expect_partial()
+    with np.load(folder / "knowledge.npz") as stored:
+        is_offered = stored["is_offered"]
+        tables = {name: stored[name] for name in stored.files if name != "is_offered"}
+    knowledge = Knowledge(**{**tables, "as_of": float(tables["as_of"])})
+    return TrainedFunnel(retrieval_model, ranking_model, knowledge, is_offered), config
+
+
+def _config_from(values: dict[str, dict[str, object]]) -> TrainingConfig:
+    """The config whose `dataclasses.asdict` went through JSON, which knows no tuples."""
+    kinds = {"retrieval": RetrievalConfig, "ranking": RankingConfig, "knowledge": KnowledgeConfig}
+    kinds["sources"] = SourceConfig
+
+    def plain(value: object) -> object:
+        return tuple(value) if isinstance(value, list) else value
+
+    nested = {
+        name: kinds[name](**{key: plain(value) for key, value in inner.items()})
+        for name, inner in values.items()
+        if name in kinds
+    }
+    return TrainingConfig(**{**values, **nested})  # type: ignore[arg-type]
 
 
 def fit_ranking(examples: RankingExamples, config: TrainingConfig, *, show_progress: bool = True) -> RankingModel:
@@ -171,9 +232,10 @@ def build_sources(
         knowledge,
         candidate_embeddings=model.candidate_embeddings(),
         encoded_items=model.encoded_items(),
-        query_tower=lambda encoded, inputs: model.query_tower(encoded, inputs, training=False),
+        query_tower=model.query_tower,
         is_offered=is_offered,
-        cart_type=cart_code(shop.train),
+        cart_type=_code_or_target(shop.train, "cart"),
+        view_type=_code_or_target(shop.train, "view"),
         config=config,
     )
 
@@ -190,8 +252,7 @@ def make_examples(
     @tf.function(reduce_retracing=True)
     def list_up(query: Query) -> tuple[tf.Tensor, tf.Tensor]:
         evidence = sources.gather_evidence(query)
-        in_cart = sources._scatter(query.cart, tf.ones(tf.shape(query.cart))) > 0
-        eligible = sources.is_offered[None, :] & ~in_cart
+        eligible = sources.is_offered[None, :] & ~mark_items(query.cart, num_rows=tf.constant(sources.num_rows))
         eligible &= ~(tf.cast(query.is_discovery, tf.bool)[:, None] & (evidence.own_count > 0))
         candidates = sources.candidates(evidence, eligible)
         return candidates, sources.features(query, evidence, candidates)
@@ -210,16 +271,20 @@ def make_examples(
         bar.update(len(batch))
     width = max((part[1].shape[1] for part in lists), default=1)
     return RankingExamples(
-        features=np.concatenate([_widen(part[0], width) for part in lists]) if lists else np.zeros((0, 1, len(FEATURES)), np.float16),
+        features=np.concatenate([_widen(part[0], width) for part in lists])
+        if lists
+        else np.zeros((0, 1, len(FEATURES)), np.float16),
         is_candidate=np.concatenate([_widen(part[1], width) for part in lists]) if lists else np.zeros((0, 1), bool),
-        labels=np.concatenate([_widen(part[2], width) for part in lists]) if lists else np.zeros((0, 1, len(heads)), bool),
+        labels=np.concatenate([_widen(part[2], width) for part in lists])
+        if lists
+        else np.zeros((0, 1, len(heads)), bool),
         heads=heads,
     )
 
 
-def cart_code(sequences: BehaviourSequences) -> int:
-    """Returns the event code that an item in the cart has for the query tower: `cart` where the log knows it."""
-    return sequences.type_code("cart") if sequences.has_type("cart") else target_type(sequences)
+def _code_or_target(sequences: BehaviourSequences, name: str) -> int:
+    """The code of an event type, or the target's where the log does not know it (towers never learned that code)."""
+    return sequences.type_code(name) if sequences.has_type(name) else target_type(sequences)
 
 
 class _Walk:
@@ -317,11 +382,13 @@ def _blocks(sequences: BehaviourSequences, config: TrainingConfig) -> list[tuple
     """Start and end (hours) of the blocks of time that give ranking examples, equal in orders."""
     hours = np.sort(sequences.hour[sequences.event_type == target_type(sequences)])
     if len(hours) < 2 or hours[0] == hours[-1]:
-        raise SchemaError("All orders are of one moment, so nothing can be learned from time. Check the recipe's columns.")
+        raise SchemaError(
+            "All orders are of one moment, so nothing can be learned from time. Check the recipe's columns."
+        )
     shares = np.linspace(1 - config.block_share, 1, config.num_blocks + 1)
     cuts = np.quantile(hours, shares)
     cuts[-1] = hours[-1] + 1e-3
-    return [(float(a), float(b)) for a, b in zip(cuts[:-1], cuts[1:], strict=True) if b > a > hours[0]]
+    return [(float(a), float(b)) for a, b in itertools.pairwise(cuts) if b > a > hours[0]]
 
 
 def _before(shop: Shop, hour: float) -> BehaviourSequences:
@@ -430,14 +497,3 @@ def _pretrain_images(model: RetrievalModel, shop: Shop, config: TrainingConfig) 
     with_sigmoid_head(tower, pictures.shape[1:]).fit(
         pictures, bought, batch_size=128, epochs=config.image_epochs, verbose=0
     )
-
-
-def iter_config_fields(config: TrainingConfig) -> Iterator[tuple[str, object]]:
-    """Yields the dials of a config, nested ones with dotted names, for reports."""
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if dataclasses.is_dataclass(value):
-            for inner in dataclasses.fields(value):
-                yield f"{field.name}.{inner.name}", getattr(value, inner.name)
-        else:
-            yield field.name, value

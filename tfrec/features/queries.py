@@ -1,6 +1,7 @@
-"""Behaviour after a moment → example queries with labels: a cart with something missing, a visit with what came next."""
+"""Behaviour after a moment → example queries with labels: carts with something missing, visits and what came next."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -147,7 +148,7 @@ def _repeat_to(choices: np.ndarray, most: int, rng: np.random.Generator) -> np.n
     return pool[:most]
 
 
-def _from_lists(sequences: BehaviourSequences, queries: list[tuple[np.ndarray, ...]]) -> ExampleQueries:
+def _from_lists(sequences: BehaviourSequences, queries: Sequence[tuple[np.ndarray, ...]]) -> ExampleQueries:
     """Pads `(cart rows, label rows, row of the query[, recent rows])` to arrays."""
     count = len(queries)
     cart = _pad([sequences.item[query[0]] for query in queries])

@@ -19,7 +19,9 @@ class ImageTower(tf.keras.layers.Layer):
         dropout: share of features dropped in training.
     """
 
-    def __init__(self, filters: tuple[int, ...] = (32,), features: int = 128, dropout: float = 0.0, **kwargs: Any) -> None:
+    def __init__(
+        self, filters: tuple[int, ...] = (32,), features: int = 128, dropout: float = 0.0, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.filters, self.features, self.dropout = tuple(filters), features, dropout
         self._blocks = []
@@ -35,7 +37,9 @@ class ImageTower(tf.keras.layers.Layer):
         """Checks that the pictures are `[B, H, W, C]` and large enough for every block."""
         shape = tf.TensorShape(input_shape)
         if shape.rank != 4:
-            raise ValueError(f"ImageTower needs pictures [B, H, W, C]; got shape {shape}. Add a channel axis to grey pictures.")
+            raise ValueError(
+                f"ImageTower needs pictures [B, H, W, C]; got shape {shape}. Add a channel axis to grey pictures."
+            )
         smallest = 1
         for _ in self.filters:
             smallest = 2 * smallest + 2

@@ -43,8 +43,7 @@ class RetrievalConfig:
     def __post_init__(self) -> None:
         if self.embedding_dim < 1 or self.temperature <= 0:
             raise ConfigError(
-                "`embedding_dim` and `temperature` must be positive; "
-                f"got {self.embedding_dim} and {self.temperature}."
+                f"`embedding_dim` and `temperature` must be positive; got {self.embedding_dim} and {self.temperature}."
             )
         for name in ("id_dropout", "dropout"):
             if not 0 <= getattr(self, name) < 1:

@@ -7,7 +7,6 @@ less than merging lists.
 """
 
 import dataclasses
-from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +14,7 @@ import tensorflow as tf
 from tfrec.errors import ConfigError
 from tfrec.features.knowledge import CHANNELS, Knowledge
 from tfrec.features.vocabulary import Vocabularies
-from tfrec.models.towers import TowerInputs
+from tfrec.models.towers import QueryTower, TowerInputs
 from tfrec.pipelines.retrieval import GAP_BOUNDARIES
 
 SOURCE_NAMES = ("cart", "history", "own", "towers", "popular", "content", "session")
@@ -118,7 +117,7 @@ class Evidence(tf.experimental.ExtensionType):
 
 
 FEATURES = (
-    "cart_ease", "cart_ease_mean", "cart_ease_relative", "cart_ease_max",
+    "cart_ease", "cart_ease_mean", "cart_ease_relative", "cart_best",
     "cart_recent", "cart_recent_relative", "cart_cosine", "cart_cosine_relative",
     "history", "history_relative", "session", "session_relative", "transition",
     "towers", "towers_relative", "content", "content_max",
@@ -130,7 +129,7 @@ FEATURES = (
 """Names of the ranking features, in the order of the last axis."""
 
 
-class CandidateSources(tf.Module):
+class CandidateSources:
     """The tables of one moment, and the functions that turn queries into candidates and features.
 
     Args:
@@ -138,9 +137,10 @@ class CandidateSources(tf.Module):
         knowledge: what was known at the moment.
         candidate_embeddings: `[N + 1, d]` of the retrieval model.
         encoded_items: `[N + 1, d]`, what the query tower reads.
-        query_tower: `(encoded [B, T, d], TowerInputs) -> [B, T, d]`.
+        query_tower: of the retrieval model.
         is_offered: `[N + 1]` bool: items that may be offered at all.
         cart_type: event code that stands for an item in the cart.
+        view_type: event code of a view, or of the commonest event where the log has no views.
         config: dials.
     """
 
@@ -151,16 +151,17 @@ class CandidateSources(tf.Module):
         *,
         candidate_embeddings: np.ndarray,
         encoded_items: np.ndarray,
-        query_tower: Callable[[tf.Tensor, TowerInputs], tf.Tensor],
+        query_tower: QueryTower,
         is_offered: np.ndarray,
         cart_type: int,
+        view_type: int,
         config: SourceConfig = SourceConfig(),
     ) -> None:
-        super().__init__(name="sources")
         self.config = config
         self.num_rows = vocabularies.items.size
         self.query_tower = query_tower
         self._cart_type = cart_type
+        self.view_type = view_type
         catalogue = vocabularies.catalogue
         self.has_sessions = bool(knowledge.weights[..., _SESSION:].any())
         self.neighbours = _table(knowledge.neighbours, "neighbours")
@@ -186,6 +187,12 @@ class CandidateSources(tf.Module):
         self.is_offered = _table(is_offered, "is_offered")
         most = int(np.diff(knowledge.own_splits).max(initial=1))
         self._most_own = max(most, 1)
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """Every table and weight that candidates and features may read."""
+        tables = [value for value in vars(self).values() if isinstance(value, tf.Variable)]
+        return [*tables, *self.query_tower.variables]
 
     # --- evidence -----------------------------------------------------------------------------------------------
 
@@ -257,10 +264,10 @@ class CandidateSources(tf.Module):
         gap = tf.where(follows, tf.reshape(bucket, tf.shape(elapsed)), 0)
         gap = tf.pad(gap, [[0, 0], [1, 0]])
         encoded = tf.gather(self._encoded, item)
-        return self.query_tower(encoded, TowerInputs(item, kind, gap, group))[:, -1]
+        return self.query_tower(encoded, TowerInputs(item, kind, gap, group), training=False)[:, -1]
 
     def _spoken_for(self, items: tf.Tensor, *, channels: int, width: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Summed weights `[B, N + 1, channels]` and the strongest EASE weight, coded, `[B, N + 1]` int64."""
+        """Summed weights `[B, N + 1, channels]` and the strongest weight of one item, coded, `[B, N + 1]` int64."""
         neighbours = tf.gather(self.neighbours, items)[:, :, :width]  # [B, n, W]
         weights = tf.gather(self.weights, items)[:, :, :width, :channels]
         shape = tf.shape(neighbours)
@@ -269,7 +276,7 @@ class CandidateSources(tf.Module):
         total = tf.math.unsorted_segment_sum(tf.reshape(weights, [-1, channels]), segment, shape[0] * self.num_rows)
         place = tf.broadcast_to(tf.reshape(tf.range(shape[1] * shape[2]), [1, shape[1], shape[2]]), shape)
         code = tf.bitwise.left_shift(
-            tf.cast(tf.bitcast(weights[..., _EASE], tf.int32), tf.int64), tf.constant(32, tf.int64)
+            tf.cast(tf.bitcast(tf.reduce_sum(weights, axis=-1), tf.int32), tf.int64), tf.constant(32, tf.int64)
         ) + tf.cast(place, tf.int64)  # positive floats are ordered as their bits are
         best = tf.math.unsorted_segment_max(tf.reshape(code, [-1]), segment, shape[0] * self.num_rows)
         best = tf.maximum(best, 0)
@@ -313,7 +320,8 @@ class CandidateSources(tf.Module):
         segment = tf.reshape(neighbours + tf.range(shape[0])[:, None, None] * self.num_rows, [-1])
         is_latest = tf.cast(tf.equal(tf.range(length), length - 1), tf.float32)
         both = tf.stack(
-            [weights[..., _SESSION] * fade[None, :, None], weights[..., _TRANSITION] * is_latest[None, :, None]], axis=-1
+            [weights[..., _SESSION] * fade[None, :, None], weights[..., _TRANSITION] * is_latest[None, :, None]],
+            axis=-1,
         )
         total = tf.math.unsorted_segment_sum(tf.reshape(both, [-1, 2]), segment, shape[0] * self.num_rows)
         total = tf.reshape(total, [shape[0], self.num_rows, 2])
@@ -335,7 +343,7 @@ class CandidateSources(tf.Module):
     # --- candidates ---------------------------------------------------------------------------------------------
 
     def source_scores(self, evidence: Evidence) -> dict[str, tf.Tensor]:
-        """Returns each source's score of each item, `[B, N + 1]`; what is not positive is no candidate of the source."""
+        """Returns each source's score of each item, `[B, N + 1]`; what is not positive is no candidate."""
         own_recency = 1.0 / (1.0 + evidence.own_age)
         scores = {
             "cart": evidence.cart[..., 0],
@@ -406,7 +414,7 @@ class CandidateSources(tf.Module):
             "cart_ease": signed_root(ease),
             "cart_ease_mean": signed_root(ease / tf.sqrt(tf.maximum(cart_size, 1.0))),
             "cart_ease_relative": relative(ease),
-            "cart_ease_max": signed_root(cart_best),
+            "cart_best": signed_root(cart_best),
             "cart_recent": signed_root(recent),
             "cart_recent_relative": relative(recent),
             "cart_cosine": signed_root(cosine / tf.maximum(cart_size, 1.0)),

@@ -131,9 +131,9 @@ REASONS: Mapping[str, str] = {
 }
 """Reason code → sentence for humans, with `{item}` and `{count}` to fill in."""
 
-SOURCES = ("cart", "history", "own", "towers", "popular", "content", "fill")
+SOURCES = ("cart", "history", "own", "towers", "popular", "content", "session")
 """Candidate sources: item weights of the cart, of the history, own frequent items, two-tower index, popular now,
-content neighbours, and what fills a slate up to k when nothing else is left."""
+content neighbours, weights of what was seen in this visit."""
 
 SIGNATURES: Mapping[str, Signature] = {
     signature.name: signature

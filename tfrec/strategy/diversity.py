@@ -1,0 +1,74 @@
+"""Variety: a slate re-ranked so that items like those above it come later."""
+
+import tensorflow as tf
+
+from tfrec.strategy.candidate_slate import CandidateSlate, top
+
+_POOL = 100  # best candidates among which variety is sought
+
+
+def maximal_marginal_relevance(
+    slate: CandidateSlate, *, k: tf.Tensor, trade_off: tf.Tensor, vectors: tf.Tensor
+) -> CandidateSlate:
+    """Returns the best `k` by maximal marginal relevance (Carbonell & Goldstein 1998), best first.
+
+    Position by position the item with the greatest `(1 − trade_off)·relevance − trade_off·max similarity to those
+    chosen` is taken; relevance is the score scaled to [0, 1] over the best hundred candidates of the row. Rows with
+    `trade_off` 0 keep their order by score. Beyond a hundred places the order is by score.
+
+    The scores of the result are the row's own scores sorted, so that they descend along the row.
+
+    Args:
+        slate: candidates in any order.
+        k: `[B]` int32.
+        trade_off: `[B]` float32 in [0, 1]; values outside are clipped.
+        vectors: `[N + 1, c]` unit vectors; their inner product is the similarity of two items.
+    """
+    best = top(slate, k=k)
+    return tf.cond(
+        tf.reduce_any(trade_off > 0) & (tf.shape(best.item)[1] > 0),
+        lambda: _rerank(slate, k, tf.clip_by_value(trade_off, 0.0, 1.0), vectors),
+        lambda: best,
+    )
+
+
+def _rerank(slate: CandidateSlate, k: tf.Tensor, trade_off: tf.Tensor, vectors: tf.Tensor) -> CandidateSlate:
+    pool = top(slate, k=tf.maximum(k, _POOL))
+    size = tf.shape(pool.item)
+    pool_width = tf.minimum(_POOL, size[1])
+    steps = tf.minimum(tf.reduce_max(k), pool_width)
+    is_item = pool.item[:, :pool_width] > 0
+    score = pool.score[:, :pool_width]
+    highest = tf.reduce_max(tf.where(is_item, score, -1e9), axis=1, keepdims=True)
+    lowest = tf.reduce_min(tf.where(is_item, score, 1e9), axis=1, keepdims=True)
+    relevance = tf.where(is_item, (score - lowest) / tf.maximum(highest - lowest, 1e-6), -1e6)
+    vector = tf.gather(vectors, pool.item[:, :pool_width])
+    similarity = tf.matmul(vector, vector, transpose_b=True)  # [B, P, P]
+    weight = trade_off[:, None]
+
+    def step(
+        position: tf.Tensor, free: tf.Tensor, closest: tf.Tensor, order: tf.TensorArray
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.TensorArray]:
+        value = (1.0 - weight) * relevance - weight * closest
+        place = tf.argmax(tf.where(free, value, -1e9), axis=1, output_type=tf.int32)
+        taken = tf.one_hot(place, pool_width, on_value=True, off_value=False, dtype=tf.bool)
+        closest = tf.maximum(closest, tf.gather(similarity, place, batch_dims=1, axis=1))
+        return position + 1, free & ~taken, closest, order.write(position, place)
+
+    _, free, _, order = tf.while_loop(
+        lambda position, *_: position < steps,
+        step,
+        (0, tf.ones_like(is_item), tf.zeros_like(relevance), tf.TensorArray(tf.int32, size=steps)),
+    )
+    chosen = tf.transpose(order.stack())  # [B, steps]
+    left = tf.argsort(tf.where(free, tf.range(pool_width)[None, :], pool_width), axis=1)[:, : pool_width - steps]
+    behind = tf.broadcast_to(tf.range(pool_width, size[1])[None, :], [size[0], size[1] - pool_width])
+    place = tf.concat([chosen, left, behind], axis=1)[:, : tf.reduce_max(k)]
+    inside = tf.range(tf.shape(place)[1])[None, :] < k[:, None]
+    item = tf.where(inside, tf.gather(pool.item, place, batch_dims=1), 0)
+    scores = tf.where(inside, tf.gather(pool.score, place, batch_dims=1), -float("inf"))
+    return CandidateSlate(
+        item=item,
+        score=tf.sort(scores, axis=1, direction="DESCENDING"),
+        probability=tf.where(inside, tf.gather(pool.probability, place, batch_dims=1), 0.0),
+    )

@@ -1,0 +1,186 @@
+"""Queries with limits → slates: candidates, ranking and strategy in one graph, in indices."""
+
+import tensorflow as tf
+
+from tfrec.models.ranking import RankingModel
+from tfrec.models.sources import CandidateSources, Evidence, Query
+from tfrec.strategy.candidate_slate import CandidateSlate, top
+from tfrec.strategy.complements import only_new, without_substitutes
+from tfrec.strategy.constraints import Limits, eligible_items
+from tfrec.strategy.diversity import maximal_marginal_relevance
+from tfrec.strategy.reasons import Reasons, explain, explain_by_anchor
+from tfrec.strategy.upsell import only_upgrades
+
+
+class Request(tf.experimental.ExtensionType):
+    """A batch of requests in indices.
+
+    Attributes:
+        query: who asks, what was seen, what is in the cart.
+        limits: what may be offered; `excluded` without the cart.
+        anchor: `[B]` int32 item on the page; 0 = none.
+        max_price_ratio: `[B]` float32; 0 = default.
+        k: `[B]` int32.
+        diversity: `[B]` float32.
+    """
+
+    query: Query
+    limits: Limits
+    anchor: tf.Tensor
+    max_price_ratio: tf.Tensor
+    k: tf.Tensor
+    diversity: tf.Tensor
+
+
+class Funnel:
+    """Candidate sources, the ranking model, and the five strategies on top of them.
+
+    Args:
+        sources: candidates and features.
+        ranking: scores by features.
+    """
+
+    def __init__(self, sources: CandidateSources, ranking: RankingModel) -> None:
+        self.sources = sources
+        self.ranking = ranking
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """Every table and weight that an answer may read."""
+        return [*self.sources.variables, *self.ranking.variables]
+
+    def recommend(self, request: Request) -> tuple[CandidateSlate, Reasons]:
+        """What the shopper is likely to choose next, repeats included, the cart left out."""
+        return self._answer(request, request.query, self._eligible(request))
+
+    def complete_cart(self, request: Request) -> tuple[CandidateSlate, Reasons]:
+        """What is still missing in the cart, repeats included."""
+        return self._answer(request, request.query, self._eligible(request))
+
+    def cross_sell(self, request: Request) -> tuple[CandidateSlate, Reasons]:
+        """Complements of cart and anchor that the shopper has not bought before."""
+        query = _with_cart(request.query, tf.concat([request.query.cart, request.anchor[:, None]], axis=1))
+        query = _with_discovery(query)
+        evidence = self.sources.gather_evidence(query)
+        eligible = only_new(self._eligible(request), own_count=evidence.own_count)
+        leaf = self.sources.categories[:, -1]
+        eligible = without_substitutes(eligible, anchor=request.anchor, leaf_category=leaf)
+        return self._answer(request, query, eligible, evidence)
+
+    def upsell(self, request: Request) -> tuple[CandidateSlate, Reasons]:
+        """Dearer items of the anchor's category, by how likely the shopper takes them."""
+        eligible = only_upgrades(
+            self._eligible(request),
+            anchor=request.anchor,
+            max_price_ratio=request.max_price_ratio,
+            price=self.sources.price,
+            leaf_category=self.sources.categories[:, -1],
+            content=self.sources.content,
+        )
+        query = self._with_view(request.query, request.anchor)
+        slate, _ = self._answer(request, query, eligible)
+        return slate, explain_by_anchor(slate.item, code="upgrade_of", anchor=request.anchor)
+
+    def similar(self, request: Request) -> tuple[CandidateSlate, Reasons]:
+        """Items that can stand in for the anchor: near in both embedding and content, of its category first.
+
+        The score is `cosine of the candidate embeddings + content similarity + 1 in the same leaf category`; the
+        probability is the ranking model's.
+        """
+        sources, anchor = self.sources, request.anchor
+        embedded = tf.matmul(
+            tf.gather(sources.candidate_embeddings, anchor), sources.candidate_embeddings, transpose_b=True
+        )
+        content = tf.matmul(tf.gather(sources.content, anchor), sources.content, transpose_b=True)
+        leaf = sources.categories[:, -1]
+        own_leaf = tf.gather(leaf, anchor)[:, None]
+        same_leaf = tf.cast(tf.equal(leaf[None, :], own_leaf) & (own_leaf > 0), tf.float32)
+        eligible = self._eligible(request) & (anchor > 0)[:, None]
+        score = tf.where(eligible, embedded + content + same_leaf, -float("inf"))
+        width = tf.minimum(tf.maximum(tf.reduce_max(tf.concat([request.k, [0]], axis=0)), 100), sources.num_rows)
+        score, item = tf.math.top_k(score, width)
+        item = tf.where(score > -float("inf"), item, 0)
+        query = self._with_view(request.query, anchor)
+        ranked = self.score(query, sources.gather_evidence(query), item)
+        slate = self._finish(request, CandidateSlate(item=item, score=score, probability=ranked.probability))
+        return slate, explain_by_anchor(slate.item, code="similar_to", anchor=anchor)
+
+    def retrieve(self, query: Query, k: tf.Tensor) -> CandidateSlate:
+        """The two towers alone: exact nearest candidates by inner product."""
+        score = tf.matmul(self.sources.embed_query(query), self.sources.candidate_embeddings, transpose_b=True)
+        score = tf.where(self.sources.is_offered[None, :], score, -float("inf"))
+        item = tf.broadcast_to(tf.range(self.sources.num_rows)[None, :], tf.shape(score))
+        return top(CandidateSlate(item=item, score=score, probability=tf.zeros_like(score)), k=k)
+
+    def score(self, query: Query, evidence: Evidence, candidates: tf.Tensor) -> CandidateSlate:
+        """Returns the candidates with score and probability of the ranking model's last head."""
+        score, logits = self.ranking(self.sources.features(query, evidence, candidates), training=False)
+        is_item = candidates > 0
+        return CandidateSlate(
+            item=candidates,
+            score=tf.where(is_item, score, -float("inf")),
+            probability=tf.where(is_item, tf.sigmoid(logits[..., -1]), 0.0),
+        )
+
+    def _answer(
+        self, request: Request, query: Query, eligible: tf.Tensor, evidence: Evidence | None = None
+    ) -> tuple[CandidateSlate, Reasons]:
+        if evidence is None:
+            evidence = self.sources.gather_evidence(query)
+        wanted = tf.reduce_max(tf.concat([request.k, [0]], axis=0))
+        candidates = self.sources.candidates(evidence, eligible, at_least=wanted)
+        slate = self._finish(request, self.score(query, evidence, candidates))
+        return slate, explain(self.sources, evidence, slate.item)
+
+    def _finish(self, request: Request, slate: CandidateSlate) -> CandidateSlate:
+        return maximal_marginal_relevance(slate, k=request.k, trade_off=request.diversity, vectors=self.sources.content)
+
+    def _eligible(self, request: Request) -> tf.Tensor:
+        """What the limits allow, without the cart and without the anchor itself."""
+        never = tf.concat([request.limits.excluded, request.query.cart, request.anchor[:, None]], axis=1)
+        limits = Limits(
+            excluded=never,
+            categories=request.limits.categories,
+            min_price=request.limits.min_price,
+            max_price=request.limits.max_price,
+        )
+        return eligible_items(
+            limits,
+            is_offered=self.sources.is_offered,
+            price=self.sources.price,
+            category_paths=self.sources.categories,
+        )
+
+    def _with_view(self, query: Query, anchor: tf.Tensor) -> Query:
+        """The query with the anchor as its latest event."""
+        seen = tf.fill([tf.shape(anchor)[0], 1], self.sources.view_type)
+        return Query(
+            user=query.user,
+            recent_item=tf.concat([query.recent_item, anchor[:, None]], axis=1),
+            recent_type=tf.concat([query.recent_type, seen], axis=1),
+            recent_age=tf.concat([query.recent_age, tf.zeros([tf.shape(anchor)[0], 1])], axis=1),
+            cart=query.cart,
+            is_discovery=query.is_discovery,
+        )
+
+
+def _with_cart(query: Query, cart: tf.Tensor) -> Query:
+    return Query(
+        user=query.user,
+        recent_item=query.recent_item,
+        recent_type=query.recent_type,
+        recent_age=query.recent_age,
+        cart=cart,
+        is_discovery=query.is_discovery,
+    )
+
+
+def _with_discovery(query: Query) -> Query:
+    return Query(
+        user=query.user,
+        recent_item=query.recent_item,
+        recent_type=query.recent_type,
+        recent_age=query.recent_age,
+        cart=query.cart,
+        is_discovery=tf.ones_like(query.is_discovery),
+    )

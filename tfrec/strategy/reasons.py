@@ -1,0 +1,108 @@
+"""Evidence → why an item is offered: a code, the item that speaks for it, a count, and the strongest source."""
+
+import tensorflow as tf
+
+from tfrec.models.sources import CandidateSources, Evidence
+
+_REPEAT_COUNT = 2.0  # bought at least so often: a habit, a better reason than the cart
+
+
+class Reasons(tf.experimental.ExtensionType):
+    """Why items are offered, `[B, k]` each.
+
+    Attributes:
+        code: string, a key of `schema.signatures.REASONS`; `""` where there is no item.
+        item: int32 item that the reason speaks of; 0 = none.
+        count: int32 how often the evidence was seen; 0 where it is no count.
+        source: string, a value of `schema.signatures.SOURCES`.
+    """
+
+    code: tf.Tensor
+    item: tf.Tensor
+    count: tf.Tensor
+    source: tf.Tensor
+
+
+def explain(sources: CandidateSources, evidence: Evidence, items: tf.Tensor) -> Reasons:
+    """Returns reasons that are backed by the evidence which ranked the items.
+
+    In this order: a habit of the user; bought together with an item of the cart (orders counted); bought by the user
+    once; goes with what the user chose before; bought lately (times counted); never sold yet; fits the behaviour.
+    """
+
+    def at(scores: tf.Tensor) -> tf.Tensor:
+        return tf.gather(scores, items, batch_dims=1)
+
+    cart_weight, cart_item, cart_count = sources.decode_best(at(evidence.cart_best), evidence.cart_entries, None)
+    past_weight, past_item, _ = sources.decode_best(
+        at(evidence.history_best), evidence.history_entries, sources.config.history_neighbours
+    )
+    own_count = at(evidence.own_count)
+    lately = tf.gather(sources.popularity[:, 1], items)
+    ever = tf.gather(sources.popularity[:, -1], items)
+    zeros = tf.zeros_like(items)
+    as_count = lambda values: tf.cast(values, tf.int32)  # noqa: E731
+    cases = [
+        (own_count >= _REPEAT_COUNT, "bought_by_you", zeros, as_count(own_count)),
+        ((cart_weight > 0) & (cart_count > 0), "bought_together", cart_item, cart_count),
+        (own_count > 0, "bought_by_you", zeros, as_count(own_count)),
+        (past_weight > 0, "because_of", past_item, zeros),
+        (lately > 0, "popular_now", zeros, as_count(lately)),
+        (ever <= 0, "new", zeros, zeros),
+    ]
+    code, item, count = tf.fill(tf.shape(items), "for_you"), zeros, zeros
+    for applies, name, its_item, its_count in reversed(cases):
+        code = tf.where(applies, name, code)
+        item = tf.where(applies, its_item, item)
+        count = tf.where(applies, its_count, count)
+    is_item = items > 0
+    return Reasons(
+        code=tf.where(is_item, code, ""),
+        item=tf.where(is_item, item, 0),
+        count=tf.where(is_item, count, 0),
+        source=tf.where(is_item, _strongest_source(sources, evidence, items), ""),
+    )
+
+
+def explain_by_anchor(items: tf.Tensor, *, code: str, anchor: tf.Tensor) -> Reasons:
+    """Returns the same reason for every item: `code`, speaking of the anchor `[B]`."""
+    is_item = items > 0
+    return Reasons(
+        code=tf.where(is_item, code, ""),
+        item=tf.where(is_item, tf.broadcast_to(anchor[:, None], tf.shape(items)), 0),
+        count=tf.zeros_like(items),
+        source=tf.where(is_item, "content", ""),
+    )
+
+
+def _strongest_source(sources: CandidateSources, evidence: Evidence, items: tf.Tensor) -> tf.Tensor:
+    """`[B, k]` name of the source whose score of the item is highest, relative to its best in the slate."""
+    scores = sources.source_scores(evidence)
+    families = {
+        "cart": ("cart", "cart_recent", "cart_cosine"),
+        "own": ("own",),
+        "history": ("history",),
+        "session": ("session",),
+        "towers": (),
+        "content": ("content",),
+        "popular": ("popular",),
+    }
+    names, columns = [], []
+    for family, members in families.items():
+        parts = [tf.gather(scores[name], items, batch_dims=1) for name in members if name in scores]
+        if family == "towers":  # cosines: what is above nothing
+            parts = [tf.maximum(tf.gather(evidence.towers, items, batch_dims=1), 0.0) * 0.5]
+        if not parts:
+            continue
+        if family == "popular":
+            parts = [part * 0.25 for part in map(_relative, parts)]
+        elif family not in ("towers", "content"):
+            parts = [_relative(part) for part in parts]
+        names.append(family)
+        columns.append(tf.reduce_max(tf.stack(parts), axis=0))
+    best = tf.argmax(tf.stack(columns, axis=-1), axis=-1)
+    return tf.gather(tf.constant(names), best)
+
+
+def _relative(values: tf.Tensor) -> tf.Tensor:
+    return values / tf.maximum(tf.reduce_max(tf.pad(values, [[0, 0], [0, 1]]), axis=1, keepdims=True), 1e-6)

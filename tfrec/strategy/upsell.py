@@ -1,0 +1,40 @@
+"""Upsell: which items are dearer, acceptable substitutes of the anchor."""
+
+import tensorflow as tf
+
+DEFAULT_MAX_PRICE_RATIO = 2.5
+"""Dearest price as a multiple of the anchor's where the request names none: few shoppers accept more."""
+
+_MIN_CONTENT_SIMILARITY = 0.3
+
+
+def only_upgrades(
+    eligible: tf.Tensor,
+    *,
+    anchor: tf.Tensor,
+    max_price_ratio: tf.Tensor,
+    price: tf.Tensor,
+    leaf_category: tf.Tensor,
+    content: tf.Tensor,
+) -> tf.Tensor:
+    """Returns `eligible [B, N + 1]` with what is dearer than the anchor, not too dear, and of its category.
+
+    An anchor of unknown category is compared by content instead; an anchor that is unknown altogether has no
+    upgrades.
+
+    Args:
+        eligible: bool mask.
+        anchor: `[B]` int32.
+        max_price_ratio: `[B]` float32; 0 or less = `DEFAULT_MAX_PRICE_RATIO`.
+        price: `[N + 1]` float32; 0 = unknown.
+        leaf_category: `[N + 1]` int32; 0 = unknown.
+        content: `[N + 1, c]` unit content vectors.
+    """
+    ratio = tf.where(max_price_ratio > 0, max_price_ratio, DEFAULT_MAX_PRICE_RATIO)
+    own_price = tf.gather(price, anchor)
+    dearer = (price[None, :] > own_price[:, None]) & (price[None, :] <= (own_price * ratio)[:, None])
+    own_leaf = tf.gather(leaf_category, anchor)
+    same_leaf = tf.equal(leaf_category[None, :], own_leaf[:, None])
+    similar = tf.matmul(tf.gather(content, anchor), content, transpose_b=True) >= _MIN_CONTENT_SIMILARITY
+    comparable = tf.where((own_leaf > 0)[:, None], same_leaf, similar)
+    return eligible & dearer & comparable & ((anchor > 0) & (own_price > 0))[:, None]
