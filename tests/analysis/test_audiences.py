@@ -56,6 +56,8 @@ def facts():
         ('interest("Photo") > 10%', "02468"),
         ('response("SPRING") >= 8%', "89"),
         ("orders > -1", "0123456789"),
+        ("recency != 3d", "12456789"),  # of u0 nothing is known
+        ("not recency != 3d", "03"),
     ],
 )
 def test_expression_finds_its_users(facts, expression, expected):

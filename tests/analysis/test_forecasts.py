@@ -41,10 +41,12 @@ def forecast_of(found, level: str, name: str = "") -> np.ndarray:
     return own.sort_values("day")["forecast"].to_numpy()
 
 
-def test_regular_weeks_go_on():
-    found = forecast_demand(shop_of_series({"a": np.resize(WEEK, 140).astype(float)}))
-    assert forecast_of(found, "shop") == pytest.approx(np.resize(WEEK, 28).astype(float), rel=0.02, abs=0.5)
-    assert found.first_day == START + pd.Timedelta(days=140)
+@pytest.mark.parametrize("num_days", [140, 143], ids=["whole weeks", "a cut week"])
+def test_regular_weeks_go_on(num_days):
+    whole = np.resize(WEEK, num_days + 28).astype(float)
+    found = forecast_demand(shop_of_series({"a": whole[:num_days]}))
+    assert forecast_of(found, "shop") == pytest.approx(whole[num_days:], rel=0.02, abs=0.5)
+    assert found.first_day == START + pd.Timedelta(days=num_days)
 
 
 def test_levels_add_up_and_nothing_is_negative(stationary):

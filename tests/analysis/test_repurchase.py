@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tests.analysis.shops import START, shop
-from tfrec.analysis.repurchase import predict_churn, predict_repurchase
+from tfrec.analysis.repurchase import _log_likelihood, predict_churn, predict_repurchase
 from tfrec.errors import ConfigError, SchemaError
 
 
@@ -119,6 +119,13 @@ def test_parameters_of_a_simulated_shop_are_found(dropouts):
     # Order days merge what happens within one day, so that the rates come out a little low.
     assert parameters["value"].to_dict() == pytest.approx(truth.to_dict(), rel=0.25)
     assert ((parameters["low"] < truth * 1.05) & (truth * 0.95 < parameters["high"])).all()
+
+
+def test_chance_of_no_repeat_is_dropping_out_at_once_or_staying_silent():
+    r, alpha, a, b, age = 1.5, 8.0, 1.2, 3.0, 20.0
+    told = np.exp(_log_likelihood(np.array([r, alpha, a, b]), np.zeros(1), np.zeros(1), np.array([age])))
+    drops = a / (a + b)
+    assert told[0] == pytest.approx(drops + (1 - drops) * (alpha / (alpha + age)) ** r)
 
 
 def test_alive_is_the_share_that_is_alive(dropouts):

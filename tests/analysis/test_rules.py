@@ -83,6 +83,16 @@ def test_rule_of_one_half_of_the_period_is_not_stable():
     assert not with_all.loc[with_all["consequent"] == "gloves", "is_stable"].any()
 
 
+def test_halves_are_counted_apart():
+    early = [["a", "b"], ["a", "b"], ["a"], ["c"]]
+    late = [["a", "b"], ["a"], ["a"], ["b"]]
+    rule = rule_of(mine_rules(shop_of_baskets([*early, *late]), **EVERY_RULE), ("a",), "b")
+    assert rule["confidence_early"] == pytest.approx(2 / 3)
+    assert rule["confidence_late"] == pytest.approx(1 / 3)
+    assert rule["lift_early"] == pytest.approx((2 / 3) / (2 / 4))
+    assert rule["lift_late"] == pytest.approx((1 / 3) / (2 / 4))
+
+
 def test_independent_items_give_next_to_no_rules_under_false_discovery_control():
     rng = np.random.default_rng(11)
     baskets = [[f"i{item}" for item in np.flatnonzero(rng.random(40) < 0.1)] or ["x"] for _ in range(1500)]

@@ -76,8 +76,9 @@ class NearestAnchor:
 
     def label_places(self, places: np.ndarray) -> np.ndarray:
         """Returns the segment numbers of `[n, d]` places."""
-        distances, nearest = cKDTree(self.anchors).query(places, distance_upper_bound=self.reach, workers=-1)
-        return np.where(np.isfinite(distances), np.append(self.segments, -1)[nearest], -1)
+        # Where no anchor is within reach, the tree answers with the number of anchors.
+        _, nearest = cKDTree(self.anchors).query(places, distance_upper_bound=self.reach, workers=-1)
+        return np.append(self.segments, -1)[nearest]
 
 
 @dataclasses.dataclass(frozen=True)
