@@ -34,7 +34,7 @@ def test_every_click_after_the_first_is_asked_with_the_session_before_it(walk):
     assert asked == ["bag", "cheap"]  # a cart event is context, a stranger is nobody
     assert before == [["cheap"], ["cheap", "bag", "bag"]]
     assert [kind for kind in cases.recent_types[1] if kind] == ["view", "view", "cart"]
-    assert cases.recent_ages[1][-3:].tolist() == [3, 2, 1.5]
+    assert cases.recent_ages[1][-3:].tolist() == [1.5, 0.5, 0]  # asked as the latest event's page loads
     assert cases.is_new.tolist() == [True, False]  # the second was seen in the session already
     assert cases.is_cross_category.tolist() == [True, False]
 
@@ -48,7 +48,7 @@ def test_session_queries_carry_the_recent_events(walk):
     queries = next_item_cases(*walk).to_queries()
     assert queries["recent_item_ids"].map(list).tolist() == [["cheap"], ["cheap", "bag", "bag"]]
     assert queries["recent_event_types"].map(list).tolist() == [["view"], ["view", "view", "cart"]]
-    assert queries["recent_ages"].map(list).tolist() == [[1.0], [3.0, 2.0, 1.5]]
+    assert queries["recent_ages"].map(list).tolist() == [[0.0], [1.5, 0.5, 0.0]]
     assert "cart_item_ids" not in queries
 
 

@@ -37,7 +37,7 @@ def next_item_cases(
     is_first = ~events["session_id"].duplicated().to_numpy()
     start = np.maximum.accumulate(np.where(is_first, np.arange(len(events)), 0))
     at = np.flatnonzero(~is_first & events["event_type"].isin(clicks).to_numpy())
-    recent = _session_before(events, code, start, at, max_length=max_length)
+    recent = _session_before(events, code, start[at], at, max_length=max_length)
     truths = code[at][:, None]
     user_ids = events["user_id"].to_numpy(object)[at]
     contexts = _rows_to_sparse(recent["recent"], len(item_ids))
@@ -51,7 +51,6 @@ def next_item_cases(
         query_ids=sessions + ":" + (at - start[at]).astype(str).astype(object),
         groups=sessions,
         user_ids=user_ids,
-        timestamps=events["timestamp"].to_numpy()[at],
         contexts=contexts,
         excluded=scipy.sparse.csr_matrix(contexts.shape, dtype=np.float32),
         truths=truths,
@@ -89,7 +88,7 @@ def upsell_cases(train: Tables, test: Tables, *, max_length: int = 50, category_
     pairs = pairs[(pairs["at_y"] > pairs["at_x"]) & (price[code[pairs["at_y"]]] > price[code[pairs["at_x"]]])]
     pairs = pairs.groupby("at_x", sort=True)["at_y"].min()
     at, later = pairs.index.to_numpy(), pairs.to_numpy()
-    recent = _session_before(events, code, start, at + 1, max_length=max_length)
+    recent = _session_before(events, code, start[at], at + 1, max_length=max_length)
     sessions = events["session_id"].to_numpy(object)[at]
     user_ids = events["user_id"].to_numpy(object)[at]
     contexts = _rows_to_sparse(recent["recent"], len(item_ids))
@@ -100,7 +99,6 @@ def upsell_cases(train: Tables, test: Tables, *, max_length: int = 50, category_
         query_ids=sessions + ":" + (at - start[at]).astype(str).astype(object),
         groups=sessions,
         user_ids=user_ids,
-        timestamps=events["timestamp"].to_numpy()[at],
         contexts=contexts,
         excluded=scipy.sparse.csr_matrix(contexts.shape, dtype=np.float32),
         candidates=_dearer(price, category)[code[at]],
@@ -120,22 +118,24 @@ def _session_events(tables: Tables, item_ids: pd.Index) -> pd.DataFrame:
 
 
 def _session_before(
-    events: pd.DataFrame, code: np.ndarray, start: np.ndarray, at: np.ndarray, *, max_length: int
+    events: pd.DataFrame, code: np.ndarray, first: np.ndarray, stop: np.ndarray, *, max_length: int
 ) -> dict[str, np.ndarray]:
-    """The session's events strictly before position `at`, the latest `max_length`, oldest first."""
-    first = start[at - 1] if len(at) else at
-    length = int(min(max_length, (at - first).max(initial=1)))
-    place = at[:, None] - length + np.arange(length)
+    """The query's fields from a session's events `first .. stop − 1`: the latest `max_length`, oldest first.
+
+    A shop asks as the page of the latest event loads, so that event's age is 0 and its time is the query's: how long
+    the shopper then looked at it is not known yet.
+    """
+    length = int(min(max_length, (stop - first).max(initial=1)))
+    place = stop[:, None] - length + np.arange(length)
     inside = place >= first[:, None]
     place = np.where(inside, place, 0)
     time = events["timestamp"].to_numpy()
-    now = time[np.minimum(at, len(events) - 1)] if len(at) else time[:0]
-    same = (at < len(events)) & (start[np.minimum(at, len(events) - 1)] == first) if len(at) else np.zeros(0, bool)
-    now = np.where(same, now, time[at - 1]) if len(at) else now  # an anchor that ends its session is asked at once
-    hours = (now[:, None] - time[place]) / np.timedelta64(1, "h") if len(at) else np.zeros((0, length))
+    now = time[stop - 1]
+    hours = (now[:, None] - time[place]) / np.timedelta64(1, "h")
     return {
-        "recent": np.where(inside, code[place] if len(at) else 0, -1).astype(np.int32),
-        "recent_types": np.where(inside, events["event_type"].to_numpy(object)[place] if len(at) else "", ""),
+        "timestamps": now,
+        "recent": np.where(inside, code[place], -1).astype(np.int32),
+        "recent_types": np.where(inside, events["event_type"].to_numpy(object)[place], ""),
         "recent_ages": np.where(inside, hours, 0).astype(np.float32),
     }
 
