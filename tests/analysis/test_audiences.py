@@ -192,6 +192,8 @@ def test_lookalikes_come_from_the_same_cloud():
     assert not set(found.user_ids) & set(seeds.user_ids)
     assert found.auc > 0.85
     assert found.num_seeds == 50
+    assert "no better than chance" not in found.summary()
+    assert found.to_dict()["num_users"] == 50
 
 
 def test_lookalikes_admit_that_chance_is_chance():
@@ -201,6 +203,7 @@ def test_lookalikes_admit_that_chance_is_chance():
         seeds = find_audience(facts, expression="is_seed = 1")
         found = find_lookalikes(seeds, user_ids=users, embeddings=embeddings, num=10, seed=seed)
         is_covered.append(found.auc_low < 0.5 < found.auc_high)
+        assert ("no better than chance" in found.summary()) == (found.auc_low <= 0.5)
     assert np.mean(is_covered) >= 0.8
 
 

@@ -155,6 +155,19 @@ class Lookalikes:
     auc_low: float
     auc_high: float
 
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what JSON can hold; the users are left out."""
+        numbers = {name: getattr(self, name) for name in ("num_seeds", "auc", "auc_low", "auc_high")}
+        return {"num_users": len(self.user_ids), **numbers}
+
+    def summary(self) -> str:
+        """Returns the finding in plain words."""
+        text = (
+            f"{len(self.user_ids):,} users are most like the {self.num_seeds:,} of the audience; a member kept back was "
+            f"told from an outsider with AUC {self.auc:.2f} (95 % interval {self.auc_low:.2f} to {self.auc_high:.2f})."
+        )
+        return text if self.auc_low > 0.5 else text + " That is no better than chance: the embeddings do not tell."
+
 
 def gather_facts(
     tables: Tables,
