@@ -49,8 +49,8 @@ class ExampleQueries:
 
 def heads_of(sequences: BehaviourSequences) -> tuple[str, ...]:
     """Returns the heads that a log can train: those whose event type occurs, and always the target's."""
-    target = sequences.vocabularies.event_types[target_type(sequences) - 1]
-    return tuple(head for head in HEADS if _HEAD_EVENT[head] == target or sequences.has_type(_HEAD_EVENT[head]))
+    codes = _head_codes(sequences)
+    return tuple(head for head in HEADS if (sequences.event_type == codes[head]).any())
 
 
 def example_queries(
@@ -78,6 +78,13 @@ def example_queries(
     joined = _join(parts)
     rows = rng.permutation(len(joined))[:most]
     return joined.take(rows)
+
+
+def _head_codes(sequences: BehaviourSequences) -> dict[str, int]:
+    """Event code of each head; a target that no head stands for (a log of ratings alone) counts as the purchase."""
+    codes = {head: sequences.type_code(name) for head, name in _HEAD_EVENT.items()}
+    target = target_type(sequences)
+    return codes if target in codes.values() else {**codes, "purchase": target}
 
 
 def _cart_queries(
@@ -153,8 +160,9 @@ def _from_lists(sequences: BehaviourSequences, queries: Sequence[tuple[np.ndarra
     count = len(queries)
     cart = _pad([sequences.item[query[0]] for query in queries])
     heads = np.zeros((len(sequences.vocabularies.event_types) + 1, len(HEADS)), np.float32)
+    codes = _head_codes(sequences)
     for column, head in enumerate(HEADS):
-        heads[sequences.type_code(_HEAD_EVENT[head]), column] = 1.0
+        heads[codes[head], column] = 1.0
     label_item = _pad([sequences.item[query[1]] for query in queries])
     label_type = _pad([sequences.event_type[query[1]].astype(np.int32) for query in queries])
     at = np.array([query[2] for query in queries], np.int64)

@@ -204,7 +204,9 @@ def _content_vectors(items: pd.DataFrame) -> np.ndarray:
     dim = min(_CONTENT_DIM, min(matrix.shape) - 1)
     if dim < 1:
         return np.zeros((len(items), 1), np.float32)
-    return normalize(TruncatedSVD(dim, random_state=0).fit_transform(matrix)).astype(np.float32)
+    with np.errstate(invalid="ignore"):  # items all alike have no variance, of which SVD would explain a share
+        vectors = TruncatedSVD(dim, random_state=0).fit_transform(matrix)
+    return normalize(vectors).astype(np.float32)
 
 
 def _align_images(image_index: np.ndarray, images: np.ndarray | None) -> tuple[np.ndarray | None, np.ndarray]:

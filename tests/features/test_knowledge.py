@@ -1,0 +1,171 @@
+import dataclasses
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from tests.worlds import START_HOUR, bought, indices, make_shop, viewed
+from tfrec.errors import ConfigError, SchemaError
+from tfrec.features.knowledge import CHANNELS, KnowledgeConfig, gather_knowledge, target_type
+
+ITEMS = {name: {} for name in "abcdef"}
+
+
+def knowledge_at(shop, day, **dials):
+    return gather_knowledge(shop.train, as_of=START_HOUR + 24.0 * day, config=KnowledgeConfig(**dials))
+
+
+def weight(shop, knowledge, speaker, spoken_for, channel):
+    row, column = indices(shop, speaker, spoken_for)
+    at = np.flatnonzero(knowledge.neighbours[row] == column)
+    return float(knowledge.weights[row, at[0], CHANNELS.index(channel)]) if len(at) else 0.0
+
+
+def pair_count(shop, knowledge, left, right):
+    row, column = indices(shop, left, right)
+    return int(knowledge.pair_counts[row][knowledge.neighbours[row] == column].sum())
+
+
+@st.composite
+def _events(draw, first_day, last_day):
+    rows = []
+    for _ in range(draw(st.integers(1, 8))):
+        day = draw(st.integers(first_day * 4, last_day * 4 - 1)) / 4
+        user = draw(st.sampled_from(["ann", "bob", ""]))
+        items = draw(st.lists(st.sampled_from(list(ITEMS)), min_size=1, max_size=3, unique=True))
+        if draw(st.booleans()):
+            rows += bought(user, day, *items, order=f"{user}{day}{len(rows)}")
+        else:
+            rows += viewed(user, day, *items, session=f"{user}{day}{len(rows)}")
+    return rows
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(past=_events(0, 10), future=_events(10, 20))
+def test_nothing_from_the_moment_on_changes_what_was_known(past, future):
+    """An event of the very moment, day 10, belongs to the future too."""
+    anchor = [*bought("ann", 0, "a", "b"), *bought("bob", 0, "c", order="bob's")]
+    alone = knowledge_at(make_shop([*anchor, *past], ITEMS, test_from_day=30), 10)
+    future += bought("ann", 10, "a", "f", order="of the very moment")
+    with_future = knowledge_at(make_shop([*anchor, *past, *future], ITEMS, test_from_day=30), 10)
+    for name, value in vars(alone).items():
+        np.testing.assert_array_equal(getattr(with_future, name), value, err_msg=name)
+
+
+def test_what_is_bought_together_is_counted_and_weighed_by_hand():
+    rows = [*bought("ann", 0, "a", "b"), *bought("bob", 1, "a", "b"), *bought("cy", 2, "a", "c"), *bought("di", 3, "d")]
+    rows += bought("ann", 2.5, "a", "a", order="one item on two lines")
+    shop = make_shop(rows)
+    knowledge = knowledge_at(shop, 4, cosine_shrink=2.0)
+    assert pair_count(shop, knowledge, "a", "b") == 2
+    assert pair_count(shop, knowledge, "c", "a") == 1
+    assert pair_count(shop, knowledge, "b", "c") == 0
+    # four orders with a, two with b, two with both: 2 / (√(4·2) + 2)
+    assert weight(shop, knowledge, "a", "b", "cosine") == pytest.approx(2 / (8**0.5 + 2))
+    assert weight(shop, knowledge, "a", "b", "ease") > weight(shop, knowledge, "a", "c", "ease") > 0
+    assert weight(shop, knowledge, "a", "d", "ease") == 0
+    assert not knowledge.weights[..., 3:].any()  # a log of orders alone has no sessions
+
+
+def test_fresh_orders_outweigh_old_ones_where_weights_fade():
+    rows = []
+    for number in range(20):
+        rows += bought(f"old{number}", number / 100, "a", "b")
+        rows += bought(f"new{number}", 200 + number / 100, "a", "c")
+    shop = make_shop(rows)
+    knowledge = knowledge_at(shop, 201, half_life_days=30.0)
+    assert weight(shop, knowledge, "a", "b", "ease") == pytest.approx(weight(shop, knowledge, "a", "c", "ease"))
+    old, new = (weight(shop, knowledge, "a", item, "recent_ease") for item in "bc")
+    assert new > 5 * old
+
+
+def test_the_next_item_of_a_visit_follows_and_does_not_lead():
+    rows = [*bought("ann", 0, "d")]
+    for number in range(5):
+        rows += viewed(f"u{number}", number + 1, "a", "a", "b")
+    rows += viewed("u9", 9, "a", "c")
+    shop = make_shop(rows)
+    knowledge = knowledge_at(shop, 10)
+    # six steps away from a (a → a is none), five of them to b, held back by five
+    assert weight(shop, knowledge, "a", "b", "transition") == pytest.approx(5 / (6 + 5))
+    assert weight(shop, knowledge, "b", "a", "transition") == 0
+    assert weight(shop, knowledge, "a", "a", "transition") == 0
+    assert weight(shop, knowledge, "b", "a", "session_ease") > 0
+
+
+def test_popularity_and_ages_count_back_from_the_moment():
+    rows = [*bought("ann", 0, "a"), *bought("bob", 80, "a", "b"), *bought("cy", 95, "a"), *viewed("cy", 96, "c")]
+    shop = make_shop(rows)
+    knowledge = knowledge_at(shop, 100)
+    a, b, c = indices(shop, "a", "b", "c")
+    assert knowledge.popularity[a].tolist() == [1, 2, 2, 3]  # of 7, 28, 84 days, ever
+    assert knowledge.popularity[b].tolist() == [0, 1, 1, 1]
+    assert not knowledge.popularity[[0, c]].any()
+    assert knowledge.first_age[[a, b, c]].tolist() == [100, 20, 0]
+    assert knowledge.last_age[[a, b, c]].tolist() == [5, 20, 0]
+
+
+def test_own_items_come_most_frequent_first_then_latest():
+    rows = [
+        *bought("ann", 0, "a", "c"),
+        *bought("ann", 1, "b", "b"),  # two lines of one order count once
+        *bought("ann", 2, "a"),
+        *bought("bob", 3, "d"),
+        *viewed("bob", 4, "a"),
+        *bought("", 4, "e", order="guest"),
+    ]
+    shop = make_shop(rows)
+    knowledge = knowledge_at(shop, 5)
+
+    def own(name):
+        user = shop.users.encode([name])[0]
+        span = slice(*knowledge.own_splits[user : user + 2])
+        return [
+            (str(shop.vocabularies.items.decode(item)), count, age)
+            for item, count, age in zip(
+                knowledge.own_item[span], knowledge.own_count[span], knowledge.own_age[span], strict=True
+            )
+        ]
+
+    assert own("ann") == [("a", 2, 3), ("b", 1, 4), ("c", 1, 5)]
+    assert own("bob") == [("d", 1, 2)]
+    assert own("a guest") == []
+    assert knowledge.num_orders[shop.users.encode(["", "ann", "bob"])].tolist() == [0, 3, 1]
+    fewer = knowledge_at(shop, 5, own_items=1)
+    assert fewer.own_item.tolist() == indices(shop, "a", "d")
+
+
+def test_the_latest_events_stand_at_the_end_of_each_row():
+    rows = [*viewed("ann", 0, "a", "b", "c"), *bought("ann", 1, "c"), *viewed("bob", 0, "d"), *viewed("", 0, "e")]
+    shop = make_shop(rows)
+    knowledge = knowledge_at(shop, 2, history_length=3)
+    assert knowledge.recent_item.tolist() == [
+        [0, 0, 0],
+        indices(shop, "b", "c", "c"),
+        [0, 0, *indices(shop, "d")],
+    ]
+    view, purchase = shop.train.type_code("view"), shop.train.type_code("purchase")
+    assert knowledge.recent_type[1:].tolist() == [[view, view, purchase], [0, 0, view]]
+    np.testing.assert_allclose(knowledge.recent_age[1:, 2], [24, 48])
+    group = knowledge.recent_group
+    assert group[1, 0] == group[1, 1] != group[1, 2]
+    assert (group[:, 2][1:] > 0).all() and group[2, 0] == 0
+
+
+def test_without_purchases_the_commonest_event_is_the_target():
+    shop = make_shop([*viewed("ann", 0, "a", "b", "c"), *viewed("ann", 1, "a", kind="cart")])
+    assert target_type(shop.train) == shop.train.type_code("view")
+    with_purchase = make_shop([*viewed("ann", 0, "a", "b", "c"), *bought("ann", 1, "a")])
+    assert target_type(with_purchase.train) == with_purchase.train.type_code("purchase")
+
+
+def test_a_moment_before_every_event_is_an_error():
+    with pytest.raises(SchemaError, match="Choose a later one"):
+        knowledge_at(make_shop(bought("ann", 1, "a")), 1)
+
+
+@pytest.mark.parametrize("dial", [field.name for field in dataclasses.fields(KnowledgeConfig)])
+def test_dials_must_be_positive(dial):
+    with pytest.raises(ConfigError, match=f"`{dial}` must be positive"):
+        KnowledgeConfig(**{dial: 0})
