@@ -29,9 +29,13 @@ svg { width: 100%; height: auto; } svg text { fill: var(--ink); font-size: 14px;
 """
 
 
-def page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
-    """Returns the page: for each section a table, a bar chart a headline, the comparisons, what the columns mean."""
+def page(title: str, subtitle: str, sections: Sequence[Section], findings: Sequence[str] = ()) -> str:
+    """Returns the page: for each section a table, a bar chart a headline, the comparisons, what the columns mean.
+
+    Findings, sentences on what no table holds, stand on top.
+    """
     parts = [f"<h1>{html.escape(title)}</h1>", f"<p>{html.escape(subtitle)}</p>"]
+    parts += [f"<p><strong>{html.escape(finding)}</strong></p>" for finding in findings]
     for section in sections:
         known = [
             column for column in section.columns if any(row.cells[column.name].num_queries for row in section.rows)

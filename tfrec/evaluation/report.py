@@ -57,17 +57,21 @@ class EvaluationReport:
         test_from: first moment of the test period, ISO.
         seeds: draws of the hidden items.
         sections: a table a task.
+        findings: sentences on what no table holds, such as how much of a known truth was found.
     """
 
     shop: str
     test_from: str
     seeds: tuple[int, ...]
     sections: tuple[Section, ...]
+    findings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """The whole report as text."""
         parts = [f"Evaluation of {self.shop}, test from {self.test_from}"]
-        return "\n\n".join([*parts, *(_section_text(section) for section in self.sections)]) + "\n"
+        parts += [_section_text(section) for section in self.sections]
+        parts += [textwrap.fill(finding, _TEXT_WIDTH) for finding in self.findings]
+        return "\n\n".join(parts) + "\n"
 
     def to_json(self) -> str:
         """Returns the report for machines; absent figures are null."""
@@ -76,7 +80,7 @@ class EvaluationReport:
     def to_html(self) -> str:
         """Returns one self-contained page: light and dark, readable on a phone, no network."""
         title = f"Evaluation of {self.shop}"
-        return page(title, f"Global temporal split; test from {self.test_from}.", self.sections)
+        return page(title, f"Global temporal split; test from {self.test_from}.", self.sections, self.findings)
 
 
 def evaluate(
