@@ -1,5 +1,6 @@
 """Behaviour sequences → tf.data batches for the retrieval model: every position of a window is a query with a label."""
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,7 +14,12 @@ GAP_BOUNDARIES = (0.05, 0.5, 3.0, 12.0, 36.0, 120.0, 336.0, 1000.0, 3000.0)
 
 
 def retrieval(
-    sequences: BehaviourSequences, *, batch_size: int = 1024, sequence_length: int = 32, seed: int = 0
+    sequences: BehaviourSequences,
+    *,
+    batch_size: int = 1024,
+    sequence_length: int = 32,
+    seed: int = 0,
+    first_epoch: int = 0,
 ) -> tf.data.Dataset:
     """Returns batches of windows, cut and shuffled anew in each epoch, for `RetrievalModel.fit`.
 
@@ -27,6 +33,7 @@ def retrieval(
         batch_size: positions a batch; a batch holds `batch_size // sequence_length` windows.
         sequence_length: positions of a window, `T`.
         seed: of shuffling; each epoch differs, each run repeats.
+        first_epoch: number of the first epoch, so that a run that goes on sees what it would have seen.
 
     Returns:
         Dictionaries of `[R, T]` int32 tensors `item`, `event_type`, `gap`, `group`, `label`, `label_group` and
@@ -46,12 +53,12 @@ def retrieval(
         raise SchemaError(
             "No shopper has two interactions, so there is no next item to learn. Check the prepared events."
         )
-    probability = _label_probability(sequences)
-    epochs = iter(range(1_000_000_000))
+    epochs = itertools.count(first_epoch)
 
     def batches() -> Iterator[dict[str, np.ndarray]]:
         rng = np.random.default_rng((seed, next(epochs)))
         arrays = _epoch(sequences, sequence_length, rng)
+        probability = _label_probability(arrays["label"])
         order = rng.permutation(len(arrays["item"]))
         for start in range(0, len(order), windows_a_batch):
             rows = order[start : start + windows_a_batch]
@@ -72,19 +79,11 @@ def gap_bucket(hours: np.ndarray) -> np.ndarray:
     return np.searchsorted(np.asarray(GAP_BOUNDARIES), hours, side="right").astype(np.int32)
 
 
-def _label_probability(sequences: BehaviourSequences) -> np.ndarray:
-    """`[N + 1]` float32 share of each item among the labels."""
-    counts = np.bincount(sequences.item[_is_new_in_group(sequences)], minlength=sequences.vocabularies.items.size)
-    return (np.maximum(counts, 1) / max(counts.sum(), 1)).astype(np.float32)
-
-
-def _is_new_in_group(sequences: BehaviourSequences) -> np.ndarray:
-    """Marks the first event of each item in its order or session."""
-    key = sequences.group.astype(np.int64) * sequences.vocabularies.items.size + sequences.item
-    _, first = np.unique(key, return_index=True)
-    marks = np.zeros(len(key), bool)
-    marks[first] = True
-    return marks
+def _label_probability(label: np.ndarray) -> np.ndarray:
+    """Float32 share of each item among the labels of an epoch; 0 for index 0, which is no label."""
+    counts = np.bincount(label.ravel())
+    counts[0] = 0
+    return (counts / max(counts.sum(), 1)).astype(np.float32)
 
 
 def _num_windows(sequences: BehaviourSequences, length: int) -> int:

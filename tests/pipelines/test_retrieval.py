@@ -1,0 +1,162 @@
+import collections
+
+import numpy as np
+import pytest
+
+from tests.worlds import bought, checkerboard, make_shop, viewed
+from tfrec.errors import ConfigError, SchemaError
+from tfrec.pipelines import retrieval
+from tfrec.pipelines.retrieval import GAP_BOUNDARIES, gap_bucket
+
+
+def epoch_of(dataset):
+    """One epoch as `[windows, T]` arrays."""
+    batches = list(dataset.as_numpy_iterator())
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+
+
+@pytest.fixture(scope="module")
+def shop():
+    return checkerboard()[0]
+
+
+@pytest.fixture(scope="module")
+def mixed_shop():
+    """Users whose visits repeat items, and guests."""
+    rng = np.random.default_rng(5)
+    rows = []
+    for number in range(80):
+        items = rng.choice(list("abcdefgh"), rng.integers(1, 9))
+        rows += viewed("" if number % 3 == 0 else f"u{number % 5}", number, *items, session=f"s{number}")
+    return make_shop(rows)
+
+
+def test_every_event_but_the_first_of_each_shopper_is_a_label_once(shop):
+    epoch = epoch_of(retrieval(shop.train, batch_size=64, sequence_length=8))
+    num_first = len(shop.train.splits) - 1
+    assert (epoch["label"] > 0).sum() == len(shop.train) - num_first
+    labels = collections.Counter(epoch["label"][epoch["label"] > 0].tolist())
+    events = collections.Counter(shop.train.item.tolist())
+    assert sum((events - labels).values()) == num_first and not labels - events
+
+
+def test_every_event_but_the_last_of_each_shopper_is_read_once(mixed_shop):
+    train = mixed_shop.train
+    epoch = epoch_of(retrieval(train, batch_size=64, sequence_length=8))
+    last = np.zeros(len(train), bool)
+    last[train.splits[1:] - 1] = True
+    assert (epoch["item"] > 0).sum() == (~last).sum()
+    assert sorted(epoch["group"][epoch["item"] > 0]) == sorted(train.group[~last])
+
+
+def test_the_label_is_the_next_item_that_is_new_in_its_visit():
+    shop = make_shop([*viewed("ann", 0, "a", "a", "b", "a", "c"), *viewed("ann", 1, "a")])
+    epoch = epoch_of(retrieval(shop.train, batch_size=8, sequence_length=8))
+    decode = shop.vocabularies.items.decode
+    assert decode(epoch["item"][0, :5]).tolist() == ["a", "a", "b", "a", "c"]
+    assert decode(epoch["label"][0, :5]).tolist() == ["b", "b", "c", "c", "a"]
+    assert not epoch["item"][0, 5:].any() and not epoch["label"][0, 5:].any()
+
+
+def test_windows_never_cross_shoppers(mixed_shop):
+    train = mixed_shop.train
+    shopper_of = dict(zip(train.group.tolist(), train.sequence.tolist(), strict=True))
+    epoch = epoch_of(retrieval(train, batch_size=64, sequence_length=8))
+    for window in range(len(epoch["item"])):
+        real, labelled = epoch["item"][window] > 0, epoch["label"][window] > 0
+        shoppers = {shopper_of[group] for group in epoch["group"][window][real].tolist()}
+        shoppers |= {shopper_of[group] for group in epoch["label_group"][window][labelled].tolist()}
+        assert len(shoppers) == 1
+
+
+def test_a_guests_visit_tells_nothing_of_the_next_guest():
+    shop = make_shop([*viewed("", 0, "a", "b", session="one"), *viewed("", 0.01, "c", "d", session="two")])
+    epoch = epoch_of(retrieval(shop.train, batch_size=8, sequence_length=4))
+    a, b, c, d = shop.vocabularies.items.encode(list("abcd")).tolist()
+    pairs = set(zip(epoch["item"].ravel().tolist(), epoch["label"].ravel().tolist(), strict=True)) - {(0, 0)}
+    assert pairs == {(a, b), (c, d)}
+
+
+def test_lines_of_an_order_change_places_but_moments_do_not():
+    shop = make_shop([*bought("ann", 0, "a", "b", "c"), *bought("ann", 1, "d")])
+    dataset = retrieval(shop.train, batch_size=8, sequence_length=8)
+    firsts, lasts = set(), set()
+    for _ in range(12):
+        epoch = epoch_of(dataset)
+        firsts.add(int(epoch["item"][0, 0]))
+        lasts.add(int(epoch["label"][0, 2]))
+    assert firsts == {1, 2, 3} and lasts == {4}
+
+
+def test_the_same_seed_repeats_and_epochs_differ(shop):
+    dataset, twin = (retrieval(shop.train, batch_size=64, sequence_length=8, seed=3) for _ in range(2))
+    other = epoch_of(retrieval(shop.train, batch_size=64, sequence_length=8, seed=4))
+    first, second = epoch_of(dataset), epoch_of(dataset)
+    for mine, its in ((first, epoch_of(twin)), (second, epoch_of(twin))):
+        assert all(np.array_equal(mine[name], its[name]) for name in mine)
+    assert not np.array_equal(first["label"], second["label"])
+    assert not np.array_equal(first["label"], other["label"])
+
+
+def test_a_run_that_goes_on_sees_the_epochs_that_it_missed(shop):
+    whole = retrieval(shop.train, batch_size=64, sequence_length=8, seed=3)
+    epoch_of(whole)
+    second = epoch_of(whole)
+    resumed = epoch_of(retrieval(shop.train, batch_size=64, sequence_length=8, seed=3, first_epoch=1))
+    assert all(np.array_equal(second[name], resumed[name]) for name in second)
+
+
+@pytest.mark.parametrize("which", ["shop", "mixed_shop"])
+def test_the_probability_is_the_share_of_the_labels(which, request):
+    train = request.getfixturevalue(which).train
+    epoch = epoch_of(retrieval(train, batch_size=64, sequence_length=8))
+    labels = epoch["label"][epoch["label"] > 0]
+    share = np.bincount(labels) / len(labels)
+    np.testing.assert_allclose(epoch["label_probability"][epoch["label"] > 0], share[labels], rtol=1e-6)
+
+
+@pytest.mark.parametrize("length", [2, 3, 8, 64])
+def test_windows_of_any_length_hold_every_label(mixed_shop, length):
+    train = mixed_shop.train
+    epoch = epoch_of(retrieval(train, batch_size=64, sequence_length=length))
+    assert (epoch["item"] > 0).sum() == (np.diff(train.splits) - 1).sum()
+    assert epoch["item"].shape[1] == length
+
+
+def test_window_borders_move_from_epoch_to_epoch():
+    shop = make_shop(viewed("ann", 0, *(f"i{number}" for number in range(12))))
+    dataset = retrieval(shop.train, batch_size=8, sequence_length=8)
+    begins = {tuple(sorted(epoch_of(dataset)["item"][:, 0].tolist())) for _ in range(20)}
+    assert len(begins) > 3
+
+
+def test_the_number_of_batches_is_known(mixed_shop):
+    dataset = retrieval(mixed_shop.train, batch_size=64, sequence_length=8)
+    assert len(list(dataset)) == int(dataset.cardinality())
+
+
+def test_gaps_count_from_the_event_before_of_the_same_shopper():
+    shop = make_shop(
+        [*bought("ann", 0, "a"), *bought("ann", 1, "b"), *bought("ann", 30, "c"), *bought("bob", 90, "a", "b")]
+    )
+    epoch = epoch_of(retrieval(shop.train, batch_size=8, sequence_length=4))
+    rows = {tuple(row[:2].tolist()) for row in epoch["gap"]}
+    assert rows == {(0, int(gap_bucket(np.array(24.0)))), (0, 0)}
+
+
+def test_gap_buckets_begin_at_their_boundaries():
+    hours = np.array([0, *GAP_BOUNDARIES, 1e6])
+    assert gap_bucket(hours).tolist() == [0, *range(1, len(GAP_BOUNDARIES) + 1), len(GAP_BOUNDARIES)]
+
+
+@pytest.mark.parametrize(
+    "sizes", [{"sequence_length": 1}, {"batch_size": 4, "sequence_length": 8}], ids=["short window", "small batch"]
+)
+def test_sizes_that_cannot_be_say_so(shop, sizes):
+    with pytest.raises(ConfigError, match="`sequence_length` must be at least 2"):
+        retrieval(shop.train, **sizes)
+
+
+def test_shoppers_of_one_event_teach_nothing():
+    with pytest.raises(SchemaError, match="no next item to learn"):
+        retrieval(make_shop([*bought("ann", 0, "a"), *bought("bob", 1, "b")]).train)
