@@ -83,6 +83,18 @@ def test_rule_of_one_half_of_the_period_is_not_stable():
     assert not with_all.loc[with_all["consequent"] == "gloves", "is_stable"].any()
 
 
+def test_too_many_itemsets_are_refused_when_asked_for_and_else_avoided():
+    rng = np.random.default_rng(0)
+    baskets = [[f"i{item}" for item in rng.permutation(60)[:20]] for _ in range(3000)]
+    tables = shop_of_baskets(baskets)
+    with pytest.raises(ConfigError, match="Raise `min_support`"):
+        mine_rules(tables, min_support=0.001, max_itemsets=20_000)
+    found = mine_rules(tables, max_itemsets=20_000)
+    assert 0 < len(found.itemsets) <= 20_000
+    assert found.min_support > 0.001
+    assert found.itemsets["count"].min() >= found.min_support * 3000
+
+
 def test_halves_are_counted_apart():
     early = [["a", "b"], ["a", "b"], ["a"], ["c"]]
     late = [["a", "b"], ["a"], ["a"], ["b"]]

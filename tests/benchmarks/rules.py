@@ -73,7 +73,7 @@ def main() -> None:
     tables, planted = synthetic_shop(num_orders=arguments.orders, num_items=arguments.items, seed=7)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     start = time.perf_counter()
-    found = mine_rules(tables, min_support=arguments.min_support)
+    found = mine_rules(tables, min_support=arguments.min_support, max_size=4)
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     recovered = {frozenset((*rule.antecedent, rule.consequent)) for rule in found.rules.itertuples()} & planted

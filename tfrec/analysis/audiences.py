@@ -163,8 +163,8 @@ class Lookalikes:
     def summary(self) -> str:
         """Returns the finding in plain words."""
         text = (
-            f"{len(self.user_ids):,} users are most like the {self.num_seeds:,} of the audience; a member kept back was "
-            f"told from an outsider with AUC {self.auc:.2f} (95 % interval {self.auc_low:.2f} to {self.auc_high:.2f})."
+            f"{len(self.user_ids):,} users are most like the {self.num_seeds:,} of the audience; one kept back was "
+            f"told from others with AUC {self.auc:.2f} (95 % interval {self.auc_low:.2f} to {self.auc_high:.2f})."
         )
         return text if self.auc_low > 0.5 else text + " That is no better than chance: the embeddings do not tell."
 

@@ -11,7 +11,13 @@ import dataclasses
 import numpy as np
 from tqdm.auto import tqdm
 
+from tfrec.errors import ConfigError
+
 _PAIRS_PER_BLOCK = 4_000_000  # pairs expanded at once: about 150 MB
+
+
+class TooManyItemsetsError(ConfigError):
+    """More itemsets are frequent than may be kept; raised as soon as that is known."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +30,14 @@ class ItemsetLevel:
 
 
 def mine_itemsets(
-    orders: np.ndarray, items: np.ndarray, num_items: int, min_count: int, max_size: int, *, num_early: int
+    orders: np.ndarray,
+    items: np.ndarray,
+    *,
+    num_items: int,
+    min_count: int,
+    max_size: int,
+    num_early: int,
+    max_itemsets: int,
 ) -> list[ItemsetLevel]:
     """Returns the itemsets that at least `min_count` orders hold, an `ItemsetLevel` a size that has any.
 
@@ -35,6 +48,10 @@ def mine_itemsets(
         min_count: least number of orders.
         max_size: largest itemset.
         num_early: orders below this number count as the first half of the period.
+        max_itemsets: most itemsets in all.
+
+    Raises:
+        TooManyItemsetsError: there are more.
     """
     counts = np.bincount(items, minlength=num_items)
     # Ascending by count: a prefix starts with its rarest item, so that occurrence lists shrink at once.
@@ -46,20 +63,40 @@ def mine_itemsets(
     marks = np.sort(orders[keep] * max(len(codes), 1) + rank[items[keep]])
     orders, items = marks // max(len(codes), 1), marks % max(len(codes), 1)
     early = np.bincount(items[orders < num_early], minlength=len(codes))
-    found: list[list[ItemsetLevel]] = [[] for _ in range(max_size)]
-    found[0].append(ItemsetLevel(np.arange(len(codes))[:, None], counts[codes], early))
-    first = _Occurrences(items, orders, _followers(orders), found[0][0].items)
+    found = _Found([[] for _ in range(max_size)], min_count, num_early, max_itemsets)
+    found.add(ItemsetLevel(np.arange(len(codes))[:, None], counts[codes], early))
+    first = _Occurrences(items, orders, _followers(orders), found.parts[0][0].items)
     with tqdm(total=len(codes), desc="prefixes", unit="item", delay=2, leave=False) as progress:
-        _grow(first, found, min_count, num_early, progress)
+        _grow(first, found, progress)
     return [
         ItemsetLevel(
             codes[np.concatenate([part.items for part in parts])],
             np.concatenate([part.counts for part in parts]),
             np.concatenate([part.early for part in parts]),
         )
-        for parts in found
+        for parts in found.parts
         if parts
     ]
+
+
+@dataclasses.dataclass
+class _Found:
+    """Frequent itemsets so far, in parts by size, and what makes one frequent."""
+
+    parts: list[list[ItemsetLevel]]
+    min_count: int
+    num_early: int
+    max_itemsets: int
+    num: int = 0
+
+    def add(self, level: ItemsetLevel) -> None:
+        self.num += len(level.counts)
+        if self.num > self.max_itemsets:
+            raise TooManyItemsetsError(
+                f"More than {self.max_itemsets:,} itemsets are in {self.min_count:,} orders or more. Raise "
+                "`min_support`, lower `max_size`, or allow more with `max_itemsets`."
+            )
+        self.parts[level.items.shape[1] - 1].append(level)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,13 +109,11 @@ class _Occurrences:
     members: np.ndarray  # [m, k] ranks of the items
 
 
-def _grow(
-    known: _Occurrences, found: list[list[ItemsetLevel]], min_count: int, num_early: int, progress: "tqdm | None" = None
-) -> None:
-    """Joins itemsets that share a prefix and an order; appends the frequent results to `found`, depth first."""
+def _grow(known: _Occurrences, found: _Found, progress: "tqdm | None" = None) -> None:
+    """Joins itemsets that share a prefix and an order; adds the frequent results to `found`, depth first."""
     num = len(known.members)
     size = known.members.shape[1] + 1
-    if size > len(found) or num < 2:
+    if size > len(found.parts) or num < 2:
         return
     open_ends = np.flatnonzero(known.later)
     by_itemset = open_ends[np.argsort(known.itemsets[open_ends], kind="stable")]
@@ -90,10 +125,10 @@ def _grow(
         high = min(max(high, low + 1), num)
         block = by_itemset[starts[low] : starts[high]]
         if len(block):
-            grown = _join(known, block, low, high, min_count)
+            grown = _join(known, block, low, high, found.min_count)
             if grown is not None:
-                found[size - 1].append(_tally(grown, num_early))
-                _grow(grown, found, min_count, num_early)
+                found.add(_tally(grown, found.num_early))
+                _grow(grown, found)
         if progress is not None:
             progress.update(high - low)
         low = high

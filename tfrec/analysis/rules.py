@@ -10,7 +10,7 @@ from scipy import special, stats
 
 from tfrec.analysis.behaviour import order_ids
 from tfrec.analysis.intervals import wilson
-from tfrec.analysis.itemsets import ItemsetLevel, mine_itemsets
+from tfrec.analysis.itemsets import ItemsetLevel, TooManyItemsetsError, mine_itemsets
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables, category_levels
 
@@ -31,6 +31,7 @@ class Rules:
         itemsets: one row a frequent itemset: `items` (tuple of ids), `size`, `count`, `support`.
         categories: top-level category of each id, for the cross-category view.
         titles: what to call an id.
+        min_support: least share of orders that was asked of an itemset.
         num_orders: orders the shares refer to.
         num_marks: different (order, item) pairs.
         num_tested: rules that were tested before any filter; the multiple-testing control counts all of them.
@@ -42,6 +43,7 @@ class Rules:
     itemsets: pd.DataFrame
     categories: pd.Series
     titles: pd.Series
+    min_support: float
     num_orders: int
     num_marks: int
     num_tested: int
@@ -80,6 +82,7 @@ class Rules:
         rules = self.rules.head(limit)
         records = rules.assign(antecedent=rules["antecedent"].map(list)).to_dict("records")
         return {
+            "min_support": self.min_support,
             "num_orders": self.num_orders,
             "num_marks": self.num_marks,
             "num_itemsets": len(self.itemsets),
@@ -94,8 +97,9 @@ class Rules:
         """Returns the finding in plain words, with the three strongest rules."""
         lines = [
             f"{len(self.rules):,} rules from {self.num_orders:,} orders ({self.period[0]:%Y-%m-%d} to "
-            f"{self.period[1]:%Y-%m-%d}), of {self.num_tested:,} tested; {self.num_unstable:,} more did not hold in "
-            f"both halves of the period. {len(self.cross_category()):,} lead into another category."
+            f"{self.period[1]:%Y-%m-%d}), of {self.num_tested:,} tested at support {self.min_support:g}; "
+            f"{self.num_unstable:,} more did not hold in both halves of the period. "
+            f"{len(self.cross_category()):,} lead into another category."
         ]
         for rule in self.rules.head(3).itertuples():
             names = " and ".join(self._name(item) for item in rule.antecedent)
@@ -113,14 +117,15 @@ class Rules:
 def mine_rules(
     tables: Tables,
     *,
-    min_support: float = 0.001,
+    min_support: float | None = None,
     min_confidence: float = 0.1,
     min_lift: float = 1.0,
     min_count: int = 5,
-    max_size: int = 4,
+    max_size: int = 3,
     max_false_share: float | None = 0.05,
     only_stable: bool = True,
     level: int | None = None,
+    max_itemsets: int = 500_000,
 ) -> Rules:
     """Returns the rules `antecedent → consequent` (one item) of the shop's orders.
 
@@ -138,7 +143,8 @@ def mine_rules(
 
     Args:
         tables: the shop; purchases count.
-        min_support: least share of orders that hold all items of a rule.
+        min_support: least share of orders that hold all items of a rule; None = 0.001, doubled until there are at most
+            `max_itemsets` frequent itemsets.
         min_confidence: least confidence.
         min_lift: least lift.
         min_count: least number of orders, whatever the share.
@@ -146,9 +152,10 @@ def mine_rules(
         max_false_share: highest q-value, the share of false rules among those kept; None = no test.
         only_stable: keep only rules that hold in both halves of the period.
         level: rules between categories of this level (0 = top) in place of items.
+        max_itemsets: bound of memory and time.
 
     Raises:
-        ConfigError: a dial is out of range.
+        ConfigError: a dial is out of range, or more than `max_itemsets` itemsets have the given `min_support`.
         SchemaError: there is no order with a known item.
 
     Sources: Agrawal & Srikant 1994; Brin et al. 1997 (conviction, χ²); Zaki 2000.
@@ -158,9 +165,17 @@ def mine_rules(
     num_orders = int(orders[-1]) + 1 if len(orders) else 0
     if not num_orders:
         raise SchemaError("Rules need purchases with items; `events` has none. Map purchases in the recipe.")
-    threshold = max(min_count, int(np.ceil(min_support * num_orders - 1e-9)))
     halves = np.array([num_orders // 2, num_orders - num_orders // 2])
-    levels = mine_itemsets(orders, items, len(names), threshold, max_size, num_early=int(halves[0]))
+    support, levels = _frequent(
+        orders,
+        items,
+        min_support,
+        min_count,
+        num_items=len(names),
+        max_size=max_size,
+        num_early=int(halves[0]),
+        max_itemsets=max_itemsets,
+    )
     candidates = _candidate_rules(levels)
     table = _measures(candidates, num_orders, halves)
     kept = (table["confidence"] >= min_confidence - 1e-12) & (table["lift"] >= min_lift - 1e-12)
@@ -178,6 +193,7 @@ def mine_rules(
         itemsets=_named_itemsets(levels, names, num_orders),
         categories=_top_categories(items_frame, names, level),
         titles=items_frame["title"] if level is None else pd.Series(dtype="str"),
+        min_support=support,
         num_orders=num_orders,
         num_marks=len(orders),
         num_tested=len(table),
@@ -186,8 +202,24 @@ def mine_rules(
     )
 
 
-def _check_dials(min_support: float, min_confidence: float, max_size: int) -> None:
-    if not 0 < min_support <= 1:
+def _frequent(
+    orders: np.ndarray, items: np.ndarray, min_support: float | None, min_count: int, **dials: int
+) -> tuple[float, list[ItemsetLevel]]:
+    """Returns the itemsets, and the support: as asked for, or the first of 0.001, 0.002 … that is not too low."""
+    num_orders = int(orders[-1]) + 1
+    support = 0.001 if min_support is None else min_support
+    while True:
+        threshold = max(min_count, int(np.ceil(support * num_orders - 1e-9)))
+        try:
+            return support, mine_itemsets(orders, items, min_count=threshold, **dials)
+        except TooManyItemsetsError:
+            if min_support is not None or support >= 0.5:
+                raise
+            support *= 2
+
+
+def _check_dials(min_support: float | None, min_confidence: float, max_size: int) -> None:
+    if min_support is not None and not 0 < min_support <= 1:
         raise ConfigError(f"`min_support` must be a share in (0, 1]; got {min_support}. Try 0.001.")
     if not 0 <= min_confidence <= 1:
         raise ConfigError(f"`min_confidence` must be a share in [0, 1]; got {min_confidence}. Try 0.1.")
