@@ -24,7 +24,7 @@ def require_keras_2() -> None:
         raise EnvironmentSetupError(
             f"Models need TensorFlow with tf-keras (Keras 2); {error}. Install both: pip install 'tfrec[train]'"
         ) from error
-    if version.startswith("2."):
+    if version.startswith("2"):
         return
     if os.environ.get(_SWITCH) in ("1", "true", "True"):
         what_to_do = "Write `import tfrec` above every import of TensorFlow, or set it before Python starts"
