@@ -1,1 +1,426 @@
-"""."""
+"""The story: a prepared shop is trained, exported, evaluated. Each step finds what is done, and publishes by rename.
+
+models/
+    trained/            weights, knowledge and manifest.json of the newest training
+    shop/N  retrieval/N  ranking/N      SavedModels, N counts up
+    report/             report.json, report.html
+"""
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+import tfrec
+from tfrec.errors import SourceError
+from tfrec.evaluation.baselines import CART_BASELINES
+from tfrec.evaluation.cases import Cases
+from tfrec.evaluation.metrics import rank_in_slate
+from tfrec.evaluation.protocol import cold_item_cases
+from tfrec.evaluation.report import SEEDS, EvaluationReport, Ranker, evaluate
+from tfrec.evaluation.sections import Method, list_section
+from tfrec.evaluation.sessions import next_item_cases
+from tfrec.features.shop import Shop, load_shop
+from tfrec.ingest.prepared import Prepared, read_manifest, read_prepared
+from tfrec.publish import publishing
+from tfrec.recommend import newest_version, recommend_table
+from tfrec.schema.signatures import SIGNATURES
+from tfrec.schema.slate import Slate
+from tfrec.servable import Servable
+
+logger = logging.getLogger(__name__)
+
+MANIFEST = "manifest.json"
+SERVED_NAME = "tfrec (served)"
+SHORT_HISTORY = 10
+"""Events in training up to which a user's history is short."""
+_TRAINED, _WORK, _REPORT, _ABLATIONS = "trained", ".training", "report", ".ablations"
+_LEARNING = ("features", "pipelines", "models", "strategy", "training.py", "export.py")
+"""Code that decides what a training gives; another text of it is another training."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelsManifest:
+    """Whence a folder of models comes.
+
+    Attributes:
+        prepared: folder of the shop that was trained on.
+        fingerprint: of that shop.
+        code: digest of the code that learns.
+        config: the dials.
+        identity: digest of the three above.
+        seconds: that training took, less what an earlier, interrupted run had done.
+        tfrec_version: of the package.
+    """
+
+    prepared: str
+    fingerprint: str
+    code: str
+    config: dict[str, Any]
+    identity: str
+    seconds: float
+    tfrec_version: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """Outcome of `train_shop`.
+
+    Attributes:
+        models: folder of servables.
+        version: the newest version there.
+        is_reused: nothing had to be trained.
+        seconds: that the training took, now or when it was made.
+    """
+
+    models: Path
+    version: int
+    is_reused: bool
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class _Study:
+    """A part of the retrieval model that is left out, and the cases in which it should be missed."""
+
+    name: str
+    retrieval: Any
+    cases: Cases
+    title: str
+    k: int
+
+
+def train_shop(
+    prepared: Path, models: Path, config: Any = None, *, force: bool = False, show_progress: bool = True
+) -> Published:
+    """Trains the funnel on a prepared shop, keeps its weights and publishes a version of the three servables.
+
+    Interrupted, it leaves the old result, and the next call goes on after the last finished step. When weights of
+    the same shop, dials and code are there, they are reused.
+
+    Args:
+        prepared: folder that `prepare_shop` wrote.
+        models: folder of models.
+        config: a `TrainingConfig`; None = the defaults.
+        force: train again even if nothing changed.
+        show_progress: progress bars.
+
+    Raises:
+        SourceError: there is no prepared shop.
+    """
+    from tfrec.export import build_served_funnel
+    from tfrec.training import TrainingConfig, save_trained, train
+
+    config = config or TrainingConfig()
+    wanted = _manifest_of(prepared, config)
+    known = _read_manifest(models)
+    version = _version_of(models, wanted.identity)
+    if known is not None and known.identity == wanted.identity and not force:
+        if version is None:  # interrupted between saving and publishing
+            version = publish_servables(models, prepared=prepared)
+        return Published(models, version, True, known.seconds)
+    work = models / _WORK / wanted.identity[:16]
+    _keep_only(work)
+    shop = load_shop(prepared)
+    began = time.perf_counter()
+    trained = train(shop, config, work=work, show_progress=show_progress)
+    manifest = dataclasses.replace(wanted, seconds=round(time.perf_counter() - began, 1))
+    with publishing(models / _TRAINED) as folder:
+        save_trained(trained, config, folder)
+        (folder / MANIFEST).write_text(json.dumps(dataclasses.asdict(manifest), indent=2) + "\n", encoding="utf-8")
+    version = _export(build_served_funnel(shop, trained, config.sources), models, manifest)
+    shutil.rmtree(models / _WORK, ignore_errors=True)
+    return Published(models, version, False, manifest.seconds)
+
+
+def publish_servables(models: Path, *, out: Path | None = None, prepared: Path | None = None) -> int:
+    """Exports the trained models of a folder once more and returns the new version's number.
+
+    Args:
+        models: folder that `train_shop` wrote.
+        out: folder of servables; None = `models` itself.
+        prepared: the shop trained on; None = where it lay then.
+
+    Raises:
+        SourceError: nothing is trained, or the shop is gone or another one.
+    """
+    from tfrec.export import build_served_funnel
+    from tfrec.training import load_trained
+
+    manifest = read_models_manifest(models)
+    shop = _load_same_shop(manifest, prepared)
+    trained, config = load_trained(shop, models / _TRAINED)
+    return _export(build_served_funnel(shop, trained, config.sources), out or models, manifest)
+
+
+def evaluate_models(
+    models: Path,
+    *,
+    prepared: Path | None = None,
+    with_baselines: bool = True,
+    max_queries: int = 20_000,
+    seeds: Sequence[int] = SEEDS,
+    show_progress: bool = True,
+) -> EvaluationReport:
+    """Returns the report of the served shop beside the baselines, asked through its exported SavedModel.
+
+    A demo shop's report also says how much of the known truth was found.
+
+    Args:
+        models: folder that `train_shop` wrote.
+        prepared: the shop; None = where it lay when the models were trained.
+        with_baselines: whether the baselines are fitted too.
+        max_queries: session queries at most.
+        seeds: draws of the hidden items.
+        show_progress: progress bars.
+
+    Raises:
+        SourceError: the models or the shop are not there.
+        ServingError: no version is exported.
+    """
+    from tfrec.known_truth import measure_truth
+
+    shop = read_prepared(prepared or _prepared_of(models))
+    with Servable.load(newest_version(models, "shop")) as servable:
+        report = evaluate(
+            shop,
+            {SERVED_NAME: served_ranker(servable, show_progress=show_progress)},
+            baselines=CART_BASELINES if with_baselines else {},
+            seeds=seeds,
+            max_queries=max_queries,
+        )
+        found = measure_truth(shop, servable)
+    return report if found is None else dataclasses.replace(report, findings=found.sentences())
+
+
+def ablate(
+    models: Path,
+    report: EvaluationReport,
+    *,
+    prepared: Path | None = None,
+    max_queries: int = 5_000,
+    show_progress: bool = True,
+) -> EvaluationReport:
+    """Returns the report with what pictures and the LSTM add: the funnel is trained once more without each.
+
+    Pictures are judged by items never sold in training, whose hidden place in a cart must be found among the whole
+    catalogue; the LSTM by the next item of shoppers with short histories. Trained variants are kept and reused.
+
+    Args:
+        models: folder that `train_shop` wrote.
+        report: of `evaluate_models`.
+        prepared: the shop; None = where it lay when the models were trained.
+        max_queries: session queries at most.
+        show_progress: progress bars.
+    """
+    from tfrec.config import config_from
+
+    place = prepared or _prepared_of(models)
+    shop = read_prepared(place)
+    config = config_from(read_models_manifest(models).config)
+    studies = (
+        _Study(
+            "without pictures",
+            dataclasses.replace(config.retrieval, use_images=False),
+            cold_item_cases(shop.train, shop.test, seed=0),
+            "What pictures add: items never sold before",
+            k=10,
+        ),
+        _Study(
+            "without the LSTM",
+            dataclasses.replace(config.retrieval, use_lstm=False),
+            _short_history_cases(shop, max_queries),
+            "What the LSTM adds: the next item of shoppers with short histories",
+            k=20,
+        ),
+    )
+    sections = []
+    with Servable.load(newest_version(models, "shop")) as whole:
+        ours = _as_method(served_ranker(whole, show_progress=show_progress))
+        for study in studies:
+            if not len(study.cases):
+                logger.warning("%s: the test period has no such cases.", study.title)
+                continue
+            variant = dataclasses.replace(config, retrieval=study.retrieval)
+            folder = models / _ABLATIONS / study.name.replace(" ", "_")
+            train_shop(place, folder, variant, show_progress=show_progress)
+            with Servable.load(newest_version(folder, "shop")) as reduced:
+                theirs = _as_method(served_ranker(reduced, show_progress=show_progress))
+                note = f"{len(study.cases):,} queries, ranked over {len(study.cases.item_ids):,} items; trained alike."
+                methods = {study.name: (theirs, True), SERVED_NAME: (ours, False)}
+                sections.append(list_section(study.cases, methods, title=study.title, note=note, k=study.k))
+    return dataclasses.replace(report, sections=(*report.sections, *sections))
+
+
+def served_ranker(servable: Servable, *, show_progress: bool = False) -> Ranker:
+    """Returns a servable as a method of `tfrec.evaluation`: cases in, slates out.
+
+    More items than `k` are asked for, since the protocol passes over what it does not rank.
+    """
+
+    def rank(cases: Cases, k: int, signature_name: str) -> Slate:
+        from tqdm import tqdm
+
+        queries = pa.Table.from_pandas(cases.to_queries(), preserve_index=False)
+        wanted = max(2 * k, 50)
+        with tqdm(total=len(cases), desc=f"asking {signature_name}", disable=not show_progress, leave=False) as bar:
+            table = recommend_table(servable, SIGNATURES[signature_name], queries, k=wanted, bar=bar)
+        return _as_slate(table, cases.query_ids)
+
+    return rank
+
+
+def write_report(report: EvaluationReport, out: Path) -> Path:
+    """Writes `report.json`, `report.html` and `report.txt` into a folder, each by rename; returns the page's path."""
+    out.mkdir(parents=True, exist_ok=True)
+    texts = {"report.txt": str(report), "report.json": report.to_json() + "\n", "report.html": report.to_html()}
+    for name, text in texts.items():
+        unfinished = out / f".tmp-{name}-{os.getpid()}"
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(out / name)
+    return out / "report.html"
+
+
+def report_folder(models: Path) -> Path:
+    """Returns where the report of a folder of models lies unless another place is named."""
+    return models / _REPORT
+
+
+def read_models_manifest(models: Path) -> ModelsManifest:
+    """Returns whence a folder of models comes.
+
+    Raises:
+        SourceError: it holds no trained models.
+    """
+    manifest = _read_manifest(models)
+    if manifest is None:
+        raise SourceError(
+            f"{models} holds no trained models: there is no {models / _TRAINED / MANIFEST}. "
+            f"Train first: tfrec train PREPARED --out {models}"
+        )
+    return manifest
+
+
+def _as_method(ranker: Ranker) -> Method:
+    return lambda cases, k: rank_in_slate(ranker(cases, k, cases.signature), cases)
+
+
+def _short_history_cases(shop: Prepared, max_queries: int) -> Cases:
+    """Next-item cases of guests and of users with at most `SHORT_HISTORY` events in training, sampled, seeded."""
+    cases = next_item_cases(shop.train, shop.test)
+    events = shop.train.events["user_id"].value_counts()
+    known = events.reindex(cases.user_ids).fillna(0).to_numpy()
+    rows = np.flatnonzero((known <= SHORT_HISTORY) | (cases.user_ids == ""))
+    if len(rows) > max_queries:
+        rows = np.sort(np.random.default_rng(0).choice(rows, max_queries, replace=False))
+    return cases[rows]
+
+
+def _as_slate(table: pa.Table, query_ids: np.ndarray) -> Slate:
+    """Rows of a slate file as `[B, k]`, in the order of `query_ids`."""
+    row = pc.index_in(table["query_id"], pa.array(query_ids.tolist())).to_numpy().astype(np.int64)
+    place = table["rank"].to_numpy() - 1
+    shape = (len(query_ids), int(place.max(initial=0)) + 1)
+    item_ids, scores = np.full(shape, "", object), np.full(shape, -np.inf, np.float32)
+    probabilities = np.zeros(shape, np.float32)
+    item_ids[row, place] = table["item_id"].to_numpy()
+    scores[row, place] = table["score"].to_numpy()
+    probabilities[row, place] = table["probabilities"].to_numpy()
+    return Slate(item_ids, scores, {"probabilities": probabilities})
+
+
+def _export(served: Any, out: Path, manifest: ModelsManifest) -> int:
+    from tfrec.export import export_servables
+
+    return export_servables(served, out, about=dataclasses.asdict(manifest))
+
+
+def _manifest_of(prepared: Path, config: Any) -> ModelsManifest:
+    fingerprint = read_manifest(prepared).fingerprint
+    dials = json.loads(json.dumps(dataclasses.asdict(config)))
+    code = _digest_of_code()
+    identity = hashlib.sha256(json.dumps([fingerprint, code, dials], sort_keys=True).encode()).hexdigest()
+    return ModelsManifest(str(prepared.absolute()), fingerprint, code, dials, identity, 0.0, tfrec.__version__)
+
+
+def _digest_of_code() -> str:
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for name in _LEARNING:
+        place = package / name
+        for file in sorted(place.glob("*.py")) if place.is_dir() else [place]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _read_manifest(models: Path) -> ModelsManifest | None:
+    try:
+        return ModelsManifest(**json.loads((models / _TRAINED / MANIFEST).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _version_of(models: Path, identity: str) -> int | None:
+    """The newest version of `shop`, if it comes from the training `identity`."""
+    base = models / "shop"
+    versions = [entry for entry in base.iterdir() if entry.name.isdigit()] if base.is_dir() else []
+    if not versions:
+        return None
+    newest = max(versions, key=lambda entry: int(entry.name))
+    try:
+        about = json.loads((newest / "assets.extra" / "tfrec.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return int(newest.name) if about.get("identity") == identity else None
+
+
+def _keep_only(work: Path) -> None:
+    """Removes the work folders of other shops, dials or code."""
+    if work.parent.is_dir():
+        for other in work.parent.iterdir():
+            if other != work:
+                shutil.rmtree(other, ignore_errors=True)
+
+
+def _prepared_of(models: Path) -> Path:
+    prepared = Path(read_models_manifest(models).prepared)
+    if not prepared.is_dir():
+        raise SourceError(f"{models} was trained on {prepared}, which is gone. Name the shop with --prepared DIR.")
+    return prepared
+
+
+def _load_same_shop(manifest: ModelsManifest, prepared: Path | None) -> Shop:
+    place = prepared or Path(manifest.prepared)
+    if not place.is_dir():
+        raise SourceError(f"The models were trained on {place}, which is gone. Name the shop with --prepared DIR.")
+    if read_manifest(place).fingerprint != manifest.fingerprint:
+        raise SourceError(
+            f"The models were trained on another state of the shop than {place} holds now. "
+            "Train again: tfrec train PREPARED --out MODELS, or name that shop with --prepared DIR."
+        )
+    return load_shop(place)
+
+
+__all__ = [
+    "ModelsManifest",
+    "Prepared",
+    "Published",
+    "ablate",
+    "evaluate_models",
+    "publish_servables",
+    "read_models_manifest",
+    "report_folder",
+    "served_ranker",
+    "train_shop",
+    "write_report",
+]

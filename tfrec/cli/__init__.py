@@ -1,0 +1,103 @@
+"""`tfrec VERB ...`: words from the shell → calls of the package; one file a verb.
+
+Results go to standard output, progress and errors to standard error. Nothing heavy is imported before a verb runs,
+so that `--help` is there at once and `tfrec ask` works with the base install.
+"""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+import tfrec
+from tfrec.cli import ask, demo, evaluate, export, prepare, recommend, serve, train
+from tfrec.errors import TfrecError
+
+VERBS = (demo, prepare, train, evaluate, recommend, export, serve, ask)
+EXIT_ERROR, EXIT_INTERRUPTED = 2, 130
+
+_EPILOG = """\
+from a log to slates:
+  tfrec prepare online_retail --data-home data --out prepared/online_retail
+  tfrec train prepared/online_retail --out models
+  tfrec evaluate models
+  tfrec serve models &
+  tfrec ask localhost:8500 complete_cart --cart 85123A,71053 --k 5
+
+`tfrec demo` does all of it on a generated shop. `tfrec VERB --help` has examples of each.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a verb and returns the exit status: 0 done, 2 an error that says what to do, 130 interrupted."""
+    options = _parser().parse_args(arguments)
+    _set_up_logging(verbose=options.verbose)
+    try:
+        return options.run(options) or 0
+    except TfrecError as error:
+        return _fail(str(error))
+    except ModuleNotFoundError as error:
+        if (error.name or "tfrec").split(".")[0] == "tfrec":
+            raise
+        return _fail(
+            f"`tfrec {options.verb}` needs {error.name}, which the base install leaves out. "
+            "Install it with: pip install 'tfrec[train,analysis]'"
+        )
+    except BrokenPipeError:  # the reader of our output (`| head`) has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _fail(f"{error.filename or 'The system'}: {error.strerror or error}.")
+    except KeyboardInterrupt:
+        sys.stderr.write(f"\nInterrupted. {options.interrupted}\n")
+        return EXIT_INTERRUPTED
+
+
+def _fail(message: str) -> int:
+    sys.stderr.write(f"tfrec: {message}\n")
+    return EXIT_ERROR
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tfrec",
+        description="Cross-sell, upsell, cart completion and recommendations from a shop's own order log.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"tfrec {tfrec.__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
+    for verb in VERBS:
+        name = verb.__name__.rpartition(".")[2]
+        sub = verbs.add_parser(
+            name,
+            help=verb.HELP,
+            description=verb.DESCRIPTION,
+            epilog=verb.EXAMPLES,
+            formatter_class=_TeachingFormatter,
+        )
+        verb.add_arguments(sub)
+        sub.add_argument("-v", "--verbose", action="store_true", help="also say what is done at each step")
+        sub.set_defaults(run=verb.run, interrupted=verb.INTERRUPTED)
+    return parser
+
+
+class _TeachingFormatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of descriptions and examples, and tells each option's default."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        text = action.help or ""
+        has_default = action.option_strings and action.default not in (None, False, argparse.SUPPRESS, [])
+        return f"{text} (default: %(default)s)" if has_default and "default" not in text else text
+
+
+def _set_up_logging(*, verbose: bool) -> None:
+    """Our own words as asked for, the libraries' errors only; progress bars less often where no one watches."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_MININTERVAL", "10")
+    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("tfrec").setLevel(logging.INFO if verbose else logging.WARNING)
+    for library in ("tensorflow", "absl", "tf_keras"):
+        logging.getLogger(library).setLevel(logging.ERROR)

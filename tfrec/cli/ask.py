@@ -1,0 +1,143 @@
+"""`tfrec ask`: one query from the shell → what the server offers. Needs no more than the base install."""
+
+import argparse
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tfrec.errors import SourceError, nearest_hint
+from tfrec.schema.signatures import SIGNATURES, signature_named
+
+HELP = "ask a running server one query and print the offers"
+DESCRIPTION = """\
+Asks `tfrec serve` or TF Serving (its gRPC port) one query. Lists are separated by commas. What is left out takes the
+model's default.
+"""
+EXAMPLES = """\
+examples:
+  tfrec ask localhost:8500 complete_cart --cart 85123A,71053 --user 17850 --k 5
+  tfrec ask localhost:8500 upsell --item 22423 --prepared prepared/online_retail     # with titles
+  tfrec ask localhost:8500 recommend --recent 22423,85123A --categories "Home > Lighting" --json
+"""
+INTERRUPTED = "Nothing was changed."
+
+_LISTS = {
+    "cart": ("cart_item_ids", "ITEMS"),
+    "recent": ("recent_item_ids", "ITEMS"),
+    "recent-types": ("recent_event_types", "TYPES"),
+    "recent-ages": ("recent_ages", "HOURS"),
+    "exclude": ("exclude_item_ids", "ITEMS"),
+    "categories": ("include_categories", "PATHS"),
+    "candidates": ("candidate_item_ids", "ITEMS"),
+}
+_SINGLE = {"user": ("user_id", "ID"), "item": ("item_id", "ID")}
+_NUMBERS = {
+    "min-price": "min_price",
+    "max-price": "max_price",
+    "max-price-ratio": "max_price_ratio",
+    "diversity": "diversity",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the verb takes."""
+    meanings = {spec.name: spec.meaning for signature in SIGNATURES.values() for spec in signature.inputs}
+    parser.add_argument("target", metavar="HOST:PORT", help="gRPC port of the server")
+    parser.add_argument("signature", metavar="SIGNATURE", help=f"one of {', '.join(SIGNATURES)}")
+    for option, (name, metavar) in {**_SINGLE, **_LISTS}.items():
+        parser.add_argument(f"--{option}", dest=name, metavar=metavar, help=meanings[name])
+    for option, name in _NUMBERS.items():
+        parser.add_argument(f"--{option}", dest=name, type=float, metavar="X", help=meanings[name])
+    parser.add_argument("--k", type=int, default=10, help="number of items wanted")
+    parser.add_argument("--deadline", type=float, default=5.0, metavar="S", help="seconds until the call is given up")
+    parser.add_argument("--prepared", type=Path, metavar="DIR", help="prepared shop, for the items' titles")
+    parser.add_argument("--items", type=Path, metavar="FILE.csv", help="the same from columns item_id, title")
+    parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Asks and prints."""
+    from tfrec.cli.tables import offer_table
+    from tfrec.client import Offers, RecommenderClient
+
+    signature = signature_named(options.signature)
+    arguments = _arguments(options)
+    for name in arguments:
+        signature.input(name)  # names what the signature does not take
+    titles = _titles(options)
+    with RecommenderClient(options.target, deadline=options.deadline) as client:
+        if signature.servable != "shop":
+            _print_raw(client.ask(signature.name, arguments), titles, as_json=options.json)
+            return
+        offers: Offers = getattr(client, signature.name)(**arguments)
+    if options.json:
+        rows = [{**vars(item), "title": titles.get(item.item_id, "")} for item in offers]
+        print(json.dumps({"model_version": offers.model_version, "offers": rows}, indent=2, ensure_ascii=False))
+    else:
+        print(offer_table(offers, titles))
+
+
+def _arguments(options: argparse.Namespace) -> dict[str, Any]:
+    """What was given, by the inputs' names."""
+    arguments: dict[str, Any] = {}
+    for name, _ in _SINGLE.values():
+        arguments[name] = getattr(options, name)
+    for name, _ in _LISTS.values():
+        text = getattr(options, name)
+        arguments[name] = None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+    for name in _NUMBERS.values():
+        arguments[name] = getattr(options, name)
+    if arguments["recent_ages"] is not None:
+        arguments["recent_ages"] = _as_numbers(arguments["recent_ages"])
+    given = {name: value for name, value in arguments.items() if value is not None}
+    if options.signature != "rank":
+        given["k"] = options.k
+    return given
+
+
+def _as_numbers(words: list[str]) -> list[float]:
+    from tfrec.errors import ConfigError
+
+    try:
+        return [float(word) for word in words]
+    except ValueError as error:
+        raise ConfigError(f"--recent-ages takes hours, such as 0.5,24; {error}.") from error
+
+
+def _titles(options: argparse.Namespace) -> Mapping[str, str]:
+    if options.items is not None:
+        return _titles_of_csv(options.items)
+    if options.prepared is not None:
+        from tfrec.ingest.prepared import read_prepared
+
+        items = read_prepared(options.prepared).train.items
+        return dict(zip(items["item_id"], items["title"], strict=True))
+    return {}
+
+
+def _titles_of_csv(path: Path) -> Mapping[str, str]:
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = csv.DictReader(stream)
+            columns = rows.fieldnames or []
+            for wanted in ("item_id", "title"):
+                if wanted not in columns:
+                    raise SourceError(f"{path} must have the columns item_id and title.{nearest_hint(wanted, columns)}")
+            return {row["item_id"]: row["title"] for row in rows}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path} cannot be read ({error}). Give a CSV file with item_id and title.") from error
+
+
+def _print_raw(outputs: Mapping[str, Any], titles: Mapping[str, str], *, as_json: bool) -> None:
+    """The answers of `retrieve` and `rank`, which are no offers: a row an item."""
+    from tfrec.cli.tables import text_table
+
+    names = ["item_ids", "scores", *(name for name in outputs if name.endswith("_probabilities"))]
+    rows = [row for row in zip(*(outputs[name][0].tolist() for name in names), strict=True) if row[0]]
+    if as_json:
+        print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2, ensure_ascii=False))
+        return
+    shown = [[row[0], titles.get(row[0], ""), *(f"{value:.4f}" for value in row[1:])] for row in rows]
+    print(text_table(["item", "title", *names[1:]], shown))

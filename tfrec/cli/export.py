@@ -1,0 +1,34 @@
+"""`tfrec export`: trained models → a new version of the SavedModels."""
+
+import argparse
+import sys
+from pathlib import Path
+
+HELP = "publish a new version of the SavedModels from trained models"
+DESCRIPTION = """\
+Exports the models that `tfrec train` kept as the next version of the servables shop, retrieval and ranking: each
+appears by rename, and a server that watches the folder loads it.
+"""
+EXAMPLES = """\
+examples:
+  tfrec export models                          # models/shop/2 ...
+  tfrec export models --out /srv/serving       # another folder, such as the one that TF Serving watches
+"""
+INTERRUPTED = "The versions that were there are untouched. Run the same command again to publish the next one."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the verb takes."""
+    parser.add_argument("models", type=Path, metavar="MODELS", help="folder that `tfrec train` wrote")
+    parser.add_argument("--out", type=Path, metavar="SERVING_DIR", help="folder of servables (default: MODELS)")
+    parser.add_argument("--prepared", type=Path, metavar="DIR", help="the shop trained on (default: where it lay then)")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Exports and says where."""
+    from tfrec.workflow import publish_servables, read_models_manifest
+
+    read_models_manifest(options.models)
+    sys.stderr.write("Exporting ...\n")
+    version = publish_servables(options.models, out=options.out, prepared=options.prepared)
+    print(f"SavedModels: {options.out or options.models}/{{shop,retrieval,ranking}}/{version}")

@@ -1,0 +1,55 @@
+"""`tfrec prepare`: raw files, described by a recipe → a prepared shop."""
+
+import argparse
+import sys
+from pathlib import Path
+
+HELP = "read, check, clean and split a shop's raw files"
+DESCRIPTION = """\
+Reads the raw files that a recipe (datasets/*.toml) describes, sets bad rows aside with a reason, cuts orders and
+sessions, splits by time, and writes a folder that `tfrec train` reads. A folder that is up to date is reused.
+"""
+EXAMPLES = """\
+examples:
+  tfrec prepare online_retail --data-home data --out prepared/online_retail
+  tfrec prepare my_shop.toml --out prepared/my_shop            # a recipe of your own
+  tfrec prepare my_shop.toml --out prepared/my_shop --until 2011-11-01    # nothing from then on enters training
+"""
+INTERRUPTED = "What was prepared before is untouched. Run the same command again to prepare from the start."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the verb takes."""
+    parser.add_argument("recipe", help="name of a recipe in datasets/, or the path of one")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to be written")
+    parser.add_argument(
+        "--until", metavar="DATE", help="end of training; later events are for evaluation (default: the recipe's)"
+    )
+    parser.add_argument(
+        "--data-home",
+        type=Path,
+        metavar="DIR",
+        help="folder with the raw files (default: $TFREC_DATA_HOME, else the recipe's folder)",
+    )
+    parser.add_argument("--force", action="store_true", help="prepare again even if nothing changed")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prepares and says what came of it."""
+    from tfrec.ingest.prepare import prepare_shop
+
+    sys.stderr.write(f"Preparing {options.recipe} ...\n")
+    prepared = prepare_shop(
+        options.recipe, options.out, until=options.until, data_home=options.data_home, force=options.force
+    )
+    about = prepared.manifest
+    print(f"{options.out}: {about.recipe}")
+    print(
+        f"  training   {about.train_events:>10,} events, {about.train_orders:,} orders, {about.users:,} users, "
+        f"{about.items:,} items"
+    )
+    print(f"  test       {about.test_events:>10,} events, {about.test_orders:,} orders, from {about.test_from}")
+    print(f"  set aside  {sum(about.rejected.values()):>10,} of {about.rows:,} rows")
+    for reason, count in sorted(about.rejected.items(), key=lambda entry: -entry[1]):
+        print(f"             {count:>10,} {reason}")
+    print(f"Next: tfrec train {options.out} --out models")

@@ -1,0 +1,44 @@
+"""`tfrec serve`: a folder of servables → gRPC, as TF Serving answers."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+HELP = "serve a folder of SavedModels over gRPC until Ctrl-C"
+DESCRIPTION = """\
+Answers PredictionService.Predict, GetModelMetadata and ModelService.GetModelStatus as TF Serving does, on loopback
+unless told otherwise, and loads new versions as they appear. For development and small shops; `serving/` and `k8s/`
+have the container.
+"""
+EXAMPLES = """\
+examples:
+  tfrec serve models
+  tfrec serve models --host 0.0.0.0 --port 9000       # everyone who reaches the machine can ask
+"""
+INTERRUPTED = "The server is stopped."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the verb takes."""
+    parser.add_argument("models", type=Path, metavar="DIR", help="holds <servable>/<version>/saved_model.pb")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=8500, help="0 takes any free one")
+    parser.add_argument("--poll-seconds", type=float, default=1.0, metavar="S", help="pause between two looks for news")
+    parser.add_argument("--threads", type=int, metavar="N", help="requests answered at once (default: 4 a core)")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Serves until SIGTERM or Ctrl-C."""
+    from tfrec.server import EmbeddedServer, serve
+
+    logging.getLogger("tfrec").setLevel(logging.INFO)  # a server's log is its output
+    sys.stderr.write(f"Loading {options.models} ...\n")
+    server = EmbeddedServer(
+        options.models,
+        host=options.host,
+        port=options.port,
+        poll_seconds=options.poll_seconds,
+        max_threads=options.threads,
+    )
+    serve(server)

@@ -1,0 +1,55 @@
+"""`tfrec train`: a prepared shop → trained models and SavedModels."""
+
+import argparse
+import sys
+from pathlib import Path
+
+HELP = "train both models on a prepared shop and publish SavedModels"
+DESCRIPTION = """\
+Trains the retrieval model (two towers: pictures, LSTM) and the ranking model on a prepared shop, keeps their weights
+in OUT/trained and publishes OUT/{shop,retrieval,ranking}/N. A second run with the same shop, dials and code reuses
+what is there.
+"""
+EXAMPLES = """\
+examples:
+  tfrec train prepared/online_retail --out models
+  tfrec train prepared/online_retail --out models --set retrieval.embedding_dim=32 --set ranking_epochs=4
+  tfrec train prepared/online_retail --out models --config train.toml
+
+train.toml, every key of which may be left out:
+  retrieval_epochs = 6
+  [retrieval]
+  embedding_dim = 64
+  use_images = true
+"""
+INTERRUPTED = "The old models are untouched. The same command goes on where this one stopped."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the verb takes."""
+    parser.add_argument("prepared", type=Path, metavar="DIR", help="folder that `tfrec prepare` wrote")
+    parser.add_argument("--out", type=Path, required=True, metavar="MODELS", help="folder of models")
+    parser.add_argument("--config", type=Path, metavar="FILE.toml", help="dials; see below (default: none)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="one dial; may be given many times"
+    )
+    parser.add_argument("--force", action="store_true", help="train again even if nothing changed")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Trains and says where the models lie."""
+    from tfrec.ingest.prepared import read_manifest
+
+    read_manifest(options.prepared)  # a wrong path is told before TensorFlow is loaded
+    sys.stderr.write("Loading TensorFlow ...\n")
+    from tfrec.config import read_config
+    from tfrec.workflow import train_shop
+
+    config = read_config(options.config, options.set)
+    published = train_shop(options.prepared, options.out, config, force=options.force)
+    if published.is_reused:
+        print("Nothing changed since the last training: its models are reused (--force trains again).")
+    else:
+        print(f"Trained in {published.seconds:,.0f} s.")
+    print(f"SavedModels: {options.out}/{{shop,retrieval,ranking}}/{published.version}")
+    print(f"Next: tfrec evaluate {options.out}, or tfrec serve {options.out}")

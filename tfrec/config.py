@@ -1,0 +1,66 @@
+"""A TOML file and `name=value` settings → `TrainingConfig`; an unknown key is an error that names the nearest."""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tfrec.errors import ConfigError, RecipeError
+from tfrec.ingest.typed_toml import typed
+from tfrec.training import TrainingConfig
+
+
+def read_config(path: Path | None = None, settings: Sequence[str] = ()) -> TrainingConfig:
+    """Returns the dials of training: the defaults, over them the file, over it the settings.
+
+    Args:
+        path: TOML with the fields of `TrainingConfig`, and its parts as tables `[retrieval]`, `[ranking]`,
+            `[knowledge]`, `[sources]`; None = the defaults.
+        settings: `name=value` each, parts told by a dot: `retrieval.embedding_dim=32`. Values are TOML's.
+
+    Raises:
+        ConfigError: the file cannot be read, a key is unknown, or a value is of another type or out of its range.
+    """
+    table = _read_toml(path) if path is not None else {}
+    for setting in settings:
+        _set(table, setting)
+    return config_from(table, where=str(path) if path is not None else "the settings")
+
+
+def config_from(table: dict[str, Any], *, where: str = "the stored config") -> TrainingConfig:
+    """Returns the dials of plain nested values, as TOML or JSON gives them.
+
+    Raises:
+        ConfigError: as `read_config`.
+    """
+    try:
+        return typed(TrainingConfig, table, where=where)
+    except RecipeError as error:  # raised by the reader that recipes share
+        raise ConfigError(str(error)) from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"There is no config {path}. Leave --config out to train with the defaults.") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as TOML: {error}. Correct the file.") from error
+
+
+def _set(table: dict[str, Any], setting: str) -> None:
+    """Puts `retrieval.embedding_dim=32` in its place."""
+    name, equals, text = setting.partition("=")
+    parts = name.strip().split(".")
+    if not equals or not all(parts):
+        raise ConfigError(f"A setting is written name=value, such as retrieval.embedding_dim=32; got {setting!r}.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()  # a word without quotes
+    for part in parts[:-1]:
+        inner = table.setdefault(part, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"{setting!r} names a part of {part!r}, which is no table. Leave out what follows it.")
+        table = inner
+    table[parts[-1]] = value
