@@ -199,7 +199,7 @@ class CandidateSources:
     def gather_evidence(self, query: Query) -> Evidence:
         """Returns what speaks for each item of the catalogue."""
         config = self.config
-        cart = _without_repeats(query.cart[:, -config.cart_items :])
+        cart = _without_repeats(_latest(query.cart, config.cart_items))
         cart_sum, cart_best = self._spoken_for(cart, channels=3)
         own_item, own_count, own_age = self.own_items(query.user)
         speakers = own_item[:, : config.history_items]
@@ -256,7 +256,7 @@ class CandidateSources:
             axis=1,
         )
         # Padding to the front, the latest events to the end; at least one step, or the LSTM fails on an empty row.
-        order = tf.argsort(tf.cast(item > 0, tf.int32), axis=1, stable=True)[:, -length:]
+        order = _latest_places(item, length)
         item, kind, age, group = (tf.gather(part, order, batch_dims=1) for part in (item, kind, age, group))
         elapsed = age[:, :-1] - age[:, 1:]
         bucket = tf.searchsorted(tf.constant(GAP_BOUNDARIES), tf.reshape(elapsed, [-1]), side="right")
@@ -310,9 +310,7 @@ class CandidateSources:
         empty = tf.zeros([tf.shape(query.user)[0], self.num_rows])
         if not self.has_sessions:
             return empty, empty
-        items = tf.concat([query.recent_item, query.cart], axis=1)
-        order = tf.argsort(tf.cast(items > 0, tf.int32), axis=1, stable=True)[:, -self.config.recent_items :]
-        items = tf.gather(items, order, batch_dims=1)
+        items = _latest(tf.concat([query.recent_item, query.cart], axis=1), self.config.recent_items)
         length = tf.shape(items)[1]
         fade = _SESSION_DECAY ** tf.cast(tf.range(length)[::-1], tf.float32)
         neighbours, weights = tf.gather(self.neighbours, items), tf.gather(self.weights, items)
@@ -468,8 +466,8 @@ class CandidateSources:
         return share(-1), share(0)
 
     def _content_max(self, candidates: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
-        """`[B, C]` content similarity to the most similar of the latest twenty `items [B, n]`."""
-        items = items[:, -20:]
+        """`[B, C]` content similarity to the most similar of the latest `items [B, n]`."""
+        items = _latest(items, self.config.recent_items)
         similar = tf.matmul(tf.gather(self.content, candidates), tf.gather(self.content, items), transpose_b=True)
         similar = tf.where((items > 0)[:, None, :], similar, 0.0)
         return tf.reduce_max(tf.pad(similar, [[0, 0], [0, 0], [0, 1]]), axis=2)
@@ -487,6 +485,15 @@ def _table(values: np.ndarray, name: str) -> tf.Variable:
 
 def _never_empty(values: np.ndarray) -> np.ndarray:
     return values if len(values) else np.zeros(1, values.dtype)
+
+
+def _latest(items: tf.Tensor, most: int) -> tf.Tensor:
+    """The last `most` real items of each row `[B, n]`, padding moved to the front."""
+    return tf.gather(items, _latest_places(items, most), batch_dims=1)
+
+
+def _latest_places(items: tf.Tensor, most: int) -> tf.Tensor:
+    return tf.argsort(tf.cast(items > 0, tf.int32), axis=1, stable=True)[:, -most:]
 
 
 def _count(items: tf.Tensor) -> tf.Tensor:
