@@ -134,7 +134,14 @@ class QueryTower(tf.keras.layers.Layer):
             encoded: `[B, T, d]` encoded items of `inputs.item`.
             inputs: the events.
             training: whether dropout is on.
+
+        Raises:
+            ValueError: `encoded` is not of rank 3.
         """
+        if encoded.shape.rank != 3:
+            raise ValueError(
+                f"QueryTower needs encoded items [B, T, d]; got shape {encoded.shape}. Encode `inputs.item` first."
+            )
         mask = inputs.item > 0
         pooled = _mean_of_group_so_far(encoded, inputs.group, mask)
         parts = [pooled]

@@ -1,0 +1,71 @@
+"""Retrieval models fitted to small worlds, and what they rank first."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.features.knowledge import KnowledgeConfig, gather_knowledge
+from tfrec.features.shop import Shop
+from tfrec.models import RetrievalConfig, RetrievalModel
+from tfrec.models.sources import CandidateSources, Query, SourceConfig
+from tfrec.pipelines import retrieval
+from tfrec.training import build_sources
+
+
+def fit_retrieval(
+    shop: Shop,
+    config: RetrievalConfig,
+    *,
+    epochs: int,
+    rate: float = 0.01,
+    batch_size: int = 256,
+    sequence_length: int = 16,
+) -> RetrievalModel:
+    tf.keras.utils.set_random_seed(7)
+    model = RetrievalModel(shop.vocabularies, config)
+    model.compile(optimizer=tf.keras.optimizers.Adam(rate))
+    batches = retrieval(shop.train, batch_size=batch_size, sequence_length=sequence_length)
+    model.fit(batches, epochs=epochs, verbose=0)
+    return model
+
+
+def sources_of(
+    shop: Shop, model: RetrievalModel, config: SourceConfig = SourceConfig(), **dials: Any
+) -> CandidateSources:
+    """Candidate sources with everything before the shop's test period known and everything offered."""
+    as_of = shop.prepared.test_from.timestamp() / 3600
+    knowledge = gather_knowledge(shop.train, as_of=as_of, config=KnowledgeConfig(**dials))
+    return build_sources(shop, model, knowledge, np.arange(shop.vocabularies.items.size) > 0, config)
+
+
+def query_of(
+    shop: Shop,
+    users: list[str],
+    *,
+    carts: list[list[str]] | None = None,
+    recent: list[list[str]] | None = None,
+    kind: str = "view",
+    discovery: bool = False,
+) -> Query:
+    """A batch of queries by names; what was seen is a minute old and older by a minute an event."""
+    cart = _padded(shop, carts or [[] for _ in users], front=False)
+    seen = _padded(shop, recent or [[] for _ in users], front=True)
+    ages = np.broadcast_to(np.arange(seen.shape[1], 0, -1) / 60.0, seen.shape)
+    return Query(
+        user=tf.constant(shop.users.encode(users)),
+        recent_item=tf.constant(seen),
+        recent_type=tf.constant(np.where(seen > 0, shop.train.type_code(kind), 0).astype(np.int32)),
+        recent_age=tf.constant(ages.astype(np.float32)),
+        cart=tf.constant(cart),
+        is_discovery=tf.fill([len(users)], float(discovery)),
+    )
+
+
+def _padded(shop: Shop, lists: list[list[str]], *, front: bool) -> np.ndarray:
+    width = max(map(len, lists))
+    rows = np.zeros((len(lists), width), np.int32)
+    for row, names in enumerate(lists):
+        codes = shop.vocabularies.items.encode(names)
+        rows[row, width - len(names) if front else 0 :][: len(names)] = codes
+    return rows
