@@ -9,6 +9,7 @@ import ctypes
 import functools
 import importlib.util
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from tfrec.schema import wire
 _SLOT = 24  # sizeof(TF_TString)
 _INLINE = 22  # bytes that fit into it beside the length and the final NUL
 _SMALL, _LARGE, _OFFSET, _VIEW = range(4)  # TF_TString_Type, the two lowest bits of a slot
+
+_SET_MIN_LOG_LEVEL = "_ZN4absl12lts_2025012714SetMinLogLevelENS0_18LogSeverityAtLeastE"  # of the wheel 2.20
 
 
 class Output(ctypes.Structure):
@@ -101,6 +104,7 @@ class CApi:
             function.restype = result
             function.argtypes = arguments
             setattr(self, name, function)
+        _apply_log_level(libraries[0])
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"The C API function {name} is not declared in `tfrec.c_api`.")
@@ -171,6 +175,15 @@ class CApi:
 def load_c_api() -> CApi:
     """Returns the C API of the installed TensorFlow; loads it at the first call (about a second)."""
     return CApi()
+
+
+def _apply_log_level(library: ctypes.CDLL) -> None:
+    """Makes Abseil's logging heed `TF_CPP_MIN_LOG_LEVEL`, which TensorFlow 2.20 overlooks in its first messages."""
+    level = os.environ.get("TF_CPP_MIN_LOG_LEVEL", "0")
+    function = getattr(library, _SET_MIN_LOG_LEVEL, None)
+    if function is not None and level.isdigit():
+        function.restype, function.argtypes = None, (_INT,)
+        function(min(int(level), 3))  # 3 = fatal errors alone
 
 
 def _wheel_folder() -> Path:
