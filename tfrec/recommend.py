@@ -8,6 +8,7 @@ import dataclasses
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from tfrec.errors import ConfigError, SchemaError, ServingError, SourceError, ne
 from tfrec.schema.signatures import InputSpec, Signature, signature_named
 from tfrec.servable import Servable
 
-BATCH_SIZE = 256
+BATCH_SIZE = 128
+"""Best of 32 .. 512 on Online Retail with a thread a core (`python -m tests.benchmarks.serving` has single calls)."""
 _CHUNK = 8192
 """Queries held at a time; within a chunk they are sorted by length."""
 _ARROW_TYPES = {"string": pa.string(), "float32": pa.float32(), "int32": pa.int32()}
@@ -78,7 +80,9 @@ def recommend_file(
     if k < 1 or batch_size < 1:
         raise ConfigError(f"`k` and `batch_size` must be at least 1; got {k} and {batch_size}.")
     file = _open_queries(queries, signature)
-    with Servable.load(newest_version(models, signature.servable)) as servable:
+    # Batches run side by side, so that one operation needs no threads of its own.
+    version = newest_version(models, signature.servable)
+    with Servable.load(version, intra_op_threads=1, inter_op_threads=1) as servable:
         began = time.perf_counter()
         num_rows = 0
         unfinished = out.absolute().with_name(f".tmp-{out.name}-{os.getpid()}")
@@ -126,8 +130,8 @@ def recommend_table(
     }
     _check_behaviour(columns)
     has_k = any(spec.name == "k" for spec in signature.inputs)
-    parts: list[dict[str, np.ndarray]] = []
-    for rows in _batches(columns, len(queries), batch_size):
+
+    def answer(rows: np.ndarray) -> dict[str, np.ndarray]:
         inputs = {name: column.take(rows) for name, column in columns.items()}
         if has_k:
             given = inputs.get("k", np.full(len(rows), -1, np.int32))
@@ -135,9 +139,16 @@ def recommend_table(
         if not inputs:  # a batch needs one input that tells its size
             first = signature.inputs[0]
             inputs[first.name] = np.full(len(rows), first.padding, object)
-        parts.append(_rows_of(servable.call(signature.name, inputs), rows, most=None if has_k else k))
-        if bar is not None:
-            bar.update(len(rows))
+        return _rows_of(servable.call(signature.name, inputs), rows, most=None if has_k else k)
+
+    parts = []
+    with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
+        for part, size in threads.map(
+            lambda rows: (answer(rows), len(rows)), _batches(columns, len(queries), batch_size)
+        ):
+            parts.append(part)
+            if bar is not None:
+                bar.update(size)
     return _assemble(queries["query_id"].combine_chunks(), signature, parts)
 
 

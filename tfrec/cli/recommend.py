@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--queries", type=Path, required=True, metavar="Q.parquet", help="the queries")
     parser.add_argument("--k", type=int, default=20, help="items a query, where it has no `k` of its own")
     parser.add_argument("--out", type=Path, required=True, metavar="S.parquet", help="the slates")
-    parser.add_argument("--batch-size", type=int, default=256, metavar="B", help="queries answered together")
+    parser.add_argument("--batch-size", type=int, default=128, metavar="B", help="queries answered together")
 
 
 def run(options: argparse.Namespace) -> None:
