@@ -169,3 +169,10 @@ def test_a_moment_before_every_event_is_an_error():
 def test_dials_must_be_positive(dial):
     with pytest.raises(ConfigError, match=f"`{dial}` must be positive"):
         KnowledgeConfig(**{dial: 0})
+
+
+def test_a_shop_that_sells_one_thing_at_a_time_knows_no_neighbours():
+    shop = make_shop([*bought("ann", 0, "a"), *bought("ann", 1, "b")])
+    knowledge = knowledge_at(shop, 2)
+    assert knowledge.neighbours.shape == (3, 1) and not knowledge.neighbours.any()
+    assert not knowledge.weights.any() and not knowledge.pair_counts.any()

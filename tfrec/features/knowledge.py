@@ -203,8 +203,8 @@ def _merge(
     """One row of neighbours an item, with a weight in each channel; strongest `ease` first."""
     pattern = sum((abs(channel) > 0).astype(np.float32) for channel in channels).tocoo()
     row, column = pattern.row, pattern.col
-    values = np.stack([np.asarray(channel[row, column]).ravel() for channel in channels], axis=1).astype(np.float32)
-    counts = np.asarray(pair_counts[row, column]).ravel().astype(np.int32)
+    values = np.stack([_cells(channel, row, column) for channel in channels], axis=1).astype(np.float32)
+    counts = _cells(pair_counts, row, column).astype(np.int32)
     order = np.lexsort((column, -values.sum(axis=1), row))
     row, column, values, counts = row[order], column[order], values[order], counts[order]
     size = channels[0].shape[0]
@@ -216,6 +216,11 @@ def _merge(
     merged_counts = np.zeros((size, width), np.int32)
     neighbours[row, position], weights[row, position], merged_counts[row, position] = column, values, counts
     return neighbours, weights, merged_counts
+
+
+def _cells(matrix: scipy.sparse.csr_matrix, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """The values at `(row, column)`; SciPy returns a matrix where there are none."""
+    return np.asarray(matrix[row, column]).ravel() if len(row) else np.zeros(0, matrix.dtype)
 
 
 def _popularity(

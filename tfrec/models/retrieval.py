@@ -94,6 +94,9 @@ class RetrievalModel(tfrs.Model):
         """Returns the softmax loss over the labelled positions of a batch."""
         queries, candidates = self._embed(features, training)
         labelled = tf.reshape(features["label"], [-1]) > 0
+        # TFRS fails on a batch without labels (visits that repeat one item): a position of weight 0 stands in.
+        weight = tf.cast(labelled, tf.float32)
+        labelled |= ~tf.reduce_any(labelled) & (tf.range(tf.size(labelled)) == 0)
 
         def flat(name: str) -> tf.Tensor:
             return tf.boolean_mask(tf.reshape(features[name], [-1]), labelled)
@@ -104,6 +107,7 @@ class RetrievalModel(tfrs.Model):
         return self.task(
             tf.boolean_mask(tf.reshape(queries, [-1, self.config.embedding_dim]), labelled),
             tf.boolean_mask(candidates, labelled),
+            sample_weight=tf.boolean_mask(weight, labelled),
             candidate_sampling_probability=flat("label_probability"),
             candidate_ids=flat("label"),
             score_mask=~same_order | tf.eye(size, dtype=tf.bool),
