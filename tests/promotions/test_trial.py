@@ -8,7 +8,7 @@ from tfrec.promotions.trial import Trial, check_balance, fit_encoder, read_trial
 USERS = pd.DataFrame(
     {
         "spent": [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 5000.0],
-        "age": [30.0, np.nan, 50, 40, 40, 40, 40, 40, 40, 40],
+        "age": [30.0, np.nan, 50, 40, 40, 40, 40, 35, 45, 40],
         "men": [1, 0] * 5,
         "women": [1, 1, 1, 0, 0, 0, 0, 1, 1, 1],
         "town": ["rural", "urban"] * 5,
@@ -19,13 +19,18 @@ USERS = pd.DataFrame(
 COLUMNS = ["spent", "age", "men", "women", "town"]
 
 
-def test_encoder_reads_skewed_missing_and_text_columns():
-    encoder = fit_encoder(USERS, COLUMNS)
-    assert encoder.names == ("log spent", "age", "men", "women", "town = rural", "town = urban", "men × women")
-    matrix = encoder.encode(USERS)
-    assert matrix[9, 0] == pytest.approx(np.log(5001))
+def test_encoder_reads_heavy_missing_even_and_text_columns():
+    users = pd.concat([USERS] * 5, ignore_index=True).assign(spent=[5000.0] + [1.0 + i % 7 for i in range(49)])
+    encoder = fit_encoder(users, COLUMNS, crosses=[("men", "women")])
+    assert encoder.names == (
+        "log spent", "age", "men", "women", "town = rural", "town = urban", "age squared", "men × women",
+    )  # fmt: skip
+    matrix = encoder.encode(users)
+    assert matrix[0, 0] == pytest.approx(np.log(5001))
     assert matrix[1, 1] == 40.0  # the median
-    assert matrix[0, 4:].tolist() == [1.0, 0.0, 1.0]
+    assert matrix[0, 4:6].tolist() == [1.0, 0.0]
+    assert matrix[0, 6] == pytest.approx((30 - users["age"].mean()) ** 2)
+    assert matrix[0, 7] == 1.0
 
 
 def test_encoder_takes_unknown_levels_as_none_of_the_known():
@@ -65,6 +70,8 @@ def test_offers_that_went_to_better_customers_are_caught():
 def test_errors_name_the_cause():
     with pytest.raises(SchemaError, match="Did you mean 'spent'"):
         fit_encoder(USERS, ["spend"])
+    with pytest.raises(SchemaError, match="numeric"):
+        fit_encoder(USERS, COLUMNS, crosses=[("men", "town")])
     encoder = fit_encoder(USERS, COLUMNS)
     with pytest.raises(SchemaError, match="never is 'control'"):
         read_trial(USERS, arm="offer", control="control", outcomes=["visit"], encoder=encoder)

@@ -11,7 +11,8 @@ from tfrec.errors import ConfigError, SchemaError, nearest_hint
 from tfrec.experiments.assignment import SampleRatio, check_sample_ratio
 from tfrec.experiments.effects import to_plain
 
-_SKEWED = 2.0  # a skewness from which a non-negative column also enters as its logarithm
+_HEAVY = 5.0  # skewness from which a non-negative column enters as its logarithm
+_EVEN = 2.0  # skewness up to which a column enters with its square
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,13 +24,15 @@ class Encoder:
         levels: column → its known levels; text columns become one 0/1 column a level, unknown levels all zeros.
         fills: column → value put in place of a missing number (the median at fitting).
         logs: columns replaced by `log(1 + x)`, because a few users have very large values.
-        crosses: pairs of 0/1 columns whose product enters too.
+        squares: column → centre; `(x − centre)²` enters too, so that a U-shaped effect can be seen.
+        crosses: pairs of numeric columns whose product enters too.
     """
 
     columns: tuple[str, ...]
     levels: Mapping[str, tuple[str, ...]]
     fills: Mapping[str, float]
     logs: frozenset[str]
+    squares: Mapping[str, float] = dataclasses.field(default_factory=dict)
     crosses: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -41,7 +44,7 @@ class Encoder:
                 names += [f"{column} = {level}" for level in self.levels[column]]
             else:
                 names.append(f"log {column}" if column in self.logs else column)
-        return (*names, *(f"{a} × {b}" for a, b in self.crosses))
+        return (*names, *(f"{column} squared" for column in self.squares), *(f"{a} × {b}" for a, b in self.crosses))
 
     def encode(self, users: pd.DataFrame) -> np.ndarray:
         """Returns `[n, p]` float64.
@@ -56,28 +59,46 @@ class Encoder:
                 text = users[column].astype("str").to_numpy()
                 parts.append((text[:, None] == np.array(self.levels[column], dtype=object)[None, :]).astype(np.float64))
                 continue
-            values = users[column].astype(np.float64).fillna(self.fills[column]).to_numpy()
+            values = self._numbers(users, column)
             parts.append((np.log1p(np.maximum(values, 0.0)) if column in self.logs else values)[:, None])
+        for column, centre in self.squares.items():
+            parts.append((self._numbers(users, column)[:, None] - centre) ** 2)
         for a, b in self.crosses:
-            parts.append((users[a].astype(np.float64) * users[b].astype(np.float64)).to_numpy()[:, None])
+            parts.append((self._numbers(users, a) * self._numbers(users, b))[:, None])
         return np.concatenate(parts, axis=1) if parts else np.empty((len(users), 0))
 
+    def _numbers(self, users: pd.DataFrame, column: str) -> np.ndarray:
+        return users[column].astype(np.float64).fillna(self.fills[column]).to_numpy()
 
-def fit_encoder(users: pd.DataFrame, columns: Sequence[str], *, max_levels: int = 50) -> Encoder:
+
+def fit_encoder(
+    users: pd.DataFrame,
+    columns: Sequence[str],
+    *,
+    crosses: Sequence[tuple[str, str]] = (),
+    has_squares: bool = True,
+    max_levels: int = 50,
+) -> Encoder:
     """Reads from the users how each attribute is to be encoded.
 
-    Numbers stay numbers (logarithm where non-negative and skewed, median for missing), text becomes 0/1 columns of its
-    `max_levels` most frequent levels, and pairs of 0/1 flags enter with their product (bought both for men and women
-    is a group of its own).
+    Numbers stay numbers (median for missing; logarithm where non-negative and heavy-tailed; with their square where
+    spread evenly), text becomes 0/1 columns of its `max_levels` most frequent levels.
+
+    Args:
+        users: the users to learn from.
+        columns: attributes known before the promotion.
+        crosses: pairs of numeric columns whose product is to enter too.
+        has_squares: let evenly spread numbers enter with their square.
+        max_levels: of a text column.
 
     Raises:
-        SchemaError: an attribute is missing.
+        SchemaError: an attribute is missing, or a cross names a text column.
     """
     _require(users, columns)
     levels: dict[str, tuple[str, ...]] = {}
     fills: dict[str, float] = {}
     logs = set()
-    flags = []
+    squares: dict[str, float] = {}
     for column in columns:
         series = users[column]
         if not pd.api.types.is_numeric_dtype(series):
@@ -85,17 +106,15 @@ def fit_encoder(users: pd.DataFrame, columns: Sequence[str], *, max_levels: int 
             continue
         values = series.astype(np.float64)
         fills[column] = float(values.median()) if values.notna().any() else 0.0
-        if values.dropna().isin([0.0, 1.0]).all() and not values.isna().any():
-            flags.append(column)
-        elif values.min() >= 0 and abs(float(values.skew())) > _SKEWED:
+        skewness = abs(float(values.skew()))
+        if values.min() >= 0 and skewness > _HEAVY and values.nunique() > 2:
             logs.add(column)
-    crosses = tuple(
-        (a, b)
-        for i, a in enumerate(flags)
-        for b in flags[i + 1 :]
-        if 0.005 < float((users[a].astype(np.float64) * users[b].astype(np.float64)).mean()) < 0.995
-    )
-    return Encoder(tuple(columns), levels, fills, frozenset(logs), crosses)
+        elif has_squares and skewness <= _EVEN and values.nunique() > 2:
+            squares[column] = float(values.mean())
+    unusable = {column for pair in crosses for column in pair} - set(fills)
+    if unusable:
+        raise SchemaError(f"`crosses` must name numeric columns of `columns`; got {', '.join(sorted(unusable))}.")
+    return Encoder(tuple(columns), levels, fills, frozenset(logs), squares, tuple(crosses))
 
 
 @dataclasses.dataclass(frozen=True)

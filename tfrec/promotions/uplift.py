@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.experiments.effects import to_plain
-from tfrec.promotions.response import cross_fit_responses, expected, fit_response, split_folds
+from tfrec.promotions.response import boosted_response, cross_fit_responses, expected, fit_response, split_folds
 from tfrec.promotions.trial import Trial
 
 
@@ -255,8 +255,12 @@ class UpliftScores:
 
 
 def default_learner() -> StackedLearner:
-    """Returns the blend to start with: T-, X-, R- and DR-learner, weighted by what holds up out of fold."""
-    return StackedLearner((TLearner(), XLearner(), RLearner(), DRLearner()))
+    """Returns the blend to start with, weighted by what holds up out of fold.
+
+    Two additive members and one of boosted trees: in a world with steps and interactions the trees lead, in a faint one
+    the additive members do.
+    """
+    return StackedLearner((TLearner(), XLearner(), DRLearner(effect=boosted_response(binary=False))))
 
 
 def fit_uplift(trial: Trial, *, outcome: str, learner: Learner | None = None, seed: int = 0) -> UpliftModel:
