@@ -365,15 +365,17 @@ class CandidateSources:
         Args:
             evidence: of the queries.
             eligible: `[B, N + 1]` bool; only these may become candidates.
-            at_least: number of candidates that the towers bring at least.
+            at_least: `[B]` or one number: candidates that the towers bring at least; each row's own, so that a query
+                is answered in a batch as alone.
         """
         lists = []
         for name, score in self.source_scores(evidence).items():
-            k = tf.minimum(getattr(self.config, name), self.num_rows)
+            most = tf.fill([tf.shape(score)[0]], getattr(self.config, name))
             if name == "towers":
-                k = tf.minimum(tf.maximum(k, at_least), self.num_rows)
+                most = tf.maximum(most, at_least)
+            k = tf.minimum(tf.reduce_max(tf.concat([most, [0]], axis=0)), self.num_rows)
             best, item = tf.math.top_k(tf.where(eligible, score, 0.0), k)
-            lists.append(tf.where(best > 0, item, 0))
+            lists.append(tf.where((best > 0) & (tf.range(k)[None, :] < most[:, None]), item, 0))
         merged = tf.sort(tf.concat(lists, axis=1), axis=1)
         repeats = tf.concat([tf.zeros_like(merged[:, :1], tf.bool), tf.equal(merged[:, 1:], merged[:, :-1])], axis=1)
         merged = tf.where(repeats, 0, merged)

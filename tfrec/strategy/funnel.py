@@ -127,8 +127,7 @@ class Funnel:
     ) -> tuple[CandidateSlate, Reasons]:
         if evidence is None:
             evidence = self.sources.gather_evidence(query)
-        wanted = tf.reduce_max(tf.concat([request.k, [0]], axis=0))
-        candidates = self.sources.candidates(evidence, eligible, at_least=wanted)
+        candidates = self.sources.candidates(evidence, eligible, at_least=request.k)
         slate = self._finish(request, self.score(query, evidence, candidates))
         return slate, explain(self.sources, evidence, slate.item)
 

@@ -1,0 +1,341 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.models.fitting import query_of, sources_of
+from tests.worlds import bought, indices, make_shop, viewed
+from tfrec.errors import ConfigError
+from tfrec.features.knowledge import KnowledgeConfig, gather_knowledge
+from tfrec.models import RetrievalConfig, RetrievalModel
+from tfrec.models.sources import FEATURES, CandidateSources, Query, SourceConfig
+from tfrec.pipelines.retrieval import gap_bucket, retrieval
+
+
+class ConstantTower:
+    """Every query is the vector `[1, 0]`."""
+
+    variables = ()
+
+    def __call__(self, encoded, inputs, training=False):
+        return tf.broadcast_to(tf.constant([1.0, 0.0]), [*encoded.shape[:2], 2])
+
+
+ITEMS = {
+    "a": {"category": "X > P", "price": 10.0, "title": "blue thing"},
+    "b": {"category": "X > Q", "price": 20.0, "title": "blue thing"},
+    "c": {"category": "X > P", "price": 40.0, "title": "red sock"},
+    "d": {"category": "Y", "title": "red sock"},
+}
+
+
+@pytest.fixture(scope="module")
+def four_items():
+    """Four items, five orders; it is day 30."""
+    rows = [*bought("ann", 0, "a", "b"), *bought("bob", 10, "a", "b"), *bought("cy", 20, "a", "c")]
+    return make_shop([*rows, *bought("ann", 25, "a")], ITEMS, test_from_day=30)
+
+
+@pytest.fixture(scope="module")
+def four_sources(four_items):
+    as_of = four_items.prepared.test_from.timestamp() / 3600
+    return CandidateSources(
+        four_items.vocabularies,
+        gather_knowledge(four_items.train, as_of=as_of, config=KnowledgeConfig(l2=1.0, cosine_shrink=2.0)),
+        candidate_embeddings=np.array([[0, 0], [0.5, 0.1], [0.1, 0.9], [0.9, 0.3], [-0.2, 0]], np.float32),
+        encoded_items=np.zeros((5, 2), np.float32),
+        query_tower=ConstantTower(),
+        is_offered=np.array([False, True, True, True, True]),
+        cart_type=3,
+        view_type=1,
+    )
+
+
+def features_of(sources, query, candidates):
+    """Feature name → `[B, C]`."""
+    values = sources.features(query, sources.gather_evidence(query), tf.constant(candidates)).numpy()
+    return dict(zip(FEATURES, np.moveaxis(values, -1, 0), strict=True))
+
+
+def test_features_of_four_items_by_hand(four_items, four_sources):
+    """Ann, who bought a twice and b once, has b in the cart; what of a, c and d?"""
+    found = features_of(four_sources, query_of(four_items, ["ann"], carts=[["b"]]), [[1, 3, 4]])
+    log = np.log1p
+    cosine = 2 / (np.sqrt(4 * 2) + 2)  # b is in two orders, both with a, which is in four
+    mean_own = (np.log(10) + np.log(20)) / 2
+    expected = {
+        "cart_cosine": [np.sqrt(cosine), 0, 0],
+        "cart_cosine_relative": [1, 0, 0],
+        "cart_ease_relative": [1, 0, 0],
+        "session": [0, 0, 0],
+        "transition": [0, 0, 0],
+        "towers": [0.5, 0.9, -0.2],
+        "towers_relative": [-0.4, 0, -1.1],
+        "is_own": [1, 0, 0],
+        "own_count": [log(2), 0, 0],
+        "own_share": [1, 0, 0],
+        "own_age": [log(5), 7, 7],
+        "bought_7": [log(1), 0, 0],
+        "bought_28": [log(3), log(1), 0],
+        "bought_84": [log(4), log(1), 0],
+        "bought_ever": [log(4), log(1), 0],
+        "trend": [log(3) - log(4 / 3), log(1) - log(1 / 3), 0],
+        "first_age": [log(30), log(10), 0],
+        "last_age": [log(5), log(10), 0],
+        "price": [np.log(10), np.log(40), np.log(0.01)],
+        "price_to_cart": np.log([10 / 20, 40 / 20, 0.01 / 20]),
+        "price_to_user": np.log([10, 40, 0.01]) - mean_own,
+        "same_leaf_share": [0, 0, 0],
+        "same_top_share": [1, 1, 0],
+        "is_in_visit": [0, 0, 0],
+        "cart_size": [log(1)] * 3,
+        "visit_size": [0] * 3,
+        "num_own": [log(2)] * 3,
+        "num_orders": [log(2)] * 3,
+        "is_guest": [0] * 3,
+        "is_discovery": [0] * 3,
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name][0], values, rtol=1e-4, atol=1e-6, err_msg=name)
+    assert found["content"][0, 0] > max(found["content"][0, 1:])  # a is called as b is
+    assert found["content_max"][0, 0] == pytest.approx(found["content"][0, 0], rel=1e-4)
+    ease = {"cart_ease", "cart_ease_mean", "cart_recent", "cart_best"}
+    assert all(found[name][0, 0] > 0 and not found[name][0, 1:].any() for name in ease)
+
+
+def test_features_of_a_guests_visit_by_hand(four_items, four_sources):
+    query = query_of(four_items, [""], recent=[["c", "a"]], discovery=True)
+    found = features_of(four_sources, query, [[1, 2, 3]])
+    expected = {
+        "is_in_visit": [1, 0, 1],
+        "visit_size": [np.log(3)] * 3,
+        "cart_size": [0] * 3,
+        "is_guest": [1] * 3,
+        "is_discovery": [1] * 3,
+        "num_orders": [0] * 3,
+        "same_leaf_share": [1, 0, 1],
+        "same_top_share": [1, 1, 1],
+        "price_to_cart": np.log([10, 20, 40]) - np.log([10, 40]).mean(),
+        "price_to_user": [0] * 3,
+        "own_age": [7] * 3,
+        "cart_ease": [0] * 3,
+        "history": [0] * 3,
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name][0], values, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_an_item_twice_in_the_cart_speaks_once(four_items, four_sources):
+    once, twice = (
+        four_sources.gather_evidence(query_of(four_items, [""], carts=[cart])) for cart in (["b"], ["b", "b"])
+    )
+    np.testing.assert_allclose(once.cart, twice.cart)
+
+
+def test_evidence_of_the_past_is_held_by_the_number_of_speakers(four_items, four_sources):
+    """Ann's a and b speak: the weights from both, over √2."""
+    evidence = four_sources.gather_evidence(query_of(four_items, ["ann"]))
+    neighbours, weights = four_sources.neighbours.numpy(), four_sources.weights.numpy()
+
+    def ease(speaker, item):
+        return weights[speaker, neighbours[speaker] == item, 0].sum()
+
+    a, b, c = indices(four_items, "a", "b", "c")
+    assert float(evidence.history[0, c]) == pytest.approx((ease(a, c) + ease(b, c)) / np.sqrt(2))
+    assert float(evidence.history[0, a]) == pytest.approx(ease(b, a) / np.sqrt(2))
+
+
+# --- a larger world with visits, for what must hold of every query
+
+
+@pytest.fixture(scope="module")
+def busy_shop():
+    rng = np.random.default_rng(0)
+    names = [f"i{number}" for number in range(40)]
+    items = {
+        name: {"category": f"T{number % 3} > L{number % 7}", "price": 1.0 + number, "title": f"word{number % 5} thing"}
+        for number, name in enumerate(names)
+    }
+    rows = []
+    for number in range(150):
+        user = "" if number % 4 == 0 else f"u{number % 11}"
+        chosen = rng.choice(names, rng.integers(1, 6), replace=False)
+        rows += viewed(user, number / 3, *chosen, session=f"s{number}")
+        if number % 2:
+            rows += bought(user, number / 3 + 0.05, *chosen[:3], order=f"o{number}")
+    return make_shop(rows, items)
+
+
+@pytest.fixture(scope="module")
+def model(busy_shop):
+    tf.keras.utils.set_random_seed(0)
+    model = RetrievalModel(busy_shop.vocabularies, RetrievalConfig(embedding_dim=8))
+    for batch in retrieval(busy_shop.train, batch_size=4096, sequence_length=16).take(1):
+        model.compute_loss(batch, training=True)
+    return model
+
+
+@pytest.fixture(scope="module")
+def sources(busy_shop, model):
+    return sources_of(busy_shop, model, l2=5.0)
+
+
+QUERIES = {
+    "known user with cart and visit": ("u1", ["i1", "i2"], ["i3", "i4", "i1"]),
+    "nothing at all": ("", [], []),
+    "unknown user": ("never seen", [], ["i9"]),
+    "empty cart": ("u2", [], ["i5"]),
+    "no visit": ("u3", ["i7", "i7", "i8"], []),
+    "unknown items": ("u4", ["never sold", "i3"], ["never seen", "i2"]),
+    "a long visit": ("u5", [f"i{n}" for n in range(12)], [f"i{n % 40}" for n in range(30)]),
+}
+
+
+def named(shop, *names, width=0):
+    users, carts, recent = zip(*(QUERIES[name] for name in names), strict=True)
+    query = query_of(shop, list(users), carts=list(carts), recent=list(recent))
+    if not width:
+        return query
+    pad = [[0, 0], [width, width]]
+    return Query(
+        user=query.user,
+        recent_item=tf.pad(query.recent_item, pad),
+        recent_type=tf.pad(query.recent_type, pad),
+        recent_age=tf.pad(query.recent_age, pad),
+        cart=tf.pad(query.cart, pad),
+        is_discovery=query.is_discovery,
+    )
+
+
+def answer(sources, query):
+    evidence = sources.gather_evidence(query)
+    everything = tf.broadcast_to(sources.is_offered[None], [len(query.user), sources.num_rows])
+    candidates = sources.candidates(evidence, everything)
+    all_items = tf.broadcast_to(tf.range(1, sources.num_rows)[None], [len(query.user), sources.num_rows - 1])
+    return candidates.numpy(), sources.features(query, evidence, all_items).numpy()
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_in_a_batch_is_answered_as_alone(busy_shop, sources, name):
+    row = list(QUERIES).index(name)
+    candidates, features = answer(sources, named(busy_shop, *QUERIES))
+    alone, its_features = answer(sources, named(busy_shop, name))
+    assert sorted(candidates[row][candidates[row] > 0]) == sorted(alone[0][alone[0] > 0])
+    np.testing.assert_allclose(features[row], its_features[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_padding_changes_nothing(busy_shop, sources, name):
+    """More padding than is looked at of cart and visit, on both sides."""
+    alone, wide = (answer(sources, named(busy_shop, name, width=width)) for width in (0, 250))
+    assert alone[0].tolist() == wide[0].tolist()
+    np.testing.assert_allclose(alone[1], wide[1], rtol=1e-4, atol=1e-5)
+    assert np.isfinite(alone[1]).all()
+
+
+def test_candidates_are_distinct_eligible_and_hold_the_obvious(busy_shop, sources):
+    query = named(busy_shop, *QUERIES)
+    eligible = np.broadcast_to(np.arange(41) % 5 > 0, (len(QUERIES), 41))
+    evidence = sources.gather_evidence(query)
+    candidates = sources.candidates(evidence, tf.constant(eligible)).numpy()
+    for row, found in enumerate(candidates):
+        found = found[found > 0]
+        assert len(found) == len(set(found.tolist())) and eligible[row, found].all()
+        for score in (
+            evidence.cart[row, :, 0],
+            evidence.history[row],
+            evidence.own_count[row],
+            evidence.towers[row] + 2,
+        ):
+            best = int(tf.argmax(tf.where(eligible[row], score, 0)))
+            assert best in found or best == 0
+
+
+def test_each_row_holds_at_least_as_many_candidates_as_it_asks_for(busy_shop, model):
+    narrow = SourceConfig(**dict.fromkeys(vars(SourceConfig()), 1))
+    sources = sources_of(busy_shop, model, narrow)
+    query = named(busy_shop, "nothing at all", "nothing at all", "nothing at all")
+    eligible = np.zeros((3, 41), bool)
+    eligible[:, 5:25] = True
+    evidence = sources.gather_evidence(query)
+    few = sources.candidates(evidence, tf.constant(eligible), at_least=tf.constant([1, 12, 1000])).numpy()
+    counts = (few > 0).sum(axis=1)
+    assert counts[0] < 8 and counts[1] >= 12 and counts[2] == 20
+
+
+def test_nothing_eligible_gives_no_candidate(busy_shop, sources):
+    query = named(busy_shop, *QUERIES)
+    candidates = sources.candidates(sources.gather_evidence(query), tf.zeros([len(QUERIES), 41], tf.bool), at_least=5)
+    assert candidates.shape[1] == 1 and not candidates.numpy().any()
+
+
+def test_the_strongest_speaker_of_a_cart_is_told_with_its_count(busy_shop, sources):
+    """Against the orders themselves: who speaks loudest for an item, and in how many orders both stood."""
+    query = named(busy_shop, *QUERIES)
+    evidence = sources.gather_evidence(query)
+    weight, item, count = (
+        tensor.numpy() for tensor in sources.decode_best(evidence.cart_best, evidence.cart_entries, None)
+    )
+    train = busy_shop.train
+    orders = [set(train.item[(train.group == g) & (train.event_type == 4)].tolist()) for g in np.unique(train.group)]
+    neighbours, weights = sources.neighbours.numpy(), sources.weights.numpy()[..., :3].sum(axis=-1)
+    num_spoken = 0
+    for row, cart in enumerate(query.cart.numpy()):
+        for spoken_for in range(1, 41):
+            loudness = {
+                speaker: weights[speaker, neighbours[speaker] == spoken_for].sum() for speaker in cart if speaker
+            }
+            loudest = max(loudness.values(), default=0)
+            assert weight[row, spoken_for] == pytest.approx(loudest, rel=1e-6)
+            if not loudest:
+                assert item[row, spoken_for] == 0
+                continue
+            num_spoken += 1
+            speaker = item[row, spoken_for]
+            assert loudness[speaker] == pytest.approx(loudest)
+            assert count[row, spoken_for] == sum({speaker, spoken_for} <= order for order in orders)
+    assert num_spoken > 50
+
+
+def test_serving_embeds_a_user_as_training_does(busy_shop, model, sources):
+    """The query after a user's last event, from the profile tables and from the sequence itself."""
+    train = busy_shop.train
+    for user in (1, 4):
+        rows = slice(*train.splits[np.flatnonzero(train.sequence_user == user)[0] :][:2])
+        window = {
+            "item": train.item[rows],
+            "event_type": train.event_type[rows].astype(np.int32),
+            "gap": np.append(0, gap_bucket(np.diff(train.hour[rows]))).astype(np.int32),
+            "group": train.group[rows],
+            "label": np.zeros_like(train.item[rows]),
+        }
+        window = {name: tf.constant(values[-32:][None]) for name, values in window.items()}
+        window["gap"] = tf.concat([[[0]], window["gap"][:, 1:]], axis=1)
+        expected = model(window)[0, -1]
+        query = query_of(busy_shop, [busy_shop.users.tokens[user - 1]])
+        np.testing.assert_allclose(sources.embed_query(query)[0], expected, atol=1e-5)
+
+
+def test_what_happens_now_moves_the_query(busy_shop, sources):
+    plain, seen, in_cart = (
+        sources.embed_query(query_of(busy_shop, ["u1"], recent=[recent], carts=[cart])).numpy()
+        for recent, cart in ((["i9"], []), (["i9", "i30"], []), (["i9"], ["i30"]))
+    )
+    assert np.abs(plain - seen).max() > 1e-3 and np.abs(seen - in_cart).max() > 1e-3
+
+
+def test_the_next_step_of_a_visit_counts_from_the_latest_item():
+    rows = [row for number in range(9) for row in viewed("", number, "a", "b", session=f"s{number}")]
+    rows += [row for number in range(9) for row in viewed("", number + 20, "c", "d", session=f"t{number}")]
+    shop = make_shop([*rows, *bought("ann", 40, "e")])
+    model = RetrievalModel(shop.vocabularies, RetrievalConfig(embedding_dim=4, use_lstm=False))
+    evidence = sources_of(shop, model).gather_evidence(query_of(shop, ["", ""], recent=[["c", "a"], ["a", "c"]]))
+    b, d = indices(shop, "b", "d")
+    assert evidence.transition.numpy()[:, [b, d]] == pytest.approx(np.array([[9 / 14, 0], [0, 9 / 14]]), rel=1e-5)
+    session = evidence.session.numpy()
+    assert session[0, b] > session[0, d] > 0 and session[1, d] > session[1, b] > 0
+
+
+@pytest.mark.parametrize("name", list(vars(SourceConfig())))
+def test_every_source_must_bring_something(name):
+    with pytest.raises(ConfigError, match=f"`{name}` must be at least 1"):
+        SourceConfig(**{name: 0})
