@@ -10,6 +10,7 @@ from tfrec.models.sources import FEATURES
 
 _CLIP = 5.0  # standard deviations; one wild feature value must not decide alone
 _NO_CANDIDATE = -1e9
+_LEAST_VARIANCE = 1e-8  # below, it is rounding
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +82,8 @@ class RankingModel(tfrs.Model):
         if not heads:
             raise ConfigError("`heads` must name at least one thing that can follow, such as 'purchase'.")
         self.heads, self.config = tuple(heads), config
-        self.normalization = tf.keras.layers.Normalization(axis=-1)
+        self.mean = tf.Variable(tf.zeros(len(FEATURES)), trainable=False, name="feature_mean")
+        self.deviation = tf.Variable(tf.ones(len(FEATURES)), trainable=False, name="feature_deviation")
         cross = tfrs.layers.feature_interaction.Cross
         self._cross = [cross(kernel_initializer="glorot_uniform") for _ in range(config.cross_layers)]
         self._dense = [tf.keras.layers.Dense(width, activation="relu") for width in config.hidden]
@@ -92,8 +94,14 @@ class RankingModel(tfrs.Model):
         self.head_tasks = [tfrs.tasks.Ranking(loss=PointwiseCrossEntropy(), name=head) for head in heads]
 
     def adapt(self, features: tf.Tensor) -> None:
-        """Learns each feature's mean and variance from `[M, F]` real candidates; call it once before `fit`."""
-        self.normalization.adapt(features)
+        """Learns each feature's mean and deviation from `[M, F]` real candidates; call it once before `fit`.
+
+        A feature that never varies keeps the deviation 1. Both are weights: Keras's `Normalization` layer derives what
+        it divides by from its variables once, and forgets it when a checkpoint is read.
+        """
+        mean, variance = tf.nn.moments(features, axes=[0])
+        self.mean.assign(mean)
+        self.deviation.assign(tf.where(variance > _LEAST_VARIANCE, tf.sqrt(variance), 1.0))
 
     def call(self, features: tf.Tensor, training: bool | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns scores `[b, C]` and logits `[b, C, H]` of `features [b, C, F]`.
@@ -106,7 +114,7 @@ class RankingModel(tfrs.Model):
                 f"RankingModel needs [b, C, {len(FEATURES)}] features (see `tfrec.models.sources.FEATURES`); "
                 f"got shape {features.shape}."
             )
-        base = tf.clip_by_value(self.normalization(features), -_CLIP, _CLIP)
+        base = self.standardise(features)
         crossed = base
         for layer in self._cross:
             crossed = layer(base, crossed)
@@ -114,6 +122,10 @@ class RankingModel(tfrs.Model):
         for dense in self._dense:
             hidden = self._dropout(dense(hidden), training=training)
         return self._score(hidden)[..., 0], self._logits(hidden)
+
+    def standardise(self, features: tf.Tensor) -> tf.Tensor:
+        """Returns `(features − mean) / deviation`, held within five deviations."""
+        return tf.clip_by_value((features - self.mean) / self.deviation, -_CLIP, _CLIP)
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Returns the listwise loss plus the heads' cross-entropies of a batch."""
