@@ -34,6 +34,8 @@ def eligible_items(limits: Limits, *, is_offered: tf.Tensor, price: tf.Tensor, c
     """
     is_eligible = is_offered[None, :] & ~mark_items(limits.excluded, num_rows=tf.shape(price)[0])
     is_eligible &= (price[None, :] >= limits.min_price[:, None]) & (price[None, :] <= limits.max_price[:, None])
+    has_band = (limits.min_price > 0) | (limits.max_price < float("inf"))
+    is_eligible &= (price[None, :] > 0) | ~has_band[:, None]
     wants_categories = tf.reduce_any(tf.not_equal(limits.categories, 0), axis=1)
 
     def within() -> tf.Tensor:

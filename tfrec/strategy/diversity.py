@@ -5,6 +5,7 @@ import tensorflow as tf
 from tfrec.strategy.candidate_slate import CandidateSlate, top
 
 _POOL = 100  # best candidates among which variety is sought
+_NO_ITEM = -1e8  # value of a gap: below every item, whatever the trade-off
 
 
 def maximal_marginal_relevance(
@@ -41,7 +42,7 @@ def _rerank(slate: CandidateSlate, k: tf.Tensor, trade_off: tf.Tensor, vectors: 
     score = pool.score[:, :pool_width]
     highest = tf.reduce_max(tf.where(is_item, score, -1e9), axis=1, keepdims=True)
     lowest = tf.reduce_min(tf.where(is_item, score, 1e9), axis=1, keepdims=True)
-    relevance = tf.where(is_item, (score - lowest) / tf.maximum(highest - lowest, 1e-6), -1e6)
+    relevance = tf.where(is_item, (score - lowest) / tf.maximum(highest - lowest, 1e-6), 0.0)
     vector = tf.gather(vectors, pool.item[:, :pool_width])
     similarity = tf.matmul(vector, vector, transpose_b=True)  # [B, P, P]
     weight = trade_off[:, None]
@@ -50,7 +51,8 @@ def _rerank(slate: CandidateSlate, k: tf.Tensor, trade_off: tf.Tensor, vectors: 
         position: tf.Tensor, free: tf.Tensor, closest: tf.Tensor, order: tf.TensorArray
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.TensorArray]:
         value = (1.0 - weight) * relevance - weight * closest
-        place = tf.argmax(tf.where(free, value, -1e9), axis=1, output_type=tf.int32)
+        value = tf.where(is_item, value, _NO_ITEM)
+        place = tf.argmax(tf.where(free, value, 2 * _NO_ITEM), axis=1, output_type=tf.int32)
         taken = tf.one_hot(place, pool_width, on_value=True, off_value=False, dtype=tf.bool)
         closest = tf.maximum(closest, tf.gather(similarity, place, batch_dims=1, axis=1))
         return position + 1, free & ~taken, closest, order.write(position, place)

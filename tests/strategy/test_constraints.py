@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfrec.strategy.complements import only_new, without_substitutes
+from tfrec.strategy.constraints import Limits, eligible_items, mark_items
+from tfrec.strategy.upsell import DEFAULT_MAX_PRICE_RATIO, only_upgrades
+
+INF = float("inf")
+# row 0 = no item; a camera, a dear camera, a card, an unsold thing, a thing of unknown price and category
+PRICE = tf.constant([0.0, 100, 240, 20, 30, 0])
+PATHS = tf.constant([[0, 0], [1, 2], [1, 2], [1, 3], [4, 4], [0, 0]])
+OFFERED = tf.constant([False, True, True, True, False, True])
+
+
+def eligible(*, excluded=(), categories=(), min_price=0.0, max_price=INF):
+    limits = Limits(
+        excluded=tf.constant([list(excluded)], tf.int32, shape=[1, len(excluded)]),
+        categories=tf.constant([list(categories)], tf.int32, shape=[1, len(categories)]),
+        min_price=tf.constant([min_price]),
+        max_price=tf.constant([max_price]),
+    )
+    return np.flatnonzero(eligible_items(limits, is_offered=OFFERED, price=PRICE, category_paths=PATHS)[0]).tolist()
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({}, [1, 2, 3, 5]),
+        ({"excluded": (2, 0, 5)}, [1, 3]),
+        ({"categories": (1,)}, [1, 2, 3]),
+        ({"categories": (3, 0)}, [3]),
+        ({"categories": (2, 3)}, [1, 2, 3]),
+        ({"categories": (4,)}, []),
+        ({"categories": (-1,)}, []),
+        ({"categories": (-1, 3)}, [3]),
+        ({"categories": (0, 0)}, [1, 2, 3, 5]),
+        ({"min_price": 100.0}, [1, 2]),
+        ({"max_price": 100.0}, [1, 3]),
+        ({"min_price": 21.0, "max_price": 239.0}, [1]),
+        ({"min_price": 50.0, "max_price": 10.0}, []),
+    ],
+    ids=[
+        "no limits",
+        "excluded",
+        "top category",
+        "leaf category and padding",
+        "two categories",
+        "category of what is not offered",
+        "unknown category",
+        "unknown category beside a known one",
+        "padding alone",
+        "cheapest price",
+        "dearest price, unknown prices out",
+        "band",
+        "empty band",
+    ],
+)
+def test_limits(limits, expected):
+    assert eligible(**limits) == expected
+
+
+def test_each_row_keeps_to_its_own_limits():
+    limits = Limits(
+        excluded=tf.constant([[1], [0]]),
+        categories=tf.constant([[0], [3]]),
+        min_price=tf.constant([0.0, 0]),
+        max_price=tf.constant([INF, INF]),
+    )
+    found = eligible_items(limits, is_offered=OFFERED, price=PRICE, category_paths=PATHS).numpy()
+    assert [np.flatnonzero(row).tolist() for row in found] == [[2, 3, 5], [3]]
+
+
+def test_marks_stand_in_their_own_row():
+    marks = mark_items(tf.constant([[2, 2], [0, 1]]), num_rows=tf.constant(4)).numpy()
+    assert marks.tolist() == [[True, False, True, False], [True, True, False, False]]
+
+
+def test_complements_are_new_and_no_substitutes():
+    everything = tf.ones([3, 6], tf.bool)
+    own = tf.constant([[0.0, 0, 2, 0, 0, 0]] + [[0.0] * 6] * 2)
+    assert only_new(everything, own_count=own).numpy()[0].tolist() == [True, True, False, True, True, True]
+    left = without_substitutes(everything, anchor=tf.constant([1, 5, 0]), leaf_category=PATHS[:, 1]).numpy()
+    assert left[0].tolist() == [True, False, False, True, True, True]
+    assert left[1:].all()  # of an unknown category, and no anchor
+
+
+def upgrades(anchor, ratio=0.0, *, content=None):
+    rows = only_upgrades(
+        tf.ones([1, 6], tf.bool),
+        anchor=tf.constant([anchor]),
+        max_price_ratio=tf.constant([ratio]),
+        price=tf.constant([0.0, 100, 240, 110, 300, 0]),
+        leaf_category=tf.constant([0, 2, 2, 3, 2, 0]),
+        content=tf.zeros([6, 2]) if content is None else tf.constant(content),
+    )
+    return np.flatnonzero(rows[0]).tolist()
+
+
+def test_upgrades_are_dearer_of_the_same_category_and_not_too_dear():
+    assert DEFAULT_MAX_PRICE_RATIO == 2.5
+    assert upgrades(1) == [2]
+    assert upgrades(1, 3.0) == [2, 4]
+    assert upgrades(1, 1.5) == []
+    assert upgrades(2) == [4]
+    assert upgrades(4) == []
+
+
+def test_no_anchor_and_an_anchor_without_price_have_no_upgrades():
+    assert upgrades(0) == [] and upgrades(5) == []
+
+
+def test_an_anchor_without_category_is_compared_by_content():
+    content = np.zeros((6, 2), np.float32)
+    content[[1, 3]] = [1, 0]
+    content[[2, 4]] = [0, 1]
+    found = only_upgrades(
+        tf.ones([1, 6], tf.bool),
+        anchor=tf.constant([1]),
+        max_price_ratio=tf.constant([0.0]),
+        price=tf.constant([0.0, 100, 240, 110, 300, 0]),
+        leaf_category=tf.zeros(6, tf.int32),
+        content=tf.constant(content),
+    )
+    assert np.flatnonzero(found[0]).tolist() == [3]

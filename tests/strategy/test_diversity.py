@@ -1,0 +1,95 @@
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+
+from tfrec.strategy.candidate_slate import CandidateSlate, top
+from tfrec.strategy.diversity import maximal_marginal_relevance
+
+VECTORS = np.zeros((121, 3), np.float32)
+VECTORS[np.arange(1, 121), np.arange(1, 121) % 3] = 1  # three categories, in turns
+
+
+def slate_of(scores):
+    """Item `i + 1` has the score in column `i`; `None` is a gap."""
+    item = np.array([[column + 1 if score is not None else 0 for column, score in enumerate(row)] for row in scores])
+    score = np.array([[-np.inf if score is None else score for score in row] for row in scores], np.float32)
+    probability = np.where(item > 0, item / 1000.0, 0).astype(np.float32)
+    return CandidateSlate(tf.constant(item, tf.int32), tf.constant(score), tf.constant(probability))
+
+
+def reranked(scores, k, trade_off):
+    size = len(scores)
+    return maximal_marginal_relevance(
+        slate_of(scores),
+        k=tf.constant(np.broadcast_to(k, size).astype(np.int32)),
+        trade_off=tf.constant(np.broadcast_to(trade_off, size).astype(np.float32)),
+        vectors=tf.constant(VECTORS),
+    )
+
+
+def test_the_trade_off_by_hand():
+    """Items 1 and 4 are of one category; the second place goes to the other one as variety counts more."""
+    scores = [[1.0, 0.6, None, 0.9, 0.0]]
+    assert reranked(scores, 3, 0.0).item.numpy().tolist() == [[1, 4, 2]]
+    # second place: .9·(1 − t) − t for item 4 against .6·(1 − t) for item 2
+    assert reranked(scores, 3, 0.2).item.numpy().tolist() == [[1, 4, 2]]
+    assert reranked(scores, 3, 0.3).item.numpy().tolist() == [[1, 2, 4]]
+    assert reranked(scores, 3, 7.0).item.numpy().tolist() == reranked(scores, 3, 1.0).item.numpy().tolist()
+
+
+def test_a_probability_stays_with_its_item():
+    slate = reranked([[1.0, 0.6, None, 0.9, 0.0]], 3, 0.5)
+    np.testing.assert_allclose(slate.probability, slate.item.numpy() / 1000.0)
+
+
+rows = st.lists(st.one_of(st.none(), st.floats(-5, 5, width=32)), min_size=12, max_size=12)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    scores=st.lists(rows, min_size=1, max_size=3),
+    k=st.integers(0, 20),
+    trade_off=st.sampled_from([0.0, 0.2, 0.7, 1.0]),
+)
+def test_variety_loses_doubles_and_invents_nothing(scores, k, trade_off):
+    """The row keeps as many items as without variety, all real, each once, scores falling."""
+    plain, slate = top(slate_of(scores), k=tf.fill([len(scores)], k)), reranked(scores, k, trade_off)
+    for row, values in enumerate(scores):
+        items = slate.item.numpy()[row]
+        real = items[items > 0]
+        assert len(real) == min(k, sum(value is not None for value in values)) == (plain.item.numpy()[row] > 0).sum()
+        assert len(set(real.tolist())) == len(real) and (items[len(real) :] == 0).all()
+        assert all(values[item - 1] is not None for item in real)
+        score = slate.score.numpy()[row]
+        assert (np.diff(score[: len(real)]) <= 0).all() and np.isneginf(score[len(real) :]).all()
+        if trade_off == 0:
+            assert items.tolist() == plain.item.numpy()[row].tolist()
+
+
+@pytest.mark.parametrize("trade_off", [0.0, 0.4, 1.0])
+def test_a_row_in_a_batch_is_reranked_as_alone(trade_off):
+    rng = np.random.default_rng(0)
+    scores = [rng.normal(size=120).tolist() for _ in range(3)]
+    scores[1][5:] = [None] * 115
+    k, trade_offs = [7, 30, 3], [trade_off, 0.5, 0.0]
+    together = reranked(scores, k, trade_offs)
+    for row in range(3):
+        alone = reranked(scores[row : row + 1], k[row], trade_offs[row])
+        width = alone.item.shape[1]
+        assert together.item.numpy()[row, :width].tolist() == alone.item.numpy()[0].tolist()
+        np.testing.assert_allclose(together.score.numpy()[row, :width], alone.score.numpy()[0])
+
+
+def test_more_variety_gives_more_categories_at_the_top():
+    scores = [[1.0 - item / 100 if item % 3 == 1 else 0.2 - item / 1000 for item in range(1, 61)]]
+    categories = [len(set((reranked(scores, 6, trade_off).item.numpy()[0] % 3).tolist())) for trade_off in (0.0, 1.0)]
+    assert categories == [1, 3]
+
+
+def test_behind_the_first_hundred_the_order_is_by_score():
+    scores = [np.linspace(1, 0, 120).tolist()]
+    item = reranked(scores, 120, 0.9).item.numpy()[0]
+    assert sorted(item[:100].tolist()) == list(range(1, 101))
+    assert item[100:].tolist() == list(range(101, 121))
