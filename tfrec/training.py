@@ -205,7 +205,7 @@ def _config_from(values: dict[str, dict[str, object]]) -> TrainingConfig:
         for name, inner in values.items()
         if name in kinds
     }
-    return TrainingConfig(**{**values, **nested})  # type: ignore[arg-type]
+    return TrainingConfig(**{**values, **nested})
 
 
 def fit_ranking(examples: RankingExamples, config: TrainingConfig, *, show_progress: bool = True) -> RankingModel:
@@ -267,7 +267,7 @@ def make_examples(
             part = batch.take(rows)
             candidates, features = (tensor.numpy() for tensor in list_up(_as_query(part, is_discovery)))
             labels = _match_labels(candidates, part)[..., columns]
-            lists.append((features.astype(np.float16), candidates > 0, labels.astype(bool)))
+            lists.append((features.astype(np.float16), candidates > 0, labels.astype(np.float16)))
         bar.update(len(batch))
     width = max((part[1].shape[1] for part in lists), default=1)
     return RankingExamples(
@@ -277,7 +277,7 @@ def make_examples(
         is_candidate=np.concatenate([_widen(part[1], width) for part in lists]) if lists else np.zeros((0, 1), bool),
         labels=np.concatenate([_widen(part[2], width) for part in lists])
         if lists
-        else np.zeros((0, 1, len(heads)), bool),
+        else np.zeros((0, 1, len(heads)), np.float16),
         heads=heads,
     )
 
@@ -463,9 +463,9 @@ def _wants_new(sources: CandidateSources, queries: ExampleQueries) -> np.ndarray
 
 
 def _match_labels(candidates: np.ndarray, queries: ExampleQueries) -> np.ndarray:
-    """`[Q, C, len(HEADS)]`: 1 where a candidate is among what followed."""
+    """`[Q, C, len(HEADS)]`: the labels of the candidates that are among what followed."""
     same = (candidates[:, :, None] == queries.label_item[:, None, :]) & (candidates > 0)[:, :, None]
-    return (np.einsum("qcp,qph->qch", same.astype(np.float32), queries.label_heads) > 0).astype(np.float32)
+    return np.minimum(np.einsum("qcp,qph->qch", same.astype(np.float32), queries.label_heads), 1.0)
 
 
 def _widen(array: np.ndarray, width: int) -> np.ndarray:

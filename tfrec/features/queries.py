@@ -25,7 +25,8 @@ class ExampleQueries:
         recent_age: `[Q, R]` float32 hours before the query.
         cart: `[Q, n]` int32, 0 behind the end.
         label_item: `[Q, P]` int32, 0 behind the end.
-        label_heads: `[Q, P, len(HEADS)]` float32: 1 where this followed.
+        label_heads: `[Q, P, len(HEADS)]` float32: 1 where this followed in the visit; for orders 1 / (items that are
+            missing), the chance to be the next of them.
         hour: `[Q]` float64 when.
     """
 
@@ -176,9 +177,14 @@ def _from_lists(sequences: BehaviourSequences, queries: Sequence[tuple[np.ndarra
         recent_age=_pad(ages, front=True).astype(np.float32),
         cart=cart,
         label_item=label_item,
-        label_heads=heads[label_type],
+        label_heads=heads[label_type] * np.array([_share(query) for query in queries], np.float32)[:, None, None],
         hour=hour,
     )
+
+
+def _share(query: tuple[np.ndarray, ...]) -> float:
+    """What each label counts: in an order the missing items share one next place, in a visit each can follow."""
+    return 1.0 if len(query) > 3 else 1.0 / len(query[1])
 
 
 def _pad(lists: list[np.ndarray], *, front: bool = False) -> np.ndarray:

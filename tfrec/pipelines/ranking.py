@@ -15,7 +15,7 @@ class RankingExamples:
     Attributes:
         features: `[Q, C, F]` float16 or float32 (half the memory; batches are float32).
         is_candidate: `[Q, C]` bool; False behind the end of a short list.
-        labels: `[Q, C, H]` bool.
+        labels: `[Q, C, H]` float16 or float32 in [0, 1].
         heads: names of the heads, `H`.
     """
 
