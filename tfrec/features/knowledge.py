@@ -16,6 +16,7 @@ from tfrec.features.item_weights import (
     co_purchase_cosine,
     co_purchase_counts,
     fit_ease,
+    fit_ease_neighbourhoods,
     truncate,
 )
 from tfrec.features.sequences import BehaviourSequences
@@ -28,6 +29,7 @@ sessions (all behaviour, zeros in a log of orders alone); probability of the nex
 
 POPULARITY_DAYS = (7.0, 28.0, 84.0)
 _DAY = 24.0
+_DENSE_LIMIT = 12_000  # items; beyond, a dense inverse takes minutes and gigabytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,7 +181,10 @@ def _ease(orders: scipy.sparse.csr_matrix, l2: float, n: int) -> scipy.sparse.cs
     """Truncated EASE over the items that occur at all (the others have no weights)."""
     used = np.flatnonzero(np.asarray(orders.sum(axis=0)).ravel() > 0)
     compact = orders[:, used]
-    fitted = truncate(fit_ease(compact, l2=l2), n=n)
+    if len(used) <= _DENSE_LIMIT:
+        fitted = truncate(fit_ease(compact, l2=l2), n=n)
+    else:
+        fitted = fit_ease_neighbourhoods(compact, l2=l2, n=n, progress=False)
     row, column = np.nonzero(fitted.neighbours >= 0)
     cells = (fitted.weights[row, column], (used[row], used[fitted.neighbours[row, column]]))
     return scipy.sparse.csr_matrix(cells, shape=(orders.shape[1], orders.shape[1]), dtype=np.float32)
