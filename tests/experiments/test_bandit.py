@@ -42,6 +42,17 @@ def test_replay_on_an_unequal_log_gives_the_same_value(kind):
     assert result.best_arm_reward.value == pytest.approx(0.4, abs=0.03)  # either arm for all, whoever got it in the log
 
 
+def test_replay_meets_all_users_alike_though_the_log_favoured_some():
+    rng = np.random.default_rng(6)
+    x = np.where(rng.random(40_000) < 0.5, 1.0, -1.0)[:, None]
+    chance = np.where(x[:, 0] > 0, 0.9, 0.3)  # of arm 1, which is the right one for all
+    actions = (rng.random(len(x)) < chance).astype(int)
+    pays = np.where(actions == 1, np.where(x[:, 0] > 0, 0.9, 0.1), 0.0)
+    rewards = (rng.random(len(x)) < pays).astype(float)
+    result = replay(LinUcb(2, 1, floor=0.0), x, actions, rewards, np.where(actions == 1, chance, 1 - chance))
+    assert result.reward.value == pytest.approx(0.5, abs=0.03)  # unweighted it would be 0.7
+
+
 @pytest.mark.parametrize("kind", BANDITS)
 def test_forgetting_follows_a_taste_that_turns(kind):
     x, actions, rewards = _log(20_000)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import Ridge
 
 from tests.promotions.worlds import coupon_world
 from tfrec.errors import ConfigError
@@ -60,3 +61,21 @@ def test_arm_in_which_nothing_happened_gets_a_constant():
 def test_one_fold_is_refused():
     with pytest.raises(ConfigError, match="two folds"):
         cross_fit_responses(coupon_world(100)[0], outcome="visit", folds=1)
+
+
+def test_own_outcome_never_enters_the_own_expectation():
+    trial, _ = coupon_world(400)
+    before = cross_fit_responses(trial, outcome="visit")
+    visit = trial.outcome("visit").copy()
+    user = int(np.flatnonzero((visit == 1) & (trial.arms == 1))[0])
+    mates = before.folds == before.folds[user]
+    # Another amount with the same sign keeps the folds; only models of other folds may see it.
+    visit[user] = 7.0
+    after = cross_fit_responses(
+        Trial(trial.features, trial.arms, trial.arm_names, trial.propensities, {"visit": visit}), outcome="visit",
+        model=Ridge(),
+    )  # fmt: skip
+    ridge = cross_fit_responses(trial, outcome="visit", model=Ridge())
+    assert (after.folds == ridge.folds).all()
+    assert after.expected[mates] == pytest.approx(ridge.expected[mates])
+    assert not np.allclose(after.expected[~mates], ridge.expected[~mates])

@@ -267,30 +267,25 @@ class _Problem:
         return high, self._bound(low, high)
 
     def fill(self, chosen: np.ndarray) -> np.ndarray:
-        """Spends what integrality left: upgrades by value for money, as many as fit, then singles one by one."""
+        """Spends what integrality left: upgrades by value for money, as many as fit at once, the last ones singly."""
         chosen = chosen.copy()
         for _ in range(_REPAIR_PASSES):
-            rows, offers, gain, extra = self._upgrades(chosen)
-            left = self.budget_units - self.cost_units(chosen)
-            spare = self.surplus(chosen)
-            fits = extra <= left
-            rows, offers, gain, extra = rows[fits], offers[fits], gain[fits], extra[fits]
-            if not len(rows):
-                break
-            order = np.argsort(-gain / np.maximum(extra, 1), kind="stable")
-            rows, offers, gain, extra = rows[order], offers[order], gain[order], extra[order]
+            rows, offers, gain, extra, left, spare = self._fitting(chosen)
             slack = spare + np.cumsum(gain - self.return_floor * extra / _MICRO)
             ahead = (np.cumsum(extra) <= left) & ((slack >= 0) if self.return_floor else True)
             count = len(ahead) if ahead.all() else int(np.argmin(ahead))
-            if count:
-                chosen[rows[:count]] = offers[:count]
-                continue
-            # Dear upgrades come first and no longer fit together: try them singly.
-            before = chosen
-            chosen = self._fill_singly(chosen, rows, offers, gain, extra, left, spare)
-            if (chosen == before).all():
+            if not count:
                 break
-        return chosen
+            chosen[rows[:count]] = offers[:count]
+        return self._fill_singly(chosen, *self._fitting(chosen))
+
+    def _fitting(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int, float]:
+        """Returns the upgrades that fit, best value for money first, and the budget and surplus that are left."""
+        rows, offers, gain, extra = self._upgrades(chosen)
+        left = self.budget_units - self.cost_units(chosen)
+        fits = np.flatnonzero(extra <= left)
+        order = fits[np.argsort(-gain[fits] / np.maximum(extra[fits], 1), kind="stable")]
+        return rows[order], offers[order], gain[order], extra[order], left, self.surplus(chosen)
 
     def _fill_singly(
         self,

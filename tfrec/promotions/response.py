@@ -19,16 +19,20 @@ from tfrec.promotions.trial import Trial
 class HurdleRegressor(RegressorMixin, BaseEstimator):
     """Expected spend as `P(spend > 0 | x) · E[spend | spend > 0, x]`, for outcomes that mostly are zero.
 
-    The size is a ridge regression of `log spend` with Duan's smearing (Duan 1983), so that a few large baskets do not
-    rule the fit. With fewer than `min_positive` spenders the mean size stands for all.
+    The size is a regression of `log spend`, scaled to the mean spend (as in Duan's smearing, 1983), so that a few large
+    baskets do not rule the fit. With fewer than `min_positive` spenders the mean size stands for all.
 
     Args:
         chance: classifier of `spend > 0`; logistic regression when left out.
+        size: regression of `log spend`; small boosted trees when left out: "mean past basket, 0 for none" is no line.
         min_positive: spenders needed for a model of the size.
     """
 
-    def __init__(self, chance: BaseEstimator | None = None, min_positive: int = 100) -> None:
+    def __init__(
+        self, chance: BaseEstimator | None = None, size: BaseEstimator | None = None, min_positive: int = 100
+    ) -> None:
         self.chance = chance
+        self.size = size
         self.min_positive = min_positive
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
@@ -42,7 +46,7 @@ class HurdleRegressor(RegressorMixin, BaseEstimator):
         self.size_ = None
         if positive.sum() >= self.min_positive:
             log = np.log(y[positive])
-            self.size_ = make_pipeline(StandardScaler(), RidgeCV(np.logspace(0, 5, 11))).fit(X[positive], log)
+            self.size_ = clone(self.size if self.size is not None else _size_model()).fit(X[positive], log)
             fitted = np.exp(self.size_.predict(X[positive]))
             # Scaled to the mean spend rather than by the mean residual: exact in total.
             self.smear_ = float(y[positive].mean() / max(fitted.mean(), 1e-12))
@@ -178,6 +182,12 @@ def split_folds(trial: Trial, outcome: np.ndarray, *, folds: int, seed: int) -> 
     for fold, (_, inside) in enumerate(splitter.split(trial.features, strata)):
         result[inside] = fold
     return result
+
+
+def _size_model() -> BaseEstimator:
+    return HistGradientBoostingRegressor(
+        max_depth=3, learning_rate=0.1, max_iter=60, min_samples_leaf=30, l2_regularization=5.0, random_state=0
+    )
 
 
 class _Constant(RegressorMixin, BaseEstimator):

@@ -1,0 +1,181 @@
+"""Prints how well uplift is found: on the e-mail promotion out of fold, on the demo shop against the truth.
+
+`python -m tests.benchmarks.uplift [--seeds 10] [--users 20000]`
+"""
+
+import argparse
+import tempfile
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tests.benchmarks.trials import data_home, read_coupon_test, read_email_promotion
+from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop
+from tfrec.promotions.allocation import allocate
+from tfrec.promotions.curves import (
+    UpliftCurve,
+    calibrate_by_bins,
+    choose_arms,
+    compare_curves,
+    score_against_truth,
+    uplift_curve,
+    worth_of_choice,
+)
+from tfrec.promotions.response import boosted_response, cross_fit_responses
+from tfrec.promotions.trial import Trial, check_balance
+from tfrec.promotions.uplift import (
+    DRLearner,
+    Learner,
+    RLearner,
+    SLearner,
+    TLearner,
+    XLearner,
+    cross_fit_uplift,
+    default_learner,
+)
+
+LEARNERS: dict[str, Learner] = {
+    "S": SLearner(),
+    "T": TLearner(),
+    "T, boosted": TLearner(boosted_response()),
+    "X": XLearner(),
+    "R": RLearner(),
+    "DR": DRLearner(),
+    "DR, boosted": DRLearner(effect=boosted_response(binary=False)),
+    "stack (default)": default_learner(),
+}
+
+
+def print_email(trial: Trial, plain: Trial, *, seeds: Sequence[int]) -> None:
+    """Prints the gain of targeting any e-mail by each learner and its Qini beside the plain T-learner's.
+
+    The plain one is a T-learner of logistic regressions on the attributes as they come (`plain`); the others read the
+    default encoding. Nothing is chosen on the outer folds.
+    """
+    print(check_balance(trial).summary())
+    any_mail, any_plain = trial.any_offer("any e-mail"), plain.any_offer("any e-mail")
+    drawn = {"outcome": "visit", "resamples": 300}
+    bases = {}
+    for seed in seeds:
+        scores = cross_fit_uplift(any_plain, outcome="visit", learner=TLearner(), seed=seed)
+        bases[seed] = uplift_curve(scores.scores[:, 0], any_plain, folds=scores.folds, seed=seed, **drawn)
+    _print_targeting("plain T", list(bases.values()), list(bases.values()))
+    for name, learner in LEARNERS.items():
+        is_slow = "stack" in name
+        curves = {}
+        for seed in seeds[: max(3, len(seeds) // 2)] if is_slow else seeds:
+            scores = cross_fit_uplift(any_mail, outcome="visit", learner=learner, seed=seed)
+            curves[seed] = uplift_curve(scores.scores[:, 0], any_mail, folds=scores.folds, seed=seed, **drawn)
+        _print_targeting(name, list(curves.values()), [bases[seed] for seed in curves])
+
+
+def _print_targeting(name: str, curves: list[UpliftCurve], bases: list[UpliftCurve]) -> None:
+    ratios = [curve.gain_over_random(0.3) for curve in curves]
+    values = [ratio.value for ratio in ratios]
+    gaps = [compare_curves(curve, base) for curve, base in zip(curves, bases, strict=True)]
+    low, high = (np.mean([getattr(ratio, end) for ratio in ratios]) for end in ("low", "high"))
+    gap_low, gap_high = (1000 * np.mean([getattr(gap, end) for gap in gaps]) for end in ("low", "high"))
+    print(
+        f"{name:16s} at 30 % {np.mean(values):.3f} times random (95 % interval {low:.2f} to {high:.2f}; over "
+        f"{len(values)} foldings {min(values):.2f} to {max(values):.2f}); Qini x 1000 "
+        f"{1000 * np.mean([curve.qini.value for curve in curves]):.2f}, less the plain T's "
+        f"{1000 * np.mean([gap.value for gap in gaps]):+.2f} ({gap_low:+.2f} to {gap_high:+.2f})"
+    )
+
+
+def print_email_choice(trial: Trial, *, seeds: Sequence[int]) -> None:
+    """Prints the worth of choosing among men's, women's and none, for each outcome."""
+    for outcome in ("visit", "conversion", "spend"):
+        found = []
+        for seed in seeds:
+            responses = cross_fit_responses(trial, outcome=outcome, seed=seed)
+            # Spend is too rare to learn from; who visits for which e-mail is known far better.
+            scores = cross_fit_uplift(trial, outcome="visit", learner=default_learner(), seed=seed)
+            found.append(worth_of_choice(choose_arms(scores.scores), trial, responses=responses))
+        gains = [worth.gain for worth in found]
+        low, high = (np.mean([getattr(gain, end) for gain in gains]) for end in ("low", "high"))
+        print(
+            f"choice by visit uplift, {outcome}: {np.mean([w.value.value for w in found]):.4f} against "
+            f"{found[0].best_arm} for all {np.mean([w.best_arm_value.value for w in found]):.4f}: "
+            f"{np.mean([gain.value for gain in gains]):+.4f} (interval {low:+.4f} to {high:+.4f}, "
+            f"{len(seeds)} foldings); shares {np.round(found[0].shares, 2)}"
+        )
+    any_mail = trial.any_offer("any e-mail")
+    for outcome in ("visit", "conversion", "spend"):
+        responses = cross_fit_responses(any_mail, outcome=outcome)
+        worth = worth_of_choice(np.ones(len(trial), dtype=np.int64), any_mail, responses=responses)
+        print(f"any e-mail, effect on {outcome}: {worth.gain_over_nothing.summary()}")
+        scores = cross_fit_uplift(any_mail, outcome=outcome)
+        print(
+            f"  {outcome}: {uplift_curve(scores.scores[:, 0], any_mail, outcome=outcome, folds=scores.folds).summary()}"
+        )
+        print(f"  {calibrate_by_bins(scores.scores[:, 0], any_mail, responses=responses).summary()}")
+
+
+def print_demo_shop(*, users: int) -> None:
+    """Prints PEHE and rank correlation of each learner, and how near to the truth an allocation comes."""
+    with tempfile.TemporaryDirectory() as folder:
+        shop = Path(folder) / "shop"
+        generate_demo_shop(shop, DemoShopConfig(num_users=users, num_events=max(60_000, 10 * users)))
+        trial, truth = read_coupon_test(shop)
+    true = {
+        outcome: np.stack([part[f"{outcome}_uplift"].to_numpy() for _, part in truth.groupby("arm")], axis=1)
+        for outcome in ("visit", "conversion", "margin")
+    }
+    groups = truth.loc[truth["arm"] == "coupon_25", "group"].to_numpy()
+    for outcome, values in true.items():
+        for name, learner in LEARNERS.items():
+            if outcome == "margin" and name == "T, boosted":
+                continue  # a classifier
+            started = time.perf_counter()
+            scores = cross_fit_uplift(trial, outcome=outcome, learner=learner).scores
+            told = [score_against_truth(scores[:, k], values[:, k]) for k in range(2)]
+            print(
+                f"demo shop, {outcome}, {name:16s} "
+                + "; ".join(f"{arm}: {found.summary()}" for arm, found in zip(trial.arm_names[1:], told, strict=True))
+                + f" {time.perf_counter() - started:.0f} s"
+            )
+    scores = cross_fit_uplift(trial, outcome="margin").scores
+    costs = np.maximum(cross_fit_responses(trial, outcome="discount").expected[:, 1:], 0.0)
+    rng = np.random.default_rng(0)
+    dogs = groups == "sleeping dog"
+    base = truth.loc[truth["arm"] == "coupon_25", "base_conversion"].to_numpy()
+    for share in (0.05, 0.1, 0.2):
+        budget = share * float(costs[:, 1].sum())
+        result = allocate(scores, costs, budget=budget)
+        perfect = allocate(true["margin"], costs, budget=budget)
+        rows = np.flatnonzero(result.offers >= 0)
+        earned = float(true["margin"][rows, result.offers[rows]].sum())
+        print(f"demo shop, {share:.0%} of the cost of the dear coupon for all: {result.summary()}")
+        others = {
+            name: float(true["margin"][order[np.cumsum(costs[order, 0]) <= budget], 0].sum())
+            for name, order in (("random users", rng.permutation(len(trial))), ("likeliest buyers", np.argsort(-base)))
+        }
+        print(
+            f"  gap to the LP bound {result.gap:.4%}; true margin gained {earned:,.0f}, with perfect knowledge "
+            f"{perfect.value:,.0f}, small coupon to {', '.join(f'{k} {v:,.0f}' for k, v in others.items())}; "
+            f"sleeping dogs {dogs[rows].mean():.2%} of the treated, {dogs.mean():.2%} of all"
+        )
+
+
+def main() -> None:
+    """Prints the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--users", type=int, default=20_000)
+    options = parser.parse_args()
+    warnings.filterwarnings("ignore", category=RuntimeWarning)
+    started = time.perf_counter()
+    print_demo_shop(users=options.users)
+    trial = read_email_promotion(data_home())
+    plain = read_email_promotion(data_home(), has_squares=False)
+    print_email(trial, plain, seeds=range(options.seeds))
+    print_email_choice(trial, seeds=range(min(options.seeds, 3)))
+    print(f"{time.perf_counter() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
