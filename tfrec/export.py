@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tfrec.features.queries import HEADS
 from tfrec.features.shop import Shop
 from tfrec.models.sources import Query, SourceConfig
 from tfrec.publish import next_version, publishing
@@ -114,8 +115,11 @@ class ServedFunnel:
             "item_ids": inputs["candidate_item_ids"],
             "scores": tf.where(is_known, score, -float("inf")),
         }
-        for position, head in enumerate(ranking.heads):
-            outputs[f"{head}_probabilities"] = tf.where(is_known, tf.sigmoid(logits[..., position]), 0.0)
+        for head in HEADS:  # the contract names them all; what the log could not teach has no probability
+            probability = tf.zeros_like(score)
+            if head in ranking.heads:
+                probability = tf.where(is_known, tf.sigmoid(logits[..., ranking.heads.index(head)]), 0.0)
+            outputs[f"{head}_probabilities"] = probability
         return outputs
 
     def _query(self, inputs: dict[str, tf.Tensor]) -> Query:

@@ -262,6 +262,15 @@ def test_each_row_holds_at_least_as_many_candidates_as_it_asks_for(busy_shop, mo
     assert counts[0] < 8 and counts[1] >= 12 and counts[2] == 20
 
 
+def test_gaps_in_a_list_of_candidates_change_no_feature(four_items, four_sources):
+    """Even where every candidate is further from the query than nothing is."""
+    query = query_of(four_items, ["ann"], carts=[["b"]])
+    for item in (3, 4):
+        plain, with_gaps = (features_of(four_sources, query, [row]) for row in ([item], [0, item, 0]))
+        for name in FEATURES:
+            assert plain[name][0, 0] == pytest.approx(with_gaps[name][0, 1], abs=1e-6), name
+
+
 def test_nothing_eligible_gives_no_candidate(busy_shop, sources):
     query = named(busy_shop, *QUERIES)
     candidates = sources.candidates(sources.gather_evidence(query), tf.zeros([len(QUERIES), 41], tf.bool), at_least=5)

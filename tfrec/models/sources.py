@@ -403,6 +403,8 @@ class CandidateSources:
             tf.cast(tf.bitwise.right_shift(at(evidence.cart_best), tf.constant(32, tf.int64)), tf.int32), tf.float32
         )
         history, session, towers = at(evidence.history), at(evidence.session), at(evidence.towers)
+        # Padding has the inner product 0, more than many an item: a row's highest must not hang on its padding.
+        highest = tf.reduce_max(tf.where(candidates > 0, towers, _LOWEST), axis=1, keepdims=True)
         own_count, own_age = at(evidence.own_count), at(evidence.own_age)
         num_orders = tf.gather(self._num_orders, query.user)[:, None]
         own_splits = tf.gather(self._own_splits, query.user + 1) - tf.gather(self._own_splits, query.user)
@@ -425,7 +427,7 @@ class CandidateSources:
             "session_relative": relative(session),
             "transition": signed_root(at(evidence.transition)),
             "towers": towers,
-            "towers_relative": towers - tf.reduce_max(towers, axis=1, keepdims=True),
+            "towers_relative": towers - highest,
             "content": at(evidence.content),
             "content_max": self._content_max(candidates, visit),
             "is_own": tf.cast(own_count > 0, tf.float32),

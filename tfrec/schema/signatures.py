@@ -192,9 +192,19 @@ SIGNATURES: Mapping[str, Signature] = {
             (
                 OutputSpec("item_ids", "string", "the candidates as they came, [B, C]"),
                 OutputSpec("scores", "float32", "ranking score of each candidate, [B, C]"),
-                OutputSpec("click_probabilities", "float32", "probability of a click, [B, C]"),
-                OutputSpec("cart_probabilities", "float32", "probability that it is put in the cart, [B, C]"),
-                OutputSpec("purchase_probabilities", "float32", "probability of a purchase, [B, C]"),
+                OutputSpec(
+                    "click_probabilities", "float32", "probability of a click, [B, C]; 0 where the log has no views"
+                ),
+                OutputSpec(
+                    "cart_probabilities",
+                    "float32",
+                    "probability that it is put in the cart, [B, C]; 0 where the log has no carts",
+                ),
+                OutputSpec(
+                    "purchase_probabilities",
+                    "float32",
+                    "probability of a purchase, [B, C]; 0 where the log has no purchases",
+                ),
             ),
             "scores for the caller's own candidates",
         ),
