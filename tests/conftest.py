@@ -1,9 +1,10 @@
-"""What several folders of tests share: where the real data lies, tiny SavedModels."""
+"""What several folders of tests share: where the real data lies, tiny SavedModels, a small trained shop."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -25,3 +26,47 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     built = subprocess.run([sys.executable, script, folder], capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     return folder
+
+
+class TinyTrained(NamedTuple):
+    """A small demo shop with everything that was trained on it and exported."""
+
+    shop: Any  # tfrec.Shop
+    trained: Any  # TrainedFunnel, as `load_trained` gives it
+    config: Any  # TrainingConfig
+    models: Path  # trained/, shop/1, retrieval/1, ranking/1; read-only: copy before changing
+
+
+@pytest.fixture(scope="session")
+def tiny_prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared demo shop of 400 items, 300 users and 8,000 events; its raw files lie in `../data`; read-only."""
+    from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop
+    from tfrec.ingest.prepare import prepare_shop
+
+    folder = tmp_path_factory.mktemp("tiny_shop")
+    config = DemoShopConfig(num_items=400, num_users=300, num_events=8_000, num_slates=200)
+    generate_demo_shop(folder / "data" / "demo_shop", config)
+    return prepare_shop("demo_shop", folder / "prepared", data_home=folder / "data").path
+
+
+@pytest.fixture(scope="session")
+def tiny_trained(tiny_prepared: Path) -> TinyTrained:
+    """The small demo shop, trained for a few steps; half a minute, once a session."""
+    import tfrec
+    from tfrec.models import RetrievalConfig
+    from tfrec.training import TrainingConfig, load_trained
+    from tfrec.workflow import train_shop
+
+    config = TrainingConfig(
+        retrieval=RetrievalConfig(embedding_dim=16),
+        retrieval_epochs=1,
+        ranking_epochs=1,
+        image_epochs=1,
+        num_blocks=1,
+        ranking_queries=200,
+    )
+    models = tiny_prepared.parent / "models"
+    train_shop(tiny_prepared, models, config, show_progress=False)
+    shop = tfrec.load(tiny_prepared)
+    trained, _ = load_trained(shop, models / "trained")
+    return TinyTrained(shop, trained, config, models)

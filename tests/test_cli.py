@@ -1,0 +1,269 @@
+"""The command line as a newcomer meets it: help, errors, the way from raw files to slates."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+
+from tfrec.cli import main
+from tfrec.server import EmbeddedServer
+
+VERBS = ("demo", "prepare", "train", "evaluate", "recommend", "export", "serve", "ask")
+HEAVY = ("tensorflow", "tf_keras", "keras", "pandas", "pyarrow", "sklearn", "scipy", "ibis", "duckdb", "tqdm")
+_THIN = (*HEAVY[:-1], "tensorflow_serving", "tensorflow_recommenders")
+_BLOCKED = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {names!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name.split(".")[0])
+sys.meta_path.insert(0, Absent())
+from tfrec.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def run_tfrec(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "tfrec", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def run_base_install(*arguments):
+    """Runs `tfrec` as if only the thin client's dependencies were installed."""
+    return subprocess.run(
+        [sys.executable, "-c", _BLOCKED.format(names=_THIN), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_help_is_there_at_once_and_imports_nothing_heavy():
+    code = (
+        "import sys, time; start = time.perf_counter(); import tfrec.cli; spent = time.perf_counter() - start\n"
+        f"print(spent, sorted(set({HEAVY!r}) & set(sys.modules)), len(sys.modules))"
+    )
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(3)]
+    spent = min(float(run.stdout.split()[0]) for run in runs)
+    assert "[]" in runs[0].stdout
+    assert spent < 0.5
+    assert int(runs[0].stdout.split()[-1]) < 400
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_teaches_with_examples(verb, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([verb, "--help"])
+    text = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert "examples:" in text
+    assert f"tfrec {verb}" in text.split("examples:")[1]
+
+
+def test_help_of_every_verb_works_in_the_base_install():
+    for verb in VERBS:
+        ran = run_base_install(verb, "--help")
+        assert ran.returncode == 0, ran.stderr
+
+
+def test_help_tells_defaults(capsys):
+    with pytest.raises(SystemExit):
+        main(["serve", "--help"])
+    assert "(default: 8500)" in capsys.readouterr().out
+
+
+def test_the_module_is_the_command():
+    ran = run_tfrec("--version")
+    assert ran.returncode == 0
+    assert re.fullmatch(r"tfrec \d+\.\d+\.\d+\n", ran.stdout)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["prepare", "onlin_retail", "--out", "x"], "online_retail", id="unknown recipe names the nearest"),
+        pytest.param(["train", "absent", "--out", "x"], "tfrec prepare", id="no prepared shop"),
+        pytest.param(["evaluate", "absent"], "tfrec train", id="no models to evaluate"),
+        pytest.param(["export", "absent"], "tfrec train", id="no models to export"),
+        pytest.param(["serve", "absent"], "tfrec export", id="no models to serve"),
+        pytest.param(
+            ["recommend", "absent", "--signature", "similr", "--queries", "q", "--out", "s"],
+            "'similar'",
+            id="signature",
+        ),
+        pytest.param(["ask", "localhost:1", "cross_sell", "--cart", "a"], "tfrec serve", id="no server"),
+        pytest.param(["ask", "http://localhost:1", "cross_sell"], "host:port", id="not a gRPC address"),
+        pytest.param(["ask", "localhost:1", "similar", "--cart", "a"], "no input 'cart_item_ids'", id="wrong input"),
+        pytest.param(["ask", "localhost:1", "recommend", "--recent-ages", "x"], "hours", id="ages that are no numbers"),
+        pytest.param(["ask", "localhost:1", "recommend", "--items", "absent.csv"], "absent.csv", id="no titles"),
+    ],
+)
+def test_an_error_is_one_message_without_a_traceback(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    told = capsys.readouterr()
+    assert told.err.splitlines()[-1].startswith("tfrec: ")
+    assert message in told.err
+    assert "Traceback" not in told.err
+    assert told.out == ""
+
+
+RECIPE = """
+name = "raw"
+[events]
+files = "raw.csv"
+type = "purchase"
+[events.columns]
+order_id = "order"
+item_id = "item"
+user_id = "user"
+timestamp = "time"
+"""
+
+
+@pytest.mark.parametrize(
+    ("raw", "recipe", "message"),
+    [
+        pytest.param("order,item,user\n1,a,u\n", RECIPE, "time", id="missing column"),
+        pytest.param("order,item,user,time\n1,a,u,noon\n2,b,u,later\n", RECIPE, "time_format", id="unparsable dates"),
+        pytest.param("", RECIPE, "empty", id="empty file"),
+        pytest.param("order,item,user,time\n", RECIPE, "no row", id="heading alone"),
+        pytest.param("order,item,user,time\n", RECIPE + "clean = 3\n", "clean", id="wrong section"),
+        pytest.param("order,item,user,time\n", RECIPE.replace("files", "file"), "files", id="unknown recipe key"),
+        pytest.param(None, RECIPE, "raw.csv", id="no file"),
+    ],
+)
+def test_bad_raw_data_is_named_and_leaves_nothing(raw, recipe, message, tmp_path, capsys):
+    (tmp_path / "raw.toml").write_text(recipe)
+    if raw is not None:
+        (tmp_path / "raw.csv").write_text(raw)
+    assert main(["prepare", str(tmp_path / "raw.toml"), "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err
+    assert "Traceback" not in told
+    assert message in told
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_base_install_asks_and_refuses_the_rest_with_advice(tiny_models, tmp_path):
+    with EmbeddedServer(tiny_models, port=0) as server:
+        ran = run_base_install("ask", f"localhost:{server.port}", "similar", "--item", "x")
+    assert "ModuleNotFoundError" not in ran.stderr
+    ran = run_base_install("train", "x", "--out", tmp_path / "y")
+    assert ran.returncode == 2
+    assert "pip install 'tfrec[train" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+@pytest.fixture(scope="module")
+def target(tiny_trained):
+    with EmbeddedServer(tiny_trained.models, port=0) as server:
+        yield f"localhost:{server.port}"
+
+
+def test_ask_prints_titles_prices_and_reasons(target, tiny_trained, tiny_prepared, capsys):
+    items = tiny_trained.shop.prepared.train.items
+    anchor = items["item_id"].iloc[0]
+    assert main(["ask", target, "similar", "--item", anchor, "--k", "3", "--prepared", str(tiny_prepared)]) == 0
+    text = capsys.readouterr().out
+    assert len(text.splitlines()) == 2 + 3
+    assert f"similar to {items['title'].iloc[0][:20]}" in text
+
+
+def test_ask_takes_titles_from_a_plain_file_in_the_base_install(target, tiny_trained, tmp_path):
+    item_ids = tiny_trained.shop.vocabularies.items.tokens
+    titles = tmp_path / "titles.csv"
+    titles.write_text("item_id,title\n" + "".join(f"{item},The {item} thing\n" for item in item_ids))
+    ran = run_base_install("ask", target, "complete_cart", "--cart", item_ids[0], "--k", "2", "--items", titles)
+    assert ran.returncode == 0, ran.stderr
+    assert len(re.findall(r"The P\d+ thing", ran.stdout)) >= 2
+
+
+def test_ask_speaks_json(target, tiny_trained, capsys):
+    cart = ",".join(tiny_trained.shop.vocabularies.items.tokens[:2])
+    assert main(["ask", target, "cross_sell", "--cart", cart, "--user", "nobody", "--k", "4", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert len(answer["offers"]) == 4
+    assert {"item_id", "price", "reason", "probability"} <= set(answer["offers"][0])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["complete_cart", "--cart", "no-such-item,nor-this"], id="unknown items"),
+        pytest.param(["complete_cart"], id="empty cart"),
+        pytest.param(["recommend", "--k", "1000000"], id="a million items"),
+        pytest.param(["recommend", "--k", "0"], id="no items"),
+        pytest.param(["recommend", "--k", "-5"], id="less than no items"),
+        pytest.param(["upsell", "--item", "no-such-item"], id="unknown anchor"),
+        pytest.param(["recommend", "--min-price", "1e9"], id="nothing dear enough"),
+        pytest.param(["recommend", "--categories", "No such category"], id="unknown category"),
+        pytest.param(["rank", "--candidates", "no-such-item"], id="unknown candidate"),
+        pytest.param(["retrieve", "--recent", "no-such-item"], id="unknown history"),
+    ],
+)
+def test_odd_questions_get_sensible_answers(target, arguments, capsys):
+    assert main(["ask", target, *arguments, "--deadline", "60"]) == 0
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_raw_answers_are_printed_too(target, tiny_trained, capsys):
+    item = tiny_trained.shop.vocabularies.items.tokens[0]
+    assert main(["ask", target, "rank", "--candidates", item]) == 0
+    assert item in capsys.readouterr().out
+    assert main(["ask", target, "retrieve", "--cart", item, "--k", "3", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 3
+
+
+def test_recommend_writes_slates_and_says_how_fast(tiny_trained, tmp_path, capsys):
+    cart = tiny_trained.shop.vocabularies.items.tokens[:2].tolist()
+    pd.DataFrame({"query_id": ["q"], "cart_item_ids": [cart]}).to_parquet(tmp_path / "q.parquet")
+    arguments = ["--signature", "complete_cart", "--queries", tmp_path / "q.parquet", "--k", 3, "--out", tmp_path / "s"]
+    assert main(["recommend", str(tiny_trained.models), *map(str, arguments)]) == 0
+    told = capsys.readouterr()
+    assert "queries/s" in told.err
+    assert "3 rows" in told.out
+    assert len(pd.read_parquet(tmp_path / "s")) == 3
+
+
+def test_serve_stops_on_interrupt_with_status_0(tiny_trained):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tfrec", "serve", str(tiny_trained.models), "--port", "0"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        for line in process.stderr:
+            if "Serving" in line:
+                break
+        process.send_signal(2)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+
+
+def test_interrupting_says_what_stays(tiny_prepared, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tfrec", "train", str(tiny_prepared), "--out", str(tmp_path / "models")],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert "Loading TensorFlow" in process.stderr.readline()
+        time.sleep(0.5)
+        process.send_signal(2)
+        told = process.stderr.read()
+        assert process.wait(60) == 130
+        assert "goes on where this one stopped" in told
+        assert "Traceback" not in told
+    finally:
+        process.kill()
