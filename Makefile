@@ -1,38 +1,76 @@
-# Everything a developer types; CI runs the same targets.
-PYTHON ?= python3.11
+# Everything a developer types; CI runs the same targets. Each makes .venv first when it is missing or stale.
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+PASSED := $(VENV)/.passed
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: setup demo test test-fast check format clean
+# The benchmarks of tests/benchmarks, each of which prints its figures: make bench-serving
+BENCHMARKS := $(filter-out trials whole_shop,$(basename $(notdir $(filter-out %/__init__.py,$(wildcard tests/benchmarks/*.py)))))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast check format lint types contracts time-demo clean $(BENCHMARKS:%=bench-%)
+
+help:
+	@echo "make demo        generate a shop, train, evaluate, serve, show what is offered to whom"
+	@echo "make test        the whole test suite          make test-fast   without what takes long"
+	@echo "make check       format, lint, types, import contracts, tests"
+	@echo "make format      write the format              make setup       .venv alone"
+	@echo "make time-demo   time demo and tests in a fresh clone"
+	@echo "benchmarks:      $(BENCHMARKS:%=bench-%)"
 
 setup: $(STAMP)
 
 $(STAMP): setup.cfg pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing tfrec and its tools into $(VENV) (about a minute) ..."
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null || { \
+	  echo "tfrec needs Python 3.11 or newer; '$(PYTHON)' is not. Install it (Debian: apt-get install python3 python3-venv)"; \
+	  echo "or name another: make PYTHON=/path/to/python3.11 ..."; exit 1; }
+	@test -x $(BIN)/python -a -x $(BIN)/pip || { \
+	  $(PYTHON) -c "import ensurepip, venv" 2>/dev/null || { \
+	    echo "'$(PYTHON)' cannot make virtual environments: its module ensurepip is missing."; \
+	    echo "Install it (Debian: apt-get install python3-venv), then run the same command again."; exit 1; }; \
+	  rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
+	@echo "Installing tfrec and its tools into $(VENV) (one to two minutes) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	@touch $(STAMP)
 
 demo: $(STAMP)
 	@$(BIN)/tfrec demo
 
+# What passed is remembered (see `check`), so that `make test` then `make check` runs the tests once.
 test: $(STAMP)
-	@$(BIN)/python -m pytest
+	@state=$$(.ci/state); $(BIN)/python -m pytest && echo "$$state" > $(PASSED)
 
 test-fast: $(STAMP)
 	@$(BIN)/python -m pytest -m "not slow"
 
 format: $(STAMP)
-	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
 
-check: $(STAMP)
+lint: $(STAMP)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+
+types: $(STAMP)
 	@$(BIN)/mypy
+
+contracts: $(STAMP)
 	@$(BIN)/lint-imports
-	@$(MAKE) --no-print-directory test
+
+# The tests are run, unless exactly this tree has passed them already.
+check: lint types contracts
+	@if [ "$$(.ci/state)" = "$$(cat $(PASSED) 2>/dev/null)" ]; then \
+	  echo "Tests: this very tree passed them already."; \
+	else $(MAKE) --no-print-directory test; fi
+
+$(BENCHMARKS:%=bench-%): bench-%: $(STAMP)
+	@$(BIN)/python -m tests.benchmarks.$* $(ARGS)
+
+# Clones the last commit into a temporary folder and times what a newcomer types there.
+time-demo:
+	@.ci/time-demo
 
 clean:
-	rm -rf demo .mypy_cache .pytest_cache .ruff_cache
+	rm -rf demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
