@@ -329,7 +329,9 @@ class CandidateSources:
         mean = _masked_mean(tf.gather(self.content, query.cart), query.cart > 0)
         visit = _masked_mean(tf.gather(self.content, query.recent_item), query.recent_item > 0)
         has_cart = tf.reduce_any(query.cart > 0, axis=1, keepdims=True)
-        return tf.matmul(tf.where(has_cart, mean, visit), self.content, transpose_b=True)
+        similar = tf.matmul(tf.where(has_cart, mean, visit), self.content, transpose_b=True)
+        # Items described alike tie; a matrix product's last bits, which differ with the batch's size, must not choose.
+        return tf.round(similar * 1e4) / 1e4
 
     def _scatter(self, items: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
         """`[B, N + 1]` with `values [B, M]` at the columns `items [B, M]`."""

@@ -4,12 +4,15 @@ import tensorflow as tf
 
 from tfrec.models.ranking import RankingModel
 from tfrec.models.sources import CandidateSources, Evidence, Query
+from tfrec.schema.tables import EVENT_TYPES
 from tfrec.strategy.candidate_slate import CandidateSlate, top
 from tfrec.strategy.complements import only_new, without_substitutes
-from tfrec.strategy.constraints import Limits, eligible_items
+from tfrec.strategy.constraints import Limits, eligible_items, mark_items
 from tfrec.strategy.diversity import maximal_marginal_relevance
 from tfrec.strategy.reasons import Reasons, explain, explain_by_anchor
 from tfrec.strategy.upsell import only_upgrades
+
+_PURCHASE = EVENT_TYPES.index("purchase") + 1
 
 
 class Request(tf.experimental.ExtensionType):
@@ -58,11 +61,13 @@ class Funnel:
         return self._answer(request, request.query, self._eligible(request))
 
     def cross_sell(self, request: Request) -> tuple[CandidateSlate, Reasons]:
-        """Complements of cart and anchor that the shopper has not bought before."""
+        """Complements of cart and anchor that the shopper has not bought before, or just now by the request."""
         query = _with_cart(request.query, tf.concat([request.query.cart, request.anchor[:, None]], axis=1))
         query = _with_discovery(query)
         evidence = self.sources.gather_evidence(query)
         eligible = only_new(self._eligible(request), own_count=evidence.own_count)
+        just_bought = tf.where(tf.equal(query.recent_type, _PURCHASE), query.recent_item, 0)
+        eligible &= ~mark_items(just_bought, num_rows=tf.constant(self.sources.num_rows))
         leaf = self.sources.categories[:, -1]
         eligible = without_substitutes(eligible, anchor=request.anchor, leaf_category=leaf)
         return self._answer(request, query, eligible, evidence)

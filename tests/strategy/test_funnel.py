@@ -1,0 +1,254 @@
+"""What every answer keeps to, whatever is asked: thousands of random requests against the tables themselves."""
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.strategy.conftest import NUM_ITEMS
+from tfrec.schema.signatures import REASONS, SOURCES
+from tfrec.strategy.upsell import DEFAULT_MAX_PRICE_RATIO
+
+SLATES = ("recommend", "complete_cart", "cross_sell", "upsell", "similar")
+ITEM_IDS = st.sampled_from([*(f"i{number}" for number in range(NUM_ITEMS)), "unknown item", ""])
+CATEGORIES = st.sampled_from(
+    [*(f"T{top}" for top in range(3)), *(f"T{number % 3} > L{number}" for number in range(9)), "T0 > L1", "no such", ""]
+)
+
+
+@st.composite
+def requests(draw, *, size):
+    """Inputs of a batch of queries, each limit set or left out."""
+
+    def ids(strategy, most):
+        lists = [draw(st.lists(strategy, max_size=most)) for _ in range(size)]
+        width = max(map(len, lists))
+        return np.array([row + [""] * (width - len(row)) for row in lists], dtype=str).reshape(size, width)
+
+    def column(strategy, kind):
+        return np.array([draw(strategy) for _ in range(size)], dtype=kind)
+
+    inputs = {
+        "user_id": column(st.sampled_from(["u1", "u2", "u7", "", "stranger"]), str),
+        "cart_item_ids": ids(ITEM_IDS, 5),
+        "recent_item_ids": ids(ITEM_IDS, 6),
+        "item_id": column(ITEM_IDS, str),
+        "exclude_item_ids": ids(ITEM_IDS, 20),
+        "include_categories": ids(CATEGORIES, 2),
+        "min_price": column(st.sampled_from([0.0, 0.0, 5.0, 30.0]), np.float32),
+        "max_price": column(st.sampled_from([np.inf, np.inf, 20.0, 45.0]), np.float32),
+        "max_price_ratio": column(st.sampled_from([0.0, -1.0, 1.5, 4.0]), np.float32),
+        "k": column(st.sampled_from([0, 1, 3, 10, 40, 1_000_000, -5]), np.int32),
+        "diversity": column(st.sampled_from([0.0, 0.0, 0.5, 1.0, 9.0, -1.0]), np.float32),
+    }
+    left_out = draw(st.sets(st.sampled_from(sorted(set(inputs) - {"user_id"}))))
+    return {name: value for name, value in inputs.items() if name not in left_out}
+
+
+def fitting(served_shop, signature, inputs):
+    """Only the inputs that the signature has."""
+    from tfrec.schema.signatures import signature_named
+
+    names = {spec.name for spec in signature_named(signature).inputs}
+    return {name: value for name, value in inputs.items() if name in names}
+
+
+class World:
+    """What the tables say of each item id."""
+
+    def __init__(self, shop):
+        items = shop.prepared.train.items.set_index("item_id")
+        self.items = items
+        self.price = items["price"].to_dict()
+        self.category = items["category"].to_dict()
+        late = items["available_from"] > shop.prepared.test_from
+        self.offered = set(items.index[~(items["stock"] == 0) & ~late])
+        purchases = shop.prepared.train.purchases
+        self.orders = purchases.groupby("order_id")["item_id"].agg(set).tolist()
+        self.own = purchases[purchases["user_id"] != ""].groupby("user_id")["item_id"].agg(list).to_dict()
+
+    def eligible(self, signature, row):
+        """The items that may be answered, by the words of the contract."""
+        anchor, cart = row.get("item_id", ""), set(row.get("cart_item_ids", []))
+        allowed = self.offered - cart - set(row.get("exclude_item_ids", [])) - {anchor}
+        wanted = [path for path in row.get("include_categories", []) if path]
+        low, high = row.get("min_price", 0.0), row.get("max_price", np.inf)
+        if wanted:
+            allowed = {
+                item
+                for item in allowed
+                if any(self.category[item] == path or self.category[item].startswith(path + " > ") for path in wanted)
+            }
+        if low > 0 or high < np.inf:
+            allowed = {item for item in allowed if low <= self.price[item] <= high}
+        if signature == "cross_sell":
+            allowed -= set(self.own.get(row["user_id"], []))
+            leaf = self.category.get(anchor, "")
+            allowed = {item for item in allowed if not leaf or self.category[item] != leaf}
+        if signature == "similar" and anchor not in self.category:
+            allowed = set()
+        if signature == "upsell":
+            ratio = row.get("max_price_ratio", 0.0)
+            ratio = ratio if ratio > 0 else DEFAULT_MAX_PRICE_RATIO
+            own_price, leaf = self.price.get(anchor, np.nan), self.category.get(anchor, "")
+            allowed = {item for item in allowed if own_price < self.price[item] <= own_price * ratio}
+            if leaf:
+                allowed = {item for item in allowed if self.category[item] == leaf}
+        return allowed
+
+
+@pytest.fixture(scope="session")
+def world(served_shop):
+    return World(served_shop.shop)
+
+
+def rows_of(inputs):
+    size = len(inputs["user_id"])
+    return [{name: value[row].tolist() for name, value in inputs.items()} for row in range(size)]
+
+
+@pytest.mark.parametrize("signature", SLATES)
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(inputs=requests(size=8))
+def test_every_answer_is_allowed_complete_and_in_order(served_shop, world, signature, inputs):
+    """Only what is allowed, nothing twice, k items whenever k are allowed, best first; and reasons that are true."""
+    inputs = fitting(served_shop, signature, inputs)
+    answer = served_shop.ask(signature, **inputs)
+    for at, row in enumerate(rows_of(inputs)):
+        allowed = world.eligible(signature, row)
+        wanted = max(row.get("k", 10), 0)
+        items = [item for item in answer["item_ids"][at] if item]
+        assert set(items) <= allowed
+        assert len(items) == len(set(items))
+        has_leaf = bool(world.category.get(row.get("item_id", "")))
+        if signature != "upsell" or has_leaf:  # an anchor without category is compared by content
+            assert len(items) == min(wanted, len(allowed))
+        assert (answer["item_ids"][at][len(items) :] == "").all()  # no gaps
+        scores = answer["scores"][at]
+        assert (np.diff(scores[: len(items)]) <= 0).all()
+        assert np.isfinite(scores[: len(items)]).all() and np.isneginf(scores[len(items) :]).all()
+        probabilities = answer["probabilities"][at]
+        assert ((probabilities > 0) & (probabilities < 1))[: len(items)].all() and not probabilities[len(items) :].any()
+        for place, item in enumerate(items):
+            price = world.price[item]
+            assert answer["prices"][at, place] == (0 if np.isnan(price) else np.float32(price))
+            check_reason(world, row, signature, item, {name: answer[name][at, place] for name in answer})
+
+
+def check_reason(world, row, signature, item, told):
+    code, about, count = told["reasons"], told["reason_item_ids"], told["reason_counts"]
+    assert code in REASONS and told["sources"] in SOURCES
+    assert ("{item}" in REASONS[code]) == (about != "") and ("{count}" in REASONS[code]) == (count > 0)
+    if code == "bought_together":
+        spoken = set(row.get("cart_item_ids", [])) | ({row.get("item_id", "")} if signature == "cross_sell" else set())
+        assert about in spoken
+        assert count == sum({about, item} <= order for order in world.orders)
+    if code == "bought_by_you":
+        assert count == world.own[row["user_id"]].count(item)
+    if code == "because_of":
+        assert about in world.own[row["user_id"]]
+    if code in ("upgrade_of", "similar_to"):
+        assert about == row["item_id"]
+    if code == "new":
+        assert not any(item in order for order in world.orders)
+
+
+@pytest.mark.parametrize("signature", SLATES)
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(inputs=requests(size=4))
+def test_a_request_in_a_batch_is_answered_as_alone_and_again(served_shop, signature, inputs):
+    inputs = fitting(served_shop, signature, inputs)
+    together, again = (served_shop.ask(signature, **inputs) for _ in range(2))
+    for name in together:
+        np.testing.assert_array_equal(together[name], again[name])
+    for row in range(4):
+        alone = served_shop.ask(signature, **{name: value[row : row + 1] for name, value in inputs.items()})
+        width = alone["item_ids"].shape[1]
+        assert together["item_ids"][row, :width].tolist() == alone["item_ids"][0].tolist()
+        assert together["reasons"][row, :width].tolist() == alone["reasons"][0].tolist()
+        np.testing.assert_allclose(together["scores"][row, :width], alone["scores"][0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "is_offered"), [("purchase", False), ("view", True)])
+def test_what_was_bought_a_minute_ago_is_no_cross_sell(served_shop, kind, is_offered):
+    answer = served_shop.ask(
+        "cross_sell",
+        recent_item_ids=np.array([["i3"]]),
+        recent_event_types=np.array([[kind]]),
+        k=np.array([1000], np.int32),
+    )
+    assert ("i3" in answer["item_ids"][0]) == is_offered
+
+
+@pytest.mark.parametrize("signature", SLATES)
+def test_a_request_of_nothing_is_answered(served_shop, world, signature):
+    answer = served_shop.ask(signature)
+    found = [item for item in answer["item_ids"][0] if item]
+    assert len(found) == (0 if signature in ("upsell", "similar") else 10)
+    assert set(found) <= world.offered
+
+
+@pytest.mark.parametrize("signature", SLATES)
+def test_a_batch_of_no_queries_is_answered_with_none(served_shop, signature):
+    answer = served_shop.ask(signature, user_id=np.zeros(0, str))
+    assert len(answer["item_ids"]) == 0
+
+
+def test_one_value_stands_for_every_query(served_shop):
+    users = np.array(["u1", "u2", ""])
+    one = served_shop.ask("recommend", user_id=users, max_price=np.array([20.0], np.float32))
+    each = served_shop.ask("recommend", user_id=users, max_price=np.full(3, 20.0, np.float32))
+    assert one["item_ids"].tolist() == each["item_ids"].tolist()
+
+
+def test_rows_that_do_not_fit_are_refused_by_name(served_shop):
+    import tensorflow as tf
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`max_price` must have one row for each query"):
+        served_shop.ask("recommend", user_id=np.array(["u1"] * 3), max_price=np.array([1.0, 2.0], np.float32))
+
+
+def test_variety_brings_more_categories_to_the_top(served_shop, world):
+    users = np.array(["u1", "u2", "u3", "u4", ""])
+
+    def num_categories(diversity):
+        answer = served_shop.ask("recommend", user_id=users, diversity=np.array([diversity], np.float32))
+        return np.mean([len({world.category[item] for item in row}) for row in answer["item_ids"]])
+
+    assert num_categories(1.0) > num_categories(0.0) + 1
+
+
+def test_towers_alone_rank_what_is_offered(served_shop, world):
+    answer = served_shop.ask("retrieve", user_id=np.array(["u1", "stranger"]), k=np.array([1000, 3], np.int32))
+    assert set(answer["item_ids"][0]) - {""} == world.offered
+    assert (answer["item_ids"][1] != "").sum() == 3
+    assert (np.diff(answer["scores"][0][: len(world.offered)]) <= 0).all()
+
+
+def test_the_callers_own_candidates_come_back_scored_in_place(served_shop):
+    asked = np.array([["i3", "never heard of", "i1", ""]])
+    answer = served_shop.ask("rank", user_id=np.array(["u1"]), candidate_item_ids=asked)
+    assert answer["item_ids"].tolist() == asked.tolist()
+    assert np.isneginf(answer["scores"][0, [1, 3]]).all() and np.isfinite(answer["scores"][0, [0, 2]]).all()
+    swapped = served_shop.ask("rank", user_id=np.array(["u1"]), candidate_item_ids=asked[:, ::-1])
+    np.testing.assert_allclose(swapped["scores"][0, ::-1], answer["scores"][0], rtol=1e-5)
+
+
+def test_the_rank_scores_are_those_of_the_slate(served_shop):
+    """Given the same candidates: some features weigh an item against the rest of the list."""
+    asker = {"user_id": np.array(["u1"]), "cart_item_ids": np.array([["i2", "i3"]])}
+    slate = served_shop.ask("complete_cart", **asker, k=np.array([1000], np.int32))
+    items = slate["item_ids"][:, : (slate["item_ids"][0] != "").sum()]
+    ranked = served_shop.ask("rank", **asker, candidate_item_ids=items[:, ::-1])
+    np.testing.assert_allclose(ranked["scores"][:, ::-1], slate["scores"][:, : items.shape[1]], rtol=1e-4, atol=1e-5)
+    purchase = ranked["purchase_probabilities"][:, ::-1]
+    np.testing.assert_allclose(purchase, slate["probabilities"][:, : items.shape[1]], rtol=1e-4)
+
+
+def test_every_signature_answers_with_the_outputs_of_the_contract(served_shop):
+    from tfrec.schema.signatures import SIGNATURES
+
+    for name, signature in SIGNATURES.items():
+        outputs = served_shop.served.functions[name]()
+        for spec in signature.outputs:
+            assert outputs[spec.name].dtype.name == spec.dtype, (name, spec.name)
