@@ -31,7 +31,7 @@ from a log to slates:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a verb and returns the exit status: 0 done, 2 an error that says what to do, 130 interrupted."""
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     _set_up_logging(verbose=options.verbose)
     try:
         return options.run(options) or 0
@@ -54,12 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
-def _fail(message: str) -> int:
-    sys.stderr.write(f"tfrec: {message}\n")
-    return EXIT_ERROR
-
-
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of all verbs."""
     parser = argparse.ArgumentParser(
         prog="tfrec",
         description="Cross-sell, upsell, cart completion and recommendations from a shop's own order log.",
@@ -81,6 +77,11 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("-v", "--verbose", action="store_true", help="also say what is done at each step")
         sub.set_defaults(run=verb.run, interrupted=verb.INTERRUPTED)
     return parser
+
+
+def _fail(message: str) -> int:
+    sys.stderr.write(f"tfrec: {message}\n")
+    return EXIT_ERROR
 
 
 class _TeachingFormatter(argparse.RawDescriptionHelpFormatter):
