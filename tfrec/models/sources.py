@@ -17,7 +17,6 @@ from tfrec.features.vocabulary import Vocabularies
 from tfrec.models.towers import QueryTower, TowerInputs
 from tfrec.pipelines.retrieval import GAP_BOUNDARIES
 
-SOURCE_NAMES = ("cart", "history", "own", "towers", "popular", "content", "session")
 _EASE, _RECENT, _COSINE, _SESSION, _TRANSITION = range(len(CHANNELS))
 _SESSION_HOURS = 1.0  # what a request sends and is younger belongs to the visit that asks
 _SESSION_DECAY = 0.8
@@ -38,6 +37,7 @@ class SourceConfig:
         content: by title, category and brand.
         popular: most bought in the last four weeks.
         session: by weights of what was seen in this visit.
+        unsold: of the items that nobody bought yet, by inner product of the towers (pictures and text speak alone).
         history_items: own items that speak for others.
         history_neighbours: neighbours of each of them that are looked at.
         cart_items: newest items of the cart that speak for others.
@@ -53,6 +53,7 @@ class SourceConfig:
     content: int = 30
     popular: int = 20
     session: int = 80
+    unsold: int = 30
     history_items: int = 40
     history_neighbours: int = 50
     cart_items: int = 200
@@ -164,6 +165,7 @@ class CandidateSources:
         self.view_type = view_type
         catalogue = vocabularies.catalogue
         self.has_sessions = bool(knowledge.weights[..., _SESSION:].any())
+        self.has_unsold = bool((is_offered & (knowledge.popularity[:, -1] == 0))[1:].any())
         self.neighbours = _table(knowledge.neighbours, "neighbours")
         self.weights = _table(knowledge.weights, "weights")
         self.pair_counts = _table(knowledge.pair_counts, "pair_counts")
@@ -355,6 +357,9 @@ class CandidateSources:
             "content": evidence.content,
             "popular": tf.broadcast_to(self.popularity[:, 1][None, :], tf.shape(evidence.history)),
         }
+        if self.has_unsold:
+            is_unsold = tf.equal(self.popularity[:, -1], 0.0)
+            scores["unsold"] = tf.where(is_unsold[None, :], evidence.towers + 2.0, 0.0)
         if self.has_sessions:
             scores["session"] = evidence.session + evidence.transition
         return scores
