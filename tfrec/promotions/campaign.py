@@ -417,7 +417,7 @@ def _outcomes(orders: pd.DataFrame, ids: pd.Series, start: pd.Timestamp, end: pd
     inside = orders[(orders["timestamp"] >= start) & (orders["timestamp"] < end)]
     grouped = inside.groupby("user_id")[["revenue", "margin", "discount"]].sum().reindex(ids, fill_value=0.0)
     columns = {name: grouped[name].to_numpy(dtype=np.float64) for name in ("revenue", "margin", "discount")}
-    buyers = np.isin(ids.to_numpy(dtype=object), inside["user_id"].unique())
+    buyers = ids.isin(inside["user_id"]).to_numpy()
     return {"conversion": buyers.astype(np.float64), **columns, "profit": columns["margin"] - columns["discount"]}
 
 
