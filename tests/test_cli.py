@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 
 from tfrec.cli import main
+from tfrec.cli.tables import offer_table
+from tfrec.client import OfferedItem
 from tfrec.server import EmbeddedServer
 
 VERBS = ("demo", "prepare", "train", "evaluate", "recommend", "export", "serve", "ask")
@@ -24,6 +26,8 @@ class Absent:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name.split(".")[0])
 sys.meta_path.insert(0, Absent())
 from tfrec.cli import main
+from tfrec.cli.tables import offer_table
+from tfrec.client import OfferedItem
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -267,3 +271,26 @@ def test_interrupting_says_what_stays(tiny_prepared, tmp_path):
         assert "Traceback" not in told
     finally:
         process.kill()
+
+
+@pytest.mark.parametrize(
+    ("reason", "count", "sentence"),
+    [
+        pytest.param("bought_together", 1, "bought together with Mug in 1 order", id="one order"),
+        pytest.param("bought_together", 11, "bought together with Mug in 11 orders", id="eleven orders"),
+        pytest.param("bought_by_you", 1, "bought by this shopper once", id="once"),
+    ],
+)
+def test_reasons_know_the_singular(reason, count, sentence):
+    offer = OfferedItem("b", 1.0, 0.5, 2.0, reason, "a", count, "cart")
+    assert offer.reason_sentence({"a": "Mug"}) == sentence
+    assert sentence in offer_table([offer], {"a": "Mug", "b": "Tea"})
+
+
+def test_tables_put_numbers_right_and_cut_long_titles():
+    offer = OfferedItem("b", 1.0, 0.5, 1234.5, "new", "", 0, "cart")
+    heads, rule, row = offer_table([offer], {"b": "T" * 60}).splitlines()
+    assert "1,234.50" in row
+    assert "…" in row
+    assert len(rule) >= len(row.rstrip()) - 1
+    assert offer_table([], {}) == "(nothing to offer)"

@@ -1,6 +1,7 @@
 """`tfrec demo`: the whole story on a generated shop, told as a merchandiser would read it."""
 
 import argparse
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tfrec.cli.stories import Shopper
     from tfrec.ingest.demo_shop import DemoShopConfig
     from tfrec.training import TrainingConfig
 
@@ -46,6 +48,8 @@ def run(options: argparse.Namespace) -> None:
         from tfrec.ingest.prepare import prepare_shop
 
         prepared = prepare_shop("demo_shop", out / "prepared", data_home=out / "data")
+    from tfrec.cli.stories import choose_shoppers
+
     with _step(3, "Loading TensorFlow, training both models, exporting SavedModels"):
         from tfrec.workflow import train_shop
 
@@ -53,7 +57,8 @@ def run(options: argparse.Namespace) -> None:
     with _step(4, "Evaluating the served models beside the baselines"):
         text, page = _evaluation(out / "models", prepared=out / "prepared", fast=options.fast)
     with _step(5, "Serving the models and asking them over gRPC"):
-        stories = _ask_for_shoppers(out / "models", prepared)
+        shoppers = choose_shoppers(prepared)
+        stories = _ask_for(shoppers, out / "models", prepared)
     for story in stories:
         print(story)
     print(text)
@@ -61,8 +66,10 @@ def run(options: argparse.Namespace) -> None:
     print(f"The prepared shop              {out / 'prepared'}")
     print(f"SavedModels                    {out / 'models'}/{{shop,retrieval,ranking}}/{published.version}")
     print(f"The report                     {page}")
-    print(f"\nServe and ask:  tfrec serve {out / 'models'} &")
-    print(f"                tfrec ask localhost:8500 cross_sell --item P00859 --k 5 --prepared {out / 'prepared'}")
+    tfrec, cart = _program(), ",".join(shoppers[0].cart)
+    print("\nServe the models, and ask them from another shell:")
+    print(f"  {tfrec} serve {out / 'models'}")
+    print(f"  {tfrec} ask localhost:8500 cross_sell --cart {cart} --k 5 --prepared {out / 'prepared'}")
     sys.stderr.write(f"Done in {time.monotonic() - began:.0f} s.\n")
 
 
@@ -106,9 +113,9 @@ def _evaluation(models: Path, *, prepared: Path, fast: bool) -> tuple[str, Path]
     return kept.read_text(encoding="utf-8"), folder / "report.html"
 
 
-def _ask_for_shoppers(models: Path, prepared: Any) -> list[str]:
-    """What a few shoppers of the test period had in the cart, and what they are offered."""
-    from tfrec.cli.stories import choose_shoppers, tell
+def _ask_for(shoppers: "list[Shopper]", models: Path, prepared: Any) -> list[str]:
+    """What the shoppers had in the cart, and what they are offered."""
+    from tfrec.cli.stories import tell
     from tfrec.client import RecommenderClient
     from tfrec.server import EmbeddedServer
 
@@ -116,4 +123,12 @@ def _ask_for_shoppers(models: Path, prepared: Any) -> list[str]:
         EmbeddedServer(models, port=0) as server,
         RecommenderClient(f"localhost:{server.port}", deadline=30.0) as client,
     ):
-        return [tell(client, shopper, prepared) for shopper in choose_shoppers(prepared)]
+        return [tell(client, shopper, prepared) for shopper in shoppers]
+
+
+def _program() -> str:
+    """The command as it was called, so that a line can be pasted back: `tfrec`, or `.venv/bin/tfrec`."""
+    called = Path(sys.argv[0])
+    if called.name != "tfrec" or shutil.which("tfrec") == str(called):
+        return "tfrec" if called.name == "tfrec" else "python -m tfrec"
+    return str(called.relative_to(Path.cwd())) if called.is_relative_to(Path.cwd()) else str(called)

@@ -39,7 +39,8 @@ class OfferedItem:
     def reason_sentence(self, titles: Mapping[str, str] | None = None) -> str:
         """Returns the reason as a sentence; `titles` maps item ids to names that a shopper knows."""
         item = (titles or {}).get(self.reason_item_id, self.reason_item_id)
-        return REASONS.get(self.reason, self.reason).format(item=item, count=self.reason_count)
+        sentence = REASONS.get(self.reason, self.reason).format(item=item, count=self.reason_count)
+        return sentence.replace(" 1 orders", " 1 order").replace(" 1 times", " once")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
