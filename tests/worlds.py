@@ -43,10 +43,10 @@ def viewed(user: str, day: float, *items: str, session: str = "", kind: str = "v
     ]
 
 
-def make_tables(rows: Rows, items: dict[str, dict[str, Any]] | None = None) -> Tables:
-    """Returns checked tables; items default to those that occur, in alphabetical order."""
+def make_tables(rows: Rows, items: dict[str, dict[str, Any]] | None = None, *, unit: str = "s") -> Tables:
+    """Returns checked tables; moments are rounded to `unit`, items default to those that occur, by name."""
     frame = pd.DataFrame(rows)
-    frame["timestamp"] = (START + pd.to_timedelta(frame.pop("day"), unit="D")).dt.round("s").astype("datetime64[us]")
+    frame["timestamp"] = (START + pd.to_timedelta(frame.pop("day"), unit="D")).dt.round(unit).astype("datetime64[us]")
     if "event_type" not in frame:
         frame["event_type"] = "purchase"
     frame["event_type"] = frame["event_type"].fillna("purchase")
@@ -68,9 +68,10 @@ def make_shop(
     *,
     images: np.ndarray | None = None,
     test_from_day: float | None = None,
+    unit: str = "s",
 ) -> Shop:
     """Returns a shop whose training ends at `test_from_day`; by default a minute after the last event."""
-    tables = make_tables(list(rows), items)
+    tables = make_tables(list(rows), items, unit=unit)
     if test_from_day is None:
         test_from = tables.events["timestamp"].iloc[-1] + pd.Timedelta(minutes=1)
     else:
@@ -86,7 +87,7 @@ def make_shop(
 
 
 def checkerboard(num_users: int = 24, num_items: int = 12, *, rounds: int = 6) -> tuple[Shop, dict[str, str]]:
-    """Even users buy even items, odd users odd ones, in turns; user `u` never bought the item withheld from `u`.
+    """Even users buy even items, odd users odd ones, so do guests; user `u` never bought the item withheld from `u`.
 
     Returns the shop and each user's withheld item: the only one of the user's colour that is new to the user.
     """
@@ -100,6 +101,8 @@ def checkerboard(num_users: int = 24, num_items: int = 12, *, rounds: int = 6) -
         for turn in range(rounds):
             basket = rng.permutation(rest)[: 3 + turn % 3]
             rows += bought(f"u{user}", turn * 7 + user / 100, *(f"i{item}" for item in basket))
+            guests = rng.permutation(colour)[:4]
+            rows += bought("", turn * 7 + 1 + user / 100, *(f"i{item}" for item in guests), order=f"g{user}-{turn}")
     items = {f"i{item}": {"price": 1.0 + item} for item in range(num_items)}
     return make_shop(rows, items), withheld
 

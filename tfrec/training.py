@@ -210,6 +210,7 @@ def _config_from(values: dict[str, dict[str, object]]) -> TrainingConfig:
 
 def fit_ranking(examples: RankingExamples, config: TrainingConfig, *, show_progress: bool = True) -> RankingModel:
     """Returns a ranking model fitted to candidate lists."""
+    tf.keras.utils.set_random_seed(config.seed)  # whatever went before: an interrupted run ends as a whole one does
     model = RankingModel(examples.heads, config.ranking)
     rng = np.random.default_rng(config.seed)
     real = examples.features[examples.is_candidate]
@@ -304,21 +305,24 @@ class _Walk:
     def learn(self, sequences: BehaviourSequences, epochs: int, *, label: str, show: bool) -> None:
         """Goes on for `epochs` epochs over `sequences`, less those that an earlier run finished."""
         config = self._config
-        batches = retrieval(
-            sequences,
-            batch_size=config.retrieval_batch,
-            sequence_length=config.sequence_length,
-            seed=config.seed + self._planned,
-        )
-        self._restore(batches)
-        done = int(self._finished) - self._planned
-        self._planned += epochs
-        if done >= epochs:
-            return
-        with _bar(label, epochs, show, initial=max(done, 0)) as bar:
-            self._model.fit(
-                batches, epochs=epochs, initial_epoch=max(done, 0), verbose=0, callbacks=[_Tick(bar), _Save(self)]
+
+        def batches(first_epoch: int) -> tf.data.Dataset:
+            return retrieval(
+                sequences,
+                batch_size=config.retrieval_batch,
+                sequence_length=config.sequence_length,
+                seed=config.seed + self._planned,
+                first_epoch=first_epoch,
             )
+
+        self._restore(batches(0))
+        done = max(int(self._finished) - self._planned, 0)
+        if done < epochs:
+            with _bar(label, epochs, show, initial=done) as bar:
+                self._model.fit(
+                    batches(done), epochs=epochs, initial_epoch=done, verbose=0, callbacks=[_Tick(bar), _Save(self)]
+                )
+        self._planned += epochs
 
     def save(self) -> None:
         """Counts an epoch and writes a checkpoint."""
@@ -367,7 +371,11 @@ def _claim(work: Path, shop: Shop, config: TrainingConfig) -> None:
     identity = json.dumps([shop.prepared.manifest.fingerprint, dataclasses.asdict(config)], sort_keys=True)
     digest = hashlib.sha256(identity.encode()).hexdigest()
     mark = work / "identity"
-    if work.exists() and (not mark.exists() or mark.read_text() != digest):
+    if work.exists() and not mark.exists() and any(work.iterdir()):
+        raise ConfigError(
+            f"{work} is not a work folder of training, so it is not emptied. Name a new or an empty folder."
+        )
+    if mark.exists() and mark.read_text() != digest:
         shutil.rmtree(work)
     work.mkdir(parents=True, exist_ok=True)
     mark.write_text(digest)
@@ -388,13 +396,17 @@ def _blocks(sequences: BehaviourSequences, config: TrainingConfig) -> list[tuple
     shares = np.linspace(1 - config.block_share, 1, config.num_blocks + 1)
     cuts = np.quantile(hours, shares)
     cuts[-1] = hours[-1] + 1e-3
-    return [(float(a), float(b)) for a, b in itertools.pairwise(cuts) if b > a > hours[0]]
+    blocks = [(float(a), float(b)) for a, b in itertools.pairwise(cuts) if b > a > hours[0]]
+    if not blocks:
+        raise SchemaError(
+            "Nearly all orders are of one moment, so there is no earlier time to learn the later from. "
+            "Check the recipe's columns."
+        )
+    return blocks
 
 
 def _before(shop: Shop, hour: float) -> BehaviourSequences:
-    import pandas as pd
-
-    return shop.train_until(pd.Timestamp(hour * 3600.0, unit="s"))
+    return shop.train.before(hour)
 
 
 def _is_known(sequences: BehaviourSequences, hour: float) -> np.ndarray:

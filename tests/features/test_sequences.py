@@ -54,3 +54,13 @@ def test_a_shop_without_events_before_a_moment_has_no_sequences():
     nothing = shop.train_until(shop.prepared.train.events["timestamp"].iloc[0])
     assert len(nothing) == 0
     assert nothing.splits.tolist() == [0]
+
+
+def test_what_came_before_an_hour_is_what_encoding_it_gives():
+    rows = [*viewed("ann", 0, "a", "b"), *bought("bob", 1, "c"), *bought("ann", 2, "c", "a"), *viewed("", 3, "a", "d")]
+    shop = make_shop(rows)
+    for moment in shop.prepared.train.events["timestamp"]:
+        mine, its = shop.train.before(moment.timestamp() / 3600), shop.train_until(moment)
+        for name in ("item", "event_type", "hour", "splits", "sequence_user"):
+            np.testing.assert_array_equal(getattr(mine, name), getattr(its, name), err_msg=name)
+    assert len(shop.train.before(1e9)) == len(shop.train)

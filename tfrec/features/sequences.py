@@ -49,6 +49,18 @@ class BehaviourSequences:
         """`[E]` int64 row in `splits` of each event."""
         return np.repeat(np.arange(len(self.splits) - 1), np.diff(self.splits))
 
+    def before(self, hour: float) -> "BehaviourSequences":
+        """Returns the events strictly before `hour`; sequences that begin later are left out."""
+        keep = self.hour < hour
+        sizes = np.bincount(self.sequence[keep], minlength=len(self.splits) - 1)
+        columns = {name: getattr(self, name)[keep] for name in ("item", "event_type", "hour", "group", "session")}
+        return dataclasses.replace(
+            self,
+            **columns,
+            splits=np.append(0, np.cumsum(sizes[sizes > 0])).astype(np.int64),
+            sequence_user=self.sequence_user[sizes > 0],
+        )
+
     def type_code(self, name: str) -> int:
         """Returns the code of an event type."""
         return self.vocabularies.event_types.index(name) + 1
