@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 
 import tfrec
-from tfrec.cli import ask, demo, evaluate, export, prepare, recommend, serve, train
+from tfrec.cli import ask, demo, evaluate, export, prepare, recommend, report, serve, train
 from tfrec.errors import TfrecError
 
-VERBS = (demo, prepare, train, evaluate, recommend, export, serve, ask)
+VERBS = (demo, prepare, train, evaluate, recommend, export, serve, ask, report)
 EXIT_ERROR, EXIT_INTERRUPTED = 2, 130
 
 _EPILOG = """\

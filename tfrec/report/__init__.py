@@ -1,0 +1,7 @@
+"""Findings of every analysis as one page that a marketing person reads: `study_shop`, then `render_report`."""
+
+from tfrec.report.extra import check_extra
+from tfrec.report.findings import Findings, study_shop, whole_log
+from tfrec.report.page import render_report
+
+__all__ = ["Findings", "check_extra", "render_report", "study_shop", "whole_log"]

@@ -1,0 +1,100 @@
+"""What a section of the report is made of: sentences, tables and pictures, as checked values."""
+
+import dataclasses
+from typing import Any, TypeAlias
+
+from tfrec.errors import SchemaError
+
+Cell: TypeAlias = str | tuple[str, str]
+"""A figure as text, or a figure and, smaller below it, its interval."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Rows under their heads; the first column names the row.
+
+    Attributes:
+        heads: names of the columns.
+        rows: cells as text.
+        caption: what is counted, with n.
+
+    Raises:
+        SchemaError: a row has not one cell a head.
+    """
+
+    heads: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    caption: str
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.heads):
+                raise SchemaError(f"Each row needs {len(self.heads)} cells, one a head; got {len(row)}: {row}.")
+
+    @property
+    def text_columns(self) -> frozenset[int]:
+        """Places of the columns, beside the first, that hold words rather than figures."""
+        return frozenset(
+            at
+            for at in range(1, len(self.heads))
+            if any(
+                not _is_figure(cell if isinstance(cell, str) else cell[0]) for cell in (row[at] for row in self.rows)
+            )
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A picture with its caption.
+
+    Attributes:
+        svg: one `<svg>` element, without anything from outside.
+        caption: what is drawn, its n and what the interval is.
+        title: heading.
+    """
+
+    svg: str
+    caption: str
+    title: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A part of the report.
+
+    Attributes:
+        key: name for links.
+        title: heading.
+        sentences: what to know and what to do, first.
+        figures: pictures.
+        tables: tables.
+        footnotes: how it was found, in small print.
+        is_absent: the shop's data does not hold this; the one sentence says so.
+    """
+
+    key: str
+    title: str
+    sentences: tuple[str, ...]
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    footnotes: tuple[str, ...] = ()
+    is_absent: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Absent:
+    """In place of a finding that the shop's data does not allow.
+
+    Attributes:
+        reason: why, in one sentence.
+    """
+
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what JSON can hold."""
+        return {"absent": self.reason}
+
+
+def _is_figure(text: str) -> bool:
+    return text[:1] in "0123456789+-−–.∞?" and not any(part.isalpha() and len(part) > 2 for part in text.split())

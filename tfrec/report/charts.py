@@ -1,0 +1,198 @@
+"""Numbers → pictures as SVG text that follows the page: its colours in light and dark, its fonts, nothing from outside.
+
+matplotlib draws with stand-in colours, which become the page's CSS variables; text stays text, so that the reader's
+system shows any script (Chinese too) in its own font.
+"""
+
+import io
+import itertools
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tfrec.report.extra import need
+
+Numbers: TypeAlias = Sequence[float] | np.ndarray
+
+_INK, _SOFT, _LINE, _BASE, _MODEL, _SECOND = ("#010101", "#020202", "#030303", "#040404", "#050505", "#060606")
+_VARIABLES = {
+    _INK: "var(--ink)",
+    _SOFT: "var(--soft)",
+    _LINE: "var(--line)",
+    _BASE: "var(--base)",
+    _MODEL: "var(--model)",
+    _SECOND: "var(--second)",
+}
+_CYCLE = (_MODEL, _SECOND, _SOFT)
+_WIDTH = 4.6  # inches; narrow, so that text is still readable when a phone shrinks the picture
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "tfrec",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "text.color": _INK,
+    "axes.edgecolor": _LINE,
+    "axes.labelcolor": _SOFT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.titlesize": 9,
+    "grid.color": _LINE,
+    "grid.linewidth": 0.6,
+    "xtick.color": _SOFT,
+    "ytick.color": _SOFT,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+}
+_LONGEST_LABEL = 30
+_numbers = itertools.count(1)
+
+
+def bar_chart(
+    labels: Sequence[str],
+    values: Numbers,
+    *,
+    label: str,
+    lows: Numbers | None = None,
+    highs: Numbers | None = None,
+    form: str = "{:,.0f}",
+    strong: Sequence[bool] | None = None,
+) -> str:
+    """Returns horizontal bars, the first on top, with whiskers where ends are known.
+
+    Args:
+        labels: names of the bars.
+        values: lengths.
+        label: what the lengths are.
+        lows: lower ends of the intervals; NaN or None = none.
+        highs: upper ends.
+        form: how a length is written.
+        strong: bars in the strong colour; default: all.
+    """
+    length = np.asarray(values, dtype=np.float64)
+    low = length if lows is None else np.where(np.isfinite(lows), np.asarray(lows, np.float64), length)
+    high = length if highs is None else np.where(np.isfinite(highs), np.asarray(highs, np.float64), length)
+    colours = [_MODEL if strong is None or is_strong else _BASE for is_strong in (strong or [True] * len(length))]
+
+    def draw(axes: Any) -> None:
+        places = np.arange(len(length))
+        axes.barh(places, length, color=colours, height=0.62)
+        for place in np.flatnonzero(high > low).tolist():
+            axes.plot([low[place], high[place]], [place, place], color=_INK, linewidth=1.2)
+        reach = max(float(np.max(high, initial=0.0)), 1e-12)
+        floor = min(float(np.min(low, initial=0.0)), 0.0)
+        axes.set_xlim(floor * 1.1, reach + (reach - floor) * 0.2)
+        for place, value in enumerate(length.tolist()):
+            at = max(float(high[place]), 0.0) + (reach - floor) * 0.015
+            axes.text(at, place, form.format(value), va="center", color=_INK, fontsize=8.5)
+        axes.set_yticks(places, [_cut(name) for name in labels], color=_INK)
+        axes.invert_yaxis()
+        axes.tick_params(length=0)
+        axes.spines["bottom"].set_visible(False)
+        axes.set_xticks([])
+        axes.set_xlabel(label)
+
+    return _svg(draw, height=0.55 + 0.27 * max(len(length), 2), alternative=label)
+
+
+def line_chart(
+    x: Numbers,
+    lines: Sequence[tuple[str, Numbers]],
+    *,
+    label: str,
+    x_label: str = "",
+    bands: Sequence[tuple[Numbers, Numbers] | None] = (),
+    chance: Numbers | None = None,
+    chance_name: str = "",
+    from_zero: bool = True,
+    form: str | None = None,
+    x_form: str | None = None,
+) -> str:
+    """Returns lines over a common x, each with its band where there is one.
+
+    Args:
+        x: numbers or dates.
+        lines: name and values of each.
+        label: of the vertical axis, written above it.
+        x_label: of the horizontal axis.
+        bands: low and high ends of each line.
+        chance: a dashed line to compare with.
+        chance_name: its name.
+        from_zero: start the vertical axis at 0.
+        form: how its numbers are written.
+        x_form: how the numbers of x are written.
+    """
+
+    def draw(axes: Any) -> None:
+        ticker, dates = need("matplotlib.ticker"), need("matplotlib.dates")
+        for at, (name, values) in enumerate(lines):
+            axes.plot(x, values, color=_CYCLE[at % len(_CYCLE)], linewidth=1.6, label=name)
+            band = bands[at] if at < len(bands) else None
+            if band is not None and np.isfinite(np.asarray(band, np.float64)).any():
+                axes.fill_between(x, band[0], band[1], color=_CYCLE[at % len(_CYCLE)], alpha=0.18, linewidth=0)
+        if chance is not None:
+            axes.plot(x, chance, color=_SOFT, linewidth=1.1, linestyle=(0, (4, 3)), label=chance_name)
+        axes.grid(axis="y")
+        axes.margins(x=0.01)
+        if from_zero:
+            axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda v, _: form.format(v) if form else f"{v:,.0f}"))
+        if np.issubdtype(np.asarray(x).dtype, np.datetime64):
+            locator = dates.AutoDateLocator(minticks=3, maxticks=6)
+            axes.xaxis.set_major_locator(locator)
+            axes.xaxis.set_major_formatter(dates.DateFormatter("%Y-%m-%d" if _is_short(x) else "%Y-%m"))
+        elif x_form:
+            axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda v, _: x_form.format(v)))
+        axes.set_title(label, loc="left", color=_SOFT)
+        axes.set_xlabel(x_label)
+        if len(lines) > 1 or chance is not None:
+            axes.legend(loc="best")
+
+    return _svg(draw, height=2.6, alternative=label)
+
+
+def _is_short(x: Numbers) -> bool:
+    times = np.asarray(x)
+    return bool(times.max() - times.min() < np.timedelta64(100, "D"))
+
+
+def _svg(draw: Callable[[Any], None], *, height: float, alternative: str) -> str:
+    matplotlib = need("matplotlib")
+    figures = need("matplotlib.figure")
+    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+        # The picture's text is set by the reader's browser; matplotlib's own font need not know its letters.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure = figures.Figure(figsize=(_WIDTH, height), layout="constrained")
+        draw(figure.add_subplot())
+        figure.patch.set_alpha(0)
+        figure.axes[0].patch.set_alpha(0)
+        stream = io.StringIO()
+        figure.savefig(stream, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    return _at_home(stream.getvalue(), alternative)
+
+
+def _at_home(text: str, alternative: str) -> str:
+    """Returns the `<svg>` element in the page's colours and fonts, with ids of its own among the page's pictures."""
+    text = text[text.index("<svg") :].strip()
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
+    number = next(_numbers)
+    text = re.sub(r'\bid="', f'id="p{number}-', text)
+    text = re.sub(r'xlink:href="#', f'href="#p{number}-', text)
+    text = re.sub(r"url\(#", f"url(#p{number}-", text)
+    text = re.sub(r'\sxmlns:xlink="[^"]*"', "", text)
+    text = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font: \1 system-ui, sans-serif", text)
+    for colour, variable in _VARIABLES.items():
+        text = text.replace(colour, variable)
+    box = re.search(r'viewBox="[^"]*"', text)
+    label = alternative.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {box[0] if box else ""} role="img" aria-label="{label}">'
+    return re.sub(r"<svg[^>]*>", lambda _: head, text, count=1)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1].rstrip() + "…"

@@ -1,0 +1,284 @@
+"""A prepared shop's randomised coupon test → effects, whom to treat, and an allocation under a budget."""
+
+import dataclasses
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfrec.errors import SchemaError
+from tfrec.experiments.effects import Estimate, normal_estimate, to_plain
+from tfrec.ingest.prepared import Prepared
+from tfrec.promotions.allocation import Allocation, allocate
+from tfrec.promotions.curves import (
+    Calibration,
+    PolicyWorth,
+    UpliftCurve,
+    calibrate_by_bins,
+    choose_arms,
+    uplift_curve,
+    worth_of_choice,
+)
+from tfrec.promotions.response import cross_fit_responses
+from tfrec.promotions.trial import Balance, Encoder, Trial, check_balance, fit_encoder, read_trial
+from tfrec.promotions.uplift import UpliftScores, cross_fit_uplift
+
+_OUTCOMES = ("visit", "conversion", "spend", "margin")
+_AIMS = ("margin", "spend", "conversion", "visit")  # what is maximised: the first that the log has
+_CONTROLS = ("none", "control", "no offer", "")
+_SHARES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)  # budgets of the curve, as shares of treating everybody
+_FEW = 200  # users an arm below which a model of their differences is not worth fitting
+
+
+@dataclasses.dataclass(frozen=True)
+class CouponFindings:
+    """What a coupon test tells.
+
+    Attributes:
+        arm_names: arms, control first.
+        counts: users of each arm.
+        aim: the outcome that targeting maximises (margin is meant after the discount).
+        balance: whether the offers were drawn blindly.
+        effects: one row an outcome and offer: `outcome`, `offer`, `control` (mean without), `effect`, `low`, `high`,
+            `n`: the average effect, doubly robust.
+        curves: offer → what is gained by treating the best-scored users first.
+        calibrations: offer → predicted against observed effect.
+        worth: choosing an offer for each user against the best single offer.
+        scores: each user's uplift of the aim, out of fold.
+        cost_kind: `discount` (expected money that the coupons take off) or `offers` (each counts one).
+        budgets: `budget`, `share` (of the cost of the dearest offer to all), `treated`, `expected` (by the model),
+            `gain` with `low`, `high` (observed on the trial, doubly robust) over treating nobody.
+        chosen: row of `budgets` that is told in words.
+        allocation: of the chosen budget.
+        profile: `attribute`, `treated`, `others`, `difference` (in standard deviations): who gets an offer.
+    """
+
+    arm_names: tuple[str, ...]
+    counts: dict[str, int]
+    aim: str
+    balance: Balance
+    effects: pd.DataFrame
+    curves: dict[str, UpliftCurve]
+    calibrations: dict[str, Calibration]
+    worth: PolicyWorth
+    scores: UpliftScores
+    cost_kind: str
+    budgets: pd.DataFrame
+    chosen: int
+    allocation: Allocation
+    profile: pd.DataFrame
+
+    @property
+    def not_helped(self) -> dict[str, float]:
+        """Offer → share of users whose predicted effect is not above 0."""
+        return {name: float((self.scores.scores[:, k] <= 0).mean()) for k, name in enumerate(self.arm_names[1:])}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what JSON can hold; no users."""
+        told: dict[str, Any] = {
+            "arm_names": list(self.arm_names),
+            "counts": self.counts,
+            "aim": self.aim,
+            "effects": self.effects.to_dict("records"),
+            "cost_kind": self.cost_kind,
+            "budgets": self.budgets.to_dict("records"),
+            "profile": self.profile.to_dict("records"),
+            "not_helped": self.not_helped,
+        }
+        told |= {
+            "balance": self.balance.to_dict(),
+            "worth": self.worth.to_dict(),
+            "scores": self.scores.to_dict(),
+            "allocation": self.allocation.to_dict(),
+            "curves": {offer: curve.to_dict() for offer, curve in self.curves.items()},
+            "calibrations": {offer: one.to_dict() for offer, one in self.calibrations.items()},
+        }
+        return to_plain(told)
+
+    def summary(self) -> str:
+        """Returns the findings in plain words."""
+        return "\n".join([self.balance.summary(), self.scores.summary(), self.allocation.summary()])
+
+
+def read_coupon_log(prepared: Prepared) -> tuple[pd.DataFrame, list[str], str]:
+    """Returns the test's log with attributes, the attributes' names and the control arm.
+
+    The extra table `coupon_test` has a column of user ids (the first), `arm`, and any of visit, conversion, spend,
+    margin and discount; `coupon_features`, where there is one, the same users' attributes before the test, else the
+    columns of `users` are taken.
+
+    Raises:
+        SchemaError: a column is missing, or no arm is a control.
+        SourceError: the shop has no such extra table.
+    """
+    log = _read(prepared, "coupon_test")
+    user = str(log.columns[0])
+    if "arm" not in log.columns or not set(_OUTCOMES) & set(log.columns):
+        raise SchemaError(
+            f"The extra table coupon_test needs a column `arm` and one of {', '.join(_OUTCOMES)}; it has "
+            f"{', '.join(log.columns)}. Rename its columns."
+        )
+    if "coupon_features" in prepared.manifest.extras:
+        known = _read(prepared, "coupon_features")
+        known = known.rename(columns={str(known.columns[0]): user})
+    else:
+        known = prepared.train.users.rename(columns={"user_id": user})
+    attributes = [str(name) for name in known.columns if name != user]
+    if not attributes:
+        raise SchemaError("Nothing is known of the users of the coupon test. Name `coupon_features` in [extras].")
+    merged = log.merge(known, on=user, suffixes=("", "_before"), validate="one_to_one").rename(
+        columns={user: "user_id"}
+    )
+    arms = merged["arm"].astype("str").unique()
+    control = next((name for name in _CONTROLS if name in arms), None)
+    if control is None:
+        raise SchemaError(f"One arm of coupon_test must be called 'none' or 'control'; got {', '.join(sorted(arms))}.")
+    return merged, attributes, control
+
+
+def coupon_trial(log: pd.DataFrame, attributes: list[str], control: str) -> tuple[Trial, Encoder, str]:
+    """Returns the test as a trial, how attributes are encoded, and what costs are counted in.
+
+    The discount is a column of the log, or is told by an arm's name that ends in its percentage (`coupon_10`: 10 % off
+    what was paid), else every offer costs 1.
+    """
+    outcomes = [name for name in _OUTCOMES if name in log.columns]
+    kind = "offers"
+    if "discount" in log.columns:
+        kind = "discount"
+    elif "spend" in log.columns:
+        rates = {name: _rate(name) for name in log["arm"].astype("str").unique() if name != control}
+        if all(rate > 0 for rate in rates.values()):
+            rate = log["arm"].astype("str").map({**rates, control: 0.0}).to_numpy(np.float64)
+            log, kind = log.assign(discount=log["spend"] * rate / (1 - rate)), "discount"
+    encoder = fit_encoder(log, attributes)
+    wanted = [*outcomes, *(["discount"] if kind == "discount" else [])]
+    return read_trial(log, arm="arm", control=control, outcomes=wanted, encoder=encoder), encoder, kind
+
+
+def judge_coupon_test(prepared: Prepared, *, budget_share: float = 0.1, seed: int = 0) -> CouponFindings:
+    """Returns what the shop's coupon test tells.
+
+    Args:
+        prepared: the shop.
+        budget_share: of the cost of the dearest offer to everybody: the budget that is told in words.
+        seed: of folds and bootstrap.
+
+    Raises:
+        SchemaError: the log cannot be read, or an arm has too few users.
+        SourceError: there is no such table.
+    """
+    log, attributes, control = read_coupon_log(prepared)
+    trial, _, kind = coupon_trial(log, attributes, control)
+    counts = {name: int((trial.arms == code).sum()) for code, name in enumerate(trial.arm_names)}
+    if min(counts.values()) < _FEW:
+        raise SchemaError(f"A coupon test needs at least {_FEW} users an arm to tell whom to treat; got {counts}.")
+    aim = next(name for name in _AIMS if name in trial.outcomes)
+    rows: list[dict[str, Any]] = []
+    for outcome in (name for name in _OUTCOMES if name in trial.outcomes):
+        responses = cross_fit_responses(trial, outcome=outcome, seed=seed)
+        base = float(responses.scores[:, 0].mean())
+        for k, offer in enumerate(trial.arm_names[1:]):
+            found = _mean(responses.effects()[:, k])
+            rows.append(
+                {
+                    "outcome": outcome,
+                    "offer": offer,
+                    "control": base,
+                    "effect": found.value,
+                    "low": found.low,
+                    "high": found.high,
+                    "n": found.n,
+                }
+            )
+        if outcome == aim:
+            of_aim = responses
+    scores = cross_fit_uplift(trial, outcome=aim, seed=seed)
+    costs = np.ones_like(scores.scores)
+    if kind == "discount":
+        costs = np.maximum(cross_fit_responses(trial, outcome="discount", seed=seed).expected[:, 1:], 0.0)
+    curves, calibrations = {}, {}
+    for arm, offer in enumerate(trial.arm_names[1:], start=1):
+        inside = np.flatnonzero((trial.arms == 0) | (trial.arms == arm))
+        pair = trial.against_control(arm)
+        own = cross_fit_responses(pair, outcome=aim, seed=seed)
+        uplift, folds = scores.scores[inside, arm - 1], scores.folds[inside]
+        curves[offer] = uplift_curve(uplift, pair, outcome=aim, folds=folds, responses=own, points=50, seed=seed)
+        calibrations[offer] = calibrate_by_bins(uplift, pair, responses=own)
+    whole = float(costs.max(axis=1).sum())
+    shares = sorted({*_SHARES, budget_share})
+    told = [allocate(scores.scores, costs, budget=share * whole) for share in shares]
+    budgets = pd.DataFrame(
+        [
+            {
+                "budget": one.budget,
+                "share": share,
+                "treated": one.num_treated,
+                "expected": one.value,
+                **_observed(one, trial, of_aim),
+            }
+            for share, one in zip(shares, told, strict=True)
+        ]
+    )
+    chosen = shares.index(budget_share)
+    return CouponFindings(
+        arm_names=trial.arm_names,
+        counts=counts,
+        aim=aim,
+        balance=check_balance(trial),
+        effects=pd.DataFrame(rows),
+        curves=curves,
+        calibrations=calibrations,
+        worth=worth_of_choice(choose_arms(scores.scores), trial, responses=of_aim),
+        scores=scores,
+        cost_kind=kind,
+        budgets=budgets,
+        chosen=chosen,
+        allocation=told[chosen],
+        profile=_profile(log, attributes, told[chosen].offers >= 0),
+    )
+
+
+def _observed(allocation: Allocation, trial: Trial, responses: Any) -> dict[str, float]:
+    """What the allocation brings by the trial's own outcomes; its scores never saw the user they are for."""
+    gain = worth_of_choice(allocation.offers + 1, trial, responses=responses).gain_over_nothing.scaled(len(trial))
+    return {"gain": gain.value, "low": gain.low, "high": gain.high}
+
+
+def _profile(log: pd.DataFrame, attributes: list[str], is_treated: np.ndarray) -> pd.DataFrame:
+    """Attributes in which the treated differ most from the others; of texts the level that differs most."""
+    rows = []
+    for name in attributes:
+        column = log[name]
+        if pd.api.types.is_numeric_dtype(column):
+            rows.append(_difference(name, column.to_numpy(np.float64), is_treated))
+        else:
+            levels = [_difference(f"{name} = {v}", (column == v).to_numpy(float), is_treated) for v in column.unique()]
+            rows.append(max(levels, key=lambda row: abs(row["difference"])))
+    frame = pd.DataFrame(rows, columns=["attribute", "treated", "others", "difference"])
+    order = frame["difference"].abs().sort_values(ascending=False).index
+    return frame.loc[order].head(6).reset_index(drop=True)
+
+
+def _difference(name: str, values: np.ndarray, is_treated: np.ndarray) -> dict[str, Any]:
+    inside, outside = (np.nanmean(values[own]) if own.any() else np.nan for own in (is_treated, ~is_treated))
+    spread = float(np.nanstd(values))
+    difference = float((inside - outside) / spread) if spread > 0 and np.isfinite(inside - outside) else 0.0
+    return {"attribute": name, "treated": float(inside), "others": float(outside), "difference": difference}
+
+
+def _mean(values: np.ndarray) -> Estimate:
+    return normal_estimate(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))), len(values))
+
+
+def _rate(name: str) -> float:
+    match = re.search(r"(\d{1,2})\D*$", name)
+    return int(match[1]) / 100 if match else 0.0
+
+
+def _read(prepared: Prepared, name: str) -> pd.DataFrame:
+    path = prepared.extra(name)
+    table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    first = str(table.columns[0])
+    return table.assign(**{first: table[first].astype("str")})

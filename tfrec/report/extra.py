@@ -1,0 +1,34 @@
+"""The name of a library of the extra `analysis` → the library, or an error that says what to install."""
+
+import importlib
+from types import ModuleType
+
+from tfrec.errors import EnvironmentSetupError
+
+_NEEDED = ("jinja2", "matplotlib")
+
+
+def need(name: str) -> ModuleType:
+    """Returns an imported module.
+
+    Raises:
+        EnvironmentSetupError: it is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] != name.split(".")[0]:
+            raise
+        raise EnvironmentSetupError(
+            f"The report needs {error.name}, which is not installed. Install it with: pip install 'tfrec[analysis]'"
+        ) from error
+
+
+def check_extra() -> None:
+    """Raises at once what would otherwise be raised after minutes of analysis.
+
+    Raises:
+        EnvironmentSetupError: a library of the extra is not installed.
+    """
+    for name in _NEEDED:
+        need(name)

@@ -1,0 +1,173 @@
+"""A prepared shop → `Findings`: every analysis of the decision wing, run once, told in any language afterwards."""
+
+import dataclasses
+import functools
+import json
+import logging
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from tfrec.analysis.demand import Demand, daily_demand
+from tfrec.analysis.forecasts import Forecasts, forecast_demand
+from tfrec.analysis.interests import Interests, measure_interests
+from tfrec.analysis.repurchase import BuyAgain, Churn, predict_churn, predict_repurchase
+from tfrec.analysis.rules import Rules, mine_rules
+from tfrec.analysis.segments import Segments, segment_by_dbscan, segment_by_kmeans, segment_by_rfm
+from tfrec.errors import ConfigError, SchemaError, SourceError
+from tfrec.ingest.prepared import Manifest, Prepared
+from tfrec.report.blocks import Absent
+from tfrec.report.coupon_test import CouponFindings, judge_coupon_test
+from tfrec.report.placements import PlacementFindings, judge_placements
+from tfrec.report.shop_figures import ShopFigures, describe_shop
+from tfrec.schema.tables import Tables
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+@dataclasses.dataclass(frozen=True)
+class Findings:
+    """What was found of a shop; `Absent` where its data does not tell.
+
+    Attributes:
+        manifest: what the prepared folder holds and whence.
+        items: of the shop, for titles and stock.
+        shop: the shop in figures.
+        rfm: segments by recency, frequency and value.
+        kmeans: segments by K-means.
+        dbscan: segments by DBSCAN.
+        interests: of users in categories and items.
+        rules: what is bought together.
+        demand: daily, of the shop alone.
+        forecasts: of demand.
+        buy_again: when users buy items again.
+        churn: which users come back at all.
+        coupons: the coupon test.
+        placements: logged impressions.
+        evaluation: what `tfrec evaluate` wrote in `report.json`.
+    """
+
+    manifest: Manifest
+    items: pd.DataFrame
+    shop: ShopFigures | Absent
+    rfm: Segments | Absent
+    kmeans: Segments | Absent
+    dbscan: Segments | Absent
+    interests: Interests | Absent
+    rules: Rules | Absent
+    demand: Demand | Absent
+    forecasts: Forecasts | Absent
+    buy_again: BuyAgain | Absent
+    churn: Churn | Absent
+    coupons: CouponFindings | Absent
+    placements: PlacementFindings | Absent
+    evaluation: dict[str, Any] | Absent
+
+    def title_of(self, item_id: str) -> str:
+        """Returns an item's title, else its id."""
+        return self._titles.get(item_id) or item_id
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what JSON can hold; absent figures are null."""
+        told: dict[str, Any] = {"manifest": dataclasses.asdict(self.manifest)}
+        for field in dataclasses.fields(self)[2:]:
+            value = getattr(self, field.name)
+            if field.name != "demand":
+                told[field.name] = value if isinstance(value, dict) else value.to_dict()
+        return _plain(told)
+
+    @functools.cached_property
+    def _titles(self) -> dict[str, str]:
+        return dict(zip(self.items["item_id"], self.items["title"], strict=True))
+
+
+def whole_log(prepared: Prepared) -> Tables:
+    """Returns training and test period together: the shop up to its last day, as a marketing team looks at it."""
+    events = pd.concat([prepared.train.events, prepared.test.events], ignore_index=True)
+    return dataclasses.replace(prepared.train, events=events)
+
+
+def study_shop(prepared: Prepared, *, models: Path | None = None, horizon: int = 28, seed: int = 0) -> Findings:
+    """Runs every analysis on the whole log.
+
+    Args:
+        prepared: the shop.
+        models: folder of models, whose `report/report.json` (as `tfrec evaluate` writes it) is taken over as it is.
+        horizon: days to forecast, a multiple of 7.
+        seed: of samples, folds and bootstraps.
+
+    Raises:
+        SourceError: `models` is no folder.
+    """
+    if models is not None and not models.is_dir():
+        raise SourceError(f"There is no folder {models}. Name what `tfrec train` wrote: --models MODELS")
+    tables = whole_log(prepared)
+    return Findings(
+        manifest=prepared.manifest,
+        items=tables.items,
+        shop=_try("shop", lambda: describe_shop(tables)),
+        rfm=_try("RFM segments", lambda: segment_by_rfm(tables)),
+        kmeans=_try("K-means segments", lambda: segment_by_kmeans(tables, seed=seed)),
+        dbscan=_try("DBSCAN segments", lambda: segment_by_dbscan(tables, seed=seed)),
+        interests=_try("interests", lambda: measure_interests(tables)),
+        rules=_try("rules", lambda: mine_rules(tables)),
+        demand=_try("demand", lambda: daily_demand(tables, max_items=1)),
+        forecasts=_try("forecasts", lambda: forecast_demand(tables, horizon=horizon, seed=seed)),
+        buy_again=_try("next purchases", lambda: predict_repurchase(tables)),
+        churn=_try("churn", lambda: predict_churn(tables, seed=seed)),
+        coupons=_extra(prepared, "coupon_test", lambda: judge_coupon_test(prepared, seed=seed)),
+        placements=_extra(prepared, "impressions", lambda: judge_placements(prepared, seed=seed)),
+        evaluation=_evaluation(models),
+    )
+
+
+def _try(what: str, run: Callable[[], Result]) -> Result | Absent:
+    """What the data does not allow is a finding too, and no reason to lose the others."""
+    started = time.perf_counter()
+    try:
+        result = run()
+    except (SchemaError, ConfigError) as error:
+        logger.info("%s: absent: %s", what, error)
+        return Absent(str(error))
+    logger.info("%s: %.1f s", what, time.perf_counter() - started)
+    return result
+
+
+def _extra(prepared: Prepared, name: str, run: Callable[[], Result]) -> Result | Absent:
+    return _try(name, run) if name in prepared.manifest.extras else Absent("")
+
+
+def _evaluation(models: Path | None) -> dict[str, Any] | Absent:
+    if models is None:
+        return Absent("")
+    path = models / "report" / "report.json"
+    if not path.is_file():
+        return Absent(f"{path} does not exist. Make it with: tfrec evaluate {models}")
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise SourceError(f"{path} is damaged ({error}). Make it anew: tfrec evaluate {models}") from error
+    if not isinstance(told, dict) or "sections" not in told:
+        raise SourceError(f"{path} is no evaluation. Make it anew: tfrec evaluate {models}")
+    return told
+
+
+def _plain(value: Any) -> Any:
+    """Tuples become lists, NumPy scalars Python's, NaN and infinities null, moments ISO text."""
+    if isinstance(value, dict):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    if isinstance(value, pd.Timestamp):
+        return None if pd.isna(value) else value.isoformat()
+    if hasattr(value, "item") and not isinstance(value, (str, bytes)):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

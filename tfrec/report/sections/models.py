@@ -1,0 +1,88 @@
+"""What `tfrec evaluate` wrote → a section."""
+
+from typing import Any
+
+from tfrec.report.blocks import Absent, Figure, Section, Table
+from tfrec.report.charts import bar_chart
+from tfrec.report.findings import Findings
+from tfrec.report.words import Language
+
+
+def models_section(findings: Findings, say: Language) -> Section:
+    """Returns the served models and strategies beside the baselines."""
+    title, found = say("Recommendations: the models beside simple rules"), findings.evaluation
+    if isinstance(found, Absent):
+        none = found.reason or say("No models were named (--models MODELS), so their evaluation is left out.")
+        return Section("models", title, (none,), is_absent=True)
+    sentences = [
+        say(
+            "Test from {day}; all items are ranked, nothing of the test period was known.",
+            day=found.get("test_from", ""),
+        )
+    ]
+    figures, tables = [], []
+    for part in found["sections"]:
+        names = [
+            column["name"]
+            for column in part["columns"]
+            if column["is_headline"] and any(row["cells"][column["name"]]["num_queries"] for row in part["rows"])
+        ]
+        if not names:
+            continue
+        sentences += [_duel(duel, part["title"], say) for duel in part["duels"][:1]]
+        tables.append(_table(part, names, say))
+        figures.append(_figure(part, names[0], say))
+    footnotes = tuple(str(text) for text in found.get("findings") or ())
+    return Section("models", title, tuple(sentences), tuple(figures), tuple(tables), footnotes)
+
+
+def _duel(duel: dict[str, Any], task: str, say: Language) -> str:
+    difference = duel["comparison"]["difference"]
+    return say(
+        "{task}: {method} against the strongest simple rule, {baseline}, on {column}: {value:+.3f} (95 % interval "
+        "{low:+.3f} to {high:+.3f}, n = {n:,}).",
+        task=task,
+        method=duel["method"],
+        baseline=duel["baseline"],
+        column=duel["column"],
+        value=difference["value"],
+        low=difference["low"],
+        high=difference["high"],
+        n=difference["num_queries"],
+    )
+
+
+def _table(part: dict[str, Any], names: list[str], say: Language) -> Table:
+    rows = tuple((row["method"], *(_cell(row["cells"][name]) for name in names)) for row in part["rows"])
+    most = max(row["cells"][name]["num_queries"] for row in part["rows"] for name in names)
+    caption = say("{title}: n = {n:,} cases at most; intervals 95 %.", title=part["title"], n=most)
+    return Table((say("Method"), *names), rows, caption)
+
+
+def _figure(part: dict[str, Any], name: str, say: Language) -> Figure:
+    cells = [(row, row["cells"][name]) for row in part["rows"] if row["cells"][name]["value"] is not None]
+    svg = bar_chart(
+        [row["method"] for row, _ in cells],
+        [cell["value"] for _, cell in cells],
+        lows=[_known(cell["low"]) for _, cell in cells],
+        highs=[_known(cell["high"]) for _, cell in cells],
+        label=name,
+        form="{:.3f}",
+        strong=[not row["is_baseline"] for row, _ in cells],
+    )
+    caption = say(
+        "Strong: the models; whiskers are 95 % intervals, n = {n:,}.", n=cells[0][1]["num_queries"] if cells else 0
+    )
+    return Figure(svg, caption, part["title"])
+
+
+def _known(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _cell(cell: dict[str, Any]) -> tuple[str, str] | str:
+    if not cell["num_queries"] or cell["value"] is None:
+        return "–"
+    if cell["low"] is None:
+        return f"{cell['value']:.3f}"
+    return f"{cell['value']:.3f}", f"{cell['low']:.3f}–{cell['high']:.3f}"

@@ -1,0 +1,235 @@
+"""The coupon test and the logged impressions → two sections."""
+
+import numpy as np
+
+from tfrec.report.blocks import Absent, Figure, Section, Table
+from tfrec.report.charts import bar_chart, line_chart
+from tfrec.report.coupon_test import CouponFindings
+from tfrec.report.findings import Findings
+from tfrec.report.words import Language
+
+_RULES = {
+    "uniform": "any item, drawn alike",
+    "popular": "the item of highest click rate",
+    "personal": "the best item for such a visitor",
+}
+
+
+def promotions_section(findings: Findings, say: Language) -> Section:
+    """Returns what coupons cause, whom to treat, and what a budget brings."""
+    title, found = say("Promotions: whom to send a coupon"), findings.coupons
+    if isinstance(found, Absent):
+        if not found.reason:
+            none = say("This shop has no coupon test (extra table coupon_test), so uplift cannot be told.")
+        else:
+            none = say("The coupon test cannot be read: {reason}", reason=found.reason)
+        return Section("promotions", title, (none,), is_absent=True)
+    chosen = found.budgets.iloc[found.chosen]
+    money = findings.manifest.currency if found.cost_kind == "discount" else say("coupons")
+    aim = say.name(found.aim)
+    verdict = say("The offers look blindly drawn, so the differences are caused by them.")
+    if not found.balance.is_credible:
+        verdict = say("Beware: the offers do not look blindly drawn; do not rely on this section.")
+    gain = say(
+        "With a budget of {budget:,.0f} {money} send offers to {treated:,} of {n:,} users: on the test's own outcomes "
+        "that brings {gain:+,.0f} of {aim} (95 % interval {low:+,.0f} to {high:+,.0f}).",
+        budget=chosen["budget"],
+        money=money,
+        treated=int(chosen["treated"]),
+        n=found.allocation.n,
+        gain=chosen["gain"],
+        aim=aim,
+        low=chosen["low"],
+        high=chosen["high"],
+    )
+    left = ", ".join(f"{name}: {share:.0%}" for name, share in found.not_helped.items())
+    alone = say("Leave alone those whom an offer does not help ({left}): they are never sent one.", left=left)
+    figures = [_curve(found, offer, say) for offer in found.curves]
+    figures.append(_budgets(found, money, aim, say))
+    tables = [_effects(found, say), _profile(found, say), _allocations(found, money, aim, say)]
+    worth = found.worth
+    footnotes = [
+        say(
+            "Choosing an offer for each user brings {value:+.3g} {aim} a user over sending none (95 % interval "
+            "{low:+.3g} to {high:+.3g}, n = {n:,}).",
+            value=worth.gain_over_nothing.value,
+            aim=aim,
+            low=worth.gain_over_nothing.low,
+            high=worth.gain_over_nothing.high,
+            n=worth.gain_over_nothing.n,
+        ),
+        *(
+            say(
+                "{offer}: observed on predicted effect has slope {slope:.2f} (95 % interval {low:.2f} to {high:.2f}; 1 "
+                "= right, 0 = nobody differs, n = {n:,}).",
+                offer=offer,
+                slope=one.slope.value,
+                low=one.slope.low,
+                high=one.slope.high,
+                n=one.slope.n,
+            )
+            for offer, one in found.calibrations.items()
+        ),
+        say("Users are scored by models that never saw them; effects are doubly robust."),
+    ]
+    return Section("promotions", title, (verdict, gain, alone), tuple(figures), tuple(tables), tuple(footnotes))
+
+
+def placements_section(findings: Findings, say: Language) -> Section:
+    """Returns what other rules for the first place would have earned."""
+    title, found = say("Start page: what else could have stood there"), findings.placements
+    if isinstance(found, Absent):
+        if not found.reason:
+            none = say(
+                "This shop logs no impressions with propensities, so other rules cannot be judged without a test."
+            )
+        else:
+            none = say("The impressions cannot be judged: {reason}", reason=found.reason)
+        return Section("placements", title, (none,), is_absent=True)
+    best = max(found.values, key=lambda rule: found.values[rule].value.value)
+    value = found.values[best]
+    told = say(
+        "Showing {rule} would get {value:.3f} clicks a visit (95 % interval {low:.3f} to {high:.3f}), the log had "
+        "{logged:.3f} (n = {n:,}).",
+        rule=say(_RULES[best]),
+        value=value.value.value,
+        low=value.value.low,
+        high=value.value.high,
+        logged=found.logged.value,
+        n=found.num_slates,
+    )
+    if value.gain.is_positive and value.is_trustworthy:
+        advice = say("That is better than the log beyond chance: try it in an A/B test next.")
+    else:
+        advice = say("That is not clearly better than the log: gather more impressions before changing the page.")
+    names = [say("as logged"), *(say(_RULES[rule]) for rule in found.values)]
+    values = [found.logged, *(one.value for one in found.values.values())]
+    svg = bar_chart(
+        names,
+        [one.value for one in values],
+        lows=[one.low for one in values],
+        highs=[one.high for one in values],
+        label=say("clicks a visit, first place"),
+        form="{:.3f}",
+        strong=[False, *(True for _ in found.values)],
+    )
+    caption = say(
+        "Doubly robust estimates from n = {n:,} logged visits; whiskers are 95 % intervals.", n=found.num_slates
+    )
+    rows = tuple(
+        (
+            say(_RULES[rule]),
+            (f"{one.value.value:.3f}", f"{one.value.low:.3f}–{one.value.high:.3f}"),
+            (f"{one.gain.value:+.3f}", f"{one.gain.low:+.3f} – {one.gain.high:+.3f}"),
+            f"{one.effective_n:,.0f}",
+            say("yes") if one.is_trustworthy else say("no: too little overlap with the log"),
+        )
+        for rule, one in found.values.items()
+    )
+    heads = (say("Rule"), say("Clicks a visit"), say("Gain"), say("Effective n"), say("Trustworthy"))
+    items = tuple(
+        (findings.title_of(row.item_id), (f"{row.rate:.3f}", f"{row.low:.3f}–{row.high:.3f}"), f"{row.n:,}")
+        for row in found.items.head(10).itertuples()
+    )
+    tables = (
+        Table(heads, rows, say("Rules that show their choice in 90 % of visits and any item in the rest.")),
+        Table(
+            (say("Item"), say("Click rate"), say("Visits")),
+            items,
+            say("Click rate in the first place had everybody seen the item; intervals 95 %."),
+        ),
+    )
+    known = ", ".join(found.known) or "–"
+    footnotes = (
+        say("Known of a visitor: {known}. A rule's predictions never saw the visit they are judged on.", known=known),
+    )
+    return Section(
+        "placements", title, (told, advice), (Figure(svg, caption, say("Rules compared")),), tables, footnotes
+    )
+
+
+def _curve(found: CouponFindings, offer: str, say: Language) -> Figure:
+    curve = found.curves[offer]
+    share = np.append(0.0, curve.fractions)
+    svg = line_chart(
+        share,
+        [(say("best first"), np.append(0.0, curve.gains))],
+        bands=[(np.append(0.0, curve.low), np.append(0.0, curve.high))],
+        chance=list(share * curve.gains[-1]),
+        chance_name=say("at random"),
+        label=say("{aim} gained per user", aim=say.name(found.aim)),
+        x_label=say("share of users treated"),
+        from_zero=False,
+        form="{:.2f}",
+        x_form="{:.0%}",
+    )
+    caption = say(
+        "Uplift curve: users of highest predicted effect are treated first. Band: 95 % interval, n = {n:,}; Qini "
+        "{qini:.3g} ({low:.3g} to {high:.3g}).",
+        n=curve.n,
+        qini=curve.qini.value,
+        low=curve.qini.low,
+        high=curve.qini.high,
+    )
+    return Figure(svg, caption, offer)
+
+
+def _budgets(found: CouponFindings, money: str, aim: str, say: Language) -> Figure:
+    table = found.budgets
+    svg = line_chart(
+        table["budget"].to_numpy(),
+        [(say("gain on the test"), list(table["gain"])), (say("expected by the model"), list(table["expected"]))],
+        bands=[(list(table["low"]), list(table["high"])), None],
+        label=say("{aim} gained in all", aim=aim),
+        x_label=say("budget, {money}", money=money),
+        from_zero=False,
+        x_form="{:,.0f}",
+    )
+    caption = say("Band: 95 % interval, n = {n:,}. No plan ever costs more than its budget.", n=found.allocation.n)
+    return Figure(svg, caption, say("What a budget brings"))
+
+
+def _effects(found: CouponFindings, say: Language) -> Table:
+    heads = (say("Offer"), say("Outcome"), say("Without"), say("Effect"), "n")
+    rows = tuple(
+        (
+            row.offer,
+            say.name(row.outcome),
+            f"{row.control:.3g}",
+            (f"{row.effect:+.3g}", f"{row.low:+.3g} – {row.high:+.3g}"),
+            f"{row.n:,}",
+        )
+        for row in found.effects.itertuples()
+    )
+    return Table(heads, rows, say("Average effect of each offer on everybody, per user; intervals 95 %."))
+
+
+def _profile(found: CouponFindings, say: Language) -> Table:
+    heads = (say("Attribute"), say("With offer"), say("Others"), say("Difference"))
+    rows = tuple(
+        (row.attribute, f"{row.treated:,.2f}", f"{row.others:,.2f}", f"{row.difference:+.2f}")
+        for row in found.profile.itertuples()
+    )
+    caption = say(
+        "Who gets an offer under that budget ({n:,} of {all:,} users): means, and their difference in standard "
+        "deviations.",
+        n=found.allocation.num_treated,
+        all=found.allocation.n,
+    )
+    return Table(heads, rows, caption)
+
+
+def _allocations(found: CouponFindings, money: str, aim: str, say: Language) -> Table:
+    heads = (say("Budget"), say("Users with an offer"), say("Expected {aim}", aim=aim), say("Gain on the test"))
+    rows = tuple(
+        (
+            f"{row.budget:,.0f}",
+            f"{row.treated:,}",
+            f"{row.expected:,.0f}",
+            (f"{row.gain:+,.0f}", f"{row.low:+,.0f} – {row.high:+,.0f}"),
+        )
+        for row in found.budgets.itertuples()
+    )
+    return Table(
+        heads, rows, say("Budget in {money}; n = {n:,} users; intervals 95 %.", money=money, n=found.allocation.n)
+    )

@@ -1,0 +1,112 @@
+"""Association rules → a section."""
+
+from typing import Any
+
+import pandas as pd
+
+from tfrec.report.blocks import Absent, Figure, Section, Table
+from tfrec.report.charts import bar_chart
+from tfrec.report.findings import Findings
+from tfrec.report.words import Language
+
+_NUM = 15
+
+
+def rules_section(findings: Findings, say: Language) -> Section:
+    """Returns what is bought together: strongest, across categories, one way only."""
+    title, found = say("Bought together"), findings.rules
+    if isinstance(found, Absent):
+        return Section(
+            "rules", title, (say("No orders to find rules in: {reason}", reason=found.reason),), is_absent=True
+        )
+    if not len(found.rules):
+        none = say(
+            "No rule holds: {tested:,} were tested on {orders:,} orders at support {support:g}.",
+            tested=found.num_tested,
+            orders=found.num_orders,
+            support=found.min_support,
+        )
+        return Section("rules", title, (none,))
+    pairs, directed, cross = found.rules[found.rules["size"] == 2], found.directed(), found.cross_category()
+    first = (pairs if len(pairs) else found.rules).iloc[0]
+    sentences = [
+        say(
+            "Who buys {antecedent} also buys {consequent} in {confidence:.0%} of {n:,} orders (95 % interval {low:.0%} "
+            "to {high:.0%}), {lift:.1f} times as often as anybody: show the two together.",
+            antecedent=_names(first["antecedent"], findings),
+            consequent=findings.title_of(first["consequent"]),
+            confidence=first["confidence"],
+            n=int(first["antecedent_count"]),
+            low=first["confidence_low"],
+            high=first["confidence_high"],
+            lift=first["lift"],
+        ),
+        say(
+            "{directed:,} pairs hold one way only and {cross:,} rules lead into another category: offer the consequent "
+            "to the buyer of the antecedent, not the other way round.",
+            directed=len(directed),
+            cross=len(cross),
+        ),
+    ]
+    top = pairs.head(10)
+    figures = []
+    if len(top):
+        svg = bar_chart(
+            [
+                f"{_names(row.antecedent, findings)[:14]}→{findings.title_of(row.consequent)[:14]}"
+                for row in top.itertuples()
+            ],
+            list(top["lift"]),
+            lows=list(top["lift_low"]),
+            highs=list(top["lift_high"]),
+            label=say("lift: times as often as anybody"),
+            form="{:.1f}",
+        )
+        caption = say("The strongest pairs of {n:,} rules; whiskers are 95 % intervals.", n=len(found.rules))
+        figures.append(Figure(svg, caption, say("Strongest pairs")))
+    tables = [
+        _table(found.rules.head(_NUM), findings, say, say("The strongest rules, by the lower end of their lift."))
+    ]
+    for frame, caption in (
+        (directed, say("Pairs that hold one way only (the confidence is at least twice the reverse one).")),
+        (cross, say("Rules into another category.")),
+    ):
+        if len(frame):
+            tables.append(_table(frame.head(_NUM), findings, say, caption))
+    footnotes = (
+        say(
+            "{rules:,} rules of {orders:,} orders at support {support:g}, of {tested:,} tested (false discoveries held "
+            "at 5 %, Benjamini–Hochberg); {unstable:,} more did not hold in both halves of the period and were "
+            "dropped. Intervals: Wilson for confidence, log-normal for lift, 95 %.",
+            rules=len(found.rules),
+            orders=found.num_orders,
+            support=found.min_support,
+            tested=found.num_tested,
+            unstable=found.num_unstable,
+        ),
+    )
+    return Section("rules", title, tuple(sentences), tuple(figures), tuple(tables), footnotes)
+
+
+def _table(frame: pd.DataFrame, findings: Findings, say: Language, caption: str) -> Table:
+    heads = (say("Who buys"), say("also buys"), say("Orders"), say("Support"), say("Confidence"), say("Lift"))
+    rows = tuple(
+        (
+            _names(row.antecedent, findings),
+            findings.title_of(row.consequent),
+            say("{both:,} of {all:,}", both=row.both, all=row.antecedent_count),
+            f"{row.support:.2%}",
+            (f"{row.confidence:.0%}", f"{row.confidence_low:.0%}–{row.confidence_high:.0%}"),
+            (f"{row.lift:.1f}", f"{row.lift_low:.1f}–{row.lift_high:.1f}"),
+        )
+        for row in _rows(frame)
+    )
+    return Table(heads, rows, caption)
+
+
+def _rows(frame: pd.DataFrame) -> list[Any]:
+    return list(frame.rename(columns={"count": "both"}).itertuples())
+
+
+def _names(items: tuple[str, ...], findings: Findings) -> str:
+    return " + ".join(findings.title_of(item) for item in items)

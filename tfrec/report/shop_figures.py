@@ -1,0 +1,121 @@
+"""Tables → the shop in figures: orders, value, buyers who come back, month by month."""
+
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tfrec.analysis.behaviour import order_ids
+from tfrec.analysis.intervals import wilson
+from tfrec.errors import SchemaError
+from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables
+
+
+@dataclasses.dataclass(frozen=True)
+class ShopFigures:
+    """A shop in figures; values in its currency.
+
+    Attributes:
+        period: first and last event.
+        events: event type → number.
+        num_users: known users with an event.
+        num_items: items with an event.
+        num_orders: orders; purchases without an order id are put together by session, else by user and day.
+        value: of all purchases.
+        order_value: mean value of an order, with the ends of its interval (95 %, normal).
+        num_buyers: known users who bought.
+        num_repeaters: of those, how many ordered twice or more.
+        repeat_share: their share, with the ends of its interval (Wilson, 95 %).
+        guest_share: share of orders without a known user.
+        months: `month`, `orders`, `value`, whole and begun months.
+        categories: `name`, `value`, `share`, top categories by value; empty where items have none.
+        items: `item_id`, `title`, `pieces`, `value`, the ten items of highest value.
+    """
+
+    period: tuple[pd.Timestamp, pd.Timestamp]
+    events: dict[str, int]
+    num_users: int
+    num_items: int
+    num_orders: int
+    value: float
+    order_value: tuple[float, float, float]
+    num_buyers: int
+    num_repeaters: int
+    repeat_share: tuple[float, float, float]
+    guest_share: float
+    months: pd.DataFrame
+    categories: pd.DataFrame
+    items: pd.DataFrame
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what JSON can hold."""
+        plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        for name in ("months", "categories", "items"):
+            plain[name] = json.loads(plain[name].to_json(orient="records"))
+        return {**plain, "period": [moment.isoformat() for moment in self.period]}
+
+    def summary(self) -> str:
+        """Returns the figures in plain words."""
+        return (
+            f"{self.num_orders:,} orders worth {self.value:,.0f} from {self.period[0]:%Y-%m-%d} to "
+            f"{self.period[1]:%Y-%m-%d}, {self.order_value[0]:,.2f} each (95 % interval {self.order_value[1]:,.2f} to "
+            f"{self.order_value[2]:,.2f}). {self.repeat_share[0]:.0%} of {self.num_buyers:,} buyers came back."
+        )
+
+
+def describe_shop(tables: Tables) -> ShopFigures:
+    """Returns the shop in figures.
+
+    Raises:
+        SchemaError: nothing was bought.
+    """
+    purchases = tables.purchases
+    if not len(purchases):
+        raise SchemaError("There are no purchases. Map them in the recipe's [events.types].")
+    events = tables.events
+    worth = np.nan_to_num(purchases["price"].to_numpy(np.float64) * purchases["quantity"].to_numpy(np.float64))
+    lines = purchases[["user_id", "item_id", "quantity"]].assign(
+        worth=worth, month=purchases["timestamp"].dt.to_period("M").dt.to_timestamp(), order=order_ids(purchases)
+    )
+    lines["order"] = lines["order"].where(lines["order"] != "", lines.index.astype("str"))
+    orders = lines.groupby("order", sort=False).agg(
+        worth=("worth", "sum"), user_id=("user_id", "first"), month=("month", "first")
+    )
+    mean, spread = float(orders["worth"].mean()), float(orders["worth"].std(ddof=1) / np.sqrt(len(orders)))
+    of_known = orders[orders["user_id"] != ""].groupby("user_id").size()
+    repeaters = int((of_known > 1).sum())
+    low, high = wilson(np.array([repeaters]), np.array([len(of_known)]))
+    months = orders.groupby("month").agg(orders=("worth", "size"), value=("worth", "sum")).reset_index()
+    return ShopFigures(
+        period=(events["timestamp"].iloc[0], events["timestamp"].iloc[-1]),
+        events={str(name): int(count) for name, count in events["event_type"].value_counts().items()},
+        num_users=int(events.loc[events["user_id"] != "", "user_id"].nunique()),
+        num_items=int(events.loc[events["item_id"] != "", "item_id"].nunique()),
+        num_orders=len(orders),
+        value=float(worth.sum()),
+        order_value=(mean, mean - 1.96 * spread, mean + 1.96 * spread),
+        num_buyers=len(of_known),
+        num_repeaters=repeaters,
+        repeat_share=(repeaters / max(len(of_known), 1), float(low[0]), float(high[0])),
+        guest_share=float((orders["user_id"] == "").mean()),
+        months=months,
+        categories=_categories(tables, lines),
+        items=_items(tables, lines),
+    )
+
+
+def _categories(tables: Tables, lines: pd.DataFrame) -> pd.DataFrame:
+    top = tables.items.set_index("item_id")["category"].str.split(CATEGORY_SEPARATOR).str[0]
+    name = lines["item_id"].map(top).fillna("")
+    value = lines["worth"].groupby(name).sum().drop(labels="", errors="ignore").sort_values(ascending=False)
+    frame = value.rename_axis("name").rename("value").reset_index()
+    return frame.assign(share=frame["value"] / max(float(lines["worth"].sum()), 1e-9))
+
+
+def _items(tables: Tables, lines: pd.DataFrame) -> pd.DataFrame:
+    best = lines.groupby("item_id").agg(pieces=("quantity", "sum"), value=("worth", "sum")).nlargest(10, "value")
+    title = tables.items.set_index("item_id")["title"].reindex(best.index).fillna("")
+    best.insert(0, "title", title.where(title != "", best.index.to_series()))
+    return best.reset_index()
