@@ -27,6 +27,9 @@ from tfrec.training import TrainedFunnel
 logger = logging.getLogger(__name__)
 
 SERVABLES = ("retrieval", "ranking", "shop")
+_LAST_VERSION = ".last_version"
+"""Remembers the highest number given: a server that failed to load a version never tries its number again, so a
+version that was deleted for being bad must not lend its number to the next."""
 _DTYPES = {"string": tf.string, "float32": tf.float32, "int32": tf.int32}
 
 
@@ -178,14 +181,16 @@ def build_served_funnel(shop: Shop, trained: TrainedFunnel, config: SourceConfig
 
 
 def export_servables(served: ServedFunnel, out: Path, *, about: dict[str, object]) -> int:
-    """Saves the three servables under the next version number and returns it.
+    """Saves the three servables under the next version number, one never given before, and returns it.
 
     Args:
         served: the funnel.
         out: folder of servables; `out/shop/N` and its siblings appear by rename.
         about: what is written to `assets.extra/tfrec.json` of each version.
     """
-    version = max(next_version(out / name) for name in SERVABLES)
+    version = max(_last_version(out) + 1, *(next_version(out / name) for name in SERVABLES))
+    out.mkdir(parents=True, exist_ok=True)
+    (out / _LAST_VERSION).write_text(f"{version}\n")
     for name in SERVABLES:
         module = served.module(name)
         functions = dict(module.functions)
@@ -197,6 +202,13 @@ def export_servables(served: ServedFunnel, out: Path, *, about: dict[str, object
             (extra / "tfrec.json").write_text(json.dumps({**about, "servable": name, "version": version}, indent=2))
         logger.info("Published %s", out / name / str(version))
     return version
+
+
+def _last_version(out: Path) -> int:
+    try:
+        return int((out / _LAST_VERSION).read_text())
+    except (FileNotFoundError, ValueError):
+        return 0
 
 
 def _lookup_table(tokens: np.ndarray) -> tf.lookup.StaticHashTable:

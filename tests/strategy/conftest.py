@@ -1,87 +1,9 @@
-"""A tiny shop behind the very functions that are exported. Its models are built but not trained: guarantees must hold
-whatever the models say."""
-
-import dataclasses
-
-import numpy as np
-import pandas as pd
 import pytest
 
-from tests.worlds import START, bought, make_shop, viewed
-from tfrec.features.shop import Shop
-
-NUM_ITEMS = 60
-
-
-@dataclasses.dataclass(frozen=True, repr=False)
-class ServedShop:
-    """A shop, its funnel, and what a test asks of it: name → array, short rows padded."""
-
-    shop: Shop
-    served: object
-
-    def ask(self, signature, **inputs):
-        """Returns output name → array; strings as `str`."""
-        import tensorflow as tf
-
-        fed = {name: value if isinstance(value, np.ndarray) else np.array(value) for name, value in inputs.items()}
-        outputs = self.served.functions[signature](**{name: tf.constant(value) for name, value in fed.items()})
-        return {
-            name: value.numpy().astype(str) if value.dtype == tf.string else value.numpy()
-            for name, value in outputs.items()
-        }
+from tests.strategy.served_shop import ServedShop, build_served_shop
 
 
 @pytest.fixture(scope="session")
 def served_shop() -> ServedShop:
-    import tensorflow as tf
-
-    from tfrec.export import ServedFunnel
-    from tfrec.features.knowledge import KnowledgeConfig, gather_knowledge
-    from tfrec.models import RetrievalConfig, RetrievalModel
-    from tfrec.models.ranking import RankingConfig, RankingModel
-    from tfrec.models.sources import FEATURES, SourceConfig
-    from tfrec.pipelines import retrieval
-    from tfrec.strategy.funnel import Funnel
-    from tfrec.training import build_sources
-
-    shop = _tiny_shop()
-    tf.keras.utils.set_random_seed(5)
-    towers = RetrievalModel(shop.vocabularies, RetrievalConfig(embedding_dim=8))
-    for batch in retrieval(shop.train, batch_size=4096, sequence_length=16).take(1):
-        towers.compute_loss(batch, training=True)
-    ranker = RankingModel(("click", "purchase"), RankingConfig(hidden=(8,)))
-    ranker(tf.zeros([1, 1, len(FEATURES)]))
-    end = shop.prepared.test_from.timestamp() / 3600
-    knowledge = gather_knowledge(shop.train, as_of=end, config=KnowledgeConfig(l2=5.0))
-    narrow = dataclasses.replace(SourceConfig(**dict.fromkeys(vars(SourceConfig()), 6)), recent_items=20)
-    sources = build_sources(shop, towers, knowledge, shop.vocabularies.catalogue.is_available(end), narrow)
-    return ServedShop(shop, ServedFunnel(shop, Funnel(sources, ranker)))
-
-
-def _tiny_shop() -> Shop:
-    rng = np.random.default_rng(3)
-    names = [f"i{number}" for number in range(NUM_ITEMS)]
-    items = {}
-    for number, name in enumerate(names):
-        about = {
-            "category": f"T{number % 3} > L{number % 9}",
-            "price": 1.0 + number,
-            "title": f"word{number % 6} thing",
-        }
-        if number % 10 == 7:
-            about["stock"] = 0.0
-        if number % 10 == 8:
-            about["available_from"] = START + pd.Timedelta(days=1000)
-        if number % 15 == 4:
-            about.pop("price")
-        if number % 15 == 5:
-            about.pop("category")
-        items[name] = about
-    rows = []
-    for number in range(120):
-        user = "" if number % 4 == 0 else f"u{number % 9}"
-        chosen = rng.choice(names[:50], rng.integers(2, 7), replace=False)  # the last ten were never sold
-        rows += viewed(user, number / 2, *chosen, session=f"s{number}")
-        rows += bought(user, number / 2 + 0.05, *chosen[:3], order=f"o{number}")
-    return make_shop(rows, items)
+    """A tiny shop behind the functions that are exported; see `tests/strategy/served_shop.py`."""
+    return build_served_shop()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.strategy.conftest import NUM_ITEMS
+from tests.strategy.served_shop import NUM_ITEMS
 from tfrec.schema.signatures import REASONS, SOURCES
 from tfrec.strategy.upsell import DEFAULT_MAX_PRICE_RATIO
 
