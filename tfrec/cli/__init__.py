@@ -9,12 +9,33 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 import tfrec
-from tfrec.cli import ask, demo, evaluate, export, prepare, recommend, report, serve, train
+from tfrec.cli import (
+    ask,
+    audience,
+    churn,
+    demo,
+    evaluate,
+    export,
+    forecast,
+    interests,
+    prepare,
+    recommend,
+    report,
+    rules,
+    segments,
+    serve,
+    train,
+)
 from tfrec.errors import TfrecError
 
-VERBS = (demo, prepare, train, evaluate, recommend, export, serve, ask, report)
+GROUPS = {
+    "from a log to slates": (demo, prepare, train, evaluate, recommend, export, serve, ask),
+    "know the customers": (report, interests, segments, audience, rules, forecast, churn),
+}
+VERBS = tuple(verb for group in GROUPS.values() for verb in group)
 EXIT_ERROR, EXIT_INTERRUPTED = 2, 130
 
 _EPILOG = """\
@@ -24,6 +45,10 @@ from a log to slates:
   tfrec evaluate models
   tfrec serve models &
   tfrec ask localhost:8500 complete_cart --cart 85123A,71053 --k 5
+
+from the same log to customers:
+  tfrec report prepared/online_retail --models models --out report.html
+  tfrec audience prepared/online_retail 'segment = "Champions" and recency < 30d'
 
 `tfrec demo` does all of it on a generated shop. `tfrec VERB --help` has examples of each.
 """
@@ -58,17 +83,17 @@ def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of all verbs."""
     parser = argparse.ArgumentParser(
         prog="tfrec",
-        description="Cross-sell, upsell, cart completion and recommendations from a shop's own order log.",
+        usage="tfrec [-h] [--version] VERB ...",
+        description="Cross-sell, upsell, cart completion and recommendations from a shop's own order log.\n\n"
+        + _verbs_by_group(),
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"tfrec {tfrec.__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
+    verbs = parser.add_subparsers(dest="verb", prog="tfrec", metavar="VERB", required=True, help=argparse.SUPPRESS)
     for verb in VERBS:
-        name = verb.__name__.rpartition(".")[2]
         sub = verbs.add_parser(
-            name,
-            help=verb.HELP,
+            _name(verb),
             description=verb.DESCRIPTION,
             epilog=verb.EXAMPLES,
             formatter_class=_TeachingFormatter,
@@ -77,6 +102,17 @@ def build_parser() -> argparse.ArgumentParser:
         sub.add_argument("-v", "--verbose", action="store_true", help="also say what is done at each step")
         sub.set_defaults(run=verb.run, interrupted=verb.INTERRUPTED)
     return parser
+
+
+def _name(verb: ModuleType) -> str:
+    return verb.__name__.rpartition(".")[2]
+
+
+def _verbs_by_group() -> str:
+    lines = []
+    for title, verbs in GROUPS.items():
+        lines += [f"{title}:", *(f"  {_name(verb):<11} {verb.HELP}" for verb in verbs), ""]
+    return "\n".join(lines).rstrip()
 
 
 def _fail(message: str) -> int:

@@ -80,7 +80,7 @@ class Findings:
             value = getattr(self, field.name)
             if field.name != "demand":
                 told[field.name] = value if isinstance(value, dict) else value.to_dict()
-        return _plain(told)
+        return to_json_values(told)
 
     @functools.cached_property
     def _titles(self) -> dict[str, str]:
@@ -158,12 +158,12 @@ def _evaluation(models: Path | None) -> dict[str, Any] | Absent:
     return told
 
 
-def _plain(value: Any) -> Any:
-    """Tuples become lists, NumPy scalars Python's, NaN and infinities null, moments ISO text."""
+def to_json_values(value: Any) -> Any:
+    """Returns plain values: tuples become lists, NumPy scalars Python's, NaN and infinities null, moments ISO text."""
     if isinstance(value, dict):
-        return {str(key): _plain(part) for key, part in value.items()}
+        return {str(key): to_json_values(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
+        return [to_json_values(part) for part in value]
     if isinstance(value, pd.Timestamp):
         return None if pd.isna(value) else value.isoformat()
     if hasattr(value, "item") and not isinstance(value, (str, bytes)):

@@ -1,0 +1,76 @@
+"""`tfrec forecast`: a prepared shop → demand of the coming days, and how long the stock lasts."""
+
+import argparse
+from pathlib import Path
+
+from tfrec.cli.analyses import add_log, check_table, print_json, read_log, write_table
+
+HELP = "forecast demand with intervals, and days of cover"
+DESCRIPTION = """\
+Forecasts the shop, its categories and its items, with intervals, and proves it on earlier periods against last week
+repeated. Where stock is known, tells how long it lasts.
+"""
+EXAMPLES = """\
+examples:
+  tfrec forecast prepared/online_retail
+  tfrec forecast prepared/online_retail --horizon 14 --measure value
+  tfrec forecast prepared/online_retail --out forecast.csv
+"""
+INTERRUPTED = "Nothing was written; an older file is untouched."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the verb takes."""
+    add_log(parser)
+    parser.add_argument("--horizon", type=int, default=28, metavar="DAYS", help="a multiple of 7")
+    parser.add_argument("--measure", choices=("quantity", "value"), default="quantity", help="pieces or money")
+    parser.add_argument("--coverage", type=float, default=0.8, metavar="SHARE", help="of days inside the intervals")
+    parser.add_argument("--lead-days", type=float, default=7.0, metavar="DAYS", help="until ordered stock arrives")
+    parser.add_argument("--top", type=int, default=15, metavar="N", help="series and items printed")
+    parser.add_argument("--out", type=Path, metavar="FILE", help=".csv or .parquet of every series and day")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Forecasts and prints."""
+    from tfrec.analysis.forecasts import forecast_demand
+    from tfrec.cli.tables import cut, text_table
+
+    check_table(options.out)
+    tables = read_log(options)
+    found = forecast_demand(tables, horizon=options.horizon, measure=options.measure, coverage=options.coverage)
+    cover = found.days_of_cover(tables.items, lead_days=options.lead_days) if options.measure == "quantity" else None
+    if options.out is not None:
+        write_table(found.daily, options.out)
+    if options.json:
+        told = [] if cover is None else cover.to_dict("records")
+        print_json({**found.to_dict(), "days_of_cover": told})
+        return
+    print(found.summary() + "\n")
+    titles = dict(zip(tables.items["item_id"], tables.items["title"], strict=True))
+    best = found.totals[found.totals["level"] != "shop"].sort_values("forecast", ascending=False)
+    best = best.sort_values("level", kind="stable").head(options.top)
+    rows = [
+        [
+            row.level,
+            cut(titles.get(row.name) or row.name),
+            f"{row.forecast:,.0f}",
+            f"{row.low:,.0f}–{row.high:,.0f}" if row.is_interval_known else "–",
+            f"{row.last:,.0f}",
+        ]
+        for row in best.itertuples()
+    ]
+    print(text_table(["level", "series", "forecast", f"{options.coverage:.0%} interval", "last period"], rows))
+    if cover is not None and len(cover):
+        rows = [
+            [
+                cut(titles.get(row.item_id) or row.item_id),
+                f"{row.stock:,.0f}",
+                f"{row.days:,.0f}",
+                f"{row.days_low:,.0f}–{row.days_high:,.0f}",
+                row.signal,
+            ]
+            for row in cover.head(options.top).itertuples()
+        ]
+        print("\n" + text_table(["item", "stock", "days of cover", "interval", "signal"], rows))
+    if options.out is not None:
+        print(f"\nForecast: {options.out} ({len(found.daily):,} rows)")

@@ -1,0 +1,84 @@
+"""`tfrec rules`: a prepared shop → what is bought together."""
+
+import argparse
+from pathlib import Path
+
+from tfrec.cli.analyses import add_log, check_table, print_json, read_log, write_table
+
+HELP = "mine association rules: what is bought together"
+DESCRIPTION = """\
+Mines rules "who buys A also buys B" from orders: support, confidence and lift with intervals, false discoveries held
+at 5 %, and only rules that hold in both halves of the period.
+"""
+EXAMPLES = """\
+examples:
+  tfrec rules prepared/online_retail
+  tfrec rules prepared/online_retail --view directed --top 30
+  tfrec rules prepared/demo --level 1 --min-support 0.01
+  tfrec rules prepared/online_retail --out rules.csv
+"""
+INTERRUPTED = "Nothing was written; an older file is untouched."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the verb takes."""
+    add_log(parser)
+    parser.add_argument("--min-support", type=float, metavar="SHARE", help="least share of orders (default: by memory)")
+    parser.add_argument("--min-confidence", type=float, default=0.1, metavar="SHARE", help="least confidence")
+    parser.add_argument("--max-size", type=int, default=3, metavar="N", help="most items of a rule")
+    parser.add_argument("--level", type=int, metavar="L", help="rules between categories of this level (0 = top)")
+    parser.add_argument("--unstable", action="store_true", help="keep rules that hold in one half of the period alone")
+    parser.add_argument(
+        "--view",
+        choices=("all", "cross-category", "directed"),
+        default="all",
+        help="all rules, those into another category, or pairs that hold one way only",
+    )
+    parser.add_argument("--top", type=int, default=15, metavar="N", help="rules printed")
+    parser.add_argument("--out", type=Path, metavar="FILE", help=".csv or .parquet of all rules of the view")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Mines and prints."""
+    from tfrec.analysis.rules import mine_rules
+    from tfrec.cli.tables import cut, text_table
+
+    check_table(options.out)
+    found = mine_rules(
+        read_log(options),
+        min_support=options.min_support,
+        min_confidence=options.min_confidence,
+        max_size=options.max_size,
+        only_stable=not options.unstable,
+        level=options.level,
+    )
+    views = {"all": lambda: found.rules, "cross-category": found.cross_category, "directed": found.directed}
+    rules = views[options.view]()
+    if options.out is not None:
+        write_table(rules.assign(antecedent=rules["antecedent"].map(" + ".join)), options.out)
+    if options.json:
+        told = rules.head(options.top)
+        print_json(
+            {
+                **found.to_dict(limit=0),
+                "view": options.view,
+                "rules": told.assign(antecedent=told["antecedent"].map(list)).to_dict("records"),
+            }
+        )
+        return
+    print(found.summary() + "\n")
+    titles = found.titles.to_dict()
+    rows = [
+        [
+            " + ".join(cut(titles.get(item) or item) for item in rule["antecedent"]),
+            cut(titles.get(rule["consequent"]) or rule["consequent"]),
+            f"{rule['count']:,}",
+            f"{rule['support']:.2%}",
+            f"{rule['confidence']:.0%} ({rule['confidence_low']:.0%}–{rule['confidence_high']:.0%})",
+            f"{rule['lift']:.1f} ({rule['lift_low']:.1f}–{rule['lift_high']:.1f})",
+        ]
+        for rule in rules.head(options.top).to_dict("records")
+    ]
+    print(text_table(["who buys", "also buys", "orders", "support", "confidence (95 %)", "lift (95 %)"], rows))
+    if options.out is not None:
+        print(f"\nRules: {options.out} ({len(rules):,})")

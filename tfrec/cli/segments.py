@@ -1,0 +1,71 @@
+"""`tfrec segments`: a prepared shop → groups of users with a name, a value and a taste."""
+
+import argparse
+from pathlib import Path
+
+from tfrec.cli.analyses import add_log, print_json, read_log
+
+HELP = "group users by behaviour: RFM, K-means or DBSCAN"
+DESCRIPTION = """\
+Groups users by what they did. rfm: fixed steps of recency, frequency and value. kmeans: the number of segments is
+chosen by silhouette among those that are stable under resampling. dbscan: dense regions; who is in none is noise.
+"""
+EXAMPLES = """\
+examples:
+  tfrec segments prepared/online_retail
+  tfrec segments prepared/online_retail --method kmeans --export segments
+  tfrec segments prepared/online_retail --method kmeans --k 4,5,6 --json
+"""
+INTERRUPTED = "Nothing was written; an older export is untouched."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the verb takes."""
+    add_log(parser)
+    parser.add_argument("--method", choices=("rfm", "kmeans", "dbscan"), default="rfm", help="how segments are found")
+    parser.add_argument("--k", metavar="K,K", help="numbers of segments to try with kmeans (default: 3 to 8)")
+    parser.add_argument(
+        "--export",
+        type=Path,
+        metavar="DIR",
+        help="write users.parquet, popular.parquet (for cold start), segments.json",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Groups and prints."""
+    from tfrec.analysis.segments import segment_by_dbscan, segment_by_kmeans, segment_by_rfm
+    from tfrec.cli.tables import text_table
+    from tfrec.errors import ConfigError
+
+    if options.k is not None and options.method != "kmeans":
+        raise ConfigError(f"--k is for --method kmeans; got --method {options.method}.")
+    tables = read_log(options)
+    if options.method == "rfm":
+        found = segment_by_rfm(tables)
+    elif options.method == "dbscan":
+        found = segment_by_dbscan(tables)
+    else:
+        found = segment_by_kmeans(tables) if options.k is None else segment_by_kmeans(tables, ks=_numbers(options.k))
+    if options.export is not None:
+        found.export(options.export)
+    if options.json:
+        print_json(found.to_dict())
+        return
+    print(found.summary() + "\n")
+    rows = [
+        [row.segment, f"{row.num_users:,}", f"{row.share:.0%}", f"{row.value_share:.0%}", f"{row.total_value:,.0f}"]
+        for row in found.profiles.itertuples()
+    ]
+    print(text_table(["segment", "users", "share", "share of value", "value"], rows))
+    if options.export is not None:
+        print(f"\nExport: {options.export}/{{users.parquet,popular.parquet,segments.json}}")
+
+
+def _numbers(text: str) -> list[int]:
+    from tfrec.errors import ConfigError
+
+    try:
+        return sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        raise ConfigError(f"--k takes whole numbers separated by commas; got {text!r}. Try 3,4,5.") from None
