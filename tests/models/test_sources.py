@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tests.models.fitting import query_of, sources_of
-from tests.worlds import bought, indices, make_shop, viewed
+from tests.worlds import bought, checkerboard, indices, make_shop, viewed
 from tfrec.errors import ConfigError
 from tfrec.features.knowledge import KnowledgeConfig, gather_knowledge
 from tfrec.models import RetrievalConfig, RetrievalModel
@@ -342,6 +342,24 @@ def test_the_next_step_of_a_visit_counts_from_the_latest_item():
     assert evidence.transition.numpy()[:, [b, d]] == pytest.approx(np.array([[9 / 14, 0], [0, 9 / 14]]), rel=1e-5)
     session = evidence.session.numpy()
     assert session[0, b] > session[0, d] > 0 and session[1, d] > session[1, b] > 0
+
+
+@pytest.mark.parametrize("source", ["history", "cart"])
+def test_item_weights_find_what_was_withheld(source):
+    """Of the items new to a user, what the user's past (or the same things in a cart) speak for loudest."""
+    shop, withheld = checkerboard()
+    model = RetrievalModel(shop.vocabularies, RetrievalConfig(embedding_dim=4, use_lstm=False))
+    own = shop.prepared.train.events.groupby("user_id")["item_id"].agg(lambda items: sorted(set(items)))
+    if source == "history":
+        query = query_of(shop, list(withheld))
+    else:
+        query = query_of(shop, [""] * len(withheld), carts=[own[user] for user in withheld])
+    sources = sources_of(shop, model, l2=5.0)
+    score = sources.source_scores(sources.gather_evidence(query))[source]
+    for row, (user, hidden) in enumerate(withheld.items()):
+        new = indices(shop, *(item for item in shop.vocabularies.items.tokens if item not in own[user]))
+        best = new[int(np.argmax(score.numpy()[row, new]))]
+        assert shop.vocabularies.items.decode(best) == hidden
 
 
 @pytest.mark.parametrize("name", list(vars(SourceConfig())))
