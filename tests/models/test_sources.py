@@ -134,7 +134,7 @@ def test_an_item_twice_in_the_cart_speaks_once(four_items, four_sources):
 def test_evidence_of_the_past_is_held_by_the_number_of_speakers(four_items, four_sources):
     """Ann's a and b speak: the weights from both, over √2."""
     evidence = four_sources.gather_evidence(query_of(four_items, ["ann"]))
-    neighbours, weights = four_sources.neighbours.numpy(), four_sources.weights.numpy()
+    neighbours, weights = four_sources.history_table.neighbours.numpy(), four_sources.history_table.weights.numpy()
 
     def ease(speaker, item):
         return weights[speaker, neighbours[speaker] == item, 0].sum()
@@ -282,11 +282,12 @@ def test_the_strongest_speaker_of_a_cart_is_told_with_its_count(busy_shop, sourc
     query = named(busy_shop, *QUERIES)
     evidence = sources.gather_evidence(query)
     weight, item, count = (
-        tensor.numpy() for tensor in sources.decode_best(evidence.cart_best, evidence.cart_entries, None)
+        tensor.numpy() for tensor in sources.cart_table.decode_best(evidence.cart_best, evidence.cart_entries)
     )
     train = busy_shop.train
     orders = [set(train.item[(train.group == g) & (train.event_type == 4)].tolist()) for g in np.unique(train.group)]
-    neighbours, weights = sources.neighbours.numpy(), sources.weights.numpy()[..., :3].sum(axis=-1)
+    table = sources.cart_table
+    neighbours, weights = table.neighbours.numpy(), table.weights.numpy().sum(axis=-1)
     num_spoken = 0
     for row, cart in enumerate(query.cart.numpy()):
         for spoken_for in range(1, 41):

@@ -14,6 +14,7 @@ import tensorflow as tf
 from tfrec.errors import ConfigError
 from tfrec.features.knowledge import CHANNELS, Knowledge
 from tfrec.features.vocabulary import Vocabularies
+from tfrec.models.item_table import ItemTable, best_strength
 from tfrec.models.towers import QueryTower, TowerInputs
 from tfrec.pipelines.retrieval import GAP_BOUNDARIES
 
@@ -41,6 +42,8 @@ class SourceConfig:
         history_items: own items that speak for others.
         history_neighbours: neighbours of each of them that are looked at.
         cart_items: newest items of the cart that speak for others.
+        cart_neighbours: neighbours of each of them that are looked at.
+        session_neighbours: neighbours of each item of the visit that are looked at.
         recent_items: latest events of the request that are looked at.
     """
 
@@ -57,6 +60,8 @@ class SourceConfig:
     history_items: int = 40
     history_neighbours: int = 50
     cart_items: int = 200
+    cart_neighbours: int = 80
+    session_neighbours: int = 80
     recent_items: int = 20
 
     def __post_init__(self) -> None:
@@ -90,7 +95,7 @@ class Evidence(tf.experimental.ExtensionType):
 
     Attributes:
         cart: `[B, N + 1, 3]` summed weights of the cart: EASE, fading EASE, cosine.
-        cart_best: int64: weight and place of the strongest single weight of the cart, see `decode_best`.
+        cart_best: int64: weight and place of the strongest single weight of the cart, see `ItemTable.decode_best`.
         history: summed EASE weights of the user's own items over the square root of their number.
         history_best: int64, as `cart_best`.
         session: summed weights of this visit's items, the latest counting most.
@@ -164,11 +169,16 @@ class CandidateSources:
         self._cart_type = cart_type
         self.view_type = view_type
         catalogue = vocabularies.catalogue
-        self.has_sessions = bool(knowledge.weights[..., _SESSION:].any())
         self.has_unsold = bool((is_offered & (knowledge.popularity[:, -1] == 0))[1:].any())
-        self.neighbours = _table(knowledge.neighbours, "neighbours")
-        self.weights = _table(knowledge.weights, "weights")
-        self.pair_counts = _table(knowledge.pair_counts, "pair_counts")
+        self.cart_table = ItemTable(
+            knowledge, channels=slice(_EASE, _COSINE + 1), width=config.cart_neighbours, name="cart"
+        )
+        self.history_table = ItemTable(
+            knowledge, channels=slice(_EASE, _EASE + 1), width=config.history_neighbours, name="history"
+        )
+        self.session_table = ItemTable(
+            knowledge, channels=slice(_SESSION, _TRANSITION + 1), width=config.session_neighbours, name="session"
+        )
         self.popularity = _table(knowledge.popularity, "popularity")
         self._first_age = _table(knowledge.first_age, "first_age")
         self._last_age = _table(knowledge.last_age, "last_age")
@@ -194,7 +204,8 @@ class CandidateSources:
     def variables(self) -> list[tf.Variable]:
         """Every table and weight that candidates and features may read."""
         tables = [value for value in vars(self).values() if isinstance(value, tf.Variable)]
-        return [*tables, *self.query_tower.variables]
+        neighbours = [self.cart_table, self.history_table, self.session_table]
+        return [*tables, *(v for table in neighbours for v in table.variables), *self.query_tower.variables]
 
     # --- evidence -----------------------------------------------------------------------------------------------
 
@@ -202,10 +213,10 @@ class CandidateSources:
         """Returns what speaks for each item of the catalogue."""
         config = self.config
         cart = _without_repeats(_latest(query.cart, config.cart_items))
-        cart_sum, cart_best = self._spoken_for(cart, channels=3)
+        cart_sum, cart_best = self.cart_table.spoken_for(cart)
         own_item, own_count, own_age = self.own_items(query.user)
         speakers = own_item[:, : config.history_items]
-        history, history_best = self._spoken_for(speakers, channels=1, width=config.history_neighbours)
+        history, history_best = self.history_table.spoken_for(speakers)
         num_speakers = tf.reduce_sum(tf.cast(speakers > 0, tf.float32), axis=1)
         session, transition = self._visit_evidence(query)
         return Evidence(
@@ -268,63 +279,16 @@ class CandidateSources:
         encoded = tf.gather(self._encoded, item)
         return self.query_tower(encoded, TowerInputs(item, kind, gap, group), training=False)[:, -1]
 
-    def _spoken_for(self, items: tf.Tensor, *, channels: int, width: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Summed weights `[B, N + 1, channels]` and the strongest weight of one item, coded, `[B, N + 1]` int64."""
-        neighbours = tf.gather(self.neighbours, items)[:, :, :width]  # [B, n, W]
-        weights = tf.gather(self.weights, items)[:, :, :width, :channels]
-        shape = tf.shape(neighbours)
-        segment = neighbours + tf.range(shape[0])[:, None, None] * self.num_rows
-        segment = tf.reshape(segment, [-1])
-        total = tf.math.unsorted_segment_sum(tf.reshape(weights, [-1, channels]), segment, shape[0] * self.num_rows)
-        place = tf.broadcast_to(tf.reshape(tf.range(shape[1] * shape[2]), [1, shape[1], shape[2]]), shape)
-        code = tf.bitwise.left_shift(
-            tf.cast(tf.bitcast(tf.reduce_sum(weights, axis=-1), tf.int32), tf.int64), tf.constant(32, tf.int64)
-        ) + tf.cast(place, tf.int64)  # positive floats are ordered as their bits are
-        best = tf.math.unsorted_segment_max(tf.reshape(code, [-1]), segment, shape[0] * self.num_rows)
-        best = tf.maximum(best, 0)
-        grid = [shape[0], self.num_rows]
-        return tf.reshape(total, [*grid, channels]), tf.reshape(best, grid)
-
-    def decode_best(self, best: tf.Tensor, entries: tf.Tensor, width: int | None) -> tuple[tf.Tensor, ...]:
-        """Returns weight, speaking item and pair count of coded evidence.
-
-        Args:
-            best: `[B, k]` codes.
-            entries: `[B, n]` items that spoke.
-            width: neighbours looked at when `best` was made; None = all.
-
-        Returns:
-            `[B, k]` float32 weights, int32 items (0 where the weight is 0) and int32 counts of orders with both.
-        """
-        weight = tf.bitcast(tf.cast(tf.bitwise.right_shift(best, tf.constant(32, tf.int64)), tf.int32), tf.float32)
-        place = tf.cast(tf.bitwise.bitwise_and(best, tf.constant(0xFFFFFFFF, tf.int64)), tf.int32)
-        columns = tf.shape(self.neighbours)[1]
-        if width is not None:
-            columns = tf.minimum(columns, width)
-        padded = tf.concat([entries, tf.zeros([tf.shape(entries)[0], 1], tf.int32)], axis=1)
-        item = tf.gather(padded, place // columns, batch_dims=1)
-        item = tf.where(weight > 0, item, 0)
-        count = tf.gather_nd(self.pair_counts, tf.stack([item, place % columns], axis=-1))
-        return weight, item, count
-
     def _visit_evidence(self, query: Query) -> tuple[tf.Tensor, tf.Tensor]:
         """Summed session weights of the visit's latest items, and transitions from the very latest."""
         empty = tf.zeros([tf.shape(query.user)[0], self.num_rows])
-        if not self.has_sessions:
+        if self.session_table.is_empty:
             return empty, empty
         items = _latest(tf.concat([query.recent_item, query.cart], axis=1), self.config.recent_items)
         length = tf.shape(items)[1]
         fade = _SESSION_DECAY ** tf.cast(tf.range(length)[::-1], tf.float32)
-        neighbours, weights = tf.gather(self.neighbours, items), tf.gather(self.weights, items)
-        shape = tf.shape(neighbours)
-        segment = tf.reshape(neighbours + tf.range(shape[0])[:, None, None] * self.num_rows, [-1])
         is_latest = tf.cast(tf.equal(tf.range(length), length - 1), tf.float32)
-        both = tf.stack(
-            [weights[..., _SESSION] * fade[None, :, None], weights[..., _TRANSITION] * is_latest[None, :, None]],
-            axis=-1,
-        )
-        total = tf.math.unsorted_segment_sum(tf.reshape(both, [-1, 2]), segment, shape[0] * self.num_rows)
-        total = tf.reshape(total, [shape[0], self.num_rows, 2])
+        total = self.session_table.summed(items, tf.stack([fade, is_latest], axis=1))
         return total[..., 0], total[..., 1]
 
     def _content_similarity(self, query: Query) -> tf.Tensor:
@@ -360,7 +324,7 @@ class CandidateSources:
         if self.has_unsold:
             is_unsold = tf.equal(self.popularity[:, -1], 0.0)
             scores["unsold"] = tf.where(is_unsold[None, :], evidence.towers + 2.0, 0.0)
-        if self.has_sessions:
+        if not self.session_table.is_empty:
             scores["session"] = evidence.session + evidence.transition
         return scores
 
@@ -406,9 +370,7 @@ class CandidateSources:
         cart_size = _count(query.cart)[:, None]
         cart_weights = tf.gather(evidence.cart, candidates, batch_dims=1)  # [B, C, 3]
         ease, recent, cosine = tf.unstack(cart_weights, axis=-1)
-        cart_best = tf.bitcast(
-            tf.cast(tf.bitwise.right_shift(at(evidence.cart_best), tf.constant(32, tf.int64)), tf.int32), tf.float32
-        )
+        cart_best = best_strength(at(evidence.cart_best))
         history, session, towers = at(evidence.history), at(evidence.session), at(evidence.towers)
         # Padding has the inner product 0, more than many an item: a row's highest must not hang on its padding.
         highest = tf.reduce_max(tf.where(candidates > 0, towers, _LOWEST), axis=1, keepdims=True)

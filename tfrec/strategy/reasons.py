@@ -33,10 +33,8 @@ def explain(sources: CandidateSources, evidence: Evidence, items: tf.Tensor) -> 
     def at(scores: tf.Tensor) -> tf.Tensor:
         return tf.gather(scores, items, batch_dims=1)
 
-    cart_weight, cart_item, cart_count = sources.decode_best(at(evidence.cart_best), evidence.cart_entries, None)
-    past_weight, past_item, _ = sources.decode_best(
-        at(evidence.history_best), evidence.history_entries, sources.config.history_neighbours
-    )
+    cart_weight, cart_item, cart_count = sources.cart_table.decode_best(at(evidence.cart_best), evidence.cart_entries)
+    past_weight, past_item, _ = sources.history_table.decode_best(at(evidence.history_best), evidence.history_entries)
     own_count = at(evidence.own_count)
     lately = tf.gather(sources.popularity[:, 1], items)
     ever = tf.gather(sources.popularity[:, -1], items)
