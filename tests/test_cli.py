@@ -289,7 +289,7 @@ def test_reasons_know_the_singular(reason, count, sentence):
 
 def test_tables_put_numbers_right_and_cut_long_titles():
     offer = OfferedItem("b", 1.0, 0.5, 1234.5, "new", "", 0, "cart")
-    heads, rule, row = offer_table([offer], {"b": "T" * 60}).splitlines()
+    _, rule, row = offer_table([offer], {"b": "T" * 60}).splitlines()
     assert "1,234.50" in row
     assert "…" in row
     assert len(rule) >= len(row.rstrip()) - 1

@@ -32,7 +32,7 @@ from tfrec.evaluation.sections import Method, list_section
 from tfrec.evaluation.sessions import next_item_cases
 from tfrec.features.shop import Shop, load_shop
 from tfrec.ingest.prepared import Prepared, read_manifest, read_prepared
-from tfrec.publish import publishing
+from tfrec.publish import publishing, recover
 from tfrec.recommend import newest_version, recommend_table
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.schema.slate import Slate
@@ -340,8 +340,10 @@ def _as_slate(table: pa.Table, query_ids: np.ndarray) -> Slate:
 
 
 def _export(served: Any, out: Path, manifest: ModelsManifest) -> int:
-    from tfrec.export import export_servables
+    from tfrec.export import SERVABLES, export_servables
 
+    for stale in (path for name in SERVABLES for path in (out / name).glob(".tmp-*-*")):  # of runs that were killed
+        recover(stale.with_name(stale.name.split("-")[1]))
     return export_servables(served, out, about=dataclasses.asdict(manifest))
 
 

@@ -1,0 +1,259 @@
+"""Train, export, evaluate: what is reused, what an interruption leaves, what the report says."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfrec.cli import main
+from tfrec.errors import SourceError
+from tfrec.recommend import newest_version
+from tfrec.servable import Servable
+from tfrec.workflow import (
+    SERVED_NAME,
+    evaluate_models,
+    publish_servables,
+    read_models_manifest,
+    train_shop,
+    write_report,
+)
+
+SMALL = [
+    "retrieval.embedding_dim=16",
+    "retrieval_epochs=1",
+    "ranking_epochs=1",
+    "image_epochs=1",
+    "num_blocks=1",
+    "ranking_queries=200",
+]
+
+
+@pytest.fixture
+def models(tiny_trained, tmp_path):
+    """A copy of the trained shop that a test may change."""
+    shutil.copytree(tiny_trained.models, tmp_path / "models")
+    return tmp_path / "models"
+
+
+def versions(models, servable="shop"):
+    return sorted(entry.name for entry in (models / servable).iterdir())
+
+
+def is_whole(models):
+    """Whether every version there can be loaded and asked, and no half-written folder has a version's name."""
+    for servable in ("shop", "retrieval", "ranking"):
+        for version in versions(models, servable):
+            if version.isdigit():
+                Servable.load(models / servable / version).close()
+    return True
+
+
+def test_training_leaves_the_models_their_manifest_and_no_work_folder(tiny_trained, tiny_prepared):
+    assert sorted(entry.name for entry in tiny_trained.models.iterdir()) == ["ranking", "retrieval", "shop", "trained"]
+    manifest = read_models_manifest(tiny_trained.models)
+    assert Path(manifest.prepared) == tiny_prepared
+    assert manifest.fingerprint == tiny_trained.shop.prepared.manifest.fingerprint
+    assert manifest.config["retrieval"]["embedding_dim"] == 16
+    about = json.loads((tiny_trained.models / "shop" / "1" / "assets.extra" / "tfrec.json").read_text())
+    assert about["identity"] == manifest.identity
+
+
+def test_a_second_training_of_the_same_shop_is_reused(models, tiny_trained, tiny_prepared):
+    published = train_shop(tiny_prepared, models, tiny_trained.config)
+    assert published.is_reused
+    assert published.version == 1
+    assert versions(models) == ["1"]
+
+
+@pytest.mark.slow
+def test_what_was_trained_but_not_published_is_published(models, tiny_trained, tiny_prepared):
+    for servable in ("shop", "retrieval", "ranking"):
+        shutil.rmtree(models / servable)
+    assert train_shop(tiny_prepared, models, tiny_trained.config).is_reused
+    assert versions(models) == ["1"]
+    assert is_whole(models)
+
+
+@pytest.mark.slow
+def test_an_export_is_the_next_version_and_answers_alike(models, tmp_path):
+    assert publish_servables(models) == 2
+    assert publish_servables(models, out=tmp_path / "serving") == 1
+    inputs = {"k": np.array([20], np.int32)}
+    answers = []
+    for version_dir in (models / "shop" / "1", models / "shop" / "2", tmp_path / "serving" / "shop" / "1"):
+        with Servable.load(version_dir) as servable:
+            answers.append(servable.call("recommend", inputs))
+    for other in answers[1:]:
+        assert other["item_ids"].tolist() == answers[0]["item_ids"].tolist()
+        np.testing.assert_allclose(other["scores"], answers[0]["scores"], rtol=1e-5, atol=1e-5)
+
+
+def test_an_export_needs_the_shop_that_was_trained_on(models, tiny_prepared, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(tiny_prepared, other)
+    manifest = json.loads((other / "manifest.json").read_text())
+    (other / "manifest.json").write_text(json.dumps({**manifest, "fingerprint": "another"}))
+    with pytest.raises(SourceError, match="another state"):
+        publish_servables(models, prepared=other)
+    with pytest.raises(SourceError, match="--prepared"):
+        publish_servables(models, prepared=tmp_path / "absent")
+    with pytest.raises(SourceError, match="tfrec train"):
+        publish_servables(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def report(tiny_trained):
+    return evaluate_models(tiny_trained.models, seeds=(0,), max_queries=200, show_progress=False)
+
+
+def test_the_report_has_the_served_shop_beside_the_baselines_in_each_task(report):
+    assert [section.task for section in report.sections] == ["complete_cart", "next_item", "upsell"]
+    for section in report.sections:
+        methods = [row.method for row in section.rows]
+        assert methods[-1] == SERVED_NAME
+        assert len(methods) > 5
+    assert len(report.sections[0].rows) == 8 + 1
+
+
+def test_the_served_shop_gives_probabilities_and_finds_what_users_buy_again(report):
+    cells = next(row for row in report.sections[0].rows if row.method == SERVED_NAME).cells
+    assert 0 <= cells["ECE@10"].value <= 1
+    popularity = next(row for row in report.sections[0].rows if row.method == "popularity").cells
+    assert cells["repeat HR@10"].value > popularity["repeat HR@10"].value
+
+
+def test_a_demo_shops_report_tells_how_much_truth_was_found(report):
+    assert len(report.findings) == 2
+    assert "true complement" in report.findings[0]
+    assert "true upgrades" in report.findings[1]
+
+
+def test_reports_are_written_for_humans_and_machines(report, tmp_path):
+    page = write_report(report, tmp_path / "report")
+    assert sorted(entry.name for entry in page.parent.iterdir()) == ["report.html", "report.json", "report.txt"]
+    assert report.findings[0] in page.read_text().replace("&#x27;", "'")
+    assert json.loads((page.parent / "report.json").read_text())["findings"] == list(report.findings)
+
+
+def test_without_baselines_the_carts_table_has_the_model_alone(tiny_trained):
+    alone = evaluate_models(tiny_trained.models, with_baselines=False, seeds=(0,), max_queries=50, show_progress=False)
+    assert [row.method for row in alone.sections[0].rows] == [SERVED_NAME]
+
+
+def start(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "tfrec", *map(str, arguments)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(path_exists, process, seconds=180):
+    until = time.monotonic() + seconds
+    while not path_exists() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+
+
+def newest_bytes(models):
+    return (newest_version(models, "shop") / "saved_model.pb").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("moment", "signal_number"),
+    [
+        pytest.param("checkpoint", signal.SIGKILL, id="killed after an epoch"),
+        pytest.param("examples", signal.SIGINT, id="interrupted after the examples"),
+        pytest.param("publishing", signal.SIGKILL, id="killed while publishing"),
+    ],
+)
+def test_training_stopped_at_any_moment_leaves_the_old_models_and_goes_on(
+    models, tiny_prepared, tmp_path, moment, signal_number
+):
+    old, old_version = read_models_manifest(models), newest_bytes(models)
+    arguments = ["train", tiny_prepared, "--out", models]
+    for setting in (*SMALL, "seed=5"):
+        arguments += ["--set", setting]
+    patterns = {
+        "checkpoint": ".training/*/retrieval/checkpoint",
+        "examples": ".training/*/examples-0.npz",
+        "publishing": "retrieval/.tmp-2-*",
+    }
+    process = start(*arguments)
+    wait_for(lambda: any(models.glob(patterns[moment])), process)
+    process.send_signal(signal_number)
+    told = process.stderr.read()
+    assert process.wait(60) == (-signal.SIGKILL if signal_number == signal.SIGKILL else 130), told
+    assert is_whole(models)
+    if moment != "publishing":
+        assert read_models_manifest(models) == old
+    assert newest_bytes(models) == old_version
+    assert main([*map(str, arguments)]) == 0
+    new = read_models_manifest(models)
+    assert new.config["seed"] == 5
+    about = json.loads((newest_version(models, "shop") / "assets.extra" / "tfrec.json").read_text())
+    assert about["identity"] == new.identity
+    assert not (models / ".training").exists()
+    assert not list(models.glob("*/.tmp-*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
+def test_an_export_stopped_midway_leaves_the_old_versions_whole(models, signal_number):
+    old = newest_bytes(models)
+    process = start("export", models)
+    wait_for(lambda: any(models.glob("shop/.tmp-2-*")), process)
+    process.send_signal(signal_number)
+    process.stderr.read()
+    process.wait(60)
+    assert newest_bytes(models) == old
+    assert is_whole(models)
+    assert main(["export", str(models)]) == 0
+    assert int(newest_version(models, "shop").name) > 1
+    assert is_whole(models)
+    assert not list(models.glob("*/.tmp-*"))
+
+
+@pytest.mark.slow
+def test_pictures_and_the_lstm_are_left_out_in_turn(models, tiny_trained, tiny_prepared, report):
+    from tfrec.workflow import ablate
+
+    whole = ablate(models, report, max_queries=200, show_progress=False)
+    titles = [section.title for section in whole.sections[len(report.sections) :]]
+    assert any("pictures" in title for title in titles)
+    assert any("LSTM" in title for title in titles)
+    for section in whole.sections[len(report.sections) :]:
+        assert [row.method for row in section.rows][1] == SERVED_NAME
+        assert section.duels
+    again = time.monotonic()
+    ablate(models, report, max_queries=50, show_progress=False)
+    assert time.monotonic() - again < 120  # the variants are kept
+    assert os.listdir(models / ".ablations")  # noqa: PTH208
+
+
+@pytest.mark.slow
+def test_the_demo_tells_its_story_and_reuses_it(tmp_path, capsys):
+    assert main(["demo", "--fast", "--out", str(tmp_path / "demo")]) == 0
+    told = capsys.readouterr()
+    for words in (
+        "In the cart:",
+        "goes with the cart",
+        "A better choice than",
+        "EASE on orders",
+        SERVED_NAME,
+        "report.html",
+    ):
+        assert words in told.out
+    assert "tensorflow" not in told.err.lower().replace("loading tensorflow", "")
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "demo" / "models").glob("*/*/saved_model.pb")}
+    assert main(["demo", "--fast", "--out", str(tmp_path / "demo")]) == 0
+    assert capsys.readouterr().out == told.out
+    assert made == {path: path.stat().st_mtime_ns for path in (tmp_path / "demo" / "models").glob("*/*/saved_model.pb")}
