@@ -186,6 +186,7 @@ def _at_home(text: str, alternative: str) -> str:
     text = re.sub(r"url\(#", f"url(#p{number}-", text)
     text = re.sub(r'\sxmlns:xlink="[^"]*"', "", text)
     text = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font: \1 system-ui, sans-serif", text)
+    text = re.sub(r"font-family: [^;\"]*", "font-family: system-ui, sans-serif", text)
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, variable)
     box = re.search(r'viewBox="[^"]*"', text)

@@ -1,12 +1,14 @@
 """A language's code → `Language`, which says the report's fixed text in it; names and numbers stay as they are."""
 
 import dataclasses
+import functools
+import importlib.resources
 import re
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tfrec.errors import ConfigError, nearest_hint
-from tfrec.report.chinese import CHINESE, CHINESE_NAMES
 
 LANGUAGES = ("en", "zh")
 
@@ -44,6 +46,10 @@ class Language:
             return "、".join(self.names[word] for word in words) + self.names["buyers"] + (match[2] or "")
         return name
 
+    def listed(self, names: Iterable[str]) -> str:
+        """Returns names, each said in this language, one after the other."""
+        return ("、" if self.code == "zh" else ", ").join(self.name(name) for name in names)
+
     def taste(self, phrase: str) -> str:
         """Returns `Home (1.5 times the usual share)` as `Home ×1.5`."""
         match = _TASTE.match(phrase)
@@ -59,5 +65,12 @@ def language(code: str) -> Language:
     if code == "en":
         return Language("en", {}, {})
     if code == "zh":
-        return Language("zh", CHINESE, CHINESE_NAMES)
+        return _read("chinese.toml")
     raise ConfigError(f"The report speaks {', '.join(LANGUAGES)}; got {code!r}.{nearest_hint(code, LANGUAGES)}")
+
+
+@functools.cache
+def _read(name: str) -> Language:
+    text = importlib.resources.files("tfrec.report").joinpath(name).read_text(encoding="utf-8")
+    told = tomllib.loads(text)
+    return Language("zh", told["texts"], told["names"])

@@ -40,7 +40,7 @@ def segments_section(findings: Findings, say: Language) -> Section:
                 "them before they forget the shop.",
                 users=int(at_risk["num_users"].sum()),
                 value=float(at_risk["value_share"].sum()),
-                names=", ".join(say.name(name) for name in at_risk["segment"]),
+                names=say.listed(at_risk["segment"]),
             )
         )
     figures = [_shares(rfm, say("RFM segments: share of value"), say)]

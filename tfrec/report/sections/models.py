@@ -12,7 +12,9 @@ def models_section(findings: Findings, say: Language) -> Section:
     """Returns the served models and strategies beside the baselines."""
     title, found = say("Recommendations: the models beside simple rules"), findings.evaluation
     if isinstance(found, Absent):
-        none = found.reason or say("No models were named (--models MODELS), so their evaluation is left out.")
+        none = say("No models were named (--models MODELS), so their evaluation is left out.")
+        if found.reason:
+            none = say("The models have no evaluation yet: {reason}", reason=found.reason)
         return Section("models", title, (none,), is_absent=True)
     sentences = [
         say(
@@ -29,7 +31,7 @@ def models_section(findings: Findings, say: Language) -> Section:
         ]
         if not names:
             continue
-        sentences += [_duel(duel, part["title"], say) for duel in part["duels"][:1]]
+        sentences += [_duel(duel, say.name(part["title"]), say) for duel in part["duels"][:1]]
         tables.append(_table(part, names, say))
         figures.append(_figure(part, names[0], say))
     footnotes = tuple(str(text) for text in found.get("findings") or ())
@@ -55,7 +57,7 @@ def _duel(duel: dict[str, Any], task: str, say: Language) -> str:
 def _table(part: dict[str, Any], names: list[str], say: Language) -> Table:
     rows = tuple((row["method"], *(_cell(row["cells"][name]) for name in names)) for row in part["rows"])
     most = max(row["cells"][name]["num_queries"] for row in part["rows"] for name in names)
-    caption = say("{title}: n = {n:,} cases at most; intervals 95 %.", title=part["title"], n=most)
+    caption = say("{title}: n = {n:,} cases at most; intervals 95 %.", title=say.name(part["title"]), n=most)
     return Table((say("Method"), *names), rows, caption)
 
 
@@ -73,7 +75,7 @@ def _figure(part: dict[str, Any], name: str, say: Language) -> Figure:
     caption = say(
         "Strong: the models; whiskers are 95 % intervals, n = {n:,}.", n=cells[0][1]["num_queries"] if cells else 0
     )
-    return Figure(svg, caption, part["title"])
+    return Figure(svg, caption, say.name(part["title"]))
 
 
 def _known(value: float | None) -> float:

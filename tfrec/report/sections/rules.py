@@ -48,7 +48,8 @@ def rules_section(findings: Findings, say: Language) -> Section:
             cross=len(cross),
         ),
     ]
-    top = pairs.head(10)
+    both = [frozenset((*row.antecedent, row.consequent)) for row in pairs.itertuples()]
+    top = pairs[~pd.Series(both, index=pairs.index, dtype=object).duplicated()].head(10)
     figures = []
     if len(top):
         svg = bar_chart(

@@ -1,0 +1,131 @@
+"""The commands on customers and demand, typed as in a shell."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from tfrec.cli import GROUPS, main
+
+VERBS = ("interests", "segments", "rules", "forecast", "churn")
+
+
+def run(capsys, *arguments):
+    status = main([str(argument) for argument in arguments])
+    told = capsys.readouterr()
+    assert status == 0, told.err
+    return told.out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_json_for_machines_and_words_for_people(verb, coupon_shop, capsys):
+    assert json.loads(run(capsys, verb, coupon_shop, "--json"))
+    assert "──" in run(capsys, verb, coupon_shop)
+
+
+def test_report_is_written_whole_with_its_json(coupon_shop, tmp_path, capsys):
+    shop = tmp_path / "shop"  # a shop without a coupon test, which would take most of the time
+    shutil.copytree(coupon_shop, shop)
+    manifest = json.loads((shop / "manifest.json").read_text(encoding="utf-8"))
+    (shop / "manifest.json").write_text(json.dumps({**manifest, "extras": {}}), encoding="utf-8")
+    page, told = tmp_path / "new" / "report.html", tmp_path / "report.json"
+    out = run(capsys, "report", shop, "--out", page, "--json", told, "--language", "zh")
+    assert str(page) in out
+    assert page.read_text(encoding="utf-8").rstrip().endswith("</html>")
+    assert json.loads(told.read_text(encoding="utf-8"))["evaluation"] == {"absent": ""}
+    assert [path.name for path in page.parent.iterdir()] == ["report.html"]
+
+
+def test_interests_of_one_user(coupon_shop, tmp_path, capsys):
+    user = pd.read_parquet(coupon_shop / "events.parquet")["user_id"].value_counts().drop("", errors="ignore").index[0]
+    profile = json.loads(run(capsys, "interests", coupon_shop, "--user", user, "--json"))
+    assert profile["user_id"] == user
+    run(capsys, "interests", coupon_shop, "--user", user, "--out", tmp_path / "p.html")
+    assert user in (tmp_path / "p.html").read_text(encoding="utf-8")
+
+
+def test_segments_export_what_cold_start_needs(coupon_shop, tmp_path, capsys):
+    run(capsys, "segments", coupon_shop, "--method", "kmeans", "--k", "3,4", "--export", tmp_path / "s")
+    assert {path.name for path in (tmp_path / "s").iterdir()} == {"users.parquet", "popular.parquet", "segments.json"}
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_tables_are_written_in_the_form_their_name_says(name, coupon_shop, tmp_path, capsys):
+    for verb in ("rules", "forecast", "churn", "interests"):
+        run(capsys, verb, coupon_shop, "--out", tmp_path / f"{verb}-{name}")
+        written = tmp_path / f"{verb}-{name}"
+        assert len(pd.read_csv(written) if name.endswith("csv") else pd.read_parquet(written))
+
+
+def test_training_only_leaves_the_test_period_out(coupon_shop, capsys):
+    whole = json.loads(run(capsys, "rules", coupon_shop, "--json"))
+    part = json.loads(run(capsys, "rules", coupon_shop, "--json", "--training-only"))
+    assert part["num_orders"] < whole["num_orders"]
+    assert part["period"][1] < whole["period"][1]
+
+
+def test_audience_is_counted_and_exported_under_pseudonyms(coupon_shop, tmp_path, capsys):
+    (tmp_path / "key").write_bytes(b"0123456789abcdef")
+    arguments = ["--export", tmp_path / "a.csv", "--key", tmp_path / "key"]
+    told = json.loads(run(capsys, "audience", coupon_shop, "orders >= 1", "--json", *arguments))
+    names = pd.read_csv(tmp_path / "a.csv")["pseudonym"]
+    assert told["num_users"] == len(names) > 50
+    assert not set(names) & set(pd.read_parquet(coupon_shop / "users.parquet")["user_id"])
+
+
+def test_audience_knows_segments_interests_and_responses(coupon_shop, capsys):
+    expression = (
+        'segment != "Lost" and interest("Kitchen") >= 0 and response("order") > 1% and response("coupon_10") > -90%'
+    )
+    assert json.loads(run(capsys, "audience", coupon_shop, expression, "--json"))["num_users"] > 50
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["audience", "SHOP", "value > 1e9", "--export", "a.csv"], "--key", id="export without a key"),
+        pytest.param(["audience", "SHOP", "recency < 30"], "needs a unit", id="time without unit"),
+        pytest.param(["audience", "SHOP", "(orders > 1"], "Expected `)`", id="not an expression"),
+        pytest.param(["rules", "SHOP", "--out", "r.xlsx"], ".csv or .parquet", id="unknown form"),
+        pytest.param(["segments", "SHOP", "--k", "3"], "--method kmeans", id="k without kmeans"),
+        pytest.param(["forecast", "SHOP", "--horizon", "10"], "multiple of 7", id="horizon"),
+        pytest.param(["report", "absent", "--out", "r.html"], "tfrec prepare", id="no prepared shop"),
+        pytest.param(["report", "SHOP", "--models", "absent", "--out", "r.html"], "tfrec train", id="no models"),
+    ],
+)
+def test_an_error_says_what_to_do(arguments, message, coupon_shop, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([str(coupon_shop) if argument == "SHOP" else argument for argument in arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_small_audience_never_leaves_the_house(coupon_shop, tmp_path, capsys):
+    (tmp_path / "key").write_bytes(b"0123456789abcdef")
+    status = main(
+        [
+            "audience",
+            str(coupon_shop),
+            "orders > 500",
+            "--export",
+            str(tmp_path / "a.csv"),
+            "--key",
+            str(tmp_path / "key"),
+        ]
+    )
+    assert status == 2
+    assert "at least 50 users" in capsys.readouterr().err
+    assert not (tmp_path / "a.csv").exists()
+
+
+def test_help_lists_every_verb_in_its_group_and_imports_nothing_heavy():
+    code = "import sys; from tfrec.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+    code += "print(sorted({'pandas', 'tensorflow', 'sklearn', 'matplotlib', 'jinja2', 'scipy'} & set(sys.modules)))"
+    text = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert text.rstrip().endswith("[]")
+    for group, verbs in GROUPS.items():
+        part = text.split(f"{group}:\n", 1)[1].split("\n\n")[0]
+        assert [line.split()[0] for line in part.splitlines()] == [verb.__name__.rpartition(".")[2] for verb in verbs]

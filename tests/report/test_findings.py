@@ -1,0 +1,99 @@
+"""What the report's own analyses find in a shop whose truth is known."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tfrec.errors import SchemaError, SourceError
+from tfrec.ingest.prepared import read_prepared
+from tfrec.report import study_shop, whole_log
+from tfrec.report.coupon_test import judge_coupon_test
+from tfrec.report.placements import judge_placements
+from tfrec.report.shop_figures import describe_shop
+
+
+def test_shop_is_counted_from_orders_not_lines(coupon_shop):
+    tables = whole_log(read_prepared(coupon_shop))
+    found = describe_shop(tables)
+    bought = tables.events[tables.events["event_type"] == "purchase"]
+    assert found.num_orders == bought["order_id"].nunique()
+    assert found.value == pytest.approx(float((bought["price"] * bought["quantity"]).sum()), rel=1e-5)
+    assert found.months["orders"].sum() == found.num_orders
+    assert found.order_value[1] < found.value / found.num_orders < found.order_value[2]
+    assert found.repeat_share[1] < found.num_repeaters / found.num_buyers < found.repeat_share[2]
+    assert found.categories["share"].sum() == pytest.approx(1)
+
+
+def test_no_allocation_costs_more_than_its_budget_and_more_budget_treats_more(findings):
+    coupons = findings.coupons
+    assert coupons.cost_kind == "discount"
+    assert coupons.aim == "margin"
+    assert coupons.allocation.cost <= coupons.allocation.budget
+    assert coupons.budgets["treated"].is_monotonic_increasing
+    assert coupons.budgets["expected"].is_monotonic_increasing
+    assert (
+        (coupons.budgets["low"] <= coupons.budgets["gain"]) & (coupons.budgets["gain"] <= coupons.budgets["high"])
+    ).all()
+    assert sum(coupons.counts.values()) == coupons.allocation.n == 700
+
+
+def test_coupon_effects_are_those_of_the_arms_means(findings, coupon_shop):
+    log = pd.read_csv(coupon_shop / "extras" / "coupon_test.csv")
+    means = log.groupby("arm")["visit"].mean()
+    told = findings.coupons.effects.set_index(["outcome", "offer"])
+    for offer in ("coupon_10", "coupon_25"):
+        row = told.loc[("visit", offer)]
+        assert row["low"] < means[offer] - means["none"] < row["high"]
+
+
+def test_a_small_coupon_test_is_absent_with_the_reason(coupon_shop, tmp_path):
+    prepared = _with_extra(coupon_shop, tmp_path, "coupon_test", lambda log: log.head(90))
+    with pytest.raises(SchemaError, match="200 users an arm"):
+        judge_coupon_test(prepared)
+
+
+def test_coupon_test_without_control_names_what_came(coupon_shop, tmp_path):
+    prepared = _with_extra(coupon_shop, tmp_path, "coupon_test", lambda log: log.assign(arm="half"))
+    with pytest.raises(SchemaError, match="'none' or 'control'; got half"):
+        judge_coupon_test(prepared)
+
+
+def test_the_rule_that_was_logged_is_valued_as_logged(coupon_shop, tmp_path):
+    rng = np.random.default_rng(3)
+
+    def world(log):  # one of two items at even odds; "a" is clicked by half, "b" by nobody
+        shown = rng.choice(["a", "b"], len(log))
+        clicked = (shown == "a") & (rng.random(len(log)) < 0.5)
+        return log.assign(product=shown, probability=0.5, clicked=clicked.astype(int))
+
+    found = judge_placements(_with_extra(coupon_shop, tmp_path, "impressions", world))
+    assert found.values["uniform"].value.low < found.logged.value < found.values["uniform"].value.high
+    assert found.values["popular"].value.low < 0.95 * 0.5 < found.values["popular"].value.high
+    assert found.values["popular"].gain.is_positive
+    assert found.items["item_id"].tolist() == ["a", "b"]
+    assert found.num_slates == 500
+
+
+def test_impressions_without_propensities_name_the_missing_column(coupon_shop, tmp_path):
+    prepared = _with_extra(coupon_shop, tmp_path, "impressions", lambda log: log.drop(columns="probability"))
+    with pytest.raises(SchemaError, match="missing: probability"):
+        judge_placements(prepared)
+
+
+def test_a_wrong_folder_of_models_is_told_before_anything_is_computed(coupon_shop, tmp_path):
+    with pytest.raises(SourceError, match="tfrec train"):
+        study_shop(read_prepared(coupon_shop), models=tmp_path / "absent")
+
+
+def _with_extra(path, folder, name, change):
+    """The shop with one extra table changed."""
+    prepared = read_prepared(path)
+    source = prepared.extra(name)
+    if source.suffix == ".parquet":
+        change(pd.read_parquet(source)).to_parquet(folder / source.name)
+    else:
+        change(pd.read_csv(source)).to_csv(folder / source.name, index=False)
+    extras = {**prepared.manifest.extras, name: str((folder / source.name).absolute())}
+    return dataclasses.replace(prepared, manifest=dataclasses.replace(prepared.manifest, extras=extras))

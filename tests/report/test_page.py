@@ -1,0 +1,188 @@
+"""The page as its reader meets it: every section, nothing from outside, both languages, absent data in one line."""
+
+import ast
+import dataclasses
+import json
+import re
+import string
+import tomllib
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+import tfrec.report
+from tfrec.errors import ConfigError, EnvironmentSetupError
+from tfrec.report import render_report
+from tfrec.report.blocks import Absent
+from tfrec.report.words import language
+
+SECTIONS = ("shop", "segments", "interests", "rules", "demand", "loyalty", "promotions", "placements", "models")
+_FOLDER = Path(tfrec.report.__file__).parent
+_VOID = {"meta", "link", "br", "img", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """Collects ids, links, attributes that fetch, and the text of sections; checks that tags are closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.ids, self.links, self.fetched, self.open, self.tags = [], [], [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        told = dict(attrs)
+        if "id" in told:
+            self.ids.append(told["id"])
+        if "href" in told:
+            self.links.append(told["href"])
+        self.fetched += [told[name] for name in ("src", "srcset", "data", "action", "poster") if name in told]
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in _VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def section_text(page, key):
+    found = re.search(rf'<section id="{key}".*?</section>', page, re.DOTALL)
+    assert found, key
+    return re.sub(r"<[^>]+>", " ", re.sub(r"<svg.*?</svg>", "", found[0], flags=re.DOTALL))
+
+
+@pytest.mark.parametrize("code", ["en", "zh"])
+def test_every_section_is_there_and_the_contents_lead_to_it(pages, code):
+    page = Page(pages[code])
+    assert [link for link in page.links if link[1:] in SECTIONS] == [f"#{key}" for key in SECTIONS]
+    assert [mark for mark in page.ids if mark in SECTIONS] == list(SECTIONS)
+    assert 'class="absent"' not in pages[code]
+
+
+@pytest.mark.parametrize("code", ["en", "zh"])
+def test_nothing_comes_from_outside_and_no_script_runs(pages, code):
+    page = Page(pages[code])
+    assert page.fetched == []
+    assert all(link.startswith("#") for link in page.links)
+    assert not {"script", "link", "iframe", "img", "object"} & set(page.tags)
+    assert set(re.findall(r"https?://[^\s\"'<)]+", pages[code])) <= {"http://www.w3.org/2000/svg"}
+    assert "url(http" not in pages[code]
+    assert "@import" not in pages[code]
+
+
+def test_pictures_are_valid_svg_with_ids_of_their_own_that_lead_somewhere(pages):
+    svgs = re.findall(r"<svg.*?</svg>", pages["en"], re.DOTALL)
+    assert len(svgs) >= 12
+    for svg in svgs:
+        root = ElementTree.fromstring(svg)
+        assert root.get("viewBox")
+        assert root.get("aria-label")
+        ids = {node.get("id") for node in root.iter() if node.get("id")}
+        assert set(re.findall(r"url\(#([^)]+)\)", svg)) <= ids
+        assert {node.get("href")[1:] for node in root.iter() if node.get("href")} <= ids
+    ids = Page(pages["en"]).ids
+    assert len(ids) == len(set(ids))
+
+
+def test_pictures_take_the_page_s_colours_and_fonts_so_that_dark_pages_and_chinese_labels_can_be_read(pages):
+    for page in pages.values():
+        svgs = "".join(re.findall(r"<svg.*?</svg>", page, re.DOTALL))
+        assert set(re.findall(r"#[0-9a-fA-F]{6}\b", svgs)) <= {"#000000", "#ffffff"}
+        assert "DejaVu" not in svgs
+        assert "var(--model)" in svgs
+        assert "prefers-color-scheme: dark" in page
+    assert ">金额占比<" in pages["zh"]
+
+
+def test_each_caption_tells_n_or_a_count(pages):
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", pages["en"])
+    silent = [caption for caption in captions if not re.search(r"n = \d|\d[\d,]* |counts", caption, re.IGNORECASE)]
+    assert [caption for caption in silent if "weekday" not in caption] == []
+
+
+def test_figures_of_the_findings_stand_in_the_page(findings, pages):
+    shop = section_text(pages["en"], "shop")
+    assert f"{findings.shop.num_orders:,} orders" in shop
+    chosen = findings.coupons.budgets.iloc[findings.coupons.chosen]
+    assert f"{chosen['treated']:,.0f} of {findings.coupons.allocation.n:,} users" in section_text(
+        pages["en"], "promotions"
+    )
+    assert "0.417 0.367–0.467" in " ".join(section_text(pages["en"], "models").split())
+    assert "95 % interval" in section_text(pages["en"], "rules")
+
+
+def test_chinese_has_every_text_with_the_same_fields():
+    used = set()
+    for path in _FOLDER.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "say":
+                used |= {node.args[0].value} if isinstance(node.args[0], ast.Constant) else set()
+    texts = tomllib.loads((_FOLDER / "chinese.toml").read_text(encoding="utf-8"))["texts"]
+    assert used - set(texts) == set()
+    for english, chinese in texts.items():
+        assert _fields(english) == _fields(chinese), english
+
+
+def test_chinese_page_keeps_names_and_numbers(findings, pages):
+    assert '<html lang="zh-CN">' in pages["zh"]
+    assert "顾客分群" in pages["zh"]
+    assert "冠军顾客" in pages["zh"]
+    assert f"{findings.shop.num_orders:,}" in pages["zh"]
+    assert language("zh").name("Faithful, big-order buyers") == "常回购、大单买家"
+    assert language("zh").name("Nothing known") == "Nothing known"
+
+
+def test_absent_data_is_told_in_one_line(findings):
+    without = dataclasses.replace(
+        findings, **{field.name: Absent("because <of> it") for field in dataclasses.fields(findings)[2:]}
+    )
+    for code in ("en", "zh"):
+        page = render_report(without, language_code=code)
+        Page(page)
+        assert page.count("<section id=") == page.count('class="absent">\n<h2>') == len(SECTIONS)
+        assert "because &lt;of&gt; it" in page
+        assert "<svg" not in page
+    untested = dataclasses.replace(findings, coupons=Absent(""), placements=Absent(""), evaluation=Absent(""))
+    page = render_report(untested)
+    assert "This shop has no coupon test" in section_text(page, "promotions")
+    assert "logs no impressions" in section_text(page, "placements")
+    assert "No models were named" in section_text(page, "models")
+
+
+def test_names_from_the_shop_cannot_become_markup(findings):
+    items = findings.items.assign(title='<b onload="x">&$^_</b>')
+    page = render_report(dataclasses.replace(findings, items=items))
+    Page(page)
+    assert "<b onload" not in page
+    for svg in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
+        ElementTree.fromstring(svg)
+
+
+def test_findings_are_json_without_nan(findings):
+    told = json.loads(json.dumps(findings.to_dict(), allow_nan=False))
+    assert told["shop"]["num_orders"] == findings.shop.num_orders
+    assert told["coupons"]["allocation"]["cost"] <= told["coupons"]["allocation"]["budget"]
+    assert told["placements"]["values"]["personal"]["value"]["n"] == 500
+    assert told["rules"]["num_orders"] > 0
+
+
+def test_unknown_language_names_the_known_ones(findings):
+    with pytest.raises(ConfigError, match="en, zh"):
+        render_report(findings, language_code="de")
+
+
+def test_a_missing_library_says_what_to_install(findings, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
+    with pytest.raises(EnvironmentSetupError, match=r"pip install 'tfrec\[analysis\]'"):
+        tfrec.report.check_extra()
+
+
+def _fields(text):
+    return sorted(f"{name}:{form}" for _, name, form, _ in string.Formatter().parse(text) if name is not None)
