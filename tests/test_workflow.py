@@ -224,7 +224,7 @@ def test_an_export_stopped_midway_leaves_the_old_versions_whole(models, signal_n
 
 @pytest.mark.slow
 def test_pictures_and_the_lstm_are_left_out_in_turn(models, tiny_trained, tiny_prepared, report):
-    from tfrec.workflow import ablate
+    from tfrec.ablation import ablate
 
     whole = ablate(models, report, max_queries=200, show_progress=False)
     titles = [section.title for section in whole.sections[len(report.sections) :]]

@@ -25,11 +25,7 @@ import tfrec
 from tfrec.errors import SourceError
 from tfrec.evaluation.baselines import CART_BASELINES
 from tfrec.evaluation.cases import Cases
-from tfrec.evaluation.metrics import rank_in_slate
-from tfrec.evaluation.protocol import cold_item_cases
 from tfrec.evaluation.report import SEEDS, EvaluationReport, Ranker, evaluate
-from tfrec.evaluation.sections import Method, list_section
-from tfrec.evaluation.sessions import next_item_cases
 from tfrec.features.shop import Shop, load_shop
 from tfrec.ingest.prepared import Prepared, read_manifest, read_prepared
 from tfrec.publish import publishing, recover
@@ -42,9 +38,7 @@ logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 SERVED_NAME = "tfrec (served)"
-SHORT_HISTORY = 10
-"""Events in training up to which a user's history is short."""
-_TRAINED, _WORK, _REPORT, _ABLATIONS = "trained", ".training", "report", ".ablations"
+_TRAINED, _WORK, _REPORT = "trained", ".training", "report"
 _LEARNING = ("features", "pipelines", "models", "strategy", "training.py", "export.py")
 """Code that decides what a training gives; another text of it is another training."""
 
@@ -87,17 +81,6 @@ class Published:
     version: int
     is_reused: bool
     seconds: float
-
-
-@dataclasses.dataclass(frozen=True)
-class _Study:
-    """A part of the retrieval model that is left out, and the cases in which it should be missed."""
-
-    name: str
-    retrieval: Any
-    cases: Cases
-    title: str
-    k: int
 
 
 def train_shop(
@@ -190,7 +173,7 @@ def evaluate_models(
     """
     from tfrec.known_truth import measure_truth
 
-    shop = read_prepared(prepared or _prepared_of(models))
+    shop = read_prepared(prepared or prepared_of(models))
     with Servable.load(newest_version(models, "shop")) as servable:
         report = evaluate(
             shop,
@@ -201,65 +184,6 @@ def evaluate_models(
         )
         found = measure_truth(shop, servable)
     return report if found is None else dataclasses.replace(report, findings=found.sentences())
-
-
-def ablate(
-    models: Path,
-    report: EvaluationReport,
-    *,
-    prepared: Path | None = None,
-    max_queries: int = 5_000,
-    show_progress: bool = True,
-) -> EvaluationReport:
-    """Returns the report with what pictures and the LSTM add: the funnel is trained once more without each.
-
-    Pictures are judged by items never sold in training, whose hidden place in a cart must be found among the whole
-    catalogue; the LSTM by the next item of shoppers with short histories. Trained variants are kept and reused.
-
-    Args:
-        models: folder that `train_shop` wrote.
-        report: of `evaluate_models`.
-        prepared: the shop; None = where it lay when the models were trained.
-        max_queries: session queries at most.
-        show_progress: progress bars.
-    """
-    from tfrec.config import config_from
-
-    place = prepared or _prepared_of(models)
-    shop = read_prepared(place)
-    config = config_from(read_models_manifest(models).config)
-    studies = (
-        _Study(
-            "without pictures",
-            dataclasses.replace(config.retrieval, use_images=False),
-            cold_item_cases(shop.train, shop.test, seed=0),
-            "What pictures add: items never sold before",
-            k=10,
-        ),
-        _Study(
-            "without the LSTM",
-            dataclasses.replace(config.retrieval, use_lstm=False),
-            _short_history_cases(shop, max_queries),
-            "What the LSTM adds: the next item of shoppers with short histories",
-            k=20,
-        ),
-    )
-    sections = []
-    with Servable.load(newest_version(models, "shop")) as whole:
-        ours = _as_method(served_ranker(whole, show_progress=show_progress))
-        for study in studies:
-            if not len(study.cases):
-                logger.warning("%s: the test period has no such cases.", study.title)
-                continue
-            variant = dataclasses.replace(config, retrieval=study.retrieval)
-            folder = models / _ABLATIONS / study.name.replace(" ", "_")
-            train_shop(place, folder, variant, show_progress=show_progress)
-            with Servable.load(newest_version(folder, "shop")) as reduced:
-                theirs = _as_method(served_ranker(reduced, show_progress=show_progress))
-                note = f"{len(study.cases):,} queries, ranked over {len(study.cases.item_ids):,} items; trained alike."
-                methods = {study.name: (theirs, True), SERVED_NAME: (ours, False)}
-                sections.append(list_section(study.cases, methods, title=study.title, note=note, k=study.k))
-    return dataclasses.replace(report, sections=(*report.sections, *sections))
 
 
 def served_ranker(servable: Servable, *, show_progress: bool = False) -> Ranker:
@@ -309,21 +233,6 @@ def read_models_manifest(models: Path) -> ModelsManifest:
             f"Train first: tfrec train PREPARED --out {models}"
         )
     return manifest
-
-
-def _as_method(ranker: Ranker) -> Method:
-    return lambda cases, k: rank_in_slate(ranker(cases, k, cases.signature), cases)
-
-
-def _short_history_cases(shop: Prepared, max_queries: int) -> Cases:
-    """Next-item cases of guests and of users with at most `SHORT_HISTORY` events in training, sampled, seeded."""
-    cases = next_item_cases(shop.train, shop.test)
-    events = shop.train.events["user_id"].value_counts()
-    known = events.reindex(cases.user_ids).fillna(0).to_numpy()
-    rows = np.flatnonzero((known <= SHORT_HISTORY) | (cases.user_ids == ""))
-    if len(rows) > max_queries:
-        rows = np.sort(np.random.default_rng(0).choice(rows, max_queries, replace=False))
-    return cases[rows]
 
 
 def _as_slate(table: pa.Table, query_ids: np.ndarray) -> Slate:
@@ -394,7 +303,7 @@ def _keep_only(work: Path) -> None:
                 shutil.rmtree(other, ignore_errors=True)
 
 
-def _prepared_of(models: Path) -> Path:
+def prepared_of(models: Path) -> Path:
     prepared = Path(read_models_manifest(models).prepared)
     if not prepared.is_dir():
         raise SourceError(f"{models} was trained on {prepared}, which is gone. Name the shop with --prepared DIR.")
@@ -417,7 +326,6 @@ __all__ = [
     "ModelsManifest",
     "Prepared",
     "Published",
-    "ablate",
     "evaluate_models",
     "publish_servables",
     "read_models_manifest",

@@ -36,8 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Evaluates, prints the report and says where it lies."""
+    from tfrec.ablation import ablate
     from tfrec.errors import ConfigError
-    from tfrec.workflow import ablate, evaluate_models, report_folder, write_report
+    from tfrec.workflow import evaluate_models, report_folder, write_report
 
     if options.draws < 1 or options.max_queries < 1:
         raise ConfigError("--draws and --max-queries must be at least 1.")
