@@ -48,7 +48,8 @@ _STYLE = {
     "legend.frameon": False,
     "legend.fontsize": 8.5,
 }
-_LONGEST_LABEL = 30
+_LONGEST_BESIDE = 28  # letters of a name beside its bar; longer ones stand above
+_LONGEST_LABEL = 56
 _numbers = itertools.count(1)
 
 
@@ -78,9 +79,12 @@ def bar_chart(
     high = length if highs is None else np.where(np.isfinite(highs), np.asarray(highs, np.float64), length)
     colours = [_MODEL if strong is None or is_strong else _BASE for is_strong in (strong or [True] * len(length))]
 
+    is_above = max((len(name) for name in labels), default=0) > _LONGEST_BESIDE
+    thickness = 0.36 if is_above else 0.62
+
     def draw(axes: Any) -> None:
         places = np.arange(len(length))
-        axes.barh(places, length, color=colours, height=0.62)
+        axes.barh(places, length, color=colours, height=thickness)
         for place in np.flatnonzero(high > low).tolist():
             axes.plot([low[place], high[place]], [place, place], color=_INK, linewidth=1.2)
         reach = max(float(np.max(high, initial=0.0)), 1e-12)
@@ -89,14 +93,16 @@ def bar_chart(
         for place, value in enumerate(length.tolist()):
             at = max(float(high[place]), 0.0) + (reach - floor) * 0.015
             axes.text(at, place, form.format(value), va="center", color=_INK, fontsize=8.5)
-        axes.set_yticks(places, [_cut(name) for name in labels], color=_INK)
+        axes.set_yticks(places, [""] * len(length) if is_above else list(labels), color=_INK)
+        for place, name in enumerate(labels if is_above else ()):
+            axes.text(min(floor, 0.0), place - 0.26, _cut(name), va="bottom", color=_INK, fontsize=8.5)
         axes.invert_yaxis()
         axes.tick_params(length=0)
         axes.spines["bottom"].set_visible(False)
         axes.set_xticks([])
         axes.set_xlabel(label)
 
-    return _svg(draw, height=0.55 + 0.27 * max(len(length), 2), alternative=label)
+    return _svg(draw, height=0.55 + (0.4 if is_above else 0.27) * max(len(length), 2), alternative=label)
 
 
 def line_chart(

@@ -115,12 +115,12 @@ def interests_section(findings: Findings, say: Language) -> Section:
                 core=int(table.iloc[0]["core"]),
             )
         )
-        figures.append(_interest_figure(table, list(table.index), say, say("Users with core or regular interest")))
+        figures.append(_interest_figure(table, list(table.index), users, say))
         tables.append(_level_table(table, list(table.index), say, say("Category"), users))
     items = _level_counts(found.items, "item_id").head(12)
     names = [findings.title_of(item) for item in items.index]
     if not len(top):
-        figures.append(_interest_figure(items, names, say, say("Users with core or regular interest")))
+        figures.append(_interest_figure(items, names, users, say))
     tables.append(_level_table(items, names, say, say("Item"), users))
     footnotes = (
         say(
@@ -202,9 +202,11 @@ def _level_counts(frame: pd.DataFrame, target: str) -> pd.DataFrame:
     return counts.assign(users=counts.sum(axis=1)).sort_values(["core", "regular", "users"], ascending=False)
 
 
-def _interest_figure(table: pd.DataFrame, names: list[str], say: Language, title: str) -> Figure:
-    svg = bar_chart(names, list(table["core"] + table["regular"]), label=say("users"))
-    return Figure(svg, say("Counts of users, most core interest first."), title)
+def _interest_figure(table: pd.DataFrame, names: list[str], users: int, say: Language) -> Figure:
+    strong = (table["core"] + table["regular"]).to_numpy()
+    order = np.argsort(-strong, kind="stable")
+    svg = bar_chart([names[place] for place in order], strong[order], label=say("users"))
+    return Figure(svg, say("Counts among {n:,} users.", n=users), say("Users with core or regular interest"))
 
 
 def _level_table(table: pd.DataFrame, names: list[str], say: Language, head: str, users: int) -> Table:

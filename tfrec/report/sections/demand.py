@@ -181,7 +181,7 @@ def _cover(cover: pd.DataFrame, findings: Findings, say: Language) -> Table:
             (_days(row.days), f"{_days(row.days_low)}–{_days(row.days_high)}"),
             say.name(row.signal),
         )
-        for row in cover.head(15).itertuples()
+        for row in cover.sort_values(["days_low", "forecast"], ascending=[True, False]).head(15).itertuples()
     )
     return Table(
         heads,

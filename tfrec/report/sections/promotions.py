@@ -42,6 +42,9 @@ def promotions_section(findings: Findings, say: Language) -> Section:
         low=chosen["low"],
         high=chosen["high"],
     )
+    doubt = []
+    if chosen["low"] <= 0:
+        doubt = [say("That is not clear of zero: test more users before spending much on it.")]
     left = ", ".join(f"{name}: {share:.0%}" for name, share in found.not_helped.items())
     alone = say("Leave alone those whom an offer does not help ({left}): they are never sent one.", left=left)
     figures = [_curve(found, offer, say) for offer in found.curves]
@@ -72,7 +75,7 @@ def promotions_section(findings: Findings, say: Language) -> Section:
         ),
         say("Users are scored by models that never saw them; effects are doubly robust."),
     ]
-    return Section("promotions", title, (verdict, gain, alone), tuple(figures), tuple(tables), tuple(footnotes))
+    return Section("promotions", title, (verdict, gain, *doubt, alone), tuple(figures), tuple(tables), tuple(footnotes))
 
 
 def placements_section(findings: Findings, say: Language) -> Section:

@@ -53,10 +53,7 @@ def rules_section(findings: Findings, say: Language) -> Section:
     figures = []
     if len(top):
         svg = bar_chart(
-            [
-                f"{_names(row.antecedent, findings)[:14]}→{findings.title_of(row.consequent)[:14]}"
-                for row in top.itertuples()
-            ],
+            [f"{_names(row.antecedent, findings)} → {findings.title_of(row.consequent)}" for row in top.itertuples()],
             list(top["lift"]),
             lows=list(top["lift_low"]),
             highs=list(top["lift_high"]),
@@ -95,7 +92,7 @@ def _table(frame: pd.DataFrame, findings: Findings, say: Language, caption: str)
         (
             _names(row.antecedent, findings),
             findings.title_of(row.consequent),
-            say("{both:,} of {all:,}", both=row.both, all=row.antecedent_count),
+            f"{row.both:,} / {row.antecedent_count:,}",
             f"{row.support:.2%}",
             (f"{row.confidence:.0%}", f"{row.confidence_low:.0%}–{row.confidence_high:.0%}"),
             (f"{row.lift:.1f}", f"{row.lift_low:.1f}–{row.lift_high:.1f}"),
