@@ -17,6 +17,7 @@ from tfrec.features.queries import HEADS
 from tfrec.features.shop import Shop
 from tfrec.models.sources import Query, SourceConfig
 from tfrec.publish import next_version, publishing
+from tfrec.schema import wire
 from tfrec.schema.signatures import SIGNATURES, InputSpec, Signature
 from tfrec.strategy.candidate_slate import CandidateSlate
 from tfrec.strategy.constraints import Limits
@@ -200,6 +201,7 @@ def export_servables(served: ServedFunnel, out: Path, *, about: dict[str, object
             extra = work / "assets.extra"
             extra.mkdir(exist_ok=True)
             (extra / "tfrec.json").write_text(json.dumps({**about, "servable": name, "version": version}, indent=2))
+            _write_warm_up(extra / "tf_serving_warmup_requests", servable=name)
         logger.info("Published %s", out / name / str(version))
     return version
 
@@ -209,6 +211,22 @@ def _last_version(out: Path) -> int:
         return int((out / _LAST_VERSION).read_text())
     except (FileNotFoundError, ValueError):
         return 0
+
+
+def _write_warm_up(path: Path, *, servable: str) -> None:
+    """Writes a request of each signature, which TF Serving answers before it calls a version available.
+
+    A session optimises a signature's graph at its first run, which takes seconds: no shopper should wait for it.
+    """
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for signature in SIGNATURES.values():
+            if signature.servable != servable:
+                continue
+            request = wire.PredictRequest(
+                model_spec=wire.ModelSpec(name=servable, signature_name=signature.name),
+                inputs={spec.name: wire.to_tensor_proto(_default(spec).numpy()) for spec in signature.inputs},
+            )
+            writer.write(wire.PredictionLog(predict_log={"request": request}).SerializeToString())
 
 
 def _lookup_table(tokens: np.ndarray) -> tf.lookup.StaticHashTable:
