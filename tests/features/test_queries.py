@@ -65,6 +65,12 @@ def test_most_carts_miss_one_item_some_more(orders_shop):
     assert missing.max() > 1
 
 
+def test_the_missing_items_of_an_order_share_one_next_place(orders_shop):
+    queries = queries_of(orders_shop)
+    np.testing.assert_allclose(queries.label_heads[..., HEADS.index("purchase")].sum(axis=1), 1, rtol=1e-6)
+    assert not queries.label_heads[..., :-1].any()
+
+
 def test_each_order_is_asked_with_different_items_hidden(orders_shop):
     queries = queries_of(orders_shop)
     has_cart = (queries.cart > 0).any(axis=1)
@@ -137,6 +143,7 @@ def test_a_label_says_what_followed(visits_shop):
             (item, kinds[kind]) for item, kind in zip(train.item[followed], train.event_type[followed], strict=True)
         }
         for item, heads in zip(queries.label_item[row], queries.label_heads[row], strict=True):
+            assert set(heads.tolist()) <= {0, 1}
             named = {(item, head) for head, value in zip(HEADS, heads, strict=True) if value}
             assert named <= pairs and (len(named) == 1 or item == 0)
 
@@ -172,4 +179,4 @@ def test_a_log_of_ratings_alone_teaches_what_is_rated_next():
     shop = make_shop(rows)
     assert heads_of(shop.train) == ("purchase",)
     queries = queries_of(shop)
-    assert (queries.label_heads[queries.label_item > 0] == [0, 0, 1]).all()
+    assert ((queries.label_heads > 0)[queries.label_item > 0] == [False, False, True]).all()

@@ -47,7 +47,7 @@ def order_world():
 @pytest.mark.parametrize(("use_lstm", "is_known"), [(True, True), (False, False)], ids=["LSTM", "no LSTM"])
 def test_the_lstm_alone_knows_in_which_order_things_were_seen(order_world, use_lstm, is_known):
     config = RetrievalConfig(embedding_dim=16, id_dropout=0.0, dropout=0.0, use_lstm=use_lstm)
-    model = fit_retrieval(order_world, config, epochs=30)
+    model = fit_retrieval(order_world, config, epochs=20)
     names = ranks_of(order_world, model, ["", ""], recent=[["a", "b"], ["b", "a"]])
     next_item = [next(name for name in row if name in "cd") for row in names]
     assert (next_item == ["c", "d"]) == is_known
