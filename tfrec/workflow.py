@@ -174,7 +174,7 @@ def evaluate_models(
     from tfrec.known_truth import measure_truth
 
     shop = read_prepared(prepared or prepared_of(models))
-    with Servable.load(newest_version(models, "shop")) as servable:
+    with Servable.load(newest_version(models, "shop"), is_graph_rewritten=False) as servable:
         report = evaluate(
             shop,
             {SERVED_NAME: served_ranker(servable, show_progress=show_progress)},
