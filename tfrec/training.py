@@ -129,7 +129,7 @@ def train(
     _claim(work, shop, config)
     blocks = _blocks(shop.train, config)
     model = RetrievalModel(shop.vocabularies, config.retrieval)
-    _pretrain_images(model, shop, config)
+    _pretrain_images(model, shop.train.before(blocks[0][0]), config)
     walk = _Walk(model, config, work)
     parts = []
     for number, (start, stop) in enumerate(blocks):
@@ -494,18 +494,23 @@ def _concatenate(parts: list[RankingExamples]) -> RankingExamples:
     )
 
 
-def _pretrain_images(model: RetrievalModel, shop: Shop, config: TrainingConfig) -> None:
-    """Trains the picture tower on bought / not bought, the document's head, before the towers are trained."""
+def _pretrain_images(model: RetrievalModel, past: BehaviourSequences, config: TrainingConfig) -> None:
+    """Trains the picture tower on bought / not bought, the document's head, before the towers are trained.
+
+    Bought means more than half of the pictured items that anybody met in `past`; what nobody met yet says nothing.
+    """
     tower = model.item_encoder.image_tower
-    catalogue = shop.vocabularies.catalogue
+    catalogue = past.vocabularies.catalogue
     if tower is None or catalogue.images is None or config.image_epochs < 1:
         return
-    counts = np.bincount(
-        shop.train.item[shop.train.event_type == target_type(shop.train)], minlength=shop.vocabularies.items.size
-    )
-    rows = np.flatnonzero(catalogue.has_image)
+    size = past.vocabularies.items.size
+    is_met = np.bincount(past.item, minlength=size) > 0
+    rows = np.flatnonzero(catalogue.has_image & is_met)
+    if not len(rows):
+        return
+    counts = np.bincount(past.item[past.event_type == target_type(past)], minlength=size)[rows]
     pictures = catalogue.images[rows].astype(np.float32) / 255.0
-    bought = (counts[rows] > np.median(counts[rows])).astype(np.float32)
+    bought = (counts > np.median(counts)).astype(np.float32)
     with_sigmoid_head(tower, pictures.shape[1:]).fit(
         pictures, bought, batch_size=128, epochs=config.image_epochs, verbose=0
     )
