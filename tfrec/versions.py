@@ -8,6 +8,7 @@ under a new number. An empty folder unloads the servable; a missing one changes 
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import threading
 from collections.abc import Iterator
@@ -63,7 +64,9 @@ class ServedModels:
             raise SourceError(
                 f"{models_dir} is no folder. Servables lie in models/<name>/<version>/; `tfrec export` writes them."
             )
-        self._threads = {"intra_op_threads": intra_op_threads, "inter_op_threads": inter_op_threads}
+        self._load_servable = functools.partial(
+            Servable.load, intra_op_threads=intra_op_threads, inter_op_threads=inter_op_threads
+        )
         self._lock = threading.Lock()
         self._loaded: dict[str, dict[int, Servable]] = {}
         self._statuses: dict[str, dict[int, VersionStatus]] = {}
@@ -186,7 +189,7 @@ class ServedModels:
         _log.info("Loading %s version %d from %s.", name, version, version_dir)
         servable = None
         try:
-            servable = Servable.load(version_dir, **self._threads)
+            servable = self._load_servable(version_dir)
             num_warmed = warm_up(servable, version_dir)
         except Exception as error:
             if servable is not None:
