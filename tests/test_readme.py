@@ -77,6 +77,6 @@ def test_the_table_of_signatures_is_the_contracts():
 
 def test_every_place_of_the_map_exists():
     root = Path(__file__).parents[1]
-    rows = re.findall(r"^\| (`.+?`) \|", README.split("\n## How it is built\n")[1], flags=re.M)
+    rows = re.findall(r"^\| (`.+?`) \|", README.split("\n## How it is built\n")[1].split("\n## ")[0], flags=re.M)
     for place in re.findall(r"`([^`]+)`", " ".join(rows)):
         assert (root / place).exists(), place
