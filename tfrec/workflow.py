@@ -111,6 +111,7 @@ def train_shop(
     if known is not None and known.identity == wanted.identity and not force:
         if version is None:  # interrupted between saving and publishing
             version = publish_servables(models, prepared=prepared)
+        shutil.rmtree(models / _WORK, ignore_errors=True)
         return Published(models, version, True, known.seconds)
     work = models / _WORK / wanted.identity[:16]
     _keep_only(work)
