@@ -10,12 +10,13 @@ import time
 import pandas as pd
 import pytest
 
+from tfrec.cli import VERBS as VERB_MODULES
 from tfrec.cli import main
 from tfrec.cli.tables import offer_table
 from tfrec.client import OfferedItem
 from tfrec.server import EmbeddedServer
 
-VERBS = ("demo", "prepare", "train", "evaluate", "recommend", "export", "serve", "ask")
+VERBS = tuple(module.__name__.rpartition(".")[2] for module in VERB_MODULES)
 HEAVY = ("tensorflow", "tf_keras", "keras", "pandas", "pyarrow", "sklearn", "scipy", "ibis", "duckdb", "tqdm")
 _THIN = (*HEAVY[:-1], "tensorflow_serving", "tensorflow_recommenders")
 _BLOCKED = """

@@ -197,8 +197,6 @@ class CandidateSources:
         self.price = _table(catalogue.price, "price")
         self.categories = _table(catalogue.categories, "categories")
         self.is_offered = _table(is_offered, "is_offered")
-        most = int(np.diff(knowledge.own_splits).max(initial=1))
-        self._most_own = max(most, 1)
 
     @property
     def variables(self) -> list[tf.Variable]:
