@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
 SERVED_NAME = "tfrec (served)"
 _TRAINED, _WORK, _REPORT = "trained", ".training", "report"
-_LEARNING = ("features", "pipelines", "models", "strategy", "training.py", "export.py")
+_LEARNING = ("features", "pipelines", "models", "strategy", "training", "export.py")
 """Code that decides what a training gives; another text of it is another training."""
 
 

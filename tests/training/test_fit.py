@@ -1,0 +1,125 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tests.training.small import SMALL, ask
+from tests.worlds import bought, checkerboard, make_shop, viewed
+from tfrec.errors import ConfigError, SchemaError
+from tfrec.models.ranking import RankingConfig
+from tfrec.training import fit, train
+from tfrec.training.walk import Walk
+
+
+def test_the_ranker_keeps_the_withheld_item_on_top(checkerboard_world, trained):
+    """To what a user never bought, cross-sell first offers the one item of the user's colour."""
+    shop, withheld = checkerboard_world
+    answer = ask(shop, trained, "cross_sell", user_id=list(withheld), k=[3])
+    assert np.mean(answer["item_ids"][:, 0] == list(withheld.values())) > 0.9
+
+
+def test_a_cart_is_completed_in_its_colour(checkerboard_world, trained):
+    carts = [["i0", "i2", "i4"], ["i1", "i3", "i5"]]
+    answer = ask(checkerboard_world[0], trained, "complete_cart", cart_item_ids=carts, k=[3])
+    colours = [[int(item[1:]) % 2 for item in row] for row in answer["item_ids"]]
+    assert colours == [[0, 0, 0], [1, 1, 1]]
+    assert set(answer["reasons"].ravel()) == {"bought_together"}
+
+
+@pytest.mark.slow
+def test_what_follows_is_offered_and_what_leads_is_not(tmp_path):
+    """Cameras lead to cards and cards to sleeves, never the other way; phones to cases and cases to films."""
+    rng = np.random.default_rng(0)
+    names = {
+        "camera": "Photo",
+        "card": "Memory",
+        "sleeve": "Bags",
+        "phone": "Phones",
+        "case": "Covers",
+        "film": "Films",
+    }
+    items = {name: {"category": category, "price": 10.0} for name, category in names.items()}
+    rows = []
+    for number in range(240):
+        chain = ("camera", "card", "sleeve") if rng.random() < 0.5 else ("phone", "case", "film")
+        start = rng.integers(0, 2)
+        visit = chain[start : start + 2]
+        session = f"s{number}"
+        rows += viewed("", number / 8, *visit, session=session)
+        rows += [{**row, "session_id": session} for row in bought("", number / 8 + 0.02, visit[-1], order=f"o{number}")]
+    shop = make_shop(rows, items)
+    trained = train(shop, SMALL, work=tmp_path / "work", show_progress=False)
+    answer = ask(shop, trained, "cross_sell", item_id=["camera", "card"], k=[5])
+    after_camera, after_card = answer["item_ids"].tolist()
+    assert after_camera[0] == "card"
+    assert after_card[0] == "sleeve"
+    assert after_card.index("camera") > 0
+
+
+class _InterruptedError(Exception):
+    pass
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_finished", [2, 5], ids=["in the first block", "in the second block"])
+def test_an_interrupted_run_goes_on_to_the_same_result(
+    checkerboard_world, trained, tmp_path, monkeypatch, num_finished
+):
+    shop, withheld = checkerboard_world
+    whole_save, finished = Walk.save, []
+
+    def save_or_stop(walk):
+        if len(finished) == num_finished:
+            raise _InterruptedError
+        whole_save(walk)
+        finished.append(True)
+
+    monkeypatch.setattr(Walk, "save", save_or_stop)
+    with pytest.raises(_InterruptedError):
+        train(shop, SMALL, work=tmp_path, show_progress=False)
+    monkeypatch.setattr(Walk, "save", lambda walk: (finished.append(True), whole_save(walk)))
+    resumed = train(shop, SMALL, work=tmp_path, show_progress=False)
+    assert len(finished) == SMALL.retrieval_epochs + 2 * SMALL.block_epochs  # no epoch was run twice
+    np.testing.assert_allclose(
+        resumed.retrieval.candidate_embeddings(), trained.retrieval.candidate_embeddings(), atol=1e-3
+    )
+    question = {"user_id": list(withheld), "k": [5]}
+    mine, its = (ask(shop, funnel, "recommend", **question) for funnel in (trained, resumed))
+    np.testing.assert_allclose(mine["scores"], its["scores"], atol=0.05)
+
+
+def claimed(folder, shop, config):
+    fit._claim(folder, shop, config)
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_work_of_another_config_or_shop_goes(checkerboard_world, tmp_path):
+    shop, work = checkerboard_world[0], tmp_path / "work"
+    claimed(work, shop, SMALL)
+    (work / "examples-0.npz").write_text("from an earlier run")
+    assert "examples-0.npz" in claimed(work, shop, SMALL)
+    other = dataclasses.replace(SMALL, ranking=RankingConfig(hidden=(17,)))
+    assert claimed(work, shop, other) == ["identity"]
+    (work / "examples-0.npz").write_text("from an earlier run")
+    assert claimed(work, checkerboard()[0], other) == ["identity"]
+
+
+def test_a_folder_that_training_did_not_make_is_emptied_only_if_it_is_no_home(tmp_path, checkerboard_world):
+    """Somebody's folder is never deleted: work folders carry a mark."""
+    (tmp_path / "precious.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="is not a work folder"):
+        fit._claim(tmp_path, checkerboard_world[0], SMALL)
+    assert (tmp_path / "precious.txt").exists()
+
+
+def test_a_log_of_one_moment_cannot_be_learned_from(tmp_path):
+    shop = make_shop([*bought("ann", 0, "a", "b"), *bought("bob", 0, "a", "b")])
+    with pytest.raises(SchemaError, match="All orders are of one moment"):
+        train(shop, SMALL, work=tmp_path / "work", show_progress=False)
+
+
+def test_a_log_that_nearly_all_is_of_one_moment_says_so(tmp_path):
+    rows = [line for number in range(20) for line in bought("ann", 0, "a", "b", order=f"o{number}")]
+    shop = make_shop([*rows, *bought("ann", 1, "a", "b")])
+    with pytest.raises(SchemaError, match="one moment"):
+        train(shop, SMALL, work=tmp_path / "work", show_progress=False)

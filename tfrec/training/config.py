@@ -1,0 +1,59 @@
+"""Every dial of training, as one checked value."""
+
+import dataclasses
+
+from tfrec.errors import ConfigError
+from tfrec.features.knowledge import KnowledgeConfig
+from tfrec.models.ranking import RankingConfig
+from tfrec.models.retrieval import RetrievalConfig
+from tfrec.models.sources import SourceConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """Every dial of `train`, with defaults that work.
+
+    Attributes:
+        retrieval: of the retrieval model.
+        ranking: of the ranking model.
+        knowledge: of item weights and profiles.
+        sources: candidates a source.
+        retrieval_epochs: over the events before the first block.
+        block_epochs: over all events before each further block, and at the end.
+        ranking_epochs: over the ranking examples.
+        image_epochs: of pre-training the pictures on bought / not bought.
+        retrieval_batch: labelled positions a batch.
+        ranking_batch: candidate lists a batch.
+        retrieval_rate: learning rate.
+        ranking_rate: learning rate at the start; it falls to a tenth.
+        sequence_length: events that the LSTM reads.
+        num_blocks: blocks of time that give ranking examples.
+        block_share: share of the orders that lies in these blocks.
+        ranking_queries: example queries in all.
+        seed: of everything random.
+    """
+
+    retrieval: RetrievalConfig = RetrievalConfig()
+    ranking: RankingConfig = RankingConfig()
+    knowledge: KnowledgeConfig = KnowledgeConfig()
+    sources: SourceConfig = SourceConfig()
+    retrieval_epochs: int = 6
+    block_epochs: int = 1
+    ranking_epochs: int = 8
+    image_epochs: int = 3
+    retrieval_batch: int = 4096
+    ranking_batch: int = 64
+    retrieval_rate: float = 0.002
+    ranking_rate: float = 0.002
+    sequence_length: int = 32
+    num_blocks: int = 4
+    block_share: float = 0.45
+    ranking_queries: int = 9000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.block_share < 1:
+            raise ConfigError(f"`block_share` must lie between 0 and 1; got {self.block_share}.")
+        for name in ("retrieval_epochs", "ranking_epochs", "num_blocks", "ranking_queries"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"`{name}` must be at least 1; got {getattr(self, name)}.")

@@ -1,0 +1,136 @@
+"""Past queries → candidate lists with features and labels, by the tables of the moment that asks."""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from tfrec.features.knowledge import gather_knowledge
+from tfrec.features.queries import HEADS, ExampleQueries, example_queries, heads_of
+from tfrec.features.shop import Shop
+from tfrec.models.retrieval import RetrievalModel
+from tfrec.models.sources import FEATURES, CandidateSources, Query
+from tfrec.pipelines.ranking import RankingExamples
+from tfrec.strategy.constraints import mark_items
+from tfrec.training.config import TrainingConfig
+from tfrec.training.funnel import build_sources
+from tfrec.training.moments import known_items
+from tfrec.training.progress import progress_bar
+
+_EXAMPLE_BATCH = 128
+
+
+def block_examples(
+    work: Path,
+    number: int,
+    shop: Shop,
+    model: RetrievalModel,
+    start: float,
+    stop: float,
+    config: TrainingConfig,
+    num_blocks: int,
+    show: bool,
+) -> RankingExamples:
+    """Returns the ranking examples of a block, from the work folder where an earlier run left them."""
+    path = work / f"examples-{number}.npz"
+    heads = heads_of(shop.train)
+    if path.exists():
+        with np.load(path) as stored:
+            return RankingExamples(stored["features"], stored["is_candidate"], stored["labels"], heads)
+    rng = np.random.default_rng((config.seed, number))
+    most = -(-config.ranking_queries // num_blocks)
+    queries = example_queries(shop.train, since=start, until=stop, most=most, rng=rng)
+    with progress_bar(f"ranking examples, block {number + 1}", len(queries), show, unit="query") as bar:
+        knowledge = gather_knowledge(shop.train, as_of=start, config=config.knowledge)
+        is_offered = known_items(shop.train, start) & (shop.vocabularies.catalogue.on_sale_from <= start)
+        sources = build_sources(shop, model, knowledge, is_offered, config.sources)
+        examples = make_examples(sources, queries, heads, bar=bar)
+    unfinished = path.with_name(f".tmp-{path.name}")
+    with unfinished.open("wb") as file:
+        np.savez(file, features=examples.features, is_candidate=examples.is_candidate, labels=examples.labels)
+    unfinished.rename(path)
+    return examples
+
+
+def make_examples(
+    sources: CandidateSources, queries: ExampleQueries, heads: tuple[str, ...], *, bar: tqdm
+) -> RankingExamples:
+    """Returns candidate lists of past queries: each as it is and, where something new followed, for discovery.
+
+    In a discovery list the items that the user bought before are no candidates.
+    """
+    columns = [HEADS.index(head) for head in heads]
+
+    @tf.function(reduce_retracing=True)
+    def list_up(query: Query) -> tuple[tf.Tensor, tf.Tensor]:
+        evidence = sources.gather_evidence(query)
+        eligible = sources.is_offered[None, :] & ~mark_items(query.cart, num_rows=tf.constant(sources.num_rows))
+        eligible &= ~(tf.cast(query.is_discovery, tf.bool)[:, None] & (evidence.own_count > 0))
+        candidates = sources.candidates(evidence, eligible)
+        return candidates, sources.features(query, evidence, candidates)
+
+    lists: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    for start in range(0, len(queries), _EXAMPLE_BATCH):
+        batch = queries.take(np.arange(start, min(start + _EXAMPLE_BATCH, len(queries))))
+        for is_discovery in (False, True):
+            rows = _wants_new(sources, batch) if is_discovery else np.arange(len(batch))
+            if not len(rows):
+                continue
+            part = batch.take(rows)
+            candidates, features = (tensor.numpy() for tensor in list_up(_as_query(part, is_discovery)))
+            labels = _match_labels(candidates, part)[..., columns]
+            lists.append((features.astype(np.float16), candidates > 0, labels.astype(np.float16)))
+        bar.update(len(batch))
+    width = max((part[1].shape[1] for part in lists), default=1)
+    return RankingExamples(
+        features=np.concatenate([_widen(part[0], width) for part in lists])
+        if lists
+        else np.zeros((0, 1, len(FEATURES)), np.float16),
+        is_candidate=np.concatenate([_widen(part[1], width) for part in lists]) if lists else np.zeros((0, 1), bool),
+        labels=np.concatenate([_widen(part[2], width) for part in lists])
+        if lists
+        else np.zeros((0, 1, len(heads)), np.float16),
+        heads=heads,
+    )
+
+
+def concatenate(parts: list[RankingExamples]) -> RankingExamples:
+    """Returns the examples of all parts, short lists padded."""
+    width = max(part.features.shape[1] for part in parts)
+    return RankingExamples(
+        features=np.concatenate([_widen(part.features, width) for part in parts]),
+        is_candidate=np.concatenate([_widen(part.is_candidate, width) for part in parts]),
+        labels=np.concatenate([_widen(part.labels, width) for part in parts]),
+        heads=parts[0].heads,
+    )
+
+
+def _as_query(queries: ExampleQueries, is_discovery: bool) -> Query:
+    return Query(
+        user=tf.constant(queries.user),
+        recent_item=tf.constant(queries.recent_item),
+        recent_type=tf.constant(queries.recent_type),
+        recent_age=tf.constant(queries.recent_age),
+        cart=tf.constant(queries.cart),
+        is_discovery=tf.fill([len(queries)], float(is_discovery)),
+    )
+
+
+def _wants_new(sources: CandidateSources, queries: ExampleQueries) -> np.ndarray:
+    """Rows where something that the user never bought followed a cart."""
+    own = sources.own_items(tf.constant(queries.user))[0].numpy()
+    labels = queries.label_item
+    is_own = (labels[:, :, None] == own[:, None, :]).any(axis=2)
+    has_cart = (queries.cart > 0).any(axis=1)
+    return np.flatnonzero(((labels > 0) & ~is_own & (queries.label_heads[..., -1] > 0)).any(axis=1) & has_cart)
+
+
+def _match_labels(candidates: np.ndarray, queries: ExampleQueries) -> np.ndarray:
+    """`[Q, C, len(HEADS)]`: the labels of the candidates that are among what followed."""
+    same = (candidates[:, :, None] == queries.label_item[:, None, :]) & (candidates > 0)[:, :, None]
+    return np.minimum(np.einsum("qcp,qph->qch", same.astype(np.float32), queries.label_heads), 1.0)
+
+
+def _widen(array: np.ndarray, width: int) -> np.ndarray:
+    return np.pad(array, [(0, 0), (0, width - array.shape[1])] + [(0, 0)] * (array.ndim - 2))

@@ -1,0 +1,128 @@
+"""Shop → trained funnel: the only place that compiles and fits, beside the walk."""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.errors import ConfigError
+from tfrec.features.knowledge import gather_knowledge, target_type
+from tfrec.features.sequences import BehaviourSequences
+from tfrec.features.shop import Shop
+from tfrec.models.image_tower import with_sigmoid_head
+from tfrec.models.ranking import RankingModel
+from tfrec.models.retrieval import RetrievalModel
+from tfrec.pipelines.ranking import RankingExamples, ranking
+from tfrec.training.config import TrainingConfig
+from tfrec.training.examples import block_examples, concatenate
+from tfrec.training.funnel import TrainedFunnel
+from tfrec.training.moments import end_of_training, known_items, time_blocks
+from tfrec.training.progress import Tick, progress_bar
+from tfrec.training.walk import Walk
+
+_ADAPT_ROWS = 400_000
+
+
+def train(
+    shop: Shop, config: TrainingConfig = TrainingConfig(), *, work: Path, show_progress: bool = True
+) -> TrainedFunnel:
+    """Returns the funnel trained on `shop.train`.
+
+    Interrupted and started again with the same shop and config, it goes on after the last finished epoch.
+
+    Args:
+        shop: a prepared shop.
+        config: dials.
+        work: folder for checkpoints; emptied when it belongs to another shop or config.
+        show_progress: progress bars.
+
+    Raises:
+        SchemaError: the log is too short to learn from.
+    """
+    tf.keras.utils.set_random_seed(config.seed)
+    _claim(work, shop, config)
+    blocks = time_blocks(shop.train, config)
+    model = RetrievalModel(shop.vocabularies, config.retrieval)
+    _pretrain_images(model, shop.train.before(blocks[0][0]), config)
+    walk = Walk(model, config, work)
+    parts = []
+    for number, (start, stop) in enumerate(blocks):
+        epochs = config.retrieval_epochs if number == 0 else config.block_epochs
+        walk.learn(
+            shop.train.before(start),
+            epochs,
+            label=f"retrieval, block {number + 1} of {len(blocks) + 1}",
+            show=show_progress,
+        )
+        parts.append(block_examples(work, number, shop, model, start, stop, config, len(blocks), show_progress))
+    walk.learn(
+        shop.train,
+        config.block_epochs,
+        label=f"retrieval, block {len(blocks) + 1} of {len(blocks) + 1}",
+        show=show_progress,
+    )
+    ranking_model = fit_ranking(concatenate(parts), config, show_progress=show_progress)
+    end = end_of_training(shop)
+    return TrainedFunnel(
+        retrieval=model,
+        ranking=ranking_model,
+        knowledge=gather_knowledge(shop.train, as_of=end, config=config.knowledge),
+        is_offered=known_items(shop.train, end) & shop.vocabularies.catalogue.is_available(end),
+    )
+
+
+def fit_ranking(examples: RankingExamples, config: TrainingConfig, *, show_progress: bool = True) -> RankingModel:
+    """Returns a ranking model fitted to candidate lists."""
+    tf.keras.utils.set_random_seed(config.seed)  # whatever went before: an interrupted run ends as a whole one does
+    model = RankingModel(examples.heads, config.ranking)
+    rng = np.random.default_rng(config.seed)
+    real = examples.features[examples.is_candidate]
+    model.adapt(real[rng.permutation(len(real))[:_ADAPT_ROWS]].astype(np.float32))
+    batches = ranking(examples, batch_size=config.ranking_batch, seed=config.seed)
+    steps = max(1, -(-len(examples) // config.ranking_batch)) * config.ranking_epochs
+    rate = tf.keras.optimizers.schedules.CosineDecay(config.ranking_rate, steps, alpha=0.1)
+    model.compile(optimizer=tf.keras.optimizers.Adam(rate))
+    with progress_bar("ranking", config.ranking_epochs, show_progress) as bar:
+        model.fit(batches, epochs=config.ranking_epochs, verbose=0, callbacks=[Tick(bar)])
+    return model
+
+
+def _claim(work: Path, shop: Shop, config: TrainingConfig) -> None:
+    """Makes `work` the folder of this shop and config; what another left there goes."""
+    identity = json.dumps([shop.prepared.manifest.fingerprint, dataclasses.asdict(config)], sort_keys=True)
+    digest = hashlib.sha256(identity.encode()).hexdigest()
+    mark = work / "identity"
+    if work.exists() and not mark.exists() and any(work.iterdir()):
+        raise ConfigError(
+            f"{work} is not a work folder of training, so it is not emptied. Name a new or an empty folder."
+        )
+    if mark.exists() and mark.read_text() != digest:
+        shutil.rmtree(work)
+    work.mkdir(parents=True, exist_ok=True)
+    mark.write_text(digest)
+
+
+def _pretrain_images(model: RetrievalModel, past: BehaviourSequences, config: TrainingConfig) -> None:
+    """Trains the picture tower on bought / not bought, the document's head, before the towers are trained.
+
+    Bought means more than half of the pictured items that anybody met in `past`; what nobody met yet says nothing.
+    """
+    tower = model.item_encoder.image_tower
+    catalogue = past.vocabularies.catalogue
+    if tower is None or catalogue.images is None or config.image_epochs < 1:
+        return
+    size = past.vocabularies.items.size
+    is_met = np.bincount(past.item, minlength=size) > 0
+    rows = np.flatnonzero(catalogue.has_image & is_met)
+    if not len(rows):
+        return
+    counts = np.bincount(past.item[past.event_type == target_type(past)], minlength=size)[rows]
+    pictures = catalogue.images[rows].astype(np.float32) / 255.0
+    bought = (counts > np.median(counts)).astype(np.float32)
+    with_sigmoid_head(tower, pictures.shape[1:]).fit(
+        pictures, bought, batch_size=128, epochs=config.image_epochs, verbose=0
+    )

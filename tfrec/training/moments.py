@@ -1,0 +1,48 @@
+"""The log's time → the moments at which training asks: blocks, the end, what existed when."""
+
+import itertools
+
+import numpy as np
+
+from tfrec.errors import SchemaError
+from tfrec.features.knowledge import target_type
+from tfrec.features.sequences import BehaviourSequences
+from tfrec.features.shop import Shop
+from tfrec.training.config import TrainingConfig
+
+
+def time_blocks(sequences: BehaviourSequences, config: TrainingConfig) -> list[tuple[float, float]]:
+    """Returns start and end (hours) of the blocks of time that give ranking examples, equal in orders.
+
+    Raises:
+        SchemaError: (nearly) all orders are of one moment.
+    """
+    hours = np.sort(sequences.hour[sequences.event_type == target_type(sequences)])
+    if len(hours) < 2 or hours[0] == hours[-1]:
+        raise SchemaError(
+            "All orders are of one moment, so nothing can be learned from time. Check the recipe's columns."
+        )
+    shares = np.linspace(1 - config.block_share, 1, config.num_blocks + 1)
+    cuts = np.quantile(hours, shares)
+    cuts[-1] = hours[-1] + 1e-3
+    blocks = [(float(a), float(b)) for a, b in itertools.pairwise(cuts) if b > a > hours[0]]
+    if not blocks:
+        raise SchemaError(
+            "Nearly all orders are of one moment, so there is no earlier time to learn the later from. "
+            "Check the recipe's columns."
+        )
+    return blocks
+
+
+def end_of_training(shop: Shop) -> float:
+    """Returns the end of training, hours since 1970-01-01 UTC."""
+    return shop.prepared.test_from.timestamp() / 3600.0
+
+
+def known_items(sequences: BehaviourSequences, hour: float) -> np.ndarray:
+    """Returns `[N + 1]` bool: items that exist at `hour`: met in the log before; with a catalogue, every item of it."""
+    size = sequences.vocabularies.items.size
+    ever = np.bincount(sequences.item, minlength=size) > 0
+    if not ever[1:].all():  # items never met: the shop has a catalogue beside its log
+        return np.arange(size) > 0
+    return np.bincount(sequences.item[sequences.hour < hour], minlength=size) > 0

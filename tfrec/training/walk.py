@@ -1,0 +1,82 @@
+"""The retrieval model's way through time, checkpointed after each epoch."""
+
+import logging
+from pathlib import Path
+
+import tensorflow as tf
+
+from tfrec.features.sequences import BehaviourSequences
+from tfrec.models.retrieval import RetrievalModel
+from tfrec.pipelines.retrieval import retrieval
+from tfrec.training.config import TrainingConfig
+from tfrec.training.progress import Tick, progress_bar
+
+logger = logging.getLogger(__name__)
+
+
+class Walk:
+    """Learns from ever longer pasts; an interrupted walk goes on after the last finished epoch.
+
+    Args:
+        model: learns.
+        config: dials.
+        work: folder of the checkpoints.
+    """
+
+    def __init__(self, model: RetrievalModel, config: TrainingConfig, work: Path) -> None:
+        self._model, self._config = model, config
+        self._optimizer = tf.keras.optimizers.Adam(config.retrieval_rate)
+        model.compile(optimizer=self._optimizer)
+        self._finished = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._planned = 0
+        checkpoint = tf.train.Checkpoint(model=model, optimizer=self._optimizer, finished=self._finished)
+        self._manager = tf.train.CheckpointManager(checkpoint, str(work / "retrieval"), max_to_keep=1)
+        self._checkpoint = checkpoint
+        self._is_restored = False
+
+    def learn(self, sequences: BehaviourSequences, epochs: int, *, label: str, show: bool) -> None:
+        """Goes on for `epochs` epochs over `sequences`, less those that an earlier run finished."""
+        config = self._config
+
+        def batches(first_epoch: int) -> tf.data.Dataset:
+            return retrieval(
+                sequences,
+                batch_size=config.retrieval_batch,
+                sequence_length=config.sequence_length,
+                seed=config.seed + self._planned,
+                first_epoch=first_epoch,
+            )
+
+        self._restore(batches(0))
+        done = max(int(self._finished) - self._planned, 0)
+        if done < epochs:
+            with progress_bar(label, epochs, show, initial=done) as bar:
+                self._model.fit(
+                    batches(done), epochs=epochs, initial_epoch=done, verbose=0, callbacks=[Tick(bar), _Save(self)]
+                )
+        self._planned += epochs
+
+    def save(self) -> None:
+        """Counts an epoch and writes a checkpoint."""
+        self._finished.assign_add(1)
+        self._manager.save()
+
+    def _restore(self, batches: tf.data.Dataset) -> None:
+        if self._is_restored:
+            return
+        self._is_restored = True
+        if self._manager.latest_checkpoint:
+            for batch in batches.take(1):  # creates the variables that the checkpoint fills
+                self._model.compute_loss(batch, training=False)
+            self._optimizer.build(self._model.trainable_variables)
+            self._checkpoint.restore(self._manager.latest_checkpoint).assert_existing_objects_matched()
+            logger.info("Going on after %d finished epochs.", int(self._finished))
+
+
+class _Save(tf.keras.callbacks.Callback):
+    def __init__(self, walk: Walk) -> None:
+        super().__init__()
+        self._walk = walk
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._walk.save()
