@@ -105,7 +105,7 @@ def train_shop(
     from tfrec.training import TrainingConfig, save_trained, train
 
     config = config or TrainingConfig()
-    wanted = _manifest_of(prepared, config)
+    wanted = planned_manifest(prepared, config)
     known = _read_manifest(models)
     version = _version_of(models, wanted.identity)
     if known is not None and known.identity == wanted.identity and not force:
@@ -236,6 +236,19 @@ def read_models_manifest(models: Path) -> ModelsManifest:
     return manifest
 
 
+def planned_manifest(prepared: Path, config: Any) -> ModelsManifest:
+    """Returns the manifest that a training of this shop with these dials (a `TrainingConfig`) will have.
+
+    Raises:
+        SourceError: there is no prepared shop.
+    """
+    fingerprint = read_manifest(prepared).fingerprint
+    dials = json.loads(json.dumps(dataclasses.asdict(config)))
+    code = _digest_of_code()
+    identity = hashlib.sha256(json.dumps([fingerprint, code, dials], sort_keys=True).encode()).hexdigest()
+    return ModelsManifest(str(prepared.absolute()), fingerprint, code, dials, identity, 0.0, tfrec.__version__)
+
+
 def _as_slate(table: pa.Table, query_ids: np.ndarray) -> Slate:
     """Rows of a slate file as `[B, k]`, in the order of `query_ids`."""
     row = pc.index_in(table["query_id"], pa.array(query_ids.tolist())).to_numpy().astype(np.int64)
@@ -255,14 +268,6 @@ def _export(served: Any, out: Path, manifest: ModelsManifest) -> int:
     for stale in (path for name in SERVABLES for path in (out / name).glob(".tmp-*-*")):  # of runs that were killed
         recover(stale.with_name(stale.name.split("-")[1]))
     return export_servables(served, out, about=dataclasses.asdict(manifest))
-
-
-def _manifest_of(prepared: Path, config: Any) -> ModelsManifest:
-    fingerprint = read_manifest(prepared).fingerprint
-    dials = json.loads(json.dumps(dataclasses.asdict(config)))
-    code = _digest_of_code()
-    identity = hashlib.sha256(json.dumps([fingerprint, code, dials], sort_keys=True).encode()).hexdigest()
-    return ModelsManifest(str(prepared.absolute()), fingerprint, code, dials, identity, 0.0, tfrec.__version__)
 
 
 def _digest_of_code() -> str:
@@ -328,6 +333,7 @@ __all__ = [
     "Prepared",
     "Published",
     "evaluate_models",
+    "planned_manifest",
     "publish_servables",
     "read_models_manifest",
     "report_folder",

@@ -38,6 +38,7 @@ def run(options: argparse.Namespace) -> None:
     """Evaluates, prints the report and says where it lies."""
     from tfrec.ablation import ablate
     from tfrec.errors import ConfigError
+    from tfrec.tracking import track_evaluation
     from tfrec.workflow import evaluate_models, report_folder, write_report
 
     if options.draws < 1 or options.max_queries < 1:
@@ -55,3 +56,5 @@ def run(options: argparse.Namespace) -> None:
     print(report)
     page = write_report(report, options.out or report_folder(options.models))
     print(f"Report: {page} (and report.json beside it)")
+    if (run_id := track_evaluation(options.models, report, page)) is not None:
+        print(f"Tracked in the models' MLflow run {run_id}.")

@@ -15,6 +15,7 @@ examples:
   tfrec train prepared/online_retail --out models
   tfrec train prepared/online_retail --out models --set retrieval.embedding_dim=32 --set ranking_epochs=4
   tfrec train prepared/online_retail --out models --config train.toml
+  tfrec train prepared/online_retail --out models --track    # an MLflow run; `mlflow ui` here shows it
 
 train.toml, every key of which may be left out:
   retrieval_epochs = 6
@@ -34,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="NAME=VALUE", help="one dial; may be given many times"
     )
     parser.add_argument("--force", action="store_true", help="train again even if nothing changed")
+    parser.add_argument(
+        "--track",
+        action="store_true",
+        help="keep an MLflow run of it: at $MLFLOW_TRACKING_URI, else in ./mlflow.db (needs tfrec[tracking])",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -43,10 +49,13 @@ def run(options: argparse.Namespace) -> None:
     read_manifest(options.prepared)  # a wrong path is told before TensorFlow is loaded
     sys.stderr.write("Loading TensorFlow ...\n")
     from tfrec.config import read_config
+    from tfrec.tracking import train_tracked
     from tfrec.workflow import train_shop
 
     config = read_config(options.config, options.set)
-    published = train_shop(options.prepared, options.out, config, force=options.force)
+    published = (train_tracked if options.track else train_shop)(
+        options.prepared, options.out, config, force=options.force
+    )
     if published.is_reused:
         print("Nothing changed since the last training: its models are reused (--force trains again).")
     else:

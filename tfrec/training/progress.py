@@ -1,12 +1,34 @@
-"""Epochs and queries → a progress bar."""
+"""Epochs and queries → a progress bar, and losses to whoever listens."""
+
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import tensorflow as tf
 from tqdm import tqdm
 
+Listener: TypeAlias = Callable[[str, int, float], None]
+"""Told what was trained, the epoch from 0, and its mean loss."""
+
+_LISTENER: contextvars.ContextVar[Listener | None] = contextvars.ContextVar("losses_to", default=None)
+
+
+@contextlib.contextmanager
+def losses_to(listener: Listener) -> Iterator[None]:
+    """Tells the loss of every epoch that is trained in the block."""
+    token = _LISTENER.set(listener)
+    try:
+        yield
+    finally:
+        _LISTENER.reset(token)
+
 
 def progress_bar(label: str, total: int, show: bool, *, initial: int = 0, unit: str = "epoch") -> tqdm:
     """Returns a bar of `total` units, hidden unless `show`."""
-    return tqdm(total=total, desc=f"{label:<28}", unit=unit, disable=not show, initial=initial, leave=True)
+    bar = tqdm(total=total, unit=unit, disable=not show, initial=initial, leave=True, desc=f"{label:<28}")
+    bar.desc = f"{label:<28}"  # a hidden bar forgets it
+    return bar
 
 
 class Tick(tf.keras.callbacks.Callback):
@@ -17,6 +39,9 @@ class Tick(tf.keras.callbacks.Callback):
         self._bar = bar
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Moves the bar."""
-        self._bar.set_postfix_str(f"loss {float((logs or {}).get('loss', float('nan'))):.3f}")
+        """Moves the bar and tells the listener."""
+        loss = float((logs or {}).get("loss", float("nan")))
+        self._bar.set_postfix_str(f"loss {loss:.3f}")
         self._bar.update(1)
+        if (listener := _LISTENER.get()) is not None:
+            listener(self._bar.desc, epoch, loss)

@@ -1,0 +1,462 @@
+"""A training and its evaluation → an MLflow run: dials, losses, figures with intervals, hashes, models, report.
+
+Tracking is asked for (`tfrec train --track`), never assumed; where it goes is MLflow's own rule: MLFLOW_TRACKING_URI,
+else `mlflow.db` and `mlruns/` in the current folder. Whatever the tracking server does, the training goes on: the first
+call that fails is told, and nothing more is sent. `MODELS/tracking.json` remembers the run, so that `tfrec evaluate`
+adds its figures to it.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import getpass
+import json
+import logging
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import tfrec
+from tfrec.errors import EnvironmentSetupError, SourceError
+from tfrec.evaluation.report import EvaluationReport
+from tfrec.ingest.prepared import read_manifest
+from tfrec.workflow import (
+    SERVED_NAME,
+    ModelsManifest,
+    Published,
+    planned_manifest,
+    read_models_manifest,
+    train_shop,
+)
+
+logger = logging.getLogger(__name__)
+
+RECORD = "tracking.json"
+SERVABLES = ("shop", "retrieval", "ranking")
+MAX_UPLOAD = 64 * 2**20
+"""Bytes up to which the SavedModels are copied into the run; bigger ones are named by their place."""
+_MAX_BATCH = 100  # of MLflow's log_batch
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # a shop's trainings are nobody else's business
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # MLflow's 7 with backoff hold a training up for minutes
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class RunRecord:
+    """Where the run of a folder of models is.
+
+    Attributes:
+        run_id: MLflow's.
+        tracking_uri: without user and password.
+        identity: of the training, as in `ModelsManifest`.
+        registered_model: its name in the registry.
+    """
+
+    run_id: str
+    tracking_uri: str
+    identity: str
+    registered_model: str
+
+    @property
+    def uri(self) -> str:
+        """Where to reach it: the environment's address, which may hold a password, else the remembered one."""
+        return os.environ.get("MLFLOW_TRACKING_URI") or self.tracking_uri
+
+
+class Run:
+    """An MLflow run that never stops what it watches: the first failure is told once, then nothing more is sent.
+
+    Args:
+        client: an `MlflowClient`.
+        run_id: of the run.
+    """
+
+    def __init__(self, client: Any, run_id: str) -> None:
+        self._client = client
+        self.run_id = run_id
+        self.has_failed = False
+
+    def losses(self, phase: str, epoch: int, loss: float) -> None:
+        """Adds a point to the curve `loss/<phase>`."""
+        self.send(lambda client: client.log_metric(self.run_id, _key(f"loss/{phase}"), loss, step=epoch))
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Logs parameters, flattened: `{"retrieval": {"embedding_dim": 64}}` is `retrieval.embedding_dim`."""
+        from mlflow.entities import Param
+
+        parts = [Param(_key(name), str(value)) for name, value in flatten(values).items()]
+        self._batches("params", parts)
+
+    def metrics(self, values: Mapping[str, float]) -> None:
+        """Logs figures; those that are no number are left out."""
+        from mlflow.entities import Metric
+
+        now = int(1000 * time.time())
+        parts = [Metric(_key(name), value, now, 0) for name, value in values.items() if value == value]
+        self._batches("metrics", parts)
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Sets tags."""
+        from mlflow.entities import RunTag
+
+        self.send(
+            lambda client: client.log_batch(self.run_id, tags=[RunTag(name, text) for name, text in values.items()])
+        )
+
+    def files(self, place: Path, folder: str | None = None) -> None:
+        """Copies a file or a folder into the run's artifacts."""
+        log = "log_artifacts" if place.is_dir() else "log_artifact"
+        self.send(lambda client: getattr(client, log)(self.run_id, str(place), folder))
+
+    def try_again(self) -> None:
+        """Lets calls through again: a server that was away for a while may be back."""
+        self.has_failed = not self.run_id
+
+    def send(self, call: Callable[[Any], Any]) -> Any:
+        """Returns what a call of the client gives; None once anything has failed."""
+        if self.has_failed:
+            return None
+        try:
+            return call(self._client)
+        except Exception as error:
+            self.has_failed = True
+            logger.warning(
+                "Tracking has stopped, the work goes on: %s. Nothing is lost: once the tracking server answers, "
+                "`tfrec train` with --track and `tfrec evaluate` log the finished models.",
+                " ".join(str(error).split()) or type(error).__name__,
+            )
+            return None
+
+    def _batches(self, kind: str, parts: list[Any]) -> None:
+        for start in range(0, len(parts), _MAX_BATCH):
+            chunk = {kind: parts[start : start + _MAX_BATCH]}
+            self.send(functools.partial(_log_batch, run_id=self.run_id, chunk=chunk))
+
+
+def train_tracked(
+    prepared: Path, models: Path, config: Any = None, *, force: bool = False, show_progress: bool = True
+) -> Published:
+    """Trains as `train_shop` does and keeps an MLflow run of it.
+
+    An interruption leaves the run as KILLED, an error as FAILED; the next call with the same shop, dials and code
+    goes on in the same run. Models that are there already are logged if no run has them yet.
+
+    Args:
+        prepared: see `train_shop`.
+        models: see `train_shop`.
+        config: see `train_shop`.
+        force: see `train_shop`.
+        show_progress: see `train_shop`.
+
+    Raises:
+        EnvironmentSetupError: MLflow is not installed.
+        SourceError: there is no prepared shop.
+    """
+    require_mlflow()
+    from tfrec.training import TrainingConfig
+    from tfrec.training.progress import losses_to
+
+    config = config or TrainingConfig()
+    planned = planned_manifest(prepared, config)
+    is_there = not force and _is_trained(models, planned)
+    run = _begin(models, planned, shop=read_manifest(prepared).recipe, is_there=is_there)
+    with _ended_with(run), losses_to(run.losses):
+        published = train_shop(prepared, models, config, force=force, show_progress=show_progress)
+        _log_published(run, models, published)
+    return published
+
+
+def track_evaluation(models: Path, report: EvaluationReport, page: Path) -> str | None:
+    """Adds an evaluation to the run of its models and returns the run's id; None where they have no run.
+
+    Of each task and column: `<task>/<column>` of the served models with `/low` and `/high`, and `/less_best`, the
+    paired difference from the strongest baseline, likewise.
+
+    Args:
+        models: folder that `train_tracked` wrote.
+        report: of these models.
+        page: the report's HTML page; what lies beside it under the same name goes along.
+    """
+    record = read_record(models)
+    if record is None or record.identity != read_models_manifest(models).identity:
+        return None
+    try:
+        client = _client(record.uri)
+    except EnvironmentSetupError as error:
+        logger.warning("The evaluation is not tracked: %s", error)
+        return None
+    run = Run(client, record.run_id)
+    run.metrics(figures_of(report))
+    for file in sorted(page.parent.glob(f"{page.stem}.*")):
+        run.files(file, "report")
+    return None if run.has_failed else record.run_id
+
+
+def figures_of(report: EvaluationReport) -> dict[str, float]:
+    """Returns a report's figures of the served models, flat: `complete_cart/all_HR_at_10`, `.../low`, `.../high`."""
+    found: dict[str, float] = {}
+    for section in report.sections:
+        for row in section.rows:
+            if row.method != SERVED_NAME:
+                continue
+            for column, estimate in row.cells.items():
+                key = f"{section.task}/{column}"
+                if estimate.num_queries:
+                    found |= {key: estimate.value, f"{key}/low": estimate.low, f"{key}/high": estimate.high}
+        for duel in section.duels:
+            if duel.method == SERVED_NAME:
+                key, gap = f"{section.task}/{duel.column}/less_best", duel.comparison.difference
+                found |= {key: gap.value, f"{key}/low": gap.low, f"{key}/high": gap.high}
+    return found
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns nested values under dotted names: `{"a": {"b": 1}}` is `{"a.b": 1}`."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return flat
+
+
+def read_record(models: Path) -> RunRecord | None:
+    """Returns where the run of a folder of models is; None where it was not tracked."""
+    try:
+        return RunRecord(**json.loads((models / RECORD).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def require_mlflow() -> ModuleType:
+    """Returns MLflow, quiet and patient for seconds, not minutes.
+
+    Raises:
+        EnvironmentSetupError: it is not installed.
+    """
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        import mlflow
+    except ImportError as error:
+        raise EnvironmentSetupError(
+            f"Tracking needs MLflow, which this environment lacks ({error}). "
+            "Install it with: pip install 'tfrec[tracking]', or leave --track out."
+        ) from error
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return mlflow
+
+
+def _is_trained(models: Path, planned: ModelsManifest) -> bool:
+    try:
+        return read_models_manifest(models).identity == planned.identity
+    except SourceError:
+        return False
+
+
+def _client(uri: str) -> Any:
+    require_mlflow()
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
+
+
+def _begin(models: Path, planned: ModelsManifest, *, shop: str, is_there: bool) -> Run:
+    """A new run, or the one that was interrupted on the very same training, or the one that has these models."""
+    uri = require_mlflow().get_tracking_uri()
+    run = Run(None, "")
+    try:
+        run = Run(_client(uri), "")
+    except Exception as error:  # an address that MLflow does not understand
+
+        def fail(_: Any, error: Exception = error) -> None:
+            raise error
+
+        run.send(fail)
+    old = read_record(models)
+    if old is not None:
+        status = run.send(lambda client: _status(client, old.run_id))
+        if old.identity == planned.identity and status is not None and (status != "FINISHED" or is_there):
+            run.run_id = old.run_id
+            if status != "FINISHED":
+                run.send(lambda client: client.update_run(old.run_id, status="RUNNING"))
+            return run
+        if status == "RUNNING":  # killed without a chance to say so
+            run.send(lambda client: client.set_terminated(old.run_id, "KILLED"))
+    run.run_id = run.send(lambda client: _create(client, shop)) or ""
+    if run.run_id:
+        record = RunRecord(run.run_id, _without_password(uri), planned.identity, f"tfrec.{shop}")
+        _write_record(models, record)
+        run.params(planned.config)
+        run.tags(_hashes(planned))
+        run.send(lambda client: _log_data(client, run.run_id, shop, planned))
+    return run
+
+
+def _log_batch(client: Any, run_id: str, chunk: dict[str, list[Any]]) -> None:
+    client.log_batch(run_id, **chunk)
+
+
+def _create(client: Any, shop: str) -> str:
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or f"tfrec {shop}"
+    experiment = client.get_experiment_by_name(name)
+    experiment_id = experiment.experiment_id if experiment is not None else client.create_experiment(name)
+    tags = {"mlflow.user": _user(), "mlflow.source.name": "tfrec train", "mlflow.source.type": "LOCAL"}
+    return client.create_run(experiment_id, run_name=shop, tags=tags).info.run_id
+
+
+def _status(client: Any, run_id: str) -> str | None:
+    """The run's status; None where it was deleted or is of another store."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        info = client.get_run(run_id).info
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+    return info.status if info.lifecycle_stage == "active" else None
+
+
+@contextlib.contextmanager
+def _ended_with(run: Run) -> Iterator[None]:
+    """Ends the run as the block ends; SIGTERM, which ends Python without a word, becomes an exit."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    is_ours = (
+        threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )
+    if is_ours:
+        signal.signal(signal.SIGTERM, leave)
+    status = "FINISHED"
+    try:
+        yield
+    except Exception:
+        status = "FAILED"
+        raise
+    except BaseException:
+        status = "KILLED"
+        raise
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        run.try_again()
+        was = run.send(lambda client: _status(client, run.run_id))
+        if was != "FINISHED":  # models that were there keep their run's times
+            run.send(lambda client: client.set_terminated(run.run_id, status))
+
+
+def _log_published(run: Run, models: Path, published: Published) -> None:
+    """The models' place, hashes and, where they are small, a copy; registered under the version that is served."""
+    run.try_again()
+    manifest = read_models_manifest(models)
+    record = read_record(models) if run.run_id else None
+    places = {name: models / name / str(published.version) for name in SERVABLES}
+    size = sum(file.stat().st_size for place in places.values() for file in place.rglob("*") if file.is_file())
+    run.metrics({"training_seconds": manifest.seconds, "models_megabytes": size / 1e6})
+    run.tags({"tfrec.models": str(models.absolute()), "tfrec.version": str(published.version)})
+    known = run.send(lambda client: _registered(client, record, published.version)) if record else None
+    if known:
+        return
+    run.files(models / "trained" / "manifest.json", "models/trained")
+    source = str(places["shop"].absolute())
+    if size <= MAX_UPLOAD:
+        for name, place in places.items():
+            run.files(place, f"models/{name}/{published.version}")
+    if record is not None:
+        run.send(lambda client: _register(client, record, published.version, source))
+
+
+def _registered(client: Any, record: RunRecord, version: int) -> bool:
+    return any(
+        found.tags.get("tfrec.version") == str(version)
+        for found in client.search_model_versions(f"name='{record.registered_model}'")
+        if found.run_id == record.run_id
+    )
+
+
+def _register(client: Any, record: RunRecord, version: int, source: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(record.registered_model)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    client.create_model_version(
+        record.registered_model, source, record.run_id, tags={"tfrec.version": str(version), "tfrec.models": source}
+    )
+
+
+def _log_data(client: Any, run_id: str, shop: str, planned: ModelsManifest) -> None:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    source = json.dumps({"path": planned.prepared})
+    data = Dataset(name=shop, digest=planned.fingerprint[:36], source_type="local", source=source)
+    client.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
+
+
+def _hashes(planned: ModelsManifest) -> dict[str, str]:
+    commit = _commit()
+    tags = {
+        "tfrec.data": planned.fingerprint,
+        "tfrec.code": planned.code,
+        "tfrec.identity": planned.identity,
+        "tfrec.package": tfrec.__version__,
+        "tfrec.prepared": planned.prepared,
+    }
+    return tags if commit is None else {**tags, "mlflow.source.git.commit": commit}
+
+
+def _commit() -> str | None:
+    """The commit that this package is of, `+changes` where it was changed since; None where git does not hold it."""
+    package = Path(__file__).parent
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(package), *words], capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", "__init__.py")  # a venv inside another repository is not of its commit
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--", ".") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _write_record(models: Path, record: RunRecord) -> None:
+    models.mkdir(parents=True, exist_ok=True)
+    unfinished = models / f".tmp-{RECORD}-{os.getpid()}"
+    unfinished.write_text(json.dumps(dataclasses.asdict(record), indent=2) + "\n", encoding="utf-8")
+    unfinished.replace(models / RECORD)
+
+
+def _without_password(uri: str) -> str:
+    """`https://me:secret@host/x` is `https://host/x`."""
+    parts = urlsplit(uri)
+    if not parts.password and not parts.username:
+        return uri
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
+
+
+def _key(name: str) -> str:
+    """MLflow's names hold letters, digits and `_-. /` alone."""
+    return re.sub(r"[^\w\-./]+", "_", name.strip().replace("@", "_at_"), flags=re.ASCII)
