@@ -38,7 +38,8 @@ logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 SERVED_NAME = "tfrec (served)"
-_TRAINED, _WORK, _REPORT = "trained", ".training", "report"
+TRAINED = "trained"
+_WORK, _REPORT = ".training", "report"
 _LEARNING = ("features", "pipelines", "models", "strategy", "training", "export.py")
 """Code that decides what a training gives; another text of it is another training."""
 
@@ -55,6 +56,7 @@ class ModelsManifest:
         identity: digest of the three above.
         seconds: that training took, less what an earlier, interrupted run had done.
         tfrec_version: of the package.
+        origin: identity of the models that these were renewed from; empty when trained from scratch.
     """
 
     prepared: str
@@ -64,6 +66,7 @@ class ModelsManifest:
     identity: str
     seconds: float
     tfrec_version: str
+    origin: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,30 +104,45 @@ def train_shop(
     Raises:
         SourceError: there is no prepared shop.
     """
-    from tfrec.export import build_served_funnel
-    from tfrec.training import TrainingConfig, save_trained, train
+    from tfrec.training import TrainingConfig, train
 
     config = config or TrainingConfig()
     wanted = planned_manifest(prepared, config)
     known = _read_manifest(models)
-    version = _version_of(models, wanted.identity)
+    version = version_of(models, wanted.identity)
     if known is not None and known.identity == wanted.identity and not force:
         if version is None:  # interrupted between saving and publishing
             version = publish_servables(models, prepared=prepared)
         shutil.rmtree(models / _WORK, ignore_errors=True)
         return Published(models, version, True, known.seconds)
-    work = models / _WORK / wanted.identity[:16]
-    _keep_only(work)
+    work = work_folder(models, wanted)
     shop = load_shop(prepared)
     began = time.perf_counter()
     trained = train(shop, config, work=work, show_progress=show_progress)
     manifest = dataclasses.replace(wanted, seconds=round(time.perf_counter() - began, 1))
-    with publishing(models / _TRAINED) as folder:
+    version = publish_trained(shop, trained, config, models, manifest)
+    return Published(models, version, False, manifest.seconds)
+
+
+def publish_trained(shop: Shop, trained: Any, config: Any, models: Path, manifest: ModelsManifest) -> int:
+    """Keeps a trained funnel in a folder of models, publishes its servables and returns their version.
+
+    Args:
+        shop: that it knows.
+        trained: a `TrainedFunnel`.
+        config: its `TrainingConfig`.
+        models: folder of models.
+        manifest: whence it comes.
+    """
+    from tfrec.export import build_served_funnel
+    from tfrec.training import save_trained
+
+    with publishing(models / TRAINED) as folder:
         save_trained(trained, config, folder)
         (folder / MANIFEST).write_text(json.dumps(dataclasses.asdict(manifest), indent=2) + "\n", encoding="utf-8")
     version = _export(build_served_funnel(shop, trained, config.sources), models, manifest)
     shutil.rmtree(models / _WORK, ignore_errors=True)
-    return Published(models, version, False, manifest.seconds)
+    return version
 
 
 def publish_servables(models: Path, *, out: Path | None = None, prepared: Path | None = None) -> int:
@@ -143,7 +161,7 @@ def publish_servables(models: Path, *, out: Path | None = None, prepared: Path |
 
     manifest = read_models_manifest(models)
     shop = _load_same_shop(manifest, prepared)
-    trained, config = load_trained(shop, models / _TRAINED)
+    trained, config = load_trained(shop, models / TRAINED)
     return _export(build_served_funnel(shop, trained, config.sources), out or models, manifest)
 
 
@@ -230,7 +248,7 @@ def read_models_manifest(models: Path) -> ModelsManifest:
     manifest = _read_manifest(models)
     if manifest is None:
         raise SourceError(
-            f"{models} holds no trained models: there is no {models / _TRAINED / MANIFEST}. "
+            f"{models} holds no trained models: there is no {models / TRAINED / MANIFEST}. "
             f"Train first: tfrec train PREPARED --out {models}"
         )
     return manifest
@@ -247,6 +265,30 @@ def planned_manifest(prepared: Path, config: Any) -> ModelsManifest:
     code = _digest_of_code()
     identity = hashlib.sha256(json.dumps([fingerprint, code, dials], sort_keys=True).encode()).hexdigest()
     return ModelsManifest(str(prepared.absolute()), fingerprint, code, dials, identity, 0.0, tfrec.__version__)
+
+
+def work_folder(models: Path, manifest: ModelsManifest) -> Path:
+    """Returns where a training keeps what it has finished; the work of other shops, dials or code there goes."""
+    work = models / _WORK / manifest.identity[:16]
+    if work.parent.is_dir():
+        for other in work.parent.iterdir():
+            if other != work:
+                shutil.rmtree(other, ignore_errors=True)
+    return work
+
+
+def version_of(models: Path, identity: str) -> int | None:
+    """Returns the newest version of `shop`, if it comes from the training `identity`."""
+    base = models / "shop"
+    versions = [entry for entry in base.iterdir() if entry.name.isdigit()] if base.is_dir() else []
+    if not versions:
+        return None
+    newest = max(versions, key=lambda entry: int(entry.name))
+    try:
+        about = json.loads((newest / "assets.extra" / "tfrec.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return int(newest.name) if about.get("identity") == identity else None
 
 
 def _as_slate(table: pa.Table, query_ids: np.ndarray) -> Slate:
@@ -282,31 +324,9 @@ def _digest_of_code() -> str:
 
 def _read_manifest(models: Path) -> ModelsManifest | None:
     try:
-        return ModelsManifest(**json.loads((models / _TRAINED / MANIFEST).read_text(encoding="utf-8")))
+        return ModelsManifest(**json.loads((models / TRAINED / MANIFEST).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-
-
-def _version_of(models: Path, identity: str) -> int | None:
-    """The newest version of `shop`, if it comes from the training `identity`."""
-    base = models / "shop"
-    versions = [entry for entry in base.iterdir() if entry.name.isdigit()] if base.is_dir() else []
-    if not versions:
-        return None
-    newest = max(versions, key=lambda entry: int(entry.name))
-    try:
-        about = json.loads((newest / "assets.extra" / "tfrec.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return int(newest.name) if about.get("identity") == identity else None
-
-
-def _keep_only(work: Path) -> None:
-    """Removes the work folders of other shops, dials or code."""
-    if work.parent.is_dir():
-        for other in work.parent.iterdir():
-            if other != work:
-                shutil.rmtree(other, ignore_errors=True)
 
 
 def prepared_of(models: Path) -> Path:
@@ -335,9 +355,12 @@ __all__ = [
     "evaluate_models",
     "planned_manifest",
     "publish_servables",
+    "publish_trained",
     "read_models_manifest",
     "report_folder",
     "served_ranker",
     "train_shop",
+    "version_of",
+    "work_folder",
     "write_report",
 ]

@@ -23,6 +23,7 @@ from tfrec.cli import (
     interests,
     prepare,
     recommend,
+    refresh,
     report,
     rules,
     segments,
@@ -32,7 +33,7 @@ from tfrec.cli import (
 from tfrec.errors import TfrecError
 
 GROUPS = {
-    "from a log to slates": (demo, prepare, train, evaluate, recommend, export, serve, ask),
+    "from a log to slates": (demo, prepare, train, refresh, evaluate, recommend, export, serve, ask),
     "know the customers": (report, interests, segments, audience, rules, forecast, churn),
 }
 VERBS = tuple(verb for group in GROUPS.values() for verb in group)

@@ -65,6 +65,7 @@ class RetrievalModel(tfrs.Model):
     def __init__(self, vocabularies: Vocabularies, config: RetrievalConfig = RetrievalConfig()) -> None:
         super().__init__()
         self.config = config
+        self.vocabularies = vocabularies
         self.num_items = vocabularies.num_items
         image_tower = ImageTower(config.image_filters, config.image_features) if config.use_images else None
         self.item_encoder = ItemEncoder(

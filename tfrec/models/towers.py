@@ -41,6 +41,10 @@ class ItemEncoder(tf.keras.layers.Layer):
         id_dropout: share of items whose id part is dropped in a training step.
         use_content: False leaves the id embedding alone (an ablation, and all there is without a catalogue).
         image_tower: turns pictures into features; None leaves pictures out.
+
+    Attributes:
+        tables: name → embedding with a row a token: `item`, and those of `category`, `brand`, `price`, `title` that
+            the catalogue tells.
     """
 
     def __init__(
@@ -57,8 +61,8 @@ class ItemEncoder(tf.keras.layers.Layer):
         catalogue = vocabularies.catalogue
         self.is_seen = tf.Variable(tf.zeros(vocabularies.items.size), trainable=False, name="is_seen")
         self._id_dropout = id_dropout
-        self._id = _embedding(vocabularies.items.size, embedding_dim, "item_id")
-        self._tables: list[tuple[tf.keras.layers.Embedding, tf.Tensor]] = []
+        self.tables = {"item": _embedding(vocabularies.items.size, embedding_dim, "item_id")}
+        self._codes: dict[str, tf.Tensor] = {}
         if use_content:
             for name, codes, size in (
                 ("category", catalogue.categories, vocabularies.categories.size),
@@ -67,12 +71,13 @@ class ItemEncoder(tf.keras.layers.Layer):
                 ("title", catalogue.title_words, vocabularies.words.size),
             ):
                 if codes.any():
-                    self._tables.append((_embedding(size, embedding_dim, name), tf.constant(codes)))
+                    self.tables[name] = _embedding(size, embedding_dim, name)
+                    self._codes[name] = tf.constant(codes)
         self.image_tower = image_tower if catalogue.images is not None else None
         if self.image_tower is not None:
             self._images = tf.constant(catalogue.images)
             self._has_image = tf.constant(catalogue.has_image, tf.float32)
-            self._image_dense = tf.keras.layers.Dense(embedding_dim, name="image")
+            self.image_dense = tf.keras.layers.Dense(embedding_dim, name="image")
 
     def call(self, items: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Returns `[M, d]` for `[M]` indices."""
@@ -81,15 +86,15 @@ class ItemEncoder(tf.keras.layers.Layer):
         keep = tf.gather(self.is_seen, items)
         if training and self._id_dropout > 0:
             keep *= tf.cast(tf.random.uniform(tf.shape(items)) >= self._id_dropout, tf.float32)
-        result = self._id(items) * keep[:, None]
-        for table, codes in self._tables:
+        result = self.tables["item"](items) * keep[:, None]
+        for name, codes in self._codes.items():
             code = tf.gather(codes, items)  # [M, n]
             weight = tf.cast(code > 0, tf.float32)
             weight /= tf.maximum(tf.reduce_sum(weight, axis=1, keepdims=True), 1.0)
-            result += tf.einsum("mn,mnd->md", weight, table(code))
+            result += tf.einsum("mn,mnd->md", weight, self.tables[name](code))
         if self.image_tower is not None:
             features = self.image_tower(tf.gather(self._images, items), training=training)
-            result += self._image_dense(features) * tf.gather(self._has_image, items)[:, None]
+            result += self.image_dense(features) * tf.gather(self._has_image, items)[:, None]
         return result
 
 

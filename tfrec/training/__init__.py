@@ -10,6 +10,7 @@ from tfrec.training.config import TrainingConfig
 from tfrec.training.examples import make_examples
 from tfrec.training.fit import fit_ranking, train
 from tfrec.training.funnel import TrainedFunnel, build_sources
+from tfrec.training.refresh import refresh
 from tfrec.training.store import load_trained, save_trained
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "fit_ranking",
     "load_trained",
     "make_examples",
+    "refresh",
     "save_trained",
     "train",
 ]

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.errors import ConfigError
-from tfrec.features.knowledge import gather_knowledge, target_type
+from tfrec.features.knowledge import target_type
 from tfrec.features.sequences import BehaviourSequences
 from tfrec.features.shop import Shop
 from tfrec.models.image_tower import with_sigmoid_head
@@ -19,8 +19,8 @@ from tfrec.models.retrieval import RetrievalModel
 from tfrec.pipelines.ranking import RankingExamples, ranking
 from tfrec.training.config import TrainingConfig
 from tfrec.training.examples import block_examples, concatenate
-from tfrec.training.funnel import TrainedFunnel
-from tfrec.training.moments import end_of_training, known_items, time_blocks
+from tfrec.training.funnel import TrainedFunnel, funnel_of_the_present
+from tfrec.training.moments import end_of_training, time_blocks
 from tfrec.training.progress import Tick, progress_bar
 from tfrec.training.walk import Walk
 
@@ -66,13 +66,7 @@ def train(
         show=show_progress,
     )
     ranking_model = fit_ranking(concatenate(parts), config, show_progress=show_progress)
-    end = end_of_training(shop)
-    return TrainedFunnel(
-        retrieval=model,
-        ranking=ranking_model,
-        knowledge=gather_knowledge(shop.train, as_of=end, config=config.knowledge),
-        is_offered=known_items(shop.train, end) & shop.vocabularies.catalogue.is_available(end),
-    )
+    return funnel_of_the_present(shop, model, ranking_model, config, learned_until=end_of_training(shop))
 
 
 def fit_ranking(examples: RankingExamples, config: TrainingConfig, *, show_progress: bool = True) -> RankingModel:

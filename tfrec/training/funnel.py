@@ -1,15 +1,17 @@
-"""Trained models and the tables of a moment → what the servables are made of."""
+"""Trained models and the tables of the present → what the servables are made of."""
 
 import dataclasses
 
 import numpy as np
 
-from tfrec.features.knowledge import Knowledge, target_type
+from tfrec.features.knowledge import Knowledge, gather_knowledge, target_type
 from tfrec.features.sequences import BehaviourSequences
 from tfrec.features.shop import Shop
 from tfrec.models.ranking import RankingModel
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.models.sources import CandidateSources, SourceConfig
+from tfrec.training.config import TrainingConfig
+from tfrec.training.moments import end_of_training, known_items
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,16 +23,41 @@ class TrainedFunnel:
         ranking: the fusing model.
         knowledge: tables at the end of training.
         is_offered: `[N + 1]` bool.
+        learned_until: the models learned from events before this moment, hours since 1970-01-01 UTC; the tables may
+            be younger.
     """
 
     retrieval: RetrievalModel
     ranking: RankingModel
     knowledge: Knowledge
     is_offered: np.ndarray
+    learned_until: float
 
     def sources(self, shop: Shop, config: SourceConfig) -> CandidateSources:
         """Returns the candidate sources for serving."""
         return build_sources(shop, self.retrieval, self.knowledge, self.is_offered, config)
+
+
+def funnel_of_the_present(
+    shop: Shop, retrieval: RetrievalModel, ranking: RankingModel, config: TrainingConfig, *, learned_until: float
+) -> TrainedFunnel:
+    """Returns the models with what the shop knows at the end of its training period.
+
+    Args:
+        shop: gives tables and catalogue.
+        retrieval: of the shop's vocabularies.
+        ranking: of the shop's heads.
+        config: dials of the tables.
+        learned_until: what the models learned from, hours.
+    """
+    end = end_of_training(shop)
+    return TrainedFunnel(
+        retrieval=retrieval,
+        ranking=ranking,
+        knowledge=gather_knowledge(shop.train, as_of=end, config=config.knowledge),
+        is_offered=known_items(shop.train, end) & shop.vocabularies.catalogue.is_available(end),
+        learned_until=learned_until,
+    )
 
 
 def build_sources(

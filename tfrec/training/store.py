@@ -1,8 +1,9 @@
-"""Trained funnel ↔ a folder: weights, tables, dials."""
+"""Trained funnel ↔ a folder: weights, what their rows mean, tables, dials."""
 
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -17,14 +18,67 @@ from tfrec.models.sources import FEATURES
 from tfrec.pipelines.retrieval import retrieval
 from tfrec.training.config import TrainingConfig
 from tfrec.training.funnel import TrainedFunnel
+from tfrec.training.growth import meanings_of, read_weights, with_meanings
+
+_WEIGHTS, _MEANINGS, _KNOWLEDGE, _ABOUT = "weights", "meanings.npz", "knowledge.npz", "training.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class LearnedModels:
+    """What a training learned, without the tables of a moment.
+
+    Attributes:
+        retrieval: the two towers, of the present vocabularies.
+        ranking: the fusing model.
+        config: the dials that they were trained with.
+        learned_until: they learned from events before this moment, hours since 1970-01-01 UTC.
+    """
+
+    retrieval: RetrievalModel
+    ranking: RankingModel
+    config: TrainingConfig
+    learned_until: float
 
 
 def save_trained(trained: TrainedFunnel, config: TrainingConfig, folder: Path) -> None:
-    """Writes weights, tables and config into an existing folder, for `load_trained`."""
-    tf.train.Checkpoint(retrieval=trained.retrieval, ranking=trained.ranking).write(str(folder / "weights"))
-    np.savez(folder / "knowledge.npz", is_offered=trained.is_offered, **vars(trained.knowledge))
-    about = {"config": dataclasses.asdict(config), "heads": trained.ranking.heads}
-    (folder / "training.json").write_text(json.dumps(about, indent=2))
+    """Writes weights, tables and config into an existing folder, for `load_trained` and `load_models`."""
+    model = trained.retrieval
+    towers = tf.train.Checkpoint(  # without the optimiser's slots, which are twice the weights
+        item_encoder=model.item_encoder, candidate_tower=model.candidate_tower, query_tower=model.query_tower
+    )
+    tf.train.Checkpoint(retrieval=towers, ranking=trained.ranking).write(str(folder / _WEIGHTS))
+    meanings: dict[str, Any] = dict(meanings_of(model.vocabularies))
+    np.savez(folder / _MEANINGS, **meanings)
+    np.savez(folder / _KNOWLEDGE, is_offered=trained.is_offered, **vars(trained.knowledge))
+    about = {
+        "config": dataclasses.asdict(config),
+        "heads": trained.ranking.heads,
+        "learned_until": trained.learned_until,
+    }
+    (folder / _ABOUT).write_text(json.dumps(about, indent=2))
+
+
+def load_models(shop: Shop, folder: Path) -> LearnedModels:
+    """Returns the models that `save_trained` wrote, for this state of the shop: its vocabularies may have grown.
+
+    Args:
+        shop: of the present.
+        folder: `MODELS/trained`.
+
+    Raises:
+        SourceError: the folder holds no trained models, or of another shape.
+    """
+    about = _read_about(folder)
+    config = typed(TrainingConfig, about["config"], where=str(folder / _ABOUT))
+    with np.load(folder / _MEANINGS) as stored:
+        meanings = dict(stored)
+    retrieval_model = RetrievalModel(with_meanings(shop.vocabularies, meanings), config.retrieval)
+    ranking_model = RankingModel(tuple(about["heads"]), config.ranking)
+    for batch in retrieval(shop.train, batch_size=64).take(1):  # creates the variables that the checkpoint fills
+        retrieval_model.compute_loss(batch, training=False)
+    ranking_model(tf.zeros([1, 1, len(FEATURES)]))
+    read_weights(folder / _WEIGHTS, meanings, retrieval_model, ranking_model)
+    return LearnedModels(retrieval_model, ranking_model, config, float(about["learned_until"]))
 
 
 def load_trained(shop: Shop, folder: Path) -> tuple[TrainedFunnel, TrainingConfig]:
@@ -33,22 +87,25 @@ def load_trained(shop: Shop, folder: Path) -> tuple[TrainedFunnel, TrainingConfi
     Raises:
         SourceError: the folder holds no trained models.
     """
+    models = load_models(shop, folder)
+    with np.load(folder / _KNOWLEDGE) as stored:
+        is_offered = stored["is_offered"]
+        tables = {name: stored[name] for name in stored.files if name != "is_offered"}
+    knowledge = Knowledge(**{**tables, "as_of": float(tables["as_of"])})
+    funnel = TrainedFunnel(models.retrieval, models.ranking, knowledge, is_offered, models.learned_until)
+    return funnel, models.config
+
+
+def _read_about(folder: Path) -> dict[str, Any]:
     try:
-        about = json.loads((folder / "training.json").read_text())
+        about = json.loads((folder / _ABOUT).read_text())
     except OSError as error:
         raise SourceError(
             f"{folder} holds no trained models ({error.strerror}). Train first: tfrec train PREPARED --out MODELS"
         ) from error
-    config = typed(TrainingConfig, about["config"], where=str(folder / "training.json"))
-    retrieval_model = RetrievalModel(shop.vocabularies, config.retrieval)
-    ranking_model = RankingModel(tuple(about["heads"]), config.ranking)
-    for batch in retrieval(shop.train, batch_size=64).take(1):  # creates the variables that the checkpoint fills
-        retrieval_model.compute_loss(batch, training=False)
-    ranking_model(tf.zeros([1, 1, len(FEATURES)]))
-    checkpoint = tf.train.Checkpoint(retrieval=retrieval_model, ranking=ranking_model)
-    checkpoint.read(str(folder / "weights")).expect_partial()
-    with np.load(folder / "knowledge.npz") as stored:
-        is_offered = stored["is_offered"]
-        tables = {name: stored[name] for name in stored.files if name != "is_offered"}
-    knowledge = Knowledge(**{**tables, "as_of": float(tables["as_of"])})
-    return TrainedFunnel(retrieval_model, ranking_model, knowledge, is_offered), config
+    if "learned_until" not in about or not (folder / _MEANINGS).exists():
+        raise SourceError(
+            f"{folder} was written by an older tfrec, which did not keep what the weights mean. "
+            "Train again: tfrec train PREPARED --out MODELS"
+        )
+    return about

@@ -1,0 +1,44 @@
+"""`tfrec refresh`: trained models and the shop as it is now → a new version that knows new items, orders and users."""
+
+import argparse
+import sys
+from pathlib import Path
+
+HELP = "let new items, orders and users in, in seconds, without training"
+DESCRIPTION = """\
+Gathers item weights, popularity and profiles anew from the shop as it is prepared now, encodes new items from their
+category, brand, price, title and picture with the trained models, and publishes a new version. No weight changes.
+Learn the new days with `tfrec train --warm-start`, nightly or weekly; refresh in between.
+"""
+EXAMPLES = """\
+examples:
+  tfrec prepare my_shop.toml --out prepared/my_shop && tfrec refresh models
+  tfrec refresh models prepared/my_shop_today
+"""
+INTERRUPTED = "The old version is untouched. Run the same command again."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the verb takes."""
+    parser.add_argument("models", type=Path, metavar="MODELS", help="folder that `tfrec train` wrote")
+    parser.add_argument(
+        "prepared", type=Path, nargs="?", metavar="DIR", help="the shop as it is now (default: where it lay)"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Refreshes and says what is new."""
+    from tfrec.workflow import read_models_manifest
+
+    read_models_manifest(options.models)  # a wrong path is told before TensorFlow is loaded
+    sys.stderr.write("Loading TensorFlow ...\n")
+    from tfrec.renewal import refresh_shop
+
+    renewed = refresh_shop(options.models, options.prepared)
+    if renewed.is_reused:
+        print("Nothing changed since the models were made: their version is kept.")
+    else:
+        print(
+            f"{renewed.new_items:,} new items, {renewed.new_events:,} new events: known after {renewed.seconds:.1f} s."
+        )
+    print(f"SavedModels: {options.models}/{{shop,retrieval,ranking}}/{renewed.version}")

@@ -1,0 +1,95 @@
+"""Yesterday's models and today's shop → today's models: by a refresh of tables in seconds, or by learning the new days.
+
+A refresh changes no weight: new orders enter by item weights, popularity and profiles, new items by what the catalogue
+tells of them. A warm start goes on learning from the stored weights over the days that they have not seen.
+"""
+
+import dataclasses
+import hashlib
+import time
+from pathlib import Path
+
+import numpy as np
+
+from tfrec.config import config_from
+from tfrec.errors import SourceError
+from tfrec.features.shop import Shop, load_shop
+from tfrec.workflow import (
+    TRAINED,
+    ModelsManifest,
+    planned_manifest,
+    publish_servables,
+    publish_trained,
+    read_models_manifest,
+    version_of,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Renewed:
+    """Outcome of a renewal.
+
+    Attributes:
+        models: folder of servables.
+        version: the newest version there.
+        is_reused: the models knew this state of the shop already.
+        seconds: from reading the shop to the published version.
+        new_items: items that the models did not know.
+        new_events: events that the models did not know.
+    """
+
+    models: Path
+    version: int
+    is_reused: bool
+    seconds: float
+    new_items: int
+    new_events: int
+
+
+def refresh_shop(models: Path, prepared: Path | None = None) -> Renewed:
+    """Publishes the trained models with the tables of the shop's present state; no training step is made.
+
+    Args:
+        models: folder that `train_shop` wrote.
+        prepared: the shop as it is now; None = where it lay when the models were made.
+
+    Raises:
+        SourceError: nothing is trained, there is no prepared shop, or the code has changed since.
+    """
+    from tfrec.training import refresh
+
+    began = time.perf_counter()
+    old = read_models_manifest(models)
+    place = prepared or Path(old.prepared)
+    wanted = _renewed_manifest(place, old, how="refresh")
+    if old.fingerprint == wanted.fingerprint:
+        version = version_of(models, old.identity) or publish_servables(models, prepared=place)
+        return Renewed(models, version, True, old.seconds, 0, 0)
+    shop = load_shop(place)
+    news = _count_news(models, shop)
+    trained, config = refresh(shop, models / TRAINED)
+    manifest = dataclasses.replace(wanted, seconds=round(time.perf_counter() - began, 1))
+    version = publish_trained(shop, trained, config, models, manifest)
+    return Renewed(models, version, False, time.perf_counter() - began, *news)
+
+
+def _renewed_manifest(prepared: Path, old: ModelsManifest, *, how: str) -> ModelsManifest:
+    """The manifest of models renewed from those of `old`."""
+    wanted = planned_manifest(prepared, config_from(old.config))
+    if wanted.code != old.code:
+        raise SourceError(
+            f"The models were trained with other code (tfrec {old.tfrec_version}), which may read them otherwise. "
+            "Train again: tfrec train PREPARED --out MODELS"
+        )
+    identity = hashlib.sha256(f"{how} of {old.identity} for {wanted.identity}".encode()).hexdigest()
+    return dataclasses.replace(wanted, identity=identity, origin=old.identity)
+
+
+def _count_news(models: Path, shop: Shop) -> tuple[int, int]:
+    """Items and events of the shop that the stored tables do not know."""
+    with (
+        np.load(models / TRAINED / "meanings.npz") as meanings,
+        np.load(models / TRAINED / "knowledge.npz") as knowledge,
+    ):
+        is_new = ~np.isin(shop.vocabularies.items.tokens.astype(str), meanings["items"])
+        return int(is_new.sum()), int((shop.train.hour >= knowledge["as_of"]).sum())

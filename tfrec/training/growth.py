@@ -1,0 +1,143 @@
+"""Weights of an older shop → the same towers with the vocabularies of the present: rows go by token.
+
+A new category starts as its nearest known ancestor, a new item's id part as the mean of its category's, everything
+else new as the mean of what is known: a mean speaks for nothing in particular.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.errors import SourceError
+from tfrec.features.vocabulary import NUM_PRICE_BUCKETS, Vocabularies, Vocabulary
+from tfrec.models.ranking import RankingModel
+from tfrec.models.retrieval import RetrievalModel
+from tfrec.schema.tables import CATEGORY_SEPARATOR
+
+_ENCODER = "retrieval/item_encoder"
+_VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
+_TOKENS = {"item": "items", "category": "categories", "brand": "brands", "title": "words"}
+"""Tables that grow → where their tokens are kept; the table of price buckets never grows."""
+
+
+_BOUNDS = "price_bounds"
+
+
+def meanings_of(vocabularies: Vocabularies) -> dict[str, np.ndarray]:
+    """Returns what must be kept to read weights later: each row's token, and the highest price of each bucket."""
+    catalogue = vocabularies.catalogue
+    highest = np.zeros(NUM_PRICE_BUCKETS + 1, np.float32)
+    np.maximum.at(highest, catalogue.price_bucket, catalogue.price)
+    tokens = {name: getattr(vocabularies, name).tokens.astype(str) for name in _TOKENS.values()}
+    return {**tokens, _BOUNDS: np.maximum.accumulate(highest[1:])}
+
+
+def with_meanings(vocabularies: Vocabularies, meanings: Mapping[str, np.ndarray]) -> Vocabularies:
+    """Returns the present vocabularies with prices in the buckets that the weights learned.
+
+    Buckets are shares of the catalogue: without this each new item would move the others' prices.
+    """
+    price, bounds = vocabularies.catalogue.price, meanings[_BOUNDS]
+    bucket = np.minimum(np.searchsorted(bounds, price, side="left") + 1, NUM_PRICE_BUCKETS)
+    bucket = np.where((price > 0) & (bounds[-1] > 0), bucket, 0).astype(np.int32)
+    return dataclasses.replace(vocabularies, catalogue=dataclasses.replace(vocabularies.catalogue, price_bucket=bucket))
+
+
+def read_weights(
+    weights: Path,
+    meanings: Mapping[str, np.ndarray],
+    retrieval_model: RetrievalModel,
+    ranking_model: RankingModel,
+) -> None:
+    """Fills models whose variables exist from a checkpoint that may know fewer, more or other tokens.
+
+    Args:
+        weights: prefix of the checkpoint.
+        meanings: `meanings_of` the vocabularies that the checkpoint was trained with.
+        retrieval_model: of the present vocabularies, `with_meanings` of the same.
+        ranking_model: has nothing that grows.
+
+    Raises:
+        SourceError: the checkpoint is of models of another shape.
+    """
+    encoder, vocabularies = retrieval_model.item_encoder, retrieval_model.vocabularies
+    reader = tf.train.load_checkpoint(str(weights))
+    known = set(reader.get_variable_to_shape_map())
+    fixed = {"query_tower": retrieval_model.query_tower, "candidate_tower": retrieval_model.candidate_tower}
+    if encoder.image_tower is not None:
+        if any(name.startswith(f"{_ENCODER}/image_dense") for name in known):
+            parts = tf.train.Checkpoint(image_tower=encoder.image_tower, image_dense=encoder.image_dense)
+            fixed["item_encoder"] = parts
+        else:  # the first pictures of a shop: they say nothing until a training has met them
+            encoder.image_dense.set_weights([np.zeros_like(value) for value in encoder.image_dense.get_weights()])
+    checkpoint = tf.train.Checkpoint(retrieval=tf.train.Checkpoint(**fixed), ranking=ranking_model)
+    try:
+        checkpoint.read(str(weights)).assert_existing_objects_matched().expect_partial()
+    except (AssertionError, ValueError, tf.errors.OpError) as error:
+        raise SourceError(
+            f"{weights.parent} was trained with models of another shape: {str(error).splitlines()[0]} "
+            "Train again: tfrec train PREPARED --out MODELS"
+        ) from error
+
+    def stored(name: str) -> np.ndarray | None:
+        key = f"{_ENCODER}/{name}{_VALUE}"
+        return reader.get_tensor(key) if key in known else None
+
+    seen = reader.get_tensor(f"{_ENCODER}/is_seen{_VALUE}")
+    for name, table in encoder.tables.items():
+        old = stored(f"tables/{name}/embeddings")
+        if old is None:  # a column that the old catalogue did not have
+            table.set_weights([np.zeros_like(table.get_weights()[0])])
+        elif name in _TOKENS:
+            vocabulary = getattr(vocabularies, _TOKENS[name])
+            row = _old_rows(vocabulary, meanings[_TOKENS[name]])
+            met = np.flatnonzero(seen > 0) if name == "item" else np.arange(1, len(old))
+            mean = old[met].mean(axis=0) if len(met) else np.zeros(old.shape[1], old.dtype)
+            grown = np.where((row >= 0)[:, None], old[np.maximum(row, 0)], mean)
+            table.set_weights([_STARTS.get(name, _as_they_are)(grown, row >= 0, vocabularies)])
+        else:
+            table.set_weights([old])
+    row = _old_rows(vocabularies.items, meanings["items"])
+    encoder.is_seen.assign(np.where(row > 0, seen[np.maximum(row, 0)], 0.0).astype(np.float32))
+
+
+def _old_rows(present: Vocabulary, old_tokens: np.ndarray) -> np.ndarray:
+    """`[size]` the old row of each present row; -1 where the token is new. Row 0 stays row 0."""
+    row = Vocabulary(old_tokens.astype(object)).encode(present.tokens)
+    return np.concatenate([[0], np.where(row > 0, row, -1)])
+
+
+def _as_they_are(rows: np.ndarray, is_known: np.ndarray, vocabularies: Vocabularies) -> np.ndarray:
+    return rows
+
+
+def _new_categories(rows: np.ndarray, is_known: np.ndarray, vocabularies: Vocabularies) -> np.ndarray:
+    """New paths start as their nearest known ancestor; parents come before children when sorted by depth."""
+    paths = vocabularies.categories.tokens
+    new = sorted(np.flatnonzero(~is_known), key=lambda row: paths[row - 1].count(CATEGORY_SEPARATOR))
+    for row in new:
+        parent = vocabularies.categories.encode([paths[row - 1].rpartition(CATEGORY_SEPARATOR)[0]])[0]
+        if parent:
+            rows[row] = rows[parent]
+    return rows
+
+
+def _new_items(rows: np.ndarray, is_known: np.ndarray, vocabularies: Vocabularies) -> np.ndarray:
+    """New items start as the mean of the known items of their leaf category, where it has any."""
+    leaf = vocabularies.catalogue.leaf_category
+    size = vocabularies.categories.size
+    count = np.bincount(leaf[is_known], minlength=size)
+    total = np.zeros((size, rows.shape[1]), rows.dtype)
+    np.add.at(total, leaf[is_known], rows[is_known])
+    usable = ~is_known & (leaf > 0) & (count[leaf] > 0)
+    rows[usable] = total[leaf[usable]] / count[leaf[usable], None]
+    return rows
+
+
+_STARTS: Mapping[str, Callable[[np.ndarray, np.ndarray, Vocabularies], np.ndarray]] = {
+    "category": _new_categories,
+    "item": _new_items,
+}
