@@ -14,9 +14,8 @@ from tfrec.promotions.campaign import (
     evaluate_campaign,
     orders_of,
     plan_campaign,
-    publish_plan,
-    read_plan,
 )
+from tfrec.promotions.plan_files import publish_plan, read_plan
 from tfrec.schema.tables import EVENT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, Tables, conform
 
 START, END = pd.Timestamp("2024-03-01"), pd.Timestamp("2024-03-15")
@@ -112,13 +111,24 @@ def test_promise_has_an_interval_from_the_trial():
 
 def test_published_plan_reads_back_and_the_mailer_sees_treated_users_only(tmp_path):
     plan, _ = _plan(2000)
-    folder = publish_plan(plan, tmp_path / "spring")
-    assert sorted(p.name for p in folder.iterdir()) == ["plan.json", "plan.parquet", "send.csv"]
+    folder = publish_plan(plan, tmp_path / "spring", key=b"k" * 16)
+    assert sorted(p.name for p in folder.iterdir()) == ["plan.csv", "plan.json", "send.csv"]
     again = read_plan(folder)
     pd.testing.assert_frame_equal(again.table, plan.table)
     assert again.to_dict() == json.loads((folder / "plan.json").read_text())
     sent = pd.read_csv(folder / "send.csv", dtype="str")
-    assert set(sent["user_id"]) == set(plan.table.loc[plan.table["status"] == TREATED, "user_id"])
+    assert len(sent) == (plan.table["status"] == TREATED).sum()
+    assert not set(sent["pseudonym"]) & set(plan.table["user_id"])
+
+
+def test_nothing_leaves_the_house_without_a_key_or_for_a_few(tmp_path):
+    plan, _ = _plan(500)
+    assert not (publish_plan(plan, tmp_path / "spring") / "send.csv").exists()
+    with pytest.raises(ConfigError, match="at least 16 bytes"):
+        publish_plan(plan, tmp_path / "short", key=b"k")
+    with pytest.raises(ConfigError, match="fewer than 1000 users"):
+        publish_plan(plan, tmp_path / "few", key=b"k" * 16, min_users=1000)
+    assert [path.name for path in tmp_path.iterdir()] == ["spring"]
 
 
 def test_failed_publication_leaves_the_old_plan(tmp_path, monkeypatch):

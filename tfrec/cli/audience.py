@@ -79,17 +79,17 @@ def _responses(path: Path, tables: "Tables") -> "dict[str, pd.Series]":
 
     from tfrec.analysis.repurchase import predict_churn
     from tfrec.ingest.prepared import read_prepared
+    from tfrec.promotions.offer_log import read_shop_test
     from tfrec.promotions.uplift import fit_uplift
-    from tfrec.report.coupon_test import coupon_trial, read_coupon_log
 
     responses = {"order": predict_churn(tables).users["returns"]}
     prepared = read_prepared(path)
     if "coupon_test" in prepared.manifest.extras:
-        log, attributes, control = read_coupon_log(prepared)
-        trial, _, _ = coupon_trial(log, attributes, control)
+        log = read_shop_test(prepared)
+        trial, _ = log.trial()
         outcome = next(name for name in ("conversion", "visit", "spend", "margin") if name in trial.outcomes)
         model = fit_uplift(trial, outcome=outcome)
         scores = model.predict(trial.features)
         for k, offer in enumerate(model.arm_names):
-            responses[offer] = pd.Series(scores[:, k], index=log["user_id"].to_numpy())
+            responses[offer] = pd.Series(scores[:, k], index=log.table["user_id"].to_numpy())
     return responses

@@ -1,26 +1,22 @@
-"""Gains and costs of offers become a campaign plan on disk, and afterwards the logs tell what it earned.
+"""Gains and costs of offers become a campaign plan, and afterwards the logs tell what it earned.
 
 A random hold-out is part of every plan: without it nobody could tell afterwards what the campaign caused.
 """
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tfrec.errors import ConfigError, SchemaError, SourceError
+from tfrec.errors import ConfigError, SchemaError
 from tfrec.experiments.assignment import SampleRatio, check_sample_ratio, hash_uniform
 from tfrec.experiments.effects import Comparison, Estimate, compare_means, normal_estimate, to_plain
 from tfrec.promotions.allocation import allocate, offers_at_price
-from tfrec.publish import publishing
 from tfrec.schema.tables import Tables
 
 TREATED, HELD_OUT, LEFT_ALONE = "treated", "held out", "left alone"
-_PLAN_COLUMNS = ("user_id", "status", "offer", "expected_gain", "cost", "expected_profit", "is_compared")
 _ORDER_COLUMNS = ("user_id", "timestamp", "revenue", "margin", "discount")
 
 
@@ -88,7 +84,7 @@ class CampaignPlan:
         return (
             f"{self.name}: {counts[TREATED]:,} users get an offer for at most {self.cost:,.2f} of {self.budget:,.2f}, "
             f"{counts[HELD_OUT]:,} are held out at random, {counts[LEFT_ALONE]:,} are left alone because no offer pays "
-            f"for them; expected profit {self.expected_profit.value:,.2f}{interval}."
+            f"for them or others come first; expected profit {self.expected_profit.value:,.2f}{interval}."
         )
 
     def _counts(self) -> dict[str, int]:
@@ -256,51 +252,6 @@ def plan_campaign(
         price=allocation.price,
         bound=allocation.bound,
         expected_profit=_promise(treated_profit, evidence, allocation.price, level),
-    )
-
-
-def publish_plan(plan: CampaignPlan, folder: Path) -> Path:
-    """Writes `plan.parquet` (all users), `send.csv` (user, offer: what the mailer needs) and `plan.json`, in one step.
-
-    The folder appears under its name by rename, so that a mailer never reads half a plan.
-
-    Returns:
-        The folder.
-    """
-    with publishing(folder) as work:
-        plan.table.to_parquet(work / "plan.parquet", index=False)
-        sent = plan.table.loc[plan.table["status"] == TREATED, ["user_id", "offer"]]
-        sent.to_csv(work / "send.csv", index=False)
-        (work / "plan.json").write_text(json.dumps(plan.to_dict(), indent=2, ensure_ascii=False), encoding="utf-8")
-    return folder
-
-
-def read_plan(folder: Path) -> CampaignPlan:
-    """Reads what `publish_plan` wrote.
-
-    Raises:
-        SourceError: a file is missing.
-        SchemaError: the table lacks a column.
-    """
-    try:
-        table = pd.read_parquet(folder / "plan.parquet")
-        stated = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise SourceError(
-            f"{folder} is no campaign plan: {error.filename} is missing. Write one with `publish_plan`."
-        ) from error
-    _require("plan.parquet", table, _PLAN_COLUMNS)
-    promise: dict[str, Any] = {k: np.nan if v is None else v for k, v in stated["expected_profit"].items()}
-    return CampaignPlan(
-        name=stated["name"],
-        offers=tuple(stated["offers"]),
-        table=table,
-        budget=stated["budget"],
-        cost=stated["cost"],
-        holdout_share=stated["holdout_share"],
-        price=stated["price"],
-        bound=stated["bound"],
-        expected_profit=Estimate(**promise),
     )
 
 

@@ -1,7 +1,7 @@
 """A prepared shop's randomised coupon test → effects, whom to treat, and an allocation under a budget."""
 
 import dataclasses
-import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,16 +20,15 @@ from tfrec.promotions.curves import (
     uplift_curve,
     worth_of_choice,
 )
+from tfrec.promotions.offer_log import read_shop_test
+from tfrec.promotions.planning import FEWEST, expected_discounts, quick_learner
 from tfrec.promotions.response import cross_fit_responses
-from tfrec.promotions.trial import Balance, Encoder, Trial, check_balance, fit_encoder, read_trial
-from tfrec.promotions.uplift import DRLearner, StackedLearner, UpliftScores, cross_fit_uplift, default_learner
+from tfrec.promotions.trial import Balance, Trial, check_balance
+from tfrec.promotions.uplift import UpliftScores, cross_fit_uplift
 
 _OUTCOMES = ("visit", "conversion", "spend", "margin")
-_AIMS = ("margin", "spend", "conversion", "visit")  # what is maximised: the first that the log has
-_CONTROLS = ("none", "control", "no offer", "")
 _SHARES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)  # budgets of the curve, as shares of treating everybody
-_FOLDS = 3  # inner and outer: a third of the time that five of each take, for a little less to learn from
-_FEW = 200  # users an arm below which a model of their differences is not worth fitting
+_FOLDS = 3  # a third of the time that five take with five inner ones, for a little less to learn from
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,62 +101,6 @@ class CouponFindings:
         return "\n".join([self.balance.summary(), self.scores.summary(), self.allocation.summary()])
 
 
-def read_coupon_log(prepared: Prepared) -> tuple[pd.DataFrame, list[str], str]:
-    """Returns the test's log with attributes, the attributes' names and the control arm.
-
-    The extra table `coupon_test` has a column of user ids (the first), `arm`, and any of visit, conversion, spend,
-    margin and discount; `coupon_features`, where there is one, the same users' attributes before the test, else the
-    columns of `users` are taken.
-
-    Raises:
-        SchemaError: a column is missing, or no arm is a control.
-        SourceError: the shop has no such extra table.
-    """
-    log = _read(prepared, "coupon_test")
-    user = str(log.columns[0])
-    if "arm" not in log.columns or not set(_OUTCOMES) & set(log.columns):
-        raise SchemaError(
-            f"The extra table coupon_test needs a column `arm` and one of {', '.join(_OUTCOMES)}; it has "
-            f"{', '.join(log.columns)}. Rename its columns."
-        )
-    if "coupon_features" in prepared.manifest.extras:
-        known = _read(prepared, "coupon_features")
-        known = known.rename(columns={str(known.columns[0]): user})
-    else:
-        known = prepared.train.users.rename(columns={"user_id": user})
-    attributes = [str(name) for name in known.columns if name != user]
-    if not attributes:
-        raise SchemaError("Nothing is known of the users of the coupon test. Name `coupon_features` in [extras].")
-    merged = log.merge(known, on=user, suffixes=("", "_before"), validate="one_to_one").rename(
-        columns={user: "user_id"}
-    )
-    arms = merged["arm"].astype("str").unique()
-    control = next((name for name in _CONTROLS if name in arms), None)
-    if control is None:
-        raise SchemaError(f"One arm of coupon_test must be called 'none' or 'control'; got {', '.join(sorted(arms))}.")
-    return merged, attributes, control
-
-
-def coupon_trial(log: pd.DataFrame, attributes: list[str], control: str) -> tuple[Trial, Encoder, str]:
-    """Returns the test as a trial, how attributes are encoded, and what costs are counted in.
-
-    The discount is a column of the log, or is told by an arm's name that ends in its percentage (`coupon_10`: 10 % off
-    what was paid), else every offer costs 1.
-    """
-    outcomes = [name for name in _OUTCOMES if name in log.columns]
-    kind = "offers"
-    if "discount" in log.columns:
-        kind = "discount"
-    elif "spend" in log.columns:
-        rates = {name: _rate(name) for name in log["arm"].astype("str").unique() if name != control}
-        if all(rate > 0 for rate in rates.values()):
-            rate = log["arm"].astype("str").map({**rates, control: 0.0}).to_numpy(np.float64)
-            log, kind = log.assign(discount=log["spend"] * rate / (1 - rate)), "discount"
-    encoder = fit_encoder(log, attributes)
-    wanted = [*outcomes, *(["discount"] if kind == "discount" else [])]
-    return read_trial(log, arm="arm", control=control, outcomes=wanted, encoder=encoder), encoder, kind
-
-
 def judge_coupon_test(prepared: Prepared, *, budget_share: float = 0.1, seed: int = 0) -> CouponFindings:
     """Returns what the shop's coupon test tells.
 
@@ -170,12 +113,12 @@ def judge_coupon_test(prepared: Prepared, *, budget_share: float = 0.1, seed: in
         SchemaError: the log cannot be read, or an arm has too few users.
         SourceError: there is no such table.
     """
-    log, attributes, control = read_coupon_log(prepared)
-    trial, _, kind = coupon_trial(log, attributes, control)
+    log = read_shop_test(prepared)
+    trial, _ = log.trial()
     counts = {name: int((trial.arms == code).sum()) for code, name in enumerate(trial.arm_names)}
-    if min(counts.values()) < _FEW:
-        raise SchemaError(f"A coupon test needs at least {_FEW} users an arm to tell whom to treat; got {counts}.")
-    aim = next(name for name in _AIMS if name in trial.outcomes)
+    if min(counts.values()) < FEWEST:
+        raise SchemaError(f"A coupon test needs at least {FEWEST} users an arm to tell whom to treat; got {counts}.")
+    aim = log.outcomes[0]
     rows: list[dict[str, Any]] = []
     for outcome in (name for name in _OUTCOMES if name in trial.outcomes):
         responses = cross_fit_responses(trial, outcome=outcome, seed=seed)
@@ -195,10 +138,8 @@ def judge_coupon_test(prepared: Prepared, *, budget_share: float = 0.1, seed: in
             )
         if outcome == aim:
             of_aim = responses
-    scores = cross_fit_uplift(trial, outcome=aim, learner=_learner(), folds=_FOLDS, seed=seed)
-    costs = np.ones_like(scores.scores)
-    if kind == "discount":
-        costs = np.maximum(cross_fit_responses(trial, outcome="discount", seed=seed).expected[:, 1:], 0.0)
+    scores = cross_fit_uplift(trial, outcome=aim, learner=quick_learner(), folds=_FOLDS, seed=seed)
+    costs = expected_discounts(log, trial, seed=seed) if log.cost_kind == "discount" else np.ones_like(scores.scores)
     curves, calibrations = {}, {}
     for arm, offer in enumerate(trial.arm_names[1:], start=1):
         inside = np.flatnonzero((trial.arms == 0) | (trial.arms == arm))
@@ -233,19 +174,12 @@ def judge_coupon_test(prepared: Prepared, *, budget_share: float = 0.1, seed: in
         calibrations=calibrations,
         worth=worth_of_choice(choose_arms(scores.scores), trial, responses=of_aim),
         scores=scores,
-        cost_kind=kind,
+        cost_kind=log.cost_kind,
         budgets=budgets,
         chosen=chosen,
         allocation=told[chosen],
-        profile=_profile(log, attributes, told[chosen].offers >= 0),
+        profile=_profile(log.table, log.attributes, told[chosen].offers >= 0),
     )
-
-
-def _learner() -> StackedLearner:
-    """Returns the default blend with few folds."""
-    blend = default_learner()
-    members = (dataclasses.replace(one, folds=_FOLDS) if isinstance(one, DRLearner) else one for one in blend.members)
-    return dataclasses.replace(blend, members=tuple(members), folds=_FOLDS)
 
 
 def _observed(allocation: Allocation, trial: Trial, responses: Any) -> dict[str, float]:
@@ -254,7 +188,7 @@ def _observed(allocation: Allocation, trial: Trial, responses: Any) -> dict[str,
     return {"gain": gain.value, "low": gain.low, "high": gain.high}
 
 
-def _profile(log: pd.DataFrame, attributes: list[str], is_treated: np.ndarray) -> pd.DataFrame:
+def _profile(log: pd.DataFrame, attributes: Sequence[str], is_treated: np.ndarray) -> pd.DataFrame:
     """Attributes in which the treated differ most from the others; of texts the level that differs most."""
     rows = []
     for name in attributes:
@@ -278,15 +212,3 @@ def _difference(name: str, values: np.ndarray, is_treated: np.ndarray) -> dict[s
 
 def _mean(values: np.ndarray) -> Estimate:
     return normal_estimate(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))), len(values))
-
-
-def _rate(name: str) -> float:
-    match = re.search(r"(\d{1,2})\D*$", name)
-    return int(match[1]) / 100 if match else 0.0
-
-
-def _read(prepared: Prepared, name: str) -> pd.DataFrame:
-    path = prepared.extra(name)
-    table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    first = str(table.columns[0])
-    return table.assign(**{first: table[first].astype("str")})

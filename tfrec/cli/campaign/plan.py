@@ -1,0 +1,142 @@
+"""`tfrec campaign plan`: a test of offers and a budget → who gets which offer, who is held out, what is promised."""
+
+import argparse
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tfrec.cli.analyses import print_json
+from tfrec.cli.dials import add_json, named_numbers, names
+
+if TYPE_CHECKING:
+    from tfrec.promotions.offer_log import OfferLog
+    from tfrec.promotions.planning import PlanConfig
+
+HELP = "who gets which offer, under a budget that is never exceeded"
+DESCRIPTION = """\
+Learns from a randomised test of offers what each offer would change for each user, and gives offers where they earn
+most, under a hard budget. A random hold-out is always kept, and a user whom every offer would lose is never sent one.
+TEST is a prepared shop with a coupon test (the demo shop has one), or a CSV or Parquet file with a row a user: an id,
+the arm, what came of it (margin after the discount, spend, conversion, visit; discount: money taken off), and what was
+known of the user before. Money is what counts: of an outcome that is no money, say with --worth what one is worth.
+
+DIR gets plan.csv (every user; stays in the house), plan.json, and with --key send.csv: pseudonyms and offers for the
+mailer. An offer that fewer than --min-users users would get is not made.
+"""
+EXAMPLES = """\
+examples:
+  tfrec campaign plan prepared/demo --budget 5000 --name spring --out spring --key mailer.key
+  tfrec campaign plan prepared/demo --budget 5000 --name spring --out spring --face-value coupon_10=20,coupon_25=40
+  tfrec campaign plan test.csv --arm segment --control "No E-Mail" --outcome visit --worth 0.5 \\
+      --send-cost "Mens E-Mail=0.05,Womens E-Mail=0.05" --budget 500 --name autumn --out autumn
+  tfrec campaign plan test.csv --users everybody.csv --budget 900 --name autumn --out autumn
+"""
+INTERRUPTED = "No plan was written; an older one is untouched."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the action takes."""
+    parser.add_argument("test", type=Path, metavar="TEST", help="prepared shop with a coupon test, or a file of one")
+    parser.add_argument("--budget", type=float, required=True, metavar="MONEY", help="most that may be spent")
+    parser.add_argument("--name", required=True, metavar="NAME", help="of the campaign; decides who is held out")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the plan")
+    parser.add_argument("--outcome", default="", metavar="NAME", help="what pays (default: margin, else --worth)")
+    parser.add_argument(
+        "--worth", type=float, metavar="MONEY", help="of one unit of the outcome (default: 1 of margin)"
+    )
+    parser.add_argument("--send-cost", metavar="OFFER=MONEY,...", help="cost of sending an offer, used or not")
+    parser.add_argument("--face-value", metavar="OFFER=MONEY,...", help="most an offer can cost: makes a guarantee")
+    parser.add_argument("--hold-out", type=float, default=0.1, metavar="SHARE", help="of users held out at random")
+    parser.add_argument("--users", type=Path, metavar="FILE", help="plan for these users (default: the test's)")
+    parser.add_argument("--exclude", type=Path, metavar="FILE", help="users who must not get an offer (opted out)")
+    parser.add_argument("--max-cost", type=float, default=math.inf, metavar="MONEY", help="most a user may cost")
+    parser.add_argument("--return-floor", type=float, default=0.0, metavar="X", help="least profit per money spent")
+    parser.add_argument("--floor", metavar="COLUMN:GROUP=SHARE,...", help="least share of a group that gets an offer")
+    parser.add_argument(
+        "--key", type=Path, metavar="FILE", help="the mailer's secret, 16 bytes or more: writes send.csv"
+    )
+    parser.add_argument("--min-users", type=int, default=50, metavar="N", help="fewer users: the offer is not made")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of folds")
+    own = parser.add_argument_group("a test of your own (a file)")
+    own.add_argument("--user", metavar="COLUMN", help="user ids; `row` numbers the rows (default: a usual name)")
+    own.add_argument("--arm", default="arm", metavar="COLUMN", help="who got what")
+    own.add_argument("--control", metavar="ARM", help="the arm without an offer (default: none or control)")
+    own.add_argument("--attributes", metavar="A,B,...", help="known before the test (default: all other columns)")
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Plans, publishes and tells."""
+    from tfrec.cli.tables import text_table
+    from tfrec.errors import ConfigError
+    from tfrec.experiments.user_tables import read_table, with_user_ids
+    from tfrec.ingest.privacy import read_key
+    from tfrec.promotions.plan_files import publish_plan
+    from tfrec.promotions.planning import plan_from_test
+
+    config = _config(options)
+    if options.min_users < 1:
+        raise ConfigError(f"--min-users must be at least 1; got {options.min_users}.")
+    key = read_key(options.key) if options.key is not None else None
+    log = _read_test(options)
+    users = with_user_ids(read_table(options.users), column=options.user) if options.users is not None else None
+    excluded: frozenset[str] = frozenset()
+    if options.exclude is not None:
+        excluded = frozenset(with_user_ids(read_table(options.exclude), is_unique=False)["user_id"])
+    sys.stderr.write(f"Learning from {len(log.table):,} users what each offer changes ...\n")
+    found = plan_from_test(log, config, users=users, excluded=excluded)
+    publish_plan(found.plan, options.out, key=key, min_users=options.min_users, about=found.to_dict())
+    if options.json:
+        print_json(found.to_dict())
+        return
+    print(found.summary() + "\n")
+    rows = [
+        [row.offer, f"{row.users:,.0f}", f"{row.held_out:,.0f}", f"{row.cost:,.2f}", f"{row.gain:,.2f}",
+         f"{row.profit:,.2f}"]
+        for row in found.by_offer().itertuples()
+    ]  # fmt: skip
+    print(text_table(["offer", "users", "held out", "cost", "gain by the model", "profit by the model"], rows))
+    print("The promise above rests on what the test's users did; the model's own figures lean to the hopeful side.")
+    print(f"\nTold apart by: {', '.join(found.attributes)}")
+    print(f"Plan: {options.out}/{{plan.csv,plan.json{',send.csv' if key else ''}}}")
+    if key is None:
+        print("No send.csv: name the mailer's secret with --key FILE (head -c 32 /dev/urandom > FILE).")
+    print(f"Afterwards: tfrec campaign read {options.out} ORDERS --from DATE --until DATE")
+
+
+def _config(options: argparse.Namespace) -> "PlanConfig":
+    from tfrec.errors import ConfigError
+    from tfrec.promotions.planning import PlanConfig
+
+    group, _, floors = (options.floor or "").partition(":")
+    if options.floor and not floors:
+        raise ConfigError(f"--floor takes COLUMN:GROUP=SHARE,GROUP=SHARE; got {options.floor!r}.")
+    return PlanConfig(
+        name=options.name,
+        budget=options.budget,
+        outcome=options.outcome,
+        worth=options.worth,
+        send_costs=named_numbers(options.send_cost, "--send-cost"),
+        face_values=named_numbers(options.face_value, "--face-value"),
+        holdout_share=options.hold_out,
+        min_users=options.min_users,
+        max_cost_per_user=options.max_cost,
+        return_floor=options.return_floor,
+        group=group,
+        floors=named_numbers(floors, "--floor"),
+        seed=options.seed,
+    )
+
+
+def _read_test(options: argparse.Namespace) -> "OfferLog":
+    from tfrec.ingest.prepared import read_prepared
+    from tfrec.promotions.offer_log import OUTCOMES, read_file_test, read_shop_test
+
+    if options.test.is_file():
+        wanted = [options.outcome] if options.outcome and options.outcome not in OUTCOMES else []
+        return read_file_test(
+            options.test, user=options.user, arm=options.arm, control=options.control, outcomes=wanted,
+            attributes=names(options.attributes),
+        )  # fmt: skip
+    return read_shop_test(read_prepared(options.test))

@@ -1,0 +1,137 @@
+"""`tfrec campaign read`: a plan and the logs since → what the campaign caused, with a verdict."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tfrec.cli.analyses import print_json
+from tfrec.cli.dials import add_json, moment
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tfrec.experiments.effects import Comparison
+
+HELP = "what the campaign caused, from the logs, with a verdict"
+DESCRIPTION = """\
+Compares the users who were meant to get an offer with those held out by the same rule, whatever they saw, with their
+orders of the weeks before as a covariate. ORDERS is a prepared shop whose log covers the campaign, or a CSV or Parquet
+file with user_id, timestamp, revenue, margin (before the discount) and discount. --impressions tells who was reached
+(user_id or, with --key, pseudonym; timestamp). Read days on which nothing was sent first: nothing must be found there.
+"""
+EXAMPLES = """\
+examples:
+  tfrec campaign read spring prepared/demo --from 2025-12-01 --until 2025-12-15
+  tfrec campaign read spring orders.csv --from 2025-12-01 --until 2025-12-15 --impressions opened.csv --key mailer.key
+  tfrec campaign read spring prepared/demo --from 2025-11-01 --until 2025-11-15    # a rehearsal: nothing was sent
+"""
+INTERRUPTED = "Nothing was written."
+
+_MONEY = ("revenue", "margin", "discount", "profit")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the action takes."""
+    parser.add_argument("plan", type=Path, metavar="PLAN", help="folder that `tfrec campaign plan` wrote")
+    parser.add_argument("orders", type=Path, metavar="ORDERS", help="prepared shop, or a file of orders")
+    parser.add_argument("--from", dest="start", required=True, metavar="DATE", help="first day of the campaign")
+    parser.add_argument("--until", metavar="DATE", help="first day that no longer counts (default: end of the log)")
+    parser.add_argument("--impressions", type=Path, metavar="FILE", help="who was shown an offer, and when")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="the mailer's secret, to match pseudonyms")
+    parser.add_argument("--pre-days", type=int, default=56, metavar="DAYS", help="before, as covariate; 0 = none")
+    parser.add_argument("--margin", type=float, default=0.3, metavar="SHARE", help="of prices whose margin is unknown")
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Reads, compares and tells."""
+    import pandas as pd
+
+    from tfrec.cli.tables import text_table
+    from tfrec.errors import ConfigError, SchemaError
+    from tfrec.promotions.campaign import evaluate_campaign
+    from tfrec.promotions.plan_files import read_plan
+
+    start, until = moment(options.start, "--from"), moment(options.until, "--until")
+    assert start is not None
+    plan = read_plan(options.plan)
+    orders = _read_orders(options)
+    end = until if until is not None else orders["timestamp"].max() + pd.Timedelta(microseconds=1)
+    if not start < end:
+        raise ConfigError(f"--from {start:%Y-%m-%d} must come before the end, {end:%Y-%m-%d %H:%M}.")
+    is_inside = (orders["timestamp"] >= start) & (orders["timestamp"] < end)
+    if not is_inside.any():
+        raise SchemaError(
+            f"No order lies between {start:%Y-%m-%d} and {end:%Y-%m-%d}; the log covers "
+            f"{orders['timestamp'].min():%Y-%m-%d} to {orders['timestamp'].max():%Y-%m-%d}. Prepare a newer log first."
+        )
+    if not orders.loc[is_inside, "user_id"].isin(plan.table["user_id"]).any():
+        raise SchemaError(
+            "No order is of a user of the plan: ids differ. Read orders prepared with the same pseudonyms' key."
+        )
+    found = evaluate_campaign(
+        plan, orders=orders, start=start, end=end, impressions=_read_impressions(options, plan.table["user_id"]),
+        pre_days=options.pre_days,
+    )  # fmt: skip
+    if options.json:
+        print_json(found.to_dict())
+        return
+    print(found.summary() + "\n")
+    rows = [_row(name, comparison, name in _MONEY) for name, comparison in found.comparisons.items()]
+    rows += [_row(f"profit, {offer}", comparison, True) for offer, comparison in found.by_offer.items()]
+    print(text_table(["per user", "held out", "treated", "difference", "95 % interval", "users"], rows))
+    if len(found.calibration):
+        rows = [
+            [f"{row.predicted:,.2f}", f"{row.observed:+,.2f}", f"{row.low:+,.2f} to {row.high:+,.2f}", f"{row.n:,}"]
+            for row in found.calibration.itertuples()
+        ]
+        print("\n" + text_table(["promised profit a user", "caused", "95 % interval", "users"], rows))
+    print("\n" + found.sample_ratio.summary())
+
+
+def _row(name: str, found: "Comparison", is_money: bool) -> list[str]:
+    scale, unit = (1.0, "") if is_money else (100.0, " %")
+    difference = found.difference.scaled(scale)
+    return [
+        name,
+        f"{found.control.value * scale:,.2f}{unit}",
+        f"{found.treatment.value * scale:,.2f}{unit}",
+        f"{difference.value:+,.2f}",
+        f"{difference.low:+,.2f} to {difference.high:+,.2f}",
+        f"{difference.n:,}",
+    ]
+
+
+def _read_orders(options: argparse.Namespace) -> "pd.DataFrame":
+    from tfrec.experiments.user_tables import as_moments, read_table, require, with_user_ids
+    from tfrec.ingest.prepared import read_prepared
+    from tfrec.promotions.campaign import orders_of
+    from tfrec.report.findings import whole_log
+
+    if not options.orders.is_file():
+        return orders_of(whole_log(read_prepared(options.orders)), default_margin=options.margin)
+    orders = with_user_ids(read_table(options.orders), is_unique=False)
+    require(orders, ["timestamp", "revenue"], what=str(options.orders))
+    if "margin" not in orders.columns:
+        orders = orders.assign(margin=orders["revenue"] * options.margin)
+    if "discount" not in orders.columns:
+        orders = orders.assign(discount=0.0)
+    return orders.assign(timestamp=as_moments(orders["timestamp"]))
+
+
+def _read_impressions(options: argparse.Namespace, users: "pd.Series") -> "pd.DataFrame | None":
+    from tfrec.errors import ConfigError
+    from tfrec.experiments.user_tables import as_moments, read_table, require, with_user_ids
+    from tfrec.ingest.privacy import pseudonyms, read_key
+
+    if options.impressions is None:
+        return None
+    shown = read_table(options.impressions)
+    require(shown, ["timestamp"], what=str(options.impressions))
+    shown = shown.assign(timestamp=as_moments(shown["timestamp"]))
+    if "pseudonym" not in shown.columns:
+        return with_user_ids(shown, is_unique=False)
+    if options.key is None:
+        raise ConfigError(f"{options.impressions} names pseudonyms; give the mailer's secret with --key FILE.")
+    known = dict(zip(pseudonyms(users, key=read_key(options.key)), users, strict=True))
+    return shown.assign(user_id=shown["pseudonym"].map(known)).dropna(subset=["user_id"])

@@ -1,0 +1,59 @@
+"""Texts of options → numbers, names and moments, or an error that shows how they are written."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Adds `--json`."""
+    parser.add_argument("--json", action="store_true", help="print JSON in place of text")
+
+
+def names(text: str | None) -> tuple[str, ...]:
+    """Returns `a,b` as `("a", "b")`."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def named_numbers(text: str | None, option: str) -> dict[str, float]:
+    """Returns `a=1.5,b=20%` as `{"a": 1.5, "b": 0.2}`.
+
+    Raises:
+        ConfigError: a part is no `NAME=NUMBER`, or a name comes twice.
+    """
+    from tfrec.errors import ConfigError
+
+    found: dict[str, float] = {}
+    for part in names(text):
+        name, sign, number = part.rpartition("=")
+        try:
+            value = float(number.rstrip("%")) / (100 if number.endswith("%") else 1)
+        except ValueError:
+            sign, value = "", 0.0
+        if not sign or not name or name in found:
+            raise ConfigError(f"{option} takes NAME=NUMBER,NAME=NUMBER, each name once; got {text!r}.")
+        found[name] = value
+    return found
+
+
+def moment(text: str | None, option: str) -> "pd.Timestamp | None":
+    """Returns `2025-12-01` or `2025-12-01 14:00` as a moment, in UTC.
+
+    Raises:
+        ConfigError: it is no date.
+    """
+    import pandas as pd
+
+    from tfrec.errors import ConfigError
+
+    if text is None:
+        return None
+    try:
+        found = pd.Timestamp(text)
+    except ValueError:
+        found = pd.NaT
+    if pd.isna(found):
+        raise ConfigError(f"{option} takes a date such as 2025-12-01, or 2025-12-01T14:00 (UTC); got {text!r}.")
+    return (found.tz_convert(None) if found.tzinfo else found).as_unit("us")

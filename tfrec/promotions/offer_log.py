@@ -1,0 +1,203 @@
+"""The log of an offer test, of a prepared shop or a file, becomes a checked table: who got what, what came of it."""
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tfrec.errors import ConfigError, SchemaError, nearest_hint
+from tfrec.experiments.user_tables import read_table, require, with_user_ids
+from tfrec.ingest.prepared import Prepared
+from tfrec.promotions.trial import Encoder, Trial, fit_encoder, read_trial
+
+OUTCOMES = ("margin", "spend", "conversion", "visit")
+"""Outcomes known by name, the nearest to money first."""
+
+CONTROLS = ("none", "control", "no offer", "")
+"""Names of the arm without an offer that are known."""
+
+PROFIT = "profit"
+"""The outcome that `with_profit` adds: money, after the discount, before the cost of sending."""
+
+_DISCOUNT = "discount"
+_MAX_LEVELS = 50  # texts with more values than that are names, not attributes
+
+
+@dataclasses.dataclass(frozen=True)
+class OfferLog:
+    """An offer test, one row a user.
+
+    Attributes:
+        table: `user_id`, `arm`, outcomes, attributes, and where it is known `discount`: money taken off.
+        arm_names: control first, then the offers in alphabetical order.
+        outcomes: names of the outcome columns.
+        attributes: columns known before the test.
+        cost_kind: `discount` (money that the offers took off is known) or `offers` (it is not).
+    """
+
+    table: pd.DataFrame
+    arm_names: tuple[str, ...]
+    outcomes: tuple[str, ...]
+    attributes: tuple[str, ...]
+    cost_kind: str
+
+    def trial(self, outcomes: Sequence[str] | None = None) -> tuple[Trial, Encoder]:
+        """Returns the log as a trial, and how attributes were encoded."""
+        wanted = [*(self.outcomes if outcomes is None else outcomes)]
+        if self.cost_kind == _DISCOUNT and _DISCOUNT not in wanted:
+            wanted.append(_DISCOUNT)
+        encoder = fit_encoder(self.table, self.attributes)
+        return read_trial(self.table, arm="arm", control=self.arm_names[0], outcomes=wanted, encoder=encoder), encoder
+
+    def with_profit(self, *, outcome: str, worth: float) -> "OfferLog":
+        """Returns the log with the outcome `profit` in money, after the discount.
+
+        `margin · worth`, since margin is meant after the discount; `worth · (spend + discount) − discount`; of any
+        other outcome `worth · y − discount`.
+
+        Raises:
+            SchemaError: the outcome is unknown.
+        """
+        if outcome not in self.outcomes:
+            raise SchemaError(f"The test has no outcome {outcome!r}.{nearest_hint(outcome, self.outcomes)}")
+        y = self.table[outcome].fillna(0).to_numpy(np.float64)
+        given = self.table[_DISCOUNT].to_numpy(np.float64) if self.cost_kind == _DISCOUNT else np.zeros(len(y))
+        if outcome == "margin":
+            profit = worth * y
+        elif outcome == "spend":
+            profit = worth * (y + given) - given
+        else:
+            profit = worth * y - given
+        return dataclasses.replace(self, table=self.table.assign(**{PROFIT: profit}), outcomes=(*self.outcomes, PROFIT))
+
+
+def read_shop_test(prepared: Prepared) -> OfferLog:
+    """Returns the coupon test of a prepared shop.
+
+    The extra table `coupon_test` has a column of user ids (the first), `arm`, and any of visit, conversion, spend,
+    margin and discount; `coupon_features`, where there is one, the same users' attributes before the test, else the
+    columns of `users` are taken.
+
+    Raises:
+        SchemaError: a column is missing, or no arm is a control.
+        SourceError: the shop has no such extra table.
+    """
+    log = _first_is_user(read_table(prepared.extra("coupon_test")))
+    if "arm" not in log.columns or not set(OUTCOMES) & set(log.columns):
+        raise SchemaError(
+            f"The extra table coupon_test needs a column `arm` and one of {', '.join(sorted(OUTCOMES))}; it has "
+            f"{', '.join(log.columns)}. Rename its columns."
+        )
+    if "coupon_features" in prepared.manifest.extras:
+        known = _first_is_user(read_table(prepared.extra("coupon_features")))
+    else:
+        known = prepared.train.users
+    attributes = [str(name) for name in known.columns if name != "user_id"]
+    if not attributes:
+        raise SchemaError("Nothing is known of the users of the coupon test. Name `coupon_features` in [extras].")
+    merged = log.merge(known, on="user_id", suffixes=("", "_before"), validate="one_to_one")
+    return _checked(merged, "arm", None, [name for name in OUTCOMES if name in log.columns], attributes)
+
+
+def read_file_test(
+    path: Path,
+    *,
+    user: str | None = None,
+    arm: str = "arm",
+    control: str | None = None,
+    outcomes: Sequence[str] = (),
+    attributes: Sequence[str] = (),
+) -> OfferLog:
+    """Returns an offer test of one's own: a file with a row a user.
+
+    Args:
+        path: `.csv`, `.csv.gz` or `.parquet`.
+        user: column of ids; a usual name when left out; `row` numbers the rows.
+        arm: column that says who got what.
+        control: the arm without an offer; one of `CONTROLS` when left out.
+        outcomes: outcome columns beside those known by name (`OUTCOMES`).
+        attributes: columns known before the test; when left out all others that are numbers or texts of few values.
+
+    Raises:
+        SourceError: the file cannot be read.
+        SchemaError: a column or the control arm is missing, or a user comes twice.
+    """
+    log = with_user_ids(read_table(path), column=user)
+    require(log, [arm, *outcomes, *attributes], what=str(path))
+    found = [*dict.fromkeys([*outcomes, *(name for name in OUTCOMES if name in log.columns)])]
+    if not found:
+        raise SchemaError(
+            f"{path} needs an outcome: a column named {', '.join(OUTCOMES)}, or one that you name. It has "
+            f"{', '.join(map(str, log.columns))}."
+        )
+    taken = {"user_id", arm, _DISCOUNT, *found}
+    known = list(attributes) or [str(name) for name in log.columns if name not in taken and _is_attribute(log[name])]
+    if not known:
+        raise SchemaError(f"{path} tells nothing of the users beside what they got. Add columns known before the test.")
+    return _checked(log, arm, control, found, known)
+
+
+def _checked(
+    log: pd.DataFrame, arm: str, control: str | None, outcomes: Sequence[str], attributes: Sequence[str]
+) -> OfferLog:
+    log = log.assign(arm=log[arm].fillna("").astype("str"))
+    names = sorted(log["arm"].unique())
+    found = control if control is not None else next((name for name in CONTROLS if name in names), None)
+    if found is None or found not in names:
+        if control is None:
+            raise SchemaError(f"One arm of the test must be called 'none' or 'control'; got {', '.join(names)}.")
+        raise SchemaError(f"No user is in the arm {control!r}.{nearest_hint(control, names)}")
+    if len(names) < 2:
+        raise SchemaError(f"A test needs an offer beside {found!r}; every row is {found!r}.")
+    arms = (found, *(name for name in names if name != found))
+    for name in outcomes:
+        if not pd.api.types.is_numeric_dtype(log[name]):
+            raise SchemaError(f"The outcome {name!r} must be numbers; got {log[name].dtype}. Correct the column.")
+    log, kind = _with_discount(log, arms)
+    return OfferLog(log, arms, tuple(outcomes), tuple(attributes), kind)
+
+
+def _with_discount(log: pd.DataFrame, arms: tuple[str, ...]) -> tuple[pd.DataFrame, str]:
+    """The discount is a column of the log, or is told by arms named by their percentage (`coupon_10`: 10 % off)."""
+    if _DISCOUNT in log.columns:
+        return log.assign(discount=log[_DISCOUNT].fillna(0)), _DISCOUNT
+    rates = {name: discount_rate(name) for name in arms[1:]}
+    if "spend" not in log.columns or not all(rate > 0 for rate in rates.values()):
+        return log, "offers"
+    rate = log["arm"].map({**rates, arms[0]: 0.0}).to_numpy(np.float64)
+    return log.assign(discount=log["spend"].fillna(0) * rate / (1 - rate)), _DISCOUNT
+
+
+def discount_rate(name: str) -> float:
+    """Returns the share that an arm's name ends in: `coupon_10` is 0.1; 0 where it ends in none."""
+    match = re.search(r"(\d{1,2})\D*$", name)
+    return int(match[1]) / 100 if match else 0.0
+
+
+def per_offer(given: Mapping[str, float], offers: Sequence[str], *, what: str) -> np.ndarray:
+    """Returns `[K]` one number an offer; 0 where none is given.
+
+    Raises:
+        ConfigError: an offer is unknown or a number negative.
+    """
+    for name, value in given.items():
+        if name not in offers:
+            raise ConfigError(f"{what} names {name!r}, which is no offer of the test.{nearest_hint(name, offers)}")
+        if not value >= 0:
+            raise ConfigError(f"{what} of {name!r} must be at least 0; got {value}.")
+    return np.array([given.get(name, 0.0) for name in offers], dtype=np.float64)
+
+
+def _first_is_user(table: pd.DataFrame) -> pd.DataFrame:
+    return with_user_ids(table, column=str(table.columns[0]))
+
+
+def _is_attribute(column: pd.Series) -> bool:
+    if pd.api.types.is_numeric_dtype(column):
+        return column.nunique() > 1
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return False
+    return 2 <= column.nunique() <= _MAX_LEVELS
