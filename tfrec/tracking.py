@@ -236,6 +236,15 @@ def read_record(models: Path) -> RunRecord | None:
         return None
 
 
+def open_registry(record: RunRecord) -> Any:
+    """Returns an `MlflowClient` for the store that a record names.
+
+    Raises:
+        EnvironmentSetupError: MLflow is not installed.
+    """
+    return _client(record.uri)
+
+
 def require_mlflow() -> ModuleType:
     """Returns MLflow, quiet and patient for seconds, not minutes.
 

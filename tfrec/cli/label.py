@@ -1,0 +1,46 @@
+"""`tfrec label`: words for versions → MLflow's aliases and TF Serving's models.config."""
+
+import argparse
+from pathlib import Path
+
+HELP = "name versions (stable, canary) in the registry and for TF Serving"
+DESCRIPTION = """\
+Gives versions of the servables names: as aliases of the registered model in MLflow, where the models were tracked, and
+as version labels in MODELS/models.config, which TF Serving reads. Without names it writes the file anew from the
+aliases that the registry has now.
+"""
+EXAMPLES = """\
+examples:
+  tfrec label models stable=3 canary=4
+  tfrec label models                             # someone moved an alias in MLflow
+  tfrec label models stable=3 --base-path /models
+  tensorflow_model_server --port=8500 --model_config_file=/models/models.config \\
+    --model_config_file_poll_wait_seconds=30 --allow_version_labels_for_unavailable_models
+"""
+INTERRUPTED = "The old models.config is untouched. Run the same command again."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the verb takes."""
+    parser.add_argument("models", type=Path, metavar="MODELS", help="folder that `tfrec train` wrote")
+    parser.add_argument("labels", nargs="*", metavar="LABEL=N", help="a word and a version")
+    parser.add_argument("--base-path", metavar="DIR", help="MODELS as the server sees it (default: as it is here)")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Labels and says what is labelled."""
+    from tfrec.errors import ConfigError
+    from tfrec.labels import CONFIG, label_versions
+
+    labels = {}
+    for text in options.labels:
+        label, _, number = text.partition("=")
+        if not number.isdigit():
+            raise ConfigError(f"A label is written LABEL=N, such as stable=3; got {text!r}.")
+        labels[label] = int(number)
+    known = label_versions(options.models, labels, base_path=options.base_path)
+    for label, version in sorted(known.items()):
+        print(f"{label}: {options.models}/{{shop,retrieval,ranking}}/{version}")
+    if not known:
+        print("The registry has no aliases for these models: name them, such as stable=3.")
+    print(f"For TF Serving: {options.models / CONFIG}")

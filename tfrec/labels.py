@@ -1,0 +1,122 @@
+"""Words for versions (`stable`, `canary`) → MLflow's aliases and TF Serving's `models.config`, the same on both sides.
+
+An alias of the registered model is a version label of the server: whoever moves `stable` in the registry moves what
+`model_spec.version_label = "stable"` answers, once this has written the file again. The servables of a shop share their
+version numbers, so a label moves all three.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tfrec.errors import ConfigError, ServingError, SourceError
+from tfrec.recommend import newest_version
+from tfrec.tracking import SERVABLES, RunRecord, open_registry, read_record
+
+CONFIG = "models.config"
+_WORD = re.compile(r"[a-z][a-z0-9_-]*")
+_RESERVED = re.compile(r"latest|v\d+")  # MLflow's own words
+
+
+def label_versions(
+    models: Path, labels: Mapping[str, int] | None = None, *, base_path: str | None = None
+) -> dict[str, int]:
+    """Writes `MODELS/models.config` and returns label → version, as the registry has it after `labels` were set there.
+
+    Models that were never tracked have no registry: their labels are those given here alone. The file makes TF Serving
+    load the labelled versions and the newest. It refuses a label of a version that it has not loaded yet, unless it
+    runs with `--allow_version_labels_for_unavailable_models`.
+
+    Args:
+        models: folder of servables.
+        labels: label → version, set in the registry first; None = only read it.
+        base_path: where the server sees the folder; None = where it lies here.
+
+    Raises:
+        ConfigError: a label is no word of small letters, or is one of MLflow's own (`latest`, `v1`).
+        SourceError: a version is not there, or there is neither a label nor a registry.
+        EnvironmentSetupError: the models were tracked, but MLflow is not installed.
+        ServingError: no version is exported, or the registry does not answer.
+    """
+    labels = dict(labels or {})
+    for label in labels:
+        if not _WORD.fullmatch(label) or _RESERVED.fullmatch(label):
+            raise ConfigError(
+                f"A label is a word of small letters, digits, - and _, not `latest` or `v1`; got {label!r}. "
+                "Call it e.g. stable or canary."
+            )
+    _check_versions(models, labels)
+    record = read_record(models)
+    if record is None and not labels:
+        raise SourceError(
+            f"{models} was never tracked, so no registry has labels for it. Name them (stable=3 canary=4), or track: "
+            "tfrec train PREPARED --out MODELS --track"
+        )
+    known = labels if record is None else _in_registry(record, labels)
+    _check_versions(models, known)
+    newest = int(newest_version(models, "shop").name)
+    text = serving_config(known, newest=newest, base_path=base_path or str(models.absolute()))
+    unfinished = models / f".tmp-{CONFIG}-{os.getpid()}"
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(models / CONFIG)
+    return known
+
+
+def serving_config(labels: Mapping[str, int], *, newest: int, base_path: str) -> str:
+    """Returns a `ModelServerConfig` in protobuf's text form for `tensorflow_model_server --model_config_file`.
+
+    Args:
+        labels: label → version.
+        newest: version that is loaded too: the one that answers requests without a label.
+        base_path: folder of the servables as the server sees it.
+    """
+    versions = sorted({*labels.values(), newest})
+    blocks = []
+    for name in SERVABLES:
+        lines = [
+            f'    name: "{name}"',
+            f'    base_path: "{base_path.rstrip("/")}/{name}"',
+            '    model_platform: "tensorflow"',
+            f"    model_version_policy {{ specific {{ {' '.join(f'versions: {version}' for version in versions)} }} }}",
+            *(f'    version_labels {{ key: "{label}" value: {labels[label]} }}' for label in sorted(labels)),
+        ]
+        blocks.append("\n".join(["  config {", *lines, "  }"]))
+    return "\n".join(["model_config_list {", *blocks, "}"]) + "\n"
+
+
+def _in_registry(record: RunRecord, labels: Mapping[str, int]) -> dict[str, int]:
+    """Sets the labels as aliases and returns all aliases as label → version of the servables."""
+    client = open_registry(record)
+    name = record.registered_model
+    try:
+        numbers = {int(found.version): found.tags.get("tfrec.version") for found in _versions(client, name)}
+        for label, version in labels.items():
+            fitting = [number for number, told in numbers.items() if told == str(version)]
+            if not fitting:
+                raise SourceError(
+                    f"Version {version} of the servables is not registered as {name}: it was exported without tracking."
+                    " Train with --track, or label a version that was."
+                )
+            client.set_registered_model_alias(name, label, str(max(fitting)))
+        aliases = client.get_registered_model(name).aliases
+    except SourceError:
+        raise
+    except Exception as error:
+        raise ServingError(f"The registry at {record.tracking_uri} does not answer: {error}.") from error
+    return {label: int(told) for label, number in aliases.items() if (told := numbers.get(int(number))) is not None}
+
+
+def _versions(client: Any, name: str) -> list[Any]:
+    return client.search_model_versions(f"name='{name}'")
+
+
+def _check_versions(models: Path, labels: Mapping[str, int]) -> None:
+    for label, version in labels.items():
+        for servable in SERVABLES:
+            if not (models / servable / str(version) / "saved_model.pb").is_file():
+                raise SourceError(
+                    f"The label {label!r} names version {version}, but {models / servable / str(version)} is not "
+                    "there. Label a version that is."
+                )
