@@ -10,13 +10,16 @@ from tfrec.ingest.typed_toml import typed
 from tfrec.training import TrainingConfig
 
 
-def read_config(path: Path | None = None, settings: Sequence[str] = ()) -> TrainingConfig:
-    """Returns the dials of training: the defaults, over them the file, over it the settings.
+def read_config(
+    path: Path | None = None, settings: Sequence[str] = (), *, under: dict[str, Any] | None = None
+) -> TrainingConfig:
+    """Returns the dials of training: the defaults, over them `under`, the file, and the settings.
 
     Args:
         path: TOML with the fields of `TrainingConfig`, and its parts as tables `[retrieval]`, `[ranking]`,
-            `[knowledge]`, `[sources]`; None = the defaults.
+            `[knowledge]`, `[sources]`, `[warm]`; None = the defaults.
         settings: `name=value` each, parts told by a dot: `retrieval.embedding_dim=32`. Values are TOML's.
+        under: plain nested values, such as the dials of an older training.
 
     Raises:
         ConfigError: the file cannot be read, a key is unknown, or a value is of another type or out of its range.
@@ -24,6 +27,7 @@ def read_config(path: Path | None = None, settings: Sequence[str] = ()) -> Train
     table = _read_toml(path) if path is not None else {}
     for setting in settings:
         _set(table, setting)
+    table = _laid_over(under or {}, table)
     return config_from(table, where=str(path) if path is not None else "the settings")
 
 
@@ -46,6 +50,15 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"There is no config {path}. Leave --config out to train with the defaults.") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} cannot be read as TOML: {error}. Correct the file.") from error
+
+
+def _laid_over(under: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:
+    inner = {
+        name: _laid_over(under[name], value)
+        for name, value in table.items()
+        if isinstance(value, dict) and isinstance(under.get(name), dict)
+    }
+    return {**under, **table, **inner}
 
 
 def _set(table: dict[str, Any], setting: str) -> None:

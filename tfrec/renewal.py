@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,13 +16,16 @@ from tfrec.config import config_from
 from tfrec.errors import SourceError
 from tfrec.features.shop import Shop, load_shop
 from tfrec.workflow import (
+    MANIFEST,
     TRAINED,
     ModelsManifest,
+    Published,
     planned_manifest,
     publish_servables,
     publish_trained,
     read_models_manifest,
     version_of,
+    work_folder,
 )
 
 
@@ -61,24 +65,68 @@ def refresh_shop(models: Path, prepared: Path | None = None) -> Renewed:
     began = time.perf_counter()
     old = read_models_manifest(models)
     place = prepared or Path(old.prepared)
-    wanted = _renewed_manifest(place, old, how="refresh")
+    wanted = _renewed_manifest(place, old, how="refresh", config=config_from(old.config))
     if old.fingerprint == wanted.fingerprint:
         version = version_of(models, old.identity) or publish_servables(models, prepared=place)
         return Renewed(models, version, True, old.seconds, 0, 0)
     shop = load_shop(place)
     news = _count_news(models, shop)
     trained, config = refresh(shop, models / TRAINED)
-    manifest = dataclasses.replace(wanted, seconds=round(time.perf_counter() - began, 1))
+    manifest = dataclasses.replace(wanted, learned_from=old.learned_from, seconds=round(time.perf_counter() - began, 1))
     version = publish_trained(shop, trained, config, models, manifest)
     return Renewed(models, version, False, time.perf_counter() - began, *news)
 
 
-def _renewed_manifest(prepared: Path, old: ModelsManifest, *, how: str) -> ModelsManifest:
+def warm_start_shop(
+    prepared: Path,
+    models: Path,
+    old_models: Path,
+    config: Any = None,
+    *,
+    force: bool = False,
+    show_progress: bool = True,
+) -> Published:
+    """Goes on training from older models over the days that they have not seen, and publishes a version.
+
+    Interrupted, it leaves the old result, and the next call goes on after the last finished step.
+
+    Args:
+        prepared: the shop as it is now.
+        models: folder of models to be written; may be `old_models` itself.
+        old_models: folder that `train_shop`, this function or `refresh_shop` wrote.
+        config: a `TrainingConfig` with the shape of the old models; None = theirs.
+        force: learn again even if nothing changed.
+        show_progress: progress bars.
+
+    Raises:
+        SourceError: nothing is trained, there is no prepared shop, or the code has changed since.
+        ConfigError: the dials give another shape.
+        SchemaError: the shop has no event that is new to the models.
+    """
+    from tfrec.training import warm_start
+
+    old = read_models_manifest(old_models)
+    config = config or config_from(old.config)
+    wanted = _renewed_manifest(prepared, old, how="warm start", config=config)
+    known = read_models_manifest(models) if (models / TRAINED / MANIFEST).exists() else None
+    is_learned = known is not None and (known.learned_from, known.config) == (wanted.fingerprint, wanted.config)
+    if known is not None and not force and (known.identity == wanted.identity or (is_learned and known == old)):
+        version = version_of(models, known.identity) or publish_servables(models, prepared=prepared)
+        return Published(models, version, True, known.seconds)
+    work = work_folder(models, wanted)
+    shop = load_shop(prepared)
+    began = time.perf_counter()
+    trained = warm_start(shop, old_models / TRAINED, config, work=work, show_progress=show_progress)
+    manifest = dataclasses.replace(wanted, seconds=round(time.perf_counter() - began, 1))
+    return Published(models, publish_trained(shop, trained, config, models, manifest), False, manifest.seconds)
+
+
+def _renewed_manifest(prepared: Path, old: ModelsManifest, *, how: str, config: Any) -> ModelsManifest:
     """The manifest of models renewed from those of `old`."""
-    wanted = planned_manifest(prepared, config_from(old.config))
+    wanted = planned_manifest(prepared, config)
     if wanted.code != old.code:
         raise SourceError(
-            f"The models were trained with other code (tfrec {old.tfrec_version}), which may read them otherwise. "
+            f"The models were trained with other code (tfrec {old.tfrec_version}), so weights may mean other things. "
             "Train again: tfrec train PREPARED --out MODELS"
         )
     identity = hashlib.sha256(f"{how} of {old.identity} for {wanted.identity}".encode()).hexdigest()

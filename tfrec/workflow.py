@@ -56,6 +56,7 @@ class ModelsManifest:
         identity: digest of the three above.
         seconds: that training took, less what an earlier, interrupted run had done.
         tfrec_version: of the package.
+        learned_from: fingerprint of the shop that the weights learned from; a refresh knows a newer one.
         origin: identity of the models that these were renewed from; empty when trained from scratch.
     """
 
@@ -66,6 +67,7 @@ class ModelsManifest:
     identity: str
     seconds: float
     tfrec_version: str
+    learned_from: str = ""
     origin: str = ""
 
 
@@ -264,7 +266,16 @@ def planned_manifest(prepared: Path, config: Any) -> ModelsManifest:
     dials = json.loads(json.dumps(dataclasses.asdict(config)))
     code = _digest_of_code()
     identity = hashlib.sha256(json.dumps([fingerprint, code, dials], sort_keys=True).encode()).hexdigest()
-    return ModelsManifest(str(prepared.absolute()), fingerprint, code, dials, identity, 0.0, tfrec.__version__)
+    return ModelsManifest(
+        prepared=str(prepared.absolute()),
+        fingerprint=fingerprint,
+        code=code,
+        config=dials,
+        identity=identity,
+        seconds=0.0,
+        tfrec_version=tfrec.__version__,
+        learned_from=fingerprint,
+    )
 
 
 def work_folder(models: Path, manifest: ModelsManifest) -> Path:

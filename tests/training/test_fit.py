@@ -7,8 +7,9 @@ from tests.training.small import SMALL, ask
 from tests.worlds import bought, checkerboard, make_shop, viewed
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.models.ranking import RankingConfig
-from tfrec.training import fit, train
+from tfrec.training import train
 from tfrec.training.walk import Walk
+from tfrec.training.work import claim
 
 
 def test_the_ranker_keeps_the_withheld_item_on_top(checkerboard_world, trained):
@@ -89,7 +90,7 @@ def test_an_interrupted_run_goes_on_to_the_same_result(
 
 
 def claimed(folder, shop, config):
-    fit._claim(folder, shop, config)
+    claim(folder, shop, config)
     return sorted(path.name for path in folder.iterdir())
 
 
@@ -108,7 +109,7 @@ def test_a_folder_that_training_did_not_make_is_emptied_only_if_it_is_no_home(tm
     """Somebody's folder is never deleted: work folders carry a mark."""
     (tmp_path / "precious.txt").write_text("mine")
     with pytest.raises(ConfigError, match="is not a work folder"):
-        fit._claim(tmp_path, checkerboard_world[0], SMALL)
+        claim(tmp_path, checkerboard_world[0], SMALL)
     assert (tmp_path / "precious.txt").exists()
 
 

@@ -8,13 +8,14 @@ HELP = "train both models on a prepared shop and publish SavedModels"
 DESCRIPTION = """\
 Trains the retrieval model (two towers: pictures, LSTM) and the ranking model on a prepared shop, keeps their weights
 in OUT/trained and publishes OUT/{shop,retrieval,ranking}/N. A second run with the same shop, dials and code reuses
-what is there.
+what is there. With --warm-start the models of an earlier day learn the days since, in a tenth of the time.
 """
 EXAMPLES = """\
 examples:
   tfrec train prepared/online_retail --out models
   tfrec train prepared/online_retail --out models --set retrieval.embedding_dim=32 --set ranking_epochs=4
   tfrec train prepared/online_retail --out models --config train.toml
+  tfrec train prepared/online_retail --out models --warm-start models    # nightly: learn the new days alone
   tfrec train prepared/online_retail --out models --track    # an MLflow run; `mlflow ui` here shows it
 
 train.toml, every key of which may be left out:
@@ -34,6 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="one dial; may be given many times"
     )
+    parser.add_argument(
+        "--warm-start",
+        type=Path,
+        metavar="OLD",
+        help="go on from these models over the days that they have not seen; OLD may be MODELS",
+    )
     parser.add_argument("--force", action="store_true", help="train again even if nothing changed")
     parser.add_argument(
         "--track",
@@ -44,18 +51,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Trains and says where the models lie."""
+    from tfrec.errors import ConfigError
     from tfrec.ingest.prepared import read_manifest
 
     read_manifest(options.prepared)  # a wrong path is told before TensorFlow is loaded
     sys.stderr.write("Loading TensorFlow ...\n")
     from tfrec.config import read_config
+    from tfrec.renewal import warm_start_shop
     from tfrec.tracking import train_tracked
-    from tfrec.workflow import train_shop
+    from tfrec.workflow import read_models_manifest, train_shop
 
-    config = read_config(options.config, options.set)
-    published = (train_tracked if options.track else train_shop)(
-        options.prepared, options.out, config, force=options.force
-    )
+    if options.track and options.warm_start is not None:
+        raise ConfigError("--track keeps a run of a whole training. Leave it or --warm-start out.")
+
+    if options.warm_start is None:
+        config = read_config(options.config, options.set)
+        published = (train_tracked if options.track else train_shop)(
+            options.prepared, options.out, config, force=options.force
+        )
+    else:
+        config = read_config(options.config, options.set, under=read_models_manifest(options.warm_start).config)
+        published = warm_start_shop(options.prepared, options.out, options.warm_start, config, force=options.force)
     if published.is_reused:
         print("Nothing changed since the last training: its models are reused (--force trains again).")
     else:

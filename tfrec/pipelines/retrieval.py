@@ -20,6 +20,8 @@ def retrieval(
     sequence_length: int = 32,
     seed: int = 0,
     first_epoch: int = 0,
+    since: float | None = None,
+    replay: float = 0.0,
 ) -> tf.data.Dataset:
     """Returns batches of windows, cut and shuffled anew in each epoch, for `RetrievalModel.fit`.
 
@@ -34,6 +36,9 @@ def retrieval(
         sequence_length: positions of a window, `T`.
         seed: of shuffling; each epoch differs, each run repeats.
         first_epoch: number of the first epoch, so that a run that goes on sees what it would have seen.
+        since: hour since 1970-01-01 UTC; only windows with a label from then on, earlier events as their past. None =
+            all windows.
+        replay: share of the other windows that each epoch mixes in, so that the old is not forgotten for the new.
 
     Returns:
         Dictionaries of `[R, T]` int32 tensors `item`, `event_type`, `gap`, `group`, `label`, `label_group` and
@@ -49,6 +54,8 @@ def retrieval(
             f"got {sequence_length} and {batch_size}."
         )
     windows_a_batch = batch_size // sequence_length
+    if since is not None and not 0 <= replay <= 1:
+        raise ConfigError(f"`replay` must lie in [0, 1]; got {replay}.")
     if not np.any(np.diff(sequences.splits) > 1):
         raise SchemaError(
             "No shopper has two interactions, so there is no next item to learn. Check the prepared events."
@@ -57,7 +64,7 @@ def retrieval(
 
     def batches() -> Iterator[dict[str, np.ndarray]]:
         rng = np.random.default_rng((seed, next(epochs)))
-        arrays = _epoch(sequences, sequence_length, rng)
+        arrays = _epoch(sequences, sequence_length, rng, since=since, replay=replay)
         probability = _label_probability(arrays["label"])
         order = rng.permutation(len(arrays["item"]))
         for start in range(0, len(order), windows_a_batch):
@@ -70,6 +77,8 @@ def retrieval(
     signature = {name: tf.TensorSpec(shape, tf.int32) for name in int_names}
     signature["label_probability"] = tf.TensorSpec(shape, tf.float32)
     dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
+    if since is not None:  # how many windows reach the new events hangs on where they are cut
+        return dataset.prefetch(4)
     num_batches = -(-_num_windows(sequences, sequence_length) // windows_a_batch)
     return dataset.apply(tf.data.experimental.assert_cardinality(num_batches)).prefetch(4)
 
@@ -91,8 +100,15 @@ def _num_windows(sequences: BehaviourSequences, length: int) -> int:
     return int((-(-(sizes[sizes > 1] - 1) // length)).sum())
 
 
-def _epoch(sequences: BehaviourSequences, length: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """All windows of one epoch, `[num_windows, length]` each."""
+def _epoch(
+    sequences: BehaviourSequences,
+    length: int,
+    rng: np.random.Generator,
+    *,
+    since: float | None = None,
+    replay: float = 0.0,
+) -> dict[str, np.ndarray]:
+    """The windows of one epoch, `[num_windows, length]` each."""
     sequence = sequences.sequence
     order = np.lexsort((rng.random(len(sequences)), sequences.group, sequences.hour, sequence))
     item, group, hour = sequences.item[order], sequences.group[order], sequences.hour[order]
@@ -109,6 +125,11 @@ def _epoch(sequences: BehaviourSequences, length: int, rng: np.random.Generator)
     gap[sequences.splits[:-1]] = 0
 
     rows, valid = _windows(sequences.splits, length, rng)
+    if since is not None:
+        is_new = (has_label & (hour[label_at] >= since))[rows] & valid
+        keep = is_new.any(axis=1) | (rng.random(len(rows)) < replay)
+        keep[0] |= not keep.any()  # new shoppers with one event each have no label: something must be in a batch
+        rows, valid = rows[keep], valid[keep]
     columns = {
         "item": item,
         "event_type": sequences.event_type[order].astype(np.int32),

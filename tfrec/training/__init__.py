@@ -6,16 +6,18 @@ ranking model, before it learns from the block itself. So no candidate source ha
 model is fitted to, and the last retrieval model has seen everything.
 """
 
-from tfrec.training.config import TrainingConfig
+from tfrec.training.config import TrainingConfig, WarmStartConfig
 from tfrec.training.examples import make_examples
 from tfrec.training.fit import fit_ranking, train
 from tfrec.training.funnel import TrainedFunnel, build_sources
 from tfrec.training.refresh import refresh
 from tfrec.training.store import load_trained, save_trained
+from tfrec.training.warm_start import warm_start
 
 __all__ = [
     "TrainedFunnel",
     "TrainingConfig",
+    "WarmStartConfig",
     "build_sources",
     "fit_ranking",
     "load_trained",
@@ -23,4 +25,5 @@ __all__ = [
     "refresh",
     "save_trained",
     "train",
+    "warm_start",
 ]

@@ -10,6 +10,39 @@ from tfrec.models.sources import SourceConfig
 
 
 @dataclasses.dataclass(frozen=True)
+class WarmStartConfig:
+    """Dials of `warm_start`.
+
+    Attributes:
+        epochs: of the retrieval model over the windows that reach new events.
+        replay: share of the older windows mixed into each epoch.
+        rate_share: of `retrieval_rate`.
+        ranking_queries: example queries of the new days, asked before they are learned.
+        ranking_epochs: of the ranking model over them; 0 keeps it as it is.
+        ranking_rate_share: of `ranking_rate`.
+    """
+
+    epochs: int = 2
+    replay: float = 0.1
+    rate_share: float = 0.5
+    ranking_queries: int = 1000
+    ranking_epochs: int = 1
+    ranking_rate_share: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.ranking_queries < 1 or self.ranking_epochs < 0:
+            raise ConfigError(
+                "`warm.epochs` and `warm.ranking_queries` must be at least 1, `warm.ranking_epochs` at least 0; "
+                f"got {self.epochs}, {self.ranking_queries} and {self.ranking_epochs}."
+            )
+        if not 0 <= self.replay <= 1:
+            raise ConfigError(f"`warm.replay` must lie in [0, 1]; got {self.replay}.")
+        for name in ("rate_share", "ranking_rate_share"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"`warm.{name}` must be positive; got {getattr(self, name)}.")
+
+
+@dataclasses.dataclass(frozen=True)
 class TrainingConfig:
     """Every dial of `train`, with defaults that work.
 
@@ -18,6 +51,7 @@ class TrainingConfig:
         ranking: of the ranking model.
         knowledge: of item weights and profiles.
         sources: candidates a source.
+        warm: of going on from older models.
         retrieval_epochs: over the events before the first block.
         block_epochs: over all events before each further block, and at the end.
         ranking_epochs: over the ranking examples.
@@ -37,6 +71,7 @@ class TrainingConfig:
     ranking: RankingConfig = RankingConfig()
     knowledge: KnowledgeConfig = KnowledgeConfig()
     sources: SourceConfig = SourceConfig()
+    warm: WarmStartConfig = WarmStartConfig()
     retrieval_epochs: int = 6
     block_epochs: int = 1
     ranking_epochs: int = 8

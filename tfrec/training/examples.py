@@ -29,17 +29,31 @@ def block_examples(
     start: float,
     stop: float,
     config: TrainingConfig,
-    num_blocks: int,
+    *,
+    most: int,
     show: bool,
+    heads: tuple[str, ...] | None = None,
 ) -> RankingExamples:
-    """Returns the ranking examples of a block, from the work folder where an earlier run left them."""
+    """Returns the ranking examples of a block, from the work folder where an earlier run left them.
+
+    Args:
+        work: folder.
+        number: of the block.
+        shop: gives events and catalogue.
+        model: has learned from nothing of the block.
+        start: of the block, hours; the tables are those of this moment.
+        stop: its end, exclusive.
+        config: dials.
+        most: example queries at most.
+        show: whether a progress bar is shown.
+        heads: of the ranking model; None = those that the log can train.
+    """
     path = work / f"examples-{number}.npz"
-    heads = heads_of(shop.train)
+    heads = heads or heads_of(shop.train)
     if path.exists():
         with np.load(path) as stored:
             return RankingExamples(stored["features"], stored["is_candidate"], stored["labels"], heads)
     rng = np.random.default_rng((config.seed, number))
-    most = -(-config.ranking_queries // num_blocks)
     queries = example_queries(shop.train, since=start, until=stop, most=most, rng=rng)
     with progress_bar(f"ranking examples, block {number + 1}", len(queries), show, unit="query") as bar:
         knowledge = gather_knowledge(shop.train, as_of=start, config=config.knowledge)

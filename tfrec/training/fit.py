@@ -1,15 +1,10 @@
-"""Shop → trained funnel: the only place that compiles and fits, beside the walk."""
+"""Shop → trained funnel: the only place that compiles and fits, beside `walk.py`."""
 
-import dataclasses
-import hashlib
-import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from tfrec.errors import ConfigError
 from tfrec.features.knowledge import target_type
 from tfrec.features.sequences import BehaviourSequences
 from tfrec.features.shop import Shop
@@ -23,6 +18,7 @@ from tfrec.training.funnel import TrainedFunnel, funnel_of_the_present
 from tfrec.training.moments import end_of_training, time_blocks
 from tfrec.training.progress import Tick, progress_bar
 from tfrec.training.walk import Walk
+from tfrec.training.work import claim
 
 _ADAPT_ROWS = 400_000
 
@@ -44,12 +40,13 @@ def train(
         SchemaError: the log is too short to learn from.
     """
     tf.keras.utils.set_random_seed(config.seed)
-    _claim(work, shop, config)
+    claim(work, shop, config)
     blocks = time_blocks(shop.train, config)
     model = RetrievalModel(shop.vocabularies, config.retrieval)
     _pretrain_images(model, shop.train.before(blocks[0][0]), config)
     walk = Walk(model, config, work)
     parts = []
+    most = -(-config.ranking_queries // len(blocks))
     for number, (start, stop) in enumerate(blocks):
         epochs = config.retrieval_epochs if number == 0 else config.block_epochs
         walk.learn(
@@ -58,7 +55,7 @@ def train(
             label=f"retrieval, block {number + 1} of {len(blocks) + 1}",
             show=show_progress,
         )
-        parts.append(block_examples(work, number, shop, model, start, stop, config, len(blocks), show_progress))
+        parts.append(block_examples(work, number, shop, model, start, stop, config, most=most, show=show_progress))
     walk.learn(
         shop.train,
         config.block_epochs,
@@ -76,28 +73,28 @@ def fit_ranking(examples: RankingExamples, config: TrainingConfig, *, show_progr
     rng = np.random.default_rng(config.seed)
     real = examples.features[examples.is_candidate]
     model.adapt(real[rng.permutation(len(real))[:_ADAPT_ROWS]].astype(np.float32))
-    batches = ranking(examples, batch_size=config.ranking_batch, seed=config.seed)
-    steps = max(1, -(-len(examples) // config.ranking_batch)) * config.ranking_epochs
-    rate = tf.keras.optimizers.schedules.CosineDecay(config.ranking_rate, steps, alpha=0.1)
-    model.compile(optimizer=tf.keras.optimizers.Adam(rate))
-    with progress_bar("ranking", config.ranking_epochs, show_progress) as bar:
-        model.fit(batches, epochs=config.ranking_epochs, verbose=0, callbacks=[Tick(bar)])
+    continue_ranking(
+        model, examples, config, epochs=config.ranking_epochs, rate=config.ranking_rate, show_progress=show_progress
+    )
     return model
 
 
-def _claim(work: Path, shop: Shop, config: TrainingConfig) -> None:
-    """Makes `work` the folder of this shop and config; what another left there goes."""
-    identity = json.dumps([shop.prepared.manifest.fingerprint, dataclasses.asdict(config)], sort_keys=True)
-    digest = hashlib.sha256(identity.encode()).hexdigest()
-    mark = work / "identity"
-    if work.exists() and not mark.exists() and any(work.iterdir()):
-        raise ConfigError(
-            f"{work} is not a work folder of training, so it is not emptied. Name a new or an empty folder."
-        )
-    if mark.exists() and mark.read_text() != digest:
-        shutil.rmtree(work)
-    work.mkdir(parents=True, exist_ok=True)
-    mark.write_text(digest)
+def continue_ranking(
+    model: RankingModel,
+    examples: RankingExamples,
+    config: TrainingConfig,
+    *,
+    epochs: int,
+    rate: float,
+    show_progress: bool = True,
+) -> None:
+    """Fits a ranking model that knows its features' scale to candidate lists; the rate falls to a tenth."""
+    batches = ranking(examples, batch_size=config.ranking_batch, seed=config.seed)
+    steps = max(1, -(-len(examples) // config.ranking_batch)) * epochs
+    falling = tf.keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.1)
+    model.compile(optimizer=tf.keras.optimizers.Adam(falling))
+    with progress_bar("ranking", epochs, show_progress) as bar:
+        model.fit(batches, epochs=epochs, verbose=0, callbacks=[Tick(bar)])
 
 
 def _pretrain_images(model: RetrievalModel, past: BehaviourSequences, config: TrainingConfig) -> None:

@@ -21,11 +21,12 @@ class Walk:
         model: learns.
         config: dials.
         work: folder of the checkpoints.
+        rate: learning rate; None = the config's.
     """
 
-    def __init__(self, model: RetrievalModel, config: TrainingConfig, work: Path) -> None:
+    def __init__(self, model: RetrievalModel, config: TrainingConfig, work: Path, *, rate: float | None = None) -> None:
         self._model, self._config = model, config
-        self._optimizer = tf.keras.optimizers.Adam(config.retrieval_rate)
+        self._optimizer = tf.keras.optimizers.Adam(config.retrieval_rate if rate is None else rate)
         model.compile(optimizer=self._optimizer)
         self._finished = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._planned = 0
@@ -34,8 +35,26 @@ class Walk:
         self._checkpoint = checkpoint
         self._is_restored = False
 
-    def learn(self, sequences: BehaviourSequences, epochs: int, *, label: str, show: bool) -> None:
-        """Goes on for `epochs` epochs over `sequences`, less those that an earlier run finished."""
+    def learn(
+        self,
+        sequences: BehaviourSequences,
+        epochs: int,
+        *,
+        label: str,
+        show: bool,
+        since: float | None = None,
+        replay: float = 0.0,
+    ) -> None:
+        """Goes on for `epochs` epochs over `sequences`, less those that an earlier run finished.
+
+        Args:
+            sequences: events to learn from.
+            epochs: how often.
+            label: of the progress bar.
+            show: whether it is shown.
+            since: see `tfrec.pipelines.retrieval`.
+            replay: see there.
+        """
         config = self._config
 
         def batches(first_epoch: int) -> tf.data.Dataset:
@@ -45,6 +64,8 @@ class Walk:
                 sequence_length=config.sequence_length,
                 seed=config.seed + self._planned,
                 first_epoch=first_epoch,
+                since=since,
+                replay=replay,
             )
 
         self._restore(batches(0))

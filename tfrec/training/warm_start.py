@@ -1,0 +1,79 @@
+"""Models of yesterday → models that have learned the days since, at a fraction of a training's cost.
+
+The order of `train` is kept: first the old towers and the tables of the old moment are asked the new days' queries,
+which the ranking model has never seen answered; then the towers learn the new days.
+"""
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from tfrec.errors import ConfigError, SchemaError
+from tfrec.features.shop import Shop
+from tfrec.training.config import TrainingConfig
+from tfrec.training.examples import block_examples
+from tfrec.training.fit import continue_ranking
+from tfrec.training.funnel import TrainedFunnel, funnel_of_the_present
+from tfrec.training.moments import end_of_training
+from tfrec.training.store import load_models
+from tfrec.training.walk import Walk
+from tfrec.training.work import claim
+
+
+def warm_start(
+    shop: Shop, folder: Path, config: TrainingConfig, *, work: Path, show_progress: bool = True
+) -> TrainedFunnel:
+    """Returns the stored models after the events that they have not seen; vocabularies grow by token.
+
+    Args:
+        shop: of the present.
+        folder: where `save_trained` wrote the old models.
+        config: dials; `retrieval` and `ranking` must be those of the old models, whose shape they give.
+        work: folder for checkpoints.
+        show_progress: progress bars.
+
+    Raises:
+        ConfigError: the dials give another shape.
+        SchemaError: the shop has no event that is new to the models.
+        SourceError: the folder holds no trained models.
+    """
+    tf.keras.utils.set_random_seed(config.seed)
+    models = load_models(shop, folder)
+    for part in ("retrieval", "ranking"):
+        old, new = getattr(models.config, part), getattr(config, part)
+        if old != new:
+            raise ConfigError(
+                f"A warm start keeps the shape of the old models: their `{part}` is {old}, but {new} is asked for. "
+                "Leave these dials out, or train from scratch without --warm-start."
+            )
+    since, end, warm = models.learned_until, end_of_training(shop), config.warm
+    if not (shop.train.hour >= since).any():
+        raise SchemaError(
+            "The shop has no event that the models have not learned from. Prepare it with newer events first, "
+            "or let new items and users in with: tfrec refresh MODELS PREPARED"
+        )
+    claim(work, shop, config)
+    examples = None
+    if warm.ranking_epochs:
+        examples = block_examples(
+            work,
+            0,
+            shop,
+            models.retrieval,
+            since,
+            end,
+            config,
+            most=warm.ranking_queries,
+            show=show_progress,
+            heads=models.ranking.heads,
+        )
+    walk = Walk(models.retrieval, config, work, rate=warm.rate_share * config.retrieval_rate)
+    walk.learn(
+        shop.train, warm.epochs, label="retrieval, new days", show=show_progress, since=since, replay=warm.replay
+    )
+    if examples is not None and len(examples):
+        rate = warm.ranking_rate_share * config.ranking_rate
+        continue_ranking(
+            models.ranking, examples, config, epochs=warm.ranking_epochs, rate=rate, show_progress=show_progress
+        )
+    return funnel_of_the_present(shop, models.retrieval, models.ranking, config, learned_until=end)
