@@ -15,12 +15,15 @@ import tfrec
 from tfrec.cli import (
     ask,
     audience,
+    campaign,
     churn,
     demo,
     evaluate,
+    experiment,
     export,
     forecast,
     interests,
+    policy,
     prepare,
     recommend,
     refresh,
@@ -30,11 +33,13 @@ from tfrec.cli import (
     serve,
     train,
 )
+from tfrec.cli.actions import add_actions
 from tfrec.errors import TfrecError
 
 GROUPS = {
     "from a log to slates": (demo, prepare, train, refresh, evaluate, recommend, export, serve, ask),
     "know the customers": (report, interests, segments, audience, rules, forecast, churn),
+    "promotions that pay, proof by experiment": (campaign, experiment, policy),
 }
 VERBS = tuple(verb for group in GROUPS.values() for verb in group)
 EXIT_ERROR, EXIT_INTERRUPTED = 2, 130
@@ -50,6 +55,9 @@ from a log to slates:
 from the same log to customers:
   tfrec report prepared/online_retail --models models --out report.html
   tfrec audience prepared/online_retail 'segment = "Champions" and recency < 30d'
+
+from a test of offers to promotions that pay:
+  tfrec campaign plan prepared/demo --budget 5000 --name spring --out spring --key mailer.key
 
 `tfrec demo` does all of it on a generated shop. `tfrec VERB --help` has examples of each.
 """
@@ -99,8 +107,11 @@ def build_parser() -> argparse.ArgumentParser:
             epilog=verb.EXAMPLES,
             formatter_class=_TeachingFormatter,
         )
-        verb.add_arguments(sub)
         sub.add_argument("-v", "--verbose", action="store_true", help="also say what is done at each step")
+        if hasattr(verb, "ACTIONS"):
+            add_actions(sub, verb.ACTIONS)
+            continue
+        verb.add_arguments(sub)
         sub.set_defaults(run=verb.run, interrupted=verb.INTERRUPTED)
     return parser
 

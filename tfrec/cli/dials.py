@@ -57,3 +57,17 @@ def moment(text: str | None, option: str) -> "pd.Timestamp | None":
     if pd.isna(found):
         raise ConfigError(f"{option} takes a date such as 2025-12-01, or 2025-12-01T14:00 (UTC); got {text!r}.")
     return (found.tz_convert(None) if found.tzinfo else found).as_unit("us")
+
+
+def share(text: str, option: str) -> float:
+    """Returns `5%` as 0.05, and `0.05` as it is.
+
+    Raises:
+        ConfigError: it is no number.
+    """
+    from tfrec.errors import ConfigError
+
+    try:
+        return float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        raise ConfigError(f"{option} takes a number such as 0.05, or 5%; got {text!r}.") from None

@@ -168,6 +168,7 @@ def plan_duration(
     treatment_share: float = 0.5,
     traffic_share: float = 1.0,
     comparisons: int = 1,
+    is_rate: bool = False,
 ) -> Duration:
     """Returns the weeks to run, by replaying the shop's last weeks as if they were the experiment.
 
@@ -186,6 +187,7 @@ def plan_duration(
         treatment_share: treatment / (treatment + control).
         traffic_share: share of users in the experiment.
         comparisons: arms × primary metrics that share the error.
+        is_rate: the metric is whether a user has any value at all (conversion), not how much.
 
     Raises:
         SchemaError: columns missing, or less than a week of log beside the pre-period.
@@ -205,8 +207,10 @@ def plan_duration(
     for weeks in range(1, min(max_weeks, available) + 1):
         start = end - pd.Timedelta(weeks=weeks)
         value = activity.loc[day >= start].groupby("user_id")["value"].sum()
+        value = (value > 0).astype("float64") if is_rate else value
         is_before = (day < start) & (day >= start - pd.Timedelta(weeks=pre_weeks))
         before = activity.loc[is_before].groupby("user_id")["value"].sum().reindex(value.index, fill_value=0.0)
+        before = (before > 0).astype("float64") if is_rate else before
         mean, variance = float(value.mean()), float(value.var(ddof=1))
         spread = float(before.std())
         correlation = float(np.corrcoef(value, before)[0, 1]) if spread > 0 and variance > 0 else 0.0

@@ -233,13 +233,9 @@ def compare_heavy_tails(
     Raises:
         ConfigError: `cap_quantile` outside (0, 1].
     """
-    if not 0 < cap_quantile <= 1:
-        raise ConfigError(f"`cap_quantile` must lie in (0, 1]; got {cap_quantile}. 1 caps nothing, 0.99 the top 1 %.")
-    control, treatment = _outcomes("control", control), _outcomes("treatment", treatment)
-    if cap_quantile < 1:
-        pooled = np.concatenate([control, treatment])
-        cap = np.quantile(pooled[pooled != 0], cap_quantile) if (pooled != 0).any() else 0.0
-        control, treatment = np.minimum(control, cap), np.minimum(treatment, cap)
+    control, treatment = winsorise(
+        _outcomes("control", control), _outcomes("treatment", treatment), cap_quantile=cap_quantile
+    )
     plain = compare_moments(
         len(control), control.mean(), control.var(ddof=1), len(treatment), treatment.mean(), treatment.var(ddof=1),
         level=level,
@@ -258,6 +254,21 @@ def compare_heavy_tails(
         plain.difference, low=float(value - upper * std_error), high=float(value - lower * std_error)
     )
     return dataclasses.replace(plain, difference=difference)
+
+
+def winsorise(control: np.ndarray, treatment: np.ndarray, *, cap_quantile: float) -> list[np.ndarray]:
+    """Returns both arms capped at that quantile of their pooled non-zero values; 1 caps nothing.
+
+    Raises:
+        ConfigError: `cap_quantile` outside (0, 1].
+    """
+    if not 0 < cap_quantile <= 1:
+        raise ConfigError(f"`cap_quantile` must lie in (0, 1]; got {cap_quantile}. 1 caps nothing, 0.99 the top 1 %.")
+    if cap_quantile == 1:
+        return [control, treatment]
+    pooled = np.concatenate([control, treatment])
+    cap = np.quantile(pooled[pooled != 0], cap_quantile) if (pooled != 0).any() else 0.0
+    return [np.minimum(control, cap), np.minimum(treatment, cap)]
 
 
 def to_plain(value: Any) -> Any:

@@ -111,6 +111,11 @@ class PolicyValue:
 
     def summary(self) -> str:
         """Returns one sentence for the report."""
+        if np.isnan(self.value.low):
+            return (
+                f"By {self.estimator} the policy is worth {self.value.value:.4g} (no interval: as right as its model), "
+                f"the logged one {self.logged.value:.4g}."
+            )
         verdict = "better" if self.gain.is_positive else "worse" if self.gain.is_negative else "not told apart"
         trust = "" if self.is_trustworthy else " Too little overlap with the log: do not rely on this figure."
         return (
@@ -154,10 +159,14 @@ def self_normalised(log: DecisionLog, target: np.ndarray, *, level: float = 0.95
 
 
 def direct_method(log: DecisionLog, target: np.ndarray, predicted: np.ndarray, *, level: float = 0.95) -> PolicyValue:
-    """Returns DM: `V = mean Σ_a π(a|x) q(x, a)`, as right as the model; its interval ignores the model's bias."""
+    """Returns DM: `V = mean Σ_a π(a|x) q(x, a)`, as right as the model.
+
+    It has no interval: the spread of the rows tells nothing of the model's bias, which is most of its error.
+    """
     _check_predicted(target, predicted)
     weights = _weights(log, target)
-    return _value("DM", (target * predicted).sum(axis=1), log.rewards, weights, log.clusters, level)
+    found = _value("DM", (target * predicted).sum(axis=1), log.rewards, weights, log.clusters, level)
+    return dataclasses.replace(found, value=_without_interval(found.value), gain=_without_interval(found.gain))
 
 
 def doubly_robust(log: DecisionLog, target: np.ndarray, predicted: np.ndarray, *, level: float = 0.95) -> PolicyValue:
@@ -269,6 +278,10 @@ def _value(
         largest_weight=float(weights.max()),
         weight_mean=float(weights.mean()),
     )
+
+
+def _without_interval(found: Estimate) -> Estimate:
+    return dataclasses.replace(found, low=float("nan"), high=float("nan"), std_error=float("nan"))
 
 
 def _mean(terms: np.ndarray, clusters: np.ndarray | None, level: float) -> Estimate:

@@ -13,10 +13,12 @@ from tfrec.experiments.assignment import SampleRatio, check_sample_ratio
 from tfrec.experiments.effects import (
     Comparison,
     Estimate,
+    adjust_by_covariate,
     compare_heavy_tails,
     compare_means,
     compare_ratios,
     to_plain,
+    winsorise,
 )
 
 
@@ -83,9 +85,13 @@ class RatioMetric:
 
 @dataclasses.dataclass(frozen=True)
 class HeavyTailMetric:
-    """A mean with a heavy tail (revenue per user), by the studentised bootstrap; `cap_quantile` < 1 winsorises."""
+    """A mean with a heavy tail (revenue per user), by the studentised bootstrap.
+
+    `cap_quantile` < 1 winsorises; `covariate` names a pre-period column, whose part is removed first (CUPED).
+    """
 
     name: str
+    covariate: str = ""
     cap_quantile: float = 1.0
     resamples: int = 2000
     is_good_up: bool = True
@@ -94,14 +100,18 @@ class HeavyTailMetric:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns it reads."""
-        return (self.name,)
+        return (self.name, self.covariate) if self.covariate else (self.name,)
 
     def compare(self, control: pd.DataFrame, treatment: pd.DataFrame, *, level: float) -> Comparison:
         """Compares the means."""
-        return compare_heavy_tails(
-            control[self.name].to_numpy(), treatment[self.name].to_numpy(),
-            cap_quantile=self.cap_quantile, resamples=self.resamples, level=level, seed=self.seed,
-        )  # fmt: skip
+        sides = [arm[self.name].to_numpy(dtype=np.float64) for arm in (control, treatment)]
+        cap = self.cap_quantile
+        if self.covariate:
+            sides, cap = winsorise(*sides, cap_quantile=cap), 1.0
+            before = [arm[self.covariate].to_numpy(dtype=np.float64) for arm in (control, treatment)]
+            if np.ptp(np.concatenate(before)) > 0:
+                sides = list(adjust_by_covariate(*sides, *before))
+        return compare_heavy_tails(*sides, cap_quantile=cap, resamples=self.resamples, level=level, seed=self.seed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,12 +198,18 @@ class ReadOut:
         """`ship` (some arm), `do not ship` (every arm), `undecided`, or `invalid` on a sample-ratio alarm."""
         if self.sample_ratio.is_alarm:
             return "invalid"
-        by_arm = [self._verdict_of(arm) for arm in dict.fromkeys(finding.arm for finding in self.findings)]
+        by_arm = set(self.verdicts.values())
         return next((word for word in ("ship", "undecided") if word in by_arm), "do not ship")
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """Each treatment arm's own verdict: `ship`, `do not ship` or `undecided`; `invalid` on an alarm."""
+        arms = dict.fromkeys(finding.arm for finding in self.findings)
+        return {arm: "invalid" if self.sample_ratio.is_alarm else self._verdict_of(arm) for arm in arms}
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain Python values for JSON."""
-        return {**to_plain(self), "verdict": self.verdict, "summary": self.summary()}
+        return {**to_plain(self), "verdict": self.verdict, "verdicts": self.verdicts, "summary": self.summary()}
 
     def summary(self) -> str:
         """Returns the verdict with its reasons, a sentence each."""

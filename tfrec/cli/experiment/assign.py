@@ -1,0 +1,71 @@
+"""`tfrec experiment assign`: user ids and a name → arms, always the same ones."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tfrec.cli.analyses import check_table, print_json, write_table
+from tfrec.cli.dials import add_json, named_numbers
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HELP = "which user sees what, by salted hash"
+DESCRIPTION = """\
+Gives each user an arm by a salted hash: the same user and name always get the same arm, another name splits anew. The
+shop's own code can give the same answer: u = first 8 bytes, big-endian, of SHA-256("NAME:USER"), >> 11, / 2^53; the
+arm is the one in whose share u falls, in the order of --arms. Shares under 100 % leave the rest out.
+"""
+EXAMPLES = """\
+examples:
+  tfrec experiment assign prepared/online_retail --name new-page --out arms.csv
+  tfrec experiment assign users.csv --name new-page --arms control=80%,bold=10%,calm=10% --out arms.csv
+"""
+INTERRUPTED = "Nothing was written; an older file is untouched."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the action takes."""
+    parser.add_argument("users", type=Path, metavar="USERS", help="prepared shop, or a file with a column of user ids")
+    parser.add_argument("--name", required=True, metavar="NAME", help="of the experiment: the salt")
+    parser.add_argument(
+        "--arms", default="control=50%,treatment=50%", metavar="ARM=SHARE,...", help="control first (50 % each)"
+    )
+    parser.add_argument("--user", metavar="COLUMN", help="user ids of a file (default: a usual name)")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".csv or .parquet of user_id and arm")
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Assigns, writes and tells the sizes."""
+    import pandas as pd
+
+    from tfrec.experiments.assignment import assign, check_sample_ratio
+
+    check_table(options.out)
+    shares = named_numbers(options.arms, "--arms")
+    ids = _read_ids(options)
+    arms = assign(ids.to_numpy(), salt=options.name, shares=shares)
+    table = pd.DataFrame({"user_id": ids.to_numpy(), "arm": arms})
+    table = table[table["arm"] != ""]
+    write_table(table, options.out)
+    counts = {name: int((table["arm"] == name).sum()) for name in shares}
+    left = len(ids) - len(table)
+    if options.json:
+        print_json({"experiment": options.name, "users": counts, "left_out": left, "file": str(options.out)})
+        return
+    if len(counts) > 1 and len(table):
+        print(check_sample_ratio(counts, shares=shares).summary())
+    if left:
+        print(f"{left:,} users take no part.")
+    print(f"Arms: {options.out} ({len(table):,} users)")
+    print(f"Afterwards: tfrec experiment read {options.out} PREPARED --from DATE --primary conversion")
+
+
+def _read_ids(options: argparse.Namespace) -> "pd.Series":
+    from tfrec.experiments.user_tables import read_table, with_user_ids
+    from tfrec.ingest.prepared import read_prepared
+
+    if options.users.is_file():
+        return with_user_ids(read_table(options.users), column=options.user)["user_id"]
+    return read_prepared(options.users).train.users["user_id"]

@@ -1,0 +1,116 @@
+"""`tfrec experiment design`: a wanted effect → users and weeks."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from tfrec.cli.analyses import print_json
+from tfrec.cli.dials import add_json, share
+
+HELP = "how many users and weeks a wanted effect needs"
+DESCRIPTION = """\
+Tells how large and how long an experiment must be. With a prepared shop its last weeks are replayed as if they were the
+experiment: users who come, how much they differ, and what their weeks before explain (CUPED). Without one, from a
+baseline alone: a rate, or with --deviation any metric.
+"""
+EXAMPLES = """\
+examples:
+  tfrec experiment design prepared/online_retail --effect 10%
+  tfrec experiment design prepared/online_retail --effect 5% --metric value --treatments 2
+  tfrec experiment design --baseline 3.2% --effect 5%
+  tfrec experiment design --baseline 41.5 --deviation 120 --effect 3%
+"""
+INTERRUPTED = "Nothing was written."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the action takes."""
+    parser.add_argument("prepared", type=Path, nargs="?", metavar="PREPARED", help="folder that `tfrec prepare` wrote")
+    parser.add_argument("--effect", required=True, metavar="SHARE", help="smallest relative change worth finding: 5%%")
+    parser.add_argument(
+        "--metric",
+        help="of the shop, per user: conversion (the default; orders where the log has no views), orders, value, "
+        "pieces, visits",
+    )
+    parser.add_argument("--baseline", metavar="X", help="metric per user today, without a shop")
+    parser.add_argument("--deviation", type=float, metavar="X", help="its standard deviation, where it is no rate")
+    parser.add_argument("--treatments", type=int, default=1, metavar="N", help="arms beside control")
+    parser.add_argument("--primary-metrics", type=int, default=1, metavar="N", help="metrics that decide")
+    parser.add_argument("--traffic", default="100%", metavar="SHARE", help="of users in the experiment")
+    parser.add_argument("--power", default="80%", metavar="SHARE", help="chance to find the effect")
+    parser.add_argument("--level", default="95%", metavar="SHARE", help="confidence")
+    parser.add_argument("--max-weeks", type=int, default=8, metavar="N", help="longest duration to try")
+    parser.add_argument("--pre-weeks", type=int, default=4, metavar="N", help="before the experiment, for CUPED")
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Plans and prints."""
+    from tfrec.errors import ConfigError
+
+    if (options.prepared is None) == (options.baseline is None):
+        raise ConfigError("Name a prepared shop, or a --baseline, one of the two: tfrec experiment design SHOP ...")
+    if options.treatments < 1 or options.primary_metrics < 1:
+        raise ConfigError("--treatments and --primary-metrics must be at least 1.")
+    dials: dict[str, Any] = {
+        "relative_effect": share(options.effect, "--effect"),
+        "power": share(options.power, "--power"),
+        "level": share(options.level, "--level"),
+        "comparisons": options.treatments * options.primary_metrics,
+    }
+    if options.prepared is None:
+        _from_baseline(options, dials)
+    else:
+        _from_shop(options, dials)
+
+
+def _from_baseline(options: argparse.Namespace, dials: dict[str, Any]) -> None:
+    from tfrec.experiments.design import plan_sample_size
+
+    variance = None if options.deviation is None else options.deviation**2
+    found = plan_sample_size(baseline=share(options.baseline, "--baseline"), variance=variance, **dials)
+    if options.json:
+        print_json(found.to_dict())
+        return
+    print(found.summary())
+    if options.treatments > 1:
+        print(f"With {options.treatments} treatments each needs {found.n_treatment:,} users beside the one control.")
+
+
+def _from_shop(options: argparse.Namespace, dials: dict[str, Any]) -> None:
+    from tfrec.cli.tables import text_table
+    from tfrec.errors import ConfigError
+    from tfrec.experiments.design import plan_duration, plan_sample_size
+    from tfrec.experiments.shop_metrics import activity
+    from tfrec.ingest.prepared import read_prepared
+    from tfrec.report.findings import whole_log
+
+    tables = whole_log(read_prepared(options.prepared))
+    # A log of purchases alone knows buyers only: everybody in it converts.
+    has_visits = bool((tables.events["event_type"] != "purchase").any())
+    if options.metric == "conversion" and not has_visits:
+        raise ConfigError("This log holds purchases alone, so all its users convert. Take --metric orders or value.")
+    metric = options.metric or ("conversion" if has_visits else "orders")
+    log = activity(tables, metric=metric)
+    # Of one control and each treatment, an equal share of the traffic.
+    traffic = share(options.traffic, "--traffic") * 2 / (options.treatments + 1)
+    found = plan_duration(
+        log, traffic_share=traffic, max_weeks=options.max_weeks, pre_weeks=options.pre_weeks,
+        is_rate=metric == "conversion", **dials,
+    )  # fmt: skip
+    row = found.table[found.table["weeks"] == (found.weeks if found.weeks > 0 else found.table["weeks"].max())].iloc[0]
+    size = plan_sample_size(
+        baseline=float(row["mean"]), variance=float(row["variance"]), correlation=float(row["correlation"]), **dials
+    )
+    if options.json:
+        print_json({"metric": metric, "duration": found.to_dict(), "size": size.to_dict()})
+        return
+    print(f"{metric}: {found.summary()}\n{size.summary()}\n")
+    rows = [
+        [f"{line.weeks:.0f}", f"{line.users:,.0f}", f"{line.mean:,.4g}", f"{line.correlation:.2f}",
+         f"{line.detectable:.1%}", f"{line.detectable_plain:.1%}"]
+        for line in found.table.itertuples()
+    ]  # fmt: skip
+    heads = ["weeks", "users of a pair", f"{metric} a user", "correlation", "found with CUPED", "without"]
+    print(text_table(heads, rows))
+    print(f"\nNext: tfrec experiment assign {options.prepared} --name NAME --out arms.csv")

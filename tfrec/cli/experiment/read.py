@@ -1,0 +1,269 @@
+"""`tfrec experiment read`: arms and a log, a table of metrics, or checkpoints → a verdict in words."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfrec.cli.analyses import check_table, print_json, write_table
+from tfrec.cli.dials import add_json, moment, named_numbers, names, share
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tfrec.experiments.read_out import ReadOut
+    from tfrec.experiments.sequential import SequentialReadOut
+
+HELP = "the verdict, with intervals, guardrails and segments"
+DESCRIPTION = """\
+Reads an experiment. FILE is one of three:
+  arms with a SHOP     user_id and arm (`tfrec experiment assign` wrote it): metrics come from the shop's log, with the
+                       weeks before as covariate (CUPED), and every day's look is paid for (always-valid intervals)
+  metrics of users     a row a user: the arm, and columns of metrics; a column NAME_before is NAME's covariate
+  checkpoints          a row an experiment, variant, metric and time: count_c, mean_c, variance_c, count_t, ...
+                       cumulative: all experiments at once, at the end and always-valid
+
+Metrics are means; A/B is the ratio of two columns' sums; amounts with heavy tails go by the bootstrap. The sizes of the
+arms are checked first: an experiment that lost users is invalid. Primary metrics share one error (Holm), others are
+held to one false-discovery rate; a guardrail must be shown not to have fallen by its margin.
+"""
+EXAMPLES = """\
+examples:
+  tfrec experiment read arms.csv prepared/shop --from 2025-11-01 --until 2025-11-29 --primary conversion,value
+  tfrec experiment read users.csv --arm group --control A --primary conversion --secondary clicks/views \\
+      --guardrail value=2% --segments device,country
+  tfrec experiment read checkpoints.csv.gz --out verdicts.csv
+"""
+INTERRUPTED = "Nothing was written; an older file is untouched."
+
+_SHOWN = 100  # experiments printed
+_VERDICTS = {
+    "ship": "ship it. A metric that decides is better beyond chance, none is worse, and every guardrail is safe.",
+    "do not ship": "do not ship it. A metric that decides is worse beyond chance, or a guardrail is broken.",
+    "undecided": "undecided. Nothing that decides is better beyond chance, or a guardrail is not shown to be safe.",
+    "invalid": "invalid. The arms do not have the sizes they should, so no effect can be believed.",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the action takes."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="arms, metrics of users, or checkpoints")
+    parser.add_argument("shop", type=Path, nargs="?", metavar="SHOP", help="prepared shop whose log has the metrics")
+    parser.add_argument("--from", dest="start", metavar="DATE", help="first day of the experiment (with SHOP)")
+    parser.add_argument("--until", metavar="DATE", help="first day that no longer counts (default: end of the log)")
+    parser.add_argument("--pre-days", type=int, default=28, metavar="DAYS", help="before, for CUPED; 0 = none")
+    parser.add_argument("--primary", metavar="A,B,...", help="metrics that decide (default with SHOP: conversion)")
+    parser.add_argument("--secondary", metavar="A,B,...", help="metrics that explain")
+    parser.add_argument("--guardrail", metavar="A=SHARE,...", help="must not get worse by more than that share")
+    parser.add_argument("--down", metavar="A,B,...", help="metrics of which less is better")
+    parser.add_argument("--segments", metavar="A,B,...", help="columns known before: does the effect differ?")
+    parser.add_argument("--arm", default="arm", metavar="COLUMN", help="who saw what")
+    parser.add_argument("--control", metavar="ARM", help="the arm to compare with (default: control or none)")
+    parser.add_argument("--shares", metavar="ARM=SHARE,...", help="sizes by design (default: equal)")
+    parser.add_argument("--user", metavar="COLUMN", help="user ids; `row` numbers the rows (default: a usual name)")
+    parser.add_argument("--cap", default="100%", metavar="QUANTILE", help="cap amounts at that quantile: 99%% (none)")
+    parser.add_argument("--level", default="95%", metavar="SHARE", help="confidence")
+    parser.add_argument("--out", type=Path, metavar="FILE", help=".csv or .parquet of every finding")
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Reads and tells."""
+    from tfrec.errors import ConfigError
+    from tfrec.experiments.checkpoints import is_checkpoint_log
+    from tfrec.experiments.user_tables import read_table
+
+    check_table(options.out)
+    table = read_table(options.file)
+    if is_checkpoint_log(table):
+        if options.shop is not None:
+            raise ConfigError(f"{options.file} holds checkpoints; a shop has no part in reading them. Leave it out.")
+        _read_checkpoints(options, table)
+    elif options.shop is not None:
+        _read_with_shop(options, table)
+    else:
+        _read_users(options, table)
+
+
+def _read_users(options: argparse.Namespace, table: "pd.DataFrame") -> None:
+    from tfrec.errors import ConfigError
+    from tfrec.experiments.user_tables import USER_NAMES, require, with_user_ids
+
+    if options.start or options.until:
+        raise ConfigError("--from and --until are for a SHOP's log. Name the shop, or leave them out.")
+    if not options.primary:
+        raise ConfigError(
+            "Name the metric that decides with --primary, and name it before you look. "
+            f"{options.file} has: {', '.join(map(str, table.columns))}."
+        )
+    require(table, [options.arm], what=str(options.file))
+    if options.user is not None or any(name in table.columns for name in USER_NAMES):
+        table = with_user_ids(table, column=options.user)
+    _tell(options, table.assign(**{options.arm: table[options.arm].fillna("").astype("str")}), {})
+
+
+def _read_with_shop(options: argparse.Namespace, table: "pd.DataFrame") -> None:
+    import pandas as pd
+
+    from tfrec.errors import ConfigError, SchemaError
+    from tfrec.experiments.shop_metrics import METRICS, daily_checkpoints, user_metrics
+    from tfrec.experiments.user_tables import require, with_user_ids
+    from tfrec.ingest.prepared import read_prepared
+    from tfrec.report.findings import whole_log
+
+    start, until = moment(options.start, "--from"), moment(options.until, "--until")
+    if start is None:
+        raise ConfigError("Name the experiment's first day with --from DATE; without it there is no before and after.")
+    require(table, [options.arm], what=str(options.file))
+    assigned = with_user_ids(table, column=options.user).rename(columns={options.arm: "arm"})
+    assigned["arm"] = assigned["arm"].astype("str")
+    tables = whole_log(read_prepared(options.shop))
+    last = tables.events["timestamp"].max()
+    end = until if until is not None else last + pd.Timedelta(microseconds=1)
+    if start >= end or start > last:
+        raise ConfigError(f"--from {start:%Y-%m-%d} must come before the end; the log ends on {last:%Y-%m-%d}.")
+    options.arm = "arm"
+    options.primary = options.primary or "conversion"
+    users = user_metrics(assigned, tables, start=start, end=end, pre_days=options.pre_days)
+    control = _control(options, users)
+    looked = [name for name in names(options.primary) if name in METRICS]
+    arms = [str(name) for name in sorted(users["arm"].unique()) if name != control]
+    paths: dict[tuple[str, str], SequentialReadOut] = {}
+    untold = []
+    level = 1 - (1 - share(options.level, "--level")) / max(len(looked) * len(arms), 1)
+    for metric in looked:
+        for arm in arms:
+            try:
+                found = daily_checkpoints(
+                    assigned, tables, metric=metric, control=control, treatment=arm, start=start, end=end
+                )
+            except SchemaError as error:
+                untold.append(f"Not told day by day: {arm}, {metric}. {error}")
+                continue
+            paths[arm, metric] = _sequentially(found.columns(), len(assigned), level)
+    _tell(options, users, paths)
+    if untold and not options.json:
+        print("\n" + "\n".join(untold))
+
+
+def _sequentially(columns: tuple[Any, ...], planned: int, level: float) -> "SequentialReadOut":
+    from tfrec.experiments.sequential import read_sequentially
+
+    return read_sequentially(*columns, planned_n=float(planned), level=level)
+
+
+def _tell(
+    options: argparse.Namespace, users: "pd.DataFrame", paths: "dict[tuple[str, str], SequentialReadOut]"
+) -> None:
+    from tfrec.experiments.metrics import choose_metrics
+    from tfrec.experiments.read_out import Guardrail, read_out
+
+    margins = named_numbers(options.guardrail, "--guardrail")
+    primary, secondary = names(options.primary), names(options.secondary)
+    wanted = tuple(dict.fromkeys([*primary, *secondary, *margins]))
+    chosen = choose_metrics(users, wanted, down=names(options.down), cap_quantile=share(options.cap, "--cap"))
+    found = read_out(
+        users,
+        arm=options.arm,
+        control=_control(options, users),
+        primary=[chosen[name] for name in primary],
+        secondary=[chosen[name] for name in secondary],
+        guardrails=[Guardrail(chosen[name], margin) for name, margin in margins.items()],
+        segments=names(options.segments),
+        shares=named_numbers(options.shares, "--shares") or None,
+        level=share(options.level, "--level"),
+    )
+    if options.out is not None:
+        write_table(found.to_table(), options.out)
+    if options.json:
+        told = {f"{arm}, {metric}": path.to_dict() for (arm, metric), path in paths.items()}
+        print_json({**found.to_dict(), "sequential": told})
+        return
+    _print(found, paths)
+    if options.out is not None:
+        print(f"\nFindings: {options.out}")
+
+
+def _print(found: "ReadOut", paths: "dict[tuple[str, str], SequentialReadOut]") -> None:
+    from tfrec.cli.tables import cut, text_table
+
+    for arm, verdict in found.verdicts.items():
+        print(f"{arm}: {_VERDICTS[verdict]}")
+    print(found.sample_ratio.summary() + "\n")
+    rows = [
+        [
+            row.arm, cut(row.metric + (f", {row.segment}" if row.segment else "")), row.role, f"{row.control:,.4g}",
+            f"{row.treatment:,.4g}", f"{row.difference:+,.4g}", f"{row.low:+,.4g} to {row.high:+,.4g}",
+            f"{row.adjusted_p_value:.3f}", f"{row.n:,}", row.verdict,
+        ]
+        for row in found.to_table().itertuples()
+    ]  # fmt: skip
+    interval = f"{found.level * 100:g} % interval"
+    heads = ["arm", "metric", "role", "control", "treatment", "difference", interval, "p (adj.)", "users", "verdict"]
+    print(text_table(heads, rows))
+    for test in found.heterogeneity:
+        word = "differs" if test.adjusted_p_value < 1 - found.level else "is not shown to differ"
+        print(f"The effect of {test.arm} {word} by {test.column} (adjusted p = {test.adjusted_p_value:.3f}).")
+    if paths:
+        print("\nLooked at every day, users as they come:")
+    for (arm, metric), path in paths.items():
+        print(f"  {arm}, {metric}: {path.summary()}")
+
+
+def _read_checkpoints(options: argparse.Namespace, table: "pd.DataFrame") -> None:
+    from tfrec.cli.tables import text_table
+    from tfrec.experiments.checkpoints import judge_checkpoints
+
+    shares = named_numbers(options.shares, "--shares") or None
+    found = judge_checkpoints(
+        table, metrics=names(options.primary), down=names(options.down), shares=shares,
+        level=share(options.level, "--level"),
+    )  # fmt: skip
+    if options.out is not None:
+        write_table(found.comparisons, options.out)
+    if options.json:
+        print_json(found.to_dict())
+        return
+    print(found.summary() + "\n")
+    rows = [_experiment_row(row) for row in found.experiments.head(_SHOWN).itertuples()]
+    heads = [
+        "experiment",
+        "variants",
+        "users",
+        "sample ratio p",
+        "at the end",
+        "always valid",
+        "clearest: variant, metric",
+    ]
+    print(text_table([*heads, "change", "always-valid interval", "decided at"], rows))
+    if len(found.experiments) > _SHOWN:
+        print(f"… and {len(found.experiments) - _SHOWN:,} more: --out FILE or --json")
+    if options.out is not None:
+        print(f"\nComparisons: {options.out} ({len(found.comparisons):,})")
+
+
+def _experiment_row(row: Any) -> list[str]:
+    return [
+        row.experiment_id,
+        f"{row.variants}",
+        f"{row.n:,}",
+        "ALARM" if row.is_alarm else f"{row.sample_ratio_p:.3f}",
+        row.fixed,
+        row.sequential + (", faded" if row.has_faded else ""),
+        f"{row.variant_id}, {row.metric_id}",
+        f"{row.relative:+.2%}",
+        f"{row.low:+.2%} to {row.high:+.2%}",
+        f"{row.decided_at:g}" if row.decided_at == row.decided_at else "–",
+    ]
+
+
+def _control(options: argparse.Namespace, users: "pd.DataFrame") -> str:
+    from tfrec.errors import ConfigError
+    from tfrec.promotions.offer_log import CONTROLS
+
+    arms = sorted(users[options.arm].astype("str").unique())
+    if options.control is not None:
+        return options.control
+    found = next((name for name in CONTROLS if name in arms), None)
+    if found is None:
+        raise ConfigError(f"Which arm is control? Name it with --control; {options.arm} holds {', '.join(arms[:9])}.")
+    return found

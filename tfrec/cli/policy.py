@@ -1,0 +1,156 @@
+"""`tfrec policy`: logged slates with propensities → what other policies, and a bandit, would have earned."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tfrec.cli.analyses import print_json
+from tfrec.cli.dials import add_json, names
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from tfrec.experiments.logged_slates import LoggedSlates
+    from tfrec.experiments.off_policy import PolicyValue
+    from tfrec.experiments.policies import PolicyStudy
+
+HELP = "what another policy would have earned, from logged slates"
+DESCRIPTION = """\
+Judges policies without showing them to anybody, from a log of slates whose items were drawn by known chances, and
+replays bandits over it. LOG is a prepared shop that logs impressions (the demo shop does), or a CSV or Parquet file, a
+row a place: slate, position from 1, the item, probability (of the item in its place given those above), clicked; where
+known position_probability, the user, and what was known of the visitor.
+
+Judged are three rules (uniform, popular, personal) and each --scores FILE: item_id, score and any of the log's context
+columns; places are filled one after the other with softmax(score) over the items left. IPS and SNIPS weight by
+propensities, DR adds a model's predictions, DM is the model alone (without interval: nobody knows its bias); slate IPS
+assumes nothing, cascade that a place depends on those above, independent that it stands for itself.
+"""
+EXAMPLES = """\
+examples:
+  tfrec policy prepared/demo
+  tfrec policy impressions.parquet --scores new_ranking.csv --rules uniform
+  tfrec policy prepared/demo --json
+"""
+INTERRUPTED = "Nothing was written."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the verb takes."""
+    parser.add_argument("log", type=Path, metavar="LOG", help="prepared shop with impressions, or a file of slates")
+    parser.add_argument("--scores", type=Path, action="append", default=[], metavar="FILE", help="a policy; repeatable")
+    parser.add_argument("--rules", default="uniform,popular,personal", metavar="A,B,...", help="rules to judge")
+    parser.add_argument("--item", metavar="COLUMN", help="items (default: item_id, product, item or arm)")
+    parser.add_argument("--reward", metavar="COLUMN", help="what came of it (default: clicked or reward)")
+    parser.add_argument("--contexts", metavar="A,B,...", help="known of a visitor (default: texts of few values)")
+    parser.add_argument("--no-bandits", action="store_true", help="leave the replay of bandits out")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of folds and draws")
+    add_json(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Judges and prints."""
+    from tfrec.errors import ConfigError, nearest_hint
+    from tfrec.experiments.logged_slates import ITEM_NAMES, read_slates
+    from tfrec.experiments.policies import RULES, rule_scores, scores_from_table, study_policies
+    from tfrec.experiments.user_tables import read_table
+
+    rules = names(options.rules)
+    for name in rules:
+        if name not in RULES:
+            raise ConfigError(f"There is no rule {name!r}.{nearest_hint(name, RULES)}")
+    table, truth = _read_log(options.log)
+    contexts = names(options.contexts) if options.contexts is not None else None
+    log = read_slates(table, item=options.item, reward=options.reward, contexts=contexts)
+    made = rule_scores(log, seed=options.seed)
+    scores = {name: made[name] for name in rules}
+    for path in options.scores:
+        given = read_table(path)
+        item = next((name for name in (options.item, *ITEM_NAMES) if name in given.columns), "item_id")
+        scores[path.stem] = scores_from_table(log, given, item=item)
+    known = _known_policies(log, truth)
+    scores |= {name: own for name, (own, _) in known.items()}
+    if not scores:
+        raise ConfigError("There is no policy to judge. Name --rules or a --scores FILE.")
+    found = study_policies(log, scores, has_bandits=not options.no_bandits, seed=options.seed)
+    values = {name: value for name, (_, value) in known.items()}
+    if options.json:
+        print_json({**found.to_dict(), "true_values": values})
+        return
+    _print(found, values, skipped=log.skipped)
+
+
+def _print(found: "PolicyStudy", truth: dict[str, float], *, skipped: int) -> None:
+    from tfrec.cli.tables import text_table
+
+    print(found.summary())
+    if skipped:
+        print(f"{skipped:,} slates with a place missing are left out.")
+    print(f"Known of a visitor: {', '.join(found.known) or 'nothing'}.")
+    heads = ["of the", "by", "reward", "95 % interval", "gain on the log", "effective n", "largest weight", "trust"]
+    for policy in found.policies:
+        value = truth.get(policy.name)
+        true = "" if value is None else f" (true value of a slate in this generated shop: {value:.4f})"
+        print(f"\n{policy.name}{true}")
+        rows = [
+            *(_row("slate", value, value is policy.best) for value in policy.slate),
+            *(_row("first place", value, value is policy.best) for value in policy.first),
+        ]
+        print(text_table(heads, rows, indent="  "))
+    if found.bandits:
+        print("\nBandits, replayed on the first place:")
+    for name, run in found.bandits.items():
+        print(f"  {name}: {run.summary()}")
+
+
+def _row(what: str, value: "PolicyValue", is_read: bool) -> list[str]:
+    has_interval = value.value.low == value.value.low
+    gain = f"{value.gain.value:+.4f}"
+    if has_interval:
+        gain += f" ({value.gain.low:+.4f} to {value.gain.high:+.4f})"
+    return [
+        what,
+        value.estimator + (" ←" if is_read else ""),
+        f"{value.value.value:.4f}",
+        f"{value.value.low:.4f} to {value.value.high:.4f}" if has_interval else "–",
+        gain,
+        f"{value.effective_n:,.0f}" if has_interval else "–",
+        f"{value.largest_weight:.3g}" if has_interval else "–",
+        "as its model" if not has_interval else "yes" if value.is_trustworthy else "no: too little overlap",
+    ]
+
+
+def _read_log(path: Path) -> "tuple[pd.DataFrame, Path | None]":
+    from tfrec.experiments.user_tables import read_table
+    from tfrec.ingest.prepared import read_prepared
+
+    if path.is_file():
+        return read_table(path), None
+    prepared = read_prepared(path)
+    truth = prepared.truth / "policies.json" if prepared.truth is not None else None
+    return read_table(prepared.extra("impressions")), truth
+
+
+def _known_policies(log: "LoggedSlates", path: Path | None) -> "dict[str, tuple[np.ndarray, float]]":
+    """Returns the policies of a generated shop whose true value is known: scores and value by name."""
+    import json
+
+    import numpy as np
+    import pandas as pd
+
+    if path is None or not path.is_file():
+        return {}
+    told = json.loads(path.read_text(encoding="utf-8"))
+    if set(told["items"]) != set(log.item_ids):
+        return {}
+    contexts = pd.DataFrame(told["contexts"])
+    keys = [name for name in log.contexts.columns if name in contexts.columns]
+    places = pd.Series(range(len(contexts)), index=pd.MultiIndex.from_frame(contexts[keys].astype("str")))
+    rows = places.reindex(pd.MultiIndex.from_frame(log.contexts[keys])).to_numpy()
+    order = [told["items"].index(item) for item in log.item_ids]
+    return {
+        f"known: {name}": (np.array(own["scores"])[rows][:, order], float(own["value"]))
+        for name, own in told["policies"].items()
+        if name != "logging"
+    }

@@ -1,0 +1,157 @@
+"""An assignment and a shop's log become metrics: a row a user for the read-out, checkpoints a day for looks on the way.
+
+Everybody assigned counts, seen or not; who did nothing has 0.
+"""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from tfrec.errors import SchemaError
+from tfrec.schema.tables import Tables
+
+METRICS = ("conversion", "orders", "value", "pieces", "visits")
+"""Per user: whether there was an order, how many, their money and pieces, days with any event."""
+
+BEFORE = "_before"
+"""Ending of a column that holds the same metric from before the experiment (for CUPED)."""
+
+
+def activity(tables: Tables, *, metric: str) -> pd.DataFrame:
+    """Returns `user_id`, `timestamp`, `value` of each event of a known user, what it adds to the metric.
+
+    Summed over a user: value in money, pieces, orders (so conversion is whether the sum is above 0), or visits.
+
+    Raises:
+        SchemaError: the metric is unknown.
+    """
+    if metric not in METRICS:
+        raise SchemaError(f"A shop's log tells {', '.join(METRICS)}; got {metric!r}.")
+    events = tables.events[tables.events["user_id"] != ""]
+    is_bought = (events["event_type"] == "purchase").to_numpy()
+    if metric == "visits":
+        day = events["timestamp"].dt.floor("D")
+        value = (~pd.DataFrame({"u": events["user_id"], "d": day}).duplicated()).to_numpy(np.float64)
+    elif metric in ("value", "pieces"):
+        worth = events["quantity"].to_numpy(np.float64)
+        if metric == "value":
+            worth = worth * events["price"].fillna(0).to_numpy(np.float64)
+        value = np.where(is_bought, worth, 0.0)
+    else:
+        # An order counts once, at its first line; without order ids every purchase is one.
+        order = events["order_id"].where(events["order_id"] != "", events.index.astype("str"))
+        first = ~pd.DataFrame({"o": order.where(is_bought, ""), "u": events["user_id"]}).duplicated().to_numpy()
+        value = (is_bought & first).astype(np.float64)
+    return pd.DataFrame(
+        {"user_id": events["user_id"].to_numpy(), "timestamp": events["timestamp"].to_numpy(), "value": value}
+    )
+
+
+def user_metrics(
+    assigned: pd.DataFrame, tables: Tables, *, start: pd.Timestamp, end: pd.Timestamp, pre_days: int = 28
+) -> pd.DataFrame:
+    """Returns one row an assigned user: `user_id`, `arm`, `METRICS` of [start, end), and the same from before.
+
+    Args:
+        assigned: `user_id` (each once) and `arm`, with any further columns, which are kept.
+        tables: the shop; attributes of `users` come along as columns.
+        start: first moment of the experiment.
+        end: first moment that no longer counts.
+        pre_days: length of the time before `start` for the `_before` columns; 0 for none.
+
+    Raises:
+        SchemaError: no assigned user is in the log.
+    """
+    if not start < end:
+        raise SchemaError(f"The experiment must start before it ends; got {start} and {end}.")
+    result = assigned.reset_index(drop=True).copy()
+    rows = pd.Index(result["user_id"])
+    known = False
+    for metric in METRICS:
+        log = activity(tables, metric=metric)
+        for column, low, high in (
+            (metric, start, end), (metric + BEFORE, start - pd.Timedelta(days=pre_days), start)
+        ):  # fmt: skip
+            if low == high:
+                continue
+            inside = log[(log["timestamp"] >= low) & (log["timestamp"] < high)]
+            sums = inside.groupby("user_id")["value"].sum()
+            known |= bool(rows.isin(sums.index).any())
+            found = sums.reindex(rows, fill_value=0.0).to_numpy()
+            result[column] = (found > 0).astype(np.float64) if metric == "conversion" else found
+    if not known:
+        raise SchemaError(
+            f"No assigned user has an event between {start:%Y-%m-%d} and {end:%Y-%m-%d}, or before: ids or dates are "
+            "not those of the log."
+        )
+    attributes = tables.users.set_index("user_id")
+    fresh = [name for name in attributes.columns if name not in result.columns]
+    return result.join(attributes[fresh], on="user_id")
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoints:
+    """Two arms' metric at the end of each day, of the users seen so far (`T` days).
+
+    Attributes:
+        days: `[T]` the ends of the days.
+        counts: `[2, T]` users seen, control first.
+        means: `[2, T]` metric so far per seen user.
+        variances: `[2, T]` its variance.
+    """
+
+    days: np.ndarray
+    counts: np.ndarray
+    means: np.ndarray
+    variances: np.ndarray
+
+    def columns(self) -> tuple[np.ndarray, ...]:
+        """Returns what `read_sequentially` takes: count, mean, variance of control, then of treatment."""
+        return tuple(part[side] for side in (0, 1) for part in (self.counts, self.means, self.variances))
+
+
+def daily_checkpoints(
+    assigned: pd.DataFrame,
+    tables: Tables,
+    *,
+    metric: str,
+    control: str,
+    treatment: str,
+    start: pd.Timestamp,
+    end: pd.Timestamp,
+) -> Checkpoints:
+    """Returns the metric day by day; days on which an arm has fewer than two seen users are left out.
+
+    Users enter with their first event of any kind since `start`, so that both arms fill as the shop's traffic does.
+
+    Raises:
+        SchemaError: no day is left.
+    """
+    log = activity(tables, metric=metric)
+    log = log[(log["timestamp"] >= start) & (log["timestamp"] < end)]
+    pair = assigned[assigned["arm"].isin([control, treatment])].reset_index(drop=True)
+    place = pd.Series(pair.index, index=pair["user_id"])
+    log = log[log["user_id"].isin(place.index)]
+    user = place.reindex(log["user_id"]).to_numpy()
+    day = ((log["timestamp"] - start) // pd.Timedelta(days=1)).to_numpy()
+    is_treated = (pair["arm"] == treatment).to_numpy()
+    total, seen = np.zeros(len(pair)), np.zeros(len(pair), dtype=bool)
+    rows = []
+    for at in range(int(day.max(initial=-1)) + 1):
+        now = day == at
+        seen[user[now]] = True
+        total += np.bincount(user[now], weights=log["value"].to_numpy()[now], minlength=len(pair))
+        value = np.minimum(total, 1.0) if metric == "conversion" else total
+        sides = [value[seen & (is_treated == side)] for side in (False, True)]
+        if min(map(len, sides)) >= 2:
+            moments = [(len(side), side.mean(), side.var(ddof=1)) for side in sides]
+            rows.append((min(start + pd.Timedelta(days=at + 1), end), *zip(*moments, strict=True)))
+    rows = [row for row in rows if max(row[3]) > 0]
+    if not rows:
+        raise SchemaError(
+            f"On no day does {metric} differ between the users seen so far, or an arm has fewer than two. A log "
+            "without views holds buyers alone: look at orders or value there."
+        )
+    days, counts, means, variances = (np.array(part) for part in zip(*rows, strict=True))
+    return Checkpoints(days, counts.T.astype(np.float64), means.T, variances.T)
