@@ -63,12 +63,14 @@ class ServedFunnel:
         module = tf.Module(name=servable)
         module.functions = {s.name: self.functions[s.name] for s in SIGNATURES.values() if s.servable == servable}
         module.lookups = [self._items, self._users, self._categories, self._types]
-        captured = {
-            id(tensor)
-            for function in module.functions.values()
-            for tensor in function.get_concrete_function().captured_inputs
-        }
-        module.tables = [variable for variable in self.funnel.variables if id(variable.handle) in captured]
+        module.tables = self.funnel.variables
+        if servable != "shop":  # it reads nearly all, and to trace it here as well takes seconds
+            captured = {
+                id(tensor)
+                for function in module.functions.values()
+                for tensor in function.get_concrete_function().captured_inputs
+            }
+            module.tables = [variable for variable in self.funnel.variables if id(variable.handle) in captured]
         return module
 
     def _function(self, signature: Signature) -> Callable[..., dict[str, tf.Tensor]]:
@@ -85,7 +87,8 @@ class ServedFunnel:
         )
         serve.__name__ = signature.name
         specs = [tf.TensorSpec([None] * spec.rank, _DTYPES[spec.dtype], name=spec.name) for spec in signature.inputs]
-        return tf.function(serve, input_signature=specs)
+        # Nothing below branches on a tensor in Python: AutoGraph would take a third of the time and change nothing.
+        return tf.function(serve, input_signature=specs, autograph=False)
 
     # One method a signature, named after it.
 
