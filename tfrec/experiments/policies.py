@@ -118,7 +118,8 @@ class PolicyStudy:
             gain = best.best.gain
             lines.append(
                 f"{best.name} would have earned {gain.value:+.4g} more ({gain.level * 100:g} % interval "
-                f"{gain.low:+.4g} to {gain.high:+.4g}, by {best.best.estimator}): better beyond chance. Try it in an A/B test next."
+                f"{gain.low:+.4g} to {gain.high:+.4g}, by {best.best.estimator}): better "
+                f"beyond chance. Try it in an A/B test next."
             )
         else:
             lines.append("No policy is shown to be better than the log beyond chance: log more slates, or more evenly.")
@@ -205,7 +206,7 @@ def scores_from_table(log: LoggedSlates, table: pd.DataFrame, *, item: str = "it
     if np.isnan(found).any():
         lost = log.item_ids[np.isnan(found).any(axis=0)]
         raise SchemaError(
-            f"No score for {lost[0]!r}{' in some context' if keys else ''}. Score every item of the log; -inf is never."
+            f"No score for {str(lost[0])!r}{' in some context' if keys else ''}. Score every item of the log; -inf is never."
         )
     return found
 

@@ -1,13 +1,16 @@
 """An offer test and a budget become a campaign plan: who gets which offer, who is held out, what is promised."""
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import threadpoolctl
 
 from tfrec.errors import ConfigError, SchemaError, nearest_hint
+from tfrec.experiments.assignment import hash_uniform
 from tfrec.experiments.effects import to_plain
 from tfrec.experiments.user_tables import require
 from tfrec.promotions.campaign import HELD_OUT, TREATED, CampaignPlan, Evidence, plan_campaign
@@ -20,6 +23,7 @@ from tfrec.promotions.uplift import DRLearner, StackedLearner, TLearner, cross_f
 FEWEST = 200
 """Users an arm below which a model of their differences is not worth fitting."""
 
+_MANY = 50_000  # users of a test from which trees gain by more threads
 _FOLDS = 3  # inner and outer: a third of the time that five of each take, for a little less to learn from
 
 
@@ -134,6 +138,102 @@ class TestedPlan:
         return "\n".join(lines)
 
 
+@dataclasses.dataclass(frozen=True)
+class ScoredUsers:
+    """What each offer would change for each user.
+
+    Attributes:
+        table: `user_id` and whatever else is known, n rows.
+        gains: `[n, K]` expected extra profit of each offer before its discount; not above 0 for a user who is predicted
+            to be put off.
+        discounts: `[n, K]` money that each offer takes off on average.
+    """
+
+    table: pd.DataFrame
+    gains: np.ndarray
+    discounts: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class LearnedOffers:
+    """What a test teaches of its offers, before any budget.
+
+    Attributes:
+        log: the test, with `profit`.
+        trial: the same in numbers.
+        encoder: of the users' attributes.
+        outcome: what was turned into profit.
+        users: the test's own users, scored out of fold.
+        effects: `[n, K]` unbiased noisy gains of the test's users before the discount, for a plan's promise.
+        balance: whether offers were drawn blindly.
+        curves: offer → what is gained by treating the best-scored users first.
+        seed: of folds.
+    """
+
+    log: OfferLog
+    trial: Trial
+    encoder: Encoder
+    outcome: str
+    users: ScoredUsers
+    effects: np.ndarray
+    balance: Balance
+    curves: dict[str, UpliftCurve]
+    seed: int
+
+    @property
+    def offers(self) -> tuple[str, ...]:
+        """Names of the offers."""
+        return self.trial.arm_names[1:]
+
+    def score(self, users: pd.DataFrame) -> ScoredUsers:
+        """Returns other users scored by models of the whole test.
+
+        Raises:
+            SchemaError: an attribute of the test is missing.
+        """
+        users = users.reset_index(drop=True)
+        features = self.encoder.encode(users)
+        with few_threads(len(self.trial)):
+            uplift = fit_uplift(self.trial, outcome=PROFIT, learner=quick_learner(), seed=self.seed).predict(features)
+            put_off = _is_put_off(self.trial, features, self.seed)
+        discounts = np.zeros_like(uplift)
+        if self.log.cost_kind == "discount":
+            taken = self.trial.outcome("discount")
+            for arm in range(1, len(self.trial.arm_names)):
+                own = self.trial.arms == arm
+                model = fit_response(None, self.trial.features[own], taken[own])
+                discounts[:, arm - 1] = np.maximum(expected(model, features), 0.0)
+        return _scored(users, uplift, discounts, put_off)
+
+
+def learn_from_test(log: OfferLog, *, outcome: str, worth: float = 1.0, seed: int = 0) -> LearnedOffers:
+    """Learns what each offer changes: the slow part of a plan.
+
+    Args:
+        log: the test.
+        outcome: what pays.
+        worth: money that one unit of it brings.
+        seed: of folds.
+
+    Raises:
+        SchemaError: too few users an arm.
+    """
+    log = log.with_profit(outcome=outcome, worth=worth)
+    trial, encoder = log.trial()
+    counts = {name: int((trial.arms == code).sum()) for code, name in enumerate(trial.arm_names)}
+    if min(counts.values()) < FEWEST:
+        raise SchemaError(f"A plan needs a test of at least {FEWEST} users an arm; got {counts}. Test more users.")
+    with few_threads(len(trial)):
+        uplift = cross_fit_uplift(trial, outcome=PROFIT, learner=quick_learner(), folds=_FOLDS, seed=seed)
+        put_off = _is_put_off(trial, None, seed)
+        discounts = expected_discounts(log, trial, seed=seed)
+        responses = cross_fit_responses(trial, outcome=PROFIT, seed=seed)
+        curves = _curves(trial, uplift.scores, uplift.folds, seed)
+    users = _scored(log.table, uplift.scores, discounts, put_off)
+    effects = responses.effects() + discounts
+    return LearnedOffers(log, trial, encoder, outcome, users, effects, check_balance(trial), curves, seed)
+
+
 def plan_from_test(
     log: OfferLog, config: PlanConfig, *, users: pd.DataFrame | None = None, excluded: frozenset[str] = frozenset()
 ) -> TestedPlan:
@@ -152,26 +252,27 @@ def plan_from_test(
         SchemaError: too few users an arm, or an attribute is missing.
     """
     outcome, worth = _money(log, config)
-    log = log.with_profit(outcome=outcome, worth=worth)
-    trial, encoder = log.trial()
-    counts = {name: int((trial.arms == code).sum()) for code, name in enumerate(trial.arm_names)}
-    if min(counts.values()) < FEWEST:
-        raise SchemaError(f"A plan needs a test of at least {FEWEST} users an arm; got {counts}. Test more users.")
-    offers = trial.arm_names[1:]
-    seed = config.seed
-    uplift = cross_fit_uplift(trial, outcome=PROFIT, learner=quick_learner(), folds=_FOLDS, seed=seed)
-    discounts = expected_discounts(log, trial, seed=seed)
-    responses = cross_fit_responses(trial, outcome=PROFIT, seed=seed)
+    learned = learn_from_test(log, outcome=outcome, worth=worth, seed=config.seed)
+    scored = None if users is None else learned.score(users)
+    return plan_from_scores(learned, config, users=scored, excluded=excluded)
+
+
+def plan_from_scores(
+    learned: LearnedOffers,
+    config: PlanConfig,
+    *,
+    users: ScoredUsers | None = None,
+    excluded: frozenset[str] = frozenset(),
+) -> TestedPlan:
+    """Plans as `plan_from_test` does, with what was learned before: quick, for another budget or other limits."""
+    offers = learned.offers
     sending = per_offer(config.send_costs, offers, what="The cost of sending")
     faces = per_offer(config.face_values, offers, what="The face value")
-    kind = _cost_kind(log, config)
-    of_test = _Costs.build(discounts, sending, faces, kind)
-    tested = _withheld(uplift.scores + discounts, _is_put_off(trial, None, seed))
-    if users is None:
-        ids, gains, costs, table = log.table["user_id"], tested, of_test, log.table
-    else:
-        table = users.reset_index(drop=True)
-        ids, gains, costs = _score_others(log, trial, encoder, table, sending, faces, kind, seed)
+    kind = _cost_kind(learned.log, config)
+    tested, of_test = learned.users.gains, _Costs.build(learned.users.discounts, sending, faces, kind)
+    chosen = learned.users if users is None else users
+    table, gains, costs = chosen.table, chosen.gains, _Costs.build(chosen.discounts, sending, faces, kind)
+    ids = table["user_id"]
     usable = np.broadcast_to(~ids.isin(excluded).to_numpy()[:, None], gains.shape).copy()
     groups = None
     if config.group:
@@ -180,7 +281,7 @@ def plan_from_test(
         _check_floors(config, groups)
     dropped: list[str] = []
     while True:
-        evidence = Evidence(tested, responses.effects() + discounts, of_test.counted, of_test.paid)
+        evidence = Evidence(tested, learned.effects, of_test.counted, of_test.paid)
         plan = plan_campaign(
             ids.to_numpy(), gains, costs.counted, name=config.name, offers=offers, budget=config.budget,
             expected_costs=costs.paid, holdout_share=config.holdout_share, is_eligible=usable,
@@ -203,11 +304,11 @@ def plan_from_test(
     sleeping = int((gains - costs.paid <= 0).all(axis=1).sum())
     return TestedPlan(
         plan=plan,
-        outcome=outcome,
+        outcome=learned.outcome,
         cost_kind=kind,
-        attributes=log.attributes,
-        balance=check_balance(trial),
-        curves=_curves(trial, uplift.scores, uplift.folds, seed),
+        attributes=learned.log.attributes,
+        balance=learned.balance,
+        curves=learned.curves,
         dropped=tuple(dropped),
         sleeping=sleeping,
     )
@@ -264,28 +365,18 @@ def _cost_kind(log: OfferLog, config: PlanConfig) -> str:
     return "expected cost" if log.cost_kind == "discount" or config.send_costs else "offers"
 
 
-def _score_others(
-    log: OfferLog,
-    trial: Trial,
-    encoder: Encoder,
-    users: pd.DataFrame,
-    sending: np.ndarray,
-    faces: np.ndarray,
-    kind: str,
-    seed: int,
-) -> tuple[pd.Series, np.ndarray, _Costs]:
-    features = encoder.encode(users)
-    uplift = fit_uplift(trial, outcome=PROFIT, learner=quick_learner(), seed=seed).predict(features)
-    discounts = np.zeros_like(uplift)
-    if log.cost_kind == "discount":
-        taken = trial.outcome("discount")
-        for arm in range(1, len(trial.arm_names)):
-            own = trial.arms == arm
-            discounts[:, arm - 1] = np.maximum(
-                expected(fit_response(None, trial.features[own], taken[own]), features), 0.0
-            )
-    gains = _withheld(uplift + discounts, _is_put_off(trial, features, seed))
-    return users["user_id"], gains, _Costs.build(discounts, sending, faces, kind)
+def _scored(users: pd.DataFrame, uplift: np.ndarray, discounts: np.ndarray, put_off: np.ndarray) -> ScoredUsers:
+    # Where the test tells users apart but coarsely, scores tie, and no price would part the treated from the others:
+    # a millionth of the usual gain, fixed for a user, breaks ties blindly and is no money to speak of.
+    grain = 1e-6 * float(np.abs(uplift).mean())
+    gains = uplift + discounts + grain * hash_uniform(users["user_id"].to_numpy(), salt="tie")[:, None]
+    return ScoredUsers(users, _withheld(gains, put_off), discounts)
+
+
+def few_threads(n: int) -> contextlib.AbstractContextManager:
+    """One thread for small tests: trees on few rows lose more time waiting for each other than they gain."""
+    limit = threadpoolctl.threadpool_limits(limits=1, user_api="openmp") if n < _MANY else None
+    return limit if limit is not None else contextlib.nullcontext()
 
 
 def _is_put_off(trial: Trial, features: np.ndarray | None, seed: int) -> np.ndarray:

@@ -20,8 +20,8 @@ from tfrec.promotions.curves import (
     uplift_curve,
     worth_of_choice,
 )
-from tfrec.promotions.offer_log import read_shop_test
-from tfrec.promotions.planning import FEWEST, expected_discounts, quick_learner
+from tfrec.promotions.offer_log import OfferLog, read_shop_test
+from tfrec.promotions.planning import FEWEST, expected_discounts, few_threads, quick_learner
 from tfrec.promotions.response import cross_fit_responses
 from tfrec.promotions.trial import Balance, Trial, check_balance
 from tfrec.promotions.uplift import UpliftScores, cross_fit_uplift
@@ -115,6 +115,11 @@ def judge_coupon_test(prepared: Prepared, *, budget_share: float = 0.1, seed: in
     """
     log = read_shop_test(prepared)
     trial, _ = log.trial()
+    with few_threads(len(trial)):
+        return _judge(log, trial, budget_share=budget_share, seed=seed)
+
+
+def _judge(log: OfferLog, trial: Trial, *, budget_share: float, seed: int) -> CouponFindings:
     counts = {name: int((trial.arms == code).sum()) for code, name in enumerate(trial.arm_names)}
     if min(counts.values()) < FEWEST:
         raise SchemaError(f"A coupon test needs at least {FEWEST} users an arm to tell whom to treat; got {counts}.")

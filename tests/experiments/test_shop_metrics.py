@@ -1,0 +1,104 @@
+"""An assignment and a log → metrics of each user, and of each day."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.worlds import START, bought, make_tables, viewed
+from tfrec.errors import SchemaError
+from tfrec.experiments.metrics import choose_metrics
+from tfrec.experiments.read_out import HeavyTailMetric, MeanMetric, RatioMetric, read_out
+from tfrec.experiments.shop_metrics import activity, daily_checkpoints, user_metrics
+
+
+def day(number: float) -> pd.Timestamp:
+    return START + pd.Timedelta(days=number)
+
+
+@pytest.fixture
+def tables():
+    rows = [
+        *bought("ann", 1, "a", "b"),  # before
+        *bought("ann", 11, "a", "b", "c"),
+        *bought("ann", 12, "a"),
+        *viewed("bob", 12, "a", "b"),
+        *viewed("cid", 25, "a"),  # after
+        *viewed("", 12, "a", session="s"),
+    ]
+    tables = make_tables([{**row, "price": 2.0, "quantity": 3.0} for row in rows])
+    return tables
+
+
+def test_each_assigned_user_has_a_row_and_who_did_nothing_has_zero(tables):
+    assigned = pd.DataFrame({"user_id": ["ann", "bob", "cid", "dan"], "arm": ["x", "x", "y", "y"]})
+    found = user_metrics(assigned, tables, start=day(10), end=day(20)).set_index("user_id")
+    told = found.loc["ann", ["conversion", "orders", "value", "pieces", "visits"]]
+    assert told.tolist() == [1, 2, 24.0, 12.0, 2]
+    assert found.loc["bob", ["conversion", "orders", "value", "visits"]].tolist() == [0, 0, 0.0, 1]
+    assert found.loc[["cid", "dan"], "visits"].tolist() == [0, 0]
+    assert found.loc["ann", ["orders_before", "value_before"]].tolist() == [1, 12.0]
+
+
+def test_ids_of_another_log_are_an_error(tables):
+    assigned = pd.DataFrame({"user_id": ["eve"], "arm": ["x"]})
+    with pytest.raises(SchemaError, match="ids or dates"):
+        user_metrics(assigned, tables, start=day(10), end=day(20))
+    with pytest.raises(SchemaError, match="conversion, orders"):
+        activity(tables, metric="sales")
+
+
+def test_daily_checkpoints_count_users_as_they_come_and_end_where_the_read_out_does():
+    rng = np.random.default_rng(0)
+    rows = []
+    for user in range(200):
+        for when in rng.uniform(0, 14, 3):
+            rows += bought(f"u{user}", when, "a") if rng.random() < 0.3 else viewed(f"u{user}", when, "a")
+    tables = make_tables([{**row, "price": 1.0} for row in rows])
+    assigned = pd.DataFrame({"user_id": [f"u{user}" for user in range(220)], "arm": ["c", "t"] * 110})
+    path = daily_checkpoints(
+        assigned, tables, metric="conversion", control="c", treatment="t", start=day(0), end=day(14)
+    )
+    assert (np.diff(path.counts, axis=1) >= 0).all()
+    assert path.counts[:, -1].tolist() == [100, 100]  # the 20 who never came are in no checkpoint
+    whole = user_metrics(assigned, tables, start=day(0), end=day(14)).groupby("arm")["conversion"].sum()
+    assert (path.means[:, -1] * path.counts[:, -1]).tolist() == pytest.approx(whole.tolist())
+
+
+def test_metrics_are_compared_by_what_they_hold():
+    rng = np.random.default_rng(1)
+    n = 400
+    users = pd.DataFrame(
+        {
+            "arm": np.repeat(["a", "b"], n // 2),
+            "bought": rng.integers(2, size=n),
+            "spend": rng.pareto(1.5, n),
+            "spend_before": rng.pareto(1.5, n),
+            "clicks": rng.integers(5, size=n),
+            "views": rng.integers(5, 9, size=n),
+        }
+    )
+    found = choose_metrics(users, ["bought", "spend", "clicks/views"], down=["spend"])
+    assert isinstance(found["bought"], MeanMetric)
+    assert isinstance(found["clicks/views"], RatioMetric)
+    assert isinstance(found["spend"], HeavyTailMetric)
+    assert found["spend"].covariate == "spend_before"
+    assert not found["spend"].is_good_up
+    read_out(users, arm="arm", control="a", primary=list(found.values()))
+    with pytest.raises(SchemaError, match="missing for 1 users"):
+        choose_metrics(users.assign(clicks=users["clicks"].where(users.index > 0)), ["clicks"])
+    with pytest.raises(SchemaError, match="Did you mean 'clicks'"):
+        choose_metrics(users, ["clikcs"])
+
+
+def test_the_weeks_before_narrow_a_heavy_tail():
+    rng = np.random.default_rng(2)
+    before = rng.lognormal(2, 1.2, 4_000)
+    users = pd.DataFrame(
+        {"arm": np.tile(["a", "b"], 2_000), "spend": before * rng.uniform(0.8, 1.2, 4_000), "spend_before": before}
+    )
+    both = [HeavyTailMetric("spend"), HeavyTailMetric("spend", "spend_before")]
+    plain, narrow = (
+        one.compare(users[users["arm"] == "a"], users[users["arm"] == "b"], level=0.95).difference for one in both
+    )
+    assert narrow.high - narrow.low < 0.4 * (plain.high - plain.low)
+    assert narrow.low < 0 < narrow.high

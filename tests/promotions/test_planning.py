@@ -1,0 +1,142 @@
+"""A test of offers whose answer is known → a plan; and the plan's files."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tfrec.errors import ConfigError, SchemaError
+from tfrec.promotions.campaign import HELD_OUT, LEFT_ALONE, TREATED
+from tfrec.promotions.offer_log import OfferLog, read_file_test
+from tfrec.promotions.planning import PlanConfig, learn_from_test, plan_from_scores, plan_from_test
+
+COSTS = {"cheap": 0.5, "dear": 1.0}
+N = 2_700
+
+
+@pytest.fixture(scope="module")
+def table():
+    """Keen users earn 6 more by `dear` (2 by `cheap`), put-off ones visit and buy less; colour means nothing."""
+    rng = np.random.default_rng(0)
+    kind = rng.choice(["keen", "cool", "put off"], N, p=[0.4, 0.35, 0.25])
+    arm = rng.choice(["none", "cheap", "dear"], N)
+    lift = {"none": (0, 0, 0), "cheap": (0.2, 0, -0.2), "dear": (0.4, 0, -0.25)}
+    kinds = ["keen", "cool", "put off"]
+    change = np.array([lift[a][kinds.index(k)] for a, k in zip(arm, kind, strict=True)])
+    visit = rng.random(N) < 0.4 + change
+    margin = np.where(visit, 15.0, 0.0) * rng.uniform(0.8, 1.2, N)
+    return pd.DataFrame(
+        {
+            "user_id": [f"u{i}" for i in range(N)],
+            "arm": arm,
+            "visit": visit.astype(int),
+            "margin": margin,
+            "kind": kind,
+            "colour": rng.choice(["red", "blue"], N),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def log(table, tmp_path_factory) -> OfferLog:
+    path = tmp_path_factory.mktemp("test") / "test.csv"
+    table.to_csv(path, index=False)
+    return read_file_test(path)
+
+
+@pytest.fixture(scope="module")
+def learned(log):
+    return learn_from_test(log, outcome="margin")
+
+
+@pytest.fixture(scope="module")
+def found(learned):
+    return plan_from_scores(learned, PlanConfig(name="spring", budget=500.0, send_costs=COSTS))
+
+
+def test_offers_go_to_those_they_move_and_never_to_those_they_put_off(found, table):
+    merged = found.plan.table.merge(table[["user_id", "kind"]], on="user_id")
+    treated = merged[merged["status"] == TREATED]
+    assert (treated["kind"] == "keen").mean() > 0.99
+    assert (treated["offer"] == "cheap").mean() + (treated["offer"] == "dear").mean() == 1
+    assert (merged.loc[merged["kind"] == "put off", "status"] == LEFT_ALONE).all()
+    assert found.sleeping >= (table["kind"] == "put off").sum()
+
+
+def test_budget_hold_out_and_promise_hold(found):
+    assert found.plan.table["cost"].sum() <= 500.0
+    status = found.plan.table["status"].value_counts()
+    assert status[HELD_OUT] / (status[HELD_OUT] + status[TREATED]) == pytest.approx(0.1, abs=0.04)
+    # 40 more visits in 100 by the dear offer at 15 each, less its cost of 1: 5 a user.
+    truth = 5.0 * (found.plan.table["offer"] == "dear")[found.plan.table["status"] == TREATED].sum()
+    truth += 2.5 * (found.plan.table["offer"] == "cheap")[found.plan.table["status"] == TREATED].sum()
+    promise = found.plan.expected_profit
+    assert promise.low < truth < promise.high
+    assert "held out at random" in found.summary()
+    assert found.cost_kind == "expected cost"
+
+
+def test_face_values_make_the_budget_a_guarantee(learned):
+    found = plan_from_scores(learned, PlanConfig(name="s", budget=1_000.0, face_values={"cheap": 5.0, "dear": 10.0}))
+    sent = found.plan.table[found.plan.table["status"] == TREATED]
+    assert sent["offer"].map({"cheap": 5.0, "dear": 10.0}).sum() <= 1_000.0
+    assert "cannot be exceeded" in found.summary()
+
+
+def test_an_offer_for_a_few_is_not_made(learned):
+    found = plan_from_scores(learned, PlanConfig(name="s", budget=60.0, send_costs=COSTS, min_users=50))
+    counts = found.plan.table.loc[found.plan.table["status"] == TREATED, "offer"].value_counts()
+    assert counts.min() >= 50
+    with pytest.raises(ConfigError, match="No offer reaches 50 users"):
+        plan_from_scores(learned, PlanConfig(name="s", budget=3.0, send_costs=COSTS))
+
+
+def test_others_than_the_tested_are_planned_for_and_the_excluded_left_out(learned, table):
+    others = table.assign(user_id="new" + table["user_id"])[["user_id", "kind", "colour"]].head(2_000)
+    keen = others.loc[others["kind"] == "keen", "user_id"]
+    excluded = frozenset(keen.head(100))
+    config = PlanConfig(name="s", budget=1e6, send_costs=COSTS)
+    found = plan_from_scores(learned, config, users=learned.score(others), excluded=excluded)
+    treated = set(found.plan.table.loc[found.plan.table["status"] == TREATED, "user_id"])
+    assert not treated & excluded
+    assert len(treated & set(keen)) > 0.8 * (len(keen) - 100)
+    assert not treated & set(others.loc[others["kind"] == "put off", "user_id"])
+
+
+def test_money_must_be_named(log, learned):
+    with pytest.raises(ConfigError, match="worth"):
+        plan_from_test(log, PlanConfig(name="s", budget=1.0, outcome="visit"))
+    with pytest.raises(ConfigError, match="Did you mean 'visit'"):
+        plan_from_test(log, PlanConfig(name="s", budget=1.0, outcome="vist"))
+    with pytest.raises(ConfigError, match="no offer of the test"):
+        plan_from_scores(learned, PlanConfig(name="s", budget=1.0, send_costs={"chaep": 1.0}))
+    with pytest.raises(ConfigError, match="dear is missing"):
+        plan_from_scores(learned, PlanConfig(name="s", budget=1.0, face_values={"cheap": 1.0}))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param(lambda t: t.drop(columns="arm"), "no column 'arm'", id="no arm"),
+        pytest.param(lambda t: t.assign(arm="dear"), "'none' or 'control'; got dear", id="no control"),
+        pytest.param(lambda t: pd.concat([t, t.head(1)]), "must come once", id="a user twice"),
+        pytest.param(lambda t: t.rename(columns={"user_id": "who"}), "No column names the users", id="no ids"),
+        pytest.param(lambda t: t.drop(columns=["visit", "margin"]), "needs an outcome", id="no outcome"),
+        pytest.param(lambda t: t.drop(columns=["kind", "colour"]), "tells nothing of the users", id="no attributes"),
+        pytest.param(lambda t: t.assign(margin="much"), "must be numbers", id="outcome that is text"),
+    ],
+)
+def test_a_bad_file_is_named(change, message, table, tmp_path):
+    change(table.head(500)).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(SchemaError, match=message):
+        read_file_test(tmp_path / "t.csv")
+
+
+def test_a_coupon_named_by_its_percentage_tells_the_discount(table, tmp_path):
+    spent = table.assign(arm=table["arm"].replace({"cheap": "coupon_10", "dear": "coupon_25"}), spend=90.0)
+    spent.to_csv(tmp_path / "t.csv", index=False)
+    log = read_file_test(tmp_path / "t.csv")
+    assert log.cost_kind == "discount"
+    taken = log.table.groupby("arm")["discount"].mean()
+    assert taken.to_dict() == pytest.approx({"none": 0.0, "coupon_10": 10.0, "coupon_25": 30.0})
+    profit = log.with_profit(outcome="spend", worth=0.5).table.groupby("arm")["profit"].mean()
+    assert profit.to_dict() == pytest.approx({"none": 45.0, "coupon_10": 40.0, "coupon_25": 30.0})

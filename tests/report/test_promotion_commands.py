@@ -1,0 +1,197 @@
+"""`tfrec campaign`, `tfrec experiment` and `tfrec policy`, typed as in a shell."""
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tfrec.cli import main
+from tfrec.promotions.plan_files import read_plan
+
+
+def run(capsys, *arguments):
+    status = main([str(argument) for argument in arguments])
+    told = capsys.readouterr()
+    assert status == 0, told.err
+    return told.out
+
+
+@pytest.fixture(scope="module")
+def planned(coupon_shop, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("plan")
+    (folder / "key").write_bytes(b"0123456789abcdef")
+    arguments = ["campaign", "plan", coupon_shop, "--budget", "400", "--name", "spring", "--out", folder / "spring"]
+    assert main([str(part) for part in [*arguments, "--key", folder / "key", "--min-users", "20"]]) == 0
+    return folder
+
+
+def test_a_plan_of_the_demo_shop_names_nobody_outside(planned, coupon_shop):
+    plan = read_plan(planned / "spring")
+    assert plan.cost <= 400
+    assert set(plan.table["status"]) == {"treated", "held out", "left alone"}
+    sent = pd.read_csv(planned / "spring" / "send.csv")
+    assert list(sent.columns) == ["pseudonym", "offer"]
+    assert len(sent) == (plan.table["status"] == "treated").sum()
+    assert not set(sent["pseudonym"]) & set(plan.table["user_id"])
+    stated = json.loads((planned / "spring" / "plan.json").read_text(encoding="utf-8"))
+    assert stated["expected_profit"]["low"] < stated["expected_profit"]["value"] < stated["expected_profit"]["high"]
+    assert stated["cost_kind"] == "expected cost"
+
+
+def test_a_rehearsal_on_the_log_is_read_with_reach_by_pseudonyms(planned, coupon_shop, tmp_path, capsys):
+    sent = pd.read_csv(planned / "spring" / "send.csv")
+    opened = sent.head(len(sent) // 2)[["pseudonym"]].assign(timestamp="2025-11-02 10:00")
+    opened.to_csv(tmp_path / "opened.csv", index=False)
+    arguments = ["campaign", "read", planned / "spring", coupon_shop, "--from", "2025-11-01"]
+    reached = ["--impressions", tmp_path / "opened.csv", "--key", planned / "key"]
+    told = json.loads(run(capsys, *arguments, *reached, "--json"))
+    assert told["reached"] == pytest.approx(0.5, abs=0.01)
+    assert told["contaminated"] == 0
+    text = run(capsys, *arguments)
+    assert "Conversion" in text
+    assert "──" in text
+
+
+def test_a_campaign_that_paid_is_said_to_have_paid(planned, tmp_path, capsys):
+    table = read_plan(planned / "spring").table
+    treated = table["status"] == "treated"
+    orders = pd.DataFrame({"customer": table["user_id"], "timestamp": "2026-01-05", "margin": np.where(treated, 9, 2)})
+    orders["margin"] += np.random.default_rng(0).normal(0, 1, len(orders))
+    orders.assign(revenue=30.0).to_csv(tmp_path / "orders.csv", index=False)
+    arguments = ["--from", "2026-01-01", "--until", "2026-01-15", "--pre-days", "0"]
+    told = json.loads(
+        run(capsys, "campaign", "read", planned / "spring", tmp_path / "orders.csv", *arguments, "--json")
+    )
+    assert told["verdict"] == "paid"
+    profit = told["comparisons"]["profit"]["difference"]
+    assert profit["low"] < 7 < profit["high"]
+
+
+def test_arms_are_assigned_and_read_from_the_log(coupon_shop, tmp_path, capsys):
+    arms = tmp_path / "arms.csv"
+    assert "sizes they should" in run(capsys, "experiment", "assign", coupon_shop, "--name", "page", "--out", arms)
+    again = tmp_path / "again.parquet"
+    run(capsys, "experiment", "assign", arms, "--name", "page", "--out", again)
+    assert pd.read_parquet(again)["arm"].tolist() == pd.read_csv(arms)["arm"].tolist()
+    arguments = ["--from", "2025-10-01", "--primary", "conversion,value", "--secondary", "value/orders"]
+    guards = ["--guardrail", "visits=50%", "--segments", "device", "--out", tmp_path / "f.csv"]
+    text = run(capsys, "experiment", "read", arms, coupon_shop, *arguments, *guards)
+    assert "always valid" in text
+    assert "differ by device" in text
+    roles = pd.read_csv(tmp_path / "f.csv")["role"]
+    assert set(roles) == {"primary", "secondary", "guardrail", "segment"}
+    told = json.loads(run(capsys, "experiment", "read", arms, coupon_shop, *arguments, "--json"))
+    assert told["verdict"] in ("ship", "do not ship", "undecided")
+    assert set(told["sequential"]) == {"treatment, conversion", "treatment, value"}
+
+
+def test_a_table_of_metrics_and_lost_users_are_read(coupon_shop, tmp_path, capsys):
+    test = coupon_shop / "extras" / "coupon_test.csv"
+    assert "coupon_25" in run(capsys, "experiment", "read", test, "--primary", "visit")
+    log = pd.read_csv(test)
+    log[(log["arm"] != "none") | (log.index % 3 > 0)].to_csv(tmp_path / "lost.csv", index=False)
+    assert "invalid" in run(capsys, "experiment", "read", tmp_path / "lost.csv", "--primary", "visit")
+
+
+def test_checkpoints_are_read_all_at_once(tmp_path, capsys):
+    rows = [
+        {"experiment_id": "e", "count_c": n, "mean_c": 0.1, "variance_c": 0.09, "count_t": n, "mean_t": 0.12,
+         "variance_t": 0.1, "time_since_start": n}
+        for n in (5_000, 10_000, 20_000)
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_csv(tmp_path / "c.csv", index=False)
+    text = run(capsys, "experiment", "read", tmp_path / "c.csv", "--out", tmp_path / "v.csv")
+    assert "better" in text
+    assert pd.read_csv(tmp_path / "v.csv")["sequential"].tolist() == ["better"]
+
+
+def test_designs_come_from_the_shop_or_a_baseline(coupon_shop, capsys):
+    assert "──" in run(capsys, "experiment", "design", coupon_shop, "--effect", "20%")
+    assert json.loads(
+        run(capsys, "experiment", "design", coupon_shop, "--effect", "0.2", "--metric", "value", "--json")
+    )
+    assert "users in control" in run(capsys, "experiment", "design", "--baseline", "3%", "--effect", "5%")
+
+
+def test_policies_are_judged_on_the_demo_shops_slates(coupon_shop, tmp_path, capsys):
+    text = run(capsys, "policy", coupon_shop)
+    assert "slate independent IPS" in text
+    assert "true value" in text
+    items = pd.read_parquet(coupon_shop / "extras" / "impressions.parquet")["product"].unique()
+    pd.DataFrame({"product": items, "score": 0.0}).to_csv(tmp_path / "even.csv", index=False)
+    arguments = ["--scores", tmp_path / "even.csv", "--rules", "uniform", "--no-bandits", "--json"]
+    told = json.loads(run(capsys, "policy", coupon_shop / "extras" / "impressions.parquet", *arguments))
+    uniform, even = told["policies"]
+    assert even["slate"] == uniform["slate"]
+    assert next(one for one in even["first"] if one["estimator"] == "DM")["value"]["low"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["campaign", "plan", "absent", "--budget", "1", "--name", "x", "--out", "x"], "tfrec prepare",
+                     id="no test"),
+        pytest.param(["campaign", "plan", "SHOP", "--budget", "1", "--name", "x", "--out", "x", "--send-cost", "c"],
+                     "NAME=NUMBER", id="cost without a number"),
+        pytest.param(["campaign", "plan", "SHOP", "--budget", "1", "--name", "x", "--out", "x", "--outcome", "sales"],
+                     "no outcome", id="unknown outcome"),
+        pytest.param(["campaign", "read", "absent", "SHOP", "--from", "2025-11-01"], "campaign plan", id="no plan"),
+        pytest.param(["experiment", "design", "SHOP", "--effect", "much"], "5%", id="effect that is no number"),
+        pytest.param(["experiment", "design", "--effect", "5%"], "--baseline", id="neither shop nor baseline"),
+        pytest.param(["experiment", "design", "SHOP", "--effect", "5%", "--metric", "sales"], "conversion",
+                     id="unknown metric"),
+        pytest.param(["experiment", "assign", "SHOP", "--name", "x", "--out", "a.xlsx"], ".csv or .parquet", id="form"),
+        pytest.param(["experiment", "assign", "SHOP", "--name", "x", "--arms", "a=80%,b=30%", "--out", "a.csv"],
+                     "at most 1", id="shares over 100 %"),
+        pytest.param(["experiment", "read", "TEST", "--primary", "sales"], "no column 'sales'", id="unknown column"),
+        pytest.param(["experiment", "read", "TEST"], "--primary", id="nothing that decides"),
+        pytest.param(["experiment", "read", "TEST", "SHOP"], "--from", id="no first day"),
+        pytest.param(["experiment", "read", "TEST", "SHOP", "--from", "soon"], "2025-12-01", id="no date"),
+        pytest.param(["experiment", "read", "absent.csv", "--primary", "x"], "no file", id="no file"),
+        pytest.param(["experiment", "read", "absent.xlsx", "--primary", "x"], ".parquet", id="unknown kind of file"),
+        pytest.param(["policy", "SHOP", "--rules", "populr"], "'popular'", id="unknown rule"),
+        pytest.param(["policy", "TEST"], "No column tells", id="not a log of slates"),
+    ],
+)  # fmt: skip
+def test_an_error_says_what_to_do(arguments, message, coupon_shop, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {"SHOP": str(coupon_shop), "TEST": str(coupon_shop / "extras" / "coupon_test.csv")}
+    assert main([names.get(part, part) for part in arguments]) == 2
+    told = capsys.readouterr()
+    assert message in told.err
+    assert "Traceback" not in told.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "action",
+    [("campaign", "plan"), ("campaign", "read"), ("experiment", "design"), ("experiment", "assign"),
+     ("experiment", "read")],
+    ids=" ".join,
+)  # fmt: skip
+def test_each_action_teaches_with_examples(action, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([*action, "--help"])
+    text = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert f"tfrec {' '.join(action)}" in text.split("examples:")[1]
+
+
+def test_interrupting_a_plan_leaves_nothing(coupon_shop, tmp_path):
+    arguments = ["campaign", "plan", str(coupon_shop), "--budget", "9", "--name", "x", "--out", str(tmp_path / "x")]
+    process = subprocess.Popen([sys.executable, "-m", "tfrec", *arguments], stderr=subprocess.PIPE, text=True)
+    try:
+        assert "Learning from" in process.stderr.readline()
+        time.sleep(0.3)
+        process.send_signal(2)
+        told = process.stderr.read()
+        assert process.wait(60) == 130
+        assert "No plan was written" in told
+        assert "Traceback" not in told
+    finally:
+        process.kill()
+    assert list(tmp_path.iterdir()) == []
