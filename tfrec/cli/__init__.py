@@ -32,12 +32,13 @@ from tfrec.cli import (
     segments,
     serve,
     train,
+    tune,
 )
 from tfrec.cli.actions import add_actions
 from tfrec.errors import TfrecError
 
 GROUPS = {
-    "from a log to slates": (demo, prepare, train, refresh, evaluate, recommend, export, serve, ask),
+    "from a log to slates": (demo, prepare, tune, train, refresh, evaluate, recommend, export, serve, ask),
     "know the customers": (report, interests, segments, audience, rules, forecast, churn),
     "promotions that pay, proof by experiment": (campaign, experiment, policy),
 }

@@ -1,5 +1,6 @@
 """Past queries → candidate lists with features and labels, by the tables of the moment that asks."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -76,14 +77,7 @@ def make_examples(
     """
     columns = [HEADS.index(head) for head in heads]
 
-    @tf.function(reduce_retracing=True)
-    def list_up(query: Query) -> tuple[tf.Tensor, tf.Tensor]:
-        evidence = sources.gather_evidence(query)
-        eligible = sources.is_offered[None, :] & ~mark_items(query.cart, num_rows=tf.constant(sources.num_rows))
-        eligible &= ~(tf.cast(query.is_discovery, tf.bool)[:, None] & (evidence.own_count > 0))
-        candidates = sources.candidates(evidence, eligible)
-        return candidates, sources.features(query, evidence, candidates)
-
+    list_up = candidate_lister(sources)
     lists: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for start in range(0, len(queries), _EXAMPLE_BATCH):
         batch = queries.take(np.arange(start, min(start + _EXAMPLE_BATCH, len(queries))))
@@ -92,7 +86,7 @@ def make_examples(
             if not len(rows):
                 continue
             part = batch.take(rows)
-            candidates, features = (tensor.numpy() for tensor in list_up(_as_query(part, is_discovery)))
+            candidates, features = (tensor.numpy() for tensor in list_up(as_query(part, is_discovery)))
             labels = _match_labels(candidates, part)[..., columns]
             lists.append((features.astype(np.float16), candidates > 0, labels.astype(np.float16)))
         bar.update(len(batch))
@@ -109,6 +103,20 @@ def make_examples(
     )
 
 
+def candidate_lister(sources: CandidateSources) -> Callable[[Query], tuple[tf.Tensor, tf.Tensor]]:
+    """Returns a function of queries: candidates `[B, C]` and features `[B, C, F]`, the cart left out, as served."""
+
+    @tf.function(reduce_retracing=True)
+    def list_up(query: Query) -> tuple[tf.Tensor, tf.Tensor]:
+        evidence = sources.gather_evidence(query)
+        eligible = sources.is_offered[None, :] & ~mark_items(query.cart, num_rows=tf.constant(sources.num_rows))
+        eligible &= ~(tf.cast(query.is_discovery, tf.bool)[:, None] & (evidence.own_count > 0))
+        candidates = sources.candidates(evidence, eligible)
+        return candidates, sources.features(query, evidence, candidates)
+
+    return list_up
+
+
 def concatenate(parts: list[RankingExamples]) -> RankingExamples:
     """Returns the examples of all parts, short lists padded."""
     width = max(part.features.shape[1] for part in parts)
@@ -120,7 +128,8 @@ def concatenate(parts: list[RankingExamples]) -> RankingExamples:
     )
 
 
-def _as_query(queries: ExampleQueries, is_discovery: bool) -> Query:
+def as_query(queries: ExampleQueries, is_discovery: bool) -> Query:
+    """Returns a batch of queries as tensors."""
     return Query(
         user=tf.constant(queries.user),
         recent_item=tf.constant(queries.recent_item),

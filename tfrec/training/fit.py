@@ -1,5 +1,6 @@
 """Shop → trained funnel: the only place that compiles and fits, beside `walk.py`."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ def train(
     claim(work, shop, config)
     blocks = time_blocks(shop.train, config)
     model = RetrievalModel(shop.vocabularies, config.retrieval)
-    _pretrain_images(model, shop.train.before(blocks[0][0]), config)
+    pretrain_images(model, shop.train.before(blocks[0][0]), config)
     walk = Walk(model, config, work)
     parts = []
     most = -(-config.ranking_queries // len(blocks))
@@ -66,15 +67,34 @@ def train(
     return funnel_of_the_present(shop, model, ranking_model, config, learned_until=end_of_training(shop))
 
 
-def fit_ranking(examples: RankingExamples, config: TrainingConfig, *, show_progress: bool = True) -> RankingModel:
-    """Returns a ranking model fitted to candidate lists."""
+def fit_ranking(
+    examples: RankingExamples,
+    config: TrainingConfig,
+    *,
+    show_progress: bool = True,
+    after_epoch: Callable[[int, RankingModel], None] | None = None,
+) -> RankingModel:
+    """Returns a ranking model fitted to candidate lists.
+
+    Args:
+        examples: what to learn from.
+        config: dials.
+        show_progress: a progress bar.
+        after_epoch: told the number of each finished epoch, from 0, and the model; may raise to stop.
+    """
     tf.keras.utils.set_random_seed(config.seed)  # whatever went before: an interrupted run ends as a whole one does
     model = RankingModel(examples.heads, config.ranking)
     rng = np.random.default_rng(config.seed)
     real = examples.features[examples.is_candidate]
     model.adapt(real[rng.permutation(len(real))[:_ADAPT_ROWS]].astype(np.float32))
     continue_ranking(
-        model, examples, config, epochs=config.ranking_epochs, rate=config.ranking_rate, show_progress=show_progress
+        model,
+        examples,
+        config,
+        epochs=config.ranking_epochs,
+        rate=config.ranking_rate,
+        show_progress=show_progress,
+        after_epoch=after_epoch,
     )
     return model
 
@@ -87,6 +107,7 @@ def continue_ranking(
     epochs: int,
     rate: float,
     show_progress: bool = True,
+    after_epoch: Callable[[int, RankingModel], None] | None = None,
 ) -> None:
     """Fits a ranking model that knows its features' scale to candidate lists; the rate falls to a tenth."""
     batches = ranking(examples, batch_size=config.ranking_batch, seed=config.seed)
@@ -94,10 +115,15 @@ def continue_ranking(
     falling = tf.keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.1)
     model.compile(optimizer=tf.keras.optimizers.Adam(falling))
     with progress_bar("ranking", epochs, show_progress) as bar:
-        model.fit(batches, epochs=epochs, verbose=0, callbacks=[Tick(bar)])
+        callbacks = [Tick(bar)]
+        if after_epoch is not None:
+            callbacks.append(
+                tf.keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: after_epoch(epoch, model))
+            )
+        model.fit(batches, epochs=epochs, verbose=0, callbacks=callbacks)
 
 
-def _pretrain_images(model: RetrievalModel, past: BehaviourSequences, config: TrainingConfig) -> None:
+def pretrain_images(model: RetrievalModel, past: BehaviourSequences, config: TrainingConfig) -> None:
     """Trains the picture tower on bought / not bought, the document's head, before the towers are trained.
 
     Bought means more than half of the pictured items that anybody met in `past`; what nobody met yet says nothing.

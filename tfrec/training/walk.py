@@ -77,6 +77,11 @@ class Walk:
                 )
         self._planned += epochs
 
+    def build(self, sequences: BehaviourSequences) -> None:
+        """Creates the model's variables."""
+        for batch in retrieval(sequences, batch_size=64).take(1):
+            self._model.compute_loss(batch, training=False)
+
     def save(self) -> None:
         """Counts an epoch and writes a checkpoint."""
         self._finished.assign_add(1)

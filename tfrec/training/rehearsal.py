@@ -1,0 +1,116 @@
+"""Shop → the towers at each moment of their walk, kept: tables and rankers are tried on them over and over."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.features.knowledge import gather_knowledge
+from tfrec.features.queries import ExampleQueries, example_queries, heads_of
+from tfrec.features.shop import Shop
+from tfrec.models.retrieval import RetrievalModel
+from tfrec.models.sources import CandidateSources
+from tfrec.pipelines.ranking import RankingExamples
+from tfrec.training.config import TrainingConfig
+from tfrec.training.examples import as_query, candidate_lister, concatenate, make_examples
+from tfrec.training.fit import pretrain_images
+from tfrec.training.funnel import build_sources
+from tfrec.training.moments import end_of_training, known_items, time_blocks
+from tfrec.training.progress import progress_bar
+from tfrec.training.walk import Walk
+
+_BATCH = 128
+
+
+@dataclasses.dataclass(frozen=True)
+class AskedQueries:
+    """Candidate lists of queries whose answer is known. `Q` queries, `C` candidates.
+
+    Attributes:
+        features: `[Q, C, F]` float16.
+        is_candidate: `[Q, C]` bool.
+        is_truth: `[Q, C]` bool; a row without one: no source brought the truth.
+    """
+
+    features: np.ndarray
+    is_candidate: np.ndarray
+    is_truth: np.ndarray
+
+
+class Rehearsal:
+    """The walk of `train` once, with the towers' weights at each block's start and at the end.
+
+    Args:
+        shop: to learn from; what follows its training period is asked.
+        config: dials.
+        work: folder for checkpoints and for the kept weights, so that an interrupted walk goes on and a finished one is
+            not walked again.
+        show_progress: progress bars.
+    """
+
+    def __init__(self, shop: Shop, config: TrainingConfig, *, work: Path, show_progress: bool = True) -> None:
+        tf.keras.utils.set_random_seed(config.seed)
+        self.shop, self._show = shop, show_progress
+        self._blocks = time_blocks(shop.train, config)
+        self._model = RetrievalModel(shop.vocabularies, config.retrieval)
+        pasts = [shop.train.before(start) for start, _ in self._blocks] + [shop.train]
+        paths = [work / f"weights-{number}.npz" for number in range(len(pasts))]
+        work.mkdir(parents=True, exist_ok=True)
+        walk = Walk(self._model, config, work)
+        if not paths[0].exists():
+            pretrain_images(self._model, pasts[0], config)
+        if not all(path.exists() for path in paths):
+            for number, (past, path) in enumerate(zip(pasts, paths, strict=True)):
+                epochs = config.retrieval_epochs if number == 0 else config.block_epochs
+                walk.learn(past, epochs, label=f"retrieval, {number + 1} of {len(pasts)}", show=show_progress)
+                if not path.exists():
+                    _save(path, self._model.get_weights())
+        else:
+            walk.build(shop.train)
+        self._weights = []
+        for path in paths:
+            with np.load(path) as stored:
+                self._weights.append([stored[name] for name in stored.files])
+
+    def examples(self, config: TrainingConfig) -> RankingExamples:
+        """Returns ranking examples of all blocks, with tables and candidates by the dials of `config`."""
+        parts, heads = [], heads_of(self.shop.train)
+        most = -(-config.ranking_queries // len(self._blocks))
+        for number, (start, stop) in enumerate(self._blocks):
+            rng = np.random.default_rng((config.seed, number))
+            queries = example_queries(self.shop.train, since=start, until=stop, most=most, rng=rng)
+            sources = self._sources(number, start, config)
+            with progress_bar(f"ranking examples, block {number + 1}", len(queries), self._show, unit="query") as bar:
+                parts.append(make_examples(sources, queries, heads, bar=bar))
+        return concatenate(parts)
+
+    def ask(self, queries: ExampleQueries, config: TrainingConfig) -> AskedQueries:
+        """Returns candidate lists of queries after the training period; their first label is the truth."""
+        sources = self._sources(len(self._blocks), end_of_training(self.shop), config)
+        list_up, parts = candidate_lister(sources), []
+        for start in range(0, len(queries), _BATCH):
+            batch = queries.take(np.arange(start, min(start + _BATCH, len(queries))))
+            candidates, features = (tensor.numpy() for tensor in list_up(as_query(batch, False)))
+            is_truth = (candidates == batch.label_item[:, :1]) & (candidates > 0)
+            parts.append((features.astype(np.float16), candidates > 0, is_truth))
+        width = max(part[1].shape[1] for part in parts)
+
+        def joined(column: int) -> np.ndarray:
+            room = [(0, 0)] * (parts[0][column].ndim - 2)
+            return np.concatenate([np.pad(p[column], [(0, 0), (0, width - p[column].shape[1]), *room]) for p in parts])
+
+        return AskedQueries(joined(0), joined(1), joined(2))
+
+    def _sources(self, number: int, moment: float, config: TrainingConfig) -> CandidateSources:
+        self._model.set_weights(self._weights[number])
+        knowledge = gather_knowledge(self.shop.train, as_of=moment, config=config.knowledge)
+        is_offered = known_items(self.shop.train, moment) & (self.shop.vocabularies.catalogue.on_sale_from <= moment)
+        return build_sources(self.shop, self._model, knowledge, is_offered, config.sources)
+
+
+def _save(path: Path, weights: list[np.ndarray]) -> None:
+    unfinished = path.with_name(f".tmp-{path.name}")
+    with unfinished.open("wb") as file:
+        np.savez(file, *weights)
+    unfinished.rename(path)

@@ -1,0 +1,435 @@
+"""A prepared shop → better dials, found on its validation period alone, as a file for `tfrec train --config`.
+
+The last part of training time is the validation period; nothing of the test period is read. A trial trains on the time
+before, on a shorter schedule, and completes the carts (or follows the visits) of the validation period. The towers'
+walk is kept for each setting of the towers' dials and the candidate lists for each setting of the tables' dials, so
+that a trial in which the ranker alone changes costs seconds; the dials that cost more are moved in every fourth trial,
+in the others they stay where the best trial had them. A killed study goes on where it was.
+"""
+
+import dataclasses
+import hashlib
+import json
+import logging
+import os
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.config import config_from
+from tfrec.errors import ConfigError, EnvironmentSetupError, SchemaError
+from tfrec.evaluation.cases import Cases
+from tfrec.evaluation.protocol import cart_completion_cases
+from tfrec.evaluation.sessions import next_item_cases
+from tfrec.features.queries import HEADS, ExampleQueries
+from tfrec.features.shop import Shop, encode_shop
+from tfrec.ingest.prepared import Prepared, read_prepared
+from tfrec.models.ranking import RankingModel
+from tfrec.pipelines.ranking import RankingExamples
+from tfrec.training.config import TrainingConfig
+from tfrec.training.fit import fit_ranking
+from tfrec.training.rehearsal import AskedQueries, Rehearsal
+from tfrec.workflow import planned_manifest
+
+logger = logging.getLogger(__name__)
+
+BEST, STUDY = "best.toml", "study.db"
+_K = 10
+_IS_DEFAULT = "is_default"
+_MOVE_COSTLY_EVERY = 4
+_ASK_BATCH = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Dial:
+    """A dial's range: `choices`, or from `low` to `high`."""
+
+    low: float = 0.0
+    high: float = 0.0
+    is_log: bool = False
+    is_whole: bool = False
+    choices: tuple[str | int, ...] = ()
+
+
+GROUPS: Mapping[str, Mapping[str, Dial]] = {
+    "ranking": {
+        "ranking_rate": Dial(5e-4, 8e-3, is_log=True),
+        "ranking.dropout": Dial(0.0, 0.3),
+        "ranking.cross_layers": Dial(0, 3, is_whole=True),
+        "ranking.hidden": Dial(choices=("64", "128 64", "256 128")),
+        "ranking.probability_weight": Dial(0.1, 3.0, is_log=True),
+        "ranking_batch": Dial(choices=(32, 64, 128)),
+    },
+    "knowledge": {
+        "knowledge.l2": Dial(5.0, 500.0, is_log=True),
+        "knowledge.half_life_days": Dial(15.0, 365.0, is_log=True),
+        "knowledge.cosine_shrink": Dial(2.0, 100.0, is_log=True),
+    },
+    "retrieval": {
+        "retrieval_rate": Dial(5e-4, 8e-3, is_log=True),
+        "retrieval.embedding_dim": Dial(choices=(32, 64, 128)),
+        "retrieval.temperature": Dial(0.03, 0.2, is_log=True),
+        "retrieval.id_dropout": Dial(0.0, 0.4),
+        "retrieval.dropout": Dial(0.0, 0.4),
+    },
+}
+"""Dials that are tuned, cheap ones first: of the ranker, of the tables, of the towers."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """The shorter training of a trial.
+
+    Attributes:
+        retrieval_epochs: at most.
+        num_blocks: at most.
+        ranking_queries: at most.
+        ranking_epochs: at most.
+        validation_queries: asked at most.
+    """
+
+    retrieval_epochs: int = 3
+    num_blocks: int = 2
+    ranking_queries: int = 3000
+    ranking_epochs: int = 4
+    validation_queries: int = 1500
+
+    def shortened(self, config: TrainingConfig) -> TrainingConfig:
+        """Returns the config with this schedule where that is shorter."""
+        names = ("retrieval_epochs", "num_blocks", "ranking_queries", "ranking_epochs")
+        return dataclasses.replace(config, **{name: min(getattr(config, name), getattr(self, name)) for name in names})
+
+
+@dataclasses.dataclass(frozen=True)
+class Tuned:
+    """Outcome of `tune_shop`.
+
+    Attributes:
+        best: dotted name → value of the best trial.
+        value: NDCG@10 of the best trial on the validation period.
+        default_value: of the dials that the study began with.
+        trials: finished trials, those of earlier runs included.
+        pruned: of them, stopped early.
+        importance: dotted name → share of the variation that it explains, greatest first; empty with too few trials.
+        file: the best dials, for `tfrec train --config`.
+        seconds: mean of a trial of this run.
+    """
+
+    best: Mapping[str, Any]
+    value: float
+    default_value: float
+    trials: int
+    pruned: int
+    importance: Mapping[str, float]
+    file: Path
+    seconds: float
+
+
+def tune_shop(
+    prepared: Path,
+    out: Path,
+    *,
+    trials: int = 40,
+    minutes: float = 60.0,
+    groups: Sequence[str] = ("ranking", "knowledge"),
+    config: TrainingConfig = TrainingConfig(),
+    schedule: Schedule = Schedule(),
+    show_progress: bool = True,
+) -> Tuned:
+    """Returns the best dials that were found within so many trials and minutes, and writes them.
+
+    The first trial has the dials of `config`, so that the best is never below them. NDCG@10 counts each validation
+    query once; a truth that no source brought counts 0. Sampler: TPE (Bergstra et al. 2011); after each epoch of the
+    ranker a trial below the median of the others is stopped.
+
+    Args:
+        prepared: folder that `prepare_shop` wrote.
+        out: folder of the study; with the same shop, dials and code it goes on.
+        trials: finished trials wanted, those of earlier runs included.
+        minutes: no trial begins later than this after the start.
+        groups: of `GROUPS`.
+        config: the dials that are not tuned, and the first trial's.
+        schedule: of a trial's training.
+        show_progress: progress bars.
+
+    Raises:
+        ConfigError: a group is unknown, or a number is not positive.
+        SourceError: there is no prepared shop.
+        SchemaError: the validation period has nothing to ask.
+        EnvironmentSetupError: Optuna is not installed.
+    """
+    optuna = _require_optuna()
+    unknown = [group for group in groups if group not in GROUPS]
+    if unknown or not groups or trials < 1 or minutes <= 0:
+        raise ConfigError(
+            f"`groups` must be some of {', '.join(GROUPS)}, `trials` at least 1 and `minutes` positive; "
+            f"got {tuple(groups)}, {trials} and {minutes}."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    dials = {name: dial for group in groups for name, dial in GROUPS[group].items()}
+    shop = encode_shop(validation_shop(read_prepared(prepared)))
+    rehearsed = _Rehearsals(shop, schedule, out / "walks", show_progress)
+    identity = [planned_manifest(prepared, config).identity, sorted(dials), dataclasses.asdict(schedule)]
+    study = optuna.create_study(
+        storage=f"sqlite:///{out / STUDY}",
+        study_name=hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16],
+        load_if_exists=True,
+        direction="maximize",
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1),
+    )
+    state = optuna.trial.TrialState
+    for stale in study.get_trials(deepcopy=False, states=(state.RUNNING,)):  # of a run that was killed
+        study.tell(stale.number, state=state.FAIL)
+    if not study.get_trials(deepcopy=False, states=(state.COMPLETE,)):
+        study.enqueue_trial(_values_of(config, dials), user_attrs={_IS_DEFAULT: True}, skip_if_exists=False)
+    finished = len(study.get_trials(deepcopy=False, states=(state.COMPLETE, state.PRUNED)))
+    until, spent = time.monotonic() + 60 * minutes, []
+    while finished < trials and time.monotonic() < until:
+        began = time.monotonic()
+        study.sampler = _sampler(optuna, study, dials, config.seed)
+        trial = study.ask()
+        try:
+            value = rehearsed.value(_configured(config, _suggest(trial, dials)), trial)
+            study.tell(trial, value)
+        except optuna.TrialPruned:
+            study.tell(trial, state=state.PRUNED)
+        except BaseException:
+            study.tell(trial, state=state.FAIL)
+            raise
+        finished += 1
+        spent.append(time.monotonic() - began)
+        logger.info("Trial %d of %d: best NDCG@%d %.4f", finished, trials, _K, study.best_value)
+    file = out / BEST
+    _write(file, study.best_params, dials)
+    defaults = [trial.value for trial in study.get_trials(states=(state.COMPLETE,)) if _IS_DEFAULT in trial.user_attrs]
+    return Tuned(
+        best=_settings(study.best_params, dials),
+        value=study.best_value,
+        default_value=defaults[0] if defaults else float("nan"),
+        trials=finished,
+        pruned=len(study.get_trials(deepcopy=False, states=(state.PRUNED,))),
+        importance=_importance(optuna, study),
+        file=file,
+        seconds=float(np.mean(spent)) if spent else 0.0,
+    )
+
+
+def validation_shop(prepared: Prepared) -> Prepared:
+    """Returns the shop as it was when the validation period began; that period is its test period.
+
+    Items that a log without a catalogue met later are not known yet.
+    """
+    moment = prepared.validation_from
+    train, later = prepared.train.until(moment), prepared.train.since(moment)
+    items = train.items
+    if items["item_id"].isin(prepared.train.events["item_id"]).all():
+        items = items[items["item_id"].isin(train.events["item_id"])].reset_index(drop=True)
+    manifest = dataclasses.replace(
+        prepared.manifest,
+        test_from=moment.isoformat(),
+        fingerprint=f"{prepared.manifest.fingerprint} until {moment.isoformat()}",
+    )
+    return dataclasses.replace(
+        prepared,
+        manifest=manifest,
+        train=dataclasses.replace(train, items=items),
+        test=dataclasses.replace(later, items=items),
+    )
+
+
+class _Rehearsals:
+    """Values of configs; walks and candidate lists are kept for the dials that they hang on."""
+
+    def __init__(self, shop: Shop, schedule: Schedule, work: Path, show: bool) -> None:
+        self._shop, self._schedule, self._work, self._show = shop, schedule, work, show
+        self._queries = _validation_queries(shop, schedule.validation_queries)
+        self._walk: tuple[str, Rehearsal] | None = None
+        self._lists: dict[str, tuple[RankingExamples, AskedQueries]] = {}
+
+    def value(self, config: TrainingConfig, trial: Any) -> float:
+        """NDCG@10 of a config on the validation queries; reports each epoch to the trial and stops when told so."""
+        import optuna
+
+        config = self._schedule.shortened(config)
+        examples, asked = self._candidate_lists(config)
+        found = [0.0]
+
+        def report(epoch: int, model: RankingModel) -> None:
+            found[0] = _ndcg(model, asked)
+            trial.report(found[0], epoch)
+            if trial.should_prune():
+                raise optuna.TrialPruned
+
+        fit_ranking(examples, config, show_progress=False, after_epoch=report)
+        return found[0]
+
+    def _candidate_lists(self, config: TrainingConfig) -> tuple[RankingExamples, AskedQueries]:
+        of_walk = dataclasses.replace(
+            config, ranking=TrainingConfig().ranking, knowledge=TrainingConfig().knowledge, ranking_rate=1.0,
+            ranking_batch=1, ranking_epochs=1,
+        )  # fmt: skip
+        walk, lists = _key(of_walk), _key([of_walk, config.knowledge])
+        if lists not in self._lists:
+            if self._walk is None or self._walk[0] != walk:
+                rehearsal = Rehearsal(self._shop, config, work=self._work / walk, show_progress=self._show)
+                self._walk = walk, rehearsal
+            rehearsal = self._walk[1]
+            if len(self._lists) > 1:  # memory: the oldest goes
+                self._lists.pop(next(iter(self._lists)))
+            self._lists[lists] = rehearsal.examples(config), rehearsal.ask(self._queries, config)
+        return self._lists[lists]
+
+
+def _validation_queries(shop: Shop, most: int) -> ExampleQueries:
+    """Carts with a hidden item; in a log without orders, visits and their next item."""
+    train, later = shop.prepared.train, shop.prepared.test
+    cases = cart_completion_cases(train, later, seed=0)
+    if not len(cases):
+        cases = next_item_cases(train, later)
+    if not len(cases):
+        raise SchemaError(
+            "The validation period has neither an order with two known items nor a visit with two clicks. "
+            "Prepare the shop with an earlier `validation_from`."
+        )
+    rows = np.sort(np.random.default_rng(0).permutation(len(cases))[:most])
+    return _as_example_queries(cases[rows], shop)
+
+
+def _as_example_queries(cases: Cases, shop: Shop) -> ExampleQueries:
+    index = np.append(shop.vocabularies.items.encode(cases.item_ids), 0).astype(np.int32)  # -1 → 0
+    codes = {name: code for code, name in enumerate(shop.vocabularies.event_types, start=1)}
+    is_cart = cases.task == "complete_cart"
+    sizes = np.diff(cases.contexts.indptr) if is_cart else np.zeros(len(cases), np.int64)
+    cart = np.zeros((len(cases), int(sizes.max(initial=0))), np.int32)
+    if is_cart:
+        row = np.repeat(np.arange(len(cases)), sizes)
+        cart[row, np.arange(len(row)) - np.repeat(cases.contexts.indptr[:-1], sizes)] = index[cases.contexts.indices]
+    recent = index[cases.recent] if not is_cart else np.zeros((len(cases), 0), np.int32)
+    types = np.vectorize(lambda name: codes.get(name, 0), otypes=[np.int32])(cases.recent_types)
+    return ExampleQueries(
+        user=shop.users.encode(cases.user_ids),
+        recent_item=recent,
+        recent_type=types if not is_cart else recent,
+        recent_age=(cases.recent_ages if not is_cart else recent).astype(np.float32),
+        cart=cart,
+        label_item=index[cases.truths[:, :1]],
+        label_heads=np.ones((len(cases), 1, len(HEADS)), np.float32),
+        hour=cases.timestamps.astype("datetime64[s]").astype(np.int64) / 3600.0,
+    )
+
+
+def _ndcg(model: RankingModel, asked: AskedQueries) -> float:
+    """Mean of `1 / log2(1 + rank)` up to rank 10; ties count against."""
+    score_of = tf.function(lambda features: model(features, training=False)[0], reduce_retracing=True)
+    total = 0.0
+    for start in range(0, len(asked.features), _ASK_BATCH):
+        part = slice(start, start + _ASK_BATCH)
+        score = score_of(tf.constant(asked.features[part].astype(np.float32))).numpy()
+        score = np.where(asked.is_candidate[part], score, -np.inf)
+        truth = np.where(asked.is_truth[part], score, -np.inf).max(axis=1)
+        rank = (score >= truth[:, None]).sum(axis=1)
+        total += float(np.where(np.isfinite(truth) & (rank <= _K), 1 / np.log2(1.0 + np.maximum(rank, 1)), 0.0).sum())
+    return total / len(asked.features)
+
+
+def _sampler(optuna: ModuleType, study: Any, dials: Mapping[str, Dial], seed: int) -> Any:
+    """TPE over all dials in every fourth trial; in the others those that cost more than seconds stay at their best."""
+    number = len(study.trials)
+    with_all = optuna.samplers.TPESampler(seed=seed + number, n_startup_trials=8)
+    costly = [name for name in dials if name not in GROUPS["ranking"]]
+    states = (optuna.trial.TrialState.COMPLETE,)
+    if not costly or len(costly) == len(dials) or number % _MOVE_COSTLY_EVERY == 1:
+        return with_all
+    if not study.get_trials(deepcopy=False, states=states):
+        return with_all
+    kept = {name: study.best_params[name] for name in costly}
+    return optuna.samplers.PartialFixedSampler(kept, with_all)
+
+
+def _suggest(trial: Any, dials: Mapping[str, Dial]) -> dict[str, Any]:
+    values = {}
+    for name, dial in dials.items():
+        if dial.choices:
+            values[name] = trial.suggest_categorical(name, list(dial.choices))
+        elif dial.is_whole:
+            values[name] = trial.suggest_int(name, int(dial.low), int(dial.high))
+        else:
+            values[name] = trial.suggest_float(name, dial.low, dial.high, log=dial.is_log)
+    return _settings(values, dials)
+
+
+def _settings(params: Mapping[str, Any], dials: Mapping[str, Dial]) -> dict[str, Any]:
+    """Values as the config has them: widths are a list, though a study knows them as text."""
+    return {
+        name: [int(width) for width in value.split()] if isinstance(value, str) and name.endswith("hidden") else value
+        for name, value in params.items()
+        if name in dials
+    }
+
+
+def _configured(config: TrainingConfig, settings: Mapping[str, Any]) -> TrainingConfig:
+    table: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    for name, value in settings.items():
+        place = table
+        *parts, last = name.split(".")
+        for part in parts:
+            place = place[part]
+        place[last] = value
+    return config_from(table, where="the tuned dials")
+
+
+def _values_of(config: TrainingConfig, dials: Mapping[str, Dial]) -> dict[str, Any]:
+    """The config's own values, held inside the ranges, for the first trial."""
+    values: dict[str, Any] = {}
+    for name, dial in dials.items():
+        value: Any = config
+        for part in name.split("."):
+            value = getattr(value, part)
+        value = " ".join(map(str, value)) if isinstance(value, tuple) else value
+        if not dial.choices:
+            values[name] = min(max(value, dial.low), dial.high)
+        elif value in dial.choices:
+            values[name] = value
+    return values
+
+
+def _importance(optuna: ModuleType, study: Any) -> dict[str, float]:
+    try:
+        return dict(optuna.importance.get_param_importances(study))
+    except (RuntimeError, ValueError) as error:  # too few trials, or all alike
+        logger.info("No importance yet: %s", error)
+        return {}
+
+
+def _write(file: Path, params: Mapping[str, Any], dials: Mapping[str, Dial]) -> None:
+    """Writes the dials as TOML, tables last, by rename."""
+    tables: dict[str, list[str]] = {"": []}
+    for name, value in _settings(params, dials).items():
+        table, _, last = name.rpartition(".")
+        tables.setdefault(table, []).append(f"{last} = {json.dumps(value)}")
+    blocks = ["\n".join(([f"[{table}]"] if table else []) + lines) for table, lines in tables.items() if lines]
+    unfinished = file.with_name(f".tmp-{file.name}-{os.getpid()}")
+    unfinished.write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
+    unfinished.replace(file)
+
+
+def _key(value: Any) -> str:
+    return hashlib.sha256(repr(value).encode()).hexdigest()[:16]
+
+
+def _require_optuna() -> ModuleType:
+    try:
+        import optuna
+    except ImportError as error:
+        raise EnvironmentSetupError(
+            f"Tuning needs Optuna, which this environment lacks ({error}). Install it with: pip install 'tfrec[tune]'"
+        ) from error
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)  # `PartialFixedSampler`
+    return optuna
