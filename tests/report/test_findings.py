@@ -10,6 +10,7 @@ from tfrec.errors import SchemaError, SourceError
 from tfrec.ingest.prepared import read_prepared
 from tfrec.report import study_shop, whole_log
 from tfrec.report.coupon_test import judge_coupon_test
+from tfrec.report.discounts import judge_discounts
 from tfrec.report.placements import judge_placements
 from tfrec.report.shop_figures import describe_shop
 
@@ -64,21 +65,50 @@ def test_the_rule_that_was_logged_is_valued_as_logged(coupon_shop, tmp_path):
     rng = np.random.default_rng(3)
 
     def world(log):  # one of two items at even odds; "a" is clicked by half, "b" by nobody
+        log = log[log["position"] == 1]
         shown = rng.choice(["a", "b"], len(log))
         clicked = (shown == "a") & (rng.random(len(log)) < 0.5)
         return log.assign(product=shown, probability=0.5, clicked=clicked.astype(int))
 
     found = judge_placements(_with_extra(coupon_shop, tmp_path, "impressions", world))
-    assert found.values["uniform"].value.low < found.logged.value < found.values["uniform"].value.high
-    assert found.values["popular"].value.low < 0.95 * 0.5 < found.values["popular"].value.high
-    assert found.values["popular"].gain.is_positive
+    values = {policy.name: policy.best for policy in found.study.policies}
+    assert values["uniform"].value.low < found.study.logged.value < values["uniform"].value.high
+    assert values["popular"].value.low < 0.5 < values["popular"].value.high
+    assert values["popular"].gain.is_positive
     assert found.items["item_id"].tolist() == ["a", "b"]
-    assert found.num_slates == 500
+    assert found.study.num_slates == 500
+
+
+def test_discounts_are_judged_by_what_users_did(findings):
+    found = findings.discounts
+    assert found.margin == pytest.approx(0.42, abs=0.01)
+    assert found.choice.levels.max() <= 0.25
+    assert found.groups["n"].sum() == 700
+    assert ((found.groups["low"] <= found.groups["rate"]) & (found.groups["rate"] <= found.groups["high"])).all()
+    assert found.worth.gain.low <= found.worth.gain.value <= found.worth.gain.high
+
+
+def test_offers_that_are_no_discounts_have_no_levels(coupon_shop, tmp_path):
+    def letters(log):
+        return log.assign(arm=log["arm"].replace({"coupon_10": "letter", "coupon_25": "call"}))
+
+    with pytest.raises(SchemaError, match="named by their percentage"):
+        judge_discounts(_with_extra(coupon_shop, tmp_path, "coupon_test", letters))
+
+
+def test_experiments_are_planned_from_the_log_and_the_coupon_test_is_read(findings):
+    found = findings.experiments
+    assert list(found.durations) == ["conversion", "value"]
+    for duration in found.durations.values():
+        assert duration.table["users"].is_monotonic_increasing
+    assert found.read is not None
+    assert set(found.read.verdicts) == {"coupon_10", "coupon_25"}
+    assert {finding.metric for finding in found.read.of("primary")} == {"conversion"}
 
 
 def test_impressions_without_propensities_name_the_missing_column(coupon_shop, tmp_path):
     prepared = _with_extra(coupon_shop, tmp_path, "impressions", lambda log: log.drop(columns="probability"))
-    with pytest.raises(SchemaError, match="missing: probability"):
+    with pytest.raises(SchemaError, match="no column 'probability'"):
         judge_placements(prepared)
 
 

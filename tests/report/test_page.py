@@ -18,7 +18,10 @@ from tfrec.report import render_report
 from tfrec.report.blocks import Absent
 from tfrec.report.words import language
 
-SECTIONS = ("shop", "segments", "interests", "rules", "demand", "loyalty", "promotions", "placements", "models")
+SECTIONS = (
+    "shop", "segments", "interests", "rules", "demand", "loyalty", "promotions",
+    "discounts", "experiments", "placements", "models",
+)  # fmt: skip
 _FOLDER = Path(tfrec.report.__file__).parent
 _VOID = {"meta", "link", "br", "img", "hr", "input"}
 
@@ -149,9 +152,12 @@ def test_absent_data_is_told_in_one_line(findings):
         assert page.count("<section id=") == page.count('class="absent">\n<h2>') == len(SECTIONS)
         assert "because &lt;of&gt; it" in page
         assert "<svg" not in page
-    untested = dataclasses.replace(findings, coupons=Absent(""), placements=Absent(""), evaluation=Absent(""))
+    untested = dataclasses.replace(
+        findings, coupons=Absent(""), discounts=Absent(""), placements=Absent(""), evaluation=Absent("")
+    )
     page = render_report(untested)
     assert "This shop has no coupon test" in section_text(page, "promotions")
+    assert "no test of discounts" in section_text(page, "discounts")
     assert "logs no impressions" in section_text(page, "placements")
     assert "No models were named" in section_text(page, "models")
 
@@ -169,7 +175,7 @@ def test_findings_are_json_without_nan(findings):
     told = json.loads(json.dumps(findings.to_dict(), allow_nan=False))
     assert told["shop"]["num_orders"] == findings.shop.num_orders
     assert told["coupons"]["allocation"]["cost"] <= told["coupons"]["allocation"]["budget"]
-    assert told["placements"]["values"]["personal"]["value"]["n"] == 500
+    assert told["placements"]["policies"][2]["slate"][0]["value"]["n"] == 500
     assert told["rules"]["num_orders"] > 0
 
 

@@ -195,7 +195,7 @@ class LearnedOffers:
         features = self.encoder.encode(users)
         with few_threads(len(self.trial)):
             uplift = fit_uplift(self.trial, outcome=PROFIT, learner=quick_learner(), seed=self.seed).predict(features)
-            put_off = _is_put_off(self.trial, features, self.seed)
+            put_off = is_put_off(self.trial, features, self.seed)
         discounts = np.zeros_like(uplift)
         if self.log.cost_kind == "discount":
             taken = self.trial.outcome("discount")
@@ -225,7 +225,7 @@ def learn_from_test(log: OfferLog, *, outcome: str, worth: float = 1.0, seed: in
         raise SchemaError(f"A plan needs a test of at least {FEWEST} users an arm; got {counts}. Test more users.")
     with few_threads(len(trial)):
         uplift = cross_fit_uplift(trial, outcome=PROFIT, learner=quick_learner(), folds=_FOLDS, seed=seed)
-        put_off = _is_put_off(trial, None, seed)
+        put_off = is_put_off(trial, None, seed)
         discounts = expected_discounts(log, trial, seed=seed)
         responses = cross_fit_responses(trial, outcome=PROFIT, seed=seed)
         curves = _curves(trial, uplift.scores, uplift.folds, seed)
@@ -295,7 +295,7 @@ def plan_from_scores(
         # The rarest first: its users may swell another offer to the floor.
         dropped.append(str(few[-1]))
         usable[:, offers.index(few[-1])] = False
-        tested = _withheld(tested, np.array(offers) == few[-1])
+        tested = withheld(tested, np.array(offers) == few[-1])
     if not len(sent):
         raise ConfigError(
             f"No offer reaches {config.min_users} users under a budget of {config.budget:,.2f}: nothing pays, or the "
@@ -370,16 +370,16 @@ def _scored(users: pd.DataFrame, uplift: np.ndarray, discounts: np.ndarray, put_
     # a millionth of the usual gain, fixed for a user, breaks ties blindly and is no money to speak of.
     grain = 1e-6 * float(np.abs(uplift).mean())
     gains = uplift + discounts + grain * hash_uniform(users["user_id"].to_numpy(), salt="tie")[:, None]
-    return ScoredUsers(users, _withheld(gains, put_off), discounts)
+    return ScoredUsers(users, withheld(gains, put_off), discounts)
 
 
 def few_threads(n: int) -> contextlib.AbstractContextManager:
-    """One thread for small tests: trees on few rows lose more time waiting for each other than they gain."""
-    limit = threadpoolctl.threadpool_limits(limits=1, user_api="openmp") if n < _MANY else None
+    """One thread for small tests: on few rows threads lose more time waiting for each other than they gain."""
+    limit = threadpoolctl.threadpool_limits(limits=1) if n < _MANY else None
     return limit if limit is not None else contextlib.nullcontext()
 
 
-def _is_put_off(trial: Trial, features: np.ndarray | None, seed: int) -> np.ndarray:
+def is_put_off(trial: Trial, features: np.ndarray | None, seed: int) -> np.ndarray:
     """Returns `[n, 1]` who is predicted to do less for an offer: visit less or, where visits are unknown, buy less.
 
     Visits are many, so they tell sleeping dogs long before money does; all offers together, for the same reason, and
@@ -396,7 +396,7 @@ def _is_put_off(trial: Trial, features: np.ndarray | None, seed: int) -> np.ndar
     return fit_uplift(pooled, outcome=watched, learner=learner, seed=seed).predict(features) <= 0
 
 
-def _withheld(gains: np.ndarray, where: np.ndarray) -> np.ndarray:
+def withheld(gains: np.ndarray, where: np.ndarray) -> np.ndarray:
     """Returns gains that are never worth an offer where it is withheld: none of them is above 0."""
     return np.where(where, np.minimum(gains, 0.0), gains)
 

@@ -21,7 +21,7 @@ from tfrec.promotions.curves import (
     worth_of_choice,
 )
 from tfrec.promotions.offer_log import OfferLog, read_shop_test
-from tfrec.promotions.planning import FEWEST, expected_discounts, few_threads, quick_learner
+from tfrec.promotions.planning import FEWEST, expected_discounts, few_threads, is_put_off, quick_learner, withheld
 from tfrec.promotions.response import cross_fit_responses
 from tfrec.promotions.trial import Balance, Trial, check_balance
 from tfrec.promotions.uplift import UpliftScores, cross_fit_uplift
@@ -45,7 +45,7 @@ class CouponFindings:
         curves: offer → what is gained by treating the best-scored users first.
         calibrations: offer → predicted against observed effect.
         worth: choosing an offer for each user against the best single offer.
-        scores: each user's uplift of the aim, out of fold.
+        scores: each user's uplift of the aim, out of fold; not above 0 for users who are predicted to be put off.
         cost_kind: `discount` (expected money that the coupons take off) or `offers` (each counts one).
         budgets: `budget`, `share` (of the cost of the dearest offer to all), `treated`, `expected` (by the model),
             `gain` with `low`, `high` (observed on the trial, doubly robust) over treating nobody.
@@ -145,6 +145,7 @@ def _judge(log: OfferLog, trial: Trial, *, budget_share: float, seed: int) -> Co
             of_aim = responses
     scores = cross_fit_uplift(trial, outcome=aim, learner=quick_learner(), folds=_FOLDS, seed=seed)
     costs = expected_discounts(log, trial, seed=seed) if log.cost_kind == "discount" else np.ones_like(scores.scores)
+    put_off = is_put_off(trial, None, seed)
     curves, calibrations = {}, {}
     for arm, offer in enumerate(trial.arm_names[1:], start=1):
         inside = np.flatnonzero((trial.arms == 0) | (trial.arms == arm))
@@ -153,6 +154,7 @@ def _judge(log: OfferLog, trial: Trial, *, budget_share: float, seed: int) -> Co
         uplift, folds = scores.scores[inside, arm - 1], scores.folds[inside]
         curves[offer] = uplift_curve(uplift, pair, outcome=aim, folds=folds, responses=own, points=50, seed=seed)
         calibrations[offer] = calibrate_by_bins(uplift, pair, responses=own)
+    scores = dataclasses.replace(scores, scores=withheld(scores.scores, put_off))
     whole = float(costs.max(axis=1).sum())
     shares = sorted({*_SHARES, budget_share})
     told = [allocate(scores.scores, costs, budget=share * whole) for share in shares]

@@ -20,8 +20,11 @@ from tfrec.analysis.rules import Rules, mine_rules
 from tfrec.analysis.segments import Segments, segment_by_dbscan, segment_by_kmeans, segment_by_rfm
 from tfrec.errors import ConfigError, SchemaError, SourceError
 from tfrec.ingest.prepared import Manifest, Prepared
+from tfrec.promotions.planning import few_threads
 from tfrec.report.blocks import Absent
 from tfrec.report.coupon_test import CouponFindings, judge_coupon_test
+from tfrec.report.discounts import DiscountFindings, judge_discounts
+from tfrec.report.experiments import ExperimentFindings, judge_experiments
 from tfrec.report.placements import PlacementFindings, judge_placements
 from tfrec.report.shop_figures import ShopFigures, describe_shop
 from tfrec.schema.tables import Tables
@@ -49,6 +52,8 @@ class Findings:
         buy_again: when users buy items again.
         churn: which users come back at all.
         coupons: the coupon test.
+        discounts: the same test, read for discount levels.
+        experiments: how long A/B tests must run, and the coupon test's verdict.
         placements: logged impressions.
         evaluation: what `tfrec evaluate` wrote in `report.json`.
     """
@@ -66,6 +71,8 @@ class Findings:
     buy_again: BuyAgain | Absent
     churn: Churn | Absent
     coupons: CouponFindings | Absent
+    discounts: DiscountFindings | Absent
+    experiments: ExperimentFindings | Absent
     placements: PlacementFindings | Absent
     evaluation: dict[str, Any] | Absent
 
@@ -107,7 +114,11 @@ def study_shop(prepared: Prepared, *, models: Path | None = None, horizon: int =
     """
     if models is not None and not models.is_dir():
         raise SourceError(f"There is no folder {models}. Name what `tfrec train` wrote: --models MODELS")
-    tables = whole_log(prepared)
+    with few_threads(prepared.manifest.users):
+        return _study(prepared, whole_log(prepared), models=models, horizon=horizon, seed=seed)
+
+
+def _study(prepared: Prepared, tables: Tables, *, models: Path | None, horizon: int, seed: int) -> Findings:
     return Findings(
         manifest=prepared.manifest,
         items=tables.items,
@@ -122,6 +133,8 @@ def study_shop(prepared: Prepared, *, models: Path | None = None, horizon: int =
         buy_again=_try("next purchases", lambda: predict_repurchase(tables)),
         churn=_try("churn", lambda: predict_churn(tables, seed=seed)),
         coupons=_extra(prepared, "coupon_test", lambda: judge_coupon_test(prepared, seed=seed)),
+        discounts=_extra(prepared, "coupon_test", lambda: judge_discounts(prepared, seed=seed)),
+        experiments=_try("experiments", lambda: judge_experiments(prepared, tables)),
         placements=_extra(prepared, "impressions", lambda: judge_placements(prepared, seed=seed)),
         evaluation=_evaluation(models),
     )

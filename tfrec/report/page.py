@@ -9,9 +9,12 @@ from tfrec.report.extra import need
 from tfrec.report.findings import Findings
 from tfrec.report.sections.customers import interests_section, segments_section
 from tfrec.report.sections.demand import demand_section
+from tfrec.report.sections.discounts import discounts_section
+from tfrec.report.sections.experiments import experiments_section
 from tfrec.report.sections.loyalty import loyalty_section
 from tfrec.report.sections.models import models_section
-from tfrec.report.sections.promotions import placements_section, promotions_section
+from tfrec.report.sections.placements import placements_section
+from tfrec.report.sections.promotions import promotions_section
 from tfrec.report.sections.rules import rules_section
 from tfrec.report.sections.shop import shop_section
 from tfrec.report.words import Language, language
@@ -24,6 +27,8 @@ _SECTIONS: tuple[Callable[[Findings, Language], Section], ...] = (
     demand_section,
     loyalty_section,
     promotions_section,
+    discounts_section,
+    experiments_section,
     placements_section,
     models_section,
 )

@@ -1,18 +1,12 @@
-"""The coupon test and the logged impressions → two sections."""
+"""The coupon test → a section: whom to send an offer, and how sure that is."""
 
 import numpy as np
 
 from tfrec.report.blocks import Absent, Figure, Section, Table
-from tfrec.report.charts import bar_chart, line_chart
+from tfrec.report.charts import line_chart
 from tfrec.report.coupon_test import CouponFindings
 from tfrec.report.findings import Findings
 from tfrec.report.words import Language
-
-_RULES = {
-    "uniform": "any item, drawn alike",
-    "popular": "the item of highest click rate",
-    "personal": "the best item for such a visitor",
-}
 
 
 def promotions_section(findings: Findings, say: Language) -> Section:
@@ -48,6 +42,7 @@ def promotions_section(findings: Findings, say: Language) -> Section:
     left = ", ".join(f"{name}: {share:.0%}" for name, share in found.not_helped.items())
     alone = say("Leave alone those whom an offer does not help ({left}): they are never sent one.", left=left)
     figures = [_curve(found, offer, say) for offer in found.curves]
+    figures += [_calibration(found, offer, say) for offer in found.calibrations]
     figures.append(_budgets(found, money, aim, say))
     tables = [_effects(found, say), _profile(found, say), _allocations(found, money, aim, say)]
     worth = found.worth
@@ -78,79 +73,6 @@ def promotions_section(findings: Findings, say: Language) -> Section:
     return Section("promotions", title, (verdict, gain, *doubt, alone), tuple(figures), tuple(tables), tuple(footnotes))
 
 
-def placements_section(findings: Findings, say: Language) -> Section:
-    """Returns what other rules for the first place would have earned."""
-    title, found = say("Start page: what else could have stood there"), findings.placements
-    if isinstance(found, Absent):
-        if not found.reason:
-            none = say(
-                "This shop logs no impressions with propensities, so other rules cannot be judged without a test."
-            )
-        else:
-            none = say("The impressions cannot be judged: {reason}", reason=found.reason)
-        return Section("placements", title, (none,), is_absent=True)
-    best = max(found.values, key=lambda rule: found.values[rule].value.value)
-    value = found.values[best]
-    told = say(
-        "Showing {rule} would get {value:.3f} clicks a visit (95 % interval {low:.3f} to {high:.3f}), the log had "
-        "{logged:.3f} (n = {n:,}).",
-        rule=say(_RULES[best]),
-        value=value.value.value,
-        low=value.value.low,
-        high=value.value.high,
-        logged=found.logged.value,
-        n=found.num_slates,
-    )
-    if value.gain.is_positive and value.is_trustworthy:
-        advice = say("That is better than the log beyond chance: try it in an A/B test next.")
-    else:
-        advice = say("That is not clearly better than the log: gather more impressions before changing the page.")
-    names = [say("as logged"), *(say(_RULES[rule]) for rule in found.values)]
-    values = [found.logged, *(one.value for one in found.values.values())]
-    svg = bar_chart(
-        names,
-        [one.value for one in values],
-        lows=[one.low for one in values],
-        highs=[one.high for one in values],
-        label=say("clicks a visit, first place"),
-        form="{:.3f}",
-        strong=[False, *(True for _ in found.values)],
-    )
-    caption = say(
-        "Doubly robust estimates from n = {n:,} logged visits; whiskers are 95 % intervals.", n=found.num_slates
-    )
-    rows = tuple(
-        (
-            say(_RULES[rule]),
-            (f"{one.value.value:.3f}", f"{one.value.low:.3f}–{one.value.high:.3f}"),
-            (f"{one.gain.value:+.3f}", f"{one.gain.low:+.3f} – {one.gain.high:+.3f}"),
-            f"{one.effective_n:,.0f}",
-            say("yes") if one.is_trustworthy else say("no: too little overlap with the log"),
-        )
-        for rule, one in found.values.items()
-    )
-    heads = (say("Rule"), say("Clicks a visit"), say("Gain"), say("Effective n"), say("Trustworthy"))
-    items = tuple(
-        (findings.title_of(row.item_id), (f"{row.rate:.3f}", f"{row.low:.3f}–{row.high:.3f}"), f"{row.n:,}")
-        for row in found.items.head(10).itertuples()
-    )
-    tables = (
-        Table(heads, rows, say("Rules that show their choice in 90 % of visits and any item in the rest.")),
-        Table(
-            (say("Item"), say("Click rate"), say("Visits")),
-            items,
-            say("Click rate in the first place had everybody seen the item; intervals 95 %."),
-        ),
-    )
-    known = ", ".join(found.known) or "–"
-    footnotes = (
-        say("Known of a visitor: {known}. A rule's predictions never saw the visit they are judged on.", known=known),
-    )
-    return Section(
-        "placements", title, (told, advice), (Figure(svg, caption, say("Rules compared")),), tables, footnotes
-    )
-
-
 def _curve(found: CouponFindings, offer: str, say: Language) -> Figure:
     curve = found.curves[offer]
     share = np.append(0.0, curve.fractions)
@@ -175,6 +97,26 @@ def _curve(found: CouponFindings, offer: str, say: Language) -> Figure:
         high=curve.qini.high,
     )
     return Figure(svg, caption, offer)
+
+
+def _calibration(found: CouponFindings, offer: str, say: Language) -> Figure:
+    table = found.calibrations[offer].table
+    svg = line_chart(
+        np.arange(1, len(table) + 1),
+        [(say("observed"), list(table["observed"])), (say("predicted"), list(table["predicted"]))],
+        bands=[(list(table["low"]), list(table["high"])), None],
+        label=say("{aim} gained per user", aim=say.name(found.aim)),
+        x_label=say("tenths of the users, lowest prediction first"),
+        from_zero=False,
+        form="{:.2f}",
+        x_form="{:.0f}",
+    )
+    caption = say(
+        "Predicted and observed effect by tenth, n = {n:,} ({each:,} in each). Band: 95 % interval of the observed.",
+        n=int(table["n"].sum()),
+        each=int(table["n"].median()),
+    )
+    return Figure(svg, caption, say("{offer}: does the prediction hold?", offer=offer))
 
 
 def _budgets(found: CouponFindings, money: str, aim: str, say: Language) -> Figure:

@@ -1,0 +1,119 @@
+"""A prepared shop's coupon test at several discounts → how buying responds, and the level that pays for each user."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import KFold
+
+from tfrec.errors import SchemaError
+from tfrec.experiments.effects import normal_estimate, to_plain
+from tfrec.ingest.prepared import Prepared
+from tfrec.promotions.curves import PolicyWorth, worth_of_choice
+from tfrec.promotions.discounts import DiscountChoice, PriceResponse, choose_discounts, fit_price_response
+from tfrec.promotions.offer_log import discount_rate, read_shop_test
+from tfrec.promotions.planning import FEWEST, few_threads
+from tfrec.promotions.response import cross_fit_responses
+
+_FOLDS = 3
+_RESAMPLES = 25  # refits for the standard error of one slope: known within a seventh
+_STEP = 0.05  # levels that are compared: every five points up to the largest that was tested
+_GROUPS = ("little", "medium", "much")
+
+
+@dataclasses.dataclass(frozen=True)
+class DiscountFindings:
+    """What a coupon test at several discounts tells of prices.
+
+    Attributes:
+        response: how the chance to buy depends on the discount.
+        choice: the level of highest expected profit for each user, of every five points up to the largest tested.
+        order_value: mean value of an order at full price.
+        margin: share of the full price that is profit, from the users without an offer.
+        groups: `group` (users in thirds by how much they are expected to respond, out of fold: little, medium, much),
+            `discount`, `n`, `rate` bought, `low`, `high`: what they really did.
+        worth: the tested level that is expected to pay best for each user, chosen out of fold, judged by the test's own
+            margins (doubly robust).
+    """
+
+    response: PriceResponse
+    choice: DiscountChoice
+    order_value: float
+    margin: float
+    groups: pd.DataFrame
+    worth: PolicyWorth
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what JSON can hold; no users."""
+        told = {"order_value": self.order_value, "margin": self.margin, "groups": self.groups.to_dict("records")}
+        return to_plain(
+            {
+                **told,
+                "average_slope": self.response.average_slope.to_dict(),
+                "span": list(self.response.span),
+                "choice": self.choice.to_dict(),
+                "worth": self.worth.to_dict(),
+            }
+        )
+
+    def summary(self) -> str:
+        """Returns the findings in plain words."""
+        return "\n".join([self.response.summary(), self.choice.summary(), self.worth.summary()])
+
+
+def judge_discounts(prepared: Prepared, *, seed: int = 0) -> DiscountFindings:
+    """Returns what the shop's coupon test tells of discount levels.
+
+    Arms are named by their percentage (`coupon_10`); the log needs spend and margin.
+
+    Raises:
+        SchemaError: arms are no discounts, margin or spend is not known, or an arm has too few users.
+        SourceError: there is no such table.
+    """
+    log = read_shop_test(prepared)
+    rates = np.array([0.0, *(discount_rate(name) for name in log.arm_names[1:])])
+    if not (rates[1:] > 0).all() or not {"spend", "margin"} <= set(log.outcomes):
+        raise SchemaError(
+            "Discount levels need a test whose arms are named by their percentage (coupon_10), with spend and margin; "
+            f"got {', '.join(log.arm_names)} with {', '.join(log.outcomes)}."
+        )
+    trial, _ = log.trial()
+    counts = np.bincount(trial.arms, minlength=len(rates))
+    if counts.min() < FEWEST:
+        raise SchemaError(f"Discount levels need at least {FEWEST} users an arm; got {counts.min()}.")
+    spend, bought = trial.outcome("spend"), (trial.outcome("spend") > 0).astype(np.float64)
+    given = rates[trial.arms]
+    full = spend / (1 - given)
+    control = trial.arms == 0
+    order_value = float(full[bought > 0].mean())
+    margin = float(trial.outcome("margin")[control].sum() / max(spend[control].sum(), 1e-9))
+    terms = {"prices": order_value, "margins": margin}
+    with few_threads(len(trial)):
+        response = fit_price_response(trial.features, given, bought, resamples=_RESAMPLES, seed=seed)
+        grid = np.arange(0.0, response.span[1] + 1e-9, _STEP)
+        choice = choose_discounts(response, trial.features, levels=tuple(grid), **terms)
+        chosen, steep = np.zeros(len(trial), dtype=np.int64), np.zeros(len(trial))
+        for rest, inside in KFold(_FOLDS, shuffle=True, random_state=seed).split(trial.features):
+            own = fit_price_response(trial.features[rest], given[rest], bought[rest], resamples=2, seed=seed)
+            found = choose_discounts(own, trial.features[inside], levels=tuple(rates), **terms)
+            chosen[inside] = np.searchsorted(np.sort(rates), found.levels[found.chosen])
+            ends = [own.probability(trial.features[inside], level) for level in (0.0, rates.max())]
+            rise = ends[1] - ends[0]
+            # Thirds within the fold: models of different folds are not on one scale.
+            steep[inside] = np.argsort(np.argsort(rise, kind="stable"), kind="stable") / len(inside)
+        worth = worth_of_choice(
+            np.argsort(rates)[chosen], trial, responses=cross_fit_responses(trial, outcome="margin", seed=seed)
+        )
+    group = np.minimum((steep * len(_GROUPS)).astype(int), len(_GROUPS) - 1)
+    return DiscountFindings(response, choice, order_value, margin, _groups(group, given, bought), worth)
+
+
+def _groups(group: np.ndarray, given: np.ndarray, bought: np.ndarray) -> pd.DataFrame:
+    rows = []
+    for code, name in enumerate(_GROUPS):
+        for level in np.unique(given):
+            own = bought[(group == code) & (given == level)]
+            found = normal_estimate(own.mean(), float(own.std(ddof=1) / np.sqrt(len(own))), len(own))
+            rows.append((name, float(level), found.n, found.value, max(found.low, 0.0), found.high))
+    return pd.DataFrame(rows, columns=["group", "discount", "n", "rate", "low", "high"])
