@@ -31,6 +31,7 @@ from tfrec.features.queries import HEADS, ExampleQueries
 from tfrec.features.shop import Shop, encode_shop
 from tfrec.ingest.prepared import Prepared, read_prepared
 from tfrec.models.ranking import RankingModel
+from tfrec.models.retrieval import LOSSES
 from tfrec.pipelines.ranking import RankingExamples
 from tfrec.training.config import TrainingConfig
 from tfrec.training.fit import fit_ranking
@@ -72,6 +73,7 @@ GROUPS: Mapping[str, Mapping[str, Dial]] = {
         "knowledge.cosine_shrink": Dial(2.0, 100.0, is_log=True),
     },
     "retrieval": {
+        "retrieval.loss": Dial(choices=LOSSES),
         "retrieval_rate": Dial(5e-4, 8e-3, is_log=True),
         "retrieval.embedding_dim": Dial(choices=(32, 64, 128)),
         "retrieval.temperature": Dial(0.03, 0.2, is_log=True),

@@ -6,11 +6,15 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
-from tfrec.errors import ConfigError
+from tfrec.errors import ConfigError, nearest_hint
 from tfrec.features.vocabulary import Vocabularies
 from tfrec.models.image_tower import ImageTower
+from tfrec.models.retrieval_losses import BprMax, GeneralisedCrossEntropy, full_softmax
 from tfrec.models.towers import CandidateTower, ItemEncoder, QueryTower, TowerInputs
 
+LOSSES = ("sampled_softmax", "bpr_max", "gbce", "full_softmax")
+"""What the towers can be trained with; `make bench-losses` compares them."""
+_MOST_ITEMS_IN_FULL = 50_000
 _ENCODE_BATCH = 4096
 
 
@@ -19,6 +23,8 @@ class RetrievalConfig:
     """Dials of `RetrievalModel`.
 
     Attributes:
+        loss: `sampled_softmax` (in-batch negatives with the logQ correction), `bpr_max`, `gbce`, or `full_softmax` over
+            the whole catalogue, which up to some thousand items costs no more.
         embedding_dim: width of both towers' embeddings.
         temperature: of the softmax over unit vectors; smaller is sharper.
         id_dropout: share of items that a step treats as never sold, so that content learns to stand alone.
@@ -30,6 +36,7 @@ class RetrievalConfig:
         image_features: width of the picture features.
     """
 
+    loss: str = "sampled_softmax"
     embedding_dim: int = 64
     temperature: float = 0.07
     id_dropout: float = 0.1
@@ -41,6 +48,10 @@ class RetrievalConfig:
     image_features: int = 128
 
     def __post_init__(self) -> None:
+        if self.loss not in LOSSES:
+            raise ConfigError(
+                f"`loss` must be one of {', '.join(LOSSES)}; got {self.loss!r}.{nearest_hint(self.loss, LOSSES)}"
+            )
         if self.embedding_dim < 1 or self.temperature <= 0:
             raise ConfigError(
                 f"`embedding_dim` and `temperature` must be positive; got {self.embedding_dim} and {self.temperature}."
@@ -53,9 +64,9 @@ class RetrievalConfig:
 class RetrievalModel(tfrs.Model):
     """Query and candidate towers, trained on the batches of `tfrec.pipelines.retrieval`.
 
-    The loss is the in-batch softmax of `tfrs.tasks.Retrieval` with the logQ correction (Yi et al. 2019), accidental
-    hits removed, and items of the label's own order or session no negatives: a shopper who buys two things at once
-    wants both.
+    The loss is by default the in-batch softmax of `tfrs.tasks.Retrieval` with the logQ correction (Yi et al. 2019),
+    accidental hits removed. Whatever the loss, items of the label's own order or session are no negatives: a shopper
+    who buys two things at once wants both.
 
     Args:
         vocabularies: the shop's.
@@ -79,10 +90,13 @@ class RetrievalModel(tfrs.Model):
         self.query_tower = QueryTower(
             config.embedding_dim, len(vocabularies.event_types), use_lstm=config.use_lstm, dropout=config.dropout
         )
+        if config.loss == "full_softmax" and self.num_items > _MOST_ITEMS_IN_FULL:
+            raise ConfigError(
+                f"`full_softmax` scores each label against all {self.num_items:,} items; it takes up to "
+                f"{_MOST_ITEMS_IN_FULL:,}. Set loss = 'sampled_softmax'."
+            )
         self.task = tfrs.tasks.Retrieval(
-            loss=tf.keras.losses.CategoricalCrossentropy(
-                from_logits=True, reduction=tf.keras.losses.Reduction.SUM_OVER_BATCH_SIZE
-            ),
+            loss=_in_batch_loss(config, self.num_items),
             temperature=config.temperature,
             remove_accidental_hits=True,
         )
@@ -92,7 +106,7 @@ class RetrievalModel(tfrs.Model):
         return self._embed(features, training)[0]
 
     def compute_loss(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Returns the softmax loss over the labelled positions of a batch."""
+        """Returns the loss over the labelled positions of a batch."""
         queries, candidates = self._embed(features, training)
         labelled = tf.reshape(features["label"], [-1]) > 0
         # TFRS fails on a batch without labels (visits that repeat one item): a position of weight 0 stands in.
@@ -102,15 +116,30 @@ class RetrievalModel(tfrs.Model):
         def flat(name: str) -> tf.Tensor:
             return tf.boolean_mask(tf.reshape(features[name], [-1]), labelled)
 
-        group = flat("label_group")
+        label, group = flat("label"), flat("label_group")
+        weight = tf.boolean_mask(weight, labelled)
+        queries = tf.boolean_mask(tf.reshape(queries, [-1, self.config.embedding_dim]), labelled)
+        if self.config.loss == "full_softmax":
+            catalogue = tf.range(self.num_items + 1)
+            encoded = self.item_encoder(catalogue, training=training, marks_seen=False)
+            loss = full_softmax(
+                queries / self.config.temperature,
+                self.candidate_tower(encoded),
+                label,
+                group,
+                ((self.item_encoder.is_seen > 0) | (not training)) & (catalogue > 0),
+            )
+            return tf.reduce_sum(loss * weight) / tf.cast(tf.size(weight), tf.float32)
         size = tf.shape(group)[0]
         same_order = tf.equal(group[:, None], group[None, :])
         return self.task(
-            tf.boolean_mask(tf.reshape(queries, [-1, self.config.embedding_dim]), labelled),
+            queries,
             tf.boolean_mask(candidates, labelled),
-            sample_weight=tf.boolean_mask(weight, labelled),
-            candidate_sampling_probability=flat("label_probability"),
-            candidate_ids=flat("label"),
+            sample_weight=weight,
+            candidate_sampling_probability=(
+                flat("label_probability") if self.config.loss == "sampled_softmax" else None
+            ),
+            candidate_ids=label,
             score_mask=~same_order | tf.eye(size, dtype=tf.bool),
             compute_metrics=False,
         )
@@ -145,3 +174,14 @@ class RetrievalModel(tfrs.Model):
         result = np.concatenate(rows)
         result[0] = 0.0
         return result
+
+
+def _in_batch_loss(config: RetrievalConfig, num_items: int) -> tf.keras.losses.Loss:
+    losses = {
+        "bpr_max": BprMax(temperature=config.temperature),
+        "gbce": GeneralisedCrossEntropy(num_items),
+    }
+    softmax = tf.keras.losses.CategoricalCrossentropy(
+        from_logits=True, reduction=tf.keras.losses.Reduction.SUM_OVER_BATCH_SIZE
+    )
+    return losses.get(config.loss, softmax)

@@ -79,9 +79,9 @@ class ItemEncoder(tf.keras.layers.Layer):
             self._has_image = tf.constant(catalogue.has_image, tf.float32)
             self.image_dense = tf.keras.layers.Dense(embedding_dim, name="image")
 
-    def call(self, items: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Returns `[M, d]` for `[M]` indices."""
-        if training:
+    def call(self, items: tf.Tensor, training: bool | None = None, *, marks_seen: bool = True) -> tf.Tensor:
+        """Returns `[M, d]` for `[M]` indices; in training they count as seen from then on, unless told otherwise."""
+        if training and marks_seen:
             self.is_seen.scatter_update(tf.IndexedSlices(tf.ones(tf.shape(items)), items))
         keep = tf.gather(self.is_seen, items)
         if training and self._id_dropout > 0:

@@ -72,9 +72,14 @@ class Walk:
         done = max(int(self._finished) - self._planned, 0)
         if done < epochs:
             with progress_bar(label, epochs, show, initial=done) as bar:
-                self._model.fit(
-                    batches(done), epochs=epochs, initial_epoch=done, verbose=0, callbacks=[Tick(bar), _Save(self)]
-                )
+                for epoch in range(done, epochs):  # one by one: epochs that look for new days differ in length
+                    self._model.fit(
+                        batches(epoch),
+                        epochs=epoch + 1,
+                        initial_epoch=epoch,
+                        verbose=0,
+                        callbacks=[Tick(bar), _Save(self)],
+                    )
         self._planned += epochs
 
     def build(self, sequences: BehaviourSequences) -> None:

@@ -1,0 +1,96 @@
+"""The losses of the retrieval model: by hand, and by what they teach."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.models.fitting import fit_retrieval, query_of, sources_of
+from tests.worlds import bought, checkerboard, make_shop
+from tfrec.errors import ConfigError
+from tfrec.models import RetrievalConfig, RetrievalModel, retrieval
+from tfrec.models.retrieval import LOSSES
+from tfrec.models.retrieval_losses import BprMax, GeneralisedCrossEntropy, full_softmax
+
+LABELS = tf.constant([[1.0, 0.0, 0.0]])
+MASKED = -3e36  # what TFRS gives to what is no candidate
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def test_bpr_max_weighs_negatives_by_their_softmax():
+    logits = tf.constant([[2.0, 1.0, 0.0]])
+    share = np.exp([1.0, 0.0]) / np.exp([1.0, 0.0]).sum()
+    plain = -np.log(share @ sigmoid(np.array([1.0, 2.0])))
+    assert float(BprMax(regularisation=0.0)(LABELS, logits)) == pytest.approx(plain, rel=1e-5)
+    held = plain + 0.5 * share @ (np.array([1.0, 0.0]) * 0.1) ** 2
+    assert float(BprMax(regularisation=0.5, temperature=0.1)(LABELS, logits)) == pytest.approx(held, rel=1e-5)
+
+
+def test_gbce_undoes_the_overconfidence_of_sampling():
+    logits = tf.constant([[2.0, 1.0, 0.0]])
+    negatives = -np.log(1 - sigmoid(1.0)) - np.log(1 - sigmoid(0.0))
+    alpha = 2 / 10
+    for calibration in (0.0, 0.75, 1.0):
+        beta = alpha * (calibration * (1 - 1 / alpha) + 1 / alpha)
+        expected = (-beta * np.log(sigmoid(2.0)) + negatives) / 3
+        loss = GeneralisedCrossEntropy(11, calibration)(LABELS, logits)
+        assert float(loss) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", [BprMax(), GeneralisedCrossEntropy(3)], ids=["bpr_max", "gbce"])
+def test_what_is_no_candidate_is_no_negative(loss):
+    with_masked = loss(tf.constant([[1.0, 0.0, 0.0, 0.0]]), tf.constant([[2.0, 1.0, 0.0, MASKED]]))
+    assert float(with_masked) == pytest.approx(float(loss(LABELS, tf.constant([[2.0, 1.0, 0.0]]))), rel=1e-5)
+    alone = tf.Variable([[2.0, MASKED, MASKED]])
+    with tf.GradientTape() as tape:
+        value = loss(LABELS, alone)
+    assert np.isfinite(float(value))
+    assert np.isfinite(tape.gradient(value, alone)).all()
+
+
+def test_full_softmax_leaves_out_the_orders_own_items_and_what_nobody_met():
+    queries = tf.constant([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    candidates = tf.constant([[9.0, 9.0], [1.0, 0.0], [0.0, 2.0], [0.5, 0.5], [9.0, 9.0]])  # row 0 is padding
+    label, group = tf.constant([1, 2, 3]), tf.constant([7, 7, 8])
+    is_met = tf.constant([False, True, True, True, False])
+    loss = full_softmax(queries, candidates, label, group, is_met).numpy()
+    rivals = [
+        [1.0, 0.5],
+        [2.0, 0.5],
+        [1.0, 1.0, 2.0],
+    ]  # label first; item 2 is the first query's mate, item 1 the second's
+    expected = [-row[0] + np.log(np.exp(row).sum()) for row in rivals]
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_each_loss_finds_the_withheld_item(loss):
+    """What comes first of all that a user never bought is the one item of the user's colour."""
+    shop, withheld = checkerboard()
+    config = RetrievalConfig(embedding_dim=16, id_dropout=0.0, dropout=0.0, loss=loss)
+    model = fit_retrieval(shop, config, epochs=15)
+    sources = sources_of(shop, model)
+    query = sources.embed_query(query_of(shop, list(withheld)))
+    scores = tf.matmul(query, sources.candidate_embeddings, transpose_b=True).numpy()[:, 1:]
+    events = shop.prepared.train.events
+    items = shop.vocabularies.items.tokens
+    for row, user in enumerate(withheld):
+        scores[row, np.isin(items, events["item_id"][events["user_id"] == user])] = -np.inf
+    assert np.mean(items[scores.argmax(axis=1)] == list(withheld.values())) > 0.9
+
+
+def test_full_softmax_marks_only_what_was_met():
+    catalogue = {name: {"category": "A"} for name in ("a", "b", "c", "never met")}
+    shop = make_shop([*bought("ann", 0, "a"), *bought("ann", 1, "b"), *bought("ann", 2, "c")], catalogue)
+    model = fit_retrieval(shop, RetrievalConfig(embedding_dim=4, loss="full_softmax"), epochs=2)
+    assert model.item_encoder.is_seen.numpy()[1:].tolist() == [1.0, 1.0, 1.0, 0.0]
+
+
+def test_unknown_losses_and_too_many_items_say_so(monkeypatch):
+    with pytest.raises(ConfigError, match="Did you mean 'bpr_max'"):
+        RetrievalConfig(loss="bprmax")
+    monkeypatch.setattr(retrieval, "_MOST_ITEMS_IN_FULL", 5)
+    with pytest.raises(ConfigError, match="sampled_softmax"):
+        RetrievalModel(checkerboard()[0].vocabularies, RetrievalConfig(loss="full_softmax"))
