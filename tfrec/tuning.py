@@ -250,7 +250,7 @@ class _Rehearsals:
 
     def __init__(self, shop: Shop, schedule: Schedule, work: Path, show: bool) -> None:
         self._shop, self._schedule, self._work, self._show = shop, schedule, work, show
-        self._queries = _validation_queries(shop, schedule.validation_queries)
+        self._queries = validation_queries(shop, schedule.validation_queries)
         self._walk: tuple[str, Rehearsal] | None = None
         self._lists: dict[str, tuple[RankingExamples, AskedQueries]] = {}
 
@@ -288,8 +288,16 @@ class _Rehearsals:
         return self._lists[lists]
 
 
-def _validation_queries(shop: Shop, most: int) -> ExampleQueries:
-    """Carts with a hidden item; in a log without orders, visits and their next item."""
+def validation_queries(shop: Shop, most: int) -> ExampleQueries:
+    """Returns carts with a hidden item, their first label; in a log without orders, visits and their next item.
+
+    Args:
+        shop: of `validation_shop`.
+        most: sampled, seeded, where there are more.
+
+    Raises:
+        SchemaError: there is neither.
+    """
     train, later = shop.prepared.train, shop.prepared.test
     cases = cart_completion_cases(train, later, seed=0)
     if not len(cases):

@@ -1,0 +1,105 @@
+"""The losses of the retrieval model in the same time on the same data: `python -m tests.benchmarks.losses`.
+
+The towers alone are trained on the time before the validation period and asked for what is missing in its carts, the
+whole catalogue ranked. Each loss and each seed gets the same seconds for its steps (tracing and asking are not
+counted); intervals are over queries, of the mean over the seeds, and each loss is paired with the default.
+"""
+
+import argparse
+import dataclasses
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tests.benchmarks.whole_shop import data_home
+from tfrec.evaluation.intervals import bootstrap_means
+from tfrec.features.knowledge import Knowledge, KnowledgeConfig, gather_knowledge
+from tfrec.features.queries import ExampleQueries
+from tfrec.features.shop import Shop, encode_shop
+from tfrec.ingest.prepare import prepare_shop
+from tfrec.models import RetrievalModel
+from tfrec.models.retrieval import LOSSES
+from tfrec.models.sources import SourceConfig
+from tfrec.pipelines import retrieval
+from tfrec.training import TrainingConfig, build_sources
+from tfrec.training.examples import as_query
+from tfrec.training.moments import end_of_training
+from tfrec.tuning import validation_queries, validation_shop
+
+K = 20
+
+
+def hits(shop: Shop, model: RetrievalModel, knowledge: Knowledge, queries: ExampleQueries) -> np.ndarray:
+    """Returns whether the hidden item of each query is among the towers' first 20; ties count against."""
+    everything = np.arange(shop.vocabularies.items.size) > 0
+    sources = build_sources(shop, model, knowledge, everything, SourceConfig())
+    found = []
+    for start in range(0, len(queries), 256):
+        batch = queries.take(np.arange(start, min(start + 256, len(queries))))
+        query = as_query(batch, False)
+        scores = tf.matmul(sources.embed_query(query), sources.candidate_embeddings, transpose_b=True).numpy()
+        np.put_along_axis(scores, batch.cart, -np.inf, axis=1)
+        scores[:, 0] = -np.inf
+        truth = np.take_along_axis(scores, batch.label_item[:, :1], axis=1)
+        found.append((scores >= truth).sum(axis=1) <= K)
+    return np.concatenate(found)
+
+
+def train_for(shop: Shop, loss: str, seconds: float, seed: int) -> tuple[RetrievalModel, float, float]:
+    """Returns the model after so many seconds of steps, its epochs, and labels a second."""
+    config = TrainingConfig()
+    tf.keras.utils.set_random_seed(seed)
+    model = RetrievalModel(shop.vocabularies, dataclasses.replace(config.retrieval, loss=loss))
+    model.compile(optimizer=tf.keras.optimizers.Adam(config.retrieval_rate))
+    dials = {"batch_size": config.retrieval_batch, "sequence_length": config.sequence_length, "seed": seed}
+    step = tf.function(lambda batch: model.train_step(batch)["loss"], reduce_retracing=True)
+    for batch in retrieval(shop.train, **dials).take(1):
+        step(batch)
+    spent, labels, epochs, steps = 0.0, 0, 0, 0
+    num_batches = int(retrieval(shop.train, **dials).cardinality())
+    while spent < seconds:
+        for batch in retrieval(shop.train, **dials, first_epoch=epochs):
+            began = time.perf_counter()
+            float(step(batch))
+            spent += time.perf_counter() - began
+            labels += int((batch["label"].numpy() > 0).sum())
+            steps += 1
+            if spent >= seconds:
+                break
+        epochs += 1
+    return model, steps / num_batches, labels / spent
+
+
+def main() -> None:
+    """Prints HR@20 of the towers alone for each loss."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--recipe", default="online_retail")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of steps, for each loss and seed")
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--queries", type=int, default=3000)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = prepare_shop(options.recipe, Path(folder) / "shop", data_home=data_home())
+        shop = encode_shop(validation_shop(prepared))
+    queries = validation_queries(shop, options.queries)
+    knowledge = gather_knowledge(shop.train, as_of=end_of_training(shop), config=KnowledgeConfig(neighbours=10))
+    print(f"{options.recipe}: {len(queries):,} queries, {shop.vocabularies.num_items:,} items, {options.seconds:.0f} s")
+    found = {}
+    for loss in LOSSES:
+        runs = [train_for(shop, loss, options.seconds, seed) for seed in range(options.seeds)]
+        found[loss] = np.mean([hits(shop, model, knowledge, queries) for model, _, _ in runs], axis=0)
+        epochs, speed = np.mean([run[1] for run in runs]), np.mean([run[2] for run in runs])
+        both = np.stack([found[loss], found[loss] - found[LOSSES[0]]], axis=1)
+        value, less_default = bootstrap_means(both, np.arange(len(queries)))
+        print(
+            f"{loss:<16} HR@{K} {value}   less {LOSSES[0]}: {less_default}"
+            f"   {epochs:4.1f} epochs, {speed:,.0f} labels/s",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
