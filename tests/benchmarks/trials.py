@@ -17,10 +17,10 @@ def data_home() -> Path:
     return Path(os.environ.get("TFREC_DATA_HOME", Path(__file__).parents[3] / "shared" / "data"))
 
 
-def read_email_promotion(home: Path, *, has_squares: bool = True) -> Trial:
-    """Returns the e-mail promotion half: no e-mail, men's, women's; `has_squares=False` is the plain encoding."""
+def read_email_promotion(home: Path) -> Trial:
+    """Returns the e-mail promotion half: no e-mail, men's, women's."""
     log = pd.read_csv(home / "email_promotion" / "hillstrom_half.csv.gz")
-    encoder = fit_encoder(log, EMAIL_FEATURES, has_squares=has_squares)
+    encoder = fit_encoder(log, EMAIL_FEATURES)
     return read_trial(
         log, arm="segment", control="No E-Mail", outcomes=["visit", "conversion", "spend"], encoder=encoder
     )

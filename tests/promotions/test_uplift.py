@@ -2,11 +2,12 @@ import pickle
 
 import numpy as np
 import pytest
+from sklearn.tree import DecisionTreeClassifier
 
 from tests.promotions.worlds import coupon_world, two_offer_world
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.promotions.curves import choose_arms, score_against_truth
-from tfrec.promotions.response import boosted_response
+from tfrec.promotions.response import Bend, boosted_response, trees_response
 from tfrec.promotions.trial import Trial
 from tfrec.promotions.uplift import (
     DRLearner,
@@ -16,6 +17,7 @@ from tfrec.promotions.uplift import (
     TLearner,
     XLearner,
     cross_fit_uplift,
+    default_learner,
     fit_uplift,
 )
 
@@ -75,6 +77,52 @@ def test_stack_prefers_the_member_that_holds_up():
     effect = StackedLearner((noise, blind)).fit(trial, outcome="visit")
     assert effect.weights[0] > effect.weights[1]  # the step suits trees
     assert effect.weights.sum() == pytest.approx(1.0, abs=0.35)
+
+
+def test_a_bent_model_finds_whom_both_ends_leave_cold():
+    rng = np.random.default_rng(5)
+    features = rng.normal(size=(12_000, 3))
+    arms = rng.integers(2, size=12_000)
+    truth = np.where(np.abs(features[:, 0]) < 0.7, 0.25, 0.0)
+    visit = (rng.random(12_000) < 0.2 + truth * arms).astype(float)
+    trial = Trial(features, arms, ("none", "coupon"), np.full((12_000, 2), 0.5), {"visit": visit})
+    found = {
+        name: score_against_truth(cross_fit_uplift(trial, outcome="visit", learner=learner).scores[:, 0], truth)
+        for name, learner in {"straight": SLearner(), "bent": SLearner(bend=Bend()), "blend": default_learner()}.items()
+    }
+    assert found["straight"].rank_correlation < 0.2
+    assert min(found["bent"].rank_correlation, found["blend"].rank_correlation) > 0.7
+
+
+def test_a_slope_that_the_trial_cannot_tell_does_not_throw_the_members_knowledge_away():
+    rng = np.random.default_rng(2)
+    basket = rng.lognormal(3.0, 1.0, 6000)
+    is_moved = rng.random(6000) < 0.5
+    arms = rng.integers(2, size=6000)
+    buys = rng.random(6000) < 0.05 + 0.05 * is_moved * arms
+    margin = buys * basket * rng.lognormal(0.0, 1.5, 6000)  # a few huge orders hide the slope
+    features = np.stack([np.log(basket), is_moved], axis=1)
+    trial = Trial(features, arms, ("none", "coupon"), np.full((6000, 2), 0.5), {"margin": margin})
+    member = (SLearner(trees_response),)
+    slopes = {
+        spread: StackedLearner(member, slope_spread=spread).fit(trial, outcome="margin").weights.sum()
+        for spread in (0.01, 0.3, 100.0)
+    }
+    assert slopes[0.01] == pytest.approx(1.0, abs=0.05)
+    assert abs(slopes[0.3] - 1) < 0.7 * abs(slopes[100.0] - 1)
+
+
+def test_members_that_foretell_outcomes_badly_get_a_small_share():
+    trial, _ = coupon_world(4000)
+    noise = np.random.default_rng(0).normal(size=(4000, 20))
+    wide = Trial(
+        np.concatenate([trial.features, noise], axis=1), trial.arms, trial.arm_names, trial.propensities, trial.outcomes
+    )
+    wild = TLearner(DecisionTreeClassifier(min_samples_leaf=3, random_state=0))
+    effect = StackedLearner((SLearner(trees_response), wild), weight_spread=0.01).fit(wide, outcome="visit")
+    assert effect.weights[0] > 10 * effect.weights[1]
+    equal = StackedLearner((XLearner(), wild), weight_spread=0.01).fit(wide, outcome="visit")  # X awaits no outcome
+    assert equal.weights[0] == pytest.approx(equal.weights[1], rel=0.3)
 
 
 def test_each_offer_is_scored_and_the_right_one_chosen():

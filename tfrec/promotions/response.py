@@ -1,10 +1,11 @@
 """A trial becomes expected outcomes under each arm: response models, cross-fitted, with doubly robust scores."""
 
 import dataclasses
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, Self, TypeAlias
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin, clone, is_classifier
+from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin, clone, is_classifier
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.model_selection import StratifiedKFold
@@ -14,6 +15,9 @@ from sklearn.preprocessing import StandardScaler
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.experiments.effects import to_plain
 from tfrec.promotions.trial import Trial
+
+Model: TypeAlias = BaseEstimator | Callable[[np.ndarray], BaseEstimator]
+"""An estimator, or what chooses one by the outcome."""
 
 
 class HurdleRegressor(RegressorMixin, BaseEstimator):
@@ -75,11 +79,18 @@ def boosted_response(*, binary: bool = True, seed: int = 0) -> BaseEstimator:
 
 def default_response(outcome: np.ndarray) -> BaseEstimator:
     """Returns logistic regression for 0/1, the hurdle model for mostly zero amounts, ridge regression for others."""
-    if np.isin(outcome, (0.0, 1.0)).all():
+    if _is_binary(outcome):
         return logistic_response()
-    if (outcome >= 0).all() and (outcome == 0).mean() > 0.5:
+    if _is_mostly_zero(outcome):
         return HurdleRegressor()
     return make_pipeline(StandardScaler(), RidgeCV(np.logspace(0, 5, 11)))
+
+
+def trees_response(outcome: np.ndarray) -> BaseEstimator:
+    """Returns `boosted_response` for the outcome's kind: for 0/1, within the hurdle model, or of the amount itself."""
+    if not _is_binary(outcome) and _is_mostly_zero(outcome):
+        return HurdleRegressor(boosted_response())
+    return boosted_response(binary=_is_binary(outcome))
 
 
 def expected(model: BaseEstimator, features: np.ndarray) -> np.ndarray:
@@ -90,8 +101,13 @@ def expected(model: BaseEstimator, features: np.ndarray) -> np.ndarray:
     return model.predict(features)
 
 
-def fit_response(model: BaseEstimator | None, features: np.ndarray, outcome: np.ndarray) -> BaseEstimator:
+def fit_response(model: Model | None, features: np.ndarray, outcome: np.ndarray) -> BaseEstimator:
     """Returns a fitted copy; an outcome without variation gives a constant, which no classifier can fit.
+
+    Args:
+        model: an estimator, or what chooses one by the outcome; `default_response` when left out.
+        features: `[n, p]`.
+        outcome: `[n]`.
 
     Raises:
         SchemaError: no rows.
@@ -102,8 +118,8 @@ def fit_response(model: BaseEstimator | None, features: np.ndarray, outcome: np.
         )
     if outcome.min() == outcome.max():
         return _Constant(float(outcome[0])).fit(features, outcome)
-    model = default_response(outcome) if model is None else clone(model)
-    return model.fit(features, outcome)
+    chosen = clone(model) if isinstance(model, BaseEstimator) else (model or default_response)(outcome)
+    return chosen.fit(features, outcome)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,7 +154,7 @@ class Responses:
 
 
 def cross_fit_responses(
-    trial: Trial, *, outcome: str, model: BaseEstimator | None = None, folds: int = 5, seed: int = 0
+    trial: Trial, *, outcome: str, model: Model | None = None, folds: int = 5, seed: int = 0
 ) -> Responses:
     """Fits a response model for each arm on all folds but one, and scores that one.
 
@@ -188,6 +204,36 @@ def _size_model() -> BaseEstimator:
     return HistGradientBoostingRegressor(
         max_depth=3, learning_rate=0.1, max_iter=60, min_samples_leaf=30, l2_regularization=5.0, random_state=0
     )
+
+
+def _is_binary(outcome: np.ndarray) -> bool:
+    return bool(np.isin(outcome, (0.0, 1.0)).all())
+
+
+def _is_mostly_zero(outcome: np.ndarray) -> bool:
+    return bool((outcome >= 0).all() and (outcome == 0).mean() > 0.5)
+
+
+class Bend(TransformerMixin, BaseEstimator):
+    """Adds the square of each column that takes more than two values, so that a line can bend.
+
+    Squares are of the standardised column, cut at ±`reach` standard deviations: beyond, few users would rule the fit.
+    """
+
+    def __init__(self, reach: float = 3.0) -> None:
+        self.reach = reach
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Self:
+        """Notes means and spreads; `X [n, p]`."""
+        has_between = (X.min(axis=0) < X) & (X.max(axis=0) > X)
+        self.columns_ = np.flatnonzero(has_between.any(axis=0))
+        self.mean_, self.spread_ = X[:, self.columns_].mean(axis=0), X[:, self.columns_].std(axis=0)
+        return self
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """Returns `[n, p + squares]`."""
+        z = (X[:, self.columns_] - self.mean_) / self.spread_
+        return np.concatenate([X, np.clip(z, -self.reach, self.reach) ** 2], axis=1)
 
 
 class _Constant(RegressorMixin, BaseEstimator):

@@ -12,7 +12,6 @@ from tfrec.experiments.assignment import SampleRatio, check_sample_ratio
 from tfrec.experiments.effects import to_plain
 
 _HEAVY = 5.0  # skewness from which a non-negative column enters as its logarithm
-_EVEN = 2.0  # skewness up to which a column enters with its square
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +23,6 @@ class Encoder:
         levels: column → its known levels; text columns become one 0/1 column a level, unknown levels all zeros.
         fills: column → value put in place of a missing number (the median at fitting).
         logs: columns replaced by `log(1 + x)`, because a few users have very large values.
-        squares: column → centre; `(x − centre)²` enters too, so that a U-shaped effect can be seen.
         crosses: pairs of numeric columns whose product enters too.
     """
 
@@ -32,7 +30,6 @@ class Encoder:
     levels: Mapping[str, tuple[str, ...]]
     fills: Mapping[str, float]
     logs: frozenset[str]
-    squares: Mapping[str, float] = dataclasses.field(default_factory=dict)
     crosses: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -44,7 +41,7 @@ class Encoder:
                 names += [f"{column} = {level}" for level in self.levels[column]]
             else:
                 names.append(f"log {column}" if column in self.logs else column)
-        return (*names, *(f"{column} squared" for column in self.squares), *(f"{a} × {b}" for a, b in self.crosses))
+        return (*names, *(f"{a} × {b}" for a, b in self.crosses))
 
     def encode(self, users: pd.DataFrame) -> np.ndarray:
         """Returns `[n, p]` float64.
@@ -61,8 +58,6 @@ class Encoder:
                 continue
             values = self._numbers(users, column)
             parts.append((np.log1p(np.maximum(values, 0.0)) if column in self.logs else values)[:, None])
-        for column, centre in self.squares.items():
-            parts.append((self._numbers(users, column)[:, None] - centre) ** 2)
         for a, b in self.crosses:
             parts.append((self._numbers(users, a) * self._numbers(users, b))[:, None])
         return np.concatenate(parts, axis=1) if parts else np.empty((len(users), 0))
@@ -76,19 +71,17 @@ def fit_encoder(
     columns: Sequence[str],
     *,
     crosses: Sequence[tuple[str, str]] = (),
-    has_squares: bool = True,
     max_levels: int = 50,
 ) -> Encoder:
     """Reads from the users how each attribute is to be encoded.
 
-    Numbers stay numbers (median for missing; logarithm where non-negative and heavy-tailed; with their square where
-    spread evenly), text becomes 0/1 columns of its `max_levels` most frequent levels.
+    Numbers stay numbers (median for missing; logarithm where non-negative and heavy-tailed), text becomes 0/1 columns
+    of its `max_levels` most frequent levels. Bends and steps are the models' work (`Bend`, trees).
 
     Args:
         users: the users to learn from.
         columns: attributes known before the promotion.
         crosses: pairs of numeric columns whose product is to enter too.
-        has_squares: let evenly spread numbers enter with their square.
         max_levels: of a text column.
 
     Raises:
@@ -98,7 +91,6 @@ def fit_encoder(
     levels: dict[str, tuple[str, ...]] = {}
     fills: dict[str, float] = {}
     logs = set()
-    squares: dict[str, float] = {}
     for column in columns:
         series = users[column]
         if not pd.api.types.is_numeric_dtype(series):
@@ -109,12 +101,10 @@ def fit_encoder(
         skewness = abs(float(values.skew()))
         if values.min() >= 0 and skewness > _HEAVY and values.nunique() > 2:
             logs.add(column)
-        elif has_squares and skewness <= _EVEN and values.nunique() > 2:
-            squares[column] = float(values.mean())
     unusable = {column for pair in crosses for column in pair} - set(fills)
     if unusable:
         raise SchemaError(f"`crosses` must name numeric columns of `columns`; got {', '.join(sorted(unusable))}.")
-    return Encoder(tuple(columns), levels, fills, frozenset(logs), squares, tuple(crosses))
+    return Encoder(tuple(columns), levels, fills, frozenset(logs), tuple(crosses))
 
 
 @dataclasses.dataclass(frozen=True)
