@@ -103,7 +103,7 @@ def test_experiments_are_planned_from_the_log_and_the_coupon_test_is_read(findin
         assert duration.table["users"].is_monotonic_increasing
     assert found.read is not None
     assert set(found.read.verdicts) == {"coupon_10", "coupon_25"}
-    assert {finding.metric for finding in found.read.of("primary")} == {"conversion"}
+    assert {finding.metric for finding in found.read.of("primary")} == {"margin"}
 
 
 def test_impressions_without_propensities_name_the_missing_column(coupon_shop, tmp_path):

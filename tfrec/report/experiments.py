@@ -23,8 +23,8 @@ class ExperimentFindings:
 
     Attributes:
         durations: metric (conversion or orders, and value) → weeks to run, from the shop's last weeks.
-        read: the coupon test read as an experiment: the first outcome of conversion, visit, spend, margin decides, the
-            others explain; None where the shop has none.
+        read: the coupon test read as an experiment: the outcome nearest to money decides, the others explain; None where
+            the shop has none.
     """
 
     durations: dict[str, Duration]
@@ -68,10 +68,12 @@ def _read(prepared: Prepared) -> ReadOut | None:
     if "coupon_test" not in prepared.manifest.extras:
         return None
     log = read_shop_test(prepared)
-    order = [name for name in ("conversion", "visit", "spend", "margin") if name in log.outcomes]
-    metrics = choose_metrics(log.table.fillna(dict.fromkeys(order, 0)), order)
+    # Money decides: a coupon that sells more at a loss is no success.
+    order = log.outcomes
+    users = log.table.fillna(dict.fromkeys(order, 0))
+    metrics = choose_metrics(users, order)
     return read_out(
-        log.table.fillna(dict.fromkeys(order, 0)),
+        users,
         arm="arm",
         control=log.arm_names[0],
         primary=[metrics[order[0]]],

@@ -114,7 +114,8 @@ def _verdict(read: ReadOut, say: Language) -> list[str]:
         ]
     lines = []
     for finding in read.of("primary"):
-        difference, unit = finding.comparison.difference, _unit(finding)
+        difference = finding.comparison.difference
+        unit = " " + say("points") if _unit(finding) else ""
         lines.append(
             say(
                 "Coupon test, {arm}: {verdict}. {metric} {value:+,.2f}{unit} (95 % interval {low:+,.2f} to "

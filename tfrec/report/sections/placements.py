@@ -139,7 +139,7 @@ def _values(study: PolicyStudy, say: Language) -> Table:
         say("Effective n"),
         say("Trustworthy"),
     )
-    return Table(heads, rows, say("Every estimate, n = {n:,} visits; intervals 95 %.", n=study.num_slates))
+    return Table(heads, rows, say("n = {n:,} visits; intervals 95 %. All estimates: tfrec policy.", n=study.num_slates))
 
 
 def _bandits(study: PolicyStudy, say: Language) -> Table:
@@ -158,7 +158,9 @@ def _bandits(study: PolicyStudy, say: Language) -> Table:
 
 
 def _shown(policy: JudgedPolicy) -> tuple[PolicyValue, ...]:
-    return (*policy.slate, *policy.first)
+    """The estimate that is read, the one that assumes nothing, and that of the first place by DR."""
+    told = (policy.best, *policy.slate[:1], *(one for one in policy.first if one.estimator == "DR"))
+    return tuple(dict.fromkeys(told))
 
 
 def _is_model(value: PolicyValue) -> bool:
