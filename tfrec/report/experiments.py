@@ -23,8 +23,8 @@ class ExperimentFindings:
 
     Attributes:
         durations: metric (conversion or orders, and value) → weeks to run, from the shop's last weeks.
-        read: the coupon test read as an experiment: the outcome nearest to money decides, the others explain; None where
-            the shop has none.
+        read: the coupon test read as an experiment: the outcome nearest to money decides, the others explain; None
+            where the shop has none.
     """
 
     durations: dict[str, Duration]
