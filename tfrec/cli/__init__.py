@@ -23,6 +23,7 @@ from tfrec.cli import (
     export,
     forecast,
     interests,
+    label,
     policy,
     prepare,
     recommend,
@@ -38,7 +39,7 @@ from tfrec.cli.actions import add_actions
 from tfrec.errors import TfrecError
 
 GROUPS = {
-    "from a log to slates": (demo, prepare, tune, train, refresh, evaluate, recommend, export, serve, ask),
+    "from a log to slates": (demo, prepare, tune, train, refresh, evaluate, recommend, export, label, serve, ask),
     "know the customers": (report, interests, segments, audience, rules, forecast, churn),
     "promotions that pay, proof by experiment": (campaign, experiment, policy),
 }
