@@ -146,7 +146,7 @@ def test_reports_are_written_for_humans_and_machines(report, tmp_path):
 
 
 def test_without_baselines_the_carts_table_has_the_model_alone(tiny_trained):
-    alone = evaluate_models(tiny_trained.models, with_baselines=False, seeds=(0,), max_queries=50, show_progress=False)
+    alone = evaluate_models(tiny_trained.models, baselines={}, seeds=(0,), max_queries=50, show_progress=False)
     assert [row.method for row in alone.sections[0].rows] == [SERVED_NAME]
 
 

@@ -13,7 +13,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 import tfrec
 from tfrec.errors import SourceError
-from tfrec.evaluation.baselines import CART_BASELINES
+from tfrec.evaluation.baselines import BASKET_BASELINES, CART_BASELINES, SESSION_BASELINES, Baseline
 from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.report import SEEDS, EvaluationReport, Ranker, evaluate
 from tfrec.features.shop import Shop, load_shop
@@ -171,7 +171,11 @@ def evaluate_models(
     models: Path,
     *,
     prepared: Path | None = None,
-    with_baselines: bool = True,
+    baselines: Mapping[str, Baseline] = CART_BASELINES,
+    session_baselines: Mapping[str, Baseline] = SESSION_BASELINES,
+    basket_baselines: Mapping[str, Baseline] = BASKET_BASELINES,
+    category_level: int = 0,
+    with_baskets: bool = False,
     max_queries: int = 20_000,
     seeds: Sequence[int] = SEEDS,
     show_progress: bool = True,
@@ -183,7 +187,11 @@ def evaluate_models(
     Args:
         models: folder that `train_shop` wrote.
         prepared: the shop; None = where it lay when the models were trained.
-        with_baselines: whether the baselines are fitted too.
+        baselines: name → baseline for carts; may be empty.
+        session_baselines: the same for the next item of a session.
+        basket_baselines: the same for whole next baskets.
+        category_level: level of the category path (0 = top) of the cross-category column.
+        with_baskets: whether the next basket of each known user is asked for too.
         max_queries: session queries at most.
         seeds: draws of the hidden items.
         show_progress: progress bars.
@@ -199,7 +207,11 @@ def evaluate_models(
         report = evaluate(
             shop,
             {SERVED_NAME: served_ranker(servable, show_progress=show_progress)},
-            baselines=CART_BASELINES if with_baselines else {},
+            baselines=baselines,
+            session_baselines=session_baselines,
+            basket_baselines=basket_baselines,
+            category_level=category_level,
+            with_baskets=with_baskets,
             seeds=seeds,
             max_queries=max_queries,
         )

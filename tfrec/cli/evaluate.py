@@ -27,6 +27,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the report (default: MODELS/report)")
     parser.add_argument("--no-baselines", action="store_true", help="the models alone, without baselines for carts")
+    parser.add_argument("--all-baselines", action="store_true", help="beside every baseline there is, not eight (slow)")
+    parser.add_argument("--baskets", action="store_true", help="also ask for the whole next basket of each known user")
+    parser.add_argument(
+        "--category-level",
+        type=int,
+        default=0,
+        metavar="L",
+        help="level of the category path at which cross-category compares; 0 is the top",
+    )
     parser.add_argument("--draws", type=int, default=5, metavar="N", help="draws of the hidden items, averaged")
     parser.add_argument("--max-queries", type=int, default=20_000, metavar="N", help="session queries at most")
     parser.add_argument(
@@ -38,16 +47,23 @@ def run(options: argparse.Namespace) -> None:
     """Evaluates, prints the report and says where it lies."""
     from tfrec.ablation import ablate
     from tfrec.errors import ConfigError
+    from tfrec.evaluation.baselines import CART_BASELINES, MORE_CART_BASELINES
     from tfrec.tracking import track_evaluation
     from tfrec.workflow import evaluate_models, report_folder, write_report
 
     if options.draws < 1 or options.max_queries < 1:
         raise ConfigError("--draws and --max-queries must be at least 1.")
+    if options.category_level < 0:
+        raise ConfigError(f"--category-level must be 0 (the top) or more; got {options.category_level}.")
+    if options.no_baselines and options.all_baselines:
+        raise ConfigError("--no-baselines and --all-baselines exclude each other. Leave one out.")
     sys.stderr.write("Evaluating ...\n")
     report = evaluate_models(
         options.models,
         prepared=options.prepared,
-        with_baselines=not options.no_baselines,
+        baselines={} if options.no_baselines else MORE_CART_BASELINES if options.all_baselines else CART_BASELINES,
+        category_level=options.category_level,
+        with_baskets=options.baskets,
         max_queries=options.max_queries,
         seeds=range(options.draws),
     )

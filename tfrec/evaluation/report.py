@@ -88,6 +88,8 @@ def evaluate(
     rankers: Mapping[str, Ranker] | None = None,
     *,
     baselines: Mapping[str, Baseline] | None = None,
+    session_baselines: Mapping[str, Baseline] = SESSION_BASELINES,
+    basket_baselines: Mapping[str, Baseline] = BASKET_BASELINES,
     seeds: Sequence[int] = SEEDS,
     category_level: int = 0,
     with_baskets: bool = False,
@@ -99,7 +101,9 @@ def evaluate(
     Args:
         prepared: the shop before and after the split.
         rankers: name → served model; none = the baselines alone.
-        baselines: name → baseline for carts; None = those of `CART_BASELINES`. Sessions have their own.
+        baselines: name → baseline for carts; None = those of `CART_BASELINES`.
+        session_baselines: the same for the next item of a session.
+        basket_baselines: the same for whole next baskets.
         seeds: draws of the hidden items.
         category_level: level of the category path (0 = top) of the cross-category column.
         with_baskets: also ask for the whole next basket of each known user.
@@ -126,9 +130,9 @@ def evaluate(
         methods = _methods(baselines, rankers, order_history(train, whole[0].item_ids))
         sections.append(cart_section(whole, found, cold, methods, train=train, num_resamples=num_resamples))
 
-    baskets = next_basket_cases(train, test) if with_baskets else None
+    baskets = next_basket_cases(train, test, category_level=category_level) if with_baskets else None
     if baskets is not None and len(baskets):
-        methods = _methods(BASKET_BASELINES, rankers, order_history(train, baskets.item_ids))
+        methods = _methods(basket_baselines, rankers, order_history(train, baskets.item_ids))
         note = f"The first test order of {len(baskets):,} known users, ranked over {len(baskets.item_ids):,} items."
         sections.append(
             list_section(baskets, methods, title="Next basket", note=note, k=10, num_resamples=num_resamples)
@@ -136,7 +140,7 @@ def evaluate(
 
     clicks = _sample(next_item_cases(train, test, category_level=category_level), max_queries)
     if len(clicks):
-        methods = _methods(SESSION_BASELINES, rankers, session_history(train, clicks.item_ids))
+        methods = _methods(session_baselines, rankers, session_history(train, clicks.item_ids))
         note = f"{len(clicks):,} clicks after the first of their session, ranked over {len(clicks.item_ids):,} items."
         sections.append(
             list_section(clicks, methods, title="Next item in the session", note=note, num_resamples=num_resamples)

@@ -1,0 +1,248 @@
+"""Every data set: the funnel with the shipped defaults beside tuned baselines: `python -m tests.benchmarks.quality`.
+
+Prepares, trains and evaluates each data set named (all, if none is) and prints the figures that the project is held
+to. The baselines' dials are chosen on the validation period of each data set, fitted to what lies before it; the
+funnel's are the ones shipped, the same for every data set. Nothing looks at the test period before the end. What is
+trained is kept in the folder named, so that the next run goes on.
+"""
+
+import argparse
+import dataclasses
+import itertools
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from tests.benchmarks.whole_shop import data_home
+from tfrec.evaluation.baselines import (
+    BASKET_BASELINES,
+    MORE_CART_BASELINES,
+    SESSION_BASELINES,
+    Baseline,
+    Blend,
+    Ease,
+    ImplicitAls,
+    MarkovChain,
+    PersonalFrequency,
+    TifuKnn,
+    UpCf,
+    UserKnn,
+    VmisKnn,
+)
+from tfrec.evaluation.baselines.history import order_history, session_history
+from tfrec.evaluation.cases import Cases
+from tfrec.evaluation.metrics import hit_rate_at_k, mrr_at_k, rank_by_scores
+from tfrec.evaluation.protocol import cart_completion_cases
+from tfrec.evaluation.report import EvaluationReport
+from tfrec.evaluation.sessions import next_item_cases
+from tfrec.ingest.prepare import prepare_shop
+from tfrec.ingest.prepared import Prepared
+from tfrec.workflow import SERVED_NAME, evaluate_models, train_shop
+
+_MOST_VALIDATION = 3000
+
+
+@dataclasses.dataclass(frozen=True)
+class Bar:
+    """A figure that the funnel is held to.
+
+    Attributes:
+        task: of the report's section.
+        column: of its table.
+        value: to be reached; None = `ratio` times the strongest baseline.
+        ratio: see `value`.
+    """
+
+    task: str
+    column: str
+    value: float | None = None
+    ratio: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """A data set and its bars."""
+
+    recipe: str
+    bars: tuple[Bar, ...]
+    category_level: int = 0
+    with_baskets: bool = False
+
+
+STUDIES = (
+    Study(
+        "online_retail",
+        (
+            Bar("complete_cart", "all HR@10", 0.385),
+            Bar("complete_cart", "all HR@20", 0.475),
+            Bar("complete_cart", "all NDCG@10", 0.232),
+            Bar("complete_cart", "discover HR@10", 0.320),
+            Bar("complete_cart", "discover NDCG@10", 0.200),
+        ),
+    ),
+    Study(
+        "coop100",
+        (
+            Bar("complete_cart", "all HR@10", ratio=1.10),
+            Bar("complete_cart", "all NDCG@10", ratio=1.10),
+            Bar("complete_cart", "cross-category HR@10", ratio=1.10),
+            Bar("next_basket", "all recall@10", ratio=1.10),
+        ),
+        category_level=2,  # SETTORE
+        with_baskets=True,
+    ),
+    Study(
+        "groceries",
+        (
+            Bar("complete_cart", "all HR@10", ratio=1.05),
+            Bar("complete_cart", "all NDCG@10", ratio=1.05),
+            Bar("complete_cart", "cross-category HR@10", ratio=1.05),
+        ),
+    ),
+    Study(
+        "eshop_clothing_2008",
+        (Bar("next_item", "all HR@20", 0.735), Bar("next_item", "all MRR@20", 0.275)),
+    ),
+)
+
+_CART_GRIDS: Mapping[str, tuple[Baseline, ...]] = {
+    "EASE, tuned": tuple(Ease(l2=l2) for l2 in (10.0, 30.0, 60.0, 120.0, 300.0)),
+    "EASE + personal, tuned": tuple(
+        Blend(Ease(l2=l2), PersonalFrequency(then_popular=False), share=share)
+        for l2, share in itertools.product((30.0, 60.0, 120.0), (0.3, 0.5, 0.6, 0.7, 0.8, 0.9))
+    ),
+    "TIFU-KNN, tuned": tuple(
+        TifuKnn(num_neighbours=k, within_decay=within, group_decay=group, own_share=own, group_size=size)
+        for k, within, group, own, size in itertools.product(
+            (100, 300), (0.9, 1.0), (0.7, 0.9), (0.5, 0.7, 0.9), (7, 20)
+        )
+    ),
+    "UP-CF, tuned": tuple(
+        UpCf(num_recent=recent, asymmetry=asymmetry, locality=locality)
+        for recent, asymmetry, locality in itertools.product((10, 25, 100, 1000), (0.5, 0.75), (5.0, 10.0, 20.0))
+    ),
+    "UserKNN, tuned": tuple(
+        UserKnn(num_neighbours=k, shrink=shrink, cart_weight=cart)
+        for k, shrink, cart in itertools.product((100, 400), (10.0, 50.0), (1.0, 3.0, 10.0))
+    ),
+}
+_SESSION_GRIDS: Mapping[str, tuple[Baseline, ...]] = {
+    "VMIS-kNN, tuned": tuple(
+        VmisKnn(num_neighbours=k, num_recent=recent, max_length=length)
+        for k, recent, length in itertools.product((50, 100, 500), (500, 5000), (2, 5, 9))
+    ),
+    "EASE on sessions, tuned": tuple(Ease(l2=l2) for l2 in (10.0, 60.0, 300.0)),
+    "Markov + EASE, tuned": tuple(
+        Blend(MarkovChain(), Ease(l2=60.0), share=share) for share in (0.5, 0.7, 0.8, 0.9, 0.95)
+    ),
+}
+
+
+def tuned_baselines(prepared: Prepared) -> tuple[dict[str, Baseline], dict[str, Baseline]]:
+    """Returns the baselines for carts and for sessions with the dials that were best on the validation period.
+
+    Fitted to the training events before it; the best of a grid by HR@10 of carts, HR@20 + MRR@20 of sessions.
+    """
+    moment = prepared.validation_from
+    past = prepared.train.until(moment)
+    later = dataclasses.replace(
+        prepared.train, events=prepared.train.events[prepared.train.events["timestamp"] >= moment]
+    )
+    carts: dict[str, Baseline] = dict(MORE_CART_BASELINES)
+    carts.pop("implicit ALS, 256 factors")
+    if _has_implicit():
+        carts["implicit ALS, 256 factors"] = ImplicitAls(factors=256, alpha=20.0)
+    sessions: dict[str, Baseline] = dict(SESSION_BASELINES)
+    cases = _at_most(cart_completion_cases(past, later, seed=100))
+    if len(cases):
+        history = order_history(past, cases.item_ids)
+        for name, grid in _CART_GRIDS.items():
+            scored = [(float(hit_rate_at_k(rank_by_scores(b.fit(history), cases).ranks, k=10).mean()), b) for b in grid]
+            carts[name] = max(scored, key=lambda pair: pair[0])[1]
+    cases = _at_most(next_item_cases(past, later))
+    if len(cases):
+        history = session_history(past, cases.item_ids)
+        for name, grid in _SESSION_GRIDS.items():
+            scored = []
+            for baseline in grid:
+                ranks = rank_by_scores(baseline.fit(history), cases).ranks
+                scored.append((float((hit_rate_at_k(ranks, k=20) + mrr_at_k(ranks, k=20)).mean()), baseline))
+            sessions[name] = max(scored, key=lambda pair: pair[0])[1]
+    return carts, sessions
+
+
+def run(study: Study, work: Path, home: Path) -> Iterator[str]:
+    """Yields the lines of one data set."""
+    place = work / study.recipe
+    began = time.perf_counter()
+    prepared = prepare_shop(study.recipe, place / "prepared", data_home=home)
+    carts, sessions = tuned_baselines(prepared)
+    tuned = time.perf_counter() - began
+    published = train_shop(place / "prepared", place / "models")
+    began = time.perf_counter()
+    report = evaluate_models(
+        place / "models",
+        baselines=carts,
+        session_baselines=sessions,
+        basket_baselines={**BASKET_BASELINES, **{name: carts[name] for name in carts if name.endswith("tuned")}},
+        category_level=study.category_level,
+        with_baskets=study.with_baskets,
+    )
+    asked = time.perf_counter() - began
+    chosen = [f"{name}: {baseline}" for name, baseline in {**carts, **sessions}.items() if name.endswith("tuned")]
+    times = f"baselines tuned in {tuned:.0f} s, trained in {published.seconds:.0f} s, asked in {asked:.0f} s"
+    yield f"{study.recipe}: {times}"
+    yield from (f"  {line}" for line in chosen)
+    yield f"  {'':44}{'tfrec (95 % interval)':>26}  {'strongest baseline':<34}{'ratio':>7}  bar"
+    yield from (f"  {_line(report, bar)}" for bar in study.bars)
+
+
+def _line(report: EvaluationReport, bar: Bar) -> str:
+    section = next(section for section in report.sections if section.task == bar.task)
+    ours = next(row for row in section.rows if row.method == SERVED_NAME).cells[bar.column]
+    rivals = [(row.cells[bar.column].value, row.method) for row in section.rows if row.is_baseline]
+    best, name = max(rivals)
+    wanted = bar.value if bar.value is not None else bar.ratio * best
+    verdict = "reached" if ours.value >= wanted else "missed"
+    figure = f"{ours.value:.3f} ({ours.low:.3f}–{ours.high:.3f})"
+    return (
+        f"{bar.task + ', ' + bar.column:<44}{figure:>26}  {f'{best:.3f} {name}':<34}{ours.value / best:>7.3f}"
+        f"  {wanted:.3f} {verdict}, n = {ours.num_queries:,}"
+    )
+
+
+def _at_most(cases: Cases) -> Cases:
+    if len(cases) <= _MOST_VALIDATION:
+        return cases
+    return cases[np.sort(np.random.default_rng(0).permutation(len(cases))[:_MOST_VALIDATION])]
+
+
+def _has_implicit() -> bool:
+    try:
+        import implicit  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def main() -> None:
+    """Runs the studies named and prints their lines."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("recipes", nargs="*", choices=[[], *(study.recipe for study in STUDIES)], metavar="RECIPE")
+    parser.add_argument("--work", type=Path, help="folder that keeps what is prepared and trained")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        work = options.work or Path(scratch)
+        for study in STUDIES:
+            if not options.recipes or study.recipe in options.recipes:
+                for line in run(study, work, data_home()):
+                    print(line)
+                    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
