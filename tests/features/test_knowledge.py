@@ -87,10 +87,10 @@ def test_the_next_item_of_a_visit_follows_and_does_not_lead():
     rows += viewed("u9", 9, "a", "c")
     shop = make_shop(rows)
     knowledge = knowledge_at(shop, 10)
-    # six steps away from a (a → a is none), five of them to b, held back by five
-    assert weight(shop, knowledge, "a", "b", "transition") == pytest.approx(5 / (6 + 5))
+    # eleven steps away from a (a looked at again is one), five of them to b, held back by five
+    assert weight(shop, knowledge, "a", "b", "transition") == pytest.approx(5 / (11 + 5))
     assert weight(shop, knowledge, "b", "a", "transition") == 0
-    assert weight(shop, knowledge, "a", "a", "transition") == 0
+    assert weight(shop, knowledge, "a", "a", "transition") == pytest.approx(5 / (11 + 5))
     assert weight(shop, knowledge, "b", "a", "session_ease") > 0
 
 

@@ -50,7 +50,8 @@ def examples_of(size=600, *, seed=0, width=8):
     features[~is_candidate] = 99.0  # what stands in the gaps must not matter
     bought = np.where(is_candidate, features[:, :, 3], -np.inf)
     labels = np.stack([features[:, :, 5] > 0, bought == bought.max(axis=1, keepdims=True)], axis=-1)
-    return RankingExamples(features, is_candidate, labels & is_candidate[..., None], ("click", "purchase"))
+    labels &= is_candidate[..., None]
+    return RankingExamples(features, is_candidate, labels, labels[..., -1], ("click", "purchase"))
 
 
 @pytest.fixture(scope="module")

@@ -340,9 +340,11 @@ def test_the_next_step_of_a_visit_counts_from_the_latest_item():
     model = RetrievalModel(shop.vocabularies, RetrievalConfig(embedding_dim=4, use_lstm=False))
     evidence = sources_of(shop, model).gather_evidence(query_of(shop, ["", ""], recent=[["c", "a"], ["a", "c"]]))
     b, d = indices(shop, "b", "d")
-    assert evidence.transition.numpy()[:, [b, d]] == pytest.approx(np.array([[9 / 14, 0], [0, 9 / 14]]), rel=1e-5)
-    session = evidence.session.numpy()
-    assert session[0, b] > session[0, d] > 0 and session[1, d] > session[1, b] > 0
+    session, sequence, transition, before = np.moveaxis(evidence.visit.numpy(), -1, 0)
+    assert transition[:, [b, d]] == pytest.approx(np.array([[9 / 14, 0], [0, 9 / 14]]), rel=1e-5)
+    assert before[:, [b, d]] == pytest.approx(np.array([[0, 9 / 14], [9 / 14, 0]]), rel=1e-5)
+    for column in (session, sequence):
+        assert column[0, b] > column[0, d] > 0 and column[1, d] > column[1, b] > 0
 
 
 @pytest.mark.parametrize("source", ["history", "cart"])

@@ -49,12 +49,12 @@ def test_every_event_but_the_last_of_each_shopper_is_read_once(mixed_shop):
     assert sorted(epoch["group"][epoch["item"] > 0]) == sorted(train.group[~last])
 
 
-def test_the_label_is_the_next_item_that_is_new_in_its_visit():
+def test_the_label_is_the_next_look_be_it_at_an_item_seen_before():
     shop = make_shop([*viewed("ann", 0, "a", "a", "b", "a", "c"), *viewed("ann", 1, "a")])
     epoch = epoch_of(retrieval(shop.train, batch_size=8, sequence_length=8))
     decode = shop.vocabularies.items.decode
     assert decode(epoch["item"][0, :5]).tolist() == ["a", "a", "b", "a", "c"]
-    assert decode(epoch["label"][0, :5]).tolist() == ["b", "b", "c", "c", "a"]
+    assert decode(epoch["label"][0, :5]).tolist() == ["a", "b", "a", "c", "a"]
     assert not epoch["item"][0, 5:].any() and not epoch["label"][0, 5:].any()
 
 
@@ -65,7 +65,9 @@ def test_windows_never_cross_shoppers(mixed_shop):
     for window in range(len(epoch["item"])):
         real, labelled = epoch["item"][window] > 0, epoch["label"][window] > 0
         shoppers = {shopper_of[group] for group in epoch["group"][window][real].tolist()}
-        shoppers |= {shopper_of[group] for group in epoch["label_group"][window][labelled].tolist()}
+        for group in epoch["label_group"][window][labelled].tolist():
+            is_look = group >= len(train)  # a look is a group of its own: the number of events plus its row
+            shoppers.add(train.sequence[group - len(train)] if is_look else shopper_of[group])
         assert len(shoppers) == 1
 
 

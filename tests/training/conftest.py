@@ -7,7 +7,7 @@ from tfrec.training import train
 
 @pytest.fixture(scope="package")
 def checkerboard_world():
-    return checkerboard()
+    return checkerboard(num_items=24)  # enough that users go on to buy what is new to them
 
 
 @pytest.fixture(scope="package")

@@ -13,7 +13,8 @@ from tfrec.features.shop import encode_shop
 from tfrec.schema.tables import Tables
 from tfrec.training import load_trained, refresh, save_trained, train
 
-NUM_ITEMS, NUM_USERS = 12, 24
+NUM_ITEMS, NUM_USERS = 24, 24
+NEW = ["i24", "i25"]
 CONFIG = dataclasses.replace(
     SMALL,
     retrieval=dataclasses.replace(SMALL.retrieval, id_dropout=0.4, image_filters=(4,), image_features=16),
@@ -33,7 +34,7 @@ def colours(ids):
 
 
 def shop_with(shop, *, items=NUM_ITEMS, more_rows=()):
-    """The checkerboard shop with pictures and this many items, of which those beyond the twelfth were never sold."""
+    """The checkerboard shop with pictures and this many items, of which those beyond the 24th were never sold."""
     catalogue = {f"i{n}": {"image_index": n, "price": 1.0 + n % NUM_ITEMS} for n in range(items)}
     events, users = shop.prepared.train.events, shop.prepared.train.users
     if more_rows:
@@ -60,12 +61,12 @@ def test_a_brand_new_item_is_offered_to_those_whom_its_picture_suits(old):
     today = shop_with(shop, items=NUM_ITEMS + 2)
     funnel, _ = refresh(today, folder)
     users = [f"u{n}" for n in range(NUM_USERS)]
-    candidates = [["i12", "i13"]] * NUM_USERS
-    towers = ask(today, funnel, "retrieve", user_id=users, k=[14])["item_ids"].tolist()
-    first = [row[min(row.index("i12"), row.index("i13"))] for row in towers]
+    candidates = [NEW] * NUM_USERS
+    towers = ask(today, funnel, "retrieve", user_id=users, k=[NUM_ITEMS + 2])["item_ids"].tolist()
+    first = [row[min(row.index(NEW[0]), row.index(NEW[1]))] for row in towers]
     assert np.mean([colours([item])[0] == n % 2 for n, item in enumerate(first)]) > 0.9
-    slates = ask(today, funnel, "cross_sell", user_id=users, k=[14])["item_ids"]
-    assert all({"i12", "i13"} <= set(row) for row in slates)
+    slates = ask(today, funnel, "cross_sell", user_id=users, k=[NUM_ITEMS + 2])["item_ids"]
+    assert all(set(NEW) <= set(row) for row in slates)
     scores = ask(today, funnel, "rank", user_id=users, candidate_item_ids=candidates)["scores"]
     assert np.isfinite(scores).all()
 

@@ -23,12 +23,17 @@ from tfrec.features.sequences import BehaviourSequences
 
 logger = logging.getLogger(__name__)
 
-CHANNELS = ("ease", "recent_ease", "cosine", "session_ease", "transition")
-"""Kinds of item-to-item weights: EASE on orders; EASE on orders that fade with age; shrunk co-purchase cosine; EASE on
-sessions (all behaviour, zeros in a log of orders alone); probability of the next item in a session."""
+CHANNELS = ("ease", "recent_ease", "cosine", "session_ease", "transition", "sequence")
+"""Kinds of item-to-item weights: EASE on orders; EASE on orders that fade with age; shrunk co-purchase cosine; and,
+zeros in a log of orders alone, EASE on sessions (all behaviour); probability of the next item in a session; sequential
+rules: what followed within ten events, by 1 / steps (Ludewig & Jannach 2018)."""
+
+OWN_FADES = (0.8, 0.96)
+"""What an own purchase keeps of its weight with each later order of the user, in the two columns of `own_habit`."""
 
 POPULARITY_DAYS = (7.0, 28.0, 84.0)
 _DAY = 24.0
+_SEQUENCE_STEPS = 10
 _DENSE_LIMIT = 12_000  # items; beyond, a dense inverse takes minutes and gigabytes
 
 
@@ -43,6 +48,7 @@ class KnowledgeConfig:
         neighbours: strongest neighbours of an item kept in each channel.
         history_length: latest events kept of each user.
         own_items: most frequent items kept of each user.
+        own_lines: latest lines of orders kept of each user.
     """
 
     l2: float = 60.0
@@ -51,6 +57,7 @@ class KnowledgeConfig:
     neighbours: int = 50
     history_length: int = 32
     own_items: int = 1000
+    own_lines: int = 600
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -74,6 +81,12 @@ class Knowledge:
         own_item: item indices, most frequent first.
         own_count: float32 times bought.
         own_age: float32 days since last bought.
+        own_habit: `[.., len(OWN_FADES)]` float32: purchases, each fading with every later order of the user.
+        own_interval: float32 mean days between purchases; 0 where bought once.
+        own_orders_ago: float32 orders of the user since it was last bought.
+        line_splits: `[U + 2]` int32: rows `line_splits[u]:line_splits[u + 1]` of `line_*` are of user `u`'s orders.
+        line_item: item indices, each once an order.
+        line_order: int32 number of the order among its user's, the latest 0.
         num_orders: `[U + 1]` float32 orders of the user.
         recent_item: `[U + 1, T]` int32 latest events, oldest first, 0 in front of a short row.
         recent_type: `[U + 1, T]` int32 codes.
@@ -92,6 +105,12 @@ class Knowledge:
     own_item: np.ndarray
     own_count: np.ndarray
     own_age: np.ndarray
+    own_habit: np.ndarray
+    own_interval: np.ndarray
+    own_orders_ago: np.ndarray
+    line_splits: np.ndarray
+    line_item: np.ndarray
+    line_order: np.ndarray
     num_orders: np.ndarray
     recent_item: np.ndarray
     recent_type: np.ndarray
@@ -130,7 +149,7 @@ def gather_knowledge(
         popularity=popularity,
         first_age=first_age,
         last_age=last_age,
-        **_own_items(sequences, target, as_of, config.own_items),
+        **_own_items(sequences, target, as_of, config),
         **_recent_events(sequences, past, as_of, config.history_length),
     )
 
@@ -141,6 +160,11 @@ def target_type(sequences: BehaviourSequences) -> int:
     if (sequences.event_type == purchase).any():
         return purchase
     return int(np.bincount(sequences.event_type).argmax())
+
+
+def has_visits(sequences: BehaviourSequences, rows: np.ndarray) -> bool:
+    """Returns whether the marked events tell more than orders: visits in their order."""
+    return bool((sequences.event_type[rows] != sequences.type_code("purchase")).any())
 
 
 def _item_to_item(
@@ -156,13 +180,14 @@ def _item_to_item(
         _ease(faded, max(config.l2 * mean_weight, 1.0), n),
         truncate(co_purchase_cosine(orders, shrink=config.cosine_shrink), n=n).to_sparse(),
     ]
-    if (past & ~target).any():
+    if has_visits(sequences, past):
         sessions, _ = _matrix(sequences, past)
         channels.append(_ease(sessions, config.l2, n))
-        channels.append(truncate(_transitions(sequences, past), n=n).to_sparse())
+        channels.append(truncate(_followers(sequences, past, most_steps=1), n=n).to_sparse())
+        channels.append(truncate(_followers(sequences, past, most_steps=_SEQUENCE_STEPS), n=n).to_sparse())
     else:
         empty = scipy.sparse.csr_matrix(channels[0].shape, dtype=np.float32)
-        channels += [empty, empty]
+        channels += [empty, empty, empty]
     return _merge(channels, co_purchase_counts(orders))
 
 
@@ -190,16 +215,26 @@ def _ease(orders: scipy.sparse.csr_matrix, l2: float, n: int) -> scipy.sparse.cs
     return scipy.sparse.csr_matrix(cells, shape=(orders.shape[1], orders.shape[1]), dtype=np.float32)
 
 
-def _transitions(sequences: BehaviourSequences, past: np.ndarray) -> scipy.sparse.csr_matrix:
-    """`P(next item | item)` within a session or order, shrunk by 5 transitions; self-transitions left out."""
-    item, group, sequence = sequences.item[past], sequences.group[past], sequences.sequence[past]
-    follows = (group[1:] == group[:-1]) & (sequence[1:] == sequence[:-1]) & (item[1:] != item[:-1])
+def _followers(sequences: BehaviourSequences, past: np.ndarray, *, most_steps: int) -> scipy.sparse.csr_matrix:
+    """What followed an item within `most_steps` events of its session or order, by 1 / steps, per occurrence.
+
+    Occurrences are shrunk by 5. An item follows itself where it was looked at again, but not where the same look led
+    to cart or order.
+    """
+    item, group, sequence = sequences.item[past], sequences.session[past], sequences.sequence[past]
+    is_look = sequences.event_type[past] == sequences.type_code("view")
     size = sequences.vocabularies.items.size
-    cells = (np.ones(int(follows.sum()), np.float32), (item[:-1][follows], item[1:][follows]))
-    counts = scipy.sparse.csr_matrix(cells, shape=(size, size))
-    counts.sum_duplicates()
-    total = np.asarray(counts.sum(axis=1)).ravel() + 5.0
-    return scipy.sparse.diags((1.0 / total).astype(np.float32)).dot(counts).tocsr()
+    counts = scipy.sparse.csr_matrix((size, size), dtype=np.float32)
+    left = np.zeros(size, np.float32)
+    for step in range(1, most_steps + 1):
+        follows = (group[step:] == group[:-step]) & (sequence[step:] == sequence[:-step])
+        follows &= (item[step:] != item[:-step]) | is_look[step:]
+        start, stop = item[:-step][follows], item[step:][follows]
+        cells = (np.full(len(start), 1.0 / step, np.float32), (start, stop))
+        counts = counts + scipy.sparse.csr_matrix(cells, shape=(size, size))
+        if step == 1:
+            left = np.bincount(start, minlength=size).astype(np.float32)
+    return scipy.sparse.diags(1.0 / (left + 5.0)).dot(counts).tocsr().astype(np.float32)
 
 
 def _merge(
@@ -243,7 +278,9 @@ def _popularity(
     return np.stack(columns, axis=1).astype(np.float32), first_age, last_age
 
 
-def _own_items(sequences: BehaviourSequences, target: np.ndarray, as_of: float, most: int) -> dict[str, np.ndarray]:
+def _own_items(
+    sequences: BehaviourSequences, target: np.ndarray, as_of: float, config: KnowledgeConfig
+) -> dict[str, np.ndarray]:
     num_users, size = sequences.users.size, sequences.vocabularies.items.size
     user = sequences.sequence_user[sequences.sequence[target]]
     known = user > 0
@@ -254,18 +291,49 @@ def _own_items(sequences: BehaviourSequences, target: np.ndarray, as_of: float, 
     pairs, count = np.unique(pair_group[0], return_counts=True)
     age = np.full(len(pairs), np.inf, np.float32)
     np.minimum.at(age, np.searchsorted(pairs, user * size + item), days)
+    first_age = np.zeros(len(pairs), np.float32)
+    np.maximum.at(first_age, np.searchsorted(pairs, user * size + item), days)
+    interval = np.where(count > 1, (first_age - age) / np.maximum(count - 1, 1), 0.0)
+    orders_since = _orders_since(user, group, sequences.hour[target][known])
+    distinct, line = np.unique(np.stack([user * size + item, group.astype(np.int64)]), axis=1, return_index=True)
+    at = np.searchsorted(pairs, distinct[0])
+    habit = [np.bincount(at, weights=fade ** orders_since[line], minlength=len(pairs)) for fade in OWN_FADES]
+    orders_ago = np.full(len(pairs), np.inf, np.float32)
+    np.minimum.at(orders_ago, at, orders_since[line])
     owner = pairs // size
     order = np.lexsort((age, -count, owner))
     rank = np.arange(len(pairs)) - np.searchsorted(owner, owner)
-    order = order[rank < most]
+    order = order[rank < config.own_items]
+    line_owner, line_order = distinct[0] // size, orders_since[line]
+    latest = np.lexsort((line_order, line_owner))
+    rank = np.arange(len(latest)) - np.searchsorted(line_owner[latest], line_owner[latest])
+    latest = latest[rank < config.own_lines]
     orders = np.unique(np.stack([user, group.astype(np.int64)]), axis=1)[0]
     return {
         "own_splits": np.searchsorted(owner[order], np.arange(num_users + 1)).astype(np.int32),
         "own_item": (pairs[order] % size).astype(np.int32),
         "own_count": count[order].astype(np.float32),
         "own_age": age[order],
+        "own_habit": np.stack(habit, axis=1).astype(np.float32)[order],
+        "own_interval": interval.astype(np.float32)[order],
+        "own_orders_ago": orders_ago[order],
+        "line_splits": np.searchsorted(line_owner[latest], np.arange(num_users + 1)).astype(np.int32),
+        "line_item": (distinct[0] % size).astype(np.int32)[latest],
+        "line_order": line_order.astype(np.int32)[latest],
         "num_orders": np.bincount(orders, minlength=num_users).astype(np.float32),
     }
+
+
+def _orders_since(user: np.ndarray, group: np.ndarray, hour: np.ndarray) -> np.ndarray:
+    """`[lines]` float32: how many orders of its user came after the order of each line."""
+    orders, line_order = np.unique(group, return_inverse=True)
+    order_user, order_hour = np.zeros(len(orders), np.int64), np.zeros(len(orders))
+    order_user[line_order], order_hour[line_order] = user, hour
+    by_time = np.lexsort((order_hour, order_user))
+    last = np.searchsorted(order_user[by_time], order_user[by_time], side="right") - 1
+    since = np.zeros(len(orders), np.float32)
+    since[by_time] = last - np.arange(len(orders))
+    return since[line_order]
 
 
 def _recent_events(sequences: BehaviourSequences, past: np.ndarray, as_of: float, length: int) -> dict[str, np.ndarray]:

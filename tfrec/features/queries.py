@@ -5,13 +5,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfrec.features.knowledge import target_type
+from tfrec.features.knowledge import has_visits, target_type
 from tfrec.features.sequences import BehaviourSequences
 
 HEADS = ("click", "cart", "purchase")
 """What can follow a query; the ranking model has a probability for each that the log knows."""
 _HEAD_EVENT = {"click": "view", "cart": "cart", "purchase": "purchase"}
 _VISIT_LENGTH = 20
+_LATER_GAIN = 0.2  # of an event of the visit beside the one before it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +28,8 @@ class ExampleQueries:
         label_item: `[Q, P]` int32, 0 behind the end.
         label_heads: `[Q, P, len(HEADS)]` float32: 1 where this followed in the visit; for orders 1 / (items that are
             missing), the chance to be the next of them.
+        label_gain: `[Q, P]` float32: what the score is to rank first: of an order, each missing item alike; of a visit,
+            what came next before what came later.
         hour: `[Q]` float64 when.
     """
 
@@ -37,6 +40,7 @@ class ExampleQueries:
     cart: np.ndarray
     label_item: np.ndarray
     label_heads: np.ndarray
+    label_gain: np.ndarray
     hour: np.ndarray
 
     def __len__(self) -> int:
@@ -71,11 +75,14 @@ def example_queries(
     """
     inside = (sequences.hour >= since) & (sequences.hour < until)
     target = inside & (sequences.event_type == target_type(sequences))
-    has_visits = bool((inside & (sequences.event_type != target_type(sequences))).any())
-    parts = [_cart_queries(sequences, target, most if not has_visits else most // 2, rng)]
-    parts.append(_fresh_queries(sequences, target, most // 8, rng))
-    if has_visits:
-        parts.append(_visit_queries(sequences, inside, most // 2, rng))
+    parts = []
+    has_orders = target_type(sequences) == sequences.type_code("purchase")
+    looks = has_visits(sequences, inside)
+    if has_orders or not looks:
+        parts.append(_cart_queries(sequences, target, most // 2 if looks else most, rng))
+        parts.append(_fresh_queries(sequences, target, most // 8, rng))
+    if looks:
+        parts.append(_visit_queries(sequences, inside, most // 2 if has_orders else most, rng))
     joined = _join(parts)
     rows = rng.permutation(len(joined))[:most]
     return joined.take(rows)
@@ -95,7 +102,7 @@ def _cart_queries(
     rows, bounds = _grouped(sequences, target, sequences.group)
     sizes = np.diff(bounds)
     usable = np.flatnonzero(sizes >= 2)
-    chosen = _repeat_to(usable, most, rng)
+    chosen = _repeat_to(usable, most, rng, times=3)
     queries = []
     for start, size in zip(bounds[chosen], sizes[chosen], strict=True):
         lines = rng.permutation(rows[start : start + size])
@@ -121,7 +128,7 @@ def _visit_queries(
     """Visits cut at a random event: what came before is sent along, what came after are the labels."""
     rows, bounds = _grouped(sequences, inside, sequences.session, distinct=False)
     sizes = np.diff(bounds)
-    chosen = _repeat_to(np.flatnonzero(sizes >= 2), most, rng)
+    chosen = _repeat_to(np.flatnonzero(sizes >= 2), most, rng, times=6)
     cart_code, purchase = sequences.type_code("cart"), sequences.type_code("purchase")
     visits = []
     for start, size in zip(bounds[chosen], sizes[chosen], strict=True):
@@ -150,9 +157,9 @@ def _grouped(
     return rows, bounds
 
 
-def _repeat_to(choices: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
-    """At most `most` of `choices`, each at most three times (a different item is hidden each time)."""
-    pool = np.concatenate([rng.permutation(choices) for _ in range(3)]) if len(choices) else choices
+def _repeat_to(choices: np.ndarray, most: int, rng: np.random.Generator, *, times: int) -> np.ndarray:
+    """At most `most` of `choices`, each at most `times` times (another item is hidden, the visit cut elsewhere)."""
+    pool = np.concatenate([rng.permutation(choices) for _ in range(times)]) if len(choices) else choices
     return pool[:most]
 
 
@@ -178,8 +185,15 @@ def _from_lists(sequences: BehaviourSequences, queries: Sequence[tuple[np.ndarra
         cart=cart,
         label_item=label_item,
         label_heads=heads[label_type] * np.array([_share(query) for query in queries], np.float32)[:, None, None],
+        label_gain=_pad([_gains(query) for query in queries]).astype(np.float32),
         hour=hour,
     )
+
+
+def _gains(query: tuple[np.ndarray, ...]) -> np.ndarray:
+    """`[P]`: of an order all missing items alike; of a visit the next event 1, each later one less."""
+    size = len(query[1])
+    return _LATER_GAIN ** np.arange(size, dtype=np.float32) if len(query) > 3 else np.ones(size, np.float32)
 
 
 def _share(query: tuple[np.ndarray, ...]) -> float:

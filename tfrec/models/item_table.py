@@ -53,10 +53,14 @@ class ItemTable:
         best = tf.math.unsorted_segment_max(code, segment, shape[0] * self.num_rows)
         return total, tf.reshape(tf.maximum(best, 0), [shape[0], self.num_rows])
 
-    def summed(self, items: tf.Tensor, factors: tf.Tensor) -> tf.Tensor:
-        """Returns `[B, R, c]`: the weights of `items [B, n]` times `factors [n, c]`, summed."""
+    def summed(self, items: tf.Tensor, factors: tf.Tensor, *, channels: list[int]) -> tf.Tensor:
+        """Returns `[B, R, len(channels)]`: the weights of `items [B, n]` times `factors [n, len(channels)]`, summed.
+
+        `channels` names the table's channel of each column; one may come more than once.
+        """
         _, weights, segment = self._gathered(items)
-        return self._summed(weights * factors[None, :, None, :], segment, tf.shape(items)[0])
+        chosen = tf.gather(weights, channels, axis=-1) * factors[None, :, None, :]
+        return self._summed(chosen, segment, tf.shape(items)[0])
 
     def decode_best(self, best: tf.Tensor, entries: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Returns strength, speaking item and pair count of coded evidence.
@@ -83,9 +87,9 @@ class ItemTable:
         return neighbours, tf.gather(self.weights, items), tf.reshape(segment, [-1])
 
     def _summed(self, weights: tf.Tensor, segment: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-        flat = tf.reshape(weights, [-1, self.num_channels])
-        total = tf.math.unsorted_segment_sum(flat, segment, size * self.num_rows)
-        return tf.reshape(total, [size, self.num_rows, self.num_channels])
+        columns = weights.shape[-1]
+        total = tf.math.unsorted_segment_sum(tf.reshape(weights, [-1, columns]), segment, size * self.num_rows)
+        return tf.reshape(total, [size, self.num_rows, columns])
 
 
 def best_strength(best: tf.Tensor) -> tf.Tensor:

@@ -68,9 +68,9 @@ class RankingModel(tfrs.Model):
     """Fuses what the candidate sources say, trained on the batches of `tfrec.pipelines.ranking`.
 
     Standardised features go through cross layers (DCN-v2, Wang et al. 2021) beside themselves, then dense layers. One
-    output is the score, trained listwise on the last head (purchase where the log has any); one output a head is a
-    logit trained pointwise over all candidates shown or not, so that an unclicked item is no dislike. Both are
-    `tfrs.tasks.Ranking`.
+    output is the score, trained listwise on the gains: what is missing in the cart, what comes next in the visit. One
+    output a head is a logit trained pointwise over all candidates shown or not, so that an unclicked item is no
+    dislike. Both are `tfrs.tasks.Ranking`.
 
     Args:
         heads: names of what can follow, ascending the funnel: of `click`, `cart`, `purchase`.
@@ -131,7 +131,8 @@ class RankingModel(tfrs.Model):
         """Returns the listwise loss plus the heads' cross-entropies of a batch."""
         score, logits = self(inputs["features"], training=training)
         labels = tf.where(inputs["is_candidate"][..., None], inputs["labels"], -1.0)
-        loss = self.score_task(labels=labels[..., -1], predictions=score, compute_metrics=False)
+        gains = tf.where(inputs["is_candidate"], inputs["gains"], -1.0)
+        loss = self.score_task(labels=gains, predictions=score, compute_metrics=False)
         for position, task in enumerate(self.head_tasks):
             head = task(labels=labels[..., position], predictions=logits[..., position], compute_metrics=False)
             loss += self.config.probability_weight * head / len(self.head_tasks)

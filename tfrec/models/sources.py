@@ -12,15 +12,18 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.errors import ConfigError
-from tfrec.features.knowledge import CHANNELS, Knowledge
+from tfrec.features.knowledge import CHANNELS, OWN_FADES, Knowledge
 from tfrec.features.vocabulary import Vocabularies
 from tfrec.models.item_table import ItemTable, best_strength
 from tfrec.models.towers import QueryTower, TowerInputs
 from tfrec.pipelines.retrieval import GAP_BOUNDARIES
 
-_EASE, _RECENT, _COSINE, _SESSION, _TRANSITION = range(len(CHANNELS))
+_EASE, _RECENT, _COSINE, _SESSION, _TRANSITION, _SEQUENCE = range(len(CHANNELS))
+_COUNT, _AGE, _FAST_HABIT, _HABIT, _INTERVAL, _ORDERS_AGO = range(6)  # columns of what is known of an own item
 _SESSION_HOURS = 1.0  # what a request sends and is younger belongs to the visit that asks
 _SESSION_DECAY = 0.8
+_ANY_ORDER = 0.05  # weight of an own order that shares nothing with the cart
+_ORDER_FADE = 0.97  # with each later order
 _LOWEST = -1e9
 
 
@@ -34,6 +37,7 @@ class SourceConfig:
         cart_cosine: by co-purchase cosine.
         history: by EASE weights of what the user bought before.
         own: what the user bought before, most frequent first.
+        own_orders: what the user's orders most like the cart hold.
         towers: by inner product of the two towers.
         content: by title, category and brand.
         popular: most bought in the last four weeks.
@@ -52,6 +56,7 @@ class SourceConfig:
     cart_cosine: int = 50
     history: int = 40
     own: int = 60
+    own_orders: int = 40
     towers: int = 60
     content: int = 30
     popular: int = 20
@@ -98,10 +103,11 @@ class Evidence(tf.experimental.ExtensionType):
         cart_best: int64: weight and place of the strongest single weight of the cart, see `ItemTable.decode_best`.
         history: summed EASE weights of the user's own items over the square root of their number.
         history_best: int64, as `cart_best`.
-        session: summed weights of this visit's items, the latest counting most.
-        transition: probability of following the latest item.
-        own_count: times the user bought it.
-        own_age: days since the user bought it; 0 where never.
+        visit: `[B, N + 1, 4]`: weights of this visit's items, summed, the latest counting most: EASE, sequential rules;
+            probability of following the latest item, and the one before it.
+        own: `[B, N + 1, 6]` of what the user bought: times; days since; times fading fast and slowly with each later
+            order; mean days between purchases; orders since. All 0 where never.
+        own_orders: `[B, N + 1]` share of the user's orders that hold it; those like the cart count most.
         towers: inner product of query and candidate embedding.
         content: similarity to the mean content of cart or visit.
         cart_entries: `[B, n]` items of the cart that spoke.
@@ -112,25 +118,32 @@ class Evidence(tf.experimental.ExtensionType):
     cart_best: tf.Tensor
     history: tf.Tensor
     history_best: tf.Tensor
-    session: tf.Tensor
-    transition: tf.Tensor
-    own_count: tf.Tensor
-    own_age: tf.Tensor
+    visit: tf.Tensor
+    own: tf.Tensor
+    own_orders: tf.Tensor
     towers: tf.Tensor
     content: tf.Tensor
     cart_entries: tf.Tensor
     history_entries: tf.Tensor
 
+    @property
+    def own_count(self) -> tf.Tensor:
+        """`[B, N + 1]` times the user bought it."""
+        return self.own[..., _COUNT]
+
 
 FEATURES = (
     "cart_ease", "cart_ease_mean", "cart_ease_relative", "cart_best",
     "cart_recent", "cart_recent_relative", "cart_cosine", "cart_cosine_relative",
-    "history", "history_relative", "session", "session_relative", "transition",
+    "history", "history_relative", "session", "session_relative", "sequence", "sequence_relative",
+    "transition", "transition_relative", "transition_before",
     "towers", "towers_relative", "content", "content_max",
-    "is_own", "own_count", "own_share", "own_age",
+    "is_own", "own_count", "own_share", "own_age", "own_orders_ago",
+    "own_habit", "own_habit_share", "own_fast_habit", "own_due", "own_orders", "own_orders_relative",
     "bought_7", "bought_28", "bought_84", "bought_ever", "trend", "first_age", "last_age",
     "price", "price_to_cart", "price_to_user", "same_leaf_share", "same_top_share",
-    "is_in_visit", "cart_size", "visit_size", "num_own", "num_orders", "is_guest", "is_discovery",
+    "is_in_visit", "visit_recency", "visit_count", "cart_size", "visit_size", "num_own", "num_orders", "is_guest",
+    "is_discovery",
 )  # fmt: skip
 """Names of the ranking features, in the order of the last axis."""
 
@@ -177,15 +190,19 @@ class CandidateSources:
             knowledge, channels=slice(_EASE, _EASE + 1), width=config.history_neighbours, name="history"
         )
         self.session_table = ItemTable(
-            knowledge, channels=slice(_SESSION, _TRANSITION + 1), width=config.session_neighbours, name="session"
+            knowledge, channels=slice(_SESSION, _SEQUENCE + 1), width=config.session_neighbours, name="session"
         )
         self.popularity = _table(knowledge.popularity, "popularity")
         self._first_age = _table(knowledge.first_age, "first_age")
         self._last_age = _table(knowledge.last_age, "last_age")
         self._own_splits = _table(knowledge.own_splits, "own_splits")
         self._own_item = _table(_never_empty(knowledge.own_item), "own_item")
-        self._own_count = _table(_never_empty(knowledge.own_count), "own_count")
-        self._own_age = _table(_never_empty(knowledge.own_age), "own_age")
+        columns = (knowledge.own_count, knowledge.own_age, *knowledge.own_habit.T)
+        columns = (*columns, knowledge.own_interval, knowledge.own_orders_ago)
+        self._own = _table(_never_empty(np.stack(columns, axis=1).astype(np.float32)), "own")
+        self._line_splits = _table(knowledge.line_splits, "line_splits")
+        self._line_item = _table(_never_empty(knowledge.line_item), "line_item")
+        self._line_order = _table(_never_empty(knowledge.line_order), "line_order")
         self._num_orders = _table(knowledge.num_orders, "num_orders")
         self._profile_item = _table(knowledge.recent_item, "profile_item")
         self._profile_type = _table(knowledge.recent_type, "profile_type")
@@ -212,37 +229,30 @@ class CandidateSources:
         config = self.config
         cart = _without_repeats(_latest(query.cart, config.cart_items))
         cart_sum, cart_best = self.cart_table.spoken_for(cart)
-        own_item, own_count, own_age = self.own_items(query.user)
+        own_item, own = self.own_items(query.user)
         speakers = own_item[:, : config.history_items]
         history, history_best = self.history_table.spoken_for(speakers)
         num_speakers = tf.reduce_sum(tf.cast(speakers > 0, tf.float32), axis=1)
-        session, transition = self._visit_evidence(query)
         return Evidence(
             cart=cart_sum,
             cart_best=cart_best,
             history=history[..., 0] / tf.sqrt(tf.maximum(num_speakers, 1.0))[:, None],
             history_best=history_best,
-            session=session,
-            transition=transition,
-            own_count=self._scatter(own_item, own_count),
-            own_age=self._scatter(own_item, own_age),
+            visit=self._visit_evidence(query),
+            own=self._scatter(own_item, own),
+            own_orders=self._own_orders_like_the_cart(query.user, cart),
             towers=tf.matmul(self.embed_query(query), self.candidate_embeddings, transpose_b=True),
             content=self._content_similarity(query),
             cart_entries=cart,
             history_entries=speakers,
         )
 
-    def own_items(self, user: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Returns `[B, M]` items, counts and ages (days) of what the users bought; item 0 behind the end."""
-        start, stop = tf.gather(self._own_splits, user), tf.gather(self._own_splits, user + 1)
-        most = tf.maximum(tf.reduce_max(tf.concat([stop - start, [0]], axis=0)), 1)
-        at = start[:, None] + tf.range(most)[None, :]
-        inside = at < stop[:, None]
-        at = tf.where(inside, at, 0)
+    def own_items(self, user: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns `[B, M]` items that the users bought, 0 behind the end, and what is known of each, `[B, M, 6]`."""
+        at, inside = _rows_of(self._own_splits, user)
         return (
             tf.where(inside, tf.gather(self._own_item, at), 0),
-            tf.where(inside, tf.gather(self._own_count, at), 0.0),
-            tf.where(inside, tf.gather(self._own_age, at), 0.0),
+            tf.where(inside[..., None], tf.gather(self._own, at), 0.0),
         )
 
     def embed_query(self, query: Query) -> tf.Tensor:
@@ -277,17 +287,45 @@ class CandidateSources:
         encoded = tf.gather(self._encoded, item)
         return self.query_tower(encoded, TowerInputs(item, kind, gap, group), training=False)[:, -1]
 
-    def _visit_evidence(self, query: Query) -> tuple[tf.Tensor, tf.Tensor]:
-        """Summed session weights of the visit's latest items, and transitions from the very latest."""
-        empty = tf.zeros([tf.shape(query.user)[0], self.num_rows])
+    def _own_orders_like_the_cart(self, user: tf.Tensor, cart: tf.Tensor) -> tf.Tensor:
+        """`[B, N + 1]`: `Σ_o w_o [i in o] / Σ_o w_o` over the user's orders o; `w_o` of how like the cart, how late.
+
+        `w_o = (_ANY_ORDER + |o ∩ cart| / sqrt(|o| |cart|)) · _ORDER_FADE ^ orders since`: nearest neighbours among
+        the own orders.
+        """
+        at, inside = _rows_of(self._line_splits, user)
+        size = tf.shape(user)[0]
+        item = tf.where(inside, tf.gather(self._line_item, at), 0)
+        order = tf.where(inside, tf.gather(self._line_order, at), 0)
+        is_in_cart = self._scatter(cart, tf.cast(cart > 0, tf.float32)[..., None])[..., 0] > 0
+        shared = tf.cast(tf.gather(is_in_cart, item, batch_dims=1) & inside, tf.float32)
+        num_orders = tf.reduce_max(tf.concat([tf.reshape(order, [-1]), [0]], axis=0)) + 1
+        segment = tf.reshape(order + tf.range(size)[:, None] * num_orders, [-1])
+
+        def by_order(lines: tf.Tensor) -> tf.Tensor:
+            return tf.reshape(
+                tf.math.unsorted_segment_sum(tf.reshape(lines, [-1]), segment, size * num_orders), [size, num_orders]
+            )
+
+        num_lines = by_order(tf.cast(inside, tf.float32))
+        likeness = by_order(shared) / tf.sqrt(tf.maximum(num_lines * _count(cart)[:, None], 1.0))
+        weight = (_ANY_ORDER + likeness) * _ORDER_FADE ** tf.cast(tf.range(num_orders), tf.float32)
+        weight *= tf.cast(num_lines > 0, tf.float32)
+        weight /= tf.maximum(tf.reduce_sum(weight, axis=1, keepdims=True), 1e-6)
+        line_weight = tf.where(inside, tf.gather(weight, order, batch_dims=1), 0.0)
+        return self._scatter(item, line_weight[..., None])[..., 0]
+
+    def _visit_evidence(self, query: Query) -> tf.Tensor:
+        """`[B, N + 1, 4]`, see `Evidence.visit`."""
         if self.session_table.is_empty:
-            return empty, empty
+            return tf.zeros([tf.shape(query.user)[0], self.num_rows, 4])
         items = _latest(tf.concat([query.recent_item, query.cart], axis=1), self.config.recent_items)
-        length = tf.shape(items)[1]
-        fade = _SESSION_DECAY ** tf.cast(tf.range(length)[::-1], tf.float32)
-        is_latest = tf.cast(tf.equal(tf.range(length), length - 1), tf.float32)
-        total = self.session_table.summed(items, tf.stack([fade, is_latest], axis=1))
-        return total[..., 0], total[..., 1]
+        steps_ago = tf.cast(tf.range(tf.shape(items)[1])[::-1], tf.float32)
+        fade = _SESSION_DECAY**steps_ago
+        is_latest, is_before = (tf.cast(tf.equal(steps_ago, ago), tf.float32) for ago in (0.0, 1.0))
+        columns = [_SESSION, _SEQUENCE, _TRANSITION, _TRANSITION]
+        factors = tf.stack([fade, fade, is_latest, is_before], axis=1)
+        return self.session_table.summed(items, factors, channels=[column - _SESSION for column in columns])
 
     def _content_similarity(self, query: Query) -> tf.Tensor:
         mean = _masked_mean(tf.gather(self.content, query.cart), query.cart > 0)
@@ -298,23 +336,25 @@ class CandidateSources:
         return tf.round(similar * 1e4) / 1e4
 
     def _scatter(self, items: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-        """`[B, N + 1]` with `values [B, M]` at the columns `items [B, M]`."""
+        """`[B, N + 1, c]` with `values [B, M, c]` at the columns `items [B, M]`."""
         size = tf.shape(items)[0]
         segment = tf.reshape(items + tf.range(size)[:, None] * self.num_rows, [-1])
-        total = tf.math.unsorted_segment_sum(tf.reshape(values, [-1]), segment, size * self.num_rows)
-        return tf.reshape(total, [size, self.num_rows])
+        columns = values.shape[-1]
+        total = tf.math.unsorted_segment_sum(tf.reshape(values, [-1, columns]), segment, size * self.num_rows)
+        return tf.reshape(total, [size, self.num_rows, columns])
 
     # --- candidates ---------------------------------------------------------------------------------------------
 
     def source_scores(self, evidence: Evidence) -> dict[str, tf.Tensor]:
         """Returns each source's score of each item, `[B, N + 1]`; what is not positive is no candidate."""
-        own_recency = 1.0 / (1.0 + evidence.own_age)
+        own = evidence.own
         scores = {
             "cart": evidence.cart[..., 0],
             "cart_recent": evidence.cart[..., 1],
             "cart_cosine": evidence.cart[..., 2],
             "history": evidence.history,
-            "own": tf.where(evidence.own_count > 0, evidence.own_count + own_recency, 0.0),
+            "own": tf.where(own[..., _COUNT] > 0, own[..., _HABIT] + 0.01 * own[..., _COUNT], 0.0),
+            "own_orders": evidence.own_orders,
             "towers": evidence.towers + 2.0,  # cosines: always something to say
             "content": evidence.content,
             "popular": tf.broadcast_to(self.popularity[:, 1][None, :], tf.shape(evidence.history)),
@@ -323,7 +363,7 @@ class CandidateSources:
             is_unsold = tf.equal(self.popularity[:, -1], 0.0)
             scores["unsold"] = tf.where(is_unsold[None, :], evidence.towers + 2.0, 0.0)
         if not self.session_table.is_empty:
-            scores["session"] = evidence.session + evidence.transition
+            scores["session"] = tf.reduce_sum(evidence.visit, axis=-1)
         return scores
 
     def candidates(self, evidence: Evidence, eligible: tf.Tensor, *, at_least: tf.Tensor | int = 0) -> tf.Tensor:
@@ -369,16 +409,20 @@ class CandidateSources:
         cart_weights = tf.gather(evidence.cart, candidates, batch_dims=1)  # [B, C, 3]
         ease, recent, cosine = tf.unstack(cart_weights, axis=-1)
         cart_best = best_strength(at(evidence.cart_best))
-        history, session, towers = at(evidence.history), at(evidence.session), at(evidence.towers)
+        history, towers = at(evidence.history), at(evidence.towers)
+        session, sequence, transition, before = tf.unstack(at(evidence.visit), axis=-1)
         # Padding has the inner product 0, more than many an item: a row's highest must not hang on its padding.
         highest = tf.reduce_max(tf.where(candidates > 0, towers, _LOWEST), axis=1, keepdims=True)
-        own_count, own_age = at(evidence.own_count), at(evidence.own_age)
+        own_count, own_age, fast_habit, habit, interval, orders_ago = tf.unstack(at(evidence.own), axis=-1)
+        own_orders = at(evidence.own_orders)
         num_orders = tf.gather(self._num_orders, query.user)[:, None]
+        most_habit = (1.0 - OWN_FADES[1] ** tf.maximum(num_orders, 1.0)) / (1.0 - OWN_FADES[1])
         own_splits = tf.gather(self._own_splits, query.user + 1) - tf.gather(self._own_splits, query.user)
         bought = tf.math.log1p(tf.gather(self.popularity, candidates))  # [B, C, 4]
         log_price = _log_price(tf.gather(self.price, candidates))
         visit = tf.concat([query.recent_item, query.cart], axis=1)
         same_leaf, same_top = self._same_category_shares(candidates, visit)
+        visit_recency, visit_count = self._seen_in_visit(candidates, query.recent_item)
         columns = {
             "cart_ease": signed_root(ease),
             "cart_ease_mean": signed_root(ease / tf.sqrt(tf.maximum(cart_size, 1.0))),
@@ -392,7 +436,11 @@ class CandidateSources:
             "history_relative": relative(history),
             "session": signed_root(session),
             "session_relative": relative(session),
-            "transition": signed_root(at(evidence.transition)),
+            "sequence": signed_root(sequence),
+            "sequence_relative": relative(sequence),
+            "transition": signed_root(transition),
+            "transition_relative": relative(transition),
+            "transition_before": signed_root(before),
             "towers": towers,
             "towers_relative": towers - highest,
             "content": at(evidence.content),
@@ -401,6 +449,13 @@ class CandidateSources:
             "own_count": tf.math.log1p(own_count),
             "own_share": own_count / tf.maximum(num_orders, 1.0),
             "own_age": tf.where(own_count > 0, tf.math.log1p(own_age), 7.0),
+            "own_orders_ago": tf.where(own_count > 0, tf.math.log1p(orders_ago), 7.0),
+            "own_habit": signed_root(habit),
+            "own_habit_share": habit / most_habit,
+            "own_fast_habit": signed_root(fast_habit),
+            "own_due": tf.where(own_count > 1, tf.math.log1p(own_age) - tf.math.log1p(interval), 0.0),
+            "own_orders": signed_root(own_orders),
+            "own_orders_relative": relative(own_orders),
             "bought_7": bought[..., 0],
             "bought_28": bought[..., 1],
             "bought_84": bought[..., 2],
@@ -414,6 +469,8 @@ class CandidateSources:
             "same_leaf_share": same_leaf,
             "same_top_share": same_top,
             "is_in_visit": _is_among(candidates, query.recent_item),
+            "visit_recency": visit_recency,
+            "visit_count": visit_count,
             "cart_size": tf.math.log1p(cart_size),
             "visit_size": tf.math.log1p(_count(query.recent_item))[:, None],
             "num_own": tf.math.log1p(tf.cast(own_splits, tf.float32))[:, None],
@@ -436,6 +493,14 @@ class CandidateSources:
 
         return share(-1), share(0)
 
+    def _seen_in_visit(self, candidates: tf.Tensor, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """`[B, C]` 1 / (events since the candidate was seen, itself included), and how often; 0 where it was not."""
+        items = tf.pad(_latest(items, self.config.recent_items), [[0, 0], [1, 0]])  # there may be none
+        steps = tf.cast(tf.range(tf.shape(items)[1])[::-1] + 1, tf.float32)
+        is_seen = tf.equal(candidates[:, :, None], items[:, None, :]) & (items > 0)[:, None, :]
+        seen = tf.cast(is_seen, tf.float32)
+        return tf.reduce_max(seen / steps, axis=2), tf.math.log1p(tf.reduce_sum(seen, axis=2))
+
     def _content_max(self, candidates: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """`[B, C]` content similarity to the most similar of the latest `items [B, n]`."""
         items = _latest(items, self.config.recent_items)
@@ -455,7 +520,16 @@ def _table(values: np.ndarray, name: str) -> tf.Variable:
 
 
 def _never_empty(values: np.ndarray) -> np.ndarray:
-    return values if len(values) else np.zeros(1, values.dtype)
+    return values if len(values) else np.zeros((1, *values.shape[1:]), values.dtype)
+
+
+def _rows_of(splits: tf.Tensor, user: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """`[B, M]` rows of the users, cut by `splits`, and which are theirs; row 0 where not."""
+    start, stop = tf.gather(splits, user), tf.gather(splits, user + 1)
+    most = tf.maximum(tf.reduce_max(tf.concat([stop - start, [0]], axis=0)), 1)
+    at = start[:, None] + tf.range(most)[None, :]
+    inside = at < stop[:, None]
+    return tf.where(inside, at, 0), inside
 
 
 def _latest(items: tf.Tensor, most: int) -> tf.Tensor:

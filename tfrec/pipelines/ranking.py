@@ -15,21 +15,24 @@ class RankingExamples:
     Attributes:
         features: `[Q, C, F]` float16 or float32 (half the memory; batches are float32).
         is_candidate: `[Q, C]` bool; False behind the end of a short list.
-        labels: `[Q, C, H]` float16 or float32 in [0, 1].
+        labels: `[Q, C, H]` float16 or float32 in [0, 1]: what followed, for the heads' probabilities.
+        gains: `[Q, C]` float16 or float32, not negative: what the score is to rank first.
         heads: names of the heads, `H`.
     """
 
     features: np.ndarray
     is_candidate: np.ndarray
     labels: np.ndarray
+    gains: np.ndarray
     heads: tuple[str, ...]
 
     def __post_init__(self) -> None:
         lists = self.is_candidate.shape
-        if self.features.shape[:2] != lists or self.labels.shape != (*lists, len(self.heads)):
+        shapes = (self.features.shape[:2], self.labels.shape, self.gains.shape)
+        if shapes != (lists, (*lists, len(self.heads)), lists):
             raise SchemaError(
-                "`features` must be [Q, C, F] and `labels` [Q, C, H] for `is_candidate` [Q, C]; "
-                f"got {self.features.shape}, {self.labels.shape} for {lists} and heads {self.heads}."
+                "`features` must be [Q, C, F], `labels` [Q, C, H] and `gains` [Q, C] for `is_candidate` [Q, C]; got "
+                f"{self.features.shape}, {self.labels.shape}, {self.gains.shape} for {lists} and heads {self.heads}."
             )
 
     def __len__(self) -> int:
@@ -46,7 +49,7 @@ def ranking(examples: RankingExamples, *, batch_size: int = 64, seed: int = 0) -
         seed: of shuffling.
 
     Returns:
-        Dictionaries of `features [b, C, F]`, `is_candidate [b, C]`, `labels [b, C, H]`.
+        Dictionaries of `features [b, C, F]`, `is_candidate [b, C]`, `labels [b, C, H]`, `gains [b, C]`.
 
     Raises:
         ConfigError: `batch_size` is not positive.
@@ -58,20 +61,22 @@ def ranking(examples: RankingExamples, *, batch_size: int = 64, seed: int = 0) -
         raise SchemaError("There are no ranking examples. The training period needs orders with two items or visits.")
 
     def gather(rows: tf.Tensor) -> dict[str, tf.Tensor]:
-        features, is_candidate, labels = tf.numpy_function(
+        features, is_candidate, labels, gains = tf.numpy_function(
             lambda at: (
                 examples.features[at].astype(np.float32),
                 examples.is_candidate[at],
                 examples.labels[at].astype(np.float32),
+                examples.gains[at].astype(np.float32),
             ),
             [rows],
-            [tf.float32, tf.bool, tf.float32],
+            [tf.float32, tf.bool, tf.float32, tf.float32],
             stateful=False,
         )
         features.set_shape([None, None, examples.features.shape[2]])
         is_candidate.set_shape([None, None])
         labels.set_shape([None, None, len(examples.heads)])
-        return {"features": features, "is_candidate": is_candidate, "labels": labels}
+        gains.set_shape([None, None])
+        return {"features": features, "is_candidate": is_candidate, "labels": labels, "gains": gains}
 
     rows = tf.data.Dataset.range(len(examples)).shuffle(len(examples), seed=seed, reshuffle_each_iteration=True)
     return rows.batch(batch_size).map(gather, num_parallel_calls=1).prefetch(4)

@@ -114,12 +114,18 @@ def _epoch(
     item, group, hour = sequences.item[order], sequences.group[order], sequences.hour[order]
     key = group.astype(np.int64) * sequences.vocabularies.items.size + item
     _, first = np.unique(key, return_index=True)
-    label_at = _next_marked(np.sort(first), len(item))
+    is_label = np.zeros(len(item), bool)
+    is_label[first] = True
+    is_look = sequences.event_type[order] == sequences.type_code("view")
+    is_label |= is_look
+    label_at = _next_marked(np.flatnonzero(is_label), len(item))
     same_sequence = sequence[np.minimum(label_at, len(item) - 1)] == sequence
     has_label = (label_at < len(item)) & same_sequence
     label_at = np.where(has_label, label_at, 0)
     label = np.where(has_label, item[label_at], 0).astype(np.int32)
-    label_group = np.where(has_label, group[label_at], -1).astype(np.int32)
+    # Looks come one after the other: what was looked at before or later is a negative, as in no order.
+    own_group = np.where(is_look, len(item) + np.arange(len(item)), group)
+    label_group = np.where(has_label, own_group[label_at], -1).astype(np.int32)
     gap = np.zeros(len(item), np.int32)
     gap[1:] = gap_bucket(np.diff(hour))
     gap[sequences.splits[:-1]] = 0

@@ -56,7 +56,7 @@ class TrainingConfig:
         block_epochs: over all events before each further block, and at the end.
         ranking_epochs: over the ranking examples.
         image_epochs: of pre-training the pictures on bought / not bought.
-        retrieval_batch: labelled positions a batch.
+        retrieval_batch: labelled positions a batch at most; a short log has smaller ones, 64 an epoch.
         ranking_batch: candidate lists a batch.
         retrieval_rate: learning rate.
         ranking_rate: learning rate at the start; it falls to a tenth.

@@ -53,7 +53,7 @@ def block_examples(
     heads = heads or heads_of(shop.train)
     if path.exists():
         with np.load(path) as stored:
-            return RankingExamples(stored["features"], stored["is_candidate"], stored["labels"], heads)
+            return RankingExamples(**stored, heads=heads)
     rng = np.random.default_rng((config.seed, number))
     queries = example_queries(shop.train, since=start, until=stop, most=most, rng=rng)
     with progress_bar(f"ranking examples, block {number + 1}", len(queries), show, unit="query") as bar:
@@ -63,7 +63,7 @@ def block_examples(
         examples = make_examples(sources, queries, heads, bar=bar)
     unfinished = path.with_name(f".tmp-{path.name}")
     with unfinished.open("wb") as file:
-        np.savez(file, features=examples.features, is_candidate=examples.is_candidate, labels=examples.labels)
+        np.savez(file, **{name: value for name, value in vars(examples).items() if name != "heads"})
     unfinished.rename(path)
     return examples
 
@@ -78,7 +78,7 @@ def make_examples(
     columns = [HEADS.index(head) for head in heads]
 
     list_up = candidate_lister(sources)
-    lists: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    lists: list[RankingExamples] = []
     for start in range(0, len(queries), _EXAMPLE_BATCH):
         batch = queries.take(np.arange(start, min(start + _EXAMPLE_BATCH, len(queries))))
         for is_discovery in (False, True):
@@ -87,20 +87,11 @@ def make_examples(
                 continue
             part = batch.take(rows)
             candidates, features = (tensor.numpy() for tensor in list_up(as_query(part, is_discovery)))
-            labels = _match_labels(candidates, part)[..., columns]
-            lists.append((features.astype(np.float16), candidates > 0, labels.astype(np.float16)))
+            labels, gains = _match_labels(candidates, part)
+            half = [values.astype(np.float16) for values in (features, labels[..., columns], gains)]
+            lists.append(RankingExamples(half[0], candidates > 0, half[1], half[2], heads))
         bar.update(len(batch))
-    width = max((part[1].shape[1] for part in lists), default=1)
-    return RankingExamples(
-        features=np.concatenate([_widen(part[0], width) for part in lists])
-        if lists
-        else np.zeros((0, 1, len(FEATURES)), np.float16),
-        is_candidate=np.concatenate([_widen(part[1], width) for part in lists]) if lists else np.zeros((0, 1), bool),
-        labels=np.concatenate([_widen(part[2], width) for part in lists])
-        if lists
-        else np.zeros((0, 1, len(heads)), np.float16),
-        heads=heads,
-    )
+    return concatenate(lists) if lists else _no_examples(heads)
 
 
 def candidate_lister(sources: CandidateSources) -> Callable[[Query], tuple[tf.Tensor, tf.Tensor]]:
@@ -120,12 +111,17 @@ def candidate_lister(sources: CandidateSources) -> Callable[[Query], tuple[tf.Te
 def concatenate(parts: list[RankingExamples]) -> RankingExamples:
     """Returns the examples of all parts, short lists padded."""
     width = max(part.features.shape[1] for part in parts)
-    return RankingExamples(
-        features=np.concatenate([_widen(part.features, width) for part in parts]),
-        is_candidate=np.concatenate([_widen(part.is_candidate, width) for part in parts]),
-        labels=np.concatenate([_widen(part.labels, width) for part in parts]),
-        heads=parts[0].heads,
-    )
+    arrays = {
+        name: np.concatenate([_widen(getattr(part, name), width) for part in parts])
+        for name in ("features", "is_candidate", "labels", "gains")
+    }
+    return RankingExamples(**arrays, heads=parts[0].heads)
+
+
+def _no_examples(heads: tuple[str, ...]) -> RankingExamples:
+    none = np.zeros((0, 1), np.float16)
+    features, labels = np.zeros((0, 1, len(FEATURES)), np.float16), np.zeros((0, 1, len(heads)), np.float16)
+    return RankingExamples(features, none > 0, labels, none, heads)
 
 
 def as_query(queries: ExampleQueries, is_discovery: bool) -> Query:
@@ -149,10 +145,12 @@ def _wants_new(sources: CandidateSources, queries: ExampleQueries) -> np.ndarray
     return np.flatnonzero(((labels > 0) & ~is_own & (queries.label_heads[..., -1] > 0)).any(axis=1) & has_cart)
 
 
-def _match_labels(candidates: np.ndarray, queries: ExampleQueries) -> np.ndarray:
-    """`[Q, C, len(HEADS)]`: the labels of the candidates that are among what followed."""
+def _match_labels(candidates: np.ndarray, queries: ExampleQueries) -> tuple[np.ndarray, np.ndarray]:
+    """`[Q, C, len(HEADS)]` labels and `[Q, C]` gains of the candidates that are among what followed."""
     same = (candidates[:, :, None] == queries.label_item[:, None, :]) & (candidates > 0)[:, :, None]
-    return np.minimum(np.einsum("qcp,qph->qch", same.astype(np.float32), queries.label_heads), 1.0)
+    labels = np.einsum("qcp,qph->qch", same.astype(np.float32), queries.label_heads)
+    gains = (same * queries.label_gain[:, None, :]).max(axis=2, initial=0.0)
+    return np.minimum(labels, 1.0), gains
 
 
 def _widen(array: np.ndarray, width: int) -> np.ndarray:

@@ -13,6 +13,8 @@ from tfrec.training.progress import Tick, progress_bar
 
 logger = logging.getLogger(__name__)
 
+_LEAST_BATCHES, _LEAST_POSITIONS = 64, 512
+
 
 class Walk:
     """Learns from ever longer pasts; an interrupted walk goes on after the last finished epoch.
@@ -60,7 +62,7 @@ class Walk:
         def batches(first_epoch: int) -> tf.data.Dataset:
             return retrieval(
                 sequences,
-                batch_size=config.retrieval_batch,
+                batch_size=_batch_size(sequences, config),
                 sequence_length=config.sequence_length,
                 seed=config.seed + self._planned,
                 first_epoch=first_epoch,
@@ -111,3 +113,9 @@ class _Save(tf.keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self._walk.save()
+
+
+def _batch_size(sequences: BehaviourSequences, config: TrainingConfig) -> int:
+    """Positions a batch: an epoch over a short log has `_LEAST_BATCHES` all the same."""
+    least = max(_LEAST_POSITIONS, config.sequence_length)
+    return min(config.retrieval_batch, max(least, len(sequences) // _LEAST_BATCHES))
