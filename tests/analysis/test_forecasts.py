@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 
 from tests.analysis.shops import START, shop
+from tfrec.analysis.demand import daily_demand
 from tfrec.analysis.forecasts import forecast_demand
+from tfrec.analysis.smoothing import METHODS, try_methods
 from tfrec.errors import ConfigError
 
 WEEK = np.array([100, 120, 80, 100, 150, 50, 0])
@@ -159,3 +161,17 @@ def test_online_retail_beats_the_seasonal_naive_forecast(online_retail):
     assert report.loc["item", "gain"] >= 0.05
     assert report.loc["item", "coverage"] == pytest.approx(0.8, abs=0.05)
     assert report.loc["shop", "coverage"] == pytest.approx(0.8, abs=0.05)
+
+
+def test_the_mean_of_the_last_weeks_knows_a_new_level_when_smoothing_still_lags():
+    whole = np.concatenate([np.resize(WEEK, 252), 2 * np.resize(WEEK, 14)]).astype(float)
+    demand = daily_demand(shop_of_series({"a": whole}))
+    trial = try_methods(demand, demand.num_days, 28, {})
+    sums = dict(zip(METHODS, trial.methods[:, 0].sum(axis=1), strict=True))
+    assert sums["mean of last weeks", 2] == pytest.approx(2 * 4 * WEEK.sum(), rel=0.05)
+    assert sums["smoothing", 0.1] < 0.9 * sums["mean of last weeks", 2]
+
+
+def test_sums_are_judged_with_an_interval(stationary):
+    row = stationary.backtest.set_index("level").loc["item"]
+    assert row["total_gain_low"] <= row["total_gain"] <= row["total_gain_high"]

@@ -19,7 +19,8 @@ def main() -> None:
             f"{row.level} ({row.num_series:,} series, {row.num_origins} origins): "
             f"WAPE of days {row.wape:.3f}, seasonal naive {row.naive_wape:.3f}, gain {row.gain:.1%} "
             f"(95 % interval {row.gain_low:.1%} to {row.gain_high:.1%}); "
-            f"WAPE of 28-day sums {row.total_wape:.3f}, naive {row.total_naive_wape:.3f}, gain {row.total_gain:.1%}; "
+            f"WAPE of 28-day sums {row.total_wape:.3f}, naive {row.total_naive_wape:.3f}, gain {row.total_gain:.1%} "
+            f"(95 % interval {row.total_gain_low:.1%} to {row.total_gain_high:.1%}); "
             f"intervals meant for {row.nominal:.0%} held {row.coverage:.1%} of {row.num_days:,} days "
             f"and {row.total_coverage:.1%} of {row.num_totals:,} sums"
         )

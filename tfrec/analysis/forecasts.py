@@ -40,7 +40,8 @@ class Forecasts:
             sold in as many days before), `is_interval_known` (false where too few back-tests exist).
         backtest: one row a level: `num_series`, `num_origins`, `wape` and `naive_wape` of single days, `gain` =
             1 − wape/naive_wape with `gain_low`, `gain_high` (95 %, bootstrap of weeks), `total_wape`,
-            `total_naive_wape`, `total_gain` of the sum over the horizon, `nominal`, `coverage` of the daily intervals
+            `total_naive_wape`, `total_gain` of the sum over the horizon with `total_gain_low`, `total_gain_high`
+            (95 %, bootstrap of origins: few, so wide), `nominal`, `coverage` of the daily intervals
             with `num_days` (series days on which the shop sells) and `total_coverage` with `num_totals`.
             NaN where the history is too short for a back-test.
         choice: level → methods whose mean is forecast, chosen on the back-tests; `reconciliation` → its method.
@@ -140,10 +141,10 @@ def forecast_demand(
     Every series is divided by its weekday profile (its own, drawn towards the shop's where it sells on few days) and
     by the factors of festivals that are clear from the past; single days are capped at the series' 99th percentile,
     and the level as a whole is made up for that. What remains is smoothed exponentially, or by the Theta method
-    (smoothing with half the linear trend: Hyndman & Billah 2003). Methods and smoothing rates are chosen for each level
-    on back-tests: forecasts from earlier origins, half a horizon apart, each of which knew nothing later. So is the
-    reconciliation that makes the levels add up: bottom-up, top-down, or minimum trace with variance weights
-    (Wickramasuriya, Athanasopoulos & Hyndman 2019).
+    (smoothing with half the linear trend: Hyndman & Billah 2003), or continued at the mean of its last weeks. Methods
+    and smoothing rates are chosen for each level on back-tests: forecasts from earlier origins, half a horizon apart,
+    each of which knew nothing later. So is the reconciliation that makes the levels add up: bottom-up, top-down, or
+    minimum trace with variance weights (Wickramasuriya, Athanasopoulos & Hyndman 2019).
     Intervals are split-conformal (Lei et al. 2018): the quantile of earlier errors over the series' own deviation, at
     a level that adapts to how much earlier intervals held (Gibbs & Candès 2021).
 
@@ -380,8 +381,9 @@ def _backtest_frame(demand: Demand, decisions: list[_Decision], coverage: float,
 def _judge(own: np.ndarray, decisions: list[_Decision], seed: int) -> dict[str, float]:
     if not decisions:
         names = ("wape", "naive_wape", "gain", "gain_low", "gain_high", "total_wape", "total_naive_wape", "total_gain")
-        return {**dict.fromkeys((*names, "coverage", "total_coverage"), float("nan")), "num_days": 0, "num_totals": 0}
-    weeks, totals, is_in, is_total_in = [], np.zeros(3), [], []
+        ends = ("total_gain_low", "total_gain_high", "coverage", "total_coverage")
+        return {**dict.fromkeys((*names, *ends), float("nan")), "num_days": 0, "num_totals": 0}
+    weeks, sums, is_in, is_total_in = [], [], [], []
     for decision in decisions:
         actual, forecast, naive = (
             part[own] for part in (decision.trial.outcome, decision.forecast, decision.trial.naive)
@@ -392,7 +394,7 @@ def _judge(own: np.ndarray, decisions: list[_Decision], seed: int) -> dict[str, 
         ]
         weeks.append(np.stack(by_week, axis=1))
         miss = (actual - forecast).sum(axis=1)
-        totals += [np.abs(miss).sum(), np.abs((actual - naive).sum(axis=1)).sum(), actual.sum()]
+        sums.append([np.abs(miss).sum(), np.abs((actual - naive).sum(axis=1)).sum(), actual.sum()])
         width, total_width = decision.width[own], decision.total_width[own]
         use = decision.is_open[own] & np.isfinite(width)
         is_in.append((np.abs(actual - forecast) <= width)[use])
@@ -402,6 +404,9 @@ def _judge(own: np.ndarray, decisions: list[_Decision], seed: int) -> dict[str, 
     rng = np.random.default_rng(seed)
     drawn = blocks[rng.integers(len(blocks), size=(2000, len(blocks)))].sum(axis=1)
     low, high = np.quantile(1 - drawn[:, 0] / np.maximum(drawn[:, 1], 1e-9), [0.025, 0.975])
+    totals = np.sum(sums, axis=0)
+    redrawn = np.array(sums)[rng.integers(len(sums), size=(2000, len(sums)))].sum(axis=1)
+    total_low, total_high = np.quantile(1 - redrawn[:, 0] / np.maximum(redrawn[:, 1], 1e-9), [0.025, 0.975])
     inside, total_inside = np.concatenate(is_in), np.concatenate(is_total_in)
     return {
         "wape": float(wape),
@@ -412,6 +417,8 @@ def _judge(own: np.ndarray, decisions: list[_Decision], seed: int) -> dict[str, 
         "total_wape": float(totals[0] / max(totals[2], 1e-9)),
         "total_naive_wape": float(totals[1] / max(totals[2], 1e-9)),
         "total_gain": float(1 - totals[0] / max(totals[1], 1e-9)),
+        "total_gain_low": float(total_low),
+        "total_gain_high": float(total_high),
         "coverage": float(inside.mean()) if len(inside) else float("nan"),
         "num_days": len(inside),
         "total_coverage": float(total_inside.mean()) if len(total_inside) else float("nan"),

@@ -11,8 +11,13 @@ from tfrec.analysis.demand import Demand, festival_effects, festival_factors
 WEEK = 7
 RATES = (0.02, 0.05, 0.1, 0.2)
 """Smoothing rates α that are tried; the demand of a day is too noisy for more."""
-METHODS = tuple((kind, rate) for kind in ("smoothing", "theta") for rate in RATES)
-"""What is tried: exponential smoothing, and with half the linear trend (Theta)."""
+WEEKS = (1, 2, 4)
+"""Last weeks whose mean is tried: what a shop in a rush does next is what it did last."""
+METHODS = (
+    *((kind, rate) for kind in ("smoothing", "theta") for rate in RATES),
+    *(("mean of last weeks", weeks) for weeks in WEEKS),
+)
+"""What is tried: exponential smoothing, the same with half the linear trend (Theta), and means of the last weeks."""
 CLOSED = 0.05
 """A weekday with less than this share of the mean day is one on which the shop does not sell."""
 
@@ -56,7 +61,9 @@ def try_methods(demand: Demand, origin: int, horizon: int, festivals: Mapping[st
     even = np.where(is_open, past.values / np.maximum(weights[:, :origin], CLOSED), np.nan)
     capped = np.minimum(even, _caps(even)[:, None])
     levels, deviation = _smooth(capped)
-    levels = levels * _cut_off(even, capped, demand.levels)
+    cut_off = _cut_off(even, capped, demand.levels)
+    recent = np.stack([_recent(capped, weights[:, :origin], WEEK * weeks) for weeks in WEEKS]) * cut_off
+    levels = levels * cut_off
     slope = _slope(capped)
     ahead = np.arange(1, horizon + 1)
     plain = np.repeat(levels[:, :, None], horizon, axis=2)
@@ -65,7 +72,7 @@ def try_methods(demand: Demand, origin: int, horizon: int, festivals: Mapping[st
     has_actual = demand.num_days >= origin + horizon
     return Trial(
         origin=origin,
-        methods=np.maximum(np.concatenate([plain, theta]), 0) * future,
+        methods=np.maximum(np.concatenate([plain, theta, np.repeat(recent[:, :, None], horizon, axis=2)]), 0) * future,
         naive=np.tile(past.values[:, -WEEK:], (1, horizon // WEEK)),
         weight=future,
         deviation=deviation,
@@ -135,6 +142,13 @@ def _smooth(even: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     positive = deviation[deviation > 0]
     floor = 0.1 * float(np.median(positive)) if len(positive) else 1.0
     return level, np.maximum(deviation, floor)
+
+
+def _recent(even: np.ndarray, weights: np.ndarray, num_days: int) -> np.ndarray:
+    """Returns `[n]` demand of the last days over their weights: a mean in which a strong weekday counts more."""
+    last, weight = even[:, -num_days:], weights[:, -num_days:]
+    known = np.isfinite(last)
+    return (np.nan_to_num(last) * weight).sum(axis=1) / np.maximum((weight * known).sum(axis=1), 1e-9)
 
 
 def _or_zero(values: np.ndarray) -> np.ndarray:
