@@ -100,20 +100,24 @@ def two_orders():
         return shop, model, batch
 
 
+def in_batch(share, num_labels):
+    """The chance that an item with this share of the labels is among so many of them."""
+    return 1 - (1 - np.asarray(share)) ** num_labels
+
+
 def test_the_loss_is_the_softmax_over_what_is_really_negative(two_orders):
-    """Items of the label's own order and other positions with the same label get no probability at all."""
-    shop, model, batch = two_orders
+    """Each label of the batch is a rival once, less the probability of being there; those of the own order are none."""
+    _, model, batch = two_orders
     queries = model(batch).numpy().reshape(-1, 8)
     embeddings = model.candidate_embeddings()
     label, group, share = (batch[n].numpy().ravel() for n in ("label", "label_group", "label_probability"))
-    order_of = dict(zip(shop.train.group.tolist(), np.round(shop.train.hour).tolist(), strict=True))
     labelled = np.flatnonzero(label)
+    chance = dict(zip(label[labelled], in_batch(share[labelled], len(labelled)), strict=True))
     losses = []
     for at in labelled:
-        rivals = [at] + [
-            other for other in labelled if label[other] != label[at] and order_of[group[other]] != order_of[group[at]]
-        ]
-        logits = queries[at] @ embeddings[label[rivals]].T / 0.5 - np.log(share[rivals])
+        mates = set(label[labelled][group[labelled] == group[at]])
+        rivals = [label[at], *(item for item in chance if item not in mates)]
+        logits = queries[at] @ embeddings[rivals].T / 0.5 - np.log([chance[item] for item in rivals])
         losses.append(np.log(np.exp(logits).sum()) - logits[0])
     assert float(model.compute_loss(batch)) == pytest.approx(np.mean(losses), rel=1e-4)
 
@@ -155,7 +159,7 @@ def test_the_popular_item_is_not_pushed_away_for_being_popular(two_orders):
         return float(model.compute_loss({**pair, "label_probability": tf.constant([share])}))
 
     query, candidates = model(pair).numpy()[0], model.candidate_embeddings()[[a, c]]
-    logits = query @ candidates.T / 0.5 - np.log([0.9, 0.1])
+    logits = query @ candidates.T / 0.5 - np.log(in_batch([0.9, 0.1], 2))
     expected = np.mean(np.log(np.exp(logits).sum(axis=1)) - np.diag(logits))
     assert loss([0.9, 0.1]) == pytest.approx(expected, rel=1e-4)
     assert loss([0.9, 0.1]) != pytest.approx(loss([0.5, 0.5]), rel=1e-2)

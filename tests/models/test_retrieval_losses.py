@@ -9,7 +9,7 @@ from tests.worlds import bought, checkerboard, make_shop
 from tfrec.errors import ConfigError
 from tfrec.models import RetrievalConfig, RetrievalModel, retrieval
 from tfrec.models.retrieval import LOSSES
-from tfrec.models.retrieval_losses import BprMax, GeneralisedCrossEntropy, full_softmax
+from tfrec.models.retrieval_losses import BprMax, GeneralisedCrossEntropy, full_softmax, sampled_softmax
 
 LABELS = tf.constant([[1.0, 0.0, 0.0]])
 MASKED = -3e36  # what TFRS gives to what is no candidate
@@ -48,6 +48,27 @@ def test_what_is_no_candidate_is_no_negative(loss):
         value = loss(LABELS, alone)
     assert np.isfinite(float(value))
     assert np.isfinite(tape.gradient(value, alone)).all()
+
+
+def test_sampled_softmax_corrects_for_what_was_likely_to_be_in_the_batch():
+    queries = tf.constant([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    candidates = tf.constant([[1.0, 0.0], [0.0, 2.0]])  # of the distinct labels; the third query's is the first's
+    column, group = tf.constant([0, 1, 0]), tf.constant([7, 8, 9])
+    probability = tf.constant([0.2, 0.01, 0.2])
+    correction = np.log(1 - (1 - np.array([0.2, 0.01])) ** 3)
+    logits = queries.numpy() @ candidates.numpy().T - correction
+    expected = [-row[at] + np.log(np.exp(row).sum()) for row, at in zip(logits, [0, 1, 0], strict=True)]
+    loss = sampled_softmax(queries, candidates, column, group, probability)
+    np.testing.assert_allclose(loss, expected, rtol=1e-4)
+
+
+def test_sampled_softmax_sets_no_item_against_its_own_order():
+    queries, candidates = tf.constant([[1.0, 0.0], [0.0, 1.0]]), tf.constant([[1.0, 0.0], [0.9, 2.0]])
+    column, probability = tf.constant([0, 1]), tf.constant([0.5, 0.5])
+    together = sampled_softmax(queries, candidates, column, tf.constant([7, 7]), probability)
+    apart = sampled_softmax(queries, candidates, column, tf.constant([7, 8]), probability)
+    np.testing.assert_allclose(together, 0.0, atol=1e-6)
+    assert (apart.numpy() > 0.1).all()
 
 
 def test_full_softmax_leaves_out_the_orders_own_items_and_what_nobody_met():

@@ -9,7 +9,7 @@ import tensorflow_recommenders as tfrs
 from tfrec.errors import ConfigError, nearest_hint
 from tfrec.features.vocabulary import Vocabularies
 from tfrec.models.image_tower import ImageTower
-from tfrec.models.retrieval_losses import BprMax, GeneralisedCrossEntropy, full_softmax
+from tfrec.models.retrieval_losses import BprMax, GeneralisedCrossEntropy, full_softmax, sampled_softmax
 from tfrec.models.towers import CandidateTower, ItemEncoder, QueryTower, TowerInputs
 
 LOSSES = ("sampled_softmax", "bpr_max", "gbce", "full_softmax")
@@ -64,8 +64,9 @@ class RetrievalConfig:
 class RetrievalModel(tfrs.Model):
     """Query and candidate towers, trained on the batches of `tfrec.pipelines.retrieval`.
 
-    The loss is by default the in-batch softmax of `tfrs.tasks.Retrieval` with the logQ correction (Yi et al. 2019),
-    accidental hits removed. Whatever the loss, items of the label's own order or session are no negatives: a shopper
+    The loss is by default the softmax over the batch's distinct labels with the logQ correction (Yi et al. 2019); the
+    pairwise losses go through `tfrs.tasks.Retrieval`, accidental hits removed. Whatever the loss, items of the label's
+    own order or session are no negatives: a shopper
     who buys two things at once wants both.
 
     Args:
@@ -95,8 +96,8 @@ class RetrievalModel(tfrs.Model):
                 f"`full_softmax` scores each label against all {self.num_items:,} items; it takes up to "
                 f"{_MOST_ITEMS_IN_FULL:,}. Set loss = 'sampled_softmax'."
             )
-        self.task = tfrs.tasks.Retrieval(
-            loss=_in_batch_loss(config, self.num_items),
+        self.task = tfrs.tasks.Retrieval(  # of the pairwise losses
+            loss=_pairwise_loss(config, self.num_items),
             temperature=config.temperature,
             remove_accidental_hits=True,
         )
@@ -130,15 +131,24 @@ class RetrievalModel(tfrs.Model):
                 ((self.item_encoder.is_seen > 0) | (not training)) & (catalogue > 0),
             )
             return tf.reduce_sum(loss * weight) / tf.cast(tf.size(weight), tf.float32)
+        candidates = tf.boolean_mask(candidates, labelled)
+        if self.config.loss == "sampled_softmax":
+            distinct, column = tf.unique(label)
+            first = tf.math.unsorted_segment_min(tf.range(tf.size(label)), column, tf.size(distinct))
+            loss = sampled_softmax(
+                queries / self.config.temperature,
+                tf.gather(candidates, first),
+                column,
+                group,
+                flat("label_probability"),
+            )
+            return tf.reduce_sum(loss * weight) / tf.cast(tf.size(weight), tf.float32)
         size = tf.shape(group)[0]
         same_order = tf.equal(group[:, None], group[None, :])
         return self.task(
             queries,
-            tf.boolean_mask(candidates, labelled),
+            candidates,
             sample_weight=weight,
-            candidate_sampling_probability=(
-                flat("label_probability") if self.config.loss == "sampled_softmax" else None
-            ),
             candidate_ids=label,
             score_mask=~same_order | tf.eye(size, dtype=tf.bool),
             compute_metrics=False,
@@ -176,12 +186,7 @@ class RetrievalModel(tfrs.Model):
         return result
 
 
-def _in_batch_loss(config: RetrievalConfig, num_items: int) -> tf.keras.losses.Loss:
-    losses = {
-        "bpr_max": BprMax(temperature=config.temperature),
-        "gbce": GeneralisedCrossEntropy(num_items),
-    }
-    softmax = tf.keras.losses.CategoricalCrossentropy(
-        from_logits=True, reduction=tf.keras.losses.Reduction.SUM_OVER_BATCH_SIZE
-    )
-    return losses.get(config.loss, softmax)
+def _pairwise_loss(config: RetrievalConfig, num_items: int) -> tf.keras.losses.Loss:
+    if config.loss == "bpr_max":
+        return BprMax(temperature=config.temperature)
+    return GeneralisedCrossEntropy(num_items)

@@ -62,6 +62,39 @@ class GeneralisedCrossEntropy(tf.keras.losses.Loss):
         return (beta * tf.nn.softplus(-positive) + tf.reduce_sum(of_negatives, axis=1)) / (count + 1.0)
 
 
+def sampled_softmax(
+    queries: tf.Tensor,
+    candidates: tf.Tensor,
+    column: tf.Tensor,
+    group: tf.Tensor,
+    probability: tf.Tensor,
+) -> tf.Tensor:
+    """Returns `[Q]` cross-entropies against the distinct labels of the batch: `−log softmax(q·c − log P(c in batch))`.
+
+    The in-batch softmax with the logQ correction (Yi et al. 2019), but each candidate stands there once: a label drawn
+    `Q` times with probability `p` is in the batch with `P = 1 − (1 − p)^Q` (as `tf.nn.sampled_softmax_loss` has it for
+    distinct samples). Fewer columns, less variance, and no accidental hits.
+
+    Args:
+        queries: `[Q, d]`, divided by the temperature.
+        candidates: `[C, d]` of the distinct labels.
+        column: `[Q]` int32 row of `candidates` that is the label.
+        group: `[Q]` equal for one order or session, whose items are no negatives of each other.
+        probability: `[Q]` share of the label among all labels.
+    """
+    num_queries, num_columns = tf.shape(queries)[0], tf.shape(candidates)[0]
+    tries = tf.cast(num_queries, tf.float32)
+    share = tf.math.unsorted_segment_max(probability, column, num_columns)
+    log_expected = tf.math.log(-tf.math.expm1(tries * tf.math.log1p(-tf.clip_by_value(share, 1e-9, 1 - 1e-6))))
+    _, row = tf.unique(group)
+    cells = tf.stack([row, column], axis=1)
+    is_mate = tf.scatter_nd(cells, tf.ones([num_queries]), [num_queries, num_columns])  # of the group, its label too
+    offset = tf.where(is_mate > 0, _NO_CANDIDATE, -log_expected[None, :])
+    logits = tf.matmul(queries, candidates, transpose_b=True) + tf.gather(offset, row)
+    positive = tf.reduce_sum(queries * tf.gather(candidates, column), axis=1) - tf.gather(log_expected, column)
+    return tf.nn.softplus(tf.reduce_logsumexp(logits, axis=1) - positive)
+
+
 def full_softmax(
     queries: tf.Tensor, candidates: tf.Tensor, label: tf.Tensor, group: tf.Tensor, is_met: tf.Tensor
 ) -> tf.Tensor:
