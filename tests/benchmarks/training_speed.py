@@ -23,6 +23,7 @@ from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.prepared import read_prepared
 from tfrec.models import RetrievalModel
 from tfrec.models.behaviour_tower import BehaviourTower
+from tfrec.models.retrieval_losses import sampled_softmax
 from tfrec.pipelines import retrieval
 from tfrec.training import TrainingConfig
 
@@ -55,7 +56,7 @@ def counted(dataset: Callable[[int], tf.data.Dataset], label: str) -> Iterator[t
 
 
 def lstm_step(*, all_positions: bool) -> Step:
-    """Returns a training step of an LSTM over item embeddings with the in-batch softmax."""
+    """Returns a training step of an LSTM over item embeddings, with the same loss for both ways."""
     table = tf.Variable(tf.random.normal([20_000, DIM], stddev=0.05))
     tower = BehaviourTower(DIM)
     tower(tf.zeros([1, LENGTH, DIM]), mask=tf.ones([1, LENGTH], tf.bool))
@@ -65,16 +66,14 @@ def lstm_step(*, all_positions: bool) -> Step:
     def step(batch: dict[str, tf.Tensor]) -> tf.Tensor:
         with tf.GradientTape() as tape:
             state = tower(tf.gather(table, batch["item"]), mask=batch["item"] > 0, training=True)
-            if all_positions:
-                state = tf.reshape(state, [-1, DIM])
-                label = tf.reshape(batch["label"], [-1])
-                has_label = label > 0
-                state, label = tf.boolean_mask(state, has_label), tf.boolean_mask(label, has_label)
-            else:
-                state, label = state[:, -1], batch["label"]
-            logits = tf.matmul(state, tf.gather(table, label), transpose_b=True)
-            target = tf.range(tf.shape(logits)[0])
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=target, logits=logits))
+            state = tf.reshape(state, [-1, DIM]) if all_positions else state[:, -1]
+            label = tf.reshape(batch["label"], [-1])
+            has_label = label > 0
+            state, label = tf.boolean_mask(state, has_label), tf.boolean_mask(label, has_label)
+            distinct, column = tf.unique(label)
+            share = tf.fill(tf.shape(label), 1e-3)
+            candidates = tf.gather(table, distinct)
+            loss = tf.reduce_mean(sampled_softmax(state, candidates, column, tf.range(tf.size(label)), share))
         weights = [table, *tower.trainable_variables]
         optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
         return loss
