@@ -15,18 +15,21 @@ _SMALL = 200_000  # users up to which 2,000 resamples of adjusted values are qui
 
 
 def choose_metrics(
-    users: pd.DataFrame, names: Sequence[str], *, down: Sequence[str] = (), cap_quantile: float = 1.0
+    users: pd.DataFrame, names: Sequence[str], *, down: Sequence[str] = (), cap_quantile: float = 0.99
 ) -> dict[str, Metric]:
     """Returns name → metric.
 
     `a/b` is the ratio of sums; an amount that is never negative and heavily skewed goes by the bootstrap; all others
     are means. A column `NAME_before` is the covariate of `NAME` (CUPED).
 
+    Heavy tails are capped, for one buyer can rule a shop: on splits of Online Retail without any effect (one buyer has
+    11 % of the value) the bootstrap of the plain mean called 13 % of 200, of the capped one 6 %; 5 % are meant.
+
     Args:
         users: the table that will be read out.
         names: metrics in any order.
         down: of which less is better.
-        cap_quantile: amounts with heavy tails are capped at that quantile of those that are not 0.
+        cap_quantile: amounts with heavy tails are capped at that quantile of those that are not 0; 1 caps nothing.
 
     Raises:
         SchemaError: a column is missing, or holds no numbers.

@@ -206,7 +206,8 @@ def scores_from_table(log: LoggedSlates, table: pd.DataFrame, *, item: str = "it
     if np.isnan(found).any():
         lost = log.item_ids[np.isnan(found).any(axis=0)]
         raise SchemaError(
-            f"No score for {str(lost[0])!r}{' in some context' if keys else ''}. Score every item of the log; -inf is never."
+            f"No score for {str(lost[0])!r}{' in some context' if keys else ''}. Score every item of the log; -inf is "
+            "never shown."
         )
     return found
 

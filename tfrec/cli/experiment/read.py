@@ -22,9 +22,10 @@ Reads an experiment. FILE is one of three:
   checkpoints          a row an experiment, variant, metric and time: count_c, mean_c, variance_c, count_t, ...
                        cumulative: all experiments at once, at the end and always-valid
 
-Metrics are means; A/B is the ratio of two columns' sums; amounts with heavy tails go by the bootstrap. The sizes of the
-arms are checked first: an experiment that lost users is invalid. Primary metrics share one error (Holm), others are
-held to one false-discovery rate; a guardrail must be shown not to have fallen by its margin.
+Metrics are means; A/B is the ratio of two columns' sums; amounts with heavy tails go by the bootstrap, capped at the
+99th percentile of those that are not 0, so that one huge order cannot decide (--cap). The sizes of the arms are checked
+first: an experiment that lost users is invalid. Primary metrics share one error (Holm), others are held to one
+false-discovery rate; a guardrail must be shown not to have fallen by its margin.
 """
 EXAMPLES = """\
 examples:
@@ -60,7 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--control", metavar="ARM", help="the arm to compare with (default: control or none)")
     parser.add_argument("--shares", metavar="ARM=SHARE,...", help="sizes by design (default: equal)")
     parser.add_argument("--user", metavar="COLUMN", help="user ids; `row` numbers the rows (default: a usual name)")
-    parser.add_argument("--cap", default="100%", metavar="QUANTILE", help="cap amounts at that quantile: 99%% (none)")
+    parser.add_argument(
+        "--cap", default="99%", metavar="QUANTILE", help="cap heavy-tailed amounts there; 100%% = no cap"
+    )
     parser.add_argument("--level", default="95%", metavar="SHARE", help="confidence")
     parser.add_argument("--out", type=Path, metavar="FILE", help=".csv or .parquet of every finding")
     add_json(parser)
@@ -155,7 +158,7 @@ def _tell(
     options: argparse.Namespace, users: "pd.DataFrame", paths: "dict[tuple[str, str], SequentialReadOut]"
 ) -> None:
     from tfrec.experiments.metrics import choose_metrics
-    from tfrec.experiments.read_out import Guardrail, read_out
+    from tfrec.experiments.read_out import Guardrail, HeavyTailMetric, read_out
 
     margins = named_numbers(options.guardrail, "--guardrail")
     primary, secondary = names(options.primary), names(options.secondary)
@@ -179,6 +182,9 @@ def _tell(
         print_json({**found.to_dict(), "sequential": told})
         return
     _print(found, paths)
+    heavy = [name for name, metric in chosen.items() if isinstance(metric, HeavyTailMetric)]
+    if heavy:
+        print(f"\nCapped at the {options.cap} quantile of amounts that are not 0: {', '.join(heavy)}.")
     if options.out is not None:
         print(f"\nFindings: {options.out}")
 
