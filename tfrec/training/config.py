@@ -74,7 +74,7 @@ class TrainingConfig:
     warm: WarmStartConfig = WarmStartConfig()
     retrieval_epochs: int = 6
     block_epochs: int = 1
-    ranking_epochs: int = 8
+    ranking_epochs: int = 5
     image_epochs: int = 3
     retrieval_batch: int = 4096
     ranking_batch: int = 64
@@ -83,7 +83,7 @@ class TrainingConfig:
     sequence_length: int = 32
     num_blocks: int = 4
     block_share: float = 0.45
-    ranking_queries: int = 9000
+    ranking_queries: int = 18000
     seed: int = 0
 
     def __post_init__(self) -> None:
