@@ -91,12 +91,32 @@ def ablate(
     return dataclasses.replace(report, sections=(*report.sections, *sections))
 
 
-def _of_pictures(shop: Prepared) -> _Study:
+def unsold_cases(shop: Prepared) -> tuple[Cases, np.ndarray]:
+    """Returns the carts in which an item never sold in training is hidden, ranked among such items; and their ids."""
     cases = cold_item_cases(shop.train, shop.test, seed=0)
     unsold = ~np.isin(cases.item_ids, sold_items(shop.train))
     only_unsold = scipy.sparse.csr_matrix(np.broadcast_to(unsold, (len(cases), len(unsold))).astype(np.float32))
-    cases = dataclasses.replace(cases, candidates=only_unsold)
-    ids = np.asarray(cases.item_ids[unsold], dtype=object)
+    return dataclasses.replace(cases, candidates=only_unsold), np.asarray(cases.item_ids[unsold], dtype=object)
+
+
+def rank_all(servable: Servable, cases: Cases, item_ids: np.ndarray) -> Slate:
+    """Returns all of `item_ids` in the order of the signature `rank`, for each case's user and cart."""
+    queries: pd.DataFrame = cases.to_queries()
+    rows, scores = [], []
+    for start in range(0, len(queries), _BATCH):
+        part = queries.iloc[start : start + _BATCH]
+        arguments = {name: part[name].tolist() for name in ("user_id", "cart_item_ids") if name in part}
+        inputs, _ = build_inputs(SIGNATURES["rank"], arguments)
+        inputs["candidate_item_ids"] = item_ids[None, :]
+        score = servable.call("rank", inputs, output_filter=("scores",))["scores"]
+        order = np.argsort(-score, axis=1, kind="stable")
+        rows.append(item_ids[order])
+        scores.append(np.take_along_axis(score, order, axis=1))
+    return Slate(np.concatenate(rows), np.concatenate(scores))
+
+
+def _of_pictures(shop: Prepared) -> _Study:
+    cases, ids = unsold_cases(shop)
     return _Study(
         name="without pictures",
         without=lambda config: dataclasses.replace(config, use_images=False),
@@ -105,7 +125,7 @@ def _of_pictures(shop: Prepared) -> _Study:
         note=f"{len(cases):,} carts, {len(ids):,} items never sold in training are ranked; trained alike.",
         k=10,
         servable="ranking",
-        ask=lambda servable: lambda cases, k: rank_in_slate(_rank_all(servable, cases, ids), cases),
+        ask=lambda servable: lambda cases, k: rank_in_slate(rank_all(servable, cases, ids), cases),
     )
 
 
@@ -126,22 +146,6 @@ def _of_the_lstm(shop: Prepared, max_queries: int, show_progress: bool) -> _Stud
         servable="shop",
         ask=ask,
     )
-
-
-def _rank_all(servable: Servable, cases: Cases, item_ids: np.ndarray) -> Slate:
-    """All of `item_ids` in the order of the signature `rank`, for each case's user and cart."""
-    queries: pd.DataFrame = cases.to_queries()
-    rows, scores = [], []
-    for start in range(0, len(queries), _BATCH):
-        part = queries.iloc[start : start + _BATCH]
-        arguments = {name: part[name].tolist() for name in ("user_id", "cart_item_ids") if name in part}
-        inputs, _ = build_inputs(SIGNATURES["rank"], arguments)
-        inputs["candidate_item_ids"] = item_ids[None, :]
-        score = servable.call("rank", inputs, output_filter=("scores",))["scores"]
-        order = np.argsort(-score, axis=1, kind="stable")
-        rows.append(item_ids[order])
-        scores.append(np.take_along_axis(score, order, axis=1))
-    return Slate(np.concatenate(rows), np.concatenate(scores))
 
 
 def _short_history_cases(shop: Prepared, max_queries: int) -> Cases:

@@ -9,7 +9,6 @@ trained is kept in the folder named, so that the next run goes on.
 import argparse
 import dataclasses
 import itertools
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.benchmarks.whole_shop import data_home
+from tfrec.ablation import rank_all, unsold_cases
 from tfrec.evaluation.baselines import (
     BASKET_BASELINES,
     MORE_CART_BASELINES,
@@ -35,15 +35,22 @@ from tfrec.evaluation.baselines import (
 )
 from tfrec.evaluation.baselines.history import order_history, session_history
 from tfrec.evaluation.cases import Cases
-from tfrec.evaluation.metrics import hit_rate_at_k, mrr_at_k, rank_by_scores
+from tfrec.evaluation.intervals import bootstrap_means, compare
+from tfrec.evaluation.metrics import hit_rate_at_k, mrr_at_k, rank_by_scores, rank_in_slate
 from tfrec.evaluation.protocol import cart_completion_cases
 from tfrec.evaluation.report import EvaluationReport
 from tfrec.evaluation.sessions import next_item_cases
+from tfrec.features.shop import load_shop
+from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.prepared import Prepared
-from tfrec.workflow import SERVED_NAME, evaluate_models, train_shop
+from tfrec.recommend import newest_version
+from tfrec.servable import Servable
+from tfrec.training import TrainingConfig
+from tfrec.workflow import SERVED_NAME, evaluate_models, served_ranker, train_shop
 
 _MOST_VALIDATION = 3000
+_FASHION = "fashion_shop"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,6 +208,46 @@ def run(study: Study, work: Path, home: Path) -> Iterator[str]:
     yield from (f"  {_line(report, bar)}" for bar in study.bars)
 
 
+def run_fashion(work: Path, home: Path) -> Iterator[str]:
+    """Yields what Fashion-MNIST pictures add on the demo shop: items never sold before, and items sold.
+
+    Beside the funnel stands the same trained without pictures, and the likeness of content (title, category, brand)
+    to the cart, which is all that a shop has for an item that nobody bought.
+    """
+    place = work / "fashion_shop"
+    raw = place / "data" / "demo_shop"
+    if not raw.exists():
+        generate_demo_shop(raw, DemoShopConfig(fashion_mnist=home / "fashion_mnist"))
+    prepared = prepare_shop("demo_shop", place / "prepared", data_home=place / "data")
+    config = TrainingConfig()
+    without = dataclasses.replace(config, retrieval=dataclasses.replace(config.retrieval, use_images=False))
+    folders = {"tfrec": place / "models", "tfrec without pictures": place / "without_pictures"}
+    for folder, dials in zip(folders.values(), (config, without), strict=True):
+        train_shop(place / "prepared", folder, dials)
+    cases, ids = unsold_cases(prepared)
+    shop = load_shop(place / "prepared")
+    content = shop.vocabularies.catalogue.content[shop.vocabularies.items.encode(cases.item_ids)]
+    hits, sold = {}, {}
+    likeness = rank_by_scores(lambda part: (part.contexts @ content) @ content.T, cases)
+    hits["content without pictures"] = hit_rate_at_k(likeness.ranks, k=10)
+    carts = cart_completion_cases(prepared.train, prepared.test, seed=0)
+    for name, folder in folders.items():
+        with Servable.load(newest_version(folder, "ranking")) as servable:
+            hits[name] = hit_rate_at_k(rank_in_slate(rank_all(servable, cases, ids), cases).ranks, k=10)
+        with Servable.load(newest_version(folder, "shop")) as servable:
+            slate = served_ranker(servable)(carts, 20, carts.signature)
+            sold[name] = hit_rate_at_k(rank_in_slate(slate, carts).ranks, k=10)
+    by_cart, by_order = (np.unique(part.groups, return_inverse=True)[1] for part in (cases, carts))
+    yield f"demo shop with Fashion-MNIST pictures: {len(ids):,} items never sold, {len(cases):,} carts with one of them"
+    for name, values in hits.items():
+        yield f"  never sold, HR@10 among them, {name:<26}{bootstrap_means(values[:, None], by_cart)[0]}"
+    ratio = hits["tfrec"].mean() / hits["content without pictures"].mean()
+    paired = compare(hits["tfrec"], hits["content without pictures"], by_cart)
+    yield f"  ratio {ratio:.2f} (bar 1.30 {'reached' if ratio >= 1.3 else 'missed'}); paired difference {paired}"
+    for name, values in sold.items():
+        yield f"  sold before, cart completion HR@10, {name:<22}{bootstrap_means(values[:, None], by_order)[0]}"
+
+
 def _line(report: EvaluationReport, bar: Bar) -> str:
     section = next(section for section in report.sections if section.task == bar.task)
     ours = next(row for row in section.rows if row.method == SERVED_NAME).cells[bar.column]
@@ -232,16 +279,18 @@ def _has_implicit() -> bool:
 def main() -> None:
     """Runs the studies named and prints their lines."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("recipes", nargs="*", choices=[[], *(study.recipe for study in STUDIES)], metavar="RECIPE")
+    names = [*(study.recipe for study in STUDIES), _FASHION]
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}; all, if none is named")
     parser.add_argument("--work", type=Path, help="folder that keeps what is prepared and trained")
     options = parser.parse_args()
+    if unknown := set(options.names) - set(names):
+        parser.error(f"no data set {sorted(unknown)[0]!r}; there are {', '.join(names)}")
     with tempfile.TemporaryDirectory() as scratch:
         work = options.work or Path(scratch)
-        for study in STUDIES:
-            if not options.recipes or study.recipe in options.recipes:
-                for line in run(study, work, data_home()):
-                    print(line)
-                    sys.stdout.flush()
+        for name in options.names or names:
+            study = next((study for study in STUDIES if study.recipe == name), None)
+            for line in run_fashion(work, data_home()) if study is None else run(study, work, data_home()):
+                print(line, flush=True)
 
 
 if __name__ == "__main__":
