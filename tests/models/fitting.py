@@ -8,7 +8,8 @@ import tensorflow as tf
 from tfrec.features.knowledge import KnowledgeConfig, gather_knowledge
 from tfrec.features.shop import Shop
 from tfrec.models import RetrievalConfig, RetrievalModel
-from tfrec.models.sources import CandidateSources, Query, SourceConfig
+from tfrec.models.evidence import Query
+from tfrec.models.sources import CandidateSources, SourceConfig
 from tfrec.pipelines import retrieval
 from tfrec.training import build_sources
 

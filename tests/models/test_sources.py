@@ -7,7 +7,8 @@ from tests.worlds import bought, checkerboard, indices, make_shop, viewed
 from tfrec.errors import ConfigError
 from tfrec.features.knowledge import KnowledgeConfig, gather_knowledge
 from tfrec.models import RetrievalConfig, RetrievalModel
-from tfrec.models.sources import FEATURES, CandidateSources, Query, SourceConfig
+from tfrec.models.evidence import Query
+from tfrec.models.sources import FEATURES, CandidateSources, SourceConfig
 from tfrec.pipelines.retrieval import gap_bucket, retrieval
 
 

@@ -14,12 +14,21 @@ import tensorflow as tf
 from tfrec.errors import ConfigError
 from tfrec.features.knowledge import CHANNELS, OWN_FADES, Knowledge
 from tfrec.features.vocabulary import Vocabularies
+from tfrec.models.evidence import COUNT, HABIT, Evidence, Query
 from tfrec.models.item_table import ItemTable, best_strength
+from tfrec.models.rows import (
+    count_items,
+    is_among,
+    latest,
+    latest_places,
+    masked_mean,
+    rows_of,
+    without_repeats,
+)
 from tfrec.models.towers import QueryTower, TowerInputs
 from tfrec.pipelines.retrieval import GAP_BOUNDARIES
 
 _EASE, _RECENT, _COSINE, _SESSION, _TRANSITION, _SEQUENCE = range(len(CHANNELS))
-_COUNT, _AGE, _FAST_HABIT, _HABIT, _INTERVAL, _ORDERS_AGO = range(6)  # columns of what is known of an own item
 _SESSION_HOURS = 1.0  # what a request sends and is younger belongs to the visit that asks
 _SESSION_DECAY = 0.8
 _ANY_ORDER = 0.05  # weight of an own order that shares nothing with the cart
@@ -73,63 +82,6 @@ class SourceConfig:
         for field in dataclasses.fields(self):
             if getattr(self, field.name) < 1:
                 raise ConfigError(f"`{field.name}` must be at least 1; got {getattr(self, field.name)}.")
-
-
-class Query(tf.experimental.ExtensionType):
-    """A batch of queries in indices; 0 is padding or unknown.
-
-    Attributes:
-        user: `[B]` int32; 0 = guest.
-        recent_item: `[B, R]` int32, oldest first.
-        recent_type: `[B, R]` int32 codes.
-        recent_age: `[B, R]` float32 hours.
-        cart: `[B, n]` int32.
-        is_discovery: `[B]` float32; 1 where only items new to the user are wanted.
-    """
-
-    user: tf.Tensor
-    recent_item: tf.Tensor
-    recent_type: tf.Tensor
-    recent_age: tf.Tensor
-    cart: tf.Tensor
-    is_discovery: tf.Tensor
-
-
-class Evidence(tf.experimental.ExtensionType):
-    """What speaks for each item of the catalogue; every tensor `[B, N + 1]` unless said otherwise.
-
-    Attributes:
-        cart: `[B, N + 1, 3]` summed weights of the cart: EASE, fading EASE, cosine.
-        cart_best: int64: weight and place of the strongest single weight of the cart, see `ItemTable.decode_best`.
-        history: summed EASE weights of the user's own items over the square root of their number.
-        history_best: int64, as `cart_best`.
-        visit: `[B, N + 1, 4]`: weights of this visit's items, summed, the latest counting most: EASE, sequential rules;
-            probability of following the latest item, and the one before it.
-        own: `[B, N + 1, 6]` of what the user bought: times; days since; times fading fast and slowly with each later
-            order; mean days between purchases; orders since. All 0 where never.
-        own_orders: `[B, N + 1]` share of the user's orders that hold it; those like the cart count most.
-        towers: inner product of query and candidate embedding.
-        content: similarity to the mean content of cart or visit.
-        cart_entries: `[B, n]` items of the cart that spoke.
-        history_entries: `[B, h]` own items that spoke.
-    """
-
-    cart: tf.Tensor
-    cart_best: tf.Tensor
-    history: tf.Tensor
-    history_best: tf.Tensor
-    visit: tf.Tensor
-    own: tf.Tensor
-    own_orders: tf.Tensor
-    towers: tf.Tensor
-    content: tf.Tensor
-    cart_entries: tf.Tensor
-    history_entries: tf.Tensor
-
-    @property
-    def own_count(self) -> tf.Tensor:
-        """`[B, N + 1]` times the user bought it."""
-        return self.own[..., _COUNT]
 
 
 FEATURES = (
@@ -227,7 +179,7 @@ class CandidateSources:
     def gather_evidence(self, query: Query) -> Evidence:
         """Returns what speaks for each item of the catalogue."""
         config = self.config
-        cart = _without_repeats(_latest(query.cart, config.cart_items))
+        cart = without_repeats(latest(query.cart, config.cart_items))
         cart_sum, cart_best = self.cart_table.spoken_for(cart)
         own_item, own = self.own_items(query.user)
         speakers = own_item[:, : config.history_items]
@@ -249,7 +201,7 @@ class CandidateSources:
 
     def own_items(self, user: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns `[B, M]` items that the users bought, 0 behind the end, and what is known of each, `[B, M, 6]`."""
-        at, inside = _rows_of(self._own_splits, user)
+        at, inside = rows_of(self._own_splits, user)
         return (
             tf.where(inside, tf.gather(self._own_item, at), 0),
             tf.where(inside[..., None], tf.gather(self._own, at), 0.0),
@@ -277,7 +229,7 @@ class CandidateSources:
             axis=1,
         )
         # Padding to the front, the latest events to the end; at least one step, or the LSTM fails on an empty row.
-        order = _latest_places(item, length)
+        order = latest_places(item, length)
         item, kind, age, group = (tf.gather(part, order, batch_dims=1) for part in (item, kind, age, group))
         elapsed = age[:, :-1] - age[:, 1:]
         bucket = tf.searchsorted(tf.constant(GAP_BOUNDARIES), tf.reshape(elapsed, [-1]), side="right")
@@ -293,7 +245,7 @@ class CandidateSources:
         `w_o = (_ANY_ORDER + |o ∩ cart| / sqrt(|o| |cart|)) · _ORDER_FADE ^ orders since`: nearest neighbours among
         the own orders.
         """
-        at, inside = _rows_of(self._line_splits, user)
+        at, inside = rows_of(self._line_splits, user)
         size = tf.shape(user)[0]
         item = tf.where(inside, tf.gather(self._line_item, at), 0)
         order = tf.where(inside, tf.gather(self._line_order, at), 0)
@@ -308,7 +260,7 @@ class CandidateSources:
             )
 
         num_lines = by_order(tf.cast(inside, tf.float32))
-        likeness = by_order(shared) / tf.sqrt(tf.maximum(num_lines * _count(cart)[:, None], 1.0))
+        likeness = by_order(shared) / tf.sqrt(tf.maximum(num_lines * count_items(cart)[:, None], 1.0))
         weight = (_ANY_ORDER + likeness) * _ORDER_FADE ** tf.cast(tf.range(num_orders), tf.float32)
         weight *= tf.cast(num_lines > 0, tf.float32)
         weight /= tf.maximum(tf.reduce_sum(weight, axis=1, keepdims=True), 1e-6)
@@ -319,7 +271,7 @@ class CandidateSources:
         """`[B, N + 1, 4]`, see `Evidence.visit`."""
         if self.session_table.is_empty:
             return tf.zeros([tf.shape(query.user)[0], self.num_rows, 4])
-        items = _latest(tf.concat([query.recent_item, query.cart], axis=1), self.config.recent_items)
+        items = latest(tf.concat([query.recent_item, query.cart], axis=1), self.config.recent_items)
         steps_ago = tf.cast(tf.range(tf.shape(items)[1])[::-1], tf.float32)
         fade = _SESSION_DECAY**steps_ago
         is_latest, is_before = (tf.cast(tf.equal(steps_ago, ago), tf.float32) for ago in (0.0, 1.0))
@@ -328,8 +280,8 @@ class CandidateSources:
         return self.session_table.summed(items, factors, channels=[column - _SESSION for column in columns])
 
     def _content_similarity(self, query: Query) -> tf.Tensor:
-        mean = _masked_mean(tf.gather(self.content, query.cart), query.cart > 0)
-        visit = _masked_mean(tf.gather(self.content, query.recent_item), query.recent_item > 0)
+        mean = masked_mean(tf.gather(self.content, query.cart), query.cart > 0)
+        visit = masked_mean(tf.gather(self.content, query.recent_item), query.recent_item > 0)
         has_cart = tf.reduce_any(query.cart > 0, axis=1, keepdims=True)
         similar = tf.matmul(tf.where(has_cart, mean, visit), self.content, transpose_b=True)
         # Items described alike tie; a matrix product's last bits, which differ with the batch's size, must not choose.
@@ -353,7 +305,7 @@ class CandidateSources:
             "cart_recent": evidence.cart[..., 1],
             "cart_cosine": evidence.cart[..., 2],
             "history": evidence.history,
-            "own": tf.where(own[..., _COUNT] > 0, own[..., _HABIT] + 0.01 * own[..., _COUNT], 0.0),
+            "own": tf.where(own[..., COUNT] > 0, own[..., HABIT] + 0.01 * own[..., COUNT], 0.0),
             "own_orders": evidence.own_orders,
             "towers": evidence.towers + 2.0,  # cosines: always something to say
             "content": evidence.content,
@@ -405,7 +357,7 @@ class CandidateSources:
         def signed_root(values: tf.Tensor) -> tf.Tensor:
             return tf.sign(values) * tf.sqrt(tf.abs(values))
 
-        cart_size = _count(query.cart)[:, None]
+        cart_size = count_items(query.cart)[:, None]
         cart_weights = tf.gather(evidence.cart, candidates, batch_dims=1)  # [B, C, 3]
         ease, recent, cosine = tf.unstack(cart_weights, axis=-1)
         cart_best = best_strength(at(evidence.cart_best))
@@ -468,11 +420,11 @@ class CandidateSources:
             "price_to_user": self._price_distance(log_price, evidence.history_entries),
             "same_leaf_share": same_leaf,
             "same_top_share": same_top,
-            "is_in_visit": _is_among(candidates, query.recent_item),
+            "is_in_visit": is_among(candidates, query.recent_item),
             "visit_recency": visit_recency,
             "visit_count": visit_count,
             "cart_size": tf.math.log1p(cart_size),
-            "visit_size": tf.math.log1p(_count(query.recent_item))[:, None],
+            "visit_size": tf.math.log1p(count_items(query.recent_item))[:, None],
             "num_own": tf.math.log1p(tf.cast(own_splits, tf.float32))[:, None],
             "num_orders": tf.math.log1p(num_orders),
             "is_guest": tf.cast(tf.equal(query.user, 0), tf.float32)[:, None],
@@ -495,7 +447,7 @@ class CandidateSources:
 
     def _seen_in_visit(self, candidates: tf.Tensor, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """`[B, C]` 1 / (events since the candidate was seen, itself included), and how often; 0 where it was not."""
-        items = tf.pad(_latest(items, self.config.recent_items), [[0, 0], [1, 0]])  # there may be none
+        items = tf.pad(latest(items, self.config.recent_items), [[0, 0], [1, 0]])  # there may be none
         steps = tf.cast(tf.range(tf.shape(items)[1])[::-1] + 1, tf.float32)
         is_seen = tf.equal(candidates[:, :, None], items[:, None, :]) & (items > 0)[:, None, :]
         seen = tf.cast(is_seen, tf.float32)
@@ -503,7 +455,7 @@ class CandidateSources:
 
     def _content_max(self, candidates: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """`[B, C]` content similarity to the most similar of the latest `items [B, n]`."""
-        items = _latest(items, self.config.recent_items)
+        items = latest(items, self.config.recent_items)
         similar = tf.matmul(tf.gather(self.content, candidates), tf.gather(self.content, items), transpose_b=True)
         similar = tf.where((items > 0)[:, None, :], similar, 0.0)
         return tf.reduce_max(tf.pad(similar, [[0, 0], [0, 0], [0, 1]]), axis=2)
@@ -511,7 +463,7 @@ class CandidateSources:
     def _price_distance(self, log_price: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """`[B, C]` log price minus the mean log price of `items [B, n]`; 0 where there are none."""
         known = items > 0
-        mean = _masked_mean(_log_price(tf.gather(self.price, items))[..., None], known)[:, 0:1]
+        mean = masked_mean(_log_price(tf.gather(self.price, items))[..., None], known)[:, 0:1]
         return tf.where(tf.reduce_any(known, axis=1, keepdims=True), log_price - mean, 0.0)
 
 
@@ -523,47 +475,5 @@ def _never_empty(values: np.ndarray) -> np.ndarray:
     return values if len(values) else np.zeros((1, *values.shape[1:]), values.dtype)
 
 
-def _rows_of(splits: tf.Tensor, user: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """`[B, M]` rows of the users, cut by `splits`, and which are theirs; row 0 where not."""
-    start, stop = tf.gather(splits, user), tf.gather(splits, user + 1)
-    most = tf.maximum(tf.reduce_max(tf.concat([stop - start, [0]], axis=0)), 1)
-    at = start[:, None] + tf.range(most)[None, :]
-    inside = at < stop[:, None]
-    return tf.where(inside, at, 0), inside
-
-
-def _latest(items: tf.Tensor, most: int) -> tf.Tensor:
-    """The last `most` real items of each row `[B, n]`, padding moved to the front."""
-    return tf.gather(items, _latest_places(items, most), batch_dims=1)
-
-
-def _latest_places(items: tf.Tensor, most: int) -> tf.Tensor:
-    return tf.argsort(tf.cast(items > 0, tf.int32), axis=1, stable=True)[:, -most:]
-
-
-def _count(items: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_sum(tf.cast(items > 0, tf.float32), axis=1)
-
-
-def _is_among(candidates: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
-    """`[B, C]` 1 where a candidate is one of `items [B, n]`."""
-    items = tf.pad(tf.where(items > 0, items, -1), [[0, 0], [0, 1]], constant_values=-1)  # n may be 0
-    return tf.reduce_max(tf.cast(tf.equal(candidates[:, :, None], items[:, None, :]), tf.float32), axis=2)
-
-
-def _masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """`[B, d]` mean of `values [B, n, d]` where `mask [B, n]`; 0 where nothing is."""
-    weight = tf.cast(mask, tf.float32)[..., None]
-    return tf.reduce_sum(values * weight, axis=1) / tf.maximum(tf.reduce_sum(weight, axis=1), 1.0)
-
-
 def _log_price(price: tf.Tensor) -> tf.Tensor:
     return tf.math.log(tf.maximum(price, 0.01))
-
-
-def _without_repeats(items: tf.Tensor) -> tf.Tensor:
-    """Sets to 0 what stands earlier in the row `[B, n]` already: an item that is twice in the cart speaks once."""
-    equal = tf.equal(items[:, :, None], items[:, None, :])  # [B, n, n]
-    earlier = tf.linalg.band_part(tf.cast(equal, tf.int32), -1, 0)
-    seen_before = tf.reduce_sum(earlier, axis=2) > 1
-    return tf.where(seen_before, 0, items)

@@ -2,8 +2,9 @@
 
 import tensorflow as tf
 
+from tfrec.models.evidence import Evidence, Query
 from tfrec.models.ranking import RankingModel
-from tfrec.models.sources import CandidateSources, Evidence, Query
+from tfrec.models.sources import CandidateSources
 from tfrec.schema.tables import EVENT_TYPES
 from tfrec.strategy.candidate_slate import CandidateSlate, top
 from tfrec.strategy.complements import only_new, without_substitutes

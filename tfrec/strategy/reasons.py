@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from tfrec.models.sources import CandidateSources, Evidence
+from tfrec.models.evidence import Evidence
+from tfrec.models.sources import CandidateSources
 
 _REPEAT_COUNT = 2.0  # bought at least so often: a habit, a better reason than the cart
 

@@ -10,8 +10,9 @@ from tqdm import tqdm
 from tfrec.features.knowledge import gather_knowledge
 from tfrec.features.queries import HEADS, ExampleQueries, example_queries, heads_of
 from tfrec.features.shop import Shop
+from tfrec.models.evidence import Query
 from tfrec.models.retrieval import RetrievalModel
-from tfrec.models.sources import FEATURES, CandidateSources, Query
+from tfrec.models.sources import FEATURES, CandidateSources
 from tfrec.pipelines.ranking import RankingExamples
 from tfrec.strategy.constraints import mark_items
 from tfrec.training.config import TrainingConfig

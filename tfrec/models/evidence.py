@@ -1,0 +1,62 @@
+"""What is asked, and what speaks for each item of the catalogue, as batches of tensors."""
+
+import tensorflow as tf
+
+COUNT, AGE, FAST_HABIT, HABIT, INTERVAL, ORDERS_AGO = range(6)  # columns of what is known of an own item
+
+
+class Query(tf.experimental.ExtensionType):
+    """A batch of queries in indices; 0 is padding or unknown.
+
+    Attributes:
+        user: `[B]` int32; 0 = guest.
+        recent_item: `[B, R]` int32, oldest first.
+        recent_type: `[B, R]` int32 codes.
+        recent_age: `[B, R]` float32 hours.
+        cart: `[B, n]` int32.
+        is_discovery: `[B]` float32; 1 where only items new to the user are wanted.
+    """
+
+    user: tf.Tensor
+    recent_item: tf.Tensor
+    recent_type: tf.Tensor
+    recent_age: tf.Tensor
+    cart: tf.Tensor
+    is_discovery: tf.Tensor
+
+
+class Evidence(tf.experimental.ExtensionType):
+    """What speaks for each item of the catalogue; every tensor `[B, N + 1]` unless said otherwise.
+
+    Attributes:
+        cart: `[B, N + 1, 3]` summed weights of the cart: EASE, fading EASE, cosine.
+        cart_best: int64: weight and place of the strongest single weight of the cart, see `ItemTable.decode_best`.
+        history: summed EASE weights of the user's own items over the square root of their number.
+        history_best: int64, as `cart_best`.
+        visit: `[B, N + 1, 4]`: weights of this visit's items, summed, the latest counting most: EASE, sequential rules;
+            probability of following the latest item, and the one before it.
+        own: `[B, N + 1, 6]` of what the user bought: times; days since; times fading fast and slowly with each later
+            order; mean days between purchases; orders since. All 0 where never.
+        own_orders: `[B, N + 1]` share of the user's orders that hold it; those like the cart count most.
+        towers: inner product of query and candidate embedding.
+        content: similarity to the mean content of cart or visit.
+        cart_entries: `[B, n]` items of the cart that spoke.
+        history_entries: `[B, h]` own items that spoke.
+    """
+
+    cart: tf.Tensor
+    cart_best: tf.Tensor
+    history: tf.Tensor
+    history_best: tf.Tensor
+    visit: tf.Tensor
+    own: tf.Tensor
+    own_orders: tf.Tensor
+    towers: tf.Tensor
+    content: tf.Tensor
+    cart_entries: tf.Tensor
+    history_entries: tf.Tensor
+
+    @property
+    def own_count(self) -> tf.Tensor:
+        """`[B, N + 1]` times the user bought it."""
+        return self.own[..., COUNT]

@@ -1,0 +1,47 @@
+"""Rows of item indices, 0 is padding: the latest, each once, how many, their mean; rows of a table cut by splits."""
+
+import tensorflow as tf
+
+
+def rows_of(splits: tf.Tensor, user: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns `[B, M]` rows of the users' parts of a table, cut by `splits`, and which are theirs; row 0 where not."""
+    start, stop = tf.gather(splits, user), tf.gather(splits, user + 1)
+    most = tf.maximum(tf.reduce_max(tf.concat([stop - start, [0]], axis=0)), 1)
+    at = start[:, None] + tf.range(most)[None, :]
+    inside = at < stop[:, None]
+    return tf.where(inside, at, 0), inside
+
+
+def latest(items: tf.Tensor, most: int) -> tf.Tensor:
+    """Returns the last `most` real items of each row `[B, n]`, padding moved to the front."""
+    return tf.gather(items, latest_places(items, most), batch_dims=1)
+
+
+def latest_places(items: tf.Tensor, most: int) -> tf.Tensor:
+    """Returns `[B, most]` columns of these items, fewer where a row is shorter."""
+    return tf.argsort(tf.cast(items > 0, tf.int32), axis=1, stable=True)[:, -most:]
+
+
+def count_items(items: tf.Tensor) -> tf.Tensor:
+    """Returns `[B]` float32 numbers of real items."""
+    return tf.reduce_sum(tf.cast(items > 0, tf.float32), axis=1)
+
+
+def is_among(candidates: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+    """Returns `[B, C]`: 1 where a candidate is one of `items [B, n]`."""
+    items = tf.pad(tf.where(items > 0, items, -1), [[0, 0], [0, 1]], constant_values=-1)  # n may be 0
+    return tf.reduce_max(tf.cast(tf.equal(candidates[:, :, None], items[:, None, :]), tf.float32), axis=2)
+
+
+def masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Returns the `[B, d]` mean of `values [B, n, d]` where `mask [B, n]`; 0 where nothing is."""
+    weight = tf.cast(mask, tf.float32)[..., None]
+    return tf.reduce_sum(values * weight, axis=1) / tf.maximum(tf.reduce_sum(weight, axis=1), 1.0)
+
+
+def without_repeats(items: tf.Tensor) -> tf.Tensor:
+    """Returns rows `[B, n]` with 0 for what stands earlier in the row: an item twice in the cart speaks once."""
+    equal = tf.equal(items[:, :, None], items[:, None, :])  # [B, n, n]
+    earlier = tf.linalg.band_part(tf.cast(equal, tf.int32), -1, 0)
+    seen_before = tf.reduce_sum(earlier, axis=2) > 1
+    return tf.where(seen_before, 0, items)
