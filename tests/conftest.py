@@ -60,7 +60,7 @@ def tiny_trained(tiny_prepared: Path) -> TinyTrained:
     config = TrainingConfig(
         retrieval=RetrievalConfig(embedding_dim=16),
         retrieval_epochs=1,
-        ranking_epochs=1,
+        ranking_epochs=4,
         image_epochs=1,
         num_blocks=1,
         ranking_queries=200,

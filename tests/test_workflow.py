@@ -30,7 +30,7 @@ from tfrec.workflow import (
 SMALL = [
     "retrieval.embedding_dim=16",
     "retrieval_epochs=1",
-    "ranking_epochs=1",
+    "ranking_epochs=4",
     "image_epochs=1",
     "num_blocks=1",
     "ranking_queries=200",
