@@ -1,12 +1,18 @@
 """What several folders of tests share: where the real data lies, tiny SavedModels, a small trained shop."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Lets tests interrupt what they start, though a shell that runs them in the background ignores SIGINT."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
