@@ -244,7 +244,7 @@ def test_candidates_are_distinct_eligible_and_hold_the_obvious(busy_shop, source
         for score in (
             evidence.cart[row, :, 0],
             evidence.history[row],
-            evidence.own_count[row],
+            sources.source_scores(evidence)["own"][row],
             evidence.towers[row] + 2,
         ):
             best = int(tf.argmax(tf.where(eligible[row], score, 0)))

@@ -79,7 +79,7 @@ def test_marks_stand_in_their_own_row():
 def test_complements_are_new_and_no_substitutes():
     everything = tf.ones([3, 6], tf.bool)
     own = tf.constant([[0.0, 0, 2, 0, 0, 0]] + [[0.0] * 6] * 2)
-    assert only_new(everything, own_count=own).numpy()[0].tolist() == [True, True, False, True, True, True]
+    assert only_new(everything, is_own=own > 0).numpy()[0].tolist() == [True, True, False, True, True, True]
     left = without_substitutes(everything, anchor=tf.constant([1, 5, 0]), leaf_category=PATHS[:, 1]).numpy()
     assert left[0].tolist() == [True, False, False, True, True, True]
     assert left[1:].all()  # of an unknown category, and no anchor

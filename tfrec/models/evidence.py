@@ -2,8 +2,6 @@
 
 import tensorflow as tf
 
-COUNT, AGE, FAST_HABIT, HABIT, INTERVAL, ORDERS_AGO = range(6)  # columns of what is known of an own item
-
 
 class Query(tf.experimental.ExtensionType):
     """A batch of queries in indices; 0 is padding or unknown.
@@ -34,9 +32,9 @@ class Evidence(tf.experimental.ExtensionType):
         history: summed EASE weights of the user's own items over the square root of their number.
         history_best: int64, as `cart_best`.
         visit: `[B, N + 1, 4]`: weights of this visit's items, summed, the latest counting most: EASE, sequential rules;
-            probability of following the latest item, and the one before it.
-        own: `[B, N + 1, 6]` of what the user bought: times; days since; times fading fast and slowly with each later
-            order; mean days between purchases; orders since. All 0 where never.
+            probability of following the latest item, and the one before it. `[B, 1, 4]` zeros where no log tells.
+        own_row: int32: row of what is known of the user's purchases of the item, see `CandidateSources.own_at`; 0 where
+            the user never bought it.
         own_orders: `[B, N + 1]` share of the user's orders that hold it; those like the cart count most.
         towers: inner product of query and candidate embedding.
         content: similarity to the mean content of cart or visit.
@@ -49,14 +47,9 @@ class Evidence(tf.experimental.ExtensionType):
     history: tf.Tensor
     history_best: tf.Tensor
     visit: tf.Tensor
-    own: tf.Tensor
+    own_row: tf.Tensor
     own_orders: tf.Tensor
     towers: tf.Tensor
     content: tf.Tensor
     cart_entries: tf.Tensor
     history_entries: tf.Tensor
-
-    @property
-    def own_count(self) -> tf.Tensor:
-        """`[B, N + 1]` times the user bought it."""
-        return self.own[..., COUNT]

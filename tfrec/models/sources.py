@@ -14,7 +14,7 @@ import tensorflow as tf
 from tfrec.errors import ConfigError
 from tfrec.features.knowledge import CHANNELS, OWN_FADES, Knowledge
 from tfrec.features.vocabulary import Vocabularies
-from tfrec.models.evidence import COUNT, HABIT, Evidence, Query
+from tfrec.models.evidence import Evidence, Query
 from tfrec.models.item_table import ItemTable, best_strength
 from tfrec.models.rows import (
     count_items,
@@ -29,6 +29,7 @@ from tfrec.models.towers import QueryTower, TowerInputs
 from tfrec.pipelines.retrieval import GAP_BOUNDARIES
 
 _EASE, _RECENT, _COSINE, _SESSION, _TRANSITION, _SEQUENCE = range(len(CHANNELS))
+_COUNT, _HABIT = 0, 3  # columns of what is known of an own item
 _SESSION_HOURS = 1.0  # what a request sends and is younger belongs to the visit that asks
 _SESSION_DECAY = 0.8
 _ANY_ORDER = 0.05  # weight of an own order that shares nothing with the cart
@@ -150,8 +151,10 @@ class CandidateSources:
         self._own_splits = _table(knowledge.own_splits, "own_splits")
         self._own_item = _table(_never_empty(knowledge.own_item), "own_item")
         columns = (knowledge.own_count, knowledge.own_age, *knowledge.own_habit.T)
-        columns = (*columns, knowledge.own_interval, knowledge.own_orders_ago)
-        self._own = _table(_never_empty(np.stack(columns, axis=1).astype(np.float32)), "own")
+        own = np.stack((*columns, knowledge.own_interval, knowledge.own_orders_ago), axis=1).astype(np.float32)
+        self._own = _table(np.pad(own, [(1, 0), (0, 0)]), "own")  # row 0: never bought
+        score = own[:, _HABIT] + 0.01 * own[:, _COUNT]
+        self._own_score = _table(np.pad(score, (1, 0)), "own_score")
         self._line_splits = _table(knowledge.line_splits, "line_splits")
         self._line_item = _table(_never_empty(knowledge.line_item), "line_item")
         self._line_order = _table(_never_empty(knowledge.line_order), "line_order")
@@ -181,7 +184,7 @@ class CandidateSources:
         config = self.config
         cart = without_repeats(latest(query.cart, config.cart_items))
         cart_sum, cart_best = self.cart_table.spoken_for(cart)
-        own_item, own = self.own_items(query.user)
+        own_item, own_row = self.own_items(query.user)
         speakers = own_item[:, : config.history_items]
         history, history_best = self.history_table.spoken_for(speakers)
         num_speakers = tf.reduce_sum(tf.cast(speakers > 0, tf.float32), axis=1)
@@ -191,7 +194,7 @@ class CandidateSources:
             history=history[..., 0] / tf.sqrt(tf.maximum(num_speakers, 1.0))[:, None],
             history_best=history_best,
             visit=self._visit_evidence(query),
-            own=self._scatter(own_item, own),
+            own_row=self._scatter(own_item, own_row),
             own_orders=self._own_orders_like_the_cart(query.user, cart),
             towers=tf.matmul(self.embed_query(query), self.candidate_embeddings, transpose_b=True),
             content=self._content_similarity(query),
@@ -200,12 +203,16 @@ class CandidateSources:
         )
 
     def own_items(self, user: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns `[B, M]` items that the users bought, 0 behind the end, and what is known of each, `[B, M, 6]`."""
+        """Returns `[B, M]` items that the users bought, 0 behind the end, and the row of each, see `own_at`."""
         at, inside = rows_of(self._own_splits, user)
-        return (
-            tf.where(inside, tf.gather(self._own_item, at), 0),
-            tf.where(inside[..., None], tf.gather(self._own, at), 0.0),
-        )
+        return tf.where(inside, tf.gather(self._own_item, at), 0), tf.where(inside, at + 1, 0)
+
+    def own_at(self, evidence: Evidence, items: tf.Tensor) -> list[tf.Tensor]:
+        """Returns what is known of the user's purchases of `items [B, k]`, six `[B, k]`, all 0 where never.
+
+        Times; days since; times fading fast and slowly with each later order; mean days between; orders since.
+        """
+        return tf.unstack(tf.gather(self._own, tf.gather(evidence.own_row, items, batch_dims=1)), axis=-1)
 
     def embed_query(self, query: Query) -> tf.Tensor:
         """Returns `[B, d]` query embeddings: the user's latest events, then the visit's, then the cart."""
@@ -249,7 +256,7 @@ class CandidateSources:
         size = tf.shape(user)[0]
         item = tf.where(inside, tf.gather(self._line_item, at), 0)
         order = tf.where(inside, tf.gather(self._line_order, at), 0)
-        is_in_cart = self._scatter(cart, tf.cast(cart > 0, tf.float32)[..., None])[..., 0] > 0
+        is_in_cart = self._scatter(cart, tf.cast(cart > 0, tf.int32)) > 0
         shared = tf.cast(tf.gather(is_in_cart, item, batch_dims=1) & inside, tf.float32)
         num_orders = tf.reduce_max(tf.concat([tf.reshape(order, [-1]), [0]], axis=0)) + 1
         segment = tf.reshape(order + tf.range(size)[:, None] * num_orders, [-1])
@@ -265,12 +272,12 @@ class CandidateSources:
         weight *= tf.cast(num_lines > 0, tf.float32)
         weight /= tf.maximum(tf.reduce_sum(weight, axis=1, keepdims=True), 1e-6)
         line_weight = tf.where(inside, tf.gather(weight, order, batch_dims=1), 0.0)
-        return self._scatter(item, line_weight[..., None])[..., 0]
+        return self._scatter(item, line_weight)
 
     def _visit_evidence(self, query: Query) -> tf.Tensor:
         """`[B, N + 1, 4]`, see `Evidence.visit`."""
         if self.session_table.is_empty:
-            return tf.zeros([tf.shape(query.user)[0], self.num_rows, 4])
+            return tf.zeros([tf.shape(query.user)[0], 1, 4])
         items = latest(tf.concat([query.recent_item, query.cart], axis=1), self.config.recent_items)
         steps_ago = tf.cast(tf.range(tf.shape(items)[1])[::-1], tf.float32)
         fade = _SESSION_DECAY**steps_ago
@@ -288,24 +295,22 @@ class CandidateSources:
         return tf.round(similar * 1e4) / 1e4
 
     def _scatter(self, items: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-        """`[B, N + 1, c]` with `values [B, M, c]` at the columns `items [B, M]`."""
+        """`[B, N + 1]` with `values [B, M]` at the columns `items [B, M]`."""
         size = tf.shape(items)[0]
         segment = tf.reshape(items + tf.range(size)[:, None] * self.num_rows, [-1])
-        columns = values.shape[-1]
-        total = tf.math.unsorted_segment_sum(tf.reshape(values, [-1, columns]), segment, size * self.num_rows)
-        return tf.reshape(total, [size, self.num_rows, columns])
+        total = tf.math.unsorted_segment_sum(tf.reshape(values, [-1]), segment, size * self.num_rows)
+        return tf.reshape(total, [size, self.num_rows])
 
     # --- candidates ---------------------------------------------------------------------------------------------
 
     def source_scores(self, evidence: Evidence) -> dict[str, tf.Tensor]:
         """Returns each source's score of each item, `[B, N + 1]`; what is not positive is no candidate."""
-        own = evidence.own
         scores = {
             "cart": evidence.cart[..., 0],
             "cart_recent": evidence.cart[..., 1],
             "cart_cosine": evidence.cart[..., 2],
             "history": evidence.history,
-            "own": tf.where(own[..., COUNT] > 0, own[..., HABIT] + 0.01 * own[..., COUNT], 0.0),
+            "own": tf.gather(self._own_score, evidence.own_row),
             "own_orders": evidence.own_orders,
             "towers": evidence.towers + 2.0,  # cosines: always something to say
             "content": evidence.content,
@@ -362,10 +367,12 @@ class CandidateSources:
         ease, recent, cosine = tf.unstack(cart_weights, axis=-1)
         cart_best = best_strength(at(evidence.cart_best))
         history, towers = at(evidence.history), at(evidence.towers)
-        session, sequence, transition, before = tf.unstack(at(evidence.visit), axis=-1)
+        seen_at = tf.zeros_like(candidates) if self.session_table.is_empty else candidates
+        visit_weights = tf.gather(evidence.visit, seen_at, batch_dims=1)  # [B, C, 4]
+        session, sequence, transition, before = tf.unstack(visit_weights, axis=-1)
         # Padding has the inner product 0, more than many an item: a row's highest must not hang on its padding.
         highest = tf.reduce_max(tf.where(candidates > 0, towers, _LOWEST), axis=1, keepdims=True)
-        own_count, own_age, fast_habit, habit, interval, orders_ago = tf.unstack(at(evidence.own), axis=-1)
+        own_count, own_age, fast_habit, habit, interval, orders_ago = self.own_at(evidence, candidates)
         own_orders = at(evidence.own_orders)
         num_orders = tf.gather(self._num_orders, query.user)[:, None]
         most_habit = (1.0 - OWN_FADES[1] ** tf.maximum(num_orders, 1.0)) / (1.0 - OWN_FADES[1])

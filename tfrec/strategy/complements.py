@@ -3,12 +3,12 @@
 import tensorflow as tf
 
 
-def only_new(eligible: tf.Tensor, *, own_count: tf.Tensor) -> tf.Tensor:
+def only_new(eligible: tf.Tensor, *, is_own: tf.Tensor) -> tf.Tensor:
     """Returns `eligible [B, N + 1]` without what the user bought before: cross-sell is discovery.
 
     What helps repeat buyers hurts discovery, so one slate cannot do both jobs; repeats belong to `complete_cart`.
     """
-    return eligible & ~(own_count > 0)
+    return eligible & ~is_own
 
 
 def without_substitutes(eligible: tf.Tensor, *, anchor: tf.Tensor, leaf_category: tf.Tensor) -> tf.Tensor:

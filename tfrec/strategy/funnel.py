@@ -66,7 +66,7 @@ class Funnel:
         query = _with_cart(request.query, tf.concat([request.query.cart, request.anchor[:, None]], axis=1))
         query = _with_discovery(query)
         evidence = self.sources.gather_evidence(query)
-        eligible = only_new(self._eligible(request), own_count=evidence.own_count)
+        eligible = only_new(self._eligible(request), is_own=evidence.own_row > 0)
         just_bought = tf.where(tf.equal(query.recent_type, _PURCHASE), query.recent_item, 0)
         eligible &= ~mark_items(just_bought, num_rows=tf.constant(self.sources.num_rows))
         leaf = self.sources.categories[:, -1]

@@ -36,7 +36,7 @@ def explain(sources: CandidateSources, evidence: Evidence, items: tf.Tensor) -> 
 
     cart_weight, cart_item, cart_count = sources.cart_table.decode_best(at(evidence.cart_best), evidence.cart_entries)
     past_weight, past_item, _ = sources.history_table.decode_best(at(evidence.history_best), evidence.history_entries)
-    own_count = at(evidence.own_count)
+    own_count = sources.own_at(evidence, items)[0]
     lately = tf.gather(sources.popularity[:, 1], items)
     ever = tf.gather(sources.popularity[:, -1], items)
     zeros = tf.zeros_like(items)
@@ -79,7 +79,7 @@ def _strongest_source(sources: CandidateSources, evidence: Evidence, items: tf.T
     scores = sources.source_scores(evidence)
     families = {
         "cart": ("cart", "cart_recent", "cart_cosine"),
-        "own": ("own",),
+        "own": ("own", "own_orders"),
         "history": ("history",),
         "session": ("session",),
         "towers": (),

@@ -102,7 +102,7 @@ def candidate_lister(sources: CandidateSources) -> Callable[[Query], tuple[tf.Te
     def list_up(query: Query) -> tuple[tf.Tensor, tf.Tensor]:
         evidence = sources.gather_evidence(query)
         eligible = sources.is_offered[None, :] & ~mark_items(query.cart, num_rows=tf.constant(sources.num_rows))
-        eligible &= ~(tf.cast(query.is_discovery, tf.bool)[:, None] & (evidence.own_count > 0))
+        eligible &= ~(tf.cast(query.is_discovery, tf.bool)[:, None] & (evidence.own_row > 0))
         candidates = sources.candidates(evidence, eligible)
         return candidates, sources.features(query, evidence, candidates)
 
