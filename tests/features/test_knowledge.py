@@ -94,6 +94,26 @@ def test_the_next_item_of_a_visit_follows_and_does_not_lead():
     assert weight(shop, knowledge, "b", "a", "session_ease") > 0
 
 
+def test_sequential_rules_weigh_what_followed_by_one_over_the_steps():
+    """Nine visits a → b → ... → f: nine steps away from a, held back by five; nothing is said backwards."""
+    rows = [row for number in range(9) for row in viewed(f"u{number}", number, *"abcdef")]
+    shop = make_shop([*rows, *bought("ann", 9, "g")])
+    knowledge = knowledge_at(shop, 10)
+    for steps, item in enumerate("bcdef", start=1):
+        assert weight(shop, knowledge, "a", item, "sequence") == pytest.approx(9 / (9 + 5) / steps), item
+        assert weight(shop, knowledge, item, "a", "sequence") == 0
+    assert weight(shop, knowledge, "a", "c", "transition") == 0  # which looks one step ahead
+
+
+def test_sequential_rules_look_ten_steps_ahead():
+    names = [f"i{number:02d}" for number in range(13)]
+    rows = [row for number in range(9) for row in viewed(f"u{number}", number, *names)]
+    shop = make_shop([*rows, *bought("ann", 9, "z")])
+    knowledge = knowledge_at(shop, 10)
+    weights = [weight(shop, knowledge, "i00", name, "sequence") for name in names[9:]]
+    assert weights == pytest.approx([9 / 14 / 9, 9 / 14 / 10, 0, 0])
+
+
 def test_popularity_and_ages_count_back_from_the_moment():
     rows = [*bought("ann", 0, "a"), *bought("bob", 80, "a", "b"), *bought("cy", 95, "a"), *viewed("cy", 96, "c")]
     shop = make_shop(rows)
@@ -134,6 +154,69 @@ def test_own_items_come_most_frequent_first_then_latest():
     assert knowledge.num_orders[shop.users.encode(["", "ann", "bob"])].tolist() == [0, 3, 1]
     fewer = knowledge_at(shop, 5, own_items=1)
     assert fewer.own_item.tolist() == indices(shop, "a", "d")
+
+
+def own_table(shop, knowledge, name, *columns):
+    """Item → what the columns tell of it, of one user."""
+    user = shop.users.encode([name])[0]
+    span = slice(*knowledge.own_splits[user : user + 2])
+    names = shop.vocabularies.items.decode(knowledge.own_item[span]).tolist()
+    return {
+        item: np.concatenate([np.atleast_1d(getattr(knowledge, column)[span][row]) for column in columns]).tolist()
+        for row, item in enumerate(names)
+    }
+
+
+@pytest.fixture(scope="module")
+def anns_orders():
+    """Four orders of ann at days 0, 4, 6 and 10, the third with a line twice, and one of bob in between."""
+    rows = [
+        *bought("ann", 0, "a", "b"),
+        *bought("ann", 4, "a"),
+        *bought("bob", 5, "a", "d"),
+        *bought("ann", 6, "c", "c"),
+        *bought("ann", 10, "a", "c"),
+    ]
+    return make_shop(rows)
+
+
+def test_an_own_habit_fades_with_each_later_order_of_the_user_not_with_time(anns_orders):
+    """a: 3, 2 and 0 orders ago; b: 3; c: 1 and 0, a line twice counts once."""
+    for day in (11, 400):
+        habits = own_table(anns_orders, knowledge_at(anns_orders, day), "ann", "own_habit")
+        for item, ago in {"a": [3, 2, 0], "b": [3], "c": [1, 0]}.items():
+            expected = [sum(fade**orders for orders in ago) for fade in (0.8, 0.96)]
+            assert habits[item] == pytest.approx(expected), item
+    assert own_table(anns_orders, knowledge_at(anns_orders, 11), "bob", "own_habit")["d"] == [1, 1]
+
+
+def test_the_interval_is_the_mean_of_the_days_between_purchases(anns_orders):
+    told = own_table(anns_orders, knowledge_at(anns_orders, 11), "ann", "own_interval", "own_age")
+    assert told == {"a": [5, 1], "b": [0, 11], "c": [4, 1]}
+
+
+def test_orders_ago_counts_the_users_own_later_orders(anns_orders):
+    knowledge = knowledge_at(anns_orders, 11)
+    assert own_table(anns_orders, knowledge, "ann", "own_orders_ago") == {"a": [0], "b": [3], "c": [0]}
+    assert own_table(anns_orders, knowledge, "bob", "own_orders_ago") == {"a": [0], "d": [0]}
+    earlier = knowledge_at(anns_orders, 10)
+    assert own_table(anns_orders, earlier, "ann", "own_orders_ago") == {"a": [1], "b": [2], "c": [0]}
+
+
+def test_own_lines_hold_each_order_of_a_user_the_latest_first(anns_orders):
+    def lines(knowledge, name):
+        user = anns_orders.users.encode([name])[0]
+        span = slice(*knowledge.line_splits[user : user + 2])
+        orders = {}
+        for item, order in zip(knowledge.line_item[span].tolist(), knowledge.line_order[span].tolist(), strict=True):
+            orders.setdefault(order, []).append(str(anns_orders.vocabularies.items.decode(item)))
+        return {order: sorted(items) for order, items in orders.items()}
+
+    knowledge = knowledge_at(anns_orders, 11)
+    assert lines(knowledge, "ann") == {0: ["a", "c"], 1: ["c"], 2: ["a"], 3: ["a", "b"]}
+    assert lines(knowledge, "bob") == {0: ["a", "d"]}
+    assert lines(knowledge, "a guest") == {}
+    assert lines(knowledge_at(anns_orders, 11, own_lines=3), "ann") == {0: ["a", "c"], 1: ["c"]}
 
 
 def test_the_latest_events_stand_at_the_end_of_each_row():
