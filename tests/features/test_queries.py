@@ -167,6 +167,43 @@ def test_what_lies_in_the_cart_unbought_is_the_querys_cart():
     assert len(carts) >= 2
 
 
+@pytest.fixture(scope="module")
+def views_shop():
+    """Views alone; visit `n` of sixty begins at day `n`."""
+    rng = np.random.default_rng(2)
+    rows = []
+    for number in range(60):
+        items = rng.choice(list("abcdefghij"), rng.integers(2, 6), replace=False)
+        rows += viewed(f"u{number % 7}" if number % 2 else "", number, *items, session=f"s{number}")
+    return make_shop(rows)
+
+
+def test_a_log_of_views_alone_is_asked_for_visits_not_for_carts(views_shop):
+    train, queries = views_shop.train, queries_of(views_shop)
+    assert len(queries) > 100
+    assert not queries.cart.any()
+    assert len(visit_rows(queries)) == len(queries)
+    for row in range(len(queries)):
+        seen = (queries.recent_item[row] > 0).sum()
+        visit = train.item[train.session == train.session[train.hour == queries.hour[row]][0]]
+        assert queries.label_item[row][queries.label_item[row] > 0].tolist() == visit[seen:].tolist()
+
+
+def test_the_next_event_of_a_visit_gains_most_and_each_later_one_a_fifth_of_it(views_shop):
+    queries = queries_of(views_shop)
+    gains, is_label = queries.label_gain, queries.label_item > 0
+    np.testing.assert_allclose(gains[:, 0], 1)
+    for place, gain in enumerate([1, 0.2, 0.04, 0.008]):
+        np.testing.assert_allclose(gains[is_label[:, place], place], gain, rtol=1e-6)
+    assert not gains[~is_label].any()
+
+
+def test_the_missing_items_of_an_order_gain_alike(orders_shop):
+    queries = queries_of(orders_shop)
+    assert ((queries.label_item > 0).sum(axis=1) > 1).any()
+    np.testing.assert_array_equal(queries.label_gain, queries.label_item > 0)
+
+
 def test_heads_are_what_the_log_can_teach(orders_shop, visits_shop):
     assert heads_of(orders_shop.train) == ("purchase",)
     assert heads_of(visits_shop.train) == ("click", "cart", "purchase")
