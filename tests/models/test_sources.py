@@ -75,6 +75,14 @@ def test_features_of_four_items_by_hand(four_items, four_sources):
         "own_count": [log(2), 0, 0],
         "own_share": [1, 0, 0],
         "own_age": [log(5), 7, 7],
+        # ann's orders of a are one and none ago; between them lie 25 days
+        "own_orders_ago": [0, 7, 7],
+        "own_habit": [np.sqrt(1 + 0.96), 0, 0],
+        "own_habit_share": [1, 0, 0],
+        "own_fast_habit": [np.sqrt(1 + 0.8), 0, 0],
+        "own_due": [log(5) - log(25), 0, 0],
+        "own_orders": [1, 0, 0],
+        "own_orders_relative": [1, 0, 0],
         "bought_7": [log(1), 0, 0],
         "bought_28": [log(3), log(1), 0],
         "bought_84": [log(4), log(1), 0],
@@ -88,6 +96,8 @@ def test_features_of_four_items_by_hand(four_items, four_sources):
         "same_leaf_share": [0, 0, 0],
         "same_top_share": [1, 1, 0],
         "is_in_visit": [0, 0, 0],
+        "visit_recency": [0, 0, 0],
+        "visit_count": [0, 0, 0],
         "cart_size": [log(1)] * 3,
         "visit_size": [0] * 3,
         "num_own": [log(2)] * 3,
@@ -104,25 +114,48 @@ def test_features_of_four_items_by_hand(four_items, four_sources):
 
 
 def test_features_of_a_guests_visit_by_hand(four_items, four_sources):
-    query = query_of(four_items, [""], recent=[["c", "a"]], discovery=True)
+    query = query_of(four_items, [""], recent=[["c", "a", "c"]], discovery=True)
     found = features_of(four_sources, query, [[1, 2, 3]])
     expected = {
         "is_in_visit": [1, 0, 1],
-        "visit_size": [np.log(3)] * 3,
+        "visit_recency": [1 / 2, 0, 1],
+        "visit_count": [np.log(2), 0, np.log(3)],
+        "visit_size": [np.log(4)] * 3,
         "cart_size": [0] * 3,
         "is_guest": [1] * 3,
         "is_discovery": [1] * 3,
         "num_orders": [0] * 3,
         "same_leaf_share": [1, 0, 1],
         "same_top_share": [1, 1, 1],
-        "price_to_cart": np.log([10, 20, 40]) - np.log([10, 40]).mean(),
+        "price_to_cart": np.log([10, 20, 40]) - np.log([40, 10, 40]).mean(),
         "price_to_user": [0] * 3,
         "own_age": [7] * 3,
+        "own_orders_ago": [7] * 3,
+        "own_due": [0] * 3,
+        **dict.fromkeys(("own_habit", "own_habit_share", "own_fast_habit", "own_orders"), [0] * 3),
         "cart_ease": [0] * 3,
         "history": [0] * 3,
     }
     for name, values in expected.items():
         np.testing.assert_allclose(found[name][0], values, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_own_orders_like_the_cart_weigh_more():
+    """One order with bread and butter, one with soap and towel, by hand: `Σ w_o [i in o] / Σ w_o`."""
+    rows = [*bought("ann", 0, "bread", "butter", "jam"), *bought("ann", 1, "soap", "towel")]
+    shop = make_shop([*rows, *bought("bob", 2, "bread", "towel", "jam")])
+    model = RetrievalModel(shop.vocabularies, RetrievalConfig(embedding_dim=4, use_lstm=False))
+    carts = [["bread"], ["soap"], []]
+    evidence = sources_of(shop, model).gather_evidence(query_of(shop, ["ann"] * 3, carts=carts))
+    butter, jam, soap, towel = indices(shop, "butter", "jam", "soap", "towel")
+    shares = evidence.own_orders.numpy()
+    first, second = (0.05 + 1 / np.sqrt(3)) * 0.97, 0.05  # the cart shares one of three lines; the later shares none
+    assert shares[0, [butter, jam, soap, towel]] == pytest.approx(
+        np.array([first, first, second, second]) / (first + second), rel=1e-5
+    )
+    assert shares[0, butter] > 0.9 and shares[1, towel] > 0.9
+    assert shares[2, towel] > shares[2, butter] > 0.4  # nothing in the cart: the latest order first, by a little
+    assert not sources_of(shop, model).gather_evidence(query_of(shop, ["", "unknown"])).own_orders.numpy().any()
 
 
 def test_an_item_twice_in_the_cart_speaks_once(four_items, four_sources):
@@ -346,6 +379,17 @@ def test_the_next_step_of_a_visit_counts_from_the_latest_item():
     assert before[:, [b, d]] == pytest.approx(np.array([[0, 9 / 14], [9 / 14, 0]]), rel=1e-5)
     for column in (session, sequence):
         assert column[0, b] > column[0, d] > 0 and column[1, d] > column[1, b] > 0
+
+
+def test_sequential_rules_fall_with_the_steps_ahead_and_with_the_age_of_the_event():
+    rows = [row for number in range(9) for row in viewed("", number, "a", "b", "c", "d", session=f"s{number}")]
+    shop = make_shop([*rows, *bought("ann", 40, "e"), *viewed("", 41, "f", session="of f alone")])
+    model = RetrievalModel(shop.vocabularies, RetrievalConfig(embedding_dim=4, use_lstm=False))
+    evidence = sources_of(shop, model).gather_evidence(query_of(shop, ["", ""], recent=[["a"], ["a", "f"]]))
+    sequence = evidence.visit.numpy()[..., 1]
+    ahead = np.array([1, 1 / 2, 1 / 3]) * 9 / 14
+    assert sequence[0, indices(shop, "b", "c", "d")] == pytest.approx(ahead, rel=1e-5)
+    assert sequence[1, indices(shop, "b", "c", "d")] == pytest.approx(0.8 * ahead, rel=1e-5)  # seen one event ago
 
 
 @pytest.mark.parametrize("source", ["history", "cart"])
