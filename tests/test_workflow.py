@@ -1,5 +1,7 @@
 """Train, export, evaluate: what is reused, what an interruption leaves, what the report says."""
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -148,6 +150,50 @@ def test_reports_are_written_for_humans_and_machines(report, tmp_path):
 def test_without_baselines_the_carts_table_has_the_model_alone(tiny_trained):
     alone = evaluate_models(tiny_trained.models, baselines={}, seeds=(0,), max_queries=50, show_progress=False)
     assert [row.method for row in alone.sections[0].rows] == [SERVED_NAME]
+
+
+@pytest.fixture(scope="module")
+def told_by_options(tiny_trained, tmp_path_factory):
+    """What `tfrec evaluate` prints and writes with every option that adds to the plain report."""
+    out = tmp_path_factory.mktemp("report")
+    arguments = ["evaluate", str(tiny_trained.models), "--draws", "1", "--max-queries", "50", "--out", str(out)]
+    with contextlib.redirect_stdout(io.StringIO()) as told:
+        assert main([*arguments, "--all-baselines", "--baskets", "--category-level", "1"]) == 0
+    return told.getvalue(), sections_of((out / "report.json").read_text())
+
+
+def sections_of(text):
+    return {section["task"]: section for section in json.loads(text)["sections"]}
+
+
+def test_all_baselines_stand_beside_the_eight(report, told_by_options):
+    plain, (told, more) = sections_of(report.to_json()), told_by_options
+
+    def methods(sections):
+        return {row["method"] for row in sections["complete_cart"]["rows"]}
+
+    assert len(methods(plain)) == 8 + 1
+    assert methods(plain) < methods(more)
+    for method in methods(more) - methods(plain):
+        assert method in told
+        assert method not in str(report)
+
+
+def test_baskets_are_asked_for_when_told_to(report, told_by_options):
+    plain, (told, more) = sections_of(report.to_json()), told_by_options
+    assert "next_basket" not in plain and "Next basket" not in str(report)
+    assert "Next basket" in told
+    assert more["next_basket"]["rows"][-1]["method"] == SERVED_NAME
+
+
+def test_deeper_categories_are_crossed_more_often(report, told_by_options):
+    """Who leaves the top category leaves the leaf too, never the other way round."""
+    plain, (_, more) = sections_of(report.to_json()), told_by_options
+    top, leaf = (
+        sections["complete_cart"]["rows"][0]["cells"]["cross-category HR@10"]["num_queries"]
+        for sections in (plain, more)
+    )
+    assert 0 < top < leaf
 
 
 def start(*arguments):
