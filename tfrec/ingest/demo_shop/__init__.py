@@ -1,11 +1,13 @@
 """A generated shop with known truth: `generate_demo_shop` writes it, `read_truth` tells what really holds in it."""
 
+from tfrec.ingest.demo_shop.campaigns import CampaignLog, run_campaign
 from tfrec.ingest.demo_shop.config import DemoShopConfig
 from tfrec.ingest.demo_shop.shop import generate_demo_shop
 from tfrec.ingest.demo_shop.slates import SlateLog, SlateWorld, draw_slates
 from tfrec.ingest.demo_shop.truth import DemoShopTruth, read_truth
 
 __all__ = [
+    "CampaignLog",
     "DemoShopConfig",
     "DemoShopTruth",
     "SlateLog",
@@ -13,4 +15,5 @@ __all__ = [
     "draw_slates",
     "generate_demo_shop",
     "read_truth",
+    "run_campaign",
 ]

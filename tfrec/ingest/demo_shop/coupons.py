@@ -15,8 +15,8 @@ ARMS = ("none", "coupon_10", "coupon_25")
 DISCOUNTS = np.array([0.0, 0.10, 0.25])
 OUTCOMES = ("visit", "conversion", "spend", "margin")
 
-_MARGIN = 0.42  # of the full price
-_SPEND_SPREAD = 0.5  # standard deviation of the log of an order's value
+MARGIN = 0.42  # of the full price
+SPEND_SPREAD = 0.5  # standard deviation of the log of an order's value
 
 
 def coupon_features(config: DemoShopConfig, shoppers: Shoppers, log: pd.DataFrame) -> pd.DataFrame:
@@ -60,7 +60,7 @@ def run_coupon_test(
     rows = np.arange(U)
     has_visited = rng.random(U) < visit[rows, arm]
     has_bought = has_visited & (rng.random(U) < convert[rows, arm])
-    noise = np.exp(rng.normal(0, _SPEND_SPREAD, U) - _SPEND_SPREAD**2 / 2)  # mean 1
+    noise = np.exp(rng.normal(0, SPEND_SPREAD, U) - SPEND_SPREAD**2 / 2)  # mean 1
     spend = np.where(has_bought, value[rows, arm] * noise, 0.0)
     test = pd.DataFrame(
         {
@@ -91,7 +91,7 @@ def run_coupon_test(
 
 def _margin_rate() -> np.ndarray:
     """Margin as a share of the money paid: cost is (1 − margin) of the full price, and 1 − discount is paid."""
-    return 1 - (1 - _MARGIN) / (1 - DISCOUNTS)
+    return 1 - (1 - MARGIN) / (1 - DISCOUNTS)
 
 
 def _expected(shoppers: Shoppers, features: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
