@@ -6,8 +6,9 @@ import pytest
 
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.promotions.campaign import HELD_OUT, LEFT_ALONE, TREATED
+from tfrec.promotions.learned_offers import learn_from_test
 from tfrec.promotions.offer_log import OfferLog, read_file_test
-from tfrec.promotions.planning import PlanConfig, learn_from_test, plan_from_scores, plan_from_test
+from tfrec.promotions.planning import PlanConfig, plan_from_scores, plan_from_test
 
 COSTS = {"cheap": 0.5, "dear": 1.0}
 N = 2_700
@@ -72,14 +73,16 @@ def test_budget_hold_out_and_promise_hold(found):
     promise = found.plan.expected_profit
     assert promise.low < truth < promise.high
     assert "held out at random" in found.summary()
-    assert found.cost_kind == "expected cost"
+    assert found.spending.worst == found.spending.ceiling == pytest.approx(found.plan.cost)
 
 
-def test_face_values_make_the_budget_a_guarantee(learned):
-    found = plan_from_scores(learned, PlanConfig(name="s", budget=1_000.0, face_values={"cheap": 5.0, "dear": 10.0}))
+def test_face_values_make_the_budget_a_guarantee(log):
+    capped = log.with_face_values({"cheap": 5.0, "dear": 10.0})
+    found = plan_from_test(capped, PlanConfig(name="s", budget=1_000.0))
     sent = found.plan.table[found.plan.table["status"] == TREATED]
-    assert sent["offer"].map({"cheap": 5.0, "dear": 10.0}).sum() <= 1_000.0
+    assert sent["offer"].map({"cheap": 5.0, "dear": 10.0}).sum() == found.spending.worst <= 1_000.0
     assert "cannot be exceeded" in found.summary()
+    assert "the test tells no discounts" in found.summary()
 
 
 def test_an_offer_for_a_few_is_not_made(learned):
@@ -110,7 +113,11 @@ def test_money_must_be_named(log, learned):
     with pytest.raises(ConfigError, match="no offer of the test"):
         plan_from_scores(learned, PlanConfig(name="s", budget=1.0, send_costs={"chaep": 1.0}))
     with pytest.raises(ConfigError, match="dear is missing"):
-        plan_from_scores(learned, PlanConfig(name="s", budget=1.0, face_values={"cheap": 1.0}))
+        log.with_face_values({"cheap": 1.0})
+    with pytest.raises(ConfigError, match="needs to know what offers cost"):
+        plan_from_scores(learned, PlanConfig(name="s", budget=1.0, budget_in="expected cost"))
+    with pytest.raises(ConfigError, match="does not tell discounts"):
+        log.with_face_values()
 
 
 @pytest.mark.parametrize(
@@ -140,3 +147,53 @@ def test_a_coupon_named_by_its_percentage_tells_the_discount(table, tmp_path):
     assert taken.to_dict() == pytest.approx({"none": 0.0, "coupon_10": 10.0, "coupon_25": 30.0})
     profit = log.with_profit(outcome="spend", worth=0.5).table.groupby("arm")["profit"].mean()
     assert profit.to_dict() == pytest.approx({"none": 45.0, "coupon_10": 40.0, "coupon_25": 30.0})
+
+
+@pytest.fixture(scope="module")
+def coupons():
+    """One coupon in five is used, for 10 or, one time in 25, for 50; whoever uses it would else have bought nothing."""
+    rng = np.random.default_rng(1)
+    arm = rng.choice(["none", "coupon"], 3_000)
+    is_used = (arm == "coupon") & (rng.random(3_000) < 0.2)
+    taken = np.where(is_used, np.where(rng.random(3_000) < 0.04, 50.0, 10.0), 0.0)
+    table = pd.DataFrame({"user_id": [f"u{i}" for i in range(3_000)], "arm": arm, "discount": taken})
+    table["margin"] = np.where(is_used, 40.0 - taken, 0.0)
+    return OfferLog(
+        table.assign(age=rng.integers(3, size=3_000)), ("none", "coupon"), ("margin",), ("age",), "discount"
+    )
+
+
+def test_the_budget_covers_every_coupon_used_to_the_full_unless_asked_otherwise(coupons):
+    found = plan_from_test(coupons, PlanConfig(name="s", budget=3_000.0))
+    assert found.face_values == {"coupon": 10.0}  # 95 % of uses took off no more
+    sent = (found.plan.table["status"] == TREATED).sum()
+    assert found.spending.worst == sent * 10.0 <= 3_000.0
+    assert sent == 300
+    assert found.spending.expected.low < 300 * 0.2 * 10 < found.spending.expected.high < found.spending.ceiling + 60
+    assert "coupon 10.00" in found.summary()
+
+
+def test_a_budget_in_expected_cost_reaches_more_and_is_kept_in_19_of_20_campaigns(coupons):
+    found = plan_from_test(coupons, PlanConfig(name="s", budget=3_000.0, budget_in="expected cost"))
+    sent = int((found.plan.table["status"] == TREATED).sum())
+    assert sent > 1_000
+    assert 2_700 < found.spending.ceiling <= 3_000.0 < found.spending.worst
+    spent = 10.0 * np.random.default_rng(2).binomial(sent, 0.2, 10_000)
+    assert (spent > 3_000.0).mean() <= 0.05
+    surer = plan_from_test(coupons, PlanConfig(name="s", budget=3_000.0, budget_in="expected cost", risk=0.001))
+    assert (surer.plan.table["status"] == TREATED).sum() < sent
+
+
+def test_a_capped_coupon_pays_the_rest_into_margin_and_spend(coupons):
+    table = coupons.table.assign(spend=2 * coupons.table["margin"])
+    capped = OfferLog(table, coupons.arm_names, ("margin", "spend"), ("age",), "discount").with_face_values()
+    dear = table["discount"] == 50.0
+    assert capped.table.loc[dear, "discount"].eq(10.0).all()
+    assert (capped.table["margin"] - table["margin"])[dear].eq(40.0).all()
+    assert (capped.table["spend"] - table["spend"])[dear].eq(40.0).all()
+    assert (capped.table["margin"] == table["margin"])[~dear].all()
+
+
+def test_a_budget_too_small_for_its_face_values_says_what_would_do(coupons):
+    with pytest.raises(ConfigError, match=r"can cost 10\.00 a user, needs 500\.00"):
+        plan_from_test(coupons, PlanConfig(name="s", budget=100.0))

@@ -24,14 +24,14 @@ def run(capsys, *arguments):
 def planned(coupon_shop, tmp_path_factory):
     folder = tmp_path_factory.mktemp("plan")
     (folder / "key").write_bytes(b"0123456789abcdef")
-    arguments = ["campaign", "plan", coupon_shop, "--budget", "400", "--name", "spring", "--out", folder / "spring"]
+    arguments = ["campaign", "plan", coupon_shop, "--budget", "1600", "--name", "spring", "--out", folder / "spring"]
     assert main([str(part) for part in [*arguments, "--key", folder / "key", "--min-users", "20"]]) == 0
     return folder
 
 
 def test_a_plan_of_the_demo_shop_names_nobody_outside(planned, coupon_shop):
     plan = read_plan(planned / "spring")
-    assert plan.cost <= 400
+    assert plan.cost <= 1_600
     assert set(plan.table["status"]) == {"treated", "held out", "left alone"}
     sent = pd.read_csv(planned / "spring" / "send.csv")
     assert list(sent.columns) == ["pseudonym", "offer"]
@@ -39,7 +39,17 @@ def test_a_plan_of_the_demo_shop_names_nobody_outside(planned, coupon_shop):
     assert not set(sent["pseudonym"]) & set(plan.table["user_id"])
     stated = json.loads((planned / "spring" / "plan.json").read_text(encoding="utf-8"))
     assert stated["expected_profit"]["low"] < stated["expected_profit"]["value"] < stated["expected_profit"]["high"]
-    assert stated["cost_kind"] == "expected cost"
+    assert stated["cost_kind"] == "face value"
+    assert stated["spending"]["worst"] <= 1_600
+
+
+def test_a_budget_in_expected_cost_reaches_more_users(planned, coupon_shop, tmp_path, capsys):
+    arguments = ["--budget", "1600", "--name", "spring", "--out", tmp_path / "bold", "--min-users", "20"]
+    told = run(capsys, "campaign", "plan", coupon_shop, *arguments, "--budget-in", "expected-cost", "--risk", "0.1")
+    assert "the chance of exceeding 1,600.00 is at most 10%" in told
+    assert "cost by the model" in told
+    bold, sure = read_plan(tmp_path / "bold"), read_plan(planned / "spring")
+    assert (bold.table["status"] == "treated").sum() > (sure.table["status"] == "treated").sum()
 
 
 def test_a_rehearsal_on_the_log_is_read_with_reach_by_pseudonyms(planned, coupon_shop, tmp_path, capsys):

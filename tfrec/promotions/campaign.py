@@ -48,7 +48,7 @@ class CampaignPlan:
             that was withheld), `expected_gain`, `cost`, `expected_profit`, `is_compared` (chosen by the same rule as
             held-out users, so fit for the comparison afterwards).
         budget: most that may be spent.
-        cost: cost of all offers given; never above the budget.
+        cost: what all offers given count against the budget; never above it.
         holdout_share: share of eligible users held out.
         price: worth of one more unit of budget; the rule is `gain − cost − price·cost > 0`.
         bound: highest profit that any plan could promise under the same budget.
@@ -82,7 +82,7 @@ class CampaignPlan:
             else " (no trial was given, so no interval)"
         )
         return (
-            f"{self.name}: {counts[TREATED]:,} users get an offer for at most {self.cost:,.2f} of {self.budget:,.2f}, "
+            f"{self.name}: {counts[TREATED]:,} users get an offer under a budget of {self.budget:,.2f}, "
             f"{counts[HELD_OUT]:,} are held out at random, {counts[LEFT_ALONE]:,} are left alone because no offer pays "
             f"for them or others come first; expected profit {self.expected_profit.value:,.2f}{interval}."
         )

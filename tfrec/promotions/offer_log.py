@@ -23,6 +23,7 @@ PROFIT = "profit"
 """The outcome that `with_profit` adds: money, after the discount, before the cost of sending."""
 
 _DISCOUNT = "discount"
+_TELLING = 20  # uses of an offer from which the largest few may be left out
 _MAX_LEVELS = 50  # texts with more values than that are names, not attributes
 
 
@@ -36,6 +37,7 @@ class OfferLog:
         outcomes: names of the outcome columns.
         attributes: columns known before the test.
         cost_kind: `discount` (money that the offers took off is known) or `offers` (it is not).
+        face_values: offer → most that it takes off; empty where none was set.
     """
 
     table: pd.DataFrame
@@ -43,6 +45,7 @@ class OfferLog:
     outcomes: tuple[str, ...]
     attributes: tuple[str, ...]
     cost_kind: str
+    face_values: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def trial(self, outcomes: Sequence[str] | None = None) -> tuple[Trial, Encoder]:
         """Returns the log as a trial, and how attributes were encoded."""
@@ -51,6 +54,37 @@ class OfferLog:
             wanted.append(_DISCOUNT)
         encoder = fit_encoder(self.table, self.attributes)
         return read_trial(self.table, arm="arm", control=self.arm_names[0], outcomes=wanted, encoder=encoder), encoder
+
+    def with_face_values(self, given: Mapping[str, float] | None = None) -> "OfferLog":
+        """Returns the log as if no offer had taken off more than its face value.
+
+        What an order took off beyond it counts as paid: added to `spend` and `margin`. That the order would have come
+        all the same is assumed; the usual face value is so high that it touches one use in twenty.
+
+        Args:
+            given: offer → most that it takes off; when left out, of each offer the amount that 95 % of its uses in the
+                test stayed below (all of them, where they are few), rounded up to two digits.
+
+        Raises:
+            ConfigError: an offer is missing or unknown, or nothing is given and the test does not tell discounts.
+        """
+        offers = self.arm_names[1:]
+        if not given:
+            if self.cost_kind != _DISCOUNT:
+                raise ConfigError("The test does not tell discounts: name the most that each offer can cost.")
+            given = {offer: _usual_most(self.table.loc[self.table["arm"] == offer, _DISCOUNT]) for offer in offers}
+        per_offer(given, offers, what="The face value")
+        missing = [offer for offer in offers if offer not in given]
+        if missing:
+            raise ConfigError(f"The face value of {', '.join(missing)} is missing. Name it of every offer or of none.")
+        told = {offer: float(given[offer]) for offer in offers}
+        if self.cost_kind != _DISCOUNT:
+            return dataclasses.replace(self, face_values=told)
+        most = self.table["arm"].map({**told, self.arm_names[0]: np.inf}).to_numpy(np.float64)
+        beyond = np.maximum(self.table[_DISCOUNT].to_numpy(np.float64) - most, 0.0)
+        paid = {name: self.table[name] + beyond for name in ("spend", "margin") if name in self.outcomes}
+        table = self.table.assign(discount=self.table[_DISCOUNT] - beyond, **paid)
+        return dataclasses.replace(self, table=table, face_values=told)
 
     def with_profit(self, *, outcome: str, worth: float) -> "OfferLog":
         """Returns the log with the outcome `profit` in money, after the discount.
@@ -189,6 +223,15 @@ def per_offer(given: Mapping[str, float], offers: Sequence[str], *, what: str) -
         if not value >= 0:
             raise ConfigError(f"{what} of {name!r} must be at least 0; got {value}.")
     return np.array([given.get(name, 0.0) for name in offers], dtype=np.float64)
+
+
+def _usual_most(discounts: pd.Series) -> float:
+    used = discounts[discounts > 0]
+    if used.empty:
+        return 0.0
+    most = float(used.quantile(0.95) if len(used) >= _TELLING else used.max())
+    unit = 10.0 ** (np.floor(np.log10(most)) - 1)
+    return float(np.round(np.ceil(np.round(most / unit, 6)) * unit, 6))
 
 
 def _first_is_user(table: pd.DataFrame) -> pd.DataFrame:

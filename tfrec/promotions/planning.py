@@ -1,30 +1,28 @@
 """An offer test and a budget become a campaign plan: who gets which offer, who is held out, what is promised."""
 
-import contextlib
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import threadpoolctl
 
-from tfrec.errors import ConfigError, SchemaError, nearest_hint
-from tfrec.experiments.assignment import hash_uniform
+from tfrec.errors import ConfigError, nearest_hint
 from tfrec.experiments.effects import to_plain
 from tfrec.experiments.user_tables import require
+from tfrec.promotions.allocation import offers_at_price
 from tfrec.promotions.campaign import HELD_OUT, TREATED, CampaignPlan, Evidence, plan_campaign
-from tfrec.promotions.curves import UpliftCurve, uplift_curve
-from tfrec.promotions.offer_log import PROFIT, OfferLog, per_offer
-from tfrec.promotions.response import boosted_response, cross_fit_responses, expected, fit_response
-from tfrec.promotions.trial import Balance, Encoder, Trial, check_balance
-from tfrec.promotions.uplift import DRLearner, StackedLearner, TLearner, cross_fit_uplift, default_learner, fit_uplift
+from tfrec.promotions.curves import UpliftCurve
+from tfrec.promotions.learned_offers import LearnedOffers, ScoredUsers, learn_from_test, withheld
+from tfrec.promotions.offer_log import OfferLog, per_offer
+from tfrec.promotions.spending import Spending, foresee_spending
+from tfrec.promotions.trial import Balance
 
-FEWEST = 200
-"""Users an arm below which a model of their differences is not worth fitting."""
+FACE_VALUE, EXPECTED_COST, OFFERS = "face value", "expected cost", "offers"
+"""What a budget counts."""
 
-_MANY = 50_000  # users of a test from which trees gain by more threads
-_FOLDS = 3  # inner and outer: a third of the time that five of each take, for a little less to learn from
+_LEAST_COST = 0.1  # of the mean: nobody is free, whatever a model says
+_STEPS = 12  # halvings of the budget in expected cost: to a four-thousandth of it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,11 +36,13 @@ class PlanConfig:
         worth: money that one unit of the outcome brings; None: 1 for margin, else it must be given (of spend: the
             margin's share).
         send_costs: offer → cost of sending one.
-        face_values: offer → most that one can cost; counts against the budget in full, which makes it a guarantee.
+        budget_in: what the budget counts: `face value`, the most that offers can cost, which makes it a guarantee; or
+            `expected cost`, which reaches more users and exceeds the budget with a chance of at most `risk`.
+        risk: chance of spending more than a budget in expected cost.
         holdout_share: share of users held out at random.
         min_users: an offer that fewer users would get is not made.
-        max_cost_per_user: cap.
-        return_floor: least profit per unit of cost over the whole campaign.
+        max_cost_per_user: cap on what the budget counts for one user.
+        return_floor: least profit over the whole campaign per unit of what the budget counts.
         group: column of groups for floors.
         floors: group → least share of its helpable users that get an offer.
         seed: of the folds.
@@ -53,7 +53,8 @@ class PlanConfig:
     outcome: str = ""
     worth: float | None = None
     send_costs: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    face_values: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    budget_in: str = FACE_VALUE
+    risk: float = 0.05
     holdout_share: float = 0.1
     min_users: int = 50
     max_cost_per_user: float = np.inf
@@ -70,7 +71,9 @@ class TestedPlan:
     Attributes:
         plan: who gets what.
         outcome: what was turned into money.
-        cost_kind: what the budget counts: `face value` (a guarantee), `expected cost` (kept on average), `offers`.
+        cost_kind: what the budget counts: `face value`, `expected cost`, or `offers` where no cost is known.
+        face_values: offer → most that one may take off, which must be printed on it; empty where it is not known.
+        spending: what the campaign may cost.
         attributes: what users were told apart by.
         balance: whether the test's offers were drawn blindly.
         curves: offer → what is gained by treating the best-scored users of the test first, in profit.
@@ -82,6 +85,8 @@ class TestedPlan:
     plan: CampaignPlan
     outcome: str
     cost_kind: str
+    face_values: Mapping[str, float]
+    spending: Spending
     attributes: tuple[str, ...]
     balance: Balance
     curves: dict[str, UpliftCurve]
@@ -106,6 +111,8 @@ class TestedPlan:
             **self.plan.to_dict(),
             "outcome": self.outcome,
             "cost_kind": self.cost_kind,
+            "face_values": dict(self.face_values),
+            "spending": self.spending.to_dict(),
             "attributes": list(self.attributes),
             "dropped": list(self.dropped),
             "sleeping": self.sleeping,
@@ -114,16 +121,24 @@ class TestedPlan:
             "qini": {offer: curve.qini.to_dict() for offer, curve in self.curves.items()},
         }
 
+    def _terms(self) -> list[str]:
+        """What must hold for the budget to be kept, and what may be spent."""
+        if self.cost_kind == OFFERS:
+            return ["The budget counts offers."]
+        caps = ", ".join(f"{offer} {self.face_values[offer]:,.2f}" for offer in self.face_values)
+        print_it = f"Print on each offer that it counts once, and the most that it takes off: {caps}." if caps else ""
+        kept = {
+            FACE_VALUE: "The budget counts the most that each offer can cost, so it cannot be exceeded.",
+            EXPECTED_COST: (
+                f"The budget counts what offers cost on average; the chance of exceeding {self.plan.budget:,.2f} is at "
+                f"most {self.spending.risk:.0%}, if users behave as in the test."
+            ),
+        }
+        return [line for line in (print_it, kept[self.cost_kind], self.spending.summary()) if line]
+
     def summary(self) -> str:
         """Returns the plan in plain words."""
-        counted = {
-            "face value": "The budget counts the most that each offer can cost, so it cannot be exceeded.",
-            "expected cost": (
-                "The budget counts what each offer costs on average; name the most that it can cost for a guarantee."
-            ),
-            "offers": "The budget counts offers.",
-        }
-        lines = [self.plan.summary(), counted[self.cost_kind]]
+        lines = [self.plan.summary(), *self._terms()]
         lines.append(
             f"{self.sleeping:,} users would be put off by offers, or cost more than they bring: none is sent one."
         )
@@ -138,102 +153,6 @@ class TestedPlan:
         return "\n".join(lines)
 
 
-@dataclasses.dataclass(frozen=True)
-class ScoredUsers:
-    """What each offer would change for each user.
-
-    Attributes:
-        table: `user_id` and whatever else is known, n rows.
-        gains: `[n, K]` expected extra profit of each offer before its discount; not above 0 for a user who is predicted
-            to be put off.
-        discounts: `[n, K]` money that each offer takes off on average.
-    """
-
-    table: pd.DataFrame
-    gains: np.ndarray
-    discounts: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True)
-class LearnedOffers:
-    """What a test teaches of its offers, before any budget.
-
-    Attributes:
-        log: the test, with `profit`.
-        trial: the same in numbers.
-        encoder: of the users' attributes.
-        outcome: what was turned into profit.
-        users: the test's own users, scored out of fold.
-        effects: `[n, K]` unbiased noisy gains of the test's users before the discount, for a plan's promise.
-        balance: whether offers were drawn blindly.
-        curves: offer → what is gained by treating the best-scored users first.
-        seed: of folds.
-    """
-
-    log: OfferLog
-    trial: Trial
-    encoder: Encoder
-    outcome: str
-    users: ScoredUsers
-    effects: np.ndarray
-    balance: Balance
-    curves: dict[str, UpliftCurve]
-    seed: int
-
-    @property
-    def offers(self) -> tuple[str, ...]:
-        """Names of the offers."""
-        return self.trial.arm_names[1:]
-
-    def score(self, users: pd.DataFrame) -> ScoredUsers:
-        """Returns other users scored by models of the whole test.
-
-        Raises:
-            SchemaError: an attribute of the test is missing.
-        """
-        users = users.reset_index(drop=True)
-        features = self.encoder.encode(users)
-        with few_threads(len(self.trial)):
-            uplift = fit_uplift(self.trial, outcome=PROFIT, learner=quick_learner(), seed=self.seed).predict(features)
-            put_off = is_put_off(self.trial, features, self.seed)
-        discounts = np.zeros_like(uplift)
-        if self.log.cost_kind == "discount":
-            taken = self.trial.outcome("discount")
-            for arm in range(1, len(self.trial.arm_names)):
-                own = self.trial.arms == arm
-                model = fit_response(None, self.trial.features[own], taken[own])
-                discounts[:, arm - 1] = np.maximum(expected(model, features), 0.0)
-        return _scored(users, uplift, discounts, put_off)
-
-
-def learn_from_test(log: OfferLog, *, outcome: str, worth: float = 1.0, seed: int = 0) -> LearnedOffers:
-    """Learns what each offer changes: the slow part of a plan.
-
-    Args:
-        log: the test.
-        outcome: what pays.
-        worth: money that one unit of it brings.
-        seed: of folds.
-
-    Raises:
-        SchemaError: too few users an arm.
-    """
-    log = log.with_profit(outcome=outcome, worth=worth)
-    trial, encoder = log.trial()
-    counts = {name: int((trial.arms == code).sum()) for code, name in enumerate(trial.arm_names)}
-    if min(counts.values()) < FEWEST:
-        raise SchemaError(f"A plan needs a test of at least {FEWEST} users an arm; got {counts}. Test more users.")
-    with few_threads(len(trial)):
-        uplift = cross_fit_uplift(trial, outcome=PROFIT, learner=quick_learner(), folds=_FOLDS, seed=seed)
-        put_off = is_put_off(trial, None, seed)
-        discounts = expected_discounts(log, trial, seed=seed)
-        responses = cross_fit_responses(trial, outcome=PROFIT, seed=seed)
-        curves = _curves(trial, uplift.scores, uplift.folds, seed)
-    users = _scored(log.table, uplift.scores, discounts, put_off)
-    effects = responses.effects() + discounts
-    return LearnedOffers(log, trial, encoder, outcome, users, effects, check_balance(trial), curves, seed)
-
-
 def plan_from_test(
     log: OfferLog, config: PlanConfig, *, users: pd.DataFrame | None = None, excluded: frozenset[str] = frozenset()
 ) -> TestedPlan:
@@ -242,7 +161,7 @@ def plan_from_test(
     Profit is the outcome's worth less discounts and sending; `gain` is the same before the discounts.
 
     Args:
-        log: the test.
+        log: the test; `log.with_face_values(...)` caps what an offer may take off.
         config: dials.
         users: to whom the campaign may go: `user_id` and the test's attributes; the test's users when left out.
         excluded: users who must not get an offer (opted out).
@@ -266,78 +185,151 @@ def plan_from_scores(
 ) -> TestedPlan:
     """Plans as `plan_from_test` does, with what was learned before: quick, for another budget or other limits."""
     offers = learned.offers
-    sending = per_offer(config.send_costs, offers, what="The cost of sending")
-    faces = per_offer(config.face_values, offers, what="The face value")
-    kind = _cost_kind(learned.log, config)
-    tested, of_test = learned.users.gains, _Costs.build(learned.users.discounts, sending, faces, kind)
-    chosen = learned.users if users is None else users
-    table, gains, costs = chosen.table, chosen.gains, _Costs.build(chosen.discounts, sending, faces, kind)
-    ids = table["user_id"]
-    usable = np.broadcast_to(~ids.isin(excluded).to_numpy()[:, None], gains.shape).copy()
-    groups = None
-    if config.group:
-        require(table, [config.group], what="The table of users")
-        groups = table[config.group].astype("str").to_numpy()
-        _check_floors(config, groups)
+    draft = _Draft.build(learned, config, users, excluded)
     dropped: list[str] = []
     while True:
-        evidence = Evidence(tested, learned.effects, of_test.counted, of_test.paid)
-        plan = plan_campaign(
-            ids.to_numpy(), gains, costs.counted, name=config.name, offers=offers, budget=config.budget,
-            expected_costs=costs.paid, holdout_share=config.holdout_share, is_eligible=usable,
-            max_cost_per_user=config.max_cost_per_user, return_floor=config.return_floor, groups=groups,
-            group_floors=dict(config.floors), evidence=evidence,
-        )  # fmt: skip
+        plan, spending = draft.fill_budget()
         sent = plan.table.loc[plan.table["status"] == TREATED, "offer"].value_counts()
         few = [offer for offer in sent.index if sent[offer] < config.min_users]
         if not few:
             break
         # The rarest first: its users may swell another offer to the floor.
         dropped.append(str(few[-1]))
-        usable[:, offers.index(few[-1])] = False
-        tested = withheld(tested, np.array(offers) == few[-1])
+        draft = draft.without(offers.index(few[-1]))
     if not len(sent):
         raise ConfigError(
             f"No offer reaches {config.min_users} users under a budget of {config.budget:,.2f}: nothing pays, or the "
-            "budget is too small. Raise the budget, or lower the floor of users."
+            f"budget is too small. {draft.costs.advice(config.min_users, offers)}"
         )
-    sleeping = int((gains - costs.paid <= 0).all(axis=1).sum())
+    chosen = draft.chosen
     return TestedPlan(
         plan=plan,
         outcome=learned.outcome,
-        cost_kind=kind,
+        cost_kind=draft.costs.kind,
+        face_values=dict(learned.log.face_values),
+        spending=spending,
         attributes=learned.log.attributes,
         balance=learned.balance,
         curves=learned.curves,
         dropped=tuple(dropped),
-        sleeping=sleeping,
+        sleeping=int((chosen.gains - draft.costs.paid(chosen) <= 0).all(axis=1).sum()),
     )
-
-
-def quick_learner() -> StackedLearner:
-    """Returns the default blend with few folds, for plans and reports that someone waits for."""
-    blend = default_learner()
-    members = (dataclasses.replace(one, folds=_FOLDS) if isinstance(one, DRLearner) else one for one in blend.members)
-    return dataclasses.replace(blend, members=tuple(members), folds=_FOLDS)
-
-
-def expected_discounts(log: OfferLog, trial: Trial, *, seed: int = 0) -> np.ndarray:
-    """Returns `[n, A − 1]` the money that each offer takes off on average, out of fold; 0 where it is not known."""
-    if log.cost_kind != "discount":
-        return np.zeros((len(trial), len(trial.arm_names) - 1))
-    return np.maximum(cross_fit_responses(trial, outcome="discount", seed=seed).expected[:, 1:], 0.0)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Costs:
-    counted: np.ndarray  # [n, K] against the budget
-    paid: np.ndarray  # [n, K] on average
+    faces: np.ndarray  # [K]
+    sending: np.ndarray  # [K]
+    kind: str
+
+    def paid(self, users: ScoredUsers) -> np.ndarray:
+        """Returns `[n, K]` cost on average."""
+        return users.discounts + self.sending
+
+    def counted(self, users: ScoredUsers) -> np.ndarray:
+        """Returns `[n, K]` cost against the budget."""
+        if self.kind == EXPECTED_COST:
+            paid = self.paid(users)
+            return np.maximum(paid, _LEAST_COST * paid.mean(axis=0))
+        most = self.faces + self.sending if self.kind == FACE_VALUE else np.ones_like(self.sending)
+        return np.broadcast_to(most, users.gains.shape)
+
+    def advice(self, min_users: int, offers: tuple[str, ...]) -> str:
+        """Returns what to do where no offer reaches enough users."""
+        if self.kind != FACE_VALUE:
+            return "Raise the budget, or lower the floor of users."
+        most = self.faces + self.sending
+        cheapest = int(most.argmin())
+        return (
+            f"{offers[cheapest]}, which can cost {most[cheapest]:,.2f} a user, needs {min_users * most[cheapest]:,.2f}. "
+            f"Raise the budget, lower the face values or the floor of users, or let the budget count {EXPECTED_COST}."
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Draft:
+    """Everything that a plan is made of but how much of the budget may be given out."""
+
+    learned: LearnedOffers
+    config: PlanConfig
+    chosen: ScoredUsers  # for whom it is planned
+    of_test: ScoredUsers
+    costs: _Costs
+    usable: np.ndarray  # [n, K]
+    groups: np.ndarray | None  # [n]
 
     @classmethod
-    def build(cls, discounts: np.ndarray, sending: np.ndarray, faces: np.ndarray, kind: str) -> "_Costs":
-        paid = discounts + sending
-        counted = {"face value": faces + sending, "expected cost": paid, "offers": np.ones(len(sending))}[kind]
-        return cls(np.broadcast_to(counted, paid.shape), paid)
+    def build(
+        cls, learned: LearnedOffers, config: PlanConfig, users: ScoredUsers | None, excluded: frozenset[str]
+    ) -> "_Draft":
+        offers, log = learned.offers, learned.log
+        sending = per_offer(config.send_costs, offers, what="The cost of sending")
+        faces = per_offer(log.face_values, offers, what="The face value")
+        chosen = learned.users if users is None else users
+        usable = np.broadcast_to(~chosen.table["user_id"].isin(excluded).to_numpy()[:, None], chosen.gains.shape)
+        groups = None
+        if config.group:
+            require(chosen.table, [config.group], what="The table of users")
+            groups = chosen.table[config.group].astype("str").to_numpy()
+            _check_floors(config, groups)
+        costs = _Costs(faces, sending, _cost_kind(log, config))
+        return cls(learned, config, chosen, learned.users, costs, usable, groups)
+
+    def without(self, offer: int) -> "_Draft":
+        """Returns the draft without an offer."""
+        is_it = np.arange(len(self.learned.offers)) == offer
+        of_test = dataclasses.replace(self.of_test, gains=withheld(self.of_test.gains, is_it))
+        return dataclasses.replace(self, usable=self.usable & ~is_it, of_test=of_test)
+
+    def fill_budget(self) -> tuple[CampaignPlan, Spending]:
+        """Returns the plan that gives out most without a chance above `risk` of exceeding the budget."""
+        budget = self.config.budget
+        plan, spending = self.allot(budget)
+        if self.costs.kind != EXPECTED_COST or spending.ceiling <= budget:
+            return plan, spending
+        low, high, best = 0.0, budget, None
+        for _ in range(_STEPS):
+            middle = (low + high) / 2
+            try:
+                plan, spending = self.allot(middle)
+            except ConfigError:  # too little for the floors of the groups
+                low = middle
+                continue
+            if spending.ceiling <= budget:
+                low, best = middle, (plan, spending)
+            else:
+                high = middle
+        if best is None:
+            raise ConfigError(
+                f"No plan that meets the floors stays below {budget:,.2f} with {1 - self.config.risk:.0%} certainty. "
+                "Raise the budget or lower a floor."
+            )
+        return dataclasses.replace(best[0], budget=float(budget)), best[1]
+
+    def allot(self, budget: float) -> tuple[CampaignPlan, Spending]:
+        """Returns the plan that gives out at most `budget` of what it counts, and what it may cost."""
+        config, offers, chosen, costs = self.config, self.learned.offers, self.chosen, self.costs
+        evidence = Evidence(
+            self.of_test.gains, self.learned.effects, costs.counted(self.of_test), costs.paid(self.of_test)
+        )
+        plan = plan_campaign(
+            chosen.table["user_id"].to_numpy(), chosen.gains, costs.counted(chosen), name=config.name, offers=offers,
+            budget=budget, expected_costs=costs.paid(chosen), holdout_share=config.holdout_share,
+            is_eligible=self.usable, max_cost_per_user=config.max_cost_per_user, return_floor=config.return_floor,
+            groups=self.groups, group_floors=dict(config.floors), evidence=evidence,
+        )  # fmt: skip
+        given = pd.Categorical(plan.table["offer"], categories=list(offers)).codes.astype(np.int64)
+        planned = np.where(plan.table["status"] == TREATED, given, -1)
+        tested = given if chosen is self.learned.users else offers_at_price(
+            evidence.gains - costs.paid(self.of_test), evidence.costs, price=plan.price,
+            max_cost_per_user=config.max_cost_per_user,
+        )  # fmt: skip
+        trial = self.learned.trial
+        spending = foresee_spending(
+            planned, tested, trial.arms, trial.outcomes.get("discount"), face_values=costs.faces,
+            send_costs=costs.sending, risk=config.risk,
+        )  # fmt: skip
+        return plan, spending
 
 
 def _money(log: OfferLog, config: PlanConfig) -> tuple[str, float]:
@@ -357,48 +349,16 @@ def _money(log: OfferLog, config: PlanConfig) -> tuple[str, float]:
 
 
 def _cost_kind(log: OfferLog, config: PlanConfig) -> str:
-    if config.face_values:
-        missing = [name for name in log.arm_names[1:] if name not in config.face_values]
-        if missing:
-            raise ConfigError(f"The face value of {', '.join(missing)} is missing. Name it of every offer or of none.")
-        return "face value"
-    return "expected cost" if log.cost_kind == "discount" or config.send_costs else "offers"
-
-
-def _scored(users: pd.DataFrame, uplift: np.ndarray, discounts: np.ndarray, put_off: np.ndarray) -> ScoredUsers:
-    # Where the test tells users apart but coarsely, scores tie, and no price would part the treated from the others:
-    # a millionth of the usual gain, fixed for a user, breaks ties blindly and is no money to speak of.
-    grain = 1e-6 * float(np.abs(uplift).mean())
-    gains = uplift + discounts + grain * hash_uniform(users["user_id"].to_numpy(), salt="tie")[:, None]
-    return ScoredUsers(users, withheld(gains, put_off), discounts)
-
-
-def few_threads(n: int) -> contextlib.AbstractContextManager:
-    """One thread for small tests: on few rows threads lose more time waiting for each other than they gain."""
-    limit = threadpoolctl.threadpool_limits(limits=1) if n < _MANY else None
-    return limit if limit is not None else contextlib.nullcontext()
-
-
-def is_put_off(trial: Trial, features: np.ndarray | None, seed: int) -> np.ndarray:
-    """Returns `[n, 1]` who is predicted to do less for an offer: visit less or, where visits are unknown, buy less.
-
-    Visits are many, so they tell sleeping dogs long before money does; all offers together, for the same reason, and
-    trees, because being put off is rarely additive. Users of the test are scored out of fold.
-    """
-    watched = next((name for name in ("visit", "conversion") if name in trial.outcomes), None)
-    rows = len(trial) if features is None else len(features)
-    if watched is None:
-        return np.zeros((rows, 1), dtype=bool)
-    learner = TLearner(boosted_response(binary=bool(np.isin(trial.outcome(watched), (0.0, 1.0)).all()), seed=seed))
-    pooled = trial.any_offer()
-    if features is None:
-        return cross_fit_uplift(pooled, outcome=watched, learner=learner, folds=_FOLDS, seed=seed).scores <= 0
-    return fit_uplift(pooled, outcome=watched, learner=learner, seed=seed).predict(features) <= 0
-
-
-def withheld(gains: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Returns gains that are never worth an offer where it is withheld: none of them is above 0."""
-    return np.where(where, np.minimum(gains, 0.0), gains)
+    if config.budget_in not in (FACE_VALUE, EXPECTED_COST):
+        raise ConfigError(f"The budget counts {FACE_VALUE!r} or {EXPECTED_COST!r}; got {config.budget_in!r}.")
+    if config.budget_in == EXPECTED_COST:
+        if log.cost_kind != "discount":
+            raise ConfigError(
+                "A budget in expected cost needs to know what offers cost in the test: add a column `discount` (money "
+                "taken off), or name the most that each offer can cost and count that."
+            )
+        return EXPECTED_COST
+    return FACE_VALUE if log.face_values or config.send_costs else OFFERS
 
 
 def _check_floors(config: PlanConfig, groups: np.ndarray) -> None:
@@ -406,15 +366,3 @@ def _check_floors(config: PlanConfig, groups: np.ndarray) -> None:
     for name in config.floors:
         if name not in known:
             raise ConfigError(f"{config.group} never is {name!r}.{nearest_hint(name, known)}")
-
-
-def _curves(trial: Trial, scores: np.ndarray, folds: np.ndarray, seed: int) -> dict[str, UpliftCurve]:
-    curves = {}
-    for arm, offer in enumerate(trial.arm_names[1:], start=1):
-        inside = np.flatnonzero((trial.arms == 0) | (trial.arms == arm))
-        pair = trial.against_control(arm)
-        curves[offer] = uplift_curve(
-            scores[inside, arm - 1], pair, outcome=PROFIT, folds=folds[inside],
-            responses=cross_fit_responses(pair, outcome=PROFIT, seed=seed), points=50, seed=seed,
-        )  # fmt: skip
-    return curves

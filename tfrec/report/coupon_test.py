@@ -20,8 +20,8 @@ from tfrec.promotions.curves import (
     uplift_curve,
     worth_of_choice,
 )
+from tfrec.promotions.learned_offers import FEWEST, expected_discounts, few_threads, is_put_off, quick_learner, withheld
 from tfrec.promotions.offer_log import OfferLog, read_shop_test
-from tfrec.promotions.planning import FEWEST, expected_discounts, few_threads, is_put_off, quick_learner, withheld
 from tfrec.promotions.response import cross_fit_responses
 from tfrec.promotions.trial import Balance, Trial, check_balance
 from tfrec.promotions.uplift import UpliftScores, cross_fit_uplift

@@ -12,8 +12,8 @@ from tfrec.experiments.effects import normal_estimate, to_plain
 from tfrec.ingest.prepared import Prepared
 from tfrec.promotions.curves import PolicyWorth, worth_of_choice
 from tfrec.promotions.discounts import DiscountChoice, PriceResponse, choose_discounts, fit_price_response
+from tfrec.promotions.learned_offers import FEWEST, few_threads
 from tfrec.promotions.offer_log import discount_rate, read_shop_test
-from tfrec.promotions.planning import FEWEST, few_threads
 from tfrec.promotions.response import cross_fit_responses
 
 _FOLDS = 3

@@ -20,7 +20,7 @@ from tfrec.analysis.rules import Rules, mine_rules
 from tfrec.analysis.segments import Segments, segment_by_dbscan, segment_by_kmeans, segment_by_rfm
 from tfrec.errors import ConfigError, SchemaError, SourceError
 from tfrec.ingest.prepared import Manifest, Prepared
-from tfrec.promotions.planning import few_threads
+from tfrec.promotions.learned_offers import few_threads
 from tfrec.report.blocks import Absent
 from tfrec.report.coupon_test import CouponFindings, judge_coupon_test
 from tfrec.report.discounts import DiscountFindings, judge_discounts

@@ -11,15 +11,20 @@ from tfrec.cli.dials import add_json, named_numbers, names
 
 if TYPE_CHECKING:
     from tfrec.promotions.offer_log import OfferLog
-    from tfrec.promotions.planning import PlanConfig
+    from tfrec.promotions.planning import PlanConfig, TestedPlan
 
 HELP = "who gets which offer, under a budget that is never exceeded"
 DESCRIPTION = """\
 Learns from a randomised test of offers what each offer would change for each user, and gives offers where they earn
-most, under a hard budget. A random hold-out is always kept, and a user whom every offer would lose is never sent one.
+most, under a budget that counts the most that each offer can cost, so that it cannot be exceeded whatever users do.
+A random hold-out is always kept, and a user whom every offer would lose is never sent one.
 TEST is a prepared shop with a coupon test (the demo shop has one), or a CSV or Parquet file with a row a user: an id,
 the arm, what came of it (margin after the discount, spend, conversion, visit; discount: money taken off), and what was
 known of the user before. Money is what counts: of an outcome that is no money, say with --worth what one is worth.
+
+Most offers are never used, so little of such a budget is spent: --budget-in expected-cost counts what offers cost on
+average in the test and reaches more users; the budget is then exceeded with a chance of at most --risk. The plan tells
+both: what is spent at worst, and what is expected with its interval.
 
 DIR gets plan.csv (every user; stays in the house), plan.json, and with --key send.csv: pseudonyms and offers for the
 mailer. An offer that fewer than --min-users users would get is not made.
@@ -28,10 +33,13 @@ EXAMPLES = """\
 examples:
   tfrec campaign plan prepared/demo --budget 5000 --name spring --out spring --key mailer.key
   tfrec campaign plan prepared/demo --budget 5000 --name spring --out spring --face-value coupon_10=20,coupon_25=40
+  tfrec campaign plan prepared/demo --budget 5000 --name spring --out spring --budget-in expected-cost --risk 0.01
   tfrec campaign plan test.csv --arm segment --control "No E-Mail" --outcome visit --worth 0.5 \\
       --send-cost "Mens E-Mail=0.05,Womens E-Mail=0.05" --budget 500 --name autumn --out autumn
   tfrec campaign plan test.csv --users everybody.csv --budget 900 --name autumn --out autumn
 """
+_COUNTED = {"face value": "cost at worst", "expected cost": "cost by the model", "offers": "offers"}
+
 INTERRUPTED = "No plan was written; an older one is untouched."
 
 
@@ -39,6 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the action takes."""
     parser.add_argument("test", type=Path, metavar="TEST", help="prepared shop with a coupon test, or a file of one")
     parser.add_argument("--budget", type=float, required=True, metavar="MONEY", help="most that may be spent")
+    parser.add_argument(
+        "--budget-in", choices=("face-value", "expected-cost"), default="face-value",
+        help="what the budget counts of an offer: the most that it can cost, or what it costs on average",
+    )  # fmt: skip
+    parser.add_argument("--risk", type=float, default=0.05, metavar="P", help="chance of exceeding an expected cost")
     parser.add_argument("--name", required=True, metavar="NAME", help="of the campaign; decides who is held out")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the plan")
     parser.add_argument("--outcome", default="", metavar="NAME", help="what pays (default: margin, else --worth)")
@@ -46,7 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--worth", type=float, metavar="MONEY", help="of one unit of the outcome (default: 1 of margin)"
     )
     parser.add_argument("--send-cost", metavar="OFFER=MONEY,...", help="cost of sending an offer, used or not")
-    parser.add_argument("--face-value", metavar="OFFER=MONEY,...", help="most an offer can cost: makes a guarantee")
+    parser.add_argument(
+        "--face-value", metavar="OFFER=MONEY,...", help="most an offer may take off (default: 95 %% of uses)"
+    )
     parser.add_argument("--hold-out", type=float, default=0.1, metavar="SHARE", help="of users held out at random")
     parser.add_argument("--users", type=Path, metavar="FILE", help="plan for these users (default: the test's)")
     parser.add_argument("--exclude", type=Path, metavar="FILE", help="users who must not get an offer (opted out)")
@@ -80,6 +95,8 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigError(f"--min-users must be at least 1; got {options.min_users}.")
     key = read_key(options.key) if options.key is not None else None
     log = _read_test(options)
+    faces = named_numbers(options.face_value, "--face-value")
+    log = log.with_face_values(faces) if faces else log
     users = with_user_ids(read_table(options.users), column=options.user) if options.users is not None else None
     excluded: frozenset[str] = frozenset()
     if options.exclude is not None:
@@ -96,13 +113,31 @@ def run(options: argparse.Namespace) -> None:
          f"{row.profit:,.2f}"]
         for row in found.by_offer().itertuples()
     ]  # fmt: skip
-    print(text_table(["offer", "users", "held out", "cost", "gain by the model", "profit by the model"], rows))
+    print(
+        text_table(
+            ["offer", "users", "held out", _COUNTED[found.cost_kind], "gain by the model", "profit by the model"], rows
+        )
+    )
     print("The promise above rests on what the test's users did; the model's own figures lean to the hopeful side.")
+    hint = _how_to_spend_more(found)
+    if hint:
+        print(hint)
     print(f"\nTold apart by: {', '.join(found.attributes)}")
     print(f"Plan: {options.out}/{{plan.csv,plan.json{',send.csv' if key else ''}}}")
     if key is None:
         print("No send.csv: name the mailer's secret with --key FILE (head -c 32 /dev/urandom > FILE).")
     print(f"Afterwards: tfrec campaign read {options.out} ORDERS --from DATE --until DATE")
+
+
+def _how_to_spend_more(found: "TestedPlan") -> str:
+    spending, budget = found.spending, found.plan.budget
+    is_scarce = found.cost_kind == "face value" and found.plan.price > 0 and spending.is_known
+    if not is_scarce or spending.ceiling > 0.8 * budget:
+        return ""
+    return (
+        f"Others would pay too, and hardly {spending.ceiling / budget:.0%} of the budget will be spent: --budget-in "
+        "expected-cost reaches them."
+    )
 
 
 def _config(options: argparse.Namespace) -> "PlanConfig":
@@ -118,7 +153,8 @@ def _config(options: argparse.Namespace) -> "PlanConfig":
         outcome=options.outcome,
         worth=options.worth,
         send_costs=named_numbers(options.send_cost, "--send-cost"),
-        face_values=named_numbers(options.face_value, "--face-value"),
+        budget_in=options.budget_in.replace("-", " "),
+        risk=options.risk,
         holdout_share=options.hold_out,
         min_users=options.min_users,
         max_cost_per_user=options.max_cost,

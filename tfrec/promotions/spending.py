@@ -1,0 +1,145 @@
+"""A plan and the test that it rests on → what the campaign may cost: at worst, on average, and all but surely.
+
+At worst every offer is used to its face value. What offers cost on average is told by users of the test who got the
+very offer that the plan's rule gives them, not by the model, whose choice leans to users who only look cheap.
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from scipy import special, stats
+
+from tfrec.errors import ConfigError
+from tfrec.experiments.effects import Estimate, to_plain
+
+_FEWEST = 10  # uses from which their sizes tell a variance
+
+
+@dataclasses.dataclass(frozen=True)
+class Spending:
+    """What a campaign may cost, sending included.
+
+    Attributes:
+        worst: every offer is used to its face value.
+        expected: on average, with the interval in which the spending of a single campaign lies; NaN where the test does
+            not tell what offers took off.
+        ceiling: exceeded with a chance of at most `risk`; `worst` where nothing better is known.
+        risk: chance.
+    """
+
+    worst: float
+    expected: Estimate
+    ceiling: float
+    risk: float
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the test tells what offers cost on average."""
+        return bool(np.isfinite(self.expected.value))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain Python values for JSON."""
+        return to_plain(self)
+
+    def summary(self) -> str:
+        """Returns one sentence."""
+        worst = f"At worst, if every offer is used to the full, {self.worst:,.2f} is spent"
+        if not self.is_known:
+            return f"{worst}; what is spent on average is not known, because the test tells no discounts."
+        found = self.expected
+        return (
+            f"{worst}; expected {found.value:,.2f} ({found.level * 100:g} % of such campaigns: {found.low:,.2f} to "
+            f"{found.high:,.2f}, from n = {found.n:,} users of the test), and with {1 - self.risk:.0%} certainty no "
+            f"more than {self.ceiling:,.2f}."
+        )
+
+
+def foresee_spending(
+    planned: np.ndarray,
+    tested: np.ndarray,
+    arms: np.ndarray,
+    discounts: np.ndarray | None,
+    *,
+    face_values: np.ndarray,
+    send_costs: np.ndarray,
+    risk: float = 0.05,
+    level: float = 0.95,
+) -> Spending:
+    """Returns what a plan costs if users behave as in the test.
+
+    Of `N_j` users who get offer j, `n_j` of the test were drawn to it among those for whom the rule chooses it; they
+    took off `m_j` on average with variance `s_j²`, each between 0 and the face value. `[l_j, u_j]` bounds the mean
+    (`bound_mean`); the total lies within `Σ N_j m_j ± √(Σ (N_j (u_j − m_j))² + z² Σ N_j s_j²)`, downwards with `l_j`
+    (the square-and-add of Zou & Donner 2008): what the test does not tell, and the chance of the campaign itself.
+
+    Args:
+        planned: `[n]` offer code of each user of the plan, −1 for none.
+        tested: `[m]` offer code that the same rule gives to each user of the test by scores that never saw the user.
+        arms: `[m]` arm of each user of the test, 0 for control.
+        discounts: `[m]` what was taken off, at most the face value; None where it is not known.
+        face_values: `[K]` most that each offer takes off.
+        send_costs: `[K]` cost of sending, used or not.
+        risk: chance with which the ceiling may be exceeded.
+        level: of the interval.
+
+    Raises:
+        ConfigError: the risk does not lie in (0, 0.5].
+    """
+    if not 0 < risk <= 0.5:
+        raise ConfigError(f"The risk of exceeding the budget must lie in (0, 0.5]; got {risk}.")
+    counts = np.bincount(planned[planned >= 0], minlength=len(face_values)).astype(np.float64)
+    sending = float(counts @ send_costs)
+    worst = float(counts @ face_values) + sending
+    if discounts is None:
+        known = worst if not face_values.any() else np.nan
+        return Spending(worst, Estimate(known, known, known, 0.0, 0, level), worst, risk)
+    used = [discounts[(tested == code) & (arms == code + 1)] for code in range(len(counts))]
+    # Nobody of the test to tell: the mean of everyone who got the offer, of which nothing is believed.
+    means = np.array([own.mean() if len(own) else discounts[arms == code + 1].mean() for code, own in enumerate(used)])
+    value = float(counts @ means)
+    tail = (1 - level) / 2
+
+    def end(side: int, chance: float) -> float:
+        bounds = [bound_mean(own, cap, tail=chance, side=side) for own, cap in zip(used, face_values, strict=True)]
+        edges, variances = np.array([edge for edge, _ in bounds]), np.array([variance for _, variance in bounds])
+        half = (counts * (edges - means)) ** 2 + special.ndtri(chance) ** 2 * counts * variances
+        return float(np.clip(value + side * np.sqrt(half.sum()), 0.0, worst - sending)) + sending
+
+    expected = Estimate(
+        value + sending, end(-1, tail), end(1, tail), float("nan"), sum(map(len, used)), level
+    )  # fmt: skip
+    return Spending(worst, expected, end(1, risk), risk)
+
+
+def bound_mean(values: np.ndarray, most: float, *, tail: float, side: int) -> tuple[float, float]:
+    """Returns a bound of the mean of values in [0, `most`], exceeded with chance `tail`, and the variance beside it.
+
+    Clopper & Pearson's beta bound of a share, with the sample size that explains the variance (Korn & Graubard 1998):
+    `n' = n p (1 − p) / s²` for values scaled to [0, 1] with mean p and variance s². Of all values in [0, 1] with mean p
+    those that are 0 or 1 vary most, so `n' ≥ n`, and n is taken where fewer than ten values are above 0.
+
+    Args:
+        values: `[n]`.
+        most: highest value.
+        tail: chance.
+        side: 1 for an upper bound, −1 for a lower one.
+    """
+    n = len(values)
+    if not most > 0:
+        return 0.0, 0.0
+    if not n:
+        return (most if side > 0 else 0.0), most**2 / 4
+    share = float(np.clip(values / most, 0, 1).mean())
+    variance = float((values / most).var(ddof=1)) if n > 1 else 0.0
+    is_told = (values > 0).sum() >= _FEWEST
+    if is_told and share < 1 and variance == 0:  # everybody uses the same: nothing to doubt but the next user
+        variance = share * (1 - share) / n
+    size = n * max(1.0, share * (1 - share) / variance) if is_told and variance > 0 else float(n)
+    hits = size * share
+    if side > 0:
+        edge = float(stats.beta.ppf(1 - tail, hits + 1, size - hits)) if hits < size else 1.0
+    else:
+        edge = float(stats.beta.ppf(tail, hits, size - hits + 1)) if hits > 0 else 0.0
+    spread = variance * edge / share if is_told else edge * (1 - edge)
+    return edge * most, spread * most**2
