@@ -18,7 +18,7 @@ from tfrec.training.fit import pretrain_images
 from tfrec.training.funnel import build_sources
 from tfrec.training.moments import end_of_training, known_items, time_blocks
 from tfrec.training.progress import progress_bar
-from tfrec.training.walk import Walk
+from tfrec.training.walk import Walk, create_variables
 
 _BATCH = 128
 
@@ -67,7 +67,7 @@ class Rehearsal:
                 if not path.exists():
                     _save(path, self._model.get_weights())
         else:
-            walk.build(shop.train)
+            create_variables(self._model, shop.train)
         self._weights = []
         for path in paths:
             with np.load(path) as stored:

@@ -15,10 +15,10 @@ from tfrec.ingest.typed_toml import typed
 from tfrec.models.ranking import RankingModel
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.models.sources import FEATURES
-from tfrec.pipelines.retrieval import retrieval
 from tfrec.training.config import TrainingConfig
 from tfrec.training.funnel import TrainedFunnel
 from tfrec.training.growth import meanings_of, read_weights, with_meanings
+from tfrec.training.walk import create_variables
 
 _WEIGHTS, _MEANINGS, _KNOWLEDGE, _ABOUT = "weights", "meanings.npz", "knowledge.npz", "training.json"
 
@@ -74,8 +74,7 @@ def load_models(shop: Shop, folder: Path) -> LearnedModels:
         meanings = dict(stored)
     retrieval_model = RetrievalModel(with_meanings(shop.vocabularies, meanings), config.retrieval)
     ranking_model = RankingModel(tuple(about["heads"]), config.ranking)
-    for batch in retrieval(shop.train, batch_size=64).take(1):  # creates the variables that the checkpoint fills
-        retrieval_model.compute_loss(batch, training=False)
+    create_variables(retrieval_model, shop.train)
     ranking_model(tf.zeros([1, 1, len(FEATURES)]))
     read_weights(folder / _WEIGHTS, meanings, retrieval_model, ranking_model)
     return LearnedModels(retrieval_model, ranking_model, config, float(about["learned_until"]))

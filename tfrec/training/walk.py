@@ -70,7 +70,7 @@ class Walk:
                 replay=replay,
             )
 
-        self._restore(batches(0))
+        self._restore(sequences)
         done = max(int(self._finished) - self._planned, 0)
         if done < epochs:
             with progress_bar(label, epochs, show, initial=done) as bar:
@@ -84,26 +84,26 @@ class Walk:
                     )
         self._planned += epochs
 
-    def build(self, sequences: BehaviourSequences) -> None:
-        """Creates the model's variables."""
-        for batch in retrieval(sequences, batch_size=64).take(1):
-            self._model.compute_loss(batch, training=False)
-
     def save(self) -> None:
         """Counts an epoch and writes a checkpoint."""
         self._finished.assign_add(1)
         self._manager.save()
 
-    def _restore(self, batches: tf.data.Dataset) -> None:
+    def _restore(self, sequences: BehaviourSequences) -> None:
         if self._is_restored:
             return
         self._is_restored = True
         if self._manager.latest_checkpoint:
-            for batch in batches.take(1):  # creates the variables that the checkpoint fills
-                self._model.compute_loss(batch, training=False)
+            create_variables(self._model, sequences)
             self._optimizer.build(self._model.trainable_variables)
             self._checkpoint.restore(self._manager.latest_checkpoint).assert_existing_objects_matched()
             logger.info("Going on after %d finished epochs.", int(self._finished))
+
+
+def create_variables(model: RetrievalModel, sequences: BehaviourSequences) -> None:
+    """Calls a new model once, so that there are variables that stored weights can fill."""
+    for batch in retrieval(sequences, batch_size=64).take(1):
+        model.compute_loss(batch, training=False)
 
 
 class _Save(tf.keras.callbacks.Callback):
