@@ -1,7 +1,8 @@
 import numpy as np
+import pandas as pd
 
-from tests.worlds import START_HOUR, bought, make_shop
-from tfrec.training.moments import known_items
+from tests.worlds import START, START_HOUR, bought, make_shop
+from tfrec.training.moments import known_items, offered_items
 
 
 def test_what_came_before_a_moment_is_exact():
@@ -20,3 +21,14 @@ def test_items_count_as_known_once_sold_unless_a_catalogue_knows_more():
     assert known_items(make_shop(rows).train, hour).tolist() == [False, True, False]
     catalogue = {"a": {}, "b": {}, "never sold": {}}
     assert known_items(make_shop(rows, catalogue).train, hour).tolist() == [False, True, True, True]
+
+
+def test_a_past_query_is_answered_with_what_was_known_and_on_sale_then():
+    """Stock does not count: what is sold out today was not then."""
+    rows = [*bought("ann", 0, "a"), *bought("ann", 2, "b")]
+    launch = START + pd.Timedelta(days=5)
+    catalogue = {"a": {"stock": 0.0}, "b": {}, "later": {"available_from": launch}}
+    shop = make_shop(rows, catalogue, test_from_day=9)
+    assert offered_items(shop, START_HOUR + 24).tolist() == [False, True, True, False]
+    assert offered_items(shop, START_HOUR + 24 * 6).tolist() == [False, True, True, True]
+    assert offered_items(make_shop(rows), START_HOUR + 24).tolist() == [False, True, False]

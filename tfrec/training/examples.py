@@ -17,7 +17,7 @@ from tfrec.pipelines.ranking import RankingExamples
 from tfrec.strategy.constraints import mark_items
 from tfrec.training.config import TrainingConfig
 from tfrec.training.funnel import build_sources
-from tfrec.training.moments import known_items
+from tfrec.training.moments import offered_items
 from tfrec.training.progress import progress_bar
 
 _EXAMPLE_BATCH = 128
@@ -59,8 +59,7 @@ def block_examples(
     queries = example_queries(shop.train, since=start, until=stop, most=most, rng=rng)
     with progress_bar(f"ranking examples, block {number + 1}", len(queries), show, unit="query") as bar:
         knowledge = gather_knowledge(shop.train, as_of=start, config=config.knowledge)
-        is_offered = known_items(shop.train, start) & (shop.vocabularies.catalogue.on_sale_from <= start)
-        sources = build_sources(shop, model, knowledge, is_offered, config.sources)
+        sources = build_sources(shop, model, knowledge, offered_items(shop, start), config.sources)
         examples = make_examples(sources, queries, heads, bar=bar)
     unfinished = path.with_name(f".tmp-{path.name}")
     with unfinished.open("wb") as file:
@@ -113,10 +112,15 @@ def concatenate(parts: list[RankingExamples]) -> RankingExamples:
     """Returns the examples of all parts, short lists padded."""
     width = max(part.features.shape[1] for part in parts)
     arrays = {
-        name: np.concatenate([_widen(getattr(part, name), width) for part in parts])
+        name: np.concatenate([widen(getattr(part, name), width) for part in parts])
         for name in ("features", "is_candidate", "labels", "gains")
     }
     return RankingExamples(**arrays, heads=parts[0].heads)
+
+
+def widen(array: np.ndarray, width: int) -> np.ndarray:
+    """Returns `[Q, width, ...]`: lists `[Q, C, ...]` with zeros behind their ends."""
+    return np.pad(array, [(0, 0), (0, width - array.shape[1])] + [(0, 0)] * (array.ndim - 2))
 
 
 def _no_examples(heads: tuple[str, ...]) -> RankingExamples:
@@ -152,7 +156,3 @@ def _match_labels(candidates: np.ndarray, queries: ExampleQueries) -> tuple[np.n
     labels = np.einsum("qcp,qph->qch", same.astype(np.float32), queries.label_heads)
     gains = (same * queries.label_gain[:, None, :]).max(axis=2, initial=0.0)
     return np.minimum(labels, 1.0), gains
-
-
-def _widen(array: np.ndarray, width: int) -> np.ndarray:
-    return np.pad(array, [(0, 0), (0, width - array.shape[1])] + [(0, 0)] * (array.ndim - 2))

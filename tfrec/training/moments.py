@@ -39,6 +39,14 @@ def end_of_training(shop: Shop) -> float:
     return shop.prepared.test_from.timestamp() / 3600.0
 
 
+def offered_items(shop: Shop, hour: float) -> np.ndarray:
+    """Returns `[N + 1]` bool: items that a query of the past moment `hour` may be answered with: known and on sale.
+
+    Stock does not count: it is known for the present alone.
+    """
+    return known_items(shop.train, hour) & (shop.vocabularies.catalogue.on_sale_from <= hour)
+
+
 def known_items(sequences: BehaviourSequences, hour: float) -> np.ndarray:
     """Returns `[N + 1]` bool: items that exist at `hour`: met in the log before; with a catalogue, every item of it."""
     size = sequences.vocabularies.items.size

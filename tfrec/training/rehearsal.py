@@ -13,10 +13,10 @@ from tfrec.models.retrieval import RetrievalModel
 from tfrec.models.sources import CandidateSources
 from tfrec.pipelines.ranking import RankingExamples
 from tfrec.training.config import TrainingConfig
-from tfrec.training.examples import as_query, candidate_lister, concatenate, make_examples
+from tfrec.training.examples import as_query, candidate_lister, concatenate, make_examples, widen
 from tfrec.training.fit import pretrain_images
 from tfrec.training.funnel import build_sources
-from tfrec.training.moments import end_of_training, known_items, time_blocks
+from tfrec.training.moments import end_of_training, offered_items, time_blocks
 from tfrec.training.progress import progress_bar
 from tfrec.training.walk import Walk, create_variables
 
@@ -95,18 +95,13 @@ class Rehearsal:
             is_truth = (candidates == batch.label_item[:, :1]) & (candidates > 0)
             parts.append((features.astype(np.float16), candidates > 0, is_truth))
         width = max(part[1].shape[1] for part in parts)
-
-        def joined(column: int) -> np.ndarray:
-            room = [(0, 0)] * (parts[0][column].ndim - 2)
-            return np.concatenate([np.pad(p[column], [(0, 0), (0, width - p[column].shape[1]), *room]) for p in parts])
-
-        return AskedQueries(joined(0), joined(1), joined(2))
+        columns = zip(*parts, strict=True)
+        return AskedQueries(*(np.concatenate([widen(part, width) for part in column]) for column in columns))
 
     def _sources(self, number: int, moment: float, config: TrainingConfig) -> CandidateSources:
         self._model.set_weights(self._weights[number])
         knowledge = gather_knowledge(self.shop.train, as_of=moment, config=config.knowledge)
-        is_offered = known_items(self.shop.train, moment) & (self.shop.vocabularies.catalogue.on_sale_from <= moment)
-        return build_sources(self.shop, self._model, knowledge, is_offered, config.sources)
+        return build_sources(self.shop, self._model, knowledge, offered_items(self.shop, moment), config.sources)
 
 
 def _save(path: Path, weights: list[np.ndarray]) -> None:
