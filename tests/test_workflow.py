@@ -119,11 +119,11 @@ def report(tiny_trained):
 
 
 def test_the_report_has_the_served_shop_beside_the_baselines_in_each_task(report):
-    assert [section.task for section in report.sections] == ["complete_cart", "next_item", "upsell"]
+    assert [section.task for section in report.sections] == ["complete_cart", "next_item", "after_clicks", "upsell"]
     for section in report.sections:
         methods = [row.method for row in section.rows]
         assert methods[-1] == SERVED_NAME
-        assert len(methods) > 5
+        assert len(methods) > 5 or section.task == "after_clicks"  # held against itself
     assert len(report.sections[0].rows) == 8 + 1
 
 
@@ -132,6 +132,13 @@ def test_the_served_shop_gives_probabilities_and_finds_what_users_buy_again(repo
     assert 0 <= cells["ECE@10"].value <= 1
     popularity = next(row for row in report.sections[0].rows if row.method == "popularity").cells
     assert cells["repeat HR@10"].value > popularity["repeat HR@10"].value
+
+
+def test_events_sent_with_the_request_find_more_of_what_comes_next(report):
+    section = next(section for section in report.sections if section.task == "after_clicks")
+    not_sent, sent = (row.cells for row in section.rows)
+    assert sent["after 0 HR@20"] == not_sent["after 0 HR@20"]  # nothing to send yet: the same request
+    assert sent["new HR@20"].low > not_sent["new HR@20"].value
 
 
 def test_a_demo_shops_report_tells_how_much_truth_was_found(report):

@@ -55,7 +55,7 @@ def told(shop):
 
 
 def test_a_model_that_knows_the_truth_reaches_the_top_of_every_table(told):
-    assert [section.task for section in told.sections] == ["complete_cart", "next_item", "upsell"]
+    assert [section.task for section in told.sections] == ["complete_cart", "next_item", "after_clicks", "upsell"]
     for section in told.sections:
         cells = next(row for row in section.rows if row.method == "oracle").cells
         shown = {
@@ -98,7 +98,7 @@ def test_the_model_is_compared_with_the_strongest_baseline(told):
 def test_the_text_has_a_line_for_each_method_and_its_half_interval(told):
     text = str(told)
     assert text.startswith("Evaluation of little <shop>")
-    assert len(re.findall(r"^oracle +1\.00", text, flags=re.M)) == 4  # carts have two tables
+    assert len(re.findall(r"^oracle +1\.00", text, flags=re.M)) == 6  # two tables of carts, two of visits
     assert re.search(r"^popularity +\.\d{3} ±\.\d{3}", text, flags=re.M)
     assert "oracle − " in text
 
@@ -137,7 +137,7 @@ def test_the_page_stands_alone_and_is_well_formed(told):
     assert outline.links == []
     assert "http" not in page
     assert "script" not in outline.count
-    assert outline.count["table"] == 4  # carts have two
+    assert outline.count["table"] == 6  # two of carts, two of visits
     assert outline.count["svg"] >= 6
     assert "little &lt;shop&gt;" in page
     assert "prefers-color-scheme: dark" in page
@@ -174,6 +174,86 @@ def test_next_baskets_tell_new_items_from_repeated_ones(shop):
     assert own["all recall@10"].value == pytest.approx(0.75, abs=0.05)
     assert own["new recall@10"].value < 0.2
     assert own["new recall@10"].num_queries == 30
+
+
+def follower(cases, k, signature):
+    """Knows that visits walk through the catalogue: offers what comes after the latest event, else the first item."""
+    latest = cases.recent[:, -1]
+    item_ids = np.full((len(cases), k), "", object)
+    item_ids[:, 0] = cases.item_ids.to_numpy()[np.where(latest >= 0, (latest + 1) % len(cases.item_ids), 0)]
+    scores = np.where(item_ids == "", -np.inf, 1.0).astype(np.float32)
+    return Slate(item_ids, scores)
+
+
+@pytest.fixture(scope="module")
+def followed(shop):
+    """Ann makes six visits, each of which walks through eight items."""
+    clicks = [
+        (f"a{at}", "ann", f"2024-03-0{at + 1} 10:0{step}", "view", NAMES[3 * at + step])
+        for at in range(6)
+        for step in range(8)
+    ]
+    past = [("p", "", f"2024-01-02 10:{at:02d}", "view", name) for at, name in enumerate(NAMES[:60])]
+    train, test = tables(CATEGORIES, clicks=[*past, *clicks])
+    known = SimpleNamespace(**{**vars(shop), "train": train, "test": test})
+    return evaluate(known, {"follower": follower}, session_baselines={}, num_resamples=100)
+
+
+def section_of(report, task):
+    return next(section for section in report.sections if section.task == task)
+
+
+def test_what_was_just_seen_is_worth_what_it_tells_of_the_next_item(followed):
+    """Six visits of eight clicks: with the visit sent every next item is known, without it the first of all alone."""
+    section = section_of(followed, "after_clicks")
+    cells = {row.method: row.cells for row in section.rows}
+    sent, not_sent = cells["follower"], cells["follower, visit not sent"]
+    spans = {"after 0": 6, "after 1": 6, "after 2": 6, "after 3–5": 18, "after 6+": 12}
+    assert {name: sent[f"{name} HR@20"].num_queries for name in spans} == spans
+    for name in spans:
+        for metric in ("HR@20", "MRR@20"):
+            first = 1 / 6 if name == "after 0" else 0  # one visit begins where the follower sends everybody
+            assert not_sent[f"{name} {metric}"].value == pytest.approx(first)
+            assert sent[f"{name} {metric}"].value == pytest.approx(first if name == "after 0" else 1)
+    assert {(duel.method, duel.baseline, duel.column) for duel in section.duels} == {
+        ("follower", "follower, visit not sent", f"{name} {metric}")
+        for name in list(spans)[1:]
+        for metric in ("HR@20", "MRR@20")
+    }
+    assert all(duel.comparison.difference.value == duel.comparison.difference.low == 1 for duel in section.duels)
+
+
+def test_the_worth_of_a_visit_stands_in_text_page_and_json(followed):
+    assert "Next item after k clicks" in str(followed)
+    assert "follower − follower, visit not sent, after 3–5 HR@20: 1.000" in str(followed)
+    assert "<h3>Rank of the next item</h3>" in followed.to_html()
+    told = {section["task"]: section for section in json.loads(followed.to_json())["sections"]}["after_clicks"]
+    assert told["rows"][1]["cells"]["after 6+ MRR@20"]["value"] == 1
+
+
+def test_without_a_model_nobody_is_asked_twice(shop):
+    assert [section.task for section in evaluate(shop, seeds=(0,), num_resamples=10).sections] == [
+        "complete_cart",
+        "next_item",
+        "upsell",
+    ]
+
+
+def test_the_same_request_is_sent_once_for_each_user(shop):
+    asked = []
+
+    def ranker(cases, k, signature):
+        asked.append(cases)
+        return follower(cases, k, signature)
+
+    evaluate(shop, {"counted": ranker}, seeds=(0,), baselines={}, session_baselines={}, num_resamples=10)
+    of_visits = [cases for cases in asked if cases.task == "next_item"]
+    told = [cases for cases in of_visits if (cases.recent >= 0).any()]
+    assert len(told) == 1  # two tables read one answer
+    not_sent = [cases for cases in of_visits if not cases.contexts.nnz and len(set(cases.user_ids)) == len(cases)]
+    assert not_sent
+    for cases in not_sent:
+        assert cases.to_queries()["recent_item_ids"].map(len).tolist() == [0] * len(cases)
 
 
 def test_bad_requests_say_what_to_do(shop):

@@ -1,8 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.evaluation.small_shop import tables
-from tfrec.evaluation.sessions import next_item_cases, upsell_cases
+from tfrec.evaluation.sessions import events_sent, next_item_cases, upsell_cases, without_visit
 
 ITEMS = {"cheap": "Cameras", "middle": "Cameras", "dear": "Cameras", "bag": "Bags", "case": "Bags"}
 PRICES = {"cheap": 100, "middle": 200, "dear": 300, "bag": 20, "case": 10}
@@ -37,6 +38,28 @@ def test_every_click_after_the_first_is_asked_with_the_session_before_it(walk):
     assert cases.recent_ages[1][-3:].tolist() == [1.5, 0.5, 0]  # asked as the latest event's page loads
     assert cases.is_new.tolist() == [True, False]  # the second was seen in the session already
     assert cases.is_cross_category.tolist() == [True, False]
+
+
+def test_the_first_click_is_asked_for_as_the_shopper_comes_in(walk):
+    later, cases = next_item_cases(*walk), next_item_cases(*walk, with_first=True)
+    asked = [cases.item_ids[truth[0]] for truth in cases.truths]
+    assert asked == ["cheap", "bag", "cheap", "bag"]  # ann's visit, then the guest's
+    assert events_sent(cases).tolist() == [0, 1, 3, 0]
+    assert cases.timestamps[[0, 3]].tolist() == pd.to_datetime(["2024-03-01 10:00", "2024-03-01 10:01"]).tolist()
+    rest = cases[events_sent(cases) > 0]
+    assert rest.to_queries().equals(later.to_queries())
+    assert rest.is_new.tolist() == later.is_new.tolist()
+
+
+def test_a_query_without_its_visit_says_who_asks_and_no_more(walk):
+    cases = next_item_cases(*walk)
+    silent = without_visit(cases)
+    assert events_sent(silent).tolist() == [0, 0]
+    queries = silent.to_queries()
+    assert queries["user_id"].tolist() == ["ann", "ann"]
+    assert queries["recent_item_ids"].map(len).tolist() == [0, 0]
+    assert silent.contexts.nnz == 0
+    assert silent.truths.tolist() == cases.truths.tolist()  # what is to be found stays
 
 
 def test_only_the_latest_events_are_context(walk):

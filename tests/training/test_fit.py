@@ -27,34 +27,58 @@ def test_a_cart_is_completed_in_its_colour(checkerboard_world, trained):
     assert set(answer["reasons"].ravel()) == {"bought_together"}
 
 
-@pytest.mark.slow
-def test_what_follows_is_offered_and_what_leads_is_not(tmp_path):
-    """Cameras lead to cards and cards to sleeves, never the other way; phones to cases and cases to films."""
+CHAINS = (("camera", "card", "sleeve"), ("phone", "case", "film"))
+
+
+@pytest.fixture(scope="module")
+def chains(tmp_path_factory):
+    """Cameras lead to cards and cards to sleeves, never the other way; phones to cases and cases to films.
+
+    Half of the visits are of guests; three of four visits of ann, bob, cy and dan begin with phones.
+    """
     rng = np.random.default_rng(0)
-    names = {
-        "camera": "Photo",
-        "card": "Memory",
-        "sleeve": "Bags",
-        "phone": "Phones",
-        "case": "Covers",
-        "film": "Films",
-    }
-    items = {name: {"category": category, "price": 10.0} for name, category in names.items()}
+    categories = dict(zip(sum(CHAINS, ()), ("Photo", "Memory", "Bags", "Phones", "Covers", "Films"), strict=True))
+    items = {name: {"category": category, "price": 10.0} for name, category in categories.items()}
     rows = []
     for number in range(240):
-        chain = ("camera", "card", "sleeve") if rng.random() < 0.5 else ("phone", "case", "film")
-        start = rng.integers(0, 2)
+        user = ("", "ann", "", "bob", "", "cy", "", "dan")[number % 8]
+        chain = CHAINS[int(rng.random() < (0.75 if user else 0.5))]
+        start = 0 if user else int(rng.integers(0, 2))
         visit = chain[start : start + 2]
         session = f"s{number}"
-        rows += viewed("", number / 8, *visit, session=session)
-        rows += [{**row, "session_id": session} for row in bought("", number / 8 + 0.02, visit[-1], order=f"o{number}")]
+        rows += viewed(user, number / 8, *visit, session=session)
+        order = bought(user, number / 8 + 0.02, visit[-1], order=f"o{number}")
+        rows += [{**row, "session_id": session} for row in order]
     shop = make_shop(rows, items)
-    trained = train(shop, SMALL, work=tmp_path / "work", show_progress=False)
-    answer = ask(shop, trained, "cross_sell", item_id=["camera", "card"], k=[5])
+    return shop, train(shop, SMALL, work=tmp_path_factory.mktemp("chains") / "work", show_progress=False)
+
+
+@pytest.mark.slow
+def test_what_follows_is_offered_and_what_leads_is_not(chains):
+    answer = ask(*chains, "cross_sell", item_id=["camera", "card"], k=[5])
     after_camera, after_card = answer["item_ids"].tolist()
     assert after_camera[0] == "card"
     assert after_card[0] == "sleeve"
     assert after_card.index("camera") > 0
+
+
+@pytest.mark.slow
+def test_the_last_minute_changes_the_answer_to_a_user_for_the_better(chains):
+    """A camera is looked at, or a phone: the history alone cannot tell which, the event sent along does."""
+    users = ["ann", "bob", "cy", "dan"]
+    for seen, next_item in (("camera", "card"), ("phone", "case")):
+        answer = ask(
+            *chains,
+            "recommend",
+            user_id=users,
+            recent_item_ids=[[seen]] * 4,
+            recent_event_types=[["view"]] * 4,
+            recent_ages=np.full((4, 1), 1 / 60, np.float32),
+            k=[3],
+        )
+        assert answer["item_ids"][:, 0].tolist() == [next_item] * 4
+    history_alone = ask(*chains, "recommend", user_id=users, k=[3])
+    assert "case" in history_alone["item_ids"][:, 0]  # mostly, they buy cases
 
 
 class _InterruptedError(Exception):

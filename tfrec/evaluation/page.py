@@ -42,9 +42,10 @@ def page(title: str, subtitle: str, sections: Sequence[Section], findings: Seque
         ]
         parts += [f"<h2>{html.escape(section.title)}</h2>", f"<p>{html.escape(section.note)}</p>"]
         parts += [_table(section, [column for column in known if not column.is_beside]), _duels(section)]
-        parts.append(f'<div class="charts">{"".join(_chart(section, c) for c in known if c.is_headline)}</div>')
+        drawn = [column for column in known if column.is_headline and not column.is_beside]
+        parts.append(f'<div class="charts">{"".join(_chart(section, c) for c in drawn)}</div>')
         beside = [column for column in known if column.is_beside]
-        parts += ["<h3>Beside accuracy</h3>", _table(section, beside)] if beside else []
+        parts += [f"<h3>{html.escape(section.beside)}</h3>", _table(section, beside)] if beside else []
         meanings = (f"<dt>{html.escape(column.name)}</dt><dd>{html.escape(column.meaning)}</dd>" for column in known)
         parts.append(f"<details><summary>What the columns mean</summary><dl>{''.join(meanings)}</dl></details>")
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'

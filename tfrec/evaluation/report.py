@@ -31,8 +31,8 @@ from tfrec.evaluation.intervals import Estimate
 from tfrec.evaluation.metrics import Ranking, Scorer, on_catalogue, rank_by_scores, rank_in_slate
 from tfrec.evaluation.page import page
 from tfrec.evaluation.protocol import cart_completion_cases, cold_item_cases, discover_cases, next_basket_cases
-from tfrec.evaluation.sections import Method, Section, cart_section, list_section
-from tfrec.evaluation.sessions import next_item_cases, upsell_cases
+from tfrec.evaluation.sections import Method, Section, after_clicks_section, cart_section, list_section
+from tfrec.evaluation.sessions import events_sent, next_item_cases, upsell_cases, without_visit
 from tfrec.ingest.prepared import Prepared, read_prepared
 from tfrec.schema.slate import Slate
 
@@ -138,13 +138,21 @@ def evaluate(
             list_section(baskets, methods, title="Next basket", note=note, k=10, num_resamples=num_resamples)
         )
 
-    clicks = _sample(next_item_cases(train, test, category_level=category_level), max_queries)
+    visits = next_item_cases(train, test, category_level=category_level, with_first=True)
+    is_first = events_sent(visits) == 0
+    clicks = _sample(visits[~is_first], max_queries)
     if len(clicks):
-        methods = _methods(session_baselines, rankers, session_history(train, clicks.item_ids))
+        methods = _methods(session_baselines, {}, session_history(train, clicks.item_ids))
+        asked = {name: _asked_once(_by_slate(ranker)) for name, ranker in rankers.items()}
+        methods |= {name: (method, False) for name, method in asked.items()}
         note = f"{len(clicks):,} clicks after the first of their session, ranked over {len(clicks.item_ids):,} items."
         sections.append(
             list_section(clicks, methods, title="Next item in the session", note=note, num_resamples=num_resamples)
         )
+    if len(clicks) and rankers:
+        firsts = visits[is_first & np.isin(visits.groups.astype(str), clicks.groups.astype(str))]
+        pairs = {name: (asked[name], _without_visit(ranker)) for name, ranker in rankers.items()}
+        sections.append(after_clicks_section(firsts, clicks, pairs, num_resamples=num_resamples))
 
     steps_up = _sample(upsell_cases(train, test), max_queries)
     if len(steps_up):
@@ -257,6 +265,32 @@ def _fitted_once(baseline: Baseline, history: History, name: str) -> Method:
 
 def _by_slate(ranker: Ranker) -> Method:
     return lambda cases, k: rank_in_slate(ranker(cases, k, cases.signature), cases)
+
+
+def _asked_once(method: Method) -> Method:
+    """Remembers its answers: two tables ask for the same cases."""
+    answers: list[tuple[Cases, int, Ranking]] = []
+
+    def again(cases: Cases, k: int) -> Ranking:
+        for known, length, ranking in answers:
+            if known is cases and length == k:
+                return ranking
+        answers.append((cases, k, method(cases, k)))
+        return answers[-1][2]
+
+    return again
+
+
+def _without_visit(ranker: Ranker) -> Method:
+    """Sends who asks and no event of the visit, each user once: all the user's requests are then the same."""
+
+    def method(cases: Cases, k: int) -> Ranking:
+        _, rows, row_of = np.unique(cases.user_ids.astype(str), return_index=True, return_inverse=True)
+        slate = ranker(without_visit(cases[rows]), k, cases.signature)
+        extras = {name: values[row_of] for name, values in slate.extras.items()}
+        return rank_in_slate(Slate(slate.item_ids[row_of], slate.scores[row_of], extras), cases)
+
+    return method
 
 
 def _sample(cases: Cases, max_queries: int) -> Cases:

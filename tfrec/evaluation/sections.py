@@ -17,6 +17,7 @@ from tfrec.evaluation import metrics
 from tfrec.evaluation.cases import Cases, item_categories
 from tfrec.evaluation.intervals import Comparison, Estimate, bootstrap_means, compare
 from tfrec.evaluation.metrics import Ranking
+from tfrec.evaluation.sessions import events_sent
 from tfrec.schema.tables import Tables
 
 logger = logging.getLogger(__name__)
@@ -32,8 +33,8 @@ class Column:
     Attributes:
         name: heading, unique in its table.
         meaning: one line for humans.
-        is_headline: compared with the strongest baseline, drawn on the page.
-        is_beside: not about hits; stands in a second table below.
+        is_headline: compared with the strongest baseline; drawn on the page unless it stands beside.
+        is_beside: stands in a second table below.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Section:
         columns: the table's columns.
         rows: a row a method.
         duels: models against the strongest baselines.
+        beside: heading of the second table.
 
     Raises:
         SchemaError: a headline stands without its repeat and new columns.
@@ -91,6 +93,7 @@ class Section:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     duels: tuple[Duel, ...] = ()
+    beside: str = "Beside accuracy"
 
     def __post_init__(self) -> None:
         first_words = {column.name.split()[0] for column in self.columns}
@@ -100,6 +103,16 @@ class Section:
                 "repeat purchases pass for discovery. Add the columns `new ...` and `repeat ...`."
             )
 
+
+_NOTHING_SENT = "after 0"
+_EVENTS_SENT = {
+    _NOTHING_SENT: (0, 0),
+    "after 1": (1, 1),
+    "after 2": (2, 2),
+    "after 3–5": (3, 5),
+    "after 6+": (6, np.inf),
+}
+"""Columns of `after_clicks_section` → fewest and most events of the visit that were sent."""
 
 _Values: TypeAlias = dict[str, np.ndarray | tuple[np.ndarray, np.ndarray]]
 """Column name → `[B]` values, or values and their denominators."""
@@ -245,6 +258,66 @@ def list_section(
 
     rows, duels = _table(methods, measure, columns, cases.groups, num_resamples=num_resamples, seed=seed)
     return Section(cases.task, title, note, columns, rows, duels)
+
+
+def after_clicks_section(
+    firsts: Cases,
+    clicks: Cases,
+    methods: Mapping[str, tuple[Method, Method]],
+    *,
+    k: int = 20,
+    num_resamples: int = 1000,
+    seed: int = 0,
+) -> Section:
+    """Returns what the events of a visit are worth when they are sent with the request: the next item after k of them.
+
+    Each model is asked for the same clicks twice, with the events of the visit up to then and without them. The
+    second stands as the baseline, so that the comparisons are the worth of what was sent.
+
+    Args:
+        firsts: the first clicks of sessions, before which there is nothing to send.
+        clicks: the later clicks of the same sessions.
+        methods: name → (with the visit, without it).
+        k: length of the slates.
+        num_resamples: of the bootstrap.
+        seed: of the bootstrap.
+    """
+    parts = [cases for cases in (firsts, clicks) if len(cases)]
+    sent = np.concatenate([events_sent(cases) for cases in parts])
+    groups = np.concatenate([cases.groups for cases in parts])
+    is_new = np.concatenate([cases.is_new for cases in parts])
+    spans = {name: (low <= sent) & (sent <= high) for name, (low, high) in _EVENTS_SENT.items()}
+    columns = (
+        *(Column(f"{span} HR@{k}", f"the next item among the first {k}", span != _NOTHING_SENT) for span in spans),
+        Column(f"new HR@{k}", "after one event or more, the next item is new to the user and the visit"),
+        Column(f"repeat HR@{k}", "after one event or more, it is not"),
+        *(
+            Column(f"{span} MRR@{k}", f"1 / rank of the next item within the first {k}", span != _NOTHING_SENT, True)
+            for span in spans
+        ),
+    )
+
+    def measure(method: Method) -> tuple[_Values, dict[str, float]]:
+        ranks = np.concatenate([method(cases, k).ranks for cases in parts])
+        hit, reciprocal = metrics.hit_rate_at_k(ranks, k=k), metrics.mrr_at_k(ranks, k=k)
+        values: _Values = {f"{span} HR@{k}": np.where(rows, hit, np.nan) for span, rows in spans.items()}
+        values |= {f"{span} MRR@{k}": np.where(rows, reciprocal, np.nan) for span, rows in spans.items()}
+        values[f"new HR@{k}"] = np.where((sent > 0) & is_new, hit, np.nan)
+        values[f"repeat HR@{k}"] = np.where((sent > 0) & ~is_new, hit, np.nan)
+        return values, {}
+
+    asked = {}
+    for name, (with_visit, without) in methods.items():
+        asked[f"{name}, visit not sent"] = without, True
+        asked[name] = with_visit, False
+    rows, duels = _table(asked, measure, columns, groups, num_resamples=num_resamples, seed=seed)
+    note = (
+        f"{len(firsts):,} first and {len(clicks):,} later clicks of the same visits, by the number of events that came "
+        "before in the visit, each asked for twice: with these events sent along, as a page does, and without, so "
+        "that only the user's history speaks (of a guest, nothing)."
+    )
+    title = "Next item after k clicks"
+    return Section("after_clicks", title, note, columns, rows, duels, beside="Rank of the next item")
 
 
 def _table(

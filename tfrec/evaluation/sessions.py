@@ -3,6 +3,8 @@
 *Known* items are those with any event in training; events on others are left out.
 """
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import scipy.sparse
@@ -21,6 +23,7 @@ def next_item_cases(
     clicks: tuple[str, ...] = ("view",),
     max_length: int = 50,
     category_level: int = 0,
+    with_first: bool = False,
 ) -> Cases:
     """Returns a case for every click after the first in each test session; the context is the session before it.
 
@@ -30,13 +33,14 @@ def next_item_cases(
         clicks: event types that are truths; events of every type are context.
         max_length: latest events of the session that are context, T.
         category_level: level of the category path (0 = top) at which `is_cross_category` compares.
+        with_first: also the first click of each session, asked for as the shopper comes in: without context.
     """
     item_ids = seen_items(train)
     events = _session_events(test, item_ids)
     code = item_ids.get_indexer(events["item_id"]).astype(np.int32)
     is_first = ~events["session_id"].duplicated().to_numpy()
     start = np.maximum.accumulate(np.where(is_first, np.arange(len(events)), 0))
-    at = np.flatnonzero(~is_first & events["event_type"].isin(clicks).to_numpy())
+    at = np.flatnonzero((with_first | ~is_first) & events["event_type"].isin(clicks).to_numpy())
     recent = _session_before(events, code, start[at], at, max_length=max_length)
     truths = code[at][:, None]
     user_ids = events["user_id"].to_numpy(object)[at]
@@ -57,6 +61,22 @@ def next_item_cases(
         is_new=~known & ~in_session,
         level=category_level,
         **recent,
+    )
+
+
+def events_sent(cases: Cases) -> np.ndarray:
+    """Returns `[B]`: how many events of the session each query sends along."""
+    return (cases.recent >= 0).sum(axis=1)
+
+
+def without_visit(cases: Cases) -> Cases:
+    """Returns the same queries as a shop asks that does not send what happened just now: who asks, no more."""
+    return dataclasses.replace(
+        cases,
+        contexts=scipy.sparse.csr_matrix(cases.contexts.shape, dtype=np.float32),
+        recent=np.full((len(cases), 1), -1, np.int32),
+        recent_types=np.full((len(cases), 1), "", object),
+        recent_ages=np.zeros((len(cases), 1), np.float32),
     )
 
 
@@ -123,14 +143,14 @@ def _session_before(
     """The query's fields from a session's events `first .. stop − 1`: the latest `max_length`, oldest first.
 
     A shop asks as the page of the latest event loads, so that event's age is 0 and its time is the query's: how long
-    the shopper then looked at it is not known yet.
+    the shopper then looked at it is not known yet. Where nothing came before, the time is that of event `first`.
     """
     length = int(min(max_length, (stop - first).max(initial=1)))
     place = stop[:, None] - length + np.arange(length)
     inside = place >= first[:, None]
     place = np.where(inside, place, 0)
     time = events["timestamp"].to_numpy()
-    now = time[stop - 1]
+    now = time[np.maximum(stop - 1, first)]
     hours = (now[:, None] - time[place]) / np.timedelta64(1, "h")
     return {
         "timestamps": now,
