@@ -24,18 +24,11 @@ from tfrec.promotions.curves import (
     uplift_curve,
     worth_of_choice,
 )
+from tfrec.promotions.learners import DRLearner, Learner, RLearner, SLearner, TLearner, XLearner
 from tfrec.promotions.response import Bend, boosted_response, cross_fit_responses, trees_response
+from tfrec.promotions.stacking import default_learner
 from tfrec.promotions.trial import Trial, check_balance
-from tfrec.promotions.uplift import (
-    DRLearner,
-    Learner,
-    RLearner,
-    SLearner,
-    TLearner,
-    XLearner,
-    cross_fit_uplift,
-    default_learner,
-)
+from tfrec.promotions.uplift import cross_fit_uplift
 
 MEMBERS: dict[str, Learner] = {
     "S, straight": SLearner(),

@@ -13,8 +13,9 @@ from tfrec.promotions.curves import (
     uplift_curve,
     worth_of_choice,
 )
+from tfrec.promotions.learners import TLearner
 from tfrec.promotions.response import cross_fit_responses
-from tfrec.promotions.uplift import TLearner, cross_fit_uplift
+from tfrec.promotions.uplift import cross_fit_uplift
 
 
 def test_curve_of_the_true_uplift_gains_what_the_world_says():

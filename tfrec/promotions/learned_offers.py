@@ -10,10 +10,12 @@ import threadpoolctl
 from tfrec.errors import SchemaError
 from tfrec.experiments.assignment import hash_uniform
 from tfrec.promotions.curves import UpliftCurve, uplift_curve
+from tfrec.promotions.learners import TLearner
 from tfrec.promotions.offer_log import PROFIT, OfferLog
 from tfrec.promotions.response import boosted_response, cross_fit_responses, expected, fit_response
+from tfrec.promotions.stacking import StackedLearner, default_learner
 from tfrec.promotions.trial import Balance, Encoder, Trial, check_balance
-from tfrec.promotions.uplift import StackedLearner, TLearner, cross_fit_uplift, default_learner, fit_uplift
+from tfrec.promotions.uplift import cross_fit_uplift, fit_uplift
 
 FEWEST = 200
 """Users an arm below which a model of their differences is not worth fitting."""

@@ -241,8 +241,8 @@ class _Costs:
         most = self.faces + self.sending
         cheapest = int(most.argmin())
         return (
-            f"{offers[cheapest]}, which can cost {most[cheapest]:,.2f} a user, needs {min_users * most[cheapest]:,.2f}. "
-            f"Raise the budget, lower the face values or the floor of users, or let the budget count {EXPECTED_COST}."
+            f"{offers[cheapest]}, which can cost {most[cheapest]:,.2f} a user, needs {min_users * most[cheapest]:,.2f}."
+            f" Raise the budget, lower the face values or the floor of users, or let the budget count {EXPECTED_COST}."
         )
 
 
