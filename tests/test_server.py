@@ -11,8 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,12 @@ import grpc
 import numpy as np
 import pytest
 
-from tests import tfrecords
+from tests.serving import call, put, request_to, states, strings, until
 from tfrec.errors import ConfigError, ServingError, SourceError
-from tfrec.prediction import WARMUP_FILE, RequestLimits, predict
+from tfrec.prediction import RequestLimits, predict
 from tfrec.schema import wire
 from tfrec.servable import Servable
 from tfrec.server import EmbeddedServer
-from tfrec.versions import ServedModels
 
 GOLDEN = json.loads(Path(__file__).with_name("tf_serving_golden.json").read_text())
 
@@ -36,38 +34,6 @@ INTENDED_DIFFERENCES = {
     "RunOptions timeout_ms=1": "races with the clock; the test of an endless run covers time outs",
     **{case["case"]: LEFT_OUT for case in GOLDEN if case["group"] == "Classify/Regress/MultiInference"},
 }
-
-
-def call(port: int, service: str, method: str, request: Any, *, timeout: float = 10.0) -> tuple[str, str, bytes]:
-    """Returns code, details and response bytes of one raw call."""
-    content = request if isinstance(request, bytes) else request.SerializeToString()
-    with grpc.insecure_channel(f"127.0.0.1:{port}", [("grpc.max_receive_message_length", -1)]) as channel:
-        try:
-            return "OK", "", channel.unary_unary(f"/{service}/{method}")(content, timeout=timeout)
-        except grpc.RpcError as error:
-            return error.code().name, error.details(), b""
-
-
-def strings(*values: str | bytes, shape: tuple[int, ...] | None = None) -> Any:
-    proto = wire.to_tensor_proto(np.array(list(values), dtype=object))
-    if shape is not None:
-        del proto.tensor_shape.dim[:]
-        for size in shape:
-            proto.tensor_shape.dim.add(size=size)
-    return proto
-
-
-def request_to(name: str = "m", signature: str = "", *, inputs: dict[str, Any] | None = None, **spec: Any) -> Any:
-    request = wire.PredictRequest(
-        model_spec=wire.ModelSpec(name=name, signature_name=signature),
-        inputs={"user_id": strings("user_3")} if inputs is None else inputs,
-    )
-    if "version" in spec:
-        request.model_spec.version.value = spec["version"]
-    if "label" in spec:
-        request.model_spec.version_label = spec["label"]
-    request.output_filter.extend(spec.get("output_filter", ()))
-    return request
 
 
 def two(**inputs: Any) -> Any:
@@ -363,113 +329,7 @@ def test_more_requests_than_may_wait_are_turned_away(tiny_models: Path, tmp_path
     assert sorted(codes) == ["DEADLINE_EXCEEDED"] * 2 + ["RESOURCE_EXHAUSTED"] * 3
 
 
-# --- versions ---------------------------------------------------------------------------------------------------------
-
-
-def put(tiny_models: Path, folder: Path, name: str, version: str, *, source: str = "shop/1") -> None:
-    """Publishes a version by rename."""
-    (folder / name).mkdir(exist_ok=True)
-    shutil.copytree(tiny_models / source, folder / name / f".tmp-{version}")
-    (folder / name / f".tmp-{version}").rename(folder / name / version)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    stop = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < stop
-        time.sleep(0.005)
-
-
-def states(models: ServedModels, name: str = "shop") -> dict[int, str]:
-    return {status.version: status.state for status in models.statuses(name)}
-
-
-@pytest.fixture
-def watched(tiny_models: Path, tmp_path: Path) -> Iterator[tuple[ServedModels, Path]]:
-    put(tiny_models, tmp_path, "shop", "1")
-    models = ServedModels(tmp_path)
-    models.load_first()
-    yield models, tmp_path
-    models.close()
-
-
-def test_a_new_version_replaces_the_old(tiny_models: Path, watched: tuple[ServedModels, Path]):
-    models, folder = watched
-    put(tiny_models, folder, "shop", "007")
-    models.poll()
-    until(lambda: states(models) == {7: "AVAILABLE", 1: "END"})
-    with models.using("shop") as (_, version):
-        assert version == 7
-    with pytest.raises(ServingError, match=r"Specific\(shop, 1\)"), models.using("shop", 1):
-        pass
-
-
-@pytest.mark.parametrize("name", ["abc", "3x", "v1", ".tmp2", "-5", "²", "99999999999999999999"])
-def test_what_is_no_number_is_no_version(tiny_models: Path, watched: tuple[ServedModels, Path], name: str):
-    models, folder = watched
-    put(tiny_models, folder, "shop", name)
-    models.poll()
-    assert states(models) == {1: "AVAILABLE"}
-
-
-def test_a_version_in_use_is_unloaded_only_when_its_requests_are_done(
-    tiny_models: Path, watched: tuple[ServedModels, Path]
-):
-    models, folder = watched
-    with models.using("shop") as (servable, version):
-        put(tiny_models, folder, "shop", "2")
-        models.poll()
-        assert states(models) == {2: "AVAILABLE", 1: "UNLOADING"}
-        assert version == 1
-        assert servable.call("similar", {}, ["item_ids"])["item_ids"].shape == (1, 6)
-    until(lambda: states(models)[1] == "END")
-
-
-def test_a_deleted_newest_version_brings_the_older_back(tiny_models: Path, watched: tuple[ServedModels, Path]):
-    models, folder = watched
-    put(tiny_models, folder, "shop", "2")
-    models.poll()
-    until(lambda: states(models)[1] == "END")
-    shutil.rmtree(folder / "shop" / "2")
-    models.poll()
-    until(lambda: states(models) == {2: "END", 1: "AVAILABLE"})
-
-
-def test_a_failed_version_leaves_the_old_one_and_its_number_is_burnt(
-    tiny_models: Path, watched: tuple[ServedModels, Path]
-):
-    models, folder = watched
-    (folder / "shop" / "2").mkdir()
-    models.poll()
-    assert states(models) == {2: "END", 1: "AVAILABLE"}
-    assert models.statuses("shop")[0].error_code == 5
-    shutil.rmtree(folder / "shop" / "2")
-    put(tiny_models, folder, "shop", "2")
-    models.poll()
-    assert states(models) == {2: "END", 1: "AVAILABLE"}
-    put(tiny_models, folder, "shop", "3")
-    models.poll()
-    until(lambda: states(models) == {3: "AVAILABLE", 2: "END", 1: "END"})
-
-
-def test_an_empty_folder_unloads_and_a_missing_one_changes_nothing(
-    tiny_models: Path, watched: tuple[ServedModels, Path]
-):
-    models, folder = watched
-    (folder / "shop").rename(folder / ".away")
-    models.poll()
-    assert states(models) == {1: "AVAILABLE"}
-    (folder / "shop").mkdir()
-    models.poll()
-    until(lambda: states(models) == {1: "END"})
-    assert not models.is_available("shop")
-
-
-def test_a_new_servable_is_found_while_running(tiny_models: Path, watched: tuple[ServedModels, Path]):
-    models, folder = watched
-    put(tiny_models, folder, "other", "5")
-    models.poll()
-    assert states(models, "other") == {5: "AVAILABLE"}
+# --- hot swap ---------------------------------------------------------------------------------------------------------
 
 
 def test_no_request_fails_while_versions_are_swapped(tiny_models: Path, tmp_path: Path):
@@ -503,50 +363,6 @@ def test_no_request_fails_while_versions_are_swapped(tiny_models: Path, tmp_path
         until(lambda: states(server.models) == {4: "AVAILABLE", 3: "END", 2: "END", 1: "END"})
     assert failures == []
     assert seen == {1, 2, 3, 4}
-
-
-# --- warm-up ----------------------------------------------------------------------------------------------------------
-
-
-def put_warmed(tiny_models: Path, folder: Path, content: bytes) -> Path:
-    put(tiny_models, folder, "m", "1", source="m/1")
-    path = folder / "m" / "1" / WARMUP_FILE
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(content)
-    return folder
-
-
-def warm_up_log(request: Any) -> bytes:
-    log = wire.PredictionLog()
-    log.predict_log.request.CopyFrom(request)
-    return log.SerializeToString()
-
-
-@pytest.mark.parametrize("count", [0, 1, 3])
-def test_warm_up_requests_run_before_a_version_is_available(tiny_models: Path, tmp_path: Path, caplog, count: int):
-    put_warmed(tiny_models, tmp_path, tfrecords.written([warm_up_log(request_to())] * count))
-    models = ServedModels(tmp_path)
-    with caplog.at_level("INFO", "tfrec.versions"):
-        models.load_first()
-    assert f"({count} warm-up requests)" in caplog.text
-    models.close()
-
-
-@pytest.mark.parametrize(
-    ("content", "text"),
-    [
-        (b"this is no TFRecord file at all", "corrupted record at 0"),
-        (tfrecords.written([warm_up_log(request_to())])[:-3], "corrupted record at 0"),
-        (tfrecords.written([b"\xff\xff\xff"]), "Failed to parse warmup record"),
-        (tfrecords.written([b""]), "Unsupported log_type"),
-        (tfrecords.written([warm_up_log(request_to(inputs={"x": strings("a")}))]), "Signature input alias: user_id"),
-        (tfrecords.written([warm_up_log(request_to())] * 1001), "exceeds the maximum"),
-    ],
-    ids=["no TFRecord", "cut off", "no PredictionLog", "empty log", "failing request", "too many"],
-)
-def test_a_failing_warm_up_fails_the_load(tiny_models: Path, tmp_path: Path, content: bytes, text: str):
-    with pytest.raises(ServingError, match=text):
-        ServedModels(put_warmed(tiny_models, tmp_path, content)).load_first()
 
 
 # --- as a process -----------------------------------------------------------------------------------------------------
