@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tfrec.promotions.offer_log import OfferLog, read_file_test
 from tfrec.promotions.trial import Trial, fit_encoder, read_trial
 
 EMAIL_FEATURES = ["recency", "history", "mens", "womens", "zip_code", "newbie", "channel"]
@@ -24,6 +25,15 @@ def read_email_promotion(home: Path) -> Trial:
     return read_trial(
         log, arm="segment", control="No E-Mail", outcomes=["visit", "conversion", "spend"], encoder=encoder
     )
+
+
+def read_coupon_log(shop: Path) -> OfferLog:
+    """Returns the same test as `tfrec campaign plan` reads it, from one file with a row a user."""
+    features = pd.read_csv(shop / "coupon_features.csv", dtype={"customer": "str"})
+    test = pd.read_csv(shop / "coupon_test.csv", dtype={"customer": "str"})
+    features.merge(test, on="customer", validate="one_to_one").to_csv(shop / "test.csv", index=False)
+    attributes = [str(column) for column in features.columns if column != "customer"]
+    return read_file_test(shop / "test.csv", user="customer", attributes=attributes)
 
 
 def read_coupon_test(shop: Path) -> tuple[Trial, pd.DataFrame]:

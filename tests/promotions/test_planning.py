@@ -165,7 +165,7 @@ def coupons():
 
 def test_the_budget_covers_every_coupon_used_to_the_full_unless_asked_otherwise(coupons):
     found = plan_from_test(coupons, PlanConfig(name="s", budget=3_000.0))
-    assert found.face_values == {"coupon": 10.0}  # 95 % of uses took off no more
+    assert found.plan.face_values == {"coupon": 10.0}  # 95 % of uses took off no more
     sent = (found.plan.table["status"] == TREATED).sum()
     assert found.spending.worst == sent * 10.0 <= 3_000.0
     assert sent == 300

@@ -1,14 +1,12 @@
 """`tfrec campaign`, `tfrec experiment` and `tfrec policy`, typed as in a shell."""
 
 import json
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.interruptions import stop_tfrec
 from tfrec.cli import main
 from tfrec.promotions.plan_files import read_plan
 
@@ -64,6 +62,20 @@ def test_a_rehearsal_on_the_log_is_read_with_reach_by_pseudonyms(planned, coupon
     text = run(capsys, *arguments)
     assert "Conversion" in text
     assert "──" in text
+
+
+def test_a_rehearsed_campaign_is_read_with_the_truth_beside(planned, coupon_shop, tmp_path, capsys):
+    log = tmp_path / "after"
+    told = run(capsys, "campaign", "rehearse", planned / "spring", coupon_shop, "--out", log, "--seed", "1")
+    assert f"tfrec campaign read {planned / 'spring'} {log}/orders.csv --from 2025-12-01" in told
+    truth = json.loads((log / "truth.json").read_text(encoding="utf-8"))
+    reached = ["--from", "2025-12-01", "--impressions", log / "impressions.csv", "--json"]
+    found = json.loads(run(capsys, "campaign", "read", planned / "spring", log / "orders.csv", *reached))
+    assert found["total_profit"]["low"] < truth["profit"] < found["total_profit"]["high"]
+    assert 0.5 < found["reached"] < 1
+    caps = read_plan(planned / "spring").face_values
+    paid = pd.read_csv(log / "orders.csv").query("timestamp >= '2025-12-01'")
+    assert 0 < paid["discount"].max() <= max(caps.values())
 
 
 def test_a_campaign_that_paid_is_said_to_have_paid(planned, tmp_path, capsys):
@@ -192,16 +204,9 @@ def test_each_action_teaches_with_examples(action, capsys):
 
 
 def test_interrupting_a_plan_leaves_nothing(coupon_shop, tmp_path):
-    arguments = ["campaign", "plan", str(coupon_shop), "--budget", "9", "--name", "x", "--out", str(tmp_path / "x")]
-    process = subprocess.Popen([sys.executable, "-m", "tfrec", *arguments], stderr=subprocess.PIPE, text=True)
-    try:
-        assert "Learning from" in process.stderr.readline()
-        time.sleep(0.3)
-        process.send_signal(2)
-        told = process.stderr.read()
-        assert process.wait(60) == 130
-        assert "No plan was written" in told
-        assert "Traceback" not in told
-    finally:
-        process.kill()
+    arguments = ["campaign", "plan", coupon_shop, "--budget", "9", "--name", "x", "--out", tmp_path / "x"]
+    stopped = stop_tfrec(*arguments, once="Learning from")
+    assert stopped.status == 130
+    assert "No plan was written" in stopped.told
+    assert "Traceback" not in stopped.told
     assert list(tmp_path.iterdir()) == []

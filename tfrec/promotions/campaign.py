@@ -54,6 +54,7 @@ class CampaignPlan:
         bound: highest profit that any plan could promise under the same budget.
         expected_profit: of all treated users together; its interval comes from the evidence, without it the ends are
             NaN.
+        face_values: offer → most that one may take off, which must be printed on it; empty where it is not known.
     """
 
     name: str
@@ -65,6 +66,7 @@ class CampaignPlan:
     price: float
     bound: float
     expected_profit: Estimate
+    face_values: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain Python values for JSON, without the users."""

@@ -89,6 +89,7 @@ def read_plan(folder: Path) -> CampaignPlan:
             price=stated["price"],
             bound=stated["bound"],
             expected_profit=Estimate(**promise),
+            face_values=dict(stated.get("face_values", {})),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise SourceError(f"{folder / STATED} is damaged ({error!r}). {how}") from error

@@ -72,7 +72,6 @@ class TestedPlan:
         plan: who gets what.
         outcome: what was turned into money.
         cost_kind: what the budget counts: `face value`, `expected cost`, or `offers` where no cost is known.
-        face_values: offer → most that one may take off, which must be printed on it; empty where it is not known.
         spending: what the campaign may cost.
         attributes: what users were told apart by.
         balance: whether the test's offers were drawn blindly.
@@ -85,7 +84,6 @@ class TestedPlan:
     plan: CampaignPlan
     outcome: str
     cost_kind: str
-    face_values: Mapping[str, float]
     spending: Spending
     attributes: tuple[str, ...]
     balance: Balance
@@ -111,7 +109,6 @@ class TestedPlan:
             **self.plan.to_dict(),
             "outcome": self.outcome,
             "cost_kind": self.cost_kind,
-            "face_values": dict(self.face_values),
             "spending": self.spending.to_dict(),
             "attributes": list(self.attributes),
             "dropped": list(self.dropped),
@@ -125,7 +122,7 @@ class TestedPlan:
         """What must hold for the budget to be kept, and what may be spent."""
         if self.cost_kind == OFFERS:
             return ["The budget counts offers."]
-        caps = ", ".join(f"{offer} {self.face_values[offer]:,.2f}" for offer in self.face_values)
+        caps = ", ".join(f"{offer} {most:,.2f}" for offer, most in self.plan.face_values.items())
         print_it = f"Print on each offer that it counts once, and the most that it takes off: {caps}." if caps else ""
         kept = {
             FACE_VALUE: "The budget counts the most that each offer can cost, so it cannot be exceeded.",
@@ -203,10 +200,9 @@ def plan_from_scores(
         )
     chosen = draft.chosen
     return TestedPlan(
-        plan=plan,
+        plan=dataclasses.replace(plan, face_values=dict(learned.log.face_values)),
         outcome=learned.outcome,
         cost_kind=draft.costs.kind,
-        face_values=dict(learned.log.face_values),
         spending=spending,
         attributes=learned.log.attributes,
         balance=learned.balance,
