@@ -10,54 +10,18 @@ import dataclasses
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from tfrec.c_api import CApi, Output, load_c_api
 from tfrec.errors import SchemaError, ServingError
+from tfrec.saved_model import SERVE_TAG, ServableSignature, TensorSpec, read_signature_defs, signatures_of
 from tfrec.schema import wire
 
 _INVALID_ARGUMENT, _NOT_FOUND, _FAILED_PRECONDITION, _UNAVAILABLE = 3, 5, 9, 14
-_SERVE_TAG = "serve"
 _NO_REWRITING = b"\x52\x05\x52\x03\x98\x01\x01"  # graph_options { rewrite_options { disable_meta_optimizer: true } }
-
-
-@dataclasses.dataclass(frozen=True)
-class TensorSpec:
-    """One input or output of a signature.
-
-    Attributes:
-        tensor_name: name in the graph, such as `serving_default_user_id:0`.
-        dtype: TensorFlow's name, such as `"string"` or `"int64"`.
-        dtype_number: the same as a number of `types.proto`.
-        shape: sizes, `None` where any size is allowed; `None` as a whole when even the rank is open.
-    """
-
-    tensor_name: str
-    dtype: str
-    dtype_number: int
-    shape: tuple[int | None, ...] | None
-
-
-@dataclasses.dataclass(frozen=True)
-class ServableSignature:
-    """A named function of a servable, as its SavedModel declares it.
-
-    Attributes:
-        name: signature name.
-        inputs: alias → what is fed.
-        outputs: alias → what comes back.
-        defaults: alias → value of an input that a request may leave out.
-        method_name: `tensorflow/serving/predict` for ordinary signatures.
-    """
-
-    name: str
-    inputs: Mapping[str, TensorSpec]
-    outputs: Mapping[str, TensorSpec]
-    defaults: Mapping[str, np.ndarray]
-    method_name: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +84,7 @@ class Servable:
             EnvironmentSetupError: TensorFlow's C library is not installed.
         """
         version_dir = Path(version_dir)
-        signature_defs = _read_signature_defs(version_dir)
+        signature_defs = read_signature_defs(version_dir)
         api = load_c_api()
         config = _varint_field(2, intra_op_threads) + _varint_field(5, inter_op_threads)  # ConfigProto
         if not is_graph_rewritten:
@@ -133,14 +97,14 @@ class Servable:
                 options,
                 None,
                 str(version_dir).encode(),
-                (ctypes.c_char_p * 1)(_SERVE_TAG.encode()),
+                (ctypes.c_char_p * 1)(SERVE_TAG.encode()),
                 1,
                 graph,
                 None,
                 status,
             )
             api.check(status, f"The SavedModel in {version_dir} cannot be loaded")
-            return cls(api, graph, session, signature_defs, _signatures(signature_defs))
+            return cls(api, graph, session, signature_defs, signatures_of(signature_defs))
         except BaseException:
             api.TF_DeleteGraph(graph)
             raise
@@ -390,63 +354,6 @@ class Servable:
             return None
         serialised = _varint_field(2, timeout_ms)  # RunOptions.timeout_in_ms
         return self._api.TF_NewBufferFromString(serialised, len(serialised))
-
-
-def _read_signature_defs(version_dir: Path) -> Any:
-    """Reads the `SignatureDefMap` of the meta graph tagged `serve`."""
-    path = version_dir / "saved_model.pb"
-    try:
-        saved_model = wire.SavedModel.FromString(path.read_bytes())
-    except FileNotFoundError as error:
-        raise ServingError(
-            f"Could not find SavedModel .pb at supplied export directory path: {version_dir}. "
-            "A version folder holds saved_model.pb, variables/ and assets/.",
-            code=_NOT_FOUND,
-        ) from error
-    except OSError as error:
-        raise ServingError(f"{path} cannot be read: {error}.", code=_NOT_FOUND) from error
-    except Exception as error:  # protobuf's DecodeError differs between its implementations
-        raise ServingError(f"Can't parse {path} as binary proto: {error}.", code=15) from error
-    for meta_graph in saved_model.meta_graphs:
-        if set(meta_graph.meta_info_def.tags) == {_SERVE_TAG}:
-            found = wire.SignatureDefMap()
-            for name, definition in meta_graph.signature_def.items():
-                found.signature_def[name].CopyFrom(definition)
-            return found
-    raise ServingError(
-        f"Could not find meta graph def matching supplied tags: {{ {_SERVE_TAG} }} in {version_dir}. "
-        "Export with tf.saved_model.save.",
-        code=_NOT_FOUND,
-    )
-
-
-def _signatures(signature_defs: Any) -> Mapping[str, ServableSignature]:
-    return MappingProxyType(
-        {
-            name: ServableSignature(
-                name=name,
-                inputs=_tensor_specs(definition.inputs),
-                outputs=_tensor_specs(definition.outputs),
-                defaults={alias: wire.to_ndarray(proto) for alias, proto in sorted(definition.defaults.items())},
-                method_name=definition.method_name,
-            )
-            for name, definition in sorted(signature_defs.signature_def.items())
-        }
-    )
-
-
-def _tensor_specs(infos: Mapping[str, Any]) -> dict[str, TensorSpec]:
-    return {
-        alias: TensorSpec(
-            tensor_name=info.name,
-            dtype=wire.dtype_name(info.dtype),
-            dtype_number=info.dtype,
-            shape=None
-            if info.tensor_shape.unknown_rank
-            else tuple(None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim),
-        )
-        for alias, info in sorted(infos.items())
-    }
 
 
 def _as_array(value: Any, spec: TensorSpec) -> np.ndarray:

@@ -1,0 +1,116 @@
+"""A version folder → the signatures that its SavedModel declares, read without TensorFlow."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from tfrec.errors import ServingError
+from tfrec.schema import wire
+
+SERVE_TAG = "serve"
+_NOT_FOUND = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorSpec:
+    """One input or output of a signature.
+
+    Attributes:
+        tensor_name: name in the graph, such as `serving_default_user_id:0`.
+        dtype: TensorFlow's name, such as `"string"` or `"int64"`.
+        dtype_number: the same as a number of `types.proto`.
+        shape: sizes, `None` where any size is allowed; `None` as a whole when even the rank is open.
+    """
+
+    tensor_name: str
+    dtype: str
+    dtype_number: int
+    shape: tuple[int | None, ...] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class ServableSignature:
+    """A named function of a servable, as its SavedModel declares it.
+
+    Attributes:
+        name: signature name.
+        inputs: alias → what is fed.
+        outputs: alias → what comes back.
+        defaults: alias → value of an input that a request may leave out.
+        method_name: `tensorflow/serving/predict` for ordinary signatures.
+    """
+
+    name: str
+    inputs: Mapping[str, TensorSpec]
+    outputs: Mapping[str, TensorSpec]
+    defaults: Mapping[str, np.ndarray]
+    method_name: str
+
+
+def read_signature_defs(version_dir: Path) -> Any:
+    """Returns the `SignatureDefMap` of the meta graph tagged `serve`.
+
+    Args:
+        version_dir: such as `models/shop/1`.
+
+    Raises:
+        ServingError: there is no SavedModel, or none tagged `serve`.
+    """
+    path = version_dir / "saved_model.pb"
+    try:
+        saved_model = wire.SavedModel.FromString(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ServingError(
+            f"Could not find SavedModel .pb at supplied export directory path: {version_dir}. "
+            "A version folder holds saved_model.pb, variables/ and assets/.",
+            code=_NOT_FOUND,
+        ) from error
+    except OSError as error:
+        raise ServingError(f"{path} cannot be read: {error}.", code=_NOT_FOUND) from error
+    except Exception as error:  # protobuf's DecodeError differs between its implementations
+        raise ServingError(f"Can't parse {path} as binary proto: {error}.", code=15) from error
+    for meta_graph in saved_model.meta_graphs:
+        if set(meta_graph.meta_info_def.tags) == {SERVE_TAG}:
+            found = wire.SignatureDefMap()
+            for name, definition in meta_graph.signature_def.items():
+                found.signature_def[name].CopyFrom(definition)
+            return found
+    raise ServingError(
+        f"Could not find meta graph def matching supplied tags: {{ {SERVE_TAG} }} in {version_dir}. "
+        "Export with tf.saved_model.save.",
+        code=_NOT_FOUND,
+    )
+
+
+def signatures_of(signature_defs: Any) -> Mapping[str, ServableSignature]:
+    """Returns name → signature of a `SignatureDefMap`."""
+    return MappingProxyType(
+        {
+            name: ServableSignature(
+                name=name,
+                inputs=_tensor_specs(definition.inputs),
+                outputs=_tensor_specs(definition.outputs),
+                defaults={alias: wire.to_ndarray(proto) for alias, proto in sorted(definition.defaults.items())},
+                method_name=definition.method_name,
+            )
+            for name, definition in sorted(signature_defs.signature_def.items())
+        }
+    )
+
+
+def _tensor_specs(infos: Mapping[str, Any]) -> dict[str, TensorSpec]:
+    return {
+        alias: TensorSpec(
+            tensor_name=info.name,
+            dtype=wire.dtype_name(info.dtype),
+            dtype_number=info.dtype,
+            shape=None
+            if info.tensor_shape.unknown_rank
+            else tuple(None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim),
+        )
+        for alias, info in sorted(infos.items())
+    }
