@@ -14,7 +14,7 @@ from tfrec.errors import EnvironmentSetupError
 from tfrec.evaluation.intervals import Comparison, Estimate
 from tfrec.evaluation.report import EvaluationReport
 from tfrec.evaluation.sections import Column, Duel, Row, Section
-from tfrec.tracking import RECORD, figures_of, flatten, read_record, track_evaluation, train_tracked
+from tfrec.tracking import RECORD, figures_of, read_record, track_evaluation, train_tracked
 from tfrec.workflow import SERVED_NAME, Published, read_models_manifest, write_report
 
 mlflow = pytest.importorskip("mlflow", reason="no MLflow: pip install 'tfrec[tracking]'")
@@ -166,7 +166,7 @@ def test_a_failing_tracking_server_costs_no_training(models, tiny_prepared, tiny
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     assert train_tracked(tiny_prepared, models, tiny_trained.config).version == 1
-    assert [record.message.split(":")[0] for record in caplog.records if record.name == "tfrec.tracking"] == [
+    assert [record.message.split(":")[0] for record in caplog.records if record.name == "tfrec.mlflow_run"] == [
         "Tracking has stopped, the work goes on"
     ]
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
@@ -201,10 +201,6 @@ def test_without_mlflow_the_error_names_the_extra(tiny_prepared, tiny_trained, h
     assert main(["train", str(tiny_prepared), "--out", str(here / "models"), "--track"]) == 2
     assert "tfrec[tracking]" in capsys.readouterr().err
     assert not (here / "models").exists()
-
-
-def test_dials_are_flattened_by_dots():
-    assert flatten({"a": {"b": 1, "c": {"d": (2, 3)}}, "e": None}) == {"a.b": 1, "a.c.d": (2, 3), "e": None}
 
 
 def test_figures_are_those_of_the_served_models_alone():

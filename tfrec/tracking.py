@@ -8,17 +8,14 @@ adds its figures to it.
 
 import contextlib
 import dataclasses
-import functools
 import getpass
 import json
 import logging
 import os
-import re
 import signal
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
@@ -28,6 +25,7 @@ import tfrec
 from tfrec.errors import EnvironmentSetupError, SourceError
 from tfrec.evaluation.report import EvaluationReport
 from tfrec.ingest.prepared import read_manifest
+from tfrec.mlflow_run import Run
 from tfrec.workflow import (
     SERVED_NAME,
     ModelsManifest,
@@ -43,7 +41,6 @@ RECORD = "tracking.json"
 SERVABLES = ("shop", "retrieval", "ranking")
 MAX_UPLOAD = 64 * 2**20
 """Bytes up to which the SavedModels are copied into the run; bigger ones are named by their place."""
-_MAX_BATCH = 100  # of MLflow's log_batch
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",  # a shop's trainings are nobody else's business
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # MLflow's 7 with backoff hold a training up for minutes
@@ -71,76 +68,6 @@ class RunRecord:
     def uri(self) -> str:
         """Where to reach it: the environment's address, which may hold a password, else the remembered one."""
         return os.environ.get("MLFLOW_TRACKING_URI") or self.tracking_uri
-
-
-class Run:
-    """An MLflow run that never stops what it watches: the first failure is told once, then nothing more is sent.
-
-    Args:
-        client: an `MlflowClient`.
-        run_id: of the run.
-    """
-
-    def __init__(self, client: Any, run_id: str) -> None:
-        self._client = client
-        self.run_id = run_id
-        self.has_failed = False
-
-    def losses(self, phase: str, epoch: int, loss: float) -> None:
-        """Adds a point to the curve `loss/<phase>`."""
-        self.send(lambda client: client.log_metric(self.run_id, _key(f"loss/{phase}"), loss, step=epoch))
-
-    def params(self, values: Mapping[str, Any]) -> None:
-        """Logs parameters, flattened: `{"retrieval": {"embedding_dim": 64}}` is `retrieval.embedding_dim`."""
-        from mlflow.entities import Param
-
-        parts = [Param(_key(name), str(value)) for name, value in flatten(values).items()]
-        self._batches("params", parts)
-
-    def metrics(self, values: Mapping[str, float]) -> None:
-        """Logs figures; those that are no number are left out."""
-        from mlflow.entities import Metric
-
-        now = int(1000 * time.time())
-        parts = [Metric(_key(name), value, now, 0) for name, value in values.items() if value == value]
-        self._batches("metrics", parts)
-
-    def tags(self, values: Mapping[str, str]) -> None:
-        """Sets tags."""
-        from mlflow.entities import RunTag
-
-        self.send(
-            lambda client: client.log_batch(self.run_id, tags=[RunTag(name, text) for name, text in values.items()])
-        )
-
-    def files(self, place: Path, folder: str | None = None) -> None:
-        """Copies a file or a folder into the run's artifacts."""
-        log = "log_artifacts" if place.is_dir() else "log_artifact"
-        self.send(lambda client: getattr(client, log)(self.run_id, str(place), folder))
-
-    def try_again(self) -> None:
-        """Lets calls through again: a server that was away for a while may be back."""
-        self.has_failed = not self.run_id
-
-    def send(self, call: Callable[[Any], Any]) -> Any:
-        """Returns what a call of the client gives; None once anything has failed."""
-        if self.has_failed:
-            return None
-        try:
-            return call(self._client)
-        except Exception as error:
-            self.has_failed = True
-            logger.warning(
-                "Tracking has stopped, the work goes on: %s. Nothing is lost: once the tracking server answers, "
-                "`tfrec train` with --track and `tfrec evaluate` log the finished models.",
-                " ".join(str(error).split()) or type(error).__name__,
-            )
-            return None
-
-    def _batches(self, kind: str, parts: list[Any]) -> None:
-        for start in range(0, len(parts), _MAX_BATCH):
-            chunk = {kind: parts[start : start + _MAX_BATCH]}
-            self.send(functools.partial(_log_batch, run_id=self.run_id, chunk=chunk))
 
 
 def train_tracked(
@@ -218,14 +145,6 @@ def figures_of(report: EvaluationReport) -> dict[str, float]:
                 key, gap = f"{section.task}/{duel.column}/less_best", duel.comparison.difference
                 found |= {key: gap.value, f"{key}/low": gap.low, f"{key}/high": gap.high}
     return found
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Returns nested values under dotted names: `{"a": {"b": 1}}` is `{"a.b": 1}`."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
-    return flat
 
 
 def read_record(models: Path) -> RunRecord | None:
@@ -309,10 +228,6 @@ def _begin(models: Path, planned: ModelsManifest, *, shop: str, is_there: bool) 
         run.tags(_hashes(planned))
         run.send(lambda client: _log_data(client, run.run_id, shop, planned))
     return run
-
-
-def _log_batch(client: Any, run_id: str, chunk: dict[str, list[Any]]) -> None:
-    client.log_batch(run_id, **chunk)
 
 
 def _create(client: Any, shop: str) -> str:
@@ -464,8 +379,3 @@ def _user() -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return "unknown"
-
-
-def _key(name: str) -> str:
-    """MLflow's names hold letters, digits and `_-. /` alone."""
-    return re.sub(r"[^\w\-./]+", "_", name.strip().replace("@", "_at_"), flags=re.ASCII)
