@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.demo_shops import prepare_demo_shop
+
 
 def pytest_configure() -> None:
     """Lets tests interrupt what they start, though a shell that runs them in the background ignores SIGINT."""
@@ -46,13 +48,8 @@ class TinyTrained(NamedTuple):
 @pytest.fixture(scope="session")
 def tiny_prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prepared demo shop of 400 items, 300 users and 8,000 events; its raw files lie in `../data`; read-only."""
-    from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop
-    from tfrec.ingest.prepare import prepare_shop
-
     folder = tmp_path_factory.mktemp("tiny_shop")
-    config = DemoShopConfig(num_items=400, num_users=300, num_events=8_000, num_slates=200)
-    generate_demo_shop(folder / "data" / "demo_shop", config)
-    return prepare_shop("demo_shop", folder / "prepared", data_home=folder / "data").path
+    return prepare_demo_shop(folder, num_items=400, num_users=300, num_events=8_000, num_slates=200)
 
 
 @pytest.fixture(scope="session")

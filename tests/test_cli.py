@@ -5,11 +5,11 @@ import os
 import re
 import subprocess
 import sys
-import time
 
 import pandas as pd
 import pytest
 
+from tests.interruptions import stop_tfrec
 from tfrec.cli import VERBS as VERB_MODULES
 from tfrec.cli import main
 from tfrec.cli.tables import offer_table
@@ -241,37 +241,14 @@ def test_recommend_writes_slates_and_says_how_fast(tiny_trained, tmp_path, capsy
 
 
 def test_serve_stops_on_interrupt_with_status_0(tiny_trained):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tfrec", "serve", str(tiny_trained.models), "--port", "0"],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        for line in process.stderr:
-            if "Serving" in line:
-                break
-        process.send_signal(2)
-        assert process.wait(30) == 0
-    finally:
-        process.kill()
+    assert stop_tfrec("serve", tiny_trained.models, "--port", "0", once="Serving").status == 0
 
 
 def test_interrupting_says_what_stays(tiny_prepared, tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tfrec", "train", str(tiny_prepared), "--out", str(tmp_path / "models")],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert "Loading TensorFlow" in process.stderr.readline()
-        time.sleep(0.5)
-        process.send_signal(2)
-        told = process.stderr.read()
-        assert process.wait(60) == 130
-        assert "goes on where this one stopped" in told
-        assert "Traceback" not in told
-    finally:
-        process.kill()
+    stopped = stop_tfrec("train", tiny_prepared, "--out", tmp_path / "models", once="Loading TensorFlow")
+    assert stopped.status == 130
+    assert "goes on where this one stopped" in stopped.told
+    assert "Traceback" not in stopped.told
 
 
 @pytest.mark.parametrize(

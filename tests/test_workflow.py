@@ -6,14 +6,13 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.interruptions import stop_tfrec
 from tfrec.cli import main
 from tfrec.client import RecommenderClient
 from tfrec.errors import SourceError
@@ -203,21 +202,6 @@ def test_deeper_categories_are_crossed_more_often(report, told_by_options):
     assert 0 < top < leaf
 
 
-def start(*arguments):
-    return subprocess.Popen(
-        [sys.executable, "-m", "tfrec", *map(str, arguments)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def wait_for(path_exists, process, seconds=180):
-    until = time.monotonic() + seconds
-    while not path_exists() and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.02)
-
-
 def newest_bytes(models):
     return (newest_version(models, "shop") / "saved_model.pb").read_bytes()
 
@@ -243,11 +227,8 @@ def test_training_stopped_at_any_moment_leaves_the_old_models_and_goes_on(
         "examples": ".training/*/examples-0.npz",
         "publishing": "retrieval/.tmp-2-*",
     }
-    process = start(*arguments)
-    wait_for(lambda: any(models.glob(patterns[moment])), process)
-    process.send_signal(signal_number)
-    told = process.stderr.read()
-    assert process.wait(60) == (-signal.SIGKILL if signal_number == signal.SIGKILL else 130), told
+    stopped = stop_tfrec(*arguments, once=lambda: any(models.glob(patterns[moment])), by=signal_number)
+    assert stopped.status == (-signal.SIGKILL if signal_number == signal.SIGKILL else 130), stopped.told
     assert is_whole(models)
     if moment != "publishing":
         assert read_models_manifest(models) == old
@@ -265,11 +246,7 @@ def test_training_stopped_at_any_moment_leaves_the_old_models_and_goes_on(
 @pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
 def test_an_export_stopped_midway_leaves_the_old_versions_whole(models, signal_number):
     old = newest_bytes(models)
-    process = start("export", models)
-    wait_for(lambda: any(models.glob("shop/.tmp-2-*")), process)
-    process.send_signal(signal_number)
-    process.stderr.read()
-    process.wait(60)
+    stop_tfrec("export", models, once=lambda: any(models.glob("shop/.tmp-2-*")), by=signal_number)
     assert newest_bytes(models) == old
     assert is_whole(models)
     assert main(["export", str(models)]) == 0

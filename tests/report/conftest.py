@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop
-from tfrec.ingest.prepare import prepare_shop
+from tests.demo_shops import prepare_demo_shop
 from tfrec.ingest.prepared import read_prepared
 from tfrec.report import Findings, render_report, study_shop
 
@@ -16,9 +15,7 @@ from .evaluations import write_evaluation
 def coupon_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prepared demo shop of 400 items and 700 users; read-only."""
     folder = tmp_path_factory.mktemp("coupon_shop")
-    config = DemoShopConfig(num_items=400, num_users=700, num_events=12_000, num_slates=500)
-    generate_demo_shop(folder / "data" / "demo_shop", config)
-    return prepare_shop("demo_shop", folder / "prepared", data_home=folder / "data").path
+    return prepare_demo_shop(folder, num_items=400, num_users=700, num_events=12_000, num_slates=500)
 
 
 @pytest.fixture(scope="session")
