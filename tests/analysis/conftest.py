@@ -22,5 +22,5 @@ def groceries(data_home: Path) -> Tables:
 
 def _read(name: str, home: Path) -> Tables:
     if not (home / name).is_dir():
-        pytest.skip(f"{name} is not in TFREC_DATA_HOME")
+        pytest.skip(f"no {name} there: set TFREC_DATA_HOME to a folder that holds it")
     return read_whole_shop(name, home)

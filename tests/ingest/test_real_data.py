@@ -12,7 +12,7 @@ from tfrec.schema.tables import category_levels
 
 def prepare(name: str, data_home: Path, folder: Path) -> Prepared:
     if not (data_home / name).is_dir():
-        pytest.skip(f"no {name} in {data_home}")
+        pytest.skip(f"no {name} there: set TFREC_DATA_HOME to a folder that holds it")
     return prepare_shop(name, folder / name, data_home=data_home)
 
 
