@@ -1,6 +1,7 @@
 """What a section of the report is made of: sentences, tables and pictures, as checked values."""
 
 import dataclasses
+import math
 from typing import Any, TypeAlias
 
 from tfrec.errors import SchemaError
@@ -94,6 +95,14 @@ class Absent:
     def to_dict(self) -> dict[str, Any]:
         """Returns what JSON can hold."""
         return {"absent": self.reason}
+
+
+def with_interval(value: float, low: float, high: float, form: str) -> Cell:
+    """Returns a cell of a figure and its interval, alike in `form`; of the figure alone where the interval is NaN."""
+    if math.isnan(low):
+        return form.format(value)
+    dash = " – " if "+" in form else "–"  # signs need room
+    return form.format(value), dash.join(form.format(end) for end in (low, high))
 
 
 def _is_figure(text: str) -> bool:

@@ -4,7 +4,7 @@ import numpy as np
 
 from tfrec.experiments.design import Duration
 from tfrec.experiments.read_out import Finding, ReadOut
-from tfrec.report.blocks import Absent, Figure, Section, Table
+from tfrec.report.blocks import Absent, Figure, Section, Table, with_interval
 from tfrec.report.charts import bar_chart, line_chart
 from tfrec.report.experiments import WANTED, ExperimentFindings
 from tfrec.report.findings import Findings
@@ -115,7 +115,7 @@ def _verdict(read: ReadOut, say: Language) -> list[str]:
         ]
     lines = []
     for finding in read.of("primary"):
-        difference = finding.comparison.difference
+        value, low, high = _scaled(finding)
         unit = " " + say("points") if _unit(finding) else ""
         lines.append(
             say(
@@ -124,11 +124,11 @@ def _verdict(read: ReadOut, say: Language) -> list[str]:
                 arm=finding.arm,
                 verdict=say(_VERDICTS[read.verdicts[finding.arm]]),
                 metric=say.name(finding.metric),
-                value=difference.value * _scale(finding),
+                value=value,
                 unit=unit,
-                low=difference.low * _scale(finding),
-                high=difference.high * _scale(finding),
-                n=difference.n,
+                low=low,
+                high=high,
+                n=finding.comparison.difference.n,
             )
         )
     return lines
@@ -161,11 +161,7 @@ def _findings(read: ReadOut, say: Language) -> Table:
         (
             f"{finding.arm}, {say.name(finding.metric)}",
             f"{finding.comparison.control.value * _scale(finding):,.2f}{_unit(finding)}",
-            (
-                f"{finding.comparison.difference.value * _scale(finding):+,.2f}",
-                f"{finding.comparison.difference.low * _scale(finding):+,.2f} – "
-                f"{finding.comparison.difference.high * _scale(finding):+,.2f}",
-            ),
+            with_interval(*_scaled(finding), "{:+,.2f}"),
             f"{finding.comparison.difference.n:,}",
             f"{finding.adjusted_p_value:.3f}",
             words.get(finding.verdict, finding.verdict),
@@ -177,6 +173,11 @@ def _findings(read: ReadOut, say: Language) -> Table:
     caption = say("Per user; intervals 95 %. Users of the arms: {sizes} (sample-ratio p = {p:.3f}).", sizes=sizes,
                   p=read.sample_ratio.p_value)  # fmt: skip
     return Table(heads, rows, caption)
+
+
+def _scaled(finding: Finding) -> tuple[float, float, float]:
+    difference, scale = finding.comparison.difference, _scale(finding)
+    return difference.value * scale, difference.low * scale, difference.high * scale
 
 
 def _scale(finding: Finding) -> float:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tfrec.analysis.repurchase import Holdout
-from tfrec.report.blocks import Absent, Figure, Section, Table
+from tfrec.report.blocks import Absent, Figure, Section, Table, with_interval
 from tfrec.report.charts import bar_chart, line_chart
 from tfrec.report.findings import Findings
 from tfrec.report.words import Language
@@ -101,7 +101,7 @@ def _proof(holdout: Holdout | None, name: str, say: Language) -> Table:
         name,
         f"{holdout.num:,}",
         f"{holdout.num_positive:,}",
-        (f"{holdout.auc:.2f}", f"{holdout.auc_low:.2f}–{holdout.auc_high:.2f}"),
+        with_interval(holdout.auc, holdout.auc_low, holdout.auc_high, "{:.2f}"),
         f"{holdout.brier:.4f}",
         f"{holdout.naive_brier:.4f}",
     )

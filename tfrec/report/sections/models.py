@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tfrec.report.blocks import Absent, Figure, Section, Table
+from tfrec.report.blocks import Absent, Cell, Figure, Section, Table, with_interval
 from tfrec.report.charts import bar_chart
 from tfrec.report.findings import Findings
 from tfrec.report.words import Language
@@ -82,9 +82,7 @@ def _known(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def _cell(cell: dict[str, Any]) -> tuple[str, str] | str:
+def _cell(cell: dict[str, Any]) -> Cell:
     if not cell["num_queries"] or cell["value"] is None:
         return "–"
-    if cell["low"] is None:
-        return f"{cell['value']:.3f}"
-    return f"{cell['value']:.3f}", f"{cell['low']:.3f}–{cell['high']:.3f}"
+    return with_interval(cell["value"], _known(cell["low"]), _known(cell["high"]), "{:.3f}")

@@ -4,7 +4,7 @@ import numpy as np
 
 from tfrec.experiments.off_policy import PolicyValue
 from tfrec.experiments.policies import JudgedPolicy, PolicyStudy
-from tfrec.report.blocks import Absent, Cell, Figure, Section, Table
+from tfrec.report.blocks import Absent, Figure, Section, Table, with_interval
 from tfrec.report.charts import bar_chart, line_chart
 from tfrec.report.findings import Findings
 from tfrec.report.words import Language
@@ -46,7 +46,7 @@ def placements_section(findings: Findings, say: Language) -> Section:
         advice = say("That is not clearly better than the log: gather more impressions before changing the page.")
     tables = [_values(study, say), _bandits(study, say)]
     items = tuple(
-        (findings.title_of(row.item_id), (f"{row.rate:.3f}", f"{row.low:.3f}–{row.high:.3f}"), f"{row.n:,}")
+        (findings.title_of(row.item_id), with_interval(row.rate, row.low, row.high, "{:.3f}"), f"{row.n:,}")
         for row in found.items.head(10).itertuples()
     )
     tables.append(
@@ -123,8 +123,8 @@ def _values(study: PolicyStudy, say: Language) -> Table:
         (
             f"{say(_RULES[policy.name])}: {value.estimator}",
             say("whole page") if value in policy.slate else say("first place"),
-            _interval(value.value.value, value.value.low, value.value.high, "{:.3f}"),
-            _interval(value.gain.value, value.gain.low, value.gain.high, "{:+.3f}"),
+            with_interval(value.value.value, value.value.low, value.value.high, "{:.3f}"),
+            with_interval(value.gain.value, value.gain.low, value.gain.high, "{:+.3f}"),
             "–" if _is_model(value) else f"{value.effective_n:,.0f}",
             _trust(value, say),
         )
@@ -146,9 +146,9 @@ def _bandits(study: PolicyStudy, say: Language) -> Table:
     rows = tuple(
         (
             say(name),
-            _interval(run.reward.value, run.reward.low, run.reward.high, "{:.3f}"),
-            _interval(run.gain.value, run.gain.low, run.gain.high, "{:+.3f}"),
-            _interval(run.best_arm_reward.value, run.best_arm_reward.low, run.best_arm_reward.high, "{:.3f}"),
+            with_interval(run.reward.value, run.reward.low, run.reward.high, "{:.3f}"),
+            with_interval(run.gain.value, run.gain.low, run.gain.high, "{:+.3f}"),
+            with_interval(run.best_arm_reward.value, run.best_arm_reward.low, run.best_arm_reward.high, "{:.3f}"),
             f"{run.accepted:,}",
         )
         for name, run in study.bandits.items()
@@ -171,9 +171,3 @@ def _trust(value: PolicyValue, say: Language) -> str:
     if _is_model(value):
         return say("as its model")
     return say("yes") if value.is_trustworthy else say("no: too little overlap with the log")
-
-
-def _interval(value: float, low: float, high: float, form: str) -> Cell:
-    if np.isnan(low):
-        return form.format(value)
-    return form.format(value), f"{form.format(low)} – {form.format(high)}"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfrec.report.blocks import Absent, Figure, Section, Table
+from tfrec.report.blocks import Absent, Figure, Section, Table, with_interval
 from tfrec.report.charts import line_chart
 from tfrec.report.coupon_test import CouponFindings
 from tfrec.report.findings import Findings
@@ -141,7 +141,7 @@ def _effects(found: CouponFindings, say: Language) -> Table:
             row.offer,
             say.name(row.outcome),
             f"{row.control:.3g}",
-            (f"{row.effect:+.3g}", f"{row.low:+.3g} – {row.high:+.3g}"),
+            with_interval(row.effect, row.low, row.high, "{:+.3g}"),
             f"{row.n:,}",
         )
         for row in found.effects.itertuples()
@@ -171,7 +171,7 @@ def _allocations(found: CouponFindings, money: str, aim: str, say: Language) -> 
             f"{row.budget:,.0f}",
             f"{row.treated:,}",
             f"{row.expected:,.0f}",
-            (f"{row.gain:+,.0f}", f"{row.low:+,.0f} – {row.high:+,.0f}"),
+            with_interval(row.gain, row.low, row.high, "{:+,.0f}"),
         )
         for row in found.budgets.itertuples()
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from tfrec.report.blocks import Absent, Figure, Section, Table
+from tfrec.report.blocks import Absent, Figure, Section, Table, with_interval
 from tfrec.report.charts import bar_chart
 from tfrec.report.findings import Findings
 from tfrec.report.words import Language
@@ -94,8 +94,8 @@ def _table(frame: pd.DataFrame, findings: Findings, say: Language, caption: str)
             findings.title_of(row.consequent),
             f"{row.both:,} / {row.antecedent_count:,}",
             f"{row.support:.2%}",
-            (f"{row.confidence:.0%}", f"{row.confidence_low:.0%}–{row.confidence_high:.0%}"),
-            (f"{row.lift:.1f}", f"{row.lift_low:.1f}–{row.lift_high:.1f}"),
+            with_interval(row.confidence, row.confidence_low, row.confidence_high, "{:.0%}"),
+            with_interval(row.lift, row.lift_low, row.lift_high, "{:.1f}"),
         )
         for row in _rows(frame)
     )
