@@ -1,9 +1,12 @@
 """The commands on customers and demand, typed as in a shell."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+import unicodedata
+from collections import Counter
 
 import pandas as pd
 import pytest
@@ -24,6 +27,30 @@ def run(capsys, *arguments):
 def test_json_for_machines_and_words_for_people(verb, coupon_shop, capsys):
     assert json.loads(run(capsys, verb, coupon_shop, "--json"))
     assert "──" in run(capsys, verb, coupon_shop)
+
+
+@pytest.mark.parametrize("verb", [*VERBS, "audience"])
+def test_chinese_tells_the_same_numbers_without_english_words(verb, coupon_shop, capsys):
+    expression = ["recency < 60d and orders > 1"] if verb == "audience" else []
+    english = run(capsys, verb, coupon_shop, *expression)
+    chinese = run(capsys, verb, coupon_shop, *expression, "--language", "zh")
+    numbers = [Counter(re.findall(r"(?<![A-Z\d])\d[\d,.]*\d|\d", text)) for text in (english, chinese)]
+    for told in numbers:  # 95 % and 95%, 70 %: fixed
+        assert told.pop("70", 0) < 2
+    assert numbers[0] == numbers[1]
+    lines = chinese.splitlines()
+    heads = [lines[place - 1] for place, line in enumerate(lines) if line.startswith("──")]
+    assert not re.search("[a-z]{3}", "".join([lines[0], *heads]))
+    widths = [[2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in line] for line in heads]
+    assert all(sum(width) >= len(line) for width, line in zip(widths, heads, strict=True))
+
+
+def test_a_profile_page_speaks_chinese(coupon_shop, tmp_path, capsys):
+    user = pd.read_parquet(coupon_shop / "events.parquet")["user_id"].value_counts().drop("", errors="ignore").index[0]
+    run(capsys, "interests", coupon_shop, "--user", user, "--out", tmp_path / "p.html", "--language", "zh")
+    page = (tmp_path / "p.html").read_text(encoding="utf-8")
+    assert "<html lang='zh-CN'>" in page and f"<title>{user} 的画像</title>" in page
+    assert not re.search("core|regular|Score|Events", page)
 
 
 def test_report_is_written_whole_with_its_json(coupon_shop, tmp_path, capsys):

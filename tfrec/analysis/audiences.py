@@ -14,6 +14,7 @@ from tfrec.analysis.expressions import UNITS, Compare, Join, Node, fail_at, pars
 from tfrec.analysis.interests import Interests
 from tfrec.analysis.intervals import auc_interval
 from tfrec.analysis.segments import Segments
+from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, nearest_hint
 from tfrec.ingest.privacy import pseudonyms
 from tfrec.schema.tables import Tables
@@ -98,17 +99,25 @@ class Audience:
             "clauses": clauses,
         }
 
-    def summary(self) -> str:
+    def summary(self, say: Wording = ENGLISH) -> str:
         """Returns size, value and what each part leaves, in plain words."""
         if not self.is_large_enough:
-            return f"Fewer than {self.min_users} of {self.num_known:,} users: too few to tell or to export."
-        lines = [f"{len(self):,} of {self.num_known:,} users ({len(self) / self.num_known:.1%})"]
+            return say(
+                "Fewer than {least} of {known:,} users: too few to tell or to export.",
+                least=self.min_users,
+                known=self.num_known,
+            )
+        size = {"users": len(self), "known": self.num_known, "share": len(self) / self.num_known}
         if np.isfinite(self.value_share):
-            lines[0] += f" with {self.value_share:.1%} of the value"
+            size["value"] = self.value_share
+            lines = [say("{users:,} of {known:,} users ({share:.1%}) with {value:.1%} of the value", **size)]
+        else:
+            lines = [say("{users:,} of {known:,} users ({share:.1%})", **size)]
+        few = say("fewer than {least}", least=self.min_users)
         for row in self.clauses.itertuples():
-            alone, remaining = (self._told(number) for number in (row.alone, row.remaining))
-            few = f"fewer than {self.min_users}"
-            lines.append(f"{row.clause}: true of {alone if alone is not None else few}; leaves {remaining or few}")
+            told = {name: self._told(number) for name, number in (("alone", row.alone), ("left", row.remaining))}
+            counts = {name: few if number is None else number for name, number in told.items()}
+            lines.append(say("{clause}: true of {alone}; leaves {left}", clause=row.clause, **counts))
         return "\n".join(lines)
 
     def export(self, path: Path, *, key: bytes) -> None:

@@ -20,6 +20,7 @@ from tfrec.analysis.demand import (
     unusual_days,
 )
 from tfrec.analysis.smoothing import CLOSED, METHODS, WEEK, Trial, try_methods
+from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError
 from tfrec.schema.tables import Tables
 
@@ -101,24 +102,56 @@ class Forecasts:
             "unusual": _records(self.unusual),
         }
 
-    def summary(self) -> str:
+    def summary(self, say: Wording = ENGLISH) -> str:
         """Returns the forecast and its proof in plain words."""
         shop = self.totals[self.totals["level"] == "shop"].iloc[0]
         last_day = self.first_day + pd.Timedelta(days=self.horizon - 1)
-        lines = [
-            f"{self.first_day:%Y-%m-%d} to {last_day:%Y-%m-%d}: {shop['forecast']:,.0f} in {self.measure}, after "
-            f"{shop['last']:,.0f} in as many days before"
-        ]
-        lines[0] += f" (interval {shop['low']:,.0f} to {shop['high']:,.0f})." if shop["is_interval_known"] else "."
+        expected = {
+            "first": f"{self.first_day:%Y-%m-%d}",
+            "last": f"{last_day:%Y-%m-%d}",
+            "forecast": shop["forecast"],
+            "measure": say.name(self.measure),
+            "before": shop["last"],
+        }
+        if shop["is_interval_known"]:
+            line = say(
+                "{first} to {last}: {forecast:,.0f} in {measure}, after {before:,.0f} in as many days before (interval "
+                "{low:,.0f} to {high:,.0f}).",
+                low=shop["low"],
+                high=shop["high"],
+                **expected,
+            )
+        else:
+            line = say(
+                "{first} to {last}: {forecast:,.0f} in {measure}, after {before:,.0f} in as many days before.",
+                **expected,
+            )
+        lines = [line]
         lines += [
-            f"Level {row.level}: on {row.num_origins} earlier periods the error was {row.gain:.0%} (95 % interval "
-            f"{row.gain_low:.0%} to {row.gain_high:.0%}) below that of repeating last week; "
-            f"{row.coverage:.0%} of {row.num_days:,} days fell inside intervals meant for {row.nominal:.0%}."
+            say(
+                "Level {level}: on {times} earlier periods the error was {gain:.0%} (95 % interval {low:.0%} to "
+                "{high:.0%}) below that of repeating last week; {coverage:.0%} of {days:,} days fell inside intervals "
+                "meant for {nominal:.0%}.",
+                level=say.name(row.level),
+                times=row.num_origins,
+                gain=row.gain,
+                low=row.gain_low,
+                high=row.gain_high,
+                coverage=row.coverage,
+                days=row.num_days,
+                nominal=row.nominal,
+            )
             for row in self.backtest.dropna(subset=["gain"]).itertuples()
         ]
         clear = self.festivals[self.festivals["is_clear"].astype(bool)]
         lines += [
-            f"{row.festival}, day {row.offset:+d}: {row.effect:.1f} times the usual ({row.num} seen)."
+            say(
+                "{festival}, day {offset:+d}: {effect:.1f} times the usual ({n} seen).",
+                festival=say.name(row.festival),
+                offset=row.offset,
+                effect=row.effect,
+                n=row.num,
+            )
             for row in clear.nlargest(3, "effect").itertuples()
         ]
         return "\n".join(lines)

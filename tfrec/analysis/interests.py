@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError, nearest_hint
 from tfrec.schema.slate import Slate
 from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables, category_levels
@@ -125,15 +126,23 @@ class Interests:
             "categories": self._by_category().reset_index().to_dict("records"),
         }
 
-    def summary(self) -> str:
+    def summary(self, say: Wording = ENGLISH) -> str:
         """Returns the finding in plain words."""
-        users = self.items["user_id"].nunique()
         lines = [
-            f"Interests of {users:,} users at {self.now:%Y-%m-%d}, in {len(self.items):,} user–item pairs; an event "
-            f"counts half after {self.config.half_life_days:g} days."
+            say(
+                "Interests of {users:,} users at {day}, in {pairs:,} user–item pairs; an event counts half after "
+                "{days:g} days.",
+                users=self.items["user_id"].nunique(),
+                day=f"{self.now:%Y-%m-%d}",
+                pairs=len(self.items),
+                days=self.config.half_life_days,
+            )
         ]
         for category, row in self._by_category().head(5).iterrows():
-            lines.append(f"{category}: {row['core']:,} core, {row['regular']:,} regular, {row['users']:,} in all.")
+            counts = row[["core", "regular", "users"]]
+            lines.append(
+                say("{category}: {core:,} core, {regular:,} regular, {users:,} in all.", category=category, **counts)
+            )
         return "\n".join(lines)
 
     def _by_category(self) -> pd.DataFrame:
@@ -283,22 +292,26 @@ def rank_by_content(
     return Slate(found_ids.astype(str), scores)
 
 
-def profile_page(profile: Mapping[str, Any], *, facts: Mapping[str, str] | None = None) -> str:
+def profile_page(
+    profile: Mapping[str, Any], *, facts: Mapping[str, str] | None = None, say: Wording = ENGLISH, language: str = "en"
+) -> str:
     """Returns a profile as one self-contained HTML page, light or dark as the reader's system is.
 
     Args:
         profile: as `Interests.profile` gives it.
         facts: further lines about the user, name → text: segment, recency, value.
+        say: of the fixed text.
+        language: code of that language, for the browser.
     """
     user = html.escape(str(profile["user_id"]))
-    lines = {"Events": f"{profile['num_events']:,}", "Until": str(profile["now"])[:10], **(facts or {})}
+    lines = {say("Events"): f"{profile['num_events']:,}", say("Until"): str(profile["now"])[:10], **(facts or {})}
     told = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in lines.items())
-    parts = [(f"Categories, level {level + 1}", rows) for level, rows in enumerate(profile["levels"])]
-    tables = "".join(_section(title, rows) for title, rows in [*parts, ("Items", profile["items"])] if rows)
+    parts = [(say("Categories, level {level}", level=level + 1), rows) for level, rows in enumerate(profile["levels"])]
+    tables = "".join(_section(title, rows, say) for title, rows in [*parts, (say("Items"), profile["items"])] if rows)
     return (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+        f"<!doctype html><html lang='{language}'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<title>Profile of {user}</title><style>{_STYLE}</style></head>"
+        f"<title>{say('Profile of {user}', user=user)}</title><style>{_STYLE}</style></head>"
         f"<body><h1>{user}</h1><dl>{told}</dl>{tables}</body></html>"
     )
 
@@ -315,14 +328,15 @@ meter { width: 8rem }
 """
 
 
-def _section(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
+def _section(title: str, rows: Sequence[Mapping[str, Any]], say: Wording) -> str:
     body = "".join(
-        f"<tr><td>{html.escape(str(row['name']))}</td><td>{row['interest']}</td>"
+        f"<tr><td>{html.escape(str(row['name']))}</td><td>{say.name(row['interest'])}</td>"
         f"<td><meter min='0' max='1' value='{row['score']:.3f}'></meter> {row['score']:.2f}</td>"
         f"<td class='n'>{row['num_events']:,}</td><td class='n'>{row['last_days']:.0f}</td></tr>"
         for row in rows
     )
-    head = "<tr><th>Name</th><th>Interest</th><th>Score</th><th>Events</th><th>Days since</th></tr>"
+    heads = (say("Name"), say("Interest"), say("Score"), say("Events"), say("Days since"))
+    head = f"<tr>{''.join(f'<th>{name}</th>' for name in heads)}</tr>"
     return f"<h2>{html.escape(title)}</h2><table>{head}{body}</table>"
 
 

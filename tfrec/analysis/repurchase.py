@@ -11,6 +11,7 @@ from scipy import optimize, special
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from tfrec.analysis.intervals import auc_interval, wilson
+from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.schema.tables import Tables
 
@@ -77,14 +78,18 @@ class BuyAgain:
             "pairs": json.loads(self.pairs.head(limit).to_json(orient="records")),
         }
 
-    def summary(self) -> str:
+    def summary(self, say: Wording = ENGLISH) -> str:
         """Returns the finding in plain words."""
         likely = int((self.pairs["probability"] >= 0.5).sum())
-        text = (
-            f"{self.pairs['probability'].sum():,.0f} repeat purchases of {len(self.pairs):,} user–item pairs are "
-            f"expected within {self.horizon_days:g} days; {likely:,} pairs are more likely than not."
+        text = say(
+            "{repeats:,.0f} repeat purchases of {pairs:,} user–item pairs are expected within {days:g} days; "
+            "{likely:,} pairs are more likely than not.",
+            repeats=self.pairs["probability"].sum(),
+            pairs=len(self.pairs),
+            days=self.horizon_days,
+            likely=likely,
         )
-        return text + _proof(self.holdout)
+        return f"{text} {_proof(self.holdout, say)}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,17 +129,25 @@ class Churn:
             "holdout_orders": list(self.holdout_orders) if self.holdout_orders else None,
         }
 
-    def summary(self) -> str:
+    def summary(self, say: Wording = ENGLISH) -> str:
         """Returns the finding in plain words."""
         share = (self.users["risk"] == "high").mean()
-        text = (
-            f"{self.users['returns'].sum():,.0f} of {len(self.users):,} buyers are expected to order within "
-            f"{self.horizon_days:g} days; {share:.0%} probably will not (churn risk above 70 %)."
+        text = say(
+            "{returns:,.0f} of {n:,} buyers are expected to order within {days:g} days; {share:.0%} probably will not "
+            "(churn risk above 70 %).",
+            returns=self.users["returns"].sum(),
+            n=len(self.users),
+            days=self.horizon_days,
+            share=share,
         )
         if self.holdout_orders:
-            text += f" One horizon earlier {self.holdout_orders[0]:,.0f} order days were predicted, "
-            text += f"{self.holdout_orders[1]:,} came."
-        return text + _proof(self.holdout)
+            predicted, came = self.holdout_orders
+            text += " " + say(
+                "One horizon earlier {predicted:,.0f} order days were predicted, {came:,} came.",
+                predicted=predicted,
+                came=came,
+            )
+        return f"{text} {_proof(self.holdout, say)}"
 
 
 def predict_repurchase(
@@ -418,12 +431,17 @@ def _check(probability: np.ndarray, is_true: np.ndarray) -> Holdout:
     )
 
 
-def _proof(holdout: Holdout | None) -> str:
+def _proof(holdout: Holdout | None, say: Wording) -> str:
     if holdout is None:
-        return " The history is too short for a check on later orders."
-    return (
-        f" Checked on {holdout.num:,} earlier predictions, of which {holdout.num_positive:,} came true: "
-        f"AUC {holdout.auc:.2f} (95 % interval {holdout.auc_low:.2f} to {holdout.auc_high:.2f})."
+        return say("The history is too short for a check on later orders.")
+    return say(
+        "Checked on {n:,} earlier predictions, of which {true:,} came true: AUC {auc:.2f} (95 % interval {low:.2f} to "
+        "{high:.2f}).",
+        n=holdout.num,
+        true=holdout.num_positive,
+        auc=holdout.auc,
+        low=holdout.auc_low,
+        high=holdout.auc_high,
     )
 
 

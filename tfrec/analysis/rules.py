@@ -11,6 +11,7 @@ from scipy import special, stats
 from tfrec.analysis.behaviour import order_ids
 from tfrec.analysis.intervals import wilson
 from tfrec.analysis.itemsets import ItemsetLevel, TooManyItemsetsError, mine_itemsets
+from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables, category_levels
 
@@ -93,21 +94,37 @@ class Rules:
             "rules": [{name: _jsonable(value) for name, value in record.items()} for record in records],
         }
 
-    def summary(self) -> str:
+    def summary(self, say: Wording = ENGLISH) -> str:
         """Returns the finding in plain words, with the three strongest rules."""
         lines = [
-            f"{len(self.rules):,} rules from {self.num_orders:,} orders ({self.period[0]:%Y-%m-%d} to "
-            f"{self.period[1]:%Y-%m-%d}), of {self.num_tested:,} tested at support {self.min_support:g}; "
-            f"{self.num_unstable:,} more did not hold in both halves of the period. "
-            f"{len(self.cross_category()):,} lead into another category."
-        ]
-        for rule in self.rules.head(3).itertuples():
-            names = " and ".join(self._name(item) for item in rule.antecedent)
-            lines.append(
-                f"Who buys {names} also buys {self._name(rule.consequent)} in {rule.confidence:.0%} of "
-                f"{rule.antecedent_count:,} orders (95 % interval {rule.confidence_low:.0%} to "
-                f"{rule.confidence_high:.0%}), {rule.lift:.1f} times as often as anybody."
+            say(
+                "{rules:,} rules from {orders:,} orders ({first} to {last}), of {tested:,} tested at support "
+                "{support:g}; {unstable:,} more did not hold in both halves of the period. {cross:,} lead into another "
+                "category.",
+                rules=len(self.rules),
+                orders=self.num_orders,
+                first=f"{self.period[0]:%Y-%m-%d}",
+                last=f"{self.period[1]:%Y-%m-%d}",
+                tested=self.num_tested,
+                support=self.min_support,
+                unstable=self.num_unstable,
+                cross=len(self.cross_category()),
             )
+        ]
+        lines += [
+            say(
+                "Who buys {antecedent} also buys {consequent} in {confidence:.0%} of {n:,} orders (95 % interval "
+                "{low:.0%} to {high:.0%}), {lift:.1f} times as often as anybody.",
+                antecedent=" + ".join(self._name(item) for item in rule.antecedent),
+                consequent=self._name(rule.consequent),
+                confidence=rule.confidence,
+                n=rule.antecedent_count,
+                low=rule.confidence_low,
+                high=rule.confidence_high,
+                lift=rule.lift,
+            )
+            for rule in self.rules.head(3).itertuples()
+        ]
         return "\n".join(lines)
 
     def _name(self, item: Any) -> str:

@@ -16,6 +16,8 @@ from sklearn.neighbors import NearestNeighbors
 from tqdm.auto import tqdm
 
 from tfrec.analysis.behaviour import FEATURES, FeatureSpace, describe_behaviour, fit_space
+from tfrec.analysis.segment_words import WORDS, Note, describe_segment
+from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.publish import publishing
 from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables
@@ -27,16 +29,6 @@ VISITORS = "Visitors"
 NOISE = "Like no segment (noise)"
 """The name of what DBSCAN leaves outside all segments."""
 
-_WORDS = {  # feature → (word for low, word for high, how its median is told, the number's form)
-    "recency_days": ("recent", "lapsed", "last order {} days ago", "{:,.0f}"),
-    "num_orders": ("rare", "frequent", "{} orders", "{:,.0f}"),
-    "value_per_order": ("small-order", "big-order", "{} spent an order", "{:,.0f}"),
-    "items_per_order": ("narrow", "broad", "{} items an order", "{:,.0f}"),
-    "repeat_share": ("exploring", "faithful", "{} of the lines bought before", "{:.0%}"),
-    "value": ("low-value", "high-value", "{} spent in all", "{:,.0f}"),
-    "tenure_days": ("new", "long-standing", "known for {} days", "{:,.0f}"),
-    "num_views": ("decided", "browsing", "{} views", "{:,.0f}"),
-}
 _RFM_NAMES = (  # row: recency score 1..5 (5 = most recent), column: mean of frequency and value score 1..5
     ("Lost", "Lost", "At risk", "Cannot lose", "Cannot lose"),
     ("Hibernating", "Hibernating", "At risk", "At risk", "Cannot lose"),
@@ -127,6 +119,7 @@ class Segments:
             1 = the same, 0 = chance; NaN where the rule is fixed (RFM).
         noise_share: share of buyers that belong to no segment.
         notes: what a reader must know: samples taken, bars not met.
+        usual: one row a figure of behaviour: `median` of all users and `spread` (between the quartiles).
     """
 
     method: str
@@ -138,7 +131,8 @@ class Segments:
     choice: pd.DataFrame
     stability: float
     noise_share: float
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
+    usual: pd.DataFrame
 
     def assign(self, tables: Tables, *, now: pd.Timestamp | None = None) -> pd.DataFrame:
         """Returns `user_id`, `segment` of the users of `tables`, who need not have been there before."""
@@ -154,16 +148,29 @@ class Segments:
             "noise_share": _number(self.noise_share),
             "segments": json.loads(self.profiles.to_json(orient="records")),
             "choice": json.loads(self.choice.to_json(orient="records")),
-            "notes": list(self.notes),
+            "notes": [note.said() for note in self.notes],
         }
 
-    def summary(self) -> str:
+    def summary(self, say: Wording = ENGLISH) -> str:
         """Returns the segments in plain words, most valuable first."""
-        lines = [f"{len(self.assignments):,} users in {len(self.profiles)} segments by {self.method}."]
+        lines = [
+            say(
+                "{users:,} users in {n} segments by {method}.",
+                users=len(self.assignments),
+                n=len(self.profiles),
+                method=say.name(self.method),
+            )
+        ]
         if np.isfinite(self.stability):
-            lines.append(f"Stability under resampling: adjusted Rand {self.stability:.2f} (1 = the same segments).")
-        lines += [f"{row.segment}: {row.sentence}" for row in self.profiles.itertuples()]
-        return "\n".join([*lines, *self.notes])
+            lines.append(
+                say(
+                    "Stability under resampling: adjusted Rand {value:.2f} (1 = the same segments).",
+                    value=self.stability,
+                )
+            )
+        told = self.profiles.set_index("segment")
+        lines += [f"{say.name(str(name))}: {describe_segment(row, self.usual, say)}" for name, row in told.iterrows()]
+        return "\n".join([*lines, *(note.said(say) for note in self.notes)])
 
     def export(self, folder: Path) -> None:
         """Writes `users.parquet`, `popular.parquet` and `segments.json`, in one step, for serving and cold start."""
@@ -238,9 +245,12 @@ def segment_by_kmeans(
     stable = choice[choice["stability"] >= min_stability]
     best = choice.loc[choice["stability"].idxmax()] if stable.empty else stable.loc[stable["silhouette"].idxmax()]
     k = int(best["k"])
-    notes = _sample_note(len(sample), len(places), "k was chosen")
+    counts = {"sample": len(sample), "all": len(places)}
+    note = Note("On a random sample of {sample:,} of {all:,} buyers k was chosen; all were then assigned.", counts)
+    notes: tuple[Note, ...] = (note,) if len(sample) < len(places) else ()
     if stable.empty:
-        notes += (f"No k reached a stability of {min_stability}; the most stable one was taken. Use with care.",)
+        values = {"least": min_stability}
+        notes += (Note("No k reached a stability of {least:g}; the most stable one was taken. Use with care.", values),)
     if len(places) > 200_000:
         refined = MiniBatchKMeans(k, init=centres[k], n_init=1, batch_size=10_000, random_state=seed).fit(places)
     else:
@@ -296,9 +306,14 @@ def segment_by_dbscan(
     choice = pd.DataFrame(
         [{"num_users": len(sample), "eps": eps, "min_samples": min_samples, "num_segments": num_segments, **stability}]
     )
-    notes = _sample_note(len(sample), len(places), "the dense regions were found")
+    note = Note(
+        "On a random sample of {sample:,} of {all:,} buyers the dense regions were found; all were then assigned.",
+        {"sample": len(sample), "all": len(places)},
+    )
+    notes: tuple[Note, ...] = (note,) if len(sample) < len(places) else ()
     if num_segments <= 1:
-        notes += (f"DBSCAN found {num_segments} dense region: behaviour changes gradually here; prefer K-means.",)
+        values = {"n": num_segments}
+        notes += (Note("DBSCAN found {n} dense region: behaviour changes gradually here; prefer K-means.", values),)
     names = _name_segments(space, sample, labels, num_segments)
     method = f"DBSCAN, eps = {eps:.3f}, min_samples = {min_samples}"
     return _finish(method, tables, behaviour, assigner, names, choice, stability["stability"], notes)
@@ -335,12 +350,6 @@ def _sample(places: np.ndarray, max_sample: int, rng: np.random.Generator) -> np
     return places[rng.choice(len(places), size=max_sample, replace=False)]
 
 
-def _sample_note(num_sample: int, num_all: int, what: str) -> tuple[str, ...]:
-    if num_sample == num_all:
-        return ()
-    return (f"On a random sample of {num_sample:,} of {num_all:,} buyers {what}; all were then assigned.",)
-
-
 def _stability(labels: np.ndarray, partitions: list[np.ndarray]) -> dict[str, float]:
     """Returns mean and 5th and 95th percentile of the adjusted Rand index with the resamples' partitions."""
     agreement = np.array([adjusted_rand_score(labels, other) for other in partitions])
@@ -364,7 +373,7 @@ def _name_segments(space: FeatureSpace, places: np.ndarray, labels: np.ndarray, 
         words = []
         for feature in order:
             name = space.features[feature]
-            low, high = _WORDS[name][:2] if name in _WORDS else (f"low {name}", f"high {name}")
+            low, high = WORDS[name][:2] if name in WORDS else (f"low {name}", f"high {name}")
             words.append(high if means[feature] > 0 else low)
         num_clear = max(1, int((np.abs(means) >= 0.5).sum()))
         lengths = [*range(min(2, num_clear), len(words) + 1)]
@@ -391,13 +400,13 @@ def _finish(
     names: tuple[str, ...],
     choice: pd.DataFrame,
     stability: float,
-    notes: tuple[str, ...],
+    notes: tuple[Note, ...],
 ) -> Segments:
     """Returns the segments with their profiles: size, value, medians, taste and sentence."""
     assignments = _assignments(behaviour, assigner, names)
     segment = assignments["segment"].to_numpy()
     counts = _bought(tables, behaviour, segment)
-    figures = [name for name in _WORDS if name in behaviour.columns]
+    figures = [name for name in WORDS if name in behaviour.columns]
     grouped = behaviour.groupby(segment)
     profiles = grouped[figures].median()
     profiles.insert(0, "num_users", grouped.size())
@@ -406,14 +415,17 @@ def _finish(
     profiles.insert(3, "value_share", profiles["total_value"] / max(float(behaviour["value"].sum()), 1e-9))
     tastes = _taste(tables, counts)
     profiles["taste"] = [tastes.get(name, []) for name in profiles.index]
-    overall, spread = behaviour[figures].median(), behaviour[figures].quantile(0.75) - behaviour[figures].quantile(0.25)
-    profiles.insert(0, "sentence", [_sentence(row, overall, spread) for _, row in profiles.iterrows()])
+    quartiles = behaviour[figures].quantile([0.25, 0.5, 0.75]).T
+    usual = pd.DataFrame({"median": quartiles[0.5], "spread": quartiles[0.75] - quartiles[0.25]})
+    profiles.insert(0, "sentence", [describe_segment(row, usual) for _, row in profiles.iterrows()])
     profiles = profiles.sort_values("total_value", ascending=False).rename_axis("segment").reset_index()
     num_buyers = int((behaviour["num_orders"] > 0).sum())
     noise_share = float((segment == NOISE).sum() / num_buyers)
     popular = counts[counts["rank"] <= _NUM_POPULAR].reset_index(drop=True)
     logger.info("%s: %d segments of %d users", method, len(profiles), len(behaviour))
-    return Segments(method, assignments, profiles, popular, assigner, names, choice, stability, noise_share, notes)
+    return Segments(
+        method, assignments, profiles, popular, assigner, names, choice, stability, noise_share, notes, usual
+    )
 
 
 def _bought(tables: Tables, behaviour: pd.DataFrame, segment: np.ndarray) -> pd.DataFrame:
@@ -464,21 +476,6 @@ def _taste(tables: Tables, counts: pd.DataFrame, *, num: int = 3, min_users: int
         best = residual.loc[name].dropna().nlargest(num).index
         result[name] = [f"{thing} ({ratio.at[name, thing]:.1f} times the usual share)" for thing in best]
     return result
-
-
-def _sentence(row: pd.Series, overall: pd.Series, spread: pd.Series) -> str:
-    """Returns size, value, the three medians that differ most from everybody's, and the taste."""
-    distance = ((row[overall.index] - overall) / spread.where(spread > 0, 1.0)).abs()
-    phrases = []
-    for feature in pd.to_numeric(distance).dropna().nlargest(3).index:
-        _, _, phrase, form = _WORDS[str(feature)]
-        phrases.append(f"{phrase.format(form.format(row[feature]))} (all: {form.format(overall[feature])})")
-    text = f"{row['num_users']:,} users ({row['share']:.0%}) with {row['value_share']:.0%} of the value"
-    if phrases:
-        text += "; typically " + ", ".join(phrases)
-    if row["taste"]:
-        text += "; buys more " + ", ".join(row["taste"])
-    return text + "."
 
 
 def _number(value: float) -> float | None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tfrec.report.words import Language
     from tfrec.schema.tables import Tables
 
 
 def add_log(parser: argparse.ArgumentParser) -> None:
-    """Adds the prepared shop, which part of it is read, and `--json`."""
+    """Adds the prepared shop, which part of it is read, `--json` and `--language`."""
     parser.add_argument("prepared", type=Path, metavar="PREPARED", help="folder that `tfrec prepare` wrote")
     parser.add_argument(
         "--training-only",
@@ -20,6 +21,19 @@ def add_log(parser: argparse.ArgumentParser) -> None:
         help="leave the test period out, as for what models or an evaluation will be built on",
     )
     parser.add_argument("--json", action="store_true", help="print JSON in place of text")
+    add_language(parser)
+
+
+def add_language(parser: argparse.ArgumentParser) -> None:
+    """Adds `--language`."""
+    parser.add_argument("--language", choices=("en", "zh"), default="en", help="of the fixed text: English or Chinese")
+
+
+def wording(options: argparse.Namespace) -> "Language":
+    """Returns what says the fixed text in the language asked for."""
+    from tfrec.report.words import language
+
+    return language(options.language)
 
 
 def read_log(options: argparse.Namespace) -> "Tables":

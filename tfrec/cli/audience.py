@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfrec.cli.analyses import add_log, print_json, read_log
+from tfrec.cli.analyses import add_log, print_json, read_log, wording
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,9 +68,10 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json(audience.to_dict())
         return
-    print(audience.summary())
+    say = wording(options)
+    print(audience.summary(say))
     if options.export is not None:
-        print(f"Export: {options.export} ({len(audience):,} pseudonyms)")
+        print(say("Export: {path} ({n:,} pseudonyms)", path=options.export, n=len(audience)))
 
 
 def _responses(path: Path, tables: "Tables") -> "dict[str, pd.Series]":

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from tfrec.cli.analyses import add_log, check_table, print_json, read_log, write_table
+from tfrec.cli.analyses import add_log, check_table, print_json, read_log, wording, write_table
 
 HELP = "predict who comes back, and which items are due again"
 DESCRIPTION = """\
@@ -47,14 +47,16 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json({"churn": churn.to_dict(), "buy_again": again.to_dict(limit=100)})
         return
-    print(churn.summary())
-    print(again.summary() + "\n")
+    say = wording(options)
+    print(churn.summary(say))
+    print(again.summary(say) + "\n")
     rows = []
     for risk in ("low", "medium", "high"):
         own = churn.users[churn.users["risk"] == risk]
         mean = f"{own['returns'].mean():.0%}" if len(own) else "–"
-        rows.append([risk, f"{len(own):,}", mean, f"{own['expected_orders'].sum():,.0f}"])
-    print(text_table(["churn risk", "buyers", "mean chance of an order", "orders expected"], rows))
-    for name, path in (("Buyers", options.out), ("Due again", options.buy_again)):
-        if path is not None:
-            print(f"{name}: {path}")
+        rows.append([say.name(risk), f"{len(own):,}", mean, f"{own['expected_orders'].sum():,.0f}"])
+    print(text_table([say("churn risk"), say("buyers"), say("mean chance of an order"), say("orders expected")], rows))
+    if options.out is not None:
+        print(say("Buyers: {path}", path=options.out))
+    if options.buy_again is not None:
+        print(say("Due again: {path}", path=options.buy_again))

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from tfrec.cli.analyses import add_log, check_table, print_json, read_log, write_table
+from tfrec.cli.analyses import add_log, check_table, print_json, read_log, wording, write_table
 
 HELP = "forecast demand with intervals, and days of cover"
 DESCRIPTION = """\
@@ -45,21 +45,23 @@ def run(options: argparse.Namespace) -> None:
         told = [] if cover is None else cover.to_dict("records")
         print_json({**found.to_dict(), "days_of_cover": told})
         return
-    print(found.summary() + "\n")
+    say = wording(options)
+    print(found.summary(say) + "\n")
     titles = dict(zip(tables.items["item_id"], tables.items["title"], strict=True))
     best = found.totals[found.totals["level"] != "shop"].sort_values("forecast", ascending=False)
     best = best.sort_values("level", kind="stable").head(options.top)
     rows = [
         [
-            row.level,
-            cut(titles.get(row.name) or row.name),
+            say.name(row.level),
+            cut(titles.get(row.name) or say.name(row.name)),
             f"{row.forecast:,.0f}",
             f"{row.low:,.0f}–{row.high:,.0f}" if row.is_interval_known else "–",
             f"{row.last:,.0f}",
         ]
         for row in best.itertuples()
     ]
-    print(text_table(["level", "series", "forecast", f"{options.coverage:.0%} interval", "last period"], rows))
+    interval = say("{share:.0%} interval", share=options.coverage)
+    print(text_table([say("level"), say("series"), say("forecast"), interval, say("last period")], rows))
     if cover is not None and len(cover):
         rows = [
             [
@@ -67,10 +69,12 @@ def run(options: argparse.Namespace) -> None:
                 f"{row.stock:,.0f}",
                 f"{row.days:,.0f}",
                 f"{row.days_low:,.0f}–{row.days_high:,.0f}",
-                row.signal,
+                say.name(row.signal),
             ]
             for row in cover.head(options.top).itertuples()
         ]
-        print("\n" + text_table(["item", "stock", "days of cover", "interval", "signal"], rows))
+        print(
+            "\n" + text_table([say("item"), say("stock"), say("days of cover"), say("interval"), say("signal")], rows)
+        )
     if options.out is not None:
-        print(f"\nForecast: {options.out} ({len(found.daily):,} rows)")
+        print("\n" + say("Forecast: {path} ({n:,} rows)", path=options.out, n=len(found.daily)))

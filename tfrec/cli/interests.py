@@ -5,10 +5,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfrec.cli.analyses import add_log, check_table, print_json, read_log, write_table
+from tfrec.cli.analyses import add_log, check_table, print_json, read_log, wording, write_table
 
 if TYPE_CHECKING:
     from tfrec.analysis.interests import Interests
+    from tfrec.report.words import Language
 
 HELP = "measure what users care for, by category and item"
 DESCRIPTION = """\
@@ -42,33 +43,35 @@ def run(options: argparse.Namespace) -> None:
     from tfrec.analysis.interests import InterestConfig, measure_interests, profile_page
     from tfrec.cli.tables import cut, text_table
 
+    say = wording(options)
     if options.user is None:
         check_table(options.out)
     found = measure_interests(read_log(options), config=InterestConfig(half_life_days=options.half_life))
     if options.user is not None:
         profile = found.profile(options.user)
         if options.out is not None:
-            options.out.write_text(profile_page(profile), encoding="utf-8")
-            print(f"Profile: {options.out}")
+            page = profile_page(profile, say=say, language={"zh": "zh-CN"}.get(say.code, say.code))
+            options.out.write_text(page, encoding="utf-8")
+            print(say("Profile: {path}", path=options.out))
         elif options.json:
             print(json.dumps(profile, indent=2, ensure_ascii=False))
         else:
             for rows in (*profile["levels"], profile["items"]):
-                cells = [[cut(row["name"]), f"{row['score']:.2f}", row["interest"]] for row in rows]
-                print(text_table(["interest in", "score", "level"], cells) + "\n")
+                cells = [[cut(row["name"]), f"{row['score']:.2f}", say.name(row["interest"])] for row in rows]
+                print(text_table([say("interest in"), say("score"), say("level")], cells) + "\n")
         return
     if options.json:
         print_json(found.to_dict())
     else:
-        print(found.summary())
-        print("\n" + _items_table(found))
+        print(found.summary(say))
+        print("\n" + _items_table(found, say))
     if options.out is not None:
         items = found.items.assign(kind="item", name=found.items["item_id"]).drop(columns="item_id")
         categories = found.categories.assign(kind="category", name=found.categories["category"])
         write_table(_together(categories.drop(columns="category"), items), options.out)
 
 
-def _items_table(found: "Interests") -> str:
+def _items_table(found: "Interests", say: "Language") -> str:
     from tfrec.analysis.interests import LEVELS
     from tfrec.cli.tables import cut, text_table
 
@@ -78,7 +81,7 @@ def _items_table(found: "Interests") -> str:
         [cut(found.titles.get(str(item)) or str(item)), *(f"{row[level]:,}" for level in LEVELS)]
         for item, row in counts.iterrows()
     ]
-    return text_table(["item", *LEVELS], rows)
+    return text_table([say("item"), *map(say.name, LEVELS)], rows)
 
 
 def _together(*frames: object) -> "object":

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from tfrec.cli.analyses import add_log, check_table, print_json, read_log, write_table
+from tfrec.cli.analyses import add_log, check_table, print_json, read_log, wording, write_table
 
 HELP = "mine association rules: what is bought together"
 DESCRIPTION = """\
@@ -66,7 +66,8 @@ def run(options: argparse.Namespace) -> None:
             }
         )
         return
-    print(found.summary() + "\n")
+    say = wording(options)
+    print(found.summary(say) + "\n")
     titles = found.titles.to_dict()
     rows = [
         [
@@ -79,6 +80,7 @@ def run(options: argparse.Namespace) -> None:
         ]
         for rule in rules.head(options.top).to_dict("records")
     ]
-    print(text_table(["who buys", "also buys", "orders", "support", "confidence (95 %)", "lift (95 %)"], rows))
+    heads = [say("who buys"), say("also buys"), say("orders"), say("support"), say("confidence (95 %)")]
+    print(text_table([*heads, say("lift (95 %)")], rows))
     if options.out is not None:
-        print(f"\nRules: {options.out} ({len(rules):,})")
+        print("\n" + say("Rules: {path} ({n:,})", path=options.out, n=len(rules)))

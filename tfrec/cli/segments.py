@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from tfrec.cli.analyses import add_log, print_json, read_log
+from tfrec.cli.analyses import add_log, print_json, read_log, wording
 
 HELP = "group users by behaviour: RFM, K-means or DBSCAN"
 DESCRIPTION = """\
@@ -52,14 +52,22 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json(found.to_dict())
         return
-    print(found.summary() + "\n")
+    say = wording(options)
+    print(found.summary(say) + "\n")
     rows = [
-        [row.segment, f"{row.num_users:,}", f"{row.share:.0%}", f"{row.value_share:.0%}", f"{row.total_value:,.0f}"]
+        [
+            say.name(row.segment),
+            f"{row.num_users:,}",
+            f"{row.share:.0%}",
+            f"{row.value_share:.0%}",
+            f"{row.total_value:,.0f}",
+        ]
         for row in found.profiles.itertuples()
     ]
-    print(text_table(["segment", "users", "share", "share of value", "value"], rows))
+    print(text_table([say("segment"), say("users"), say("share"), say("share of value"), say("value")], rows))
     if options.export is not None:
-        print(f"\nExport: {options.export}/{{users.parquet,popular.parquet,segments.json}}")
+        path = f"{options.export}/{{users.parquet,popular.parquet,segments.json}}"
+        print("\n" + say("Export: {path}", path=path))
 
 
 def _numbers(text: str) -> list[int]:

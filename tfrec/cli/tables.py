@@ -1,5 +1,6 @@
 """Offers → tables that a merchandiser reads in a terminal."""
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 from tfrec.client import OfferedItem
@@ -11,12 +12,12 @@ _NUMBERS = "0123456789"
 def text_table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, indent: str = "") -> str:
     """Returns columns under their heads, numbers to the right."""
     lines = [list(heads), *map(list, rows)]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(heads))]
+    widths = [max(_width(line[at]) for line in lines) for at in range(len(heads))]
     is_number = [all(line[at][:1] in _NUMBERS or line[at] == "–" for line in lines[1:]) for at in range(len(heads))]
     lines.insert(1, ["─" * width for width in widths])
     padded = (
         "  ".join(
-            cell.rjust(width) if right else cell.ljust(width)
+            _padding(cell, width) + cell if right else cell + _padding(cell, width)
             for cell, width, right in zip(line, widths, is_number, strict=True)
         )
         for line in lines
@@ -46,6 +47,15 @@ def offer_table(offers: Iterable[OfferedItem], titles: Mapping[str, str], *, ind
 def cut(text: str) -> str:
     """Returns a title no longer than fits in a table, cut with an ellipsis."""
     return text if len(text) <= _WIDEST_TITLE else text[: _WIDEST_TITLE - 1].rstrip() + "…"
+
+
+def _width(cell: str) -> int:
+    """Returns the columns that a text takes in a terminal; Chinese characters take two."""
+    return len(cell) + sum(unicodedata.east_asian_width(letter) in "WF" for letter in cell)
+
+
+def _padding(cell: str, width: int) -> str:
+    return " " * (width - _width(cell))
 
 
 def _named(item: OfferedItem, titles: Mapping[str, str]) -> dict[str, str]:
