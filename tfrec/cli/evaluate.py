@@ -7,8 +7,8 @@ from pathlib import Path
 HELP = "hold the served models to the test period, beside the baselines"
 DESCRIPTION = """\
 Asks the exported SavedModel for slates in the test period (cart completion, cross-sell; with sessions also the next
-item and upsell), ranks the whole catalogue, nothing of the test period known, and prints hit rates beside eight
-baselines with bootstrap intervals. Writes report.json and report.html.
+item, how much of it the events sent along tell, and upsell), ranks the whole catalogue, nothing of the test period
+known, and prints hit rates beside eight baselines with bootstrap intervals. Writes report.json and report.html.
 """
 EXAMPLES = """\
 examples:

@@ -198,8 +198,9 @@ def cart_section(
             "ECE@10": float(np.mean(gaps)),
         }
 
+    draws = "one draw" if len(whole) == 1 else f"{len(whole)} draws averaged"
     note = (
-        f"One item of each of {len(whole[0]):,} orders is hidden ({len(whole)} draws averaged); all "
+        f"One item of each of {len(whole[0]):,} orders is hidden ({draws}); all "
         f"{len(item_ids):,} known items but the cart are ranked, ties count against. {is_new.mean():.0%} of the hidden "
         "items are new to their user. ± is half of the 95 % bootstrap interval over orders."
         if size
