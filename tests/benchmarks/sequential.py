@@ -1,9 +1,13 @@
 """Reads 78 real experiments with and without peeking: alarms, verdicts, false calls on replays without an effect.
 
-`python -m tests.benchmarks.sequential [--replays 2000]`
+`python -m tests.benchmarks.sequential [--replays 2000] [--splits 120]`
+
+Without an effect, twice: paths drawn with the checkpoints' own errors, and Online Retail's users, split blindly and looked
+at every day of eight weeks.
 """
 
 import argparse
+import tempfile
 import time
 from pathlib import Path
 
@@ -13,6 +17,9 @@ import pandas as pd
 from tests.benchmarks.trials import data_home
 from tfrec.experiments.assignment import check_sample_ratio
 from tfrec.experiments.sequential import PeekingRates, SequentialReadOut, null_paths, peeking_rates, read_sequentially
+from tfrec.ingest.prepare import prepare_shop
+from tfrec.ingest.prepared import read_prepared
+from tfrec.report.findings import whole_log
 
 ARMS = ["count_c", "mean_c", "variance_c", "count_t", "mean_t", "variance_t"]
 VERDICTS = ["better", "worse", "undecided"]
@@ -29,11 +36,67 @@ def read_asos(home: Path) -> pd.DataFrame:
     return kept[(kept[["count_c", "count_t"]] >= reached).all(axis=1)]
 
 
+def print_split_users(home: Path, *, splits: int, days: int = 56) -> None:
+    """Prints false calls on Online Retail: all users of the log, split blindly, read every day of the last weeks."""
+    path = home / "online_retail"
+    if not path.exists():
+        return
+    prepared = _prepared_orders(path)
+    last = prepared["timestamp"].max().normalize()
+    users = pd.Index(prepared["user_id"].unique())
+    day = (prepared["timestamp"].dt.normalize() - (last - pd.Timedelta(days=days))).dt.days
+    inside = prepared[day >= 0].assign(day=day[day >= 0].clip(upper=days - 1))
+    spent = np.zeros((len(users), days))
+    np.add.at(spent, (users.get_indexer(inside["user_id"]), inside["day"].to_numpy()), inside["value"].to_numpy())
+    spent = spent.cumsum(axis=1)
+    orders = np.zeros_like(spent)
+    first = inside.drop_duplicates(["user_id", "order_id"])
+    np.add.at(orders, (users.get_indexer(first["user_id"]), first["day"].to_numpy()), 1.0)
+    capped = np.minimum(spent, np.quantile(spent[spent > 0], 0.99))
+    metrics = {
+        "conversion": (spent > 0) * 1.0,
+        "orders": orders.cumsum(axis=1),
+        "spend": spent,
+        "spend, capped": capped,
+    }
+    for name, values in metrics.items():
+        is_treated = np.random.default_rng(0).random((splits, len(users))) < 0.5
+        arms = [(is_treated == side).astype(float) for side in (False, True)]
+        n = [arm.sum(axis=1, keepdims=True) for arm in arms]
+        means = [arm @ values / count for arm, count in zip(arms, n, strict=True)]
+        variances = [arm @ values**2 / count - m**2 for arm, count, m in zip(arms, n, means, strict=True)]
+        errors = np.sqrt(sum(v / count for v, count in zip(variances, n, strict=True)))
+        known = np.flatnonzero((errors > 0).all(axis=0))
+        tightest = float(errors[:, known[0]].mean() * np.sqrt(1 / 5))
+        rates = peeking_rates((means[1] - means[0])[:, known], errors[:, known], tightest_error=tightest)
+        _print_rates(f"A/A Online Retail, {name}, {len(users):,} users split by lot, {len(known)} looks", [rates])
+
+
+def _prepared_orders(folder: Path) -> pd.DataFrame:
+    with tempfile.TemporaryDirectory() as work:
+        prepare_shop("online_retail", Path(work) / "shop", data_home=folder.parent)
+        bought = whole_log(read_prepared(Path(work) / "shop")).purchases
+    bought = bought[bought["user_id"] != ""]
+    return bought.assign(value=bought["price"] * bought["quantity"])
+
+
+def _print_rates(what: str, rates: list[PeekingRates]) -> None:
+    sequential, naive = (np.array([getattr(rate, name) for rate in rates]) for name in ("sequential", "naive"))
+    worst = f" (worst comparison {sequential.max():.1%})" if len(rates) > 1 else ""
+    print(
+        f"{what}: naive peeking {naive.mean():.1%}, always valid {sequential.mean():.2%}{worst}, single look "
+        f"{np.mean([rate.single_look for rate in rates]):.1%}; {len(rates)} comparisons x {rates[0].replays:,} splits",
+        flush=True,
+    )
+
+
 def main() -> None:
     """Prints the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--replays", type=int, default=2000)
-    replays = parser.parse_args().replays
+    parser.add_argument("--splits", type=int, default=120)
+    options = parser.parse_args()
+    replays = options.replays
     started = time.perf_counter()
     log = read_asos(data_home())
     pairs = log.groupby(["experiment_id", "variant_id"])
@@ -86,13 +149,8 @@ def main() -> None:
                     f"n = {int(result.n[-1]):,}{alarm}"
                 )
     for name, rates in (("replays, users come with their value", simulated), ("replays, users' values grow", growing)):
-        sequential = np.array([rate.sequential for rate in rates])
-        naive = np.array([rate.naive for rate in rates])
-        print(
-            f"A/A {name}: naive peeking {naive.mean():.1%}, sequential {sequential.mean():.2%} (worst comparison "
-            f"{sequential.max():.1%}), single look {np.mean([r.single_look for r in rates]):.1%}; "
-            f"{len(rates)} comparisons x {rates[0].replays:,} replays"
-        )
+        _print_rates(f"A/A {name}", rates)
+    print_split_users(data_home(), splits=options.splits)
     print(f"{time.perf_counter() - started:.0f} s")
 
 
