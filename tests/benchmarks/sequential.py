@@ -2,8 +2,8 @@
 
 `python -m tests.benchmarks.sequential [--replays 2000] [--splits 120]`
 
-Without an effect, twice: paths drawn with the checkpoints' own errors, and Online Retail's users, split blindly and looked
-at every day of eight weeks.
+Without an effect, twice: paths drawn with the checkpoints' own errors, and Online Retail's users, split blindly and
+looked at every day of eight weeks.
 """
 
 import argparse
