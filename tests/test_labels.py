@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 from tfrec.errors import ConfigError, SourceError
-from tfrec.labels import CONFIG, label_versions, serving_config
+from tfrec.labels import label_versions, serving_config
+from tfrec.serving_config import CONFIG
 from tfrec.tracking import read_record, train_tracked
 
 mlflow = pytest.importorskip("mlflow", reason="no MLflow: pip install 'tfrec[tracking]'")

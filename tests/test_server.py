@@ -158,7 +158,12 @@ def models(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(models: Path) -> Iterator[EmbeddedServer]:
-    with EmbeddedServer(models, port=0, version_labels={"m": {"stable": 1}}) as running:
+    names = ("m", "plain", "shop")
+    config = [f'config {{ name: "{name}" base_path: "/elsewhere/{name}" }}' for name in names]
+    config[0] = config[0].replace(" }", ' version_labels { key: "stable" value: 1 } }')
+    file = models.parent / "labels.config"
+    file.write_text(f"model_config_list {{ {' '.join(config)} }}", encoding="utf-8")
+    with EmbeddedServer(models, port=0, config_file=file) as running:
         yield running
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from tfrec.errors import ConfigError, ServingError, SourceError
 from tfrec.recommend import newest_version
+from tfrec.serving_config import CONFIG
 from tfrec.tracking import SERVABLES, RunRecord, open_registry, read_record
 
-CONFIG = "models.config"
 _WORD = re.compile(r"[a-z][a-z0-9_-]*")
 _RESERVED = re.compile(r"latest|v\d+")  # MLflow's own words
 

@@ -16,7 +16,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent import futures
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -27,6 +27,7 @@ import grpc
 from tfrec.errors import ConfigError, SchemaError, ServingError
 from tfrec.prediction import RequestLimits, predict
 from tfrec.schema import wire
+from tfrec.serving_config import CONFIG
 from tfrec.versions import ServedModels
 
 _log = logging.getLogger(__name__)
@@ -55,7 +56,8 @@ class EmbeddedServer:
         max_waiting: requests beyond these that may wait; further ones get RESOURCE_EXHAUSTED.
         intra_op_threads: threads within one TensorFlow operation, 0 = one a core.
         inter_op_threads: threads that run operations side by side, 0 = one a core.
-        version_labels: servable → label → version, for requests that name a label.
+        config_file: TF Serving's `--model_config_file`: which versions are served, and labels for them; None = the one
+            in the folder, if `tfrec label` wrote one there. Of its base paths the last part counts, in `models_dir`.
         credentials: TLS, from `grpc.ssl_server_credentials(...)`; None = plaintext.
 
     Example:
@@ -75,7 +77,7 @@ class EmbeddedServer:
         max_waiting: int = 1000,
         intra_op_threads: int = 0,
         inter_op_threads: int = 0,
-        version_labels: Mapping[str, Mapping[str, int]] | None = None,
+        config_file: Path | str | None = None,
         credentials: grpc.ServerCredentials | None = None,
     ) -> None:
         if not 0 <= port <= 65_535:
@@ -86,8 +88,12 @@ class EmbeddedServer:
             raise ConfigError(
                 f"`max_threads` must be at least 1 and `max_waiting` at least 0; got {max_threads} and {max_waiting}."
             )
+        usual = Path(models_dir) / CONFIG
         self._models = ServedModels(
-            Path(models_dir), intra_op_threads=intra_op_threads, inter_op_threads=inter_op_threads
+            Path(models_dir),
+            config_file=Path(config_file) if config_file is not None else usual if usual.is_file() else None,
+            intra_op_threads=intra_op_threads,
+            inter_op_threads=inter_op_threads,
         )
         self._host = host
         self._wanted_port = port
@@ -95,7 +101,6 @@ class EmbeddedServer:
         self._limits = limits or RequestLimits()
         self._num_threads = max_threads or 4 * (os.cpu_count() or 1)
         self._max_waiting = max_waiting
-        self._labels = version_labels or {}
         self._credentials = credentials
         self._port: int | None = None
         self._server: grpc.Server | None = None
@@ -279,10 +284,10 @@ class EmbeddedServer:
             raise ServingError("ModelSpec has no name specified.", code=_INVALID_ARGUMENT)
         choice = spec.WhichOneof("version_choice")
         if choice == "version_label":
-            labels = self._labels.get(spec.name, {})
-            if spec.version_label not in labels:
+            version = self._models.version_of(spec.name, spec.version_label)
+            if version is None:
                 raise ServingError(f"Unrecognized servable version label: {spec.version_label}", code=_INVALID_ARGUMENT)
-            return spec.name, labels[spec.version_label]
+            return spec.name, version
         return spec.name, spec.version.value if choice == "version" else None
 
 

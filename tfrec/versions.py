@@ -4,6 +4,10 @@ The rules are TF Serving's. A version is a child of `models/<name>/` whose whole
 served. A new version is loaded before the old one is unloaded, and unloading waits for the requests under way. A
 number whose load failed is never tried again, and changes under a loaded number are never noticed: publish by rename,
 under a new number. An empty folder unloads the servable; a missing one changes nothing.
+
+With a `models.config` what it names is served, in the versions that it names, and its labels name versions; the file
+is followed too. As with `--allow_version_labels_for_unavailable_models`, a new label may name a version that is not
+loaded, but no label is moved to one.
 """
 
 import contextlib
@@ -11,7 +15,7 @@ import dataclasses
 import functools
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from tfrec.c_api import load_c_api
@@ -19,6 +23,7 @@ from tfrec.errors import ServingError, SourceError
 from tfrec.prediction import warm_up
 from tfrec.schema.wire import STATES
 from tfrec.servable import Servable
+from tfrec.serving_config import ServableConfig, read_serving_config
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +56,7 @@ class ServedModels:
 
     Args:
         models_dir: holds `<name>/<version>/saved_model.pb`.
+        config_file: in TF Serving's form; None = the newest version of every servable in the folder, without labels.
         intra_op_threads: see `Servable.load`.
         inter_op_threads: see `Servable.load`.
 
@@ -58,7 +64,14 @@ class ServedModels:
         SourceError: `models_dir` is no folder.
     """
 
-    def __init__(self, models_dir: Path, *, intra_op_threads: int = 0, inter_op_threads: int = 0) -> None:
+    def __init__(
+        self,
+        models_dir: Path,
+        *,
+        config_file: Path | None = None,
+        intra_op_threads: int = 0,
+        inter_op_threads: int = 0,
+    ) -> None:
         self._models_dir = Path(models_dir)
         if not self._models_dir.is_dir():
             raise SourceError(
@@ -72,6 +85,10 @@ class ServedModels:
         self._statuses: dict[str, dict[int, VersionStatus]] = {}
         self._unloading: list[threading.Thread] = []
         self._missing: set[str] = set()
+        self._config_file = config_file
+        self._config = None if config_file is None else read_serving_config(config_file)
+        self._labels: dict[str, dict[str, int]] = {}
+        self._complaint = ""  # about the file, told once
 
     @property
     def names(self) -> list[str]:
@@ -111,6 +128,11 @@ class ServedModels:
         with self._lock:
             return bool(self._loaded.get(name))
 
+    def version_of(self, name: str, label: str) -> int | None:
+        """Returns the version that a label names; None where there is no such label."""
+        with self._lock:
+            return self._labels.get(name, {}).get(label)
+
     def load_first(self) -> None:
         """Loads what the folder holds at the start.
 
@@ -129,6 +151,13 @@ class ServedModels:
         if failed:
             text = f"{len(failed)} servable(s) did not become available: {{{''.join(failed)}}}"
             raise ServingError(f"Failed to start server. Error: {text}", code=_UNKNOWN)
+        absent = sorted(name for name in self._config or {} if not self.is_available(name))
+        if absent:
+            raise ServingError(
+                f"{self._config_file} names {', '.join(absent)}, of which {self._models_dir} holds no such version. "
+                "Write the file again: tfrec label",
+                code=_NOT_FOUND,
+            )
         if not self.names:
             raise ServingError(
                 f"There is no servable in {self._models_dir}: expected <name>/<version>/saved_model.pb with a whole "
@@ -139,8 +168,13 @@ class ServedModels:
     def poll(self) -> None:
         """Brings what is loaded in line with the folder: loads new versions, then unloads old ones."""
         self._unloading = [thread for thread in self._unloading if thread.is_alive()]
+        self._read_config_again()
         for name in sorted({*self.names, *self._discovered()}):
-            base = self._models_dir / name
+            config = ServableConfig(name, name) if self._config is None else self._config.get(name)
+            if config is None:
+                self._unload(name, keep=())
+                continue
+            base = self._models_dir / config.folder
             try:
                 versions = _versions_in(base)
             except OSError as error:
@@ -149,16 +183,52 @@ class ServedModels:
                 self._missing.add(name)
                 continue
             self._missing.discard(name)
-            self._follow(name, versions)
+            self._follow(name, versions, config)
+        self._set_labels()
 
     def close(self) -> None:
         """Unloads everything and waits until the requests under way are answered."""
         for name in self.names:
-            self._unload(name, keep=None)
+            self._unload(name, keep=())
         for thread in self._unloading:
             thread.join()
 
+    def _read_config_again(self) -> None:
+        if self._config_file is None:
+            return
+        try:
+            self._config = read_serving_config(self._config_file)
+        except SourceError as error:
+            self._complain(f"{error} What it said before still holds.")
+
+    def _set_labels(self) -> None:
+        complaints = []
+        for name, config in (self._config or {}).items():
+            with self._lock:
+                loaded, old = self._loaded.get(name, {}), self._labels.get(name, {})
+                moved = {label: version if version in loaded else old.get(label, version)
+                         for label, version in config.labels.items()}  # fmt: skip
+                self._labels[name] = moved
+            complaints += [
+                f"Request to assign label to version {version} of model {name}, which is not currently available for "
+                f"inference; {label!r} names version {moved[label]}."
+                for label, version in config.labels.items()
+                if version not in loaded
+            ]
+        with self._lock:
+            for name in [name for name in self._labels if name not in (self._config or {})]:
+                del self._labels[name]
+        if complaints:
+            self._complain(" ".join(complaints))
+
+    def _complain(self, text: str) -> None:
+        if text != self._complaint:
+            _log.warning(text)
+        self._complaint = text
+
     def _discovered(self) -> list[str]:
+        if self._config is not None:
+            return sorted(self._config)
         try:
             entries = sorted(entry for entry in self._models_dir.iterdir() if not entry.name.startswith("."))
             return [entry.name for entry in entries if entry.is_dir() and _versions_in(entry)]
@@ -166,22 +236,23 @@ class ServedModels:
             _log.warning("%s cannot be read (%s): what is loaded stays.", self._models_dir, error)
             return []
 
-    def _follow(self, name: str, versions: dict[int, Path]) -> None:
-        if not versions:
+    def _follow(self, name: str, versions: dict[int, Path], config: ServableConfig) -> None:
+        aspired = config.wanted(versions)
+        if not aspired:
             if self.is_available(name):
-                _log.warning("%s holds no version any more: %s is unloaded.", self._models_dir / name, name)
-            self._unload(name, keep=None)
+                _log.warning("%s holds no version any more: %s is unloaded.", self._models_dir / config.folder, name)
+            self._unload(name, keep=())
             return
-        aspired = max(versions)
+        for version in aspired:
+            with self._lock:
+                is_loaded = version in self._loaded.get(name, {})
+                known = self._statuses.get(name, {}).get(version)
+            if not is_loaded and not (known is not None and known.error_code):
+                self._load(name, version, versions[version])
         with self._lock:
-            is_loaded = aspired in self._loaded.get(name, {})
-            known = self._statuses.get(name, {}).get(aspired)
-        if not is_loaded:
-            if known is not None and known.error_code:
-                return
-            if not self._load(name, aspired, versions[aspired]):
-                return
-        self._unload(name, keep=aspired)
+            has_any = not self._loaded.get(name, {}).keys().isdisjoint(aspired)
+        if has_any:  # else the old ones go on answering
+            self._unload(name, keep=aspired)
 
     def _load(self, name: str, version: int, version_dir: Path) -> bool:
         self._set(name, VersionStatus(version, "START"))
@@ -208,10 +279,10 @@ class ServedModels:
         _log.info("%s version %d is available (%d warm-up requests).", name, version, num_warmed)
         return True
 
-    def _unload(self, name: str, *, keep: int | None) -> None:
+    def _unload(self, name: str, *, keep: Collection[int]) -> None:
         with self._lock:
             loaded = self._loaded.get(name, {})
-            leaving = {version: loaded.pop(version) for version in sorted(loaded) if version != keep}
+            leaving = {version: loaded.pop(version) for version in sorted(loaded) if version not in keep}
             for version in leaving:
                 self._statuses[name][version] = VersionStatus(version, "UNLOADING")
         for version, servable in leaving.items():

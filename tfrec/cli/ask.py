@@ -51,6 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for option, name in _NUMBERS.items():
         parser.add_argument(f"--{option}", dest=name, type=float, metavar="X", help=meanings[name])
     parser.add_argument("--k", type=int, default=10, help="number of items wanted")
+    parser.add_argument("--version", type=int, metavar="N", help="of the servables (default: the newest loaded)")
+    parser.add_argument("--version-label", metavar="LABEL", help="the same by a word that `tfrec label` gave")
     parser.add_argument("--deadline", type=float, default=5.0, metavar="S", help="seconds until the call is given up")
     parser.add_argument("--prepared", type=Path, metavar="DIR", help="prepared shop, for the items' titles")
     parser.add_argument("--items", type=Path, metavar="FILE.csv", help="the same from columns item_id, title")
@@ -67,7 +69,9 @@ def run(options: argparse.Namespace) -> None:
     for name in arguments:
         signature.input(name)  # names what the signature does not take
     titles = _titles(options)
-    with RecommenderClient(options.target, deadline=options.deadline) as client:
+    with RecommenderClient(
+        options.target, deadline=options.deadline, version=options.version, version_label=options.version_label
+    ) as client:
         if signature.servable != "shop":
             _print_raw(client.ask(signature.name, arguments), titles, as_json=options.json)
             return

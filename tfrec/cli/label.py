@@ -6,13 +6,14 @@ from pathlib import Path
 HELP = "name versions (stable, canary) in the registry and for TF Serving"
 DESCRIPTION = """\
 Gives versions of the servables names: as aliases of the registered model in MLflow, where the models were tracked, and
-as version labels in MODELS/models.config, which TF Serving reads. Without names it writes the file anew from the
-aliases that the registry has now.
+as version labels in MODELS/models.config, which TF Serving and `tfrec serve` read. Without names it writes the file
+anew from the aliases that the registry has now.
 """
 EXAMPLES = """\
 examples:
   tfrec label models stable=3 canary=4
   tfrec label models                             # someone moved an alias in MLflow
+  tfrec serve models; tfrec ask localhost:8500 cross_sell --cart 85123A --version-label stable
   tfrec label models stable=3 --base-path /models
   tensorflow_model_server --port=8500 --model_config_file=/models/models.config \\
     --model_config_file_poll_wait_seconds=30 --allow_version_labels_for_unavailable_models
@@ -30,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Labels and says what is labelled."""
     from tfrec.errors import ConfigError
-    from tfrec.labels import CONFIG, label_versions
+    from tfrec.labels import label_versions
+    from tfrec.serving_config import CONFIG
 
     labels = {}
     for text in options.labels:
@@ -43,4 +45,4 @@ def run(options: argparse.Namespace) -> None:
         print(f"{label}: {options.models}/{{shop,retrieval,ranking}}/{version}")
     if not known:
         print("The registry has no aliases for these models: name them, such as stable=3.")
-    print(f"For TF Serving: {options.models / CONFIG}")
+    print(f"For TF Serving and tfrec serve: {options.models / CONFIG}")

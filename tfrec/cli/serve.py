@@ -8,7 +8,9 @@ from pathlib import Path
 HELP = "serve a folder of SavedModels over gRPC until Ctrl-C"
 DESCRIPTION = """\
 Answers PredictionService.Predict, GetModelMetadata and ModelService.GetModelStatus as TF Serving does, on loopback
-unless told otherwise, and loads new versions as they appear. For development and small shops; `serving/` and `k8s/`
+unless told otherwise, and loads new versions as they appear. MODELS/models.config, which `tfrec label` writes for TF
+Serving, is followed as TF Serving follows it: the versions that it names are served, and requests may name a label;
+label again for a newer version. For development and small shops; `serving/` and `k8s/`
 have the container.
 """
 EXAMPLES = """\
@@ -25,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8500, help="0 takes any free one")
     parser.add_argument("--poll-seconds", type=float, default=1.0, metavar="S", help="pause between two looks for news")
+    parser.add_argument(
+        "--config-file", type=Path, metavar="FILE", help="versions and labels (default: DIR/models.config, if there)"
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="requests answered at once (default: 4 a core)")
 
 
@@ -40,5 +45,6 @@ def run(options: argparse.Namespace) -> None:
         port=options.port,
         poll_seconds=options.poll_seconds,
         max_threads=options.threads,
+        config_file=options.config_file,
     )
     serve(server)

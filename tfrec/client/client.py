@@ -42,6 +42,7 @@ class RecommenderClient:
         target: `host:port` of the gRPC port, or a gRPC name such as `dns:///shop.default.svc:8500`.
         deadline: seconds until a call is given up.
         version: version of the servables to ask; None = the newest loaded.
+        version_label: the same by a label (`stable`), which the server knows from its `models.config`.
         credentials: TLS, from `grpc.ssl_channel_credentials(...)`; None = plaintext.
         max_message_bytes: largest answer that is taken.
 
@@ -55,6 +56,7 @@ class RecommenderClient:
         *,
         deadline: float = 1.0,
         version: int | None = None,
+        version_label: str | None = None,
         credentials: grpc.ChannelCredentials | None = None,
         max_message_bytes: int = 64 * 2**20,
     ) -> None:
@@ -62,9 +64,14 @@ class RecommenderClient:
             raise ConfigError(f'`target` must be "host:port" of the gRPC port (8500 on TF Serving); got {target!r}.')
         if not deadline > 0:
             raise ConfigError(f"`deadline` must be a positive number of seconds; got {deadline!r}.")
+        if version is not None and version_label is not None:
+            raise ConfigError(
+                f"A request names a version or a label; got {version} and {version_label!r}. Leave one out."
+            )
         self.target = target
         self.deadline = deadline
         self.version = version
+        self.version_label = version_label
         options = (
             ("grpc.max_receive_message_length", max_message_bytes),
             ("grpc.max_send_message_length", -1),
@@ -274,6 +281,8 @@ class RecommenderClient:
         )
         if self.version is not None:
             request.model_spec.version.value = self.version
+        elif self.version_label is not None:
+            request.model_spec.version_label = self.version_label
         deadline = self.deadline if deadline is None else deadline
         try:
             response = self._with_one_retry(request, deadline)
@@ -338,6 +347,9 @@ class RecommenderClient:
         elif status is grpc.StatusCode.FAILED_PRECONDITION and details.startswith("Serving signature key"):
             kind = errors.SignatureNotFoundError
             text = f"{what} at {self.target}: {details} Export the servable with this version of `tfrec`."
+        elif details.startswith("Unrecognized servable version label"):
+            kind = errors.RequestRefusedError
+            text = f"{what} at {self.target}: {details}. Name versions for the server: tfrec label MODELS LABEL=N."
         elif status is grpc.StatusCode.INVALID_ARGUMENT:
             kind = errors.RequestRefusedError
             text = f"{what} at {self.target} refused the request: {details}"

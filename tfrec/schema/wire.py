@@ -76,6 +76,24 @@ _MESSAGES: Mapping[str, Sequence[tuple[int, str, str]]] = {
     # tensorflow_serving/apis/prediction_log.proto
     "PredictLog": ((1, "request", "PredictRequest"),),
     "PredictionLog": ((6, "predict_log", "PredictLog|log_type"),),
+    # tensorflow_serving/config/model_server_config.proto, file_system_storage_path_source.proto
+    "LatestVersions": ((1, "num_versions", "uint32"),),
+    "AllVersions": (),
+    "SpecificVersions": ((1, "versions", "repeated int64"),),
+    "VersionPolicy": (
+        (100, "latest", "LatestVersions|policy_choice"),
+        (101, "all", "AllVersions|policy_choice"),
+        (102, "specific", "SpecificVersions|policy_choice"),
+    ),
+    "ModelConfig": (
+        (1, "name", "string"),
+        (2, "base_path", "string"),
+        (4, "model_platform", "string"),
+        (7, "model_version_policy", "VersionPolicy"),
+        (8, "version_labels", "map int64"),
+    ),
+    "ModelConfigList": ((1, "config", "repeated ModelConfig"),),
+    "ModelServerConfig": ((1, "model_config_list", "ModelConfigList"),),
     # grpc/health/v1/health.proto
     "HealthCheckRequest": ((1, "service", "string"),),
     "HealthCheckResponse": ((1, "status", "int32"),),
@@ -138,6 +156,7 @@ GetModelMetadataResponse: Any = _CLASSES["GetModelMetadataResponse"]
 GetModelStatusRequest: Any = _CLASSES["GetModelStatusRequest"]
 GetModelStatusResponse: Any = _CLASSES["GetModelStatusResponse"]
 PredictionLog: Any = _CLASSES["PredictionLog"]
+ModelServerConfig: Any = _CLASSES["ModelServerConfig"]
 HealthCheckRequest: Any = _CLASSES["HealthCheckRequest"]
 HealthCheckResponse: Any = _CLASSES["HealthCheckResponse"]
 
