@@ -16,6 +16,9 @@ from tfrec.schema import wire
 _FRAMEWORK = "tensorflow.core.framework"
 _PROTOBUF = "tensorflow.core.protobuf"
 _APIS = "tensorflow_serving.apis"
+_CONFIG = "tensorflow_serving.config.model_server_config_pb2"
+_SOURCE = "tensorflow_serving.config.file_system_storage_path_source_pb2"
+_POLICY = "FileSystemStoragePathSourceConfig.ServableVersionPolicy"
 OFFICIAL = {
     "Dim": (f"{_FRAMEWORK}.tensor_shape_pb2", "TensorShapeProto.Dim"),
     "TensorShapeProto": (f"{_FRAMEWORK}.tensor_shape_pb2", "TensorShapeProto"),
@@ -39,6 +42,13 @@ OFFICIAL = {
     "StatusProto": (f"{_APIS}.status_pb2", "StatusProto"),
     "PredictLog": (f"{_APIS}.prediction_log_pb2", "PredictLog"),
     "PredictionLog": (f"{_APIS}.prediction_log_pb2", "PredictionLog"),
+    "LatestVersions": (_SOURCE, f"{_POLICY}.Latest"),
+    "AllVersions": (_SOURCE, f"{_POLICY}.All"),
+    "SpecificVersions": (_SOURCE, f"{_POLICY}.Specific"),
+    "VersionPolicy": (_SOURCE, _POLICY),
+    "ModelConfig": (_CONFIG, "ModelConfig"),
+    "ModelConfigList": (_CONFIG, "ModelConfigList"),
+    "ModelServerConfig": (_CONFIG, "ModelServerConfig"),
 }
 
 

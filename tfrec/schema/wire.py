@@ -93,7 +93,7 @@ _MESSAGES: Mapping[str, Sequence[tuple[int, str, str]]] = {
         (8, "version_labels", "map int64"),
     ),
     "ModelConfigList": ((1, "config", "repeated ModelConfig"),),
-    "ModelServerConfig": ((1, "model_config_list", "ModelConfigList"),),
+    "ModelServerConfig": ((1, "model_config_list", "ModelConfigList|config"),),
     # grpc/health/v1/health.proto
     "HealthCheckRequest": ((1, "service", "string"),),
     "HealthCheckResponse": ((1, "status", "int32"),),
