@@ -110,6 +110,27 @@ def test_an_evaluation_goes_into_the_run_of_its_models(models, tiny_prepared, ti
     }
 
 
+@pytest.mark.slow
+def test_a_refresh_is_a_run_below_its_training_and_can_be_labelled(models, tiny_prepared, tiny_trained, capsys):
+    train_tracked(tiny_prepared, models, tiny_trained.config)
+    training = the_run()
+    manifest = models / "trained" / "manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "fingerprint": "of an earlier day"}))
+    assert main(["refresh", "models", "--track"]) == 0
+    (refresh,) = (run for run in runs() if run.info.run_id != training.info.run_id)
+    assert refresh.info.status == "FINISHED"
+    assert refresh.data.tags["mlflow.parentRunId"] == training.info.run_id
+    assert refresh.data.tags["mlflow.source.name"] == "tfrec refresh"
+    assert refresh.data.metrics["refresh_seconds"] > 0 and "new_items" in refresh.data.metrics
+    versions = {found.tags["tfrec.version"]: found.run_id for found in client().search_model_versions()}
+    assert versions == {"1": training.info.run_id, "2": refresh.info.run_id}
+    assert main(["label", "models", "stable=1", "canary=2"]) == 0
+    assert read_record(models).identity == read_models_manifest(models).identity  # the next evaluation goes there
+    assert main(["refresh", "models", "--track"]) == 0
+    assert "Nothing changed" in capsys.readouterr().out
+    assert len(runs()) == 2
+
+
 def test_an_evaluation_of_other_models_goes_nowhere(models, tiny_prepared, tiny_trained):
     page = write_report(report_of(0.4), models / "report")
     assert track_evaluation(models, report_of(0.4), page) is None

@@ -65,7 +65,7 @@ def refresh_shop(models: Path, prepared: Path | None = None) -> Renewed:
     began = time.perf_counter()
     old = read_models_manifest(models)
     place = prepared or Path(old.prepared)
-    wanted = _renewed_manifest(place, old, how="refresh", config=config_from(old.config))
+    wanted = planned_refresh(models, prepared)
     if old.fingerprint == wanted.fingerprint:
         version = version_of(models, old.identity) or publish_servables(models, prepared=place)
         return Renewed(models, version, True, old.seconds, 0, 0)
@@ -75,6 +75,16 @@ def refresh_shop(models: Path, prepared: Path | None = None) -> Renewed:
     manifest = dataclasses.replace(wanted, learned_from=old.learned_from, seconds=round(time.perf_counter() - began, 1))
     version = publish_trained(shop, trained, config, models, manifest)
     return Renewed(models, version, False, time.perf_counter() - began, *news)
+
+
+def planned_refresh(models: Path, prepared: Path | None = None) -> ModelsManifest:
+    """Returns the manifest that a refresh would give these models; of the old fingerprint where nothing is new.
+
+    Raises:
+        SourceError: as `refresh_shop`.
+    """
+    old = read_models_manifest(models)
+    return _renewed_manifest(prepared or Path(old.prepared), old, how="refresh", config=config_from(old.config))
 
 
 def warm_start_shop(

@@ -1,9 +1,9 @@
-"""A training and its evaluation → an MLflow run: dials, losses, figures with intervals, hashes, models, report.
+"""A training or a refresh, and its evaluation → an MLflow run: dials, losses, figures, hashes, models, report.
 
-Tracking is asked for (`tfrec train --track`), never assumed; where it goes is MLflow's own rule: MLFLOW_TRACKING_URI,
-else `mlflow.db` and `mlruns/` in the current folder. Whatever the tracking server does, the training goes on: the first
-call that fails is told, and nothing more is sent. `MODELS/tracking.json` remembers the run, so that `tfrec evaluate`
-adds its figures to it.
+Tracking is asked for (`tfrec train --track`, `tfrec refresh --track`), never assumed; where it goes is MLflow's own
+rule: MLFLOW_TRACKING_URI, else `mlflow.db` and `mlruns/` in the current folder. Whatever the tracking server does, the
+training goes on: the first call that fails is told, and nothing more is sent. `MODELS/tracking.json` remembers the run,
+so that `tfrec evaluate` adds its figures to it.
 """
 
 import contextlib
@@ -26,6 +26,7 @@ from tfrec.errors import EnvironmentSetupError, SourceError
 from tfrec.evaluation.report import EvaluationReport
 from tfrec.ingest.prepared import read_manifest
 from tfrec.mlflow_run import Run
+from tfrec.renewal import Renewed, planned_refresh, refresh_shop
 from tfrec.workflow import (
     SERVED_NAME,
     ModelsManifest,
@@ -99,8 +100,37 @@ def train_tracked(
     run = _begin(models, planned, shop=read_manifest(prepared).recipe, is_there=is_there)
     with _ended_with(run), losses_to(run.losses):
         published = train_shop(prepared, models, config, force=force, show_progress=show_progress)
-        _log_published(run, models, published)
+        _log_published(run, models, published.version)
     return published
+
+
+def refresh_tracked(models: Path, prepared: Path | None = None) -> Renewed:
+    """Refreshes as `refresh_shop` does and keeps an MLflow run of it, with the run that it comes from as its parent.
+
+    The new version is registered beside those of trainings, so that labels may name it. Models that know this state of
+    the shop already stay in the run that they have.
+
+    Args:
+        models: see `refresh_shop`.
+        prepared: see `refresh_shop`.
+
+    Raises:
+        EnvironmentSetupError: MLflow is not installed.
+        SourceError: see `refresh_shop`.
+    """
+    require_mlflow()
+    old, planned = read_models_manifest(models), planned_refresh(models, prepared)
+    if old.fingerprint == planned.fingerprint:
+        return refresh_shop(models, prepared)
+    record = read_record(models)
+    parent = record.run_id if record is not None and record.identity == old.identity else None
+    shop = read_manifest(prepared or Path(old.prepared)).recipe
+    run = _begin(models, planned, shop=shop, is_there=False, verb="refresh", parent=parent)
+    with _ended_with(run):
+        renewed = refresh_shop(models, prepared)
+        run.metrics({"new_items": renewed.new_items, "new_events": renewed.new_events})
+        _log_published(run, models, renewed.version, verb="refresh")
+    return renewed
 
 
 def track_evaluation(models: Path, report: EvaluationReport, page: Path) -> str | None:
@@ -198,7 +228,15 @@ def _client(uri: str) -> Any:
     return MlflowClient(tracking_uri=uri)
 
 
-def _begin(models: Path, planned: ModelsManifest, *, shop: str, is_there: bool) -> Run:
+def _begin(
+    models: Path,
+    planned: ModelsManifest,
+    *,
+    shop: str,
+    is_there: bool,
+    verb: str = "train",
+    parent: str | None = None,
+) -> Run:
     """A new run, or the one that was interrupted on the very same training, or the one that has these models."""
     uri = require_mlflow().get_tracking_uri()
     run = Run(None, "")
@@ -220,7 +258,7 @@ def _begin(models: Path, planned: ModelsManifest, *, shop: str, is_there: bool) 
             return run
         if status == "RUNNING":  # killed without a chance to say so
             run.send(lambda client: client.set_terminated(old.run_id, "KILLED"))
-    run.run_id = run.send(lambda client: _create(client, shop)) or ""
+    run.run_id = run.send(lambda client: _create(client, shop, verb, parent)) or ""
     if run.run_id:
         record = RunRecord(run.run_id, _without_password(uri), planned.identity, f"tfrec.{shop}")
         _write_record(models, record)
@@ -230,12 +268,15 @@ def _begin(models: Path, planned: ModelsManifest, *, shop: str, is_there: bool) 
     return run
 
 
-def _create(client: Any, shop: str) -> str:
+def _create(client: Any, shop: str, verb: str, parent: str | None) -> str:
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or f"tfrec {shop}"
     experiment = client.get_experiment_by_name(name)
     experiment_id = experiment.experiment_id if experiment is not None else client.create_experiment(name)
-    tags = {"mlflow.user": _user(), "mlflow.source.name": "tfrec train", "mlflow.source.type": "LOCAL"}
-    return client.create_run(experiment_id, run_name=shop, tags=tags).info.run_id
+    tags = {"mlflow.user": _user(), "mlflow.source.name": f"tfrec {verb}", "mlflow.source.type": "LOCAL"}
+    if parent is not None:
+        tags["mlflow.parentRunId"] = parent
+    name = shop if verb == "train" else f"{shop} {verb}"
+    return client.create_run(experiment_id, run_name=name, tags=tags).info.run_id
 
 
 def _status(client: Any, run_id: str) -> str | None:
@@ -281,25 +322,25 @@ def _ended_with(run: Run) -> Iterator[None]:
             run.send(lambda client: client.set_terminated(run.run_id, status))
 
 
-def _log_published(run: Run, models: Path, published: Published) -> None:
+def _log_published(run: Run, models: Path, version: int, *, verb: str = "training") -> None:
     """The models' place, hashes and, where they are small, a copy; registered under the version that is served."""
     run.try_again()
     manifest = read_models_manifest(models)
     record = read_record(models) if run.run_id else None
-    places = {name: models / name / str(published.version) for name in SERVABLES}
+    places = {name: models / name / str(version) for name in SERVABLES}
     size = sum(file.stat().st_size for place in places.values() for file in place.rglob("*") if file.is_file())
-    run.metrics({"training_seconds": manifest.seconds, "models_megabytes": size / 1e6})
-    run.tags({"tfrec.models": str(models.absolute()), "tfrec.version": str(published.version)})
-    known = run.send(lambda client: _registered(client, record, published.version)) if record else None
+    run.metrics({f"{verb}_seconds": manifest.seconds, "models_megabytes": size / 1e6})
+    run.tags({"tfrec.models": str(models.absolute()), "tfrec.version": str(version)})
+    known = run.send(lambda client: _registered(client, record, version)) if record else None
     if known:
         return
     run.files(models / "trained" / "manifest.json", "models/trained")
     source = str(places["shop"].absolute())
     if size <= MAX_UPLOAD:
         for name, place in places.items():
-            run.files(place, f"models/{name}/{published.version}")
+            run.files(place, f"models/{name}/{version}")
     if record is not None:
-        run.send(lambda client: _register(client, record, published.version, source))
+        run.send(lambda client: _register(client, record, version, source))
 
 
 def _registered(client: Any, record: RunRecord, version: int) -> bool:

@@ -14,6 +14,7 @@ EXAMPLES = """\
 examples:
   tfrec prepare my_shop.toml --out prepared/my_shop && tfrec refresh models
   tfrec refresh models prepared/my_shop_today
+  tfrec refresh models --track && tfrec label models canary=4    # register the version, then name it
 """
 INTERRUPTED = "The old version is untouched. Run the same command again."
 
@@ -24,6 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "prepared", type=Path, nargs="?", metavar="DIR", help="the shop as it is now (default: where it lay)"
     )
+    parser.add_argument(
+        "--track",
+        action="store_true",
+        help="keep an MLflow run of it, and register the version: at $MLFLOW_TRACKING_URI, else in ./mlflow.db",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -33,8 +39,9 @@ def run(options: argparse.Namespace) -> None:
     read_models_manifest(options.models)  # a wrong path is told before TensorFlow is loaded
     sys.stderr.write("Loading TensorFlow ...\n")
     from tfrec.renewal import refresh_shop
+    from tfrec.tracking import refresh_tracked
 
-    renewed = refresh_shop(options.models, options.prepared)
+    renewed = (refresh_tracked if options.track else refresh_shop)(options.models, options.prepared)
     if renewed.is_reused:
         print("Nothing changed since the models were made: their version is kept.")
     else:
