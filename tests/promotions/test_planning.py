@@ -1,5 +1,7 @@
 """A test of offers whose answer is known → a plan; and the plan's files."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -182,6 +184,33 @@ def test_a_budget_in_expected_cost_reaches_more_and_is_kept_in_19_of_20_campaign
     assert (spent > 3_000.0).mean() <= 0.05
     surer = plan_from_test(coupons, PlanConfig(name="s", budget=3_000.0, budget_in="expected cost", risk=0.001))
     assert (surer.plan.table["status"] == TREATED).sum() < sent
+
+
+def test_a_dearer_offer_that_earns_no_more_than_the_cheap_one_is_not_made():
+    rng = np.random.default_rng(3)
+    arm = rng.choice(["none", "cheap", "dear"], N)
+    kind = rng.choice(["keen", "cool"], N)
+    buys = rng.random(N) < 0.1 + 0.2 * (arm != "none") * (kind == "keen")
+    taken = buys * np.select([arm == "cheap", arm == "dear"], [2.0, 6.0], 0.0)
+    table = pd.DataFrame({"user_id": [f"u{i}" for i in range(N)], "arm": arm, "discount": taken, "kind": kind})
+    log = OfferLog(
+        table.assign(margin=buys * 30.0 * rng.uniform(0.5, 1.5, N) - taken, noise=rng.normal(size=N)),
+        ("none", "cheap", "dear"), ("margin",), ("kind", "noise"), "discount",
+    )  # fmt: skip
+    learned = learn_from_test(log, outcome="margin")
+    config = PlanConfig(name="s", budget=4_000.0)
+    found = plan_from_scores(learned, config)
+    assert found.unproven == ("dear",)
+    assert "dear is not made: the test does not show that it earns more" in found.summary()
+    assert set(found.plan.table["offer"]) == {"", "cheap"}
+    bold = plan_from_scores(learned, dataclasses.replace(config, proof=-100.0))
+    assert bold.unproven == ()
+
+
+def test_a_dearer_offer_that_earns_more_is_made(learned):
+    found = plan_from_scores(learned, PlanConfig(name="spring", budget=2_000.0, send_costs=COSTS))
+    assert found.unproven == ()
+    assert (found.plan.table["offer"] == "dear").sum() > 500
 
 
 def test_a_capped_coupon_pays_the_rest_into_margin_and_spend(coupons):

@@ -39,6 +39,8 @@ class PlanConfig:
         budget_in: what the budget counts: `face value`, the most that offers can cost, which makes it a guarantee; or
             `expected cost`, which reaches more users and exceeds the budget with a chance of at most `risk`.
         risk: chance of spending more than a budget in expected cost.
+        proof: standard errors by which a dearer offer must earn more than the cheaper ones it displaces, on the test's
+            own outcomes; else it is not made. 0 lets the models decide, which lean to offers that only look good.
         holdout_share: share of users held out at random.
         min_users: an offer that fewer users would get is not made.
         max_cost_per_user: cap on what the budget counts for one user.
@@ -55,6 +57,7 @@ class PlanConfig:
     send_costs: Mapping[str, float] = dataclasses.field(default_factory=dict)
     budget_in: str = FACE_VALUE
     risk: float = 0.05
+    proof: float = 1.0
     holdout_share: float = 0.1
     min_users: int = 50
     max_cost_per_user: float = np.inf
@@ -77,6 +80,7 @@ class TestedPlan:
         balance: whether the test's offers were drawn blindly.
         curves: offer → what is gained by treating the best-scored users of the test first, in profit.
         dropped: offers that fewer than `min_users` users would have got.
+        unproven: dearer offers that the test does not show to earn more than the cheaper ones.
         sleeping: users who are predicted to be put off by offers, or to cost more than they bring under each; none of
             them is ever sent one.
     """
@@ -89,6 +93,7 @@ class TestedPlan:
     balance: Balance
     curves: dict[str, UpliftCurve]
     dropped: tuple[str, ...]
+    unproven: tuple[str, ...]
     sleeping: int
 
     def by_offer(self) -> pd.DataFrame:
@@ -112,6 +117,7 @@ class TestedPlan:
             "spending": self.spending.to_dict(),
             "attributes": list(self.attributes),
             "dropped": list(self.dropped),
+            "unproven": list(self.unproven),
             "sleeping": self.sleeping,
             "by_offer": to_plain(self.by_offer()),
             "balance": self.balance.to_dict(),
@@ -139,6 +145,10 @@ class TestedPlan:
         lines.append(
             f"{self.sleeping:,} users would be put off by offers, or cost more than they bring: none is sent one."
         )
+        lines += [
+            f"{offer} is not made: the test does not show that it earns more than cheaper offers to the same users."
+            for offer in self.unproven
+        ]
         lines += [f"{offer} is not made: too few users would get it to leave the house." for offer in self.dropped]
         if not self.balance.is_credible:
             lines.append(f"Beware: {self.balance.summary()}")
@@ -182,7 +192,7 @@ def plan_from_scores(
 ) -> TestedPlan:
     """Plans as `plan_from_test` does, with what was learned before: quick, for another budget or other limits."""
     offers = learned.offers
-    draft = _Draft.build(learned, config, users, excluded)
+    draft, unproven = _Draft.build(learned, config, users, excluded).without_unproven()
     dropped: list[str] = []
     while True:
         plan, spending = draft.fill_budget()
@@ -208,6 +218,7 @@ def plan_from_scores(
         balance=learned.balance,
         curves=learned.curves,
         dropped=tuple(dropped),
+        unproven=unproven,
         sleeping=int((chosen.gains - draft.costs.paid(chosen) <= 0).all(axis=1).sum()),
     )
 
@@ -280,14 +291,14 @@ class _Draft:
     def fill_budget(self) -> tuple[CampaignPlan, Spending]:
         """Returns the plan that gives out most without a chance above `risk` of exceeding the budget."""
         budget = self.config.budget
-        plan, spending = self.allot(budget)
+        plan, spending, _ = self.allot(budget)
         if self.costs.kind != EXPECTED_COST or spending.ceiling <= budget:
             return plan, spending
         low, high, best = 0.0, budget, None
         for _ in range(_STEPS):
             middle = (low + high) / 2
             try:
-                plan, spending = self.allot(middle)
+                plan, spending, _ = self.allot(middle)
             except ConfigError:  # too little for the floors of the groups
                 low = middle
                 continue
@@ -302,8 +313,39 @@ class _Draft:
             )
         return dataclasses.replace(best[0], budget=float(budget)), best[1]
 
-    def allot(self, budget: float) -> tuple[CampaignPlan, Spending]:
-        """Returns the plan that gives out at most `budget` of what it counts, and what it may cost."""
+    def without_unproven(self) -> tuple["_Draft", tuple[str, ...]]:
+        """Returns the draft with those dearer offers alone that earn more than cheaper ones, and the names of others.
+
+        Of two plans that differ in an offer the test's users tell by doubly robust scores which one earns more. A model
+        that must choose among offers picks those that chance made look good; the cheapest costs least when it is wrong.
+        """
+        costs = self.costs.paid(self.of_test).mean(axis=0)
+        draft, unproven = self, []
+        for offer in np.argsort(-costs, kind="stable"):
+            if (costs < 0.9 * costs[offer]).any() and not draft._earns(int(offer)):
+                draft = draft.without(int(offer))
+                unproven.append(self.learned.offers[offer])
+        return draft, tuple(unproven)
+
+    def _earns(self, offer: int) -> bool:
+        earned = []
+        for draft in (self, self.without(offer)):
+            try:
+                *_, tested = draft.allot(self.config.budget)
+            except ConfigError:  # groups' floors cannot do without it
+                return True
+            profit = self.learned.effects - self.costs.paid(self.of_test)
+            chosen = profit[np.arange(len(tested)), np.maximum(tested, 0)]
+            earned.append(np.where(tested >= 0, chosen, 0.0))
+        gained = earned[0] - earned[1]
+        noise = float(gained.std() * np.sqrt(len(gained)))
+        return not noise > 0 or float(gained.sum()) >= self.config.proof * noise
+
+    def allot(self, budget: float) -> tuple[CampaignPlan, Spending, np.ndarray]:
+        """Returns the plan that gives out at most `budget` of what it counts, what it may cost, and `[m]` its rule.
+
+        The rule says which offer each user of the test would get, -1 for none.
+        """
         config, offers, chosen, costs = self.config, self.learned.offers, self.chosen, self.costs
         evidence = Evidence(
             self.of_test.gains, self.learned.effects, costs.counted(self.of_test), costs.paid(self.of_test)
@@ -325,7 +367,7 @@ class _Draft:
             planned, tested, trial.arms, trial.outcomes.get("discount"), face_values=costs.faces,
             send_costs=costs.sending, risk=config.risk,
         )  # fmt: skip
-        return plan, spending
+        return plan, spending, tested
 
 
 def _money(log: OfferLog, config: PlanConfig) -> tuple[str, float]:
