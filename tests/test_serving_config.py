@@ -1,10 +1,12 @@
 """`models.config`: the embedded server follows it as TF Serving does."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tests.serving import call, put, request_to, states, until
+from tfrec.cli import main
 from tfrec.client import RecommenderClient
 from tfrec.errors import ConfigError, RequestRefusedError, ServingError, SourceError
 from tfrec.labels import serving_config
@@ -96,6 +98,17 @@ def test_requests_name_labels_and_labels_move_while_serving(tiny_models: Path, t
         until(lambda: answered(server, "stable") == 3)
         until(lambda: states(server.models) == {3: "AVAILABLE", 2: "END", 1: "END"})
         assert answered(server, "canary") == "INVALID_ARGUMENT"
+
+
+def test_the_command_line_asks_for_a_label(tiny_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    for version in ("1", "2"):
+        put(tiny_models, tmp_path, "shop", version)
+    write(tmp_path, ENTRY.format('model_version_policy { all { } } version_labels { key: "stable" value: 1 }'))
+    with EmbeddedServer(tmp_path, port=0) as server:
+        ask = ["ask", f"localhost:{server.port}", "similar", "--item", "item_0", "--json"]
+        for more, version in ((["--version-label", "stable"], 1), (["--version", "2"], 2), ([], 2)):
+            assert main([*ask, *more]) == 0
+            assert json.loads(capsys.readouterr().out)["model_version"] == version
 
 
 def test_a_file_whose_versions_are_not_there_ends_the_start(tiny_models: Path, tmp_path: Path):
