@@ -111,6 +111,18 @@ def test_the_command_line_asks_for_a_label(tiny_models: Path, tmp_path: Path, ca
             assert json.loads(capsys.readouterr().out)["model_version"] == version
 
 
+def test_a_newer_version_that_the_file_does_not_name_is_told_and_not_served(
+    tiny_models: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    put(tiny_models, tmp_path, "shop", "1")
+    write(tmp_path, ENTRY.format("model_version_policy { specific { versions: 1 } }"))
+    with EmbeddedServer(tmp_path, port=0, poll_seconds=0.02) as server:
+        put(tiny_models, tmp_path, "shop", "2")
+        until(lambda: "version 2 is there, but" in caplog.text)
+        assert states(server.models) == {1: "AVAILABLE"}
+    assert caplog.text.count("version 2 is there") == 1
+
+
 def test_a_file_whose_versions_are_not_there_ends_the_start(tiny_models: Path, tmp_path: Path):
     put(tiny_models, tmp_path, "shop", "1")
     write(tmp_path, ENTRY.format("model_version_policy { specific { versions: 5 } }"))

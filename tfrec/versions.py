@@ -88,6 +88,7 @@ class ServedModels:
         self._config_file = config_file
         self._config = None if config_file is None else read_serving_config(config_file)
         self._labels: dict[str, dict[str, int]] = {}
+        self._unnamed: set[tuple[str, int]] = set()  # told once
         self._complaint = ""  # about the file, told once
 
     @property
@@ -243,6 +244,13 @@ class ServedModels:
                 _log.warning("%s holds no version any more: %s is unloaded.", self._models_dir / config.folder, name)
             self._unload(name, keep=())
             return
+        newest = max(versions)
+        if newest > aspired[-1] and (name, newest) not in self._unnamed:
+            self._unnamed.add((name, newest))
+            _log.warning(
+                "%s version %d is there, but %s does not name it, so it is not served: `tfrec label` writes the file anew.",
+                name, newest, self._config_file,
+            )  # fmt: skip
         for version in aspired:
             with self._lock:
                 is_loaded = version in self._loaded.get(name, {})
