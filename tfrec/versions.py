@@ -248,7 +248,7 @@ class ServedModels:
         if newest > aspired[-1] and (name, newest) not in self._unnamed:
             self._unnamed.add((name, newest))
             _log.warning(
-                "%s version %d is there, but %s does not name it, so it is not served: `tfrec label` writes the file anew.",
+                "%s version %d is there, but %s does not name it, so it is not served: write it anew (tfrec label).",
                 name, newest, self._config_file,
             )  # fmt: skip
         for version in aspired:
