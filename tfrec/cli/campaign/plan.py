@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tfrec.promotions.offer_log import OfferLog
     from tfrec.promotions.planning import PlanConfig, TestedPlan
 
-HELP = "who gets which offer, under a budget that is never exceeded"
+HELP = "who gets which offer, under a budget that holds even if every coupon is used"
 DESCRIPTION = """\
 Learns from a randomised test of offers what each offer would change for each user, and gives offers where they earn
 most, under a budget that counts the most that each offer can cost, so that it cannot be exceeded whatever users do.
