@@ -131,8 +131,8 @@ def _budgets(found: CouponFindings, money: str, aim: str, say: Language) -> Figu
         x_form="{:,.0f}",
     )
     caption = say(
-        "Band: 95 % interval, n = {n:,}. Budgets count what coupons cost on average; tfrec campaign plan keeps one whatever "
-        "users do.",
+        "Band: 95 % interval, n = {n:,}. Budgets count what coupons cost on average; tfrec campaign plan keeps one "
+        "whatever users do.",
         n=found.allocation.n,
     )
     return Figure(svg, caption, say("What a budget brings"))
