@@ -79,6 +79,7 @@ def question(tiny_trained):
         "include_categories": np.array([[top[10]], [top[11]]], object),
         "min_price": np.array([2, 3], np.float32),
         "max_price": np.array([500, 550], np.float32),
+        "outside_cart_level": np.array([1, 2], np.int32),
         "max_price_ratio": np.array([4, 5], np.float32),
         "k": np.array([4, 5], np.int32),
         "diversity": np.array([0, 0.5], np.float32),

@@ -54,6 +54,7 @@ def queries_of(shop):
         "include_categories": np.where(rng.random((NUM_QUERIES, 1)) < 0.2, "Home", "").astype(object),
         "min_price": rng.uniform(0, 10, NUM_QUERIES).astype(np.float32),
         "max_price": rng.uniform(100, 2000, NUM_QUERIES).astype(np.float32),
+        "outside_cart_level": rng.integers(0, 3, NUM_QUERIES).astype(np.int32),
         "max_price_ratio": rng.uniform(1.5, 4, NUM_QUERIES).astype(np.float32),
         "k": rng.integers(1, 15, NUM_QUERIES).astype(np.int32),
         "diversity": rng.choice([0, 0, 0.3], NUM_QUERIES).astype(np.float32),

@@ -162,6 +162,7 @@ class ServedFunnel:
                 max_price=inputs["max_price"],
             ),
             anchor=self._items.lookup(inputs.get("item_id", nothing)),
+            outside_cart_level=inputs.get("outside_cart_level", tf.zeros(tf.shape(user), tf.int32)),
             max_price_ratio=inputs.get("max_price_ratio", tf.zeros(tf.shape(user))),
             k=tf.maximum(inputs["k"], 0),
             diversity=inputs["diversity"],

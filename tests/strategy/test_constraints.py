@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrec.strategy.complements import only_new, without_substitutes
+from tfrec.strategy.complements import of_other_categories, only_new, without_substitutes
 from tfrec.strategy.constraints import Limits, eligible_items, mark_items
 from tfrec.strategy.upsell import DEFAULT_MAX_PRICE_RATIO, only_upgrades
 
@@ -123,3 +123,15 @@ def test_an_anchor_without_category_is_compared_by_content():
         content=tf.constant(content),
     )
     assert np.flatnonzero(found[0]).tolist() == [3]
+
+
+def test_other_categories_are_told_apart_at_the_level_asked_for():
+    everything = tf.ones([4, 6], tf.bool)
+    cart = tf.constant([[1, 0], [1, 0], [1, 5], [1, 0]])
+    level = tf.constant([1, 2, 1, 0])
+    left = of_other_categories(everything, chosen=cart, level=level, category_paths=PATHS).numpy()
+    top, leaf = PATHS.numpy()[:, 0], PATHS.numpy()[:, 1]
+    assert left[0].tolist() == [bool(path) and path != top[1] for path in top]
+    assert left[1].tolist() == [bool(path) and path != leaf[1] for path in leaf]
+    assert left[2].tolist() == [bool(path) and path not in (top[1], top[5]) for path in top]
+    assert left[3].all()  # no limit asked for

@@ -37,6 +37,7 @@ def requests(draw, *, size):
         "include_categories": ids(CATEGORIES, 2),
         "min_price": column(st.sampled_from([0.0, 0.0, 5.0, 30.0]), np.float32),
         "max_price": column(st.sampled_from([np.inf, np.inf, 20.0, 45.0]), np.float32),
+        "outside_cart_level": column(st.sampled_from([0, 0, 1, 2, 7, -1]), np.int32),
         "max_price_ratio": column(st.sampled_from([0.0, -1.0, 1.5, 4.0]), np.float32),
         "k": column(st.sampled_from([0, 1, 3, 10, 40, 1_000_000, -5]), np.int32),
         "diversity": column(st.sampled_from([0.0, 0.0, 0.5, 1.0, 9.0, -1.0]), np.float32),
@@ -67,6 +68,10 @@ class World:
         self.orders = purchases.groupby("order_id")["item_id"].agg(set).tolist()
         self.own = purchases[purchases["user_id"] != ""].groupby("user_id")["item_id"].agg(list).to_dict()
 
+    def level_of(self, item, level):
+        """The item's category path down to a level, 1 = top."""
+        return tuple(self.category[item].split(" > ")[:level])
+
     def eligible(self, signature, row):
         """The items that may be answered, by the words of the contract."""
         anchor, cart = row.get("item_id", ""), set(row.get("cart_item_ids", []))
@@ -85,6 +90,11 @@ class World:
             allowed -= set(self.own.get(row["user_id"], []))
             leaf = self.category.get(anchor, "")
             allowed = {item for item in allowed if not leaf or self.category[item] != leaf}
+        level = row.get("outside_cart_level", 0)
+        if signature in ("cross_sell", "complete_cart") and level > 0:
+            chosen = {*cart, anchor} if signature == "cross_sell" else cart
+            chosen = {self.level_of(item, level) for item in chosen if item in self.category}
+            allowed = {item for item in allowed if self.level_of(item, level) not in chosen}
         if signature == "similar" and anchor not in self.category:
             allowed = set()
         if signature == "upsell":

@@ -36,6 +36,7 @@ _SINGLE = {"user": ("user_id", "ID"), "item": ("item_id", "ID")}
 _NUMBERS = {
     "min-price": "min_price",
     "max-price": "max_price",
+    "outside-cart-level": "outside_cart_level",
     "max-price-ratio": "max_price_ratio",
     "diversity": "diversity",
 }
@@ -43,13 +44,14 @@ _NUMBERS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
-    meanings = {spec.name: spec.meaning for signature in SIGNATURES.values() for spec in signature.inputs}
+    specs = {spec.name: spec for signature in SIGNATURES.values() for spec in signature.inputs}
     parser.add_argument("target", metavar="HOST:PORT", help="gRPC port of the server")
     parser.add_argument("signature", metavar="SIGNATURE", help=f"one of {', '.join(SIGNATURES)}")
     for option, (name, metavar) in {**_SINGLE, **_LISTS}.items():
-        parser.add_argument(f"--{option}", dest=name, metavar=metavar, help=meanings[name])
+        parser.add_argument(f"--{option}", dest=name, metavar=metavar, help=specs[name].meaning)
     for option, name in _NUMBERS.items():
-        parser.add_argument(f"--{option}", dest=name, type=float, metavar="X", help=meanings[name])
+        kind, metavar = (int, "N") if specs[name].dtype == "int32" else (float, "X")
+        parser.add_argument(f"--{option}", dest=name, type=kind, metavar=metavar, help=specs[name].meaning)
     parser.add_argument("--k", type=int, default=10, help="number of items wanted")
     parser.add_argument("--version", type=int, metavar="N", help="of the servables (default: the newest loaded)")
     parser.add_argument("--version-label", metavar="LABEL", help="the same by a word that `tfrec label` gave")

@@ -147,13 +147,15 @@ class RecommenderClient:
         include_categories: Values = None,
         min_price: Number = None,
         max_price: Number = None,
+        outside_cart_level: Number = None,
         k: Number = None,
         diversity: Number = None,
         deadline: float | None = None,
     ) -> Offers:
         """Returns complements of the cart, or of `item_id` on the page, that this shopper has not bought before.
 
-        The other arguments and the errors are those of `recommend`.
+        `outside_cart_level` offers only items of other categories than the cart's: 1 compares the top of the category
+        path; None = no limit. The other arguments and the errors are those of `recommend`.
         """
         return self._offers("cross_sell", locals())
 
@@ -194,13 +196,14 @@ class RecommenderClient:
         include_categories: Values = None,
         min_price: Number = None,
         max_price: Number = None,
+        outside_cart_level: Number = None,
         k: Number = None,
         diversity: Number = None,
         deadline: float | None = None,
     ) -> Offers:
         """Returns what is still missing in this cart, repeat purchases included.
 
-        The other arguments and the errors are those of `recommend`.
+        `outside_cart_level` is that of `cross_sell`; the other arguments and the errors are those of `recommend`.
         """
         return self._offers("complete_cart", locals())
 

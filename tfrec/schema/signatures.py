@@ -97,6 +97,13 @@ _LIMITS = (
     InputSpec("min_price", "float32", 1, 0.0, "cheapest price offered"),
     InputSpec("max_price", "float32", 1, float("inf"), "dearest price offered"),
 )
+_OUTSIDE = InputSpec(
+    "outside_cart_level",
+    "int32",
+    1,
+    0,
+    "offer only items of other categories than the cart's, compared at this level of the path: 1 = top; 0 = no limit",
+)
 _RATIO = InputSpec(
     "max_price_ratio",
     "float32",
@@ -148,7 +155,7 @@ SIGNATURES: Mapping[str, Signature] = {
         Signature(
             "shop",
             "cross_sell",
-            (_USER, *_RECENT, _CART, _ANCHOR, *_LIMITS, *_DIALS),
+            (_USER, *_RECENT, _CART, _ANCHOR, *_LIMITS, _OUTSIDE, *_DIALS),
             _SLATE,
             "complements of the cart (or of the item on the page) that this shopper has not bought before",
         ),
@@ -162,7 +169,7 @@ SIGNATURES: Mapping[str, Signature] = {
         Signature(
             "shop",
             "complete_cart",
-            (_USER, *_RECENT, _CART, *_LIMITS, *_DIALS),
+            (_USER, *_RECENT, _CART, *_LIMITS, _OUTSIDE, *_DIALS),
             _SLATE,
             "what is still missing in this cart, repeat purchases included",
         ),

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from tfrec.strategy.constraints import mark_items
+
 
 def only_new(eligible: tf.Tensor, *, is_own: tf.Tensor) -> tf.Tensor:
     """Returns `eligible [B, N + 1]` without what the user bought before: cross-sell is discovery.
@@ -24,3 +26,26 @@ def without_substitutes(eligible: tf.Tensor, *, anchor: tf.Tensor, leaf_category
     """
     own_leaf = tf.gather(leaf_category, anchor)
     return eligible & ~(tf.equal(leaf_category[None, :], own_leaf[:, None]) & (own_leaf > 0)[:, None])
+
+
+def of_other_categories(
+    eligible: tf.Tensor, *, chosen: tf.Tensor, level: tf.Tensor, category_paths: tf.Tensor
+) -> tf.Tensor:
+    """Returns `eligible [B, N + 1]` without the categories of `chosen`, and without items of no category.
+
+    Cross-selling in the strict sense: a shop that wants a second department in the cart asks for the top level.
+
+    Args:
+        eligible: `[B, N + 1]` bool.
+        chosen: `[B, n]` int32 items in the cart; 0 = padding.
+        level: `[B]` int32 level of the category path that is compared, 1 = top, the deepest if larger; 0 = no limit.
+        category_paths: `[N + 1, depth]` int32 index of the category path at each level; 0 = unknown.
+    """
+    depth, num_paths = category_paths.shape[1], tf.reduce_max(category_paths) + 1
+
+    def other() -> tf.Tensor:
+        path = tf.gather(tf.transpose(category_paths), tf.clip_by_value(level, 1, depth) - 1)  # [B, N + 1]
+        is_chosen = mark_items(tf.gather(path, chosen, batch_dims=1), num_rows=num_paths)
+        return eligible & (~tf.gather(is_chosen, path, batch_dims=1) | (level <= 0)[:, None])
+
+    return tf.cond(tf.reduce_any(level > 0), other, lambda: eligible)

@@ -7,7 +7,7 @@ from tfrec.models.ranking import RankingModel
 from tfrec.models.sources import CandidateSources
 from tfrec.schema.tables import EVENT_TYPES
 from tfrec.strategy.candidate_slate import CandidateSlate, top
-from tfrec.strategy.complements import only_new, without_substitutes
+from tfrec.strategy.complements import of_other_categories, only_new, without_substitutes
 from tfrec.strategy.constraints import Limits, eligible_items, mark_items
 from tfrec.strategy.diversity import maximal_marginal_relevance
 from tfrec.strategy.reasons import Reasons, explain, explain_by_anchor
@@ -23,6 +23,7 @@ class Request(tf.experimental.ExtensionType):
         query: who asks, what was seen, what is in the cart.
         limits: what may be offered; `excluded` without the cart.
         anchor: `[B]` int32 item on the page; 0 = none.
+        outside_cart_level: `[B]` int32 level of the category path at which cart and answer must differ; 0 = no limit.
         max_price_ratio: `[B]` float32; 0 = default.
         k: `[B]` int32.
         diversity: `[B]` float32.
@@ -31,6 +32,7 @@ class Request(tf.experimental.ExtensionType):
     query: Query
     limits: Limits
     anchor: tf.Tensor
+    outside_cart_level: tf.Tensor
     max_price_ratio: tf.Tensor
     k: tf.Tensor
     diversity: tf.Tensor
@@ -59,7 +61,7 @@ class Funnel:
 
     def complete_cart(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """What is still missing in the cart, repeats included."""
-        return self._answer(request, request.query, self._eligible(request))
+        return self._answer(request, request.query, self._outside_cart(request, self._eligible(request)))
 
     def cross_sell(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Complements of cart and anchor that the shopper has not bought before, or just now by the request."""
@@ -71,7 +73,7 @@ class Funnel:
         eligible &= ~mark_items(just_bought, num_rows=tf.constant(self.sources.num_rows))
         leaf = self.sources.categories[:, -1]
         eligible = without_substitutes(eligible, anchor=request.anchor, leaf_category=leaf)
-        return self._answer(request, query, eligible, evidence)
+        return self._answer(request, query, self._outside_cart(request, eligible), evidence)
 
     def upsell(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Dearer items of the anchor's category, by how likely the shopper takes them."""
@@ -155,6 +157,12 @@ class Funnel:
             price=self.sources.price,
             category_paths=self.sources.categories,
         )
+
+    def _outside_cart(self, request: Request, eligible: tf.Tensor) -> tf.Tensor:
+        """`eligible` without the categories of cart and anchor, in the rows that ask for it."""
+        chosen = tf.concat([request.query.cart, request.anchor[:, None]], axis=1)
+        level = request.outside_cart_level
+        return of_other_categories(eligible, chosen=chosen, level=level, category_paths=self.sources.categories)
 
     def _with_view(self, query: Query, anchor: tf.Tensor) -> Query:
         """The query with the anchor as its latest event."""
