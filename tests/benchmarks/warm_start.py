@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.benchmarks.whole_shop import data_home
 from tfrec.config import read_config
 from tfrec.evaluation.metrics import rank_in_slate
-from tfrec.evaluation.protocol import cart_completion_cases, cold_item_cases, discover_cases
+from tfrec.evaluation.protocol import cart_completion_cases, cold_item_cases, cross_category_cases, discover_cases
 from tfrec.evaluation.sections import Method, Section, cart_section
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.prepared import Prepared
@@ -52,6 +52,7 @@ def compare(shop: Prepared, models: dict[str, Path], seeds: tuple[int, ...]) -> 
     """Returns the table of all on the carts of the test period, each paired with the one trained anew."""
     whole = [cart_completion_cases(shop.train, shop.test, seed=seed) for seed in seeds]
     found = [discover_cases(cases, shop.train) for cases in whole]
+    apart = [cross_category_cases(cases, shop.train) for cases in whole]
     cold = [cold_item_cases(shop.train, shop.test, seed=seed) for seed in seeds]
     servables = {name: Servable.load(newest_version(folder, "shop")) for name, folder in models.items()}
 
@@ -61,7 +62,7 @@ def compare(shop: Prepared, models: dict[str, Path], seeds: tuple[int, ...]) -> 
 
     try:
         methods = {name: (method(servable), name == ANEW) for name, servable in servables.items()}
-        return cart_section(whole, found, cold, methods, train=shop.train)
+        return cart_section(whole, found, apart, cold, methods, train=shop.train)
     finally:
         for servable in servables.values():
             servable.close()

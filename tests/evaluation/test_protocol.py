@@ -62,6 +62,22 @@ def test_cross_category_compares_at_the_level_asked_for(shop):
     assert deep["t3"].is_cross_category.item()
 
 
+def test_cross_category_ranks_what_is_of_other_categories_than_the_cart(shop):
+    train, _ = shop
+    cases = protocol.cart_completion_cases(*shop, seed=0)
+    apart = protocol.cross_category_cases(cases, train)
+    assert set(apart.query_ids) == set(cases.query_ids[cases.is_cross_category])
+    assert apart.signature == "complete_cart"
+    assert (apart.to_queries()["outside_cart_level"] == 1).all()
+    category = train.items.set_index("item_id")["category"]
+    for row in range(len(apart)):
+        case = apart[row : row + 1]
+        of_cart = {category[item].split(" > ")[0] for item in case.item_ids[case.contexts.indices]}
+        ranked = set(case.item_ids) - set(case.item_ids[case.excluded.indices])
+        assert case.item_ids[case.truths[0, 0]] in ranked
+        assert not {item for item in ranked if category[item].split(" > ")[0] in of_cart}
+
+
 def test_the_draw_depends_on_the_seed_and_not_on_the_order_of_rows(shop):
     train, test = shop
     shuffled = test.events.sample(frac=1, random_state=5).sort_values("timestamp", kind="stable")

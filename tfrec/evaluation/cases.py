@@ -10,12 +10,13 @@ import scipy.sparse
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.schema.tables import Tables, category_levels
 
-CART_TASKS = ("complete_cart", "cross_sell", "cold_item")
+CART_TASKS = ("complete_cart", "cross_sell", "cross_category", "cold_item")
 """Tasks whose context is a cart; in the others it is what the session has seen so far."""
 
 _SIGNATURE = {
     "complete_cart": "complete_cart",
     "cross_sell": "cross_sell",
+    "cross_category": "complete_cart",
     "cold_item": "complete_cart",
     "next_item": "recommend",
     "next_basket": "recommend",
@@ -28,7 +29,7 @@ class Cases:
     """Queries with known truth for one task; `cases[2:5]` is a batch of them.
 
     Attributes:
-        task: one of `complete_cart`, `cross_sell`, `cold_item`, `next_item`, `next_basket`, `upsell`.
+        task: one of `complete_cart`, `cross_sell`, `cross_category`, `cold_item`, `next_item`, `next_basket`, `upsell`.
         item_ids: `[num_items]` the catalogue that is ranked; item indices below point into it.
         query_ids: `[B]` unique names of the queries.
         groups: `[B]` the order, session or user that a query comes from; intervals resample these.
@@ -41,11 +42,12 @@ class Cases:
         anchors: `[B]` int32 item on the page; -1 = none.
         truths: `[B, R]` int32 hidden items; -1 behind the end of a short row.
         excluded: `[B, num_items]` sparse; non-zero for items that are not ranked (cart; for `cross_sell` also
-            what the user bought before).
+            what the user bought before; for `cross_category` the cart's categories).
         candidates: `[B, num_items]` sparse; where given, only its non-zeros are ranked.
         is_new: `[B]` the truth is new to the user; `[B, R]` for baskets, each truth on its own.
         is_cross_category: `[B]` no item of the context is of the truth's category (False where it has none).
         prices: `[B]` price of the truth (the first, where several); NaN unknown.
+        category_level: level of the category path (0 = top) of `is_cross_category`.
 
     Raises:
         SchemaError: a field has another length than `query_ids`, or a query comes twice.
@@ -68,6 +70,7 @@ class Cases:
     is_new: np.ndarray  # [B]
     is_cross_category: np.ndarray  # [B]
     prices: np.ndarray  # [B]
+    category_level: int = 0
 
     def __post_init__(self) -> None:
         if self.task not in _SIGNATURE:
@@ -111,6 +114,8 @@ class Cases:
             table["recent_item_ids"] = np.split(items, bounds)[: len(self)]
             table["recent_event_types"] = np.split(self.recent_types[rows, columns], bounds)[: len(self)]
             table["recent_ages"] = np.split(self.recent_ages[rows, columns], bounds)[: len(self)]
+        if self.task == "cross_category":
+            table["outside_cart_level"] = np.full(len(self), self.category_level + 1, np.int32)
         if self.signature == "upsell":
             table["item_id"] = self.item_ids.to_numpy()[self.anchors]
             table["max_price_ratio"] = np.full(len(self), _ANY_PRICE_RATIO, np.float32)
@@ -123,7 +128,8 @@ class Cases:
         return np.split(self.item_ids.to_numpy()[matrix.indices], matrix.indptr[1:-1])[: len(self)]
 
 
-_PER_QUERY = tuple(field.name for field in dataclasses.fields(Cases) if field.name not in ("task", "item_ids"))
+_PER_SET = ("task", "item_ids", "category_level")
+_PER_QUERY = tuple(field.name for field in dataclasses.fields(Cases) if field.name not in _PER_SET)
 _ANY_PRICE_RATIO = 1e6
 """Upsell's candidates are all dearer items of the category, so the served model must not cut at its own ratio."""
 
@@ -172,6 +178,7 @@ def make_cases(
         truths=truths,
         is_cross_category=~is_same & (category[truth] >= 0) & (np.diff(contexts.indptr) > 0),
         prices=item_prices(train, item_ids)[truth],
+        category_level=level,
         **fields,  # type: ignore[arg-type]
     )
 

@@ -12,7 +12,7 @@ import pandas as pd
 import scipy.sparse
 
 from tfrec.errors import ConfigError
-from tfrec.evaluation.cases import Cases, bought_before, make_cases, sampled, sold_items
+from tfrec.evaluation.cases import Cases, bought_before, item_categories, make_cases, sampled, sold_items
 from tfrec.schema.tables import Tables
 
 
@@ -60,6 +60,28 @@ def discover_cases(cases: Cases, train: Tables) -> Cases:
     bought = bought_before(train, cases.user_ids, cases.item_ids)
     excluded = (cases.excluded + bought).astype(bool).astype(np.float32).tocsr()
     return dataclasses.replace(cases, task="cross_sell", excluded=excluded)[cases.is_new]
+
+
+def cross_category_cases(cases: Cases, train: Tables) -> Cases:
+    """Returns the cart completion cases whose hidden item is of a category that is not in the cart, ranked among such.
+
+    What stands in the cart's categories, and what has none, is left out of the ranking: the shop asks for complements
+    from other categories, and so does the request (`outside_cart_level`).
+    """
+    if cases.task != "complete_cart":
+        raise ConfigError(f"Cross-category cases are cut from `complete_cart` cases; got {cases.task!r}.")
+    cases = cases[cases.is_cross_category]
+    category = item_categories(train, cases.item_ids, level=cases.category_level)
+    none = category < 0
+    num_items = len(category)
+    belongs = scipy.sparse.csr_matrix(
+        (np.ones(num_items - none.sum(), np.float32), (np.flatnonzero(~none), category[~none])),
+        shape=(num_items, int(category.max(initial=0)) + 1),
+    )
+    same = (cases.contexts @ belongs) @ belongs.T
+    uncategorised = scipy.sparse.csr_matrix(np.broadcast_to(none.astype(np.float32), (len(cases), num_items)))
+    excluded = (cases.excluded + same + uncategorised).astype(bool).astype(np.float32).tocsr()
+    return dataclasses.replace(cases, task="cross_category", excluded=excluded)
 
 
 def next_basket_cases(train: Tables, test: Tables, *, category_level: int = 0) -> Cases:

@@ -121,6 +121,7 @@ _Values: TypeAlias = dict[str, np.ndarray | tuple[np.ndarray, np.ndarray]]
 def cart_section(
     whole: Sequence[Cases],
     found: Sequence[Cases],
+    apart: Sequence[Cases],
     cold: Sequence[Cases],
     methods: Mapping[str, tuple[Method, bool]],
     *,
@@ -133,6 +134,7 @@ def cart_section(
     Args:
         whole: cart completion cases, one a draw of the hidden items.
         found: the discovery cases of each draw.
+        apart: the cross-category cases of each draw, or a sample of them.
         cold: the cold item cases of each draw.
         methods: name → (method, whether it is a baseline).
         train: gives categories and popularity for the columns beyond accuracy.
@@ -145,7 +147,9 @@ def cart_section(
         Column("all NDCG@10", "1 / log2(rank + 1) within the first 10"),
         Column("new HR@10", "the same where the hidden item is new to the user", True),
         Column("repeat HR@10", "the same where the user had bought it before"),
-        Column("cross-category HR@10", "hidden item of a category that is not in the cart"),
+        Column("cross-category HR@10", "hidden item of a category that is not in the cart, ranked among such items"),
+        Column("cross-category NDCG@10", "the same, 1 / log2(rank + 1)"),
+        Column("unlimited cross-category HR@10", "the same cases, ranked among all items"),
         Column("discover HR@10", "new cases, ranked over what the user has not bought", True),
         Column("discover NDCG@10", "the same, 1 / log2(rank + 1)"),
         Column("cold HR@10", "hidden item never sold in training, whole catalogue ranked"),
@@ -164,6 +168,7 @@ def cart_section(
     sold = train.purchases["item_id"].value_counts().reindex(item_ids).fillna(0).to_numpy()
     is_new = np.concatenate([cases.is_new for cases in whole])
     is_cross = np.concatenate([cases.is_cross_category for cases in whole])
+    is_apart = np.concatenate([np.isin(a.query_ids, b.query_ids) for a, b in zip(whole, apart, strict=True)])
     prices = np.concatenate([cases.prices for cases in whole])
 
     def measure(method: Method) -> tuple[_Values, dict[str, float]]:
@@ -171,6 +176,7 @@ def cart_section(
         ranks = np.concatenate([ranking.ranks for ranking in rankings])
         top = np.concatenate([ranking.top[:, :10] for ranking in rankings])
         new_ranks = np.concatenate([method(cases, 20).ranks for cases in found])
+        apart_ranks = np.concatenate([method(cases, 20).ranks for cases in apart])
         cold_ranks = np.concatenate([method(cases, 20).ranks for cases in cold] or [np.zeros((0, 1))])
         hit = metrics.hit_rate_at_k(ranks, k=10)
         captured, possible = metrics.revenue_hit_rate_at_k(ranks, prices, k=10)
@@ -180,7 +186,9 @@ def cart_section(
             "all NDCG@10": metrics.ndcg_at_k(ranks, k=10),
             "new HR@10": np.where(is_new, hit, np.nan),
             "repeat HR@10": np.where(is_new, np.nan, hit),
-            "cross-category HR@10": np.where(is_cross, hit, np.nan),
+            "cross-category HR@10": _spread(metrics.hit_rate_at_k(apart_ranks, k=10), is_apart),
+            "cross-category NDCG@10": _spread(metrics.ndcg_at_k(apart_ranks, k=10), is_apart),
+            "unlimited cross-category HR@10": np.where(is_cross, hit, np.nan),
             "discover HR@10": _spread(metrics.hit_rate_at_k(new_ranks, k=10), is_new),
             "discover NDCG@10": _spread(metrics.ndcg_at_k(new_ranks, k=10), is_new),
             "novelty@10": metrics.novelty(top, sold),
