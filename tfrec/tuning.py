@@ -70,7 +70,7 @@ GROUPS: Mapping[str, Mapping[str, Dial]] = {
     "knowledge": {
         "knowledge.l2": Dial(5.0, 500.0, is_log=True),
         "knowledge.half_life_days": Dial(15.0, 365.0, is_log=True),
-        "knowledge.cosine_shrink": Dial(2.0, 100.0, is_log=True),
+        "knowledge.dropout": Dial(0.05, 0.5),
     },
     "retrieval": {
         "retrieval.loss": Dial(choices=LOSSES),
@@ -260,16 +260,13 @@ class _Rehearsals:
 
         config = self._schedule.shortened(config)
         examples, asked = self._candidate_lists(config)
-        found = [0.0]
 
         def report(epoch: int, model: RankingModel) -> None:
-            found[0] = _ndcg(model, asked)
-            trial.report(found[0], epoch)
+            trial.report(_ndcg(model, asked), epoch)
             if trial.should_prune():
                 raise optuna.TrialPruned
 
-        fit_ranking(examples, config, show_progress=False, after_epoch=report)
-        return found[0]
+        return _ndcg(fit_ranking(examples, config, show_progress=False, after_epoch=report), asked)
 
     def _candidate_lists(self, config: TrainingConfig) -> tuple[RankingExamples, AskedQueries]:
         of_walk = dataclasses.replace(

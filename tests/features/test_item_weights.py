@@ -59,13 +59,15 @@ def test_counts_confidence_and_lift_by_hand():
     assert item_weights.co_purchase_cosine(orders, shrink=2).toarray()[0, 1] == pytest.approx(3 / (12**0.5 + 2))
 
 
-def test_ease_beats_every_other_linear_model_on_its_own_objective(checkerboard):
-    """No nudge of the weights that keeps the diagonal 0 lowers ‖X − XB‖² + l2‖B‖²."""
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_ease_beats_every_other_linear_model_on_its_own_objective(checkerboard, dropout):
+    """No nudge that keeps the diagonal 0 lowers ‖X − XB‖² + l2‖B‖² + p/(1 − p) Σ_i n_i ‖B_i‖²."""
     dense = checkerboard.toarray()
-    weights = item_weights.fit_ease(checkerboard, l2=5.0).astype(np.float64)
+    weights = item_weights.fit_ease(checkerboard, l2=5.0, dropout=dropout).astype(np.float64)
+    penalty = 5.0 + dropout / (1 - dropout) * dense.sum(axis=0)
 
     def loss(candidate):
-        return ((dense - dense @ candidate) ** 2).sum() + 5.0 * (candidate**2).sum()
+        return ((dense - dense @ candidate) ** 2).sum() + (penalty[:, None] * candidate**2).sum()
 
     rng = np.random.default_rng(0)
     for _ in range(50):
@@ -77,8 +79,8 @@ def test_ease_beats_every_other_linear_model_on_its_own_objective(checkerboard):
 def test_neighbourhoods_as_wide_as_the_catalogue_are_ease_itself():
     rng = np.random.default_rng(3)
     orders = scipy.sparse.csr_matrix((rng.random((300, 40)) < 0.2).astype(np.float32))
-    exact = item_weights.truncate(item_weights.fit_ease(orders, l2=10.0), n=8)
-    near = item_weights.fit_ease_neighbourhoods(orders, l2=10.0, n=8, neighbourhood=39)
+    exact = item_weights.truncate(item_weights.fit_ease(orders, l2=10.0, dropout=0.3), n=8)
+    near = item_weights.fit_ease_neighbourhoods(orders, l2=10.0, dropout=0.3, n=8, neighbourhood=39)
     assert (near.neighbours == exact.neighbours).mean() > 0.99
     np.testing.assert_allclose(near.weights, exact.weights, atol=1e-5)
 
@@ -121,6 +123,8 @@ def test_an_order_counts_an_item_once_whatever_its_lines():
 def test_bad_dials_say_what_to_do(checkerboard):
     with pytest.raises(ConfigError, match="`l2` must be above 0"):
         item_weights.fit_ease(checkerboard, l2=0)
+    with pytest.raises(ConfigError, match="dropout"):
+        item_weights.fit_ease(checkerboard, dropout=1.0)
     with pytest.raises(ConfigError, match="at least 1 neighbour"):
         item_weights.truncate(np.eye(3, dtype=np.float32), n=0)
     with pytest.raises(ConfigError, match="fit_ease_neighbourhoods"):

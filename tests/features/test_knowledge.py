@@ -57,12 +57,10 @@ def test_what_is_bought_together_is_counted_and_weighed_by_hand():
     rows = [*bought("ann", 0, "a", "b"), *bought("bob", 1, "a", "b"), *bought("cy", 2, "a", "c"), *bought("di", 3, "d")]
     rows += bought("ann", 2.5, "a", "a", order="one item on two lines")
     shop = make_shop(rows)
-    knowledge = knowledge_at(shop, 4, cosine_shrink=2.0)
+    knowledge = knowledge_at(shop, 4)
     assert pair_count(shop, knowledge, "a", "b") == 2
     assert pair_count(shop, knowledge, "c", "a") == 1
     assert pair_count(shop, knowledge, "b", "c") == 0
-    # four orders with a, two with b, two with both: 2 / (√(4·2) + 2)
-    assert weight(shop, knowledge, "a", "b", "cosine") == pytest.approx(2 / (8**0.5 + 2))
     assert weight(shop, knowledge, "a", "b", "ease") > weight(shop, knowledge, "a", "c", "ease") > 0
     assert weight(shop, knowledge, "a", "d", "ease") == 0
     assert not knowledge.weights[..., 3:].any()  # a log of orders alone has no sessions
@@ -78,6 +76,18 @@ def test_fresh_orders_outweigh_old_ones_where_weights_fade():
     assert weight(shop, knowledge, "a", "b", "ease") == pytest.approx(weight(shop, knowledge, "a", "c", "ease"))
     old, new = (weight(shop, knowledge, "a", item, "recent_ease") for item in "bc")
     assert new > 5 * old
+
+
+def test_a_small_order_says_more_of_its_pairs_than_a_big_one():
+    small = [row for number in range(20) for row in bought(f"s{number}", number / 100, "a", "b")]
+    big = [row for number in range(20) for row in bought(f"g{number}", 1 + number / 100, "c", "d", "e", "f")]
+    shop = make_shop([*small, *big])
+    alone = make_shop([*small, *(row for number in range(20) for row in bought(f"g{number}", 1, "c", "d"))])
+    for channel in ("ease", "denoised_ease"):
+        pair, crowd = (weight(shop, knowledge_at(shop, 2), *pair, channel) for pair in ("ab", "cd"))
+        assert pair > 1.5 * crowd
+        first, second = (weight(alone, knowledge_at(alone, 2), *pair, channel) for pair in ("ab", "cd"))
+        assert first == pytest.approx(second)  # of one size they weigh the same
 
 
 def test_the_next_item_of_a_visit_follows_and_does_not_lead():

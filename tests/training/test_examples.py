@@ -55,6 +55,5 @@ def test_examples_for_the_ranker_never_saw_their_answers(first_pairs_world, tmp_
     with np.load(tmp_path / "examples-0.npz") as stored:
         features, labels = stored["features"].astype(np.float32), stored["labels"][..., -1] > 0
     assert labels.sum() > 30
-    weight = features[..., FEATURES.index("cart_cosine")]  # EASE speaks for pairs never seen, through third items
-    assert not weight[labels].any()
-    assert weight[~labels].any()
+    weight = features[..., FEATURES.index("cart_ease")]
+    assert weight[labels].max() < 0.2 * weight[~labels].max()  # through third items EASE whispers of pairs never seen

@@ -13,18 +13,17 @@ import scipy.sparse
 
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.features.item_weights import (
-    co_purchase_cosine,
     co_purchase_counts,
     fit_ease,
     fit_ease_neighbourhoods,
-    truncate,
 )
+from tfrec.features.neighbours import Channel, merge_channels
 from tfrec.features.sequences import BehaviourSequences
 
 logger = logging.getLogger(__name__)
 
-CHANNELS = ("ease", "recent_ease", "cosine", "session_ease", "transition", "sequence")
-"""Kinds of item-to-item weights: EASE on orders; EASE on orders that fade with age; shrunk co-purchase cosine; and,
+CHANNELS = ("ease", "recent_ease", "denoised_ease", "session_ease", "transition", "sequence")
+"""Kinds of item-to-item weights: EASE on orders; EASE on orders that fade with age; EASE of strong dropout; and,
 zeros in a log of orders alone, EASE on sessions (all behaviour); probability of the next item in a session; sequential
 rules: what followed within ten events, by 1 / steps (Ludewig & Jannach 2018)."""
 
@@ -34,7 +33,8 @@ OWN_FADES = (0.8, 0.96)
 POPULARITY_DAYS = (7.0, 28.0, 84.0)
 _DAY = 24.0
 _SEQUENCE_STEPS = 10
-_DENSE_LIMIT = 12_000  # items; beyond, a dense inverse takes minutes and gigabytes
+_SIZE_POWER, _STRONG_SIZE_POWER = 0.25, 0.5
+_DENSE_LIMIT = 10_000  # items; beyond, dense inverses, of which up to four are held, take minutes and gigabytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,18 +43,22 @@ class KnowledgeConfig:
 
     Attributes:
         l2: ridge penalty of EASE, in orders.
+        dropout: share of an order's items that EASE has to do without.
+        strong_dropout: the same of `denoised_ease`.
         half_life_days: age at which an order weighs half in `recent_ease`.
-        cosine_shrink: holds back rare pairs in `cosine`, in orders.
-        neighbours: strongest neighbours of an item kept in each channel.
+        neighbours: strongest neighbours of an item kept in each channel, in its row and in its column.
+        width: neighbours of an item kept in all.
         history_length: latest events kept of each user.
         own_items: most frequent items kept of each user.
         own_lines: latest lines of orders kept of each user.
     """
 
-    l2: float = 60.0
+    l2: float = 30.0
+    dropout: float = 0.25
+    strong_dropout: float = 0.67
     half_life_days: float = 90.0
-    cosine_shrink: float = 20.0
     neighbours: int = 50
+    width: int = 200
     history_length: int = 32
     own_items: int = 1000
     own_lines: int = 600
@@ -63,6 +67,8 @@ class KnowledgeConfig:
         for field in dataclasses.fields(self):
             if getattr(self, field.name) <= 0:
                 raise ConfigError(f"`{field.name}` must be positive; got {getattr(self, field.name)}.")
+        if max(self.dropout, self.strong_dropout) >= 1:
+            raise ConfigError(f"Dropout must stay below 1; got {self.dropout} and {self.strong_dropout}.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,23 +178,25 @@ def _item_to_item(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     orders, order_hour = _matrix(sequences, target)
     fade = np.sqrt(0.5 ** ((as_of - order_hour) / _DAY / config.half_life_days)).astype(np.float32)
-    faded = scipy.sparse.diags(fade).dot(orders).tocsr()
     mean_weight = float(np.mean(fade**2)) if len(fade) else 1.0
+    even, more_even = (_of_even_size(orders, power) for power in (_SIZE_POWER, _STRONG_SIZE_POWER))
+    faded = scipy.sparse.diags(fade).dot(even).tocsr()
     n = config.neighbours
-    channels = [
-        _ease(orders, config.l2, n),
-        _ease(faded, max(config.l2 * mean_weight, 1.0), n),
-        truncate(co_purchase_cosine(orders, shrink=config.cosine_shrink), n=n).to_sparse(),
+    channels: list[Channel | None] = [
+        _ease(even, config.l2, config.dropout, n),
+        _ease(faded, max(config.l2 * mean_weight, 1.0), config.dropout, n),
+        _ease(more_even, config.l2, config.strong_dropout, n),
     ]
     if has_visits(sequences, past):
         sessions, _ = _matrix(sequences, past)
-        channels.append(_ease(sessions, config.l2, n))
-        channels.append(truncate(_followers(sequences, past, most_steps=1), n=n).to_sparse())
-        channels.append(truncate(_followers(sequences, past, most_steps=_SEQUENCE_STEPS), n=n).to_sparse())
+        everything = np.arange(sessions.shape[1])
+        channels.append(_ease(_of_even_size(sessions, _SIZE_POWER), config.l2, config.dropout, n))
+        for most_steps in (1, _SEQUENCE_STEPS):
+            following = _followers(sequences, past, most_steps=most_steps)
+            channels.append(Channel(following, everything, by_speakers=False))
     else:
-        empty = scipy.sparse.csr_matrix(channels[0].shape, dtype=np.float32)
-        channels += [empty, empty, empty]
-    return _merge(channels, co_purchase_counts(orders))
+        channels += [None, None, None]
+    return merge_channels(channels, co_purchase_counts(orders), n=n, width=config.width)
 
 
 def _matrix(sequences: BehaviourSequences, rows: np.ndarray) -> tuple[scipy.sparse.csr_matrix, np.ndarray]:
@@ -202,17 +210,21 @@ def _matrix(sequences: BehaviourSequences, rows: np.ndarray) -> tuple[scipy.spar
     return matrix, hour
 
 
-def _ease(orders: scipy.sparse.csr_matrix, l2: float, n: int) -> scipy.sparse.csr_matrix:
-    """Truncated EASE over the items that occur at all (the others have no weights)."""
+def _of_even_size(orders: scipy.sparse.csr_matrix, power: float) -> scipy.sparse.csr_matrix:
+    """The orders with a weight of `size ** -power` each, 1 in the mean: a big one says less of each of its pairs."""
+    size = np.maximum(np.asarray(orders.sum(axis=1)).ravel(), 1.0)
+    weight = size**-power
+    return scipy.sparse.diags(np.sqrt(weight / weight.mean()).astype(np.float32)).dot(orders).tocsr()
+
+
+def _ease(orders: scipy.sparse.csr_matrix, l2: float, dropout: float, n: int) -> Channel:
+    """EASE over the items that occur at all (the others have no weights)."""
     used = np.flatnonzero(np.asarray(orders.sum(axis=0)).ravel() > 0)
     compact = orders[:, used]
     if len(used) <= _DENSE_LIMIT:
-        fitted = truncate(fit_ease(compact, l2=l2), n=n)
-    else:
-        fitted = fit_ease_neighbourhoods(compact, l2=l2, n=n, progress=False)
-    row, column = np.nonzero(fitted.neighbours >= 0)
-    cells = (fitted.weights[row, column], (used[row], used[fitted.neighbours[row, column]]))
-    return scipy.sparse.csr_matrix(cells, shape=(orders.shape[1], orders.shape[1]), dtype=np.float32)
+        return Channel(fit_ease(compact, l2=l2, dropout=dropout), used)
+    fitted = fit_ease_neighbourhoods(compact, l2=l2, dropout=dropout, n=n, progress=False)
+    return Channel(fitted.to_sparse(), used)
 
 
 def _followers(sequences: BehaviourSequences, past: np.ndarray, *, most_steps: int) -> scipy.sparse.csr_matrix:
@@ -235,32 +247,6 @@ def _followers(sequences: BehaviourSequences, past: np.ndarray, *, most_steps: i
         if step == 1:
             left = np.bincount(start, minlength=size).astype(np.float32)
     return scipy.sparse.diags(1.0 / (left + 5.0)).dot(counts).tocsr().astype(np.float32)
-
-
-def _merge(
-    channels: list[scipy.sparse.csr_matrix], pair_counts: scipy.sparse.csr_matrix
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One row of neighbours an item, with a weight in each channel; strongest `ease` first."""
-    pattern = sum((abs(channel) > 0).astype(np.float32) for channel in channels).tocoo()
-    row, column = pattern.row, pattern.col
-    values = np.stack([_cells(channel, row, column) for channel in channels], axis=1).astype(np.float32)
-    counts = _cells(pair_counts, row, column).astype(np.int32)
-    order = np.lexsort((column, -values.sum(axis=1), row))
-    row, column, values, counts = row[order], column[order], values[order], counts[order]
-    size = channels[0].shape[0]
-    starts = np.searchsorted(row, np.arange(size))
-    position = np.arange(len(row)) - starts[row]
-    width = int(position.max(initial=0)) + 1
-    neighbours = np.zeros((size, width), np.int32)
-    weights = np.zeros((size, width, len(channels)), np.float32)
-    merged_counts = np.zeros((size, width), np.int32)
-    neighbours[row, position], weights[row, position], merged_counts[row, position] = column, values, counts
-    return neighbours, weights, merged_counts
-
-
-def _cells(matrix: scipy.sparse.csr_matrix, row: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """The values at `(row, column)`; SciPy returns a matrix where there are none."""
-    return np.asarray(matrix[row, column]).ravel() if len(row) else np.zeros(0, matrix.dtype)
 
 
 def _popularity(

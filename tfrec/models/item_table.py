@@ -12,13 +12,13 @@ class ItemTable:
     Args:
         knowledge: gives neighbours, weights and pair counts.
         channels: which of `features.knowledge.CHANNELS`.
-        width: strongest neighbours kept of each item, by the sum over the channels.
+        width: strongest neighbours kept of each item, by absolute weight.
         name: of the variables.
     """
 
     def __init__(self, knowledge: Knowledge, *, channels: slice, width: int, name: str) -> None:
         weights = knowledge.weights[..., channels]
-        strength = weights.sum(axis=-1)
+        strength = np.abs(weights).max(axis=-1)
         strongest = np.argsort(-strength, axis=1, kind="stable")[:, :width]
         longest = int((strength > 0).sum(axis=1).max(initial=1))
         strongest = strongest[:, : max(longest, 1)]
@@ -49,7 +49,7 @@ class ItemTable:
         strength = tf.reshape(tf.reduce_sum(weights, axis=-1), [-1])
         code = tf.bitwise.left_shift(
             tf.cast(tf.bitcast(strength, tf.int32), tf.int64), tf.constant(32, tf.int64)
-        ) + tf.cast(tf.reshape(place, [-1]), tf.int64)  # positive floats are ordered as their bits are
+        ) + tf.cast(tf.reshape(place, [-1]), tf.int64)  # positive floats are ordered as their bits are, negative below
         best = tf.math.unsorted_segment_max(code, segment, shape[0] * self.num_rows)
         return total, tf.reshape(tf.maximum(best, 0), [shape[0], self.num_rows])
 

@@ -28,7 +28,7 @@ from tfrec.models.rows import (
 from tfrec.models.towers import QueryTower, TowerInputs
 from tfrec.pipelines.retrieval import GAP_BOUNDARIES
 
-_EASE, _RECENT, _COSINE, _SESSION, _TRANSITION, _SEQUENCE = range(len(CHANNELS))
+_EASE, _RECENT, _DENOISED, _SESSION, _TRANSITION, _SEQUENCE = range(len(CHANNELS))
 _COUNT, _HABIT = 0, 3  # columns of what is known of an own item
 _SESSION_HOURS = 1.0  # what a request sends and is younger belongs to the visit that asks
 _SESSION_DECAY = 0.8
@@ -44,7 +44,7 @@ class SourceConfig:
     Attributes:
         cart: by EASE weights of the cart.
         cart_recent: by EASE weights that fade with age.
-        cart_cosine: by co-purchase cosine.
+        cart_denoised: by EASE weights of strong dropout.
         history: by EASE weights of what the user bought before.
         own: what the user bought before, most frequent first.
         own_orders: what the user's orders most like the cart hold.
@@ -63,7 +63,7 @@ class SourceConfig:
 
     cart: int = 120
     cart_recent: int = 50
-    cart_cosine: int = 50
+    cart_denoised: int = 50
     history: int = 40
     own: int = 60
     own_orders: int = 40
@@ -75,7 +75,7 @@ class SourceConfig:
     history_items: int = 40
     history_neighbours: int = 50
     cart_items: int = 200
-    cart_neighbours: int = 80
+    cart_neighbours: int = 100
     session_neighbours: int = 80
     recent_items: int = 20
 
@@ -87,7 +87,7 @@ class SourceConfig:
 
 FEATURES = (
     "cart_ease", "cart_ease_mean", "cart_ease_relative", "cart_best",
-    "cart_recent", "cart_recent_relative", "cart_cosine", "cart_cosine_relative",
+    "cart_recent", "cart_recent_relative", "cart_denoised", "cart_denoised_relative",
     "history", "history_relative", "session", "session_relative", "sequence", "sequence_relative",
     "transition", "transition_relative", "transition_before",
     "towers", "towers_relative", "content", "content_max",
@@ -137,7 +137,7 @@ class CandidateSources:
         catalogue = vocabularies.catalogue
         self.has_unsold = bool((is_offered & (knowledge.popularity[:, -1] == 0))[1:].any())
         self.cart_table = ItemTable(
-            knowledge, channels=slice(_EASE, _COSINE + 1), width=config.cart_neighbours, name="cart"
+            knowledge, channels=slice(_EASE, _DENOISED + 1), width=config.cart_neighbours, name="cart"
         )
         self.history_table = ItemTable(
             knowledge, channels=slice(_EASE, _EASE + 1), width=config.history_neighbours, name="history"
@@ -308,7 +308,7 @@ class CandidateSources:
         scores = {
             "cart": evidence.cart[..., 0],
             "cart_recent": evidence.cart[..., 1],
-            "cart_cosine": evidence.cart[..., 2],
+            "cart_denoised": evidence.cart[..., 2],
             "history": evidence.history,
             "own": tf.gather(self._own_score, evidence.own_row),
             "own_orders": evidence.own_orders,
@@ -364,7 +364,7 @@ class CandidateSources:
 
         cart_size = count_items(query.cart)[:, None]
         cart_weights = tf.gather(evidence.cart, candidates, batch_dims=1)  # [B, C, 3]
-        ease, recent, cosine = tf.unstack(cart_weights, axis=-1)
+        ease, recent, denoised = tf.unstack(cart_weights, axis=-1)
         cart_best = best_strength(at(evidence.cart_best))
         history, towers = at(evidence.history), at(evidence.towers)
         seen_at = tf.zeros_like(candidates) if self.session_table.is_empty else candidates
@@ -389,8 +389,8 @@ class CandidateSources:
             "cart_best": signed_root(cart_best),
             "cart_recent": signed_root(recent),
             "cart_recent_relative": relative(recent),
-            "cart_cosine": signed_root(cosine / tf.maximum(cart_size, 1.0)),
-            "cart_cosine_relative": relative(cosine),
+            "cart_denoised": signed_root(denoised / tf.sqrt(tf.maximum(cart_size, 1.0))),
+            "cart_denoised_relative": relative(denoised),
             "history": signed_root(history),
             "history_relative": relative(history),
             "session": signed_root(session),

@@ -78,7 +78,7 @@ def _strongest_source(sources: CandidateSources, evidence: Evidence, items: tf.T
     """`[B, k]` name of the source whose score of the item is highest, relative to its best in the slate."""
     scores = sources.source_scores(evidence)
     families = {
-        "cart": ("cart", "cart_recent", "cart_cosine"),
+        "cart": ("cart", "cart_recent", "cart_denoised"),
         "own": ("own", "own_orders"),
         "history": ("history",),
         "session": ("session",),

@@ -74,7 +74,7 @@ class TrainingConfig:
     warm: WarmStartConfig = WarmStartConfig()
     retrieval_epochs: int = 6
     block_epochs: int = 1
-    ranking_epochs: int = 5
+    ranking_epochs: int = 4
     image_epochs: int = 3
     retrieval_batch: int = 4096
     ranking_batch: int = 64

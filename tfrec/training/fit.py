@@ -22,6 +22,7 @@ from tfrec.training.walk import Walk
 from tfrec.training.work import claim
 
 _ADAPT_ROWS = 400_000
+_AVERAGED = 0.3  # of the steps: a ranking model trained anew differs less from the last one
 
 
 def train(
@@ -109,11 +110,15 @@ def continue_ranking(
     show_progress: bool = True,
     after_epoch: Callable[[int, RankingModel], None] | None = None,
 ) -> None:
-    """Fits a ranking model that knows its features' scale to candidate lists; the rate falls to a tenth."""
+    """Fits a ranking model that knows its features' scale to candidate lists.
+
+    The rate falls to a tenth; the weights are the running average of the last steps (Polyak & Juditsky 1992).
+    """
     batches = ranking(examples, batch_size=config.ranking_batch, seed=config.seed)
     steps = max(1, -(-len(examples) // config.ranking_batch)) * epochs
     falling = tf.keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.1)
-    model.compile(optimizer=tf.keras.optimizers.Adam(falling))
+    momentum = 1.0 - 1.0 / max(1.0, _AVERAGED * steps)
+    model.compile(optimizer=tf.keras.optimizers.Adam(falling, use_ema=True, ema_momentum=momentum))
     with progress_bar("ranking", epochs, show_progress) as bar:
         callbacks = [Tick(bar)]
         if after_epoch is not None:

@@ -1,0 +1,105 @@
+"""Several kinds of item-to-item weights → one table of neighbours, a weight of each kind in every cell.
+
+What a table of the strongest positive weights a row leaves out is not nothing: EASE's negative weights say what a
+cart speaks against, and the items that speak most for a rare item are common ones, in whose rows it comes far down.
+So a cell is kept where it is strong in its row, by absolute value, or among the strongest that speak for its item; and
+a kept cell has the weights of all kinds, not only of those in which it is strong.
+"""
+
+import dataclasses
+
+import numpy as np
+import scipy.sparse
+
+from tfrec.features.item_weights import Weights, truncate
+
+_SLAB = 1 << 22  # cells of a dense matrix looked at at a time
+
+
+@dataclasses.dataclass(frozen=True)
+class Channel:
+    """One kind of item-to-item weights.
+
+    Attributes:
+        weights: `[M, M]` over the items that have any; rows speak for columns.
+        items: `[M]` their indices.
+        by_speakers: whether the strongest of each column are kept too.
+    """
+
+    weights: Weights
+    items: np.ndarray
+    by_speakers: bool = True
+
+    def strongest(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns rows and columns of the cells that are among the `n` strongest; a cell may come twice."""
+        matrix = self.weights
+        if isinstance(matrix, np.ndarray):
+            cells = [_strongest_of_rows(np.abs(matrix), n)]
+            if self.by_speakers:
+                cells.append(_strongest_of_rows(matrix.T, n)[::-1])
+        else:
+            cells = [truncate(matrix, n=n).to_sparse().nonzero()]
+            if self.by_speakers:
+                cells.append(truncate(matrix.T.tocsr(), n=n).to_sparse().nonzero()[::-1])
+        row, column = (np.concatenate(part) for part in zip(*cells, strict=True))
+        return self.items[row], self.items[column]
+
+    def at(self, row: np.ndarray, column: np.ndarray, *, num_rows: int) -> np.ndarray:
+        """Returns the float32 weights of cells; 0 where an item has none."""
+        place = np.full(num_rows, -1)
+        place[self.items] = np.arange(len(self.items))
+        row, column = place[row], place[column]
+        inside = (row >= 0) & (column >= 0)
+        values = np.zeros(len(row), np.float32)
+        if inside.any():
+            values[inside] = np.asarray(self.weights[row[inside], column[inside]]).ravel()
+        return values
+
+
+def merge_channels(
+    channels: list[Channel | None], pair_counts: scipy.sparse.csr_matrix, *, n: int, width: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns neighbours `[R, W]` int32, weights `[R, W, len(channels)]` float32 and pair counts `[R, W]` int32.
+
+    Args:
+        channels: kinds of weights; None = zeros.
+        pair_counts: `[R, R]` orders that hold both.
+        n: cells of a row, and of a column, that a kind is sure to bring before rows are cut.
+        width: neighbours of a row at most, those with the largest absolute weight; strongest first.
+    """
+    size = pair_counts.shape[0]
+    cells = [channel.strongest(n) for channel in channels if channel is not None]
+    keys = np.unique(np.concatenate([row.astype(np.int64) * size + column for row, column in cells]))
+    row, column = keys // size, keys % size
+    zeros = np.zeros(len(row), np.float32)
+    values = np.stack([zeros if c is None else c.at(row, column, num_rows=size) for c in channels], axis=1)
+    strength = np.abs(values).max(axis=1)
+    kept = np.flatnonzero(strength > 0)
+    order = kept[np.lexsort((column[kept], -strength[kept], row[kept]))]
+    row, column, values = row[order], column[order], values[order]
+    position = np.arange(len(row)) - np.searchsorted(row, np.arange(size))[row]
+    inside = position < width
+    row, column, values, position = row[inside], column[inside], values[inside], position[inside]
+    longest = int(position.max(initial=0)) + 1
+    neighbours = np.zeros((size, longest), np.int32)
+    weights = np.zeros((size, longest, len(channels)), np.float32)
+    counts = np.zeros((size, longest), np.int32)
+    neighbours[row, position], weights[row, position] = column, values
+    if len(row):
+        counts[row, position] = np.asarray(pair_counts[row, column]).ravel()
+    return neighbours, weights, counts
+
+
+def _strongest_of_rows(matrix: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the `n` largest positive cells of each row."""
+    size = matrix.shape[1]
+    n = min(n, size)
+    step = max(1, _SLAB // max(1, size))
+    rows, columns = [], []
+    for start in range(0, len(matrix), step):
+        slab = np.ascontiguousarray(matrix[start : start + step])
+        strongest = np.argpartition(-slab, n - 1, axis=1)[:, :n]
+        row, place = np.nonzero(np.take_along_axis(slab, strongest, axis=1) > 0)
+        rows.append(row + start)
+        columns.append(strongest[row, place])
+    return np.concatenate(rows), np.concatenate(columns)
