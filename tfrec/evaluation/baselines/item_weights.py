@@ -58,17 +58,20 @@ class Ease:
 
     Attributes:
         l2: ridge penalty, in baskets.
+        dropout: share of a basket's items that is hidden in fitting; above 0 this is EDLAE (Steck 2020).
         dense_limit: items above which `fit_ease_neighbourhoods` stands in for the dense inverse.
     """
 
     l2: float = 60.0
+    dropout: float = 0.0
     dense_limit: int = 20_000
 
     def fit(self, history: History) -> Scorer:
         """Returns the scorer of the closed-form weights."""
         if len(history.item_ids) > self.dense_limit:
-            return _by_weights(item_weights.fit_ease_neighbourhoods(history.baskets, l2=self.l2, n=50))
-        return _by_weights(item_weights.fit_ease(history.baskets, l2=self.l2))
+            dials = {"l2": self.l2, "dropout": self.dropout}
+            return _by_weights(item_weights.fit_ease_neighbourhoods(history.baskets, **dials, n=50))
+        return _by_weights(item_weights.fit_ease(history.baskets, l2=self.l2, dropout=self.dropout))
 
 
 @dataclasses.dataclass(frozen=True)
