@@ -71,7 +71,9 @@ def foresee_spending(
     Of `N_j` users who get offer j, `n_j` of the test were drawn to it among those for whom the rule chooses it; they
     took off `m_j` on average with variance `s_j²`, each between 0 and the face value. `[l_j, u_j]` bounds the mean
     (`bound_mean`); the total lies within `Σ N_j m_j ± √(Σ (N_j (u_j − m_j))² + z² Σ N_j s_j²)`, downwards with `l_j`
-    (the square-and-add of Zou & Donner 2008): what the test does not tell, and the chance of the campaign itself.
+    (the square-and-add of Zou & Donner 2008): what the test does not tell, and the chance of the campaign itself. The
+    ceiling adds the two roots, each with half of the risk: a plan is searched for that just meets it, and what is
+    searched for leans to tests that were lucky.
 
     Args:
         planned: `[n]` offer code of each user of the plan, −1 for none.
@@ -100,16 +102,18 @@ def foresee_spending(
     value = float(counts @ means)
     tail = (1 - level) / 2
 
-    def end(side: int, chance: float) -> float:
+    def end(side: int, chance: float, *, is_sum: bool = False) -> float:
         bounds = [bound_mean(own, cap, tail=chance, side=side) for own, cap in zip(used, face_values, strict=True)]
         edges, variances = np.array([edge for edge, _ in bounds]), np.array([variance for _, variance in bounds])
-        half = (counts * (edges - means)) ** 2 + special.ndtri(chance) ** 2 * counts * variances
-        return float(np.clip(value + side * np.sqrt(half.sum()), 0.0, worst - sending)) + sending
+        unknown = ((counts * (edges - means)) ** 2).sum()
+        random = special.ndtri(chance) ** 2 * (counts * variances).sum()
+        half = np.sqrt(unknown) + np.sqrt(random) if is_sum else np.sqrt(unknown + random)
+        return float(np.clip(value + side * half, 0.0, worst - sending)) + sending
 
     expected = Estimate(
         value + sending, end(-1, tail), end(1, tail), float("nan"), sum(map(len, used)), level
     )  # fmt: skip
-    return Spending(worst, expected, end(1, risk), risk)
+    return Spending(worst, expected, end(1, risk / 2, is_sum=True), risk)
 
 
 def bound_mean(values: np.ndarray, most: float, *, tail: float, side: int) -> tuple[float, float]:

@@ -69,8 +69,8 @@ class Ease:
     def fit(self, history: History) -> Scorer:
         """Returns the scorer of the closed-form weights."""
         if len(history.item_ids) > self.dense_limit:
-            dials = {"l2": self.l2, "dropout": self.dropout}
-            return _by_weights(item_weights.fit_ease_neighbourhoods(history.baskets, **dials, n=50))
+            near = item_weights.fit_ease_neighbourhoods(history.baskets, l2=self.l2, dropout=self.dropout, n=50)
+            return _by_weights(near)
         return _by_weights(item_weights.fit_ease(history.baskets, l2=self.l2, dropout=self.dropout))
 
 
