@@ -16,7 +16,7 @@ import tensorflow as tf
 from tfrec.features.queries import HEADS
 from tfrec.features.shop import Shop
 from tfrec.models.evidence import Query
-from tfrec.models.sources import SourceConfig
+from tfrec.models.source_config import SourceConfig
 from tfrec.publish import next_version, publishing
 from tfrec.schema import wire
 from tfrec.schema.signatures import SIGNATURES, InputSpec, Signature

@@ -22,7 +22,7 @@ from tfrec.features.shop import Shop, encode_shop
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.models import RetrievalModel
 from tfrec.models.retrieval import LOSSES
-from tfrec.models.sources import SourceConfig
+from tfrec.models.source_config import SourceConfig
 from tfrec.pipelines import retrieval
 from tfrec.training import TrainingConfig, build_sources
 from tfrec.training.examples import as_query

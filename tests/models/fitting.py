@@ -9,7 +9,8 @@ from tfrec.features.knowledge import KnowledgeConfig, gather_knowledge
 from tfrec.features.shop import Shop
 from tfrec.models import RetrievalConfig, RetrievalModel
 from tfrec.models.evidence import Query
-from tfrec.models.sources import CandidateSources, SourceConfig
+from tfrec.models.source_config import SourceConfig
+from tfrec.models.sources import CandidateSources
 from tfrec.pipelines import retrieval
 from tfrec.training import build_sources
 

@@ -8,7 +8,8 @@ from tfrec.errors import ConfigError
 from tfrec.features.knowledge import KnowledgeConfig, gather_knowledge
 from tfrec.models import RetrievalConfig, RetrievalModel
 from tfrec.models.evidence import Query
-from tfrec.models.sources import FEATURES, CandidateSources, SourceConfig
+from tfrec.models.source_config import SourceConfig
+from tfrec.models.sources import FEATURES, CandidateSources
 from tfrec.pipelines.retrieval import gap_bucket, retrieval
 
 

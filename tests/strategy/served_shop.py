@@ -38,7 +38,8 @@ def build_served_shop() -> ServedShop:
     from tfrec.features.knowledge import KnowledgeConfig, gather_knowledge
     from tfrec.models import RetrievalConfig, RetrievalModel
     from tfrec.models.ranking import RankingConfig, RankingModel
-    from tfrec.models.sources import FEATURES, SourceConfig
+    from tfrec.models.source_config import SourceConfig
+    from tfrec.models.sources import FEATURES
     from tfrec.pipelines import retrieval
     from tfrec.strategy.funnel import Funnel
     from tfrec.training import build_sources

@@ -6,12 +6,9 @@ Scores over the catalogue are dense `[B, N + 1]` rows (column 0 is padding); the
 less than merging lists.
 """
 
-import dataclasses
-
 import numpy as np
 import tensorflow as tf
 
-from tfrec.errors import ConfigError
 from tfrec.features.knowledge import CHANNELS, OWN_FADES, Knowledge
 from tfrec.features.vocabulary import Vocabularies
 from tfrec.models.evidence import Evidence, Query
@@ -25,6 +22,7 @@ from tfrec.models.rows import (
     rows_of,
     without_repeats,
 )
+from tfrec.models.source_config import SourceConfig
 from tfrec.models.towers import QueryTower, TowerInputs
 from tfrec.pipelines.retrieval import GAP_BOUNDARIES
 
@@ -35,54 +33,6 @@ _SESSION_DECAY = 0.8
 _ANY_ORDER = 0.05  # weight of an own order that shares nothing with the cart
 _ORDER_FADE = 0.97  # with each later order
 _LOWEST = -1e9
-
-
-@dataclasses.dataclass(frozen=True)
-class SourceConfig:
-    """How many candidates each source may bring.
-
-    Attributes:
-        cart: by EASE weights of the cart.
-        cart_recent: by EASE weights that fade with age.
-        cart_denoised: by EASE weights of strong dropout.
-        history: by EASE weights of what the user bought before.
-        own: what the user bought before, most frequent first.
-        own_orders: what the user's orders most like the cart hold.
-        towers: by inner product of the two towers.
-        content: by title, category and brand.
-        popular: most bought in the last four weeks.
-        session: by weights of what was seen in this visit.
-        unsold: of the items that nobody bought yet, by inner product of the towers (pictures and text speak alone).
-        history_items: own items that speak for others.
-        history_neighbours: neighbours of each of them that are looked at.
-        cart_items: newest items of the cart that speak for others.
-        cart_neighbours: neighbours of each of them that are looked at.
-        session_neighbours: neighbours of each item of the visit that are looked at.
-        recent_items: latest events of the request that are looked at.
-    """
-
-    cart: int = 120
-    cart_recent: int = 50
-    cart_denoised: int = 50
-    history: int = 40
-    own: int = 60
-    own_orders: int = 40
-    towers: int = 60
-    content: int = 30
-    popular: int = 20
-    session: int = 80
-    unsold: int = 30
-    history_items: int = 40
-    history_neighbours: int = 50
-    cart_items: int = 200
-    cart_neighbours: int = 100
-    session_neighbours: int = 80
-    recent_items: int = 20
-
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            if getattr(self, field.name) < 1:
-                raise ConfigError(f"`{field.name}` must be at least 1; got {getattr(self, field.name)}.")
 
 
 FEATURES = (

@@ -6,7 +6,7 @@ from tfrec.errors import ConfigError
 from tfrec.features.knowledge import KnowledgeConfig
 from tfrec.models.ranking import RankingConfig
 from tfrec.models.retrieval import RetrievalConfig
-from tfrec.models.sources import SourceConfig
+from tfrec.models.source_config import SourceConfig
 
 
 @dataclasses.dataclass(frozen=True)

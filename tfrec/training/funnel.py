@@ -9,7 +9,8 @@ from tfrec.features.sequences import BehaviourSequences
 from tfrec.features.shop import Shop
 from tfrec.models.ranking import RankingModel
 from tfrec.models.retrieval import RetrievalModel
-from tfrec.models.sources import CandidateSources, SourceConfig
+from tfrec.models.source_config import SourceConfig
+from tfrec.models.sources import CandidateSources
 from tfrec.training.config import TrainingConfig
 from tfrec.training.moments import end_of_training, known_items
 
