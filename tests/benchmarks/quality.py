@@ -2,11 +2,13 @@
 
 Prepares, trains and evaluates each data set named (all, if none is) and prints the figures that the project is held
 to. The baselines' dials are chosen on the validation period of each data set, fitted to what lies before it; the
-funnel's are the ones shipped, the same for every data set. Nothing looks at the test period before the end. What is
-trained is kept in the folder named, so that the next run goes on.
+funnel's are the ones shipped, the same for every data set. With several trainings (`--trainings`) their mean is
+told, and each. Nothing looks at the test period before the end. What is trained is kept in the folder named, so that
+the next run goes on.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import itertools
 import tempfile
@@ -38,7 +40,7 @@ from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.intervals import bootstrap_means, compare
 from tfrec.evaluation.metrics import hit_rate_at_k, mrr_at_k, rank_by_scores, rank_in_slate
 from tfrec.evaluation.protocol import cart_completion_cases
-from tfrec.evaluation.report import EvaluationReport
+from tfrec.evaluation.report import EvaluationReport, evaluate
 from tfrec.evaluation.sessions import next_item_cases
 from tfrec.features.shop import load_shop
 from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop
@@ -47,7 +49,7 @@ from tfrec.ingest.prepared import Prepared
 from tfrec.recommend import newest_version
 from tfrec.servable import Servable
 from tfrec.training import TrainingConfig
-from tfrec.workflow import SERVED_NAME, evaluate_models, served_ranker, train_shop
+from tfrec.workflow import SERVED_NAME, served_ranker, train_shop
 
 _MOST_VALIDATION = 3000
 _FASHION = "fashion_shop"
@@ -187,31 +189,40 @@ def tuned_baselines(prepared: Prepared) -> tuple[dict[str, Baseline], dict[str, 
     return carts, sessions
 
 
-def run(study: Study, work: Path, home: Path) -> Iterator[str]:
-    """Yields the lines of one data set."""
+def run(study: Study, work: Path, home: Path, num_trainings: int) -> Iterator[str]:
+    """Yields the lines of one data set; its trainings differ in their seed alone."""
     place = work / study.recipe
     began = time.perf_counter()
     prepared = prepare_shop(study.recipe, place / "prepared", data_home=home)
     carts, sessions = tuned_baselines(prepared)
     tuned = time.perf_counter() - began
-    published = train_shop(place / "prepared", place / "models")
+    folders = [place / ("models" if seed == 0 else f"models, seed {seed}") for seed in range(num_trainings)]
+    seconds = [
+        train_shop(place / "prepared", folder, TrainingConfig(seed=seed)).seconds for seed, folder in enumerate(folders)
+    ]
     began = time.perf_counter()
-    report = evaluate_models(
-        place / "models",
-        baselines=carts,
-        session_baselines=sessions,
-        basket_baselines={**BASKET_BASELINES, **{name: carts[name] for name in carts if name.endswith("tuned")}},
-        category_level=study.category_level,
-        with_baskets=study.with_baskets,
-    )
+    with contextlib.ExitStack() as stack:
+        servables = [
+            stack.enter_context(Servable.load(newest_version(folder, "shop"), is_graph_rewritten=False))
+            for folder in folders
+        ]
+        report = evaluate(
+            prepared,
+            {f"{SERVED_NAME}, seed {seed}": served_ranker(servable) for seed, servable in enumerate(servables)},
+            baselines=carts,
+            session_baselines=sessions,
+            basket_baselines={**BASKET_BASELINES, **{name: carts[name] for name in carts if name.endswith("tuned")}},
+            category_level=study.category_level,
+            with_baskets=study.with_baskets,
+        )
     asked = time.perf_counter() - began
     chosen = [f"{name}: {baseline}" for name, baseline in {**carts, **sessions}.items() if name.endswith("tuned")]
-    times = f"baselines tuned in {tuned:.0f} s, trained in {published.seconds:.0f} s, asked in {asked:.0f} s"
+    times = f"baselines tuned in {tuned:.0f} s, trained in {max(seconds):.0f} s, asked in {asked:.0f} s"
     yield f"{study.recipe}: {times}"
     yield from (f"  {line}" for line in chosen)
     if not _has_implicit():
         yield "  left out: implicit ALS (pip install implicit)"
-    yield f"  {'':44}{'tfrec (95 % interval)':>26}  {'strongest baseline':<34}{'ratio':>7}  bar"
+    yield f"  {'':44}{'tfrec (95 % interval)':>26}  {'a training each':<16}{'strongest baseline':<34}{'ratio':>7}  bar"
     yield from (f"  {_line(report, bar)}" for bar in study.bars)
 
 
@@ -257,16 +268,22 @@ def run_fashion(work: Path, home: Path) -> Iterator[str]:
 
 def _line(report: EvaluationReport, bar: Bar) -> str:
     section = next(section for section in report.sections if section.task == bar.task)
-    ours = next(row for row in section.rows if row.method == SERVED_NAME).cells[bar.column]
+    trainings = [row.cells[bar.column] for row in section.rows if not row.is_baseline]
+    value, low, high = (float(np.mean([getattr(cell, end) for cell in trainings])) for end in ("value", "low", "high"))
     rivals = [(row.cells[bar.column].value, row.method) for row in section.rows if row.is_baseline]
     best, name = max(rivals)
     wanted = bar.value if bar.value is not None else bar.ratio * best
-    verdict = "reached" if ours.value >= wanted else "missed"
-    figure = f"{ours.value:.3f} ({ours.low:.3f}–{ours.high:.3f})"
+    verdict = "reached" if value >= wanted else "missed"
+    figure = f"{value:.3f} ({low:.3f}–{high:.3f})"
+    each = " ".join(f"{cell.value:.3f}" for cell in trainings)
     return (
-        f"{bar.task + ', ' + bar.column:<44}{figure:>26}  {f'{best:.3f} {name}':<34}{ours.value / best:>7.3f}"
-        f"  {wanted:.3f} {verdict}, n = {ours.num_queries:,}"
+        f"{bar.task + ', ' + bar.column:<44}{figure:>26}  {each:<16}{f'{best:.3f} {name}':<34}{value / best:>7.3f}"
+        f"  {wanted:.3f} {verdict}, n = {trainings[0].num_queries:,}"
     )
+
+
+def _lines(study: Study | None, work: Path, num_trainings: int) -> Iterator[str]:
+    return run_fashion(work, data_home()) if study is None else run(study, work, data_home(), num_trainings)
 
 
 def _at_most(cases: Cases) -> Cases:
@@ -288,6 +305,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     names = [*(study.recipe for study in STUDIES), _FASHION]
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}; all, if none is named")
+    parser.add_argument("--trainings", type=int, default=1, help="trainings of each data set, a seed each")
     parser.add_argument("--work", type=Path, help="folder that keeps what is prepared and trained")
     options = parser.parse_args()
     if unknown := set(options.names) - set(names):
@@ -296,7 +314,7 @@ def main() -> None:
         work = options.work or Path(scratch)
         for name in options.names or names:
             study = next((study for study in STUDIES if study.recipe == name), None)
-            for line in run_fashion(work, data_home()) if study is None else run(study, work, data_home()):
+            for line in _lines(study, work, options.trainings):
                 print(line, flush=True)
 
 
