@@ -3,7 +3,8 @@
 Prepares, trains and evaluates each data set named (all, if none is) and prints the figures that the project is held
 to. The baselines' dials are chosen on the validation period of each data set, fitted to what lies before it; the
 funnel's are the ones shipped, the same for every data set. With several trainings (`--trainings`) their mean is
-told, and each. Nothing looks at the test period before the end. What is trained is kept in the folder named, so that
+told, and each. Nothing looks at the test period before the end; `--validation` does not at all, and takes dials to try
+(`--set`). What is trained is kept in the folder named, so that
 the next run goes on.
 """
 
@@ -20,8 +21,10 @@ import numpy as np
 
 from tests.benchmarks.whole_shop import data_home
 from tfrec.ablation import rank_all, unsold_cases
+from tfrec.config import read_config
 from tfrec.evaluation.baselines import (
     BASKET_BASELINES,
+    CART_BASELINES,
     MORE_CART_BASELINES,
     SESSION_BASELINES,
     Baseline,
@@ -189,16 +192,39 @@ def tuned_baselines(prepared: Prepared) -> tuple[dict[str, Baseline], dict[str, 
     return carts, sessions
 
 
-def run(study: Study, work: Path, home: Path, num_trainings: int) -> Iterator[str]:
-    """Yields the lines of one data set; its trainings differ in their seed alone."""
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """How a data set is run.
+
+    Attributes:
+        num_trainings: they differ in their seed alone.
+        on_validation: split at the validation period, and ask of it alone; the baselines are not tuned then.
+        settings: dials in place of the shipped ones, `name=value` each.
+    """
+
+    num_trainings: int = 1
+    on_validation: bool = False
+    settings: tuple[str, ...] = ()
+
+
+def run(study: Study, work: Path, home: Path, trial: Trial) -> Iterator[str]:
+    """Yields the lines of one data set."""
     place = work / study.recipe
     began = time.perf_counter()
     prepared = prepare_shop(study.recipe, place / "prepared", data_home=home)
-    carts, sessions = tuned_baselines(prepared)
+    shop, models = place / "prepared", "models"
+    if trial.on_validation:
+        shop, models, test_from = place / "validation", "validation models", prepared.test_from
+        prepared = prepare_shop(study.recipe, shop, until=str(prepared.validation_from), data_home=home)
+        prepared = dataclasses.replace(prepared, test=prepared.test.until(test_from))
+        carts, sessions = dict(CART_BASELINES), dict(SESSION_BASELINES)
+    else:
+        carts, sessions = tuned_baselines(prepared)
     tuned = time.perf_counter() - began
-    folders = [place / ("models" if seed == 0 else f"models, seed {seed}") for seed in range(num_trainings)]
+    config = read_config(settings=trial.settings)
+    folders = [place / (models if seed == 0 else f"{models}, seed {seed}") for seed in range(trial.num_trainings)]
     seconds = [
-        train_shop(place / "prepared", folder, TrainingConfig(seed=seed)).seconds for seed, folder in enumerate(folders)
+        train_shop(shop, folder, dataclasses.replace(config, seed=seed)).seconds for seed, folder in enumerate(folders)
     ]
     began = time.perf_counter()
     with contextlib.ExitStack() as stack:
@@ -217,8 +243,10 @@ def run(study: Study, work: Path, home: Path, num_trainings: int) -> Iterator[st
         )
     asked = time.perf_counter() - began
     chosen = [f"{name}: {baseline}" for name, baseline in {**carts, **sessions}.items() if name.endswith("tuned")]
-    times = f"baselines tuned in {tuned:.0f} s, trained in {max(seconds):.0f} s, asked in {asked:.0f} s"
-    yield f"{study.recipe}: {times}"
+    period = "validation period, " if trial.on_validation else ""
+    dials = f" with {', '.join(trial.settings)}" if trial.settings else ""
+    times = f"prepared and baselines tuned in {tuned:.0f} s, trained in {max(seconds):.0f} s, asked in {asked:.0f} s"
+    yield f"{study.recipe}: {period}{times}{dials}"
     yield from (f"  {line}" for line in chosen)
     if not _has_implicit():
         yield "  left out: implicit ALS (pip install implicit)"
@@ -282,8 +310,8 @@ def _line(report: EvaluationReport, bar: Bar) -> str:
     )
 
 
-def _lines(study: Study | None, work: Path, num_trainings: int) -> Iterator[str]:
-    return run_fashion(work, data_home()) if study is None else run(study, work, data_home(), num_trainings)
+def _lines(study: Study | None, work: Path, trial: Trial) -> Iterator[str]:
+    return run_fashion(work, data_home()) if study is None else run(study, work, data_home(), trial)
 
 
 def _at_most(cases: Cases) -> Cases:
@@ -306,15 +334,18 @@ def main() -> None:
     names = [*(study.recipe for study in STUDIES), _FASHION]
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}; all, if none is named")
     parser.add_argument("--trainings", type=int, default=1, help="trainings of each data set, a seed each")
+    parser.add_argument("--validation", action="store_true", help="ask of the validation period: to choose dials")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one dial of training")
     parser.add_argument("--work", type=Path, help="folder that keeps what is prepared and trained")
     options = parser.parse_args()
     if unknown := set(options.names) - set(names):
         parser.error(f"no data set {sorted(unknown)[0]!r}; there are {', '.join(names)}")
+    trial = Trial(options.trainings, options.validation, tuple(options.set))
     with tempfile.TemporaryDirectory() as scratch:
         work = options.work or Path(scratch)
         for name in options.names or names:
             study = next((study for study in STUDIES if study.recipe == name), None)
-            for line in _lines(study, work, options.trainings):
+            for line in _lines(study, work, trial):
                 print(line, flush=True)
 
 
