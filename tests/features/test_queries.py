@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.worlds import START_HOUR, bought, make_shop, viewed
+from tests.worlds import START_HOUR, bought, indices, make_shop, viewed
 from tfrec.features.queries import HEADS, example_queries, heads_of
 
 
@@ -196,6 +196,28 @@ def test_the_next_event_of_a_visit_gains_most_and_each_later_one_a_fifth_of_it(v
     for place, gain in enumerate([1, 0.2, 0.04, 0.008]):
         np.testing.assert_allclose(gains[is_label[:, place], place], gain, rtol=1e-6)
     assert not gains[~is_label].any()
+
+
+def test_taking_what_was_on_the_page_already_gains_nothing():
+    """a is looked at and carted, b looked at and bought: from a on the next look is b, and nothing is left after b."""
+    rows = []
+    for number in range(40):
+        visit = viewed(f"u{number}", number, "a", "a", "b", "b", "c", session=f"s{number}")
+        visit[1]["event_type"], visit[3]["event_type"], visit[4]["event_type"] = "cart", "purchase", "purchase"
+        rows += visit
+    shop = make_shop(rows)
+    a, b, c = indices(shop, "a", "b", "c")
+    queries = queries_of(shop)
+    seen = set()
+    for row in np.flatnonzero((queries.recent_item > 0).any(axis=1)):
+        sent = int((queries.recent_item[row] > 0).sum())
+        items, gains = queries.label_item[row], queries.label_gain[row]
+        best = {item: gains[items == item].max(initial=0.0) for item in (a, b, c)}
+        expected = {1: [0, 1, 0.2], 2: [0, 1, 0.2], 3: [0, 0, 1], 4: [0, 0, 1]}[sent]
+        np.testing.assert_allclose([best[a], best[b], best[c]], expected, rtol=1e-6, err_msg=str(sent))
+        seen.add(sent)
+    assert len(seen) == 4
+    assert queries.label_heads[..., HEADS.index("cart")].any()  # the heads still learn that it was taken
 
 
 def test_the_missing_items_of_an_order_gain_alike(orders_shop):

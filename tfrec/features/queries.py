@@ -29,7 +29,7 @@ class ExampleQueries:
         label_heads: `[Q, P, len(HEADS)]` float32: 1 where this followed in the visit; for orders 1 / (items that are
             missing), the chance to be the next of them.
         label_gain: `[Q, P]` float32: what the score is to rank first: of an order, each missing item alike; of a visit,
-            what came next before what came later.
+            what was looked at next before what came later, and nothing for taking what was on the page already.
         hour: `[Q]` float64 when.
     """
 
@@ -185,15 +185,25 @@ def _from_lists(sequences: BehaviourSequences, queries: Sequence[tuple[np.ndarra
         cart=cart,
         label_item=label_item,
         label_heads=heads[label_type] * np.array([_share(query) for query in queries], np.float32)[:, None, None],
-        label_gain=_pad([_gains(query) for query in queries]).astype(np.float32),
+        label_gain=_pad([_gains(sequences, query) for query in queries]).astype(np.float32),
         hour=hour,
     )
 
 
-def _gains(query: tuple[np.ndarray, ...]) -> np.ndarray:
-    """`[P]`: of an order all missing items alike; of a visit the next event 1, each later one less."""
-    size = len(query[1])
-    return _LATER_GAIN ** np.arange(size, dtype=np.float32) if len(query) > 3 else np.ones(size, np.float32)
+def _gains(sequences: BehaviourSequences, query: tuple[np.ndarray, ...]) -> np.ndarray:
+    """`[P]`: of an order all missing items alike; of a visit the next look 1, each later one less.
+
+    An item that is carted or bought after it was looked at gains nothing by that: its page was open, nobody had to
+    offer it. The heads still learn that it was taken.
+    """
+    if len(query) <= 3:
+        return np.ones(len(query[1]), np.float32)
+    after, before = query[1], query[3]
+    item = sequences.item[after]
+    _, first = np.unique(item, return_index=True)
+    is_new = np.isin(np.arange(len(after)), first) & ~np.isin(item, sequences.item[before])
+    gains = is_new | (sequences.event_type[after] == sequences.type_code("view"))
+    return np.where(gains, _LATER_GAIN ** (np.cumsum(gains) - 1), 0.0).astype(np.float32)
 
 
 def _share(query: tuple[np.ndarray, ...]) -> float:
