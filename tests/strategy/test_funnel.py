@@ -94,7 +94,7 @@ class World:
         if signature in ("cross_sell", "complete_cart") and level > 0:
             chosen = {*cart, anchor} if signature == "cross_sell" else cart
             chosen = {self.level_of(item, level) for item in chosen if item in self.category}
-            allowed = {item for item in allowed if self.level_of(item, level) not in chosen}
+            allowed = {item for item in allowed if self.category[item] and self.level_of(item, level) not in chosen}
         if signature == "similar" and anchor not in self.category:
             allowed = set()
         if signature == "upsell":

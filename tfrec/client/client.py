@@ -154,8 +154,8 @@ class RecommenderClient:
     ) -> Offers:
         """Returns complements of the cart, or of `item_id` on the page, that this shopper has not bought before.
 
-        `outside_cart_level` offers only items of other categories than the cart's: 1 compares the top of the category
-        path; None = no limit. The other arguments and the errors are those of `recommend`.
+        `outside_cart_level` offers only what is of another category than the cart's, compared at this level of the path
+        (1 = top); None = no limit. The other arguments and the errors are those of `recommend`.
         """
         return self._offers("cross_sell", locals())
 

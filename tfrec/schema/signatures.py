@@ -102,7 +102,7 @@ _OUTSIDE = InputSpec(
     "int32",
     1,
     0,
-    "offer only items of other categories than the cart's, compared at this level of the path: 1 = top; 0 = no limit",
+    "offer only what is of another category than the cart's, compared at this level of the path; 1 = top, 0 = no limit",
 )
 _RATIO = InputSpec(
     "max_price_ratio",
