@@ -13,8 +13,6 @@ import scipy.sparse
 
 from tfrec.features.item_weights import Weights, truncate
 
-_SLAB = 1 << 22  # cells of a dense matrix looked at at a time
-
 
 @dataclasses.dataclass(frozen=True)
 class Channel:
@@ -32,15 +30,10 @@ class Channel:
 
     def strongest(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns rows and columns of the cells that are among the `n` strongest; a cell may come twice."""
-        matrix = self.weights
-        if isinstance(matrix, np.ndarray):
-            cells = [_strongest_of_rows(np.abs(matrix), n)]
-            if self.by_speakers:
-                cells.append(_strongest_of_rows(matrix.T, n)[::-1])
-        else:
-            cells = [truncate(matrix, n=n).to_sparse().nonzero()]
-            if self.by_speakers:
-                cells.append(truncate(matrix.T.tocsr(), n=n).to_sparse().nonzero()[::-1])
+        weights = self.weights
+        cells = [_strongest_of_rows(abs(weights), n)]
+        if self.by_speakers:
+            cells.append(_strongest_of_rows(weights.T, n)[::-1])
         row, column = (np.concatenate(part) for part in zip(*cells, strict=True))
         return self.items[row], self.items[column]
 
@@ -90,16 +83,7 @@ def merge_channels(
     return neighbours, weights, counts
 
 
-def _strongest_of_rows(matrix: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+def _strongest_of_rows(weights: Weights, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of the `n` largest positive cells of each row."""
-    size = matrix.shape[1]
-    n = min(n, size)
-    step = max(1, _SLAB // max(1, size))
-    rows, columns = [], []
-    for start in range(0, len(matrix), step):
-        slab = np.ascontiguousarray(matrix[start : start + step])
-        strongest = np.argpartition(-slab, n - 1, axis=1)[:, :n]
-        row, place = np.nonzero(np.take_along_axis(slab, strongest, axis=1) > 0)
-        rows.append(row + start)
-        columns.append(strongest[row, place])
-    return np.concatenate(rows), np.concatenate(columns)
+    row, column = truncate(weights, n=n).to_sparse().nonzero()
+    return row, column
