@@ -258,10 +258,21 @@ def test_a_moment_before_every_event_is_an_error():
         knowledge_at(make_shop(bought("ann", 1, "a")), 1)
 
 
-@pytest.mark.parametrize("dial", [field.name for field in dataclasses.fields(KnowledgeConfig)])
+SHARES = {"dropout", "strong_dropout"}
+
+
+@pytest.mark.parametrize("dial", sorted({field.name for field in dataclasses.fields(KnowledgeConfig)} - SHARES))
 def test_dials_must_be_positive(dial):
     with pytest.raises(ConfigError, match=f"`{dial}` must be positive"):
         KnowledgeConfig(**{dial: 0})
+
+
+@pytest.mark.parametrize("dial", sorted(SHARES))
+def test_dropout_is_a_share_and_may_be_none(dial):
+    assert vars(KnowledgeConfig(**{dial: 0.0}))[dial] == 0
+    for value in (-0.1, 1.0):
+        with pytest.raises(ConfigError, match=rf"`{dial}` must lie in \[0, 1\)"):
+            KnowledgeConfig(**{dial: value})
 
 
 def test_a_shop_that_sells_one_thing_at_a_time_knows_no_neighbours():

@@ -43,7 +43,7 @@ class KnowledgeConfig:
 
     Attributes:
         l2: ridge penalty of EASE, in orders.
-        dropout: share of an order's items that EASE has to do without.
+        dropout: share of an order's items that EASE has to do without; 0 is plain EASE.
         strong_dropout: the same of `denoised_ease`.
         half_life_days: age at which an order weighs half in `recent_ease`.
         neighbours: strongest neighbours of an item kept in each channel, in its row and in its column.
@@ -64,11 +64,12 @@ class KnowledgeConfig:
     own_lines: int = 600
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            if getattr(self, field.name) <= 0:
-                raise ConfigError(f"`{field.name}` must be positive; got {getattr(self, field.name)}.")
-        if max(self.dropout, self.strong_dropout) >= 1:
-            raise ConfigError(f"Dropout must stay below 1; got {self.dropout} and {self.strong_dropout}.")
+        for name, value in vars(self).items():
+            if name.endswith("dropout"):
+                if not 0 <= value < 1:
+                    raise ConfigError(f"`{name}` must lie in [0, 1); got {value}.")
+            elif value <= 0:
+                raise ConfigError(f"`{name}` must be positive; got {value}.")
 
 
 @dataclasses.dataclass(frozen=True)
