@@ -41,10 +41,11 @@ def of_other_categories(
         level: `[B]` int32 level of the category path that is compared, 1 = top, the deepest if larger; 0 = no limit.
         category_paths: `[N + 1, depth]` int32 index of the category path at each level; 0 = unknown.
     """
-    depth, num_paths = category_paths.shape[1], tf.reduce_max(category_paths) + 1
 
     def other() -> tf.Tensor:
+        depth = category_paths.shape[1]
         path = tf.gather(tf.transpose(category_paths), tf.clip_by_value(level, 1, depth) - 1)  # [B, N + 1]
+        num_paths = tf.reduce_max(category_paths) + 1
         is_chosen = mark_items(tf.gather(path, chosen, batch_dims=1), num_rows=num_paths)
         return eligible & (~tf.gather(is_chosen, path, batch_dims=1) | (level <= 0)[:, None])
 
