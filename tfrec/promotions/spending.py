@@ -110,9 +110,8 @@ def foresee_spending(
         half = np.sqrt(unknown) + np.sqrt(random) if is_sum else np.sqrt(unknown + random)
         return float(np.clip(value + side * half, 0.0, worst - sending)) + sending
 
-    expected = Estimate(
-        value + sending, end(-1, tail), end(1, tail), float("nan"), sum(map(len, used)), level
-    )  # fmt: skip
+    num_told = sum(map(len, used))
+    expected = Estimate(value + sending, end(-1, tail), end(1, tail), float("nan"), num_told, level)
     return Spending(worst, expected, end(1, risk / 2, is_sum=True), risk)
 
 
