@@ -72,6 +72,22 @@ def test_new_repeat_and_cold_cases_are_counted_apart(told):
     assert cells["cross-category HR@10"].num_queries > 0
 
 
+def test_cross_category_is_asked_for_with_the_limit_and_without(shop):
+    """A model that knows the answer only where other categories are asked for."""
+
+    def knows_other_categories(cases, k, signature):
+        slate = oracle(cases, k, signature)
+        is_limited = "outside_cart_level" in cases.to_queries()
+        return slate if is_limited else Slate(np.full_like(slate.item_ids, ""), slate.scores, slate.extras)
+
+    found = evaluate(
+        shop, {"model": knows_other_categories}, baselines={}, seeds=(0,), num_resamples=10, category_level=1
+    )
+    cells = found.sections[0].rows[0].cells
+    assert cells["cross-category HR@10"].value == cells["cross-category NDCG@10"].value == 1
+    assert cells["unlimited cross-category HR@10"].value == cells["all HR@10"].value == 0
+
+
 def test_probabilities_are_held_to_what_happened(told):
     cells = {row.method: row.cells["ECE@10"] for row in told.sections[0].rows}
     assert cells["oracle"].value == 0

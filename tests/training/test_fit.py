@@ -7,7 +7,10 @@ from tests.training.small import SMALL, ask
 from tests.worlds import bought, checkerboard, make_shop, viewed
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.models.ranking import RankingConfig
+from tfrec.models.sources import FEATURES
+from tfrec.pipelines.ranking import RankingExamples
 from tfrec.training import train
+from tfrec.training.fit import fit_ranking
 from tfrec.training.walk import Walk
 from tfrec.training.work import claim
 
@@ -148,3 +151,23 @@ def test_a_log_that_nearly_all_is_of_one_moment_says_so(tmp_path):
     shop = make_shop([*rows, *bought("ann", 1, "a", "b")])
     with pytest.raises(SchemaError, match="one moment"):
         train(shop, SMALL, work=tmp_path / "work", show_progress=False)
+
+
+def test_a_fitted_ranker_is_the_running_average_of_its_last_steps():
+    """One step an epoch: of twelve, the weights told after each, with a fade of three tenths of them."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(64, 8, len(FEATURES))).astype(np.float32)
+    gains = (np.arange(8) == features[..., :2].sum(axis=2).argmax(axis=1)[:, None]).astype(np.float32)
+    examples = RankingExamples(features, np.ones((64, 8), bool), gains[..., None], gains, ("purchase",))
+    config = dataclasses.replace(SMALL, ranking_epochs=12, ranking_batch=64)
+    told = []
+
+    def note(epoch, model):
+        told.append(np.concatenate([weights.numpy().ravel() for weights in model.trainable_variables]))
+
+    model = fit_ranking(examples, config, show_progress=False, after_epoch=note)
+    fitted = np.concatenate([weights.numpy().ravel() for weights in model.trainable_variables])
+    average = told[0]
+    for weights in told[1:]:
+        average = average + (weights - average) / (0.3 * 12)
+    assert np.linalg.norm(fitted - average) < 0.1 * np.linalg.norm(told[-1] - average)
