@@ -23,7 +23,8 @@ th:first-child, td:first-child { text-align: left; position: sticky; left: 0; ba
   white-space: normal; min-width: 8rem; }
 td small { display: block; color: var(--soft); } tr.model td { font-weight: 600; }
 td.best { color: var(--model); } dl { font-size: .85rem; } dt { font-weight: 600; } dd { margin: 0 0 .3rem; }
-.charts { display: flex; flex-wrap: wrap; gap: 1.5rem; } figure { margin: 0; flex: 1 1 18rem; max-width: 32rem; }
+.charts { display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fill, minmax(18rem, 1fr)); }
+figure { margin: 0; max-width: 32rem; }
 svg { width: 100%; height: auto; } svg text { fill: var(--ink); font-size: 14px; }
 .bar { fill: var(--base); } .model .bar { fill: var(--model); } .whisker { stroke: var(--ink); stroke-width: 1.5; }
 """
@@ -81,7 +82,7 @@ def _table(section: Section, columns: Sequence[Column]) -> str:
 
 def _duels(section: Section) -> str:
     lines = [
-        f"<li>{html.escape(duel.method)} against the strongest baseline, {html.escape(duel.baseline)}, on "
+        f"<li>{html.escape(duel.method)} against {html.escape(duel.baseline)} on "
         f"{html.escape(duel.column)}: {html.escape(str(duel.comparison))}</li>"
         for duel in section.duels
     ]
