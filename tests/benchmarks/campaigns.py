@@ -23,7 +23,8 @@ from tfrec.errors import ConfigError
 from tfrec.ingest.demo_shop import CampaignLog, DemoShopConfig, DemoShopTruth, generate_demo_shop, run_campaign
 from tfrec.promotions.campaign import TREATED
 from tfrec.promotions.learned_offers import LearnedOffers, few_threads, learn_from_test, quick_learner
-from tfrec.promotions.planning import EXPECTED_COST, FACE_VALUE, PlanConfig, plan_from_scores
+from tfrec.promotions.planning import PlanConfig, plan_from_scores
+from tfrec.promotions.tested_plan import EXPECTED_COST, FACE_VALUE
 from tfrec.promotions.uplift import cross_fit_uplift
 
 SHARES = (0.05, 0.1, 0.2)

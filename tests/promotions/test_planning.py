@@ -223,6 +223,49 @@ def test_a_capped_coupon_pays_the_rest_into_margin_and_spend(coupons):
     assert (capped.table["margin"] == table["margin"])[~dear].all()
 
 
+def test_a_plan_that_spends_little_says_why_and_what_reaches_more(coupons):
+    rng = np.random.default_rng(4)
+    taken = np.where(coupons.table["discount"] > 0, rng.choice([4.0, 20.0], 3_000, p=[0.6, 0.4]), 0.0)
+    table = coupons.table.assign(discount=taken, margin=np.where(taken > 0, 40.0 - taken, 0.0))
+    percent = dataclasses.replace(coupons, table=table)
+    config = PlanConfig(name="s", budget=6_000.0)
+    found = plan_from_test(percent, config)
+    assert found.plan.face_values == {"coupon": 20.0}
+    use = found.uses["coupon"]
+    assert (use.n, use.median) == ((table["arm"] == "coupon").sum(), 4.0)
+    assert use.share == pytest.approx(0.2, abs=0.03)
+    assert use.mean == pytest.approx(0.6 * 4 + 0.4 * 20, abs=0.8)
+    advice = found.advice()
+    assert "coupon: 20.00 set aside" in advice and f"used it, and it then took off {use.mean:.2f}" in advice
+    assert "--face-value coupon=4.00" in advice and "--budget-in expected-cost --risk 0.05" in advice
+    assert found.to_dict()["advice"] == advice
+    # What it advises works: both reach more users than the plan, within the same budget.
+    capped = plan_from_test(percent.with_face_values({"coupon": 4.0}), config)
+    average = plan_from_test(percent, dataclasses.replace(config, budget_in="expected cost"))
+    sent = [(plan.plan.table["status"] == TREATED).sum() for plan in (found, capped, average)]
+    assert sent[1] > 3 * sent[0] and sent[2] > 2 * sent[0]
+    assert (
+        "a larger budget would buy nothing more"
+        in plan_from_test(percent, dataclasses.replace(config, budget=1e6)).advice()
+    )
+
+
+def test_a_file_of_a_test_states_the_caps_of_its_offers(coupons, tmp_path):
+    path = tmp_path / "test.csv"
+    stated = coupons.table.assign(max_discount=np.where(coupons.table["arm"] == "coupon", 50.0, np.nan))
+    stated.to_csv(path, index=False)
+    log = read_file_test(path)
+    assert log.face_values == {"coupon": 50.0}
+    assert "max_discount" not in log.attributes
+    assert plan_from_test(log, PlanConfig(name="s", budget=3_000.0)).plan.cost % 50.0 == 0
+    stated.assign(max_discount=stated["max_discount"].where(stated.index > 9, 5.0)).to_csv(path, index=False)
+    with pytest.raises(SchemaError, match="one amount above 0 for all rows of coupon; got 5, 50"):
+        read_file_test(path)
+    stated.assign(max_discount=np.nan).to_csv(path, index=False)
+    with pytest.raises(SchemaError, match="got none"):
+        read_file_test(path)
+
+
 def test_a_budget_too_small_for_its_face_values_says_what_would_do(coupons):
     with pytest.raises(ConfigError, match=r"can cost 10\.00 a user, needs 500\.00"):
         plan_from_test(coupons, PlanConfig(name="s", budget=100.0))

@@ -124,7 +124,11 @@ def test_figures_of_the_findings_stand_in_the_page(findings, pages):
 
 def test_chinese_has_every_text_with_the_same_fields():
     used = {told for *_, told in WORDS.values()}
-    for path in (path for part in ("report", "analysis", "cli") for path in (_FOLDER.parent / part).rglob("*.py")):
+    for path in (
+        path
+        for part in ("report", "analysis", "cli", "promotions", "experiments")
+        for path in (_FOLDER.parent / part).rglob("*.py")
+    ):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("say", "Note"):
                 used |= {node.args[0].value} if isinstance(node.args[0], ast.Constant) else set()

@@ -1,6 +1,8 @@
 """`tfrec campaign`, `tfrec experiment` and `tfrec policy`, typed as in a shell."""
 
 import json
+import re
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -120,12 +122,7 @@ def test_a_table_of_metrics_and_lost_users_are_read(coupon_shop, tmp_path, capsy
 
 
 def test_checkpoints_are_read_all_at_once(tmp_path, capsys):
-    rows = [
-        {"experiment_id": "e", "count_c": n, "mean_c": 0.1, "variance_c": 0.09, "count_t": n, "mean_t": 0.12,
-         "variance_t": 0.1, "time_since_start": n}
-        for n in (5_000, 10_000, 20_000)
-    ]  # fmt: skip
-    pd.DataFrame(rows).to_csv(tmp_path / "c.csv", index=False)
+    checkpoints().to_csv(tmp_path / "c.csv", index=False)
     text = run(capsys, "experiment", "read", tmp_path / "c.csv", "--out", tmp_path / "v.csv")
     assert "better" in text
     assert pd.read_csv(tmp_path / "v.csv")["sequential"].tolist() == ["better"]
@@ -150,6 +147,55 @@ def test_policies_are_judged_on_the_demo_shops_slates(coupon_shop, tmp_path, cap
     uniform, even = told["policies"]
     assert even["slate"] == uniform["slate"]
     assert next(one for one in even["first"] if one["estimator"] == "DM")["value"]["low"] is None
+
+
+CHINESE = {
+    "campaign plan": ["campaign", "plan", "SHOP", "--budget", "1600", "--name", "s", "--out", "s", "--min-users", "20"],
+    "campaign read": ["campaign", "read", "PLAN", "SHOP", "--from", "2025-11-01"],
+    "campaign rehearse": ["campaign", "rehearse", "PLAN", "SHOP", "--out", "after"],
+    "experiment design": ["experiment", "design", "SHOP", "--effect", "20%", "--treatments", "2"],
+    "experiment design without a shop": ["experiment", "design", "--baseline", "3%", "--effect", "5%", "--treatments",
+                                         "2"],
+    "experiment assign": ["experiment", "assign", "SHOP", "--name", "page", "--arms", "a=40%,b=40%", "--out",
+                          "arms.csv"],
+    "experiment read": ["experiment", "read", "TEST", "--primary", "visit", "--secondary", "spend", "--guardrail",
+                        "conversion=50%", "--segments", "device", "--out", "found.csv"],
+    "experiment read of a log": ["experiment", "read", "arms.csv", "SHOP", "--from", "2025-10-01"],
+    "experiment read of checkpoints": ["experiment", "read", "checkpoints.csv", "--out", "found.csv"],
+    "policy": ["policy", "SHOP"],
+}  # fmt: skip
+_ENGLISH = re.compile(r"[A-Za-z]{3,} [a-z]{2,}|[a-z] (of|to|by|in|is|a) ")
+
+
+@pytest.mark.parametrize("arguments", CHINESE.values(), ids=CHINESE)
+def test_chinese_tells_the_same_numbers_without_english_sentences(
+    arguments, planned, coupon_shop, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    test = pd.read_csv(coupon_shop / "extras" / "coupon_test.csv")
+    known = pd.read_csv(coupon_shop / "extras" / "coupon_features.csv")
+    test.merge(known[["customer", "device"]], on="customer").to_csv("test.csv", index=False)
+    checkpoints().to_csv("checkpoints.csv", index=False)
+    if "arms.csv" in arguments and "assign" not in arguments:
+        run(capsys, "experiment", "assign", coupon_shop, "--name", "page", "--out", "arms.csv")
+    names = {"SHOP": coupon_shop, "PLAN": planned / "spring", "TEST": "test.csv"}
+    given = [names.get(part, part) for part in arguments]
+    told = [run(capsys, *given, "--language", code) for code in ("en", "zh")]
+    numbers = [Counter(re.findall(r"\d[\d,.]*\d|\d", text)) for text in told]
+    assert numbers[0] == numbers[1]
+    assert run(capsys, *given) == told[0]
+    lines = [line for line in told[1].splitlines() if "tfrec " not in line and " --" not in line and "：--" not in line]
+    assert [line for line in lines if _ENGLISH.search(line)] == []
+    heads = [lines[place - 1] for place, line in enumerate(lines) if line.lstrip().startswith("──")]
+    assert not re.search("[a-z]{4}", "".join(heads))
+
+
+def checkpoints():
+    return pd.DataFrame(
+        {"experiment_id": "e", "count_c": n, "mean_c": 0.1, "variance_c": 0.09, "count_t": n, "mean_t": 0.12,
+         "variance_t": 0.1, "time_since_start": n}
+        for n in (5_000, 10_000, 20_000)
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfrec.cli.analyses import print_json
+from tfrec.cli.analyses import add_language, print_json, wording
 from tfrec.cli.dials import add_json, names
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tfrec.experiments.logged_slates import LoggedSlates
     from tfrec.experiments.off_policy import PolicyValue
     from tfrec.experiments.policies import PolicyStudy
+    from tfrec.report.words import Language
 
 HELP = "what another policy would have earned, from logged slates"
 DESCRIPTION = """\
@@ -47,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-bandits", action="store_true", help="leave the replay of bandits out")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of folds and draws")
     add_json(parser)
+    add_language(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -78,46 +80,55 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json({**found.to_dict(), "true_values": values})
         return
-    _print(found, values, skipped=log.skipped)
+    _print(found, values, wording(options), skipped=log.skipped)
 
 
-def _print(found: "PolicyStudy", truth: dict[str, float], *, skipped: int) -> None:
+def _print(found: "PolicyStudy", truth: dict[str, float], say: "Language", *, skipped: int) -> None:
     from tfrec.cli.tables import text_table
 
-    print(found.summary())
+    print(found.summary(say))
     if skipped:
-        print(f"{skipped:,} slates with a place missing are left out.")
-    print(f"Known of a visitor: {', '.join(found.known) or 'nothing'}.")
-    heads = ["of the", "by", "reward", "95 % interval", "gain on the log", "effective n", "largest weight", "trust"]
+        print(say("{n:,} slates with a place missing are left out.", n=skipped))
+    print(say("Known of a visitor: {attributes}.", attributes=", ".join(found.known) or say("nothing")))
+    heads = [
+        say("of the"), say("by"), say("reward"), say("{share:.0%} interval", share=0.95), say("gain on the log"),
+        say("effective n"), say("largest weight"), say("trust"),
+    ]  # fmt: skip
     for policy in found.policies:
         value = truth.get(policy.name)
-        true = "" if value is None else f" (true value of a slate in this generated shop: {value:.4f})"
-        print(f"\n{policy.name}{true}")
+        name = say.name(policy.name)
+        if value is not None:
+            name = say("{policy} (true value of a slate in this generated shop: {value:.4f})", policy=name, value=value)
+        print(f"\n{name}")
         rows = [
-            *(_row("slate", value, value is policy.best) for value in policy.slate),
-            *(_row("first place", value, value is policy.best) for value in policy.first),
+            *(_row(say("slate"), value, value is policy.best, say) for value in policy.slate),
+            *(_row(say("first place"), value, value is policy.best, say) for value in policy.first),
         ]
         print(text_table(heads, rows, indent="  "))
     if found.bandits:
-        print("\nBandits, replayed on the first place:")
+        print("\n" + say("Bandits, replayed on the first place:"))
     for name, run in found.bandits.items():
-        print(f"  {name}: {run.summary()}")
+        print("  " + say("{bandit}: {finding}", bandit=say.name(name), finding=run.summary(say)))
 
 
-def _row(what: str, value: "PolicyValue", is_read: bool) -> list[str]:
+def _row(what: str, value: "PolicyValue", is_read: bool, say: "Language") -> list[str]:
     has_interval = value.value.low == value.value.low
     gain = f"{value.gain.value:+.4f}"
     if has_interval:
-        gain += f" ({value.gain.low:+.4f} to {value.gain.high:+.4f})"
+        gain += " (" + say("{low:+.4f} to {high:+.4f}", low=value.gain.low, high=value.gain.high) + ")"
     return [
         what,
-        value.estimator + (" ←" if is_read else ""),
+        say.name(value.estimator) + (" ←" if is_read else ""),
         f"{value.value.value:.4f}",
-        f"{value.value.low:.4f} to {value.value.high:.4f}" if has_interval else "–",
+        say("{low:.4f} to {high:.4f}", low=value.value.low, high=value.value.high) if has_interval else "–",
         gain,
         f"{value.effective_n:,.0f}" if has_interval else "–",
         f"{value.largest_weight:.3g}" if has_interval else "–",
-        "as its model" if not has_interval else "yes" if value.is_trustworthy else "no: too little overlap",
+        say("as its model")
+        if not has_interval
+        else say("yes")
+        if value.is_trustworthy
+        else say("no: too little overlap"),
     ]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
+from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.experiments.effects import to_plain
 
@@ -47,17 +48,19 @@ class SampleRatio:
         """Returns plain Python values for JSON."""
         return {**to_plain(self), "is_alarm": self.is_alarm}
 
-    def summary(self) -> str:
+    def summary(self, say: Wording = ENGLISH) -> str:
         """Returns one sentence for the report."""
-        shown = ", ".join(
-            f"{name} {count:,} (expected {self.expected[name]:,.0f})" for name, count in self.counts.items()
+        shown = say.listed(
+            say("{name} {n:,} (expected {expected:,.0f})", name=name, n=count, expected=self.expected[name])
+            for name, count in self.counts.items()
         )
         if self.is_alarm:
-            return (
-                f"Sample-ratio alarm: {shown}; chance gives this once in {1 / max(self.p_value, 1e-300):,.3g} times. "
-                "Find the lost users before reading any effect."
-            )
-        return f"Arms have the sizes they should: {shown}; p = {self.p_value:.3f}."
+            return say(
+                "Sample-ratio alarm: {sizes}; chance gives this once in {times:,.3g} times. "
+                "Find the lost users before reading any effect.",
+                sizes=shown, times=1 / max(self.p_value, 1e-300),
+            )  # fmt: skip
+        return say("Arms have the sizes they should: {sizes}; p = {p:.3f}.", sizes=shown, p=self.p_value)
 
 
 def assign(

@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from tqdm import tqdm
 
+from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.experiments.effects import Estimate, normal_estimate, to_plain
 from tfrec.experiments.off_policy import clip_probabilities
@@ -231,13 +232,14 @@ class Replay:
         """Returns plain Python values for JSON."""
         return to_plain(self)
 
-    def summary(self) -> str:
+    def summary(self, say: Wording = ENGLISH) -> str:
         """Returns one sentence for the report."""
-        return (
-            f"Replayed on {self.offered:,} logged decisions ({self.accepted:,} matched), the bandit earns "
-            f"{self.reward.summary()}; the log {self.logged.value:.4g}, "
-            f"its best single arm {self.best_arm_reward.value:.4g}."
-        )
+        return say(
+            "Replayed on {offered:,} logged decisions ({matched:,} matched), the bandit earns {reward}; the log "
+            "{logged:.4g}, its best single arm {best:.4g}.",
+            offered=self.offered, matched=self.accepted, reward=self.reward.summary(say), logged=self.logged.value,
+            best=self.best_arm_reward.value,
+        )  # fmt: skip
 
 
 def replay(

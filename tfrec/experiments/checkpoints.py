@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import SchemaError, nearest_hint
 from tfrec.experiments.assignment import check_sample_ratio
 from tfrec.experiments.effects import compare_moments, to_plain
@@ -45,27 +46,33 @@ class CheckpointVerdicts:
         """Returns plain Python values for JSON."""
         return {**to_plain(self), "summary": self.summary()}
 
-    def summary(self) -> str:
+    def summary(self, say: Wording = ENGLISH) -> str:
         """Returns the counts of verdicts in words."""
         found = self.experiments
         lines = [
-            f"{len(found):,} experiments, {len(self.comparisons):,} comparisons; {int(found['is_alarm'].sum())} "
-            f"sample-ratio alarms (their effects cannot be trusted); {self.skipped:,} checkpoints set aside."
-        ]
-        for column, told in (("fixed", "At the end alone"), ("sequential", "Always valid, whenever looked at")):
-            counts = found[column].value_counts()
-            listed = ", ".join(f"{counts[word]} {word}" for word in _WORDS if word in counts)
-            lines.append(f"{told}: {listed}.")
-        peeked = (found["fixed_ever"] & (found["sequential"] == "undecided")).sum()
-        lines.append(
-            f"Stopping at the first look that seems significant would have called {int(found['fixed_ever'].sum())}; "
-            f"{int(peeked)} of them are undecided when looking is paid for."
-        )
+            say(
+                "{experiments:,} experiments, {comparisons:,} comparisons; {alarms} sample-ratio alarms (their effects "
+                "cannot be trusted); {skipped:,} checkpoints set aside.",
+                experiments=len(found), comparisons=len(self.comparisons), alarms=int(found["is_alarm"].sum()),
+                skipped=self.skipped,
+            ),
+            say("At the end alone: {verdicts}.", verdicts=_counted(found["fixed"], say)),
+            say("Always valid, whenever looked at: {verdicts}.", verdicts=_counted(found["sequential"], say)),
+            say(
+                "Stopping at the first look that seems significant would have called {called}; {peeked} of them are "
+                "undecided when looking is paid for.",
+                called=int(found["fixed_ever"].sum()),
+                peeked=int((found["fixed_ever"] & (found["sequential"] == "undecided")).sum()),
+            ),
+        ]  # fmt: skip
         faded = int(found["has_faded"].sum())
         if faded:
             lines.append(
-                f"{faded} were decided on the way and are no longer clear at the end: their effect drifts, as that of "
-                "novelty does. Do not read them as lasting."
+                say(
+                    "{faded} were decided on the way and are no longer clear at the end: their effect drifts, as that "
+                    "of novelty does. Do not read them as lasting.",
+                    faded=faded,
+                )
             )
         return "\n".join(lines)
 
@@ -210,3 +217,8 @@ def _together(verdicts: pd.Series) -> str:
     if not found:
         return "undecided"
     return found.pop() if len(found) == 1 else "mixed"
+
+
+def _counted(verdicts: pd.Series, say: Wording) -> str:
+    counts = verdicts.value_counts()
+    return ", ".join(f"{counts[word]} {say.name(word)}" for word in _WORDS if word in counts)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.experiments.effects import to_plain
 
@@ -40,14 +41,17 @@ class Design:
         """Returns plain Python values for JSON."""
         return to_plain(self)
 
-    def summary(self) -> str:
+    def summary(self, say: Wording = ENGLISH) -> str:
         """Returns one sentence for the report."""
-        saved = f" CUPED saves {1 - self.variance_kept:.0%} of the users." if self.variance_kept < 1 else ""
-        return (
-            f"{self.n_control:,} users in control and {self.n_treatment:,} in treatment find a change of "
-            f"{self.relative_effect:+.1%} (from {self.baseline:.4g}) with {self.power:.0%} power at "
-            f"{self.level * 100:g} % confidence.{saved}"
-        )
+        told = say(
+            "{control:,} users in control and {treatment:,} in treatment find a change of {effect:+.1%} (from "
+            "{baseline:.4g}) with {power:.0%} power at {level:g} % confidence.",
+            control=self.n_control, treatment=self.n_treatment, effect=self.relative_effect, baseline=self.baseline,
+            power=self.power, level=self.level * 100,
+        )  # fmt: skip
+        if not self.variance_kept < 1:
+            return told
+        return f"{told} " + say("CUPED saves {share:.0%} of the users.", share=1 - self.variance_kept)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,19 +73,22 @@ class Duration:
         """Returns plain Python values for JSON."""
         return to_plain(self)
 
-    def summary(self) -> str:
+    def summary(self, say: Wording = ENGLISH) -> str:
         """Returns one sentence for the report."""
         last = self.table.iloc[-1]
         if self.weeks < 0:
-            return (
-                f"A change of {self.wanted:.1%} is too small for this shop: after {int(last.weeks)} weeks and "
-                f"{int(last.users):,} users only {last.detectable:.1%} would be found. Aim at a larger change."
-            )
+            return say(
+                "A change of {wanted:.1%} is too small for this shop: after {weeks} weeks and {users:,} users only "
+                "{found:.1%} would be found. Aim at a larger change.",
+                wanted=self.wanted, weeks=int(last.weeks), users=int(last.users), found=last.detectable,
+            )  # fmt: skip
         row = self.table[self.table["weeks"] == self.weeks].iloc[0]
-        return (
-            f"Run {self.weeks} whole weeks: about {int(row.users):,} users, enough to find {row.detectable:.1%} "
-            f"(wanted {self.wanted:.1%}; without CUPED {row.detectable_plain:.1%})."
-        )
+        return say(
+            "Run {weeks} whole weeks: about {users:,} users, enough to find {found:.1%} (wanted {wanted:.1%}; without "
+            "CUPED {plain:.1%}).",
+            weeks=self.weeks, users=int(row.users), found=row.detectable, wanted=self.wanted,
+            plain=row.detectable_plain,
+        )  # fmt: skip
 
 
 def plan_sample_size(

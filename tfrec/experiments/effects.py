@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
 
 _CHUNK = 4_000_000  # weights drawn at once in a bootstrap: 32 MB
@@ -63,9 +64,12 @@ class Estimate:
         """Returns plain Python values for JSON."""
         return to_plain(self)
 
-    def summary(self) -> str:
+    def summary(self, say: Wording = ENGLISH) -> str:
         """Returns `0.0583 (95 % interval 0.0496 to 0.0671, n = 32,000)`."""
-        return f"{self.value:.4g} ({self.level * 100:g} % interval {self.low:.4g} to {self.high:.4g}, n = {self.n:,})"
+        return say(
+            "{value:.4g} ({level:g} % interval {low:.4g} to {high:.4g}, n = {n:,})",
+            value=self.value, level=self.level * 100, low=self.low, high=self.high, n=self.n,
+        )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)

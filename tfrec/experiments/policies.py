@@ -13,6 +13,7 @@ import pandas as pd
 from scipy import special
 from sklearn.linear_model import Ridge
 
+from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import SchemaError
 from tfrec.experiments.bandit import Bandit, LinearThompson, LinUcb, Replay, replay
 from tfrec.experiments.effects import Estimate, to_plain
@@ -106,23 +107,30 @@ class PolicyStudy:
             "summary": self.summary(),
         }
 
-    def summary(self) -> str:
+    def summary(self, say: Wording = ENGLISH) -> str:
         """Returns the verdict in words."""
         lines = [
-            f"{self.num_slates:,} slates of {self.num_places} from {self.num_items} items earned "
-            f"{self.logged.summary()} each."
-        ]
+            say(
+                "{slates:,} slates of {places} from {items} items earned {reward} each.",
+                slates=self.num_slates, places=self.num_places, items=self.num_items, reward=self.logged.summary(say),
+            )
+        ]  # fmt: skip
         good = [p for p in self.policies if self._is_better(p.best)]
         if good:
             best = max(good, key=lambda policy: policy.best.gain.low)
             gain = best.best.gain
             lines.append(
-                f"{best.name} would have earned {gain.value:+.4g} more ({gain.level * 100:g} % interval "
-                f"{gain.low:+.4g} to {gain.high:+.4g}, by {best.best.estimator}): better "
-                f"beyond chance. Try it in an A/B test next."
-            )
+                say(
+                    "{policy} would have earned {gain:+.4g} more ({level:g} % interval {low:+.4g} to {high:+.4g}, by "
+                    "{estimator}): better beyond chance. Try it in an A/B test next.",
+                    policy=say.name(best.name), gain=gain.value, level=gain.level * 100, low=gain.low, high=gain.high,
+                    estimator=say.name(best.best.estimator),
+                )
+            )  # fmt: skip
         else:
-            lines.append("No policy is shown to be better than the log beyond chance: log more slates, or more evenly.")
+            lines.append(
+                say("No policy is shown to be better than the log beyond chance: log more slates, or more evenly.")
+            )
         return "\n".join(lines)
 
     def _is_better(self, found: PolicyValue) -> bool:

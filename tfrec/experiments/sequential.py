@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.experiments.effects import to_plain
 
@@ -61,18 +62,22 @@ class SequentialReadOut:
         """Returns plain Python values for JSON."""
         return {**to_plain(self), "verdict": self.verdict, "fixed_verdict": self.fixed_verdict}
 
-    def summary(self) -> str:
+    def summary(self, say: Wording = ENGLISH) -> str:
         """Returns one sentence for the report."""
-        span = (
-            f"{self.low[-1]:.4g} to {self.high[-1]:.4g} (always valid, {self.level * 100:g} %, n = {int(self.n[-1]):,})"
-        )
-        if self.decided_at < 0:
-            naive = (
-                f" A single look would have called it at checkpoint {self.naive_at + 1}." if self.naive_at >= 0 else ""
-            )
-            return f"Undecided after {len(self.low)} checkpoints: the difference lies in {span}.{naive}"
-        since = f"since checkpoint {self.decided_at + 1} of {len(self.low)}"
-        return f"Treatment is {self.verdict} {since}: difference in {span}."
+        span = say(
+            "{low:.4g} to {high:.4g} (always valid, {level:g} %, n = {n:,})",
+            low=self.low[-1], high=self.high[-1], level=self.level * 100, n=int(self.n[-1]),
+        )  # fmt: skip
+        looks = len(self.low)
+        if self.decided_at >= 0:
+            return say(
+                "Treatment is {verdict} since checkpoint {since} of {looks}: difference in {span}.",
+                verdict=say.name(self.verdict), since=self.decided_at + 1, looks=looks, span=span,
+            )  # fmt: skip
+        told = say("Undecided after {looks} checkpoints: the difference lies in {span}.", looks=looks, span=span)
+        if self.naive_at < 0:
+            return told
+        return f"{told} " + say("A single look would have called it at checkpoint {look}.", look=self.naive_at + 1)
 
 
 def read_sequentially(

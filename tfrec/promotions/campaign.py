@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.experiments.assignment import SampleRatio, check_sample_ratio, hash_uniform
 from tfrec.experiments.effects import Comparison, Estimate, compare_means, normal_estimate, to_plain
@@ -74,20 +75,23 @@ class CampaignPlan:
         del plain["table"]
         return {**plain, "users": self._counts(), "summary": self.summary()}
 
-    def summary(self) -> str:
+    def summary(self, say: Wording = ENGLISH) -> str:
         """Returns one sentence for the report."""
         counts = self._counts()
-        interval = (
-            f" ({self.expected_profit.level * 100:g} % interval {self.expected_profit.low:,.2f} to "
-            f"{self.expected_profit.high:,.2f}, from n = {self.expected_profit.n:,} users of the trial)"
-            if np.isfinite(self.expected_profit.low)
-            else " (no trial was given, so no interval)"
-        )
-        return (
-            f"{self.name}: {counts[TREATED]:,} users get an offer under a budget of {self.budget:,.2f}, "
-            f"{counts[HELD_OUT]:,} are held out at random, {counts[LEFT_ALONE]:,} are left alone because no offer pays "
-            f"for them or others come first; expected profit {self.expected_profit.value:,.2f}{interval}."
-        )
+        profit = self.expected_profit
+        interval = say("no trial was given, so no interval")
+        if np.isfinite(profit.low):
+            interval = say(
+                "{level:g} % interval {low:,.2f} to {high:,.2f}, from n = {n:,} users of the trial",
+                level=profit.level * 100, low=profit.low, high=profit.high, n=profit.n,
+            )  # fmt: skip
+        return say(
+            "{name}: {treated:,} users get an offer under a budget of {budget:,.2f}, {held:,} are held out at random, "
+            "{alone:,} are left alone because no offer pays for them or others come first; expected profit "
+            "{profit:,.2f} ({interval}).",
+            name=self.name, treated=counts[TREATED], budget=self.budget, held=counts[HELD_OUT],
+            alone=counts[LEFT_ALONE], profit=profit.value, interval=interval,
+        )  # fmt: skip
 
     def _counts(self) -> dict[str, int]:
         seen = self.table["status"].value_counts()
@@ -136,22 +140,33 @@ class CampaignResult:
         """Returns plain Python values for JSON."""
         return {**to_plain(self), "verdict": self.verdict, "summary": self.summary()}
 
-    def summary(self) -> str:
+    def sizes(self, say: Wording = ENGLISH) -> str:
+        """Returns whether both groups have the sizes they should."""
+        ratio = self.sample_ratio
+        counts = {say.name(status): count for status, count in ratio.counts.items()}
+        expected = {say.name(status): count for status, count in ratio.expected.items()}
+        return dataclasses.replace(ratio, counts=counts, expected=expected).summary(say)
+
+    def summary(self, say: Wording = ENGLISH) -> str:
         """Returns the verdict with its reasons."""
         if self.sample_ratio.is_alarm:
-            return f"{self.name}: invalid. {self.sample_ratio.summary()}"
+            return say("{name}: invalid. {reason}", name=self.name, reason=self.sizes(say))
         words = {
-            "paid": "it paid",
-            "lost money": "it lost money",
-            "not shown": "neither a profit nor a loss is shown beyond chance",
+            "paid": say("it paid"),
+            "lost money": say("it lost money"),
+            "not shown": say("neither a profit nor a loss is shown beyond chance"),
         }
         conversion = self.comparisons["conversion"]
-        blurred = f" {self.contaminated:,} held-out users saw the offer all the same." if self.contaminated else ""
-        return (
-            f"{self.name}: {words[self.verdict]}. Profit caused {self.total_profit.summary()}, promised "
-            f"{self.promised.value:,.2f}. Conversion {conversion.control.value:.2%} held out, "
-            f"{conversion.treatment.value:.2%} treated; {self.reached:.0%} of the treated were reached.{blurred}"
-        )
+        told = say(
+            "{name}: {verdict}. Profit caused {caused}, promised {promised:,.2f}. Conversion {held:.2%} held out, "
+            "{treated:.2%} treated; {reached:.0%} of the treated were reached.",
+            name=self.name, verdict=words[self.verdict], caused=self.total_profit.summary(say),
+            promised=self.promised.value, held=conversion.control.value, treated=conversion.treatment.value,
+            reached=self.reached,
+        )  # fmt: skip
+        if not self.contaminated:
+            return told
+        return f"{told} " + say("{n:,} held-out users saw the offer all the same.", n=self.contaminated)
 
 
 def plan_campaign(

@@ -23,6 +23,7 @@ PROFIT = "profit"
 """The outcome that `with_profit` adds: money, after the discount, before the cost of sending."""
 
 _DISCOUNT = "discount"
+_CAP = "max_discount"
 _TELLING = 20  # uses of an offer from which the largest few may be left out
 _MAX_LEVELS = 50  # texts with more values than that are names, not attributes
 
@@ -112,8 +113,8 @@ def read_shop_test(prepared: Prepared) -> OfferLog:
     """Returns the coupon test of a prepared shop.
 
     The extra table `coupon_test` has a column of user ids (the first), `arm`, and any of visit, conversion, spend,
-    margin and discount; `coupon_features`, where there is one, the same users' attributes before the test, else the
-    columns of `users` are taken.
+    margin, discount and max_discount (the cap printed on the offer); `coupon_features`, where there is one, the same
+    users' attributes before the test, else the columns of `users` are taken.
 
     Raises:
         SchemaError: a column is missing, or no arm is a control.
@@ -155,6 +156,8 @@ def read_file_test(
         outcomes: outcome columns beside those known by name (`OUTCOMES`).
         attributes: columns known before the test; when left out all others that are numbers or texts of few values.
 
+    A column `max_discount` states the cap that was printed on the row's offer; it becomes its face value.
+
     Raises:
         SourceError: the file cannot be read.
         SchemaError: a column or the control arm is missing, or a user comes twice.
@@ -167,7 +170,7 @@ def read_file_test(
             f"{path} needs an outcome: a column named {', '.join(OUTCOMES)}, or one that you name. It has "
             f"{', '.join(map(str, log.columns))}."
         )
-    taken = {"user_id", arm, _DISCOUNT, *found}
+    taken = {"user_id", arm, _DISCOUNT, _CAP, *found}
     known = list(attributes) or [str(name) for name in log.columns if name not in taken and _is_attribute(log[name])]
     if not known:
         raise SchemaError(f"{path} tells nothing of the users beside what they got. Add columns known before the test.")
@@ -191,7 +194,24 @@ def _checked(
         if not pd.api.types.is_numeric_dtype(log[name]):
             raise SchemaError(f"The outcome {name!r} must be numbers; got {log[name].dtype}. Correct the column.")
     log, kind = _with_discount(log, arms)
-    return OfferLog(log, arms, tuple(outcomes), tuple(attributes), kind)
+    test = OfferLog(log, arms, tuple(outcomes), tuple(attributes), kind)
+    return test.with_face_values(_stated_caps(log, arms)) if _CAP in log.columns else test
+
+
+def _stated_caps(log: pd.DataFrame, arms: tuple[str, ...]) -> dict[str, float]:
+    """The column `max_discount`: what each offer of the test said that it takes off at most."""
+    if not pd.api.types.is_numeric_dtype(log[_CAP]):
+        raise SchemaError(f"`{_CAP}` must be money: the most that the row's offer takes off; got {log[_CAP].dtype}.")
+    caps = {}
+    for offer in arms[1:]:
+        stated = log.loc[log["arm"] == offer, _CAP].dropna().unique()
+        if len(stated) != 1 or not stated[0] > 0:
+            raise SchemaError(
+                f"`{_CAP}` must state one amount above 0 for all rows of {offer}; got "
+                f"{', '.join(f'{value:g}' for value in stated[:5]) or 'none'}. Correct it, or leave the column out."
+            )
+        caps[offer] = float(stated[0])
+    return caps
 
 
 def _with_discount(log: pd.DataFrame, arms: tuple[str, ...]) -> tuple[pd.DataFrame, str]:

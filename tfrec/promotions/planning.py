@@ -2,24 +2,18 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tfrec.errors import ConfigError, nearest_hint
-from tfrec.experiments.effects import to_plain
 from tfrec.experiments.user_tables import require
 from tfrec.promotions.allocation import offers_at_price
-from tfrec.promotions.campaign import HELD_OUT, TREATED, CampaignPlan, Evidence, plan_campaign
-from tfrec.promotions.curves import UpliftCurve
+from tfrec.promotions.campaign import TREATED, CampaignPlan, Evidence, plan_campaign
 from tfrec.promotions.learned_offers import LearnedOffers, ScoredUsers, learn_from_test, withheld
 from tfrec.promotions.offer_log import OfferLog, per_offer
-from tfrec.promotions.spending import Spending, foresee_spending
-from tfrec.promotions.trial import Balance
-
-FACE_VALUE, EXPECTED_COST, OFFERS = "face value", "expected cost", "offers"
-"""What a budget counts."""
+from tfrec.promotions.spending import Spending, foresee_spending, used_in_test
+from tfrec.promotions.tested_plan import EXPECTED_COST, FACE_VALUE, OFFERS, TestedPlan
 
 _LEAST_COST = 0.1  # of the mean: nobody is free, whatever a model says
 _STEPS = 12  # halvings of the budget in expected cost: to a four-thousandth of it
@@ -65,99 +59,6 @@ class PlanConfig:
     group: str = ""
     floors: Mapping[str, float] = dataclasses.field(default_factory=dict)
     seed: int = 0
-
-
-@dataclasses.dataclass(frozen=True)
-class TestedPlan:
-    """A plan beside the test that it rests on.
-
-    Attributes:
-        plan: who gets what.
-        outcome: what was turned into money.
-        cost_kind: what the budget counts: `face value`, `expected cost`, or `offers` where no cost is known.
-        spending: what the campaign may cost.
-        attributes: what users were told apart by.
-        balance: whether the test's offers were drawn blindly.
-        curves: offer → what is gained by treating the best-scored users of the test first, in profit.
-        dropped: offers that fewer than `min_users` users would have got.
-        unproven: dearer offers that the test does not show to earn more than the cheaper ones.
-        sleeping: users who are predicted to be put off by offers, or to cost more than they bring under each; none of
-            them is ever sent one.
-    """
-
-    plan: CampaignPlan
-    outcome: str
-    cost_kind: str
-    spending: Spending
-    attributes: tuple[str, ...]
-    balance: Balance
-    curves: dict[str, UpliftCurve]
-    dropped: tuple[str, ...]
-    unproven: tuple[str, ...]
-    sleeping: int
-
-    def by_offer(self) -> pd.DataFrame:
-        """Returns one row an offer: `offer`, `users`, `held_out`, `cost`, `gain`, `profit` by the model."""
-        table = self.plan.table
-        treated, held = table[table["status"] == TREATED], table[table["status"] == HELD_OUT]
-        grouped = treated.groupby("offer").agg(
-            users=("user_id", "size"), cost=("cost", "sum"), gain=("expected_gain", "sum"),
-            profit=("expected_profit", "sum"),
-        )  # fmt: skip
-        grouped["held_out"] = held.groupby("offer").size()
-        columns = ["users", "held_out", "cost", "gain", "profit"]
-        return grouped.reindex(self.plan.offers)[columns].fillna(0.0).rename_axis("offer").reset_index()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON, without the users."""
-        return {
-            **self.plan.to_dict(),
-            "outcome": self.outcome,
-            "cost_kind": self.cost_kind,
-            "spending": self.spending.to_dict(),
-            "attributes": list(self.attributes),
-            "dropped": list(self.dropped),
-            "unproven": list(self.unproven),
-            "sleeping": self.sleeping,
-            "by_offer": to_plain(self.by_offer()),
-            "balance": self.balance.to_dict(),
-            "qini": {offer: curve.qini.to_dict() for offer, curve in self.curves.items()},
-        }
-
-    def _terms(self) -> list[str]:
-        """What must hold for the budget to be kept, and what may be spent."""
-        if self.cost_kind == OFFERS:
-            return ["The budget counts offers."]
-        caps = ", ".join(f"{offer} {most:,.2f}" for offer, most in self.plan.face_values.items())
-        print_it = f"Print on each offer that it counts once, and the most that it takes off: {caps}." if caps else ""
-        kept = {
-            FACE_VALUE: "The budget counts the most that each offer can cost, so it cannot be exceeded.",
-            EXPECTED_COST: (
-                f"The budget counts what offers cost on average; the chance of exceeding {self.plan.budget:,.2f} is at "
-                f"most {self.spending.risk:.0%}, if users behave as in the test."
-            ),
-        }
-        return [line for line in (print_it, kept[self.cost_kind], self.spending.summary()) if line]
-
-    def summary(self) -> str:
-        """Returns the plan in plain words."""
-        lines = [self.plan.summary(), *self._terms()]
-        lines.append(
-            f"{self.sleeping:,} users would be put off by offers, or cost more than they bring: none is sent one."
-        )
-        lines += [
-            f"{offer} is not made: the test does not show that it earns more than cheaper offers to the same users."
-            for offer in self.unproven
-        ]
-        lines += [f"{offer} is not made: too few users would get it to leave the house." for offer in self.dropped]
-        if not self.balance.is_credible:
-            lines.append(f"Beware: {self.balance.summary()}")
-        if not any(curve.qini.is_positive for curve in self.curves.values()):
-            lines.append(
-                "The test does not show that some users gain more than others beyond chance: whom to choose is a guess "
-                "so far; treat the promise with care, or test more users."
-            )
-        return "\n".join(lines)
 
 
 def plan_from_test(
@@ -214,6 +115,7 @@ def plan_from_scores(
         outcome=learned.outcome,
         cost_kind=draft.costs.kind,
         spending=spending,
+        uses=used_in_test(learned.trial) if learned.log.cost_kind == "discount" else {},
         attributes=learned.log.attributes,
         balance=learned.balance,
         curves=learned.curves,

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
+from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError
 from tfrec.experiments.effects import Estimate, to_plain
+from tfrec.promotions.trial import Trial
 
 _FEWEST = 10  # uses from which their sizes tell a variance
 
@@ -42,17 +44,50 @@ class Spending:
         """Returns plain Python values for JSON."""
         return to_plain(self)
 
-    def summary(self) -> str:
+    def summary(self, say: Wording = ENGLISH) -> str:
         """Returns one sentence."""
-        worst = f"At worst, if every offer is used to the full, {self.worst:,.2f} is spent"
         if not self.is_known:
-            return f"{worst}; what is spent on average is not known, because the test tells no discounts."
+            return say(
+                "At worst, if every offer is used to the full, {worst:,.2f} is spent; what is spent on average is not "
+                "known, because the test tells no discounts.",
+                worst=self.worst,
+            )
         found = self.expected
-        return (
-            f"{worst}; expected {found.value:,.2f} ({found.level * 100:g} % of such campaigns: {found.low:,.2f} to "
-            f"{found.high:,.2f}, from n = {found.n:,} users of the test), and with {1 - self.risk:.0%} certainty no "
-            f"more than {self.ceiling:,.2f}."
-        )
+        return say(
+            "At worst, if every offer is used to the full, {worst:,.2f} is spent; expected {value:,.2f} ({level:g} % "
+            "of such campaigns: {low:,.2f} to {high:,.2f}, from n = {n:,} users of the test), and with "
+            "{certainty:.0%} certainty no more than {ceiling:,.2f}.",
+            worst=self.worst, value=found.value, level=found.level * 100, low=found.low, high=found.high, n=found.n,
+            certainty=1 - self.risk, ceiling=self.ceiling,
+        )  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class OfferUse:
+    """How an offer was used in a test.
+
+    Attributes:
+        n: users who got it.
+        share: of them who used it.
+        mean: money that it took off where it was used.
+        median: the same; half of the uses took off no more.
+    """
+
+    n: int
+    share: float
+    mean: float
+    median: float
+
+
+def used_in_test(trial: Trial) -> dict[str, OfferUse]:
+    """Returns each offer's use, from the outcome `discount` of a trial: money taken off, 0 for who did not use it."""
+    taken, found = trial.outcome("discount"), {}
+    for arm, offer in enumerate(trial.arm_names[1:], start=1):
+        own = taken[trial.arms == arm]
+        used = own[own > 0]
+        mean, median = (float(used.mean()), float(np.median(used))) if len(used) else (0.0, 0.0)
+        found[offer] = OfferUse(len(own), len(used) / max(len(own), 1), mean, median)
+    return found
 
 
 def foresee_spending(

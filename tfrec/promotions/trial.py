@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError, nearest_hint
 from tfrec.experiments.assignment import SampleRatio, check_sample_ratio
 from tfrec.experiments.effects import to_plain
@@ -182,12 +183,16 @@ class Trial:
 
     def against_control(self, arm: int) -> "Trial":
         """Returns the users of control and one arm, with the chances given that they are in one of the two."""
-        kept = self.rows(np.flatnonzero((self.arms == 0) | (self.arms == arm)))
-        pair = kept.propensities[:, [0, arm]]
+        return self.between(0, arm)
+
+    def between(self, first: int, second: int) -> "Trial":
+        """Returns the users of two arms, the first in the place of control, so that a learner tells them apart."""
+        kept = self.rows(np.flatnonzero((self.arms == first) | (self.arms == second)))
+        pair = kept.propensities[:, [first, second]]
         return dataclasses.replace(
             kept,
-            arms=(kept.arms == arm).astype(np.int64),
-            arm_names=(self.arm_names[0], self.arm_names[arm]),
+            arms=(kept.arms == second).astype(np.int64),
+            arm_names=(self.arm_names[first], self.arm_names[second]),
             propensities=pair / pair.sum(axis=1, keepdims=True),
         )
 
@@ -217,14 +222,18 @@ class Balance:
         """Returns plain Python values for JSON."""
         return {**to_plain(self), "is_credible": self.is_credible}
 
-    def summary(self) -> str:
+    def summary(self, say: Wording = ENGLISH) -> str:
         """Returns one sentence for the report."""
         worst = self.table.iloc[0]
-        verdict = "The offers look blindly drawn" if self.is_credible else "The offers do not look blindly drawn"
-        return (
-            f"{verdict}: the most uneven attribute is {worst.feature} ({worst.arm}), {worst.difference:+.3f} standard "
-            f"deviations from control (chance stays within ±{self.expected_largest:.3f}). {self.sample_ratio.summary()}"
+        verdict = (
+            say("The offers look blindly drawn") if self.is_credible else say("The offers do not look blindly drawn")
         )
+        return say(
+            "{verdict}: the most uneven attribute is {attribute} ({arm}), {difference:+.3f} standard deviations from "
+            "control (chance stays within ±{chance:.3f}). {sizes}",
+            verdict=verdict, attribute=worst.feature, arm=worst.arm, difference=worst.difference,
+            chance=self.expected_largest, sizes=self.sample_ratio.summary(say),
+        )  # fmt: skip
 
 
 def check_balance(trial: Trial, *, threshold: float = 0.001) -> Balance:

@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfrec.cli.analyses import print_json
+from tfrec.cli.analyses import add_language, print_json, wording
 from tfrec.cli.dials import add_json, named_numbers, names
 
 if TYPE_CHECKING:
     from tfrec.promotions.offer_log import OfferLog
-    from tfrec.promotions.planning import PlanConfig, TestedPlan
+    from tfrec.promotions.planning import PlanConfig
 
 HELP = "who gets which offer, under a budget that holds even if every coupon is used"
 DESCRIPTION = """\
@@ -19,12 +19,14 @@ Learns from a randomised test of offers what each offer would change for each us
 most, under a budget that counts the most that each offer can cost, so that it cannot be exceeded whatever users do.
 A random hold-out is always kept, and a user whom every offer would lose is never sent one.
 TEST is a prepared shop with a coupon test (the demo shop has one), or a CSV or Parquet file with a row a user: an id,
-the arm, what came of it (margin after the discount, spend, conversion, visit; discount: money taken off), and what was
-known of the user before. Money is what counts: of an outcome that is no money, say with --worth what one is worth.
+the arm, what came of it (margin after the discount, spend, conversion, visit; discount: money taken off; max_discount:
+the cap that was printed on the offer), and what was known of the user before. Money is what counts: of an outcome that
+is no money, say with --worth what one is worth.
 
-Most offers are never used, so little of such a budget is spent: --budget-in expected-cost counts what offers cost on
-average in the test and reaches more users; the budget is then exceeded with a chance of at most --risk. The plan tells
-both: what is spent at worst, and what is expected with its interval.
+Most offers are never used, and a percentage without a cap can cost any amount, so little of such a budget is spent. To
+reach more users, print a cap on the offer (--face-value, or a column max_discount in the test), or let --budget-in
+expected-cost count what offers cost on average in the test; the budget is then exceeded with a chance of at most
+--risk. The plan tells both: what is spent at worst, and what is expected with its interval.
 
 DIR gets plan.csv (every user; stays in the house), plan.json, and with --key send.csv: pseudonyms and offers for the
 mailer. An offer that fewer than --min-users users would get is not made.
@@ -38,8 +40,6 @@ examples:
       --send-cost "Mens E-Mail=0.05,Womens E-Mail=0.05" --budget 500 --name autumn --out autumn
   tfrec campaign plan test.csv --users everybody.csv --budget 900 --name autumn --out autumn
 """
-_COUNTED = {"face value": "cost at worst", "expected cost": "cost by the model", "offers": "offers"}
-
 INTERRUPTED = "No plan was written; an older one is untouched."
 
 
@@ -79,6 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     own.add_argument("--control", metavar="ARM", help="the arm without an offer (default: none or control)")
     own.add_argument("--attributes", metavar="A,B,...", help="known before the test (default: all other columns)")
     add_json(parser)
+    add_language(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -107,37 +108,29 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json(found.to_dict())
         return
-    print(found.summary() + "\n")
+    say = wording(options)
+    print(found.summary(say) + "\n")
     rows = [
         [row.offer, f"{row.users:,.0f}", f"{row.held_out:,.0f}", f"{row.cost:,.2f}", f"{row.gain:,.2f}",
          f"{row.profit:,.2f}"]
         for row in found.by_offer().itertuples()
     ]  # fmt: skip
+    counted = {
+        "face value": say("cost at worst"), "expected cost": say("cost by the model"), "offers": say("offers"),
+    }[found.cost_kind]  # fmt: skip
+    heads = [say("offer"), say("users"), say("held out"), counted, say("gain by the model"), say("profit by the model")]
+    print(text_table(heads, rows))
     print(
-        text_table(
-            ["offer", "users", "held out", _COUNTED[found.cost_kind], "gain by the model", "profit by the model"], rows
-        )
+        say("The promise above rests on what the test's users did; the model's own figures lean to the hopeful side.")
     )
-    print("The promise above rests on what the test's users did; the model's own figures lean to the hopeful side.")
-    hint = _how_to_spend_more(found)
-    if hint:
-        print(hint)
-    print(f"\nTold apart by: {', '.join(found.attributes)}")
-    print(f"Plan: {options.out}/{{plan.csv,plan.json{',send.csv' if key else ''}}}")
+    advice = found.advice(say)
+    if advice:
+        print("\n" + advice)
+    print("\n" + say("Told apart by: {attributes}", attributes=", ".join(found.attributes)))
+    print(say("Plan: {path}", path=f"{options.out}/{{plan.csv,plan.json{',send.csv' if key else ''}}}"))
     if key is None:
-        print("No send.csv: name the mailer's secret with --key FILE (head -c 32 /dev/urandom > FILE).")
-    print(f"Afterwards: tfrec campaign read {options.out} ORDERS --from DATE --until DATE")
-
-
-def _how_to_spend_more(found: "TestedPlan") -> str:
-    spending, budget = found.spending, found.plan.budget
-    is_scarce = found.cost_kind == "face value" and found.plan.price > 0 and spending.is_known
-    if not is_scarce or spending.ceiling > 0.8 * budget:
-        return ""
-    return (
-        f"Others would pay too, and hardly {spending.ceiling / budget:.0%} of the budget will be spent: --budget-in "
-        "expected-cost reaches them."
-    )
+        print(say("No send.csv: name the mailer's secret with --key FILE (head -c 32 /dev/urandom > FILE)."))
+    print(say("Afterwards: {command}", command=f"tfrec campaign read {options.out} ORDERS --from DATE --until DATE"))
 
 
 def _config(options: argparse.Namespace) -> "PlanConfig":

@@ -4,13 +4,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfrec.cli.analyses import print_json
+from tfrec.cli.analyses import add_language, print_json, wording
 from tfrec.cli.dials import add_json, moment
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from tfrec.experiments.effects import Comparison
+    from tfrec.report.words import Language
 
 HELP = "what the campaign caused, from the logs, with a verdict"
 DESCRIPTION = """\
@@ -42,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pre-days", type=int, default=56, metavar="DAYS", help="before, as covariate; 0 = none")
     parser.add_argument("--margin", type=float, default=0.3, metavar="SHARE", help="of prices whose margin is unknown")
     add_json(parser)
+    add_language(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -77,20 +79,25 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json(found.to_dict())
         return
-    print(found.summary() + "\n")
-    rows = [_row(name, comparison, name in _MONEY) for name, comparison in found.comparisons.items()]
-    rows += [_row(f"profit, {offer}", comparison, True) for offer, comparison in found.by_offer.items()]
-    print(text_table(["per user", "held out", "treated", "difference", "95 % interval", "users"], rows))
+    say = wording(options)
+    print(found.summary(say) + "\n")
+    rows = [_row(say.name(name), comparison, name in _MONEY, say) for name, comparison in found.comparisons.items()]
+    rows += [
+        _row(say("profit, {offer}", offer=offer), comparison, True, say) for offer, comparison in found.by_offer.items()
+    ]
+    interval = say("{share:.0%} interval", share=0.95)
+    heads = [say("per user"), say("held out"), say("treated"), say("difference"), interval, say("users")]
+    print(text_table(heads, rows))
     if len(found.calibration):
         rows = [
-            [f"{row.predicted:,.2f}", f"{row.observed:+,.2f}", f"{row.low:+,.2f} to {row.high:+,.2f}", f"{row.n:,}"]
+            [f"{row.predicted:,.2f}", f"{row.observed:+,.2f}", _span(row.low, row.high, say), f"{row.n:,}"]
             for row in found.calibration.itertuples()
         ]
-        print("\n" + text_table(["promised profit a user", "caused", "95 % interval", "users"], rows))
-    print("\n" + found.sample_ratio.summary())
+        print("\n" + text_table([say("promised profit a user"), say("caused"), interval, say("users")], rows))
+    print("\n" + found.sizes(say))
 
 
-def _row(name: str, found: "Comparison", is_money: bool) -> list[str]:
+def _row(name: str, found: "Comparison", is_money: bool, say: "Language") -> list[str]:
     scale, unit = (1.0, "") if is_money else (100.0, " %")
     difference = found.difference.scaled(scale)
     return [
@@ -98,9 +105,13 @@ def _row(name: str, found: "Comparison", is_money: bool) -> list[str]:
         f"{found.control.value * scale:,.2f}{unit}",
         f"{found.treatment.value * scale:,.2f}{unit}",
         f"{difference.value:+,.2f}",
-        f"{difference.low:+,.2f} to {difference.high:+,.2f}",
+        _span(difference.low, difference.high, say),
         f"{difference.n:,}",
     ]
+
+
+def _span(low: float, high: float, say: "Language") -> str:
+    return say("{low:+,.2f} to {high:+,.2f}", low=low, high=high)
 
 
 def _read_orders(options: argparse.Namespace) -> "pd.DataFrame":

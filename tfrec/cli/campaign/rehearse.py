@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from tfrec.cli.analyses import add_language, wording
+
 HELP = "draw what a plan brings in the demo shop, to read it with the truth beside"
 DESCRIPTION = """\
 The demo shop's truth is known: how likely each user comes and buys with each coupon and without. So the two weeks after
@@ -25,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prepared", type=Path, metavar="PREPARED", help="the demo shop, prepared")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the log")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the draw")
+    add_language(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -50,12 +53,17 @@ def run(options: argparse.Namespace) -> None:
         orders.to_csv(work / "orders.csv", index=False)
         log.impressions.to_csv(work / "impressions.csv", index=False)
         (work / "truth.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    say = wording(options)
     print(
-        f"{plan.name}: {len(log.orders):,} orders in two weeks, {len(log.impressions):,} mails opened. In truth the "
-        f"campaign earns {log.profit:,.2f} after {log.spent:,.2f} of discounts, on average over such weeks."
-    )
-    print(f"Log: {options.out}/{{orders.csv,impressions.csv,truth.json}}")
-    print(
-        f"Read it: tfrec campaign read {options.plan} {options.out}/orders.csv --from {str(truth.config.ends_at)[:10]} "
+        say(
+            "{name}: {orders:,} orders in two weeks, {opened:,} mails opened. In truth the campaign earns "
+            "{profit:,.2f} after {spent:,.2f} of discounts, on average over such weeks.",
+            name=plan.name, orders=len(log.orders), opened=len(log.impressions), profit=log.profit, spent=log.spent,
+        )
+    )  # fmt: skip
+    print(say("Log: {path}", path=f"{options.out}/{{orders.csv,impressions.csv,truth.json}}"))
+    command = (
+        f"tfrec campaign read {options.plan} {options.out}/orders.csv --from {str(truth.config.ends_at)[:10]} "
         f"--impressions {options.out}/impressions.csv"
     )
+    print(say("Read it: {command}", command=command))

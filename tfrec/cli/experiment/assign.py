@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfrec.cli.analyses import check_table, print_json, write_table
+from tfrec.cli.analyses import add_language, check_table, print_json, wording, write_table
 from tfrec.cli.dials import add_json, named_numbers
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--user", metavar="COLUMN", help="user ids of a file (default: a usual name)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".csv or .parquet of user_id and arm")
     add_json(parser)
+    add_language(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -52,12 +53,14 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print_json({"experiment": options.name, "users": counts, "left_out": left, "file": str(options.out)})
         return
+    say = wording(options)
     if len(counts) > 1 and len(table):
-        print(check_sample_ratio(counts, shares=shares).summary())
+        print(check_sample_ratio(counts, shares=shares).summary(say))
     if left:
-        print(f"{left:,} users take no part.")
-    print(f"Arms: {options.out} ({len(table):,} users)")
-    print(f"Afterwards: tfrec experiment read {options.out} PREPARED --from DATE --primary conversion")
+        print(say("{n:,} users take no part.", n=left))
+    print(say("Arms: {path} ({n:,} users)", path=options.out, n=len(table)))
+    command = f"tfrec experiment read {options.out} PREPARED --from DATE --primary conversion"
+    print(say("Afterwards: {command}", command=command))
 
 
 def _read_ids(options: argparse.Namespace) -> "pd.Series":

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tfrec.cli.analyses import print_json
+from tfrec.cli.analyses import add_language, print_json, wording
 from tfrec.cli.dials import add_json, share
 
 HELP = "how many users and weeks a wanted effect needs"
@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-weeks", type=int, default=8, metavar="N", help="longest duration to try")
     parser.add_argument("--pre-weeks", type=int, default=4, metavar="N", help="before the experiment, for CUPED")
     add_json(parser)
+    add_language(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -72,9 +73,16 @@ def _from_baseline(options: argparse.Namespace, dials: dict[str, Any]) -> None:
     if options.json:
         print_json(found.to_dict())
         return
-    print(found.summary())
+    say = wording(options)
+    print(found.summary(say))
     if options.treatments > 1:
-        print(f"With {options.treatments} treatments each needs {found.n_treatment:,} users beside the one control.")
+        print(
+            say(
+                "With {treatments} treatments each needs {users:,} users beside the one control.",
+                treatments=options.treatments,
+                users=found.n_treatment,
+            )
+        )
 
 
 def _from_shop(options: argparse.Namespace, dials: dict[str, Any]) -> None:
@@ -105,12 +113,16 @@ def _from_shop(options: argparse.Namespace, dials: dict[str, Any]) -> None:
     if options.json:
         print_json({"metric": metric, "duration": found.to_dict(), "size": size.to_dict()})
         return
-    print(f"{metric}: {found.summary()}\n{size.summary()}\n")
+    say = wording(options)
+    print(say("{metric}: {finding}", metric=say.name(metric), finding=found.summary(say)) + f"\n{size.summary(say)}\n")
     rows = [
         [f"{line.weeks:.0f}", f"{line.users:,.0f}", f"{line.mean:,.4g}", f"{line.correlation:.2f}",
          f"{line.detectable:.1%}", f"{line.detectable_plain:.1%}"]
         for line in found.table.itertuples()
     ]  # fmt: skip
-    heads = ["weeks", "users of a pair", f"{metric} a user", "correlation", "found with CUPED", "without"]
+    mean = say("{metric} a user", metric=say.name(metric))
+    heads = [say("weeks"), say("users of a pair"), mean, say("correlation"), say("found with CUPED"), say("without")]
     print(text_table(heads, rows))
-    print(f"\nNext: tfrec experiment assign {options.prepared} --name NAME --out arms.csv")
+    print(
+        "\n" + say("Next: {command}", command=f"tfrec experiment assign {options.prepared} --name NAME --out arms.csv")
+    )

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfrec.cli.analyses import check_table, print_json, write_table
+from tfrec.cli.analyses import add_language, check_table, print_json, wording, write_table
 from tfrec.cli.dials import add_json, moment, named_numbers, names, share
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from tfrec.experiments.read_out import ReadOut
     from tfrec.experiments.sequential import SequentialReadOut
+    from tfrec.report.words import Language
 
 HELP = "the verdict, with intervals, guardrails and segments"
 DESCRIPTION = """\
@@ -37,12 +38,6 @@ examples:
 INTERRUPTED = "Nothing was written; an older file is untouched."
 
 _SHOWN = 100  # experiments printed
-_VERDICTS = {
-    "ship": "ship it. A metric that decides is better beyond chance, none is worse, and every guardrail is safe.",
-    "do not ship": "do not ship it. A metric that decides is worse beyond chance, or a guardrail is broken.",
-    "undecided": "undecided. Nothing that decides is better beyond chance, or a guardrail is not shown to be safe.",
-    "invalid": "invalid. The arms do not have the sizes they should, so no effect can be believed.",
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--level", default="95%", metavar="SHARE", help="confidence")
     parser.add_argument("--out", type=Path, metavar="FILE", help=".csv or .parquet of every finding")
     add_json(parser)
+    add_language(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -140,12 +136,17 @@ def _read_with_shop(options: argparse.Namespace, table: "pd.DataFrame") -> None:
                     assigned, tables, metric=metric, control=control, treatment=arm, start=start, end=end
                 )
             except SchemaError as error:
-                untold.append(f"Not told day by day: {arm}, {metric}. {error}")
+                untold.append((arm, metric, str(error)))
                 continue
             paths[arm, metric] = _sequentially(found.columns(), len(assigned), level)
     _tell(options, users, paths)
     if untold and not options.json:
-        print("\n" + "\n".join(untold))
+        say = wording(options)
+        told = [
+            say("Not told day by day: {arm}, {metric}. {reason}", arm=arm, metric=say.name(metric), reason=reason)
+            for arm, metric, reason in untold
+        ]
+        print("\n" + "\n".join(told))
 
 
 def _sequentially(columns: tuple[Any, ...], planned: int, level: float) -> "SequentialReadOut":
@@ -181,38 +182,61 @@ def _tell(
         told = {f"{arm}, {metric}": path.to_dict() for (arm, metric), path in paths.items()}
         print_json({**found.to_dict(), "sequential": told})
         return
-    _print(found, paths)
+    say = wording(options)
+    _print(found, paths, say)
     heavy = [name for name, metric in chosen.items() if isinstance(metric, HeavyTailMetric)]
     if heavy:
-        print(f"\nCapped at the {options.cap} quantile of amounts that are not 0: {', '.join(heavy)}.")
+        listed = say.listed(heavy)
+        print(
+            "\n"
+            + say(
+                "Capped at the {cap} quantile of amounts other than zero: {metrics}.", cap=options.cap, metrics=listed
+            )
+        )
     if options.out is not None:
-        print(f"\nFindings: {options.out}")
+        print("\n" + say("Findings: {path}", path=options.out))
 
 
-def _print(found: "ReadOut", paths: "dict[tuple[str, str], SequentialReadOut]") -> None:
+def _print(found: "ReadOut", paths: "dict[tuple[str, str], SequentialReadOut]", say: "Language") -> None:
     from tfrec.cli.tables import cut, text_table
 
+    verdicts = {
+        "ship": say(
+            "ship it. A metric that decides is better beyond chance, none is worse, and every guardrail is safe."
+        ),
+        "do not ship": say("do not ship it. A metric that decides is worse beyond chance, or a guardrail is broken."),
+        "undecided": say(
+            "undecided. Nothing that decides is better beyond chance, or a guardrail is not shown to be safe."
+        ),
+        "invalid": say("invalid. The arms do not have the sizes they should, so no effect can be believed."),
+    }
     for arm, verdict in found.verdicts.items():
-        print(f"{arm}: {_VERDICTS[verdict]}")
-    print(found.sample_ratio.summary() + "\n")
+        print(say("{arm}: {verdict}", arm=arm, verdict=verdicts[verdict]))
+    print(found.sample_ratio.summary(say) + "\n")
     rows = [
         [
-            row.arm, cut(row.metric + (f", {row.segment}" if row.segment else "")), row.role, f"{row.control:,.4g}",
-            f"{row.treatment:,.4g}", f"{row.difference:+,.4g}", f"{row.low:+,.4g} to {row.high:+,.4g}",
-            f"{row.adjusted_p_value:.3f}", f"{row.n:,}", row.verdict,
+            row.arm, cut(say.name(row.metric) + (f", {row.segment}" if row.segment else "")), say.name(row.role),
+            f"{row.control:,.4g}", f"{row.treatment:,.4g}", f"{row.difference:+,.4g}",
+            say("{low:+,.4g} to {high:+,.4g}", low=row.low, high=row.high), f"{row.adjusted_p_value:.3f}",
+            f"{row.n:,}", say.name(row.verdict),
         ]
         for row in found.to_table().itertuples()
     ]  # fmt: skip
-    interval = f"{found.level * 100:g} % interval"
-    heads = ["arm", "metric", "role", "control", "treatment", "difference", interval, "p (adj.)", "users", "verdict"]
+    heads = [
+        say("arm"), say("metric"), say("role"), say("control"), say("treatment"), say("difference"),
+        say("{level:g} % interval", level=found.level * 100), say("p (adj.)"), say("users"), say("verdict"),
+    ]  # fmt: skip
     print(text_table(heads, rows))
     for test in found.heterogeneity:
-        word = "differs" if test.adjusted_p_value < 1 - found.level else "is not shown to differ"
-        print(f"The effect of {test.arm} {word} by {test.column} (adjusted p = {test.adjusted_p_value:.3f}).")
+        of = {"arm": test.arm, "column": test.column, "p": test.adjusted_p_value}
+        if test.adjusted_p_value < 1 - found.level:
+            print(say("The effect of {arm} differs by {column} (adjusted p = {p:.3f}).", **of))
+        else:
+            print(say("The effect of {arm} is not shown to differ by {column} (adjusted p = {p:.3f}).", **of))
     if paths:
-        print("\nLooked at every day, users as they come:")
+        print("\n" + say("Looked at every day, users as they come:"))
     for (arm, metric), path in paths.items():
-        print(f"  {arm}, {metric}: {path.summary()}")
+        print("  " + say("{arm}, {metric}: {finding}", arm=arm, metric=say.name(metric), finding=path.summary(say)))
 
 
 def _read_checkpoints(options: argparse.Namespace, table: "pd.DataFrame") -> None:
@@ -229,35 +253,31 @@ def _read_checkpoints(options: argparse.Namespace, table: "pd.DataFrame") -> Non
     if options.json:
         print_json(found.to_dict())
         return
-    print(found.summary() + "\n")
-    rows = [_experiment_row(row) for row in found.experiments.head(_SHOWN).itertuples()]
+    say = wording(options)
+    print(found.summary(say) + "\n")
+    rows = [_experiment_row(row, say) for row in found.experiments.head(_SHOWN).itertuples()]
     heads = [
-        "experiment",
-        "variants",
-        "users",
-        "sample ratio p",
-        "at the end",
-        "always valid",
-        "clearest: variant, metric",
-    ]
-    print(text_table([*heads, "change", "always-valid interval", "decided at"], rows))
+        say("experiment"), say("variants"), say("users"), say("sample ratio p"), say("at the end"), say("always valid"),
+        say("clearest: variant, metric"), say("change"), say("always-valid interval"), say("decided at"),
+    ]  # fmt: skip
+    print(text_table(heads, rows))
     if len(found.experiments) > _SHOWN:
-        print(f"… and {len(found.experiments) - _SHOWN:,} more: --out FILE or --json")
+        print(say("… and {n:,} more: --out FILE or --json", n=len(found.experiments) - _SHOWN))
     if options.out is not None:
-        print(f"\nComparisons: {options.out} ({len(found.comparisons):,})")
+        print("\n" + say("Comparisons: {path} ({n:,})", path=options.out, n=len(found.comparisons)))
 
 
-def _experiment_row(row: Any) -> list[str]:
+def _experiment_row(row: Any, say: "Language") -> list[str]:
     return [
         row.experiment_id,
         f"{row.variants}",
         f"{row.n:,}",
-        "ALARM" if row.is_alarm else f"{row.sample_ratio_p:.3f}",
-        row.fixed,
-        row.sequential + (", faded" if row.has_faded else ""),
+        say("ALARM") if row.is_alarm else f"{row.sample_ratio_p:.3f}",
+        say.name(row.fixed),
+        say("{verdict}, faded", verdict=say.name(row.sequential)) if row.has_faded else say.name(row.sequential),
         f"{row.variant_id}, {row.metric_id}",
         f"{row.relative:+.2%}",
-        f"{row.low:+.2%} to {row.high:+.2%}",
+        say("{low:+.2%} to {high:+.2%}", low=row.low, high=row.high),
         f"{row.decided_at:g}" if row.decided_at == row.decided_at else "–",
     ]
 

@@ -132,7 +132,8 @@ def _budgets(found: CouponFindings, money: str, aim: str, say: Language) -> Figu
     )
     caption = say(
         "Band: 95 % interval, n = {n:,}. Budgets count what coupons cost on average; tfrec campaign plan keeps one "
-        "whatever users do.",
+        "whatever users do, and then spends little of it unless the coupons are capped (--face-value) or the budget "
+        "counts their average (--budget-in expected-cost).",
         n=found.allocation.n,
     )
     return Figure(svg, caption, say("What a budget brings"))
