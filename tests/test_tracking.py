@@ -14,7 +14,7 @@ from tfrec.errors import EnvironmentSetupError
 from tfrec.evaluation.intervals import Comparison, Estimate
 from tfrec.evaluation.report import EvaluationReport
 from tfrec.evaluation.sections import Column, Duel, Row, Section
-from tfrec.tracking import RECORD, figures_of, read_record, track_evaluation, train_tracked
+from tfrec.tracking import RECORD, figures_of, read_record, track_evaluation, train_tracked, warm_start_tracked
 from tfrec.workflow import SERVED_NAME, Published, read_models_manifest, write_report
 
 mlflow = pytest.importorskip("mlflow", reason="no MLflow: pip install 'tfrec[tracking]'")
@@ -34,6 +34,16 @@ def models(tiny_trained, here):
     """A copy of the trained shop that a test may change."""
     shutil.copytree(tiny_trained.models, here / "models")
     return here / "models"
+
+
+def forget_days(models, days):
+    """Makes the models those of some days before, as far as a warm start asks: its run is what is looked at."""
+    about = models / "trained" / "training.json"
+    told = json.loads(about.read_text())
+    about.write_text(json.dumps({**told, "learned_until": told["learned_until"] - 24 * days}))
+    manifest = models / "trained" / "manifest.json"
+    old = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**old, "fingerprint": "of an earlier day", "learned_from": "of an earlier day"}))
 
 
 def client():
@@ -129,6 +139,44 @@ def test_a_refresh_is_a_run_below_its_training_and_can_be_labelled(models, tiny_
     assert main(["refresh", "models", "--track"]) == 0
     assert "Nothing changed" in capsys.readouterr().out
     assert len(runs()) == 2
+
+
+@pytest.mark.slow
+def test_a_warm_start_is_a_run_below_its_training_with_losses_of_its_own(models, tiny_prepared, tiny_trained, capsys):
+    train_tracked(tiny_prepared, models, tiny_trained.config)
+    training = the_run()
+    forget_days(models, 10)
+    command = ["train", str(tiny_prepared), "--out", "models", "--warm-start", "models", "--track"]
+    assert main(command) == 0
+    (warm,) = (run for run in runs() if run.info.run_id != training.info.run_id)
+    assert warm.info.status == "FINISHED"
+    assert warm.data.tags["mlflow.parentRunId"] == training.info.run_id
+    assert warm.data.tags["mlflow.source.name"] == "tfrec train --warm-start"
+    assert warm.data.metrics["training_seconds"] > 0
+    assert any(name.startswith("loss/retrieval") for name in warm.data.metrics)
+    versions = {found.tags["tfrec.version"]: found.run_id for found in client().search_model_versions()}
+    assert versions == {"1": training.info.run_id, "2": warm.info.run_id}
+    assert main(["label", "models", "stable=1", "canary=2"]) == 0
+    assert main(command) == 0
+    assert "Nothing changed" in capsys.readouterr().out
+    assert len(runs()) == 2
+
+
+def test_a_warm_start_that_ends_early_goes_on_in_the_same_run(models, tiny_prepared, tiny_trained, monkeypatch):
+    train_tracked(tiny_prepared, models, tiny_trained.config)
+    training = the_run().info.run_id
+    forget_days(models, 10)
+
+    def breaks(*arguments, **dials):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tfrec.tracking.warm_start_shop", breaks)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            warm_start_tracked(tiny_prepared, models, models)
+        (warm,) = (run for run in runs() if run.info.run_id != training)
+        assert warm.info.status == "KILLED"
+        assert warm.data.tags["mlflow.parentRunId"] == training
 
 
 def test_an_evaluation_of_other_models_goes_nowhere(models, tiny_prepared, tiny_trained):

@@ -115,12 +115,10 @@ def warm_start_shop(
     """
     from tfrec.training import warm_start
 
-    old = read_models_manifest(old_models)
-    config = config or config_from(old.config)
-    wanted = _renewed_manifest(prepared, old, how="warm start", config=config)
+    config = config or config_from(read_models_manifest(old_models).config)
+    wanted = planned_warm_start(prepared, models, old_models, config)
     known = read_models_manifest(models) if (models / TRAINED / MANIFEST).exists() else None
-    is_learned = known is not None and (known.learned_from, known.config) == (wanted.fingerprint, wanted.config)
-    if known is not None and not force and (known.identity == wanted.identity or (is_learned and known == old)):
+    if known is not None and known.identity == wanted.identity and not force:
         version = version_of(models, known.identity) or publish_servables(models, prepared=prepared)
         return Published(models, version, True, known.seconds)
     work = work_folder(models, wanted)
@@ -129,6 +127,19 @@ def warm_start_shop(
     trained = warm_start(shop, old_models / TRAINED, config, work=work, show_progress=show_progress)
     manifest = dataclasses.replace(wanted, seconds=round(time.perf_counter() - began, 1))
     return Published(models, publish_trained(shop, trained, config, models, manifest), False, manifest.seconds)
+
+
+def planned_warm_start(prepared: Path, models: Path, old_models: Path, config: Any = None) -> ModelsManifest:
+    """Returns the manifest that a warm start would give; that of the models where they have learned these days already.
+
+    Raises:
+        SourceError: as `warm_start_shop`.
+    """
+    old = read_models_manifest(old_models)
+    wanted = _renewed_manifest(prepared, old, how="warm start", config=config or config_from(old.config))
+    known = read_models_manifest(models) if (models / TRAINED / MANIFEST).exists() else None
+    is_learned = (old.learned_from, old.config) == (wanted.fingerprint, wanted.config)
+    return known if known is not None and known == old and is_learned else wanted
 
 
 def _renewed_manifest(prepared: Path, old: ModelsManifest, *, how: str, config: Any) -> ModelsManifest:

@@ -1,4 +1,4 @@
-"""A training or a refresh, and its evaluation → an MLflow run: dials, losses, figures, hashes, models, report.
+"""A training, warm start or refresh, with its evaluation → an MLflow run: dials, losses, figures, hashes, models.
 
 Tracking is asked for (`tfrec train --track`, `tfrec refresh --track`), never assumed; where it goes is MLflow's own
 rule: MLFLOW_TRACKING_URI, else `mlflow.db` and `mlruns/` in the current folder. Whatever the tracking server does, the
@@ -8,25 +8,22 @@ so that `tfrec evaluate` adds its figures to it.
 
 import contextlib
 import dataclasses
-import getpass
 import json
 import logging
 import os
 import signal
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-import tfrec
 from tfrec.errors import EnvironmentSetupError, SourceError
 from tfrec.evaluation.report import EvaluationReport
 from tfrec.ingest.prepared import read_manifest
 from tfrec.mlflow_run import Run
-from tfrec.renewal import Renewed, planned_refresh, refresh_shop
+from tfrec.renewal import Renewed, planned_refresh, planned_warm_start, refresh_shop, warm_start_shop
+from tfrec.run_facts import hash_tags, user_name, without_password
 from tfrec.workflow import (
     SERVED_NAME,
     ModelsManifest,
@@ -42,6 +39,7 @@ RECORD = "tracking.json"
 SERVABLES = ("shop", "retrieval", "ranking")
 MAX_UPLOAD = 64 * 2**20
 """Bytes up to which the SavedModels are copied into the run; bigger ones are named by their place."""
+_SOURCES = {"train": "tfrec train", "warm start": "tfrec train --warm-start", "refresh": "tfrec refresh"}
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",  # a shop's trainings are nobody else's business
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # MLflow's 7 with backoff hold a training up for minutes
@@ -104,6 +102,47 @@ def train_tracked(
     return published
 
 
+def warm_start_tracked(
+    prepared: Path,
+    models: Path,
+    old_models: Path,
+    config: Any = None,
+    *,
+    force: bool = False,
+    show_progress: bool = True,
+) -> Published:
+    """Goes on training as `warm_start_shop` does and keeps an MLflow run of it, below the run of the older models.
+
+    The run holds what that of a whole training holds; interrupted, the next call goes on in the same run. Models that
+    have learned these days already stay in the run that they have.
+
+    Args:
+        prepared: see `warm_start_shop`.
+        models: see `warm_start_shop`.
+        old_models: see `warm_start_shop`.
+        config: see `warm_start_shop`.
+        force: see `warm_start_shop`.
+        show_progress: see `warm_start_shop`.
+
+    Raises:
+        EnvironmentSetupError: MLflow is not installed.
+        SourceError: see `warm_start_shop`.
+    """
+    require_mlflow()
+    from tfrec.training.progress import losses_to
+
+    planned = planned_warm_start(prepared, models, old_models, config)
+    is_there = not force and _is_trained(models, planned)
+    run = _begin(
+        models, planned, shop=read_manifest(prepared).recipe, is_there=is_there, verb="warm start",
+        parent=_run_of(old_models),
+    )  # fmt: skip
+    with _ended_with(run), losses_to(run.losses):
+        published = warm_start_shop(prepared, models, old_models, config, force=force, show_progress=show_progress)
+        _log_published(run, models, published.version)
+    return published
+
+
 def refresh_tracked(models: Path, prepared: Path | None = None) -> Renewed:
     """Refreshes as `refresh_shop` does and keeps an MLflow run of it, with the run that it comes from as its parent.
 
@@ -122,10 +161,8 @@ def refresh_tracked(models: Path, prepared: Path | None = None) -> Renewed:
     old, planned = read_models_manifest(models), planned_refresh(models, prepared)
     if old.fingerprint == planned.fingerprint:
         return refresh_shop(models, prepared)
-    record = read_record(models)
-    parent = record.run_id if record is not None and record.identity == old.identity else None
     shop = read_manifest(prepared or Path(old.prepared)).recipe
-    run = _begin(models, planned, shop=shop, is_there=False, verb="refresh", parent=parent)
+    run = _begin(models, planned, shop=shop, is_there=False, verb="refresh", parent=_run_of(models))
     with _ended_with(run):
         renewed = refresh_shop(models, prepared)
         run.metrics({"new_items": renewed.new_items, "new_events": renewed.new_events})
@@ -214,6 +251,12 @@ def require_mlflow() -> ModuleType:
     return mlflow
 
 
+def _run_of(models: Path) -> str | None:
+    """The id of the run that has just these models."""
+    record = read_record(models)
+    return record.run_id if record is not None and record.identity == read_models_manifest(models).identity else None
+
+
 def _is_trained(models: Path, planned: ModelsManifest) -> bool:
     try:
         return read_models_manifest(models).identity == planned.identity
@@ -260,10 +303,10 @@ def _begin(
             run.send(lambda client: client.set_terminated(old.run_id, "KILLED"))
     run.run_id = run.send(lambda client: _create(client, shop, verb, parent)) or ""
     if run.run_id:
-        record = RunRecord(run.run_id, _without_password(uri), planned.identity, f"tfrec.{shop}")
+        record = RunRecord(run.run_id, without_password(uri), planned.identity, f"tfrec.{shop}")
         _write_record(models, record)
         run.params(planned.config)
-        run.tags(_hashes(planned))
+        run.tags(hash_tags(planned))
         run.send(lambda client: _log_data(client, run.run_id, shop, planned))
     return run
 
@@ -272,7 +315,7 @@ def _create(client: Any, shop: str, verb: str, parent: str | None) -> str:
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or f"tfrec {shop}"
     experiment = client.get_experiment_by_name(name)
     experiment_id = experiment.experiment_id if experiment is not None else client.create_experiment(name)
-    tags = {"mlflow.user": _user(), "mlflow.source.name": f"tfrec {verb}", "mlflow.source.type": "LOCAL"}
+    tags = {"mlflow.user": user_name(), "mlflow.source.name": _SOURCES[verb], "mlflow.source.type": "LOCAL"}
     if parent is not None:
         tags["mlflow.parentRunId"] = parent
     name = shop if verb == "train" else f"{shop} {verb}"
@@ -372,51 +415,8 @@ def _log_data(client: Any, run_id: str, shop: str, planned: ModelsManifest) -> N
     client.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
 
 
-def _hashes(planned: ModelsManifest) -> dict[str, str]:
-    commit = _commit()
-    tags = {
-        "tfrec.data": planned.fingerprint,
-        "tfrec.code": planned.code,
-        "tfrec.identity": planned.identity,
-        "tfrec.package": tfrec.__version__,
-        "tfrec.prepared": planned.prepared,
-    }
-    return tags if commit is None else {**tags, "mlflow.source.git.commit": commit}
-
-
-def _commit() -> str | None:
-    """The commit that this package is of, `+changes` where it was changed since; None where git does not hold it."""
-    package = Path(__file__).parent
-
-    def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(package), *words], capture_output=True, text=True, check=True, timeout=10
-        ).stdout.strip()
-
-    try:
-        git("ls-files", "--error-unmatch", "__init__.py")  # a venv inside another repository is not of its commit
-        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--", ".") else "")
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
 def _write_record(models: Path, record: RunRecord) -> None:
     models.mkdir(parents=True, exist_ok=True)
     unfinished = models / f".tmp-{RECORD}-{os.getpid()}"
     unfinished.write_text(json.dumps(dataclasses.asdict(record), indent=2) + "\n", encoding="utf-8")
     unfinished.replace(models / RECORD)
-
-
-def _without_password(uri: str) -> str:
-    """`https://me:secret@host/x` is `https://host/x`."""
-    parts = urlsplit(uri)
-    if not parts.password and not parts.username:
-        return uri
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"

@@ -16,6 +16,7 @@ examples:
   tfrec train prepared/online_retail --out models --set retrieval.embedding_dim=32 --set ranking_epochs=4
   tfrec train prepared/online_retail --out models --config train.toml
   tfrec train prepared/online_retail --out models --warm-start models    # nightly: learn the new days alone
+  tfrec train prepared/online_retail --out models --warm-start models --track && tfrec label models canary=2
   tfrec train prepared/online_retail --out models --track    # an MLflow run; `mlflow ui` here shows it
 
 train.toml, every key of which may be left out:
@@ -51,18 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Trains and says where the models lie."""
-    from tfrec.errors import ConfigError
     from tfrec.ingest.prepared import read_manifest
 
     read_manifest(options.prepared)  # a wrong path is told before TensorFlow is loaded
     sys.stderr.write("Loading TensorFlow ...\n")
     from tfrec.config import read_config
     from tfrec.renewal import warm_start_shop
-    from tfrec.tracking import train_tracked
+    from tfrec.tracking import train_tracked, warm_start_tracked
     from tfrec.workflow import read_models_manifest, train_shop
-
-    if options.track and options.warm_start is not None:
-        raise ConfigError("--track keeps a run of a whole training. Leave it or --warm-start out.")
 
     if options.warm_start is None:
         config = read_config(options.config, options.set)
@@ -71,7 +68,9 @@ def run(options: argparse.Namespace) -> None:
         )
     else:
         config = read_config(options.config, options.set, under=read_models_manifest(options.warm_start).config)
-        published = warm_start_shop(options.prepared, options.out, options.warm_start, config, force=options.force)
+        published = (warm_start_tracked if options.track else warm_start_shop)(
+            options.prepared, options.out, options.warm_start, config, force=options.force
+        )
     if published.is_reused:
         print("Nothing changed since the last training: its models are reused (--force trains again).")
     else:
