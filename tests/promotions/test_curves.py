@@ -98,6 +98,30 @@ def test_choice_of_arms_beats_the_best_single_arm_where_tastes_differ():
     json.dumps(worth.to_dict(), allow_nan=False)
 
 
+def test_two_offers_are_told_apart_without_control():
+    trial = two_offer_world(9000)
+    pair = trial.between(1, 2)
+    assert pair.arm_names == ("m", "w")
+    found = cross_fit_uplift(pair, outcome="visit", learner=TLearner()).scores[:, 0]
+    is_man = pair.features[:, 0] == 1
+    assert found[is_man].mean() == pytest.approx(-0.25, abs=0.04)
+    assert found[~is_man].mean() == pytest.approx(0.25, abs=0.04)
+
+
+def test_choices_of_several_foldings_are_judged_by_their_mean():
+    trial = two_offer_world(9000)
+    responses = cross_fit_responses(trial, outcome="visit")
+    right = np.where(trial.features[:, 0] == 1, 1, 2)
+    wrong, both = 3 - right, np.stack([right, 3 - right])
+    worths = [worth_of_choice(choice, trial, responses=responses) for choice in (right, wrong, both)]
+    assert worths[2].value.value == pytest.approx(0.325, abs=0.03)  # one half of users right, on average
+    assert worths[2].gain.value == pytest.approx((worths[0].gain.value + worths[1].gain.value) / 2)
+    assert worths[2].gain.std_error < min(worth.gain.std_error for worth in worths[:2])
+    assert worths[2].shares.tolist() == pytest.approx([0, 0.5, 0.5], abs=0.02)
+    with pytest.raises(SchemaError, match="one arm code"):
+        worth_of_choice(both.T, trial, responses=responses)
+
+
 def test_sleeping_dogs_and_offers_that_cost_more_than_they_bring_get_nothing():
     scores = np.array([[-0.1, -0.2], [0.5, 0.2], [0.5, 0.9]])
     assert choose_arms(scores).tolist() == [0, 1, 2]

@@ -309,16 +309,20 @@ def worth_of_choice(choices: np.ndarray, trial: Trial, *, responses: Responses, 
     The choices must not have been learned on the same users' outcomes (use `cross_fit_uplift`). The best single arm is
     picked on the same data, which favours it: the comparison is conservative.
 
+    Choices of several foldings are judged together, each user by the mean over them: what is told of a learner then
+    depends less on how the folds fell, and the interval is that of the mean.
+
     Args:
-        choices: `[n]` arm codes.
+        choices: `[n]` arm codes, or `[R, n]` of R foldings.
         trial: the trial.
         responses: cross-fitted responses of the trial.
         level: confidence level.
     """
     gamma = responses.scores
-    if choices.shape != (len(trial),) or choices.min() < 0 or choices.max() >= gamma.shape[1]:
+    choices = np.atleast_2d(choices)
+    if choices.shape[1:] != (len(trial),) or choices.min() < 0 or choices.max() >= gamma.shape[1]:
         raise SchemaError(f"`choices` must be one arm code in 0..{gamma.shape[1] - 1} a user; got {choices.shape}.")
-    chosen = gamma[np.arange(len(choices)), choices]
+    chosen = gamma[np.arange(len(trial)), choices].mean(axis=0)
     best = int(gamma.mean(axis=0).argmax())
 
     def mean(values: np.ndarray) -> Estimate:
@@ -331,7 +335,7 @@ def worth_of_choice(choices: np.ndarray, trial: Trial, *, responses: Responses, 
         best_arm_value=mean(gamma[:, best]),
         gain=mean(chosen - gamma[:, best]),
         gain_over_nothing=mean(chosen - gamma[:, 0]),
-        shares=np.bincount(choices, minlength=gamma.shape[1]) / len(choices),
+        shares=np.bincount(choices.ravel(), minlength=gamma.shape[1]) / choices.size,
     )
 
 
