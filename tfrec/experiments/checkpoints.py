@@ -221,4 +221,4 @@ def _together(verdicts: pd.Series) -> str:
 
 def _counted(verdicts: pd.Series, say: Wording) -> str:
     counts = verdicts.value_counts()
-    return ", ".join(f"{counts[word]} {say.name(word)}" for word in _WORDS if word in counts)
+    return say.listed(say("{n} {verdict}", n=counts[word], verdict=say.name(word)) for word in _WORDS if word in counts)

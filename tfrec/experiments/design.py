@@ -51,7 +51,8 @@ class Design:
         )  # fmt: skip
         if not self.variance_kept < 1:
             return told
-        return f"{told} " + say("CUPED saves {share:.0%} of the users.", share=1 - self.variance_kept)
+        saved = say("CUPED saves {share:.0%} of the users.", share=1 - self.variance_kept)
+        return say("{sentence} {next}", sentence=told, next=saved)
 
 
 @dataclasses.dataclass(frozen=True)

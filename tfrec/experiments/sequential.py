@@ -77,7 +77,8 @@ class SequentialReadOut:
         told = say("Undecided after {looks} checkpoints: the difference lies in {span}.", looks=looks, span=span)
         if self.naive_at < 0:
             return told
-        return f"{told} " + say("A single look would have called it at checkpoint {look}.", look=self.naive_at + 1)
+        naive = say("A single look would have called it at checkpoint {look}.", look=self.naive_at + 1)
+        return say("{sentence} {next}", sentence=told, next=naive)
 
 
 def read_sequentially(

@@ -166,7 +166,8 @@ class CampaignResult:
         )  # fmt: skip
         if not self.contaminated:
             return told
-        return f"{told} " + say("{n:,} held-out users saw the offer all the same.", n=self.contaminated)
+        blurred = say("{n:,} held-out users saw the offer all the same.", n=self.contaminated)
+        return say("{sentence} {next}", sentence=told, next=blurred)
 
 
 def plan_campaign(
