@@ -145,6 +145,7 @@ class ServedFunnel:
             recent_age=tf.maximum(_as_wide_as(ages, recent, 0.0), 0.0),
             cart=self._items.lookup(inputs.get("cart_item_ids", nothing)),
             is_discovery=tf.zeros(tf.shape(user)),
+            outside_level=inputs.get("outside_cart_level", tf.zeros(tf.shape(user), tf.int32)),
         )
 
     def _request(self, inputs: dict[str, tf.Tensor]) -> Request:
@@ -162,7 +163,6 @@ class ServedFunnel:
                 max_price=inputs["max_price"],
             ),
             anchor=self._items.lookup(inputs.get("item_id", nothing)),
-            outside_cart_level=inputs.get("outside_cart_level", tf.zeros(tf.shape(user), tf.int32)),
             max_price_ratio=inputs.get("max_price_ratio", tf.zeros(tf.shape(user))),
             k=tf.maximum(inputs["k"], 0),
             diversity=inputs["diversity"],

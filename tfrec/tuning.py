@@ -329,6 +329,7 @@ def _as_example_queries(cases: Cases, shop: Shop) -> ExampleQueries:
         label_heads=np.ones((len(cases), 1, len(HEADS)), np.float32),
         label_gain=np.ones((len(cases), 1), np.float32),
         hour=cases.timestamps.astype("datetime64[s]").astype(np.int64) / 3600.0,
+        outside_level=np.zeros(len(cases), np.int32),
     )
 
 

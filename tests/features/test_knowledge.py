@@ -195,9 +195,9 @@ def test_an_own_habit_fades_with_each_later_order_of_the_user_not_with_time(anns
     for day in (11, 400):
         habits = own_table(anns_orders, knowledge_at(anns_orders, day), "ann", "own_habit")
         for item, ago in {"a": [3, 2, 0], "b": [3], "c": [1, 0]}.items():
-            expected = [sum(fade**orders for orders in ago) for fade in (0.8, 0.96)]
+            expected = [sum(fade**orders for orders in ago) for fade in (0.8, 0.96, 0.99)]
             assert habits[item] == pytest.approx(expected), item
-    assert own_table(anns_orders, knowledge_at(anns_orders, 11), "bob", "own_habit")["d"] == [1, 1]
+    assert own_table(anns_orders, knowledge_at(anns_orders, 11), "bob", "own_habit")["d"] == [1, 1, 1]
 
 
 def test_the_interval_is_the_mean_of_the_days_between_purchases(anns_orders):

@@ -239,3 +239,38 @@ def test_a_log_of_ratings_alone_teaches_what_is_rated_next():
     assert heads_of(shop.train) == ("purchase",)
     queries = queries_of(shop)
     assert ((queries.label_heads > 0)[queries.label_item > 0] == [False, False, True]).all()
+
+
+def _two_departments():
+    """Orders of three items over two departments of two shelves each, e without a category."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for number in range(80):
+        rows += bought("", number, *rng.choice(list("abcde"), 3, replace=False), order=f"o{number}")
+    categories = {"a": "X > P", "b": "X > Q", "c": "Y > R", "d": "Y > S", "e": ""}
+    return make_shop(rows, {item: {"category": path} for item, path in categories.items()}), categories
+
+
+def test_carts_are_asked_for_other_categories_only_at_levels_where_such_followed():
+    shop, categories = _two_departments()
+    path_of = dict(zip(indices(shop, *categories), categories.values(), strict=True))
+    queries = queries_of(shop)
+    levels = set()
+    for row in np.flatnonzero(queries.outside_level > 0):
+        level = int(queries.outside_level[row])
+
+        def paths(items, level=level):
+            return {tuple(path_of[item].split(" > ")[:level]) for item in items.tolist() if path_of.get(item)}
+
+        assert paths(queries.label_item[row]) - paths(queries.cart[row])
+        levels.add(level)
+    assert levels == {1, 2}
+    assert 0.2 < (queries.outside_level > 0).mean() < 0.6
+
+
+def test_without_categories_or_a_cart_nothing_is_asked_for_other_ones(orders_shop, views_shop):
+    assert not queries_of(orders_shop).outside_level.any()
+    assert not queries_of(views_shop).outside_level.any()
+    shop, _ = _two_departments()
+    queries = queries_of(shop)
+    assert not queries.outside_level[~(queries.cart > 0).any(axis=1)].any()

@@ -49,6 +49,7 @@ def query_of(
     recent: list[list[str]] | None = None,
     kind: str = "view",
     discovery: bool = False,
+    outside_level: int = 0,
 ) -> Query:
     """A batch of queries by names; what was seen is a minute old and older by a minute an event."""
     cart = _padded(shop, carts or [[] for _ in users], front=False)
@@ -61,6 +62,7 @@ def query_of(
         recent_age=tf.constant(ages.astype(np.float32)),
         cart=tf.constant(cart),
         is_discovery=tf.fill([len(users)], float(discovery)),
+        outside_level=tf.fill([len(users)], outside_level),
     )
 
 

@@ -77,6 +77,9 @@ def test_features_of_four_items_by_hand(four_items, four_sources):
         "own_habit": [np.sqrt(1 + 0.96), 0, 0],
         "own_habit_share": [1, 0, 0],
         "own_fast_habit": [np.sqrt(1 + 0.8), 0, 0],
+        "own_slow_habit": [np.sqrt(1 + 0.99), 0, 0],
+        "own_slow_habit_share": [1, 0, 0],
+        "own_slow_habit_relative": [1, 0, 0],
         "own_due": [log(5) - log(25), 0, 0],
         "own_orders": [1, 0, 0],
         "own_orders_relative": [1, 0, 0],
@@ -101,6 +104,7 @@ def test_features_of_four_items_by_hand(four_items, four_sources):
         "num_orders": [log(2)] * 3,
         "is_guest": [0] * 3,
         "is_discovery": [0] * 3,
+        "is_outside": [0] * 3,
     }
     for name, values in expected.items():
         np.testing.assert_allclose(found[name][0], values, rtol=1e-4, atol=1e-6, err_msg=name)
@@ -112,6 +116,12 @@ def test_features_of_four_items_by_hand(four_items, four_sources):
     assert found["cart_best"][0, 0] > 0 and not found["cart_best"][0, 1:].any()
     for name in ("cart_ease_relative", "cart_recent_relative", "cart_denoised_relative"):
         assert found[name][0, 0] == pytest.approx(1)
+
+
+def test_a_feature_tells_that_other_categories_are_asked_for(four_items, four_sources):
+    for level in (0, 1, 2):
+        query = query_of(four_items, ["ann"], carts=[["b"]], outside_level=level)
+        assert (features_of(four_sources, query, [[1, 3, 4]])["is_outside"] == float(level > 0)).all()
 
 
 def test_features_of_a_guests_visit_by_hand(four_items, four_sources):
@@ -133,7 +143,7 @@ def test_features_of_a_guests_visit_by_hand(four_items, four_sources):
         "own_age": [7] * 3,
         "own_orders_ago": [7] * 3,
         "own_due": [0] * 3,
-        **dict.fromkeys(("own_habit", "own_habit_share", "own_fast_habit", "own_orders"), [0] * 3),
+        **dict.fromkeys(("own_habit", "own_habit_share", "own_slow_habit", "own_fast_habit", "own_orders"), [0] * 3),
         "cart_ease": [0] * 3,
         "history": [0] * 3,
     }
@@ -150,11 +160,11 @@ def test_own_orders_like_the_cart_weigh_more():
     evidence = sources_of(shop, model).gather_evidence(query_of(shop, ["ann"] * 3, carts=carts))
     butter, jam, soap, towel = indices(shop, "butter", "jam", "soap", "towel")
     shares = evidence.own_orders.numpy()
-    first, second = (0.05 + 1 / np.sqrt(3)) * 0.97, 0.05  # the cart shares one of three lines; the later shares none
+    first, second = (0.1 + 1 / np.sqrt(3)) * 0.99, 0.1  # the cart shares one of three lines; the later shares none
     assert shares[0, [butter, jam, soap, towel]] == pytest.approx(
         np.array([first, first, second, second]) / (first + second), rel=1e-5
     )
-    assert shares[0, butter] > 0.9 and shares[1, towel] > 0.9
+    assert shares[0, butter] > 0.85 and shares[1, towel] > 0.85
     assert shares[2, towel] > shares[2, butter] > 0.4  # nothing in the cart: the latest order first, by a little
     assert not sources_of(shop, model).gather_evidence(query_of(shop, ["", "unknown"])).own_orders.numpy().any()
 
@@ -238,6 +248,7 @@ def named(shop, *names, width=0):
         recent_age=tf.pad(query.recent_age, pad),
         cart=tf.pad(query.cart, pad),
         is_discovery=query.is_discovery,
+        outside_level=query.outside_level,
     )
 
 

@@ -3,10 +3,14 @@ import dataclasses
 import numpy as np
 import pytest
 
+from tests.models.fitting import sources_of
 from tests.training.small import SMALL
-from tests.worlds import START_HOUR, bought, make_shop
+from tests.worlds import START_HOUR, bought, indices, make_shop
+from tfrec.features.queries import example_queries
+from tfrec.models import RetrievalConfig, RetrievalModel
 from tfrec.models.sources import FEATURES
 from tfrec.training import examples, train, walk
+from tfrec.training.progress import progress_bar
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +61,39 @@ def test_examples_for_the_ranker_never_saw_their_answers(first_pairs_world, tmp_
     assert labels.sum() > 30
     weight = features[..., FEATURES.index("cart_ease")]
     assert weight[labels].max() < 0.2 * weight[~labels].max()  # through third items EASE whispers of pairs never seen
+
+
+def test_limited_lists_hold_other_categories_alone_and_say_so(monkeypatch):
+    """Half of the orders join two departments; asked for the other one, the cart's own is left out."""
+    rng = np.random.default_rng(0)
+    items = {f"{side}{number}": {"category": f"{side} > s{number}"} for side in "xy" for number in range(4)}
+    rows = []
+    for number in range(60):
+        sides = ["x", "y"] if number % 2 else ["x", "x"]
+        chosen = [f"{side}{shelf}" for side, shelf in zip(sides, rng.permutation(4)[:2], strict=True)]
+        rows += bought("", number, *chosen, order=f"o{number}")
+    shop = make_shop(rows, items)
+    sources = sources_of(shop, RetrievalModel(shop.vocabularies, RetrievalConfig(embedding_dim=4, use_lstm=False)))
+    queries = example_queries(shop.train, since=START_HOUR + 24 * 30, until=1e9, most=90, rng=np.random.default_rng(1))
+    seen = []
+    real = examples.candidate_lister
+
+    def lister(sources):
+        list_up = real(sources)
+        return lambda query: seen.append((query, list_up(query))) or seen[-1][1]
+
+    monkeypatch.setattr(examples, "candidate_lister", lister)
+    with progress_bar("examples", len(queries), False) as bar:
+        made = examples.make_examples(sources, queries, ("purchase",), bar=bar)
+    departments = {item: name[0] for item, name in zip(indices(shop, *items), items, strict=True)}
+    num_limited = 0
+    for query, (candidates, _) in seen:
+        for level, cart, row in zip(query.outside_level.numpy(), query.cart.numpy(), candidates.numpy(), strict=True):
+            offered = {departments[item] for item in row.tolist() if item}
+            if level == 1:
+                assert not offered & {departments[item] for item in cart.tolist() if item}
+            num_limited += int(level > 0)
+    assert 10 < num_limited < len(made)
+    flag = made.features[:, 0, FEATURES.index("is_outside")]
+    assert flag.sum() == num_limited
+    assert (made.gains[flag > 0].max(axis=1) > 0).all()

@@ -27,8 +27,8 @@ CHANNELS = ("ease", "recent_ease", "denoised_ease", "session_ease", "transition"
 zeros in a log of orders alone, EASE on sessions (all behaviour); probability of the next item in a session; sequential
 rules: what followed within ten events, by 1 / steps (Ludewig & Jannach 2018)."""
 
-OWN_FADES = (0.8, 0.96)
-"""What an own purchase keeps of its weight with each later order of the user, in the two columns of `own_habit`."""
+OWN_FADES = (0.8, 0.96, 0.99)
+"""What an own purchase keeps of its weight with each later order of the user, in the columns of `own_habit`."""
 
 POPULARITY_DAYS = (7.0, 28.0, 84.0)
 _DAY = 24.0
@@ -61,7 +61,7 @@ class KnowledgeConfig:
     width: int = 200
     history_length: int = 32
     own_items: int = 1000
-    own_lines: int = 600
+    own_lines: int = 2000
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

@@ -12,6 +12,7 @@ HEADS = ("click", "cart", "purchase")
 """What can follow a query; the ranking model has a probability for each that the log knows."""
 _HEAD_EVENT = {"click": "view", "cart": "cart", "purchase": "purchase"}
 _VISIT_LENGTH = 20
+_OUTSIDE_SHARE = 0.5  # of the carts are asked for other categories too, where such followed
 _LATER_GAIN = 0.2  # of an event of the visit beside the one before it
 
 
@@ -31,6 +32,8 @@ class ExampleQueries:
         label_gain: `[Q, P]` float32: what the score is to rank first: of an order, each missing item alike; of a visit,
             what was looked at next before what came later, and nothing for taking what was on the page already.
         hour: `[Q]` float64 when.
+        outside_level: `[Q]` int32: level of the category path, 1 = top, at which something of what followed stands
+            outside the cart's categories, and the query is asked for such alone too; 0 = it is not.
     """
 
     user: np.ndarray
@@ -42,6 +45,7 @@ class ExampleQueries:
     label_heads: np.ndarray
     label_gain: np.ndarray
     hour: np.ndarray
+    outside_level: np.ndarray
 
     def __len__(self) -> int:
         """Number of queries, Q."""
@@ -84,8 +88,8 @@ def example_queries(
     if looks:
         parts.append(_visit_queries(sequences, inside, most // 2 if has_orders else most, rng))
     joined = _join(parts)
-    rows = rng.permutation(len(joined))[:most]
-    return joined.take(rows)
+    joined = joined.take(rng.permutation(len(joined))[:most])
+    return dataclasses.replace(joined, outside_level=_outside_levels(sequences, joined, rng))
 
 
 def _head_codes(sequences: BehaviourSequences) -> dict[str, int]:
@@ -187,7 +191,23 @@ def _from_lists(sequences: BehaviourSequences, queries: Sequence[tuple[np.ndarra
         label_heads=heads[label_type] * np.array([_share(query) for query in queries], np.float32)[:, None, None],
         label_gain=_pad([_gains(sequences, query) for query in queries]).astype(np.float32),
         hour=hour,
+        outside_level=np.zeros(count, np.int32),
     )
+
+
+def _outside_levels(sequences: BehaviourSequences, queries: ExampleQueries, rng: np.random.Generator) -> np.ndarray:
+    """`[Q]` levels, drawn among those at which something that followed is of no category of the cart."""
+    paths = sequences.vocabularies.catalogue.categories
+    num_queries, depth = len(queries), paths.shape[1]
+    is_outside = np.zeros((num_queries, depth), bool)
+    counts = (queries.label_item > 0) & (queries.label_gain > 0)
+    row = np.arange(num_queries, dtype=np.int64)[:, None] * (int(paths.max()) + 1)
+    for level in range(depth):
+        followed, chosen = paths[queries.label_item, level], paths[queries.cart, level]
+        is_outside[:, level] = (counts & (followed > 0) & ~np.isin(row + followed, row + chosen)).any(axis=1)
+    is_outside &= np.any(queries.cart > 0, axis=1, keepdims=True) & (rng.random((num_queries, 1)) < _OUTSIDE_SHARE)
+    level = np.where(is_outside, rng.random(is_outside.shape), -1.0).argmax(axis=1) + 1
+    return np.where(is_outside.any(axis=1), level, 0).astype(np.int32)
 
 
 def _gains(sequences: BehaviourSequences, query: tuple[np.ndarray, ...]) -> np.ndarray:

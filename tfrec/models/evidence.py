@@ -13,6 +13,7 @@ class Query(tf.experimental.ExtensionType):
         recent_age: `[B, R]` float32 hours.
         cart: `[B, n]` int32.
         is_discovery: `[B]` float32; 1 where only items new to the user are wanted.
+        outside_level: `[B]` int32 level of the category path at which cart and answer must differ; 0 = no limit.
     """
 
     user: tf.Tensor
@@ -21,6 +22,7 @@ class Query(tf.experimental.ExtensionType):
     recent_age: tf.Tensor
     cart: tf.Tensor
     is_discovery: tf.Tensor
+    outside_level: tf.Tensor
 
 
 class Evidence(tf.experimental.ExtensionType):

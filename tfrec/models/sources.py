@@ -27,11 +27,10 @@ from tfrec.models.towers import QueryTower, TowerInputs
 from tfrec.pipelines.retrieval import GAP_BOUNDARIES
 
 _EASE, _RECENT, _DENOISED, _SESSION, _TRANSITION, _SEQUENCE = range(len(CHANNELS))
-_COUNT, _HABIT = 0, 3  # columns of what is known of an own item
 _SESSION_HOURS = 1.0  # what a request sends and is younger belongs to the visit that asks
 _SESSION_DECAY = 0.8
-_ANY_ORDER = 0.05  # weight of an own order that shares nothing with the cart
-_ORDER_FADE = 0.97  # with each later order
+_ANY_ORDER = 0.1  # weight of an own order that shares nothing with the cart
+_ORDER_FADE = 0.99  # with each later order
 _LOWEST = -1e9
 
 
@@ -42,11 +41,12 @@ FEATURES = (
     "transition", "transition_relative", "transition_before",
     "towers", "towers_relative", "content", "content_max",
     "is_own", "own_count", "own_share", "own_age", "own_orders_ago",
-    "own_habit", "own_habit_share", "own_fast_habit", "own_due", "own_orders", "own_orders_relative",
+    "own_habit", "own_habit_share", "own_slow_habit", "own_slow_habit_share", "own_slow_habit_relative",
+    "own_fast_habit", "own_due", "own_orders", "own_orders_relative",
     "bought_7", "bought_28", "bought_84", "bought_ever", "trend", "first_age", "last_age",
     "price", "price_to_cart", "price_to_user", "same_leaf_share", "same_top_share",
     "is_in_visit", "visit_recency", "visit_count", "cart_size", "visit_size", "num_own", "num_orders", "is_guest",
-    "is_discovery",
+    "is_discovery", "is_outside",
 )  # fmt: skip
 """Names of the ranking features, in the order of the last axis."""
 
@@ -103,7 +103,8 @@ class CandidateSources:
         columns = (knowledge.own_count, knowledge.own_age, *knowledge.own_habit.T)
         own = np.stack((*columns, knowledge.own_interval, knowledge.own_orders_ago), axis=1).astype(np.float32)
         self._own = _table(np.pad(own, [(1, 0), (0, 0)]), "own")  # row 0: never bought
-        score = own[:, _HABIT] + 0.01 * own[:, _COUNT]
+        chances = knowledge.own_habit * (1.0 - np.array(OWN_FADES))  # of an order of the user, by three memories
+        score = (chances.sum(axis=1) + 1e-4 * knowledge.own_count).astype(np.float32)
         self._own_score = _table(np.pad(score, (1, 0)), "own_score")
         self._line_splits = _table(knowledge.line_splits, "line_splits")
         self._line_item = _table(_never_empty(knowledge.line_item), "line_item")
@@ -158,9 +159,9 @@ class CandidateSources:
         return tf.where(inside, tf.gather(self._own_item, at), 0), tf.where(inside, at + 1, 0)
 
     def own_at(self, evidence: Evidence, items: tf.Tensor) -> list[tf.Tensor]:
-        """Returns what is known of the user's purchases of `items [B, k]`, six `[B, k]`, all 0 where never.
+        """Returns what is known of the user's purchases of `items [B, k]`, seven `[B, k]`, all 0 where never.
 
-        Times; days since; times fading fast and slowly with each later order; mean days between; orders since.
+        Times; days since; times fading with each later order by `OWN_FADES`; mean days between; orders since.
         """
         return tf.unstack(tf.gather(self._own, tf.gather(evidence.own_row, items, batch_dims=1)), axis=-1)
 
@@ -322,10 +323,12 @@ class CandidateSources:
         session, sequence, transition, before = tf.unstack(visit_weights, axis=-1)
         # Padding has the inner product 0, more than many an item: a row's highest must not hang on its padding.
         highest = tf.reduce_max(tf.where(candidates > 0, towers, _LOWEST), axis=1, keepdims=True)
-        own_count, own_age, fast_habit, habit, interval, orders_ago = self.own_at(evidence, candidates)
+        own_count, own_age, fast_habit, habit, slow_habit, interval, orders_ago = self.own_at(evidence, candidates)
         own_orders = at(evidence.own_orders)
         num_orders = tf.gather(self._num_orders, query.user)[:, None]
-        most_habit = (1.0 - OWN_FADES[1] ** tf.maximum(num_orders, 1.0)) / (1.0 - OWN_FADES[1])
+        most_habit, most_slow_habit = (
+            (1.0 - fade ** tf.maximum(num_orders, 1.0)) / (1.0 - fade) for fade in OWN_FADES[1:]
+        )
         own_splits = tf.gather(self._own_splits, query.user + 1) - tf.gather(self._own_splits, query.user)
         bought = tf.math.log1p(tf.gather(self.popularity, candidates))  # [B, C, 4]
         log_price = _log_price(tf.gather(self.price, candidates))
@@ -361,6 +364,9 @@ class CandidateSources:
             "own_orders_ago": tf.where(own_count > 0, tf.math.log1p(orders_ago), 7.0),
             "own_habit": signed_root(habit),
             "own_habit_share": habit / most_habit,
+            "own_slow_habit": signed_root(slow_habit),
+            "own_slow_habit_share": slow_habit / most_slow_habit,
+            "own_slow_habit_relative": relative(slow_habit),
             "own_fast_habit": signed_root(fast_habit),
             "own_due": tf.where(own_count > 1, tf.math.log1p(own_age) - tf.math.log1p(interval), 0.0),
             "own_orders": signed_root(own_orders),
@@ -386,6 +392,7 @@ class CandidateSources:
             "num_orders": tf.math.log1p(num_orders),
             "is_guest": tf.cast(tf.equal(query.user, 0), tf.float32)[:, None],
             "is_discovery": query.is_discovery[:, None],
+            "is_outside": tf.cast(query.outside_level > 0, tf.float32)[:, None],
         }
         shape = tf.shape(candidates)
         return tf.stack([tf.broadcast_to(columns[name], shape) for name in FEATURES], axis=-1)

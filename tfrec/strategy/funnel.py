@@ -23,7 +23,6 @@ class Request(tf.experimental.ExtensionType):
         query: who asks, what was seen, what is in the cart.
         limits: what may be offered; `excluded` without the cart.
         anchor: `[B]` int32 item on the page; 0 = none.
-        outside_cart_level: `[B]` int32 level of the category path at which cart and answer must differ; 0 = no limit.
         max_price_ratio: `[B]` float32; 0 = default.
         k: `[B]` int32.
         diversity: `[B]` float32.
@@ -32,7 +31,6 @@ class Request(tf.experimental.ExtensionType):
     query: Query
     limits: Limits
     anchor: tf.Tensor
-    outside_cart_level: tf.Tensor
     max_price_ratio: tf.Tensor
     k: tf.Tensor
     diversity: tf.Tensor
@@ -161,7 +159,7 @@ class Funnel:
     def _outside_cart(self, request: Request, eligible: tf.Tensor) -> tf.Tensor:
         """`eligible` without the categories of cart and anchor, in the rows that ask for it."""
         chosen = tf.concat([request.query.cart, request.anchor[:, None]], axis=1)
-        level = request.outside_cart_level
+        level = request.query.outside_level
         return of_other_categories(eligible, chosen=chosen, level=level, category_paths=self.sources.categories)
 
     def _with_view(self, query: Query, anchor: tf.Tensor) -> Query:
@@ -174,6 +172,7 @@ class Funnel:
             recent_age=tf.concat([query.recent_age, tf.zeros([tf.shape(anchor)[0], 1])], axis=1),
             cart=query.cart,
             is_discovery=query.is_discovery,
+            outside_level=query.outside_level,
         )
 
 
@@ -185,6 +184,7 @@ def _with_cart(query: Query, cart: tf.Tensor) -> Query:
         recent_age=query.recent_age,
         cart=cart,
         is_discovery=query.is_discovery,
+        outside_level=query.outside_level,
     )
 
 
@@ -196,4 +196,5 @@ def _with_discovery(query: Query) -> Query:
         recent_age=query.recent_age,
         cart=query.cart,
         is_discovery=tf.ones_like(query.is_discovery),
+        outside_level=query.outside_level,
     )

@@ -1,5 +1,6 @@
 """Past queries → candidate lists with features and labels, by the tables of the moment that asks."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tfrec.models.evidence import Query
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.models.sources import FEATURES, CandidateSources
 from tfrec.pipelines.ranking import RankingExamples
+from tfrec.strategy.complements import of_other_categories
 from tfrec.strategy.constraints import mark_items
 from tfrec.training.config import TrainingConfig
 from tfrec.training.funnel import build_sources
@@ -71,9 +73,10 @@ def block_examples(
 def make_examples(
     sources: CandidateSources, queries: ExampleQueries, heads: tuple[str, ...], *, bar: tqdm
 ) -> RankingExamples:
-    """Returns candidate lists of past queries: each as it is and, where something new followed, for discovery.
+    """Returns candidate lists of past queries: each as it is, and limited where what followed meets the limit.
 
-    In a discovery list the items that the user bought before are no candidates.
+    In a discovery list the items that the user bought before are no candidates; in one for other categories
+    (`ExampleQueries.outside_level`) those of the cart's categories. A list may be both.
     """
     columns = [HEADS.index(head) for head in heads]
 
@@ -81,12 +84,15 @@ def make_examples(
     lists: list[RankingExamples] = []
     for start in range(0, len(queries), _EXAMPLE_BATCH):
         batch = queries.take(np.arange(start, min(start + _EXAMPLE_BATCH, len(queries))))
-        for is_discovery in (False, True):
-            rows = _wants_new(sources, batch) if is_discovery else np.arange(len(batch))
+        is_new, is_outside = _wants_new(sources, batch), batch.outside_level > 0
+        everything = np.ones(len(batch), bool)
+        for is_discovery, is_limited in itertools.product((False, True), repeat=2):
+            rows = np.flatnonzero((is_new if is_discovery else everything) & (is_outside if is_limited else everything))
             if not len(rows):
                 continue
             part = batch.take(rows)
-            candidates, features = (tensor.numpy() for tensor in list_up(as_query(part, is_discovery)))
+            query = as_query(part, is_discovery=is_discovery, is_limited=is_limited)
+            candidates, features = (tensor.numpy() for tensor in list_up(query))
             labels, gains = _match_labels(candidates, part)
             half = [values.astype(np.float16) for values in (features, labels[..., columns], gains)]
             lists.append(RankingExamples(half[0], candidates > 0, half[1], half[2], heads))
@@ -102,6 +108,9 @@ def candidate_lister(sources: CandidateSources) -> Callable[[Query], tuple[tf.Te
         evidence = sources.gather_evidence(query)
         eligible = sources.is_offered[None, :] & ~mark_items(query.cart, num_rows=tf.constant(sources.num_rows))
         eligible &= ~(tf.cast(query.is_discovery, tf.bool)[:, None] & (evidence.own_row > 0))
+        eligible = of_other_categories(
+            eligible, chosen=query.cart, level=query.outside_level, category_paths=sources.categories
+        )
         candidates = sources.candidates(evidence, eligible)
         return candidates, sources.features(query, evidence, candidates)
 
@@ -129,8 +138,8 @@ def _no_examples(heads: tuple[str, ...]) -> RankingExamples:
     return RankingExamples(features, none > 0, labels, none, heads)
 
 
-def as_query(queries: ExampleQueries, is_discovery: bool) -> Query:
-    """Returns a batch of queries as tensors."""
+def as_query(queries: ExampleQueries, *, is_discovery: bool = False, is_limited: bool = False) -> Query:
+    """Returns a batch of queries as tensors; `is_limited`: asked for categories that are not in the cart."""
     return Query(
         user=tf.constant(queries.user),
         recent_item=tf.constant(queries.recent_item),
@@ -138,16 +147,17 @@ def as_query(queries: ExampleQueries, is_discovery: bool) -> Query:
         recent_age=tf.constant(queries.recent_age),
         cart=tf.constant(queries.cart),
         is_discovery=tf.fill([len(queries)], float(is_discovery)),
+        outside_level=tf.constant(queries.outside_level * is_limited, tf.int32),
     )
 
 
 def _wants_new(sources: CandidateSources, queries: ExampleQueries) -> np.ndarray:
-    """Rows where something that the user never bought followed a cart."""
+    """`[Q]` bool: something that the user never bought followed a cart."""
     own = sources.own_items(tf.constant(queries.user))[0].numpy()
     labels = queries.label_item
     is_own = (labels[:, :, None] == own[:, None, :]).any(axis=2)
     has_cart = (queries.cart > 0).any(axis=1)
-    return np.flatnonzero(((labels > 0) & ~is_own & (queries.label_heads[..., -1] > 0)).any(axis=1) & has_cart)
+    return ((labels > 0) & ~is_own & (queries.label_heads[..., -1] > 0)).any(axis=1) & has_cart
 
 
 def _match_labels(candidates: np.ndarray, queries: ExampleQueries) -> tuple[np.ndarray, np.ndarray]:

@@ -91,7 +91,7 @@ class Rehearsal:
         list_up, parts = candidate_lister(sources), []
         for start in range(0, len(queries), _BATCH):
             batch = queries.take(np.arange(start, min(start + _BATCH, len(queries))))
-            candidates, features = (tensor.numpy() for tensor in list_up(as_query(batch, False)))
+            candidates, features = (tensor.numpy() for tensor in list_up(as_query(batch)))
             is_truth = (candidates == batch.label_item[:, :1]) & (candidates > 0)
             parts.append((features.astype(np.float16), candidates > 0, is_truth))
         width = max(part[1].shape[1] for part in parts)
