@@ -79,7 +79,7 @@ def test_what_was_there_before_keeps_its_embedding_and_its_place(old):
     np.testing.assert_allclose(
         funnel.retrieval.candidate_embeddings()[: NUM_ITEMS + 1], trained.retrieval.candidate_embeddings(), atol=1e-5
     )
-    carts = {"cart_item_ids": [["i0", "i2"], ["i1", "i3"]], "k": [4]}
+    carts = {"cart_item_ids": [["i0", "i2"], ["i1", "i3"]], "exclude_item_ids": [NEW, NEW], "k": [4]}
     before, after = ask(shop, trained, "complete_cart", **carts), ask(today, funnel, "complete_cart", **carts)
     assert before["item_ids"].tolist() == after["item_ids"].tolist()
     np.testing.assert_allclose(before["scores"], after["scores"], atol=1e-3)
