@@ -21,16 +21,19 @@ from tests.benchmarks.whole_shop import data_home
 from tfrec.features.shop import Shop, encode_shop
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.prepared import read_prepared
-from tfrec.models import RetrievalModel
+from tfrec.models import RetrievalConfig, RetrievalModel
 from tfrec.models.behaviour_tower import BehaviourTower
 from tfrec.models.retrieval_losses import sampled_softmax
 from tfrec.pipelines import retrieval
 from tfrec.training import TrainingConfig
+from tfrec.training.optimizer import LazyAdam
 
 DIM, LENGTH = 64, 32
 _TRACING_STEPS = 3
 
 Step = Callable[[dict[str, tf.Tensor]], tf.Tensor]
+Spec = dict[str, tf.TensorSpec]
+Epochs = Callable[[int], tf.data.Dataset]
 
 
 def labels_a_second(step: Step, batches: Iterator[tuple[dict[str, tf.Tensor], int]], seconds: float) -> float:
@@ -45,7 +48,7 @@ def labels_a_second(step: Step, batches: Iterator[tuple[dict[str, tf.Tensor], in
     return labels / (time.perf_counter() - began)
 
 
-def counted(dataset: Callable[[int], tf.data.Dataset], label: str) -> Iterator[tuple[dict[str, tf.Tensor], int]]:
+def counted(dataset: Epochs, label: str) -> Iterator[tuple[dict[str, tf.Tensor], int]]:
     """Yields batches epoch after epoch, each with the number of its labels, which is known before it is asked for."""
     epoch = 0
     while True:
@@ -55,25 +58,24 @@ def counted(dataset: Callable[[int], tf.data.Dataset], label: str) -> Iterator[t
         epoch += 1
 
 
-def lstm_step(*, all_positions: bool) -> Step:
+def lstm_step(spec: Spec, *, all_positions: bool) -> Step:
     """Returns a training step of an LSTM over item embeddings, with the same loss for both ways."""
     table = tf.Variable(tf.random.normal([20_000, DIM], stddev=0.05))
     tower = BehaviourTower(DIM)
     tower(tf.zeros([1, LENGTH, DIM]), mask=tf.ones([1, LENGTH], tf.bool))
     optimizer = tf.keras.optimizers.Adagrad(0.1)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=[spec])
     def step(batch: dict[str, tf.Tensor]) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            state = tower(tf.gather(table, batch["item"]), mask=batch["item"] > 0, training=True)
+            state = tower(tf.gather(table, batch["item"]), mask=None if all_positions else batch["item"] > 0)
             state = tf.reshape(state, [-1, DIM]) if all_positions else state[:, -1]
             label = tf.reshape(batch["label"], [-1])
             has_label = label > 0
             state, label = tf.boolean_mask(state, has_label), tf.boolean_mask(label, has_label)
-            distinct, column = tf.unique(label)
             share = tf.fill(tf.shape(label), 1e-3)
-            candidates = tf.gather(table, distinct)
-            loss = tf.reduce_mean(sampled_softmax(state, candidates, column, tf.range(tf.size(label)), share))
+            columns = (state, tf.gather(table, label), label, tf.range(tf.size(label)), share)
+            loss = tf.reduce_mean(sampled_softmax(*columns, parts=RetrievalConfig().softmax_parts))
         weights = [table, *tower.trainable_variables]
         optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
         return loss
@@ -81,7 +83,7 @@ def lstm_step(*, all_positions: bool) -> Step:
     return step
 
 
-def single_windows(shop: Shop) -> Callable[[int], tf.data.Dataset]:
+def single_windows(shop: Shop) -> Epochs:
     """Returns epochs of batches of 1,024 windows, `item [1024, 32]` before one `label` each."""
     train = shop.train
     first = train.splits[:-1][train.sequence]
@@ -140,10 +142,10 @@ class IdModel(tfrs.Model):
         return self.task(users, items, compute_metrics=False)
 
 
-def train_step(model: tfrs.Model, optimizer: tf.keras.optimizers.Optimizer) -> Step:
-    """Returns a Keras model's own training step, compiled."""
+def train_step(spec: Spec, model: tfrs.Model, optimizer: tf.keras.optimizers.Optimizer) -> Step:
+    """Returns a Keras model's own training step, compiled for batches of any size as `fit` does it."""
     model.compile(optimizer=optimizer)
-    return tf.function(lambda batch: model.train_step(batch)["loss"], reduce_retracing=True)
+    return tf.function(lambda batch: model.train_step(batch)["loss"], input_signature=[spec])
 
 
 def main() -> None:
@@ -164,7 +166,7 @@ def main() -> None:
     codes = {"user_id": shop.users.encode(ids["user_id"]), "item_id": shop.vocabularies.items.encode(ids["item_id"])}
     config = TrainingConfig()
 
-    def pairs(columns: dict[str, np.ndarray], batch_size: int) -> Callable[[int], tf.data.Dataset]:
+    def pairs(columns: dict[str, np.ndarray], batch_size: int) -> Epochs:
         data = tf.data.Dataset.from_tensor_slices({n: tf.constant(v.tolist()) for n, v in columns.items()})
         return lambda epoch: data.shuffle(100_000, seed=epoch).batch(batch_size).prefetch(4)
 
@@ -175,28 +177,33 @@ def main() -> None:
 
     users, items = np.unique(ids["user_id"].astype(str)), shop.vocabularies.items.tokens.astype(str)
     adagrad = tf.keras.optimizers.Adagrad
-    ways: dict[str, Callable[[], tuple[Step, Iterator[tuple[dict[str, tf.Tensor], int]]]]] = {
-        "LSTM, all positions": lambda: (lstm_step(all_positions=True), counted(ours, "label")),
-        "LSTM, one window a label": lambda: (lstm_step(all_positions=False), counted(single_windows(shop), "label")),
-        "whole retrieval model": lambda: (
-            train_step(
-                RetrievalModel(shop.vocabularies, config.retrieval), tf.keras.optimizers.Adam(config.retrieval_rate)
+    alone = single_windows(shop)
+    ways: dict[str, tuple[Epochs, str, Callable[[Spec], Step]]] = {
+        "LSTM, all positions": (ours, "label", lambda spec: lstm_step(spec, all_positions=True)),
+        "LSTM, one window a label": (alone, "label", lambda spec: lstm_step(spec, all_positions=False)),
+        "whole retrieval model": (
+            ours,
+            "label",
+            lambda spec: train_step(
+                spec, RetrievalModel(shop.vocabularies, config.retrieval), LazyAdam(config.retrieval_rate)
             ),
-            counted(ours, "label"),
         ),
-        "TFRS tutorial": lambda: (
-            train_step(TutorialModel(users, items, with_metrics=True), adagrad(0.1)),
-            counted(pairs(ids, 8192), "item_id"),
+        "TFRS tutorial": (
+            pairs(ids, 8192),
+            "item_id",
+            lambda spec: train_step(spec, TutorialModel(users, items, with_metrics=True), adagrad(0.1)),
         ),
-        "TFRS, ids, no metrics": lambda: (
-            train_step(IdModel(shop.users.size, shop.vocabularies.items.size), adagrad(0.1)),
-            counted(pairs(codes, 1024), "item_id"),
+        "TFRS, ids, no metrics": (
+            pairs(codes, 1024),
+            "item_id",
+            lambda spec: train_step(spec, IdModel(shop.users.size, shop.vocabularies.items.size), adagrad(0.1)),
         ),
     }
     speed = dict.fromkeys(ways, 0.0)
     for _ in range(options.rounds):
-        for name, make in ways.items():
-            speed[name] = max(speed[name], labels_a_second(*make(), options.seconds))
+        for name, (epochs, label, step) in ways.items():
+            found = labels_a_second(step(epochs(0).element_spec), counted(epochs, label), options.seconds)
+            speed[name] = max(speed[name], found)
     for name, value in speed.items():
         print(f"{name:<26}{value:>12,.0f} labels/s")
     windows = speed["LSTM, all positions"] / speed["LSTM, one window a label"]

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tests.models.fitting import fit_retrieval, query_of, sources_of
 from tests.worlds import bought, checkerboard, make_shop
 from tfrec.errors import ConfigError
-from tfrec.models import RetrievalConfig, RetrievalModel, retrieval
+from tfrec.models import RetrievalConfig, RetrievalModel, retrieval, retrieval_losses
 from tfrec.models.retrieval import LOSSES
 from tfrec.models.retrieval_losses import BprMax, GeneralisedCrossEntropy, full_softmax, sampled_softmax
 
@@ -52,23 +52,39 @@ def test_what_is_no_candidate_is_no_negative(loss):
 
 def test_sampled_softmax_corrects_for_what_was_likely_to_be_in_the_batch():
     queries = tf.constant([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
-    candidates = tf.constant([[1.0, 0.0], [0.0, 2.0]])  # of the distinct labels; the third query's is the first's
-    column, group = tf.constant([0, 1, 0]), tf.constant([7, 8, 9])
+    candidates = tf.constant([[1.0, 0.0], [0.0, 2.0], [1.0, 0.0]])  # the third query's label is the first's
+    label, group = tf.constant([4, 2, 4]), tf.constant([7, 8, 9])
     probability = tf.constant([0.2, 0.01, 0.2])
     correction = np.log(1 - (1 - np.array([0.2, 0.01])) ** 3)
-    logits = queries.numpy() @ candidates.numpy().T - correction
+    logits = queries.numpy() @ candidates.numpy()[:2].T - correction
     expected = [-row[at] + np.log(np.exp(row).sum()) for row, at in zip(logits, [0, 1, 0], strict=True)]
-    loss = sampled_softmax(queries, candidates, column, group, probability)
+    loss = sampled_softmax(queries, candidates, label, group, probability)
     np.testing.assert_allclose(loss, expected, rtol=1e-4)
 
 
 def test_sampled_softmax_sets_no_item_against_its_own_order():
     queries, candidates = tf.constant([[1.0, 0.0], [0.0, 1.0]]), tf.constant([[1.0, 0.0], [0.9, 2.0]])
-    column, probability = tf.constant([0, 1]), tf.constant([0.5, 0.5])
-    together = sampled_softmax(queries, candidates, column, tf.constant([7, 7]), probability)
-    apart = sampled_softmax(queries, candidates, column, tf.constant([7, 8]), probability)
+    label, probability = tf.constant([1, 2]), tf.constant([0.5, 0.5])
+    together = sampled_softmax(queries, candidates, label, tf.constant([7, 7]), probability)
+    apart = sampled_softmax(queries, candidates, label, tf.constant([7, 8]), probability)
     np.testing.assert_allclose(together, 0.0, atol=1e-6)
     assert (apart.numpy() > 0.1).all()
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+def test_parts_of_a_batch_are_batches_of_their_own(monkeypatch, parts):
+    monkeypatch.setattr(retrieval_losses, "_LEAST_IN_PART", 3)
+    rng = np.random.default_rng(parts)
+    size = 7  # two parts of 4 and 3, whether or not more are allowed
+    columns = (
+        tf.constant(rng.normal(size=(size, 2)), tf.float32),
+        tf.constant(rng.normal(size=(size, 2)), tf.float32),
+        tf.constant([1, 2, 1, 3, 1, 2, 4]),
+        tf.range(size),
+        tf.fill([size], 0.2),
+    )
+    apart = [sampled_softmax(*(column[at] for column in columns)) for at in (slice(0, 4), slice(4, 7))]
+    np.testing.assert_allclose(sampled_softmax(*columns, parts=parts), np.concatenate(apart), rtol=1e-5)
 
 
 def test_full_softmax_leaves_out_the_orders_own_items_and_what_nobody_met():
@@ -91,7 +107,7 @@ def test_each_loss_finds_the_withheld_item(loss):
     """What comes first of all that a user never bought is the one item of the user's colour."""
     shop, withheld = checkerboard()
     config = RetrievalConfig(embedding_dim=16, id_dropout=0.0, dropout=0.0, loss=loss)
-    model = fit_retrieval(shop, config, epochs=15)
+    model = fit_retrieval(shop, config, epochs=20)
     sources = sources_of(shop, model)
     query = sources.embed_query(query_of(shop, list(withheld)))
     scores = tf.matmul(query, sources.candidate_embeddings, transpose_b=True).numpy()[:, 1:]

@@ -10,9 +10,14 @@ from tfrec.pipelines.retrieval import GAP_BOUNDARIES, gap_bucket
 
 
 def epoch_of(dataset):
-    """One epoch as `[windows, T]` arrays."""
+    """One epoch as `[windows, T]` arrays, short windows padded."""
     batches = list(dataset.as_numpy_iterator())
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    length = max(batch["item"].shape[1] for batch in batches)
+
+    def padded(rows):
+        return np.pad(rows, [(0, 0), (0, length - rows.shape[1])])
+
+    return {name: np.concatenate([padded(batch[name]) for batch in batches]) for name in batches[0]}
 
 
 @pytest.fixture(scope="module")
@@ -129,12 +134,26 @@ def test_window_borders_move_from_epoch_to_epoch():
     shop = make_shop(viewed("ann", 0, *(f"i{number}" for number in range(12))))
     dataset = retrieval(shop.train, batch_size=8, sequence_length=8)
     begins = {tuple(sorted(epoch_of(dataset)["item"][:, 0].tolist())) for _ in range(20)}
-    assert len(begins) > 3
+    assert len(begins) == 2  # the short window before the long one, and behind it
 
 
 def test_the_number_of_batches_is_known(mixed_shop):
-    dataset = retrieval(mixed_shop.train, batch_size=64, sequence_length=8)
-    assert len(list(dataset)) == int(dataset.cardinality())
+    dataset = retrieval(mixed_shop.train, batch_size=64, sequence_length=4)
+    assert [len(list(dataset)) for _ in range(3)] == [int(dataset.cardinality())] * 3
+
+
+def test_short_visits_are_not_padded_to_the_longest():
+    rows = [row for n in range(64) for row in viewed("", n, *"abcd"[: 2 + n % 3], session=f"s{n}")]
+    shop = make_shop([*rows, *viewed("", 99, *(f"i{number}" for number in range(17)), session="long")])
+    batches = list(retrieval(shop.train, batch_size=64, sequence_length=32).as_numpy_iterator())
+    assert sorted(batch["item"].shape for batch in batches) == [(1, 16), (16, 4), (16, 4), (16, 4), (16, 4)]
+
+
+def test_real_positions_stand_in_front(mixed_shop):
+    epoch = epoch_of(retrieval(mixed_shop.train, batch_size=64, sequence_length=8))
+    is_real = epoch["item"] > 0
+    assert is_real[:, 0].all() and not (is_real[:, 1:] & ~is_real[:, :-1]).any()
+    assert not epoch["label"][~is_real].any()
 
 
 def test_gaps_count_from_the_event_before_of_the_same_shopper():

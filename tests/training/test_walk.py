@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.worlds import bought, make_shop
+from tests.worlds import bought, make_shop, viewed
 from tfrec.models import RetrievalConfig, RetrievalModel
 from tfrec.training import TrainingConfig
 from tfrec.training.walk import Walk
@@ -46,5 +46,8 @@ def test_no_batch_is_larger_than_the_dial(short_log, tmp_path):
 
 
 def test_a_batch_holds_a_whole_window_at_least(tmp_path):
-    config = dataclasses.replace(NO_LSTM, sequence_length=600)
-    assert steps_of_an_epoch(shop_of(4), config, tmp_path) == 4
+    config = dataclasses.replace(NO_LSTM, sequence_length=600, retrieval_batch=600)
+    shop = make_shop(
+        [row for user in range(4) for row in viewed(f"u{user}", user, *(f"i{n % 30}" for n in range(601)))]
+    )
+    assert steps_of_an_epoch(shop, config, tmp_path) == 4

@@ -25,6 +25,8 @@ class RetrievalConfig:
     Attributes:
         loss: `sampled_softmax` (in-batch negatives with the logQ correction), `bpr_max`, `gbce`, or `full_softmax` over
             the whole catalogue, which up to some thousand items costs no more.
+        softmax_parts: parts of a large batch, at most, within which labels are each other's negatives: the sampled
+            softmax costs less, and the LSTM still has the whole batch's rows at once.
         embedding_dim: width of both towers' embeddings.
         temperature: of the softmax over unit vectors; smaller is sharper.
         id_dropout: share of items that a step treats as never sold, so that content learns to stand alone.
@@ -37,6 +39,7 @@ class RetrievalConfig:
     """
 
     loss: str = "sampled_softmax"
+    softmax_parts: int = 4
     embedding_dim: int = 64
     temperature: float = 0.07
     id_dropout: float = 0.1
@@ -133,14 +136,13 @@ class RetrievalModel(tfrs.Model):
             return tf.reduce_sum(loss * weight) / tf.cast(tf.size(weight), tf.float32)
         candidates = tf.boolean_mask(candidates, labelled)
         if self.config.loss == "sampled_softmax":
-            distinct, column = tf.unique(label)
-            first = tf.math.unsorted_segment_min(tf.range(tf.size(label)), column, tf.size(distinct))
             loss = sampled_softmax(
                 queries / self.config.temperature,
-                tf.gather(candidates, first),
-                column,
+                candidates,
+                label,
                 group,
                 flat("label_probability"),
+                parts=self.config.softmax_parts,
             )
             return tf.reduce_sum(loss * weight) / tf.cast(tf.size(weight), tf.float32)
         size = tf.shape(group)[0]

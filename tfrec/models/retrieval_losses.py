@@ -8,6 +8,7 @@ import tensorflow as tf
 
 _NO_CANDIDATE = -1e9
 _TINY = 1e-24
+_LEAST_IN_PART = 768
 
 
 class BprMax(tf.keras.losses.Loss):
@@ -65,11 +66,13 @@ class GeneralisedCrossEntropy(tf.keras.losses.Loss):
 def sampled_softmax(
     queries: tf.Tensor,
     candidates: tf.Tensor,
-    column: tf.Tensor,
+    label: tf.Tensor,
     group: tf.Tensor,
     probability: tf.Tensor,
+    *,
+    parts: int = 1,
 ) -> tf.Tensor:
-    """Returns `[Q]` cross-entropies against the distinct labels of the batch: `−log softmax(q·c − log P(c in batch))`.
+    """Returns `[Q]` cross-entropies against the distinct labels: `−log softmax(q·c − log P(c among them))`.
 
     The in-batch softmax with the logQ correction (Yi et al. 2019), but each candidate stands there once: a label drawn
     `Q` times with probability `p` is in the batch with `P = 1 − (1 − p)^Q` (as `tf.nn.sampled_softmax_loss` has it for
@@ -77,22 +80,18 @@ def sampled_softmax(
 
     Args:
         queries: `[Q, d]`, divided by the temperature.
-        candidates: `[C, d]` of the distinct labels.
-        column: `[Q]` int32 row of `candidates` that is the label.
+        candidates: `[Q, d]` of the labels.
+        label: `[Q]` int32 item indices.
         group: `[Q]` equal for one order or session, whose items are no negatives of each other.
         probability: `[Q]` share of the label among all labels.
+        parts: the batch is cut in so many, at most, of `_LEAST_IN_PART` labels or more, which are negatives within
+            their part alone: the cost falls with the square of a part's size, the variance hardly rises.
     """
-    num_queries, num_columns = tf.shape(queries)[0], tf.shape(candidates)[0]
-    tries = tf.cast(num_queries, tf.float32)
-    share = tf.math.unsorted_segment_max(probability, column, num_columns)
-    log_expected = tf.math.log(-tf.math.expm1(tries * tf.math.log1p(-tf.clip_by_value(share, 1e-9, 1 - 1e-6))))
-    _, row = tf.unique(group)
-    cells = tf.stack([row, column], axis=1)
-    is_mate = tf.scatter_nd(cells, tf.ones([num_queries]), [num_queries, num_columns])  # of the group, its label too
-    offset = tf.where(is_mate > 0, _NO_CANDIDATE, -log_expected[None, :])
-    logits = tf.matmul(queries, candidates, transpose_b=True) + tf.gather(offset, row)
-    positive = tf.reduce_sum(queries * tf.gather(candidates, column), axis=1) - tf.gather(log_expected, column)
-    return tf.nn.softplus(tf.reduce_logsumexp(logits, axis=1) - positive)
+    size = tf.size(label)
+    even = -(-size // tf.clip_by_value(size // _LEAST_IN_PART, 1, parts))
+    sizes = tf.clip_by_value(size - even * tf.range(parts), 0, even)  # those behind are empty
+    columns = (tf.split(column, sizes) for column in (queries, candidates, label, group, probability))
+    return tf.concat([_softmax_of_part(*part) for part in zip(*columns, strict=True)], axis=0)
 
 
 def full_softmax(
@@ -113,3 +112,21 @@ def full_softmax(
     cells = tf.stack([tf.cast(mates[:, 0], tf.int32), tf.gather(label, mates[:, 1])], axis=1)
     logits = tf.tensor_scatter_nd_update(logits, cells, tf.fill([tf.shape(cells)[0]], _NO_CANDIDATE))
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=label, logits=logits)
+
+
+def _softmax_of_part(
+    queries: tf.Tensor, candidates: tf.Tensor, label: tf.Tensor, group: tf.Tensor, probability: tf.Tensor
+) -> tf.Tensor:
+    distinct, column = tf.unique(label)
+    num_queries, num_columns = tf.size(label), tf.size(distinct)
+    tries = tf.cast(num_queries, tf.float32)
+    share = tf.math.unsorted_segment_max(probability, column, num_columns)
+    log_expected = tf.math.log(-tf.math.expm1(tries * tf.math.log1p(-tf.clip_by_value(share, 1e-9, 1 - 1e-6))))
+    _, row = tf.unique(group)
+    cells = tf.stack([row, column], axis=1)
+    is_mate = tf.scatter_nd(cells, tf.ones([num_queries]), [num_queries, num_columns])  # of the group, its label too
+    offset = tf.where(is_mate > 0, _NO_CANDIDATE, -log_expected[None, :])
+    first = tf.math.unsorted_segment_min(tf.range(num_queries), column, num_columns)
+    logits = tf.matmul(queries, tf.gather(candidates, first), transpose_b=True) + tf.gather(offset, row)
+    positive = tf.reduce_sum(queries * candidates, axis=1) - tf.gather(log_expected, column)
+    return tf.nn.softplus(tf.reduce_logsumexp(logits, axis=1) - positive)

@@ -12,6 +12,8 @@ from tfrec.features.sequences import BehaviourSequences
 GAP_BOUNDARIES = (0.05, 0.5, 3.0, 12.0, 36.0, 120.0, 336.0, 1000.0, 3000.0)
 """Hours that part the buckets of the time since the event before; bucket 0 is also 'unknown'."""
 
+_SHORTEST = 4  # positions that a batch's windows have at least
+
 
 def retrieval(
     sequences: BehaviourSequences,
@@ -28,12 +30,13 @@ def retrieval(
     The label of a position is the next item that is new in its order or session, so that one pass of the LSTM learns
     from each position (`[R, T]` labels for `R` windows) instead of one window a label. Lines of one order have no
     order of their own: they are shuffled within their moment in each epoch. A position without a label (the last of
-    a shopper) has label 0.
+    a shopper) has label 0. Windows of like length make a batch, `T` no longer than they need: short visits would be
+    padding for the most part.
 
     Args:
         sequences: training events, `shop.train`.
-        batch_size: positions a batch; a batch holds `batch_size // sequence_length` windows.
-        sequence_length: positions of a window, `T`.
+        batch_size: positions a batch; a batch holds up to `batch_size // T` windows.
+        sequence_length: positions of a window at most.
         seed: of shuffling; each epoch differs, each run repeats.
         first_epoch: number of the first epoch, so that a run that goes on sees what it would have seen.
         since: hour since 1970-01-01 UTC; only windows with a label from then on, earlier events as their past. None =
@@ -42,7 +45,8 @@ def retrieval(
 
     Returns:
         Dictionaries of `[R, T]` int32 tensors `item`, `event_type`, `gap`, `group`, `label`, `label_group` and
-        float32 `label_probability` (share of the label among all labels, for the logQ correction).
+        float32 `label_probability` (share of the label among all labels, for the logQ correction). Real positions come
+        first, 0 behind them: an LSTM needs no mask.
 
     Raises:
         ConfigError: a size is not positive.
@@ -53,7 +57,6 @@ def retrieval(
             "`sequence_length` must be at least 2 and `batch_size` at least `sequence_length`; "
             f"got {sequence_length} and {batch_size}."
         )
-    windows_a_batch = batch_size // sequence_length
     if since is not None and not 0 <= replay <= 1:
         raise ConfigError(f"`replay` must lie in [0, 1]; got {replay}.")
     if not np.any(np.diff(sequences.splits) > 1):
@@ -62,25 +65,42 @@ def retrieval(
         )
     epochs = itertools.count(first_epoch)
 
-    def batches() -> Iterator[dict[str, np.ndarray]]:
+    def epoch() -> Iterator[tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]]:
         rng = np.random.default_rng((seed, next(epochs)))
-        arrays = _epoch(sequences, sequence_length, rng, since=since, replay=replay)
-        probability = _label_probability(arrays["label"])
-        order = rng.permutation(len(arrays["item"]))
-        for start in range(0, len(order), windows_a_batch):
-            rows = order[start : start + windows_a_batch]
-            batch = {name: array[rows] for name, array in arrays.items()}
-            yield {**batch, "label_probability": probability[batch["label"]]}
+        columns, label_hour = _columns(sequences, rng)
+        begin, size = _windows(sequences.splits, sequence_length, rng)
+        if since is not None:
+            is_new = np.concatenate([[0], np.cumsum((columns["label"] > 0) & (label_hour >= since))])
+            keep = (is_new[begin + size] > is_new[begin]) | (rng.random(len(begin)) < replay)
+            keep[0] |= not keep.any()  # new shoppers with one event each have no label: a batch must hold something
+            begin, size = begin[keep], size[keep]
+        columns["label_probability"] = _label_probability(columns["label"], begin, size)
+        order, batches = _batches(size, batch_size, sequence_length, rng)
+        yield columns, {"begin": begin[order], "size": size[order]}, batches
 
-    shape = (None, sequence_length)
+    def cut(
+        columns: dict[str, tf.Tensor], windows: dict[str, tf.Tensor], batches: dict[str, tf.Tensor]
+    ) -> tf.data.Dataset:
+        def batch(of: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:  # in the graph: no Python beside the steps
+            begin, size = (windows[name][of["start"] : of["stop"], None] for name in ("begin", "size"))
+            place = tf.range(of["length"])[None, :]
+            inside = place < size
+            rows = tf.where(inside, begin + place, 0)
+            zero = {name: tf.zeros([], column.dtype) for name, column in columns.items()}
+            return {name: tf.where(inside, tf.gather(column, rows), zero[name]) for name, column in columns.items()}
+
+        return tf.data.Dataset.from_tensor_slices(batches).map(batch)
+
     int_names = ("item", "event_type", "gap", "group", "label", "label_group")
-    signature = {name: tf.TensorSpec(shape, tf.int32) for name in int_names}
-    signature["label_probability"] = tf.TensorSpec(shape, tf.float32)
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
-    if since is not None:  # how many windows reach the new events hangs on where they are cut
-        return dataset.prefetch(4)
-    num_batches = -(-_num_windows(sequences, sequence_length) // windows_a_batch)
-    return dataset.apply(tf.data.experimental.assert_cardinality(num_batches)).prefetch(4)
+    flat = tf.TensorSpec([None], tf.int32)
+    columns = {**dict.fromkeys(int_names, flat), "label_probability": tf.TensorSpec([None], tf.float32)}
+    signature = (columns, dict.fromkeys(("begin", "size"), flat), dict.fromkeys(("start", "stop", "length"), flat))
+    dataset = tf.data.Dataset.from_generator(epoch, output_signature=signature).flat_map(cut)
+    if since is None:  # else how many windows reach the new events hangs on where they are cut
+        _, size = _windows(sequences.splits, sequence_length, np.random.default_rng(0))
+        num_batches = int(_num_batches(size, batch_size, _lengths(sequence_length)).sum())
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
+    return dataset.prefetch(4)
 
 
 def gap_bucket(hours: np.ndarray) -> np.ndarray:
@@ -88,29 +108,20 @@ def gap_bucket(hours: np.ndarray) -> np.ndarray:
     return np.searchsorted(np.asarray(GAP_BOUNDARIES), hours, side="right").astype(np.int32)
 
 
-def _label_probability(label: np.ndarray) -> np.ndarray:
-    """Float32 share of each item among the labels of an epoch; 0 for index 0, which is no label."""
-    counts = np.bincount(label.ravel())
+def _label_probability(label: np.ndarray, begin: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """`[E]` float32 share of each label among the labels inside the windows; 0 for index 0, which is no label."""
+    edges = np.zeros(len(label) + 1, np.int64)
+    edges[begin] += 1
+    edges[begin + size] -= 1
+    counts = np.bincount(label[np.cumsum(edges[:-1]) > 0], minlength=label.max(initial=0) + 1)
     counts[0] = 0
-    return (counts / max(counts.sum(), 1)).astype(np.float32)
+    return (counts / max(counts.sum(), 1)).astype(np.float32)[label]
 
 
-def _num_windows(sequences: BehaviourSequences, length: int) -> int:
-    sizes = np.diff(sequences.splits)
-    return int((-(-(sizes[sizes > 1] - 1) // length)).sum())
-
-
-def _epoch(
-    sequences: BehaviourSequences,
-    length: int,
-    rng: np.random.Generator,
-    *,
-    since: float | None = None,
-    replay: float = 0.0,
-) -> dict[str, np.ndarray]:
-    """The windows of one epoch, `[num_windows, length]` each."""
+def _columns(sequences: BehaviourSequences, rng: np.random.Generator) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """`[E]` of the events of one epoch, in time, and the hour of each label."""
+    order = _shuffled_within_moments(sequences, rng)
     sequence = sequences.sequence
-    order = np.lexsort((rng.random(len(sequences)), sequences.group, sequences.hour, sequence))
     item, group, hour = sequences.item[order], sequences.group[order], sequences.hour[order]
     key = group.astype(np.int64) * sequences.vocabularies.items.size + item
     _, first = np.unique(key, return_index=True)
@@ -125,26 +136,26 @@ def _epoch(
     label = np.where(has_label, item[label_at], 0).astype(np.int32)
     # Looks come one after the other: what was looked at before or later is a negative, as in no order.
     own_group = np.where(is_look, len(item) + np.arange(len(item)), group)
-    label_group = np.where(has_label, own_group[label_at], -1).astype(np.int32)
     gap = np.zeros(len(item), np.int32)
     gap[1:] = gap_bucket(np.diff(hour))
     gap[sequences.splits[:-1]] = 0
-
-    rows, valid = _windows(sequences.splits, length, rng)
-    if since is not None:
-        is_new = (has_label & (hour[label_at] >= since))[rows] & valid
-        keep = is_new.any(axis=1) | (rng.random(len(rows)) < replay)
-        keep[0] |= not keep.any()  # new shoppers with one event each have no label: something must be in a batch
-        rows, valid = rows[keep], valid[keep]
     columns = {
         "item": item,
         "event_type": sequences.event_type[order].astype(np.int32),
         "gap": gap,
         "group": group,
         "label": label,
-        "label_group": label_group,
+        "label_group": np.where(has_label, own_group[label_at], -1).astype(np.int32),
     }
-    return {name: np.where(valid, column[rows], 0) for name, column in columns.items()}
+    return columns, hour[label_at]
+
+
+def _shuffled_within_moments(sequences: BehaviourSequences, rng: np.random.Generator) -> np.ndarray:
+    """`[E]` rows in time; those of one order and moment in random order."""
+    parts = (sequences.sequence, sequences.hour, sequences.group)
+    begins = np.any([part[1:] != part[:-1] for part in parts], axis=0)
+    moment = np.concatenate([[0], np.cumsum(begins)])
+    return np.argsort(moment + rng.random(len(moment)), kind="stable")
 
 
 def _next_marked(marked: np.ndarray, size: int) -> np.ndarray:
@@ -154,20 +165,54 @@ def _next_marked(marked: np.ndarray, size: int) -> np.ndarray:
 
 
 def _windows(splits: np.ndarray, length: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Row indices `[num_windows, length]` and which are inside; cut points move from epoch to epoch.
+    """First rows and sizes of the windows, int32 `[W]`; cut points move from epoch to epoch, sizes do not.
 
-    A sequence of `n` events has `n - 1` labelled positions, cut in `ceil((n - 1) / length)` windows; the last
-    window begins earlier so that it is full, and the whole grid is shifted at random where there is room.
+    A sequence of `n` events has `n - 1` labelled positions, cut in `ceil((n - 1) / length)` windows, of which the short
+    one stands anywhere.
     """
     sizes = np.diff(splits)
     use = sizes > 1
     start, labelled = splits[:-1][use], sizes[use] - 1
     count = -(-labelled // length)
-    room = count * length - labelled
-    shift = (rng.random(len(count)) * (np.minimum(room, length - 1) + 1)).astype(np.int64) * (count > 1)
+    short = (rng.random(len(count)) * count).astype(np.int64)
     sequence = np.repeat(np.arange(len(count)), count)
     ordinal = np.arange(len(sequence)) - np.repeat(np.cumsum(count) - count, count)
-    begin = ordinal * length - shift[sequence]
-    position = begin[:, None] + np.arange(length)
-    valid = (position >= 0) & (position < labelled[sequence, None])
-    return np.where(valid, start[sequence, None] + position, 0), valid
+    size = np.where(ordinal == short[sequence], (labelled - (count - 1) * length)[sequence], length)
+    begin = (
+        start[sequence]
+        + ordinal * length
+        - np.where(ordinal > short[sequence], (count * length - labelled)[sequence], 0)
+    )
+    return begin.astype(np.int32), size.astype(np.int32)
+
+
+def _batches(
+    size: np.ndarray, batch_size: int, length: int, rng: np.random.Generator
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """An order of the windows, and the batches: `start`, `stop` in it and the `length` of their windows, int32 each.
+
+    Windows are shuffled within their length, and the batches of all lengths among each other.
+    """
+    lengths = _lengths(length)
+    kind = np.searchsorted(lengths, size)
+    order = np.lexsort((rng.random(len(size)), kind))
+    count = np.bincount(kind, minlength=len(lengths))
+    parts = _num_batches(size, batch_size, lengths)
+    edges = [np.linspace(0, n, p + 1).astype(np.int64) for n, p in zip(count, parts, strict=True)]
+    first = np.cumsum(count) - count
+    start = np.concatenate([at + edge[:-1] for at, edge in zip(first, edges, strict=True)])
+    stop = np.concatenate([at + edge[1:] for at, edge in zip(first, edges, strict=True)])
+    shuffled = rng.permutation(len(start))
+    columns = {"start": start, "stop": stop, "length": np.repeat(lengths, parts)}
+    return order, {name: column[shuffled].astype(np.int32) for name, column in columns.items()}
+
+
+def _lengths(longest: int) -> np.ndarray:
+    """Powers of two from `_SHORTEST` on, and the longest itself."""
+    return np.array([*(_SHORTEST << n for n in range(longest.bit_length()) if _SHORTEST << n < longest), longest])
+
+
+def _num_batches(size: np.ndarray, batch_size: int, lengths: np.ndarray) -> np.ndarray:
+    """How many batches the windows of each length fill."""
+    count = np.bincount(np.searchsorted(lengths, size), minlength=len(lengths))
+    return -(-count // np.maximum(batch_size // lengths, 1))

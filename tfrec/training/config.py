@@ -78,7 +78,7 @@ class TrainingConfig:
     image_epochs: int = 3
     retrieval_batch: int = 4096
     ranking_batch: int = 64
-    retrieval_rate: float = 0.002
+    retrieval_rate: float = 0.004
     ranking_rate: float = 0.002
     sequence_length: int = 32
     num_blocks: int = 4

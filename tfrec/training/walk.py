@@ -9,6 +9,7 @@ from tfrec.features.sequences import BehaviourSequences
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.pipelines.retrieval import retrieval
 from tfrec.training.config import TrainingConfig
+from tfrec.training.optimizer import LazyAdam
 from tfrec.training.progress import Tick, progress_bar
 
 logger = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class Walk:
 
     def __init__(self, model: RetrievalModel, config: TrainingConfig, work: Path, *, rate: float | None = None) -> None:
         self._model, self._config = model, config
-        self._optimizer = tf.keras.optimizers.Adam(config.retrieval_rate if rate is None else rate)
+        self._optimizer = LazyAdam(config.retrieval_rate if rate is None else rate)
         model.compile(optimizer=self._optimizer)
         self._finished = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._planned = 0
