@@ -10,11 +10,13 @@ from tfrec.training.config import TrainingConfig, WarmStartConfig
 from tfrec.training.examples import make_examples
 from tfrec.training.fit import fit_ranking, train
 from tfrec.training.funnel import TrainedFunnel, build_sources
+from tfrec.training.optimizer import LazyAdam
 from tfrec.training.refresh import refresh
 from tfrec.training.store import load_trained, save_trained
 from tfrec.training.warm_start import warm_start
 
 __all__ = [
+    "LazyAdam",
     "TrainedFunnel",
     "TrainingConfig",
     "WarmStartConfig",
