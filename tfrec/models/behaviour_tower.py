@@ -9,8 +9,8 @@ import tensorflow as tf
 class BehaviourTower(tf.keras.layers.Layer):
     """`[B, T, d]` embedded events, oldest first → `[B, T, units]`: an LSTM's state after each event.
 
-    All positions come out at once, so that training labels each of them in one pass (10–30 times the labels of one
-    window a label). Masked positions are skipped: the state behind padding is the state before it. No XLA, no
+    All positions come out at once, so that training labels each of them in one pass (eleven times the labels a second
+    of one window a label). Masked positions are skipped: the state behind padding is the state before it. No XLA, no
     unrolling: both are slower for this layer on CPUs.
 
     Args:

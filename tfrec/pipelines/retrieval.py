@@ -12,7 +12,7 @@ from tfrec.features.sequences import BehaviourSequences
 GAP_BOUNDARIES = (0.05, 0.5, 3.0, 12.0, 36.0, 120.0, 336.0, 1000.0, 3000.0)
 """Hours that part the buckets of the time since the event before; bucket 0 is also 'unknown'."""
 
-_SHORTEST = 4  # positions that a batch's windows have at least
+_SHORTEST = 4  # positions: shorter windows are padded to this
 
 
 def retrieval(
@@ -78,24 +78,11 @@ def retrieval(
         order, batches = _batches(size, batch_size, sequence_length, rng)
         yield columns, {"begin": begin[order], "size": size[order]}, batches
 
-    def cut(
-        columns: dict[str, tf.Tensor], windows: dict[str, tf.Tensor], batches: dict[str, tf.Tensor]
-    ) -> tf.data.Dataset:
-        def batch(of: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:  # in the graph: no Python beside the steps
-            begin, size = (windows[name][of["start"] : of["stop"], None] for name in ("begin", "size"))
-            place = tf.range(of["length"])[None, :]
-            inside = place < size
-            rows = tf.where(inside, begin + place, 0)
-            zero = {name: tf.zeros([], column.dtype) for name, column in columns.items()}
-            return {name: tf.where(inside, tf.gather(column, rows), zero[name]) for name, column in columns.items()}
-
-        return tf.data.Dataset.from_tensor_slices(batches).map(batch)
-
     int_names = ("item", "event_type", "gap", "group", "label", "label_group")
     flat = tf.TensorSpec([None], tf.int32)
     columns = {**dict.fromkeys(int_names, flat), "label_probability": tf.TensorSpec([None], tf.float32)}
     signature = (columns, dict.fromkeys(("begin", "size"), flat), dict.fromkeys(("start", "stop", "length"), flat))
-    dataset = tf.data.Dataset.from_generator(epoch, output_signature=signature).flat_map(cut)
+    dataset = tf.data.Dataset.from_generator(epoch, output_signature=signature).flat_map(_cut)
     if since is None:  # else how many windows reach the new events hangs on where they are cut
         _, size = _windows(sequences.splits, sequence_length, np.random.default_rng(0))
         num_batches = int(_num_batches(size, batch_size, _lengths(sequence_length)).sum())
@@ -106,6 +93,24 @@ def retrieval(
 def gap_bucket(hours: np.ndarray) -> np.ndarray:
     """Returns the int32 bucket of the hours since the event before (see `GAP_BOUNDARIES`)."""
     return np.searchsorted(np.asarray(GAP_BOUNDARIES), hours, side="right").astype(np.int32)
+
+
+def _cut(
+    columns: dict[str, tf.Tensor], windows: dict[str, tf.Tensor], batches: dict[str, tf.Tensor]
+) -> tf.data.Dataset:
+    """The batches of one epoch, gathered in the graph: no Python runs beside the steps."""
+
+    def batch(of: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        begin, size = (windows[name][of["start"] : of["stop"], None] for name in ("begin", "size"))
+        place = tf.range(of["length"])[None, :]
+        inside = place < size
+        rows = tf.where(inside, begin + place, 0)
+        return {
+            name: tf.where(inside, tf.gather(column, rows), tf.zeros([], column.dtype))
+            for name, column in columns.items()
+        }
+
+    return tf.data.Dataset.from_tensor_slices(batches).map(batch)
 
 
 def _label_probability(label: np.ndarray, begin: np.ndarray, size: np.ndarray) -> np.ndarray:
