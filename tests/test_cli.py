@@ -1,10 +1,13 @@
 """The command line as a newcomer meets it: help, errors, the way from raw files to slates."""
 
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import pandas as pd
 import pytest
@@ -249,6 +252,60 @@ def test_interrupting_says_what_stays(tiny_prepared, tmp_path):
     assert stopped.status == 130
     assert "goes on where this one stopped" in stopped.told
     assert "Traceback" not in stopped.told
+
+
+def _interrupt_myself():
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(5)
+
+
+def _makes_another_error(options):
+    try:
+        _interrupt_myself()
+    except KeyboardInterrupt:
+        raise ValueError("no valid buffer format string") from None
+
+
+def _drops_it(options):
+    with contextlib.suppress(KeyboardInterrupt):
+        _interrupt_myself()
+    time.sleep(5)
+    (options.prepared / "finished").touch()
+
+
+def _clears_up(options):
+    try:
+        _interrupt_myself()
+    finally:
+        time.sleep(1.2)  # longer than the interruption waits before it comes again
+        (options.prepared / "cleared up").touch()
+
+
+@pytest.mark.parametrize(
+    ("work", "left"),
+    [
+        pytest.param(_makes_another_error, [], id="another error"),
+        pytest.param(_drops_it, [], id="dropped"),
+        pytest.param(_clears_up, ["cleared up"], id="clears up"),
+    ],
+)
+def test_an_interrupt_ends_the_work_whatever_c_made_of_it(work, left, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("tfrec.cli.rules.run", work)
+    assert main(["rules", str(tmp_path)]) == 130
+    told = capsys.readouterr().err
+    assert "Interrupted." in told and "buffer" not in told
+    assert [path.name for path in tmp_path.iterdir()] == left
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_an_error_without_an_interrupt_stays_what_it_is(monkeypatch, tmp_path):
+    def breaks(options):
+        raise ValueError("a mistake of ours")
+
+    monkeypatch.setattr("tfrec.cli.rules.run", breaks)
+    with pytest.raises(ValueError, match="a mistake of ours"):
+        main(["rules", str(tmp_path)])
 
 
 @pytest.mark.parametrize(

@@ -250,8 +250,8 @@ def test_each_action_teaches_with_examples(action, capsys):
 
 
 def test_interrupting_a_plan_leaves_nothing(coupon_shop, tmp_path):
-    arguments = ["campaign", "plan", coupon_shop, "--budget", "9", "--name", "x", "--out", tmp_path / "x"]
-    stopped = stop_tfrec(*arguments, once="Learning from")
+    arguments = ["campaign", "plan", coupon_shop, "--budget", "1600", "--name", "x", "--out", tmp_path / "x"]
+    stopped = stop_tfrec(*arguments, "--min-users", "20", once="Learning from")
     assert stopped.status == 130
     assert "No plan was written" in stopped.told
     assert "Traceback" not in stopped.told

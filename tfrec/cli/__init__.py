@@ -36,6 +36,7 @@ from tfrec.cli import (
     tune,
 )
 from tfrec.cli.actions import add_actions
+from tfrec.cli.interrupts import interruptible
 from tfrec.errors import TfrecError
 
 GROUPS = {
@@ -70,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     _set_up_logging(verbose=options.verbose)
     try:
-        return options.run(options) or 0
+        with interruptible():
+            return options.run(options) or 0
     except TfrecError as error:
         return _fail(str(error))
     except ModuleNotFoundError as error:
