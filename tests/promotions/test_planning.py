@@ -202,6 +202,7 @@ def test_a_dearer_offer_that_earns_no_more_than_the_cheap_one_is_not_made():
     found = plan_from_scores(learned, config)
     assert found.unproven == ("dear",)
     assert "dear is not made: the test does not show that it earns more" in found.summary()
+    assert "the most that it takes off: cheap 2.00." in found.summary()  # nobody gets the other
     assert set(found.plan.table["offer"]) == {"", "cheap"}
     bold = plan_from_scores(learned, dataclasses.replace(config, proof=-100.0))
     assert bold.unproven == ()
@@ -248,6 +249,27 @@ def test_a_plan_that_spends_little_says_why_and_what_reaches_more(coupons):
         "a larger budget would buy nothing more"
         in plan_from_test(percent, dataclasses.replace(config, budget=1e6)).advice()
     )
+
+
+def test_a_plan_held_back_by_its_risk_says_so_and_what_reaches_more(coupons):
+    rng = np.random.default_rng(4)
+    taken = np.where(coupons.table["discount"] > 0, rng.choice([4.0, 20.0], 3_000, p=[0.6, 0.4]), 0.0)
+    percent = dataclasses.replace(coupons, table=coupons.table.assign(discount=taken))
+    config = PlanConfig(name="s", budget=600.0, budget_in="expected cost", min_users=10)
+    held = plan_from_test(percent, config)
+    share = held.spending.expected.value / 600
+    assert held.is_held_by_risk and held.plan.price > 0 and held.spending.ceiling <= 600
+    assert share < 0.95
+    assert held.advice().startswith(f"{share:.0%} of the budget is expected to be spent, so that at most 5% of such")
+    assert "\n" not in held.advice()
+    assert held.to_dict()["is_held_by_risk"]
+    # What it advises works.
+    bold = plan_from_test(percent, dataclasses.replace(config, risk=0.4))
+    capped = plan_from_test(percent.with_face_values({"coupon": 4.0}), config)
+    sent = [(plan.plan.table["status"] == TREATED).sum() for plan in (held, bold, capped)]
+    assert sent[1] > sent[0] and sent[2] > sent[0]
+    ample = plan_from_test(percent, dataclasses.replace(config, budget=1e6))
+    assert not ample.is_held_by_risk and "--risk" not in ample.advice()
 
 
 def test_a_file_of_a_test_states_the_caps_of_its_offers(coupons, tmp_path):

@@ -151,6 +151,8 @@ def test_policies_are_judged_on_the_demo_shops_slates(coupon_shop, tmp_path, cap
 
 CHINESE = {
     "campaign plan": ["campaign", "plan", "SHOP", "--budget", "1600", "--name", "s", "--out", "s", "--min-users", "20"],
+    "campaign plan held by its risk": ["campaign", "plan", "SHOP", "--budget", "900", "--name", "s", "--out", "s",
+                                       "--min-users", "20", "--budget-in", "expected-cost"],
     "campaign read": ["campaign", "read", "PLAN", "SHOP", "--from", "2025-11-01"],
     "campaign rehearse": ["campaign", "rehearse", "PLAN", "SHOP", "--out", "after"],
     "experiment design": ["experiment", "design", "SHOP", "--effect", "20%", "--treatments", "2"],

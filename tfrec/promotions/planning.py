@@ -96,7 +96,7 @@ def plan_from_scores(
     draft, unproven = _Draft.build(learned, config, users, excluded).without_unproven()
     dropped: list[str] = []
     while True:
-        plan, spending = draft.fill_budget()
+        plan, spending, is_held_by_risk = draft.fill_budget()
         sent = plan.table.loc[plan.table["status"] == TREATED, "offer"].value_counts()
         few = [offer for offer in sent.index if sent[offer] < config.min_users]
         if not few:
@@ -115,6 +115,7 @@ def plan_from_scores(
         outcome=learned.outcome,
         cost_kind=draft.costs.kind,
         spending=spending,
+        is_held_by_risk=is_held_by_risk,
         uses=used_in_test(learned.trial) if learned.log.cost_kind == "discount" else {},
         attributes=learned.log.attributes,
         balance=learned.balance,
@@ -190,12 +191,15 @@ class _Draft:
         of_test = dataclasses.replace(self.of_test, gains=withheld(self.of_test.gains, is_it))
         return dataclasses.replace(self, usable=self.usable & ~is_it, of_test=of_test)
 
-    def fill_budget(self) -> tuple[CampaignPlan, Spending]:
-        """Returns the plan that gives out most without a chance above `risk` of exceeding the budget."""
+    def fill_budget(self) -> tuple[CampaignPlan, Spending, bool]:
+        """Returns the plan that gives out most without a chance above `risk` of exceeding the budget.
+
+        With what it may cost, and whether it would give out more if that chance might be higher.
+        """
         budget = self.config.budget
         plan, spending, _ = self.allot(budget)
         if self.costs.kind != EXPECTED_COST or spending.ceiling <= budget:
-            return plan, spending
+            return plan, spending, False
         low, high, best = 0.0, budget, None
         for _ in range(_STEPS):
             middle = (low + high) / 2
@@ -213,7 +217,7 @@ class _Draft:
                 f"No plan that meets the floors stays below {budget:,.2f} with {1 - self.config.risk:.0%} certainty. "
                 "Raise the budget or lower a floor."
             )
-        return dataclasses.replace(best[0], budget=float(budget)), best[1]
+        return dataclasses.replace(best[0], budget=float(budget)), best[1], True
 
     def without_unproven(self) -> tuple["_Draft", tuple[str, ...]]:
         """Returns the draft with those dearer offers alone that earn more than cheaper ones, and the names of others.

@@ -28,6 +28,7 @@ class TestedPlan:
         outcome: what was turned into money.
         cost_kind: what the budget counts: `face value`, `expected cost`, or `offers` where no cost is known.
         spending: what the campaign may cost.
+        is_held_by_risk: whether more would be given out if the budget might be exceeded more often.
         uses: offer → how it was used in the test; empty where discounts are not known.
         attributes: what users were told apart by.
         balance: whether the test's offers were drawn blindly.
@@ -42,6 +43,7 @@ class TestedPlan:
     outcome: str
     cost_kind: str
     spending: Spending
+    is_held_by_risk: bool
     uses: Mapping[str, OfferUse]
     attributes: tuple[str, ...]
     balance: Balance
@@ -69,6 +71,7 @@ class TestedPlan:
             "outcome": self.outcome,
             "cost_kind": self.cost_kind,
             "spending": self.spending.to_dict(),
+            "is_held_by_risk": self.is_held_by_risk,
             "uses": to_plain(self.uses),
             "advice": self.advice(),
             "attributes": list(self.attributes),
@@ -117,11 +120,17 @@ class TestedPlan:
             if max(self.spending.worst, self.plan.cost) > _WELL_SPENT * self.plan.budget:
                 return ""
             return say("Everybody for whom an offer pays has one: a larger budget would buy nothing more.")
+        if self.is_held_by_risk:
+            return say(
+                "{share:.0%} of the budget is expected to be spent, so that at most {risk:.0%} of such campaigns "
+                "exceed it: to reach more users, accept more of them with a higher --risk, or print lower caps on the "
+                "offers with --face-value.",
+                share=self.spending.expected.value / self.plan.budget, risk=self.spending.risk,
+            )  # fmt: skip
         is_counted = self.cost_kind == FACE_VALUE and self.spending.is_known and self.uses
         if not is_counted or self.spending.ceiling > _WELL_SPENT * self.plan.budget:
             return ""
-        made = self.by_offer()
-        made = made.loc[made["users"] > 0, "offer"]
+        made = self._made()
         faces = self.plan.face_values
         lines = [
             say(
@@ -168,13 +177,19 @@ class TestedPlan:
         )
         return "\n".join(lines)
 
+    def _made(self) -> list[str]:
+        """The offers that some user gets."""
+        table = self.by_offer()
+        return list(table.loc[table["users"] > 0, "offer"])
+
     def _terms(self, say: Wording) -> list[str]:
         """What must hold for the budget to be kept, and what may be spent."""
         if self.cost_kind == OFFERS:
             return [say("The budget counts offers.")]
-        lines = []
-        if self.plan.face_values:
-            caps = ", ".join(f"{offer} {most:,.2f}" for offer, most in self.plan.face_values.items())
+        lines, faces = [], self.plan.face_values
+        capped = [offer for offer in self._made() if offer in faces]
+        if capped:
+            caps = say.listed(f"{offer} {faces[offer]:,.2f}" for offer in capped)
             lines.append(
                 say("Print on each offer that it counts once, and the most that it takes off: {caps}.", caps=caps)
             )
