@@ -43,8 +43,17 @@ def viewed(user: str, day: float, *items: str, session: str = "", kind: str = "v
     ]
 
 
-def make_tables(rows: Rows, items: dict[str, dict[str, Any]] | None = None, *, unit: str = "s") -> Tables:
-    """Returns checked tables; moments are rounded to `unit`, items default to those that occur, by name."""
+def make_tables(
+    rows: Rows,
+    items: dict[str, dict[str, Any]] | None = None,
+    *,
+    unit: str = "s",
+    segments: dict[str, str] | None = None,
+) -> Tables:
+    """Returns checked tables; moments are rounded to `unit`, items default to those that occur, by name.
+
+    `segments` are of users, whether they occur or not.
+    """
     frame = pd.DataFrame(rows)
     frame["timestamp"] = (START + pd.to_timedelta(frame.pop("day"), unit="D")).dt.round(unit).astype("datetime64[us]")
     if "event_type" not in frame:
@@ -54,11 +63,13 @@ def make_tables(rows: Rows, items: dict[str, dict[str, Any]] | None = None, *, u
     if items is None:
         items = {item: {} for item in sorted(set(frame["item_id"]))}
     catalogue = pd.DataFrame([{"item_id": item, "image_index": -1, **about} for item, about in items.items()])
-    users = pd.DataFrame({"user_id": np.setdiff1d(frame["user_id"].unique(), [""])})
+    users = pd.DataFrame({"user_id": sorted({*frame["user_id"], *(segments or {})} - {""})})
+    if segments is not None:
+        users["segment"] = [segments.get(user, "") for user in users["user_id"]]
     return Tables(
         frame,
         conform(catalogue, ITEM_COLUMNS, table="items"),
-        conform(users, USER_COLUMNS, table="users"),
+        conform(users, USER_COLUMNS, table="users", extra=True),
     )
 
 
@@ -69,9 +80,10 @@ def make_shop(
     images: np.ndarray | None = None,
     test_from_day: float | None = None,
     unit: str = "s",
+    segments: dict[str, str] | None = None,
 ) -> Shop:
     """Returns a shop whose training ends at `test_from_day`; by default a minute after the last event."""
-    tables = make_tables(list(rows), items, unit=unit)
+    tables = make_tables(list(rows), items, unit=unit, segments=segments)
     if test_from_day is None:
         test_from = tables.events["timestamp"].iloc[-1] + pd.Timedelta(minutes=1)
     else:

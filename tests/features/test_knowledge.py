@@ -46,9 +46,10 @@ def _events(draw, first_day, last_day):
 def test_nothing_from_the_moment_on_changes_what_was_known(past, future):
     """An event of the very moment, day 10, belongs to the future too."""
     anchor = [*bought("ann", 0, "a", "b"), *bought("bob", 0, "c", order="bob's")]
-    alone = knowledge_at(make_shop([*anchor, *past], ITEMS, test_from_day=30), 10)
+    segments = {"ann": "north", "bob": "south"}
+    alone = knowledge_at(make_shop([*anchor, *past], ITEMS, test_from_day=30, segments=segments), 10)
     future += bought("ann", 10, "a", "f", order="of the very moment")
-    with_future = knowledge_at(make_shop([*anchor, *past, *future], ITEMS, test_from_day=30), 10)
+    with_future = knowledge_at(make_shop([*anchor, *past, *future], ITEMS, test_from_day=30, segments=segments), 10)
     for name, value in vars(alone).items():
         np.testing.assert_array_equal(getattr(with_future, name), value, err_msg=name)
 

@@ -83,4 +83,5 @@ def _tiny_shop() -> Shop:
         chosen = rng.choice(names[:50], rng.integers(2, 7), replace=False)  # the last ten were never sold
         rows += viewed(user, number / 2, *chosen, session=f"s{number}")
         rows += bought(user, number / 2 + 0.05, *chosen[:3], order=f"o{number}")
-    return make_shop(rows, items)
+    segments = {"u1": "north", "u3": "north", "u2": "south", "newcomer": "south"}
+    return make_shop(rows, items, segments=segments)

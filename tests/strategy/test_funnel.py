@@ -29,7 +29,7 @@ def requests(draw, *, size):
         return np.array([draw(strategy) for _ in range(size)], dtype=kind)
 
     inputs = {
-        "user_id": column(st.sampled_from(["u1", "u2", "u7", "", "stranger"]), str),
+        "user_id": column(st.sampled_from(["u1", "u2", "u7", "newcomer", "", "stranger"]), str),
         "cart_item_ids": ids(ITEM_IDS, 5),
         "recent_item_ids": ids(ITEM_IDS, 6),
         "item_id": column(ITEM_IDS, str),

@@ -9,6 +9,9 @@ HELP = "group users by behaviour: RFM, K-means or DBSCAN"
 DESCRIPTION = """\
 Groups users by what they did. rfm: fixed steps of recency, frequency and value. kmeans: the number of segments is
 chosen by silhouette among those that are stable under resampling. dbscan: dense regions; who is in none is noise.
+
+The models read segments that a recipe joins: `[users] files = "DIR/users.parquet"`, `[users.columns]
+user_id = "user_id"`, `segment = "segment"`; any column of the shop's own will do as well.
 """
 EXAMPLES = """\
 examples:

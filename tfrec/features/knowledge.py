@@ -18,6 +18,7 @@ from tfrec.features.item_weights import (
     fit_ease_neighbourhoods,
 )
 from tfrec.features.neighbours import Channel, merge_channels
+from tfrec.features.popularity import count_purchases, count_season, popularity_in_segments
 from tfrec.features.sequences import BehaviourSequences
 
 logger = logging.getLogger(__name__)
@@ -30,7 +31,6 @@ rules: what followed within ten events, by 1 / steps (Ludewig & Jannach 2018).""
 OWN_FADES = (0.8, 0.96, 0.99)
 """What an own purchase keeps of its weight with each later order of the user, in the columns of `own_habit`."""
 
-POPULARITY_DAYS = (7.0, 28.0, 84.0)
 _DAY = 24.0
 _SEQUENCE_STEPS = 10
 _SIZE_POWER, _STRONG_SIZE_POWER = 0.25, 0.5
@@ -51,6 +51,7 @@ class KnowledgeConfig:
         history_length: latest events kept of each user.
         own_items: most frequent items kept of each user.
         own_lines: latest lines of orders kept of each user.
+        segment_prior: purchases that the whole shop's popularity weighs in that of a segment.
     """
 
     l2: float = 30.0
@@ -62,6 +63,7 @@ class KnowledgeConfig:
     history_length: int = 32
     own_items: int = 1000
     own_lines: int = 2000
+    segment_prior: float = 100.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -74,7 +76,7 @@ class KnowledgeConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Knowledge:
-    """What was known at a moment. `N` items (row 0 = none), `U` users (row 0 = guest), `W` neighbours.
+    """What was known at a moment. `N` items (row 0 = none), `U` users (row 0 = guest), `W` neighbours, `S` segments.
 
     Attributes:
         as_of: the moment, hours since 1970-01-01 UTC; every event is before it.
@@ -82,6 +84,9 @@ class Knowledge:
         weights: `[N + 1, W, len(CHANNELS)]` float32.
         pair_counts: `[N + 1, W]` int32 orders that hold both.
         popularity: `[N + 1, len(POPULARITY_DAYS) + 1]` float32 times bought in the last days, then ever.
+        season: `[N + 1]` float32 times bought in the same weeks a year before; 0 where the log does not reach back.
+        segment_popularity: `[S + 1, N + 1]` float32, see `popularity_in_segments`; row 0 for an unknown segment.
+        user_segment: `[U + 1]` int32 segment of each user; 0 = unknown.
         first_age: `[N + 1]` float32 days since the first purchase; 0 if none.
         last_age: `[N + 1]` float32 days since the latest purchase; 0 if none.
         own_splits: `[U + 2]` int32: rows `own_splits[u]:own_splits[u + 1]` of the `own_*` arrays are user `u`'s items.
@@ -106,6 +111,9 @@ class Knowledge:
     weights: np.ndarray
     pair_counts: np.ndarray
     popularity: np.ndarray
+    season: np.ndarray
+    segment_popularity: np.ndarray
+    user_segment: np.ndarray
     first_age: np.ndarray
     last_age: np.ndarray
     own_splits: np.ndarray
@@ -147,15 +155,13 @@ def gather_knowledge(
         raise SchemaError("There is no event before the moment of knowledge. Choose a later one, or check the split.")
     target = past & (sequences.event_type == target_type(sequences))
     neighbours, weights, counts = _item_to_item(sequences, past, target, as_of, config)
-    popularity, first_age, last_age = _popularity(sequences, target, as_of)
     return Knowledge(
         as_of=as_of,
         neighbours=neighbours,
         weights=weights,
         pair_counts=counts,
-        popularity=popularity,
-        first_age=first_age,
-        last_age=last_age,
+        user_segment=sequences.segments.of_user,
+        **_popularity(sequences, target, as_of, config.segment_prior),
         **_own_items(sequences, target, as_of, config),
         **_recent_events(sequences, past, as_of, config.history_length),
     )
@@ -250,19 +256,24 @@ def _followers(sequences: BehaviourSequences, past: np.ndarray, *, most_steps: i
     return scipy.sparse.diags(1.0 / (left + 5.0)).dot(counts).tocsr().astype(np.float32)
 
 
-def _popularity(
-    sequences: BehaviourSequences, target: np.ndarray, as_of: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    size = sequences.vocabularies.items.size
+def _popularity(sequences: BehaviourSequences, target: np.ndarray, as_of: float, prior: float) -> dict[str, np.ndarray]:
+    size, segments = sequences.vocabularies.items.size, sequences.segments
     item, days = sequences.item[target], ((as_of - sequences.hour[target]) / _DAY).astype(np.float32)
-    columns = [np.bincount(item[days <= limit], minlength=size) for limit in POPULARITY_DAYS]
-    columns.append(np.bincount(item, minlength=size))
+    segment = segments.of_user[sequences.sequence_user[sequences.sequence[target]]]
     first_age = np.zeros(size, np.float32)
     np.maximum.at(first_age, item, days)
     last_age = np.full(size, np.inf, np.float32)
     np.minimum.at(last_age, item, days)
     last_age[np.isinf(last_age)] = 0.0
-    return np.stack(columns, axis=1).astype(np.float32), first_age, last_age
+    return {
+        "popularity": count_purchases(item, days, size=size),
+        "season": count_season(item, days, size=size),
+        "segment_popularity": popularity_in_segments(
+            item, segment, days, size=size, num_segments=len(segments.names.tokens), prior=prior
+        ),
+        "first_age": first_age,
+        "last_age": last_age,
+    }
 
 
 def _own_items(

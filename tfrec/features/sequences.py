@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
+from tfrec.features.segments import UserSegments
 from tfrec.features.vocabulary import Vocabularies, Vocabulary
 
 _EPOCH = np.datetime64("1970-01-01T00:00:00", "us")
@@ -21,6 +22,7 @@ class BehaviourSequences:
     Attributes:
         vocabularies: what the indices mean.
         users: user ids; the sequence of the user with index `u` has `sequence_user == u`.
+        segments: of the users.
         item: `[E]` int32 item index, never 0.
         event_type: `[E]` int8 code, position in `vocabularies.event_types` plus one.
         hour: `[E]` float64 hours since 1970-01-01 UTC.
@@ -32,6 +34,7 @@ class BehaviourSequences:
 
     vocabularies: Vocabularies
     users: Vocabulary
+    segments: UserSegments
     item: np.ndarray
     event_type: np.ndarray
     hour: np.ndarray
@@ -70,13 +73,16 @@ class BehaviourSequences:
         return bool((self.event_type == self.type_code(name)).any())
 
 
-def encode_events(events: pd.DataFrame, vocabularies: Vocabularies, users: Vocabulary) -> BehaviourSequences:
+def encode_events(
+    events: pd.DataFrame, vocabularies: Vocabularies, users: Vocabulary, segments: UserSegments | None = None
+) -> BehaviourSequences:
     """Returns the sequences of a table of events; searches, impressions and unknown items are left out.
 
     Args:
         events: a table of `EVENT_COLUMNS`, ascending in time.
         vocabularies: the shop's.
         users: known users; everybody else is a guest whose past ends with the session.
+        segments: of the known users; None = nobody is in any.
     """
     item = vocabularies.items.encode(events["item_id"])
     keep = (item > 0) & ~events["event_type"].isin(_NOT_BEHAVIOUR).to_numpy()
@@ -94,6 +100,7 @@ def encode_events(events: pd.DataFrame, vocabularies: Vocabularies, users: Vocab
     return BehaviourSequences(
         vocabularies=vocabularies,
         users=users,
+        segments=segments or UserSegments.none(users),
         item=item[by_time],
         event_type=events["event_type"].map(codes).to_numpy(np.int8)[by_time],
         hour=hour[by_time],

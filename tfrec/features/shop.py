@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tfrec.features.segments import encode_segments, users_in_segments
 from tfrec.features.sequences import BehaviourSequences, encode_events
 from tfrec.features.vocabulary import Vocabularies, Vocabulary, build_vocabularies
 from tfrec.ingest.prepared import Prepared, read_prepared
@@ -29,12 +30,14 @@ class Shop:
 
     @property
     def users(self) -> Vocabulary:
-        """The users known from training."""
+        """The users known from training, then those of whom nothing is known but their segment."""
         return self.train.users
 
     def train_until(self, moment: pd.Timestamp) -> BehaviourSequences:
         """Returns the training sequences with the events strictly before `moment`."""
-        return encode_events(self.prepared.train.until(moment).events, self.vocabularies, self.users)
+        return encode_events(
+            self.prepared.train.until(moment).events, self.vocabularies, self.users, self.train.segments
+        )
 
 
 def load_shop(path: str | Path) -> Shop:
@@ -49,6 +52,8 @@ def load_shop(path: str | Path) -> Shop:
 def encode_shop(prepared: Prepared) -> Shop:
     """Returns a prepared shop with its vocabularies and training sequences."""
     vocabularies = build_vocabularies(prepared.train.items, prepared.images)
-    users = Vocabulary.of(prepared.train.events["user_id"])
-    train = encode_events(prepared.train.events, vocabularies, users)
+    in_segments = users_in_segments(prepared.train.users)
+    users = Vocabulary.of(pd.concat([prepared.train.events["user_id"], in_segments["user_id"]]))
+    segments = encode_segments(in_segments, users)
+    train = encode_events(prepared.train.events, vocabularies, users, segments)
     return Shop(prepared=prepared, vocabularies=vocabularies, train=train)

@@ -98,6 +98,10 @@ class ItemsRecipe(Source):
 class UsersRecipe(Source):
     """Where user attributes lie; without `files` users are what the training events know.
 
+    An attribute called `segment` (a country, a club tier, what `tfrec segments --export` found) tells what is popular
+    among users alike: of a user without any history it is all that is known. It should be known from the beginning:
+    segments that follow from the log tell the models' past moments a little of what came later.
+
     Attributes:
         columns: attribute → raw column, with `user_id` where there are files.
     """

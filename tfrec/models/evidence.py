@@ -42,6 +42,7 @@ class Evidence(tf.experimental.ExtensionType):
         content: similarity to the mean content of cart or visit.
         cart_entries: `[B, n]` items of the cart that spoke.
         history_entries: `[B, h]` own items that spoke.
+        user: `[B]` int32 who asks; 0 = guest.
     """
 
     cart: tf.Tensor
@@ -55,3 +56,4 @@ class Evidence(tf.experimental.ExtensionType):
     content: tf.Tensor
     cart_entries: tf.Tensor
     history_entries: tf.Tensor
+    user: tf.Tensor

@@ -96,12 +96,14 @@ class RankingModel(tfrs.Model):
     def adapt(self, features: tf.Tensor) -> None:
         """Learns each feature's mean and deviation from `[M, F]` real candidates; call it once before `fit`.
 
-        A feature that never varies keeps the deviation 1. Both are weights: Keras's `Normalization` layer derives what
-        it divides by from its variables once, and forgets it when a checkpoint is read.
+        A feature that never varies gets an infinite deviation: it stays 0 whatever it is later, for no weight of it
+        is ever learned (a log turns one year old, a shop's first users get a segment). Both are weights: Keras's
+        `Normalization` layer derives what it divides by from its variables once, and forgets it when a checkpoint is
+        read.
         """
         mean, variance = tf.nn.moments(features, axes=[0])
         self.mean.assign(mean)
-        self.deviation.assign(tf.where(variance > _LEAST_VARIANCE, tf.sqrt(variance), 1.0))
+        self.deviation.assign(tf.where(variance > _LEAST_VARIANCE, tf.sqrt(variance), float("inf")))
 
     def call(self, features: tf.Tensor, training: bool | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns scores `[b, C]` and logits `[b, C, H]` of `features [b, C, F]`.

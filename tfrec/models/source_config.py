@@ -18,7 +18,8 @@ class SourceConfig:
         own_orders: what the user's orders most like the cart hold.
         towers: by inner product of the two towers.
         content: by title, category and brand.
-        popular: most bought in the last four weeks.
+        popular: most bought in the last four weeks, and in these weeks of the year before.
+        popular_segment: most bought in the last four weeks in the user's segment.
         session: by weights of what was seen in this visit.
         unsold: of the items that nobody bought yet, by inner product of the towers (pictures and text speak alone).
         history_items: own items that speak for others.
@@ -38,6 +39,7 @@ class SourceConfig:
     towers: int = 60
     content: int = 30
     popular: int = 20
+    popular_segment: int = 20
     session: int = 80
     unsold: int = 30
     history_items: int = 40

@@ -13,6 +13,7 @@ from tfrec.features.knowledge import CHANNELS, OWN_FADES, Knowledge
 from tfrec.features.vocabulary import Vocabularies
 from tfrec.models.evidence import Evidence, Query
 from tfrec.models.item_table import ItemTable, best_strength
+from tfrec.models.popular_items import PopularItems
 from tfrec.models.rows import (
     count_items,
     is_among,
@@ -43,7 +44,8 @@ FEATURES = (
     "is_own", "own_count", "own_share", "own_age", "own_orders_ago",
     "own_habit", "own_habit_share", "own_slow_habit", "own_slow_habit_share", "own_slow_habit_relative",
     "own_fast_habit", "own_due", "own_orders", "own_orders_relative",
-    "bought_7", "bought_28", "bought_84", "bought_ever", "trend", "first_age", "last_age",
+    "bought_7", "bought_28", "bought_84", "bought_ever", "bought_season", "trend", "first_age", "last_age",
+    "bought_segment", "segment_lift",
     "price", "price_to_cart", "price_to_user", "same_leaf_share", "same_top_share",
     "is_in_visit", "visit_recency", "visit_count", "cart_size", "visit_size", "num_own", "num_orders", "is_guest",
     "is_discovery", "is_outside",
@@ -96,6 +98,7 @@ class CandidateSources:
             knowledge, channels=slice(_SESSION, _SEQUENCE + 1), width=config.session_neighbours, name="session"
         )
         self.popularity = _table(knowledge.popularity, "popularity")
+        self.popular_items = PopularItems(knowledge)
         self._first_age = _table(knowledge.first_age, "first_age")
         self._last_age = _table(knowledge.last_age, "last_age")
         self._own_splits = _table(knowledge.own_splits, "own_splits")
@@ -125,8 +128,8 @@ class CandidateSources:
     def variables(self) -> list[tf.Variable]:
         """Every table and weight that candidates and features may read."""
         tables = [value for value in vars(self).values() if isinstance(value, tf.Variable)]
-        neighbours = [self.cart_table, self.history_table, self.session_table]
-        return [*tables, *(v for table in neighbours for v in table.variables), *self.query_tower.variables]
+        parts = (self.cart_table, self.history_table, self.session_table, self.popular_items, self.query_tower)
+        return [*tables, *(variable for part in parts for variable in part.variables)]
 
     # --- evidence -----------------------------------------------------------------------------------------------
 
@@ -151,6 +154,7 @@ class CandidateSources:
             content=self._content_similarity(query),
             cart_entries=cart,
             history_entries=speakers,
+            user=query.user,
         )
 
     def own_items(self, user: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -265,8 +269,10 @@ class CandidateSources:
             "own_orders": evidence.own_orders,
             "towers": evidence.towers + 2.0,  # cosines: always something to say
             "content": evidence.content,
-            "popular": tf.broadcast_to(self.popularity[:, 1][None, :], tf.shape(evidence.history)),
+            "popular": tf.broadcast_to(self.popular_items.score[None, :], tf.shape(evidence.history)),
         }
+        if self.popular_items.has_segments:
+            scores["popular_segment"] = self.popular_items.in_segment(evidence.user)
         if self.has_unsold:
             is_unsold = tf.equal(self.popularity[:, -1], 0.0)
             scores["unsold"] = tf.where(is_unsold[None, :], evidence.towers + 2.0, 0.0)
@@ -331,6 +337,7 @@ class CandidateSources:
         )
         own_splits = tf.gather(self._own_splits, query.user + 1) - tf.gather(self._own_splits, query.user)
         bought = tf.math.log1p(tf.gather(self.popularity, candidates))  # [B, C, 4]
+        in_segment = tf.math.log1p(self.popular_items.in_segment_at(query.user, candidates))
         log_price = _log_price(tf.gather(self.price, candidates))
         visit = tf.concat([query.recent_item, query.cart], axis=1)
         same_leaf, same_top = self._same_category_shares(candidates, visit)
@@ -375,6 +382,9 @@ class CandidateSources:
             "bought_28": bought[..., 1],
             "bought_84": bought[..., 2],
             "bought_ever": bought[..., 3],
+            "bought_season": tf.math.log1p(tf.gather(self.popular_items.season, candidates)),
+            "bought_segment": in_segment,
+            "segment_lift": in_segment - bought[..., 1] if self.popular_items.has_segments else in_segment,
             "trend": bought[..., 1] - tf.math.log1p(tf.gather(self.popularity[:, 2], candidates) / 3.0),
             "first_age": tf.math.log1p(tf.minimum(tf.gather(self._first_age, candidates), 120.0)),
             "last_age": tf.math.log1p(tf.gather(self._last_age, candidates)),

@@ -84,7 +84,7 @@ def _strongest_source(sources: CandidateSources, evidence: Evidence, items: tf.T
         "session": ("session",),
         "towers": (),
         "content": ("content",),
-        "popular": ("popular",),
+        "popular": ("popular", "popular_segment"),
     }
     names, columns = [], []
     for family, members in families.items():
