@@ -14,7 +14,7 @@ from tfrec.promotions.curves import (
     worth_of_choice,
 )
 from tfrec.promotions.learners import TLearner
-from tfrec.promotions.response import cross_fit_responses
+from tfrec.promotions.response import Responses, cross_fit_responses
 from tfrec.promotions.uplift import cross_fit_uplift
 
 
@@ -106,6 +106,16 @@ def test_two_offers_are_told_apart_without_control():
     is_man = pair.features[:, 0] == 1
     assert found[is_man].mean() == pytest.approx(-0.25, abs=0.04)
     assert found[~is_man].mean() == pytest.approx(0.25, abs=0.04)
+
+
+def test_a_choice_is_compared_with_the_best_arm_and_with_nothing():
+    trial = two_offer_world(600)
+    scores = np.tile([0.1, 0.2, 0.5], (600, 1))
+    responses = Responses("visit", scores, scores, np.zeros(600, dtype=np.int64))
+    worth = worth_of_choice(np.ones(600, dtype=np.int64), trial, responses=responses)
+    assert worth.best_arm == "w"
+    assert worth.gain.value == pytest.approx(-0.3)
+    assert worth.gain_over_nothing.value == pytest.approx(0.1)
 
 
 def test_choices_of_several_foldings_are_judged_by_their_mean():

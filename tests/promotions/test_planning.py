@@ -272,6 +272,27 @@ def test_a_plan_held_back_by_its_risk_says_so_and_what_reaches_more(coupons):
     assert not ample.is_held_by_risk and "--risk" not in ample.advice()
 
 
+def test_a_plan_that_spends_its_budget_gives_no_advice(coupons):
+    table = coupons.table
+    spent = np.where(table["arm"] == "coupon", 10.0, 0.0)
+    noisy = np.random.default_rng(2).normal(size=len(table))
+    used = table.assign(discount=spent, margin=np.where(spent > 0, 30.0, 0.0) + noisy)
+    everybody = dataclasses.replace(coupons, table=used)
+    found = plan_from_test(everybody, PlanConfig(name="s", budget=3_000.0))
+    assert found.plan.price > 0 and found.spending.ceiling > 2_400
+    assert found.advice() == ""
+    paid_for_all = plan_from_test(everybody, PlanConfig(name="s", budget=28_500.0))
+    assert paid_for_all.plan.price == 0 and paid_for_all.spending.worst > 0.8 * 28_500
+    assert paid_for_all.advice() == ""
+
+
+def test_uses_that_all_take_off_the_same_need_no_lower_cap(coupons):
+    taken = np.where(coupons.table["discount"] > 0, 10.0, 0.0)
+    same = dataclasses.replace(coupons, table=coupons.table.assign(discount=taken))
+    advice = plan_from_test(same, PlanConfig(name="s", budget=3_000.0)).advice()
+    assert "--budget-in expected-cost" in advice and "--face-value" not in advice
+
+
 def test_a_file_of_a_test_states_the_caps_of_its_offers(coupons, tmp_path):
     path = tmp_path / "test.csv"
     stated = coupons.table.assign(max_discount=np.where(coupons.table["arm"] == "coupon", 50.0, np.nan))
@@ -285,6 +306,13 @@ def test_a_file_of_a_test_states_the_caps_of_its_offers(coupons, tmp_path):
         read_file_test(path)
     stated.assign(max_discount=np.nan).to_csv(path, index=False)
     with pytest.raises(SchemaError, match="got none"):
+        read_file_test(path)
+    stated.assign(max_discount=-5.0).to_csv(path, index=False)
+    with pytest.raises(SchemaError, match="above 0 for all rows of coupon; got -5"):
+        read_file_test(path)
+    third = stated["arm"].where(stated.index % 3 > 0, "voucher")  # of which nothing is stated
+    stated.assign(arm=third, max_discount=np.where(third == "coupon", 50.0, np.nan)).to_csv(path, index=False)
+    with pytest.raises(SchemaError, match="for all rows of voucher; got none"):
         read_file_test(path)
 
 

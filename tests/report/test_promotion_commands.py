@@ -205,6 +205,10 @@ def checkpoints():
     [
         pytest.param(["campaign", "plan", "absent", "--budget", "1", "--name", "x", "--out", "x"], "tfrec prepare",
                      id="no test"),
+        pytest.param(["campaign", "plan", "absent", "--budget=-5", "--name", "x", "--out", "x"], "budget must be",
+                     id="negative budget, told at once"),
+        pytest.param(["campaign", "plan", "absent", "--budget", "5", "--risk", "2", "--name", "x", "--out", "x"],
+                     "(0, 0.5]; got 2", id="no chance, told at once"),
         pytest.param(["campaign", "plan", "SHOP", "--budget", "1", "--name", "x", "--out", "x", "--send-cost", "c"],
                      "NAME=NUMBER", id="cost without a number"),
         pytest.param(["campaign", "plan", "SHOP", "--budget", "1", "--name", "x", "--out", "x", "--outcome", "sales"],

@@ -1,6 +1,7 @@
 """An offer test and a budget become a campaign plan: who gets which offer, who is held out, what is promised."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,7 +13,7 @@ from tfrec.promotions.allocation import offers_at_price
 from tfrec.promotions.campaign import TREATED, CampaignPlan, Evidence, plan_campaign
 from tfrec.promotions.learned_offers import LearnedOffers, ScoredUsers, learn_from_test, withheld
 from tfrec.promotions.offer_log import OfferLog, per_offer
-from tfrec.promotions.spending import Spending, foresee_spending, used_in_test
+from tfrec.promotions.spending import MAX_RISK, Spending, foresee_spending, used_in_test
 from tfrec.promotions.tested_plan import EXPECTED_COST, FACE_VALUE, OFFERS, TestedPlan
 
 _LEAST_COST = 0.1  # of the mean: nobody is free, whatever a model says
@@ -59,6 +60,12 @@ class PlanConfig:
     group: str = ""
     floors: Mapping[str, float] = dataclasses.field(default_factory=dict)
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.budget < math.inf:
+            raise ConfigError(f"The budget must be an amount of at least 0; got {self.budget:g}.")
+        if not 0 < self.risk <= MAX_RISK:
+            raise ConfigError(f"The risk of exceeding the budget must lie in (0, {MAX_RISK}]; got {self.risk:g}.")
 
 
 def plan_from_test(

@@ -15,6 +15,9 @@ from tfrec.errors import ConfigError
 from tfrec.experiments.effects import Estimate, to_plain
 from tfrec.promotions.trial import Trial
 
+MAX_RISK = 0.5
+"""Chance above which a ceiling would lie below what is expected."""
+
 _FEWEST = 10  # uses from which their sizes tell a variance
 
 
@@ -123,8 +126,8 @@ def foresee_spending(
     Raises:
         ConfigError: the risk does not lie in (0, 0.5].
     """
-    if not 0 < risk <= 0.5:
-        raise ConfigError(f"The risk of exceeding the budget must lie in (0, 0.5]; got {risk}.")
+    if not 0 < risk <= MAX_RISK:
+        raise ConfigError(f"The risk of exceeding the budget must lie in (0, {MAX_RISK}]; got {risk}.")
     counts = np.bincount(planned[planned >= 0], minlength=len(face_values)).astype(np.float64)
     sending = float(counts @ send_costs)
     worst = float(counts @ face_values) + sending
