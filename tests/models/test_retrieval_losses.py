@@ -128,6 +128,8 @@ def test_full_softmax_marks_only_what_was_met():
 def test_unknown_losses_and_too_many_items_say_so(monkeypatch):
     with pytest.raises(ConfigError, match="Did you mean 'bpr_max'"):
         RetrievalConfig(loss="bprmax")
+    with pytest.raises(ConfigError, match="`softmax_parts` must be at least 1; got 0"):
+        RetrievalConfig(softmax_parts=0)
     monkeypatch.setattr(retrieval, "_MOST_ITEMS_IN_FULL", 5)
     with pytest.raises(ConfigError, match="sampled_softmax"):
         RetrievalModel(checkerboard()[0].vocabularies, RetrievalConfig(loss="full_softmax"))

@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
+from tfrec.errors import ConfigError
 from tfrec.training.optimizer import LazyAdam
 
 
@@ -32,3 +34,13 @@ def test_a_row_that_a_step_leaves_out_keeps_its_place():
     once, later = steps(LazyAdam(0.1), [touched]), steps(LazyAdam(0.1), [touched, elsewhere])
     assert np.array_equal(once[1], later[1])
     assert not np.array_equal(once[1], steps(tf.keras.optimizers.Adam(0.1), [touched, elsewhere])[1])
+
+
+def test_what_it_is_made_of_makes_it_again():
+    made = LazyAdam.from_config(LazyAdam(0.02, beta_1=0.8).get_config())
+    assert float(made.learning_rate) == pytest.approx(0.02) and made.beta_1 == 0.8
+
+
+def test_the_highest_moments_of_amsgrad_are_refused():
+    with pytest.raises(ConfigError, match="amsgrad"):
+        LazyAdam(0.1, amsgrad=True)

@@ -59,6 +59,8 @@ class RetrievalConfig:
             raise ConfigError(
                 f"`embedding_dim` and `temperature` must be positive; got {self.embedding_dim} and {self.temperature}."
             )
+        if self.softmax_parts < 1:
+            raise ConfigError(f"`softmax_parts` must be at least 1; got {self.softmax_parts}.")
         for name in ("id_dropout", "dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"`{name}` must lie in [0, 1); got {getattr(self, name)}.")

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 _NO_CANDIDATE = -1e9
 _TINY = 1e-24
-_LEAST_IN_PART = 768
+_LEAST_IN_PART = 768  # labels: with fewer, an item has too few negatives
 
 
 class BprMax(tf.keras.losses.Loss):
@@ -85,7 +85,7 @@ def sampled_softmax(
         group: `[Q]` equal for one order or session, whose items are no negatives of each other.
         probability: `[Q]` share of the label among all labels.
         parts: the batch is cut in so many, at most, of `_LEAST_IN_PART` labels or more, which are negatives within
-            their part alone: the cost falls with the square of a part's size, the variance hardly rises.
+            their part alone: the cost of a part grows with the square of its size.
     """
     size = tf.size(label)
     even = -(-size // tf.clip_by_value(size // _LEAST_IN_PART, 1, parts))

@@ -1,6 +1,10 @@
 """Gradients → updates: Adam that costs what a step touches, not what the catalogue holds."""
 
+from typing import Any
+
 import tensorflow as tf
+
+from tfrec.errors import ConfigError
 
 
 class LazyAdam(tf.keras.optimizers.Adam):
@@ -8,7 +12,20 @@ class LazyAdam(tf.keras.optimizers.Adam):
 
     Keras' own fades the moments of each row in each step and moves it by them: several passes over the whole table,
     which for 200,000 items costs more than the rest of the step. Dense weights are updated by one fused operation.
+
+    Args:
+        learning_rate: a number, or a schedule.
+        **kwargs: of `tf.keras.optimizers.Adam`, but for `amsgrad`; `jit_compile` is off, for XLA would compile anew
+            for each number of rows that a step touches.
+
+    Raises:
+        ConfigError: `amsgrad` is asked for.
     """
+
+    def __init__(self, learning_rate: Any = 0.001, **kwargs: Any) -> None:
+        if kwargs.get("amsgrad"):
+            raise ConfigError("LazyAdam keeps no highest moments. Use tf.keras.optimizers.Adam for `amsgrad`.")
+        super().__init__(learning_rate, **{**kwargs, "jit_compile": False})
 
     def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
         """Applies the gradient of one variable; the rows of a sparse one are distinct, Keras sees to that."""
