@@ -27,6 +27,7 @@ from tfrec.pipelines import retrieval
 from tfrec.training import TrainingConfig, build_sources
 from tfrec.training.examples import as_query
 from tfrec.training.moments import end_of_training
+from tfrec.training.optimizer import LazyAdam
 from tfrec.tuning import validation_queries, validation_shop
 
 K = 20
@@ -53,13 +54,14 @@ def train_for(shop: Shop, loss: str, seconds: float, seed: int) -> tuple[Retriev
     config = TrainingConfig()
     tf.keras.utils.set_random_seed(seed)
     model = RetrievalModel(shop.vocabularies, dataclasses.replace(config.retrieval, loss=loss))
-    model.compile(optimizer=tf.keras.optimizers.Adam(config.retrieval_rate))
+    model.compile(optimizer=LazyAdam(config.retrieval_rate))
     dials = {"batch_size": config.retrieval_batch, "sequence_length": config.sequence_length, "seed": seed}
-    step = tf.function(lambda batch: model.train_step(batch)["loss"], reduce_retracing=True)
-    for batch in retrieval(shop.train, **dials).take(1):
+    dataset = retrieval(shop.train, **dials)
+    step = tf.function(lambda batch: model.train_step(batch)["loss"], input_signature=[dataset.element_spec])
+    for batch in dataset.take(1):
         step(batch)
     spent, labels, epochs, steps = 0.0, 0, 0, 0
-    num_batches = int(retrieval(shop.train, **dials).cardinality())
+    num_batches = int(dataset.cardinality())
     while spent < seconds:
         for batch in retrieval(shop.train, **dials, first_epoch=epochs):
             began = time.perf_counter()
