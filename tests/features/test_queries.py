@@ -274,3 +274,16 @@ def test_without_categories_or_a_cart_nothing_is_asked_for_other_ones(orders_sho
     shop, _ = _two_departments()
     queries = queries_of(shop)
     assert not queries.outside_level[~(queries.cart > 0).any(axis=1)].any()
+
+
+def test_what_was_on_the_page_already_is_not_asked_for_as_of_another_category():
+    """Each visit looks at a and b, carts a, then b: what followed in the other category gains nothing."""
+    rows = []
+    for number in range(60):
+        visit = viewed("", number, "a", "b", "a", "b", session=f"s{number}")
+        visit[2]["event_type"] = visit[3]["event_type"] = "cart"
+        rows += visit
+    queries = queries_of(make_shop(rows, {"a": {"category": "X"}, "b": {"category": "Y"}}))
+    carts = (queries.cart > 0).any(axis=1)
+    assert carts.sum() > 10 and (queries.label_item[carts] > 0).any()
+    assert not queries.outside_level[carts].any()
