@@ -49,4 +49,4 @@ class PopularItems:
 
 
 def _table(values: np.ndarray, name: str) -> tf.Variable:
-    return tf.Variable(values.astype(np.int32 if values.dtype.kind == "i" else np.float32), trainable=False, name=name)
+    return tf.Variable(values, trainable=False, name=name)
