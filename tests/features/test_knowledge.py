@@ -64,7 +64,8 @@ def test_what_is_bought_together_is_counted_and_weighed_by_hand():
     assert pair_count(shop, knowledge, "b", "c") == 0
     assert weight(shop, knowledge, "a", "b", "ease") > weight(shop, knowledge, "a", "c", "ease") > 0
     assert weight(shop, knowledge, "a", "d", "ease") == 0
-    assert not knowledge.weights[..., 3:].any()  # a log of orders alone has no sessions
+    of_sessions = [CHANNELS.index(name) for name in ("session_ease", "transition", "sequence")]
+    assert not knowledge.weights[..., of_sessions].any()  # a log of orders alone has none
 
 
 def test_fresh_orders_outweigh_old_ones_where_weights_fade():
@@ -77,6 +78,16 @@ def test_fresh_orders_outweigh_old_ones_where_weights_fade():
     assert weight(shop, knowledge, "a", "b", "ease") == pytest.approx(weight(shop, knowledge, "a", "c", "ease"))
     old, new = (weight(shop, knowledge, "a", item, "recent_ease") for item in "bc")
     assert new > 5 * old
+
+
+def test_lines_that_stand_side_by_side_speak_for_each_other_and_not_for_far_ones():
+    """Everybody puts the same sixteen items into the cart, in the same order."""
+    lines = "abcdefghijklmnop"
+    shop = make_shop([row for number in range(20) for row in bought(f"u{number}", number / 100, *lines)])
+    knowledge = knowledge_at(shop, 1)
+    assert weight(shop, knowledge, "g", "h", "ease") == pytest.approx(weight(shop, knowledge, "a", "p", "ease"))
+    near, apart, far = (weight(shop, knowledge, *pair, "nearby_ease") for pair in ("gh", "bg", "ap"))
+    assert near > 1.5 * apart > 0 and abs(far) < 0.1 * near
 
 
 def test_a_small_order_says_more_of_its_pairs_than_a_big_one():

@@ -113,11 +113,11 @@ def test_features_of_four_items_by_hand(four_items, four_sources):
         np.testing.assert_allclose(found[name][0], values, rtol=1e-4, atol=1e-6, err_msg=name)
     assert found["content"][0, 0] > max(found["content"][0, 1:])  # a is called as b is
     assert found["content_max"][0, 0] == pytest.approx(found["content"][0, 0], rel=1e-4)
-    for name in ("cart_ease", "cart_ease_mean", "cart_recent", "cart_denoised"):
+    for name in ("cart_ease", "cart_ease_mean", "cart_recent", "cart_denoised", "cart_nearby"):
         a, c, d = found[name][0]
         assert a > 0 > c and d == 0  # who has b wants a; c, bought with a in b's place, is spoken against
     assert found["cart_best"][0, 0] > 0 and not found["cart_best"][0, 1:].any()
-    for name in ("cart_ease_relative", "cart_recent_relative", "cart_denoised_relative"):
+    for name in ("cart_ease_relative", "cart_recent_relative", "cart_denoised_relative", "cart_nearby_relative"):
         assert found[name][0, 0] == pytest.approx(1)
 
 

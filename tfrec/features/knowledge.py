@@ -23,9 +23,10 @@ from tfrec.features.sequences import BehaviourSequences
 
 logger = logging.getLogger(__name__)
 
-CHANNELS = ("ease", "recent_ease", "denoised_ease", "session_ease", "transition", "sequence")
-"""Kinds of item-to-item weights: EASE on orders; EASE on orders that fade with age; EASE of strong dropout; and,
-zeros in a log of orders alone, EASE on sessions (all behaviour); probability of the next item in a session; sequential
+CHANNELS = ("ease", "recent_ease", "denoised_ease", "nearby_ease", "session_ease", "transition", "sequence")
+"""Kinds of item-to-item weights: EASE on orders; EASE on orders that fade with age; EASE of strong dropout; EASE on
+neighbouring lines of orders, for what is put into a cart one after the other belongs together; and, zeros in a log of
+orders alone, EASE on sessions (all behaviour); probability of the next item in a session; sequential
 rules: what followed within ten events, by 1 / steps (Ludewig & Jannach 2018)."""
 
 OWN_FADES = (0.8, 0.96, 0.99)
@@ -33,6 +34,7 @@ OWN_FADES = (0.8, 0.96, 0.99)
 
 _DAY = 24.0
 _SEQUENCE_STEPS = 10
+_NEARBY_LINES = 8
 _SIZE_POWER, _STRONG_SIZE_POWER = 0.25, 0.5
 _DENSE_LIMIT = 10_000  # items; beyond, dense inverses, of which up to four are held, take minutes and gigabytes
 
@@ -193,6 +195,7 @@ def _item_to_item(
         _ease(even, config.l2, config.dropout, n),
         _ease(faded, max(config.l2 * mean_weight, 1.0), config.dropout, n),
         _ease(more_even, config.l2, config.strong_dropout, n),
+        _ease(_of_nearby_lines(sequences, target), config.l2, config.dropout, n),
     ]
     if has_visits(sequences, past):
         sessions, _ = _matrix(sequences, past)
@@ -215,6 +218,21 @@ def _matrix(sequences: BehaviourSequences, rows: np.ndarray) -> tuple[scipy.spar
     hour = np.zeros(len(group))
     np.maximum.at(hour, place, sequences.hour[rows])
     return matrix, hour
+
+
+def _of_nearby_lines(sequences: BehaviourSequences, rows: np.ndarray) -> scipy.sparse.csr_matrix:
+    """`[windows, N + 1]` 0/1: each order cut into windows of `_NEARBY_LINES` lines, in two ways, half a window apart."""
+    size = sequences.vocabularies.items.size
+    group, item = sequences.group[rows].astype(np.int64), sequences.item[rows]
+    first = np.sort(np.unique(group * size + item, return_index=True)[1])  # an item's first line of an order
+    first = first[np.argsort(group[first], kind="stable")]
+    group, item = group[first], item[first]
+    place = np.arange(len(group)) - np.searchsorted(group, group)
+    shifted = np.stack([place, place + _NEARBY_LINES // 2]) // _NEARBY_LINES
+    window = (np.arange(2)[:, None] * (group.max(initial=0) + 1) + group) * (place.max(initial=0) + 2) + shifted
+    _, row = np.unique(window, return_inverse=True)
+    cells = (np.ones(2 * len(item), np.float32), (row.ravel(), np.tile(item, 2)))
+    return scipy.sparse.csr_matrix(cells, shape=(row.max(initial=-1) + 1, size))
 
 
 def _of_even_size(orders: scipy.sparse.csr_matrix, power: float) -> scipy.sparse.csr_matrix:

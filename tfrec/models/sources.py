@@ -27,7 +27,7 @@ from tfrec.models.source_config import SourceConfig
 from tfrec.models.towers import QueryTower, TowerInputs
 from tfrec.pipelines.retrieval import GAP_BOUNDARIES
 
-_EASE, _RECENT, _DENOISED, _SESSION, _TRANSITION, _SEQUENCE = range(len(CHANNELS))
+_EASE, _RECENT, _DENOISED, _NEARBY, _SESSION, _TRANSITION, _SEQUENCE = range(len(CHANNELS))
 _SESSION_HOURS = 1.0  # what a request sends and is younger belongs to the visit that asks
 _SESSION_DECAY = 0.8
 _ANY_ORDER = 0.1  # weight of an own order that shares nothing with the cart
@@ -38,6 +38,7 @@ _LOWEST = -1e9
 FEATURES = (
     "cart_ease", "cart_ease_mean", "cart_ease_relative", "cart_best",
     "cart_recent", "cart_recent_relative", "cart_denoised", "cart_denoised_relative",
+    "cart_nearby", "cart_nearby_relative",
     "history", "history_relative", "session", "session_relative", "sequence", "sequence_relative",
     "transition", "transition_relative", "transition_before",
     "towers", "towers_relative", "content", "content_max",
@@ -89,7 +90,7 @@ class CandidateSources:
         catalogue = vocabularies.catalogue
         self.has_unsold = bool((is_offered & (knowledge.popularity[:, -1] == 0))[1:].any())
         self.cart_table = ItemTable(
-            knowledge, channels=slice(_EASE, _DENOISED + 1), width=config.cart_neighbours, name="cart"
+            knowledge, channels=slice(_EASE, _NEARBY + 1), width=config.cart_neighbours, name="cart"
         )
         self.history_table = ItemTable(
             knowledge, channels=slice(_EASE, _EASE + 1), width=config.history_neighbours, name="history"
@@ -320,8 +321,8 @@ class CandidateSources:
             return tf.sign(values) * tf.sqrt(tf.abs(values))
 
         cart_size = count_items(query.cart)[:, None]
-        cart_weights = tf.gather(evidence.cart, candidates, batch_dims=1)  # [B, C, 3]
-        ease, recent, denoised = tf.unstack(cart_weights, axis=-1)
+        cart_weights = tf.gather(evidence.cart, candidates, batch_dims=1)  # [B, C, 4]
+        ease, recent, denoised, nearby = tf.unstack(cart_weights, axis=-1)
         cart_best = best_strength(at(evidence.cart_best))
         history, towers = at(evidence.history), at(evidence.towers)
         seen_at = tf.zeros_like(candidates) if self.session_table.is_empty else candidates
@@ -351,6 +352,8 @@ class CandidateSources:
             "cart_recent_relative": relative(recent),
             "cart_denoised": signed_root(denoised / tf.sqrt(tf.maximum(cart_size, 1.0))),
             "cart_denoised_relative": relative(denoised),
+            "cart_nearby": signed_root(nearby),
+            "cart_nearby_relative": relative(nearby),
             "history": signed_root(history),
             "history_relative": relative(history),
             "session": signed_root(session),
