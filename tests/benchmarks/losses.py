@@ -1,8 +1,10 @@
 """The losses of the retrieval model in the same time on the same data: `python -m tests.benchmarks.losses`.
 
 The towers alone are trained on the time before the validation period and asked for what is missing in its carts, the
-whole catalogue ranked. Each loss and each seed gets the same seconds for its steps (tracing and asking are not
-counted); intervals are over queries, of the mean over the seeds, and each loss is paired with the default.
+whole catalogue ranked. A temperature that suits one loss starves another: each loss first chooses its own among
+`TEMPERATURES`, in shorter trainings, by one half of the queries; the figures are of the other half. Each loss and each
+seed gets the same seconds for its steps (tracing and asking are not counted); intervals are over queries, of the mean
+over the seeds, and each loss is paired with the default.
 """
 
 import argparse
@@ -31,6 +33,7 @@ from tfrec.training.optimizer import LazyAdam
 from tfrec.tuning import validation_queries, validation_shop
 
 K = 20
+TEMPERATURES = (0.035, 0.07, 0.15, 0.3, 0.6, 1.2)
 
 
 def hits(shop: Shop, model: RetrievalModel, knowledge: Knowledge, queries: ExampleQueries) -> np.ndarray:
@@ -49,11 +52,14 @@ def hits(shop: Shop, model: RetrievalModel, knowledge: Knowledge, queries: Examp
     return np.concatenate(found)
 
 
-def train_for(shop: Shop, loss: str, seconds: float, seed: int) -> tuple[RetrievalModel, float, float]:
+def train_for(
+    shop: Shop, loss: str, temperature: float, seconds: float, seed: int
+) -> tuple[RetrievalModel, float, float]:
     """Returns the model after so many seconds of steps, its epochs, and labels a second."""
     config = TrainingConfig()
     tf.keras.utils.set_random_seed(seed)
-    model = RetrievalModel(shop.vocabularies, dataclasses.replace(config.retrieval, loss=loss))
+    chosen = dataclasses.replace(config.retrieval, loss=loss, temperature=temperature)
+    model = RetrievalModel(shop.vocabularies, chosen)
     model.compile(optimizer=LazyAdam(config.retrieval_rate))
     dials = {"batch_size": config.retrieval_batch, "sequence_length": config.sequence_length, "seed": seed}
     dataset = retrieval(shop.train, **dials)
@@ -80,6 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recipe", default="online_retail")
     parser.add_argument("--seconds", type=float, default=60.0, help="of steps, for each loss and seed")
+    parser.add_argument("--tuning-seconds", type=float, default=20.0, help="of steps, for each loss and temperature")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--queries", type=int, default=3000)
     options = parser.parse_args()
@@ -89,9 +96,16 @@ def main() -> None:
     queries = validation_queries(shop, options.queries)
     knowledge = gather_knowledge(shop.train, as_of=end_of_training(shop), config=KnowledgeConfig(neighbours=10))
     print(f"{options.recipe}: {len(queries):,} queries, {shop.vocabularies.num_items:,} items, {options.seconds:.0f} s")
+    tuning, queries = queries.take(np.arange(0, len(queries), 2)), queries.take(np.arange(1, len(queries), 2))
     found = {}
     for loss in LOSSES:
-        runs = [train_for(shop, loss, options.seconds, seed) for seed in range(options.seeds)]
+        rates = {}
+        for temperature in TEMPERATURES:
+            model, _, _ = train_for(shop, loss, temperature, options.tuning_seconds, options.seeds)
+            rates[temperature] = hits(shop, model, knowledge, tuning).mean()
+        best = max(TEMPERATURES, key=rates.__getitem__)
+        print(f"{loss:<16} HR@{K} by temperature: " + ", ".join(f"{t:g} {rate:.3f}" for t, rate in rates.items()))
+        runs = [train_for(shop, loss, best, options.seconds, seed) for seed in range(options.seeds)]
         found[loss] = np.mean([hits(shop, model, knowledge, queries) for model, _, _ in runs], axis=0)
         epochs, speed = np.mean([run[1] for run in runs]), np.mean([run[2] for run in runs])
         both = np.stack([found[loss], found[loss] - found[LOSSES[0]]], axis=1)
