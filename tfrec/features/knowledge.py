@@ -221,7 +221,7 @@ def _matrix(sequences: BehaviourSequences, rows: np.ndarray) -> tuple[scipy.spar
 
 
 def _of_nearby_lines(sequences: BehaviourSequences, rows: np.ndarray) -> scipy.sparse.csr_matrix:
-    """`[windows, N + 1]` 0/1: each order cut into windows of `_NEARBY_LINES` lines, in two ways, half a window apart."""
+    """`[windows, N + 1]` 0/1: orders cut into windows of `_NEARBY_LINES` lines, in two ways, half a window apart."""
     size = sequences.vocabularies.items.size
     group, item = sequences.group[rows].astype(np.int64), sequences.item[rows]
     first = np.sort(np.unique(group * size + item, return_index=True)[1])  # an item's first line of an order

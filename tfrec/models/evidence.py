@@ -29,7 +29,7 @@ class Evidence(tf.experimental.ExtensionType):
     """What speaks for each item of the catalogue; every tensor `[B, N + 1]` unless said otherwise.
 
     Attributes:
-        cart: `[B, N + 1, 4]` summed weights of the cart: EASE, fading EASE, EASE of strong dropout, EASE on nearby lines.
+        cart: `[B, N + 1, 4]` summed weights of the cart: EASE, fading EASE, EASE of strong dropout, of near lines.
         cart_best: int64: weight and place of the strongest single weight of the cart, see `ItemTable.decode_best`.
         history: summed EASE weights of the user's own items over the square root of their number.
         history_best: int64, as `cart_best`.
