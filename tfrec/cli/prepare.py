@@ -49,6 +49,10 @@ def run(options: argparse.Namespace) -> None:
         f"{about.items:,} items"
     )
     print(f"  test       {about.test_events:>10,} events, {about.test_orders:,} orders, from {about.test_from}")
+    if about.facts:
+        print(f"  facts      {about.facts:>10,} of items")
+    if about.relations:
+        print(f"  relations  {about.relations:>10,} of users, each way")
     print(f"  set aside  {sum(about.rejected.values()):>10,} of {about.rows:,} rows")
     for reason, count in sorted(about.rejected.items(), key=lambda entry: -entry[1]):
         print(f"             {count:>10,} {reason}")

@@ -66,8 +66,10 @@ def _manifest_or_none(out: Path) -> Manifest | None:
 
 
 def _summary(manifest: Manifest) -> str:
+    beside = f"{manifest.facts:,} facts; " if manifest.facts else ""
+    beside += f"{manifest.relations:,} relations; " if manifest.relations else ""
     return (
         f"{manifest.train_events:,} events of {manifest.users:,} users and {manifest.items:,} items in training, "
-        f"{manifest.test_events:,} in test from {manifest.test_from}; "
+        f"{manifest.test_events:,} in test from {manifest.test_from}; {beside}"
         f"{sum(manifest.rejected.values()):,} of {manifest.rows:,} rows set aside"
     )

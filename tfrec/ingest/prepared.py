@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tfrec.errors import SourceError
-from tfrec.schema.tables import Tables
+from tfrec.schema.tables import FACT_COLUMNS, RELATION_COLUMNS, Tables, empty_table
 
 FORMAT_VERSION = 1
 """Raised whenever the layout or meaning of a prepared folder changes; older folders must be prepared anew."""
@@ -47,7 +47,7 @@ class Manifest:
         kept: events after cleaning, before merging.
         merged: events that went into another one (see `Cleaning.duplicates`).
         rejected: reason → rows of events set aside; `rows = kept + sum(rejected)`.
-        catalogue_rejected: reason → rows of catalogue and users files set aside.
+        catalogue_rejected: reason → rows of catalogue, users, facts and relations files set aside.
         train_events: events in `events.parquet`.
         test_events: events in `test_events.parquet`.
         train_orders: orders in training.
@@ -59,6 +59,8 @@ class Manifest:
         description: what the data is.
         source_url: where the original comes from.
         licence: of the data.
+        facts: rows in `facts.parquet`, which is there only where the recipe names such files.
+        relations: rows in `relations.parquet`, likewise.
     """
 
     format_version: int
@@ -87,6 +89,8 @@ class Manifest:
     description: str
     source_url: str
     licence: str
+    facts: int = 0
+    relations: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,8 +100,8 @@ class Prepared:
     Attributes:
         path: its folder.
         manifest: what it holds and whence.
-        train: events strictly before `test_from`, items, users.
-        test: events from `test_from` on, for evaluation alone; the same items and users.
+        train: events strictly before `test_from`, items, users, facts and relations.
+        test: events from `test_from` on, for evaluation alone; all else the same.
         images: uint8 `[n, H, W]` or `[n, H, W, C]`, row = `items.image_index`; None where there are no pictures.
     """
 
@@ -147,12 +151,16 @@ def read_prepared(path: str | Path) -> Prepared:
     manifest = read_manifest(path)
     items = _read(path, "items")
     users = _read(path, "users")
+    others = {
+        name: _read(path, name) if (path / f"{name}.parquet").is_file() else empty_table(columns)
+        for name, columns in (("facts", FACT_COLUMNS), ("relations", RELATION_COLUMNS))
+    }
     images = path / "images.npy"
     return Prepared(
         path=path,
         manifest=manifest,
-        train=Tables(events=_read(path, "events"), items=items, users=users),
-        test=Tables(events=_read(path, "test_events"), items=items, users=users),
+        train=Tables(events=_read(path, "events"), items=items, users=users, **others),
+        test=Tables(events=_read(path, "test_events"), items=items, users=users, **others),
         images=np.load(images, mmap_mode="r") if images.is_file() else None,
     )
 

@@ -17,6 +17,8 @@ class RawFiles:
         events: of the log.
         items: of the catalogue; empty without one.
         users: of the users table; empty without one.
+        facts: of the knowledge triples; empty without any.
+        relations: of who knows whom; empty without any.
         pictures: the array, or None.
         extras: name → file.
         truth: folder of a generated shop's truth, or None.
@@ -26,6 +28,8 @@ class RawFiles:
     events: tuple[Path, ...]
     items: tuple[Path, ...]
     users: tuple[Path, ...]
+    facts: tuple[Path, ...]
+    relations: tuple[Path, ...]
     pictures: Path | None
     extras: dict[str, Path]
     truth: Path | None
@@ -36,7 +40,8 @@ class RawFiles:
         """Every data file, in the recipe's order."""
         truth = sorted(path for path in self.truth.rglob("*") if path.is_file()) if self.truth else []
         pictures = [self.pictures] if self.pictures else []
-        return [*self.events, *self.items, *self.users, *pictures, *self.extras.values(), *truth]
+        tables = (*self.events, *self.items, *self.users, *self.facts, *self.relations)
+        return [*tables, *pictures, *self.extras.values(), *truth]
 
 
 def locate_files(written: RecipeFile, *, data_home: Path | None) -> RawFiles:
@@ -57,6 +62,8 @@ def locate_files(written: RecipeFile, *, data_home: Path | None) -> RawFiles:
         events=found(recipe.events.files),
         items=found(recipe.items.files),
         users=found(recipe.users.files),
+        facts=found(recipe.facts.files),
+        relations=found(recipe.relations.files),
         pictures=found([recipe.pictures.file])[0] if recipe.pictures else None,
         extras={name: found([file])[0] for name, file in recipe.extras.items()},
         truth=truths[0] if truths else None,

@@ -13,7 +13,7 @@ from tfrec.ingest.sessions import Orders, Sessions
 from tfrec.ingest.sources import Source
 from tfrec.ingest.splits import Split
 from tfrec.ingest.typed_toml import typed
-from tfrec.schema.tables import EVENT_COLUMNS, EVENT_TYPES, ITEM_COLUMNS
+from tfrec.schema.tables import EVENT_COLUMNS, EVENT_TYPES, FACT_COLUMNS, ITEM_COLUMNS, RELATION_COLUMNS
 
 _FOLDER = "datasets"
 _EVENT_KEYS = (*EVENT_COLUMNS, "sequence")
@@ -114,6 +114,44 @@ class UsersRecipe(Source):
             raise RecipeError("columns must map user_id of the users file.")
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FactsRecipe(Source):
+    """Where facts of items lie: knowledge triples such as lamp – made by – Lumen, Lumen – based in – Lyon.
+
+    A head is an item id or the tail of another fact: of the lamp it is then known, too, where its maker is based.
+
+    Attributes:
+        columns: `head`, `relation`, `tail` → raw column, all three where there are files.
+    """
+
+    columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_known("columns", self.columns, FACT_COLUMNS)
+        _check_mapped(self, FACT_COLUMNS, "facts")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RelationsRecipe(Source):
+    """Where it is told who knows whom: what friends bought speaks for users of whom nothing else is known.
+
+    Attributes:
+        columns: `user_id`, `other_id` → raw column where there are files; `weight` (how well, above 0) may be left
+            out and is 1 then.
+        directed: True where a row says that `user_id` follows `other_id` and nothing of the way back; else both know
+            one another.
+    """
+
+    columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    directed: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_known("columns", self.columns, RELATION_COLUMNS)
+        _check_mapped(self, ("user_id", "other_id"), "relations")
+
+
 @dataclasses.dataclass(frozen=True)
 class PicturesRecipe:
     """Product pictures: an array (`.npy`, `images` of a `.npz`, idx) `[n, H, W]` or `[n, H, W, C]` of 0..255.
@@ -127,7 +165,7 @@ class PicturesRecipe:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How one shop's raw files become the three tables.
+    """How one shop's raw files become the tables.
 
     Attributes:
         name: a word, also the name of the prepared shop.
@@ -147,6 +185,8 @@ class Recipe:
     currency: str = ""
     items: ItemsRecipe = dataclasses.field(default_factory=ItemsRecipe)
     users: UsersRecipe = dataclasses.field(default_factory=UsersRecipe)
+    facts: FactsRecipe = dataclasses.field(default_factory=FactsRecipe)
+    relations: RelationsRecipe = dataclasses.field(default_factory=RelationsRecipe)
     pictures: PicturesRecipe | None = None
     clean: Cleaning = dataclasses.field(default_factory=Cleaning)
     orders: Orders = dataclasses.field(default_factory=Orders)
@@ -236,3 +276,11 @@ def _check_known(what: str, given: Iterable[str], known: Iterable[str]) -> None:
     for key in given:
         if key not in set(known):
             raise RecipeError(f"{what} has the unknown key {key!r}.{nearest_hint(key, known)}")
+
+
+def _check_mapped(source: FactsRecipe | RelationsRecipe, wanted: Iterable[str], table: str) -> None:
+    absent = [name for name in wanted if name not in source.columns]
+    if source.files and absent:
+        raise RecipeError(f"columns must map {', '.join(absent)} of the {table} file.")
+    if source.columns and not source.files:
+        raise RecipeError(f"`files` must name the {table} file whose columns are mapped.")

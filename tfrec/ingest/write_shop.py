@@ -13,12 +13,14 @@ from tfrec.errors import SourceError
 from tfrec.ingest.cleaning import merge_order_lines
 from tfrec.ingest.events import CheckedEvents, check_events
 from tfrec.ingest.extras import copy_extras, copy_truth, write_pictures
+from tfrec.ingest.facts import read_facts
 from tfrec.ingest.items import complete_items, items_from_events, read_catalogue
 from tfrec.ingest.pictures import read_pictures
 from tfrec.ingest.prepared import FORMAT_VERSION, Manifest, SourceFile, write_manifest
 from tfrec.ingest.raw_files import RawFiles
 from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.rejected import count_reasons, describe_rejected, describe_unreadable, write_rejected
+from tfrec.ingest.relations import read_relations
 from tfrec.ingest.sources import FILE, ROW
 from tfrec.ingest.splits import find_moments
 from tfrec.ingest.users import complete_users, read_register, users_from_events
@@ -82,6 +84,8 @@ def _write_tables(
     num_images = write_pictures(pictures, folder)
     catalogue = read_catalogue(connection, recipe, files.items, num_images=num_images, scratch=scratch)
     register = read_register(connection, recipe, files.users, key=files.key, scratch=scratch)
+    facts = read_facts(connection, recipe, files.facts, scratch=scratch)
+    relations = read_relations(connection, recipe, files.relations, key=files.key, scratch=scratch)
 
     _step(progress)
     known_items = catalogue.table if catalogue else None
@@ -112,7 +116,11 @@ def _write_tables(
     users = complete_users(register.table, users) if register else users
     items.to_parquet(folder / "items.parquet", index=False)
     users.to_parquet(folder / "users.parquet", index=False)
-    others_rejected = [part for table in (catalogue, register) if table for part in table.rejected]
+    for name, table in (("facts", facts), ("relations", relations)):
+        if table:
+            table.table.to_parquet(folder / f"{name}.parquet", index=False)
+    checked = (catalogue, register, facts, relations)
+    others_rejected = [part for table in checked if table for part in table.rejected]
     write_rejected([*events_rejected, *others_rejected], folder / "rejected.parquet")
 
     _step(progress)
@@ -147,6 +155,8 @@ def _write_tables(
         description=recipe.description,
         source_url=recipe.source_url,
         licence=recipe.licence,
+        facts=len(facts.table) if facts else 0,
+        relations=len(relations.table) if relations else 0,
     )
 
 

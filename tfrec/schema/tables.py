@@ -1,4 +1,4 @@
-"""Column contracts of the three tables, and `Tables`, the checked value that every layer above reads."""
+"""Column contracts of a shop's tables, and `Tables`, the checked value that every layer above reads."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -39,6 +39,16 @@ ITEM_COLUMNS: Mapping[str, str] = {
 }
 USER_COLUMNS: Mapping[str, str] = {"user_id": "str"}
 """Required of `users`; every further column is an attribute of the user, kept as it came."""
+FACT_COLUMNS: Mapping[str, str] = {
+    "head": "str",  # an item id, or the tail of another fact
+    "relation": "str",  # what head and tail have to do with one another: "made by"
+    "tail": "str",  # an item id, a word, or the name of something that is a head elsewhere
+}
+RELATION_COLUMNS: Mapping[str, str] = {
+    "user_id": "str",
+    "other_id": "str",  # whom that user knows; who know one another stand in two rows
+    "weight": "float32",  # how well, above 0
+}
 
 _FILL: Mapping[str, object] = {
     "str": "",
@@ -56,6 +66,8 @@ class Tables:
         events: one row an event, ascending by `timestamp`; columns `EVENT_COLUMNS`.
         items: one row an item, unique `item_id`; columns `ITEM_COLUMNS`.
         users: one row a known user, unique `user_id`; `USER_COLUMNS` and free attributes.
+        facts: knowledge triples of items, none where the shop has none; columns `FACT_COLUMNS`.
+        relations: one row a user and whom that user knows, none where the shop has none; columns `RELATION_COLUMNS`.
 
     Raises:
         SchemaError: a column is missing or has another type, an id is doubled, an event type is unknown,
@@ -65,11 +77,15 @@ class Tables:
     events: pd.DataFrame
     items: pd.DataFrame
     users: pd.DataFrame
+    facts: pd.DataFrame = dataclasses.field(default_factory=lambda: empty_table(FACT_COLUMNS))
+    relations: pd.DataFrame = dataclasses.field(default_factory=lambda: empty_table(RELATION_COLUMNS))
 
     def __post_init__(self) -> None:
         _check_columns("events", self.events, EVENT_COLUMNS)
         _check_columns("items", self.items, ITEM_COLUMNS)
         _check_columns("users", self.users, USER_COLUMNS)
+        _check_columns("facts", self.facts, FACT_COLUMNS)
+        _check_columns("relations", self.relations, RELATION_COLUMNS)
         _check_unique("items", self.items["item_id"])
         _check_unique("users", self.users["user_id"])
         unknown = set(self.events["event_type"].unique()) - set(EVENT_TYPES)
@@ -93,6 +109,11 @@ class Tables:
     def since(self, moment: pd.Timestamp) -> "Tables":
         """Returns the same shop with the events from `moment` on."""
         return dataclasses.replace(self, events=self.events[self.events["timestamp"] >= moment])
+
+
+def empty_table(columns: Mapping[str, str]) -> pd.DataFrame:
+    """Returns a table of `columns` without a row."""
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
 
 
 def conform(frame: pd.DataFrame, columns: Mapping[str, str], *, table: str, extra: bool = False) -> pd.DataFrame:

@@ -1,0 +1,74 @@
+"""Turns files of who knows whom into the relations table."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import ibis
+import numpy as np
+import pandas as pd
+
+from tfrec.ingest.mapping import id_text, map_columns, number
+from tfrec.ingest.privacy import pseudonymise
+from tfrec.ingest.recipes import Recipe
+from tfrec.ingest.rejected import CheckedTable, check_rows
+from tfrec.ingest.sources import read_text
+from tfrec.schema.tables import RELATION_COLUMNS, conform
+
+log = logging.getLogger(__name__)
+
+_ENDS = ("user_id", "other_id")
+_BETWEEN = "\x1f"  # the unit separator of ASCII, which no id holds
+
+
+def read_relations(
+    connection: ibis.BaseBackend, recipe: Recipe, paths: Sequence[Path], *, key: bytes | None, scratch: Path
+) -> CheckedTable | None:
+    """Returns who knows whom, each pair once; None where the recipe has no such files.
+
+    Where relations are not directed both ways stand in the table. Set aside are rows without one of the ids (guests
+    know nobody), rows of a user and the same user, weights that are no number above 0, and repetitions: the first
+    row of a pair counts.
+
+    Args:
+        connection: DuckDB backend.
+        recipe: its `relations` is used.
+        paths: of the relations files.
+        key: secret of the pseudonyms, or None.
+        scratch: folder for files in between.
+
+    Raises:
+        SourceError: a file is empty or unreadable, or lacks a column.
+    """
+    if not paths:
+        return None
+    log.info("Reading %s", ", ".join(map(str, paths)))
+    source, guests = recipe.relations, recipe.clean.guest_ids
+    raw, lines = read_text(connection, source, paths, name="relations_raw", scratch=scratch)
+    mapped = map_columns(raw, source.columns, paths=paths, missing=source.missing)
+    if key is not None:
+        for end in _ENDS:
+            mapped = pseudonymise(mapped, key=key, guest_ids=guests, column=end)
+    user, other = (id_text(mapped[end]) for end in _ENDS)
+    if guests and key is None:
+        user, other = (one.isin(guests).ifelse("", one) for one in (user, other))
+    text = mapped["weight"] if "weight" in mapped.columns else ibis.literal("")
+    weight = ibis.ifelse(text == "", 1.0, number(text, source.decimal))
+    low, high = (user, other) if source.directed else (ibis.least(user, other), ibis.greatest(user, other))
+    typed = {"user_id": user, "other_id": other, "weight": weight, "relation": low + _BETWEEN + high}
+    reasons = [
+        *(((one == ""), f"missing {end}") for one, end in zip((user, other), _ENDS, strict=True)),
+        (user == other, "relation to oneself"),
+        ((text != "") & weight.isnull(), "unreadable weight"),
+        (weight <= 0, "impossible weight"),
+    ]
+    hidden = tuple(source.columns[end] for end in _ENDS) if key is not None else ()
+    good, rejected = check_rows(
+        connection, raw, mapped, typed, reasons, key="relation", table="relations", lines=lines, hidden=hidden
+    )
+    known = conform(good.execute(), RELATION_COLUMNS, table="relations")
+    if not source.directed:
+        back = known.rename(columns=dict(zip(_ENDS, reversed(_ENDS), strict=True)))
+        known = pd.concat([known, back[known.columns]])
+    known["weight"] = known["weight"].astype(np.float32)
+    return CheckedTable(known.sort_values([*_ENDS], ignore_index=True), rejected)
