@@ -14,7 +14,15 @@ import pandas as pd
 
 from tfrec.features.shop import Shop, encode_shop
 from tfrec.ingest.prepared import Manifest, Prepared
-from tfrec.schema.tables import EVENT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, Tables, conform
+from tfrec.schema.tables import (
+    EVENT_COLUMNS,
+    FACT_COLUMNS,
+    ITEM_COLUMNS,
+    RELATION_COLUMNS,
+    USER_COLUMNS,
+    Tables,
+    conform,
+)
 
 START = pd.Timestamp("2024-01-01")
 START_HOUR = START.timestamp() / 3600.0
@@ -49,10 +57,12 @@ def make_tables(
     *,
     unit: str = "s",
     segments: dict[str, str] | None = None,
+    facts: Iterable[tuple[str, str, str]] = (),
+    friends: Iterable[tuple[str, str]] = (),
 ) -> Tables:
     """Returns checked tables; moments are rounded to `unit`, items default to those that occur, by name.
 
-    `segments` are of users, whether they occur or not.
+    `segments` are of users, whether they occur or not; `friends` know one another.
     """
     frame = pd.DataFrame(rows)
     frame["timestamp"] = (START + pd.to_timedelta(frame.pop("day"), unit="D")).dt.round(unit).astype("datetime64[us]")
@@ -70,6 +80,8 @@ def make_tables(
         frame,
         conform(catalogue, ITEM_COLUMNS, table="items"),
         conform(users, USER_COLUMNS, table="users", extra=True),
+        conform(pd.DataFrame(list(facts), columns=list(FACT_COLUMNS)), FACT_COLUMNS, table="facts"),
+        _both_ways(list(friends)),
     )
 
 
@@ -81,9 +93,11 @@ def make_shop(
     test_from_day: float | None = None,
     unit: str = "s",
     segments: dict[str, str] | None = None,
+    facts: Iterable[tuple[str, str, str]] = (),
+    friends: Iterable[tuple[str, str]] = (),
 ) -> Shop:
     """Returns a shop whose training ends at `test_from_day`; by default a minute after the last event."""
-    tables = make_tables(list(rows), items, unit=unit, segments=segments)
+    tables = make_tables(list(rows), items, unit=unit, segments=segments, facts=facts, friends=friends)
     if test_from_day is None:
         test_from = tables.events["timestamp"].iloc[-1] + pd.Timedelta(minutes=1)
     else:
@@ -96,6 +110,12 @@ def make_shop(
         images=images,
     )
     return encode_shop(prepared)
+
+
+def _both_ways(friends: list[tuple[str, str]]) -> pd.DataFrame:
+    pairs = [*friends, *((other, user) for user, other in friends)]
+    table = pd.DataFrame(pairs, columns=["user_id", "other_id"]).assign(weight=1.0)
+    return conform(table, RELATION_COLUMNS, table="relations")
 
 
 def checkerboard(num_users: int = 24, num_items: int = 12, *, rounds: int = 6) -> tuple[Shop, dict[str, str]]:

@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse
 
 from tfrec.errors import ConfigError, SchemaError
+from tfrec.features.friends import items_of_friends
 from tfrec.features.item_weights import (
     co_purchase_counts,
     fit_ease,
@@ -54,6 +55,8 @@ class KnowledgeConfig:
         own_items: most frequent items kept of each user.
         own_lines: latest lines of orders kept of each user.
         segment_prior: purchases that the whole shop's popularity weighs in that of a segment.
+        friend_half_life_days: age at which what a friend bought weighs half.
+        friend_items: items kept of what each user's friends bought.
     """
 
     l2: float = 30.0
@@ -66,6 +69,8 @@ class KnowledgeConfig:
     own_items: int = 1000
     own_lines: int = 2000
     segment_prior: float = 100.0
+    friend_half_life_days: float = 90.0
+    friend_items: int = 200
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -102,6 +107,9 @@ class Knowledge:
         line_item: item indices, each once an order.
         line_order: int32 number of the order among its user's, the latest 0.
         num_orders: `[U + 1]` float32 orders of the user.
+        friend_splits: `[U + 2]` int32: rows `friend_splits[u]:friend_splits[u + 1]` of `friend_*` are of user `u`.
+        friend_item: item indices of what the user's friends bought, the highest score first.
+        friend_score: float32, see `items_of_friends`.
         recent_item: `[U + 1, T]` int32 latest events, oldest first, 0 in front of a short row.
         recent_type: `[U + 1, T]` int32 codes.
         recent_age: `[U + 1, T]` float32 hours before `as_of`.
@@ -129,6 +137,9 @@ class Knowledge:
     line_item: np.ndarray
     line_order: np.ndarray
     num_orders: np.ndarray
+    friend_splits: np.ndarray
+    friend_item: np.ndarray
+    friend_score: np.ndarray
     recent_item: np.ndarray
     recent_type: np.ndarray
     recent_age: np.ndarray
@@ -165,6 +176,7 @@ def gather_knowledge(
         user_segment=sequences.segments.of_user,
         **_popularity(sequences, target, as_of, config.segment_prior),
         **_own_items(sequences, target, as_of, config),
+        **_friends_items(sequences, target, as_of, config),
         **_recent_events(sequences, past, as_of, config.history_length),
     )
 
@@ -338,6 +350,20 @@ def _own_items(
         "line_order": line_order.astype(np.int32)[latest],
         "num_orders": np.bincount(orders, minlength=num_users).astype(np.float32),
     }
+
+
+def _friends_items(
+    sequences: BehaviourSequences, target: np.ndarray, as_of: float, config: KnowledgeConfig
+) -> dict[str, np.ndarray]:
+    return items_of_friends(
+        sequences.friends,
+        sequences.sequence_user[sequences.sequence[target]],
+        sequences.item[target],
+        (as_of - sequences.hour[target]) / _DAY,
+        size=sequences.vocabularies.items.size,
+        half_life_days=config.friend_half_life_days,
+        most=config.friend_items,
+    )
 
 
 def _orders_since(user: np.ndarray, group: np.ndarray, hour: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
+from tfrec.features.friends import Friends
 from tfrec.features.segments import UserSegments
 from tfrec.features.vocabulary import Vocabularies, Vocabulary
 
@@ -23,6 +24,7 @@ class BehaviourSequences:
         vocabularies: what the indices mean.
         users: user ids; the sequence of the user with index `u` has `sequence_user == u`.
         segments: of the users.
+        friends: of the users.
         item: `[E]` int32 item index, never 0.
         event_type: `[E]` int8 code, position in `vocabularies.event_types` plus one.
         hour: `[E]` float64 hours since 1970-01-01 UTC.
@@ -35,6 +37,7 @@ class BehaviourSequences:
     vocabularies: Vocabularies
     users: Vocabulary
     segments: UserSegments
+    friends: Friends
     item: np.ndarray
     event_type: np.ndarray
     hour: np.ndarray
@@ -74,7 +77,11 @@ class BehaviourSequences:
 
 
 def encode_events(
-    events: pd.DataFrame, vocabularies: Vocabularies, users: Vocabulary, segments: UserSegments | None = None
+    events: pd.DataFrame,
+    vocabularies: Vocabularies,
+    users: Vocabulary,
+    segments: UserSegments | None = None,
+    friends: Friends | None = None,
 ) -> BehaviourSequences:
     """Returns the sequences of a table of events; searches, impressions and unknown items are left out.
 
@@ -83,6 +90,7 @@ def encode_events(
         vocabularies: the shop's.
         users: known users; everybody else is a guest whose past ends with the session.
         segments: of the known users; None = nobody is in any.
+        friends: of the known users; None = nobody knows anybody.
     """
     item = vocabularies.items.encode(events["item_id"])
     keep = (item > 0) & ~events["event_type"].isin(_NOT_BEHAVIOUR).to_numpy()
@@ -101,6 +109,7 @@ def encode_events(
         vocabularies=vocabularies,
         users=users,
         segments=segments or UserSegments.none(users),
+        friends=friends or Friends.none(users),
         item=item[by_time],
         event_type=events["event_type"].map(codes).to_numpy(np.int8)[by_time],
         hour=hour[by_time],

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from tfrec.features.facts import words_of_facts
+from tfrec.features.friends import encode_relations, users_with_friends
 from tfrec.features.segments import encode_segments, users_in_segments
 from tfrec.features.sequences import BehaviourSequences, encode_events
 from tfrec.features.vocabulary import Vocabularies, Vocabulary, build_vocabularies
@@ -30,14 +32,13 @@ class Shop:
 
     @property
     def users(self) -> Vocabulary:
-        """The users known from training, then those of whom nothing is known but their segment."""
+        """The users known from training, then those of whom nothing is known but segment or friends."""
         return self.train.users
 
     def train_until(self, moment: pd.Timestamp) -> BehaviourSequences:
         """Returns the training sequences with the events strictly before `moment`."""
-        return encode_events(
-            self.prepared.train.until(moment).events, self.vocabularies, self.users, self.train.segments
-        )
+        events = self.prepared.train.until(moment).events
+        return encode_events(events, self.vocabularies, self.users, self.train.segments, self.train.friends)
 
 
 def load_shop(path: str | Path) -> Shop:
@@ -51,9 +52,12 @@ def load_shop(path: str | Path) -> Shop:
 
 def encode_shop(prepared: Prepared) -> Shop:
     """Returns a prepared shop with its vocabularies and training sequences."""
-    vocabularies = build_vocabularies(prepared.train.items, prepared.images)
-    in_segments = users_in_segments(prepared.train.users)
-    users = Vocabulary.of(pd.concat([prepared.train.events["user_id"], in_segments["user_id"]]))
-    segments = encode_segments(in_segments, users)
-    train = encode_events(prepared.train.events, vocabularies, users, segments)
+    tables = prepared.train
+    fact_words = words_of_facts(tables.facts, Vocabulary(tables.items["item_id"].to_numpy(object)))
+    vocabularies = build_vocabularies(tables.items, prepared.images, fact_words)
+    buyers, in_segments = tables.events["user_id"], users_in_segments(tables.users)
+    with_friends = users_with_friends(tables.relations, buyers)
+    users = Vocabulary.of(pd.concat([buyers, in_segments["user_id"], with_friends]))
+    segments, friends = encode_segments(in_segments, users), encode_relations(tables.relations, users)
+    train = encode_events(tables.events, vocabularies, users, segments, friends)
     return Shop(prepared=prepared, vocabularies=vocabularies, train=train)

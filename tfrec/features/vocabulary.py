@@ -4,6 +4,7 @@ Index 0 is padding and out-of-vocabulary (OOV) at once; items, categories, brand
 """
 
 import dataclasses
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -74,8 +75,9 @@ class Catalogue:
         brand: `[N + 1]` int32.
         price: `[N + 1]` float32 in the shop's currency; 0 unknown.
         price_bucket: `[N + 1]` int32 in 1..NUM_PRICE_BUCKETS by rank of the price; 0 unknown.
-        title_words: `[N + 1, TITLE_LENGTH]` int32; 0 behind the end.
-        content: `[N + 1, c]` float32, unit length: title, category and brand, TF-IDF reduced by SVD
+        title_words: `[N + 1, TITLE_LENGTH]` int32; 0 behind the end. Where the shop has facts of items, further columns
+            hold the words that they tell.
+        content: `[N + 1, c]` float32, unit length: title, category, brand and facts, TF-IDF reduced by SVD
             (latent semantic analysis); the inner product is a content similarity.
         is_in_stock: `[N + 1]` bool: not known to be sold out.
         on_sale_from: `[N + 1]` float64 hours since 1970-01-01 UTC; -inf = always.
@@ -112,7 +114,7 @@ class Vocabularies:
         items: item ids.
         categories: category paths, every level of each.
         brands: brands.
-        words: words of the titles.
+        words: words of the titles, then those of facts.
         catalogue: the items' arrays.
         event_types: names of the event types; the type in position `i` has code `i + 1`.
     """
@@ -130,18 +132,25 @@ class Vocabularies:
         return len(self.items.tokens)
 
 
-def build_vocabularies(items: pd.DataFrame, images: np.ndarray | None) -> Vocabularies:
+def build_vocabularies(
+    items: pd.DataFrame, images: np.ndarray | None, fact_words: pd.DataFrame | None = None
+) -> Vocabularies:
     """Returns the vocabularies of a catalogue.
 
     Args:
         items: a table of `ITEM_COLUMNS`.
         images: uint8 `[n, H, W]` or `[n, H, W, C]`, row = `items.image_index`.
+        fact_words: `row` (item index, from 1) and `word`, see `tfrec.features.facts`; None = there are no facts.
     """
+    if fact_words is not None and fact_words.empty:
+        fact_words = None
     item_ids = Vocabulary(items["item_id"].to_numpy(object))
     levels = category_levels(items["category"])
     categories = Vocabulary.of(pd.concat([levels[level] for level in levels]) if len(levels.columns) else [])
     brands = Vocabulary.of(items["brand"])
     words, title_words = _encode_titles(items["title"])
+    if fact_words is not None:
+        words, title_words = _with_facts(words, title_words, fact_words)
     price = np.nan_to_num(items["price"].to_numpy(np.float32), nan=0.0)
     pictures, has_image = _align_images(items["image_index"].to_numpy(), images)
     in_stock = ~(items["stock"].to_numpy(np.float32) == 0)
@@ -153,7 +162,7 @@ def build_vocabularies(items: pd.DataFrame, images: np.ndarray | None) -> Vocabu
         price=_with_row_0(price),
         price_bucket=_with_row_0(_bucket(price)),
         title_words=_with_row_0(title_words),
-        content=_with_row_0(_content_vectors(items)),
+        content=_with_row_0(_content_vectors(items, fact_words)),
         is_in_stock=_with_row_0(in_stock),
         on_sale_from=_with_row_0(np.nan_to_num(from_hour, nan=-np.inf)),
         images=pictures,
@@ -193,12 +202,30 @@ def _encode_titles(titles: pd.Series) -> tuple[Vocabulary, np.ndarray]:
     return words, codes
 
 
-def _content_vectors(items: pd.DataFrame) -> np.ndarray:
-    """`[N, c]` unit vectors of title, category path and brand (TF-IDF, then truncated SVD)."""
+def _with_facts(words: Vocabulary, codes: np.ndarray, fact_words: pd.DataFrame) -> tuple[Vocabulary, np.ndarray]:
+    """The words of titles and facts, and the codes `[N, TITLE_LENGTH + most]`; a title's word never holds a `=`."""
+    words = Vocabulary(np.concatenate([words.tokens, np.sort(fact_words["word"].unique().astype(object))]))
+    position = fact_words.groupby("row").cumcount().to_numpy()
+    told = np.zeros((len(codes), position.max() + 1), np.int32)
+    told[fact_words["row"].to_numpy() - 1, position] = words.encode(fact_words["word"])
+    return words, np.concatenate([codes, told], axis=1)
+
+
+def _content_vectors(items: pd.DataFrame, fact_words: pd.DataFrame | None) -> np.ndarray:
+    """`[N, c]` unit vectors of title, category path, brand and facts (TF-IDF, then truncated SVD)."""
     category = items["category"].str.replace(CATEGORY_SEPARATOR, " ", regex=False)
     text = items["title"] + " " + category + " " + items["brand"]
+    vectorizer = TfidfVectorizer(token_pattern=_WORD, sublinear_tf=True, min_df=2, dtype=np.float32)
+    documents: Iterable = text
+    if fact_words is not None:  # a fact is one word, as it is written
+        told = fact_words.groupby("row")["word"].agg(list).reindex(np.arange(1, len(items) + 1))
+        documents = [
+            re.findall(_WORD, words.lower()) + (facts if isinstance(facts, list) else [])
+            for words, facts in zip(text, told, strict=True)
+        ]
+        vectorizer.set_params(analyzer=list)
     try:
-        matrix = TfidfVectorizer(token_pattern=_WORD, sublinear_tf=True, min_df=2, dtype=np.float32).fit_transform(text)
+        matrix = vectorizer.fit_transform(documents)
     except ValueError:  # no text at all
         return np.zeros((len(items), 1), np.float32)
     dim = min(_CONTENT_DIM, min(matrix.shape) - 1)

@@ -38,6 +38,8 @@ class Evidence(tf.experimental.ExtensionType):
         own_row: int32: row of what is known of the user's purchases of the item, see `CandidateSources.own_at`; 0 where
             the user never bought it.
         own_orders: `[B, N + 1]` share of the user's orders that hold it; those like the cart count most.
+        friends: how much the user's friends bought it, see `features.friends`; `[B, 1]` zeros where the shop has no
+            relations.
         towers: inner product of query and candidate embedding.
         content: similarity to the mean content of cart or visit.
         cart_entries: `[B, n]` items of the cart that spoke.
@@ -52,6 +54,7 @@ class Evidence(tf.experimental.ExtensionType):
     visit: tf.Tensor
     own_row: tf.Tensor
     own_orders: tf.Tensor
+    friends: tf.Tensor
     towers: tf.Tensor
     content: tf.Tensor
     cart_entries: tf.Tensor

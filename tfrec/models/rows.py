@@ -12,6 +12,14 @@ def rows_of(splits: tf.Tensor, user: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.where(inside, at, 0), inside
 
 
+def scatter(items: tf.Tensor, values: tf.Tensor, *, num_rows: int) -> tf.Tensor:
+    """Returns `[B, num_rows]` with the sums of `values [B, M]` at the columns `items [B, M]`."""
+    size = tf.shape(items)[0]
+    segment = tf.reshape(items + tf.range(size)[:, None] * num_rows, [-1])
+    total = tf.math.unsorted_segment_sum(tf.reshape(values, [-1]), segment, size * num_rows)
+    return tf.reshape(total, [size, num_rows])
+
+
 def latest(items: tf.Tensor, most: int) -> tf.Tensor:
     """Returns the last `most` real items of each row `[B, n]`, padding moved to the front."""
     return tf.gather(items, latest_places(items, most), batch_dims=1)

@@ -17,9 +17,10 @@ class SourceConfig:
         own: what the user bought before, most frequent first.
         own_orders: what the user's orders most like the cart hold.
         towers: by inner product of the two towers.
-        content: by title, category and brand.
+        content: by title, category, brand and facts.
         popular: most bought in the last four weeks, and in these weeks of the year before.
         popular_segment: most bought in the last four weeks in the user's segment.
+        friends: what the user's friends bought, where the shop knows of friends.
         session: by weights of what was seen in this visit.
         unsold: of the items that nobody bought yet, by inner product of the towers (pictures and text speak alone).
         history_items: own items that speak for others.
@@ -40,6 +41,7 @@ class SourceConfig:
     content: int = 30
     popular: int = 20
     popular_segment: int = 20
+    friends: int = 40
     session: int = 80
     unsold: int = 30
     history_items: int = 40

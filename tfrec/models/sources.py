@@ -12,6 +12,7 @@ import tensorflow as tf
 from tfrec.features.knowledge import CHANNELS, OWN_FADES, Knowledge
 from tfrec.features.vocabulary import Vocabularies
 from tfrec.models.evidence import Evidence, Query
+from tfrec.models.friend_items import FriendItems
 from tfrec.models.item_table import ItemTable, best_strength
 from tfrec.models.popular_items import PopularItems
 from tfrec.models.rows import (
@@ -21,6 +22,7 @@ from tfrec.models.rows import (
     latest_places,
     masked_mean,
     rows_of,
+    scatter,
     without_repeats,
 )
 from tfrec.models.source_config import SourceConfig
@@ -44,7 +46,7 @@ FEATURES = (
     "towers", "towers_relative", "content", "content_max",
     "is_own", "own_count", "own_share", "own_age", "own_orders_ago",
     "own_habit", "own_habit_share", "own_slow_habit", "own_slow_habit_share", "own_slow_habit_relative",
-    "own_fast_habit", "own_due", "own_orders", "own_orders_relative",
+    "own_fast_habit", "own_due", "own_orders", "own_orders_relative", "friends", "friends_relative",
     "bought_7", "bought_28", "bought_84", "bought_ever", "bought_season", "trend", "first_age", "last_age",
     "bought_segment", "segment_lift",
     "price", "price_to_cart", "price_to_user", "same_leaf_share", "same_top_share",
@@ -100,6 +102,7 @@ class CandidateSources:
         )
         self.popularity = _table(knowledge.popularity, "popularity")
         self.popular_items = PopularItems(knowledge)
+        self.friend_items = FriendItems(knowledge)
         self._first_age = _table(knowledge.first_age, "first_age")
         self._last_age = _table(knowledge.last_age, "last_age")
         self._own_splits = _table(knowledge.own_splits, "own_splits")
@@ -129,7 +132,8 @@ class CandidateSources:
     def variables(self) -> list[tf.Variable]:
         """Every table and weight that candidates and features may read."""
         tables = [value for value in vars(self).values() if isinstance(value, tf.Variable)]
-        parts = (self.cart_table, self.history_table, self.session_table, self.popular_items, self.query_tower)
+        item_tables = (self.cart_table, self.history_table, self.session_table)
+        parts = (*item_tables, self.popular_items, self.friend_items, self.query_tower)
         return [*tables, *(variable for part in parts for variable in part.variables)]
 
     # --- evidence -----------------------------------------------------------------------------------------------
@@ -151,6 +155,7 @@ class CandidateSources:
             visit=self._visit_evidence(query),
             own_row=self._scatter(own_item, own_row),
             own_orders=self._own_orders_like_the_cart(query.user, cart),
+            friends=self.friend_items.scores(query.user),
             towers=tf.matmul(self.embed_query(query), self.candidate_embeddings, transpose_b=True),
             content=self._content_similarity(query),
             cart_entries=cart,
@@ -252,10 +257,7 @@ class CandidateSources:
 
     def _scatter(self, items: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
         """`[B, N + 1]` with `values [B, M]` at the columns `items [B, M]`."""
-        size = tf.shape(items)[0]
-        segment = tf.reshape(items + tf.range(size)[:, None] * self.num_rows, [-1])
-        total = tf.math.unsorted_segment_sum(tf.reshape(values, [-1]), segment, size * self.num_rows)
-        return tf.reshape(total, [size, self.num_rows])
+        return scatter(items, values, num_rows=self.num_rows)
 
     # --- candidates ---------------------------------------------------------------------------------------------
 
@@ -274,6 +276,8 @@ class CandidateSources:
         }
         if self.popular_items.has_segments:
             scores["popular_segment"] = self.popular_items.in_segment(evidence.user)
+        if not self.friend_items.is_empty:
+            scores["friends"] = evidence.friends
         if self.has_unsold:
             is_unsold = tf.equal(self.popularity[:, -1], 0.0)
             scores["unsold"] = tf.where(is_unsold[None, :], evidence.towers + 2.0, 0.0)
@@ -332,6 +336,7 @@ class CandidateSources:
         highest = tf.reduce_max(tf.where(candidates > 0, towers, _LOWEST), axis=1, keepdims=True)
         own_count, own_age, fast_habit, habit, slow_habit, interval, orders_ago = self.own_at(evidence, candidates)
         own_orders = at(evidence.own_orders)
+        friends = tf.zeros_like(own_orders) if self.friend_items.is_empty else at(evidence.friends)
         num_orders = tf.gather(self._num_orders, query.user)[:, None]
         most_habit, most_slow_habit = (
             (1.0 - fade ** tf.maximum(num_orders, 1.0)) / (1.0 - fade) for fade in OWN_FADES[1:]
@@ -381,6 +386,8 @@ class CandidateSources:
             "own_due": tf.where(own_count > 1, tf.math.log1p(own_age) - tf.math.log1p(interval), 0.0),
             "own_orders": signed_root(own_orders),
             "own_orders_relative": relative(own_orders),
+            "friends": signed_root(friends),
+            "friends_relative": relative(friends),
             "bought_7": bought[..., 0],
             "bought_28": bought[..., 1],
             "bought_84": bought[..., 2],

@@ -138,9 +138,9 @@ REASONS: Mapping[str, str] = {
 }
 """Reason code → sentence for humans, with `{item}` and `{count}` to fill in."""
 
-SOURCES = ("cart", "history", "own", "towers", "popular", "content", "session")
+SOURCES = ("cart", "history", "own", "towers", "popular", "content", "session", "friends")
 """Candidate sources: item weights of the cart, of the history, own frequent items, two-tower index, popular now,
-content neighbours, weights of what was seen in this visit."""
+content neighbours, weights of what was seen in this visit, what friends bought."""
 
 SIGNATURES: Mapping[str, Signature] = {
     signature.name: signature

@@ -29,6 +29,7 @@ def explain(sources: CandidateSources, evidence: Evidence, items: tf.Tensor) -> 
 
     In this order: a habit of the user; bought together with an item of the cart (orders counted); bought by the user
     once; goes with what the user chose before; bought lately (times counted); never sold yet; fits the behaviour.
+    What friends bought is a source but no reason: a slate must not tell a shopper who bought what.
     """
 
     def at(scores: tf.Tensor) -> tf.Tensor:
@@ -81,6 +82,7 @@ def _strongest_source(sources: CandidateSources, evidence: Evidence, items: tf.T
         "cart": ("cart", "cart_recent", "cart_denoised"),
         "own": ("own", "own_orders"),
         "history": ("history",),
+        "friends": ("friends",),
         "session": ("session",),
         "towers": (),
         "content": ("content",),

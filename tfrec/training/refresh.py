@@ -12,8 +12,8 @@ def refresh(shop: Shop, folder: Path) -> tuple[TrainedFunnel, TrainingConfig]:
     """Returns the stored models with tables of the shop's present state.
 
     Item weights, popularity, own items and latest events are gathered anew. A new item is encoded from its category,
-    brand, price, title and picture; a new user's history is read by the query tower. No weight changes, so an item
-    that was there before keeps its embedding.
+    brand, price, title, facts and picture; a new user's history is read by the query tower, and what friends bought is
+    gathered anew. No weight changes, so an item that was there before, described as before, keeps its embedding.
 
     Args:
         shop: of the present; may hold new events, items, users.
