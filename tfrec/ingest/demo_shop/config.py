@@ -32,6 +32,7 @@ class DemoShopConfig:
         seed: of everything.
         fashion_mnist: folder with Fashion-MNIST's `train-images-idx3-ubyte.gz` and labels, whose pictures are then
             used in place of drawn ones; style and appeal are then read off the picture (see `pictures.py`).
+        with_graphs: also write facts of items and friends of users, and how a recipe names them (see `graphs.py`).
 
     Raises:
         ConfigError: a dial is out of its range.
@@ -50,6 +51,7 @@ class DemoShopConfig:
     dirt_share: float = 0.001
     seed: int = 7
     fashion_mnist: Path | None = None
+    with_graphs: bool = False
 
     def __post_init__(self) -> None:
         least = {"num_items": 400, "num_users": 50, "num_events": 1_000, "num_slates": 0, "days": 90, "seed": 0}
@@ -102,6 +104,8 @@ class DemoShopConfig:
         """Returns the dials as plain values."""
         plain = dataclasses.asdict(self)
         plain["fashion_mnist"] = None if self.fashion_mnist is None else str(self.fashion_mnist)
+        if not self.with_graphs:  # shops of before are told as before
+            del plain["with_graphs"]
         return plain
 
     def generator(self, part: str) -> np.random.Generator:

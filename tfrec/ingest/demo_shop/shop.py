@@ -27,6 +27,7 @@ from tfrec.ingest.demo_shop.catalogue import (
 from tfrec.ingest.demo_shop.config import DemoShopConfig
 from tfrec.ingest.demo_shop.coupons import coupon_features, run_coupon_test
 from tfrec.ingest.demo_shop.dirt import add_dirt, raw_events
+from tfrec.ingest.demo_shop.graphs import RECIPE_SECTIONS, fact_table, friend_table
 from tfrec.ingest.demo_shop.pictures import STYLES
 from tfrec.ingest.demo_shop.shoppers import Shoppers, draw_shoppers
 from tfrec.ingest.demo_shop.slates import (
@@ -51,7 +52,8 @@ def generate_demo_shop(out: Path, config: DemoShopConfig = _DEFAULT) -> DemoShop
     Files: `events.csv.gz` (time, customer, product, action, order_no, session, qty, unit_price, stars, search_text),
     `items.csv`, `users.csv`, `pictures.npz` (`images` `[N, 28, 28]` uint8, `product` `[N]`), `coupon_test.csv`,
     `coupon_features.csv`, `impressions.parquet`, `manifest.json` and `truth/` (see `DemoShopTruth`).
-    The folder appears in one step: whoever reads sees the old shop or the new one.
+    With graphs also `facts.csv` (subject, relation, object), `friends.csv` (customer, friend), and `graphs.toml`, what
+    a recipe says of the two. The folder appears in one step: whoever reads sees the old shop or the new one.
 
     Raises:
         SourceError: `out` is a file, or the Fashion-MNIST pictures asked for are missing.
@@ -104,6 +106,10 @@ def generate_demo_shop(out: Path, config: DemoShopConfig = _DEFAULT) -> DemoShop
 def _write_catalogue(work: Path, config: DemoShopConfig, catalogue: Catalogue, shoppers: Shoppers) -> None:
     _to_csv(catalogue.raw_items(config), work / "items.csv")
     _to_csv(shoppers.raw_users(config), work / "users.csv")
+    if config.with_graphs:
+        _to_csv(fact_table(config, catalogue), work / "facts.csv")
+        _to_csv(friend_table(config, shoppers), work / "friends.csv")
+        (work / "graphs.toml").write_text(RECIPE_SECTIONS, encoding="utf-8")
     np.savez_compressed(work / "pictures.npz", images=catalogue.images, product=catalogue.ids[catalogue.picture >= 0])
 
 
