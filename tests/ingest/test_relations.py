@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.ingest.small_shop import ROWS, write_small_shop
+from tfrec.cli import main
 from tfrec.errors import RecipeError, SourceError
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.prepared import Prepared
@@ -100,3 +101,12 @@ def test_a_column_that_is_not_there_names_the_nearest(tmp_path: Path) -> None:
     extra = RELATIONS.replace('"whom"', '"partner"')
     with pytest.raises(SourceError, match=r"no column 'partner', which the recipe maps to `other_id`.*'partners'"):
         prepare(tmp_path, "who,partners", "7,8", extra=extra)
+
+
+def test_prepare_says_how_many_relations_there_are(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "friends.csv").write_text("who,whom\n7,8\n7,9\n")
+    for extra, line in ((RELATIONS, ["relations", "4", "of", "users,", "each", "way"]), ("", None)):
+        recipe = write_small_shop(tmp_path, extra=extra)
+        assert main(["prepare", str(recipe), "--out", str(tmp_path / "out")]) == 0
+        told = [words for words in map(str.split, capsys.readouterr().out.splitlines()) if words[0] == "relations"]
+        assert told == ([line] if line else [])
