@@ -1,34 +1,40 @@
 """Trained funnel → SavedModels that stock TF Serving loads: raw ids in, raw ids out, every input optional.
 
-Three servables share one version number: `shop/N` (the whole funnel), `retrieval/N` and `ranking/N`. Each is
-written beside its place and renamed, so that a server never sees half a version.
+Three servables share one version number: `shop/N` (the whole funnel), `retrieval/N` and `ranking/N`. A baseline becomes
+a fourth, `fallback/N`, with the signatures of `shop` and numbers of its own. Each is written beside its place and
+renamed, so that a server never sees half a version.
 """
 
 import inspect
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from tfrec.features.fitted_baseline import FittedBaseline
 from tfrec.features.queries import HEADS
 from tfrec.features.shop import Shop
+from tfrec.models.baseline_sources import CalibratedScore
 from tfrec.models.evidence import Query
 from tfrec.models.source_config import SourceConfig
 from tfrec.publish import next_version, publishing
 from tfrec.schema import wire
 from tfrec.schema.signatures import SIGNATURES, InputSpec, Signature
+from tfrec.strategy.baseline_reasons import explain_baseline
 from tfrec.strategy.candidate_slate import CandidateSlate
 from tfrec.strategy.constraints import Limits
 from tfrec.strategy.funnel import Funnel, Request
 from tfrec.strategy.reasons import Reasons
-from tfrec.training import TrainedFunnel
+from tfrec.training import TrainedFunnel, build_baseline_sources
 
 logger = logging.getLogger(__name__)
 
 SERVABLES = ("retrieval", "ranking", "shop")
+FALLBACK = "fallback"
+"""Servable of a baseline: the signatures of `shop`, answered without a trained model."""
 _LAST_VERSION = ".last_version"
 """Remembers the highest number given: a server that failed to load a version never tries its number again, so a
 version that was deleted for being bad must not lend its number to the next."""
@@ -194,11 +200,35 @@ def export_servables(served: ServedFunnel, out: Path, *, about: dict[str, object
         out: folder of servables; `out/shop/N` and its siblings appear by rename.
         about: what is written to `assets.extra/tfrec.json` of each version.
     """
-    version = max(_last_version(out) + 1, *(next_version(out / name) for name in SERVABLES))
+    return _export(served, out, {name: name for name in SERVABLES}, last_version=out / _LAST_VERSION, about=about)
+
+
+def build_served_baseline(shop: Shop, fitted: FittedBaseline) -> ServedFunnel:
+    """Returns the funnel that `export_fallback` saves: its order is the baseline's own."""
+    sources, score = build_baseline_sources(shop, fitted), CalibratedScore(fitted.calibration)
+    return ServedFunnel(shop, Funnel(sources, score, explain_baseline))
+
+
+def export_fallback(served: ServedFunnel, out: Path, *, about: dict[str, object]) -> int:
+    """Saves a baseline as the next version of `fallback`, one never given before, and returns its number.
+
+    Args:
+        served: of `build_served_baseline`.
+        out: folder of servables.
+        about: what is written to `assets.extra/tfrec.json`.
+    """
+    return _export(served, out, {FALLBACK: "shop"}, last_version=out / f"{_LAST_VERSION}_{FALLBACK}", about=about)
+
+
+def _export(
+    served: ServedFunnel, out: Path, contracts: Mapping[str, str], *, last_version: Path, about: dict[str, object]
+) -> int:
+    """Saves servables, name → the servable of the contract whose signatures it has, under one new number."""
+    version = max(_read_number(last_version) + 1, *(next_version(out / name) for name in contracts))
     out.mkdir(parents=True, exist_ok=True)
-    (out / _LAST_VERSION).write_text(f"{version}\n")
-    for name in SERVABLES:
-        module = served.module(name)
+    last_version.write_text(f"{version}\n")
+    for name, contract in contracts.items():
+        module = served.module(contract)
         functions = dict(module.functions)
         default = next(iter(functions.values()))
         with publishing(out / name / str(version)) as work:
@@ -206,26 +236,26 @@ def export_servables(served: ServedFunnel, out: Path, *, about: dict[str, object
             extra = work / "assets.extra"
             extra.mkdir(exist_ok=True)
             (extra / "tfrec.json").write_text(json.dumps({**about, "servable": name, "version": version}, indent=2))
-            _write_warm_up(extra / "tf_serving_warmup_requests", servable=name)
+            _write_warm_up(extra / "tf_serving_warmup_requests", servable=name, contract=contract)
         logger.info("Published %s", out / name / str(version))
     return version
 
 
-def _last_version(out: Path) -> int:
+def _read_number(file: Path) -> int:
     try:
-        return int((out / _LAST_VERSION).read_text())
+        return int(file.read_text())
     except (FileNotFoundError, ValueError):
         return 0
 
 
-def _write_warm_up(path: Path, *, servable: str) -> None:
+def _write_warm_up(path: Path, *, servable: str, contract: str) -> None:
     """Writes a request of each signature, which TF Serving answers before it calls a version available.
 
     A session optimises a signature's graph at its first run, which takes seconds: no shopper should wait for it.
     """
     with tf.io.TFRecordWriter(str(path)) as writer:
         for signature in SIGNATURES.values():
-            if signature.servable != servable:
+            if signature.servable != contract:
                 continue
             request = wire.PredictRequest(
                 model_spec=wire.ModelSpec(name=servable, signature_name=signature.name),

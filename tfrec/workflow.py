@@ -178,6 +178,7 @@ def evaluate_models(
     with_baskets: bool = False,
     max_queries: int = 20_000,
     seeds: Sequence[int] = SEEDS,
+    servable: str = "shop",
     show_progress: bool = True,
 ) -> EvaluationReport:
     """Returns the report of the served shop beside the baselines, asked through its exported SavedModel.
@@ -194,6 +195,7 @@ def evaluate_models(
         with_baskets: whether the next basket of each known user is asked for too.
         max_queries: session queries at most.
         seeds: draws of the hidden items.
+        servable: which of the folder's servables answers: `shop`, or the `fallback` of `tfrec baseline`.
         show_progress: progress bars.
 
     Raises:
@@ -202,11 +204,12 @@ def evaluate_models(
     """
     from tfrec.known_truth import measure_truth
 
-    shop = read_prepared(prepared or prepared_of(models))
-    with Servable.load(newest_version(models, "shop"), is_graph_rewritten=False) as servable:
+    folder = newest_version(models, servable)
+    shop = read_prepared(prepared or (prepared_of(models) if servable == "shop" else _prepared_of_version(folder)))
+    with Servable.load(folder, is_graph_rewritten=False) as loaded:
         report = evaluate(
             shop,
-            {SERVED_NAME: served_ranker(servable, show_progress=show_progress)},
+            {_name_of(folder, servable): served_ranker(loaded, show_progress=show_progress)},
             baselines=baselines,
             session_baselines=session_baselines,
             basket_baselines=basket_baselines,
@@ -215,7 +218,7 @@ def evaluate_models(
             seeds=seeds,
             max_queries=max_queries,
         )
-        found = measure_truth(shop, servable)
+        found = measure_truth(shop, loaded)
     return report if found is None else dataclasses.replace(report, findings=found.sentences())
 
 
@@ -248,9 +251,9 @@ def write_report(report: EvaluationReport, out: Path) -> Path:
     return out / "report.html"
 
 
-def report_folder(models: Path) -> Path:
+def report_folder(models: Path, *, servable: str = "shop") -> Path:
     """Returns where the report of a folder of models lies unless another place is named."""
-    return models / _REPORT
+    return models / (_REPORT if servable == "shop" else f"{_REPORT}_{servable}")
 
 
 def read_models_manifest(models: Path) -> ModelsManifest:
@@ -307,11 +310,7 @@ def version_of(models: Path, identity: str) -> int | None:
     if not versions:
         return None
     newest = max(versions, key=lambda entry: int(entry.name))
-    try:
-        about = json.loads((newest / "assets.extra" / "tfrec.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return int(newest.name) if about.get("identity") == identity else None
+    return int(newest.name) if _read_about(newest).get("identity") == identity else None
 
 
 def _as_slate(table: pa.Table, query_ids: np.ndarray) -> Slate:
@@ -357,6 +356,28 @@ def prepared_of(models: Path) -> Path:
     if not prepared.is_dir():
         raise SourceError(f"{models} was trained on {prepared}, which is gone. Name the shop with --prepared DIR.")
     return prepared
+
+
+def _prepared_of_version(folder: Path) -> Path:
+    told = _read_about(folder).get("prepared", "")
+    if not told or not Path(told).is_dir():
+        raise SourceError(
+            f"{folder} was made from {told or 'a shop'}, which is gone. Name the shop with --prepared DIR."
+        )
+    return Path(told)
+
+
+def _name_of(folder: Path, servable: str) -> str:
+    """What a report calls the served model."""
+    return SERVED_NAME if servable == "shop" else f"{_read_about(folder).get('method', servable)} (served)"
+
+
+def _read_about(folder: Path) -> dict[str, Any]:
+    try:
+        about: dict[str, Any] = json.loads((folder / "assets.extra" / "tfrec.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return about
 
 
 def _load_same_shop(manifest: ModelsManifest, prepared: Path | None) -> Shop:

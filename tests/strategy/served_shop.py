@@ -44,7 +44,7 @@ def build_served_shop() -> ServedShop:
     from tfrec.strategy.funnel import Funnel
     from tfrec.training import build_sources
 
-    shop = _tiny_shop()
+    shop = tiny_shop()
     tf.keras.utils.set_random_seed(5)
     towers = RetrievalModel(shop.vocabularies, RetrievalConfig(embedding_dim=8))
     for batch in retrieval(shop.train, batch_size=4096, sequence_length=16).take(1):
@@ -58,7 +58,7 @@ def build_served_shop() -> ServedShop:
     return ServedShop(shop, ServedFunnel(shop, Funnel(sources, ranker)))
 
 
-def _tiny_shop() -> Shop:
+def tiny_shop() -> Shop:
     rng = np.random.default_rng(3)
     names = [f"i{number}" for number in range(NUM_ITEMS)]
     items = {}

@@ -15,6 +15,7 @@ import tfrec
 from tfrec.cli import (
     ask,
     audience,
+    baseline,
     campaign,
     churn,
     demo,
@@ -40,7 +41,20 @@ from tfrec.cli.interrupts import interruptible
 from tfrec.errors import TfrecError
 
 GROUPS = {
-    "from a log to slates": (demo, prepare, tune, train, refresh, evaluate, recommend, export, label, serve, ask),
+    "from a log to slates": (
+        demo,
+        prepare,
+        baseline,
+        tune,
+        train,
+        refresh,
+        evaluate,
+        recommend,
+        export,
+        label,
+        serve,
+        ask,
+    ),
     "know the customers": (report, interests, segments, audience, rules, forecast, churn),
     "promotions that pay, proof by experiment": (campaign, experiment, policy),
 }
@@ -50,6 +64,7 @@ EXIT_ERROR, EXIT_INTERRUPTED = 2, 130
 _EPILOG = """\
 from a log to slates:
   tfrec prepare online_retail --data-home data --out prepared/online_retail
+  tfrec baseline prepared/online_retail --out models     # something good to serve until the training ends
   tfrec train prepared/online_retail --out models
   tfrec evaluate models
   tfrec serve models &

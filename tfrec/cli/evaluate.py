@@ -14,6 +14,7 @@ EXAMPLES = """\
 examples:
   tfrec evaluate models
   tfrec evaluate models --no-baselines --draws 1      # quick
+  tfrec evaluate models --servable fallback           # the baseline that `tfrec baseline` published
   tfrec evaluate models --ablations                   # also trains without pictures and without the LSTM
 """
 INTERRUPTED = "The old report is untouched. Run the same command again."
@@ -25,7 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prepared", type=Path, metavar="DIR", help="the shop (default: where it lay when the models were trained)"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the report (default: MODELS/report)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the report (default: MODELS/report, MODELS/report_NAME)"
+    )
+    parser.add_argument(
+        "--servable", default="shop", metavar="NAME", help="what is asked: shop, or the fallback of `tfrec baseline`"
+    )
     parser.add_argument("--no-baselines", action="store_true", help="the models alone, without baselines for carts")
     parser.add_argument("--all-baselines", action="store_true", help="beside every baseline there is, not eight (slow)")
     parser.add_argument("--baskets", action="store_true", help="also ask for the whole next basket of each known user")
@@ -55,6 +61,8 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigError("--draws and --max-queries must be at least 1.")
     if options.category_level < 0:
         raise ConfigError(f"--category-level must be 0 (the top) or more; got {options.category_level}.")
+    if options.ablations and options.servable != "shop":
+        raise ConfigError("--ablations trains the models of `shop` anew; leave --servable out.")
     if options.no_baselines and options.all_baselines:
         raise ConfigError("--no-baselines and --all-baselines exclude each other. Leave one out.")
     sys.stderr.write("Evaluating ...\n")
@@ -66,11 +74,14 @@ def run(options: argparse.Namespace) -> None:
         with_baskets=options.baskets,
         max_queries=options.max_queries,
         seeds=range(options.draws),
+        servable=options.servable,
     )
     if options.ablations:
         report = ablate(options.models, report, prepared=options.prepared)
     print(report)
-    page = write_report(report, options.out or report_folder(options.models))
+    page = write_report(report, options.out or report_folder(options.models, servable=options.servable))
     print(f"Report: {page} (and report.json beside it)")
+    if options.servable != "shop":
+        return
     if (run_id := track_evaluation(options.models, report, page)) is not None:
         print(f"Tracked in the models' MLflow run {run_id}.")

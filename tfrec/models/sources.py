@@ -175,6 +175,15 @@ class CandidateSources:
         """
         return tf.unstack(tf.gather(self._own, tf.gather(evidence.own_row, items, batch_dims=1)), axis=-1)
 
+    def is_own(self, evidence: Evidence) -> tf.Tensor:
+        """Returns `[B, N + 1]` bool: the user bought the item before."""
+        return evidence.own_row > 0
+
+    def likeness(self, anchor: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, N + 1]` how far each item can stand in for the anchor `[B]`: cosine of embeddings + content."""
+        embedded = tf.matmul(tf.gather(self.candidate_embeddings, anchor), self.candidate_embeddings, transpose_b=True)
+        return embedded + tf.matmul(tf.gather(self.content, anchor), self.content, transpose_b=True)
+
     def embed_query(self, query: Query) -> tf.Tensor:
         """Returns `[B, d]` query embeddings: the user's latest events, then the visit's, then the cart."""
         length = self._profile_item.shape[1]

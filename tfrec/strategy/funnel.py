@@ -1,7 +1,10 @@
 """Queries with limits → slates: candidates, ranking and strategy in one graph, in indices."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
+from tfrec.models.baseline_sources import BaselineSources, CalibratedScore
 from tfrec.models.evidence import Evidence, Query
 from tfrec.models.ranking import RankingModel
 from tfrec.models.sources import CandidateSources
@@ -42,11 +45,18 @@ class Funnel:
     Args:
         sources: candidates and features.
         ranking: scores by features.
+        reasons: evidence → why an item is offered.
     """
 
-    def __init__(self, sources: CandidateSources, ranking: RankingModel) -> None:
+    def __init__(
+        self,
+        sources: CandidateSources | BaselineSources,
+        ranking: RankingModel | CalibratedScore,
+        reasons: Callable[..., Reasons] = explain,
+    ) -> None:
         self.sources = sources
         self.ranking = ranking
+        self._explain = reasons
 
     @property
     def variables(self) -> list[tf.Variable]:
@@ -66,7 +76,7 @@ class Funnel:
         query = _with_cart(request.query, tf.concat([request.query.cart, request.anchor[:, None]], axis=1))
         query = _with_discovery(query)
         evidence = self.sources.gather_evidence(query)
-        eligible = only_new(self._eligible(request), is_own=evidence.own_row > 0)
+        eligible = only_new(self._eligible(request), is_own=self.sources.is_own(evidence))
         just_bought = tf.where(tf.equal(query.recent_type, _PURCHASE), query.recent_item, 0)
         eligible &= ~mark_items(just_bought, num_rows=tf.constant(self.sources.num_rows))
         leaf = self.sources.categories[:, -1]
@@ -90,19 +100,15 @@ class Funnel:
     def similar(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Items that can stand in for the anchor: near in both embedding and content, of its category first.
 
-        The score is `cosine of the candidate embeddings + content similarity + 1 in the same leaf category`; the
-        probability is the ranking model's.
+        The score is `cosine of the candidate embeddings + content similarity + 1 in the same leaf category`, without
+        embeddings the other two; the probability is the ranking model's.
         """
         sources, anchor = self.sources, request.anchor
-        embedded = tf.matmul(
-            tf.gather(sources.candidate_embeddings, anchor), sources.candidate_embeddings, transpose_b=True
-        )
-        content = tf.matmul(tf.gather(sources.content, anchor), sources.content, transpose_b=True)
         leaf = sources.categories[:, -1]
         own_leaf = tf.gather(leaf, anchor)[:, None]
         same_leaf = tf.cast(tf.equal(leaf[None, :], own_leaf) & (own_leaf > 0), tf.float32)
         eligible = self._eligible(request) & (anchor > 0)[:, None]
-        score = tf.where(eligible, embedded + content + same_leaf, -float("inf"))
+        score = tf.where(eligible, sources.likeness(anchor) + same_leaf, -float("inf"))
         width = tf.minimum(tf.maximum(tf.reduce_max(tf.concat([request.k, [0]], axis=0)), 100), sources.num_rows)
         score, item = tf.math.top_k(score, width)
         item = tf.where(score > -float("inf"), item, 0)
@@ -113,6 +119,7 @@ class Funnel:
 
     def retrieve(self, query: Query, k: tf.Tensor) -> CandidateSlate:
         """The two towers alone: exact nearest candidates by inner product."""
+        assert isinstance(self.sources, CandidateSources)  # a baseline has no towers, and no such signature
         score = tf.matmul(self.sources.embed_query(query), self.sources.candidate_embeddings, transpose_b=True)
         score = tf.where(self.sources.is_offered[None, :], score, -float("inf"))
         item = tf.broadcast_to(tf.range(self.sources.num_rows)[None, :], tf.shape(score))
@@ -135,7 +142,7 @@ class Funnel:
             evidence = self.sources.gather_evidence(query)
         candidates = self.sources.candidates(evidence, eligible, at_least=request.k)
         slate = self._finish(request, self.score(query, evidence, candidates))
-        return slate, explain(self.sources, evidence, slate.item)
+        return slate, self._explain(self.sources, evidence, slate.item)
 
     def _finish(self, request: Request, slate: CandidateSlate) -> CandidateSlate:
         return maximal_marginal_relevance(slate, k=request.k, trade_off=request.diversity, vectors=self.sources.content)

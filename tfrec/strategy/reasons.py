@@ -5,7 +5,7 @@ import tensorflow as tf
 from tfrec.models.evidence import Evidence
 from tfrec.models.sources import CandidateSources
 
-_REPEAT_COUNT = 2.0  # bought at least so often: a habit, a better reason than the cart
+REPEAT_COUNT = 2.0  # bought at least so often: a habit, a better reason than the cart
 
 
 class Reasons(tf.experimental.ExtensionType):
@@ -43,7 +43,7 @@ def explain(sources: CandidateSources, evidence: Evidence, items: tf.Tensor) -> 
     zeros = tf.zeros_like(items)
     as_count = lambda values: tf.cast(values, tf.int32)  # noqa: E731
     cases = [
-        (own_count >= _REPEAT_COUNT, "bought_by_you", zeros, as_count(own_count)),
+        (own_count >= REPEAT_COUNT, "bought_by_you", zeros, as_count(own_count)),
         ((cart_weight > 0) & (cart_count > 0), "bought_together", cart_item, cart_count),
         (own_count > 0, "bought_by_you", zeros, as_count(own_count)),
         (past_weight > 0, "because_of", past_item, zeros),

@@ -9,7 +9,7 @@ model is fitted to, and the last retrieval model has seen everything.
 from tfrec.training.config import TrainingConfig, WarmStartConfig
 from tfrec.training.examples import make_examples
 from tfrec.training.fit import fit_ranking, train
-from tfrec.training.funnel import TrainedFunnel, build_sources
+from tfrec.training.funnel import TrainedFunnel, build_baseline_sources, build_sources
 from tfrec.training.optimizer import LazyAdam
 from tfrec.training.refresh import refresh
 from tfrec.training.store import load_trained, save_trained
@@ -20,6 +20,7 @@ __all__ = [
     "TrainedFunnel",
     "TrainingConfig",
     "WarmStartConfig",
+    "build_baseline_sources",
     "build_sources",
     "fit_ranking",
     "load_trained",

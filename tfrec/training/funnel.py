@@ -4,9 +4,11 @@ import dataclasses
 
 import numpy as np
 
+from tfrec.features.fitted_baseline import FittedBaseline
 from tfrec.features.knowledge import Knowledge, gather_knowledge, target_type
 from tfrec.features.sequences import BehaviourSequences
 from tfrec.features.shop import Shop
+from tfrec.models.baseline_sources import BaselineSources
 from tfrec.models.ranking import RankingModel
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.models.source_config import SourceConfig
@@ -56,7 +58,7 @@ def funnel_of_the_present(
         retrieval=retrieval,
         ranking=ranking,
         knowledge=gather_knowledge(shop.train, as_of=end, config=config.knowledge),
-        is_offered=known_items(shop.train, end) & shop.vocabularies.catalogue.is_available(end),
+        is_offered=offered_now(shop),
         learned_until=learned_until,
     )
 
@@ -76,6 +78,23 @@ def build_sources(
         view_type=_code_or_target(shop.train, "view"),
         config=config,
     )
+
+
+def build_baseline_sources(shop: Shop, fitted: FittedBaseline) -> BaselineSources:
+    """Returns the sources of a fitted baseline for serving: nothing of it was trained by gradients."""
+    return BaselineSources(
+        shop.vocabularies,
+        shop.users,
+        fitted,
+        is_offered=offered_now(shop),
+        view_type=_code_or_target(shop.train, "view"),
+    )
+
+
+def offered_now(shop: Shop) -> np.ndarray:
+    """Returns `[N + 1]` bool: items that are known, on sale and in stock at the end of training."""
+    end = end_of_training(shop)
+    return known_items(shop.train, end) & shop.vocabularies.catalogue.is_available(end)
 
 
 def _code_or_target(sequences: BehaviourSequences, name: str) -> int:

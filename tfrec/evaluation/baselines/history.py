@@ -9,7 +9,10 @@ import pandas as pd
 import scipy.sparse
 
 from tfrec.errors import ConfigError
+from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.metrics import Scorer
+from tfrec.features.baseline_scores import Asked, BaselineScores
+from tfrec.features.item_weights import Weights
 from tfrec.schema.tables import Tables
 
 
@@ -57,6 +60,23 @@ class History:
         """Returns `[B]` rows of the user matrices; strangers and guests get the last, empty one."""
         rows = self.user_ids.get_indexer(user_ids)
         return np.where(rows < 0, len(self.user_ids), rows)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FittedScorer:
+    """A formula with its tables, as a scorer of cases.
+
+    Attributes:
+        scores: the formula; what `tfrec baseline` serves.
+        history: what it was fitted to.
+    """
+
+    scores: BaselineScores
+    history: History
+
+    def __call__(self, cases: Cases) -> Weights:
+        """Returns `[B, num_items]` scores."""
+        return self.scores.score(Asked(cases.contexts, cases.recent, self.history.user_rows(cases.user_ids)))
 
 
 class Baseline(Protocol):

@@ -9,10 +9,9 @@ import numpy as np
 import scipy.sparse
 
 from tfrec.errors import ConfigError
-from tfrec.evaluation.baselines.history import Baseline, History
-from tfrec.evaluation.cases import Cases
-from tfrec.evaluation.metrics import Scorer
+from tfrec.evaluation.baselines.history import Baseline, FittedScorer, History
 from tfrec.features import item_weights
+from tfrec.features.baseline_scores import BlendedScores, LinearScores
 from tfrec.features.item_weights import ItemWeights
 
 _DENSE_FROM = 0.05
@@ -25,9 +24,9 @@ class RuleConfidence:
 
     min_support: int = 1
 
-    def fit(self, history: History) -> Scorer:
+    def fit(self, history: History) -> FittedScorer:
         """Returns the scorer of the rules in `history`."""
-        return _by_weights(item_weights.rule_confidence(history.baskets, min_support=self.min_support))
+        return _by_weights(item_weights.rule_confidence(history.baskets, min_support=self.min_support), history)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,9 +35,9 @@ class RuleLift:
 
     min_support: int = 3
 
-    def fit(self, history: History) -> Scorer:
+    def fit(self, history: History) -> FittedScorer:
         """Returns the scorer of the rules in `history`."""
-        return _by_weights(item_weights.rule_lift(history.baskets, min_support=self.min_support))
+        return _by_weights(item_weights.rule_lift(history.baskets, min_support=self.min_support), history)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,9 +46,9 @@ class CoPurchaseCosine:
 
     shrink: float = 20.0
 
-    def fit(self, history: History) -> Scorer:
+    def fit(self, history: History) -> FittedScorer:
         """Returns the scorer of the cosines in `history`."""
-        return _by_weights(item_weights.co_purchase_cosine(history.baskets, shrink=self.shrink))
+        return _by_weights(item_weights.co_purchase_cosine(history.baskets, shrink=self.shrink), history)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,12 +65,12 @@ class Ease:
     dropout: float = 0.0
     dense_limit: int = 20_000
 
-    def fit(self, history: History) -> Scorer:
+    def fit(self, history: History) -> FittedScorer:
         """Returns the scorer of the closed-form weights."""
         if len(history.item_ids) > self.dense_limit:
             near = item_weights.fit_ease_neighbourhoods(history.baskets, l2=self.l2, dropout=self.dropout, n=50)
-            return _by_weights(near)
-        return _by_weights(item_weights.fit_ease(history.baskets, l2=self.l2, dropout=self.dropout))
+            return _by_weights(near, history)
+        return _by_weights(item_weights.fit_ease(history.baskets, l2=self.l2, dropout=self.dropout), history)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,18 +90,17 @@ class ItemKnn:
     shrink: float = 20.0
     cart_weight: float = 3.0
 
-    def fit(self, history: History) -> Scorer:
+    def fit(self, history: History) -> FittedScorer:
         """Returns the scorer of the neighbours in `history`."""
         guests = history.baskets[history.basket_users < 0]
         users = scipy.sparse.vstack([history.user_counts, guests]).tocsr()
         cosine = item_weights.co_purchase_cosine(users, shrink=self.shrink)
         weights = item_weights.truncate(cosine, n=self.num_neighbours).to_sparse()
         bought = history.user_counts.astype(bool).astype(np.float32)
-
-        def score(cases: Cases) -> scipy.sparse.csr_matrix:
-            return (cases.contexts * self.cart_weight + bought[history.user_rows(cases.user_ids)]) @ weights
-
-        return score
+        return FittedScorer(
+            LinearScores(weights=weights, context_weight=self.cart_weight, speakers=bought),
+            history,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +120,7 @@ class Bm25:
     k1: float = 1.2
     b: float = 0.75
 
-    def fit(self, history: History) -> Scorer:
+    def fit(self, history: History) -> FittedScorer:
         """Returns the scorer of the neighbours in `history`."""
         baskets = history.baskets.tocoo()
         size = np.asarray(history.baskets.sum(axis=1)).ravel()
@@ -132,7 +130,7 @@ class Bm25:
         weighted = scipy.sparse.csr_matrix((data.astype(np.float32), (baskets.row, baskets.col)), baskets.shape)
         product = (weighted.T @ weighted).tocsr()
         product.setdiag(0)
-        return _by_weights(item_weights.truncate(product, n=self.num_neighbours).to_sparse())
+        return _by_weights(item_weights.truncate(product, n=self.num_neighbours).to_sparse(), history)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +149,7 @@ class Rp3Beta:
     beta: float = 0.6
     num_neighbours: int = 200
 
-    def fit(self, history: History) -> Scorer:
+    def fit(self, history: History) -> FittedScorer:
         """Returns the scorer of the walks in `history`."""
         size = np.asarray(history.baskets.sum(axis=1)).ravel()
         to_item = scipy.sparse.diags_array(np.maximum(size, 1) ** -self.alpha) @ history.baskets
@@ -159,7 +157,7 @@ class Rp3Beta:
         to_basket = scipy.sparse.diags_array(count**-self.alpha) @ history.baskets.T
         walk = (to_basket @ to_item @ scipy.sparse.diags_array(count**-self.beta)).tocsr().astype(np.float32)
         walk.setdiag(0)
-        return _by_weights(item_weights.truncate(walk, n=self.num_neighbours).to_sparse())
+        return _by_weights(item_weights.truncate(walk, n=self.num_neighbours).to_sparse(), history)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,33 +177,23 @@ class Blend:
     second: Baseline
     share: float = 0.8
 
-    def fit(self, history: History) -> Scorer:
+    def fit(self, history: History) -> FittedScorer:
         """Returns the scorer of both.
 
         Raises:
-            ConfigError: `share` outside [0, 1].
+            ConfigError: `share` outside [0, 1], or a method that is no baseline of this package.
         """
         if not 0 <= self.share <= 1:
             raise ConfigError(f"`share` must lie in [0, 1]; got {self.share}.")
         first, second = self.first.fit(history), self.second.fit(history)
-
-        def score(cases: Cases) -> np.ndarray:
-            mixed = _per_largest(first(cases)) * np.float32(self.share)
-            mixed += _per_largest(second(cases)) * np.float32(1 - self.share)
-            return mixed
-
-        return score
+        if not (isinstance(first, FittedScorer) and isinstance(second, FittedScorer)):
+            raise ConfigError(f"Blend mixes baselines of this package; got {self.first} and {self.second}.")
+        return FittedScorer(BlendedScores(first.scores, second.scores, share=self.share), history)
 
 
-def _by_weights(weights: item_weights.Weights | ItemWeights) -> Scorer:
+def _by_weights(weights: item_weights.Weights | ItemWeights, history: History) -> FittedScorer:
     if isinstance(weights, ItemWeights):
         weights = weights.to_sparse()
     if not isinstance(weights, np.ndarray) and weights.nnz > _DENSE_FROM * np.prod(weights.shape, dtype=float):
         weights = weights.toarray()
-    return lambda cases: item_weights.score(weights, cases.contexts)
-
-
-def _per_largest(scores: np.ndarray | scipy.sparse.csr_matrix) -> np.ndarray:
-    dense = scores if isinstance(scores, np.ndarray) else scores.toarray()
-    largest = dense.max(axis=1, keepdims=True)
-    return dense / np.where(largest > 0, largest, 1).astype(np.float32)
+    return FittedScorer(LinearScores(weights=weights), history)

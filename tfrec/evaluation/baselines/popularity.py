@@ -5,18 +5,17 @@ import dataclasses
 import numpy as np
 
 from tfrec.errors import ConfigError
-from tfrec.evaluation.baselines.history import History
-from tfrec.evaluation.cases import Cases
-from tfrec.evaluation.metrics import Scorer
+from tfrec.evaluation.baselines.history import FittedScorer, History
+from tfrec.features.baseline_scores import LinearScores
 
 
 @dataclasses.dataclass(frozen=True)
 class Popularity:
     """Number of baskets that hold the item, the same for everyone."""
 
-    def fit(self, history: History) -> Scorer:
+    def fit(self, history: History) -> FittedScorer:
         """Returns the scorer of `history`'s counts."""
-        return _same_for_all(history.popularity)
+        return FittedScorer(LinearScores(item_scores=history.popularity), history)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +28,7 @@ class RecentPopularity:
 
     days: float = 30.0
 
-    def fit(self, history: History) -> Scorer:
+    def fit(self, history: History) -> FittedScorer:
         """Returns the scorer of the window's counts.
 
         Raises:
@@ -41,7 +40,7 @@ class RecentPopularity:
         window = np.timedelta64(round(self.days * 86400), "s")
         is_recent = times > times.max() - window if len(times) else np.zeros(0, bool)
         recent = np.asarray(history.baskets[is_recent].sum(axis=0), np.float32).ravel()
-        return _same_for_all(recent + _below_one(history.popularity))
+        return FittedScorer(LinearScores(item_scores=recent + _below_one(history.popularity)), history)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,18 +53,10 @@ class PersonalFrequency:
 
     then_popular: bool = True
 
-    def fit(self, history: History) -> Scorer:
+    def fit(self, history: History) -> FittedScorer:
         """Returns the scorer of each user's counts."""
-        behind = _below_one(history.popularity) if self.then_popular else np.float32(0)
-
-        def score(cases: Cases) -> np.ndarray:
-            return history.user_counts[history.user_rows(cases.user_ids)].toarray() + behind
-
-        return score
-
-
-def _same_for_all(item_scores: np.ndarray) -> Scorer:
-    return lambda cases: np.broadcast_to(item_scores, (len(cases), len(item_scores)))
+        behind = _below_one(history.popularity) if self.then_popular else None
+        return FittedScorer(LinearScores(item_scores=behind, own=history.user_counts), history)
 
 
 def _below_one(popularity: np.ndarray) -> np.ndarray:

@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 import scipy.sparse
 
-from tfrec.evaluation.baselines.history import History, needs_steps
+from tfrec.evaluation.baselines.history import FittedScorer, History, needs_steps
 from tfrec.evaluation.baselines.neighbours import strongest_per_row
 from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.metrics import Scorer
+from tfrec.features.baseline_scores import LinearScores
 
 _MAX_PLACES = 9
 """Places of a session from which VMIS-kNN hears anything: behind them its weight `1 − .1 (back + 1)` is 0."""
@@ -22,7 +23,7 @@ class MarkovChain:
     latest item was never left in training.
     """
 
-    def fit(self, history: History) -> Scorer:
+    def fit(self, history: History) -> FittedScorer:
         """Returns the scorer of the steps in `history`.
 
         Raises:
@@ -38,14 +39,7 @@ class MarkovChain:
         # Below any step that was taken at least once in a million.
         behind = (1e-6 * history.popularity / max(history.popularity.sum(), 1)).astype(np.float32)
 
-        def score(cases: Cases) -> np.ndarray:
-            latest = cases.recent[:, -1]
-            scores = np.tile(behind, (len(cases), 1))
-            known = latest >= 0
-            scores[known] += chain[latest[known]].toarray()
-            return scores
-
-        return score
+        return FittedScorer(LinearScores(item_scores=behind, weights=chain, is_latest_only=True), history)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,45 @@
+"""What every answer of a served baseline keeps to: the guarantees of the trained funnel, word for word."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.strategy.served_shop import ServedShop, tiny_shop
+from tests.strategy.test_funnel import SLATES, World, fitting, requests
+from tests.strategy.test_funnel import (
+    test_a_request_in_a_batch_is_answered_as_alone_and_again as check_alone_and_again,
+)
+from tests.strategy.test_funnel import test_every_answer_is_allowed_complete_and_in_order as check_answers
+
+
+@pytest.fixture(scope="module")
+def served_baseline():
+    from tfrec.export import build_served_baseline
+    from tfrec.fallback import fit_baseline
+
+    shop = tiny_shop()
+    return ServedShop(shop, build_served_baseline(shop, fit_baseline(shop, "ease_personal")))
+
+
+@pytest.mark.parametrize("signature", SLATES)
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(inputs=requests(size=8))
+def test_every_answer_is_allowed_complete_and_in_order(served_baseline, signature, inputs):
+    check_answers.hypothesis.inner_test(served_baseline, World(served_baseline.shop), signature, inputs)
+
+
+@pytest.mark.parametrize("signature", SLATES)
+@settings(max_examples=4, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(inputs=requests(size=4))
+def test_a_request_in_a_batch_is_answered_as_alone(served_baseline, signature, inputs):
+    check_alone_and_again.hypothesis.inner_test(served_baseline, signature, inputs)
+
+
+def test_variety_is_sought_where_it_is_asked_for(served_baseline):
+    """With all weight on variety, the ten are not the ten best."""
+    asked = {"cart_item_ids": np.array([["i3", "i4"]]), "k": np.array([10], np.int32)}
+    plain = served_baseline.ask("complete_cart", **fitting(served_baseline, "complete_cart", asked))
+    varied = served_baseline.ask("complete_cart", diversity=np.array([1.0], np.float32), **asked)
+    category = World(served_baseline.shop).category
+    kinds = [len({category[item] for item in answer["item_ids"][0]}) for answer in (plain, varied)]
+    assert kinds[1] > kinds[0] or plain["item_ids"].tolist() != varied["item_ids"].tolist()

@@ -1,0 +1,136 @@
+"""What a fitted baseline keeps → scores of the whole catalogue: the values that NumPy and the served graph both read.
+
+The served twin of each formula stands in `tfrec.models.baseline_scores`; a test holds the two to each other.
+"""
+
+import dataclasses
+from typing import Protocol
+
+import numpy as np
+import scipy.sparse
+
+from tfrec.features import item_weights
+from tfrec.features.item_weights import Weights
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """A batch of queries over the `n` items that a baseline knows.
+
+    Attributes:
+        contexts: `[B, n]` sparse; 1 for items in the cart, or earlier in the session.
+        recent: `[B, T]` items of the session's latest events, oldest first; -1 = none.
+        users: `[B]` rows of the users' matrices; the last row, an empty one, stands for guests.
+    """
+
+    contexts: scipy.sparse.csr_matrix  # [B, n]
+    recent: np.ndarray  # [B, T]
+    users: np.ndarray  # [B]
+
+
+class BaselineScores(Protocol):
+    """A formula with its tables."""
+
+    @property
+    def hears_context(self) -> bool:
+        """Whether cart or session speak."""
+
+    @property
+    def hears_users(self) -> bool:
+        """Whether what the user bought speaks."""
+
+    def score(self, asked: Asked) -> Weights:
+        """Returns `[B, n]` scores, dense or sparse; the better, the higher."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LinearScores:
+    """`score = item_scores + own[user] + (context_weight · context + speakers[user]) @ weights`; None = no such term.
+
+    Attributes:
+        item_scores: `[n]` the same for everyone.
+        own: `[U + 1, n]` sparse: the user's own scores; the last row is empty.
+        weights: `[n, n]` rows speak for columns.
+        context_weight: how much an item of the context counts.
+        speakers: `[U + 1, n]` sparse: how much the user's past items count beside the context.
+        is_latest_only: of the context the session's latest item alone speaks.
+    """
+
+    item_scores: np.ndarray | None = None
+    own: scipy.sparse.csr_matrix | None = None
+    weights: Weights | None = None
+    context_weight: float = 1.0
+    speakers: scipy.sparse.csr_matrix | None = None
+    is_latest_only: bool = False
+
+    @property
+    def hears_context(self) -> bool:
+        """Whether cart or session speak."""
+        return self.weights is not None
+
+    @property
+    def hears_users(self) -> bool:
+        """Whether what the user bought speaks."""
+        return self.own is not None or self.speakers is not None
+
+    def score(self, asked: Asked) -> Weights:
+        """Returns `[B, n]` scores."""
+        result = None
+        if self.weights is not None:
+            result = item_weights.score(self.weights, self._spoken(asked))
+        if self.own is not None:
+            own = self.own[asked.users]
+            result = own if result is None else result + own
+        if self.item_scores is None:
+            return result
+        if result is None:
+            return np.broadcast_to(self.item_scores, (len(asked.users), len(self.item_scores)))
+        return (result if isinstance(result, np.ndarray) else result.toarray()) + self.item_scores
+
+    def _spoken(self, asked: Asked) -> scipy.sparse.csr_matrix:
+        spoken = _latest_of(asked) if self.is_latest_only else asked.contexts
+        if self.context_weight != 1:
+            spoken = spoken * self.context_weight
+        return spoken if self.speakers is None else spoken + self.speakers[asked.users]
+
+
+@dataclasses.dataclass(frozen=True)
+class BlendedScores:
+    """`share · first / max(first) + (1 − share) · second / max(second)`, the largest of each query.
+
+    A formula without a positive score for a query leaves it to the other.
+    """
+
+    first: BaselineScores
+    second: BaselineScores
+    share: float
+
+    @property
+    def hears_context(self) -> bool:
+        """Whether cart or session speak."""
+        return self.first.hears_context or self.second.hears_context
+
+    @property
+    def hears_users(self) -> bool:
+        """Whether what the user bought speaks."""
+        return self.first.hears_users or self.second.hears_users
+
+    def score(self, asked: Asked) -> np.ndarray:
+        """Returns `[B, n]` scores."""
+        mixed = _per_largest(self.first.score(asked)) * np.float32(self.share)
+        mixed += _per_largest(self.second.score(asked)) * np.float32(1 - self.share)
+        return mixed
+
+
+def _latest_of(asked: Asked) -> scipy.sparse.csr_matrix:
+    """`[B, n]`, 1 at each query's latest item."""
+    latest = asked.recent[:, -1]
+    known = np.flatnonzero(latest >= 0)
+    cells = (np.ones(len(known), np.float32), (known, latest[known]))
+    return scipy.sparse.csr_matrix(cells, shape=asked.contexts.shape)
+
+
+def _per_largest(scores: Weights) -> np.ndarray:
+    dense = scores if isinstance(scores, np.ndarray) else scores.toarray()
+    largest = dense.max(axis=1, keepdims=True)
+    return dense / np.where(largest > 0, largest, 1).astype(np.float32)

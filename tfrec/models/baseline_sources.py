@@ -1,0 +1,178 @@
+"""A query → candidates of one baseline, with its score as their only feature: what `CandidateSources` is to training.
+
+The same interface for `tfrec.strategy.funnel`, without towers and without anything that was trained by gradients.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.features.fitted_baseline import Calibration, FittedBaseline
+from tfrec.features.vocabulary import Vocabularies, Vocabulary
+from tfrec.models.baseline_scores import AskedInGraph, SparseTable, in_graph
+from tfrec.models.evidence import Query
+from tfrec.models.rows import without_repeats
+
+_CANDIDATES = 200
+"""At least so many: variety is sought among a hundred."""
+_BEHIND = 1e-9
+"""Largest value by which popularity orders what the formula leaves at 0: less than any score that says something."""
+
+
+class BaselineEvidence(tf.experimental.ExtensionType):
+    """What a baseline says of each item of the catalogue.
+
+    Attributes:
+        score: `[B, N + 1]` float32.
+        own_count: `[B, N + 1]` float32: in how many orders the user had it.
+        cart: `[B, m]` int32 items of the cart; 0 = none.
+    """
+
+    score: tf.Tensor
+    own_count: tf.Tensor
+    cart: tf.Tensor
+
+
+class BaselineSources:
+    """The tables of a fitted baseline, and the functions that turn queries into candidates.
+
+    Args:
+        vocabularies: the shop's.
+        users: the shop's users.
+        fitted: the baseline.
+        is_offered: `[N + 1]` bool: items that may be offered at all.
+        view_type: event code of a view, or of the commonest event where the log has no views.
+    """
+
+    def __init__(
+        self,
+        vocabularies: Vocabularies,
+        users: Vocabulary,
+        fitted: FittedBaseline,
+        *,
+        is_offered: np.ndarray,
+        view_type: int,
+    ) -> None:
+        self.num_rows = vocabularies.items.size
+        self.view_type = view_type
+        self.hears_context, self.hears_users = fitted.scores.hears_context, fitted.scores.hears_users
+        catalogue = vocabularies.catalogue
+        places = np.zeros(self.num_rows, np.int32)
+        known = vocabularies.items.encode(fitted.item_ids)
+        places[known] = np.arange(len(known)) + 1
+        self._scores = in_graph(fitted.scores)
+        self._place = _table(places, "place")  # of each item among those that the baseline knows, from 1
+        self._user_row = _table(_rows(users, fitted.user_ids), "user_row")
+        self._buyer_row = _table(_rows(users, fitted.buyer_ids), "buyer_row")
+        self._purchases = SparseTable(fitted.purchases, "purchases")
+        most = np.float32(fitted.popularity.max(initial=0) + 1)
+        self._behind = _table((_BEHIND * (fitted.popularity / most)).astype(np.float32), "behind")
+        lately = np.zeros(self.num_rows, np.float32)
+        lately[known] = fitted.lately
+        self.lately = _table(lately, "lately")
+        partner = np.zeros((self.num_rows, fitted.pairs.neighbours.shape[1]), np.int32)
+        orders = np.zeros(partner.shape, np.int32)
+        partner[known] = np.where(fitted.pairs.neighbours >= 0, known[fitted.pairs.neighbours], 0)
+        orders[known] = fitted.pairs.weights.astype(np.int32)
+        self._partner, self._pair_orders = _table(partner, "partner"), _table(orders, "pair_orders")
+        self.content = _table(catalogue.content, "content")
+        self.price = _table(catalogue.price, "price")
+        self.categories = _table(catalogue.categories, "categories")
+        self.is_offered = _table(is_offered, "is_offered")
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """Every table that candidates may be read from."""
+        tables = [value for value in vars(self).values() if isinstance(value, tf.Variable)]
+        return [*tables, *self._scores.variables, *self._purchases.variables]
+
+    def gather_evidence(self, query: Query) -> BaselineEvidence:
+        """Returns the baseline's score of each item of the catalogue; what it does not know comes last."""
+        context = without_repeats(tf.concat([query.recent_item, query.cart], axis=1))
+        place = tf.gather(self._place, context)
+        size = tf.shape(context)[0]
+        num_places = self._behind.shape[0] + 1
+        segment = tf.reshape(place + tf.range(size)[:, None] * num_places, [-1])
+        marks = tf.math.unsorted_segment_max(tf.ones(tf.shape(segment)), segment, size * num_places)
+        marks = tf.reshape(tf.maximum(marks, 0.0), [size, num_places])[:, 1:]
+        entries = tf.concat([query.cart, query.recent_item], axis=1)  # the latest event is the last
+        recent = tf.gather(self._place, entries) - 1
+        score = self._scores(AskedInGraph(marks, _known_last(recent), tf.gather(self._user_row, query.user)))
+        score = tf.where(tf.equal(score, 0.0), self._behind[None, :], score)
+        lowest = tf.reduce_min(tf.pad(score, [[0, 0], [0, 1]]), axis=1, keepdims=True) - 1.0
+        counts = tf.pad(self._purchases.rows(tf.gather(self._buyer_row, query.user)), [[0, 0], [1, 0]])
+        return BaselineEvidence(
+            score=tf.gather(tf.concat([lowest, score], axis=1), self._place, axis=1),
+            own_count=tf.gather(counts, self._place, axis=1),
+            cart=without_repeats(query.cart),
+        )
+
+    def is_own(self, evidence: BaselineEvidence) -> tf.Tensor:
+        """Returns `[B, N + 1]` bool: the user bought the item before."""
+        return evidence.own_count > 0
+
+    def likeness(self, anchor: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, N + 1]` how far each item can stand in for the anchor `[B]`, by content alone."""
+        similar = tf.matmul(tf.gather(self.content, anchor), self.content, transpose_b=True)
+        return tf.round(similar * 1e4) / 1e4  # items described alike tie, whatever the batch's size
+
+    def candidates(
+        self, evidence: BaselineEvidence, eligible: tf.Tensor, *, at_least: tf.Tensor | int = 0
+    ) -> tf.Tensor:
+        """Returns `[B, C]` int32 candidates, the highest scores; 0 = no candidate.
+
+        Args:
+            evidence: of the queries.
+            eligible: `[B, N + 1]` bool; only these may become candidates.
+            at_least: `[B]` or one number: candidates wanted of each row.
+        """
+        most = tf.maximum(tf.reduce_max(tf.concat([tf.reshape(at_least, [-1]), [0]], axis=0)), _CANDIDATES)
+        score, item = tf.math.top_k(tf.where(eligible, evidence.score, -float("inf")), tf.minimum(most, self.num_rows))
+        return tf.where(score > -float("inf"), item, 0)
+
+    def features(self, query: Query, evidence: BaselineEvidence, candidates: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, C, 1]`: the baseline's score of the candidates `[B, C]`."""
+        return tf.gather(evidence.score, candidates, batch_dims=1)[..., None]
+
+    def pair_counts(self, cart: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, m, k]` in how many orders each of `cart [B, m]` was bought with each of `items [B, k]`."""
+        partner, orders = tf.gather(self._partner, cart), tf.gather(self._pair_orders, cart)
+        is_same = tf.equal(partner[:, :, None, :], items[:, None, :, None]) & (partner > 0)[:, :, None, :]
+        return tf.reduce_sum(tf.where(is_same, orders[:, :, None, :], 0), axis=3)
+
+
+class CalibratedScore:
+    """Stands in for `RankingModel`: the score is the feature itself, the probability its calibration.
+
+    Args:
+        calibration: score → probability.
+    """
+
+    heads = ("purchase",)
+
+    def __init__(self, calibration: Calibration) -> None:
+        self._calibration = calibration
+        self.variables: list[tf.Variable] = []
+
+    def __call__(self, features: tf.Tensor, training: bool | None = None) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns scores `[b, C]` and logits `[b, C, 1]` of features `[b, C, 1]`."""
+        score = features[..., 0]
+        signal = tf.math.log1p(tf.maximum(score, 0.0) / self._calibration.scale)
+        return score, (self._calibration.slope * signal + self._calibration.intercept)[..., None]
+
+
+def _known_last(recent: tf.Tensor) -> tf.Tensor:
+    """The row's known items moved to its end, in their order."""
+    order = tf.argsort(tf.cast(recent >= 0, tf.int32), axis=1, stable=True)
+    return tf.gather(recent, order, batch_dims=1)
+
+
+def _rows(users: Vocabulary, user_ids: np.ndarray) -> np.ndarray:
+    """`[U + 1]` int32: row of each user of the shop in a baseline's tables; strangers and guests get the last."""
+    rows = np.full(users.size, len(user_ids), np.int32)
+    at = users.encode(user_ids)
+    rows[at[at > 0]] = np.flatnonzero(at > 0)
+    return rows
+
+
+def _table(values: np.ndarray, name: str) -> tf.Variable:
+    return tf.Variable(values, trainable=False, name=name)
