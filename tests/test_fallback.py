@@ -7,6 +7,7 @@ import pytest
 
 from tests.strategy.served_shop import ServedShop
 from tests.worlds import bought, make_shop, viewed
+from tfrec.cli import main
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.evaluation.metrics import on_catalogue
 from tfrec.evaluation.protocol import cart_completion_cases
@@ -173,3 +174,32 @@ def test_the_page_tells_what_else_is_seen_in_the_anchor_s_category():
     shop = served(make_shop(rows, items), "cosine")
     assert shop.ask("upsell", item_id=["lamp"])["item_ids"][0].tolist()[:2] == ["lamp_gold", "lamp_red"]
     assert "chair" not in shop.ask("similar", item_id=["lamp"])["item_ids"][0].tolist()[:2]
+
+
+def test_the_command_publishes_and_says_what_is_next(tiny_prepared, tmp_path, capsys):
+    assert main(["baseline", str(tiny_prepared), "--out", str(tmp_path), "--method", "popularity"]) == 0
+    told = capsys.readouterr().out
+    assert f"SavedModel: {tmp_path}/fallback/1" in told and "tfrec serve" in told
+    assert main(["baseline", str(tiny_prepared), "--out", str(tmp_path), "--method", "rp3"]) == 2
+    assert "There is no baseline 'rp3'. Did you mean" in capsys.readouterr().err
+    assert main(["baseline", str(tmp_path), "--out", str(tmp_path)]) == 2
+    assert "prepare" in capsys.readouterr().err
+
+
+def test_a_report_finds_the_served_baseline_equal_to_its_own_row(tiny_prepared, tmp_path):
+    from tfrec.evaluation.baselines import Rp3Beta
+    from tfrec.workflow import evaluate_models
+
+    publish_baseline(tiny_prepared, tmp_path, "rp3beta")
+    report = evaluate_models(
+        tmp_path,
+        baselines={"RP3β": Rp3Beta()},
+        session_baselines={},
+        seeds=[0],
+        max_queries=50,
+        servable="fallback",
+        show_progress=False,
+    )
+    rows = {row.method: row.cells for row in report.sections[0].rows}
+    for column in ("all HR@10", "all HR@20", "discover HR@10"):
+        assert rows["rp3beta (served)"][column].value == pytest.approx(rows["RP3β"][column].value, abs=0.01)

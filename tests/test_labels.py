@@ -47,6 +47,13 @@ def test_untracked_models_have_the_labels_that_are_given(models):
         label_versions(models)
 
 
+def test_the_fallback_is_listed_by_its_newest_version():
+    config = parsed(serving_config({"stable": 3}, newest=5, base_path="/models", has_fallback=True)).model_config_list
+    assert [entry.name for entry in config.config] == ["shop", "retrieval", "ranking", "fallback"]
+    assert config.config[-1].base_path == "/models/fallback"
+    assert not config.config[-1].HasField("model_version_policy") and not config.config[-1].version_labels
+
+
 def test_an_alias_of_the_registry_is_a_label_of_the_server(models, tiny_prepared, tiny_trained):
     train_tracked(tiny_prepared, models, tiny_trained.config)
     assert label_versions(models) == {}

@@ -23,6 +23,7 @@ from tfrec.models.source_config import SourceConfig
 from tfrec.publish import next_version, publishing
 from tfrec.schema import wire
 from tfrec.schema.signatures import SIGNATURES, InputSpec, Signature
+from tfrec.serving_config import FALLBACK
 from tfrec.strategy.baseline_reasons import explain_baseline
 from tfrec.strategy.candidate_slate import CandidateSlate
 from tfrec.strategy.constraints import Limits
@@ -33,8 +34,6 @@ from tfrec.training import TrainedFunnel, build_baseline_sources
 logger = logging.getLogger(__name__)
 
 SERVABLES = ("retrieval", "ranking", "shop")
-FALLBACK = "fallback"
-"""Servable of a baseline: the signatures of `shop`, answered without a trained model."""
 _LAST_VERSION = ".last_version"
 """Remembers the highest number given: a server that failed to load a version never tries its number again, so a
 version that was deleted for being bad must not lend its number to the next."""

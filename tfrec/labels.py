@@ -2,7 +2,7 @@
 
 An alias of the registered model is a version label of the server: whoever moves `stable` in the registry moves what
 `model_spec.version_label = "stable"` answers, once this has written the file again. The servables of a shop share their
-version numbers, so a label moves all three.
+version numbers, so a label moves all three; the `fallback` of `tfrec baseline` is listed beside them, by its newest.
 """
 
 import os
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from tfrec.errors import ConfigError, ServingError, SourceError
-from tfrec.recommend import newest_version
-from tfrec.serving_config import CONFIG
+from tfrec.recommend import has_version, newest_version
+from tfrec.serving_config import CONFIG, FALLBACK
 from tfrec.tracking import SERVABLES, RunRecord, open_registry, read_record
 
 _WORD = re.compile(r"[a-z][a-z0-9_-]*")
@@ -57,20 +57,23 @@ def label_versions(
     known = labels if record is None else _in_registry(record, labels)
     _check_versions(models, known)
     newest = int(newest_version(models, "shop").name)
-    text = serving_config(known, newest=newest, base_path=base_path or str(models.absolute()))
+    text = serving_config(
+        known, newest=newest, base_path=base_path or str(models.absolute()), has_fallback=has_version(models, FALLBACK)
+    )
     unfinished = models / f".tmp-{CONFIG}-{os.getpid()}"
     unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(models / CONFIG)
     return known
 
 
-def serving_config(labels: Mapping[str, int], *, newest: int, base_path: str) -> str:
+def serving_config(labels: Mapping[str, int], *, newest: int, base_path: str, has_fallback: bool = False) -> str:
     """Returns a `ModelServerConfig` in protobuf's text form for `tensorflow_model_server --model_config_file`.
 
     Args:
         labels: label → version.
         newest: version that is loaded too: the one that answers requests without a label.
         base_path: folder of the servables as the server sees it.
+        has_fallback: name the `fallback` of `tfrec baseline` too: always its newest version, without labels.
     """
     versions = sorted({*labels.values(), newest})
     blocks = []
@@ -81,6 +84,13 @@ def serving_config(labels: Mapping[str, int], *, newest: int, base_path: str) ->
             '    model_platform: "tensorflow"',
             f"    model_version_policy {{ specific {{ {' '.join(f'versions: {version}' for version in versions)} }} }}",
             *(f'    version_labels {{ key: "{label}" value: {labels[label]} }}' for label in sorted(labels)),
+        ]
+        blocks.append("\n".join(["  config {", *lines, "  }"]))
+    if has_fallback:
+        lines = [
+            f'    name: "{FALLBACK}"',
+            f'    base_path: "{base_path.rstrip("/")}/{FALLBACK}"',
+            '    model_platform: "tensorflow"',
         ]
         blocks.append("\n".join(["  config {", *lines, "  }"]))
     return "\n".join(["model_config_list {", *blocks, "}"]) + "\n"

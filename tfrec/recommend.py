@@ -20,6 +20,7 @@ from tqdm import tqdm
 from tfrec.errors import ConfigError, SchemaError, ServingError, SourceError, nearest_hint
 from tfrec.schema.signatures import InputSpec, Signature, signature_named
 from tfrec.servable import Servable
+from tfrec.serving_config import FALLBACK
 
 BATCH_SIZE = 128
 """Best of 32 .. 512 on Online Retail with a thread a core (`python -m tests.benchmarks.serving` has single calls)."""
@@ -153,6 +154,11 @@ def recommend_table(
     return _assemble(queries["query_id"].combine_chunks(), signature, parts)
 
 
+def has_version(models: Path, servable: str) -> bool:
+    """Whether a folder of models holds a version of a servable."""
+    return bool(_versions_of(models / servable))
+
+
 def newest_version(models: Path, servable: str) -> Path:
     """Returns the folder of the highest version of a servable.
 
@@ -160,17 +166,20 @@ def newest_version(models: Path, servable: str) -> Path:
         ServingError: there is none; says what to run.
     """
     base = models / servable
-    versions = (
-        [entry for entry in base.iterdir() if entry.name.isdigit() and (entry / "saved_model.pb").is_file()]
-        if base.is_dir()
-        else []
-    )
+    versions = _versions_of(base)
     if not versions:
+        make = "Publish one: tfrec baseline" if servable == FALLBACK else "Train one first: tfrec train"
         raise ServingError(
             f"There is no servable `{servable}` in {models}: expected {base}/1/saved_model.pb. "
-            f"Train one first: tfrec train PREPARED --out {models}"
+            f"{make} PREPARED --out {models}"
         )
     return max(versions, key=lambda entry: int(entry.name))
+
+
+def _versions_of(base: Path) -> list[Path]:
+    if not base.is_dir():
+        return []
+    return [entry for entry in base.iterdir() if entry.name.isdigit() and (entry / "saved_model.pb").is_file()]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,6 +12,9 @@ from tfrec.schema import wire
 CONFIG = "models.config"
 """Its name in a folder of servables, where `tfrec label` writes it."""
 
+FALLBACK = "fallback"
+"""Servable of a baseline: the signatures of `shop`, answered without a trained model."""
+
 
 @dataclasses.dataclass(frozen=True)
 class ServableConfig:

@@ -3,6 +3,7 @@
 import argparse
 import csv
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ EXAMPLES = """\
 examples:
   tfrec ask localhost:8500 complete_cart --cart 85123A,71053 --user 17850 --k 5
   tfrec ask localhost:8500 upsell --item 22423 --prepared prepared/online_retail     # with titles
+  tfrec ask localhost:8500 cross_sell --cart 85123A --fallback fallback      # the baseline, if shop does not answer
   tfrec ask localhost:8500 recommend --recent 22423,85123A --categories "Home > Lighting" --json
 """
 INTERRUPTED = "Nothing was changed."
@@ -53,6 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         kind, metavar = (int, "N") if specs[name].dtype == "int32" else (float, "X")
         parser.add_argument(f"--{option}", dest=name, type=kind, metavar=metavar, help=specs[name].meaning)
     parser.add_argument("--k", type=int, default=10, help="number of items wanted")
+    parser.add_argument("--servable", default="shop", metavar="NAME", help="who answers the strategies")
+    parser.add_argument("--fallback", metavar="NAME", help="who answers instead if that one does not")
     parser.add_argument("--version", type=int, metavar="N", help="of the servables (default: the newest loaded)")
     parser.add_argument("--version-label", metavar="LABEL", help="the same by a word that `tfrec label` gave")
     parser.add_argument("--deadline", type=float, default=5.0, metavar="S", help="seconds until the call is given up")
@@ -72,15 +76,23 @@ def run(options: argparse.Namespace) -> None:
         signature.input(name)  # names what the signature does not take
     titles = _titles(options)
     with RecommenderClient(
-        options.target, deadline=options.deadline, version=options.version, version_label=options.version_label
+        options.target,
+        deadline=options.deadline,
+        servable=options.servable,
+        fallback=options.fallback,
+        version=options.version,
+        version_label=options.version_label,
     ) as client:
         if signature.servable != "shop":
             _print_raw(client.ask(signature.name, arguments), titles, as_json=options.json)
             return
         offers: Offers = getattr(client, signature.name)(**arguments)
+    if offers.servable != options.servable:
+        sys.stderr.write(f"`{options.servable}` did not answer; this is `{offers.servable}`.\n")
     if options.json:
         rows = [{**vars(item), "title": titles.get(item.item_id, "")} for item in offers]
-        print(json.dumps({"model_version": offers.model_version, "offers": rows}, indent=2, ensure_ascii=False))
+        about = {"servable": offers.servable, "model_version": offers.model_version, "offers": rows}
+        print(json.dumps(about, indent=2, ensure_ascii=False))
     else:
         print(offer_table(offers, titles))
 

@@ -41,6 +41,7 @@ def run(options: argparse.Namespace) -> None:
     """Learns, publishes and says where."""
     from tfrec.fallback import check_method, publish_baseline
     from tfrec.ingest.prepared import read_manifest
+    from tfrec.serving_config import CONFIG, FALLBACK, read_serving_config
 
     check_method(options.method)
     read_manifest(options.prepared)
@@ -48,4 +49,8 @@ def run(options: argparse.Namespace) -> None:
     published = publish_baseline(options.prepared, options.out, options.method)
     print(f"Learned {options.method} and published it in {published.seconds:.1f} s.")
     print(f"SavedModel: {options.out}/fallback/{published.version}")
+    if (config := options.out / CONFIG).is_file() and FALLBACK not in read_serving_config(config):
+        print(
+            f"{config} does not name `{FALLBACK}`, so no server that follows it serves it: tfrec label writes it anew."
+        )
     print(f"Next: tfrec serve {options.out}, or tfrec evaluate {options.out} --servable fallback")

@@ -6,11 +6,12 @@
 Needs grpcio, protobuf and NumPy. In asyncio, `await asyncio.to_thread(client.cross_sell, ...)`.
 """
 
+import logging
 import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import grpc
 import numpy as np
@@ -22,6 +23,8 @@ from tfrec.errors import ConfigError, ServingError
 from tfrec.schema import wire
 from tfrec.schema.signatures import signature_named
 
+_log = logging.getLogger(__name__)
+
 Value: TypeAlias = str | Sequence[str] | np.ndarray | None
 Values: TypeAlias = Sequence[str] | Sequence[Sequence[str]] | np.ndarray | None
 Number: TypeAlias = float | Sequence[float] | np.ndarray | None
@@ -29,6 +32,21 @@ Numbers: TypeAlias = Sequence[float] | Sequence[Sequence[float]] | np.ndarray | 
 
 _SERVICE_CONFIG = '{"loadBalancingConfig": [{"round_robin": {}}]}'  # `dns:///` targets: spread over all addresses
 _RETRY_PAUSE = 0.05  # seconds on average; long enough for another backend to be picked
+_SILENCE = frozenset(
+    grpc.StatusCode[name]
+    for name in ("NOT_FOUND", "UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "INTERNAL", "UNKNOWN")
+)
+"""Statuses by which a servable gives no answer through no fault of the request."""
+_UNKNOWN_LABEL = "Unrecognized servable version label"
+
+
+class _Answer(NamedTuple):
+    """Outputs, and who gave them."""
+
+    outputs: dict[str, np.ndarray]
+    servable: str
+    version: int
+    is_batch: bool
 
 
 class RecommenderClient:
@@ -41,7 +59,12 @@ class RecommenderClient:
     Args:
         target: `host:port` of the gRPC port, or a gRPC name such as `dns:///shop.default.svc:8500`.
         deadline: seconds until a call is given up.
-        version: version of the servables to ask; None = the newest loaded.
+        servable: name under which the five strategies are asked.
+        fallback: name of a servable with the same signatures, such as the `fallback` of `tfrec baseline`: where
+            `servable` is not loaded, overloaded, down or too slow, it gets the same request, once, in what is left of
+            the deadline; `Offers.servable` says who answered. None = the failure is raised.
+        fallback_after: share of the deadline that `servable` has before the fall-back is asked.
+        version: version of the servables to ask; None = the newest loaded. A fall-back always answers by its newest.
         version_label: the same by a label (`stable`), which the server knows from its `models.config`.
         credentials: TLS, from `grpc.ssl_channel_credentials(...)`; None = plaintext.
         max_message_bytes: largest answer that is taken.
@@ -55,6 +78,9 @@ class RecommenderClient:
         target: str,
         *,
         deadline: float = 1.0,
+        servable: str = "shop",
+        fallback: str | None = None,
+        fallback_after: float = 0.6,
         version: int | None = None,
         version_label: str | None = None,
         credentials: grpc.ChannelCredentials | None = None,
@@ -64,12 +90,19 @@ class RecommenderClient:
             raise ConfigError(f'`target` must be "host:port" of the gRPC port (8500 on TF Serving); got {target!r}.')
         if not deadline > 0:
             raise ConfigError(f"`deadline` must be a positive number of seconds; got {deadline!r}.")
+        if not servable or fallback in ("", servable):
+            raise ConfigError(f"`fallback` must be another servable than {servable!r}; got {fallback!r}.")
+        if not 0 < fallback_after < 1:
+            raise ConfigError(f"`fallback_after` must be a share of the deadline in (0, 1); got {fallback_after!r}.")
         if version is not None and version_label is not None:
             raise ConfigError(
                 f"A request names a version or a label; got {version} and {version_label!r}. Leave one out."
             )
         self.target = target
         self.deadline = deadline
+        self.servable = servable
+        self.fallback = fallback
+        self.fallback_after = fallback_after
         self.version = version
         self.version_label = version_label
         options = (
@@ -243,7 +276,7 @@ class RecommenderClient:
             SchemaError: there is no such signature or input, or the arguments do not fit together.
             ServingError: as in `recommend`.
         """
-        return self._ask(signature_name, arguments, deadline)[0]
+        return self._ask(signature_name, arguments, deadline).outputs
 
     def wait_until_ready(self, timeout: float = 60.0, *, servables: Iterable[str] = ("shop",)) -> None:
         """Returns as soon as each servable has a version that answers.
@@ -269,17 +302,18 @@ class RecommenderClient:
     def _offers(self, signature_name: str, arguments: Mapping[str, Any]) -> Offers:
         """Turns the `locals()` of a public method, whose names are the signature's inputs, into its answer."""
         inputs = {name: value for name, value in arguments.items() if name not in ("self", "deadline")}
-        outputs, version, is_batch = self._ask(signature_name, inputs, arguments["deadline"])
-        offers = Offers.from_outputs(outputs, model_version=version)
-        return offers if is_batch else offers.query(0)
+        answer = self._ask(signature_name, inputs, arguments["deadline"])
+        offers = Offers.from_outputs(answer.outputs, model_version=answer.version, servable=answer.servable)
+        return offers if answer.is_batch else offers.query(0)
 
-    def _ask(
-        self, signature_name: str, arguments: Mapping[str, Any], deadline: float | None
-    ) -> tuple[dict[str, np.ndarray], int, bool]:
+    def _ask(self, signature_name: str, arguments: Mapping[str, Any], deadline: float | None) -> _Answer:
         signature = signature_named(signature_name)
         inputs, is_batch = build_inputs(signature, arguments)
         request = wire.PredictRequest(
-            model_spec=wire.ModelSpec(name=signature.servable, signature_name=signature_name),
+            model_spec=wire.ModelSpec(
+                name=self.servable if signature.servable == "shop" else signature.servable,
+                signature_name=signature_name,
+            ),
             inputs={name: wire.to_tensor_proto(array) for name, array in inputs.items()},
         )
         if self.version is not None:
@@ -287,12 +321,38 @@ class RecommenderClient:
         elif self.version_label is not None:
             request.model_spec.version_label = self.version_label
         deadline = self.deadline if deadline is None else deadline
-        try:
-            response = self._with_one_retry(request, deadline)
-        except grpc.RpcError as error:
-            raise self._named(error, f"{signature.servable}/{signature_name}", deadline) from error
+        if self.fallback is not None and signature.servable == "shop":
+            response = self._with_fallback(request, deadline)
+        else:
+            try:
+                response = self._with_one_retry(request, deadline)
+            except grpc.RpcError as error:
+                raise self._named(error, _asked(request), deadline) from error
         outputs = {name: _decoded(wire.to_ndarray(proto)) for name, proto in response.outputs.items()}
-        return outputs, response.model_spec.version.value, is_batch
+        return _Answer(outputs, request.model_spec.name, response.model_spec.version.value, is_batch)
+
+    def _with_fallback(self, request: Any, deadline: float) -> Any:
+        """Returns the answer of the servable or else of the fall-back, whose name is then in `request`."""
+        until = time.monotonic() + deadline
+        try:
+            return self._predict(request, timeout=deadline * self.fallback_after)
+        except grpc.RpcError as error:
+            first = self._named(error, _asked(request), deadline * self.fallback_after)
+            status, cause = error.code(), error
+        pause = _RETRY_PAUSE * (0.5 + random.random()) if status is grpc.StatusCode.UNAVAILABLE else 0.0
+        left = until - time.monotonic() - pause
+        if (status not in _SILENCE and not first.details.startswith(_UNKNOWN_LABEL)) or left <= 0:
+            raise first from cause
+        _log.info("%s Asking %s.", first, self.fallback)
+        time.sleep(pause)
+        request.model_spec.name = self.fallback
+        request.model_spec.ClearField("version_choice")
+        try:
+            return self._predict(request, timeout=left)
+        except grpc.RpcError as error:
+            second = self._named(error, _asked(request), left)
+            text = f"{first} The fall-back failed too: {second}"
+            raise type(first)(text, code=first.code, details=first.details) from error
 
     def _with_one_retry(self, request: Any, deadline: float) -> Any:
         until = time.monotonic() + deadline
@@ -308,7 +368,7 @@ class RecommenderClient:
 
     def _why_not_ready(self, servable: str, deadline: float) -> ServingError | None:
         request = wire.GetModelStatusRequest(model_spec=wire.ModelSpec(name=servable))
-        if self.version is not None:
+        if self.version is not None and servable != self.fallback:
             request.model_spec.version.value = self.version
         try:
             response = self._get_status(request, timeout=min(deadline, 5.0))
@@ -350,7 +410,7 @@ class RecommenderClient:
         elif status is grpc.StatusCode.FAILED_PRECONDITION and details.startswith("Serving signature key"):
             kind = errors.SignatureNotFoundError
             text = f"{what} at {self.target}: {details} Export the servable with this version of `tfrec`."
-        elif details.startswith("Unrecognized servable version label"):
+        elif details.startswith(_UNKNOWN_LABEL):
             kind = errors.RequestRefusedError
             text = f"{what} at {self.target}: {details}. Name versions for the server: tfrec label MODELS LABEL=N."
         elif status is grpc.StatusCode.INVALID_ARGUMENT:
@@ -366,6 +426,10 @@ class RecommenderClient:
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=response.FromString,
         )
+
+
+def _asked(request: Any) -> str:
+    return f"{request.model_spec.name}/{request.model_spec.signature_name}"
 
 
 def _decoded(array: np.ndarray) -> np.ndarray:

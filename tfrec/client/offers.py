@@ -60,6 +60,7 @@ class Offers:
         reason_counts: how many times the evidence was seen.
         sources: the candidate source that ranked the item highest.
         model_version: the version of the servable that answered.
+        servable: its name: `shop`, or the fall-back where `shop` did not answer.
     """
 
     item_ids: np.ndarray  # [k] or [B, k]
@@ -71,9 +72,10 @@ class Offers:
     reason_counts: np.ndarray
     sources: np.ndarray
     model_version: int
+    servable: str = "shop"
 
     @classmethod
-    def from_outputs(cls, outputs: Mapping[str, np.ndarray], *, model_version: int) -> "Offers":
+    def from_outputs(cls, outputs: Mapping[str, np.ndarray], *, model_version: int, servable: str = "shop") -> "Offers":
         """Returns a servable's outputs `[B, k]` as the offers of a batch.
 
         Raises:
@@ -86,7 +88,7 @@ class Offers:
                 f"The servable (version {model_version}) does not answer with {', '.join(missing)}. "
                 "Export it with the same version of `tfrec` as the client's."
             )
-        return cls(**{name: outputs[name] for name in names}, model_version=model_version)
+        return cls(**{name: outputs[name] for name in names}, model_version=model_version, servable=servable)
 
     @property
     def is_batch(self) -> bool:
@@ -129,13 +131,16 @@ class Offers:
         )
 
     def __repr__(self) -> str:
+        version = (
+            f"version {self.model_version}" if self.servable == "shop" else f"{self.servable} {self.model_version}"
+        )
         if self.is_batch:
-            return f"Offers for {len(self)} queries, up to {self.item_ids.shape[1]} each (version {self.model_version})"
+            return f"Offers for {len(self)} queries, up to {self.item_ids.shape[1]} each ({version})"
         if not len(self):
-            return f"Offers: none (version {self.model_version})"
+            return f"Offers: none ({version})"
         width = max(map(len, self.item_ids))
         lines = [
             f"{rank:>3}. {item.item_id:<{width}}  {item.price:>9,.2f}  {item.reason_sentence()}"
             for rank, item in enumerate(self, start=1)
         ]
-        return "\n".join([f"Offers (version {self.model_version}):", *lines])
+        return "\n".join([f"Offers ({version}):", *lines])
