@@ -187,13 +187,14 @@ def test_the_command_publishes_and_says_what_is_next(tiny_prepared, tmp_path, ca
 
 
 def test_a_report_finds_the_served_baseline_equal_to_its_own_row(tiny_prepared, tmp_path):
-    from tfrec.evaluation.baselines import Rp3Beta
+    from tfrec.evaluation.baselines import CART_BASELINES
     from tfrec.workflow import evaluate_models
 
-    publish_baseline(tiny_prepared, tmp_path, "rp3beta")
+    twin = "0.8 EASE + 0.2 personal"
+    publish_baseline(tiny_prepared, tmp_path, "ease_personal")
     report = evaluate_models(
         tmp_path,
-        baselines={"RP3β": Rp3Beta()},
+        baselines={twin: CART_BASELINES[twin]},
         session_baselines={},
         seeds=[0],
         max_queries=50,
@@ -202,4 +203,4 @@ def test_a_report_finds_the_served_baseline_equal_to_its_own_row(tiny_prepared, 
     )
     rows = {row.method: row.cells for row in report.sections[0].rows}
     for column in ("all HR@10", "all HR@20", "discover HR@10"):
-        assert rows["rp3beta (served)"][column].value == pytest.approx(rows["RP3β"][column].value, abs=0.01)
+        assert rows["ease_personal (served)"][column].value == rows[twin][column].value
