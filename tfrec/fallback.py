@@ -31,6 +31,10 @@ from tfrec.evaluation.baselines import (
     Rp3Beta,
     RuleConfidence,
     RuleLift,
+    TifuKnn,
+    UpCf,
+    UserKnn,
+    VmisKnn,
 )
 from tfrec.evaluation.baselines.history import FittedScorer, History, order_history, session_history
 from tfrec.evaluation.cases import seen_items, sold_items
@@ -59,11 +63,15 @@ METHODS: Mapping[str, Baseline] = {
     "rp3beta": Rp3Beta(),
     "ease": Ease(l2=60.0, dense_limit=_DENSE_LIMIT),
     "ease_personal": Blend(Ease(l2=60.0, dense_limit=_DENSE_LIMIT), PersonalFrequency(then_popular=False), share=0.8),
+    "user_knn": UserKnn(),
+    "up_cf": UpCf(),
+    "tifu_knn": TifuKnn(),
     "markov_chain": MarkovChain(),
+    "vmis_knn": VmisKnn(),
 }
 """Name → the baseline that can be served, with the dials of `tfrec evaluate`."""
 
-OF_SESSIONS = ("markov_chain",)
+OF_SESSIONS = ("markov_chain", "vmis_knn")
 """Those that learn from sessions; the others learn from orders."""
 
 NOT_SERVED = ("als",)

@@ -21,12 +21,13 @@ from tfrec.evaluation.baselines.item_weights import (
     RuleConfidence,
     RuleLift,
 )
-from tfrec.evaluation.baselines.neighbours import TifuKnn, UpCf, UserKnn, strongest_per_row
+from tfrec.evaluation.baselines.neighbours import TifuKnn, UpCf, UserKnn
 from tfrec.evaluation.baselines.popularity import PersonalFrequency, Popularity, RecentPopularity
 from tfrec.evaluation.baselines.sequences import MarkovChain, VmisKnn
 from tfrec.evaluation.metrics import rank_by_scores
 from tfrec.evaluation.protocol import cart_completion_cases
 from tfrec.evaluation.sessions import next_item_cases
+from tfrec.features.neighbour_scores import strongest_per_row
 
 NUM_ITEMS = 16
 ITEMS = {f"i{item:02d}": ["even", "odd"][item % 2] for item in range(NUM_ITEMS)}

@@ -8,8 +8,9 @@ import tensorflow as tf
 
 from tfrec.features.fitted_baseline import Calibration, FittedBaseline
 from tfrec.features.vocabulary import Vocabularies, Vocabulary
-from tfrec.models.baseline_scores import AskedInGraph, SparseTable, in_graph
+from tfrec.models.baseline_scores import in_graph
 from tfrec.models.evidence import Query
+from tfrec.models.graph_tables import AskedInGraph, SparseTable, table
 from tfrec.models.rows import without_repeats
 
 _CANDIDATES = 200
@@ -60,24 +61,24 @@ class BaselineSources:
         known = vocabularies.items.encode(fitted.item_ids)
         places[known] = np.arange(len(known)) + 1
         self._scores = in_graph(fitted.scores)
-        self._place = _table(places, "place")  # of each item among those that the baseline knows, from 1
-        self._user_row = _table(_rows(users, fitted.user_ids), "user_row")
-        self._buyer_row = _table(_rows(users, fitted.buyer_ids), "buyer_row")
+        self._place = table(places, "place")  # of each item among those that the baseline knows, from 1
+        self._user_row = table(_rows(users, fitted.user_ids), "user_row")
+        self._buyer_row = table(_rows(users, fitted.buyer_ids), "buyer_row")
         self._purchases = SparseTable(fitted.purchases, "purchases")
         most = np.float32(fitted.popularity.max(initial=0) + 1)
-        self._behind = _table((_BEHIND * (fitted.popularity / most)).astype(np.float32), "behind")
+        self._behind = table((_BEHIND * (fitted.popularity / most)).astype(np.float32), "behind")
         lately = np.zeros(self.num_rows, np.float32)
         lately[known] = fitted.lately
-        self.lately = _table(lately, "lately")
+        self.lately = table(lately, "lately")
         partner = np.zeros((self.num_rows, fitted.pairs.neighbours.shape[1]), np.int32)
         orders = np.zeros(partner.shape, np.int32)
         partner[known] = np.where(fitted.pairs.neighbours >= 0, known[fitted.pairs.neighbours], 0)
         orders[known] = fitted.pairs.weights.astype(np.int32)
-        self._partner, self._pair_orders = _table(partner, "partner"), _table(orders, "pair_orders")
-        self.content = _table(catalogue.content, "content")
-        self.price = _table(catalogue.price, "price")
-        self.categories = _table(catalogue.categories, "categories")
-        self.is_offered = _table(is_offered, "is_offered")
+        self._partner, self._pair_orders = table(partner, "partner"), table(orders, "pair_orders")
+        self.content = table(catalogue.content, "content")
+        self.price = table(catalogue.price, "price")
+        self.categories = table(catalogue.categories, "categories")
+        self.is_offered = table(is_offered, "is_offered")
 
     @property
     def variables(self) -> list[tf.Variable]:
@@ -172,7 +173,3 @@ def _rows(users: Vocabulary, user_ids: np.ndarray) -> np.ndarray:
     at = users.encode(user_ids)
     rows[at[at > 0]] = np.flatnonzero(at > 0)
     return rows
-
-
-def _table(values: np.ndarray, name: str) -> tf.Variable:
-    return tf.Variable(values, trainable=False, name=name)

@@ -6,10 +6,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse
 
-from tfrec.evaluation.baselines.history import History
-from tfrec.evaluation.cases import Cases
-from tfrec.evaluation.metrics import Scorer
-from tfrec.features import item_weights
+from tfrec.evaluation.baselines.history import FittedScorer, History
+from tfrec.features.neighbour_scores import TifuScores, UpCfScores, UserKnnScores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,22 +27,21 @@ class UserKnn:
     shrink: float = 10.0
     cart_weight: float = 3.0
 
-    def fit(self, history: History) -> Scorer:
+    def fit(self, history: History) -> FittedScorer:
         """Returns the scorer of the users in `history`."""
         own = history.user_counts.astype(bool).astype(np.float32)
         users = scipy.sparse.vstack([own, history.baskets[history.basket_users < 0]]).tocsr()
         norm = np.sqrt(np.asarray(users.sum(axis=1)).ravel())
 
-        def score(cases: Cases) -> scipy.sparse.csr_matrix:
-            rows = history.user_rows(cases.user_ids)
-            query = (cases.contexts * self.cart_weight + own[rows]).tocsr()
-            length = np.sqrt(np.asarray(query.multiply(query).sum(axis=1)).ravel())
-            like = (query @ users.T).tocoo()
-            like.data = like.data / (length[like.row] * norm[like.col] + self.shrink)
-            like.data[like.col == np.where(rows < len(history.user_ids), rows, -1)[like.row]] = 0  # not themselves
-            return (strongest_per_row(like.tocsr(), k=self.num_neighbours)[0] @ users).astype(np.float32)
-
-        return score
+        scores = UserKnnScores(
+            own=own,
+            users=users,
+            norm=norm,
+            num_neighbours=self.num_neighbours,
+            shrink=self.shrink,
+            cart_weight=self.cart_weight,
+        )
+        return FittedScorer(scores, history)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +61,7 @@ class UpCf:
     asymmetry: float = 0.75
     locality: float = 10.0
 
-    def fit(self, history: History) -> Scorer:
+    def fit(self, history: History) -> FittedScorer:
         """Returns the scorer of the users in `history`."""
         own = history.user_counts.astype(bool).astype(np.float32)
         from_end, total = _basket_ages(history)
@@ -72,14 +69,8 @@ class UpCf:
         popularity = history.by_user(in_window)
         size = np.maximum(np.asarray(own.sum(axis=1)).ravel(), 1) ** (1 - self.asymmetry)
 
-        def score(cases: Cases) -> scipy.sparse.csr_matrix:
-            query = own[history.user_rows(cases.user_ids)].maximum(cases.contexts).tocsr()
-            length = np.maximum(np.asarray(query.sum(axis=1)).ravel(), 1) ** self.asymmetry
-            like = (query @ own.T).tocoo()
-            like.data = (like.data / (length[like.row] * size[like.col])) ** self.locality
-            return (like.tocsr() @ popularity).astype(np.float32)
-
-        return score
+        scores = UpCfScores(own=own, popularity=popularity, size=size, asymmetry=self.asymmetry, locality=self.locality)
+        return FittedScorer(scores, history)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +97,7 @@ class TifuKnn:
     group_size: int = 7
     cart_weight: float = 1.0
 
-    def fit(self, history: History) -> Scorer:
+    def fit(self, history: History) -> FittedScorer:
         """Returns the scorer of the users in `history`."""
         from_end, total = _basket_ages(history)
         num_groups = -(-total // self.group_size)
@@ -116,41 +107,14 @@ class TifuKnn:
         weight = self.within_decay**place / np.maximum(size, 1) * self.group_decay**group / np.maximum(num_groups, 1)
         vectors = history.by_user(weight)
         square = np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel()
-        num_users = len(history.user_ids)
-        k = min(self.num_neighbours, max(num_users - 1, 1))
-
-        def score(cases: Cases) -> np.ndarray:
-            if not num_users:
-                return np.zeros((len(cases), len(history.item_ids)), np.float32)
-            rows = history.user_rows(cases.user_ids)
-            own = vectors[rows]
-            query = own + cases.contexts * np.float32(self.cart_weight)
-            # |q − v|² without |q|², which is the same for all v.
-            distance = square[None, :num_users] - 2 * (query @ vectors[:num_users].T).toarray()
-            known = np.flatnonzero(rows < num_users)
-            distance[known, rows[known]] = np.inf  # not themselves
-            nearest = np.argpartition(distance, k - 1, axis=1)[:, :k]
-            cells = (np.full(nearest.size, 1 / k, np.float32), (np.repeat(np.arange(len(rows)), k), nearest.ravel()))
-            others = scipy.sparse.csr_matrix(cells, (len(rows), num_users)) @ vectors[:num_users]
-            return (own * self.own_share + others * (1 - self.own_share)).toarray().astype(np.float32)
-
-        return score
-
-
-def strongest_per_row(
-    matrix: scipy.sparse.csr_matrix, *, k: int, also: np.ndarray | None = None
-) -> tuple[scipy.sparse.csr_matrix, np.ndarray]:
-    """Returns the k largest positive cells of each row, and what `also` says of these cells (their values, if None).
-
-    Args:
-        matrix: `[B, n]` sparse.
-        k: cells kept of a row.
-        also: `[nnz]` a further value of each cell of `matrix`.
-    """
-    at = np.sort(item_weights.strongest_cells(matrix, k=k))
-    starts = np.searchsorted(at, matrix.indptr)
-    kept = scipy.sparse.csr_matrix((matrix.data[at], matrix.indices[at], starts), shape=matrix.shape)
-    return kept, kept.data if also is None else also[at]
+        scores = TifuScores(
+            vectors=vectors,
+            square=square,
+            num_neighbours=min(self.num_neighbours, max(len(history.user_ids) - 1, 1)),
+            own_share=self.own_share,
+            cart_weight=self.cart_weight,
+        )
+        return FittedScorer(scores, history)
 
 
 def _basket_ages(history: History) -> tuple[np.ndarray, np.ndarray]:

@@ -6,13 +6,8 @@ import numpy as np
 import scipy.sparse
 
 from tfrec.evaluation.baselines.history import FittedScorer, History, needs_steps
-from tfrec.evaluation.baselines.neighbours import strongest_per_row
-from tfrec.evaluation.cases import Cases
-from tfrec.evaluation.metrics import Scorer
 from tfrec.features.baseline_scores import LinearScores
-
-_MAX_PLACES = 9
-"""Places of a session from which VMIS-kNN hears anything: behind them its weight `1 − .1 (back + 1)` is 0."""
+from tfrec.features.neighbour_scores import MAX_PLACES, VmisScores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +56,7 @@ class VmisKnn:
     num_recent: int = 500
     max_length: int = 9
 
-    def fit(self, history: History) -> Scorer:
+    def fit(self, history: History) -> FittedScorer:
         """Returns the scorer of the sessions in `history`.
 
         Raises:
@@ -72,27 +67,13 @@ class VmisKnn:
         index = _latest_sessions(sessions, num_recent=self.num_recent)
         rarity = np.log(sessions.shape[0] / np.maximum(history.popularity, 1)).astype(np.float32)
         spoken = (sessions @ scipy.sparse.diags_array(rarity)).tocsr().astype(np.float32)
-
-        num_sessions = sessions.shape[0]
-
-        def score(cases: Cases) -> scipy.sparse.csr_matrix:
-            latest = _distinct_latest(cases.recent, max_length=min(self.max_length, _MAX_PLACES))
-            row, back = np.nonzero(latest >= 0)
-            length = np.maximum((latest >= 0).sum(axis=1), 1)
-            shape = (len(cases), sessions.shape[1])
-            weights = (length[row] - back) / length[row]
-            likeness = (scipy.sparse.csr_matrix((weights, (row, latest[row, back])), shape) @ index).tocsr()
-            # A bit for each place, so that the highest bit of the sum tells the latest shared item.
-            bits = scipy.sparse.csr_matrix((2.0 ** (_MAX_PLACES - back), (row, latest[row, back])), shape) @ index
-            likeness.sort_indices()
-            bits.sort_indices()
-            reach = 1 - 0.1 * (_MAX_PLACES + 1 - np.floor(np.log2(bits.data)))
-            likeness.data += 1e-6 * likeness.indices / num_sessions  # of equal ones the later session
-            likeness, reach = strongest_per_row(likeness, k=self.num_neighbours, also=reach)
-            likeness.data *= reach
-            return (likeness @ spoken).astype(np.float32)
-
-        return score
+        scores = VmisScores(
+            index=index,
+            spoken=spoken,
+            num_neighbours=self.num_neighbours,
+            max_length=min(self.max_length, MAX_PLACES),
+        )
+        return FittedScorer(scores, history)
 
 
 def _latest_sessions(sessions: scipy.sparse.csr_matrix, *, num_recent: int) -> scipy.sparse.csr_matrix:
@@ -103,14 +84,3 @@ def _latest_sessions(sessions: scipy.sparse.csr_matrix, *, num_recent: int) -> s
     by_item.data[from_end > num_recent] = 0
     by_item.eliminate_zeros()
     return by_item
-
-
-def _distinct_latest(recent: np.ndarray, *, max_length: int) -> np.ndarray:
-    """`[B, max_length]`: the latest distinct items, latest first; -1 behind the end."""
-    backwards = recent[:, ::-1]
-    seen = np.zeros(backwards.shape, bool)
-    for place in range(1, backwards.shape[1]):
-        seen[:, place] = (backwards[:, :place] == backwards[:, place : place + 1]).any(axis=1)
-    first = np.where(seen, -1, backwards)
-    order = np.argsort(first < 0, axis=1, kind="stable")
-    return np.take_along_axis(first, order, axis=1)[:, :max_length]

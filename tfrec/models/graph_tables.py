@@ -1,0 +1,90 @@
+"""What the formulas of baselines share in the graph: their queries, and matrices of which rows are added up."""
+
+import numpy as np
+import scipy.sparse
+import tensorflow as tf
+
+
+class AskedInGraph(tf.experimental.ExtensionType):
+    """A batch of queries over the `n` items that a baseline knows.
+
+    Attributes:
+        context: `[B, n]` float32; 1 for items in the cart, or earlier in the session.
+        recent: `[B, T]` int32 items, oldest first; -1 = none.
+        user: `[B]` int32 rows of the users' matrices.
+    """
+
+    context: tf.Tensor
+    recent: tf.Tensor
+    user: tf.Tensor
+
+
+class SparseTable:
+    """A sparse matrix `[R, C]`, of which weighted sums of rows are taken.
+
+    Args:
+        matrix: the cells.
+        name: of the variables.
+    """
+
+    def __init__(self, matrix: scipy.sparse.csr_matrix, name: str) -> None:
+        matrix = scipy.sparse.csr_matrix(matrix, dtype=np.float32)
+        matrix.sort_indices()
+        self.shape = matrix.shape
+        self._splits = table(matrix.indptr.astype(np.int32), f"{name}_splits")
+        self._column = table(matrix.indices.astype(np.int32), f"{name}_column")
+        self._value = table(matrix.data, f"{name}_value")
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """The tables."""
+        return [self._splits, self._column, self._value]
+
+    def product(self, left: tf.Tensor) -> tf.Tensor:
+        """Returns `left [B, R] @ matrix`, dense; zeros of `left` cost nothing."""
+        at = tf.cast(tf.where(tf.not_equal(left, 0.0)), tf.int32)
+        return self._summed(at[:, 0], at[:, 1], tf.gather_nd(left, at), size=tf.shape(left)[0])
+
+    def rows(self, row: tf.Tensor) -> tf.Tensor:
+        """Returns the rows `[B]`, dense."""
+        size = tf.shape(row)[0]
+        return self._summed(tf.range(size), row, tf.ones([size]), size=size)
+
+    def _summed(self, query: tf.Tensor, row: tf.Tensor, weight: tf.Tensor, *, size: tf.Tensor) -> tf.Tensor:
+        """`[size, C]`: rows `[M]` times weights, added up for each query."""
+        start = tf.gather(self._splits, row)
+        length = tf.gather(self._splits, row + 1) - start
+        entry = tf.repeat(tf.range(tf.shape(row)[0]), length)
+        first = tf.cumsum(length, exclusive=True) - start
+        cell = tf.range(tf.shape(entry)[0]) - tf.gather(first, entry)
+        value = tf.gather(self._value, cell) * tf.gather(weight, entry)
+        segment = tf.gather(query, entry) * self.shape[1] + tf.gather(self._column, cell)
+        total = tf.math.unsorted_segment_sum(value, segment, size * self.shape[1])
+        return tf.reshape(total, [size, self.shape[1]])
+
+
+class DenseTable:
+    """A dense matrix `[R, C]`, of which weighted sums of rows are taken.
+
+    Args:
+        matrix: the cells.
+        name: of the variable.
+    """
+
+    def __init__(self, matrix: np.ndarray, name: str) -> None:
+        self.shape = matrix.shape
+        self._matrix = table(np.ascontiguousarray(matrix, np.float32), name)
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """The table."""
+        return [self._matrix]
+
+    def product(self, left: tf.Tensor) -> tf.Tensor:
+        """Returns `left [B, R] @ matrix`; zeros of `left` cost nothing."""
+        return tf.sparse.sparse_dense_matmul(tf.sparse.from_dense(left), self._matrix)
+
+
+def table(values: np.ndarray, name: str) -> tf.Variable:
+    """Returns values that a graph reads, as a variable."""
+    return tf.Variable(values, trainable=False, name=name)
