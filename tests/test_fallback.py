@@ -67,7 +67,9 @@ def test_the_served_order_is_that_of_the_baseline(demo, method):
 
 def test_a_guest_without_a_cart_is_offered_what_is_popular():
     shop = served(small_shop(), "ease_personal")
-    assert shop.ask("recommend", user_id=[""], k=np.array([2], np.int32))["item_ids"][0].tolist() == ["milk", "bread"]
+    answer = shop.ask("recommend", user_id=[""], k=np.array([2], np.int32))
+    assert answer["item_ids"][0].tolist() == ["milk", "bread"]
+    assert answer["probabilities"][0] == pytest.approx([12 / 30, 8 / 30], rel=1e-3)  # of all that was bought
 
 
 def test_reasons_name_what_the_method_heard():

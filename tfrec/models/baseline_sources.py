@@ -1,4 +1,4 @@
-"""A query → candidates of one baseline, with its score as their only feature: what `CandidateSources` is to training.
+"""A query → candidates of one baseline with its score: what `CandidateSources` is to the trained funnel.
 
 The same interface for `tfrec.strategy.funnel`, without towers and without anything that was trained by gradients.
 """
@@ -24,11 +24,13 @@ class BaselineEvidence(tf.experimental.ExtensionType):
 
     Attributes:
         score: `[B, N + 1]` float32.
+        is_silent: `[B]` bool: nothing speaks for any item (a guest without a cart), so that popularity alone orders.
         own_count: `[B, N + 1]` float32: in how many orders the user had it.
         cart: `[B, m]` int32 items of the cart; 0 = none.
     """
 
     score: tf.Tensor
+    is_silent: tf.Tensor
     own_count: tf.Tensor
     cart: tf.Tensor
 
@@ -67,6 +69,10 @@ class BaselineSources:
         self._purchases = SparseTable(fitted.purchases, "purchases")
         most = np.float32(fitted.popularity.max(initial=0) + 1)
         self._behind = table((_BEHIND * (fitted.popularity / most)).astype(np.float32), "behind")
+        share = np.zeros(self.num_rows, np.float32)
+        share[known] = fitted.popularity / max(fitted.popularity.sum(), 1)
+        share = np.clip(share, 1e-6, 0.99)
+        self._prior = table(np.log(share / (1 - share)).astype(np.float32), "prior")
         lately = np.zeros(self.num_rows, np.float32)
         lately[known] = fitted.lately
         self.lately = table(lately, "lately")
@@ -98,10 +104,12 @@ class BaselineSources:
         entries = tf.concat([query.cart, query.recent_item], axis=1)  # the latest event is the last
         recent = tf.gather(self._place, entries) - 1
         score = self._scores(AskedInGraph(marks, _known_last(recent), tf.gather(self._user_row, query.user)))
+        is_silent = tf.reduce_max(tf.pad(score, [[0, 0], [0, 1]]), axis=1) <= 0.0
         score = tf.where(tf.equal(score, 0.0), self._behind[None, :], score)
         lowest = tf.reduce_min(tf.pad(score, [[0, 0], [0, 1]]), axis=1, keepdims=True) - 1.0
         counts = tf.pad(self._purchases.rows(tf.gather(self._buyer_row, query.user)), [[0, 0], [1, 0]])
         return BaselineEvidence(
+            is_silent=is_silent,
             score=tf.gather(tf.concat([lowest, score], axis=1), self._place, axis=1),
             own_count=tf.gather(counts, self._place, axis=1),
             cart=without_repeats(query.cart),
@@ -131,8 +139,13 @@ class BaselineSources:
         return tf.where(score > -float("inf"), item, 0)
 
     def features(self, query: Query, evidence: BaselineEvidence, candidates: tf.Tensor) -> tf.Tensor:
-        """Returns `[B, C, 1]`: the baseline's score of the candidates `[B, C]`."""
-        return tf.gather(evidence.score, candidates, batch_dims=1)[..., None]
+        """Returns `[B, C, 3]` of the candidates `[B, C]`: the score; whether nothing was heard; the item's log-odds then.
+
+        The last is the share of the item among all that was bought.
+        """
+        score = tf.gather(evidence.score, candidates, batch_dims=1)
+        is_silent = tf.broadcast_to(tf.cast(evidence.is_silent, tf.float32)[:, None], tf.shape(score))
+        return tf.stack([score, is_silent, tf.gather(self._prior, candidates)], axis=-1)
 
     def pair_counts(self, cart: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, m, k]` in how many orders each of `cart [B, m]` was bought with each of `items [B, k]`."""
@@ -142,7 +155,9 @@ class BaselineSources:
 
 
 class CalibratedScore:
-    """Stands in for `RankingModel`: the score is the feature itself, the probability its calibration.
+    """Stands in for `RankingModel`: the score is the first feature itself, the probability its calibration.
+
+    Where nothing was heard of a query, the probability is the item's share of all that is bought.
 
     Args:
         calibration: score → probability.
@@ -155,10 +170,11 @@ class CalibratedScore:
         self.variables: list[tf.Variable] = []
 
     def __call__(self, features: tf.Tensor, training: bool | None = None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns scores `[b, C]` and logits `[b, C, 1]` of features `[b, C, 1]`."""
-        score = features[..., 0]
+        """Returns scores `[b, C]` and logits `[b, C, 1]` of features `[b, C, 3]`."""
+        score, is_silent, prior = tf.unstack(features, axis=-1)
         signal = tf.math.log1p(tf.maximum(score, 0.0) / self._calibration.scale)
-        return score, (self._calibration.slope * signal + self._calibration.intercept)[..., None]
+        calibrated = self._calibration.slope * signal + self._calibration.intercept
+        return score, tf.where(is_silent > 0, prior, calibrated)[..., None]
 
 
 def _known_last(recent: tf.Tensor) -> tf.Tensor:
