@@ -139,7 +139,7 @@ class BaselineSources:
         return tf.where(score > -float("inf"), item, 0)
 
     def features(self, query: Query, evidence: BaselineEvidence, candidates: tf.Tensor) -> tf.Tensor:
-        """Returns `[B, C, 3]` of the candidates `[B, C]`: the score; whether nothing was heard; the item's log-odds then.
+        """Returns `[B, C, 3]` of the candidates `[B, C]`: the score; was nothing heard; the item's log-odds then.
 
         The last is the share of the item among all that was bought.
         """
