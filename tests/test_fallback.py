@@ -38,6 +38,8 @@ def lists(table, name):
 @pytest.mark.parametrize("method", METHODS)
 def test_the_served_order_is_that_of_the_baseline(demo, method):
     """Each place holds an item of the score that NumPy has at that place, over all that may be offered."""
+    if method == "als":
+        pytest.importorskip("implicit", reason="needs tfrec[benchmarks]")
     train, test = demo.prepared.train, demo.prepared.test
     of_sessions = method in OF_SESSIONS
     cases = next_item_cases(train, test) if of_sessions else cart_completion_cases(train, test, seed=0)
@@ -59,7 +61,7 @@ def test_the_served_order_is_that_of_the_baseline(demo, method):
     at = cases.item_ids.get_indexer(answer["item_ids"].ravel()).reshape(wanted.shape)
     assert (at >= 0).all()
     told = np.take_along_axis(scores, at, axis=1)
-    size = np.abs(wanted).max()
+    size = np.abs(wanted).max() * (100 if method == "als" else 1)  # float32 systems solved by two libraries
     np.testing.assert_allclose(told, wanted, rtol=1e-5, atol=max(1e-7 * size, 1e-9))
     np.testing.assert_allclose(answer["scores"], wanted, rtol=1e-5, atol=max(1e-7 * size, 1e-9))
     assert len(np.unique(np.sort(at, axis=1), axis=0)) > 1 or method in ("popularity", "recent_popularity")
@@ -112,9 +114,7 @@ def test_too_few_orders_give_every_item_the_same_small_chance():
     assert found.probabilities(np.array([0.0])) == pytest.approx([1 / 6], rel=0.01)
 
 
-def test_a_method_that_cannot_be_served_is_refused(tiny_prepared, tmp_path):
-    with pytest.raises(ConfigError, match=r"can be measured.*but not served. Served are: popularity"):
-        publish_baseline(tiny_prepared, tmp_path, "als")
+def test_an_unknown_method_is_refused_and_the_nearest_named(tiny_prepared, tmp_path):
     with pytest.raises(ConfigError, match="Did you mean 'ease_personal'"):
         publish_baseline(tiny_prepared, tmp_path, "ease_persnal")
     assert not list(tmp_path.iterdir())

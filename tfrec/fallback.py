@@ -23,6 +23,7 @@ from tfrec.evaluation.baselines import (
     Bm25,
     CoPurchaseCosine,
     Ease,
+    ImplicitAls,
     ItemKnn,
     MarkovChain,
     PersonalFrequency,
@@ -63,6 +64,7 @@ METHODS: Mapping[str, Baseline] = {
     "rp3beta": Rp3Beta(),
     "ease": Ease(l2=60.0, dense_limit=_DENSE_LIMIT),
     "ease_personal": Blend(Ease(l2=60.0, dense_limit=_DENSE_LIMIT), PersonalFrequency(then_popular=False), share=0.8),
+    "als": ImplicitAls(),
     "user_knn": UserKnn(),
     "up_cf": UpCf(),
     "tifu_knn": TifuKnn(),
@@ -73,9 +75,6 @@ METHODS: Mapping[str, Baseline] = {
 
 OF_SESSIONS = ("markov_chain", "vmis_knn")
 """Those that learn from sessions; the others learn from orders."""
-
-NOT_SERVED = ("als",)
-"""Baselines of `tfrec evaluate` that have no form in the graph."""
 
 _CALIBRATION_SHARE = 0.1  # of the events, the latest
 _MAX_CALIBRATION_CASES = 5_000
@@ -108,7 +107,8 @@ def publish_baseline(prepared: Path, models: Path, method: str = "ease_personal"
         method: a name of `METHODS`.
 
     Raises:
-        ConfigError: there is no such method, or it cannot be served.
+        ConfigError: there is no such method.
+        EnvironmentSetupError: the method is `als`, and the library `implicit` is not installed.
         SourceError: there is no prepared shop.
         SchemaError: the log has nothing that the method learns from.
     """
@@ -131,12 +131,7 @@ def publish_baseline(prepared: Path, models: Path, method: str = "ease_personal"
 
 
 def check_method(method: str) -> None:
-    """Raises `ConfigError` where a method is none that can be served; the message names those that can."""
-    if method in NOT_SERVED:
-        raise ConfigError(
-            f"{method!r} can be measured (tfrec evaluate --all-baselines), but not served. "
-            f"Served are: {', '.join(METHODS)}."
-        )
+    """Raises `ConfigError` where a method is none that can be served; the message names the nearest that can."""
     if method not in METHODS:
         raise ConfigError(f"There is no baseline {method!r}.{nearest_hint(method, METHODS)}")
 

@@ -209,6 +209,18 @@ def test_orders_without_a_name_are_baskets_of_their_own():
     assert history.user_counts.toarray().tolist() == [[2, 1], [0, 0]]
 
 
+def test_the_factors_of_a_cart_are_those_that_the_library_solves_for(carts):
+    als = pytest.importorskip("implicit.cpu.als", reason="needs tfrec[benchmarks]")
+    history, cases = carts
+    library = als.AlternatingLeastSquares(
+        factors=3, regularization=0.1, alpha=5.0, iterations=15, random_state=1, dtype=np.float32
+    )
+    library.fit(history.baskets, show_progress=False)
+    solved = library.recalculate_user(np.arange(len(cases)), cases.contexts)
+    found = ImplicitAls(factors=3, alpha=5.0, l2=0.1, seed=1).fit(history)(cases)
+    np.testing.assert_allclose(found, solved @ library.item_factors.T, rtol=1e-3, atol=1e-4)
+
+
 def test_a_missing_library_is_named(carts, monkeypatch):
     monkeypatch.setitem(sys.modules, "implicit.cpu.als", None)
     with pytest.raises(EnvironmentSetupError, match=r"tfrec\[benchmarks\]"):

@@ -8,8 +8,10 @@ import tensorflow as tf
 
 from tfrec.errors import ConfigError
 from tfrec.features.baseline_scores import BaselineScores, BlendedScores, LinearScores
+from tfrec.features.factor_scores import AlsScores
 from tfrec.features.item_weights import Weights
 from tfrec.features.neighbour_scores import TifuScores, UpCfScores, UserKnnScores, VmisScores
+from tfrec.models.factor_scores import AlsInGraph
 from tfrec.models.graph_tables import AskedInGraph, DenseTable, SparseTable, table
 from tfrec.models.neighbour_scores import TifuInGraph, UpCfInGraph, UserKnnInGraph, VmisInGraph
 
@@ -96,6 +98,7 @@ def in_graph(scores: BaselineScores) -> GraphScores:
         UpCfScores: UpCfInGraph,
         TifuScores: TifuInGraph,
         VmisScores: VmisInGraph,
+        AlsScores: AlsInGraph,
     }
     kind = kinds.get(type(scores))
     if kind is None:

@@ -5,9 +5,8 @@ import dataclasses
 import numpy as np
 
 from tfrec.errors import EnvironmentSetupError
-from tfrec.evaluation.baselines.history import History
-from tfrec.evaluation.cases import Cases
-from tfrec.evaluation.metrics import Scorer
+from tfrec.evaluation.baselines.history import FittedScorer, History
+from tfrec.features.factor_scores import AlsScores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +30,7 @@ class ImplicitAls:
     iterations: int = 15
     seed: int = 0
 
-    def fit(self, history: History) -> Scorer:
+    def fit(self, history: History) -> FittedScorer:
         """Returns the scorer of the factors of `history`.
 
         Raises:
@@ -52,9 +51,5 @@ class ImplicitAls:
             dtype=np.float32,
         )
         model.fit(history.baskets, show_progress=False)
-
-        def score(cases: Cases) -> np.ndarray:
-            carts = model.recalculate_user(np.arange(len(cases)), cases.contexts)
-            return carts @ model.item_factors.T
-
-        return score
+        scores = AlsScores(np.asarray(model.item_factors, np.float32), alpha=self.alpha, l2=self.l2)
+        return FittedScorer(scores, history)
