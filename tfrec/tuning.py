@@ -305,13 +305,19 @@ def validation_queries(shop: Shop, most: int) -> ExampleQueries:
             "Prepare the shop with an earlier `validation_from`."
         )
     rows = np.sort(np.random.default_rng(0).permutation(len(cases))[:most])
-    return _as_example_queries(cases[rows], shop)
+    return as_example_queries(cases[rows], shop)
 
 
-def _as_example_queries(cases: Cases, shop: Shop) -> ExampleQueries:
+def as_example_queries(cases: Cases, shop: Shop) -> ExampleQueries:
+    """Returns evaluation cases as ranking queries: `Q` of them, the first true item of each its one label.
+
+    Args:
+        cases: of carts, or of next items.
+        shop: gives the vocabularies.
+    """
     index = np.append(shop.vocabularies.items.encode(cases.item_ids), 0).astype(np.int32)  # -1 → 0
     codes = {name: code for code, name in enumerate(shop.vocabularies.event_types, start=1)}
-    is_cart = cases.task == "complete_cart"
+    is_cart = cases.task != "next_item"
     sizes = np.diff(cases.contexts.indptr) if is_cart else np.zeros(len(cases), np.int64)
     cart = np.zeros((len(cases), int(sizes.max(initial=0))), np.int32)
     if is_cart:

@@ -16,40 +16,21 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tests.benchmarks.tower_parts import K, hits
 from tests.benchmarks.whole_shop import data_home
 from tfrec.evaluation.intervals import bootstrap_means
-from tfrec.features.knowledge import Knowledge, KnowledgeConfig, gather_knowledge
-from tfrec.features.queries import ExampleQueries
+from tfrec.features.knowledge import KnowledgeConfig, gather_knowledge
 from tfrec.features.shop import Shop, encode_shop
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.models import RetrievalModel
 from tfrec.models.retrieval import LOSSES
-from tfrec.models.source_config import SourceConfig
 from tfrec.pipelines import retrieval
-from tfrec.training import TrainingConfig, build_sources
-from tfrec.training.examples import as_query
+from tfrec.training import TrainingConfig
 from tfrec.training.moments import end_of_training
 from tfrec.training.optimizer import LazyAdam
 from tfrec.tuning import validation_queries, validation_shop
 
-K = 20
 TEMPERATURES = (0.035, 0.07, 0.15, 0.3, 0.6, 1.2)
-
-
-def hits(shop: Shop, model: RetrievalModel, knowledge: Knowledge, queries: ExampleQueries) -> np.ndarray:
-    """Returns whether the hidden item of each query is among the towers' first 20; ties count against."""
-    everything = np.arange(shop.vocabularies.items.size) > 0
-    sources = build_sources(shop, model, knowledge, everything, SourceConfig())
-    found = []
-    for start in range(0, len(queries), 256):
-        batch = queries.take(np.arange(start, min(start + 256, len(queries))))
-        query = as_query(batch, False)
-        scores = tf.matmul(sources.embed_query(query), sources.candidate_embeddings, transpose_b=True).numpy()
-        np.put_along_axis(scores, batch.cart, -np.inf, axis=1)
-        scores[:, 0] = -np.inf
-        truth = np.take_along_axis(scores, batch.label_item[:, :1], axis=1)
-        found.append((scores >= truth).sum(axis=1) <= K)
-    return np.concatenate(found)
 
 
 def train_for(
@@ -97,16 +78,17 @@ def main() -> None:
     knowledge = gather_knowledge(shop.train, as_of=end_of_training(shop), config=KnowledgeConfig(neighbours=10))
     print(f"{options.recipe}: {len(queries):,} queries, {shop.vocabularies.num_items:,} items, {options.seconds:.0f} s")
     tuning, queries = queries.take(np.arange(0, len(queries), 2)), queries.take(np.arange(1, len(queries), 2))
+    everything = np.arange(shop.vocabularies.items.size) > 0
     found = {}
     for loss in LOSSES:
         rates = {}
         for temperature in TEMPERATURES:
             model, _, _ = train_for(shop, loss, temperature, options.tuning_seconds, options.seeds)
-            rates[temperature] = hits(shop, model, knowledge, tuning).mean()
+            rates[temperature] = hits(shop, model, knowledge, tuning, everything).mean()
         best = max(TEMPERATURES, key=rates.__getitem__)
         print(f"{loss:<16} HR@{K} by temperature: " + ", ".join(f"{t:g} {rate:.3f}" for t, rate in rates.items()))
         runs = [train_for(shop, loss, best, options.seconds, seed) for seed in range(options.seeds)]
-        found[loss] = np.mean([hits(shop, model, knowledge, queries) for model, _, _ in runs], axis=0)
+        found[loss] = np.mean([hits(shop, model, knowledge, queries, everything) for model, _, _ in runs], axis=0)
         epochs, speed = np.mean([run[1] for run in runs]), np.mean([run[2] for run in runs])
         both = np.stack([found[loss], found[loss] - found[LOSSES[0]]], axis=1)
         value, less_default = bootstrap_means(both, np.arange(len(queries)))
