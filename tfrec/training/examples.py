@@ -23,6 +23,16 @@ from tfrec.training.moments import offered_items
 from tfrec.training.progress import progress_bar
 
 _EXAMPLE_BATCH = 128
+_ANY_QUERY = Query.Spec(
+    user=tf.TensorSpec([None], tf.int32),
+    recent_item=tf.TensorSpec([None, None], tf.int32),
+    recent_type=tf.TensorSpec([None, None], tf.int32),
+    recent_age=tf.TensorSpec([None, None], tf.float32),
+    cart=tf.TensorSpec([None, None], tf.int32),
+    is_discovery=tf.TensorSpec([None], tf.float32),
+    outside_level=tf.TensorSpec([None], tf.int32),
+)
+"""Traced once for batches of all shapes: a trace takes a second."""
 
 
 def block_examples(
@@ -103,7 +113,7 @@ def make_examples(
 def candidate_lister(sources: CandidateSources) -> Callable[[Query], tuple[tf.Tensor, tf.Tensor]]:
     """Returns a function of queries: candidates `[B, C]` and features `[B, C, F]`, the cart left out, as served."""
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=[_ANY_QUERY])
     def list_up(query: Query) -> tuple[tf.Tensor, tf.Tensor]:
         evidence = sources.gather_evidence(query)
         eligible = sources.is_offered[None, :] & ~mark_items(query.cart, num_rows=tf.constant(sources.num_rows))

@@ -42,7 +42,13 @@ class TrainedFunnel:
 
 
 def funnel_of_the_present(
-    shop: Shop, retrieval: RetrievalModel, ranking: RankingModel, config: TrainingConfig, *, learned_until: float
+    shop: Shop,
+    retrieval: RetrievalModel,
+    ranking: RankingModel,
+    config: TrainingConfig,
+    *,
+    learned_until: float,
+    knowledge: Knowledge | None = None,
 ) -> TrainedFunnel:
     """Returns the models with what the shop knows at the end of its training period.
 
@@ -52,12 +58,13 @@ def funnel_of_the_present(
         ranking: of the shop's heads.
         config: dials of the tables.
         learned_until: what the models learned from, hours.
+        knowledge: of the end of the training period; None = gathered here.
     """
     end = end_of_training(shop)
     return TrainedFunnel(
         retrieval=retrieval,
         ranking=ranking,
-        knowledge=gather_knowledge(shop.train, as_of=end, config=config.knowledge),
+        knowledge=knowledge or gather_knowledge(shop.train, as_of=end, config=config.knowledge),
         is_offered=offered_now(shop),
         learned_until=learned_until,
     )

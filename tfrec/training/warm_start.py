@@ -4,11 +4,13 @@ The order of `train` is kept: first the old towers and the tables of the old mom
 which the ranking model has never seen answered; then the towers learn the new days.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import tensorflow as tf
 
 from tfrec.errors import ConfigError, SchemaError
+from tfrec.features.knowledge import gather_knowledge
 from tfrec.features.shop import Shop
 from tfrec.training.config import TrainingConfig
 from tfrec.training.examples import block_examples
@@ -67,13 +69,17 @@ def warm_start(
             show=show_progress,
             heads=models.ranking.heads,
         )
-    walk = Walk(models.retrieval, config, work, rate=warm.rate_share * config.retrieval_rate)
-    walk.learn(
-        shop.train, warm.epochs, label="retrieval, new days", show=show_progress, since=since, replay=warm.replay
-    )
-    if examples is not None and len(examples):
-        rate = warm.ranking_rate_share * config.ranking_rate
-        continue_ranking(
-            models.ranking, examples, config, epochs=warm.ranking_epochs, rate=rate, show_progress=show_progress
+    with ThreadPoolExecutor(1) as beside:  # the tables hang on no model: they are made while the models learn
+        knowledge = beside.submit(gather_knowledge, shop.train, as_of=end, config=config.knowledge)
+        walk = Walk(models.retrieval, config, work, rate=warm.rate_share * config.retrieval_rate)
+        walk.learn(
+            shop.train, warm.epochs, label="retrieval, new days", show=show_progress, since=since, replay=warm.replay
         )
-    return funnel_of_the_present(shop, models.retrieval, models.ranking, config, learned_until=end)
+        if examples is not None and len(examples):
+            rate = warm.ranking_rate_share * config.ranking_rate
+            continue_ranking(
+                models.ranking, examples, config, epochs=warm.ranking_epochs, rate=rate, show_progress=show_progress
+            )
+        return funnel_of_the_present(
+            shop, models.retrieval, models.ranking, config, learned_until=end, knowledge=knowledge.result()
+        )
