@@ -95,6 +95,16 @@ def test_decimal_comma_is_understood(connection: ibis.BaseBackend) -> None:
     assert result["price"].tolist() == [1234.5]
 
 
+def test_line_total_is_shared_by_the_pieces(connection: ibis.BaseBackend) -> None:
+    rows = [
+        {"price": "", "line_total": total, "quantity": quantity}
+        for total, quantity in [("7,5", "3"), ("7,5", ""), ("7,5", "0"), ("", "3"), ("much", "3")]
+    ]
+    result = connection.execute(typed(rows, decimal=",")).sort_values(ROW)
+    assert result["price"].fillna(-1).tolist()[:2] == [2.5, 7.5]
+    assert result["reason"].fillna("").tolist() == ["", "", "impossible quantity", "", "unreadable price"]
+
+
 def test_upper_case_ids_make_one_item_of_two(connection: ibis.BaseBackend) -> None:
     result = connection.execute(typed([{"item_id": "a1"}], Cleaning(upper_case_ids=True)))
     assert result["item_id"].tolist() == ["A1"]

@@ -100,8 +100,8 @@ def type_events(
     """Returns the events with the schema's types and a column `reason`, null for a good row; no row is lost or added.
 
     Args:
-        mapped: text columns named as the schema (those that the recipe maps), `_file`, `_row` and `_...` columns that
-            pass through.
+        mapped: text columns named as the schema (those that the recipe maps; `sequence` and `line_total` beside),
+            `_file`, `_row` and `_...` columns that pass through.
         cleaning: rules and bounds.
         types: raw word → event type; words that are event types already need no entry.
         time_format: see `parse_timestamps`.
@@ -126,6 +126,11 @@ def type_events(
     }
     unknown = text["quantity"] == "" if "quantity" in text else ibis.literal(True)
     numbers["quantity"] = ibis.ifelse(unknown, 1.0, numbers["quantity"])
+    if "line_total" in has:
+        # Rows without a possible quantity are set aside below, for their quantity and not for a price of infinity.
+        text["price"] = mapped["line_total"].strip().fill_null("")
+        pieces = ibis.ifelse(numbers["quantity"] > 0, numbers["quantity"], 1.0)
+        numbers["price"] = number(text["price"], decimal) / pieces
     timestamp = (
         parse_timestamps(text["timestamp"], time_format=time_format, time_zone=time_zone)
         if "timestamp" in text

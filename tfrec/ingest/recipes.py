@@ -16,7 +16,7 @@ from tfrec.ingest.typed_toml import typed
 from tfrec.schema.tables import EVENT_COLUMNS, EVENT_TYPES, FACT_COLUMNS, ITEM_COLUMNS, RELATION_COLUMNS
 
 _FOLDER = "datasets"
-_EVENT_KEYS = (*EVENT_COLUMNS, "sequence")
+_EVENT_KEYS = (*EVENT_COLUMNS, "line_total", "sequence")
 
 Columns = Mapping[str, str | tuple[str, ...]]
 """Schema column → raw column, or raw columns that are joined (levels of a category, parts of a date by a blank)."""
@@ -27,8 +27,9 @@ class EventsRecipe(Source):
     """Where events lie and what their columns mean.
 
     Attributes:
-        columns: see `Columns`; beside the schema's `sequence` may be mapped: a number of seconds added to the
-            timestamp, to order what has only a date.
+        columns: see `Columns`; beside the schema's may be mapped `sequence`, a number of seconds added to the
+            timestamp, to order what has only a date; and in place of `price` `line_total`, what all pieces of the row
+            cost together.
         type: event type of every row, where no column tells it.
         types: raw word → event type.
         time_zone: IANA name of the zone that the timestamps are written in.
@@ -49,6 +50,10 @@ class EventsRecipe(Source):
         _check_known("columns", self.columns, _EVENT_KEYS)
         if "item_id" not in self.columns:
             raise RecipeError("columns must map item_id: without it nothing is known of what was bought.")
+        if "price" in self.columns and "line_total" in self.columns:
+            raise RecipeError(
+                "columns must map price (of a piece) or line_total (of all pieces of the row), and not both."
+            )
         if bool(self.type) == ("event_type" in self.columns):
             raise RecipeError(
                 "Either `type` (every row is of one type) or `columns.event_type` must be given, and not both."
