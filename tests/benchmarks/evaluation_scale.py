@@ -9,7 +9,7 @@ import scipy.sparse
 
 from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.metrics import rank_by_scores
-from tfrec.features.item_weights import fit_ease_neighbourhoods
+from tfrec.features.ease import fit_ease_in_parts
 
 
 def time_ranking(num_queries: int = 20_000, num_items: int = 100_000, dim: int = 64) -> float:
@@ -56,7 +56,7 @@ def time_weights(num_items: int = 200_000, num_orders: int = 500_000) -> float:
     orders = scipy.sparse.csr_matrix((np.ones(len(row), np.float32), (row, column)), shape=(num_orders, num_items))
     orders.data[:] = 1
     began = time.perf_counter()
-    fit_ease_neighbourhoods(orders, l2=10.0)
+    fit_ease_in_parts(orders, l2=10.0)
     return time.perf_counter() - began
 
 

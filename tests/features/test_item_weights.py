@@ -5,6 +5,7 @@ import scipy.sparse
 
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.features import item_weights
+from tfrec.features.ease import fit_ease, fit_ease_in_parts
 from tfrec.features.item_weights import ItemWeights
 
 
@@ -23,8 +24,9 @@ def checkerboard():
 
 
 FITS = {
-    "ease": lambda orders: item_weights.fit_ease(orders, l2=5.0),
-    "ease in neighbourhoods": lambda orders: item_weights.fit_ease_neighbourhoods(orders, l2=5.0, n=9, neighbourhood=9),
+    "ease": lambda orders: fit_ease(orders, l2=5.0),
+    "ease in neighbourhoods": lambda orders: fit_ease_in_parts(orders, l2=5.0, n=9, head=0, neighbourhood=9),
+    "ease in parts": lambda orders: fit_ease_in_parts(orders, l2=5.0, n=9, head=7, neighbourhood=9),
     "cosine": item_weights.co_purchase_cosine,
     "confidence": item_weights.rule_confidence,
     "lift": item_weights.rule_lift,
@@ -59,42 +61,6 @@ def test_counts_confidence_and_lift_by_hand():
     assert item_weights.co_purchase_cosine(orders, shrink=2).toarray()[0, 1] == pytest.approx(3 / (12**0.5 + 2))
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.4])
-def test_ease_beats_every_other_linear_model_on_its_own_objective(checkerboard, dropout):
-    """No nudge that keeps the diagonal 0 lowers ‖X − XB‖² + l2‖B‖² + p/(1 − p) Σ_i n_i ‖B_i‖²."""
-    dense = checkerboard.toarray()
-    weights = item_weights.fit_ease(checkerboard, l2=5.0, dropout=dropout).astype(np.float64)
-    penalty = 5.0 + dropout / (1 - dropout) * dense.sum(axis=0)
-
-    def loss(candidate):
-        return ((dense - dense @ candidate) ** 2).sum() + (penalty[:, None] * candidate**2).sum()
-
-    rng = np.random.default_rng(0)
-    for _ in range(50):
-        nudge = rng.normal(size=weights.shape) * 1e-3
-        np.fill_diagonal(nudge, 0)
-        assert loss(weights + nudge) > loss(weights)
-
-
-def test_neighbourhoods_as_wide_as_the_catalogue_are_ease_itself():
-    rng = np.random.default_rng(3)
-    orders = scipy.sparse.csr_matrix((rng.random((300, 40)) < 0.2).astype(np.float32))
-    exact = item_weights.truncate(item_weights.fit_ease(orders, l2=10.0, dropout=0.3), n=8)
-    near = item_weights.fit_ease_neighbourhoods(orders, l2=10.0, dropout=0.3, n=8, neighbourhood=39)
-    assert (near.neighbours == exact.neighbours).mean() > 0.99
-    np.testing.assert_allclose(near.weights, exact.weights, atol=1e-5)
-
-
-def test_few_pairs_are_held_when_memory_is_short(checkerboard, caplog):
-    whole = item_weights.fit_ease_neighbourhoods(checkerboard, l2=5.0, n=5)
-    stray = orders_of([[item, item + 1] for item in range(19)], 20)  # seen once: the first to be dropped
-    orders = scipy.sparse.vstack([checkerboard, stray]).tocsr()
-    held = item_weights.fit_ease_neighbourhoods(orders, l2=5.0, n=5, max_pairs=20 * 9)
-    assert "left out" in caplog.text
-    assert (held.neighbours % 2 == np.arange(20)[:, None] % 2).all()
-    assert held.neighbours.shape == whole.neighbours.shape
-
-
 def test_truncation_keeps_the_strongest_positive_weights():
     weights = np.array([[0, 0.5, -2, 0.7], [0, 0, 0, 0], [0.1, 0.1, 0, 0.1], [1, 0, 0, 0]], np.float32)
     for form in (weights, scipy.sparse.csr_matrix(weights)):
@@ -121,16 +87,10 @@ def test_an_order_counts_an_item_once_whatever_its_lines():
 
 
 def test_bad_dials_say_what_to_do(checkerboard):
-    with pytest.raises(ConfigError, match="`l2` must be above 0"):
-        item_weights.fit_ease(checkerboard, l2=0)
-    with pytest.raises(ConfigError, match="dropout"):
-        item_weights.fit_ease(checkerboard, dropout=1.0)
     with pytest.raises(ConfigError, match="at least 1 neighbour"):
         item_weights.truncate(np.eye(3, dtype=np.float32), n=0)
-    with pytest.raises(ConfigError, match="fit_ease_neighbourhoods"):
-        item_weights.fit_ease(scipy.sparse.csr_matrix((2, 100_000), dtype=np.float32))
     with pytest.raises(SchemaError, match="a column for each of the 20 items"):
-        item_weights.score(item_weights.fit_ease(checkerboard), checkerboard[:, :5])
+        item_weights.score(fit_ease(checkerboard), checkerboard[:, :5])
 
 
 def test_a_table_whose_padding_carries_weight_is_refused():

@@ -12,12 +12,9 @@ import numpy as np
 import scipy.sparse
 
 from tfrec.errors import ConfigError, SchemaError
+from tfrec.features.ease import fit_ease, fit_ease_in_parts
 from tfrec.features.friends import items_of_friends
-from tfrec.features.item_weights import (
-    co_purchase_counts,
-    fit_ease,
-    fit_ease_neighbourhoods,
-)
+from tfrec.features.item_weights import co_purchase_counts
 from tfrec.features.neighbours import Channel, merge_channels
 from tfrec.features.popularity import count_purchases, count_season, popularity_in_segments
 from tfrec.features.sequences import BehaviourSequences
@@ -260,8 +257,8 @@ def _ease(orders: scipy.sparse.csr_matrix, l2: float, dropout: float, n: int) ->
     compact = orders[:, used]
     if len(used) <= _DENSE_LIMIT:
         return Channel(fit_ease(compact, l2=l2, dropout=dropout), used)
-    fitted = fit_ease_neighbourhoods(compact, l2=l2, dropout=dropout, n=n, progress=False)
-    return Channel(fitted.to_sparse(), used)
+    # More of them than the channel is sure to bring: where another kind keeps a cell, this one has a weight there too.
+    return Channel(fit_ease_in_parts(compact, l2=l2, dropout=dropout, n=2 * n, progress=False), used)
 
 
 def _followers(sequences: BehaviourSequences, past: np.ndarray, *, most_steps: int) -> scipy.sparse.csr_matrix:

@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 import scipy.sparse
 
-from tfrec.features.item_weights import Weights, truncate
+from tfrec.features.item_weights import Weights, strongest_both_ways, truncate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,11 +30,10 @@ class Channel:
 
     def strongest(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns rows and columns of the cells that are among the `n` strongest; a cell may come twice."""
-        weights = self.weights
-        cells = [_strongest_of_rows(abs(weights), n)]
         if self.by_speakers:
-            cells.append(_strongest_of_rows(weights.T, n)[::-1])
-        row, column = (np.concatenate(part) for part in zip(*cells, strict=True))
+            row, column = strongest_both_ways(self.weights, n=n)
+        else:
+            row, column = truncate(abs(self.weights), n=n).to_sparse().nonzero()
         return self.items[row], self.items[column]
 
     def at(self, row: np.ndarray, column: np.ndarray, *, num_rows: int) -> np.ndarray:
@@ -81,9 +80,3 @@ def merge_channels(
     if len(row):
         counts[row, position] = np.asarray(pair_counts[row, column]).ravel()
     return neighbours, weights, counts
-
-
-def _strongest_of_rows(weights: Weights, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of the `n` largest positive cells of each row."""
-    row, column = truncate(weights, n=n).to_sparse().nonzero()
-    return row, column

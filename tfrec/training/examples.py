@@ -70,8 +70,11 @@ def block_examples(
     rng = np.random.default_rng((config.seed, number))
     queries = example_queries(shop.train, since=start, until=stop, most=most, rng=rng)
     with progress_bar(f"ranking examples, block {number + 1}", len(queries), show, unit="query") as bar:
+        bar.set_postfix_str("item weights first")
         knowledge = gather_knowledge(shop.train, as_of=start, config=config.knowledge)
         sources = build_sources(shop, model, knowledge, offered_items(shop, start), config.sources)
+        bar.set_postfix_str("")
+        bar.unpause()  # queries a second, without the time for the weights
         examples = make_examples(sources, queries, heads, bar=bar)
     unfinished = path.with_name(f".tmp-{path.name}")
     with unfinished.open("wb") as file:

@@ -12,6 +12,7 @@ from tfrec.errors import ConfigError
 from tfrec.evaluation.baselines.history import Baseline, FittedScorer, History
 from tfrec.features import item_weights
 from tfrec.features.baseline_scores import BlendedScores, LinearScores
+from tfrec.features.ease import fit_ease, fit_ease_in_parts
 from tfrec.features.item_weights import ItemWeights
 
 _DENSE_FROM = 0.05
@@ -53,12 +54,12 @@ class CoPurchaseCosine:
 
 @dataclasses.dataclass(frozen=True)
 class Ease:
-    """EASE on baskets, the cart folded in; see `item_weights.fit_ease`.
+    """EASE on baskets, the cart folded in; see `ease.fit_ease`.
 
     Attributes:
         l2: ridge penalty, in baskets.
         dropout: share of a basket's items that is hidden in fitting; above 0 this is EDLAE (Steck 2020).
-        dense_limit: items above which `fit_ease_neighbourhoods` stands in for the dense inverse.
+        dense_limit: items above which `fit_ease_in_parts` stands in for the dense inverse.
     """
 
     l2: float = 60.0
@@ -68,9 +69,8 @@ class Ease:
     def fit(self, history: History) -> FittedScorer:
         """Returns the scorer of the closed-form weights."""
         if len(history.item_ids) > self.dense_limit:
-            near = item_weights.fit_ease_neighbourhoods(history.baskets, l2=self.l2, dropout=self.dropout, n=50)
-            return _by_weights(near, history)
-        return _by_weights(item_weights.fit_ease(history.baskets, l2=self.l2, dropout=self.dropout), history)
+            return _by_weights(fit_ease_in_parts(history.baskets, l2=self.l2, dropout=self.dropout), history)
+        return _by_weights(fit_ease(history.baskets, l2=self.l2, dropout=self.dropout), history)
 
 
 @dataclasses.dataclass(frozen=True)
