@@ -15,6 +15,7 @@ import numpy as np
 from tfrec.config import config_from
 from tfrec.errors import SourceError
 from tfrec.features.shop import Shop, load_shop
+from tfrec.sole_writer import sole_writer
 from tfrec.workflow import (
     MANIFEST,
     TRAINED,
@@ -58,23 +59,28 @@ def refresh_shop(models: Path, prepared: Path | None = None) -> Renewed:
         prepared: the shop as it is now; None = where it lay when the models were made.
 
     Raises:
-        SourceError: nothing is trained, there is no prepared shop, or the code has changed since.
+        SourceError: nothing is trained, there is no prepared shop, the code has changed since, or another process
+            writes `models`.
     """
     from tfrec.training import refresh
 
     began = time.perf_counter()
-    old = read_models_manifest(models)
-    place = prepared or Path(old.prepared)
-    wanted = planned_refresh(models, prepared)
-    if old.fingerprint == wanted.fingerprint:
-        version = version_of(models, old.identity) or publish_servables(models, prepared=place)
-        return Renewed(models, version, True, old.seconds, 0, 0)
-    shop = load_shop(place)
-    news = _count_news(models, shop)
-    trained, config = refresh(shop, models / TRAINED)
-    manifest = dataclasses.replace(wanted, learned_from=old.learned_from, seconds=round(time.perf_counter() - began, 1))
-    version = publish_trained(shop, trained, config, models, manifest)
-    return Renewed(models, version, False, time.perf_counter() - began, *news)
+    read_models_manifest(models)  # before a folder is made where there is none
+    with sole_writer(models):
+        old = read_models_manifest(models)
+        place = prepared or Path(old.prepared)
+        wanted = planned_refresh(models, prepared)
+        if old.fingerprint == wanted.fingerprint:
+            version = version_of(models, old.identity) or publish_servables(models, prepared=place)
+            return Renewed(models, version, True, old.seconds, 0, 0)
+        shop = load_shop(place)
+        news = _count_news(models, shop)
+        trained, config = refresh(shop, models / TRAINED)
+        manifest = dataclasses.replace(
+            wanted, learned_from=old.learned_from, seconds=round(time.perf_counter() - began, 1)
+        )
+        version = publish_trained(shop, trained, config, models, manifest)
+        return Renewed(models, version, False, time.perf_counter() - began, *news)
 
 
 def planned_refresh(models: Path, prepared: Path | None = None) -> ModelsManifest:
@@ -109,7 +115,8 @@ def warm_start_shop(
         show_progress: progress bars.
 
     Raises:
-        SourceError: nothing is trained, there is no prepared shop, or the code has changed since.
+        SourceError: nothing is trained, there is no prepared shop, the code has changed since, or another process
+            writes `models`.
         ConfigError: the dials give another shape.
         SchemaError: the shop has no event that is new to the models.
     """
@@ -117,16 +124,17 @@ def warm_start_shop(
 
     config = config or config_from(read_models_manifest(old_models).config)
     wanted = planned_warm_start(prepared, models, old_models, config)
-    known = read_models_manifest(models) if (models / TRAINED / MANIFEST).exists() else None
-    if known is not None and known.identity == wanted.identity and not force:
-        version = version_of(models, known.identity) or publish_servables(models, prepared=prepared)
-        return Published(models, version, True, known.seconds)
-    work = work_folder(models, wanted)
-    shop = load_shop(prepared)
-    began = time.perf_counter()
-    trained = warm_start(shop, old_models / TRAINED, config, work=work, show_progress=show_progress)
-    manifest = dataclasses.replace(wanted, seconds=round(time.perf_counter() - began, 1))
-    return Published(models, publish_trained(shop, trained, config, models, manifest), False, manifest.seconds)
+    with sole_writer(models):
+        known = read_models_manifest(models) if (models / TRAINED / MANIFEST).exists() else None
+        if known is not None and known.identity == wanted.identity and not force:
+            version = version_of(models, known.identity) or publish_servables(models, prepared=prepared)
+            return Published(models, version, True, known.seconds)
+        work = work_folder(models, wanted)
+        shop = load_shop(prepared)
+        began = time.perf_counter()
+        trained = warm_start(shop, old_models / TRAINED, config, work=work, show_progress=show_progress)
+        manifest = dataclasses.replace(wanted, seconds=round(time.perf_counter() - began, 1))
+        return Published(models, publish_trained(shop, trained, config, models, manifest), False, manifest.seconds)
 
 
 def planned_warm_start(prepared: Path, models: Path, old_models: Path, config: Any = None) -> ModelsManifest:

@@ -33,6 +33,7 @@ from tfrec.recommend import newest_version, recommend_table
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.schema.slate import Slate
 from tfrec.servable import Servable
+from tfrec.sole_writer import sole_writer
 
 logger = logging.getLogger(__name__)
 
@@ -104,26 +105,27 @@ def train_shop(
         show_progress: progress bars.
 
     Raises:
-        SourceError: there is no prepared shop.
+        SourceError: there is no prepared shop, or another process writes `models`.
     """
     from tfrec.training import TrainingConfig, train
 
     config = config or TrainingConfig()
     wanted = planned_manifest(prepared, config)
-    known = _read_manifest(models)
-    version = version_of(models, wanted.identity)
-    if known is not None and known.identity == wanted.identity and not force:
-        if version is None:  # interrupted between saving and publishing
-            version = publish_servables(models, prepared=prepared)
-        shutil.rmtree(models / _WORK, ignore_errors=True)
-        return Published(models, version, True, known.seconds)
-    work = work_folder(models, wanted)
-    shop = load_shop(prepared)
-    began = time.perf_counter()
-    trained = train(shop, config, work=work, show_progress=show_progress)
-    manifest = dataclasses.replace(wanted, seconds=round(time.perf_counter() - began, 1))
-    version = publish_trained(shop, trained, config, models, manifest)
-    return Published(models, version, False, manifest.seconds)
+    with sole_writer(models):
+        known = _read_manifest(models)
+        version = version_of(models, wanted.identity)
+        if known is not None and known.identity == wanted.identity and not force:
+            if version is None:  # interrupted between saving and publishing
+                version = publish_servables(models, prepared=prepared)
+            shutil.rmtree(models / _WORK, ignore_errors=True)
+            return Published(models, version, True, known.seconds)
+        work = work_folder(models, wanted)
+        shop = load_shop(prepared)
+        began = time.perf_counter()
+        trained = train(shop, config, work=work, show_progress=show_progress)
+        manifest = dataclasses.replace(wanted, seconds=round(time.perf_counter() - began, 1))
+        version = publish_trained(shop, trained, config, models, manifest)
+        return Published(models, version, False, manifest.seconds)
 
 
 def publish_trained(shop: Shop, trained: Any, config: Any, models: Path, manifest: ModelsManifest) -> int:
