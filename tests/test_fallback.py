@@ -199,7 +199,7 @@ def test_a_report_finds_the_served_baseline_equal_to_its_own_row(tiny_prepared, 
         baselines={twin: CART_BASELINES[twin]},
         session_baselines={},
         seeds=[0],
-        max_queries=50,
+        max_queries=1_000,
         servable="fallback",
         show_progress=False,
     )

@@ -195,7 +195,7 @@ def evaluate_models(
         basket_baselines: the same for whole next baskets.
         category_level: level of the category path (0 = top) of the cross-category column.
         with_baskets: whether the next basket of each known user is asked for too.
-        max_queries: session queries at most.
+        max_queries: see `evaluate`.
         seeds: draws of the hidden items.
         servable: which of the folder's servables answers: `shop`, or the `fallback` of `tfrec baseline`.
         show_progress: progress bars.

@@ -10,6 +10,7 @@ import pytest
 from tests.evaluation.small_shop import SPLIT, tables
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.evaluation import report
+from tfrec.evaluation.baselines import CART_BASELINES
 from tfrec.evaluation.report import evaluate, print_evaluation
 from tfrec.evaluation.sections import Column, Section
 from tfrec.schema.slate import Slate
@@ -285,6 +286,13 @@ def test_bad_requests_say_what_to_do(shop):
 def test_the_command_tells_where_a_prepared_shop_is_missing(tmp_path, capsys):
     assert report.main([str(tmp_path / "nowhere")]) == 1
     assert "tfrec prepare" in capsys.readouterr().err
+
+
+def test_of_many_carts_the_same_sample_is_asked_in_each_draw(shop):
+    few = {name: CART_BASELINES[name] for name in list(CART_BASELINES)[:1]}
+    cart = evaluate(shop, baselines=few, seeds=(0, 1), max_queries=7, num_resamples=10).sections[0]
+    assert cart.rows[0].cells["all HR@10"].num_queries == 2 * 7
+    assert "each of 7 orders" in cart.note
 
 
 def test_long_logs_are_sampled_by_whole_sessions(shop):

@@ -43,7 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="level of the category path at which cross-category compares; 0 is the top",
     )
     parser.add_argument("--draws", type=int, default=5, metavar="N", help="draws of the hidden items, averaged")
-    parser.add_argument("--max-queries", type=int, default=20_000, metavar="N", help="session queries at most")
+    parser.add_argument(
+        "--max-queries", type=int, default=20_000, metavar="N", help="queries of each task; of more a sample is asked"
+    )
     parser.add_argument(
         "--ablations", action="store_true", help="also train and measure without pictures and without the LSTM (slow)"
     )

@@ -115,7 +115,7 @@ def evaluate(
         seeds: draws of the hidden items.
         category_level: level of the category path (0 = top) of the cross-category column.
         with_baskets: also ask for the whole next basket of each known user.
-        max_queries: session queries looked at; more are sampled by whole sessions, seeded.
+        max_queries: queries of each task looked at; more are sampled by whole users or sessions, seeded.
         num_resamples: of the bootstrap.
 
     Raises:
@@ -131,10 +131,12 @@ def evaluate(
     train, test = prepared.train, prepared.test
     sections = []
 
-    whole = [cart_completion_cases(train, test, seed=seed, category_level=category_level) for seed in seeds]
+    whole, cold = (
+        [_sample(draw(train, test, seed=seed, category_level=category_level), max_queries) for seed in seeds]
+        for draw in (cart_completion_cases, cold_item_cases)
+    )
     if len(whole[0]):
         found = [discover_cases(cases, train) for cases in whole]
-        cold = [cold_item_cases(train, test, seed=seed, category_level=category_level) for seed in seeds]
         methods = _methods(baselines, rankers, order_history(train, whole[0].item_ids))
         most = max(_LEAST_APART, _APART_CELLS // len(whole[0].item_ids))  # each excludes a good part of the catalogue
         apart = [cross_category_cases(_sample(cases[cases.is_cross_category], most), train) for cases in whole]
@@ -142,6 +144,7 @@ def evaluate(
 
     baskets = next_basket_cases(train, test, category_level=category_level) if with_baskets else None
     if baskets is not None and len(baskets):
+        baskets = _sample(baskets, max_queries)
         methods = _methods(basket_baselines, rankers, order_history(train, baskets.item_ids))
         note = f"The first test order of {len(baskets):,} known users, ranked over {len(baskets.item_ids):,} items."
         sections.append(
@@ -255,20 +258,20 @@ def _methods(
 ) -> dict[str, tuple[Method, bool]]:
     """Baselines are fitted when they are asked first and forgotten when the table is done."""
     methods: dict[str, tuple[Method, bool]] = {}
-    for name, baseline in baselines.items():
-        methods[name] = _fitted_once(baseline, history, name), True
+    for place, (name, baseline) in enumerate(baselines.items(), start=1):
+        methods[name] = _fitted_once(baseline, history, f"{name}, {place} of {len(baselines)}"), True
     for name, ranker in rankers.items():
         methods[name] = _by_slate(ranker), False
     return methods
 
 
-def _fitted_once(baseline: Baseline, history: History, name: str) -> Method:
+def _fitted_once(baseline: Baseline, history: History, label: str) -> Method:
     fitted: list[Scorer] = []
 
     def method(cases: Cases, k: int) -> Ranking:
         if not fitted:
             fitted.append(baseline.fit(history))
-        return rank_by_scores(on_catalogue(fitted[0], history.item_ids), cases, k=k, progress=name)
+        return rank_by_scores(on_catalogue(fitted[0], history.item_ids), cases, k=k, progress=label)
 
     return method
 
@@ -304,7 +307,7 @@ def _without_visit(ranker: Ranker) -> Method:
 
 
 def _sample(cases: Cases, max_queries: int) -> Cases:
-    """Whole sessions, in seeded random order, until `max_queries` are reached."""
+    """Whole groups (users or sessions), in seeded random order, until `max_queries` are reached."""
     if len(cases) <= max_queries:
         return cases
     groups, code, size = np.unique(cases.groups.astype(str), return_inverse=True, return_counts=True)
