@@ -27,6 +27,19 @@ def test_shop_is_counted_from_orders_not_lines(coupon_shop):
     assert found.categories["share"].sum() == pytest.approx(1)
 
 
+def test_months_that_the_log_cuts_are_no_whole_ones(coupon_shop):
+    tables = whole_log(read_prepared(coupon_shop))
+    first, last = tables.events["timestamp"].iloc[[0, -1]]
+    told = describe_shop(tables).months
+    for month, is_whole in zip(told["month"], told["is_whole"], strict=True):
+        within = first <= month + pd.Timedelta(days=4) and last >= month + pd.offsets.MonthEnd(1) - pd.Timedelta(days=4)
+        assert is_whole == within
+    later = told["month"].iloc[1] + pd.Timedelta(days=15)
+    begun = describe_shop(dataclasses.replace(tables, events=tables.events[tables.events["timestamp"] >= later]))
+    assert begun.months["month"].iloc[0] == told["month"].iloc[1]
+    assert not begun.months["is_whole"].iloc[0]
+
+
 def test_no_allocation_costs_more_than_its_budget_and_more_budget_treats_more(findings):
     coupons = findings.coupons
     assert coupons.cost_kind == "discount"

@@ -11,6 +11,7 @@ import pandas as pd
 
 from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError, nearest_hint
+from tfrec.schema.item_names import item_names
 from tfrec.schema.slate import Slate
 from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables, category_levels
 
@@ -66,7 +67,7 @@ class Interests:
         worth: of one view, one purchase and one star, as used, for each level (`"item"`, `"0"`, ...).
         config: the dials.
         now: the moment that ages are counted from.
-        titles: of the items.
+        titles: what to call an item.
     """
 
     categories: pd.DataFrame
@@ -214,7 +215,7 @@ def measure_interests(
     moment = events["timestamp"].iloc[-1] if now is None else now
     weights = _shared_weights(config.weights, set(events["event_type"].unique()))
     users, user_names = pd.factorize(events["user_id"], sort=True)
-    items, item_names = pd.factorize(events["item_id"])
+    items, item_ids = pd.factorize(events["item_id"])
     faded = _Faded(
         users=users,
         age_days=((moment - events["timestamp"]) / pd.Timedelta(days=1)).to_numpy(),
@@ -222,10 +223,10 @@ def measure_interests(
         ratings=events["rating"].to_numpy(dtype=np.float64),
     )
     worth: dict[str, tuple[float, float, float]] = {}
-    by_item, worth["item"] = _scores(faded, items, len(item_names), config, weights)
-    by_item.insert(1, "item_id", pd.Series(item_names, dtype="str").array.take(by_item.pop("target")))
+    by_item, worth["item"] = _scores(faded, items, len(item_ids), config, weights)
+    by_item.insert(1, "item_id", pd.Series(item_ids, dtype="str").array.take(by_item.pop("target")))
     paths = category_levels(tables.items["category"])
-    rows = tables.items.set_index("item_id").index.get_indexer(item_names)
+    rows = tables.items.set_index("item_id").index.get_indexer(item_ids)
     frames = []
     for level in paths.columns:
         codes, names = pd.factorize(paths[level])
@@ -239,9 +240,9 @@ def measure_interests(
     for frame in (by_item, *frames):
         frame["user_id"] = pd.Series(user_names, dtype="str").array.take(frame["user_id"])
     categories = pd.concat(frames, ignore_index=True) if frames else by_item.head(0).assign(level=0, category="")
-    titles = dict(zip(tables.items["item_id"], tables.items["title"], strict=True))
+    names_of = item_names(tables.items)
     logger.info("%d interests in items and %d in categories", len(by_item), len(categories))
-    return Interests(categories, by_item, weights, worth, config, moment, titles)
+    return Interests(categories, by_item, weights, worth, config, moment, names_of)
 
 
 def rank_by_content(

@@ -13,6 +13,7 @@ from tfrec.analysis.intervals import wilson
 from tfrec.analysis.itemsets import ItemsetLevel, TooManyItemsetsError, mine_itemsets
 from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
+from tfrec.schema.item_names import item_names
 from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables, category_levels
 
 logger = logging.getLogger(__name__)
@@ -209,7 +210,7 @@ def mine_rules(
         rules=rules,
         itemsets=_named_itemsets(levels, names, num_orders),
         categories=_top_categories(items_frame, names, level),
-        titles=items_frame["title"] if level is None else pd.Series(dtype="str"),
+        titles=pd.Series(item_names(tables.items) if level is None else {}, dtype="str"),
         min_support=support,
         num_orders=num_orders,
         num_marks=len(orders),

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from tfrec.cli.analyses import add_log, check_table, print_json, read_log, wording, write_table
+from tfrec.schema.item_names import item_names
 
 HELP = "forecast demand with intervals, and days of cover"
 DESCRIPTION = """\
@@ -47,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
         return
     say = wording(options)
     print(found.summary(say) + "\n")
-    titles = dict(zip(tables.items["item_id"], tables.items["title"], strict=True))
+    titles = item_names(tables.items)
     best = found.totals[found.totals["level"] != "shop"].sort_values("forecast", ascending=False)
     best = best.sort_values("level", kind="stable").head(options.top)
     rows = [

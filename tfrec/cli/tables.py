@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 from tfrec.client import OfferedItem
+from tfrec.schema.item_names import shorten
 
 _WIDEST_TITLE = 40
 _NUMBERS = "0123456789"
@@ -46,7 +47,7 @@ def offer_table(offers: Iterable[OfferedItem], titles: Mapping[str, str], *, ind
 
 def cut(text: str) -> str:
     """Returns a title no longer than fits in a table, cut with an ellipsis."""
-    return text if len(text) <= _WIDEST_TITLE else text[: _WIDEST_TITLE - 1].rstrip() + "…"
+    return shorten(text, _WIDEST_TITLE)
 
 
 def _width(cell: str) -> int:

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tfrec.report.extra import need
+from tfrec.schema.item_names import shorten
 
 Numbers: TypeAlias = Sequence[float] | np.ndarray
 
@@ -202,4 +203,4 @@ def _at_home(text: str, alternative: str) -> str:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1].rstrip() + "…"
+    return shorten(text, _LONGEST_LABEL)

@@ -27,6 +27,7 @@ from tfrec.report.discounts import DiscountFindings, judge_discounts
 from tfrec.report.experiments import ExperimentFindings, judge_experiments
 from tfrec.report.placements import PlacementFindings, judge_placements
 from tfrec.report.shop_figures import ShopFigures, describe_shop
+from tfrec.schema.item_names import item_names
 from tfrec.schema.tables import Tables
 
 logger = logging.getLogger(__name__)
@@ -77,8 +78,8 @@ class Findings:
     evaluation: dict[str, Any] | Absent
 
     def title_of(self, item_id: str) -> str:
-        """Returns an item's title, else its id."""
-        return self._titles.get(item_id) or item_id
+        """Returns an item's title, with its id where another item is called the same, else its id."""
+        return self._names.get(item_id, item_id)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns what JSON can hold; absent figures are null."""
@@ -90,8 +91,8 @@ class Findings:
         return to_json_values(told)
 
     @functools.cached_property
-    def _titles(self) -> dict[str, str]:
-        return dict(zip(self.items["item_id"], self.items["title"], strict=True))
+    def _names(self) -> dict[str, str]:
+        return item_names(self.items)
 
 
 def whole_log(prepared: Prepared) -> Tables:

@@ -12,6 +12,8 @@ from tfrec.analysis.intervals import wilson
 from tfrec.errors import SchemaError
 from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables
 
+_LEEWAY = pd.Timedelta(days=4)
+
 
 @dataclasses.dataclass(frozen=True)
 class ShopFigures:
@@ -29,7 +31,7 @@ class ShopFigures:
         num_repeaters: of those, how many ordered twice or more.
         repeat_share: their share, with the ends of its interval (Wilson, 95 %).
         guest_share: share of orders without a known user.
-        months: `month`, `orders`, `value`, whole and begun months.
+        months: `month`, `orders`, `value`, `is_whole`: begins and ends within the period, give or take four days.
         categories: `name`, `value`, `share`, top categories by value; empty where items have none.
         items: `item_id`, `title`, `pieces`, `value`, the ten items of highest value.
     """
@@ -88,6 +90,8 @@ def describe_shop(tables: Tables) -> ShopFigures:
     repeaters = int((of_known > 1).sum())
     low, high = wilson(np.array([repeaters]), np.array([len(of_known)]))
     months = orders.groupby("month").agg(orders=("worth", "size"), value=("worth", "sum")).reset_index()
+    first, last = events["timestamp"].iloc[0] - _LEEWAY, events["timestamp"].iloc[-1] + _LEEWAY
+    months["is_whole"] = (months["month"] >= first) & (months["month"] + pd.offsets.MonthBegin(1) <= last)
     return ShopFigures(
         period=(events["timestamp"].iloc[0], events["timestamp"].iloc[-1]),
         events={str(name): int(count) for name, count in events["event_type"].value_counts().items()},

@@ -8,8 +8,11 @@ from tfrec.report.blocks import Absent, Figure, Section, Table, with_interval
 from tfrec.report.charts import bar_chart
 from tfrec.report.findings import Findings
 from tfrec.report.words import Language
+from tfrec.schema.item_names import shorten
 
 _NUM = 15
+_SIDE = 26
+"""Letters of each name of a pair beside its bar."""
 
 
 def rules_section(findings: Findings, say: Language) -> Section:
@@ -53,7 +56,7 @@ def rules_section(findings: Findings, say: Language) -> Section:
     figures = []
     if len(top):
         svg = bar_chart(
-            [f"{_names(row.antecedent, findings)} → {findings.title_of(row.consequent)}" for row in top.itertuples()],
+            [_arrow(row.antecedent[0], row.consequent, findings) for row in top.itertuples()],
             list(top["lift"]),
             lows=list(top["lift_low"]),
             highs=list(top["lift_high"]),
@@ -104,6 +107,10 @@ def _table(frame: pd.DataFrame, findings: Findings, say: Language, caption: str)
 
 def _rows(frame: pd.DataFrame) -> list[Any]:
     return list(frame.rename(columns={"count": "both"}).itertuples())
+
+
+def _arrow(antecedent: str, consequent: str, findings: Findings) -> str:
+    return " → ".join(shorten(findings.title_of(item), _SIDE) for item in (antecedent, consequent))
 
 
 def _names(items: tuple[str, ...], findings: Findings) -> str:

@@ -80,10 +80,17 @@ def shop_section(findings: Findings, say: Language) -> Section:
 def _months(findings: Findings, say: Language) -> Figure:
     shop = findings.shop
     assert not isinstance(shop, Absent)
+    whole = shop.months[shop.months["is_whole"]]
+    is_cut = len(whole) < len(shop.months)
+    months = whole if len(whole) > 1 else shop.months
     svg = line_chart(
-        shop.months["month"].to_numpy(),
-        [(say("value"), list(shop.months["value"]))],
+        months["month"].to_numpy(),
+        [(say("value"), list(months["value"]))],
         label=say("Value a month, {currency}", currency=findings.manifest.currency),
     )
-    caption = say("Sums of {orders:,} orders; the first and the last month may be cut.", orders=shop.num_orders)
+    caption = say("Sums of {orders:,} orders.", orders=int(months["orders"].sum()))
+    if is_cut and months is whole:
+        caption += " " + say("Months of which the log holds a part only are left out.")
+    elif is_cut:
+        caption += " " + say("The first and the last month may be cut.")
     return Figure(svg, caption, say("Month by month"))
