@@ -1,14 +1,14 @@
 """Past queries → candidate lists with features and labels, by the tables of the moment that asks."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from tfrec.features.knowledge import gather_knowledge
+from tfrec.features.knowledge import Knowledge, gather_knowledge
 from tfrec.features.queries import HEADS, ExampleQueries, example_queries, heads_of
 from tfrec.features.shop import Shop
 from tfrec.models.evidence import Query
@@ -47,6 +47,7 @@ def block_examples(
     most: int,
     show: bool,
     heads: tuple[str, ...] | None = None,
+    tables: Iterator[Knowledge] | None = None,
 ) -> RankingExamples:
     """Returns the ranking examples of a block, from the work folder where an earlier run left them.
 
@@ -61,8 +62,9 @@ def block_examples(
         most: example queries at most.
         show: whether a progress bar is shown.
         heads: of the ranking model; None = those that the log can train.
+        tables: gives what was known at `start`, and is not asked where the examples are there; None = gathered here.
     """
-    path = work / f"examples-{number}.npz"
+    path = stored_examples(work, number)
     heads = heads or heads_of(shop.train)
     if path.exists():
         with np.load(path) as stored:
@@ -71,7 +73,7 @@ def block_examples(
     queries = example_queries(shop.train, since=start, until=stop, most=most, rng=rng)
     with progress_bar(f"ranking examples, block {number + 1}", len(queries), show, unit="query") as bar:
         bar.set_postfix_str("item weights first")
-        knowledge = gather_knowledge(shop.train, as_of=start, config=config.knowledge)
+        knowledge = next(tables) if tables else gather_knowledge(shop.train, as_of=start, config=config.knowledge)
         sources = build_sources(shop, model, knowledge, offered_items(shop, start), config.sources)
         bar.set_postfix_str("")
         bar.unpause()  # queries a second, without the time for the weights
@@ -81,6 +83,11 @@ def block_examples(
         np.savez(file, **{name: value for name, value in vars(examples).items() if name != "heads"})
     unfinished.rename(path)
     return examples
+
+
+def stored_examples(work: Path, number: int) -> Path:
+    """Returns where the examples of a block are kept once they are made."""
+    return work / f"examples-{number}.npz"
 
 
 def make_examples(

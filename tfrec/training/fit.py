@@ -1,20 +1,22 @@
 """Shop → trained funnel: the only place that compiles and fits, beside `walk.py`."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from tfrec.features.knowledge import target_type
+from tfrec.features.knowledge import gather_knowledge, target_type
 from tfrec.features.sequences import BehaviourSequences
 from tfrec.features.shop import Shop
 from tfrec.models.image_tower import with_sigmoid_head
 from tfrec.models.ranking import RankingModel
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.pipelines.ranking import RankingExamples, ranking
+from tfrec.training.beside import beside, one_ahead
 from tfrec.training.config import TrainingConfig
-from tfrec.training.examples import block_examples, concatenate
+from tfrec.training.examples import block_examples, concatenate, stored_examples
 from tfrec.training.funnel import TrainedFunnel, funnel_of_the_present
 from tfrec.training.moments import end_of_training, time_blocks
 from tfrec.training.progress import Tick, progress_bar
@@ -49,23 +51,36 @@ def train(
     walk = Walk(model, config, work)
     parts = []
     most = -(-config.ranking_queries // len(blocks))
-    for number, (start, stop) in enumerate(blocks):
-        epochs = config.retrieval_epochs if number == 0 else config.block_epochs
+    end = end_of_training(shop)
+    moments = [start for number, (start, _) in enumerate(blocks) if not stored_examples(work, number).exists()]
+    with beside() as pool:
+        tables = one_ahead(
+            pool,
+            [
+                functools.partial(gather_knowledge, shop.train, as_of=moment, config=config.knowledge)
+                for moment in (*moments, end)
+            ],
+        )
+        for number, (start, stop) in enumerate(blocks):
+            walk.learn(
+                shop.train.before(start),
+                config.retrieval_epochs if number == 0 else config.block_epochs,
+                label=f"retrieval, block {number + 1} of {len(blocks) + 1}",
+                show=show_progress,
+            )
+            parts.append(
+                block_examples(
+                    work, number, shop, model, start, stop, config, most=most, show=show_progress, tables=tables
+                )
+            )
         walk.learn(
-            shop.train.before(start),
-            epochs,
-            label=f"retrieval, block {number + 1} of {len(blocks) + 1}",
+            shop.train,
+            config.block_epochs,
+            label=f"retrieval, block {len(blocks) + 1} of {len(blocks) + 1}",
             show=show_progress,
         )
-        parts.append(block_examples(work, number, shop, model, start, stop, config, most=most, show=show_progress))
-    walk.learn(
-        shop.train,
-        config.block_epochs,
-        label=f"retrieval, block {len(blocks) + 1} of {len(blocks) + 1}",
-        show=show_progress,
-    )
-    ranking_model = fit_ranking(concatenate(parts), config, show_progress=show_progress)
-    return funnel_of_the_present(shop, model, ranking_model, config, learned_until=end_of_training(shop))
+        ranking_model = fit_ranking(concatenate(parts), config, show_progress=show_progress)
+        return funnel_of_the_present(shop, model, ranking_model, config, learned_until=end, knowledge=next(tables))
 
 
 def fit_ranking(

@@ -4,7 +4,6 @@ The order of `train` is kept: first the old towers and the tables of the old mom
 which the ranking model has never seen answered; then the towers learn the new days.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import tensorflow as tf
@@ -12,6 +11,7 @@ import tensorflow as tf
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.features.knowledge import gather_knowledge
 from tfrec.features.shop import Shop
+from tfrec.training.beside import beside
 from tfrec.training.config import TrainingConfig
 from tfrec.training.examples import block_examples
 from tfrec.training.fit import continue_ranking
@@ -69,8 +69,8 @@ def warm_start(
             show=show_progress,
             heads=models.ranking.heads,
         )
-    with ThreadPoolExecutor(1) as beside:  # the tables hang on no model: they are made while the models learn
-        knowledge = beside.submit(gather_knowledge, shop.train, as_of=end, config=config.knowledge)
+    with beside() as pool:
+        knowledge = pool.submit(gather_knowledge, shop.train, as_of=end, config=config.knowledge)
         walk = Walk(models.retrieval, config, work, rate=warm.rate_share * config.retrieval_rate)
         walk.learn(
             shop.train, warm.epochs, label="retrieval, new days", show=show_progress, since=since, replay=warm.replay
