@@ -38,18 +38,20 @@ class ImplicitAls:
         """
         try:
             from implicit.cpu.als import AlternatingLeastSquares
+            from threadpoolctl import threadpool_limits  # comes with implicit
         except ImportError as error:
             raise EnvironmentSetupError(
                 'ImplicitAls needs the library `implicit`. Install it with: pip install "tfrec[benchmarks]"'
             ) from error
-        model = AlternatingLeastSquares(
-            factors=self.factors,
-            regularization=self.l2,
-            alpha=self.alpha,
-            iterations=self.iterations,
-            random_state=self.seed,
-            dtype=np.float32,
-        )
-        model.fit(history.baskets, show_progress=False)
+        with threadpool_limits(1, "blas"):  # its own threads are many times slower when BLAS has some too
+            model = AlternatingLeastSquares(
+                factors=self.factors,
+                regularization=self.l2,
+                alpha=self.alpha,
+                iterations=self.iterations,
+                random_state=self.seed,
+                dtype=np.float32,
+            )
+            model.fit(history.baskets, show_progress=False)
         scores = AlsScores(np.asarray(model.item_factors, np.float32), alpha=self.alpha, l2=self.l2)
         return FittedScorer(scores, history)
