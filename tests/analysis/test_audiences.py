@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.analysis.shops import START, shop
 from tfrec.analysis.audiences import (
     UserFacts,
+    check_fields,
     compare_audiences,
     find_audience,
     find_lookalikes,
@@ -83,6 +84,22 @@ def test_segment_is_compared_without_case():
     assert found.user_ids.tolist() == sorted(truth)
     with pytest.raises(ConfigError, match="Did you mean 'Lost'"):
         find_audience(facts, expression='segment = "Losst"')
+
+
+def test_an_unknown_field_is_told_before_anything_is_measured():
+    check_fields(
+        'frequency > 3 and not (segment = "Lost" or interest("Shoes") > 0.1 or country = "UK")', attributes=["country"]
+    )
+    with pytest.raises(ConfigError, match=r"Nothing is known of 'land'.*country"):
+        check_fields('orders > 3 and (value > 1 or land = "UK")', attributes=["country"])
+
+
+def test_frequency_is_what_rfm_calls_the_number_of_orders(facts):
+    told = [
+        find_audience(facts, expression=f"{name} >= 2", min_users=1).user_ids.tolist()
+        for name in ("orders", "frequency")
+    ]
+    assert told[0] == told[1] != []
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ FIELDS: Mapping[str, str] = {
     "tenure": "tenure_days",  # time since the first event
     "interval": "interval_days",  # mean time between orders
     "orders": "num_orders",
+    "frequency": "num_orders",  # what RFM calls it
     "views": "num_views",
     "value": "value",
     "value_per_order": "value_per_order",
@@ -35,6 +36,7 @@ FIELDS: Mapping[str, str] = {
 }
 """What an expression can say of a user, beside `segment`, the columns of `users`, `interest("…")`, `response("…")`."""
 
+_FURTHER = ("segment", "num_events", "first_order_days")
 _TIMES = {"recency", "seen", "tenure", "interval"}
 
 
@@ -195,6 +197,26 @@ def gather_facts(
     return UserFacts(users.join(attributes[fresh]), interests, responses or {})
 
 
+def check_fields(expression: str, *, attributes: Iterable[str]) -> None:
+    """Tells a field that nothing will be known of, before anything is measured.
+
+    Args:
+        expression: see `find_audience`.
+        attributes: columns of the users' table.
+
+    Raises:
+        ConfigError: the expression cannot be read, or names what will not be there; the message points at the place.
+    """
+    known = {*FIELDS, *_FURTHER, *attributes}
+    nodes = [parse_expression(expression)]
+    while nodes:
+        node = nodes.pop(0)
+        if isinstance(node, Join):
+            nodes = [*node.parts, *nodes]
+        elif node.argument is None and node.field not in known:
+            _fail_unknown(node, known, expression)
+
+
 def find_audience(facts: UserFacts, *, expression: str, min_users: int = 50) -> Audience:
     """Returns the users that `expression` is true of.
 
@@ -323,6 +345,10 @@ def _compared(node: Compare, facts: UserFacts, text: str) -> np.ndarray:
     return known & (~is_in if node.sign == "!=" else is_in)
 
 
+def _fail_unknown(node: Compare, known: set[str], text: str) -> NoReturn:
+    fail_at(text, node.start, f"Nothing is known of {node.field!r}.{nearest_hint(node.field, known)}")
+
+
 def _column(node: Compare, facts: UserFacts, text: str) -> pd.Series:
     """Returns what the left side of a comparison is for each user."""
     users = facts.users
@@ -330,8 +356,7 @@ def _column(node: Compare, facts: UserFacts, text: str) -> pd.Series:
         name = FIELDS.get(node.field, node.field)
         if name in users.columns and node.field not in set(FIELDS.values()) - set(FIELDS):
             return users[name]
-        hint = nearest_hint(node.field, [*FIELDS, "segment", *(users.columns.difference(list(FIELDS.values())))])
-        fail_at(text, node.start, f"Nothing is known of {node.field!r}.{hint}")
+        _fail_unknown(node, {*FIELDS, "segment", *users.columns.difference(list(FIELDS.values()))}, text)
     if node.field == "interest":
         if facts.interests is None:
             fail_at(text, node.start, "Interests were not measured; give `interests` to `gather_facts`")

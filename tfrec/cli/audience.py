@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 HELP = "count and export the users that an expression is true of"
 DESCRIPTION = """\
 An expression compares with = != < <= > >= or in (…), joined by and, or, not and parentheses. Fields: segment, recency,
-seen, tenure, interval (times need h, d, w or y), orders, views, value, value_per_order, items_per_order, repeat_share,
-the columns of users, interest("category or item"), response("order") (chance of an order in 90 days), and of a shop
-with a coupon test response("OFFER") (its effect on conversion). An audience under --min-users is neither told nor
-exported. The export holds HMAC-SHA256 pseudonyms under the key of --key.
+seen, tenure, interval (times need h, d, w or y), orders (or frequency), views, value, value_per_order,
+items_per_order, repeat_share, the columns of users, interest("category or item"), response("order") (chance of an
+order in 90 days), and of a shop with a coupon test response("OFFER") (its effect on conversion). An audience under
+--min-users is neither told nor exported. The export holds HMAC-SHA256 pseudonyms under the key of --key.
 """
 EXAMPLES = """\
 examples:
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Finds, tells, exports."""
-    from tfrec.analysis.audiences import find_audience, gather_facts
+    from tfrec.analysis.audiences import check_fields, find_audience, gather_facts
     from tfrec.analysis.expressions import parse_expression
     from tfrec.analysis.interests import measure_interests
     from tfrec.analysis.segments import segment_by_kmeans, segment_by_rfm
@@ -50,8 +50,9 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigError("--export needs --key FILE with the receiver's secret: head -c 32 /dev/urandom > FILE")
     if options.min_users < 1:
         raise ConfigError(f"--min-users must be at least 1; got {options.min_users}.")
-    parse_expression(options.expression)  # a typo is told before anything is computed
+    parse_expression(options.expression)  # a typo is told before anything is read
     tables = read_log(options)
+    check_fields(options.expression, attributes=tables.users.columns)
     words = options.expression.lower()
     segments = None
     if "segment" in words:
