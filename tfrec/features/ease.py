@@ -138,16 +138,9 @@ def _solve_neighbourhoods(
     neighbourhood: int,
     progress: bool,
 ) -> scipy.sparse.csr_matrix:
-    """The `n` strongest positive weights of each row, from a ridge problem around each item; see `fit_ease_in_parts`.
+    """The `n` strongest positive weights of each row, from a ridge problem around each item (`fit_ease_in_parts`).
 
-    Args:
-        pairs: `[num_items, num_items]`, `G` without its diagonal.
-        single: `[num_items]`, the diagonal.
-        l2: see `fit_ease_in_parts`, as the others.
-        dropout: see there.
-        n: see there.
-        neighbourhood: see there.
-        progress: see there.
+    `pairs [num_items, num_items]` is `G` without its diagonal, which is `single [num_items]`.
     """
     num_items = len(single)
     strength = pairs.copy()

@@ -96,7 +96,9 @@ def bar_chart(
             axes.text(at, place, form.format(value), va="center", color=_INK, fontsize=8.5)
         axes.set_yticks(places, [""] * len(length) if is_above else list(labels), color=_INK)
         for place, name in enumerate(labels if is_above else ()):
-            axes.text(min(floor, 0.0), place - 0.26, _cut(name), va="bottom", color=_INK, fontsize=8.5)
+            axes.text(
+                min(floor, 0.0), place - 0.26, shorten(name, _LONGEST_LABEL), va="bottom", color=_INK, fontsize=8.5
+            )
         axes.invert_yaxis()
         axes.tick_params(length=0)
         axes.spines["bottom"].set_visible(False)
@@ -200,7 +202,3 @@ def _at_home(text: str, alternative: str) -> str:
     label = alternative.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {box[0] if box else ""} role="img" aria-label="{label}">'
     return re.sub(r"<svg[^>]*>", lambda _: head, text, count=1)
-
-
-def _cut(text: str) -> str:
-    return shorten(text, _LONGEST_LABEL)

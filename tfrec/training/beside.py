@@ -20,15 +20,13 @@ def beside() -> Iterator[ThreadPoolExecutor]:
 
 def one_ahead(pool: ThreadPoolExecutor, calls: Sequence[Callable[[], T]]) -> Iterator[T]:
     """Returns the calls' results in their order; while one is used, the next is under way, the first from now on."""
-    first = pool.submit(calls[0]) if calls else None
+    waiting = [pool.submit(call) for call in calls[:1]]
 
     def results() -> Iterator[T]:
-        waiting = first
-        for call in (*calls[1:], None):
-            if waiting is None:
-                return
-            result = waiting.result()
-            waiting = pool.submit(call) if call is not None else None
+        for call in calls[1:]:
+            result = waiting.pop().result()
+            waiting.append(pool.submit(call))
             yield result
+        yield from (future.result() for future in waiting)
 
     return results()
