@@ -11,6 +11,7 @@ from tests.evaluation.small_shop import SPLIT, tables
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.evaluation import report
 from tfrec.evaluation.baselines import CART_BASELINES
+from tfrec.evaluation.protocol import cart_completion_cases
 from tfrec.evaluation.report import evaluate, print_evaluation
 from tfrec.evaluation.sections import Column, Section
 from tfrec.schema.slate import Slate
@@ -293,6 +294,8 @@ def test_of_many_carts_the_same_sample_is_asked_in_each_draw(shop):
     cart = evaluate(shop, baselines=few, seeds=(0, 1), max_queries=7, num_resamples=10).sections[0]
     assert cart.rows[0].cells["all HR@10"].num_queries == 2 * 7
     assert "each of 7 orders" in cart.note
+    draws = [report._sample(cart_completion_cases(shop.train, shop.test, seed=seed), 7) for seed in (0, 1)]
+    assert draws[0].groups.tolist() == draws[1].groups.tolist()
 
 
 def test_long_logs_are_sampled_by_whole_sessions(shop):

@@ -131,11 +131,12 @@ def evaluate(
     train, test = prepared.train, prepared.test
     sections = []
 
-    whole, cold = (
-        [_sample(draw(train, test, seed=seed, category_level=category_level), max_queries) for seed in seeds]
-        for draw in (cart_completion_cases, cold_item_cases)
-    )
+    def drawn(cases: Callable[..., Cases]) -> list[Cases]:
+        return [_sample(cases(train, test, seed=seed, category_level=category_level), max_queries) for seed in seeds]
+
+    whole = drawn(cart_completion_cases)
     if len(whole[0]):
+        cold = drawn(cold_item_cases)
         found = [discover_cases(cases, train) for cases in whole]
         methods = _methods(baselines, rankers, order_history(train, whole[0].item_ids))
         most = max(_LEAST_APART, _APART_CELLS // len(whole[0].item_ids))  # each excludes a good part of the catalogue
