@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.analysis.shops import START, shop
 from tfrec.analysis.audiences import (
+    FIELDS,
     UserFacts,
     check_fields,
     compare_audiences,
@@ -15,6 +16,7 @@ from tfrec.analysis.audiences import (
     find_lookalikes,
     gather_facts,
 )
+from tfrec.analysis.behaviour import describe_behaviour
 from tfrec.analysis.interests import InterestConfig, measure_interests
 from tfrec.analysis.segments import segment_by_rfm
 from tfrec.errors import ConfigError
@@ -92,6 +94,12 @@ def test_an_unknown_field_is_told_before_anything_is_measured():
     )
     with pytest.raises(ConfigError, match=r"Nothing is known of 'land'.*country"):
         check_fields('orders > 3 and (value > 1 or land = "UK")', attributes=["country"])
+
+
+def test_whatever_is_measured_of_a_user_may_be_named():
+    measured = describe_behaviour(shop({"user_id": ["u"], "item_id": ["i"], "days": [0]})).columns
+    for name in measured.difference(list(FIELDS.values())):
+        check_fields(f"{name} > 1", attributes=[])
 
 
 def test_frequency_is_what_rfm_calls_the_number_of_orders(facts):
