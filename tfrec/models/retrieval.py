@@ -24,8 +24,8 @@ class RetrievalConfig:
 
     Attributes:
         loss: `sampled_softmax` (in-batch negatives with the logQ correction), `bpr_max`, `gbce`, or `full_softmax` over
-            the whole catalogue. In the same time the first is the best by far, and `gbce`, whose negatives should be
-            drawn evenly, learns nothing (`make bench-losses`).
+            the whole catalogue. In the same time the first is the best by far; `gbce` learned nothing on Online
+            Retail with the batch's negatives (`make bench-losses`).
         softmax_parts: parts of a large batch, at most, within which labels are each other's negatives: the sampled
             softmax costs less, and the LSTM still has the whole batch's rows at once.
         embedding_dim: width of both towers' embeddings.
