@@ -1,5 +1,7 @@
 """The losses of the retrieval model: by hand, and by what they teach."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,45 +11,61 @@ from tests.worlds import bought, checkerboard, make_shop
 from tfrec.errors import ConfigError
 from tfrec.models import RetrievalConfig, RetrievalModel, retrieval, retrieval_losses
 from tfrec.models.retrieval import LOSSES
-from tfrec.models.retrieval_losses import BprMax, GeneralisedCrossEntropy, full_softmax, sampled_softmax
-
-LABELS = tf.constant([[1.0, 0.0, 0.0]])
-MASKED = -3e36  # what TFRS gives to what is no candidate
+from tfrec.models.retrieval_losses import bpr_max, full_softmax, gbce, sampled_softmax
 
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
+def a_batch(probability=0.2):
+    """One query of label 1 scoring 2, and the labels 2 and 3 of other orders, which the first scores 1 and 0."""
+    queries = tf.constant([[2.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    return queries, tf.eye(3), tf.constant([1, 2, 3]), tf.constant([7, 8, 9]), tf.fill([3], probability)
+
+
 def test_bpr_max_weighs_negatives_by_their_softmax():
-    logits = tf.constant([[2.0, 1.0, 0.0]])
     share = np.exp([1.0, 0.0]) / np.exp([1.0, 0.0]).sum()
     plain = -np.log(share @ sigmoid(np.array([1.0, 2.0])))
-    assert float(BprMax(regularisation=0.0)(LABELS, logits)) == pytest.approx(plain, rel=1e-5)
+    assert float(bpr_max(*a_batch(), regularisation=0.0)[0]) == pytest.approx(plain, rel=1e-5)
     held = plain + 0.5 * share @ (np.array([1.0, 0.0]) * 0.1) ** 2
-    assert float(BprMax(regularisation=0.5, temperature=0.1)(LABELS, logits)) == pytest.approx(held, rel=1e-5)
+    assert float(bpr_max(*a_batch(), regularisation=0.5, temperature=0.1)[0]) == pytest.approx(held, rel=1e-5)
 
 
 def test_gbce_undoes_the_overconfidence_of_sampling():
-    logits = tf.constant([[2.0, 1.0, 0.0]])
-    negatives = -np.log(1 - sigmoid(1.0)) - np.log(1 - sigmoid(0.0))
-    alpha = 2 / 10
+    alpha, probability = 2 / 10, 0.2
+    chance = 1 - (1 - probability) ** 3
     for calibration in (0.0, 0.75, 1.0):
         beta = alpha * (calibration * (1 - 1 / alpha) + 1 / alpha)
-        expected = (-beta * np.log(sigmoid(2.0)) + negatives) / 3
-        loss = GeneralisedCrossEntropy(11, calibration)(LABELS, logits)
-        assert float(loss) == pytest.approx(expected, rel=1e-5)
+        positive, *negatives = np.array([2.0, 1.0, 0.0]) - np.log(chance * 11 / beta)
+        expected = (-beta * np.log(sigmoid(positive)) - sum(np.log(1 - sigmoid(r)) for r in negatives)) / 3
+        loss = gbce(*a_batch(probability), num_items=11, calibration=calibration)
+        assert float(loss[0]) == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("loss", [BprMax(), GeneralisedCrossEntropy(3)], ids=["bpr_max", "gbce"])
-def test_what_is_no_candidate_is_no_negative(loss):
-    with_masked = loss(tf.constant([[1.0, 0.0, 0.0, 0.0]]), tf.constant([[2.0, 1.0, 0.0, MASKED]]))
-    assert float(with_masked) == pytest.approx(float(loss(LABELS, tf.constant([[2.0, 1.0, 0.0]]))), rel=1e-5)
-    alone = tf.Variable([[2.0, MASKED, MASKED]])
+def test_gbce_is_content_with_no_opinion_where_nothing_is_known():
+    """Scores of zero are the odds of chance: many negatives do not push all items away."""
+    size, num_items = 200, 400
+    shift = tf.Variable(0.0)
     with tf.GradientTape() as tape:
-        value = loss(LABELS, alone)
-    assert np.isfinite(float(value))
-    assert np.isfinite(tape.gradient(value, alone)).all()
+        queries = tf.fill([size, 1], shift)
+        columns = tf.ones([size, 1]), tf.range(size), tf.range(size), tf.fill([size], 1 / num_items)
+        loss = tf.reduce_mean(gbce(queries, *columns, num_items=num_items))
+    assert abs(float(tape.gradient(loss, shift))) < 0.2 * float(loss)
+
+
+@pytest.mark.parametrize("loss", [bpr_max, functools.partial(gbce, num_items=3)], ids=["bpr_max", "gbce"])
+def test_what_is_of_the_same_order_is_no_negative(loss):
+    queries, candidates, label, group, probability = a_batch()
+    mates = tf.constant([7, 8, 7])
+    without = loss(queries[:2], candidates[:2], label[:2], group[:2], probability[:2])
+    if loss is bpr_max:
+        assert float(loss(queries, candidates, label, mates, probability)[0]) == pytest.approx(float(without[0]))
+    alone = tf.Variable(queries)
+    with tf.GradientTape() as tape:
+        values = loss(alone, candidates, label, tf.fill([3], 7), probability)
+    assert np.isfinite(values).all()
+    assert np.isfinite(tape.gradient(values, alone)).all()
 
 
 def test_sampled_softmax_corrects_for_what_was_likely_to_be_in_the_batch():

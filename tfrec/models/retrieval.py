@@ -9,7 +9,7 @@ import tensorflow_recommenders as tfrs
 from tfrec.errors import ConfigError, nearest_hint
 from tfrec.features.vocabulary import Vocabularies
 from tfrec.models.image_tower import ImageTower
-from tfrec.models.retrieval_losses import BprMax, GeneralisedCrossEntropy, full_softmax, sampled_softmax
+from tfrec.models.retrieval_losses import bpr_max, full_softmax, gbce, sampled_softmax
 from tfrec.models.towers import CandidateTower, ItemEncoder, QueryTower, TowerInputs
 
 LOSSES = ("sampled_softmax", "bpr_max", "gbce", "full_softmax")
@@ -24,10 +24,10 @@ class RetrievalConfig:
 
     Attributes:
         loss: `sampled_softmax` (in-batch negatives with the logQ correction), `bpr_max`, `gbce`, or `full_softmax` over
-            the whole catalogue. In the same time the first is the best by far; `gbce` learned nothing on Online
-            Retail with the batch's negatives (`make bench-losses`).
-        softmax_parts: parts of a large batch, at most, within which labels are each other's negatives: the sampled
-            softmax costs less, and the LSTM still has the whole batch's rows at once.
+            the whole catalogue; `make bench-losses` tells what each reaches in the same time. A temperature that suits
+            one starves another.
+        softmax_parts: parts of a large batch, at most, within which labels are each other's negatives: a sampled loss
+            costs less, and the LSTM still has the whole batch's rows at once.
         embedding_dim: width of both towers' embeddings.
         temperature: of the softmax over unit vectors; smaller is sharper.
         id_dropout: share of items that a step treats as never sold, so that content learns to stand alone.
@@ -70,10 +70,9 @@ class RetrievalConfig:
 class RetrievalModel(tfrs.Model):
     """Query and candidate towers, trained on the batches of `tfrec.pipelines.retrieval`.
 
-    The loss is by default the softmax over the batch's distinct labels with the logQ correction (Yi et al. 2019); the
-    pairwise losses go through `tfrs.tasks.Retrieval`, accidental hits removed. Whatever the loss, items of the label's
-    own order or session are no negatives: a shopper
-    who buys two things at once wants both.
+    The loss is by default the softmax over the batch's distinct labels with the logQ correction (Yi et al. 2019).
+    Whatever the loss, items of the label's own order or session are no negatives: a shopper who buys two things at once
+    wants both.
 
     Args:
         vocabularies: the shop's.
@@ -102,11 +101,6 @@ class RetrievalModel(tfrs.Model):
                 f"`full_softmax` scores each label against all {self.num_items:,} items; it takes up to "
                 f"{_MOST_ITEMS_IN_FULL:,}. Set loss = 'sampled_softmax'."
             )
-        self.task = tfrs.tasks.Retrieval(  # of the pairwise losses
-            loss=_pairwise_loss(config, self.num_items),
-            temperature=config.temperature,
-            remove_accidental_hits=True,
-        )
 
     def call(self, features: dict[str, tf.Tensor], training: bool | None = None) -> tf.Tensor:
         """Returns `[R, T, d]` query embeddings after each position of the windows."""
@@ -126,38 +120,16 @@ class RetrievalModel(tfrs.Model):
         label, group = flat("label"), flat("label_group")
         weight = tf.boolean_mask(weight, labelled)
         queries = tf.boolean_mask(tf.reshape(queries, [-1, self.config.embedding_dim]), labelled)
+        queries /= self.config.temperature
         if self.config.loss == "full_softmax":
             catalogue = tf.range(self.num_items + 1)
             encoded = self.item_encoder(catalogue, training=training, marks_seen=False)
-            loss = full_softmax(
-                queries / self.config.temperature,
-                self.candidate_tower(encoded),
-                label,
-                group,
-                ((self.item_encoder.is_seen > 0) | (not training)) & (catalogue > 0),
-            )
-            return tf.reduce_sum(loss * weight) / tf.cast(tf.size(weight), tf.float32)
-        candidates = tf.boolean_mask(candidates, labelled)
-        if self.config.loss == "sampled_softmax":
-            loss = sampled_softmax(
-                queries / self.config.temperature,
-                candidates,
-                label,
-                group,
-                flat("label_probability"),
-                parts=self.config.softmax_parts,
-            )
-            return tf.reduce_sum(loss * weight) / tf.cast(tf.size(weight), tf.float32)
-        size = tf.shape(group)[0]
-        same_order = tf.equal(group[:, None], group[None, :])
-        return self.task(
-            queries,
-            candidates,
-            sample_weight=weight,
-            candidate_ids=label,
-            score_mask=~same_order | tf.eye(size, dtype=tf.bool),
-            compute_metrics=False,
-        )
+            is_met = ((self.item_encoder.is_seen > 0) | (not training)) & (catalogue > 0)
+            loss = full_softmax(queries, self.candidate_tower(encoded), label, group, is_met)
+        else:
+            candidates = tf.boolean_mask(candidates, labelled)
+            loss = self._sampled_loss(queries, candidates, label, group, flat("label_probability"))
+        return tf.reduce_sum(loss * weight) / tf.cast(tf.size(weight), tf.float32)
 
     def candidate_embeddings(self) -> np.ndarray:
         """Returns `[N + 1, d]` unit candidate embeddings; row 0 is zero."""
@@ -181,6 +153,14 @@ class RetrievalModel(tfrs.Model):
         queries = self.query_tower(sequence, inputs, training=training)
         return queries, tf.gather(candidates, place[num_positions:])
 
+    def _sampled_loss(self, *columns: tf.Tensor) -> tf.Tensor:
+        parts = self.config.softmax_parts
+        if self.config.loss == "bpr_max":
+            return bpr_max(*columns, parts=parts, temperature=self.config.temperature)
+        if self.config.loss == "gbce":
+            return gbce(*columns, parts=parts, num_items=self.num_items)
+        return sampled_softmax(*columns, parts=parts)
+
     def _for_all_items(self, embed: tf.types.experimental.GenericFunction) -> np.ndarray:
         rows = [
             embed(tf.range(start, min(start + _ENCODE_BATCH, self.num_items + 1))).numpy()
@@ -189,9 +169,3 @@ class RetrievalModel(tfrs.Model):
         result = np.concatenate(rows)
         result[0] = 0.0
         return result
-
-
-def _pairwise_loss(config: RetrievalConfig, num_items: int) -> tf.keras.losses.Loss:
-    if config.loss == "bpr_max":
-        return BprMax(temperature=config.temperature)
-    return GeneralisedCrossEntropy(num_items)

@@ -1,8 +1,20 @@
-"""Scores of queries against candidates → the losses that a retrieval model can be trained with.
+"""Queries, the embeddings of their labels and whose orders these are of → the losses that towers are trained with.
 
-All read `y_true [Q, C]`, 1 for the positive, and `y_pred [Q, C]` logits, where whatever is no candidate (an accidental
-hit, an item of the same order) has been set far below everything.
+Each returns `[Q]` losses. `sampled_softmax`, `bpr_max` and `gbce` set a query against the distinct labels of its batch
+and take the same five columns:
+
+    queries: `[Q, d]`, divided by the temperature.
+    candidates: `[Q, d]` of the labels.
+    label: `[Q]` int32 item indices.
+    group: `[Q]` equal for one order or session, whose items are no negatives of each other.
+    probability: `[Q]` share of the label among all labels.
+
+A label stands there once, however often it was drawn: fewer columns, less variance, and no accidental hits. `parts`
+cuts the batch in so many, at most, of `_LEAST_IN_PART` labels or more, which are negatives within their part alone: the
+cost of a part grows with the square of its size.
 """
+
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -11,87 +23,71 @@ _TINY = 1e-24
 _LEAST_IN_PART = 768  # labels: with fewer, an item has too few negatives
 
 
-class BprMax(tf.keras.losses.Loss):
-    """`−log Σ_j s_j σ(r_i − r_j) + λ Σ_j s_j r_j²`, `s` the softmax over the negatives (Hidasi & Karatzoglou 2018).
+def sampled_softmax(*columns: tf.Tensor, parts: int = 1) -> tf.Tensor:
+    """Returns `[Q]` cross-entropies: `−log softmax(q·c − log P(c among them))`.
 
-    The negatives that score highest count most, so that gradients do not vanish with many of them.
-
-    Args:
-        regularisation: `λ`, of the scores before they are divided by the temperature.
-        temperature: that the logits were divided by.
+    The in-batch softmax with the logQ correction (Yi et al. 2019), but of distinct labels: one drawn `Q` times with
+    probability `p` is in the batch with `P = 1 − (1 − p)^Q` (as `tf.nn.sampled_softmax_loss` has it).
     """
 
-    def __init__(self, regularisation: float = 1.0, temperature: float = 1.0) -> None:
-        super().__init__(reduction=tf.keras.losses.Reduction.SUM_OVER_BATCH_SIZE)
-        self._regularisation, self._temperature = regularisation, temperature
+    def of_part(*part: tf.Tensor) -> tf.Tensor:
+        positive, negatives, log_chance = _logits_of_part(*part, corrected=True)
+        return tf.nn.softplus(tf.reduce_logsumexp(negatives, axis=1) - positive + log_chance)
 
-    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        """Returns `[Q]` losses."""
-        is_negative = (y_true < 0.5) & (y_pred > _NO_CANDIDATE)
-        positive = tf.reduce_sum(tf.where(y_true > 0.5, y_pred, 0.0), axis=1, keepdims=True)
-        scores = tf.where(is_negative, y_pred, 0.0)
-        share = tf.nn.softmax(tf.where(is_negative, y_pred, _NO_CANDIDATE), axis=1) * tf.cast(is_negative, tf.float32)
-        likelihood = tf.reduce_sum(share * tf.sigmoid(positive - scores), axis=1)
-        size = tf.reduce_sum(share * tf.square(scores * self._temperature), axis=1)
-        loss = -tf.math.log(likelihood + _TINY) + self._regularisation * size
+    return _in_parts(of_part, columns, parts)
+
+
+def bpr_max(*columns: tf.Tensor, parts: int = 1, temperature: float = 1.0, regularisation: float = 1.0) -> tf.Tensor:
+    """Returns `[Q]`: `−log Σ_j s_j σ(r_i − r_j) + λ Σ_j s_j r_j²`, `s` the softmax over the negatives.
+
+    The negatives that score highest count most, so that gradients do not vanish with many of them (Hidasi & Karatzoglou
+    2018).
+
+    Args:
+        columns: of the batch.
+        parts: that it is cut in.
+        temperature: that the queries were divided by: `λ` holds the scores before that.
+        regularisation: `λ`.
+    """
+
+    def of_part(*part: tf.Tensor) -> tf.Tensor:
+        positive, negatives, _ = _logits_of_part(*part, corrected=False)
+        is_negative = negatives > _NO_CANDIDATE / 2
+        scores = tf.where(is_negative, negatives, 0.0)
+        share = tf.nn.softmax(negatives, axis=1)
+        likelihood = tf.reduce_sum(share * tf.sigmoid(positive[:, None] - scores), axis=1)
+        size = tf.reduce_sum(share * tf.square(scores * temperature), axis=1)
+        loss = -tf.math.log(likelihood + _TINY) + regularisation * size
         return tf.where(tf.reduce_any(is_negative, axis=1), loss, 0.0)
 
-
-class GeneralisedCrossEntropy(tf.keras.losses.Loss):
-    """gBCE: `−(β log σ(r_i) + Σ_j log(1 − σ(r_j)))` over the number of terms (Petrov & Macdonald 2023, gSASRec).
-
-    `β = α (t (1 − 1/α) + 1/α)` with `α` the share of the catalogue that is sampled as negatives and `t` the
-    calibration: 0 is binary cross-entropy, which sampling makes overconfident, 1 undoes that wholly.
-
-    Args:
-        num_items: of the catalogue.
-        calibration: `t`.
-    """
-
-    def __init__(self, num_items: int, calibration: float = 0.75) -> None:
-        super().__init__(reduction=tf.keras.losses.Reduction.SUM_OVER_BATCH_SIZE)
-        self._num_items, self._calibration = num_items, calibration
-
-    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        """Returns `[Q]` losses."""
-        is_negative = (y_true < 0.5) & (y_pred > _NO_CANDIDATE)
-        count = tf.reduce_sum(tf.cast(is_negative, tf.float32), axis=1)
-        share = tf.minimum(tf.maximum(count, 1.0) / max(self._num_items - 1, 1), 1.0)
-        beta = share * (self._calibration * (1.0 - 1.0 / share) + 1.0 / share)
-        positive = tf.reduce_sum(tf.where(y_true > 0.5, y_pred, 0.0), axis=1)
-        of_negatives = tf.where(is_negative, tf.nn.softplus(tf.where(is_negative, y_pred, 0.0)), 0.0)
-        return (beta * tf.nn.softplus(-positive) + tf.reduce_sum(of_negatives, axis=1)) / (count + 1.0)
+    return _in_parts(of_part, columns, parts)
 
 
-def sampled_softmax(
-    queries: tf.Tensor,
-    candidates: tf.Tensor,
-    label: tf.Tensor,
-    group: tf.Tensor,
-    probability: tf.Tensor,
-    *,
-    parts: int = 1,
-) -> tf.Tensor:
-    """Returns `[Q]` cross-entropies against the distinct labels: `−log softmax(q·c − log P(c among them))`.
+def gbce(*columns: tf.Tensor, num_items: int, parts: int = 1, calibration: float = 0.75) -> tf.Tensor:
+    """Returns `[Q]`: `−(β log σ(r_i) + Σ_j log(1 − σ(r_j)))` over the number of terms.
 
-    The in-batch softmax with the logQ correction (Yi et al. 2019), but each candidate stands there once: a label drawn
-    `Q` times with probability `p` is in the batch with `P = 1 − (1 − p)^Q` (as `tf.nn.sampled_softmax_loss` has it for
-    distinct samples). Fewer columns, less variance, and no accidental hits.
+    gSASRec's (Petrov & Macdonald 2023): `β = α (t (1 − 1/α) + 1/α)`, `α` the share of the catalogue among the
+    negatives. Cosines begin around zero, where a sigmoid says evens: one positive beside a thousand negatives would
+    teach nothing but to push everything apart. So `r = q·c − log(P(c among them) N / β)`: corrected for the chance to
+    be drawn, as in NCE, and with the odds of a guess where SigLIP (Zhai et al. 2023) sets its bias.
 
     Args:
-        queries: `[Q, d]`, divided by the temperature.
-        candidates: `[Q, d]` of the labels.
-        label: `[Q]` int32 item indices.
-        group: `[Q]` equal for one order or session, whose items are no negatives of each other.
-        probability: `[Q]` share of the label among all labels.
-        parts: the batch is cut in so many, at most, of `_LEAST_IN_PART` labels or more, which are negatives within
-            their part alone: the cost of a part grows with the square of its size.
+        columns: of the batch.
+        num_items: `N`, of the catalogue.
+        parts: that the batch is cut in.
+        calibration: `t`: 0 is binary cross-entropy, which sampling makes overconfident, 1 undoes that wholly.
     """
-    size = tf.size(label)
-    even = -(-size // tf.clip_by_value(size // _LEAST_IN_PART, 1, parts))
-    sizes = tf.clip_by_value(size - even * tf.range(parts), 0, even)  # those behind are empty
-    columns = (tf.split(column, sizes) for column in (queries, candidates, label, group, probability))
-    return tf.concat([_softmax_of_part(*part) for part in zip(*columns, strict=True)], axis=0)
+
+    def of_part(*part: tf.Tensor) -> tf.Tensor:
+        positive, negatives, log_chance = _logits_of_part(*part, corrected=True)
+        count = tf.reduce_sum(tf.cast(negatives > _NO_CANDIDATE / 2, tf.float32), axis=1)
+        share = tf.minimum(tf.maximum(count, 1.0) / max(num_items - 1, 1), 1.0)
+        beta = share * (calibration * (1.0 - 1.0 / share) + 1.0 / share)
+        odds = tf.math.log(float(num_items) / beta)
+        of_positive = beta * tf.nn.softplus(odds + log_chance - positive)
+        return (of_positive + tf.reduce_sum(tf.nn.softplus(negatives - odds[:, None]), axis=1)) / (count + 1.0)
+
+    return _in_parts(of_part, columns, parts)
 
 
 def full_softmax(
@@ -114,19 +110,36 @@ def full_softmax(
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=label, logits=logits)
 
 
-def _softmax_of_part(
-    queries: tf.Tensor, candidates: tf.Tensor, label: tf.Tensor, group: tf.Tensor, probability: tf.Tensor
-) -> tf.Tensor:
+def _in_parts(of_part: Callable[..., tf.Tensor], columns: tuple[tf.Tensor, ...], parts: int) -> tf.Tensor:
+    size = tf.shape(columns[0])[0]
+    even = -(-size // tf.clip_by_value(size // _LEAST_IN_PART, 1, parts))
+    sizes = tf.clip_by_value(size - even * tf.range(parts), 0, even)  # those behind are empty
+    split = (tf.split(column, sizes) for column in columns)
+    return tf.concat([of_part(*part) for part in zip(*split, strict=True)], axis=0)
+
+
+def _logits_of_part(
+    queries: tf.Tensor,
+    candidates: tf.Tensor,
+    label: tf.Tensor,
+    group: tf.Tensor,
+    probability: tf.Tensor,
+    *,
+    corrected: bool,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Scores `[Q]` of the labels, `[Q, C]` of the distinct labels, `[Q]` log P of the query's own.
+
+    Far below everything where a column is of the query's own group, its label among them; less log P if `corrected`.
+    """
     distinct, column = tf.unique(label)
     num_queries, num_columns = tf.size(label), tf.size(distinct)
     tries = tf.cast(num_queries, tf.float32)
     share = tf.math.unsorted_segment_max(probability, column, num_columns)
-    log_expected = tf.math.log(-tf.math.expm1(tries * tf.math.log1p(-tf.clip_by_value(share, 1e-9, 1 - 1e-6))))
+    log_chance = tf.math.log(-tf.math.expm1(tries * tf.math.log1p(-tf.clip_by_value(share, 1e-9, 1 - 1e-6))))
     _, row = tf.unique(group)
     cells = tf.stack([row, column], axis=1)
-    is_mate = tf.scatter_nd(cells, tf.ones([num_queries]), [num_queries, num_columns])  # of the group, its label too
-    offset = tf.where(is_mate > 0, _NO_CANDIDATE, -log_expected[None, :])
+    is_mate = tf.scatter_nd(cells, tf.ones([num_queries]), [num_queries, num_columns])
+    offset = tf.where(is_mate > 0, _NO_CANDIDATE, -log_chance[None, :] if corrected else 0.0)
     first = tf.math.unsorted_segment_min(tf.range(num_queries), column, num_columns)
     logits = tf.matmul(queries, tf.gather(candidates, first), transpose_b=True) + tf.gather(offset, row)
-    positive = tf.reduce_sum(queries * candidates, axis=1) - tf.gather(log_expected, column)
-    return tf.nn.softplus(tf.reduce_logsumexp(logits, axis=1) - positive)
+    return tf.reduce_sum(queries * candidates, axis=1), logits, tf.gather(log_chance, column)
