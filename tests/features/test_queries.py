@@ -83,9 +83,14 @@ def test_each_order_is_asked_with_different_items_hidden(orders_shop):
 def test_orders_of_known_users_are_asked_for_before_the_first_item(orders_shop):
     queries = queries_of(orders_shop)
     fresh = ~(queries.cart > 0).any(axis=1)
-    assert 0 < fresh.sum() <= 400 // 8
+    assert fresh.sum() == sum(number % 3 > 0 for number in range(60))  # every order of a known user, once
     assert (queries.user[fresh] > 0).all()
     assert (queries.user[~fresh] == 0).any()
+
+
+def test_one_order_in_three_is_asked_for_before_the_first_item_where_there_are_enough(orders_shop):
+    is_fresh = [~(queries_of(orders_shop, most=30, seed=seed).cart > 0).any(axis=1) for seed in range(20)]
+    assert np.mean(is_fresh) == pytest.approx(1 / 3, abs=0.05)
 
 
 def test_queries_keep_to_their_time_and_number(orders_shop):

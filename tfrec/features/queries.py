@@ -12,6 +12,7 @@ HEADS = ("click", "cart", "purchase")
 """What can follow a query; the ranking model has a probability for each that the log knows."""
 _HEAD_EVENT = {"click": "view", "cart": "cart", "purchase": "purchase"}
 _VISIT_LENGTH = 20
+_FRESH_SHARE = 0.5  # orders asked for before their first item, beside those with one hidden
 _OUTSIDE_SHARE = 0.5  # of the carts are asked for other categories too, where such followed
 _LATER_GAIN = 0.2  # of an event of the visit beside the one before it
 
@@ -83,8 +84,9 @@ def example_queries(
     has_orders = target_type(sequences) == sequences.type_code("purchase")
     looks = has_visits(sequences, inside)
     if has_orders or not looks:
-        parts.append(_cart_queries(sequences, target, most // 2 if looks else most, rng))
-        parts.append(_fresh_queries(sequences, target, most // 8, rng))
+        num_carts = most // 2 if looks else most
+        parts.append(_cart_queries(sequences, target, num_carts, rng))
+        parts.append(_fresh_queries(sequences, target, int(num_carts * _FRESH_SHARE), rng))
     if looks:
         parts.append(_visit_queries(sequences, inside, most // 2 if has_orders else most, rng))
     joined = _join(parts)
