@@ -12,7 +12,7 @@ HEADS = ("click", "cart", "purchase")
 """What can follow a query; the ranking model has a probability for each that the log knows."""
 _HEAD_EVENT = {"click": "view", "cart": "cart", "purchase": "purchase"}
 _VISIT_LENGTH = 20
-_FRESH_SHARE = 0.5  # orders asked for before their first item, beside those with one hidden
+_CARTS_TO_FRESH = 3  # carts for each order that is asked for before its first item
 _OUTSIDE_SHARE = 0.5  # of the carts are asked for other categories too, where such followed
 _LATER_GAIN = 0.2  # of an event of the visit beside the one before it
 
@@ -66,16 +66,17 @@ def heads_of(sequences: BehaviourSequences) -> tuple[str, ...]:
 def example_queries(
     sequences: BehaviourSequences, *, since: float, until: float, most: int, rng: np.random.Generator
 ) -> ExampleQueries:
-    """Returns queries whose behaviour lies in `[since, until)`, at most `most`.
+    """Returns queries whose behaviour lies in `[since, until)`.
 
     Three kinds, as many as the log gives: orders with one item hidden (most carts complete, some cut short, as a
-    cart is while it fills); visits cut at a random event; and orders of known users asked for before the first item.
+    cart is while it fills); visits cut at a random event; and on top of these, orders of known users asked for before
+    the first item, one for three carts.
 
     Args:
         sequences: behaviour, training events only.
         since: first moment, hours since 1970-01-01 UTC.
         until: end, exclusive.
-        most: number of queries wanted at most.
+        most: carts and visits at most, half of each where the log has both.
         rng: random source.
     """
     inside = (sequences.hour >= since) & (sequences.hour < until)
@@ -86,11 +87,11 @@ def example_queries(
     if has_orders or not looks:
         num_carts = most // 2 if looks else most
         parts.append(_cart_queries(sequences, target, num_carts, rng))
-        parts.append(_fresh_queries(sequences, target, int(num_carts * _FRESH_SHARE), rng))
+        parts.append(_fresh_queries(sequences, target, num_carts // _CARTS_TO_FRESH, rng))
     if looks:
         parts.append(_visit_queries(sequences, inside, most // 2 if has_orders else most, rng))
     joined = _join(parts)
-    joined = joined.take(rng.permutation(len(joined))[:most])
+    joined = joined.take(rng.permutation(len(joined)))
     return dataclasses.replace(joined, outside_level=_outside_levels(sequences, joined, rng))
 
 

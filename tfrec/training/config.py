@@ -63,7 +63,8 @@ class TrainingConfig:
         sequence_length: events that the LSTM reads.
         num_blocks: blocks of time that give ranking examples.
         block_share: share of the orders that lies in these blocks.
-        ranking_queries: example queries in all.
+        ranking_queries: example queries in all, carts and visits; orders before their first item come on top, one for
+            three carts.
         seed: of everything random.
     """
 
