@@ -55,12 +55,17 @@ def test_gbce_is_content_with_no_opinion_where_nothing_is_known():
 
 
 @pytest.mark.parametrize("loss", [bpr_max, functools.partial(gbce, num_items=3)], ids=["bpr_max", "gbce"])
-def test_what_is_of_the_same_order_is_no_negative(loss):
-    queries, candidates, label, group, probability = a_batch()
-    mates = tf.constant([7, 8, 7])
-    without = loss(queries[:2], candidates[:2], label[:2], group[:2], probability[:2])
-    if loss is bpr_max:
-        assert float(loss(queries, candidates, label, mates, probability)[0]) == pytest.approx(float(without[0]))
+def test_the_score_of_an_item_of_the_same_order_does_not_count(loss):
+    queries, candidates, label, _, probability = a_batch()
+    rated = queries + tf.constant([[0.0, 0.0, 5.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])  # item 3, by the first query
+    for group, counts in ((tf.constant([7, 8, 7]), False), (tf.constant([7, 8, 9]), True)):
+        first, second = (float(loss(part, candidates, label, group, probability)[0]) for part in (queries, rated))
+        assert (first != pytest.approx(second)) == counts
+
+
+@pytest.mark.parametrize("loss", [bpr_max, functools.partial(gbce, num_items=3)], ids=["bpr_max", "gbce"])
+def test_a_batch_of_one_order_has_finite_losses_and_gradients(loss):
+    queries, candidates, label, _, probability = a_batch()
     alone = tf.Variable(queries)
     with tf.GradientTape() as tape:
         values = loss(alone, candidates, label, tf.fill([3], 7), probability)
