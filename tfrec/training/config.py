@@ -17,7 +17,7 @@ class WarmStartConfig:
         epochs: of the retrieval model over the windows that reach new events.
         replay: share of the older windows mixed into each epoch.
         rate_share: of `retrieval_rate`.
-        ranking_queries: example queries of the new days, asked before they are learned.
+        ranking_queries: example queries of the new days, asked before they are learned; counted as those of a training.
         ranking_epochs: of the ranking model over them; 0 keeps it as it is.
         ranking_rate_share: of `ranking_rate`.
     """
