@@ -1,8 +1,12 @@
 import gzip
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import ibis
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tfrec.errors import SourceError
@@ -11,9 +15,10 @@ from tfrec.ingest.sources import FILE, ROW, Source, data_homes, locate, read_tex
 TABLE = pd.DataFrame({"a": ["1", "x"], "b": ["2.5", "ü"]})
 
 
-def read(tmp_path: Path, *paths: Path, **dials: object) -> tuple[pd.DataFrame, list]:
+def read(tmp_path: Path, *paths: Path, wanted: Sequence[str] = (), **dials: object) -> tuple[pd.DataFrame, list]:
     source = Source(files=tuple(map(str, paths)), **dials)  # type: ignore[arg-type]
-    table, lines = read_text(ibis.duckdb.connect(), source, paths, name="raw", scratch=tmp_path)
+    scratch = Path(tempfile.mkdtemp(dir=tmp_path))
+    table, lines = read_text(ibis.duckdb.connect(), source, paths, name="raw", scratch=scratch, wanted=wanted)
     return table.execute(), lines
 
 
@@ -62,10 +67,68 @@ def test_files_follow_one_another(tmp_path: Path) -> None:
     two.write_text("b,a\n9,8\n")  # another order of columns
     table, _ = read(tmp_path, one, two)
     assert table[["a", FILE, ROW]].values.tolist() == [["1", 0, 1], ["x", 0, 2], ["8", 1, 1]]
-    three = tmp_path / "3.csv"
-    three.write_text("a,c\n1,2\n")
-    with pytest.raises(SourceError, match="other columns"):
-        read(tmp_path, one, three)
+
+
+def test_newer_file_may_have_more_columns_but_none_that_is_mapped_less(tmp_path: Path) -> None:
+    one, two = write(tmp_path / "1.csv", "csv"), tmp_path / "2.csv"
+    two.write_text("a,new\n1,2\n")
+    table, _ = read(tmp_path, one, two)
+    assert table["new"].isna().tolist() == [True, True, False]
+    with pytest.raises(SourceError, match=r"2\.csv has no column 'b'"):
+        read(tmp_path, one, two, wanted=["a", "b"])
+
+
+def test_packed_file_of_tabs_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "t.tsv.gz"
+    path.write_bytes(gzip.compress(b"a\tb\n1,5\t2\n"))
+    table, _ = read(tmp_path, path)
+    assert table[["a", "b"]].values.tolist() == [["1,5", "2"]]
+
+
+def test_column_that_stands_twice_is_refused_where_it_is_mapped(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,b\n1,2,3\n")
+    assert read(tmp_path, path)[0].columns.tolist()[:3] == ["a", "b", "b_2"]
+    with pytest.raises(SourceError, match="'b' twice"):
+        read(tmp_path, path, wanted=["b"])
+    doubled = tmp_path / "t.parquet"
+    pq.write_table(pa.table([pa.array(["1"]), pa.array(["2"])], names=["b", "b"]), doubled)
+    with pytest.raises(SourceError, match="'b' twice"):
+        read(tmp_path, doubled, wanted=["b"])
+
+
+JSON = r"""
+{"id": 10000, "big": 18446744073709551629, "price": 5.50, "flag": true, "uuid": "A0EE-bc", "when": "02-01-24"}
+{"id": "10000", "price": 1e3, "new": null, "tags": ["x", {"y": 1}]}
+{"id": "O1", "price":
+[1, 2]
+"""
+
+
+def test_json_values_come_as_they_stand(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text(JSON)
+    table, lines = read(tmp_path, path, wanted=["id", "big", "price"])
+    assert table["id"].tolist() == ["10000", "10000"]
+    first = table.iloc[0]
+    assert [first[name] for name in ("big", "price", "flag", "uuid", "when")] == [
+        *("18446744073709551629", "5.50", "true", "A0EE-bc", "02-01-24")
+    ]
+    assert table["price"].tolist() == ["5.50", "1e3"]
+    assert table["tags"].tolist()[1] == '["x", {"y": "1"}]'
+    assert [(line.line, line.reason) for line in lines] == [(4, "broken JSON"), (5, "broken JSON")]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_nested_column_is_refused_by_name_where_it_is_mapped(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"t.{kind}"
+    if kind == "jsonl":
+        path.write_text('{"a": "1", "items": [{"item_id": "x"}]}\n')
+    else:
+        pq.write_table(pa.table({"a": ["1"], "items": [[{"item_id": "x"}]]}), path)
+    assert read(tmp_path, path, wanted=["a"])[0]["a"].tolist() == ["1"]
+    with pytest.raises(SourceError, match=r"'items'.*nested(.|\n)*jq"):
+        read(tmp_path, path, wanted=["items"])
 
 
 def test_line_that_is_no_row_is_reported(tmp_path: Path) -> None:
@@ -85,7 +148,7 @@ def test_line_that_is_no_row_is_reported(tmp_path: Path) -> None:
         ("t.csv.gz", b"a,b\n1,2\n", "cannot be unpacked"),
         ("t.csv.gz", gzip.compress(b"a,b\n" + b"1,2\n" * 9_000)[:60], "cannot be"),
         ("t.parquet", b"PAR1 no", "cannot be read as parquet"),
-        ("t.jsonl", b"{no json\n", "cannot be read as jsonl"),
+        ("t.jsonl", b"{no json\n", "one JSON object a line"),
         ("t.xls", b"?", "names no format"),
     ],
     ids=["blank", "header alone", "not packed", "cut short", "no parquet", "no json", "unknown ending"],

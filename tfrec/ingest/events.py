@@ -12,7 +12,7 @@ import pandas as pd
 from tfrec.errors import SourceError
 from tfrec.ingest.cleaning import set_aside_duplicates, set_aside_unknown_items, type_events
 from tfrec.ingest.items import ITEM_PREFIX
-from tfrec.ingest.mapping import map_columns
+from tfrec.ingest.mapping import map_columns, raw_columns
 from tfrec.ingest.privacy import pseudonymise
 from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.sessions import cut_sessions, tell_orders
@@ -65,7 +65,9 @@ def check_events(
         SourceError: a file is empty or unreadable, lacks a column, or more than half of its dates cannot be read.
     """
     log.info("Reading %s", ", ".join(map(str, paths)))
-    raw, unreadable = read_text(connection, recipe.events, paths, name="events_raw", scratch=scratch)
+    described = [table.columns for table in (recipe.items, recipe.users) if not table.files]
+    wanted = raw_columns(recipe.events.columns, *described)
+    raw, unreadable = read_text(connection, recipe.events, paths, name="events_raw", scratch=scratch, wanted=wanted)
     mapped = _mapped(raw, recipe, paths)
     if key is not None and "user_id" in mapped.columns:
         mapped = pseudonymise(mapped, key=key, guest_ids=recipe.clean.guest_ids)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import ibis
 
-from tfrec.ingest.mapping import id_text, map_columns
+from tfrec.ingest.mapping import id_text, map_columns, raw_columns
 from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.rejected import CheckedTable, check_rows
 from tfrec.ingest.sources import read_text
@@ -37,7 +37,9 @@ def read_facts(
     if not paths:
         return None
     log.info("Reading %s", ", ".join(map(str, paths)))
-    raw, lines = read_text(connection, recipe.facts, paths, name="facts_raw", scratch=scratch)
+    raw, lines = read_text(
+        connection, recipe.facts, paths, name="facts_raw", scratch=scratch, wanted=raw_columns(recipe.facts.columns)
+    )
     mapped = map_columns(raw, recipe.facts.columns, paths=paths, missing=recipe.facts.missing)
     head, relation, tail = id_text(mapped["head"]), mapped["relation"], id_text(mapped["tail"])
     if recipe.clean.upper_case_ids:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tfrec.ingest.frequent import most_frequent
-from tfrec.ingest.mapping import id_text, map_columns, number
+from tfrec.ingest.mapping import id_text, map_columns, number, raw_columns
 from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.rejected import CheckedTable, check_rows
 from tfrec.ingest.sources import read_text
@@ -43,7 +43,9 @@ def read_catalogue(
     if not paths:
         return None
     log.info("Reading %s", ", ".join(map(str, paths)))
-    raw, lines = read_text(connection, recipe.items, paths, name="items_raw", scratch=scratch)
+    raw, lines = read_text(
+        connection, recipe.items, paths, name="items_raw", scratch=scratch, wanted=raw_columns(recipe.items.columns)
+    )
     mapped = map_columns(raw, recipe.items.columns, paths=paths, missing=recipe.items.missing)
     item_id = id_text(mapped["item_id"])
     typed: dict[str, ir.Value] = {"item_id": item_id.upper() if recipe.clean.upper_case_ids else item_id}

@@ -57,6 +57,12 @@ def map_columns(
     return raw.select(**mapped, **{FILE: raw[FILE], ROW: raw[ROW]})
 
 
+def raw_columns(*columns: Mapping[str, str | tuple[str, ...]]) -> list[str]:
+    """Returns the raw columns that the mappings name, each once, in order."""
+    named = (names for mapping in columns for names in mapping.values())
+    return list(dict.fromkeys(one for names in named for one in ((names,) if isinstance(names, str) else names)))
+
+
 def id_text(text: ir.StringValue) -> ir.StringValue:
     """Returns ids as text: a `.0` that a spreadsheet added to a number goes (`17850.0` is `17850`)."""
     return text.re_replace(r"^(-?\d+)\.0+$", r"\1")

@@ -8,7 +8,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from tfrec.ingest.mapping import id_text, map_columns, number
+from tfrec.ingest.mapping import id_text, map_columns, number, raw_columns
 from tfrec.ingest.privacy import pseudonymise
 from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.rejected import CheckedTable, check_rows
@@ -44,7 +44,9 @@ def read_relations(
         return None
     log.info("Reading %s", ", ".join(map(str, paths)))
     source, guests = recipe.relations, recipe.clean.guest_ids
-    raw, lines = read_text(connection, source, paths, name="relations_raw", scratch=scratch)
+    raw, lines = read_text(
+        connection, source, paths, name="relations_raw", scratch=scratch, wanted=raw_columns(source.columns)
+    )
     mapped = map_columns(raw, source.columns, paths=paths, missing=source.missing)
     if key is not None:
         for end in _ENDS:

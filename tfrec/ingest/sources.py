@@ -1,20 +1,23 @@
-"""Turns the raw files of a recipe into one lazy table of text, so that bad values are caught row by row."""
+"""Turns the raw files of a recipe into one stored table of text, so that bad values are caught row by row."""
 
 import codecs
 import dataclasses
 import glob
-import gzip
 import logging
 import os
-import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import duckdb
 import ibis
 import ibis.expr.types as ir
+import pyarrow.parquet as pq
 
 from tfrec.errors import RecipeError, SourceError, nearest_hint
+from tfrec.ingest.csv_files import identifier, literal, store_csv
+from tfrec.ingest.csv_layout import LINE_ENDS, find_layout
+from tfrec.ingest.csv_lines import BadLine
+from tfrec.ingest.json_lines import nested_message, write_json_lines
 from tfrec.ingest.readers import SPECIAL_READERS
 
 log = logging.getLogger(__name__)
@@ -26,43 +29,60 @@ FILE, ROW = "_file", "_row"
 _ENDINGS = {
     ".csv": "csv",
     ".tsv": "csv",
+    ".tab": "csv",
     ".txt": "csv",
     ".parquet": "parquet",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
 _FORMATS = (*sorted(set(_ENDINGS.values())), *sorted(SPECIAL_READERS))
+_ESCAPES = ("auto", "double", "backslash")
+_NESTED = ("STRUCT", "MAP", "LIST", "UNION", "ARRAY")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-    """Raw files that hold one table.
+    r"""Raw files that hold one table.
 
     Attributes:
         files: paths: absolute, or relative to the data home or to the recipe; read one after the other. A pattern
             (`logs/2024-*.csv.gz`) stands for the files that match, in alphabetical order.
         format: `csv`, `parquet`, `jsonl` or a special reader; by the file's ending when left out.
-        delimiter: between the fields of a csv line.
+        delimiter: between the fields of a csv line; found in the file when left out.
+        quote: sign around the fields of a csv file, `none` where quotes are plain text, `auto` to find out.
+        escape: what makes a quote inside a quoted field text: `double` (`""`), `backslash` (`\"`) or `auto`.
+        line_end: of a csv file: `lf` (a carriage return before it belongs to it), `crlf`, `cr` or `auto`.
         encoding: of a csv file, any name that Python knows.
         header: names of the fields where a csv file has no header line.
-        decimal: decimal sign of numbers.
+        decimal: decimal sign of numbers; found in each column when left out.
         missing: words that stand for no value.
     """
 
     files: tuple[str, ...] = ()
     format: str = ""
-    delimiter: str = ","
+    delimiter: str = ""
+    quote: str = "auto"
+    escape: str = "auto"
+    line_end: str = "auto"
     encoding: str = "utf-8"
     header: tuple[str, ...] = ()
-    decimal: str = "."
-    missing: tuple[str, ...] = ("NULL", "\\N", "NaN", "nan", "None", "<NA>")
+    decimal: str = ""
+    missing: tuple[str, ...] = (
+        *("NULL", "null", "Null", "(null)", "#NULL!", "\\N", "NaN", "nan", "None", "nil", "<NA>"),
+        *("N/A", "n/a", "#N/A", "undefined", "(not set)"),
+    )
 
     def __post_init__(self) -> None:
         if self.format and self.format not in _FORMATS:
             raise RecipeError(f"format {self.format!r} is unknown.{nearest_hint(self.format, _FORMATS)}")
-        if len(self.delimiter) != 1:
+        if len(self.delimiter) > 1:
             raise RecipeError(f"delimiter must be one character; got {self.delimiter!r}.")
-        if self.decimal not in (".", ","):
+        if self.quote not in ("auto", "none") and len(self.quote) != 1:
+            raise RecipeError(f"quote must be one character, 'none' or 'auto'; got {self.quote!r}.")
+        for name, known in (("escape", _ESCAPES), ("line_end", ("auto", *LINE_ENDS))):
+            if (given := getattr(self, name)) not in known:
+                raise RecipeError(f"{name} {given!r} is unknown.{nearest_hint(given, known)}")
+        if self.decimal not in ("", ".", ","):
             raise RecipeError(f"decimal must be '.' or ','; got {self.decimal!r}.")
         try:
             codecs.lookup(self.encoding)
@@ -115,9 +135,18 @@ def data_homes(recipe_folder: Path, data_home: Path | None) -> list[Path]:
 
 
 def read_text(
-    connection: ibis.BaseBackend, source: Source, paths: Sequence[Path], *, name: str, scratch: Path
+    connection: ibis.BaseBackend,
+    source: Source,
+    paths: Sequence[Path],
+    *,
+    name: str,
+    scratch: Path,
+    wanted: Collection[str] = (),
 ) -> tuple[ir.Table, list[Unreadable]]:
     """Returns the files as one stored table of text columns with `_file` and `_row`, and the lines that are no rows.
+
+    Each line of a csv or JSON file is a row, or is reported. Files may differ in columns that nobody maps: where a
+    file lacks one, its rows have none.
 
     Args:
         connection: DuckDB backend; the table is stored there as `name`.
@@ -125,40 +154,44 @@ def read_text(
         paths: the located files, in order.
         name: name of the stored table.
         scratch: folder for files in between.
+        wanted: raw columns that the recipe maps; each file must have them.
 
     Raises:
-        SourceError: a file is empty, is not of the format, or its columns differ from those of the first.
+        SourceError: a file is empty, is not of the format, lacks a wanted column, or holds nested values there.
     """
+    if not paths:
+        raise SourceError(f"The table `{name}` has no files. Name them with `files` in the recipe.")
     unreadable: list[Unreadable] = []
-    first: ir.Table | None = None
+    parts: list[str] = []
+    columns: list[str] = []
     for at, path in enumerate(paths):
+        part = f"{name}_{at}"
         try:
-            lazy = _open(connection, source, paths, at, scratch=scratch)
-            columns = {column: lazy[column].cast("string") for column in lazy.columns}
-            stored = lazy.select(**columns).mutate(
-                **{FILE: ibis.literal(at, "int32"), ROW: ibis.row_number().cast("int64") + 1}
-            )
-            if first is not None and set(stored.columns) != set(first.columns):
-                differ = sorted(set(stored.columns) ^ set(first.columns))
-                raise SourceError(f"{path} has other columns than {paths[0]}: {', '.join(differ)} are not in both.")
-            if first is None:
-                connection.create_table(name, stored)
-                first = connection.table(name)
-            else:
-                connection.insert(name, stored.select(*first.columns))
-            unreadable += _rejected_lines(connection, at)
+            bad = _store(connection, part, source, paths, at, wanted=wanted, scratch=scratch)
+        except duckdb.OutOfMemoryException:
+            raise
         except duckdb.Error as error:
             raise SourceError(
                 f"{path} cannot be read as {format_of(source, path)}: {_first_line(error)} "
                 "Correct `format`, `delimiter` or `encoding` in the recipe."
             ) from error
+        found = [column for column in connection.table(part).columns if column not in (FILE, ROW)]
+        _check_columns(found, wanted, path=path, first=paths[0] if parts else None)
+        columns = columns or found
+        if set(found) != set(columns):
+            log.info("%s has other columns than %s: %s", path, paths[0], sorted(set(found) ^ set(columns)))
+        unreadable += [Unreadable(at, line.line, line.reason, line.text) for line in bad]
+        parts.append(part)
         if source.format in SPECIAL_READERS:
             break  # a special reader takes all its files at once
-    if first is None:
-        raise SourceError(f"The table `{name}` has no files. Name them with `files` in the recipe.")
-    if first.count().execute() == 0:
-        raise SourceError(f"{', '.join(map(str, paths))}: there is a header but no row. Get the data again.")
-    return first, unreadable
+    table = _union(connection, name, parts)
+    if table.count().execute() == 0:
+        reasons = f" {len(unreadable):,} lines are no rows, the first: {unreadable[0].reason}." if unreadable else ""
+        raise SourceError(
+            f"{', '.join(map(str, paths))}: there is a header but no row.{reasons} Get the data again, or correct "
+            "`delimiter`, `quote` or `header` in the recipe."
+        )
+    return table, unreadable
 
 
 def format_of(source: Source, path: Path) -> str:
@@ -175,67 +208,81 @@ def format_of(source: Source, path: Path) -> str:
     raise SourceError(f"The ending of {path} names no format. Add `format = ...` (one of {', '.join(_FORMATS)}).")
 
 
-def _open(connection: ibis.BaseBackend, source: Source, paths: Sequence[Path], at: int, *, scratch: Path) -> ir.Table:
-    path = paths[at]
-    kind = format_of(source, path)
-    if kind in SPECIAL_READERS:
-        return ibis.memtable(SPECIAL_READERS[kind](paths))
-    if kind == "parquet":
-        return connection.read_parquet(path)
-    if kind == "jsonl":
-        return connection.read_json(path, format="newline_delimited", convert_strings_to_integers=False)
-    if codecs.lookup(source.encoding).name != "utf-8":
-        path = _as_utf8(path, source.encoding, scratch / f"utf8-{at}.csv")
-    _check_has_text(path)
-    named = {"names": list(source.header)} if source.header else {}
-    return connection.read_csv(
-        path,
-        all_varchar=True,
-        header=not source.header,
-        delim="\t" if path.name.endswith(".tsv") else source.delimiter,
-        quote='"',
-        escape='"',
-        null_padding=False,
-        store_rejects=True,
-        **named,
+def _store(
+    connection: ibis.BaseBackend,
+    table: str,
+    source: Source,
+    paths: Sequence[Path],
+    at: int,
+    *,
+    wanted: Collection[str],
+    scratch: Path,
+) -> list[BadLine]:
+    """Stores one file, or all files of a special reader, as text columns with `_file` and `_row`."""
+    path, kind = paths[at], format_of(source, paths[at])
+    bad: list[BadLine] = []
+    if kind == "csv":
+        is_tabbed = {".tsv", ".tab"} & {suffix.lower() for suffix in path.suffixes}
+        layout = find_layout(
+            path,
+            source,
+            wanted=wanted,
+            default_delimiter="\t" if is_tabbed else ",",
+            scratch=scratch / f"{table}.utf8.csv",
+        )
+        bad = store_csv(
+            connection, table, layout, quote=source.quote, escape=source.escape, scratch=scratch / f"{table}.parquet"
+        )
+    elif kind == "jsonl":
+        files, bad = write_json_lines(path, wanted=wanted, folder=scratch / f"{table}.json")
+        listed = ", ".join(literal(str(file)) for file in files)
+        _create(connection, table, f"SELECT * FROM read_parquet([{listed}], union_by_name = true)")
+    elif kind == "parquet":
+        _check_parquet(connection, path, wanted)
+        _create(connection, table, f"SELECT COLUMNS(*)::VARCHAR FROM read_parquet({literal(str(path))})")
+    else:
+        connection.create_table(
+            table, ibis.memtable(SPECIAL_READERS[kind](paths)).mutate(**{ROW: ibis.row_number().cast("int64") + 1})
+        )
+    connection.raw_sql(f"ALTER TABLE {identifier(table)} ADD COLUMN {FILE} INTEGER DEFAULT {at}")
+    return bad
+
+
+def _create(connection: ibis.BaseBackend, table: str, query: str) -> None:
+    connection.raw_sql(
+        f"CREATE OR REPLACE TABLE {identifier(table)} AS SELECT *, row_number() OVER () AS {ROW} FROM ({query})"
     )
 
 
-def _check_has_text(path: Path) -> None:
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-        try:
-            head = stream.read(64)
-        except (OSError, EOFError) as error:
-            raise SourceError(f"{path} cannot be unpacked: {error}. Get the data again.") from error
-    if not head.strip():
-        raise SourceError(f"{path} is empty: it has no header line. Get the data again.")
+def _check_parquet(connection: ibis.BaseBackend, path: Path, wanted: Collection[str]) -> None:
+    described = connection.raw_sql(f"DESCRIBE SELECT * FROM read_parquet({literal(str(path))})").fetchall()
+    names = pq.read_schema(path).names
+    for name in wanted:
+        if names.count(name) > 1:
+            raise SourceError(f"{path} has the column {name!r} twice. Rename one of them.")
+    for name, kind, *_ in described:
+        if name in wanted and (kind.endswith("]") or kind.startswith(_NESTED)):
+            raise SourceError(nested_message(path, name, kind))
 
 
-def _as_utf8(path: Path, encoding: str, target: Path) -> Path:
-    try:
-        with (
-            gzip.open(path, "rt", encoding=encoding, newline="")
-            if path.suffix == ".gz"
-            else path.open(encoding=encoding, newline="") as reader,
-            target.open("w", encoding="utf-8", newline="") as writer,
-        ):
-            shutil.copyfileobj(reader, writer, length=1 << 20)
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{path} is not {encoding}: {error.reason}. Correct `encoding` in the recipe.") from error
-    return target
+def _check_columns(found: Sequence[str], wanted: Collection[str], *, path: Path, first: Path | None) -> None:
+    absent = [name for name in wanted if name not in found]
+    if absent and first is not None:
+        raise SourceError(
+            f"{path} has no column {absent[0]!r}, which the recipe maps and {first} has."
+            f"{nearest_hint(absent[0], found)}"
+        )
 
 
-def _rejected_lines(connection: ibis.BaseBackend, at: int) -> list[Unreadable]:
-    if not connection.raw_sql("SELECT 1 FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchall():
-        return []
-    rows = connection.raw_sql(
-        "SELECT line, any_value(error_type), any_value(csv_line) FROM reject_errors GROUP BY line ORDER BY line"
-    ).fetchall()
-    connection.raw_sql("DELETE FROM reject_errors")
-    return [
-        Unreadable(at, int(line), f"unreadable line ({str(kind).lower().replace('_', ' ')})", str(text))
-        for line, kind, text in rows
-    ]
+def _union(connection: ibis.BaseBackend, name: str, parts: Sequence[str]) -> ir.Table:
+    if len(parts) == 1:
+        connection.raw_sql(f"ALTER TABLE {identifier(parts[0])} RENAME TO {identifier(name)}")
+        return connection.table(name)
+    union = " UNION ALL BY NAME ".join(f"SELECT * FROM {identifier(part)}" for part in parts)
+    connection.raw_sql(f"CREATE TABLE {identifier(name)} AS {union}")
+    for part in parts:
+        connection.raw_sql(f"DROP TABLE {identifier(part)}")
+    return connection.table(name)
 
 
 def _first_line(error: Exception) -> str:

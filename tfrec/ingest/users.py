@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from tfrec.ingest.frequent import most_frequent
-from tfrec.ingest.mapping import id_text, map_columns
+from tfrec.ingest.mapping import id_text, map_columns, raw_columns
 from tfrec.ingest.privacy import pseudonymise
 from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.rejected import CheckedTable, check_rows
@@ -40,7 +40,9 @@ def read_register(
     if not paths:
         return None
     log.info("Reading %s", ", ".join(map(str, paths)))
-    raw, lines = read_text(connection, recipe.users, paths, name="users_raw", scratch=scratch)
+    raw, lines = read_text(
+        connection, recipe.users, paths, name="users_raw", scratch=scratch, wanted=raw_columns(recipe.users.columns)
+    )
     mapped = map_columns(raw, recipe.users.columns, paths=paths, missing=recipe.users.missing)
     if key is not None:
         mapped = pseudonymise(mapped, key=key, guest_ids=recipe.clean.guest_ids)

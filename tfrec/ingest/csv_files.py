@@ -1,0 +1,119 @@
+"""Reads delimited text files with the engine, and checks that each physical line became one row.
+
+The engine is fast and right as long as a file keeps to the rules. Where the numbers of lines and rows differ, or the
+engine gives up, the tolerant parser of `csv_lines` reads the file again.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import ibis
+
+from tfrec.ingest.csv_layout import CsvLayout
+from tfrec.ingest.csv_lines import BadLine, find_quoting, read_rows
+from tfrec.ingest.text_tables import write_rows
+
+log = logging.getLogger(__name__)
+
+
+def store_csv(
+    connection: ibis.BaseBackend, table: str, layout: CsvLayout, *, quote: str, escape: str, scratch: Path
+) -> list[BadLine]:
+    """Stores the rows of a file as text columns in a table with `_row`; returns the lines that are no rows.
+
+    Args:
+        connection: DuckDB backend.
+        table: name of the new table.
+        layout: of the file.
+        quote: the recipe's `quote`.
+        escape: the recipe's `escape`.
+        scratch: Parquet file in between.
+
+    Raises:
+        SourceError: the file is not UTF-8.
+    """
+    is_regular = layout.line_end == "\n" and not layout.has_bad_bytes and escape != "backslash"
+    if is_regular and _store_by_engine(connection, table, layout, quote=quote):
+        return []
+    quoting = find_quoting(layout, quote=quote, escape=escape)
+    log.info("%s is read line by line: quotes %r, escaped by %r", layout.origin, quoting.quote, quoting.escape)
+    bad: list[BadLine] = []
+    write_rows(read_rows(layout, quoting, bad), layout.columns, scratch)
+    connection.raw_sql(
+        f"CREATE OR REPLACE TABLE {identifier(table)} AS "
+        f"SELECT *, row_number() OVER () AS _row FROM read_parquet({literal(str(scratch))})"
+    )
+    return sorted(bad)
+
+
+def identifier(name: str) -> str:
+    """Returns a name quoted for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Returns a text quoted for SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _store_by_engine(connection: ibis.BaseBackend, table: str, layout: CsvLayout, *, quote: str) -> bool:
+    """Stores the rows as the engine reads them; False where they are not certainly the lines of the file."""
+    sign = {"auto": '"', "none": ""}.get(quote, quote)
+    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in layout.columns)
+    options = (
+        f"auto_detect = false, header = false, skip = {layout.skipped}, delim = {literal(layout.delimiter)}, "
+        f"quote = {literal(sign)}, escape = {literal(sign)}, null_padding = false, store_rejects = true, "
+        f"columns = {{{columns}}}"
+    )
+    try:
+        connection.raw_sql(
+            f"CREATE OR REPLACE TABLE {identifier(table)} AS "
+            f"SELECT *, row_number() OVER () AS _row FROM read_csv({literal(str(layout.path))}, {options})"
+        )
+    except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
+        log.debug("%s: %s", layout.origin, error)
+        return False
+    if _take_rejects(connection):
+        return False
+    rows = connection.raw_sql(f"SELECT count(*) FROM {identifier(table)}").fetchone()[0]
+    lines = layout.lines - layout.skipped
+    if rows == lines:
+        return True
+    lines -= layout.count_blank_lines()
+    return rows == lines or (rows < lines and _has_only_line_breaks(connection, table, layout.columns, layout, lines))
+
+
+def _take_rejects(connection: ibis.BaseBackend) -> int:
+    """Returns how many errors the last reading left behind, and forgets them."""
+    if not connection.raw_sql("SELECT 1 FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchall():
+        return 0
+    count = connection.raw_sql("SELECT count(*) FROM reject_errors").fetchone()[0]
+    connection.raw_sql("DELETE FROM reject_errors")
+    return count
+
+
+def _has_only_line_breaks(
+    connection: ibis.BaseBackend, table: str, columns: Sequence[str], layout: CsvLayout, lines: int
+) -> bool:
+    """Whether the rows are all lines, and no field can have swallowed a line.
+
+    A field that swallowed the rest of one line and the beginning of the next in the same column holds as many
+    delimiters for each line break as a whole row has.
+    """
+    count = "length({0}) - length(replace({0}, {1}, ''))"
+    between = len(columns) - 1
+    breaks, swallows = [], []
+    for name in columns:
+        text = f"coalesce({identifier(name)}, '')"
+        line_breaks = count.format(text, "chr(10)")
+        breaks.append(line_breaks)
+        signs = count.format(text, literal(layout.delimiter))
+        swallows.append(f"({line_breaks} > 0 AND {signs} >= {between})")
+    total, swallowed, blank = connection.raw_sql(
+        f"SELECT sum(1 + {' + '.join(breaks)}), bool_or({' OR '.join(swallows)}), "
+        f"bool_or({' OR '.join(f'contains({identifier(name)}, chr(10) || chr(10))' for name in columns)}) "
+        f"FROM {identifier(table)}"
+    ).fetchone()
+    return total == lines and not swallowed and not blank

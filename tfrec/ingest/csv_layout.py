@@ -1,0 +1,233 @@
+"""Finds how a delimited text file is laid out: encoding, line ends, delimiter, and the line that names the columns."""
+
+import codecs
+import dataclasses
+import gzip
+import io
+import itertools
+import shutil
+import zlib
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import IO, Protocol
+
+from tfrec.errors import SourceError
+
+DELIMITERS = (",", ";", "\t", "|")
+"""Tried in this order where the recipe names none."""
+
+LINE_ENDS = {"lf": "\n", "crlf": "\r\n", "cr": "\r"}
+"""Words of a recipe's `line_end`."""
+
+_CHUNK = 1 << 22
+_HEADER_SEARCH = 100  # lines: exports put a few title lines above the header, never pages
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+class CsvDialect(Protocol):
+    """What a recipe says of a delimited file; see `tfrec.ingest.sources.Source`."""
+
+    @property
+    def delimiter(self) -> str: ...  # noqa: D102
+    @property
+    def encoding(self) -> str: ...  # noqa: D102
+    @property
+    def header(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def line_end(self) -> str: ...  # noqa: D102
+
+
+@dataclasses.dataclass(frozen=True)
+class CsvLayout:
+    r"""Where the data of a delimited text file begins and how its lines are cut.
+
+    Attributes:
+        path: UTF-8 text: the file itself, or a copy of it in UTF-8.
+        origin: the file that the recipe names, for messages.
+        delimiter: between fields.
+        line_end: `"\n"` (a `"\r"` before it belongs to the line end), `"\r\n"` or `"\r"`.
+        columns: names of the columns, each once.
+        skipped: physical lines before the first data line, the header included.
+        lines: physical lines of the file.
+        has_bad_bytes: some bytes are not UTF-8.
+    """
+
+    path: Path
+    origin: Path
+    delimiter: str
+    line_end: str
+    columns: tuple[str, ...]
+    skipped: int
+    lines: int
+    has_bad_bytes: bool
+
+    def count_blank_lines(self) -> int:
+        """Returns how many lines after the skipped ones hold no text."""
+        with open_lines(self) as stream:
+            return sum(not line.strip() for line in itertools.islice(stream, self.skipped, None))
+
+
+def find_layout(
+    path: Path, dialect: CsvDialect, *, wanted: Collection[str], default_delimiter: str, scratch: Path
+) -> CsvLayout:
+    """Returns the layout of a delimited text file.
+
+    Title lines above the header are skipped: the header is the first of the leading lines that names all wanted
+    columns, or else most of them. Excel's first line `sep=;` names the delimiter.
+
+    Args:
+        path: the file, plain or compressed by gzip.
+        dialect: what the recipe says.
+        wanted: raw columns that the recipe maps.
+        default_delimiter: tried first where the recipe names none.
+        scratch: path of the UTF-8 copy that a file of another encoding needs.
+
+    Raises:
+        SourceError: the file is empty, cannot be unpacked, is not of the encoding, or names a column twice.
+    """
+    text = _as_utf8(path, dialect.encoding, scratch)
+    counts = _count(text, origin=path)
+    line_end = LINE_ENDS.get(dialect.line_end, "\n" if counts.newlines else "\r")
+    lines = (counts.returns if line_end == "\r" else counts.newlines) + counts.ends_open
+    head = list(_first_lines(text, line_end))
+    start, delimiter = 0, dialect.delimiter
+    if head and head[0].lower().startswith("sep=") and len(head[0].strip()) <= 5:
+        start, delimiter = 1, head[0][4:5] or "\t"
+    choices = (delimiter,) if delimiter else tuple(dict.fromkeys((default_delimiter, *DELIMITERS)))
+    if dialect.header:
+        chosen = max(choices, key=lambda sign: _fit(head[start:], sign, len(dialect.header)))
+        columns: tuple[str, ...] = dialect.header
+        skipped = start
+    else:
+        at, chosen = _find_header(head, start, choices, wanted)
+        columns = _check_names(split_plainly(head[at], chosen), path=path, wanted=wanted)
+        skipped = at + 1
+    return CsvLayout(text, path, chosen, line_end, columns, skipped, lines, counts.has_bad_bytes)
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """Opens a file for reading, unpacked where its name ends in `.gz`."""
+    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
+
+
+def open_lines(layout: CsvLayout) -> IO[str]:
+    """Opens the text of a layout to be read line by line; bytes that are not UTF-8 come as lone surrogates."""
+    stream = open_bytes(layout.path)
+    return io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline=layout.line_end)
+
+
+def split_plainly(line: str, delimiter: str) -> list[str]:
+    """Returns the fields of one line, trimmed; quotes around a field go, a quoted delimiter stays.
+
+    Example: `split_plainly('a,"b, c"', ",")` is `["a", "b, c"]`.
+    """
+    fields, start, is_open = [], 0, False
+    for at, sign in enumerate(line):
+        if sign == '"':
+            is_open = not is_open
+        elif sign == delimiter and not is_open:
+            fields.append(line[start:at])
+            start = at + 1
+    fields.append(line[start:])
+    return [_unquoted(field.strip("\ufeff \t\r\n\xa0")) for field in fields]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Counts:
+    newlines: int
+    returns: int
+    ends_open: bool  # the last line has no line end
+    has_bad_bytes: bool
+
+
+def _count(path: Path, *, origin: Path) -> _Counts:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    newlines = returns = 0
+    has_bad_bytes = has_text = False
+    last = b""
+    try:
+        with open_bytes(path) as stream:
+            while chunk := stream.read(_CHUNK):
+                newlines += chunk.count(b"\n")
+                returns += chunk.count(b"\r")
+                has_text = has_text or bool(chunk.strip())
+                last = chunk[-1:]
+                if not has_bad_bytes and (decoder.getstate()[0] or not chunk.isascii()):
+                    try:
+                        decoder.decode(chunk)
+                    except UnicodeDecodeError:
+                        has_bad_bytes = True
+    except (OSError, EOFError, zlib.error) as error:
+        raise SourceError(f"{origin} cannot be unpacked: {error}. Get the data again.") from error
+    if not has_text:
+        raise SourceError(f"{origin} is empty: it has no header line. Get the data again.")
+    has_bad_bytes = has_bad_bytes or bool(decoder.getstate()[0])
+    return _Counts(newlines, returns, last not in (b"\n", b"\r"), has_bad_bytes)
+
+
+def _first_lines(path: Path, line_end: str) -> Iterator[str]:
+    with open_bytes(path) as stream:
+        text = stream.read(1 << 20).decode("utf-8", errors="replace").removeprefix("\ufeff")
+    yield from (line.removesuffix("\r") for line in text.split(line_end)[:_HEADER_SEARCH])
+
+
+def _find_header(head: list[str], start: int, choices: tuple[str, ...], wanted: Collection[str]) -> tuple[int, str]:
+    """Returns the number of the header line and its delimiter."""
+    best = (-1, start, choices[0])
+    for at in range(start, len(head)):
+        for sign in choices:
+            known = len(set(wanted) & set(split_plainly(head[at], sign)))
+            if known > max(best[0], 0):
+                best = (known, at, sign)
+        if best[0] == len(set(wanted)) > 0:
+            break
+    if best[0] > 0:
+        return best[1], best[2]
+    first = next((at for at in range(start, len(head)) if head[at].strip()), start)
+    return first, max(choices, key=lambda sign: head[first].count(sign))
+
+
+def _fit(head: list[str], sign: str, width: int) -> int:
+    """Returns how many of the first lines have `width` fields."""
+    return sum(len(split_plainly(line, sign)) == width for line in head[:20])
+
+
+def _check_names(names: list[str], *, path: Path, wanted: Collection[str]) -> tuple[str, ...]:
+    seen: dict[str, int] = {}
+    unique = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        if seen[name] > 1 and name in wanted:
+            raise SourceError(f"{path} has the column {name!r} twice. Rename one of them in its header.")
+        unique.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return tuple(name or f"column{at}" for at, name in enumerate(unique, start=1))
+
+
+def _as_utf8(path: Path, encoding: str, target: Path) -> Path:
+    if codecs.lookup(encoding).name == "utf-8":
+        with open_bytes(path) as stream:
+            try:
+                start = stream.read(2)
+            except (OSError, EOFError, zlib.error) as error:
+                raise SourceError(f"{path} cannot be unpacked: {error}. Get the data again.") from error
+        if start not in _UTF16:
+            return path
+        encoding = "utf-16"  # what Excel calls "Unicode text"
+    try:
+        with (
+            codecs.getreader(encoding)(open_bytes(path)) as reader,
+            target.open("w", encoding="utf-8", newline="") as writer,
+        ):
+            shutil.copyfileobj(reader, writer, length=1 << 20)
+    except (EOFError, zlib.error) as error:
+        raise SourceError(f"{path} cannot be unpacked: {error}. Get the data again.") from error
+    except UnicodeError as error:
+        reason = getattr(error, "reason", error)
+        raise SourceError(f"{path} is not {encoding}: {reason}. Correct `encoding` in the recipe.") from error
+    return target
+
+
+def _unquoted(field: str) -> str:
+    if len(field) >= 2 and field[0] == field[-1] == '"':
+        return field[1:-1].replace('""', '"').strip()
+    return field

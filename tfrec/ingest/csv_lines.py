@@ -1,0 +1,296 @@
+"""Parses delimited text line by line, so that a bad line costs itself and no other.
+
+The engine's reader is faster, but one stray quote makes it join lines that do not belong together. This parser is used
+for the files in which the engine finds anything odd: each physical line is either part of a row or reported.
+"""
+
+import dataclasses
+import itertools
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tfrec.errors import SourceError
+from tfrec.ingest.csv_layout import CsvLayout, open_lines
+
+_AMISS = "unreadable line (a quote opens or closes in the wrong place)"
+_AMBIGUOUS = "unreadable line (whole rows, or one row with line breaks in quotes)"
+_MAX_JOINED = 1_000  # lines of one quoted field: longer texts are runaway quotes
+_RUNAWAY_SHARE = 0.9  # of the lines in a quoted field that are whole rows: above, its quote is a slip
+_FEW_LINES = 4  # so many whole rows may be one text with as many delimiters in each of its lines, by chance
+_BAD_BYTES_SHARE = 0.01  # above: the file has another encoding; below: damaged lines
+
+
+class BadLine(NamedTuple):
+    """A line that is no row: its number in the file, from 1, the reason and its text."""
+
+    line: int
+    reason: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Quoting:
+    """How fields are quoted.
+
+    Attributes:
+        quote: the sign around a field, or `""` where quotes are plain text.
+        escape: the sign that makes a quote inside a quoted field text: the quote itself (doubled), or a backslash.
+    """
+
+    quote: str = '"'
+    escape: str = '"'
+
+
+def find_quoting(layout: CsvLayout, *, quote: str, escape: str) -> Quoting:
+    r"""Returns how the file quotes its fields, from all of its lines.
+
+    Backslashes escape quotes where more lines can be read that way. Quotes are plain text where lines begin a quote
+    that never ends, every line has the right number of fields without regard to quotes, no field needs its quotes, and
+    no column is quoted throughout: so a log of searches writes `"blue lamp` and `"blue lamp"`.
+
+    Args:
+        layout: of the file.
+        quote: the recipe's `quote`: `auto`, `none` or a sign.
+        escape: the recipe's `escape`: `auto`, `double` or `backslash`.
+    """
+    if quote == "none":
+        return Quoting("", "")
+    sign = '"' if quote == "auto" else quote
+    ways = {"double": Quoting(sign, sign), "backslash": Quoting(sign, "\\")}
+    evidence = _Evidence(layout, ways)
+    if quote == "auto" and escape == "auto" and evidence.is_plain and _has_runaway(layout, ways["double"]):
+        return Quoting("", "")
+    way = escape if escape != "auto" else "backslash" if evidence.backslashes else "double"
+    return ways[way]
+
+
+def read_rows(layout: CsvLayout, quoting: Quoting, bad: list[BadLine]) -> Iterator[list[str]]:
+    """Yields the fields of each row; lines that are no rows are added to `bad`.
+
+    A quoted field may span lines. It is taken as a runaway quote, which costs its first line alone, where nearly all
+    lines that it spans are whole rows by themselves, where text follows its closing quote, or where it never ends.
+    Where it spans few lines and each is a whole row, nothing says which reading is right: these lines are set aside.
+
+    Args:
+        layout: of the file.
+        quoting: how its fields are quoted.
+        bad: receives what is no row.
+
+    Raises:
+        SourceError: more than one line in a hundred is not UTF-8.
+    """
+    width, parser = len(layout.columns), _Parser(layout.delimiter, quoting)
+    bad_bytes: list[BadLine] = []
+    with open_lines(layout) as stream:
+        lines = _Lines(itertools.islice(stream, layout.skipped, None), layout)
+        for number, line in lines:
+            if not line.strip():
+                continue
+            if not _is_utf8(line):
+                bad_bytes.append(BadLine(number, "not UTF-8", _shown(line)))
+                continue
+            fields, taken = parser.split(_without_return(line)), [line]
+            if fields is None:
+                fields, taken, reason = _join_lines(line, lines, parser, layout)
+                if fields is None:
+                    bad += [BadLine(number + at, reason, text) for at, text in enumerate(taken)]
+                    continue
+            if len(fields) > width and not any(fields[width:]):
+                fields = fields[:width]  # a delimiter at the end of each line
+            if len(fields) == width:
+                yield fields
+            else:
+                bad.append(BadLine(number, f"unreadable line ({len(fields)} fields in place of {width})", line))
+    _check_encoding(layout, bad_bytes)
+    bad += bad_bytes
+
+
+def _has_runaway(layout: CsvLayout, quoting: Quoting) -> bool:
+    """Whether some quote opens or closes amiss, so that the file cannot be read with this quoting as a whole."""
+    bad: list[BadLine] = []
+    for _ in read_rows(layout, quoting, bad):
+        pass
+    return any(line.reason == _AMISS for line in bad)
+
+
+class _Lines:
+    """Numbered lines that can be given back."""
+
+    def __init__(self, lines: Iterator[str], layout: CsvLayout) -> None:
+        self._lines = lines
+        self._end = layout.line_end
+        self._next = layout.skipped + 1
+        self._returned: list[str] = []  # the last one comes first
+
+    def __iter__(self) -> Iterator[tuple[int, str]]:
+        return self
+
+    def __next__(self) -> tuple[int, str]:
+        line = self._returned.pop() if self._returned else next(self._lines).removesuffix(self._end)
+        self._next += 1
+        return self._next - 1, line
+
+    def push_back(self, lines: list[str]) -> None:
+        self._returned += reversed(lines)
+        self._next -= len(lines)
+
+
+class _Parser:
+    """Splits one line into fields."""
+
+    def __init__(self, delimiter: str, quoting: Quoting) -> None:
+        self.delimiter, self.quote = delimiter, quoting.quote
+        sign, between = re.escape(quoting.quote), re.escape(delimiter)
+        self._escaped: re.Pattern[str] | None = None
+        self._doubled = re.compile(sign * 2)
+        if quoting.escape == "\\":
+            inside, plain = rf"(?:[^{sign}\\]|\\.|{sign}{sign})*", rf"(?:[^{between}\\]|\\.)*\\?"
+            self._escaped = re.compile(rf"\\([{sign}\\{between}])")
+            self._doubled = re.compile(rf"(?<!\\){sign}{sign}")
+        else:
+            inside, plain = rf"(?:[^{sign}]|{sign}{sign})*", rf"[^{between}]*"
+        self.special = tuple({quoting.quote, quoting.escape} - {""})
+        self._opening = re.compile(rf" *{sign}") if sign else None
+        self._quoted = re.compile(rf" *{sign}({inside}){sign} *(?={between}|\Z)", re.DOTALL) if sign else None
+        self._inside = re.compile(inside if sign else "(?!)", re.DOTALL)
+        self._plain = re.compile(plain, re.DOTALL)
+
+    def split(self, line: str) -> list[str] | None:
+        """Returns the fields; None where a quote is not closed, or closed in the wrong place."""
+        if not any(sign in line for sign in self.special):
+            return line.split(self.delimiter)
+        parsed = self.parse(line)
+        return None if parsed is None else [text for text, _ in parsed]
+
+    def parse(self, line: str) -> list[tuple[str, bool]] | None:
+        """Returns the fields, each with whether it was quoted; None as `split`."""
+        fields: list[tuple[str, bool]] = []
+        at = 0
+        while True:
+            is_quoted = self._opening is not None and self._opening.match(line, at) is not None
+            found = (self._quoted if is_quoted else self._plain).match(line, at)  # type: ignore[union-attr]
+            if found is None:
+                return None
+            fields.append((self._plain_text(found, is_quoted), is_quoted))
+            at = found.end()
+            if at >= len(line):
+                return fields
+            at += len(self.delimiter)
+            if at == len(line):
+                return [*fields, ("", False)]
+
+    def stays_open(self, line: str) -> bool:
+        """Whether a field that is open at the beginning of the line is open at its end, too."""
+        return self.quote not in line or self._inside.fullmatch(line) is not None
+
+    def closes(self, line: str) -> bool:
+        """Whether a field that is open at the beginning of the line ends in it, in a place where a field may end."""
+        return self._quoted is not None and self._quoted.match(self.quote + line) is not None
+
+    def _plain_text(self, found: re.Match[str], is_quoted: bool) -> str:
+        text = found.group(1) if is_quoted else found.group()
+        if is_quoted and self.quote in text:
+            text = self._doubled.sub(self.quote, text)
+        if self._escaped is not None and "\\" in text:
+            text = self._escaped.sub(r"\1", text)
+        return text
+
+
+def _join_lines(
+    first: str, lines: _Lines, parser: _Parser, layout: CsvLayout
+) -> tuple[list[str] | None, list[str], str]:
+    """Returns the row that begins in `first` and ends in a later line; else None, the lines that it costs, and why."""
+    between = len(layout.columns) - 1  # delimiters of a line that is a whole row
+    taken = [first]
+    cost = 1
+    for _, line in itertools.islice(lines, _MAX_JOINED):
+        taken.append(line)
+        if parser.stays_open(line):
+            continue
+        if not parser.closes(_without_return(line)):
+            break
+        fields = parser.split(_without_return(layout.line_end.join(taken)))
+        if fields is None:  # another field opens in this line
+            continue
+        if len(fields) != between + 1:
+            break
+        whole = sum(one.count(parser.delimiter) == between for one in taken)
+        if whole <= _RUNAWAY_SHARE * len(taken):
+            return fields, taken, ""
+        cost = len(taken) if len(taken) <= _FEW_LINES else 1
+        break
+    lines.push_back(taken[cost:])
+    return None, taken[:cost], _AMBIGUOUS if cost > 1 else _AMISS
+
+
+class _Evidence:
+    """What all lines of a file say of its quoting."""
+
+    def __init__(self, layout: CsvLayout, ways: dict[str, Quoting]) -> None:
+        width = len(layout.columns)
+        parsers = {name: _Parser(layout.delimiter, way) for name, way in ways.items()}
+        sign = ways["double"].quote
+        self._rows = self._runaway = self._uneven = self._needed = 0
+        self._quoted = [0] * width
+        better = {"double": 0, "backslash": 0}
+        with open_lines(layout) as stream:
+            for line in itertools.islice(stream, layout.skipped, None):
+                line = _without_return(line.removesuffix(layout.line_end))
+                self._rows += 1
+                if sign not in line:
+                    continue
+                parsed = parsers["double"].parse(line)
+                fits = parsed is not None and len(parsed) == width
+                if "\\" in line:
+                    other = parsers["backslash"].parse(line)
+                    other_fits = other is not None and len(other) == width
+                    better["double"] += fits and not other_fits
+                    better["backslash"] += other_fits and not fits
+                self._uneven += line.count(layout.delimiter) != width - 1
+                if not fits or parsed is None:
+                    self._runaway += 1
+                    continue
+                for at, (text, is_quoted) in enumerate(parsed):
+                    self._quoted[at] += is_quoted
+                    self._needed += is_quoted and (layout.delimiter in text or sign in text)
+        self.backslashes = better["backslash"] > better["double"]
+
+    @property
+    def is_used(self) -> bool:
+        """Whether some field needs its quotes, or a column is quoted throughout."""
+        return self._needed > 0 or any(count * 2 > self._rows for count in self._quoted)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether quotes are plain text."""
+        return self._runaway > 0 and not (self._uneven or self.is_used or self.backslashes)
+
+
+def _check_encoding(layout: CsvLayout, bad_bytes: list[BadLine]) -> None:
+    data_lines = max(layout.lines - layout.skipped, 1)
+    if len(bad_bytes) > _BAD_BYTES_SHARE * data_lines:
+        raise SourceError(
+            f"{layout.origin} is not UTF-8: {len(bad_bytes):,} of {data_lines:,} lines hold other bytes, the first is "
+            f"line {bad_bytes[0].line} ({bad_bytes[0].text[:80]!r}). Name its encoding in the recipe: usual ones are "
+            'encoding = "cp1252", "latin-1" or "gb18030".'
+        )
+
+
+def _without_return(line: str) -> str:
+    """Returns a line without the carriage return that belongs to its end."""
+    return line.removesuffix("\r")
+
+
+def _is_utf8(line: str) -> bool:
+    if line.isascii():
+        return True
+    try:
+        line.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(line: str) -> str:
+    return line.encode("utf-8", errors="surrogateescape").decode("utf-8", errors="replace")
