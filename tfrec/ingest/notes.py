@@ -1,0 +1,18 @@
+"""A finding about raw data that changes no row by itself, but that its owner should read."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Note:
+    """What was seen in the raw files, and what to do about it.
+
+    Attributes:
+        code: stable word for programs, e.g. `decimal_contradiction`.
+        count: values, rows or orders that it concerns.
+        text: sentences for people: what was seen, an example, what to do.
+    """
+
+    code: str
+    count: int
+    text: str

@@ -1,0 +1,252 @@
+r"""Turns text into the numbers that are written in it; what cannot be read with certainty becomes null.
+
+`1,719.60`, `12.990,00 €`, `1 234,50 zł`, `1'234.50`, `(12.50)` and `1.5e3` are read by their own evidence. Text such as
+`1.234`, which is a thousand in one country and one and a quarter in another, is read as the rest of its column is.
+"""
+
+import dataclasses
+
+import ibis
+import ibis.expr.types as ir
+
+from tfrec.ingest.notes import Note
+
+_GROUPERS = r"(?:[\s\p{Z}\p{Cf}]|[’'])+"  # blanks of every width, direction marks, apostrophes
+_MINUS = "−–—－﹣‐‑"  # typographic signs beside the ASCII one
+_ISO_4217 = (
+    "AED|AFN|ALL|AMD|ANG|AOA|ARS|AUD|AWG|AZN|BAM|BBD|BDT|BGN|BHD|BIF|BMD|BND|BOB|BRL|BSD|BTN|BWP|BYN|BZD|CAD|CDF|CHF|CLP|"
+    "CNY|COP|CRC|CUP|CVE|CZK|DJF|DKK|DOP|DZD|EGP|ERN|ETB|EUR|FJD|FKP|GBP|GEL|GHS|GIP|GMD|GNF|GTQ|GYD|HKD|HNL|HRK|HTG|HUF|"
+    "IDR|ILS|INR|IQD|IRR|ISK|JMD|JOD|JPY|KES|KGS|KHR|KMF|KPW|KRW|KWD|KYD|KZT|LAK|LBP|LKR|LRD|LSL|LYD|MAD|MDL|MGA|MKD|MMK|"
+    "MNT|MOP|MRU|MUR|MVR|MWK|MXN|MYR|MZN|NAD|NGN|NIO|NOK|NPR|NZD|OMR|PAB|PEN|PGK|PHP|PKR|PLN|PYG|QAR|RON|RSD|RUB|RWF|SAR|"
+    "SBD|SCR|SDG|SEK|SGD|SHP|SLE|SOS|SRD|SSP|STN|SYP|SZL|THB|TJS|TMT|TND|TOP|TRY|TTD|TWD|TZS|UAH|UGX|USD|UYU|UZS|VED|VES|"
+    "VND|VUV|WST|XAF|XCD|XOF|XPF|YER|ZAR|ZMW|ZWL|RMB|CNH"
+)
+_WORDS = r"kr|zł|zl|kč|kc|ft|lei|leu|rs|rp|rm|sfr|fr|руб|р|грн|лв|din|дин|ден|kn|tl|元|円|圓|원"
+_CURRENCY = rf"'?(?:[A-Z]{{0,3}}\p{{Sc}}[A-Z]{{0,3}}|(?i:{_ISO_4217}|{_WORDS})\.?|S/\.?)'?"
+_IN_BRACKETS = r"^([^()0-9]*)\(([^()]*)\)([^()0-9]*)$"  # of accountants: below zero
+_BODY = r"[.,]?[0-9](?:[0-9.,']*[0-9])?(?:[eE][-+]?[0-9]+)?"
+_WHOLE = (  # `12,-` and `12,--` stand for a whole amount: the sign stays
+    rf"^'?([-+]?)'?¤?([-+]?)'?({_BODY})(?:([.,])-{{0,2}})?'?([-+]?)¤?([-+]?)'?$"
+)
+_ENDS = "€£$¥￥₹ \u00a0\u202f"
+_BARE = r"^[-+]?[0-9.,]+(?:[eE][-+]?[0-9]+)?$"
+
+_NEUTRAL = r"\d+|[1-9]\d{0,2}('\d{3})+|\d+[eE][-+]?\d+"
+_THREES = "[1-9]\\d{0,2}"
+_PLAIN = r"^[-+]?(?:\d+|\d*\.(?:\d{1,2}|\d{4,})|(?:0\d*|\d{4,})?\.\d{3}|(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+)$"
+
+
+def _certain(decimal: str, group: str) -> str:
+    """Returns the pattern of texts whose decimal sign can be no other than `decimal`; both signs are escaped."""
+    grouped = rf"{_THREES}({group}\d{{3}})+|[1-9]\d?({group}\d{{2}})+{group}\d{{3}}"  # the second as in India
+    mantissa = r"(?:\d+\.\d*|\.\d+)" if decimal == r"\." else r"\d,\d+"  # no thousands signs before an exponent
+    return "|".join(
+        (
+            rf"(?:{grouped}){decimal}\d*",
+            rf"{_THREES}({group}\d{{3}}){{2,}}|[1-9]\d?({group}\d{{2}})+{group}\d{{3}}",
+            rf"\d*{decimal}(?:\d{{0,2}}|\d{{4,}})|(?:0\d*|\d{{4,}})?{decimal}\d{{3}}",
+            rf"{_THREES}('\d{{3}})+{decimal}\d*",
+            rf"{mantissa}[eE][-+]?\d+",
+        )
+    )
+
+
+_POINT, _COMMA = _certain(r"\.", ","), _certain(",", r"\.")
+_OPEN_POINT, _OPEN_COMMA = rf"{_THREES}\.\d{{3}}", rf"{_THREES},\d{{3}}"
+
+
+@dataclasses.dataclass(frozen=True)
+class NumberStyle:
+    """How the numbers of a column are written.
+
+    Attributes:
+        decimal: sign by which `1.234` and `1,234` are read, `.` or `,`; empty = such text is unreadable.
+        values: texts that are not empty.
+        point: values that can only have a decimal point.
+        comma: values that can only have a decimal comma.
+        ambiguous: values such as `1.234`.
+        unreadable: values that are no number in any convention.
+        notes: what the owner of the file should know.
+    """
+
+    decimal: str = "."
+    values: int = 0
+    point: int = 0
+    comma: int = 0
+    ambiguous: int = 0
+    unreadable: int = 0
+    notes: tuple[Note, ...] = ()
+
+
+@ibis.udf.scalar.builtin(name="trim")
+def _trim(text: str, signs: str) -> str:  # type: ignore[empty-body]
+    """DuckDB: the text without these characters at both ends."""
+
+
+def find_style(column: ir.StringColumn, *, declared: str = "", name: str = "") -> NumberStyle:
+    """Returns how the numbers of `column` are written, from all its rows.
+
+    Values that are certain in themselves are always read by their own evidence. Ambiguous ones follow `declared`, then
+    the certain ones. Without either a comma is a thousands sign and a point is a decimal sign, unless each value with
+    a point has exactly three digits after it beside shorter whole numbers (`500`, `1.200`), which are prices without
+    a fraction. Where the values, or they and `declared`, contradict one another, ambiguous values are unreadable.
+
+    Args:
+        column: text, of one raw column.
+        declared: decimal sign in the recipe, or empty.
+        name: of the column, for the notes.
+    """
+    seen = _count_evidence(column)
+    decimal, notes = _decide(seen, declared, name or column.get_name())
+    if len(currencies := seen["currencies"]) > 1:
+        text = f"`{name or column.get_name()}` has values in several currencies: {', '.join(currencies)}."
+        notes.append(Note("currency_mixed", seen["with_currency"], f"{text} They were read as if they were one."))
+    return NumberStyle(
+        decimal=decimal,
+        values=seen["values"],
+        point=seen["point"],
+        comma=seen["comma"],
+        ambiguous=seen["open_point"] + seen["open_comma"],
+        unreadable=seen["unreadable"],
+        notes=tuple(notes),
+    )
+
+
+def number(text: ir.StringValue, style: NumberStyle) -> ir.FloatingValue:
+    """Returns the number that is written in `text`, null where none is or where it could be two.
+
+    Args:
+        text: text of the column that `style` was found in.
+        style: see `find_style`.
+    """
+    plain = text.re_search(_plain_pattern(style))
+    value = ibis.ifelse(plain, text.try_cast("float64"), _dressed(text, style))
+    return ibis.ifelse(value.isinf(), None, value)
+
+
+def _plain_pattern(style: NumberStyle) -> str:
+    return _PLAIN if style.decimal != "." else r"^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$"
+
+
+def _dressed(text: ir.StringValue, style: NumberStyle) -> ir.FloatingValue:
+    point = {".": f"{_POINT}|{_OPEN_POINT}|{_OPEN_COMMA}"}.get(style.decimal, _POINT)
+    comma = {",": f"{_COMMA}|{_OPEN_POINT}|{_OPEN_COMMA}"}.get(style.decimal, _COMMA)
+
+    def read(bare: ir.StringValue) -> ir.FloatingValue:
+        with_point = bare.translate(",'+", "").try_cast("float64")
+        with_comma = bare.translate(".'+", "").replace(",", ".").try_cast("float64")
+        return ibis.cases(
+            (bare.re_search(_full(f"{_NEUTRAL}|{point}")), with_point),
+            (bare.re_search(_full(comma)), with_comma),
+            else_=ibis.null("float64"),
+        )
+
+    return ibis.array([_bare(text)]).map(read)[0]  # an array, so that the bare text is worked out once
+
+
+def _bare(text: ir.StringValue) -> ir.StringValue:
+    """Sign, digits, points and commas alone, each other thousands sign as `'`; other text where it is no number.
+
+    The usual signs at the ends are taken off first, as regular expressions over all of Unicode are slow.
+    """
+    trimmed = _trim(text, _ENDS)
+    even = text.translate(_MINUS, "-" * len(_MINUS)).re_replace(_GROUPERS, "'").re_replace(_IN_BRACKETS, r"\1-\2\3")
+    body = even.re_replace(_CURRENCY, "¤").re_replace(_WHOLE, r"\1\2\5\6\3\4")
+    return ibis.ifelse(trimmed.re_search(_BARE), trimmed, body)
+
+
+def _full(pattern: str) -> str:
+    return f"^[-+]?(?:{pattern})$"
+
+
+def _count_evidence(column: ir.StringColumn) -> dict:
+    distinct = column.name("text").as_table().group_by("text").aggregate(rows=lambda table: table.count())
+    distinct = distinct.filter(distinct["text"].strip() != "")
+    is_bare = distinct["text"].re_search(_BARE)
+    seen = distinct.mutate(bare=ibis.ifelse(is_bare, distinct["text"], _bare(distinct["text"])), is_bare=is_bare)
+    kinds = {
+        "neutral": _NEUTRAL,
+        "open_point": _OPEN_POINT,
+        "open_comma": _OPEN_COMMA,
+        "point": _POINT,
+        "comma": _COMMA,
+    }
+    kind = ibis.cases(*((seen["bare"].re_search(_full(pattern)), kind) for kind, pattern in kinds.items()), else_="")
+    token = seen["text"].re_replace(r"[^\p{L}\p{Sc}/]|[eE][-+]?[0-9]+", "").upper().replace("￥", "¥")
+    seen = seen.mutate(kind=kind, token=ibis.ifelse(seen["is_bare"], "", token))
+    is_long = (seen["kind"] == "neutral") & seen["bare"].re_search(r"^[-+]?\d{4,}$")
+    has_token = (seen["token"] != "") & (seen["kind"] != "")
+
+    def rows(where: ir.BooleanValue) -> ir.IntegerScalar:
+        return seen["rows"].sum(where=where).fill_null(0)
+
+    counted = seen.aggregate(
+        values=seen["rows"].sum().fill_null(0),
+        unreadable=rows(seen["kind"] == ""),
+        long=rows(is_long),
+        with_currency=rows(has_token),
+        currencies=seen["token"].collect(where=has_token, distinct=True),
+        **{kind: rows(seen["kind"] == kind) for kind in kinds},
+        **{f"example_{kind}": seen["text"].min(where=seen["kind"] == kind) for kind in kinds},
+    )
+    found = counted.to_pyarrow().to_pylist()[0]
+    return {**found, "currencies": sorted(found["currencies"] or [])}
+
+
+def _decide(seen: dict, declared: str, name: str) -> tuple[str, list[Note]]:
+    """Returns the decimal sign of ambiguous values and what is to be said of the column."""
+    signs = {".": "point", ",": "comma"}
+    certain = {sign: seen[word] for sign, word in signs.items()}
+    num_open = seen["open_point"] + seen["open_comma"]
+    example = seen["example_open_point"] or seen["example_open_comma"]
+    if declared:
+        against = certain["," if declared == "." else "."]
+        if not against:
+            return declared, []
+        other = "," if declared == "." else "."
+        read = declared if certain[declared] or not num_open else ""
+        text = (
+            f'decimal = "{declared}" is declared, but {against:,} of {seen["values"]:,} values of `{name}` are written '
+            f"with a decimal {signs[other]}, e.g. {seen[f'example_{signs[other]}']!r}; they were read as written."
+        )
+        if num_open and not read:
+            text += f" Values such as {example!r} ({num_open:,}) were not read: they could be either."
+        return read, [Note("decimal_contradiction", against, f'{text} Correct `decimal = "{other}"` in the recipe.')]
+    if certain["."] and certain[","]:
+        text = (
+            f"`{name}` has values with a decimal point ({certain['.']:,}, e.g. {seen['example_point']!r}) and with a "
+            f"decimal comma ({certain[',']:,}, e.g. {seen['example_comma']!r}); each was read as written."
+        )
+        if num_open:
+            text += f' Values such as {example!r} ({num_open:,}) were not read: set `decimal = "."` or `decimal = ","`.'
+        return "", [Note("decimal_mixed", min(certain.values()), text)]
+    if certain["."] or certain[","]:
+        return "." if certain["."] else ",", []
+    if not num_open:
+        return ".", []
+    return _assume(seen, name)
+
+
+def _assume(seen: dict, name: str) -> tuple[str, list[Note]]:
+    """Returns the usual reading of a column where each value with a sign is ambiguous."""
+    num_open = seen["open_point"] + seen["open_comma"]
+    if seen["open_point"] and seen["open_comma"]:
+        text = (
+            f"`{name}` has values such as {seen['example_open_point']!r} and {seen['example_open_comma']!r}, and none "
+            f"that shows which sign is the decimal one; {num_open:,} were not read. "
+            'Set `decimal = "."` or `decimal = ","` in the recipe.'
+        )
+        return "", [Note("decimal_unknown", num_open, text)]
+    if seen["open_comma"]:
+        decimal, meaning, other = ".", "thousands", ","
+    elif seen["neutral"] and not seen["long"]:
+        decimal, meaning, other = ",", "thousands", "."
+    else:
+        decimal, meaning, other = ".", "decimal", ","
+    example = seen["example_open_comma"] or seen["example_open_point"]
+    text = (
+        f"`{name}` has {num_open:,} values such as {example!r} and none that shows which sign is the decimal one; the "
+        f'sign was taken for the {meaning} sign. Set `decimal = "{decimal}"` in the recipe to confirm, or '
+        f'`decimal = "{other}"` for the other reading.'
+    )
+    return decimal, [Note("decimal_assumed", num_open, text)]
