@@ -88,13 +88,15 @@ def test_catalogue_brings_items_never_sold_and_pictures(tmp_path: Path) -> None:
     )  # fmt: skip
     prepared = prepare_shop(recipe, tmp_path / "out")
     items = prepared.train.items.set_index("item_id")
-    assert items.index.tolist() == ["A", "B", "C", "Z"]
+    assert items.index.tolist() == ["A", "B", "C", "X", "Y", "Z"]
     assert items.loc["A", ["title", "category", "price", "image_index"]].tolist() == ["Apple", "Food > Fruit", 4.0, 2]
     assert items.loc["Z", ["title", "category", "price"]].tolist() == ["Zipper", "Other", 1.5]
-    assert items.loc["B", "image_index"] == -1
+    assert items.loc[["B", "X"], "image_index"].tolist() == [-1, -1]
+    assert items.loc[["Y"], "price"].isna().tolist() == [True]
     assert prepared.images is not None and prepared.images.shape == (3, 4, 4)
-    expected = {"duplicate item_id": 1, "impossible image_index": 1, "impossible price": 1, "missing item_id": 1}
-    assert prepared.manifest.catalogue_rejected == expected
+    assert prepared.manifest.catalogue_rejected == {"duplicate item_id": 1, "missing item_id": 1}
+    assert prepared.manifest.incomplete == {"impossible image_index": 1, "impossible price": 1}
+    assert pd.read_parquet(tmp_path / "out" / "incomplete.parquet")["row"].tolist() == [4, 5]
     assert set(pd.read_parquet(tmp_path / "out" / "rejected.parquet")["table"]) == {"items"}
 
 

@@ -10,9 +10,13 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from tfrec.errors import SourceError
-from tfrec.ingest.cleaning import set_aside_duplicates, set_aside_unknown_items, type_events
+from tfrec.ingest.cleaning import Cleaning, EventTypes, set_aside_duplicates, set_aside_unknown_items, type_events
+from tfrec.ingest.id_notes import notes_of_ids
 from tfrec.ingest.items import ITEM_PREFIX
 from tfrec.ingest.mapping import map_columns, raw_columns
+from tfrec.ingest.notes import Note
+from tfrec.ingest.number_styles import find_styles, notes_of_styles
+from tfrec.ingest.order_notes import notes_of_orders
 from tfrec.ingest.privacy import pseudonymise
 from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.sessions import cut_sessions, tell_orders
@@ -24,6 +28,8 @@ from tfrec.schema.tables import EVENT_COLUMNS
 
 log = logging.getLogger(__name__)
 
+_NUMBERS = ("quantity", "price", "line_total", "rating")
+
 
 @dataclasses.dataclass(frozen=True)
 class CheckedEvents:
@@ -34,12 +40,14 @@ class CheckedEvents:
         checked: stored table: every row typed, with the `reason` why it is set aside, or null.
         good: stored table of the events that stay, with sessions and orders.
         unreadable: lines that were no rows.
+        notes: what the owner of the files should know.
     """
 
     raw: ir.Table
     checked: ir.Table
     good: ir.Table
     unreadable: list[Unreadable]
+    notes: tuple[Note, ...]
 
 
 def check_events(
@@ -66,24 +74,28 @@ def check_events(
     """
     log.info("Reading %s", ", ".join(map(str, paths)))
     described = [table.columns for table in (recipe.items, recipe.users) if not table.files]
-    wanted = raw_columns(recipe.events.columns, *described)
+    ruled = [rule.raw_column for rule in recipe.clean.rules if rule.raw_column]
+    wanted = [*raw_columns(recipe.events.columns, *described), *ruled]
     raw, unreadable = read_text(connection, recipe.events, paths, name="events_raw", scratch=scratch, wanted=wanted)
     mapped = _mapped(raw, recipe, paths)
+    styles = find_styles(mapped, recipe.events.columns, names=_NUMBERS, declared=recipe.events.decimal)
+    notes = [*notes_of_ids(connection, mapped, raw, recipe), *notes_of_styles(styles)]
     if key is not None and "user_id" in mapped.columns:
         mapped = pseudonymise(mapped, key=key, guest_ids=recipe.clean.guest_ids)
-    typed = type_events(
-        mapped,
-        recipe.clean,
+    how = EventTypes(
         types=recipe.events.types,
         time_format=recipe.events.time_format,
         time_zone=recipe.events.time_zone,
-        decimal=recipe.events.decimal,
+        styles=styles,
+        currency=recipe.currency.upper(),
+        rates=recipe.events.rates,
     )
+    typed = type_events(mapped, recipe.clean, how)
     if not recipe.has_time:
         typed = add_clock(typed, recipe.split)
     checked = _stored(connection, "events_checked", typed)
     if recipe.has_time:
-        _check_dates(checked, mapped, paths)
+        _check_dates(checked, mapped, paths, recipe.clean)
     if recipe.clean.unknown_items == "reject" and catalogue is not None:
         known = ibis.memtable(catalogue[["item_id"]])
         checked = _stored(connection, "events_known", set_aside_unknown_items(checked, known))
@@ -91,19 +103,30 @@ def check_events(
         compared = tuple(EVENT_COLUMNS)
         checked = _stored(connection, "events_unique", set_aside_duplicates(checked, compared=compared))
     log.info("Cutting sessions and orders")
-    good = cut_sessions(checked.filter(checked["reason"].isnull()).drop("reason"), recipe.sessions)
+    good = cut_sessions(checked.filter(checked["reason"].isnull()).drop("reason", "incomplete"), recipe.sessions)
     good = tell_orders(good, recipe.orders, clock=local_time(good["timestamp"], recipe.events.time_zone))
-    return CheckedEvents(raw, checked, _stored(connection, "events_good", good), unreadable)
+    good = _stored(connection, "events_good", good)
+    notes += notes_of_orders(good, checked, raw, has_orders="order_id" in recipe.events.columns)
+    return CheckedEvents(raw, checked, good, unreadable, tuple(notes))
 
 
 def _mapped(raw: ir.Table, recipe: Recipe, paths: Sequence[Path]) -> ir.Table:
-    """Schema columns as text, and what the rows tell of items and users beside."""
-    mapped = map_columns(raw, recipe.events.columns, paths=paths, missing=recipe.events.missing)
+    """Schema columns as text, and what the rows contain of items and users beside."""
+    missing = recipe.events.missing
+    ruled = tuple(dict.fromkeys(rule.raw_column for rule in recipe.clean.rules if rule.raw_column))
+    mapped = map_columns(raw, recipe.events.columns, paths=paths, missing=missing, passing=ruled)
     if recipe.events.type:
         mapped = mapped.mutate(event_type=ibis.literal(recipe.events.type))
     for table, prefix in ((recipe.items, ITEM_PREFIX), (recipe.users, USER_PREFIX)):
         if table.columns and not table.files:
-            described = map_columns(raw, table.columns, paths=paths, missing=recipe.events.missing, prefix=prefix)
+            described = map_columns(
+                raw,
+                table.columns,
+                paths=paths,
+                missing=missing,
+                prefix=prefix,
+                category_separator=recipe.items.category_separator,
+            )
             mapped = mapped.join(described, [FILE, ROW])
     return mapped
 
@@ -113,10 +136,13 @@ def _stored(connection: ibis.BaseBackend, name: str, expression: ir.Table) -> ir
     return connection.table(name)
 
 
-def _check_dates(checked: ir.Table, mapped: ir.Table, paths: Sequence[Path]) -> None:
+def _check_dates(checked: ir.Table, mapped: ir.Table, paths: Sequence[Path], cleaning: Cleaning) -> None:
+    """Refuses a log of which most rows, apart from those that rules drop, have no date that can be read."""
     is_bad = checked["timestamp"].isnull()
-    rows, bad = checked.aggregate(rows=checked.count(), bad=is_bad.sum()).execute().iloc[0]
-    if bad * 2 <= rows:
+    ruled = [rule.reason for rule in cleaning.rules]
+    counted = checked.filter(checked["reason"].isnull() | checked["reason"].notin(ruled)) if ruled else checked
+    rows, bad = counted.aggregate(rows=counted.count(), bad=is_bad.sum()).execute().fillna(0).iloc[0]
+    if bad * 2 <= rows or cleaning.undated == "drop":
         return
     examples = (
         mapped.filter(mapped["timestamp"] != "").semi_join(checked.filter(is_bad), [FILE, ROW]).order_by(FILE, ROW)
@@ -126,5 +152,6 @@ def _check_dates(checked: ir.Table, mapped: ir.Table, paths: Sequence[Path]) -> 
     advice = f'They look like time_format = "{guess}"' if guess else "Give their strptime format as `time_format`"
     raise SourceError(
         f"{', '.join(map(str, paths))}: {int(bad):,} of {int(rows):,} timestamps cannot be read, e.g. "
-        f"{', '.join(map(repr, texts)) or 'empty ones'}. {advice} in the recipe's [events] section."
+        f"{', '.join(map(repr, texts)) or 'empty ones'}. {advice} in the recipe's [events] section. "
+        'Where these rows are to be left out: [clean] undated = "drop".'
     )

@@ -56,6 +56,6 @@ def read_facts(
         (tail == "", "missing tail"),
         (head == tail, "fact of nothing else"),
     ]
-    good, rejected = check_rows(connection, raw, mapped, typed, reasons, key="fact", table="facts", lines=lines)
+    good, rejected, _ = check_rows(connection, raw, mapped, typed, reasons, key="fact", table="facts", lines=lines)
     facts = conform(good.execute(), FACT_COLUMNS, table="facts")
     return CheckedTable(facts.sort_values([*FACT_COLUMNS], ignore_index=True), rejected)

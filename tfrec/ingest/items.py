@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from tfrec.ingest.frequent import most_frequent
-from tfrec.ingest.mapping import id_text, map_columns, number, raw_columns
+from tfrec.ingest.mapping import ROUNDED_ID, id_text, map_columns, raw_columns
+from tfrec.ingest.number_styles import find_styles, notes_of_styles
+from tfrec.ingest.numbers import number
 from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.rejected import CheckedTable, check_rows
 from tfrec.ingest.sources import read_text
@@ -22,6 +24,7 @@ log = logging.getLogger(__name__)
 ITEM_PREFIX = "_item_"
 """Before the names of raw event columns that describe the event's item."""
 
+_NUMBERS = ("price", "margin", "stock", "image_index")
 _BOUNDS = {"price": (0.0, np.inf), "margin": (0.0, 1.0), "stock": (0.0, np.inf)}
 
 
@@ -46,11 +49,19 @@ def read_catalogue(
     raw, lines = read_text(
         connection, recipe.items, paths, name="items_raw", scratch=scratch, wanted=raw_columns(recipe.items.columns)
     )
-    mapped = map_columns(raw, recipe.items.columns, paths=paths, missing=recipe.items.missing)
+    mapped = map_columns(
+        raw,
+        recipe.items.columns,
+        paths=paths,
+        missing=recipe.items.missing,
+        category_separator=recipe.items.category_separator,
+    )
+    styles = find_styles(mapped, recipe.items.columns, names=_NUMBERS, declared=recipe.items.decimal)
     item_id = id_text(mapped["item_id"])
     typed: dict[str, ir.Value] = {"item_id": item_id.upper() if recipe.clean.upper_case_ids else item_id}
-    reasons = [(item_id == "", "missing item_id")]
+    reasons = [(item_id == "", "missing item_id"), (item_id.re_search(ROUNDED_ID), "rounded item_id")]
     bounds = {**_BOUNDS, "image_index": (-1.0, num_images - 1.0)}
+    lost = []  # an item without one of its values is an item still
     for name in recipe.items.columns:
         text = mapped[name]
         if ITEM_COLUMNS[name] == "str":
@@ -58,18 +69,23 @@ def read_catalogue(
             continue
         if ITEM_COLUMNS[name] == "datetime64[us]":
             zone = recipe.events.time_zone
-            typed[name] = parse_timestamps(text, time_format=recipe.items.time_format, time_zone=zone)
+            value = parse_timestamps(text, time_format=recipe.items.time_format, time_zone=zone)
         else:
-            typed[name] = number(text, recipe.items.decimal)
-        reasons.append(((text != "") & typed[name].isnull(), f"unreadable {name}"))
+            value = number(text, styles[name])
+        lost.append(((text != "") & value.isnull(), f"unreadable {name}"))
         if name in bounds:
             low, high = bounds[name]
-            reasons.append(((typed[name] < low) | (typed[name] > high), f"impossible {name}"))
-    good, rejected = check_rows(connection, raw, mapped, typed, reasons, key="item_id", table="items", lines=lines)
+            lost.append(((value < low) | (value > high), f"impossible {name}"))
+            value = ibis.ifelse(value.between(low, high), value, None)
+        typed[name] = value
+    good, rejected, incomplete = check_rows(
+        connection, raw, mapped, typed, reasons, key="item_id", table="items", lines=lines, lost=lost
+    )
     items = good.execute()
     if "image_index" in items:
         items["image_index"] = items["image_index"].fillna(-1)
-    return CheckedTable(_sorted(translate(conform(items, ITEM_COLUMNS, table="items"), recipe.items.words)), rejected)
+    items = _sorted(translate(conform(items, ITEM_COLUMNS, table="items"), recipe.items.words))
+    return CheckedTable(items, rejected, incomplete, tuple(notes_of_styles(styles)))
 
 
 def items_from_events(training: ir.Table, recipe: Recipe, *, train_end: pd.Timestamp) -> pd.DataFrame:

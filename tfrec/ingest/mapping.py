@@ -1,25 +1,68 @@
 """Turns raw text columns into text columns named as the schema names them."""
 
+import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
 
-from tfrec.errors import SourceError, nearest_hint
+from tfrec.errors import RecipeError, SourceError, nearest_hint
 from tfrec.ingest.sources import FILE, ROW
 from tfrec.schema.tables import CATEGORY_SEPARATOR
 
+RAW_PREFIX = "_raw_"
+"""Before the names of raw columns that pass through the mapping because a rule looks at them."""
+
+ROUNDED_ID = r"^\d(\.\d+)?[eE]\+\d{2,3}$"
+"""What a spreadsheet makes of a long number: `4.00638E+12` stands for a million article numbers."""
+
 _BLANK = " "
+_SPACES = (  # of all widths, no-break, zero-width, direction marks and the byte-order mark, beside those of ASCII
+    " \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u180e\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202a\u202c\u202f\u205f\u2060\u3000\ufeff"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class FirstOf:
+    """Raw columns of which the first that is not empty counts, e.g. `{first_of = ["customer_id", "email"]}`.
+
+    Attributes:
+        first_of: at least one raw column.
+    """
+
+    first_of: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.first_of:
+            raise RecipeError('first_of must name at least one raw column, e.g. {first_of = ["id", "email"]}.')
+
+
+Columns = Mapping[str, str | tuple[str, ...] | FirstOf]
+"""Schema column → raw column, raw columns that are joined (levels of a category, parts of a date), or `FirstOf`."""
+
+
+@ibis.udf.scalar.builtin(name="trim")
+def _trim(text: str, signs: str) -> str:  # type: ignore[empty-body]
+    """DuckDB: the text without these characters at both ends."""
+
+
+def trimmed(text: ir.StringValue) -> ir.StringValue:
+    """Returns text without spaces of any kind at its ends; null is `""`."""
+    return _trim(text.fill_null(""), _SPACES)
 
 
 def map_columns(
     raw: ir.Table,
-    columns: Mapping[str, str | tuple[str, ...]],
+    columns: Columns,
     *,
     paths: Sequence[Path],
     missing: Sequence[str] = (),
     prefix: str = "",
+    category_separator: str = CATEGORY_SEPARATOR,
+    passing: Sequence[str] = (),
 ) -> ir.Table:
     """Returns the mapped columns, trimmed, missing text as `""`, with `_file` and `_row`.
 
@@ -30,47 +73,68 @@ def map_columns(
         raw: text columns as in the file.
         columns: schema name → raw name or names.
         paths: files of the table, for the error.
-        missing: words that stand for no value; a search text may say them.
+        missing: words that stand for no value; a search text may contain them.
         prefix: put before the names.
+        category_separator: stands between the levels of a raw category.
+        passing: raw columns that are kept, trimmed, under `RAW_PREFIX` and their name.
 
     Raises:
         SourceError: the file lacks a column; names the nearest.
     """
     known = [name for name in raw.columns if name not in (FILE, ROW)]
-    mapped = {}
-    for target, names in columns.items():
-        names = (names,) if isinstance(names, str) else names
-        for name in names:
+    for target, names in (*columns.items(), *(("a rule of [clean]", name) for name in passing)):
+        for name in _named(names):
             if name not in known:
                 raise SourceError(
                     f"{', '.join(map(str, paths))} has no column {name!r}, which the recipe maps to `{target}`."
                     f"{nearest_hint(name, known)}"
                 )
-        parts = [raw[name].fill_null("").strip() for name in names]
+    mapped = {}
+    for target, names in columns.items():
+        parts = [trimmed(raw[name]) for name in _named(names)]
         if missing and target != "query":
             parts = [part.isin(missing).ifelse("", part) for part in parts]
-        joint = CATEGORY_SEPARATOR if target == "category" else _BLANK
-        text = parts[0]
-        for part in parts[1:]:
-            text = (text + (part != "").ifelse(joint, "") + part) if target == "category" else text + joint + part
-        mapped[prefix + target] = text
-    return raw.select(**mapped, **{FILE: raw[FILE], ROW: raw[ROW]})
+        if isinstance(names, FirstOf):
+            mapped[prefix + target] = ibis.coalesce(*(part.nullif("") for part in parts), "")
+        elif target == "category":
+            mapped[prefix + target] = _joined_category(parts, category_separator)
+        else:
+            text = parts[0]
+            for part in parts[1:]:
+                text = text + _BLANK + part
+            mapped[prefix + target] = text if len(parts) == 1 else text.strip()
+    kept = {RAW_PREFIX + name: trimmed(raw[name]) for name in passing}
+    return raw.select(**mapped, **kept, **{FILE: raw[FILE], ROW: raw[ROW]})
 
 
-def raw_columns(*columns: Mapping[str, str | tuple[str, ...]]) -> list[str]:
+def raw_columns(*columns: Columns) -> list[str]:
     """Returns the raw columns that the mappings name, each once, in order."""
-    named = (names for mapping in columns for names in mapping.values())
-    return list(dict.fromkeys(one for names in named for one in ((names,) if isinstance(names, str) else names)))
+    return list(dict.fromkeys(name for mapping in columns for names in mapping.values() for name in _named(names)))
 
 
 def id_text(text: ir.StringValue) -> ir.StringValue:
-    """Returns ids as text: a `.0` that a spreadsheet added to a number goes (`17850.0` is `17850`)."""
-    return text.re_replace(r"^(-?\d+)\.0+$", r"\1")
+    """Returns ids as text, without what spreadsheets put around numbers.
+
+    `17850.0` is `17850`, `="010013"` and `'010013` are `010013`: the `.0` of a float, and the guards that keep leading
+    zeros.
+    """
+    is_guarded = text.startswith("=") | text.startswith("'")
+    bare = is_guarded.ifelse(text.re_replace(r'^="(.*)"$', r"\1").re_replace(r"^'(\d+)$", r"\1"), text)
+    return bare.endswith("0").ifelse(bare.re_replace(r"^(-?\d+)\.0+$", r"\1"), bare)
 
 
-def number(text: ir.StringValue, decimal: str) -> ir.FloatingValue:
-    """Returns the number that `text` tells with this decimal sign, null where it tells none."""
-    if decimal == ",":
-        text = text.replace(".", "").replace(",", ".")
-    value = text.try_cast("float64")
-    return ibis.ifelse(value.isnan() | value.isinf(), None, value)
+def _named(names: str | tuple[str, ...] | FirstOf) -> tuple[str, ...]:
+    if isinstance(names, FirstOf):
+        return names.first_of
+    return (names,) if isinstance(names, str) else names
+
+
+def _joined_category(parts: Sequence[ir.StringValue], separator: str) -> ir.StringValue:
+    if separator != CATEGORY_SEPARATOR:
+        sign = re.escape(separator.strip() or separator)
+        ends = rf"^(\s*{sign}\s*)+|(\s*{sign}\s*)+$"
+        parts = [part.re_replace(ends, "").re_replace(rf"(\s*{sign}\s*)+", CATEGORY_SEPARATOR) for part in parts]
+    text = parts[0]
+    for part in parts[1:]:
+        text = text + ((text != "") & (part != "")).ifelse(CATEGORY_SEPARATOR, "") + part
+    return text

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from tfrec.errors import SourceError
+from tfrec.ingest.notes import Note
 from tfrec.schema.tables import FACT_COLUMNS, RELATION_COLUMNS, Tables, empty_table
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Raised whenever the layout or meaning of a prepared folder changes; older folders must be prepared anew."""
 
 MANIFEST = "manifest.json"
@@ -61,6 +62,8 @@ class Manifest:
         licence: of the data.
         facts: rows in `facts.parquet`, which is there only where the recipe names such files.
         relations: rows in `relations.parquet`, likewise.
+        incomplete: reason → rows that stay without one of their values, listed in `incomplete.parquet`.
+        notes: what was seen in the raw files that their owner should know.
     """
 
     format_version: int
@@ -91,6 +94,8 @@ class Manifest:
     licence: str
     facts: int = 0
     relations: int = 0
+    incomplete: dict[str, int] = dataclasses.field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,7 +193,8 @@ def read_manifest(path: Path) -> Manifest:
         )
     try:
         sources = tuple(SourceFile(**source) for source in content.pop("sources"))
-        return Manifest(**content, sources=sources)
+        notes = tuple(Note(**note) for note in content.pop("notes"))
+        return Manifest(**content, sources=sources, notes=notes)
     except (KeyError, TypeError) as error:
         raise SourceError(f"{path / MANIFEST} is damaged ({error!r}). {how}") from error
 

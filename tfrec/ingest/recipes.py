@@ -1,6 +1,7 @@
 """Reads a recipe (`datasets/*.toml`) into typed values that say how a shop's raw files map to the schema."""
 
 import dataclasses
+import math
 import tomllib
 import zoneinfo
 from collections.abc import Iterable, Mapping
@@ -8,18 +9,23 @@ from pathlib import Path
 
 from tfrec.errors import RecipeError, nearest_hint
 from tfrec.ingest.cleaning import Cleaning
+from tfrec.ingest.mapping import Columns
 from tfrec.ingest.privacy import Privacy
 from tfrec.ingest.sessions import Orders, Sessions
 from tfrec.ingest.sources import Source
 from tfrec.ingest.splits import Split
 from tfrec.ingest.typed_toml import typed
-from tfrec.schema.tables import EVENT_COLUMNS, EVENT_TYPES, FACT_COLUMNS, ITEM_COLUMNS, RELATION_COLUMNS
+from tfrec.schema.tables import (
+    CATEGORY_SEPARATOR,
+    EVENT_COLUMNS,
+    EVENT_TYPES,
+    FACT_COLUMNS,
+    ITEM_COLUMNS,
+    RELATION_COLUMNS,
+)
 
 _FOLDER = "datasets"
-_EVENT_KEYS = (*EVENT_COLUMNS, "line_total", "sequence")
-
-Columns = Mapping[str, str | tuple[str, ...]]
-"""Schema column → raw column, or raw columns that are joined (levels of a category, parts of a date by a blank)."""
+_EVENT_KEYS = (*EVENT_COLUMNS, "line_total", "sequence", "currency")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,13 +34,15 @@ class EventsRecipe(Source):
 
     Attributes:
         columns: see `Columns`; beside the schema's may be mapped `sequence`, a number of seconds added to the
-            timestamp, to order what has only a date; and in place of `price` `line_total`, what all pieces of the row
-            cost together.
+            timestamp, to order what has only a date; in place of `price` `line_total`, what all pieces of the row
+            cost together; and `currency`, the code of the row's or its order's currency.
         type: event type of every row, where no column tells it.
         types: raw word → event type.
         time_zone: IANA name of the zone that the timestamps are written in.
         time_format: `strptime` format (or several, tried in order), or `epoch_s`, `epoch_ms`, `epoch_us`; empty = ISO
-            8601.
+            8601. An offset or `UTC` in the text goes before `time_zone`.
+        rates: code of another currency → what one unit of it is worth in the shop's; rows in currencies without a rate
+            are set aside, where `currency` is mapped.
     """
 
     columns: Columns
@@ -42,9 +50,15 @@ class EventsRecipe(Source):
     types: Mapping[str, str] = dataclasses.field(default_factory=dict)
     time_zone: str = "UTC"
     time_format: tuple[str, ...] = ()
+    rates: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.rates and "currency" not in self.columns:
+            raise RecipeError("rates need the raw column with each row's currency: map `currency` in columns.")
+        for code, rate in self.rates.items():
+            if not 0 < rate < math.inf or code != code.upper():
+                raise RecipeError(f"rates must map codes in capitals to numbers above 0; got {code!r} = {rate}.")
         if not self.files:
             raise RecipeError("`files` must name at least one file of events.")
         _check_known("columns", self.columns, _EVENT_KEYS)
@@ -80,12 +94,14 @@ class ItemsRecipe(Source):
         price_weeks: without a catalogue's price, the price is the median of an item's sales in the last weeks of
             training.
         time_format: of `available_from`, as `EventsRecipe.time_format`.
+        category_separator: between the levels of a raw category, e.g. `/`.
     """
 
     columns: Columns = dataclasses.field(default_factory=dict)
     words: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     price_weeks: float = 4.0
     time_format: tuple[str, ...] = ()
+    category_separator: str = CATEGORY_SEPARATOR
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -97,6 +113,8 @@ class ItemsRecipe(Source):
             raise RecipeError("Without a catalogue the price comes from the events: map it in `[events.columns]`.")
         if not self.price_weeks > 0:
             raise RecipeError(f"price_weeks must be above 0; got {self.price_weeks}.")
+        if not self.category_separator:
+            raise RecipeError("category_separator must not be empty.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -214,9 +232,13 @@ class Recipe:
             raise RecipeError('[clean] unknown_items = "reject" needs a catalogue: name its files in [items].')
         if "timestamp" not in self.events.columns and "order_id" not in self.events.columns:
             raise RecipeError("[events.columns] must map timestamp, or order_id where the log has no time.")
+        if "currency" in self.events.columns and not self.currency:
+            raise RecipeError('[events.columns] maps currency: say which one is the shop\'s, e.g. currency = "EUR".')
         mapped = {*self.events.columns, *(("event_type",) if self.events.type else ())}
-        for rule in (*self.clean.drop, *self.clean.keep):
-            if rule.column not in mapped:
+        for rule in self.clean.rules:
+            if rule.whole_order and (self.orders.by != "column" or "order_id" not in mapped):
+                raise RecipeError("[clean] has a rule on whole orders: map `order_id` in [events.columns].")
+            if rule.column and rule.column not in mapped:
                 raise RecipeError(f"[clean] has a pattern on {rule.column!r}, which [events.columns] does not map.")
 
     @property
@@ -243,7 +265,7 @@ def read_recipe(path: str | Path) -> RecipeFile:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         table = tomllib.loads(text)
     except FileNotFoundError:
         raise RecipeError(f"There is no recipe {path}.{_nearest_recipe(path.stem, path.parent)}") from None

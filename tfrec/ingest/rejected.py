@@ -8,6 +8,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from tfrec.ingest.notes import Note
 from tfrec.ingest.sources import FILE, ROW, Unreadable
 
 REJECTED_COLUMNS = {"table": "string", "file": "int32", "row": "int64", "reason": "string", "raw": "string"}
@@ -21,10 +22,14 @@ class CheckedTable:
     Attributes:
         table: what stays.
         rejected: what does not, in the form of `REJECTED_COLUMNS`.
+        incomplete: what stays without one of its values, in the same form; the reason names the value.
+        notes: what the owner of the files should know.
     """
 
     table: pd.DataFrame
     rejected: list[ir.Table]
+    incomplete: list[ir.Table] = dataclasses.field(default_factory=list)
+    notes: tuple[Note, ...] = ()
 
 
 def check_rows(
@@ -38,8 +43,9 @@ def check_rows(
     table: str,
     lines: Sequence[Unreadable],
     hidden: Sequence[str] = (),
-) -> tuple[ir.Table, list[ir.Table]]:
-    """Returns the good rows, each `key` once (its first row), and the bad ones as rejected rows.
+    lost: Sequence[tuple[ir.BooleanValue, str]] = (),
+) -> tuple[ir.Table, list[ir.Table], list[ir.Table]]:
+    """Returns the good rows, each `key` once (its first row), the bad ones as rejected rows, and incomplete ones.
 
     Args:
         connection: backend that stores the checked table.
@@ -51,9 +57,11 @@ def check_rows(
         table: name of the table.
         lines: lines that were no rows.
         hidden: raw columns that must not be shown.
+        lost: conditions with the value that a good row loses by it.
     """
     reason = ibis.cases(*reasons, else_=ibis.null("string"))
-    first = mapped.select(**typed, _reason=reason, **{FILE: mapped[FILE], ROW: mapped[ROW]})
+    missing = ibis.cases(*lost, else_=ibis.null("string")) if lost else ibis.null("string")
+    first = mapped.select(**typed, _reason=reason, incomplete=missing, **{FILE: mapped[FILE], ROW: mapped[ROW]})
     same = ibis.window(group_by=[first["_reason"].notnull(), first[key]], order_by=[FILE, ROW])
     repeated = ibis.ifelse(ibis.row_number().over(same) > 0, f"duplicate {key}", None)
     checked = first.mutate(reason=ibis.coalesce(first["_reason"], repeated)).drop("_reason")
@@ -63,7 +71,8 @@ def check_rows(
         describe_rejected(raw, stored, table=table, hidden=hidden),
         *describe_unreadable(lines, table=table, is_hidden=bool(hidden)),
     ]
-    return stored.filter(stored["reason"].isnull()).drop(FILE, ROW, "reason"), rejected
+    incomplete = [describe_incomplete(raw, stored, table=table, hidden=hidden)] if lost else []
+    return stored.filter(stored["reason"].isnull()).drop(FILE, ROW, "reason", "incomplete"), rejected, incomplete
 
 
 def describe_rejected(raw: ir.Table, checked: ir.Table, *, table: str, hidden: Sequence[str] = ()) -> ir.Table:
@@ -80,6 +89,12 @@ def describe_rejected(raw: ir.Table, checked: ir.Table, *, table: str, hidden: S
     shown = {name: joined[name] for name in raw.columns if name not in (FILE, ROW, *hidden)}
     text = ibis.struct(shown).cast("json").cast("string") if shown else ibis.literal("")
     return joined.select(table=ibis.literal(table), file=joined[FILE], row=joined[ROW], reason="reason", raw=text)
+
+
+def describe_incomplete(raw: ir.Table, checked: ir.Table, *, table: str, hidden: Sequence[str] = ()) -> ir.Table:
+    """Returns `REJECTED_COLUMNS` of each good row that lost a value; arguments as in `describe_rejected`."""
+    kept = checked.filter(checked["reason"].isnull()).mutate(reason=checked["incomplete"])
+    return describe_rejected(raw, kept, table=table, hidden=hidden)
 
 
 def describe_unreadable(lines: Sequence[Unreadable], *, table: str, is_hidden: bool = False) -> list[ir.Table]:
@@ -100,6 +115,6 @@ def count_reasons(parts: Sequence[ir.Table]) -> dict[str, int]:
 
 
 def write_rejected(parts: Sequence[ir.Table], path: Path) -> None:
-    """Writes all parts into one Parquet file, ordered by table, file and row."""
+    """Writes all parts, at least one, into one Parquet file, ordered by table, file and row."""
     every = ibis.union(*parts) if len(parts) > 1 else parts[0]
     every.order_by("table", "file", "row").to_parquet(path)

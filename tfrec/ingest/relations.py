@@ -8,7 +8,9 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from tfrec.ingest.mapping import id_text, map_columns, number, raw_columns
+from tfrec.ingest.mapping import id_text, map_columns, raw_columns
+from tfrec.ingest.number_styles import find_styles, notes_of_styles
+from tfrec.ingest.numbers import NumberStyle, number
 from tfrec.ingest.privacy import pseudonymise
 from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.rejected import CheckedTable, check_rows
@@ -55,7 +57,8 @@ def read_relations(
     if guests and key is None:
         user, other = (one.isin(guests).ifelse("", one) for one in (user, other))
     text = mapped["weight"] if "weight" in mapped.columns else ibis.literal("")
-    weight = ibis.ifelse(text == "", 1.0, number(text, source.decimal))
+    styles = find_styles(mapped, source.columns, names=("weight",), declared=source.decimal)
+    weight = ibis.ifelse(text == "", 1.0, number(text, styles.get("weight", NumberStyle())))
     low, high = (user, other) if source.directed else (ibis.least(user, other), ibis.greatest(user, other))
     typed = {"user_id": user, "other_id": other, "weight": weight, "relation": low + _BETWEEN + high}
     reasons = [
@@ -65,7 +68,7 @@ def read_relations(
         (weight <= 0, "impossible weight"),
     ]
     hidden = tuple(source.columns[end] for end in _ENDS) if key is not None else ()
-    good, rejected = check_rows(
+    good, rejected, _ = check_rows(
         connection, raw, mapped, typed, reasons, key="relation", table="relations", lines=lines, hidden=hidden
     )
     known = conform(good.execute(), RELATION_COLUMNS, table="relations")
@@ -73,4 +76,5 @@ def read_relations(
         back = known.rename(columns=dict(zip(_ENDS, reversed(_ENDS), strict=True)))
         known = pd.concat([known, back[known.columns]])
     known["weight"] = known["weight"].astype(np.float32)
-    return CheckedTable(known.sort_values([*_ENDS], ignore_index=True), rejected)
+    known = known.sort_values([*_ENDS], ignore_index=True)
+    return CheckedTable(known, rejected, notes=tuple(notes_of_styles(styles)))

@@ -49,7 +49,7 @@ def read_register(
     typed = {name: mapped[name] for name in recipe.users.columns} | {"user_id": id_text(mapped["user_id"])}
     reasons = [(typed["user_id"] == "", "missing user_id")]
     hidden = (recipe.users.columns["user_id"],) if key is not None else ()
-    good, rejected = check_rows(
+    good, rejected, _ = check_rows(
         connection, raw, mapped, typed, reasons, key="user_id", table="users", lines=lines, hidden=hidden
     )
     return CheckedTable(_sorted(conform(good.execute(), USER_COLUMNS, table="users", extra=True)), rejected)

@@ -15,11 +15,18 @@ from tfrec.ingest.events import CheckedEvents, check_events
 from tfrec.ingest.extras import copy_extras, copy_truth, write_pictures
 from tfrec.ingest.facts import read_facts
 from tfrec.ingest.items import complete_items, items_from_events, read_catalogue
+from tfrec.ingest.mapping import raw_columns
 from tfrec.ingest.pictures import read_pictures
 from tfrec.ingest.prepared import FORMAT_VERSION, Manifest, SourceFile, write_manifest
 from tfrec.ingest.raw_files import RawFiles
 from tfrec.ingest.recipes import Recipe
-from tfrec.ingest.rejected import count_reasons, describe_rejected, describe_unreadable, write_rejected
+from tfrec.ingest.rejected import (
+    count_reasons,
+    describe_incomplete,
+    describe_rejected,
+    describe_unreadable,
+    write_rejected,
+)
 from tfrec.ingest.relations import read_relations
 from tfrec.ingest.sources import FILE, ROW
 from tfrec.ingest.splits import find_moments
@@ -122,9 +129,14 @@ def _write_tables(
     checked = (catalogue, register, facts, relations)
     others_rejected = [part for table in checked if table for part in table.rejected]
     write_rejected([*events_rejected, *others_rejected], folder / "rejected.parquet")
+    incomplete = [
+        describe_incomplete(events.raw, events.checked, table="events", hidden=_hidden(recipe, files)),
+        *(part for table in checked if table for part in table.incomplete),
+    ]
+    write_rejected(incomplete, folder / "incomplete.parquet")
 
     _step(progress)
-    extras = copy_extras(files.extras, folder, key=files.key, user_column=_raw_user_column(recipe))
+    extras = copy_extras(files.extras, folder, key=files.key, user_column="".join(_raw_user_columns(recipe)[:1]))
     copy_truth(files.truth, folder)
     _step(progress)
     progress.close()
@@ -157,20 +169,27 @@ def _write_tables(
         licence=recipe.licence,
         facts=len(facts.table) if facts else 0,
         relations=len(relations.table) if relations else 0,
+        incomplete=count_reasons(incomplete),
+        notes=(*events.notes, *(note for table in checked if table for note in table.notes)),
     )
 
 
 def _rejected_events(events: CheckedEvents, recipe: Recipe, files: RawFiles) -> list[ir.Table]:
-    hidden = (_raw_user_column(recipe),) if files.key and "user_id" in recipe.events.columns else ()
+    hidden = _hidden(recipe, files)
     return [
         describe_rejected(events.raw, events.checked, table="events", hidden=hidden),
         *describe_unreadable(events.unreadable, table="events", is_hidden=bool(hidden)),
     ]
 
 
-def _raw_user_column(recipe: Recipe) -> str:
-    named = recipe.events.columns.get("user_id", "")
-    return named if isinstance(named, str) else named[0]
+def _hidden(recipe: Recipe, files: RawFiles) -> tuple[str, ...]:
+    """Returns the raw columns with user ids, where these appear under pseudonyms."""
+    return tuple(_raw_user_columns(recipe)) if files.key else ()
+
+
+def _raw_user_columns(recipe: Recipe) -> list[str]:
+    columns = recipe.events.columns
+    return raw_columns({"user_id": columns["user_id"]}) if "user_id" in columns else []
 
 
 def _write_events(events: ir.Table, path: Path) -> None:

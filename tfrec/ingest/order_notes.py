@@ -1,0 +1,107 @@
+"""Looks for signs that orders do not mean what the recipe says; each finding is a note for the log's owner."""
+
+import re
+
+import ibis
+import ibis.expr.types as ir
+
+from tfrec.ingest.notes import Note
+from tfrec.ingest.sources import FILE, ROW
+
+_MIN_ORDERS = 30  # fewer orders show no pattern
+_LONG_DAYS = 30  # an order whose lines lie further apart is two orders under one number
+
+
+def notes_of_orders(good: ir.Table, checked: ir.Table, raw: ir.Table, *, has_orders: bool) -> list[Note]:
+    """Returns notes on order numbers of several buyers, orders exported twice, exports in a wide form, and refunds.
+
+    Args:
+        good: the events that stay, with orders.
+        checked: every row with its reason.
+        raw: the same rows as in the file.
+        has_orders: the log has order numbers.
+    """
+    notes = _notes_of_refunds(checked)
+    if not has_orders:
+        return notes
+    lines = good.filter((good["event_type"] == "purchase") & (good["order_id"] != ""))
+    per_order = lines.group_by("order_id").aggregate(
+        lines=lines.count(),
+        items=lines["item_id"].nunique(),
+        buyers=lines["user_id"].nullif("").nunique(),
+        days=lines["timestamp"].max().epoch_seconds() - lines["timestamp"].min().epoch_seconds(),
+        distinct_lines=ibis.struct({name: lines[name] for name in ("item_id", "quantity", "price")}).nunique(),
+        free=(lines["price"] == 0).sum(),
+        free_items=lines["item_id"].nunique(where=lines["price"] == 0),
+        paid_items=lines["item_id"].nunique(where=lines["price"] > 0),
+    )
+    is_doubled = (per_order["lines"] > 1) & (per_order["lines"] >= 2 * per_order["distinct_lines"])
+    is_paired = (per_order["free"] > 0) & (per_order["free_items"] + per_order["paid_items"] > per_order["items"])
+    is_reused = (per_order["buyers"] > 1) | (per_order["days"] > _LONG_DAYS * 86_400)
+    seen = (
+        per_order.aggregate(
+            orders=per_order.count(),
+            several=(per_order["items"] > 1).sum(),
+            reused=is_reused.sum(),
+            doubled=is_doubled.sum(),
+            paired=is_paired.sum(),
+            example_reused=per_order["order_id"].min(where=is_reused),
+            example_doubled=per_order["order_id"].min(where=is_doubled),
+            example_paired=per_order["order_id"].min(where=is_paired),
+        )
+        .to_pyarrow()
+        .to_pylist()[0]
+    )
+    counts = {name: int(seen[name] or 0) for name in ("orders", "several", "reused", "doubled", "paired")}
+    orders = f"{counts['orders']:,}"
+    if counts["reused"]:
+        text = (
+            f"{counts['reused']:,} of {orders} order numbers belong to several buyers, or to lines more than "
+            f"{_LONG_DAYS} days apart, e.g. {seen['example_reused']!r}; each was read as one order. Where numbers are "
+            'used again, join them with what tells them apart: order_id = ["order", "customer"].'
+        )
+        notes.append(Note("order_numbers_reused", counts["reused"], text))
+    if counts["doubled"]:
+        text = (
+            f"In {counts['doubled']:,} of {orders} orders every line stands twice or more, e.g. "
+            f"{seen['example_doubled']!r}: were they exported twice? "
+            '[clean] duplicates = "reject" keeps one of equal rows.'
+        )
+        notes.append(Note("orders_doubled", counts["doubled"], text))
+    if counts["paired"]:
+        text = (
+            f"In {counts['paired']:,} of {orders} orders an item has a line with a price and a line at price 0, e.g. "
+            f"{seen['example_paired']!r}: shop systems write parent and child lines so. Drop one kind by a rule: "
+            '[[clean.drop]] raw_column = "parent_item_id", pattern = "[0-9]", reason = "child line".'
+        )
+        notes.append(Note("parent_and_child_lines", counts["paired"], text))
+    if counts["orders"] >= _MIN_ORDERS and not counts["several"]:
+        notes.append(Note("single_item_orders", counts["orders"], _wide_text(raw, counts["orders"])))
+    return notes
+
+
+def _notes_of_refunds(checked: ir.Table) -> list[Note]:
+    refunded = checked.filter(checked["reason"] == "quantity below 0")
+    count = int(refunded.count().execute())
+    if not count:
+        return []
+    text = (
+        f"{count:,} rows have a quantity below 0 (refunds or corrections) and were set aside; the purchases that they "
+        "take back stay as they are. Drop whole orders that were refunded by a rule with whole_order = true."
+    )
+    return [Note("refunds", count, text)]
+
+
+def _wide_text(raw: ir.Table, orders: int) -> str:
+    bases: dict[str, list[str]] = {}
+    for name in raw.columns:
+        if (found := re.fullmatch(r"(.*?)[_ ]?\d+", name)) and name not in (FILE, ROW):
+            bases.setdefault(found.group(1), []).append(name)
+    numbered = max(bases.values(), key=len, default=[])
+    text = f"Each of the {orders:,} orders has one item, so nothing can be learned of what is bought together."
+    if len(numbered) > 1:
+        return (
+            f"{text} The columns {', '.join(map(repr, numbered[:4]))} look like several items of one order in one "
+            "row: write a row for each of them first."
+        )
+    return f"{text} Is `order_id` the number of the order, and not of its line?"
