@@ -1,6 +1,7 @@
-"""Turns text that tells a local time into a timestamp in UTC; what cannot be read becomes null."""
+"""Turns text that contains a time into a timestamp in UTC; what cannot be read becomes null."""
 
 import datetime as dt
+import re
 import zoneinfo
 from collections.abc import Sequence
 
@@ -10,11 +11,21 @@ import pandas as pd
 
 from tfrec.errors import RecipeError
 
-EPOCH_UNITS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
+EPOCH_UNITS: dict[str, float] = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1, "epoch_ns": 0.001}
 """Words for `time_format` that mean a count since 1970-01-01 UTC, and the microseconds of one count."""
 
-_LAST_COUNT = 4_102_444_800_000_000  # microseconds until 2100: beyond lies the wrong unit
-_OFFSET = r"\d[ T]?\d{2}:\d{2}.*(Z|[+-]\d{2}(:?\d{2})?)$"
+_FIRST_COUNT, _LAST_COUNT = 631_152_000_000_000, 4_102_444_800_000_000  # microseconds until 1990 and until 2100
+_COUNT = r"^\d+(?:\.\d+)?$"
+_ISO = r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}(?:[T ]+\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)?$"
+_OFFSET = r"(?:(?i:UTC|GMT) ?)?[-+−]\d{1,2}(?::?\d{2})?"
+_UTC = r"(?i:UTC|GMT|Z)"
+_CLOCK = r"(?::\d{2}(?:[.,]\d+)?|\dT\d{2,6}(?:[.,]\d+)?|\d{12,14})(?:\s?[AaPp]\.?[Mm]\.?)?"
+_ZONED = (  # an offset only behind a time of day: `-02` of `2024-01-02` is a day; a year or a zone's name may follow
+    rf"^(?:(.*{_CLOCK})\s*({_OFFSET})|(.*\d(?:\s?[AaPp]\.?[Mm]\.?)?)\s*({_UTC}))((?:\s+\d{{4}})?)"
+    r"(?:\s*[\[(][^\])]*[\])])?$"
+)
+_MAY_BE_ZONED = r"[+−Zz]|:\d.*-|(?i:UTC|GMT)|T\d+-"
+_FORM_ZONE = re.compile(r"\s*(?:GMT|UTC)?\s*%[zZ]|\s*(?:UTC|GMT|(?<!%)Z)$")
 _GUESSES = (
     "%d/%m/%Y %H:%M",
     "%d/%m/%Y %H:%M:%S",
@@ -63,27 +74,52 @@ def _make_timestamp(microseconds: int) -> dt.datetime:  # type: ignore[empty-bod
 def parse_timestamps(text: ir.StringValue, *, time_format: Sequence[str], time_zone: str) -> ir.TimestampValue:
     """Returns UTC timestamps without a zone; null where no format fits.
 
-    A local time that the clocks skip in spring moves on by the skipped hour; one that comes twice in autumn is one of
-    the two.
+    An offset in the text (`+02:00`, `+0200`, `+02`, `Z`, `UTC`, `GMT`) takes the place of `time_zone`, whether the
+    format has `%z` or not; any other name of a zone makes the text unreadable. A local time that the clocks skip in
+    spring moves on by the skipped hour; one that comes twice in autumn is one of the two.
 
     Args:
         text: e.g. `"2010-12-01 08:26:00"`.
-        time_format: `strptime` formats, tried in order, or one of `EPOCH_UNITS`; empty = ISO 8601, where an offset
-            in the text (`+02:00`, `Z`) takes the place of `time_zone`.
-        time_zone: IANA name of the zone in which the text tells the time.
+        time_format: `strptime` formats, tried in order, or one of `EPOCH_UNITS`; empty = ISO 8601, with a year of four
+            digits.
+        time_zone: IANA name of the zone of texts without an offset.
     """
-    if len(time_format) == 1 and time_format[0] in EPOCH_UNITS:
-        count = text.try_cast("float64") * EPOCH_UNITS[time_format[0]]
-        return _make_timestamp(ibis.ifelse(count.between(0, _LAST_COUNT), count, None).round().cast("int64"))
-    if time_format:
-        local = ibis.coalesce(*(try_strptime(text, form) for form in time_format)).cast("timestamp")
-        return _to_utc(local, time_zone)
-    with_offset = text.re_search(_OFFSET)
+    if is_epoch(time_format):
+        return read_local(text, time_format)
+    zoned = text.re_search(_MAY_BE_ZONED) & text.re_search(_ZONED)
+    as_utc = read_local(without_offset(text), time_format)
     return ibis.ifelse(
-        with_offset,
-        _in_zone("UTC", text.try_cast("timestamp('UTC')")),
-        _to_utc(text.try_cast("timestamp"), time_zone),
+        zoned,
+        as_utc - _offset_minutes(text).as_interval("m"),
+        _to_utc(read_local(text, time_format), time_zone),
     )
+
+
+def read_local(text: ir.StringValue, time_format: Sequence[str]) -> ir.TimestampValue:
+    """Returns the time that texts without an offset show, whatever the zone; null where no format fits.
+
+    Args:
+        text: see `without_offset`.
+        time_format: see `parse_timestamps`.
+    """
+    if is_epoch(time_format):
+        count = ibis.ifelse(text.re_search(_COUNT), text.try_cast("float64"), None) * EPOCH_UNITS[time_format[0]]
+        # A count that lies elsewhere is of another unit; 0 stands for no date and stays 1970-01-01.
+        is_possible = count.between(_FIRST_COUNT, _LAST_COUNT) | (count == 0)
+        return _make_timestamp(ibis.ifelse(is_possible, count, None).round().cast("int64"))
+    if not time_format:
+        return ibis.ifelse(text.re_search(_ISO), text.replace(",", ".").try_cast("timestamp"), None)
+    return ibis.coalesce(*(_strptime(text, form) for form in time_format)).cast("timestamp")
+
+
+def without_offset(text: ir.StringValue) -> ir.StringValue:
+    """Returns texts without their offset from UTC: `"2024-01-02 14:34 +0100"` becomes `"2024-01-02 14:34"`."""
+    return ibis.ifelse(text.re_search(_MAY_BE_ZONED), text.re_replace(_ZONED, r"\1\3\5"), text)
+
+
+def is_epoch(time_format: Sequence[str]) -> bool:
+    """Returns whether the format is a count since 1970-01-01 UTC."""
+    return len(time_format) == 1 and time_format[0] in EPOCH_UNITS
 
 
 def local_time(timestamps: ir.TimestampValue, time_zone: str) -> ir.TimestampValue:
@@ -129,3 +165,19 @@ def _to_utc(local: ir.TimestampValue, time_zone: str) -> ir.TimestampValue:
     if time_zone == "UTC":
         return local
     return _in_zone("UTC", _at_zone(time_zone, local))
+
+
+def _strptime(text: ir.StringValue, form: str) -> ir.TimestampValue:
+    """A moment without its zone; `%Y` takes a year of four digits alone (the engine reads `24` as the year 24)."""
+    local = try_strptime(text, _FORM_ZONE.sub("", form))
+    is_short = (local.year() < 1000) & ~text.re_search(r"\d{4}") if "%Y" in form else ibis.literal(False)
+    return ibis.ifelse(is_short, None, local)
+
+
+def _offset_minutes(text: ir.StringValue) -> ir.IntegerValue:
+    """East of UTC; null where it is no possible offset."""
+    offset = text.re_replace(_ZONED, r"\2")
+    hours = offset.re_extract(r"(\d{1,2})(?::?(\d{2}))?$", 1).try_cast("int64").fill_null(0)
+    minutes = offset.re_extract(r"(\d{1,2})(?::?(\d{2}))?$", 2).try_cast("int64").fill_null(0)
+    size = ibis.ifelse((hours <= 14) & (minutes < 60), hours * 60 + minutes, None)
+    return ibis.ifelse(offset.re_search("[-−]"), -size, size)
