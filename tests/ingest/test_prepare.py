@@ -48,6 +48,17 @@ def test_items_and_users_know_nothing_of_the_test_period(tmp_path: Path) -> None
     assert set(prepared.test.events["item_id"]) == {"A", "D"}
 
 
+@pytest.mark.parametrize("policy", ["reject", "merge"])
+def test_an_order_on_both_sides_of_the_split_is_no_part_of_training(tmp_path: Path, policy: str) -> None:
+    late = ["4,7.0,A,2024-03-02 12:00:00,1,4.00,apple,DE", "4,7.0,B,2024-03-02 12:00:00,1,4.00,bread,DE"]
+    recipe = write_small_shop(tmp_path, rows=[*ROWS, *late], extra=f'\n[clean]\nduplicates = "{policy}"\n')
+    shop = prepare_shop(recipe, tmp_path / "out")
+    assert "4" not in set(shop.train.events["order_id"])
+    lines = shop.test.events[shop.test.events["order_id"] == "4"]
+    assert lines["quantity"].sum() == 3 and len(lines) == (2 if policy == "merge" else 3)
+    assert (shop.test.events["timestamp"] >= shop.test_from).all()
+
+
 @pytest.mark.parametrize("policy", ["reject", "keep", "merge"])
 def test_training_is_byte_equal_to_that_of_a_log_cut_at_until(tmp_path: Path, policy: str) -> None:
     clean = f'\n[clean]\nduplicates = "{policy}"\n'

@@ -56,8 +56,8 @@ def parse(connection: ibis.BaseBackend, texts: list[str], form: tuple[str, ...] 
     ids=[
         "summer", "winter", "offset", "Zulu", "date alone", "American", "second format", "unpadded", "seconds",
         "milliseconds", "skipped hour", "month 13", "zeros", "empty", "word", "huge count", "negative count",
-        "nanoseconds", "seconds as milliseconds", "milliseconds as seconds", "rounded count", "decimal comma", "slashes",
-        "short year behind", "short year in front", "digits", "short year as a long one", "short year",
+        "nanoseconds", "seconds as milliseconds", "milliseconds as seconds", "rounded count", "decimal comma",
+        "slashes", "short year behind", "short year in front", "digits", "short year as a long one", "short year",
     ],
 )  # fmt: skip
 def test_text_becomes_utc_or_null(

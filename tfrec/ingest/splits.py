@@ -8,10 +8,12 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from tfrec.errors import RecipeError
+from tfrec.ingest.notes import Note
 from tfrec.ingest.timestamps import moment_in_utc
 
 _CLOCK_START = pd.Timestamp("2000-01-01")
 _CLOCK_SECONDS = 365 * 86_400
+_LONGEST_ORDER = 31  # days between the lines of one order; beyond, its number was given out again
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +130,40 @@ def find_moments(
             f"({first}) and the test period ({test_from}). Correct `validation_from` or `validation_days` in [split]."
         )
     return Moments(validation_from=validation_from, test_from=test_from)
+
+
+def keep_orders_whole(events: ir.Table, *, test_from: pd.Timestamp) -> tuple[ir.Table, list[Note]]:
+    """Returns the events with no order on both sides of `test_from`, and a note of the orders that were.
+
+    The earlier lines of such an order (a line added later, another parcel) move to `test_from`: the whole order belongs
+    to the test period, as nothing of that may enter training.
+
+    Args:
+        events: good events.
+        test_from: first moment of the test period, UTC.
+    """
+    boundary = ibis.literal(test_from.to_pydatetime()).cast("timestamp")
+    lines = events.filter((events["event_type"] == "purchase") & (events["order_id"] != ""))
+    orders = lines.group_by("order_id", "user_id").aggregate(
+        first=lines["timestamp"].min(), last=lines["timestamp"].max()
+    )
+    split = orders.filter(
+        (orders["first"] < boundary)
+        & (orders["last"] >= boundary)
+        & (orders["last"] <= orders["first"] + ibis.interval(days=_LONGEST_ORDER))
+    )
+    found = split.select("order_id", "user_id").order_by("order_id", "user_id").execute()
+    if found.empty:
+        return events, []
+    moved = ibis.memtable(found.assign(_moved=True))
+    joined = events.left_join(moved, ["order_id", "user_id"])
+    is_moved = joined["_moved"].fill_null(False) & (joined["event_type"] == "purchase")
+    timestamp = ibis.ifelse(is_moved & (joined["timestamp"] < boundary), boundary, joined["timestamp"])
+    text = (
+        f"{len(found):,} orders have lines before and after {test_from}, where the test period starts, e.g. "
+        f"{found['order_id'].iloc[0]!r}; each was put into the test period whole, its earlier lines at that moment."
+    )
+    return joined.mutate(timestamp=timestamp).select(*events.columns), [Note("orders_split", len(found), text)]
 
 
 def _validation_from(events: ir.Table, split: Split, test_from: pd.Timestamp, *, time_zone: str) -> pd.Timestamp:

@@ -29,7 +29,7 @@ from tfrec.ingest.rejected import (
 )
 from tfrec.ingest.relations import read_relations
 from tfrec.ingest.sources import FILE, ROW
-from tfrec.ingest.splits import find_moments
+from tfrec.ingest.splits import find_moments, keep_orders_whole
 from tfrec.ingest.users import complete_users, read_register, users_from_events
 from tfrec.schema.tables import EVENT_COLUMNS
 
@@ -110,6 +110,10 @@ def _write_tables(
     good = events.good
     moments = find_moments(good, recipe.split, until=until, time_zone=recipe.events.time_zone, has_time=recipe.has_time)
     boundary = ibis.literal(moments.test_from.to_pydatetime()).cast("timestamp")
+    if until is None:  # else training is what was known at that moment, whatever the log holds of later
+        good, notes = keep_orders_whole(good, test_from=moments.test_from)
+        for note in notes:
+            log.warning(note.text)
     if recipe.clean.duplicates == "merge":
         good = merge_order_lines(good, boundary=moments.test_from)
     training, test = good.filter(good["timestamp"] < boundary), good.filter(good["timestamp"] >= boundary)
