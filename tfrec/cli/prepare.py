@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 
 HELP = "read, check, clean and split a shop's raw files"
@@ -32,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder with the raw files (default: $TFREC_DATA_HOME, else the recipe's folder)",
     )
     parser.add_argument("--force", action="store_true", help="prepare again even if nothing changed")
+    parser.add_argument(
+        "--trust-times",
+        action="store_true",
+        help="raw files of unchanged size and time count as unchanged, without reading them",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -40,7 +47,12 @@ def run(options: argparse.Namespace) -> None:
 
     sys.stderr.write(f"Preparing {options.recipe} ...\n")
     prepared = prepare_shop(
-        options.recipe, options.out, until=options.until, data_home=options.data_home, force=options.force
+        options.recipe,
+        options.out,
+        until=options.until,
+        data_home=options.data_home,
+        force=options.force,
+        trust_times=options.trust_times,
     )
     about = prepared.manifest
     print(f"{options.out}: {about.recipe}")
@@ -53,7 +65,21 @@ def run(options: argparse.Namespace) -> None:
         print(f"  facts      {about.facts:>10,} of items")
     if about.relations:
         print(f"  relations  {about.relations:>10,} of users, each way")
-    print(f"  set aside  {sum(about.rejected.values()):>10,} of {about.rows:,} rows")
-    for reason, count in sorted(about.rejected.items(), key=lambda entry: -entry[1]):
-        print(f"             {count:>10,} {reason}")
+    _print_counts(f"set aside  {sum(about.rejected.values()):>10,} of {about.rows:,} rows of events", about.rejected)
+    if about.catalogue_rejected:
+        others = sum(about.catalogue_rejected.values())
+        _print_counts(f"set aside  {others:>10,} rows of other tables", about.catalogue_rejected)
+    if about.incomplete:
+        incomplete = sum(about.incomplete.values())
+        _print_counts(f"incomplete {incomplete:>10,} rows stay without a value", about.incomplete)
+    if about.notes:
+        print("Please check:")
+    for note in about.notes:
+        print(textwrap.fill(note.text, 110, initial_indent="  - ", subsequent_indent="    "))
     print(f"Next: tfrec train {options.out} --out models")
+
+
+def _print_counts(title: str, counts: Mapping[str, int]) -> None:
+    print(f"  {title}")
+    for reason, count in sorted(counts.items(), key=lambda entry: -entry[1]):
+        print(f"             {count:>10,} {reason}")

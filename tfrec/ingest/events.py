@@ -10,10 +10,10 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from tfrec.errors import SourceError
-from tfrec.ingest.cleaning import Cleaning, EventTypes, set_aside_duplicates, set_aside_unknown_items, type_events
+from tfrec.ingest.cleaning import EventTypes, set_aside_duplicates, set_aside_unknown_items, type_events
 from tfrec.ingest.id_notes import notes_of_ids
 from tfrec.ingest.items import ITEM_PREFIX
-from tfrec.ingest.mapping import map_columns, raw_columns
+from tfrec.ingest.mapping import column_texts, raw_columns
 from tfrec.ingest.notes import Note
 from tfrec.ingest.number_styles import find_styles, notes_of_styles
 from tfrec.ingest.order_notes import notes_of_orders
@@ -22,7 +22,9 @@ from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.sessions import cut_sessions, tell_orders
 from tfrec.ingest.sources import FILE, ROW, Unreadable, read_text
 from tfrec.ingest.splits import add_clock
-from tfrec.ingest.timestamps import guess_format, local_time
+from tfrec.ingest.time_bounds import find_bounds, outlier_reason
+from tfrec.ingest.time_formats import check_times
+from tfrec.ingest.timestamps import local_time
 from tfrec.ingest.users import USER_PREFIX
 from tfrec.schema.tables import EVENT_COLUMNS
 
@@ -70,16 +72,17 @@ def check_events(
         scratch: folder for files in between.
 
     Raises:
-        SourceError: a file is empty or unreadable, lacks a column, or more than half of its dates cannot be read.
+        SourceError: a file is empty or unreadable, lacks a column, or its times cannot be read with certainty.
     """
     log.info("Reading %s", ", ".join(map(str, paths)))
     described = [table.columns for table in (recipe.items, recipe.users) if not table.files]
     ruled = [rule.raw_column for rule in recipe.clean.rules if rule.raw_column]
     wanted = [*raw_columns(recipe.events.columns, *described), *ruled]
     raw, unreadable = read_text(connection, recipe.events, paths, name="events_raw", scratch=scratch, wanted=wanted)
-    mapped = _mapped(raw, recipe, paths)
+    mapped = _stored(connection, "events_mapped", _mapped(raw, recipe, paths))
     styles = find_styles(mapped, recipe.events.columns, names=_NUMBERS, declared=recipe.events.decimal)
-    notes = [*notes_of_ids(connection, mapped, raw, recipe), *notes_of_styles(styles)]
+    notes = _check_dates(mapped, recipe, paths) if recipe.has_time else []
+    notes += [*notes_of_ids(connection, mapped, raw, recipe), *notes_of_styles(styles)]
     if key is not None and "user_id" in mapped.columns:
         mapped = pseudonymise(mapped, key=key, guest_ids=recipe.clean.guest_ids)
     how = EventTypes(
@@ -95,7 +98,8 @@ def check_events(
         typed = add_clock(typed, recipe.split)
     checked = _stored(connection, "events_checked", typed)
     if recipe.has_time:
-        _check_dates(checked, mapped, paths, recipe.clean)
+        checked, outliers = _set_aside_outliers(connection, checked)
+        notes += outliers
     if recipe.clean.unknown_items == "reject" and catalogue is not None:
         known = ibis.memtable(catalogue[["item_id"]])
         checked = _stored(connection, "events_known", set_aside_unknown_items(checked, known))
@@ -114,21 +118,17 @@ def _mapped(raw: ir.Table, recipe: Recipe, paths: Sequence[Path]) -> ir.Table:
     """Schema columns as text, and what the rows contain of items and users beside."""
     missing = recipe.events.missing
     ruled = tuple(dict.fromkeys(rule.raw_column for rule in recipe.clean.rules if rule.raw_column))
-    mapped = map_columns(raw, recipe.events.columns, paths=paths, missing=missing, passing=ruled)
+    texts: dict[str, ir.Value] = {}
+    texts |= column_texts(raw, recipe.events.columns, paths=paths, missing=missing, passing=ruled)
     if recipe.events.type:
-        mapped = mapped.mutate(event_type=ibis.literal(recipe.events.type))
+        texts["event_type"] = ibis.literal(recipe.events.type)
+    separator = recipe.items.category_separator
     for table, prefix in ((recipe.items, ITEM_PREFIX), (recipe.users, USER_PREFIX)):
-        if table.columns and not table.files:
-            described = map_columns(
-                raw,
-                table.columns,
-                paths=paths,
-                missing=missing,
-                prefix=prefix,
-                category_separator=recipe.items.category_separator,
+        if not table.files:
+            texts |= column_texts(
+                raw, table.columns, paths=paths, missing=missing, prefix=prefix, category_separator=separator
             )
-            mapped = mapped.join(described, [FILE, ROW])
-    return mapped
+    return raw.select(**texts, **{FILE: raw[FILE], ROW: raw[ROW]})
 
 
 def _stored(connection: ibis.BaseBackend, name: str, expression: ir.Table) -> ir.Table:
@@ -136,22 +136,24 @@ def _stored(connection: ibis.BaseBackend, name: str, expression: ir.Table) -> ir
     return connection.table(name)
 
 
-def _check_dates(checked: ir.Table, mapped: ir.Table, paths: Sequence[Path], cleaning: Cleaning) -> None:
-    """Refuses a log of which most rows, apart from those that rules drop, have no date that can be read."""
-    is_bad = checked["timestamp"].isnull()
-    ruled = [rule.reason for rule in cleaning.rules]
-    counted = checked.filter(checked["reason"].isnull() | checked["reason"].notin(ruled)) if ruled else checked
-    rows, bad = counted.aggregate(rows=counted.count(), bad=is_bad.sum()).execute().fillna(0).iloc[0]
-    if bad * 2 <= rows or cleaning.undated == "drop":
-        return
-    examples = (
-        mapped.filter(mapped["timestamp"] != "").semi_join(checked.filter(is_bad), [FILE, ROW]).order_by(FILE, ROW)
-    )
-    texts = list(examples.select("timestamp").limit(200).execute()["timestamp"].unique()[:3])
-    guess = guess_format(texts) if texts else None
-    advice = f'They look like time_format = "{guess}"' if guess else "Give their strptime format as `time_format`"
-    raise SourceError(
-        f"{', '.join(map(str, paths))}: {int(bad):,} of {int(rows):,} timestamps cannot be read, e.g. "
-        f"{', '.join(map(repr, texts)) or 'empty ones'}. {advice} in the recipe's [events] section. "
-        'Where these rows are to be left out: [clean] undated = "drop".'
-    )
+def _check_dates(mapped: ir.Table, recipe: Recipe, paths: Sequence[Path]) -> list[Note]:
+    """Refuses a log of which most rows have no date, unless the recipe drops these, and checks how times are read."""
+    where = ", ".join(map(str, paths))
+    absent = (mapped["timestamp"] == "").sum()
+    rows, undated = mapped.aggregate(rows=mapped.count(), undated=absent).execute().fillna(0).iloc[0]
+    if undated * 2 > rows and recipe.clean.undated == "refuse":
+        raise SourceError(
+            f"{where}: {int(undated):,} of {int(rows):,} rows have no timestamp. Map another column to `timestamp` "
+            '(or the first that is not empty: {first_of = ["paid_at", "created_at"]}), or leave these rows out by '
+            '[clean] undated = "drop".'
+        )
+    return check_times(mapped, time_format=recipe.events.time_format, where=where)
+
+
+def _set_aside_outliers(connection: ibis.BaseBackend, checked: ir.Table) -> tuple[ir.Table, list[Note]]:
+    """Sets aside the good rows whose time lies far from all others."""
+    bounds = find_bounds(checked.filter(checked["reason"].isnull())["timestamp"])
+    if not bounds.notes:
+        return checked, []
+    reason = ibis.coalesce(checked["reason"], outlier_reason(checked["timestamp"], bounds))
+    return _stored(connection, "events_bounded", checked.mutate(reason=reason)), [*bounds.notes]

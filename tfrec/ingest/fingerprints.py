@@ -10,7 +10,11 @@ from tfrec.ingest.prepared import FORMAT_VERSION, SourceFile
 
 
 def describe_files(paths: Sequence[Path], *, known: Sequence[SourceFile] = ()) -> tuple[SourceFile, ...]:
-    """Returns size, time and SHA-256 of each file; a file of equal path, size and time in `known` is not read again.
+    """Returns size, time and SHA-256 of each file.
+
+    Args:
+        paths: the files.
+        known: earlier descriptions that may be trusted: a file of equal path, size and time is not read again.
 
     Raises:
         SourceError: a file cannot be read.

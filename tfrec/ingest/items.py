@@ -16,6 +16,7 @@ from tfrec.ingest.numbers import number
 from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.rejected import CheckedTable, check_rows
 from tfrec.ingest.sources import read_text
+from tfrec.ingest.time_formats import check_times
 from tfrec.ingest.timestamps import parse_timestamps
 from tfrec.schema.tables import ITEM_COLUMNS, conform
 
@@ -57,6 +58,11 @@ def read_catalogue(
         category_separator=recipe.items.category_separator,
     )
     styles = find_styles(mapped, recipe.items.columns, names=_NUMBERS, declared=recipe.items.decimal)
+    notes = notes_of_styles(styles)
+    if "available_from" in recipe.items.columns:
+        where = ", ".join(map(str, paths))
+        form = recipe.items.time_format
+        notes += check_times(mapped, time_format=form, where=where, column="available_from", section="items")
     item_id = id_text(mapped["item_id"])
     typed: dict[str, ir.Value] = {"item_id": item_id.upper() if recipe.clean.upper_case_ids else item_id}
     reasons = [(item_id == "", "missing item_id"), (item_id.re_search(ROUNDED_ID), "rounded item_id")]
@@ -85,7 +91,7 @@ def read_catalogue(
     if "image_index" in items:
         items["image_index"] = items["image_index"].fillna(-1)
     items = _sorted(translate(conform(items, ITEM_COLUMNS, table="items"), recipe.items.words))
-    return CheckedTable(items, rejected, incomplete, tuple(notes_of_styles(styles)))
+    return CheckedTable(items, rejected, incomplete, tuple(notes))
 
 
 def items_from_events(training: ir.Table, recipe: Recipe, *, train_end: pd.Timestamp) -> pd.DataFrame:

@@ -19,6 +19,7 @@ ROUNDED_ID = r"^\d(\.\d+)?[eE]\+\d{2,3}$"
 """What a spreadsheet makes of a long number: `4.00638E+12` stands for a million article numbers."""
 
 _BLANK = " "
+_BLANK_CODE = 32  # all codes below are control characters
 _SPACES = (  # of all widths, no-break, zero-width, direction marks and the byte-order mark, beside those of ASCII
     " \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u180e\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202a\u202c\u202f\u205f\u2060\u3000\ufeff"
@@ -45,13 +46,36 @@ Columns = Mapping[str, str | tuple[str, ...] | FirstOf]
 
 
 @ibis.udf.scalar.builtin(name="trim")
+def _trim_blanks(text: str) -> str:  # type: ignore[empty-body]
+    """DuckDB: the text without blanks at both ends."""
+
+
+@ibis.udf.scalar.builtin(name="trim")
 def _trim(text: str, signs: str) -> str:  # type: ignore[empty-body]
     """DuckDB: the text without these characters at both ends."""
 
 
+@ibis.udf.scalar.builtin(name="strlen")
+def _num_bytes(text: str) -> int:  # type: ignore[empty-body]
+    """DuckDB: length in bytes of UTF-8."""
+
+
+@ibis.udf.scalar.builtin(name="unicode")
+def _first_code(text: str) -> int:  # type: ignore[empty-body]
+    """DuckDB: code point of the first character, -1 where there is none."""
+
+
 def trimmed(text: ir.StringValue) -> ir.StringValue:
-    """Returns text without spaces of any kind at its ends; null is `""`."""
-    return _trim(text.fill_null(""), _SPACES)
+    """Returns text without spaces of any kind at its ends; null is `""`.
+
+    Trimming by a set of characters is slow, so it is left to the few texts that are not ASCII, or have a control
+    character at an end.
+    """
+    text = text.fill_null("")
+    is_plain = (_num_bytes(text) == text.length()) & (
+        (text == "") | ((_first_code(text) >= _BLANK_CODE) & (_first_code(text.right(1)) >= _BLANK_CODE))
+    )
+    return ibis.ifelse(is_plain, _trim_blanks(text), _trim(text, _SPACES))
 
 
 def map_columns(
@@ -60,11 +84,24 @@ def map_columns(
     *,
     paths: Sequence[Path],
     missing: Sequence[str] = (),
+    category_separator: str = CATEGORY_SEPARATOR,
+) -> ir.Table:
+    """Returns the mapped columns of `column_texts` with `_file` and `_row`; the arguments are the same."""
+    texts = column_texts(raw, columns, paths=paths, missing=missing, category_separator=category_separator)
+    return raw.select(**texts, **{FILE: raw[FILE], ROW: raw[ROW]})
+
+
+def column_texts(
+    raw: ir.Table,
+    columns: Columns,
+    *,
+    paths: Sequence[Path],
+    missing: Sequence[str] = (),
     prefix: str = "",
     category_separator: str = CATEGORY_SEPARATOR,
     passing: Sequence[str] = (),
-) -> ir.Table:
-    """Returns the mapped columns, trimmed, missing text as `""`, with `_file` and `_row`.
+) -> dict[str, ir.StringValue]:
+    """Returns the mapped columns as expressions of `raw`, trimmed, missing text as `""`.
 
     Several raw columns for one become one text: the levels of a category by `CATEGORY_SEPARATOR` (empty levels left
     out), all else by a blank.
@@ -103,8 +140,7 @@ def map_columns(
             for part in parts[1:]:
                 text = text + _BLANK + part
             mapped[prefix + target] = text if len(parts) == 1 else text.strip()
-    kept = {RAW_PREFIX + name: trimmed(raw[name]) for name in passing}
-    return raw.select(**mapped, **kept, **{FILE: raw[FILE], ROW: raw[ROW]})
+    return mapped | {RAW_PREFIX + name: trimmed(raw[name]) for name in passing}
 
 
 def raw_columns(*columns: Columns) -> list[str]:

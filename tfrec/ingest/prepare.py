@@ -23,6 +23,7 @@ def prepare_shop(
     until: str | None = None,
     data_home: str | Path | None = None,
     force: bool = False,
+    trust_times: bool = False,
 ) -> Prepared:
     """Returns the shop that `recipe` describes, prepared in the folder `out`.
 
@@ -36,6 +37,7 @@ def prepare_shop(
             the recipe's `test_from`.
         data_home: folder with the raw files; else `TFREC_DATA_HOME`, else the recipe's folder.
         force: prepare again even if nothing changed.
+        trust_times: a raw file of the same size and time as before is the same, and is not read to compare its content.
 
     Raises:
         RecipeError: the recipe is not understood, or its split leaves nothing to train on.
@@ -46,7 +48,7 @@ def prepare_shop(
     end = moment_in_utc(until, time_zone=written.recipe.events.time_zone) if until else None
     files = locate_files(written, data_home=Path(data_home) if data_home is not None else None)
     known = _manifest_or_none(out)
-    sources = describe_files(files.all, known=known.sources if known else ())
+    sources = describe_files(files.all, known=known.sources if known and trust_times else ())
     dials = {"until": str(end or ""), "key": key_check(files.key) if files.key else ""}
     mark = fingerprint(written.text, sources, dials=dials)
     if known is not None and known.fingerprint == mark and not force:

@@ -16,6 +16,7 @@ from tfrec.ingest.extras import copy_extras, copy_truth, write_pictures
 from tfrec.ingest.facts import read_facts
 from tfrec.ingest.items import complete_items, items_from_events, read_catalogue
 from tfrec.ingest.mapping import raw_columns
+from tfrec.ingest.notes import Note
 from tfrec.ingest.pictures import read_pictures
 from tfrec.ingest.prepared import FORMAT_VERSION, Manifest, SourceFile, write_manifest
 from tfrec.ingest.raw_files import RawFiles
@@ -110,10 +111,9 @@ def _write_tables(
     good = events.good
     moments = find_moments(good, recipe.split, until=until, time_zone=recipe.events.time_zone, has_time=recipe.has_time)
     boundary = ibis.literal(moments.test_from.to_pydatetime()).cast("timestamp")
+    split_notes: list[Note] = []
     if until is None:  # else training is what was known at that moment, whatever the log holds of later
-        good, notes = keep_orders_whole(good, test_from=moments.test_from)
-        for note in notes:
-            log.warning(note.text)
+        good, split_notes = keep_orders_whole(good, test_from=moments.test_from)
     if recipe.clean.duplicates == "merge":
         good = merge_order_lines(good, boundary=moments.test_from)
     training, test = good.filter(good["timestamp"] < boundary), good.filter(good["timestamp"] >= boundary)
@@ -174,7 +174,7 @@ def _write_tables(
         facts=len(facts.table) if facts else 0,
         relations=len(relations.table) if relations else 0,
         incomplete=count_reasons(incomplete),
-        notes=(*events.notes, *(note for table in checked if table for note in table.notes)),
+        notes=(*events.notes, *split_notes, *(note for table in checked if table for note in table.notes)),
     )
 
 
