@@ -163,10 +163,11 @@ def test_a_wrong_signature_path_or_k_is_named(answer, tiny_trained, tmp_path):
 
 
 def test_a_failed_run_leaves_the_old_slates(answer, tmp_path):
-    (tmp_path / "slates.parquet").write_text("old")
+    answer({"query_id": [1]})
+    old = (tmp_path / "slates.parquet").read_bytes()
     with pytest.raises(SchemaError):
         answer({"query_id": [1], "max_price": ["dear"]})
-    assert (tmp_path / "slates.parquet").read_text() == "old"
+    assert (tmp_path / "slates.parquet").read_bytes() == old
     assert sorted(path.name for path in tmp_path.iterdir()) == ["queries.parquet", "slates.parquet"]
 
 

@@ -17,13 +17,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from tfrec.errors import ConfigError, SchemaError, ServingError, SourceError, nearest_hint
+from tfrec.errors import ConfigError, SchemaError, ServingError, SourceError, TfrecError, nearest_hint
+from tfrec.publish import check_file, marked_schema, writing
 from tfrec.schema.signatures import InputSpec, Signature, signature_named
 from tfrec.servable import Servable
 from tfrec.serving_config import FALLBACK
 
 BATCH_SIZE = 128
 """Best of 32 .. 512 on Online Retail with a thread a core (`python -m tests.benchmarks.serving` has single calls)."""
+KIND = "slates"
 _CHUNK = 8192
 """Queries held at a time; within a chunk they are sorted by length."""
 _ARROW_TYPES = {"string": pa.string(), "float32": pa.float32(), "int32": pa.int32()}
@@ -59,6 +61,7 @@ def recommend_file(
     k: int = 20,
     batch_size: int = BATCH_SIZE,
     show_progress: bool = True,
+    force: bool = False,
 ) -> Throughput:
     """Answers every query of a file and writes the slates; `out` appears by rename.
 
@@ -71,15 +74,18 @@ def recommend_file(
         k: items a query, where the queries have no column `k`.
         batch_size: queries answered together.
         show_progress: a progress bar.
+        force: overwrite a file that holds no slates; the queries are never overwritten.
 
     Raises:
-        SourceError: the queries cannot be read, or `out` cannot be written.
+        SourceError: the queries cannot be read, or `out` cannot be written or holds no slates.
         SchemaError: a column is unknown or of a wrong type, or ids are missing or double.
         ServingError: there is no such servable.
     """
     signature = signature_named(signature_name)
     if k < 1 or batch_size < 1:
         raise ConfigError(f"`k` and `batch_size` must be at least 1; got {k} and {batch_size}.")
+    inputs = (queries, models)
+    check_file(out, KIND, inputs=inputs, force=force)
     file = _open_queries(queries, signature)
     # Batches run side by side, so that one operation needs no threads of its own.
     version = newest_version(models, signature.servable)
@@ -87,26 +93,24 @@ def recommend_file(
         servable.call(signature.name, {})  # the first run of a signature sets it up
         began = time.perf_counter()
         num_rows = 0
-        unfinished = out.absolute().with_name(f".tmp-{out.name}-{os.getpid()}")
         total = file.metadata.num_rows
         try:
-            unfinished.parent.mkdir(parents=True, exist_ok=True)
-            id_type = file.schema_arrow.field("query_id").type
+            schema = marked_schema(_slate_schema(signature, file.schema_arrow.field("query_id").type), KIND)
             with (
-                pq.ParquetWriter(unfinished, _slate_schema(signature, id_type)) as writer,
+                writing(out, KIND, inputs=inputs, force=force) as unfinished,
+                pq.ParquetWriter(unfinished, schema) as writer,
                 tqdm(total=total, desc=f"{signature.name:<14}", unit="query", disable=not show_progress) as bar,
             ):
                 for batch in file.iter_batches(batch_size=_CHUNK):
                     slates = recommend_table(
                         servable, signature, pa.Table.from_batches([batch]), k=k, batch_size=batch_size, bar=bar
                     )
-                    writer.write_table(slates)
+                    writer.write_table(slates.replace_schema_metadata(schema.metadata))
                     num_rows += len(slates)
-            unfinished.replace(out)
         except OSError as error:
+            if isinstance(error, TfrecError):
+                raise
             raise SourceError(f"{out} cannot be written: {error.strerror or error}. Name another place.") from error
-        finally:
-            unfinished.unlink(missing_ok=True)
         return Throughput(total, num_rows, time.perf_counter() - began)
 
 

@@ -11,8 +11,8 @@ import dataclasses
 import hashlib
 import json
 import logging
-import os
 import time
+import tomllib
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,6 +33,7 @@ from tfrec.ingest.prepared import Prepared, read_prepared
 from tfrec.models.ranking import RankingModel
 from tfrec.models.retrieval import LOSSES
 from tfrec.pipelines.ranking import RankingExamples
+from tfrec.publish import check_file, claiming, write_text
 from tfrec.training.config import TrainingConfig
 from tfrec.training.fit import fit_ranking
 from tfrec.training.rehearsal import AskedQueries, Rehearsal
@@ -41,6 +42,7 @@ from tfrec.workflow import planned_manifest
 logger = logging.getLogger(__name__)
 
 BEST, STUDY = "best.toml", "study.db"
+_KIND = "tuned settings"
 _K = 10
 _IS_DEFAULT = "is_default"
 _MOVE_COSTLY_EVERY = 4
@@ -173,8 +175,24 @@ def tune_shop(
             f"`groups` must be some of {', '.join(GROUPS)}, `trials` at least 1 and `minutes` positive; "
             f"got {tuple(groups)}, {trials} and {minutes}."
         )
-    out.mkdir(parents=True, exist_ok=True)
     dials = {name: dial for group in groups for name, dial in GROUPS[group].items()}
+    with claiming(out, signs=(STUDY,)):
+        check_file(out / BEST, _KIND, force=_is_of_earlier_release(out / BEST))
+        return _tune(optuna, prepared, out, dials, trials, minutes, config, schedule, show_progress)
+
+
+def _tune(
+    optuna: ModuleType,
+    prepared: Path,
+    out: Path,
+    dials: Mapping[str, Dial],
+    trials: int,
+    minutes: float,
+    config: TrainingConfig,
+    schedule: Schedule,
+    show_progress: bool,
+) -> Tuned:
+    """The same with `out` held by this process."""
     shop = encode_shop(validation_shop(read_prepared(prepared)))
     rehearsed = _Rehearsals(shop, schedule, out / "walks", show_progress)
     identity = [planned_manifest(prepared, config).identity, sorted(dials), dataclasses.asdict(schedule)]
@@ -423,15 +441,23 @@ def _importance(optuna: ModuleType, study: Any) -> dict[str, float]:
 
 
 def _write(file: Path, params: Mapping[str, Any], dials: Mapping[str, Dial]) -> None:
-    """Writes the dials as TOML, tables last, by rename."""
+    """Writes the dials as TOML, tables last."""
     tables: dict[str, list[str]] = {"": []}
     for name, value in _settings(params, dials).items():
         table, _, last = name.rpartition(".")
         tables.setdefault(table, []).append(f"{last} = {json.dumps(value)}")
     blocks = ["\n".join(([f"[{table}]"] if table else []) + lines) for table, lines in tables.items() if lines]
-    unfinished = file.with_name(f".tmp-{file.name}-{os.getpid()}")
-    unfinished.write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
-    unfinished.replace(file)
+    write_text(file, "\n\n".join(blocks) + "\n", _KIND, force=_is_of_earlier_release(file))
+
+
+def _is_of_earlier_release(file: Path) -> bool:
+    """Whether a file without a mark holds tuned settings and nothing else."""
+    known = {name.split(".")[0] for group in GROUPS.values() for name in group}
+    try:
+        text = file.read_text(encoding="utf-8")
+        return "#" not in text and tomllib.loads(text).keys() <= known
+    except (OSError, ValueError):
+        return False
 
 
 def _key(value: Any) -> str:
