@@ -29,8 +29,8 @@ def run(options: argparse.Namespace) -> None:
     from tfrec.publish import check_claim
     from tfrec.workflow import publish_servables, read_models_manifest
 
-    read_models_manifest(options.models)
     check_claim(options.out or options.models)
+    read_models_manifest(options.models)
     sys.stderr.write("Exporting ...\n")
     version = publish_servables(options.models, out=options.out, prepared=options.prepared)
     print(f"SavedModels: {options.out or options.models}/{{shop,retrieval,ranking}}/{version}")
