@@ -6,6 +6,7 @@ Queries of like length are answered together, so that padding stays small, and w
 
 import dataclasses
 import os
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,8 @@ BATCH_SIZE = 128
 KIND = "slates"
 _CHUNK = 8192
 """Queries held at a time; within a chunk they are sorted by length."""
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+"""Column that pandas adds for a frame whose index is no range; it is passed over."""
 _ARROW_TYPES = {"string": pa.string(), "float32": pa.float32(), "int32": pa.int32()}
 _BEHAVIOUR = ("recent_event_types", "recent_ages")  # one value each of `recent_item_ids`
 
@@ -244,6 +247,9 @@ def _open_queries(path: Path, signature: Signature) -> pq.ParquetFile:
     except (OSError, pa.ArrowInvalid) as error:
         raise SourceError(f"{path} cannot be read as Parquet ({error}). Write it with `to_parquet`.") from error
     schema = file.schema_arrow
+    double = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    if double:
+        raise SchemaError(f"{path} has the column {double[0]!r} more than once. Rename or drop one of them.")
     _check_columns(schema, signature)
     ids = file.read(columns=["query_id"])["query_id"]
     if ids.null_count:
@@ -261,7 +267,7 @@ def _check_columns(schema: pa.Schema, signature: Signature) -> None:
             "Number the queries."
         )
     for name in schema.names:
-        if name not in ("query_id", *known):
+        if name not in ("query_id", *known) and not _PANDAS_INDEX.fullmatch(name):
             raise SchemaError(
                 f"Signature `{signature.name}` has no input {name!r}.{nearest_hint(name, known)} "
                 "Rename the column or leave it out."
