@@ -187,7 +187,9 @@ class Segments:
         with publishing(folder, SEGMENTS_FOLDER, inputs=inputs) as work:
             self.assignments.to_parquet(work / "users.parquet", index=False)
             self.popular.to_parquet(work / "popular.parquet", index=False)
-            (work / "segments.json").write_text(json.dumps(self.to_dict(), indent=2, ensure_ascii=False))
+            (work / "segments.json").write_text(
+                json.dumps(self.to_dict(), indent=2, ensure_ascii=False), encoding="utf-8"
+            )
 
 
 def segment_by_rfm(tables: Tables, *, now: pd.Timestamp | None = None) -> Segments:

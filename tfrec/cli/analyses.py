@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfrec.cli.terminal import plain_json
+
 if TYPE_CHECKING:
     from tfrec.report.words import Language
     from tfrec.schema.tables import Tables
@@ -47,4 +49,4 @@ def print_json(told: Any) -> None:
     """Prints a finding for machines; absent figures are null."""
     from tfrec.report.findings import to_json_values
 
-    print(json.dumps(to_json_values(told), indent=2, ensure_ascii=False))
+    print(plain_json(json.dumps(to_json_values(told), indent=2, ensure_ascii=False)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tfrec.cli.analyses import add_log, print_json, read_log, wording
 from tfrec.cli.outputs import add_force, check_output, check_table, inputs_of, save_table
+from tfrec.cli.terminal import plain_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace) -> None:
             write_page(options.out, page, _PAGE, inputs=inputs_of(options), force=options.force)
             print(say("Profile: {path}", path=options.out))
         elif options.json:
-            print(json.dumps(profile, indent=2, ensure_ascii=False))
+            print(plain_json(json.dumps(profile, indent=2, ensure_ascii=False)))
         else:
             for rows in (*profile["levels"], profile["items"]):
                 cells = [[cut(row["name"]), f"{row['score']:.2f}", say.name(row["interest"])] for row in rows]
