@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import json
 import logging
+import math
 import os
 import signal
 import threading
@@ -212,7 +213,7 @@ def figures_of(report: EvaluationReport) -> dict[str, float]:
             if duel.method == SERVED_NAME:
                 key, gap = f"{section.task}/{duel.column}/less_best", duel.comparison.difference
                 found |= {key: gap.value, f"{key}/low": gap.low, f"{key}/high": gap.high}
-    return found
+    return {key: value for key, value in found.items() if math.isfinite(value)}  # of one order there is no interval
 
 
 def read_record(models: Path) -> RunRecord | None:
