@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -265,6 +266,9 @@ def test_a_file_that_came_into_a_prepared_folder_is_kept(place, tmp_path, capsys
 def test_a_shop_prepared_by_an_earlier_release_is_prepared_again(place, tmp_path):
     recipe = str(place.home / "raw" / "small.toml")
     assert main(["prepare", recipe, "--out", str(tmp_path / "out")]) == 0
-    (tmp_path / "out" / ".tfrec.json").unlink()
-    assert main(["prepare", recipe, "--out", str(tmp_path / "out"), "--force"]) == 0
+    for later in (".tfrec.json", "incomplete.parquet"):
+        (tmp_path / "out" / later).unlink()
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
+    (tmp_path / "out" / "manifest.json").write_text(json.dumps({**manifest, "format_version": 1}), encoding="utf-8")
+    assert main(["prepare", recipe, "--out", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out" / ".tfrec.json").is_file()
