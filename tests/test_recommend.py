@@ -162,11 +162,25 @@ def test_a_wrong_signature_path_or_k_is_named(answer, tiny_trained, tmp_path):
         newest_version(tmp_path, "shop")
 
 
+def test_a_column_that_comes_twice_is_named(answer):
+    for names in (["query_id", "query_id"], ["query_id", "k", "k"]):
+        with pytest.raises(SchemaError, match=f"has the column '{names[1]}' more than once"):
+            answer(pa.Table.from_arrays([pa.array([1])] * len(names), names=names))
+
+
+def test_the_index_that_pandas_adds_is_passed_over(answer):
+    frame = pd.DataFrame({"query_id": [1, 2]}, index=[5, 7])
+    table = pa.Table.from_pandas(frame)
+    assert "__index_level_0__" in table.column_names
+    assert set(answer(table)["query_id"]) == {1, 2}
+
+
 def test_a_failed_run_leaves_the_old_slates(answer, tmp_path):
-    (tmp_path / "slates.parquet").write_text("old")
+    answer({"query_id": [1]})
+    old = (tmp_path / "slates.parquet").read_bytes()
     with pytest.raises(SchemaError):
         answer({"query_id": [1], "max_price": ["dear"]})
-    assert (tmp_path / "slates.parquet").read_text() == "old"
+    assert (tmp_path / "slates.parquet").read_bytes() == old
     assert sorted(path.name for path in tmp_path.iterdir()) == ["queries.parquet", "slates.parquet"]
 
 

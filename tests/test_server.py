@@ -445,3 +445,17 @@ def test_the_official_stubs_understand_it(server: EmbeddedServer):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_taken_port_is_found_before_anything_is_loaded(tiny_models: Path, monkeypatch: pytest.MonkeyPatch):
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = EmbeddedServer(tiny_models, port=taken.getsockname()[1])
+        monkeypatch.setattr(server.models, "load_first", lambda: pytest.fail("models are loaded"))
+        with pytest.raises(ServingError, match="Is the port taken"):
+            server.start()
+    server = EmbeddedServer(tiny_models, host="no.such.host.invalid", port=8500)
+    monkeypatch.setattr(server.models, "load_first", lambda: pytest.fail("models are loaded"))
+    with pytest.raises(ServingError, match="Check the host"):
+        server.start()

@@ -20,7 +20,7 @@ from tfrec.features.shop import Shop
 from tfrec.models.baseline_sources import CalibratedScore
 from tfrec.models.evidence import Query
 from tfrec.models.source_config import SourceConfig
-from tfrec.publish import next_version, publishing
+from tfrec.publish import FolderKind, check_claim, clear_stale, next_version, publishing, replacing
 from tfrec.schema import wire
 from tfrec.schema.signatures import SIGNATURES, InputSpec, Signature
 from tfrec.serving_config import FALLBACK
@@ -37,6 +37,7 @@ SERVABLES = ("retrieval", "ranking", "shop")
 _LAST_VERSION = ".last_version"
 """Remembers the highest number given: a server that failed to load a version never tries its number again, so a
 version that was deleted for being bad must not lend its number to the next."""
+_VERSION = FolderKind("a version of a servable")
 _DTYPES = {"string": tf.string, "float32": tf.float32, "int32": tf.int32}
 
 
@@ -223,14 +224,16 @@ def _export(
     served: ServedFunnel, out: Path, contracts: Mapping[str, str], *, last_version: Path, about: dict[str, object]
 ) -> int:
     """Saves servables, name → the servable of the contract whose signatures it has, under one new number."""
+    check_claim(out)
     version = max(_read_number(last_version) + 1, *(next_version(out / name) for name in contracts))
-    out.mkdir(parents=True, exist_ok=True)
-    last_version.write_text(f"{version}\n")
+    with replacing(last_version) as work:
+        work.write_text(f"{version}\n")
     for name, contract in contracts.items():
+        clear_stale(out / name)
         module = served.module(contract)
         functions = dict(module.functions)
         default = next(iter(functions.values()))
-        with publishing(out / name / str(version)) as work:
+        with publishing(out / name / str(version), _VERSION, is_new=True) as work:
             tf.saved_model.save(module, str(work), signatures={"serving_default": default, **functions})
             extra = work / "assets.extra"
             extra.mkdir(exist_ok=True)

@@ -45,6 +45,7 @@ from tfrec.evaluation.sessions import next_item_cases
 from tfrec.features.fitted_baseline import Calibration, FittedBaseline, bought_pairs
 from tfrec.features.popularity import SEGMENT_DAYS
 from tfrec.features.shop import Shop, load_shop
+from tfrec.publish import check_claim
 from tfrec.schema.tables import Tables
 
 logger = logging.getLogger(__name__)
@@ -113,6 +114,7 @@ def publish_baseline(prepared: Path, models: Path, method: str = "ease_personal"
         SchemaError: the log has nothing that the method learns from.
     """
     check_method(method)
+    check_claim(models)
     began = time.perf_counter()
     shop = load_shop(prepared)
     fitted = fit_baseline(shop, method)

@@ -5,23 +5,30 @@ An alias of the registered model is a version label of the server: whoever moves
 version numbers, so a label moves all three; the `fallback` of `tfrec baseline` is listed beside them, by its newest.
 """
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tfrec.errors import ConfigError, ServingError, SourceError
+from tfrec.publish import check_file, write_text
 from tfrec.recommend import has_version, newest_version
 from tfrec.serving_config import CONFIG, FALLBACK
 from tfrec.tracking import SERVABLES, RunRecord, open_registry, read_record
 
 _WORD = re.compile(r"[a-z][a-z0-9_-]*")
+_KIND = "versions and labels"
+_LINE = re.compile(
+    r"model_config_list \{|  config \{|  \}|\}|"
+    r'    (name|base_path|model_platform): "[^"]*"|'
+    r"    model_version_policy \{ specific \{( versions: \d+)+ \} \}|"
+    r'    version_labels \{ key: "[^"]*" value: \d+ \}'
+)
 _RESERVED = re.compile(r"latest|v\d+")  # MLflow's own words
 
 
 def label_versions(
-    models: Path, labels: Mapping[str, int] | None = None, *, base_path: str | None = None
+    models: Path, labels: Mapping[str, int] | None = None, *, base_path: str | None = None, force: bool = False
 ) -> dict[str, int]:
     """Writes `MODELS/models.config` and returns label → version, as the registry has it after `labels` were set there.
 
@@ -33,10 +40,12 @@ def label_versions(
         models: folder of servables.
         labels: label → version, set in the registry first; None = only read it.
         base_path: where the server sees the folder; None = where it lies here.
+        force: overwrite a `models.config` that was written by hand.
 
     Raises:
         ConfigError: a label is no word of small letters, or is one of MLflow's own (`latest`, `v1`).
-        SourceError: a version is not there, or there is neither a label nor a registry.
+        SourceError: a version is not there, or there is neither a label nor a registry, or `models.config` was written
+            by hand.
         EnvironmentSetupError: the models were tracked, but MLflow is not installed.
         ServingError: no version is exported, or the registry does not answer.
     """
@@ -47,6 +56,8 @@ def label_versions(
                 f"A label is a word of small letters, digits, - and _, not `latest` or `v1`; got {label!r}. "
                 "Call it e.g. stable or canary."
             )
+    force = force or _is_of_earlier_release(models / CONFIG)
+    check_file(models / CONFIG, _KIND, force=force)
     _check_versions(models, labels)
     record = read_record(models)
     if record is None and not labels:
@@ -60,9 +71,7 @@ def label_versions(
     text = serving_config(
         known, newest=newest, base_path=base_path or str(models.absolute()), has_fallback=has_version(models, FALLBACK)
     )
-    unfinished = models / f".tmp-{CONFIG}-{os.getpid()}"
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(models / CONFIG)
+    write_text(models / CONFIG, text, _KIND, force=force)
     return known
 
 
@@ -94,6 +103,16 @@ def serving_config(labels: Mapping[str, int], *, newest: int, base_path: str, ha
         ]
         blocks.append("\n".join(["  config {", *lines, "  }"]))
     return "\n".join(["model_config_list {", *blocks, "}"]) + "\n"
+
+
+def _is_of_earlier_release(file: Path) -> bool:
+    """Whether a file without a mark is as `serving_config` writes it, line by line."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return False
+    names = {f'    name: "{name}"' for name in SERVABLES}
+    return names <= set(lines) and all(_LINE.fullmatch(line) for line in lines)
 
 
 def _in_registry(record: RunRecord, labels: Mapping[str, int]) -> dict[str, int]:

@@ -6,6 +6,7 @@ Queries of like length are answered together, so that padding stays small, and w
 
 import dataclasses
 import os
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,15 +18,19 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from tfrec.errors import ConfigError, SchemaError, ServingError, SourceError, nearest_hint
+from tfrec.errors import ConfigError, SchemaError, ServingError, SourceError, TfrecError, nearest_hint
+from tfrec.publish import check_file, marked_schema, writing
 from tfrec.schema.signatures import InputSpec, Signature, signature_named
 from tfrec.servable import Servable
 from tfrec.serving_config import FALLBACK
 
 BATCH_SIZE = 128
 """Best of 32 .. 512 on Online Retail with a thread a core (`python -m tests.benchmarks.serving` has single calls)."""
+KIND = "slates"
 _CHUNK = 8192
 """Queries held at a time; within a chunk they are sorted by length."""
+_PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+"""Column that pandas adds for a frame whose index is no range; it is passed over."""
 _ARROW_TYPES = {"string": pa.string(), "float32": pa.float32(), "int32": pa.int32()}
 _BEHAVIOUR = ("recent_event_types", "recent_ages")  # one value each of `recent_item_ids`
 
@@ -59,6 +64,7 @@ def recommend_file(
     k: int = 20,
     batch_size: int = BATCH_SIZE,
     show_progress: bool = True,
+    force: bool = False,
 ) -> Throughput:
     """Answers every query of a file and writes the slates; `out` appears by rename.
 
@@ -71,15 +77,18 @@ def recommend_file(
         k: items a query, where the queries have no column `k`.
         batch_size: queries answered together.
         show_progress: a progress bar.
+        force: overwrite a file that holds no slates; the queries are never overwritten.
 
     Raises:
-        SourceError: the queries cannot be read, or `out` cannot be written.
+        SourceError: the queries cannot be read, or `out` cannot be written or holds no slates.
         SchemaError: a column is unknown or of a wrong type, or ids are missing or double.
         ServingError: there is no such servable.
     """
     signature = signature_named(signature_name)
     if k < 1 or batch_size < 1:
         raise ConfigError(f"`k` and `batch_size` must be at least 1; got {k} and {batch_size}.")
+    inputs = (queries, models)
+    check_file(out, KIND, inputs=inputs, force=force)
     file = _open_queries(queries, signature)
     # Batches run side by side, so that one operation needs no threads of its own.
     version = newest_version(models, signature.servable)
@@ -87,26 +96,24 @@ def recommend_file(
         servable.call(signature.name, {})  # the first run of a signature sets it up
         began = time.perf_counter()
         num_rows = 0
-        unfinished = out.absolute().with_name(f".tmp-{out.name}-{os.getpid()}")
         total = file.metadata.num_rows
         try:
-            unfinished.parent.mkdir(parents=True, exist_ok=True)
-            id_type = file.schema_arrow.field("query_id").type
+            schema = marked_schema(_slate_schema(signature, file.schema_arrow.field("query_id").type), KIND)
             with (
-                pq.ParquetWriter(unfinished, _slate_schema(signature, id_type)) as writer,
+                writing(out, KIND, inputs=inputs, force=force) as unfinished,
+                pq.ParquetWriter(unfinished, schema) as writer,
                 tqdm(total=total, desc=f"{signature.name:<14}", unit="query", disable=not show_progress) as bar,
             ):
                 for batch in file.iter_batches(batch_size=_CHUNK):
                     slates = recommend_table(
                         servable, signature, pa.Table.from_batches([batch]), k=k, batch_size=batch_size, bar=bar
                     )
-                    writer.write_table(slates)
+                    writer.write_table(slates.replace_schema_metadata(schema.metadata))
                     num_rows += len(slates)
-            unfinished.replace(out)
         except OSError as error:
+            if isinstance(error, TfrecError):
+                raise
             raise SourceError(f"{out} cannot be written: {error.strerror or error}. Name another place.") from error
-        finally:
-            unfinished.unlink(missing_ok=True)
         return Throughput(total, num_rows, time.perf_counter() - began)
 
 
@@ -240,6 +247,9 @@ def _open_queries(path: Path, signature: Signature) -> pq.ParquetFile:
     except (OSError, pa.ArrowInvalid) as error:
         raise SourceError(f"{path} cannot be read as Parquet ({error}). Write it with `to_parquet`.") from error
     schema = file.schema_arrow
+    double = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    if double:
+        raise SchemaError(f"{path} has the column {double[0]!r} more than once. Rename or drop one of them.")
     _check_columns(schema, signature)
     ids = file.read(columns=["query_id"])["query_id"]
     if ids.null_count:
@@ -257,7 +267,7 @@ def _check_columns(schema: pa.Schema, signature: Signature) -> None:
             "Number the queries."
         )
     for name in schema.names:
-        if name not in ("query_id", *known):
+        if name not in ("query_id", *known) and not _PANDAS_INDEX.fullmatch(name):
             raise SchemaError(
                 f"Signature `{signature.name}` has no input {name!r}.{nearest_hint(name, known)} "
                 "Rename the column or leave it out."

@@ -15,10 +15,11 @@ import numpy as np
 from tfrec.config import config_from
 from tfrec.errors import SourceError
 from tfrec.features.shop import Shop, load_shop
-from tfrec.sole_writer import sole_writer
+from tfrec.publish import check_folder, claiming
 from tfrec.workflow import (
     MANIFEST,
     TRAINED,
+    TRAINED_FOLDER,
     ModelsManifest,
     Published,
     planned_manifest,
@@ -66,7 +67,8 @@ def refresh_shop(models: Path, prepared: Path | None = None) -> Renewed:
 
     began = time.perf_counter()
     read_models_manifest(models)  # before a folder is made where there is none
-    with sole_writer(models):
+    with claiming(models):
+        check_folder(models / TRAINED, TRAINED_FOLDER)
         old = read_models_manifest(models)
         place = prepared or Path(old.prepared)
         wanted = planned_refresh(models, prepared)
@@ -124,7 +126,8 @@ def warm_start_shop(
 
     config = config or config_from(read_models_manifest(old_models).config)
     wanted = planned_warm_start(prepared, models, old_models, config)
-    with sole_writer(models):
+    with claiming(models):
+        check_folder(models / TRAINED, TRAINED_FOLDER)
         known = read_models_manifest(models) if (models / TRAINED / MANIFEST).exists() else None
         if known is not None and known.identity == wanted.identity and not force:
             version = version_of(models, known.identity) or publish_servables(models, prepared=prepared)

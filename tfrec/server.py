@@ -15,6 +15,7 @@ it differs from TF Serving in this:
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from concurrent import futures
@@ -131,6 +132,7 @@ class EmbeddedServer:
             ServingError: a servable cannot be loaded, there is none, or the port cannot be had.
         """
         try:
+            self._check_port()
             self._models.load_first()
             self._server = self._listening()
         except BaseException:
@@ -165,6 +167,34 @@ class EmbeddedServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def _check_port(self) -> None:
+        """Finds out that the port cannot be had before models are loaded for it.
+
+        Raises:
+            ServingError: it is taken, or no address of the host is this machine's.
+        """
+        if self._wanted_port == 0:
+            return
+        try:
+            found = socket.getaddrinfo(self._host, self._wanted_port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        except OSError as error:
+            raise ServingError(
+                f"Cannot listen on {self._host!r}: {error.strerror or error}. Check the host."
+            ) from error
+        failures = []
+        for family, kind, protocol, _, address in found:
+            try:
+                with socket.socket(family, kind, protocol) as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just given up is free
+                    probe.bind(address)
+            except OSError as error:
+                failures.append(error)
+        if len(failures) == len(found):
+            raise ServingError(
+                f"Cannot listen on {self._host}:{self._wanted_port}: {failures[0].strerror}. Is the port taken? Choose "
+                "another; 0 takes any free one."
+            )
 
     def _listening(self) -> grpc.Server:
         server = grpc.server(

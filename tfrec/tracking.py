@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import json
 import logging
+import math
 import os
 import signal
 import threading
@@ -22,6 +23,7 @@ from tfrec.errors import EnvironmentSetupError, SourceError
 from tfrec.evaluation.report import EvaluationReport
 from tfrec.ingest.prepared import read_manifest
 from tfrec.mlflow_run import Run
+from tfrec.publish import check_claim, replacing
 from tfrec.renewal import Renewed, planned_refresh, planned_warm_start, refresh_shop, warm_start_shop
 from tfrec.run_facts import hash_tags, user_name, without_password
 from tfrec.workflow import (
@@ -211,7 +213,7 @@ def figures_of(report: EvaluationReport) -> dict[str, float]:
             if duel.method == SERVED_NAME:
                 key, gap = f"{section.task}/{duel.column}/less_best", duel.comparison.difference
                 found |= {key: gap.value, f"{key}/low": gap.low, f"{key}/high": gap.high}
-    return found
+    return {key: value for key, value in found.items() if math.isfinite(value)}  # of one order there is no interval
 
 
 def read_record(models: Path) -> RunRecord | None:
@@ -416,7 +418,6 @@ def _log_data(client: Any, run_id: str, shop: str, planned: ModelsManifest) -> N
 
 
 def _write_record(models: Path, record: RunRecord) -> None:
-    models.mkdir(parents=True, exist_ok=True)
-    unfinished = models / f".tmp-{RECORD}-{os.getpid()}"
-    unfinished.write_text(json.dumps(dataclasses.asdict(record), indent=2) + "\n", encoding="utf-8")
-    unfinished.replace(models / RECORD)
+    check_claim(models)
+    with replacing(models / RECORD) as work:
+        work.write_text(json.dumps(dataclasses.asdict(record), indent=2) + "\n", encoding="utf-8")

@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 import json
 import logging
-import os
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfrec.config import config_from
 from tfrec.errors import ConfigError, EnvironmentSetupError, SchemaError
 from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.protocol import cart_completion_cases
@@ -31,11 +29,12 @@ from tfrec.features.queries import HEADS, ExampleQueries
 from tfrec.features.shop import Shop, encode_shop
 from tfrec.ingest.prepared import Prepared, read_prepared
 from tfrec.models.ranking import RankingModel
-from tfrec.models.retrieval import LOSSES
 from tfrec.pipelines.ranking import RankingExamples
+from tfrec.publish import claiming
 from tfrec.training.config import TrainingConfig
 from tfrec.training.fit import fit_ranking
 from tfrec.training.rehearsal import AskedQueries, Rehearsal
+from tfrec.tuned_settings import GROUPS, Dial, check_best, configured, settings_of, values_of, write_best
 from tfrec.workflow import planned_manifest
 
 logger = logging.getLogger(__name__)
@@ -45,43 +44,6 @@ _K = 10
 _IS_DEFAULT = "is_default"
 _MOVE_COSTLY_EVERY = 4
 _ASK_BATCH = 64
-
-
-@dataclasses.dataclass(frozen=True)
-class Dial:
-    """A dial's range: `choices`, or from `low` to `high`."""
-
-    low: float = 0.0
-    high: float = 0.0
-    is_log: bool = False
-    is_whole: bool = False
-    choices: tuple[str | int, ...] = ()
-
-
-GROUPS: Mapping[str, Mapping[str, Dial]] = {
-    "ranking": {
-        "ranking_rate": Dial(5e-4, 8e-3, is_log=True),
-        "ranking.dropout": Dial(0.0, 0.3),
-        "ranking.cross_layers": Dial(0, 3, is_whole=True),
-        "ranking.hidden": Dial(choices=("64", "128 64", "256 128")),
-        "ranking.probability_weight": Dial(0.1, 3.0, is_log=True),
-        "ranking_batch": Dial(choices=(32, 64, 128)),
-    },
-    "knowledge": {
-        "knowledge.l2": Dial(5.0, 500.0, is_log=True),
-        "knowledge.half_life_days": Dial(15.0, 365.0, is_log=True),
-        "knowledge.dropout": Dial(0.05, 0.5),
-    },
-    "retrieval": {
-        "retrieval.loss": Dial(choices=LOSSES),
-        "retrieval_rate": Dial(5e-4, 8e-3, is_log=True),
-        "retrieval.embedding_dim": Dial(choices=(32, 64, 128)),
-        "retrieval.temperature": Dial(0.03, 0.2, is_log=True),
-        "retrieval.id_dropout": Dial(0.0, 0.4),
-        "retrieval.dropout": Dial(0.0, 0.4),
-    },
-}
-"""Dials that are tuned, cheap ones first: of the ranker, of the tables, of the towers."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,8 +135,24 @@ def tune_shop(
             f"`groups` must be some of {', '.join(GROUPS)}, `trials` at least 1 and `minutes` positive; "
             f"got {tuple(groups)}, {trials} and {minutes}."
         )
-    out.mkdir(parents=True, exist_ok=True)
     dials = {name: dial for group in groups for name, dial in GROUPS[group].items()}
+    with claiming(out, signs=(STUDY,)):
+        check_best(out / BEST)
+        return _tune(optuna, prepared, out, dials, trials, minutes, config, schedule, show_progress)
+
+
+def _tune(
+    optuna: ModuleType,
+    prepared: Path,
+    out: Path,
+    dials: Mapping[str, Dial],
+    trials: int,
+    minutes: float,
+    config: TrainingConfig,
+    schedule: Schedule,
+    show_progress: bool,
+) -> Tuned:
+    """The same with `out` held by this process."""
     shop = encode_shop(validation_shop(read_prepared(prepared)))
     rehearsed = _Rehearsals(shop, schedule, out / "walks", show_progress)
     identity = [planned_manifest(prepared, config).identity, sorted(dials), dataclasses.asdict(schedule)]
@@ -189,7 +167,7 @@ def tune_shop(
     for stale in study.get_trials(deepcopy=False, states=(state.RUNNING,)):  # of a run that was killed
         study.tell(stale.number, state=state.FAIL)
     if not study.get_trials(deepcopy=False, states=(state.COMPLETE,)):
-        study.enqueue_trial(_values_of(config, dials), user_attrs={_IS_DEFAULT: True}, skip_if_exists=False)
+        study.enqueue_trial(values_of(config, dials), user_attrs={_IS_DEFAULT: True}, skip_if_exists=False)
     finished = len(study.get_trials(deepcopy=False, states=(state.COMPLETE, state.PRUNED)))
     until, spent = time.monotonic() + 60 * minutes, []
     while finished < trials and time.monotonic() < until:
@@ -197,7 +175,7 @@ def tune_shop(
         study.sampler = _sampler(optuna, study, dials, config.seed)
         trial = study.ask()
         try:
-            value = rehearsed.value(_configured(config, _suggest(trial, dials)), trial)
+            value = rehearsed.value(configured(config, _suggest(trial, dials)), trial)
             study.tell(trial, value)
         except optuna.TrialPruned:
             study.tell(trial, state=state.PRUNED)
@@ -208,10 +186,10 @@ def tune_shop(
         spent.append(time.monotonic() - began)
         logger.info("Trial %d of %d: best NDCG@%d %.4f", finished, trials, _K, study.best_value)
     file = out / BEST
-    _write(file, study.best_params, dials)
+    write_best(file, study.best_params, dials)
     defaults = [trial.value for trial in study.get_trials(states=(state.COMPLETE,)) if _IS_DEFAULT in trial.user_attrs]
     return Tuned(
-        best=_settings(study.best_params, dials),
+        best=settings_of(study.best_params, dials),
         value=study.best_value,
         default_value=defaults[0] if defaults else float("nan"),
         trials=finished,
@@ -376,42 +354,7 @@ def _suggest(trial: Any, dials: Mapping[str, Dial]) -> dict[str, Any]:
             values[name] = trial.suggest_int(name, int(dial.low), int(dial.high))
         else:
             values[name] = trial.suggest_float(name, dial.low, dial.high, log=dial.is_log)
-    return _settings(values, dials)
-
-
-def _settings(params: Mapping[str, Any], dials: Mapping[str, Dial]) -> dict[str, Any]:
-    """Values as the config has them: widths are a list, though a study knows them as text."""
-    return {
-        name: [int(width) for width in value.split()] if isinstance(value, str) and name.endswith("hidden") else value
-        for name, value in params.items()
-        if name in dials
-    }
-
-
-def _configured(config: TrainingConfig, settings: Mapping[str, Any]) -> TrainingConfig:
-    table: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
-    for name, value in settings.items():
-        place = table
-        *parts, last = name.split(".")
-        for part in parts:
-            place = place[part]
-        place[last] = value
-    return config_from(table, where="the tuned dials")
-
-
-def _values_of(config: TrainingConfig, dials: Mapping[str, Dial]) -> dict[str, Any]:
-    """The config's own values, held inside the ranges, for the first trial."""
-    values: dict[str, Any] = {}
-    for name, dial in dials.items():
-        value: Any = config
-        for part in name.split("."):
-            value = getattr(value, part)
-        value = " ".join(map(str, value)) if isinstance(value, tuple) else value
-        if not dial.choices:
-            values[name] = min(max(value, dial.low), dial.high)
-        elif value in dial.choices:
-            values[name] = value
-    return values
+    return settings_of(values, dials)
 
 
 def _importance(optuna: ModuleType, study: Any) -> dict[str, float]:
@@ -420,18 +363,6 @@ def _importance(optuna: ModuleType, study: Any) -> dict[str, float]:
     except (RuntimeError, ValueError) as error:  # too few trials, or all alike
         logger.info("No importance yet: %s", error)
         return {}
-
-
-def _write(file: Path, params: Mapping[str, Any], dials: Mapping[str, Dial]) -> None:
-    """Writes the dials as TOML, tables last, by rename."""
-    tables: dict[str, list[str]] = {"": []}
-    for name, value in _settings(params, dials).items():
-        table, _, last = name.rpartition(".")
-        tables.setdefault(table, []).append(f"{last} = {json.dumps(value)}")
-    blocks = ["\n".join(([f"[{table}]"] if table else []) + lines) for table, lines in tables.items() if lines]
-    unfinished = file.with_name(f".tmp-{file.name}-{os.getpid()}")
-    unfinished.write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
-    unfinished.replace(file)
 
 
 def _key(value: Any) -> str:

@@ -1,9 +1,11 @@
 """`ServedModels`: a folder of servables to the newest version of each, loaded; follows the folder while it changes.
 
 The rules are TF Serving's. A version is a child of `models/<name>/` whose whole name is a whole number; the highest is
-served. A new version is loaded before the old one is unloaded, and unloading waits for the requests under way. A
-number whose load failed is never tried again, and changes under a loaded number are never noticed: publish by rename,
-under a new number. An empty folder unloads the servable; a missing one changes nothing.
+served. A new version is loaded before the old one is unloaded, and unloading waits for the requests under way. Changes
+under a loaded number are never noticed: publish by rename, under a new number. An empty folder unloads the servable; a
+missing one changes nothing. One rule is kinder than TF Serving's, which never tries a number again whose load failed:
+here it is tried again when its files have changed, and rested for one look, so that a folder that is copied in place
+is served once it is whole.
 
 With a `models.config` what it names is served, in the versions that it names, and its labels name versions; the file
 is followed too. As with `--allow_version_labels_for_unavailable_models`, a new label may name a version that is not
@@ -17,6 +19,7 @@ import logging
 import threading
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 from tfrec.c_api import load_c_api
 from tfrec.errors import ServingError, SourceError
@@ -28,6 +31,7 @@ from tfrec.serving_config import ServableConfig, read_serving_config
 _log = logging.getLogger(__name__)
 
 _UNKNOWN, _NOT_FOUND = 2, 5
+_Files: TypeAlias = tuple[tuple[str, int, int], ...]
 _MAX_VERSION = 2**63 - 1
 
 
@@ -88,6 +92,8 @@ class ServedModels:
         self._config_file = config_file
         self._config = None if config_file is None else read_serving_config(config_file)
         self._labels: dict[str, dict[str, int]] = {}
+        self._failed: dict[tuple[str, int], _Files] = {}  # as they were when their load failed
+        self._seen: dict[tuple[str, int], _Files] = {}  # of failed versions, at the last look
         self._unnamed: set[tuple[str, int]] = set()  # told once
         self._complaint = ""  # about the file, told once
 
@@ -255,18 +261,25 @@ class ServedModels:
             with self._lock:
                 is_loaded = version in self._loaded.get(name, {})
                 known = self._statuses.get(name, {}).get(version)
-            if not is_loaded and not (known is not None and known.error_code):
+            has_failed = known is not None and known.error_code != 0
+            if not is_loaded and (not has_failed or self._is_to_be_tried_again(name, version, versions[version])):
                 self._load(name, version, versions[version])
         with self._lock:
             has_any = not self._loaded.get(name, {}).keys().isdisjoint(aspired)
         if has_any:  # else the old ones go on answering
             self._unload(name, keep=aspired)
 
+    def _is_to_be_tried_again(self, name: str, version: int, version_dir: Path) -> bool:
+        """Whether the files of a version have changed since its load failed, and no longer since the last look."""
+        files, before = _files_of(version_dir), self._seen.get((name, version))
+        self._seen[name, version] = files
+        return files != self._failed.get((name, version)) and files == before
+
     def _load(self, name: str, version: int, version_dir: Path) -> bool:
         self._set(name, VersionStatus(version, "START"))
         self._set(name, VersionStatus(version, "LOADING"))
         _log.info("Loading %s version %d from %s.", name, version, version_dir)
-        servable = None
+        servable, files = None, _files_of(version_dir)
         try:
             servable = self._load_servable(version_dir)
             num_warmed = warm_up(servable, version_dir)
@@ -279,7 +292,10 @@ class ServedModels:
                 else (_UNKNOWN, f"{type(error).__name__}: {error}")
             )
             self._set(name, VersionStatus(version, "END", code or _UNKNOWN, text))
-            _log.error("%s version %d cannot be loaded and is not tried again: %s", name, version, text)
+            self._failed[name, version] = files
+            _log.error(
+                "%s version %d cannot be loaded, and is tried again only if its files change: %s", name, version, text
+            )
             return False
         with self._lock:
             self._loaded.setdefault(name, {})[version] = servable
@@ -308,6 +324,16 @@ class ServedModels:
     def _set(self, name: str, status: VersionStatus) -> None:
         with self._lock:
             self._statuses.setdefault(name, {})[status.version] = status
+
+
+def _files_of(folder: Path) -> _Files:
+    """Returns name, size and time of change of every file below a folder."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        with contextlib.suppress(OSError):  # it went while we looked
+            about = path.stat()
+            found.append((str(path.relative_to(folder)), about.st_size, about.st_mtime_ns))
+    return tuple(found)
 
 
 def _versions_in(base: Path) -> dict[int, Path]:

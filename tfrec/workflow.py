@@ -10,7 +10,6 @@ import dataclasses
 import hashlib
 import json
 import logging
-import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -28,12 +27,11 @@ from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.report import SEEDS, EvaluationReport, Ranker, evaluate
 from tfrec.features.shop import Shop, load_shop
 from tfrec.ingest.prepared import Prepared, read_manifest, read_prepared
-from tfrec.publish import publishing, recover
+from tfrec.publish import FolderKind, check_claim, check_folder, claiming, publishing
 from tfrec.recommend import newest_version, recommend_table
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.schema.slate import Slate
 from tfrec.servable import Servable
-from tfrec.sole_writer import sole_writer
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +41,18 @@ TRAINED = "trained"
 _WORK, _REPORT = ".training", "report"
 _LEARNING = ("features", "pipelines", "models", "strategy", "training", "export.py")
 """Code that decides what a training gives; another text of it is another training."""
+TRAINED_FOLDER = FolderKind(
+    "trained models",
+    mark=MANIFEST,
+    keys=frozenset({"identity", "fingerprint", "code", "config"}),
+    files=(MANIFEST, "weights.*", "meanings.npz", "knowledge.npz", "training.json"),
+)
+REPORT_FOLDER = FolderKind(
+    "an evaluation report",
+    mark="report.json",
+    keys=frozenset({"shop", "test_from", "sections"}),
+    files=("report.txt", "report.json", "report.html", ".of"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +121,8 @@ def train_shop(
 
     config = config or TrainingConfig()
     wanted = planned_manifest(prepared, config)
-    with sole_writer(models):
+    with claiming(models):
+        check_folder(models / TRAINED, TRAINED_FOLDER, inputs=[prepared])
         known = _read_manifest(models)
         version = version_of(models, wanted.identity)
         if known is not None and known.identity == wanted.identity and not force:
@@ -141,7 +152,7 @@ def publish_trained(shop: Shop, trained: Any, config: Any, models: Path, manifes
     from tfrec.export import build_served_funnel
     from tfrec.training import save_trained
 
-    with publishing(models / TRAINED) as folder:
+    with publishing(models / TRAINED, TRAINED_FOLDER) as folder:
         save_trained(trained, config, folder)
         (folder / MANIFEST).write_text(json.dumps(dataclasses.asdict(manifest), indent=2) + "\n", encoding="utf-8")
     version = _export(build_served_funnel(shop, trained, config.sources), models, manifest)
@@ -165,6 +176,7 @@ def publish_servables(models: Path, *, out: Path | None = None, prepared: Path |
 
     manifest = read_models_manifest(models)
     shop = _load_same_shop(manifest, prepared)
+    check_claim(out or models)
     trained, config = load_trained(shop, models / TRAINED)
     return _export(build_served_funnel(shop, trained, config.sources), out or models, manifest)
 
@@ -242,14 +254,24 @@ def served_ranker(servable: Servable, *, show_progress: bool = False) -> Ranker:
     return rank
 
 
-def write_report(report: EvaluationReport, out: Path) -> Path:
-    """Writes `report.json`, `report.html` and `report.txt` into a folder, each by rename; returns the page's path."""
-    out.mkdir(parents=True, exist_ok=True)
+def write_report(
+    report: EvaluationReport, out: Path, *, inputs: Sequence[Path] = (), beside: Mapping[str, str] | None = None
+) -> Path:
+    """Writes a folder of `report.json`, `report.html` and `report.txt`, in one step; returns the page's path.
+
+    Args:
+        report: of `evaluate_models`.
+        out: the folder.
+        inputs: folders that were read, which `out` must not hold.
+        beside: further files, name → text.
+
+    Raises:
+        SourceError: `out` holds any of `inputs`, or anything that no earlier evaluation wrote.
+    """
     texts = {"report.txt": str(report), "report.json": report.to_json() + "\n", "report.html": report.to_html()}
-    for name, text in texts.items():
-        unfinished = out / f".tmp-{name}-{os.getpid()}"
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(out / name)
+    with publishing(out, REPORT_FOLDER, inputs=inputs) as work:
+        for name, text in {**texts, **(beside or {})}.items():
+            (work / name).write_text(text, encoding="utf-8")
     return out / "report.html"
 
 
@@ -329,10 +351,8 @@ def _as_slate(table: pa.Table, query_ids: np.ndarray) -> Slate:
 
 
 def _export(served: Any, out: Path, manifest: ModelsManifest) -> int:
-    from tfrec.export import SERVABLES, export_servables
+    from tfrec.export import export_servables
 
-    for stale in (path for name in SERVABLES for path in (out / name).glob(".tmp-*-*")):  # of runs that were killed
-        recover(stale.with_name(stale.name.split("-")[1]))
     return export_servables(served, out, about=dataclasses.asdict(manifest))
 
 

@@ -89,6 +89,21 @@ def test_one_query_gets_the_offered_items_only(client: RecommenderClient):
     assert first.reason_sentence({"ü": "a mug"}) == "bought together with a mug in 4 orders"
 
 
+@pytest.mark.parametrize("nothing", [np.empty((0, 3)), [], np.empty((0, 3), object)], ids=["floats", "list", "objects"])
+def test_a_batch_of_no_queries_has_no_rows(client: RecommenderClient, nothing: Any):
+    argument = {"user_id": nothing} if isinstance(nothing, list) else {"cart_item_ids": nothing}
+    offers = client.complete_cart(**argument)
+    assert offers.is_batch
+    assert len(offers.item_ids) == 0
+    assert list(offers.queries()) == []
+
+
+@pytest.mark.parametrize("deadline", [0, -1, float("nan"), "1", True])
+def test_a_wrong_deadline_is_named(client: RecommenderClient, deadline: Any):
+    with pytest.raises(errors.ConfigError, match="`deadline`"):
+        client.recommend(deadline=deadline)
+
+
 def test_padding_behind_the_end_is_dropped(client: RecommenderClient):
     offers = client.complete_cart(cart_item_ids=[f"item_{number}" for number in range(4)], k=6)
     assert offers.item_ids.tolist() == ["item_4", "item_5"]
@@ -196,7 +211,7 @@ def test_all_inputs_are_sent_with_one_row_each_as_batching_needs_it(faked: Any):
         ({"cart_item_ids": "item_0"}, r"write \['item_0'\]"),
         ({"cart_item_ids": ["a", ["b"]]}, "mixes lists and single values"),
         ({"cart_item_ids": [["a"], ["b"]], "user_id": ["u"]}, "same length"),
-        ({"cart_item_ids": [3]}, "`str` or `bytes`"),
+        ({"cart_item_ids": [3]}, "`cart_item_ids` takes texts .*; got 3 .int.. Write '3'"),
         ({"k": "many"}, "`k` takes numbers"),
         ({"k": 2.5}, "whole numbers"),
         ({"k": 2**40}, "32 bits"),

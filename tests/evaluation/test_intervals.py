@@ -36,6 +36,18 @@ def test_absent_values_leave_their_query_out_of_their_column_only():
     assert str(nothing) == "–"
 
 
+def test_one_group_alone_has_no_interval_and_no_p_value():
+    values, groups = np.array([[0.4, 0.4], [0.4, np.nan], [0.4, 0.6]]), np.array(["a", "a", "b"])
+    both, none = bootstrap_means(values[:2], groups[:2])
+    assert both.value == pytest.approx(0.4)
+    assert np.isnan([both.low, both.high, none.low]).all()
+    assert str(both) == ".400"
+    assert not np.isnan(bootstrap_means(values, groups)[1].low)
+    found = compare(values[:2, 0], values[:2, 0] - 0.1, groups[:2])
+    assert np.isnan(found.p_value)
+    assert str(found) == ".100"
+
+
 def test_weights_make_a_ratio_of_sums():
     captured, possible = np.array([[9.0], [0.0]]), np.array([[9.0], [1.0]])
     assert bootstrap_means(captured, np.arange(2), weights=possible)[0].value == pytest.approx(0.9)

@@ -36,7 +36,7 @@ def test_small_shop_is_read_cleaned_and_split(tmp_path: Path) -> None:
     assert rejected[["row", "reason"]].values.tolist() == [[8, "cancelled"], [9, "duplicate"], [10, "missing item_id"]]
     assert json.loads(rejected["raw"][0])["order"] == "C7"
     assert prepared.images is None
-    assert not any(path.name.startswith((".", "scratch")) for path in (tmp_path / "out").iterdir())
+    assert not any(path.name.startswith((".tmp", "scratch")) for path in (tmp_path / "out").iterdir())
 
 
 def test_items_and_users_know_nothing_of_the_test_period(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_promise_has_an_interval_from_the_trial():
 def test_published_plan_reads_back_and_the_mailer_sees_treated_users_only(tmp_path):
     plan, _ = _plan(2000)
     folder = publish_plan(plan, tmp_path / "spring", key=b"k" * 16)
-    assert sorted(p.name for p in folder.iterdir()) == ["plan.csv", "plan.json", "send.csv"]
+    assert sorted(p.name for p in folder.iterdir()) == [".tfrec.json", "plan.csv", "plan.json", "send.csv"]
     again = read_plan(folder)
     pd.testing.assert_frame_equal(again.table, plan.table)
     assert again.to_dict() == json.loads((folder / "plan.json").read_text())

@@ -17,7 +17,11 @@ from tfrec.analysis.segments import Segments
 from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, nearest_hint
 from tfrec.ingest.privacy import pseudonyms
+from tfrec.publish import write_table
 from tfrec.schema.tables import Tables
+
+EXPORT = "pseudonyms of an audience"
+"""Kind of the exported file."""
 
 logger = logging.getLogger(__name__)
 
@@ -122,15 +126,18 @@ class Audience:
             lines.append(say("{clause}: true of {alone}; leaves {left}", clause=row.clause, **counts))
         return "\n".join(lines)
 
-    def export(self, path: Path, *, key: bytes) -> None:
+    def export(self, path: Path, *, key: bytes, inputs: Iterable[Path] = (), force: bool = False) -> None:
         """Writes a CSV with one column `pseudonym`: `HMAC-SHA256(key, user_id)`, sorted, so that no order tells who.
 
         Args:
             path: the file.
             key: secret of the receiver, at least 16 bytes; each receiver its own, so that lists cannot be joined.
+            inputs: files that are never overwritten.
+            force: overwrite a file that is no such export.
 
         Raises:
             ConfigError: the audience is under `min_users`, or the key is short.
+            SourceError: `path` is a file that is no such export.
         """
         if not self.is_large_enough:
             raise ConfigError(
@@ -140,7 +147,7 @@ class Audience:
         if len(key) < 16:
             raise ConfigError(f"`key` must have at least 16 bytes; got {len(key)}. Make one: head -c 32 /dev/urandom")
         names = pseudonyms(pd.Series(self.user_ids, dtype="str"), key=key).sort_values()
-        names.to_frame("pseudonym").to_csv(path, index=False)
+        write_table(path, names.to_frame("pseudonym"), EXPORT, inputs=inputs, force=force)
 
     def _told(self, number: int) -> int | None:
         return int(number) if number >= self.min_users else None

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,13 +19,19 @@ from tfrec.analysis.behaviour import FEATURES, FeatureSpace, describe_behaviour,
 from tfrec.analysis.segment_words import WORDS, Note, describe_segment
 from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.publish import publishing
+from tfrec.publish import FolderKind, publishing
 from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables
 
 logger = logging.getLogger(__name__)
 
 VISITORS = "Visitors"
 """The segment of users who have looked but never bought."""
+SEGMENTS_FOLDER = FolderKind(
+    "segments",
+    mark="segments.json",
+    keys=frozenset({"method", "num_users", "segments", "stability"}),
+    files=("users.parquet", "popular.parquet", "segments.json"),
+)
 NOISE = "Like no segment (noise)"
 """The name of what DBSCAN leaves outside all segments."""
 
@@ -172,12 +178,18 @@ class Segments:
         lines += [f"{say.name(str(name))}: {describe_segment(row, self.usual, say)}" for name, row in told.iterrows()]
         return "\n".join([*lines, *(note.said(say) for note in self.notes)])
 
-    def export(self, folder: Path) -> None:
-        """Writes `users.parquet`, `popular.parquet` and `segments.json`, in one step, for serving and cold start."""
-        with publishing(folder) as work:
+    def export(self, folder: Path, *, inputs: Iterable[Path] = ()) -> None:
+        """Writes `users.parquet`, `popular.parquet` and `segments.json`, in one step, for serving and cold start.
+
+        Raises:
+            SourceError: `folder` holds any of `inputs`, or anything that no earlier export wrote.
+        """
+        with publishing(folder, SEGMENTS_FOLDER, inputs=inputs) as work:
             self.assignments.to_parquet(work / "users.parquet", index=False)
             self.popular.to_parquet(work / "popular.parquet", index=False)
-            (work / "segments.json").write_text(json.dumps(self.to_dict(), indent=2, ensure_ascii=False))
+            (work / "segments.json").write_text(
+                json.dumps(self.to_dict(), indent=2, ensure_ascii=False), encoding="utf-8"
+            )
 
 
 def segment_by_rfm(tables: Tables, *, now: pd.Timestamp | None = None) -> Segments:

@@ -5,6 +5,7 @@ so that `--help` is there at once and `tfrec ask` works with the base install.
 """
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
@@ -37,7 +38,9 @@ from tfrec.cli import (
     tune,
 )
 from tfrec.cli.actions import add_actions
+from tfrec.cli.exhausted import explain_exhaustion
 from tfrec.cli.interrupts import interruptible
+from tfrec.cli.terminal import PlainFormatter, Terminal, open_closed_streams, plain, show_what_can_be_shown
 from tfrec.errors import TfrecError
 
 GROUPS = {
@@ -83,13 +86,17 @@ from a test of offers to promotions that pay:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a verb and returns the exit status: 0 done, 2 an error that says what to do, 130 interrupted."""
+    open_closed_streams()
+    show_what_can_be_shown()
     options = build_parser().parse_args(arguments)
     _set_up_logging(verbose=options.verbose)
     try:
-        with interruptible():
-            return options.run(options) or 0
+        with interruptible(), contextlib.redirect_stdout(Terminal(sys.stdout)):
+            status = options.run(options) or 0
+            sys.stdout.flush()
+            return status
     except TfrecError as error:
-        return _fail(str(error))
+        return _fail(explain_exhaustion(error) or str(error))
     except ModuleNotFoundError as error:
         if (error.name or "tfrec").split(".")[0] == "tfrec":
             raise
@@ -98,13 +105,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "Install it with: pip install 'tfrec[train,analysis]'"
         )
     except BrokenPipeError:  # the reader of our output (`| head`) has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
-    except OSError as error:
-        return _fail(f"{error.filename or 'The system'}: {error.strerror or error}.")
     except KeyboardInterrupt:
         sys.stderr.write(f"\nInterrupted. {options.interrupted}\n")
         return EXIT_INTERRUPTED
+    except Exception as error:
+        sentence = explain_exhaustion(error)
+        if sentence is None and not isinstance(error, OSError):
+            raise
+        if isinstance(error, OSError):
+            sentence = sentence or f"{error.filename or 'The system'}: {error.strerror or error}."
+            _drop_output()  # it may be what could not be written, and would be tried again at the end
+        return _fail(sentence or str(error))
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -147,8 +160,18 @@ def _verbs_by_group() -> str:
 
 
 def _fail(message: str) -> int:
-    sys.stderr.write(f"tfrec: {message}\n")
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"tfrec: {plain(message)}\n")
     return EXIT_ERROR
+
+
+def _drop_output() -> None:
+    """Lets what still waits to be printed go to the null device."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        return
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _TeachingFormatter(argparse.RawDescriptionHelpFormatter):
@@ -165,7 +188,9 @@ def _set_up_logging(*, verbose: bool) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if not sys.stderr.isatty():
         os.environ.setdefault("TQDM_MININTERVAL", "10")
-    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PlainFormatter("%(message)s"))
+    logging.basicConfig(level=logging.ERROR, handlers=[handler])
     logging.getLogger("tfrec").setLevel(logging.INFO if verbose else logging.WARNING)
     for library in ("tensorflow", "absl", "tf_keras"):
         logging.getLogger(library).setLevel(logging.ERROR)

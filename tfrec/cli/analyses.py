@@ -1,13 +1,13 @@
-"""What the verbs on customers and demand share: which log is read, how findings are printed and written."""
+"""What the verbs on customers and demand share: which log is read, how findings are printed."""
 
 import argparse
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    import pandas as pd
+from tfrec.cli.terminal import plain_json
 
+if TYPE_CHECKING:
     from tfrec.report.words import Language
     from tfrec.schema.tables import Tables
 
@@ -49,27 +49,4 @@ def print_json(told: Any) -> None:
     """Prints a finding for machines; absent figures are null."""
     from tfrec.report.findings import to_json_values
 
-    print(json.dumps(to_json_values(told), indent=2, ensure_ascii=False))
-
-
-def check_table(path: Path | None) -> None:
-    """Refuses a kind of file that `write_table` cannot write, before the analysis is run.
-
-    Raises:
-        ConfigError: the name ends in neither `.csv` nor `.parquet`.
-    """
-    from tfrec.errors import ConfigError
-
-    if path is not None and path.suffix not in (".csv", ".parquet"):
-        raise ConfigError(f"--out writes .csv or .parquet; got {path.name}. Rename it.")
-
-
-def write_table(frame: "pd.DataFrame", path: Path) -> None:
-    """Writes a table as CSV or Parquet, by the ending of its name, the whole file or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".tmp-{path.name}")
-    if path.suffix == ".parquet":
-        frame.to_parquet(part, index=False)
-    else:
-        frame.to_csv(part, index=False)
-    part.replace(path)
+    print(plain_json(json.dumps(to_json_values(told), indent=2, ensure_ascii=False)))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tfrec.cli.terminal import plain_json
 from tfrec.errors import SourceError, nearest_hint
 from tfrec.schema.signatures import SIGNATURES, signature_named
 
@@ -92,7 +93,7 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         rows = [{**vars(item), "title": titles.get(item.item_id, "")} for item in offers]
         about = {"servable": offers.servable, "model_version": offers.model_version, "offers": rows}
-        print(json.dumps(about, indent=2, ensure_ascii=False))
+        print(plain_json(json.dumps(about, indent=2, ensure_ascii=False)))
     else:
         print(offer_table(offers, titles))
 
@@ -155,7 +156,8 @@ def _print_raw(outputs: Mapping[str, Any], titles: Mapping[str, str], *, as_json
     names = ["item_ids", "scores", *(name for name in outputs if name.endswith("_probabilities"))]
     rows = [row for row in zip(*(outputs[name][0].tolist() for name in names), strict=True) if row[0]]
     if as_json:
-        print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2, ensure_ascii=False))
+        told = [dict(zip(names, row, strict=True)) for row in rows]
+        print(plain_json(json.dumps(told, indent=2, ensure_ascii=False)))
         return
     shown = [[row[0], titles.get(row[0], ""), *(f"{value:.4f}" for value in row[1:])] for row in rows]
     print(text_table(["item", "title", *names[1:]], shown))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfrec.cli.analyses import add_log, print_json, read_log, wording
+from tfrec.cli.outputs import add_force, check_table, inputs_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,11 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--min-users", type=int, default=50, metavar="N", help="smaller audiences are never told")
     parser.add_argument("--export", type=Path, metavar="FILE", help="CSV of pseudonyms; needs --key")
     parser.add_argument("--key", type=Path, metavar="FILE", help="the receiver's secret, 16 bytes or more")
+    add_force(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Finds, tells, exports."""
-    from tfrec.analysis.audiences import check_fields, find_audience, gather_facts
+    from tfrec.analysis.audiences import EXPORT, check_fields, find_audience, gather_facts
     from tfrec.analysis.expressions import parse_expression
     from tfrec.analysis.interests import measure_interests
     from tfrec.analysis.segments import segment_by_kmeans, segment_by_rfm
@@ -50,6 +52,9 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigError("--export needs --key FILE with the receiver's secret: head -c 32 /dev/urandom > FILE")
     if options.min_users < 1:
         raise ConfigError(f"--min-users must be at least 1; got {options.min_users}.")
+    if options.export is not None and options.export.suffix != ".csv":
+        raise ConfigError(f"--export writes .csv; got {options.export.name}. Rename it.")
+    check_table(options, options.export, EXPORT, columns=("pseudonym",))
     parse_expression(options.expression)  # a typo is told before anything is read
     tables = read_log(options)
     check_fields(options.expression, attributes=tables.users.columns)
@@ -65,7 +70,7 @@ def run(options: argparse.Namespace) -> None:
     )
     audience = find_audience(facts, expression=options.expression, min_users=options.min_users)
     if options.export is not None:
-        audience.export(options.export, key=options.key.read_bytes())
+        audience.export(options.export, key=options.key.read_bytes(), inputs=inputs_of(options), force=options.force)
     if options.json:
         print_json(audience.to_dict())
         return

@@ -43,9 +43,11 @@ def run(options: argparse.Namespace) -> None:
     """Learns, publishes and says where."""
     from tfrec.fallback import check_method, publish_baseline
     from tfrec.ingest.prepared import read_manifest
+    from tfrec.publish import check_claim
     from tfrec.serving_config import CONFIG, FALLBACK, read_serving_config
 
     check_method(options.method)
+    check_claim(options.out)
     read_manifest(options.prepared)
     sys.stderr.write("Loading TensorFlow ...\n")
     published = publish_baseline(options.prepared, options.out, options.method)

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from tfrec.cli.analyses import add_log, check_table, print_json, read_log, wording, write_table
+from tfrec.cli.analyses import add_log, print_json, read_log, wording
+from tfrec.cli.outputs import add_force, check_table, save_table
 
 HELP = "predict who comes back, and which items are due again"
 DESCRIPTION = """\
@@ -16,6 +17,11 @@ examples:
   tfrec churn prepared/online_retail --horizon 30 --out churn.csv
   tfrec churn prepared/online_retail --buy-again due.parquet
 """
+_BUYERS, _DUE = "buyers and their risk", "items due again"
+_BUYER_COLUMNS = (
+    "user_id", "num_repeats", "recency_days", "age_days", "alive", "returns", "churn_risk", "risk", "expected_orders",
+)  # fmt: skip
+_DUE_COLUMNS = ("user_id", "item_id", "num_purchases", "last_days", "interval_days", "probability", "due_days")
 INTERRUPTED = "Nothing was written; an older file is untouched."
 
 
@@ -28,22 +34,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help=".csv or .parquet of the buyers and their risk")
     parser.add_argument("--buy-again", type=Path, metavar="FILE", help=".csv or .parquet of users and items due again")
+    add_force(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Predicts and prints."""
     from tfrec.analysis.repurchase import predict_churn, predict_repurchase
     from tfrec.cli.tables import text_table
+    from tfrec.errors import ConfigError
 
-    check_table(options.out)
-    check_table(options.buy_again)
+    check_table(options, options.out, _BUYERS, columns=_BUYER_COLUMNS)
+    check_table(options, options.buy_again, _DUE, columns=_DUE_COLUMNS)
+    if (
+        options.out is not None
+        and options.buy_again is not None
+        and options.out.resolve() == options.buy_again.resolve()
+    ):
+        raise ConfigError("--out and --buy-again must be two files. Rename one.")
     tables = read_log(options)
     churn = predict_churn(tables, horizon_days=options.horizon)
     again = predict_repurchase(tables, horizon_days=options.again_days)
     if options.out is not None:
-        write_table(churn.users.reset_index(), options.out)
+        save_table(options, options.out, churn.users.reset_index(), _BUYERS)
     if options.buy_again is not None:
-        write_table(again.pairs, options.buy_again)
+        save_table(options, options.buy_again, again.pairs, _DUE)
     if options.json:
         print_json({"churn": churn.to_dict(), "buy_again": again.to_dict(limit=100)})
         return

@@ -28,6 +28,7 @@ examples:
 INTERRUPTED = "What was finished stays. The same command goes on where this one stopped."
 
 _STEPS = 5
+_OF = ".of"  # in the folder of the report: which models it is of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,8 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Tells the story."""
+    from tfrec.publish import check_claim
+
     out: Path = options.out
     began = time.monotonic()
+    check_claim(out, signs=("data/demo_shop/manifest.json",))
     with _step(1, f"Generating a shop in {out / 'data'}"):
         from tfrec.ingest.demo_shop import generate_demo_shop
 
@@ -105,11 +109,10 @@ def _evaluation(models: Path, *, prepared: Path, fast: bool) -> tuple[str, Path]
 
     folder = report_folder(models)
     identity = f"{read_models_manifest(models).identity} {newest_version(models, 'shop').name}"
-    mark, kept = folder / ".of", folder / "report.txt"
+    mark, kept = folder / _OF, folder / "report.txt"
     if not (mark.is_file() and mark.read_text() == identity and kept.is_file()):
         report = evaluate_models(models, prepared=prepared, seeds=(0,), max_queries=1_000 if fast else 4_000)
-        write_report(report, folder)
-        mark.write_text(identity)
+        write_report(report, folder, beside={_OF: identity})
     return kept.read_text(encoding="utf-8"), folder / "report.html"
 
 

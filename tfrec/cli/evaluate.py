@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from tfrec.cli.outputs import inputs_of
+
 HELP = "hold the served models to the test period, beside the baselines"
 DESCRIPTION = """\
 Asks the exported SavedModel for slates in the test period (cart completion, cross-sell; with sessions also the next
@@ -56,8 +58,9 @@ def run(options: argparse.Namespace) -> None:
     from tfrec.ablation import ablate
     from tfrec.errors import ConfigError
     from tfrec.evaluation.baselines import CART_BASELINES, MORE_CART_BASELINES
+    from tfrec.publish import check_folder
     from tfrec.tracking import track_evaluation
-    from tfrec.workflow import evaluate_models, report_folder, write_report
+    from tfrec.workflow import REPORT_FOLDER, evaluate_models, report_folder, write_report
 
     if options.draws < 1 or options.max_queries < 1:
         raise ConfigError("--draws and --max-queries must be at least 1.")
@@ -67,6 +70,8 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigError("--ablations trains the models of `shop` anew; leave --servable out.")
     if options.no_baselines and options.all_baselines:
         raise ConfigError("--no-baselines and --all-baselines exclude each other. Leave one out.")
+    out, inputs = options.out or report_folder(options.models, servable=options.servable), inputs_of(options)
+    check_folder(out, REPORT_FOLDER, inputs=inputs)
     sys.stderr.write("Evaluating ...\n")
     report = evaluate_models(
         options.models,
@@ -81,7 +86,7 @@ def run(options: argparse.Namespace) -> None:
     if options.ablations:
         report = ablate(options.models, report, prepared=options.prepared)
     print(report)
-    page = write_report(report, options.out or report_folder(options.models, servable=options.servable))
+    page = write_report(report, out, inputs=inputs)
     print(f"Report: {page} (and report.json beside it)")
     if options.servable != "shop":
         return

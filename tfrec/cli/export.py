@@ -26,8 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Exports and says where."""
+    from tfrec.publish import check_claim
     from tfrec.workflow import publish_servables, read_models_manifest
 
+    check_claim(options.out or options.models)
     read_models_manifest(options.models)
     sys.stderr.write("Exporting ...\n")
     version = publish_servables(options.models, out=options.out, prepared=options.prepared)

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from tfrec.cli.analyses import add_log, check_table, print_json, read_log, wording, write_table
+from tfrec.cli.analyses import add_log, print_json, read_log, wording
+from tfrec.cli.outputs import add_force, check_table, save_table
 from tfrec.schema.item_names import item_names
 
 HELP = "forecast demand with intervals, and days of cover"
@@ -17,6 +18,8 @@ examples:
   tfrec forecast prepared/online_retail --horizon 14 --measure value
   tfrec forecast prepared/online_retail --out forecast.csv
 """
+_KIND = "a forecast"
+_COLUMNS = ("level", "name", "day", "forecast", "low", "high")
 INTERRUPTED = "Nothing was written; an older file is untouched."
 
 
@@ -29,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lead-days", type=float, default=7.0, metavar="DAYS", help="until ordered stock arrives")
     parser.add_argument("--top", type=int, default=15, metavar="N", help="series and items printed")
     parser.add_argument("--out", type=Path, metavar="FILE", help=".csv or .parquet of every series and day")
+    add_force(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -36,12 +40,12 @@ def run(options: argparse.Namespace) -> None:
     from tfrec.analysis.forecasts import forecast_demand
     from tfrec.cli.tables import cut, text_table
 
-    check_table(options.out)
+    check_table(options, options.out, _KIND, columns=_COLUMNS)
     tables = read_log(options)
     found = forecast_demand(tables, horizon=options.horizon, measure=options.measure, coverage=options.coverage)
     cover = found.days_of_cover(tables.items, lead_days=options.lead_days) if options.measure == "quantity" else None
     if options.out is not None:
-        write_table(found.daily, options.out)
+        save_table(options, options.out, found.daily, _KIND)
     if options.json:
         told = [] if cover is None else cover.to_dict("records")
         print_json({**found.to_dict(), "days_of_cover": told})

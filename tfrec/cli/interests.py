@@ -5,9 +5,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfrec.cli.analyses import add_log, check_table, print_json, read_log, wording, write_table
+from tfrec.cli.analyses import add_log, print_json, read_log, wording
+from tfrec.cli.outputs import add_force, check_output, check_table, inputs_of, save_table
+from tfrec.cli.terminal import plain_json
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from tfrec.analysis.interests import Interests
     from tfrec.report.words import Language
 
@@ -23,6 +27,10 @@ examples:
   tfrec interests prepared/online_retail --user 17850 --out profile.html
   tfrec interests prepared/online_retail --half-life 30 --out interests.parquet
 """
+_KIND, _PAGE = "interests", "a user's interests"
+_COLUMNS = (
+    "user_id", "level", "score", "interest", "views", "purchases", "rating", "num_events", "last_days", "kind", "name",
+)  # fmt: skip
 INTERRUPTED = "Nothing was written; an older file is untouched."
 
 
@@ -36,25 +44,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help=".csv or .parquet of all scores; with --user an .html page"
     )
+    add_force(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Measures and prints."""
     from tfrec.analysis.interests import InterestConfig, measure_interests, profile_page
     from tfrec.cli.tables import cut, text_table
+    from tfrec.publish import write_page
 
     say = wording(options)
     if options.user is None:
-        check_table(options.out)
+        check_table(options, options.out, _KIND, columns=_COLUMNS)
+    else:
+        check_output(options, options.out, _PAGE)
     found = measure_interests(read_log(options), config=InterestConfig(half_life_days=options.half_life))
     if options.user is not None:
         profile = found.profile(options.user)
         if options.out is not None:
             page = profile_page(profile, say=say, language={"zh": "zh-CN"}.get(say.code, say.code))
-            options.out.write_text(page, encoding="utf-8")
+            write_page(options.out, page, _PAGE, inputs=inputs_of(options), force=options.force)
             print(say("Profile: {path}", path=options.out))
         elif options.json:
-            print(json.dumps(profile, indent=2, ensure_ascii=False))
+            print(plain_json(json.dumps(profile, indent=2, ensure_ascii=False)))
         else:
             for rows in (*profile["levels"], profile["items"]):
                 cells = [[cut(row["name"]), f"{row['score']:.2f}", say.name(row["interest"])] for row in rows]
@@ -68,7 +80,7 @@ def run(options: argparse.Namespace) -> None:
     if options.out is not None:
         items = found.items.assign(kind="item", name=found.items["item_id"]).drop(columns="item_id")
         categories = found.categories.assign(kind="category", name=found.categories["category"])
-        write_table(_together(categories.drop(columns="category"), items), options.out)
+        save_table(options, options.out, _together(categories.drop(columns="category"), items), _KIND)
 
 
 def _items_table(found: "Interests", say: "Language") -> str:
@@ -84,7 +96,7 @@ def _items_table(found: "Interests", say: "Language") -> str:
     return text_table([say("item"), *map(say.name, LEVELS)], rows)
 
 
-def _together(*frames: object) -> "object":
+def _together(*frames: "pd.DataFrame") -> "pd.DataFrame":
     import pandas as pd
 
     return pd.concat(frames, ignore_index=True)

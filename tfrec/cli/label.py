@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("models", type=Path, metavar="MODELS", help="folder that `tfrec train` wrote")
     parser.add_argument("labels", nargs="*", metavar="LABEL=N", help="a word and a version")
     parser.add_argument("--base-path", metavar="DIR", help="MODELS as the server sees it (default: as it is here)")
+    parser.add_argument("--force", action="store_true", help="overwrite a models.config that was written by hand")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -40,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
         if not number.isdigit():
             raise ConfigError(f"A label is written LABEL=N, such as stable=3; got {text!r}.")
         labels[label] = int(number)
-    known = label_versions(options.models, labels, base_path=options.base_path)
+    known = label_versions(options.models, labels, base_path=options.base_path, force=options.force)
     for label, version in sorted(known.items()):
         print(f"{label}: {options.models}/{{shop,retrieval,ranking}}/{version}")
     if not known:

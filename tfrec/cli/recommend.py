@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from tfrec.cli.outputs import add_force
+
 HELP = "answer a Parquet file of queries through the exported SavedModel"
 DESCRIPTION = """\
 QUERIES has a unique `query_id` and columns named as the signature's inputs (lists where they are lists; ids may be
@@ -31,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--k", type=int, default=20, help="items a query, where it has no `k` of its own")
     parser.add_argument("--out", type=Path, required=True, metavar="S.parquet", help="the slates")
     parser.add_argument("--batch-size", type=int, default=128, metavar="B", help="queries answered together")
+    add_force(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -44,6 +47,7 @@ def run(options: argparse.Namespace) -> None:
         signature_name=options.signature,
         k=options.k,
         batch_size=options.batch_size,
+        force=options.force,
     )
     sys.stderr.write(
         f"{done.num_queries:,} queries in {done.seconds:.1f} s: {done.queries_per_second:,.0f} queries/s.\n"

@@ -1,10 +1,11 @@
 """`tfrec report`: a prepared shop → one HTML page that a marketing person reads."""
 
 import argparse
-import json
 import sys
 import time
 from pathlib import Path
+
+from tfrec.cli.outputs import add_force, check_output, inputs_of
 
 HELP = "write one HTML page: customers, demand, rules, promotions, models"
 DESCRIPTION = """\
@@ -19,6 +20,7 @@ examples:
   tfrec report prepared/online_retail --models models --out report.html --json report.json
   tfrec report prepared/online_retail --out report.zh.html --language zh
 """
+_KIND, _FINDINGS = "a report", "findings of a report"
 INTERRUPTED = "No report was written; an older one is untouched. Run the same command again."
 
 
@@ -32,29 +34,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the findings for machines")
     parser.add_argument("--language", choices=("en", "zh"), default="en", help="of the page's fixed text")
     parser.add_argument("--horizon", type=int, default=28, metavar="DAYS", help="days to forecast, a multiple of 7")
+    add_force(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Writes the page and says where it lies."""
+    from tfrec.errors import ConfigError
     from tfrec.ingest.prepared import read_prepared
+    from tfrec.publish import write_json, write_page
     from tfrec.report import check_extra, render_report, study_shop
 
+    check_output(options, options.out, _KIND)
+    check_output(options, options.json, _FINDINGS)
+    if options.json is not None and options.out.resolve() == options.json.resolve():
+        raise ConfigError("--out and --json must be two files. Rename one.")
     check_extra()
     began = time.monotonic()
     prepared = read_prepared(options.prepared)
     sys.stderr.write(f"Studying {options.prepared} ...\n")
     findings = study_shop(prepared, models=options.models, horizon=options.horizon)
     page = render_report(findings, language_code=options.language)
-    _write(options.out, page)
+    inputs = inputs_of(options)
+    write_page(options.out, page, _KIND, inputs=inputs, force=options.force)
     if options.json is not None:
-        _write(options.json, json.dumps(findings.to_dict(), indent=2, ensure_ascii=False) + "\n")
+        write_json(options.json, findings.to_dict(), _FINDINGS, inputs=inputs, force=options.force)
     sys.stderr.write(f"Done in {time.monotonic() - began:.0f} s.\n")
     print(f"Report: {options.out}" + (f" (and {options.json})" if options.json is not None else ""))
-
-
-def _write(path: Path, text: str) -> None:
-    """Writes the whole file or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".tmp-{path.name}")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

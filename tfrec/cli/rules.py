@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from tfrec.cli.analyses import add_log, check_table, print_json, read_log, wording, write_table
+from tfrec.cli.analyses import add_log, print_json, read_log, wording
+from tfrec.cli.outputs import add_force, check_table, save_table
 
 HELP = "mine association rules: what is bought together"
 DESCRIPTION = """\
@@ -17,6 +18,13 @@ examples:
   tfrec rules prepared/demo --level 1 --min-support 0.01
   tfrec rules prepared/online_retail --out rules.csv
 """
+_KIND = "association rules"
+_COLUMNS = (
+    "antecedent", "consequent", "size", "count", "antecedent_count", "consequent_count", "support", "confidence",
+    "confidence_low", "confidence_high", "lift", "lift_low", "lift_high", "leverage", "conviction", "chi_squared",
+    "p_value", "q_value", "confidence_early", "confidence_late", "lift_early", "lift_late", "is_stable",
+)  # fmt: skip
+_DIRECTED = ("reverse_confidence", "ratio")
 INTERRUPTED = "Nothing was written; an older file is untouched."
 
 
@@ -36,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--top", type=int, default=15, metavar="N", help="rules printed")
     parser.add_argument("--out", type=Path, metavar="FILE", help=".csv or .parquet of all rules of the view")
+    add_force(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -43,7 +52,8 @@ def run(options: argparse.Namespace) -> None:
     from tfrec.analysis.rules import mine_rules
     from tfrec.cli.tables import cut, text_table
 
-    check_table(options.out)
+    columns = (*_COLUMNS, *_DIRECTED) if options.view == "directed" else _COLUMNS
+    check_table(options, options.out, _KIND, columns=columns)
     found = mine_rules(
         read_log(options),
         min_support=options.min_support,
@@ -55,7 +65,8 @@ def run(options: argparse.Namespace) -> None:
     views = {"all": lambda: found.rules, "cross-category": found.cross_category, "directed": found.directed}
     rules = views[options.view]()
     if options.out is not None:
-        write_table(rules.assign(antecedent=rules["antecedent"].map(" + ".join)), options.out)
+        named = rules.assign(antecedent=rules["antecedent"].map(" + ".join))
+        save_table(options, options.out, named, _KIND)
     if options.json:
         told = rules.head(options.top)
         print_json(

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from tfrec.cli.analyses import add_log, print_json, read_log, wording
+from tfrec.cli.outputs import inputs_of
 
 HELP = "group users by behaviour: RFM, K-means or DBSCAN"
 DESCRIPTION = """\
@@ -37,12 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Groups and prints."""
-    from tfrec.analysis.segments import segment_by_dbscan, segment_by_kmeans, segment_by_rfm
+    from tfrec.analysis.segments import SEGMENTS_FOLDER, segment_by_dbscan, segment_by_kmeans, segment_by_rfm
     from tfrec.cli.tables import text_table
     from tfrec.errors import ConfigError
+    from tfrec.publish import check_folder
 
     if options.k is not None and options.method != "kmeans":
         raise ConfigError(f"--k is for --method kmeans; got --method {options.method}.")
+    if options.export is not None:
+        check_folder(options.export, SEGMENTS_FOLDER, inputs=inputs_of(options))
     tables = read_log(options)
     if options.method == "rfm":
         found = segment_by_rfm(tables)
@@ -51,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
     else:
         found = segment_by_kmeans(tables) if options.k is None else segment_by_kmeans(tables, ks=_numbers(options.k))
     if options.export is not None:
-        found.export(options.export)
+        found.export(options.export, inputs=inputs_of(options))
     if options.json:
         print_json(found.to_dict())
         return

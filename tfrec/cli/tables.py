@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
+from tfrec.cli.terminal import plain
 from tfrec.client import OfferedItem
 from tfrec.schema.item_names import shorten
 
@@ -12,7 +13,7 @@ _NUMBERS = "0123456789"
 
 def text_table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, indent: str = "") -> str:
     """Returns columns under their heads, numbers to the right."""
-    lines = [list(heads), *map(list, rows)]
+    lines = [[_one_line(cell) for cell in line] for line in (heads, *rows)]
     widths = [max(_width(line[at]) for line in lines) for at in range(len(heads))]
     is_number = [all(line[at][:1] in _NUMBERS or line[at] == "–" for line in lines[1:]) for at in range(len(heads))]
     lines.insert(1, ["─" * width for width in widths])
@@ -48,6 +49,11 @@ def offer_table(offers: Iterable[OfferedItem], titles: Mapping[str, str], *, ind
 def cut(text: str) -> str:
     """Returns a title no longer than fits in a table, cut with an ellipsis."""
     return shorten(text, _WIDEST_TITLE)
+
+
+def _one_line(cell: str) -> str:
+    """Returns a cell that takes one line, of characters that a terminal only shows."""
+    return plain(" ".join(cell.splitlines()).replace("\t", " "))
 
 
 def _width(cell: str) -> int:

@@ -53,7 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Trains and says where the models lie."""
     from tfrec.ingest.prepared import read_manifest
+    from tfrec.publish import check_claim
 
+    check_claim(options.out)
     read_manifest(options.prepared)  # a wrong path is told before TensorFlow is loaded
     sys.stderr.write("Loading TensorFlow ...\n")
     from tfrec.config import read_config

@@ -40,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Tunes and says what was found."""
     from tfrec.ingest.prepared import read_manifest
+    from tfrec.publish import check_claim
 
+    check_claim(options.out, signs=("study.db",))
     read_manifest(options.prepared)  # a wrong path is told before TensorFlow is loaded
     sys.stderr.write("Loading TensorFlow ...\n")
     from tfrec.config import read_config

@@ -19,7 +19,9 @@ import numpy as np
 from tfrec import errors
 from tfrec.client.offers import Offers
 from tfrec.client.queries import build_inputs
-from tfrec.errors import ConfigError, ServingError
+from tfrec.client.settings import check_deadline, check_settings
+from tfrec.client.targets import is_loopback
+from tfrec.errors import ServingError
 from tfrec.schema import wire
 from tfrec.schema.signatures import signature_named
 
@@ -37,6 +39,7 @@ _SILENCE = frozenset(
     for name in ("NOT_FOUND", "UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "INTERNAL", "UNKNOWN")
 )
 """Statuses by which a servable gives no answer through no fault of the request."""
+_NUMPY = {"string": object, "float32": np.float32, "int32": np.int32}
 _UNKNOWN_LABEL = "Unrecognized servable version label"
 
 
@@ -86,18 +89,7 @@ class RecommenderClient:
         credentials: grpc.ChannelCredentials | None = None,
         max_message_bytes: int = 64 * 2**20,
     ) -> None:
-        if not isinstance(target, str) or not target or target.startswith(("http://", "https://")):
-            raise ConfigError(f'`target` must be "host:port" of the gRPC port (8500 on TF Serving); got {target!r}.')
-        if not deadline > 0:
-            raise ConfigError(f"`deadline` must be a positive number of seconds; got {deadline!r}.")
-        if not servable or fallback in ("", servable):
-            raise ConfigError(f"`fallback` must be another servable than {servable!r}; got {fallback!r}.")
-        if not 0 < fallback_after < 1:
-            raise ConfigError(f"`fallback_after` must be a share of the deadline in (0, 1); got {fallback_after!r}.")
-        if version is not None and version_label is not None:
-            raise ConfigError(
-                f"A request names a version or a label; got {version} and {version_label!r}. Leave one out."
-            )
+        check_settings(target, deadline, servable, fallback, fallback_after, version, version_label)
         self.target = target
         self.deadline = deadline
         self.servable = servable
@@ -111,6 +103,7 @@ class RecommenderClient:
             ("grpc.service_config", _SERVICE_CONFIG),
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 5_000),
+            *([("grpc.enable_http_proxy", 0)] if is_loopback(target) else []),
         )
         self._channel = (
             grpc.insecure_channel(target, options)
@@ -308,7 +301,12 @@ class RecommenderClient:
 
     def _ask(self, signature_name: str, arguments: Mapping[str, Any], deadline: float | None) -> _Answer:
         signature = signature_named(signature_name)
+        if deadline is not None:
+            check_deadline(deadline)
         inputs, is_batch = build_inputs(signature, arguments)
+        if is_batch and not len(next(iter(inputs.values()))):  # a batch of no queries: nothing to ask
+            nothing = {spec.name: np.empty((0, 0), _NUMPY[spec.dtype]) for spec in signature.outputs}
+            return _Answer(nothing, self.servable if signature.servable == "shop" else signature.servable, 0, True)
         request = wire.PredictRequest(
             model_spec=wire.ModelSpec(
                 name=self.servable if signature.servable == "shop" else signature.servable,

@@ -6,6 +6,7 @@ is a batch, the call is one: all batches must have the same length B, and what i
 every row.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from tfrec.schema.signatures import InputSpec, Signature
 
 _BEHAVIOUR = ("recent_item_ids", "recent_event_types", "recent_ages")  # one event is one column of all three
 _LISTS = (list, tuple, np.ndarray)
+_SINGLE = (str, bytes, int, float, np.generic)
+_LONGEST = 80  # characters of a value in a message
 
 
 def build_inputs(signature: Signature, arguments: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], bool]:
@@ -58,24 +61,30 @@ def build_inputs(signature: Signature, arguments: Mapping[str, Any]) -> tuple[di
 
 
 def _plain(value: Any) -> Any:
-    """Returns pandas columns and other array-likes as NumPy arrays, everything else as it is."""
-    return np.asarray(value) if hasattr(value, "__array__") and not isinstance(value, np.generic) else value
+    """Returns pandas columns and other array-likes as NumPy arrays, single values and lists as they are."""
+    if not hasattr(value, "__array__") or isinstance(value, np.generic):
+        return value
+    array = np.asarray(value)
+    return array if array.ndim else array.item()
 
 
 def _is_batch(spec: InputSpec, given: Mapping[str, Any]) -> bool:
     value = given[spec.name]
     if spec.rank == 1:
-        return isinstance(value, _LISTS) and np.ndim(value) > 0
+        if not isinstance(value, (*_LISTS, *_SINGLE)):
+            kind = "a text" if spec.dtype == "string" else "a number"
+            raise SchemaError(f"`{spec.name}` takes {kind} for one query, a list for a batch; got {_told(value)}.")
+        return isinstance(value, _LISTS)
     if not isinstance(value, _LISTS):
+        hint = f" For a single value write [{value!r}]." if isinstance(value, _SINGLE) else ""
         raise SchemaError(
-            f"`{spec.name}` takes a list for one query, a list of lists for a batch; got {value!r}. "
-            f"For a single value write [{value!r}]."
+            f"`{spec.name}` takes a list for one query, a list of lists for a batch; got {_told(value)}.{hint}"
         )
-    if isinstance(value, np.ndarray) and value.dtype != object:
-        return value.ndim == 2
+    if isinstance(value, np.ndarray) and (value.dtype != object or value.ndim > 1):
+        return value.ndim >= 2
     nested = [isinstance(element, _LISTS) for element in value]
     if any(nested) and not all(nested):
-        raise SchemaError(f"`{spec.name}` mixes lists and single values: {value!r}. Give a list for each query.")
+        raise SchemaError(f"`{spec.name}` mixes lists and single values: {_told(value)}. Give a list for each query.")
     return any(nested)
 
 
@@ -100,18 +109,45 @@ def _as_array(spec: InputSpec, rows: Sequence[Any], width: int) -> np.ndarray:
     if spec.rank == 2:
         padded = np.full((len(rows), max(width, 1)), spec.padding, dtype=object)
         for row, values in enumerate(rows):
-            padded[row, : len(values)] = values
+            for place, value in enumerate(values):
+                padded[row, place] = _checked(spec, value)
     else:
         padded = np.empty(len(rows), dtype=object)
-        padded[:] = rows
+        for row, value in enumerate(rows):
+            padded[row] = _checked(spec, value)
+    return padded if spec.dtype == "string" else padded.astype(spec.dtype)
+
+
+def _checked(spec: InputSpec, value: Any) -> Any:
+    """Returns a single value of an input.
+
+    Raises:
+        SchemaError: it is of another type, or a number outside the input's range; names the input.
+    """
     if spec.dtype == "string":
-        return padded
+        if isinstance(value, str | bytes):
+            return value
+        hint = f" Write {str(value)!r}." if isinstance(value, int | np.integer) and not isinstance(value, bool) else ""
+        raise SchemaError(f"`{spec.name}` takes texts ({spec.meaning}); got {_told(value)}.{hint}")
+    if not isinstance(value, int | float | np.number) or isinstance(value, complex | np.complexfloating):
+        raise SchemaError(f"`{spec.name}` takes numbers ({spec.meaning}); got {_told(value)}.")
     try:
-        array = padded.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise SchemaError(f"`{spec.name}` takes numbers ({spec.dtype}): {error}.") from error
-    if spec.dtype == "int32":
-        limits = np.iinfo(np.int32)
-        if not (array == np.trunc(array)).all() or (array < limits.min).any() or (array > limits.max).any():
-            raise SchemaError(f"`{spec.name}` takes whole numbers of 32 bits; got {padded.tolist()}.")
-    return array.astype(spec.dtype)
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if math.isnan(number):
+        raise SchemaError(f"`{spec.name}` takes numbers ({spec.meaning}); got NaN. Leave it out where it is not known.")
+    if spec.dtype == "int32" and (number % 1 or not 0 <= number <= np.iinfo(np.int32).max):
+        raise SchemaError(
+            f"`{spec.name}` takes whole numbers of 32 bits, 0 or more ({spec.meaning}); got {_told(value)}."
+        )
+    return number
+
+
+def _told(value: Any) -> str:
+    """Returns a value as a message shows it, cut where it is long."""
+    text = repr(value)
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+    return (
+        text if value is None or isinstance(value, str | bytes | list | tuple) else f"{text} ({type(value).__name__})"
+    )

@@ -5,6 +5,7 @@ and whole groups are resampled (cluster bootstrap). Everything is seeded.
 """
 
 import dataclasses
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,6 +14,7 @@ import scipy.sparse
 
 from tfrec.errors import ConfigError, SchemaError
 
+_LEAST_GROUPS = 2
 _BLOCK_CELLS = 1 << 22
 """Resampled cells held at a time."""
 
@@ -23,8 +25,8 @@ class Estimate:
 
     Attributes:
         value: the mean over queries; NaN where there are none.
-        low: lower end of the interval.
-        high: upper end of the interval.
+        low: lower end of the interval; NaN where fewer than two groups are averaged, which tell nothing of the spread.
+        high: upper end of the interval; likewise.
         num_queries: number of queries behind it.
     """
 
@@ -37,6 +39,8 @@ class Estimate:
         """`.325 [.310, .341]`; `–` where there is nothing to average."""
         if not self.num_queries:
             return "–"
+        if math.isnan(self.low):
+            return _short(self.value)
         return f"{_short(self.value)} [{_short(self.low)}, {_short(self.high)}]"
 
 
@@ -46,7 +50,7 @@ class Comparison:
 
     Attributes:
         difference: mean of `first − second`, with its bootstrap interval.
-        p_value: two-sided, from sign flips of whole groups.
+        p_value: two-sided, from sign flips of whole groups; NaN with fewer than two groups.
     """
 
     difference: Estimate
@@ -54,6 +58,8 @@ class Comparison:
 
     def __str__(self) -> str:
         """`.019 [.012, .026], p = 0.001`."""
+        if math.isnan(self.p_value):
+            return str(self.difference)
         return f"{self.difference}, p = {self.p_value:.3f}"
 
 
@@ -95,7 +101,7 @@ def bootstrap_means(
         means = [(draw @ sums) / (draw @ sizes) for draw in _draws(len(sums), num_resamples, seed)]
         whole = sums.sum(axis=0) / sizes.sum(axis=0)
     low, high = np.full_like(whole, np.nan), np.full_like(whole, np.nan)
-    some = inside.any(axis=0)
+    some = _num_groups(inside, groups) >= _LEAST_GROUPS
     if some.any():
         low[some], high[some] = np.nanpercentile(np.concatenate(means)[:, some], [tail, 100 - tail], axis=0)
     rows = zip(whole, low, high, inside.sum(axis=0), strict=True)
@@ -132,7 +138,7 @@ def compare(
         raise SchemaError(f"Two methods are compared on the same queries; got {len(first)} and {len(second)} values.")
     difference = (first - second)[:, None]
     estimate = bootstrap_means(difference, groups, num_resamples=num_resamples, level=level, seed=seed)[0]
-    if not estimate.num_queries:
+    if _num_groups(~np.isnan(difference), groups)[0] < _LEAST_GROUPS:
         return Comparison(estimate, float("nan"))
     sums = _group_sums(difference, ~np.isnan(difference), groups, None)[0].ravel()
     rng = np.random.default_rng(seed)
@@ -141,6 +147,13 @@ def compare(
         signs = rng.integers(0, 2, (size, len(sums)), dtype=np.int8) * 2 - 1
         reached += int((np.abs(signs @ sums) >= abs(sums.sum()) - 1e-9).sum())
     return Comparison(estimate, (1 + reached) / (1 + num_resamples))
+
+
+def _num_groups(inside: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """`[M]` groups with a value in each column of `inside [B, M]`."""
+    code, labels = pd.factorize(np.asarray(groups, object))
+    member = scipy.sparse.csr_matrix((np.ones(len(code)), (code, np.arange(len(code)))), shape=(len(labels), len(code)))
+    return ((member @ inside.astype(np.float64)) > 0).sum(axis=0)
 
 
 def _group_sums(

@@ -18,6 +18,12 @@ COLUMNS = ("count_c", "mean_c", "variance_c", "count_t", "mean_t", "variance_t")
 """Cumulative figures of control (c) and treatment (t)."""
 
 TIME = "time_since_start"
+COMPARISON_COLUMNS = (
+    "experiment_id", "variant_id", "metric_id", "checkpoints", "n", "control", "treatment", "difference", "low", "high",
+    "p_value", "adjusted_p_value", "always_low", "always_high", "always_p_value", "has_faded", "fixed", "sequential",
+    "fixed_ever", "decided_at", "called_at", "sample_ratio_p", "is_alarm",
+)  # fmt: skip
+"""Of `CheckpointVerdicts.comparisons`."""
 _KEYS = ("experiment_id", "variant_id", "metric_id")
 
 
@@ -151,7 +157,7 @@ def judge_checkpoints(
                     "sample_ratio_p": ratio.p_value, "is_alarm": ratio.is_alarm,
                 }
             )  # fmt: skip
-    comparisons = pd.DataFrame(rows)
+    comparisons = pd.DataFrame(rows)[list(COMPARISON_COLUMNS)]
     experiments = pd.DataFrame([_whole(own) for _, own in comparisons.groupby("experiment_id", sort=True)])
     return CheckpointVerdicts(experiments, comparisons, len(table) - len(_usable(table)), level)
 

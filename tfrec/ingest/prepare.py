@@ -5,13 +5,13 @@ from pathlib import Path
 
 from tfrec.errors import SourceError
 from tfrec.ingest.fingerprints import describe_files, fingerprint
-from tfrec.ingest.prepared import Manifest, Prepared, read_manifest, read_prepared
+from tfrec.ingest.prepared import PREPARED, Manifest, Prepared, read_manifest, read_prepared
 from tfrec.ingest.privacy import key_check
 from tfrec.ingest.raw_files import locate_files
 from tfrec.ingest.recipes import find_recipe, read_recipe
 from tfrec.ingest.timestamps import moment_in_utc
 from tfrec.ingest.write_shop import write_shop
-from tfrec.publish import publishing
+from tfrec.publish import check_folder, publishing
 
 log = logging.getLogger(__name__)
 
@@ -41,20 +41,24 @@ def prepare_shop(
 
     Raises:
         RecipeError: the recipe is not understood, or its split leaves nothing to train on.
-        SourceError: a raw file is missing, empty, of another format, or more than half of its dates cannot be read.
+        SourceError: a raw file is missing, empty, of another format, or more than half of its dates cannot be read; or
+            `out` holds what tfrec did not write there, or any of the raw files.
     """
     out = Path(out)
     written = read_recipe(find_recipe(recipe))
     end = moment_in_utc(until, time_zone=written.recipe.events.time_zone) if until else None
     files = locate_files(written, data_home=Path(data_home) if data_home is not None else None)
+    inputs = [written.path, *files.all, *([Path(data_home)] if data_home is not None else [])]
     known = _manifest_or_none(out)
+    if known is None:  # else it may be up to date, and nothing is written
+        check_folder(out, PREPARED, inputs=inputs)
     sources = describe_files(files.all, known=known.sources if known and trust_times else ())
     dials = {"until": str(end or ""), "key": key_check(files.key) if files.key else ""}
     mark = fingerprint(written.text, sources, dials=dials)
     if known is not None and known.fingerprint == mark and not force:
         log.info("%s is up to date with %s; reused", out, written.path)
         return read_prepared(out)
-    with publishing(out) as work:
+    with publishing(out, PREPARED, inputs=inputs) as work:
         manifest = write_shop(written.recipe, files, work, until=end, sources=sources, fingerprint=mark)
     log.info("Prepared %s: %s", out, _summary(manifest))
     return read_prepared(out)

@@ -10,12 +10,35 @@ import pandas as pd
 
 from tfrec.errors import SourceError
 from tfrec.ingest.notes import Note
+from tfrec.publish import FolderKind
 from tfrec.schema.tables import FACT_COLUMNS, RELATION_COLUMNS, Tables, empty_table
 
 FORMAT_VERSION = 2
 """Raised whenever the layout or meaning of a prepared folder changes; older folders must be prepared anew."""
 
 MANIFEST = "manifest.json"
+PREPARED = FolderKind(
+    "a prepared shop",
+    mark=MANIFEST,
+    keys=frozenset({"format_version", "recipe", "fingerprint", "sources"}),
+    files=(
+        *(
+            f"{table}.parquet"
+            for table in ("events", "test_events", "items", "users", "facts", "relations", "rejected")
+        ),
+        *("images.npy", MANIFEST, "truth/config.json", "truth/dirt.json", "truth/policies.json"),
+        *(
+            f"truth/{table}.csv"
+            for table in (
+                *("complements", "substitutes", "upgrades", "segments", "styles"),
+                *("transitions", "discounts", "uplift", "cold_items"),
+            )
+        ),
+    ),
+    names_in="extras",
+)
+"""The files are those of releases that did not list them in the folder itself."""
+
 _HOW = "Make one with: tfrec prepare RECIPE --out {path}"
 
 

@@ -1,7 +1,7 @@
 """A campaign plan → the files of a folder, of which one may leave the house, and back."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,17 @@ from tfrec.errors import ConfigError, SchemaError, SourceError
 from tfrec.experiments.effects import Estimate
 from tfrec.ingest.privacy import pseudonyms
 from tfrec.promotions.campaign import TREATED, CampaignPlan
-from tfrec.publish import publishing
+from tfrec.publish import FolderKind, publishing
 
 PLAN, SEND, STATED = "plan.csv", "send.csv", "plan.json"
 _COLUMNS = ("user_id", "status", "offer", "expected_gain", "cost", "expected_profit", "is_compared")
 _LEAST_KEY = 16  # bytes
+PLAN_FOLDER = FolderKind(
+    "a campaign plan",
+    mark=STATED,
+    keys=frozenset({"name", "offers", "budget", "holdout_share", "price"}),
+    files=(PLAN, SEND, STATED),
+)
 
 
 def publish_plan(
@@ -26,6 +32,7 @@ def publish_plan(
     key: bytes | None = None,
     min_users: int = 50,
     about: Mapping[str, Any] | None = None,
+    inputs: Iterable[Path] = (),
 ) -> Path:
     """Writes `plan.csv` (all users; stays in the house), `plan.json`, and with a key `send.csv`, in one step.
 
@@ -38,17 +45,19 @@ def publish_plan(
         key: the mailer's secret, at least 16 bytes; each receiver its own, so that lists cannot be joined.
         min_users: k-anonymity floor: an offer with fewer users is never sent out.
         about: further entries of `plan.json`.
+        inputs: files and folders that the plan was made from, which `folder` must not hold.
 
     Returns:
         The folder.
 
     Raises:
         ConfigError: the key is short, or an offer has fewer users.
+        SourceError: `folder` holds an input, or anything that is no plan of tfrec's.
     """
     sent = plan.table.loc[plan.table["status"] == TREATED, ["user_id", "offer"]]
     if key is not None:
         _check_may_leave(sent, key, min_users)
-    with publishing(folder) as work:
+    with publishing(folder, PLAN_FOLDER, inputs=inputs) as work:
         plan.table.to_csv(work / PLAN, index=False)
         if key is not None:
             names = pseudonyms(sent["user_id"], key=key)

@@ -15,6 +15,7 @@ from tfrec.models.evidence import Query
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.models.sources import FEATURES, CandidateSources
 from tfrec.pipelines.ranking import RankingExamples
+from tfrec.publish import replacing
 from tfrec.strategy.complements import of_other_categories
 from tfrec.strategy.constraints import mark_items
 from tfrec.training.config import TrainingConfig
@@ -78,10 +79,8 @@ def block_examples(
         bar.set_postfix_str("")
         bar.unpause()  # queries a second, without the time for the weights
         examples = make_examples(sources, queries, heads, bar=bar)
-    unfinished = path.with_name(f".tmp-{path.name}")
-    with unfinished.open("wb") as file:
+    with replacing(path) as unfinished, unfinished.open("wb") as file:
         np.savez(file, **{name: value for name, value in vars(examples).items() if name != "heads"})
-    unfinished.rename(path)
     return examples
 
 

@@ -12,6 +12,7 @@ from tfrec.features.shop import Shop
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.models.sources import CandidateSources
 from tfrec.pipelines.ranking import RankingExamples
+from tfrec.publish import replacing
 from tfrec.training.config import TrainingConfig
 from tfrec.training.examples import as_query, candidate_lister, concatenate, make_examples, widen
 from tfrec.training.fit import pretrain_images
@@ -105,7 +106,5 @@ class Rehearsal:
 
 
 def _save(path: Path, weights: list[np.ndarray]) -> None:
-    unfinished = path.with_name(f".tmp-{path.name}")
-    with unfinished.open("wb") as file:
+    with replacing(path) as unfinished, unfinished.open("wb") as file:
         np.savez(file, *weights)
-    unfinished.rename(path)

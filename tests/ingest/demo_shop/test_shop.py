@@ -20,7 +20,7 @@ def test_same_config_gives_identical_files(tmp_path):
     for name in ("one", "two"):
         generate_demo_shop(tmp_path / name, TINY)
     files = [path.relative_to(tmp_path / "one") for path in sorted((tmp_path / "one").rglob("*")) if path.is_file()]
-    assert len(files) == 20
+    assert len(files) == 21
     assert filecmp.cmpfiles(tmp_path / "one", tmp_path / "two", files, shallow=False)[0] == files
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tfrec.cli.analyses import add_language, print_json, wording
 from tfrec.cli.dials import add_json, named_numbers, names
+from tfrec.cli.outputs import inputs_of
 
 if TYPE_CHECKING:
     from tfrec.promotions.offer_log import OfferLog
@@ -88,12 +89,15 @@ def run(options: argparse.Namespace) -> None:
     from tfrec.errors import ConfigError
     from tfrec.experiments.user_tables import read_table, with_user_ids
     from tfrec.ingest.privacy import read_key
-    from tfrec.promotions.plan_files import publish_plan
+    from tfrec.promotions.plan_files import PLAN_FOLDER, publish_plan
     from tfrec.promotions.planning import plan_from_test
+    from tfrec.publish import check_folder
 
     config = _config(options)
     if options.min_users < 1:
         raise ConfigError(f"--min-users must be at least 1; got {options.min_users}.")
+    inputs = inputs_of(options)
+    check_folder(options.out, PLAN_FOLDER, inputs=inputs)
     key = read_key(options.key) if options.key is not None else None
     log = _read_test(options)
     faces = named_numbers(options.face_value, "--face-value")
@@ -104,7 +108,7 @@ def run(options: argparse.Namespace) -> None:
         excluded = frozenset(with_user_ids(read_table(options.exclude), is_unique=False)["user_id"])
     sys.stderr.write(f"Learning from {len(log.table):,} users what each offer changes ...\n")
     found = plan_from_test(log, config, users=users, excluded=excluded)
-    publish_plan(found.plan, options.out, key=key, min_users=options.min_users, about=found.to_dict())
+    publish_plan(found.plan, options.out, key=key, min_users=options.min_users, about=found.to_dict(), inputs=inputs)
     if options.json:
         print_json(found.to_dict())
         return

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from tfrec.cli.analyses import add_language, wording
+from tfrec.cli.outputs import inputs_of
 
 HELP = "draw what a plan brings in the demo shop, to read it with the truth beside"
 DESCRIPTION = """\
@@ -40,16 +41,23 @@ def run(options: argparse.Namespace) -> None:
     from tfrec.ingest.prepared import read_prepared
     from tfrec.promotions.campaign import TREATED, orders_of
     from tfrec.promotions.plan_files import read_plan
-    from tfrec.publish import publishing
+    from tfrec.publish import FolderKind, check_folder, publishing
     from tfrec.report.findings import whole_log
 
+    kind = FolderKind(
+        "the log of a rehearsed campaign",
+        mark="truth.json",
+        keys=frozenset({"profit", "spent", "seed"}),
+        files=("orders.csv", "impressions.csv", "truth.json"),
+    )
+    check_folder(options.out, kind, inputs=inputs_of(options))
     plan, prepared = read_plan(options.plan), read_prepared(options.prepared)
     truth = read_truth(prepared.path)
     sent = plan.table[["user_id"]].assign(offer=plan.table["offer"].where(plan.table["status"] == TREATED, ""))
     log = run_campaign(truth, sent, face_values=plan.face_values, seed=options.seed)
     orders = pd.concat([orders_of(whole_log(prepared)), log.orders], ignore_index=True)
     told = {"profit": log.profit, "spent": log.spent, "seed": options.seed}
-    with publishing(options.out) as work:
+    with publishing(options.out, kind, inputs=inputs_of(options)) as work:
         orders.to_csv(work / "orders.csv", index=False)
         log.impressions.to_csv(work / "impressions.csv", index=False)
         (work / "truth.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")

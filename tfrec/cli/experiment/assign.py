@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfrec.cli.analyses import add_language, check_table, print_json, wording, write_table
+from tfrec.cli.analyses import add_language, print_json, wording
 from tfrec.cli.dials import add_json, named_numbers
+from tfrec.cli.outputs import add_force, check_table, save_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +22,7 @@ examples:
   tfrec experiment assign prepared/online_retail --name new-page --out arms.csv
   tfrec experiment assign users.csv --name new-page --arms control=80%,bold=10%,calm=10% --out arms.csv
 """
+_KIND = "arms of users"
 INTERRUPTED = "Nothing was written; an older file is untouched."
 
 
@@ -31,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--arms", default="control=50%,treatment=50%", metavar="ARM=SHARE,...", help="names and shares")
     parser.add_argument("--user", metavar="COLUMN", help="user ids of a file (default: a usual name)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".csv or .parquet of user_id and arm")
+    add_force(parser)
     add_json(parser)
     add_language(parser)
 
@@ -41,13 +44,13 @@ def run(options: argparse.Namespace) -> None:
 
     from tfrec.experiments.assignment import assign, check_sample_ratio
 
-    check_table(options.out)
+    check_table(options, options.out, _KIND, columns=("user_id", "arm"))
     shares = named_numbers(options.arms, "--arms")
     ids = _read_ids(options)
     arms = assign(ids.to_numpy(), salt=options.name, shares=shares)
     table = pd.DataFrame({"user_id": ids.to_numpy(), "arm": arms})
     table = table[table["arm"] != ""]
-    write_table(table, options.out)
+    save_table(options, options.out, table, _KIND)
     counts = {name: int((table["arm"] == name).sum()) for name in shares}
     left = len(ids) - len(table)
     if options.json:

@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfrec.cli.analyses import add_language, check_table, print_json, wording, write_table
+from tfrec.cli.analyses import add_language, print_json, wording
 from tfrec.cli.dials import add_json, moment, named_numbers, names, share
+from tfrec.cli.outputs import add_force, check_table, save_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +36,11 @@ examples:
       --guardrail value=2% --segments device,country
   tfrec experiment read checkpoints.csv.gz --out verdicts.csv
 """
+_KIND = "findings of an experiment"
+_COLUMNS = (
+    "arm", "metric", "role", "segment", "control", "treatment", "difference", "low", "high", "relative",
+    "relative_low", "relative_high", "n", "p_value", "adjusted_p_value", "verdict",
+)  # fmt: skip
 INTERRUPTED = "Nothing was written; an older file is untouched."
 
 _SHOWN = 100  # experiments printed
@@ -61,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--level", default="95%", metavar="SHARE", help="confidence")
     parser.add_argument("--out", type=Path, metavar="FILE", help=".csv or .parquet of every finding")
+    add_force(parser)
     add_json(parser)
     add_language(parser)
 
@@ -68,12 +75,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Reads and tells."""
     from tfrec.errors import ConfigError
-    from tfrec.experiments.checkpoints import is_checkpoint_log
+    from tfrec.experiments.checkpoints import COMPARISON_COLUMNS, is_checkpoint_log
     from tfrec.experiments.user_tables import read_table
 
-    check_table(options.out)
     table = read_table(options.file)
-    if is_checkpoint_log(table):
+    is_log = is_checkpoint_log(table)
+    check_table(options, options.out, _KIND, columns=COMPARISON_COLUMNS if is_log else _COLUMNS)
+    if is_log:
         if options.shop is not None:
             raise ConfigError(f"{options.file} holds checkpoints; a shop has no part in reading them. Leave it out.")
         _read_checkpoints(options, table)
@@ -177,7 +185,7 @@ def _tell(
         level=share(options.level, "--level"),
     )
     if options.out is not None:
-        write_table(found.to_table(), options.out)
+        save_table(options, options.out, found.to_table(), _KIND)
     if options.json:
         told = {f"{arm}, {metric}": path.to_dict() for (arm, metric), path in paths.items()}
         print_json({**found.to_dict(), "sequential": told})
@@ -249,7 +257,7 @@ def _read_checkpoints(options: argparse.Namespace, table: "pd.DataFrame") -> Non
         level=share(options.level, "--level"),
     )  # fmt: skip
     if options.out is not None:
-        write_table(found.comparisons, options.out)
+        save_table(options, options.out, found.comparisons, _KIND)
     if options.json:
         print_json(found.to_dict())
         return

@@ -39,11 +39,20 @@ from tfrec.ingest.demo_shop.slates import (
     policy_truth,
     slate_table,
 )
-from tfrec.ingest.demo_shop.truth import DemoShopTruth, read_fingerprint, read_truth, write_truth
-from tfrec.publish import publishing
+from tfrec.ingest.demo_shop.truth import MANIFEST, TRUTH_FILES, DemoShopTruth, read_fingerprint, read_truth, write_truth
+from tfrec.publish import FolderKind, publishing
 
 _LOGGER = logging.getLogger(__name__)
 _DEFAULT = DemoShopConfig()
+_KIND = FolderKind(
+    "a demo shop",
+    mark=MANIFEST,
+    keys=frozenset({"fingerprint", "starts_at", "split_at", "ends_at"}),
+    files=(
+        *("events.csv.gz", "items.csv", "users.csv", "pictures.npz", "coupon_features.csv", "coupon_test.csv"),
+        *("impressions.parquet", "facts.csv", "friends.csv", "graphs.toml", MANIFEST, *TRUTH_FILES),
+    ),
+)
 
 
 def generate_demo_shop(out: Path, config: DemoShopConfig = _DEFAULT) -> DemoShopTruth:
@@ -56,13 +65,14 @@ def generate_demo_shop(out: Path, config: DemoShopConfig = _DEFAULT) -> DemoShop
     a recipe says of the two. The folder appears in one step: whoever reads sees the old shop or the new one.
 
     Raises:
-        SourceError: `out` is a file, or the Fashion-MNIST pictures asked for are missing.
+        SourceError: `out` is a file or a folder that holds anything else, or the Fashion-MNIST pictures asked for are
+            missing.
     """
     out = Path(out)
     if read_fingerprint(out) == config.fingerprint:
         _LOGGER.info("%s already holds this demo shop.", out)
         return read_truth(out)
-    with publishing(out) as work, tqdm(total=5, desc="demo shop", unit="part", leave=False, delay=1) as progress:
+    with publishing(out, _KIND) as work, tqdm(total=5, desc="demo shop", unit="part", leave=False, delay=1) as progress:
         catalogue, shoppers = build_catalogue(config), draw_shoppers(config)
         _write_catalogue(work, config, catalogue, shoppers)
         progress.update()

@@ -25,6 +25,9 @@ TABLES = (
     "uplift",
     "cold_items",
 )
+TRUTH_FILES = tuple(
+    f"{TRUTH_FOLDER}/{name}" for name in (*(f"{table}.csv" for table in TABLES), "policies.json", "dirt.json", CONFIG)
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -40,6 +40,16 @@ def models_section(findings: Findings, say: Language) -> Section:
 
 def _duel(duel: dict[str, Any], task: str, say: Language) -> str:
     difference = duel["comparison"]["difference"]
+    if difference["low"] is None:  # of one order
+        return say(
+            "{task}: {method} against the strongest simple rule, {baseline}, on {column}: {value:+.3f} (too few orders "
+            "for an interval).",
+            task=task,
+            method=duel["method"],
+            baseline=duel["baseline"],
+            column=duel["column"],
+            value=difference["value"],
+        )
     return say(
         "{task}: {method} against the strongest simple rule, {baseline}, on {column}: {value:+.3f} (95 % interval "
         "{low:+.3f} to {high:+.3f}, n = {n:,}).",

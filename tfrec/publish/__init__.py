@@ -1,0 +1,36 @@
+"""All that tfrec writes goes through here: it appears in one step, and never in the place of someone else's work."""
+
+from tfrec.publish.claims import check_claim, claiming
+from tfrec.publish.contents import FolderKind
+from tfrec.publish.files import (
+    check_file,
+    marked_schema,
+    replacing,
+    write_json,
+    write_page,
+    write_table,
+    write_text,
+    writing,
+)
+from tfrec.publish.folders import check_folder, next_version, publishing
+from tfrec.publish.locks import holding
+from tfrec.publish.workplaces import clear_stale
+
+__all__ = [
+    "FolderKind",
+    "check_claim",
+    "check_file",
+    "check_folder",
+    "claiming",
+    "clear_stale",
+    "holding",
+    "marked_schema",
+    "next_version",
+    "publishing",
+    "replacing",
+    "write_json",
+    "write_page",
+    "write_table",
+    "write_text",
+    "writing",
+]

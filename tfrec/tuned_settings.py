@@ -1,0 +1,117 @@
+"""The settings that a study tunes: values as a study has them ↔ a `TrainingConfig`, and a file of the best ones."""
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tfrec.config import config_from
+from tfrec.models.retrieval import LOSSES
+from tfrec.publish import check_file, write_text
+from tfrec.training.config import TrainingConfig
+
+_KIND = "tuned settings"
+
+
+@dataclasses.dataclass(frozen=True)
+class Dial:
+    """A dial's range: `choices`, or from `low` to `high`."""
+
+    low: float = 0.0
+    high: float = 0.0
+    is_log: bool = False
+    is_whole: bool = False
+    choices: tuple[str | int, ...] = ()
+
+
+GROUPS: Mapping[str, Mapping[str, Dial]] = {
+    "ranking": {
+        "ranking_rate": Dial(5e-4, 8e-3, is_log=True),
+        "ranking.dropout": Dial(0.0, 0.3),
+        "ranking.cross_layers": Dial(0, 3, is_whole=True),
+        "ranking.hidden": Dial(choices=("64", "128 64", "256 128")),
+        "ranking.probability_weight": Dial(0.1, 3.0, is_log=True),
+        "ranking_batch": Dial(choices=(32, 64, 128)),
+    },
+    "knowledge": {
+        "knowledge.l2": Dial(5.0, 500.0, is_log=True),
+        "knowledge.half_life_days": Dial(15.0, 365.0, is_log=True),
+        "knowledge.dropout": Dial(0.05, 0.5),
+    },
+    "retrieval": {
+        "retrieval.loss": Dial(choices=LOSSES),
+        "retrieval_rate": Dial(5e-4, 8e-3, is_log=True),
+        "retrieval.embedding_dim": Dial(choices=(32, 64, 128)),
+        "retrieval.temperature": Dial(0.03, 0.2, is_log=True),
+        "retrieval.id_dropout": Dial(0.0, 0.4),
+        "retrieval.dropout": Dial(0.0, 0.4),
+    },
+}
+"""Dials that are tuned, cheap ones first: of the ranker, of the tables, of the towers."""
+
+
+def settings_of(params: Mapping[str, Any], dials: Mapping[str, Dial]) -> dict[str, Any]:
+    """Values as the config has them: widths are a list, though a study knows them as text."""
+    return {
+        name: [int(width) for width in value.split()] if isinstance(value, str) and name.endswith("hidden") else value
+        for name, value in params.items()
+        if name in dials
+    }
+
+
+def configured(config: TrainingConfig, settings: Mapping[str, Any]) -> TrainingConfig:
+    """Returns the config with these settings, dotted name → value."""
+    table: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    for name, value in settings.items():
+        place = table
+        *parts, last = name.split(".")
+        for part in parts:
+            place = place[part]
+        place[last] = value
+    return config_from(table, where="the tuned dials")
+
+
+def values_of(config: TrainingConfig, dials: Mapping[str, Dial]) -> dict[str, Any]:
+    """The config's own values, held inside the ranges, for the first trial."""
+    values: dict[str, Any] = {}
+    for name, dial in dials.items():
+        value: Any = config
+        for part in name.split("."):
+            value = getattr(value, part)
+        value = " ".join(map(str, value)) if isinstance(value, tuple) else value
+        if not dial.choices:
+            values[name] = min(max(value, dial.low), dial.high)
+        elif value in dial.choices:
+            values[name] = value
+    return values
+
+
+def check_best(file: Path) -> None:
+    """Refuses a file of somebody else's in the place of the best settings.
+
+    Raises:
+        SourceError: it is one.
+    """
+    check_file(file, _KIND, force=_is_of_earlier_release(file))
+
+
+def write_best(file: Path, params: Mapping[str, Any], dials: Mapping[str, Dial]) -> None:
+    """Writes the dials as TOML, tables last."""
+    tables: dict[str, list[str]] = {"": []}
+    for name, value in settings_of(params, dials).items():
+        table, _, last = name.rpartition(".")
+        tables.setdefault(table, []).append(f"{last} = {json.dumps(value)}")
+    blocks = ["\n".join(([f"[{table}]"] if table else []) + lines) for table, lines in tables.items() if lines]
+    write_text(file, "\n\n".join(blocks) + "\n", _KIND, force=_is_of_earlier_release(file))
+
+
+def _is_of_earlier_release(file: Path) -> bool:
+    """Whether a file without a mark holds tuned settings and nothing else."""
+    known = {name.split(".")[0] for group in GROUPS.values() for name in group}
+    try:
+        text = file.read_text(encoding="utf-8")
+        return "#" not in text and tomllib.loads(text).keys() <= known
+    except (OSError, ValueError):
+        return False
