@@ -219,8 +219,9 @@ def _fit(train: Tables, method: str) -> tuple[FittedScorer, History]:
 
 
 def _bought_lately(train: Tables, item_ids: pd.Index, end: pd.Timestamp) -> np.ndarray:
-    """`[n]` times bought in the last four weeks of training."""
+    """`[n]` times bought in the last four weeks of training; an order counts once, however many lines it has."""
     bought = train.purchases
+    bought = bought[(bought["order_id"] == "") | ~bought.duplicated(["order_id", "item_id"])]
     is_late = bought["timestamp"] >= end - pd.Timedelta(days=SEGMENT_DAYS)
     at = item_ids.get_indexer(bought["item_id"][is_late])
     return np.bincount(at[at >= 0], minlength=len(item_ids)).astype(np.float32)

@@ -1,6 +1,11 @@
 import numpy as np
+import pytest
 
 from tests.worlds import START_HOUR, bought, make_shop, viewed
+from tfrec.features.knowledge import gather_knowledge
+from tfrec.features.shop import Shop
+from tfrec.training import TrainingConfig
+from tfrec.training.moments import time_blocks
 
 
 def names(shop, sequence):
@@ -64,3 +69,55 @@ def test_what_came_before_an_hour_is_what_encoding_it_gives():
         for name in ("item", "event_type", "hour", "splits", "sequence_user"):
             np.testing.assert_array_equal(getattr(mine, name), getattr(its, name), err_msg=name)
     assert len(shop.train.before(1e9)) == len(shop.train)
+
+
+def ordinary_orders(num_orders: int = 400, num_items: int = 99) -> list[dict]:
+    rng = np.random.default_rng(0)
+    return [
+        row
+        for order in range(num_orders)
+        for row in bought(f"u{order % 50}", order / 4, *{f"i{rng.zipf(1.6) % num_items}" for _ in range(3)})
+    ]
+
+
+def lines_of(shop: Shop, user: str) -> list[str]:
+    train = shop.train
+    (row,) = np.flatnonzero(train.sequence_user == shop.users.encode([user])[0])
+    return shop.vocabularies.items.decode(train.item[train.splits[row] : train.splits[row + 1]]).tolist()
+
+
+def test_a_bulk_order_counts_with_its_items_once_each():
+    bulk = bought("bulk", 99, *(f"i{line % 10}" for line in range(3000)))
+    shop = make_shop([*ordinary_orders(), *bulk])
+    assert sorted(lines_of(shop, "bulk")) == [f"i{item}" for item in range(10)]
+
+
+def test_a_bulk_order_of_many_items_counts_with_some_and_no_item_vanishes():
+    known, new = [f"i{item}" for item in range(99)] * 20, [f"n{item}" for item in range(150)]
+    wide = [row for at in range(0, 3000, 3) for row in bought(f"w{at}", at / 100, *(f"x{at + k}" for k in range(3)))]
+    bulk = bought("bulk", 99, *known, *new, *(f"x{item}" for item in range(3000)))
+    shop = make_shop([*ordinary_orders(), *wide, *bulk])
+    kept = lines_of(shop, "bulk")
+    assert len(kept) == len(set(kept)) == 200
+    assert set(new) <= set(kept)
+    assert (np.bincount(shop.train.item, minlength=shop.vocabularies.items.size)[1:] > 0).all()
+
+
+@pytest.mark.parametrize(("lines", "share"), [(200, 0.0), (500, 0.01)], ids=["few lines", "a small share of the log"])
+def test_other_large_orders_count_with_every_line(lines: int, share: float):
+    rows = ordinary_orders(int(lines / share / 2)) if share else ordinary_orders()
+    shop = make_shop([*rows, *bought("large", 3, *(f"i{line % 10}" for line in range(lines)))])
+    assert len(lines_of(shop, "large")) == lines
+    assert len(shop.train) == len(rows) + lines
+
+
+def test_a_bulk_order_moves_neither_popularity_nor_the_blocks_of_time():
+    plain = make_shop(ordinary_orders(), test_from_day=101)
+    items = plain.vocabularies.items.tokens
+    rare = items[np.argsort(np.bincount(plain.train.item, minlength=len(items) + 1)[1:])[:10]]
+    bulk = make_shop([*ordinary_orders(), *bought("bulk", 98, *list(rare) * 300)], test_from_day=101)
+    end = plain.prepared.test_from.timestamp() / 3600
+    most = [np.argmax(gather_knowledge(shop.train, as_of=end).popularity, axis=0) for shop in (plain, bulk)]
+    assert most[0].tolist() == most[1].tolist()
+    blocks = [np.array(time_blocks(shop.train, TrainingConfig())) for shop in (plain, bulk)]
+    np.testing.assert_allclose(blocks[0], blocks[1], atol=24.0)

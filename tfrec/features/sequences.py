@@ -12,6 +12,9 @@ from tfrec.features.vocabulary import Vocabularies, Vocabulary
 _EPOCH = np.datetime64("1970-01-01T00:00:00", "us")
 HOUR = np.timedelta64(3_600_000_000, "us")
 _NOT_BEHAVIOUR = ("search", "impression")
+_MOST_LINES, _MOST_SHARE = 200, 0.01
+"""One order counts with so many lines, or with this share of all lines, whichever is more: a bulk order of thousands
+would be most of what popularity, the blocks of time and the towers learn from."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +88,9 @@ def encode_events(
 ) -> BehaviourSequences:
     """Returns the sequences of a table of events; searches, impressions and unknown items are left out.
 
+    An order of more than 200 lines, and of more than 1 % of all lines, counts with its items once each; of more items
+    than that, with some of them.
+
     Args:
         events: a table of `EVENT_COLUMNS`, ascending in time.
         vocabularies: the shop's.
@@ -99,6 +105,9 @@ def encode_events(
     order, session = events["order_id"].to_numpy(object), events["session_id"].to_numpy(object)
     group = _numbered(np.where(order != "", "o" + order, np.where(session != "", "s" + session, "")))
     visit = _numbered(np.where(session != "", "s" + session, np.where(order != "", "o" + order, "")))
+    is_line = (events["event_type"] == "purchase").to_numpy() & (order != "")
+    if not (keep := _within_cap(item, group, is_line)).all():
+        events, item, user, group, visit = events[keep], item[keep], user[keep], group[keep], visit[keep]
     key = np.where(user > 0, user.astype(np.int64), len(users.tokens) + 1 + visit.astype(np.int64))
     hour = (events["timestamp"].to_numpy() - _EPOCH) / HOUR
     by_time = np.lexsort((np.arange(len(key)), group, hour, key))
@@ -118,6 +127,25 @@ def encode_events(
         splits=np.append(starts, len(key)).astype(np.int64),
         sequence_user=np.where(key[starts] <= len(users.tokens), key[starts], 0).astype(np.int32),
     )
+
+
+def _within_cap(item: np.ndarray, group: np.ndarray, is_line: np.ndarray) -> np.ndarray:
+    """`[E]` bool: all events but the lines that a bulk order has beyond what one order may count."""
+    keep = np.ones(len(item), bool)
+    num_lines = np.bincount(group[is_line])
+    most = int(max(_MOST_LINES, _MOST_SHARE * is_line.sum()))
+    for bulk in np.flatnonzero(num_lines > most):
+        rows = np.flatnonzero(is_line & (group == bulk))
+        kept = rows[np.sort(np.unique(item[rows], return_index=True)[1])]
+        if len(kept) > most:  # an item that no other event has must not vanish
+            elsewhere = np.bincount(item) - np.bincount(item[rows], minlength=item.max() + 1)
+            is_known = elsewhere[item[kept]] > 0
+            others = kept[is_known]
+            room = min(max(most - int((~is_known).sum()), 0), len(others))
+            kept = np.append(kept[~is_known], others[np.arange(room) * len(others) // max(room, 1)])
+        keep[rows] = False
+        keep[kept] = True
+    return keep
 
 
 def _numbered(names: np.ndarray) -> np.ndarray:

@@ -31,6 +31,7 @@ _WHOLE = (  # `12,-` and `12,--` stand for a whole amount: the sign stays
 _ENDS = "€£$¥￥₹ \u00a0\u202f"
 _BARE = r"^[-+]?[0-9.,]+(?:[eE][-+]?[0-9]+)?$"
 
+_LARGEST = 1e38  # what the tables' float32 holds; a larger one is no quantity and no price
 _NEUTRAL = r"\d+|[1-9]\d{0,2}('\d{3})+|\d+[eE][-+]?\d+"
 _THREES = "[1-9]\\d{0,2}"
 _PLAIN = r"^[-+]?(?:\d+|\d*\.(?:\d{1,2}|\d{4,})|(?:0\d*|\d{4,})?\.\d{3}|(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+)$"
@@ -121,7 +122,7 @@ def number(text: ir.StringValue, style: NumberStyle) -> ir.FloatingValue:
     """
     plain = text.re_search(_plain_pattern(style))
     value = ibis.ifelse(plain, text.try_cast("float64"), _dressed(text, style))
-    return ibis.ifelse(value.isinf(), None, value)
+    return ibis.ifelse(value.abs() > _LARGEST, None, value)
 
 
 def _plain_pattern(style: NumberStyle) -> str:

@@ -343,6 +343,7 @@ class CandidateSources:
         session, sequence, transition, before = tf.unstack(visit_weights, axis=-1)
         # Padding has the inner product 0, more than many an item: a row's highest must not hang on its padding.
         highest = tf.reduce_max(tf.where(candidates > 0, towers, _LOWEST), axis=1, keepdims=True)
+        highest = tf.where(highest > _LOWEST, highest, 0.0)  # a row without any candidate
         own_count, own_age, fast_habit, habit, slow_habit, interval, orders_ago = self.own_at(evidence, candidates)
         own_orders = at(evidence.own_orders)
         friends = tf.zeros_like(own_orders) if self.friend_items.is_empty else at(evidence.friends)
