@@ -16,7 +16,7 @@ from tfrec.ingest.items import ITEM_PREFIX
 from tfrec.ingest.mapping import column_texts, raw_columns
 from tfrec.ingest.notes import Note
 from tfrec.ingest.number_styles import find_styles, notes_of_styles
-from tfrec.ingest.order_notes import notes_of_orders
+from tfrec.ingest.order_notes import notes_of_orders, notes_of_states
 from tfrec.ingest.privacy import pseudonymise
 from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.sessions import cut_sessions, tell_orders
@@ -110,6 +110,7 @@ def check_events(
     good = cut_sessions(checked.filter(checked["reason"].isnull()).drop("reason", "incomplete"), recipe.sessions)
     good = tell_orders(good, recipe.orders, clock=local_time(good["timestamp"], recipe.events.time_zone))
     good = _stored(connection, "events_good", good)
+    notes += notes_of_states(raw, known=wanted)
     notes += notes_of_orders(good, checked, raw, has_orders="order_id" in recipe.events.columns)
     return CheckedEvents(raw, checked, good, unreadable, tuple(notes))
 

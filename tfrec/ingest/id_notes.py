@@ -5,7 +5,7 @@ import re
 import ibis
 import ibis.expr.types as ir
 
-from tfrec.ingest.mapping import raw_columns, trimmed
+from tfrec.ingest.mapping import ROUNDED_ID, raw_columns, trimmed, unguarded
 from tfrec.ingest.notes import Note
 from tfrec.ingest.recipes import Recipe
 
@@ -43,7 +43,11 @@ def _notes_of_column(connection: ibis.BaseBackend, mapped: ir.Table, name: str, 
     is_hidden = name == "user_id" and bool(recipe.privacy.key_file)
     guests = list(recipe.clean.guest_ids) if name == "user_id" else []
     is_upper = name == "item_id" and recipe.clean.upper_case_ids
-    ids = mapped.filter(mapped[name] != "").group_by(id=mapped[name]).aggregate(rows=lambda table: table.count())
+    ids = (
+        mapped.filter(mapped[name] != "")
+        .group_by(id=unguarded(mapped[name]))
+        .aggregate(rows=lambda table: table.count())
+    )
     alike = _composed(ids["id"]).lower()
     ids = ids.mutate(
         alike=alike,
@@ -59,6 +63,7 @@ def _notes_of_counts(ids: ir.Table, word: str, *, is_hidden: bool, is_upper: boo
     seen = (
         ids.aggregate(
             rows=ids["rows"].sum(),
+            rounded=ids["rows"].sum(where=ids["id"].re_search(ROUNDED_ID)),
             floats=ids["rows"].sum(where=ids["is_float"]),
             float=ids["id"].min(where=ids["is_float"]),
             whole=ids["rows"].sum(where=ids["is_whole"]),
@@ -81,6 +86,12 @@ def _notes_of_counts(ids: ir.Table, word: str, *, is_hidden: bool, is_upper: boo
             f"({seen['most'] / seen['rows']:.1%}).",
         )
     ]
+    if seen["rounded"]:
+        text = (
+            f"{seen['rounded']:,} rows have a {word} id such as 4.00638E+12, which a spreadsheet made of a longer "
+            f"number; they were set aside, as other ids became the same. Export {word} ids as text."
+        )
+        notes.append(Note(f"{word}_rounded", seen["rounded"], text))
     if seen["placeholders"]:
         cure = (
             f"[clean] guest_ids = [{seen['placeholder']!r}] makes them guests."

@@ -151,12 +151,16 @@ def raw_columns(*columns: Columns) -> list[str]:
 def id_text(text: ir.StringValue) -> ir.StringValue:
     """Returns ids as text, without what spreadsheets put around numbers.
 
-    `17850.0` is `17850`, `="010013"` and `'010013` are `010013`: the `.0` of a float, and the guards that keep leading
-    zeros.
+    `17850.0` is `17850`, `="010013"` and `'010013` are `010013`: the `.0` of a float, and the guards of `unguarded`.
     """
-    is_guarded = text.startswith("=") | text.startswith("'")
-    bare = is_guarded.ifelse(text.re_replace(r'^="(.*)"$', r"\1").re_replace(r"^'(\d+)$", r"\1"), text)
+    bare = unguarded(text)
     return bare.endswith("0").ifelse(bare.re_replace(r"^(-?\d+)\.0+$", r"\1"), bare)
+
+
+def unguarded(text: ir.StringValue) -> ir.StringValue:
+    """Returns ids without the signs that keep a number's leading zeros in a spreadsheet: `="010013"`, `'010013`."""
+    is_guarded = text.startswith("=") | text.startswith("'")
+    return is_guarded.ifelse(text.re_replace(r'^="(.*)"$', r"\1").re_replace(r"^'(\d+)$", r"\1"), text)
 
 
 def _named(names: str | tuple[str, ...] | FirstOf) -> tuple[str, ...]:

@@ -1,14 +1,17 @@
 """Looks for signs that orders do not mean what the recipe says; each finding is a note for the log's owner."""
 
 import re
+from collections.abc import Sequence
 
 import ibis
 import ibis.expr.types as ir
 
+from tfrec.ingest.mapping import trimmed
 from tfrec.ingest.notes import Note
 from tfrec.ingest.sources import FILE, ROW
 
 _MIN_ORDERS = 30  # fewer orders show no pattern
+_VOID_STATES = r"^(refund|void|cancel|failed|declined|rejected|expired|storno|retour|annul)"
 _LONG_DAYS = 30  # an order whose lines lie further apart is two orders under one number
 
 
@@ -90,6 +93,35 @@ def _notes_of_refunds(checked: ir.Table) -> list[Note]:
         "take back stay as they are. Drop whole orders that were refunded by a rule with whole_order = true."
     )
     return [Note("refunds", count, text)]
+
+
+def notes_of_states(raw: ir.Table, *, known: Sequence[str]) -> list[Note]:
+    """Returns notes on columns that name orders as refunded or cancelled and that the recipe does not look at.
+
+    Args:
+        raw: the events as in the file.
+        known: raw columns that the recipe maps or has a rule for.
+    """
+    notes = []
+    for name in raw.columns:
+        if name in known or not re.search(r"status|state", name.lower()):
+            continue
+        state = trimmed(raw[name]).lower()
+        found = (
+            raw.filter(state.re_search(_VOID_STATES)).group_by(state=state).aggregate(rows=lambda table: table.count())
+        )
+        rows = found.order_by(ibis.desc("rows"), "state").limit(5).to_pyarrow().to_pylist()
+        if not rows:
+            continue
+        listed = ", ".join(f"{row['state']!r} ({row['rows']:,} rows)" for row in rows)
+        pattern = "|".join(re.escape(row["state"]) for row in rows)
+        text = (
+            f"The column {name!r} has the values {listed}, and these orders were read as sales. Drop them by a rule: "
+            f"[[clean.drop]] raw_column = {name!r}, pattern = '(?i)^({pattern})$', reason = \"cancelled\", "
+            "whole_order = true."
+        )
+        notes.append(Note("cancelled_orders", sum(row["rows"] for row in rows), text))
+    return notes
 
 
 def _wide_text(raw: ir.Table, orders: int) -> str:

@@ -102,9 +102,10 @@ def _write_tables(
     rejected = count_reasons(events_rejected)
     kept = _count(events.checked.filter(events.checked["reason"].isnull()))
     if kept == 0:
+        hints = "".join(f" {note.text}" for note in events.notes if not note.code.startswith("most_frequent"))
         raise SourceError(
             f"{', '.join(map(str, files.events))}: not one of {sum(rejected.values()):,} rows is good ({rejected}). "
-            "Correct [clean] or [events] in the recipe."
+            f"Correct [clean] or [events] in the recipe.{hints}"
         )
 
     _step(progress)
