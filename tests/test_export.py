@@ -184,7 +184,7 @@ def test_a_reader_sees_a_whole_version_or_none(quick, tmp_path, monkeypatch):
         {"retrieval": [1], "ranking": []},
         {"retrieval": [1], "ranking": [1], "shop": []},
     ]
-    assert list((tmp_path / "shop").iterdir()) == []
+    assert not (tmp_path / "shop").exists()
     monkeypatch.setattr(export.tf.saved_model, "save", whole_save)
     assert export_servables(quick, tmp_path, about={}) == 2
     assert versions(tmp_path, "shop") == [2]

@@ -148,7 +148,12 @@ def test_a_demo_shops_report_tells_how_much_truth_was_found(report):
 
 def test_reports_are_written_for_humans_and_machines(report, tmp_path):
     page = write_report(report, tmp_path / "report")
-    assert sorted(entry.name for entry in page.parent.iterdir()) == ["report.html", "report.json", "report.txt"]
+    assert sorted(entry.name for entry in page.parent.iterdir()) == [
+        ".tfrec.json",
+        "report.html",
+        "report.json",
+        "report.txt",
+    ]
     assert report.findings[0] in page.read_text().replace("&#x27;", "'")
     assert json.loads((page.parent / "report.json").read_text())["findings"] == list(report.findings)
 

@@ -76,7 +76,12 @@ def test_interests_of_one_user(coupon_shop, tmp_path, capsys):
 
 def test_segments_export_what_cold_start_needs(coupon_shop, tmp_path, capsys):
     run(capsys, "segments", coupon_shop, "--method", "kmeans", "--k", "3,4", "--export", tmp_path / "s")
-    assert {path.name for path in (tmp_path / "s").iterdir()} == {"users.parquet", "popular.parquet", "segments.json"}
+    assert {path.name for path in (tmp_path / "s").iterdir()} == {
+        ".tfrec.json",
+        "users.parquet",
+        "popular.parquet",
+        "segments.json",
+    }
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
