@@ -96,10 +96,11 @@ def test_a_format_reads_offsets_with_and_without_a_word_for_them(connection: ibi
         ("Tue, 02 Jan 2024 13:34:00 GMT", "%a, %d %b %Y %H:%M:%S %Z"),
         ("Tue Jan 02 2024 14:34:00 GMT+0100 (Central European Standard Time)", "%a %b %d %Y %H:%M:%S GMT%z"),
         ("20240102T143400+0100", "%Y%m%dT%H%M%S"),
+        ("20240102093400 -04", "%Y%m%d%H%M%S"),
         ("2024-01-02T13:34:00Z", "%Y-%m-%dT%H:%M:%SZ"),
         ("1/2/2024 2:34 PM +0100", "%m/%d/%Y %I:%M %p"),
     ],
-    ids=["web server", "year behind", "mail", "browser", "compact", "literal Z", "12-hour clock"],
+    ids=["web server", "year behind", "mail", "browser", "compact", "digits", "literal Z", "12-hour clock"],
 )
 def test_usual_texts_with_an_offset_are_read(connection: ibis.BaseBackend, text: str, form: str) -> None:
     assert parse(connection, [text], (form,), "Asia/Tokyo") == ["2024-01-02 13:34:00"]

@@ -24,7 +24,7 @@ _ZONED = (  # an offset only behind a time of day: `-02` of `2024-01-02` is a da
     rf"^(?:(.*{_CLOCK})\s*({_OFFSET})|(.*\d(?:\s?[AaPp]\.?[Mm]\.?)?)\s*({_UTC}))((?:\s+\d{{4}})?)"
     r"(?:\s*[\[(][^\])]*[\])])?$"
 )
-_MAY_BE_ZONED = r"[+−Zz]|:\d.*-|(?i:UTC|GMT)|T\d+-"
+_MAY_BE_ZONED = r"[+−Zz]|:\d.*-|(?i:UTC|GMT)|(?:T\d+|\d{12})\s?-"
 _FORM_ZONE = re.compile(r"\s*(?:GMT|UTC)?\s*%[zZ]|\s*(?:UTC|GMT|(?<!%)Z)$")
 _GUESSES = (
     "%d/%m/%Y %H:%M",
