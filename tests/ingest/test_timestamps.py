@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tfrec.errors import RecipeError
-from tfrec.ingest.timestamps import guess_format, moment_in_utc, parse_timestamps
+from tfrec.ingest.timestamps import moment_in_utc, parse_timestamps
 
 
 @pytest.fixture(scope="module")
@@ -134,9 +134,3 @@ def test_dates_of_a_recipe_are_midnight_on_the_shops_clock() -> None:
     assert moment_in_utc("2011-07-01T12:00+00:00", time_zone="Europe/London") == pd.Timestamp("2011-07-01 12:00")
     with pytest.raises(RecipeError, match="2011-11-01"):
         moment_in_utc("first of May", time_zone="UTC")
-
-
-def test_format_is_guessed_from_examples() -> None:
-    assert guess_format(["13/01/2011 9:30", "02/01/2011 9:30"]) == "%d/%m/%Y %H:%M"
-    assert guess_format(["01/13/2011 9:30"]) == "%m/%d/%Y %H:%M"
-    assert guess_format(["soon"]) is None

@@ -26,29 +26,6 @@ _ZONED = (  # an offset only behind a time of day: `-02` of `2024-01-02` is a da
 )
 _MAY_BE_ZONED = r"[+−Zz]|:\d.*-|(?i:UTC|GMT)|(?:T\d+|\d{12})\s?-"
 _FORM_ZONE = re.compile(r"\s*(?:GMT|UTC)?\s*%[zZ]|\s*(?:UTC|GMT|(?<!%)Z)$")
-_GUESSES = (
-    "%d/%m/%Y %H:%M",
-    "%d/%m/%Y %H:%M:%S",
-    "%m/%d/%Y %H:%M",
-    "%m/%d/%Y %H:%M:%S",
-    "%d.%m.%Y %H:%M",
-    "%d.%m.%Y %H:%M:%S",
-    "%d-%m-%Y %H:%M",
-    "%d-%m-%Y %H:%M:%S",
-    "%Y/%m/%d %H:%M",
-    "%Y/%m/%d %H:%M:%S",
-    "%Y-%m-%d %H:%M:%S",
-    "%Y-%m-%d %H:%M",
-    "%Y-%m-%dT%H:%M:%S",
-    "%Y-%m-%d",
-    "%d/%m/%Y",
-    "%m/%d/%Y",
-    "%d.%m.%Y",
-    "%Y/%m/%d",
-    "%Y%m%d",
-    "%Y%m%d%H%M%S",
-    "%Y_%m_%d",
-)
 
 
 @ibis.udf.scalar.builtin
@@ -144,21 +121,6 @@ def moment_in_utc(text: str, *, time_zone: str) -> pd.Timestamp:
     if moment.tzinfo is None:
         moment = moment.tz_localize(zoneinfo.ZoneInfo(time_zone), ambiguous=True, nonexistent="shift_forward")
     return moment.tz_convert("UTC").tz_localize(None).as_unit("us")
-
-
-def guess_format(examples: Sequence[str]) -> str | None:
-    """Returns the first usual `strptime` format that reads all examples; None when none does.
-
-    Example: `guess_format(["13/01/2011 9:30"])` is `"%d/%m/%Y %H:%M"`.
-    """
-    for form in _GUESSES:
-        try:
-            for example in examples:
-                dt.datetime.strptime(example, form)
-        except ValueError:
-            continue
-        return form
-    return None
 
 
 def _to_utc(local: ir.TimestampValue, time_zone: str) -> ir.TimestampValue:
