@@ -120,13 +120,16 @@ class ServedFunnel:
 
     def _rank(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         query = self._query(inputs)
-        candidates = self._items.lookup(inputs["candidate_item_ids"])
+        sent = inputs["candidate_item_ids"]
+        packed = tf.argsort(tf.cast(tf.equal(sent, ""), tf.int32), axis=1, stable=True)  # padding goes behind
+        sent = tf.gather(sent, packed, batch_dims=1)
+        candidates = self._items.lookup(sent)
         evidence = self.funnel.sources.gather_evidence(query)
         ranking = self.funnel.ranking
         score, logits = ranking(self.funnel.sources.features(query, evidence, candidates), training=False)
         is_known = candidates > 0
         outputs = {
-            "item_ids": inputs["candidate_item_ids"],
+            "item_ids": sent,
             "scores": tf.where(is_known, score, -float("inf")),
         }
         for head in HEADS:  # the contract names them all; what the log could not teach has no probability

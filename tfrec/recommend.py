@@ -227,14 +227,14 @@ class _Column:
         return cls(spec, _plain_values(array.flatten(), spec), np.cumsum(lengths) - lengths, lengths)
 
     def take(self, rows: np.ndarray) -> np.ndarray:
-        """Returns the input of some queries, `[b]` or padded `[b, n]` with n ≥ 1."""
+        """Returns the input of some queries, `[b]` or `[b, 1 + n]`: lists begin with the padding value."""
         if self.spec.rank == 1:
             return self.values[rows]
         lengths = self.lengths[rows]
-        places = np.arange(max(int(lengths.max(initial=0)), 1))
+        places = np.arange(int(lengths.max(initial=0)))
         is_inside = places < lengths[:, None]
-        padded = np.full(is_inside.shape, self.spec.padding, self.values.dtype)
-        padded[is_inside] = self.values[(self.starts[rows][:, None] + places)[is_inside]]
+        padded = np.full((len(rows), 1 + len(places)), self.spec.padding, self.values.dtype)
+        padded[:, 1:][is_inside] = self.values[(self.starts[rows][:, None] + places)[is_inside]]
         return padded
 
 

@@ -194,8 +194,10 @@ def test_all_inputs_are_sent_with_one_row_each_as_batching_needs_it(faked: Any):
     arrays = {name: wire.to_ndarray(proto) for name, proto in request.inputs.items()}
     assert set(arrays) == {spec.name for spec in SIGNATURES["cross_sell"].inputs}
     assert {len(array) for array in arrays.values()} == {2}
-    assert arrays["cart_item_ids"].tolist() == [[b"a", b""], [b"b", b"c"]]
-    assert arrays["recent_ages"].tolist() == [[0.0] * 3] * 2  # as wide as the items that they belong to
+    assert arrays["cart_item_ids"].tolist() == [[b"", b"a", b""], [b"", b"b", b"c"]]
+    assert (
+        arrays["recent_ages"].tolist() == [[0.0] * 4] * 2
+    )  # as wide as the items that they belong to, padding in front
     assert arrays["max_price"].tolist() == [np.inf] * 2
     assert arrays["k"].dtype == np.int32
     assert (request.model_spec.name, request.model_spec.signature_name) == ("shop", "cross_sell")
@@ -337,7 +339,7 @@ def test_an_answer_of_more_than_four_mebibytes_is_taken(faked: Any):
     content = wire.PredictResponse(outputs={"item_ids": large}).SerializeToString()
     target = faked(lambda request, context: content)
     with RecommenderClient(target) as client:
-        assert client.ask("similar", {}, deadline=10)["item_ids"].shape == (1, 6_000)
+        assert client.ask("similar", {"k": 6_000}, deadline=10)["item_ids"].shape == (1, 6_000)
     with RecommenderClient(target, max_message_bytes=2**20) as client, pytest.raises(errors.ServerOverloadedError):
         client.ask("similar", {}, deadline=10)
 

@@ -326,7 +326,8 @@ class RecommenderClient:
                 response = self._with_one_retry(request, deadline)
             except grpc.RpcError as error:
                 raise self._named(error, _asked(request), deadline) from error
-        outputs = {name: _decoded(wire.to_ndarray(proto)) for name, proto in response.outputs.items()}
+        width = _width_asked(inputs)
+        outputs = {name: _decoded(wire.to_ndarray(proto))[:, :width] for name, proto in response.outputs.items()}
         return _Answer(outputs, request.model_spec.name, response.model_spec.version.value, is_batch)
 
     def _with_fallback(self, request: Any, deadline: float) -> Any:
@@ -428,6 +429,13 @@ class RecommenderClient:
 
 def _asked(request: Any) -> str:
     return f"{request.model_spec.name}/{request.model_spec.signature_name}"
+
+
+def _width_asked(inputs: Mapping[str, np.ndarray]) -> int:
+    """Returns how many columns were asked for: where the server merges requests, the widest of a batch decides."""
+    if "candidate_item_ids" in inputs:
+        return inputs["candidate_item_ids"].shape[1] - 1  # the leading padding value
+    return max(int(inputs["k"].max(initial=0)), 0)
 
 
 def _decoded(array: np.ndarray) -> np.ndarray:

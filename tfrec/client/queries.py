@@ -4,6 +4,9 @@ An argument of one query is a value (`user_id="u1"`, `k=5`) or a flat list (`car
 of a batch has one more level: a list of values, or a list of lists whose rows may differ in length. When any argument
 is a batch, the call is one: all batches must have the same length B, and what is given for one query counts for
 every row.
+
+Each list begins with one padding value: TF Serving with `pad_variable_length_inputs` widens the lists of merged
+requests by their own first element (see `tfrec.schema.signatures`).
 """
 
 import math
@@ -22,7 +25,7 @@ _LONGEST = 80  # characters of a value in a message
 
 
 def build_inputs(signature: Signature, arguments: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], bool]:
-    """Returns every input of a signature as an array `[B]` or `[B, n]`, and whether the call is a batch.
+    """Returns every input of a signature as an array `[B]` or `[B, 1 + n]`, and whether the call is a batch.
 
     Arguments left out or None take the padding value, so that a server with `--enable_batching`, which fills in
     nothing, finds all inputs and the same B in each.
@@ -104,12 +107,12 @@ def _check_behaviour(given: Mapping[str, Any], rows: Mapping[str, Sequence[Any]]
 
 
 def _as_array(spec: InputSpec, rows: Sequence[Any], width: int) -> np.ndarray:
-    """Returns rows as `[B]`, or padded to the widest as `[B, n]` with n ≥ 1: an LSTM needs a step to run on."""
+    """Returns rows as `[B]`, or as `[B, 1 + n]`: the padding value, then the row, padded to the widest."""
     padded: np.ndarray
     if spec.rank == 2:
-        padded = np.full((len(rows), max(width, 1)), spec.padding, dtype=object)
+        padded = np.full((len(rows), 1 + width), spec.padding, dtype=object)
         for row, values in enumerate(rows):
-            for place, value in enumerate(values):
+            for place, value in enumerate(values, start=1):
                 padded[row, place] = _checked(spec, value)
     else:
         padded = np.empty(len(rows), dtype=object)

@@ -1,8 +1,19 @@
 """The serving contract: inputs, defaults and outputs of each signature; exporter, client, server and tests read it.
 
-Raw values in, raw values out. Every input is batch-major, `[B]` or `[B, n]`; short rows are padded with the
-padding value. Every input is optional: what a request leaves out takes its default, a single row that stands for
-each query of the batch. Free of TensorFlow and pandas.
+Raw values in, raw values out. Every input is batch-major, `[B]` or `[B, n]`. Every input is optional: what a request
+leaves out takes its default, a single row that stands for each query of the batch.
+
+**Each row of a list begins with one padding value** (`""` for strings, 0 for numbers); short rows are padded behind.
+The cart of A and B is `["", "A", "B"]`. A padding value anywhere in a row changes no answer. The first one is needed
+wherever TF Serving merges requests (`--enable_batching` with `pad_variable_length_inputs`): it widens each request's
+lists to the longest of the batch with *the list's own first element*, so that a cart `["A"]` merged with a longer one
+would be read as `["A", "A", "A"]`, and answered wrongly without an error. With `--enable_batching` every input must be
+sent, all with the same number of rows. Leave `output_filter` empty: the first request with another filter waits
+seconds until TensorFlow has optimised the graph for it.
+
+Outputs are `[B, k]`, padded behind the end of a short row; in a merged batch k is that of the widest request.
+
+Free of TensorFlow and pandas.
 """
 
 import dataclasses
@@ -19,7 +30,7 @@ class InputSpec:
         name: alias in the request.
         dtype: `"string"`, `"float32"` or `"int32"`.
         rank: 1 for `[B]`, 2 for `[B, n]`.
-        padding: fills short rows and is the default value.
+        padding: begins each row of a list, fills short rows, and is the default value.
         meaning: one line for humans.
     """
 
@@ -197,8 +208,12 @@ SIGNATURES: Mapping[str, Signature] = {
                 InputSpec("candidate_item_ids", "string", 2, "", "items to be scored, [B, C]"),
             ),
             (
-                OutputSpec("item_ids", "string", "the candidates as they came, [B, C]"),
-                OutputSpec("scores", "float32", "ranking score of each candidate, [B, C]"),
+                OutputSpec(
+                    "item_ids",
+                    "string",
+                    "the candidates in the order sent, [B, C], without padding between them; empty behind the end",
+                ),
+                OutputSpec("scores", "float32", "ranking score of each candidate, [B, C]; -inf where unknown"),
                 OutputSpec(
                     "click_probabilities", "float32", "probability of a click, [B, C]; 0 where the log has no views"
                 ),
