@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from tfrec.errors import ConfigError, SourceError
-from tfrec.labels import label_versions, serving_config
-from tfrec.serving_config import CONFIG
+from tfrec.labels import label_versions
+from tfrec.serving_config import CONFIG, serving_config
 from tfrec.tracking import read_record, train_tracked
 
 mlflow = pytest.importorskip("mlflow", reason="no MLflow: pip install 'tfrec[tracking]'")
@@ -32,7 +32,7 @@ def parsed(text):
 
 
 def test_tf_serving_reads_the_labels_of_all_servables():
-    config = parsed(serving_config({"stable": 3, "canary": 4}, newest=5, base_path="/models/"))
+    config = parsed(serving_config({"stable": 3, "canary": 4}, versions=[5], base_path="/models/"))
     assert [entry.name for entry in config.model_config_list.config] == ["shop", "retrieval", "ranking"]
     for entry in config.model_config_list.config:
         assert entry.base_path == f"/models/{entry.name}"
@@ -48,7 +48,9 @@ def test_untracked_models_have_the_labels_that_are_given(models):
 
 
 def test_the_fallback_is_listed_by_its_newest_version():
-    config = parsed(serving_config({"stable": 3}, newest=5, base_path="/models", has_fallback=True)).model_config_list
+    config = parsed(
+        serving_config({"stable": 3}, versions=[5], base_path="/models", has_fallback=True)
+    ).model_config_list
     assert [entry.name for entry in config.config] == ["shop", "retrieval", "ranking", "fallback"]
     assert config.config[-1].base_path == "/models/fallback"
     assert not config.config[-1].HasField("model_version_policy") and not config.config[-1].version_labels

@@ -9,10 +9,9 @@ from tests.serving import call, put, request_to, states, until
 from tfrec.cli import main
 from tfrec.client import RecommenderClient
 from tfrec.errors import ConfigError, RequestRefusedError, ServingError, SourceError
-from tfrec.labels import serving_config
 from tfrec.schema import wire
 from tfrec.server import EmbeddedServer
-from tfrec.serving_config import CONFIG, read_serving_config
+from tfrec.serving_config import CONFIG, read_serving_config, serving_config
 
 ENTRY = 'config {{ name: "shop" base_path: "/m/shop" model_platform: "tensorflow" {} }}'
 
@@ -32,7 +31,7 @@ def answered(server: EmbeddedServer, label: str) -> int | str:
 
 
 def test_what_label_writes_is_read(tmp_path: Path):
-    (tmp_path / CONFIG).write_text(serving_config({"stable": 3, "canary": 4}, newest=5, base_path="/models/"))
+    (tmp_path / CONFIG).write_text(serving_config({"stable": 3, "canary": 4}, versions=[5], base_path="/models/"))
     found = read_serving_config(tmp_path / CONFIG)
     assert list(found) == ["shop", "retrieval", "ranking"]
     assert found["ranking"].labels == {"stable": 3, "canary": 4}

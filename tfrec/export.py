@@ -5,15 +5,19 @@ a fourth, `fallback/N`, with the signatures of `shop` and numbers of its own. Ea
 renamed, so that a server never sees half a version.
 """
 
+import errno
 import inspect
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
 
+from tfrec.errors import SourceError
 from tfrec.features.fitted_baseline import FittedBaseline
 from tfrec.features.queries import HEADS
 from tfrec.features.shop import Shop
@@ -41,6 +45,13 @@ _VERSION = FolderKind("a version of a servable")
 _DTYPES = {"string": tf.string, "float32": tf.float32, "int32": tf.int32}
 
 
+class Finish(Protocol):
+    """Completes the folder of a version before it becomes visible."""
+
+    def __call__(self, folder: Path, *, servable: str, contract: str, version: int) -> None:
+        """Writes into `folder`; `contract` is the servable of the contract whose signatures `servable` has."""
+
+
 class ServedFunnel:
     """A funnel that speaks raw ids: look-ups in front, decoding behind, a `tf.function` a signature.
 
@@ -61,6 +72,16 @@ class ServedFunnel:
         self._types = _lookup_table(np.array(vocabularies.event_types, dtype=object))
         self._item_ids = tf.constant(np.concatenate([[""], vocabularies.items.tokens]).tolist())
         self.functions = {name: self._function(signature) for name, signature in SIGNATURES.items()}
+
+    def answer(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Returns what the graph of a signature computes in this process; strings as `str`."""
+        tensors = {
+            alias: tf.constant(value.tolist(), tf.string) if value.dtype == object else tf.constant(value)
+            for alias, value in inputs.items()
+        }
+        with _graphs_as_written():
+            outputs = self.functions[name](**tensors)
+        return {alias: _as_array(tensor) for alias, tensor in outputs.items()}
 
     def module(self, servable: str) -> tf.Module:
         """Returns what one SavedModel holds: its signatures, and just the variables and tables that they read.
@@ -195,15 +216,20 @@ def build_served_funnel(shop: Shop, trained: TrainedFunnel, config: SourceConfig
     return ServedFunnel(shop, Funnel(trained.sources(shop, config), trained.ranking))
 
 
-def export_servables(served: ServedFunnel, out: Path, *, about: dict[str, object]) -> int:
+def export_servables(served: ServedFunnel, out: Path, *, about: dict[str, object], finish: Finish | None = None) -> int:
     """Saves the three servables under the next version number, one never given before, and returns it.
 
     Args:
         served: the funnel.
         out: folder of servables; `out/shop/N` and its siblings appear by rename.
         about: what is written to `assets.extra/tfrec.json` of each version.
+        finish: adds to each version before it appears, such as `tfrec.release.certify.Certifier`.
+
+    Raises:
+        SourceError: the disk is full.
     """
-    return _export(served, out, {name: name for name in SERVABLES}, last_version=out / _LAST_VERSION, about=about)
+    contracts = {name: name for name in SERVABLES}
+    return _export(served, out, contracts, last_version=out / _LAST_VERSION, about=about, finish=finish)
 
 
 def build_served_baseline(shop: Shop, fitted: FittedBaseline) -> ServedFunnel:
@@ -212,19 +238,30 @@ def build_served_baseline(shop: Shop, fitted: FittedBaseline) -> ServedFunnel:
     return ServedFunnel(shop, Funnel(sources, score, explain_baseline))
 
 
-def export_fallback(served: ServedFunnel, out: Path, *, about: dict[str, object]) -> int:
+def export_fallback(served: ServedFunnel, out: Path, *, about: dict[str, object], finish: Finish | None = None) -> int:
     """Saves a baseline as the next version of `fallback`, one never given before, and returns its number.
 
     Args:
         served: of `build_served_baseline`.
         out: folder of servables.
         about: what is written to `assets.extra/tfrec.json`.
+        finish: see `export_servables`.
+
+    Raises:
+        SourceError: the disk is full.
     """
-    return _export(served, out, {FALLBACK: "shop"}, last_version=out / f"{_LAST_VERSION}_{FALLBACK}", about=about)
+    last_version = out / f"{_LAST_VERSION}_{FALLBACK}"
+    return _export(served, out, {FALLBACK: "shop"}, last_version=last_version, about=about, finish=finish)
 
 
 def _export(
-    served: ServedFunnel, out: Path, contracts: Mapping[str, str], *, last_version: Path, about: dict[str, object]
+    served: ServedFunnel,
+    out: Path,
+    contracts: Mapping[str, str],
+    *,
+    last_version: Path,
+    about: dict[str, object],
+    finish: Finish | None,
 ) -> int:
     """Saves servables, name → the servable of the contract whose signatures it has, under one new number."""
     check_claim(out)
@@ -234,14 +271,14 @@ def _export(
     for name, contract in contracts.items():
         clear_stale(out / name)
         module = served.module(contract)
-        functions = dict(module.functions)
-        default = next(iter(functions.values()))
-        with publishing(out / name / str(version), _VERSION, is_new=True) as work:
-            tf.saved_model.save(module, str(work), signatures={"serving_default": default, **functions})
+        with _full_disk_named(out), publishing(out / name / str(version), _VERSION, is_new=True) as work:
+            tf.saved_model.save(module, str(work), signatures=dict(module.functions))
+            _name_default(work / "saved_model.pb", next(iter(module.functions)))
             extra = work / "assets.extra"
             extra.mkdir(exist_ok=True)
             (extra / "tfrec.json").write_text(json.dumps({**about, "servable": name, "version": version}, indent=2))
-            _write_warm_up(extra / "tf_serving_warmup_requests", servable=name, contract=contract)
+            if finish is not None:
+                finish(work, servable=name, contract=contract, version=version)
         logger.info("Published %s", out / name / str(version))
     return version
 
@@ -253,20 +290,51 @@ def _read_number(file: Path) -> int:
         return 0
 
 
-def _write_warm_up(path: Path, *, servable: str, contract: str) -> None:
-    """Writes a request of each signature, which TF Serving answers before it calls a version available.
+def _name_default(saved_model: Path, name: str) -> None:
+    """Makes `serving_default` another name of a signature: TensorFlow would add inputs, and so a graph to optimise."""
+    message = wire.SavedModel.FromString(saved_model.read_bytes())
+    for meta_graph in message.meta_graphs:
+        meta_graph.signature_def[wire.DEFAULT_SIGNATURE].CopyFrom(meta_graph.signature_def[name])
+    saved_model.write_bytes(message.SerializeToString())
 
-    A session optimises a signature's graph at its first run, which takes seconds: no shopper should wait for it.
+
+@contextmanager
+def _full_disk_named(out: Path) -> Iterator[None]:
+    """Turns TensorFlow's or the system's error of a full disk into one that says what to do.
+
+    Raises:
+        SourceError: the disk is full.
     """
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for signature in SIGNATURES.values():
-            if signature.servable != contract:
-                continue
-            request = wire.PredictRequest(
-                model_spec=wire.ModelSpec(name=servable, signature_name=signature.name),
-                inputs={spec.name: wire.to_tensor_proto(_default(spec).numpy()) for spec in signature.inputs},
-            )
-            writer.write(wire.PredictionLog(predict_log={"request": request}).SerializeToString())
+    try:
+        yield
+    except (tf.errors.OpError, OSError) as error:
+        is_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        if is_full or "No space left on device" in str(error):
+            raise SourceError(
+                f"The disk of {out} is full, so no version was published there; the older ones are untouched. "
+                "Make room, or name another folder, and run the same command again."
+            ) from error
+        raise
+
+
+@contextmanager
+def _graphs_as_written() -> Iterator[None]:
+    """Leaves graphs as they are for a few calls: to optimise one takes longer than to run it a hundred times."""
+    options = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False, **options})
+
+
+def _as_array(tensor: tf.Tensor) -> np.ndarray:
+    array = tensor.numpy()
+    if array.dtype != object:
+        return array
+    decoded = np.empty(array.size, object)
+    decoded[:] = [text.decode("utf-8", "surrogateescape") for text in array.ravel()]
+    return decoded.reshape(array.shape)
 
 
 def _lookup_table(tokens: np.ndarray) -> tf.lookup.StaticHashTable:

@@ -46,6 +46,7 @@ from tfrec.features.fitted_baseline import Calibration, FittedBaseline, bought_p
 from tfrec.features.popularity import SEGMENT_DAYS
 from tfrec.features.shop import Shop, load_shop
 from tfrec.publish import check_claim
+from tfrec.release.certify import Certifier
 from tfrec.schema.tables import Tables
 
 logger = logging.getLogger(__name__)
@@ -128,7 +129,8 @@ def publish_baseline(prepared: Path, models: Path, method: str = "ease_personal"
         "calibration": dataclasses.asdict(fitted.calibration),
         "tfrec_version": tfrec.__version__,
     }
-    version = export_fallback(build_served_baseline(shop, fitted), models, about=about)
+    served = build_served_baseline(shop, fitted)
+    version = export_fallback(served, models, about=about, finish=Certifier(shop, served.answer))
     return PublishedBaseline(models, version, time.perf_counter() - began)
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from tfrec.errors import ConfigError, ServingError, SourceError
 from tfrec.publish import check_file, write_text
 from tfrec.recommend import has_version, newest_version
-from tfrec.serving_config import CONFIG, FALLBACK
-from tfrec.tracking import SERVABLES, RunRecord, open_registry, read_record
+from tfrec.serving_config import CONFIG, FALLBACK, SERVABLES, serving_config
+from tfrec.tracking import RunRecord, open_registry, read_record
 
 _WORD = re.compile(r"[a-z][a-z0-9_-]*")
 _KIND = "versions and labels"
@@ -69,40 +69,13 @@ def label_versions(
     _check_versions(models, known)
     newest = int(newest_version(models, "shop").name)
     text = serving_config(
-        known, newest=newest, base_path=base_path or str(models.absolute()), has_fallback=has_version(models, FALLBACK)
+        known,
+        versions=[newest],
+        base_path=base_path or str(models.absolute()),
+        has_fallback=has_version(models, FALLBACK),
     )
     write_text(models / CONFIG, text, _KIND, force=force)
     return known
-
-
-def serving_config(labels: Mapping[str, int], *, newest: int, base_path: str, has_fallback: bool = False) -> str:
-    """Returns a `ModelServerConfig` in protobuf's text form for `tensorflow_model_server --model_config_file`.
-
-    Args:
-        labels: label → version.
-        newest: version that is loaded too: the one that answers requests without a label.
-        base_path: folder of the servables as the server sees it.
-        has_fallback: name the `fallback` of `tfrec baseline` too: always its newest version, without labels.
-    """
-    versions = sorted({*labels.values(), newest})
-    blocks = []
-    for name in SERVABLES:
-        lines = [
-            f'    name: "{name}"',
-            f'    base_path: "{base_path.rstrip("/")}/{name}"',
-            '    model_platform: "tensorflow"',
-            f"    model_version_policy {{ specific {{ {' '.join(f'versions: {version}' for version in versions)} }} }}",
-            *(f'    version_labels {{ key: "{label}" value: {labels[label]} }}' for label in sorted(labels)),
-        ]
-        blocks.append("\n".join(["  config {", *lines, "  }"]))
-    if has_fallback:
-        lines = [
-            f'    name: "{FALLBACK}"',
-            f'    base_path: "{base_path.rstrip("/")}/{FALLBACK}"',
-            '    model_platform: "tensorflow"',
-        ]
-        blocks.append("\n".join(["  config {", *lines, "  }"]))
-    return "\n".join(["model_config_list {", *blocks, "}"]) + "\n"
 
 
 def _is_of_earlier_release(file: Path) -> bool:

@@ -147,8 +147,8 @@ def _read_tfrecords(path: Path) -> Iterator[bytes]:
         if (
             len(head) < 12
             or end + 4 > len(content)
-            or struct.unpack("<I", head[8:])[0] != _masked_crc32c(head[:8])
-            or struct.unpack("<I", content[end : end + 4])[0] != _masked_crc32c(content[start + 12 : end])
+            or struct.unpack("<I", head[8:])[0] != masked_crc32c(head[:8])
+            or struct.unpack("<I", content[end : end + 4])[0] != masked_crc32c(content[start + 12 : end])
         ):
             raise ServingError(
                 f"corrupted record at {start} (Is this even a TFRecord file?). Please verify your warmup data is in "
@@ -171,7 +171,7 @@ def _crc32c_table() -> list[int]:
 _TABLE = _crc32c_table()
 
 
-def _masked_crc32c(content: bytes) -> int:
+def masked_crc32c(content: bytes) -> int:
     """Returns the CRC-32C of `content`, rotated and offset as TFRecord files store it."""
     crc = 0xFFFFFFFF
     for byte in content:

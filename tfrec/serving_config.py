@@ -1,4 +1,4 @@
-"""`models.config`, TF Serving's own file of servables, versions and labels → `ServableConfig`s."""
+"""`models.config`, TF Serving's own file of servables, versions and labels: written, and read as `ServableConfig`s."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -11,6 +11,14 @@ from tfrec.schema import wire
 
 CONFIG = "models.config"
 """Its name in a folder of servables, where `tfrec label` writes it."""
+
+SERVABLES = ("shop", "retrieval", "ranking")
+"""Servables of a trained funnel, which share their version numbers."""
+
+BATCH_SIZES = (1, 8, 32)
+"""`allowed_batch_sizes` of a `batching.config`: merged requests are filled up to one of them, and warm-up asks each."""
+
+_HOW = "Write it with: tfrec label MODELS stable=N"
 
 FALLBACK = "fallback"
 """Servable of a baseline: the signatures of `shop`, answered without a trained model."""
@@ -43,27 +51,70 @@ class ServableConfig:
         return there[-self.latest :]
 
 
+def serving_config(
+    labels: Mapping[str, int], *, versions: Iterable[int], base_path: str, has_fallback: bool = False
+) -> str:
+    """Returns a `ModelServerConfig` in protobuf's text form for `tensorflow_model_server --model_config_file`.
+
+    Args:
+        labels: label → version.
+        versions: loaded beside the labelled ones; the highest of all answers requests without a label. Without any
+            version the funnel is left out.
+        base_path: folder of the servables as the server sees it.
+        has_fallback: name the `fallback` of `tfrec baseline` too: always its newest version, without labels.
+    """
+    loaded = sorted({*labels.values(), *versions})
+    blocks = []
+    for name in SERVABLES if loaded else ():
+        lines = [
+            f'    name: "{name}"',
+            f'    base_path: "{base_path.rstrip("/")}/{name}"',
+            '    model_platform: "tensorflow"',
+            f"    model_version_policy {{ specific {{ {' '.join(f'versions: {version}' for version in loaded)} }} }}",
+            *(f'    version_labels {{ key: "{label}" value: {labels[label]} }}' for label in sorted(labels)),
+        ]
+        blocks.append("\n".join(["  config {", *lines, "  }"]))
+    if has_fallback:
+        lines = [
+            f'    name: "{FALLBACK}"',
+            f'    base_path: "{base_path.rstrip("/")}/{FALLBACK}"',
+            '    model_platform: "tensorflow"',
+        ]
+        blocks.append("\n".join(["  config {", *lines, "  }"]))
+    return "\n".join(["model_config_list {", *blocks, "}"]) + "\n"
+
+
 def read_serving_config(file: Path) -> dict[str, ServableConfig]:
     """Returns name → config of a file in protobuf's text form (`ModelServerConfig`), as TF Serving reads it.
 
     Raises:
         SourceError: the file cannot be read, names a servable twice, or is of a kind that TF Serving refuses.
     """
-    how = "Write it with: tfrec label MODELS stable=N"
     try:
-        message = text_format.Parse(file.read_text(encoding="utf-8"), wire.ModelServerConfig())
+        text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{file} cannot be read ({error}). {how}") from error
+        raise SourceError(f"{file} cannot be read ({error}). {_HOW}") from error
+    return parse_serving_config(text, where=str(file))
+
+
+def parse_serving_config(text: str, *, where: str) -> dict[str, ServableConfig]:
+    """Returns the same of a text; `where` it stands is named in errors.
+
+    Raises:
+        SourceError: as `read_serving_config`.
+    """
+    try:
+        message = text_format.Parse(text, wire.ModelServerConfig())
     except text_format.ParseError as error:
-        raise SourceError(f"{file} is no ModelServerConfig: {error}. {how}") from error
+        raise SourceError(f"{where} is no ModelServerConfig: {error}. {_HOW}") from error
     found: dict[str, ServableConfig] = {}
     for entry in message.model_config_list.config:
         if entry.name in found:
-            raise SourceError(f"{file}: Illegal to list model {entry.name} multiple times in config list")
+            raise SourceError(f"{where}: Illegal to list model {entry.name} multiple times in config list")
         path = entry.base_path
         if not PurePosixPath(path).is_absolute() and "://" not in path:
             raise SourceError(
-                f"{file}: Expected model {entry.name} to have an absolute path or URI; got base_path()={path}"
+                f"{where}: Expected model {entry.name} to have an absolute path or URI; got base_path()={path}"
             )
         policy = entry.model_version_policy
         choice = policy.WhichOneof("policy_choice")
@@ -75,5 +126,5 @@ def read_serving_config(file: Path) -> dict[str, ServableConfig]:
             labels=dict(entry.version_labels),
         )
     if not found:
-        raise SourceError(f"{file} names no servable. {how}")
+        raise SourceError(f"{where} names no servable. {_HOW}")
     return found

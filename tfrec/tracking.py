@@ -26,6 +26,7 @@ from tfrec.mlflow_run import Run
 from tfrec.publish import check_claim, replacing
 from tfrec.renewal import Renewed, planned_refresh, planned_warm_start, refresh_shop, warm_start_shop
 from tfrec.run_facts import hash_tags, user_name, without_password
+from tfrec.serving_config import SERVABLES
 from tfrec.workflow import (
     SERVED_NAME,
     ModelsManifest,
@@ -38,7 +39,6 @@ from tfrec.workflow import (
 logger = logging.getLogger(__name__)
 
 RECORD = "tracking.json"
-SERVABLES = ("shop", "retrieval", "ranking")
 MAX_UPLOAD = 64 * 2**20
 """Bytes up to which the SavedModels are copied into the run; bigger ones are named by their place."""
 _SOURCES = {"train": "tfrec train", "warm start": "tfrec train --warm-start", "refresh": "tfrec refresh"}

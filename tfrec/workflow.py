@@ -29,6 +29,7 @@ from tfrec.features.shop import Shop, load_shop
 from tfrec.ingest.prepared import Prepared, read_manifest, read_prepared
 from tfrec.publish import FolderKind, check_claim, check_folder, claiming, publishing
 from tfrec.recommend import newest_version, recommend_table
+from tfrec.release.certify import Certifier
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.schema.slate import Slate
 from tfrec.servable import Servable
@@ -155,7 +156,7 @@ def publish_trained(shop: Shop, trained: Any, config: Any, models: Path, manifes
     with publishing(models / TRAINED, TRAINED_FOLDER) as folder:
         save_trained(trained, config, folder)
         (folder / MANIFEST).write_text(json.dumps(dataclasses.asdict(manifest), indent=2) + "\n", encoding="utf-8")
-    version = _export(build_served_funnel(shop, trained, config.sources), models, manifest)
+    version = _export(shop, build_served_funnel(shop, trained, config.sources), models, manifest)
     shutil.rmtree(models / _WORK, ignore_errors=True)
     return version
 
@@ -178,7 +179,7 @@ def publish_servables(models: Path, *, out: Path | None = None, prepared: Path |
     shop = _load_same_shop(manifest, prepared)
     check_claim(out or models)
     trained, config = load_trained(shop, models / TRAINED)
-    return _export(build_served_funnel(shop, trained, config.sources), out or models, manifest)
+    return _export(shop, build_served_funnel(shop, trained, config.sources), out or models, manifest)
 
 
 def evaluate_models(
@@ -350,10 +351,10 @@ def _as_slate(table: pa.Table, query_ids: np.ndarray) -> Slate:
     return Slate(item_ids, scores, {"probabilities": probabilities})
 
 
-def _export(served: Any, out: Path, manifest: ModelsManifest) -> int:
+def _export(shop: Shop, served: Any, out: Path, manifest: ModelsManifest) -> int:
     from tfrec.export import export_servables
 
-    return export_servables(served, out, about=dataclasses.asdict(manifest))
+    return export_servables(served, out, about=dataclasses.asdict(manifest), finish=Certifier(shop, served.answer))
 
 
 def _digest_of_code() -> str:

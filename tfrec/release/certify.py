@@ -1,0 +1,97 @@
+"""An exported version that is not visible yet → the same with its warm-up requests and its certificate."""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tfrec.features.shop import Shop
+from tfrec.release.certificate import (
+    CERTIFICATE,
+    Certificate,
+    CertifiedQuery,
+    hash_code,
+    hash_files,
+    hash_tokens,
+    package_versions,
+)
+from tfrec.release.typical import Arguments, as_batch, typical_queries
+from tfrec.release.warm_up import write_warm_up
+from tfrec.schema.signatures import SIGNATURES
+
+Answer = Callable[[str, Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
+"""Signature name and inputs → outputs, as the graph that is saved computes them in the trainer's process."""
+
+_CLEAR = 2e-5
+"""Neighbours whose scores are nearer may change places on another processor; such queries prove nothing."""
+
+
+class Certifier:
+    """Completes the folders of an export; `export_servables` calls it for each before it becomes visible.
+
+    Args:
+        shop: gives the typical queries of its last days.
+        answer: of the funnel that is exported.
+    """
+
+    def __init__(self, shop: Shop, answer: Answer) -> None:
+        self._shop, self._answer = shop, answer
+        self._queries = typical_queries(shop.prepared.train)
+        self._certified: dict[str, list[CertifiedQuery]] = {}
+
+    def __call__(self, folder: Path, *, servable: str, contract: str, version: int) -> None:
+        """Writes warm-up requests and certificate.
+
+        Args:
+            folder: of the version.
+            servable: its name.
+            contract: the servable of the serving contract whose signatures it has.
+            version: its number.
+        """
+        names = [name for name, signature in SIGNATURES.items() if signature.servable == contract]
+        write_warm_up(folder, servable=servable, queries={name: self._queries[name] for name in names})
+        shop = self._shop
+        tokens = {
+            "items": shop.vocabularies.items.tokens,
+            "users": shop.users.tokens,
+            "categories": shop.vocabularies.categories.tokens,
+            "event_types": shop.vocabularies.event_types,
+        }
+        certificate = Certificate(
+            servable=servable,
+            version=version,
+            queries=tuple(itertools.chain.from_iterable(self._answered(name) for name in names)),
+            files=hash_files(folder),
+            data=shop.prepared.manifest.fingerprint,
+            vocabularies={name: hash_tokens(values) for name, values in tokens.items()},
+            code=hash_code(),
+            packages=package_versions(),
+        )
+        (folder / CERTIFICATE).write_text(certificate.to_json(), encoding="utf-8")
+
+    def _answered(self, name: str) -> list[CertifiedQuery]:
+        if name not in self._certified:
+            self._certified[name] = certified_queries(name, self._queries[name], self._answer)
+        return self._certified[name]
+
+
+def certified_queries(name: str, queries: Sequence[Arguments], answer: Answer) -> list[CertifiedQuery]:
+    """Returns the queries of a signature with their answers; those with (nearly) equal scores only if all have such."""
+    asked = []
+    for query in queries:
+        outputs = answer(name, as_batch(SIGNATURES[name], [query]))
+        item_ids, scores = outputs["item_ids"][0], outputs["scores"][0]
+        is_offered = (item_ids != "") & np.isfinite(scores)
+        asked.append(
+            CertifiedQuery(
+                name, query, tuple(item_ids[is_offered].tolist()), tuple(scores[is_offered].astype(float).tolist())
+            )
+        )
+    clear = [query for query in asked if _is_clear(query.scores)]
+    return clear or asked
+
+
+def _is_clear(scores: Sequence[float]) -> bool:
+    ordered = sorted(scores)
+    return all(b - a > _CLEAR * max(1.0, abs(a)) for a, b in itertools.pairwise(ordered))
