@@ -28,6 +28,7 @@ from tfrec.cli import (
     label,
     policy,
     prepare,
+    publish,
     recommend,
     refresh,
     report,
@@ -36,6 +37,7 @@ from tfrec.cli import (
     serve,
     train,
     tune,
+    verify,
 )
 from tfrec.cli.actions import add_actions
 from tfrec.cli.exhausted import explain_exhaustion
@@ -53,11 +55,8 @@ GROUPS = {
         refresh,
         evaluate,
         recommend,
-        export,
-        label,
-        serve,
-        ask,
     ),
+    "into service": (export, label, publish, verify, serve, ask),
     "know the customers": (report, interests, segments, audience, rules, forecast, churn),
     "promotions that pay, proof by experiment": (campaign, experiment, policy),
 }
@@ -85,7 +84,7 @@ from a test of offers to promotions that pay:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a verb and returns the exit status: 0 done, 2 an error that says what to do, 130 interrupted."""
+    """Runs a verb and returns the exit status: 0 done, 1 a check failed, 2 an error, 130 interrupted."""
     open_closed_streams()
     show_what_can_be_shown()
     options = build_parser().parse_args(arguments)

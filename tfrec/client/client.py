@@ -43,8 +43,15 @@ _NUMPY = {"string": object, "float32": np.float32, "int32": np.int32}
 _UNKNOWN_LABEL = "Unrecognized servable version label"
 
 
-class _Answer(NamedTuple):
-    """Outputs, and who gave them."""
+class Answer(NamedTuple):
+    """Raw outputs, and which servable gave them.
+
+    Attributes:
+        outputs: output name → array `[B, k]`; strings as objects of `str`.
+        servable: that answered.
+        version: its version.
+        is_batch: whether a batch was asked.
+    """
 
     outputs: dict[str, np.ndarray]
     servable: str
@@ -269,7 +276,21 @@ class RecommenderClient:
             SchemaError: there is no such signature or input, or the arguments do not fit together.
             ServingError: as in `recommend`.
         """
-        return self._ask(signature_name, arguments, deadline).outputs
+        return self.answer(signature_name, arguments, deadline=deadline).outputs
+
+    def answer(self, signature_name: str, arguments: Mapping[str, Any], *, deadline: float | None = None) -> Answer:
+        """Returns what `ask` does, with the servable and the version that answered.
+
+        Args:
+            signature_name: see `ask`.
+            arguments: see `ask`.
+            deadline: see `ask`.
+
+        Raises:
+            SchemaError: as in `ask`.
+            ServingError: as in `recommend`.
+        """
+        return self._ask(signature_name, arguments, deadline)
 
     def wait_until_ready(self, timeout: float = 60.0, *, servables: Iterable[str] = ("shop",)) -> None:
         """Returns as soon as each servable has a version that answers.
@@ -299,7 +320,7 @@ class RecommenderClient:
         offers = Offers.from_outputs(answer.outputs, model_version=answer.version, servable=answer.servable)
         return offers if answer.is_batch else offers.query(0)
 
-    def _ask(self, signature_name: str, arguments: Mapping[str, Any], deadline: float | None) -> _Answer:
+    def _ask(self, signature_name: str, arguments: Mapping[str, Any], deadline: float | None) -> Answer:
         signature = signature_named(signature_name)
         if deadline is not None:
             check_deadline(deadline)
@@ -328,7 +349,7 @@ class RecommenderClient:
                 raise self._named(error, _asked(request), deadline) from error
         width = _width_asked(inputs)
         outputs = {name: _decoded(wire.to_ndarray(proto))[:, :width] for name, proto in response.outputs.items()}
-        return _Answer(outputs, request.model_spec.name, response.model_spec.version.value, is_batch)
+        return Answer(outputs, request.model_spec.name, response.model_spec.version.value, is_batch)
 
     def _with_fallback(self, request: Any, deadline: float) -> Any:
         """Returns the answer of the servable or else of the fall-back, whose name is then in `request`."""

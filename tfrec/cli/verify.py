@@ -1,0 +1,68 @@
+"""`tfrec verify`: a folder, a URL or a running server → what differs from the certificates."""
+
+import argparse
+import json
+from dataclasses import asdict
+
+HELP = "replay the certificates against a folder, a URL or a running server"
+DESCRIPTION = """\
+Each exported version holds a certificate: typical queries of the shop's last days, the items and scores with which the
+trainer's own graph answered them, and hashes of its files. TARGET must answer the same: ids equal, scores within 1e-5,
+in a folder the files too. Exit status 1 and a table where anything differs.
+"""
+EXAMPLES = """\
+examples:
+  tfrec verify models                                        # what is in service there
+  tfrec verify models --every
+  tfrec verify s3://shop-models/live
+  tfrec verify localhost:8500 --models models                # TF Serving, or tfrec serve
+  tfrec verify localhost:8500 --models models --version-label stable
+"""
+INTERRUPTED = "Nothing was changed."
+
+EXIT_DIFFERENT = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the verb takes."""
+    parser.add_argument("target", metavar="TARGET", help="folder of servables or of one version, URL, or HOST:PORT")
+    parser.add_argument("--models", metavar="DIR|URL", help="where the certificates lie, for HOST:PORT")
+    parser.add_argument(
+        "--servable", action="append", default=[], metavar="NAME", help="only this one; may be repeated"
+    )
+    parser.add_argument("--version", type=int, metavar="N", help="only this one (default: what is in service)")
+    parser.add_argument("--version-label", metavar="LABEL", help="the same by its label, for HOST:PORT")
+    parser.add_argument("--every", action="store_true", help="all versions that are there")
+    parser.add_argument("--deadline", type=float, default=10.0, metavar="S", help="seconds a query, for HOST:PORT")
+    parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Verifies, prints what differs, and returns the exit status."""
+    from tfrec.cli.tables import text_table
+    from tfrec.errors import ConfigError
+    from tfrec.release.verify import is_server, verify_place, verify_server
+
+    if is_server(options.target):
+        if options.models is None:
+            raise ConfigError("A server does not hand out certificates. Say where they lie: --models DIR")
+        done = verify_server(
+            options.target,
+            options.models,
+            version=options.version,
+            label=options.version_label,
+            servables=options.servable,
+            deadline=options.deadline,
+        )
+    else:
+        if options.version_label is not None or options.models is not None:
+            raise ConfigError("--models and --version-label belong to HOST:PORT; a folder is asked by --version.")
+        done = verify_place(options.target, version=options.version, servables=options.servable, every=options.every)
+    if options.json:
+        print(json.dumps(asdict(done), indent=2, ensure_ascii=False))
+    elif done.differences:
+        heads = ["version", "where", "certified", "found"]
+        print(text_table(heads, [[one.servable, one.where, one.expected, one.found] for one in done.differences]))
+    else:
+        print(f"{', '.join(done.checked)}: {done.num_queries} queries answered as certified.")
+    return EXIT_DIFFERENT if done.differences else 0
