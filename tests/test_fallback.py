@@ -9,10 +9,11 @@ from tests.strategy.served_shop import ServedShop
 from tests.worlds import bought, make_shop, viewed
 from tfrec.cli import main
 from tfrec.errors import ConfigError, SchemaError
+from tfrec.evaluation.baselines.servable import METHODS, OF_SESSIONS, fit_servable
 from tfrec.evaluation.metrics import on_catalogue
 from tfrec.evaluation.protocol import cart_completion_cases
 from tfrec.evaluation.sessions import next_item_cases
-from tfrec.fallback import METHODS, OF_SESSIONS, _fit, calibrate, fit_baseline, publish_baseline
+from tfrec.fallback import calibrate, fit_baseline, publish_baseline
 
 WIDTH = 20
 
@@ -44,7 +45,7 @@ def test_the_served_order_is_that_of_the_baseline(demo, method):
     of_sessions = method in OF_SESSIONS
     cases = next_item_cases(train, test) if of_sessions else cart_completion_cases(train, test, seed=0)
     cases = cases[:60]
-    scorer, history = _fit(train, method)
+    scorer, history = fit_servable(train, method)
     scores = on_catalogue(scorer, history.item_ids)(cases)
     scores = np.array(scores if isinstance(scores, np.ndarray) else scores.toarray())
     shop = served(demo, method)

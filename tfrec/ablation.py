@@ -20,10 +20,11 @@ from tfrec.evaluation.sections import Method, list_section
 from tfrec.evaluation.sessions import next_item_cases
 from tfrec.ingest.prepared import Prepared, read_prepared
 from tfrec.recommend import newest_version
+from tfrec.release.served_ranker import served_ranker
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.schema.slate import Slate
 from tfrec.servable import Servable
-from tfrec.workflow import SERVED_NAME, prepared_of, read_models_manifest, served_ranker, train_shop
+from tfrec.workflow import SERVED_NAME, prepared_of, read_models_manifest, train_shop
 
 if TYPE_CHECKING:
     from tfrec.models.retrieval import RetrievalConfig

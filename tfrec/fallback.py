@@ -8,7 +8,6 @@ period, scored by the baseline of the time before.
 import dataclasses
 import logging
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,28 +16,8 @@ from sklearn.linear_model import LogisticRegression
 
 import tfrec
 from tfrec.errors import ConfigError, SchemaError, nearest_hint
-from tfrec.evaluation.baselines import (
-    Baseline,
-    Blend,
-    Bm25,
-    CoPurchaseCosine,
-    Ease,
-    ImplicitAls,
-    ItemKnn,
-    MarkovChain,
-    PersonalFrequency,
-    Popularity,
-    RecentPopularity,
-    Rp3Beta,
-    RuleConfidence,
-    RuleLift,
-    TifuKnn,
-    UpCf,
-    UserKnn,
-    VmisKnn,
-)
-from tfrec.evaluation.baselines.history import FittedScorer, History, order_history, session_history
-from tfrec.evaluation.cases import seen_items, sold_items
+from tfrec.evaluation.baselines.history import order_history
+from tfrec.evaluation.baselines.servable import DEFAULT_METHOD, METHODS, OF_SESSIONS, fit_servable
 from tfrec.evaluation.metrics import on_catalogue
 from tfrec.evaluation.protocol import cart_completion_cases
 from tfrec.evaluation.sessions import next_item_cases
@@ -50,33 +29,6 @@ from tfrec.release.certify import Certifier
 from tfrec.schema.tables import Tables
 
 logger = logging.getLogger(__name__)
-
-_DENSE_LIMIT = 8_000  # items; a dense matrix of 256 MB is as much as a fall-back may weigh
-
-METHODS: Mapping[str, Baseline] = {
-    "popularity": Popularity(),
-    "recent_popularity": RecentPopularity(),
-    "personal_frequency": PersonalFrequency(),
-    "rule_confidence": RuleConfidence(),
-    "rule_lift": RuleLift(min_support=3),
-    "cosine": CoPurchaseCosine(shrink=20.0),
-    "item_knn": ItemKnn(),
-    "bm25": Bm25(num_neighbours=200),
-    "p3alpha": Rp3Beta(beta=0.0),
-    "rp3beta": Rp3Beta(),
-    "ease": Ease(l2=60.0, dense_limit=_DENSE_LIMIT),
-    "ease_personal": Blend(Ease(l2=60.0, dense_limit=_DENSE_LIMIT), PersonalFrequency(then_popular=False), share=0.8),
-    "als": ImplicitAls(),
-    "user_knn": UserKnn(),
-    "up_cf": UpCf(),
-    "tifu_knn": TifuKnn(),
-    "markov_chain": MarkovChain(),
-    "vmis_knn": VmisKnn(),
-}
-"""Name → the baseline that can be served, with the dials of `tfrec evaluate`."""
-
-OF_SESSIONS = ("markov_chain", "vmis_knn")
-"""Those that learn from sessions; the others learn from orders."""
 
 _CALIBRATION_SHARE = 0.1  # of the events, the latest
 _MAX_CALIBRATION_CASES = 5_000
@@ -100,7 +52,7 @@ class PublishedBaseline:
     seconds: float
 
 
-def publish_baseline(prepared: Path, models: Path, method: str = "ease_personal") -> PublishedBaseline:
+def publish_baseline(prepared: Path, models: Path, method: str = DEFAULT_METHOD) -> PublishedBaseline:
     """Learns a baseline on the training period of a prepared shop and publishes it as a version of `fallback`.
 
     Args:
@@ -147,7 +99,7 @@ def fit_baseline(shop: Shop, method: str) -> FittedBaseline:
         SchemaError: the log has nothing that the method learns from.
     """
     train = shop.prepared.train
-    scorer, history = _fit(train, method)
+    scorer, history = fit_servable(train, method)
     orders = order_history(train, history.item_ids)
     return FittedBaseline(
         scores=scorer.scores,
@@ -176,7 +128,7 @@ def calibrate(train: Tables, method: str) -> Calibration:
     moment = pd.Timestamp(times[int(len(times) * (1 - _CALIBRATION_SHARE))])
     before, after = train.until(moment), train.since(moment)
     try:
-        scorer, history = _fit(before, method)
+        scorer, history = fit_servable(before, method)
     except SchemaError:  # all is of one moment
         return plain
     cases = next_item_cases(before, after) if method in OF_SESSIONS else cart_completion_cases(before, after, seed=0)
@@ -206,18 +158,6 @@ def calibrate(train: Tables, method: str) -> Calibration:
     if slope < _LEAST_SLOPE:  # the score tells nothing here; it still orders
         slope, intercept = _LEAST_SLOPE, float(np.log(hit.mean() / (1 - hit.mean())))
     return Calibration(unit.scale, slope, intercept)
-
-
-def _fit(train: Tables, method: str) -> tuple[FittedScorer, History]:
-    history = (
-        session_history(train, seen_items(train)) if method in OF_SESSIONS else order_history(train, sold_items(train))
-    )
-    if not len(history.baskets.indices):
-        kind = "sessions" if method in OF_SESSIONS else "orders"
-        raise SchemaError(f"{method} learns from {kind}, and the training period has none. Choose another method.")
-    scorer = METHODS[method].fit(history)
-    assert isinstance(scorer, FittedScorer)
-    return scorer, history
 
 
 def _bought_lately(train: Tables, item_ids: pd.Index, end: pd.Timestamp) -> np.ndarray:

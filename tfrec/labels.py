@@ -13,6 +13,8 @@ from typing import Any
 from tfrec.errors import ConfigError, ServingError, SourceError
 from tfrec.publish import check_file, write_text
 from tfrec.recommend import has_version, newest_version
+from tfrec.release.gate import was_refused
+from tfrec.release.place import Place
 from tfrec.serving_config import CONFIG, FALLBACK, SERVABLES, serving_config
 from tfrec.tracking import RunRecord, open_registry, read_record
 
@@ -28,7 +30,12 @@ _RESERVED = re.compile(r"latest|v\d+")  # MLflow's own words
 
 
 def label_versions(
-    models: Path, labels: Mapping[str, int] | None = None, *, base_path: str | None = None, force: bool = False
+    models: Path,
+    labels: Mapping[str, int] | None = None,
+    *,
+    base_path: str | None = None,
+    with_newest: bool = True,
+    force: bool = False,
 ) -> dict[str, int]:
     """Writes `MODELS/models.config` and returns label → version, as the registry has it after `labels` were set there.
 
@@ -41,6 +48,7 @@ def label_versions(
         labels: label → version, set in the registry first; None = only read it.
         base_path: where the server sees the folder; None = where it lies here.
         force: overwrite a `models.config` that was written by hand.
+        with_newest: load the newest version too, labelled or not, unless a gate refused it.
 
     Raises:
         ConfigError: a label is no word of small letters, or is one of MLflow's own (`latest`, `v1`).
@@ -67,15 +75,45 @@ def label_versions(
         )
     known = labels if record is None else _in_registry(record, labels)
     _check_versions(models, known)
-    newest = int(newest_version(models, "shop").name)
+    newest_version(models, "shop")  # says what to run where there is none
+    place = Place(models)
+    good = [number for number in place.whole_versions() if not was_refused(place, number)]
+    _write_config(models, known, versions=good[-1:] if with_newest else [], base_path=base_path, force=force)
+    return known
+
+
+def move_label(models: Path, label: str, version: int, *, with_newest: bool = True) -> dict[str, int]:
+    """Moves one label, keeps the others and the base path of `models.config`, and returns label → version.
+
+    Args:
+        models: folder of servables.
+        label: that is moved.
+        version: that it names then.
+        with_newest: see `label_versions`.
+
+    Raises:
+        SourceError: as `label_versions`.
+    """
+    shop = Place(models).config().get("shop")
+    labels = {**(shop.labels if shop else {}), label: version}
+    return label_versions(models, labels, base_path=shop.base if shop else None, with_newest=with_newest)
+
+
+def serve_fallback_alone(models: Path) -> None:
+    """Writes a `models.config` by which the fall-back alone is served: no version of the funnel is good enough."""
+    _write_config(models, {}, versions=[], base_path=None)
+
+
+def _write_config(
+    models: Path, labels: Mapping[str, int], *, versions: list[int], base_path: str | None, force: bool = False
+) -> None:
     text = serving_config(
-        known,
-        versions=[newest],
+        labels,
+        versions=versions,
         base_path=base_path or str(models.absolute()),
         has_fallback=has_version(models, FALLBACK),
     )
     write_text(models / CONFIG, text, _KIND, force=force)
-    return known
 
 
 def _is_of_earlier_release(file: Path) -> bool:

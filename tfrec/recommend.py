@@ -8,9 +8,10 @@ import dataclasses
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -117,8 +118,16 @@ def recommend_file(
         return Throughput(total, num_rows, time.perf_counter() - began)
 
 
+class Answering(Protocol):
+    """What answers a signature: a `Servable`, or graphs of this process."""
+
+    def call(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Returns outputs `[B, k]`; strings as `str`."""
+        ...
+
+
 def recommend_table(
-    servable: Servable,
+    servable: Answering,
     signature: Signature,
     queries: pa.Table,
     *,

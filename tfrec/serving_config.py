@@ -35,6 +35,7 @@ class ServableConfig:
         specific: the versions that are served; None = the newest `latest`.
         latest: number of newest versions; 0 = all.
         labels: label → version.
+        base: folder of all servables as the server sees it: the base path without its last part.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ServableConfig:
     specific: frozenset[int] | None = None
     latest: int = 1
     labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    base: str = ""
 
     def wanted(self, versions: Iterable[int]) -> list[int]:
         """Returns those of the versions that are to be loaded, ascending."""
@@ -124,6 +126,7 @@ def parse_serving_config(text: str, *, where: str) -> dict[str, ServableConfig]:
             specific=frozenset(policy.specific.versions) if choice == "specific" else None,
             latest=0 if choice == "all" else max(policy.latest.num_versions, 1),
             labels=dict(entry.version_labels),
+            base=path.rstrip("/").rpartition("/")[0],
         )
     if not found:
         raise SourceError(f"{where} names no servable. {_HOW}")

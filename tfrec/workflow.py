@@ -16,22 +16,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
 import tfrec
 from tfrec.errors import SourceError
 from tfrec.evaluation.baselines import BASKET_BASELINES, CART_BASELINES, SESSION_BASELINES, Baseline
-from tfrec.evaluation.cases import Cases
-from tfrec.evaluation.report import SEEDS, EvaluationReport, Ranker, evaluate
+from tfrec.evaluation.report import SEEDS, EvaluationReport, evaluate
 from tfrec.features.shop import Shop, load_shop
 from tfrec.ingest.prepared import Prepared, read_manifest, read_prepared
 from tfrec.publish import FolderKind, check_claim, check_folder, claiming, publishing
-from tfrec.recommend import newest_version, recommend_table
+from tfrec.recommend import newest_version
 from tfrec.release.certify import Certifier
-from tfrec.schema.signatures import SIGNATURES
-from tfrec.schema.slate import Slate
+from tfrec.release.place import read_about
+from tfrec.release.served_ranker import served_ranker
 from tfrec.servable import Servable
 
 logger = logging.getLogger(__name__)
@@ -237,24 +232,6 @@ def evaluate_models(
     return report if found is None else dataclasses.replace(report, findings=found.sentences())
 
 
-def served_ranker(servable: Servable, *, show_progress: bool = False) -> Ranker:
-    """Returns a servable as a method of `tfrec.evaluation`: cases in, slates out.
-
-    More items than `k` are asked for, since the protocol passes over what it does not rank.
-    """
-
-    def rank(cases: Cases, k: int, signature_name: str) -> Slate:
-        from tqdm import tqdm
-
-        queries = pa.Table.from_pandas(cases.to_queries(), preserve_index=False)
-        wanted = max(2 * k, 50)
-        with tqdm(total=len(cases), desc=f"asking {signature_name}", disable=not show_progress, leave=False) as bar:
-            table = recommend_table(servable, SIGNATURES[signature_name], queries, k=wanted, bar=bar)
-        return _as_slate(table, cases.query_ids)
-
-    return rank
-
-
 def write_report(
     report: EvaluationReport, out: Path, *, inputs: Sequence[Path] = (), beside: Mapping[str, str] | None = None
 ) -> Path:
@@ -335,20 +312,7 @@ def version_of(models: Path, identity: str) -> int | None:
     if not versions:
         return None
     newest = max(versions, key=lambda entry: int(entry.name))
-    return int(newest.name) if _read_about(newest).get("identity") == identity else None
-
-
-def _as_slate(table: pa.Table, query_ids: np.ndarray) -> Slate:
-    """Rows of a slate file as `[B, k]`, in the order of `query_ids`."""
-    row = pc.index_in(table["query_id"], pa.array(query_ids.tolist())).to_numpy().astype(np.int64)
-    place = table["rank"].to_numpy() - 1
-    shape = (len(query_ids), int(place.max(initial=0)) + 1)
-    item_ids, scores = np.full(shape, "", object), np.full(shape, -np.inf, np.float32)
-    probabilities = np.zeros(shape, np.float32)
-    item_ids[row, place] = table["item_id"].to_numpy()
-    scores[row, place] = table["score"].to_numpy()
-    probabilities[row, place] = table["probabilities"].to_numpy()
-    return Slate(item_ids, scores, {"probabilities": probabilities})
+    return int(newest.name) if read_about(newest).get("identity") == identity else None
 
 
 def _export(shop: Shop, served: Any, out: Path, manifest: ModelsManifest) -> int:
@@ -382,7 +346,7 @@ def prepared_of(models: Path) -> Path:
 
 
 def _prepared_of_version(folder: Path) -> Path:
-    told = _read_about(folder).get("prepared", "")
+    told = read_about(folder).get("prepared", "")
     if not told or not Path(told).is_dir():
         raise SourceError(
             f"{folder} was made from {told or 'a shop'}, which is gone. Name the shop with --prepared DIR."
@@ -392,15 +356,7 @@ def _prepared_of_version(folder: Path) -> Path:
 
 def _name_of(folder: Path, servable: str) -> str:
     """What a report calls the served model."""
-    return SERVED_NAME if servable == "shop" else f"{_read_about(folder).get('method', servable)} (served)"
-
-
-def _read_about(folder: Path) -> dict[str, Any]:
-    try:
-        about: dict[str, Any] = json.loads((folder / "assets.extra" / "tfrec.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return about
+    return SERVED_NAME if servable == "shop" else f"{read_about(folder).get('method', servable)} (served)"
 
 
 def _load_same_shop(manifest: ModelsManifest, prepared: Path | None) -> Shop:
@@ -425,7 +381,6 @@ __all__ = [
     "publish_trained",
     "read_models_manifest",
     "report_folder",
-    "served_ranker",
     "train_shop",
     "version_of",
     "work_folder",

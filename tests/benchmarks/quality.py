@@ -50,9 +50,10 @@ from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.prepared import Prepared
 from tfrec.recommend import newest_version
+from tfrec.release.served_ranker import served_ranker
 from tfrec.servable import Servable
 from tfrec.training import TrainingConfig
-from tfrec.workflow import SERVED_NAME, served_ranker, train_shop
+from tfrec.workflow import SERVED_NAME, train_shop
 
 _MOST_VALIDATION = 3000
 _FASHION = "fashion_shop"

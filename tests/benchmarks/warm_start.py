@@ -18,9 +18,10 @@ from tfrec.evaluation.sections import Method, Section, cart_section
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.prepared import Prepared
 from tfrec.recommend import newest_version
+from tfrec.release.served_ranker import served_ranker
 from tfrec.renewal import refresh_shop, warm_start_shop
 from tfrec.servable import Servable
-from tfrec.workflow import served_ranker, train_shop
+from tfrec.workflow import train_shop
 
 COLUMNS = ("all HR@10", "all HR@20", "all NDCG@10", "new HR@10")
 ANEW = "trained anew"

@@ -132,7 +132,9 @@ def evaluate(
     sections = []
 
     def drawn(cases: Callable[..., Cases]) -> list[Cases]:
-        return [_sample(cases(train, test, seed=seed, category_level=category_level), max_queries) for seed in seeds]
+        return [
+            sample_cases(cases(train, test, seed=seed, category_level=category_level), max_queries) for seed in seeds
+        ]
 
     whole = drawn(cart_completion_cases)
     if len(whole[0]):
@@ -140,12 +142,12 @@ def evaluate(
         found = [discover_cases(cases, train) for cases in whole]
         methods = _methods(baselines, rankers, order_history(train, whole[0].item_ids))
         most = max(_LEAST_APART, _APART_CELLS // len(whole[0].item_ids))  # each excludes a good part of the catalogue
-        apart = [cross_category_cases(_sample(cases[cases.is_cross_category], most), train) for cases in whole]
+        apart = [cross_category_cases(sample_cases(cases[cases.is_cross_category], most), train) for cases in whole]
         sections.append(cart_section(whole, found, apart, cold, methods, train=train, num_resamples=num_resamples))
 
     baskets = next_basket_cases(train, test, category_level=category_level) if with_baskets else None
     if baskets is not None and len(baskets):
-        baskets = _sample(baskets, max_queries)
+        baskets = sample_cases(baskets, max_queries)
         methods = _methods(basket_baselines, rankers, order_history(train, baskets.item_ids))
         note = f"The first test order of {len(baskets):,} known users, ranked over {len(baskets.item_ids):,} items."
         sections.append(
@@ -154,7 +156,7 @@ def evaluate(
 
     visits = next_item_cases(train, test, category_level=category_level, with_first=True)
     is_first = events_sent(visits) == 0
-    clicks = _sample(visits[~is_first], max_queries)
+    clicks = sample_cases(visits[~is_first], max_queries)
     if len(clicks):
         methods = _methods(session_baselines, {}, session_history(train, clicks.item_ids))
         asked = {name: _asked_once(_by_slate(ranker)) for name, ranker in rankers.items()}
@@ -168,7 +170,7 @@ def evaluate(
         pairs = {name: (asked[name], _without_visit(ranker)) for name, ranker in rankers.items()}
         sections.append(after_clicks_section(firsts, clicks, pairs, num_resamples=num_resamples))
 
-    steps_up = _sample(upsell_cases(train, test), max_queries)
+    steps_up = sample_cases(upsell_cases(train, test), max_queries)
     if len(steps_up):
         methods = _methods(UPSELL_BASELINES, rankers, session_history(train, steps_up.item_ids))
         width = np.diff(steps_up.candidates.indptr).mean() if steps_up.candidates is not None else 0
@@ -307,8 +309,8 @@ def _without_visit(ranker: Ranker) -> Method:
     return method
 
 
-def _sample(cases: Cases, max_queries: int) -> Cases:
-    """Whole groups (users or sessions), in seeded random order, until `max_queries` are reached."""
+def sample_cases(cases: Cases, max_queries: int) -> Cases:
+    """Returns whole groups (users or sessions), in seeded random order, until `max_queries` are reached."""
     if len(cases) <= max_queries:
         return cases
     groups, code, size = np.unique(cases.groups.astype(str), return_inverse=True, return_counts=True)

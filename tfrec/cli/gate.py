@@ -1,0 +1,99 @@
+"""`tfrec gate`: a new version, the one in service and the baseline → may it be labelled?"""
+
+import argparse
+import sys
+from pathlib import Path
+
+HELP = "judge a new version against the one in service and the baseline; label it if it passes"
+DESCRIPTION = """\
+Asks the newest version, the version in service (by its label, else the one before) and the baseline that `tfrec
+baseline` would publish for slates in the shop's test period, the same queries each, signature by signature. The new
+version passes where it
+  - answers as its certificate says,
+  - loses at most the margin to either (HR@10; a loss counts when its 90 % interval lies below 0),
+  - announces chances that hold, and
+  - is not much slower than the version in service, measured side by side.
+Otherwise it gets no label, the exit status is 1, and what was in service stays: the version before, or the fall-back,
+which is published where there is none yet.
+"""
+EXAMPLES = """\
+examples:
+  tfrec gate models
+  tfrec gate models --label stable               # label it if it passes
+  tfrec gate models --margin 0.01 --label canary --against stable
+"""
+INTERRUPTED = "Nothing was labelled. Run the same command again."
+
+EXIT_REFUSED = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the verb takes."""
+    parser.add_argument("models", type=Path, metavar="MODELS", help="folder that `tfrec train` wrote")
+    parser.add_argument("--version", type=int, metavar="N", help="that is judged (default: the newest)")
+    parser.add_argument("--label", metavar="LABEL", help="given to the version if it passes")
+    parser.add_argument("--against", metavar="LABEL", help="label in service (default: that of --label, else stable)")
+    parser.add_argument("--margin", type=float, default=0.02, metavar="X", help="largest loss of HR@10")
+    parser.add_argument(
+        "--calibration", type=float, default=2.0, metavar="X", help="announced hits lie within 1/X and X of those seen"
+    )
+    parser.add_argument("--slowdown", type=float, default=1.5, metavar="X", help="largest time, as a multiple")
+    parser.add_argument("--max-queries", type=int, default=2_000, metavar="N", help="asked of each signature and draw")
+    parser.add_argument("--prepared", type=Path, metavar="DIR", help="the shop (default: where it lay when trained)")
+    parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Judges, labels what passes, and returns the exit status."""
+    from tfrec.cli.tables import text_table
+    from tfrec.release.gate import GateConfig, as_json, judge
+
+    config = GateConfig(options.margin, options.calibration, options.slowdown, options.max_queries)
+    sys.stderr.write("Asking the versions and the baseline ...\n")
+    verdict = judge(
+        options.models,
+        version=options.version,
+        label=options.against or options.label or "stable",
+        prepared=options.prepared,
+        config=config,
+    )
+    if options.json:
+        print(as_json(verdict), end="")
+    else:
+        words = {True: "passed", False: "FAILED", None: "not judged"}
+        rows = [[words[check.passed], check.what, check.found, check.bound] for check in verdict.checks]
+        print(text_table(["", "check", "found", "bound"], rows))
+        print(f"Version {verdict.version} {'passes' if verdict.passed else 'is refused'}.")
+    if options.label is not None:
+        told = _label(options, verdict.version) if verdict.passed else _keep(options, verdict.against)
+        sys.stderr.write(told + "\n")
+    return 0 if verdict.passed else EXIT_REFUSED
+
+
+def _label(options: argparse.Namespace, version: int) -> str:
+    from tfrec.labels import move_label
+
+    move_label(options.models, options.label, version)
+    return f"{options.label}: version {version}."
+
+
+def _keep(options: argparse.Namespace, against: int | None) -> str:
+    """Sees to it that a server goes on without the refused version, and says with what."""
+    from tfrec.labels import move_label, serve_fallback_alone
+    from tfrec.release.place import Place
+    from tfrec.serving_config import CONFIG, FALLBACK
+
+    place = Place(options.models)
+    if place.config():
+        return f"{options.models / CONFIG} is unchanged: what it names stays in service."
+    if against is not None:
+        move_label(options.models, options.label, against, with_newest=False)
+        return f"{options.label}: version {against}, as before."
+    if not place.versions(FALLBACK):
+        from tfrec.fallback import publish_baseline
+        from tfrec.release.gate import shop_of
+
+        shop = shop_of(options.models / "shop" / str(max(place.whole_versions())), options.prepared)
+        publish_baseline(shop.path, options.models)
+    serve_fallback_alone(options.models)
+    return f"The fall-back stays in service alone: {options.models / CONFIG} names no version of the funnel."

@@ -1,0 +1,48 @@
+"""`tfrec rollback`: back to the previous good version, by its label or by moving the newest aside."""
+
+import argparse
+import sys
+
+HELP = "go back to the previous good version, by its label or by moving the newest aside"
+DESCRIPTION = """\
+Points a label at the highest version below the present one that is whole, was not refused by `tfrec gate`, and answers
+as its certificate says (it is loaded and asked first). What no label names is no longer loaded. Without models.config
+the newest version is moved to SERVABLE/.withdrawn/N, and a server goes on with the one before; its number is not used
+again, and moving it back undoes it.
+"""
+EXAMPLES = """\
+examples:
+  tfrec rollback models                          # stable
+  tfrec rollback models --label canary --to 6
+  tfrec rollback s3://shop-models/live
+"""
+INTERRUPTED = "Nothing was changed, or all of it was: see models.config."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds what the verb takes."""
+    parser.add_argument("target", metavar="MODELS|URL", help="folder of servables, or its URL")
+    parser.add_argument("--label", metavar="LABEL", help="that is moved (default: stable)")
+    parser.add_argument("--to", type=int, metavar="N", help="version to go back to (default: the previous good one)")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Rolls back and says to what."""
+    from pathlib import Path
+
+    from tfrec.labels import move_label as move_label_of_folder
+    from tfrec.release.place import Place
+    from tfrec.release.rollback import move_label, plan_rollback, withdraw_newest
+
+    sys.stderr.write("Checking the version to go back to ...\n")
+    plan = plan_rollback(options.target, label=options.label, to=options.to)
+    if not plan.label:
+        for place in withdraw_newest(options.target, plan):
+            print(f"moved aside: {place}")
+        print(f"in service: version {plan.now}; version {plan.was} comes back by moving these folders back.")
+        return
+    if Place(options.target).path is not None:
+        move_label_of_folder(Path(options.target.removeprefix("file://")), plan.label, plan.now, with_newest=False)
+    else:
+        move_label(options.target, plan)
+    print(f"{plan.label}: version {plan.now}, which was {plan.was}")
