@@ -12,9 +12,11 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 import tfrec
 from tfrec.errors import SourceError
@@ -25,6 +27,8 @@ from tfrec.ingest.prepared import Prepared, read_manifest, read_prepared
 from tfrec.publish import FolderKind, check_claim, check_folder, claiming, publishing
 from tfrec.recommend import newest_version
 from tfrec.release.certify import Certifier
+from tfrec.release.comparison import COMPARISON
+from tfrec.release.fallback_check import FallbackCheck, check_against_fallback
 from tfrec.release.place import read_about
 from tfrec.release.served_ranker import served_ranker
 from tfrec.servable import Servable
@@ -129,13 +133,32 @@ def train_shop(
         work = work_folder(models, wanted)
         shop = load_shop(prepared)
         began = time.perf_counter()
-        trained = train(shop, config, work=work, show_progress=show_progress)
+        checks: list[FallbackCheck] = []
+        trained = train(shop, config, work=work, show_progress=show_progress, examine=_examiner(shop, config, checks))
         manifest = dataclasses.replace(wanted, seconds=round(time.perf_counter() - began, 1))
-        version = publish_trained(shop, trained, config, models, manifest)
+        comparison = checks[0].to_json() if checks else ""
+        version = publish_trained(shop, trained, config, models, manifest, comparison=comparison)
         return Published(models, version, False, manifest.seconds)
 
 
-def publish_trained(shop: Shop, trained: Any, config: Any, models: Path, manifest: ModelsManifest) -> int:
+def _examiner(shop: Shop, config: Any, checks: list[FallbackCheck]) -> Callable[[Any, float], None]:
+    """Returns what `train` calls with the funnel before its last block: it adds the outcome to `checks`."""
+
+    def examine(past: Any, start: float) -> None:
+        from tfrec.export import build_served_funnel
+
+        served = build_served_funnel(shop, past, config.sources)
+        since = pd.Timestamp(start * 3600, unit="s").as_unit("us")
+        check = check_against_fallback(shop.prepared, served.answer, since=since)
+        if check is not None:
+            checks.append(check)
+
+    return examine
+
+
+def publish_trained(
+    shop: Shop, trained: Any, config: Any, models: Path, manifest: ModelsManifest, *, comparison: str = ""
+) -> int:
     """Keeps a trained funnel in a folder of models, publishes its servables and returns their version.
 
     Args:
@@ -144,6 +167,7 @@ def publish_trained(shop: Shop, trained: Any, config: Any, models: Path, manifes
         config: its `TrainingConfig`.
         models: folder of models.
         manifest: whence it comes.
+        comparison: text of its comparison with the fall-back; "" = none.
     """
     from tfrec.export import build_served_funnel
     from tfrec.training import save_trained
@@ -151,7 +175,10 @@ def publish_trained(shop: Shop, trained: Any, config: Any, models: Path, manifes
     with publishing(models / TRAINED, TRAINED_FOLDER) as folder:
         save_trained(trained, config, folder)
         (folder / MANIFEST).write_text(json.dumps(dataclasses.asdict(manifest), indent=2) + "\n", encoding="utf-8")
-    version = _export(shop, build_served_funnel(shop, trained, config.sources), models, manifest)
+        if comparison:
+            (folder / COMPARISON.name).write_text(comparison, encoding="utf-8")
+    served = build_served_funnel(shop, trained, config.sources)
+    version = _export(shop, served, models, manifest, comparison=comparison)
     shutil.rmtree(models / _WORK, ignore_errors=True)
     return version
 
@@ -174,7 +201,10 @@ def publish_servables(models: Path, *, out: Path | None = None, prepared: Path |
     shop = _load_same_shop(manifest, prepared)
     check_claim(out or models)
     trained, config = load_trained(shop, models / TRAINED)
-    return _export(shop, build_served_funnel(shop, trained, config.sources), out or models, manifest)
+    kept = models / TRAINED / COMPARISON.name
+    comparison = kept.read_text(encoding="utf-8") if kept.is_file() else ""
+    served = build_served_funnel(shop, trained, config.sources)
+    return _export(shop, served, out or models, manifest, comparison=comparison)
 
 
 def evaluate_models(
@@ -315,10 +345,12 @@ def version_of(models: Path, identity: str) -> int | None:
     return int(newest.name) if read_about(newest).get("identity") == identity else None
 
 
-def _export(shop: Shop, served: Any, out: Path, manifest: ModelsManifest) -> int:
+def _export(shop: Shop, served: Any, out: Path, manifest: ModelsManifest, *, comparison: str) -> int:
     from tfrec.export import export_servables
 
-    return export_servables(served, out, about=dataclasses.asdict(manifest), finish=Certifier(shop, served.answer))
+    return export_servables(
+        served, out, about=dataclasses.asdict(manifest), finish=Certifier(shop, served.answer, comparison=comparison)
+    )
 
 
 def _digest_of_code() -> str:

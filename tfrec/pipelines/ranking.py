@@ -39,6 +39,12 @@ class RankingExamples:
         """Number of queries, Q."""
         return len(self.features)
 
+    def take(self, rows: np.ndarray) -> "RankingExamples":
+        """Returns the examples of some queries."""
+        return RankingExamples(
+            self.features[rows], self.is_candidate[rows], self.labels[rows], self.gains[rows], self.heads
+        )
+
 
 def ranking(examples: RankingExamples, *, batch_size: int = 64, seed: int = 0) -> tf.data.Dataset:
     """Returns shuffled batches of candidate lists for `RankingModel.fit`.

@@ -16,6 +16,7 @@ from tfrec.release.certificate import (
     hash_tokens,
     package_versions,
 )
+from tfrec.release.comparison import COMPARISON
 from tfrec.release.typical import Arguments, as_batch, typical_queries
 from tfrec.release.warm_up import write_warm_up
 from tfrec.schema.signatures import SIGNATURES
@@ -33,10 +34,11 @@ class Certifier:
     Args:
         shop: gives the typical queries of its last days.
         answer: of the funnel that is exported.
+        comparison: text of the comparison with the fall-back, kept beside the certificate of `shop`; "" = none.
     """
 
-    def __init__(self, shop: Shop, answer: Answer) -> None:
-        self._shop, self._answer = shop, answer
+    def __init__(self, shop: Shop, answer: Answer, *, comparison: str = "") -> None:
+        self._shop, self._answer, self._comparison = shop, answer, comparison
         self._queries = typical_queries(shop.prepared.train)
         self._certified: dict[str, list[CertifiedQuery]] = {}
 
@@ -69,6 +71,8 @@ class Certifier:
             packages=package_versions(),
         )
         (folder / CERTIFICATE).write_text(certificate.to_json(), encoding="utf-8")
+        if self._comparison and servable == "shop":
+            (folder / COMPARISON).write_text(self._comparison, encoding="utf-8")
 
     def _answered(self, name: str) -> list[CertifiedQuery]:
         if name not in self._certified:

@@ -18,17 +18,23 @@ from tfrec.training.beside import beside, one_ahead
 from tfrec.training.config import TrainingConfig
 from tfrec.training.examples import block_examples, concatenate, stored_examples
 from tfrec.training.funnel import TrainedFunnel, funnel_of_the_present
-from tfrec.training.moments import end_of_training, time_blocks
+from tfrec.training.moments import end_of_training, offered_items, time_blocks
 from tfrec.training.progress import Tick, progress_bar
 from tfrec.training.walk import Walk
-from tfrec.training.work import claim
+from tfrec.training.work import claim, keep_weights, weights_kept
 
 _ADAPT_ROWS = 400_000
+_EXAMINED_EXAMPLES = 6_000  # enough for a ranking model that tells whether the funnel is worth serving
 _AVERAGED = 0.3  # of the steps: a ranking model trained anew differs less from the last one
 
 
 def train(
-    shop: Shop, config: TrainingConfig = TrainingConfig(), *, work: Path, show_progress: bool = True
+    shop: Shop,
+    config: TrainingConfig = TrainingConfig(),
+    *,
+    work: Path,
+    show_progress: bool = True,
+    examine: Callable[[TrainedFunnel, float], None] | None = None,
 ) -> TrainedFunnel:
     """Returns the funnel trained on `shop.train`.
 
@@ -39,6 +45,8 @@ def train(
         config: dials.
         work: folder for checkpoints; emptied when it belongs to another shop or config.
         show_progress: progress bars.
+        examine: is given the funnel as it was before the last block of time, with a ranking model that learned from
+            the earlier blocks alone, and the block's beginning in hours. Not called where there is one block only.
 
     Raises:
         SchemaError: the log is too short to learn from.
@@ -68,6 +76,8 @@ def train(
                 label=f"retrieval, block {number + 1} of {len(blocks) + 1}",
                 show=show_progress,
             )
+            if examine is not None and number == len(blocks) - 1:
+                keep_weights(model, work)
             parts.append(
                 block_examples(
                     work, number, shop, model, start, stop, config, most=most, show=show_progress, tables=tables
@@ -80,7 +90,27 @@ def train(
             show=show_progress,
         )
         ranking_model = fit_ranking(concatenate(parts), config, show_progress=show_progress)
-        return funnel_of_the_present(shop, model, ranking_model, config, learned_until=end, knowledge=next(tables))
+        funnel = funnel_of_the_present(shop, model, ranking_model, config, learned_until=end, knowledge=next(tables))
+    if examine is not None and any(map(len, parts[:-1])):
+        with weights_kept(model, work):
+            examine(_before_last_block(shop, model, parts[:-1], config, blocks[-1][0]), blocks[-1][0])
+    return funnel
+
+
+def _before_last_block(
+    shop: Shop, model: RetrievalModel, parts: list[RankingExamples], config: TrainingConfig, start: float
+) -> TrainedFunnel:
+    """Returns the funnel that the shop would have had at the beginning of the last block."""
+    examples = concatenate(parts)
+    most = min(len(examples), _EXAMINED_EXAMPLES)
+    rows = np.sort(np.random.default_rng(config.seed).permutation(len(examples))[:most])
+    return TrainedFunnel(
+        retrieval=model,
+        ranking=fit_ranking(examples.take(rows), config, show_progress=False),
+        knowledge=gather_knowledge(shop.train, as_of=start, config=config.knowledge),
+        is_offered=offered_items(shop, start),
+        learned_until=start,
+    )
 
 
 def fit_ranking(

@@ -1,13 +1,18 @@
 """A folder for what a training has finished, so that an interrupted one goes on."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+
+import numpy as np
 
 from tfrec.errors import ConfigError
 from tfrec.features.shop import Shop
+from tfrec.models.retrieval import RetrievalModel
 from tfrec.training.config import TrainingConfig
 
 
@@ -28,3 +33,29 @@ def claim(work: Path, shop: Shop, config: TrainingConfig) -> None:
         shutil.rmtree(work)
     work.mkdir(parents=True, exist_ok=True)
     mark.write_text(digest)
+
+
+def keep_weights(model: RetrievalModel, work: Path) -> None:
+    """Keeps the weights of a moment; those of an earlier run stay, since the model may have gone on after it."""
+    path = _weights(work)
+    if not path.exists():
+        unfinished = path.with_name(f".tmp-{path.name}")
+        with unfinished.open("wb") as file:
+            np.savez(file, *model.get_weights())
+        unfinished.rename(path)
+
+
+@contextlib.contextmanager
+def weights_kept(model: RetrievalModel, work: Path) -> Iterator[None]:
+    """Gives the model the weights that were kept, for a block."""
+    present = model.get_weights()
+    with np.load(_weights(work)) as stored:
+        model.set_weights([stored[name] for name in stored.files])
+    try:
+        yield
+    finally:
+        model.set_weights(present)
+
+
+def _weights(work: Path) -> Path:
+    return work / "weights-before-last-block.npz"
