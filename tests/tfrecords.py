@@ -1,11 +1,23 @@
-"""Writes TFRecord files without TensorFlow, bit by bit, apart from the code under test."""
+"""Writes and reads TFRecord files without TensorFlow, bit by bit, apart from the code under test."""
 
 import struct
+from pathlib import Path
 
 
 def written(records: list[bytes]) -> bytes:
     """Returns the content of an uncompressed TFRecord file."""
     return b"".join(_framed(struct.pack("<Q", len(record))) + _framed(record) for record in records)
+
+
+def read(path: Path) -> list[bytes]:
+    """Returns the records of a file that `written` could have made."""
+    content, records, start = path.read_bytes(), [], 0
+    while start < len(content):
+        (length,) = struct.unpack("<Q", content[start : start + 8])
+        records.append(content[start + 12 : start + 12 + length])
+        start += 12 + length + 4
+    assert written(records) == content
+    return records
 
 
 def _framed(content: bytes) -> bytes:

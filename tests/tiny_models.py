@@ -58,6 +58,7 @@ def build_shop(folder: Path, *, first_price: float = 10.0) -> None:
             super().__init__()
             self.item_ids = tf.constant([f"item_{number}" for number in range(NUM_ITEMS)])
             self.prices = tf.Variable(first_price + np.arange(NUM_ITEMS), dtype=tf.float32)
+            self.appeal = tf.Variable(tf.zeros(NUM_ITEMS))
 
     shop = Shop()
 
@@ -71,7 +72,7 @@ def build_shop(folder: Path, *, first_price: float = 10.0) -> None:
         if "cart_item_ids" in inputs:
             in_cart = tf.reduce_any(item_ids[:, :, None] == inputs["cart_item_ids"][:, None, :], axis=2)
             allowed = tf.logical_and(allowed, tf.logical_not(in_cart))
-        base = tf.repeat(-tf.range(NUM_ITEMS, dtype=tf.float32)[None], batch, 0)
+        base = tf.repeat((shop.appeal - tf.range(NUM_ITEMS, dtype=tf.float32))[None], batch, 0)
         scores, order = tf.math.top_k(tf.where(allowed, base, -np.inf), k=k)
         is_real = tf.logical_and(
             tf.math.is_finite(scores), tf.range(k)[None] < tf.broadcast_to(inputs["k"], [batch])[:, None]
