@@ -11,12 +11,13 @@ import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import grpc
 import numpy as np
 
 from tfrec import errors
+from tfrec.client.answers import Answer, read_outputs
 from tfrec.client.offers import Offers
 from tfrec.client.queries import build_inputs
 from tfrec.client.settings import check_deadline, check_settings
@@ -41,22 +42,6 @@ _SILENCE = frozenset(
 """Statuses by which a servable gives no answer through no fault of the request."""
 _NUMPY = {"string": object, "float32": np.float32, "int32": np.int32}
 _UNKNOWN_LABEL = "Unrecognized servable version label"
-
-
-class Answer(NamedTuple):
-    """Raw outputs, and which servable gave them.
-
-    Attributes:
-        outputs: output name → array `[B, k]`; strings as objects of `str`.
-        servable: that answered.
-        version: its version.
-        is_batch: whether a batch was asked.
-    """
-
-    outputs: dict[str, np.ndarray]
-    servable: str
-    version: int
-    is_batch: bool
 
 
 class RecommenderClient:
@@ -347,8 +332,7 @@ class RecommenderClient:
                 response = self._with_one_retry(request, deadline)
             except grpc.RpcError as error:
                 raise self._named(error, _asked(request), deadline) from error
-        width = _width_asked(inputs)
-        outputs = {name: _decoded(wire.to_ndarray(proto))[:, :width] for name, proto in response.outputs.items()}
+        outputs = read_outputs(response, inputs)
         return Answer(outputs, request.model_spec.name, response.model_spec.version.value, is_batch)
 
     def _with_fallback(self, request: Any, deadline: float) -> Any:
@@ -450,19 +434,3 @@ class RecommenderClient:
 
 def _asked(request: Any) -> str:
     return f"{request.model_spec.name}/{request.model_spec.signature_name}"
-
-
-def _width_asked(inputs: Mapping[str, np.ndarray]) -> int:
-    """Returns how many columns were asked for: where the server merges requests, the widest of a batch decides."""
-    if "candidate_item_ids" in inputs:
-        return inputs["candidate_item_ids"].shape[1] - 1  # the leading padding value
-    return max(int(inputs["k"].max(initial=0)), 0)
-
-
-def _decoded(array: np.ndarray) -> np.ndarray:
-    """Returns string outputs as `str`; bytes that are not UTF-8 as lone surrogates."""
-    if array.dtype != object:
-        return array
-    decoded = np.empty(array.size, dtype=object)
-    decoded[:] = [element.decode("utf-8", "surrogateescape") for element in array.ravel()]
-    return decoded.reshape(array.shape)
