@@ -15,11 +15,10 @@ from tfrec.publish import check_file, write_text
 from tfrec.recommend import has_version, newest_version
 from tfrec.release.gate import was_refused
 from tfrec.release.place import Place
-from tfrec.serving_config import CONFIG, FALLBACK, SERVABLES, serving_config
+from tfrec.serving_config import CONFIG, CONFIG_KIND, FALLBACK, SERVABLES, serving_config
 from tfrec.tracking import RunRecord, open_registry, read_record
 
 _WORD = re.compile(r"[a-z][a-z0-9_-]*")
-_KIND = "versions and labels"
 _LINE = re.compile(
     r"model_config_list \{|  config \{|  \}|\}|"
     r'    (name|base_path|model_platform): "[^"]*"|'
@@ -65,7 +64,7 @@ def label_versions(
                 "Call it e.g. stable or canary."
             )
     force = force or _is_of_earlier_release(models / CONFIG)
-    check_file(models / CONFIG, _KIND, force=force)
+    check_file(models / CONFIG, CONFIG_KIND, force=force)
     _check_versions(models, labels)
     record = read_record(models)
     if record is None and not labels:
@@ -113,7 +112,7 @@ def _write_config(
         base_path=base_path or str(models.absolute()),
         has_fallback=has_version(models, FALLBACK),
     )
-    write_text(models / CONFIG, text, _KIND, force=force)
+    write_text(models / CONFIG, text, CONFIG_KIND, force=force)
 
 
 def _is_of_earlier_release(file: Path) -> bool:

@@ -12,6 +12,9 @@ from tfrec.schema import wire
 CONFIG = "models.config"
 """Its name in a folder of servables, where `tfrec label` writes it."""
 
+CONFIG_KIND = "versions and labels"
+"""What the file's first line names it, so that one written by hand is not overwritten."""
+
 SERVABLES = ("shop", "retrieval", "ranking")
 """Servables of a trained funnel, which share their version numbers."""
 

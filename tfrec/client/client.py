@@ -312,7 +312,7 @@ class RecommenderClient:
         inputs, is_batch = build_inputs(signature, arguments)
         if is_batch and not len(next(iter(inputs.values()))):  # a batch of no queries: nothing to ask
             nothing = {spec.name: np.empty((0, 0), _NUMPY[spec.dtype]) for spec in signature.outputs}
-            return _Answer(nothing, self.servable if signature.servable == "shop" else signature.servable, 0, True)
+            return Answer(nothing, self.servable if signature.servable == "shop" else signature.servable, 0, True)
         request = wire.PredictRequest(
             model_spec=wire.ModelSpec(
                 name=self.servable if signature.servable == "shop" else signature.servable,

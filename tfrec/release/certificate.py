@@ -106,11 +106,11 @@ def parse_certificate(text: str) -> Certificate:
 
 
 def hash_files(folder: Path) -> dict[str, str]:
-    """Returns relative path → SHA-256 of the files that a server loads, those of `assets.extra` left out."""
+    """Returns relative path → SHA-256 of the files that a server loads: hidden ones and `assets.extra` are left out."""
     found = {}
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = file.relative_to(folder).as_posix()
-        if not name.startswith(f"{_UNSIGNED}/"):
+        if not name.startswith((f"{_UNSIGNED}/", ".")):
             with file.open("rb") as stream:
                 found[name] = hashlib.file_digest(stream, "sha256").hexdigest()
     return found

@@ -12,15 +12,16 @@ mark outlives its version, so that no number is given twice.
 import contextlib
 import errno
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from tfrec.errors import EnvironmentSetupError, SourceError
-from tfrec.serving_config import CONFIG, FALLBACK, SERVABLES, ServableConfig, parse_serving_config
+from tfrec.publish import FolderKind, replacing, write_text
+from tfrec.serving_config import CONFIG, CONFIG_KIND, FALLBACK, SERVABLES, ServableConfig, parse_serving_config
 
+VERSION_FOLDER = FolderKind("a version of a servable")
 ALL_SERVABLES = (*SERVABLES, FALLBACK)
 GRAPH = "saved_model.pb"
 _MARKS, _WITHDRAWN = ".published", ".withdrawn"
@@ -132,9 +133,20 @@ class Place:
                 return
             file = self.path / name
             file.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = file.with_name(f".tmp-{file.name}-{os.getpid()}")
-            unfinished.write_text(text, encoding="utf-8")
-            unfinished.replace(file)
+            with replacing(file) as work:
+                work.write_text(text, encoding="utf-8")
+
+    def write_config(self, text: str) -> None:
+        """Writes `models.config`.
+
+        Raises:
+            SourceError: the one in the folder was written by hand.
+        """
+        if self.path is None:
+            self.write_text(CONFIG, text)
+            return
+        with self._errors("written"):
+            write_text(self.path / CONFIG, text, CONFIG_KIND)
 
     def set_mark(self, servable: str, version: int, files: Mapping[str, str]) -> None:
         """Notes that a version is published whole."""

@@ -16,17 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfrec.errors import ServingError, SourceError
-from tfrec.publish import publishing
+from tfrec.publish import claiming, publishing
 from tfrec.release.certificate import hash_files
-from tfrec.release.place import GRAPH, Place
+from tfrec.release.place import GRAPH, VERSION_FOLDER, Place
 from tfrec.release.replay import Difference
 from tfrec.release.staged import Staged, check_staged
 from tfrec.serving_config import CONFIG, FALLBACK, SERVABLES, ServableConfig, serving_config
-from tfrec.sole_writer import sole_writer
 
 logger = logging.getLogger(__name__)
 
 _ORDER = (FALLBACK, "retrieval", "ranking", "shop")  # `shop`, which most callers ask, becomes visible last
+
+
+_SIGNS = (CONFIG, "*/.published")
+"""By which a folder is known as one of servables, beside what `claiming` knows."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def publish_versions(
             _copy(origin, goal, wanted)
         config = origin.config() if version is None else {}
         if config:
-            goal.write_text(CONFIG, _config_text(config, chosen, base_path or _absolute(goal)))
+            goal.write_config(_config_text(config, chosen, base_path or _absolute(goal)))
     return Publication(tuple(wanted), tuple(kept), bool(config))
 
 
@@ -129,7 +132,7 @@ def _copy(origin: Place, goal: Place, wanted: Sequence[tuple[str, int]]) -> None
     copies = []
     with contextlib.ExitStack() as stack:
         for name, number in reversed(wanted):  # what is entered first becomes visible last
-            work = stack.enter_context(publishing(goal.path / name / str(number)))
+            work = stack.enter_context(publishing(goal.path / name / str(number), VERSION_FOLDER, is_new=True))
             origin.fetch(name, number, work)
             copies.append(Staged(name, number, work))
         _require_same(goal, check_staged(copies))
@@ -175,7 +178,7 @@ def _require_same(goal: Place, differences: Sequence[Difference]) -> None:
 def _writable(folder: Path) -> Iterator[None]:
     """Holds a target folder; whatever fails for want of room is one clear error."""
     try:
-        with sole_writer(folder):
+        with claiming(folder, signs=_SIGNS):
             yield
     except OSError as error:
         if isinstance(error, SourceError) or error.errno is None:

@@ -84,7 +84,7 @@ def move_label(target: str, plan: Rollback) -> None:
     text = serving_config(
         {**shop.labels, plan.label: plan.now}, versions=[], base_path=shop.base, has_fallback=FALLBACK in config
     )
-    place.write_text(CONFIG, text)
+    place.write_config(text)
 
 
 def withdraw_newest(target: str, plan: Rollback) -> list[str]:
