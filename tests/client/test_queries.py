@@ -80,7 +80,7 @@ def test_values_that_fit_are_taken():
     }
     inputs, is_batch = build_inputs(CART, fitting)
     assert is_batch
-    assert inputs["cart_item_ids"].tolist() == [["", ""], ["a", "b"], ["c", ""]]
+    assert inputs["cart_item_ids"].tolist() == [["", "", ""], ["", "a", "b"], ["", "c", ""]]
     assert inputs["k"].tolist() == [3, 0, 2]
     assert build_inputs(CART, {"user_id": np.array("u")})[0]["user_id"].tolist() == ["u"]
 
