@@ -294,7 +294,7 @@ def test_of_many_carts_the_same_sample_is_asked_in_each_draw(shop):
     cart = evaluate(shop, baselines=few, seeds=(0, 1), max_queries=7, num_resamples=10).sections[0]
     assert cart.rows[0].cells["all HR@10"].num_queries == 2 * 7
     assert "each of 7 orders" in cart.note
-    draws = [report._sample(cart_completion_cases(shop.train, shop.test, seed=seed), 7) for seed in (0, 1)]
+    draws = [report.sample_cases(cart_completion_cases(shop.train, shop.test, seed=seed), 7) for seed in (0, 1)]
     assert draws[0].groups.tolist() == draws[1].groups.tolist()
 
 
@@ -302,6 +302,6 @@ def test_long_logs_are_sampled_by_whole_sessions(shop):
     from tfrec.evaluation.sessions import next_item_cases
 
     cases = next_item_cases(shop.train, shop.test)
-    part = report._sample(cases, 10)
+    part = report.sample_cases(cases, 10)
     assert 0 < len(part) <= 10
     assert all((cases.groups == group).sum() == (part.groups == group).sum() for group in set(part.groups))

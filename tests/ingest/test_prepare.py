@@ -229,3 +229,64 @@ def test_killed_run_leaves_the_old_result_and_the_next_cleans_up(tmp_path: Path)
     assert read_prepared(out).manifest.rows == 7
     assert prepare_shop(recipe, out).manifest.rows == 6
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "raw"]
+
+
+@pytest.mark.parametrize(
+    ("change", "extra", "code"),
+    [
+        ({"2.00": "$2.00"}, "", "currency_other"),
+        ({"2.00": "two", "3.00": "three", "2.50": "x", "9.00": "y"}, "", "unreadable_numbers"),
+        ({"7.0": "guest"}, "", "user_placeholder"),
+        ({",A,": ",4.00638E+12,"}, "", "item_rounded"),
+        ({",B,": ",a,"}, "", "item_ids_alike"),
+        ({"qty,": "status,", ",1,": ",refunded,", ",2,": ",paid,"}, "no quantity", "cancelled_orders"),
+        ({"2,,A": "1,8.0,A"}, "", "order_numbers_reused"),
+    ],
+    ids=["currency", "no numbers", "placeholder", "rounded ids", "ids alike", "refunded", "reused numbers"],
+)
+def test_what_looks_wrong_is_noted(tmp_path: Path, change: dict[str, str], extra: str, code: str) -> None:
+    header, rows = HEADER, list(ROWS)
+    for old, new in change.items():
+        header, rows = header.replace(old, new), [row.replace(old, new) for row in rows]
+    recipe = RECIPE.replace('quantity = "qty"\n', "") if extra else RECIPE
+    prepared = prepare_shop(write_small_shop(tmp_path, rows=rows, header=header, recipe=recipe), tmp_path / "out")
+    assert code in {note.code for note in prepared.manifest.notes}
+
+
+def test_rule_on_a_raw_column_takes_the_whole_order(tmp_path: Path) -> None:
+    rows = [row.replace("DE", "paid") for row in ROWS]
+    rows[0] = ROWS[0].replace("DE", "refunded")
+    rule = '\n[[clean.drop]]\nraw_column = "land"\npattern = "^refunded$"\nreason = "refunded"\nwhole_order = true\n'
+    prepared = prepare_shop(write_small_shop(tmp_path, rows=rows, extra=rule), tmp_path / "out")
+    assert prepared.manifest.rejected == {"refunded": 2}
+    assert "1" not in set(prepared.train.events["order_id"])
+
+
+def test_other_currencies_are_converted_or_set_aside(tmp_path: Path) -> None:
+    recipe = RECIPE.replace("[items.columns]", 'currency = "land"\n[items.columns]').replace(
+        "[events.columns]", "rates = {FR = 2.0}\n[events.columns]"
+    )
+    rows = [row.replace(",DE", ",EUR") for row in ROWS]
+    prepared = prepare_shop(write_small_shop(tmp_path, rows=rows, recipe=recipe), tmp_path / "out")
+    assert prepared.manifest.rejected == {"other currency": 2}  # AT and CH
+    assert prepared.train.events.set_index("order_id")["price"]["2"] == 5.0
+
+
+def test_first_column_that_is_not_empty_counts(tmp_path: Path) -> None:
+    recipe = RECIPE.replace('user_id = "customer"', 'user_id = {first_of = ["customer", "land"]}')
+    prepared = prepare_shop(write_small_shop(tmp_path, recipe=recipe), tmp_path / "out")
+    assert set(prepared.train.events["user_id"]) == {"7", "8", "FR"}
+
+
+def test_pseudonyms_cover_order_ids_made_of_user_ids_and_shifted_rows(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b"0123456789abcdef")
+    rows = [row.replace("7.0", "anna@example.org") for row in ROWS]
+    rows.append("8,x,A,anna@example.org,1,2.00,shifted,DE")
+    recipe = RECIPE.replace('order_id = "order"', 'order_id = ["order", "customer"]')
+    path = write_small_shop(tmp_path, rows=rows, recipe=recipe, extra='\n[privacy]\nkey_file = "key"\n')
+    prepare_shop(path, tmp_path / "out")
+    for file in (tmp_path / "out").glob("*"):
+        if file.suffix == ".parquet":
+            assert "anna" not in pd.read_parquet(file).to_json(), file
+        elif file.is_file():
+            assert b"anna" not in file.read_bytes(), file

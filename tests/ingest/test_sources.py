@@ -145,13 +145,12 @@ def test_line_that_is_no_row_is_reported(tmp_path: Path) -> None:
     [
         ("t.csv", b"\n", "empty"),
         ("t.csv", b"a,b\n", "no row"),
-        ("t.csv.gz", b"a,b\n1,2\n", "cannot be unpacked"),
         ("t.csv.gz", gzip.compress(b"a,b\n" + b"1,2\n" * 9_000)[:60], "cannot be"),
         ("t.parquet", b"PAR1 no", "cannot be read as parquet"),
         ("t.jsonl", b"{no json\n", "one JSON object a line"),
         ("t.xls", b"?", "names no format"),
     ],
-    ids=["blank", "header alone", "not packed", "cut short", "no parquet", "no json", "unknown ending"],
+    ids=["blank", "header alone", "cut short", "no parquet", "no json", "unknown ending"],
 )
 def test_bad_file_is_a_clear_error(tmp_path: Path, name: str, content: bytes, words: str) -> None:
     path = tmp_path / name
@@ -159,6 +158,21 @@ def test_bad_file_is_a_clear_error(tmp_path: Path, name: str, content: bytes, wo
     with pytest.raises(SourceError, match=words) as raised:
         read(tmp_path, path)
     assert str(path) in str(raised.value)
+
+
+@pytest.mark.parametrize(("name", "is_packed"), [("t.csv.gz", False), ("t.csv", True)])
+def test_packing_is_seen_in_the_file_not_in_its_name(tmp_path: Path, name: str, is_packed: bool) -> None:
+    content = b"a,b\n1,2\n"
+    (tmp_path / name).write_bytes(gzip.compress(content) if is_packed else content)
+    assert read(tmp_path, tmp_path / name)[0][["a", "b"]].values.tolist() == [["1", "2"]]
+
+
+def test_json_lines_of_another_encoding_are_read_or_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_bytes('{"a": "ü"}\n{"a": "é"}\n'.encode("latin-1"))
+    assert read(tmp_path, path, encoding="latin-1")[0]["a"].tolist() == ["ü", "é"]
+    with pytest.raises(SourceError, match=r"not UTF-8.*encoding"):
+        read(tmp_path, path)
 
 
 def test_missing_file_says_where_to_get_it(tmp_path: Path) -> None:

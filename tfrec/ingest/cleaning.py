@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from tfrec.errors import RecipeError, nearest_hint
 from tfrec.ingest.mapping import RAW_PREFIX, ROUNDED_ID, id_text
+from tfrec.ingest.number_styles import names_of_currency
 from tfrec.ingest.numbers import NumberStyle, number
 from tfrec.ingest.sources import FILE, ROW
 from tfrec.ingest.timestamps import parse_timestamps
@@ -300,7 +301,7 @@ def _row_reasons(typed: ir.Table, cleaning: Cleaning, how: EventTypes) -> list[t
         if f"raw_{name}" in typed.columns:
             reasons.append(((typed[f"raw_{name}"] != "") & typed[name].isnull(), f"unreadable {name}"))
     if "raw_currency" in typed.columns:
-        accepted = ["", how.currency, *how.rates]
+        accepted = ["", *names_of_currency(how.currency), *how.rates]
         reasons.append((typed["raw_currency"].notin(accepted), "other currency"))
     too_cheap = typed["price"] < 0 if cleaning.free_items else typed["price"] <= 0
     return [

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import ibis
 
-from tfrec.ingest.csv_layout import CsvLayout
+from tfrec.ingest.csv_layout import CsvLayout, is_packed
 from tfrec.ingest.csv_lines import BadLine, find_quoting, read_rows
 from tfrec.ingest.text_tables import write_rows
 
@@ -65,7 +65,7 @@ def _store_by_engine(connection: ibis.BaseBackend, table: str, layout: CsvLayout
     options = (
         f"auto_detect = false, header = false, skip = {layout.skipped}, delim = {literal(layout.delimiter)}, "
         f"quote = {literal(sign)}, escape = {literal(sign)}, null_padding = false, store_rejects = true, "
-        f"columns = {{{columns}}}"
+        f"compression = {literal('gzip' if is_packed(layout.path) else 'none')}, columns = {{{columns}}}"
     )
     try:
         connection.raw_sql(

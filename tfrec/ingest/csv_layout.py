@@ -5,6 +5,7 @@ import dataclasses
 import gzip
 import io
 import itertools
+import re
 import shutil
 import zlib
 from collections.abc import Collection, Iterator
@@ -85,9 +86,9 @@ def find_layout(
     Raises:
         SourceError: the file is empty, cannot be unpacked, is not of the encoding, or names a column twice.
     """
-    text = _as_utf8(path, dialect.encoding, scratch)
+    text = as_utf8(path, dialect.encoding, scratch)
     counts = _count(text, origin=path)
-    line_end = LINE_ENDS.get(dialect.line_end, "\n" if counts.newlines else "\r")
+    line_end = LINE_ENDS.get(dialect.line_end, "\r" if counts.has_returns else "\n")
     lines = (counts.returns if line_end == "\r" else counts.newlines) + counts.ends_open
     head = list(_first_lines(text, line_end))
     start, delimiter = 0, dialect.delimiter
@@ -106,8 +107,14 @@ def find_layout(
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """Opens a file for reading, unpacked where its name ends in `.gz`."""
-    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
+    """Opens a file for reading, unpacked where it is packed by gzip, whatever its name."""
+    return gzip.open(path) if is_packed(path) else path.open("rb")  # type: ignore[return-value]
+
+
+def is_packed(path: Path) -> bool:
+    """Returns whether a file is packed by gzip."""
+    with path.open("rb") as stream:
+        return stream.read(2) == b"\x1f\x8b"
 
 
 def open_lines(layout: CsvLayout) -> IO[str]:
@@ -136,6 +143,7 @@ def split_plainly(line: str, delimiter: str) -> list[str]:
 class _Counts:
     newlines: int
     returns: int
+    has_returns: bool  # the first line ends in a carriage return alone
     ends_open: bool  # the last line has no line end
     has_bad_bytes: bool
 
@@ -144,7 +152,7 @@ def _count(path: Path, *, origin: Path) -> _Counts:
     decoder = codecs.getincrementaldecoder("utf-8")()
     newlines = returns = 0
     has_bad_bytes = has_text = False
-    last = b""
+    last = first_end = b""
     try:
         with open_bytes(path) as stream:
             while chunk := stream.read(_CHUNK):
@@ -152,6 +160,8 @@ def _count(path: Path, *, origin: Path) -> _Counts:
                 returns += chunk.count(b"\r")
                 has_text = has_text or bool(chunk.strip())
                 last = chunk[-1:]
+                if not first_end and (found := re.search(rb"\r\n|\n|\r(?=.)", chunk, re.DOTALL)):
+                    first_end = found.group()
                 if not has_bad_bytes and (decoder.getstate()[0] or not chunk.isascii()):
                     try:
                         decoder.decode(chunk)
@@ -162,12 +172,16 @@ def _count(path: Path, *, origin: Path) -> _Counts:
     if not has_text:
         raise SourceError(f"{origin} is empty: it has no header line. Get the data again.")
     has_bad_bytes = has_bad_bytes or bool(decoder.getstate()[0])
-    return _Counts(newlines, returns, last not in (b"\n", b"\r"), has_bad_bytes)
+    has_returns = first_end == b"\r" or (not newlines and returns > 0)
+    return _Counts(newlines, returns, has_returns, last not in (b"\n", b"\r"), has_bad_bytes)
 
 
 def _first_lines(path: Path, line_end: str) -> Iterator[str]:
     with open_bytes(path) as stream:
         text = stream.read(1 << 20).decode("utf-8", errors="replace").removeprefix("\ufeff")
+    if text.count("\0") * 4 > len(text):
+        side = "utf-16-be" if text.startswith("\0") else "utf-16-le"
+        raise SourceError(f'{path} looks like UTF-16 without its mark. Set encoding = "{side}" in the recipe.')
     yield from (line.removesuffix("\r") for line in text.split(line_end)[:_HEADER_SEARCH])
 
 
@@ -203,7 +217,12 @@ def _check_names(names: list[str], *, path: Path, wanted: Collection[str]) -> tu
     return tuple(name or f"column{at}" for at, name in enumerate(unique, start=1))
 
 
-def _as_utf8(path: Path, encoding: str, target: Path) -> Path:
+def as_utf8(path: Path, encoding: str, target: Path) -> Path:
+    """Returns the file, or `target`, which becomes a copy of it in UTF-8 where it is of another encoding.
+
+    Raises:
+        SourceError: it cannot be unpacked, or is not of the encoding.
+    """
     if codecs.lookup(encoding).name == "utf-8":
         with open_bytes(path) as stream:
             try:

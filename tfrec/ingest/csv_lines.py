@@ -13,6 +13,7 @@ from typing import NamedTuple
 from tfrec.errors import SourceError
 from tfrec.ingest.csv_layout import CsvLayout, open_lines
 
+NOT_UTF8 = "not UTF-8"
 _AMISS = "unreadable line (a quote opens or closes in the wrong place)"
 _AMBIGUOUS = "unreadable line (whole rows, or one row with line breaks in quotes)"
 _MAX_JOINED = 1_000  # lines of one quoted field: longer texts are runaway quotes
@@ -45,9 +46,10 @@ class Quoting:
 def find_quoting(layout: CsvLayout, *, quote: str, escape: str) -> Quoting:
     r"""Returns how the file quotes its fields, from all of its lines.
 
-    Backslashes escape quotes where more lines can be read that way. Quotes are plain text where lines begin a quote
-    that never ends, every line has the right number of fields without regard to quotes, no field needs its quotes, and
-    no column is quoted throughout: so a log of searches writes `"blue lamp` and `"blue lamp"`.
+    A quote inside a quoted field is doubled, unless that leaves lines that cannot be read and backslashes (`\"`) leave
+    fewer. Quotes are plain text where neither can read all lines, every line has the right number of fields without
+    regard to quotes, no field needs its quotes, and no column is quoted throughout: so a log of searches writes
+    `"blue lamp` and `"blue lamp"`.
 
     Args:
         layout: of the file.
@@ -57,12 +59,16 @@ def find_quoting(layout: CsvLayout, *, quote: str, escape: str) -> Quoting:
     if quote == "none":
         return Quoting("", "")
     sign = '"' if quote == "auto" else quote
-    ways = {"double": Quoting(sign, sign), "backslash": Quoting(sign, "\\")}
-    evidence = _Evidence(layout, ways)
-    if quote == "auto" and escape == "auto" and evidence.is_plain and _has_runaway(layout, ways["double"]):
-        return Quoting("", "")
-    way = escape if escape != "auto" else "backslash" if evidence.backslashes else "double"
-    return ways[way]
+    doubled, by_backslash = Quoting(sign, sign), Quoting(sign, "\\")
+    if escape != "auto":
+        return by_backslash if escape == "backslash" else doubled
+    amiss = _count_amiss(layout, doubled)
+    if not amiss:
+        return doubled
+    evidence = _Evidence(layout, doubled)
+    if evidence.has_backslashes and _count_amiss(layout, by_backslash) < amiss:
+        return by_backslash
+    return Quoting("", "") if quote == "auto" and evidence.is_plain else doubled
 
 
 def read_rows(layout: CsvLayout, quoting: Quoting, bad: list[BadLine]) -> Iterator[list[str]]:
@@ -88,7 +94,7 @@ def read_rows(layout: CsvLayout, quoting: Quoting, bad: list[BadLine]) -> Iterat
             if not line.strip():
                 continue
             if not _is_utf8(line):
-                bad_bytes.append(BadLine(number, "not UTF-8", _shown(line)))
+                bad_bytes.append(BadLine(number, NOT_UTF8, _shown(line)))
                 continue
             fields, taken = parser.split(_without_return(line)), [line]
             if fields is None:
@@ -106,12 +112,12 @@ def read_rows(layout: CsvLayout, quoting: Quoting, bad: list[BadLine]) -> Iterat
     bad += bad_bytes
 
 
-def _has_runaway(layout: CsvLayout, quoting: Quoting) -> bool:
-    """Whether some quote opens or closes amiss, so that the file cannot be read with this quoting as a whole."""
+def _count_amiss(layout: CsvLayout, quoting: Quoting) -> int:
+    """Returns the number of lines in which a quote opens or closes amiss."""
     bad: list[BadLine] = []
     for _ in read_rows(layout, quoting, bad):
         pass
-    return any(line.reason == _AMISS for line in bad)
+    return sum(line.reason == _AMISS for line in bad)
 
 
 class _Lines:
@@ -204,10 +210,14 @@ def _join_lines(
     between = len(layout.columns) - 1  # delimiters of a line that is a whole row
     taken = [first]
     cost = 1
+    closings = 0
     for _, line in itertools.islice(lines, _MAX_JOINED):
         taken.append(line)
         if parser.stays_open(line):
             continue
+        closings += 1
+        if closings > between + 1:  # more fields than a row has
+            break
         if not parser.closes(_without_return(line)):
             break
         fields = parser.split(_without_return(layout.line_end.join(taken)))
@@ -225,46 +235,34 @@ def _join_lines(
 
 
 class _Evidence:
-    """What all lines of a file say of its quoting."""
+    """What all lines of a file say of its quoting.
 
-    def __init__(self, layout: CsvLayout, ways: dict[str, Quoting]) -> None:
-        width = len(layout.columns)
-        parsers = {name: _Parser(layout.delimiter, way) for name, way in ways.items()}
-        sign = ways["double"].quote
-        self._rows = self._runaway = self._uneven = self._needed = 0
-        self._quoted = [0] * width
-        better = {"double": 0, "backslash": 0}
+    Attributes:
+        has_backslashes: some line has a backslash before a quote.
+        is_plain: quotes are plain text, as far as single lines show.
+    """
+
+    def __init__(self, layout: CsvLayout, quoting: Quoting) -> None:
+        width, parser = len(layout.columns), _Parser(layout.delimiter, quoting)
+        sign = quoting.quote
+        rows = uneven = needed = 0
+        quoted = [0] * width
+        self.has_backslashes = False
         with open_lines(layout) as stream:
             for line in itertools.islice(stream, layout.skipped, None):
                 line = _without_return(line.removesuffix(layout.line_end))
-                self._rows += 1
+                rows += 1
                 if sign not in line:
                     continue
-                parsed = parsers["double"].parse(line)
-                fits = parsed is not None and len(parsed) == width
-                if "\\" in line:
-                    other = parsers["backslash"].parse(line)
-                    other_fits = other is not None and len(other) == width
-                    better["double"] += fits and not other_fits
-                    better["backslash"] += other_fits and not fits
-                self._uneven += line.count(layout.delimiter) != width - 1
-                if not fits or parsed is None:
-                    self._runaway += 1
+                self.has_backslashes = self.has_backslashes or "\\" + sign in line
+                uneven += line.count(layout.delimiter) != width - 1
+                parsed = parser.parse(line)
+                if parsed is None or len(parsed) != width:
                     continue
                 for at, (text, is_quoted) in enumerate(parsed):
-                    self._quoted[at] += is_quoted
-                    self._needed += is_quoted and (layout.delimiter in text or sign in text)
-        self.backslashes = better["backslash"] > better["double"]
-
-    @property
-    def is_used(self) -> bool:
-        """Whether some field needs its quotes, or a column is quoted throughout."""
-        return self._needed > 0 or any(count * 2 > self._rows for count in self._quoted)
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether quotes are plain text."""
-        return self._runaway > 0 and not (self._uneven or self.is_used or self.backslashes)
+                    quoted[at] += is_quoted
+                    needed += is_quoted and (layout.delimiter in text or sign in text)
+        self.is_plain = not (uneven or needed or any(count * 2 > rows for count in quoted))
 
 
 def _check_encoding(layout: CsvLayout, bad_bytes: list[BadLine]) -> None:

@@ -15,7 +15,7 @@ from tfrec.ingest.id_notes import notes_of_ids
 from tfrec.ingest.items import ITEM_PREFIX
 from tfrec.ingest.mapping import column_texts, raw_columns
 from tfrec.ingest.notes import Note
-from tfrec.ingest.number_styles import find_styles, notes_of_styles
+from tfrec.ingest.number_styles import find_styles, notes_of_currency, notes_of_styles
 from tfrec.ingest.order_notes import notes_of_orders, notes_of_states
 from tfrec.ingest.privacy import pseudonymise
 from tfrec.ingest.recipes import Recipe
@@ -82,9 +82,16 @@ def check_events(
     mapped = _stored(connection, "events_mapped", _mapped(raw, recipe, paths))
     styles = find_styles(mapped, recipe.events.columns, names=_NUMBERS, declared=recipe.events.decimal)
     notes = _check_dates(mapped, recipe, paths) if recipe.has_time else []
-    notes += [*notes_of_ids(connection, mapped, raw, recipe), *notes_of_styles(styles)]
+    notes += [
+        *notes_of_ids(connection, mapped, raw, recipe),
+        *notes_of_styles(styles),
+        *notes_of_currency(styles, recipe.currency.upper()),
+    ]
     if key is not None and "user_id" in mapped.columns:
         mapped = pseudonymise(mapped, key=key, guest_ids=recipe.clean.guest_ids)
+        for name in ("order_id", "session_id"):  # made of a user's id, they would show it
+            if set(raw_columns({name: recipe.events.columns.get(name, ())})) & set(user_columns(recipe)):
+                mapped = pseudonymise(mapped, key=key, column=name)
     how = EventTypes(
         types=recipe.events.types,
         time_format=recipe.events.time_format,
@@ -130,6 +137,12 @@ def _mapped(raw: ir.Table, recipe: Recipe, paths: Sequence[Path]) -> ir.Table:
                 raw, table.columns, paths=paths, missing=missing, prefix=prefix, category_separator=separator
             )
     return raw.select(**texts, **{FILE: raw[FILE], ROW: raw[ROW]})
+
+
+def user_columns(recipe: Recipe) -> list[str]:
+    """Returns the raw columns of the events that user ids come from."""
+    columns = recipe.events.columns
+    return raw_columns({"user_id": columns["user_id"]}) if "user_id" in columns else []
 
 
 def _stored(connection: ibis.BaseBackend, name: str, expression: ir.Table) -> ir.Table:

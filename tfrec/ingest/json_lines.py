@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from tfrec.errors import SourceError
 from tfrec.ingest.csv_layout import open_bytes
-from tfrec.ingest.csv_lines import BadLine
+from tfrec.ingest.csv_lines import NOT_UTF8, BadLine
 
 _BATCH = 50_000
 
@@ -36,12 +36,20 @@ def write_json_lines(path: Path, *, wanted: Collection[str], folder: Path) -> tu
     bad: list[BadLine] = []
     rows = _read_objects(path, frozenset(wanted), bad)
     parts: list[Path] = []
+    num_rows = 0
     while batch := list(itertools.islice(rows, _BATCH)):
+        num_rows += len(batch)
         part = folder / f"{len(parts):06}.parquet"
         names = dict.fromkeys(name for row in batch for name in row)
         arrays = {name: pa.array([row.get(name) for row in batch], pa.string()) for name in names}
         pq.write_table(pa.table(arrays), part, compression="lz4")
         parts.append(part)
+    damaged = [line for line in bad if line.reason == NOT_UTF8]
+    if damaged and len(damaged) * 100 > len(damaged) + num_rows:
+        raise SourceError(
+            f"{path} is not UTF-8: {len(damaged):,} lines hold other bytes, the first is line {damaged[0].line}. Name "
+            'its encoding in the recipe: usual ones are encoding = "cp1252", "latin-1" or "utf-16".'
+        )
     if not parts:
         example = f" Line {bad[0].line} is {bad[0].text[:80]!r}." if bad else ""
         raise SourceError(
@@ -64,7 +72,7 @@ def _read_objects(path: Path, wanted: frozenset[str], bad: list[BadLine]) -> Ite
                     raise ValueError("not an object")
                 row = {name: _text(value, name, number, path, wanted) for name, value in found.items()}
             except UnicodeError:
-                bad.append(BadLine(number, "not UTF-8", raw.decode("utf-8", errors="replace").rstrip("\r\n")))
+                bad.append(BadLine(number, NOT_UTF8, raw.decode("utf-8", errors="replace").rstrip("\r\n")))
             except (ValueError, RecursionError):
                 bad.append(BadLine(number, "broken JSON", line))
             else:
@@ -108,8 +116,11 @@ def nested_message(path: Path, name: str, kind: str, *, line: int | None = None)
         line: where it was found.
     """
     where = f" on line {line}" if line else ""
-    return (
-        f"{path}: the column {name!r} holds nested values ({kind}){where}, and the recipe maps it as if it held one. "
-        f"Write a row for each entry first, e.g. jq -c '.{name}[] as $one | del(.{name}) + $one' FILE > rows.jsonl "
-        f"(in SQL: UNNEST({name})), and map the columns that come of it."
+    is_list = kind == "list" or kind.endswith("]")
+    cure = (
+        f"Write a row for each entry first: jq -c '.{name}[] as $one | .{name} = $one' FILE > rows.jsonl (in SQL: "
+        f"UNNEST({name})); where entries are objects, take out of them what is mapped: .{name} = $one.KEY."
+        if is_list
+        else f"Take the value out of it first: jq -c '.{name} = .{name}.KEY' FILE > rows.jsonl."
     )
+    return f"{path}: the column {name!r}, which the recipe maps, holds nested values ({kind}){where}. {cure}"

@@ -19,6 +19,7 @@ ROUNDED_ID = r"^\d(\.\d+)?[eE]\+\d{2,3}$"
 """What a spreadsheet makes of a long number: `4.00638E+12` stands for a million article numbers."""
 
 _BLANK = " "
+_GUARDED = ("timestamp", "price", "line_total", "quantity", "rating", "margin", "stock", "available_from")
 _BLANK_CODE = 32  # all codes below are control characters
 _SPACES = (  # of all widths, no-break, zero-width, direction marks and the byte-order mark, beside those of ASCII
     " \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u180e\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -129,6 +130,10 @@ def column_texts(
     mapped = {}
     for target, names in columns.items():
         parts = [trimmed(raw[name]) for name in _named(names)]
+        if target in _GUARDED:
+            parts = [unguarded(part) for part in parts]
+        if target == "timestamp":
+            parts = [part.replace("\xa0", _BLANK).replace("\u202f", _BLANK) for part in parts]
         if missing and target != "query":
             parts = [part.isin(missing).ifelse("", part) for part in parts]
         if isinstance(names, FirstOf):

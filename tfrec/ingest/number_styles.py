@@ -8,6 +8,16 @@ from tfrec.ingest.mapping import Columns, raw_columns
 from tfrec.ingest.notes import Note
 from tfrec.ingest.numbers import NumberStyle, find_style
 
+_SIGNS: Mapping[str, tuple[str, ...]] = {
+    "EUR": ("€",), "GBP": ("£",), "JPY": ("¥", "円"), "CNY": ("¥", "元", "RMB"), "INR": ("₹", "RS"),
+    "PLN": ("ZŁ", "ZL"), "CZK": ("KČ", "KC"), "SEK": ("KR",), "NOK": ("KR",), "DKK": ("KR",), "HUF": ("FT",),
+    "CHF": ("FR", "SFR"),
+    "USD": ("$", "US$"), "CAD": ("$", "CA$", "C$"), "AUD": ("$", "AU$", "A$"), "NZD": ("$", "NZ$"), "HKD": ("$", "HK$"),
+    "SGD": ("$", "S$"), "MXN": ("$", "MX$"), "BRL": ("R$",), "RUB": ("₽", "РУБ", "Р"), "UAH": ("₴", "ГРН"),
+    "TRY": ("₺", "TL"), "KRW": ("₩", "원"), "ILS": ("₪",), "VND": ("₫",), "RON": ("LEI", "LEU"), "BGN": ("ЛВ",),
+}  # fmt: skip
+"""Code of a currency → how else it is written."""
+
 
 def find_styles(mapped: ir.Table, columns: Columns, *, names: Sequence[str], declared: str) -> dict[str, NumberStyle]:
     """Returns column → how its numbers are written, of those `names` that the recipe maps.
@@ -27,4 +37,37 @@ def find_styles(mapped: ir.Table, columns: Columns, *, names: Sequence[str], dec
 
 def notes_of_styles(styles: Mapping[str, NumberStyle]) -> list[Note]:
     """Returns what the owner of the file should know of its numbers."""
-    return [note for style in styles.values() for note in style.notes]
+    notes = [note for style in styles.values() for note in style.notes]
+    for name, style in styles.items():
+        if style.unreadable * 2 > style.values:
+            text = (
+                f"{style.unreadable:,} of {style.values:,} values of `{name}` are no numbers, e.g. {style.example!r}. "
+                "Map another column, or write plain numbers."
+            )
+            notes.append(Note("unreadable_numbers", style.unreadable, text))
+    return notes
+
+
+def names_of_currency(code: str) -> tuple[str, ...]:
+    """Returns what stands for a currency beside a price, in capitals: its code and its signs."""
+    return (code, *_SIGNS.get(code, ()))
+
+
+def notes_of_currency(styles: Mapping[str, NumberStyle], currency: str) -> list[Note]:
+    """Returns a note where prices carry the sign or code of another currency than the shop's.
+
+    Args:
+        styles: of the columns of prices.
+        currency: the shop's code in capitals, or empty.
+    """
+    notes = []
+    for name in ("price", "line_total"):
+        found = styles[name].currencies if name in styles and currency in _SIGNS else ()
+        others = [sign for sign in found if sign not in names_of_currency(currency)]
+        if others:
+            text = (
+                f"`{name}` has values with {', '.join(map(repr, others))}, but the shop's currency is {currency}; they "
+                "were read as amounts of that. Correct `currency`, or map a column with each row's currency."
+            )
+            notes.append(Note("currency_other", styles[name].values, text))
+    return notes

@@ -67,6 +67,8 @@ class NumberStyle:
         comma: values that can only have a decimal comma.
         ambiguous: values such as `1.234`.
         unreadable: values that are no number in any convention.
+        example: one of these.
+        currencies: signs and codes of currencies beside the values, in capitals.
         notes: what the owner of the file should know.
     """
 
@@ -76,6 +78,8 @@ class NumberStyle:
     comma: int = 0
     ambiguous: int = 0
     unreadable: int = 0
+    example: str = ""
+    currencies: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
 
 
@@ -109,6 +113,8 @@ def find_style(column: ir.StringColumn, *, declared: str = "", name: str = "") -
         comma=seen["comma"],
         ambiguous=seen["open_point"] + seen["open_comma"],
         unreadable=seen["unreadable"],
+        example=seen["example_unreadable"] or "",
+        currencies=tuple(seen["currencies"]),
         notes=tuple(notes),
     )
 
@@ -184,6 +190,7 @@ def _count_evidence(column: ir.StringColumn) -> dict:
     counted = seen.aggregate(
         values=seen["rows"].sum().fill_null(0),
         unreadable=rows(seen["kind"] == ""),
+        example_unreadable=seen["text"].min(where=seen["kind"] == ""),
         long=rows(is_long),
         with_currency=rows(has_token),
         currencies=seen["token"].collect(where=has_token, distinct=True),

@@ -14,6 +14,7 @@ from tfrec.ingest.privacy import Privacy
 from tfrec.ingest.sessions import Orders, Sessions
 from tfrec.ingest.sources import Source
 from tfrec.ingest.splits import Split
+from tfrec.ingest.timestamps import EPOCH_UNITS
 from tfrec.ingest.typed_toml import typed
 from tfrec.schema.tables import (
     CATEGORY_SEPARATOR,
@@ -59,6 +60,7 @@ class EventsRecipe(Source):
         for code, rate in self.rates.items():
             if not 0 < rate < math.inf or code != code.upper():
                 raise RecipeError(f"rates must map codes in capitals to numbers above 0; got {code!r} = {rate}.")
+        _check_formats(self.time_format)
         if not self.files:
             raise RecipeError("`files` must name at least one file of events.")
         _check_known("columns", self.columns, _EVENT_KEYS)
@@ -113,6 +115,7 @@ class ItemsRecipe(Source):
             raise RecipeError("Without a catalogue the price comes from the events: map it in `[events.columns]`.")
         if not self.price_weeks > 0:
             raise RecipeError(f"price_weeks must be above 0; got {self.price_weeks}.")
+        _check_formats(self.time_format)
         if not self.category_separator:
             raise RecipeError("category_separator must not be empty.")
 
@@ -297,6 +300,14 @@ def _nearest_recipe(stem: str, *folders: Path) -> str:
     if not known:
         return " Give the path of a .toml file, or run where `datasets/` lies."
     return nearest_hint(stem, known)
+
+
+def _check_formats(time_format: tuple[str, ...]) -> None:
+    if len(time_format) > 1 and (units := set(time_format) & set(EPOCH_UNITS)):
+        raise RecipeError(
+            f"time_format {min(units)!r} must stand alone: a column of counts has no other format. Write the rows of "
+            "another format into a column or file of their own."
+        )
 
 
 def _check_known(what: str, given: Iterable[str], known: Iterable[str]) -> None:

@@ -87,6 +87,9 @@ def describe_rejected(raw: ir.Table, checked: ir.Table, *, table: str, hidden: S
     bad = checked.filter(checked["reason"].notnull()).select(FILE, ROW, "reason")
     joined = bad.join(raw, [FILE, ROW])
     shown = {name: joined[name] for name in raw.columns if name not in (FILE, ROW, *hidden)}
+    for name in hidden:  # in a row whose fields are shifted, an id stands in another column
+        ids = raw.select(id=raw[name]).filter(lambda table: table["id"].notnull()).distinct()
+        shown = {other: ibis.ifelse(cell.isin(ids["id"]), "", cell) for other, cell in shown.items()}
     text = ibis.struct(shown).cast("json").cast("string") if shown else ibis.literal("")
     return joined.select(table=ibis.literal(table), file=joined[FILE], row=joined[ROW], reason="reason", raw=text)
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from tfrec.errors import RecipeError, SourceError, nearest_hint
 from tfrec.ingest.csv_files import identifier, literal, store_csv
-from tfrec.ingest.csv_layout import LINE_ENDS, find_layout
+from tfrec.ingest.csv_layout import LINE_ENDS, as_utf8, find_layout
 from tfrec.ingest.csv_lines import BadLine
 from tfrec.ingest.json_lines import nested_message, write_json_lines
 from tfrec.ingest.readers import SPECIAL_READERS
@@ -52,7 +52,7 @@ class Source:
         quote: sign around the fields of a csv file, `none` where quotes are plain text, `auto` to find out.
         escape: what makes a quote inside a quoted field text: `double` (`""`), `backslash` (`\"`) or `auto`.
         line_end: of a csv file: `lf` (a carriage return before it belongs to it), `crlf`, `cr` or `auto`.
-        encoding: of a csv file, any name that Python knows.
+        encoding: of a csv or JSON file, any name that Python knows.
         header: names of the fields where a csv file has no header line.
         decimal: decimal sign of numbers; found in each column when left out.
         missing: words that stand for no value.
@@ -234,7 +234,8 @@ def _store(
             connection, table, layout, quote=source.quote, escape=source.escape, scratch=scratch / f"{table}.parquet"
         )
     elif kind == "jsonl":
-        files, bad = write_json_lines(path, wanted=wanted, folder=scratch / f"{table}.json")
+        text = as_utf8(path, source.encoding, scratch / f"{table}.utf8.jsonl")
+        files, bad = write_json_lines(text, wanted=wanted, folder=scratch / f"{table}.json")
         listed = ", ".join(literal(str(file)) for file in files)
         _create(connection, table, f"SELECT * FROM read_parquet([{listed}], union_by_name = true)")
     elif kind == "parquet":

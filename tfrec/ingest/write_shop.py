@@ -11,11 +11,10 @@ from tqdm import tqdm
 
 from tfrec.errors import SourceError
 from tfrec.ingest.cleaning import merge_order_lines
-from tfrec.ingest.events import CheckedEvents, check_events
+from tfrec.ingest.events import CheckedEvents, check_events, user_columns
 from tfrec.ingest.extras import copy_extras, copy_truth, write_pictures
 from tfrec.ingest.facts import read_facts
 from tfrec.ingest.items import complete_items, items_from_events, read_catalogue
-from tfrec.ingest.mapping import raw_columns
 from tfrec.ingest.notes import Note
 from tfrec.ingest.pictures import read_pictures
 from tfrec.ingest.prepared import FORMAT_VERSION, Manifest, SourceFile, write_manifest
@@ -141,7 +140,7 @@ def _write_tables(
     write_rejected(incomplete, folder / "incomplete.parquet")
 
     _step(progress)
-    extras = copy_extras(files.extras, folder, key=files.key, user_column="".join(_raw_user_columns(recipe)[:1]))
+    extras = copy_extras(files.extras, folder, key=files.key, user_column="".join(user_columns(recipe)[:1]))
     copy_truth(files.truth, folder)
     _step(progress)
     progress.close()
@@ -189,12 +188,7 @@ def _rejected_events(events: CheckedEvents, recipe: Recipe, files: RawFiles) -> 
 
 def _hidden(recipe: Recipe, files: RawFiles) -> tuple[str, ...]:
     """Returns the raw columns with user ids, where these appear under pseudonyms."""
-    return tuple(_raw_user_columns(recipe)) if files.key else ()
-
-
-def _raw_user_columns(recipe: Recipe) -> list[str]:
-    columns = recipe.events.columns
-    return raw_columns({"user_id": columns["user_id"]}) if "user_id" in columns else []
+    return tuple(user_columns(recipe)) if files.key else ()
 
 
 def _write_events(events: ir.Table, path: Path) -> None:
