@@ -23,7 +23,7 @@ from tfrec.errors import EnvironmentSetupError, SourceError
 from tfrec.evaluation.report import EvaluationReport
 from tfrec.ingest.prepared import read_manifest
 from tfrec.mlflow_run import Run
-from tfrec.publish import check_claim, replacing
+from tfrec.publish import claiming, replacing
 from tfrec.renewal import Renewed, planned_refresh, planned_warm_start, refresh_shop, warm_start_shop
 from tfrec.run_facts import hash_tags, user_name, without_password
 from tfrec.serving_config import SERVABLES
@@ -418,6 +418,6 @@ def _log_data(client: Any, run_id: str, shop: str, planned: ModelsManifest) -> N
 
 
 def _write_record(models: Path, record: RunRecord) -> None:
-    check_claim(models)
-    with replacing(models / RECORD) as work:
+    # As the first of a training it marks a new folder as tfrec's.
+    with claiming(models), replacing(models / RECORD) as work:
         work.write_text(json.dumps(dataclasses.asdict(record), indent=2) + "\n", encoding="utf-8")

@@ -46,6 +46,7 @@ TRAINED_FOLDER = FolderKind(
     mark=MANIFEST,
     keys=frozenset({"identity", "fingerprint", "code", "config"}),
     files=(MANIFEST, "weights.*", "meanings.npz", "knowledge.npz", "training.json"),
+    is_edited=False,
 )
 REPORT_FOLDER = FolderKind(
     "an evaluation report",

@@ -141,6 +141,17 @@ def test_another_kind_is_not_replaced(tmp_path):
     assert names(tmp_path / "result") == ["a"]
 
 
+def test_of_files_that_nobody_edits_only_the_names_count(tmp_path):
+    inner = FolderKind("weights", is_edited=False)
+    with publishing(tmp_path / "result", inner) as work:
+        (work / "a").write_text("1")
+    edit_file(tmp_path / "result")
+    check_folder(tmp_path / "result", inner)
+    add_file(tmp_path / "result")
+    with pytest.raises(SourceError, match=r"mine\.txt"):
+        check_folder(tmp_path / "result", inner)
+
+
 def test_a_file_managers_litter_refuses_nothing(tmp_path):
     publish(tmp_path / "result", a="1")
     (tmp_path / "result" / ".DS_Store").touch()

@@ -27,6 +27,7 @@ class FolderKind:
         keys: that the object in `mark` must have.
         files: patterns of all the names that such a folder may hold, relative, with `/`.
         names_in: key in `mark` of an object whose values are further such names; empty = none.
+        is_edited: whether its files are for people, who may have edited them: a changed file refuses the folder too.
     """
 
     name: str
@@ -34,6 +35,7 @@ class FolderKind:
     keys: frozenset[str] = frozenset()
     files: tuple[str, ...] = ()
     names_in: str = ""
+    is_edited: bool = True
 
 
 def describe_contents(folder: Path, kind: FolderKind) -> None:
@@ -61,7 +63,7 @@ def strangers(folder: Path, kind: FolderKind) -> list[str]:
     return [
         name if name not in entries else f"{name} (changed since)"
         for name in found
-        if name not in entries or entries[name] != _describe(folder / name)
+        if name not in entries or (kind.is_edited and entries[name] != _describe(folder / name))
     ]
 
 
