@@ -28,33 +28,32 @@ def notes_of_orders(good: ir.Table, checked: ir.Table, raw: ir.Table, *, has_ord
     if not has_orders:
         return notes
     lines = good.filter((good["event_type"] == "purchase") & (good["order_id"] != ""))
-    per_order = lines.group_by("order_id").aggregate(
+    kinds = lines.group_by("order_id", "item_id", "quantity", "price").aggregate(
         lines=lines.count(),
-        items=lines["item_id"].nunique(),
-        buyers=lines["user_id"].nullif("").nunique(),
-        days=lines["timestamp"].max().epoch_seconds() - lines["timestamp"].min().epoch_seconds(),
-        distinct_lines=ibis.struct({name: lines[name] for name in ("item_id", "quantity", "price")}).nunique(),
-        free=(lines["price"] == 0).sum(),
-        free_items=lines["item_id"].nunique(where=lines["price"] == 0),
-        paid_items=lines["item_id"].nunique(where=lines["price"] > 0),
+        first=lines["timestamp"].min(),
+        last=lines["timestamp"].max(),
+        one_buyer=lines["user_id"].nullif("").min(),
+        other_buyer=lines["user_id"].nullif("").max(),
     )
-    is_doubled = (per_order["lines"] > 1) & (per_order["lines"] >= 2 * per_order["distinct_lines"])
-    is_paired = (per_order["free"] > 0) & (per_order["free_items"] + per_order["paid_items"] > per_order["items"])
-    is_reused = (per_order["buyers"] > 1) | (per_order["days"] > _LONG_DAYS * 86_400)
+    per_order = kinds.group_by("order_id").aggregate(
+        is_several=kinds["item_id"].min() != kinds["item_id"].max(),
+        is_doubled=kinds["lines"].min() > 1,
+        is_reused=(kinds["one_buyer"].min() != kinds["other_buyer"].max()).fill_null(False)
+        | (kinds["last"].max().epoch_seconds() - kinds["first"].min().epoch_seconds() > _LONG_DAYS * 86_400),
+    )
     seen = (
         per_order.aggregate(
             orders=per_order.count(),
-            several=(per_order["items"] > 1).sum(),
-            reused=is_reused.sum(),
-            doubled=is_doubled.sum(),
-            paired=is_paired.sum(),
-            example_reused=per_order["order_id"].min(where=is_reused),
-            example_doubled=per_order["order_id"].min(where=is_doubled),
-            example_paired=per_order["order_id"].min(where=is_paired),
+            several=per_order["is_several"].sum(),
+            reused=per_order["is_reused"].sum(),
+            doubled=per_order["is_doubled"].sum(),
+            example_reused=per_order["order_id"].min(where=per_order["is_reused"]),
+            example_doubled=per_order["order_id"].min(where=per_order["is_doubled"]),
         )
         .to_pyarrow()
         .to_pylist()[0]
     )
+    seen |= _count_paired(lines)
     counts = {name: int(seen[name] or 0) for name in ("orders", "several", "reused", "doubled", "paired")}
     orders = f"{counts['orders']:,}"
     if counts["reused"]:
@@ -93,6 +92,14 @@ def _notes_of_refunds(checked: ir.Table) -> list[Note]:
         "take back stay as they are. Drop whole orders that were refunded by a rule with whole_order = true."
     )
     return [Note("refunds", count, text)]
+
+
+def _count_paired(lines: ir.Table) -> dict:
+    """Returns how many orders have an item with a price and at price 0, and one of them."""
+    free = lines.filter(lines["price"] == 0).select("order_id", "item_id").distinct()
+    both = lines.filter(lines["price"] > 0).semi_join(free, ["order_id", "item_id"])
+    found = both.aggregate(paired=both["order_id"].nunique(), example_paired=both["order_id"].min())
+    return found.to_pyarrow().to_pylist()[0]
 
 
 def notes_of_states(raw: ir.Table, *, known: Sequence[str]) -> list[Note]:
