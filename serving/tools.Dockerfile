@@ -7,6 +7,8 @@ WORKDIR /opt/tfrec
 COPY setup.cfg pyproject.toml README.md LICENSE ./
 COPY tfrec/ tfrec/
 COPY datasets/ datasets/
+# Versions stand in setup.cfg.
+# hadolint ignore=DL3013
 RUN pip install --no-cache-dir ".[train,publish]" \
  && groupadd --gid 10001 tfrec \
  && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin tfrec
