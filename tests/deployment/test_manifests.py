@@ -56,7 +56,7 @@ def test_custom_resources_have_what_the_operator_asks(place):
 
 def findings(name, template):
     """What a linter such as kube-linter would say of a pod."""
-    spec, found = template["spec"], []
+    spec = template["spec"]
     pod = spec.get("securityContext", {})
     checks = {
         "runs as root": pod.get("runAsNonRoot") is True and pod.get("runAsUser", 0) > 0,
