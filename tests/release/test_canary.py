@@ -23,6 +23,8 @@ from tfrec.serving_config import CONFIG, serving_config
 
 NOON = datetime.datetime(2026, 5, 1, 12, tzinfo=datetime.UTC)
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 
 class Prometheus(http.server.BaseHTTPRequestHandler):
     """Answers queries by the job that they name: job → (requests, failed)."""

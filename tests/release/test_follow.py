@@ -14,6 +14,8 @@ from tfrec.release.verify import verify_server
 from tfrec.server import EmbeddedServer
 from tfrec.serving_config import CONFIG, FALLBACK, serving_config
 
+unchecked = pytest.mark.usefixtures("unchecked")
+
 
 @pytest.fixture
 def store_with(models, certified, store):
@@ -35,6 +37,7 @@ def served(folder):
     return dict(config["shop"].labels), sorted(config["shop"].specific), Place(folder).versions("shop")
 
 
+@unchecked
 def test_the_version_of_the_label_is_pulled_and_nothing_else(store_with, tmp_path):
     url = store_with(stable=1, canary=2)
     assert follow_place(url, tmp_path / "a").version == 1
@@ -44,11 +47,13 @@ def test_the_version_of_the_label_is_pulled_and_nothing_else(store_with, tmp_pat
     assert follow_place(url, tmp_path / "a").pulled == ()
 
 
+@unchecked
 def test_a_store_without_the_label_gives_stable_under_its_name(store_with, tmp_path):
     follow_place(store_with(stable=1), tmp_path / "pod", label="canary")
     assert served(tmp_path / "pod") == ({"canary": 1}, [1], [1])
 
 
+@unchecked
 def test_the_version_before_stays_and_older_ones_are_removed(store_with, tmp_path):
     for version in (1, 2, 3):
         done = follow_place(store_with(stable=version), tmp_path / "pod")
@@ -78,6 +83,7 @@ def test_a_half_copy_is_refused(store_with, tmp_path):
     assert not (tmp_path / "pod" / CONFIG).exists()
 
 
+@unchecked
 def test_the_fallback_is_served_alone_where_no_version_is_good_enough(models, certified, tmp_path):
     put_version(models, certified, 1, servables=(FALLBACK,))
     (models / CONFIG).write_text(serving_config({}, versions=[], base_path="/models", has_fallback=True))
@@ -85,6 +91,7 @@ def test_the_fallback_is_served_alone_where_no_version_is_good_enough(models, ce
     assert list(Place(tmp_path / "pod").config()) == [FALLBACK]
 
 
+@unchecked
 def test_a_running_server_changes_over_without_a_failed_request(store_with, tmp_path, monkeypatch):
     pod = tmp_path / "pod"
     follow_place(store_with(stable=1), pod)
@@ -111,6 +118,7 @@ def wait_for_label(target, url):
     return True
 
 
+@unchecked
 def test_a_server_that_does_not_load_keeps_the_old_label(store_with, tmp_path):
     pod = tmp_path / "pod"
     follow_place(store_with(stable=1), pod)
@@ -119,6 +127,7 @@ def test_a_server_that_does_not_load_keeps_the_old_label(store_with, tmp_path):
     assert served(pod)[0] == {"stable": 1}
 
 
+@unchecked
 def test_the_command_says_what_it_pulled(store_with, tmp_path, capsys):
     assert main(["follow", store_with(stable=1), "--to", str(tmp_path / "pod"), "--once"]) == 0
     out = capsys.readouterr().out
