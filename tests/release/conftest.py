@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.release.small_models import certify, put_version
+from tfrec.release import publish
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +24,12 @@ def models(certified: Path, tmp_path: Path) -> Path:
     """A folder with version 1 of three small servables."""
     put_version(tmp_path / "models", certified, 1)
     return tmp_path / "models"
+
+
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies are taken as they are, in moments; `test_publish` has them checked."""
+    monkeypatch.setattr(publish, "check_staged", lambda copies: [])
 
 
 @pytest.fixture(scope="session")

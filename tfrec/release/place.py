@@ -194,6 +194,15 @@ class Place:
                 self._fs.rm_file(name)
             return f"{self}/{aside}"
 
+    def forget(self, servable: str, version: int) -> None:
+        """Removes a version, and its mark, from a folder of this machine that only copies another place."""
+        assert self.path is not None
+        with self._errors("written"):
+            (self.path / servable / _MARKS / f"{version}.json").unlink(missing_ok=True)
+            aside = self.path / servable / f".removed-{version}"
+            (self.path / servable / str(version)).rename(aside)
+            shutil.rmtree(aside)
+
     def _names(self, folder: str) -> list[str]:
         """Returns the names of a folder's direct children."""
         with self._errors("read"):

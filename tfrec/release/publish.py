@@ -70,14 +70,26 @@ def publish_versions(
     chosen = _chosen(origin, version)
     with contextlib.ExitStack() as stack:
         if goal.path is not None:
-            stack.enter_context(_writable(goal.path))
-        wanted, kept = _compared(origin, goal, chosen)
-        if wanted:
-            _copy(origin, goal, wanted)
+            stack.enter_context(writable(goal.path))
+        wanted, kept = copy_versions(origin, goal, chosen)
         config = origin.config() if version is None else {}
         if config:
             goal.write_config(_config_text(config, chosen, base_path or _absolute(goal)))
     return Publication(tuple(wanted), tuple(kept), bool(config))
+
+
+def copy_versions(
+    origin: Place, goal: Place, chosen: Sequence[tuple[str, int]]
+) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+    """Copies what is not there yet, all of it or nothing, and returns what is new and what was there; names no labels.
+
+    Raises:
+        SourceError, ServingError: as `publish_versions`.
+    """
+    wanted, kept = _compared(origin, goal, chosen)
+    if wanted:
+        _copy(origin, goal, wanted)
+    return wanted, kept
 
 
 def _chosen(origin: Place, version: int | None) -> list[tuple[str, int]]:
@@ -175,7 +187,7 @@ def _require_same(goal: Place, differences: Sequence[Difference]) -> None:
 
 
 @contextlib.contextmanager
-def _writable(folder: Path) -> Iterator[None]:
+def writable(folder: Path) -> Iterator[None]:
     """Holds a target folder; whatever fails for want of room is one clear error."""
     try:
         with claiming(folder, signs=_SIGNS):
