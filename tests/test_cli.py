@@ -211,7 +211,6 @@ def test_ask_speaks_json(target, tiny_trained, capsys):
         pytest.param(["complete_cart"], id="empty cart"),
         pytest.param(["recommend", "--k", "1000000"], id="a million items"),
         pytest.param(["recommend", "--k", "0"], id="no items"),
-        pytest.param(["recommend", "--k", "-5"], id="less than no items"),
         pytest.param(["upsell", "--item", "no-such-item"], id="unknown anchor"),
         pytest.param(["recommend", "--min-price", "1e9"], id="nothing dear enough"),
         pytest.param(["recommend", "--categories", "No such category"], id="unknown category"),
@@ -222,6 +221,11 @@ def test_ask_speaks_json(target, tiny_trained, capsys):
 def test_odd_questions_get_sensible_answers(target, arguments, capsys):
     assert main(["ask", target, *arguments, "--deadline", "60"]) == 0
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_fewer_than_no_items_is_an_error_that_names_the_argument(target, capsys):
+    assert main(["ask", target, "recommend", "--k", "-5", "--deadline", "60"]) == 2
+    assert "`k`" in capsys.readouterr().err
 
 
 def test_raw_answers_are_printed_too(target, tiny_trained, capsys):
