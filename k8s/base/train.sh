@@ -2,7 +2,7 @@
 # A shop's raw files → a version that passed its gate, published under a label. Run again, it goes on where it stopped.
 #   STORE      where versions are published (folder or URL)     RECIPE     recipe of the shop
 #   WORK       folder that is kept from night to night          BASE_PATH  models as the servers see them
-#   LABEL      given to what passes (default: canary)           TRAIN_OPTIONS, GATE_OPTIONS  further words
+#   LABEL      given to what passes (default: stable)           TRAIN_OPTIONS, GATE_OPTIONS  further words
 set -eu
 models="$WORK/models"
 
@@ -18,7 +18,7 @@ else
 fi
 
 # The first version of all has no other to be tried beside.
-label="${LABEL:-canary}"
+label="${LABEL:-stable}"
 grep -qs 'key: "stable"' "$models/models.config" || label=stable
 verdict=0
 # shellcheck disable=SC2086
