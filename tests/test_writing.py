@@ -81,6 +81,10 @@ WRITERS = [
     Writer("tune", "--out", GROWN, "out", _shop(), is_run=False),
     Writer("export", "--out", GROWN, "out", lambda p: [p.models], is_run=False, given="models/shop/1/saved_model.pb"),
     Writer(
+        "follow", "--to", GROWN, "out", lambda p: [p.models, "--once"], is_run=False,
+        given="models/shop/1/saved_model.pb",
+    ),
+    Writer(
         "recommend", "--out", FILE, "out.parquet",
         lambda p: [p.models, "--signature", "complete_cart", "--queries", p.home / "queries.parquet"],
         given="queries.parquet",

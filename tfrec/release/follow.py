@@ -10,7 +10,7 @@ from pathlib import Path
 from tfrec.client import RecommenderClient
 from tfrec.errors import SourceError
 from tfrec.release.place import Place
-from tfrec.release.publish import copy_versions, writable
+from tfrec.release.publish import check_target, copy_versions, writable
 from tfrec.serving_config import CONFIG, FALLBACK, SERVABLES, serving_config
 
 STABLE = "stable"
@@ -55,6 +55,7 @@ def follow_place(
         ServingError: a copy does not answer as certified, or the server does not load it; the old one stays in service.
     """
     origin, goal = Place(source), Place(folder)
+    check_target(folder, origin)
     version, chosen = _wanted(origin, label)
     with writable(folder):
         before = goal.config().get("shop")

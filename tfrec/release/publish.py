@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfrec.errors import ServingError, SourceError
-from tfrec.publish import claiming, publishing
+from tfrec.publish import check_claim, claiming, publishing
 from tfrec.release.certificate import hash_files
 from tfrec.release.place import GRAPH, VERSION_FOLDER, Place
 from tfrec.release.replay import Difference
@@ -184,6 +184,19 @@ def _require_same(goal: Place, differences: Sequence[Difference]) -> None:
             f"Not published to {goal}: the copies do not answer as certified ({shown}{more}). "
             "See all: tfrec verify MODELS. Then export again: tfrec export MODELS"
         )
+
+
+def check_target(folder: Path, origin: Place) -> None:
+    """Refuses a folder that is not one of servables, or that is what is read; verbs call it before they begin.
+
+    Raises:
+        SourceError: versions of the source would be removed with those that are no longer served; or as `check_claim`.
+    """
+    if origin.path is not None:
+        target, read = folder.resolve(), origin.path.resolve()
+        if target.is_relative_to(read) or read.is_relative_to(target):
+            raise SourceError(f"{folder} is, holds or lies in {origin}, which is read. Name a folder of its own.")
+    check_claim(folder, signs=_SIGNS)
 
 
 @contextlib.contextmanager
