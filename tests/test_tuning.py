@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.training.small import SMALL
-from tfrec import tuning
+from tfrec import tuned_settings, tuning
 from tfrec.cli import main
 from tfrec.config import read_config
 from tfrec.errors import ConfigError
@@ -120,6 +120,6 @@ def SHORT_OF(config):  # noqa: N802
 
 def test_the_file_keeps_tables_apart(tmp_path):
     params = {"ranking_rate": 0.003, "ranking.hidden": "64", "knowledge.l2": 7.5}
-    tuning._write(tmp_path / "best.toml", params, {**GROUPS["ranking"], **GROUPS["knowledge"]})
+    tuned_settings.write_best(tmp_path / "best.toml", params, {**GROUPS["ranking"], **GROUPS["knowledge"]})
     config = read_config(tmp_path / "best.toml")
     assert (config.ranking_rate, config.ranking.hidden, config.knowledge.l2) == (0.003, (64,), 7.5)

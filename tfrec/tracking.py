@@ -303,10 +303,12 @@ def _begin(
             return run
         if status == "RUNNING":  # killed without a chance to say so
             run.send(lambda client: client.set_terminated(old.run_id, "KILLED"))
-    run.run_id = run.send(lambda client: _create(client, shop, verb, parent)) or ""
+    with claiming(models):  # no run begins for a folder that is refused, and the record comes into one that is tfrec's
+        run.run_id = run.send(lambda client: _create(client, shop, verb, parent)) or ""
+        if run.run_id:
+            record = RunRecord(run.run_id, without_password(uri), planned.identity, f"tfrec.{shop}")
+            _write_record(models, record)
     if run.run_id:
-        record = RunRecord(run.run_id, without_password(uri), planned.identity, f"tfrec.{shop}")
-        _write_record(models, record)
         run.params(planned.config)
         run.tags(hash_tags(planned))
         run.send(lambda client: _log_data(client, run.run_id, shop, planned))
@@ -418,6 +420,5 @@ def _log_data(client: Any, run_id: str, shop: str, planned: ModelsManifest) -> N
 
 
 def _write_record(models: Path, record: RunRecord) -> None:
-    # As the first of a training it marks a new folder as tfrec's.
-    with claiming(models), replacing(models / RECORD) as work:
+    with replacing(models / RECORD) as work:
         work.write_text(json.dumps(dataclasses.asdict(record), indent=2) + "\n", encoding="utf-8")
