@@ -1,6 +1,7 @@
 """Files written from known rows come back as these rows, or each missing line is reported; never as other values."""
 
 import csv
+import gzip
 import io
 from pathlib import Path
 
@@ -148,3 +149,17 @@ def test_wrong_encoding_is_an_error_and_a_damaged_byte_is_not(tmp_path: Path) ->
     found, bad = read(tmp_path, b"a,b\n1,\xe9\n" + rows)
     assert len(found) == 200
     assert [(line.line, line.reason) for line in bad] == [(2, "not UTF-8")]
+
+
+def test_damaged_byte_within_a_field_of_several_lines_costs_its_row(tmp_path: Path) -> None:
+    rows = b"".join(b'%d,"x, y"\n' % at for at in range(300))
+    found, bad = read(tmp_path, b'a,b\n1,"two\nl\xe9nes"\n' + rows)
+    assert len(found) == 300
+    assert [(line.line, line.reason) for line in bad] == [(2, "not UTF-8"), (3, "not UTF-8")]
+
+
+def test_damaged_archive_of_another_encoding_is_a_clear_error(tmp_path: Path) -> None:
+    packed = bytearray(gzip.compress("a,b\n1,\u00fc\n".encode("latin-1")))
+    packed[-6] ^= 255  # the checksum
+    with pytest.raises(SourceError, match="cannot be unpacked"):
+        read(tmp_path, bytes(packed), encoding="latin-1")

@@ -11,15 +11,16 @@ from pathlib import Path
 import duckdb
 import ibis
 
-from tfrec.ingest.csv_layout import CsvLayout, is_packed
+from tfrec.ingest.csv_layout import CsvDialect, CsvLayout, is_packed
 from tfrec.ingest.csv_lines import BadLine, find_quoting, read_rows
+from tfrec.ingest.engine import identifier, literal
 from tfrec.ingest.text_tables import write_rows
 
 log = logging.getLogger(__name__)
 
 
 def store_csv(
-    connection: ibis.BaseBackend, table: str, layout: CsvLayout, *, quote: str, escape: str, scratch: Path
+    connection: ibis.BaseBackend, table: str, layout: CsvLayout, dialect: CsvDialect, *, scratch: Path
 ) -> list[BadLine]:
     """Stores the rows of a file as text columns in a table with `_row`; returns the lines that are no rows.
 
@@ -27,17 +28,16 @@ def store_csv(
         connection: DuckDB backend.
         table: name of the new table.
         layout: of the file.
-        quote: the recipe's `quote`.
-        escape: the recipe's `escape`.
+        dialect: what the recipe states.
         scratch: Parquet file in between.
 
     Raises:
         SourceError: the file is not UTF-8.
     """
-    is_regular = layout.line_end == "\n" and not layout.has_bad_bytes and escape != "backslash"
-    if is_regular and _store_by_engine(connection, table, layout, quote=quote):
+    is_regular = layout.line_end == "\n" and not layout.has_bad_bytes and dialect.escape != "backslash"
+    if is_regular and _store_by_engine(connection, table, layout, quote=dialect.quote):
         return []
-    quoting = find_quoting(layout, quote=quote, escape=escape)
+    quoting = find_quoting(layout, quote=dialect.quote, escape=dialect.escape)
     log.info("%s is read line by line: quotes %r, escaped by %r", layout.origin, quoting.quote, quoting.escape)
     bad: list[BadLine] = []
     write_rows(read_rows(layout, quoting, bad), layout.columns, scratch)
@@ -46,16 +46,6 @@ def store_csv(
         f"SELECT *, row_number() OVER () AS _row FROM read_parquet({literal(str(scratch))})"
     )
     return sorted(bad)
-
-
-def identifier(name: str) -> str:
-    """Returns a name quoted for SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """Returns a text quoted for SQL."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _store_by_engine(connection: ibis.BaseBackend, table: str, layout: CsvLayout, *, quote: str) -> bool:

@@ -10,9 +10,9 @@ import shutil
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, cast
 
-from tfrec.errors import SourceError
+from tfrec.errors import RecipeError, SourceError, nearest_hint
 
 DELIMITERS = (",", ";", "\t", "|")
 """Tried in this order where the recipe names none."""
@@ -20,22 +20,46 @@ DELIMITERS = (",", ";", "\t", "|")
 LINE_ENDS = {"lf": "\n", "crlf": "\r\n", "cr": "\r"}
 """Words of a recipe's `line_end`."""
 
+_ESCAPES = ("auto", "double", "backslash")
 _CHUNK = 1 << 22
 _HEADER_SEARCH = 100  # lines: exports put a few title lines above the header, never pages
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-class CsvDialect(Protocol):
-    """What a recipe says of a delimited file; see `tfrec.ingest.sources.Source`."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CsvDialect:
+    r"""How a delimited text file is written, as far as its recipe states it.
 
-    @property
-    def delimiter(self) -> str: ...  # noqa: D102
-    @property
-    def encoding(self) -> str: ...  # noqa: D102
-    @property
-    def header(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def line_end(self) -> str: ...  # noqa: D102
+    Attributes:
+        delimiter: between the fields of a line; found in the file when left out.
+        quote: sign around fields, `none` where quotes are plain text, `auto` to find out.
+        escape: what makes a quote inside a quoted field text: `double` (`""`), `backslash` (`\"`) or `auto`.
+        line_end: `lf` (a carriage return before it belongs to it), `crlf`, `cr` or `auto`.
+        encoding: any name that Python knows; of JSON lines, too.
+        header: names of the fields where a file has no header line.
+    """
+
+    delimiter: str = ""
+    quote: str = "auto"
+    escape: str = "auto"
+    line_end: str = "auto"
+    encoding: str = "utf-8"
+    header: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.delimiter) > 1:
+            raise RecipeError(f"delimiter must be one character; got {self.delimiter!r}.")
+        if self.quote not in ("auto", "none") and len(self.quote) != 1:
+            raise RecipeError(f"quote must be one character, 'none' or 'auto'; got {self.quote!r}.")
+        for name, known in (("escape", _ESCAPES), ("line_end", ("auto", *LINE_ENDS))):
+            if (given := getattr(self, name)) not in known:
+                raise RecipeError(f"{name} {given!r} is unknown.{nearest_hint(given, known)}")
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError:
+            raise RecipeError(
+                f"encoding {self.encoding!r} is unknown. Usual ones: utf-8, cp1252, latin-1, gb18030."
+            ) from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +132,7 @@ def find_layout(
 
 def open_bytes(path: Path) -> IO[bytes]:
     """Opens a file for reading, unpacked where it is packed by gzip, whatever its name."""
-    return gzip.open(path) if is_packed(path) else path.open("rb")  # type: ignore[return-value]
+    return cast(IO[bytes], gzip.open(path)) if is_packed(path) else path.open("rb")
 
 
 def is_packed(path: Path) -> bool:
@@ -238,7 +262,7 @@ def as_utf8(path: Path, encoding: str, target: Path) -> Path:
             target.open("w", encoding="utf-8", newline="") as writer,
         ):
             shutil.copyfileobj(reader, writer, length=1 << 20)
-    except (EOFError, zlib.error) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise SourceError(f"{path} cannot be unpacked: {error}. Get the data again.") from error
     except UnicodeError as error:
         reason = getattr(error, "reason", error)

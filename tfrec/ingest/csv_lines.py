@@ -16,6 +16,7 @@ from tfrec.ingest.csv_layout import CsvLayout, open_lines
 NOT_UTF8 = "not UTF-8"
 _AMISS = "unreadable line (a quote opens or closes in the wrong place)"
 _AMBIGUOUS = "unreadable line (whole rows, or one row with line breaks in quotes)"
+_NEVER = "(?!)"  # matches nothing: where quotes are plain text no field is quoted
 _MAX_JOINED = 1_000  # lines of one quoted field: longer texts are runaway quotes
 _RUNAWAY_SHARE = 0.9  # of the lines in a quoted field that are whole rows: above, its quote is a slip
 _FEW_LINES = 4  # so many whole rows may be one text with as many delimiters in each of its lines, by chance
@@ -102,6 +103,9 @@ def read_rows(layout: CsvLayout, quoting: Quoting, bad: list[BadLine]) -> Iterat
                 if fields is None:
                     bad += [BadLine(number + at, reason, text) for at, text in enumerate(taken)]
                     continue
+                if not all(map(_is_utf8, taken)):
+                    bad_bytes += [BadLine(number + at, NOT_UTF8, _shown(text)) for at, text in enumerate(taken)]
+                    continue
             if len(fields) > width and not any(fields[width:]):
                 fields = fields[:width]  # a delimiter at the end of each line
             if len(fields) == width:
@@ -157,9 +161,10 @@ class _Parser:
         else:
             inside, plain = rf"(?:[^{sign}]|{sign}{sign})*", rf"[^{between}]*"
         self.special = tuple({quoting.quote, quoting.escape} - {""})
-        self._opening = re.compile(rf" *{sign}") if sign else None
-        self._quoted = re.compile(rf" *{sign}({inside}){sign} *(?={between}|\Z)", re.DOTALL) if sign else None
-        self._inside = re.compile(inside if sign else "(?!)", re.DOTALL)
+        self._opening = re.compile(rf" *{sign}" if sign else _NEVER)
+        quoted = rf" *{sign}({inside}){sign} *(?={between}|\Z)"
+        self._quoted = re.compile(quoted if sign else _NEVER, re.DOTALL)
+        self._inside = re.compile(inside if sign else _NEVER, re.DOTALL)
         self._plain = re.compile(plain, re.DOTALL)
 
     def split(self, line: str) -> list[str] | None:
@@ -174,8 +179,8 @@ class _Parser:
         fields: list[tuple[str, bool]] = []
         at = 0
         while True:
-            is_quoted = self._opening is not None and self._opening.match(line, at) is not None
-            found = (self._quoted if is_quoted else self._plain).match(line, at)  # type: ignore[union-attr]
+            is_quoted = self._opening.match(line, at) is not None
+            found = (self._quoted if is_quoted else self._plain).match(line, at)
             if found is None:
                 return None
             fields.append((self._plain_text(found, is_quoted), is_quoted))
@@ -192,7 +197,7 @@ class _Parser:
 
     def closes(self, line: str) -> bool:
         """Whether a field that is open at the beginning of the line ends in it, in a place where a field may end."""
-        return self._quoted is not None and self._quoted.match(self.quote + line) is not None
+        return self._quoted.match(self.quote + line) is not None
 
     def _plain_text(self, found: re.Match[str], is_quoted: bool) -> str:
         text = found.group(1) if is_quoted else found.group()

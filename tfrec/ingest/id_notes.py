@@ -5,6 +5,7 @@ import re
 import ibis
 import ibis.expr.types as ir
 
+from tfrec.ingest.engine import composed
 from tfrec.ingest.mapping import ROUNDED_ID, raw_columns, trimmed, unguarded
 from tfrec.ingest.notes import Note
 from tfrec.ingest.recipes import Recipe
@@ -13,11 +14,6 @@ _PLACEHOLDERS = (
     *("0", "-1", "guest", "guests", "anonymous", "anon", "unknown", "none", "null", "nan", "na", "n/a", "#n/a", "nil"),
     *("undefined", "default", "dummy", "test", "-", "--", "?", "00000000-0000-0000-0000-000000000000"),
 )
-
-
-@ibis.udf.scalar.builtin(name="nfc_normalize")
-def _composed(text: str) -> str:  # type: ignore[empty-body]
-    """DuckDB: the text in Unicode's composed form."""
 
 
 def notes_of_ids(connection: ibis.BaseBackend, mapped: ir.Table, raw: ir.Table, recipe: Recipe) -> list[Note]:
@@ -48,10 +44,11 @@ def _notes_of_column(connection: ibis.BaseBackend, mapped: ir.Table, name: str, 
         .group_by(id=unguarded(mapped[name]))
         .aggregate(rows=lambda table: table.count())
     )
-    alike = _composed(ids["id"]).lower()
+    alike = composed(ids["id"]).lower()
     ids = ids.mutate(
         alike=alike,
         is_float=ids["id"].endswith(".0") & ids["id"].re_search(r"^-?\d+\.0+$"),
+        is_rounded=ids["id"].re_search(ROUNDED_ID),
         is_whole=ids["id"].re_search(r"^-?\d+$"),
         is_placeholder=alike.isin(_PLACEHOLDERS) & ids["id"].notin(guests),
     )
@@ -63,7 +60,8 @@ def _notes_of_counts(ids: ir.Table, word: str, *, is_hidden: bool, is_upper: boo
     seen = (
         ids.aggregate(
             rows=ids["rows"].sum(),
-            rounded=ids["rows"].sum(where=ids["id"].re_search(ROUNDED_ID)),
+            rounded=ids["rows"].sum(where=ids["is_rounded"]),
+            rounded_id=ids["id"].min(where=ids["is_rounded"]),
             floats=ids["rows"].sum(where=ids["is_float"]),
             float=ids["id"].min(where=ids["is_float"]),
             whole=ids["rows"].sum(where=ids["is_whole"]),
@@ -87,9 +85,10 @@ def _notes_of_counts(ids: ir.Table, word: str, *, is_hidden: bool, is_upper: boo
         )
     ]
     if seen["rounded"]:
+        example = "" if is_hidden else f" such as {seen['rounded_id']!r}"
         text = (
-            f"{seen['rounded']:,} rows have a {word} id such as 4.00638E+12, which a spreadsheet made of a longer "
-            f"number; they were set aside, as other ids became the same. Export {word} ids as text."
+            f"{seen['rounded']:,} rows have a {word} id{example} that was rounded as a number, by a spreadsheet or as "
+            f"a float; they were set aside, as other ids became the same. Export {word} ids as text."
         )
         notes.append(Note(f"{word}_rounded", seen["rounded"], text))
     if seen["placeholders"]:

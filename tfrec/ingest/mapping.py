@@ -9,6 +9,7 @@ import ibis
 import ibis.expr.types as ir
 
 from tfrec.errors import RecipeError, SourceError, nearest_hint
+from tfrec.ingest.engine import first_code, num_bytes, trim, trim_blanks
 from tfrec.ingest.sources import FILE, ROW
 from tfrec.schema.tables import CATEGORY_SEPARATOR
 
@@ -46,26 +47,6 @@ Columns = Mapping[str, str | tuple[str, ...] | FirstOf]
 """Schema column → raw column, raw columns that are joined (levels of a category, parts of a date), or `FirstOf`."""
 
 
-@ibis.udf.scalar.builtin(name="trim")
-def _trim_blanks(text: str) -> str:  # type: ignore[empty-body]
-    """DuckDB: the text without blanks at both ends."""
-
-
-@ibis.udf.scalar.builtin(name="trim")
-def _trim(text: str, signs: str) -> str:  # type: ignore[empty-body]
-    """DuckDB: the text without these characters at both ends."""
-
-
-@ibis.udf.scalar.builtin(name="strlen")
-def _num_bytes(text: str) -> int:  # type: ignore[empty-body]
-    """DuckDB: length in bytes of UTF-8."""
-
-
-@ibis.udf.scalar.builtin(name="unicode")
-def _first_code(text: str) -> int:  # type: ignore[empty-body]
-    """DuckDB: code point of the first character, -1 where there is none."""
-
-
 def trimmed(text: ir.StringValue) -> ir.StringValue:
     """Returns text without spaces of any kind at its ends; null is `""`.
 
@@ -73,10 +54,10 @@ def trimmed(text: ir.StringValue) -> ir.StringValue:
     character at an end.
     """
     text = text.fill_null("")
-    is_plain = (_num_bytes(text) == text.length()) & (
-        (text == "") | ((_first_code(text) >= _BLANK_CODE) & (_first_code(text.right(1)) >= _BLANK_CODE))
+    is_plain = (num_bytes(text) == text.length()) & (
+        (text == "") | ((first_code(text) >= _BLANK_CODE) & (first_code(text.right(1)) >= _BLANK_CODE))
     )
-    return ibis.ifelse(is_plain, _trim_blanks(text), _trim(text, _SPACES))
+    return ibis.ifelse(is_plain, trim_blanks(text), trim(text, _SPACES))
 
 
 def map_columns(

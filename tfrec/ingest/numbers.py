@@ -9,6 +9,7 @@ import dataclasses
 import ibis
 import ibis.expr.types as ir
 
+from tfrec.ingest.engine import trim
 from tfrec.ingest.notes import Note
 
 _GROUPERS = r"(?:[\s\p{Z}\p{Cf}]|[’'])+"  # blanks of every width, direction marks, apostrophes
@@ -83,11 +84,6 @@ class NumberStyle:
     notes: tuple[Note, ...] = ()
 
 
-@ibis.udf.scalar.builtin(name="trim")
-def _trim(text: str, signs: str) -> str:  # type: ignore[empty-body]
-    """DuckDB: the text without these characters at both ends."""
-
-
 def find_style(column: ir.StringColumn, *, declared: str = "", name: str = "") -> NumberStyle:
     """Returns how the numbers of `column` are written, from all its rows.
 
@@ -156,7 +152,7 @@ def _bare(text: ir.StringValue) -> ir.StringValue:
 
     The usual signs at the ends are taken off first, as regular expressions over all of Unicode are slow.
     """
-    trimmed = _trim(text, _ENDS)
+    trimmed = trim(text, _ENDS)
     even = text.translate(_MINUS, "-" * len(_MINUS)).re_replace(_GROUPERS, "'").re_replace(_IN_BRACKETS, r"\1-\2\3")
     body = even.re_replace(_CURRENCY, "¤").re_replace(_WHOLE, r"\1\2\5\6\3\4")
     return ibis.ifelse(trimmed.re_search(_BARE), trimmed, body)

@@ -54,31 +54,31 @@ def notes_of_orders(good: ir.Table, checked: ir.Table, raw: ir.Table, *, has_ord
         .to_pylist()[0]
     )
     seen |= _count_paired(lines)
-    counts = {name: int(seen[name] or 0) for name in ("orders", "several", "reused", "doubled", "paired")}
-    orders = f"{counts['orders']:,}"
-    if counts["reused"]:
-        text = (
-            f"{counts['reused']:,} of {orders} order numbers belong to several buyers, or to lines more than "
-            f"{_LONG_DAYS} days apart, e.g. {seen['example_reused']!r}; each was read as one order. Where numbers are "
-            'used again, join them with what tells them apart: order_id = ["order", "customer"].'
-        )
-        notes.append(Note("order_numbers_reused", counts["reused"], text))
-    if counts["doubled"]:
-        text = (
-            f"In {counts['doubled']:,} of {orders} orders every line stands twice or more, e.g. "
-            f"{seen['example_doubled']!r}: were they exported twice? "
-            '[clean] duplicates = "reject" keeps one of equal rows.'
-        )
-        notes.append(Note("orders_doubled", counts["doubled"], text))
-    if counts["paired"]:
-        text = (
-            f"In {counts['paired']:,} of {orders} orders an item has a line with a price and a line at price 0, e.g. "
-            f"{seen['example_paired']!r}: shop systems write parent and child lines so. Drop one kind by a rule: "
-            '[[clean.drop]] raw_column = "parent_item_id", pattern = "[0-9]", reason = "child line".'
-        )
-        notes.append(Note("parent_and_child_lines", counts["paired"], text))
-    if counts["orders"] >= _MIN_ORDERS and not counts["several"]:
-        notes.append(Note("single_item_orders", counts["orders"], _wide_text(raw, counts["orders"])))
+    texts = {
+        "order_numbers_reused": (
+            "reused",
+            "{count:,} of {orders:,} order numbers belong to several buyers, or to lines more than {days} days apart, "
+            "e.g. {example!r}; each was read as one order. Where numbers are used again, join them with what tells "
+            'them apart: order_id = ["order", "customer"].',
+        ),
+        "orders_doubled": (
+            "doubled",
+            "In {count:,} of {orders:,} orders every line stands twice or more, e.g. {example!r}: were they exported "
+            'twice? [clean] duplicates = "reject" keeps one of equal rows.',
+        ),
+        "parent_and_child_lines": (
+            "paired",
+            "In {count:,} of {orders:,} orders an item has a line with a price and a line at price 0, e.g. "
+            "{example!r}: shop systems write parent and child lines so. Drop one kind by a rule: "
+            '[[clean.drop]] raw_column = "parent_item_id", pattern = "[0-9]", reason = "child line".',
+        ),
+    }
+    for code, (found, text) in texts.items():
+        if count := int(seen[found] or 0):
+            filled = text.format(count=count, orders=seen["orders"], days=_LONG_DAYS, example=seen[f"example_{found}"])
+            notes.append(Note(code, count, filled))
+    if seen["orders"] >= _MIN_ORDERS and not seen["several"]:
+        notes.append(Note("single_item_orders", seen["orders"], _wide_text(raw, seen["orders"])))
     return notes
 
 

@@ -1,6 +1,5 @@
 """Turns the raw files of a recipe into one stored table of text, so that bad values are caught row by row."""
 
-import codecs
 import dataclasses
 import glob
 import logging
@@ -14,9 +13,10 @@ import ibis.expr.types as ir
 import pyarrow.parquet as pq
 
 from tfrec.errors import RecipeError, SourceError, nearest_hint
-from tfrec.ingest.csv_files import identifier, literal, store_csv
-from tfrec.ingest.csv_layout import LINE_ENDS, as_utf8, find_layout
+from tfrec.ingest.csv_files import store_csv
+from tfrec.ingest.csv_layout import CsvDialect, as_utf8, find_layout
 from tfrec.ingest.csv_lines import BadLine
+from tfrec.ingest.engine import identifier, literal
 from tfrec.ingest.json_lines import nested_message, write_json_lines
 from tfrec.ingest.readers import SPECIAL_READERS
 
@@ -36,36 +36,23 @@ _ENDINGS = {
     ".ndjson": "jsonl",
 }
 _FORMATS = (*sorted(set(_ENDINGS.values())), *sorted(SPECIAL_READERS))
-_ESCAPES = ("auto", "double", "backslash")
 _NESTED = ("STRUCT", "MAP", "LIST", "UNION", "ARRAY")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Source:
-    r"""Raw files that hold one table.
+class Source(CsvDialect):
+    """Raw files that hold one table; see `CsvDialect` for what is stated of delimited text.
 
     Attributes:
         files: paths: absolute, or relative to the data home or to the recipe; read one after the other. A pattern
             (`logs/2024-*.csv.gz`) stands for the files that match, in alphabetical order.
         format: `csv`, `parquet`, `jsonl` or a special reader; by the file's ending when left out.
-        delimiter: between the fields of a csv line; found in the file when left out.
-        quote: sign around the fields of a csv file, `none` where quotes are plain text, `auto` to find out.
-        escape: what makes a quote inside a quoted field text: `double` (`""`), `backslash` (`\"`) or `auto`.
-        line_end: of a csv file: `lf` (a carriage return before it belongs to it), `crlf`, `cr` or `auto`.
-        encoding: of a csv or JSON file, any name that Python knows.
-        header: names of the fields where a csv file has no header line.
         decimal: decimal sign of numbers; found in each column when left out.
         missing: words that stand for no value.
     """
 
     files: tuple[str, ...] = ()
     format: str = ""
-    delimiter: str = ""
-    quote: str = "auto"
-    escape: str = "auto"
-    line_end: str = "auto"
-    encoding: str = "utf-8"
-    header: tuple[str, ...] = ()
     decimal: str = ""
     missing: tuple[str, ...] = (
         *("NULL", "null", "Null", "(null)", "#NULL!", "\\N", "NaN", "nan", "None", "nil", "<NA>"),
@@ -73,23 +60,11 @@ class Source:
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.format and self.format not in _FORMATS:
             raise RecipeError(f"format {self.format!r} is unknown.{nearest_hint(self.format, _FORMATS)}")
-        if len(self.delimiter) > 1:
-            raise RecipeError(f"delimiter must be one character; got {self.delimiter!r}.")
-        if self.quote not in ("auto", "none") and len(self.quote) != 1:
-            raise RecipeError(f"quote must be one character, 'none' or 'auto'; got {self.quote!r}.")
-        for name, known in (("escape", _ESCAPES), ("line_end", ("auto", *LINE_ENDS))):
-            if (given := getattr(self, name)) not in known:
-                raise RecipeError(f"{name} {given!r} is unknown.{nearest_hint(given, known)}")
         if self.decimal not in ("", ".", ","):
             raise RecipeError(f"decimal must be '.' or ','; got {self.decimal!r}.")
-        try:
-            codecs.lookup(self.encoding)
-        except LookupError:
-            raise RecipeError(
-                f"encoding {self.encoding!r} is unknown. Usual ones: utf-8, cp1252, latin-1, gb18030."
-            ) from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -230,9 +205,7 @@ def _store(
             default_delimiter="\t" if is_tabbed else ",",
             scratch=scratch / f"{table}.utf8.csv",
         )
-        bad = store_csv(
-            connection, table, layout, quote=source.quote, escape=source.escape, scratch=scratch / f"{table}.parquet"
-        )
+        bad = store_csv(connection, table, layout, source, scratch=scratch / f"{table}.parquet")
     elif kind == "jsonl":
         text = as_utf8(path, source.encoding, scratch / f"{table}.utf8.jsonl")
         files, bad = write_json_lines(text, wanted=wanted, folder=scratch / f"{table}.json")

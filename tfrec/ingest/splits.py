@@ -8,6 +8,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from tfrec.errors import RecipeError
+from tfrec.ingest.engine import md5
 from tfrec.ingest.notes import Note
 from tfrec.ingest.timestamps import moment_in_utc
 
@@ -63,11 +64,6 @@ class Moments:
 
     validation_from: pd.Timestamp
     test_from: pd.Timestamp
-
-
-@ibis.udf.scalar.builtin
-def md5(text: str) -> str:  # type: ignore[empty-body]
-    """DuckDB: hexadecimal digest."""
 
 
 def add_clock(events: ir.Table, split: Split) -> ir.Table:

@@ -11,9 +11,9 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from tfrec.errors import SourceError
+from tfrec.ingest.engine import md5
 from tfrec.ingest.notes import Note
 from tfrec.ingest.sources import FILE, ROW
-from tfrec.ingest.splits import md5
 from tfrec.ingest.timestamps import EPOCH_UNITS, parse_timestamps, without_offset
 
 _DATES = (

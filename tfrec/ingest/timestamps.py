@@ -1,6 +1,5 @@
 """Turns text that contains a time into a timestamp in UTC; what cannot be read becomes null."""
 
-import datetime as dt
 import re
 import zoneinfo
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from tfrec.errors import RecipeError
+from tfrec.ingest.engine import make_timestamp, try_strptime
 
 EPOCH_UNITS: dict[str, float] = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1, "epoch_ns": 0.001}
 """Words for `time_format` that mean a count since 1970-01-01 UTC, and the microseconds of one count."""
@@ -28,11 +28,6 @@ _MAY_BE_ZONED = r"[+−Zz]|:\d.*-|(?i:UTC|GMT)|(?:T\d+|\d{12})\s?-"
 _FORM_ZONE = re.compile(r"\s*(?:GMT|UTC)?\s*%[zZ]|\s*(?:UTC|GMT|(?<!%)Z)$")
 
 
-@ibis.udf.scalar.builtin
-def try_strptime(text: str, form: str) -> dt.datetime:  # type: ignore[empty-body]
-    """DuckDB: the timestamp that `text` tells in the format, or null."""
-
-
 @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp"), "timestamp('UTC')"))
 def _at_zone(zone, moment):  # type: ignore[no-untyped-def]
     """DuckDB: the moment at which a clock in `zone` shows this local time."""
@@ -41,11 +36,6 @@ def _at_zone(zone, moment):  # type: ignore[no-untyped-def]
 @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp"))
 def _in_zone(zone, moment):  # type: ignore[no-untyped-def]
     """DuckDB: what a clock in `zone` shows at this moment."""
-
-
-@ibis.udf.scalar.builtin(name="make_timestamp")
-def _make_timestamp(microseconds: int) -> dt.datetime:  # type: ignore[empty-body]
-    """DuckDB: the moment so many microseconds after 1970-01-01 UTC."""
 
 
 def parse_timestamps(text: ir.StringValue, *, time_format: Sequence[str], time_zone: str) -> ir.TimestampValue:
@@ -83,7 +73,7 @@ def read_local(text: ir.StringValue, time_format: Sequence[str]) -> ir.Timestamp
         count = ibis.ifelse(text.re_search(_COUNT), text.try_cast("float64"), None) * EPOCH_UNITS[time_format[0]]
         # A count that lies elsewhere is of another unit; 0 stands for no date and stays 1970-01-01.
         is_possible = count.between(_FIRST_COUNT, _LAST_COUNT) | (count == 0)
-        return _make_timestamp(ibis.ifelse(is_possible, count, None).round().cast("int64"))
+        return make_timestamp(ibis.ifelse(is_possible, count, None).round().cast("int64"))
     if not time_format:
         return ibis.ifelse(text.re_search(_ISO), text.replace(",", ".").try_cast("timestamp"), None)
     return ibis.coalesce(*(_strptime(text, form) for form in time_format)).cast("timestamp")
