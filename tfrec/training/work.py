@@ -13,6 +13,7 @@ import numpy as np
 from tfrec.errors import ConfigError
 from tfrec.features.shop import Shop
 from tfrec.models.retrieval import RetrievalModel
+from tfrec.publish import replacing
 from tfrec.training.config import TrainingConfig
 
 
@@ -39,10 +40,8 @@ def keep_weights(model: RetrievalModel, work: Path) -> None:
     """Keeps the weights of a moment; those of an earlier run stay, since the model may have gone on after it."""
     path = _weights(work)
     if not path.exists():
-        unfinished = path.with_name(f".tmp-{path.name}")
-        with unfinished.open("wb") as file:
+        with replacing(path) as unfinished, unfinished.open("wb") as file:
             np.savez(file, *model.get_weights())
-        unfinished.rename(path)
 
 
 @contextlib.contextmanager
