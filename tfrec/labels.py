@@ -15,7 +15,7 @@ from tfrec.publish import check_file, write_text
 from tfrec.recommend import has_version, newest_version
 from tfrec.release.gate import was_refused
 from tfrec.release.place import Place
-from tfrec.serving_config import CONFIG, CONFIG_KIND, FALLBACK, SERVABLES, serving_config
+from tfrec.serving_config import CONFIG, CONFIG_KIND, FALLBACK, SERVABLES, ServableConfig, serving_config
 from tfrec.tracking import RunRecord, open_registry, read_record
 
 _WORD = re.compile(r"[a-z][a-z0-9_-]*")
@@ -81,21 +81,27 @@ def label_versions(
     return known
 
 
-def move_label(models: Path, label: str, version: int, *, with_newest: bool = True) -> dict[str, int]:
+def move_label(models: str | Path, label: str, version: int, *, with_newest: bool = True) -> dict[str, int]:
     """Moves one label, keeps the others and the base path of `models.config`, and returns label → version.
 
     Args:
-        models: folder of servables.
+        models: folder of servables, or the URL of one; in an object store what no label names is never loaded.
         label: that is moved.
         version: that it names then.
-        with_newest: see `label_versions`.
+        with_newest: of a folder, see `label_versions`.
 
     Raises:
         SourceError: as `label_versions`.
     """
-    shop = Place(models).config().get("shop")
-    labels = {**(shop.labels if shop else {}), label: version}
-    return label_versions(models, labels, base_path=shop.base if shop else None, with_newest=with_newest)
+    place = Place(models)
+    config = place.config()
+    shop = config.get("shop", ServableConfig("shop", "shop"))
+    labels = {**shop.labels, label: version}
+    if place.path is not None:
+        return label_versions(place.path, labels, base_path=shop.base or None, with_newest=with_newest)
+    base = shop.base or str(place)
+    place.write_config(serving_config(labels, versions=[], base_path=base, has_fallback=FALLBACK in config))
+    return labels
 
 
 def serve_fallback_alone(models: Path) -> None:

@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Judges, moves labels, and returns the exit status."""
+    from tfrec.labels import move_label
     from tfrec.release.canary import CanaryConfig, decide, note
 
     decision = decide(
@@ -47,28 +48,15 @@ def run(options: argparse.Namespace) -> int:
     for reason in decision.reasons:
         print(f"  {reason}")
     if decision.action == "back":
-        _move(options.target, "canary", was=decision.canary, now=decision.stable)
+        move_label(options.target, "canary", decision.stable, with_newest=False)
         note(options.target, decision)
         print(f"canary: back to version {decision.stable}, which was {decision.canary}")
         return EXIT_TAKEN_BACK
     if decision.action == "promote":
-        _move(options.target, "stable", was=decision.stable, now=decision.canary)
+        move_label(options.target, "stable", decision.canary, with_newest=False)
         print(f"stable: version {decision.canary}, which was {decision.stable}")
     elif decision.action == "keep":
         print(f"canary: version {decision.canary} stays under trial beside version {decision.stable}")
     else:
         print(f"Nothing is under trial beside version {decision.stable}.")
     return 0
-
-
-def _move(target: str, label: str, *, was: int, now: int) -> None:
-    from pathlib import Path
-
-    from tfrec.labels import move_label as move_label_of_folder
-    from tfrec.release.place import Place
-    from tfrec.release.rollback import Rollback, move_label
-
-    if Place(target).path is not None:
-        move_label_of_folder(Path(target.removeprefix("file://")), label, now, with_newest=False)
-    else:
-        move_label(target, Rollback(was, now, label))

@@ -28,11 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Rolls back and says to what."""
-    from pathlib import Path
-
-    from tfrec.labels import move_label as move_label_of_folder
-    from tfrec.release.place import Place
-    from tfrec.release.rollback import move_label, plan_rollback, withdraw_newest
+    from tfrec.labels import move_label
+    from tfrec.release.rollback import plan_rollback, withdraw_newest
 
     sys.stderr.write("Checking the version to go back to ...\n")
     plan = plan_rollback(options.target, label=options.label, to=options.to)
@@ -41,8 +38,5 @@ def run(options: argparse.Namespace) -> None:
             print(f"moved aside: {place}")
         print(f"in service: version {plan.now}; version {plan.was} comes back by moving these folders back.")
         return
-    if Place(options.target).path is not None:
-        move_label_of_folder(Path(options.target.removeprefix("file://")), plan.label, plan.now, with_newest=False)
-    else:
-        move_label(options.target, plan)
+    move_label(options.target, plan.label, plan.now, with_newest=False)
     print(f"{plan.label}: version {plan.now}, which was {plan.was}")

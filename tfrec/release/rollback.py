@@ -9,7 +9,7 @@ from tfrec.errors import SourceError
 from tfrec.release.gate import was_refused
 from tfrec.release.place import Place
 from tfrec.release.verify import verify_place
-from tfrec.serving_config import CONFIG, FALLBACK, SERVABLES, serving_config
+from tfrec.serving_config import CONFIG, SERVABLES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,20 +71,6 @@ def plan_rollback(target: str, *, label: str | None = None, to: int | None = Non
         f"{target} has no good version below {was} to go back to (versions: {_listed(versions)}). "
         f"See why: tfrec verify {target} --every"
     )
-
-
-def move_label(target: str, plan: Rollback) -> None:
-    """Writes `models.config` so that the label names the earlier version; what no label names is not loaded.
-
-    For models in an object store; `tfrec.labels` does it in a folder, where a registry may have to know.
-    """
-    place = Place(target)
-    config = place.config()
-    shop = config["shop"]
-    text = serving_config(
-        {**shop.labels, plan.label: plan.now}, versions=[], base_path=shop.base, has_fallback=FALLBACK in config
-    )
-    place.write_config(text)
 
 
 def withdraw_newest(target: str, plan: Rollback) -> list[str]:
