@@ -235,13 +235,15 @@ def test_towers_alone_rank_what_is_offered(served_shop, world):
     assert (np.diff(answer["scores"][0][: len(world.offered)]) <= 0).all()
 
 
-def test_the_callers_own_candidates_come_back_scored_in_place(served_shop):
+def test_the_callers_own_candidates_come_back_scored_in_their_order(served_shop):
+    """Padding, which every list on the wire begins with, goes behind."""
     asked = np.array([["i3", "never heard of", "i1", ""]])
     answer = served_shop.ask("rank", user_id=np.array(["u1"]), candidate_item_ids=asked)
     assert answer["item_ids"].tolist() == asked.tolist()
     assert np.isneginf(answer["scores"][0, [1, 3]]).all() and np.isfinite(answer["scores"][0, [0, 2]]).all()
     swapped = served_shop.ask("rank", user_id=np.array(["u1"]), candidate_item_ids=asked[:, ::-1])
-    np.testing.assert_allclose(swapped["scores"][0, ::-1], answer["scores"][0], rtol=1e-5)
+    assert swapped["item_ids"].tolist() == [["i1", "never heard of", "i3", ""]]
+    np.testing.assert_allclose(swapped["scores"][0, [2, 1, 0, 3]], answer["scores"][0], rtol=1e-5)
 
 
 def test_the_rank_scores_are_those_of_the_slate(served_shop):
