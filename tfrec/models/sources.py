@@ -127,6 +127,12 @@ class CandidateSources:
         self.price = _table(catalogue.price, "price")
         self.categories = _table(catalogue.categories, "categories")
         self.is_offered = _table(is_offered, "is_offered")
+        # One graph for all signatures: to trace an LSTM takes longer than all else together.
+        events = tf.TensorSpec([None, None], tf.int32)
+        encoded = tf.TensorSpec([None, None, encoded_items.shape[1]], tf.float32)
+        self._embed_events = tf.function(
+            self._embed_latest, input_signature=[encoded, events, events, events, events], autograph=False
+        )
 
     @property
     def variables(self) -> list[tf.Variable]:
@@ -213,8 +219,11 @@ class CandidateSources:
         follows = (item[:, :-1] > 0) & (item[:, 1:] > 0)
         gap = tf.where(follows, tf.reshape(bucket, tf.shape(elapsed)), 0)
         gap = tf.pad(gap, [[0, 0], [1, 0]])
-        encoded = tf.gather(self._encoded, item)
-        return self.query_tower(encoded, TowerInputs(item, kind, gap, group), training=False)[:, -1]
+        return self._embed_events(tf.gather(self._encoded, item), item, kind, gap, group)
+
+    def _embed_latest(self, encoded: tf.Tensor, *events: tf.Tensor) -> tf.Tensor:
+        """`[B, d]`: the query tower's answer after the last of `encoded [B, T, d]`; `events` as in `TowerInputs`."""
+        return self.query_tower(encoded, TowerInputs(*events), training=False)[:, -1]
 
     def _own_orders_like_the_cart(self, user: tf.Tensor, cart: tf.Tensor) -> tf.Tensor:
         """`[B, N + 1]`: `Σ_o w_o [i in o] / Σ_o w_o` over the user's orders o; `w_o` of how like the cart, how late.
