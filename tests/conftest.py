@@ -1,9 +1,12 @@
 """What several folders of tests share: where the real data lies, tiny SavedModels, a small trained shop."""
 
+import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,13 +30,35 @@ def data_home() -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Returns the folder of a name, filled by the first of the processes that run tests side by side."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+
+    def build(name: str, fill: Callable[[Path], None]) -> Path:
+        folder, is_whole = shared / name, shared / f"{name}.whole"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not is_whole.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                is_whole.touch()
+        return folder
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def tiny_models(built_once: Any) -> Path:
     """A folder of tiny SavedModels, see `tests/tiny_models.py`; read-only: copy before changing."""
-    folder = tmp_path_factory.mktemp("tiny_models")
-    script = Path(__file__).with_name("tiny_models.py")
-    built = subprocess.run([sys.executable, script, folder], capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr
-    return folder
+
+    def fill(folder: Path) -> None:
+        script = Path(__file__).with_name("tiny_models.py")
+        built = subprocess.run([sys.executable, script, folder], capture_output=True, text=True, check=False)
+        assert built.returncode == 0, built.stderr
+
+    return built_once("tiny_models", fill)
 
 
 class TinyTrained(NamedTuple):
@@ -46,15 +71,18 @@ class TinyTrained(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def tiny_prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_prepared(built_once: Any) -> Path:
     """A prepared demo shop of 400 items, 300 users and 8,000 events; its raw files lie in `../data`; read-only."""
-    folder = tmp_path_factory.mktemp("tiny_shop")
-    return prepare_demo_shop(folder, num_items=400, num_users=300, num_events=8_000, num_slates=200)
+
+    def fill(folder: Path) -> None:
+        prepare_demo_shop(folder, num_items=400, num_users=300, num_events=8_000, num_slates=200)
+
+    return built_once("tiny_shop", fill) / "prepared"
 
 
 @pytest.fixture(scope="session")
-def tiny_trained(tiny_prepared: Path) -> TinyTrained:
-    """The small demo shop, trained for a few steps; half a minute, once a session."""
+def tiny_trained(tiny_prepared: Path, built_once: Any) -> TinyTrained:
+    """The small demo shop, trained for a few steps; half a minute, once for all tests."""
     import tfrec
     from tfrec.models import RetrievalConfig
     from tfrec.training import TrainingConfig, load_trained
@@ -68,8 +96,11 @@ def tiny_trained(tiny_prepared: Path) -> TinyTrained:
         num_blocks=1,
         ranking_queries=200,
     )
-    models = tiny_prepared.parent / "models"
-    train_shop(tiny_prepared, models, config, show_progress=False)
+
+    def fill(folder: Path) -> None:
+        train_shop(tiny_prepared, folder / "models", config, show_progress=False)
+
+    models = built_once("tiny_trained", fill) / "models"
     shop = tfrec.load(tiny_prepared)
     trained, _ = load_trained(shop, models / "trained")
     return TinyTrained(shop, trained, config, models)

@@ -21,6 +21,8 @@ from tfrec.saved_model import SERVE_TAG, ServableSignature, TensorSpec, read_sig
 from tfrec.schema import wire
 
 _INVALID_ARGUMENT, _NOT_FOUND, _FAILED_PRECONDITION, _UNAVAILABLE = 3, 5, 9, 14
+# ConfigProto; one pass of graph optimisation as in serving/session.config: half of the start, as fast to answer.
+_ONE_PASS = b"\x52\x04\x52\x02\x60\x01"  # graph_options { rewrite_options { meta_optimizer_iterations: ONE } }
 _NO_REWRITING = b"\x52\x05\x52\x03\x98\x01\x01"  # graph_options { rewrite_options { disable_meta_optimizer: true } }
 
 
@@ -87,8 +89,7 @@ class Servable:
         signature_defs = read_signature_defs(version_dir)
         api = load_c_api()
         config = _varint_field(2, intra_op_threads) + _varint_field(5, inter_op_threads)  # ConfigProto
-        if not is_graph_rewritten:
-            config += _NO_REWRITING
+        config += _ONE_PASS if is_graph_rewritten else _NO_REWRITING
         status, options, graph = api.TF_NewStatus(), api.TF_NewSessionOptions(), api.TF_NewGraph()
         try:
             api.TF_SetConfig(options, config, len(config), status)

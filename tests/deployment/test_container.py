@@ -8,6 +8,7 @@ import promql_parser
 import pytest
 import yaml
 from google.protobuf import text_format
+from tensorflow.core.protobuf import config_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
 from tests.deployment.config_messages import CLASSES
@@ -23,6 +24,7 @@ def test_tf_serving_reads_every_text_proto():
         "models.config": model_server_config_pb2.ModelServerConfig(),
         "batching.config": CLASSES["BatchingParameters"](),
         "monitoring.config": CLASSES["MonitoringConfig"](),
+        "session.config": config_pb2.ConfigProto(),
         "ssl.config.example": CLASSES["SSLConfig"](),
     }
     assert {path.name for path in SERVING.glob("*.config*")} == set(files)
