@@ -4,18 +4,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 PASSED := $(VENV)/.passed
+# Test files run side by side, a process each; more than four would need more memory than most machines have.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 # The benchmarks of tests/benchmarks, each of which prints its figures: make bench-serving
 BENCHMARKS := $(filter-out trials whole_shop,$(basename $(notdir $(filter-out %/__init__.py,$(wildcard tests/benchmarks/*.py)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast check format lint types contracts time-demo clean $(BENCHMARKS:%=bench-%)
+.PHONY: help setup demo test test-slow test-all check format lint types contracts time-demo clean $(BENCHMARKS:%=bench-%)
 
 help:
 	@echo "make demo        generate a shop, train, evaluate, serve, show what is offered to whom"
-	@echo "make test        the whole test suite          make test-fast   without what takes long"
-	@echo "make check       format, lint, types, import contracts, tests"
+	@echo "make test        the tests, in minutes         make test-slow   what takes longer (trainings, interruptions, nights)"
+	@echo "make test-all    both                          make check       format, lint, types, import contracts, all tests"
 	@echo "make format      write the format              make setup       .venv alone"
 	@echo "make time-demo   time demo and tests in a fresh clone"
 	@echo "benchmarks:      $(BENCHMARKS:%=bench-%)"
@@ -38,12 +40,14 @@ $(STAMP): setup.cfg pyproject.toml
 demo: $(STAMP)
 	@$(BIN)/tfrec demo
 
-# What passed is remembered (see `check`), so that `make test` then `make check` runs the tests once.
+# What passed is remembered, so that `make test` then `make check` runs each test once.
 test: $(STAMP)
-	@state=$$(.ci/state); $(BIN)/python -m pytest && echo "$$state" > $(PASSED)
+	@state=$$(.ci/state); $(PYTEST) -m "not slow" --durations=40 --durations-min=3 && echo "$$state" > $(PASSED)
 
-test-fast: $(STAMP)
-	@$(BIN)/python -m pytest -m "not slow"
+test-slow: $(STAMP)
+	@state=$$(.ci/state); $(PYTEST) -m slow --durations=40 --durations-min=10 && echo "$$state" > $(PASSED)-slow
+
+test-all: test test-slow
 
 format: $(STAMP)
 	@$(BIN)/ruff format .
@@ -59,11 +63,14 @@ types: $(STAMP)
 contracts: $(STAMP)
 	@$(BIN)/lint-imports
 
-# The tests are run, unless exactly this tree has passed them already.
+# The tests are run, except those that exactly this tree has passed already.
 check: lint types contracts
 	@if [ "$$(.ci/state)" = "$$(cat $(PASSED) 2>/dev/null)" ]; then \
-	  echo "Tests: this very tree passed them already."; \
+	  echo "make test: this tree passed it already."; \
 	else $(MAKE) --no-print-directory test; fi
+	@if [ "$$(.ci/state)" = "$$(cat $(PASSED)-slow 2>/dev/null)" ]; then \
+	  echo "make test-slow: this tree passed it already."; \
+	else $(MAKE) --no-print-directory test-slow; fi
 
 $(BENCHMARKS:%=bench-%): bench-%: $(STAMP)
 	@$(BIN)/python -m tests.benchmarks.$* $(ARGS)

@@ -60,3 +60,35 @@ class Evidence(tf.experimental.ExtensionType):
     cart_entries: tf.Tensor
     history_entries: tf.Tensor
     user: tf.Tensor
+
+
+_INDICES = tf.TensorSpec([None], tf.int32)
+_LISTS = tf.TensorSpec([None, None], tf.int32)
+_SCORES = tf.TensorSpec([None, None], tf.float32)
+_FOUR_SCORES = tf.TensorSpec([None, None, 4], tf.float32)
+_BEST = tf.TensorSpec([None, None], tf.int64)
+
+QUERY_SPEC = Query.Spec(
+    user=_INDICES,
+    recent_item=_LISTS,
+    recent_type=_LISTS,
+    recent_age=_SCORES,
+    cart=_LISTS,
+    is_discovery=tf.TensorSpec([None], tf.float32),
+    outside_level=_INDICES,
+)
+EVIDENCE_SPEC = Evidence.Spec(
+    cart=_FOUR_SCORES,
+    cart_best=_BEST,
+    history=_SCORES,
+    history_best=_BEST,
+    visit=_FOUR_SCORES,
+    own_row=_LISTS,
+    own_orders=_SCORES,
+    friends=_SCORES,
+    towers=_SCORES,
+    content=_SCORES,
+    cart_entries=_LISTS,
+    history_entries=_LISTS,
+    user=_INDICES,
+)

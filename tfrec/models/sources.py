@@ -6,12 +6,15 @@ Scores over the catalogue are dense `[B, N + 1]` rows (column 0 is padding); the
 less than merging lists.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
 from tfrec.features.knowledge import CHANNELS, OWN_FADES, Knowledge
 from tfrec.features.vocabulary import Vocabularies
-from tfrec.models.evidence import Evidence, Query
+from tfrec.models.evidence import EVIDENCE_SPEC, QUERY_SPEC, Evidence, Query
 from tfrec.models.friend_items import FriendItems
 from tfrec.models.item_table import ItemTable, best_strength
 from tfrec.models.popular_items import PopularItems
@@ -127,12 +130,11 @@ class CandidateSources:
         self.price = _table(catalogue.price, "price")
         self.categories = _table(catalogue.categories, "categories")
         self.is_offered = _table(is_offered, "is_offered")
-        # One graph for all signatures: to trace an LSTM takes longer than all else together.
-        events = tf.TensorSpec([None, None], tf.int32)
-        encoded = tf.TensorSpec([None, None, encoded_items.shape[1]], tf.float32)
-        self._embed_events = tf.function(
-            self._embed_latest, input_signature=[encoded, events, events, events, events], autograph=False
-        )
+        self._gather = _shared(self._gather_evidence, QUERY_SPEC)
+        self._embed = _shared(self._embed_query, QUERY_SPEC)
+        flags, places = tf.TensorSpec([None, None], tf.bool), tf.TensorSpec([None, None], tf.int32)
+        self._choose = _shared(self._candidates, EVIDENCE_SPEC, flags, tf.TensorSpec([None], tf.int32))
+        self._describe = _shared(self._features, QUERY_SPEC, EVIDENCE_SPEC, places)
 
     @property
     def variables(self) -> list[tf.Variable]:
@@ -146,6 +148,9 @@ class CandidateSources:
 
     def gather_evidence(self, query: Query) -> Evidence:
         """Returns what speaks for each item of the catalogue."""
+        return self._gather(query)
+
+    def _gather_evidence(self, query: Query) -> Evidence:
         config = self.config
         cart = without_repeats(latest(query.cart, config.cart_items))
         cart_sum, cart_best = self.cart_table.spoken_for(cart)
@@ -192,6 +197,9 @@ class CandidateSources:
 
     def embed_query(self, query: Query) -> tf.Tensor:
         """Returns `[B, d]` query embeddings: the user's latest events, then the visit's, then the cart."""
+        return self._embed(query)
+
+    def _embed_query(self, query: Query) -> tf.Tensor:
         length = self._profile_item.shape[1]
         cart = query.cart
         groups = tf.fill(tf.shape(query.recent_item), 0)
@@ -219,11 +227,8 @@ class CandidateSources:
         follows = (item[:, :-1] > 0) & (item[:, 1:] > 0)
         gap = tf.where(follows, tf.reshape(bucket, tf.shape(elapsed)), 0)
         gap = tf.pad(gap, [[0, 0], [1, 0]])
-        return self._embed_events(tf.gather(self._encoded, item), item, kind, gap, group)
-
-    def _embed_latest(self, encoded: tf.Tensor, *events: tf.Tensor) -> tf.Tensor:
-        """`[B, d]`: the query tower's answer after the last of `encoded [B, T, d]`; `events` as in `TowerInputs`."""
-        return self.query_tower(encoded, TowerInputs(*events), training=False)[:, -1]
+        encoded = tf.gather(self._encoded, item)
+        return self.query_tower(encoded, TowerInputs(item, kind, gap, group), training=False)[:, -1]
 
     def _own_orders_like_the_cart(self, user: tf.Tensor, cart: tf.Tensor) -> tf.Tensor:
         """`[B, N + 1]`: `Σ_o w_o [i in o] / Σ_o w_o` over the user's orders o; `w_o` of how like the cart, how late.
@@ -314,6 +319,9 @@ class CandidateSources:
             at_least: `[B]` or one number: candidates that the towers bring at least; each row's own, so that a query
                 is answered in a batch as alone.
         """
+        return self._choose(evidence, eligible, tf.broadcast_to(at_least, tf.shape(evidence.user)))
+
+    def _candidates(self, evidence: Evidence, eligible: tf.Tensor, at_least: tf.Tensor) -> tf.Tensor:
         lists = []
         for name, score in self.source_scores(evidence).items():
             most = tf.fill([tf.shape(score)[0]], getattr(self.config, name))
@@ -332,7 +340,9 @@ class CandidateSources:
 
     def features(self, query: Query, evidence: Evidence, candidates: tf.Tensor) -> tf.Tensor:
         """Returns `[B, C, len(FEATURES)]` features of the candidates `[B, C]`, roughly of unit size."""
+        return self._describe(query, evidence, candidates)
 
+    def _features(self, query: Query, evidence: Evidence, candidates: tf.Tensor) -> tf.Tensor:
         def at(scores: tf.Tensor) -> tf.Tensor:
             return tf.gather(scores, candidates, batch_dims=1)
 
@@ -468,6 +478,14 @@ class CandidateSources:
         known = items > 0
         mean = masked_mean(_log_price(tf.gather(self.price, items))[..., None], known)[:, 0:1]
         return tf.where(tf.reduce_any(known, axis=1, keepdims=True), log_price - mean, 0.0)
+
+
+def _shared(function: Callable[..., Any], *signature: Any) -> Callable[..., Any]:
+    """Returns a graph that is traced and saved once, however many signatures call it.
+
+    The runtime inlines it into each of them: as a call of its own it would cost a tenth of the latency.
+    """
+    return tf.function(function, input_signature=signature, autograph=False)
 
 
 def _table(values: np.ndarray, name: str) -> tf.Variable:
