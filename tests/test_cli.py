@@ -15,6 +15,7 @@ import pytest
 from tests.interruptions import stop_tfrec
 from tfrec.cli import VERBS as VERB_MODULES
 from tfrec.cli import main
+from tfrec.cli.demo import fast_demo_note
 from tfrec.cli.tables import offer_table
 from tfrec.client import OfferedItem
 from tfrec.errors import install_hint
@@ -91,6 +92,12 @@ def test_help_of_prepare_lists_every_recipe_of_the_package(capsys):
         main(["prepare", "--help"])
     listed = capsys.readouterr().out.split("recipes of the package:\n")[1]
     assert listed.replace(",", " ").split() == sorted(path.stem for path in shipped_recipes().glob("*.toml"))
+
+
+def test_the_fast_demo_says_how_much_smaller_it_is_than_the_full_one():
+    note = fast_demo_note()
+    assert "400 items, 600 users, 16,000 events" in note
+    assert "2,000 items, 5,000 users and 200,000 events" in note
 
 
 def test_help_tells_defaults(capsys):
