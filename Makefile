@@ -10,12 +10,13 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 BENCHMARKS := $(filter-out trials whole_shop,$(basename $(notdir $(filter-out %/__init__.py,$(wildcard tests/benchmarks/*.py)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast check format lint types contracts time-demo clean $(BENCHMARKS:%=bench-%)
+.PHONY: help setup demo test test-fast test-install check format lint types contracts time-demo clean $(BENCHMARKS:%=bench-%)
 
 help:
 	@echo "make demo        generate a shop, train, evaluate, serve, show what is offered to whom"
 	@echo "make test        the whole test suite          make test-fast   without what takes long"
 	@echo "make check       format, lint, types, import contracts, tests"
+	@echo "make test-install   build wheel and sdist, try them in fresh environments (needs the package index)"
 	@echo "make format      write the format              make setup       .venv alone"
 	@echo "make time-demo   time demo and tests in a fresh clone"
 	@echo "benchmarks:      $(BENCHMARKS:%=bench-%)"
@@ -44,6 +45,9 @@ test: $(STAMP)
 
 test-fast: $(STAMP)
 	@$(BIN)/python -m pytest -m "not slow"
+
+test-install: $(STAMP)
+	@$(BIN)/python .ci/try_install.py
 
 format: $(STAMP)
 	@$(BIN)/ruff format .
