@@ -24,7 +24,7 @@ to offer to a few shoppers. What is already there is reused.
 EXAMPLES = """\
 examples:
   tfrec demo                      # about four minutes on two cores; seconds the second time
-  tfrec demo --fast --out /tmp/demo    # a small shop, for a first look
+  tfrec demo --fast --out /tmp/demo    # a small shop and short training: about two minutes of one core
 """
 INTERRUPTED = "What was finished stays. The same command goes on where this one stopped."
 
