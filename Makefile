@@ -4,20 +4,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 PASSED := $(VENV)/.passed
-# Test files run side by side, a process each; more than four would need more memory than most machines have.
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Test files run side by side, four at most for the memory's sake; OpenMP's threads would wait for each other.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 # The benchmarks of tests/benchmarks, each of which prints its figures: make bench-serving
 BENCHMARKS := $(filter-out trials whole_shop,$(basename $(notdir $(filter-out %/__init__.py,$(wildcard tests/benchmarks/*.py)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-all check format lint types contracts time-demo clean $(BENCHMARKS:%=bench-%)
+.PHONY: help setup demo test test-slow test-all test-install check format lint types contracts time-demo clean $(BENCHMARKS:%=bench-%)
 
 help:
 	@echo "make demo        generate a shop, train, evaluate, serve, show what is offered to whom"
 	@echo "make test        the tests, in minutes         make test-slow   what takes longer (trainings, interruptions, nights)"
 	@echo "make test-all    both                          make check       format, lint, types, import contracts, all tests"
+	@echo "make test-install   build wheel and sdist, try them in fresh environments (needs the package index)"
 	@echo "make format      write the format              make setup       .venv alone"
 	@echo "make time-demo   time demo and tests in a fresh clone"
 	@echo "benchmarks:      $(BENCHMARKS:%=bench-%)"
@@ -48,6 +49,9 @@ test-slow: $(STAMP)
 	@state=$$(.ci/state); $(PYTEST) -m slow --durations=40 --durations-min=10 && echo "$$state" > $(PASSED)-slow
 
 test-all: test test-slow
+
+test-install: $(STAMP)
+	@$(BIN)/python .ci/try_install.py
 
 format: $(STAMP)
 	@$(BIN)/ruff format .

@@ -6,7 +6,6 @@ FROM python:${PYTHON_TAG}
 WORKDIR /opt/tfrec
 COPY setup.cfg pyproject.toml README.md LICENSE ./
 COPY tfrec/ tfrec/
-COPY datasets/ datasets/
 # Versions stand in setup.cfg.
 # hadolint ignore=DL3013
 RUN pip install --no-cache-dir ".[train,publish]" \

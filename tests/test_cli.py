@@ -15,8 +15,11 @@ import pytest
 from tests.interruptions import stop_tfrec
 from tfrec.cli import VERBS as VERB_MODULES
 from tfrec.cli import main
+from tfrec.cli.demo import fast_demo_note
 from tfrec.cli.tables import offer_table
 from tfrec.client import OfferedItem
+from tfrec.errors import install_hint
+from tfrec.ingest.recipes import shipped_recipes
 from tfrec.server import EmbeddedServer
 
 VERBS = tuple(module.__name__.rpartition(".")[2] for module in VERB_MODULES)
@@ -82,6 +85,19 @@ def test_help_of_every_verb_works_in_the_base_install():
     for verb in VERBS:
         ran = run_base_install(verb, "--help")
         assert ran.returncode == 0, ran.stderr
+
+
+def test_help_of_prepare_lists_every_recipe_of_the_package(capsys):
+    with pytest.raises(SystemExit):
+        main(["prepare", "--help"])
+    listed = capsys.readouterr().out.split("recipes of the package:\n")[1]
+    assert listed.replace(",", " ").split() == sorted(path.stem for path in shipped_recipes().glob("*.toml"))
+
+
+def test_the_fast_demo_says_how_much_smaller_it_is_than_the_full_one():
+    note = fast_demo_note()
+    assert "400 items, 600 users, 16,000 events" in note
+    assert "2,000 items, 5,000 users and 200,000 events" in note
 
 
 def test_help_tells_defaults(capsys):
@@ -168,7 +184,7 @@ def test_the_base_install_asks_and_refuses_the_rest_with_advice(tiny_models, tmp
     assert "ModuleNotFoundError" not in ran.stderr
     ran = run_base_install("train", "x", "--out", tmp_path / "y")
     assert ran.returncode == 2
-    assert "pip install 'tfrec[train" in ran.stderr
+    assert install_hint("train", "analysis") in ran.stderr
     assert "Traceback" not in ran.stderr
 
 

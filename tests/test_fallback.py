@@ -40,7 +40,7 @@ def lists(table, name):
 def test_the_served_order_is_that_of_the_baseline(demo, method):
     """Each place holds an item of the score that NumPy has at that place, over all that may be offered."""
     if method == "als":
-        pytest.importorskip("implicit", reason="needs tfrec[benchmarks]")
+        pytest.importorskip("implicit", reason="needs the extra `benchmarks`")
     train, test = demo.prepared.train, demo.prepared.test
     of_sessions = method in OF_SESSIONS
     cases = next_item_cases(train, test) if of_sessions else cart_completion_cases(train, test, seed=0)

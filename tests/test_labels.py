@@ -4,12 +4,12 @@ import shutil
 
 import pytest
 
-from tfrec.errors import ConfigError, SourceError
+from tfrec.errors import ConfigError, SourceError, install_hint
 from tfrec.labels import label_versions
 from tfrec.serving_config import CONFIG, serving_config
 from tfrec.tracking import read_record, train_tracked
 
-mlflow = pytest.importorskip("mlflow", reason="no MLflow: pip install 'tfrec[tracking]'")
+mlflow = pytest.importorskip("mlflow", reason=f"no MLflow. {install_hint('tracking')}.")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import time
@@ -10,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from tfrec.cli import main
-from tfrec.errors import EnvironmentSetupError
+from tfrec.errors import EnvironmentSetupError, install_hint
 from tfrec.evaluation.intervals import Comparison, Estimate
 from tfrec.evaluation.report import EvaluationReport
 from tfrec.evaluation.sections import Column, Duel, Row, Section
 from tfrec.tracking import RECORD, figures_of, read_record, track_evaluation, train_tracked, warm_start_tracked
 from tfrec.workflow import SERVED_NAME, Published, read_models_manifest, write_report
 
-mlflow = pytest.importorskip("mlflow", reason="no MLflow: pip install 'tfrec[tracking]'")
+mlflow = pytest.importorskip("mlflow", reason=f"no MLflow. {install_hint('tracking')}.")
 
 
 @pytest.fixture
@@ -265,10 +266,10 @@ def test_passwords_stay_in_the_environment(models, tiny_prepared, tiny_trained, 
 
 def test_without_mlflow_the_error_names_the_extra(tiny_prepared, tiny_trained, here, monkeypatch, capsys):
     monkeypatch.setitem(__import__("sys").modules, "mlflow", None)
-    with pytest.raises(EnvironmentSetupError, match=r"pip install 'tfrec\[tracking\]'"):
+    with pytest.raises(EnvironmentSetupError, match=re.escape(install_hint("tracking"))):
         train_tracked(tiny_prepared, here / "models", tiny_trained.config)
     assert main(["train", str(tiny_prepared), "--out", str(here / "models"), "--track"]) == 2
-    assert "tfrec[tracking]" in capsys.readouterr().err
+    assert install_hint("tracking") in capsys.readouterr().err
     assert not (here / "models").exists()
 
 

@@ -1,6 +1,7 @@
 """Train, export, evaluate: what is reused, what an interruption leaves, what the report says."""
 
 import contextlib
+import html
 import io
 import json
 import os
@@ -14,6 +15,7 @@ import pytest
 
 from tests.interruptions import stop_tfrec
 from tfrec.cli import main
+from tfrec.cli.demo import fast_demo_note
 from tfrec.client import RecommenderClient
 from tfrec.errors import SourceError
 from tfrec.recommend import newest_version
@@ -288,8 +290,10 @@ def test_the_demo_tells_its_story_and_reuses_it(tmp_path, capsys):
         "EASE on orders",
         SERVED_NAME,
         "report.html",
+        "These are the figures of `tfrec demo --fast`",
     ):
         assert words in told.out
+    assert fast_demo_note() in html.unescape((tmp_path / "demo/models/report/report.html").read_text())
     assert "tensorflow" not in told.err.lower().replace("loading tensorflow", "")
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "demo" / "models").glob("*/*/saved_model.pb")}
     assert main(["demo", "--fast", "--out", str(tmp_path / "demo")]) == 0

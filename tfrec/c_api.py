@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tfrec.errors import EnvironmentSetupError, ServingError
+from tfrec.errors import EnvironmentSetupError, ServingError, install_hint
 from tfrec.schema import wire
 
 _SLOT = 24  # sizeof(TF_TString)
@@ -97,7 +97,7 @@ class CApi:
         except OSError as error:
             raise EnvironmentSetupError(
                 f"TensorFlow's C library cannot be loaded from {folder}: {error}. "
-                "Install the Linux wheel: pip install 'tfrec[train]'."
+                f"TensorFlow must be the wheel for Linux. {install_hint('train')}."
             ) from error
         for name, (result, arguments) in _PROTOTYPES.items():
             function = next(getattr(library, name) for library in reversed(libraries) if hasattr(library, name))
@@ -193,8 +193,7 @@ def _wheel_folder() -> Path:
         spec = None
     if spec is None or not spec.submodule_search_locations:
         raise EnvironmentSetupError(
-            "A servable runs on the C library of TensorFlow, but TensorFlow is not installed. "
-            "Install it with: pip install 'tfrec[train]'."
+            f"A servable runs on the C library of TensorFlow, but TensorFlow is not installed. {install_hint('train')}."
         )
     return Path(next(iter(spec.submodule_search_locations)))
 

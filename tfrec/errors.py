@@ -6,6 +6,9 @@ Every error is also the built-in that a reader expects, so `except ValueError` k
 import difflib
 from collections.abc import Iterable
 
+DISTRIBUTION = "tfrec-shop"
+"""Name of the distribution for pip. It is on no package index yet; `tfrec` on PyPI is another project."""
+
 
 class TfrecError(Exception):
     """Base of all errors raised on purpose by `tfrec`; the command line prints it without a traceback."""
@@ -16,7 +19,7 @@ class SchemaError(TfrecError, ValueError):
 
 
 class RecipeError(TfrecError, ValueError):
-    """A recipe (`datasets/*.toml`) cannot be read or asks for something unknown."""
+    """A recipe (a TOML file) cannot be read or asks for something unknown."""
 
 
 class SourceError(TfrecError, OSError):
@@ -79,3 +82,18 @@ def nearest_hint(word: str, known: Iterable[str]) -> str:
     if close:
         return f" Did you mean {close[0]!r}?"
     return f" Known: {', '.join(known)}."
+
+
+def install_hint(*extras: str) -> str:
+    """Returns how to install extras of the distribution: from a clone, or from a wheel built there.
+
+    Example: `install_hint("train")` is ``Install the extra `train` of tfrec-shop: pip install '.[train]' in a clone, or
+    pip install 'PATH.whl[train]' with a built wheel``.
+    """
+    named = " and ".join(f"`{extra}`" for extra in extras)
+    noun = "extra" if len(extras) == 1 else "extras"
+    listed = ",".join(extras)
+    return (
+        f"Install the {noun} {named} of {DISTRIBUTION}: pip install '.[{listed}]' in a clone, "
+        f"or pip install 'PATH.whl[{listed}]' with a built wheel"
+    )

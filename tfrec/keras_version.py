@@ -5,7 +5,7 @@ TensorFlow chooses its Keras once, when `tf.keras` is first touched; TensorFlow 
 
 import os
 
-from tfrec.errors import EnvironmentSetupError
+from tfrec.errors import EnvironmentSetupError, install_hint
 
 _SWITCH = "TF_USE_LEGACY_KERAS"
 
@@ -22,7 +22,7 @@ def require_keras_2() -> None:
         version = getattr(tf.keras, "__version__", "2")  # Keras 2 tells none here
     except ImportError as error:
         raise EnvironmentSetupError(
-            f"Models need TensorFlow with tf-keras (Keras 2); {error}. Install both: pip install 'tfrec[train]'"
+            f"Models need TensorFlow with tf-keras (Keras 2); {error}. {install_hint('train')}."
         ) from error
     if version.startswith("2"):
         return

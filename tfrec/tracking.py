@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
 
-from tfrec.errors import EnvironmentSetupError, SourceError
+from tfrec.errors import EnvironmentSetupError, SourceError, install_hint
 from tfrec.evaluation.report import EvaluationReport
 from tfrec.ingest.prepared import read_manifest
 from tfrec.mlflow_run import Run
@@ -246,7 +246,7 @@ def require_mlflow() -> ModuleType:
     except ImportError as error:
         raise EnvironmentSetupError(
             f"Tracking needs MLflow, which this environment lacks ({error}). "
-            "Install it with: pip install 'tfrec[tracking]', or leave --track out."
+            f"{install_hint('tracking')}, or leave --track out."
         ) from error
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)

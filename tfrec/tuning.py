@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfrec.errors import ConfigError, EnvironmentSetupError, SchemaError
+from tfrec.errors import ConfigError, EnvironmentSetupError, SchemaError, install_hint
 from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.protocol import cart_completion_cases
 from tfrec.evaluation.sessions import next_item_cases
@@ -374,7 +374,7 @@ def _require_optuna() -> ModuleType:
         import optuna
     except ImportError as error:
         raise EnvironmentSetupError(
-            f"Tuning needs Optuna, which this environment lacks ({error}). Install it with: pip install 'tfrec[tune]'"
+            f"Tuning needs Optuna, which this environment lacks ({error}). {install_hint('tune')}."
         ) from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)  # `PartialFixedSampler`

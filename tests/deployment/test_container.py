@@ -54,6 +54,13 @@ def test_images_run_as_an_ordinary_user_without_a_shell_between(name):
     assert json.loads(entry.removeprefix("ENTRYPOINT "))[0] in ("/usr/bin/tini", "tfrec")
 
 
+def test_the_image_of_tools_copies_what_is_there():
+    lines = (SERVING / "tools.Dockerfile").read_text().splitlines()
+    copied = [name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]]
+    assert {"tfrec/", "setup.cfg"} <= set(copied)
+    assert [name for name in copied if not (SERVING.parent / name).exists()] == []
+
+
 def test_compose_file_is_valid():
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
     ran = subprocess.run(

@@ -77,7 +77,7 @@ BY_PATTERN = {
 def test_the_withheld_item_of_the_own_colour_comes_first(carts, baseline):
     """The cart holds every other item of the user's colour, so the one left is the best answer there is."""
     if isinstance(baseline, ImplicitAls):
-        pytest.importorskip("implicit", reason="needs tfrec[benchmarks]")
+        pytest.importorskip("implicit", reason="needs the extra `benchmarks`")
     history, cases = carts
     ranks = rank_by_scores(baseline.fit(history), cases).ranks
     assert ranks.tolist() == [[1]] * 16
@@ -86,7 +86,7 @@ def test_the_withheld_item_of_the_own_colour_comes_first(carts, baseline):
 @pytest.mark.parametrize("baseline", BY_PATTERN.values(), ids=BY_PATTERN.keys())
 def test_a_guest_gets_an_answer_to_a_cart(carts, baseline):
     if isinstance(baseline, ImplicitAls):
-        pytest.importorskip("implicit", reason="needs tfrec[benchmarks]")
+        pytest.importorskip("implicit", reason="needs the extra `benchmarks`")
     history, cases = carts
     guests = dataclasses.replace(cases, user_ids=np.full(len(cases), "", object))
     assert rank_by_scores(baseline.fit(history), guests).ranks.max() == 1
@@ -210,7 +210,7 @@ def test_orders_without_a_name_are_baskets_of_their_own():
 
 
 def test_the_factors_of_a_cart_are_those_that_the_library_solves_for(carts):
-    als = pytest.importorskip("implicit.cpu.als", reason="needs tfrec[benchmarks]")
+    als = pytest.importorskip("implicit.cpu.als", reason="needs the extra `benchmarks`")
     history, cases = carts
     library = als.AlternatingLeastSquares(
         factors=3, regularization=0.1, alpha=5.0, iterations=15, random_state=1, dtype=np.float32

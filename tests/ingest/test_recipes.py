@@ -4,9 +4,9 @@ import pytest
 
 from tests.ingest.small_shop import RECIPE, write_small_shop
 from tfrec.errors import RecipeError
-from tfrec.ingest.recipes import find_recipe, read_recipe
+from tfrec.ingest.recipes import find_recipe, read_recipe, shipped_recipes
 
-SHIPPED = sorted((Path(__file__).parents[2] / "datasets").glob("*.toml"))
+SHIPPED = sorted(shipped_recipes().glob("*.toml"))
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -95,7 +95,16 @@ def test_recipe_is_found_by_name_and_by_path(tmp_path: Path, monkeypatch: pytest
     assert find_recipe("small").samefile(path)
     assert find_recipe("datasets/small.toml").samefile(path)
     assert find_recipe(path) == path
-    assert find_recipe("online_retail").name == "online_retail.toml"  # beside the package
+    assert find_recipe("online_retail") == shipped_recipes() / "online_retail.toml"
+
+
+def test_raw_files_lie_beside_a_recipe_but_of_the_package_in_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_small_shop(tmp_path / "shop")
+    monkeypatch.chdir(tmp_path)
+    assert read_recipe(path).data_home == tmp_path / "shop"
+    assert read_recipe(find_recipe("online_retail")).data_home == tmp_path
 
 
 def test_absent_recipe_names_the_nearest() -> None:

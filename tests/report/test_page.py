@@ -14,7 +14,7 @@ import pytest
 
 import tfrec.report
 from tfrec.analysis.segment_words import WORDS
-from tfrec.errors import ConfigError, EnvironmentSetupError
+from tfrec.errors import ConfigError, EnvironmentSetupError, install_hint
 from tfrec.report import render_report
 from tfrec.report.blocks import Absent
 from tfrec.report.words import language
@@ -191,7 +191,7 @@ def test_unknown_language_names_the_known_ones(findings):
 
 def test_a_missing_library_says_what_to_install(findings, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
-    with pytest.raises(EnvironmentSetupError, match=r"pip install 'tfrec\[analysis\]'"):
+    with pytest.raises(EnvironmentSetupError, match=re.escape(install_hint("analysis"))):
         tfrec.report.check_extra()
 
 

@@ -47,7 +47,7 @@ from tfrec.cli.actions import add_actions
 from tfrec.cli.exhausted import explain_exhaustion
 from tfrec.cli.interrupts import interruptible
 from tfrec.cli.terminal import PlainFormatter, Terminal, open_closed_streams, plain, show_what_can_be_shown
-from tfrec.errors import TfrecError
+from tfrec.errors import TfrecError, install_hint
 
 GROUPS = {
     "from a log to slates": (
@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _fail(
             f"`tfrec {options.verb}` needs {error.name}, which the base install leaves out. "
-            "Install it with: pip install 'tfrec[train,analysis]'"
+            f"{install_hint('train', 'analysis')}."
         )
     except BrokenPipeError:  # the reader of our output (`| head`) has gone
         _drop_output()

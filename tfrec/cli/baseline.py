@@ -18,7 +18,7 @@ methods:
   p3alpha, rp3beta                                 the same by random walks
   ease_personal                                    what goes with the cart, and what the shopper buys
   item_knn                                         what goes with all that the shopper bought, and the cart
-  als                                              what goes with the cart, by matrix factors (tfrec[benchmarks])
+  als                                              what goes with the cart, by matrix factors (extra `benchmarks`)
   user_knn, up_cf, tifu_knn                        what the users bought who are most like this one with this cart
   markov_chain, vmis_knn                           what follows the latest item; what is in the nearest sessions
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 HELP = "read, check, clean and split a shop's raw files"
 DESCRIPTION = """\
-Reads the raw files that a recipe (datasets/*.toml) describes, sets bad rows aside with a reason, cuts orders and
+Reads the raw files that a recipe (a TOML file) describes, sets bad rows aside with a reason, cuts orders and
 sessions, splits by time, and writes a folder that `tfrec train` reads. A folder that is up to date is reused.
 """
 EXAMPLES = """\
@@ -16,13 +16,16 @@ examples:
   tfrec prepare online_retail --data-home data --out prepared/online_retail
   tfrec prepare my_shop.toml --out prepared/my_shop            # a recipe of your own
   tfrec prepare my_shop.toml --out prepared/my_shop --until 2011-11-01    # nothing from then on enters training
+
+recipes of the package:
+  complete_journey, coop100, demo_shop, eshop_clothing_2008, groceries, online_retail, yoochoose_100k
 """
 INTERRUPTED = "What was prepared before is untouched. Run the same command again to prepare from the start."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
-    parser.add_argument("recipe", help="name of a recipe in datasets/, or the path of one")
+    parser.add_argument("recipe", help="name of a recipe of the package or in ./datasets, or the path of one")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to be written")
     parser.add_argument(
         "--until", metavar="DATE", help="end of training; later events are for evaluation (default: the recipe's)"
@@ -31,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data-home",
         type=Path,
         metavar="DIR",
-        help="folder with the raw files (default: $TFREC_DATA_HOME, else the recipe's folder)",
+        help="folder with the raw files (default: $TFREC_DATA_HOME, else the recipe's folder, or the current folder "
+        "for a recipe of the package)",
     )
     parser.add_argument("--force", action="store_true", help="prepare again even if nothing changed")
     parser.add_argument(

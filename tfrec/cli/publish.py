@@ -10,7 +10,7 @@ models.config itself. Each copy is loaded by a fresh process and must answer as 
 visible: by rename in a folder; in an object store `saved_model.pb` comes last, and models.config, which names the
 versions, at the very end. Numbers are never used twice. MODELS may be the store: that is how a server's machine pulls.
 
-URLs need `pip install 'tfrec[publish]'`; credentials and endpoint come from the environment (AWS_ENDPOINT_URL ...).
+URLs need the extra `publish`; credentials and endpoint come from the environment (AWS_ENDPOINT_URL ...).
 """
 EXAMPLES = """\
 examples:

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--track",
         action="store_true",
-        help="keep an MLflow run of it: at $MLFLOW_TRACKING_URI, else in ./mlflow.db (needs tfrec[tracking])",
+        help="keep an MLflow run of it: at $MLFLOW_TRACKING_URI, else in ./mlflow.db (needs the extra `tracking`)",
     )
 
 

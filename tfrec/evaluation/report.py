@@ -238,7 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="folder for evaluation.json and evaluation.html")
     parser.add_argument("--seeds", type=int, default=len(SEEDS), help="number of draws of the hidden items")
     parser.add_argument("--category-level", type=int, default=0, help="level of the cross-category column, 0 = top")
-    parser.add_argument("--all", action="store_true", help="every baseline, those of tfrec[benchmarks] too")
+    parser.add_argument("--all", action="store_true", help="every baseline, those of the extra `benchmarks` too")
     parser.add_argument("--next-basket", action="store_true", help="also the whole next basket of each known user")
     options = parser.parse_args(arguments)
     try:

@@ -35,7 +35,8 @@ def prepare_shop(
         out: folder to be written.
         until: nothing from this moment on enters training (a date is midnight on the shop's clock); takes the place of
             the recipe's `test_from`.
-        data_home: folder with the raw files; else `TFREC_DATA_HOME`, else the recipe's folder.
+        data_home: folder with the raw files; else `TFREC_DATA_HOME`, else the recipe's folder, or the current
+            one for a recipe of the package.
         force: prepare again even if nothing changed.
         trust_times: a raw file of the same size and time as before is the same, and is not read to compare its content.
 

@@ -51,7 +51,7 @@ def locate_files(written: RecipeFile, *, data_home: Path | None) -> RawFiles:
         SourceError: one is missing or empty; says where it was looked for and where to get the data.
     """
     recipe = written.recipe
-    homes = data_homes(written.path.absolute().parent, data_home)
+    homes = data_homes(written.data_home, data_home)
 
     def found(names: Sequence[str]) -> tuple[Path, ...]:
         return tuple(path for name in names for path in locate(name, homes=homes, source_url=recipe.source_url))

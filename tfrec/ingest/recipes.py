@@ -1,6 +1,7 @@
-"""Reads a recipe (`datasets/*.toml`) into typed values that say how a shop's raw files map to the schema."""
+"""Reads a recipe (a TOML file) into typed values that say how a shop's raw files map to the schema."""
 
 import dataclasses
+import importlib.resources
 import math
 import tomllib
 import zoneinfo
@@ -25,7 +26,7 @@ from tfrec.schema.tables import (
     RELATION_COLUMNS,
 )
 
-_FOLDER = "datasets"
+_FOLDER = "datasets"  # of the package, and of whoever keeps recipes in the current folder
 _EVENT_KEYS = (*EVENT_COLUMNS, "line_total", "sequence", "currency")
 
 
@@ -258,6 +259,15 @@ class RecipeFile:
     path: Path
     text: str
 
+    @property
+    def data_home(self) -> Path:
+        """Where relative names of raw files are looked for last: beside the recipe.
+
+        No data lies beside a recipe of the package, so that the current folder takes its place.
+        """
+        folder = self.path.absolute().parent
+        return Path.cwd() if folder.resolve() == shipped_recipes().resolve() else folder
+
 
 def read_recipe(path: str | Path) -> RecipeFile:
     """Returns the recipe in the TOML file `path`.
@@ -277,8 +287,13 @@ def read_recipe(path: str | Path) -> RecipeFile:
     return RecipeFile(typed(Recipe, table, where=str(path)), path, text)
 
 
+def shipped_recipes() -> Path:
+    """Returns the folder of the package's own recipes, one TOML file each."""
+    return Path(str(importlib.resources.files("tfrec") / _FOLDER))
+
+
 def find_recipe(name_or_path: str | Path) -> Path:
-    """Returns the file of a recipe: a path, or a name that is looked for in `./datasets` and beside the package.
+    """Returns the file of a recipe: a path, or a name that is looked for in `./datasets`, then in the package.
 
     Raises:
         RecipeError: it is nowhere; names the nearest known one.
@@ -286,7 +301,7 @@ def find_recipe(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     if path.is_file():
         return path
-    folders = [Path.cwd() / _FOLDER, Path(__file__).resolve().parents[2] / _FOLDER]
+    folders = [Path.cwd() / _FOLDER, shipped_recipes()]
     if path.suffix in ("", ".toml"):
         for folder in folders:
             candidate = folder / f"{path.stem}.toml"
@@ -298,7 +313,7 @@ def find_recipe(name_or_path: str | Path) -> Path:
 def _nearest_recipe(stem: str, *folders: Path) -> str:
     known = {found.stem for folder in folders if folder.is_dir() for found in folder.glob("*.toml")}
     if not known:
-        return " Give the path of a .toml file, or run where `datasets/` lies."
+        return " Give the path of a .toml file."
     return nearest_hint(stem, known)
 
 

@@ -24,7 +24,7 @@ def typed(kind: type[Value], table: object, *, where: str) -> Value:
         kind: dataclass whose annotations use `str`, `int`, `float`, `bool`, `tuple[..., ...]`, `Mapping[str, ...]`,
             `... | None` and further dataclasses.
         table: what `tomllib` gave.
-        where: place named in errors, e.g. `datasets/shop.toml [events]`.
+        where: place named in errors, e.g. `my_shop.toml [events]`.
 
     Raises:
         RecipeError: an unknown or missing key, a value of another type, or the dataclass refuses the values.

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tfrec.errors import EnvironmentSetupError, SourceError
+from tfrec.errors import EnvironmentSetupError, SourceError, install_hint
 from tfrec.publish import FolderKind, replacing, write_text
 from tfrec.serving_config import CONFIG, CONFIG_KIND, FALLBACK, SERVABLES, ServableConfig, parse_serving_config
 
@@ -50,8 +50,7 @@ class Place:
             self._fs, self._root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
         except ImportError as error:
             raise EnvironmentSetupError(
-                f"{self.url} needs fsspec and its part for this kind of URL ({error}). "
-                "Install it with: pip install 'tfrec[publish]'"
+                f"{self.url} needs fsspec and its part for this kind of URL ({error}). {install_hint('publish')}."
             ) from error
         except ValueError as error:
             raise SourceError(

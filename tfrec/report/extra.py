@@ -3,7 +3,7 @@
 import importlib
 from types import ModuleType
 
-from tfrec.errors import EnvironmentSetupError
+from tfrec.errors import EnvironmentSetupError, install_hint
 
 _NEEDED = ("jinja2", "matplotlib")
 
@@ -20,7 +20,7 @@ def need(name: str) -> ModuleType:
         if error.name is None or error.name.split(".")[0] != name.split(".")[0]:
             raise
         raise EnvironmentSetupError(
-            f"The report needs {error.name}, which is not installed. Install it with: pip install 'tfrec[analysis]'"
+            f"The report needs {error.name}, which is not installed. {install_hint('analysis')}."
         ) from error
 
 

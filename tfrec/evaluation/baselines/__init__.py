@@ -42,7 +42,7 @@ MORE_CART_BASELINES: Mapping[str, Baseline] = {
     "TIFU-KNN": TifuKnn(),
     "implicit ALS, 256 factors": ImplicitAls(factors=256, alpha=20.0),
 }
-"""Every baseline that answers a cart; the last needs `tfrec[benchmarks]`."""
+"""Every baseline that answers a cart; the last needs the extra `benchmarks`."""
 
 BASKET_BASELINES: Mapping[str, Baseline] = {
     "popularity": Popularity(),

@@ -1,10 +1,10 @@
-"""History → scores from matrix factors: implicit ALS, the cart folded in. Needs the extra `tfrec[benchmarks]`."""
+"""History → scores from matrix factors: implicit ALS, the cart folded in. Needs the extra `benchmarks`."""
 
 import dataclasses
 
 import numpy as np
 
-from tfrec.errors import EnvironmentSetupError
+from tfrec.errors import EnvironmentSetupError, install_hint
 from tfrec.evaluation.baselines.history import FittedScorer, History
 from tfrec.features.factor_scores import AlsScores
 
@@ -41,7 +41,7 @@ class ImplicitAls:
             from threadpoolctl import threadpool_limits  # comes with implicit
         except ImportError as error:
             raise EnvironmentSetupError(
-                'ImplicitAls needs the library `implicit`. Install it with: pip install "tfrec[benchmarks]"'
+                f"ImplicitAls needs the library `implicit`. {install_hint('benchmarks')}."
             ) from error
         with threadpool_limits(1, "blas"):  # its own threads are many times slower when BLAS has some too
             model = AlternatingLeastSquares(
