@@ -394,7 +394,7 @@ def test_a_signal_stops_it_gracefully(models: Path, number: signal.Signals):
     port = int(line.rstrip(".\n").rsplit(":", 1)[1])
     assert call(port, wire.PREDICTION_SERVICE, "Predict", request_to())[0] == "OK"
     process.send_signal(number)
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert output.endswith("stopped\n")
 
