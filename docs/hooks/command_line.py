@@ -3,7 +3,7 @@
 import argparse
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tfrec import cli
@@ -37,8 +37,10 @@ def _describe(parser: argparse.ArgumentParser, *, level: int) -> Iterator[str]:
     actions = _children(parser)
     if not actions:
         yield f"\n```text\n{_usage(parser)}\n```\n"
-    for group in parser._action_groups:
-        yield from _arguments(group)
+    first, second, *others = parser._action_groups  # positional arguments and options share a table
+    yield from _arguments("", [*first._group_actions, *second._group_actions])
+    for group in others:
+        yield from _arguments(group.title or "", group._group_actions)
     yield from _examples(parser.epilog or "")
     for action in actions.values():
         yield from _describe(action, level=level + 1)
@@ -48,7 +50,7 @@ def _usage(parser: argparse.ArgumentParser) -> str:
     usage = " ".join(parser.format_usage().split()).removeprefix("usage: ")
     # An option and its value stay together.
     joined = re.sub(r"\[[^\[\]]*\]", lambda option: option[0].replace(" ", "\N{NO-BREAK SPACE}"), usage)
-    lines = textwrap.wrap(joined, 96, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(joined, 88, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
     return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 
 
@@ -73,18 +75,18 @@ def _prose(text: str) -> Iterator[str]:
             yield f"\n{_escaped(' '.join(lines))}\n"
 
 
-def _arguments(group: argparse._ArgumentGroup) -> Iterator[str]:
+def _arguments(title: str, listed: Sequence[argparse.Action]) -> Iterator[str]:
     actions = [
         action
-        for action in group._group_actions
+        for action in listed
         if not isinstance(action, argparse._HelpAction | argparse._SubParsersAction)
         and action.dest != "verbose"
         and action.help is not argparse.SUPPRESS
     ]
     if not actions:
         return
-    if group.title and group.title not in ("options", "positional arguments"):
-        yield f"\n{_escaped(group.title[0].upper() + group.title[1:])}:\n"
+    if title:
+        yield f"\n{_escaped(title[0].upper() + title[1:])}:\n"
     yield "\n| argument | meaning | default |\n| --- | --- | --- |"
     for action in actions:
         yield f"| {_name(action)} | {_cell(_help(action))} | {_default(action)} |"
