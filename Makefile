@@ -12,12 +12,13 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 BENCHMARKS := $(filter-out trials whole_shop,$(basename $(notdir $(filter-out %/__init__.py,$(wildcard tests/benchmarks/*.py)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-all test-install check format lint types contracts time-demo clean $(BENCHMARKS:%=bench-%)
+.PHONY: help setup demo test test-slow test-all test-install check format lint types contracts docs time-demo clean $(BENCHMARKS:%=bench-%)
 
 help:
 	@echo "make demo        generate a shop, train, evaluate, serve, show what is offered to whom"
 	@echo "make test        the tests, in minutes         make test-slow   what takes longer (trainings, interruptions, nights)"
-	@echo "make test-all    both                          make check       format, lint, types, import contracts, all tests"
+	@echo "make test-all    both                          make check       format, lint, types, import contracts, docs, all tests"
+	@echo "make docs        build the documentation into site/"
 	@echo "make test-install   build wheel and sdist, try them in fresh environments (needs the package index)"
 	@echo "make format      write the format              make setup       .venv alone"
 	@echo "make time-demo   time demo and tests in a fresh clone"
@@ -67,8 +68,12 @@ types: $(STAMP)
 contracts: $(STAMP)
 	@$(BIN)/lint-imports
 
+# A broken link, an unknown name or a stale page is an error.
+docs: $(STAMP)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 # The tests are run, except those that exactly this tree has passed already.
-check: lint types contracts
+check: lint types contracts docs
 	@if [ "$$(.ci/state)" = "$$(cat $(PASSED) 2>/dev/null)" ]; then \
 	  echo "make test: this tree passed it already."; \
 	else $(MAKE) --no-print-directory test; fi
@@ -84,4 +89,4 @@ time-demo:
 	@.ci/time-demo
 
 clean:
-	rm -rf demo .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf demo site .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,82 +1,73 @@
-"""The README's programs run as they stand, on a small shop in place of Online Retail."""
+"""The README is short, its programs and figures are those of the pages that tests check, in both languages."""
 
-import os
 import re
-import shlex
-import subprocess
-import sys
-from pathlib import Path
+from pathlib import PurePosixPath
 
 import pytest
 
-from tfrec import cli
-from tfrec.schema.signatures import SIGNATURES
-from tfrec.server import EmbeddedServer
+from tests.documents import PAGES, ROOT, blocks, commands, read
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+README, CHINESE = "README.md", "README.zh-CN.md"
 
 
-def block(section, language, number=0):
-    """A fenced block of a section of the README."""
-    text = README.split(f"\n## {section}\n")[1].split("\n## ")[0]
-    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.S)[number]
+def figures(text):
+    """Returns the rows of the table of figures: the numbers of each, in order."""
+    section = re.split(r"^## (?:Figures|结果)\n", text, flags=re.M)[1].split("\n## ")[0]
+    rows = [line.split("|")[2:4] for line in section.splitlines() if line.startswith("| ")][2:]
+    return [[cell.strip() for cell in row] for row in rows]
 
 
-def run(program):
-    return subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
+def test_the_readme_is_short():
+    text = read(README)
+    assert len(text.splitlines()) <= 150
+    assert len(text.split()) <= 900
 
 
-@pytest.mark.slow
-def test_the_modellers_script_fits_the_retrieval_model(tiny_prepared):
-    program = block("For modellers", "python")
-    assert "model.fit(" in program
-    ran = run(program.replace("prepared/online_retail", str(tiny_prepared)))
-    assert ran.returncode == 0, ran.stderr
-    losses = [float(found) for found in re.findall(r" loss: ([\d.]+)", ran.stdout)]
-    assert len(losses) >= 3
-    assert losses[-1] < losses[0]
+def test_the_back_end_program_is_the_one_of_the_client_page_in_five_lines():
+    program, modelling = blocks(read(README), "python")
+    assert program == blocks(read("docs/client.md"), "python")[0]  # which `test_docs.py` runs
+    assert modelling == blocks(read("docs/modelling.md"), "python")[0]
+    assert len([line for line in program.splitlines() if line]) <= 5
+    assert len([line for line in modelling.splitlines() if line]) <= 8
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [0, 1], ids=["thin client", "stubs of TF Serving"])
-def test_the_back_end_programs_print_offers(tiny_trained, number):
-    program = block("For back-end engineers", "python", number)
-    items = tiny_trained.shop.vocabularies.items.tokens
-    with EmbeddedServer(tiny_trained.models, port=0) as server:
-        program = program.replace("85123A", items[0]).replace("71053", items[1])
-        program = program.replace("localhost:8500", f"localhost:{server.port}")
-        ran = run(program.replace("RecommenderClient(", "RecommenderClient(deadline=30, target="))
-    assert ran.returncode == 0, ran.stderr
-    assert len(re.findall(r"P\d{5}", ran.stdout)) >= 5
+def test_operators_need_four_lines():
+    assert [call[0] for call in commands(read(README))] == ["prepare", "train", "evaluate", "serve"]
 
 
-def test_every_command_of_the_readme_is_understood():
-    commands = [line for line in block("For operators and merchandisers", "bash").splitlines() if line]
-    assert {shlex.split(line)[1] for line in commands} >= {"prepare", "train", "evaluate", "recommend", "serve", "ask"}
-    for line in commands:
-        cli.build_parser().parse_args(shlex.split(line)[1:])
+def test_the_five_figures_stand_in_the_benchmarks():
+    rows = figures(read(README))
+    assert len(rows) == 5
+    table = read("docs/benchmarks/index.md")
+    for row in rows:
+        for figure in row:
+            assert figure in table, figure
 
 
-def test_every_make_target_of_the_readme_exists():
-    makefile = (Path(__file__).parents[1] / "Makefile").read_text(encoding="utf-8")
-    for target in set(re.findall(r"(?:^|`)make ([a-z][a-z-]+)", README, flags=re.M)):
-        assert re.search(rf"^{target}:", makefile, flags=re.M) or target.startswith("bench-"), target
+def test_the_chinese_readme_has_the_same_code_figures_and_links():
+    english, chinese = read(README), read(CHINESE)
+    fenced = re.compile(r"^```.*?^```$", flags=re.M | re.S)
+    assert fenced.findall(english) == fenced.findall(chinese)
+    assert figures(english) == figures(chinese)
+    link = re.compile(r"\]\(([^)]+)\)")
+    assert sorted(set(link.findall(english)) - {CHINESE}) == sorted(set(link.findall(chinese)) - {README})
+    assert len(re.findall(r"^## ", english, flags=re.M)) == len(re.findall(r"^## ", chinese, flags=re.M))
 
 
-def test_the_table_of_signatures_is_the_contracts():
-    for signature in SIGNATURES.values():
-        if signature.servable == "shop":
-            assert f"| `{signature.name}` |" in README
+def test_the_chinese_readme_is_chinese():
+    text = re.sub(r"```.*?```|`[^`]*`|\([^)]*\)", "", read(CHINESE), flags=re.S)
+    assert len(re.findall(r"[\u4e00-\u9fff]", text)) > 3 * len(re.findall(r"[A-Za-z]+", text))
 
 
-def test_every_place_of_the_map_exists():
-    root = Path(__file__).parents[1]
-    rows = re.findall(r"^\| (`.+?`) \|", README.split("\n## How it is built\n")[1].split("\n## ")[0], flags=re.M)
-    for place in re.findall(r"`([^`]+)`", " ".join(rows)):
-        assert (root / place).exists(), place
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_to_a_file_leads_somewhere(page):
+    for link in re.findall(r"\]\(([^)#:\s]+)(?:#[\w-]+)?\)", read(page)):
+        if link.endswith(".md") and "api" in PurePosixPath(link).parts:
+            continue  # made by `docs/hooks/api.py`, checked by `make docs`
+        assert (ROOT / page).parent.joinpath(link).exists(), link
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_page_installs_the_package_of_somebody_else(page):
+    # `tfrec` on PyPI is not this project: it is installed from a clone or a wheel.
+    assert not re.search(r"pip install +[\"']?tfrec", read(page))

@@ -63,7 +63,16 @@ def describe_behaviour(tables: Tables, *, now: pd.Timestamp | None = None) -> pd
 
 
 def order_ids(purchases: pd.DataFrame) -> pd.Series:
-    """Returns what puts purchases together: the order, else the session, else user and day; `""` for a lone guest."""
+    """Returns what puts purchases together: the order, else the session, else user and day; `""` for a lone guest.
+
+    Examples:
+        >>> purchases = pd.DataFrame(
+        ...     {"order_id": ["7", "", ""], "session_id": ["", "s1", ""], "user_id": ["u1", "u2", "u3"],
+        ...      "timestamp": pd.to_datetime(["2025-01-02"] * 3)}
+        ... )
+        >>> order_ids(purchases).tolist()
+        ['o7', 'ss1', 'du3@2025-01-02']
+    """
     known = purchases["order_id"]
     if not (known == "").any():
         return known

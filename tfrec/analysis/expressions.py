@@ -51,6 +51,13 @@ def parse_expression(text: str) -> Node:
 
     Raises:
         ConfigError: the text cannot be read, is longer than 4,000 characters or nests deeper than 40 levels.
+
+    Examples:
+        >>> tree = parse_expression('segment = "Loyal" and (recency < 30d or value >= 500)')
+        >>> tree.word, [type(part).__name__ for part in tree.parts]
+        ('and', ['Compare', 'Join'])
+        >>> tree.parts[1].parts[0].field, tree.parts[1].parts[0].units
+        ('recency', ('d',))
     """
     return _Parser(text).parse()
 

@@ -166,6 +166,12 @@ def interest_score(
     """Returns `w1·views·view_weight + w2·purchases·purchase_weight + w3·ratings·rating_weight`, each product at most 1.
 
     Example: views .8, purchases .7 and ratings .9 give `.4·.8 + .3·.7 + .3·.9 = .80`.
+
+    Examples:
+        >>> float(interest_score(0.8, 0.7, 0.9).round(2))
+        0.8
+        >>> interest_score(np.array([1.0, 5.0]), 0.0, 0.0)
+        array([0.4, 0.4])
     """
     parts = (
         np.asarray(views) * view_weight,
@@ -181,6 +187,10 @@ def content_similarity(interest: np.ndarray | float, feature_similarity: np.ndar
     """Returns `s·f / (s + f)`, half the harmonic mean: high only where interest s and likeness f both are; 0 for 0, 0.
 
     Both lie in [0, 1]; the result in [0, 1/2].
+
+    Examples:
+        >>> content_similarity(np.array([1.0, 0.5, 1.0]), np.array([1.0, 0.5, 0.0]))
+        array([0.5 , 0.25, 0.  ])
     """
     s, f = np.asarray(interest, dtype=np.float64), np.asarray(feature_similarity, dtype=np.float64)
     total = s + f

@@ -7,6 +7,13 @@ def wilson(hits: np.ndarray, trials: np.ndarray, *, z: float = 1.96) -> tuple[np
     """Returns the ends of Wilson's interval of the shares `hits / trials`; 0 and 1 where there is no trial.
 
     `(p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n)`; unlike p ± z·s it stays in [0, 1] (Wilson 1927).
+
+    Examples:
+        Eight of ten, and none of none:
+
+        >>> low, high = wilson(np.array([8, 0]), np.array([10, 0]))
+        >>> low.round(2), high.round(2)
+        (array([0.49, 0.  ]), array([0.94, 1.  ]))
     """
     trials_f = np.maximum(trials, 1).astype(np.float64)
     share = hits / trials_f
@@ -19,7 +26,12 @@ def wilson(hits: np.ndarray, trials: np.ndarray, *, z: float = 1.96) -> tuple[np
 
 
 def auc_interval(auc: float, positives: int, negatives: int, *, z: float = 1.96) -> tuple[float, float]:
-    """Returns the ends of the interval of an area under the ROC curve (Hanley & McNeil 1982, equation 2)."""
+    """Returns the ends of the interval of an area under the ROC curve (Hanley & McNeil 1982, equation 2).
+
+    Examples:
+        >>> [round(end, 2) for end in auc_interval(0.8, 50, 50)]
+        [0.71, 0.89]
+    """
     q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
     variance = auc * (1 - auc) + (positives - 1) * (q1 - auc**2) + (negatives - 1) * (q2 - auc**2)
     spread = z * float(np.sqrt(max(variance, 0.0) / max(positives * negatives, 1)))

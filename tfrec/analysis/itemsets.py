@@ -52,6 +52,14 @@ def mine_itemsets(
 
     Raises:
         TooManyItemsetsError: there are more.
+
+    Examples:
+        Items 0 and 1 are in orders 0 and 1, item 2 in order 1 alone:
+
+        >>> orders, items = np.array([0, 0, 1, 1, 1]), np.array([0, 1, 0, 1, 2])
+        >>> sizes = mine_itemsets(orders, items, num_items=3, min_count=2, max_size=2, num_early=1, max_itemsets=100)
+        >>> [(level.items.tolist(), level.counts.tolist()) for level in sizes]
+        [([[0], [1]], [2, 2]), ([[0, 1]], [2])]
     """
     counts = np.bincount(items, minlength=num_items)
     # Ascending by count: a prefix starts with its rarest item, so that occurrence lists shrink at once.

@@ -142,7 +142,12 @@ def on_catalogue(scorer: Scorer, item_ids: pd.Index) -> Scorer:
 
 
 def hit_rate_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
-    """Returns 1 for each query with a hidden item in the top k, else 0."""
+    """Returns 1 for each query with a hidden item in the top k, else 0.
+
+    Examples:
+        >>> hit_rate_at_k(np.array([1.0, 12.0, np.inf]), k=10)
+        array([1., 0., 0.])
+    """
     return np.any(_table(ranks) <= k, axis=1).astype(np.float64)
 
 
@@ -150,6 +155,14 @@ def recall_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
     """Returns each query's share of its hidden items found in the top k; NaN for a query without any.
 
     `recall@k = |top k ∩ hidden| / |hidden|`.
+
+    Examples:
+        Two queries with two hidden items, at ranks 1 and 4, and at ranks 12 and not found:
+
+        >>> recall_at_k(np.array([[1.0, 4.0], [12.0, np.inf]]), k=10)
+        array([1., 0.])
+        >>> recall_at_k(np.array([[1.0, 12.0]]), k=10)
+        array([0.5])
     """
     ranks = _table(ranks)
     return _divide((ranks <= k).sum(axis=1), _num_hidden(ranks))
@@ -160,6 +173,12 @@ def ndcg_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
 
     `ndcg@k = Σ_{rank ≤ k} 1 / log2(rank + 1)  /  Σ_{i = 1 .. min(k, |hidden|)} 1 / log2(i + 1)`
     (Järvelin & Kekäläinen 2002; the ideal is cut at k).
+
+    Examples:
+        One hidden item at rank 1, 3 and 12: `1 / log2(2)`, `1 / log2(4)`, nothing.
+
+        >>> ndcg_at_k(np.array([1.0, 3.0, 12.0]), k=10)
+        array([1. , 0.5, 0. ])
     """
     ranks = _table(ranks)
     gain = np.where(ranks <= k, 1 / np.log2(ranks + 1), 0).sum(axis=1)
@@ -168,7 +187,12 @@ def ndcg_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
 
 
 def mrr_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
-    """Returns 1 / rank of each query's first hidden item where that is in the top k, else 0."""
+    """Returns 1 / rank of each query's first hidden item where that is in the top k, else 0.
+
+    Examples:
+        >>> mrr_at_k(np.array([1.0, 4.0, 12.0]), k=10)
+        array([1.  , 0.25, 0.  ])
+    """
     first = np.nan_to_num(_table(ranks), nan=np.inf, posinf=np.inf).min(axis=1)
     return np.asarray(np.where(first <= k, 1 / first, 0.0))
 
@@ -177,6 +201,12 @@ def map_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
     """Returns each query's average precision in the top k; NaN for a query without hidden items.
 
     `ap@k = Σ_{hits in the top k} (hits up to it / its rank) / min(k, |hidden|)`.
+
+    Examples:
+        Hidden items at ranks 1 and 4: `(1/1 + 2/4) / 2`.
+
+        >>> map_at_k(np.array([[1.0, 4.0]]), k=10)
+        array([0.75])
     """
     ranks = np.sort(_table(ranks), axis=1)  # NaN sorts last
     precision = np.arange(1, ranks.shape[1] + 1) / ranks
@@ -192,13 +222,25 @@ def revenue_hit_rate_at_k(ranks: np.ndarray, prices: np.ndarray, *, k: int) -> t
         ranks: `[B]` or `[B, 1]`.
         prices: `[B]` price of the hidden item; NaN unknown (counts 0 in both).
         k: depth.
+
+    Examples:
+        >>> captured, possible = revenue_hit_rate_at_k(np.array([2.0, 30.0]), np.array([60.0, 20.0]), k=10)
+        >>> captured, possible
+        (array([60.,  0.]), array([60., 20.]))
+        >>> float(captured.sum() / possible.sum())
+        0.75
     """
     possible = np.nan_to_num(np.asarray(prices, np.float64), nan=0.0)
     return possible * hit_rate_at_k(ranks, k=k), possible
 
 
 def coverage(top: np.ndarray, *, num_items: int) -> float:
-    """Returns the share of the catalogue that is in at least one row of `top` (`[B, k]`, -1 = none)."""
+    """Returns the share of the catalogue that is in at least one row of `top` (`[B, k]`, -1 = none).
+
+    Examples:
+        >>> coverage(np.array([[0, 1], [1, -1]]), num_items=4)
+        0.5
+    """
     return len(np.unique(top[top >= 0])) / num_items if num_items else float("nan")
 
 
@@ -211,6 +253,12 @@ def novelty(top: np.ndarray, popularity: np.ndarray) -> np.ndarray:
     Args:
         top: `[B, k]` item indices; -1 = none.
         popularity: `[num_items]` sales of each item.
+
+    Examples:
+        Of eight sales item 0 has four (1 bit) and item 1 has one (3 bits):
+
+        >>> novelty(np.array([[0, 1], [0, -1]]), np.array([4, 1, 3]))
+        array([2., 1.])
     """
     counts = np.maximum(popularity.astype(np.float64), 0.5)
     bits = -np.log2(counts / max(counts.sum(), 1.0))
@@ -223,6 +271,12 @@ def diversity(top: np.ndarray, categories: np.ndarray) -> np.ndarray:
     Args:
         top: `[B, k]` item indices; -1 = none.
         categories: `[num_items]` category codes; -1 = unknown, in no pair.
+
+    Examples:
+        Items 0 and 1 share a category, item 2 has another: of three pairs two differ.
+
+        >>> diversity(np.array([[0, 1, 2]]), np.array([7, 7, 8])).round(2)
+        array([0.67])
     """
     code = np.where(top >= 0, categories[top], -1)
     different, pairs = np.zeros(len(top)), np.zeros(len(top))
@@ -246,6 +300,12 @@ def calibration_error(probabilities: np.ndarray, outcomes: np.ndarray, *, num_bi
 
     Raises:
         SchemaError: lengths differ or a probability lies outside [0, 1].
+
+    Examples:
+        Announced 20 %, observed 50 %:
+
+        >>> round(calibration_error(np.array([0.2, 0.2]), np.array([0, 1]), num_bins=1), 2)
+        0.3
     """
     if num_bins < 1:
         raise ConfigError(f"`num_bins` must be at least 1; got {num_bins}.")

@@ -22,7 +22,12 @@ def item_names(items: "pd.DataFrame") -> dict[str, str]:
 
 
 def shorten(name: str, most: int) -> str:
-    """Returns a name of at most `most` letters, cut with an ellipsis; an id in brackets at its end stays whole."""
+    """Returns a name of at most `most` letters, cut with an ellipsis; an id in brackets at its end stays whole.
+
+    Examples:
+        >>> shorten("Stainless steel kitchen knife (P209)", 20)
+        'Stainless st… (P209)'
+    """
     if len(name) <= most:
         return name
     found = _ID_BEHIND.search(name)

@@ -239,6 +239,12 @@ def signature_named(name: str) -> Signature:
 
     Raises:
         SchemaError: there is none; the message names the nearest.
+
+    Examples:
+        >>> signature_named("similar").meaning
+        'items that can stand in for the anchor'
+        >>> [spec.name for spec in signature_named("retrieve").inputs][-2:]
+        ['cart_item_ids', 'k']
     """
     if name not in SIGNATURES:
         raise SchemaError(f"There is no signature {name!r}.{nearest_hint(name, SIGNATURES)}")

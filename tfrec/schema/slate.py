@@ -41,7 +41,13 @@ class Slate:
         return len(self.item_ids)
 
     def top(self, k: int) -> "Slate":
-        """Returns the first k columns."""
+        """Returns the first k columns.
+
+        Examples:
+            >>> slate = Slate(np.array([["a", "b", "c"]]), np.array([[0.9, 0.5, 0.1]]))
+            >>> slate.top(2).item_ids
+            array([['a', 'b']], dtype='<U1')
+        """
         return Slate(
             self.item_ids[:, :k],
             self.scores[:, :k],

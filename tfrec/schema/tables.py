@@ -127,6 +127,13 @@ def conform(frame: pd.DataFrame, columns: Mapping[str, str], *, table: str, extr
 
     Raises:
         SchemaError: a value cannot be read as its column's type.
+
+    Examples:
+        >>> raw = pd.DataFrame({"user_id": [17850.0, 17851.0], "country": ["UK", "DE"]})
+        >>> conform(raw, USER_COLUMNS, table="users")["user_id"].tolist()
+        ['17850', '17851']
+        >>> list(conform(raw, USER_COLUMNS, table="users", extra=True).columns)
+        ['user_id', 'country']
     """
     result = {}
     for name, kind in columns.items():
@@ -148,7 +155,14 @@ def conform(frame: pd.DataFrame, columns: Mapping[str, str], *, table: str, extr
 
 
 def as_id(series: pd.Series) -> pd.Series:
-    """Returns text: missing → `""`, integral floats without their `.0`, blanks at the ends removed."""
+    """Returns text: missing → `""`, integral floats without their `.0`, blanks at the ends removed.
+
+    Examples:
+        >>> as_id(pd.Series([17850.0, None])).tolist()
+        ['17850', '']
+        >>> as_id(pd.Series([" A1 ", None])).tolist()
+        ['A1', '']
+    """
     if pd.api.types.is_bool_dtype(series) or not pd.api.types.is_numeric_dtype(series):
         text = series.astype("str")
         return text.where(series.notna(), "").str.strip().astype("str")
@@ -162,6 +176,10 @@ def category_levels(category: pd.Series) -> pd.DataFrame:
 
     Example: `"A > B"` in a table whose longest path has three levels gives `["A", "A > B", "A > B"]`:
     an item that ends early stands for itself on the deeper levels.
+
+    Examples:
+        >>> category_levels(pd.Series(["A > B", "A > B > C"])).to_numpy().tolist()
+        [['A', 'A > B', 'A > B'], ['A', 'A > B', 'A > B > C']]
     """
     parts = category.str.split(CATEGORY_SEPARATOR)
     depth = int(parts.str.len().max()) if len(parts) else 0

@@ -205,7 +205,12 @@ _NUMBERS = {dtype: number for number, _, dtype, _ in _DTYPES}
 
 
 def dtype_name(number: int) -> str:
-    """Returns TensorFlow's name of a data type number: 1 → `"float"`, 7 → `"string"`."""
+    """Returns TensorFlow's name of a data type number: 1 → `"float"`, 7 → `"string"`.
+
+    Examples:
+        >>> dtype_name(7), dtype_name(9)
+        ('string', 'int64')
+    """
     return _NAMES.get(number, "INVALID" if number == 0 else f"dtype {number}")
 
 
@@ -301,6 +306,10 @@ def to_ndarray(proto: Any) -> np.ndarray:
 
     Raises:
         SchemaError: unknown dtype, a shape that is not fully known, or `tensor_content` of a wrong length.
+
+    Examples:
+        >>> to_ndarray(to_tensor_proto(np.array([["", "85123A"]], dtype=object)))
+        array([[b'', b'85123A']], dtype=object)
     """
     dtype = numpy_dtype(proto.dtype)
     shape = tensor_shape(proto)

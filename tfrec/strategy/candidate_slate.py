@@ -23,6 +23,13 @@ def top(slate: CandidateSlate, *, k: tf.Tensor) -> CandidateSlate:
     Args:
         slate: candidates in any order.
         k: `[B]` int32, each row's own; the result is `[B, max(k)]` wide at most, item 0 behind each row's end.
+
+    Examples:
+        >>> slate = CandidateSlate(
+        ...     item=tf.constant([[5, 3, 9]]), score=tf.constant([[0.2, 0.7, 0.7]]), probability=tf.zeros([1, 3])
+        ... )
+        >>> top(slate, k=tf.constant([2])).item.numpy()
+        array([[3, 9]], dtype=int32)
     """
     size = tf.shape(slate.item)
     width = tf.minimum(tf.maximum(tf.reduce_max(tf.concat([k, [0]], axis=0)), 0), size[1])

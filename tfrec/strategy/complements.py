@@ -9,6 +9,10 @@ def only_new(eligible: tf.Tensor, *, is_own: tf.Tensor) -> tf.Tensor:
     """Returns `eligible [B, N + 1]` without what the user bought before: cross-sell is discovery.
 
     What helps repeat buyers hurts discovery, so one slate cannot do both jobs; repeats belong to `complete_cart`.
+
+    Examples:
+        >>> only_new(tf.constant([[False, True, True]]), is_own=tf.constant([[False, True, False]])).numpy()
+        array([[False, False,  True]])
     """
     return eligible & ~is_own
 
@@ -23,6 +27,13 @@ def without_substitutes(eligible: tf.Tensor, *, anchor: tf.Tensor, leaf_category
         eligible: bool mask.
         anchor: `[B]` int32; 0 = none.
         leaf_category: `[N + 1]` int32; 0 = unknown.
+
+    Examples:
+        Items 1 and 2 are cameras (leaf 7), item 3 is a bag (leaf 8); the camera 1 is on the page:
+
+        >>> eligible = tf.constant([[False, False, True, True]])
+        >>> without_substitutes(eligible, anchor=tf.constant([1]), leaf_category=tf.constant([0, 7, 7, 8])).numpy()
+        array([[False, False, False,  True]])
     """
     own_leaf = tf.gather(leaf_category, anchor)
     return eligible & ~(tf.equal(leaf_category[None, :], own_leaf[:, None]) & (own_leaf > 0)[:, None])
@@ -40,6 +51,14 @@ def of_other_categories(
         chosen: `[B, n]` int32 items in the cart; 0 = padding.
         level: `[B]` int32 level of the category path that is compared, 1 = top, the deepest if larger; 0 = no limit.
         category_paths: `[N + 1, depth]` int32 index of the category path at each level; 0 = unknown.
+
+    Examples:
+        >>> paths = tf.constant([[0], [1], [1], [2]])  # items 1 and 2 are of the top category 1, item 3 of 2
+        >>> of_other_categories(
+        ...     tf.constant([[False, True, True, True]]), chosen=tf.constant([[1]]), level=tf.constant([1]),
+        ...     category_paths=paths,
+        ... ).numpy()
+        array([[False, False, False,  True]])
     """
 
     def other() -> tf.Tensor:

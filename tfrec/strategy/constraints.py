@@ -31,6 +31,19 @@ def eligible_items(limits: Limits, *, is_offered: tf.Tensor, price: tf.Tensor, c
         is_offered: `[N + 1]` bool: known, on sale, in stock.
         price: `[N + 1]` float32; an item of unknown price (0) passes only while no price limit is set.
         category_paths: `[N + 1, depth]` int32 index of the item's category path at each level.
+
+    Examples:
+        Of two items the query excludes the first, and a price limit leaves out what is dearer than 20:
+
+        >>> limits = Limits(
+        ...     excluded=tf.constant([[1]]), categories=tf.zeros([1, 0], tf.int32),
+        ...     min_price=tf.constant([0.0]), max_price=tf.constant([20.0]),
+        ... )
+        >>> eligible_items(
+        ...     limits, is_offered=tf.constant([False, True, True, True]), price=tf.constant([0.0, 5.0, 9.0, 30.0]),
+        ...     category_paths=tf.zeros([4, 1], tf.int32),
+        ... ).numpy()
+        array([[False, False,  True, False]])
     """
     is_eligible = is_offered[None, :] & ~mark_items(limits.excluded, num_rows=tf.shape(price)[0])
     is_eligible &= (price[None, :] >= limits.min_price[:, None]) & (price[None, :] <= limits.max_price[:, None])
@@ -50,7 +63,13 @@ def eligible_items(limits: Limits, *, is_offered: tf.Tensor, price: tf.Tensor, c
 
 
 def mark_items(items: tf.Tensor, *, num_rows: tf.Tensor) -> tf.Tensor:
-    """Returns `[B, num_rows]` bool, True at the columns `items [B, n]` and at column 0."""
+    """Returns `[B, num_rows]` bool, True at the columns `items [B, n]` and at column 0.
+
+    Examples:
+        >>> mark_items(tf.constant([[2, 0], [1, 3]]), num_rows=tf.constant(4)).numpy()
+        array([[ True, False,  True, False],
+               [ True,  True, False,  True]])
+    """
     size = tf.shape(items)[0]
     items = tf.pad(items, [[0, 0], [0, 1]])
     at = tf.reshape(items + tf.range(size)[:, None] * num_rows, [-1, 1])

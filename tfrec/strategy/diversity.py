@@ -24,6 +24,21 @@ def maximal_marginal_relevance(
         k: `[B]` int32.
         trade_off: `[B]` float32 in [0, 1]; values outside are clipped.
         vectors: `[N + 1, c]` unit vectors; their inner product is the similarity of two items.
+
+    Examples:
+        Items 1 and 2 are alike, item 3 is not; with a trade-off of a half the second place goes to item 3:
+
+        >>> slate = CandidateSlate(
+        ...     item=tf.constant([[1, 2, 3]]), score=tf.constant([[1.0, 0.9, 0.5]]), probability=tf.zeros([1, 3])
+        ... )
+        >>> vectors = tf.constant([[0.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+        >>> for trade_off in (0.0, 0.5):
+        ...     best = maximal_marginal_relevance(
+        ...         slate, k=tf.constant([2]), trade_off=tf.constant([trade_off]), vectors=vectors
+        ...     )
+        ...     print(best.item.numpy())
+        [[1 2]]
+        [[1 3]]
     """
     best = top(slate, k=k)
     return tf.cond(

@@ -65,7 +65,13 @@ def explain(sources: CandidateSources, evidence: Evidence, items: tf.Tensor) -> 
 
 
 def explain_by_anchor(items: tf.Tensor, *, code: str, anchor: tf.Tensor) -> Reasons:
-    """Returns the same reason for every item: `code`, speaking of the anchor `[B]`."""
+    """Returns the same reason for every item: `code`, speaking of the anchor `[B]`.
+
+    Examples:
+        >>> reasons = explain_by_anchor(tf.constant([[4, 0]]), code="upgrade_of", anchor=tf.constant([9]))
+        >>> reasons.code.numpy(), reasons.item.numpy()
+        (array([[b'upgrade_of', b'']], dtype=object), array([[9, 0]], dtype=int32))
+    """
     is_item = items > 0
     return Reasons(
         code=tf.where(is_item, code, ""),

@@ -29,6 +29,17 @@ def only_upgrades(
         price: `[N + 1]` float32; 0 = unknown.
         leaf_category: `[N + 1]` int32; 0 = unknown.
         content: `[N + 1, c]` unit content vectors.
+
+    Examples:
+        The anchor costs 10; item 2 is dearer, item 3 more than twice as dear, item 4 of another category:
+
+        >>> only_upgrades(
+        ...     tf.constant([[False, True, True, True, True]]),
+        ...     anchor=tf.constant([1]), max_price_ratio=tf.constant([2.0]),
+        ...     price=tf.constant([0.0, 10.0, 15.0, 30.0, 15.0]), leaf_category=tf.constant([0, 7, 7, 7, 8]),
+        ...     content=tf.zeros([5, 2]),
+        ... ).numpy()
+        array([[False, False,  True, False, False]])
     """
     ratio = tf.where(max_price_ratio > 0, max_price_ratio, DEFAULT_MAX_PRICE_RATIO)
     own_price = tf.gather(price, anchor)
