@@ -32,11 +32,11 @@ class BaselineScores(Protocol):
     """A formula with its tables."""
 
     @property
-    def hears_context(self) -> bool:
+    def uses_context(self) -> bool:
         """Whether cart or session speak."""
 
     @property
-    def hears_users(self) -> bool:
+    def uses_history(self) -> bool:
         """Whether what the user bought speaks."""
 
     def score(self, asked: Asked) -> Weights:
@@ -64,12 +64,12 @@ class LinearScores:
     is_latest_only: bool = False
 
     @property
-    def hears_context(self) -> bool:
+    def uses_context(self) -> bool:
         """Whether cart or session speak."""
         return self.weights is not None
 
     @property
-    def hears_users(self) -> bool:
+    def uses_history(self) -> bool:
         """Whether what the user bought speaks."""
         return self.own is not None or self.speakers is not None
 
@@ -106,14 +106,14 @@ class BlendedScores:
     share: float
 
     @property
-    def hears_context(self) -> bool:
+    def uses_context(self) -> bool:
         """Whether cart or session speak."""
-        return self.first.hears_context or self.second.hears_context
+        return self.first.uses_context or self.second.uses_context
 
     @property
-    def hears_users(self) -> bool:
+    def uses_history(self) -> bool:
         """Whether what the user bought speaks."""
-        return self.first.hears_users or self.second.hears_users
+        return self.first.uses_history or self.second.uses_history
 
     def score(self, asked: Asked) -> np.ndarray:
         """Returns `[B, n]` scores."""

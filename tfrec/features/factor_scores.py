@@ -30,12 +30,12 @@ class AlsScores:
     l2: float
 
     @property
-    def hears_context(self) -> bool:
+    def uses_context(self) -> bool:
         """Whether cart or session speak."""
         return True
 
     @property
-    def hears_users(self) -> bool:
+    def uses_history(self) -> bool:
         """Whether what the user bought speaks."""
         return False
 

@@ -18,12 +18,12 @@ MAX_PLACES = 9
 @dataclasses.dataclass(frozen=True)
 class _OfUsers:
     @property
-    def hears_context(self) -> bool:
+    def uses_context(self) -> bool:
         """Whether cart or session speak."""
         return True
 
     @property
-    def hears_users(self) -> bool:
+    def uses_history(self) -> bool:
         """Whether what the user bought speaks."""
         return True
 
@@ -140,12 +140,12 @@ class VmisScores:
     max_length: int
 
     @property
-    def hears_context(self) -> bool:
+    def uses_context(self) -> bool:
         """Whether cart or session speak."""
         return True
 
     @property
-    def hears_users(self) -> bool:
+    def uses_history(self) -> bool:
         """Whether what the user bought speaks."""
         return False
 

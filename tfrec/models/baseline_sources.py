@@ -57,7 +57,7 @@ class BaselineSources:
     ) -> None:
         self.num_rows = vocabularies.items.size
         self.view_type = view_type
-        self.hears_context, self.hears_users = fitted.scores.hears_context, fitted.scores.hears_users
+        self.uses_context, self.uses_history = fitted.scores.uses_context, fitted.scores.uses_history
         catalogue = vocabularies.catalogue
         places = np.zeros(self.num_rows, np.int32)
         known = vocabularies.items.encode(fitted.item_ids)
