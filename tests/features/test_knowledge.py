@@ -16,8 +16,8 @@ def knowledge_at(shop, day, **dials):
     return gather_knowledge(shop.train, as_of=START_HOUR + 24.0 * day, config=KnowledgeConfig(**dials))
 
 
-def weight(shop, knowledge, speaker, spoken_for, channel):
-    row, column = indices(shop, speaker, spoken_for)
+def weight(shop, knowledge, source, target, channel):
+    row, column = indices(shop, source, target)
     at = np.flatnonzero(knowledge.neighbours[row] == column)
     return float(knowledge.weights[row, at[0], CHANNELS.index(channel)]) if len(at) else 0.0
 

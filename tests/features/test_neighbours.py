@@ -63,7 +63,7 @@ def test_rows_are_cut_at_the_weakest():
 
 
 def test_a_kind_that_leaves_columns_alone_keeps_rows_only(random_weights):
-    by_rows = Channel(random_weights.weights, random_weights.items, by_speakers=False)
+    by_rows = Channel(random_weights.weights, random_weights.items, by_columns=False)
     known = ~np.isnan(table(by_rows, n=4)[..., 0])
     assert (known.sum(axis=1)[1:] == 4).all()
 

@@ -179,13 +179,13 @@ def test_an_item_twice_in_the_cart_speaks_once(four_items, four_sources):
     np.testing.assert_allclose(once.cart, twice.cart)
 
 
-def test_evidence_of_the_past_is_held_by_the_number_of_speakers(four_items, four_sources):
+def test_evidence_of_the_past_is_divided_by_the_root_of_its_items(four_items, four_sources):
     """Ann's a and b speak: the weights from both, over √2."""
     evidence = four_sources.gather_evidence(query_of(four_items, ["ann"]))
     neighbours, weights = four_sources.history_table.neighbours.numpy(), four_sources.history_table.weights.numpy()
 
-    def ease(speaker, item):
-        return weights[speaker, neighbours[speaker] == item, 0].sum()
+    def ease(source, item):
+        return weights[source, neighbours[source] == item, 0].sum()
 
     a, b, c = indices(four_items, "a", "b", "c")
     assert float(evidence.history[0, c]) == pytest.approx((ease(a, c) + ease(b, c)) / np.sqrt(2))
@@ -370,8 +370,8 @@ def test_nothing_eligible_gives_no_candidate(busy_shop, sources):
     assert candidates.shape[1] == 1 and not candidates.numpy().any()
 
 
-def test_the_strongest_speaker_of_a_cart_is_told_with_its_count(busy_shop, sources):
-    """Against the orders themselves: who speaks loudest for an item, and in how many orders both stood."""
+def test_the_strongest_contribution_of_a_cart_is_returned_with_its_count(busy_shop, sources):
+    """Against the orders themselves: the item with the largest weight, and the number of orders with both."""
     query = named(busy_shop, *QUERIES)
     evidence = sources.gather_evidence(query)
     weight, item, count = (
@@ -381,22 +381,20 @@ def test_the_strongest_speaker_of_a_cart_is_told_with_its_count(busy_shop, sourc
     orders = [set(train.item[(train.group == g) & (train.event_type == 4)].tolist()) for g in np.unique(train.group)]
     table = sources.cart_table
     neighbours, weights = table.neighbours.numpy(), table.weights.numpy().sum(axis=-1)
-    num_spoken = 0
+    num_contributions = 0
     for row, cart in enumerate(query.cart.numpy()):
-        for spoken_for in range(1, 41):
-            loudness = {
-                speaker: weights[speaker, neighbours[speaker] == spoken_for].sum() for speaker in cart if speaker
-            }
-            loudest = max(0, 0, *loudness.values())
-            assert weight[row, spoken_for] == pytest.approx(loudest, rel=1e-6)
-            if not loudest:
-                assert item[row, spoken_for] == 0
+        for target in range(1, 41):
+            strength = {source: weights[source, neighbours[source] == target].sum() for source in cart if source}
+            strongest = max(0, 0, *strength.values())
+            assert weight[row, target] == pytest.approx(strongest, rel=1e-6)
+            if not strongest:
+                assert item[row, target] == 0
                 continue
-            num_spoken += 1
-            speaker = item[row, spoken_for]
-            assert loudness[speaker] == pytest.approx(loudest)
-            assert count[row, spoken_for] == sum({speaker, spoken_for} <= order for order in orders)
-    assert num_spoken > 50
+            num_contributions += 1
+            source = item[row, target]
+            assert strength[source] == pytest.approx(strongest)
+            assert count[row, target] == sum({source, target} <= order for order in orders)
+    assert num_contributions > 50
 
 
 def test_serving_embeds_a_user_as_training_does(busy_shop, model, sources):
@@ -453,7 +451,7 @@ def test_sequential_rules_fall_with_the_steps_ahead_and_with_the_age_of_the_even
 
 @pytest.mark.parametrize("source", ["history", "cart"])
 def test_item_weights_find_what_was_withheld(source):
-    """Of the items new to a user, what the user's past (or the same things in a cart) speak for loudest."""
+    """Of the items new to a user, what the user's past (or the same items in a cart) contributes most to."""
     shop, withheld = checkerboard()
     model = RetrievalModel(shop.vocabularies, RetrievalConfig(embedding_dim=4, use_lstm=False))
     own = shop.prepared.train.events.groupby("user_id")["item_id"].agg(lambda items: sorted(set(items)))

@@ -45,14 +45,14 @@ class BaselineScores(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class LinearScores:
-    """`score = item_scores + own[user] + (context_weight · context + speakers[user]) @ weights`; None = no such term.
+    """`score = item_scores + own[user] + (context_weight · context + history_weights[user]) @ weights`; None = no such term.
 
     Attributes:
         item_scores: `[n]` the same for everyone.
         own: `[U + 1, n]` sparse: the user's own scores; the last row is empty.
         weights: `[n, n]` rows speak for columns.
         context_weight: how much an item of the context counts.
-        speakers: `[U + 1, n]` sparse: how much the user's past items count beside the context.
+        history_weights: `[U + 1, n]` sparse: how much the user's past items count beside the context.
         is_latest_only: of the context the session's latest item alone speaks.
     """
 
@@ -60,7 +60,7 @@ class LinearScores:
     own: scipy.sparse.csr_matrix | None = None
     weights: Weights | None = None
     context_weight: float = 1.0
-    speakers: scipy.sparse.csr_matrix | None = None
+    history_weights: scipy.sparse.csr_matrix | None = None
     is_latest_only: bool = False
 
     @property
@@ -71,13 +71,13 @@ class LinearScores:
     @property
     def uses_history(self) -> bool:
         """Whether what the user bought speaks."""
-        return self.own is not None or self.speakers is not None
+        return self.own is not None or self.history_weights is not None
 
     def score(self, asked: Asked) -> Weights:
         """Returns `[B, n]` scores."""
         result = None
         if self.weights is not None:
-            result = item_weights.score(self.weights, self._spoken(asked))
+            result = item_weights.score(self.weights, self._context_weights(asked))
         if self.own is not None:
             own = self.own[asked.users]
             result = own if result is None else result + own
@@ -87,11 +87,11 @@ class LinearScores:
             return np.broadcast_to(self.item_scores, (len(asked.users), len(self.item_scores)))
         return (result if isinstance(result, np.ndarray) else result.toarray()) + self.item_scores
 
-    def _spoken(self, asked: Asked) -> scipy.sparse.csr_matrix:
-        spoken = _latest_of(asked) if self.is_latest_only else asked.contexts
+    def _context_weights(self, asked: Asked) -> scipy.sparse.csr_matrix:
+        context_weights = _latest_of(asked) if self.is_latest_only else asked.contexts
         if self.context_weight != 1:
-            spoken = spoken * self.context_weight
-        return spoken if self.speakers is None else spoken + self.speakers[asked.users]
+            context_weights = context_weights * self.context_weight
+        return context_weights if self.history_weights is None else context_weights + self.history_weights[asked.users]
 
 
 @dataclasses.dataclass(frozen=True)

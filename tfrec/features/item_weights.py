@@ -216,8 +216,8 @@ def strongest_both_ways(weights: Weights, *, n: int) -> tuple[np.ndarray, np.nda
     A cell may come twice.
     """
     row, column = truncate(abs(weights), n=n).to_sparse().nonzero()
-    spoken_for, speaker = truncate(weights.T, n=n).to_sparse().nonzero()
-    return np.concatenate([row, speaker]), np.concatenate([column, spoken_for])
+    target, source = truncate(weights.T, n=n).to_sparse().nonzero()
+    return np.concatenate([row, source]), np.concatenate([column, target])
 
 
 def _table(row: np.ndarray, column: np.ndarray, value: np.ndarray, *, num_items: int, n: int) -> ItemWeights:

@@ -212,7 +212,7 @@ def _item_to_item(
         channels.append(_ease(_of_even_size(sessions, _SIZE_POWER), config.l2, config.dropout, n))
         for most_steps in (1, _SEQUENCE_STEPS):
             following = _followers(sequences, past, most_steps=most_steps)
-            channels.append(Channel(following, everything, by_speakers=False))
+            channels.append(Channel(following, everything, by_columns=False))
     else:
         channels += [None, None, None]
     return merge_channels(channels, co_purchase_counts(orders), n=n, width=config.width)

@@ -129,13 +129,13 @@ class VmisScores:
 
     Attributes:
         index: `[n, S]` sparse: the latest sessions of each item, 1 where it is in one; sessions ascend in time.
-        spoken: `[S, n]` sparse: `log(|H| / h_j)` of each session's items.
+        session_weights: `[S, n]` sparse: `log(|H| / h_j)` of each session's items.
         num_neighbours: sessions that speak.
         max_length: latest distinct items of the session that are looked at, at most `MAX_PLACES`.
     """
 
     index: scipy.sparse.csr_matrix
-    spoken: scipy.sparse.csr_matrix
+    session_weights: scipy.sparse.csr_matrix
     num_neighbours: int
     max_length: int
 
@@ -165,7 +165,7 @@ class VmisScores:
         likeness.data += 1e-6 * likeness.indices / self.index.shape[1]  # of equal ones the later session
         likeness, reach = strongest_per_row(likeness, k=self.num_neighbours, also=reach)
         likeness.data *= reach
-        return (likeness @ self.spoken).astype(np.float32)
+        return (likeness @ self.session_weights).astype(np.float32)
 
 
 def strongest_per_row(

@@ -21,16 +21,16 @@ class Channel:
     Attributes:
         weights: `[M, M]` over the items that have any; rows speak for columns.
         items: `[M]` their indices.
-        by_speakers: whether the strongest of each column are kept too.
+        by_columns: whether the strongest of each column are kept too.
     """
 
     weights: Weights
     items: np.ndarray
-    by_speakers: bool = True
+    by_columns: bool = True
 
     def strongest(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Returns rows and columns of the cells that are among the `n` strongest; a cell may come twice."""
-        if self.by_speakers:
+        if self.by_columns:
             row, column = strongest_both_ways(self.weights, n=n)
         else:
             row, column = truncate(abs(self.weights), n=n).to_sparse().nonzero()

@@ -38,14 +38,16 @@ class LinearInGraph:
         self._context_weight, self._is_latest_only = scores.context_weight, scores.is_latest_only
         self._weights = None if scores.weights is None else _product_table(scores.weights, "item_weights")
         self._own = None if scores.own is None else SparseTable(scores.own, "own_scores")
-        self._speakers = None if scores.speakers is None else SparseTable(scores.speakers, "speakers")
+        self._history_weights = (
+            None if scores.history_weights is None else SparseTable(scores.history_weights, "history_weights")
+        )
         items = scores.item_scores
         self._item_scores = None if items is None else table(items.astype(np.float32), "item_scores")
 
     @property
     def variables(self) -> list[tf.Variable]:
         """The tables."""
-        parts = (self._weights, self._own, self._speakers)
+        parts = (self._weights, self._own, self._history_weights)
         items = [] if self._item_scores is None else [self._item_scores]
         return [*items, *(variable for part in parts if part is not None for variable in part.variables)]
 
@@ -53,11 +55,11 @@ class LinearInGraph:
         """Returns `[B, n]` scores."""
         terms = []
         if self._weights is not None:
-            spoken = _latest_of(asked) if self._is_latest_only else asked.context
-            spoken *= self._context_weight
-            if self._speakers is not None:
-                spoken += self._speakers.rows(asked.user)
-            terms.append(self._weights.product(spoken))
+            context_weights = _latest_of(asked) if self._is_latest_only else asked.context
+            context_weights *= self._context_weight
+            if self._history_weights is not None:
+                context_weights += self._history_weights.rows(asked.user)
+            terms.append(self._weights.product(context_weights))
         if self._own is not None:
             terms.append(self._own.rows(asked.user))
         if self._item_scores is not None:

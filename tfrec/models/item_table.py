@@ -37,7 +37,7 @@ class ItemTable:
         """The tables."""
         return [self.neighbours, self.weights, self.pair_counts]
 
-    def spoken_for(self, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def contributions(self, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns what `items [B, n]` speak for: sums `[B, R, c]`, and the strongest weight, coded, `[B, R]` int64.
 
         The strongest is that of one item, summed over the channels; `decode_best` reads it.

@@ -108,12 +108,12 @@ class VmisInGraph:
     def __init__(self, scores: VmisScores) -> None:
         self._dials = scores
         self._sessions_of_item = SparseTable(scores.index[:, ::-1], "sessions_of_item")
-        self._spoken = SparseTable(scores.spoken[::-1], "spoken")
+        self._session_weights = SparseTable(scores.session_weights[::-1], "session_weights")
 
     @property
     def variables(self) -> list[tf.Variable]:
         """The tables."""
-        return [*self._sessions_of_item.variables, *self._spoken.variables]
+        return [*self._sessions_of_item.variables, *self._session_weights.variables]
 
     def __call__(self, asked: AskedInGraph) -> tf.Tensor:
         """Returns `[B, n]` scores."""
@@ -134,7 +134,7 @@ class VmisInGraph:
         bits = tf.maximum(shared(2.0 ** (MAX_PLACES - back)), 1.0)  # the highest tells the latest shared item
         # log2 by the logarithm of e alone may fall just short of a power of two; half a bit more decides nothing.
         reach = 1.0 - 0.1 * (MAX_PLACES + 1.0 - tf.floor(tf.math.log(bits + 0.5) / np.log(2.0)))
-        return self._spoken.product(like * reach)
+        return self._session_weights.product(like * reach)
 
 
 def _strongest(like: tf.Tensor, *, k: int) -> tf.Tensor:

@@ -148,15 +148,15 @@ class CandidateSources:
         """Returns what speaks for each item of the catalogue."""
         config = self.config
         cart = without_repeats(latest(query.cart, config.cart_items))
-        cart_sum, cart_best = self.cart_table.spoken_for(cart)
+        cart_sum, cart_best = self.cart_table.contributions(cart)
         own_item, own_row = self.own_items(query.user)
-        speakers = own_item[:, : config.history_items]
-        history, history_best = self.history_table.spoken_for(speakers)
-        num_speakers = tf.reduce_sum(tf.cast(speakers > 0, tf.float32), axis=1)
+        history_items = own_item[:, : config.history_items]
+        history, history_best = self.history_table.contributions(history_items)
+        num_history_items = tf.reduce_sum(tf.cast(history_items > 0, tf.float32), axis=1)
         return Evidence(
             cart=cart_sum,
             cart_best=cart_best,
-            history=history[..., 0] / tf.sqrt(tf.maximum(num_speakers, 1.0))[:, None],
+            history=history[..., 0] / tf.sqrt(tf.maximum(num_history_items, 1.0))[:, None],
             history_best=history_best,
             visit=self._visit_evidence(query),
             own_row=self._scatter(own_item, own_row),
@@ -165,7 +165,7 @@ class CandidateSources:
             towers=tf.matmul(self.embed_query(query), self.candidate_embeddings, transpose_b=True),
             content=self._content_similarity(query),
             cart_entries=cart,
-            history_entries=speakers,
+            history_entries=history_items,
             user=query.user,
         )
 

@@ -98,7 +98,7 @@ class ItemKnn:
         weights = item_weights.truncate(cosine, n=self.num_neighbours).to_sparse()
         bought = history.user_counts.astype(bool).astype(np.float32)
         return FittedScorer(
-            LinearScores(weights=weights, context_weight=self.cart_weight, speakers=bought),
+            LinearScores(weights=weights, context_weight=self.cart_weight, history_weights=bought),
             history,
         )
 

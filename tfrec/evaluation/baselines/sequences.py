@@ -66,10 +66,10 @@ class VmisKnn:
         sessions = history.baskets
         index = _latest_sessions(sessions, num_recent=self.num_recent)
         rarity = np.log(sessions.shape[0] / np.maximum(history.popularity, 1)).astype(np.float32)
-        spoken = (sessions @ scipy.sparse.diags_array(rarity)).tocsr().astype(np.float32)
+        session_weights = (sessions @ scipy.sparse.diags_array(rarity)).tocsr().astype(np.float32)
         scores = VmisScores(
             index=index,
-            spoken=spoken,
+            session_weights=session_weights,
             num_neighbours=self.num_neighbours,
             max_length=min(self.max_length, MAX_PLACES),
         )
