@@ -258,7 +258,7 @@ def run(study: Study, work: Path, home: Path, trial: Trial) -> Iterator[str]:
 def run_fashion(work: Path, home: Path) -> Iterator[str]:
     """Yields what Fashion-MNIST pictures add on the demo shop: items never sold before, and items sold.
 
-    Beside the funnel stands the same trained without pictures, and the likeness of content (title, category, brand)
+    Beside the funnel stands the same trained without pictures, and the similarity of content (title, category, brand)
     to the cart, which is all that a shop has for an item that nobody bought.
     """
     place = work / "fashion_shop"
@@ -275,8 +275,8 @@ def run_fashion(work: Path, home: Path) -> Iterator[str]:
     shop = load_shop(place / "prepared")
     content = shop.vocabularies.catalogue.content[shop.vocabularies.items.encode(cases.item_ids)]
     hits, sold = {}, {}
-    likeness = rank_by_scores(lambda part: (part.contexts @ content) @ content.T, cases)
-    hits["content without pictures"] = hit_rate_at_k(likeness.ranks, k=10)
+    similarity = rank_by_scores(lambda part: (part.contexts @ content) @ content.T, cases)
+    hits["content without pictures"] = hit_rate_at_k(similarity.ranks, k=10)
     carts = cart_completion_cases(prepared.train, prepared.test, seed=0)
     for name, folder in folders.items():
         with Servable.load(newest_version(folder, "ranking")) as servable:

@@ -159,9 +159,9 @@ class Lookalikes:
 
     Attributes:
         user_ids: `[n]` most alike first.
-        scores: `[n]` likeness in [0, 1]: logistic score of being in the audience, at even odds.
+        scores: `[n]` similarity in [0, 1]: logistic score of being in the audience, at even odds.
         num_seeds: users of the audience with an embedding.
-        auc: chance that a member kept back scores above a user outside the audience; .5 = likeness says nothing.
+        auc: chance that a member kept back scores above a user outside the audience; .5 = similarity says nothing.
         auc_low: lower end of its interval (95 %, Hanley & McNeil 1982).
         auc_high: upper end.
     """

@@ -178,7 +178,7 @@ def interest_score(
 
 
 def content_similarity(interest: np.ndarray | float, feature_similarity: np.ndarray | float) -> np.ndarray:
-    """Returns `s·f / (s + f)`, half the harmonic mean: high only where interest s and likeness f both are; 0 for 0, 0.
+    """Returns `s·f / (s + f)`, half the harmonic mean: high only where interest s and similarity f both are; 0 for 0, 0.
 
     Both lie in [0, 1]; the result in [0, 1/2].
     """
@@ -257,7 +257,7 @@ def rank_by_content(
     """Returns the k candidates of highest content similarity for each user; an empty row without interests.
 
     s is the user's interest in the candidate's category (whole path), f the cosine between the candidate's features
-    and the mean of the user's items' features weighted by interest; negative likeness counts as none. Items that the
+    and the mean of the user's items' features weighted by interest; negative similarity counts as none. Items that the
     user has an interest in already are left out.
 
     Args:
@@ -284,8 +284,8 @@ def rank_by_content(
         places = position.get_indexer(own_items[user]["item_id"])
         weights = own_items[user]["score"].to_numpy()[places >= 0]
         taste = weights @ unit[places[places >= 0]]
-        likeness = np.maximum(unit @ taste / max(float(np.linalg.norm(taste)), 1e-12), 0.0)
-        likes = content_similarity(pd.Series(paths).map(own_paths[user]).fillna(0.0).to_numpy(), likeness)
+        similarity = np.maximum(unit @ taste / max(float(np.linalg.norm(taste)), 1e-12), 0.0)
+        likes = content_similarity(pd.Series(paths).map(own_paths[user]).fillna(0.0).to_numpy(), similarity)
         likes[places[places >= 0]] = -np.inf
         best = np.argsort(-likes, kind="stable")[:slots]
         best = best[likes[best] > 0]

@@ -37,7 +37,7 @@ class UserKnnScores(_OfUsers):
         users: `[R, n]` sparse: those who speak, the first U the same as in `own`.
         norm: `[R]` their lengths.
         num_neighbours: users that speak.
-        shrink: holds back the likeness of users with few items.
+        shrink: holds back the similarity of users with few items.
         cart_weight: how many past purchases an item in the cart is worth.
     """
 
@@ -156,16 +156,16 @@ class VmisScores:
         length = np.maximum((latest >= 0).sum(axis=1), 1)
         shape = (len(latest), self.index.shape[0])
         weights = (length[row] - back) / length[row]
-        likeness = (scipy.sparse.csr_matrix((weights, (row, latest[row, back])), shape) @ self.index).tocsr()
+        similarity = (scipy.sparse.csr_matrix((weights, (row, latest[row, back])), shape) @ self.index).tocsr()
         # A bit for each place, so that the highest bit of the sum tells the latest shared item.
         bits = scipy.sparse.csr_matrix((2.0 ** (MAX_PLACES - back), (row, latest[row, back])), shape) @ self.index
-        likeness.sort_indices()
+        similarity.sort_indices()
         bits.sort_indices()
         reach = 1 - 0.1 * (MAX_PLACES + 1 - np.floor(np.log2(bits.data)))
-        likeness.data += 1e-6 * likeness.indices / self.index.shape[1]  # of equal ones the later session
-        likeness, reach = strongest_per_row(likeness, k=self.num_neighbours, also=reach)
-        likeness.data *= reach
-        return (likeness @ self.session_weights).astype(np.float32)
+        similarity.data += 1e-6 * similarity.indices / self.index.shape[1]  # of equal ones the later session
+        similarity, reach = strongest_per_row(similarity, k=self.num_neighbours, also=reach)
+        similarity.data *= reach
+        return (similarity @ self.session_weights).astype(np.float32)
 
 
 def strongest_per_row(

@@ -119,7 +119,7 @@ class BaselineSources:
         """Returns `[B, N + 1]` bool: the user bought the item before."""
         return evidence.own_count > 0
 
-    def likeness(self, anchor: tf.Tensor) -> tf.Tensor:
+    def similarity(self, anchor: tf.Tensor) -> tf.Tensor:
         """Returns `[B, N + 1]` how far each item can stand in for the anchor `[B]`, by content alone."""
         similar = tf.matmul(tf.gather(self.content, anchor), self.content, transpose_b=True)
         return tf.round(similar * 1e4) / 1e4  # items described alike tie, whatever the batch's size

@@ -185,7 +185,7 @@ class CandidateSources:
         """Returns `[B, N + 1]` bool: the user bought the item before."""
         return evidence.own_row > 0
 
-    def likeness(self, anchor: tf.Tensor) -> tf.Tensor:
+    def similarity(self, anchor: tf.Tensor) -> tf.Tensor:
         """Returns `[B, N + 1]` how far each item can stand in for the anchor `[B]`: cosine of embeddings + content."""
         embedded = tf.matmul(tf.gather(self.candidate_embeddings, anchor), self.candidate_embeddings, transpose_b=True)
         return embedded + tf.matmul(tf.gather(self.content, anchor), self.content, transpose_b=True)
@@ -246,8 +246,8 @@ class CandidateSources:
             )
 
         num_lines = by_order(tf.cast(inside, tf.float32))
-        likeness = by_order(shared) / tf.sqrt(tf.maximum(num_lines * count_items(cart)[:, None], 1.0))
-        weight = (_ANY_ORDER + likeness) * _ORDER_FADE ** tf.cast(tf.range(num_orders), tf.float32)
+        similarity = by_order(shared) / tf.sqrt(tf.maximum(num_lines * count_items(cart)[:, None], 1.0))
+        weight = (_ANY_ORDER + similarity) * _ORDER_FADE ** tf.cast(tf.range(num_orders), tf.float32)
         weight *= tf.cast(num_lines > 0, tf.float32)
         weight /= tf.maximum(tf.reduce_sum(weight, axis=1, keepdims=True), 1e-6)
         line_weight = tf.where(inside, tf.gather(weight, order, batch_dims=1), 0.0)

@@ -108,7 +108,7 @@ class Funnel:
         own_leaf = tf.gather(leaf, anchor)[:, None]
         same_leaf = tf.cast(tf.equal(leaf[None, :], own_leaf) & (own_leaf > 0), tf.float32)
         eligible = self._eligible(request) & (anchor > 0)[:, None]
-        score = tf.where(eligible, sources.likeness(anchor) + same_leaf, -float("inf"))
+        score = tf.where(eligible, sources.similarity(anchor) + same_leaf, -float("inf"))
         width = tf.minimum(tf.maximum(tf.reduce_max(tf.concat([request.k, [0]], axis=0)), 100), sources.num_rows)
         score, item = tf.math.top_k(score, width)
         item = tf.where(score > -float("inf"), item, 0)

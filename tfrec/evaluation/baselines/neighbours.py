@@ -19,7 +19,7 @@ class UserKnn:
 
     Attributes:
         num_neighbours: users that speak.
-        shrink: holds back the likeness of users with few items.
+        shrink: holds back the similarity of users with few items.
         cart_weight: how many past purchases an item in the cart is worth.
     """
 
