@@ -37,7 +37,7 @@ def test_the_best_is_never_below_the_first_and_its_file_trains(tuned):
         for part in name.split("."):
             place = getattr(place, part)
         assert place == pytest.approx(tuple(value) if isinstance(value, list) else value)
-    assert set(result.best) == {*GROUPS["ranking"], *GROUPS["knowledge"]}
+    assert set(result.best) == {*GROUPS["ranking"], *GROUPS["features"]}
 
 
 @pytest.mark.slow
@@ -119,7 +119,7 @@ def SHORT_OF(config):  # noqa: N802
 
 
 def test_the_file_keeps_tables_apart(tmp_path):
-    params = {"ranking_rate": 0.003, "ranking.hidden": "64", "knowledge.l2": 7.5}
-    tuned_settings.write_best(tmp_path / "best.toml", params, {**GROUPS["ranking"], **GROUPS["knowledge"]})
+    params = {"ranking_rate": 0.003, "ranking.hidden": "64", "features.l2": 7.5}
+    tuned_settings.write_best(tmp_path / "best.toml", params, {**GROUPS["ranking"], **GROUPS["features"]})
     config = read_config(tmp_path / "best.toml")
-    assert (config.ranking_rate, config.ranking.hidden, config.knowledge.l2) == (0.003, (64,), 7.5)
+    assert (config.ranking_rate, config.ranking.hidden, config.features.l2) == (0.003, (64,), 7.5)

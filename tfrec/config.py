@@ -8,6 +8,7 @@ from typing import Any
 from tfrec.errors import ConfigError, RecipeError
 from tfrec.ingest.typed_toml import typed
 from tfrec.training import TrainingConfig
+from tfrec.training.config import with_present_names
 
 
 def read_config(
@@ -17,7 +18,7 @@ def read_config(
 
     Args:
         path: TOML with the fields of `TrainingConfig`, and its parts as tables `[retrieval]`, `[ranking]`,
-            `[knowledge]`, `[sources]`, `[warm]`; None = the defaults.
+            `[features]`, `[sources]`, `[warm]`; None = the defaults.
         settings: `name=value` each, parts told by a dot: `retrieval.embedding_dim=32`. Values are TOML's.
         under: plain nested values, such as the dials of an older training.
 
@@ -27,7 +28,7 @@ def read_config(
     table = _read_toml(path) if path is not None else {}
     for setting in settings:
         _set(table, setting)
-    table = _laid_over(under or {}, table)
+    table = _laid_over(with_present_names(under or {}), with_present_names(table))
     return config_from(table, where=str(path) if path is not None else "the settings")
 
 
@@ -38,7 +39,7 @@ def config_from(table: dict[str, Any], *, where: str = "the stored config") -> T
         ConfigError: as `read_config`.
     """
     try:
-        return typed(TrainingConfig, table, where=where)
+        return typed(TrainingConfig, with_present_names(table), where=where)
     except RecipeError as error:  # raised by the reader that recipes share
         raise ConfigError(str(error)) from error
 

@@ -169,7 +169,7 @@ def _count_news(models: Path, shop: Shop) -> tuple[int, int]:
     """Items and events of the shop that the stored tables do not know."""
     with (
         np.load(models / TRAINED / "meanings.npz") as meanings,
-        np.load(models / TRAINED / "knowledge.npz") as knowledge,
+        np.load(models / TRAINED / "knowledge.npz") as feature_tables,
     ):
         is_new = ~np.isin(shop.vocabularies.items.tokens.astype(str), meanings["items"])
-        return int(is_new.sum()), int((shop.train.hour >= knowledge["as_of"]).sum())
+        return int(is_new.sum()), int((shop.train.hour >= feature_tables["as_of"]).sum())

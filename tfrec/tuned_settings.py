@@ -10,7 +10,7 @@ from typing import Any
 from tfrec.config import config_from
 from tfrec.models.retrieval import LOSSES
 from tfrec.publish import check_file, write_text
-from tfrec.training.config import TrainingConfig
+from tfrec.training.config import TrainingConfig, with_present_names
 
 _KIND = "tuned settings"
 
@@ -35,10 +35,10 @@ GROUPS: Mapping[str, Mapping[str, Dial]] = {
         "ranking.probability_weight": Dial(0.1, 3.0, is_log=True),
         "ranking_batch": Dial(choices=(32, 64, 128)),
     },
-    "knowledge": {
-        "knowledge.l2": Dial(5.0, 500.0, is_log=True),
-        "knowledge.half_life_days": Dial(15.0, 365.0, is_log=True),
-        "knowledge.dropout": Dial(0.05, 0.5),
+    "features": {
+        "features.l2": Dial(5.0, 500.0, is_log=True),
+        "features.half_life_days": Dial(15.0, 365.0, is_log=True),
+        "features.dropout": Dial(0.05, 0.5),
     },
     "retrieval": {
         "retrieval.loss": Dial(choices=LOSSES),
@@ -112,6 +112,6 @@ def _is_of_earlier_release(file: Path) -> bool:
     known = {name.split(".")[0] for group in GROUPS.values() for name in group}
     try:
         text = file.read_text(encoding="utf-8")
-        return "#" not in text and tomllib.loads(text).keys() <= known
+        return "#" not in text and with_present_names(tomllib.loads(text)).keys() <= known
     except (OSError, ValueError):
         return False

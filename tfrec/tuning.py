@@ -101,7 +101,7 @@ def tune_shop(
     *,
     trials: int = 40,
     minutes: float = 60.0,
-    groups: Sequence[str] = ("ranking", "knowledge"),
+    groups: Sequence[str] = ("ranking", "features"),
     config: TrainingConfig = TrainingConfig(),
     schedule: Schedule = Schedule(),
     show_progress: bool = True,
@@ -248,10 +248,10 @@ class _Rehearsals:
 
     def _candidate_lists(self, config: TrainingConfig) -> tuple[RankingExamples, AskedQueries]:
         of_walk = dataclasses.replace(
-            config, ranking=TrainingConfig().ranking, knowledge=TrainingConfig().knowledge, ranking_rate=1.0,
+            config, ranking=TrainingConfig().ranking, features=TrainingConfig().features, ranking_rate=1.0,
             ranking_batch=1, ranking_epochs=1,
         )  # fmt: skip
-        walk, lists = _key(of_walk), _key([of_walk, config.knowledge])
+        walk, lists = _key(of_walk), _key([of_walk, config.features])
         if lists not in self._lists:
             if self._walk is None or self._walk[0] != walk:
                 rehearsal = Rehearsal(self._shop, config, work=self._work / walk, show_progress=self._show)

@@ -1,7 +1,7 @@
 """The story: a prepared shop is trained, exported, evaluated. Each step finds what is done, and publishes by rename.
 
 models/
-    trained/            weights, knowledge and manifest.json of the newest training
+    trained/            weights, feature tables and manifest.json of the newest training
     shop/N  retrieval/N  ranking/N      SavedModels, N counts up
     report/             report.json, report.html
 """

@@ -19,7 +19,7 @@ import tensorflow as tf
 from tests.benchmarks.tower_parts import K, hits
 from tests.benchmarks.whole_shop import data_home
 from tfrec.evaluation.intervals import bootstrap_means
-from tfrec.features.knowledge import KnowledgeConfig, gather_knowledge
+from tfrec.features.feature_tables import FeatureConfig, compute_feature_tables
 from tfrec.features.shop import Shop, encode_shop
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.models import RetrievalModel
@@ -75,7 +75,9 @@ def main() -> None:
         prepared = prepare_shop(options.recipe, Path(folder) / "shop", data_home=data_home())
         shop = encode_shop(validation_shop(prepared))
     queries = validation_queries(shop, options.queries)
-    knowledge = gather_knowledge(shop.train, as_of=end_of_training(shop), config=KnowledgeConfig(neighbours=10))
+    feature_tables = compute_feature_tables(
+        shop.train, as_of=end_of_training(shop), config=FeatureConfig(neighbours=10)
+    )
     print(f"{options.recipe}: {len(queries):,} queries, {shop.vocabularies.num_items:,} items, {options.seconds:.0f} s")
     tuning, queries = queries.take(np.arange(0, len(queries), 2)), queries.take(np.arange(1, len(queries), 2))
     everything = np.arange(shop.vocabularies.items.size) > 0
@@ -84,11 +86,11 @@ def main() -> None:
         rates = {}
         for temperature in TEMPERATURES:
             model, _, _ = train_for(shop, loss, temperature, options.tuning_seconds, options.seeds)
-            rates[temperature] = hits(shop, model, knowledge, tuning, everything).mean()
+            rates[temperature] = hits(shop, model, feature_tables, tuning, everything).mean()
         best = max(TEMPERATURES, key=rates.__getitem__)
         print(f"{loss:<16} HR@{K} by temperature: " + ", ".join(f"{t:g} {rate:.3f}" for t, rate in rates.items()))
         runs = [train_for(shop, loss, best, options.seconds, seed) for seed in range(options.seeds)]
-        found[loss] = np.mean([hits(shop, model, knowledge, queries, everything) for model, _, _ in runs], axis=0)
+        found[loss] = np.mean([hits(shop, model, feature_tables, queries, everything) for model, _, _ in runs], axis=0)
         epochs, speed = np.mean([run[1] for run in runs]), np.mean([run[2] for run in runs])
         both = np.stack([found[loss], found[loss] - found[LOSSES[0]]], axis=1)
         value, less_default = bootstrap_means(both, np.arange(len(queries)))

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from tests.benchmarks.whole_shop import data_home
 from tfrec.evaluation.intervals import bootstrap_means
 from tfrec.evaluation.protocol import cart_completion_cases, cold_item_cases
-from tfrec.features.knowledge import Knowledge, KnowledgeConfig, gather_knowledge
+from tfrec.features.feature_tables import FeatureConfig, FeatureTables, compute_feature_tables
 from tfrec.features.queries import ExampleQueries
 from tfrec.features.shop import Shop, encode_shop
 from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop
@@ -74,10 +74,10 @@ def train_without(part: str, shop: Shop, config: TrainingConfig, seed: int) -> t
 
 
 def hits(
-    shop: Shop, model: RetrievalModel, knowledge: Knowledge, queries: ExampleQueries, among: np.ndarray
+    shop: Shop, model: RetrievalModel, feature_tables: FeatureTables, queries: ExampleQueries, among: np.ndarray
 ) -> np.ndarray:
     """Returns whether the hidden item of each query is among the first 20 of `among [N + 1]`; ties count against."""
-    sources = build_sources(shop, model, knowledge, among, SourceConfig())
+    sources = build_sources(shop, model, feature_tables, among, SourceConfig())
     found = []
     for start in range(0, len(queries), 256):
         batch = queries.take(np.arange(start, min(start + 256, len(queries))))
@@ -93,9 +93,11 @@ def hits(
 def figures(shop: Shop, config: TrainingConfig, *, num_queries: int, num_seeds: int) -> Iterator[str]:
     """Yields the lines: HR@20 of items sold before and never sold, whole and without each part."""
     train, later = shop.prepared.train, shop.prepared.test
-    knowledge = gather_knowledge(shop.train, as_of=end_of_training(shop), config=KnowledgeConfig(neighbours=10))
+    feature_tables = compute_feature_tables(
+        shop.train, as_of=end_of_training(shop), config=FeatureConfig(neighbours=10)
+    )
     everything = np.arange(shop.vocabularies.items.size) > 0
-    unsold = everything & (knowledge.popularity[:, -1] == 0)
+    unsold = everything & (feature_tables.popularity[:, -1] == 0)
     kinds = {}
     for name, cases, among in (
         ("sold before", cart_completion_cases(train, later, seed=0), everything),
@@ -110,7 +112,7 @@ def figures(shop: Shop, config: TrainingConfig, *, num_queries: int, num_seeds: 
         runs = [train_without(part, shop, config, seed) for seed in range(num_seeds)]
         for name, (queries, among) in kinds.items():
             found[part, name] = np.mean(
-                [hits(known, model, knowledge, queries, among) for known, model in runs], axis=0
+                [hits(known, model, feature_tables, queries, among) for known, model in runs], axis=0
             )
     for part in parts:
         cells = []

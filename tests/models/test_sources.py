@@ -5,7 +5,7 @@ import tensorflow as tf
 from tests.models.fitting import query_of, sources_of
 from tests.worlds import bought, checkerboard, indices, make_shop, viewed
 from tfrec.errors import ConfigError
-from tfrec.features.knowledge import KnowledgeConfig, gather_knowledge
+from tfrec.features.feature_tables import FeatureConfig, compute_feature_tables
 from tfrec.models import RetrievalConfig, RetrievalModel
 from tfrec.models.evidence import Query
 from tfrec.models.source_config import SourceConfig
@@ -42,7 +42,7 @@ def four_sources(four_items):
     as_of = four_items.prepared.test_from.timestamp() / 3600
     return CandidateSources(
         four_items.vocabularies,
-        gather_knowledge(four_items.train, as_of=as_of, config=KnowledgeConfig(l2=1.0)),
+        compute_feature_tables(four_items.train, as_of=as_of, config=FeatureConfig(l2=1.0)),
         candidate_embeddings=np.array([[0, 0], [0.5, 0.1], [0.1, 0.9], [0.9, 0.3], [-0.2, 0]], np.float32),
         encoded_items=np.zeros((5, 2), np.float32),
         query_tower=ConstantTower(),

@@ -121,7 +121,7 @@ def test_a_refreshed_funnel_is_kept_and_refreshed_again(old, tmp_path):
     np.testing.assert_allclose(
         again.retrieval.candidate_embeddings()[: NUM_ITEMS + 1], trained.retrieval.candidate_embeddings(), atol=1e-5
     )
-    assert load_trained(today, tmp_path)[0].knowledge.as_of == funnel.knowledge.as_of
+    assert load_trained(today, tmp_path)[0].feature_tables.as_of == funnel.feature_tables.as_of
 
 
 def test_pictures_that_come_after_training_say_nothing_yet(checkerboard_world, trained, tmp_path):

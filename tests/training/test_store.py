@@ -13,8 +13,8 @@ def test_written_and_read_it_answers_the_same(checkerboard_world, trained, tmp_p
     save_trained(trained, SMALL, tmp_path)
     again, config = load_trained(shop, tmp_path)
     assert config == SMALL
-    for name, value in vars(trained.knowledge).items():
-        np.testing.assert_array_equal(getattr(again.knowledge, name), value)
+    for name, value in vars(trained.feature_tables).items():
+        np.testing.assert_array_equal(getattr(again.feature_tables, name), value)
     question = {"user_id": list(withheld), "cart_item_ids": [["i1", "i4"]]}
     mine, its = (ask(shop, funnel, "complete_cart", **question) for funnel in (trained, again))
     assert mine["item_ids"].tolist() == its["item_ids"].tolist()

@@ -178,7 +178,9 @@ def interest_score(
 
 
 def content_similarity(interest: np.ndarray | float, feature_similarity: np.ndarray | float) -> np.ndarray:
-    """Returns `s·f / (s + f)`, half the harmonic mean: high only where interest s and similarity f both are; 0 for 0, 0.
+    """Returns `s·f / (s + f)`, half the harmonic mean of interest s and similarity f; 0 where both are 0.
+
+    It is high only where both are.
 
     Both lie in [0, 1]; the result in [0, 1/2].
     """

@@ -13,7 +13,7 @@ given dials, so that the best is never below them there. Stopped, it goes on wit
 EXAMPLES = """\
 examples:
   tfrec tune prepared/online_retail --out tuned --trials 40 --minutes 30
-  tfrec tune prepared/online_retail --out tuned --dials ranking knowledge retrieval --trials 100 --minutes 240
+  tfrec tune prepared/online_retail --out tuned --dials ranking features retrieval --trials 100 --minutes 240
   tfrec train prepared/online_retail --out models --config tuned/best.toml
 """
 INTERRUPTED = "Finished trials are kept. The same command goes on after them."
@@ -28,10 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dials",
         nargs="+",
-        default=["ranking", "knowledge"],
-        choices=("ranking", "knowledge", "retrieval"),
+        default=["ranking", "features"],
+        choices=("ranking", "features", "retrieval"),
         help="groups to tune, cheap ones first: a ranker takes seconds, tables half a minute, towers minutes "
-        "(default: ranking knowledge)",
+        "(default: ranking features)",
     )
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help="dials to begin with (default: none)")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one dial to begin with")

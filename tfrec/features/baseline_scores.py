@@ -45,7 +45,9 @@ class BaselineScores(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class LinearScores:
-    """`score = item_scores + own[user] + (context_weight · context + history_weights[user]) @ weights`; None = no such term.
+    """`score = item_scores + own[user] + (context_weight · context + history_weights[user]) @ weights`.
+
+    A table that is None contributes no term.
 
     Attributes:
         item_scores: `[n]` the same for everyone.

@@ -58,7 +58,7 @@ def items_of_friends(
     half_life_days: float,
     most: int,
 ) -> dict[str, np.ndarray]:
-    """Returns what each user's friends bought before the moment, as `friend_*` of `Knowledge`.
+    """Returns what each user's friends bought before the moment, as `friend_*` of `FeatureTables`.
 
     `score(u, i) = Σ_f w_uf Σ_p 0.5^(age_p / half_life) / sqrt(Σ_f w_uf²)` over u's friends f and f's purchases p of i:
     where friends are equally dear, the sum over the square root of their number, as for the items of a history.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfrec.features.knowledge import has_visits, target_type
+from tfrec.features.feature_tables import has_visits, target_type
 from tfrec.features.sequences import BehaviourSequences
 
 HEADS = ("click", "cart", "purchase")

@@ -3,28 +3,28 @@
 import numpy as np
 import tensorflow as tf
 
-from tfrec.features.knowledge import Knowledge
+from tfrec.features.feature_tables import FeatureTables
 
 
 class ItemTable:
     """Item-to-item weights of some channels as tables that are gathered by item index. `R` rows, `c` channels.
 
     Args:
-        knowledge: gives neighbours, weights and pair counts.
-        channels: which of `features.knowledge.CHANNELS`.
+        feature_tables: gives neighbours, weights and pair counts.
+        channels: which of `features.feature_tables.CHANNELS`.
         width: strongest neighbours kept of each item, by absolute weight.
         name: of the variables.
     """
 
-    def __init__(self, knowledge: Knowledge, *, channels: slice, width: int, name: str) -> None:
-        weights = knowledge.weights[..., channels]
+    def __init__(self, feature_tables: FeatureTables, *, channels: slice, width: int, name: str) -> None:
+        weights = feature_tables.weights[..., channels]
         strength = np.abs(weights).max(axis=-1)
         strongest = np.argsort(-strength, axis=1, kind="stable")[:, :width]
         longest = int((strength > 0).sum(axis=1).max(initial=1))
         strongest = strongest[:, : max(longest, 1)]
         is_neighbour = np.take_along_axis(strength, strongest, axis=1) > 0
-        neighbours = np.where(is_neighbour, np.take_along_axis(knowledge.neighbours, strongest, axis=1), 0)
-        counts = np.where(is_neighbour, np.take_along_axis(knowledge.pair_counts, strongest, axis=1), 0)
+        neighbours = np.where(is_neighbour, np.take_along_axis(feature_tables.neighbours, strongest, axis=1), 0)
+        counts = np.where(is_neighbour, np.take_along_axis(feature_tables.pair_counts, strongest, axis=1), 0)
         kept = np.take_along_axis(weights, strongest[..., None], axis=1) * is_neighbour[..., None]
         self.is_empty = not is_neighbour.any()
         self.num_rows, self.num_channels = len(neighbours), kept.shape[-1]

@@ -9,7 +9,7 @@ less than merging lists.
 import numpy as np
 import tensorflow as tf
 
-from tfrec.features.knowledge import CHANNELS, OWN_FADES, Knowledge
+from tfrec.features.feature_tables import CHANNELS, OWN_FADES, FeatureTables
 from tfrec.features.vocabulary import Vocabularies
 from tfrec.models.evidence import Evidence, Query
 from tfrec.models.friend_items import FriendItems
@@ -61,7 +61,7 @@ class CandidateSources:
 
     Args:
         vocabularies: the shop's.
-        knowledge: what was known at the moment.
+        feature_tables: what was known at the moment.
         candidate_embeddings: `[N + 1, d]` of the retrieval model.
         encoded_items: `[N + 1, d]`, what the query tower reads.
         query_tower: of the retrieval model.
@@ -74,7 +74,7 @@ class CandidateSources:
     def __init__(
         self,
         vocabularies: Vocabularies,
-        knowledge: Knowledge,
+        feature_tables: FeatureTables,
         *,
         candidate_embeddings: np.ndarray,
         encoded_items: np.ndarray,
@@ -90,37 +90,39 @@ class CandidateSources:
         self._cart_type = cart_type
         self.view_type = view_type
         catalogue = vocabularies.catalogue
-        self.has_unsold = bool((is_offered & (knowledge.popularity[:, -1] == 0))[1:].any())
+        self.has_unsold = bool((is_offered & (feature_tables.popularity[:, -1] == 0))[1:].any())
         self.cart_table = ItemTable(
-            knowledge, channels=slice(_EASE, _NEARBY + 1), width=config.cart_neighbours, name="cart"
+            feature_tables, channels=slice(_EASE, _NEARBY + 1), width=config.cart_neighbours, name="cart"
         )
         self.history_table = ItemTable(
-            knowledge, channels=slice(_EASE, _EASE + 1), width=config.history_neighbours, name="history"
+            feature_tables, channels=slice(_EASE, _EASE + 1), width=config.history_neighbours, name="history"
         )
         self.session_table = ItemTable(
-            knowledge, channels=slice(_SESSION, _SEQUENCE + 1), width=config.session_neighbours, name="session"
+            feature_tables, channels=slice(_SESSION, _SEQUENCE + 1), width=config.session_neighbours, name="session"
         )
-        self.popularity = _table(knowledge.popularity, "popularity")
-        self.popular_items = PopularItems(knowledge)
-        self.friend_items = FriendItems(knowledge)
-        self._first_age = _table(knowledge.first_age, "first_age")
-        self._last_age = _table(knowledge.last_age, "last_age")
-        self._own_splits = _table(knowledge.own_splits, "own_splits")
-        self._own_item = _table(_never_empty(knowledge.own_item), "own_item")
-        columns = (knowledge.own_count, knowledge.own_age, *knowledge.own_habit.T)
-        own = np.stack((*columns, knowledge.own_interval, knowledge.own_orders_ago), axis=1).astype(np.float32)
+        self.popularity = _table(feature_tables.popularity, "popularity")
+        self.popular_items = PopularItems(feature_tables)
+        self.friend_items = FriendItems(feature_tables)
+        self._first_age = _table(feature_tables.first_age, "first_age")
+        self._last_age = _table(feature_tables.last_age, "last_age")
+        self._own_splits = _table(feature_tables.own_splits, "own_splits")
+        self._own_item = _table(_never_empty(feature_tables.own_item), "own_item")
+        columns = (feature_tables.own_count, feature_tables.own_age, *feature_tables.own_habit.T)
+        own = np.stack((*columns, feature_tables.own_interval, feature_tables.own_orders_ago), axis=1).astype(
+            np.float32
+        )
         self._own = _table(np.pad(own, [(1, 0), (0, 0)]), "own")  # row 0: never bought
-        chances = knowledge.own_habit * (1.0 - np.array(OWN_FADES))  # of an order of the user, by three memories
-        score = (chances.sum(axis=1) + 1e-4 * knowledge.own_count).astype(np.float32)
+        chances = feature_tables.own_habit * (1.0 - np.array(OWN_FADES))  # of an order of the user, by three memories
+        score = (chances.sum(axis=1) + 1e-4 * feature_tables.own_count).astype(np.float32)
         self._own_score = _table(np.pad(score, (1, 0)), "own_score")
-        self._line_splits = _table(knowledge.line_splits, "line_splits")
-        self._line_item = _table(_never_empty(knowledge.line_item), "line_item")
-        self._line_order = _table(_never_empty(knowledge.line_order), "line_order")
-        self._num_orders = _table(knowledge.num_orders, "num_orders")
-        self._profile_item = _table(knowledge.recent_item, "profile_item")
-        self._profile_type = _table(knowledge.recent_type, "profile_type")
-        self._profile_age = _table(knowledge.recent_age, "profile_age")
-        self._profile_group = _table(knowledge.recent_group, "profile_group")
+        self._line_splits = _table(feature_tables.line_splits, "line_splits")
+        self._line_item = _table(_never_empty(feature_tables.line_item), "line_item")
+        self._line_order = _table(_never_empty(feature_tables.line_order), "line_order")
+        self._num_orders = _table(feature_tables.num_orders, "num_orders")
+        self._profile_item = _table(feature_tables.recent_item, "profile_item")
+        self._profile_type = _table(feature_tables.recent_type, "profile_type")
+        self._profile_age = _table(feature_tables.recent_age, "profile_age")
+        self._profile_group = _table(feature_tables.recent_group, "profile_group")
         self.candidate_embeddings = _table(candidate_embeddings, "candidate_embeddings")
         self._encoded = _table(encoded_items, "encoded_items")
         self.content = _table(catalogue.content, "content")

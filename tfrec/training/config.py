@@ -1,12 +1,23 @@
-"""Every dial of training, as one checked value."""
+"""Settings of training, as one checked value."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 from tfrec.errors import ConfigError
-from tfrec.features.knowledge import KnowledgeConfig
+from tfrec.features.feature_tables import FeatureConfig
 from tfrec.models.ranking import RankingConfig
 from tfrec.models.retrieval import RetrievalConfig
 from tfrec.models.source_config import SourceConfig
+
+_EARLIER_NAMES = {"knowledge": "features"}
+"""Name in models folders and TOML files of earlier releases → name of the field of `TrainingConfig`."""
+
+
+def with_present_names(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the nested values of a `TrainingConfig` with fields that were renamed under their present names."""
+    present = {old: new for old, new in _EARLIER_NAMES.items() if new not in table}
+    return {present.get(name, name): value for name, value in table.items()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +60,7 @@ class TrainingConfig:
     Attributes:
         retrieval: of the retrieval model.
         ranking: of the ranking model.
-        knowledge: of item weights and profiles.
+        features: settings of the feature tables: item weights, popularity, profiles.
         sources: candidates a source.
         warm: of going on from older models.
         retrieval_epochs: over the events before the first block.
@@ -70,7 +81,7 @@ class TrainingConfig:
 
     retrieval: RetrievalConfig = RetrievalConfig()
     ranking: RankingConfig = RankingConfig()
-    knowledge: KnowledgeConfig = KnowledgeConfig()
+    features: FeatureConfig = FeatureConfig()
     sources: SourceConfig = SourceConfig()
     warm: WarmStartConfig = WarmStartConfig()
     retrieval_epochs: int = 6

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from tfrec.features.knowledge import Knowledge, gather_knowledge
+from tfrec.features.feature_tables import FeatureTables, compute_feature_tables
 from tfrec.features.queries import HEADS, ExampleQueries, example_queries, heads_of
 from tfrec.features.shop import Shop
 from tfrec.models.evidence import Query
@@ -48,7 +48,7 @@ def block_examples(
     most: int,
     show: bool,
     heads: tuple[str, ...] | None = None,
-    tables: Iterator[Knowledge] | None = None,
+    tables: Iterator[FeatureTables] | None = None,
 ) -> RankingExamples:
     """Returns the ranking examples of a block, from the work folder where an earlier run left them.
 
@@ -74,8 +74,10 @@ def block_examples(
     queries = example_queries(shop.train, since=start, until=stop, most=most, rng=rng)
     with progress_bar(f"ranking examples, block {number + 1}", len(queries), show, unit="query") as bar:
         bar.set_postfix_str("item weights first")
-        knowledge = next(tables) if tables else gather_knowledge(shop.train, as_of=start, config=config.knowledge)
-        sources = build_sources(shop, model, knowledge, offered_items(shop, start), config.sources)
+        feature_tables = (
+            next(tables) if tables else compute_feature_tables(shop.train, as_of=start, config=config.features)
+        )
+        sources = build_sources(shop, model, feature_tables, offered_items(shop, start), config.sources)
         bar.set_postfix_str("")
         bar.unpause()  # queries a second, without the time for the weights
         examples = make_examples(sources, queries, heads, bar=bar)

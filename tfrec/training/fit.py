@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfrec.features.knowledge import gather_knowledge, target_type
+from tfrec.features.feature_tables import compute_feature_tables, target_type
 from tfrec.features.sequences import BehaviourSequences
 from tfrec.features.shop import Shop
 from tfrec.models.image_tower import with_sigmoid_head
@@ -65,7 +65,7 @@ def train(
         tables = one_ahead(
             pool,
             [
-                functools.partial(gather_knowledge, shop.train, as_of=moment, config=config.knowledge)
+                functools.partial(compute_feature_tables, shop.train, as_of=moment, config=config.features)
                 for moment in (*moments, end)
             ],
         )
@@ -90,7 +90,9 @@ def train(
             show=show_progress,
         )
         ranking_model = fit_ranking(concatenate(parts), config, show_progress=show_progress)
-        funnel = funnel_of_the_present(shop, model, ranking_model, config, learned_until=end, knowledge=next(tables))
+        funnel = funnel_of_the_present(
+            shop, model, ranking_model, config, learned_until=end, feature_tables=next(tables)
+        )
     if examine is not None and any(map(len, parts[:-1])):
         with weights_kept(model, work):
             examine(_before_last_block(shop, model, parts[:-1], config, blocks[-1][0]), blocks[-1][0])
@@ -107,7 +109,7 @@ def _before_last_block(
     return TrainedFunnel(
         retrieval=model,
         ranking=fit_ranking(examples.take(rows), config, show_progress=False),
-        knowledge=gather_knowledge(shop.train, as_of=start, config=config.knowledge),
+        feature_tables=compute_feature_tables(shop.train, as_of=start, config=config.features),
         is_offered=offered_items(shop, start),
         learned_until=start,
     )

@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from tfrec.features.feature_tables import FeatureTables, compute_feature_tables, target_type
 from tfrec.features.fitted_baseline import FittedBaseline
-from tfrec.features.knowledge import Knowledge, gather_knowledge, target_type
 from tfrec.features.sequences import BehaviourSequences
 from tfrec.features.shop import Shop
 from tfrec.models.baseline_sources import BaselineSources
@@ -24,7 +24,7 @@ class TrainedFunnel:
     Attributes:
         retrieval: the two towers.
         ranking: the fusing model.
-        knowledge: tables at the end of training.
+        feature_tables: tables at the end of training.
         is_offered: `[N + 1]` bool.
         learned_until: the models learned from events before this moment, hours since 1970-01-01 UTC; the tables may
             be younger.
@@ -32,13 +32,13 @@ class TrainedFunnel:
 
     retrieval: RetrievalModel
     ranking: RankingModel
-    knowledge: Knowledge
+    feature_tables: FeatureTables
     is_offered: np.ndarray
     learned_until: float
 
     def sources(self, shop: Shop, config: SourceConfig) -> CandidateSources:
         """Returns the candidate sources for serving."""
-        return build_sources(shop, self.retrieval, self.knowledge, self.is_offered, config)
+        return build_sources(shop, self.retrieval, self.feature_tables, self.is_offered, config)
 
 
 def funnel_of_the_present(
@@ -48,7 +48,7 @@ def funnel_of_the_present(
     config: TrainingConfig,
     *,
     learned_until: float,
-    knowledge: Knowledge | None = None,
+    feature_tables: FeatureTables | None = None,
 ) -> TrainedFunnel:
     """Returns the models with what the shop knows at the end of its training period.
 
@@ -58,25 +58,25 @@ def funnel_of_the_present(
         ranking: of the shop's heads.
         config: dials of the tables.
         learned_until: what the models learned from, hours.
-        knowledge: of the end of the training period; None = gathered here.
+        feature_tables: of the end of the training period; None = gathered here.
     """
     end = end_of_training(shop)
     return TrainedFunnel(
         retrieval=retrieval,
         ranking=ranking,
-        knowledge=knowledge or gather_knowledge(shop.train, as_of=end, config=config.knowledge),
+        feature_tables=feature_tables or compute_feature_tables(shop.train, as_of=end, config=config.features),
         is_offered=offered_now(shop),
         learned_until=learned_until,
     )
 
 
 def build_sources(
-    shop: Shop, model: RetrievalModel, knowledge: Knowledge, is_offered: np.ndarray, config: SourceConfig
+    shop: Shop, model: RetrievalModel, feature_tables: FeatureTables, is_offered: np.ndarray, config: SourceConfig
 ) -> CandidateSources:
-    """Returns candidate sources with the tables of `knowledge` and the embeddings of `model`."""
+    """Returns candidate sources with the tables of `feature_tables` and the embeddings of `model`."""
     return CandidateSources(
         shop.vocabularies,
-        knowledge,
+        feature_tables,
         candidate_embeddings=model.candidate_embeddings(),
         encoded_items=model.encoded_items(),
         query_tower=model.query_tower,

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from tfrec.errors import SchemaError
-from tfrec.features.knowledge import target_type
+from tfrec.features.feature_tables import target_type
 from tfrec.features.sequences import BehaviourSequences
 from tfrec.features.shop import Shop
 from tfrec.training.config import TrainingConfig

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfrec.features.knowledge import gather_knowledge
+from tfrec.features.feature_tables import compute_feature_tables
 from tfrec.features.queries import ExampleQueries, example_queries, heads_of
 from tfrec.features.shop import Shop
 from tfrec.models.retrieval import RetrievalModel
@@ -101,8 +101,8 @@ class Rehearsal:
 
     def _sources(self, number: int, moment: float, config: TrainingConfig) -> CandidateSources:
         self._model.set_weights(self._weights[number])
-        knowledge = gather_knowledge(self.shop.train, as_of=moment, config=config.knowledge)
-        return build_sources(self.shop, self._model, knowledge, offered_items(self.shop, moment), config.sources)
+        feature_tables = compute_feature_tables(self.shop.train, as_of=moment, config=config.features)
+        return build_sources(self.shop, self._model, feature_tables, offered_items(self.shop, moment), config.sources)
 
 
 def _save(path: Path, weights: list[np.ndarray]) -> None:

@@ -9,18 +9,19 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.errors import SourceError
-from tfrec.features.knowledge import Knowledge
+from tfrec.features.feature_tables import FeatureTables
 from tfrec.features.shop import Shop
 from tfrec.ingest.typed_toml import typed
 from tfrec.models.ranking import RankingModel
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.models.sources import FEATURES
-from tfrec.training.config import TrainingConfig
+from tfrec.training.config import TrainingConfig, with_present_names
 from tfrec.training.funnel import TrainedFunnel
 from tfrec.training.growth import meanings_of, read_weights, with_meanings
 from tfrec.training.walk import create_variables
 
-_WEIGHTS, _MEANINGS, _KNOWLEDGE, _ABOUT = "weights", "meanings.npz", "knowledge.npz", "training.json"
+_WEIGHTS, _MEANINGS, _FEATURE_TABLES, _ABOUT = "weights", "meanings.npz", "knowledge.npz", "training.json"
+# `knowledge.npz` holds the `FeatureTables`; the file keeps the name that it has in older models folders.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +50,7 @@ def save_trained(trained: TrainedFunnel, config: TrainingConfig, folder: Path) -
     tf.train.Checkpoint(retrieval=towers, ranking=trained.ranking).write(str(folder / _WEIGHTS))
     meanings: dict[str, Any] = dict(meanings_of(model.vocabularies))
     np.savez(folder / _MEANINGS, **meanings)
-    np.savez(folder / _KNOWLEDGE, is_offered=trained.is_offered, **vars(trained.knowledge))
+    np.savez(folder / _FEATURE_TABLES, is_offered=trained.is_offered, **vars(trained.feature_tables))
     about = {
         "config": dataclasses.asdict(config),
         "heads": trained.ranking.heads,
@@ -69,7 +70,7 @@ def load_models(shop: Shop, folder: Path) -> LearnedModels:
         SourceError: the folder holds no trained models, or of another shape.
     """
     about = _read_about(folder)
-    config = typed(TrainingConfig, about["config"], where=str(folder / _ABOUT))
+    config = typed(TrainingConfig, with_present_names(about["config"]), where=str(folder / _ABOUT))
     with np.load(folder / _MEANINGS) as stored:
         meanings = dict(stored)
     retrieval_model = RetrievalModel(with_meanings(shop.vocabularies, meanings), config.retrieval)
@@ -87,11 +88,11 @@ def load_trained(shop: Shop, folder: Path) -> tuple[TrainedFunnel, TrainingConfi
         SourceError: the folder holds no trained models.
     """
     models = load_models(shop, folder)
-    with np.load(folder / _KNOWLEDGE) as stored:
+    with np.load(folder / _FEATURE_TABLES) as stored:
         is_offered = stored["is_offered"]
         tables = {name: stored[name] for name in stored.files if name != "is_offered"}
-    knowledge = Knowledge(**{**tables, "as_of": float(tables["as_of"])})
-    funnel = TrainedFunnel(models.retrieval, models.ranking, knowledge, is_offered, models.learned_until)
+    feature_tables = FeatureTables(**{**tables, "as_of": float(tables["as_of"])})
+    funnel = TrainedFunnel(models.retrieval, models.ranking, feature_tables, is_offered, models.learned_until)
     return funnel, models.config
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.features.knowledge import gather_knowledge
+from tfrec.features.feature_tables import compute_feature_tables
 from tfrec.features.shop import Shop
 from tfrec.training.beside import beside
 from tfrec.training.config import TrainingConfig
@@ -70,7 +70,7 @@ def warm_start(
             heads=models.ranking.heads,
         )
     with beside() as pool:
-        knowledge = pool.submit(gather_knowledge, shop.train, as_of=end, config=config.knowledge)
+        feature_tables = pool.submit(compute_feature_tables, shop.train, as_of=end, config=config.features)
         walk = Walk(models.retrieval, config, work, rate=warm.rate_share * config.retrieval_rate)
         walk.learn(
             shop.train, warm.epochs, label="retrieval, new days", show=show_progress, since=since, replay=warm.replay
@@ -81,5 +81,5 @@ def warm_start(
                 models.ranking, examples, config, epochs=warm.ranking_epochs, rate=rate, show_progress=show_progress
             )
         return funnel_of_the_present(
-            shop, models.retrieval, models.ranking, config, learned_until=end, knowledge=knowledge.result()
+            shop, models.retrieval, models.ranking, config, learned_until=end, feature_tables=feature_tables.result()
         )

@@ -38,8 +38,8 @@ _DENSE_LIMIT = 10_000  # items; beyond, dense inverses, of which up to four are 
 
 
 @dataclasses.dataclass(frozen=True)
-class KnowledgeConfig:
-    """Dials of `gather_knowledge`.
+class FeatureConfig:
+    """Dials of `compute_feature_tables`.
 
     Attributes:
         l2: ridge penalty of EASE, in orders.
@@ -79,7 +79,7 @@ class KnowledgeConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class Knowledge:
+class FeatureTables:
     """What was known at a moment. `N` items (row 0 = none), `U` users (row 0 = guest), `W` neighbours, `S` segments.
 
     Attributes:
@@ -147,9 +147,9 @@ class Knowledge:
         return sum(value.nbytes for value in vars(self).values() if isinstance(value, np.ndarray))
 
 
-def gather_knowledge(
-    sequences: BehaviourSequences, *, as_of: float, config: KnowledgeConfig = KnowledgeConfig()
-) -> Knowledge:
+def compute_feature_tables(
+    sequences: BehaviourSequences, *, as_of: float, config: FeatureConfig = FeatureConfig()
+) -> FeatureTables:
     """Returns what the events strictly before `as_of` tell.
 
     Args:
@@ -162,10 +162,12 @@ def gather_knowledge(
     """
     past = sequences.hour < as_of
     if not past.any():
-        raise SchemaError("There is no event before the moment of knowledge. Choose a later one, or check the split.")
+        raise SchemaError(
+            "There is no event before the moment of the feature tables. Choose a later one, or check the split."
+        )
     target = past & (sequences.event_type == target_type(sequences))
     neighbours, weights, counts = _item_to_item(sequences, past, target, as_of, config)
-    return Knowledge(
+    return FeatureTables(
         as_of=as_of,
         neighbours=neighbours,
         weights=weights,
@@ -192,7 +194,7 @@ def has_visits(sequences: BehaviourSequences, rows: np.ndarray) -> bool:
 
 
 def _item_to_item(
-    sequences: BehaviourSequences, past: np.ndarray, target: np.ndarray, as_of: float, config: KnowledgeConfig
+    sequences: BehaviourSequences, past: np.ndarray, target: np.ndarray, as_of: float, config: FeatureConfig
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     orders, order_hour = _matrix(sequences, target)
     fade = np.sqrt(0.5 ** ((as_of - order_hour) / _DAY / config.half_life_days)).astype(np.float32)
@@ -304,7 +306,7 @@ def _popularity(sequences: BehaviourSequences, target: np.ndarray, as_of: float,
 
 
 def _own_items(
-    sequences: BehaviourSequences, target: np.ndarray, as_of: float, config: KnowledgeConfig
+    sequences: BehaviourSequences, target: np.ndarray, as_of: float, config: FeatureConfig
 ) -> dict[str, np.ndarray]:
     num_users, size = sequences.users.size, sequences.vocabularies.items.size
     user = sequences.sequence_user[sequences.sequence[target]]
@@ -350,7 +352,7 @@ def _own_items(
 
 
 def _friends_items(
-    sequences: BehaviourSequences, target: np.ndarray, as_of: float, config: KnowledgeConfig
+    sequences: BehaviourSequences, target: np.ndarray, as_of: float, config: FeatureConfig
 ) -> dict[str, np.ndarray]:
     return items_of_friends(
         sequences.friends,
