@@ -11,7 +11,7 @@ from tfrec.models.sources import FEATURES
 from tfrec.pipelines.ranking import RankingExamples
 from tfrec.training import train
 from tfrec.training.fit import fit_ranking
-from tfrec.training.walk import Walk
+from tfrec.training.tower_training import TowerTraining
 from tfrec.training.work import claim
 
 
@@ -94,18 +94,18 @@ def test_an_interrupted_run_goes_on_to_the_same_result(
     checkerboard_world, trained, tmp_path, monkeypatch, num_finished
 ):
     shop, withheld = checkerboard_world
-    whole_save, finished = Walk.save, []
+    whole_save, finished = TowerTraining.save, []
 
-    def save_or_stop(walk):
+    def save_or_stop(training):
         if len(finished) == num_finished:
             raise _InterruptedError
-        whole_save(walk)
+        whole_save(training)
         finished.append(True)
 
-    monkeypatch.setattr(Walk, "save", save_or_stop)
+    monkeypatch.setattr(TowerTraining, "save", save_or_stop)
     with pytest.raises(_InterruptedError):
         train(shop, SMALL, work=tmp_path, show_progress=False)
-    monkeypatch.setattr(Walk, "save", lambda walk: (finished.append(True), whole_save(walk)))
+    monkeypatch.setattr(TowerTraining, "save", lambda training: (finished.append(True), whole_save(training)))
     resumed = train(shop, SMALL, work=tmp_path, show_progress=False)
     assert len(finished) == SMALL.retrieval_epochs + 2 * SMALL.block_epochs  # no epoch was run twice
     np.testing.assert_allclose(

@@ -1,4 +1,4 @@
-"""Shop → trained funnel: the only place that compiles and fits, beside `walk.py`."""
+"""Shop → trained funnel: the only place that compiles and fits, beside `tower_training.py`."""
 
 import functools
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from tfrec.training.examples import block_examples, concatenate, stored_examples
 from tfrec.training.funnel import TrainedFunnel, funnel_of_the_present
 from tfrec.training.moments import end_of_training, offered_items, time_blocks
 from tfrec.training.progress import Tick, progress_bar
-from tfrec.training.walk import Walk
+from tfrec.training.tower_training import TowerTraining
 from tfrec.training.work import claim, keep_weights, weights_kept
 
 _ADAPT_ROWS = 400_000
@@ -56,7 +56,7 @@ def train(
     blocks = time_blocks(shop.train, config)
     model = RetrievalModel(shop.vocabularies, config.retrieval)
     pretrain_images(model, shop.train.before(blocks[0][0]), config)
-    walk = Walk(model, config, work)
+    towers = TowerTraining(model, config, work)
     parts = []
     most = -(-config.ranking_queries // len(blocks))
     end = end_of_training(shop)
@@ -70,7 +70,7 @@ def train(
             ],
         )
         for number, (start, stop) in enumerate(blocks):
-            walk.learn(
+            towers.learn(
                 shop.train.before(start),
                 config.retrieval_epochs if number == 0 else config.block_epochs,
                 label=f"retrieval, block {number + 1} of {len(blocks) + 1}",
@@ -83,7 +83,7 @@ def train(
                     work, number, shop, model, start, stop, config, most=most, show=show_progress, tables=tables
                 )
             )
-        walk.learn(
+        towers.learn(
             shop.train,
             config.block_epochs,
             label=f"retrieval, block {len(blocks) + 1} of {len(blocks) + 1}",

@@ -19,7 +19,7 @@ from tfrec.training.fit import pretrain_images
 from tfrec.training.funnel import build_sources
 from tfrec.training.moments import end_of_training, offered_items, time_blocks
 from tfrec.training.progress import progress_bar
-from tfrec.training.walk import Walk, create_variables
+from tfrec.training.tower_training import TowerTraining, create_variables
 
 _BATCH = 128
 
@@ -58,7 +58,7 @@ class Rehearsal:
         pasts = [shop.train.before(start) for start, _ in self._blocks] + [shop.train]
         paths = [work / f"weights-{number}.npz" for number in range(len(pasts))]
         work.mkdir(parents=True, exist_ok=True)
-        walk = Walk(self._model, config, work)
+        walk = TowerTraining(self._model, config, work)
         if not paths[0].exists():
             pretrain_images(self._model, pasts[0], config)
         if not all(path.exists() for path in paths):

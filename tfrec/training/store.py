@@ -18,7 +18,7 @@ from tfrec.models.sources import FEATURES
 from tfrec.training.config import TrainingConfig, with_present_names
 from tfrec.training.funnel import TrainedFunnel
 from tfrec.training.growth import meanings_of, read_weights, with_meanings
-from tfrec.training.walk import create_variables
+from tfrec.training.tower_training import create_variables
 
 _WEIGHTS, _MEANINGS, _FEATURE_TABLES, _ABOUT = "weights", "meanings.npz", "knowledge.npz", "training.json"
 # `knowledge.npz` holds the `FeatureTables`; the file keeps the name that it has in older models folders.

@@ -18,7 +18,7 @@ from tfrec.training.fit import continue_ranking
 from tfrec.training.funnel import TrainedFunnel, funnel_of_the_present
 from tfrec.training.moments import end_of_training
 from tfrec.training.store import load_models
-from tfrec.training.walk import Walk
+from tfrec.training.tower_training import TowerTraining
 from tfrec.training.work import claim
 
 
@@ -71,8 +71,8 @@ def warm_start(
         )
     with beside() as pool:
         feature_tables = pool.submit(compute_feature_tables, shop.train, as_of=end, config=config.features)
-        walk = Walk(models.retrieval, config, work, rate=warm.rate_share * config.retrieval_rate)
-        walk.learn(
+        towers = TowerTraining(models.retrieval, config, work, rate=warm.rate_share * config.retrieval_rate)
+        towers.learn(
             shop.train, warm.epochs, label="retrieval, new days", show=show_progress, since=since, replay=warm.replay
         )
         if examples is not None and len(examples):

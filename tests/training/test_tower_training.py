@@ -7,7 +7,7 @@ import tensorflow as tf
 from tests.worlds import bought, make_shop, viewed
 from tfrec.models import RetrievalConfig, RetrievalModel
 from tfrec.training import TrainingConfig
-from tfrec.training.walk import Walk
+from tfrec.training.tower_training import TowerTraining
 
 NO_LSTM = TrainingConfig(retrieval=RetrievalConfig(embedding_dim=4, use_lstm=False), sequence_length=32)
 
@@ -28,7 +28,7 @@ def short_log():
 def steps_of_an_epoch(shop, config, work):
     tf.keras.utils.set_random_seed(0)
     model = RetrievalModel(shop.vocabularies, config.retrieval)
-    Walk(model, config, work).learn(shop.train, 1, label="an epoch", show=False)
+    TowerTraining(model, config, work).learn(shop.train, 1, label="an epoch", show=False)
     return int(model.optimizer.iterations)
 
 
