@@ -14,11 +14,11 @@ from tfrec.models.image_tower import with_sigmoid_head
 from tfrec.models.ranking import RankingModel
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.pipelines.ranking import RankingExamples, ranking
-from tfrec.training.beside import beside, one_ahead
 from tfrec.training.config import TrainingConfig
 from tfrec.training.examples import block_examples, concatenate, stored_examples
 from tfrec.training.funnel import TrainedFunnel, funnel_of_the_present
 from tfrec.training.moments import end_of_training, offered_items, time_blocks
+from tfrec.training.prefetch import background_thread, prefetched
 from tfrec.training.progress import Tick, progress_bar
 from tfrec.training.tower_training import TowerTraining
 from tfrec.training.work import claim, keep_weights, weights_kept
@@ -61,8 +61,8 @@ def train(
     most = -(-config.ranking_queries // len(blocks))
     end = end_of_training(shop)
     moments = [start for number, (start, _) in enumerate(blocks) if not stored_examples(work, number).exists()]
-    with beside() as pool:
-        tables = one_ahead(
+    with background_thread() as pool:
+        tables = prefetched(
             pool,
             [
                 functools.partial(compute_feature_tables, shop.train, as_of=moment, config=config.features)

@@ -11,12 +11,12 @@ import tensorflow as tf
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.features.feature_tables import compute_feature_tables
 from tfrec.features.shop import Shop
-from tfrec.training.beside import beside
 from tfrec.training.config import TrainingConfig
 from tfrec.training.examples import block_examples
 from tfrec.training.fit import continue_ranking
 from tfrec.training.funnel import TrainedFunnel, funnel_of_the_present
 from tfrec.training.moments import end_of_training
+from tfrec.training.prefetch import background_thread
 from tfrec.training.store import load_models
 from tfrec.training.tower_training import TowerTraining
 from tfrec.training.work import claim
@@ -69,7 +69,7 @@ def warm_start(
             show=show_progress,
             heads=models.ranking.heads,
         )
-    with beside() as pool:
+    with background_thread() as pool:
         feature_tables = pool.submit(compute_feature_tables, shop.train, as_of=end, config=config.features)
         towers = TowerTraining(models.retrieval, config, work, rate=warm.rate_share * config.retrieval_rate)
         towers.learn(
