@@ -17,8 +17,8 @@ from tfrec.models.retrieval import RetrievalModel
 from tfrec.models.sources import FEATURES
 from tfrec.training.config import TrainingConfig, with_present_names
 from tfrec.training.funnel import TrainedFunnel
-from tfrec.training.growth import meanings_of, read_weights, with_meanings
 from tfrec.training.tower_training import create_variables
+from tfrec.training.weight_transfer import read_weights, row_meanings, with_trained_price_buckets
 
 _WEIGHTS, _MEANINGS, _FEATURE_TABLES, _ABOUT = "weights", "meanings.npz", "knowledge.npz", "training.json"
 # `knowledge.npz` holds the `FeatureTables`; the file keeps the name that it has in older models folders.
@@ -48,7 +48,7 @@ def save_trained(trained: TrainedFunnel, config: TrainingConfig, folder: Path) -
         item_encoder=model.item_encoder, candidate_tower=model.candidate_tower, query_tower=model.query_tower
     )
     tf.train.Checkpoint(retrieval=towers, ranking=trained.ranking).write(str(folder / _WEIGHTS))
-    meanings: dict[str, Any] = dict(meanings_of(model.vocabularies))
+    meanings: dict[str, Any] = dict(row_meanings(model.vocabularies))
     np.savez(folder / _MEANINGS, **meanings)
     np.savez(folder / _FEATURE_TABLES, is_offered=trained.is_offered, **vars(trained.feature_tables))
     about = {
@@ -73,7 +73,7 @@ def load_models(shop: Shop, folder: Path) -> LearnedModels:
     config = typed(TrainingConfig, with_present_names(about["config"]), where=str(folder / _ABOUT))
     with np.load(folder / _MEANINGS) as stored:
         meanings = dict(stored)
-    retrieval_model = RetrievalModel(with_meanings(shop.vocabularies, meanings), config.retrieval)
+    retrieval_model = RetrievalModel(with_trained_price_buckets(shop.vocabularies, meanings), config.retrieval)
     ranking_model = RankingModel(tuple(about["heads"]), config.ranking)
     create_variables(retrieval_model, shop.train)
     ranking_model(tf.zeros([1, 1, len(FEATURES)]))
