@@ -10,9 +10,9 @@ from tfrec.models.ranking import RankingConfig
 from tfrec.models.sources import FEATURES
 from tfrec.pipelines.ranking import RankingExamples
 from tfrec.training import train
+from tfrec.training.checkpoints import claim
 from tfrec.training.fit import fit_ranking
 from tfrec.training.tower_training import TowerTraining
-from tfrec.training.work import claim
 
 
 def test_what_is_new_to_a_user_is_offered_in_the_users_colour(checkerboard_world, trained):

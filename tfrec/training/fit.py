@@ -14,6 +14,7 @@ from tfrec.models.image_tower import with_sigmoid_head
 from tfrec.models.ranking import RankingModel
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.pipelines.ranking import RankingExamples, ranking
+from tfrec.training.checkpoints import claim, keep_weights, weights_kept
 from tfrec.training.config import TrainingConfig
 from tfrec.training.examples import block_examples, concatenate, stored_examples
 from tfrec.training.funnel import TrainedFunnel, funnel_of_the_present
@@ -21,7 +22,6 @@ from tfrec.training.moments import end_of_training, offered_items, time_blocks
 from tfrec.training.prefetch import background_thread, prefetched
 from tfrec.training.progress import Tick, progress_bar
 from tfrec.training.tower_training import TowerTraining
-from tfrec.training.work import claim, keep_weights, weights_kept
 
 _ADAPT_ROWS = 400_000
 _EXAMINED_EXAMPLES = 6_000  # enough for a ranking model that tells whether the funnel is worth serving

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.features.feature_tables import compute_feature_tables
 from tfrec.features.shop import Shop
+from tfrec.training.checkpoints import claim
 from tfrec.training.config import TrainingConfig
 from tfrec.training.examples import block_examples
 from tfrec.training.fit import continue_ranking
@@ -19,7 +20,6 @@ from tfrec.training.moments import end_of_training
 from tfrec.training.prefetch import background_thread
 from tfrec.training.store import load_models
 from tfrec.training.tower_training import TowerTraining
-from tfrec.training.work import claim
 
 
 def warm_start(
