@@ -26,8 +26,8 @@ from tfrec.models import RetrievalModel
 from tfrec.models.retrieval import LOSSES
 from tfrec.pipelines import retrieval
 from tfrec.training import TrainingConfig
-from tfrec.training.moments import end_of_training
 from tfrec.training.optimizer import LazyAdam
+from tfrec.training.time_blocks import end_of_training
 from tfrec.tuning import validation_queries, validation_shop
 
 TEMPERATURES = (0.035, 0.07, 0.15, 0.3, 0.6, 1.2)

@@ -32,7 +32,7 @@ from tfrec.pipelines import retrieval
 from tfrec.training import LazyAdam, TrainingConfig, build_sources
 from tfrec.training.examples import as_query
 from tfrec.training.fit import pretrain_images
-from tfrec.training.moments import end_of_training
+from tfrec.training.time_blocks import end_of_training
 from tfrec.tuning import as_example_queries, validation_shop
 
 K = 20

@@ -5,7 +5,7 @@ from tests.worlds import START_HOUR, bought, make_shop, viewed
 from tfrec.features.feature_tables import compute_feature_tables
 from tfrec.features.shop import Shop
 from tfrec.training import TrainingConfig
-from tfrec.training.moments import time_blocks
+from tfrec.training.time_blocks import time_blocks
 
 
 def names(shop, sequence):

@@ -20,8 +20,8 @@ from tfrec.strategy.complements import of_other_categories
 from tfrec.strategy.constraints import mark_items
 from tfrec.training.config import TrainingConfig
 from tfrec.training.funnel import build_sources
-from tfrec.training.moments import offered_items
 from tfrec.training.progress import progress_bar
+from tfrec.training.time_blocks import offered_items
 
 _EXAMPLE_BATCH = 128
 _ANY_QUERY = Query.Spec(

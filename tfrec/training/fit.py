@@ -18,9 +18,9 @@ from tfrec.training.checkpoints import claim, keep_weights, weights_kept
 from tfrec.training.config import TrainingConfig
 from tfrec.training.examples import block_examples, concatenate, stored_examples
 from tfrec.training.funnel import TrainedFunnel, funnel_of_the_present
-from tfrec.training.moments import end_of_training, offered_items, time_blocks
 from tfrec.training.prefetch import background_thread, prefetched
 from tfrec.training.progress import Tick, progress_bar
+from tfrec.training.time_blocks import end_of_training, offered_items, time_blocks
 from tfrec.training.tower_training import TowerTraining
 
 _ADAPT_ROWS = 400_000

@@ -14,7 +14,7 @@ from tfrec.models.retrieval import RetrievalModel
 from tfrec.models.source_config import SourceConfig
 from tfrec.models.sources import CandidateSources
 from tfrec.training.config import TrainingConfig
-from tfrec.training.moments import end_of_training, known_items
+from tfrec.training.time_blocks import end_of_training, known_items
 
 
 @dataclasses.dataclass(frozen=True)

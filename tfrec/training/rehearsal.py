@@ -17,8 +17,8 @@ from tfrec.training.config import TrainingConfig
 from tfrec.training.examples import as_query, candidate_lister, concatenate, make_examples, widen
 from tfrec.training.fit import pretrain_images
 from tfrec.training.funnel import build_sources
-from tfrec.training.moments import end_of_training, offered_items, time_blocks
 from tfrec.training.progress import progress_bar
+from tfrec.training.time_blocks import end_of_training, offered_items, time_blocks
 from tfrec.training.tower_training import TowerTraining, create_variables
 
 _BATCH = 128

@@ -16,9 +16,9 @@ from tfrec.training.config import TrainingConfig
 from tfrec.training.examples import block_examples
 from tfrec.training.fit import continue_ranking
 from tfrec.training.funnel import TrainedFunnel, funnel_of_the_present
-from tfrec.training.moments import end_of_training
 from tfrec.training.prefetch import background_thread
 from tfrec.training.store import load_models
+from tfrec.training.time_blocks import end_of_training
 from tfrec.training.tower_training import TowerTraining
 
 
