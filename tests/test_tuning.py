@@ -60,7 +60,7 @@ def test_a_study_goes_on_after_an_interruption(tiny_prepared, tuned, monkeypatch
     assert again.trials == 5
     assert again.default_value == result.default_value
     assert again.value >= result.value
-    assert len(list((out / "walks").iterdir())) == 1  # the towers walked once, in the first run
+    assert len(list((out / "snapshots").iterdir())) == 1  # the towers were trained once, in the first run
     assert time.monotonic() - began < 120
 
 

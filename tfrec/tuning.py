@@ -1,10 +1,11 @@
-"""A prepared shop → better dials, found on its validation period alone, as a file for `tfrec train --config`.
+"""Tunes the settings of training on the validation period of a prepared shop.
 
-The last part of training time is the validation period; nothing of the test period is read. A trial trains on the time
-before, on a shorter schedule, and completes the carts (or follows the visits) of the validation period. The towers'
-walk is kept for each setting of the towers' dials and the candidate lists for each setting of the tables' dials, so
-that a trial in which the ranker alone changes costs seconds; the dials that cost more are moved in every fourth trial,
-in the others they stay where the best trial had them. A killed study goes on where it was.
+The last part of the training period is the validation period; nothing of the test period is read. A trial trains on the
+time before it, on a shorter schedule, and completes the carts (or predicts the next clicks) of the validation period.
+Snapshots of the towers are kept for each combination of the towers' settings, and candidate lists for each combination
+of the feature tables' settings, so a trial in which only the ranking model changes takes seconds. Settings that cost
+more are varied in every fourth trial only; in the others they have the values of the best trial. A killed study resumes
+where it stopped.
 """
 
 import dataclasses
@@ -33,7 +34,7 @@ from tfrec.pipelines.ranking import RankingExamples
 from tfrec.publish import claiming
 from tfrec.training.config import TrainingConfig
 from tfrec.training.fit import fit_ranking
-from tfrec.training.rehearsal import AskedQueries, Rehearsal
+from tfrec.training.tuning_snapshots import AskedQueries, TuningSnapshots
 from tfrec.tuned_settings import GROUPS, Dial, check_best, configured, settings_of, values_of, write_best
 from tfrec.workflow import planned_manifest
 
@@ -77,12 +78,12 @@ class Tuned:
     Attributes:
         best: dotted name → value of the best trial.
         value: NDCG@10 of the best trial on the validation period.
-        default_value: of the dials that the study began with.
-        trials: finished trials, those of earlier runs included.
-        pruned: of them, stopped early.
-        importance: dotted name → share of the variation that it explains, greatest first; empty with too few trials.
-        file: the best dials, for `tfrec train --config`.
-        seconds: mean of a trial of this run.
+        default_value: NDCG@10 of the settings that the study began with.
+        trials: number of finished trials, those of earlier runs included.
+        pruned: number of these that were stopped early.
+        importance: dotted name → share of the variation that the setting explains, greatest first; empty with too few trials.
+        file: TOML file of the best settings, for `tfrec train --config`.
+        seconds: mean duration of a trial of this run.
     """
 
     best: Mapping[str, Any]
@@ -106,26 +107,26 @@ def tune_shop(
     schedule: Schedule = Schedule(),
     show_progress: bool = True,
 ) -> Tuned:
-    """Returns the best dials that were found within so many trials and minutes, and writes them.
+    """Returns the best settings found within the given numbers of trials and minutes, and writes them.
 
-    The first trial has the dials of `config`, so that the best is never below them. NDCG@10 counts each validation
-    query once; a truth that no source brought counts 0. Sampler: TPE (Bergstra et al. 2011); after each epoch of the
+    The first trial has the settings of `config`, so the best is never below them. NDCG@10 counts each validation
+    query once; a true item that no source retrieved counts 0. Sampler: TPE (Bergstra et al. 2011); after each epoch of the
     ranker a trial below the median of the others is stopped.
 
     Args:
         prepared: folder that `prepare_shop` wrote.
-        out: folder of the study; with the same shop, dials and code it goes on.
-        trials: finished trials wanted, those of earlier runs included.
+        out: folder of the study; with the same shop, settings and code the study is resumed.
+        trials: number of finished trials wanted, those of earlier runs included.
         minutes: no trial begins later than this after the start.
-        groups: of `GROUPS`.
-        config: the dials that are not tuned, and the first trial's.
-        schedule: of a trial's training.
+        groups: names of `GROUPS`.
+        config: settings that are not tuned, and those of the first trial.
+        schedule: length of a trial's training.
         show_progress: progress bars.
 
     Raises:
         ConfigError: a group is unknown, or a number is not positive.
         SourceError: there is no prepared shop.
-        SchemaError: the validation period has nothing to ask.
+        SchemaError: the validation period has no query.
         EnvironmentSetupError: Optuna is not installed.
     """
     optuna = _require_optuna()
@@ -154,7 +155,7 @@ def _tune(
 ) -> Tuned:
     """The same with `out` held by this process."""
     shop = encode_shop(validation_shop(read_prepared(prepared)))
-    rehearsed = _Rehearsals(shop, schedule, out / "walks", show_progress)
+    trial_values = _TrialValues(shop, schedule, out / "snapshots", show_progress)
     identity = [planned_manifest(prepared, config).identity, sorted(dials), dataclasses.asdict(schedule)]
     study = optuna.create_study(
         storage=f"sqlite:///{out / STUDY}",
@@ -175,7 +176,7 @@ def _tune(
         study.sampler = _sampler(optuna, study, dials, config.seed)
         trial = study.ask()
         try:
-            value = rehearsed.value(configured(config, _suggest(trial, dials)), trial)
+            value = trial_values.value(configured(config, _suggest(trial, dials)), trial)
             study.tell(trial, value)
         except optuna.TrialPruned:
             study.tell(trial, state=state.PRUNED)
@@ -223,17 +224,17 @@ def validation_shop(prepared: Prepared) -> Prepared:
     )
 
 
-class _Rehearsals:
-    """Values of configs; walks and candidate lists are kept for the dials that they hang on."""
+class _TrialValues:
+    """NDCG@10 of configs; keeps snapshots and candidate lists for the settings that they depend on."""
 
     def __init__(self, shop: Shop, schedule: Schedule, work: Path, show: bool) -> None:
         self._shop, self._schedule, self._work, self._show = shop, schedule, work, show
         self._queries = validation_queries(shop, schedule.validation_queries)
-        self._walk: tuple[str, Rehearsal] | None = None
+        self._snapshots: tuple[str, TuningSnapshots] | None = None
         self._lists: dict[str, tuple[RankingExamples, AskedQueries]] = {}
 
     def value(self, config: TrainingConfig, trial: Any) -> float:
-        """NDCG@10 of a config on the validation queries; reports each epoch to the trial and stops when told so."""
+        """NDCG@10 of a config on the validation queries; reports each epoch to the trial and stops when the trial is pruned."""
         import optuna
 
         config = self._schedule.shortened(config)
@@ -247,20 +248,22 @@ class _Rehearsals:
         return _ndcg(fit_ranking(examples, config, show_progress=False, after_epoch=report), asked)
 
     def _candidate_lists(self, config: TrainingConfig) -> tuple[RankingExamples, AskedQueries]:
-        of_walk = dataclasses.replace(
+        snapshot_settings = dataclasses.replace(
             config, ranking=TrainingConfig().ranking, features=TrainingConfig().features, ranking_rate=1.0,
             ranking_batch=1, ranking_epochs=1,
         )  # fmt: skip
-        walk, lists = _key(of_walk), _key([of_walk, config.features])
-        if lists not in self._lists:
-            if self._walk is None or self._walk[0] != walk:
-                rehearsal = Rehearsal(self._shop, config, work=self._work / walk, show_progress=self._show)
-                self._walk = walk, rehearsal
-            rehearsal = self._walk[1]
-            if len(self._lists) > 1:  # memory: the oldest goes
+        snapshots_key, lists_key = _key(snapshot_settings), _key([snapshot_settings, config.features])
+        if lists_key not in self._lists:
+            if self._snapshots is None or self._snapshots[0] != snapshots_key:
+                snapshots = TuningSnapshots(
+                    self._shop, config, work=self._work / snapshots_key, show_progress=self._show
+                )
+                self._snapshots = snapshots_key, snapshots
+            snapshots = self._snapshots[1]
+            if len(self._lists) > 1:  # to limit memory, the oldest is dropped
                 self._lists.pop(next(iter(self._lists)))
-            self._lists[lists] = rehearsal.examples(config), rehearsal.ask(self._queries, config)
-        return self._lists[lists]
+            self._lists[lists_key] = snapshots.examples(config), snapshots.ask(self._queries, config)
+        return self._lists[lists_key]
 
 
 def validation_queries(shop: Shop, most: int) -> ExampleQueries:
@@ -332,7 +335,7 @@ def _ndcg(model: RankingModel, asked: AskedQueries) -> float:
 
 
 def _sampler(optuna: ModuleType, study: Any, dials: Mapping[str, Dial], seed: int) -> Any:
-    """TPE over all dials in every fourth trial; in the others those that cost more than seconds stay at their best."""
+    """TPE over all settings in every fourth trial; in the others, settings that cost more than seconds stay at their best."""
     number = len(study.trials)
     with_all = optuna.samplers.TPESampler(seed=seed + number, n_startup_trials=8)
     costly = [name for name in dials if name not in GROUPS["ranking"]]

@@ -27,7 +27,7 @@ _BOUNDS = "price_bounds"
 
 
 def row_meanings(vocabularies: Vocabularies) -> dict[str, np.ndarray]:
-    """Returns the meaning of the rows, kept with the weights: the token of each row, the highest price of each bucket."""
+    """Returns what the rows of the weights mean: the token of each row, and the highest price of each bucket."""
     catalogue = vocabularies.catalogue
     highest = np.zeros(NUM_PRICE_BUCKETS + 1, np.float32)
     np.maximum.at(highest, catalogue.price_bucket, catalogue.price)

@@ -1,4 +1,4 @@
-"""Shop → the towers at each moment of their walk, kept: tables and rankers are tried on them over and over."""
+"""Keeps the weights of the towers at the start of each block of time, so that trials of a study share them."""
 
 import dataclasses
 from pathlib import Path
@@ -26,12 +26,12 @@ _BATCH = 128
 
 @dataclasses.dataclass(frozen=True)
 class AskedQueries:
-    """Candidate lists of queries whose answer is known. `Q` queries, `C` candidates.
+    """Candidate lists of queries whose answer is known, for `Q` queries and `C` candidates.
 
     Attributes:
         features: `[Q, C, F]` float16.
         is_candidate: `[Q, C]` bool.
-        is_truth: `[Q, C]` bool; a row without one: no source brought the truth.
+        is_truth: `[Q, C]` bool; a row without any: no source retrieved the true item.
     """
 
     features: np.ndarray
@@ -39,15 +39,15 @@ class AskedQueries:
     is_truth: np.ndarray
 
 
-class Rehearsal:
-    """The walk of `train` once, with the towers' weights at each block's start and at the end.
+class TuningSnapshots:
+    """Trains the towers as `train` does, once, and keeps their weights at each block's start and at the end.
 
     Args:
-        shop: to learn from; what follows its training period is asked.
-        config: dials.
-        work: folder for checkpoints and for the kept weights, so that an interrupted walk goes on and a finished one is
-            not walked again.
-        show_progress: progress bars.
+        shop: shop to learn from; the queries of `ask` follow its training period.
+        config: training settings.
+        work: folder for checkpoints and for the kept weights: an interrupted training is resumed, a finished one is not
+            repeated.
+        show_progress: whether progress bars are shown.
     """
 
     def __init__(self, shop: Shop, config: TrainingConfig, *, work: Path, show_progress: bool = True) -> None:
@@ -58,13 +58,13 @@ class Rehearsal:
         pasts = [shop.train.before(start) for start, _ in self._blocks] + [shop.train]
         paths = [work / f"weights-{number}.npz" for number in range(len(pasts))]
         work.mkdir(parents=True, exist_ok=True)
-        walk = TowerTraining(self._model, config, work)
+        towers = TowerTraining(self._model, config, work)
         if not paths[0].exists():
             pretrain_images(self._model, pasts[0], config)
         if not all(path.exists() for path in paths):
             for number, (past, path) in enumerate(zip(pasts, paths, strict=True)):
                 epochs = config.retrieval_epochs if number == 0 else config.block_epochs
-                walk.learn(past, epochs, label=f"retrieval, {number + 1} of {len(pasts)}", show=show_progress)
+                towers.learn(past, epochs, label=f"retrieval, {number + 1} of {len(pasts)}", show=show_progress)
                 if not path.exists():
                     _save(path, self._model.get_weights())
         else:
@@ -75,7 +75,7 @@ class Rehearsal:
                 self._weights.append([stored[name] for name in stored.files])
 
     def examples(self, config: TrainingConfig) -> RankingExamples:
-        """Returns ranking examples of all blocks, with tables and candidates by the dials of `config`."""
+        """Returns ranking examples of all blocks, with feature tables and candidates by the settings of `config`."""
         parts, heads = [], heads_of(self.shop.train)
         most = -(-config.ranking_queries // len(self._blocks))
         for number, (start, stop) in enumerate(self._blocks):
@@ -87,7 +87,7 @@ class Rehearsal:
         return concatenate(parts)
 
     def ask(self, queries: ExampleQueries, config: TrainingConfig) -> AskedQueries:
-        """Returns candidate lists of queries after the training period; their first label is the truth."""
+        """Returns candidate lists of queries after the training period, whose first label is the true item."""
         sources = self._sources(len(self._blocks), end_of_training(self.shop), config)
         list_up, parts = candidate_lister(sources), []
         for start in range(0, len(queries), _BATCH):
