@@ -23,8 +23,8 @@ from tfrec.errors import EnvironmentSetupError, SourceError
 from tfrec.evaluation.report import EvaluationReport
 from tfrec.ingest.prepared import read_manifest
 from tfrec.mlflow_run import Run
+from tfrec.model_updates import Updated, planned_refresh, planned_warm_start, refresh_shop, warm_start_shop
 from tfrec.publish import claiming, replacing
-from tfrec.renewal import Renewed, planned_refresh, planned_warm_start, refresh_shop, warm_start_shop
 from tfrec.run_facts import hash_tags, user_name, without_password
 from tfrec.serving_config import SERVABLES
 from tfrec.workflow import (
@@ -145,7 +145,7 @@ def warm_start_tracked(
     return published
 
 
-def refresh_tracked(models: Path, prepared: Path | None = None) -> Renewed:
+def refresh_tracked(models: Path, prepared: Path | None = None) -> Updated:
     """Refreshes as `refresh_shop` does and keeps an MLflow run of it, with the run that it comes from as its parent.
 
     The new version is registered beside those of trainings, so that labels may name it. Models that know this state of
@@ -166,10 +166,10 @@ def refresh_tracked(models: Path, prepared: Path | None = None) -> Renewed:
     shop = read_manifest(prepared or Path(old.prepared)).recipe
     run = _begin(models, planned, shop=shop, is_there=False, verb="refresh", parent=_run_of(models))
     with _ended_with(run):
-        renewed = refresh_shop(models, prepared)
-        run.metrics({"new_items": renewed.new_items, "new_events": renewed.new_events})
-        _log_published(run, models, renewed.version, verb="refresh")
-    return renewed
+        updated = refresh_shop(models, prepared)
+        run.metrics({"new_items": updated.new_items, "new_events": updated.new_events})
+        _log_published(run, models, updated.version, verb="refresh")
+    return updated
 
 
 def track_evaluation(models: Path, report: EvaluationReport, page: Path) -> str | None:

@@ -81,7 +81,8 @@ class Tuned:
         default_value: NDCG@10 of the settings that the study began with.
         trials: number of finished trials, those of earlier runs included.
         pruned: number of these that were stopped early.
-        importance: dotted name → share of the variation that the setting explains, greatest first; empty with too few trials.
+        importance: dotted name → share of the variation that the setting explains, greatest first; empty after too few
+            trials.
         file: TOML file of the best settings, for `tfrec train --config`.
         seconds: mean duration of a trial of this run.
     """
@@ -109,8 +110,8 @@ def tune_shop(
 ) -> Tuned:
     """Returns the best settings found within the given numbers of trials and minutes, and writes them.
 
-    The first trial has the settings of `config`, so the best is never below them. NDCG@10 counts each validation
-    query once; a true item that no source retrieved counts 0. Sampler: TPE (Bergstra et al. 2011); after each epoch of the
+    The first trial has the settings of `config`, so the best is never below them. NDCG@10 counts each validation query
+    once; a true item that no source retrieved counts 0. Sampler: TPE (Bergstra et al. 2011); after each epoch of the
     ranker a trial below the median of the others is stopped.
 
     Args:
@@ -234,7 +235,7 @@ class _TrialValues:
         self._lists: dict[str, tuple[RankingExamples, AskedQueries]] = {}
 
     def value(self, config: TrainingConfig, trial: Any) -> float:
-        """NDCG@10 of a config on the validation queries; reports each epoch to the trial and stops when the trial is pruned."""
+        """NDCG@10 of a config on the validation queries; reports each epoch to the trial, which may be pruned."""
         import optuna
 
         config = self._schedule.shortened(config)
@@ -335,7 +336,7 @@ def _ndcg(model: RankingModel, asked: AskedQueries) -> float:
 
 
 def _sampler(optuna: ModuleType, study: Any, dials: Mapping[str, Dial], seed: int) -> Any:
-    """TPE over all settings in every fourth trial; in the others, settings that cost more than seconds stay at their best."""
+    """TPE over all settings in every fourth trial; in the others the costly settings keep their best values."""
     number = len(study.trials)
     with_all = optuna.samplers.TPESampler(seed=seed + number, n_startup_trials=8)
     costly = [name for name in dials if name not in GROUPS["ranking"]]

@@ -69,7 +69,7 @@ class ModelsManifest:
         seconds: that training took, less what an earlier, interrupted run had done.
         tfrec_version: of the package.
         learned_from: fingerprint of the shop that the weights learned from; a refresh knows a newer one.
-        origin: identity of the models that these were renewed from; empty when trained from scratch.
+        origin: identity of the models that these were updated from; empty when trained from scratch.
     """
 
     prepared: str

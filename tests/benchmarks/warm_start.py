@@ -17,9 +17,9 @@ from tfrec.evaluation.protocol import cart_completion_cases, cold_item_cases, cr
 from tfrec.evaluation.sections import Method, Section, cart_section
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.prepared import Prepared
+from tfrec.model_updates import refresh_shop, warm_start_shop
 from tfrec.recommend import newest_version
 from tfrec.release.served_ranker import served_ranker
-from tfrec.renewal import refresh_shop, warm_start_shop
 from tfrec.servable import Servable
 from tfrec.workflow import train_shop
 
@@ -27,7 +27,7 @@ COLUMNS = ("all HR@10", "all HR@20", "all NDCG@10", "new HR@10")
 ANEW = "trained anew"
 
 
-def renew(old_shop: Path, shop: Path, work: Path, settings: list[str]) -> dict[str, tuple[Path, float, float]]:
+def update(old_shop: Path, shop: Path, work: Path, settings: list[str]) -> dict[str, tuple[Path, float, float]]:
     """Returns how → models, seconds of learning, seconds from reading the shop to the published version."""
     config = read_config(None, settings)
     old = work / "models-old"
@@ -80,7 +80,7 @@ def main() -> None:
     today = prepare_shop("online_retail", options.work / "shop", data_home=data_home())
     until = (today.test_from - dt.timedelta(days=options.days)).date().isoformat()
     old = prepare_shop("online_retail", options.work / f"shop-{until}", until=until, data_home=data_home())
-    made = renew(old.path, today.path, options.work, options.set)
+    made = update(old.path, today.path, options.work, options.set)
     section = compare(today, {name: folder for name, (folder, _, _) in made.items()}, tuple(range(options.draws)))
     print(f"{today.manifest.train_events - old.manifest.train_events:,} new events in {options.days} days")
     print(f"{'':<14}{'learning':>10}{'in all':>10}" + "".join(f"{column:>22}" for column in COLUMNS))

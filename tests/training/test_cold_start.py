@@ -116,10 +116,10 @@ def crowds(tmp_path_factory):
     return folder / "trained"
 
 
-@pytest.mark.parametrize("renew", [refresh, warm_start])
-def test_who_never_bought_is_offered_what_the_friends_bought(crowds, renew):
+@pytest.mark.parametrize("update", [refresh, warm_start])
+def test_who_never_bought_is_offered_what_the_friends_bought(crowds, update):
     """Newcomers registered after the training; a stranger, whom nobody knows, is offered the shop's favourites."""
-    if renew is refresh:
+    if update is refresh:
         shop = crowd_shop(newcomers=NEWCOMERS)
         funnel, _ = refresh(shop, crowds)
     else:

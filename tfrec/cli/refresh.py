@@ -38,14 +38,14 @@ def run(options: argparse.Namespace) -> None:
 
     read_models_manifest(options.models)  # a wrong path is told before TensorFlow is loaded
     sys.stderr.write("Loading TensorFlow ...\n")
-    from tfrec.renewal import refresh_shop
+    from tfrec.model_updates import refresh_shop
     from tfrec.tracking import refresh_tracked
 
-    renewed = (refresh_tracked if options.track else refresh_shop)(options.models, options.prepared)
-    if renewed.is_reused:
+    updated = (refresh_tracked if options.track else refresh_shop)(options.models, options.prepared)
+    if updated.is_reused:
         print("Nothing changed since the models were made: their version is kept.")
     else:
         print(
-            f"{renewed.new_items:,} new items, {renewed.new_events:,} new events: known after {renewed.seconds:.1f} s."
+            f"{updated.new_items:,} new items, {updated.new_events:,} new events: known after {updated.seconds:.1f} s."
         )
-    print(f"SavedModels: {options.models}/{{shop,retrieval,ranking}}/{renewed.version}")
+    print(f"SavedModels: {options.models}/{{shop,retrieval,ranking}}/{updated.version}")

@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> None:
     read_manifest(options.prepared)  # a wrong path is told before TensorFlow is loaded
     sys.stderr.write("Loading TensorFlow ...\n")
     from tfrec.config import read_config
-    from tfrec.renewal import warm_start_shop
+    from tfrec.model_updates import warm_start_shop
     from tfrec.tracking import train_tracked, warm_start_tracked
     from tfrec.workflow import read_models_manifest, train_shop
 
