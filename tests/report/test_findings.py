@@ -9,7 +9,7 @@ import pytest
 from tfrec.errors import SchemaError, SourceError
 from tfrec.ingest.prepared import read_prepared
 from tfrec.report import study_shop, whole_log
-from tfrec.report.coupon_test import judge_coupon_test
+from tfrec.report.coupon_trial import judge_coupon_test
 from tfrec.report.discounts import judge_discounts
 from tfrec.report.placements import judge_placements
 from tfrec.report.shop_figures import describe_shop

@@ -22,7 +22,7 @@ from tfrec.errors import ConfigError, SchemaError, SourceError
 from tfrec.ingest.prepared import Manifest, Prepared
 from tfrec.promotions.learned_offers import few_threads
 from tfrec.report.blocks import Absent
-from tfrec.report.coupon_test import CouponFindings, judge_coupon_test
+from tfrec.report.coupon_trial import CouponFindings, judge_coupon_test
 from tfrec.report.discounts import DiscountFindings, judge_discounts
 from tfrec.report.experiments import ExperimentFindings, judge_experiments
 from tfrec.report.placements import PlacementFindings, judge_placements

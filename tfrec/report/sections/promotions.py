@@ -4,7 +4,7 @@ import numpy as np
 
 from tfrec.report.blocks import Absent, Figure, Section, Table, with_interval
 from tfrec.report.charts import line_chart
-from tfrec.report.coupon_test import CouponFindings
+from tfrec.report.coupon_trial import CouponFindings
 from tfrec.report.findings import Findings
 from tfrec.report.words import Language
 
