@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfrec.cli.analyses import add_language, print_json, wording
-from tfrec.cli.dials import add_json, names
+from tfrec.cli.settings import add_json, names
 
 if TYPE_CHECKING:
     import numpy as np

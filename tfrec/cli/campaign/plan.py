@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfrec.cli.analyses import add_language, print_json, wording
-from tfrec.cli.dials import add_json, named_numbers, names
 from tfrec.cli.outputs import inputs_of
+from tfrec.cli.settings import add_json, named_numbers, names
 
 if TYPE_CHECKING:
     from tfrec.promotions.offer_log import OfferLog

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfrec.cli.analyses import add_language, print_json, wording
-from tfrec.cli.dials import add_json, moment
+from tfrec.cli.settings import add_json, moment
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfrec.cli.analyses import add_language, print_json, wording
-from tfrec.cli.dials import add_json, named_numbers
 from tfrec.cli.outputs import add_force, check_table, save_table
+from tfrec.cli.settings import add_json, named_numbers
 
 if TYPE_CHECKING:
     import pandas as pd

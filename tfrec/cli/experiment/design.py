@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tfrec.cli.analyses import add_language, print_json, wording
-from tfrec.cli.dials import add_json, share
+from tfrec.cli.settings import add_json, share
 
 HELP = "how many users and weeks a wanted effect needs"
 DESCRIPTION = """\

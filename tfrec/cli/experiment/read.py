@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfrec.cli.analyses import add_language, print_json, wording
-from tfrec.cli.dials import add_json, moment, named_numbers, names, share
 from tfrec.cli.outputs import add_force, check_table, save_table
+from tfrec.cli.settings import add_json, moment, named_numbers, names, share
 
 if TYPE_CHECKING:
     import pandas as pd
