@@ -13,7 +13,7 @@ def test_nothing_given_is_the_defaults():
     assert read_config() == TrainingConfig()
 
 
-def test_a_file_sets_dials_and_parts(tmp_path):
+def test_a_file_sets_settings_and_parts(tmp_path):
     path = tmp_path / "train.toml"
     path.write_text(
         "retrieval_epochs = 2\n[retrieval]\nembedding_dim = 8\nimage_filters = [16, 32]\n[ranking]\nhidden = [4]\n"

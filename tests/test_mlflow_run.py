@@ -33,5 +33,5 @@ def test_a_store_that_fails_costs_one_warning_and_is_left_alone(caplog):
     assert store.told[1:] == [("7", "loss/ranking", 0.2, 3)]
 
 
-def test_dials_are_flattened_by_dots():
+def test_settings_are_flattened_by_dots():
     assert flatten({"a": {"b": 1, "c": {"d": (2, 3)}}, "e": None}) == {"a.b": 1, "a.c.d": (2, 3), "e": None}

@@ -73,7 +73,7 @@ def report_of(value):
     )
 
 
-def test_a_run_holds_dials_hashes_data_and_models(models, tiny_prepared, tiny_trained):
+def test_a_run_holds_settings_hashes_data_and_models(models, tiny_prepared, tiny_trained):
     assert train_tracked(tiny_prepared, models, tiny_trained.config).is_reused
     run, manifest = the_run(), read_models_manifest(models)
     assert run.info.status == "FINISHED"
@@ -167,7 +167,7 @@ def test_a_warm_start_that_ends_early_goes_on_in_the_same_run(models, tiny_prepa
     training = the_run().info.run_id
     forget_days(models, 10)
 
-    def breaks(*arguments, **dials):
+    def breaks(*arguments, **settings):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("tfrec.tracking.warm_start_shop", breaks)
@@ -200,7 +200,7 @@ def test_an_evaluation_of_other_models_goes_nowhere(models, tiny_prepared, tiny_
 def test_a_training_that_ends_early_says_so_and_goes_on_in_the_same_run(
     models, tiny_prepared, tiny_trained, monkeypatch, trouble, status
 ):
-    def breaks(*arguments, **dials):
+    def breaks(*arguments, **settings):
         assert the_run().info.status == "RUNNING"
         if isinstance(trouble, signal.Signals):
             os.kill(os.getpid(), trouble)
@@ -222,7 +222,7 @@ def test_a_run_that_was_killed_without_a_word_is_closed_by_the_next(models, tiny
     old = the_run().info.run_id
     client().update_run(old, status="RUNNING")
     record = json.loads((models / RECORD).read_text())
-    (models / RECORD).write_text(json.dumps({**record, "identity": "of other dials"}))
+    (models / RECORD).write_text(json.dumps({**record, "identity": "of other settings"}))
     train_tracked(tiny_prepared, models, tiny_trained.config)
     assert client().get_run(old).info.status == "KILLED"
     assert len(runs()) == 2
@@ -244,7 +244,7 @@ def test_a_failing_tracking_server_costs_no_training(models, tiny_prepared, tiny
 
 
 def test_a_server_that_fails_half_way_costs_no_training(models, tiny_prepared, tiny_trained, monkeypatch, caplog):
-    def loses_the_store(*arguments, **dials):
+    def loses_the_store(*arguments, **settings):
         shutil.rmtree(models.parent / "mlruns", ignore_errors=True)
         (models.parent / "mlflow.db").write_bytes(b"no database" * 1000)
         return Published(models, 1, False, 1.0)
@@ -283,8 +283,8 @@ def test_figures_are_those_of_the_served_models_alone():
 
 @pytest.mark.slow
 def test_a_tracked_training_has_its_losses_and_then_its_evaluation(tiny_prepared, tiny_trained, here, capsys):
-    dials = ["retrieval.embedding_dim=16", "retrieval_epochs=1", "ranking_epochs=2", "image_epochs=1", "num_blocks=1"]
-    settings = [word for dial in (*dials, "ranking_queries=200") for word in ("--set", dial)]
+    values = ["retrieval.embedding_dim=16", "retrieval_epochs=1", "ranking_epochs=2", "image_epochs=1", "num_blocks=1"]
+    settings = [word for value in (*values, "ranking_queries=200") for word in ("--set", value)]
     models = str(here / "models")
     assert main(["train", str(tiny_prepared), "--out", models, "--track", *settings]) == 0
     run = the_run()

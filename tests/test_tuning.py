@@ -1,4 +1,4 @@
-"""Tuning: trials on the validation period alone, resumed where they stopped, dials that `tfrec train` reads."""
+"""Tuning: trials on the validation period alone, resumed where they stopped, settings that `tfrec train` reads."""
 
 import dataclasses
 import time
@@ -17,8 +17,8 @@ from tfrec.tuning import GROUPS, Schedule, tune_shop, validation_shop
 SHORT = Schedule(retrieval_epochs=1, num_blocks=1, ranking_queries=80, ranking_epochs=2, validation_queries=60)
 
 
-def tune(prepared, out, trials, **dials):
-    return tune_shop(prepared, out, trials=trials, config=SMALL, schedule=SHORT, show_progress=False, **dials)
+def tune(prepared, out, trials, **settings):
+    return tune_shop(prepared, out, trials=trials, config=SMALL, schedule=SHORT, show_progress=False, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +83,13 @@ def test_items_that_a_log_without_a_catalogue_met_later_are_unknown(tiny_prepare
 
 
 @pytest.mark.parametrize(
-    "dials", [{"groups": ("rnaking",)}, {"trials": 0}, {"minutes": 0.0}], ids=["unknown group", "no trial", "no time"]
+    "settings",
+    [{"groups": ("rnaking",)}, {"trials": 0}, {"minutes": 0.0}],
+    ids=["unknown group", "no trial", "no time"],
 )
-def test_bad_dials_say_so(dials, tiny_prepared, tmp_path):
+def test_bad_settings_say_so(settings, tiny_prepared, tmp_path):
     with pytest.raises(ConfigError, match="`groups` must be some of"):
-        tune_shop(tiny_prepared, tmp_path, **dials)
+        tune_shop(tiny_prepared, tmp_path, **settings)
 
 
 def test_ndcg_counts_ties_against_and_missing_truths_as_nothing():
@@ -106,7 +108,7 @@ def test_ndcg_counts_ties_against_and_missing_truths_as_nothing():
 def test_the_verb_tunes_and_says_what_matters(tiny_prepared, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(tuning.Schedule, "shortened", lambda self, config: SHORT_OF(config))
     arguments = ["tune", str(tiny_prepared), "--out", str(tmp_path / "tuned"), "--trials", "2", "--minutes", "5"]
-    assert main([*arguments, "--dials", "ranking", "--set", "retrieval.embedding_dim=8"]) == 0
+    assert main([*arguments, "--groups", "ranking", "--set", "retrieval.embedding_dim=8"]) == 0
     told = capsys.readouterr().out
     assert "2 trials" in told
     assert "--config" in told

@@ -24,7 +24,7 @@ class SourceError(TfrecError, OSError):
 
 
 class ConfigError(TfrecError, ValueError):
-    """A dial has a value outside its range."""
+    """A setting has a value outside its range."""
 
 
 class EnvironmentSetupError(TfrecError, ImportError):

@@ -77,7 +77,7 @@ def publish_baseline(prepared: Path, models: Path, method: str = DEFAULT_METHOD)
         "prepared": str(prepared.absolute()),
         "fingerprint": shop.prepared.manifest.fingerprint,
         "method": method,
-        "dials": repr(METHODS[method]),
+        "settings": repr(METHODS[method]),
         "calibration": dataclasses.asdict(fitted.calibration),
         "tfrec_version": tfrec.__version__,
     }

@@ -158,7 +158,8 @@ def _updated_manifest(prepared: Path, old: ModelsManifest, *, how: str, config: 
     wanted = planned_manifest(prepared, config)
     if wanted.code != old.code:
         raise SourceError(
-            f"The models were trained with other code (tfrec {old.tfrec_version}), so the rows of the weights may have another meaning. "
+            f"The models were trained with other code (tfrec {old.tfrec_version}), "
+            "so the rows of the weights may have another meaning. "
             "Train again: tfrec train PREPARED --out MODELS"
         )
     identity = hashlib.sha256(f"{how} of {old.identity} for {wanted.identity}".encode()).hexdigest()

@@ -10,7 +10,7 @@ from tfrec.workflow import ModelsManifest
 
 
 def hash_tags(planned: ModelsManifest) -> dict[str, str]:
-    """Returns the tags that name data, code, dials and commit."""
+    """Returns the tags that name data, code, settings and commit."""
     commit = _commit()
     tags = {
         "tfrec.data": planned.fingerprint,

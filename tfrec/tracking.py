@@ -1,4 +1,4 @@
-"""A training, warm start or refresh, with its evaluation → an MLflow run: dials, losses, figures, hashes, models.
+"""A training, warm start or refresh, with its evaluation → an MLflow run: settings, losses, figures, hashes, models.
 
 Tracking is asked for (`tfrec train --track`, `tfrec refresh --track`), never assumed; where it goes is MLflow's own
 rule: MLFLOW_TRACKING_URI, else `mlflow.db` and `mlruns/` in the current folder. Whatever the tracking server does, the
@@ -76,7 +76,7 @@ def train_tracked(
 ) -> Published:
     """Trains as `train_shop` does and keeps an MLflow run of it.
 
-    An interruption leaves the run as KILLED, an error as FAILED; the next call with the same shop, dials and code
+    An interruption leaves the run as KILLED, an error as FAILED; the next call with the same shop, settings and code
     goes on in the same run. Models that are there already are logged if no run has them yet.
 
     Args:

@@ -35,7 +35,7 @@ from tfrec.publish import claiming
 from tfrec.training.config import TrainingConfig
 from tfrec.training.fit import fit_ranking
 from tfrec.training.tuning_snapshots import AskedQueries, TuningSnapshots
-from tfrec.tuned_settings import GROUPS, Dial, check_best, configured, settings_of, values_of, write_best
+from tfrec.tuned_settings import GROUPS, SearchRange, check_best, configured, settings_of, values_of, write_best
 from tfrec.workflow import planned_manifest
 
 logger = logging.getLogger(__name__)
@@ -137,17 +137,17 @@ def tune_shop(
             f"`groups` must be some of {', '.join(GROUPS)}, `trials` at least 1 and `minutes` positive; "
             f"got {tuple(groups)}, {trials} and {minutes}."
         )
-    dials = {name: dial for group in groups for name, dial in GROUPS[group].items()}
+    ranges = {name: search_range for group in groups for name, search_range in GROUPS[group].items()}
     with claiming(out, signs=(STUDY,)):
         check_best(out / BEST)
-        return _tune(optuna, prepared, out, dials, trials, minutes, config, schedule, show_progress)
+        return _tune(optuna, prepared, out, ranges, trials, minutes, config, schedule, show_progress)
 
 
 def _tune(
     optuna: ModuleType,
     prepared: Path,
     out: Path,
-    dials: Mapping[str, Dial],
+    ranges: Mapping[str, SearchRange],
     trials: int,
     minutes: float,
     config: TrainingConfig,
@@ -157,7 +157,7 @@ def _tune(
     """The same with `out` held by this process."""
     shop = encode_shop(validation_shop(read_prepared(prepared)))
     trial_values = _TrialValues(shop, schedule, out / "snapshots", show_progress)
-    identity = [planned_manifest(prepared, config).identity, sorted(dials), dataclasses.asdict(schedule)]
+    identity = [planned_manifest(prepared, config).identity, sorted(ranges), dataclasses.asdict(schedule)]
     study = optuna.create_study(
         storage=f"sqlite:///{out / STUDY}",
         study_name=hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16],
@@ -169,15 +169,15 @@ def _tune(
     for stale in study.get_trials(deepcopy=False, states=(state.RUNNING,)):  # of a run that was killed
         study.tell(stale.number, state=state.FAIL)
     if not study.get_trials(deepcopy=False, states=(state.COMPLETE,)):
-        study.enqueue_trial(values_of(config, dials), user_attrs={_IS_DEFAULT: True}, skip_if_exists=False)
+        study.enqueue_trial(values_of(config, ranges), user_attrs={_IS_DEFAULT: True}, skip_if_exists=False)
     finished = len(study.get_trials(deepcopy=False, states=(state.COMPLETE, state.PRUNED)))
     until, spent = time.monotonic() + 60 * minutes, []
     while finished < trials and time.monotonic() < until:
         began = time.monotonic()
-        study.sampler = _sampler(optuna, study, dials, config.seed)
+        study.sampler = _sampler(optuna, study, ranges, config.seed)
         trial = study.ask()
         try:
-            value = trial_values.value(configured(config, _suggest(trial, dials)), trial)
+            value = trial_values.value(configured(config, _suggest(trial, ranges)), trial)
             study.tell(trial, value)
         except optuna.TrialPruned:
             study.tell(trial, state=state.PRUNED)
@@ -188,10 +188,10 @@ def _tune(
         spent.append(time.monotonic() - began)
         logger.info("Trial %d of %d: best NDCG@%d %.4f", finished, trials, _K, study.best_value)
     file = out / BEST
-    write_best(file, study.best_params, dials)
+    write_best(file, study.best_params, ranges)
     defaults = [trial.value for trial in study.get_trials(states=(state.COMPLETE,)) if _IS_DEFAULT in trial.user_attrs]
     return Tuned(
-        best=settings_of(study.best_params, dials),
+        best=settings_of(study.best_params, ranges),
         value=study.best_value,
         default_value=defaults[0] if defaults else float("nan"),
         trials=finished,
@@ -335,13 +335,13 @@ def _ndcg(model: RankingModel, asked: AskedQueries) -> float:
     return total / len(asked.features)
 
 
-def _sampler(optuna: ModuleType, study: Any, dials: Mapping[str, Dial], seed: int) -> Any:
+def _sampler(optuna: ModuleType, study: Any, ranges: Mapping[str, SearchRange], seed: int) -> Any:
     """TPE over all settings in every fourth trial; in the others the costly settings keep their best values."""
     number = len(study.trials)
     with_all = optuna.samplers.TPESampler(seed=seed + number, n_startup_trials=8)
-    costly = [name for name in dials if name not in GROUPS["ranking"]]
+    costly = [name for name in ranges if name not in GROUPS["ranking"]]
     states = (optuna.trial.TrialState.COMPLETE,)
-    if not costly or len(costly) == len(dials) or number % _MOVE_COSTLY_EVERY == 1:
+    if not costly or len(costly) == len(ranges) or number % _MOVE_COSTLY_EVERY == 1:
         return with_all
     if not study.get_trials(deepcopy=False, states=states):
         return with_all
@@ -349,16 +349,16 @@ def _sampler(optuna: ModuleType, study: Any, dials: Mapping[str, Dial], seed: in
     return optuna.samplers.PartialFixedSampler(kept, with_all)
 
 
-def _suggest(trial: Any, dials: Mapping[str, Dial]) -> dict[str, Any]:
+def _suggest(trial: Any, ranges: Mapping[str, SearchRange]) -> dict[str, Any]:
     values = {}
-    for name, dial in dials.items():
-        if dial.choices:
-            values[name] = trial.suggest_categorical(name, list(dial.choices))
-        elif dial.is_whole:
-            values[name] = trial.suggest_int(name, int(dial.low), int(dial.high))
+    for name, search_range in ranges.items():
+        if search_range.choices:
+            values[name] = trial.suggest_categorical(name, list(search_range.choices))
+        elif search_range.is_whole:
+            values[name] = trial.suggest_int(name, int(search_range.low), int(search_range.high))
         else:
-            values[name] = trial.suggest_float(name, dial.low, dial.high, log=dial.is_log)
-    return settings_of(values, dials)
+            values[name] = trial.suggest_float(name, search_range.low, search_range.high, log=search_range.is_log)
+    return settings_of(values, ranges)
 
 
 def _importance(optuna: ModuleType, study: Any) -> dict[str, float]:

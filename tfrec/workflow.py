@@ -64,7 +64,7 @@ class ModelsManifest:
         prepared: folder of the shop that was trained on.
         fingerprint: of that shop.
         code: digest of the code that learns.
-        config: the dials.
+        config: the settings.
         identity: digest of the three above.
         seconds: that training took, less what an earlier, interrupted run had done.
         tfrec_version: of the package.
@@ -106,7 +106,7 @@ def train_shop(
     """Trains the funnel on a prepared shop, keeps its weights and publishes a version of the three servables.
 
     Interrupted, it leaves the old result, and the next call goes on after the last finished step. When weights of
-    the same shop, dials and code are there, they are reused.
+    the same shop, settings and code are there, they are reused.
 
     Args:
         prepared: folder that `prepare_shop` wrote.
@@ -305,20 +305,20 @@ def read_models_manifest(models: Path) -> ModelsManifest:
 
 
 def planned_manifest(prepared: Path, config: Any) -> ModelsManifest:
-    """Returns the manifest that a training of this shop with these dials (a `TrainingConfig`) will have.
+    """Returns the manifest that a training of this shop with these settings (a `TrainingConfig`) will have.
 
     Raises:
         SourceError: there is no prepared shop.
     """
     fingerprint = read_manifest(prepared).fingerprint
-    dials = json.loads(json.dumps(dataclasses.asdict(config)))
+    settings = json.loads(json.dumps(dataclasses.asdict(config)))
     code = _digest_of_code()
-    identity = hashlib.sha256(json.dumps([fingerprint, code, dials], sort_keys=True).encode()).hexdigest()
+    identity = hashlib.sha256(json.dumps([fingerprint, code, settings], sort_keys=True).encode()).hexdigest()
     return ModelsManifest(
         prepared=str(prepared.absolute()),
         fingerprint=fingerprint,
         code=code,
-        config=dials,
+        config=settings,
         identity=identity,
         seconds=0.0,
         tfrec_version=tfrec.__version__,
@@ -327,7 +327,7 @@ def planned_manifest(prepared: Path, config: Any) -> ModelsManifest:
 
 
 def work_folder(models: Path, manifest: ModelsManifest) -> Path:
-    """Returns where a training keeps what it has finished; the work of other shops, dials or code there goes."""
+    """Returns where a training keeps what it has finished; the work of other shops, settings or code there goes."""
     work = models / _WORK / manifest.identity[:16]
     if work.parent.is_dir():
         for other in work.parent.iterdir():

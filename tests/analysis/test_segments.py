@@ -40,8 +40,8 @@ def two_kinds(*, num: int = 60, seed: int = 0) -> tuple[Tables, dict[str, str]]:
 @pytest.mark.parametrize("segment", [segment_by_kmeans, segment_by_dbscan], ids=["K-means", "DBSCAN"])
 def test_two_kinds_of_user_are_told_apart(segment):
     tables, kinds = two_kinds()
-    dials = {"ks": range(2, 5)} if segment is segment_by_kmeans else {}
-    found = segment(tables, **dials)
+    settings = {"ks": range(2, 5)} if segment is segment_by_kmeans else {}
+    found = segment(tables, **settings)
     clear = found.assignments[found.assignments["segment"] != NOISE]
     truth = clear["user_id"].map(kinds)
     assert adjusted_rand_score(truth, clear["segment"]) == pytest.approx(1.0)

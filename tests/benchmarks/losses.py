@@ -42,15 +42,15 @@ def train_for(
     chosen = dataclasses.replace(config.retrieval, loss=loss, temperature=temperature)
     model = RetrievalModel(shop.vocabularies, chosen)
     model.compile(optimizer=LazyAdam(config.retrieval_rate))
-    dials = {"batch_size": config.retrieval_batch, "sequence_length": config.sequence_length, "seed": seed}
-    dataset = retrieval(shop.train, **dials)
+    settings = {"batch_size": config.retrieval_batch, "sequence_length": config.sequence_length, "seed": seed}
+    dataset = retrieval(shop.train, **settings)
     step = tf.function(lambda batch: model.train_step(batch)["loss"], input_signature=[dataset.element_spec])
     for batch in dataset.take(1):
         step(batch)
     spent, labels, epochs, steps = 0.0, 0, 0, 0
     num_batches = int(dataset.cardinality())
     while spent < seconds:
-        for batch in retrieval(shop.train, **dials, first_epoch=epochs):
+        for batch in retrieval(shop.train, **settings, first_epoch=epochs):
             began = time.perf_counter()
             float(step(batch))
             spent += time.perf_counter() - began

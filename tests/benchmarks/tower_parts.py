@@ -2,7 +2,7 @@
 
 The towers alone are trained on the time before the validation period, once whole and once without each part, for as
 many epochs: what the catalogue tells of it is blanked, the ids' embeddings are taken out after training (which
-drops them at random, so that the content has learned to do without), or the dial that leaves it out is set. They
+drops them at random, so that the content has learned to do without), or the setting that leaves it out is set. They
 are asked for what is missing in the carts of the validation period: an item sold before among the whole catalogue,
 and one never sold among those never sold. Intervals are over queries, of the mean over the seeds, and each is paired
 with the whole.
@@ -38,7 +38,7 @@ from tfrec.tuning import as_example_queries, validation_shop
 K = 20
 WHOLE, WITHOUT_IDS = "whole", "ids"
 COLUMNS = {"category": "categories", "brand": "brand", "price": "price_bucket", "title": "title_words"}
-DIALS = {"pictures": "use_images", "LSTM": "use_lstm"}
+SWITCHES = {"pictures": "use_images", "LSTM": "use_lstm"}
 
 
 def parts_of(shop: Shop) -> list[str]:
@@ -51,8 +51,8 @@ def parts_of(shop: Shop) -> list[str]:
 def train_without(part: str, shop: Shop, config: TrainingConfig, seed: int) -> tuple[Shop, RetrievalModel]:
     """Returns the towers without a part (`whole`: with all), and the shop as they know it."""
     retrieval_config = config.retrieval
-    if part in DIALS:
-        retrieval_config = dataclasses.replace(retrieval_config, **{DIALS[part]: False})
+    if part in SWITCHES:
+        retrieval_config = dataclasses.replace(retrieval_config, **{SWITCHES[part]: False})
     if part in COLUMNS:
         catalogue = shop.vocabularies.catalogue
         blank = np.zeros_like(getattr(catalogue, COLUMNS[part]))

@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=14, help="that the old models do not know")
     parser.add_argument("--draws", type=int, default=2, help="of the hidden items")
     parser.add_argument("--work", type=Path, default=Path("prepared/warm_start"), help="old models there are reused")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a dial of all trainings")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of all trainings")
     options = parser.parse_args()
     today = prepare_shop("online_retail", options.work / "shop", data_home=data_home())
     until = (today.test_from - dt.timedelta(days=options.days)).date().isoformat()

@@ -130,7 +130,9 @@ def test_both_failures_are_told_within_one_deadline(faked: Any):  # noqa: F811
         assert time.monotonic() - started < 1.5
 
 
-@pytest.mark.parametrize("dials", [{"fallback": "shop"}, {"fallback": ""}, {"fallback_after": 1.0}, {"servable": ""}])
-def test_dials_that_cannot_be_are_refused(dials: dict[str, Any]):
+@pytest.mark.parametrize(
+    "settings", [{"fallback": "shop"}, {"fallback": ""}, {"fallback_after": 1.0}, {"servable": ""}]
+)
+def test_settings_that_cannot_be_are_refused(settings: dict[str, Any]):
     with pytest.raises(errors.ConfigError, match=r"`(fallback|servable)"):
-        RecommenderClient("localhost:8500", **dials)
+        RecommenderClient("localhost:8500", **settings)

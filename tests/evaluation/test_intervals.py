@@ -85,7 +85,7 @@ def test_equal_methods_have_no_difference():
     assert outcome.difference.value == 0
 
 
-def test_bad_dials_say_what_to_do():
+def test_bad_settings_say_what_to_do():
     values = np.zeros((3, 1))
     with pytest.raises(ConfigError, match="between 0 and 1"):
         bootstrap_means(values, np.arange(3), level=95)

@@ -12,8 +12,8 @@ from tfrec.features.feature_tables import CHANNELS, FeatureConfig, compute_featu
 ITEMS = {name: {} for name in "abcdef"}
 
 
-def tables_at(shop, day, **dials):
-    return compute_feature_tables(shop.train, as_of=START_HOUR + 24.0 * day, config=FeatureConfig(**dials))
+def tables_at(shop, day, **fields):
+    return compute_feature_tables(shop.train, as_of=START_HOUR + 24.0 * day, config=FeatureConfig(**fields))
 
 
 def weight(shop, feature_tables, source, target, channel):
@@ -279,18 +279,18 @@ def test_a_moment_before_every_event_is_an_error():
 SHARES = {"dropout", "strong_dropout"}
 
 
-@pytest.mark.parametrize("dial", sorted({field.name for field in dataclasses.fields(FeatureConfig)} - SHARES))
-def test_dials_must_be_positive(dial):
-    with pytest.raises(ConfigError, match=f"`{dial}` must be positive"):
-        FeatureConfig(**{dial: 0})
+@pytest.mark.parametrize("setting", sorted({field.name for field in dataclasses.fields(FeatureConfig)} - SHARES))
+def test_settings_must_be_positive(setting):
+    with pytest.raises(ConfigError, match=f"`{setting}` must be positive"):
+        FeatureConfig(**{setting: 0})
 
 
-@pytest.mark.parametrize("dial", sorted(SHARES))
-def test_dropout_is_a_share_and_may_be_none(dial):
-    assert vars(FeatureConfig(**{dial: 0.0}))[dial] == 0
+@pytest.mark.parametrize("setting", sorted(SHARES))
+def test_dropout_is_a_share_and_may_be_none(setting):
+    assert vars(FeatureConfig(**{setting: 0.0}))[setting] == 0
     for value in (-0.1, 1.0):
-        with pytest.raises(ConfigError, match=rf"`{dial}` must lie in \[0, 1\)"):
-            FeatureConfig(**{dial: value})
+        with pytest.raises(ConfigError, match=rf"`{setting}` must lie in \[0, 1\)"):
+            FeatureConfig(**{setting: value})
 
 
 def test_a_shop_that_sells_one_thing_at_a_time_knows_no_neighbours():

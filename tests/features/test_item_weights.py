@@ -86,7 +86,7 @@ def test_an_order_counts_an_item_once_whatever_its_lines():
     assert matrix.toarray().tolist() == [[1, 1]]
 
 
-def test_bad_dials_say_what_to_do(checkerboard):
+def test_bad_settings_say_what_to_do(checkerboard):
     with pytest.raises(ConfigError, match="at least 1 neighbour"):
         item_weights.truncate(np.eye(3, dtype=np.float32), n=0)
     with pytest.raises(SchemaError, match="a column for each of the 20 items"):

@@ -6,8 +6,8 @@ from tfrec.features.feature_tables import FeatureConfig, compute_feature_tables
 from tfrec.features.popularity import count_season, popularity_in_segments
 
 
-def tables_at(shop, day, **dials):
-    return compute_feature_tables(shop.train, as_of=START_HOUR + 24.0 * day, config=FeatureConfig(**dials))
+def tables_at(shop, day, **settings):
+    return compute_feature_tables(shop.train, as_of=START_HOUR + 24.0 * day, config=FeatureConfig(**settings))
 
 
 def test_a_segment_is_what_it_bought_and_a_little_of_the_shop_by_hand():

@@ -33,11 +33,11 @@ def fit_retrieval(
 
 
 def sources_of(
-    shop: Shop, model: RetrievalModel, config: SourceConfig = SourceConfig(), **dials: Any
+    shop: Shop, model: RetrievalModel, config: SourceConfig = SourceConfig(), **settings: Any
 ) -> CandidateSources:
     """Candidate sources with everything before the shop's test period known and everything offered."""
     as_of = shop.prepared.test_from.timestamp() / 3600
-    feature_tables = compute_feature_tables(shop.train, as_of=as_of, config=FeatureConfig(**dials))
+    feature_tables = compute_feature_tables(shop.train, as_of=as_of, config=FeatureConfig(**settings))
     return build_sources(shop, model, feature_tables, np.arange(shop.vocabularies.items.size) > 0, config)
 
 

@@ -140,7 +140,7 @@ def test_written_and_read_it_scores_the_same(fitted, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("dials", "words"),
+    ("settings", "words"),
     [
         ({"cross_layers": -1}, "`cross_layers` must not be negative"),
         ({"hidden": ()}, "`hidden` must name positive widths"),
@@ -149,9 +149,9 @@ def test_written_and_read_it_scores_the_same(fitted, tmp_path):
     ],
     ids=["negative", "no layers", "no width", "all dropped"],
 )
-def test_dials_out_of_range_say_so(dials, words):
+def test_settings_out_of_range_say_so(settings, words):
     with pytest.raises(ConfigError, match=words):
-        RankingConfig(**dials)
+        RankingConfig(**settings)
 
 
 def test_a_model_without_heads_is_refused():

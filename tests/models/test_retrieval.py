@@ -201,7 +201,7 @@ def test_written_and_read_it_embeds_the_same(two_orders, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("dials", "words"),
+    ("settings", "words"),
     [
         ({"embedding_dim": 0}, "`embedding_dim` and `temperature` must be positive"),
         ({"temperature": 0.0}, "`embedding_dim` and `temperature` must be positive"),
@@ -210,6 +210,6 @@ def test_written_and_read_it_embeds_the_same(two_orders, tmp_path):
     ],
     ids=["no width", "no temperature", "all dropped", "negative share"],
 )
-def test_dials_out_of_range_say_so(dials, words):
+def test_settings_out_of_range_say_so(settings, words):
     with pytest.raises(ConfigError, match=words):
-        RetrievalConfig(**dials)
+        RetrievalConfig(**settings)

@@ -1,4 +1,4 @@
-"""Dials that train a small world in seconds, and what its funnel answers."""
+"""Settings that train a small world in seconds, and what its funnel answers."""
 
 import tensorflow as tf
 

@@ -39,16 +39,17 @@ def test_examples_for_the_ranker_never_saw_their_answers(first_pairs_world, tmp_
     monkeypatch.setattr(
         tower_training,
         "retrieval",
-        lambda sequences, **dials: (story.append(("learns", sequences.hour.max())), real_pipeline(sequences, **dials))[
-            1
-        ],
+        lambda sequences, **settings: (
+            story.append(("learns", sequences.hour.max())),
+            real_pipeline(sequences, **settings),
+        )[1],
     )
     monkeypatch.setattr(
         examples,
         "example_queries",
-        lambda sequences, *, since, **dials: (
+        lambda sequences, *, since, **settings: (
             story.append(("asks", since)),
-            real_queries(sequences, since=since, **dials),
+            real_queries(sequences, since=since, **settings),
         )[1],
     )
     train(shop, config, work=tmp_path, show_progress=False)

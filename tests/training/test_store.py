@@ -27,7 +27,7 @@ def test_a_folder_without_models_says_what_to_run(checkerboard_world, tmp_path):
         load_trained(checkerboard_world[0], tmp_path)
 
 
-def test_dials_survive_their_file(checkerboard_world, trained, tmp_path):
-    dials = dataclasses.replace(SMALL, retrieval=dataclasses.replace(SMALL.retrieval, image_filters=(8, 16)))
-    save_trained(trained, dials, tmp_path)
-    assert load_trained(checkerboard_world[0], tmp_path)[1] == dials
+def test_settings_survive_their_file(checkerboard_world, trained, tmp_path):
+    settings = dataclasses.replace(SMALL, retrieval=dataclasses.replace(SMALL.retrieval, image_filters=(8, 16)))
+    save_trained(trained, settings, tmp_path)
+    assert load_trained(checkerboard_world[0], tmp_path)[1] == settings

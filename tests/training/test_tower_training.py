@@ -40,7 +40,7 @@ def test_batches_of_a_tiny_log_hold_512_positions(tmp_path):
     assert steps_of_an_epoch(shop_of(64), NO_LSTM, tmp_path) == 64 * 32 // 512
 
 
-def test_no_batch_is_larger_than_the_dial(short_log, tmp_path):
+def test_no_batch_is_larger_than_the_setting(short_log, tmp_path):
     config = dataclasses.replace(NO_LSTM, retrieval_batch=320)
     assert steps_of_an_epoch(short_log, config, tmp_path) == 1100 * 32 // 320
 

@@ -196,7 +196,7 @@ def forecast_demand(
         seed: of the bootstrap.
 
     Raises:
-        ConfigError: a dial is out of range, or the history is shorter than eight weeks and the horizon.
+        ConfigError: a setting is out of range, or the history is shorter than eight weeks and the horizon.
         SchemaError: there are no purchases.
     """
     if horizon < WEEK or horizon % WEEK:

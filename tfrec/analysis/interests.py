@@ -25,7 +25,7 @@ _KINDS = ("view", "purchase", "rating")
 
 @dataclasses.dataclass(frozen=True)
 class InterestConfig:
-    """Dials of the interest score.
+    """Settings of the interest score.
 
     Attributes:
         weights: of views, purchases and ratings; they add up to 1. What a shop does not log passes its weight on to
@@ -65,7 +65,7 @@ class Interests:
         items: the same a user and item, with `item_id`.
         weights: of views, purchases and ratings as used.
         worth: of one view, one purchase and one star, as used, for each level (`"item"`, `"0"`, ...).
-        config: the dials.
+        config: the settings.
         now: the moment that ages are counted from.
         titles: what to call an item.
     """
@@ -200,7 +200,7 @@ def measure_interests(
 
     Args:
         tables: the shop; guests are left out.
-        config: dials.
+        config: settings.
         now: the moment that ages are counted from, and the last that is looked at; default: the last event.
 
     Raises:

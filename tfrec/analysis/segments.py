@@ -291,7 +291,7 @@ def segment_by_dbscan(
     eps, else noise.
 
     Raises:
-        ConfigError: a dial is out of range, or a feature is unknown.
+        ConfigError: a setting is out of range, or a feature is unknown.
         SchemaError: nobody has bought anything.
 
     Source: Ester, Kriegel, Sander & Xu 1996.

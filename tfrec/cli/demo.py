@@ -85,7 +85,7 @@ def demo_shop_config(*, fast: bool) -> "DemoShopConfig":
 
 
 def demo_training(*, fast: bool) -> "TrainingConfig":
-    """Returns the dials of the demo's training: fewer passes than the defaults, so that it takes minutes."""
+    """Returns the settings of the demo's training: fewer passes than the defaults, so that it takes minutes."""
     from tfrec.training import TrainingConfig
 
     if fast:

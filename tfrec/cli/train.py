@@ -7,7 +7,7 @@ from pathlib import Path
 HELP = "train both models on a prepared shop and publish SavedModels"
 DESCRIPTION = """\
 Trains the retrieval model (two towers: pictures, LSTM) and the ranking model on a prepared shop, keeps their weights
-in OUT/trained and publishes OUT/{shop,retrieval,ranking}/N. A second run with the same shop, dials and code reuses
+in OUT/trained and publishes OUT/{shop,retrieval,ranking}/N. A second run with the same shop, settings and code reuses
 what is there. With --warm-start the models of an earlier day learn the days since, in a tenth of the time.
 """
 EXAMPLES = """\
@@ -32,9 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     parser.add_argument("prepared", type=Path, metavar="DIR", help="folder that `tfrec prepare` wrote")
     parser.add_argument("--out", type=Path, required=True, metavar="MODELS", help="folder of models")
-    parser.add_argument("--config", type=Path, metavar="FILE.toml", help="dials; see below (default: none)")
+    parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings; see below (default: none)")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="one dial; may be given many times"
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="one setting; may be given many times"
     )
     parser.add_argument(
         "--warm-start",

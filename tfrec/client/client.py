@@ -65,7 +65,7 @@ class RecommenderClient:
         max_message_bytes: largest answer that is taken.
 
     Raises:
-        ConfigError: the target or a dial is not as it must be.
+        ConfigError: the target or a setting is not as it must be.
     """
 
     def __init__(

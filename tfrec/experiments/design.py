@@ -120,7 +120,7 @@ def plan_sample_size(
         comparisons: arms × primary metrics that share the error.
 
     Raises:
-        ConfigError: a dial outside its range.
+        ConfigError: a setting outside its range.
     """
     if variance is None:
         if not 0 < baseline < 1:
@@ -129,7 +129,7 @@ def plan_sample_size(
         variances = baseline * (1 - baseline), treated * (1 - treated)
     else:
         variances = variance, variance
-    _check_dials(power, level, treatment_share, correlation, comparisons)
+    _check_settings(power, level, treatment_share, correlation, comparisons)
     effect = abs(baseline * relative_effect)
     if not effect > 0 or not min(variances) > 0:
         raise ConfigError(f"The effect and the variance must be positive; got {effect:g} and {min(variances):g}.")
@@ -159,7 +159,7 @@ def detectable_effect(
     comparisons: int = 1,
 ) -> float:
     """Returns the smallest absolute effect that `n` users in both arms together find with `power`."""
-    _check_dials(power, level, treatment_share, correlation, comparisons)
+    _check_settings(power, level, treatment_share, correlation, comparisons)
     kept = variance * (1 - correlation**2)
     spread = math.sqrt(kept / (n * treatment_share) + kept / (n * (1 - treatment_share)))
     return _quantiles(power, level, comparisons) * spread
@@ -252,7 +252,7 @@ def _quantiles(power: float, level: float, comparisons: int) -> float:
     return float(special.ndtri(1 - (1 - level) / comparisons / 2) + special.ndtri(power))
 
 
-def _check_dials(power: float, level: float, treatment_share: float, correlation: float, comparisons: int) -> None:
+def _check_settings(power: float, level: float, treatment_share: float, correlation: float, comparisons: int) -> None:
     for name, value in (("power", power), ("level", level), ("treatment_share", treatment_share)):
         if not 0 < value < 1:
             raise ConfigError(f"`{name}` must lie in (0, 1); got {value}.")

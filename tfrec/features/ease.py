@@ -40,7 +40,7 @@ def fit_ease(orders: scipy.sparse.csr_matrix, *, l2: float = 60.0, dropout: floa
         dropout: share of an order's items that is hidden, in [0, 1).
 
     Raises:
-        ConfigError: a dial is out of range, or there are too many items for a dense inverse
+        ConfigError: a setting is out of range, or there are too many items for a dense inverse
             (use `fit_ease_in_parts`).
     """
     _check_positive("l2", l2)
@@ -98,7 +98,7 @@ def fit_ease_in_parts(
         progress: show a bar.
 
     Raises:
-        ConfigError: a dial is out of range.
+        ConfigError: a setting is out of range.
     """
     _check_positive("l2", l2)
     _check_share("dropout", dropout)

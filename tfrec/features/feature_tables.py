@@ -39,7 +39,7 @@ _DENSE_LIMIT = 10_000  # items; beyond, dense inverses, of which up to four are 
 
 @dataclasses.dataclass(frozen=True)
 class FeatureConfig:
-    """Dials of `compute_feature_tables`.
+    """Settings of `compute_feature_tables`.
 
     Attributes:
         l2: ridge penalty of EASE, in orders.
@@ -155,7 +155,7 @@ def compute_feature_tables(
     Args:
         sequences: behaviour; later events are ignored.
         as_of: the moment, hours since 1970-01-01 UTC.
-        config: dials.
+        config: settings.
 
     Raises:
         SchemaError: there is no event before `as_of`.

@@ -2,7 +2,7 @@
 
 Rows are the items that speak (a cart's), columns the items spoken for, so that a batch of carts `C` is scored by
 `C @ W`. Every fit takes `orders`, a sparse `[num_orders, num_items]` matrix as `order_matrix` builds it (an order a
-row, 1 where it holds the item), and its dials by keyword.
+row, 1 where it holds the item), and its settings by keyword.
 """
 
 import dataclasses

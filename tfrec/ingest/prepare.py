@@ -53,8 +53,8 @@ def prepare_shop(
     if known is None:  # else it may be up to date, and nothing is written
         check_folder(out, PREPARED, inputs=inputs)
     sources = describe_files(files.all, known=known.sources if known and trust_times else ())
-    dials = {"until": str(end or ""), "key": key_check(files.key) if files.key else ""}
-    mark = fingerprint(written.text, sources, dials=dials)
+    settings = {"until": str(end or ""), "key": key_check(files.key) if files.key else ""}
+    mark = fingerprint(written.text, sources, settings=settings)
     if known is not None and known.fingerprint == mark and not force:
         log.info("%s is up to date with %s; reused", out, written.path)
         return read_prepared(out)

@@ -15,7 +15,7 @@ _LEAST_VARIANCE = 1e-8  # below, it is rounding
 
 @dataclasses.dataclass(frozen=True)
 class RankingConfig:
-    """Dials of `RankingModel`.
+    """Settings of `RankingModel`.
 
     Attributes:
         cross_layers: number of DCN-v2 cross layers.
@@ -74,7 +74,7 @@ class RankingModel(tfrs.Model):
 
     Args:
         heads: names of what can follow, ascending the funnel: of `click`, `cart`, `purchase`.
-        config: dials.
+        config: settings.
     """
 
     def __init__(self, heads: tuple[str, ...], config: RankingConfig = RankingConfig()) -> None:

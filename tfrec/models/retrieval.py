@@ -20,7 +20,7 @@ _ENCODE_BATCH = 4096
 
 @dataclasses.dataclass(frozen=True)
 class RetrievalConfig:
-    """Dials of `RetrievalModel`.
+    """Settings of `RetrievalModel`.
 
     Attributes:
         loss: `sampled_softmax` (in-batch negatives with the logQ correction), `bpr_max`, `gbce`, or `full_softmax` over
@@ -76,7 +76,7 @@ class RetrievalModel(tfrs.Model):
 
     Args:
         vocabularies: the shop's.
-        config: dials.
+        config: settings.
     """
 
     def __init__(self, vocabularies: Vocabularies, config: RetrievalConfig = RetrievalConfig()) -> None:

@@ -68,7 +68,7 @@ class CandidateSources:
         is_offered: `[N + 1]` bool: items that may be offered at all.
         cart_type: event code that stands for an item in the cart.
         view_type: event code of a view, or of the commonest event where the log has no views.
-        config: dials.
+        config: settings.
     """
 
     def __init__(

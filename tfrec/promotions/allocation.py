@@ -110,7 +110,7 @@ def allocate(
 
     Raises:
         SchemaError: shapes differ, values missing, or a cost is negative.
-        ConfigError: a dial outside its range, or floors that the budget or the return floor cannot meet.
+        ConfigError: a setting outside its range, or floors that the budget or the return floor cannot meet.
     """
     values, costs, usable = _checked(values, costs, is_eligible, max_cost_per_user)
     if not budget >= 0 or not np.isfinite(budget):

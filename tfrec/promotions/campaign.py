@@ -213,7 +213,7 @@ def plan_campaign(
 
     Raises:
         SchemaError: shapes differ or an id comes twice.
-        ConfigError: a dial outside its range, or constraints that cannot be met.
+        ConfigError: a setting outside its range, or constraints that cannot be met.
     """
     ids = np.asarray(user_ids, dtype=object).astype(str)
     gains = np.asarray(gains, dtype=np.float64)
@@ -236,13 +236,13 @@ def plan_campaign(
     usable = np.ones(gains.shape, dtype=bool) if is_eligible is None else np.asarray(is_eligible, dtype=bool)
     usable = np.broadcast_to(usable if usable.ndim == 2 else usable[:, None], gains.shape)
     held = hash_uniform(ids, salt=f"{name}:hold-out") < holdout_share
-    dials: dict[str, Any] = {"max_cost_per_user": max_cost_per_user, "groups": groups}
+    settings: dict[str, Any] = {"max_cost_per_user": max_cost_per_user, "groups": groups}
     allocation = allocate(
         profit, costs, budget=budget, is_eligible=usable & ~held[:, None], return_floor=return_floor,
-        group_floors=group_floors, **dials,
+        group_floors=group_floors, **settings,
     )  # fmt: skip
     ruled = offers_at_price(
-        profit, costs, price=allocation.price, is_eligible=usable, group_credits=allocation.group_credits, **dials
+        profit, costs, price=allocation.price, is_eligible=usable, group_credits=allocation.group_credits, **settings
     )
     chosen = np.where(held, ruled, allocation.offers)
     has_offer = chosen >= 0

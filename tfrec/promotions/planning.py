@@ -22,7 +22,7 @@ _STEPS = 12  # halvings of the budget in expected cost: to a four-thousandth of 
 
 @dataclasses.dataclass(frozen=True)
 class PlanConfig:
-    """Dials of a campaign.
+    """Settings of a campaign.
 
     Attributes:
         name: of the campaign; decides who is held out.
@@ -77,12 +77,12 @@ def plan_from_test(
 
     Args:
         log: the test; `log.with_face_values(...)` caps what an offer may take off.
-        config: dials.
+        config: settings.
         users: to whom the campaign may go: `user_id` and the test's attributes; the test's users when left out.
         excluded: users who must not get an offer (opted out).
 
     Raises:
-        ConfigError: a dial outside its range, or an offer or group that is unknown.
+        ConfigError: a setting outside its range, or an offer or group that is unknown.
         SchemaError: too few users an arm, or an attribute is missing.
     """
     outcome, worth = _money(log, config)

@@ -70,11 +70,11 @@ def logistic_response(strength: float = 1.0) -> BaseEstimator:
 
 def boosted_response(*, binary: bool = True, seed: int = 0) -> BaseEstimator:
     """Returns small boosted trees, for large logs whose effects are not additive."""
-    dials: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "max_depth": 3, "learning_rate": 0.05, "max_iter": 100, "min_samples_leaf": 100, "l2_regularization": 10.0,
         "random_state": seed,
     }  # fmt: skip
-    return HistGradientBoostingClassifier(**dials) if binary else HistGradientBoostingRegressor(**dials)
+    return HistGradientBoostingClassifier(**settings) if binary else HistGradientBoostingRegressor(**settings)
 
 
 def default_response(outcome: np.ndarray) -> BaseEstimator:

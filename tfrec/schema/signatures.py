@@ -122,7 +122,7 @@ _RATIO = InputSpec(
     0.0,
     "dearest price as a multiple of the anchor's; 0 = the model's default",
 )
-_DIALS = (
+_STRATEGY_SETTINGS = (
     InputSpec("k", "int32", 1, 10, "number of items wanted; each row its own"),
     InputSpec("diversity", "float32", 1, 0.0, "0 = by score alone, towards 1 = more categories (MMR trade-off)"),
 )
@@ -159,35 +159,35 @@ SIGNATURES: Mapping[str, Signature] = {
         Signature(
             "shop",
             "recommend",
-            (_USER, *_RECENT, _CART, *_LIMITS, *_DIALS),
+            (_USER, *_RECENT, _CART, *_LIMITS, *_STRATEGY_SETTINGS),
             _SLATE,
             "what this shopper is likely to choose next",
         ),
         Signature(
             "shop",
             "cross_sell",
-            (_USER, *_RECENT, _CART, _ANCHOR, *_LIMITS, _OUTSIDE, *_DIALS),
+            (_USER, *_RECENT, _CART, _ANCHOR, *_LIMITS, _OUTSIDE, *_STRATEGY_SETTINGS),
             _SLATE,
             "complements of the cart (or of the item on the page) that this shopper has not bought before",
         ),
         Signature(
             "shop",
             "upsell",
-            (_USER, *_RECENT, _CART, _ANCHOR, *_LIMITS, _RATIO, *_DIALS),
+            (_USER, *_RECENT, _CART, _ANCHOR, *_LIMITS, _RATIO, *_STRATEGY_SETTINGS),
             _SLATE,
             "dearer items of the anchor's category that the shopper is likely to accept",
         ),
         Signature(
             "shop",
             "complete_cart",
-            (_USER, *_RECENT, _CART, *_LIMITS, _OUTSIDE, *_DIALS),
+            (_USER, *_RECENT, _CART, *_LIMITS, _OUTSIDE, *_STRATEGY_SETTINGS),
             _SLATE,
             "what is still missing in this cart, repeat purchases included",
         ),
         Signature(
             "shop",
             "similar",
-            (_USER, _ANCHOR, *_LIMITS, *_DIALS),
+            (_USER, _ANCHOR, *_LIMITS, *_STRATEGY_SETTINGS),
             _SLATE,
             "items that can stand in for the anchor",
         ),

@@ -22,7 +22,7 @@ def with_present_names(table: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class WarmStartConfig:
-    """Dials of `warm_start`.
+    """Settings of `warm_start`.
 
     Attributes:
         epochs: of the retrieval model over the windows that reach new events.
@@ -55,7 +55,7 @@ class WarmStartConfig:
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
-    """Every dial of `train`, with defaults that work.
+    """Every setting of `train`, with defaults that work.
 
     Attributes:
         retrieval: of the retrieval model.

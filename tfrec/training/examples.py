@@ -59,7 +59,7 @@ def block_examples(
         model: has learned from nothing of the block.
         start: of the block, hours; the tables are those of this moment.
         stop: its end, exclusive.
-        config: dials.
+        config: settings.
         most: example queries at most.
         show: whether a progress bar is shown.
         heads: of the ranking model; None = those that the log can train.

@@ -42,7 +42,7 @@ def train(
 
     Args:
         shop: a prepared shop.
-        config: dials.
+        config: settings.
         work: folder for checkpoints; emptied when it belongs to another shop or config.
         show_progress: progress bars.
         examine: is given the funnel as it was before the last block of time, with a ranking model that learned from
@@ -126,7 +126,7 @@ def fit_ranking(
 
     Args:
         examples: what to learn from.
-        config: dials.
+        config: settings.
         show_progress: a progress bar.
         after_epoch: told the number of each finished epoch, from 0, and the model; may raise to stop.
     """

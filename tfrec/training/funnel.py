@@ -56,7 +56,7 @@ def funnel_of_the_present(
         shop: gives tables and catalogue.
         retrieval: of the shop's vocabularies.
         ranking: of the shop's heads.
-        config: dials of the tables.
+        config: settings of the tables.
         learned_until: what the models learned from, hours.
         feature_tables: of the end of the training period; None = gathered here.
     """

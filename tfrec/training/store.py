@@ -1,4 +1,4 @@
-"""Trained funnel ↔ a folder: weights, what their rows mean, tables, dials."""
+"""Trained funnel ↔ a folder: weights, what their rows mean, tables, settings."""
 
 import dataclasses
 import json
@@ -31,7 +31,7 @@ class LearnedModels:
     Attributes:
         retrieval: the two towers, of the present vocabularies.
         ranking: the fusing model.
-        config: the dials that they were trained with.
+        config: the settings that they were trained with.
         learned_until: they learned from events before this moment, hours since 1970-01-01 UTC.
     """
 

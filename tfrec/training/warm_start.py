@@ -30,12 +30,12 @@ def warm_start(
     Args:
         shop: of the present.
         folder: where `save_trained` wrote the old models.
-        config: dials; `retrieval` and `ranking` must be those of the old models, whose shape they give.
+        config: settings; `retrieval` and `ranking` must be those of the old models, whose shape they give.
         work: folder for checkpoints.
         show_progress: progress bars.
 
     Raises:
-        ConfigError: the dials give another shape.
+        ConfigError: the settings give another shape.
         SchemaError: the shop has no event that is new to the models.
         SourceError: the folder holds no trained models.
     """
@@ -46,7 +46,7 @@ def warm_start(
         if old != new:
             raise ConfigError(
                 f"A warm start keeps the shape of the old models: their `{part}` is {old}, but {new} is asked for. "
-                "Leave these dials out, or train from scratch without --warm-start."
+                "Leave these settings out, or train from scratch without --warm-start."
             )
     since, end, warm = models.learned_until, end_of_training(shop), config.warm
     if not (shop.train.hour >= since).any():

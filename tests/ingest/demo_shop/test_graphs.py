@@ -28,7 +28,11 @@ def test_nothing_else_of_the_shop_changes(home: Path) -> None:
     with_graphs = sorted(path.name for path in (home / "demo_shop").iterdir() if path.is_file())
     assert set(with_graphs) - set(files) == set(GRAPHS)
     differ = filecmp.cmpfiles(home / "demo_shop", home / "plain", files, shallow=False)[1]
-    assert {Path(name).name for name in differ} == {"manifest.json", "config.json", ".tfrec.json"}  # they tell the dial
+    assert {Path(name).name for name in differ} == {
+        "manifest.json",
+        "config.json",
+        ".tfrec.json",
+    }  # they tell the setting
     assert "with_graphs" not in (home / "plain" / "manifest.json").read_text()
 
 

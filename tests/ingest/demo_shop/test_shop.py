@@ -61,13 +61,13 @@ def test_reading_where_no_shop_is_says_so(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "dials",
+    "settings",
     [{"num_items": 5}, {"cold_share": 0.9}, {"end": "soon"}, {"evaluation_days": 300}, {"num_slates": 190_000}],
-    ids=lambda dials: next(iter(dials)),
+    ids=lambda settings: next(iter(settings)),
 )
-def test_dial_out_of_range_is_named(dials):
-    with pytest.raises(ConfigError, match=f"`{next(iter(dials))}`"):
-        DemoShopConfig(**dials)
+def test_setting_out_of_range_is_named(settings):
+    with pytest.raises(ConfigError, match=f"`{next(iter(settings))}`"):
+        DemoShopConfig(**settings)
 
 
 @pytest.mark.parametrize("factor", [1, 3], ids=["small", "three times"])

@@ -53,23 +53,23 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigError("Name a prepared shop, or a --baseline, one of the two: tfrec experiment design SHOP ...")
     if options.treatments < 1 or options.primary_metrics < 1:
         raise ConfigError("--treatments and --primary-metrics must be at least 1.")
-    dials: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "relative_effect": share(options.effect, "--effect"),
         "power": share(options.power, "--power"),
         "level": share(options.level, "--level"),
         "comparisons": options.treatments * options.primary_metrics,
     }
     if options.prepared is None:
-        _from_baseline(options, dials)
+        _from_baseline(options, settings)
     else:
-        _from_shop(options, dials)
+        _from_shop(options, settings)
 
 
-def _from_baseline(options: argparse.Namespace, dials: dict[str, Any]) -> None:
+def _from_baseline(options: argparse.Namespace, settings: dict[str, Any]) -> None:
     from tfrec.experiments.design import plan_sample_size
 
     variance = None if options.deviation is None else options.deviation**2
-    found = plan_sample_size(baseline=share(options.baseline, "--baseline"), variance=variance, **dials)
+    found = plan_sample_size(baseline=share(options.baseline, "--baseline"), variance=variance, **settings)
     if options.json:
         print_json(found.to_dict())
         return
@@ -85,7 +85,7 @@ def _from_baseline(options: argparse.Namespace, dials: dict[str, Any]) -> None:
         )
 
 
-def _from_shop(options: argparse.Namespace, dials: dict[str, Any]) -> None:
+def _from_shop(options: argparse.Namespace, settings: dict[str, Any]) -> None:
     from tfrec.cli.tables import text_table
     from tfrec.errors import ConfigError
     from tfrec.experiments.design import plan_duration, plan_sample_size
@@ -104,11 +104,11 @@ def _from_shop(options: argparse.Namespace, dials: dict[str, Any]) -> None:
     traffic = share(options.traffic, "--traffic") * 2 / (options.treatments + 1)
     found = plan_duration(
         log, traffic_share=traffic, max_weeks=options.max_weeks, pre_weeks=options.pre_weeks,
-        is_rate=metric == "conversion", **dials,
+        is_rate=metric == "conversion", **settings,
     )  # fmt: skip
     row = found.table[found.table["weeks"] == (found.weeks if found.weeks > 0 else found.table["weeks"].max())].iloc[0]
     size = plan_sample_size(
-        baseline=float(row["mean"]), variance=float(row["variance"]), correlation=float(row["correlation"]), **dials
+        baseline=float(row["mean"]), variance=float(row["variance"]), correlation=float(row["correlation"]), **settings
     )
     if options.json:
         print_json({"metric": metric, "duration": found.to_dict(), "size": size.to_dict()})

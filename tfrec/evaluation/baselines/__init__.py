@@ -1,4 +1,4 @@
-"""What a model must beat: each baseline is a frozen dataclass of dials whose `fit(history)` returns a scorer."""
+"""What a model must beat: each baseline is a frozen dataclass of settings whose `fit(history)` returns a scorer."""
 
 from collections.abc import Mapping
 

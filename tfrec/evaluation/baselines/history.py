@@ -80,7 +80,7 @@ class FittedScorer:
 
 
 class Baseline(Protocol):
-    """Dials that can be fitted."""
+    """Settings that can be fitted."""
 
     def fit(self, history: History) -> Scorer:
         """Returns the scorer fitted to `history`; its scores are over `history.item_ids`."""

@@ -15,7 +15,7 @@ GENERATOR_VERSION = 1
 
 @dataclasses.dataclass(frozen=True)
 class DemoShopConfig:
-    """Dials of `generate_demo_shop`; equal configs give equal files.
+    """Settings of `generate_demo_shop`; equal configs give equal files.
 
     Attributes:
         num_items: items in the catalogue, at least 400 (ten a leaf category).
@@ -35,7 +35,7 @@ class DemoShopConfig:
         with_graphs: also write facts of items and friends of users, and how a recipe names them (see `graphs.py`).
 
     Raises:
-        ConfigError: a dial is out of its range.
+        ConfigError: a setting is out of its range.
     """
 
     num_items: int = 2_000
@@ -97,11 +97,11 @@ class DemoShopConfig:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of all dials and of the generator's version."""
+        """Hash of all settings and of the generator's version."""
         return hashlib.sha256(json.dumps([GENERATOR_VERSION, self.as_json()], sort_keys=True).encode()).hexdigest()[:16]
 
     def as_json(self) -> dict[str, int | float | str | None]:
-        """Returns the dials as plain values."""
+        """Returns the settings as plain values."""
         plain = dataclasses.asdict(self)
         plain["fashion_mnist"] = None if self.fashion_mnist is None else str(self.fashion_mnist)
         if not self.with_graphs:  # shops of before are told as before
