@@ -138,7 +138,7 @@ def _in_registry(record: RunRecord, labels: Mapping[str, int]) -> dict[str, int]
     try:
         numbers = {int(found.version): found.tags.get("tfrec.version") for found in _versions(client, name)}
         for label, version in labels.items():
-            fitting = [number for number, told in numbers.items() if told == str(version)]
+            fitting = [number for number, servables in numbers.items() if servables == str(version)]
             if not fitting:
                 raise SourceError(
                     f"Version {version} of the servables is not registered as {name}: it was exported without tracking."
@@ -150,7 +150,11 @@ def _in_registry(record: RunRecord, labels: Mapping[str, int]) -> dict[str, int]
         raise
     except Exception as error:
         raise ServingError(f"The registry at {record.tracking_uri} does not answer: {error}.") from error
-    return {label: int(told) for label, number in aliases.items() if (told := numbers.get(int(number))) is not None}
+    return {
+        label: int(servables)
+        for label, number in aliases.items()
+        if (servables := numbers.get(int(number))) is not None
+    }
 
 
 def _versions(client: Any, name: str) -> list[Any]:

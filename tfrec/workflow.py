@@ -379,12 +379,12 @@ def prepared_of(models: Path) -> Path:
 
 
 def _prepared_of_version(folder: Path) -> Path:
-    told = read_about(folder).get("prepared", "")
-    if not told or not Path(told).is_dir():
+    prepared = read_about(folder).get("prepared", "")
+    if not prepared or not Path(prepared).is_dir():
         raise SourceError(
-            f"{folder} was made from {told or 'a shop'}, which is gone. Name the shop with --prepared DIR."
+            f"{folder} was made from {prepared or 'a shop'}, which is gone. Name the shop with --prepared DIR."
         )
-    return Path(told)
+    return Path(prepared)
 
 
 def _name_of(folder: Path, servable: str) -> str:

@@ -2,8 +2,8 @@
 
 Prepares, trains and evaluates each data set named (all, if none is) and prints the headline figures. The settings of
 the baselines are chosen on the validation period of each data set, after fitting to what lies before it; the funnel has
-the shipped settings, the same for every data set. With several trainings (`--trainings`), the mean and each training are
-printed. The test period is read at the end only, and not at all with `--validation`, which takes settings to try
+the shipped settings, the same for every data set. With several trainings (`--trainings`), the mean and each training
+are printed. The test period is read at the end only, and not at all with `--validation`, which takes settings to try
 (`--set`). Trained models are kept in the given folder, so that the next run resumes.
 """
 

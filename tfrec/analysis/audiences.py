@@ -92,12 +92,12 @@ class Audience:
     def to_dict(self) -> dict[str, Any]:
         """Returns what JSON can hold; numbers under `min_users` are None."""
         clauses = [
-            {"clause": row.clause, "alone": self._told(row.alone), "remaining": self._told(row.remaining)}
+            {"clause": row.clause, "alone": self._published(row.alone), "remaining": self._published(row.remaining)}
             for row in self.clauses.itertuples()
         ]
         return {
             "expression": self.expression,
-            "num_users": self._told(len(self)),
+            "num_users": self._published(len(self)),
             "num_known": self.num_known,
             "share": len(self) / self.num_known if self.is_large_enough and self.num_known else None,
             "value_share": self.value_share if self.is_large_enough and np.isfinite(self.value_share) else None,
@@ -121,8 +121,10 @@ class Audience:
             lines = [say("{users:,} of {known:,} users ({share:.1%})", **size)]
         few = say("fewer than {least}", least=self.min_users)
         for row in self.clauses.itertuples():
-            told = {name: self._told(number) for name, number in (("alone", row.alone), ("left", row.remaining))}
-            counts = {name: few if number is None else number for name, number in told.items()}
+            numbers = {
+                name: self._published(number) for name, number in (("alone", row.alone), ("left", row.remaining))
+            }
+            counts = {name: few if number is None else number for name, number in numbers.items()}
             lines.append(say("{clause}: true of {alone}; leaves {left}", clause=row.clause, **counts))
         return "\n".join(lines)
 
@@ -149,7 +151,7 @@ class Audience:
         names = pseudonyms(pd.Series(self.user_ids, dtype="str"), key=key).sort_values()
         write_table(path, names.to_frame("pseudonym"), EXPORT, inputs=inputs, force=force)
 
-    def _told(self, number: int) -> int | None:
+    def _published(self, number: int) -> int | None:
         return int(number) if number >= self.min_users else None
 
 
@@ -264,14 +266,14 @@ def compare_audiences(audiences: Mapping[str, Audience]) -> pd.DataFrame:
         for second in names[place + 1 :]:
             one, other = audiences[first], audiences[second]
             both = len(np.intersect1d(one.user_ids, other.user_ids, assume_unique=True))
-            is_told = both >= max(one.min_users, other.min_users)
+            is_large_enough = both >= max(one.min_users, other.min_users)
             numbers = (
                 both,
                 both / max(len(one), 1),
                 both / max(len(other), 1),
                 both / max(len(one) + len(other) - both, 1),
             )
-            rows.append((first, second, *(numbers if is_told else (np.nan,) * 4)))
+            rows.append((first, second, *(numbers if is_large_enough else (np.nan,) * 4)))
     return pd.DataFrame(rows, columns=["first", "second", "both", "of_first", "of_second", "jaccard"])
 
 

@@ -308,14 +308,14 @@ def profile_page(
     """
     user = html.escape(str(profile["user_id"]))
     lines = {say("Events"): f"{profile['num_events']:,}", say("Until"): str(profile["now"])[:10], **(facts or {})}
-    told = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in lines.items())
+    definitions = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in lines.items())
     parts = [(say("Categories, level {level}", level=level + 1), rows) for level, rows in enumerate(profile["levels"])]
     tables = "".join(_section(title, rows, say) for title, rows in [*parts, (say("Items"), profile["items"])] if rows)
     return (
         f"<!doctype html><html lang='{language}'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
         f"<title>{say('Profile of {user}', user=user)}</title><style>{_STYLE}</style></head>"
-        f"<body><h1>{user}</h1><dl>{told}</dl>{tables}</body></html>"
+        f"<body><h1>{user}</h1><dl>{definitions}</dl>{tables}</body></html>"
     )
 
 

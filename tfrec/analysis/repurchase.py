@@ -74,7 +74,7 @@ class BuyAgain:
         return {
             "num_pairs": len(self.pairs),
             "horizon_days": self.horizon_days,
-            "holdout": _told(self.holdout),
+            "holdout": _holdout_values(self.holdout),
             "pairs": json.loads(self.pairs.head(limit).to_json(orient="records")),
         }
 
@@ -125,7 +125,7 @@ class Churn:
             "horizon_days": self.horizon_days,
             "parameters": json.loads(self.parameters.to_json(orient="index")),
             "num_fitted": self.num_fitted,
-            "holdout": _told(self.holdout),
+            "holdout": _holdout_values(self.holdout),
             "holdout_orders": list(self.holdout_orders) if self.holdout_orders else None,
         }
 
@@ -445,7 +445,7 @@ def _proof(holdout: Holdout | None, say: Wording) -> str:
     )
 
 
-def _told(holdout: Holdout | None) -> dict[str, Any] | None:
+def _holdout_values(holdout: Holdout | None) -> dict[str, Any] | None:
     if holdout is None:
         return None
     frame = holdout.calibration

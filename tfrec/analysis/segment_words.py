@@ -48,14 +48,14 @@ def describe_segment(row: pd.Series, usual: pd.DataFrame, say: Wording = ENGLISH
     """
     spread = usual["spread"].where(usual["spread"] > 0, 1.0)
     distance = ((row[usual.index] - usual["median"]) / spread).abs()
-    told = [
+    figures = [
         say(WORDS[str(feature)][2], own=row[feature], all=usual["median"][feature])
         for feature in pd.to_numeric(distance).dropna().nlargest(3).index
     ]
     size = {"users": row["num_users"], "share": row["share"], "value": row["value_share"]}
     parts = [say("{users:,} users ({share:.0%}) with {value:.0%} of the value", **size)]
-    if told:
-        parts.append(say("typically {figures}", figures=say.listed(told)))
+    if figures:
+        parts.append(say("typically {figures}", figures=say.listed(figures)))
     if row["taste"]:
         parts.append(say("buys more {things}", things=say.listed(map(say.taste, row["taste"]))))
     return say("{sentence}.", sentence=say("; ").join(parts))

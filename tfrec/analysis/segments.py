@@ -174,8 +174,11 @@ class Segments:
                     value=self.stability,
                 )
             )
-        told = self.profiles.set_index("segment")
-        lines += [f"{say.name(str(name))}: {describe_segment(row, self.usual, say)}" for name, row in told.iterrows()]
+        profile_of_segment = self.profiles.set_index("segment")
+        lines += [
+            f"{say.name(str(name))}: {describe_segment(row, self.usual, say)}"
+            for name, row in profile_of_segment.iterrows()
+        ]
         return "\n".join([*lines, *(note.said(say) for note in self.notes)])
 
     def export(self, folder: Path, *, inputs: Iterable[Path] = ()) -> None:

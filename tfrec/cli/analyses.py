@@ -45,8 +45,8 @@ def read_log(options: argparse.Namespace) -> "Tables":
     return prepared.train if options.training_only else whole_log(prepared)
 
 
-def print_json(told: Any) -> None:
+def print_json(value: Any) -> None:
     """Prints a finding for machines; absent figures are null."""
     from tfrec.report.findings import to_json_values
 
-    print(plain_json(json.dumps(to_json_values(told), indent=2, ensure_ascii=False)))
+    print(plain_json(json.dumps(to_json_values(value), indent=2, ensure_ascii=False)))

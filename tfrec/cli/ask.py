@@ -156,8 +156,8 @@ def _print_raw(outputs: Mapping[str, Any], titles: Mapping[str, str], *, as_json
     names = ["item_ids", "scores", *(name for name in outputs if name.endswith("_probabilities"))]
     rows = [row for row in zip(*(outputs[name][0].tolist() for name in names), strict=True) if row[0]]
     if as_json:
-        told = [dict(zip(names, row, strict=True)) for row in rows]
-        print(plain_json(json.dumps(told, indent=2, ensure_ascii=False)))
+        answers = [dict(zip(names, row, strict=True)) for row in rows]
+        print(plain_json(json.dumps(answers, indent=2, ensure_ascii=False)))
         return
     shown = [[row[0], titles.get(row[0], ""), *(f"{value:.4f}" for value in row[1:])] for row in rows]
     print(text_table(["item", "title", *names[1:]], shown))

@@ -118,7 +118,7 @@ def _evaluation(models: Path, *, prepared: Path, fast: bool) -> tuple[str, Path]
 
 def _ask_for(shoppers: "list[Shopper]", models: Path, prepared: Any) -> list[str]:
     """What the shoppers had in the cart, and what they are offered."""
-    from tfrec.cli.stories import tell
+    from tfrec.cli.stories import describe_offers
     from tfrec.client import RecommenderClient
     from tfrec.server import EmbeddedServer
 
@@ -126,7 +126,7 @@ def _ask_for(shoppers: "list[Shopper]", models: Path, prepared: Any) -> list[str
         EmbeddedServer(models, port=0) as server,
         RecommenderClient(f"localhost:{server.port}", deadline=30.0) as client,
     ):
-        return [tell(client, shopper, prepared) for shopper in shoppers]
+        return [describe_offers(client, shopper, prepared) for shopper in shoppers]
 
 
 def _program() -> str:

@@ -47,8 +47,8 @@ def run(options: argparse.Namespace) -> None:
     if options.out is not None:
         save_table(options, options.out, found.daily, _KIND)
     if options.json:
-        told = [] if cover is None else cover.to_dict("records")
-        print_json({**found.to_dict(), "days_of_cover": told})
+        days_of_cover = [] if cover is None else cover.to_dict("records")
+        print_json({**found.to_dict(), "days_of_cover": days_of_cover})
         return
     say = wording(options)
     print(found.summary(say) + "\n")

@@ -65,8 +65,8 @@ def run(options: argparse.Namespace) -> int:
         print(text_table(["", "check", "found", "bound"], rows))
         print(f"Version {verdict.version} {'passes' if verdict.passed else 'is refused'}.")
     if options.label is not None:
-        told = _label(options, verdict.version) if verdict.passed else _keep(options, verdict.against)
-        sys.stderr.write(told + "\n")
+        message = _label(options, verdict.version) if verdict.passed else _keep(options, verdict.against)
+        sys.stderr.write(message + "\n")
     return 0 if verdict.passed else EXIT_REFUSED
 
 

@@ -152,16 +152,16 @@ def _known_policies(log: "LoggedSlates", path: Path | None) -> "dict[str, tuple[
 
     if path is None or not path.is_file():
         return {}
-    told = json.loads(path.read_text(encoding="utf-8"))
-    if set(told["items"]) != set(log.item_ids):
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    if set(stored["items"]) != set(log.item_ids):
         return {}
-    contexts = pd.DataFrame(told["contexts"])
+    contexts = pd.DataFrame(stored["contexts"])
     keys = [name for name in log.contexts.columns if name in contexts.columns]
     places = pd.Series(range(len(contexts)), index=pd.MultiIndex.from_frame(contexts[keys].astype("str")))
     rows = places.reindex(pd.MultiIndex.from_frame(log.contexts[keys])).to_numpy()
-    order = [told["items"].index(item) for item in log.item_ids]
+    order = [stored["items"].index(item) for item in log.item_ids]
     return {
         f"known: {name}": (np.array(own["scores"])[rows][:, order], float(own["value"]))
-        for name, own in told["policies"].items()
+        for name, own in stored["policies"].items()
         if name != "logging"
     }

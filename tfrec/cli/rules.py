@@ -68,12 +68,12 @@ def run(options: argparse.Namespace) -> None:
         named = rules.assign(antecedent=rules["antecedent"].map(" + ".join))
         save_table(options, options.out, named, _KIND)
     if options.json:
-        told = rules.head(options.top)
+        shown = rules.head(options.top)
         print_json(
             {
                 **found.to_dict(limit=0),
                 "view": options.view,
-                "rules": told.assign(antecedent=told["antecedent"].map(list)).to_dict("records"),
+                "rules": shown.assign(antecedent=shown["antecedent"].map(list)).to_dict("records"),
             }
         )
         return

@@ -76,18 +76,18 @@ def _is_batch(spec: InputSpec, given: Mapping[str, Any]) -> bool:
     if spec.rank == 1:
         if not isinstance(value, (*_LISTS, *_SINGLE)):
             kind = "a text" if spec.dtype == "string" else "a number"
-            raise SchemaError(f"`{spec.name}` takes {kind} for one query, a list for a batch; got {_told(value)}.")
+            raise SchemaError(f"`{spec.name}` takes {kind} for one query, a list for a batch; got {_shown(value)}.")
         return isinstance(value, _LISTS)
     if not isinstance(value, _LISTS):
         hint = f" For a single value write [{value!r}]." if isinstance(value, _SINGLE) else ""
         raise SchemaError(
-            f"`{spec.name}` takes a list for one query, a list of lists for a batch; got {_told(value)}.{hint}"
+            f"`{spec.name}` takes a list for one query, a list of lists for a batch; got {_shown(value)}.{hint}"
         )
     if isinstance(value, np.ndarray) and (value.dtype != object or value.ndim > 1):
         return value.ndim >= 2
     nested = [isinstance(element, _LISTS) for element in value]
     if any(nested) and not all(nested):
-        raise SchemaError(f"`{spec.name}` mixes lists and single values: {_told(value)}. Give a list for each query.")
+        raise SchemaError(f"`{spec.name}` mixes lists and single values: {_shown(value)}. Give a list for each query.")
     return any(nested)
 
 
@@ -131,9 +131,9 @@ def _checked(spec: InputSpec, value: Any) -> Any:
         if isinstance(value, str | bytes):
             return value
         hint = f" Write {str(value)!r}." if isinstance(value, int | np.integer) and not isinstance(value, bool) else ""
-        raise SchemaError(f"`{spec.name}` takes texts ({spec.meaning}); got {_told(value)}.{hint}")
+        raise SchemaError(f"`{spec.name}` takes texts ({spec.meaning}); got {_shown(value)}.{hint}")
     if not isinstance(value, int | float | np.number) or isinstance(value, complex | np.complexfloating):
-        raise SchemaError(f"`{spec.name}` takes numbers ({spec.meaning}); got {_told(value)}.")
+        raise SchemaError(f"`{spec.name}` takes numbers ({spec.meaning}); got {_shown(value)}.")
     try:
         number = float(value)
     except OverflowError:
@@ -142,12 +142,12 @@ def _checked(spec: InputSpec, value: Any) -> Any:
         raise SchemaError(f"`{spec.name}` takes numbers ({spec.meaning}); got NaN. Leave it out where it is not known.")
     if spec.dtype == "int32" and (number % 1 or not 0 <= number <= np.iinfo(np.int32).max):
         raise SchemaError(
-            f"`{spec.name}` takes whole numbers of 32 bits, 0 or more ({spec.meaning}); got {_told(value)}."
+            f"`{spec.name}` takes whole numbers of 32 bits, 0 or more ({spec.meaning}); got {_shown(value)}."
         )
     return number
 
 
-def _told(value: Any) -> str:
+def _shown(value: Any) -> str:
     """Returns a value as a message shows it, cut where it is long."""
     text = repr(value)
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."

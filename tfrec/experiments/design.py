@@ -43,16 +43,16 @@ class Design:
 
     def summary(self, say: Wording = ENGLISH) -> str:
         """Returns one sentence for the report."""
-        told = say(
+        sentence = say(
             "{control:,} users in control and {treatment:,} in treatment find a change of {effect:+.1%} (from "
             "{baseline:.4g}) with {power:.0%} power at {level:g} % confidence.",
             control=self.n_control, treatment=self.n_treatment, effect=self.relative_effect, baseline=self.baseline,
             power=self.power, level=self.level * 100,
         )  # fmt: skip
         if not self.variance_kept < 1:
-            return told
+            return sentence
         saved = say("CUPED saves {share:.0%} of the users.", share=1 - self.variance_kept)
-        return say("{sentence} {next}", sentence=told, next=saved)
+        return say("{sentence} {next}", sentence=sentence, next=saved)
 
 
 @dataclasses.dataclass(frozen=True)

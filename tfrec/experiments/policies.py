@@ -97,9 +97,9 @@ class PolicyStudy:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain Python values for JSON."""
-        told = {"num_slates": self.num_slates, "num_places": self.num_places, "num_items": self.num_items}
+        sizes = {"num_slates": self.num_slates, "num_places": self.num_places, "num_items": self.num_items}
         return {
-            **told,
+            **sizes,
             "known": list(self.known),
             "logged": self.logged.to_dict(),
             "policies": [policy.to_dict() for policy in self.policies],

@@ -215,11 +215,11 @@ class ReadOut:
         """Returns the verdict with its reasons, a sentence each."""
         if self.sample_ratio.is_alarm:
             return f"Invalid. {self.sample_ratio.summary()}"
-        told = [f for f in self.findings if f.role == "primary" or (f.role == "guardrail" and f.verdict != "safe")]
+        decisive = [f for f in self.findings if f.role == "primary" or (f.role == "guardrail" and f.verdict != "safe")]
         unlike = [
             f"The effect differs by {h.column}." for h in self.heterogeneity if h.adjusted_p_value < 1 - self.level
         ]
-        return " ".join([f"{self.verdict.capitalize()}.", *(f.summary() for f in told), *unlike])
+        return " ".join([f"{self.verdict.capitalize()}.", *(f.summary() for f in decisive), *unlike])
 
     def to_table(self) -> pd.DataFrame:
         """Returns one row a finding for CSV or HTML."""

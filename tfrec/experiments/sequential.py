@@ -74,11 +74,11 @@ class SequentialReadOut:
                 "Treatment is {verdict} since checkpoint {since} of {looks}: difference in {span}.",
                 verdict=say.name(self.verdict), since=self.decided_at + 1, looks=looks, span=span,
             )  # fmt: skip
-        told = say("Undecided after {looks} checkpoints: the difference lies in {span}.", looks=looks, span=span)
+        sentence = say("Undecided after {looks} checkpoints: the difference lies in {span}.", looks=looks, span=span)
         if self.naive_at < 0:
-            return told
+            return sentence
         naive = say("A single look would have called it at checkpoint {look}.", look=self.naive_at + 1)
-        return say("{sentence} {next}", sentence=told, next=naive)
+        return say("{sentence} {next}", sentence=sentence, next=naive)
 
 
 def read_sequentially(

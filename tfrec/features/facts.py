@@ -24,15 +24,15 @@ def words_of_facts(facts: pd.DataFrame, items: Vocabulary) -> pd.DataFrame:
     own = facts.assign(row=items.encode(facts["head"]), hop=0)
     own = own[own["row"] > 0]
     further = facts[facts.groupby("head").cumcount() < _MOST_OF_A_TAIL] if len(own) else facts[:0]
-    told = own.merge(further, left_on="tail", right_on="head", suffixes=("", "_further"))
-    told = told[told["tail_further"] != told["head"]]
+    second_hop = own.merge(further, left_on="tail", right_on="head", suffixes=("", "_further"))
+    second_hop = second_hop[second_hop["tail_further"] != second_hop["head"]]
     first = own["relation"] + "=" + own["tail"]
-    second = told["relation"] + "/" + told["relation_further"] + "=" + told["tail_further"]
+    second = second_hop["relation"] + "/" + second_hop["relation_further"] + "=" + second_hop["tail_further"]
     words = pd.DataFrame(
         {
-            "row": np.concatenate([own["row"], told["row"]]).astype(np.int64),
+            "row": np.concatenate([own["row"], second_hop["row"]]).astype(np.int64),
             "word": np.concatenate([first.to_numpy(object), second.to_numpy(object)]),
-            "hop": np.repeat([0, 1], [len(own), len(told)]),
+            "hop": np.repeat([0, 1], [len(own), len(second_hop)]),
         }
     )
     words = words.sort_values(["row", "hop"], kind="stable").drop_duplicates(["row", "word"])

@@ -206,9 +206,9 @@ def _with_facts(words: Vocabulary, codes: np.ndarray, fact_words: pd.DataFrame) 
     """The words of titles and facts, and the codes `[N, TITLE_LENGTH + most]`; a title's word never holds a `=`."""
     words = Vocabulary(np.concatenate([words.tokens, np.sort(fact_words["word"].unique().astype(object))]))
     position = fact_words.groupby("row").cumcount().to_numpy()
-    told = np.zeros((len(codes), position.max() + 1), np.int32)
-    told[fact_words["row"].to_numpy() - 1, position] = words.encode(fact_words["word"])
-    return words, np.concatenate([codes, told], axis=1)
+    fact_codes = np.zeros((len(codes), position.max() + 1), np.int32)
+    fact_codes[fact_words["row"].to_numpy() - 1, position] = words.encode(fact_words["word"])
+    return words, np.concatenate([codes, fact_codes], axis=1)
 
 
 def _content_vectors(items: pd.DataFrame, fact_words: pd.DataFrame | None) -> np.ndarray:
@@ -218,10 +218,10 @@ def _content_vectors(items: pd.DataFrame, fact_words: pd.DataFrame | None) -> np
     vectorizer = TfidfVectorizer(token_pattern=_WORD, sublinear_tf=True, min_df=2, dtype=np.float32)
     documents: Iterable = text
     if fact_words is not None:  # a fact is one word, as it is written
-        told = fact_words.groupby("row")["word"].agg(list).reindex(np.arange(1, len(items) + 1))
+        facts_of_items = fact_words.groupby("row")["word"].agg(list).reindex(np.arange(1, len(items) + 1))
         documents = [
             re.findall(_WORD, words.lower()) + (facts if isinstance(facts, list) else [])
-            for words, facts in zip(text, told, strict=True)
+            for words, facts in zip(text, facts_of_items, strict=True)
         ]
         vectorizer.set_params(analyzer=list)
     try:

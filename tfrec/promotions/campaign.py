@@ -157,7 +157,7 @@ class CampaignResult:
             "not shown": say("neither a profit nor a loss is shown beyond chance"),
         }
         conversion = self.comparisons["conversion"]
-        told = say(
+        sentence = say(
             "{name}: {verdict}. Profit caused {caused}, promised {promised:,.2f}. Conversion {held:.2%} held out, "
             "{treated:.2%} treated; {reached:.0%} of the treated were reached.",
             name=self.name, verdict=words[self.verdict], caused=self.total_profit.summary(say),
@@ -165,9 +165,9 @@ class CampaignResult:
             reached=self.reached,
         )  # fmt: skip
         if not self.contaminated:
-            return told
+            return sentence
         blurred = say("{n:,} held-out users saw the offer all the same.", n=self.contaminated)
-        return say("{sentence} {next}", sentence=told, next=blurred)
+        return say("{sentence} {next}", sentence=sentence, next=blurred)
 
 
 def plan_campaign(

@@ -78,14 +78,14 @@ class OfferLog:
         missing = [offer for offer in offers if offer not in given]
         if missing:
             raise ConfigError(f"The face value of {', '.join(missing)} is missing. Name it of every offer or of none.")
-        told = {offer: float(given[offer]) for offer in offers}
+        face_values = {offer: float(given[offer]) for offer in offers}
         if self.cost_kind != _DISCOUNT:
-            return dataclasses.replace(self, face_values=told)
-        most = self.table["arm"].map({**told, self.arm_names[0]: np.inf}).to_numpy(np.float64)
+            return dataclasses.replace(self, face_values=face_values)
+        most = self.table["arm"].map({**face_values, self.arm_names[0]: np.inf}).to_numpy(np.float64)
         beyond = np.maximum(self.table[_DISCOUNT].to_numpy(np.float64) - most, 0.0)
         paid = {name: self.table[name] + beyond for name in ("spend", "margin") if name in self.outcomes}
         table = self.table.assign(discount=self.table[_DISCOUNT] - beyond, **paid)
-        return dataclasses.replace(self, table=table, face_values=told)
+        return dataclasses.replace(self, table=table, face_values=face_values)
 
     def with_profit(self, *, outcome: str, worth: float) -> "OfferLog":
         """Returns the log with the outcome `profit` in money, after the discount.

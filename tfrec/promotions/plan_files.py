@@ -61,8 +61,8 @@ def publish_plan(
         plan.table.to_csv(work / PLAN, index=False)
         if key is not None:
             names = pseudonyms(sent["user_id"], key=key)
-            told = pd.DataFrame({"pseudonym": names, "offer": sent["offer"]}).sort_values("pseudonym")
-            told.to_csv(work / SEND, index=False)
+            send_list = pd.DataFrame({"pseudonym": names, "offer": sent["offer"]}).sort_values("pseudonym")
+            send_list.to_csv(work / SEND, index=False)
         text = json.dumps({**(about or {}), **plan.to_dict()}, indent=2, ensure_ascii=False)
         (work / STATED).write_text(text + "\n", encoding="utf-8")
     return folder

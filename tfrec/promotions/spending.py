@@ -148,8 +148,8 @@ def foresee_spending(
         half = np.sqrt(unknown) + np.sqrt(random) if is_sum else np.sqrt(unknown + random)
         return float(np.clip(value + side * half, 0.0, worst - sending)) + sending
 
-    num_told = sum(map(len, used))
-    expected = Estimate(value + sending, end(-1, tail), end(1, tail), float("nan"), num_told, level)
+    num_uses = sum(map(len, used))
+    expected = Estimate(value + sending, end(-1, tail), end(1, tail), float("nan"), num_uses, level)
     return Spending(worst, expected, end(1, risk / 2, is_sum=True), risk)
 
 
@@ -173,14 +173,14 @@ def bound_mean(values: np.ndarray, most: float, *, tail: float, side: int) -> tu
         return (most if side > 0 else 0.0), most**2 / 4
     share = float(np.clip(values / most, 0, 1).mean())
     variance = float((values / most).var(ddof=1)) if n > 1 else 0.0
-    is_told = (values > 0).sum() >= _FEWEST
-    if is_told and share < 1 and variance == 0:  # everybody uses the same: nothing to doubt but the next user
+    has_enough_uses = (values > 0).sum() >= _FEWEST
+    if has_enough_uses and share < 1 and variance == 0:  # everybody uses the same: nothing to doubt but the next user
         variance = share * (1 - share) / n
-    size = n * max(1.0, share * (1 - share) / variance) if is_told and variance > 0 else float(n)
+    size = n * max(1.0, share * (1 - share) / variance) if has_enough_uses and variance > 0 else float(n)
     hits = size * share
     if side > 0:
         edge = float(stats.beta.ppf(1 - tail, hits + 1, size - hits)) if hits < size else 1.0
     else:
         edge = float(stats.beta.ppf(tail, hits, size - hits + 1)) if hits > 0 else 0.0
-    spread = variance * edge / share if is_told else edge * (1 - edge)
+    spread = variance * edge / share if has_enough_uses else edge * (1 - edge)
     return edge * most, spread * most**2

@@ -54,8 +54,8 @@ class SignatureComparison:
 
     def sentence(self, first: str, second: str) -> str:
         """Returns the result in words."""
-        told = f"{self.signature}: HR@{K} {_short(self.first)} ({first}) against {_short(self.second)} ({second})"
-        return f"{told}, difference {self.difference}, {self.num_queries:,} queries"
+        text = f"{self.signature}: HR@{K} {_short(self.first)} ({first}) against {_short(self.second)} ({second})"
+        return f"{text}, difference {self.difference}, {self.num_queries:,} queries"
 
 
 def held_out_questions(

@@ -195,8 +195,8 @@ def _certified(models: Path, number: int) -> list[Check]:
     checks = []
     for name in SERVABLES:
         found = check_folder(models / name / str(number), servable=name, version=number)
-        told = f"{len(found)} differences, first: {found[0].where}" if found else "no difference"
-        checks.append(Check(f"certificate of {name}", told, "no difference", not found))
+        observed = f"{len(found)} differences, first: {found[0].where}" if found else "no difference"
+        checks.append(Check(f"certificate of {name}", observed, "no difference", not found))
     return checks
 
 

@@ -223,7 +223,7 @@ class Place:
         except SourceError:
             raise
         except OSError as error:
-            raise SourceError(_told(self.url, what, error)) from error
+            raise SourceError(_failure_text(self.url, what, error)) from error
         except Exception as error:
             if self.path is not None:
                 raise
@@ -232,7 +232,7 @@ class Place:
             ) from error
 
 
-def _told(url: str, what: str, error: OSError) -> str:
+def _failure_text(url: str, what: str, error: OSError) -> str:
     if error.errno == errno.ENOSPC:
         return f"The disk of {url} is full; nothing new is visible there. Make room and run the same command again."
     return f"{url} cannot be {what}: {error.strerror or error}."

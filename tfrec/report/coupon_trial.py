@@ -76,7 +76,7 @@ class CouponFindings:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns what JSON can hold; no users."""
-        told: dict[str, Any] = {
+        values: dict[str, Any] = {
             "arm_names": list(self.arm_names),
             "counts": self.counts,
             "aim": self.aim,
@@ -86,7 +86,7 @@ class CouponFindings:
             "profile": self.profile.to_dict("records"),
             "not_helped": self.not_helped,
         }
-        told |= {
+        values |= {
             "balance": self.balance.to_dict(),
             "worth": self.worth.to_dict(),
             "scores": self.scores.to_dict(),
@@ -94,7 +94,7 @@ class CouponFindings:
             "curves": {offer: curve.to_dict() for offer, curve in self.curves.items()},
             "calibrations": {offer: one.to_dict() for offer, one in self.calibrations.items()},
         }
-        return to_plain(told)
+        return to_plain(values)
 
     def summary(self) -> str:
         """Returns the findings in plain words."""
@@ -157,7 +157,7 @@ def _judge(log: OfferLog, trial: Trial, *, budget_share: float, seed: int) -> Co
     scores = dataclasses.replace(scores, scores=withheld(scores.scores, put_off))
     whole = float(costs.max(axis=1).sum())
     shares = sorted({*_SHARES, budget_share})
-    told = [allocate(scores.scores, costs, budget=share * whole) for share in shares]
+    allocations = [allocate(scores.scores, costs, budget=share * whole) for share in shares]
     budgets = pd.DataFrame(
         [
             {
@@ -167,7 +167,7 @@ def _judge(log: OfferLog, trial: Trial, *, budget_share: float, seed: int) -> Co
                 "expected": one.value,
                 **_observed(one, trial, of_aim),
             }
-            for share, one in zip(shares, told, strict=True)
+            for share, one in zip(shares, allocations, strict=True)
         ]
     )
     chosen = shares.index(budget_share)
@@ -184,8 +184,8 @@ def _judge(log: OfferLog, trial: Trial, *, budget_share: float, seed: int) -> Co
         cost_kind=log.cost_kind,
         budgets=budgets,
         chosen=chosen,
-        allocation=told[chosen],
-        profile=_profile(log.table, log.attributes, told[chosen].offers >= 0),
+        allocation=allocations[chosen],
+        profile=_profile(log.table, log.attributes, allocations[chosen].offers >= 0),
     )
 
 

@@ -46,10 +46,10 @@ class DiscountFindings:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns what JSON can hold; no users."""
-        told = {"order_value": self.order_value, "margin": self.margin, "groups": self.groups.to_dict("records")}
+        values = {"order_value": self.order_value, "margin": self.margin, "groups": self.groups.to_dict("records")}
         return to_plain(
             {
-                **told,
+                **values,
                 "average_slope": self.response.average_slope.to_dict(),
                 "span": list(self.response.span),
                 "choice": self.choice.to_dict(),

@@ -83,12 +83,12 @@ class Findings:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns what JSON can hold; absent figures are null."""
-        told: dict[str, Any] = {"manifest": dataclasses.asdict(self.manifest)}
+        values: dict[str, Any] = {"manifest": dataclasses.asdict(self.manifest)}
         for field in dataclasses.fields(self)[2:]:
             value = getattr(self, field.name)
             if field.name != "demand":
-                told[field.name] = value if isinstance(value, dict) else value.to_dict()
-        return to_json_values(told)
+                values[field.name] = value if isinstance(value, dict) else value.to_dict()
+        return to_json_values(values)
 
     @functools.cached_property
     def _names(self) -> dict[str, str]:
@@ -164,12 +164,12 @@ def _evaluation(models: Path | None) -> dict[str, Any] | Absent:
     if not path.is_file():
         return Absent(f"{path} does not exist. Make it with: tfrec evaluate {models}")
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        report = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise SourceError(f"{path} is damaged ({error}). Make it anew: tfrec evaluate {models}") from error
-    if not isinstance(told, dict) or "sections" not in told:
+    if not isinstance(report, dict) or "sections" not in report:
         raise SourceError(f"{path} is no evaluation. Make it anew: tfrec evaluate {models}")
-    return told
+    return report
 
 
 def to_json_values(value: Any) -> Any:

@@ -72,5 +72,5 @@ def language(code: str) -> Language:
 @functools.cache
 def _read(name: str) -> Language:
     text = importlib.resources.files("tfrec.report").joinpath(name).read_text(encoding="utf-8")
-    told = tomllib.loads(text)
-    return Language("zh", told["texts"], told["names"])
+    table = tomllib.loads(text)
+    return Language("zh", table["texts"], table["names"])

@@ -56,11 +56,11 @@ def run(options: argparse.Namespace) -> None:
     sent = plan.table[["user_id"]].assign(offer=plan.table["offer"].where(plan.table["status"] == TREATED, ""))
     log = run_campaign(truth, sent, face_values=plan.face_values, seed=options.seed)
     orders = pd.concat([orders_of(whole_log(prepared)), log.orders], ignore_index=True)
-    told = {"profit": log.profit, "spent": log.spent, "seed": options.seed}
+    outcome = {"profit": log.profit, "spent": log.spent, "seed": options.seed}
     with publishing(options.out, kind, inputs=inputs_of(options)) as work:
         orders.to_csv(work / "orders.csv", index=False)
         log.impressions.to_csv(work / "impressions.csv", index=False)
-        (work / "truth.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+        (work / "truth.json").write_text(json.dumps(outcome, indent=2) + "\n", encoding="utf-8")
     say = wording(options)
     print(
         say(

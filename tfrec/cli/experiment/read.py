@@ -105,7 +105,7 @@ def _read_users(options: argparse.Namespace, table: "pd.DataFrame") -> None:
     require(table, [options.arm], what=str(options.file))
     if options.user is not None or any(name in table.columns for name in USER_NAMES):
         table = with_user_ids(table, column=options.user)
-    _tell(options, table.assign(**{options.arm: table[options.arm].fillna("").astype("str")}), {})
+    _print_result(options, table.assign(**{options.arm: table[options.arm].fillna("").astype("str")}), {})
 
 
 def _read_with_shop(options: argparse.Namespace, table: "pd.DataFrame") -> None:
@@ -135,7 +135,7 @@ def _read_with_shop(options: argparse.Namespace, table: "pd.DataFrame") -> None:
     looked = [name for name in names(options.primary) if name in METRICS]
     arms = [str(name) for name in sorted(users["arm"].unique()) if name != control]
     paths: dict[tuple[str, str], SequentialReadOut] = {}
-    untold = []
+    without_path = []
     level = 1 - (1 - share(options.level, "--level")) / max(len(looked) * len(arms), 1)
     for metric in looked:
         for arm in arms:
@@ -144,17 +144,17 @@ def _read_with_shop(options: argparse.Namespace, table: "pd.DataFrame") -> None:
                     assigned, tables, metric=metric, control=control, treatment=arm, start=start, end=end
                 )
             except SchemaError as error:
-                untold.append((arm, metric, str(error)))
+                without_path.append((arm, metric, str(error)))
                 continue
             paths[arm, metric] = _sequentially(found.columns(), len(assigned), level)
-    _tell(options, users, paths)
-    if untold and not options.json:
+    _print_result(options, users, paths)
+    if without_path and not options.json:
         say = wording(options)
-        told = [
-            say("Not told day by day: {arm}, {metric}. {reason}", arm=arm, metric=say.name(metric), reason=reason)
-            for arm, metric, reason in untold
+        lines = [
+            say("Not lines day by day: {arm}, {metric}. {reason}", arm=arm, metric=say.name(metric), reason=reason)
+            for arm, metric, reason in without_path
         ]
-        print("\n" + "\n".join(told))
+        print("\n" + "\n".join(lines))
 
 
 def _sequentially(columns: tuple[Any, ...], planned: int, level: float) -> "SequentialReadOut":
@@ -163,7 +163,7 @@ def _sequentially(columns: tuple[Any, ...], planned: int, level: float) -> "Sequ
     return read_sequentially(*columns, planned_n=float(planned), level=level)
 
 
-def _tell(
+def _print_result(
     options: argparse.Namespace, users: "pd.DataFrame", paths: "dict[tuple[str, str], SequentialReadOut]"
 ) -> None:
     from tfrec.experiments.metrics import choose_metrics
@@ -187,8 +187,8 @@ def _tell(
     if options.out is not None:
         save_table(options, options.out, found.to_table(), _KIND)
     if options.json:
-        told = {f"{arm}, {metric}": path.to_dict() for (arm, metric), path in paths.items()}
-        print_json({**found.to_dict(), "sequential": told})
+        sequential = {f"{arm}, {metric}": path.to_dict() for (arm, metric), path in paths.items()}
+        print_json({**found.to_dict(), "sequential": sequential})
         return
     say = wording(options)
     _print(found, paths, say)

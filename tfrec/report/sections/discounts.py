@@ -19,7 +19,7 @@ def discounts_section(findings: Findings, say: Language) -> Section:
             none = say("Discount levels cannot be chosen: {reason}", reason=found.reason)
         return Section("discounts", title, (none,), is_absent=True)
     slope, currency = found.response.average_slope, findings.manifest.currency
-    told = say(
+    sentence = say(
         "Ten points more discount bring {value:+.1f} buyers in a hundred users (95 % interval {low:+.1f} to "
         "{high:+.1f}, n = {n:,}).",
         value=slope.value * 100,
@@ -59,7 +59,7 @@ def discounts_section(findings: Findings, say: Language) -> Section:
         top=found.response.span[1],
     )
     return Section(
-        "discounts", title, (told, earned, advice), (_response(found, say),), (_levels(found, currency, say),),
+        "discounts", title, (sentence, earned, advice), (_response(found, say),), (_levels(found, currency, say),),
         (footnote,),
     )  # fmt: skip
 

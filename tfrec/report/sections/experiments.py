@@ -135,15 +135,15 @@ def _verdict(read: ReadOut, say: Language) -> list[str]:
 
 
 def _effects(read: ReadOut, say: Language) -> Figure:
-    told = [finding for finding in read.findings if np.isfinite(finding.comparison.relative.low)]
+    shown = [finding for finding in read.findings if np.isfinite(finding.comparison.relative.low)]
     svg = bar_chart(
-        [f"{finding.arm}, {say.name(finding.metric)}" for finding in told],
-        [finding.comparison.relative.value for finding in told],
-        lows=[finding.comparison.relative.low for finding in told],
-        highs=[finding.comparison.relative.high for finding in told],
+        [f"{finding.arm}, {say.name(finding.metric)}" for finding in shown],
+        [finding.comparison.relative.value for finding in shown],
+        lows=[finding.comparison.relative.low for finding in shown],
+        highs=[finding.comparison.relative.high for finding in shown],
         label=say("relative change against control"),
         form="{:+.0%}",
-        strong=[finding.verdict in ("better", "worse") for finding in told],
+        strong=[finding.verdict in ("better", "worse") for finding in shown],
     )
     caption = say(
         "Coupon test read as an A/B test; strong: beyond chance after control for many looks. Whiskers: 95 % "

@@ -30,7 +30,7 @@ def placements_section(findings: Findings, say: Language) -> Section:
     study = found.study
     best = max(study.policies, key=lambda policy: policy.best.value.value)
     value = best.best
-    told = say(
+    sentence = say(
         "Showing {rule} would get {value:.3f} clicks a visit (95 % interval {low:.3f} to {high:.3f}), the log had "
         "{logged:.3f} (n = {n:,}).",
         rule=say(_RULES[best.name]),
@@ -69,7 +69,7 @@ def placements_section(findings: Findings, say: Language) -> Section:
         ),
     )
     return Section(
-        "placements", title, (told, advice), (_rules(study, say), _curves(study, say)), tuple(tables), footnotes
+        "placements", title, (sentence, advice), (_rules(study, say), _curves(study, say)), tuple(tables), footnotes
     )
 
 
@@ -159,8 +159,8 @@ def _bandits(study: PolicyStudy, say: Language) -> Table:
 
 def _shown(policy: JudgedPolicy) -> tuple[PolicyValue, ...]:
     """The estimate that is read, the one that assumes nothing, and that of the first place by DR."""
-    told = (policy.best, *policy.slate[:1], *(one for one in policy.first if one.estimator == "DR"))
-    return tuple(dict.fromkeys(told))
+    values = (policy.best, *policy.slate[:1], *(one for one in policy.first if one.estimator == "DR"))
+    return tuple(dict.fromkeys(values))
 
 
 def _is_model(value: PolicyValue) -> bool:
