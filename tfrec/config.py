@@ -1,4 +1,4 @@
-"""A TOML file and `name=value` settings → `TrainingConfig`; an unknown key is an error that names the nearest."""
+"""Reads the training configuration from a TOML file and `name=value` settings."""
 
 import tomllib
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from tfrec.training.config import with_present_names
 def read_config(
     path: Path | None = None, settings: Sequence[str] = (), *, under: dict[str, Any] | None = None
 ) -> TrainingConfig:
-    """Returns the settings of training: the defaults, over them `under`, the file, and the settings.
+    """Returns the training configuration: the defaults, overridden by `under`, the file and the settings in turn.
 
     Args:
         path: TOML with the fields of `TrainingConfig`, and its parts as tables `[retrieval]`, `[ranking]`,
             `[features]`, `[sources]`, `[warm]`; None = the defaults.
-        settings: `name=value` each, parts told by a dot: `retrieval.embedding_dim=32`. Values are TOML's.
-        under: plain nested values, such as the settings of an older training.
+        settings: `name=value` each, parts separated by a dot: `retrieval.embedding_dim=32`. Values are TOML's.
+        under: plain nested values, such as the configuration of an older training.
 
     Raises:
         ConfigError: the file cannot be read, a key is unknown, or a value is of another type or out of its range.
@@ -33,7 +33,7 @@ def read_config(
 
 
 def config_from(table: dict[str, Any], *, where: str = "the stored config") -> TrainingConfig:
-    """Returns the settings of plain nested values, as TOML or JSON gives them.
+    """Returns the training configuration of plain nested values, as TOML or JSON gives them.
 
     Raises:
         ConfigError: as `read_config`.

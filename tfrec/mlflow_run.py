@@ -1,4 +1,4 @@
-"""What is to be told → calls of an MLflow client, whose failures cost a warning and never the work that is told of."""
+"""Logs to an MLflow run; a failure of the tracking server gives a warning and never stops the logged work."""
 
 import functools
 import logging
@@ -14,7 +14,7 @@ _MAX_BATCH = 100  # of MLflow's log_batch
 
 
 class Run:
-    """An MLflow run that never stops what it watches: the first failure is told once, then nothing more is sent.
+    """An MLflow run that never stops the logged work: the first failure is reported, then nothing more is sent.
 
     Args:
         client: an `MlflowClient`.

@@ -154,7 +154,7 @@ def recommend_table(
         if has_k:
             given = inputs.get("k", np.full(len(rows), -1, np.int32))
             inputs["k"] = np.where(given < 0, k, given).astype(np.int32)
-        if not inputs:  # a batch needs one input that tells its size
+        if not inputs:  # a batch needs one input that gives its size
             first = signature.inputs[0]
             inputs[first.name] = np.full(len(rows), first.padding, object)
         return _rows_of(servable.call(signature.name, inputs), rows, most=None if has_k else k)
@@ -264,7 +264,7 @@ def _open_queries(path: Path, signature: Signature) -> pq.ParquetFile:
     if ids.null_count:
         raise SchemaError(f"`query_id` must be given in every row of {path}; {ids.null_count} are null. Number them.")
     if pc.count_distinct(ids).as_py() != len(ids):
-        raise SchemaError(f"`query_id` must be unique in {path}: slates are told apart by it. Number the queries.")
+        raise SchemaError(f"`query_id` must be unique in {path}: it identifies the slate. Number the queries.")
     return file
 
 

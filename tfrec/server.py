@@ -4,7 +4,7 @@ It speaks the same protocol (`PredictionService.Predict`, `GetModelMetadata`, `M
 `grpc.health.v1.Health`), with the same codes, messages and version rules, and needs no Python TensorFlow. On purpose
 it differs from TF Serving in this:
 
-- it listens on loopback unless told otherwise, and never shares its port with another process;
+- it listens on loopback by default, and never shares its port with another process;
 - it stops gracefully on SIGTERM;
 - a request has a limit on rows and bytes (`RequestLimits`);
 - Classify, Regress, MultiInference and HandleReloadConfigRequest answer UNIMPLEMENTED;

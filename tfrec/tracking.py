@@ -1,9 +1,9 @@
-"""A training, warm start or refresh, with its evaluation → an MLflow run: settings, losses, figures, hashes, models.
+"""Tracks a training, warm start or refresh and its evaluation as an MLflow run.
 
-Tracking is asked for (`tfrec train --track`, `tfrec refresh --track`), never assumed; where it goes is MLflow's own
-rule: MLFLOW_TRACKING_URI, else `mlflow.db` and `mlruns/` in the current folder. Whatever the tracking server does, the
-training goes on: the first call that fails is told, and nothing more is sent. `MODELS/tracking.json` remembers the run,
-so that `tfrec evaluate` adds its figures to it.
+Tracking is requested (`tfrec train --track`, `tfrec refresh --track`), never assumed. MLflow's own rule decides where
+runs go: MLFLOW_TRACKING_URI, else `mlflow.db` and `mlruns/` in the current folder. Whatever the tracking server does,
+the training continues: the first failed call is reported, and nothing more is sent. `MODELS/tracking.json` names the
+run, so that `tfrec evaluate` adds its figures to it.
 """
 
 import contextlib

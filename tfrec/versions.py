@@ -94,8 +94,8 @@ class ServedModels:
         self._labels: dict[str, dict[str, int]] = {}
         self._failed: dict[tuple[str, int], _Files] = {}  # as they were when their load failed
         self._seen: dict[tuple[str, int], _Files] = {}  # of failed versions, at the last look
-        self._unnamed: set[tuple[str, int]] = set()  # told once
-        self._complaint = ""  # about the file, told once
+        self._unnamed: set[tuple[str, int]] = set()  # reported once
+        self._complaint = ""  # about the file, reported once
 
     @property
     def names(self) -> list[str]:

@@ -70,7 +70,8 @@ class Audience:
         clauses: one row a part between the outermost `and`s: `clause`, `alone` (users it is true of), `remaining`
             (users left after it and all before it).
         value_share: share of the value of all users; NaN where there is none.
-        min_users: fewer than these never leave: `export` refuses, `to_dict` and `summary` tell no number.
+        min_users: smallest audience that is disclosed; below it `export` refuses, and `to_dict` and `summary` give no
+            number.
     """
 
     expression: str
@@ -109,7 +110,7 @@ class Audience:
         """Returns size, value and what each part leaves, in plain words."""
         if not self.is_large_enough:
             return say(
-                "Fewer than {least} of {known:,} users: too few to tell or to export.",
+                "Fewer than {least} of {known:,} users: too few to report or to export.",
                 least=self.min_users,
                 known=self.num_known,
             )
@@ -129,7 +130,7 @@ class Audience:
         return "\n".join(lines)
 
     def export(self, path: Path, *, key: bytes, inputs: Iterable[Path] = (), force: bool = False) -> None:
-        """Writes a CSV with one column `pseudonym`: `HMAC-SHA256(key, user_id)`, sorted, so that no order tells who.
+        """Writes a CSV with one column `pseudonym`: `HMAC-SHA256(key, user_id)`, sorted.
 
         Args:
             path: the file.
@@ -163,7 +164,7 @@ class Lookalikes:
         user_ids: `[n]` most alike first.
         scores: `[n]` similarity in [0, 1]: logistic score of being in the audience, at even odds.
         num_seeds: users of the audience with an embedding.
-        auc: chance that a member kept back scores above a user outside the audience; .5 = similarity says nothing.
+        auc: chance that a member kept back scores above a user outside the audience; .5 = no better than chance.
         auc_low: lower end of its interval (95 %, Hanley & McNeil 1982).
         auc_high: upper end.
     """
@@ -184,9 +185,11 @@ class Lookalikes:
         """Returns the finding in plain words."""
         text = (
             f"{len(self.user_ids):,} users are most like the {self.num_seeds:,} of the audience; one kept back was "
-            f"told from others with AUC {self.auc:.2f} (95 % interval {self.auc_low:.2f} to {self.auc_high:.2f})."
+            f"distinguished from others with AUC {self.auc:.2f} (95 % interval {self.auc_low:.2f} to {self.auc_high:.2f})."
         )
-        return text if self.auc_low > 0.5 else text + " That is no better than chance: the embeddings do not tell."
+        return (
+            text if self.auc_low > 0.5 else text + " That is no better than chance: the embeddings are not informative."
+        )
 
 
 def gather_facts(
@@ -237,7 +240,7 @@ def find_audience(facts: UserFacts, *, expression: str, min_users: int = 50) -> 
     Args:
         facts: as `gather_facts` gives them.
         expression: the text.
-        min_users: k-anonymity floor: a smaller audience is never told or exported.
+        min_users: k-anonymity floor: a smaller audience is never reported or exported.
 
     Raises:
         ConfigError: the expression cannot be read, or names what is not there; the message points at the place.
@@ -282,8 +285,8 @@ def find_lookalikes(
 ) -> Lookalikes:
     """Returns the `num` users outside the audience whose embeddings are most like those inside.
 
-    A logistic regression on the unit-length embeddings tells members from others, the two sides weighted alike; how
-    well it does is measured by three-fold cross-validation.
+    A logistic regression on the unit-length embeddings separates members from others, the two sides weighted alike; its
+    accuracy is measured by three-fold cross-validation.
 
     Args:
         audience: the seeds.

@@ -82,7 +82,7 @@ class Interests:
         """Returns `user_id` → score for a category (whole path or last name) or an item id; absent users have 0.
 
         Raises:
-            ConfigError: nobody has any interest in a thing of that name; the nearest known name is told.
+            ConfigError: no user has an interest of that name; the message names the nearest known one.
         """
         is_item = self.items["item_id"] == target
         if is_item.any():

@@ -101,8 +101,8 @@ class Churn:
             `age_days` (since the first order), `alive` (probability of not having dropped out), `returns` (probability
             of an order within the horizon), `churn_risk` = 1 − returns, `risk` (low, medium, high; bounds .3 and .7),
             `expected_orders` (within the horizon).
-        parameters: `r`, `alpha` (weeks), `a`, `b` of the model with `low`, `high` (95 %; NaN where the orders cannot
-            tell: a near 0 means that nobody seems to drop out).
+        parameters: `r`, `alpha` (weeks), `a`, `b` of the model with `low`, `high` (95 %; NaN where the orders do not
+            determine them: a near 0 means that no user seems to drop out).
         num_fitted: users they were fitted on.
         horizon_days: what `returns` and `expected_orders` refer to.
         holdout: how `returns` did one horizon earlier; None where the history is too short.
@@ -266,7 +266,7 @@ def _hazards(days: pd.DataFrame, now: pd.Timestamp, horizon_days: float) -> pd.D
     prior = level[:, None] * shape
     hazard = (repeats + _PRIOR_REPEATS * (prior > 0)) / (at_risk + _PRIOR_REPEATS / np.maximum(prior, 1e-12))
     expected = (exposure * hazard[items]).sum(axis=1)
-    # What is bought in one order comes back together or not at all: 50 items a visit tell of one user, not of 50.
+    # What is bought in one order comes back together or not at all: 50 items of a visit are one observation, not 50.
     visits = pd.Series(at).groupby(users).nunique().to_numpy()
     bulk = np.bincount(users, minlength=len(user_names)) / visits
     z_user = _frailty(users, follows, expected, len(user_names), bulk=bulk)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from tfrec.analysis.wording import ENGLISH, Wording
 
-WORDS = {  # feature → (word for low, word for high, how its median is told)
+WORDS = {  # feature → (word for low, word for high, sentence about its median)
     "recency_days": ("recent", "lapsed", "last order {own:,.0f} days ago (all: {all:,.0f})"),
     "num_orders": ("rare", "frequent", "{own:,.0f} orders (all: {all:,.0f})"),
     "value_per_order": ("small-order", "big-order", "{own:,.0f} spent an order (all: {all:,.0f})"),

@@ -178,7 +178,7 @@ def _drop_output() -> None:
 
 
 class _TeachingFormatter(argparse.RawDescriptionHelpFormatter):
-    """Keeps the lines of descriptions and examples, and tells each option's default."""
+    """Keeps the lines of descriptions and examples, and states each option's default."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         text = action.help or ""

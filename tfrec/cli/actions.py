@@ -27,6 +27,6 @@ def add_actions(parser: argparse.ArgumentParser, actions: Sequence[ModuleType]) 
 
 
 def describe_actions(actions: Sequence[ModuleType]) -> str:
-    """Returns the lines that tell of the actions in the verb's help."""
+    """Returns the lines about the actions in the verb's help."""
     lines = [f"  {action.__name__.rpartition('.')[2]:<8} {action.HELP}" for action in actions]
     return "\n".join(["actions (each has its own --help):", *lines, ""])

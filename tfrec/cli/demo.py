@@ -1,4 +1,4 @@
-"""`tfrec demo`: the whole story on a generated shop, told as a merchandiser would read it."""
+"""`tfrec demo`: all steps on a generated shop, printed for a merchandiser."""
 
 import argparse
 import shutil

@@ -9,8 +9,8 @@ from tfrec.cli.outputs import inputs_of
 HELP = "hold the served models to the test period, beside the baselines"
 DESCRIPTION = """\
 Asks the exported SavedModel for slates in the test period (cart completion, cross-sell; with sessions also the next
-item, how much of it the events sent along tell, and upsell), ranks the whole catalogue, nothing of the test period
-known, and prints hit rates beside eight baselines with bootstrap intervals. Writes report.json and report.html.
+item, the gain from the events that a query contains, and upsell), ranks the whole catalogue without any data of the
+test period, and prints hit rates beside eight baselines with bootstrap intervals. Writes report.json and report.html.
 """
 EXAMPLES = """\
 examples:
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> None:
     if options.category_level < 0:
         raise ConfigError(f"--category-level must be 0 (the top) or more; got {options.category_level}.")
     if options.ablations and options.servable != "shop":
-        raise ConfigError("--ablations trains the models of `shop` anew; leave --servable out.")
+        raise ConfigError("--ablations trains the models of `shop` again; leave --servable out.")
     if options.no_baselines and options.all_baselines:
         raise ConfigError("--no-baselines and --all-baselines exclude each other. Leave one out.")
     out, inputs = options.out or report_folder(options.models, servable=options.servable), inputs_of(options)

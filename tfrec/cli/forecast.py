@@ -9,8 +9,8 @@ from tfrec.schema.item_names import item_names
 
 HELP = "forecast demand with intervals, and days of cover"
 DESCRIPTION = """\
-Forecasts the shop, its categories and its items, with intervals, and proves it on earlier periods against last week
-repeated. Where stock is known, tells how long it lasts.
+Forecasts the shop, its categories and its items, with intervals, and compares them on earlier periods with a
+repetition of last week. Where stock is known, states how long it lasts.
 """
 EXAMPLES = """\
 examples:

@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
     """Refreshes and says what is new."""
     from tfrec.workflow import read_models_manifest
 
-    read_models_manifest(options.models)  # a wrong path is told before TensorFlow is loaded
+    read_models_manifest(options.models)  # a wrong path is reported before TensorFlow is loaded
     sys.stderr.write("Loading TensorFlow ...\n")
     from tfrec.model_updates import refresh_shop
     from tfrec.tracking import refresh_tracked

@@ -8,7 +8,7 @@ from pathlib import Path
 HELP = "serve a folder of SavedModels over gRPC until Ctrl-C"
 DESCRIPTION = """\
 Answers PredictionService.Predict, GetModelMetadata and ModelService.GetModelStatus as TF Serving does, on loopback
-unless told otherwise, and loads new versions as they appear. MODELS/models.config, which `tfrec label` writes for TF
+by default, and loads new versions as they appear. MODELS/models.config, which `tfrec label` writes for TF
 Serving, is followed as TF Serving follows it: the versions that it names are served, and requests may name a label;
 label again for a newer version. For development and small shops; `serving/` and `k8s/`
 have the container.

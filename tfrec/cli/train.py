@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
     from tfrec.publish import check_claim
 
     check_claim(options.out)
-    read_manifest(options.prepared)  # a wrong path is told before TensorFlow is loaded
+    read_manifest(options.prepared)  # a wrong path is reported before TensorFlow is loaded
     sys.stderr.write("Loading TensorFlow ...\n")
     from tfrec.config import read_config
     from tfrec.model_updates import warm_start_shop

@@ -25,7 +25,7 @@ class Estimate:
 
     Attributes:
         value: the mean over queries; NaN where there are none.
-        low: lower end of the interval; NaN where fewer than two groups are averaged, which tell nothing of the spread.
+        low: lower end of the interval; NaN where fewer than two groups are averaged, as the spread is then unknown.
         high: upper end of the interval; likewise.
         num_queries: number of queries behind it.
     """

@@ -87,7 +87,7 @@ def cross_category_cases(cases: Cases, train: Tables) -> Cases:
 def next_basket_cases(train: Tables, test: Tables, *, category_level: int = 0) -> Cases:
     """Returns a case for each user known from training who orders again: all known items of the first test order.
 
-    `is_new` is `[B, R]` here: it tells the new items of a basket from the repeated ones.
+    `is_new` is `[B, R]` here: it marks the new items of a basket, as against the repeated ones.
     """
     item_ids = sold_items(train)
     lines = _order_lines(train, test)

@@ -157,7 +157,9 @@ def cart_section(
         Column("diversity@10", "share of pairs of offered items of different categories", is_beside=True),
         Column("coverage@10", "share of the catalogue offered to anyone", is_beside=True),
         Column(
-            "ECE@10", "gap between the probabilities told of the first 10 and how often they came true", is_beside=True
+            "ECE@10",
+            "gap between the predicted probabilities of the first 10 and how often they came true",
+            is_beside=True,
         ),
     )
     groups = np.concatenate([cases.groups for cases in (*whole, *cold)])
@@ -321,7 +323,7 @@ def after_clicks_section(
     note = (
         f"{len(firsts):,} first and {len(clicks):,} later clicks of the same visits, by the number of events that came "
         "before in the visit, each asked for twice: with these events sent along, as a page does, and without, so "
-        "that only the user's history speaks (of a guest, nothing)."
+        "that only the user's history is used (for a guest, nothing)."
     )
     title = "Next item after k clicks"
     return Section("after_clicks", title, note, columns, rows, duels, beside="Rank of the next item")
@@ -371,7 +373,7 @@ def _has_any(ranks: np.ndarray) -> np.ndarray:
 
 
 def _calibration(ranking: Ranking, cases: Cases) -> float:
-    """ECE of the probabilities told of the first 10; NaN where none are told."""
+    """Expected calibration error of the probabilities of the first 10; NaN where the ranking has none."""
     if ranking.probabilities is None:
         return float("nan")
     top, said = ranking.top[:, :10], ranking.probabilities[:, :10]

@@ -1,7 +1,7 @@
-"""Contexts and rewards become choices that get better while they are made: Thompson sampling and LinUCB.
+"""Bandits that learn from the rewards of their own choices: Thompson sampling and LinUCB.
 
 Arms are strategies of a page, or offers of a promotion. A bandit is judged by replay of a randomised log before it goes
-live, and tells the probability of all that it shows, so that its own log serves `off_policy` later.
+live, and reports the probability of each choice, so that its own log serves `off_policy` later.
 """
 
 import copy

@@ -134,7 +134,7 @@ def _named(table: pd.DataFrame, given: str | None, usual: Sequence[str], what: s
     found = given or next((name for name in usual if name in table.columns), None)
     if found is None:
         raise SchemaError(
-            f"No column tells {what}; looked for {', '.join(usual)}. The log has {', '.join(map(str, table.columns))}."
+            f"No column holds {what}; looked for {', '.join(usual)}. The log has {', '.join(map(str, table.columns))}."
         )
     require(table, [found], what="The log")
     return found

@@ -113,10 +113,11 @@ class PolicyValue:
         """Returns one sentence for the report."""
         if np.isnan(self.value.low):
             return (
-                f"By {self.estimator} the policy is worth {self.value.value:.4g} (no interval: as right as its model), "
+                f"By {self.estimator} the policy is worth {self.value.value:.4g} (no interval; only as good as its "
+                "model), "
                 f"the logged one {self.logged.value:.4g}."
             )
-        verdict = "better" if self.gain.is_positive else "worse" if self.gain.is_negative else "not told apart"
+        verdict = "better" if self.gain.is_positive else "worse" if self.gain.is_negative else "undecided"
         trust = "" if self.is_trustworthy else " Too little overlap with the log: do not rely on this figure."
         return (
             f"By {self.estimator} the policy is worth {self.value.summary()}, the logged one {self.logged.value:.4g}: "
@@ -159,9 +160,9 @@ def self_normalised(log: DecisionLog, target: np.ndarray, *, level: float = 0.95
 
 
 def direct_method(log: DecisionLog, target: np.ndarray, predicted: np.ndarray, *, level: float = 0.95) -> PolicyValue:
-    """Returns DM: `V = mean Σ_a π(a|x) q(x, a)`, as right as the model.
+    """Returns DM: `V = mean Σ_a π(a|x) q(x, a)`, as accurate as the model.
 
-    It has no interval: the spread of the rows tells nothing of the model's bias, which is most of its error.
+    It has no interval: the spread of the rows does not include the model's bias, which is most of its error.
     """
     _check_predicted(target, predicted)
     weights = _weights(log, target)

@@ -1,4 +1,4 @@
-"""Scores of items become a policy over slates, and logged slates tell what it would have earned.
+"""Turns scores of items into a policy over slates and estimates its value from logged slates.
 
 A policy fills the places one after the other, each with `softmax(scores)` over the items left (Plackett-Luce).
 """

@@ -27,7 +27,7 @@ def activity(tables: Tables, *, metric: str) -> pd.DataFrame:
         SchemaError: the metric is unknown.
     """
     if metric not in METRICS:
-        raise SchemaError(f"A shop's log tells {', '.join(METRICS)}; got {metric!r}.")
+        raise SchemaError(f"The metrics of a shop's log are {', '.join(METRICS)}; got {metric!r}.")
     events = tables.events[tables.events["user_id"] != ""]
     is_bought = (events["event_type"] == "purchase").to_numpy()
     if metric == "visits":

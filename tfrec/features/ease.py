@@ -29,8 +29,8 @@ def fit_ease(orders: scipy.sparse.csr_matrix, *, l2: float = 60.0, dropout: floa
     factored and inverted in place by LAPACK (Cholesky, float32): one copy of the matrix, about
     `4 · num_items²` bytes, and `num_items³` operations (4,000 items 1–2 s, 30,000 items some minutes).
 
-    With `dropout` the model has to tell each item of an order from a part of it, drawn anew: the expected loss adds
-    `dropout / (1 − dropout) · diag(XᵀX)` to the penalty, so that frequent items are held back too (Steck 2020,
+    With `dropout` the model predicts each item of an order from a random part of it: the expected loss adds
+    `dropout / (1 − dropout) · diag(XᵀX)` to the penalty, so that frequent items are shrunk too (Steck 2020,
     "Autoencoders that don't overfit towards the Identity", eq. 6, "EDLAE").
 
     Args:
@@ -81,9 +81,9 @@ def fit_ease_in_parts(
 ) -> scipy.sparse.csr_matrix:
     """Returns EASE's strongest weights `[num_items, num_items]` where the catalogue is too big for a dense inverse.
 
-    What the `head` most frequent items say of each other is EASE of them alone, negative weights too (`fit_ease`).
-    What is said by or of a rarer item is solved around each item j: the ridge problem of EASE's column over the items
-    S that speak most for j (by cosine) alone, `b = (G_SS + l2 I)⁻¹ G_Sj`, `G = XᵀX`, positive weights. With every item
+    The weights among the `head` most frequent items are EASE of these items alone, negative weights too (`fit_ease`).
+    Weights from or to a rarer item are solved around each item j: the ridge problem of EASE's column over the items S
+    most similar to j (by cosine) alone, `b = (G_SS + l2 I)⁻¹ G_Sj`, `G = XᵀX`, positive weights. With every item
     in S this is EASE's column j exactly (Steck 2019, eq. 8; restricted as in fsSLIM, Ning & Karypis 2011). Memory:
     `8 · head²` bytes, about 8 bytes a kept pair of `G` and `num_items · (neighbourhood + n) · 8` bytes.
 

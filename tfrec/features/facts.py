@@ -1,4 +1,4 @@
-"""Facts table → words of each item: what is known of it, and of that what it is known by."""
+"""Turns the facts table into words of each item, over one and two hops."""
 
 import numpy as np
 import pandas as pd
@@ -6,19 +6,19 @@ import pandas as pd
 from tfrec.features.vocabulary import Vocabulary
 
 MOST_WORDS = 32
-"""Words that facts tell of an item at most, the item's own facts before those of their tails."""
+"""Most words that an item gets from facts; its own facts come before those of their tails."""
 
-_MOST_OF_A_TAIL = 16  # facts of an item's tail that are told on: a land with a thousand towns says little of a lamp
+_MOST_OF_A_TAIL = 16  # facts used of an item's tail: a country with a thousand towns is not informative about a lamp
 
 
 def words_of_facts(facts: pd.DataFrame, items: Vocabulary) -> pd.DataFrame:
     """Returns `row` (item index, from 1) and `word`, each pair once, an item's own facts first.
 
     Of lamp – made by – Lumen and Lumen – based in – Lyon the lamp has the words `made by=Lumen` and, by the second
-    hop, `made by/based in=Lyon`. A word that one item alone has says nothing of any other: it is left out.
+    hop, `made by/based in=Lyon`. A word that only one item has cannot generalise and is left out.
 
     Args:
-        facts: a table of `FACT_COLUMNS`; facts of unknown heads say something where they are an item's tails.
+        facts: a table of `FACT_COLUMNS`; facts of other heads are used where the head is an item's tail.
         items: item ids.
     """
     own = facts.assign(row=items.encode(facts["head"]), hop=0)

@@ -150,7 +150,7 @@ class FeatureTables:
 def compute_feature_tables(
     sequences: BehaviourSequences, *, as_of: float, config: FeatureConfig = FeatureConfig()
 ) -> FeatureTables:
-    """Returns what the events strictly before `as_of` tell.
+    """Computes the feature tables from the events strictly before `as_of`.
 
     Args:
         sequences: behaviour; later events are ignored.
@@ -189,7 +189,7 @@ def target_type(sequences: BehaviourSequences) -> int:
 
 
 def has_visits(sequences: BehaviourSequences, rows: np.ndarray) -> bool:
-    """Returns whether the marked events tell more than orders: visits in their order."""
+    """Returns whether the marked events hold more than orders, namely visits in their order."""
     return bool((sequences.event_type[rows] != sequences.type_code("purchase")).any())
 
 

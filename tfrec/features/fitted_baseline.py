@@ -1,4 +1,4 @@
-"""A fitted baseline with what a shop must know to serve it: its items and users, what was bought, what chances."""
+"""A fitted baseline with all that serving needs: items, users, purchases and calibration."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ from tfrec.features.baseline_scores import BaselineScores
 from tfrec.features.item_weights import ItemWeights, co_purchase_counts, truncate
 
 _PAIRS = 100
-"""Partners kept of each item to tell with what it was bought."""
+"""Number of items kept of those most often bought with an item; reasons name them."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Friends:
 
 
 def users_with_friends(relations: pd.DataFrame, buyers: pd.Series) -> pd.Series:
-    """Returns the ids of the users who know one of `buyers`; of the others the relations tell nothing."""
+    """Returns the ids of the users who know one of `buyers`; the relations contribute nothing for other users."""
     if not len(relations):  # most shops; to hash their buyers would take seconds
         return relations["user_id"]
     return relations.loc[relations["other_id"].isin(buyers), "user_id"]

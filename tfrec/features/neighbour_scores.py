@@ -157,7 +157,7 @@ class VmisScores:
         shape = (len(latest), self.index.shape[0])
         weights = (length[row] - back) / length[row]
         similarity = (scipy.sparse.csr_matrix((weights, (row, latest[row, back])), shape) @ self.index).tocsr()
-        # A bit for each place, so that the highest bit of the sum tells the latest shared item.
+        # A bit for each place, so that the highest bit of the sum identifies the latest shared item.
         bits = scipy.sparse.csr_matrix((2.0 ** (MAX_PLACES - back), (row, latest[row, back])), shape) @ self.index
         similarity.sort_indices()
         bits.sort_indices()

@@ -76,7 +76,7 @@ class Catalogue:
         price: `[N + 1]` float32 in the shop's currency; 0 unknown.
         price_bucket: `[N + 1]` int32 in 1..NUM_PRICE_BUCKETS by rank of the price; 0 unknown.
         title_words: `[N + 1, TITLE_LENGTH]` int32; 0 behind the end. Where the shop has facts of items, further columns
-            hold the words that they tell.
+            hold the words of the facts.
         content: `[N + 1, c]` float32, unit length: title, category, brand and facts, TF-IDF reduced by SVD
             (latent semantic analysis); the inner product is a content similarity.
         is_in_stock: `[N + 1]` bool: not known to be sold out.

@@ -58,8 +58,8 @@ def notes_of_orders(good: ir.Table, checked: ir.Table, raw: ir.Table, *, has_ord
         "order_numbers_reused": (
             "reused",
             "{count:,} of {orders:,} order numbers belong to several buyers, or to lines more than {days} days apart, "
-            "e.g. {example!r}; each was read as one order. Where numbers are used again, join them with what tells "
-            'them apart: order_id = ["order", "customer"].',
+            "e.g. {example!r}; each was read as one order. Where numbers are used again, join them with what "
+            'distinguishes them: order_id = ["order", "customer"].',
         ),
         "orders_doubled": (
             "doubled",

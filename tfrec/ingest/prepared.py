@@ -1,4 +1,4 @@
-"""Reads a prepared shop: checked tables before and after the split, pictures, and the manifest that says whence."""
+"""Reads a prepared shop: checked tables before and after the split, pictures, and the manifest with their origin."""
 
 import dataclasses
 import difflib
@@ -14,7 +14,7 @@ from tfrec.publish import FolderKind
 from tfrec.schema.tables import FACT_COLUMNS, RELATION_COLUMNS, Tables, empty_table
 
 FORMAT_VERSION = 2
-"""Raised whenever the layout or meaning of a prepared folder changes; older folders must be prepared anew."""
+"""Raised whenever the layout or meaning of a prepared folder changes; older folders must be prepared again."""
 
 MANIFEST = "manifest.json"
 PREPARED = FolderKind(
@@ -54,7 +54,7 @@ class SourceFile:
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """What a prepared folder holds and whence it came; moments are ISO texts in UTC.
+    """Contents and origin of a prepared folder; moments are ISO texts in UTC.
 
     Attributes:
         format_version: of the folder's layout.
@@ -62,7 +62,7 @@ class Manifest:
         fingerprint: equal when recipe, files, `until` and code are equal.
         sources: the raw files.
         time_zone: the shop's clock.
-        has_time: False where the log told no time and the split is random (see `splits.add_clock`).
+        has_time: False where the log had no times and the split is random (see `splits.add_clock`).
         test_from: end of training and start of test.
         validation_from: start of the validation period inside training.
         until: the moment that `--until` named, or empty.
@@ -127,7 +127,7 @@ class Prepared:
 
     Attributes:
         path: its folder.
-        manifest: what it holds and whence.
+        manifest: contents and origin.
         train: events strictly before `test_from`, items, users, facts and relations.
         test: events from `test_from` on, for evaluation alone; all else the same.
         images: uint8 `[n, H, W]` or `[n, H, W, C]`, row = `items.image_index`; None where there are no pictures.

@@ -1,4 +1,4 @@
-"""Turns user ids into keyed pseudonyms: equal ids give equal pseudonyms, and nobody without the key can tell whose."""
+"""Turns user ids into keyed pseudonyms: equal for equal ids, and not reversible without the key."""
 
 import dataclasses
 import hashlib
@@ -74,7 +74,7 @@ def pseudonymise(table: ir.Table, *, key: bytes, guest_ids: Sequence[str] = (), 
 
 
 def key_check(key: bytes) -> str:
-    """Returns a short word that tells whether two runs used the same key, and nothing else about it."""
+    """Returns a short check word: equal for two runs with the same key, and without further information on the key."""
     return _pseudonym("tfrec key check", key)[:8]
 
 

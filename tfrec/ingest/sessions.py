@@ -28,7 +28,7 @@ class Sessions:
 
 @dataclasses.dataclass(frozen=True)
 class Orders:
-    """How orders are told.
+    """How the lines of the log are grouped into orders.
 
     Attributes:
         by: `column` (the log has order numbers), `user_day` (what a user buys on one day in the shop's time zone) or
@@ -83,7 +83,7 @@ def tell_orders(events: ir.Table, orders: Orders, *, clock: ir.TimestampValue) -
 
     Args:
         events: with `session_id`.
-        orders: how orders are told.
+        orders: how lines are grouped into orders.
         clock: `events.timestamp` on the shop's clock, for `user_day`.
     """
     if orders.by == "column":

@@ -21,7 +21,7 @@ _LONGEST_ORDER = 31  # days between the lines of one order; beyond, its number w
 class Split:
     """Where the test period starts, and before it the validation period, which is a part of training.
 
-    Each start is told by a date (midnight on the shop's clock), or by a length in days, or else by a share of the
+    Each start is given as a date (midnight on the shop's clock), as a length in days, or else as a share of the
     events (of the orders where the log has no time).
 
     Attributes:
@@ -70,7 +70,7 @@ def add_clock(events: ir.Table, split: Split) -> ir.Table:
     """Returns the events of a log without time with a `timestamp`: a moment of 2000 by the order's seeded hash.
 
     The moment depends on the order alone, so that the split is random, repeatable, and the same when orders are added;
-    all that is told from time (recency, trend) is then noise without meaning.
+    everything computed from time (recency, trend) is then noise without meaning.
     """
     digest = md5(ibis.literal(f"{split.seed}/") + events["order_id"])
     share = ("0x" + digest.substr(0, 12)).cast("uint64").cast("float64") / float(16**12)
@@ -98,7 +98,7 @@ def find_moments(
             training before the validation period.
     """
     if not has_time and until is not None:
-        raise RecipeError("--until names a moment, but this log tells no time: its split is by [split] test_share.")
+        raise RecipeError("--until names a moment, but this log has no times: its split is by [split] test_share.")
     if not has_time:
         test_share, validation_share = 1 - split.test_share, 1 - split.validation_share
         return Moments(validation_from=_on_clock(test_share * validation_share), test_from=_on_clock(test_share))

@@ -97,7 +97,7 @@ def local_time(timestamps: ir.TimestampValue, time_zone: str) -> ir.TimestampVal
 
 
 def moment_in_utc(text: str, *, time_zone: str) -> pd.Timestamp:
-    """Returns the moment that `text` (`2011-11-01`, `2011-11-01T12:00`) tells on the shop's clock, as naive UTC.
+    """Returns the moment that `text` (`2011-11-01`, `2011-11-01T12:00`) denotes on the shop's clock, as naive UTC.
 
     Raises:
         RecipeError: it is no date or time.

@@ -34,7 +34,7 @@ class Evidence(tf.experimental.ExtensionType):
         history: summed EASE weights of the user's own items over the square root of their number.
         history_best: int64, as `cart_best`.
         visit: `[B, N + 1, 4]`: weights of this visit's items, summed, the latest counting most: EASE, sequential rules;
-            probability of following the latest item, and the one before it. `[B, 1, 4]` zeros where no log tells.
+            probability of following the latest item, and the one before it. `[B, 1, 4]` zeros without visits.
         own_row: int32: row of what is known of the user's purchases of the item, see `CandidateSources.own_at`; 0 where
             the user never bought it.
         own_orders: `[B, N + 1]` share of the user's orders that hold it; those like the cart count most.

@@ -131,7 +131,7 @@ class VmisInGraph:
             return self._sessions_of_item.product(by_item)
 
         like = _strongest(shared((length - back) / length), k=self._scores.num_neighbours)
-        bits = tf.maximum(shared(2.0 ** (MAX_PLACES - back)), 1.0)  # the highest tells the latest shared item
+        bits = tf.maximum(shared(2.0 ** (MAX_PLACES - back)), 1.0)  # the highest bit identifies the latest shared item
         # log2 by the logarithm of e alone may fall just short of a power of two; half a bit more decides nothing.
         reach = 1.0 - 0.1 * (MAX_PLACES + 1.0 - tf.floor(tf.math.log(bits + 0.5) / np.log(2.0)))
         return self._session_weights.product(like * reach)

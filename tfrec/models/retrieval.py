@@ -24,8 +24,8 @@ class RetrievalConfig:
 
     Attributes:
         loss: `sampled_softmax` (in-batch negatives with the logQ correction), `bpr_max`, `gbce`, or `full_softmax` over
-            the whole catalogue; `make bench-losses` tells what each reaches in the same time. A temperature that suits
-            one starves another.
+            the whole catalogue; `make bench-losses` compares them at equal training time. They need different
+            temperatures.
         softmax_parts: parts of a large batch, at most, within which labels are each other's negatives: a sampled loss
             costs less, and the LSTM still has the whole batch's rows at once.
         embedding_dim: width of both towers' embeddings.

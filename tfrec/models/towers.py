@@ -44,7 +44,7 @@ class ItemEncoder(tf.keras.layers.Layer):
 
     Attributes:
         tables: name → embedding with a row a token: `item`, and those of `category`, `brand`, `price`, `title` that
-            the catalogue tells.
+            the catalogue has.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class ItemEncoder(tf.keras.layers.Layer):
             self.image_dense = tf.keras.layers.Dense(embedding_dim, name="image")
 
     def call(self, items: tf.Tensor, training: bool | None = None, *, marks_seen: bool = True) -> tf.Tensor:
-        """Returns `[M, d]` for `[M]` indices; in training they count as seen from then on, unless told otherwise."""
+        """Returns `[M, d]` for `[M]` indices; in training they count as seen from then on, by default."""
         if training and marks_seen:
             self.is_seen.scatter_update(tf.IndexedSlices(tf.ones(tf.shape(items)), items))
         keep = tf.gather(self.is_seen, items)

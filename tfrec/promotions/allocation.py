@@ -157,8 +157,8 @@ def offers_at_price(
 ) -> np.ndarray:
     """Returns `[n]` the offer that the allocation's rule would give, −1 for none: for users outside the allocation.
 
-    The rule is `argmax_j v − price·c` where that plus the group's credit is positive. It tells which hold-out users are
-    the counterparts of treated ones.
+    The rule is `argmax_j v − price·c` where that plus the group's credit is positive. It identifies the hold-out users
+    who are the counterparts of treated ones.
     """
     values, costs, usable = _checked(values, costs, is_eligible, max_cost_per_user)
     net = np.where(usable, values - price * costs, -np.inf)

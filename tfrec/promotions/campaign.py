@@ -1,6 +1,6 @@
-"""Gains and costs of offers become a campaign plan, and afterwards the logs tell what it earned.
+"""Plans a campaign from gains and costs of offers, and estimates afterwards what it earned.
 
-A random hold-out is part of every plan: without it nobody could tell afterwards what the campaign caused.
+A random hold-out is part of every plan: without it the effect of the campaign cannot be estimated.
 """
 
 import dataclasses
@@ -225,8 +225,8 @@ def plan_campaign(
         raise SchemaError("`user_ids` must name each user once. Drop the duplicates first.")
     if not 0.01 <= holdout_share <= 0.9:
         raise ConfigError(
-            f"`holdout_share` must lie in [0.01, 0.9]; got {holdout_share}. Without a hold-out nobody can tell later "
-            "what the campaign caused."
+            f"`holdout_share` must lie in [0.01, 0.9]; got {holdout_share}. Without a hold-out the effect "
+            "of the campaign cannot be estimated later."
         )
     costs = np.broadcast_to(np.asarray(costs, dtype=np.float64), gains.shape)
     paid = (

@@ -309,8 +309,8 @@ def worth_of_choice(choices: np.ndarray, trial: Trial, *, responses: Responses, 
     The choices must not have been learned on the same users' outcomes (use `cross_fit_uplift`). The best single arm is
     picked on the same data, which favours it: the comparison is conservative.
 
-    Choices of several foldings are judged together, each user by the mean over them: what is told of a learner then
-    depends less on how the folds fell, and the interval is that of the mean.
+    Choices of several random foldings are evaluated together, each user by the mean over them: the estimate then
+    depends less on the random folds, and the interval is that of the mean.
 
     Args:
         choices: `[n]` arm codes, or `[R, n]` of R foldings.

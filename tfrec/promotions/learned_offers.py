@@ -143,8 +143,8 @@ def few_threads(n: int) -> contextlib.AbstractContextManager:
 def is_put_off(trial: Trial, features: np.ndarray | None, seed: int) -> np.ndarray:
     """Returns `[n, 1]` who is predicted to do less for an offer: visit less or, where visits are unknown, buy less.
 
-    Visits are many, so they tell sleeping dogs long before money does; all offers together, for the same reason, and
-    trees, because being put off is rarely additive. Users of the test are scored out of fold.
+    Visits are frequent, so they identify sleeping dogs with less data than money does; all offers are pooled for the
+    same reason. Trees are used because being put off is rarely additive. Users of the test are scored out of fold.
     """
     watched = next((name for name in ("visit", "conversion") if name in trial.outcomes), None)
     rows = len(trial) if features is None else len(features)
@@ -163,8 +163,8 @@ def withheld(gains: np.ndarray, where: np.ndarray) -> np.ndarray:
 
 
 def _scored(users: pd.DataFrame, uplift: np.ndarray, discounts: np.ndarray, put_off: np.ndarray) -> ScoredUsers:
-    # Where the test tells users apart but coarsely, scores tie, and no price would part the treated from the others:
-    # a millionth of the usual gain, fixed for a user, breaks ties blindly and is no money to speak of.
+    # Where the test distinguishes users only coarsely, scores tie, and no price separates the treated from the others:
+    # a millionth of the usual gain, fixed for a user, breaks ties at random and is a negligible amount.
     grain = 1e-6 * float(np.abs(uplift).mean())
     gains = uplift + discounts + grain * hash_uniform(users["user_id"].to_numpy(), salt="tie")[:, None]
     return ScoredUsers(users, withheld(gains, put_off), discounts)

@@ -67,12 +67,12 @@ class OfferLog:
                 test stayed below (all of them, where they are few), rounded up to two digits.
 
         Raises:
-            ConfigError: an offer is missing or unknown, or nothing is given and the test does not tell discounts.
+            ConfigError: an offer is missing or unknown, or nothing is given and the test has no discounts.
         """
         offers = self.arm_names[1:]
         if not given:
             if self.cost_kind != _DISCOUNT:
-                raise ConfigError("The test does not tell discounts: name the most that each offer can cost.")
+                raise ConfigError("The test has no discounts: name the most that each offer can cost.")
             given = {offer: _usual_most(self.table.loc[self.table["arm"] == offer, _DISCOUNT]) for offer in offers}
         per_offer(given, offers, what="The face value")
         missing = [offer for offer in offers if offer not in given]
@@ -173,7 +173,7 @@ def read_file_test(
     taken = {"user_id", arm, _DISCOUNT, _CAP, *found}
     known = list(attributes) or [str(name) for name in log.columns if name not in taken and _is_attribute(log[name])]
     if not known:
-        raise SchemaError(f"{path} tells nothing of the users beside what they got. Add columns known before the test.")
+        raise SchemaError(f"{path} has no attributes of the users beside the arm. Add columns known before the test.")
     return _checked(log, arm, control, found, known)
 
 
@@ -215,7 +215,7 @@ def _stated_caps(log: pd.DataFrame, arms: tuple[str, ...]) -> dict[str, float]:
 
 
 def _with_discount(log: pd.DataFrame, arms: tuple[str, ...]) -> tuple[pd.DataFrame, str]:
-    """The discount is a column of the log, or is told by arms named by their percentage (`coupon_10`: 10 % off)."""
+    """The discount is a column of the log, or follows from arms named by their percentage (`coupon_10`: 10 % off)."""
     if _DISCOUNT in log.columns:
         return log.assign(discount=log[_DISCOUNT].fillna(0)), _DISCOUNT
     rates = {name: discount_rate(name) for name in arms[1:]}

@@ -37,7 +37,7 @@ def publish_plan(
     """Writes `plan.csv` (all users; stays in the house), `plan.json`, and with a key `send.csv`, in one step.
 
     `send.csv` is what the mailer needs: `pseudonym` (`HMAC-SHA256(key, user_id)`) and `offer`, sorted by pseudonym, so
-    that no order tells who. The folder appears under its name by rename, so that a mailer never reads half a plan.
+    the order reveals no user. The folder appears under its name by rename, so that a mailer never reads half a plan.
 
     Args:
         plan: of any origin.

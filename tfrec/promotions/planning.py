@@ -229,8 +229,9 @@ class _Draft:
     def without_unproven(self) -> tuple["_Draft", tuple[str, ...]]:
         """Returns the draft with those dearer offers alone that earn more than cheaper ones, and the names of others.
 
-        Of two plans that differ in an offer the test's users tell by doubly robust scores which one earns more. A model
-        that must choose among offers picks those that chance made look good; the cheapest costs least when it is wrong.
+        Of two plans that differ in one offer, doubly robust scores of the test's users decide which one earns more. A
+        model that chooses among offers favours those that look good by chance; the cheapest one costs least when the
+        choice is wrong.
         """
         costs = self.costs.paid(self.of_test).mean(axis=0)
         draft, unproven = self, []

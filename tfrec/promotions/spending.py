@@ -1,7 +1,7 @@
-"""A plan and the test that it rests on → what the campaign may cost: at worst, on average, and all but surely.
+"""Estimates the cost of a campaign plan from its test: at worst, expected, and with probability 1 − risk.
 
-At worst every offer is used to its face value. What offers cost on average is told by users of the test who got the
-very offer that the plan's rule gives them, not by the model, whose choice leans to users who only look cheap.
+At worst every offer is used to its face value. The average cost of offers is estimated from users of the test who got
+the very offer that the plan's rule gives them, not from the model, whose choice favours users who only look cheap.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from tfrec.promotions.trial import Trial
 MAX_RISK = 0.5
 """Chance above which a ceiling would lie below what is expected."""
 
-_FEWEST = 10  # uses from which their sizes tell a variance
+_FEWEST = 10  # fewest uses whose sizes give a variance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Spending:
     Attributes:
         worst: every offer is used to its face value.
         expected: on average, with the interval in which the spending of a single campaign lies; NaN where the test does
-            not tell what offers took off.
+            not hold what offers took off.
         ceiling: exceeded with a chance of at most `risk`; `worst` where nothing better is known.
         risk: chance.
     """
@@ -40,7 +40,7 @@ class Spending:
 
     @property
     def is_known(self) -> bool:
-        """Whether the test tells what offers cost on average."""
+        """Whether the average cost of offers is known from the test."""
         return bool(np.isfinite(self.expected.value))
 
     def to_dict(self) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class Spending:
         if not self.is_known:
             return say(
                 "At worst, if every offer is used to the full, {worst:,.2f} is spent; what is spent on average is not "
-                "known, because the test tells no discounts.",
+                "known, because the test has no discounts.",
                 worst=self.worst,
             )
         found = self.expected
@@ -109,9 +109,9 @@ def foresee_spending(
     Of `N_j` users who get offer j, `n_j` of the test were drawn to it among those for whom the rule chooses it; they
     took off `m_j` on average with variance `s_j²`, each between 0 and the face value. `[l_j, u_j]` bounds the mean
     (`bound_mean`); the total lies within `Σ N_j m_j ± √(Σ (N_j (u_j − m_j))² + z² Σ N_j s_j²)`, downwards with `l_j`
-    (the square-and-add of Zou & Donner 2008): what the test does not tell, and the chance of the campaign itself. The
-    ceiling adds the two roots, each with half of the risk: a plan is searched for that just meets it, and what is
-    searched for leans to tests that were lucky.
+    (the square-and-add of Zou & Donner 2008): the uncertainty of the test, and the chance of the campaign itself. The
+    ceiling adds the two roots, each with half of the risk: the plan is searched for so that it just meets the ceiling,
+    and such a search favours tests that were lucky.
 
     Args:
         planned: `[n]` offer code of each user of the plan, −1 for none.
@@ -135,7 +135,7 @@ def foresee_spending(
         known = worst if not face_values.any() else np.nan
         return Spending(worst, Estimate(known, known, known, 0.0, 0, level), worst, risk)
     used = [discounts[(tested == code) & (arms == code + 1)] for code in range(len(counts))]
-    # Nobody of the test to tell: the mean of everyone who got the offer, of which nothing is believed.
+    # Without such users in the test: the mean of all who got the offer, with the widest bounds.
     means = np.array([own.mean() if len(own) else discounts[arms == code + 1].mean() for code, own in enumerate(used)])
     value = float(counts @ means)
     tail = (1 - level) / 2

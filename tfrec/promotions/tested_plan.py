@@ -30,7 +30,7 @@ class TestedPlan:
         spending: what the campaign may cost.
         is_held_by_risk: whether more would be given out if the budget might be exceeded more often.
         uses: offer → how it was used in the test; empty where discounts are not known.
-        attributes: what users were told apart by.
+        attributes: user attributes that the models used.
         balance: whether the test's offers were drawn blindly.
         curves: offer → what is gained by treating the best-scored users of the test first, in profit.
         dropped: offers that fewer than `min_users` users would have got.

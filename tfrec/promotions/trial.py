@@ -186,7 +186,7 @@ class Trial:
         return self.between(0, arm)
 
     def between(self, first: int, second: int) -> "Trial":
-        """Returns the users of two arms, the first in the place of control, so that a learner tells them apart."""
+        """Returns the users of two arms, the first in the place of control, so that a learner compares them."""
         kept = self.rows(np.flatnonzero((self.arms == first) | (self.arms == second)))
         pair = kept.propensities[:, [first, second]]
         return dataclasses.replace(

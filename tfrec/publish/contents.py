@@ -1,4 +1,4 @@
-"""What a published folder holds: `.tfrec.json` names every entry, so that a file of someone else's is told apart."""
+"""What a published folder holds: `.tfrec.json` names every entry, so that foreign files are recognised."""
 
 import dataclasses
 import hashlib

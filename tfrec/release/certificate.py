@@ -1,6 +1,6 @@
 """`Certificate`: what a version of a servable must answer, and of what it was made, kept in its `assets.extra`.
 
-Queries are stored as the client takes them, expectations as the trainer's own graph answered them; hashes tell which
+Queries are stored as the client takes them, expectations as the trainer's own graph answered them; hashes identify the
 files, data, vocabularies, code and packages they belong to.
 """
 

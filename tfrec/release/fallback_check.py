@@ -30,7 +30,7 @@ class FallbackCheck(NamedTuple):
     """Outcome of `check_against_fallback`.
 
     Attributes:
-        comparisons: of each signature that the log can tell of, the funnel first.
+        comparisons: one for each signature that the log has cases for, the funnel first.
         method: of the fall-back.
         since: beginning of the period that was asked, ISO.
     """

@@ -22,7 +22,7 @@ Arguments: TypeAlias = Mapping[str, Any]
 def typical_queries(train: Tables, *, num_queries: int = NUM_QUERIES) -> dict[str, list[Arguments]]:
     """Returns signature name → queries made of the latest carts, visits, users and items of the training period.
 
-    Every third query is a guest's. Queries of one signature differ where the log has enough to tell of.
+    Every third query is a guest's. Queries of one signature differ where the log is large enough.
 
     Args:
         train: events up to the moment that the models know.

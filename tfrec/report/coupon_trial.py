@@ -1,4 +1,4 @@
-"""A prepared shop's randomised coupon test → effects, whom to treat, and an allocation under a budget."""
+"""Analyses the randomised coupon test of a prepared shop."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ _FOLDS = 3  # a third of the time that five take with five inner ones, for a lit
 
 @dataclasses.dataclass(frozen=True)
 class CouponFindings:
-    """What a coupon test tells.
+    """Results of a coupon test.
 
     Attributes:
         arm_names: arms, control first.
@@ -48,8 +48,8 @@ class CouponFindings:
         scores: each user's uplift of the aim, out of fold; not above 0 for users who are predicted to be put off.
         cost_kind: `discount` (expected money that the coupons take off) or `offers` (each counts one).
         budgets: `budget`, `share` (of the cost of the dearest offer to all), `treated`, `expected` (by the model),
-            `gain` with `low`, `high` (observed on the trial, doubly robust) over treating nobody.
-        chosen: row of `budgets` that is told in words.
+            `gain` with `low`, `high` (observed on the trial, doubly robust) over treating no user.
+        chosen: row of `budgets` that the report describes.
         allocation: of the chosen budget.
         profile: `attribute`, `treated`, `others`, `difference` (in standard deviations): who gets an offer.
     """
@@ -102,11 +102,11 @@ class CouponFindings:
 
 
 def judge_coupon_test(prepared: Prepared, *, budget_share: float = 0.1, seed: int = 0) -> CouponFindings:
-    """Returns what the shop's coupon test tells.
+    """Analyses the shop's coupon test: effects, whom to treat, and an allocation under a budget.
 
     Args:
         prepared: the shop.
-        budget_share: of the cost of the dearest offer to everybody: the budget that is told in words.
+        budget_share: of the cost of the dearest offer to everybody: the budget that the report describes.
         seed: of folds and bootstrap.
 
     Raises:
@@ -122,7 +122,7 @@ def judge_coupon_test(prepared: Prepared, *, budget_share: float = 0.1, seed: in
 def _judge(log: OfferLog, trial: Trial, *, budget_share: float, seed: int) -> CouponFindings:
     counts = {name: int((trial.arms == code).sum()) for code, name in enumerate(trial.arm_names)}
     if min(counts.values()) < FEWEST:
-        raise SchemaError(f"A coupon test needs at least {FEWEST} users an arm to tell whom to treat; got {counts}.")
+        raise SchemaError(f"A coupon test needs at least {FEWEST} users an arm to choose whom to treat; got {counts}.")
     aim = log.outcomes[0]
     rows: list[dict[str, Any]] = []
     for outcome in (name for name in _OUTCOMES if name in trial.outcomes):
@@ -190,7 +190,7 @@ def _judge(log: OfferLog, trial: Trial, *, budget_share: float, seed: int) -> Co
 
 
 def _observed(allocation: Allocation, trial: Trial, responses: Any) -> dict[str, float]:
-    """What the allocation brings by the trial's own outcomes; its scores never saw the user they are for."""
+    """What the allocation brings by the trial's own outcomes; no user's score was fitted to that user's outcome."""
     gain = worth_of_choice(allocation.offers + 1, trial, responses=responses).gain_over_nothing.scaled(len(trial))
     return {"gain": gain.value, "low": gain.low, "high": gain.high}
 

@@ -24,7 +24,7 @@ _GROUPS = ("little", "medium", "much")
 
 @dataclasses.dataclass(frozen=True)
 class DiscountFindings:
-    """What a coupon test at several discounts tells of prices.
+    """Results of a coupon test at several discount levels.
 
     Attributes:
         response: how the chance to buy depends on the discount.
@@ -63,7 +63,7 @@ class DiscountFindings:
 
 
 def judge_discounts(prepared: Prepared, *, seed: int = 0) -> DiscountFindings:
-    """Returns what the shop's coupon test tells of discount levels.
+    """Analyses the discount levels of the shop's coupon test.
 
     Arms are named by their percentage (`coupon_10`); the log needs spend and margin.
 

@@ -1,4 +1,4 @@
-"""A prepared shop → `Findings`: every analysis of the decision wing, run once, told in any language afterwards."""
+"""Runs every analysis of the report once; the sentences in any language are made from its `Findings`."""
 
 import dataclasses
 import functools
@@ -37,10 +37,10 @@ Result = TypeVar("Result")
 
 @dataclasses.dataclass(frozen=True)
 class Findings:
-    """What was found of a shop; `Absent` where its data does not tell.
+    """Results of the analyses of a shop; `Absent` where the data does not allow one.
 
     Attributes:
-        manifest: what the prepared folder holds and whence.
+        manifest: contents and origin of the prepared folder.
         items: of the shop, for titles and stock.
         shop: the shop in figures.
         rfm: segments by recency, frequency and value.
@@ -166,9 +166,9 @@ def _evaluation(models: Path | None) -> dict[str, Any] | Absent:
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise SourceError(f"{path} is damaged ({error}). Make it anew: tfrec evaluate {models}") from error
+        raise SourceError(f"{path} is damaged ({error}). Make it again: tfrec evaluate {models}") from error
     if not isinstance(report, dict) or "sections" not in report:
-        raise SourceError(f"{path} is no evaluation. Make it anew: tfrec evaluate {models}")
+        raise SourceError(f"{path} is no evaluation. Make it again: tfrec evaluate {models}")
     return report
 
 

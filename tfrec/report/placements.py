@@ -15,7 +15,7 @@ from tfrec.ingest.prepared import Prepared
 
 @dataclasses.dataclass(frozen=True)
 class PlacementFindings:
-    """What logged impressions tell of other rules.
+    """Estimates of other ranking rules from logged impressions.
 
     Attributes:
         study: the rules `uniform`, `popular` and `personal` by every estimator, and bandits by replay.

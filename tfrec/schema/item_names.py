@@ -1,4 +1,4 @@
-"""Items → what people call them: titles, told apart by the id where several items have the same one."""
+"""Names items for display: by title, with the id appended where several items share a title."""
 
 import re
 from typing import TYPE_CHECKING

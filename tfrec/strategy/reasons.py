@@ -29,7 +29,7 @@ def explain(sources: CandidateSources, evidence: Evidence, items: tf.Tensor) -> 
 
     In this order: a habit of the user; bought together with an item of the cart (orders counted); bought by the user
     once; goes with what the user chose before; bought lately (times counted); never sold yet; fits the behaviour.
-    What friends bought is a source but no reason: a slate must not tell a shopper who bought what.
+    What friends bought is a source but no reason: a slate must not reveal to a shopper who bought what.
     """
 
     def at(scores: tf.Tensor) -> tf.Tensor:

@@ -24,7 +24,7 @@ from tfrec.training.time_blocks import end_of_training, offered_items, time_bloc
 from tfrec.training.tower_training import TowerTraining
 
 _ADAPT_ROWS = 400_000
-_EXAMINED_EXAMPLES = 6_000  # enough for a ranking model that tells whether the funnel is worth serving
+_EXAMINED_EXAMPLES = 6_000  # enough for a ranking model that decides whether the funnel is worth serving
 _AVERAGED = 0.3  # of the steps: a ranking model trained anew differs less from the last one
 
 
@@ -128,7 +128,7 @@ def fit_ranking(
         examples: what to learn from.
         config: settings.
         show_progress: a progress bar.
-        after_epoch: told the number of each finished epoch, from 0, and the model; may raise to stop.
+        after_epoch: called with the number of each finished epoch, from 0, and the model; may raise to stop.
     """
     tf.keras.utils.set_random_seed(config.seed)  # whatever went before: an interrupted run ends as a whole one does
     model = RankingModel(examples.heads, config.ranking)

@@ -39,7 +39,7 @@ class Tick(tf.keras.callbacks.Callback):
         self._bar = bar
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Moves the bar and tells the listener."""
+        """Moves the bar and notifies the listener."""
         loss = float((logs or {}).get("loss", float("nan")))
         self._bar.set_postfix_str(f"loss {loss:.3f}")
         self._bar.update(1)

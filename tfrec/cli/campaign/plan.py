@@ -27,7 +27,7 @@ is no money, say with --worth what one is worth.
 Most offers are never used, and a percentage without a cap can cost any amount, so little of such a budget is spent. To
 reach more users, print a cap on the offer (--face-value, or a column max_discount in the test), or let --budget-in
 expected-cost count what offers cost on average in the test; the budget is then exceeded with a chance of at most
---risk. The plan tells both: what is spent at worst, and what is expected with its interval.
+--risk. The plan states both: the highest possible spending, and the expected one with its interval.
 
 DIR gets plan.csv (every user; stays in the house), plan.json, and with --key send.csv: pseudonyms and offers for the
 mailer. An offer that fewer than --min-users users would get is not made.
@@ -84,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Plans, publishes and tells."""
+    """Plans, publishes and prints the plan."""
     from tfrec.cli.tables import text_table
     from tfrec.errors import ConfigError
     from tfrec.experiments.user_tables import read_table, with_user_ids

@@ -17,7 +17,7 @@ HELP = "what the campaign caused, from the logs, with a verdict"
 DESCRIPTION = """\
 Compares the users who were meant to get an offer with those held out by the same rule, whatever they saw, with their
 orders of the weeks before as a covariate. ORDERS is a prepared shop whose log covers the campaign, or a CSV or Parquet
-file with user_id, timestamp, revenue, margin (before the discount) and discount. --impressions tells who was reached
+file with user_id, timestamp, revenue, margin (before the discount) and discount. --impressions holds who was reached
 (user_id or, with --key, pseudonym; timestamp). Read days on which nothing was sent first: nothing must be found there.
 """
 EXAMPLES = """\
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Reads, compares and tells."""
+    """Reads, compares and prints the result."""
     import pandas as pd
 
     from tfrec.cli.tables import text_table

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Draws, publishes and tells."""
+    """Draws, publishes and prints the outcome."""
     import json
 
     import pandas as pd

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Assigns, writes and tells the sizes."""
+    """Assigns users, writes the table and prints the sizes of the arms."""
     import pandas as pd
 
     from tfrec.experiments.assignment import assign, check_sample_ratio

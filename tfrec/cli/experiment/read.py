@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Reads and tells."""
+    """Reads the experiment and prints the result."""
     from tfrec.errors import ConfigError
     from tfrec.experiments.checkpoints import COMPARISON_COLUMNS, is_checkpoint_log
     from tfrec.experiments.user_tables import read_table
@@ -151,7 +151,7 @@ def _read_with_shop(options: argparse.Namespace, table: "pd.DataFrame") -> None:
     if without_path and not options.json:
         say = wording(options)
         lines = [
-            say("Not lines day by day: {arm}, {metric}. {reason}", arm=arm, metric=say.name(metric), reason=reason)
+            say("No daily read-out of {arm}, {metric}. {reason}", arm=arm, metric=say.name(metric), reason=reason)
             for arm, metric, reason in without_path
         ]
         print("\n" + "\n".join(lines))

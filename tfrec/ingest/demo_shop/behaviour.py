@@ -2,7 +2,7 @@
 
 A session has an intention: a mission (five leaf categories in a circle) and a step width d in 1..4. From leaf p of the
 circle the shopper goes on to p + d, p + 2d, ... (mod 5). Whoever knows the *order* of the last two leaves knows d and
-so the next leaf; whoever knows only *which* leaves were visited cannot tell d from −d.
+so the next leaf; whoever knows only *which* leaves were visited cannot distinguish d from −d.
 """
 
 import dataclasses

@@ -104,7 +104,7 @@ class DemoShopConfig:
         """Returns the settings as plain values."""
         plain = dataclasses.asdict(self)
         plain["fashion_mnist"] = None if self.fashion_mnist is None else str(self.fashion_mnist)
-        if not self.with_graphs:  # shops of before are told as before
+        if not self.with_graphs:  # the key is absent in shops of earlier releases
             del plain["with_graphs"]
         return plain
 

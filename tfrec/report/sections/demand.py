@@ -69,7 +69,7 @@ def demand_section(findings: Findings, say: Language) -> Section:
         )
         tables.append(_cover(cover, findings, say))
     else:
-        sentences.append(say("Stock is not known here, so days of cover cannot be told."))
+        sentences.append(say("Stock is not known here, so days of cover cannot be computed."))
     footnotes = (
         say(
             "Methods were chosen on earlier periods alone: {choice}. The rival is last week, repeated.",

@@ -13,7 +13,7 @@ from tfrec.report.words import Language
 _VERDICTS = {
     "ship": "better beyond chance, nothing that decides is worse",
     "do not ship": "worse beyond chance",
-    "undecided": "undecided: the test is too small to tell",
+    "undecided": "undecided: the test is too small to decide",
     "invalid": "invalid",
 }
 

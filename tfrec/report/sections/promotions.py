@@ -14,7 +14,7 @@ def promotions_section(findings: Findings, say: Language) -> Section:
     title, found = say("Promotions: whom to send a coupon"), findings.coupons
     if isinstance(found, Absent):
         if not found.reason:
-            none = say("This shop has no coupon test (extra table coupon_test), so uplift cannot be told.")
+            none = say("This shop has no coupon test (extra table coupon_test), so uplift cannot be estimated.")
         else:
             none = say("The coupon test cannot be read: {reason}", reason=found.reason)
         return Section("promotions", title, (none,), is_absent=True)
