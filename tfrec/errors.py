@@ -35,7 +35,7 @@ class ServingError(TfrecError, RuntimeError):
     """A servable could not be loaded or did not answer.
 
     Attributes:
-        code: number of the gRPC status (the same in TensorFlow), 2 = UNKNOWN where nobody said.
+        code: number of the gRPC status (the same in TensorFlow), 2 = UNKNOWN where none was given.
         details: the status message alone, as the server or TensorFlow wrote it.
     """
 
@@ -46,7 +46,7 @@ class ServingError(TfrecError, RuntimeError):
 
 
 class ServerUnreachableError(ServingError, ConnectionError):
-    """Nothing that speaks gRPC answers at the address."""
+    """No gRPC server answers at the address."""
 
 
 class ServerOverloadedError(ServingError):

@@ -53,7 +53,7 @@ class Finish(Protocol):
 
 
 class ServedFunnel:
-    """A funnel that speaks raw ids: look-ups in front, decoding behind, a `tf.function` a signature.
+    """A funnel with raw ids at its edges: look-ups in front, decoding behind, one `tf.function` for each signature.
 
     Attributes:
         functions: name → the exported function; inputs as `schema.signatures` says, each with its default.
@@ -86,7 +86,8 @@ class ServedFunnel:
     def module(self, servable: str) -> tf.Module:
         """Returns what one SavedModel holds: its signatures, and just the variables and tables that they read.
 
-        Keras models stay outside: their own way of saving would write traces and optimiser slots that nobody serves.
+        Keras models are left out: their own way of saving would write traces and optimiser slots that serving does not
+        use.
         """
         module = tf.Module(name=servable)
         module.functions = {s.name: self.functions[s.name] for s in SIGNATURES.values() if s.servable == servable}

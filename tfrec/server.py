@@ -1,6 +1,6 @@
 """`EmbeddedServer`: a folder of servables to a gRPC server that answers as TF Serving does.
 
-It speaks the same protocol (`PredictionService.Predict`, `GetModelMetadata`, `ModelService.GetModelStatus`,
+It implements the same protocol (`PredictionService.Predict`, `GetModelMetadata`, `ModelService.GetModelStatus`,
 `grpc.health.v1.Health`), with the same codes, messages and version rules, and needs no Python TensorFlow. On purpose
 it differs from TF Serving in this:
 
@@ -348,7 +348,7 @@ def _require_spec(request: Any) -> None:
 
 
 def _method(function: Callable[[Any, Any], Any], request: Any) -> grpc.RpcMethodHandler:
-    """Returns a handler that turns our errors into statuses; what nobody foresaw becomes INTERNAL and is logged."""
+    """Returns a handler that turns our errors into statuses; any other error becomes INTERNAL and is logged."""
 
     def answer(message: Any, context: grpc.ServicerContext) -> Any:
         try:

@@ -43,7 +43,7 @@ MAX_UPLOAD = 64 * 2**20
 """Bytes up to which the SavedModels are copied into the run; bigger ones are named by their place."""
 _SOURCES = {"train": "tfrec train", "warm start": "tfrec train --warm-start", "refresh": "tfrec refresh"}
 _QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",  # a shop's trainings are nobody else's business
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # trainings of a shop are confidential
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # MLflow's 7 with backoff hold a training up for minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }

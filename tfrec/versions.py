@@ -254,7 +254,7 @@ class ServedModels:
         if newest > aspired[-1] and (name, newest) not in self._unnamed:
             self._unnamed.add((name, newest))
             _log.warning(
-                "%s version %d is there, but %s does not name it, so it is not served: write it anew (tfrec label).",
+                "%s version %d is there, but %s does not name it, so it is not served: write it again (tfrec label).",
                 name, newest, self._config_file,
             )  # fmt: skip
         for version in aspired:
@@ -317,7 +317,7 @@ class ServedModels:
     def _drain(self, name: str, version: int, servable: Servable) -> None:
         servable.close()
         with self._lock:
-            if self._statuses[name][version].state == "UNLOADING":  # it may have been loaded anew meanwhile
+            if self._statuses[name][version].state == "UNLOADING":  # it may have been loaded again meanwhile
                 self._statuses[name][version] = VersionStatus(version, "END")
         _log.info("%s version %d is unloaded.", name, version)
 

@@ -58,7 +58,7 @@ REPORT_FOLDER = FolderKind(
 
 @dataclasses.dataclass(frozen=True)
 class ModelsManifest:
-    """Whence a folder of models comes.
+    """Origin of a folder of models.
 
     Attributes:
         prepared: folder of the shop that was trained on.
@@ -167,7 +167,7 @@ def publish_trained(
         trained: a `TrainedFunnel`.
         config: its `TrainingConfig`.
         models: folder of models.
-        manifest: whence it comes.
+        manifest: origin of the models.
         comparison: text of its comparison with the fall-back; "" = none.
     """
     from tfrec.export import build_served_funnel
@@ -290,7 +290,7 @@ def report_folder(models: Path, *, servable: str = "shop") -> Path:
 
 
 def read_models_manifest(models: Path) -> ModelsManifest:
-    """Returns whence a folder of models comes.
+    """Returns the origin of a folder of models.
 
     Raises:
         SourceError: it holds no trained models.

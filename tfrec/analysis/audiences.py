@@ -184,12 +184,13 @@ class Lookalikes:
     def summary(self) -> str:
         """Returns the finding in plain words."""
         text = (
-            f"{len(self.user_ids):,} users are most like the {self.num_seeds:,} of the audience; one kept back was "
-            f"distinguished from others with AUC {self.auc:.2f} (95 % interval {self.auc_low:.2f} to {self.auc_high:.2f})."
+            f"{len(self.user_ids):,} users are most like the {self.num_seeds:,} of the audience; members kept back were "
+            f"distinguished from others with AUC {self.auc:.2f} "
+            f"(95 % interval {self.auc_low:.2f} to {self.auc_high:.2f})."
         )
-        return (
-            text if self.auc_low > 0.5 else text + " That is no better than chance: the embeddings are not informative."
-        )
+        if self.auc_low > 0.5:
+            return text
+        return text + " That is no better than chance: the embeddings are not informative."
 
 
 def gather_facts(
@@ -200,7 +201,7 @@ def gather_facts(
     responses: Mapping[str, pd.Series] | None = None,
     now: pd.Timestamp | None = None,
 ) -> UserFacts:
-    """Returns what expressions can speak of: behaviour, segment, attributes, interests, predicted responses."""
+    """Returns the facts that expressions can use: behaviour, segment, attributes, interests, predicted responses."""
     users = describe_behaviour(tables, now=now)
     if segments is not None:
         users["segment"] = segments.assignments.set_index("user_id")["segment"].reindex(users.index)

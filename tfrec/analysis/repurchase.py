@@ -198,7 +198,7 @@ def predict_churn(
     out with probability p ~ Beta(a, b). With x repeats, the last at t_x, seen for T weeks:
     `P(alive) = 1 / (1 + a/(b+x) · ((α+T)/(α+t_x))^(r+x))`,
     `P(order within t) = P(alive) · (1 − ((α+T)/(α+T+t))^(r+x))`.
-    BG/NBD (Fader, Hardie & Lee 2005) lets nobody drop out at the first order, so that one-time buyers never churn.
+    BG/NBD (Fader, Hardie & Lee 2005) lets no user drop out at the first order, so that one-time buyers never churn.
     The four numbers maximise the likelihood; the hold-out fits them on the past alone.
 
     Args:
@@ -208,7 +208,7 @@ def predict_churn(
         seed: of the sample that the numbers are fitted on where there are over 50,000 buyers.
 
     Raises:
-        SchemaError: fewer than ten users bought anything, or nobody came back.
+        SchemaError: fewer than ten users bought anything, or none came back.
 
     Source: Batislam, Denizel & Filiztekin 2007.
     """

@@ -115,7 +115,7 @@ class Rules:
         lines += [
             say(
                 "Who buys {antecedent} also buys {consequent} in {confidence:.0%} of {n:,} orders (95 % interval "
-                "{low:.0%} to {high:.0%}), {lift:.1f} times as often as anybody.",
+                "{low:.0%} to {high:.0%}), {lift:.1f} times as often as in all orders.",
                 antecedent=" + ".join(self._name(item) for item in rule.antecedent),
                 consequent=self._name(rule.consequent),
                 confidence=rule.confidence,

@@ -202,7 +202,7 @@ def segment_by_rfm(tables: Tables, *, now: pd.Timestamp | None = None) -> Segmen
     (Hughes, Strategic Database Marketing, 1994).
 
     Raises:
-        SchemaError: nobody has bought anything.
+        SchemaError: there is no purchase.
     """
     behaviour, buyers = _buyers(tables, now)
     levels = [0.2, 0.4, 0.6, 0.8]
@@ -233,7 +233,7 @@ def segment_by_kmeans(
 
     Raises:
         ConfigError: fewer buyers than clusters, or a feature is unknown.
-        SchemaError: nobody has bought anything.
+        SchemaError: there is no purchase.
 
     Sources: Rousseeuw 1987 (silhouette); Hennig 2007 (stability under resampling).
     """
@@ -295,7 +295,7 @@ def segment_by_dbscan(
 
     Raises:
         ConfigError: a setting is out of range, or a feature is unknown.
-        SchemaError: nobody has bought anything.
+        SchemaError: there is no purchase.
 
     Source: Ester, Kriegel, Sander & Xu 1996.
     """

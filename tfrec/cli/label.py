@@ -7,7 +7,7 @@ HELP = "name versions (stable, canary) in the registry and for TF Serving"
 DESCRIPTION = """\
 Gives versions of the servables names: as aliases of the registered model in MLflow, where the models were tracked, and
 as version labels in MODELS/models.config, which TF Serving and `tfrec serve` read. Without names it writes the file
-anew from the aliases that the registry has now.
+again from the aliases that the registry has now.
 """
 EXAMPLES = """\
 examples:

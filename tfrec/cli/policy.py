@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 HELP = "what another policy would have earned, from logged slates"
 DESCRIPTION = """\
-Judges policies without showing them to anybody, from a log of slates whose items were drawn by known chances, and
+Evaluates policies without showing them to users, from a log of slates whose items were drawn by known chances, and
 replays bandits over it. LOG is a prepared shop that logs impressions (the demo shop does), or a CSV or Parquet file, a
 row a place: slate, position from 1, the item, probability (of the item in its place given those above), clicked; where
 known position_probability, the user, and what was known of the visitor.
 
 Judged are three rules (uniform, popular, personal) and each --scores FILE: item_id, score and any of the log's context
 columns; places are filled one after the other with softmax(score) over the items left. IPS and SNIPS weight by
-propensities, DR adds a model's predictions, DM is the model alone (without interval: nobody knows its bias); slate IPS
+propensities, DR adds a model's predictions, DM is the model alone (without interval: its bias is unknown); slate IPS
 assumes nothing, cascade that a place depends on those above, independent that it stands for itself.
 """
 EXAMPLES = """\

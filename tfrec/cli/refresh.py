@@ -4,9 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-HELP = "let new items, orders and users in, in seconds, without training"
+HELP = "update of the served models with new items, orders and users, in seconds, without training"
 DESCRIPTION = """\
-Gathers item weights, popularity and profiles anew from the shop as it is prepared now, encodes new items from their
+Computes item weights, popularity and profiles again from the shop as it is prepared now, encodes new items from their
 category, brand, price, title and picture with the trained models, and publishes a new version. No weight changes.
 Learn the new days with `tfrec train --warm-start`, nightly or weekly; refresh in between.
 """

@@ -155,7 +155,7 @@ def cart_section(
         Column("revenue HR@10", "share of the hidden items' prices that was found", is_beside=True),
         Column("novelty@10", "mean −log2 of the offered items' share of sales, bits", is_beside=True),
         Column("diversity@10", "share of pairs of offered items of different categories", is_beside=True),
-        Column("coverage@10", "share of the catalogue offered to anyone", is_beside=True),
+        Column("coverage@10", "share of the catalogue that is offered at all", is_beside=True),
         Column(
             "ECE@10",
             "gap between the predicted probabilities of the first 10 and how often they came true",

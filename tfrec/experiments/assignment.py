@@ -70,7 +70,7 @@ def assign(
 
     The same user and salt always give the same arm; another salt gives an independent split, so every experiment
     needs its own. Shares that sum to less than 1 leave the rest out (`""`); raising the last arm's share later
-    only lets users in, it moves nobody from arm to arm.
+    only adds users, and moves no user from arm to arm.
 
     Args:
         user_ids: pseudonyms.

@@ -29,12 +29,12 @@ _KEYS = ("experiment_id", "variant_id", "metric_id")
 
 @dataclasses.dataclass(frozen=True)
 class CheckpointVerdicts:
-    """What a log of checkpoints says.
+    """Verdicts on a log of checkpoints.
 
     Attributes:
         experiments: one row an experiment: `experiment_id`, `variants`, `metrics`, `checkpoints`, `n` (users of all
             its comparisons), `sample_ratio_p`, `is_alarm`, `fixed` and `sequential` (verdicts over its comparisons:
-            better, worse, mixed, undecided; invalid on an alarm), and of the comparison that speaks most clearly
+            better, worse, mixed, undecided; invalid on an alarm), and of the most significant comparison
             `variant_id`, `metric_id`, `relative`, `low`, `high` (always-valid, relative to control), `decided_at`, and
             `has_faded`: decided on the way, and no longer clear at the end (the effect drifts).
         comparisons: one row an experiment, variant and metric, with `n`, `control`, `treatment`, `difference`, fixed

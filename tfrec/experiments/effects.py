@@ -18,7 +18,7 @@ _CHUNK = 4_000_000  # weights drawn at once in a bootstrap: 32 MB
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """A figure that can be believed: its value, its interval and what it rests on.
+    """An estimate: its value, its interval and the number of observations.
 
     Attributes:
         value: the point estimate.

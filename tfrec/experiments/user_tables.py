@@ -11,7 +11,7 @@ USER_NAMES = ("user_id", "customer", "customer_id", "user", "visitor_id", "clien
 """Columns taken for the user's id where none is named, the first that is there."""
 
 ROW_NUMBERS = "row"
-"""In place of a column of ids: the rows' numbers, for a table that names nobody."""
+"""In place of a column of ids: the rows' numbers, for a table without user ids."""
 
 _ENDINGS = (".csv", ".csv.gz", ".parquet")
 

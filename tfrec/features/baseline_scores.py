@@ -1,6 +1,6 @@
-"""What a fitted baseline keeps → scores of the whole catalogue: the values that NumPy and the served graph both read.
+"""Baselines in NumPy: score the whole catalogue from the tables that the served graph reads, too.
 
-The served twin of each formula stands in `tfrec.models.baseline_scores`; a test holds the two to each other.
+The graph implementation of each formula is in `tfrec.models.baseline_scores`; a test compares the two.
 """
 
 import dataclasses
@@ -33,11 +33,11 @@ class BaselineScores(Protocol):
 
     @property
     def uses_context(self) -> bool:
-        """Whether cart or session speak."""
+        """Whether the scores depend on the cart or session."""
 
     @property
     def uses_history(self) -> bool:
-        """Whether what the user bought speaks."""
+        """Whether the scores depend on the purchases of the user."""
 
     def score(self, asked: Asked) -> Weights:
         """Returns `[B, n]` scores, dense or sparse; the better, the higher."""
@@ -52,10 +52,10 @@ class LinearScores:
     Attributes:
         item_scores: `[n]` the same for everyone.
         own: `[U + 1, n]` sparse: the user's own scores; the last row is empty.
-        weights: `[n, n]` rows speak for columns.
+        weights: `[n, n]` row item contributes to column item.
         context_weight: how much an item of the context counts.
-        history_weights: `[U + 1, n]` sparse: how much the user's past items count beside the context.
-        is_latest_only: of the context the session's latest item alone speaks.
+        history_weights: `[U + 1, n]` sparse: weights of the user's past items, added to those of the context.
+        is_latest_only: whether only the latest item of the session is used.
     """
 
     item_scores: np.ndarray | None = None
@@ -67,12 +67,12 @@ class LinearScores:
 
     @property
     def uses_context(self) -> bool:
-        """Whether cart or session speak."""
+        """Whether the scores depend on the cart or session."""
         return self.weights is not None
 
     @property
     def uses_history(self) -> bool:
-        """Whether what the user bought speaks."""
+        """Whether the scores depend on the purchases of the user."""
         return self.own is not None or self.history_weights is not None
 
     def score(self, asked: Asked) -> Weights:
@@ -109,12 +109,12 @@ class BlendedScores:
 
     @property
     def uses_context(self) -> bool:
-        """Whether cart or session speak."""
+        """Whether the scores depend on the cart or session."""
         return self.first.uses_context or self.second.uses_context
 
     @property
     def uses_history(self) -> bool:
-        """Whether what the user bought speaks."""
+        """Whether the scores depend on the purchases of the user."""
         return self.first.uses_history or self.second.uses_history
 
     def score(self, asked: Asked) -> np.ndarray:

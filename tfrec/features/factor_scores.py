@@ -1,6 +1,6 @@
 """Item factors → scores of the whole catalogue: the factors of a cart are solved for where it is asked.
 
-The served twin stands in `tfrec.models.factor_scores`; a test holds the two to each other.
+The graph implementation is in `tfrec.models.factor_scores`; a test compares the two.
 """
 
 import dataclasses
@@ -31,12 +31,12 @@ class AlsScores:
 
     @property
     def uses_context(self) -> bool:
-        """Whether cart or session speak."""
+        """Whether the scores depend on the cart or session."""
         return True
 
     @property
     def uses_history(self) -> bool:
-        """Whether what the user bought speaks."""
+        """Whether the scores depend on the purchases of the user."""
         return False
 
     @property

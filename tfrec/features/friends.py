@@ -24,7 +24,7 @@ class Friends:
 
     @classmethod
     def none(cls, users: Vocabulary) -> "Friends":
-        """Returns that nobody knows anybody."""
+        """Returns relations without any pair."""
         return cls(scipy.sparse.csr_matrix((users.size, users.size), dtype=np.float32))
 
 
@@ -65,7 +65,7 @@ def items_of_friends(
 
     Args:
         friends: who knows whom.
-        user: `[L]` who bought; 0 = a guest, whose purchases count for nobody.
+        user: `[L]` who bought; 0 = a guest, whose purchases do not count.
         item: `[L]` item of each purchase.
         days: `[L]` days from each purchase to the moment.
         size: item indices, `N + 1`.

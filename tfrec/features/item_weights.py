@@ -1,7 +1,7 @@
-"""Orders → item-to-item weights: what in a cart speaks for what else, as `[num_items, N]` neighbours and weights.
+"""Item-to-item weights from orders, as `[num_items, N]` neighbours and weights.
 
-Rows are the items that speak (a cart's), columns the items spoken for, so that a batch of carts `C` is scored by
-`C @ W`. Every fit takes `orders`, a sparse `[num_orders, num_items]` matrix as `order_matrix` builds it (an order a
+Row items (those of a cart) contribute to the scores of column items, so that a batch of carts `C` is scored by `C @ W`.
+ Every fit takes `orders`, a sparse `[num_orders, num_items]` matrix as `order_matrix` builds it (an order a
 row, 1 where it holds the item), and its settings by keyword.
 """
 
@@ -151,7 +151,7 @@ def truncate(weights: Weights, *, n: int = 20) -> ItemWeights:
     least one of its items.
 
     Args:
-        weights: `[num_items, num_items]`, dense or sparse; rows speak for columns.
+        weights: `[num_items, num_items]`, dense or sparse; row item contributes to column item.
         n: width of the table.
 
     Raises:

@@ -1,6 +1,6 @@
-"""What a neighbour method keeps → scores of the whole catalogue: the users, or the sessions, most like the query speak.
+"""Neighbour methods in NumPy: score the whole catalogue from the users, or the sessions, most similar to the query.
 
-The served twins stand in `tfrec.models.neighbour_scores`; a test holds the two to each other.
+The graph implementations are in `tfrec.models.neighbour_scores`; a test compares the two.
 """
 
 import dataclasses
@@ -12,19 +12,19 @@ from tfrec.features import item_weights
 from tfrec.features.baseline_scores import Asked
 
 MAX_PLACES = 9
-"""Places of a session from which VMIS-kNN hears anything: behind them its weight `1 − .1 (back + 1)` is 0."""
+"""Latest places of a session that VMIS-kNN uses: behind them its weight `1 − .1 (back + 1)` is 0."""
 
 
 @dataclasses.dataclass(frozen=True)
 class _OfUsers:
     @property
     def uses_context(self) -> bool:
-        """Whether cart or session speak."""
+        """Whether the scores depend on the cart or session."""
         return True
 
     @property
     def uses_history(self) -> bool:
-        """Whether what the user bought speaks."""
+        """Whether the scores depend on the purchases of the user."""
         return True
 
 
@@ -34,10 +34,10 @@ class UserKnnScores(_OfUsers):
 
     Attributes:
         own: `[U + 1, n]` sparse, 1 where the user had the item; the last row is empty.
-        users: `[R, n]` sparse: those who speak, the first U the same as in `own`.
-        norm: `[R]` their lengths.
-        num_neighbours: users that speak.
-        shrink: holds back the similarity of users with few items.
+        users: `[R, n]` sparse: the possible neighbours, the first U the same as in `own`.
+        norm: `[R]` their vector lengths.
+        num_neighbours: number of neighbours, k.
+        shrink: term that shrinks the similarity of users with few items.
         cart_weight: how many past purchases an item in the cart is worth.
     """
 
@@ -130,7 +130,7 @@ class VmisScores:
     Attributes:
         index: `[n, S]` sparse: the latest sessions of each item, 1 where it is in one; sessions ascend in time.
         session_weights: `[S, n]` sparse: `log(|H| / h_j)` of each session's items.
-        num_neighbours: sessions that speak.
+        num_neighbours: number of neighbouring sessions, k.
         max_length: latest distinct items of the session that are looked at, at most `MAX_PLACES`.
     """
 
@@ -141,12 +141,12 @@ class VmisScores:
 
     @property
     def uses_context(self) -> bool:
-        """Whether cart or session speak."""
+        """Whether the scores depend on the cart or session."""
         return True
 
     @property
     def uses_history(self) -> bool:
-        """Whether what the user bought speaks."""
+        """Whether the scores depend on the purchases of the user."""
         return False
 
     def score(self, asked: Asked) -> scipy.sparse.csr_matrix:
@@ -171,7 +171,7 @@ class VmisScores:
 def strongest_per_row(
     matrix: scipy.sparse.csr_matrix, *, k: int, also: np.ndarray | None = None
 ) -> tuple[scipy.sparse.csr_matrix, np.ndarray]:
-    """Returns the k largest positive cells of each row, and what `also` says of these cells (their values, if None).
+    """Returns the k largest positive cells of each row, and the values of `also` at these cells (their own, if None).
 
     Args:
         matrix: `[B, n]` sparse.

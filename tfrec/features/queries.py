@@ -216,8 +216,8 @@ def _outside_levels(sequences: BehaviourSequences, queries: ExampleQueries, rng:
 def _gains(sequences: BehaviourSequences, query: tuple[np.ndarray, ...]) -> np.ndarray:
     """`[P]`: of an order all missing items alike; of a visit the next look 1, each later one less.
 
-    An item that is carted or bought after it was looked at gains nothing by that: its page was open, nobody had to
-    offer it. The heads still learn that it was taken.
+    An item that is carted or bought after it was looked at gains nothing by that: its page was open, so it
+    did not have to be offered. The heads still learn that it was taken.
     """
     if len(query) <= 3:
         return np.ones(len(query[1]), np.float32)

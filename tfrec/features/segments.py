@@ -31,7 +31,7 @@ class UserSegments:
 
     @classmethod
     def none(cls, users: Vocabulary) -> "UserSegments":
-        """Returns that nobody is in a segment."""
+        """Returns segments without any user."""
         return cls(Vocabulary(np.array([], object)), np.zeros(users.size, np.int32))
 
 

@@ -95,8 +95,8 @@ def encode_events(
         events: a table of `EVENT_COLUMNS`, ascending in time.
         vocabularies: the shop's.
         users: known users; everybody else is a guest whose past ends with the session.
-        segments: of the known users; None = nobody is in any.
-        friends: of the known users; None = nobody knows anybody.
+        segments: segments of the known users; None = no segments.
+        friends: relations of the known users; None = no relations.
     """
     item = vocabularies.items.encode(events["item_id"])
     keep = (item > 0) & ~events["event_type"].isin(_NOT_BEHAVIOUR).to_numpy()

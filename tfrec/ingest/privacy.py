@@ -63,7 +63,7 @@ def pseudonymise(table: ir.Table, *, key: bytes, guest_ids: Sequence[str] = (), 
     Args:
         table: text columns.
         key: the secret.
-        guest_ids: ids that stand for nobody.
+        guest_ids: ids that stand for guests.
         column: with the user ids.
     """
     plain = id_text(table[column].fill_null("").strip())

@@ -26,10 +26,10 @@ _BETWEEN = "\x1f"  # the unit separator of ASCII, which no id holds
 def read_relations(
     connection: ibis.BaseBackend, recipe: Recipe, paths: Sequence[Path], *, key: bytes | None, scratch: Path
 ) -> CheckedTable | None:
-    """Returns who knows whom, each pair once; None where the recipe has no such files.
+    """Returns the relations between users, each pair once; None where the recipe has no such files.
 
     Where relations are not directed both ways stand in the table. Set aside are rows without one of the ids (guests
-    know nobody), rows of a user and the same user, weights that are no number above 0, and repetitions: the first
+    have no relations), rows of a user and the same user, weights that are no number above 0, and repetitions: the first
     row of a pair counts.
 
     Args:

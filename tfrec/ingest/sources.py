@@ -120,7 +120,7 @@ def read_text(
 ) -> tuple[ir.Table, list[Unreadable]]:
     """Returns the files as one stored table of text columns with `_file` and `_row`, and the lines that are no rows.
 
-    Each line of a csv or JSON file is a row, or is reported. Files may differ in columns that nobody maps: where a
+    Each line of a csv or JSON file is a row, or is reported. Files may differ in columns that are not mapped: where a
     file lacks one, its rows have none.
 
     Args:

@@ -20,17 +20,17 @@ _BEHIND = 1e-9
 
 
 class BaselineEvidence(tf.experimental.ExtensionType):
-    """What a baseline says of each item of the catalogue.
+    """Scores of a baseline for each item of the catalogue.
 
     Attributes:
         score: `[B, N + 1]` float32.
-        is_silent: `[B]` bool: nothing speaks for any item (a guest without a cart), so that popularity alone orders.
+        has_no_scores: `[B]` bool: no item has a score (a guest without a cart), so that popularity alone ranks.
         own_count: `[B, N + 1]` float32: in how many orders the user had it.
         cart: `[B, m]` int32 items of the cart; 0 = none.
     """
 
     score: tf.Tensor
-    is_silent: tf.Tensor
+    has_no_scores: tf.Tensor
     own_count: tf.Tensor
     cart: tf.Tensor
 
@@ -104,12 +104,12 @@ class BaselineSources:
         entries = tf.concat([query.cart, query.recent_item], axis=1)  # the latest event is the last
         recent = tf.gather(self._place, entries) - 1
         score = self._scores(AskedInGraph(marks, _known_last(recent), tf.gather(self._user_row, query.user)))
-        is_silent = tf.reduce_max(tf.pad(score, [[0, 0], [0, 1]]), axis=1) <= 0.0
+        has_no_scores = tf.reduce_max(tf.pad(score, [[0, 0], [0, 1]]), axis=1) <= 0.0
         score = tf.where(tf.equal(score, 0.0), self._behind[None, :], score)
         lowest = tf.reduce_min(tf.pad(score, [[0, 0], [0, 1]]), axis=1, keepdims=True) - 1.0
         counts = tf.pad(self._purchases.rows(tf.gather(self._buyer_row, query.user)), [[0, 0], [1, 0]])
         return BaselineEvidence(
-            is_silent=is_silent,
+            has_no_scores=has_no_scores,
             score=tf.gather(tf.concat([lowest, score], axis=1), self._place, axis=1),
             own_count=tf.gather(counts, self._place, axis=1),
             cart=without_repeats(query.cart),
@@ -139,13 +139,13 @@ class BaselineSources:
         return tf.where(score > -float("inf"), item, 0)
 
     def features(self, query: Query, evidence: BaselineEvidence, candidates: tf.Tensor) -> tf.Tensor:
-        """Returns `[B, C, 3]` of the candidates `[B, C]`: the score; was nothing heard; the item's log-odds then.
+        """Returns `[B, C, 3]` of the candidates `[B, C]`: score, `has_no_scores`, prior log-odds.
 
-        The last is the share of the item among all that was bought.
+        The prior is the share of the item among all purchases.
         """
         score = tf.gather(evidence.score, candidates, batch_dims=1)
-        is_silent = tf.broadcast_to(tf.cast(evidence.is_silent, tf.float32)[:, None], tf.shape(score))
-        return tf.stack([score, is_silent, tf.gather(self._prior, candidates)], axis=-1)
+        has_no_scores = tf.broadcast_to(tf.cast(evidence.has_no_scores, tf.float32)[:, None], tf.shape(score))
+        return tf.stack([score, has_no_scores, tf.gather(self._prior, candidates)], axis=-1)
 
     def pair_counts(self, cart: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, m, k]` in how many orders each of `cart [B, m]` was bought with each of `items [B, k]`."""
@@ -157,7 +157,7 @@ class BaselineSources:
 class CalibratedScore:
     """Stands in for `RankingModel`: the score is the first feature itself, the probability its calibration.
 
-    Where nothing was heard of a query, the probability is the item's share of all that is bought.
+    Where a query has no scores, the probability is the item's share of all purchases.
 
     Args:
         calibration: score → probability.
@@ -171,10 +171,10 @@ class CalibratedScore:
 
     def __call__(self, features: tf.Tensor, training: bool | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns scores `[b, C]` and logits `[b, C, 1]` of features `[b, C, 3]`."""
-        score, is_silent, prior = tf.unstack(features, axis=-1)
+        score, has_no_scores, prior = tf.unstack(features, axis=-1)
         signal = tf.math.log1p(tf.maximum(score, 0.0) / self._calibration.scale)
         calibrated = self._calibration.slope * signal + self._calibration.intercept
-        return score, tf.where(is_silent > 0, prior, calibrated)[..., None]
+        return score, tf.where(has_no_scores > 0, prior, calibrated)[..., None]
 
 
 def _known_last(recent: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""What is asked, and what speaks for each item of the catalogue, as batches of tensors."""
+"""`Query` and `Evidence`: a batch of queries, and the scores of each source for each item, as tensors."""
 
 import tensorflow as tf
 
@@ -26,7 +26,7 @@ class Query(tf.experimental.ExtensionType):
 
 
 class Evidence(tf.experimental.ExtensionType):
-    """What speaks for each item of the catalogue; every tensor `[B, N + 1]` unless said otherwise.
+    """Scores of each source for each item of the catalogue; tensors are `[B, N + 1]` unless noted.
 
     Attributes:
         cart: `[B, N + 1, 4]` summed weights of the cart: EASE, fading EASE, EASE of strong dropout, of near lines.
@@ -42,8 +42,8 @@ class Evidence(tf.experimental.ExtensionType):
             relations.
         towers: inner product of query and candidate embedding.
         content: similarity to the mean content of cart or visit.
-        cart_entries: `[B, n]` items of the cart that spoke.
-        history_entries: `[B, h]` own items that spoke.
+        cart_entries: `[B, n]` items of the cart that contribute.
+        history_entries: `[B, h]` own items that contribute.
         user: `[B]` int32 who asks; 0 = guest.
     """
 

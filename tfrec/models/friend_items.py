@@ -10,7 +10,7 @@ class FriendItems:
     """Items that the friends of users bought; a shop that knows of no friends pays nothing.
 
     Attributes:
-        is_empty: nobody has a friend who bought anything.
+        is_empty: whether no user has a friend with purchases.
         variables: the tables.
 
     Args:

@@ -1,4 +1,4 @@
-"""`ItemTable`: each item's strongest neighbours in the graph; what a cart's items speak for, and which of them most."""
+"""`ItemTable`: each item's strongest neighbours in the graph, and the contributions of a cart's items."""
 
 import numpy as np
 import tensorflow as tf
@@ -38,7 +38,7 @@ class ItemTable:
         return [self.neighbours, self.weights, self.pair_counts]
 
     def contributions(self, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns what `items [B, n]` speak for: sums `[B, R, c]`, and the strongest weight, coded, `[B, R]` int64.
+        """Returns contributions of `items [B, n]`: sums `[B, R, c]`, and the strongest weight, coded, `[B, R]` int64.
 
         The strongest is that of one item, summed over the channels; `decode_best` reads it.
         """
@@ -63,11 +63,11 @@ class ItemTable:
         return self._summed(chosen, segment, tf.shape(items)[0])
 
     def decode_best(self, best: tf.Tensor, entries: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Returns strength, speaking item and pair count of coded evidence.
+        """Returns strength, contributing item and pair count of coded evidence.
 
         Args:
             best: `[B, k]` codes.
-            entries: `[B, n]` items that spoke.
+            entries: `[B, n]` items that contribute.
 
         Returns:
             `[B, k]` float32 strengths, int32 items (0 where the strength is 0), int32 counts of orders with both.

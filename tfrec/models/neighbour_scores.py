@@ -99,7 +99,7 @@ class TifuInGraph:
 
 
 class VmisInGraph:
-    """`VmisScores` in the graph; sessions stand latest first, so that of equal ones the later speaks.
+    """`VmisScores` in the graph; sessions are sorted latest first, so that ties favour the later one.
 
     Args:
         scores: the formula's tables.

@@ -100,7 +100,7 @@ def full_softmax(
         candidates: `[N + 1, d]`.
         label: `[Q]` int32 rows of `candidates`.
         group: `[Q]` equal for one order or session, whose items are no negatives of each other.
-        is_met: `[N + 1]` items that are negatives; nobody has spoken against the others yet.
+        is_met: `[N + 1]` items that are negatives; there is no negative feedback on the others yet.
     """
     logits = tf.matmul(queries, candidates, transpose_b=True)
     logits = tf.where(is_met[None, :], logits, _NO_CANDIDATE)

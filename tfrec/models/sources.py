@@ -147,7 +147,7 @@ class CandidateSources:
     # --- evidence -----------------------------------------------------------------------------------------------
 
     def gather_evidence(self, query: Query) -> Evidence:
-        """Returns what speaks for each item of the catalogue."""
+        """Computes the scores of each source for each item of the catalogue."""
         config = self.config
         cart = without_repeats(latest(query.cart, config.cart_items))
         cart_sum, cart_best = self.cart_table.contributions(cart)

@@ -150,7 +150,7 @@ class QueryTower(tf.keras.layers.Layer):
         parts = [pooled]
         if self._behaviour is not None:
             events = encoded + self._type(inputs.event_type) + self._gap(inputs.gap)
-            # Windows of training have their padding behind, where nobody reads the state: no mask, a fifth faster.
+            # Windows of training have their padding behind, where the state is not used: no mask, a fifth faster.
             parts.append(self._behaviour(self._dropout(events, training=training), mask=None if training else mask))
         hidden = self._dropout(tf.concat(parts, axis=-1), training=training)
         return tf.math.l2_normalize(self._dense(hidden) + pooled, axis=-1)

@@ -25,7 +25,7 @@ def retrieval(
     since: float | None = None,
     replay: float = 0.0,
 ) -> tf.data.Dataset:
-    """Returns batches of windows, cut and shuffled anew in each epoch, for `RetrievalModel.fit`.
+    """Returns batches of windows, cut and shuffled again in each epoch, for `RetrievalModel.fit`.
 
     The label of a position is the next item that is new in its order or session, so that one pass of the LSTM learns
     from each position (`[R, T]` labels for `R` windows) instead of one window a label. Lines of one order have no

@@ -16,7 +16,7 @@ from tfrec.promotions.offer_log import OfferLog, per_offer
 from tfrec.promotions.spending import MAX_RISK, Spending, foresee_spending, used_in_test
 from tfrec.promotions.tested_plan import EXPECTED_COST, FACE_VALUE, OFFERS, TestedPlan
 
-_LEAST_COST = 0.1  # of the mean: nobody is free, whatever a model says
+_LEAST_COST = 0.1  # share of the mean: no user costs nothing, whatever a model predicts
 _STEPS = 12  # halvings of the budget in expected cost: to a four-thousandth of it
 
 
@@ -35,7 +35,7 @@ class PlanConfig:
             `expected cost`, which reaches more users and exceeds the budget with a chance of at most `risk`.
         risk: chance of spending more than a budget in expected cost.
         proof: standard errors by which a dearer offer must earn more than the cheaper ones it displaces, on the test's
-            own outcomes; else it is not made. 0 lets the models decide, which lean to offers that only look good.
+            own outcomes; else it is not made. 0 lets the models decide, which favour offers that only look good.
         holdout_share: share of users held out at random.
         min_users: an offer that fewer users would get is not made.
         max_cost_per_user: cap on what the budget counts for one user.

@@ -1,4 +1,4 @@
-"""Learners become one: blended by what they foretell, and shrunk to the average effect as far as they are noise."""
+"""Blends learners by how well they predict, and shrinks their effects to the average as far as they are noise."""
 
 import dataclasses
 import itertools
@@ -14,22 +14,31 @@ from tfrec.promotions.trial import Trial
 
 @dataclasses.dataclass(frozen=True)
 class StackedLearner:
-    """A calibrated blend of learners, weighted by what predicts held-out effects.
+    """A calibrated blend of learners, weighted by how well they predict held-out effects.
+
+    The idea: each member predicts every user's effect out of fold; a regression of unbiased but noisy effects on these
+    predictions says how much of each member to trust. Noisy weights are shrunk, so that the blend never varies more
+    between users than the trial supports.
 
     Inner folds give each member's out-of-fold uplift `τ_k` and doubly robust scores `ψ`; the weights `b ≥ 0` minimise
     `Σ w (ψ − ψ̄ − Σ_k b_k (τ_k − τ̄_k))² + λ Σ_k (b_k − s_k Σ_j b_j)² + μ (Σ_k b_k − r)²` (the R-stacking of Nie & Wager
-    2021 on DR scores). The sum of the weights is the slope of calibration: heterogeneity that does not hold up out of
-    fold shrinks to the mean effect. `λ` draws noisy weights to the shares `s` and `μ` a noisy slope to the reliability
-    `r`, both in measure of the noise of this very slope (heteroscedasticity-robust): of margin, whose noise sits where
-    its effects are large, a trial of 20,000 users tells the slope to ± .5; believing that throws the members' knowledge
-    away. The reliability is told far better, because no outcome's noise enters it but through the models: two blends of
-    disjoint halves `a`, `b` agree as far as they know something, so `S = cov(τ_a, τ_b)` is what is known and
-    `N = var(τ_a) − S` the noise of half the users, and `r = S / (S + N / 2)` (Spearman & Brown 1910).
+    2021 on doubly robust scores). The sum of the weights is the slope of calibration: heterogeneity that is not
+    confirmed out of fold shrinks to the average effect. `λ` shrinks noisy weights to the shares `s`, and `μ` a noisy
+    slope to the reliability `r`, both in units of the noise of this very slope (heteroscedasticity-robust).
 
-    The shares are those with which the members' expected outcomes under the arm that was given predict the outcome best
-    out of fold (the super learner of van der Laan et al. 2007, squared error, rows weighted by inverse propensities):
-    outcomes tell good models from bad long before effects do. They are equal where a member, such as an X-learner,
-    expects no outcome. One member gives the calibrated member.
+    Why the slope needs a prior: the noise of margin is largest where its effects are, and a trial of 20,000 users
+    determines the slope to ± .5 only. The reliability is estimated far better, because the noise of outcomes enters it
+    only through the models: two blends fitted to disjoint halves `a`, `b` agree as far as they have learned the
+    effects, so `S = cov(τ_a, τ_b)` is the variance of the signal, `N = var(τ_a) − S` the noise of half the users, and
+    `r = S / (S + N / 2)` (Spearman & Brown 1910).
+
+    The shares are those with which the members' expected outcomes under the given arm predict the outcome best out of
+    fold (the super learner of van der Laan et al. 2007, squared error, rows weighted by inverse propensities): outcomes
+    separate good models from bad with far less data than effects do. The shares are equal where a member, such as an
+    X-learner, expects no outcome. One member gives the calibrated member.
+
+    Example with one member and three users: centred predictions `τ = (−1, 0, 1)`, centred scores `ψ = (−2, 1, 1)` and
+    `w = 1` give the slope `Σ ψτ / Σ τ² = 3 / 2` without the priors, and a value between 3 / 2 and `r` with them.
 
     Attributes:
         members: learners to blend; at least one.

@@ -66,7 +66,9 @@ def language(code: str) -> Language:
         return Language("en", {}, {})
     if code == "zh":
         return _read("chinese.toml")
-    raise ConfigError(f"The report speaks {', '.join(LANGUAGES)}; got {code!r}.{nearest_hint(code, LANGUAGES)}")
+    raise ConfigError(
+        f"The languages of the report are {', '.join(LANGUAGES)}; got {code!r}.{nearest_hint(code, LANGUAGES)}"
+    )
 
 
 @functools.cache

@@ -132,7 +132,7 @@ _SLATE = (
     OutputSpec("probabilities", "float32", "probability that the item is bought next; 0 behind the end"),
     OutputSpec("prices", "float32", "current price; 0 when unknown"),
     OutputSpec("reasons", "string", "why: a reason code, see REASONS"),
-    OutputSpec("reason_item_ids", "string", "the item that the reason speaks of, or empty"),
+    OutputSpec("reason_item_ids", "string", "the item that the reason refers to, or empty"),
     OutputSpec("reason_counts", "int32", "how many times the evidence was seen, 0 where it is not a count"),
     OutputSpec("sources", "string", "the candidate source that ranked the item highest, see SOURCES"),
 )

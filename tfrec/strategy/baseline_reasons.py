@@ -1,4 +1,4 @@
-"""What a baseline heard → why it offers an item, and who spoke loudest."""
+"""Derives the reason of each offer of a baseline from what the baseline uses."""
 
 import tensorflow as tf
 
@@ -7,9 +7,9 @@ from tfrec.strategy.reasons import REPEAT_COUNT, Reasons
 
 
 def explain_baseline(sources: BaselineSources, evidence: BaselineEvidence, items: tf.Tensor) -> Reasons:
-    """Returns reasons `[B, k]` of what the baseline hears: habits, the cart, one purchase; popular now; else "for you".
+    """Returns reasons `[B, k]` from what the baseline uses: habits, cart, one purchase; popular now; else "for you".
 
-    A method that hears no cart never says "bought together", one that knows no users never "bought by you".
+    A method without context never gives "bought together", one without history never "bought by you".
     """
     zeros = tf.zeros_like(items)
     cases = []

@@ -1,4 +1,4 @@
-"""Evidence → why an item is offered: a code, the item that speaks for it, a count, and the strongest source."""
+"""Derives the reason of each offer from the evidence: a code, the contributing item, a count, the strongest source."""
 
 import tensorflow as tf
 
@@ -13,7 +13,7 @@ class Reasons(tf.experimental.ExtensionType):
 
     Attributes:
         code: string, a key of `schema.signatures.REASONS`; `""` where there is no item.
-        item: int32 item that the reason speaks of; 0 = none.
+        item: int32 item that the reason refers to; 0 = none.
         count: int32 how often the evidence was seen; 0 where it is no count.
         source: string, a value of `schema.signatures.SOURCES`.
     """
@@ -65,7 +65,7 @@ def explain(sources: CandidateSources, evidence: Evidence, items: tf.Tensor) -> 
 
 
 def explain_by_anchor(items: tf.Tensor, *, code: str, anchor: tf.Tensor) -> Reasons:
-    """Returns the same reason for every item: `code`, speaking of the anchor `[B]`."""
+    """Returns the same reason for every item: `code`, with the anchor `[B]` as its item."""
     is_item = items > 0
     return Reasons(
         code=tf.where(is_item, code, ""),

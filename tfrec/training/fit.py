@@ -1,4 +1,4 @@
-"""Shop → trained funnel: the only place that compiles and fits, beside `tower_training.py`."""
+"""Trains the funnel of a shop; only this file and `tower_training.py` compile and fit models."""
 
 import functools
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from tfrec.training.tower_training import TowerTraining
 
 _ADAPT_ROWS = 400_000
 _EXAMINED_EXAMPLES = 6_000  # enough for a ranking model that decides whether the funnel is worth serving
-_AVERAGED = 0.3  # of the steps: a ranking model trained anew differs less from the last one
+_AVERAGED = 0.3  # share of the steps: averaging makes a retrained ranking model differ less from the last one
 
 
 def train(
@@ -38,18 +38,18 @@ def train(
 ) -> TrainedFunnel:
     """Returns the funnel trained on `shop.train`.
 
-    Interrupted and started again with the same shop and config, it goes on after the last finished epoch.
+    Interrupted and started again with the same shop and config, it resumes after the last finished epoch.
 
     Args:
         shop: a prepared shop.
-        config: settings.
+        config: training settings.
         work: folder for checkpoints; emptied when it belongs to another shop or config.
-        show_progress: progress bars.
-        examine: is given the funnel as it was before the last block of time, with a ranking model that learned from
-            the earlier blocks alone, and the block's beginning in hours. Not called where there is one block only.
+        show_progress: whether progress bars are shown.
+        examine: called with the funnel as it was before the last block of time, with a ranking model fitted to the
+            earlier blocks alone, and with the block's start in hours. Not called where there is one block only.
 
     Raises:
-        SchemaError: the log is too short to learn from.
+        SchemaError: the log is too short to train on.
     """
     tf.keras.utils.set_random_seed(config.seed)
     claim(work, shop, config)
@@ -125,12 +125,12 @@ def fit_ranking(
     """Returns a ranking model fitted to candidate lists.
 
     Args:
-        examples: what to learn from.
-        config: settings.
-        show_progress: a progress bar.
+        examples: ranking examples.
+        config: training settings.
+        show_progress: whether a progress bar is shown.
         after_epoch: called with the number of each finished epoch, from 0, and the model; may raise to stop.
     """
-    tf.keras.utils.set_random_seed(config.seed)  # whatever went before: an interrupted run ends as a whole one does
+    tf.keras.utils.set_random_seed(config.seed)  # an interrupted run gives the same result as a whole one
     model = RankingModel(examples.heads, config.ranking)
     rng = np.random.default_rng(config.seed)
     real = examples.features[examples.is_candidate]
@@ -157,7 +157,7 @@ def continue_ranking(
     show_progress: bool = True,
     after_epoch: Callable[[int, RankingModel], None] | None = None,
 ) -> None:
-    """Fits a ranking model that knows its features' scale to candidate lists.
+    """Fits a ranking model whose features are already scaled to candidate lists.
 
     The rate falls to a tenth; the weights are the running average of the last steps (Polyak & Juditsky 1992).
     """
@@ -176,9 +176,10 @@ def continue_ranking(
 
 
 def pretrain_images(model: RetrievalModel, past: BehaviourSequences, config: TrainingConfig) -> None:
-    """Trains the picture tower on bought / not bought, the document's head, before the towers are trained.
+    """Pre-trains the picture tower on bought / not bought, before the towers are trained.
 
-    Bought means more than half of the pictured items that anybody met in `past`; what nobody met yet says nothing.
+    An item counts as bought if it was bought more often than half of the pictured items with events in `past`; items
+    without events are left out.
     """
     tower = model.item_encoder.image_tower
     catalogue = past.vocabularies.catalogue

@@ -124,9 +124,7 @@ def run(options: argparse.Namespace) -> None:
     }[found.cost_kind]  # fmt: skip
     heads = [say("offer"), say("users"), say("held out"), counted, say("gain by the model"), say("profit by the model")]
     print(text_table(heads, rows))
-    print(
-        say("The promise above rests on what the test's users did; the model's own figures lean to the hopeful side.")
-    )
+    print(say("The profit above rests on what the test's users did; the model's own figures are optimistic."))
     advice = found.advice(say)
     if advice:
         print("\n" + advice)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 HELP = "which user sees what, by salted hash"
 DESCRIPTION = """\
-Gives each user an arm by a salted hash: the same user and name always get the same arm, another name splits anew. The
+Gives each user an arm by a salted hash: the same user and name always get the same arm, another name splits again. The
 shop's own code can give the same answer: u = first 8 bytes, big-endian, of SHA-256("NAME:USER"), >> 11, / 2^53; the
 arm is the one in whose share u falls, in the order of --arms. Shares under 100 % leave the rest out.
 """

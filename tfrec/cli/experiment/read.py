@@ -216,7 +216,7 @@ def _print(found: "ReadOut", paths: "dict[tuple[str, str], SequentialReadOut]", 
         "undecided": say(
             "undecided. Nothing that decides is better beyond chance, or a guardrail is not shown to be safe."
         ),
-        "invalid": say("invalid. The arms do not have the sizes they should, so no effect can be believed."),
+        "invalid": say("invalid. The arms do not have the sizes they should, so no effect can be trusted."),
     }
     for arm, verdict in found.verdicts.items():
         print(say("{arm}: {verdict}", arm=arm, verdict=verdicts[verdict]))

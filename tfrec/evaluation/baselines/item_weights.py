@@ -1,6 +1,6 @@
-"""History → scores from item-to-item weights: rules, cosines, random walks, EASE; and blends of two methods.
+"""Baselines from item-to-item weights: rules, cosines, random walks, EASE; and blends of two methods.
 
-All score `contexts @ W`: the items in the cart (or earlier in the session) speak for the others.
+All score `contexts @ W`: each item in the cart (or earlier in the session) contributes to the scores of the others.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""History → scores from similar users: UserKNN, UP-CF, TIFU-KNN; the cart speaks as the user's newest basket."""
+"""Baselines from similar users: UserKNN, UP-CF, TIFU-KNN; the cart counts as the user's newest basket."""
 
 import dataclasses
 
@@ -18,8 +18,8 @@ class UserKnn:
     what the user bought and the cart. Each guest's basket is a user of its own.
 
     Attributes:
-        num_neighbours: users that speak.
-        shrink: holds back the similarity of users with few items.
+        num_neighbours: number of neighbours, k.
+        shrink: term that shrinks the similarity of users with few items.
         cart_weight: how many past purchases an item in the cart is worth.
     """
 

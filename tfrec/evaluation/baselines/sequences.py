@@ -43,11 +43,12 @@ class VmisKnn:
 
     A past session n is like this one by `sim_n = Σ_{shared items} (length − back) / length`, `back` = 0 for the
     latest of the session's `length` distinct items; of each item only the `num_recent` latest sessions are looked
-    up. The `num_neighbours` most alike speak for their items: `score_j = Σ_n sim_n · λ_n · log(|H| / h_j)`, with
-    `λ_n = 1 − .1 (back + 1)` of the latest shared item, `h_j` the number of sessions that hold j.
+    up. The `num_neighbours` most similar ones contribute to their items:
+    `score_j = Σ_n sim_n · λ_n · log(|H| / h_j)`, with `λ_n = 1 − .1 (back + 1)` of the latest shared item and `h_j` the
+    number of sessions that hold j.
 
     Attributes:
-        num_neighbours: sessions that speak, k.
+        num_neighbours: number of neighbouring sessions, k.
         num_recent: latest sessions looked up of each item, m.
         max_length: latest distinct items of the session that are looked at, at most 9.
     """

@@ -26,7 +26,7 @@ class DemoShopConfig:
         evaluation_days: length of the last part, kept for evaluation; `split_at` is its start.
         end: first moment after the log, `YYYY-MM-DD`, UTC.
         late_share: share of items that arrive in the course of the training period.
-        cold_share: share of items that arrive after `split_at`, so nobody has bought them before.
+        cold_share: share of items that arrive after `split_at`, so they have no earlier purchases.
         guest_share: share of sessions without a user id.
         dirt_share: rows of each kind of dirt, as a share of the clean rows.
         seed: of everything.

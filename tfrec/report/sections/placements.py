@@ -63,7 +63,7 @@ def placements_section(findings: Findings, say: Language) -> Section:
             known=", ".join(study.known) or "–",
         ),
         say(
-            "IPS and SNIPS weight by propensities; DR adds a model; DM is the model alone, whose bias nobody knows, so "
+            "IPS and SNIPS weight by propensities; DR adds a model; DM is the model alone, whose bias is unknown, so "
             "it has no interval. Slate IPS assumes nothing, cascade that a place depends on those above it, "
             "independent that it stands for itself."
         ),

@@ -59,7 +59,7 @@ def promotions_section(findings: Findings, say: Language) -> Section:
         *(
             say(
                 "{offer}: observed on predicted effect has slope {slope:.2f} (95 % interval {low:.2f} to {high:.2f}; 1 "
-                "= right, 0 = nobody differs, n = {n:,}).",
+                "= right, 0 = no difference between users, n = {n:,}).",
                 offer=offer,
                 slope=one.slope.value,
                 low=one.slope.low,

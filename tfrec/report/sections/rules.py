@@ -35,7 +35,7 @@ def rules_section(findings: Findings, say: Language) -> Section:
     sentences = [
         say(
             "Who buys {antecedent} also buys {consequent} in {confidence:.0%} of {n:,} orders (95 % interval {low:.0%} "
-            "to {high:.0%}), {lift:.1f} times as often as anybody: show the two together.",
+            "to {high:.0%}), {lift:.1f} times as often as in all orders: show the two together.",
             antecedent=_names(first["antecedent"], findings),
             consequent=findings.title_of(first["consequent"]),
             confidence=first["confidence"],
@@ -60,7 +60,7 @@ def rules_section(findings: Findings, say: Language) -> Section:
             list(top["lift"]),
             lows=list(top["lift_low"]),
             highs=list(top["lift_high"]),
-            label=say("lift: times as often as anybody"),
+            label=say("lift: times as often as in all orders"),
             form="{:.1f}",
         )
         caption = say("The strongest pairs of {n:,} rules; whiskers are 95 % intervals.", n=len(found.rules))
