@@ -98,7 +98,7 @@ PREDICT: dict[str, Any] = {
     "dim -1": request_to(inputs={"user_id": strings("a", shape=(-1,))}),
     "unknown_rank": request_to(inputs={"user_id": _UNKNOWN_RANK}),
     "bad tensor_content length": two(user_id=strings("a"), hour=numbers("int64", 1, content=b"123")),
-    "unknown string (OOV) ok": request_to(inputs={"user_id": strings("nobody")}),
+    "unknown string (OOV) ok": request_to(inputs={"user_id": strings("unknown")}),
     "non-utf8 bytes ok": request_to(inputs={"user_id": strings(b"\xff\xfe")}),
     "output_filter known": request_to(output_filter=["scores"]),
     "output_filter unknown": request_to(output_filter=["nope"]),

@@ -39,8 +39,8 @@ def models(tiny_trained, here):
 def forget_days(models, days):
     """Makes the models those of some days before, as far as a warm start asks: its run is what is looked at."""
     about = models / "trained" / "training.json"
-    told = json.loads(about.read_text())
-    about.write_text(json.dumps({**told, "learned_until": told["learned_until"] - 24 * days}))
+    stored = json.loads(about.read_text())
+    about.write_text(json.dumps({**stored, "learned_until": stored["learned_until"] - 24 * days}))
     manifest = models / "trained" / "manifest.json"
     old = json.loads(manifest.read_text())
     manifest.write_text(json.dumps({**old, "fingerprint": "of an earlier day", "learned_from": "of an earlier day"}))
@@ -229,7 +229,7 @@ def test_a_run_that_was_killed_without_a_word_is_closed_by_the_next(models, tiny
 
 
 @pytest.mark.parametrize(
-    "address", [pytest.param("http://127.0.0.1:9", id="nobody answers"), pytest.param("gopher://x", id="no such store")]
+    "address", [pytest.param("http://127.0.0.1:9", id="no answer"), pytest.param("gopher://x", id="no such store")]
 )
 def test_a_failing_tracking_server_costs_no_training(models, tiny_prepared, tiny_trained, monkeypatch, caplog, address):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)

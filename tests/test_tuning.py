@@ -109,9 +109,9 @@ def test_the_verb_tunes_and_says_what_matters(tiny_prepared, tmp_path, capsys, m
     monkeypatch.setattr(tuning.Schedule, "shortened", lambda self, config: SHORT_OF(config))
     arguments = ["tune", str(tiny_prepared), "--out", str(tmp_path / "tuned"), "--trials", "2", "--minutes", "5"]
     assert main([*arguments, "--groups", "ranking", "--set", "retrieval.embedding_dim=8"]) == 0
-    told = capsys.readouterr().out
-    assert "2 trials" in told
-    assert "--config" in told
+    printed = capsys.readouterr().out
+    assert "2 trials" in printed
+    assert "--config" in printed
     assert (tmp_path / "tuned" / "best.toml").exists()
 
 

@@ -140,7 +140,7 @@ def test_profile_is_json_and_its_page_holds_no_foreign_markup(photo_shop):
     assert "<X1>" not in page
 
 
-def test_result_is_told_in_words_and_json(photo_shop):
+def test_result_is_summarised_in_words_and_json(photo_shop):
     found = measure_interests(photo_shop, config=PLAIN, now=NOW)
     assert json.dumps(found.to_dict(), allow_nan=False)
     assert "2 users" in found.summary()

@@ -258,7 +258,7 @@ def run_fashion(work: Path, home: Path) -> Iterator[str]:
     """Yields what Fashion-MNIST pictures add on the demo shop: items never sold before, and items sold.
 
     Beside the funnel stands the same trained without pictures, and the similarity of content (title, category, brand)
-    to the cart, which is all that a shop has for an item that nobody bought.
+    to the cart, which is all that a shop has for an item without purchases.
     """
     place = work / "fashion_shop"
     raw = place / "data" / "demo_shop"

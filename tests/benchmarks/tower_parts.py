@@ -1,7 +1,7 @@
 """What each part of the towers adds: `python -m tests.benchmarks.tower_parts`.
 
 The towers alone are trained on the time before the validation period, once whole and once without each part, for as
-many epochs: what the catalogue tells of it is blanked, the ids' embeddings are taken out after training (which
+many epochs: its catalogue columns are blanked, the ids' embeddings are taken out after training (which
 drops them at random, so that the content has learned to do without), or the setting that leaves it out is set. They
 are asked for what is missing in the carts of the validation period: an item sold before among the whole catalogue,
 and one never sold among those never sold. Intervals are over queries, of the mean over the seeds, and each is paired
@@ -44,8 +44,8 @@ SWITCHES = {"pictures": "use_images", "LSTM": "use_lstm"}
 def parts_of(shop: Shop) -> list[str]:
     """Returns the parts that the shop's catalogue and log feed."""
     catalogue = shop.vocabularies.catalogue
-    told = [name for name, column in COLUMNS.items() if getattr(catalogue, column).any()]
-    return [WITHOUT_IDS, *told, *(["pictures"] if catalogue.images is not None else []), "LSTM"]
+    columns = [name for name, column in COLUMNS.items() if getattr(catalogue, column).any()]
+    return [WITHOUT_IDS, *columns, *(["pictures"] if catalogue.images is not None else []), "LSTM"]
 
 
 def train_without(part: str, shop: Shop, config: TrainingConfig, seed: int) -> tuple[Shop, RetrievalModel]:

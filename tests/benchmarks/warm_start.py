@@ -1,4 +1,4 @@
-"""Models of some days ago, refreshed, warm-started and trained anew: `python -m tests.benchmarks.warm_start`.
+"""Models of some days ago, refreshed, warm-started and trained again: `python -m tests.benchmarks.warm_start`.
 
 Prepares Online Retail twice, to the end of training and `--days` before it, trains the older shop, then renews its
 models for the younger one in both ways, and trains that from scratch. Each completes the same carts of the test period.
@@ -24,7 +24,7 @@ from tfrec.servable import Servable
 from tfrec.workflow import train_shop
 
 COLUMNS = ("all HR@10", "all HR@20", "all NDCG@10", "new HR@10")
-ANEW = "trained anew"
+RETRAINED = "trained again"
 
 
 def update(old_shop: Path, shop: Path, work: Path, settings: list[str]) -> dict[str, tuple[Path, float, float]]:
@@ -33,7 +33,7 @@ def update(old_shop: Path, shop: Path, work: Path, settings: list[str]) -> dict[
     old = work / "models-old"
     train_shop(old_shop, old, config)
     results = {}
-    for how in ("refreshed", "warm-started", ANEW):
+    for how in ("refreshed", "warm-started", RETRAINED):
         models = work / f"models-{how.replace(' ', '-')}"
         shutil.rmtree(models, ignore_errors=True)
         began = time.perf_counter()
@@ -50,7 +50,7 @@ def update(old_shop: Path, shop: Path, work: Path, settings: list[str]) -> dict[
 
 
 def compare(shop: Prepared, models: dict[str, Path], seeds: tuple[int, ...]) -> Section:
-    """Returns the table of all on the carts of the test period, each paired with the one trained anew."""
+    """Returns the table of all on the carts of the test period, each paired with the retrained one."""
     whole = [cart_completion_cases(shop.train, shop.test, seed=seed) for seed in seeds]
     found = [discover_cases(cases, shop.train) for cases in whole]
     apart = [cross_category_cases(cases, shop.train) for cases in whole]
@@ -62,7 +62,7 @@ def compare(shop: Prepared, models: dict[str, Path], seeds: tuple[int, ...]) -> 
         return lambda cases, k: rank_in_slate(ask(cases, k, cases.signature), cases)
 
     try:
-        methods = {name: (method(servable), name == ANEW) for name, servable in servables.items()}
+        methods = {name: (method(servable), name == RETRAINED) for name, servable in servables.items()}
         return cart_section(whole, found, apart, cold, methods, train=shop.train)
     finally:
         for servable in servables.values():
@@ -88,9 +88,9 @@ def main() -> None:
         _, learning, whole = made[row.method]
         cells = "".join(f"{row.cells[column]!s:>22}" for column in COLUMNS)
         print(f"{row.method:<14}{learning:>8.0f} s{whole:>8.0f} s{cells}")
-    anew = made[ANEW]
+    full = made[RETRAINED]
     warm = made["warm-started"]
-    print(f"A warm start takes {warm[1] / anew[1]:.1%} of the learning time, {warm[2] / anew[2]:.1%} of the whole.")
+    print(f"A warm start takes {warm[1] / full[1]:.1%} of the learning time, {warm[2] / full[2]:.1%} of the whole.")
     for duel in section.duels:
         print(f"{duel.method} less {duel.baseline}, {duel.column}: {duel.comparison}")
 

@@ -61,7 +61,7 @@ def test_the_same_seed_gives_the_same_interval():
     assert bootstrap_means(values, np.arange(100), seed=4) != bootstrap_means(values, np.arange(100), seed=5)
 
 
-def test_a_real_difference_is_told_from_chance():
+def test_a_real_difference_is_distinguished_from_chance():
     base = hits(0.3, 2000, 0)
     better = np.maximum(base, hits(0.05, 2000, 1))
     outcome = compare(better, base, np.arange(2000))

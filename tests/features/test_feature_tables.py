@@ -183,7 +183,7 @@ def test_own_items_come_most_frequent_first_then_latest():
 
 
 def own_table(shop, feature_tables, name, *columns):
-    """Item → what the columns tell of it, of one user."""
+    """Item → its values in the columns, for one user."""
     user = shop.users.encode([name])[0]
     span = slice(*feature_tables.own_splits[user : user + 2])
     names = shop.vocabularies.items.decode(feature_tables.own_item[span]).tolist()
@@ -217,8 +217,8 @@ def test_an_own_habit_fades_with_each_later_order_of_the_user_not_with_time(anns
 
 
 def test_the_interval_is_the_mean_of_the_days_between_purchases(anns_orders):
-    told = own_table(anns_orders, tables_at(anns_orders, 11), "ann", "own_interval", "own_age")
-    assert told == {"a": [5, 1], "b": [0, 11], "c": [4, 1]}
+    own_values = own_table(anns_orders, tables_at(anns_orders, 11), "ann", "own_interval", "own_age")
+    assert own_values == {"a": [5, 1], "b": [0, 11], "c": [4, 1]}
 
 
 def test_orders_ago_counts_the_users_own_later_orders(anns_orders):

@@ -52,7 +52,7 @@ def test_the_season_is_the_same_weeks_a_year_before():
     assert count_season(np.array([1, 2, 3, 3, 4, 5]), days, size=6).tolist() == [0, 0, 0, 2, 0, 0]
 
 
-def test_a_log_that_does_not_reach_back_tells_of_no_season():
+def test_a_log_that_does_not_reach_back_gives_no_season():
     """Half of the window would make the items of its weeks look alone in it."""
     assert not count_season(np.array([1, 2]), np.array([370.0, 355.0]), size=3).any()
     assert not count_season(np.array([], int), np.array([]), size=3).any()

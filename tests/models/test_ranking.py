@@ -44,7 +44,7 @@ def examples_of(size=600, *, seed=0, width=8):
     rng = np.random.default_rng(seed)
     features = np.zeros((size, width, F), np.float32)
     features[:, :, :8] = rng.normal(size=(size, width, 8))
-    features[:, :, 7] *= 1000  # a wild scale that tells nothing
+    features[:, :, 7] *= 1000  # a wild scale without information
     is_candidate = np.ones((size, width), bool)
     is_candidate[:, -2:] = rng.random((size, 2)) < 0.5
     features[~is_candidate] = 99.0  # what stands in the gaps must not matter

@@ -88,7 +88,7 @@ def test_features_of_four_items_by_hand(four_items, four_sources):
         "bought_84": [log(4), log(1), 0],
         "bought_ever": [log(4), log(1), 0],
         "bought_season": [0, 0, 0],  # the log is shorter than a year
-        "bought_segment": [0, 0, 0],  # nobody is in a segment
+        "bought_segment": [0, 0, 0],  # no user is in a segment
         "segment_lift": [0, 0, 0],
         "trend": [log(3) - log(4 / 3), log(1) - log(1 / 3), 0],
         "first_age": [log(30), log(10), 0],
@@ -115,13 +115,13 @@ def test_features_of_four_items_by_hand(four_items, four_sources):
     assert found["content_max"][0, 0] == pytest.approx(found["content"][0, 0], rel=1e-4)
     for name in ("cart_ease", "cart_ease_mean", "cart_recent", "cart_denoised", "cart_nearby"):
         a, c, d = found[name][0]
-        assert a > 0 > c and d == 0  # who has b wants a; c, bought with a in b's place, is spoken against
+        assert a > 0 > c and d == 0  # b raises a; c, bought with a in b's place, gets a negative weight
     assert found["cart_best"][0, 0] > 0 and not found["cart_best"][0, 1:].any()
     for name in ("cart_ease_relative", "cart_recent_relative", "cart_denoised_relative", "cart_nearby_relative"):
         assert found[name][0, 0] == pytest.approx(1)
 
 
-def test_a_feature_tells_that_other_categories_are_asked_for(four_items, four_sources):
+def test_a_feature_marks_queries_for_other_categories(four_items, four_sources):
     for level in (0, 1, 2):
         query = query_of(four_items, ["ann"], carts=[["b"]], outside_level=level)
         assert (features_of(four_sources, query, [[1, 3, 4]])["is_outside"] == float(level > 0)).all()
@@ -201,11 +201,11 @@ def test_who_never_bought_gets_what_the_segment_buys():
     rows = [row for number in range(20) for row in bought(f"u{number}", number, *north)]
     rows += [row for number in range(4) for row in bought(f"v{number}", 15 + number, *south)]
     segments = {f"u{n}": "north" for n in range(20)} | {f"v{n}": "south" for n in range(4)}
-    shop = make_shop(rows, segments={**segments, "new south": "south", "new north": "north", "nobody": ""})
+    shop = make_shop(rows, segments={**segments, "new south": "south", "new north": "north", "unknown": ""})
     model = RetrievalModel(shop.vocabularies, RetrievalConfig(embedding_dim=4, use_lstm=False))
     narrow = SourceConfig(**{**dict.fromkeys(vars(SourceConfig()), 1), "popular_segment": 2})
     sources = sources_of(shop, model, narrow, segment_prior=5.0)
-    query = query_of(shop, ["new south", "new north", "nobody", ""])
+    query = query_of(shop, ["new south", "new north", "unknown", ""])
     scores = sources.source_scores(sources.gather_evidence(query))["popular_segment"].numpy()
     of_south, of_north = indices(shop, *south), indices(shop, *north)
     assert set(np.argsort(-scores[0])[:2]) == set(of_south)

@@ -159,7 +159,7 @@ def test_campaign_that_only_gave_money_away_is_said_to_have_lost():
     assert "it lost money" in result.summary()
 
 
-def test_impressions_tell_reach_and_leaks():
+def test_impressions_give_reach_and_leaks():
     plan, gains = _plan(4000)
     treated = plan.table.loc[plan.table["status"] == TREATED, "user_id"]
     leaked = plan.table.loc[plan.table["status"] == HELD_OUT, "user_id"].head(7)

@@ -67,7 +67,7 @@ def test_what_follows_is_offered_and_what_leads_is_not(chains):
 
 @pytest.mark.slow
 def test_the_last_minute_changes_the_answer_to_a_user_for_the_better(chains):
-    """A camera is looked at, or a phone: the history alone cannot tell which, the event sent along does."""
+    """A camera is looked at, or a phone: the history alone does not determine which, the event in the query does."""
     users = ["ann", "bob", "cy", "dan"]
     for seen, next_item in (("camera", "card"), ("phone", "case")):
         answer = ask(
@@ -154,20 +154,20 @@ def test_a_log_that_nearly_all_is_of_one_moment_says_so(tmp_path):
 
 
 def test_a_fitted_ranker_is_the_running_average_of_its_last_steps():
-    """One step an epoch: of twelve, the weights told after each, with a fade of three tenths of them."""
+    """One step an epoch: of twelve, the weights after each, averaged over about three tenths of them."""
     rng = np.random.default_rng(0)
     features = rng.normal(size=(64, 8, len(FEATURES))).astype(np.float32)
     gains = (np.arange(8) == features[..., :2].sum(axis=2).argmax(axis=1)[:, None]).astype(np.float32)
     examples = RankingExamples(features, np.ones((64, 8), bool), gains[..., None], gains, ("purchase",))
     config = dataclasses.replace(SMALL, ranking_epochs=12, ranking_batch=64)
-    told = []
+    weights_of_epochs = []
 
     def note(epoch, model):
-        told.append(np.concatenate([weights.numpy().ravel() for weights in model.trainable_variables]))
+        weights_of_epochs.append(np.concatenate([weights.numpy().ravel() for weights in model.trainable_variables]))
 
     model = fit_ranking(examples, config, show_progress=False, after_epoch=note)
     fitted = np.concatenate([weights.numpy().ravel() for weights in model.trainable_variables])
-    average = told[0]
-    for weights in told[1:]:
+    average = weights_of_epochs[0]
+    for weights in weights_of_epochs[1:]:
         average = average + (weights - average) / (0.3 * 12)
-    assert np.linalg.norm(fitted - average) < 0.1 * np.linalg.norm(told[-1] - average)
+    assert np.linalg.norm(fitted - average) < 0.1 * np.linalg.norm(weights_of_epochs[-1] - average)

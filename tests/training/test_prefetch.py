@@ -15,7 +15,7 @@ def test_the_next_call_is_under_way_while_a_result_is_used_and_no_further_one():
 
     with background_thread() as pool:
         results = prefetched(pool, [lambda number=number: call(number) for number in range(3)])
-        assert begun[0].wait(10)  # before anybody asks
+        assert begun[0].wait(10)  # before a result is asked for
         assert not begun[1].is_set()
         assert next(results) == 0
         assert begun[1].wait(10)

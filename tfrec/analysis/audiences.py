@@ -184,8 +184,8 @@ class Lookalikes:
     def summary(self) -> str:
         """Returns the finding in plain words."""
         text = (
-            f"{len(self.user_ids):,} users are most like the {self.num_seeds:,} of the audience; members kept back were "
-            f"distinguished from others with AUC {self.auc:.2f} "
+            f"{len(self.user_ids):,} users are most like the {self.num_seeds:,} of the audience; "
+            f"members kept back were distinguished from others with AUC {self.auc:.2f} "
             f"(95 % interval {self.auc_low:.2f} to {self.auc_high:.2f})."
         )
         if self.auc_low > 0.5:

@@ -19,7 +19,7 @@ from tfrec.ingest.number_styles import find_styles, notes_of_currency, notes_of_
 from tfrec.ingest.order_notes import notes_of_orders, notes_of_states
 from tfrec.ingest.privacy import pseudonymise
 from tfrec.ingest.recipes import Recipe
-from tfrec.ingest.sessions import cut_sessions, tell_orders
+from tfrec.ingest.sessions import cut_sessions, group_orders
 from tfrec.ingest.sources import FILE, ROW, Unreadable, read_text
 from tfrec.ingest.splits import add_clock
 from tfrec.ingest.time_bounds import find_bounds, outlier_reason
@@ -115,7 +115,7 @@ def check_events(
         checked = _stored(connection, "events_unique", set_aside_duplicates(checked, compared=compared))
     log.info("Cutting sessions and orders")
     good = cut_sessions(checked.filter(checked["reason"].isnull()).drop("reason", "incomplete"), recipe.sessions)
-    good = tell_orders(good, recipe.orders, clock=local_time(good["timestamp"], recipe.events.time_zone))
+    good = group_orders(good, recipe.orders, clock=local_time(good["timestamp"], recipe.events.time_zone))
     good = _stored(connection, "events_good", good)
     notes += notes_of_states(raw, known=wanted)
     notes += notes_of_orders(good, checked, raw, has_orders="order_id" in recipe.events.columns)

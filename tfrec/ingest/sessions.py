@@ -76,7 +76,7 @@ def cut_sessions(events: ir.Table, sessions: Sessions) -> ir.Table:
     return timed.mutate(session_id=session).drop("_is_cut", "_before", "_starts")
 
 
-def tell_orders(events: ir.Table, orders: Orders, *, clock: ir.TimestampValue) -> ir.Table:
+def group_orders(events: ir.Table, orders: Orders, *, clock: ir.TimestampValue) -> ir.Table:
     """Returns the events with `order_id` on every purchase; run after `cut_sessions`.
 
     A guest's purchase that belongs to no session is an order of its own.

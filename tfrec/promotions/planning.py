@@ -13,7 +13,7 @@ from tfrec.promotions.allocation import offers_at_price
 from tfrec.promotions.campaign import TREATED, CampaignPlan, Evidence, plan_campaign
 from tfrec.promotions.learned_offers import LearnedOffers, ScoredUsers, learn_from_test, withheld
 from tfrec.promotions.offer_log import OfferLog, per_offer
-from tfrec.promotions.spending import MAX_RISK, Spending, foresee_spending, used_in_test
+from tfrec.promotions.spending import MAX_RISK, Spending, predict_spending, used_in_test
 from tfrec.promotions.tested_plan import EXPECTED_COST, FACE_VALUE, OFFERS, TestedPlan
 
 _LEAST_COST = 0.1  # share of the mean: no user costs nothing, whatever a model predicts
@@ -277,7 +277,7 @@ class _Draft:
             max_cost_per_user=config.max_cost_per_user,
         )  # fmt: skip
         trial = self.learned.trial
-        spending = foresee_spending(
+        spending = predict_spending(
             planned, tested, trial.arms, trial.outcomes.get("discount"), face_values=costs.faces,
             send_costs=costs.sending, risk=config.risk,
         )  # fmt: skip

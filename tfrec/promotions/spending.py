@@ -93,7 +93,7 @@ def used_in_test(trial: Trial) -> dict[str, OfferUse]:
     return found
 
 
-def foresee_spending(
+def predict_spending(
     planned: np.ndarray,
     tested: np.ndarray,
     arms: np.ndarray,

@@ -202,7 +202,7 @@ def test_consumables_are_bought_again_at_intervals(clean):
     assert again.median() > 12
 
 
-def test_order_of_views_tells_the_next_leaf_and_the_bag_does_not(clean, truth):
+def test_order_of_views_predicts_the_next_leaf_and_the_bag_does_not(clean, truth):
     """Truth says: after (A, B) comes C, after (B, A) another leaf. Read forwards it must hit, backwards it must not."""
     views = clean[clean["action"] == "viewed"].sort_values(["session", "time"], kind="stable")
     steps = views[(views["leaf"] != views["leaf"].shift()) | (views["session"] != views["session"].shift())]
