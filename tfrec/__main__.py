@@ -1,4 +1,4 @@
-"""`python -m tfrec` and the command `tfrec`: `main` as a program."""
+"""Runs `main` as a program: `python -m tfrec` and the command `tfrec`."""
 
 import contextlib
 import os

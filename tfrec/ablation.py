@@ -1,4 +1,4 @@
-"""A trained shop → what pictures and the LSTM add: the funnel is trained once more without each, and both are asked."""
+"""Measures what pictures and the LSTM add: trains the funnel once more without each and evaluates both."""
 
 import dataclasses
 import logging

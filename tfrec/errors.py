@@ -1,4 +1,4 @@
-"""The errors that `tfrec` raises: each says what was expected, what came, and what to do.
+"""Defines the errors that `tfrec` raises; messages state what was expected, what was found, and what to do.
 
 Every error is also the built-in that a reader expects, so `except ValueError` keeps working.
 """

@@ -1,4 +1,4 @@
-"""Trained funnel → SavedModels that stock TF Serving loads: raw ids in, raw ids out, every input optional.
+"""Exports the trained funnel as SavedModels for stock TF Serving: raw ids in and out, every input optional.
 
 Three servables share one version number: `shop/N` (the whole funnel), `retrieval/N` and `ranking/N`. A baseline becomes
 a fourth, `fallback/N`, with the signatures of `shop` and numbers of its own. Each is written beside its place and

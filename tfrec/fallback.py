@@ -1,4 +1,4 @@
-"""A prepared shop and the name of a baseline → the servable `fallback`, with the signatures of `shop`, in seconds.
+"""Publishes a baseline of a prepared shop as the servable `fallback`, with the signatures of `shop`, in seconds.
 
 The baseline is learned on the whole training period by `tfrec.evaluation.baselines`, and served by the same tables:
 what `tfrec evaluate` measures is what answers. Its probabilities are calibrated on the latest orders of the training

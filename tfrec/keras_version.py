@@ -1,4 +1,4 @@
-"""Which Keras `tf.keras` is → nothing, or an error that says how to get Keras 2.
+"""Checks that `tf.keras` is Keras 2; the error explains how to get it.
 
 TensorFlow chooses its Keras once, when `tf.keras` is first touched; TensorFlow Recommenders 0.7.7 needs Keras 2.
 """

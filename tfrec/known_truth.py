@@ -1,4 +1,4 @@
-"""A served demo shop → how much of what the generator knows it has found: complements and upgrades."""
+"""Measures how much of the demo shop's truth the served models have found: complements and upgrades."""
 
 import dataclasses
 from pathlib import Path

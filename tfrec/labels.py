@@ -1,4 +1,4 @@
-"""Words for versions (`stable`, `canary`) → MLflow's aliases and TF Serving's `models.config`, the same on both sides.
+"""Labels versions (`stable`, `canary`) in MLflow's registry and in TF Serving's `models.config` alike.
 
 An alias of the registered model is a version label of the server: whoever moves `stable` in the registry moves what
 `model_spec.version_label = "stable"` answers, once this has written the file again. The servables of a shop share their

@@ -1,4 +1,4 @@
-"""A Parquet file of queries → a Parquet file of slates, through the exported SavedModel, without Python TensorFlow.
+"""Answers a Parquet file of queries with slates through the exported SavedModel, without Python TensorFlow.
 
 A query file has `query_id` and columns named as the signature's inputs; a slate file has a row a recommended item.
 Queries of like length are answered together, so that padding stays small, and written in the order they came in.

@@ -1,4 +1,4 @@
-"""A planned training → what its MLflow run says of where it comes from: hashes, commit, user, address."""
+"""Collects the tags of an MLflow run on its origin: hashes, commit, user, address."""
 
 import getpass
 import subprocess

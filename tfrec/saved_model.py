@@ -1,4 +1,4 @@
-"""A version folder → the signatures that its SavedModel declares, read without TensorFlow."""
+"""Reads the signatures that a SavedModel declares, without TensorFlow."""
 
 import dataclasses
 from collections.abc import Mapping

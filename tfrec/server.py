@@ -1,4 +1,4 @@
-"""`EmbeddedServer`: a folder of servables to a gRPC server that answers as TF Serving does.
+"""Serves a folder of servables over gRPC as TF Serving does: `EmbeddedServer`.
 
 It implements the same protocol (`PredictionService.Predict`, `GetModelMetadata`, `ModelService.GetModelStatus`,
 `grpc.health.v1.Health`), with the same codes, messages and version rules, and needs no Python TensorFlow. On purpose

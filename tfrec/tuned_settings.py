@@ -1,4 +1,4 @@
-"""The settings that a study tunes: values as a study has them ↔ a `TrainingConfig`, and a file of the best ones."""
+"""Converts tuned settings between a study and a `TrainingConfig`, and writes the best ones to a file."""
 
 import dataclasses
 import json

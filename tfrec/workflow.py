@@ -1,4 +1,4 @@
-"""The story: a prepared shop is trained, exported, evaluated. Each step finds what is done, and publishes by rename.
+"""Trains, exports and evaluates a prepared shop; each step reuses finished results and publishes by rename.
 
 models/
     trained/            weights, feature tables and manifest.json of the newest training

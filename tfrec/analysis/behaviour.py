@@ -1,4 +1,4 @@
-"""Turns events into behaviour: one row of figures a user, and the space in which users are near or far."""
+"""Turns events into behaviour: one row of figures per user, and the space in which users are compared."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Turns purchases into daily demand: one series for the shop, each category and each item, and its feast days."""
+"""Turns purchases into daily demand: one series for the shop, each category and each item, and its holidays."""
 
 import dataclasses
 import datetime

@@ -1,4 +1,4 @@
-"""Turns events into interests: how much each user cares for each category and item, fading with time."""
+"""Computes interests: how much each user cares for each category and item, with a half-life."""
 
 import dataclasses
 import html

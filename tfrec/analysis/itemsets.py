@@ -1,4 +1,4 @@
-"""Turns orders into frequent itemsets: the groups of items that enough orders hold together.
+"""Finds frequent itemsets: groups of items that enough orders contain together.
 
 Pattern growth on occurrence lists (the vertical layout of Eclat: Zaki, Scalable Algorithms for Association Mining,
 IEEE TKDE 2000), a block of prefixes at a time and depth first: all orders that hold a prefix are expanded at once with

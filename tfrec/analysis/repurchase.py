@@ -1,4 +1,4 @@
-"""Turns past orders into when a user will buy again: each item, and anything at all (churn)."""
+"""Predicts when a user buys again: each item, and anything at all (churn)."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Turns orders into association rules: what is bought together more often than chance would have it, and stays so."""
+"""Mines association rules that hold beyond chance and stay stable over time."""
 
 import dataclasses
 import logging

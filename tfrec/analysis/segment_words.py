@@ -1,4 +1,4 @@
-"""A segment's figures become its words: what parts it from everybody, and what its readers must know."""
+"""Describes a segment in words: how it differs from all users, and what readers must know."""
 
 import dataclasses
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Turns behaviour into segments: groups of users with a name, a sentence, a value and a taste."""
+"""Groups users into segments with a name, a sentence, a value and preferred categories."""
 
 import dataclasses
 import json

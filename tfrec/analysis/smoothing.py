@@ -1,4 +1,4 @@
-"""Turns the past of a hierarchy into trial forecasts: exponential smoothing and Theta under a weekday profile."""
+"""Makes trial forecasts of a hierarchy of series: exponential smoothing and Theta under a weekday profile."""
 
 import dataclasses
 import datetime

@@ -1,4 +1,4 @@
-"""`tfrec VERB ...`: words from the shell → calls of the package; one file a verb.
+"""Parses `tfrec VERB ...` and calls the package; one file for each verb.
 
 Results go to standard output, progress and errors to standard error. Nothing heavy is imported before a verb runs,
 so that `--help` is there at once and `tfrec ask` works with the base install.

@@ -1,4 +1,4 @@
-"""A verb with actions (`tfrec campaign plan`): each action is a module like a verb's, under the verb's parser."""
+"""Defines verbs with actions (`tfrec campaign plan`): each action is a module, under the verb's parser."""
 
 import argparse
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the verbs on customers and demand share: which log is read, how findings are printed."""
+"""Reads the log and prints the findings for the verbs on customers and demand."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""`tfrec ask`: one query from the shell → what the server offers. Needs no more than the base install."""
+"""`tfrec ask`: sends one query to a server and prints its offers. Needs no more than the base install."""
 
 import argparse
 import csv

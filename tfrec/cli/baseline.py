@@ -1,4 +1,4 @@
-"""`tfrec baseline`: a prepared shop → a baseline as the servable `fallback`, without training."""
+"""`tfrec baseline`: publishes a baseline of a prepared shop as the servable `fallback`, without training."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""`tfrec canary`: the version under trial → kept, taken back, or promoted."""
+"""`tfrec canary`: keeps, rolls back or promotes the version under trial."""
 
 import argparse
 

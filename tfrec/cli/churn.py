@@ -1,4 +1,4 @@
-"""`tfrec churn`: a prepared shop → who comes back, and what they buy again."""
+"""`tfrec churn`: predicts who comes back, and what they buy again."""
 
 import argparse
 from pathlib import Path

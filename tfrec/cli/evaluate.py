@@ -1,4 +1,4 @@
-"""`tfrec evaluate`: the served shop beside the baselines → a table, report.json and report.html."""
+"""`tfrec evaluate`: compares the served shop with baselines; writes report.json and report.html."""
 
 import argparse
 import sys

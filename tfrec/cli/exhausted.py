@@ -1,4 +1,4 @@
-"""An error of any library that ran out of disk or memory → one sentence; each library has classes of its own for it."""
+"""Recognises errors of any library that mean that disk or memory ran out, and explains them in one sentence."""
 
 import errno
 import re

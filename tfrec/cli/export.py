@@ -1,4 +1,4 @@
-"""`tfrec export`: trained models → a new version of the SavedModels."""
+"""`tfrec export`: writes a new version of the SavedModels from trained models."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""`tfrec follow`: versions that were published → the folder that one server reads, kept up to date."""
+"""`tfrec follow`: keeps the folder that one server reads up to date with published versions."""
 
 import argparse
 import sys

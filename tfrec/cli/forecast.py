@@ -1,4 +1,4 @@
-"""`tfrec forecast`: a prepared shop → demand of the coming days, and how long the stock lasts."""
+"""`tfrec forecast`: forecasts the demand of the coming days, and how long the stock lasts."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`tfrec gate`: a new version, the one in service and the baseline → may it be labelled?"""
+"""`tfrec gate`: decides whether a new version may be labelled, beside the one in service and the baseline."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""`tfrec interests`: a prepared shop → what users care for."""
+"""`tfrec interests`: computes the categories and items that users care for."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""Ctrl-C → KeyboardInterrupt, also where it met work in C that made another error of it, or nothing.
+"""Turns Ctrl-C into KeyboardInterrupt, also where it met C code that raised another error, or none.
 
 Python raises KeyboardInterrupt wherever its byte code runs next. Where that is inside a call from C, the caller may
 raise an error of its own, as NumPy does that parses a buffer's format, or drop it, as NumPy does that looks for an

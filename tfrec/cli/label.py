@@ -1,4 +1,4 @@
-"""`tfrec label`: words for versions → MLflow's aliases and TF Serving's models.config."""
+"""`tfrec label`: labels versions in MLflow's registry and in TF Serving's models.config."""
 
 import argparse
 from pathlib import Path

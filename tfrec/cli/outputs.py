@@ -1,4 +1,4 @@
-"""Where verbs write: what was read is never overwritten, nor what tfrec did not write; refused before any work."""
+"""Checks output paths before any work: inputs and files of others are never overwritten."""
 
 import argparse
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""`tfrec policy`: logged slates with propensities → what other policies, and a bandit, would have earned."""
+"""`tfrec policy`: estimates from logged slates what other policies, and a bandit, would have earned."""
 
 import argparse
 from pathlib import Path

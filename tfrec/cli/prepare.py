@@ -1,4 +1,4 @@
-"""`tfrec prepare`: raw files, described by a recipe → a prepared shop."""
+"""`tfrec prepare`: prepares a shop from raw files that a recipe describes."""
 
 import argparse
 import sys

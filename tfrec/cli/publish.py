@@ -1,4 +1,4 @@
-"""`tfrec publish`: versions of servables → another folder or an object store, proven before they are visible."""
+"""`tfrec publish`: copies versions of servables to a folder or an object store, verified before they are visible."""
 
 import argparse
 import sys

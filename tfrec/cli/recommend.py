@@ -1,4 +1,4 @@
-"""`tfrec recommend`: a Parquet file of queries → a Parquet file of slates."""
+"""`tfrec recommend`: answers a Parquet file of queries with a Parquet file of slates."""
 
 import argparse
 import sys

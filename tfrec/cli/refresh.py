@@ -1,4 +1,4 @@
-"""`tfrec refresh`: trained models and the shop as it is now → a new version that knows new items, orders and users."""
+"""`tfrec refresh`: publishes a version of trained models that knows new items, orders and users."""
 
 import argparse
 import sys

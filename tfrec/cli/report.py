@@ -1,4 +1,4 @@
-"""`tfrec report`: a prepared shop → one HTML page that a marketing person reads."""
+"""`tfrec report`: writes one HTML page on a prepared shop for marketing."""
 
 import argparse
 import sys

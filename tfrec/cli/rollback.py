@@ -1,4 +1,4 @@
-"""`tfrec rollback`: back to the previous good version, by its label or by moving the newest aside."""
+"""`tfrec rollback`: returns to the previous good version, by its label or by moving the newest aside."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""`tfrec rules`: a prepared shop → what is bought together."""
+"""`tfrec rules`: finds what is bought together."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`tfrec segments`: a prepared shop → groups of users with a name, a value and a taste."""
+"""`tfrec segments`: groups users into segments with a name and a value."""
 
 import argparse
 from pathlib import Path

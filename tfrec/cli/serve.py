@@ -1,4 +1,4 @@
-"""`tfrec serve`: a folder of servables → gRPC, as TF Serving answers."""
+"""`tfrec serve`: serves a folder of servables over gRPC, as TF Serving answers."""
 
 import argparse
 import logging

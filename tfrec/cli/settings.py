@@ -1,4 +1,4 @@
-"""Texts of options → numbers, names and moments, or an error that shows how they are written."""
+"""Parses the texts of options: numbers, names and moments, with errors that show the expected form."""
 
 import argparse
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Shoppers of the test period → what was in the cart, and what the server offers them, as text."""
+"""Chooses shoppers of the test period and shows their carts and what the server offers them."""
 
 import dataclasses
 

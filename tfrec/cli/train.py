@@ -1,4 +1,4 @@
-"""`tfrec train`: a prepared shop → trained models and SavedModels."""
+"""`tfrec train`: trains models on a prepared shop and writes SavedModels."""
 
 import argparse
 import sys

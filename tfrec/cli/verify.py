@@ -1,4 +1,4 @@
-"""`tfrec verify`: a folder, a URL or a running server → what differs from the certificates."""
+"""`tfrec verify`: compares a folder, a URL or a running server with the certificates of its versions."""
 
 import argparse
 import json

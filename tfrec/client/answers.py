@@ -1,4 +1,4 @@
-"""A response of the server → arrays as they were asked for."""
+"""Turns a response of the server into arrays."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""Arguments of a call, one query or a batch, to the arrays that a signature takes.
+"""Turns the arguments of a call, one query or a batch, into the arrays that a signature takes.
 
 An argument of one query is a value (`user_id="u1"`, `k=5`) or a flat list (`cart_item_ids=["a", "b"]`). An argument
 of a batch has one more level: a list of values, or a list of lists whose rows may differ in length. When any argument

@@ -1,4 +1,4 @@
-"""What a gRPC target names: whether it is this machine."""
+"""Recognises whether a gRPC target is this machine."""
 
 import ipaddress
 import re

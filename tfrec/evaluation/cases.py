@@ -1,4 +1,4 @@
-"""Held-out queries whose truth is known → `Cases`, the frozen value that every method is asked to answer."""
+"""Holds queries with known answers as `Cases`, the frozen value that every method is evaluated on."""
 
 import dataclasses
 from typing import Any

@@ -1,4 +1,4 @@
-"""One value a query → means with bootstrap intervals, and paired tests between methods.
+"""Computes means with bootstrap intervals, and paired tests between methods, from one value per query.
 
 Queries of one order or session, and the same order under several seeds, are not independent: they share a *group*,
 and whole groups are resampled (cluster bootstrap). Everything is seeded.

@@ -1,4 +1,4 @@
-"""Scores or slates → ranks of the hidden items → metrics, one value a query.
+"""Computes metrics, one value per query, from the ranks of hidden items in scores or slates.
 
 A *rank* is 1 for the best; `inf` for an item that was not returned; NaN pads the rows of queries with fewer hidden
 items than others. Every metric takes ranks `[B]` (one hidden item a query) or `[B, R]` and returns `[B]`, so that

@@ -1,4 +1,4 @@
-"""Sections → one self-contained HTML page: light and dark, readable on a phone, no network, no script."""
+"""Renders sections as one self-contained HTML page: light and dark, readable on a phone, no network, no script."""
 
 import html
 import math

@@ -1,4 +1,4 @@
-"""Tables before and after the split → cart completion, discovery, cold items, next baskets: cases from orders.
+"""Makes evaluation cases from orders: cart completion, discovery, cold items, next baskets.
 
 Global temporal split, the whole known catalogue ranked, nothing of the test period known beyond the query itself.
 *Known* items are those sold in training; a hidden item is *new* when its user had not bought it in training, and

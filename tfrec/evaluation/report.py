@@ -1,4 +1,4 @@
-"""A prepared shop and its methods → `EvaluationReport`: model beside baselines in one run, as text, JSON and a page.
+"""Evaluates a shop's methods in one run as an `EvaluationReport`: text, JSON and a page.
 
 The served model comes in as a *ranker*, a callable `(cases, k, signature) -> Slate`; this layer knows no TensorFlow.
 `python -m tfrec.evaluation.report PREPARED` prints the baselines alone.

@@ -1,4 +1,4 @@
-"""Methods and a shop → `Section`: one task's table, a row a method, each cell an estimate with its interval.
+"""Makes the `Section` of a task: a table with one row per method, each cell an estimate with its interval.
 
 No headline without its split: every section shows the repeat and the new cases apart, or it cannot be made.
 """

@@ -1,4 +1,4 @@
-"""Tables before and after the split → next item, upsell: cases from the sessions of the test period.
+"""Makes evaluation cases from the sessions of the test period: next item, upsell.
 
 *Known* items are those with any event in training; events on others are left out.
 """

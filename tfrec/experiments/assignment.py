@@ -1,4 +1,4 @@
-"""User ids become arms, always the same ones, and counts of arms become a check that nothing went wrong on the way.
+"""Assigns users to arms by a salted hash, and tests whether the counts of arms are as planned.
 
 The hash is plain SHA-256, so that a shop's Java, PHP or Go code can give the same answer:
 `u = first 8 bytes, big-endian, of sha256(salt + ":" + user_id) / 2^64`.

@@ -1,4 +1,4 @@
-"""Summaries of many running experiments (count, mean, variance at each checkpoint) become a verdict for each."""
+"""Gives a verdict on each of many running experiments from their summaries (count, mean, variance)."""
 
 import dataclasses
 from collections.abc import Mapping

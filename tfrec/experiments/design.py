@@ -1,4 +1,4 @@
-"""A wanted effect becomes the size and the weeks of an experiment, before it starts."""
+"""Computes the size and the duration of an experiment from the effect to be detected."""
 
 import dataclasses
 import math

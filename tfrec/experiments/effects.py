@@ -1,4 +1,4 @@
-"""Two arms' outcomes become an `Estimate` of their difference: means, ratios, heavy tails, with CUPED.
+"""Estimates the difference between two arms: means, ratios, heavy tails, with CUPED.
 
 Every function takes control first, treatment second, and reports treatment minus control.
 """

@@ -1,4 +1,4 @@
-"""A table of items shown, a row a place, becomes checked slates with the chances by which they were drawn."""
+"""Turns a table of shown items, one row per place, into checked slates with their propensities."""
 
 import dataclasses
 from collections.abc import Sequence

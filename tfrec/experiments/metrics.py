@@ -1,4 +1,4 @@
-"""Names of metrics → how each is compared, by what its column holds."""
+"""Chooses how each metric is compared, by the values of its column."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Logged decisions with their propensities become the value that another policy would have had, with an interval.
+"""Estimates the value of another policy from logged decisions with propensities, with an interval.
 
 All estimators need that the logging policy gave every action of the new policy a positive chance (overlap), and that
 the propensities are those that were really drawn from. Then IPS is unbiased, SNIPS trades a little bias for much

@@ -1,4 +1,4 @@
-"""A table of users with their arms becomes a verdict in words: metrics, guardrails, segments."""
+"""Turns a table of users with their arms into a verdict: metrics, guardrails, segments."""
 
 import dataclasses
 from collections.abc import Callable, Sequence

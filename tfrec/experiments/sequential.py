@@ -1,4 +1,4 @@
-"""Checkpoints of a running experiment become intervals that may be looked at every day.
+"""Computes always-valid intervals from the checkpoints of a running experiment.
 
 A fixed-horizon interval holds at one look that was planned. Looking daily and stopping at the first "significant" day
 errs far more often than 5 %. A confidence sequence covers the truth at all looks at once.

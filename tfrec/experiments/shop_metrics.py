@@ -1,4 +1,4 @@
-"""An assignment and a shop's log become metrics: a row a user for the read-out, checkpoints a day for looks on the way.
+"""Computes metrics from an assignment and a shop's log: one row per user, and daily checkpoints.
 
 Everybody assigned counts, seen or not; who did nothing has 0.
 """

@@ -1,4 +1,4 @@
-"""A CSV or Parquet file of a shop's own → a table that names its users."""
+"""Reads a CSV or Parquet file into a table with one row per user."""
 
 from pathlib import Path
 

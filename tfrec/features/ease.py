@@ -1,4 +1,4 @@
-"""Orders → EASE's item-to-item weights: dense where the catalogue allows, in parts where it is too big for that."""
+"""Fits the item-to-item weights of EASE: dense where the catalogue allows, else in parts."""
 
 import itertools
 import logging

@@ -1,4 +1,4 @@
-"""Item factors → scores of the whole catalogue: the factors of a cart are solved for where it is asked.
+"""Scores the whole catalogue by item factors; the factors of a cart are solved for at query time.
 
 The graph implementation is in `tfrec.models.factor_scores`; a test compares the two.
 """

@@ -1,4 +1,4 @@
-"""Behaviour sequences → what was known at a moment: item weights, own items, popularity; tables for candidate sources.
+"""Computes feature tables as of a moment: item weights, own items, popularity, for the candidate sources.
 
 The ranking model learns from moments in the past: its examples are orders after a moment, its features what was
 known at that moment. Weights that had seen the very orders that are to be completed would teach it to trust them too

@@ -1,4 +1,4 @@
-"""Relations of users → what friends bought: all that a shop knows of users who never bought anything themselves."""
+"""Computes what friends bought from relations between users: the only information on users without purchases."""
 
 import dataclasses
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Purchases before a moment → how popular each item was: lately, a year ago, in each segment of users."""
+"""Computes the popularity of items as of a moment: recently, a year before, in each segment of users."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Behaviour after a moment → example queries with labels: carts with something missing, visits and what came next."""
+"""Makes labelled example queries of a period: carts with missing items, visits and what followed."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Users table → segment of each user: what a shop knows of users who have not bought anything yet.
+"""Encodes the segment of each user, for users without purchases, from the users table.
 
 A segment is a word in the column `users.segment`: country, club tier, or what `tfrec segments --export` found.
 """

@@ -1,4 +1,4 @@
-"""Events → behaviour sequences: each shopper's past as flat integer arrays, cut by splits, oldest first."""
+"""Builds behaviour sequences: each shopper's events as flat integer arrays, cut by splits, oldest first."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Ids and words → dense integer indices; the catalogue as arrays that are gathered by these indices.
+"""Maps ids and words to dense integer indices, and the catalogue to arrays gathered by these indices.
 
 Index 0 is padding and out-of-vocabulary (OOV) at once; items, categories, brands and words count from 1.
 """

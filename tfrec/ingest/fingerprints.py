@@ -1,4 +1,4 @@
-"""Tells whether a prepared folder is still what its recipe, raw files and program would give."""
+"""Checks whether a prepared folder is what its recipe, raw files and program would give."""
 
 import hashlib
 import json

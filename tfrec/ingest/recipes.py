@@ -1,4 +1,4 @@
-"""Reads a recipe (`datasets/*.toml`) into typed values that say how a shop's raw files map to the schema."""
+"""Reads a recipe (`datasets/*.toml`) into typed values that map a shop's raw files to the schema."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""Turns files of who knows whom into the relations table."""
+"""Turns files of relations between users into the relations table."""
 
 import logging
 from collections.abc import Sequence

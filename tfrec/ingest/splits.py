@@ -1,4 +1,4 @@
-"""Finds the moments that part training, validation and test; a log without time gets a clock first."""
+"""Finds the times that separate training, validation and test; a log without times gets a clock first."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""Times of events → the first and last day of the log's bulk; what lies far outside is a slip such as 2099 or 1970."""
+"""Finds the first and last day of the log's bulk; times far outside are errors such as 2099 or 1970."""
 
 import dataclasses
 

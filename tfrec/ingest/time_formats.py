@@ -1,4 +1,4 @@
-"""Looks at all texts of a time column → the formats that read them; refuses a format that would read other times."""
+"""Finds the formats that read all texts of a time column, and refuses a format that would read other times."""
 
 import dataclasses
 import datetime as dt

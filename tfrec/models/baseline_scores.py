@@ -1,4 +1,4 @@
-"""`tfrec.features.baseline_scores` in the graph: the same tables, the same formulas, as tensors."""
+"""Implements `tfrec.features.baseline_scores` in the graph: the same tables and formulas, as tensors."""
 
 from collections.abc import Callable
 from typing import Any, Protocol

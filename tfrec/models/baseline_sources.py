@@ -1,4 +1,4 @@
-"""A query → candidates of one baseline with its score: what `CandidateSources` is to the trained funnel.
+"""Retrieves the candidates of one baseline with its score, in place of `CandidateSources`.
 
 The same interface for `tfrec.strategy.funnel`, without towers and without anything that was trained by gradients.
 """

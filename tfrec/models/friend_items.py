@@ -1,4 +1,4 @@
-"""What each user's friends bought, as tables for the graph."""
+"""Holds what each user's friends bought as tables for the graph."""
 
 import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""What the formulas of baselines share in the graph: their queries, and matrices of which rows are added up."""
+"""Holds what the graph implementations of baselines share: queries, and sparse matrices."""
 
 import numpy as np
 import scipy.sparse

@@ -1,4 +1,4 @@
-"""Product pictures → features: Conv2D, pooling, Dense, as the source document draws it."""
+"""Encodes product pictures into features: Conv2D, pooling, Dense."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`tfrec.features.neighbour_scores` in the graph: an inverted index finds the nearest users or sessions, exactly."""
+"""Implements `tfrec.features.neighbour_scores` in the graph: an inverted index finds the exact neighbours."""
 
 import numpy as np
 import tensorflow as tf

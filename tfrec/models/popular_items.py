@@ -1,4 +1,4 @@
-"""What is popular now in the shop, in the user's segment and in this season, as tables for the graph."""
+"""Holds what is popular now in the shop, in the user's segment and in this season, as tables for the graph."""
 
 import numpy as np
 import tensorflow as tf

@@ -1,4 +1,4 @@
-"""Candidates with features → a score to rank by, and probabilities of click, cart and purchase."""
+"""Scores candidates with features, and predicts probabilities of click, cart and purchase."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Behaviour sequences → two towers whose inner product finds what a shopper wants next."""
+"""Defines the two towers, whose inner product finds what a shopper wants next."""
 
 import dataclasses
 

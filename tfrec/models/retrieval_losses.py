@@ -1,4 +1,4 @@
-"""Queries, the embeddings of their labels and whose orders these are of → the losses that towers are trained with.
+"""Computes the losses that the towers are trained with.
 
 Each returns `[Q]` losses. `sampled_softmax`, `bpr_max` and `gbce` set a query against the distinct labels of its batch
 and take the same five columns:

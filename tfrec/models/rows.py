@@ -1,4 +1,4 @@
-"""Rows of item indices, 0 is padding: the latest, each once, how many, their mean; rows of a table cut by splits."""
+"""Operates on padded rows of item indices: latest, distinct, count, mean; and on table rows cut by splits."""
 
 import tensorflow as tf
 

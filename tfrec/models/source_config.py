@@ -1,4 +1,4 @@
-"""How many candidates each source may bring, as one checked value."""
+"""Holds the number of candidates of each source, as one checked value."""
 
 import dataclasses
 

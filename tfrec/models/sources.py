@@ -1,4 +1,4 @@
-"""A query and what is known → candidates of several sources, and the features by which they are ranked.
+"""Retrieves candidates of several sources for queries, and computes the features that rank them.
 
 One piece of TensorFlow code serves training and serving: the ranking model's examples are computed by the very
 functions that the SavedModel runs, with the tables of an earlier moment (no training-serving skew by construction).

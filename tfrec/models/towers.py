@@ -1,4 +1,4 @@
-"""Item indices → embeddings of both towers: what an item is, what a shopper wants next."""
+"""Embeds items and queries: the item encoder, the candidate tower and the query tower."""
 
 import dataclasses
 from typing import Any

@@ -1,4 +1,4 @@
-"""Example queries with candidates and features → tf.data batches for the ranking model."""
+"""Turns example queries with candidates and features into tf.data batches for the ranking model."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Behaviour sequences → tf.data batches for the retrieval model: every position of a window is a query with a label."""
+"""Turns behaviour sequences into tf.data batches for the retrieval model: each position is a labelled query."""
 
 import itertools
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Values and costs of offers become at most one offer a user, under a budget that is never exceeded.
+"""Allocates at most one offer per user under a budget that is never exceeded.
 
 The multiple-choice knapsack: maximise `Σ v_ij x_ij` over `x ∈ {0, 1}`, `Σ_j x_ij ≤ 1`, with a budget `Σ c x ≤ B`, a
 return floor `Σ v x ≥ r Σ c x` and, for each group, a least share of its users with an offer.

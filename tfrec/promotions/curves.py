@@ -1,4 +1,4 @@
-"""Out-of-fold uplift scores become proof: gain curves, Qini, calibration by decile, the worth of a choice."""
+"""Evaluates out-of-fold uplift scores: gain curves, Qini, calibration by decile, the value of a choice."""
 
 import dataclasses
 import itertools

@@ -1,4 +1,4 @@
-"""A log in which discounts varied becomes the discount level that pays best for each user."""
+"""Chooses the discount level that pays best for each user from a log in which discounts varied."""
 
 import dataclasses
 from collections.abc import Sequence

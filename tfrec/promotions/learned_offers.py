@@ -1,4 +1,4 @@
-"""A test of offers → what each offer would change for each user: the slow part of a plan."""
+"""Learns from a test what each offer would change for each user: the slow part of a plan."""
 
 import contextlib
 import dataclasses

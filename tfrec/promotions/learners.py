@@ -1,4 +1,4 @@
-"""A two-armed trial becomes each user's uplift: S-, T-, X-, R- and DR-learners.
+"""Estimates each user's uplift from a two-armed trial: S-, T-, X-, R- and DR-learners.
 
 A learner is a frozen recipe with `fit(trial, outcome=, seed=) -> Effect`; scikit-learn models do the regressions.
 """

@@ -1,4 +1,4 @@
-"""The log of an offer test, of a prepared shop or a file, becomes a checked table: who got what, what came of it."""
+"""Reads the log of an offer test, of a prepared shop or a file, into a checked table."""
 
 import dataclasses
 import re

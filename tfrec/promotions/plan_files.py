@@ -1,4 +1,4 @@
-"""A campaign plan → the files of a folder, of which one may leave the house, and back."""
+"""Writes and reads a campaign plan as the files of a folder, one of which holds pseudonyms only."""
 
 import json
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""An offer test and a budget become a campaign plan: who gets which offer, who is held out, what is promised."""
+"""Plans a campaign from an offer test and a budget: who gets which offer, who is held out."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""A trial becomes expected outcomes under each arm: response models, cross-fitted, with doubly robust scores."""
+"""Estimates the expected outcome under each arm: response models, cross-fitted, with doubly robust scores."""
 
 import dataclasses
 from collections.abc import Callable

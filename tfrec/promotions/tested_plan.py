@@ -1,4 +1,4 @@
-"""A plan beside the test that it rests on: what is promised, what may be spent, why no more, in plain words."""
+"""Describes a plan with the test that it rests on: expected profit, spending, and what limits it."""
 
 import dataclasses
 from collections.abc import Mapping

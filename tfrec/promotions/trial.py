@@ -1,4 +1,4 @@
-"""The log of a promotion becomes a `Trial`: who got which offer by what chance, and what came of it, in numbers."""
+"""Turns the log of a promotion into a `Trial`: arms, propensities, outcomes and features, as arrays."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence

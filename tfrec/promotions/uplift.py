@@ -1,4 +1,4 @@
-"""A trial becomes each user's uplift by each offer: a learner for every offer against control, cross-fitted."""
+"""Estimates each user's uplift by each offer: a cross-fitted learner for every offer against control."""
 
 import dataclasses
 from typing import Any

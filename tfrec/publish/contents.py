@@ -1,4 +1,4 @@
-"""What a published folder holds: `.tfrec.json` names every entry, so that foreign files are recognised."""
+"""Lists what a published folder holds in `.tfrec.json`, so that foreign files are recognised."""
 
 import dataclasses
 import hashlib

@@ -1,4 +1,4 @@
-"""A finished file appears under its name in one step, and takes the place of nothing but an output of the same kind.
+"""Publishes a finished file in one step, and replaces only an output of the same kind.
 
 A page carries a `meta` element that names its kind, a Parquet file a key in its schema's metadata, JSON a key, a text
 with comments its first line. CSV has room for none of these: it is recognised by its header, the columns in order.

@@ -1,4 +1,4 @@
-"""A finished folder appears under its name in one step, and only in the place of a folder that tfrec itself wrote.
+"""Publishes a finished folder in one step, and replaces only a folder that tfrec itself wrote.
 
 Each folder that is published names its own files in `.tfrec.json`. What is already there is replaced when it is of the
 same kind and holds nothing else: a file that tfrec did not write, or that was changed since, refuses the whole folder.

@@ -1,4 +1,4 @@
-"""Where nothing may be written: in the place of what is read, of the current folder, of a home, of a whole disk."""
+"""Refuses output paths that would replace an input, the current folder, a home or a whole disk."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""A hidden folder beside a result, where the result is made; it is on the same file system, so that a rename suffices.
+"""Makes a hidden folder beside a result, on the same file system, so that a rename publishes it.
 
 .tmp-NAME-1f0c.../
     .writer     held by the process that works here; what lies beside a free `.writer` is left over from a killed run

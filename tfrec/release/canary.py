@@ -1,4 +1,4 @@
-"""A version under trial → kept, taken back or promoted, by certificate and errors."""
+"""Keeps, rolls back or promotes a version under trial, by certificate and errors."""
 
 import dataclasses
 import datetime

@@ -1,4 +1,4 @@
-"""An exported version that is not visible yet → the same with its warm-up requests and its certificate."""
+"""Adds warm-up requests and a certificate to an exported version that is not visible yet."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence

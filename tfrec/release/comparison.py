@@ -1,4 +1,4 @@
-"""Two methods and a period that neither has learned from → which answers better, signature by signature.
+"""Compares two methods on a period that neither has learned from, signature by signature.
 
 Both are asked the same queries, and the differences are paired: their interval is a bootstrap over orders and visits.
 """

@@ -1,4 +1,4 @@
-"""A funnel that knows a shop up to a moment → how it answers what followed, beside the baseline of the same moment."""
+"""Compares a funnel trained up to a moment with the baseline of the same moment on what followed."""
 
 import logging
 import threading

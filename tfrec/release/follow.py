@@ -1,4 +1,4 @@
-"""A place that versions are published to → the folder that one server reads: pulled, proven, then labelled.
+"""Pulls published versions into the folder that one server reads: verified first, then labelled.
 
 TF Serving refuses a `models.config` that moves a label to a version it has not loaded, the whole file with it. So the
 versions are named first, and the label moves when the server has loaded them.

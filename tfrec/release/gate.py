@@ -1,4 +1,4 @@
-"""A new version, the one in service and the baseline → whether the new one may be labelled, and why.
+"""Decides whether a new version may be labelled, from the one in service and the baseline, with reasons.
 
 The last days of the shop (its test period) are asked. The new version must answer as certified, must not lose more than
 a margin to the version in service nor to the baseline that `tfrec baseline` would publish, signature by signature, must

@@ -1,4 +1,4 @@
-"""Two loaded versions → how long each takes for the same requests, asked in turn on the same machine."""
+"""Measures two loaded versions on the same requests, asked in turn on the same machine."""
 
 import time
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Versions in one place → the same, proven, in another: validated before they are visible, and never renumbered.
+"""Publishes versions from one place to another: validated before they are visible, and never renumbered.
 
 On a file system each version is copied beside its place, loaded and asked there by a fresh process, and renamed. An
 object store has no rename, and a copy within the store would show its files one by one just as an upload does. So the

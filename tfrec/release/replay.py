@@ -1,4 +1,4 @@
-"""A certificate and something that answers → what differs: ids must be equal, scores within 1e-5."""
+"""Replays a certificate against a server or a servable: ids must be equal, scores within 1e-5."""
 
 import dataclasses
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""A version that disappoints → the previous good one: by its label, or by moving the newest version aside.
+"""Returns to the previous good version: by its label, or by moving the newest version aside.
 
 Good is what is there whole, was not refused by a gate, and answers as its certificate says.
 """

@@ -1,4 +1,4 @@
-"""Folders that are not visible yet → loaded and asked by a fresh process."""
+"""Loads and queries folders that are not visible yet in a fresh process."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""A shop's last days → typical queries of each signature, as a shop's pages ask them; free of TensorFlow."""
+"""Makes typical queries of each signature from a shop's last days, without TensorFlow."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias

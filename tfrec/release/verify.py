@@ -1,4 +1,4 @@
-"""A folder, a URL or a running server → what differs from the certificates of its versions."""
+"""Compares a folder, a URL or a running server with the certificates of its versions."""
 
 import re
 import tempfile

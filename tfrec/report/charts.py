@@ -1,4 +1,4 @@
-"""Numbers → pictures as SVG text that follows the page: its colours in light and dark, its fonts, nothing from outside.
+"""Draws charts as SVG text in the colours and fonts of the page, without external resources.
 
 matplotlib draws with stand-in colours, which become the page's CSS variables; text stays text, so that the reader's
 system shows any script (Chinese too) in its own font.

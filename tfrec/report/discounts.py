@@ -1,4 +1,4 @@
-"""A prepared shop's coupon test at several discounts → how buying responds, and the level that pays for each user."""
+"""Analyses the coupon test of a prepared shop at several discounts: response, and the level that pays."""
 
 import dataclasses
 from typing import Any

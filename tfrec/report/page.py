@@ -1,4 +1,4 @@
-"""Findings → one self-contained HTML page: light and dark, readable on a phone, no network, no script."""
+"""Renders findings as one self-contained HTML page: light and dark, readable on a phone, no network, no script."""
 
 import importlib.resources
 from collections.abc import Callable

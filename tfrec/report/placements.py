@@ -1,4 +1,4 @@
-"""A prepared shop's logged impressions → what other rules and a bandit would have earned, with intervals."""
+"""Estimates what other rules and a bandit would have earned on a shop's logged impressions, with intervals."""
 
 import dataclasses
 from typing import Any

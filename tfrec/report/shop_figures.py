@@ -1,4 +1,4 @@
-"""Tables → the shop in figures: orders, value, buyers who come back, month by month."""
+"""Computes the figures of a shop: orders, value, returning buyers, month by month."""
 
 import dataclasses
 import json

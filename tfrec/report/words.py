@@ -1,4 +1,4 @@
-"""A language's code → `Language`, which says the report's fixed text in it; names and numbers stay as they are."""
+"""Loads a `Language` by its code, with the report's fixed text; names and numbers are not translated."""
 
 import dataclasses
 import functools

@@ -1,4 +1,4 @@
-"""A request's limits → which items may be offered: exclusions, categories, prices, stock."""
+"""Applies the limits of a request to items: exclusions, categories, prices, stock."""
 
 import tensorflow as tf
 

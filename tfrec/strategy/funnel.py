@@ -1,4 +1,4 @@
-"""Queries with limits → slates: candidates, ranking and strategy in one graph, in indices."""
+"""Answers queries with slates: candidates, ranking and strategy in one graph, in indices."""
 
 from collections.abc import Callable
 

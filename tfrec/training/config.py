@@ -1,4 +1,4 @@
-"""Settings of training, as one checked value."""
+"""Holds the settings of training as one checked value."""
 
 import dataclasses
 from collections.abc import Mapping

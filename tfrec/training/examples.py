@@ -1,4 +1,4 @@
-"""Past queries → candidate lists with features and labels, by the tables of the moment that asks."""
+"""Makes ranking examples of past queries, with candidates and features as of the time of each query."""
 
 import itertools
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Trained models and the tables of the present → what the servables are made of."""
+"""Combines trained models and present feature tables into what the servables are made of."""
 
 import dataclasses
 

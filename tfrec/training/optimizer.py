@@ -1,4 +1,4 @@
-"""Gradients → updates: Adam that costs what a step touches, not what the catalogue holds."""
+"""Updates only the rows of a sparse gradient by Adam, whatever the size of the catalogue."""
 
 from typing import Any
 

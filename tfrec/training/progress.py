@@ -1,4 +1,4 @@
-"""Epochs and queries → a progress bar, and losses to whoever listens."""
+"""Shows epochs and queries on a progress bar, and reports losses to a listener."""
 
 import contextlib
 import contextvars

@@ -1,4 +1,4 @@
-"""Trained funnel ↔ a folder: weights, what their rows mean, tables, settings."""
+"""Saves and loads a trained funnel: weights, the meaning of their rows, feature tables, settings."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Models of yesterday → models that have learned the days since, at a fraction of a training's cost.
+"""Continues training stored models on new days, at a fraction of the cost of a training.
 
 The order of `train` is kept: first the old towers and the tables of the old moment are asked the new days' queries,
 which the ranking model has never seen answered; then the towers learn the new days.

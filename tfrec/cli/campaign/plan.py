@@ -1,4 +1,4 @@
-"""`tfrec campaign plan`: a test of offers and a budget → who gets which offer, who is held out, what is promised."""
+"""`tfrec campaign plan`: decides from a test of offers who gets which offer under a budget, and who is held out."""
 
 import argparse
 import math

@@ -1,4 +1,4 @@
-"""`tfrec campaign read`: a plan and the logs since → what the campaign caused, with a verdict."""
+"""`tfrec campaign read`: estimates from a plan and later logs what the campaign caused, with a verdict."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`tfrec campaign rehearse`: a plan for the demo shop → the log of the two weeks after, whose truth is known."""
+"""`tfrec campaign rehearse`: simulates the two weeks after a plan for the demo shop, whose truth is known."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`tfrec experiment assign`: user ids and a name → arms, always the same ones."""
+"""`tfrec experiment assign`: assigns users to arms, always the same ones."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`tfrec experiment design`: a wanted effect → users and weeks."""
+"""`tfrec experiment design`: computes the users and weeks that an effect needs."""
 
 import argparse
 from pathlib import Path

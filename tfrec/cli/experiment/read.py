@@ -1,4 +1,4 @@
-"""`tfrec experiment read`: arms and a log, a table of metrics, or checkpoints → a verdict in words."""
+"""`tfrec experiment read`: reads a log, a table of metrics or checkpoints and gives a verdict."""
 
 import argparse
 from pathlib import Path

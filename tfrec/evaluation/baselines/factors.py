@@ -1,4 +1,4 @@
-"""History → scores from matrix factors: implicit ALS, the cart folded in. Needs the extra `tfrec[benchmarks]`."""
+"""Scores by matrix factors: implicit ALS with the cart folded in. Needs the extra `tfrec[benchmarks]`."""
 
 import dataclasses
 

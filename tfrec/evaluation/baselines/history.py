@@ -1,4 +1,4 @@
-"""Training tables → `History`: baskets, who bought them and when, as matrices over one catalogue."""
+"""Builds `History` from training tables: baskets, buyers and times, as matrices over one catalogue."""
 
 import dataclasses
 import functools

@@ -1,4 +1,4 @@
-"""History → scores by how often items are bought: by all, by all lately, by the user."""
+"""Scores by how often items are bought: by all users, by all recently, by the user."""
 
 import dataclasses
 

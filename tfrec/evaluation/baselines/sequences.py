@@ -1,4 +1,4 @@
-"""Session history → scores of the next item: Markov chain, nearest sessions (VMIS-kNN)."""
+"""Scores the next item of a session: Markov chain, nearest sessions (VMIS-kNN)."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Baselines that `tfrec baseline` can serve, by name, fitted to the training period of a shop."""
+"""Lists the baselines that `tfrec baseline` can serve, and fits them to the training period of a shop."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Shoppers and catalogue → the clean log: sessions with an intention, views, carts, orders, ratings, searches.
+"""Simulates the clean log: sessions with an intention, views, carts, orders, ratings, searches.
 
 A session has an intention: a mission (five leaf categories in a circle) and a step width d in 1..4. From leaf p of the
 circle the shopper goes on to p + d, p + 2d, ... (mod 5). Whoever knows the *order* of the last two leaves knows d and

@@ -1,4 +1,4 @@
-"""The demo shop's truth and who was sent which coupon → the log of the two weeks after, and what it truly earned."""
+"""Simulates the two weeks after a coupon campaign in the demo shop, and what it truly earned."""
 
 import dataclasses
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Config → the shop's catalogue: category tree, items with tier, style and price, and the true relations of items."""
+"""Generates the catalogue: category tree, items with tier, style and price, and the true relations of items."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Sizes, dates and seed of the demo shop → a checked value with a fingerprint."""
+"""Holds sizes, dates and seed of the demo shop as a checked value with a fingerprint."""
 
 import dataclasses
 import hashlib

@@ -1,4 +1,4 @@
-"""Shoppers and clean log → a randomised coupon test with each user's known uplift, sleeping dogs included.
+"""Simulates a randomised coupon test with known uplift of each user, sleeping dogs included.
 
 Everyone is observed under one arm only, but the probabilities behind all three arms are known: the test starts when
 the log ends, users are allotted to the arms in equal numbers at random, and outcomes cover the 14 days after.

@@ -1,4 +1,4 @@
-"""Catalogue and users → facts of items and friends of users, as true and as incomplete as a shop has them."""
+"""Generates facts of items and friends of users, as true and as incomplete as those of a shop."""
 
 import numpy as np
 import pandas as pd

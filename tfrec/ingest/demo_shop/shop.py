@@ -1,4 +1,4 @@
-"""Config → a folder with a whole demo shop: raw files as a shop exports them, and the truth beside them."""
+"""Writes a folder with a whole demo shop: raw files as a shop exports them, and the truth."""
 
 import logging
 from pathlib import Path

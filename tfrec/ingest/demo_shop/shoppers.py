@@ -1,4 +1,4 @@
-"""Config and catalogue → registered users with segment, tastes, budget and the consumables they buy again and again."""
+"""Generates registered users with segment, tastes, budget and the consumables that they buy repeatedly."""
 
 import dataclasses
 

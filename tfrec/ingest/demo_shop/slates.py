@@ -1,4 +1,4 @@
-"""Visits → slates shown on the start page, drawn with known propensities, whose policies' true values are known.
+"""Simulates slates shown on the start page with known propensities and known true values of policies.
 
 A slate holds three of ten promoted items, drawn without replacement with softmax weights of the policy's scores
 (the Plackett-Luce model). Clicks on the places are independent:

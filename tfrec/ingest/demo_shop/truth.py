@@ -1,4 +1,4 @@
-"""The folder `truth/` of a demo shop ↔ `DemoShopTruth`: what really holds, to judge models and reports by."""
+"""Writes and reads the folder `truth/` of a demo shop, by which models and reports are evaluated."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Segments and interests → two sections."""
+"""Writes the sections on segments and interests."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Demand, its forecast, festivals and stock → a section."""
+"""Writes the section on demand, its forecast, holidays and stock."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Discount levels → a section: how buying responds, and what each user should get."""
+"""Writes the section on discount levels: how buying responds, and what each user should get."""
 
 import numpy as np
 

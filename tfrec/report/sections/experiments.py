@@ -1,4 +1,4 @@
-"""A/B tests → a section: how long the next must run, and the verdict of the one that there is."""
+"""Writes the section on A/B tests: the length of the next one, and the verdict of the last."""
 
 import numpy as np
 

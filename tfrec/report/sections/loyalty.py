@@ -1,4 +1,4 @@
-"""Next purchases and churn → a section."""
+"""Writes the section on next purchases and churn."""
 
 import numpy as np
 

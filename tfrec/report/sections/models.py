@@ -1,4 +1,4 @@
-"""What `tfrec evaluate` wrote → a section."""
+"""Writes the section on the results of `tfrec evaluate`."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Logged impressions → a section: what other rules, and a bandit, would have earned."""
+"""Writes the section on logged impressions: what other rules, and a bandit, would have earned."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The coupon test → a section: whom to send an offer, and how sure that is."""
+"""Writes the section on the coupon test: whom to send an offer, and how certain that is."""
 
 import numpy as np
 

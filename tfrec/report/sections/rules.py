@@ -1,4 +1,4 @@
-"""Association rules → a section."""
+"""Writes the section on association rules."""
 
 from typing import Any
 
