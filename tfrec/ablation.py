@@ -150,7 +150,7 @@ def _of_the_lstm(shop: Prepared, max_queries: int, show_progress: bool) -> _Stud
 
 
 def _short_history_cases(shop: Prepared, max_queries: int) -> Cases:
-    """Next-item cases of guests and of users with at most `SHORT_HISTORY` events in training, sampled, seeded."""
+    """Returns next-item cases of guests and of users with at most `SHORT_HISTORY` training events, sampled, seeded."""
     cases = next_item_cases(shop.train, shop.test)
     events = shop.train.events["user_id"].value_counts()
     known = events.reindex(cases.user_ids).fillna(0).to_numpy()

@@ -103,7 +103,7 @@ class ServedFunnel:
         return module
 
     def _function(self, signature: Signature) -> Callable[..., dict[str, tf.Tensor]]:
-        """The `tf.function` of a signature: its defaults are tensors, so that the SavedModel carries them."""
+        """Returns the `tf.function` of a signature; its defaults are tensors, so the SavedModel contains them."""
         answer = getattr(self, f"_{signature.name}")
 
         def serve(*values: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -339,7 +339,7 @@ def _as_array(tensor: tf.Tensor) -> np.ndarray:
 
 
 def _lookup_table(tokens: np.ndarray) -> tf.lookup.StaticHashTable:
-    """Text → index from 1; 0 for the unknown. The empty text is a key too: TensorFlow refuses a table without keys."""
+    """Returns a table text → index from 1, 0 for unknown texts. It holds the empty text, as it must not be empty."""
     keys = tf.constant(["", *tokens.tolist()])
     values = tf.range(len(tokens) + 1, dtype=tf.int32)
     return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, values), default_value=0)

@@ -161,7 +161,7 @@ def calibrate(train: Tables, method: str) -> Calibration:
 
 
 def _bought_lately(train: Tables, item_ids: pd.Index, end: pd.Timestamp) -> np.ndarray:
-    """`[n]` times bought in the last four weeks of training; an order counts once, however many lines it has."""
+    """Returns `[n]` purchases in the last four weeks of training; an order counts once, whatever its lines."""
     bought = train.purchases
     bought = bought[(bought["order_id"] == "") | ~bought.duplicated(["order_id", "item_id"])]
     is_late = bought["timestamp"] >= end - pd.Timedelta(days=SEGMENT_DAYS)

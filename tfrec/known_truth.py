@@ -75,14 +75,14 @@ def measure_truth(prepared: Prepared, servable: Servable, *, max_anchors: int = 
 
 
 def _ask(servable: Servable, signature_name: str, anchors: np.ndarray, *, k: int) -> pd.DataFrame:
-    """The offers of each anchor's page: anchor, item_id."""
+    """Returns the offers of each anchor's page: anchor, item_id."""
     queries = pa.table({"query_id": pa.array(anchors.tolist()), "item_id": pa.array(anchors.tolist())})
     slates = recommend_table(servable, SIGNATURES[signature_name], queries, k=k).select(["query_id", "item_id"])
     return slates.to_pandas().rename(columns={"query_id": "anchor"})
 
 
 def _is_pair(offered: pd.DataFrame, pairs: pd.DataFrame, *, swapped: bool = False) -> np.ndarray:
-    """`[n]`: the offered item's leaf stands among the complements of the anchor's leaf."""
+    """Returns `[n]`: the offered item's leaf stands among the complements of the anchor's leaf."""
     names = ["to_leaf", "from_leaf"] if swapped else ["from_leaf", "to_leaf"]
     known = pd.MultiIndex.from_frame(pairs[["from_leaf", "to_leaf"]].drop_duplicates())
     return pd.MultiIndex.from_frame(offered[names]).isin(known)

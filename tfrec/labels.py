@@ -122,7 +122,7 @@ def _write_config(
 
 
 def _is_of_earlier_release(file: Path) -> bool:
-    """Whether a file without a mark is as `serving_config` writes it, line by line."""
+    """Returns whether a file without a mark is as `serving_config` writes it, line by line."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):

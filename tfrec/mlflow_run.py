@@ -96,5 +96,5 @@ def _log_batch(client: Any, run_id: str, chunk: dict[str, list[Any]]) -> None:
 
 
 def _key(name: str) -> str:
-    """MLflow's names hold letters, digits and `_-. /` alone."""
+    """Returns a name of letters, digits and `_-. /` only, as MLflow requires."""
     return re.sub(r"[^\w\-./]+", "_", name.strip().replace("@", "_at_"), flags=re.ASCII)

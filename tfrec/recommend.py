@@ -171,7 +171,7 @@ def recommend_table(
 
 
 def has_version(models: Path, servable: str) -> bool:
-    """Whether a folder of models holds a version of a servable."""
+    """Returns whether a folder of models holds a version of a servable."""
     return bool(_versions_of(models / servable))
 
 
@@ -284,7 +284,7 @@ def _check_columns(schema: pa.Schema, signature: Signature) -> None:
 
 
 def _check_behaviour(columns: dict[str, _Column]) -> None:
-    """Event types and ages, where given, must be as many as the items that they belong to."""
+    """Checks that event types and ages, where given, are as many as the items that they belong to."""
     items = columns.get("recent_item_ids")
     for name in _BEHAVIOUR:
         if items is None or name not in columns:
@@ -321,7 +321,7 @@ def _as_text(array: pa.Array) -> pa.Array:
 
 
 def _batches(columns: dict[str, _Column], size: int, batch_size: int) -> Iterator[np.ndarray]:
-    """Row numbers, queries of like length together."""
+    """Returns batches of row numbers, of queries of similar length."""
     lengths = [column.lengths for column in columns.values() if column.spec.rank == 2]
     order = np.lexsort(lengths) if lengths else np.arange(size)
     for start in range(0, size, batch_size):
@@ -329,7 +329,7 @@ def _batches(columns: dict[str, _Column], size: int, batch_size: int) -> Iterato
 
 
 def _rows_of(outputs: dict[str, np.ndarray], rows: np.ndarray, *, most: int | None) -> dict[str, np.ndarray]:
-    """The offered items of a batch, one after the other, best first, with the query's row number and the rank."""
+    """Returns the offered items of a batch, best first, with the query's row number and the rank."""
     if most is not None:  # the caller's own candidates come back in the caller's order
         order = np.argsort(-outputs["scores"], axis=1, kind="stable")[:, :most]
         outputs = {name: np.take_along_axis(column, order, axis=1) for name, column in outputs.items()}
@@ -356,7 +356,7 @@ def _assemble(query_ids: pa.Array, signature: Signature, parts: list[dict[str, n
 
 
 def _absent(dtype: str, size: int) -> np.ndarray:
-    """An output that this model does not give (a head that the log has no events for): null."""
+    """Returns nulls for an output that this model lacks (a head that the log has no events for)."""
     return np.full(size, None, object) if dtype == "string" else np.full(size, np.nan, np.float32)
 
 

@@ -39,7 +39,7 @@ def user_name() -> str:
 
 
 def _commit() -> str | None:
-    """The commit that this package is of, `+changes` where it was changed since; None where git does not hold it."""
+    """Returns the commit of this package, `+changes` where it was changed since; None where git does not hold it."""
     package = Path(__file__).parent
 
     def git(*words: str) -> str:

@@ -254,7 +254,7 @@ def require_mlflow() -> ModuleType:
 
 
 def _run_of(models: Path) -> str | None:
-    """The id of the run that has just these models."""
+    """Returns the id of the run that has just these models."""
     record = read_record(models)
     return record.run_id if record is not None and record.identity == read_models_manifest(models).identity else None
 
@@ -282,7 +282,7 @@ def _begin(
     verb: str = "train",
     parent: str | None = None,
 ) -> Run:
-    """A new run, or the one that was interrupted on the very same training, or the one that has these models."""
+    """Starts a run, or returns the interrupted one of the same training, or the one that has these models."""
     uri = require_mlflow().get_tracking_uri()
     run = Run(None, "")
     try:
@@ -327,7 +327,7 @@ def _create(client: Any, shop: str, verb: str, parent: str | None) -> str:
 
 
 def _status(client: Any, run_id: str) -> str | None:
-    """The run's status; None where it was deleted or is of another store."""
+    """Returns the run's status; None where it was deleted or is of another store."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -370,7 +370,7 @@ def _ended_with(run: Run) -> Iterator[None]:
 
 
 def _log_published(run: Run, models: Path, version: int, *, verb: str = "training") -> None:
-    """The models' place, hashes and, where they are small, a copy; registered under the version that is served."""
+    """Logs the place and hashes of the models and, where small, a copy; registers them under the served version."""
     run.try_again()
     manifest = read_models_manifest(models)
     record = read_record(models) if run.run_id else None

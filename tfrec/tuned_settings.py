@@ -74,7 +74,7 @@ def configured(config: TrainingConfig, settings: Mapping[str, Any]) -> TrainingC
 
 
 def values_of(config: TrainingConfig, ranges: Mapping[str, SearchRange]) -> dict[str, Any]:
-    """The config's own values, held inside the ranges, for the first trial."""
+    """Returns the config's own values, clipped to the ranges, for the first trial."""
     values: dict[str, Any] = {}
     for name, search_range in ranges.items():
         value: Any = config
@@ -108,7 +108,7 @@ def write_best(file: Path, params: Mapping[str, Any], ranges: Mapping[str, Searc
 
 
 def _is_of_earlier_release(file: Path) -> bool:
-    """Whether a file without a mark holds tuned settings and nothing else."""
+    """Returns whether a file without a mark holds tuned settings and nothing else."""
     known = {name.split(".")[0] for group in GROUPS.values() for name in group}
     try:
         text = file.read_text(encoding="utf-8")

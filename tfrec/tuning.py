@@ -154,7 +154,7 @@ def _tune(
     schedule: Schedule,
     show_progress: bool,
 ) -> Tuned:
-    """The same with `out` held by this process."""
+    """Runs the study while this process holds `out`."""
     shop = encode_shop(validation_shop(read_prepared(prepared)))
     trial_values = _TrialValues(shop, schedule, out / "snapshots", show_progress)
     identity = [planned_manifest(prepared, config).identity, sorted(ranges), dataclasses.asdict(schedule)]
@@ -235,7 +235,7 @@ class _TrialValues:
         self._lists: dict[str, tuple[RankingExamples, AskedQueries]] = {}
 
     def value(self, config: TrainingConfig, trial: Any) -> float:
-        """NDCG@10 of a config on the validation queries; reports each epoch to the trial, which may be pruned."""
+        """Returns NDCG@10 of a config on the validation queries; after each epoch the trial may be pruned."""
         import optuna
 
         config = self._schedule.shortened(config)
@@ -322,7 +322,7 @@ def as_example_queries(cases: Cases, shop: Shop) -> ExampleQueries:
 
 
 def _ndcg(model: RankingModel, asked: AskedQueries) -> float:
-    """Mean of `1 / log2(1 + rank)` up to rank 10; ties count against."""
+    """Returns the mean of `1 / log2(1 + rank)` up to rank 10; ties count against."""
     score_of = tf.function(lambda features: model(features, training=False)[0], reduce_retracing=True)
     total = 0.0
     for start in range(0, len(asked.features), _ASK_BATCH):
@@ -336,7 +336,7 @@ def _ndcg(model: RankingModel, asked: AskedQueries) -> float:
 
 
 def _sampler(optuna: ModuleType, study: Any, ranges: Mapping[str, SearchRange], seed: int) -> Any:
-    """TPE over all settings in every fourth trial; in the others the costly settings keep their best values."""
+    """Returns TPE over all settings in every fourth trial, else with the costly settings at their best values."""
     number = len(study.trials)
     with_all = optuna.samplers.TPESampler(seed=seed + number, n_startup_trials=8)
     costly = [name for name in ranges if name not in GROUPS["ranking"]]

@@ -131,7 +131,7 @@ class ServedModels:
             return [status for _, status in sorted(self._statuses.get(name, {}).items(), reverse=True)]
 
     def is_available(self, name: str) -> bool:
-        """Whether a version of the servable is loaded."""
+        """Returns whether a version of the servable is loaded."""
         with self._lock:
             return bool(self._loaded.get(name))
 
@@ -270,7 +270,7 @@ class ServedModels:
             self._unload(name, keep=aspired)
 
     def _is_to_be_tried_again(self, name: str, version: int, version_dir: Path) -> bool:
-        """Whether the files of a version have changed since its load failed, and no longer since the last look."""
+        """Returns whether a version's files have changed since its load failed, but not since the last check."""
         files, before = _files_of(version_dir), self._seen.get((name, version))
         self._seen[name, version] = files
         return files != self._failed.get((name, version)) and files == before

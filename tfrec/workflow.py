@@ -388,7 +388,7 @@ def _prepared_of_version(folder: Path) -> Path:
 
 
 def _name_of(folder: Path, servable: str) -> str:
-    """What a report calls the served model."""
+    """Returns what a report calls the served model."""
     return SERVED_NAME if servable == "shop" else f"{read_about(folder).get('method', servable)} (served)"
 
 

@@ -82,7 +82,7 @@ class Audience:
     min_users: int
 
     def __len__(self) -> int:
-        """Number of users."""
+        """Returns the number of users."""
         return len(self.user_ids)
 
     @property

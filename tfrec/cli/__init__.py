@@ -187,7 +187,7 @@ class _TeachingFormatter(argparse.RawDescriptionHelpFormatter):
 
 
 def _set_up_logging(*, verbose: bool) -> None:
-    """Our own words as asked for, the libraries' errors only; progress bars less often where no one watches."""
+    """Shows tfrec's messages as requested and only errors of libraries; slows progress bars without a terminal."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if not sys.stderr.isatty():
         os.environ.setdefault("TQDM_MININTERVAL", "10")

@@ -99,7 +99,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _arguments(options: argparse.Namespace) -> dict[str, Any]:
-    """What was given, by the inputs' names."""
+    """Returns the given arguments, by the names of the inputs."""
     arguments: dict[str, Any] = {}
     for name, _ in _SINGLE.values():
         arguments[name] = getattr(options, name)
@@ -150,7 +150,7 @@ def _titles_of_csv(path: Path) -> Mapping[str, str]:
 
 
 def _print_raw(outputs: Mapping[str, Any], titles: Mapping[str, str], *, as_json: bool) -> None:
-    """The answers of `retrieve` and `rank`, which are no offers: a row an item."""
+    """Prints the answers of `retrieve` and `rank`, which are no offers, one row per item."""
     from tfrec.cli.tables import text_table
 
     names = ["item_ids", "scores", *(name for name in outputs if name.endswith("_probabilities"))]

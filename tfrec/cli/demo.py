@@ -103,7 +103,7 @@ def _step(number: int, doing: str) -> Iterator[None]:
 
 
 def _evaluation(models: Path, *, prepared: Path, fast: bool) -> tuple[str, Path]:
-    """The report as text and the path of its page, from the last run where the models are the same."""
+    """Returns the report as text and the path of its page, from the last run where the models are the same."""
     from tfrec.recommend import newest_version
     from tfrec.workflow import evaluate_models, read_models_manifest, report_folder, write_report
 
@@ -117,7 +117,7 @@ def _evaluation(models: Path, *, prepared: Path, fast: bool) -> tuple[str, Path]
 
 
 def _ask_for(shoppers: "list[Shopper]", models: Path, prepared: Any) -> list[str]:
-    """What the shoppers had in the cart, and what they are offered."""
+    """Returns what the shoppers had in the cart, and what they are offered."""
     from tfrec.cli.stories import describe_offers
     from tfrec.client import RecommenderClient
     from tfrec.server import EmbeddedServer
@@ -130,7 +130,7 @@ def _ask_for(shoppers: "list[Shopper]", models: Path, prepared: Any) -> list[str
 
 
 def _program() -> str:
-    """The command as it was called, so that a line can be pasted back: `tfrec`, or `.venv/bin/tfrec`."""
+    """Returns the command as it was called, so that a line can be pasted back: `tfrec`, or `.venv/bin/tfrec`."""
     called = Path(sys.argv[0])
     if called.name != "tfrec" or shutil.which("tfrec") == str(called):
         return "tfrec" if called.name == "tfrec" else "python -m tfrec"

@@ -51,7 +51,7 @@ def interruptible() -> Iterator[None]:
 
 
 def _is_clearing_up() -> bool:
-    """Whether the code that runs was called by an `except`, `finally` or `with` that an interruption has reached."""
+    """Returns whether the running code was called by an `except`, `finally` or `with` that an interruption reached."""
     error = sys.exc_info()[1]
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__

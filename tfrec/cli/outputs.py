@@ -46,7 +46,7 @@ def check_output(
 
 
 def check_table(options: argparse.Namespace, path: Path | None, kind: str, *, columns: Sequence[str]) -> None:
-    """The same for a table; also refuses a kind of file that `save_table` cannot write.
+    """Checks a table likewise; also refuses a kind of file that `save_table` cannot write.
 
     Raises:
         ConfigError: the name ends in neither `.csv` nor `.parquet`.

@@ -96,7 +96,7 @@ class Offers:
         return self.item_ids.ndim == 2
 
     def __len__(self) -> int:
-        """Number of offered items; of a batch, number of queries B."""
+        """Returns the number of offered items; of a batch, number of queries B."""
         return len(self.item_ids)
 
     def __iter__(self) -> Iterator[OfferedItem]:

@@ -92,7 +92,7 @@ def _is_batch(spec: InputSpec, given: Mapping[str, Any]) -> bool:
 
 
 def _check_behaviour(given: Mapping[str, Any], rows: Mapping[str, Sequence[Any]]) -> None:
-    """Event types and ages, where given, must be as many as the items that they belong to."""
+    """Checks that event types and ages, where given, are as many as the items that they belong to."""
     if _BEHAVIOUR[0] not in rows:
         return
     for name in _BEHAVIOUR[1:]:

@@ -150,7 +150,7 @@ def compare(
 
 
 def _num_groups(inside: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """`[M]` groups with a value in each column of `inside [B, M]`."""
+    """Returns `[M]` groups with a value in each column of `inside [B, M]`."""
     code, labels = pd.factorize(np.asarray(groups, object))
     member = scipy.sparse.csr_matrix((np.ones(len(code)), (code, np.arange(len(code)))), shape=(len(labels), len(code)))
     return ((member @ inside.astype(np.float64)) > 0).sum(axis=0)
@@ -159,7 +159,7 @@ def _num_groups(inside: np.ndarray, groups: np.ndarray) -> np.ndarray:
 def _group_sums(
     values: np.ndarray, inside: np.ndarray, groups: np.ndarray, weights: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`[num_groups, M]` sums of the values and of the weights of each group."""
+    """Returns `[num_groups, M]` sums of the values and of the weights of each group."""
     code, labels = pd.factorize(np.asarray(groups, object))
     member = scipy.sparse.csr_matrix((np.ones(len(code)), (code, np.arange(len(code)))), shape=(len(labels), len(code)))
     sizes = inside.astype(np.float64) if weights is None else np.where(inside, weights, 0.0)

@@ -90,7 +90,7 @@ def _duels(section: Section) -> str:
 
 
 def _chart(section: Section, column: Column) -> str:
-    """Horizontal bars under their names, the interval as a whisker; lengths in the units of the view box."""
+    """Draws horizontal bars under their names, with the interval as a whisker, in units of the view box."""
     rows = [row for row in section.rows if row.cells[column.name].num_queries]
     reach = max(_high(row.cells[column.name]) for row in rows) or 1.0
     scale = 400 / reach

@@ -121,7 +121,7 @@ def next_basket_cases(train: Tables, test: Tables, *, category_level: int = 0) -
 
 
 def _order_lines(train: Tables, test: Tables) -> pd.DataFrame:
-    """One row an item of a test order, sorted so that a seed draws the same whatever the rows' order was."""
+    """Returns one row per item of a test order, sorted so that a seed draws the same from any row order."""
     bought = test.purchases
     bought = bought[(bought["order_id"] != "") & (bought["item_id"] != "")]
     bought = bought[~bought["order_id"].isin(train.purchases["order_id"].unique())]

@@ -75,7 +75,7 @@ class EvaluationReport:
     findings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """The whole report as text."""
+        """Returns the whole report as text."""
         parts = [f"Evaluation of {self.shop}, test from {self.test_from}"]
         parts += [_section_text(section) for section in self.sections]
         parts += [textwrap.fill(finding, _TEXT_WIDTH) for finding in self.findings]
@@ -360,7 +360,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _plain(value: object) -> object:
-    """NaN and infinities become null, which JSON has."""
+    """Returns the value with null in place of NaN and infinities, which JSON lacks."""
     if isinstance(value, dict):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):

@@ -373,7 +373,7 @@ def _has_any(ranks: np.ndarray) -> np.ndarray:
 
 
 def _calibration(ranking: Ranking, cases: Cases) -> float:
-    """Expected calibration error of the probabilities of the first 10; NaN where the ranking has none."""
+    """Returns the expected calibration error of the first 10; NaN where the ranking has no probabilities."""
     if ranking.probabilities is None:
         return float("nan")
     top, said = ranking.top[:, :10], ranking.probabilities[:, :10]

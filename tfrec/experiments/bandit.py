@@ -118,7 +118,7 @@ class _LinearArms:
         return np.concatenate([np.ones((len(contexts), 1)), contexts], axis=1)
 
     def _noise(self) -> float:
-        """Standard deviation of a reward about the arms' fits, 1 before any data."""
+        """Returns the standard deviation of a reward about the arms' fits, 1 before any data."""
         if self.count < 2 * self.moment.size:
             return 1.0
         explained = float((self.moment * self._coefficients()).sum())

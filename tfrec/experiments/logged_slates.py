@@ -45,7 +45,7 @@ class LoggedSlates:
     skipped: int
 
     def __len__(self) -> int:
-        """Number of slates."""
+        """Returns the number of slates."""
         return len(self.actions)
 
     def features(self) -> np.ndarray:
@@ -147,7 +147,7 @@ def _is_context(column: pd.Series) -> bool:
 
 
 def _users(log: pd.DataFrame) -> np.ndarray | None:
-    """The user of each slate; a guest is a cluster of its own."""
+    """Returns the user of each slate; a guest is a cluster of its own."""
     user = next((name for name in USER_NAMES if name in log.columns), None)
     if user is None:
         return None

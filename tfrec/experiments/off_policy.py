@@ -43,7 +43,7 @@ class DecisionLog:
         _check_propensities(self.propensities)
 
     def __len__(self) -> int:
-        """Number of decisions."""
+        """Returns the number of decisions."""
         return len(self.actions)
 
 
@@ -286,7 +286,7 @@ def _without_interval(found: Estimate) -> Estimate:
 
 
 def _mean(terms: np.ndarray, clusters: np.ndarray | None, level: float) -> Estimate:
-    """Mean with an interval; with clusters, variance of cluster totals (users are the draws) and t quantiles."""
+    """Returns the mean with an interval; with clusters, by the variance of cluster totals and t quantiles."""
     n, mean = len(terms), float(terms.mean())
     if clusters is None:
         return normal_estimate(mean, float(terms.std(ddof=1) / np.sqrt(n)), n, level=level)

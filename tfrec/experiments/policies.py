@@ -134,7 +134,7 @@ class PolicyStudy:
         return "\n".join(lines)
 
     def _is_better(self, found: PolicyValue) -> bool:
-        """Beyond chance among as many policies (Bonferroni): the best of many looks good too easily."""
+        """Returns whether a policy is better beyond chance, corrected for the number of policies (Bonferroni)."""
         bound = special.ndtri(1 - (1 - found.gain.level) / 2 / len(self.policies))
         return found.is_trustworthy and found.gain.value > bound * found.gain.std_error
 

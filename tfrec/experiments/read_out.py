@@ -384,7 +384,7 @@ def _heterogeneity(by_segment: list[tuple[str, str, str, Comparison]]) -> tuple[
 
 
 def _p_value(difference: Estimate) -> float:
-    """p-value by the normal form; where a bootstrap moved the interval, by the end that faces zero."""
+    """Returns the p-value by the normal form; where a bootstrap moved the interval, by the end that faces zero."""
     z = float(special.ndtri(0.5 + difference.level / 2))
     facing = difference.value - difference.low if difference.value > 0 else difference.high - difference.value
     if not facing > 0:

@@ -125,7 +125,7 @@ class BlendedScores:
 
 
 def _latest_of(asked: Asked) -> scipy.sparse.csr_matrix:
-    """`[B, n]`, 1 at each query's latest item."""
+    """Returns `[B, n]`, 1 at each query's latest item."""
     latest = asked.recent[:, -1]
     known = np.flatnonzero(latest >= 0)
     cells = (np.ones(len(known), np.float32), (known, latest[known]))

@@ -138,7 +138,7 @@ def _solve_neighbourhoods(
     neighbourhood: int,
     progress: bool,
 ) -> scipy.sparse.csr_matrix:
-    """The `n` strongest positive weights of each row, from a ridge problem around each item (`fit_ease_in_parts`).
+    """Returns the `n` strongest positive weights of each row, from a ridge problem around each item.
 
     `pairs [num_items, num_items]` is `G` without its diagonal, which is `single [num_items]`.
     """
@@ -177,7 +177,7 @@ def _solve_neighbourhoods(
 
 
 def _dense_gram(orders: scipy.sparse.csr_matrix) -> np.ndarray:
-    """`XᵀX`, dense float32 and row-major, written a slab of rows at a time so that no sparse product grows large."""
+    """Returns `XᵀX`, dense float32 and row-major, computed slab by slab so that no sparse product grows large."""
     matrix = scipy.sparse.csr_matrix(orders, dtype=np.float32)
     matrix.sum_duplicates()
     num_items = matrix.shape[1]
@@ -190,7 +190,7 @@ def _dense_gram(orders: scipy.sparse.csr_matrix) -> np.ndarray:
 
 
 def _bounded_pairs(matrix: scipy.sparse.csr_matrix, *, max_pairs: int, progress: bool) -> scipy.sparse.csr_matrix:
-    """`XᵀX` without its diagonal, float32; pairs below a count that rises until at most `max_pairs` are left."""
+    """Returns `XᵀX` without its diagonal, float32; a least count is raised until at most `max_pairs` are left."""
     num_items = matrix.shape[1]
     transposed = matrix.T.tocsr()
     work = np.asarray(transposed @ np.diff(matrix.indptr).astype(np.float64))  # cells that each row's product visits

@@ -221,7 +221,7 @@ def _item_to_item(
 
 
 def _matrix(sequences: BehaviourSequences, rows: np.ndarray) -> tuple[scipy.sparse.csr_matrix, np.ndarray]:
-    """`[orders or sessions, N + 1]` 0/1 of the marked events, and the hour of each row."""
+    """Returns `[orders or sessions, N + 1]` 0/1 of the marked events, and the hour of each row."""
     group, place = np.unique(sequences.group[rows], return_inverse=True)
     shape = (len(group), sequences.vocabularies.items.size)
     matrix = scipy.sparse.csr_matrix((np.ones(len(place), np.float32), (place, sequences.item[rows])), shape=shape)
@@ -232,7 +232,7 @@ def _matrix(sequences: BehaviourSequences, rows: np.ndarray) -> tuple[scipy.spar
 
 
 def _of_nearby_lines(sequences: BehaviourSequences, rows: np.ndarray) -> scipy.sparse.csr_matrix:
-    """`[windows, N + 1]` 0/1: orders cut into windows of `_NEARBY_LINES` lines, in two ways, half a window apart."""
+    """Returns `[windows, N + 1]` 0/1: orders cut into windows of `_NEARBY_LINES` lines, twice, half a window apart."""
     size = sequences.vocabularies.items.size
     group, item = sequences.group[rows].astype(np.int64), sequences.item[rows]
     first = np.sort(np.unique(group * size + item, return_index=True)[1])  # an item's first line of an order
@@ -247,14 +247,14 @@ def _of_nearby_lines(sequences: BehaviourSequences, rows: np.ndarray) -> scipy.s
 
 
 def _of_even_size(orders: scipy.sparse.csr_matrix, power: float) -> scipy.sparse.csr_matrix:
-    """The orders with a weight of `size ** -power` each, 1 in the mean: a big one says less of each of its pairs."""
+    """Returns the orders weighted by `size ** -power`, 1 in the mean, since each pair of a large order means less."""
     size = np.maximum(np.asarray(orders.sum(axis=1)).ravel(), 1.0)
     weight = size**-power
     return scipy.sparse.diags(np.sqrt(weight / weight.mean()).astype(np.float32)).dot(orders).tocsr()
 
 
 def _ease(orders: scipy.sparse.csr_matrix, l2: float, dropout: float, n: int) -> Channel:
-    """EASE over the items that occur at all (the others have no weights)."""
+    """Returns the EASE weights of the items that occur at all (the others have none)."""
     used = np.flatnonzero(np.asarray(orders.sum(axis=0)).ravel() > 0)
     compact = orders[:, used]
     if len(used) <= _DENSE_LIMIT:
@@ -264,7 +264,7 @@ def _ease(orders: scipy.sparse.csr_matrix, l2: float, dropout: float, n: int) ->
 
 
 def _followers(sequences: BehaviourSequences, past: np.ndarray, *, most_steps: int) -> scipy.sparse.csr_matrix:
-    """What followed an item within `most_steps` events of its session or order, by 1 / steps, per occurrence.
+    """Returns what followed an item within `most_steps` events of its session or order, by 1 / steps, per occurrence.
 
     Occurrences are shrunk by 5. An item follows itself where it was looked at again, but not where the same look led
     to cart or order.
@@ -366,7 +366,7 @@ def _friends_items(
 
 
 def _orders_since(user: np.ndarray, group: np.ndarray, hour: np.ndarray) -> np.ndarray:
-    """`[lines]` float32: how many orders of its user came after the order of each line."""
+    """Returns `[lines]` float32: how many orders of its user came after the order of each line."""
     orders, line_order = np.unique(group, return_inverse=True)
     order_user, order_hour = np.zeros(len(orders), np.int64), np.zeros(len(orders))
     order_user[line_order], order_hour[line_order] = user, hour

@@ -221,7 +221,7 @@ def strongest_both_ways(weights: Weights, *, n: int) -> tuple[np.ndarray, np.nda
 
 
 def _table(row: np.ndarray, column: np.ndarray, value: np.ndarray, *, num_items: int, n: int) -> ItemWeights:
-    """The table of cells that stand row by row, the strongest first; what is behind the n-th is left out."""
+    """Returns the table of cells that stand row by row, the strongest first; what is behind the n-th is left out."""
     place = np.arange(len(row)) - np.searchsorted(row, row)
     inside = place < n
     neighbours = np.full((num_items, n), -1, np.int32)
@@ -240,7 +240,7 @@ def _binary(orders: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
 
 
 def _pairs(orders: scipy.sparse.csr_matrix, *, min_support: int = 1) -> tuple[scipy.sparse.coo_matrix, np.ndarray]:
-    """Co-purchase counts without the diagonal and below-support pairs, and each item's count."""
+    """Returns co-purchase counts without the diagonal and below-support pairs, and each item's count."""
     if min_support < 1:
         raise ConfigError(f"`min_support` must be at least 1 order; got {min_support}.")
     counts = co_purchase_counts(orders)

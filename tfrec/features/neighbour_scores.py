@@ -185,7 +185,7 @@ def strongest_per_row(
 
 
 def _distinct_latest(recent: np.ndarray, *, max_length: int) -> np.ndarray:
-    """`[B, max_length]`: the latest distinct items, latest first; -1 behind the end."""
+    """Returns `[B, max_length]`: the latest distinct items, latest first; -1 behind the end."""
     backwards = recent[:, ::-1]
     seen = np.zeros(backwards.shape, bool)
     for place in range(1, backwards.shape[1]):

@@ -50,7 +50,7 @@ class BehaviourSequences:
     sequence_user: np.ndarray
 
     def __len__(self) -> int:
-        """Number of events, E."""
+        """Returns the number of events, E."""
         return len(self.item)
 
     @property
@@ -130,7 +130,7 @@ def encode_events(
 
 
 def _within_cap(item: np.ndarray, group: np.ndarray, is_line: np.ndarray) -> np.ndarray:
-    """`[E]` bool: all events but the lines that a bulk order has beyond what one order may count."""
+    """Returns `[E]` bool: all events but the lines that a bulk order has beyond what one order may count."""
     keep = np.ones(len(item), bool)
     num_lines = np.bincount(group[is_line])
     most = int(max(_MOST_LINES, _MOST_SHARE * is_line.sum()))
@@ -149,7 +149,7 @@ def _within_cap(item: np.ndarray, group: np.ndarray, is_line: np.ndarray) -> np.
 
 
 def _numbered(names: np.ndarray) -> np.ndarray:
-    """Int32 number of each distinct name; an event without a name stands alone."""
+    """Returns the int32 number of each distinct name; an event without a name gets a number of its own."""
     unnamed = names == ""
     if unnamed.any():
         names = names.copy()

@@ -176,7 +176,7 @@ def _with_row_0(rows: np.ndarray) -> np.ndarray:
 
 
 def _bucket(price: np.ndarray) -> np.ndarray:
-    """1..NUM_PRICE_BUCKETS by rank among the known prices, 0 where unknown."""
+    """Returns 1..NUM_PRICE_BUCKETS by rank among the known prices, 0 where unknown."""
     known = price > 0
     bucket = np.zeros(len(price), np.int32)
     if known.any():
@@ -186,7 +186,7 @@ def _bucket(price: np.ndarray) -> np.ndarray:
 
 
 def _encode_titles(titles: pd.Series) -> tuple[Vocabulary, np.ndarray]:
-    """The words that stand in at least two titles, and each title's first TITLE_LENGTH of them."""
+    """Returns the words of at least two titles, and the first TITLE_LENGTH of them in each title."""
     split = titles.str.lower().str.findall(_WORD)
     exploded = split.explode().dropna()
     counts = exploded.groupby([exploded.index, exploded]).size().groupby(level=1).size() if len(exploded) else exploded
@@ -203,7 +203,7 @@ def _encode_titles(titles: pd.Series) -> tuple[Vocabulary, np.ndarray]:
 
 
 def _with_facts(words: Vocabulary, codes: np.ndarray, fact_words: pd.DataFrame) -> tuple[Vocabulary, np.ndarray]:
-    """The words of titles and facts, and the codes `[N, TITLE_LENGTH + most]`; a title's word never holds a `=`."""
+    """Returns the words of titles and facts, and the codes `[N, TITLE_LENGTH + most]`; only facts hold a `=`."""
     words = Vocabulary(np.concatenate([words.tokens, np.sort(fact_words["word"].unique().astype(object))]))
     position = fact_words.groupby("row").cumcount().to_numpy()
     fact_codes = np.zeros((len(codes), position.max() + 1), np.int32)
@@ -212,7 +212,7 @@ def _with_facts(words: Vocabulary, codes: np.ndarray, fact_words: pd.DataFrame) 
 
 
 def _content_vectors(items: pd.DataFrame, fact_words: pd.DataFrame | None) -> np.ndarray:
-    """`[N, c]` unit vectors of title, category path, brand and facts (TF-IDF, then truncated SVD)."""
+    """Returns `[N, c]` unit vectors of title, category path, brand and facts (TF-IDF, then truncated SVD)."""
     category = items["category"].str.replace(CATEGORY_SEPARATOR, " ", regex=False)
     text = items["title"] + " " + category + " " + items["brand"]
     vectorizer = TfidfVectorizer(token_pattern=_WORD, sublinear_tf=True, min_df=2, dtype=np.float32)

@@ -271,7 +271,7 @@ def _matches(typed: ir.Table, rule: Rule) -> ir.BooleanValue:
 
 
 def _in_order(typed: ir.Table, matches: ir.BooleanValue, *, is_drop: bool) -> ir.BooleanValue:
-    """Whether a row belongs to an order that a rule sets aside; a row without an order is one of its own."""
+    """Returns whether a row belongs to an order that a rule sets aside; a row without an order is one of its own."""
     some = matches.cast("int8").max().over(ibis.window(group_by=typed["order_id"])) == 1
     found = ibis.ifelse(typed["order_id"] == "", matches, some)
     return found if is_drop else ~found

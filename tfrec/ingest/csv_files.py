@@ -87,7 +87,7 @@ def _take_rejects(connection: ibis.BaseBackend) -> int:
 def _has_only_line_breaks(
     connection: ibis.BaseBackend, table: str, columns: Sequence[str], layout: CsvLayout, lines: int
 ) -> bool:
-    """Whether the rows are all lines, and no field can have swallowed a line.
+    """Returns whether the rows are all lines, and no field can have swallowed a line.
 
     A field that swallowed the rest of one line and the beginning of the next in the same column holds as many
     delimiters for each line break as a whole row has.

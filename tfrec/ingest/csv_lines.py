@@ -192,11 +192,11 @@ class _Parser:
                 return [*fields, ("", False)]
 
     def stays_open(self, line: str) -> bool:
-        """Whether a field that is open at the beginning of the line is open at its end, too."""
+        """Returns whether a field that is open at the beginning of the line is open at its end, too."""
         return self.quote not in line or self._inside.fullmatch(line) is not None
 
     def closes(self, line: str) -> bool:
-        """Whether a field that is open at the beginning of the line ends in it, in a place where a field may end."""
+        """Returns whether a field that is open at the line's start ends in it, in a place where a field may end."""
         return self._quoted.match(self.quote + line) is not None
 
     def _plain_text(self, found: re.Match[str], is_quoted: bool) -> str:

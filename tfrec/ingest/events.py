@@ -123,7 +123,7 @@ def check_events(
 
 
 def _mapped(raw: ir.Table, recipe: Recipe, paths: Sequence[Path]) -> ir.Table:
-    """Schema columns as text, and what the rows contain of items and users beside."""
+    """Returns schema columns as text, and the further columns of items and users in the rows."""
     missing = recipe.events.missing
     ruled = tuple(dict.fromkeys(rule.raw_column for rule in recipe.clean.rules if rule.raw_column))
     texts: dict[str, ir.Value] = {}

@@ -148,7 +148,7 @@ def _dressed(text: ir.StringValue, style: NumberStyle) -> ir.FloatingValue:
 
 
 def _bare(text: ir.StringValue) -> ir.StringValue:
-    """Sign, digits, points and commas alone, each other thousands sign as `'`; other text where it is no number.
+    """Returns sign, digits, points and commas alone, other thousands signs as `'`; else the text itself.
 
     The usual signs at the ends are taken off first, as regular expressions over all of Unicode are slow.
     """

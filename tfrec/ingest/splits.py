@@ -182,7 +182,7 @@ def _at_share(events: ir.Table, share: float) -> pd.Timestamp:
 
 
 def _before(moment: pd.Timestamp, length: pd.Timedelta, time_zone: str) -> pd.Timestamp:
-    """So much earlier on the shop's clock, whose days may have 23 or 25 hours."""
+    """Returns the time so much earlier on the shop's clock, whose days may have 23 or 25 hours."""
     local = moment.tz_localize("UTC").tz_convert(time_zone).tz_localize(None)
     return moment_in_utc((local - length).isoformat(), time_zone=time_zone)
 

@@ -159,7 +159,7 @@ def find_readings(texts: ir.Table, given: Sequence[str] = ()) -> list[Reading]:
 
 
 def _distinct(column: ir.StringColumn) -> ir.Table:
-    """Each text that is not empty, with its number of rows."""
+    """Returns each text that is not empty, with its number of rows."""
     texts = column.strip().name("text").as_table()
     return texts.filter(texts["text"] != "").group_by("text").aggregate(rows=lambda table: table.count())
 
@@ -169,7 +169,7 @@ def _read_by(text: ir.StringValue, time_format: Sequence[str]) -> ir.TimestampVa
 
 
 def _families_of(examples: list[str]) -> list[tuple[str, ...]]:
-    """The families that read an example, each with the formats that do."""
+    """Returns the families that read an example, each with the formats that do."""
     found = []
     for family in _FAMILIES:
         if not family or family[0] in EPOCH_UNITS:
@@ -212,7 +212,7 @@ def _contradictions(texts: ir.Table, given: Sequence[str]) -> list[Note]:
 
 
 def _missed(texts: ir.Table, mapped: ir.Table, column: str, found: list[Reading], words: str) -> list[Note]:
-    """A note of the formats that read what the recipe's does not; none where nothing does (`n/a`)."""
+    """Returns a note on the formats that read what the recipe's does not; none where nothing does (`n/a`)."""
     helpful = [one for one in found if one.added and not one.differing]
     if not helpful:
         return []
@@ -223,7 +223,7 @@ def _missed(texts: ir.Table, mapped: ir.Table, column: str, found: list[Reading]
 
 
 def _unlike(texts: ir.Table, readings: list[Reading]) -> list[Reading]:
-    """The readings without those that agree with an earlier one wherever both read."""
+    """Returns the readings without those that agree with an earlier one wherever both read."""
     kept: list[Reading] = []
     for one in readings:
         read = _read_by(texts["text"], one.time_format)
@@ -237,7 +237,7 @@ def _unlike(texts: ir.Table, readings: list[Reading]) -> list[Reading]:
 
 
 def _compare(mapped: ir.Table, column: str, readings: list[Reading], rows: int) -> str:
-    """What the one format reads, or how several readings differ: which is right, only the owner of the file knows."""
+    """Describes what one format reads, or how several readings differ, for the owner of the file to choose."""
     reach = f"{min(rows, readings[0].rows):,} of {rows:,}"
     if len(readings) == 1:
         return f"{readings[0].key} reads {reach}."
@@ -257,7 +257,7 @@ def _explain(seen: dict) -> str:
 
 
 def _both_readings(texts: ir.Table, *formats: Sequence[str]) -> str:
-    """A text that is read differently, e.g. `'03/04/2024' is 3 April 2024 by "%d/%m/%Y" and 4 March 2024 by ...`."""
+    """Returns a text with two readings: `'03/04/2024' is 3 April 2024 by "%d/%m/%Y" and 4 March 2024 by ...`."""
     read = {f"read_{at}": _read_by(texts["text"], form) for at, form in enumerate(formats)}
     seen = texts.select("text", **read)
     differing = seen.filter(seen["read_0"] != seen["read_1"]).order_by("text").limit(1).execute()

@@ -114,7 +114,7 @@ def _product_table(weights: Weights, name: str) -> SparseTable | DenseTable:
 
 
 def _latest_of(asked: AskedInGraph) -> tf.Tensor:
-    """`[B, n]`, 1 at each query's latest item."""
+    """Returns `[B, n]`, 1 at each query's latest item."""
     latest = tf.reduce_max(tf.pad(asked.recent, [[0, 0], [1, 0]], constant_values=-1)[:, -1:], axis=1)
     return tf.one_hot(latest, tf.shape(asked.context)[1])
 

@@ -178,13 +178,13 @@ class CalibratedScore:
 
 
 def _known_last(recent: tf.Tensor) -> tf.Tensor:
-    """The row's known items moved to its end, in their order."""
+    """Returns the row's known items moved to its end, in their order."""
     order = tf.argsort(tf.cast(recent >= 0, tf.int32), axis=1, stable=True)
     return tf.gather(recent, order, batch_dims=1)
 
 
 def _rows(users: Vocabulary, user_ids: np.ndarray) -> np.ndarray:
-    """`[U + 1]` int32: row of each user of the shop in a baseline's tables; strangers and guests get the last."""
+    """Returns `[U + 1]` int32 row of each user in a baseline's tables; unknown users and guests get the last."""
     rows = np.full(users.size, len(user_ids), np.int32)
     at = users.encode(user_ids)
     rows[at[at > 0]] = np.flatnonzero(at > 0)

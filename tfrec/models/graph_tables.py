@@ -51,7 +51,7 @@ class SparseTable:
         return self._summed(tf.range(size), row, tf.ones([size]), size=size)
 
     def _summed(self, query: tf.Tensor, row: tf.Tensor, weight: tf.Tensor, *, size: tf.Tensor) -> tf.Tensor:
-        """`[size, C]`: rows `[M]` times weights, added up for each query."""
+        """Returns `[size, C]`: rows `[M]` times weights, added up for each query."""
         start = tf.gather(self._splits, row)
         length = tf.gather(self._splits, row + 1) - start
         entry = tf.repeat(tf.range(tf.shape(row)[0]), length)

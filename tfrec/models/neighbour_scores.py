@@ -138,14 +138,14 @@ class VmisInGraph:
 
 
 def _strongest(like: tf.Tensor, *, k: int) -> tf.Tensor:
-    """`[B, R]` with zeros but for the k largest positive cells of each row; equal ones go by the smaller column."""
+    """Returns `[B, R]`, zero but for the k largest positive cells of each row; ties go to the smaller column."""
     width = tf.shape(like)[1]
     value, column = tf.math.top_k(like, tf.minimum(k, width))
     return _scattered(column, tf.maximum(value, 0.0), width=width)
 
 
 def _scattered(column: tf.Tensor, value: tf.Tensor, *, width: tf.Tensor | int) -> tf.Tensor:
-    """`[B, width]` with `value [B, k]` at `column [B, k]`."""
+    """Returns `[B, width]` with `value [B, k]` at `column [B, k]`."""
     size = tf.shape(column)[0]
     segment = tf.reshape(column + tf.range(size)[:, None] * width, [-1])
     return tf.reshape(tf.math.unsorted_segment_sum(tf.reshape(value, [-1]), segment, size * width), [size, width])

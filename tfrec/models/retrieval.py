@@ -140,7 +140,7 @@ class RetrievalModel(tfrs.Model):
         return self._for_all_items(lambda items: self.item_encoder(items, training=False))
 
     def _embed(self, features: dict[str, tf.Tensor], training: bool | None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Query embeddings `[R, T, d]` and candidate embeddings of the labels `[R * T, d]`."""
+        """Returns query embeddings `[R, T, d]` and candidate embeddings of the labels `[R * T, d]`."""
         item, label = features["item"], features["label"]
         both = tf.concat([tf.reshape(item, [-1]), tf.reshape(label, [-1])], axis=0)
         distinct, place = tf.unique(both)  # each item is encoded once a batch, however often it stands there

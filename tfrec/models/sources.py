@@ -224,11 +224,11 @@ class CandidateSources:
         return self._embed_events(tf.gather(self._encoded, item), item, kind, gap, group)
 
     def _embed_latest(self, encoded: tf.Tensor, *events: tf.Tensor) -> tf.Tensor:
-        """`[B, d]`: the query tower's answer after the last of `encoded [B, T, d]`; `events` as in `TowerInputs`."""
+        """Returns `[B, d]`: the query tower's output after the last of `encoded [B, T, d]`."""
         return self.query_tower(encoded, TowerInputs(*events), training=False)[:, -1]
 
     def _own_orders_like_the_cart(self, user: tf.Tensor, cart: tf.Tensor) -> tf.Tensor:
-        """`[B, N + 1]`: `Σ_o w_o [i in o] / Σ_o w_o` over the user's orders o; `w_o` of how like the cart, how late.
+        """Returns `[B, N + 1]`: `Σ_o w_o [i in o] / Σ_o w_o` over the user's orders o; `w_o`: similarity and recency.
 
         `w_o = (_ANY_ORDER + |o ∩ cart| / sqrt(|o| |cart|)) · _ORDER_FADE ^ orders since`: nearest neighbours among
         the own orders.
@@ -256,7 +256,7 @@ class CandidateSources:
         return self._scatter(item, line_weight)
 
     def _visit_evidence(self, query: Query) -> tf.Tensor:
-        """`[B, N + 1, 4]`, see `Evidence.visit`."""
+        """Returns `[B, N + 1, 4]`, see `Evidence.visit`."""
         if self.session_table.is_empty:
             return tf.zeros([tf.shape(query.user)[0], 1, 4])
         items = latest(tf.concat([query.recent_item, query.cart], axis=1), self.config.recent_items)
@@ -276,7 +276,7 @@ class CandidateSources:
         return tf.round(similar * 1e4) / 1e4
 
     def _scatter(self, items: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-        """`[B, N + 1]` with `values [B, M]` at the columns `items [B, M]`."""
+        """Returns `[B, N + 1]` with `values [B, M]` at the columns `items [B, M]`."""
         return scatter(items, values, num_rows=self.num_rows)
 
     # --- candidates ---------------------------------------------------------------------------------------------
@@ -439,7 +439,7 @@ class CandidateSources:
         return tf.stack([tf.broadcast_to(columns[name], shape) for name in FEATURES], axis=-1)
 
     def _same_category_shares(self, candidates: tf.Tensor, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """`[B, C]` shares of `items [B, n]` with the candidate's leaf and with its top category."""
+        """Returns `[B, C]` shares of `items [B, n]` with the candidate's leaf and with its top category."""
         mine, theirs = tf.gather(self.categories, candidates), tf.gather(self.categories, items)
         known = tf.cast((items > 0) & (theirs[..., 0] > 0), tf.float32)[:, None, :]
         count = tf.maximum(tf.reduce_sum(known, axis=2), 1.0)
@@ -451,7 +451,7 @@ class CandidateSources:
         return share(-1), share(0)
 
     def _seen_in_visit(self, candidates: tf.Tensor, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """`[B, C]` 1 / (events since the candidate was seen, itself included), and how often; 0 where it was not."""
+        """Returns `[B, C]` 1 / (events since the candidate was seen, it included), and how often; 0 if never."""
         items = tf.pad(latest(items, self.config.recent_items), [[0, 0], [1, 0]])  # there may be none
         steps = tf.cast(tf.range(tf.shape(items)[1])[::-1] + 1, tf.float32)
         is_seen = tf.equal(candidates[:, :, None], items[:, None, :]) & (items > 0)[:, None, :]
@@ -459,14 +459,14 @@ class CandidateSources:
         return tf.reduce_max(seen / steps, axis=2), tf.math.log1p(tf.reduce_sum(seen, axis=2))
 
     def _content_max(self, candidates: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
-        """`[B, C]` content similarity to the most similar of the latest `items [B, n]`."""
+        """Returns `[B, C]` content similarity to the most similar of the latest `items [B, n]`."""
         items = latest(items, self.config.recent_items)
         similar = tf.matmul(tf.gather(self.content, candidates), tf.gather(self.content, items), transpose_b=True)
         similar = tf.where((items > 0)[:, None, :], similar, 0.0)
         return tf.reduce_max(tf.pad(similar, [[0, 0], [0, 0], [0, 1]]), axis=2)
 
     def _price_distance(self, log_price: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
-        """`[B, C]` log price minus the mean log price of `items [B, n]`; 0 where there are none."""
+        """Returns `[B, C]` log price minus the mean log price of `items [B, n]`; 0 where there are none."""
         known = items > 0
         mean = masked_mean(_log_price(tf.gather(self.price, items))[..., None], known)[:, 0:1]
         return tf.where(tf.reduce_any(known, axis=1, keepdims=True), log_price - mean, 0.0)

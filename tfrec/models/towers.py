@@ -157,7 +157,7 @@ class QueryTower(tf.keras.layers.Layer):
 
 
 def _mean_of_group_so_far(encoded: tf.Tensor, group: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """`[B, T, d]`: at each position the mean over the earlier and present events of the same group."""
+    """Returns `[B, T, d]`: at each position the mean over the earlier and present events of the same group."""
     length = tf.shape(group)[1]
     same = tf.equal(group[:, :, None], group[:, None, :])  # [B, T, T]
     past = tf.linalg.band_part(tf.ones([length, length], tf.bool), -1, 0)
@@ -167,7 +167,7 @@ def _mean_of_group_so_far(encoded: tf.Tensor, group: tf.Tensor, mask: tf.Tensor)
 
 
 def _mean_of_rows(table: tf.keras.layers.Embedding, codes: tf.Tensor) -> tf.Tensor:
-    """`[M, d]`: the mean of the rows `codes [M, n]`; code 0 is padding."""
+    """Returns `[M, d]`: the mean of the rows `codes [M, n]`; code 0 is padding."""
     if codes.shape[1] == 1:
         return table(codes[:, 0]) * tf.cast(codes > 0, tf.float32)
     place = tf.where(codes > 0)

@@ -36,7 +36,7 @@ class RankingExamples:
             )
 
     def __len__(self) -> int:
-        """Number of queries, Q."""
+        """Returns the number of queries, Q."""
         return len(self.features)
 
     def take(self, rows: np.ndarray) -> "RankingExamples":

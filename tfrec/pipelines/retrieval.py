@@ -98,7 +98,7 @@ def gap_bucket(hours: np.ndarray) -> np.ndarray:
 def _cut(
     columns: dict[str, tf.Tensor], windows: dict[str, tf.Tensor], batches: dict[str, tf.Tensor]
 ) -> tf.data.Dataset:
-    """The batches of one epoch, gathered in the graph: no Python runs beside the steps."""
+    """Returns the batches of one epoch, gathered in the graph without Python."""
 
     def batch(of: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         begin, size = (windows[name][of["start"] : of["stop"], None] for name in ("begin", "size"))
@@ -114,7 +114,7 @@ def _cut(
 
 
 def _label_probability(label: np.ndarray, begin: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """`[E]` float32 share of each label among the labels inside the windows; 0 for index 0, which is no label."""
+    """Returns `[E]` float32 share of each label among the labels inside the windows; 0 for no label."""
     edges = np.zeros(len(label) + 1, np.int64)
     edges[begin] += 1
     edges[begin + size] -= 1
@@ -124,7 +124,7 @@ def _label_probability(label: np.ndarray, begin: np.ndarray, size: np.ndarray) -
 
 
 def _columns(sequences: BehaviourSequences, rng: np.random.Generator) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """`[E]` of the events of one epoch, in time, and the hour of each label."""
+    """Returns `[E]` of the events of one epoch, in time, and the hour of each label."""
     order = _shuffled_within_moments(sequences, rng)
     sequence = sequences.sequence
     item, group, hour = sequences.item[order], sequences.group[order], sequences.hour[order]
@@ -156,7 +156,7 @@ def _columns(sequences: BehaviourSequences, rng: np.random.Generator) -> tuple[d
 
 
 def _shuffled_within_moments(sequences: BehaviourSequences, rng: np.random.Generator) -> np.ndarray:
-    """`[E]` rows in time; those of one order and moment in random order."""
+    """Returns `[E]` rows in time; those of one order and moment in random order."""
     parts = (sequences.sequence, sequences.hour, sequences.group)
     begins = np.any([part[1:] != part[:-1] for part in parts], axis=0)
     moment = np.concatenate([[0], np.cumsum(begins)])
@@ -164,13 +164,13 @@ def _shuffled_within_moments(sequences: BehaviourSequences, rng: np.random.Gener
 
 
 def _next_marked(marked: np.ndarray, size: int) -> np.ndarray:
-    """For each row the smallest marked row behind it; `size` where there is none. `marked` ascends."""
+    """Returns, for each row, the smallest marked row behind it; `size` where there is none. `marked` ascends."""
     at = np.searchsorted(marked, np.arange(size), side="right")
     return np.append(marked, size)[at]
 
 
 def _windows(splits: np.ndarray, length: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """First rows and sizes of the windows, int32 `[W]`; cut points move from epoch to epoch, sizes do not.
+    """Returns the first rows and sizes of the windows, int32 `[W]`; cut points move from epoch to epoch, sizes do not.
 
     A sequence of `n` events has `n - 1` labelled positions, cut in `ceil((n - 1) / length)` windows, of which the short
     one stands anywhere.
@@ -194,7 +194,7 @@ def _windows(splits: np.ndarray, length: int, rng: np.random.Generator) -> tuple
 def _batches(
     size: np.ndarray, batch_size: int, length: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """An order of the windows, and the batches: `start`, `stop` in it and the `length` of their windows, int32 each.
+    """Returns an order of the windows, and the batches: int32 `start`, `stop` in it, `length` of their windows.
 
     Windows are shuffled within their length, and the batches of all lengths among each other.
     """
@@ -218,6 +218,6 @@ def _lengths(longest: int) -> np.ndarray:
 
 
 def _num_batches(size: np.ndarray, batch_size: int, lengths: np.ndarray) -> np.ndarray:
-    """How many batches the windows of each length fill."""
+    """Returns how many batches the windows of each length fill."""
     count = np.bincount(np.searchsorted(lengths, size), minlength=len(lengths))
     return -(-count // np.maximum(batch_size // lengths, 1))

@@ -239,7 +239,7 @@ class _Problem:
         return int(self.units[rows, chosen[rows]].sum())
 
     def surplus(self, chosen: np.ndarray) -> float:
-        """Value beyond the return floor; ≥ 0 is feasible."""
+        """Returns the value beyond the return floor; ≥ 0 is feasible."""
         return self.value(chosen) - self.return_floor * self.cost_units(chosen) / _MICRO
 
     def cheapest_price(self) -> tuple[float, float]:
@@ -394,7 +394,7 @@ def _checked(
 
 
 def _budget_units(budget: float) -> int:
-    """Whole micro-units in the budget as it is written: 3.3 is 3,300,000, and the float just below it is one less.
+    """Returns whole micro-units of the budget as it is written: 3.3 is 3,300,000, though the float lies just below.
 
     So `spent ≤ units` gives `spent / 10⁶ ≤ budget` exactly, because rounding to floats is monotone.
     """
@@ -402,7 +402,7 @@ def _budget_units(budget: float) -> int:
 
 
 def _to_units(costs: np.ndarray) -> np.ndarray:
-    """Whole micro-units; fractions of one are rounded up, float dust of cents is not."""
+    """Returns whole micro-units; fractions of one are rounded up, rounding errors of floats are not."""
     scaled = costs * _MICRO
     nearest = np.rint(scaled)
     return np.where(np.abs(scaled - nearest) <= 1e-3, nearest, np.ceil(scaled)).astype(np.int64)

@@ -135,7 +135,7 @@ def expected_discounts(log: OfferLog, trial: Trial, *, seed: int = 0) -> np.ndar
 
 
 def few_threads(n: int) -> contextlib.AbstractContextManager:
-    """One thread for small tests: on few rows threads lose more time waiting for each other than they gain."""
+    """Limits small tests to one thread: on few rows, threads wait for each other longer than they gain."""
     limit = threadpoolctl.threadpool_limits(limits=1) if n < _MANY else None
     return limit if limit is not None else contextlib.nullcontext()
 

@@ -199,7 +199,7 @@ def _checked(
 
 
 def _stated_caps(log: pd.DataFrame, arms: tuple[str, ...]) -> dict[str, float]:
-    """The column `max_discount`: what each offer of the test said that it takes off at most."""
+    """Returns the column `max_discount`: what each offer of the test said that it takes off at most."""
     if not pd.api.types.is_numeric_dtype(log[_CAP]):
         raise SchemaError(f"`{_CAP}` must be money: the most that the row's offer takes off; got {log[_CAP].dtype}.")
     caps = {}
@@ -215,7 +215,7 @@ def _stated_caps(log: pd.DataFrame, arms: tuple[str, ...]) -> dict[str, float]:
 
 
 def _with_discount(log: pd.DataFrame, arms: tuple[str, ...]) -> tuple[pd.DataFrame, str]:
-    """The discount is a column of the log, or follows from arms named by their percentage (`coupon_10`: 10 % off)."""
+    """Adds the discount: a column of the log, or the percentage in the arms' names (`coupon_10`: 10 % off)."""
     if _DISCOUNT in log.columns:
         return log.assign(discount=log[_DISCOUNT].fillna(0)), _DISCOUNT
     rates = {name: discount_rate(name) for name in arms[1:]}

@@ -178,12 +178,12 @@ class TestedPlan:
         return "\n".join(lines)
 
     def _made(self) -> list[str]:
-        """The offers that some user gets."""
+        """Returns the offers that some user gets."""
         table = self.by_offer()
         return list(table.loc[table["users"] > 0, "offer"])
 
     def _terms(self, say: Wording) -> list[str]:
-        """What must hold for the budget to be kept, and what may be spent."""
+        """Describes what must hold for the budget to be kept, and what may be spent."""
         if self.cost_kind == OFFERS:
             return [say("The budget counts offers.")]
         lines, faces = [], self.plan.face_values

@@ -149,7 +149,7 @@ class Trial:
             raise SchemaError("A user got an arm whose propensity is 0. Log the chances that were really drawn from.")
 
     def __len__(self) -> int:
-        """Number of users."""
+        """Returns the number of users."""
         return len(self.arms)
 
     def outcome(self, name: str) -> np.ndarray:

@@ -68,7 +68,7 @@ def strangers(folder: Path, kind: FolderKind) -> list[str]:
 
 
 def _is_of_earlier_release(folder: Path, kind: FolderKind, found: list[str]) -> bool:
-    """Whether a folder without a list has the mark of this kind, and known names alone."""
+    """Returns whether a folder without a list has the mark of this kind, and known names alone."""
     if not kind.mark:
         return False
     marked = _read_object(folder / kind.mark)

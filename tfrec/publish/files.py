@@ -50,7 +50,7 @@ def writing(
 
 @contextlib.contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """The same without a question, for what tfrec keeps in a folder of its own.
+    """Replaces a file likewise but without a check, for what tfrec keeps in a folder of its own.
 
     Raises:
         SourceError: another process is writing `target`.
@@ -95,7 +95,7 @@ def check_file(
 
 
 def is_ours(path: Path, kind: str, *, columns: Iterable[str] | None = None) -> bool:
-    """Whether a file was written by tfrec as this kind; of CSV its columns decide."""
+    """Returns whether a file was written by tfrec as this kind; of CSV its columns decide."""
     try:
         with path.open("rb") as file:
             first = file.readline(_HEAD)

@@ -48,7 +48,7 @@ class SignatureComparison:
     difference: Estimate
 
     def is_worse(self, *, margin: float = 0.0) -> bool:
-        """Whether the first loses by more than `margin`, and not by chance: the whole interval lies below 0."""
+        """Returns whether the first loses by more than `margin` beyond chance: the whole interval lies below 0."""
         difference = self.difference
         return self.num_queries >= MIN_QUERIES and difference.value < -margin and difference.high < 0
 

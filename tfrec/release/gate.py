@@ -151,7 +151,7 @@ def judge(
 
 
 def was_refused(place: Place, version: int) -> bool:
-    """Whether the last gate that judged a version refused it."""
+    """Returns whether the last gate that judged a version refused it."""
     text = place.read_text(f"{VERDICTS}/{version}.json")
     return text is not None and not json.loads(text)["passed"]
 

@@ -32,7 +32,7 @@ class Verified:
 
 
 def is_server(target: str) -> bool:
-    """Whether a target is `host:port`, and no folder of that name."""
+    """Returns whether a target is `host:port` and there is no folder of that name."""
     return bool(_SERVER.fullmatch(target)) and not Path(target).exists()
 
 

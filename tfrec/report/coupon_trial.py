@@ -190,7 +190,7 @@ def _judge(log: OfferLog, trial: Trial, *, budget_share: float, seed: int) -> Co
 
 
 def _observed(allocation: Allocation, trial: Trial, responses: Any) -> dict[str, float]:
-    """What the allocation brings by the trial's own outcomes; no user's score was fitted to that user's outcome."""
+    """Returns the gain of the allocation by the trial's own outcomes; scores are out of fold."""
     gain = worth_of_choice(allocation.offers + 1, trial, responses=responses).gain_over_nothing.scaled(len(trial))
     return {"gain": gain.value, "low": gain.low, "high": gain.high}
 

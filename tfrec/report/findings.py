@@ -142,7 +142,7 @@ def _study(prepared: Prepared, tables: Tables, *, models: Path | None, horizon: 
 
 
 def _try(what: str, run: Callable[[], Result]) -> Result | Absent:
-    """What the data does not allow is a finding too, and no reason to lose the others."""
+    """Runs an analysis; what the data does not allow is a finding too, and does not stop the other analyses."""
     started = time.perf_counter()
     try:
         result = run()

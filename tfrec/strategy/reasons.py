@@ -76,7 +76,7 @@ def explain_by_anchor(items: tf.Tensor, *, code: str, anchor: tf.Tensor) -> Reas
 
 
 def _strongest_source(sources: CandidateSources, evidence: Evidence, items: tf.Tensor) -> tf.Tensor:
-    """`[B, k]` name of the source whose score of the item is highest, relative to its best in the slate."""
+    """Returns `[B, k]` name of the source whose score of the item is highest, relative to its best in the slate."""
     scores = sources.source_scores(evidence)
     families = {
         "cart": ("cart", "cart_recent", "cart_denoised"),

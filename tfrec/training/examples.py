@@ -173,7 +173,7 @@ def as_query(queries: ExampleQueries, *, is_discovery: bool = False, is_limited:
 
 
 def _wants_new(sources: CandidateSources, queries: ExampleQueries) -> np.ndarray:
-    """`[Q]` bool: something that the user never bought followed a cart."""
+    """Returns `[Q]` bool: whether something that the user never bought followed a cart."""
     own = sources.own_items(tf.constant(queries.user))[0].numpy()
     labels = queries.label_item
     is_own = (labels[:, :, None] == own[:, None, :]).any(axis=2)
@@ -182,7 +182,7 @@ def _wants_new(sources: CandidateSources, queries: ExampleQueries) -> np.ndarray
 
 
 def _match_labels(candidates: np.ndarray, queries: ExampleQueries) -> tuple[np.ndarray, np.ndarray]:
-    """`[Q, C, len(HEADS)]` labels and `[Q, C]` gains of the candidates that are among what followed."""
+    """Returns `[Q, C, len(HEADS)]` labels and `[Q, C]` gains of the candidates that are among what followed."""
     same = (candidates[:, :, None] == queries.label_item[:, None, :]) & (candidates > 0)[:, :, None]
     labels = np.einsum("qcp,qph->qch", same.astype(np.float32), queries.label_heads)
     gains = (same * queries.label_gain[:, None, :]).max(axis=2, initial=0.0)

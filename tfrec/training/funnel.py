@@ -105,5 +105,5 @@ def offered_now(shop: Shop) -> np.ndarray:
 
 
 def _code_or_target(sequences: BehaviourSequences, name: str) -> int:
-    """The code of an event type, or the target's where the log does not know it (towers never learned that code)."""
+    """Returns the code of an event type, or the target's where the log does not have it."""
     return sequences.type_code(name) if sequences.has_type(name) else target_type(sequences)

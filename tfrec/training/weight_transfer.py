@@ -105,7 +105,7 @@ def read_weights(
 
 
 def _old_rows(present: Vocabulary, old_tokens: np.ndarray) -> np.ndarray:
-    """`[size]` old row of each present row; -1 where the token is new. Row 0 stays row 0."""
+    """Returns `[size]` old row of each present row; -1 where the token is new. Row 0 stays row 0."""
     row = Vocabulary(old_tokens.astype(object)).encode(present.tokens)
     return np.concatenate([[0], np.where(row > 0, row, -1)])
 
@@ -115,7 +115,7 @@ def _unchanged(rows: np.ndarray, is_known: np.ndarray, vocabularies: Vocabularie
 
 
 def _new_categories(rows: np.ndarray, is_known: np.ndarray, vocabularies: Vocabularies) -> np.ndarray:
-    """New paths start as their nearest known ancestor; parents come before children when sorted by depth."""
+    """Sets new categories to their nearest known ancestor; sorted by depth, parents come before children."""
     paths = vocabularies.categories.tokens
     new = sorted(np.flatnonzero(~is_known), key=lambda row: paths[row - 1].count(CATEGORY_SEPARATOR))
     for row in new:
@@ -126,7 +126,7 @@ def _new_categories(rows: np.ndarray, is_known: np.ndarray, vocabularies: Vocabu
 
 
 def _new_items(rows: np.ndarray, is_known: np.ndarray, vocabularies: Vocabularies) -> np.ndarray:
-    """New items start as the mean of the known items of their leaf category, where it has any."""
+    """Sets new items to the mean of the known items of their leaf category, where it has any."""
     leaf = vocabularies.catalogue.leaf_category
     size = vocabularies.categories.size
     count = np.bincount(leaf[is_known], minlength=size)

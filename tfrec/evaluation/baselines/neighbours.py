@@ -118,6 +118,6 @@ class TifuKnn:
 
 
 def _basket_ages(history: History) -> tuple[np.ndarray, np.ndarray]:
-    """`[num_baskets]`: how many later baskets the same user has, and how many in all; baskets ascend in time."""
+    """Returns `[num_baskets]` numbers of later baskets of the same user, and of all; baskets ascend in time."""
     users = pd.Series(history.basket_users)
     return users.groupby(users).cumcount(ascending=False).to_numpy(), users.groupby(users).transform("size").to_numpy()

@@ -78,7 +78,7 @@ class VmisKnn:
 
 
 def _latest_sessions(sessions: scipy.sparse.csr_matrix, *, num_recent: int) -> scipy.sparse.csr_matrix:
-    """`[num_items, num_sessions]`: each item's latest sessions; sessions ascend in time."""
+    """Returns `[num_items, num_sessions]`: each item's latest sessions; sessions ascend in time."""
     by_item = sessions.T.tocsr()
     by_item.sort_indices()
     from_end = np.repeat(by_item.indptr[1:], np.diff(by_item.indptr)) - np.arange(by_item.nnz)

@@ -54,7 +54,7 @@ class Sessions:
     first_leaf: np.ndarray
 
     def __len__(self) -> int:
-        """Number of sessions, S."""
+        """Returns the number of sessions, S."""
         return len(self.user)
 
 
@@ -338,7 +338,7 @@ def _number_orders(log: pd.DataFrame) -> np.ndarray:
 def _ratings(
     config: DemoShopConfig, catalogue: Catalogue, shoppers: Shoppers, bought: pd.DataFrame, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Some buyers rate 3 to 20 days later: better where the style fits and the tier is high."""
+    """Returns ratings of some buyers, 3 to 20 days later: better where the style fits and the tier is high."""
     rated = bought[rng.random(len(bought)) < _RATE].drop_duplicates(["user", "item"])
     user, item = rated["user"].to_numpy(), rated["item"].to_numpy()
     joy = 3.3 + 0.9 * (shoppers.style[user] == catalogue.style[item]) + 0.3 * catalogue.tier[item]

@@ -90,7 +90,7 @@ def run_coupon_test(
 
 
 def _margin_rate() -> np.ndarray:
-    """Margin as a share of the money paid: cost is (1 − margin) of the full price, and 1 − discount is paid."""
+    """Returns the margin as a share of the money paid: cost is (1 − margin) of the full price, 1 − discount is paid."""
     return 1 - (1 - MARGIN) / (1 - DISCOUNTS)
 
 

@@ -126,7 +126,7 @@ def _write_catalogue(work: Path, config: DemoShopConfig, catalogue: Catalogue, s
 def _show_slates(
     config: DemoShopConfig, catalogue: Catalogue, shoppers: Shoppers, sessions: Sessions
 ) -> tuple[SlateWorld, SlateLog]:
-    """At most one slate a visit, to users who are logged in."""
+    """Draws at most one slate per visit, for users who are logged in."""
     rng = config.generator("shown slates")
     known = np.flatnonzero(~sessions.is_guest)
     world = build_slate_world(config, catalogue, shoppers, sessions.user[known])

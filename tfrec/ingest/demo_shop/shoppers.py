@@ -98,7 +98,7 @@ class Shoppers:
     staple_interval: np.ndarray
 
     def __len__(self) -> int:
-        """Number of users, U."""
+        """Returns the number of users, U."""
         return len(self.ids)
 
     def raw_users(self, config: DemoShopConfig) -> pd.DataFrame:

@@ -158,7 +158,7 @@ def _bandits(study: PolicyStudy, say: Language) -> Table:
 
 
 def _shown(policy: JudgedPolicy) -> tuple[PolicyValue, ...]:
-    """The estimate that is read, the one that assumes nothing, and that of the first place by DR."""
+    """Returns the main estimate, the one without assumptions, and that of the first place by DR."""
     values = (policy.best, *policy.slate[:1], *(one for one in policy.first if one.estimator == "DR"))
     return tuple(dict.fromkeys(values))
 
