@@ -142,7 +142,7 @@ def build_parser() -> argparse.ArgumentParser:
             epilog=verb.EXAMPLES,
             formatter_class=_TeachingFormatter,
         )
-        sub.add_argument("-v", "--verbose", action="store_true", help="also say what is done at each step")
+        sub.add_argument("-v", "--verbose", action="store_true", help="log of each step")
         if hasattr(verb, "ACTIONS"):
             add_actions(sub, verb.ACTIONS)
             continue

@@ -20,9 +20,7 @@ def add_actions(parser: argparse.ArgumentParser, actions: Sequence[ModuleType]) 
         )
         action.add_arguments(sub)
         # Without a default of its own, so that `-v` before the action counts too.
-        sub.add_argument(
-            "-v", "--verbose", action="store_true", default=argparse.SUPPRESS, help="also say what is done at each step"
-        )
+        sub.add_argument("-v", "--verbose", action="store_true", default=argparse.SUPPRESS, help="log of each step")
         sub.set_defaults(run=action.run, interrupted=action.INTERRUPTED)
 
 

@@ -18,15 +18,17 @@ def add_log(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--training-only",
         action="store_true",
-        help="leave the test period out, as for what models or an evaluation will be built on",
+        help="training period only, as for models and evaluations",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON in place of text")
+    parser.add_argument("--json", action="store_true", help="output as JSON in place of text")
     add_language(parser)
 
 
 def add_language(parser: argparse.ArgumentParser) -> None:
     """Adds `--language`."""
-    parser.add_argument("--language", choices=("en", "zh"), default="en", help="of the fixed text: English or Chinese")
+    parser.add_argument(
+        "--language", choices=("en", "zh"), default="en", help="language of the fixed text: English or Chinese"
+    )
 
 
 def wording(options: argparse.Namespace) -> "Language":

@@ -56,14 +56,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         kind, metavar = (int, "N") if specs[name].dtype == "int32" else (float, "X")
         parser.add_argument(f"--{option}", dest=name, type=kind, metavar=metavar, help=specs[name].meaning)
     parser.add_argument("--k", type=int, default=10, help="number of items wanted")
-    parser.add_argument("--servable", default="shop", metavar="NAME", help="who answers the strategies")
-    parser.add_argument("--fallback", metavar="NAME", help="who answers instead if that one does not")
-    parser.add_argument("--version", type=int, metavar="N", help="of the servables (default: the newest loaded)")
-    parser.add_argument("--version-label", metavar="LABEL", help="the same by a word that `tfrec label` gave")
-    parser.add_argument("--deadline", type=float, default=5.0, metavar="S", help="seconds until the call is given up")
-    parser.add_argument("--prepared", type=Path, metavar="DIR", help="prepared shop, for the items' titles")
-    parser.add_argument("--items", type=Path, metavar="FILE.csv", help="the same from columns item_id, title")
-    parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
+    parser.add_argument("--servable", default="shop", metavar="NAME", help="servable that answers the strategies")
+    parser.add_argument("--fallback", metavar="NAME", help="servable that answers if the first one does not")
+    parser.add_argument(
+        "--version", type=int, metavar="N", help="version of the servables (default: the newest loaded)"
+    )
+    parser.add_argument("--version-label", metavar="LABEL", help="label of the version, given by `tfrec label`")
+    parser.add_argument("--deadline", type=float, default=5.0, metavar="S", help="time limit of the call in seconds")
+    parser.add_argument(
+        "--prepared", type=Path, metavar="DIR", help="folder of the prepared shop, for the items' titles"
+    )
+    parser.add_argument(
+        "--items", type=Path, metavar="FILE.csv", help="file with columns item_id and title, for the items' titles"
+    )
+    parser.add_argument("--json", action="store_true", help="output as JSON in place of a table")
 
 
 def run(options: argparse.Namespace) -> None:

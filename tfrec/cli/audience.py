@@ -33,12 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     add_log(parser)
     parser.add_argument("expression", metavar="EXPR", help='such as: segment = "Loyal" and recency < 30d')
-    parser.add_argument("--segments", choices=("rfm", "kmeans"), default="rfm", help="what `segment` means")
+    parser.add_argument("--segments", choices=("rfm", "kmeans"), default="rfm", help="method that defines `segment`")
     parser.add_argument(
         "--min-users", type=int, default=50, metavar="N", help="smallest audience that is reported or exported"
     )
-    parser.add_argument("--export", type=Path, metavar="FILE", help="CSV of pseudonyms; needs --key")
-    parser.add_argument("--key", type=Path, metavar="FILE", help="the receiver's secret, 16 bytes or more")
+    parser.add_argument("--export", type=Path, metavar="FILE", help="CSV file of pseudonyms; needs --key")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="file of the receiver's secret, 16 bytes or more")
     add_force(parser)
 
 

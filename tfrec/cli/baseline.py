@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     parser.add_argument("prepared", type=Path, metavar="DIR", help="folder that `tfrec prepare` wrote")
     parser.add_argument("--out", type=Path, required=True, metavar="MODELS", help="folder of servables")
-    parser.add_argument("--method", default="ease_personal", metavar="NAME", help="one of those above")
+    parser.add_argument("--method", default="ease_personal", metavar="NAME", help="name of a method listed above")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -28,12 +28,14 @@ INTERRUPTED = "Nothing was written; an older file is untouched."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     add_log(parser)
-    parser.add_argument("--horizon", type=float, default=90.0, metavar="DAYS", help="within which an order counts")
+    parser.add_argument("--horizon", type=float, default=90.0, metavar="DAYS", help="horizon of a next order")
     parser.add_argument(
-        "--again-days", type=float, default=28.0, metavar="DAYS", help="horizon of buying an item again"
+        "--again-days", type=float, default=28.0, metavar="DAYS", help="horizon of buying the same item again"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help=".csv or .parquet of the buyers and their risk")
-    parser.add_argument("--buy-again", type=Path, metavar="FILE", help=".csv or .parquet of users and items due again")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="file of the buyers and their risk, .csv or .parquet")
+    parser.add_argument(
+        "--buy-again", type=Path, metavar="FILE", help="file of users and items due again, .csv or .parquet"
+    )
     add_force(parser)
 
 

@@ -33,8 +33,8 @@ _OF = ".of"  # in the folder of the report: which models it is of
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
-    parser.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="folder of everything")
-    parser.add_argument("--fast", action="store_true", help="a small shop and short training")
+    parser.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="folder of all results")
+    parser.add_argument("--fast", action="store_true", help="small shop and short training")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -24,14 +24,20 @@ INTERRUPTED = "The folder is as the last pull left it."
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
-    parser.add_argument("source", metavar="DIR|URL", help="where versions are published")
+    parser.add_argument("source", metavar="DIR|URL", help="folder or URL of published versions")
     parser.add_argument("--to", required=True, type=Path, metavar="DIR", help="folder of one server")
-    parser.add_argument("--label", default="stable", metavar="LABEL", help="whose version is served (default: stable)")
-    parser.add_argument("--server", metavar="HOST:PORT", help="the running server (default: not started yet)")
-    parser.add_argument("--base-path", metavar="DIR", help="the folder as the server sees it (default: as it is here)")
+    parser.add_argument(
+        "--label", default="stable", metavar="LABEL", help="label whose version is served (default: stable)"
+    )
+    parser.add_argument(
+        "--server", metavar="HOST:PORT", help="address of the running server (default: not started yet)"
+    )
+    parser.add_argument(
+        "--base-path", metavar="DIR", help="path of the folder as the server sees it (default: as it is here)"
+    )
     when = parser.add_mutually_exclusive_group()
-    when.add_argument("--once", action="store_true", help="pull once")
-    when.add_argument("--every", type=float, default=30.0, metavar="S", help="seconds between two looks (default: 30)")
+    when.add_argument("--once", action="store_true", help="a single pull")
+    when.add_argument("--every", type=float, default=30.0, metavar="S", help="seconds between two pulls (default: 30)")
 
 
 def run(options: argparse.Namespace) -> None:

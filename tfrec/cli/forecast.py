@@ -26,12 +26,16 @@ INTERRUPTED = "Nothing was written; an older file is untouched."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     add_log(parser)
-    parser.add_argument("--horizon", type=int, default=28, metavar="DAYS", help="a multiple of 7")
-    parser.add_argument("--measure", choices=("quantity", "value"), default="quantity", help="pieces or money")
-    parser.add_argument("--coverage", type=float, default=0.8, metavar="SHARE", help="of days inside the intervals")
-    parser.add_argument("--lead-days", type=float, default=7.0, metavar="DAYS", help="until ordered stock arrives")
-    parser.add_argument("--top", type=int, default=15, metavar="N", help="series and items printed")
-    parser.add_argument("--out", type=Path, metavar="FILE", help=".csv or .parquet of every series and day")
+    parser.add_argument("--horizon", type=int, default=28, metavar="DAYS", help="days to forecast, a multiple of 7")
+    parser.add_argument(
+        "--measure", choices=("quantity", "value"), default="quantity", help="unit of demand: pieces or money"
+    )
+    parser.add_argument(
+        "--coverage", type=float, default=0.8, metavar="SHARE", help="share of days inside the intervals"
+    )
+    parser.add_argument("--lead-days", type=float, default=7.0, metavar="DAYS", help="days until ordered stock arrives")
+    parser.add_argument("--top", type=int, default=15, metavar="N", help="number of series and items printed")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="file of every series and day, .csv or .parquet")
     add_force(parser)
 
 

@@ -37,12 +37,10 @@ INTERRUPTED = "Nothing was written; an older file is untouched."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     add_log(parser)
+    parser.add_argument("--half-life", type=float, default=90.0, metavar="DAYS", help="half-life of an event's weight")
+    parser.add_argument("--user", metavar="ID", help="id of the user whose profile is printed")
     parser.add_argument(
-        "--half-life", type=float, default=90.0, metavar="DAYS", help="after which an event counts half"
-    )
-    parser.add_argument("--user", metavar="ID", help="the profile of one user")
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help=".csv or .parquet of all scores; with --user an .html page"
+        "--out", type=Path, metavar="FILE", help="file of all scores, .csv or .parquet; with --user an .html page"
     )
     add_force(parser)
 

@@ -24,9 +24,13 @@ INTERRUPTED = "The old models.config is untouched. Run the same command again."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     parser.add_argument("models", type=Path, metavar="MODELS", help="folder that `tfrec train` wrote")
-    parser.add_argument("labels", nargs="*", metavar="LABEL=N", help="a word and a version")
-    parser.add_argument("--base-path", metavar="DIR", help="MODELS as the server sees it (default: as it is here)")
-    parser.add_argument("--force", action="store_true", help="overwrite a models.config that was written by hand")
+    parser.add_argument("labels", nargs="*", metavar="LABEL=N", help="label and version")
+    parser.add_argument(
+        "--base-path", metavar="DIR", help="path of MODELS as the server sees it (default: as it is here)"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="permission to overwrite a models.config that was written by hand"
+    )
 
 
 def run(options: argparse.Namespace) -> None:

@@ -15,7 +15,9 @@ OUTPUTS = ("out", "export", "json", "buy_again")
 def add_force(parser: argparse.ArgumentParser) -> None:
     """Adds `--force` to a verb that writes files."""
     parser.add_argument(
-        "--force", action="store_true", help="overwrite a file that tfrec did not write; what is read never is"
+        "--force",
+        action="store_true",
+        help="permission to overwrite a file that tfrec did not write; inputs are never overwritten",
     )
 
 

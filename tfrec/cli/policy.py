@@ -40,13 +40,22 @@ INTERRUPTED = "Nothing was written."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     parser.add_argument("log", type=Path, metavar="LOG", help="prepared shop with impressions, or a file of slates")
-    parser.add_argument("--scores", type=Path, action="append", default=[], metavar="FILE", help="a policy; repeatable")
-    parser.add_argument("--rules", default="uniform,popular,personal", metavar="A,B,...", help="rules to judge")
-    parser.add_argument("--item", metavar="COLUMN", help="items (default: item_id, product, item or arm)")
-    parser.add_argument("--reward", metavar="COLUMN", help="what came of it (default: clicked or reward)")
-    parser.add_argument("--contexts", metavar="A,B,...", help="known of a visitor (default: texts of few values)")
-    parser.add_argument("--no-bandits", action="store_true", help="leave the replay of bandits out")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of folds and draws")
+    parser.add_argument(
+        "--scores",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="file of a policy's scores; may be repeated",
+    )
+    parser.add_argument("--rules", default="uniform,popular,personal", metavar="A,B,...", help="rules to be evaluated")
+    parser.add_argument("--item", metavar="COLUMN", help="column of items (default: item_id, product, item or arm)")
+    parser.add_argument("--reward", metavar="COLUMN", help="column of the outcome (default: clicked or reward)")
+    parser.add_argument(
+        "--contexts", metavar="A,B,...", help="columns known of a visitor (default: texts of few values)"
+    )
+    parser.add_argument("--no-bandits", action="store_true", help="evaluation without the replay of bandits")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed of folds and draws")
     add_json(parser)
     add_language(parser)
 

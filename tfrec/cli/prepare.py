@@ -33,11 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder with the raw files (default: $TFREC_DATA_HOME, else the recipe's folder)",
     )
-    parser.add_argument("--force", action="store_true", help="prepare again even if nothing changed")
+    parser.add_argument("--force", action="store_true", help="preparation even if nothing changed")
     parser.add_argument(
         "--trust-times",
         action="store_true",
-        help="raw files of unchanged size and time count as unchanged, without reading them",
+        help="comparison of raw files by size and time only, without reading them",
     )
 
 

@@ -25,9 +25,13 @@ INTERRUPTED = "Nothing new is visible there. Run the same command again."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     parser.add_argument("models", metavar="MODELS", help="folder of servables, or its URL")
-    parser.add_argument("--to", required=True, metavar="DIR|URL", help="folder, or s3://BUCKET/PLACE")
-    parser.add_argument("--version", type=int, metavar="N", help="of shop, retrieval and ranking (default: in service)")
-    parser.add_argument("--base-path", metavar="DIR", help="the target as the server sees it (default: as it is here)")
+    parser.add_argument("--to", required=True, metavar="DIR|URL", help="target folder, or s3://BUCKET/PLACE")
+    parser.add_argument(
+        "--version", type=int, metavar="N", help="version of shop, retrieval and ranking (default: that in service)"
+    )
+    parser.add_argument(
+        "--base-path", metavar="DIR", help="path of the target as the server sees it (default: as it is here)"
+    )
 
 
 def run(options: argparse.Namespace) -> None:

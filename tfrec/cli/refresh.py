@@ -23,12 +23,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     parser.add_argument("models", type=Path, metavar="MODELS", help="folder that `tfrec train` wrote")
     parser.add_argument(
-        "prepared", type=Path, nargs="?", metavar="DIR", help="the shop as it is now (default: where it lay)"
+        "prepared",
+        type=Path,
+        nargs="?",
+        metavar="DIR",
+        help="folder of the shop as it is now (default: the folder that the models were trained on)",
     )
     parser.add_argument(
         "--track",
         action="store_true",
-        help="keep an MLflow run of it, and register the version: at $MLFLOW_TRACKING_URI, else in ./mlflow.db",
+        help="MLflow tracking and registration, at $MLFLOW_TRACKING_URI, else in ./mlflow.db",
     )
 
 

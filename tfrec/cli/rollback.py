@@ -22,8 +22,8 @@ INTERRUPTED = "Nothing was changed, or all of it was: see models.config."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     parser.add_argument("target", metavar="MODELS|URL", help="folder of servables, or its URL")
-    parser.add_argument("--label", metavar="LABEL", help="that is moved (default: stable)")
-    parser.add_argument("--to", type=int, metavar="N", help="version to go back to (default: the previous good one)")
+    parser.add_argument("--label", metavar="LABEL", help="label that is moved (default: stable)")
+    parser.add_argument("--to", type=int, metavar="N", help="version to return to (default: the previous good one)")
 
 
 def run(options: argparse.Namespace) -> None:

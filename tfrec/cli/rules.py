@@ -31,19 +31,23 @@ INTERRUPTED = "Nothing was written; an older file is untouched."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     add_log(parser)
-    parser.add_argument("--min-support", type=float, metavar="SHARE", help="least share of orders (default: by memory)")
+    parser.add_argument(
+        "--min-support", type=float, metavar="SHARE", help="least share of orders (default: as low as memory allows)"
+    )
     parser.add_argument("--min-confidence", type=float, default=0.1, metavar="SHARE", help="least confidence")
-    parser.add_argument("--max-size", type=int, default=3, metavar="N", help="most items of a rule")
-    parser.add_argument("--level", type=int, metavar="L", help="rules between categories of this level (0 = top)")
-    parser.add_argument("--unstable", action="store_true", help="keep rules that hold in one half of the period alone")
+    parser.add_argument("--max-size", type=int, default=3, metavar="N", help="largest number of items of a rule")
+    parser.add_argument("--level", type=int, metavar="L", help="level of categories to find rules between (0 = top)")
+    parser.add_argument(
+        "--unstable", action="store_true", help="unstable rules too, which hold in one half of the period alone"
+    )
     parser.add_argument(
         "--view",
         choices=("all", "cross-category", "directed"),
         default="all",
-        help="all rules, those into another category, or pairs that hold one way only",
+        help="rules shown: all, those into another category, or pairs that hold one way only",
     )
-    parser.add_argument("--top", type=int, default=15, metavar="N", help="rules printed")
-    parser.add_argument("--out", type=Path, metavar="FILE", help=".csv or .parquet of all rules of the view")
+    parser.add_argument("--top", type=int, default=15, metavar="N", help="number of rules printed")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="file of all rules of the view, .csv or .parquet")
     add_force(parser)
 
 

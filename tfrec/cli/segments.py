@@ -26,13 +26,13 @@ INTERRUPTED = "Nothing was written; an older export is untouched."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     add_log(parser)
-    parser.add_argument("--method", choices=("rfm", "kmeans", "dbscan"), default="rfm", help="how segments are found")
+    parser.add_argument("--method", choices=("rfm", "kmeans", "dbscan"), default="rfm", help="method of segmentation")
     parser.add_argument("--k", metavar="K,K", help="numbers of segments to try with kmeans (default: 3 to 8)")
     parser.add_argument(
         "--export",
         type=Path,
         metavar="DIR",
-        help="write users.parquet, popular.parquet (for cold start), segments.json",
+        help="folder of users.parquet, popular.parquet (for cold start), segments.json",
     )
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Adds `--json`."""
-    parser.add_argument("--json", action="store_true", help="print JSON in place of text")
+    parser.add_argument("--json", action="store_true", help="output as JSON in place of text")
 
 
 def names(text: str | None) -> tuple[str, ...]:

@@ -32,21 +32,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     parser.add_argument("prepared", type=Path, metavar="DIR", help="folder that `tfrec prepare` wrote")
     parser.add_argument("--out", type=Path, required=True, metavar="MODELS", help="folder of models")
-    parser.add_argument("--config", type=Path, metavar="FILE.toml", help="settings; see below (default: none)")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="one setting; may be given many times"
-    )
+    parser.add_argument("--config", type=Path, metavar="FILE.toml", help="file of settings; see below (default: none)")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one setting; may be repeated")
     parser.add_argument(
         "--warm-start",
         type=Path,
         metavar="OLD",
-        help="go on from these models over the days that they have not seen; OLD may be MODELS",
+        help="models to continue from on the days that they have not seen; OLD may be MODELS",
     )
-    parser.add_argument("--force", action="store_true", help="train again even if nothing changed")
+    parser.add_argument("--force", action="store_true", help="training even if nothing changed")
     parser.add_argument(
         "--track",
         action="store_true",
-        help="keep an MLflow run of it: at $MLFLOW_TRACKING_URI, else in ./mlflow.db (needs tfrec[tracking])",
+        help="MLflow tracking, at $MLFLOW_TRACKING_URI, else in ./mlflow.db (needs tfrec[tracking])",
     )
 
 

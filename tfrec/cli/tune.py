@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "minutes for retrieval "
         "(default: ranking features)",
     )
-    parser.add_argument("--config", type=Path, metavar="FILE.toml", help="initial settings (default: none)")
+    parser.add_argument("--config", type=Path, metavar="FILE.toml", help="file of initial settings (default: none)")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one initial setting")
 
 

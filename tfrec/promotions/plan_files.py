@@ -34,7 +34,7 @@ def publish_plan(
     about: Mapping[str, Any] | None = None,
     inputs: Iterable[Path] = (),
 ) -> Path:
-    """Writes `plan.csv` (all users; stays in the house), `plan.json`, and with a key `send.csv`, in one step.
+    """Writes `plan.csv` (all users; internal), `plan.json`, and with a key `send.csv`, in one step.
 
     `send.csv` is what the mailer needs: `pseudonym` (`HMAC-SHA256(key, user_id)`) and `offer`, sorted by pseudonym, so
     the order reveals no user. The folder appears under its name by rename, so that a mailer never reads half a plan.

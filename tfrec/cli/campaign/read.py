@@ -37,11 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("plan", type=Path, metavar="PLAN", help="folder that `tfrec campaign plan` wrote")
     parser.add_argument("orders", type=Path, metavar="ORDERS", help="prepared shop, or a file of orders")
     parser.add_argument("--from", dest="start", required=True, metavar="DATE", help="first day of the campaign")
-    parser.add_argument("--until", metavar="DATE", help="first day that no longer counts (default: end of the log)")
-    parser.add_argument("--impressions", type=Path, metavar="FILE", help="who was shown an offer, and when")
-    parser.add_argument("--key", type=Path, metavar="FILE", help="the mailer's secret, to match pseudonyms")
-    parser.add_argument("--pre-days", type=int, default=56, metavar="DAYS", help="before, as covariate; 0 = none")
-    parser.add_argument("--margin", type=float, default=0.3, metavar="SHARE", help="of prices whose margin is unknown")
+    parser.add_argument("--until", metavar="DATE", help="first day after the campaign (default: end of the log)")
+    parser.add_argument("--impressions", type=Path, metavar="FILE", help="file of who was shown an offer, and when")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="file of the mailer's secret, to match pseudonyms")
+    parser.add_argument(
+        "--pre-days", type=int, default=56, metavar="DAYS", help="days before the campaign, as covariate; 0 = none"
+    )
+    parser.add_argument(
+        "--margin", type=float, default=0.3, metavar="SHARE", help="margin of prices where it is unknown"
+    )
     add_json(parser)
     add_language(parser)
 

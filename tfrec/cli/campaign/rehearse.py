@@ -25,9 +25,9 @@ INTERRUPTED = "Nothing was written."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the action takes."""
     parser.add_argument("plan", type=Path, metavar="PLAN", help="folder that `tfrec campaign plan` wrote")
-    parser.add_argument("prepared", type=Path, metavar="PREPARED", help="the demo shop, prepared")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the log")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the draw")
+    parser.add_argument("prepared", type=Path, metavar="PREPARED", help="folder of the prepared demo shop")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the simulated log")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed of the simulation")
     add_language(parser)
 
 

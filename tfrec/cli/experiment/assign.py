@@ -29,10 +29,14 @@ INTERRUPTED = "Nothing was written; an older file is untouched."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the action takes."""
     parser.add_argument("users", type=Path, metavar="USERS", help="prepared shop, or a file with a column of user ids")
-    parser.add_argument("--name", required=True, metavar="NAME", help="of the experiment: the salt")
-    parser.add_argument("--arms", default="control=50%,treatment=50%", metavar="ARM=SHARE,...", help="names and shares")
-    parser.add_argument("--user", metavar="COLUMN", help="user ids of a file (default: a usual name)")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".csv or .parquet of user_id and arm")
+    parser.add_argument("--name", required=True, metavar="NAME", help="name of the experiment, used as the salt")
+    parser.add_argument(
+        "--arms", default="control=50%,treatment=50%", metavar="ARM=SHARE,...", help="names and shares of the arms"
+    )
+    parser.add_argument("--user", metavar="COLUMN", help="column of user ids in a file (default: a usual name)")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="file of user_id and arm, .csv or .parquet"
+    )
     add_force(parser)
     add_json(parser)
     add_language(parser)

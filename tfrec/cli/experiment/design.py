@@ -26,21 +26,23 @@ INTERRUPTED = "Nothing was written."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the action takes."""
     parser.add_argument("prepared", type=Path, nargs="?", metavar="PREPARED", help="folder that `tfrec prepare` wrote")
-    parser.add_argument("--effect", required=True, metavar="SHARE", help="smallest relative change worth finding: 5%%")
+    parser.add_argument("--effect", required=True, metavar="SHARE", help="smallest relative change to be detected: 5%%")
     parser.add_argument(
         "--metric",
         help="of the shop, per user: conversion (the default; orders where the log has no views), orders, value, "
         "pieces, visits",
     )
-    parser.add_argument("--baseline", metavar="X", help="metric per user today, without a shop")
-    parser.add_argument("--deviation", type=float, metavar="X", help="its standard deviation, where it is no rate")
-    parser.add_argument("--treatments", type=int, default=1, metavar="N", help="arms beside control")
-    parser.add_argument("--primary-metrics", type=int, default=1, metavar="N", help="metrics that decide")
-    parser.add_argument("--traffic", default="100%", metavar="SHARE", help="of users in the experiment")
-    parser.add_argument("--power", default="80%", metavar="SHARE", help="chance to find the effect")
-    parser.add_argument("--level", default="95%", metavar="SHARE", help="confidence")
+    parser.add_argument("--baseline", metavar="X", help="present mean of the metric per user, without a shop")
+    parser.add_argument(
+        "--deviation", type=float, metavar="X", help="standard deviation of the metric, unless it is a rate"
+    )
+    parser.add_argument("--treatments", type=int, default=1, metavar="N", help="number of arms beside control")
+    parser.add_argument("--primary-metrics", type=int, default=1, metavar="N", help="number of metrics that decide")
+    parser.add_argument("--traffic", default="100%", metavar="SHARE", help="share of users in the experiment")
+    parser.add_argument("--power", default="80%", metavar="SHARE", help="probability of detecting the effect")
+    parser.add_argument("--level", default="95%", metavar="SHARE", help="confidence level")
     parser.add_argument("--max-weeks", type=int, default=8, metavar="N", help="longest duration to try")
-    parser.add_argument("--pre-weeks", type=int, default=4, metavar="N", help="before the experiment, for CUPED")
+    parser.add_argument("--pre-weeks", type=int, default=4, metavar="N", help="weeks before the experiment, for CUPED")
     add_json(parser)
     add_language(parser)
 

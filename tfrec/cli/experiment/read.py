@@ -48,25 +48,36 @@ _SHOWN = 100  # experiments printed
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the action takes."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="arms, metrics of users, or checkpoints")
+    parser.add_argument("file", type=Path, metavar="FILE", help="file of arms, metrics of users, or checkpoints")
     parser.add_argument("shop", type=Path, nargs="?", metavar="SHOP", help="prepared shop whose log has the metrics")
     parser.add_argument("--from", dest="start", metavar="DATE", help="first day of the experiment (with SHOP)")
-    parser.add_argument("--until", metavar="DATE", help="first day that no longer counts (default: end of the log)")
-    parser.add_argument("--pre-days", type=int, default=28, metavar="DAYS", help="before, for CUPED; 0 = none")
-    parser.add_argument("--primary", metavar="A,B,...", help="metrics that decide (default with SHOP: conversion)")
-    parser.add_argument("--secondary", metavar="A,B,...", help="metrics that explain")
-    parser.add_argument("--guardrail", metavar="A=SHARE,...", help="must not get worse by more than that share")
-    parser.add_argument("--down", metavar="A,B,...", help="metrics of which less is better")
-    parser.add_argument("--segments", metavar="A,B,...", help="columns known before: does the effect differ?")
-    parser.add_argument("--arm", default="arm", metavar="COLUMN", help="who saw what")
-    parser.add_argument("--control", metavar="ARM", help="the arm to compare with (default: control or none)")
-    parser.add_argument("--shares", metavar="ARM=SHARE,...", help="sizes by design (default: equal)")
-    parser.add_argument("--user", metavar="COLUMN", help="user ids; `row` numbers the rows (default: a usual name)")
+    parser.add_argument("--until", metavar="DATE", help="first day after the experiment (default: end of the log)")
     parser.add_argument(
-        "--cap", default="99%", metavar="QUANTILE", help="cap heavy-tailed amounts there; 100%% = no cap"
+        "--pre-days", type=int, default=28, metavar="DAYS", help="days before the experiment, for CUPED; 0 = none"
     )
-    parser.add_argument("--level", default="95%", metavar="SHARE", help="confidence")
-    parser.add_argument("--out", type=Path, metavar="FILE", help=".csv or .parquet of every finding")
+    parser.add_argument("--primary", metavar="A,B,...", help="metrics that decide (default with SHOP: conversion)")
+    parser.add_argument("--secondary", metavar="A,B,...", help="metrics that explain the result")
+    parser.add_argument(
+        "--guardrail", metavar="A=SHARE,...", help="metrics that must not get worse by more than the given share"
+    )
+    parser.add_argument("--down", metavar="A,B,...", help="metrics of which less is better")
+    parser.add_argument(
+        "--segments", metavar="A,B,...", help="columns known before, to test whether the effect differs by them"
+    )
+    parser.add_argument("--arm", default="arm", metavar="COLUMN", help="column of the arm")
+    parser.add_argument("--control", metavar="ARM", help="name of the arm to compare with (default: control or none)")
+    parser.add_argument("--shares", metavar="ARM=SHARE,...", help="shares of the arms by design (default: equal)")
+    parser.add_argument(
+        "--user", metavar="COLUMN", help="column of user ids; `row` numbers the rows (default: a usual name)"
+    )
+    parser.add_argument(
+        "--cap",
+        default="99%",
+        metavar="QUANTILE",
+        help="quantile at which heavy-tailed amounts are capped; 100%% = no cap",
+    )
+    parser.add_argument("--level", default="95%", metavar="SHARE", help="confidence level")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="file of every finding, .csv or .parquet")
     add_force(parser)
     add_json(parser)
     add_language(parser)
