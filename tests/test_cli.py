@@ -254,7 +254,7 @@ def test_serve_stops_on_interrupt_with_status_0(tiny_trained):
 def test_interrupting_says_what_stays(tiny_prepared, tmp_path):
     stopped = stop_tfrec("train", tiny_prepared, "--out", tmp_path / "models", once="Loading TensorFlow")
     assert stopped.status == 130
-    assert "goes on where this one stopped" in stopped.stderr_text
+    assert "resumes where this one stopped" in stopped.stderr_text
     assert "Traceback" not in stopped.stderr_text
 
 

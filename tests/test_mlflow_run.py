@@ -26,7 +26,7 @@ def test_a_store_that_fails_costs_one_warning_and_is_left_alone(caplog):
     assert store.logged == [("7", "loss/ranking", 0.5, 0)]
     assert run.has_failed
     assert [record.message.split(".")[0] for record in caplog.records] == [
-        "Tracking has stopped, the work goes on: no answer"
+        "Tracking has stopped, the work continues: no answer"
     ]
     run.try_again()
     run.losses("ranking", 3, 0.2)

@@ -236,7 +236,7 @@ def test_a_failing_tracking_server_costs_no_training(models, tiny_prepared, tiny
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     assert train_tracked(tiny_prepared, models, tiny_trained.config).version == 1
     assert [record.message.split(":")[0] for record in caplog.records if record.name == "tfrec.mlflow_run"] == [
-        "Tracking has stopped, the work goes on"
+        "Tracking has stopped, the work continues"
     ]
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     train_tracked(tiny_prepared, models, tiny_trained.config)  # once it answers, what was missed is logged

@@ -71,7 +71,7 @@ class Run:
         except Exception as error:  # SQL, HTTP, S3 and plug-ins each raise their own; none may cost a training
             self.has_failed = True
             logger.warning(
-                "Tracking has stopped, the work goes on: %s. Nothing is lost: once the tracking server answers, "
+                "Tracking has stopped, the work continues: %s. Nothing is lost: once the tracking server answers, "
                 "`tfrec train` with --track and `tfrec evaluate` log the finished models.",
                 " ".join(str(error).split()) or type(error).__name__,
             )

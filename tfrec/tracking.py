@@ -77,7 +77,7 @@ def train_tracked(
     """Trains as `train_shop` does and keeps an MLflow run of it.
 
     An interruption leaves the run as KILLED, an error as FAILED; the next call with the same shop, settings and code
-    goes on in the same run. Models that are there already are logged if no run has them yet.
+    resumes the same run. Models that are there already are logged if no run has them yet.
 
     Args:
         prepared: see `train_shop`.
@@ -113,9 +113,9 @@ def warm_start_tracked(
     force: bool = False,
     show_progress: bool = True,
 ) -> Published:
-    """Goes on training as `warm_start_shop` does and keeps an MLflow run of it, below the run of the older models.
+    """Continues training as `warm_start_shop` does and tracks it as an MLflow run, below the run of the older models.
 
-    The run holds what that of a whole training holds; interrupted, the next call goes on in the same run. Models that
+    The run holds what that of a whole training holds; if interrupted, the next call resumes the same run. Models that
     have learned these days already stay in the run that they have.
 
     Args:

@@ -105,8 +105,8 @@ def train_shop(
 ) -> Published:
     """Trains the funnel on a prepared shop, keeps its weights and publishes a version of the three servables.
 
-    Interrupted, it leaves the old result, and the next call goes on after the last finished step. When weights of
-    the same shop, settings and code are there, they are reused.
+    If interrupted, it leaves the old result in place, and the next call resumes after the last finished step. Weights
+    of the same shop, settings and code are reused.
 
     Args:
         prepared: folder that `prepare_shop` wrote.

@@ -82,7 +82,7 @@ def test_fresh_orders_outweigh_old_ones_where_weights_fade():
     assert new > 5 * old
 
 
-def test_lines_that_stand_side_by_side_speak_for_each_other_and_not_for_far_ones():
+def test_adjacent_lines_contribute_to_each_other_and_not_to_far_ones():
     """Everybody puts the same sixteen items into the cart, in the same order."""
     lines = "abcdefghijklmnop"
     shop = make_shop([row for number in range(20) for row in bought(f"u{number}", number / 100, *lines)])

@@ -43,7 +43,7 @@ def test_the_item_withheld_from_a_cart_is_found(checkerboard, fit):
 
 
 @pytest.mark.parametrize("fit", FITS.values(), ids=FITS.keys())
-def test_an_item_never_speaks_for_itself(checkerboard, fit):
+def test_an_item_never_contributes_to_itself(checkerboard, fit):
     weights = fit(checkerboard)
     matrix = weights.to_sparse() if isinstance(weights, ItemWeights) else weights
     assert not np.any(matrix.diagonal())

@@ -211,7 +211,7 @@ def gather_facts(
 
 
 def check_fields(expression: str, *, attributes: Iterable[str]) -> None:
-    """Tells a field that nothing will be known of, before anything is measured.
+    """Reports a field without data before anything is measured.
 
     Args:
         expression: see `find_audience`.

@@ -25,7 +25,7 @@ examples:
   tfrec demo                      # about four minutes on two cores; seconds the second time
   tfrec demo --fast --out /tmp/demo    # a small shop, for a first look
 """
-INTERRUPTED = "What was finished stays. The same command goes on where this one stopped."
+INTERRUPTED = "What was finished stays. The same command resumes where this one stopped."
 
 _STEPS = 5
 _OF = ".of"  # in the folder of the report: which models it is of
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Tells the story."""
+    """Runs all steps and prints their results."""
     from tfrec.publish import check_claim
 
     out: Path = options.out

@@ -99,7 +99,7 @@ def _label(options: argparse.Namespace, version: int) -> str:
 
 
 def _keep(options: argparse.Namespace, against: int | None) -> str:
-    """Sees to it that a server goes on without the refused version, and says with what."""
+    """Keeps the version in service, without the refused one, and returns a message about it."""
     from tfrec.labels import move_label, serve_fallback_alone
     from tfrec.release.place import Place
     from tfrec.serving_config import CONFIG, FALLBACK

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-_AGAIN = 0.5  # seconds after which work that goes on all the same is interrupted again
+_AGAIN = 0.5  # seconds after which work that has not stopped is interrupted again
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ HELP = "go back to the previous good version, by its label or by moving the newe
 DESCRIPTION = """\
 Points a label at the highest version below the present one that is whole, was not refused by `tfrec gate`, and answers
 as its certificate says (it is loaded and asked first). What no label names is no longer loaded. Without models.config
-the newest version is moved to SERVABLE/.withdrawn/N, and a server goes on with the one before; its number is not used
+the newest version is moved to SERVABLE/.withdrawn/N, and a server returns to the one before; its number is not used
 again, and moving it back undoes it.
 """
 EXAMPLES = """\

@@ -25,7 +25,7 @@ train.toml, every key of which may be left out:
   embedding_dim = 64
   use_images = true
 """
-INTERRUPTED = "The old models are untouched. The same command goes on where this one stopped."
+INTERRUPTED = "The old models are untouched. The same command resumes where this one stopped."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

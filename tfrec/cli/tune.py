@@ -16,7 +16,7 @@ examples:
   tfrec tune prepared/online_retail --out tuned --groups ranking features retrieval --trials 100 --minutes 240
   tfrec train prepared/online_retail --out models --config tuned/best.toml
 """
-INTERRUPTED = "Finished trials are kept. The same command goes on after them."
+INTERRUPTED = "Finished trials are kept. The same command resumes after them."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

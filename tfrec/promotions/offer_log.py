@@ -24,7 +24,7 @@ PROFIT = "profit"
 
 _DISCOUNT = "discount"
 _CAP = "max_discount"
-_TELLING = 20  # uses of an offer from which the largest few may be left out
+_ENOUGH_USES = 20  # uses of an offer from which the largest few may be left out
 _MAX_LEVELS = 50  # texts with more values than that are names, not attributes
 
 
@@ -249,7 +249,7 @@ def _usual_most(discounts: pd.Series) -> float:
     used = discounts[discounts > 0]
     if used.empty:
         return 0.0
-    most = float(used.quantile(0.95) if len(used) >= _TELLING else used.max())
+    most = float(used.quantile(0.95) if len(used) >= _ENOUGH_USES else used.max())
     unit = 10.0 ** (np.floor(np.log10(most)) - 1)
     return float(np.round(np.ceil(np.round(most / unit, 6)) * unit, 6))
 

@@ -25,12 +25,12 @@ class WarmStartConfig:
     """Settings of `warm_start`.
 
     Attributes:
-        epochs: of the retrieval model over the windows that reach new events.
+        epochs: epochs of the retrieval model over the windows that reach new events.
         replay: share of the older windows mixed into each epoch.
-        rate_share: of `retrieval_rate`.
-        ranking_queries: example queries of the new days, asked before they are learned; counted as those of a training.
-        ranking_epochs: of the ranking model over them; 0 keeps it as it is.
-        ranking_rate_share: of `ranking_rate`.
+        rate_share: learning rate as a share of `retrieval_rate`.
+        ranking_queries: number of example queries of the new days, asked before these are learned.
+        ranking_epochs: epochs of the ranking model over them; 0 leaves it unchanged.
+        ranking_rate_share: learning rate as a share of `ranking_rate`.
     """
 
     epochs: int = 2
@@ -55,28 +55,28 @@ class WarmStartConfig:
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
-    """Every setting of `train`, with defaults that work.
+    """Settings of `train`.
 
     Attributes:
-        retrieval: of the retrieval model.
-        ranking: of the ranking model.
+        retrieval: settings of the retrieval model.
+        ranking: settings of the ranking model.
         features: settings of the feature tables: item weights, popularity, profiles.
-        sources: candidates a source.
-        warm: of going on from older models.
-        retrieval_epochs: over the events before the first block.
-        block_epochs: over all events before each further block, and at the end.
-        ranking_epochs: over the ranking examples.
-        image_epochs: of pre-training the pictures on bought / not bought.
-        retrieval_batch: labelled positions a batch at most; a short log has smaller ones, 64 an epoch.
-        ranking_batch: candidate lists a batch.
-        retrieval_rate: learning rate.
-        ranking_rate: learning rate at the start; it falls to a tenth.
-        sequence_length: events that the LSTM reads.
-        num_blocks: blocks of time that give ranking examples.
+        sources: number of candidates of each source.
+        warm: settings of a warm start from older models.
+        retrieval_epochs: epochs over the events before the first block.
+        block_epochs: epochs over all events before each further block, and at the end.
+        ranking_epochs: epochs over the ranking examples.
+        image_epochs: epochs of pre-training the picture tower on bought / not bought.
+        retrieval_batch: largest number of labelled positions in a batch; a short log has smaller ones, 64 an epoch.
+        ranking_batch: candidate lists in a batch.
+        retrieval_rate: learning rate of the retrieval model.
+        ranking_rate: initial learning rate of the ranking model; it falls to a tenth.
+        sequence_length: number of events that the LSTM reads.
+        num_blocks: number of blocks of time that give ranking examples.
         block_share: share of the orders that lies in these blocks.
         ranking_queries: example queries in all, carts and visits; orders before their first item come on top, one for
             three carts.
-        seed: of everything random.
+        seed: random seed of the training.
     """
 
     retrieval: RetrievalConfig = RetrievalConfig()

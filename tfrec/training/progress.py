@@ -9,14 +9,14 @@ import tensorflow as tf
 from tqdm import tqdm
 
 Listener: TypeAlias = Callable[[str, int, float], None]
-"""Told what was trained, the epoch from 0, and its mean loss."""
+"""Called with what was trained, the epoch from 0, and its mean loss."""
 
 _LISTENER: contextvars.ContextVar[Listener | None] = contextvars.ContextVar("losses_to", default=None)
 
 
 @contextlib.contextmanager
 def losses_to(listener: Listener) -> Iterator[None]:
-    """Tells the loss of every epoch that is trained in the block."""
+    """Reports the loss of every epoch that is trained in the block."""
     token = _LISTENER.set(listener)
     try:
         yield

@@ -9,7 +9,7 @@ from tfrec.cli.settings import add_json, share
 
 HELP = "how many users and weeks a wanted effect needs"
 DESCRIPTION = """\
-Tells how large and how long an experiment must be. With a prepared shop its last weeks are replayed as if they were the
+Computes how large and how long an experiment must be. With a prepared shop, its last weeks are replayed as the
 experiment: users who come, how much they differ, and what their weeks before explain (CUPED). Without one, from a
 baseline alone: a rate, or with --deviation any metric.
 """
