@@ -114,7 +114,11 @@ def _cut(
 
 
 def _label_probability(label: np.ndarray, begin: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Returns `[E]` float32 share of each label among the labels inside the windows; 0 for no label."""
+    """Returns `[E]` float32 share of each label among the labels inside the windows; 0 for no label.
+
+    Rows inside a window are found by counting: +1 at each begin, −1 behind each end, and the running sum is positive
+    inside. Example: labels (4, 4, 7), one window of rows 0 and 1: 4 has share 1, 7 has share 0.
+    """
     edges = np.zeros(len(label) + 1, np.int64)
     edges[begin] += 1
     edges[begin + size] -= 1
@@ -124,7 +128,12 @@ def _label_probability(label: np.ndarray, begin: np.ndarray, size: np.ndarray) -
 
 
 def _columns(sequences: BehaviourSequences, rng: np.random.Generator) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Returns `[E]` of the events of one epoch, in time, and the hour of each label."""
+    """Returns `[E]` arrays of the events of one epoch, in time, and the hour `[E]` of each label.
+
+    The label of an event is the next event of its sequence that is new in its order or session, or a view. Lines of
+    one order are shuffled, so that over the epochs each of its items is predicted from each of the others.
+    Example: an order of items a, b, b and then a view of c: labels are b, c, c and none.
+    """
     order = _shuffled_within_moments(sequences, rng)
     sequence = sequences.sequence
     item, group, hour = sequences.item[order], sequences.group[order], sequences.hour[order]
@@ -164,7 +173,10 @@ def _shuffled_within_moments(sequences: BehaviourSequences, rng: np.random.Gener
 
 
 def _next_marked(marked: np.ndarray, size: int) -> np.ndarray:
-    """Returns, for each row, the smallest marked row behind it; `size` where there is none. `marked` ascends."""
+    """Returns `[size]` the smallest marked row behind each row; `size` where there is none. `marked` ascends.
+
+    Example: `marked` (1, 3) of 5 rows gives (1, 3, 3, 5, 5).
+    """
     at = np.searchsorted(marked, np.arange(size), side="right")
     return np.append(marked, size)[at]
 
@@ -172,8 +184,12 @@ def _next_marked(marked: np.ndarray, size: int) -> np.ndarray:
 def _windows(splits: np.ndarray, length: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Returns the first rows and sizes of the windows, int32 `[W]`; cut points move from epoch to epoch, sizes do not.
 
-    A sequence of `n` events has `n - 1` labelled positions, cut in `ceil((n - 1) / length)` windows, of which the short
-    one stands anywhere.
+    The idea: moving cut points give an event other contexts in each epoch, while fixed sizes keep the number of batches
+    the same. A sequence of `n` events has `n - 1` labelled positions, cut into `ceil((n - 1) / length)` windows, one of
+    which, at a random place, is short. Windows behind the short one begin earlier by what it lacks.
+
+    Example: 6 events and length 2 give 5 labelled positions and sizes 2, 2 and 1; with the short window first the
+    windows begin at 0, 1, 3, with it second at 0, 2, 3, with it last at 0, 2, 4.
     """
     sizes = np.diff(splits)
     use = sizes > 1
@@ -196,7 +212,11 @@ def _batches(
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Returns an order of the windows, and the batches: int32 `start`, `stop` in it, `length` of their windows.
 
-    Windows are shuffled within their length, and the batches of all lengths among each other.
+    Padding costs as much as events, so windows are sorted into lengths of powers of two (`_lengths`): less than half of
+    a row is padding, except for the shortest. Windows are shuffled within their length, and the batches of all lengths
+    among each other. `np.lexsort` sorts by its last key first: by length, then at random.
+
+    Example: sizes (5, 1, 2) and length 8: lengths are (4, 8), so one batch holds the windows 1 and 2, one the window 0.
     """
     lengths = _lengths(length)
     kind = np.searchsorted(lengths, size)

@@ -1,14 +1,22 @@
 """Allocates at most one offer per user under a budget that is never exceeded.
 
-The multiple-choice knapsack: maximise `Σ v_ij x_ij` over `x ∈ {0, 1}`, `Σ_j x_ij ≤ 1`, with a budget `Σ c x ≤ B`, a
-return floor `Σ v x ≥ r Σ c x` and, for each group, a least share of its users with an offer.
+The idea: put one price on money. At a price, each user gets the offer with the largest `value − price · cost`, or none
+where that is not positive; the higher the price, the less is spent, so bisection finds the lowest price at which the
+budget suffices.
+
+This is the multiple-choice knapsack (Sinha & Zoltners 1979), solved by Lagrange multipliers (Everett 1963): maximise
+`Σ v_ij x_ij` over `x ∈ {0, 1}`, `Σ_j x_ij ≤ 1`, with a budget `Σ c x ≤ B`, a return floor `Σ v x ≥ r Σ c x` and, for
+each group, a least share of its users with an offer.
 
 For multipliers λ (budget) and μ (return) each user takes `argmax_j v − λc + μ(v − rc)`, which orders offers like
 `v − πc` with the one price `π = (λ + μr)/(1 + μ)`. A group that would fall short gets its best remaining users. So
 every choice that can be optimal for the relaxation lies on one line of prices, both constraints are monotone along it,
-and bisection finds the cheapest feasible price. What integrality leaves of the budget is filled greedily by value for
+and bisection finds the lowest feasible price. What integrality leaves of the budget is filled greedily by value for
 money. Money is counted in whole micro-units (10⁻⁶) with integer arithmetic: the guarantee is exact, not within a
 tolerance.
+
+Example: one offer of cost 1 is worth 5, 3 and 1 to three users, and the budget is 2. At a price of 0 all three users
+would get it, for 3; at any price in [1, 3) the first two do, for 2. The value is 8, and so is the bound.
 """
 
 import dataclasses
@@ -90,7 +98,7 @@ def allocate(
     groups: np.ndarray | None = None,
     group_floors: Mapping[str, float] | None = None,
 ) -> Allocation:
-    """Gives each user at most one offer so that value is largest and no constraint is broken.
+    """Allocates at most one offer per user so that the total value is largest and no constraint is broken.
 
     Offers whose value is not positive are never given, not even to reach a floor: a user whom an offer would drive away
     ("sleeping dog") is left alone.
@@ -213,7 +221,11 @@ class _Problem:
         )  # fmt: skip
 
     def choose(self, price: float) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the offers that are best at a price, and the groups' credits."""
+        """Returns `[n]` the offers that are best at a price (−1 for none), and the groups' credits `[G]`.
+
+        A group below its floor also gets offers for its next best members. Its credit is what the last of them lacks:
+        with it added to the net value, the same rule `net + credit > 0` chooses them, also outside the allocation.
+        """
         best, net = self._best(price)
         is_chosen = net > 0
         credits = np.zeros(len(self.group_names))
@@ -231,10 +243,12 @@ class _Problem:
         return self.value(chosen) - price * (self.cost_units(chosen) - self.budget_units) / _MICRO
 
     def value(self, chosen: np.ndarray) -> float:
+        """Returns the total value of the offers `chosen` `[n]`."""
         rows = np.flatnonzero(chosen >= 0)
         return float(self.values[rows, chosen[rows]].sum())
 
     def cost_units(self, chosen: np.ndarray) -> int:
+        """Returns the total cost of the offers `chosen` `[n]`, in micro-units."""
         rows = np.flatnonzero(chosen >= 0)
         return int(self.units[rows, chosen[rows]].sum())
 
@@ -267,7 +281,11 @@ class _Problem:
         return high, self._bound(low, high)
 
     def fill(self, chosen: np.ndarray) -> np.ndarray:
-        """Spends what integrality left: upgrades by value for money, as many as fit at once, the last ones singly."""
+        """Returns `[n]` offers after the rest of the budget is spent on upgrades, best value for money first.
+
+        A pass takes as many upgrades as fit together; the last ones are tried one by one. A user may be upgraded again
+        in the next pass.
+        """
         chosen = chosen.copy()
         for _ in range(_REPAIR_PASSES):
             rows, offers, gain, extra, left, spare = self._fitting(chosen)
@@ -311,7 +329,7 @@ class _Problem:
         return chosen
 
     def _upgrades(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Returns each user's best upgrade by value for money: rows, offers, gain, extra units."""
+        """Returns `[m]` each user's best upgrade by value for money: rows, offers, gain, extra micro-units."""
         index = np.arange(len(chosen))
         has = chosen >= 0
         held = np.where(has, chosen, 0)
@@ -326,6 +344,7 @@ class _Problem:
         return rows, best[rows], gain[rows, best[rows]], extra[rows, best[rows]]
 
     def _best(self, price: float) -> tuple[np.ndarray, np.ndarray]:
+        """Returns `[n]` the best offer of each user at a price, and `[n]` its `value − price · cost`."""
         net = self.values - price * self.costs
         best = net.argmax(axis=1)
         return best, net[np.arange(len(net)), best]

@@ -137,7 +137,17 @@ def default_learner() -> StackedLearner:
 
 
 def _shares(awaited: np.ndarray, outcome: np.ndarray, chances: np.ndarray) -> np.ndarray:
-    """Returns `[K]` shares of sum 1 that predict the outcome best; equal where a member awaits none."""
+    """Returns `[K]` shares of sum 1 that predict the outcome best; equal where a member expects no outcome.
+
+    Non-negative least squares of the outcome on the expected outcomes, rows weighted by `1 / propensity`; a last row
+    of large weight holds the sum at 1. Example: expected outcomes (1, 0) of the first member and (0, 1) of the second
+    for two users whose outcomes are (1, 0) give the shares (1, 0).
+
+    Args:
+        awaited: `[n, K]` expected outcomes under the given arms, out of fold.
+        outcome: `[n]` outcomes.
+        chances: `[n]` propensities of the given arms.
+    """
     num = awaited.shape[1]
     if np.isnan(awaited).any():
         return np.full(num, 1 / num)
@@ -156,6 +166,20 @@ def _blend_weights(
     reliability: float,
     spreads: tuple[float, float],
 ) -> np.ndarray:
+    """Returns `[K]` weights of the members, ≥ 0, by the penalised regression of `StackedLearner`.
+
+    Each penalty is written as rows of one non-negative least squares: `K` rows hold the weights near their shares of
+    the sum, one row holds the sum near the reliability. A row's factor is the noise of the slope over the prior's
+    standard deviation, so that the data decide where they are precise and the prior where they are not.
+
+    Args:
+        held_out: `[n, K]` centred uplift, out of fold.
+        target: `[n]` centred doubly robust scores.
+        weights: `[n]` of the rows, mean 1.
+        shares: `[K]` prior shares of the weights.
+        reliability: prior of their sum.
+        spreads: prior standard deviations, of the shares and of the sum.
+    """
     num = held_out.shape[1]
     root = np.sqrt(weights)
     together = held_out @ shares
