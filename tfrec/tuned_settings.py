@@ -89,7 +89,7 @@ def values_of(config: TrainingConfig, ranges: Mapping[str, SearchRange]) -> dict
 
 
 def check_best(file: Path) -> None:
-    """Refuses a file of somebody else's in the place of the best settings.
+    """Refuses to replace a foreign file by the best settings.
 
     Raises:
         SourceError: it is one.

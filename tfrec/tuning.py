@@ -205,7 +205,7 @@ def _tune(
 def validation_shop(prepared: Prepared) -> Prepared:
     """Returns the shop as it was when the validation period began; that period is its test period.
 
-    Items that a log without a catalogue met later are not known yet.
+    Items that a log without a catalogue has only later are not known yet.
     """
     moment = prepared.validation_from
     train, later = prepared.train.until(moment), prepared.train.since(moment)

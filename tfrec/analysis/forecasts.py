@@ -296,7 +296,7 @@ def _target(own: np.ndarray, decisions: list[_Decision], coverage: float) -> flo
 def _good_methods(own: np.ndarray, earlier: list[Trial]) -> list[int]:
     """Returns the methods whose error over earlier origins is near the least; all before there are any.
 
-    Their mean is forecast: it beats the single best one, which is best by luck too (Makridakis et al. 2020).
+    Their mean is forecast: it beats the single best one, which is partly best by chance (Makridakis et al. 2020).
     """
     if not earlier:
         return list(range(len(METHODS)))
@@ -320,9 +320,9 @@ def _relative_error(own: np.ndarray, forecasts: list[np.ndarray], trials: list[T
     parts = np.zeros(4)
     for forecast, trial in zip(forecasts, trials, strict=True):
         actual = trial.outcome[own]
-        for place, guess in enumerate((forecast[own], trial.naive[own])):
-            parts[place] += np.abs(actual - guess).sum()
-            parts[2 + place] += np.abs((actual - guess).sum(axis=1)).sum()
+        for place, predicted in enumerate((forecast[own], trial.naive[own])):
+            parts[place] += np.abs(actual - predicted).sum()
+            parts[2 + place] += np.abs((actual - predicted).sum(axis=1)).sum()
     return float((parts[0] / max(parts[1], 1e-9) + parts[2] / max(parts[3], 1e-9)) / 2)
 
 

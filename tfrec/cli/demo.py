@@ -62,9 +62,9 @@ def run(options: argparse.Namespace) -> None:
         text, page = _evaluation(out / "models", prepared=out / "prepared", fast=options.fast)
     with _step(5, "Serving the models and asking them over gRPC"):
         shoppers = choose_shoppers(prepared)
-        stories = _ask_for(shoppers, out / "models", prepared)
-    for story in stories:
-        print(story)
+        descriptions = _ask_for(shoppers, out / "models", prepared)
+    for description in descriptions:
+        print(description)
     print(text)
     print(f"The shop's log and catalogue   {out / 'data' / 'demo_shop'}")
     print(f"The prepared shop              {out / 'prepared'}")

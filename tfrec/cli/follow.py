@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-HELP = "keep a server's folder as a label of a store says: pulled, proven, labelled once loaded"
+HELP = "update a server's folder to the version of a label: pulled, verified, labelled once loaded"
 DESCRIPTION = """\
 For the machine, or the pod, of a server: pulls the version that a label of the store names, and the fall-back, into the
 folder that the server reads. Each copy is loaded by a fresh process and must answer as its certificate says before it

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-HELP = "copy versions to another folder or an object store, proven before they are visible"
+HELP = "copy versions to another folder or an object store, verified before they are visible"
 DESCRIPTION = """\
 Copies what is in service in MODELS (the versions that models.config names, else the newest, and the fall-back) with
 models.config itself. Each copy is loaded by a fresh process and must answer as its certificate says before it becomes

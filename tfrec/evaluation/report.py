@@ -259,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _methods(
     baselines: Mapping[str, Baseline], rankers: Mapping[str, Ranker], history: History
 ) -> dict[str, tuple[Method, bool]]:
-    """Baselines are fitted when they are asked first and forgotten when the table is done."""
+    """Baselines that are fitted when first asked and released when the table is done."""
     methods: dict[str, tuple[Method, bool]] = {}
     for place, (name, baseline) in enumerate(baselines.items(), start=1):
         methods[name] = _fitted_once(baseline, history, f"{name}, {place} of {len(baselines)}"), True

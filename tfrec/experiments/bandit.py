@@ -256,7 +256,7 @@ def replay(
     """Runs a bandit over randomised logged decisions, in order (Li et al. 2011).
 
     A row counts, and teaches, only where the bandit draws the logged arm; with unequal propensities it is then kept
-    with chance `min p / p`, which makes the kept rows a fair sample of what the bandit would have met. It learns
+    with chance `min p / p`, which makes the kept rows a fair sample of what the bandit would have seen. It learns
     once a batch.
 
     Args:

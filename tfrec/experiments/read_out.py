@@ -262,9 +262,9 @@ def read_out(
 ) -> ReadOut:
     """Reads an experiment that has ended.
 
-    Primary findings (all metrics × arms) are held to one family-wise error by Holm (1979); secondary ones and segments
-    to one false-discovery rate by Benjamini & Hochberg (1995). A guardrail is `safe` only where the interval shows that
-    it did not fall by its margin (non-inferiority, one-sided at `(1 − level)/2`), unadjusted: each must hold.
+    Primary findings (all metrics × arms) are corrected to one family-wise error by Holm (1979); secondary ones and
+    segments to one false-discovery rate by Benjamini & Hochberg (1995). A guardrail is `safe` only where the interval
+    shows that it did not fall by its margin (non-inferiority, one-sided at `(1 − level)/2`), unadjusted: each must hold.
     Segments repeat the first primary metric; Cochran's Q tests whether they differ at all.
 
     Args:

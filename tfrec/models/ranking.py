@@ -98,7 +98,7 @@ class RankingModel(tfrs.Model):
 
         A feature that never varies gets an infinite deviation: it stays 0 whatever it is later, for no weight of it
         is ever learned (a log turns one year old, a shop's first users get a segment). Both are weights: Keras's
-        `Normalization` layer derives what it divides by from its variables once, and forgets it when a checkpoint is
+        `Normalization` layer derives what it divides by from its variables once, and loses it when a checkpoint is
         read.
         """
         mean, variance = tf.nn.moments(features, axes=[0])

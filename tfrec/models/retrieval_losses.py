@@ -69,7 +69,7 @@ def gbce(*columns: tf.Tensor, num_items: int, parts: int = 1, calibration: float
     gSASRec's (Petrov & Macdonald 2023): `β = α (t (1 − 1/α) + 1/α)`, `α` the share of the catalogue among the
     negatives. Cosines begin around zero, where a sigmoid says evens: one positive beside a thousand negatives would
     teach nothing but to push everything apart. So `r = q·c − log(P(c among them) N / β)`: corrected for the chance to
-    be drawn, as in NCE, and with the odds of a guess where SigLIP (Zhai et al. 2023) sets its bias.
+    be drawn, as in NCE, and with the prior odds where SigLIP (Zhai et al. 2023) sets its bias.
 
     Args:
         columns: of the batch.

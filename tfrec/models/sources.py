@@ -352,7 +352,7 @@ class CandidateSources:
         seen_at = tf.zeros_like(candidates) if self.session_table.is_empty else candidates
         visit_weights = tf.gather(evidence.visit, seen_at, batch_dims=1)  # [B, C, 4]
         session, sequence, transition, before = tf.unstack(visit_weights, axis=-1)
-        # Padding has the inner product 0, more than many an item: a row's highest must not hang on its padding.
+        # Padding has the inner product 0, more than many an item: a row's highest must not depend on its padding.
         highest = tf.reduce_max(tf.where(candidates > 0, towers, _LOWEST), axis=1, keepdims=True)
         highest = tf.where(highest > _LOWEST, highest, 0.0)  # a row without any candidate
         own_count, own_age, fast_habit, habit, slow_habit, interval, orders_ago = self.own_at(evidence, candidates)

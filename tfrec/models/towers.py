@@ -33,7 +33,7 @@ class ItemEncoder(tf.keras.layers.Layer):
 
     `e(i) = seen(i)·id(i) + content(category path, brand, price bucket, title words, picture)`. The id part is
     dropped for whole items in training with `id_dropout`, so that the content part learns to stand for items that
-    have none (DropoutNet, Volkovs et al. 2017); items that no training step has met (`is_seen` is 0) have none.
+    have none (DropoutNet, Volkovs et al. 2017); items that no training step has seen (`is_seen` is 0) have none.
 
     Args:
         vocabularies: the shop's; the catalogue's arrays become constants of the layer.

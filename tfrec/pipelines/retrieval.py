@@ -41,7 +41,7 @@ def retrieval(
         first_epoch: number of the first epoch, so that a resumed run sees the same batches as an uninterrupted one.
         since: hour since 1970-01-01 UTC; only windows with a label from then on, earlier events as their past. None =
             all windows.
-        replay: share of the other windows that each epoch mixes in, so that the old is not forgotten for the new.
+        replay: share of the other windows that each epoch mixes in, against catastrophic forgetting.
 
     Returns:
         Dictionaries of `[R, T]` int32 tensors `item`, `event_type`, `gap`, `group`, `label`, `label_group` and
@@ -83,7 +83,7 @@ def retrieval(
     columns = {**dict.fromkeys(int_names, flat), "label_probability": tf.TensorSpec([None], tf.float32)}
     signature = (columns, dict.fromkeys(("begin", "size"), flat), dict.fromkeys(("start", "stop", "length"), flat))
     dataset = tf.data.Dataset.from_generator(epoch, output_signature=signature).flat_map(_cut)
-    if since is None:  # else how many windows reach the new events hangs on where they are cut
+    if since is None:  # else the number of windows that reach the new events depends on the cut points
         _, size = _windows(sequences.splits, sequence_length, np.random.default_rng(0))
         num_batches = int(_num_batches(size, batch_size, _lengths(sequence_length)).sum())
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(num_batches))

@@ -158,7 +158,7 @@ class CampaignResult:
         }
         conversion = self.comparisons["conversion"]
         sentence = say(
-            "{name}: {verdict}. Profit caused {caused}, promised {promised:,.2f}. Conversion {held:.2%} held out, "
+            "{name}: {verdict}. Profit caused {caused}, expected {promised:,.2f}. Conversion {held:.2%} held out, "
             "{treated:.2%} treated; {reached:.0%} of the treated were reached.",
             name=self.name, verdict=words[self.verdict], caused=self.total_profit.summary(say),
             promised=self.promised.value, held=conversion.control.value, treated=conversion.treatment.value,
@@ -166,7 +166,7 @@ class CampaignResult:
         )  # fmt: skip
         if not self.contaminated:
             return sentence
-        blurred = say("{n:,} held-out users saw the offer all the same.", n=self.contaminated)
+        blurred = say("{n:,} held-out users saw the offer nevertheless.", n=self.contaminated)
         return say("{sentence} {next}", sentence=sentence, next=blurred)
 
 

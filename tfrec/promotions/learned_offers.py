@@ -51,7 +51,7 @@ class LearnedOffers:
         outcome: what was turned into profit.
         users: the test's own users, scored out of fold.
         effects: `[n, K]` unbiased noisy gains of the test's users before the discount, for a plan's promise.
-        balance: whether offers were drawn blindly.
+        balance: whether offers were assigned at random.
         curves: offer → what is gained by treating the best-scored users first.
         seed: of folds.
     """

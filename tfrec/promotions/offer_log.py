@@ -60,7 +60,7 @@ class OfferLog:
         """Returns the log as if no offer had taken off more than its face value.
 
         What an order took off beyond it counts as paid: added to `spend` and `margin`. That the order would have come
-        all the same is assumed; the usual face value is so high that it touches one use in twenty.
+        nevertheless is assumed; the usual face value is so high that it touches one use in twenty.
 
         Args:
             given: offer → most that it takes off; when left out, of each offer the amount that 95 % of its uses in the

@@ -111,7 +111,7 @@ def predict_spending(
     (`bound_mean`); the total lies within `Σ N_j m_j ± √(Σ (N_j (u_j − m_j))² + z² Σ N_j s_j²)`, downwards with `l_j`
     (the square-and-add of Zou & Donner 2008): the uncertainty of the test, and the chance of the campaign itself. The
     ceiling adds the two roots, each with half of the risk: the plan is searched for so that it just meets the ceiling,
-    and such a search favours tests that were lucky.
+    and such a search favours tests that are low by chance.
 
     Args:
         planned: `[n]` offer code of each user of the plan, −1 for none.

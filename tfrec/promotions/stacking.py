@@ -130,8 +130,8 @@ def default_learner() -> StackedLearner:
     """Returns the blend to start with, weighted by what holds up out of fold.
 
     Two additive members, one of them bent, and one of boosted trees: in a world with steps and interactions the trees
-    lead, in a faint one the additive members do. All three model the outcome of both arms together on its own scale
-    (logit, hurdle), which in simulated copies of real trials found more than regressions of noisy pseudo-effects.
+    lead, in one with weak effects the additive members do. All three model the outcome of both arms together on its own
+    scale (logit, hurdle), which in simulated copies of real trials found more than regressions of noisy pseudo-effects.
     """
     return StackedLearner((SLearner(), SLearner(bend=Bend()), SLearner(trees_response)))
 

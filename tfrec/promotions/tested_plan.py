@@ -31,7 +31,7 @@ class TestedPlan:
         is_held_by_risk: whether more would be given out if the budget might be exceeded more often.
         uses: offer → how it was used in the test; empty where discounts are not known.
         attributes: user attributes that the models used.
-        balance: whether the test's offers were drawn blindly.
+        balance: whether the test's offers were assigned at random.
         curves: offer → what is gained by treating the best-scored users of the test first, in profit.
         dropped: offers that fewer than `min_users` users would have got.
         unproven: dearer offers that the test does not show to earn more than the cheaper ones.
@@ -108,8 +108,8 @@ class TestedPlan:
         if not any(curve.qini.is_positive for curve in self.curves.values()):
             lines.append(
                 say(
-                    "The test does not show that some users gain more than others beyond chance: whom to choose is a "
-                    "guess so far; treat the promise with care, or test more users."
+                    "The test does not show that some users gain more than others beyond chance: whom to choose is "
+                    "uncertain so far; treat the expected profit with care, or test more users."
                 )
             )
         return "\n".join(lines)

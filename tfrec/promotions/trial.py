@@ -199,7 +199,7 @@ class Trial:
 
 @dataclasses.dataclass(frozen=True)
 class Balance:
-    """Whether the offers were drawn blindly.
+    """Whether the offers were assigned at random.
 
     Attributes:
         sample_ratio: sizes of the arms against their mean propensities.
@@ -226,7 +226,9 @@ class Balance:
         """Returns one sentence for the report."""
         worst = self.table.iloc[0]
         verdict = (
-            say("The offers look blindly drawn") if self.is_credible else say("The offers do not look blindly drawn")
+            say("The offers look randomly assigned")
+            if self.is_credible
+            else say("The offers do not look randomly assigned")
         )
         return say(
             "{verdict}: the most uneven attribute is {attribute} ({arm}), {difference:+.3f} standard deviations from "

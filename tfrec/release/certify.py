@@ -25,7 +25,7 @@ Answer = Callable[[str, Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
 """Signature name and inputs → outputs, as the graph that is saved computes them in the trainer's process."""
 
 _CLEAR = 2e-5
-"""Neighbours whose scores are nearer may change places on another processor; such queries prove nothing."""
+"""Neighbours whose scores are nearer may change places on another processor; such queries are left out."""
 
 
 class Certifier:

@@ -50,7 +50,7 @@ class Publication:
 def publish_versions(
     source: str | Path, target: str | Path, *, version: int | None = None, base_path: str | None = None
 ) -> Publication:
-    """Copies versions of servables from one place to another; what does not prove itself stays out.
+    """Copies versions of servables from one place to another; versions that fail verification are not copied.
 
     Interrupted, nothing new is visible, and the same call begins again.
 

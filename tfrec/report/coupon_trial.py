@@ -39,7 +39,7 @@ class CouponFindings:
         arm_names: arms, control first.
         counts: users of each arm.
         aim: the outcome that targeting maximises (margin is meant after the discount).
-        balance: whether the offers were drawn blindly.
+        balance: whether the offers were assigned at random.
         effects: one row an outcome and offer: `outcome`, `offer`, `control` (mean without), `effect`, `low`, `high`,
             `n`: the average effect, doubly robust.
         curves: offer → what is gained by treating the best-scored users first.

@@ -56,7 +56,7 @@ def block_examples(
         work: folder.
         number: of the block.
         shop: gives events and catalogue.
-        model: has learned from nothing of the block.
+        model: has not learned from any event of the block.
         start: of the block, hours; the tables are those of this moment.
         stop: its end, exclusive.
         config: settings.

@@ -186,8 +186,8 @@ def pretrain_images(model: RetrievalModel, past: BehaviourSequences, config: Tra
     if tower is None or catalogue.images is None or config.image_epochs < 1:
         return
     size = past.vocabularies.items.size
-    is_met = np.bincount(past.item, minlength=size) > 0
-    rows = np.flatnonzero(catalogue.has_image & is_met)
+    has_events = np.bincount(past.item, minlength=size) > 0
+    rows = np.flatnonzero(catalogue.has_image & has_events)
     if not len(rows):
         return
     counts = np.bincount(past.item[past.event_type == target_type(past)], minlength=size)[rows]

@@ -88,7 +88,7 @@ def build_sources(
 
 
 def build_baseline_sources(shop: Shop, fitted: FittedBaseline) -> BaselineSources:
-    """Returns the sources of a fitted baseline for serving: nothing of it was trained by gradients."""
+    """Returns the sources of a fitted baseline for serving: no part of it was trained by gradients."""
     return BaselineSources(
         shop.vocabularies,
         shop.users,

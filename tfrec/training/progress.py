@@ -27,7 +27,7 @@ def losses_to(listener: Listener) -> Iterator[None]:
 def progress_bar(label: str, total: int, show: bool, *, initial: int = 0, unit: str = "epoch") -> tqdm:
     """Returns a bar of `total` units, hidden unless `show`."""
     bar = tqdm(total=total, unit=unit, disable=not show, initial=initial, leave=True, desc=f"{label:<28}")
-    bar.desc = f"{label:<28}"  # a hidden bar forgets it
+    bar.desc = f"{label:<28}"  # a hidden bar drops it
     return bar
 
 

@@ -97,7 +97,7 @@ def run(options: argparse.Namespace) -> None:
             [f"{row.predicted:,.2f}", f"{row.observed:+,.2f}", _span(row.low, row.high, say), f"{row.n:,}"]
             for row in found.calibration.itertuples()
         ]
-        print("\n" + text_table([say("promised profit a user"), say("caused"), interval, say("users")], rows))
+        print("\n" + text_table([say("expected profit a user"), say("caused"), interval, say("users")], rows))
     print("\n" + found.sizes(say))
 
 

@@ -26,7 +26,7 @@ Reads an experiment. FILE is one of three:
 
 Metrics are means; A/B is the ratio of two columns' sums; amounts with heavy tails go by the bootstrap, capped at the
 99th percentile of those that are not 0, so that one huge order cannot decide (--cap). The sizes of the arms are checked
-first: an experiment that lost users is invalid. Primary metrics share one error (Holm), others are held to one
+first: an experiment that lost users is invalid. Primary metrics share one error (Holm), others are corrected to one
 false-discovery rate; a guardrail must be shown not to have fallen by its margin.
 """
 EXAMPLES = """\

@@ -20,7 +20,7 @@ class DemoShopConfig:
     Attributes:
         num_items: items in the catalogue, at least 400 (ten a leaf category).
         num_users: registered users.
-        num_events: events aimed at, met within about a tenth (impressions included).
+        num_events: target number of events, reached within about a tenth (impressions included).
         num_slates: slates shown with logged propensities, three items each.
         days: length of the log in days.
         evaluation_days: length of the last part, kept for evaluation; `split_at` is its start.

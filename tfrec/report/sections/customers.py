@@ -37,7 +37,7 @@ def segments_section(findings: Findings, say: Language) -> Section:
         sentences.append(
             say(
                 "{users:,} users who brought {value:.0%} of the value have not ordered for long ({names}): write to "
-                "them before they forget the shop.",
+                "them before they are lost.",
                 users=int(at_risk["num_users"].sum()),
                 value=float(at_risk["value_share"].sum()),
                 names=say.listed(at_risk["segment"]),

@@ -151,7 +151,9 @@ def _proof(found: Forecasts, say: Language) -> Table:
         )
         for row in found.backtest.itertuples()
     )
-    return Table(heads, rows, say("Back-test: forecasts made at earlier moments, held to what came. Intervals 95 %."))
+    return Table(
+        heads, rows, say("Back-test: forecasts made at earlier moments, compared with actual demand. Intervals 95 %.")
+    )
 
 
 def _categories(found: Forecasts, say: Language) -> list[Table]:

@@ -21,9 +21,9 @@ def promotions_section(findings: Findings, say: Language) -> Section:
     chosen = found.budgets.iloc[found.chosen]
     money = findings.manifest.currency if found.cost_kind == "discount" else say("coupons")
     aim = say.name(found.aim)
-    verdict = say("The offers look blindly drawn, so the differences are caused by them.")
+    verdict = say("The offers look randomly assigned, so the differences are caused by them.")
     if not found.balance.is_credible:
-        verdict = say("Beware: the offers do not look blindly drawn; do not rely on this section.")
+        verdict = say("Warning: the offers do not look randomly assigned; do not rely on this section.")
     gain = say(
         "With a budget of {budget:,.0f} {money} send offers to {treated:,} of {n:,} users: on the test's own outcomes "
         "that brings {gain:+,.0f} of {aim} (95 % interval {low:+,.0f} to {high:+,.0f}).",
