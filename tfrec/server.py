@@ -31,7 +31,7 @@ from tfrec.schema import wire
 from tfrec.serving_config import CONFIG
 from tfrec.versions import ServedModels
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _OK, _INVALID_ARGUMENT, _NOT_FOUND, _UNIMPLEMENTED, _INTERNAL = 0, 3, 5, 12, 13
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -140,7 +140,7 @@ class EmbeddedServer:
             raise
         self._server.start()
         self._poller.start()
-        _log.info("Serving %s on %s:%d.", ", ".join(self._models.names), self._host, self.port)
+        logger.info("Serving %s on %s:%d.", ", ".join(self._models.names), self._host, self.port)
         return self
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -227,7 +227,7 @@ class EmbeddedServer:
             try:
                 self._models.poll()
             except Exception:
-                _log.exception("A look into the folder of servables failed; the next follows.")
+                logger.exception("A look into the folder of servables failed; the next follows.")
 
     def _handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
         answered: dict[str, dict[str, tuple[Callable[[Any, Any], Any], Any]]] = {
@@ -336,7 +336,7 @@ def serve(server: EmbeddedServer) -> None:
     try:
         with server:
             asked_to_stop.wait()
-            _log.info("Stopping: requests under way are answered.")
+            logger.info("Stopping: requests under way are answered.")
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
@@ -358,7 +358,7 @@ def _method(function: Callable[[Any, Any], Any], request: Any) -> grpc.RpcMethod
         except SchemaError as error:
             code, details = _INVALID_ARGUMENT, str(error)
         except Exception as error:
-            _log.exception("A request failed in an unforeseen way.")
+            logger.exception("A request failed in an unforeseen way.")
             code, details = _INTERNAL, f"{type(error).__name__} in the embedded server; its log says more."
         context.abort(_CODES.get(code, grpc.StatusCode.UNKNOWN), _truncated(details))
 

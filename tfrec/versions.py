@@ -28,7 +28,7 @@ from tfrec.schema.wire import STATES
 from tfrec.servable import Servable
 from tfrec.serving_config import ServableConfig, read_serving_config
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _UNKNOWN, _NOT_FOUND = 2, 5
 _Files: TypeAlias = tuple[tuple[str, int, int], ...]
@@ -186,7 +186,7 @@ class ServedModels:
                 versions = _versions_in(base)
             except OSError as error:
                 if name not in self._missing:
-                    _log.warning("%s cannot be read (%s): its loaded version stays.", base, error)
+                    logger.warning("%s cannot be read (%s): its loaded version stays.", base, error)
                 self._missing.add(name)
                 continue
             self._missing.discard(name)
@@ -230,7 +230,7 @@ class ServedModels:
 
     def _complain(self, text: str) -> None:
         if text != self._complaint:
-            _log.warning(text)
+            logger.warning(text)
         self._complaint = text
 
     def _discovered(self) -> list[str]:
@@ -240,20 +240,20 @@ class ServedModels:
             entries = sorted(entry for entry in self._models_dir.iterdir() if not entry.name.startswith("."))
             return [entry.name for entry in entries if entry.is_dir() and _versions_in(entry)]
         except OSError as error:
-            _log.warning("%s cannot be read (%s): what is loaded stays.", self._models_dir, error)
+            logger.warning("%s cannot be read (%s): what is loaded stays.", self._models_dir, error)
             return []
 
     def _follow(self, name: str, versions: dict[int, Path], config: ServableConfig) -> None:
         aspired = config.wanted(versions)
         if not aspired:
             if self.is_available(name):
-                _log.warning("%s holds no version any more: %s is unloaded.", self._models_dir / config.folder, name)
+                logger.warning("%s holds no version any more: %s is unloaded.", self._models_dir / config.folder, name)
             self._unload(name, keep=())
             return
         newest = max(versions)
         if newest > aspired[-1] and (name, newest) not in self._unnamed:
             self._unnamed.add((name, newest))
-            _log.warning(
+            logger.warning(
                 "%s version %d is there, but %s does not name it, so it is not served: write it again (tfrec label).",
                 name, newest, self._config_file,
             )  # fmt: skip
@@ -278,7 +278,7 @@ class ServedModels:
     def _load(self, name: str, version: int, version_dir: Path) -> bool:
         self._set(name, VersionStatus(version, "START"))
         self._set(name, VersionStatus(version, "LOADING"))
-        _log.info("Loading %s version %d from %s.", name, version, version_dir)
+        logger.info("Loading %s version %d from %s.", name, version, version_dir)
         servable, files = None, _files_of(version_dir)
         try:
             servable = self._load_servable(version_dir)
@@ -293,14 +293,14 @@ class ServedModels:
             )
             self._set(name, VersionStatus(version, "END", code or _UNKNOWN, text))
             self._failed[name, version] = files
-            _log.error(
+            logger.error(
                 "%s version %d cannot be loaded, and is tried again only if its files change: %s", name, version, text
             )
             return False
         with self._lock:
             self._loaded.setdefault(name, {})[version] = servable
             self._statuses[name][version] = VersionStatus(version, "AVAILABLE")
-        _log.info("%s version %d is available (%d warm-up requests).", name, version, num_warmed)
+        logger.info("%s version %d is available (%d warm-up requests).", name, version, num_warmed)
         return True
 
     def _unload(self, name: str, *, keep: Collection[int]) -> None:
@@ -319,7 +319,7 @@ class ServedModels:
         with self._lock:
             if self._statuses[name][version].state == "UNLOADING":  # it may have been loaded again meanwhile
                 self._statuses[name][version] = VersionStatus(version, "END")
-        _log.info("%s version %d is unloaded.", name, version)
+        logger.info("%s version %d is unloaded.", name, version)
 
     def _set(self, name: str, status: VersionStatus) -> None:
         with self._lock:

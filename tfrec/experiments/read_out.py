@@ -264,7 +264,7 @@ def read_out(
 
     Primary findings (all metrics × arms) are corrected to one family-wise error by Holm (1979); secondary ones and
     segments to one false-discovery rate by Benjamini & Hochberg (1995). A guardrail is `safe` only where the interval
-    shows that it did not fall by its margin (non-inferiority, one-sided at `(1 − level)/2`), unadjusted: each must hold.
+    shows that it did not fall by its margin (non-inferiority, one-sided at `(1 − level)/2`), without correction.
     Segments repeat the first primary metric; Cochran's Q tests whether they differ at all.
 
     Args:

@@ -28,7 +28,7 @@ from tfrec.ingest.timestamps import local_time
 from tfrec.ingest.users import USER_PREFIX
 from tfrec.schema.tables import EVENT_COLUMNS
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _NUMBERS = ("quantity", "price", "line_total", "rating")
 
@@ -74,7 +74,7 @@ def check_events(
     Raises:
         SourceError: a file is empty or unreadable, lacks a column, or its times cannot be read with certainty.
     """
-    log.info("Reading %s", ", ".join(map(str, paths)))
+    logger.info("Reading %s", ", ".join(map(str, paths)))
     described = [table.columns for table in (recipe.items, recipe.users) if not table.files]
     ruled = [rule.raw_column for rule in recipe.clean.rules if rule.raw_column]
     wanted = [*raw_columns(recipe.events.columns, *described), *ruled]
@@ -113,7 +113,7 @@ def check_events(
     if recipe.clean.duplicates == "reject":
         compared = tuple(EVENT_COLUMNS)
         checked = _stored(connection, "events_unique", set_aside_duplicates(checked, compared=compared))
-    log.info("Cutting sessions and orders")
+    logger.info("Cutting sessions and orders")
     good = cut_sessions(checked.filter(checked["reason"].isnull()).drop("reason", "incomplete"), recipe.sessions)
     good = group_orders(good, recipe.orders, clock=local_time(good["timestamp"], recipe.events.time_zone))
     good = _stored(connection, "events_good", good)

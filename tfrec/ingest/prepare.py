@@ -13,7 +13,7 @@ from tfrec.ingest.timestamps import moment_in_utc
 from tfrec.ingest.write_shop import write_shop
 from tfrec.publish import check_folder, publishing
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def prepare_shop(
@@ -56,11 +56,11 @@ def prepare_shop(
     settings = {"until": str(end or ""), "key": key_check(files.key) if files.key else ""}
     mark = fingerprint(written.text, sources, settings=settings)
     if known is not None and known.fingerprint == mark and not force:
-        log.info("%s is up to date with %s; reused", out, written.path)
+        logger.info("%s is up to date with %s; reused", out, written.path)
         return read_prepared(out)
     with publishing(out, PREPARED, inputs=inputs) as work:
         manifest = write_shop(written.recipe, files, work, until=end, sources=sources, fingerprint=mark)
-    log.info("Prepared %s: %s", out, _summary(manifest))
+    logger.info("Prepared %s: %s", out, _summary(manifest))
     return read_prepared(out)
 
 

@@ -17,7 +17,7 @@ from tfrec.ingest.rejected import CheckedTable, check_rows
 from tfrec.ingest.sources import read_text
 from tfrec.schema.tables import RELATION_COLUMNS, conform
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _ENDS = ("user_id", "other_id")
 _BETWEEN = "\x1f"  # the unit separator of ASCII, which no id holds
@@ -44,7 +44,7 @@ def read_relations(
     """
     if not paths:
         return None
-    log.info("Reading %s", ", ".join(map(str, paths)))
+    logger.info("Reading %s", ", ".join(map(str, paths)))
     source, guests = recipe.relations, recipe.clean.guest_ids
     raw, lines = read_text(
         connection, source, paths, name="relations_raw", scratch=scratch, wanted=raw_columns(source.columns)

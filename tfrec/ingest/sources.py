@@ -20,7 +20,7 @@ from tfrec.ingest.engine import identifier, literal
 from tfrec.ingest.json_lines import nested_message, write_json_lines
 from tfrec.ingest.readers import SPECIAL_READERS
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 HOME_VARIABLE = "TFREC_DATA_HOME"
 FILE, ROW = "_file", "_row"
@@ -154,7 +154,7 @@ def read_text(
         _check_columns(found, wanted, path=path, first=paths[0] if parts else None)
         columns = columns or found
         if set(found) != set(columns):
-            log.info("%s has other columns than %s: %s", path, paths[0], sorted(set(found) ^ set(columns)))
+            logger.info("%s has other columns than %s: %s", path, paths[0], sorted(set(found) ^ set(columns)))
         unreadable += [Unreadable(at, line.line, line.reason, line.text) for line in bad]
         parts.append(part)
         if source.format in SPECIAL_READERS:

@@ -39,8 +39,8 @@ def experiments_section(findings: Findings, say: Language) -> Section:
         footnotes.append(
             say(
                 "The metric that decides is corrected to one error over all arms (Holm), the others to one "
-                "false-discovery rate; amounts with heavy tails by the bootstrap, capped at the 99th percentile of those "
-                "that are not 0."
+                "false-discovery rate; amounts with heavy tails by the bootstrap, capped at the 99th percentile of "
+                "those that are not 0."
             )
         )
     return Section("experiments", title, tuple(sentences), tuple(figures), tuple(tables), tuple(footnotes))
