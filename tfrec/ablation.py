@@ -153,8 +153,8 @@ def _short_history_cases(shop: Prepared, max_queries: int) -> Cases:
     """Returns next-item cases of guests and of users with at most `SHORT_HISTORY` training events, sampled, seeded."""
     cases = next_item_cases(shop.train, shop.test)
     events = shop.train.events["user_id"].value_counts()
-    known = events.reindex(cases.user_ids).fillna(0).to_numpy()
-    rows = np.flatnonzero((known <= SHORT_HISTORY) | (cases.user_ids == ""))
+    num_events = events.reindex(cases.user_ids).fillna(0).to_numpy()
+    rows = np.flatnonzero((num_events <= SHORT_HISTORY) | (cases.user_ids == ""))
     if len(rows) > max_queries:
         rows = np.sort(np.random.default_rng(0).choice(rows, max_queries, replace=False))
     return cases[rows]

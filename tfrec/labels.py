@@ -72,13 +72,15 @@ def label_versions(
             f"{models} was never tracked, so no registry has labels for it. Name them (stable=3 canary=4), or track: "
             "tfrec train PREPARED --out MODELS --track"
         )
-    known = labels if record is None else _in_registry(record, labels)
-    _check_versions(models, known)
+    versions_of_labels = labels if record is None else _in_registry(record, labels)
+    _check_versions(models, versions_of_labels)
     newest_version(models, "shop")  # says what to run where there is none
     place = Place(models)
     good = [number for number in place.whole_versions() if not was_refused(place, number)]
-    _write_config(models, known, versions=good[-1:] if with_newest else [], base_path=base_path, force=force)
-    return known
+    _write_config(
+        models, versions_of_labels, versions=good[-1:] if with_newest else [], base_path=base_path, force=force
+    )
+    return versions_of_labels
 
 
 def move_label(models: str | Path, label: str, version: int, *, with_newest: bool = True) -> dict[str, int]:

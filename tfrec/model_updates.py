@@ -128,10 +128,10 @@ def warm_start_shop(
     wanted = planned_warm_start(prepared, models, old_models, config)
     with claiming(models):
         check_folder(models / TRAINED, TRAINED_FOLDER)
-        known = read_models_manifest(models) if (models / TRAINED / MANIFEST).exists() else None
-        if known is not None and known.identity == wanted.identity and not force:
-            version = version_of(models, known.identity) or publish_servables(models, prepared=prepared)
-            return Published(models, version, True, known.seconds)
+        present = read_models_manifest(models) if (models / TRAINED / MANIFEST).exists() else None
+        if present is not None and present.identity == wanted.identity and not force:
+            version = version_of(models, present.identity) or publish_servables(models, prepared=prepared)
+            return Published(models, version, True, present.seconds)
         work = work_folder(models, wanted)
         shop = load_shop(prepared)
         began = time.perf_counter()
@@ -148,9 +148,9 @@ def planned_warm_start(prepared: Path, models: Path, old_models: Path, config: A
     """
     old = read_models_manifest(old_models)
     wanted = _updated_manifest(prepared, old, how="warm start", config=config or config_from(old.config))
-    known = read_models_manifest(models) if (models / TRAINED / MANIFEST).exists() else None
+    present = read_models_manifest(models) if (models / TRAINED / MANIFEST).exists() else None
     is_learned = (old.learned_from, old.config) == (wanted.fingerprint, wanted.config)
-    return known if known is not None and known == old and is_learned else wanted
+    return present if present is not None and present == old and is_learned else wanted
 
 
 def _updated_manifest(prepared: Path, old: ModelsManifest, *, how: str, config: Any) -> ModelsManifest:

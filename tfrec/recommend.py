@@ -269,16 +269,16 @@ def _open_queries(path: Path, signature: Signature) -> pq.ParquetFile:
 
 
 def _check_columns(schema: pa.Schema, signature: Signature) -> None:
-    known = [spec.name for spec in signature.inputs]
+    names = [spec.name for spec in signature.inputs]
     if "query_id" not in schema.names:
         raise SchemaError(
             f"Queries must have a column `query_id`; there are: {', '.join(schema.names) or 'none'}. "
             "Number the queries."
         )
     for name in schema.names:
-        if name not in ("query_id", *known) and not _PANDAS_INDEX.fullmatch(name):
+        if name not in ("query_id", *names) and not _PANDAS_INDEX.fullmatch(name):
             raise SchemaError(
-                f"Signature `{signature.name}` has no input {name!r}.{nearest_hint(name, known)} "
+                f"Signature `{signature.name}` has no input {name!r}.{nearest_hint(name, names)} "
                 "Rename the column or leave it out."
             )
 

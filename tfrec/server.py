@@ -177,20 +177,22 @@ class EmbeddedServer:
         if self._wanted_port == 0:
             return
         try:
-            found = socket.getaddrinfo(self._host, self._wanted_port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            addresses = socket.getaddrinfo(
+                self._host, self._wanted_port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )
         except OSError as error:
             raise ServingError(
                 f"Cannot listen on {self._host!r}: {error.strerror or error}. Check the host."
             ) from error
         failures = []
-        for family, kind, protocol, _, address in found:
+        for family, kind, protocol, _, address in addresses:
             try:
                 with socket.socket(family, kind, protocol) as probe:
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just given up is free
                     probe.bind(address)
             except OSError as error:
                 failures.append(error)
-        if len(failures) == len(found):
+        if len(failures) == len(addresses):
             raise ServingError(
                 f"Cannot listen on {self._host}:{self._wanted_port}: {failures[0].strerror}. Is the port taken? Choose "
                 "another; 0 takes any free one."

@@ -378,8 +378,8 @@ def _log_published(run: Run, models: Path, version: int, *, verb: str = "trainin
     size = sum(file.stat().st_size for place in places.values() for file in place.rglob("*") if file.is_file())
     run.metrics({f"{verb}_seconds": manifest.seconds, "models_megabytes": size / 1e6})
     run.tags({"tfrec.models": str(models.absolute()), "tfrec.version": str(version)})
-    known = run.send(lambda client: _registered(client, record, version)) if record else None
-    if known:
+    registered = run.send(lambda client: _registered(client, record, version)) if record else None
+    if registered:
         return
     run.files(models / "trained" / "manifest.json", "models/trained")
     source = str(places["shop"].absolute())

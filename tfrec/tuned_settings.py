@@ -109,9 +109,9 @@ def write_best(file: Path, params: Mapping[str, Any], ranges: Mapping[str, Searc
 
 def _is_of_earlier_release(file: Path) -> bool:
     """Returns whether a file without a mark holds tuned settings and nothing else."""
-    known = {name.split(".")[0] for group in GROUPS.values() for name in group}
+    sections = {name.split(".")[0] for group in GROUPS.values() for name in group}
     try:
         text = file.read_text(encoding="utf-8")
-        return "#" not in text and with_present_names(tomllib.loads(text)).keys() <= known
+        return "#" not in text and with_present_names(tomllib.loads(text)).keys() <= sections
     except (OSError, ValueError):
         return False

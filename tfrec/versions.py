@@ -117,13 +117,13 @@ class ServedModels:
         with contextlib.ExitStack() as stack:
             with self._lock:
                 loaded = self._loaded.get(name, {})
-                found = max(loaded, default=None) if version is None else version
-                if found is None or found not in loaded:
+                number = max(loaded, default=None) if version is None else version
+                if number is None or number not in loaded:
                     wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
                     raise ServingError(f"Servable not found for request: {wanted}", code=_NOT_FOUND)
-                servable = loaded[found]
+                servable = loaded[number]
                 stack.enter_context(servable.in_use())
-            yield servable, found
+            yield servable, number
 
     def statuses(self, name: str) -> list[VersionStatus]:
         """Returns all versions of a servable ever seen, the highest first; empty for an unknown name."""
@@ -260,8 +260,8 @@ class ServedModels:
         for version in aspired:
             with self._lock:
                 is_loaded = version in self._loaded.get(name, {})
-                known = self._statuses.get(name, {}).get(version)
-            has_failed = known is not None and known.error_code != 0
+                status = self._statuses.get(name, {}).get(version)
+            has_failed = status is not None and status.error_code != 0
             if not is_loaded and (not has_failed or self._is_to_be_tried_again(name, version, versions[version])):
                 self._load(name, version, versions[version])
         with self._lock:

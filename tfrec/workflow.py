@@ -124,13 +124,13 @@ def train_shop(
     wanted = planned_manifest(prepared, config)
     with claiming(models):
         check_folder(models / TRAINED, TRAINED_FOLDER, inputs=[prepared])
-        known = _read_manifest(models)
+        present = _read_manifest(models)
         version = version_of(models, wanted.identity)
-        if known is not None and known.identity == wanted.identity and not force:
+        if present is not None and present.identity == wanted.identity and not force:
             if version is None:  # interrupted between saving and publishing
                 version = publish_servables(models, prepared=prepared)
             shutil.rmtree(models / _WORK, ignore_errors=True)
-            return Published(models, version, True, known.seconds)
+            return Published(models, version, True, present.seconds)
         work = work_folder(models, wanted)
         shop = load_shop(prepared)
         began = time.perf_counter()
@@ -259,8 +259,8 @@ def evaluate_models(
             seeds=seeds,
             max_queries=max_queries,
         )
-        found = measure_truth(shop, loaded)
-    return report if found is None else dataclasses.replace(report, findings=found.sentences())
+        truth = measure_truth(shop, loaded)
+    return report if truth is None else dataclasses.replace(report, findings=truth.sentences())
 
 
 def write_report(

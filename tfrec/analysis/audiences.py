@@ -220,14 +220,14 @@ def check_fields(expression: str, *, attributes: Iterable[str]) -> None:
     Raises:
         ConfigError: the expression cannot be read, or names what will not be there; the message points at the place.
     """
-    known = {*FIELDS, *_FURTHER, *attributes}
+    fields = {*FIELDS, *_FURTHER, *attributes}
     nodes = [parse_expression(expression)]
     while nodes:
         node = nodes.pop(0)
         if isinstance(node, Join):
             nodes = [*node.parts, *nodes]
-        elif node.argument is None and node.field not in known:
-            _fail_unknown(node, known, expression)
+        elif node.argument is None and node.field not in fields:
+            _fail_unknown(node, fields, expression)
 
 
 def find_audience(facts: UserFacts, *, expression: str, min_users: int = 50) -> Audience:
@@ -348,14 +348,16 @@ def _compared(node: Compare, facts: UserFacts, text: str) -> np.ndarray:
         return _compared_numbers(column.to_numpy(dtype=np.float64), node.sign, numbers)
     if node.sign not in ("=", "!=", "in"):
         fail_at(text, node.start, f"Texts such as {node.field!r} are compared with =, != or `in`")
-    known = column.notna().to_numpy()
+    has_value = column.notna().to_numpy()
     folded = column.astype("str").str.casefold()
     wanted = [str(value).casefold() for value in node.values]
     for value, place in zip(node.values, node.places, strict=True):
-        if str(value).casefold() not in set(folded[known]):
-            fail_at(text, place, f"No user has {node.field} {value!r}.{nearest_hint(str(value), set(column[known]))}")
+        if str(value).casefold() not in set(folded[has_value]):
+            fail_at(
+                text, place, f"No user has {node.field} {value!r}.{nearest_hint(str(value), set(column[has_value]))}"
+            )
     is_in = folded.isin(wanted).to_numpy()
-    return known & (~is_in if node.sign == "!=" else is_in)
+    return has_value & (~is_in if node.sign == "!=" else is_in)
 
 
 def _fail_unknown(node: Compare, known: set[str], text: str) -> NoReturn:
@@ -386,7 +388,7 @@ def _column(node: Compare, facts: UserFacts, text: str) -> pd.Series:
 
 
 def _compared_numbers(column: np.ndarray, sign: str, numbers: list[float]) -> np.ndarray:
-    known = np.isfinite(column)
+    has_value = np.isfinite(column)
     if sign == "in":
         return np.isin(column, numbers)
     compare = {
@@ -397,4 +399,4 @@ def _compared_numbers(column: np.ndarray, sign: str, numbers: list[float]) -> np
         ">": np.greater,
         ">=": np.greater_equal,
     }
-    return known & compare[sign](column, numbers[0])
+    return has_value & compare[sign](column, numbers[0])

@@ -64,9 +64,9 @@ def describe_behaviour(tables: Tables, *, now: pd.Timestamp | None = None) -> pd
 
 def order_ids(purchases: pd.DataFrame) -> pd.Series:
     """Returns what puts purchases together: the order, else the session, else user and day; `""` for a lone guest."""
-    known = purchases["order_id"]
-    if not (known == "").any():
-        return known
+    given_ids = purchases["order_id"]
+    if not (given_ids == "").any():
+        return given_ids
     text = {name: purchases[name].astype("str") for name in ("order_id", "session_id", "user_id")}
     day = purchases["timestamp"].dt.strftime("%Y-%m-%d").astype("str")
     by_day = ("d" + text["user_id"] + "@" + day).where(text["user_id"] != "", "")

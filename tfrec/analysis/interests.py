@@ -234,8 +234,10 @@ def measure_interests(
         codes, names = pd.factorize(paths[level])
         targets = np.where(rows >= 0, codes[rows], -1)
         targets[targets >= 0] = np.where(names[targets[targets >= 0]] == "", -1, targets[targets >= 0])
-        known = targets[items] >= 0
-        frame, worth[str(level)] = _scores(faded.take(known), targets[items[known]], len(names), config, weights)
+        is_target = targets[items] >= 0
+        frame, worth[str(level)] = _scores(
+            faded.take(is_target), targets[items[is_target]], len(names), config, weights
+        )
         frame.insert(1, "level", level)
         frame.insert(2, "category", pd.Series(names, dtype="str").array.take(frame.pop("target")))
         frames.append(frame)

@@ -351,10 +351,10 @@ def _fit_dropout(visits: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, int]:
         return -float(_log_likelihood(np.exp(log_parameters), x, t_x, age).mean())
 
     start = np.log([1.0, max(float(np.mean(age)) / 4, 0.1), 1.0, 3.0])
-    found = optimize.minimize(loss, start, method="L-BFGS-B", bounds=[(-8, 8)] * 4)
-    variance = np.diag(np.linalg.pinv(_curvature(loss, found.x) * len(x)))
+    optimum = optimize.minimize(loss, start, method="L-BFGS-B", bounds=[(-8, 8)] * 4)
+    variance = np.diag(np.linalg.pinv(_curvature(loss, optimum.x) * len(x)))
     spread = 1.96 * np.sqrt(np.where((variance > 1e-9) & (variance < 4), variance, np.nan))
-    table = {"value": np.exp(found.x), "low": np.exp(found.x - spread), "high": np.exp(found.x + spread)}
+    table = {"value": np.exp(optimum.x), "low": np.exp(optimum.x - spread), "high": np.exp(optimum.x + spread)}
     return pd.DataFrame(table, index=["r", "alpha", "a", "b"]), len(visits)
 
 

@@ -449,8 +449,8 @@ def _bought(tables: Tables, behaviour: pd.DataFrame, segment: np.ndarray) -> pd.
     rows = behaviour.index.get_indexer(purchases["user_id"])
     codes, names = pd.factorize(segment)
     items, item_names = pd.factorize(purchases["item_id"])
-    known = rows >= 0
-    pairs = np.unique(rows[known] * len(item_names) + items[known])
+    has_behaviour = rows >= 0
+    pairs = np.unique(rows[has_behaviour] * len(item_names) + items[has_behaviour])
     cells, counts = np.unique(
         codes[pairs // len(item_names)] * len(item_names) + pairs % len(item_names), return_counts=True
     )

@@ -68,9 +68,9 @@ def run(options: argparse.Namespace) -> None:
     print(again.summary(say) + "\n")
     rows = []
     for risk in ("low", "medium", "high"):
-        own = churn.users[churn.users["risk"] == risk]
-        mean = f"{own['returns'].mean():.0%}" if len(own) else "–"
-        rows.append([say.name(risk), f"{len(own):,}", mean, f"{own['expected_orders'].sum():,.0f}"])
+        members = churn.users[churn.users["risk"] == risk]
+        mean = f"{members['returns'].mean():.0%}" if len(members) else "–"
+        rows.append([say.name(risk), f"{len(members):,}", mean, f"{members['expected_orders'].sum():,.0f}"])
     print(text_table([say("churn risk"), say("buyers"), say("mean chance of an order"), say("orders expected")], rows))
     if options.out is not None:
         print(say("Buyers: {path}", path=options.out))

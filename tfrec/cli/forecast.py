@@ -46,18 +46,20 @@ def run(options: argparse.Namespace) -> None:
 
     check_table(options, options.out, _KIND, columns=_COLUMNS)
     tables = read_log(options)
-    found = forecast_demand(tables, horizon=options.horizon, measure=options.measure, coverage=options.coverage)
-    cover = found.days_of_cover(tables.items, lead_days=options.lead_days) if options.measure == "quantity" else None
+    forecasts = forecast_demand(tables, horizon=options.horizon, measure=options.measure, coverage=options.coverage)
+    cover = (
+        forecasts.days_of_cover(tables.items, lead_days=options.lead_days) if options.measure == "quantity" else None
+    )
     if options.out is not None:
-        save_table(options, options.out, found.daily, _KIND)
+        save_table(options, options.out, forecasts.daily, _KIND)
     if options.json:
         days_of_cover = [] if cover is None else cover.to_dict("records")
-        print_json({**found.to_dict(), "days_of_cover": days_of_cover})
+        print_json({**forecasts.to_dict(), "days_of_cover": days_of_cover})
         return
     say = wording(options)
-    print(found.summary(say) + "\n")
+    print(forecasts.summary(say) + "\n")
     titles = item_names(tables.items)
-    best = found.totals[found.totals["level"] != "shop"].sort_values("forecast", ascending=False)
+    best = forecasts.totals[forecasts.totals["level"] != "shop"].sort_values("forecast", ascending=False)
     best = best.sort_values("level", kind="stable").head(options.top)
     rows = [
         [
@@ -86,4 +88,4 @@ def run(options: argparse.Namespace) -> None:
             "\n" + text_table([say("item"), say("stock"), say("days of cover"), say("interval"), say("signal")], rows)
         )
     if options.out is not None:
-        print("\n" + say("Forecast: {path} ({n:,} rows)", path=options.out, n=len(found.daily)))
+        print("\n" + say("Forecast: {path} ({n:,} rows)", path=options.out, n=len(forecasts.daily)))

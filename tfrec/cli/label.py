@@ -45,9 +45,9 @@ def run(options: argparse.Namespace) -> None:
         if not number.isdigit():
             raise ConfigError(f"A label is written LABEL=N, such as stable=3; got {text!r}.")
         labels[label] = int(number)
-    known = label_versions(options.models, labels, base_path=options.base_path, force=options.force)
-    for label, version in sorted(known.items()):
+    labelled = label_versions(options.models, labels, base_path=options.base_path, force=options.force)
+    for label, version in sorted(labelled.items()):
         print(f"{label}: {options.models}/{{shop,retrieval,ranking}}/{version}")
-    if not known:
+    if not labelled:
         print("The registry has no aliases for these models: name them, such as stable=3.")
     print(f"For TF Serving and tfrec serve: {options.models / CONFIG}")

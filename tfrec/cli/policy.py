@@ -80,16 +80,16 @@ def run(options: argparse.Namespace) -> None:
         given = read_table(path)
         item = next((name for name in (options.item, *ITEM_NAMES) if name in given.columns), "item_id")
         scores[path.stem] = scores_from_table(log, given, item=item)
-    known = _known_policies(log, truth)
-    scores |= {name: own for name, (own, _) in known.items()}
+    known_policies = _known_policies(log, truth)
+    scores |= {name: own for name, (own, _) in known_policies.items()}
     if not scores:
         raise ConfigError("There is no policy to judge. Name --rules or a --scores FILE.")
-    found = study_policies(log, scores, has_bandits=not options.no_bandits, seed=options.seed)
-    values = {name: value for name, (_, value) in known.items()}
+    study = study_policies(log, scores, has_bandits=not options.no_bandits, seed=options.seed)
+    values = {name: value for name, (_, value) in known_policies.items()}
     if options.json:
-        print_json({**found.to_dict(), "true_values": values})
+        print_json({**study.to_dict(), "true_values": values})
         return
-    _print(found, values, wording(options), skipped=log.skipped)
+    _print(study, values, wording(options), skipped=log.skipped)
 
 
 def _print(found: "PolicyStudy", truth: dict[str, float], say: "Language", *, skipped: int) -> None:

@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
 
     columns = (*_COLUMNS, *_DIRECTED) if options.view == "directed" else _COLUMNS
     check_table(options, options.out, _KIND, columns=columns)
-    found = mine_rules(
+    mined = mine_rules(
         read_log(options),
         min_support=options.min_support,
         min_confidence=options.min_confidence,
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> None:
         only_stable=not options.unstable,
         level=options.level,
     )
-    views = {"all": lambda: found.rules, "cross-category": found.cross_category, "directed": found.directed}
+    views = {"all": lambda: mined.rules, "cross-category": mined.cross_category, "directed": mined.directed}
     rules = views[options.view]()
     if options.out is not None:
         named = rules.assign(antecedent=rules["antecedent"].map(" + ".join))
@@ -75,15 +75,15 @@ def run(options: argparse.Namespace) -> None:
         shown = rules.head(options.top)
         print_json(
             {
-                **found.to_dict(limit=0),
+                **mined.to_dict(limit=0),
                 "view": options.view,
                 "rules": shown.assign(antecedent=shown["antecedent"].map(list)).to_dict("records"),
             }
         )
         return
     say = wording(options)
-    print(found.summary(say) + "\n")
-    titles = found.titles.to_dict()
+    print(mined.summary(say) + "\n")
+    titles = mined.titles.to_dict()
     rows = [
         [
             " + ".join(cut(titles.get(item) or item) for item in rule["antecedent"]),

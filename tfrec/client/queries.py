@@ -34,10 +34,10 @@ def build_inputs(signature: Signature, arguments: Mapping[str, Any]) -> tuple[di
         SchemaError: an unknown argument, batches of different lengths, a value of the wrong type, or lists of one
             user's events that differ in length.
     """
-    known = [spec.name for spec in signature.inputs]
+    names = [spec.name for spec in signature.inputs]
     for name in arguments:
-        if name not in known:
-            raise SchemaError(f"Signature `{signature.name}` has no input {name!r}.{nearest_hint(name, known)}")
+        if name not in names:
+            raise SchemaError(f"Signature `{signature.name}` has no input {name!r}.{nearest_hint(name, names)}")
     given = {name: _plain(value) for name, value in arguments.items() if value is not None}
     batches = {
         spec.name: given[spec.name] for spec in signature.inputs if spec.name in given and _is_batch(spec, given)

@@ -93,10 +93,10 @@ def rank_in_slate(slate: Slate, cases: Cases) -> Ranking:
     for hidden in range(cases.truths.shape[1]):
         truth = cases.truths[:, hidden]
         hit = counts & (code == truth[:, None])
-        found = hit.any(axis=1)
+        has_hit = hit.any(axis=1)
         score = np.take_along_axis(slate.scores, hit.argmax(axis=1)[:, None], axis=1)
         rank = (counts & (slate.scores >= score)).sum(axis=1)
-        ranks[:, hidden] = np.where(truth < 0, np.nan, np.where(found, rank, np.inf))
+        ranks[:, hidden] = np.where(truth < 0, np.nan, np.where(has_hit, rank, np.inf))
     packed = np.argsort(~counts, axis=1, kind="stable")  # ranked items first, in the slate's order
     top = np.where(np.take_along_axis(counts, packed, 1), np.take_along_axis(code, packed, 1), -1)
     said = slate.extras.get("probabilities")
@@ -110,7 +110,7 @@ def on_catalogue(scorer: Scorer, item_ids: pd.Index) -> Scorer:
         if cases.item_ids is item_ids or cases.item_ids.equals(item_ids):
             return scorer(cases)
         at = cases.item_ids.get_indexer(item_ids)  # the known items' columns
-        known = np.flatnonzero(at >= 0)
+        rows = np.flatnonzero(at >= 0)
         code = item_ids.get_indexer(cases.item_ids)
 
         def narrow(matrix: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
@@ -135,7 +135,7 @@ def on_catalogue(scorer: Scorer, item_ids: pd.Index) -> Scorer:
         scores = scorer(known_cases)
         dense = scores if isinstance(scores, np.ndarray) else scores.toarray()
         wide = np.full((len(cases), len(cases.item_ids)), -np.inf, np.float32)
-        wide[:, at[known]] = dense[:, known]
+        wide[:, at[rows]] = dense[:, rows]
         return wide
 
     return score

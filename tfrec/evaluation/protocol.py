@@ -39,11 +39,11 @@ def cold_item_cases(train: Tables, test: Tables, *, seed: int, category_level: i
     Such a cold item is hidden (drawn by `seed`); the cart is the order's known items, and the whole catalogue
     (`train.items`) is ranked. No such order: no cases.
     """
-    known = sold_items(train)
-    item_ids = known.union(pd.Index(train.items["item_id"]))
+    sold = sold_items(train)
+    item_ids = sold.union(pd.Index(train.items["item_id"]))
     lines = _order_lines(train, test)
     lines = lines[lines["item"].isin(item_ids)]
-    is_known = lines["item"].isin(known)
+    is_known = lines["item"].isin(sold)
     orders = np.intersect1d(lines["order"][is_known], lines["order"][~is_known])
     in_orders = lines["order"].isin(orders)
     cold = lines[in_orders & ~is_known]

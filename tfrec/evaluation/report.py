@@ -139,11 +139,13 @@ def evaluate(
     whole = drawn(cart_completion_cases)
     if len(whole[0]):
         cold = drawn(cold_item_cases)
-        found = [discover_cases(cases, train) for cases in whole]
+        discoveries = [discover_cases(cases, train) for cases in whole]
         methods = _methods(baselines, rankers, order_history(train, whole[0].item_ids))
         most = max(_LEAST_APART, _APART_CELLS // len(whole[0].item_ids))  # each excludes a good part of the catalogue
         apart = [cross_category_cases(sample_cases(cases[cases.is_cross_category], most), train) for cases in whole]
-        sections.append(cart_section(whole, found, apart, cold, methods, train=train, num_resamples=num_resamples))
+        sections.append(
+            cart_section(whole, discoveries, apart, cold, methods, train=train, num_resamples=num_resamples)
+        )
 
     baskets = next_basket_cases(train, test, category_level=category_level) if with_baskets else None
     if baskets is not None and len(baskets):
@@ -321,13 +323,13 @@ def sample_cases(cases: Cases, max_queries: int) -> Cases:
 
 
 def _section_text(section: Section) -> str:
-    known = [column for column in section.columns if _is_known(section, column.name)]
+    shown = [column for column in section.columns if _is_known(section, column.name)]
     parts = [section.title, textwrap.fill(section.note, _TEXT_WIDTH), ""]
-    for columns in ([column for column in known if column.is_beside == beside] for beside in (False, True)):
+    for columns in ([column for column in shown if column.is_beside == beside] for beside in (False, True)):
         if columns:
             parts += [_table_text(section, [column.name for column in columns]), ""]
     parts += [f"{duel.method} − {duel.baseline}, {duel.column}: {duel.comparison}" for duel in section.duels]
-    left_out = [column.name for column in section.columns if column not in known]
+    left_out = [column.name for column in section.columns if column not in shown]
     if left_out:
         parts.append(f"No such cases here: {', '.join(left_out)}.")
     return "\n".join(parts).rstrip()

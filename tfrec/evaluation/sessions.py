@@ -45,7 +45,7 @@ def next_item_cases(
     truths = code[at][:, None]
     user_ids = events["user_id"].to_numpy(object)[at]
     contexts = _rows_to_sparse(recent["recent"], len(item_ids))
-    known = _pairs_seen(train, user_ids, truths[:, 0], item_ids)
+    was_seen = _pairs_seen(train, user_ids, truths[:, 0], item_ids)
     in_session = sampled(contexts, np.arange(len(at)), truths[:, 0]) > 0
     sessions = events["session_id"].to_numpy(object)[at]
     return make_cases(
@@ -58,7 +58,7 @@ def next_item_cases(
         contexts=contexts,
         excluded=scipy.sparse.csr_matrix(contexts.shape, dtype=np.float32),
         truths=truths,
-        is_new=~known & ~in_session,
+        is_new=~was_seen & ~in_session,
         level=category_level,
         **recent,
     )

@@ -77,9 +77,9 @@ class _LinearArms:
             self.moment *= self.forgetting
             self.square, self.count = self.square * self.forgetting, self.count * self.forgetting
         for arm in np.unique(arms):
-            own = x[arms == arm]
-            self.precision[arm] += own.T @ own
-            self.moment[arm] += own.T @ rewards[arms == arm]
+            rows_of_arm = x[arms == arm]
+            self.precision[arm] += rows_of_arm.T @ rows_of_arm
+            self.moment[arm] += rows_of_arm.T @ rewards[arms == arm]
         self.square += float((rewards**2).sum())
         self.count += len(rewards)
 

@@ -54,24 +54,24 @@ class CheckpointVerdicts:
 
     def summary(self, say: Wording = ENGLISH) -> str:
         """Returns the counts of verdicts in words."""
-        found = self.experiments
+        experiments = self.experiments
         lines = [
             say(
                 "{experiments:,} experiments, {comparisons:,} comparisons; {alarms} sample-ratio alarms (their effects "
                 "cannot be trusted); {skipped:,} checkpoints set aside.",
-                experiments=len(found), comparisons=len(self.comparisons), alarms=int(found["is_alarm"].sum()),
-                skipped=self.skipped,
+                experiments=len(experiments), comparisons=len(self.comparisons),
+                alarms=int(experiments["is_alarm"].sum()), skipped=self.skipped,
             ),
-            say("At the end alone: {verdicts}.", verdicts=_counted(found["fixed"], say)),
-            say("Always valid, whenever looked at: {verdicts}.", verdicts=_counted(found["sequential"], say)),
+            say("At the end alone: {verdicts}.", verdicts=_counted(experiments["fixed"], say)),
+            say("Always valid, whenever looked at: {verdicts}.", verdicts=_counted(experiments["sequential"], say)),
             say(
                 "Stopping at the first look that seems significant would have called {called}; {peeked} of them are "
                 "undecided when looking is paid for.",
-                called=int(found["fixed_ever"].sum()),
-                peeked=int((found["fixed_ever"] & (found["sequential"] == "undecided")).sum()),
+                called=int(experiments["fixed_ever"].sum()),
+                peeked=int((experiments["fixed_ever"] & (experiments["sequential"] == "undecided")).sum()),
             ),
         ]  # fmt: skip
-        faded = int(found["has_faded"].sum())
+        faded = int(experiments["has_faded"].sum())
         if faded:
             lines.append(
                 say(
@@ -121,10 +121,10 @@ def judge_checkpoints(
     if missing:
         raise SchemaError(f"A log of checkpoints needs {', '.join(COLUMNS)}; missing: {', '.join(missing)}.")
     log = _usable(table)
-    known = sorted(log["metric_id"].unique())
+    metric_ids = sorted(log["metric_id"].unique())
     for name in (*metrics, *down):
-        if name not in known:
-            raise SchemaError(f"No metric is called {name!r}.{nearest_hint(name, known)}")
+        if name not in metric_ids:
+            raise SchemaError(f"No metric is called {name!r}.{nearest_hint(name, metric_ids)}")
     log = log[log["metric_id"].isin(metrics)] if metrics else log
     if log.empty:
         raise SchemaError("No checkpoint has two users an arm and a variance. Wait for more data.")
@@ -177,11 +177,11 @@ def _usable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _last(part: pd.DataFrame, level: float) -> dict[str, Any]:
-    found = compare_moments(*(float(part[name].iloc[-1]) for name in COLUMNS), level=level)
+    comparison = compare_moments(*(float(part[name].iloc[-1]) for name in COLUMNS), level=level)
     return {
-        "n": found.difference.n, "control": found.control.value, "treatment": found.treatment.value,
-        "difference": found.difference.value, "low": found.difference.low, "high": found.difference.high,
-        "p_value": found.difference.p_value,
+        "n": comparison.difference.n, "control": comparison.control.value, "treatment": comparison.treatment.value,
+        "difference": comparison.difference.value, "low": comparison.difference.low, "high": comparison.difference.high,
+        "p_value": comparison.difference.p_value,
     }  # fmt: skip
 
 
@@ -219,10 +219,10 @@ def _whole(own: pd.DataFrame) -> dict[str, Any]:
 
 
 def _together(verdicts: pd.Series) -> str:
-    found = set(verdicts) - {"undecided"}
-    if not found:
+    decided = set(verdicts) - {"undecided"}
+    if not decided:
         return "undecided"
-    return found.pop() if len(found) == 1 else "mixed"
+    return decided.pop() if len(decided) == 1 else "mixed"
 
 
 def _counted(verdicts: pd.Series, say: Wording) -> str:

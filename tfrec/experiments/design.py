@@ -223,7 +223,7 @@ def plan_duration(
         spread = float(before.std())
         correlation = float(np.corrcoef(value, before)[0, 1]) if spread > 0 and variance > 0 else 0.0
         users = len(value) * traffic_share
-        found = detectable_effect(
+        detectable = detectable_effect(
             users,
             variance=variance,
             power=power,
@@ -231,7 +231,7 @@ def plan_duration(
             treatment_share=treatment_share,
             comparisons=comparisons,
         )
-        plain = found / mean if mean > 0 else math.inf
+        plain = detectable / mean if mean > 0 else math.inf
         rows.append(
             {
                 "weeks": weeks,

@@ -117,27 +117,27 @@ def read_slates(
         return log[column].to_numpy(np.float64).reshape(len(first), places)
 
     taken = {item, reward, "_slate", "_code", *USER_NAMES, *SLATE_NAMES, "session", "session_id"}
-    known = [name for name in first.columns if name not in taken and _is_context(first[name])]
+    context_columns = [name for name in first.columns if name not in taken and _is_context(first[name])]
     return LoggedSlates(
         item_ids=np.asarray(ids, dtype=str),
         actions=log["_code"].to_numpy().reshape(len(first), places),
         propensities=matrix("probability"),
         place_propensities=matrix("position_probability") if "position_probability" in log.columns else None,
         rewards=matrix(reward),
-        contexts=first[list(contexts) if contexts is not None else known].astype("str"),
+        contexts=first[list(contexts) if contexts is not None else context_columns].astype("str"),
         users=_users(first),
         skipped=skipped,
     )
 
 
 def _named(table: pd.DataFrame, given: str | None, usual: Sequence[str], what: str) -> str:
-    found = given or next((name for name in usual if name in table.columns), None)
-    if found is None:
+    column = given or next((name for name in usual if name in table.columns), None)
+    if column is None:
         raise SchemaError(
             f"No column holds {what}; looked for {', '.join(usual)}. The log has {', '.join(map(str, table.columns))}."
         )
-    require(table, [found], what="The log")
-    return found
+    require(table, [column], what="The log")
+    return column
 
 
 def _is_context(column: pd.Series) -> bool:

@@ -166,8 +166,8 @@ def direct_method(log: DecisionLog, target: np.ndarray, predicted: np.ndarray, *
     """
     _check_predicted(target, predicted)
     weights = _weights(log, target)
-    found = _value("DM", (target * predicted).sum(axis=1), log.rewards, weights, log.clusters, level)
-    return dataclasses.replace(found, value=_without_interval(found.value), gain=_without_interval(found.gain))
+    value = _value("DM", (target * predicted).sum(axis=1), log.rewards, weights, log.clusters, level)
+    return dataclasses.replace(value, value=_without_interval(value.value), gain=_without_interval(value.gain))
 
 
 def doubly_robust(log: DecisionLog, target: np.ndarray, predicted: np.ndarray, *, level: float = 0.95) -> PolicyValue:

@@ -207,17 +207,17 @@ def scores_from_table(log: LoggedSlates, table: pd.DataFrame, *, item: str = "it
     if keys:
         wide = table.pivot(index=keys, columns=item, values="score").reindex(columns=log.item_ids)
         index = pd.MultiIndex.from_frame(log.contexts[keys]) if len(keys) > 1 else pd.Index(log.contexts[keys[0]])
-        found = wide.reindex(index).to_numpy(np.float64)
+        scores = wide.reindex(index).to_numpy(np.float64)
     else:
         one = table.set_index(item)["score"].reindex(log.item_ids).to_numpy(np.float64)
-        found = np.broadcast_to(one, (len(log), len(one))).copy()
-    if np.isnan(found).any():
-        lost = log.item_ids[np.isnan(found).any(axis=0)]
+        scores = np.broadcast_to(one, (len(log), len(one))).copy()
+    if np.isnan(scores).any():
+        lost = log.item_ids[np.isnan(scores).any(axis=0)]
         raise SchemaError(
             f"No score for {str(lost[0])!r}{' in some context' if keys else ''}. Score every item of the log; -inf is "
             "never shown."
         )
-    return found
+    return scores
 
 
 def slate_chances(scores: np.ndarray, actions: np.ndarray) -> np.ndarray:
@@ -282,7 +282,7 @@ def _judge(name: str, log: LoggedSlates, scores: np.ndarray, predicted: np.ndarr
         slate_cascade(log.slates(), target, level=level),
     ]
     places = log.places()
-    own = place_chances(scores, log.actions) if places is not None else None
-    if places is not None and own is not None:
-        slate.append(slate_independent(places, own, level=level))
+    chances = place_chances(scores, log.actions) if places is not None else None
+    if places is not None and chances is not None:
+        slate.append(slate_independent(places, chances, level=level))
     return JudgedPolicy(name, tuple(slate), first)

@@ -239,11 +239,11 @@ class ReadOut:
         return pd.DataFrame(rows)
 
     def _verdict_of(self, arm: str) -> str:
-        own = [f for f in self.findings if f.arm == arm]
-        if any(f.verdict in ("worse", "broken") for f in own if f.role in ("primary", "guardrail")):
+        of_arm = [f for f in self.findings if f.arm == arm]
+        if any(f.verdict in ("worse", "broken") for f in of_arm if f.role in ("primary", "guardrail")):
             return "do not ship"
-        is_better = any(f.verdict == "better" for f in own if f.role == "primary")
-        is_safe = all(f.verdict == "safe" for f in own if f.role == "guardrail")
+        is_better = any(f.verdict == "better" for f in of_arm if f.role == "primary")
+        is_safe = all(f.verdict == "safe" for f in of_arm if f.role == "guardrail")
         return "ship" if is_better and is_safe else "undecided"
 
 
@@ -369,9 +369,9 @@ def _guard(arm: str, guard: Guardrail, control: pd.DataFrame, treatment: pd.Data
 def _heterogeneity(by_segment: list[tuple[str, str, str, Comparison]]) -> tuple[Heterogeneity, ...]:
     tests = []
     for arm, column in dict.fromkeys((name, column) for name, column, _, _ in by_segment):
-        own = [c.difference for name, col, _, c in by_segment if (name, col) == (arm, column)]
-        weights = np.array([1 / e.std_error**2 if e.std_error > 0 else 0.0 for e in own])
-        values = np.array([e.value for e in own])
+        differences = [c.difference for name, col, _, c in by_segment if (name, col) == (arm, column)]
+        weights = np.array([1 / e.std_error**2 if e.std_error > 0 else 0.0 for e in differences])
+        values = np.array([e.value for e in differences])
         if (weights > 0).sum() < 2:
             continue
         centre = np.average(values, weights=weights)

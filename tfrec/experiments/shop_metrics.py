@@ -67,7 +67,7 @@ def user_metrics(
         raise SchemaError(f"The experiment must start before it ends; got {start} and {end}.")
     result = assigned.reset_index(drop=True).copy()
     rows = pd.Index(result["user_id"])
-    known = False
+    has_users = False
     for metric in METRICS:
         log = activity(tables, metric=metric)
         for column, low, high in (
@@ -77,10 +77,10 @@ def user_metrics(
                 continue
             inside = log[(log["timestamp"] >= low) & (log["timestamp"] < high)]
             sums = inside.groupby("user_id")["value"].sum()
-            known |= bool(rows.isin(sums.index).any())
-            found = sums.reindex(rows, fill_value=0.0).to_numpy()
-            result[column] = (found > 0).astype(np.float64) if metric == "conversion" else found
-    if not known:
+            has_users |= bool(rows.isin(sums.index).any())
+            values = sums.reindex(rows, fill_value=0.0).to_numpy()
+            result[column] = (values > 0).astype(np.float64) if metric == "conversion" else values
+    if not has_users:
         raise SchemaError(
             f"No assigned user has an event between {start:%Y-%m-%d} and {end:%Y-%m-%d}, or before: ids or dates are "
             "not those of the log."

@@ -81,8 +81,8 @@ class LinearScores:
         if self.weights is not None:
             result = item_weights.score(self.weights, self._context_weights(asked))
         if self.own is not None:
-            own = self.own[asked.users]
-            result = own if result is None else result + own
+            own_scores = self.own[asked.users]
+            result = own_scores if result is None else result + own_scores
         if self.item_scores is None:
             return result
         if result is None:
@@ -127,8 +127,8 @@ class BlendedScores:
 def _latest_of(asked: Asked) -> scipy.sparse.csr_matrix:
     """Returns `[B, n]`, 1 at each query's latest item."""
     latest = asked.recent[:, -1]
-    known = np.flatnonzero(latest >= 0)
-    cells = (np.ones(len(known), np.float32), (known, latest[known]))
+    with_event = np.flatnonzero(latest >= 0)
+    cells = (np.ones(len(with_event), np.float32), (with_event, latest[with_event]))
     return scipy.sparse.csr_matrix(cells, shape=asked.contexts.shape)
 
 

@@ -21,18 +21,18 @@ def words_of_facts(facts: pd.DataFrame, items: Vocabulary) -> pd.DataFrame:
         facts: a table of `FACT_COLUMNS`; facts of other heads are used where the head is an item's tail.
         items: item ids.
     """
-    own = facts.assign(row=items.encode(facts["head"]), hop=0)
-    own = own[own["row"] > 0]
-    further = facts[facts.groupby("head").cumcount() < _MOST_OF_A_TAIL] if len(own) else facts[:0]
-    second_hop = own.merge(further, left_on="tail", right_on="head", suffixes=("", "_further"))
+    first_hop = facts.assign(row=items.encode(facts["head"]), hop=0)
+    first_hop = first_hop[first_hop["row"] > 0]
+    further = facts[facts.groupby("head").cumcount() < _MOST_OF_A_TAIL] if len(first_hop) else facts[:0]
+    second_hop = first_hop.merge(further, left_on="tail", right_on="head", suffixes=("", "_further"))
     second_hop = second_hop[second_hop["tail_further"] != second_hop["head"]]
-    first = own["relation"] + "=" + own["tail"]
+    first = first_hop["relation"] + "=" + first_hop["tail"]
     second = second_hop["relation"] + "/" + second_hop["relation_further"] + "=" + second_hop["tail_further"]
     words = pd.DataFrame(
         {
-            "row": np.concatenate([own["row"], second_hop["row"]]).astype(np.int64),
+            "row": np.concatenate([first_hop["row"], second_hop["row"]]).astype(np.int64),
             "word": np.concatenate([first.to_numpy(object), second.to_numpy(object)]),
-            "hop": np.repeat([0, 1], [len(own), len(second_hop)]),
+            "hop": np.repeat([0, 1], [len(first_hop), len(second_hop)]),
         }
     )
     words = words.sort_values(["row", "hop"], kind="stable").drop_duplicates(["row", "word"])

@@ -111,16 +111,16 @@ class TifuScores(_OfUsers):
         if not num_users:
             return np.zeros(asked.contexts.shape, np.float32)
         k = self.num_neighbours
-        own = self.vectors[rows]
-        query = own + asked.contexts * np.float32(self.cart_weight)
+        own_vectors = self.vectors[rows]
+        query = own_vectors + asked.contexts * np.float32(self.cart_weight)
         # |q − v|² without |q|², which is the same for all v.
         distance = self.square[None, :num_users] - 2 * (query @ self.vectors[:num_users].T).toarray()
-        known = np.flatnonzero(rows < num_users)
-        distance[known, rows[known]] = np.inf  # not themselves
+        with_user = np.flatnonzero(rows < num_users)
+        distance[with_user, rows[with_user]] = np.inf  # not themselves
         nearest = np.argpartition(distance, k - 1, axis=1)[:, :k]
         cells = (np.full(nearest.size, 1 / k, np.float32), (np.repeat(np.arange(len(rows)), k), nearest.ravel()))
         others = scipy.sparse.csr_matrix(cells, (len(rows), num_users)) @ self.vectors[:num_users]
-        return (own * self.own_share + others * (1 - self.own_share)).toarray().astype(np.float32)
+        return (own_vectors * self.own_share + others * (1 - self.own_share)).toarray().astype(np.float32)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -123,8 +123,8 @@ def _fresh_queries(
 ) -> ExampleQueries:
     """Orders of known users before anything is in the cart; every item of the order is a label."""
     rows, bounds = _grouped(sequences, target, sequences.group)
-    known = sequences.sequence_user[sequences.sequence[rows[bounds[:-1]]]] > 0 if len(rows) else np.zeros(0, bool)
-    chosen = rng.permutation(np.flatnonzero(known))[:most]
+    has_user = sequences.sequence_user[sequences.sequence[rows[bounds[:-1]]]] > 0 if len(rows) else np.zeros(0, bool)
+    chosen = rng.permutation(np.flatnonzero(has_user))[:most]
     queries = [(rows[:0], rows[bounds[at] : bounds[at + 1]], rows[bounds[at]]) for at in chosen]
     return _from_lists(sequences, queries)
 

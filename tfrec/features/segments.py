@@ -39,9 +39,9 @@ def users_in_segments(users: pd.DataFrame) -> pd.DataFrame:
     """Returns `user_id` and `segment` of the users table's rows with a segment; none without the column."""
     if SEGMENT_COLUMN not in users.columns:
         return pd.DataFrame({"user_id": [], SEGMENT_COLUMN: []}, dtype=object)
-    known = users[["user_id", SEGMENT_COLUMN]].dropna().astype(str).astype(object)
-    known[SEGMENT_COLUMN] = known[SEGMENT_COLUMN].str.strip()
-    return known[known[SEGMENT_COLUMN] != ""]
+    segments = users[["user_id", SEGMENT_COLUMN]].dropna().astype(str).astype(object)
+    segments[SEGMENT_COLUMN] = segments[SEGMENT_COLUMN].str.strip()
+    return segments[segments[SEGMENT_COLUMN] != ""]
 
 
 def encode_segments(table: pd.DataFrame, users: Vocabulary) -> UserSegments:

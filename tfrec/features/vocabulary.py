@@ -177,11 +177,11 @@ def _with_row_0(rows: np.ndarray) -> np.ndarray:
 
 def _bucket(price: np.ndarray) -> np.ndarray:
     """Returns 1..NUM_PRICE_BUCKETS by rank among the known prices, 0 where unknown."""
-    known = price > 0
+    has_price = price > 0
     bucket = np.zeros(len(price), np.int32)
-    if known.any():
-        rank = pd.Series(price[known]).rank(pct=True).to_numpy()
-        bucket[known] = np.ceil(rank * NUM_PRICE_BUCKETS).astype(np.int32)
+    if has_price.any():
+        rank = pd.Series(price[has_price]).rank(pct=True).to_numpy()
+        bucket[has_price] = np.ceil(rank * NUM_PRICE_BUCKETS).astype(np.int32)
     return bucket
 
 

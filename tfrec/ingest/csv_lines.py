@@ -180,11 +180,11 @@ class _Parser:
         at = 0
         while True:
             is_quoted = self._opening.match(line, at) is not None
-            found = (self._quoted if is_quoted else self._plain).match(line, at)
-            if found is None:
+            match = (self._quoted if is_quoted else self._plain).match(line, at)
+            if match is None:
                 return None
-            fields.append((self._plain_text(found, is_quoted), is_quoted))
-            at = found.end()
+            fields.append((self._plain_text(match, is_quoted), is_quoted))
+            at = match.end()
             if at >= len(line):
                 return fields
             at += len(self.delimiter)

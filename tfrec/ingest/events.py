@@ -108,8 +108,8 @@ def check_events(
         checked, outliers = _set_aside_outliers(connection, checked)
         notes += outliers
     if recipe.clean.unknown_items == "reject" and catalogue is not None:
-        known = ibis.memtable(catalogue[["item_id"]])
-        checked = _stored(connection, "events_known", set_aside_unknown_items(checked, known))
+        item_ids = ibis.memtable(catalogue[["item_id"]])
+        checked = _stored(connection, "events_known", set_aside_unknown_items(checked, item_ids))
     if recipe.clean.duplicates == "reject":
         compared = tuple(EVENT_COLUMNS)
         checked = _stored(connection, "events_unique", set_aside_duplicates(checked, compared=compared))

@@ -62,8 +62,8 @@ def notes_of_currency(styles: Mapping[str, NumberStyle], currency: str) -> list[
     """
     notes = []
     for name in ("price", "line_total"):
-        found = styles[name].currencies if name in styles and currency in _SIGNS else ()
-        others = [sign for sign in found if sign not in names_of_currency(currency)]
+        signs = styles[name].currencies if name in styles and currency in _SIGNS else ()
+        others = [sign for sign in signs if sign not in names_of_currency(currency)]
         if others:
             text = (
                 f"`{name}` has values with {', '.join(map(repr, others))}, but the shop's currency is {currency}; they "

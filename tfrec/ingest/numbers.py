@@ -193,8 +193,8 @@ def _count_evidence(column: ir.StringColumn) -> dict:
         **{kind: rows(seen["kind"] == kind) for kind in kinds},
         **{f"example_{kind}": seen["text"].min(where=seen["kind"] == kind) for kind in kinds},
     )
-    found = counted.to_pyarrow().to_pylist()[0]
-    return {**found, "currencies": sorted(found["currencies"] or [])}
+    counts = counted.to_pyarrow().to_pylist()[0]
+    return {**counts, "currencies": sorted(counts["currencies"] or [])}
 
 
 def _decide(seen: dict, declared: str, name: str) -> tuple[str, list[Note]]:

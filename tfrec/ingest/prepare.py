@@ -49,13 +49,13 @@ def prepare_shop(
     end = moment_in_utc(until, time_zone=written.recipe.events.time_zone) if until else None
     files = locate_files(written, data_home=Path(data_home) if data_home is not None else None)
     inputs = [written.path, *files.all, *([Path(data_home)] if data_home is not None else [])]
-    known = _manifest_or_none(out)
-    if known is None:  # else it may be up to date, and nothing is written
+    present = _manifest_or_none(out)
+    if present is None:  # else it may be up to date, and nothing is written
         check_folder(out, PREPARED, inputs=inputs)
-    sources = describe_files(files.all, known=known.sources if known and trust_times else ())
+    sources = describe_files(files.all, known=present.sources if present and trust_times else ())
     settings = {"until": str(end or ""), "key": key_check(files.key) if files.key else ""}
     mark = fingerprint(written.text, sources, settings=settings)
-    if known is not None and known.fingerprint == mark and not force:
+    if present is not None and present.fingerprint == mark and not force:
         logger.info("%s is up to date with %s; reused", out, written.path)
         return read_prepared(out)
     with publishing(out, PREPARED, inputs=inputs) as work:

@@ -162,9 +162,9 @@ class Prepared:
             SourceError: the recipe names no such table.
         """
         if name not in self.manifest.extras:
-            known = ", ".join(self.manifest.extras) or "none"
+            names = ", ".join(self.manifest.extras) or "none"
             raise SourceError(
-                f"{self.path} has no extra table {name!r} (it has: {known}). Name it in the recipe's [extras]."
+                f"{self.path} has no extra table {name!r} (it has: {names}). Name it in the recipe's [extras]."
             )
         return self.path / self.manifest.extras[name]
 

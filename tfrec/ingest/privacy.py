@@ -68,8 +68,8 @@ def pseudonymise(table: ir.Table, *, key: bytes, guest_ids: Sequence[str] = (), 
     """
     plain = id_text(table[column].fill_null("").strip())
     ids = table.select(_plain=plain).distinct().execute()["_plain"]
-    known = pd.DataFrame({"_plain": ids, "_pseudonym": pseudonyms(ids.where(~ids.isin(guest_ids), ""), key=key)})
-    joined = table.mutate(_plain=plain).join(ibis.memtable(known), "_plain", how="left")
+    names = pd.DataFrame({"_plain": ids, "_pseudonym": pseudonyms(ids.where(~ids.isin(guest_ids), ""), key=key)})
+    joined = table.mutate(_plain=plain).join(ibis.memtable(names), "_plain", how="left")
     return joined.mutate(**{column: joined["_pseudonym"]}).select(*table.columns)
 
 

@@ -80,9 +80,9 @@ class EventsRecipe(Source):
         try:
             zoneinfo.ZoneInfo(self.time_zone)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-            known = zoneinfo.available_timezones()
+            zones = zoneinfo.available_timezones()
             raise RecipeError(
-                f"time_zone {self.time_zone!r} is unknown.{nearest_hint(self.time_zone, known) if known else ''}"
+                f"time_zone {self.time_zone!r} is unknown.{nearest_hint(self.time_zone, zones) if zones else ''}"
             ) from None
 
 
@@ -296,10 +296,10 @@ def find_recipe(name_or_path: str | Path) -> Path:
 
 
 def _nearest_recipe(stem: str, *folders: Path) -> str:
-    known = {found.stem for folder in folders if folder.is_dir() for found in folder.glob("*.toml")}
-    if not known:
+    names = {found.stem for folder in folders if folder.is_dir() for found in folder.glob("*.toml")}
+    if not names:
         return " Give the path of a .toml file, or run where `datasets/` lies."
-    return nearest_hint(stem, known)
+    return nearest_hint(stem, names)
 
 
 def _check_formats(time_format: tuple[str, ...]) -> None:

@@ -71,10 +71,10 @@ def read_relations(
     good, rejected, _ = check_rows(
         connection, raw, mapped, typed, reasons, key="relation", table="relations", lines=lines, hidden=hidden
     )
-    known = conform(good.execute(), RELATION_COLUMNS, table="relations")
+    pairs = conform(good.execute(), RELATION_COLUMNS, table="relations")
     if not source.directed:
-        back = known.rename(columns=dict(zip(_ENDS, reversed(_ENDS), strict=True)))
-        known = pd.concat([known, back[known.columns]])
-    known["weight"] = known["weight"].astype(np.float32)
-    known = known.sort_values([*_ENDS], ignore_index=True)
-    return CheckedTable(known, rejected, notes=tuple(notes_of_styles(styles)))
+        back = pairs.rename(columns=dict(zip(_ENDS, reversed(_ENDS), strict=True)))
+        pairs = pd.concat([pairs, back[pairs.columns]])
+    pairs["weight"] = pairs["weight"].astype(np.float32)
+    pairs = pairs.sort_values([*_ENDS], ignore_index=True)
+    return CheckedTable(pairs, rejected, notes=tuple(notes_of_styles(styles)))

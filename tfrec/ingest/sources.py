@@ -90,8 +90,8 @@ def locate(name: str, *, homes: Sequence[Path], source_url: str) -> list[Path]:
     """
     places = [Path(name)] if Path(name).is_absolute() else [home / name for home in homes]
     for place in places:
-        found = [place] if place.is_file() else sorted(map(Path, glob.glob(str(place), recursive=True)))  # noqa: PTH207
-        files = [path for path in found if path.is_file()]
+        paths = [place] if place.is_file() else sorted(map(Path, glob.glob(str(place), recursive=True)))  # noqa: PTH207
+        files = [path for path in paths if path.is_file()]
         empty = [path for path in files if path.stat().st_size == 0]
         if empty:
             raise SourceError(f"{empty[0]} is empty. Get the data again{_from(source_url)}.")
@@ -150,11 +150,11 @@ def read_text(
                 f"{path} cannot be read as {format_of(source, path)}: {_first_line(error)} "
                 "Correct `format`, `delimiter` or `encoding` in the recipe."
             ) from error
-        found = [column for column in connection.table(part).columns if column not in (FILE, ROW)]
-        _check_columns(found, wanted, path=path, first=paths[0] if parts else None)
-        columns = columns or found
-        if set(found) != set(columns):
-            logger.info("%s has other columns than %s: %s", path, paths[0], sorted(set(found) ^ set(columns)))
+        column_names = [column for column in connection.table(part).columns if column not in (FILE, ROW)]
+        _check_columns(column_names, wanted, path=path, first=paths[0] if parts else None)
+        columns = columns or column_names
+        if set(column_names) != set(columns):
+            logger.info("%s has other columns than %s: %s", path, paths[0], sorted(set(column_names) ^ set(columns)))
         unreadable += [Unreadable(at, line.line, line.reason, line.text) for line in bad]
         parts.append(part)
         if source.format in SPECIAL_READERS:

@@ -148,18 +148,19 @@ def keep_orders_whole(events: ir.Table, *, test_from: pd.Timestamp) -> tuple[ir.
         & (orders["last"] >= boundary)
         & (orders["last"] <= orders["first"] + ibis.interval(days=_LONGEST_ORDER))
     )
-    found = split.select("order_id", "user_id").order_by("order_id", "user_id").execute()
-    if found.empty:
+    split_orders = split.select("order_id", "user_id").order_by("order_id", "user_id").execute()
+    if split_orders.empty:
         return events, []
-    moved = ibis.memtable(found.assign(_moved=True))
+    moved = ibis.memtable(split_orders.assign(_moved=True))
     joined = events.left_join(moved, ["order_id", "user_id"])
     is_moved = joined["_moved"].fill_null(False) & (joined["event_type"] == "purchase")
     timestamp = ibis.ifelse(is_moved & (joined["timestamp"] < boundary), boundary, joined["timestamp"])
     text = (
-        f"{len(found):,} orders have lines before and after {test_from}, where the test period starts, e.g. "
-        f"{found['order_id'].iloc[0]!r}; each was put into the test period whole, its earlier lines at that moment."
+        f"{len(split_orders):,} orders have lines before and after {test_from}, where the test period starts, e.g. "
+        f"{split_orders['order_id'].iloc[0]!r}; each was put into the test period whole, its earlier lines at that "
+        "moment."
     )
-    return joined.mutate(timestamp=timestamp).select(*events.columns), [Note("orders_split", len(found), text)]
+    return joined.mutate(timestamp=timestamp).select(*events.columns), [Note("orders_split", len(split_orders), text)]
 
 
 def _validation_from(events: ir.Table, split: Split, test_from: pd.Timestamp, *, time_zone: str) -> pd.Timestamp:

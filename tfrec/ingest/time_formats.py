@@ -98,8 +98,8 @@ def check_times(
     seen = counted.to_pyarrow().to_pylist()[0]
     if not seen["unread"]:
         return _contradictions(texts, given)
-    found = find_readings(texts, given)
-    best = _unlike(texts, [one for one in found if one.rows == max(other.rows for other in found)])
+    readings = find_readings(texts, given)
+    best = _unlike(texts, [one for one in readings if one.rows == max(other.rows for other in readings)])
     words = (
         f"{seen['unread']:,} of {seen['rows']:,} timestamps cannot be read as {_named(given)}, "
         f"e.g. {seen['example']!r}."
@@ -118,7 +118,7 @@ def check_times(
             f"times: {_both_readings(texts, given, swapped[0].time_format)} "
             f"Correct `time_format` in [{section}] of the recipe."
         )
-    return [*_contradictions(texts, given), *_missed(texts, mapped, column, found, words)]
+    return [*_contradictions(texts, given), *_missed(texts, mapped, column, readings, words)]
 
 
 def find_readings(texts: ir.Table, given: Sequence[str] = ()) -> list[Reading]:
@@ -148,12 +148,12 @@ def find_readings(texts: ir.Table, given: Sequence[str] = ()) -> list[Reading]:
         if _has_short_year(family):
             counted[f"years_{at}"] = read.year().nunique()
             counted[f"days_{at}"] = read.day().nunique()
-    found = texts.aggregate(**counted).to_pyarrow().to_pylist()[0]
+    counts = texts.aggregate(**counted).to_pyarrow().to_pylist()[0]
     readings = [
-        Reading(family, *(found[f"{name}_{at}"] for name in ("rows", "added", "lost", "differing")))
+        Reading(family, *(counts[f"{name}_{at}"] for name in ("rows", "added", "lost", "differing")))
         for at, family in enumerate(families)
         # A year that varies more than the day of the month is a day: `31-01-24` is not of the year 31.
-        if found.get(f"years_{at}", 0) <= found.get(f"days_{at}", 1)
+        if counts.get(f"years_{at}", 0) <= counts.get(f"days_{at}", 1)
     ]
     return [one for one in readings if one.rows]
 
@@ -170,14 +170,14 @@ def _read_by(text: ir.StringValue, time_format: Sequence[str]) -> ir.TimestampVa
 
 def _families_of(examples: list[str]) -> list[tuple[str, ...]]:
     """Returns the families that read an example, each with the formats that do."""
-    found = []
+    families = []
     for family in _FAMILIES:
         if not family or family[0] in EPOCH_UNITS:
-            found.append(family)
+            families.append(family)
             continue
         if used := tuple(form for form in family if any(_fits(example, form) for example in examples)):
-            found.append(used)
-    return found
+            families.append(used)
+    return families
 
 
 def _swap_day_and_month(form: str) -> str:

@@ -57,9 +57,9 @@ def read_register(
 
 def users_from_events(training: ir.Table) -> pd.DataFrame:
     """Returns the known users of the training events, ascending by id, with their most frequent attribute values."""
-    known = training.filter(training["user_id"] != "")
-    users = known.select("user_id").distinct().execute()
-    users = users.merge(most_frequent(known, "user_id", prefix=USER_PREFIX), on="user_id", how="left")
+    with_user = training.filter(training["user_id"] != "")
+    users = with_user.select("user_id").distinct().execute()
+    users = users.merge(most_frequent(with_user, "user_id", prefix=USER_PREFIX), on="user_id", how="left")
     attributes = [name for name in users.columns if name != "user_id"]
     users[attributes] = users[attributes].fillna("")
     return _sorted(conform(users, USER_COLUMNS, table="users", extra=True))

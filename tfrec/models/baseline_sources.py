@@ -60,8 +60,8 @@ class BaselineSources:
         self.uses_context, self.uses_history = fitted.scores.uses_context, fitted.scores.uses_history
         catalogue = vocabularies.catalogue
         places = np.zeros(self.num_rows, np.int32)
-        known = vocabularies.items.encode(fitted.item_ids)
-        places[known] = np.arange(len(known)) + 1
+        rows = vocabularies.items.encode(fitted.item_ids)
+        places[rows] = np.arange(len(rows)) + 1
         self._scores = in_graph(fitted.scores)
         self._place = table(places, "place")  # of each item among those that the baseline knows, from 1
         self._user_row = table(_rows(users, fitted.user_ids), "user_row")
@@ -70,16 +70,16 @@ class BaselineSources:
         most = np.float32(fitted.popularity.max(initial=0) + 1)
         self._behind = table((_BEHIND * (fitted.popularity / most)).astype(np.float32), "behind")
         share = np.zeros(self.num_rows, np.float32)
-        share[known] = fitted.popularity / max(fitted.popularity.sum(), 1)
+        share[rows] = fitted.popularity / max(fitted.popularity.sum(), 1)
         share = np.clip(share, 1e-6, 0.99)
         self._prior = table(np.log(share / (1 - share)).astype(np.float32), "prior")
         lately = np.zeros(self.num_rows, np.float32)
-        lately[known] = fitted.lately
+        lately[rows] = fitted.lately
         self.lately = table(lately, "lately")
         partner = np.zeros((self.num_rows, fitted.pairs.neighbours.shape[1]), np.int32)
         orders = np.zeros(partner.shape, np.int32)
-        partner[known] = np.where(fitted.pairs.neighbours >= 0, known[fitted.pairs.neighbours], 0)
-        orders[known] = fitted.pairs.weights.astype(np.int32)
+        partner[rows] = np.where(fitted.pairs.neighbours >= 0, rows[fitted.pairs.neighbours], 0)
+        orders[rows] = fitted.pairs.weights.astype(np.int32)
         self._partner, self._pair_orders = table(partner, "partner"), table(orders, "pair_orders")
         self.content = table(catalogue.content, "content")
         self.price = table(catalogue.price, "price")

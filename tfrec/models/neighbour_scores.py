@@ -88,14 +88,14 @@ class TifuInGraph:
         num_users, k = self._vectors.shape[0] - 1, self._scores.num_neighbours
         if not num_users:
             return tf.zeros_like(asked.context)
-        own = self._vectors.rows(asked.user)
-        query = own + asked.context * self._scores.cart_weight
+        own_vectors = self._vectors.rows(asked.user)
+        query = own_vectors + asked.context * self._scores.cart_weight
         distance = self._square[None, :] - 2.0 * self._users_of_item.product(query)
         distance = _without_themselves(distance, asked.user, num_users=num_users, value=float("inf"))
         _, nearest = tf.math.top_k(-distance, k)
         weights = _scattered(nearest, tf.fill(tf.shape(nearest), 1.0 / k), width=num_users + 1)
         share = self._scores.own_share
-        return own * share + self._vectors.product(weights) * (1.0 - share)
+        return own_vectors * share + self._vectors.product(weights) * (1.0 - share)
 
 
 class VmisInGraph:

@@ -108,10 +108,10 @@ class CandidateSources:
         self._own_splits = _table(feature_tables.own_splits, "own_splits")
         self._own_item = _table(_never_empty(feature_tables.own_item), "own_item")
         columns = (feature_tables.own_count, feature_tables.own_age, *feature_tables.own_habit.T)
-        own = np.stack((*columns, feature_tables.own_interval, feature_tables.own_orders_ago), axis=1).astype(
+        own_columns = np.stack((*columns, feature_tables.own_interval, feature_tables.own_orders_ago), axis=1).astype(
             np.float32
         )
-        self._own = _table(np.pad(own, [(1, 0), (0, 0)]), "own")  # row 0: never bought
+        self._own = _table(np.pad(own_columns, [(1, 0), (0, 0)]), "own")  # row 0: never bought
         chances = feature_tables.own_habit * (1.0 - np.array(OWN_FADES))  # of an order of the user, by three memories
         score = (chances.sum(axis=1) + 1e-4 * feature_tables.own_count).astype(np.float32)
         self._own_score = _table(np.pad(score, (1, 0)), "own_score")
@@ -441,12 +441,12 @@ class CandidateSources:
     def _same_category_shares(self, candidates: tf.Tensor, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns `[B, C]` shares of `items [B, n]` with the candidate's leaf and with its top category."""
         mine, theirs = tf.gather(self.categories, candidates), tf.gather(self.categories, items)
-        known = tf.cast((items > 0) & (theirs[..., 0] > 0), tf.float32)[:, None, :]
-        count = tf.maximum(tf.reduce_sum(known, axis=2), 1.0)
+        has_category = tf.cast((items > 0) & (theirs[..., 0] > 0), tf.float32)[:, None, :]
+        count = tf.maximum(tf.reduce_sum(has_category, axis=2), 1.0)
 
         def share(level: int) -> tf.Tensor:
             equal = tf.cast(tf.equal(mine[..., level][:, :, None], theirs[..., level][:, None, :]), tf.float32)
-            return tf.reduce_sum(equal * known, axis=2) / count
+            return tf.reduce_sum(equal * has_category, axis=2) / count
 
         return share(-1), share(0)
 
@@ -467,9 +467,9 @@ class CandidateSources:
 
     def _price_distance(self, log_price: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, C]` log price minus the mean log price of `items [B, n]`; 0 where there are none."""
-        known = items > 0
-        mean = masked_mean(_log_price(tf.gather(self.price, items))[..., None], known)[:, 0:1]
-        return tf.where(tf.reduce_any(known, axis=1, keepdims=True), log_price - mean, 0.0)
+        is_item = items > 0
+        mean = masked_mean(_log_price(tf.gather(self.price, items))[..., None], is_item)[:, 0:1]
+        return tf.where(tf.reduce_any(is_item, axis=1, keepdims=True), log_price - mean, 0.0)
 
 
 def _table(values: np.ndarray, name: str) -> tf.Variable:

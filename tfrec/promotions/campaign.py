@@ -341,10 +341,10 @@ def evaluate_campaign(
     }
     by_offer = {}
     for offer in plan.offers:
-        own = (compared["offer"] == offer).to_numpy()
-        if min((own & is_treated).sum(), (own & ~is_treated).sum()) >= 30:
-            past = before["profit"][own] if pre_days else None
-            by_offer[offer] = _compare(during["profit"][own], past, is_treated[own], level)
+        has_offer = (compared["offer"] == offer).to_numpy()
+        if min((has_offer & is_treated).sum(), (has_offer & ~is_treated).sum()) >= 30:
+            past = before["profit"][has_offer] if pre_days else None
+            by_offer[offer] = _compare(during["profit"][has_offer], past, is_treated[has_offer], level)
     num_treated = int((plan.table["status"] == TREATED).sum())
     total = comparisons["profit"].difference.scaled(num_treated)
     reached, contaminated = _reach(plan.table, impressions, start, end)
@@ -417,14 +417,14 @@ def _calibration(predicted: np.ndarray, observed: np.ndarray, is_treated: np.nda
         treated, held = observed[part][is_treated[part]], observed[part][~is_treated[part]]
         if min(len(treated), len(held)) < 2:
             continue
-        found = compare_means(held, treated, level=level).difference
+        difference = compare_means(held, treated, level=level).difference
         rows.append(
             {
-                "n": found.n,
+                "n": difference.n,
                 "predicted": predicted[part].mean(),
-                "observed": found.value,
-                "low": found.low,
-                "high": found.high,
+                "observed": difference.value,
+                "low": difference.low,
+                "high": difference.high,
             }
         )
     return pd.DataFrame(rows, columns=["n", "predicted", "observed", "low", "high"])

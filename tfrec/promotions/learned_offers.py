@@ -86,8 +86,8 @@ class LearnedOffers:
         if self.log.cost_kind == "discount":
             taken = self.trial.outcome("discount")
             for arm in range(1, len(self.trial.arm_names)):
-                own = self.trial.arms == arm
-                model = fit_response(None, self.trial.features[own], taken[own])
+                is_arm = self.trial.arms == arm
+                model = fit_response(None, self.trial.features[is_arm], taken[is_arm])
                 discounts[:, arm - 1] = np.maximum(expected(model, features), 0.0)
         return _scored(users, uplift, discounts, put_off)
 

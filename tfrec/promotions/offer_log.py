@@ -127,13 +127,13 @@ def read_shop_test(prepared: Prepared) -> OfferLog:
             f"{', '.join(log.columns)}. Rename its columns."
         )
     if "coupon_features" in prepared.manifest.extras:
-        known = _first_is_user(read_table(prepared.extra("coupon_features")))
+        features = _first_is_user(read_table(prepared.extra("coupon_features")))
     else:
-        known = prepared.train.users
-    attributes = [str(name) for name in known.columns if name != "user_id"]
+        features = prepared.train.users
+    attributes = [str(name) for name in features.columns if name != "user_id"]
     if not attributes:
         raise SchemaError("Nothing is known of the users of the coupon test. Name `coupon_features` in [extras].")
-    merged = log.merge(known, on="user_id", suffixes=("", "_before"), validate="one_to_one")
+    merged = log.merge(features, on="user_id", suffixes=("", "_before"), validate="one_to_one")
     return _checked(merged, "arm", None, [name for name in OUTCOMES if name in log.columns], attributes)
 
 
@@ -164,17 +164,19 @@ def read_file_test(
     """
     log = with_user_ids(read_table(path), column=user)
     require(log, [arm, *outcomes, *attributes], what=str(path))
-    found = [*dict.fromkeys([*outcomes, *(name for name in OUTCOMES if name in log.columns)])]
-    if not found:
+    outcome_columns = [*dict.fromkeys([*outcomes, *(name for name in OUTCOMES if name in log.columns)])]
+    if not outcome_columns:
         raise SchemaError(
             f"{path} needs an outcome: a column named {', '.join(OUTCOMES)}, or one that you name. It has "
             f"{', '.join(map(str, log.columns))}."
         )
-    taken = {"user_id", arm, _DISCOUNT, _CAP, *found}
-    known = list(attributes) or [str(name) for name in log.columns if name not in taken and _is_attribute(log[name])]
-    if not known:
+    taken = {"user_id", arm, _DISCOUNT, _CAP, *outcome_columns}
+    attribute_columns = list(attributes) or [
+        str(name) for name in log.columns if name not in taken and _is_attribute(log[name])
+    ]
+    if not attribute_columns:
         raise SchemaError(f"{path} has no attributes of the users beside the arm. Add columns known before the test.")
-    return _checked(log, arm, control, found, known)
+    return _checked(log, arm, control, outcome_columns, attribute_columns)
 
 
 def _checked(
@@ -182,14 +184,14 @@ def _checked(
 ) -> OfferLog:
     log = log.assign(arm=log[arm].fillna("").astype("str"))
     names = sorted(log["arm"].unique())
-    found = control if control is not None else next((name for name in CONTROLS if name in names), None)
-    if found is None or found not in names:
+    control_name = control if control is not None else next((name for name in CONTROLS if name in names), None)
+    if control_name is None or control_name not in names:
         if control is None:
             raise SchemaError(f"One arm of the test must be called 'none' or 'control'; got {', '.join(names)}.")
         raise SchemaError(f"No user is in the arm {control!r}.{nearest_hint(control, names)}")
     if len(names) < 2:
-        raise SchemaError(f"A test needs an offer beside {found!r}; every row is {found!r}.")
-    arms = (found, *(name for name in names if name != found))
+        raise SchemaError(f"A test needs an offer beside {control_name!r}; every row is {control_name!r}.")
+    arms = (control_name, *(name for name in names if name != control_name))
     for name in outcomes:
         if not pd.api.types.is_numeric_dtype(log[name]):
             raise SchemaError(f"The outcome {name!r} must be numbers; got {log[name].dtype}. Correct the column.")

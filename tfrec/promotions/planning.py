@@ -314,7 +314,7 @@ def _cost_kind(log: OfferLog, config: PlanConfig) -> str:
 
 
 def _check_floors(config: PlanConfig, groups: np.ndarray) -> None:
-    known = sorted(set(groups))
+    names = sorted(set(groups))
     for name in config.floors:
-        if name not in known:
-            raise ConfigError(f"{config.group} never is {name!r}.{nearest_hint(name, known)}")
+        if name not in names:
+            raise ConfigError(f"{config.group} never is {name!r}.{nearest_hint(name, names)}")

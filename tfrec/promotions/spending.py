@@ -55,13 +55,13 @@ class Spending:
                 "known, because the test has no discounts.",
                 worst=self.worst,
             )
-        found = self.expected
+        expected = self.expected
         return say(
             "At worst, if every offer is used to the full, {worst:,.2f} is spent; expected {value:,.2f} ({level:g} % "
             "of such campaigns: {low:,.2f} to {high:,.2f}, from n = {n:,} users of the test), and with "
             "{certainty:.0%} certainty no more than {ceiling:,.2f}.",
-            worst=self.worst, value=found.value, level=found.level * 100, low=found.low, high=found.high, n=found.n,
-            certainty=1 - self.risk, ceiling=self.ceiling,
+            worst=self.worst, value=expected.value, level=expected.level * 100, low=expected.low,
+            high=expected.high, n=expected.n, certainty=1 - self.risk, ceiling=self.ceiling,
         )  # fmt: skip
 
 
@@ -84,13 +84,13 @@ class OfferUse:
 
 def used_in_test(trial: Trial) -> dict[str, OfferUse]:
     """Returns each offer's use, from the outcome `discount` of a trial: money taken off, 0 for who did not use it."""
-    taken, found = trial.outcome("discount"), {}
+    taken, uses = trial.outcome("discount"), {}
     for arm, offer in enumerate(trial.arm_names[1:], start=1):
-        own = taken[trial.arms == arm]
-        used = own[own > 0]
+        discounts = taken[trial.arms == arm]
+        used = discounts[discounts > 0]
         mean, median = (float(used.mean()), float(np.median(used))) if len(used) else (0.0, 0.0)
-        found[offer] = OfferUse(len(own), len(used) / max(len(own), 1), mean, median)
-    return found
+        uses[offer] = OfferUse(len(discounts), len(used) / max(len(discounts), 1), mean, median)
+    return uses
 
 
 def predict_spending(
@@ -132,8 +132,8 @@ def predict_spending(
     sending = float(counts @ send_costs)
     worst = float(counts @ face_values) + sending
     if discounts is None:
-        known = worst if not face_values.any() else np.nan
-        return Spending(worst, Estimate(known, known, known, 0.0, 0, level), worst, risk)
+        certain = worst if not face_values.any() else np.nan
+        return Spending(worst, Estimate(certain, certain, certain, 0.0, 0, level), worst, risk)
     used = [discounts[(tested == code) & (arms == code + 1)] for code in range(len(counts))]
     # Without such users in the test: the mean of all who got the offer, with the widest bounds.
     means = np.array([own.mean() if len(own) else discounts[arms == code + 1].mean() for code, own in enumerate(used)])

@@ -87,7 +87,7 @@ class StackedLearner:
 
     def _reliability(self, trial: Trial, outcome: str, shares: np.ndarray, seed: int) -> float:
         """Returns the share of the blend's spread that is no noise, in [0, 1]."""
-        known = spread = 0.0
+        signal = spread = 0.0
         for halving in range(self.halvings):
             half_of = split_folds(trial, trial.outcome(outcome), folds=2, seed=seed + 1 + halving)
             blends = np.zeros((2, len(trial)))
@@ -96,9 +96,9 @@ class StackedLearner:
                     effect = self.members[share].fit(trial.rows(half_of == half), outcome=outcome, seed=seed)
                     blends[half] += shares[share] * effect.predict(trial.features)
             matrix = np.cov(blends)
-            known += max(float(matrix[0, 1]), 0.0)
+            signal += max(float(matrix[0, 1]), 0.0)
             spread += float(matrix.trace()) / 2
-        return 2 * known / (known + spread) if spread > 0 else 1.0
+        return 2 * signal / (signal + spread) if spread > 0 else 1.0
 
 
 @dataclasses.dataclass(frozen=True)

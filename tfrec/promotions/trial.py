@@ -247,9 +247,9 @@ def check_balance(trial: Trial, *, threshold: float = 0.001) -> Balance:
     names = trial.feature_names or tuple(f"feature {i}" for i in range(trial.features.shape[1]))
     means, effective = [], []
     for arm in range(len(trial.arm_names)):
-        own = trial.arms == arm
-        weight = 1 / trial.propensities[own, arm]
-        means.append(np.average(trial.features[own], axis=0, weights=weight))
+        is_arm = trial.arms == arm
+        weight = 1 / trial.propensities[is_arm, arm]
+        means.append(np.average(trial.features[is_arm], axis=0, weights=weight))
         effective.append(weight.sum() ** 2 / (weight**2).sum())
     tests = max(len(usable) * (len(trial.arm_names) - 1), 1)
     for arm in range(1, len(trial.arm_names)):

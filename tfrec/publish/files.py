@@ -114,8 +114,8 @@ def is_ours(path: Path, kind: str, *, columns: Iterable[str] | None = None) -> b
 
 def write_page(target: Path, page: str, kind: str, *, inputs: Iterable[Path] = (), force: bool = False) -> None:
     """Writes an HTML page with the mark of its kind."""
-    marked, found = re.subn(r"<head>", lambda head: head.group() + _page_mark(kind), page, count=1)
-    if not found:
+    marked, num_heads = re.subn(r"<head>", lambda head: head.group() + _page_mark(kind), page, count=1)
+    if not num_heads:
         raise ValueError("The page has no <head> to carry its mark.")
     with writing(target, kind, inputs=inputs, force=force) as work:
         work.write_text(marked, encoding="utf-8")

@@ -84,12 +84,12 @@ def next_version(base: Path) -> int:
 
 def _refuse_strangers(folder: Path, target: Path, kind: FolderKind) -> None:
     """Refuses what lies in `folder`, which is or was at `target`."""
-    found = strangers(folder, kind)
-    if found:
-        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    foreign = strangers(folder, kind)
+    if foreign:
+        more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
         raise SourceError(
             f"{target} is not replaced: it holds what tfrec did not write there as {kind.name}: "
-            f"{', '.join(found[:_SHOWN])}{more}. Nothing was changed. Name a new or an empty folder."
+            f"{', '.join(foreign[:_SHOWN])}{more}. Nothing was changed. Name a new or an empty folder."
         )
 
 

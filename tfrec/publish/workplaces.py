@@ -109,8 +109,8 @@ def _take(target: Path, stack: contextlib.ExitStack) -> Path:
 def _other_writer(target: Path, own: Path) -> str | None:
     """Returns who else is writing `target`."""
     for place in target.parent.iterdir():
-        found = _PATTERN.fullmatch(place.name)
-        if found is None or found["name"] != _short(target.name) or place == own:
+        match = _PATTERN.fullmatch(place.name)
+        if match is None or match["name"] != _short(target.name) or place == own:
             continue
         try:
             with holding(place / WRITER):

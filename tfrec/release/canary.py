@@ -153,12 +153,14 @@ def _since(place: Place, version: int, now: datetime.datetime) -> datetime.datet
 def _differences(target: str, server: str, label: str, *, is_new: bool) -> tuple[list[str], bool]:
     """Returns what is not as certified, and whether the servers may still be loading the version."""
     try:
-        found = verify_server(server, target, label=label).differences
+        differences = verify_server(server, target, label=label).differences
     except ServerUnreachableError as error:
         return ([], True) if is_new else ([str(error)], False)
-    if is_new and any(one.where == "version" or "NotLoaded" in one.found or "label" in one.found for one in found):
+    if is_new and any(
+        one.where == "version" or "NotLoaded" in one.found or "label" in one.found for one in differences
+    ):
         return [], True
-    return [_sentence(one) for one in found[:3]], False
+    return [_sentence(one) for one in differences[:3]], False
 
 
 def _sentence(one: Difference) -> str:

@@ -107,13 +107,13 @@ def parse_certificate(text: str) -> Certificate:
 
 def hash_files(folder: Path) -> dict[str, str]:
     """Returns relative path → SHA-256 of the files that a server loads: hidden ones and `assets.extra` are left out."""
-    found = {}
+    hashes = {}
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = file.relative_to(folder).as_posix()
         if not name.startswith((f"{_UNSIGNED}/", ".")):
             with file.open("rb") as stream:
-                found[name] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return found
+                hashes[name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return hashes
 
 
 def hash_code() -> str:
@@ -132,10 +132,10 @@ def hash_tokens(tokens: Any) -> str:
 
 def package_versions() -> dict[str, str]:
     """Returns the versions of the packages that decide what a graph answers."""
-    found = {}
+    hashes = {}
     for name in _PACKAGES:
         try:
-            found[name] = importlib.metadata.version(name)
+            hashes[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return hashes

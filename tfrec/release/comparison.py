@@ -76,13 +76,13 @@ def held_out_questions(
     visits = sample_cases(next_item_cases(train, later), max_queries)
     if not len(visits) and len(carts[0]):
         visits = sample_cases(next_basket_cases(train, later), max_queries)
-    found = {
+    comparisons = {
         "complete_cart": carts,
         "cross_sell": [discover_cases(cases, train) for cases in carts if len(cases)],
         "recommend": [visits],
         "upsell": [sample_cases(upsell_cases(train, later), max_queries)],
     }
-    kept = {name: [cases for cases in sets if len(cases)] for name, sets in found.items()}
+    kept = {name: [cases for cases in sets if len(cases)] for name, sets in comparisons.items()}
     return {name: sets for name, sets in kept.items() if sets}
 
 

@@ -84,8 +84,8 @@ def _wanted(origin: Place, label: str) -> tuple[int | None, list[tuple[str, int]
     labels = config["shop"].labels if "shop" in config else {}
     version = labels.get(label, labels.get(STABLE))
     if version is None and labels:
-        known = ", ".join(sorted(labels))
-        raise SourceError(f"{origin}/{CONFIG} has neither a label {label!r} nor {STABLE!r}; it has: {known}.")
+        names = ", ".join(sorted(labels))
+        raise SourceError(f"{origin}/{CONFIG} has neither a label {label!r} nor {STABLE!r}; it has: {names}.")
     chosen = [(FALLBACK, number) for number in origin.versions(FALLBACK)[-1:]] if FALLBACK in config else []
     if version is not None:
         chosen += [(name, version) for name in ("retrieval", "ranking", "shop")]

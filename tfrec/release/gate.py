@@ -128,8 +128,8 @@ def judge(
     there = place.whole_versions()
     number = max(there, default=0) if version is None else version
     if number not in there:
-        known = ", ".join(map(str, there)) or "none"
-        raise SourceError(f"{models} has no version {number} of {', '.join(SERVABLES)}; there are: {known}.")
+        versions = ", ".join(map(str, there)) or "none"
+        raise SourceError(f"{models} has no version {number} of {', '.join(SERVABLES)}; there are: {versions}.")
     against = _in_service(place, label, candidate=number)
     shop = shop_of(models / "shop" / str(number), prepared)
     method = _baseline_method(models, place, shop)
@@ -194,9 +194,9 @@ def _baseline_method(models: Path, place: Place, shop: Prepared) -> str:
 def _certified(models: Path, number: int) -> list[Check]:
     checks = []
     for name in SERVABLES:
-        found = check_folder(models / name / str(number), servable=name, version=number)
-        observed = f"{len(found)} differences, first: {found[0].where}" if found else "no difference"
-        checks.append(Check(f"certificate of {name}", observed, "no difference", not found))
+        differences = check_folder(models / name / str(number), servable=name, version=number)
+        observed = f"{len(differences)} differences, first: {differences[0].where}" if differences else "no difference"
+        checks.append(Check(f"certificate of {name}", observed, "no difference", not differences))
     return checks
 
 

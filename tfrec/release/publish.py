@@ -93,12 +93,12 @@ def copy_versions(
 
 
 def _chosen(origin: Place, version: int | None) -> list[tuple[str, int]]:
-    found = origin.in_service() if version is None else [(name, version) for name in SERVABLES]
-    for name, number in found:
+    versions = origin.in_service() if version is None else [(name, version) for name in SERVABLES]
+    for name, number in versions:
         if number not in origin.versions(name):
             there = ", ".join(map(str, origin.versions(name))) or "none"
             raise SourceError(f"{origin} has no version {number} of `{name}`; there are: {there}. Name one of them.")
-    return sorted(found, key=lambda one: _ORDER.index(one[0]) if one[0] in _ORDER else 0)
+    return sorted(versions, key=lambda one: _ORDER.index(one[0]) if one[0] in _ORDER else 0)
 
 
 def _compared(

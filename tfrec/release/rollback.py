@@ -49,8 +49,8 @@ def plan_rollback(target: str, *, label: str | None = None, to: int | None = Non
     else:
         label = label or "stable"
         if label not in config.labels:
-            known = ", ".join(sorted(config.labels)) or "none"
-            raise SourceError(f"{target}/{CONFIG} has no label {label!r}; it has: {known}.")
+            labels = ", ".join(sorted(config.labels)) or "none"
+            raise SourceError(f"{target}/{CONFIG} has no label {label!r}; it has: {labels}.")
         was = config.labels[label]
     if to is not None and to not in versions:
         raise SourceError(f"{target} has no version {to} of all its servables; it has: {_listed(versions)}.")

@@ -32,8 +32,8 @@ def typical_queries(train: Tables, *, num_queries: int = NUM_QUERIES) -> dict[st
     latest = events[(events["event_type"] != "impression") & (events["item_id"] != "")].tail(_LATEST)
     carts, visits = _carts(latest), _visits(latest)
     often = latest["item_id"].value_counts(sort=True).index.astype(str).tolist()
-    known = latest["user_id"][latest["user_id"] != ""].drop_duplicates(keep="last")[::-1].tolist()
-    parts = (carts or [[item] for item in often], visits, often, known)
+    user_ids = latest["user_id"][latest["user_id"] != ""].drop_duplicates(keep="last")[::-1].tolist()
+    parts = (carts or [[item] for item in often], visits, often, user_ids)
     return {
         name: [_query(signature, number, *parts) for number in range(num_queries)]
         for name, signature in SIGNATURES.items()

@@ -129,16 +129,16 @@ def _judge(log: OfferLog, trial: Trial, *, budget_share: float, seed: int) -> Co
         responses = cross_fit_responses(trial, outcome=outcome, seed=seed)
         base = float(responses.scores[:, 0].mean())
         for k, offer in enumerate(trial.arm_names[1:]):
-            found = _mean(responses.effects()[:, k])
+            effect = _mean(responses.effects()[:, k])
             rows.append(
                 {
                     "outcome": outcome,
                     "offer": offer,
                     "control": base,
-                    "effect": found.value,
-                    "low": found.low,
-                    "high": found.high,
-                    "n": found.n,
+                    "effect": effect.value,
+                    "low": effect.low,
+                    "high": effect.high,
+                    "n": effect.n,
                 }
             )
         if outcome == aim:
@@ -150,10 +150,12 @@ def _judge(log: OfferLog, trial: Trial, *, budget_share: float, seed: int) -> Co
     for arm, offer in enumerate(trial.arm_names[1:], start=1):
         inside = np.flatnonzero((trial.arms == 0) | (trial.arms == arm))
         pair = trial.against_control(arm)
-        own = cross_fit_responses(pair, outcome=aim, seed=seed)
+        pair_responses = cross_fit_responses(pair, outcome=aim, seed=seed)
         uplift, folds = scores.scores[inside, arm - 1], scores.folds[inside]
-        curves[offer] = uplift_curve(uplift, pair, outcome=aim, folds=folds, responses=own, points=50, seed=seed)
-        calibrations[offer] = calibrate_by_bins(uplift, pair, responses=own)
+        curves[offer] = uplift_curve(
+            uplift, pair, outcome=aim, folds=folds, responses=pair_responses, points=50, seed=seed
+        )
+        calibrations[offer] = calibrate_by_bins(uplift, pair, responses=pair_responses)
     scores = dataclasses.replace(scores, scores=withheld(scores.scores, put_off))
     whole = float(costs.max(axis=1).sum())
     shares = sorted({*_SHARES, budget_share})

@@ -52,13 +52,13 @@ def _rates(log: LoggedSlates) -> pd.DataFrame:
     first = log.first_place()
     rows = []
     for code, name in enumerate(log.item_ids.tolist()):
-        own = first.rewards[first.actions == code]
-        if not len(own):
+        rewards = first.rewards[first.actions == code]
+        if not len(rewards):
             continue
         weights = 1 / first.propensities[first.actions == code]
-        rate = float(np.average(own, weights=weights))
-        error = float(np.sqrt((weights**2 * (own - rate) ** 2).sum()) / weights.sum())
-        found = normal_estimate(rate, error, len(own))
-        rows.append((name, found.n, found.value, max(found.low, 0.0), found.high))
+        rate = float(np.average(rewards, weights=weights))
+        error = float(np.sqrt((weights**2 * (rewards - rate) ** 2).sum()) / weights.sum())
+        estimate = normal_estimate(rate, error, len(rewards))
+        rows.append((name, estimate.n, estimate.value, max(estimate.low, 0.0), estimate.high))
     frame = pd.DataFrame(rows, columns=["item_id", "n", "rate", "low", "high"])
     return frame.sort_values("rate", ascending=False, ignore_index=True)

@@ -25,6 +25,6 @@ def shorten(name: str, most: int) -> str:
     """Returns a name of at most `most` letters, cut with an ellipsis; an id in brackets at its end stays whole."""
     if len(name) <= most:
         return name
-    found = _ID_BEHIND.search(name)
-    end = found[0] if found and len(found[0]) + 2 <= most else ""
+    id_behind = _ID_BEHIND.search(name)
+    end = id_behind[0] if id_behind and len(id_behind[0]) + 2 <= most else ""
     return name[: most - 1 - len(end)].rstrip() + "…" + end

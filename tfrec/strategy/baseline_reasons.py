@@ -13,9 +13,9 @@ def explain_baseline(sources: BaselineSources, evidence: BaselineEvidence, items
     """
     zeros = tf.zeros_like(items)
     cases = []
-    own = tf.cast(tf.gather(evidence.own_count, items, batch_dims=1), tf.int32)
+    own_count = tf.cast(tf.gather(evidence.own_count, items, batch_dims=1), tf.int32)
     if sources.uses_history:
-        cases.append((tf.cast(own, tf.float32) >= REPEAT_COUNT, "bought_by_you", zeros, own, "own"))
+        cases.append((tf.cast(own_count, tf.float32) >= REPEAT_COUNT, "bought_by_you", zeros, own_count, "own"))
     if sources.uses_context:
         pairs = tf.pad(sources.pair_counts(evidence.cart, items), [[0, 0], [1, 0], [0, 0]])
         strongest = tf.argmax(pairs, axis=1, output_type=tf.int32)
@@ -23,7 +23,7 @@ def explain_baseline(sources: BaselineSources, evidence: BaselineEvidence, items
         partner = tf.gather(tf.pad(evidence.cart, [[0, 0], [1, 0]]), strongest, batch_dims=1)
         cases.append((count > 0, "bought_together", partner, count, "cart"))
     if sources.uses_history:
-        cases.append((own > 0, "bought_by_you", zeros, own, "own"))
+        cases.append((own_count > 0, "bought_by_you", zeros, own_count, "own"))
     lately = tf.cast(tf.gather(sources.lately, items), tf.int32)
     cases.append((lately > 0, "popular_now", zeros, lately, "popular"))
     code, source = (tf.fill(tf.shape(items), word) for word in ("for_you", "popular"))

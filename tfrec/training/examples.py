@@ -174,9 +174,9 @@ def as_query(queries: ExampleQueries, *, is_discovery: bool = False, is_limited:
 
 def _wants_new(sources: CandidateSources, queries: ExampleQueries) -> np.ndarray:
     """Returns `[Q]` bool: whether something that the user never bought followed a cart."""
-    own = sources.own_items(tf.constant(queries.user))[0].numpy()
+    bought = sources.own_items(tf.constant(queries.user))[0].numpy()
     labels = queries.label_item
-    is_own = (labels[:, :, None] == own[:, None, :]).any(axis=2)
+    is_own = (labels[:, :, None] == bought[:, None, :]).any(axis=2)
     has_cart = (queries.cart > 0).any(axis=1)
     return ((labels > 0) & ~is_own & (queries.label_heads[..., -1] > 0)).any(axis=1) & has_cart
 

@@ -90,13 +90,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--min-users", type=int, default=50, metavar="N", help="least number of users of an offer that is made"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed of the folds")
-    own = parser.add_argument_group("a test of your own (a file)")
-    own.add_argument(
+    file_options = parser.add_argument_group("a test of your own (a file)")
+    file_options.add_argument(
         "--user", metavar="COLUMN", help="column of user ids; `row` numbers the rows (default: a usual name)"
     )
-    own.add_argument("--arm", default="arm", metavar="COLUMN", help="column of the arm")
-    own.add_argument("--control", metavar="ARM", help="name of the arm without an offer (default: none or control)")
-    own.add_argument("--attributes", metavar="A,B,...", help="columns known before the test (default: all others)")
+    file_options.add_argument("--arm", default="arm", metavar="COLUMN", help="column of the arm")
+    file_options.add_argument(
+        "--control", metavar="ARM", help="name of the arm without an offer (default: none or control)"
+    )
+    file_options.add_argument(
+        "--attributes", metavar="A,B,...", help="columns known before the test (default: all others)"
+    )
     add_json(parser)
     add_language(parser)
 
@@ -125,28 +129,28 @@ def run(options: argparse.Namespace) -> None:
     if options.exclude is not None:
         excluded = frozenset(with_user_ids(read_table(options.exclude), is_unique=False)["user_id"])
     sys.stderr.write(f"Learning from {len(log.table):,} users what each offer changes ...\n")
-    found = plan_from_test(log, config, users=users, excluded=excluded)
-    publish_plan(found.plan, options.out, key=key, min_users=options.min_users, about=found.to_dict(), inputs=inputs)
+    tested = plan_from_test(log, config, users=users, excluded=excluded)
+    publish_plan(tested.plan, options.out, key=key, min_users=options.min_users, about=tested.to_dict(), inputs=inputs)
     if options.json:
-        print_json(found.to_dict())
+        print_json(tested.to_dict())
         return
     say = wording(options)
-    print(found.summary(say) + "\n")
+    print(tested.summary(say) + "\n")
     rows = [
         [row.offer, f"{row.users:,.0f}", f"{row.held_out:,.0f}", f"{row.cost:,.2f}", f"{row.gain:,.2f}",
          f"{row.profit:,.2f}"]
-        for row in found.by_offer().itertuples()
+        for row in tested.by_offer().itertuples()
     ]  # fmt: skip
     counted = {
         "face value": say("cost at worst"), "expected cost": say("cost by the model"), "offers": say("offers"),
-    }[found.cost_kind]  # fmt: skip
+    }[tested.cost_kind]  # fmt: skip
     heads = [say("offer"), say("users"), say("held out"), counted, say("gain by the model"), say("profit by the model")]
     print(text_table(heads, rows))
     print(say("The profit above rests on what the test's users did; the model's own figures are optimistic."))
-    advice = found.advice(say)
+    advice = tested.advice(say)
     if advice:
         print("\n" + advice)
-    print("\n" + say("Attributes used: {attributes}", attributes=", ".join(found.attributes)))
+    print("\n" + say("Attributes used: {attributes}", attributes=", ".join(tested.attributes)))
     print(say("Plan: {path}", path=f"{options.out}/{{plan.csv,plan.json{',send.csv' if key else ''}}}"))
     if key is None:
         print(say("No send.csv: name the mailer's secret with --key FILE (head -c 32 /dev/urandom > FILE)."))

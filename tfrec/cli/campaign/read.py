@@ -76,29 +76,30 @@ def run(options: argparse.Namespace) -> None:
         raise SchemaError(
             "No order is of a user of the plan: ids differ. Read orders prepared with the same pseudonyms' key."
         )
-    found = evaluate_campaign(
+    result = evaluate_campaign(
         plan, orders=orders, start=start, end=end, impressions=_read_impressions(options, plan.table["user_id"]),
         pre_days=options.pre_days,
     )  # fmt: skip
     if options.json:
-        print_json(found.to_dict())
+        print_json(result.to_dict())
         return
     say = wording(options)
-    print(found.summary(say) + "\n")
-    rows = [_row(say.name(name), comparison, name in _MONEY, say) for name, comparison in found.comparisons.items()]
+    print(result.summary(say) + "\n")
+    rows = [_row(say.name(name), comparison, name in _MONEY, say) for name, comparison in result.comparisons.items()]
     rows += [
-        _row(say("profit, {offer}", offer=offer), comparison, True, say) for offer, comparison in found.by_offer.items()
+        _row(say("profit, {offer}", offer=offer), comparison, True, say)
+        for offer, comparison in result.by_offer.items()
     ]
     interval = say("{share:.0%} interval", share=0.95)
     heads = [say("per user"), say("held out"), say("treated"), say("difference"), interval, say("users")]
     print(text_table(heads, rows))
-    if len(found.calibration):
+    if len(result.calibration):
         rows = [
             [f"{row.predicted:,.2f}", f"{row.observed:+,.2f}", _span(row.low, row.high, say), f"{row.n:,}"]
-            for row in found.calibration.itertuples()
+            for row in result.calibration.itertuples()
         ]
         print("\n" + text_table([say("expected profit a user"), say("caused"), interval, say("users")], rows))
-    print("\n" + found.sizes(say))
+    print("\n" + result.sizes(say))
 
 
 def _row(name: str, found: "Comparison", is_money: bool, say: "Language") -> list[str]:
@@ -149,5 +150,5 @@ def _read_impressions(options: argparse.Namespace, users: "pd.Series") -> "pd.Da
         return with_user_ids(shown, is_unique=False)
     if options.key is None:
         raise ConfigError(f"{options.impressions} names pseudonyms; give the mailer's secret with --key FILE.")
-    known = dict(zip(pseudonyms(users, key=read_key(options.key)), users, strict=True))
-    return shown.assign(user_id=shown["pseudonym"].map(known)).dropna(subset=["user_id"])
+    user_of = dict(zip(pseudonyms(users, key=read_key(options.key)), users, strict=True))
+    return shown.assign(user_id=shown["pseudonym"].map(user_of)).dropna(subset=["user_id"])

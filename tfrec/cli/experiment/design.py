@@ -71,18 +71,18 @@ def _from_baseline(options: argparse.Namespace, settings: dict[str, Any]) -> Non
     from tfrec.experiments.design import plan_sample_size
 
     variance = None if options.deviation is None else options.deviation**2
-    found = plan_sample_size(baseline=share(options.baseline, "--baseline"), variance=variance, **settings)
+    size = plan_sample_size(baseline=share(options.baseline, "--baseline"), variance=variance, **settings)
     if options.json:
-        print_json(found.to_dict())
+        print_json(size.to_dict())
         return
     say = wording(options)
-    print(found.summary(say))
+    print(size.summary(say))
     if options.treatments > 1:
         print(
             say(
                 "With {treatments} treatments each needs {users:,} users beside the one control.",
                 treatments=options.treatments,
-                users=found.n_treatment,
+                users=size.n_treatment,
             )
         )
 
@@ -104,23 +104,27 @@ def _from_shop(options: argparse.Namespace, settings: dict[str, Any]) -> None:
     log = activity(tables, metric=metric)
     # Of one control and each treatment, an equal share of the traffic.
     traffic = share(options.traffic, "--traffic") * 2 / (options.treatments + 1)
-    found = plan_duration(
+    duration = plan_duration(
         log, traffic_share=traffic, max_weeks=options.max_weeks, pre_weeks=options.pre_weeks,
         is_rate=metric == "conversion", **settings,
     )  # fmt: skip
-    row = found.table[found.table["weeks"] == (found.weeks if found.weeks > 0 else found.table["weeks"].max())].iloc[0]
+    row = duration.table[
+        duration.table["weeks"] == (duration.weeks if duration.weeks > 0 else duration.table["weeks"].max())
+    ].iloc[0]
     size = plan_sample_size(
         baseline=float(row["mean"]), variance=float(row["variance"]), correlation=float(row["correlation"]), **settings
     )
     if options.json:
-        print_json({"metric": metric, "duration": found.to_dict(), "size": size.to_dict()})
+        print_json({"metric": metric, "duration": duration.to_dict(), "size": size.to_dict()})
         return
     say = wording(options)
-    print(say("{metric}: {finding}", metric=say.name(metric), finding=found.summary(say)) + f"\n{size.summary(say)}\n")
+    print(
+        say("{metric}: {finding}", metric=say.name(metric), finding=duration.summary(say)) + f"\n{size.summary(say)}\n"
+    )
     rows = [
         [f"{line.weeks:.0f}", f"{line.users:,.0f}", f"{line.mean:,.4g}", f"{line.correlation:.2f}",
          f"{line.detectable:.1%}", f"{line.detectable_plain:.1%}"]
-        for line in found.table.itertuples()
+        for line in duration.table.itertuples()
     ]  # fmt: skip
     mean = say("{metric} a user", metric=say.name(metric))
     heads = [say("weeks"), say("users of a pair"), mean, say("correlation"), say("found with CUPED"), say("without")]

@@ -151,13 +151,13 @@ def _read_with_shop(options: argparse.Namespace, table: "pd.DataFrame") -> None:
     for metric in looked:
         for arm in arms:
             try:
-                found = daily_checkpoints(
+                checkpoints = daily_checkpoints(
                     assigned, tables, metric=metric, control=control, treatment=arm, start=start, end=end
                 )
             except SchemaError as error:
                 without_path.append((arm, metric, str(error)))
                 continue
-            paths[arm, metric] = _sequentially(found.columns(), len(assigned), level)
+            paths[arm, metric] = _sequentially(checkpoints.columns(), len(assigned), level)
     _print_result(options, users, paths)
     if without_path and not options.json:
         say = wording(options)
@@ -184,7 +184,7 @@ def _print_result(
     primary, secondary = names(options.primary), names(options.secondary)
     wanted = tuple(dict.fromkeys([*primary, *secondary, *margins]))
     chosen = choose_metrics(users, wanted, down=names(options.down), cap_quantile=share(options.cap, "--cap"))
-    found = read_out(
+    result = read_out(
         users,
         arm=options.arm,
         control=_control(options, users),
@@ -196,13 +196,13 @@ def _print_result(
         level=share(options.level, "--level"),
     )
     if options.out is not None:
-        save_table(options, options.out, found.to_table(), _KIND)
+        save_table(options, options.out, result.to_table(), _KIND)
     if options.json:
         sequential = {f"{arm}, {metric}": path.to_dict() for (arm, metric), path in paths.items()}
-        print_json({**found.to_dict(), "sequential": sequential})
+        print_json({**result.to_dict(), "sequential": sequential})
         return
     say = wording(options)
-    _print(found, paths, say)
+    _print(result, paths, say)
     heavy = [name for name, metric in chosen.items() if isinstance(metric, HeavyTailMetric)]
     if heavy:
         listed = say.listed(heavy)
@@ -263,27 +263,27 @@ def _read_checkpoints(options: argparse.Namespace, table: "pd.DataFrame") -> Non
     from tfrec.experiments.checkpoints import judge_checkpoints
 
     shares = named_numbers(options.shares, "--shares") or None
-    found = judge_checkpoints(
+    verdicts = judge_checkpoints(
         table, metrics=names(options.primary), down=names(options.down), shares=shares,
         level=share(options.level, "--level"),
     )  # fmt: skip
     if options.out is not None:
-        save_table(options, options.out, found.comparisons, _KIND)
+        save_table(options, options.out, verdicts.comparisons, _KIND)
     if options.json:
-        print_json(found.to_dict())
+        print_json(verdicts.to_dict())
         return
     say = wording(options)
-    print(found.summary(say) + "\n")
-    rows = [_experiment_row(row, say) for row in found.experiments.head(_SHOWN).itertuples()]
+    print(verdicts.summary(say) + "\n")
+    rows = [_experiment_row(row, say) for row in verdicts.experiments.head(_SHOWN).itertuples()]
     heads = [
         say("experiment"), say("variants"), say("users"), say("sample ratio p"), say("at the end"), say("always valid"),
         say("clearest: variant, metric"), say("change"), say("always-valid interval"), say("decided at"),
     ]  # fmt: skip
     print(text_table(heads, rows))
-    if len(found.experiments) > _SHOWN:
-        print(say("… and {n:,} more: --out FILE or --json", n=len(found.experiments) - _SHOWN))
+    if len(verdicts.experiments) > _SHOWN:
+        print(say("… and {n:,} more: --out FILE or --json", n=len(verdicts.experiments) - _SHOWN))
     if options.out is not None:
-        print("\n" + say("Comparisons: {path} ({n:,})", path=options.out, n=len(found.comparisons)))
+        print("\n" + say("Comparisons: {path} ({n:,})", path=options.out, n=len(verdicts.comparisons)))
 
 
 def _experiment_row(row: Any, say: "Language") -> list[str]:
@@ -308,7 +308,7 @@ def _control(options: argparse.Namespace, users: "pd.DataFrame") -> str:
     arms = sorted(users[options.arm].astype("str").unique())
     if options.control is not None:
         return options.control
-    found = next((name for name in CONTROLS if name in arms), None)
-    if found is None:
+    control = next((name for name in CONTROLS if name in arms), None)
+    if control is None:
         raise ConfigError(f"Which arm is control? Name it with --control; {options.arm} holds {', '.join(arms[:9])}.")
-    return found
+    return control

@@ -50,8 +50,11 @@ class History:
 
     def by_user(self, basket_weights: np.ndarray) -> scipy.sparse.csr_matrix:
         """Returns `[num_users + 1, num_items]`: each user's baskets summed with weights; the last row is empty."""
-        known = np.flatnonzero(self.basket_users >= 0)
-        cells = (basket_weights[known].astype(np.float32), (self.basket_users[known], known))
+        baskets_of_users = np.flatnonzero(self.basket_users >= 0)
+        cells = (
+            basket_weights[baskets_of_users].astype(np.float32),
+            (self.basket_users[baskets_of_users], baskets_of_users),
+        )
         return (
             scipy.sparse.csr_matrix(cells, shape=(len(self.user_ids) + 1, self.baskets.shape[0])) @ self.baskets
         ).tocsr()

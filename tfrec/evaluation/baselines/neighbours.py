@@ -29,12 +29,12 @@ class UserKnn:
 
     def fit(self, history: History) -> FittedScorer:
         """Returns the scorer of the users in `history`."""
-        own = history.user_counts.astype(bool).astype(np.float32)
-        users = scipy.sparse.vstack([own, history.baskets[history.basket_users < 0]]).tocsr()
+        had = history.user_counts.astype(bool).astype(np.float32)
+        users = scipy.sparse.vstack([had, history.baskets[history.basket_users < 0]]).tocsr()
         norm = np.sqrt(np.asarray(users.sum(axis=1)).ravel())
 
         scores = UserKnnScores(
-            own=own,
+            own=had,
             users=users,
             norm=norm,
             num_neighbours=self.num_neighbours,
@@ -63,13 +63,13 @@ class UpCf:
 
     def fit(self, history: History) -> FittedScorer:
         """Returns the scorer of the users in `history`."""
-        own = history.user_counts.astype(bool).astype(np.float32)
+        had = history.user_counts.astype(bool).astype(np.float32)
         from_end, total = _basket_ages(history)
         in_window = np.where(from_end < self.num_recent, 1 / np.minimum(np.maximum(total, 1), self.num_recent), 0)
         popularity = history.by_user(in_window)
-        size = np.maximum(np.asarray(own.sum(axis=1)).ravel(), 1) ** (1 - self.asymmetry)
+        size = np.maximum(np.asarray(had.sum(axis=1)).ravel(), 1) ** (1 - self.asymmetry)
 
-        scores = UpCfScores(own=own, popularity=popularity, size=size, asymmetry=self.asymmetry, locality=self.locality)
+        scores = UpCfScores(own=had, popularity=popularity, size=size, asymmetry=self.asymmetry, locality=self.locality)
         return FittedScorer(scores, history)
 
 

@@ -263,10 +263,10 @@ def _replenish(
     due = shoppers.joined_day[user, None] + gaps.cumsum(axis=1)
     need, turn = np.nonzero(due < config.days)
     due_day = due[need, turn]
-    known = np.flatnonzero(~sessions.is_guest)
+    of_users = np.flatnonzero(~sessions.is_guest)
     # One sorted key for "user, then time": a search finds the user's next visit.
     span = config.days + 1.0
-    order = known[np.lexsort((sessions.day[known], sessions.user[known]))]
+    order = of_users[np.lexsort((sessions.day[of_users], sessions.user[of_users]))]
     keys = sessions.user[order] * span + sessions.day[order]
     place = np.searchsorted(keys, user[need] * span + due_day)
     is_found = place < len(order)

@@ -94,11 +94,11 @@ def _behaviour(
     if missing:
         raise SchemaError(f"The shop has no offer {min(missing)!r}.{nearest_hint(min(missing), ARMS[1:])}")
     by_arm = {arm: part.set_index("user") for arm, part in truth.uplift.groupby("arm")}
-    known = sent["user_id"].isin(by_arm[ARMS[1]].index)
-    if not known.all():
+    is_user = sent["user_id"].isin(by_arm[ARMS[1]].index)
+    if not is_user.all():
         raise SchemaError(
-            f"{(~known).sum():,} of {len(sent):,} users are not of this demo shop, such as "
-            f"{sent['user_id'][~known].iloc[0]!r}. Plan for the shop itself, prepared without pseudonyms."
+            f"{(~is_user).sum():,} of {len(sent):,} users are not of this demo shop, such as "
+            f"{sent['user_id'][~is_user].iloc[0]!r}. Plan for the shop itself, prepared without pseudonyms."
         )
     parts = [by_arm[arm].loc[sent["user_id"]] for arm in ARMS[1:]]
     outcomes = {

@@ -128,9 +128,9 @@ def _show_slates(
 ) -> tuple[SlateWorld, SlateLog]:
     """Draws at most one slate per visit, for users who are logged in."""
     rng = config.generator("shown slates")
-    known = np.flatnonzero(~sessions.is_guest)
-    world = build_slate_world(config, catalogue, shoppers, sessions.user[known])
-    session = np.sort(rng.choice(known, min(config.num_slates, len(known)), replace=False))
+    of_users = np.flatnonzero(~sessions.is_guest)
+    world = build_slate_world(config, catalogue, shoppers, sessions.user[of_users])
+    session = np.sort(rng.choice(of_users, min(config.num_slates, len(of_users)), replace=False))
     return world, draw_slates(world, context=context_of(shoppers, sessions.user[session]), rng=rng, session=session)
 
 

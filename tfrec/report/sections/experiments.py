@@ -20,22 +20,22 @@ _VERDICTS = {
 
 def experiments_section(findings: Findings, say: Language) -> Section:
     """Returns what an experiment needs here, and what the coupon test says as one."""
-    title, found = say("A/B tests: how long, and what they said"), findings.experiments
-    if isinstance(found, Absent):
-        none = say("The log is too short to plan an experiment from: {reason}", reason=found.reason)
+    title, experiments = say("A/B tests: how long, and what they said"), findings.experiments
+    if isinstance(experiments, Absent):
+        none = say("The log is too short to plan an experiment from: {reason}", reason=experiments.reason)
         return Section("experiments", title, (none,), is_absent=True)
-    sentences = [_weeks(metric, one, say) for metric, one in found.durations.items()]
-    figures, tables = [_durations(found, say)], [_table(found, say)]
+    sentences = [_weeks(metric, one, say) for metric, one in experiments.durations.items()]
+    figures, tables = [_durations(experiments, say)], [_table(experiments, say)]
     footnotes = [
         say(
             "Found = with 80 % power at 95 % confidence, half of the users in each arm; the shop's last weeks replayed "
             "as if they were the experiment. CUPED takes out what a user's four weeks before explain."
         )
     ]
-    if found.read is not None:
-        sentences += _verdict(found.read, say)
-        figures.append(_effects(found.read, say))
-        tables.append(_findings(found.read, say))
+    if experiments.read is not None:
+        sentences += _verdict(experiments.read, say)
+        figures.append(_effects(experiments.read, say))
+        tables.append(_findings(experiments.read, say))
         footnotes.append(
             say(
                 "The metric that decides is corrected to one error over all arms (Holm), the others to one "

@@ -18,16 +18,16 @@ _RULES = {
 
 def placements_section(findings: Findings, say: Language) -> Section:
     """Returns what other rules for the start page would have earned."""
-    title, found = say("Start page: what else could have stood there"), findings.placements
-    if isinstance(found, Absent):
-        if not found.reason:
+    title, placements = say("Start page: what else could have stood there"), findings.placements
+    if isinstance(placements, Absent):
+        if not placements.reason:
             none = say(
                 "This shop logs no impressions with propensities, so other rules cannot be judged without a test."
             )
         else:
-            none = say("The impressions cannot be judged: {reason}", reason=found.reason)
+            none = say("The impressions cannot be judged: {reason}", reason=placements.reason)
         return Section("placements", title, (none,), is_absent=True)
-    study = found.study
+    study = placements.study
     best = max(study.policies, key=lambda policy: policy.best.value.value)
     value = best.best
     sentence = say(
@@ -47,7 +47,7 @@ def placements_section(findings: Findings, say: Language) -> Section:
     tables = [_values(study, say), _bandits(study, say)]
     items = tuple(
         (findings.title_of(row.item_id), with_interval(row.rate, row.low, row.high, "{:.3f}"), f"{row.n:,}")
-        for row in found.items.head(10).itertuples()
+        for row in placements.items.head(10).itertuples()
     )
     tables.append(
         Table(

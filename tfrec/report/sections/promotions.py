@@ -11,18 +11,18 @@ from tfrec.report.words import Language
 
 def promotions_section(findings: Findings, say: Language) -> Section:
     """Returns what coupons cause, whom to treat, and what a budget brings."""
-    title, found = say("Promotions: whom to send a coupon"), findings.coupons
-    if isinstance(found, Absent):
-        if not found.reason:
+    title, coupons = say("Promotions: whom to send a coupon"), findings.coupons
+    if isinstance(coupons, Absent):
+        if not coupons.reason:
             none = say("This shop has no coupon test (extra table coupon_test), so uplift cannot be estimated.")
         else:
-            none = say("The coupon test cannot be read: {reason}", reason=found.reason)
+            none = say("The coupon test cannot be read: {reason}", reason=coupons.reason)
         return Section("promotions", title, (none,), is_absent=True)
-    chosen = found.budgets.iloc[found.chosen]
-    money = findings.manifest.currency if found.cost_kind == "discount" else say("coupons")
-    aim = say.name(found.aim)
+    chosen = coupons.budgets.iloc[coupons.chosen]
+    money = findings.manifest.currency if coupons.cost_kind == "discount" else say("coupons")
+    aim = say.name(coupons.aim)
     verdict = say("The offers look randomly assigned, so the differences are caused by them.")
-    if not found.balance.is_credible:
+    if not coupons.balance.is_credible:
         verdict = say("Warning: the offers do not look randomly assigned; do not rely on this section.")
     gain = say(
         "With a budget of {budget:,.0f} {money} send offers to {treated:,} of {n:,} users: on the test's own outcomes "
@@ -30,7 +30,7 @@ def promotions_section(findings: Findings, say: Language) -> Section:
         budget=chosen["budget"],
         money=money,
         treated=int(chosen["treated"]),
-        n=found.allocation.n,
+        n=coupons.allocation.n,
         gain=chosen["gain"],
         aim=aim,
         low=chosen["low"],
@@ -39,13 +39,13 @@ def promotions_section(findings: Findings, say: Language) -> Section:
     doubt = []
     if chosen["low"] <= 0:
         doubt = [say("That is not clear of zero: test more users before spending much on it.")]
-    left = ", ".join(f"{name}: {share:.0%}" for name, share in found.not_helped.items())
+    left = ", ".join(f"{name}: {share:.0%}" for name, share in coupons.not_helped.items())
     alone = say("Leave alone those whom an offer does not help ({left}): they are never sent one.", left=left)
-    figures = [_curve(found, offer, say) for offer in found.curves]
-    figures += [_calibration(found, offer, say) for offer in found.calibrations]
-    figures.append(_budgets(found, money, aim, say))
-    tables = [_effects(found, say), _profile(found, say), _allocations(found, money, aim, say)]
-    worth = found.worth
+    figures = [_curve(coupons, offer, say) for offer in coupons.curves]
+    figures += [_calibration(coupons, offer, say) for offer in coupons.calibrations]
+    figures.append(_budgets(coupons, money, aim, say))
+    tables = [_effects(coupons, say), _profile(coupons, say), _allocations(coupons, money, aim, say)]
+    worth = coupons.worth
     footnotes = [
         say(
             "Choosing an offer for each user brings {value:+.3g} {aim} a user over sending none (95 % interval "
@@ -66,7 +66,7 @@ def promotions_section(findings: Findings, say: Language) -> Section:
                 high=one.slope.high,
                 n=one.slope.n,
             )
-            for offer, one in found.calibrations.items()
+            for offer, one in coupons.calibrations.items()
         ),
         say("Users are scored by models that never saw them; effects are doubly robust."),
     ]
