@@ -196,7 +196,7 @@ def test_ask_takes_titles_from_a_plain_file_in_the_base_install(target, tiny_tra
     assert len(re.findall(r"The P\d+ thing", ran.stdout)) >= 2
 
 
-def test_ask_speaks_json(target, tiny_trained, capsys):
+def test_ask_prints_json(target, tiny_trained, capsys):
     cart = ",".join(tiny_trained.shop.vocabularies.items.tokens[:2])
     assert main(["ask", target, "cross_sell", "--cart", cart, "--user", "unknown", "--k", "4", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)

@@ -58,7 +58,7 @@ def test_frequent_items_are_solved_together_and_rare_ones_in_neighbourhoods(rand
     often = np.sort(np.argsort(-random_orders.toarray().sum(axis=0), kind="stable")[:10])
     together = np.ix_(often, often)
     np.testing.assert_allclose(weights[together], fit_ease(random_orders[:, often], l2=10.0), atol=1e-5)
-    assert (weights[together] < 0).any()  # what speaks against an item is kept
+    assert (weights[together] < 0).any()  # negative weights are kept
     weights[together] = near[together] = 0
     np.testing.assert_array_equal(weights, near)
 

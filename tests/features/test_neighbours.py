@@ -41,7 +41,7 @@ def test_the_strongest_of_each_row_and_of_each_column_are_kept(random_weights):
     known = ~np.isnan(held)
     np.testing.assert_array_equal(held[known], values[known])
     for item in range(1, SIZE):
-        assert known[item, np.argsort(-np.abs(values[item]))[:4]].all()  # what it speaks against counts too
+        assert known[item, np.argsort(-np.abs(values[item]))[:4]].all()  # negative weights count too
         assert known[np.argsort(-values[:, item])[:4], item].all()
     assert known.sum() < 9 * SIZE
 

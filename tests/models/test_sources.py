@@ -172,7 +172,7 @@ def test_own_orders_like_the_cart_weigh_more():
     assert not sources_of(shop, model).gather_evidence(query_of(shop, ["", "unknown"])).own_orders.numpy().any()
 
 
-def test_an_item_twice_in_the_cart_speaks_once(four_items, four_sources):
+def test_an_item_twice_in_the_cart_counts_once(four_items, four_sources):
     once, twice = (
         four_sources.gather_evidence(query_of(four_items, [""], carts=[cart])) for cart in (["b"], ["b", "b"])
     )
@@ -180,7 +180,7 @@ def test_an_item_twice_in_the_cart_speaks_once(four_items, four_sources):
 
 
 def test_evidence_of_the_past_is_divided_by_the_root_of_its_items(four_items, four_sources):
-    """Ann's a and b speak: the weights from both, over √2."""
+    """Ann's a and b contribute: the sum of their weights, over √2."""
     evidence = four_sources.gather_evidence(query_of(four_items, ["ann"]))
     neighbours, weights = four_sources.history_table.neighbours.numpy(), four_sources.history_table.weights.numpy()
 

@@ -45,7 +45,7 @@ def test_chinese_has_the_same_numbers_without_english_words(verb, coupon_shop, c
     assert all(sum(width) >= len(line) for width, line in zip(widths, heads, strict=True))
 
 
-def test_a_profile_page_speaks_chinese(coupon_shop, tmp_path, capsys):
+def test_a_profile_page_is_written_in_chinese(coupon_shop, tmp_path, capsys):
     user = pd.read_parquet(coupon_shop / "events.parquet")["user_id"].value_counts().drop("", errors="ignore").index[0]
     run(capsys, "interests", coupon_shop, "--user", user, "--out", tmp_path / "p.html", "--language", "zh")
     page = (tmp_path / "p.html").read_text(encoding="utf-8")
