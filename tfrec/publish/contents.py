@@ -45,7 +45,7 @@ def describe_contents(folder: Path, kind: FolderKind) -> None:
     (folder / LIST).write_text(text + "\n", encoding="utf-8")
 
 
-def strangers(folder: Path, kind: FolderKind) -> list[str]:
+def foreign_entries(folder: Path, kind: FolderKind) -> list[str]:
     """Returns what lies in `folder` and was not written there as this kind, sorted; empty when it may be replaced."""
     names = sorted(_entries(folder))
     if not names and not (folder / LIST).exists():

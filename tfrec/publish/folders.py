@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tfrec.errors import SourceError
-from tfrec.publish.contents import FolderKind, describe_contents, strangers
+from tfrec.publish.contents import FolderKind, describe_contents, foreign_entries
 from tfrec.publish.places import check_folder_place, check_writable, followed
 from tfrec.publish.workplaces import OLD, workplace
 
@@ -69,7 +69,7 @@ def check_folder(target: Path, kind: FolderKind, *, inputs: Iterable[Path] = ())
     check_folder_place(target, inputs)
     check_writable(target)
     if target.is_dir():
-        _refuse_strangers(target, target, kind)
+        _refuse_foreign(target, target, kind)
 
 
 def next_version(base: Path) -> int:
@@ -82,9 +82,9 @@ def next_version(base: Path) -> int:
     return max((int(entry.name) for entry in base.iterdir() if entry.name.isdigit()), default=0) + 1
 
 
-def _refuse_strangers(folder: Path, target: Path, kind: FolderKind) -> None:
+def _refuse_foreign(folder: Path, target: Path, kind: FolderKind) -> None:
     """Refuses what lies in `folder`, which is or was at `target`."""
-    foreign = strangers(folder, kind)
+    foreign = foreign_entries(folder, kind)
     if foreign:
         more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
         raise SourceError(
@@ -101,7 +101,7 @@ def _swap_in(work: Path, target: Path, kind: FolderKind) -> None:
     shutil.copymode(target, work)
     if _exchange(work, target):
         try:
-            _refuse_strangers(work, target, kind)
+            _refuse_foreign(work, target, kind)
         except BaseException:
             _exchange(work, target)
             raise
@@ -109,7 +109,7 @@ def _swap_in(work: Path, target: Path, kind: FolderKind) -> None:
     aside = work.parent.with_name(OLD) / target.name
     target.rename(aside)
     try:
-        _refuse_strangers(aside, target, kind)
+        _refuse_foreign(aside, target, kind)
         work.rename(target)
     except BaseException:
         if not target.exists():

@@ -60,7 +60,7 @@ class History:
         ).tocsr()
 
     def user_rows(self, user_ids: np.ndarray) -> np.ndarray:
-        """Returns `[B]` rows of the user matrices; strangers and guests get the last, empty one."""
+        """Returns `[B]` rows of the user matrices; unknown users and guests get the last, empty one."""
         rows = self.user_ids.get_indexer(user_ids)
         return np.where(rows < 0, len(self.user_ids), rows)
 
