@@ -67,7 +67,7 @@ def ablate(
 
     Args:
         models: folder that `train_shop` wrote.
-        report: of `evaluate_models`.
+        report: report of `evaluate_models`.
         prepared: the shop; None = where it lay when the models were trained.
         max_queries: session queries at most.
         show_progress: progress bars.

@@ -243,7 +243,7 @@ def export_fallback(served: ServedFunnel, out: Path, *, about: dict[str, object]
     """Saves a baseline as the next version of `fallback`, one never given before, and returns its number.
 
     Args:
-        served: of `build_served_baseline`.
+        served: result of `build_served_baseline`.
         out: folder of servables.
         about: what is written to `assets.extra/tfrec.json`.
         finish: see `export_servables`.

@@ -44,7 +44,7 @@ class PublishedBaseline:
     Attributes:
         models: folder of servables.
         version: the new version of `fallback` there.
-        seconds: that learning and saving took.
+        seconds: seconds that learning and saving took.
     """
 
     models: Path

@@ -88,9 +88,9 @@ def move_label(models: str | Path, label: str, version: int, *, with_newest: boo
 
     Args:
         models: folder of servables, or the URL of one; in an object store what no label names is never loaded.
-        label: that is moved.
-        version: that it names then.
-        with_newest: of a folder, see `label_versions`.
+        label: label that is moved.
+        version: version that it names afterwards.
+        with_newest: see `label_versions`.
 
     Raises:
         SourceError: as `label_versions`.

@@ -18,7 +18,7 @@ class Run:
 
     Args:
         client: an `MlflowClient`.
-        run_id: of the run.
+        run_id: id of the MLflow run.
     """
 
     def __init__(self, client: Any, run_id: str) -> None:

@@ -56,7 +56,7 @@ class RunRecord:
     Attributes:
         run_id: MLflow's.
         tracking_uri: without user and password.
-        identity: of the training, as in `ModelsManifest`.
+        identity: identity of the training, as in `ModelsManifest`.
         registered_model: its name in the registry.
     """
 
@@ -180,7 +180,7 @@ def track_evaluation(models: Path, report: EvaluationReport, page: Path) -> str 
 
     Args:
         models: folder that `train_tracked` wrote.
-        report: of these models.
+        report: report of these models.
         page: the report's HTML page; what lies beside it under the same name goes along.
     """
     record = read_record(models)

@@ -271,7 +271,7 @@ def validation_queries(shop: Shop, most: int) -> ExampleQueries:
     """Returns carts with a hidden item, their first label; in a log without orders, visits and their next item.
 
     Args:
-        shop: of `validation_shop`.
+        shop: shop of `validation_shop`.
         most: sampled, seeded, where there are more.
 
     Raises:
@@ -294,7 +294,7 @@ def as_example_queries(cases: Cases, shop: Shop) -> ExampleQueries:
     """Returns evaluation cases as ranking queries: `Q` of them, the first true item of each its one label.
 
     Args:
-        cases: of carts, or of next items.
+        cases: cases of carts, or of next items.
         shop: gives the vocabularies.
     """
     index = np.append(shop.vocabularies.items.encode(cases.item_ids), 0).astype(np.int32)  # -1 → 0

@@ -108,7 +108,7 @@ class ServedModels:
         """Gives a loaded servable with its version, and keeps it loaded for the block.
 
         Args:
-            name: of the servable.
+            name: name of the servable.
             version: None = the newest loaded.
 
         Raises:

@@ -62,12 +62,12 @@ class ModelsManifest:
 
     Attributes:
         prepared: folder of the shop that was trained on.
-        fingerprint: of that shop.
+        fingerprint: fingerprint of that shop.
         code: digest of the code that learns.
-        config: the settings.
+        config: training settings.
         identity: digest of the three above.
-        seconds: that training took, less what an earlier, interrupted run had done.
-        tfrec_version: of the package.
+        seconds: seconds that training took, less what an earlier, interrupted run had done.
+        tfrec_version: version of the package.
         learned_from: fingerprint of the shop that the weights learned from; a refresh knows a newer one.
         origin: identity of the models that these were updated from; empty when trained from scratch.
     """
@@ -91,7 +91,7 @@ class Published:
         models: folder of servables.
         version: the newest version there.
         is_reused: nothing had to be trained.
-        seconds: that the training took, now or when it was made.
+        seconds: seconds that the training took, now or when it was made.
     """
 
     models: Path
@@ -163,7 +163,7 @@ def publish_trained(
     """Keeps a trained funnel in a folder of models, publishes its servables and returns their version.
 
     Args:
-        shop: that it knows.
+        shop: shop that the funnel was trained on.
         trained: a `TrainedFunnel`.
         config: its `TrainingConfig`.
         models: folder of models.
@@ -269,7 +269,7 @@ def write_report(
     """Writes a folder of `report.json`, `report.html` and `report.txt`, in one step; returns the page's path.
 
     Args:
-        report: of `evaluate_models`.
+        report: report of `evaluate_models`.
         out: the folder.
         inputs: folders that were read, which `out` must not hold.
         beside: further files, name → text.

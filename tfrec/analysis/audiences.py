@@ -294,7 +294,7 @@ def find_lookalikes(
         user_ids: `[n]` users of the embeddings.
         embeddings: `[n, d]`, such as the query tower gives.
         num: how many to return.
-        seed: of the folds.
+        seed: random seed of the folds.
 
     Raises:
         ConfigError: shapes differ, or fewer than 10 members or 10 others have an embedding.

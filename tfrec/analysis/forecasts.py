@@ -193,7 +193,7 @@ def forecast_demand(
         max_items: items with a series of their own.
         num_backtests: most earlier origins.
         festivals: name → dates, past and coming; default: `shopping_festivals` of the years at hand.
-        seed: of the bootstrap.
+        seed: random seed of the bootstrap.
 
     Raises:
         ConfigError: a setting is out of range, or the history is shorter than eight weeks and the horizon.

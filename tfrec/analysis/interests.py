@@ -63,8 +63,8 @@ class Interests:
             `score` in [0, 1], `interest` (one of `LEVELS`), `views` and `purchases` (faded counts), `rating` (faded
             mean, NaN without), `num_events` (what the score rests on), `last_days` (since the last of them).
         items: the same a user and item, with `item_id`.
-        weights: of views, purchases and ratings as used.
-        worth: of one view, one purchase and one star, as used, for each level (`"item"`, `"0"`, ...).
+        weights: weights of views, purchases and ratings as used.
+        worth: worth of one view, one purchase and one star, as used, for each level (`"item"`, `"0"`, ...).
         config: the settings.
         now: the moment that ages are counted from.
         titles: what to call an item.
@@ -305,7 +305,7 @@ def profile_page(
     Args:
         profile: as `Interests.profile` gives it.
         facts: further lines about the user, name → text: segment, recency, value.
-        say: of the fixed text.
+        say: wording of the fixed text.
         language: code of that language, for the browser.
     """
     user = html.escape(str(profile["user_id"]))

@@ -205,7 +205,7 @@ def predict_churn(
         tables: the shop; order days of known users count.
         now: what is later is not known; default: the last event.
         horizon_days: what `returns` and `expected_orders` refer to.
-        seed: of the sample that the numbers are fitted on where there are over 50,000 buyers.
+        seed: random seed of the sample that the numbers are fitted on where there are over 50,000 buyers.
 
     Raises:
         SchemaError: fewer than ten users bought anything, or none came back.

@@ -26,7 +26,7 @@ class Note:
     """A remark on how segments were found.
 
     Attributes:
-        text: with `{name}` for each value.
+        text: text with `{name}` for each value.
         values: name → value.
     """
 
@@ -42,9 +42,9 @@ def describe_segment(row: pd.Series, usual: pd.DataFrame, say: Wording = ENGLISH
     """Returns size, value, the three medians that differ most from everybody's, and the taste.
 
     Args:
-        row: of a segment's profile.
+        row: row of a segment's profile.
         usual: `median` and `spread` of each figure of behaviour over all users.
-        say: of the fixed text.
+        say: wording of the fixed text.
     """
     spread = usual["spread"].where(usual["spread"] > 0, 1.0)
     distance = ((row[usual.index] - usual["median"]) / spread).abs()

@@ -33,7 +33,7 @@ def check_output(
     """Refuses a file that may not be overwritten, before the analysis is run.
 
     Args:
-        options: of the verb.
+        options: options of the verb.
         path: None = nothing is written.
         kind: see `check_file`.
         columns: of the table, where it is one.

@@ -13,7 +13,7 @@ class Answer(NamedTuple):
 
     Attributes:
         outputs: output name → array `[B, k]`; strings as objects of `str`.
-        servable: that answered.
+        servable: servable that answered.
         version: its version.
         is_batch: whether a batch was asked.
     """

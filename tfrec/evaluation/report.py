@@ -116,7 +116,7 @@ def evaluate(
         category_level: level of the category path (0 = top) of the cross-category column.
         with_baskets: also ask for the whole next basket of each known user.
         max_queries: queries of each task looked at; more are sampled by whole users or sessions, seeded.
-        num_resamples: of the bootstrap.
+        num_resamples: number of resamples of the bootstrap.
 
     Raises:
         ConfigError: no seed, or a model is called like a baseline.

@@ -138,8 +138,8 @@ def cart_section(
         cold: the cold item cases of each draw.
         methods: name → (method, whether it is a baseline).
         train: gives categories and popularity for the columns beyond accuracy.
-        num_resamples: of the bootstrap.
-        seed: of the bootstrap.
+        num_resamples: number of resamples of the bootstrap.
+        seed: random seed of the bootstrap.
     """
     columns = (
         Column("all HR@10", "hidden item among the first 10", True),
@@ -288,8 +288,8 @@ def after_clicks_section(
         clicks: the later clicks of the same sessions.
         methods: name → (with the visit, without it).
         k: length of the slates.
-        num_resamples: of the bootstrap.
-        seed: of the bootstrap.
+        num_resamples: number of resamples of the bootstrap.
+        seed: random seed of the bootstrap.
     """
     parts = [cases for cases in (firsts, clicks) if len(cases)]
     sent = np.concatenate([events_sent(cases) for cases in parts])

@@ -27,8 +27,8 @@ class SampleRatio:
     Attributes:
         counts: users seen in each arm.
         expected: users expected in each arm.
-        p_value: of the chi-squared test at a single look.
-        sequential_p_value: of the test that stays valid when looked at every day (Lindon & Malek 2022).
+        p_value: p-value of the chi-squared test at a single look.
+        sequential_p_value: p-value of the test that stays valid when looked at every day (Lindon & Malek 2022).
         threshold: alarm below this.
         is_alarm: the single look's p-value lies below the threshold.
     """

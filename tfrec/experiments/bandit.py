@@ -137,7 +137,7 @@ class LinearThompson(_LinearArms):
         ridge: prior precision.
         forgetting: weight that older batches keep at each update.
         floor: smallest chance of each arm, for later off-policy evaluation.
-        seed: of the draws.
+        seed: random seed of the draws.
     """
 
     def __init__(
@@ -267,7 +267,7 @@ def replay(
         propensities: `[n]` chances of the logged arms; None = uniform.
         batch: rows between two updates.
         level: confidence level.
-        seed: of the draws.
+        seed: random seed of the draws.
 
     Raises:
         SchemaError: lengths differ, or nothing was accepted.

@@ -112,7 +112,7 @@ def judge_checkpoints(
         down: metrics of which less is better.
         shares: `control` and `treatment` share by design; even when left out.
         level: confidence level of each experiment.
-        threshold: of the sample-ratio alarm.
+        threshold: threshold of the sample-ratio alarm.
 
     Raises:
         SchemaError: a column is missing, a metric unknown, or nothing can be read.

@@ -116,7 +116,7 @@ def plan_sample_size(
         power: chance to find it.
         level: confidence level of the experiment.
         treatment_share: treatment / (treatment + control).
-        correlation: of a user's metric with the same before the experiment.
+        correlation: correlation of a user's metric with the same before the experiment.
         comparisons: arms × primary metrics that share the error.
 
     Raises:

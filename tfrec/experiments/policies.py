@@ -41,7 +41,7 @@ class JudgedPolicy:
     """What a policy would have earned.
 
     Attributes:
-        name: of the policy.
+        name: name of the policy.
         slate: estimates of the reward of the whole slate.
         first: estimates of the reward of the first place.
     """
@@ -148,7 +148,7 @@ def study_policies(
         log: the slates.
         scores: name → `[n, A]` scores of the items for each slate; −inf is never shown.
         has_bandits: replay Thompson sampling with and without contexts, and LinUCB.
-        seed: of folds and draws.
+        seed: random seed of folds and draws.
         level: confidence level.
 
     Raises:

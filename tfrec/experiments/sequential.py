@@ -247,7 +247,7 @@ def null_paths(std_errors: np.ndarray, *, replays: int, n: np.ndarray | None = N
         std_errors: `[T]` of the real checkpoints.
         replays: R.
         n: `[T]` users so far.
-        seed: of the draws.
+        seed: random seed of the draws.
     """
     errors = np.asarray(std_errors, dtype=np.float64)
     clock = 1 / errors**2 if n is None else (np.asarray(n, dtype=np.float64) * errors) ** 2

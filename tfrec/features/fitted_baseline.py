@@ -18,7 +18,7 @@ class Calibration:
     """Score → probability that the item is bought next: `σ(slope · log(1 + max(score, 0) / scale) + intercept)`.
 
     Attributes:
-        scale: of the scores, positive.
+        scale: scale of the scores, positive.
         slope: positive: a higher score never has a lower chance.
         intercept: log-odds of an item without a score.
     """

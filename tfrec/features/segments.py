@@ -48,7 +48,7 @@ def encode_segments(table: pd.DataFrame, users: Vocabulary) -> UserSegments:
     """Returns the segments of the users of a vocabulary.
 
     Args:
-        table: of `users_in_segments`.
+        table: table of `users_in_segments`.
         users: user ids; those who are not in the table are in no segment.
     """
     sizes = table[SEGMENT_COLUMN].value_counts()

@@ -26,8 +26,8 @@ class BehaviourSequences:
     Attributes:
         vocabularies: what the indices mean.
         users: user ids; the sequence of the user with index `u` has `sequence_user == u`.
-        segments: of the users.
-        friends: of the users.
+        segments: segments of the users.
+        friends: friends of the users.
         item: `[E]` int32 item index, never 0.
         event_type: `[E]` int8 code, position in `vocabularies.event_types` plus one.
         hour: `[E]` float64 hours since 1970-01-01 UTC.

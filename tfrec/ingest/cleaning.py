@@ -120,7 +120,7 @@ class EventTypes:
         time_format: see `parse_timestamps`.
         time_zone: see `parse_timestamps`.
         styles: column (`quantity`, `price`, `line_total`, `rating`) → how its numbers are written.
-        currency: of the shop; rows in another currency are set aside, where the text has a column `currency`.
+        currency: currency of the shop; rows in another currency are set aside, where the text has a column `currency`.
         rates: other currency → units of the shop's that one of it is worth; such rows are converted.
     """
 

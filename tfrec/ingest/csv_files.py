@@ -27,7 +27,7 @@ def store_csv(
     Args:
         connection: DuckDB backend.
         table: name of the new table.
-        layout: of the file.
+        layout: layout of the file.
         dialect: what the recipe states.
         scratch: Parquet file in between.
 

@@ -53,7 +53,7 @@ def find_quoting(layout: CsvLayout, *, quote: str, escape: str) -> Quoting:
     `"blue lamp` and `"blue lamp"`.
 
     Args:
-        layout: of the file.
+        layout: layout of the file.
         quote: the recipe's `quote`: `auto`, `none` or a sign.
         escape: the recipe's `escape`: `auto`, `double` or `backslash`.
     """
@@ -80,7 +80,7 @@ def read_rows(layout: CsvLayout, quoting: Quoting, bad: list[BadLine]) -> Iterat
     Where it spans few lines and each is a whole row, nothing says which reading is right: these lines are set aside.
 
     Args:
-        layout: of the file.
+        layout: layout of the file.
         quoting: how its fields are quoted.
         bad: receives what is no row.
 

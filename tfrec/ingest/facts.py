@@ -28,7 +28,7 @@ def read_facts(
     Args:
         connection: DuckDB backend.
         recipe: its `facts` is used.
-        paths: of the facts files.
+        paths: paths of the facts files.
         scratch: folder for files in between.
 
     Raises:

@@ -37,7 +37,7 @@ def read_catalogue(
     Args:
         connection: DuckDB backend.
         recipe: its `items` and time zone are used.
-        paths: of the catalogue.
+        paths: paths of the catalogue.
         num_images: pictures that an `image_index` may point at.
         scratch: folder for files in between.
 
@@ -121,7 +121,7 @@ def complete_items(catalogue: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame
 
     Args:
         catalogue: `ITEM_COLUMNS`; items never sold stay.
-        known: of `items_from_events`.
+        known: result of `items_from_events`.
     """
     absent = known[~known["item_id"].isin(catalogue["item_id"])]
     if len(absent):

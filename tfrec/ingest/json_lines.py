@@ -111,7 +111,7 @@ def nested_message(path: Path, name: str, kind: str, *, line: int | None = None)
 
     Args:
         path: the file.
-        name: of the column.
+        name: name of the column.
         kind: `list`, `object` or the engine's name of the type.
         line: where it was found.
     """

@@ -57,7 +57,7 @@ def notes_of_currency(styles: Mapping[str, NumberStyle], currency: str) -> list[
     """Returns a note where prices carry the sign or code of another currency than the shop's.
 
     Args:
-        styles: of the columns of prices.
+        styles: styles of the columns of prices.
         currency: the shop's code in capitals, or empty.
     """
     notes = []

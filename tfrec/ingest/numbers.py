@@ -95,7 +95,7 @@ def find_style(column: ir.StringColumn, *, declared: str = "", name: str = "") -
     Args:
         column: text, of one raw column.
         declared: decimal sign in the recipe, or empty.
-        name: of the column, for the notes.
+        name: name of the column, for the notes.
     """
     seen = _count_evidence(column)
     decimal, notes = _decide(seen, declared, name or column.get_name())

@@ -57,7 +57,7 @@ class Manifest:
     """Contents and origin of a prepared folder; moments are ISO texts in UTC.
 
     Attributes:
-        format_version: of the folder's layout.
+        format_version: version of the folder's layout.
         recipe: the recipe's name.
         fingerprint: equal when recipe, files, `until` and code are equal.
         sources: the raw files.
@@ -66,7 +66,7 @@ class Manifest:
         test_from: end of training and start of test.
         validation_from: start of the validation period inside training.
         until: the moment that `--until` named, or empty.
-        currency: of all prices.
+        currency: currency of all prices.
         rows: event rows read.
         kept: events after cleaning, before merging.
         merged: events that went into another one (see `Cleaning.duplicates`).
@@ -82,7 +82,7 @@ class Manifest:
         extras: names of the copied extra tables.
         description: what the data is.
         source_url: where the original comes from.
-        licence: of the data.
+        licence: licence of the data.
         facts: rows in `facts.parquet`, which is there only where the recipe names such files.
         relations: rows in `relations.parquet`, likewise.
         incomplete: reason → rows that stay without one of their values, listed in `incomplete.parquet`.

@@ -64,7 +64,7 @@ def pseudonymise(table: ir.Table, *, key: bytes, guest_ids: Sequence[str] = (), 
         table: text columns.
         key: the secret.
         guest_ids: ids that stand for guests.
-        column: with the user ids.
+        column: column with the user ids.
     """
     plain = id_text(table[column].fill_null("").strip())
     ids = table.select(_plain=plain).distinct().execute()["_plain"]

@@ -95,7 +95,7 @@ class ItemsRecipe(Source):
         words: column → raw word → word shown (`category`: `"1"` → `"trousers"`).
         price_weeks: without a catalogue's price, the price is the median of an item's sales in the last weeks of
             training.
-        time_format: of `available_from`, as `EventsRecipe.time_format`.
+        time_format: time format of `available_from`, as `EventsRecipe.time_format`.
         category_separator: between the levels of a raw category, e.g. `/`.
     """
 
@@ -197,8 +197,8 @@ class Recipe:
         name: a word, also the name of the prepared shop.
         description: one sentence.
         source_url: where a user gets the original.
-        licence: of the data.
-        currency: of all prices, ISO 4217.
+        licence: licence of the data.
+        currency: currency of all prices, ISO 4217.
         extras: name → file copied beside the tables (`coupon_test`, `impressions`).
         truth: folder with a generated shop's known truth, copied where it is there.
     """

@@ -35,7 +35,7 @@ def read_relations(
     Args:
         connection: DuckDB backend.
         recipe: its `relations` is used.
-        paths: of the relations files.
+        paths: paths of the relations files.
         key: secret of the pseudonyms, or None.
         scratch: folder for files in between.
 

@@ -82,7 +82,7 @@ def group_orders(events: ir.Table, orders: Orders, *, clock: ir.TimestampValue) 
     A guest's purchase that belongs to no session is an order of its own.
 
     Args:
-        events: with `session_id`.
+        events: events with `session_id`.
         orders: how lines are grouped into orders.
         clock: `events.timestamp` on the shop's clock, for `user_day`.
     """

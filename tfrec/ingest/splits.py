@@ -31,7 +31,7 @@ class Split:
         validation_from: first moment of the validation period.
         validation_days: length of the validation period, which ends where test starts.
         validation_share: share of the events before test that is validation.
-        seed: of the clock that a log without time gets.
+        seed: random seed of the clock that a log without time gets.
     """
 
     test_from: str = ""
@@ -90,7 +90,7 @@ def find_moments(
         events: good events with `timestamp`, UTC.
         split: the recipe's wish.
         until: end of training in UTC, or None.
-        time_zone: of the dates in `split`.
+        time_zone: time zone of the dates in `split`.
         has_time: False for a log on the clock of `add_clock`, where shares are of that clock's year.
 
     Raises:

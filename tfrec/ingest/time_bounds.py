@@ -44,7 +44,7 @@ def find_bounds(timestamps: ir.TimestampColumn) -> TimeBounds:
     event is near.
 
     Args:
-        timestamps: of readable events, UTC; nulls are left out.
+        timestamps: timestamps of readable events, UTC; nulls are left out.
     """
     table = timestamps.name("moment").as_table()
     table = table.filter(table["moment"].notnull()).select(day=table["moment"].date().cast("string"))

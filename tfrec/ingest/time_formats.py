@@ -77,8 +77,8 @@ def check_times(
         mapped: text `column`, with `_file` and `_row`.
         time_format: the recipe's, see `parse_timestamps`.
         where: names of the files, for the error.
-        column: of the times.
-        section: of the recipe where `time_format` stands.
+        column: column of the times.
+        section: section of the recipe where `time_format` stands.
 
     Raises:
         SourceError: more than half of the texts cannot be read; another format reads these and more, but as different

@@ -30,7 +30,7 @@ def read_register(
     Args:
         connection: DuckDB backend.
         recipe: its `users` is used.
-        paths: of the users file.
+        paths: paths of the users file.
         key: secret of the pseudonyms, or None.
         scratch: folder for files in between.
 

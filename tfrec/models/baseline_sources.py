@@ -130,7 +130,7 @@ class BaselineSources:
         """Returns `[B, C]` int32 candidates, the highest scores; 0 = no candidate.
 
         Args:
-            evidence: of the queries.
+            evidence: evidence of the queries.
             eligible: `[B, N + 1]` bool; only these may become candidates.
             at_least: `[B]` or one number: candidates wanted of each row.
         """

@@ -24,7 +24,7 @@ class SparseTable:
 
     Args:
         matrix: the cells.
-        name: of the variables.
+        name: name of the variables.
     """
 
     def __init__(self, matrix: scipy.sparse.csr_matrix, name: str) -> None:
@@ -68,7 +68,7 @@ class DenseTable:
 
     Args:
         matrix: the cells.
-        name: of the variable.
+        name: name of the variable.
     """
 
     def __init__(self, matrix: np.ndarray, name: str) -> None:

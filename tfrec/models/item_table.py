@@ -13,7 +13,7 @@ class ItemTable:
         feature_tables: gives neighbours, weights and pair counts.
         channels: which of `features.feature_tables.CHANNELS`.
         width: strongest neighbours kept of each item, by absolute weight.
-        name: of the variables.
+        name: name of the variables.
     """
 
     def __init__(self, feature_tables: FeatureTables, *, channels: slice, width: int, name: str) -> None:

@@ -29,7 +29,7 @@ class RetrievalConfig:
         softmax_parts: parts of a large batch, at most, within which labels are each other's negatives: a sampled loss
             costs less, and the LSTM still has the whole batch's rows at once.
         embedding_dim: width of both towers' embeddings.
-        temperature: of the softmax over unit vectors; smaller is sharper.
+        temperature: temperature of the softmax over unit vectors; smaller is sharper.
         id_dropout: share of items that a step treats as never sold, so that content suffices without the id.
         dropout: share of features dropped between layers in training.
         use_lstm: whether the order of behaviour counts.

@@ -45,8 +45,8 @@ def bpr_max(*columns: tf.Tensor, parts: int = 1, temperature: float = 1.0, regul
 
     Args:
         columns: of the batch.
-        parts: that it is cut in.
-        temperature: that the queries were divided by: `λ` holds the scores before that.
+        parts: number of parts that it is cut into.
+        temperature: temperature that the queries were divided by: `λ` holds the scores before that.
         regularisation: `λ`.
     """
 
@@ -74,7 +74,7 @@ def gbce(*columns: tf.Tensor, num_items: int, parts: int = 1, calibration: float
     Args:
         columns: of the batch.
         num_items: `N`, of the catalogue.
-        parts: that the batch is cut in.
+        parts: number of parts that the batch is cut into.
         calibration: `t`: 0 is binary cross-entropy, which sampling makes overconfident, 1 undoes that wholly.
     """
 

@@ -64,7 +64,7 @@ class CandidateSources:
         feature_tables: what was known at the moment.
         candidate_embeddings: `[N + 1, d]` of the retrieval model.
         encoded_items: `[N + 1, d]`, what the query tower reads.
-        query_tower: of the retrieval model.
+        query_tower: query tower of the retrieval model.
         is_offered: `[N + 1]` bool: items that may be offered at all.
         cart_type: event code that stands for an item in the cart.
         view_type: event code of a view, or of the commonest event where the log has no views.
@@ -311,7 +311,7 @@ class CandidateSources:
         The towers rank every eligible item, so a row holds `at_least` candidates whenever as many are eligible.
 
         Args:
-            evidence: of the queries.
+            evidence: evidence of the queries.
             eligible: `[B, N + 1]` bool; only these may become candidates.
             at_least: `[B]` or one number: candidates that the towers bring at least; each row's own, so that a query
                 is answered in a batch as alone.

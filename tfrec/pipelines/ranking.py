@@ -52,7 +52,7 @@ def ranking(examples: RankingExamples, *, batch_size: int = 64, seed: int = 0) -
     Args:
         examples: lists with features and labels.
         batch_size: lists a batch.
-        seed: of shuffling.
+        seed: random seed of shuffling.
 
     Returns:
         Dictionaries of `features [b, C, F]`, `is_candidate [b, C]`, `labels [b, C, H]`, `gains [b, C]`.

@@ -37,7 +37,7 @@ def retrieval(
         sequences: training events, `shop.train`.
         batch_size: positions a batch; a batch holds up to `batch_size // T` windows.
         sequence_length: positions of a window at most.
-        seed: of shuffling; each epoch differs, each run repeats.
+        seed: random seed of shuffling; each epoch differs, each run repeats.
         first_epoch: number of the first epoch, so that a resumed run sees the same batches as an uninterrupted one.
         since: hour since 1970-01-01 UTC; only windows with a label from then on, earlier events as their past. None =
             all windows.

@@ -198,7 +198,7 @@ def plan_campaign(
         gains: `[n, K]` expected extra margin by each offer (uplift of margin), before the offer's cost.
         costs: `[n, K]` or `[K]` what counts against the budget: with the most that an offer can cost, the budget is
             a guarantee.
-        name: of the campaign; decides the hold-out, so a second plan under the same name holds out the same users.
+        name: name of the campaign; decides the hold-out, so a second plan under the same name holds out the same users.
         offers: K names.
         budget: most that may be spent.
         expected_costs: what an offer costs on average (redemption × face value); `costs` when left out.

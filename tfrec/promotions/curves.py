@@ -21,7 +21,7 @@ class UpliftCurve:
     """What is gained by treating the best-scored users first.
 
     Attributes:
-        outcome: of what.
+        outcome: name of the outcome.
         fractions: `[G]` share of users treated, ascending to 1.
         gains: `[G]` outcome gained per user of the whole, by treating that share.
         low: `[G]` lower ends of the bootstrap interval.
@@ -81,7 +81,7 @@ class Calibration:
 
     Attributes:
         table: one row a bin, lowest scores first: `n`, `predicted`, `observed`, `low`, `high`.
-        slope: of observed on predicted (1 is right, 0 means no heterogeneity was found, < 0 the wrong order).
+        slope: slope of observed on predicted (1 is right, 0 means no heterogeneity was found, < 0 the wrong order).
         error: mean absolute difference of predicted and observed over the bins, weighted by users.
         noise: the error that a perfect model would show from chance alone.
     """
@@ -108,7 +108,7 @@ class PolicyWorth:
     """What a choice of one arm for each user is worth.
 
     Attributes:
-        outcome: of what.
+        outcome: name of the outcome.
         value: mean outcome per user under the choice.
         best_arm: the single arm that is best for everybody.
         best_arm_value: its mean outcome.
@@ -192,7 +192,7 @@ def uplift_curve(
         points: G.
         resamples: R.
         level: confidence level.
-        seed: of bootstrap and ties; the same seed gives paired draws for `compare_curves`.
+        seed: random seed of bootstrap and ties; the same seed gives paired draws for `compare_curves`.
 
     Raises:
         SchemaError: shapes differ or the trial has more arms.

@@ -128,7 +128,7 @@ def fit_price_response(
         resamples: bootstrap refits for the interval of the average slope.
         folds: cross-validation folds.
         level: confidence level.
-        seed: of folds and bootstrap.
+        seed: random seed of folds and bootstrap.
 
     Raises:
         SchemaError: shapes differ, discounts outside [0, 1), or they never vary.
@@ -182,7 +182,7 @@ def choose_discounts(
     """Returns the level of highest expected profit, `P(buy | x, d) · price · (margin − d)`, for each user.
 
     Args:
-        response: from `fit_price_response`.
+        response: response from `fit_price_response`.
         features: `[n, p]`.
         prices: price without discount, `[n]` or one.
         margins: share of the price that is profit without discount, `[n]` or one.

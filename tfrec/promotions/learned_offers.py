@@ -47,13 +47,13 @@ class LearnedOffers:
     Attributes:
         log: the test, with `profit` and with face values where discounts are known.
         trial: the same in numbers.
-        encoder: of the users' attributes.
+        encoder: encoder of the users' attributes.
         outcome: what was turned into profit.
         users: the test's own users, scored out of fold.
         effects: `[n, K]` unbiased noisy gains of the test's users before the discount, for a plan's promise.
         balance: whether offers were assigned at random.
         curves: offer → what is gained by treating the best-scored users first.
-        seed: of folds.
+        seed: random seed of folds.
     """
 
     log: OfferLog
@@ -99,7 +99,7 @@ def learn_from_test(log: OfferLog, *, outcome: str, worth: float = 1.0, seed: in
         log: the test; offers without a face value get the one that most of the test's users kept below.
         outcome: what pays.
         worth: money that one unit of it brings.
-        seed: of folds.
+        seed: random seed of folds.
 
     Raises:
         SchemaError: too few users an arm.

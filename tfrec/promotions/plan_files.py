@@ -40,7 +40,7 @@ def publish_plan(
     the order reveals no user. The folder appears under its name by rename, so that a mailer never reads half a plan.
 
     Args:
-        plan: of any origin.
+        plan: plan of any origin.
         folder: where.
         key: the mailer's secret, at least 16 bytes; each receiver its own, so that lists cannot be joined.
         min_users: k-anonymity floor: an offer with fewer users is never sent out.

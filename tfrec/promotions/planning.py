@@ -25,7 +25,7 @@ class PlanConfig:
     """Settings of a campaign.
 
     Attributes:
-        name: of the campaign; decides who is held out.
+        name: name of the campaign; decides who is held out.
         budget: most that may be spent: money, or offers where their cost is not known.
         outcome: what is worth money; the first of margin, spend, conversion, visit that the test has when empty.
         worth: money that one unit of the outcome brings; None: 1 for margin, else it must be given (of spend: the
@@ -42,7 +42,7 @@ class PlanConfig:
         return_floor: least profit over the whole campaign per unit of what the budget counts.
         group: column of groups for floors.
         floors: group → least share of its helpable users that get an offer.
-        seed: of the folds.
+        seed: random seed of the folds.
     """
 
     name: str

@@ -166,7 +166,7 @@ def cross_fit_responses(
         outcome: which outcome.
         model: scikit-learn estimator; by the outcome when left out.
         folds: number of folds.
-        seed: of the folds.
+        seed: random seed of the folds.
     """
     y = trial.outcome(outcome)
     fold_of = split_folds(trial, y, folds=folds, seed=seed)

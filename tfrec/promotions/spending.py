@@ -71,7 +71,7 @@ class OfferUse:
 
     Attributes:
         n: users who got it.
-        share: of them who used it.
+        share: share of these users who used the offer.
         mean: money that it took off where it was used.
         median: the same; half of the uses took off no more.
     """
@@ -121,7 +121,7 @@ def predict_spending(
         face_values: `[K]` most that each offer takes off.
         send_costs: `[K]` cost of sending, used or not.
         risk: chance with which the ceiling may be exceeded.
-        level: of the interval.
+        level: level of the interval.
 
     Raises:
         ConfigError: the risk does not lie in (0, 0.5].

@@ -83,7 +83,7 @@ def fit_encoder(
         users: the users to learn from.
         columns: attributes known before the promotion.
         crosses: pairs of numeric columns whose product is to enter too.
-        max_levels: of a text column.
+        max_levels: largest number of levels of a text column.
 
     Raises:
         SchemaError: an attribute is missing, or a cross names a text column.
@@ -285,7 +285,7 @@ def read_trial(
         arm: column with the offer's name.
         control: its value for no offer.
         outcomes: columns of outcomes; missing counts as 0.
-        encoder: from `fit_encoder`.
+        encoder: encoder from `fit_encoder`.
         propensities: one column an arm, control first, then the arms in alphabetical order; None where everybody had
             the same chances: then the arms' shares are used, which is more precise than the design's.
 

@@ -27,7 +27,7 @@ class CanaryConfig:
 
     Attributes:
         max_errors: largest share of failed requests above that of the stable servers.
-        min_requests: of the canary, below which errors are not judged and nothing is promoted.
+        min_requests: least number of requests of the canary, below which errors are not judged and nothing is promoted.
         grace: minutes that the servers have to load a new version.
         promote_after: hours after which a version without findings becomes stable; 0 = never by itself.
     """
@@ -97,9 +97,9 @@ def decide(
         target: folder or URL with labels and certificates.
         server: `host:port` or `dns:///...` of the servers that run the canary.
         prometheus: address of Prometheus; None = errors are not judged, and nothing is promoted.
-        job: of the canary's servers in Prometheus.
-        stable_job: of the others.
-        label: of the version under trial.
+        job: job of the canary's servers in Prometheus.
+        stable_job: job of the others.
+        label: label of the version under trial.
         config: bounds.
         now: time of the decision; None = the present.
 

@@ -25,7 +25,7 @@ class CertifiedQuery:
     """One query and its right answer.
 
     Attributes:
-        signature: that is asked.
+        signature: signature that is asked.
         arguments: input name → value or list, without padding; what is left out takes its default.
         item_ids: expected items, best first.
         scores: their scores.
@@ -50,7 +50,7 @@ class Certificate:
         vocabularies: name → SHA-256 of its tokens in order.
         code: SHA-256 of the package's sources.
         packages: name → version, of what wrote the graph.
-        format: of this file.
+        format: format of this file.
     """
 
     servable: str

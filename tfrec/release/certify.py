@@ -33,7 +33,7 @@ class Certifier:
 
     Args:
         shop: gives the typical queries of its last days.
-        answer: of the funnel that is exported.
+        answer: answer function of the funnel that is exported.
         comparison: text of the comparison with the fall-back, kept beside the certificate of `shop`; "" = none.
     """
 
@@ -46,7 +46,7 @@ class Certifier:
         """Writes warm-up requests and certificate.
 
         Args:
-            folder: of the version.
+            folder: folder of the version.
             servable: its name.
             contract: the servable of the serving contract whose signatures it has.
             version: its number.

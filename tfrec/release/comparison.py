@@ -34,10 +34,10 @@ class SignatureComparison:
     """How two methods answered the queries of one signature.
 
     Attributes:
-        signature: that was asked.
+        signature: signature that was asked.
         num_queries: asked of both.
         first: hit rate at 10 of the first method.
-        second: of the second.
+        second: the same of the second.
         difference: `first − second` with its interval.
     """
 
@@ -69,7 +69,7 @@ def held_out_questions(
     Args:
         train: what the methods know.
         later: what followed.
-        max_queries: of each set.
+        max_queries: largest number of queries of each set.
         seeds: draws of the hidden items of carts.
     """
     carts = [sample_cases(cart_completion_cases(train, later, seed=seed), max_queries) for seed in seeds]
@@ -131,7 +131,7 @@ def to_json(comparisons: Iterable[SignatureComparison], *, method: str, since: s
 
     Args:
         comparisons: funnel first.
-        method: of the fall-back.
+        method: method of the fall-back.
         since: beginning of the period that was asked.
     """
     rows = [{**dataclasses.asdict(one), "is_worse": one.is_worse()} for one in comparisons]

@@ -31,7 +31,7 @@ class FallbackCheck(NamedTuple):
 
     Attributes:
         comparisons: one for each signature that the log has cases for, the funnel first.
-        method: of the fall-back.
+        method: method of the fall-back.
         since: beginning of the period that was asked, ISO.
     """
 
@@ -56,7 +56,7 @@ def check_against_fallback(
 
     Args:
         prepared: the shop; its test period is not read.
-        answer: of a funnel that knows nothing from `since` on: signature and inputs → outputs.
+        answer: answer function of a funnel that knows nothing from `since` on: signature and inputs → outputs.
         since: beginning of the last block of the training period.
 
     Returns:

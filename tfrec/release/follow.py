@@ -21,7 +21,7 @@ class Followed:
     """Outcome of `follow_place`.
 
     Attributes:
-        version: of the funnel; None = the fall-back alone is in service.
+        version: version of the funnel; None = the fall-back alone is in service.
         pulled: servable and version of what is new in the folder.
         removed: of what was removed from it.
     """
@@ -44,8 +44,8 @@ def follow_place(
 
     Args:
         source: where versions are published: a folder, or a URL.
-        folder: of one server.
-        label: whose version is served, under this label alone; a place without it gives its `stable` version.
+        folder: folder of one server.
+        label: label whose version is served, under this label alone; a place without it gives its `stable` version.
         server: `host:port` of the running server that reads `folder`; None = it is not started yet.
         base_path: `folder` as the server sees it; None = as it is here.
         load_timeout: seconds that the server has to load a version.

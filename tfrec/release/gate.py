@@ -86,7 +86,7 @@ class Verdict:
     """Outcome of a gate.
 
     Attributes:
-        version: that was judged.
+        version: version that was judged.
         against: version in service; None where there is none.
         baseline: method of the fall-back.
         checks: all that was looked at.
@@ -115,8 +115,8 @@ def judge(
 
     Args:
         models: folder of servables.
-        version: that is judged; None = the newest.
-        label: of the version in service; without such a label the next older version counts as in service.
+        version: version that is judged; None = the newest.
+        label: label of the version in service; without such a label the next older version counts as in service.
         prepared: the shop; None = where it lay when the version was made.
         config: bounds.
 

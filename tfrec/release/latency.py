@@ -32,7 +32,7 @@ def measure_side_by_side(
     Args:
         first: asked first in even rounds.
         second: asked first in odd rounds.
-        queries: of signatures that both have; each is asked once a round.
+        queries: queries of signatures that both have; each is asked once a round.
         rounds: after one that does not count, in which graphs are set up.
     """
     requests = [(query.signature, as_batch(SIGNATURES[query.signature], [query.arguments])) for query in queries]

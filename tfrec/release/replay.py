@@ -69,7 +69,7 @@ def check_server(
 
     Args:
         client: connected, and set to the version or label that is asked.
-        certificate: of the version that must answer.
+        certificate: certificate of the version that must answer.
         deadline: seconds a query; None = the client's.
 
     Raises:

@@ -19,7 +19,7 @@ class Rollback:
     Attributes:
         was: version in service until now.
         now: version in service from now on.
-        label: that is moved; empty where the newest version is moved aside.
+        label: label that is moved; empty where the newest version is moved aside.
     """
 
     was: int
@@ -32,7 +32,7 @@ def plan_rollback(target: str, *, label: str | None = None, to: int | None = Non
 
     Args:
         target: folder of servables, or the URL of one.
-        label: that is to be moved; None = `stable`, where `models.config` names it.
+        label: label that is to be moved; None = `stable`, where `models.config` names it.
         to: version to go back to; None = the highest good one below the present one.
 
     Raises:

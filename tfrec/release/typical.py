@@ -26,7 +26,7 @@ def typical_queries(train: Tables, *, num_queries: int = NUM_QUERIES) -> dict[st
 
     Args:
         train: events up to the moment that the models know.
-        num_queries: of each signature.
+        num_queries: number of queries of each signature.
     """
     events = train.events
     latest = events[(events["event_type"] != "impression") & (events["item_id"] != "")].tail(_LATEST)

@@ -22,7 +22,7 @@ class Verified:
 
     Attributes:
         checked: what was asked, such as `shop/3`.
-        num_queries: that were asked.
+        num_queries: number of queries that were asked.
         differences: what is not as certified.
     """
 

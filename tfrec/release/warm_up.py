@@ -26,7 +26,7 @@ def write_warm_up(
     """Writes the warm-up requests of a version and returns their number.
 
     Args:
-        folder: of the version.
+        folder: folder of the version.
         servable: its name.
         queries: signature name → typical queries; repeated where a batch needs more.
         batch_sizes: rows of the requests.

@@ -126,8 +126,8 @@ def line_chart(
     Args:
         x: numbers or dates.
         lines: name and values of each.
-        label: of the vertical axis, written above it.
-        x_label: of the horizontal axis.
+        label: label of the vertical axis, written above it.
+        x_label: label of the horizontal axis.
         bands: low and high ends of each line.
         chance: a dashed line to compare with.
         chance_name: its name.

@@ -50,7 +50,7 @@ class CouponFindings:
         budgets: `budget`, `share` (of the cost of the dearest offer to all), `treated`, `expected` (by the model),
             `gain` with `low`, `high` (observed on the trial, doubly robust) over treating no user.
         chosen: row of `budgets` that the report describes.
-        allocation: of the chosen budget.
+        allocation: allocation of the chosen budget.
         profile: `attribute`, `treated`, `others`, `difference` (in standard deviations): who gets an offer.
     """
 
@@ -106,8 +106,8 @@ def judge_coupon_test(prepared: Prepared, *, budget_share: float = 0.1, seed: in
 
     Args:
         prepared: the shop.
-        budget_share: of the cost of the dearest offer to everybody: the budget that the report describes.
-        seed: of folds and bootstrap.
+        budget_share: share of the cost of the dearest offer to everybody: the budget that the report describes.
+        seed: random seed of folds and bootstrap.
 
     Raises:
         SchemaError: the log cannot be read, or an arm has too few users.

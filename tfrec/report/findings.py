@@ -41,15 +41,15 @@ class Findings:
 
     Attributes:
         manifest: contents and origin of the prepared folder.
-        items: of the shop, for titles and stock.
+        items: items of the shop, for titles and stock.
         shop: the shop in figures.
         rfm: segments by recency, frequency and value.
         kmeans: segments by K-means.
         dbscan: segments by DBSCAN.
-        interests: of users in categories and items.
+        interests: interests of users in categories and items.
         rules: what is bought together.
         demand: daily, of the shop alone.
-        forecasts: of demand.
+        forecasts: forecasts of demand.
         buy_again: when users buy items again.
         churn: which users come back at all.
         coupons: the coupon test.
@@ -108,7 +108,7 @@ def study_shop(prepared: Prepared, *, models: Path | None = None, horizon: int =
         prepared: the shop.
         models: folder of models, whose `report/report.json` (as `tfrec evaluate` writes it) is taken over as it is.
         horizon: days to forecast, a multiple of 7.
-        seed: of samples, folds and bootstraps.
+        seed: random seed of samples, folds and bootstraps.
 
     Raises:
         SourceError: `models` is no folder.

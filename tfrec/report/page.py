@@ -39,7 +39,7 @@ def render_report(findings: Findings, *, language_code: str = "en") -> str:
 
     Args:
         findings: as `study_shop` gives them.
-        language_code: of the fixed text, `en` or `zh`.
+        language_code: language of the fixed text, `en` or `zh`.
 
     Raises:
         ConfigError: the language is unknown.

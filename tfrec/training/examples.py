@@ -54,15 +54,15 @@ def block_examples(
 
     Args:
         work: folder.
-        number: of the block.
+        number: number of the block.
         shop: gives events and catalogue.
         model: has not learned from any event of the block.
-        start: of the block, hours; the tables are those of this moment.
+        start: start of the block, hours; the tables are those of this moment.
         stop: its end, exclusive.
         config: settings.
         most: example queries at most.
         show: whether a progress bar is shown.
-        heads: of the ranking model; None = those that the log can train.
+        heads: heads of the ranking model; None = those that the log can train.
         tables: gives what was known at `start`, and is not asked where the examples are there; None = gathered here.
     """
     path = stored_examples(work, number)

@@ -54,11 +54,11 @@ def funnel_of_the_present(
 
     Args:
         shop: gives tables and catalogue.
-        retrieval: of the shop's vocabularies.
-        ranking: of the shop's heads.
-        config: settings of the tables.
+        retrieval: retrieval model of the shop's vocabularies.
+        ranking: ranking model of the shop's heads.
+        config: training settings; those of the feature tables are used.
         learned_until: what the models learned from, hours.
-        feature_tables: of the end of the training period; None = gathered here.
+        feature_tables: tables as of the end of the training period; None = computed here.
     """
     end = end_of_training(shop)
     return TrainedFunnel(

@@ -63,7 +63,7 @@ def load_models(shop: Shop, folder: Path) -> LearnedModels:
     """Returns the models that `save_trained` wrote, for this state of the shop: its vocabularies may have grown.
 
     Args:
-        shop: of the present.
+        shop: the present shop.
         folder: `MODELS/trained`.
 
     Raises:

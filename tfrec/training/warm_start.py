@@ -1,7 +1,7 @@
 """Continues training stored models on new days, at a fraction of the cost of a training.
 
-The order of `train` is kept: first the old towers and the tables of the old moment are asked the new days' queries,
-which the ranking model has never seen answered; then the towers learn the new days.
+The order of `train` is kept: first the new days' queries are answered by the old towers and the old feature tables,
+which have not seen the answers, to make ranking examples; then the towers learn the new days.
 """
 
 from pathlib import Path
@@ -25,17 +25,17 @@ from tfrec.training.tower_training import TowerTraining
 def warm_start(
     shop: Shop, folder: Path, config: TrainingConfig, *, work: Path, show_progress: bool = True
 ) -> TrainedFunnel:
-    """Returns the stored models after the events that they have not seen; vocabularies grow by token.
+    """Returns the stored models after training on events that they have not seen; vocabularies may have grown.
 
     Args:
-        shop: of the present.
-        folder: where `save_trained` wrote the old models.
-        config: settings; `retrieval` and `ranking` must be those of the old models, whose shape they give.
+        shop: the present shop.
+        folder: folder that `save_trained` wrote for the old models.
+        config: training settings; `retrieval` and `ranking` must be those of the old models, whose shape they give.
         work: folder for checkpoints.
-        show_progress: progress bars.
+        show_progress: whether progress bars are shown.
 
     Raises:
-        ConfigError: the settings give another shape.
+        ConfigError: the settings give models of another shape.
         SchemaError: the shop has no event that is new to the models.
         SourceError: the folder holds no trained models.
     """

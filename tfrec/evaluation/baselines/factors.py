@@ -21,7 +21,7 @@ class ImplicitAls:
         alpha: confidence of a purchase.
         l2: regularisation.
         iterations: sweeps over users and items.
-        seed: of the first factors.
+        seed: random seed of the first factors.
     """
 
     factors: int = 256

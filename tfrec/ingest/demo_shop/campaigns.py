@@ -43,10 +43,10 @@ def run_campaign(
     full price `x` pays `x − min(r_a x, face value)`. Each user orders at most once.
 
     Args:
-        truth: of the shop.
+        truth: truth of the shop.
         sent: `user_id`, `offer`: every user of the campaign, with `""` who gets none.
         face_values: offer → most that it takes off; without limit where none is named.
-        seed: of the draw.
+        seed: random seed of the draw.
 
     Raises:
         SchemaError: a user or an offer is unknown to the shop.

@@ -29,7 +29,7 @@ class DemoShopConfig:
         cold_share: share of items that arrive after `split_at`, so they have no earlier purchases.
         guest_share: share of sessions without a user id.
         dirt_share: rows of each kind of dirt, as a share of the clean rows.
-        seed: of everything.
+        seed: random seed of the shop.
         fashion_mnist: folder with Fashion-MNIST's `train-images-idx3-ubyte.gz` and labels, whose pictures are then
             used in place of drawn ones; style and appeal are then read off the picture (see `pictures.py`).
         with_graphs: also write facts of items and friends of users, and how a recipe names them (see `graphs.py`).

@@ -80,7 +80,7 @@ class SlateLog:
         context: context code.
         arms: position in the world's `items`.
         items: item codes.
-        probability: of each place given those above it, under the logging policy.
+        probability: propensity of each place given those above it, under the logging policy.
         place_probability: marginal probability that this item stands in this place.
         clicks: 1 = clicked.
     """
