@@ -19,7 +19,7 @@ class ConstantTower:
     variables = ()
 
     def __call__(self, encoded, inputs, training=False):
-        return tf.broadcast_to(tf.constant([1.0, 0.0]), [*encoded.shape[:2], 2])
+        return tf.broadcast_to(tf.constant([1.0, 0.0]), tf.concat([tf.shape(encoded)[:2], [2]], axis=0))
 
 
 ITEMS = {
