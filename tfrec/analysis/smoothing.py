@@ -152,7 +152,7 @@ def _recent(even: np.ndarray, weights: np.ndarray, num_days: int) -> np.ndarray:
 
 
 def _or_zero(values: np.ndarray) -> np.ndarray:
-    """Returns the values, with 0 where a whole row is unknown, so that its mean is 0."""
+    """Returns the values `[series, days]`, 0 where a whole row is unknown, so that its mean is 0."""
     return np.where(np.isfinite(values).any(axis=1, keepdims=True), values, 0.0)
 
 

@@ -142,12 +142,12 @@ def on_catalogue(scorer: Scorer, item_ids: pd.Index) -> Scorer:
 
 
 def hit_rate_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
-    """Returns 1 for each query with a hidden item in the top k, else 0."""
+    """Returns `[B]` 1 for each query with a hidden item in the top k, else 0."""
     return np.any(_table(ranks) <= k, axis=1).astype(np.float64)
 
 
 def recall_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
-    """Returns each query's share of its hidden items found in the top k; NaN for a query without any.
+    """Returns `[B]` each query's share of its hidden items found in the top k; NaN for a query without any.
 
     `recall@k = |top k ∩ hidden| / |hidden|`.
     """
@@ -156,7 +156,7 @@ def recall_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
 
 
 def ndcg_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
-    """Returns each query's discounted gain over the best possible one; NaN for a query without hidden items.
+    """Returns `[B]` each query's discounted gain over the best possible one; NaN without hidden items.
 
     `ndcg@k = Σ_{rank ≤ k} 1 / log2(rank + 1)  /  Σ_{i = 1 .. min(k, |hidden|)} 1 / log2(i + 1)`
     (Järvelin & Kekäläinen 2002; the ideal is cut at k).
@@ -168,13 +168,13 @@ def ndcg_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
 
 
 def mrr_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
-    """Returns 1 / rank of each query's first hidden item where that is in the top k, else 0."""
+    """Returns `[B]` 1 / rank of each query's first hidden item where that is in the top k, else 0."""
     first = np.nan_to_num(_table(ranks), nan=np.inf, posinf=np.inf).min(axis=1)
     return np.asarray(np.where(first <= k, 1 / first, 0.0))
 
 
 def map_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
-    """Returns each query's average precision in the top k; NaN for a query without hidden items.
+    """Returns `[B]` each query's average precision in the top k; NaN without hidden items.
 
     `ap@k = Σ_{hits in the top k} (hits up to it / its rank) / min(k, |hidden|)`.
     """

@@ -138,7 +138,7 @@ def _order_lines(train: Tables, test: Tables) -> pd.DataFrame:
 
 
 def _draw_one(order: pd.Series, *, seed: int) -> np.ndarray:
-    """Positions mask: one row of each order, uniformly."""
+    """Returns `[rows]` bool: one row of each order, drawn uniformly."""
     lot = pd.Series(np.random.default_rng(seed).random(len(order)))
     chosen = np.zeros(len(order), bool)
     if len(order):

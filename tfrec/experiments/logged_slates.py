@@ -147,7 +147,7 @@ def _is_context(column: pd.Series) -> bool:
 
 
 def _users(log: pd.DataFrame) -> np.ndarray | None:
-    """Returns the user of each slate; a guest is a cluster of its own."""
+    """Returns `[n]` the user of each slate; a guest is a cluster of its own."""
     user = next((name for name in USER_NAMES if name in log.columns), None)
     if user is None:
         return None

@@ -325,7 +325,7 @@ def read_out(
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
-    """Returns p-values adjusted for the family-wise error (Holm 1979): `max_{j≤i} min(1, (m − j + 1) p_(j))`."""
+    """Returns `[m]` p-values adjusted for the family-wise error (Holm 1979): `max_{j≤i} min(1, (m − j + 1) p_(j))`."""
     order = np.argsort(p_values)
     steps = p_values[order] * np.arange(len(p_values), 0, -1)
     adjusted = np.empty(len(p_values))

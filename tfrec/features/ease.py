@@ -177,7 +177,7 @@ def _solve_neighbourhoods(
 
 
 def _dense_gram(orders: scipy.sparse.csr_matrix) -> np.ndarray:
-    """Returns `XᵀX`, dense float32 and row-major, computed slab by slab so that no sparse product grows large."""
+    """Returns `XᵀX` `[N, N]`, dense float32, row-major, computed slab by slab so that no sparse product grows large."""
     matrix = scipy.sparse.csr_matrix(orders, dtype=np.float32)
     matrix.sum_duplicates()
     num_items = matrix.shape[1]

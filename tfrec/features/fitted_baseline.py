@@ -28,11 +28,11 @@ class Calibration:
     intercept: float
 
     def probabilities(self, scores: np.ndarray) -> np.ndarray:
-        """Returns the probabilities of scores, of the same shape."""
+        """Returns the probabilities of scores `[...]`, of the same shape."""
         return 1 / (1 + np.exp(-(self.slope * self.signal(scores) + self.intercept)))
 
     def signal(self, scores: np.ndarray) -> np.ndarray:
-        """Returns `log(1 + max(score, 0) / scale)`."""
+        """Returns `log(1 + max(score, 0) / scale)` of scores `[...]`, of the same shape."""
         return np.log1p(np.maximum(scores, 0) / self.scale)
 
 

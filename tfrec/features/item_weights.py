@@ -179,7 +179,7 @@ def truncate(weights: Weights, *, n: int = 20) -> ItemWeights:
 
 
 def strongest_cells(matrix: scipy.sparse.csr_matrix, *, k: int) -> np.ndarray:
-    """Returns the positions in `matrix.data` of each row's k largest positive cells.
+    """Returns `[cells]` positions in `matrix.data` of each row's k largest positive cells.
 
     Row by row, the largest first, equal ones by the smaller column. Rows are padded to the longest of their block, so
     that memory stays bounded.
@@ -240,7 +240,7 @@ def _binary(orders: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
 
 
 def _pairs(orders: scipy.sparse.csr_matrix, *, min_support: int = 1) -> tuple[scipy.sparse.coo_matrix, np.ndarray]:
-    """Returns co-purchase counts without the diagonal and below-support pairs, and each item's count."""
+    """Returns `[N, N]` co-purchase counts without the diagonal and below-support pairs, and each item's count."""
     if min_support < 1:
         raise ConfigError(f"`min_support` must be at least 1 order; got {min_support}.")
     counts = co_purchase_counts(orders)

@@ -29,7 +29,7 @@ class Channel:
     by_columns: bool = True
 
     def strongest(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Returns rows and columns of the cells that are among the `n` strongest; a cell may come twice."""
+        """Returns `[cells]` rows and columns of the `n` strongest cells of rows and columns; some may come twice."""
         if self.by_columns:
             row, column = strongest_both_ways(self.weights, n=n)
         else:
@@ -37,7 +37,7 @@ class Channel:
         return self.items[row], self.items[column]
 
     def at(self, row: np.ndarray, column: np.ndarray, *, num_rows: int) -> np.ndarray:
-        """Returns the float32 weights of cells; 0 where an item has none."""
+        """Returns `[cells]` float32 weights of the given cells; 0 where an item has none."""
         place = np.full(num_rows, -1)
         place[self.items] = np.arange(len(self.items))
         row, column = place[row], place[column]

@@ -165,7 +165,7 @@ def _grouped(
 
 
 def _repeat_to(choices: np.ndarray, most: int, rng: np.random.Generator, *, times: int) -> np.ndarray:
-    """Returns at most `most` of `choices`, each at most `times` times, with another item hidden or another cut."""
+    """Returns `[n]`, n ≤ `most`, of `choices`, each at most `times` times, with another item hidden or another cut."""
     pool = np.concatenate([rng.permutation(choices) for _ in range(times)]) if len(choices) else choices
     return pool[:most]
 

@@ -149,7 +149,7 @@ def _within_cap(item: np.ndarray, group: np.ndarray, is_line: np.ndarray) -> np.
 
 
 def _numbered(names: np.ndarray) -> np.ndarray:
-    """Returns the int32 number of each distinct name; an event without a name gets a number of its own."""
+    """Returns `[E]` int32 numbers of the distinct names; an event without a name gets a number of its own."""
     unnamed = names == ""
     if unnamed.any():
         names = names.copy()

@@ -58,7 +58,7 @@ class Vocabulary:
         return len(self.tokens) + 1
 
     def encode(self, values: Iterable[str]) -> np.ndarray:
-        """Returns int32 indices; 0 for what is unknown or empty."""
+        """Returns `[n]` int32 indices; 0 for what is unknown or empty."""
         return (self._index.get_indexer(pd.Index(values, dtype=object)) + 1).astype(np.int32)
 
     def decode(self, indices: np.ndarray) -> np.ndarray:
@@ -176,7 +176,7 @@ def _with_row_0(rows: np.ndarray) -> np.ndarray:
 
 
 def _bucket(price: np.ndarray) -> np.ndarray:
-    """Returns 1..NUM_PRICE_BUCKETS by rank among the known prices, 0 where unknown."""
+    """Returns `[N]` 1..NUM_PRICE_BUCKETS by rank among the known prices, 0 where unknown."""
     has_price = price > 0
     bucket = np.zeros(len(price), np.int32)
     if has_price.any():
@@ -186,7 +186,7 @@ def _bucket(price: np.ndarray) -> np.ndarray:
 
 
 def _encode_titles(titles: pd.Series) -> tuple[Vocabulary, np.ndarray]:
-    """Returns the words of at least two titles, and the first TITLE_LENGTH of them in each title."""
+    """Returns the words of at least two titles, and `[N, TITLE_LENGTH]` the first of them in each title."""
     split = titles.str.lower().str.findall(_WORD)
     exploded = split.explode().dropna()
     counts = exploded.groupby([exploded.index, exploded]).size().groupby(level=1).size() if len(exploded) else exploded

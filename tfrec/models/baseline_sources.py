@@ -178,7 +178,7 @@ class CalibratedScore:
 
 
 def _known_last(recent: tf.Tensor) -> tf.Tensor:
-    """Returns the row's known items moved to its end, in their order."""
+    """Returns `[B, T]` with the row's known items moved to its end, in their order."""
     order = tf.argsort(tf.cast(recent >= 0, tf.int32), axis=1, stable=True)
     return tf.gather(recent, order, batch_dims=1)
 

@@ -93,5 +93,5 @@ class ItemTable:
 
 
 def best_strength(best: tf.Tensor) -> tf.Tensor:
-    """Returns the float32 strengths of coded evidence."""
+    """Returns float32 strengths of coded evidence `[...]`, of the same shape."""
     return tf.bitcast(tf.cast(tf.bitwise.right_shift(best, tf.constant(32, tf.int64)), tf.int32), tf.float32)

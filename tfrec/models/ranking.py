@@ -126,7 +126,7 @@ class RankingModel(tfrs.Model):
         return self._score(hidden)[..., 0], self._logits(hidden)
 
     def standardise(self, features: tf.Tensor) -> tf.Tensor:
-        """Returns `(features − mean) / deviation`, held within five deviations."""
+        """Returns `[..., F]` `(features − mean) / deviation`, clipped to five deviations."""
         return tf.clip_by_value((features - self.mean) / self.deviation, -_CLIP, _CLIP)
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:

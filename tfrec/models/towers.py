@@ -103,7 +103,7 @@ class CandidateTower(tf.keras.layers.Layer):
         self._dense = tf.keras.layers.Dense(embedding_dim, kernel_initializer="identity", name="candidate")
 
     def call(self, encoded: tf.Tensor) -> tf.Tensor:
-        """Returns unit vectors."""
+        """Returns unit vectors `[..., d]`."""
         return tf.math.l2_normalize(self._dense(encoded), axis=-1)
 
 

@@ -91,7 +91,7 @@ def retrieval(
 
 
 def gap_bucket(hours: np.ndarray) -> np.ndarray:
-    """Returns the int32 bucket of the hours since the event before (see `GAP_BOUNDARIES`)."""
+    """Returns `[...]` int32 buckets of the hours since the event before (see `GAP_BOUNDARIES`)."""
     return np.searchsorted(np.asarray(GAP_BOUNDARIES), hours, side="right").astype(np.int32)
 
 
@@ -210,7 +210,7 @@ def _windows(splits: np.ndarray, length: int, rng: np.random.Generator) -> tuple
 def _batches(
     size: np.ndarray, batch_size: int, length: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Returns an order of the windows, and the batches: int32 `start`, `stop` in it, `length` of their windows.
+    """Returns `[W]` an order of the windows, and `[batches]` int32 `start`, `stop` in it and `length` of windows.
 
     Padding costs as much as events, so windows are sorted into lengths of powers of two (`_lengths`): less than half of
     a row is padding, except for the shortest. Windows are shuffled within their length, and the batches of all lengths
@@ -233,11 +233,11 @@ def _batches(
 
 
 def _lengths(longest: int) -> np.ndarray:
-    """Powers of two from `_SHORTEST` on, and the longest itself."""
+    """Returns `[lengths]` powers of two from `_SHORTEST` on, and the longest itself."""
     return np.array([*(_SHORTEST << n for n in range(longest.bit_length()) if _SHORTEST << n < longest), longest])
 
 
 def _num_batches(size: np.ndarray, batch_size: int, lengths: np.ndarray) -> np.ndarray:
-    """Returns how many batches the windows of each length fill."""
+    """Returns `[lengths]` numbers of batches that the windows of each length fill."""
     count = np.bincount(np.searchsorted(lengths, size), minlength=len(lengths))
     return -(-count // np.maximum(batch_size // lengths, 1))

@@ -298,7 +298,7 @@ class _Problem:
         return self._fill_singly(chosen, *self._fitting(chosen))
 
     def _fitting(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int, float]:
-        """Returns the upgrades that fit, best value for money first, and the budget and surplus that are left."""
+        """Returns `[m]` upgrades that fit, best value for money first, and the budget and surplus that are left."""
         rows, offers, gain, extra = self._upgrades(chosen)
         left = self.budget_units - self.cost_units(chosen)
         fits = np.flatnonzero(extra <= left)
@@ -421,7 +421,7 @@ def _budget_units(budget: float) -> int:
 
 
 def _to_units(costs: np.ndarray) -> np.ndarray:
-    """Returns whole micro-units; fractions of one are rounded up, rounding errors of floats are not."""
+    """Returns `[...]` whole micro-units; fractions are rounded up, rounding errors of floats are not."""
     scaled = costs * _MICRO
     nearest = np.rint(scaled)
     return np.where(np.abs(scaled - nearest) <= 1e-3, nearest, np.ceil(scaled)).astype(np.int64)

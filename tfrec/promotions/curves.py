@@ -353,7 +353,7 @@ def score_against_truth(scores: np.ndarray, truth: np.ndarray) -> TruthScore:
 
 
 def _rank(scores: np.ndarray, folds: np.ndarray | None, seed: int) -> np.ndarray:
-    """Returns the order of treatment: by relative rank within the fold, best first."""
+    """Returns `[n]` the order of treatment: by relative rank within the fold, best first."""
     tie = np.random.default_rng([seed, 11]).random(len(scores))
     relative = np.empty(len(scores))
     groups = np.zeros(len(scores), dtype=np.int64) if folds is None else folds

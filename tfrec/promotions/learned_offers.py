@@ -158,7 +158,7 @@ def is_put_off(trial: Trial, features: np.ndarray | None, seed: int) -> np.ndarr
 
 
 def withheld(gains: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Returns gains that are never worth an offer where it is withheld: none of them is above 0."""
+    """Returns `[n, K]` gains, at most 0 where the offer is withheld."""
     return np.where(where, np.minimum(gains, 0.0), gains)
 
 

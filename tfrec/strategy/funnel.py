@@ -148,7 +148,7 @@ class Funnel:
         return maximal_marginal_relevance(slate, k=request.k, trade_off=request.diversity, vectors=self.sources.content)
 
     def _eligible(self, request: Request) -> tf.Tensor:
-        """Returns what the limits allow, without the cart and without the anchor itself."""
+        """Returns `[B, N + 1]` bool: what the limits allow, without the cart and the anchor."""
         never = tf.concat([request.limits.excluded, request.query.cart, request.anchor[:, None]], axis=1)
         limits = Limits(
             excluded=never,
@@ -164,7 +164,7 @@ class Funnel:
         )
 
     def _outside_cart(self, request: Request, eligible: tf.Tensor) -> tf.Tensor:
-        """Returns `eligible` without the categories of cart and anchor, in the rows that ask for it."""
+        """Returns `[B, N + 1]` `eligible` without the categories of cart and anchor, where the query asks for it."""
         chosen = tf.concat([request.query.cart, request.anchor[:, None]], axis=1)
         level = request.query.outside_level
         return of_other_categories(eligible, chosen=chosen, level=level, category_paths=self.sources.categories)

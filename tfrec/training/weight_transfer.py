@@ -115,7 +115,7 @@ def _unchanged(rows: np.ndarray, is_known: np.ndarray, vocabularies: Vocabularie
 
 
 def _new_categories(rows: np.ndarray, is_known: np.ndarray, vocabularies: Vocabularies) -> np.ndarray:
-    """Sets new categories to their nearest known ancestor; sorted by depth, parents come before children."""
+    """Returns `[size, d]` with new categories at their nearest known ancestor, parents before children."""
     paths = vocabularies.categories.tokens
     new = sorted(np.flatnonzero(~is_known), key=lambda row: paths[row - 1].count(CATEGORY_SEPARATOR))
     for row in new:
@@ -126,7 +126,7 @@ def _new_categories(rows: np.ndarray, is_known: np.ndarray, vocabularies: Vocabu
 
 
 def _new_items(rows: np.ndarray, is_known: np.ndarray, vocabularies: Vocabularies) -> np.ndarray:
-    """Sets new items to the mean of the known items of their leaf category, where it has any."""
+    """Returns `[size, d]` with new items at the mean of the known items of their leaf category, if any."""
     leaf = vocabularies.catalogue.leaf_category
     size = vocabularies.categories.size
     count = np.bincount(leaf[is_known], minlength=size)
