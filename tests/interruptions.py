@@ -14,26 +14,26 @@ class Stopped(NamedTuple):
     """How a stopped process ended."""
 
     status: int
-    told: str  # on stderr
+    stderr_text: str
 
 
 def stop_tfrec(*arguments: object, once: str | Callable[[], bool], by: signal.Signals = signal.SIGINT) -> Stopped:
-    """Runs `tfrec`, stops it a moment after it told `once`, or as soon as `once()` holds, and returns how it ended."""
+    """Runs `tfrec`, stops it just after it printed `once`, or as soon as `once()` holds, and returns how it ended."""
     command = [sys.executable, "-m", "tfrec", *map(str, arguments)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
-    told = ""
+    stderr_text = ""
     try:
         if isinstance(once, str):
-            while once not in told and (line := process.stderr.readline()):
-                told += line
+            while once not in stderr_text and (line := process.stderr.readline()):
+                stderr_text += line
             time.sleep(0.3)
         else:
             until = time.monotonic() + _PATIENCE
             while not once() and process.poll() is None and time.monotonic() < until:
                 time.sleep(0.02)
         process.send_signal(by)
-        told += process.communicate(timeout=60)[1]
-        return Stopped(process.returncode, told)
+        stderr_text += process.communicate(timeout=60)[1]
+        return Stopped(process.returncode, stderr_text)
     finally:
         process.kill()

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tests.worlds import make_shop
-from tfrec.features.knowledge import gather_knowledge
+from tfrec.features.feature_tables import compute_feature_tables
 from tfrec.features.queries import example_queries
 from tfrec.features.shop import Shop
 from tfrec.models.evidence import Query
@@ -50,9 +50,9 @@ def odd_values(shop: Shop, seed: int) -> list[str]:
     """Returns the names of tables and features of a shop that hold infinities or NaN, in float16 as in training."""
     rng = np.random.default_rng(seed)
     end = shop.prepared.test_from.timestamp() / 3600
-    knowledge = gather_knowledge(shop.train, as_of=end if seed % 2 else float(shop.train.hour.max()) + 1e-3)
-    found = [name for name, table in vars(knowledge).items() if not np.isfinite(table).all()]
-    sources = _sources(shop, knowledge, rng)
+    feature_tables = compute_feature_tables(shop.train, as_of=end if seed % 2 else float(shop.train.hour.max()) + 1e-3)
+    found = [name for name, table in vars(feature_tables).items() if not np.isfinite(table).all()]
+    sources = _sources(shop, feature_tables, rng)
     queries = example_queries(shop.train, since=0.0, until=end, most=8, rng=rng)
     asked = [_whole_cart(shop)]
     if len(queries):
@@ -68,14 +68,14 @@ def odd_values(shop: Shop, seed: int) -> list[str]:
     return found
 
 
-def _sources(shop: Shop, knowledge: Any, rng: np.random.Generator) -> CandidateSources:
+def _sources(shop: Shop, feature_tables: Any, rng: np.random.Generator) -> CandidateSources:
     size = shop.vocabularies.items.size
     vectors = rng.normal(size=(size, 4)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors[0] = 0.0
     return CandidateSources(
         shop.vocabularies,
-        knowledge,
+        feature_tables,
         candidate_embeddings=vectors,
         encoded_items=vectors,
         query_tower=_FixedTower(),

@@ -1,4 +1,4 @@
-"""Whatever a caller sends to the served shop: a clear error or a sensible slate, and the server goes on answering."""
+"""Any request to the served shop gets a clear error or a sensible slate, and the server continues to answer."""
 
 import grpc
 import numpy as np

@@ -100,7 +100,7 @@ def test_the_fast_demo_says_how_much_smaller_it_is_than_the_full_one():
     assert "2,000 items, 5,000 users and 200,000 events" in note
 
 
-def test_help_tells_defaults(capsys):
+def test_help_states_defaults(capsys):
     with pytest.raises(SystemExit):
         main(["serve", "--help"])
     assert "(default: 8500)" in capsys.readouterr().out
@@ -135,11 +135,11 @@ def test_the_module_is_the_command():
 def test_an_error_is_one_message_without_a_traceback(arguments, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
-    told = capsys.readouterr()
-    assert told.err.splitlines()[-1].startswith("tfrec: ")
-    assert message in told.err
-    assert "Traceback" not in told.err
-    assert told.out == ""
+    printed = capsys.readouterr()
+    assert printed.err.splitlines()[-1].startswith("tfrec: ")
+    assert message in printed.err
+    assert "Traceback" not in printed.err
+    assert printed.out == ""
 
 
 RECIPE = """
@@ -172,9 +172,9 @@ def test_bad_raw_data_is_named_and_leaves_nothing(raw, recipe, message, tmp_path
     if raw is not None:
         (tmp_path / "raw.csv").write_text(raw)
     assert main(["prepare", str(tmp_path / "raw.toml"), "--out", str(tmp_path / "out")]) == 2
-    told = capsys.readouterr().err
-    assert "Traceback" not in told
-    assert message in told
+    printed = capsys.readouterr().err
+    assert "Traceback" not in printed
+    assert message in printed
     assert not (tmp_path / "out").exists()
 
 
@@ -212,9 +212,9 @@ def test_ask_takes_titles_from_a_plain_file_in_the_base_install(target, tiny_tra
     assert len(re.findall(r"The P\d+ thing", ran.stdout)) >= 2
 
 
-def test_ask_speaks_json(target, tiny_trained, capsys):
+def test_ask_prints_json(target, tiny_trained, capsys):
     cart = ",".join(tiny_trained.shop.vocabularies.items.tokens[:2])
-    assert main(["ask", target, "cross_sell", "--cart", cart, "--user", "nobody", "--k", "4", "--json"]) == 0
+    assert main(["ask", target, "cross_sell", "--cart", cart, "--user", "unknown", "--k", "4", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert len(answer["offers"]) == 4
     assert {"item_id", "price", "reason", "probability"} <= set(answer["offers"][0])
@@ -257,9 +257,9 @@ def test_recommend_writes_slates_and_says_how_fast(tiny_trained, tmp_path, capsy
     pd.DataFrame({"query_id": ["q"], "cart_item_ids": [cart]}).to_parquet(tmp_path / "q.parquet")
     arguments = ["--signature", "complete_cart", "--queries", tmp_path / "q.parquet", "--k", 3, "--out", tmp_path / "s"]
     assert main(["recommend", str(tiny_trained.models), *map(str, arguments)]) == 0
-    told = capsys.readouterr()
-    assert "queries/s" in told.err
-    assert "3 rows" in told.out
+    printed = capsys.readouterr()
+    assert "queries/s" in printed.err
+    assert "3 rows" in printed.out
     assert len(pd.read_parquet(tmp_path / "s")) == 3
 
 
@@ -270,8 +270,8 @@ def test_serve_stops_on_interrupt_with_status_0(tiny_trained):
 def test_interrupting_says_what_stays(tiny_prepared, tmp_path):
     stopped = stop_tfrec("train", tiny_prepared, "--out", tmp_path / "models", once="Loading TensorFlow")
     assert stopped.status == 130
-    assert "goes on where this one stopped" in stopped.told
-    assert "Traceback" not in stopped.told
+    assert "resumes where this one stopped" in stopped.stderr_text
+    assert "Traceback" not in stopped.stderr_text
 
 
 def _interrupt_myself():
@@ -312,8 +312,8 @@ def _clears_up(options):
 def test_an_interrupt_ends_the_work_whatever_c_made_of_it(work, left, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("tfrec.cli.rules.run", work)
     assert main(["rules", str(tmp_path)]) == 130
-    told = capsys.readouterr().err
-    assert "Interrupted." in told and "buffer" not in told
+    printed = capsys.readouterr().err
+    assert "Interrupted." in printed and "buffer" not in printed
     assert [path.name for path in tmp_path.iterdir()] == left
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)

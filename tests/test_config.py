@@ -1,9 +1,11 @@
+import dataclasses
 import json
 
 import pytest
 
 from tfrec.config import config_from, read_config
 from tfrec.errors import ConfigError
+from tfrec.features.feature_tables import FeatureConfig
 from tfrec.training import TrainingConfig
 
 
@@ -11,7 +13,7 @@ def test_nothing_given_is_the_defaults():
     assert read_config() == TrainingConfig()
 
 
-def test_a_file_sets_dials_and_parts(tmp_path):
+def test_a_file_sets_settings_and_parts(tmp_path):
     path = tmp_path / "train.toml"
     path.write_text(
         "retrieval_epochs = 2\n[retrieval]\nembedding_dim = 8\nimage_filters = [16, 32]\n[ranking]\nhidden = [4]\n"
@@ -21,7 +23,7 @@ def test_a_file_sets_dials_and_parts(tmp_path):
     assert config.retrieval.embedding_dim == 8
     assert config.retrieval.image_filters == (16, 32)
     assert config.ranking.hidden == (4,)
-    assert config.knowledge == TrainingConfig().knowledge
+    assert config.features == TrainingConfig().features
 
 
 def test_a_setting_wins_over_the_file(tmp_path):
@@ -36,9 +38,17 @@ def test_a_setting_wins_over_the_file(tmp_path):
 
 def test_a_config_survives_json():
     config = read_config(settings=["retrieval.image_filters=[8, 16]", "sources.cart=5"])
-    import dataclasses
-
     assert config_from(json.loads(json.dumps(dataclasses.asdict(config)))) == config
+
+
+def test_a_section_of_an_earlier_release_is_read_under_its_present_name():
+    """`[features]` was called `[knowledge]`, in TOML files and in the configs that models folders hold."""
+    stored = json.loads(json.dumps(dataclasses.asdict(TrainingConfig(features=FeatureConfig(l2=7.0)))))
+    stored["knowledge"] = stored.pop("features")
+    assert config_from(stored).features.l2 == 7.0
+    assert read_config(under=stored, settings=["knowledge.dropout=0.2"]).features == FeatureConfig(l2=7.0, dropout=0.2)
+    with pytest.raises(ConfigError, match="knowledge"):  # both names: neither may win in silence
+        read_config(settings=["knowledge.l2=5", "features.l2=6"])
 
 
 @pytest.mark.parametrize(

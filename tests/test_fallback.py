@@ -61,9 +61,9 @@ def test_the_served_order_is_that_of_the_baseline(demo, method):
     wanted = -np.sort(-scores, axis=1)[:, :WIDTH]
     at = cases.item_ids.get_indexer(answer["item_ids"].ravel()).reshape(wanted.shape)
     assert (at >= 0).all()
-    told = np.take_along_axis(scores, at, axis=1)
+    result = np.take_along_axis(scores, at, axis=1)
     size = np.abs(wanted).max() * (100 if method == "als" else 1)  # float32 systems solved by two libraries
-    np.testing.assert_allclose(told, wanted, rtol=1e-5, atol=max(1e-7 * size, 1e-9))
+    np.testing.assert_allclose(result, wanted, rtol=1e-5, atol=max(1e-7 * size, 1e-9))
     np.testing.assert_allclose(answer["scores"], wanted, rtol=1e-5, atol=max(1e-7 * size, 1e-9))
     assert len(np.unique(np.sort(at, axis=1), axis=0)) > 1 or method in ("popularity", "recent_popularity")
 
@@ -75,7 +75,7 @@ def test_a_guest_without_a_cart_is_offered_what_is_popular():
     assert answer["probabilities"][0] == pytest.approx([12 / 30, 8 / 30], rel=1e-3)  # of all that was bought
 
 
-def test_reasons_name_what_the_method_heard():
+def test_reasons_name_what_the_method_used():
     shop = served(small_shop(), "ease_personal")
     answer = shop.ask(
         "complete_cart", user_id=["", "ann"], cart_item_ids=[["milk"], [""]], k=np.array([1, 1], np.int32)
@@ -86,8 +86,8 @@ def test_reasons_name_what_the_method_heard():
     assert answer["reason_counts"][:, 0].tolist() == [8, 4]
     assert answer["sources"][:, 0].tolist() == ["cart", "own"]
     deaf = served(small_shop(), "popularity")
-    told = deaf.ask("complete_cart", user_id=["ann"], cart_item_ids=[["milk"]], k=np.array([3], np.int32))
-    assert set(told["reasons"][0]) <= {"popular_now", "for_you"}
+    result = deaf.ask("complete_cart", user_id=["ann"], cart_item_ids=[["milk"]], k=np.array([3], np.int32))
+    assert set(result["reasons"][0]) <= {"popular_now", "for_you"}
 
 
 @pytest.mark.parametrize("method", ["ease_personal", "popularity", "personal_frequency"])
@@ -95,19 +95,19 @@ def test_chances_rise_with_the_score_and_add_up_to_the_hits(method):
     """Of the top ten's chances the sum is about the share of carts whose hidden item is among the ten."""
     shop = habits(seed=1)
     cases = cart_completion_cases(shop.prepared.train, shop.prepared.test, seed=3)
-    told = served(shop, method).ask(
+    result = served(shop, method).ask(
         "complete_cart",
         user_id=cases.user_ids.astype(str),
         cart_item_ids=lists(cases.to_queries(), "cart_item_ids"),
         k=np.full(len(cases), 10, np.int32),
     )
-    assert (np.diff(told["probabilities"], axis=1) <= 0).all()
-    is_apart = np.diff(told["scores"], axis=1) < -1e-3 * np.abs(told["scores"]).max()
-    assert (np.diff(told["probabilities"], axis=1)[is_apart] < 0).all()
+    assert (np.diff(result["probabilities"], axis=1) <= 0).all()
+    is_apart = np.diff(result["scores"], axis=1) < -1e-3 * np.abs(result["scores"]).max()
+    assert (np.diff(result["probabilities"], axis=1)[is_apart] < 0).all()
     hidden = cases.item_ids.to_numpy()[cases.truths[:, 0]].astype(str)
-    hit_rate = (told["item_ids"] == hidden[:, None]).any(axis=1).mean()
+    hit_rate = (result["item_ids"] == hidden[:, None]).any(axis=1).mean()
     assert len(cases) > 200 and 0.2 < hit_rate < 0.95
-    assert told["probabilities"].sum(axis=1).mean() == pytest.approx(hit_rate, rel=0.2)
+    assert result["probabilities"].sum(axis=1).mean() == pytest.approx(hit_rate, rel=0.2)
 
 
 def test_too_few_orders_give_every_item_the_same_small_chance():
@@ -139,7 +139,7 @@ def test_each_publication_has_a_number_of_its_own(tiny_prepared, tmp_path):
 
 
 def small_shop():
-    """Milk goes with bread, tea with cake; ann buys milk alone, again and again; soap and wood are nobody's habit."""
+    """Milk goes with bread, tea with cake; ann buys milk alone, again and again; soap and wood are no one's habit."""
     rows = []
     for day in range(8):
         rows += bought("", day, "milk", "bread", order=f"m{day}")
@@ -163,8 +163,8 @@ def habits(*, seed):
     return make_shop(rows, {f"i{item}": {} for item in range(60)}, test_from_day=40)
 
 
-def test_the_page_tells_what_else_is_seen_in_the_anchor_s_category():
-    """Upsell hears the item on the page: what was bought with it comes first among the dearer ones."""
+def test_the_page_gives_what_else_is_seen_in_the_anchors_category():
+    """Upsell uses the item on the page: what was bought with it comes first among the dearer ones."""
     rows = []
     for day in range(6):
         rows += bought("", day, "lamp", "lamp_gold", order=f"a{day}")
@@ -181,8 +181,8 @@ def test_the_page_tells_what_else_is_seen_in_the_anchor_s_category():
 
 def test_the_command_publishes_and_says_what_is_next(tiny_prepared, tmp_path, capsys):
     assert main(["baseline", str(tiny_prepared), "--out", str(tmp_path), "--method", "popularity"]) == 0
-    told = capsys.readouterr().out
-    assert f"SavedModel: {tmp_path}/fallback/1" in told and "tfrec serve" in told
+    result = capsys.readouterr().out
+    assert f"SavedModel: {tmp_path}/fallback/1" in result and "tfrec serve" in result
     assert main(["baseline", str(tiny_prepared), "--out", str(tmp_path), "--method", "rp3"]) == 2
     assert "There is no baseline 'rp3'. Did you mean" in capsys.readouterr().err
     assert main(["baseline", str(tmp_path), "--out", str(tmp_path)]) == 2
@@ -193,11 +193,11 @@ def test_a_report_finds_the_served_baseline_equal_to_its_own_row(tiny_prepared, 
     from tfrec.evaluation.baselines import CART_BASELINES
     from tfrec.workflow import evaluate_models
 
-    twin = "0.8 EASE + 0.2 personal"
+    method = "0.8 EASE + 0.2 personal"
     publish_baseline(tiny_prepared, tmp_path, "ease_personal")
     report = evaluate_models(
         tmp_path,
-        baselines={twin: CART_BASELINES[twin]},
+        baselines={method: CART_BASELINES[method]},
         session_baselines={},
         seeds=[0],
         max_queries=1_000,
@@ -206,4 +206,4 @@ def test_a_report_finds_the_served_baseline_equal_to_its_own_row(tiny_prepared, 
     )
     rows = {row.method: row.cells for row in report.sections[0].rows}
     for column in ("all HR@10", "all HR@20", "discover HR@10"):
-        assert rows["ease_personal (served)"][column].value == rows[twin][column].value
+        assert rows["ease_personal (served)"][column].value == rows[method][column].value

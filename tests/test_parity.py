@@ -39,7 +39,7 @@ def queries_of(shop):
         rows = np.full((NUM_QUERIES, most), "", object)
         for row, size in zip(rows, rng.integers(0, most + 1, NUM_QUERIES), strict=True):
             row[:size] = rng.choice(items, size, replace=False)
-        rows[rng.random(rows.shape) < 0.05] = "nobody-knows-this"
+        rows[rng.random(rows.shape) < 0.05] = "unknown-value"
         return rows
 
     recent = lists(4)

@@ -25,11 +25,11 @@ def servable(tiny_trained):
 
 @pytest.fixture
 def answer(tiny_trained, tmp_path):
-    def run(table, signature="complete_cart", **dials):
+    def run(table, signature="complete_cart", **settings):
         path = tmp_path / "queries.parquet"
         pq.write_table(table if isinstance(table, pa.Table) else pa.table(table), path)
         out = tmp_path / "slates.parquet"
-        recommend_file(tiny_trained.models, path, out, signature_name=signature, show_progress=False, **dials)
+        recommend_file(tiny_trained.models, path, out, signature_name=signature, show_progress=False, **settings)
         return pd.read_parquet(out)
 
     return run

@@ -98,7 +98,7 @@ PREDICT: dict[str, Any] = {
     "dim -1": request_to(inputs={"user_id": strings("a", shape=(-1,))}),
     "unknown_rank": request_to(inputs={"user_id": _UNKNOWN_RANK}),
     "bad tensor_content length": two(user_id=strings("a"), hour=numbers("int64", 1, content=b"123")),
-    "unknown string (OOV) ok": request_to(inputs={"user_id": strings("nobody")}),
+    "unknown string (OOV) ok": request_to(inputs={"user_id": strings("unknown")}),
     "non-utf8 bytes ok": request_to(inputs={"user_id": strings(b"\xff\xfe")}),
     "output_filter known": request_to(output_filter=["scores"]),
     "output_filter unknown": request_to(output_filter=["nope"]),
@@ -310,11 +310,11 @@ def test_a_broken_first_version_ends_the_start(models: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "dial", [{"port": -1}, {"port": 70_000}, {"poll_seconds": 0}, {"max_threads": 0}, {"max_waiting": -1}], ids=str
+    "setting", [{"port": -1}, {"port": 70_000}, {"poll_seconds": 0}, {"max_threads": 0}, {"max_waiting": -1}], ids=str
 )
-def test_a_dial_out_of_range_is_an_error(models: Path, dial: dict[str, int]):
-    with pytest.raises(ConfigError, match=next(iter(dial))):
-        EmbeddedServer(models, **dial)
+def test_a_setting_out_of_range_is_an_error(models: Path, setting: dict[str, int]):
+    with pytest.raises(ConfigError, match=next(iter(setting))):
+        EmbeddedServer(models, **setting)
 
 
 def test_more_requests_than_may_wait_are_turned_away(tiny_models: Path, tmp_path: Path):

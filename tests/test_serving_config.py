@@ -110,7 +110,7 @@ def test_the_command_line_asks_for_a_label(tiny_models: Path, tmp_path: Path, ca
             assert json.loads(capsys.readouterr().out)["model_version"] == version
 
 
-def test_a_newer_version_that_the_file_does_not_name_is_told_and_not_served(
+def test_a_newer_version_that_the_file_does_not_name_is_reported_and_not_served(
     tiny_models: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     put(tiny_models, tmp_path, "shop", "1")

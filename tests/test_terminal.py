@@ -72,8 +72,8 @@ def run(options):
     with open({str(tmp_path / "data")!r}, "w") as file:
         assert file.fileno() > 2
         os.write(2, b"from a library")
-        print("told")
-        sys.stderr.write("told too")
+        print("printed")
+        sys.stderr.write("printed too")
         file.write("whole")
 cli.rules.run = run
 sys.exit(cli.main(["rules", "x"]))
@@ -175,11 +175,11 @@ def test_control_characters_do_not_reach_the_terminal(monkeypatch, capsys, caplo
         logging.getLogger().handlers.clear()
         stack.callback(lambda: setattr(logging.getLogger(), "handlers", handlers))
         assert main(["rules", "x"]) == 2
-    told = capsys.readouterr()
-    for text in (told.out, told.err):
+    printed = capsys.readouterr()
+    for text in (printed.out, printed.err):
         assert "red" in text
         assert not set(text) & set("\x1b\x07\x9b\u202e\r")
-    assert told.err.count("red") == 2
+    assert printed.err.count("red") == 2
 
 
 def test_a_title_takes_one_line_of_a_table():
@@ -193,6 +193,6 @@ def test_json_escapes_what_a_terminal_would_obey_and_keeps_its_value(capsys):
     from tfrec.cli.analyses import print_json
 
     print_json({"title": EVIL + "ü\x7f"})
-    told = capsys.readouterr().out
-    assert not set(told) & set("\x1b\x07\x9b\u202e\r\x7f")
-    assert json.loads(told) == {"title": EVIL + "ü\x7f"}
+    printed = capsys.readouterr().out
+    assert not set(printed) & set("\x1b\x07\x9b\u202e\r\x7f")
+    assert json.loads(printed) == {"title": EVIL + "ü\x7f"}

@@ -40,8 +40,8 @@ def models(tiny_trained, here):
 def forget_days(models, days):
     """Makes the models those of some days before, as far as a warm start asks: its run is what is looked at."""
     about = models / "trained" / "training.json"
-    told = json.loads(about.read_text())
-    about.write_text(json.dumps({**told, "learned_until": told["learned_until"] - 24 * days}))
+    stored = json.loads(about.read_text())
+    about.write_text(json.dumps({**stored, "learned_until": stored["learned_until"] - 24 * days}))
     manifest = models / "trained" / "manifest.json"
     old = json.loads(manifest.read_text())
     manifest.write_text(json.dumps({**old, "fingerprint": "of an earlier day", "learned_from": "of an earlier day"}))
@@ -74,7 +74,7 @@ def report_of(value):
     )
 
 
-def test_a_run_holds_dials_hashes_data_and_models(models, tiny_prepared, tiny_trained):
+def test_a_run_holds_settings_hashes_data_and_models(models, tiny_prepared, tiny_trained):
     assert train_tracked(tiny_prepared, models, tiny_trained.config).is_reused
     run, manifest = the_run(), read_models_manifest(models)
     assert run.info.status == "FINISHED"
@@ -168,7 +168,7 @@ def test_a_warm_start_that_ends_early_goes_on_in_the_same_run(models, tiny_prepa
     training = the_run().info.run_id
     forget_days(models, 10)
 
-    def breaks(*arguments, **dials):
+    def breaks(*arguments, **settings):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("tfrec.tracking.warm_start_shop", breaks)
@@ -201,7 +201,7 @@ def test_an_evaluation_of_other_models_goes_nowhere(models, tiny_prepared, tiny_
 def test_a_training_that_ends_early_says_so_and_goes_on_in_the_same_run(
     models, tiny_prepared, tiny_trained, monkeypatch, trouble, status
 ):
-    def breaks(*arguments, **dials):
+    def breaks(*arguments, **settings):
         assert the_run().info.status == "RUNNING"
         if isinstance(trouble, signal.Signals):
             os.kill(os.getpid(), trouble)
@@ -223,21 +223,21 @@ def test_a_run_that_was_killed_without_a_word_is_closed_by_the_next(models, tiny
     old = the_run().info.run_id
     client().update_run(old, status="RUNNING")
     record = json.loads((models / RECORD).read_text())
-    (models / RECORD).write_text(json.dumps({**record, "identity": "of other dials"}))
+    (models / RECORD).write_text(json.dumps({**record, "identity": "of other settings"}))
     train_tracked(tiny_prepared, models, tiny_trained.config)
     assert client().get_run(old).info.status == "KILLED"
     assert len(runs()) == 2
 
 
 @pytest.mark.parametrize(
-    "address", [pytest.param("http://127.0.0.1:9", id="nobody answers"), pytest.param("gopher://x", id="no such store")]
+    "address", [pytest.param("http://127.0.0.1:9", id="no answer"), pytest.param("gopher://x", id="no such store")]
 )
 def test_a_failing_tracking_server_costs_no_training(models, tiny_prepared, tiny_trained, monkeypatch, caplog, address):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     assert train_tracked(tiny_prepared, models, tiny_trained.config).version == 1
     assert [record.message.split(":")[0] for record in caplog.records if record.name == "tfrec.mlflow_run"] == [
-        "Tracking has stopped, the work goes on"
+        "Tracking has stopped, the work continues"
     ]
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     train_tracked(tiny_prepared, models, tiny_trained.config)  # once it answers, what was missed is logged
@@ -245,7 +245,7 @@ def test_a_failing_tracking_server_costs_no_training(models, tiny_prepared, tiny
 
 
 def test_a_server_that_fails_half_way_costs_no_training(models, tiny_prepared, tiny_trained, monkeypatch, caplog):
-    def loses_the_store(*arguments, **dials):
+    def loses_the_store(*arguments, **settings):
         shutil.rmtree(models.parent / "mlruns", ignore_errors=True)
         (models.parent / "mlflow.db").write_bytes(b"no database" * 1000)
         return Published(models, 1, False, 1.0)
@@ -284,8 +284,8 @@ def test_figures_are_those_of_the_served_models_alone():
 
 @pytest.mark.slow
 def test_a_tracked_training_has_its_losses_and_then_its_evaluation(tiny_prepared, tiny_trained, here, capsys):
-    dials = ["retrieval.embedding_dim=16", "retrieval_epochs=1", "ranking_epochs=2", "image_epochs=1", "num_blocks=1"]
-    settings = [word for dial in (*dials, "ranking_queries=200") for word in ("--set", dial)]
+    values = ["retrieval.embedding_dim=16", "retrieval_epochs=1", "ranking_epochs=2", "image_epochs=1", "num_blocks=1"]
+    settings = [word for value in (*values, "ranking_queries=200") for word in ("--set", value)]
     models = str(here / "models")
     assert main(["train", str(tiny_prepared), "--out", models, "--track", *settings]) == 0
     run = the_run()

@@ -1,4 +1,4 @@
-"""Tuning: trials on the validation period alone, resumed where they stopped, dials that `tfrec train` reads."""
+"""Tuning: trials on the validation period alone, resumed where they stopped, settings that `tfrec train` reads."""
 
 import dataclasses
 import time
@@ -17,8 +17,8 @@ from tfrec.tuning import GROUPS, Schedule, tune_shop, validation_shop
 SHORT = Schedule(retrieval_epochs=1, num_blocks=1, ranking_queries=80, ranking_epochs=2, validation_queries=60)
 
 
-def tune(prepared, out, trials, **dials):
-    return tune_shop(prepared, out, trials=trials, config=SMALL, schedule=SHORT, show_progress=False, **dials)
+def tune(prepared, out, trials, **settings):
+    return tune_shop(prepared, out, trials=trials, config=SMALL, schedule=SHORT, show_progress=False, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_the_best_is_never_below_the_first_and_its_file_trains(tuned):
         for part in name.split("."):
             place = getattr(place, part)
         assert place == pytest.approx(tuple(value) if isinstance(value, list) else value)
-    assert set(result.best) == {*GROUPS["ranking"], *GROUPS["knowledge"]}
+    assert set(result.best) == {*GROUPS["ranking"], *GROUPS["features"]}
 
 
 @pytest.mark.slow
@@ -60,7 +60,7 @@ def test_a_study_goes_on_after_an_interruption(tiny_prepared, tuned, monkeypatch
     assert again.trials == 5
     assert again.default_value == result.default_value
     assert again.value >= result.value
-    assert len(list((out / "walks").iterdir())) == 1  # the towers walked once, in the first run
+    assert len(list((out / "snapshots").iterdir())) == 1  # the towers were trained once, in the first run
     assert time.monotonic() - began < 120
 
 
@@ -83,11 +83,13 @@ def test_items_that_a_log_without_a_catalogue_met_later_are_unknown(tiny_prepare
 
 
 @pytest.mark.parametrize(
-    "dials", [{"groups": ("rnaking",)}, {"trials": 0}, {"minutes": 0.0}], ids=["unknown group", "no trial", "no time"]
+    "settings",
+    [{"groups": ("rnaking",)}, {"trials": 0}, {"minutes": 0.0}],
+    ids=["unknown group", "no trial", "no time"],
 )
-def test_bad_dials_say_so(dials, tiny_prepared, tmp_path):
+def test_bad_settings_say_so(settings, tiny_prepared, tmp_path):
     with pytest.raises(ConfigError, match="`groups` must be some of"):
-        tune_shop(tiny_prepared, tmp_path, **dials)
+        tune_shop(tiny_prepared, tmp_path, **settings)
 
 
 def test_ndcg_counts_ties_against_and_missing_truths_as_nothing():
@@ -106,10 +108,10 @@ def test_ndcg_counts_ties_against_and_missing_truths_as_nothing():
 def test_the_verb_tunes_and_says_what_matters(tiny_prepared, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(tuning.Schedule, "shortened", lambda self, config: SHORT_OF(config))
     arguments = ["tune", str(tiny_prepared), "--out", str(tmp_path / "tuned"), "--trials", "2", "--minutes", "5"]
-    assert main([*arguments, "--dials", "ranking", "--set", "retrieval.embedding_dim=8"]) == 0
-    told = capsys.readouterr().out
-    assert "2 trials" in told
-    assert "--config" in told
+    assert main([*arguments, "--groups", "ranking", "--set", "retrieval.embedding_dim=8"]) == 0
+    printed = capsys.readouterr().out
+    assert "2 trials" in printed
+    assert "--config" in printed
     assert (tmp_path / "tuned" / "best.toml").exists()
 
 
@@ -119,7 +121,7 @@ def SHORT_OF(config):  # noqa: N802
 
 
 def test_the_file_keeps_tables_apart(tmp_path):
-    params = {"ranking_rate": 0.003, "ranking.hidden": "64", "knowledge.l2": 7.5}
-    tuned_settings.write_best(tmp_path / "best.toml", params, {**GROUPS["ranking"], **GROUPS["knowledge"]})
+    params = {"ranking_rate": 0.003, "ranking.hidden": "64", "features.l2": 7.5}
+    tuned_settings.write_best(tmp_path / "best.toml", params, {**GROUPS["ranking"], **GROUPS["features"]})
     config = read_config(tmp_path / "best.toml")
-    assert (config.ranking_rate, config.ranking.hidden, config.knowledge.l2) == (0.003, (64,), 7.5)
+    assert (config.ranking_rate, config.ranking.hidden, config.features.l2) == (0.003, (64,), 7.5)

@@ -142,7 +142,7 @@ def test_events_sent_with_the_request_find_more_of_what_comes_next(report):
     assert sent["new HR@20"].low > not_sent["new HR@20"].value
 
 
-def test_a_demo_shops_report_tells_how_much_truth_was_found(report):
+def test_a_demo_shops_report_states_how_much_truth_was_found(report):
     assert len(report.findings) == 2
     assert "true complement" in report.findings[0]
     assert "true upgrades" in report.findings[1]
@@ -166,21 +166,21 @@ def test_without_baselines_the_carts_table_has_the_model_alone(tiny_trained):
 
 
 @pytest.fixture(scope="module")
-def told_by_options(tiny_trained, tmp_path_factory):
+def run_with_options(tiny_trained, tmp_path_factory):
     """What `tfrec evaluate` prints and writes with every option that adds to the plain report."""
     out = tmp_path_factory.mktemp("report")
     arguments = ["evaluate", str(tiny_trained.models), "--draws", "1", "--max-queries", "50", "--out", str(out)]
-    with contextlib.redirect_stdout(io.StringIO()) as told:
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
         assert main([*arguments, "--all-baselines", "--baskets", "--category-level", "1"]) == 0
-    return told.getvalue(), sections_of((out / "report.json").read_text())
+    return printed.getvalue(), sections_of((out / "report.json").read_text())
 
 
 def sections_of(text):
     return {section["task"]: section for section in json.loads(text)["sections"]}
 
 
-def test_all_baselines_stand_beside_the_eight(report, told_by_options):
-    plain, (told, more) = sections_of(report.to_json()), told_by_options
+def test_all_baselines_stand_beside_the_eight(report, run_with_options):
+    plain, (printed, more) = sections_of(report.to_json()), run_with_options
 
     def methods(sections):
         return {row["method"] for row in sections["complete_cart"]["rows"]}
@@ -188,20 +188,20 @@ def test_all_baselines_stand_beside_the_eight(report, told_by_options):
     assert len(methods(plain)) == 8 + 1
     assert methods(plain) < methods(more)
     for method in methods(more) - methods(plain):
-        assert method in told
+        assert method in printed
         assert method not in str(report)
 
 
-def test_baskets_are_asked_for_when_told_to(report, told_by_options):
-    plain, (told, more) = sections_of(report.to_json()), told_by_options
+def test_baskets_are_evaluated_on_request(report, run_with_options):
+    plain, (printed, more) = sections_of(report.to_json()), run_with_options
     assert "next_basket" not in plain and "Next basket" not in str(report)
-    assert "Next basket" in told
+    assert "Next basket" in printed
     assert more["next_basket"]["rows"][-1]["method"] == SERVED_NAME
 
 
-def test_deeper_categories_are_crossed_more_often(report, told_by_options):
+def test_deeper_categories_are_crossed_more_often(report, run_with_options):
     """Who leaves the top category leaves the leaf too, never the other way round."""
-    plain, (_, more) = sections_of(report.to_json()), told_by_options
+    plain, (_, more) = sections_of(report.to_json()), run_with_options
     top, leaf = (
         sections["complete_cart"]["rows"][0]["cells"]["cross-category HR@10"]["num_queries"]
         for sections in (plain, more)
@@ -235,7 +235,7 @@ def test_training_stopped_at_any_moment_leaves_the_old_models_and_goes_on(
         "publishing": "retrieval/.tmp-2-*",
     }
     stopped = stop_tfrec(*arguments, once=lambda: any(models.glob(patterns[moment])), by=signal_number)
-    assert stopped.status == (-signal.SIGKILL if signal_number == signal.SIGKILL else 130), stopped.told
+    assert stopped.status == (-signal.SIGKILL if signal_number == signal.SIGKILL else 130), stopped.stderr_text
     assert is_whole(models)
     if moment != "publishing":
         assert read_models_manifest(models) == old
@@ -280,9 +280,9 @@ def test_pictures_and_the_lstm_are_left_out_in_turn(models, tiny_trained, tiny_p
 
 
 @pytest.mark.slow
-def test_the_demo_tells_its_story_and_reuses_it(tmp_path, capsys):
+def test_the_demo_prints_its_steps_and_reuses_its_results(tmp_path, capsys):
     assert main(["demo", "--fast", "--out", str(tmp_path / "demo")]) == 0
-    told = capsys.readouterr()
+    printed = capsys.readouterr()
     for words in (
         "In the cart:",
         "goes with the cart",
@@ -292,12 +292,12 @@ def test_the_demo_tells_its_story_and_reuses_it(tmp_path, capsys):
         "report.html",
         "These are the figures of `tfrec demo --fast`",
     ):
-        assert words in told.out
+        assert words in printed.out
     assert fast_demo_note() in html.unescape((tmp_path / "demo/models/report/report.html").read_text())
-    assert "tensorflow" not in told.err.lower().replace("loading tensorflow", "")
+    assert "tensorflow" not in printed.err.lower().replace("loading tensorflow", "")
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "demo" / "models").glob("*/*/saved_model.pb")}
     assert main(["demo", "--fast", "--out", str(tmp_path / "demo")]) == 0
-    assert capsys.readouterr().out == told.out
+    assert capsys.readouterr().out == printed.out
     assert made == {path: path.stat().st_mtime_ns for path in (tmp_path / "demo" / "models").glob("*/*/saved_model.pb")}
 
 

@@ -1,4 +1,4 @@
-"""Cross-sell, upsell, cart completion, personal recommendations and promotions that pay, from a shop's own log.
+"""Recommends items and promotions from a shop's own log: cross-sell, upsell, cart completion.
 
 `import tfrec` is cheap: TensorFlow and pandas load on first use of what needs them
 (`tfrec.models`, `tfrec.pipelines`, `tfrec.load` ...). TensorFlow Recommenders 0.7.7 needs Keras 2, so the switch

@@ -1,4 +1,4 @@
-"""`python -m tfrec` and the command `tfrec`: `main` as a program."""
+"""Runs `main` as a program: `python -m tfrec` and the command `tfrec`."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ def program() -> NoReturn:
     """Runs `main` and ends with its status.
 
     An interruption that passed through C code (TensorFlow's import runs Python by `PyRun_String`) leaves a mark by
-    which Python, at its regular end, dies of the signal although the interruption was handled: status -2, not 130.
+    which Python, at its regular end, exits by the signal although the interruption was handled: status -2, not 130.
     """
     status = main()
     if status == EXIT_INTERRUPTED:

@@ -1,4 +1,4 @@
-"""A trained shop → what pictures and the LSTM add: the funnel is trained once more without each, and both are asked."""
+"""Measures what pictures and the LSTM add: trains the funnel once more without each and evaluates both."""
 
 import dataclasses
 import logging
@@ -67,7 +67,7 @@ def ablate(
 
     Args:
         models: folder that `train_shop` wrote.
-        report: of `evaluate_models`.
+        report: report of `evaluate_models`.
         prepared: the shop; None = where it lay when the models were trained.
         max_queries: session queries at most.
         show_progress: progress bars.
@@ -150,11 +150,11 @@ def _of_the_lstm(shop: Prepared, max_queries: int, show_progress: bool) -> _Stud
 
 
 def _short_history_cases(shop: Prepared, max_queries: int) -> Cases:
-    """Next-item cases of guests and of users with at most `SHORT_HISTORY` events in training, sampled, seeded."""
+    """Returns next-item cases of guests and of users with at most `SHORT_HISTORY` training events, sampled, seeded."""
     cases = next_item_cases(shop.train, shop.test)
     events = shop.train.events["user_id"].value_counts()
-    known = events.reindex(cases.user_ids).fillna(0).to_numpy()
-    rows = np.flatnonzero((known <= SHORT_HISTORY) | (cases.user_ids == ""))
+    num_events = events.reindex(cases.user_ids).fillna(0).to_numpy()
+    rows = np.flatnonzero((num_events <= SHORT_HISTORY) | (cases.user_ids == ""))
     if len(rows) > max_queries:
         rows = np.sort(np.random.default_rng(0).choice(rows, max_queries, replace=False))
     return cases[rows]

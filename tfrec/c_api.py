@@ -1,4 +1,4 @@
-"""TensorFlow's C API through ctypes: NumPy arrays in, NumPy arrays out, and no Python TensorFlow in the process.
+"""Calls TensorFlow's C API through ctypes: NumPy arrays in and out, without Python TensorFlow in the process.
 
 The shared libraries come from the installed `tensorflow` wheel, which is located but never imported. ctypes lets go of
 the interpreter lock during a call, so that sessions run in parallel. A string tensor is an array of 24-byte

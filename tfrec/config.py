@@ -1,4 +1,4 @@
-"""A TOML file and `name=value` settings → `TrainingConfig`; an unknown key is an error that names the nearest."""
+"""Reads the training configuration from a TOML file and `name=value` settings."""
 
 import tomllib
 from collections.abc import Sequence
@@ -8,18 +8,19 @@ from typing import Any
 from tfrec.errors import ConfigError, RecipeError
 from tfrec.ingest.typed_toml import typed
 from tfrec.training import TrainingConfig
+from tfrec.training.config import with_present_names
 
 
 def read_config(
     path: Path | None = None, settings: Sequence[str] = (), *, under: dict[str, Any] | None = None
 ) -> TrainingConfig:
-    """Returns the dials of training: the defaults, over them `under`, the file, and the settings.
+    """Returns the training configuration: the defaults, overridden by `under`, the file and the settings in turn.
 
     Args:
         path: TOML with the fields of `TrainingConfig`, and its parts as tables `[retrieval]`, `[ranking]`,
-            `[knowledge]`, `[sources]`, `[warm]`; None = the defaults.
-        settings: `name=value` each, parts told by a dot: `retrieval.embedding_dim=32`. Values are TOML's.
-        under: plain nested values, such as the dials of an older training.
+            `[features]`, `[sources]`, `[warm]`; None = the defaults.
+        settings: `name=value` each, parts separated by a dot: `retrieval.embedding_dim=32`. Values are TOML's.
+        under: plain nested values, such as the configuration of an older training.
 
     Raises:
         ConfigError: the file cannot be read, a key is unknown, or a value is of another type or out of its range.
@@ -27,18 +28,18 @@ def read_config(
     table = _read_toml(path) if path is not None else {}
     for setting in settings:
         _set(table, setting)
-    table = _laid_over(under or {}, table)
+    table = _laid_over(with_present_names(under or {}), with_present_names(table))
     return config_from(table, where=str(path) if path is not None else "the settings")
 
 
 def config_from(table: dict[str, Any], *, where: str = "the stored config") -> TrainingConfig:
-    """Returns the dials of plain nested values, as TOML or JSON gives them.
+    """Returns the training configuration of plain nested values, as TOML or JSON gives them.
 
     Raises:
         ConfigError: as `read_config`.
     """
     try:
-        return typed(TrainingConfig, table, where=where)
+        return typed(TrainingConfig, with_present_names(table), where=where)
     except RecipeError as error:  # raised by the reader that recipes share
         raise ConfigError(str(error)) from error
 

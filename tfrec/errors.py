@@ -1,4 +1,4 @@
-"""The errors that `tfrec` raises: each says what was expected, what came, and what to do.
+"""Defines the errors that `tfrec` raises; messages state what was expected, what was found, and what to do.
 
 Every error is also the built-in that a reader expects, so `except ValueError` keeps working.
 """
@@ -27,7 +27,7 @@ class SourceError(TfrecError, OSError):
 
 
 class ConfigError(TfrecError, ValueError):
-    """A dial has a value outside its range."""
+    """A setting has a value outside its range."""
 
 
 class EnvironmentSetupError(TfrecError, ImportError):
@@ -38,7 +38,7 @@ class ServingError(TfrecError, RuntimeError):
     """A servable could not be loaded or did not answer.
 
     Attributes:
-        code: number of the gRPC status (the same in TensorFlow), 2 = UNKNOWN where nobody said.
+        code: number of the gRPC status (the same in TensorFlow), 2 = UNKNOWN where none was given.
         details: the status message alone, as the server or TensorFlow wrote it.
     """
 
@@ -49,7 +49,7 @@ class ServingError(TfrecError, RuntimeError):
 
 
 class ServerUnreachableError(ServingError, ConnectionError):
-    """Nothing that speaks gRPC answers at the address."""
+    """No gRPC server answers at the address."""
 
 
 class ServerOverloadedError(ServingError):

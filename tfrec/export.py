@@ -1,4 +1,4 @@
-"""Trained funnel → SavedModels that stock TF Serving loads: raw ids in, raw ids out, every input optional.
+"""Exports the trained funnel as SavedModels for stock TF Serving: raw ids in and out, every input optional.
 
 Three servables share one version number: `shop/N` (the whole funnel), `retrieval/N` and `ranking/N`. A baseline becomes
 a fourth, `fallback/N`, with the signatures of `shop` and numbers of its own. Each is written beside its place and
@@ -53,7 +53,7 @@ class Finish(Protocol):
 
 
 class ServedFunnel:
-    """A funnel that speaks raw ids: look-ups in front, decoding behind, a `tf.function` a signature.
+    """A funnel with raw ids at its edges: look-ups in front, decoding behind, one `tf.function` for each signature.
 
     Attributes:
         functions: name → the exported function; inputs as `schema.signatures` says, each with its default.
@@ -86,7 +86,8 @@ class ServedFunnel:
     def module(self, servable: str) -> tf.Module:
         """Returns what one SavedModel holds: its signatures, and just the variables and tables that they read.
 
-        Keras models stay outside: their own way of saving would write traces and optimiser slots that nobody serves.
+        Keras models are left out: their own way of saving would write traces and optimiser slots that serving does not
+        use.
         """
         module = tf.Module(name=servable)
         module.functions = {s.name: self.functions[s.name] for s in SIGNATURES.values() if s.servable == servable}
@@ -102,7 +103,7 @@ class ServedFunnel:
         return module
 
     def _function(self, signature: Signature) -> Callable[..., dict[str, tf.Tensor]]:
-        """The `tf.function` of a signature: its defaults are tensors, so that the SavedModel carries them."""
+        """Returns the `tf.function` of a signature; its defaults are tensors, so the SavedModel contains them."""
         answer = getattr(self, f"_{signature.name}")
 
         def serve(*values: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -242,7 +243,7 @@ def export_fallback(served: ServedFunnel, out: Path, *, about: dict[str, object]
     """Saves a baseline as the next version of `fallback`, one never given before, and returns its number.
 
     Args:
-        served: of `build_served_baseline`.
+        served: result of `build_served_baseline`.
         out: folder of servables.
         about: what is written to `assets.extra/tfrec.json`.
         finish: see `export_servables`.
@@ -338,7 +339,7 @@ def _as_array(tensor: tf.Tensor) -> np.ndarray:
 
 
 def _lookup_table(tokens: np.ndarray) -> tf.lookup.StaticHashTable:
-    """Text → index from 1; 0 for the unknown. The empty text is a key too: TensorFlow refuses a table without keys."""
+    """Returns a table text → index from 1, 0 for unknown texts. It holds the empty text, as it must not be empty."""
     keys = tf.constant(["", *tokens.tolist()])
     values = tf.range(len(tokens) + 1, dtype=tf.int32)
     return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, values), default_value=0)

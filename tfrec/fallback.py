@@ -1,4 +1,4 @@
-"""A prepared shop and the name of a baseline → the servable `fallback`, with the signatures of `shop`, in seconds.
+"""Publishes a baseline of a prepared shop as the servable `fallback`, with the signatures of `shop`, in seconds.
 
 The baseline is learned on the whole training period by `tfrec.evaluation.baselines`, and served by the same tables:
 what `tfrec evaluate` measures is what answers. Its probabilities are calibrated on the latest orders of the training
@@ -44,7 +44,7 @@ class PublishedBaseline:
     Attributes:
         models: folder of servables.
         version: the new version of `fallback` there.
-        seconds: that learning and saving took.
+        seconds: seconds that learning and saving took.
     """
 
     models: Path
@@ -77,7 +77,7 @@ def publish_baseline(prepared: Path, models: Path, method: str = DEFAULT_METHOD)
         "prepared": str(prepared.absolute()),
         "fingerprint": shop.prepared.manifest.fingerprint,
         "method": method,
-        "dials": repr(METHODS[method]),
+        "settings": repr(METHODS[method]),
         "calibration": dataclasses.asdict(fitted.calibration),
         "tfrec_version": tfrec.__version__,
     }
@@ -93,7 +93,7 @@ def check_method(method: str) -> None:
 
 
 def fit_baseline(shop: Shop, method: str) -> FittedBaseline:
-    """Returns a baseline of `METHODS`, fitted to the training period, with what serving needs beside it.
+    """Returns a baseline of `METHODS`, fitted to the training period, with the further tables that serving needs.
 
     Raises:
         SchemaError: the log has nothing that the method learns from.
@@ -115,21 +115,21 @@ def fit_baseline(shop: Shop, method: str) -> FittedBaseline:
 
 
 def calibrate(train: Tables, method: str) -> Calibration:
-    """Returns how a method's score tells the probability that the item is bought next.
+    """Returns the calibration that maps a method's scores to the probability that the item is bought next.
 
     The latest tenth of the training period, of each order one item hidden, is scored by the method as it was before; a
     logistic regression of "was the hidden item" on `log(1 + score / scale)` over the hundred best candidates of each
-    cart gives slope and intercept. A method of sessions is asked for the next item of each visit instead. Too few
-    such orders or visits: every item has the chance of one among all.
+    cart gives slope and intercept. For a method of sessions, the next item of each visit takes the place of the
+    hidden one. With too few such orders or visits, every item gets the same probability, 1 / number of items.
     """
-    heard = train.events if method in OF_SESSIONS else train.purchases
-    times = np.sort(heard["timestamp"].to_numpy())
-    plain = Calibration(1.0, _LEAST_SLOPE, -float(np.log(max(heard["item_id"].nunique() - 1, 1))))
+    used = train.events if method in OF_SESSIONS else train.purchases
+    times = np.sort(used["timestamp"].to_numpy())
+    plain = Calibration(1.0, _LEAST_SLOPE, -float(np.log(max(used["item_id"].nunique() - 1, 1))))
     moment = pd.Timestamp(times[int(len(times) * (1 - _CALIBRATION_SHARE))])
     before, after = train.until(moment), train.since(moment)
     try:
         scorer, history = fit_servable(before, method)
-    except SchemaError:  # all is of one moment
+    except SchemaError:  # all purchases have the same time
         return plain
     cases = next_item_cases(before, after) if method in OF_SESSIONS else cart_completion_cases(before, after, seed=0)
     cases = cases[:_MAX_CALIBRATION_CASES]
@@ -155,13 +155,13 @@ def calibrate(train: Tables, method: str) -> Calibration:
     unit = Calibration(float(np.median(positive)), 1.0, 0.0)
     model = LogisticRegression(C=np.inf).fit(unit.signal(score)[:, None], hit)
     slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
-    if slope < _LEAST_SLOPE:  # the score tells nothing here; it still orders
+    if slope < _LEAST_SLOPE:  # the score is not informative here; it still orders the items
         slope, intercept = _LEAST_SLOPE, float(np.log(hit.mean() / (1 - hit.mean())))
     return Calibration(unit.scale, slope, intercept)
 
 
 def _bought_lately(train: Tables, item_ids: pd.Index, end: pd.Timestamp) -> np.ndarray:
-    """`[n]` times bought in the last four weeks of training; an order counts once, however many lines it has."""
+    """Returns `[n]` purchases in the last four weeks of training; an order counts once, whatever its lines."""
     bought = train.purchases
     bought = bought[(bought["order_id"] == "") | ~bought.duplicated(["order_id", "item_id"])]
     is_late = bought["timestamp"] >= end - pd.Timedelta(days=SEGMENT_DAYS)

@@ -1,4 +1,4 @@
-"""Which Keras `tf.keras` is → nothing, or an error that says how to get Keras 2.
+"""Checks that `tf.keras` is Keras 2; the error explains how to get it.
 
 TensorFlow chooses its Keras once, when `tf.keras` is first touched; TensorFlow Recommenders 0.7.7 needs Keras 2.
 """
@@ -19,7 +19,7 @@ def require_keras_2() -> None:
     try:
         import tensorflow as tf
 
-        version = getattr(tf.keras, "__version__", "2")  # Keras 2 tells none here
+        version = getattr(tf.keras, "__version__", "2")  # Keras 2 has no version here
     except ImportError as error:
         raise EnvironmentSetupError(
             f"Models need TensorFlow with tf-keras (Keras 2); {error}. {install_hint('train')}."
@@ -32,5 +32,5 @@ def require_keras_2() -> None:
         what_to_do = f"Take {_SWITCH}={os.environ.get(_SWITCH, '')} out of the environment, or set it to 1"
     raise EnvironmentSetupError(
         f"Models need Keras 2, but `tf.keras` is Keras {version}: TensorFlow chose before {_SWITCH}=1 was set. "
-        f"{what_to_do}, then start Python anew."
+        f"{what_to_do}, then restart Python."
     )

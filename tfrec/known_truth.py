@@ -1,4 +1,4 @@
-"""A served demo shop → how much of what the generator knows it has found: complements and upgrades."""
+"""Measures how much of the demo shop's truth the served models have found: complements and upgrades."""
 
 import dataclasses
 from pathlib import Path
@@ -64,10 +64,10 @@ def measure_truth(prepared: Prepared, servable: Servable, *, max_anchors: int = 
     )
     is_true, is_reversed = _is_pair(offered, pairs), _is_pair(offered, pairs, swapped=True)
     wanted = pd.Series(leaf.reindex(anchors).to_numpy()).map(pairs.groupby("from_leaf").size())
-    found = offered[is_true].drop_duplicates(["anchor", "to_leaf"])
+    hits = offered[is_true].drop_duplicates(["anchor", "to_leaf"])
     return TruthFound(
         num_anchors=len(anchors),
-        complements_found=len(found) / max(int(wanted.sum()), 1),
+        complements_found=len(hits) / max(int(wanted.sum()), 1),
         complements_offered=float(is_true.mean()) if len(offered) else 0.0,
         reversed_offered=float((is_reversed & ~is_true).mean()) if len(offered) else 0.0,
         upgrades_offered=_true_upgrades(truth, servable, anchors),
@@ -75,17 +75,17 @@ def measure_truth(prepared: Prepared, servable: Servable, *, max_anchors: int = 
 
 
 def _ask(servable: Servable, signature_name: str, anchors: np.ndarray, *, k: int) -> pd.DataFrame:
-    """The offers of each anchor's page: anchor, item_id."""
+    """Returns the offers of each anchor's page: anchor, item_id."""
     queries = pa.table({"query_id": pa.array(anchors.tolist()), "item_id": pa.array(anchors.tolist())})
     slates = recommend_table(servable, SIGNATURES[signature_name], queries, k=k).select(["query_id", "item_id"])
     return slates.to_pandas().rename(columns={"query_id": "anchor"})
 
 
 def _is_pair(offered: pd.DataFrame, pairs: pd.DataFrame, *, swapped: bool = False) -> np.ndarray:
-    """`[n]`: the offered item's leaf stands among the complements of the anchor's leaf."""
+    """Returns `[n]`: the offered item's leaf stands among the complements of the anchor's leaf."""
     names = ["to_leaf", "from_leaf"] if swapped else ["from_leaf", "to_leaf"]
-    known = pd.MultiIndex.from_frame(pairs[["from_leaf", "to_leaf"]].drop_duplicates())
-    return pd.MultiIndex.from_frame(offered[names]).isin(known)
+    true_pairs = pd.MultiIndex.from_frame(pairs[["from_leaf", "to_leaf"]].drop_duplicates())
+    return pd.MultiIndex.from_frame(offered[names]).isin(true_pairs)
 
 
 def _true_upgrades(truth: DemoShopTruth, servable: Servable, anchors: np.ndarray) -> float:

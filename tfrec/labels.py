@@ -1,4 +1,4 @@
-"""Words for versions (`stable`, `canary`) → MLflow's aliases and TF Serving's `models.config`, the same on both sides.
+"""Labels versions (`stable`, `canary`) in MLflow's registry and in TF Serving's `models.config` alike.
 
 An alias of the registered model is a version label of the server: whoever moves `stable` in the registry moves what
 `model_spec.version_label = "stable"` answers, once this has written the file again. The servables of a shop share their
@@ -72,13 +72,15 @@ def label_versions(
             f"{models} was never tracked, so no registry has labels for it. Name them (stable=3 canary=4), or track: "
             "tfrec train PREPARED --out MODELS --track"
         )
-    known = labels if record is None else _in_registry(record, labels)
-    _check_versions(models, known)
+    versions_of_labels = labels if record is None else _in_registry(record, labels)
+    _check_versions(models, versions_of_labels)
     newest_version(models, "shop")  # says what to run where there is none
     place = Place(models)
     good = [number for number in place.whole_versions() if not was_refused(place, number)]
-    _write_config(models, known, versions=good[-1:] if with_newest else [], base_path=base_path, force=force)
-    return known
+    _write_config(
+        models, versions_of_labels, versions=good[-1:] if with_newest else [], base_path=base_path, force=force
+    )
+    return versions_of_labels
 
 
 def move_label(models: str | Path, label: str, version: int, *, with_newest: bool = True) -> dict[str, int]:
@@ -86,9 +88,9 @@ def move_label(models: str | Path, label: str, version: int, *, with_newest: boo
 
     Args:
         models: folder of servables, or the URL of one; in an object store what no label names is never loaded.
-        label: that is moved.
-        version: that it names then.
-        with_newest: of a folder, see `label_versions`.
+        label: label that is moved.
+        version: version that it names afterwards.
+        with_newest: see `label_versions`.
 
     Raises:
         SourceError: as `label_versions`.
@@ -122,7 +124,7 @@ def _write_config(
 
 
 def _is_of_earlier_release(file: Path) -> bool:
-    """Whether a file without a mark is as `serving_config` writes it, line by line."""
+    """Returns whether a file without a mark is as `serving_config` writes it, line by line."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -138,7 +140,7 @@ def _in_registry(record: RunRecord, labels: Mapping[str, int]) -> dict[str, int]
     try:
         numbers = {int(found.version): found.tags.get("tfrec.version") for found in _versions(client, name)}
         for label, version in labels.items():
-            fitting = [number for number, told in numbers.items() if told == str(version)]
+            fitting = [number for number, servables in numbers.items() if servables == str(version)]
             if not fitting:
                 raise SourceError(
                     f"Version {version} of the servables is not registered as {name}: it was exported without tracking."
@@ -150,7 +152,11 @@ def _in_registry(record: RunRecord, labels: Mapping[str, int]) -> dict[str, int]
         raise
     except Exception as error:
         raise ServingError(f"The registry at {record.tracking_uri} does not answer: {error}.") from error
-    return {label: int(told) for label, number in aliases.items() if (told := numbers.get(int(number))) is not None}
+    return {
+        label: int(servables)
+        for label, number in aliases.items()
+        if (servables := numbers.get(int(number))) is not None
+    }
 
 
 def _versions(client: Any, name: str) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What is to be told → calls of an MLflow client, whose failures cost a warning and never the work that is told of."""
+"""Logs to an MLflow run; a failure of the tracking server gives a warning and never stops the logged work."""
 
 import functools
 import logging
@@ -14,11 +14,11 @@ _MAX_BATCH = 100  # of MLflow's log_batch
 
 
 class Run:
-    """An MLflow run that never stops what it watches: the first failure is told once, then nothing more is sent.
+    """An MLflow run that never stops the logged work: the first failure is reported, then nothing more is sent.
 
     Args:
         client: an `MlflowClient`.
-        run_id: of the run.
+        run_id: id of the MLflow run.
     """
 
     def __init__(self, client: Any, run_id: str) -> None:
@@ -71,7 +71,7 @@ class Run:
         except Exception as error:  # SQL, HTTP, S3 and plug-ins each raise their own; none may cost a training
             self.has_failed = True
             logger.warning(
-                "Tracking has stopped, the work goes on: %s. Nothing is lost: once the tracking server answers, "
+                "Tracking has stopped, the work continues: %s. Nothing is lost: once the tracking server answers, "
                 "`tfrec train` with --track and `tfrec evaluate` log the finished models.",
                 " ".join(str(error).split()) or type(error).__name__,
             )
@@ -96,5 +96,5 @@ def _log_batch(client: Any, run_id: str, chunk: dict[str, list[Any]]) -> None:
 
 
 def _key(name: str) -> str:
-    """MLflow's names hold letters, digits and `_-. /` alone."""
+    """Returns a name of letters, digits and `_-. /` only, as MLflow requires."""
     return re.sub(r"[^\w\-./]+", "_", name.strip().replace("@", "_at_"), flags=re.ASCII)

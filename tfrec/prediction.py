@@ -1,4 +1,4 @@
-"""A `PredictRequest` to a `PredictResponse` on a loaded servable, with TF Serving's checks in TF Serving's order.
+"""Answers a `PredictRequest` on a loaded servable, with TF Serving's checks in TF Serving's order.
 
 Warm-up requests, stored beside a version, run through the same function before the version is served.
 """

@@ -1,4 +1,4 @@
-"""A Parquet file of queries → a Parquet file of slates, through the exported SavedModel, without Python TensorFlow.
+"""Answers a Parquet file of queries with slates through the exported SavedModel, without Python TensorFlow.
 
 A query file has `query_id` and columns named as the signature's inputs; a slate file has a row a recommended item.
 Queries of like length are answered together, so that padding stays small, and written in the order they came in.
@@ -154,7 +154,7 @@ def recommend_table(
         if has_k:
             given = inputs.get("k", np.full(len(rows), -1, np.int32))
             inputs["k"] = np.where(given < 0, k, given).astype(np.int32)
-        if not inputs:  # a batch needs one input that tells its size
+        if not inputs:  # a batch needs one input that gives its size
             first = signature.inputs[0]
             inputs[first.name] = np.full(len(rows), first.padding, object)
         return _rows_of(servable.call(signature.name, inputs), rows, most=None if has_k else k)
@@ -171,7 +171,7 @@ def recommend_table(
 
 
 def has_version(models: Path, servable: str) -> bool:
-    """Whether a folder of models holds a version of a servable."""
+    """Returns whether a folder of models holds a version of a servable."""
     return bool(_versions_of(models / servable))
 
 
@@ -264,27 +264,27 @@ def _open_queries(path: Path, signature: Signature) -> pq.ParquetFile:
     if ids.null_count:
         raise SchemaError(f"`query_id` must be given in every row of {path}; {ids.null_count} are null. Number them.")
     if pc.count_distinct(ids).as_py() != len(ids):
-        raise SchemaError(f"`query_id` must be unique in {path}: slates are told apart by it. Number the queries.")
+        raise SchemaError(f"`query_id` must be unique in {path}: it identifies the slate. Number the queries.")
     return file
 
 
 def _check_columns(schema: pa.Schema, signature: Signature) -> None:
-    known = [spec.name for spec in signature.inputs]
+    names = [spec.name for spec in signature.inputs]
     if "query_id" not in schema.names:
         raise SchemaError(
             f"Queries must have a column `query_id`; there are: {', '.join(schema.names) or 'none'}. "
             "Number the queries."
         )
     for name in schema.names:
-        if name not in ("query_id", *known) and not _PANDAS_INDEX.fullmatch(name):
+        if name not in ("query_id", *names) and not _PANDAS_INDEX.fullmatch(name):
             raise SchemaError(
-                f"Signature `{signature.name}` has no input {name!r}.{nearest_hint(name, known)} "
+                f"Signature `{signature.name}` has no input {name!r}.{nearest_hint(name, names)} "
                 "Rename the column or leave it out."
             )
 
 
 def _check_behaviour(columns: dict[str, _Column]) -> None:
-    """Event types and ages, where given, must be as many as the items that they belong to."""
+    """Checks that event types and ages, where given, are as many as the items that they belong to."""
     items = columns.get("recent_item_ids")
     for name in _BEHAVIOUR:
         if items is None or name not in columns:
@@ -321,7 +321,7 @@ def _as_text(array: pa.Array) -> pa.Array:
 
 
 def _batches(columns: dict[str, _Column], size: int, batch_size: int) -> Iterator[np.ndarray]:
-    """Row numbers, queries of like length together."""
+    """Returns batches of row numbers, of queries of similar length."""
     lengths = [column.lengths for column in columns.values() if column.spec.rank == 2]
     order = np.lexsort(lengths) if lengths else np.arange(size)
     for start in range(0, size, batch_size):
@@ -329,7 +329,7 @@ def _batches(columns: dict[str, _Column], size: int, batch_size: int) -> Iterato
 
 
 def _rows_of(outputs: dict[str, np.ndarray], rows: np.ndarray, *, most: int | None) -> dict[str, np.ndarray]:
-    """The offered items of a batch, one after the other, best first, with the query's row number and the rank."""
+    """Returns the offered items of a batch, best first, with the query's row number and the rank."""
     if most is not None:  # the caller's own candidates come back in the caller's order
         order = np.argsort(-outputs["scores"], axis=1, kind="stable")[:, :most]
         outputs = {name: np.take_along_axis(column, order, axis=1) for name, column in outputs.items()}
@@ -356,7 +356,7 @@ def _assemble(query_ids: pa.Array, signature: Signature, parts: list[dict[str, n
 
 
 def _absent(dtype: str, size: int) -> np.ndarray:
-    """An output that this model does not give (a head that the log has no events for): null."""
+    """Returns nulls for an output that this model lacks (a head that the log has no events for)."""
     return np.full(size, None, object) if dtype == "string" else np.full(size, np.nan, np.float32)
 
 

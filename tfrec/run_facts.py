@@ -1,4 +1,4 @@
-"""A planned training → what its MLflow run says of where it comes from: hashes, commit, user, address."""
+"""Collects the tags of an MLflow run on its origin: hashes, commit, user, address."""
 
 import getpass
 import subprocess
@@ -10,7 +10,7 @@ from tfrec.workflow import ModelsManifest
 
 
 def hash_tags(planned: ModelsManifest) -> dict[str, str]:
-    """Returns the tags that name data, code, dials and commit."""
+    """Returns the tags that name data, code, settings and commit."""
     commit = _commit()
     tags = {
         "tfrec.data": planned.fingerprint,
@@ -39,7 +39,7 @@ def user_name() -> str:
 
 
 def _commit() -> str | None:
-    """The commit that this package is of, `+changes` where it was changed since; None where git does not hold it."""
+    """Returns the commit of this package, `+changes` where it was changed since; None where git does not hold it."""
     package = Path(__file__).parent
 
     def git(*words: str) -> str:

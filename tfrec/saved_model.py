@@ -1,4 +1,4 @@
-"""A version folder → the signatures that its SavedModel declares, read without TensorFlow."""
+"""Reads the signatures that a SavedModel declares, without TensorFlow."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -75,10 +75,10 @@ def read_signature_defs(version_dir: Path) -> Any:
         raise ServingError(f"Can't parse {path} as binary proto: {error}.", code=15) from error
     for meta_graph in saved_model.meta_graphs:
         if set(meta_graph.meta_info_def.tags) == {SERVE_TAG}:
-            found = wire.SignatureDefMap()
+            definitions = wire.SignatureDefMap()
             for name, definition in meta_graph.signature_def.items():
-                found.signature_def[name].CopyFrom(definition)
-            return found
+                definitions.signature_def[name].CopyFrom(definition)
+            return definitions
     raise ServingError(
         f"Could not find meta graph def matching supplied tags: {{ {SERVE_TAG} }} in {version_dir}. "
         "Export with tf.saved_model.save.",

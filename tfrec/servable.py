@@ -150,13 +150,13 @@ class Servable:
                 wrong dtype, unknown output, time out, or an error of the graph; or the servable is closed.
             SchemaError: a value cannot be a tensor at all.
         """
-        found = self.signature(signature)
+        signature_def = self.signature(signature)
         inputs = {alias: value for alias, value in inputs.items() if value is not None}
-        self.check_aliases(found, inputs)
-        fed = {alias: _as_array(value, found.inputs[alias]) for alias, value in inputs.items()}
-        self.check_outputs(found, output_filter)
-        self.check_dtypes(found, {alias: wire.dtype_number(array.dtype) for alias, array in fed.items()})
-        return self.run(found, fed, output_filter, timeout_ms=timeout_ms, as_bytes=as_bytes)
+        self.check_aliases(signature_def, inputs)
+        fed = {alias: _as_array(value, signature_def.inputs[alias]) for alias, value in inputs.items()}
+        self.check_outputs(signature_def, output_filter)
+        self.check_dtypes(signature_def, {alias: wire.dtype_number(array.dtype) for alias, array in fed.items()})
+        return self.run(signature_def, fed, output_filter, timeout_ms=timeout_ms, as_bytes=as_bytes)
 
     def signature(self, name: str) -> ServableSignature:
         """Returns the signature called `name`; `""` means `serving_default`.
@@ -335,10 +335,10 @@ class Servable:
         places = []
         for tensor_name in tensor_names:
             operation, _, index = tensor_name.partition(":")
-            found = self._api.TF_GraphOperationByName(self._graph, operation.encode())
-            if not found:
+            operation_pointer = self._api.TF_GraphOperationByName(self._graph, operation.encode())
+            if not operation_pointer:
                 raise ServingError(f"The graph has no operation {operation!r}, which its signature names.", code=13)
-            places.append(Output(found, int(index or 0)))
+            places.append(Output(operation_pointer, int(index or 0)))
         return (Output * len(places))(*places)
 
     def _default_tensor(self, signature: ServableSignature, alias: str) -> int:

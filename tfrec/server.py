@@ -1,10 +1,10 @@
-"""`EmbeddedServer`: a folder of servables to a gRPC server that answers as TF Serving does.
+"""Serves a folder of servables over gRPC as TF Serving does: `EmbeddedServer`.
 
-It speaks the same protocol (`PredictionService.Predict`, `GetModelMetadata`, `ModelService.GetModelStatus`,
+It implements the same protocol (`PredictionService.Predict`, `GetModelMetadata`, `ModelService.GetModelStatus`,
 `grpc.health.v1.Health`), with the same codes, messages and version rules, and needs no Python TensorFlow. On purpose
 it differs from TF Serving in this:
 
-- it listens on loopback unless told otherwise, and never shares its port with another process;
+- it listens on loopback by default, and never shares its port with another process;
 - it stops gracefully on SIGTERM;
 - a request has a limit on rows and bytes (`RequestLimits`);
 - Classify, Regress, MultiInference and HandleReloadConfigRequest answer UNIMPLEMENTED;
@@ -31,7 +31,7 @@ from tfrec.schema import wire
 from tfrec.serving_config import CONFIG
 from tfrec.versions import ServedModels
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _OK, _INVALID_ARGUMENT, _NOT_FOUND, _UNIMPLEMENTED, _INTERNAL = 0, 3, 5, 12, 13
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -140,7 +140,7 @@ class EmbeddedServer:
             raise
         self._server.start()
         self._poller.start()
-        _log.info("Serving %s on %s:%d.", ", ".join(self._models.names), self._host, self.port)
+        logger.info("Serving %s on %s:%d.", ", ".join(self._models.names), self._host, self.port)
         return self
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -177,20 +177,22 @@ class EmbeddedServer:
         if self._wanted_port == 0:
             return
         try:
-            found = socket.getaddrinfo(self._host, self._wanted_port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            addresses = socket.getaddrinfo(
+                self._host, self._wanted_port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )
         except OSError as error:
             raise ServingError(
                 f"Cannot listen on {self._host!r}: {error.strerror or error}. Check the host."
             ) from error
         failures = []
-        for family, kind, protocol, _, address in found:
+        for family, kind, protocol, _, address in addresses:
             try:
                 with socket.socket(family, kind, protocol) as probe:
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was just given up is free
                     probe.bind(address)
             except OSError as error:
                 failures.append(error)
-        if len(failures) == len(found):
+        if len(failures) == len(addresses):
             raise ServingError(
                 f"Cannot listen on {self._host}:{self._wanted_port}: {failures[0].strerror}. Is the port taken? Choose "
                 "another; 0 takes any free one."
@@ -227,7 +229,7 @@ class EmbeddedServer:
             try:
                 self._models.poll()
             except Exception:
-                _log.exception("A look into the folder of servables failed; the next follows.")
+                logger.exception("A look into the folder of servables failed; the next follows.")
 
     def _handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
         answered: dict[str, dict[str, tuple[Callable[[Any, Any], Any], Any]]] = {
@@ -336,7 +338,7 @@ def serve(server: EmbeddedServer) -> None:
     try:
         with server:
             asked_to_stop.wait()
-            _log.info("Stopping: requests under way are answered.")
+            logger.info("Stopping: requests under way are answered.")
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
@@ -348,7 +350,7 @@ def _require_spec(request: Any) -> None:
 
 
 def _method(function: Callable[[Any, Any], Any], request: Any) -> grpc.RpcMethodHandler:
-    """Returns a handler that turns our errors into statuses; what nobody foresaw becomes INTERNAL and is logged."""
+    """Returns a handler that turns our errors into statuses; any other error becomes INTERNAL and is logged."""
 
     def answer(message: Any, context: grpc.ServicerContext) -> Any:
         try:
@@ -358,7 +360,7 @@ def _method(function: Callable[[Any, Any], Any], request: Any) -> grpc.RpcMethod
         except SchemaError as error:
             code, details = _INVALID_ARGUMENT, str(error)
         except Exception as error:
-            _log.exception("A request failed in an unforeseen way.")
+            logger.exception("A request failed in an unforeseen way.")
             code, details = _INTERNAL, f"{type(error).__name__} in the embedded server; its log says more."
         context.abort(_CODES.get(code, grpc.StatusCode.UNKNOWN), _truncated(details))
 

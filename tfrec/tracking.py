@@ -1,9 +1,9 @@
-"""A training, warm start or refresh, with its evaluation → an MLflow run: dials, losses, figures, hashes, models.
+"""Tracks a training, warm start or refresh and its evaluation as an MLflow run.
 
-Tracking is asked for (`tfrec train --track`, `tfrec refresh --track`), never assumed; where it goes is MLflow's own
-rule: MLFLOW_TRACKING_URI, else `mlflow.db` and `mlruns/` in the current folder. Whatever the tracking server does, the
-training goes on: the first call that fails is told, and nothing more is sent. `MODELS/tracking.json` remembers the run,
-so that `tfrec evaluate` adds its figures to it.
+Tracking is requested (`tfrec train --track`, `tfrec refresh --track`), never assumed. MLflow's own rule decides where
+runs go: MLFLOW_TRACKING_URI, else `mlflow.db` and `mlruns/` in the current folder. Whatever the tracking server does,
+the training continues: the first failed call is reported, and nothing more is sent. `MODELS/tracking.json` names the
+run, so that `tfrec evaluate` adds its figures to it.
 """
 
 import contextlib
@@ -23,8 +23,8 @@ from tfrec.errors import EnvironmentSetupError, SourceError, install_hint
 from tfrec.evaluation.report import EvaluationReport
 from tfrec.ingest.prepared import read_manifest
 from tfrec.mlflow_run import Run
+from tfrec.model_updates import Updated, planned_refresh, planned_warm_start, refresh_shop, warm_start_shop
 from tfrec.publish import claiming, replacing
-from tfrec.renewal import Renewed, planned_refresh, planned_warm_start, refresh_shop, warm_start_shop
 from tfrec.run_facts import hash_tags, user_name, without_password
 from tfrec.serving_config import SERVABLES
 from tfrec.workflow import (
@@ -43,7 +43,7 @@ MAX_UPLOAD = 64 * 2**20
 """Bytes up to which the SavedModels are copied into the run; bigger ones are named by their place."""
 _SOURCES = {"train": "tfrec train", "warm start": "tfrec train --warm-start", "refresh": "tfrec refresh"}
 _QUIET = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",  # a shop's trainings are nobody else's business
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # trainings of a shop are confidential
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # MLflow's 7 with backoff hold a training up for minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }
@@ -56,7 +56,7 @@ class RunRecord:
     Attributes:
         run_id: MLflow's.
         tracking_uri: without user and password.
-        identity: of the training, as in `ModelsManifest`.
+        identity: identity of the training, as in `ModelsManifest`.
         registered_model: its name in the registry.
     """
 
@@ -76,8 +76,8 @@ def train_tracked(
 ) -> Published:
     """Trains as `train_shop` does and keeps an MLflow run of it.
 
-    An interruption leaves the run as KILLED, an error as FAILED; the next call with the same shop, dials and code
-    goes on in the same run. Models that are there already are logged if no run has them yet.
+    An interruption leaves the run as KILLED, an error as FAILED; the next call with the same shop, settings and code
+    resumes the same run. Models that are there already are logged if no run has them yet.
 
     Args:
         prepared: see `train_shop`.
@@ -113,9 +113,9 @@ def warm_start_tracked(
     force: bool = False,
     show_progress: bool = True,
 ) -> Published:
-    """Goes on training as `warm_start_shop` does and keeps an MLflow run of it, below the run of the older models.
+    """Continues training as `warm_start_shop` does and tracks it as an MLflow run, below the run of the older models.
 
-    The run holds what that of a whole training holds; interrupted, the next call goes on in the same run. Models that
+    The run holds what that of a whole training holds; if interrupted, the next call resumes the same run. Models that
     have learned these days already stay in the run that they have.
 
     Args:
@@ -145,7 +145,7 @@ def warm_start_tracked(
     return published
 
 
-def refresh_tracked(models: Path, prepared: Path | None = None) -> Renewed:
+def refresh_tracked(models: Path, prepared: Path | None = None) -> Updated:
     """Refreshes as `refresh_shop` does and keeps an MLflow run of it, with the run that it comes from as its parent.
 
     The new version is registered beside those of trainings, so that labels may name it. Models that know this state of
@@ -166,10 +166,10 @@ def refresh_tracked(models: Path, prepared: Path | None = None) -> Renewed:
     shop = read_manifest(prepared or Path(old.prepared)).recipe
     run = _begin(models, planned, shop=shop, is_there=False, verb="refresh", parent=_run_of(models))
     with _ended_with(run):
-        renewed = refresh_shop(models, prepared)
-        run.metrics({"new_items": renewed.new_items, "new_events": renewed.new_events})
-        _log_published(run, models, renewed.version, verb="refresh")
-    return renewed
+        updated = refresh_shop(models, prepared)
+        run.metrics({"new_items": updated.new_items, "new_events": updated.new_events})
+        _log_published(run, models, updated.version, verb="refresh")
+    return updated
 
 
 def track_evaluation(models: Path, report: EvaluationReport, page: Path) -> str | None:
@@ -180,7 +180,7 @@ def track_evaluation(models: Path, report: EvaluationReport, page: Path) -> str 
 
     Args:
         models: folder that `train_tracked` wrote.
-        report: of these models.
+        report: report of these models.
         page: the report's HTML page; what lies beside it under the same name goes along.
     """
     record = read_record(models)
@@ -254,7 +254,7 @@ def require_mlflow() -> ModuleType:
 
 
 def _run_of(models: Path) -> str | None:
-    """The id of the run that has just these models."""
+    """Returns the id of the run that has just these models."""
     record = read_record(models)
     return record.run_id if record is not None and record.identity == read_models_manifest(models).identity else None
 
@@ -282,7 +282,7 @@ def _begin(
     verb: str = "train",
     parent: str | None = None,
 ) -> Run:
-    """A new run, or the one that was interrupted on the very same training, or the one that has these models."""
+    """Starts a run, or returns the interrupted one of the same training, or the one that has these models."""
     uri = require_mlflow().get_tracking_uri()
     run = Run(None, "")
     try:
@@ -327,7 +327,7 @@ def _create(client: Any, shop: str, verb: str, parent: str | None) -> str:
 
 
 def _status(client: Any, run_id: str) -> str | None:
-    """The run's status; None where it was deleted or is of another store."""
+    """Returns the run's status; None where it was deleted or is of another store."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -370,7 +370,7 @@ def _ended_with(run: Run) -> Iterator[None]:
 
 
 def _log_published(run: Run, models: Path, version: int, *, verb: str = "training") -> None:
-    """The models' place, hashes and, where they are small, a copy; registered under the version that is served."""
+    """Logs the place and hashes of the models and, where small, a copy; registers them under the served version."""
     run.try_again()
     manifest = read_models_manifest(models)
     record = read_record(models) if run.run_id else None
@@ -378,8 +378,8 @@ def _log_published(run: Run, models: Path, version: int, *, verb: str = "trainin
     size = sum(file.stat().st_size for place in places.values() for file in place.rglob("*") if file.is_file())
     run.metrics({f"{verb}_seconds": manifest.seconds, "models_megabytes": size / 1e6})
     run.tags({"tfrec.models": str(models.absolute()), "tfrec.version": str(version)})
-    known = run.send(lambda client: _registered(client, record, version)) if record else None
-    if known:
+    registered = run.send(lambda client: _registered(client, record, version)) if record else None
+    if registered:
         return
     run.files(models / "trained" / "manifest.json", "models/trained")
     source = str(places["shop"].absolute())

@@ -1,10 +1,11 @@
-"""A prepared shop → better dials, found on its validation period alone, as a file for `tfrec train --config`.
+"""Tunes the settings of training on the validation period of a prepared shop.
 
-The last part of training time is the validation period; nothing of the test period is read. A trial trains on the time
-before, on a shorter schedule, and completes the carts (or follows the visits) of the validation period. The towers'
-walk is kept for each setting of the towers' dials and the candidate lists for each setting of the tables' dials, so
-that a trial in which the ranker alone changes costs seconds; the dials that cost more are moved in every fourth trial,
-in the others they stay where the best trial had them. A killed study goes on where it was.
+The last part of the training period is the validation period; nothing of the test period is read. A trial trains on the
+time before it, on a shorter schedule, and completes the carts (or predicts the next clicks) of the validation period.
+Snapshots of the towers are kept for each combination of the towers' settings, and candidate lists for each combination
+of the feature tables' settings, so a trial in which only the ranking model changes takes seconds. Settings that cost
+more are varied in every fourth trial only; in the others they have the values of the best trial. A killed study resumes
+where it stopped.
 """
 
 import dataclasses
@@ -33,8 +34,8 @@ from tfrec.pipelines.ranking import RankingExamples
 from tfrec.publish import claiming
 from tfrec.training.config import TrainingConfig
 from tfrec.training.fit import fit_ranking
-from tfrec.training.rehearsal import AskedQueries, Rehearsal
-from tfrec.tuned_settings import GROUPS, Dial, check_best, configured, settings_of, values_of, write_best
+from tfrec.training.tuning_snapshots import AskedQueries, TuningSnapshots
+from tfrec.tuned_settings import GROUPS, SearchRange, check_best, configured, settings_of, values_of, write_best
 from tfrec.workflow import planned_manifest
 
 logger = logging.getLogger(__name__)
@@ -77,12 +78,13 @@ class Tuned:
     Attributes:
         best: dotted name → value of the best trial.
         value: NDCG@10 of the best trial on the validation period.
-        default_value: of the dials that the study began with.
-        trials: finished trials, those of earlier runs included.
-        pruned: of them, stopped early.
-        importance: dotted name → share of the variation that it explains, greatest first; empty with too few trials.
-        file: the best dials, for `tfrec train --config`.
-        seconds: mean of a trial of this run.
+        default_value: NDCG@10 of the settings that the study began with.
+        trials: number of finished trials, those of earlier runs included.
+        pruned: number of these that were stopped early.
+        importance: dotted name → share of the variation that the setting explains, greatest first; empty after too few
+            trials.
+        file: TOML file of the best settings, for `tfrec train --config`.
+        seconds: mean duration of a trial of this run.
     """
 
     best: Mapping[str, Any]
@@ -101,31 +103,31 @@ def tune_shop(
     *,
     trials: int = 40,
     minutes: float = 60.0,
-    groups: Sequence[str] = ("ranking", "knowledge"),
+    groups: Sequence[str] = ("ranking", "features"),
     config: TrainingConfig = TrainingConfig(),
     schedule: Schedule = Schedule(),
     show_progress: bool = True,
 ) -> Tuned:
-    """Returns the best dials that were found within so many trials and minutes, and writes them.
+    """Returns the best settings found within the given numbers of trials and minutes, and writes them.
 
-    The first trial has the dials of `config`, so that the best is never below them. NDCG@10 counts each validation
-    query once; a truth that no source brought counts 0. Sampler: TPE (Bergstra et al. 2011); after each epoch of the
+    The first trial has the settings of `config`, so the best is never below them. NDCG@10 counts each validation query
+    once; a true item that no source retrieved counts 0. Sampler: TPE (Bergstra et al. 2011); after each epoch of the
     ranker a trial below the median of the others is stopped.
 
     Args:
         prepared: folder that `prepare_shop` wrote.
-        out: folder of the study; with the same shop, dials and code it goes on.
-        trials: finished trials wanted, those of earlier runs included.
+        out: folder of the study; with the same shop, settings and code the study is resumed.
+        trials: number of finished trials wanted, those of earlier runs included.
         minutes: no trial begins later than this after the start.
-        groups: of `GROUPS`.
-        config: the dials that are not tuned, and the first trial's.
-        schedule: of a trial's training.
+        groups: names of `GROUPS`.
+        config: settings that are not tuned, and those of the first trial.
+        schedule: length of a trial's training.
         show_progress: progress bars.
 
     Raises:
         ConfigError: a group is unknown, or a number is not positive.
         SourceError: there is no prepared shop.
-        SchemaError: the validation period has nothing to ask.
+        SchemaError: the validation period has no query.
         EnvironmentSetupError: Optuna is not installed.
     """
     optuna = _require_optuna()
@@ -135,27 +137,27 @@ def tune_shop(
             f"`groups` must be some of {', '.join(GROUPS)}, `trials` at least 1 and `minutes` positive; "
             f"got {tuple(groups)}, {trials} and {minutes}."
         )
-    dials = {name: dial for group in groups for name, dial in GROUPS[group].items()}
+    ranges = {name: search_range for group in groups for name, search_range in GROUPS[group].items()}
     with claiming(out, signs=(STUDY,)):
         check_best(out / BEST)
-        return _tune(optuna, prepared, out, dials, trials, minutes, config, schedule, show_progress)
+        return _tune(optuna, prepared, out, ranges, trials, minutes, config, schedule, show_progress)
 
 
 def _tune(
     optuna: ModuleType,
     prepared: Path,
     out: Path,
-    dials: Mapping[str, Dial],
+    ranges: Mapping[str, SearchRange],
     trials: int,
     minutes: float,
     config: TrainingConfig,
     schedule: Schedule,
     show_progress: bool,
 ) -> Tuned:
-    """The same with `out` held by this process."""
+    """Runs the study while this process holds `out`."""
     shop = encode_shop(validation_shop(read_prepared(prepared)))
-    rehearsed = _Rehearsals(shop, schedule, out / "walks", show_progress)
-    identity = [planned_manifest(prepared, config).identity, sorted(dials), dataclasses.asdict(schedule)]
+    trial_values = _TrialValues(shop, schedule, out / "snapshots", show_progress)
+    identity = [planned_manifest(prepared, config).identity, sorted(ranges), dataclasses.asdict(schedule)]
     study = optuna.create_study(
         storage=f"sqlite:///{out / STUDY}",
         study_name=hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16],
@@ -167,15 +169,15 @@ def _tune(
     for stale in study.get_trials(deepcopy=False, states=(state.RUNNING,)):  # of a run that was killed
         study.tell(stale.number, state=state.FAIL)
     if not study.get_trials(deepcopy=False, states=(state.COMPLETE,)):
-        study.enqueue_trial(values_of(config, dials), user_attrs={_IS_DEFAULT: True}, skip_if_exists=False)
+        study.enqueue_trial(values_of(config, ranges), user_attrs={_IS_DEFAULT: True}, skip_if_exists=False)
     finished = len(study.get_trials(deepcopy=False, states=(state.COMPLETE, state.PRUNED)))
     until, spent = time.monotonic() + 60 * minutes, []
     while finished < trials and time.monotonic() < until:
         began = time.monotonic()
-        study.sampler = _sampler(optuna, study, dials, config.seed)
+        study.sampler = _sampler(optuna, study, ranges, config.seed)
         trial = study.ask()
         try:
-            value = rehearsed.value(configured(config, _suggest(trial, dials)), trial)
+            value = trial_values.value(configured(config, _suggest(trial, ranges)), trial)
             study.tell(trial, value)
         except optuna.TrialPruned:
             study.tell(trial, state=state.PRUNED)
@@ -186,10 +188,10 @@ def _tune(
         spent.append(time.monotonic() - began)
         logger.info("Trial %d of %d: best NDCG@%d %.4f", finished, trials, _K, study.best_value)
     file = out / BEST
-    write_best(file, study.best_params, dials)
+    write_best(file, study.best_params, ranges)
     defaults = [trial.value for trial in study.get_trials(states=(state.COMPLETE,)) if _IS_DEFAULT in trial.user_attrs]
     return Tuned(
-        best=settings_of(study.best_params, dials),
+        best=settings_of(study.best_params, ranges),
         value=study.best_value,
         default_value=defaults[0] if defaults else float("nan"),
         trials=finished,
@@ -203,7 +205,7 @@ def _tune(
 def validation_shop(prepared: Prepared) -> Prepared:
     """Returns the shop as it was when the validation period began; that period is its test period.
 
-    Items that a log without a catalogue met later are not known yet.
+    Items that a log without a catalogue has only later are not known yet.
     """
     moment = prepared.validation_from
     train, later = prepared.train.until(moment), prepared.train.since(moment)
@@ -223,17 +225,17 @@ def validation_shop(prepared: Prepared) -> Prepared:
     )
 
 
-class _Rehearsals:
-    """Values of configs; walks and candidate lists are kept for the dials that they hang on."""
+class _TrialValues:
+    """NDCG@10 of configs; keeps snapshots and candidate lists for the settings that they depend on."""
 
     def __init__(self, shop: Shop, schedule: Schedule, work: Path, show: bool) -> None:
         self._shop, self._schedule, self._work, self._show = shop, schedule, work, show
         self._queries = validation_queries(shop, schedule.validation_queries)
-        self._walk: tuple[str, Rehearsal] | None = None
+        self._snapshots: tuple[str, TuningSnapshots] | None = None
         self._lists: dict[str, tuple[RankingExamples, AskedQueries]] = {}
 
     def value(self, config: TrainingConfig, trial: Any) -> float:
-        """NDCG@10 of a config on the validation queries; reports each epoch to the trial and stops when told so."""
+        """Returns NDCG@10 of a config on the validation queries; after each epoch the trial may be pruned."""
         import optuna
 
         config = self._schedule.shortened(config)
@@ -247,27 +249,29 @@ class _Rehearsals:
         return _ndcg(fit_ranking(examples, config, show_progress=False, after_epoch=report), asked)
 
     def _candidate_lists(self, config: TrainingConfig) -> tuple[RankingExamples, AskedQueries]:
-        of_walk = dataclasses.replace(
-            config, ranking=TrainingConfig().ranking, knowledge=TrainingConfig().knowledge, ranking_rate=1.0,
+        snapshot_settings = dataclasses.replace(
+            config, ranking=TrainingConfig().ranking, features=TrainingConfig().features, ranking_rate=1.0,
             ranking_batch=1, ranking_epochs=1,
         )  # fmt: skip
-        walk, lists = _key(of_walk), _key([of_walk, config.knowledge])
-        if lists not in self._lists:
-            if self._walk is None or self._walk[0] != walk:
-                rehearsal = Rehearsal(self._shop, config, work=self._work / walk, show_progress=self._show)
-                self._walk = walk, rehearsal
-            rehearsal = self._walk[1]
-            if len(self._lists) > 1:  # memory: the oldest goes
+        snapshots_key, lists_key = _key(snapshot_settings), _key([snapshot_settings, config.features])
+        if lists_key not in self._lists:
+            if self._snapshots is None or self._snapshots[0] != snapshots_key:
+                snapshots = TuningSnapshots(
+                    self._shop, config, work=self._work / snapshots_key, show_progress=self._show
+                )
+                self._snapshots = snapshots_key, snapshots
+            snapshots = self._snapshots[1]
+            if len(self._lists) > 1:  # to limit memory, the oldest is dropped
                 self._lists.pop(next(iter(self._lists)))
-            self._lists[lists] = rehearsal.examples(config), rehearsal.ask(self._queries, config)
-        return self._lists[lists]
+            self._lists[lists_key] = snapshots.examples(config), snapshots.ask(self._queries, config)
+        return self._lists[lists_key]
 
 
 def validation_queries(shop: Shop, most: int) -> ExampleQueries:
     """Returns carts with a hidden item, their first label; in a log without orders, visits and their next item.
 
     Args:
-        shop: of `validation_shop`.
+        shop: shop of `validation_shop`.
         most: sampled, seeded, where there are more.
 
     Raises:
@@ -290,7 +294,7 @@ def as_example_queries(cases: Cases, shop: Shop) -> ExampleQueries:
     """Returns evaluation cases as ranking queries: `Q` of them, the first true item of each its one label.
 
     Args:
-        cases: of carts, or of next items.
+        cases: cases of carts, or of next items.
         shop: gives the vocabularies.
     """
     index = np.append(shop.vocabularies.items.encode(cases.item_ids), 0).astype(np.int32)  # -1 → 0
@@ -318,7 +322,7 @@ def as_example_queries(cases: Cases, shop: Shop) -> ExampleQueries:
 
 
 def _ndcg(model: RankingModel, asked: AskedQueries) -> float:
-    """Mean of `1 / log2(1 + rank)` up to rank 10; ties count against."""
+    """Returns the mean of `1 / log2(1 + rank)` up to rank 10; ties count against."""
     score_of = tf.function(lambda features: model(features, training=False)[0], reduce_retracing=True)
     total = 0.0
     for start in range(0, len(asked.features), _ASK_BATCH):
@@ -331,13 +335,13 @@ def _ndcg(model: RankingModel, asked: AskedQueries) -> float:
     return total / len(asked.features)
 
 
-def _sampler(optuna: ModuleType, study: Any, dials: Mapping[str, Dial], seed: int) -> Any:
-    """TPE over all dials in every fourth trial; in the others those that cost more than seconds stay at their best."""
+def _sampler(optuna: ModuleType, study: Any, ranges: Mapping[str, SearchRange], seed: int) -> Any:
+    """Returns TPE over all settings in every fourth trial, else with the costly settings at their best values."""
     number = len(study.trials)
     with_all = optuna.samplers.TPESampler(seed=seed + number, n_startup_trials=8)
-    costly = [name for name in dials if name not in GROUPS["ranking"]]
+    costly = [name for name in ranges if name not in GROUPS["ranking"]]
     states = (optuna.trial.TrialState.COMPLETE,)
-    if not costly or len(costly) == len(dials) or number % _MOVE_COSTLY_EVERY == 1:
+    if not costly or len(costly) == len(ranges) or number % _MOVE_COSTLY_EVERY == 1:
         return with_all
     if not study.get_trials(deepcopy=False, states=states):
         return with_all
@@ -345,16 +349,16 @@ def _sampler(optuna: ModuleType, study: Any, dials: Mapping[str, Dial], seed: in
     return optuna.samplers.PartialFixedSampler(kept, with_all)
 
 
-def _suggest(trial: Any, dials: Mapping[str, Dial]) -> dict[str, Any]:
+def _suggest(trial: Any, ranges: Mapping[str, SearchRange]) -> dict[str, Any]:
     values = {}
-    for name, dial in dials.items():
-        if dial.choices:
-            values[name] = trial.suggest_categorical(name, list(dial.choices))
-        elif dial.is_whole:
-            values[name] = trial.suggest_int(name, int(dial.low), int(dial.high))
+    for name, search_range in ranges.items():
+        if search_range.choices:
+            values[name] = trial.suggest_categorical(name, list(search_range.choices))
+        elif search_range.is_whole:
+            values[name] = trial.suggest_int(name, int(search_range.low), int(search_range.high))
         else:
-            values[name] = trial.suggest_float(name, dial.low, dial.high, log=dial.is_log)
-    return settings_of(values, dials)
+            values[name] = trial.suggest_float(name, search_range.low, search_range.high, log=search_range.is_log)
+    return settings_of(values, ranges)
 
 
 def _importance(optuna: ModuleType, study: Any) -> dict[str, float]:

@@ -28,7 +28,7 @@ from tfrec.schema.wire import STATES
 from tfrec.servable import Servable
 from tfrec.serving_config import ServableConfig, read_serving_config
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _UNKNOWN, _NOT_FOUND = 2, 5
 _Files: TypeAlias = tuple[tuple[str, int, int], ...]
@@ -94,8 +94,8 @@ class ServedModels:
         self._labels: dict[str, dict[str, int]] = {}
         self._failed: dict[tuple[str, int], _Files] = {}  # as they were when their load failed
         self._seen: dict[tuple[str, int], _Files] = {}  # of failed versions, at the last look
-        self._unnamed: set[tuple[str, int]] = set()  # told once
-        self._complaint = ""  # about the file, told once
+        self._unnamed: set[tuple[str, int]] = set()  # reported once
+        self._complaint = ""  # about the file, reported once
 
     @property
     def names(self) -> list[str]:
@@ -108,7 +108,7 @@ class ServedModels:
         """Gives a loaded servable with its version, and keeps it loaded for the block.
 
         Args:
-            name: of the servable.
+            name: name of the servable.
             version: None = the newest loaded.
 
         Raises:
@@ -117,13 +117,13 @@ class ServedModels:
         with contextlib.ExitStack() as stack:
             with self._lock:
                 loaded = self._loaded.get(name, {})
-                found = max(loaded, default=None) if version is None else version
-                if found is None or found not in loaded:
+                number = max(loaded, default=None) if version is None else version
+                if number is None or number not in loaded:
                     wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
                     raise ServingError(f"Servable not found for request: {wanted}", code=_NOT_FOUND)
-                servable = loaded[found]
+                servable = loaded[number]
                 stack.enter_context(servable.in_use())
-            yield servable, found
+            yield servable, number
 
     def statuses(self, name: str) -> list[VersionStatus]:
         """Returns all versions of a servable ever seen, the highest first; empty for an unknown name."""
@@ -131,7 +131,7 @@ class ServedModels:
             return [status for _, status in sorted(self._statuses.get(name, {}).items(), reverse=True)]
 
     def is_available(self, name: str) -> bool:
-        """Whether a version of the servable is loaded."""
+        """Returns whether a version of the servable is loaded."""
         with self._lock:
             return bool(self._loaded.get(name))
 
@@ -186,7 +186,7 @@ class ServedModels:
                 versions = _versions_in(base)
             except OSError as error:
                 if name not in self._missing:
-                    _log.warning("%s cannot be read (%s): its loaded version stays.", base, error)
+                    logger.warning("%s cannot be read (%s): its loaded version stays.", base, error)
                 self._missing.add(name)
                 continue
             self._missing.discard(name)
@@ -230,7 +230,7 @@ class ServedModels:
 
     def _complain(self, text: str) -> None:
         if text != self._complaint:
-            _log.warning(text)
+            logger.warning(text)
         self._complaint = text
 
     def _discovered(self) -> list[str]:
@@ -240,28 +240,28 @@ class ServedModels:
             entries = sorted(entry for entry in self._models_dir.iterdir() if not entry.name.startswith("."))
             return [entry.name for entry in entries if entry.is_dir() and _versions_in(entry)]
         except OSError as error:
-            _log.warning("%s cannot be read (%s): what is loaded stays.", self._models_dir, error)
+            logger.warning("%s cannot be read (%s): what is loaded stays.", self._models_dir, error)
             return []
 
     def _follow(self, name: str, versions: dict[int, Path], config: ServableConfig) -> None:
         aspired = config.wanted(versions)
         if not aspired:
             if self.is_available(name):
-                _log.warning("%s holds no version any more: %s is unloaded.", self._models_dir / config.folder, name)
+                logger.warning("%s holds no version any more: %s is unloaded.", self._models_dir / config.folder, name)
             self._unload(name, keep=())
             return
         newest = max(versions)
         if newest > aspired[-1] and (name, newest) not in self._unnamed:
             self._unnamed.add((name, newest))
-            _log.warning(
-                "%s version %d is there, but %s does not name it, so it is not served: write it anew (tfrec label).",
+            logger.warning(
+                "%s version %d is there, but %s does not name it, so it is not served: write it again (tfrec label).",
                 name, newest, self._config_file,
             )  # fmt: skip
         for version in aspired:
             with self._lock:
                 is_loaded = version in self._loaded.get(name, {})
-                known = self._statuses.get(name, {}).get(version)
-            has_failed = known is not None and known.error_code != 0
+                status = self._statuses.get(name, {}).get(version)
+            has_failed = status is not None and status.error_code != 0
             if not is_loaded and (not has_failed or self._is_to_be_tried_again(name, version, versions[version])):
                 self._load(name, version, versions[version])
         with self._lock:
@@ -270,7 +270,7 @@ class ServedModels:
             self._unload(name, keep=aspired)
 
     def _is_to_be_tried_again(self, name: str, version: int, version_dir: Path) -> bool:
-        """Whether the files of a version have changed since its load failed, and no longer since the last look."""
+        """Returns whether a version's files have changed since its load failed, but not since the last check."""
         files, before = _files_of(version_dir), self._seen.get((name, version))
         self._seen[name, version] = files
         return files != self._failed.get((name, version)) and files == before
@@ -278,7 +278,7 @@ class ServedModels:
     def _load(self, name: str, version: int, version_dir: Path) -> bool:
         self._set(name, VersionStatus(version, "START"))
         self._set(name, VersionStatus(version, "LOADING"))
-        _log.info("Loading %s version %d from %s.", name, version, version_dir)
+        logger.info("Loading %s version %d from %s.", name, version, version_dir)
         servable, files = None, _files_of(version_dir)
         try:
             servable = self._load_servable(version_dir)
@@ -293,14 +293,14 @@ class ServedModels:
             )
             self._set(name, VersionStatus(version, "END", code or _UNKNOWN, text))
             self._failed[name, version] = files
-            _log.error(
+            logger.error(
                 "%s version %d cannot be loaded, and is tried again only if its files change: %s", name, version, text
             )
             return False
         with self._lock:
             self._loaded.setdefault(name, {})[version] = servable
             self._statuses[name][version] = VersionStatus(version, "AVAILABLE")
-        _log.info("%s version %d is available (%d warm-up requests).", name, version, num_warmed)
+        logger.info("%s version %d is available (%d warm-up requests).", name, version, num_warmed)
         return True
 
     def _unload(self, name: str, *, keep: Collection[int]) -> None:
@@ -317,9 +317,9 @@ class ServedModels:
     def _drain(self, name: str, version: int, servable: Servable) -> None:
         servable.close()
         with self._lock:
-            if self._statuses[name][version].state == "UNLOADING":  # it may have been loaded anew meanwhile
+            if self._statuses[name][version].state == "UNLOADING":  # it may have been loaded again meanwhile
                 self._statuses[name][version] = VersionStatus(version, "END")
-        _log.info("%s version %d is unloaded.", name, version)
+        logger.info("%s version %d is unloaded.", name, version)
 
     def _set(self, name: str, status: VersionStatus) -> None:
         with self._lock:

@@ -1,7 +1,7 @@
-"""The story: a prepared shop is trained, exported, evaluated. Each step finds what is done, and publishes by rename.
+"""Trains, exports and evaluates a prepared shop; each step reuses finished results and publishes by rename.
 
 models/
-    trained/            weights, knowledge and manifest.json of the newest training
+    trained/            weights, feature tables and manifest.json of the newest training
     shop/N  retrieval/N  ranking/N      SavedModels, N counts up
     report/             report.json, report.html
 """
@@ -58,18 +58,18 @@ REPORT_FOLDER = FolderKind(
 
 @dataclasses.dataclass(frozen=True)
 class ModelsManifest:
-    """Whence a folder of models comes.
+    """Origin of a folder of models.
 
     Attributes:
         prepared: folder of the shop that was trained on.
-        fingerprint: of that shop.
+        fingerprint: fingerprint of that shop.
         code: digest of the code that learns.
-        config: the dials.
+        config: training settings.
         identity: digest of the three above.
-        seconds: that training took, less what an earlier, interrupted run had done.
-        tfrec_version: of the package.
+        seconds: seconds that training took, less what an earlier, interrupted run had done.
+        tfrec_version: version of the package.
         learned_from: fingerprint of the shop that the weights learned from; a refresh knows a newer one.
-        origin: identity of the models that these were renewed from; empty when trained from scratch.
+        origin: identity of the models that these were updated from; empty when trained from scratch.
     """
 
     prepared: str
@@ -91,7 +91,7 @@ class Published:
         models: folder of servables.
         version: the newest version there.
         is_reused: nothing had to be trained.
-        seconds: that the training took, now or when it was made.
+        seconds: seconds that the training took, now or when it was made.
     """
 
     models: Path
@@ -105,8 +105,8 @@ def train_shop(
 ) -> Published:
     """Trains the funnel on a prepared shop, keeps its weights and publishes a version of the three servables.
 
-    Interrupted, it leaves the old result, and the next call goes on after the last finished step. When weights of
-    the same shop, dials and code are there, they are reused.
+    If interrupted, it leaves the old result in place, and the next call resumes after the last finished step. Weights
+    of the same shop, settings and code are reused.
 
     Args:
         prepared: folder that `prepare_shop` wrote.
@@ -124,13 +124,13 @@ def train_shop(
     wanted = planned_manifest(prepared, config)
     with claiming(models):
         check_folder(models / TRAINED, TRAINED_FOLDER, inputs=[prepared])
-        known = _read_manifest(models)
+        present = _read_manifest(models)
         version = version_of(models, wanted.identity)
-        if known is not None and known.identity == wanted.identity and not force:
+        if present is not None and present.identity == wanted.identity and not force:
             if version is None:  # interrupted between saving and publishing
                 version = publish_servables(models, prepared=prepared)
             shutil.rmtree(models / _WORK, ignore_errors=True)
-            return Published(models, version, True, known.seconds)
+            return Published(models, version, True, present.seconds)
         work = work_folder(models, wanted)
         shop = load_shop(prepared)
         began = time.perf_counter()
@@ -163,11 +163,11 @@ def publish_trained(
     """Keeps a trained funnel in a folder of models, publishes its servables and returns their version.
 
     Args:
-        shop: that it knows.
+        shop: shop that the funnel was trained on.
         trained: a `TrainedFunnel`.
         config: its `TrainingConfig`.
         models: folder of models.
-        manifest: whence it comes.
+        manifest: origin of the models.
         comparison: text of its comparison with the fall-back; "" = none.
     """
     from tfrec.export import build_served_funnel
@@ -259,8 +259,8 @@ def evaluate_models(
             seeds=seeds,
             max_queries=max_queries,
         )
-        found = measure_truth(shop, loaded)
-    return report if found is None else dataclasses.replace(report, findings=found.sentences())
+        truth = measure_truth(shop, loaded)
+    return report if truth is None else dataclasses.replace(report, findings=truth.sentences())
 
 
 def write_report(
@@ -269,7 +269,7 @@ def write_report(
     """Writes a folder of `report.json`, `report.html` and `report.txt`, in one step; returns the page's path.
 
     Args:
-        report: of `evaluate_models`.
+        report: report of `evaluate_models`.
         out: the folder.
         inputs: folders that were read, which `out` must not hold.
         beside: further files, name → text.
@@ -290,7 +290,7 @@ def report_folder(models: Path, *, servable: str = "shop") -> Path:
 
 
 def read_models_manifest(models: Path) -> ModelsManifest:
-    """Returns whence a folder of models comes.
+    """Returns the origin of a folder of models.
 
     Raises:
         SourceError: it holds no trained models.
@@ -305,20 +305,20 @@ def read_models_manifest(models: Path) -> ModelsManifest:
 
 
 def planned_manifest(prepared: Path, config: Any) -> ModelsManifest:
-    """Returns the manifest that a training of this shop with these dials (a `TrainingConfig`) will have.
+    """Returns the manifest that a training of this shop with these settings (a `TrainingConfig`) will have.
 
     Raises:
         SourceError: there is no prepared shop.
     """
     fingerprint = read_manifest(prepared).fingerprint
-    dials = json.loads(json.dumps(dataclasses.asdict(config)))
+    settings = json.loads(json.dumps(dataclasses.asdict(config)))
     code = _digest_of_code()
-    identity = hashlib.sha256(json.dumps([fingerprint, code, dials], sort_keys=True).encode()).hexdigest()
+    identity = hashlib.sha256(json.dumps([fingerprint, code, settings], sort_keys=True).encode()).hexdigest()
     return ModelsManifest(
         prepared=str(prepared.absolute()),
         fingerprint=fingerprint,
         code=code,
-        config=dials,
+        config=settings,
         identity=identity,
         seconds=0.0,
         tfrec_version=tfrec.__version__,
@@ -327,7 +327,7 @@ def planned_manifest(prepared: Path, config: Any) -> ModelsManifest:
 
 
 def work_folder(models: Path, manifest: ModelsManifest) -> Path:
-    """Returns where a training keeps what it has finished; the work of other shops, dials or code there goes."""
+    """Returns where a training keeps what it has finished; the work of other shops, settings or code there goes."""
     work = models / _WORK / manifest.identity[:16]
     if work.parent.is_dir():
         for other in work.parent.iterdir():
@@ -379,16 +379,16 @@ def prepared_of(models: Path) -> Path:
 
 
 def _prepared_of_version(folder: Path) -> Path:
-    told = read_about(folder).get("prepared", "")
-    if not told or not Path(told).is_dir():
+    prepared = read_about(folder).get("prepared", "")
+    if not prepared or not Path(prepared).is_dir():
         raise SourceError(
-            f"{folder} was made from {told or 'a shop'}, which is gone. Name the shop with --prepared DIR."
+            f"{folder} was made from {prepared or 'a shop'}, which is gone. Name the shop with --prepared DIR."
         )
-    return Path(told)
+    return Path(prepared)
 
 
 def _name_of(folder: Path, servable: str) -> str:
-    """What a report calls the served model."""
+    """Returns what a report calls the served model."""
     return SERVED_NAME if servable == "shop" else f"{read_about(folder).get('method', servable)} (served)"
 
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# A shop's raw files → a version that passed its gate, published under a label. Run again, it goes on where it stopped.
+# A shop's raw files → a version that passed its gate, published under a label. Run again, it resumes where it stopped.
 #   STORE      where versions are published (folder or URL)     RECIPE     recipe of the shop
 #   WORK       folder that is kept from night to night          BASE_PATH  models as the servers see them
 #   LABEL      given to what passes (default: stable)           TRAIN_OPTIONS, GATE_OPTIONS  further words

@@ -88,7 +88,7 @@ def test_segment_is_compared_without_case():
         find_audience(facts, expression='segment = "Losst"')
 
 
-def test_an_unknown_field_is_told_before_anything_is_measured():
+def test_an_unknown_field_is_reported_before_anything_is_measured():
     check_fields(
         'frequency > 3 and not (segment = "Lost" or interest("Shoes") > 0.1 or country = "UK")', attributes=["country"]
     )
@@ -103,11 +103,11 @@ def test_whatever_is_measured_of_a_user_may_be_named():
 
 
 def test_frequency_is_what_rfm_calls_the_number_of_orders(facts):
-    told = [
+    parsed = [
         find_audience(facts, expression=f"{name} >= 2", min_users=1).user_ids.tolist()
         for name in ("orders", "frequency")
     ]
-    assert told[0] == told[1] != []
+    assert parsed[0] == parsed[1] != []
 
 
 @pytest.mark.parametrize(
@@ -135,8 +135,8 @@ def test_frequency_is_what_rfm_calls_the_number_of_orders(facts):
 def test_mistake_is_pointed_at(facts, expression, message, place):
     with pytest.raises(ConfigError, match="(?i)" + message.replace("(", r"\(").replace(")", r"\)")) as caught:
         find_audience(facts, expression=expression)
-    told, mark = str(caught.value).splitlines()[-2:]
-    assert told[2:] == expression
+    parsed, mark = str(caught.value).splitlines()[-2:]
+    assert parsed[2:] == expression
     assert mark.index("^") - 2 == place
 
 
@@ -154,7 +154,7 @@ def test_deep_nesting_is_refused(facts):
         find_audience(facts, expression="(" * 100 + "orders > 1" + ")" * 100)
 
 
-def test_clauses_tell_what_each_leaves(facts):
+def test_clauses_count_what_each_leaves(facts):
     found = find_audience(
         facts, expression='country = "France" and (orders > 4 or orders < 2) and value >= 80', min_users=1
     )
@@ -169,10 +169,10 @@ def test_small_audience_never_leaves_the_house(facts, tmp_path):
     with pytest.raises(ConfigError, match="at least 3 users"):
         found.export(tmp_path / "out.csv", key=b"k" * 32)
     assert not (tmp_path / "out.csv").exists()
-    told = found.to_dict()
-    assert told["num_users"] is None
-    assert told["clauses"][0]["alone"] is None
-    assert json.dumps(told, allow_nan=False)
+    parsed = found.to_dict()
+    assert parsed["num_users"] is None
+    assert parsed["clauses"][0]["alone"] is None
+    assert json.dumps(parsed, allow_nan=False)
     assert "Fewer than 3" in found.summary()
 
 
@@ -188,7 +188,7 @@ def test_export_holds_pseudonyms_only(facts, tmp_path):
         found.export(tmp_path / "short.csv", key=b"short")
 
 
-def test_overlap_is_told_where_it_is_large_enough(facts):
+def test_overlap_is_reported_where_it_is_large_enough(facts):
     audiences = {
         "many": find_audience(facts, expression="orders >= 4", min_users=2),
         "far": find_audience(facts, expression="recency >= 8d", min_users=2),

@@ -45,7 +45,7 @@ def test_long_tail_is_taken_in_logarithms_and_outlier_is_held_back():
     frame = pd.DataFrame({"num_orders": np.exp(rng.normal(3, 1, 2000)), "repeat_share": rng.random(2000), "value": 7.0})
     frame.loc[0, "num_orders"] = 1e12
     space = fit_space(frame, ("num_orders", "repeat_share", "value"))
-    assert space.features == ("num_orders", "repeat_share")  # the same value for everybody tells nothing
+    assert space.features == ("num_orders", "repeat_share")  # a constant feature is not informative
     assert space.is_log.tolist() == [True, False]
     places = space.place(frame)
     assert np.abs(places).max() <= 4

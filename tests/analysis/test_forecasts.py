@@ -129,7 +129,7 @@ def test_horizon_is_whole_weeks():
         forecast_demand(shop_of_series({"a": noisy(90, seed=4)}), horizon=10)
 
 
-def test_cover_tells_what_to_order_first(stationary):
+def test_days_of_cover_rank_what_to_order_first(stationary):
     month = stationary.totals.set_index("name")["forecast"]
     stock = {"i0": 0.0, "i1": 0.3, "i2": 0.5, "i3": 2.0, "i4": 40.0}  # months of demand
     items = pd.DataFrame({"item_id": [*stock, "i5"], "stock": [*(month[i] * m for i, m in stock.items()), np.nan]})
@@ -147,7 +147,7 @@ def test_cover_tells_what_to_order_first(stationary):
     assert (cover["days_low"] <= cover["days"]).all()
 
 
-def test_result_is_told_in_words(stationary):
+def test_result_is_summarised_in_words(stationary):
     text = stationary.summary()
     assert "2024-12-30 to 2025-01-26" in text
     assert "below that of repeating last week" in text

@@ -140,7 +140,7 @@ def test_profile_is_json_and_its_page_holds_no_foreign_markup(photo_shop):
     assert "<X1>" not in page
 
 
-def test_result_is_told_in_words_and_json(photo_shop):
+def test_result_is_summarised_in_words_and_json(photo_shop):
     found = measure_interests(photo_shop, config=PLAIN, now=NOW)
     assert json.dumps(found.to_dict(), allow_nan=False)
     assert "2 users" in found.summary()
@@ -148,13 +148,13 @@ def test_result_is_told_in_words_and_json(photo_shop):
 
 
 @pytest.mark.parametrize(
-    "dials",
+    "settings",
     [{"weights": (1.0, 1.0, 0.0)}, {"half_life_days": 0.0}, {"bounds": (0.1, 0.3, 0.6)}],
     ids=["weights", "half-life", "bounds"],
 )
-def test_dial_out_of_range_is_an_error(dials):
-    with pytest.raises(ConfigError, match=f"`{next(iter(dials))}`"):
-        InterestConfig(**dials)
+def test_setting_out_of_range_is_an_error(settings):
+    with pytest.raises(ConfigError, match=f"`{next(iter(settings))}`"):
+        InterestConfig(**settings)
 
 
 def test_no_interaction_is_an_error():

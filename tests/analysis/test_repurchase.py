@@ -123,9 +123,9 @@ def test_parameters_of_a_simulated_shop_are_found(dropouts):
 
 def test_chance_of_no_repeat_is_dropping_out_at_once_or_staying_silent():
     r, alpha, a, b, age = 1.5, 8.0, 1.2, 3.0, 20.0
-    told = np.exp(_log_likelihood(np.array([r, alpha, a, b]), np.zeros(1), np.zeros(1), np.array([age])))
+    likelihood = np.exp(_log_likelihood(np.array([r, alpha, a, b]), np.zeros(1), np.zeros(1), np.array([age])))
     drops = a / (a + b)
-    assert told[0] == pytest.approx(drops + (1 - drops) * (alpha / (alpha + age)) ** r)
+    assert likelihood[0] == pytest.approx(drops + (1 - drops) * (alpha / (alpha + age)) ** r)
 
 
 def test_alive_is_the_share_that_is_alive(dropouts):
@@ -163,13 +163,13 @@ def test_silence_raises_the_risk():
     assert users.loc["s0", "alive"] < 0.2
 
 
-def test_result_is_told_in_words_and_json(dropouts):
+def test_result_is_summarised_in_words_and_json(dropouts):
     churn = dropouts[0]
     assert json.dumps(churn.to_dict(), allow_nan=False)
     assert "One horizon earlier" in churn.summary()
 
 
-def test_nobody_came_back_is_an_error():
+def test_a_shop_without_repeat_purchases_is_an_error():
     with pytest.raises(SchemaError, match="0 came back"):
         predict_churn(shop_of_visits([(f"u{n}", "a", float(n)) for n in range(30)], 40.0))
 

@@ -115,7 +115,7 @@ def test_independent_items_give_next_to_no_rules_under_false_discovery_control()
     assert len(controlled.rules) <= 4
 
 
-def test_direction_is_told_from_its_reverse():
+def test_direction_is_distinguished_from_its_reverse():
     # Half of the 40 camera orders hold a card, but only 20 of 220 card orders a camera.
     baskets = [["camera", "card"]] * 20 + [["camera"]] * 20 + [["card"]] * 200 + [["tripod"]] * 2000
     np.random.default_rng(1).shuffle(baskets)

@@ -38,10 +38,10 @@ def two_kinds(*, num: int = 60, seed: int = 0) -> tuple[Tables, dict[str, str]]:
 
 
 @pytest.mark.parametrize("segment", [segment_by_kmeans, segment_by_dbscan], ids=["K-means", "DBSCAN"])
-def test_two_kinds_of_user_are_told_apart(segment):
+def test_two_kinds_of_user_are_separated(segment):
     tables, kinds = two_kinds()
-    dials = {"ks": range(2, 5)} if segment is segment_by_kmeans else {}
-    found = segment(tables, **dials)
+    settings = {"ks": range(2, 5)} if segment is segment_by_kmeans else {}
+    found = segment(tables, **settings)
     clear = found.assignments[found.assignments["segment"] != NOISE]
     truth = clear["user_id"].map(kinds)
     assert adjusted_rand_score(truth, clear["segment"]) == pytest.approx(1.0)
@@ -150,8 +150,8 @@ def test_export_is_read_back(tmp_path):
     found = segment_by_kmeans(tables, ks=[2])
     found.export(tmp_path / "segments")
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "segments" / "users.parquet"), found.assignments)
-    told = json.loads((tmp_path / "segments" / "segments.json").read_text())
-    assert [row["segment"] for row in told["segments"]] == found.profiles["segment"].tolist()
+    stored = json.loads((tmp_path / "segments" / "segments.json").read_text())
+    assert [row["segment"] for row in stored["segments"]] == found.profiles["segment"].tolist()
 
 
 def test_more_clusters_than_buyers_is_an_error():
@@ -159,7 +159,7 @@ def test_more_clusters_than_buyers_is_an_error():
         segment_by_kmeans(two_kinds()[0], ks=[80])
 
 
-def test_nobody_bought_is_an_error():
+def test_a_shop_without_purchases_is_an_error():
     with pytest.raises(SchemaError, match="bought something"):
         segment_by_rfm(shop({"user_id": ["u"], "item_id": ["a"], "event_type": ["view"], "days": [0]}))
 

@@ -60,14 +60,14 @@ def main() -> None:
         values = (rng.gamma(1, 2, (users, 5)) - 1) * np.sqrt(costs)
         groups = rng.choice(["north", "south"], users)
         values[groups == "south"] *= 0.5
-        for name, dials in (
+        for name, settings in (
             ("budget", {}),
             ("budget, return >= 3, 25 % of the south", {
                 "return_floor": 3.0, "groups": groups, "group_floors": {"south": 0.25},
             }),
         ):  # fmt: skip
             started = time.perf_counter()
-            result = allocate(values, costs, budget=0.3 * users, **dials)
+            result = allocate(values, costs, budget=0.3 * users, **settings)
             took = time.perf_counter() - started
             print(f"{users:,} users x 5 offers, {name}: {took:.2f} s, gap {result.gap:.4%}. {result.summary()}")
 

@@ -4,7 +4,7 @@
 
 Per size, seed and budget (a share of the true cost of the dear coupon to everybody): the plan with the default budget
 (face values), the plan in expected cost, and lots: the cheap coupon to users drawn blindly, once for the whole budget
-(which nobody can know beforehand to cost just that), once for as much as the plan spends on average.
+(whose cost is not known beforehand), once for as much as the plan spends on average.
 Then how far the predicted margin uplift is from the truth (PEHE), beside the average effect for everybody.
 """
 
@@ -45,8 +45,8 @@ def print_size(users: int, *, seeds: int, campaigns: int) -> None:
                 {"share": share, "kind": kind, **_judge(learned, truth, kind, share * whole, campaigns)}
                 for kind in (FACE_VALUE, EXPECTED_COST)
             ]
-    told = pd.DataFrame(rows)
-    for (share, kind), own in told.groupby(["share", "kind"], sort=False):
+    results = pd.DataFrame(rows)
+    for (share, kind), own in results.groupby(["share", "kind"], sort=False):
         made = own[own["treated"] > 0]
         worst = f"{own['worst'].max():.0%}"
         print(

@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=15_000)
     parser.add_argument("--events", type=int, default=160_000)
     parser.add_argument("--trainings", type=int, default=1, help="of each kind, a seed each; hits are averaged")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a dial of all trainings")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of all trainings")
     parser.add_argument("--work", type=Path, help="folder that keeps what is prepared and trained")
     options = parser.parse_args()
     shop = DemoShopConfig(

@@ -19,15 +19,15 @@ import tensorflow as tf
 from tests.benchmarks.tower_parts import K, hits
 from tests.benchmarks.whole_shop import data_home
 from tfrec.evaluation.intervals import bootstrap_means
-from tfrec.features.knowledge import KnowledgeConfig, gather_knowledge
+from tfrec.features.feature_tables import FeatureConfig, compute_feature_tables
 from tfrec.features.shop import Shop, encode_shop
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.models import RetrievalModel
 from tfrec.models.retrieval import LOSSES
 from tfrec.pipelines import retrieval
 from tfrec.training import TrainingConfig
-from tfrec.training.moments import end_of_training
 from tfrec.training.optimizer import LazyAdam
+from tfrec.training.time_blocks import end_of_training
 from tfrec.tuning import validation_queries, validation_shop
 
 TEMPERATURES = (0.035, 0.07, 0.15, 0.3, 0.6, 1.2)
@@ -42,15 +42,15 @@ def train_for(
     chosen = dataclasses.replace(config.retrieval, loss=loss, temperature=temperature)
     model = RetrievalModel(shop.vocabularies, chosen)
     model.compile(optimizer=LazyAdam(config.retrieval_rate))
-    dials = {"batch_size": config.retrieval_batch, "sequence_length": config.sequence_length, "seed": seed}
-    dataset = retrieval(shop.train, **dials)
+    settings = {"batch_size": config.retrieval_batch, "sequence_length": config.sequence_length, "seed": seed}
+    dataset = retrieval(shop.train, **settings)
     step = tf.function(lambda batch: model.train_step(batch)["loss"], input_signature=[dataset.element_spec])
     for batch in dataset.take(1):
         step(batch)
     spent, labels, epochs, steps = 0.0, 0, 0, 0
     num_batches = int(dataset.cardinality())
     while spent < seconds:
-        for batch in retrieval(shop.train, **dials, first_epoch=epochs):
+        for batch in retrieval(shop.train, **settings, first_epoch=epochs):
             began = time.perf_counter()
             float(step(batch))
             spent += time.perf_counter() - began
@@ -75,7 +75,9 @@ def main() -> None:
         prepared = prepare_shop(options.recipe, Path(folder) / "shop", data_home=data_home())
         shop = encode_shop(validation_shop(prepared))
     queries = validation_queries(shop, options.queries)
-    knowledge = gather_knowledge(shop.train, as_of=end_of_training(shop), config=KnowledgeConfig(neighbours=10))
+    feature_tables = compute_feature_tables(
+        shop.train, as_of=end_of_training(shop), config=FeatureConfig(neighbours=10)
+    )
     print(f"{options.recipe}: {len(queries):,} queries, {shop.vocabularies.num_items:,} items, {options.seconds:.0f} s")
     tuning, queries = queries.take(np.arange(0, len(queries), 2)), queries.take(np.arange(1, len(queries), 2))
     everything = np.arange(shop.vocabularies.items.size) > 0
@@ -84,11 +86,11 @@ def main() -> None:
         rates = {}
         for temperature in TEMPERATURES:
             model, _, _ = train_for(shop, loss, temperature, options.tuning_seconds, options.seeds)
-            rates[temperature] = hits(shop, model, knowledge, tuning, everything).mean()
+            rates[temperature] = hits(shop, model, feature_tables, tuning, everything).mean()
         best = max(TEMPERATURES, key=rates.__getitem__)
         print(f"{loss:<16} HR@{K} by temperature: " + ", ".join(f"{t:g} {rate:.3f}" for t, rate in rates.items()))
         runs = [train_for(shop, loss, best, options.seconds, seed) for seed in range(options.seeds)]
-        found[loss] = np.mean([hits(shop, model, knowledge, queries, everything) for model, _, _ in runs], axis=0)
+        found[loss] = np.mean([hits(shop, model, feature_tables, queries, everything) for model, _, _ in runs], axis=0)
         epochs, speed = np.mean([run[1] for run in runs]), np.mean([run[2] for run in runs])
         both = np.stack([found[loss], found[loss] - found[LOSSES[0]]], axis=1)
         value, less_default = bootstrap_means(both, np.arange(len(queries)))

@@ -1,11 +1,10 @@
-"""Every data set: the funnel with the shipped defaults beside tuned baselines: `python -m tests.benchmarks.quality`.
+"""Compares the funnel with shipped settings to tuned baselines on every data set: `python -m tests.benchmarks.quality`.
 
-Prepares, trains and evaluates each data set named (all, if none is) and prints the figures that the project is held
-to. The baselines' dials are chosen on the validation period of each data set, fitted to what lies before it; the
-funnel's are the ones shipped, the same for every data set. With several trainings (`--trainings`) their mean is
-told, and each. Nothing looks at the test period before the end; `--validation` does not at all, and takes dials to try
-(`--set`). What is trained is kept in the folder named, so that
-the next run goes on.
+Prepares, trains and evaluates each data set named (all, if none is) and prints the headline figures. The settings of
+the baselines are chosen on the validation period of each data set, after fitting to what lies before it; the funnel has
+the shipped settings, the same for every data set. With several trainings (`--trainings`), the mean and each training
+are printed. The test period is read at the end only, and not at all with `--validation`, which takes settings to try
+(`--set`). Trained models are kept in the given folder, so that the next run resumes.
 """
 
 import argparse
@@ -161,7 +160,7 @@ _SESSION_GRIDS: Mapping[str, tuple[Baseline, ...]] = {
 
 
 def tuned_baselines(prepared: Prepared) -> tuple[dict[str, Baseline], dict[str, Baseline]]:
-    """Returns the baselines for carts and for sessions with the dials that were best on the validation period.
+    """Returns the baselines for carts and for sessions with the settings that were best on the validation period.
 
     Fitted to the training events before it; the best of a grid by HR@10 of carts, HR@20 + MRR@20 of sessions.
     """
@@ -200,7 +199,7 @@ class Trial:
     Attributes:
         num_trainings: they differ in their seed alone.
         on_validation: split at the validation period, and ask of it alone; the baselines are not tuned then.
-        settings: dials in place of the shipped ones, `name=value` each.
+        settings: settings in place of the shipped ones, `name=value` each.
     """
 
     num_trainings: int = 1
@@ -245,9 +244,9 @@ def run(study: Study, work: Path, home: Path, trial: Trial) -> Iterator[str]:
     asked = time.perf_counter() - began
     chosen = [f"{name}: {baseline}" for name, baseline in {**carts, **sessions}.items() if name.endswith("tuned")]
     period = "validation period, " if trial.on_validation else ""
-    dials = f" with {', '.join(trial.settings)}" if trial.settings else ""
+    changed = f" with {', '.join(trial.settings)}" if trial.settings else ""
     times = f"prepared and baselines tuned in {tuned:.0f} s, trained in {max(seconds):.0f} s, asked in {asked:.0f} s"
-    yield f"{study.recipe}: {period}{times}{dials}"
+    yield f"{study.recipe}: {period}{times}{changed}"
     yield from (f"  {line}" for line in chosen)
     if not _has_implicit():
         yield "  left out: implicit ALS (pip install implicit)"
@@ -258,8 +257,8 @@ def run(study: Study, work: Path, home: Path, trial: Trial) -> Iterator[str]:
 def run_fashion(work: Path, home: Path) -> Iterator[str]:
     """Yields what Fashion-MNIST pictures add on the demo shop: items never sold before, and items sold.
 
-    Beside the funnel stands the same trained without pictures, and the likeness of content (title, category, brand)
-    to the cart, which is all that a shop has for an item that nobody bought.
+    Beside the funnel stands the same trained without pictures, and the similarity of content (title, category, brand)
+    to the cart, which is all that a shop has for an item without purchases.
     """
     place = work / "fashion_shop"
     raw = place / "data" / "demo_shop"
@@ -269,14 +268,14 @@ def run_fashion(work: Path, home: Path) -> Iterator[str]:
     config = TrainingConfig()
     without = dataclasses.replace(config, retrieval=dataclasses.replace(config.retrieval, use_images=False))
     folders = {"tfrec": place / "models", "tfrec without pictures": place / "without_pictures"}
-    for folder, dials in zip(folders.values(), (config, without), strict=True):
-        train_shop(place / "prepared", folder, dials)
+    for folder, train_config in zip(folders.values(), (config, without), strict=True):
+        train_shop(place / "prepared", folder, train_config)
     cases, ids = unsold_cases(prepared)
     shop = load_shop(place / "prepared")
     content = shop.vocabularies.catalogue.content[shop.vocabularies.items.encode(cases.item_ids)]
     hits, sold = {}, {}
-    likeness = rank_by_scores(lambda part: (part.contexts @ content) @ content.T, cases)
-    hits["content without pictures"] = hit_rate_at_k(likeness.ranks, k=10)
+    similarity = rank_by_scores(lambda part: (part.contexts @ content) @ content.T, cases)
+    hits["content without pictures"] = hit_rate_at_k(similarity.ranks, k=10)
     carts = cart_completion_cases(prepared.train, prepared.test, seed=0)
     for name, folder in folders.items():
         with Servable.load(newest_version(folder, "ranking")) as servable:
@@ -335,8 +334,8 @@ def main() -> None:
     names = [*(study.recipe for study in STUDIES), _FASHION]
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}; all, if none is named")
     parser.add_argument("--trainings", type=int, default=1, help="trainings of each data set, a seed each")
-    parser.add_argument("--validation", action="store_true", help="ask of the validation period: to choose dials")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one dial of training")
+    parser.add_argument("--validation", action="store_true", help="ask of the validation period: to choose settings")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one setting of training")
     parser.add_argument("--work", type=Path, help="folder that keeps what is prepared and trained")
     options = parser.parse_args()
     if unknown := set(options.names) - set(names):

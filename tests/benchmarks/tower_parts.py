@@ -1,8 +1,8 @@
 """What each part of the towers adds: `python -m tests.benchmarks.tower_parts`.
 
 The towers alone are trained on the time before the validation period, once whole and once without each part, for as
-many epochs: what the catalogue tells of it is blanked, the ids' embeddings are taken out after training (which
-drops them at random, so that the content has learned to do without), or the dial that leaves it out is set. They
+many epochs: its catalogue columns are blanked, the ids' embeddings are taken out after training (which
+drops them at random, so that the content has learned to do without), or the setting that leaves it out is set. They
 are asked for what is missing in the carts of the validation period: an item sold before among the whole catalogue,
 and one never sold among those never sold. Intervals are over queries, of the mean over the seeds, and each is paired
 with the whole.
@@ -21,7 +21,7 @@ from tqdm import tqdm
 from tests.benchmarks.whole_shop import data_home
 from tfrec.evaluation.intervals import bootstrap_means
 from tfrec.evaluation.protocol import cart_completion_cases, cold_item_cases
-from tfrec.features.knowledge import Knowledge, KnowledgeConfig, gather_knowledge
+from tfrec.features.feature_tables import FeatureConfig, FeatureTables, compute_feature_tables
 from tfrec.features.queries import ExampleQueries
 from tfrec.features.shop import Shop, encode_shop
 from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop
@@ -32,27 +32,27 @@ from tfrec.pipelines import retrieval
 from tfrec.training import LazyAdam, TrainingConfig, build_sources
 from tfrec.training.examples import as_query
 from tfrec.training.fit import pretrain_images
-from tfrec.training.moments import end_of_training
+from tfrec.training.time_blocks import end_of_training
 from tfrec.tuning import as_example_queries, validation_shop
 
 K = 20
 WHOLE, WITHOUT_IDS = "whole", "ids"
 COLUMNS = {"category": "categories", "brand": "brand", "price": "price_bucket", "title": "title_words"}
-DIALS = {"pictures": "use_images", "LSTM": "use_lstm"}
+SWITCHES = {"pictures": "use_images", "LSTM": "use_lstm"}
 
 
 def parts_of(shop: Shop) -> list[str]:
     """Returns the parts that the shop's catalogue and log feed."""
     catalogue = shop.vocabularies.catalogue
-    told = [name for name, column in COLUMNS.items() if getattr(catalogue, column).any()]
-    return [WITHOUT_IDS, *told, *(["pictures"] if catalogue.images is not None else []), "LSTM"]
+    columns = [name for name, column in COLUMNS.items() if getattr(catalogue, column).any()]
+    return [WITHOUT_IDS, *columns, *(["pictures"] if catalogue.images is not None else []), "LSTM"]
 
 
 def train_without(part: str, shop: Shop, config: TrainingConfig, seed: int) -> tuple[Shop, RetrievalModel]:
     """Returns the towers without a part (`whole`: with all), and the shop as they know it."""
     retrieval_config = config.retrieval
-    if part in DIALS:
-        retrieval_config = dataclasses.replace(retrieval_config, **{DIALS[part]: False})
+    if part in SWITCHES:
+        retrieval_config = dataclasses.replace(retrieval_config, **{SWITCHES[part]: False})
     if part in COLUMNS:
         catalogue = shop.vocabularies.catalogue
         blank = np.zeros_like(getattr(catalogue, COLUMNS[part]))
@@ -74,10 +74,10 @@ def train_without(part: str, shop: Shop, config: TrainingConfig, seed: int) -> t
 
 
 def hits(
-    shop: Shop, model: RetrievalModel, knowledge: Knowledge, queries: ExampleQueries, among: np.ndarray
+    shop: Shop, model: RetrievalModel, feature_tables: FeatureTables, queries: ExampleQueries, among: np.ndarray
 ) -> np.ndarray:
     """Returns whether the hidden item of each query is among the first 20 of `among [N + 1]`; ties count against."""
-    sources = build_sources(shop, model, knowledge, among, SourceConfig())
+    sources = build_sources(shop, model, feature_tables, among, SourceConfig())
     found = []
     for start in range(0, len(queries), 256):
         batch = queries.take(np.arange(start, min(start + 256, len(queries))))
@@ -93,9 +93,11 @@ def hits(
 def figures(shop: Shop, config: TrainingConfig, *, num_queries: int, num_seeds: int) -> Iterator[str]:
     """Yields the lines: HR@20 of items sold before and never sold, whole and without each part."""
     train, later = shop.prepared.train, shop.prepared.test
-    knowledge = gather_knowledge(shop.train, as_of=end_of_training(shop), config=KnowledgeConfig(neighbours=10))
+    feature_tables = compute_feature_tables(
+        shop.train, as_of=end_of_training(shop), config=FeatureConfig(neighbours=10)
+    )
     everything = np.arange(shop.vocabularies.items.size) > 0
-    unsold = everything & (knowledge.popularity[:, -1] == 0)
+    unsold = everything & (feature_tables.popularity[:, -1] == 0)
     kinds = {}
     for name, cases, among in (
         ("sold before", cart_completion_cases(train, later, seed=0), everything),
@@ -110,7 +112,7 @@ def figures(shop: Shop, config: TrainingConfig, *, num_queries: int, num_seeds: 
         runs = [train_without(part, shop, config, seed) for seed in range(num_seeds)]
         for name, (queries, among) in kinds.items():
             found[part, name] = np.mean(
-                [hits(known, model, knowledge, queries, among) for known, model in runs], axis=0
+                [hits(known, model, feature_tables, queries, among) for known, model in runs], axis=0
             )
     for part in parts:
         cells = []

@@ -153,7 +153,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=15.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--prepared", type=Path, help="a prepared shop (default: Online Retail, prepared anew)")
+    parser.add_argument("--prepared", type=Path, help="a prepared shop (default: Online Retail, prepared for this run)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if options.prepared is None:

@@ -166,10 +166,10 @@ def print_demo_shop(*, users: int) -> None:
         for name, learner in LEARNERS.items():
             started = time.perf_counter()
             scores = cross_fit_uplift(trial, outcome=outcome, learner=learner).scores
-            told = [score_against_truth(scores[:, k], values[:, k]) for k in range(2)]
+            scored = [score_against_truth(scores[:, k], values[:, k]) for k in range(2)]
             print(
                 f"demo shop, {outcome}, {name:16s} "
-                + "; ".join(f"{arm}: {found.summary()}" for arm, found in zip(trial.arm_names[1:], told, strict=True))
+                + "; ".join(f"{arm}: {found.summary()}" for arm, found in zip(trial.arm_names[1:], scored, strict=True))
                 + f" {time.perf_counter() - started:.0f} s"
             )
     scores = cross_fit_uplift(trial, outcome="margin").scores

@@ -1,4 +1,4 @@
-"""Models of some days ago, refreshed, warm-started and trained anew: `python -m tests.benchmarks.warm_start`.
+"""Models of some days ago, refreshed, warm-started and trained again: `python -m tests.benchmarks.warm_start`.
 
 Prepares Online Retail twice, to the end of training and `--days` before it, trains the older shop, then renews its
 models for the younger one in both ways, and trains that from scratch. Each completes the same carts of the test period.
@@ -17,23 +17,23 @@ from tfrec.evaluation.protocol import cart_completion_cases, cold_item_cases, cr
 from tfrec.evaluation.sections import Method, Section, cart_section
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.prepared import Prepared
+from tfrec.model_updates import refresh_shop, warm_start_shop
 from tfrec.recommend import newest_version
 from tfrec.release.served_ranker import served_ranker
-from tfrec.renewal import refresh_shop, warm_start_shop
 from tfrec.servable import Servable
 from tfrec.workflow import train_shop
 
 COLUMNS = ("all HR@10", "all HR@20", "all NDCG@10", "new HR@10")
-ANEW = "trained anew"
+RETRAINED = "trained again"
 
 
-def renew(old_shop: Path, shop: Path, work: Path, settings: list[str]) -> dict[str, tuple[Path, float, float]]:
+def update(old_shop: Path, shop: Path, work: Path, settings: list[str]) -> dict[str, tuple[Path, float, float]]:
     """Returns how → models, seconds of learning, seconds from reading the shop to the published version."""
     config = read_config(None, settings)
     old = work / "models-old"
     train_shop(old_shop, old, config)
     results = {}
-    for how in ("refreshed", "warm-started", ANEW):
+    for how in ("refreshed", "warm-started", RETRAINED):
         models = work / f"models-{how.replace(' ', '-')}"
         shutil.rmtree(models, ignore_errors=True)
         began = time.perf_counter()
@@ -50,7 +50,7 @@ def renew(old_shop: Path, shop: Path, work: Path, settings: list[str]) -> dict[s
 
 
 def compare(shop: Prepared, models: dict[str, Path], seeds: tuple[int, ...]) -> Section:
-    """Returns the table of all on the carts of the test period, each paired with the one trained anew."""
+    """Returns the table of all on the carts of the test period, each paired with the retrained one."""
     whole = [cart_completion_cases(shop.train, shop.test, seed=seed) for seed in seeds]
     found = [discover_cases(cases, shop.train) for cases in whole]
     apart = [cross_category_cases(cases, shop.train) for cases in whole]
@@ -62,7 +62,7 @@ def compare(shop: Prepared, models: dict[str, Path], seeds: tuple[int, ...]) -> 
         return lambda cases, k: rank_in_slate(ask(cases, k, cases.signature), cases)
 
     try:
-        methods = {name: (method(servable), name == ANEW) for name, servable in servables.items()}
+        methods = {name: (method(servable), name == RETRAINED) for name, servable in servables.items()}
         return cart_section(whole, found, apart, cold, methods, train=shop.train)
     finally:
         for servable in servables.values():
@@ -75,12 +75,12 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=14, help="that the old models do not know")
     parser.add_argument("--draws", type=int, default=2, help="of the hidden items")
     parser.add_argument("--work", type=Path, default=Path("prepared/warm_start"), help="old models there are reused")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a dial of all trainings")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of all trainings")
     options = parser.parse_args()
     today = prepare_shop("online_retail", options.work / "shop", data_home=data_home())
     until = (today.test_from - dt.timedelta(days=options.days)).date().isoformat()
     old = prepare_shop("online_retail", options.work / f"shop-{until}", until=until, data_home=data_home())
-    made = renew(old.path, today.path, options.work, options.set)
+    made = update(old.path, today.path, options.work, options.set)
     section = compare(today, {name: folder for name, (folder, _, _) in made.items()}, tuple(range(options.draws)))
     print(f"{today.manifest.train_events - old.manifest.train_events:,} new events in {options.days} days")
     print(f"{'':<14}{'learning':>10}{'in all':>10}" + "".join(f"{column:>22}" for column in COLUMNS))
@@ -88,9 +88,9 @@ def main() -> None:
         _, learning, whole = made[row.method]
         cells = "".join(f"{row.cells[column]!s:>22}" for column in COLUMNS)
         print(f"{row.method:<14}{learning:>8.0f} s{whole:>8.0f} s{cells}")
-    anew = made[ANEW]
+    full = made[RETRAINED]
     warm = made["warm-started"]
-    print(f"A warm start takes {warm[1] / anew[1]:.1%} of the learning time, {warm[2] / anew[2]:.1%} of the whole.")
+    print(f"A warm start takes {warm[1] / full[1]:.1%} of the learning time, {warm[2] / full[2]:.1%} of the whole.")
     for duel in section.duels:
         print(f"{duel.method} less {duel.baseline}, {duel.column}: {duel.comparison}")
 

@@ -243,7 +243,7 @@ def test_a_target_that_is_no_address_is_an_error(target: Any):
 # --- errors that name the cause ---------------------------------------------------------------------------------------
 
 
-def test_nobody_listening_is_an_unreachable_server():
+def test_a_closed_port_is_an_unreachable_server():
     with RecommenderClient(f"127.0.0.1:{free_port()}") as client:
         started = time.monotonic()
         with pytest.raises(errors.ServerUnreachableError, match="tfrec serve"):
@@ -349,7 +349,7 @@ def test_an_answer_without_prices_is_no_shop():
         Offers.from_outputs({"item_ids": np.array([["a"]], object), "scores": np.zeros((1, 1))}, model_version=3)
 
 
-def test_a_state_other_than_available_is_told(faked: Any):
+def test_a_state_other_than_available_is_reported(faked: Any):
     response = wire.GetModelStatusResponse()
     response.model_version_status.add(version=3, state=50, status={"error_code": 5, "error_message": "file missing"})
     with (

@@ -87,7 +87,7 @@ def test_the_same_request_goes_to_the_fallback_once_by_its_newest_version(faked:
     ("code", "expected"),
     [("INVALID_ARGUMENT", errors.RequestRefusedError), ("UNIMPLEMENTED", errors.ServingError)],
 )
-def test_a_wrong_request_is_told_and_goes_nowhere_else(faked: Any, code: str, expected: type):  # noqa: F811
+def test_a_wrong_request_is_reported_and_not_sent_to_the_fallback(faked: Any, code: str, expected: type):  # noqa: F811
     asked: list[Any] = []
     target = faked(answering(asked, shop=aborting(grpc.StatusCode[code], "wrong"), fallback=good))
     with RecommenderClient(target, fallback="fallback") as client, pytest.raises(expected):
@@ -114,7 +114,7 @@ def test_a_slow_model_leaves_the_fallback_its_share_of_the_deadline(faked: Any):
     release.set()
 
 
-def test_both_failures_are_told_within_one_deadline(faked: Any):  # noqa: F811
+def test_both_failures_are_reported_within_one_deadline(faked: Any):  # noqa: F811
     asked: list[Any] = []
     missing = aborting(grpc.StatusCode.NOT_FOUND, "Servable not found")
     with (
@@ -130,7 +130,9 @@ def test_both_failures_are_told_within_one_deadline(faked: Any):  # noqa: F811
         assert time.monotonic() - started < 1.5
 
 
-@pytest.mark.parametrize("dials", [{"fallback": "shop"}, {"fallback": ""}, {"fallback_after": 1.0}, {"servable": ""}])
-def test_dials_that_cannot_be_are_refused(dials: dict[str, Any]):
+@pytest.mark.parametrize(
+    "settings", [{"fallback": "shop"}, {"fallback": ""}, {"fallback_after": 1.0}, {"servable": ""}]
+)
+def test_settings_that_cannot_be_are_refused(settings: dict[str, Any]):
     with pytest.raises(errors.ConfigError, match=r"`(fallback|servable)"):
-        RecommenderClient("localhost:8500", **dials)
+        RecommenderClient("localhost:8500", **settings)

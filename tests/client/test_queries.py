@@ -86,6 +86,6 @@ def test_values_that_fit_are_taken():
 
 
 def test_a_long_value_is_cut_in_the_message():
-    with pytest.raises(SchemaError) as told:
+    with pytest.raises(SchemaError) as raised:
         build_inputs(CART, {"user_id": {f"user {number}" for number in range(1000)}})
-    assert len(str(told.value)) < 300
+    assert len(str(raised.value)) < 300

@@ -158,7 +158,7 @@ def test_nearest_sessions_stay_on_the_ring(round_trips):
     assert (rings[top] == rings[cases.truths]).all()
 
 
-def test_of_equally_near_sessions_the_latest_speaks():
+def test_of_equally_near_sessions_the_latest_counts():
     clicks = []
     for day, then in [(1, "old"), (20, "fresh")]:
         clicks += [

@@ -61,7 +61,7 @@ def test_the_same_seed_gives_the_same_interval():
     assert bootstrap_means(values, np.arange(100), seed=4) != bootstrap_means(values, np.arange(100), seed=5)
 
 
-def test_a_real_difference_is_told_from_chance():
+def test_a_real_difference_is_distinguished_from_chance():
     base = hits(0.3, 2000, 0)
     better = np.maximum(base, hits(0.05, 2000, 1))
     outcome = compare(better, base, np.arange(2000))
@@ -85,7 +85,7 @@ def test_equal_methods_have_no_difference():
     assert outcome.difference.value == 0
 
 
-def test_bad_dials_say_what_to_do():
+def test_bad_settings_say_what_to_do():
     values = np.zeros((3, 1))
     with pytest.raises(ConfigError, match="between 0 and 1"):
         bootstrap_means(values, np.arange(3), level=95)

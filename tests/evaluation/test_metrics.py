@@ -137,7 +137,7 @@ def test_a_hit_on_a_dear_item_counts_for_more():
         assert captured.sum() / possible.sum() == pytest.approx(expected)
 
 
-def test_coverage_novelty_and_diversity_tell_a_bestseller_list_from_a_varied_one():
+def test_coverage_novelty_and_diversity_differ_for_bestseller_and_varied_lists():
     popularity = np.array([100, 10, 10, 10, 0])
     categories = np.array([0, 0, 1, 2, 1])
     same, varied = np.array([[0, 1], [0, 1]]), np.array([[1, 2], [3, 4]])

@@ -52,13 +52,18 @@ def oracle(cases, k, signature):
 
 
 @pytest.fixture(scope="module")
-def told(shop):
+def full_report(shop):
     return evaluate(shop, {"oracle": oracle}, seeds=(0, 1), num_resamples=100, category_level=1)
 
 
-def test_a_model_that_knows_the_truth_reaches_the_top_of_every_table(told):
-    assert [section.task for section in told.sections] == ["complete_cart", "next_item", "after_clicks", "upsell"]
-    for section in told.sections:
+def test_a_model_that_knows_the_truth_reaches_the_top_of_every_table(full_report):
+    assert [section.task for section in full_report.sections] == [
+        "complete_cart",
+        "next_item",
+        "after_clicks",
+        "upsell",
+    ]
+    for section in full_report.sections:
         cells = next(row for row in section.rows if row.method == "oracle").cells
         shown = {
             name: cell.value for name, cell in cells.items() if re.search("HR|MRR|NDCG", name) and cell.num_queries
@@ -66,8 +71,8 @@ def test_a_model_that_knows_the_truth_reaches_the_top_of_every_table(told):
         assert set(shown.values()) == {1.0}, shown
 
 
-def test_new_repeat_and_cold_cases_are_counted_apart(told):
-    cells = told.sections[0].rows[0].cells
+def test_new_repeat_and_cold_cases_are_counted_apart(full_report):
+    cells = full_report.sections[0].rows[0].cells
     assert cells["all HR@10"].num_queries == cells["new HR@10"].num_queries + cells["repeat HR@10"].num_queries
     assert cells["discover HR@10"].num_queries == cells["new HR@10"].num_queries
     assert cells["cold HR@10"].num_queries == 2 * 5  # two seeds, five orders
@@ -90,39 +95,41 @@ def test_cross_category_is_asked_for_with_the_limit_and_without(shop):
     assert cells["unlimited cross-category HR@10"].value == cells["all HR@10"].value == 0
 
 
-def test_probabilities_are_held_to_what_happened(told):
-    cells = {row.method: row.cells["ECE@10"] for row in told.sections[0].rows}
+def test_probabilities_are_held_to_what_happened(full_report):
+    cells = {row.method: row.cells["ECE@10"] for row in full_report.sections[0].rows}
     assert cells["oracle"].value == 0
-    assert cells["popularity"].num_queries == 0  # it tells none
+    assert cells["popularity"].num_queries == 0  # it has none
 
 
-def test_no_baseline_knows_an_item_never_sold(told):
-    assert {row.cells["cold HR@10"].value for row in told.sections[0].rows if row.is_baseline} == {0.0}
+def test_no_baseline_knows_an_item_never_sold(full_report):
+    assert {row.cells["cold HR@10"].value for row in full_report.sections[0].rows if row.is_baseline} == {0.0}
 
 
-def test_methods_that_see_the_pattern_beat_popularity(told):
-    rows = {row.method: row.cells["all HR@10"] for row in told.sections[0].rows}
+def test_methods_that_see_the_pattern_beat_popularity(full_report):
+    rows = {row.method: row.cells["all HR@10"] for row in full_report.sections[0].rows}
     assert rows["EASE on orders (λ = 60)"].value > rows["popularity"].value + 0.2
 
 
-def test_the_model_is_compared_with_the_strongest_baseline(told):
-    duel = told.sections[0].duels[0]
-    best = max((row for row in told.sections[0].rows if row.is_baseline), key=lambda row: row.cells["all HR@10"].value)
+def test_the_model_is_compared_with_the_strongest_baseline(full_report):
+    duel = full_report.sections[0].duels[0]
+    best = max(
+        (row for row in full_report.sections[0].rows if row.is_baseline), key=lambda row: row.cells["all HR@10"].value
+    )
     assert (duel.method, duel.baseline, duel.column) == ("oracle", best.method, "all HR@10")
     assert duel.comparison.difference.value == pytest.approx(1 - best.cells["all HR@10"].value)
     assert duel.comparison.difference.low > 0
 
 
-def test_the_text_has_a_line_for_each_method_and_its_half_interval(told):
-    text = str(told)
+def test_the_text_has_a_line_for_each_method_and_its_half_interval(full_report):
+    text = str(full_report)
     assert text.startswith("Evaluation of little <shop>")
     assert len(re.findall(r"^oracle +1\.00", text, flags=re.M)) == 6  # two tables of carts, two of visits
     assert re.search(r"^popularity +\.\d{3} ±\.\d{3}", text, flags=re.M)
     assert "oracle − " in text
 
 
-def test_json_holds_every_figure(told):
-    read = json.loads(told.to_json(), parse_constant=pytest.fail)
+def test_json_holds_every_figure(full_report):
+    read = json.loads(full_report.to_json(), parse_constant=pytest.fail)
     first = read["sections"][0]
     assert {row["method"] for row in first["rows"]} >= {"oracle", "popularity"}
     assert first["rows"][0]["cells"]["all HR@10"]["num_queries"] == 120
@@ -147,8 +154,8 @@ class Outline(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_page_stands_alone_and_is_well_formed(told):
-    page = told.to_html()
+def test_the_page_stands_alone_and_is_well_formed(full_report):
+    page = full_report.to_html()
     outline = Outline()
     outline.feed(page)
     assert outline.open == []
@@ -161,8 +168,8 @@ def test_the_page_stands_alone_and_is_well_formed(told):
     assert "prefers-color-scheme: dark" in page
 
 
-def test_a_headline_without_the_split_is_refused(told):
-    section = told.sections[0]
+def test_a_headline_without_the_split_is_refused(full_report):
+    section = full_report.sections[0]
     with pytest.raises(SchemaError, match="new and repeat cases apart"):
         dataclasses.replace(section, columns=(Column("all HR@10", "everything at once"),))
     with pytest.raises(SchemaError, match="new and repeat"):
@@ -176,17 +183,17 @@ def test_printing_writes_the_files_too(shop, tmp_path, capsys):
     assert (tmp_path / "report" / "evaluation.html").read_text().startswith("<!DOCTYPE html>")
 
 
-def test_next_baskets_tell_new_items_from_repeated_ones(shop):
+def test_next_baskets_separate_new_items_from_repeated_ones(shop):
     """Thirty users buy their own three items again, and one of a neighbour's."""
     orders = [
         (f"o{day}-{at}", f"u{at}", f"2024-01-{day:02d}", NAMES[3 * at :][:3]) for at in range(30) for day in (1, 9)
     ]
     orders += [(f"t{at}", f"u{at}", "2024-03-01", [*NAMES[3 * at :][:3], NAMES[3 * at - 1]]) for at in range(30)]
     train, test = tables(CATEGORIES, orders)
-    told = evaluate(
+    full_report = evaluate(
         SimpleNamespace(**{**vars(shop), "train": train, "test": test}), seeds=(0,), with_baskets=True, num_resamples=10
     )
-    section = next(section for section in told.sections if section.task == "next_basket")
+    section = next(section for section in full_report.sections if section.task == "next_basket")
     own = next(row.cells for row in section.rows if row.method == "personal frequency")
     assert own["repeat HR@10"].value == 1
     assert own["all recall@10"].value == pytest.approx(0.75, abs=0.05)
@@ -221,7 +228,7 @@ def section_of(report, task):
     return next(section for section in report.sections if section.task == task)
 
 
-def test_what_was_just_seen_is_worth_what_it_tells_of_the_next_item(followed):
+def test_recent_events_are_worth_what_they_predict_of_the_next_item(followed):
     """Six visits of eight clicks: with the visit sent every next item is known, without it the first of all alone."""
     section = section_of(followed, "after_clicks")
     cells = {row.method: row.cells for row in section.rows}
@@ -245,11 +252,13 @@ def test_the_worth_of_a_visit_stands_in_text_page_and_json(followed):
     assert "Next item after k clicks" in str(followed)
     assert "follower − follower, visit not sent, after 3–5 HR@20: 1.000" in str(followed)
     assert "<h3>Rank of the next item</h3>" in followed.to_html()
-    told = {section["task"]: section for section in json.loads(followed.to_json())["sections"]}["after_clicks"]
-    assert told["rows"][1]["cells"]["after 6+ MRR@20"]["value"] == 1
+    followed_section = {section["task"]: section for section in json.loads(followed.to_json())["sections"]}[
+        "after_clicks"
+    ]
+    assert followed_section["rows"][1]["cells"]["after 6+ MRR@20"]["value"] == 1
 
 
-def test_without_a_model_nobody_is_asked_twice(shop):
+def test_without_a_model_each_query_is_asked_once(shop):
     assert [section.task for section in evaluate(shop, seeds=(0,), num_resamples=10).sections] == [
         "complete_cart",
         "next_item",
@@ -266,8 +275,8 @@ def test_the_same_request_is_sent_once_for_each_user(shop):
 
     evaluate(shop, {"counted": ranker}, seeds=(0,), baselines={}, session_baselines={}, num_resamples=10)
     of_visits = [cases for cases in asked if cases.task == "next_item"]
-    told = [cases for cases in of_visits if (cases.recent >= 0).any()]
-    assert len(told) == 1  # two tables read one answer
+    with_recent = [cases for cases in of_visits if (cases.recent >= 0).any()]
+    assert len(with_recent) == 1  # two tables read one answer
     not_sent = [cases for cases in of_visits if not cases.contexts.nnz and len(set(cases.user_ids)) == len(cases)]
     assert not_sent
     for cases in not_sent:
@@ -284,7 +293,7 @@ def test_bad_requests_say_what_to_do(shop):
         evaluate(empty)
 
 
-def test_the_command_tells_where_a_prepared_shop_is_missing(tmp_path, capsys):
+def test_the_command_reports_where_a_prepared_shop_is_missing(tmp_path, capsys):
     assert report.main([str(tmp_path / "nowhere")]) == 1
     assert "tfrec prepare" in capsys.readouterr().err
 

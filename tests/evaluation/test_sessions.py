@@ -32,7 +32,7 @@ def test_every_click_after_the_first_is_asked_with_the_session_before_it(walk):
     cases = next_item_cases(*walk)
     asked = [cases.item_ids[truth[0]] for truth in cases.truths]
     before = [[cases.item_ids[item] for item in row if item >= 0] for row in cases.recent]
-    assert asked == ["bag", "cheap"]  # a cart event is context, a stranger is nobody
+    assert asked == ["bag", "cheap"]  # a cart event is context, a stranger is a guest
     assert before == [["cheap"], ["cheap", "bag", "bag"]]
     assert [kind for kind in cases.recent_types[1] if kind] == ["view", "view", "cart"]
     assert cases.recent_ages[1][-3:].tolist() == [1.5, 0.5, 0]  # asked as the latest event's page loads

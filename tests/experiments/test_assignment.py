@@ -26,7 +26,7 @@ def test_two_experiments_split_independently():
     assert abs(np.corrcoef(one, two)[0, 1]) < 0.03
 
 
-def test_ramping_up_moves_nobody_between_arms():
+def test_ramping_up_moves_no_user_between_arms():
     small = assign(USERS, salt="ramp", shares={"control": 0.1, "treatment": 0.1})
     large = assign(USERS, salt="ramp", shares={"control": 0.1, "treatment": 0.4})
     assert (large[small == "control"] == "control").all()

@@ -40,13 +40,13 @@ def test_each_experiment_gets_its_verdict():
     )
     assert is_checkpoint_log(log)
     found = judge_checkpoints(log)
-    told = found.experiments.set_index("experiment_id")
-    assert told["fixed"].to_dict() == {
+    table = found.experiments.set_index("experiment_id")
+    assert table["fixed"].to_dict() == {
         "better": "better", "worse": "worse", "same": "undecided", "lost users": "invalid"
     }  # fmt: skip
-    assert told["sequential"].to_dict() == told["fixed"].to_dict()
-    assert told.loc["better", "low"] > 0
-    assert np.isnan(told.loc["same", "decided_at"])
+    assert table["sequential"].to_dict() == table["fixed"].to_dict()
+    assert table.loc["better", "low"] > 0
+    assert np.isnan(table.loc["same", "decided_at"])
     assert json.dumps(found.to_dict(), allow_nan=False)
     assert "1 sample-ratio alarms" in found.summary()
 

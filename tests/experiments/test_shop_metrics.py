@@ -32,8 +32,8 @@ def tables():
 def test_each_assigned_user_has_a_row_and_who_did_nothing_has_zero(tables):
     assigned = pd.DataFrame({"user_id": ["ann", "bob", "cid", "dan"], "arm": ["x", "x", "y", "y"]})
     found = user_metrics(assigned, tables, start=day(10), end=day(20)).set_index("user_id")
-    told = found.loc["ann", ["conversion", "orders", "value", "pieces", "visits"]]
-    assert told.tolist() == [1, 2, 24.0, 12.0, 2]
+    figures = found.loc["ann", ["conversion", "orders", "value", "pieces", "visits"]]
+    assert figures.tolist() == [1, 2, 24.0, 12.0, 2]
     assert found.loc["bob", ["conversion", "orders", "value", "visits"]].tolist() == [0, 0, 0.0, 1]
     assert found.loc[["cid", "dan"], "visits"].tolist() == [0, 0]
     assert found.loc["ann", ["orders_before", "value_before"]].tolist() == [1, 12.0]

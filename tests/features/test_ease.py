@@ -52,13 +52,13 @@ def test_head_as_wide_as_the_catalogue_is_ease_itself(random_orders):
 
 
 def test_frequent_items_are_solved_together_and_rare_ones_in_neighbourhoods(random_orders):
-    dials = {"l2": 10.0, "n": 39, "neighbourhood": 5}
-    weights = fit_ease_in_parts(random_orders, head=10, **dials).toarray()
-    near = fit_ease_in_parts(random_orders, head=0, **dials).toarray()
+    settings = {"l2": 10.0, "n": 39, "neighbourhood": 5}
+    weights = fit_ease_in_parts(random_orders, head=10, **settings).toarray()
+    near = fit_ease_in_parts(random_orders, head=0, **settings).toarray()
     often = np.sort(np.argsort(-random_orders.toarray().sum(axis=0), kind="stable")[:10])
     together = np.ix_(often, often)
     np.testing.assert_allclose(weights[together], fit_ease(random_orders[:, often], l2=10.0), atol=1e-5)
-    assert (weights[together] < 0).any()  # what speaks against an item is kept
+    assert (weights[together] < 0).any()  # negative weights are kept
     weights[together] = near[together] = 0
     np.testing.assert_array_equal(weights, near)
 
@@ -83,7 +83,7 @@ def test_few_pairs_are_held_when_memory_is_short(checkerboard, caplog):
     assert (held.row % 2 == held.col % 2).all()
 
 
-def test_bad_dials_say_what_to_do(checkerboard):
+def test_bad_settings_say_what_to_do(checkerboard):
     for fit in (fit_ease, fit_ease_in_parts):
         with pytest.raises(ConfigError, match="`l2` must be above 0"):
             fit(checkerboard, l2=0)

@@ -42,7 +42,7 @@ def test_words_of_two_hops_by_hand():
     }
 
 
-def test_a_fact_told_twice_counts_once():
+def test_a_repeated_fact_counts_once():
     assert words_of([*FACTS[2:4], FACTS[2], (CHAIR, "seats", "one"), (CHAIR, "seats", "one")], CHAIR, TABLE) == {}
 
 
@@ -89,9 +89,9 @@ def test_a_fact_is_one_word_in_content_however_many_it_has():
     assert abs(alike[1, 3]) < 1e-5
 
 
-def test_facts_that_tell_nothing_change_nothing():
+def test_facts_without_information_change_nothing():
     """Not one bit: words of no other item, heads that are no items."""
-    plain, told = make().vocabularies, make([FACTS[2], FACTS[3], FACTS[8]]).vocabularies
-    assert told.words.tokens.tolist() == plain.words.tokens.tolist()
+    plain, unrelated = make().vocabularies, make([FACTS[2], FACTS[3], FACTS[8]]).vocabularies
+    assert unrelated.words.tokens.tolist() == plain.words.tokens.tolist()
     for name, value in vars(plain.catalogue).items():
-        np.testing.assert_array_equal(getattr(told.catalogue, name), value, err_msg=name)
+        np.testing.assert_array_equal(getattr(unrelated.catalogue, name), value, err_msg=name)

@@ -8,23 +8,23 @@ import scipy.sparse
 import tfrec.features.friends
 from tests.worlds import START, bought, make_shop, viewed
 from tfrec.errors import ConfigError
+from tfrec.features.feature_tables import FeatureConfig, compute_feature_tables
 from tfrec.features.friends import Friends, items_of_friends
-from tfrec.features.knowledge import KnowledgeConfig, gather_knowledge
 
 ROWS = [*bought("ann", 0, "a", "b"), *bought("ann", 80, "a"), *bought("bob", 80, "b", "c"), *viewed("bob", 85, "d")]
 FRIENDS = [("ann", "cy"), ("bob", "cy"), ("ann", "bob"), ("cy", "dan"), ("eve", "dan")]
 
 
-def friends_items(shop, day, **dials):
+def friends_items(shop, day, **settings):
     """User → item → score."""
     as_of = START.timestamp() / 3600 + 24 * day
-    knowledge = gather_knowledge(shop.train, as_of=as_of, config=KnowledgeConfig(**dials))
+    feature_tables = compute_feature_tables(shop.train, as_of=as_of, config=FeatureConfig(**settings))
     found = {}
     for row, user in enumerate(shop.users.tokens, start=1):
-        span = slice(*knowledge.friend_splits[row : row + 2])
-        names = shop.vocabularies.items.decode(knowledge.friend_item[span])
-        found[user] = dict(zip(names, knowledge.friend_score[span].tolist(), strict=True))
-    assert knowledge.friend_splits[:2].tolist() == [0, 0]  # a guest has no friends
+        span = slice(*feature_tables.friend_splits[row : row + 2])
+        names = shop.vocabularies.items.decode(feature_tables.friend_item[span])
+        found[user] = dict(zip(names, feature_tables.friend_score[span].tolist(), strict=True))
+    assert feature_tables.friend_splits[:2].tolist() == [0, 0]  # a guest has no friends
     return found
 
 
@@ -82,10 +82,10 @@ def test_slabs_of_any_size_give_the_same(monkeypatch, most):
     pairs = pd.DataFrame(rng.integers(1, users, (400, 2))).drop_duplicates().to_numpy()
     friends = Friends(scipy.sparse.csr_matrix((np.ones(len(pairs), np.float32), pairs.T), shape=(users, users)))
     log = rng.integers(0, users, 500), rng.integers(1, size, 500), rng.integers(0, 300, 500).astype(float)
-    dials = {"size": size, "half_life_days": 90.0, "most": 7}
-    whole = items_of_friends(friends, *log, **dials)
+    settings = {"size": size, "half_life_days": 90.0, "most": 7}
+    whole = items_of_friends(friends, *log, **settings)
     monkeypatch.setattr(tfrec.features.friends, "_MOST_PRODUCTS", most)
-    parts = items_of_friends(friends, *log, **dials)
+    parts = items_of_friends(friends, *log, **settings)
     for name, value in whole.items():
         np.testing.assert_array_equal(parts[name], value, err_msg=name)
     assert np.diff(whole["friend_splits"]).max() == 7
@@ -104,6 +104,6 @@ def test_a_million_relations_take_seconds():
 
 
 @pytest.mark.parametrize("name", ["friend_half_life_days", "friend_items"])
-def test_dials_must_be_positive(name):
+def test_settings_must_be_positive(name):
     with pytest.raises(ConfigError, match=f"`{name}` must be positive"):
-        KnowledgeConfig(**{name: 0})
+        FeatureConfig(**{name: 0})

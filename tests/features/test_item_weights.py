@@ -43,7 +43,7 @@ def test_the_item_withheld_from_a_cart_is_found(checkerboard, fit):
 
 
 @pytest.mark.parametrize("fit", FITS.values(), ids=FITS.keys())
-def test_an_item_never_speaks_for_itself(checkerboard, fit):
+def test_an_item_never_contributes_to_itself(checkerboard, fit):
     weights = fit(checkerboard)
     matrix = weights.to_sparse() if isinstance(weights, ItemWeights) else weights
     assert not np.any(matrix.diagonal())
@@ -86,7 +86,7 @@ def test_an_order_counts_an_item_once_whatever_its_lines():
     assert matrix.toarray().tolist() == [[1, 1]]
 
 
-def test_bad_dials_say_what_to_do(checkerboard):
+def test_bad_settings_say_what_to_do(checkerboard):
     with pytest.raises(ConfigError, match="at least 1 neighbour"):
         item_weights.truncate(np.eye(3, dtype=np.float32), n=0)
     with pytest.raises(SchemaError, match="a column for each of the 20 items"):

@@ -41,7 +41,7 @@ def test_the_strongest_of_each_row_and_of_each_column_are_kept(random_weights):
     known = ~np.isnan(held)
     np.testing.assert_array_equal(held[known], values[known])
     for item in range(1, SIZE):
-        assert known[item, np.argsort(-np.abs(values[item]))[:4]].all()  # what it speaks against counts too
+        assert known[item, np.argsort(-np.abs(values[item]))[:4]].all()  # negative weights count too
         assert known[np.argsort(-values[:, item])[:4], item].all()
     assert known.sum() < 9 * SIZE
 
@@ -63,7 +63,7 @@ def test_rows_are_cut_at_the_weakest():
 
 
 def test_a_kind_that_leaves_columns_alone_keeps_rows_only(random_weights):
-    by_rows = Channel(random_weights.weights, random_weights.items, by_speakers=False)
+    by_rows = Channel(random_weights.weights, random_weights.items, by_columns=False)
     known = ~np.isnan(table(by_rows, n=4)[..., 0])
     assert (known.sum(axis=1)[1:] == 4).all()
 

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from tests.worlds import START_HOUR, bought, indices, make_shop
-from tfrec.features.knowledge import KnowledgeConfig, gather_knowledge
+from tfrec.features.feature_tables import FeatureConfig, compute_feature_tables
 from tfrec.features.popularity import count_season, popularity_in_segments
 
 
-def knowledge_at(shop, day, **dials):
-    return gather_knowledge(shop.train, as_of=START_HOUR + 24.0 * day, config=KnowledgeConfig(**dials))
+def tables_at(shop, day, **settings):
+    return compute_feature_tables(shop.train, as_of=START_HOUR + 24.0 * day, config=FeatureConfig(**settings))
 
 
 def test_a_segment_is_what_it_bought_and_a_little_of_the_shop_by_hand():
@@ -19,16 +19,16 @@ def test_a_segment_is_what_it_bought_and_a_little_of_the_shop_by_hand():
     ]
     rows += bought("ann", 10, "c")  # too long ago
     shop = make_shop(rows, segments={"ann": "north", "bob": "north", "cy": "south", "new": "south"})
-    knowledge = knowledge_at(shop, 70, segment_prior=2.0)
+    feature_tables = tables_at(shop, 70, segment_prior=2.0)
     a, b, c = indices(shop, "a", "b", "c")
-    found = knowledge.segment_popularity
+    found = feature_tables.segment_popularity
     # five purchases: two of a, two of b, one of c by a guest; north bought a, a, b, south b
     assert found[0, [a, b, c]].tolist() == [2, 2, 1]
     north, south = shop.train.segments.names.encode(["north", "south"])
     assert found[north, [a, b, c]] == pytest.approx(5 * (np.array([2, 1, 0]) + 2 * np.array([0.4, 0.4, 0.2])) / 5)
     assert found[south, [a, b, c]] == pytest.approx(5 * (np.array([0, 1, 0]) + 2 * np.array([0.4, 0.4, 0.2])) / 3)
     assert found.sum(axis=1) == pytest.approx([5, 5, 5])
-    assert knowledge.user_segment[shop.users.encode(["ann", "bob", "cy", "new", "stranger"])].tolist() == [
+    assert feature_tables.user_segment[shop.users.encode(["ann", "bob", "cy", "new", "stranger"])].tolist() == [
         north, north, south, south, 0,
     ]  # fmt: skip
 
@@ -52,7 +52,7 @@ def test_the_season_is_the_same_weeks_a_year_before():
     assert count_season(np.array([1, 2, 3, 3, 4, 5]), days, size=6).tolist() == [0, 0, 0, 2, 0, 0]
 
 
-def test_a_log_that_does_not_reach_back_tells_of_no_season():
+def test_a_log_that_does_not_reach_back_gives_no_season():
     """Half of the window would make the items of its weeks look alone in it."""
     assert not count_season(np.array([1, 2]), np.array([370.0, 355.0]), size=3).any()
     assert not count_season(np.array([], int), np.array([]), size=3).any()

@@ -12,7 +12,7 @@ from tfrec.ingest.prepared import read_prepared
 
 
 def test_a_user_of_whom_nothing_but_the_segment_is_known_is_a_known_user():
-    shop = make_shop(bought("ann", 0, "a"), segments={"new": "gold", "ann": "gold", "nobody": ""})
+    shop = make_shop(bought("ann", 0, "a"), segments={"new": "gold", "ann": "gold", "unknown": ""})
     segments = shop.train.segments
     assert shop.users.tokens.tolist() == ["ann", "new"]
     assert segments.names.decode(segments.of_user).tolist() == ["", "gold", "gold"]

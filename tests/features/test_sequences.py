@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from tests.worlds import START_HOUR, bought, make_shop, viewed
-from tfrec.features.knowledge import gather_knowledge
+from tfrec.features.feature_tables import compute_feature_tables
 from tfrec.features.shop import Shop
 from tfrec.training import TrainingConfig
-from tfrec.training.moments import time_blocks
+from tfrec.training.time_blocks import time_blocks
 
 
 def names(shop, sequence):
@@ -117,7 +117,7 @@ def test_a_bulk_order_moves_neither_popularity_nor_the_blocks_of_time():
     rare = items[np.argsort(np.bincount(plain.train.item, minlength=len(items) + 1)[1:])[:10]]
     bulk = make_shop([*ordinary_orders(), *bought("bulk", 98, *list(rare) * 300)], test_from_day=101)
     end = plain.prepared.test_from.timestamp() / 3600
-    most = [np.argmax(gather_knowledge(shop.train, as_of=end).popularity, axis=0) for shop in (plain, bulk)]
+    most = [np.argmax(compute_feature_tables(shop.train, as_of=end).popularity, axis=0) for shop in (plain, bulk)]
     assert most[0].tolist() == most[1].tolist()
     blocks = [np.array(time_blocks(shop.train, TrainingConfig())) for shop in (plain, bulk)]
     np.testing.assert_allclose(blocks[0], blocks[1], atol=24.0)

@@ -21,7 +21,7 @@ def write(folder: Path, *, lines: list[str] = LINES, extra: str = FACTS) -> Path
 
 
 def test_facts_are_read_each_once_and_bad_rows_set_aside(tmp_path: Path) -> None:
-    lines = [*LINES, ",made by,Nobody", "C,,Bakery", "C,made by,", "A,made by,Orchard", "A,made by,A", "C,made by,NULL"]
+    lines = [*LINES, ",made by,Maker", "C,,Bakery", "C,made by,", "A,made by,Orchard", "A,made by,A", "C,made by,NULL"]
     prepared = prepare_shop(write(tmp_path, lines=lines), tmp_path / "out")
     expected = [["A", "made by", "Orchard"], ["B", "made by", "Bakery"], ["Orchard", "based in", "Lyon"]]
     assert prepared.train.facts.to_numpy().tolist() == prepared.test.facts.to_numpy().tolist() == expected

@@ -125,9 +125,9 @@ def test_second_run_reuses_until_something_changes(tmp_path: Path, caplog: pytes
     recipe, out = write_small_shop(tmp_path), tmp_path / "out"
     caplog.set_level("INFO", logger="tfrec")
 
-    def prepared_again(**dials: object) -> bool:
+    def prepared_again(**settings: object) -> bool:
         caplog.clear()
-        prepare_shop(recipe, out, **dials)  # type: ignore[arg-type]
+        prepare_shop(recipe, out, **settings)  # type: ignore[arg-type]
         return "reused" not in caplog.text
 
     assert prepared_again()

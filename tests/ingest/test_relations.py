@@ -108,5 +108,5 @@ def test_prepare_says_how_many_relations_there_are(tmp_path: Path, capsys: pytes
     for extra, line in ((RELATIONS, ["relations", "4", "of", "users,", "each", "way"]), ("", None)):
         recipe = write_small_shop(tmp_path, extra=extra)
         assert main(["prepare", str(recipe), "--out", str(tmp_path / "out")]) == 0
-        told = [words for words in map(str.split, capsys.readouterr().out.splitlines()) if words[0] == "relations"]
-        assert told == ([line] if line else [])
+        reported = [words for words in map(str.split, capsys.readouterr().out.splitlines()) if words[0] == "relations"]
+        assert reported == ([line] if line else [])

@@ -2,7 +2,7 @@ import ibis
 import pandas as pd
 import pytest
 
-from tfrec.ingest.sessions import Orders, Sessions, cut_sessions, tell_orders
+from tfrec.ingest.sessions import Orders, Sessions, cut_sessions, group_orders
 from tfrec.ingest.sources import FILE, ROW
 
 
@@ -59,7 +59,7 @@ def test_later_events_never_change_earlier_sessions() -> None:
         ("session", ["7/1", "7/2", "7/3", "s9", "row/0/5"]),
     ],
 )
-def test_orders_are_told_by_the_recipes_way(by: str, orders: list[str]) -> None:
+def test_lines_are_grouped_into_orders_by_the_recipe(by: str, orders: list[str]) -> None:
     rows = [
         ("7", "10:00", "", "o"),
         ("7", "12:00", "", ""),
@@ -68,5 +68,5 @@ def test_orders_are_told_by_the_recipes_way(by: str, orders: list[str]) -> None:
         ("", "10:00", "", ""),
     ]
     cut = cut_sessions(events(rows), Sessions())
-    told = tell_orders(cut, Orders(by=by), clock=cut["timestamp"] + ibis.interval(hours=1))
-    assert column(told, "order_id") == orders
+    with_orders = group_orders(cut, Orders(by=by), clock=cut["timestamp"] + ibis.interval(hours=1))
+    assert column(with_orders, "order_id") == orders

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfrec.features.knowledge import KnowledgeConfig, gather_knowledge
+from tfrec.features.feature_tables import FeatureConfig, compute_feature_tables
 from tfrec.features.shop import Shop
 from tfrec.models import RetrievalConfig, RetrievalModel
 from tfrec.models.evidence import Query
@@ -33,12 +33,12 @@ def fit_retrieval(
 
 
 def sources_of(
-    shop: Shop, model: RetrievalModel, config: SourceConfig = SourceConfig(), **dials: Any
+    shop: Shop, model: RetrievalModel, config: SourceConfig = SourceConfig(), **settings: Any
 ) -> CandidateSources:
     """Candidate sources with everything before the shop's test period known and everything offered."""
     as_of = shop.prepared.test_from.timestamp() / 3600
-    knowledge = gather_knowledge(shop.train, as_of=as_of, config=KnowledgeConfig(**dials))
-    return build_sources(shop, model, knowledge, np.arange(shop.vocabularies.items.size) > 0, config)
+    feature_tables = compute_feature_tables(shop.train, as_of=as_of, config=FeatureConfig(**settings))
+    return build_sources(shop, model, feature_tables, np.arange(shop.vocabularies.items.size) > 0, config)
 
 
 def query_of(

@@ -52,7 +52,7 @@ def test_features_of_friends_by_hand():
     np.testing.assert_allclose(found["friends_relative"], [[1, 0.5, 0, 0, 0], np.zeros(5)], rtol=1e-5)
 
 
-@pytest.mark.parametrize("friends", [[], [("nobody", "no one")]], ids=["no relations", "of nobody"])
+@pytest.mark.parametrize("friends", [[], [("unknown", "no one")]], ids=["no relations", "of unknown users"])
 def test_a_shop_without_friends_pays_nothing(friends):
     shop, sources = make_sources(friends)
     assert not sources.friend_items.variables

@@ -44,7 +44,7 @@ def examples_of(size=600, *, seed=0, width=8):
     rng = np.random.default_rng(seed)
     features = np.zeros((size, width, F), np.float32)
     features[:, :, :8] = rng.normal(size=(size, width, 8))
-    features[:, :, 7] *= 1000  # a wild scale that tells nothing
+    features[:, :, 7] *= 1000  # a wild scale without information
     is_candidate = np.ones((size, width), bool)
     is_candidate[:, -2:] = rng.random((size, 2)) < 0.5
     features[~is_candidate] = 99.0  # what stands in the gaps must not matter
@@ -140,7 +140,7 @@ def test_written_and_read_it_scores_the_same(fitted, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("dials", "words"),
+    ("settings", "words"),
     [
         ({"cross_layers": -1}, "`cross_layers` must not be negative"),
         ({"hidden": ()}, "`hidden` must name positive widths"),
@@ -149,9 +149,9 @@ def test_written_and_read_it_scores_the_same(fitted, tmp_path):
     ],
     ids=["negative", "no layers", "no width", "all dropped"],
 )
-def test_dials_out_of_range_say_so(dials, words):
+def test_settings_out_of_range_say_so(settings, words):
     with pytest.raises(ConfigError, match=words):
-        RankingConfig(**dials)
+        RankingConfig(**settings)
 
 
 def test_a_model_without_heads_is_refused():

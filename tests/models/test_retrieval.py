@@ -36,7 +36,7 @@ def test_the_item_withheld_from_each_user_comes_first_of_the_new():
 
 @pytest.fixture(scope="module")
 def order_world():
-    """After `a b` comes c, after `b a` comes d: only the order of the last two tells."""
+    """After `a b` comes c, after `b a` comes d: only the order of the last two determines the next."""
     rows = []
     for number in range(80):
         visit = ("a", "b", "c") if number % 2 else ("b", "a", "d")
@@ -70,7 +70,7 @@ def picture_world():
 
 
 @pytest.mark.parametrize("use_images", [True, False], ids=["pictures", "no pictures"])
-def test_pictures_alone_tell_which_unsold_items_are_liked(picture_world, use_images):
+def test_pictures_alone_predict_which_unsold_items_are_bought(picture_world, use_images):
     config = RetrievalConfig(
         embedding_dim=16, id_dropout=0.3, dropout=0.0, use_images=use_images, image_filters=(4,), image_features=8
     )
@@ -201,7 +201,7 @@ def test_written_and_read_it_embeds_the_same(two_orders, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("dials", "words"),
+    ("settings", "words"),
     [
         ({"embedding_dim": 0}, "`embedding_dim` and `temperature` must be positive"),
         ({"temperature": 0.0}, "`embedding_dim` and `temperature` must be positive"),
@@ -210,6 +210,6 @@ def test_written_and_read_it_embeds_the_same(two_orders, tmp_path):
     ],
     ids=["no width", "no temperature", "all dropped", "negative share"],
 )
-def test_dials_out_of_range_say_so(dials, words):
+def test_settings_out_of_range_say_so(settings, words):
     with pytest.raises(ConfigError, match=words):
-        RetrievalConfig(**dials)
+        RetrievalConfig(**settings)

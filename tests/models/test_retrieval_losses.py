@@ -110,7 +110,7 @@ def test_parts_of_a_batch_are_batches_of_their_own(monkeypatch, parts):
     np.testing.assert_allclose(sampled_softmax(*columns, parts=parts), np.concatenate(apart), rtol=1e-5)
 
 
-def test_full_softmax_leaves_out_the_orders_own_items_and_what_nobody_met():
+def test_full_softmax_leaves_out_the_orders_own_items_and_items_without_events():
     queries = tf.constant([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
     candidates = tf.constant([[9.0, 9.0], [1.0, 0.0], [0.0, 2.0], [0.5, 0.5], [9.0, 9.0]])  # row 0 is padding
     label, group = tf.constant([1, 2, 3]), tf.constant([7, 7, 8])

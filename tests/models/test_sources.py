@@ -5,7 +5,7 @@ import tensorflow as tf
 from tests.models.fitting import query_of, sources_of
 from tests.worlds import bought, checkerboard, indices, make_shop, viewed
 from tfrec.errors import ConfigError
-from tfrec.features.knowledge import KnowledgeConfig, gather_knowledge
+from tfrec.features.feature_tables import FeatureConfig, compute_feature_tables
 from tfrec.models import RetrievalConfig, RetrievalModel
 from tfrec.models.evidence import Query
 from tfrec.models.source_config import SourceConfig
@@ -42,7 +42,7 @@ def four_sources(four_items):
     as_of = four_items.prepared.test_from.timestamp() / 3600
     return CandidateSources(
         four_items.vocabularies,
-        gather_knowledge(four_items.train, as_of=as_of, config=KnowledgeConfig(l2=1.0)),
+        compute_feature_tables(four_items.train, as_of=as_of, config=FeatureConfig(l2=1.0)),
         candidate_embeddings=np.array([[0, 0], [0.5, 0.1], [0.1, 0.9], [0.9, 0.3], [-0.2, 0]], np.float32),
         encoded_items=np.zeros((5, 2), np.float32),
         query_tower=ConstantTower(),
@@ -88,7 +88,7 @@ def test_features_of_four_items_by_hand(four_items, four_sources):
         "bought_84": [log(4), log(1), 0],
         "bought_ever": [log(4), log(1), 0],
         "bought_season": [0, 0, 0],  # the log is shorter than a year
-        "bought_segment": [0, 0, 0],  # nobody is in a segment
+        "bought_segment": [0, 0, 0],  # no user is in a segment
         "segment_lift": [0, 0, 0],
         "trend": [log(3) - log(4 / 3), log(1) - log(1 / 3), 0],
         "first_age": [log(30), log(10), 0],
@@ -115,13 +115,13 @@ def test_features_of_four_items_by_hand(four_items, four_sources):
     assert found["content_max"][0, 0] == pytest.approx(found["content"][0, 0], rel=1e-4)
     for name in ("cart_ease", "cart_ease_mean", "cart_recent", "cart_denoised", "cart_nearby"):
         a, c, d = found[name][0]
-        assert a > 0 > c and d == 0  # who has b wants a; c, bought with a in b's place, is spoken against
+        assert a > 0 > c and d == 0  # b raises a; c, bought with a in b's place, gets a negative weight
     assert found["cart_best"][0, 0] > 0 and not found["cart_best"][0, 1:].any()
     for name in ("cart_ease_relative", "cart_recent_relative", "cart_denoised_relative", "cart_nearby_relative"):
         assert found[name][0, 0] == pytest.approx(1)
 
 
-def test_a_feature_tells_that_other_categories_are_asked_for(four_items, four_sources):
+def test_a_feature_marks_queries_for_other_categories(four_items, four_sources):
     for level in (0, 1, 2):
         query = query_of(four_items, ["ann"], carts=[["b"]], outside_level=level)
         assert (features_of(four_sources, query, [[1, 3, 4]])["is_outside"] == float(level > 0)).all()
@@ -172,20 +172,20 @@ def test_own_orders_like_the_cart_weigh_more():
     assert not sources_of(shop, model).gather_evidence(query_of(shop, ["", "unknown"])).own_orders.numpy().any()
 
 
-def test_an_item_twice_in_the_cart_speaks_once(four_items, four_sources):
+def test_an_item_twice_in_the_cart_counts_once(four_items, four_sources):
     once, twice = (
         four_sources.gather_evidence(query_of(four_items, [""], carts=[cart])) for cart in (["b"], ["b", "b"])
     )
     np.testing.assert_allclose(once.cart, twice.cart)
 
 
-def test_evidence_of_the_past_is_held_by_the_number_of_speakers(four_items, four_sources):
-    """Ann's a and b speak: the weights from both, over √2."""
+def test_evidence_of_the_past_is_divided_by_the_root_of_its_items(four_items, four_sources):
+    """Ann's a and b contribute: the sum of their weights, over √2."""
     evidence = four_sources.gather_evidence(query_of(four_items, ["ann"]))
     neighbours, weights = four_sources.history_table.neighbours.numpy(), four_sources.history_table.weights.numpy()
 
-    def ease(speaker, item):
-        return weights[speaker, neighbours[speaker] == item, 0].sum()
+    def ease(source, item):
+        return weights[source, neighbours[source] == item, 0].sum()
 
     a, b, c = indices(four_items, "a", "b", "c")
     assert float(evidence.history[0, c]) == pytest.approx((ease(a, c) + ease(b, c)) / np.sqrt(2))
@@ -201,11 +201,11 @@ def test_who_never_bought_gets_what_the_segment_buys():
     rows = [row for number in range(20) for row in bought(f"u{number}", number, *north)]
     rows += [row for number in range(4) for row in bought(f"v{number}", 15 + number, *south)]
     segments = {f"u{n}": "north" for n in range(20)} | {f"v{n}": "south" for n in range(4)}
-    shop = make_shop(rows, segments={**segments, "new south": "south", "new north": "north", "nobody": ""})
+    shop = make_shop(rows, segments={**segments, "new south": "south", "new north": "north", "unknown": ""})
     model = RetrievalModel(shop.vocabularies, RetrievalConfig(embedding_dim=4, use_lstm=False))
     narrow = SourceConfig(**{**dict.fromkeys(vars(SourceConfig()), 1), "popular_segment": 2})
     sources = sources_of(shop, model, narrow, segment_prior=5.0)
-    query = query_of(shop, ["new south", "new north", "nobody", ""])
+    query = query_of(shop, ["new south", "new north", "unknown", ""])
     scores = sources.source_scores(sources.gather_evidence(query))["popular_segment"].numpy()
     of_south, of_north = indices(shop, *south), indices(shop, *north)
     assert set(np.argsort(-scores[0])[:2]) == set(of_south)
@@ -370,8 +370,8 @@ def test_nothing_eligible_gives_no_candidate(busy_shop, sources):
     assert candidates.shape[1] == 1 and not candidates.numpy().any()
 
 
-def test_the_strongest_speaker_of_a_cart_is_told_with_its_count(busy_shop, sources):
-    """Against the orders themselves: who speaks loudest for an item, and in how many orders both stood."""
+def test_the_strongest_contribution_of_a_cart_is_returned_with_its_count(busy_shop, sources):
+    """Against the orders themselves: the item with the largest weight, and the number of orders with both."""
     query = named(busy_shop, *QUERIES)
     evidence = sources.gather_evidence(query)
     weight, item, count = (
@@ -381,22 +381,20 @@ def test_the_strongest_speaker_of_a_cart_is_told_with_its_count(busy_shop, sourc
     orders = [set(train.item[(train.group == g) & (train.event_type == 4)].tolist()) for g in np.unique(train.group)]
     table = sources.cart_table
     neighbours, weights = table.neighbours.numpy(), table.weights.numpy().sum(axis=-1)
-    num_spoken = 0
+    num_contributions = 0
     for row, cart in enumerate(query.cart.numpy()):
-        for spoken_for in range(1, 41):
-            loudness = {
-                speaker: weights[speaker, neighbours[speaker] == spoken_for].sum() for speaker in cart if speaker
-            }
-            loudest = max(0, 0, *loudness.values())
-            assert weight[row, spoken_for] == pytest.approx(loudest, rel=1e-6)
-            if not loudest:
-                assert item[row, spoken_for] == 0
+        for target in range(1, 41):
+            strength = {source: weights[source, neighbours[source] == target].sum() for source in cart if source}
+            strongest = max(0, 0, *strength.values())
+            assert weight[row, target] == pytest.approx(strongest, rel=1e-6)
+            if not strongest:
+                assert item[row, target] == 0
                 continue
-            num_spoken += 1
-            speaker = item[row, spoken_for]
-            assert loudness[speaker] == pytest.approx(loudest)
-            assert count[row, spoken_for] == sum({speaker, spoken_for} <= order for order in orders)
-    assert num_spoken > 50
+            num_contributions += 1
+            source = item[row, target]
+            assert strength[source] == pytest.approx(strongest)
+            assert count[row, target] == sum({source, target} <= order for order in orders)
+    assert num_contributions > 50
 
 
 def test_serving_embeds_a_user_as_training_does(busy_shop, model, sources):
@@ -453,7 +451,7 @@ def test_sequential_rules_fall_with_the_steps_ahead_and_with_the_age_of_the_even
 
 @pytest.mark.parametrize("source", ["history", "cart"])
 def test_item_weights_find_what_was_withheld(source):
-    """Of the items new to a user, what the user's past (or the same things in a cart) speak for loudest."""
+    """Of the items new to a user, what the user's past (or the same items in a cart) contributes most to."""
     shop, withheld = checkerboard()
     model = RetrievalModel(shop.vocabularies, RetrievalConfig(embedding_dim=4, use_lstm=False))
     own = shop.prepared.train.events.groupby("user_id")["item_id"].agg(lambda items: sorted(set(items)))

@@ -164,7 +164,7 @@ def test_the_config_makes_the_same_layer(layer):
     assert again.name == layer.name
 
 
-def test_the_query_towers_config_keeps_every_dial():
+def test_the_query_towers_config_keeps_every_setting():
     config = QueryTower(5, 6, use_lstm=False, dropout=0.25).get_config()
     assert {config["embedding_dim"], config["num_event_types"], config["use_lstm"], config["dropout"]} == {
         5, 6, False, 0.25,

@@ -24,14 +24,14 @@ def test_every_list_comes_once_an_epoch_with_its_labels():
     assert batches[0]["features"].dtype == np.float32 and batches[0]["is_candidate"].all()
 
 
-def test_lists_are_shuffled_anew_and_repeat_with_the_seed():
+def test_lists_are_shuffled_in_each_epoch_and_repeat_with_the_seed():
     def order(dataset):
         return np.concatenate([batch["features"][:, 0, 0] for batch in dataset.as_numpy_iterator()]).tolist()
 
-    dataset, twin = (ranking(examples_of(50), seed=1) for _ in range(2))
+    dataset, same_seed = (ranking(examples_of(50), seed=1) for _ in range(2))
     first, second = order(dataset), order(dataset)
     assert first != second
-    assert [first, second] == [order(twin), order(twin)]
+    assert [first, second] == [order(same_seed), order(same_seed)]
 
 
 def test_shapes_that_do_not_fit_are_refused():

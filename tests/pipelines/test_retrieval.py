@@ -76,7 +76,7 @@ def test_windows_never_cross_shoppers(mixed_shop):
         assert len(shoppers) == 1
 
 
-def test_a_guests_visit_tells_nothing_of_the_next_guest():
+def test_a_guests_visit_is_no_history_of_the_next_guest():
     shop = make_shop([*viewed("", 0, "a", "b", session="one"), *viewed("", 0.01, "c", "d", session="two")])
     epoch = epoch_of(retrieval(shop.train, batch_size=8, sequence_length=4))
     a, b, c, d = shop.vocabularies.items.encode(list("abcd")).tolist()
@@ -96,10 +96,10 @@ def test_lines_of_an_order_change_places_but_moments_do_not():
 
 
 def test_the_same_seed_repeats_and_epochs_differ(shop):
-    dataset, twin = (retrieval(shop.train, batch_size=64, sequence_length=8, seed=3) for _ in range(2))
+    dataset, same_seed = (retrieval(shop.train, batch_size=64, sequence_length=8, seed=3) for _ in range(2))
     other = epoch_of(retrieval(shop.train, batch_size=64, sequence_length=8, seed=4))
     first, second = epoch_of(dataset), epoch_of(dataset)
-    for mine, its in ((first, epoch_of(twin)), (second, epoch_of(twin))):
+    for mine, its in ((first, epoch_of(same_seed)), (second, epoch_of(same_seed))):
         assert all(np.array_equal(mine[name], its[name]) for name in mine)
     assert not np.array_equal(first["label"], second["label"])
     assert not np.array_equal(first["label"], other["label"])

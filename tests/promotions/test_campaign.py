@@ -21,11 +21,11 @@ from tfrec.schema.tables import EVENT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, Table
 START, END = pd.Timestamp("2024-03-01"), pd.Timestamp("2024-03-15")
 
 
-def _plan(n: int = 20_000, seed: int = 0, **dials):
+def _plan(n: int = 20_000, seed: int = 0, **settings):
     """Half the users gain 6 by the dear offer (cost 3) and 2 by the cheap one (cost 1), the others lose."""
     is_moved = np.random.default_rng(seed).integers(2, size=n)
     gains = np.where(is_moved[:, None] == 1, [2.0, 6.0], [-1.0, -3.0])
-    options = {"budget": 1e6, "holdout_share": 0.2, **dials}
+    options = {"budget": 1e6, "holdout_share": 0.2, **settings}
     users = [f"u{i}" for i in range(n)]
     return plan_campaign(users, gains, np.array([1.0, 3.0]), name="spring", offers=["cheap", "dear"], **options), gains
 
@@ -159,7 +159,7 @@ def test_campaign_that_only_gave_money_away_is_said_to_have_lost():
     assert "it lost money" in result.summary()
 
 
-def test_impressions_tell_reach_and_leaks():
+def test_impressions_give_reach_and_leaks():
     plan, gains = _plan(4000)
     treated = plan.table.loc[plan.table["status"] == TREATED, "user_id"]
     leaked = plan.table.loc[plan.table["status"] == HELD_OUT, "user_id"].head(7)

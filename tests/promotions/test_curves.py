@@ -75,7 +75,7 @@ def test_paired_comparison_sees_a_difference_that_two_intervals_hide():
     assert fair.qini.high > good.qini.low
 
 
-def test_calibration_tells_right_from_exaggerated():
+def test_calibration_separates_right_from_exaggerated():
     trial, truth = coupon_world(30_000)
     responses = cross_fit_responses(trial, outcome="visit")
     right = calibrate_by_bins(truth, trial, responses=responses)
@@ -98,7 +98,7 @@ def test_choice_of_arms_beats_the_best_single_arm_where_tastes_differ():
     json.dumps(worth.to_dict(), allow_nan=False)
 
 
-def test_two_offers_are_told_apart_without_control():
+def test_two_offers_are_compared_without_control():
     trial = two_offer_world(9000)
     pair = trial.between(1, 2)
     assert pair.arm_names == ("m", "w")

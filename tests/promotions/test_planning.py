@@ -84,7 +84,7 @@ def test_face_values_make_the_budget_a_guarantee(log):
     sent = found.plan.table[found.plan.table["status"] == TREATED]
     assert sent["offer"].map({"cheap": 5.0, "dear": 10.0}).sum() == found.spending.worst <= 1_000.0
     assert "cannot be exceeded" in found.summary()
-    assert "the test tells no discounts" in found.summary()
+    assert "the test has no discounts" in found.summary()
 
 
 def test_an_offer_for_a_few_is_not_made(learned):
@@ -118,7 +118,7 @@ def test_money_must_be_named(log, learned):
         log.with_face_values({"cheap": 1.0})
     with pytest.raises(ConfigError, match="needs to know what offers cost"):
         plan_from_scores(learned, PlanConfig(name="s", budget=1.0, budget_in="expected cost"))
-    with pytest.raises(ConfigError, match="does not tell discounts"):
+    with pytest.raises(ConfigError, match="has no discounts"):
         log.with_face_values()
 
 
@@ -130,7 +130,9 @@ def test_money_must_be_named(log, learned):
         pytest.param(lambda t: pd.concat([t, t.head(1)]), "must come once", id="a user twice"),
         pytest.param(lambda t: t.rename(columns={"user_id": "who"}), "No column names the users", id="no ids"),
         pytest.param(lambda t: t.drop(columns=["visit", "margin"]), "needs an outcome", id="no outcome"),
-        pytest.param(lambda t: t.drop(columns=["kind", "colour"]), "tells nothing of the users", id="no attributes"),
+        pytest.param(
+            lambda t: t.drop(columns=["kind", "colour"]), "has no attributes of the users", id="no attributes"
+        ),
         pytest.param(lambda t: t.assign(margin="much"), "must be numbers", id="outcome that is text"),
     ],
 )
@@ -140,7 +142,7 @@ def test_a_bad_file_is_named(change, message, table, tmp_path):
         read_file_test(tmp_path / "t.csv")
 
 
-def test_a_coupon_named_by_its_percentage_tells_the_discount(table, tmp_path):
+def test_a_coupon_named_by_its_percentage_gives_the_discount(table, tmp_path):
     spent = table.assign(arm=table["arm"].replace({"cheap": "coupon_10", "dear": "coupon_25"}), spend=90.0)
     spent.to_csv(tmp_path / "t.csv", index=False)
     log = read_file_test(tmp_path / "t.csv")
@@ -202,7 +204,7 @@ def test_a_dearer_offer_that_earns_no_more_than_the_cheap_one_is_not_made():
     found = plan_from_scores(learned, config)
     assert found.unproven == ("dear",)
     assert "dear is not made: the test does not show that it earns more" in found.summary()
-    assert "the most that it takes off: cheap 2.00." in found.summary()  # nobody gets the other
+    assert "the most that it takes off: cheap 2.00." in found.summary()  # no user gets the other
     assert set(found.plan.table["offer"]) == {"", "cheap"}
     bold = plan_from_scores(learned, dataclasses.replace(config, proof=-100.0))
     assert bold.unproven == ()

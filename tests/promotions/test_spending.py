@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfrec.errors import ConfigError
-from tfrec.promotions.spending import bound_mean, foresee_spending
+from tfrec.promotions.spending import bound_mean, predict_spending
 
 
 def coupon_uses(rng, shape, share, cap):
@@ -35,7 +35,7 @@ def test_a_campaign_costs_more_than_its_ceiling_in_one_of_twenty(n, planned):
         taken = np.where(
             arms == 1, coupon_uses(rng, 3 * n, 0.1, 20.0), (arms == 2) * coupon_uses(rng, 3 * n, 0.2, 30.0)
         )
-        found = foresee_spending(plan, rule, arms, taken, face_values=faces, send_costs=sending)
+        found = predict_spending(plan, rule, arms, taken, face_values=faces, send_costs=sending)
         spent = (
             coupon_uses(rng, (plan == 0).sum(), 0.1, 20.0).sum() + coupon_uses(rng, (plan == 1).sum(), 0.2, 30.0).sum()
         )
@@ -47,9 +47,9 @@ def test_a_campaign_costs_more_than_its_ceiling_in_one_of_twenty(n, planned):
     assert inside / 600 >= 0.93
 
 
-def test_a_test_that_tells_nobody_of_the_chosen_promises_no_less_than_the_worst():
+def test_a_test_without_the_chosen_users_gives_no_ceiling_below_the_worst():
     arms = np.array([0, 1, 1, 0])
-    found = foresee_spending(
+    found = predict_spending(
         np.zeros(50, dtype=int), np.full(4, -1), arms, np.array([0.0, 3.0, 0.0, 0.0]),
         face_values=np.array([10.0]), send_costs=np.array([0.1]),
     )  # fmt: skip
@@ -57,14 +57,14 @@ def test_a_test_that_tells_nobody_of_the_chosen_promises_no_less_than_the_worst(
 
 
 def test_without_discounts_only_sending_is_known():
-    arms, nobody = np.array([0, 1]), np.array([0, -1])
-    sent = foresee_spending(nobody, nobody, arms, None, face_values=np.zeros(1), send_costs=np.array([0.5]))
+    arms, none_sent = np.array([0, 1]), np.array([0, -1])
+    sent = predict_spending(none_sent, none_sent, arms, None, face_values=np.zeros(1), send_costs=np.array([0.5]))
     assert (sent.worst, sent.expected.value, sent.ceiling) == (0.5, 0.5, 0.5)
-    faced = foresee_spending(nobody, nobody, arms, None, face_values=np.array([9.0]), send_costs=np.array([0.5]))
-    assert faced.worst == 9.5 and not faced.is_known and "tells no discounts" in faced.summary()
+    faced = predict_spending(none_sent, none_sent, arms, None, face_values=np.array([9.0]), send_costs=np.array([0.5]))
+    assert faced.worst == 9.5 and not faced.is_known and "has no discounts" in faced.summary()
 
 
 def test_a_risk_out_of_range_is_named():
     with pytest.raises(ConfigError, match=r"must lie in \(0, 0.5\]; got 0"):
-        foresee_spending(np.array([0]), np.array([0]), np.array([1]), None, face_values=np.zeros(1),
+        predict_spending(np.array([0]), np.array([0]), np.array([1]), None, face_values=np.zeros(1),
                          send_costs=np.zeros(1), risk=0.0)  # fmt: skip

@@ -111,7 +111,7 @@ def test_what_is_known_for_sure_is_not_shrunk():
     assert np.polyfit(found, truth, 1)[0] == pytest.approx(1.0, abs=0.1)
 
 
-def test_members_that_foretell_outcomes_badly_get_a_small_share():
+def test_members_that_predict_outcomes_badly_get_a_small_share():
     trial, _ = coupon_world(4000)
     noise = np.random.default_rng(0).normal(size=(4000, 20))
     wide = Trial(

@@ -12,7 +12,7 @@ from tfrec.publish import claiming
 from tfrec.workflow import train_shop
 
 
-def test_a_second_writer_is_told_who_is_at_work(tmp_path):
+def test_the_error_for_a_second_writer_names_the_first(tmp_path):
     with claiming(tmp_path / "models"):
         with pytest.raises(SourceError, match=f"process {os.getpid()} on .*another folder"):
             claiming(tmp_path / "models").__enter__()

@@ -141,7 +141,7 @@ def test_another_kind_is_not_replaced(tmp_path):
     assert names(tmp_path / "result") == ["a"]
 
 
-def test_of_files_that_nobody_edits_only_the_names_count(tmp_path):
+def test_of_files_that_are_not_edited_only_the_names_count(tmp_path):
     inner = FolderKind("weights", is_edited=False)
     with publishing(tmp_path / "result", inner) as work:
         (work / "a").write_text("1")

@@ -18,9 +18,9 @@ VERBS = ("interests", "segments", "rules", "forecast", "churn")
 
 def run(capsys, *arguments):
     status = main([str(argument) for argument in arguments])
-    told = capsys.readouterr()
-    assert status == 0, told.err
-    return told.out
+    printed = capsys.readouterr()
+    assert status == 0, printed.err
+    return printed.out
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -30,13 +30,13 @@ def test_json_for_machines_and_words_for_people(verb, coupon_shop, capsys):
 
 
 @pytest.mark.parametrize("verb", [*VERBS, "audience"])
-def test_chinese_tells_the_same_numbers_without_english_words(verb, coupon_shop, capsys):
+def test_chinese_has_the_same_numbers_without_english_words(verb, coupon_shop, capsys):
     expression = ["recency < 60d and orders > 1"] if verb == "audience" else []
     english = run(capsys, verb, coupon_shop, *expression)
     chinese = run(capsys, verb, coupon_shop, *expression, "--language", "zh")
     numbers = [Counter(re.findall(r"(?<![A-Z\d])\d[\d,.]*\d|\d", text)) for text in (english, chinese)]
-    for told in numbers:  # 95 % and 95%, 70 %: fixed
-        assert told.pop("70", 0) < 2
+    for counts in numbers:  # 95 % and 95%, 70 %: fixed
+        assert counts.pop("70", 0) < 2
     assert numbers[0] == numbers[1]
     lines = chinese.splitlines()
     heads = [lines[place - 1] for place, line in enumerate(lines) if line.startswith("──")]
@@ -45,7 +45,7 @@ def test_chinese_tells_the_same_numbers_without_english_words(verb, coupon_shop,
     assert all(sum(width) >= len(line) for width, line in zip(widths, heads, strict=True))
 
 
-def test_a_profile_page_speaks_chinese(coupon_shop, tmp_path, capsys):
+def test_a_profile_page_is_written_in_chinese(coupon_shop, tmp_path, capsys):
     user = pd.read_parquet(coupon_shop / "events.parquet")["user_id"].value_counts().drop("", errors="ignore").index[0]
     run(capsys, "interests", coupon_shop, "--user", user, "--out", tmp_path / "p.html", "--language", "zh")
     page = (tmp_path / "p.html").read_text(encoding="utf-8")
@@ -58,11 +58,11 @@ def test_report_is_written_whole_with_its_json(coupon_shop, tmp_path, capsys):
     shutil.copytree(coupon_shop, shop)
     manifest = json.loads((shop / "manifest.json").read_text(encoding="utf-8"))
     (shop / "manifest.json").write_text(json.dumps({**manifest, "extras": {}}), encoding="utf-8")
-    page, told = tmp_path / "new" / "report.html", tmp_path / "report.json"
-    out = run(capsys, "report", shop, "--out", page, "--json", told, "--language", "zh")
+    page, values = tmp_path / "new" / "report.html", tmp_path / "report.json"
+    out = run(capsys, "report", shop, "--out", page, "--json", values, "--language", "zh")
     assert str(page) in out
     assert page.read_text(encoding="utf-8").rstrip().endswith("</html>")
-    assert json.loads(told.read_text(encoding="utf-8"))["evaluation"] == {"absent": ""}
+    assert json.loads(values.read_text(encoding="utf-8"))["evaluation"] == {"absent": ""}
     assert [path.name for path in page.parent.iterdir()] == ["report.html"]
 
 
@@ -102,9 +102,9 @@ def test_training_only_leaves_the_test_period_out(coupon_shop, capsys):
 def test_audience_is_counted_and_exported_under_pseudonyms(coupon_shop, tmp_path, capsys):
     (tmp_path / "key").write_bytes(b"0123456789abcdef")
     arguments = ["--export", tmp_path / "a.csv", "--key", tmp_path / "key"]
-    told = json.loads(run(capsys, "audience", coupon_shop, "orders >= 1", "--json", *arguments))
+    printed = json.loads(run(capsys, "audience", coupon_shop, "orders >= 1", "--json", *arguments))
     names = pd.read_csv(tmp_path / "a.csv")["pseudonym"]
-    assert told["num_users"] == len(names) > 50
+    assert printed["num_users"] == len(names) > 50
     assert not set(names) & set(pd.read_parquet(coupon_shop / "users.parquet")["user_id"])
 
 

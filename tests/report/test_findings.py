@@ -9,7 +9,7 @@ import pytest
 from tfrec.errors import SchemaError, SourceError
 from tfrec.ingest.prepared import read_prepared
 from tfrec.report import study_shop, whole_log
-from tfrec.report.coupon_test import judge_coupon_test
+from tfrec.report.coupon_trial import judge_coupon_test
 from tfrec.report.discounts import judge_discounts
 from tfrec.report.placements import judge_placements
 from tfrec.report.shop_figures import describe_shop
@@ -30,13 +30,13 @@ def test_shop_is_counted_from_orders_not_lines(coupon_shop):
 def test_months_that_the_log_cuts_are_no_whole_ones(coupon_shop):
     tables = whole_log(read_prepared(coupon_shop))
     first, last = tables.events["timestamp"].iloc[[0, -1]]
-    told = describe_shop(tables).months
-    for month, is_whole in zip(told["month"], told["is_whole"], strict=True):
+    figures = describe_shop(tables).months
+    for month, is_whole in zip(figures["month"], figures["is_whole"], strict=True):
         within = first <= month + pd.Timedelta(days=4) and last >= month + pd.offsets.MonthEnd(1) - pd.Timedelta(days=4)
         assert is_whole == within
-    later = told["month"].iloc[1] + pd.Timedelta(days=15)
+    later = figures["month"].iloc[1] + pd.Timedelta(days=15)
     begun = describe_shop(dataclasses.replace(tables, events=tables.events[tables.events["timestamp"] >= later]))
-    assert begun.months["month"].iloc[0] == told["month"].iloc[1]
+    assert begun.months["month"].iloc[0] == figures["month"].iloc[1]
     assert not begun.months["is_whole"].iloc[0]
 
 
@@ -56,9 +56,9 @@ def test_no_allocation_costs_more_than_its_budget_and_more_budget_treats_more(fi
 def test_coupon_effects_are_those_of_the_arms_means(findings, coupon_shop):
     log = pd.read_csv(coupon_shop / "extras" / "coupon_test.csv")
     means = log.groupby("arm")["visit"].mean()
-    told = findings.coupons.effects.set_index(["outcome", "offer"])
+    figures = findings.coupons.effects.set_index(["outcome", "offer"])
     for offer in ("coupon_10", "coupon_25"):
-        row = told.loc[("visit", offer)]
+        row = figures.loc[("visit", offer)]
         assert row["low"] < means[offer] - means["none"] < row["high"]
 
 
@@ -77,7 +77,7 @@ def test_coupon_test_without_control_names_what_came(coupon_shop, tmp_path):
 def test_the_rule_that_was_logged_is_valued_as_logged(coupon_shop, tmp_path):
     rng = np.random.default_rng(3)
 
-    def world(log):  # one of two items at even odds; "a" is clicked by half, "b" by nobody
+    def world(log):  # one of two items at even odds; "a" is clicked by half, "b" by none
         log = log[log["position"] == 1]
         shown = rng.choice(["a", "b"], len(log))
         clicked = (shown == "a") & (rng.random(len(log)) < 0.5)
@@ -125,7 +125,7 @@ def test_impressions_without_propensities_name_the_missing_column(coupon_shop, t
         judge_placements(prepared)
 
 
-def test_a_wrong_folder_of_models_is_told_before_anything_is_computed(coupon_shop, tmp_path):
+def test_a_wrong_folder_of_models_is_reported_before_anything_is_computed(coupon_shop, tmp_path):
     with pytest.raises(SourceError, match="tfrec train"):
         study_shop(read_prepared(coupon_shop), models=tmp_path / "absent")
 

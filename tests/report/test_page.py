@@ -38,12 +38,12 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        told = dict(attrs)
-        if "id" in told:
-            self.ids.append(told["id"])
-        if "href" in told:
-            self.links.append(told["href"])
-        self.fetched += [told[name] for name in ("src", "srcset", "data", "action", "poster") if name in told]
+        parsed = dict(attrs)
+        if "id" in parsed:
+            self.ids.append(parsed["id"])
+        if "href" in parsed:
+            self.links.append(parsed["href"])
+        self.fetched += [parsed[name] for name in ("src", "srcset", "data", "action", "poster") if name in parsed]
         if tag not in _VOID:
             self.open.append(tag)
 
@@ -105,7 +105,7 @@ def test_pictures_take_the_page_s_colours_and_fonts_so_that_dark_pages_and_chine
     assert ">金额占比<" in pages["zh"]
 
 
-def test_each_caption_tells_n_or_a_count(pages):
+def test_each_caption_states_n_or_a_count(pages):
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", pages["en"])
     silent = [caption for caption in captions if not re.search(r"n = \d|\d[\d,]* |counts", caption, re.IGNORECASE)]
     assert [caption for caption in silent if "weekday" not in caption] == []
@@ -123,7 +123,7 @@ def test_figures_of_the_findings_stand_in_the_page(findings, pages):
 
 
 def test_chinese_has_every_text_with_the_same_fields():
-    used = {told for *_, told in WORDS.values()}
+    used = {parsed for *_, parsed in WORDS.values()}
     for path in (
         path
         for part in ("report", "analysis", "cli", "promotions", "experiments")
@@ -147,7 +147,7 @@ def test_chinese_page_keeps_names_and_numbers(findings, pages):
     assert language("zh").name("Nothing known") == "Nothing known"
 
 
-def test_absent_data_is_told_in_one_line(findings):
+def test_absent_data_is_reported_in_one_line(findings):
     without = dataclasses.replace(
         findings, **{field.name: Absent("because <of> it") for field in dataclasses.fields(findings)[2:]}
     )
@@ -177,11 +177,11 @@ def test_names_from_the_shop_cannot_become_markup(findings):
 
 
 def test_findings_are_json_without_nan(findings):
-    told = json.loads(json.dumps(findings.to_dict(), allow_nan=False))
-    assert told["shop"]["num_orders"] == findings.shop.num_orders
-    assert told["coupons"]["allocation"]["cost"] <= told["coupons"]["allocation"]["budget"]
-    assert told["placements"]["policies"][2]["slate"][0]["value"]["n"] == 500
-    assert told["rules"]["num_orders"] > 0
+    parsed = json.loads(json.dumps(findings.to_dict(), allow_nan=False))
+    assert parsed["shop"]["num_orders"] == findings.shop.num_orders
+    assert parsed["coupons"]["allocation"]["cost"] <= parsed["coupons"]["allocation"]["budget"]
+    assert parsed["placements"]["policies"][2]["slate"][0]["value"]["n"] == 500
+    assert parsed["rules"]["num_orders"] > 0
 
 
 def test_unknown_language_names_the_known_ones(findings):

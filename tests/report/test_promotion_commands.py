@@ -15,9 +15,9 @@ from tfrec.promotions.plan_files import read_plan
 
 def run(capsys, *arguments):
     status = main([str(argument) for argument in arguments])
-    told = capsys.readouterr()
-    assert status == 0, told.err
-    return told.out
+    printed = capsys.readouterr()
+    assert status == 0, printed.err
+    return printed.out
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def planned(coupon_shop, tmp_path_factory):
     return folder
 
 
-def test_a_plan_of_the_demo_shop_names_nobody_outside(planned, coupon_shop):
+def test_a_plan_of_the_demo_shop_names_no_user_outside(planned, coupon_shop):
     plan = read_plan(planned / "spring")
     assert plan.cost <= 1_600
     assert set(plan.table["status"]) == {"treated", "held out", "left alone"}
@@ -45,9 +45,9 @@ def test_a_plan_of_the_demo_shop_names_nobody_outside(planned, coupon_shop):
 
 def test_a_budget_in_expected_cost_reaches_more_users(planned, coupon_shop, tmp_path, capsys):
     arguments = ["--budget", "1600", "--name", "spring", "--out", tmp_path / "bold", "--min-users", "20"]
-    told = run(capsys, "campaign", "plan", coupon_shop, *arguments, "--budget-in", "expected-cost", "--risk", "0.1")
-    assert "the chance of exceeding 1,600.00 is at most 10%" in told
-    assert "cost by the model" in told
+    printed = run(capsys, "campaign", "plan", coupon_shop, *arguments, "--budget-in", "expected-cost", "--risk", "0.1")
+    assert "the chance of exceeding 1,600.00 is at most 10%" in printed
+    assert "cost by the model" in printed
     bold, sure = read_plan(tmp_path / "bold"), read_plan(planned / "spring")
     assert (bold.table["status"] == "treated").sum() > (sure.table["status"] == "treated").sum()
 
@@ -58,9 +58,9 @@ def test_a_rehearsal_on_the_log_is_read_with_reach_by_pseudonyms(planned, coupon
     opened.to_csv(tmp_path / "opened.csv", index=False)
     arguments = ["campaign", "read", planned / "spring", coupon_shop, "--from", "2025-11-01"]
     reached = ["--impressions", tmp_path / "opened.csv", "--key", planned / "key"]
-    told = json.loads(run(capsys, *arguments, *reached, "--json"))
-    assert told["reached"] == pytest.approx(0.5, abs=0.01)
-    assert told["contaminated"] == 0
+    printed = json.loads(run(capsys, *arguments, *reached, "--json"))
+    assert printed["reached"] == pytest.approx(0.5, abs=0.01)
+    assert printed["contaminated"] == 0
     text = run(capsys, *arguments)
     assert "Conversion" in text
     assert "──" in text
@@ -68,8 +68,8 @@ def test_a_rehearsal_on_the_log_is_read_with_reach_by_pseudonyms(planned, coupon
 
 def test_a_rehearsed_campaign_is_read_with_the_truth_beside(planned, coupon_shop, tmp_path, capsys):
     log = tmp_path / "after"
-    told = run(capsys, "campaign", "rehearse", planned / "spring", coupon_shop, "--out", log, "--seed", "1")
-    assert f"tfrec campaign read {planned / 'spring'} {log}/orders.csv --from 2025-12-01" in told
+    printed = run(capsys, "campaign", "rehearse", planned / "spring", coupon_shop, "--out", log, "--seed", "1")
+    assert f"tfrec campaign read {planned / 'spring'} {log}/orders.csv --from 2025-12-01" in printed
     truth = json.loads((log / "truth.json").read_text(encoding="utf-8"))
     reached = ["--from", "2025-12-01", "--impressions", log / "impressions.csv", "--json"]
     found = json.loads(run(capsys, "campaign", "read", planned / "spring", log / "orders.csv", *reached))
@@ -87,11 +87,11 @@ def test_a_campaign_that_paid_is_said_to_have_paid(planned, tmp_path, capsys):
     orders["margin"] += np.random.default_rng(0).normal(0, 1, len(orders))
     orders.assign(revenue=30.0).to_csv(tmp_path / "orders.csv", index=False)
     arguments = ["--from", "2026-01-01", "--until", "2026-01-15", "--pre-days", "0"]
-    told = json.loads(
+    printed = json.loads(
         run(capsys, "campaign", "read", planned / "spring", tmp_path / "orders.csv", *arguments, "--json")
     )
-    assert told["verdict"] == "paid"
-    profit = told["comparisons"]["profit"]["difference"]
+    assert printed["verdict"] == "paid"
+    profit = printed["comparisons"]["profit"]["difference"]
     assert profit["low"] < 7 < profit["high"]
 
 
@@ -108,9 +108,9 @@ def test_arms_are_assigned_and_read_from_the_log(coupon_shop, tmp_path, capsys):
     assert "differ by device" in text
     roles = pd.read_csv(tmp_path / "f.csv")["role"]
     assert set(roles) == {"primary", "secondary", "guardrail", "segment"}
-    told = json.loads(run(capsys, "experiment", "read", arms, coupon_shop, *arguments, "--json"))
-    assert told["verdict"] in ("ship", "do not ship", "undecided")
-    assert set(told["sequential"]) == {"treatment, conversion", "treatment, value"}
+    printed = json.loads(run(capsys, "experiment", "read", arms, coupon_shop, *arguments, "--json"))
+    assert printed["verdict"] in ("ship", "do not ship", "undecided")
+    assert set(printed["sequential"]) == {"treatment, conversion", "treatment, value"}
 
 
 def test_a_table_of_metrics_and_lost_users_are_read(coupon_shop, tmp_path, capsys):
@@ -143,8 +143,8 @@ def test_policies_are_judged_on_the_demo_shops_slates(coupon_shop, tmp_path, cap
     items = pd.read_parquet(coupon_shop / "extras" / "impressions.parquet")["product"].unique()
     pd.DataFrame({"product": items, "score": 0.0}).to_csv(tmp_path / "even.csv", index=False)
     arguments = ["--scores", tmp_path / "even.csv", "--rules", "uniform", "--no-bandits", "--json"]
-    told = json.loads(run(capsys, "policy", coupon_shop / "extras" / "impressions.parquet", *arguments))
-    uniform, even = told["policies"]
+    printed = json.loads(run(capsys, "policy", coupon_shop / "extras" / "impressions.parquet", *arguments))
+    uniform, even = printed["policies"]
     assert even["slate"] == uniform["slate"]
     assert next(one for one in even["first"] if one["estimator"] == "DM")["value"]["low"] is None
 
@@ -170,7 +170,7 @@ _ENGLISH = re.compile(r"[A-Za-z]{3,} [a-z]{2,}|[a-z] (of|to|by|in|is|a) ")
 
 
 @pytest.mark.parametrize("arguments", CHINESE.values(), ids=CHINESE)
-def test_chinese_tells_the_same_numbers_without_english_sentences(
+def test_chinese_has_the_same_numbers_without_english_sentences(
     arguments, planned, coupon_shop, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
@@ -182,11 +182,13 @@ def test_chinese_tells_the_same_numbers_without_english_sentences(
         run(capsys, "experiment", "assign", coupon_shop, "--name", "page", "--out", "arms.csv")
     names = {"SHOP": coupon_shop, "PLAN": planned / "spring", "TEST": "test.csv"}
     given = [names.get(part, part) for part in arguments]
-    told = [run(capsys, *given, "--language", code) for code in ("en", "zh")]
-    numbers = [Counter(re.findall(r"\d[\d,.]*\d|\d", text)) for text in told]
+    printed = [run(capsys, *given, "--language", code) for code in ("en", "zh")]
+    numbers = [Counter(re.findall(r"\d[\d,.]*\d|\d", text)) for text in printed]
     assert numbers[0] == numbers[1]
-    assert run(capsys, *given) == told[0]
-    lines = [line for line in told[1].splitlines() if "tfrec " not in line and " --" not in line and "：--" not in line]
+    assert run(capsys, *given) == printed[0]
+    lines = [
+        line for line in printed[1].splitlines() if "tfrec " not in line and " --" not in line and "：--" not in line
+    ]
     assert [line for line in lines if _ENGLISH.search(line)] == []
     heads = [lines[place - 1] for place, line in enumerate(lines) if line.lstrip().startswith("──")]
     assert not re.search("[a-z]{4}", "".join(heads))
@@ -206,9 +208,9 @@ def checkpoints():
         pytest.param(["campaign", "plan", "absent", "--budget", "1", "--name", "x", "--out", "x"], "tfrec prepare",
                      id="no test"),
         pytest.param(["campaign", "plan", "absent", "--budget=-5", "--name", "x", "--out", "x"], "budget must be",
-                     id="negative budget, told at once"),
+                     id="negative budget, reported at once"),
         pytest.param(["campaign", "plan", "absent", "--budget", "5", "--risk", "2", "--name", "x", "--out", "x"],
-                     "(0, 0.5]; got 2", id="no chance, told at once"),
+                     "(0, 0.5]; got 2", id="no chance, reported at once"),
         pytest.param(["campaign", "plan", "SHOP", "--budget", "1", "--name", "x", "--out", "x", "--send-cost", "c"],
                      "NAME=NUMBER", id="cost without a number"),
         pytest.param(["campaign", "plan", "SHOP", "--budget", "1", "--name", "x", "--out", "x", "--outcome", "sales"],
@@ -228,16 +230,16 @@ def checkpoints():
         pytest.param(["experiment", "read", "absent.csv", "--primary", "x"], "no file", id="no file"),
         pytest.param(["experiment", "read", "absent.xlsx", "--primary", "x"], ".parquet", id="unknown kind of file"),
         pytest.param(["policy", "SHOP", "--rules", "populr"], "'popular'", id="unknown rule"),
-        pytest.param(["policy", "TEST"], "No column tells", id="not a log of slates"),
+        pytest.param(["policy", "TEST"], "No column holds", id="not a log of slates"),
     ],
 )  # fmt: skip
 def test_an_error_says_what_to_do(arguments, message, coupon_shop, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {"SHOP": str(coupon_shop), "TEST": str(coupon_shop / "extras" / "coupon_test.csv")}
     assert main([names.get(part, part) for part in arguments]) == 2
-    told = capsys.readouterr()
-    assert message in told.err
-    assert "Traceback" not in told.err
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert "Traceback" not in printed.err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -259,6 +261,6 @@ def test_interrupting_a_plan_leaves_nothing(coupon_shop, tmp_path):
     arguments = ["campaign", "plan", coupon_shop, "--budget", "1600", "--name", "x", "--out", tmp_path / "x"]
     stopped = stop_tfrec(*arguments, "--min-users", "20", once="Learning from")
     assert stopped.status == 130
-    assert "No plan was written" in stopped.told
-    assert "Traceback" not in stopped.told
+    assert "No plan was written" in stopped.stderr_text
+    assert "Traceback" not in stopped.stderr_text
     assert list(tmp_path.iterdir()) == []

@@ -6,12 +6,12 @@ import pandas as pd
 from tfrec.schema.item_names import item_names, shorten
 
 
-def test_items_called_the_same_are_told_apart_by_their_ids():
+def test_items_of_the_same_title_get_their_ids_appended():
     items = pd.DataFrame({"item_id": ["1", "2", "3", "4", "5"], "title": ["milk", "bread", "milk", "", ""]})
     assert item_names(items) == {"1": "milk (1)", "2": "bread", "3": "milk (3)", "4": "4", "5": "5"}
 
 
-def test_a_cut_name_keeps_the_id_that_tells_it_apart():
+def test_a_cut_name_keeps_the_id_that_makes_it_unique():
     assert shorten("SOFT DRINK POWDER POUCHES (1234567)", 26) == "SOFT DRINK POWD… (1234567)"
     assert shorten("SOFT DRINK POWDER POUCHES AND MORE", 26) == "SOFT DRINK POWDER POUCHES…"
     assert shorten("short (1)", 26) == "short (1)"

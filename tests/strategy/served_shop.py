@@ -35,7 +35,7 @@ def build_served_shop() -> ServedShop:
     import tensorflow as tf
 
     from tfrec.export import ServedFunnel
-    from tfrec.features.knowledge import KnowledgeConfig, gather_knowledge
+    from tfrec.features.feature_tables import FeatureConfig, compute_feature_tables
     from tfrec.models import RetrievalConfig, RetrievalModel
     from tfrec.models.ranking import RankingConfig, RankingModel
     from tfrec.models.source_config import SourceConfig
@@ -52,9 +52,9 @@ def build_served_shop() -> ServedShop:
     ranker = RankingModel(("click", "purchase"), RankingConfig(hidden=(8,)))
     ranker(tf.zeros([1, 1, len(FEATURES)]))
     end = shop.prepared.test_from.timestamp() / 3600
-    knowledge = gather_knowledge(shop.train, as_of=end, config=KnowledgeConfig(l2=5.0))
+    feature_tables = compute_feature_tables(shop.train, as_of=end, config=FeatureConfig(l2=5.0))
     narrow = dataclasses.replace(SourceConfig(**dict.fromkeys(vars(SourceConfig()), 6)), recent_items=20)
-    sources = build_sources(shop, towers, knowledge, shop.vocabularies.catalogue.is_available(end), narrow)
+    sources = build_sources(shop, towers, feature_tables, shop.vocabularies.catalogue.is_available(end), narrow)
     return ServedShop(shop, ServedFunnel(shop, Funnel(sources, ranker)))
 
 

@@ -33,5 +33,5 @@ def test_more_than_there_is_and_nothing_at_all_can_be_asked_for():
     slate = slate_of([[9, 3]], [[1.0, 2.0]])
     assert top(slate, k=tf.constant([1_000_000])).item.shape == (1, 2)
     assert top(slate, k=tf.constant([0])).item.shape == (1, 0)
-    nobody = CandidateSlate(tf.zeros([0, 3], tf.int32), tf.zeros([0, 3]), tf.zeros([0, 3]))
-    assert top(nobody, k=tf.zeros([0], tf.int32)).item.shape[0] == 0
+    empty = CandidateSlate(tf.zeros([0, 3], tf.int32), tf.zeros([0, 3]), tf.zeros([0, 3]))
+    assert top(empty, k=tf.zeros([0], tf.int32)).item.shape[0] == 0

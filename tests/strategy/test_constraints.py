@@ -125,7 +125,7 @@ def test_an_anchor_without_category_is_compared_by_content():
     assert np.flatnonzero(found[0]).tolist() == [3]
 
 
-def test_other_categories_are_told_apart_at_the_level_asked_for():
+def test_other_categories_are_compared_at_the_given_level():
     everything = tf.ones([4, 6], tf.bool)
     cart = tf.constant([[1, 0], [1, 0], [1, 5], [1, 0]])
     level = tf.constant([1, 2, 1, 0])

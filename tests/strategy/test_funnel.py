@@ -145,13 +145,13 @@ def test_every_answer_is_allowed_complete_and_in_order(served_shop, world, signa
             check_reason(world, row, signature, item, {name: answer[name][at, place] for name in answer})
 
 
-def check_reason(world, row, signature, item, told):
-    code, about, count = told["reasons"], told["reason_item_ids"], told["reason_counts"]
-    assert code in REASONS and told["sources"] in SOURCES
+def check_reason(world, row, signature, item, offer):
+    code, about, count = offer["reasons"], offer["reason_item_ids"], offer["reason_counts"]
+    assert code in REASONS and offer["sources"] in SOURCES
     assert ("{item}" in REASONS[code]) == (about != "") and ("{count}" in REASONS[code]) == (count > 0)
     if code == "bought_together":
-        spoken = set(row.get("cart_item_ids", [])) | ({row.get("item_id", "")} if signature == "cross_sell" else set())
-        assert about in spoken
+        context = set(row.get("cart_item_ids", [])) | ({row.get("item_id", "")} if signature == "cross_sell" else set())
+        assert about in context
         assert count == sum({about, item} <= order for order in world.orders)
     if code == "bought_by_you":
         assert count == world.own[row["user_id"]].count(item)
@@ -237,12 +237,12 @@ def test_towers_alone_rank_what_is_offered(served_shop, world):
 
 def test_the_callers_own_candidates_come_back_scored_in_their_order(served_shop):
     """Padding, which every list on the wire begins with, goes behind."""
-    asked = np.array([["i3", "never heard of", "i1", ""]])
+    asked = np.array([["i3", "unknown", "i1", ""]])
     answer = served_shop.ask("rank", user_id=np.array(["u1"]), candidate_item_ids=asked)
     assert answer["item_ids"].tolist() == asked.tolist()
     assert np.isneginf(answer["scores"][0, [1, 3]]).all() and np.isfinite(answer["scores"][0, [0, 2]]).all()
     swapped = served_shop.ask("rank", user_id=np.array(["u1"]), candidate_item_ids=asked[:, ::-1])
-    assert swapped["item_ids"].tolist() == [["i1", "never heard of", "i3", ""]]
+    assert swapped["item_ids"].tolist() == [["i1", "unknown", "i3", ""]]
     np.testing.assert_allclose(swapped["scores"][0, [2, 1, 0, 3]], answer["scores"][0], rtol=1e-5)
 
 

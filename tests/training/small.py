@@ -1,9 +1,9 @@
-"""Dials that train a small world in seconds, and what its funnel answers."""
+"""Settings that train a small world in seconds, and what its funnel answers."""
 
 import tensorflow as tf
 
 from tfrec.export import build_served_funnel
-from tfrec.features.knowledge import KnowledgeConfig
+from tfrec.features.feature_tables import FeatureConfig
 from tfrec.models import RetrievalConfig
 from tfrec.models.ranking import RankingConfig
 from tfrec.training import TrainingConfig
@@ -11,7 +11,7 @@ from tfrec.training import TrainingConfig
 SMALL = TrainingConfig(
     retrieval=RetrievalConfig(embedding_dim=8, id_dropout=0.0, dropout=0.0),
     ranking=RankingConfig(hidden=(16,), dropout=0.0),
-    knowledge=KnowledgeConfig(l2=5.0),
+    features=FeatureConfig(l2=5.0),
     retrieval_epochs=4,
     ranking_epochs=12,
     retrieval_batch=256,

@@ -1,4 +1,4 @@
-"""Items that nobody bought, known by facts; users who never bought, known by friends; all through the served graph."""
+"""Items without purchases but with facts, users without purchases but with friends: tested through the served graph."""
 
 import dataclasses
 
@@ -18,7 +18,7 @@ CONFIG = dataclasses.replace(SMALL, retrieval=dataclasses.replace(SMALL.retrieva
 
 
 def colour_shop(*, new=(), fact_of_new=None):
-    """Even users buy even items, odd users odd ones; nothing tells of an item's colour but its facts.
+    """Even users buy even items, odd users odd ones; only its facts contain an item's colour.
 
     An item is made of wool or of oak, and made by a maker of its own, who has a home: even ones in Lyon.
     """
@@ -116,10 +116,10 @@ def crowds(tmp_path_factory):
     return folder / "trained"
 
 
-@pytest.mark.parametrize("renew", [refresh, warm_start])
-def test_who_never_bought_is_offered_what_the_friends_bought(crowds, renew):
-    """Newcomers registered after the training; a stranger, whom nobody knows, is offered the shop's favourites."""
-    if renew is refresh:
+@pytest.mark.parametrize("update", [refresh, warm_start])
+def test_who_never_bought_is_offered_what_the_friends_bought(crowds, update):
+    """Newcomers registered after the training; a stranger without friends is offered the shop's favourites."""
+    if update is refresh:
         shop = crowd_shop(newcomers=NEWCOMERS)
         funnel, _ = refresh(shop, crowds)
     else:
@@ -133,7 +133,7 @@ def test_who_never_bought_is_offered_what_the_friends_bought(crowds, renew):
 
 
 def test_users_without_friends_get_what_they_got_before(crowds):
-    """A stranger, a guest, and users whom nobody knows: whether the shop has relations changes none of their scores."""
+    """A stranger, a guest, and users without friends: whether the shop has relations changes none of their scores."""
     shops = [crowd_shop(with_friends=False), crowd_shop(newcomers=NEWCOMERS)]
     users = ["stranger", "", "south 1 0", "north 1 2"]
     carts = [["south item 1"], ["north item 2"], [""], ["south item 3"]]

@@ -5,9 +5,9 @@ from tfrec.training import TrainingConfig
 
 
 @pytest.mark.parametrize(
-    ("dial", "value"),
+    ("setting", "value"),
     [("block_share", 1.0), ("block_share", 0.0), ("num_blocks", 0), ("ranking_epochs", 0), ("retrieval_epochs", 0)],
 )
-def test_dials_out_of_range_say_so(dial, value):
-    with pytest.raises(ConfigError, match=f"`{dial}` must"):
-        TrainingConfig(**{dial: value})
+def test_settings_out_of_range_say_so(setting, value):
+    with pytest.raises(ConfigError, match=f"`{setting}` must"):
+        TrainingConfig(**{setting: value})

@@ -9,7 +9,7 @@ from tests.worlds import START_HOUR, bought, indices, make_shop
 from tfrec.features.queries import example_queries
 from tfrec.models import RetrievalConfig, RetrievalModel
 from tfrec.models.sources import FEATURES
-from tfrec.training import examples, train, walk
+from tfrec.training import examples, tower_training, train
 from tfrec.training.progress import progress_bar
 
 
@@ -35,20 +35,21 @@ def test_examples_for_the_ranker_never_saw_their_answers(first_pairs_world, tmp_
         SMALL, num_blocks=1, block_share=num_fresh / (150 + num_fresh), retrieval_epochs=1, ranking_epochs=1
     )
     story = []
-    real_pipeline, real_queries = walk.retrieval, examples.example_queries
+    real_pipeline, real_queries = tower_training.retrieval, examples.example_queries
     monkeypatch.setattr(
-        walk,
+        tower_training,
         "retrieval",
-        lambda sequences, **dials: (story.append(("learns", sequences.hour.max())), real_pipeline(sequences, **dials))[
-            1
-        ],
+        lambda sequences, **settings: (
+            story.append(("learns", sequences.hour.max())),
+            real_pipeline(sequences, **settings),
+        )[1],
     )
     monkeypatch.setattr(
         examples,
         "example_queries",
-        lambda sequences, *, since, **dials: (
+        lambda sequences, *, since, **settings: (
             story.append(("asks", since)),
-            real_queries(sequences, since=since, **dials),
+            real_queries(sequences, since=since, **settings),
         )[1],
     )
     train(shop, config, work=tmp_path, show_progress=False)

@@ -10,9 +10,9 @@ from tfrec.models.ranking import RankingConfig
 from tfrec.models.sources import FEATURES
 from tfrec.pipelines.ranking import RankingExamples
 from tfrec.training import train
+from tfrec.training.checkpoints import claim
 from tfrec.training.fit import fit_ranking
-from tfrec.training.walk import Walk
-from tfrec.training.work import claim
+from tfrec.training.tower_training import TowerTraining
 
 
 def test_what_is_new_to_a_user_is_offered_in_the_users_colour(checkerboard_world, trained):
@@ -67,7 +67,7 @@ def test_what_follows_is_offered_and_what_leads_is_not(chains):
 
 @pytest.mark.slow
 def test_the_last_minute_changes_the_answer_to_a_user_for_the_better(chains):
-    """A camera is looked at, or a phone: the history alone cannot tell which, the event sent along does."""
+    """A camera is looked at, or a phone: the history alone does not determine which, the event in the query does."""
     users = ["ann", "bob", "cy", "dan"]
     for seen, next_item in (("camera", "card"), ("phone", "case")):
         answer = ask(
@@ -94,18 +94,18 @@ def test_an_interrupted_run_goes_on_to_the_same_result(
     checkerboard_world, trained, tmp_path, monkeypatch, num_finished
 ):
     shop, withheld = checkerboard_world
-    whole_save, finished = Walk.save, []
+    whole_save, finished = TowerTraining.save, []
 
-    def save_or_stop(walk):
+    def save_or_stop(training):
         if len(finished) == num_finished:
             raise _InterruptedError
-        whole_save(walk)
+        whole_save(training)
         finished.append(True)
 
-    monkeypatch.setattr(Walk, "save", save_or_stop)
+    monkeypatch.setattr(TowerTraining, "save", save_or_stop)
     with pytest.raises(_InterruptedError):
         train(shop, SMALL, work=tmp_path, show_progress=False)
-    monkeypatch.setattr(Walk, "save", lambda walk: (finished.append(True), whole_save(walk)))
+    monkeypatch.setattr(TowerTraining, "save", lambda training: (finished.append(True), whole_save(training)))
     resumed = train(shop, SMALL, work=tmp_path, show_progress=False)
     assert len(finished) == SMALL.retrieval_epochs + 2 * SMALL.block_epochs  # no epoch was run twice
     np.testing.assert_allclose(
@@ -154,20 +154,20 @@ def test_a_log_that_nearly_all_is_of_one_moment_says_so(tmp_path):
 
 
 def test_a_fitted_ranker_is_the_running_average_of_its_last_steps():
-    """One step an epoch: of twelve, the weights told after each, with a fade of three tenths of them."""
+    """One step an epoch: of twelve, the weights after each, averaged over about three tenths of them."""
     rng = np.random.default_rng(0)
     features = rng.normal(size=(64, 8, len(FEATURES))).astype(np.float32)
     gains = (np.arange(8) == features[..., :2].sum(axis=2).argmax(axis=1)[:, None]).astype(np.float32)
     examples = RankingExamples(features, np.ones((64, 8), bool), gains[..., None], gains, ("purchase",))
     config = dataclasses.replace(SMALL, ranking_epochs=12, ranking_batch=64)
-    told = []
+    weights_of_epochs = []
 
     def note(epoch, model):
-        told.append(np.concatenate([weights.numpy().ravel() for weights in model.trainable_variables]))
+        weights_of_epochs.append(np.concatenate([weights.numpy().ravel() for weights in model.trainable_variables]))
 
     model = fit_ranking(examples, config, show_progress=False, after_epoch=note)
     fitted = np.concatenate([weights.numpy().ravel() for weights in model.trainable_variables])
-    average = told[0]
-    for weights in told[1:]:
+    average = weights_of_epochs[0]
+    for weights in weights_of_epochs[1:]:
         average = average + (weights - average) / (0.3 * 12)
-    assert np.linalg.norm(fitted - average) < 0.1 * np.linalg.norm(told[-1] - average)
+    assert np.linalg.norm(fitted - average) < 0.1 * np.linalg.norm(weights_of_epochs[-1] - average)

@@ -121,13 +121,13 @@ def test_a_refreshed_funnel_is_kept_and_refreshed_again(old, tmp_path):
     np.testing.assert_allclose(
         again.retrieval.candidate_embeddings()[: NUM_ITEMS + 1], trained.retrieval.candidate_embeddings(), atol=1e-5
     )
-    assert load_trained(today, tmp_path)[0].knowledge.as_of == funnel.knowledge.as_of
+    assert load_trained(today, tmp_path)[0].feature_tables.as_of == funnel.feature_tables.as_of
 
 
 def test_pictures_that_come_after_training_say_nothing_yet(checkerboard_world, trained, tmp_path):
     shop, _ = checkerboard_world
-    dials = dataclasses.replace(SMALL, retrieval=dataclasses.replace(SMALL.retrieval, use_images=True))
-    save_trained(trained, dials, tmp_path)
+    settings = dataclasses.replace(SMALL, retrieval=dataclasses.replace(SMALL.retrieval, use_images=True))
+    save_trained(trained, settings, tmp_path)
     today = shop_with(shop)
     funnel, _ = refresh(today, tmp_path)
     np.testing.assert_allclose(

@@ -52,8 +52,8 @@ def test_who_never_bought_is_offered_what_the_segment_buys(segment_world):
     assert again["item_ids"].tolist() == answer["item_ids"].tolist()
 
 
-@pytest.mark.parametrize("renew", [refresh, warm_start])
-def test_a_segment_that_was_not_there_is_known_after_a_renewal(segment_world, renew):
+@pytest.mark.parametrize("update", [refresh, warm_start])
+def test_a_segment_that_was_not_there_is_known_after_a_renewal(segment_world, update):
     """A user who registered since, and a segment with items and users of its own."""
     shop, _, folder = segment_world
     rows, segments = shops()
@@ -61,7 +61,7 @@ def test_a_segment_that_was_not_there_is_known_after_a_renewal(segment_world, re
         segments[f"w{number}"] = "west"
         rows += bought(f"w{number}", 63 + number / 40, *(f"w{item}" for item in range(4)))
     today = make_shop(rows, segments={**segments, "new west": "west", "late south": "south"})
-    if renew is refresh:
+    if update is refresh:
         trained, _ = refresh(today, folder)
     else:
         trained = warm_start(today, folder, SMALL, work=folder.parent / "warm", show_progress=False)

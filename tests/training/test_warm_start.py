@@ -10,7 +10,7 @@ from tests.worlds import bought, make_shop
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.pipelines import retrieval
 from tfrec.training import WarmStartConfig, save_trained, train, warm_start
-from tfrec.training.moments import end_of_training
+from tfrec.training.time_blocks import end_of_training
 
 LAST_OLD_DAY, LAST_DAY = 30, 37
 CONFIG = dataclasses.replace(

@@ -1,1 +1,1 @@
-"""Tables → what the shop should know of its customers. No TensorFlow."""
+"""Analyses users, items and demand of a shop, without TensorFlow."""

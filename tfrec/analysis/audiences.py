@@ -70,7 +70,8 @@ class Audience:
         clauses: one row a part between the outermost `and`s: `clause`, `alone` (users it is true of), `remaining`
             (users left after it and all before it).
         value_share: share of the value of all users; NaN where there is none.
-        min_users: fewer than these never leave: `export` refuses, `to_dict` and `summary` tell no number.
+        min_users: smallest audience that is disclosed; below it `export` refuses, and `to_dict` and `summary` give no
+            number.
     """
 
     expression: str
@@ -81,7 +82,7 @@ class Audience:
     min_users: int
 
     def __len__(self) -> int:
-        """Number of users."""
+        """Returns the number of users."""
         return len(self.user_ids)
 
     @property
@@ -92,12 +93,12 @@ class Audience:
     def to_dict(self) -> dict[str, Any]:
         """Returns what JSON can hold; numbers under `min_users` are None."""
         clauses = [
-            {"clause": row.clause, "alone": self._told(row.alone), "remaining": self._told(row.remaining)}
+            {"clause": row.clause, "alone": self._published(row.alone), "remaining": self._published(row.remaining)}
             for row in self.clauses.itertuples()
         ]
         return {
             "expression": self.expression,
-            "num_users": self._told(len(self)),
+            "num_users": self._published(len(self)),
             "num_known": self.num_known,
             "share": len(self) / self.num_known if self.is_large_enough and self.num_known else None,
             "value_share": self.value_share if self.is_large_enough and np.isfinite(self.value_share) else None,
@@ -109,7 +110,7 @@ class Audience:
         """Returns size, value and what each part leaves, in plain words."""
         if not self.is_large_enough:
             return say(
-                "Fewer than {least} of {known:,} users: too few to tell or to export.",
+                "Fewer than {least} of {known:,} users: too few to report or to export.",
                 least=self.min_users,
                 known=self.num_known,
             )
@@ -121,13 +122,15 @@ class Audience:
             lines = [say("{users:,} of {known:,} users ({share:.1%})", **size)]
         few = say("fewer than {least}", least=self.min_users)
         for row in self.clauses.itertuples():
-            told = {name: self._told(number) for name, number in (("alone", row.alone), ("left", row.remaining))}
-            counts = {name: few if number is None else number for name, number in told.items()}
+            numbers = {
+                name: self._published(number) for name, number in (("alone", row.alone), ("left", row.remaining))
+            }
+            counts = {name: few if number is None else number for name, number in numbers.items()}
             lines.append(say("{clause}: true of {alone}; leaves {left}", clause=row.clause, **counts))
         return "\n".join(lines)
 
     def export(self, path: Path, *, key: bytes, inputs: Iterable[Path] = (), force: bool = False) -> None:
-        """Writes a CSV with one column `pseudonym`: `HMAC-SHA256(key, user_id)`, sorted, so that no order tells who.
+        """Writes a CSV with one column `pseudonym`: `HMAC-SHA256(key, user_id)`, sorted.
 
         Args:
             path: the file.
@@ -149,7 +152,7 @@ class Audience:
         names = pseudonyms(pd.Series(self.user_ids, dtype="str"), key=key).sort_values()
         write_table(path, names.to_frame("pseudonym"), EXPORT, inputs=inputs, force=force)
 
-    def _told(self, number: int) -> int | None:
+    def _published(self, number: int) -> int | None:
         return int(number) if number >= self.min_users else None
 
 
@@ -159,9 +162,9 @@ class Lookalikes:
 
     Attributes:
         user_ids: `[n]` most alike first.
-        scores: `[n]` likeness in [0, 1]: logistic score of being in the audience, at even odds.
+        scores: `[n]` similarity in [0, 1]: logistic score of being in the audience, at even odds.
         num_seeds: users of the audience with an embedding.
-        auc: chance that a member kept back scores above a user outside the audience; .5 = likeness says nothing.
+        auc: chance that a member kept back scores above a user outside the audience; .5 = no better than chance.
         auc_low: lower end of its interval (95 %, Hanley & McNeil 1982).
         auc_high: upper end.
     """
@@ -181,10 +184,13 @@ class Lookalikes:
     def summary(self) -> str:
         """Returns the finding in plain words."""
         text = (
-            f"{len(self.user_ids):,} users are most like the {self.num_seeds:,} of the audience; one kept back was "
-            f"told from others with AUC {self.auc:.2f} (95 % interval {self.auc_low:.2f} to {self.auc_high:.2f})."
+            f"{len(self.user_ids):,} users are most like the {self.num_seeds:,} of the audience; "
+            f"members kept back were distinguished from others with AUC {self.auc:.2f} "
+            f"(95 % interval {self.auc_low:.2f} to {self.auc_high:.2f})."
         )
-        return text if self.auc_low > 0.5 else text + " That is no better than chance: the embeddings do not tell."
+        if self.auc_low > 0.5:
+            return text
+        return text + " That is no better than chance: the embeddings are not informative."
 
 
 def gather_facts(
@@ -195,7 +201,7 @@ def gather_facts(
     responses: Mapping[str, pd.Series] | None = None,
     now: pd.Timestamp | None = None,
 ) -> UserFacts:
-    """Returns what expressions can speak of: behaviour, segment, attributes, interests, predicted responses."""
+    """Returns the facts that expressions can use: behaviour, segment, attributes, interests, predicted responses."""
     users = describe_behaviour(tables, now=now)
     if segments is not None:
         users["segment"] = segments.assignments.set_index("user_id")["segment"].reindex(users.index)
@@ -205,7 +211,7 @@ def gather_facts(
 
 
 def check_fields(expression: str, *, attributes: Iterable[str]) -> None:
-    """Tells a field that nothing will be known of, before anything is measured.
+    """Reports a field without data before anything is measured.
 
     Args:
         expression: see `find_audience`.
@@ -214,14 +220,14 @@ def check_fields(expression: str, *, attributes: Iterable[str]) -> None:
     Raises:
         ConfigError: the expression cannot be read, or names what will not be there; the message points at the place.
     """
-    known = {*FIELDS, *_FURTHER, *attributes}
+    fields = {*FIELDS, *_FURTHER, *attributes}
     nodes = [parse_expression(expression)]
     while nodes:
         node = nodes.pop(0)
         if isinstance(node, Join):
             nodes = [*node.parts, *nodes]
-        elif node.argument is None and node.field not in known:
-            _fail_unknown(node, known, expression)
+        elif node.argument is None and node.field not in fields:
+            _fail_unknown(node, fields, expression)
 
 
 def find_audience(facts: UserFacts, *, expression: str, min_users: int = 50) -> Audience:
@@ -235,7 +241,7 @@ def find_audience(facts: UserFacts, *, expression: str, min_users: int = 50) -> 
     Args:
         facts: as `gather_facts` gives them.
         expression: the text.
-        min_users: k-anonymity floor: a smaller audience is never told or exported.
+        min_users: k-anonymity floor: a smaller audience is never reported or exported.
 
     Raises:
         ConfigError: the expression cannot be read, or names what is not there; the message points at the place.
@@ -264,14 +270,14 @@ def compare_audiences(audiences: Mapping[str, Audience]) -> pd.DataFrame:
         for second in names[place + 1 :]:
             one, other = audiences[first], audiences[second]
             both = len(np.intersect1d(one.user_ids, other.user_ids, assume_unique=True))
-            is_told = both >= max(one.min_users, other.min_users)
+            is_large_enough = both >= max(one.min_users, other.min_users)
             numbers = (
                 both,
                 both / max(len(one), 1),
                 both / max(len(other), 1),
                 both / max(len(one) + len(other) - both, 1),
             )
-            rows.append((first, second, *(numbers if is_told else (np.nan,) * 4)))
+            rows.append((first, second, *(numbers if is_large_enough else (np.nan,) * 4)))
     return pd.DataFrame(rows, columns=["first", "second", "both", "of_first", "of_second", "jaccard"])
 
 
@@ -280,15 +286,15 @@ def find_lookalikes(
 ) -> Lookalikes:
     """Returns the `num` users outside the audience whose embeddings are most like those inside.
 
-    A logistic regression on the unit-length embeddings tells members from others, the two sides weighted alike; how
-    well it does is measured by three-fold cross-validation.
+    A logistic regression on the unit-length embeddings separates members from others, the two sides weighted alike; its
+    accuracy is measured by three-fold cross-validation.
 
     Args:
         audience: the seeds.
         user_ids: `[n]` users of the embeddings.
         embeddings: `[n, d]`, such as the query tower gives.
         num: how many to return.
-        seed: of the folds.
+        seed: random seed of the folds.
 
     Raises:
         ConfigError: shapes differ, or fewer than 10 members or 10 others have an embedding.
@@ -342,14 +348,16 @@ def _compared(node: Compare, facts: UserFacts, text: str) -> np.ndarray:
         return _compared_numbers(column.to_numpy(dtype=np.float64), node.sign, numbers)
     if node.sign not in ("=", "!=", "in"):
         fail_at(text, node.start, f"Texts such as {node.field!r} are compared with =, != or `in`")
-    known = column.notna().to_numpy()
+    has_value = column.notna().to_numpy()
     folded = column.astype("str").str.casefold()
     wanted = [str(value).casefold() for value in node.values]
     for value, place in zip(node.values, node.places, strict=True):
-        if str(value).casefold() not in set(folded[known]):
-            fail_at(text, place, f"No user has {node.field} {value!r}.{nearest_hint(str(value), set(column[known]))}")
+        if str(value).casefold() not in set(folded[has_value]):
+            fail_at(
+                text, place, f"No user has {node.field} {value!r}.{nearest_hint(str(value), set(column[has_value]))}"
+            )
     is_in = folded.isin(wanted).to_numpy()
-    return known & (~is_in if node.sign == "!=" else is_in)
+    return has_value & (~is_in if node.sign == "!=" else is_in)
 
 
 def _fail_unknown(node: Compare, known: set[str], text: str) -> NoReturn:
@@ -380,7 +388,7 @@ def _column(node: Compare, facts: UserFacts, text: str) -> pd.Series:
 
 
 def _compared_numbers(column: np.ndarray, sign: str, numbers: list[float]) -> np.ndarray:
-    known = np.isfinite(column)
+    has_value = np.isfinite(column)
     if sign == "in":
         return np.isin(column, numbers)
     compare = {
@@ -391,4 +399,4 @@ def _compared_numbers(column: np.ndarray, sign: str, numbers: list[float]) -> np
         ">": np.greater,
         ">=": np.greater_equal,
     }
-    return known & compare[sign](column, numbers[0])
+    return has_value & compare[sign](column, numbers[0])

@@ -1,4 +1,4 @@
-"""Turns events into behaviour: one row of figures a user, and the space in which users are near or far."""
+"""Turns events into behaviour: one row of figures per user, and the space in which users are compared."""
 
 import dataclasses
 
@@ -73,9 +73,9 @@ def order_ids(purchases: pd.DataFrame) -> pd.Series:
         >>> order_ids(purchases).tolist()
         ['o7', 'ss1', 'du3@2025-01-02']
     """
-    known = purchases["order_id"]
-    if not (known == "").any():
-        return known
+    given_ids = purchases["order_id"]
+    if not (given_ids == "").any():
+        return given_ids
     text = {name: purchases[name].astype("str") for name in ("order_id", "session_id", "user_id")}
     day = purchases["timestamp"].dt.strftime("%Y-%m-%d").astype("str")
     by_day = ("d" + text["user_id"] + "@" + day).where(text["user_id"] != "", "")

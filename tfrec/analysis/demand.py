@@ -1,4 +1,4 @@
-"""Turns purchases into daily demand: one series for the shop, each category and each item, and its feast days."""
+"""Turns purchases into daily demand: one series for the shop, each category and each item, and its holidays."""
 
 import dataclasses
 import datetime
@@ -161,11 +161,11 @@ def festival_effects(
     for name, dates in festivals.items():
         for offset in range(-days_before, days_after + 1):
             columns = [_column(demand, date) + offset for date in dates]
-            known = [
+            ratios = [
                 ratio[column] for column in columns if 0 <= column < demand.num_days and np.isfinite(ratio[column])
             ]
-            if known and np.isfinite(spread):
-                mean, width = float(np.mean(known)), 1.96 * spread / np.sqrt(len(known))
+            if ratios and np.isfinite(spread):
+                mean, width = float(np.mean(ratios)), 1.96 * spread / np.sqrt(len(ratios))
                 rows.append(
                     (
                         name,
@@ -173,7 +173,7 @@ def festival_effects(
                         np.exp(mean),
                         np.exp(mean - width),
                         np.exp(mean + width),
-                        len(known),
+                        len(ratios),
                         abs(mean) > width * 2.576 / 1.96,
                     )
                 )

@@ -159,9 +159,9 @@ class _Parser:
             sign = self._next().text
             values = [self._value()]
             end = values[0].end
-        told = tuple(float(value.text) if value.kind == "number" else value.text for value in values)
+        constants = tuple(float(value.text) if value.kind == "number" else value.text for value in values)
         units, places = tuple(value.unit for value in values), tuple(value.start for value in values)
-        return Compare(name.text, argument, sign, told, units, places, name.start, end)
+        return Compare(name.text, argument, sign, constants, units, places, name.start, end)
 
     def _value(self) -> _Token:
         token = self._next()

@@ -74,8 +74,8 @@ class Forecasts:
             items: `item_id` and `stock`, as in `Tables.items`.
             lead_days: days between an order to the supplier and its arrival.
         """
-        known = items.loc[items["stock"].notna(), ["item_id", "stock"]]
-        rows = known.merge(self.totals[self.totals["level"] == "item"], left_on="item_id", right_on="name")
+        in_stock = items.loc[items["stock"].notna(), ["item_id", "stock"]]
+        rows = in_stock.merge(self.totals[self.totals["level"] == "item"], left_on="item_id", right_on="name")
         stock = rows["stock"].to_numpy(np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
             days, low, high = (
@@ -193,10 +193,10 @@ def forecast_demand(
         max_items: items with a series of their own.
         num_backtests: most earlier origins.
         festivals: name → dates, past and coming; default: `shopping_festivals` of the years at hand.
-        seed: of the bootstrap.
+        seed: random seed of the bootstrap.
 
     Raises:
-        ConfigError: a dial is out of range, or the history is shorter than eight weeks and the horizon.
+        ConfigError: a setting is out of range, or the history is shorter than eight weeks and the horizon.
         SchemaError: there are no purchases.
     """
     if horizon < WEEK or horizon % WEEK:
@@ -218,9 +218,11 @@ def forecast_demand(
     ]
     decisions: list[_Decision] = []
     for trial in trials:
-        known = [place for place, other in enumerate(trials) if other.origin + horizon <= trial.origin]
+        earlier = [place for place, other in enumerate(trials) if other.origin + horizon <= trial.origin]
         decisions.append(
-            _decide(demand, [trials[place] for place in known], [decisions[place] for place in known], trial, coverage)
+            _decide(
+                demand, [trials[place] for place in earlier], [decisions[place] for place in earlier], trial, coverage
+            )
         )
     final = decisions[-1]
     judged = [
@@ -271,10 +273,12 @@ def _decide(demand: Demand, earlier: list[Trial], decisions: list[_Decision], no
     width, total_width = np.full(forecast.shape, np.nan), np.full(len(forecast), np.nan)
     target = {level: _target(demand.levels == level, decisions, coverage) for level in present}
     for level in present:
-        own = demand.levels == level
-        day_scores, total_scores = _scores(own, fixed, earlier)
-        width[own] = _conformal(day_scores, target[level]) * now.deviation[own, None] * now.weight[own]
-        total_width[own] = _conformal(total_scores, target[level]) * now.deviation[own] * now.root_days[own]
+        is_level = demand.levels == level
+        day_scores, total_scores = _scores(is_level, fixed, earlier)
+        width[is_level] = _conformal(day_scores, target[level]) * now.deviation[is_level, None] * now.weight[is_level]
+        total_width[is_level] = (
+            _conformal(total_scores, target[level]) * now.deviation[is_level] * now.root_days[is_level]
+        )
     names = {level: " + ".join(f"{METHODS[m][0]} {METHODS[m][1]}" for m in chosen[level]) for level in present}
     return _Decision(now, forecast, width, total_width, is_open, target, len(earlier), {**names, "reconciliation": how})
 
@@ -296,7 +300,7 @@ def _target(own: np.ndarray, decisions: list[_Decision], coverage: float) -> flo
 def _good_methods(own: np.ndarray, earlier: list[Trial]) -> list[int]:
     """Returns the methods whose error over earlier origins is near the least; all before there are any.
 
-    Their mean is forecast: it beats the single best one, which is best by luck too (Makridakis et al. 2020).
+    Their mean is forecast: it beats the single best one, which is partly best by chance (Makridakis et al. 2020).
     """
     if not earlier:
         return list(range(len(METHODS)))
@@ -310,8 +314,8 @@ def _combine(demand: Demand, trial: Trial, chosen: Mapping[str, list[int]]) -> n
     """Returns `[n, H]` the mean of the methods chosen for each level."""
     result = np.empty(trial.naive.shape)
     for level, methods in chosen.items():
-        own = demand.levels == level
-        result[own] = trial.methods[methods][:, own].mean(axis=0)
+        is_level = demand.levels == level
+        result[is_level] = trial.methods[methods][:, is_level].mean(axis=0)
     return result
 
 
@@ -320,9 +324,9 @@ def _relative_error(own: np.ndarray, forecasts: list[np.ndarray], trials: list[T
     parts = np.zeros(4)
     for forecast, trial in zip(forecasts, trials, strict=True):
         actual = trial.outcome[own]
-        for place, guess in enumerate((forecast[own], trial.naive[own])):
-            parts[place] += np.abs(actual - guess).sum()
-            parts[2 + place] += np.abs((actual - guess).sum(axis=1)).sum()
+        for place, predicted in enumerate((forecast[own], trial.naive[own])):
+            parts[place] += np.abs(actual - predicted).sum()
+            parts[2 + place] += np.abs((actual - predicted).sum(axis=1)).sum()
     return float((parts[0] / max(parts[1], 1e-9) + parts[2] / max(parts[3], 1e-9)) / 2)
 
 
@@ -331,9 +335,9 @@ def _error_variance(demand: Demand, forecasts: list[np.ndarray], trials: list[Tr
     if not trials:
         return np.ones(len(demand.names))
     squares = [(trial.outcome - forecast) ** 2 for forecast, trial in zip(forecasts, trials, strict=True)]
-    own = np.mean([square.mean(axis=1) for square in squares], axis=0)
-    of_level = pd.Series(own).groupby(demand.levels).transform("mean").to_numpy()
-    return 0.5 * own + 0.5 * of_level + 1e-12
+    mean_squares = np.mean([square.mean(axis=1) for square in squares], axis=0)
+    of_level = pd.Series(mean_squares).groupby(demand.levels).transform("mean").to_numpy()
+    return 0.5 * mean_squares + 0.5 * of_level + 1e-12
 
 
 def _reconcile(demand: Demand, forecast: np.ndarray, variance: np.ndarray, how: str) -> np.ndarray:
@@ -404,10 +408,15 @@ def _totals_frame(demand: Demand, final: _Decision, horizon: int) -> pd.DataFram
 def _backtest_frame(demand: Demand, decisions: list[_Decision], coverage: float, seed: int) -> pd.DataFrame:
     rows = []
     for level in LEVELS:
-        own = demand.levels == level
-        if own.any():
-            row = {"level": level, "num_series": int(own.sum()), "num_origins": len(decisions), "nominal": coverage}
-            rows.append({**row, **_judge(own, decisions, seed)})
+        is_level = demand.levels == level
+        if is_level.any():
+            row = {
+                "level": level,
+                "num_series": int(is_level.sum()),
+                "num_origins": len(decisions),
+                "nominal": coverage,
+            }
+            rows.append({**row, **_judge(is_level, decisions, seed)})
     return pd.DataFrame(rows)
 
 

@@ -1,4 +1,4 @@
-"""Turns events into interests: how much each user cares for each category and item, fading with time."""
+"""Computes interests: how much each user cares for each category and item, with a half-life."""
 
 import dataclasses
 import html
@@ -25,7 +25,7 @@ _KINDS = ("view", "purchase", "rating")
 
 @dataclasses.dataclass(frozen=True)
 class InterestConfig:
-    """Dials of the interest score.
+    """Settings of the interest score.
 
     Attributes:
         weights: of views, purchases and ratings; they add up to 1. What a shop does not log passes its weight on to
@@ -63,9 +63,9 @@ class Interests:
             `score` in [0, 1], `interest` (one of `LEVELS`), `views` and `purchases` (faded counts), `rating` (faded
             mean, NaN without), `num_events` (what the score rests on), `last_days` (since the last of them).
         items: the same a user and item, with `item_id`.
-        weights: of views, purchases and ratings as used.
-        worth: of one view, one purchase and one star, as used, for each level (`"item"`, `"0"`, ...).
-        config: the dials.
+        weights: weights of views, purchases and ratings as used.
+        worth: worth of one view, one purchase and one star, as used, for each level (`"item"`, `"0"`, ...).
+        config: the settings.
         now: the moment that ages are counted from.
         titles: what to call an item.
     """
@@ -82,7 +82,7 @@ class Interests:
         """Returns `user_id` → score for a category (whole path or last name) or an item id; absent users have 0.
 
         Raises:
-            ConfigError: nobody has any interest in a thing of that name; the nearest known name is told.
+            ConfigError: no user has an interest of that name; the message names the nearest known one.
         """
         is_item = self.items["item_id"] == target
         if is_item.any():
@@ -184,7 +184,9 @@ def interest_score(
 
 
 def content_similarity(interest: np.ndarray | float, feature_similarity: np.ndarray | float) -> np.ndarray:
-    """Returns `s·f / (s + f)`, half the harmonic mean: high only where interest s and likeness f both are; 0 for 0, 0.
+    """Returns `s·f / (s + f)`, half the harmonic mean of interest s and similarity f; 0 where both are 0.
+
+    It is high only where both are.
 
     Both lie in [0, 1]; the result in [0, 1/2].
 
@@ -208,7 +210,7 @@ def measure_interests(
 
     Args:
         tables: the shop; guests are left out.
-        config: dials.
+        config: settings.
         now: the moment that ages are counted from, and the last that is looked at; default: the last event.
 
     Raises:
@@ -242,8 +244,10 @@ def measure_interests(
         codes, names = pd.factorize(paths[level])
         targets = np.where(rows >= 0, codes[rows], -1)
         targets[targets >= 0] = np.where(names[targets[targets >= 0]] == "", -1, targets[targets >= 0])
-        known = targets[items] >= 0
-        frame, worth[str(level)] = _scores(faded.take(known), targets[items[known]], len(names), config, weights)
+        is_target = targets[items] >= 0
+        frame, worth[str(level)] = _scores(
+            faded.take(is_target), targets[items[is_target]], len(names), config, weights
+        )
         frame.insert(1, "level", level)
         frame.insert(2, "category", pd.Series(names, dtype="str").array.take(frame.pop("target")))
         frames.append(frame)
@@ -267,7 +271,7 @@ def rank_by_content(
     """Returns the k candidates of highest content similarity for each user; an empty row without interests.
 
     s is the user's interest in the candidate's category (whole path), f the cosine between the candidate's features
-    and the mean of the user's items' features weighted by interest; negative likeness counts as none. Items that the
+    and the mean of the user's items' features weighted by interest; negative similarity counts as none. Items that the
     user has an interest in already are left out.
 
     Args:
@@ -294,8 +298,8 @@ def rank_by_content(
         places = position.get_indexer(own_items[user]["item_id"])
         weights = own_items[user]["score"].to_numpy()[places >= 0]
         taste = weights @ unit[places[places >= 0]]
-        likeness = np.maximum(unit @ taste / max(float(np.linalg.norm(taste)), 1e-12), 0.0)
-        likes = content_similarity(pd.Series(paths).map(own_paths[user]).fillna(0.0).to_numpy(), likeness)
+        similarity = np.maximum(unit @ taste / max(float(np.linalg.norm(taste)), 1e-12), 0.0)
+        likes = content_similarity(pd.Series(paths).map(own_paths[user]).fillna(0.0).to_numpy(), similarity)
         likes[places[places >= 0]] = -np.inf
         best = np.argsort(-likes, kind="stable")[:slots]
         best = best[likes[best] > 0]
@@ -311,19 +315,19 @@ def profile_page(
     Args:
         profile: as `Interests.profile` gives it.
         facts: further lines about the user, name → text: segment, recency, value.
-        say: of the fixed text.
+        say: wording of the fixed text.
         language: code of that language, for the browser.
     """
     user = html.escape(str(profile["user_id"]))
     lines = {say("Events"): f"{profile['num_events']:,}", say("Until"): str(profile["now"])[:10], **(facts or {})}
-    told = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in lines.items())
+    definitions = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in lines.items())
     parts = [(say("Categories, level {level}", level=level + 1), rows) for level, rows in enumerate(profile["levels"])]
     tables = "".join(_section(title, rows, say) for title, rows in [*parts, (say("Items"), profile["items"])] if rows)
     return (
         f"<!doctype html><html lang='{language}'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
         f"<title>{say('Profile of {user}', user=user)}</title><style>{_STYLE}</style></head>"
-        f"<body><h1>{user}</h1><dl>{told}</dl>{tables}</body></html>"
+        f"<body><h1>{user}</h1><dl>{definitions}</dl>{tables}</body></html>"
     )
 
 

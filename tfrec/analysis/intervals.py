@@ -1,4 +1,4 @@
-"""Turns counts into intervals: between which ends a share or an area under a curve may lie."""
+"""Computes confidence intervals of shares and of areas under a curve from counts."""
 
 import numpy as np
 

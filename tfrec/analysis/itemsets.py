@@ -1,4 +1,4 @@
-"""Turns orders into frequent itemsets: the groups of items that enough orders hold together.
+"""Finds frequent itemsets: groups of items that enough orders contain together.
 
 Pattern growth on occurrence lists (the vertical layout of Eclat: Zaki, Scalable Algorithms for Association Mining,
 IEEE TKDE 2000), a block of prefixes at a time and depth first: all orders that hold a prefix are expanded at once with
@@ -71,18 +71,18 @@ def mine_itemsets(
     marks = np.sort(orders[keep] * max(len(codes), 1) + rank[items[keep]])
     orders, items = marks // max(len(codes), 1), marks % max(len(codes), 1)
     early = np.bincount(items[orders < num_early], minlength=len(codes))
-    found = _Found([[] for _ in range(max_size)], min_count, num_early, max_itemsets)
-    found.add(ItemsetLevel(np.arange(len(codes))[:, None], counts[codes], early))
-    first = _Occurrences(items, orders, _followers(orders), found.parts[0][0].items)
+    itemsets = _Found([[] for _ in range(max_size)], min_count, num_early, max_itemsets)
+    itemsets.add(ItemsetLevel(np.arange(len(codes))[:, None], counts[codes], early))
+    first = _Occurrences(items, orders, _followers(orders), itemsets.parts[0][0].items)
     with tqdm(total=len(codes), desc="prefixes", unit="item", delay=2, leave=False) as progress:
-        _grow(first, found, progress)
+        _grow(first, itemsets, progress)
     return [
         ItemsetLevel(
             codes[np.concatenate([part.items for part in parts])],
             np.concatenate([part.counts for part in parts]),
             np.concatenate([part.early for part in parts]),
         )
-        for parts in found.parts
+        for parts in itemsets.parts
         if parts
     ]
 

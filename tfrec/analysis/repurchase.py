@@ -1,4 +1,4 @@
-"""Turns past orders into when a user will buy again: each item, and anything at all (churn)."""
+"""Predicts when a user buys again: each item, and anything at all (churn)."""
 
 import dataclasses
 import json
@@ -74,7 +74,7 @@ class BuyAgain:
         return {
             "num_pairs": len(self.pairs),
             "horizon_days": self.horizon_days,
-            "holdout": _told(self.holdout),
+            "holdout": _holdout_values(self.holdout),
             "pairs": json.loads(self.pairs.head(limit).to_json(orient="records")),
         }
 
@@ -101,8 +101,8 @@ class Churn:
             `age_days` (since the first order), `alive` (probability of not having dropped out), `returns` (probability
             of an order within the horizon), `churn_risk` = 1 − returns, `risk` (low, medium, high; bounds .3 and .7),
             `expected_orders` (within the horizon).
-        parameters: `r`, `alpha` (weeks), `a`, `b` of the model with `low`, `high` (95 %; NaN where the orders cannot
-            tell: a near 0 means that nobody seems to drop out).
+        parameters: `r`, `alpha` (weeks), `a`, `b` of the model with `low`, `high` (95 %; NaN where the orders do not
+            determine them: a near 0 means that no user seems to drop out).
         num_fitted: users they were fitted on.
         horizon_days: what `returns` and `expected_orders` refer to.
         holdout: how `returns` did one horizon earlier; None where the history is too short.
@@ -125,7 +125,7 @@ class Churn:
             "horizon_days": self.horizon_days,
             "parameters": json.loads(self.parameters.to_json(orient="index")),
             "num_fitted": self.num_fitted,
-            "holdout": _told(self.holdout),
+            "holdout": _holdout_values(self.holdout),
             "holdout_orders": list(self.holdout_orders) if self.holdout_orders else None,
         }
 
@@ -198,17 +198,17 @@ def predict_churn(
     out with probability p ~ Beta(a, b). With x repeats, the last at t_x, seen for T weeks:
     `P(alive) = 1 / (1 + a/(b+x) · ((α+T)/(α+t_x))^(r+x))`,
     `P(order within t) = P(alive) · (1 − ((α+T)/(α+T+t))^(r+x))`.
-    BG/NBD (Fader, Hardie & Lee 2005) lets nobody drop out at the first order, so that one-time buyers never churn.
+    BG/NBD (Fader, Hardie & Lee 2005) lets no user drop out at the first order, so that one-time buyers never churn.
     The four numbers maximise the likelihood; the hold-out fits them on the past alone.
 
     Args:
         tables: the shop; order days of known users count.
         now: what is later is not known; default: the last event.
         horizon_days: what `returns` and `expected_orders` refer to.
-        seed: of the sample that the numbers are fitted on where there are over 50,000 buyers.
+        seed: random seed of the sample that the numbers are fitted on where there are over 50,000 buyers.
 
     Raises:
-        SchemaError: fewer than ten users bought anything, or nobody came back.
+        SchemaError: fewer than ten users bought anything, or none came back.
 
     Source: Batislam, Denizel & Filiztekin 2007.
     """
@@ -266,7 +266,7 @@ def _hazards(days: pd.DataFrame, now: pd.Timestamp, horizon_days: float) -> pd.D
     prior = level[:, None] * shape
     hazard = (repeats + _PRIOR_REPEATS * (prior > 0)) / (at_risk + _PRIOR_REPEATS / np.maximum(prior, 1e-12))
     expected = (exposure * hazard[items]).sum(axis=1)
-    # What is bought in one order comes back together or not at all: 50 items a visit tell of one user, not of 50.
+    # What is bought in one order comes back together or not at all: 50 items of a visit are one observation, not 50.
     visits = pd.Series(at).groupby(users).nunique().to_numpy()
     bulk = np.bincount(users, minlength=len(user_names)) / visits
     z_user = _frailty(users, follows, expected, len(user_names), bulk=bulk)
@@ -351,10 +351,10 @@ def _fit_dropout(visits: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, int]:
         return -float(_log_likelihood(np.exp(log_parameters), x, t_x, age).mean())
 
     start = np.log([1.0, max(float(np.mean(age)) / 4, 0.1), 1.0, 3.0])
-    found = optimize.minimize(loss, start, method="L-BFGS-B", bounds=[(-8, 8)] * 4)
-    variance = np.diag(np.linalg.pinv(_curvature(loss, found.x) * len(x)))
+    optimum = optimize.minimize(loss, start, method="L-BFGS-B", bounds=[(-8, 8)] * 4)
+    variance = np.diag(np.linalg.pinv(_curvature(loss, optimum.x) * len(x)))
     spread = 1.96 * np.sqrt(np.where((variance > 1e-9) & (variance < 4), variance, np.nan))
-    table = {"value": np.exp(found.x), "low": np.exp(found.x - spread), "high": np.exp(found.x + spread)}
+    table = {"value": np.exp(optimum.x), "low": np.exp(optimum.x - spread), "high": np.exp(optimum.x + spread)}
     return pd.DataFrame(table, index=["r", "alpha", "a", "b"]), len(visits)
 
 
@@ -445,7 +445,7 @@ def _proof(holdout: Holdout | None, say: Wording) -> str:
     )
 
 
-def _told(holdout: Holdout | None) -> dict[str, Any] | None:
+def _holdout_values(holdout: Holdout | None) -> dict[str, Any] | None:
     if holdout is None:
         return None
     frame = holdout.calibration

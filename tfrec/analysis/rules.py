@@ -1,4 +1,4 @@
-"""Turns orders into association rules: what is bought together more often than chance would have it, and stays so."""
+"""Mines association rules that hold beyond chance and stay stable over time."""
 
 import dataclasses
 import logging
@@ -115,7 +115,7 @@ class Rules:
         lines += [
             say(
                 "Who buys {antecedent} also buys {consequent} in {confidence:.0%} of {n:,} orders (95 % interval "
-                "{low:.0%} to {high:.0%}), {lift:.1f} times as often as anybody.",
+                "{low:.0%} to {high:.0%}), {lift:.1f} times as often as in all orders.",
                 antecedent=" + ".join(self._name(item) for item in rule.antecedent),
                 consequent=self._name(rule.consequent),
                 confidence=rule.confidence,
@@ -173,12 +173,12 @@ def mine_rules(
         max_itemsets: bound of memory and time.
 
     Raises:
-        ConfigError: a dial is out of range, or more than `max_itemsets` itemsets have the given `min_support`.
+        ConfigError: a setting is out of range, or more than `max_itemsets` itemsets have the given `min_support`.
         SchemaError: there is no order with a known item.
 
     Sources: Agrawal & Srikant 1994; Brin et al. 1997 (conviction, χ²); Zaki 2000.
     """
-    _check_dials(min_support, min_confidence, max_size)
+    _check_settings(min_support, min_confidence, max_size)
     orders, items, names, period = _baskets(tables, level)
     num_orders = int(orders[-1]) + 1 if len(orders) else 0
     if not num_orders:
@@ -221,7 +221,7 @@ def mine_rules(
 
 
 def _frequent(
-    orders: np.ndarray, items: np.ndarray, min_support: float | None, min_count: int, **dials: int
+    orders: np.ndarray, items: np.ndarray, min_support: float | None, min_count: int, **settings: int
 ) -> tuple[float, list[ItemsetLevel]]:
     """Returns the itemsets, and the support: as asked for, or the first of 0.001, 0.002 … that is not too low."""
     num_orders = int(orders[-1]) + 1
@@ -229,14 +229,14 @@ def _frequent(
     while True:
         threshold = max(min_count, int(np.ceil(support * num_orders - 1e-9)))
         try:
-            return support, mine_itemsets(orders, items, min_count=threshold, **dials)
+            return support, mine_itemsets(orders, items, min_count=threshold, **settings)
         except TooManyItemsetsError:
             if min_support is not None or support >= 0.5:
                 raise
             support *= 2
 
 
-def _check_dials(min_support: float | None, min_confidence: float, max_size: int) -> None:
+def _check_settings(min_support: float | None, min_confidence: float, max_size: int) -> None:
     if min_support is not None and not 0 < min_support <= 1:
         raise ConfigError(f"`min_support` must be a share in (0, 1]; got {min_support}. Try 0.001.")
     if not 0 <= min_confidence <= 1:

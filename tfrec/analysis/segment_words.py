@@ -1,4 +1,4 @@
-"""A segment's figures become its words: what parts it from everybody, and what its readers must know."""
+"""Describes a segment in words: how it differs from all users, and what readers must know."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ import pandas as pd
 
 from tfrec.analysis.wording import ENGLISH, Wording
 
-WORDS = {  # feature → (word for low, word for high, how its median is told)
+WORDS = {  # feature → (word for low, word for high, sentence about its median)
     "recency_days": ("recent", "lapsed", "last order {own:,.0f} days ago (all: {all:,.0f})"),
     "num_orders": ("rare", "frequent", "{own:,.0f} orders (all: {all:,.0f})"),
     "value_per_order": ("small-order", "big-order", "{own:,.0f} spent an order (all: {all:,.0f})"),
@@ -26,7 +26,7 @@ class Note:
     """A remark on how segments were found.
 
     Attributes:
-        text: with `{name}` for each value.
+        text: text with `{name}` for each value.
         values: name → value.
     """
 
@@ -42,20 +42,20 @@ def describe_segment(row: pd.Series, usual: pd.DataFrame, say: Wording = ENGLISH
     """Returns size, value, the three medians that differ most from everybody's, and the taste.
 
     Args:
-        row: of a segment's profile.
+        row: row of a segment's profile.
         usual: `median` and `spread` of each figure of behaviour over all users.
-        say: of the fixed text.
+        say: wording of the fixed text.
     """
     spread = usual["spread"].where(usual["spread"] > 0, 1.0)
     distance = ((row[usual.index] - usual["median"]) / spread).abs()
-    told = [
+    figures = [
         say(WORDS[str(feature)][2], own=row[feature], all=usual["median"][feature])
         for feature in pd.to_numeric(distance).dropna().nlargest(3).index
     ]
     size = {"users": row["num_users"], "share": row["share"], "value": row["value_share"]}
     parts = [say("{users:,} users ({share:.0%}) with {value:.0%} of the value", **size)]
-    if told:
-        parts.append(say("typically {figures}", figures=say.listed(told)))
+    if figures:
+        parts.append(say("typically {figures}", figures=say.listed(figures)))
     if row["taste"]:
         parts.append(say("buys more {things}", things=say.listed(map(say.taste, row["taste"]))))
     return say("{sentence}.", sentence=say("; ").join(parts))

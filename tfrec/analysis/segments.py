@@ -1,4 +1,4 @@
-"""Turns behaviour into segments: groups of users with a name, a sentence, a value and a taste."""
+"""Groups users into segments with a name, a sentence, a value and preferred categories."""
 
 import dataclasses
 import json
@@ -174,8 +174,11 @@ class Segments:
                     value=self.stability,
                 )
             )
-        told = self.profiles.set_index("segment")
-        lines += [f"{say.name(str(name))}: {describe_segment(row, self.usual, say)}" for name, row in told.iterrows()]
+        profile_of_segment = self.profiles.set_index("segment")
+        lines += [
+            f"{say.name(str(name))}: {describe_segment(row, self.usual, say)}"
+            for name, row in profile_of_segment.iterrows()
+        ]
         return "\n".join([*lines, *(note.said(say) for note in self.notes)])
 
     def export(self, folder: Path, *, inputs: Iterable[Path] = ()) -> None:
@@ -199,7 +202,7 @@ def segment_by_rfm(tables: Tables, *, now: pd.Timestamp | None = None) -> Segmen
     (Hughes, Strategic Database Marketing, 1994).
 
     Raises:
-        SchemaError: nobody has bought anything.
+        SchemaError: there is no purchase.
     """
     behaviour, buyers = _buyers(tables, now)
     levels = [0.2, 0.4, 0.6, 0.8]
@@ -230,7 +233,7 @@ def segment_by_kmeans(
 
     Raises:
         ConfigError: fewer buyers than clusters, or a feature is unknown.
-        SchemaError: nobody has bought anything.
+        SchemaError: there is no purchase.
 
     Sources: Rousseeuw 1987 (silhouette); Hennig 2007 (stability under resampling).
     """
@@ -291,8 +294,8 @@ def segment_by_dbscan(
     eps, else noise.
 
     Raises:
-        ConfigError: a dial is out of range, or a feature is unknown.
-        SchemaError: nobody has bought anything.
+        ConfigError: a setting is out of range, or a feature is unknown.
+        SchemaError: there is no purchase.
 
     Source: Ester, Kriegel, Sander & Xu 1996.
     """
@@ -446,8 +449,8 @@ def _bought(tables: Tables, behaviour: pd.DataFrame, segment: np.ndarray) -> pd.
     rows = behaviour.index.get_indexer(purchases["user_id"])
     codes, names = pd.factorize(segment)
     items, item_names = pd.factorize(purchases["item_id"])
-    known = rows >= 0
-    pairs = np.unique(rows[known] * len(item_names) + items[known])
+    has_behaviour = rows >= 0
+    pairs = np.unique(rows[has_behaviour] * len(item_names) + items[has_behaviour])
     cells, counts = np.unique(
         codes[pairs // len(item_names)] * len(item_names) + pairs % len(item_names), return_counts=True
     )

@@ -1,4 +1,4 @@
-"""Turns the past of a hierarchy into trial forecasts: exponential smoothing and Theta under a weekday profile."""
+"""Makes trial forecasts of a hierarchy of series: exponential smoothing and Theta under a weekday profile."""
 
 import dataclasses
 import datetime
@@ -92,9 +92,9 @@ def _weekday_profile(values: np.ndarray, *, num_weeks: int = 12, prior_days: flo
     shop = np.median(recent[0], axis=0)
     shop = shop / shop.mean() if shop.sum() > 0 else np.ones(WEEK)
     means = recent.mean(axis=1)
-    own = means / np.maximum(means.mean(axis=1, keepdims=True), 1e-12)
+    weekday_profile = means / np.maximum(means.mean(axis=1, keepdims=True), 1e-12)
     num_days = (recent > 0).sum(axis=(1, 2))[:, None]
-    mixed = (own * num_days + shop * prior_days) / (num_days + prior_days)
+    mixed = (weekday_profile * num_days + shop * prior_days) / (num_days + prior_days)
     return np.roll(mixed, start % WEEK, axis=1)
 
 
@@ -114,13 +114,13 @@ def _cut_off(even: np.ndarray, capped: np.ndarray, levels: np.ndarray) -> np.nda
     factors = np.ones(len(even))
     weeks = even.shape[1] // WEEK
     for level in np.unique(levels):
-        own = levels == level
+        is_level = levels == level
         true, cut = (
-            np.nansum(part[own, -weeks * WEEK :].reshape(own.sum(), weeks, WEEK), axis=(0, 2))
+            np.nansum(part[is_level, -weeks * WEEK :].reshape(is_level.sum(), weeks, WEEK), axis=(0, 2))
             for part in (even, capped)
         )
         if (cut > 0).any():
-            factors[own] = np.median(true[cut > 0] / cut[cut > 0])
+            factors[is_level] = np.median(true[cut > 0] / cut[cut > 0])
     return factors
 
 
@@ -147,19 +147,19 @@ def _smooth(even: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _recent(even: np.ndarray, weights: np.ndarray, num_days: int) -> np.ndarray:
     """Returns `[n]` demand of the last days over their weights: a mean in which a strong weekday counts more."""
     last, weight = even[:, -num_days:], weights[:, -num_days:]
-    known = np.isfinite(last)
-    return (np.nan_to_num(last) * weight).sum(axis=1) / np.maximum((weight * known).sum(axis=1), 1e-9)
+    has_value = np.isfinite(last)
+    return (np.nan_to_num(last) * weight).sum(axis=1) / np.maximum((weight * has_value).sum(axis=1), 1e-9)
 
 
 def _or_zero(values: np.ndarray) -> np.ndarray:
-    """Returns the values, with 0 where a whole row is unknown, so that its mean is 0."""
+    """Returns the values `[series, days]`, 0 where a whole row is unknown, so that its mean is 0."""
     return np.where(np.isfinite(values).any(axis=1, keepdims=True), values, 0.0)
 
 
 def _slope(even: np.ndarray) -> np.ndarray:
     """Returns `[n]` the slope of the least-squares line a day, over open days."""
-    known = np.isfinite(even)
+    has_value = np.isfinite(even)
     days = np.arange(even.shape[1], dtype=np.float64)
-    num = np.maximum(known.sum(axis=1), 1)
-    centred = np.where(known, days - (known * days).sum(axis=1, keepdims=True) / num[:, None], 0.0)
+    num = np.maximum(has_value.sum(axis=1), 1)
+    centred = np.where(has_value, days - (has_value * days).sum(axis=1, keepdims=True) / num[:, None], 0.0)
     return (centred * np.nan_to_num(even)).sum(axis=1) / np.maximum((centred**2).sum(axis=1), 1.0)

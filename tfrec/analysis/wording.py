@@ -1,4 +1,4 @@
-"""How findings say their fixed text: `ENGLISH` as it stands in the code, or another language that knows the texts."""
+"""Renders the fixed text of findings: `ENGLISH` as written in the code, or another language."""
 
 from collections.abc import Iterable
 from typing import Any, Protocol

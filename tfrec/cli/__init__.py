@@ -1,4 +1,4 @@
-"""`tfrec VERB ...`: words from the shell → calls of the package; one file a verb.
+"""Parses `tfrec VERB ...` and calls the package; one file for each verb.
 
 Results go to standard output, progress and errors to standard error. Nothing heavy is imported before a verb runs,
 so that `--help` is there at once and `tfrec ask` works with the base install.
@@ -142,7 +142,7 @@ def build_parser() -> argparse.ArgumentParser:
             epilog=verb.EXAMPLES,
             formatter_class=_TeachingFormatter,
         )
-        sub.add_argument("-v", "--verbose", action="store_true", help="also say what is done at each step")
+        sub.add_argument("-v", "--verbose", action="store_true", help="log of each step")
         if hasattr(verb, "ACTIONS"):
             add_actions(sub, verb.ACTIONS)
             continue
@@ -178,7 +178,7 @@ def _drop_output() -> None:
 
 
 class _TeachingFormatter(argparse.RawDescriptionHelpFormatter):
-    """Keeps the lines of descriptions and examples, and tells each option's default."""
+    """Keeps the lines of descriptions and examples, and states each option's default."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         text = action.help or ""
@@ -187,7 +187,7 @@ class _TeachingFormatter(argparse.RawDescriptionHelpFormatter):
 
 
 def _set_up_logging(*, verbose: bool) -> None:
-    """Our own words as asked for, the libraries' errors only; progress bars less often where no one watches."""
+    """Shows tfrec's messages as requested and only errors of libraries; slows progress bars without a terminal."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if not sys.stderr.isatty():
         os.environ.setdefault("TQDM_MININTERVAL", "10")

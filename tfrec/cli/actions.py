@@ -1,4 +1,4 @@
-"""A verb with actions (`tfrec campaign plan`): each action is a module like a verb's, under the verb's parser."""
+"""Defines verbs with actions (`tfrec campaign plan`): each action is a module, under the verb's parser."""
 
 import argparse
 from collections.abc import Sequence
@@ -20,13 +20,11 @@ def add_actions(parser: argparse.ArgumentParser, actions: Sequence[ModuleType]) 
         )
         action.add_arguments(sub)
         # Without a default of its own, so that `-v` before the action counts too.
-        sub.add_argument(
-            "-v", "--verbose", action="store_true", default=argparse.SUPPRESS, help="also say what is done at each step"
-        )
+        sub.add_argument("-v", "--verbose", action="store_true", default=argparse.SUPPRESS, help="log of each step")
         sub.set_defaults(run=action.run, interrupted=action.INTERRUPTED)
 
 
 def describe_actions(actions: Sequence[ModuleType]) -> str:
-    """Returns the lines that tell of the actions in the verb's help."""
+    """Returns the lines about the actions in the verb's help."""
     lines = [f"  {action.__name__.rpartition('.')[2]:<8} {action.HELP}" for action in actions]
     return "\n".join(["actions (each has its own --help):", *lines, ""])

@@ -1,4 +1,4 @@
-"""What the verbs on customers and demand share: which log is read, how findings are printed."""
+"""Reads the log and prints the findings for the verbs on customers and demand."""
 
 import argparse
 import json
@@ -18,15 +18,17 @@ def add_log(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--training-only",
         action="store_true",
-        help="leave the test period out, as for what models or an evaluation will be built on",
+        help="training period only, as for models and evaluations",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON in place of text")
+    parser.add_argument("--json", action="store_true", help="output as JSON in place of text")
     add_language(parser)
 
 
 def add_language(parser: argparse.ArgumentParser) -> None:
     """Adds `--language`."""
-    parser.add_argument("--language", choices=("en", "zh"), default="en", help="of the fixed text: English or Chinese")
+    parser.add_argument(
+        "--language", choices=("en", "zh"), default="en", help="language of the fixed text: English or Chinese"
+    )
 
 
 def wording(options: argparse.Namespace) -> "Language":
@@ -45,8 +47,8 @@ def read_log(options: argparse.Namespace) -> "Tables":
     return prepared.train if options.training_only else whole_log(prepared)
 
 
-def print_json(told: Any) -> None:
+def print_json(value: Any) -> None:
     """Prints a finding for machines; absent figures are null."""
     from tfrec.report.findings import to_json_values
 
-    print(plain_json(json.dumps(to_json_values(told), indent=2, ensure_ascii=False)))
+    print(plain_json(json.dumps(to_json_values(value), indent=2, ensure_ascii=False)))

@@ -1,4 +1,4 @@
-"""`tfrec ask`: one query from the shell → what the server offers. Needs no more than the base install."""
+"""`tfrec ask`: sends one query to a server and prints its offers. Needs no more than the base install."""
 
 import argparse
 import csv
@@ -56,14 +56,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         kind, metavar = (int, "N") if specs[name].dtype == "int32" else (float, "X")
         parser.add_argument(f"--{option}", dest=name, type=kind, metavar=metavar, help=specs[name].meaning)
     parser.add_argument("--k", type=int, default=10, help="number of items wanted")
-    parser.add_argument("--servable", default="shop", metavar="NAME", help="who answers the strategies")
-    parser.add_argument("--fallback", metavar="NAME", help="who answers instead if that one does not")
-    parser.add_argument("--version", type=int, metavar="N", help="of the servables (default: the newest loaded)")
-    parser.add_argument("--version-label", metavar="LABEL", help="the same by a word that `tfrec label` gave")
-    parser.add_argument("--deadline", type=float, default=5.0, metavar="S", help="seconds until the call is given up")
-    parser.add_argument("--prepared", type=Path, metavar="DIR", help="prepared shop, for the items' titles")
-    parser.add_argument("--items", type=Path, metavar="FILE.csv", help="the same from columns item_id, title")
-    parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
+    parser.add_argument("--servable", default="shop", metavar="NAME", help="servable that answers the strategies")
+    parser.add_argument("--fallback", metavar="NAME", help="servable that answers if the first one does not")
+    parser.add_argument(
+        "--version", type=int, metavar="N", help="version of the servables (default: the newest loaded)"
+    )
+    parser.add_argument("--version-label", metavar="LABEL", help="label of the version, given by `tfrec label`")
+    parser.add_argument("--deadline", type=float, default=5.0, metavar="S", help="time limit of the call in seconds")
+    parser.add_argument(
+        "--prepared", type=Path, metavar="DIR", help="folder of the prepared shop, for the items' titles"
+    )
+    parser.add_argument(
+        "--items", type=Path, metavar="FILE.csv", help="file with columns item_id and title, for the items' titles"
+    )
+    parser.add_argument("--json", action="store_true", help="output as JSON in place of a table")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -99,7 +105,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _arguments(options: argparse.Namespace) -> dict[str, Any]:
-    """What was given, by the inputs' names."""
+    """Returns the given arguments, by the names of the inputs."""
     arguments: dict[str, Any] = {}
     for name, _ in _SINGLE.values():
         arguments[name] = getattr(options, name)
@@ -150,14 +156,14 @@ def _titles_of_csv(path: Path) -> Mapping[str, str]:
 
 
 def _print_raw(outputs: Mapping[str, Any], titles: Mapping[str, str], *, as_json: bool) -> None:
-    """The answers of `retrieve` and `rank`, which are no offers: a row an item."""
+    """Prints the answers of `retrieve` and `rank`, which are no offers, one row per item."""
     from tfrec.cli.tables import text_table
 
     names = ["item_ids", "scores", *(name for name in outputs if name.endswith("_probabilities"))]
     rows = [row for row in zip(*(outputs[name][0].tolist() for name in names), strict=True) if row[0]]
     if as_json:
-        told = [dict(zip(names, row, strict=True)) for row in rows]
-        print(plain_json(json.dumps(told, indent=2, ensure_ascii=False)))
+        answers = [dict(zip(names, row, strict=True)) for row in rows]
+        print(plain_json(json.dumps(answers, indent=2, ensure_ascii=False)))
         return
     shown = [[row[0], titles.get(row[0], ""), *(f"{value:.4f}" for value in row[1:])] for row in rows]
     print(text_table(["item", "title", *names[1:]], shown))

@@ -1,4 +1,4 @@
-"""`tfrec audience`: an expression → the users it is true of, told in numbers, exported under pseudonyms."""
+"""`tfrec audience`: counts and exports the users that an expression is true of."""
 
 import argparse
 from pathlib import Path
@@ -18,7 +18,7 @@ An expression compares with = != < <= > >= or in (…), joined by and, or, not a
 seen, tenure, interval (times need h, d, w or y), orders (or frequency), views, value, value_per_order,
 items_per_order, repeat_share, the columns of users, interest("category or item"), response("order") (chance of an
 order in 90 days), and of a shop with a coupon test response("OFFER") (its effect on conversion). An audience under
---min-users is neither told nor exported. The export holds HMAC-SHA256 pseudonyms under the key of --key.
+--min-users is neither reported nor exported. The export holds HMAC-SHA256 pseudonyms under the key of --key.
 """
 EXAMPLES = """\
 examples:
@@ -33,15 +33,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     add_log(parser)
     parser.add_argument("expression", metavar="EXPR", help='such as: segment = "Loyal" and recency < 30d')
-    parser.add_argument("--segments", choices=("rfm", "kmeans"), default="rfm", help="what `segment` means")
-    parser.add_argument("--min-users", type=int, default=50, metavar="N", help="smaller audiences are never told")
-    parser.add_argument("--export", type=Path, metavar="FILE", help="CSV of pseudonyms; needs --key")
-    parser.add_argument("--key", type=Path, metavar="FILE", help="the receiver's secret, 16 bytes or more")
+    parser.add_argument("--segments", choices=("rfm", "kmeans"), default="rfm", help="method that defines `segment`")
+    parser.add_argument(
+        "--min-users", type=int, default=50, metavar="N", help="smallest audience that is reported or exported"
+    )
+    parser.add_argument("--export", type=Path, metavar="FILE", help="CSV file of pseudonyms; needs --key")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="file of the receiver's secret, 16 bytes or more")
     add_force(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Finds, tells, exports."""
+    """Finds the audience, prints its size and exports it."""
     from tfrec.analysis.audiences import EXPORT, check_fields, find_audience, gather_facts
     from tfrec.analysis.expressions import parse_expression
     from tfrec.analysis.interests import measure_interests
@@ -55,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
     if options.export is not None and options.export.suffix != ".csv":
         raise ConfigError(f"--export writes .csv; got {options.export.name}. Rename it.")
     check_table(options, options.export, EXPORT, columns=("pseudonym",))
-    parse_expression(options.expression)  # a typo is told before anything is read
+    parse_expression(options.expression)  # a typo is reported before anything is read
     tables = read_log(options)
     check_fields(options.expression, attributes=tables.users.columns)
     words = options.expression.lower()

@@ -1,4 +1,4 @@
-"""`tfrec baseline`: a prepared shop → a baseline as the servable `fallback`, without training."""
+"""`tfrec baseline`: publishes a baseline of a prepared shop as the servable `fallback`, without training."""
 
 import argparse
 import sys
@@ -9,7 +9,7 @@ DESCRIPTION = """\
 Learns one baseline on the training period, in seconds and without a step of gradients, and publishes it as
 OUT/fallback/N: the signatures, limits and reasons of `shop`, its candidates in the baseline's own order. Before the
 first training has ended a shop serves it alone; afterwards the client falls back to it when `shop` does not answer:
-RecommenderClient(target, fallback="fallback"). Publish it again when the shop was prepared anew.
+RecommenderClient(target, fallback="fallback"). Publish it again when the shop was prepared again.
 
 methods:
   popularity, recent_popularity                    what everybody buys, and in the last 30 days
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     parser.add_argument("prepared", type=Path, metavar="DIR", help="folder that `tfrec prepare` wrote")
     parser.add_argument("--out", type=Path, required=True, metavar="MODELS", help="folder of servables")
-    parser.add_argument("--method", default="ease_personal", metavar="NAME", help="one of those above")
+    parser.add_argument("--method", default="ease_personal", metavar="NAME", help="name of a method listed above")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -55,6 +55,6 @@ def run(options: argparse.Namespace) -> None:
     print(f"SavedModel: {options.out}/fallback/{published.version}")
     if (config := options.out / CONFIG).is_file() and FALLBACK not in read_serving_config(config):
         print(
-            f"{config} does not name `{FALLBACK}`, so no server that follows it serves it: tfrec label writes it anew."
+            f"{config} does not name `{FALLBACK}`, so no server that follows it serves it: tfrec label writes it again."
         )
     print(f"Next: tfrec serve {options.out}, or tfrec evaluate {options.out} --servable fallback")

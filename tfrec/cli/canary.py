@@ -1,4 +1,4 @@
-"""`tfrec canary`: the version under trial → kept, taken back, or promoted."""
+"""`tfrec canary`: keeps, rolls back or promotes the version under trial."""
 
 import argparse
 
@@ -21,15 +21,29 @@ EXIT_TAKEN_BACK = 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
-    parser.add_argument("target", metavar="MODELS|URL", help="where versions are published")
-    parser.add_argument("--server", required=True, metavar="HOST:PORT", help="servers that run the canary")
-    parser.add_argument("--prometheus", metavar="URL", help="where their errors are counted (default: not judged)")
-    parser.add_argument("--job", default="tfrec-serving-canary", metavar="NAME", help="of these servers in Prometheus")
-    parser.add_argument("--stable-job", default="tfrec-serving", metavar="NAME", help="of the servers of stable")
-    parser.add_argument("--max-errors", type=float, default=0.01, metavar="X", help="share of failures above stable's")
-    parser.add_argument("--min-requests", type=int, default=100, metavar="N", help="below which errors are not judged")
-    parser.add_argument("--grace", type=float, default=15.0, metavar="MIN", help="minutes to load a new version")
-    parser.add_argument("--promote-after", type=float, default=24.0, metavar="H", help="hours; 0 = never")
+    parser.add_argument("target", metavar="MODELS|URL", help="folder or URL of published versions")
+    parser.add_argument(
+        "--server", required=True, metavar="HOST:PORT", help="addresses of the servers that run the canary"
+    )
+    parser.add_argument(
+        "--prometheus", metavar="URL", help="address of Prometheus, which counts their errors (default: not judged)"
+    )
+    parser.add_argument(
+        "--job", default="tfrec-serving-canary", metavar="NAME", help="job of these servers in Prometheus"
+    )
+    parser.add_argument("--stable-job", default="tfrec-serving", metavar="NAME", help="job of the servers of stable")
+    parser.add_argument(
+        "--max-errors", type=float, default=0.01, metavar="X", help="largest share of failures above that of stable"
+    )
+    parser.add_argument(
+        "--min-requests", type=int, default=100, metavar="N", help="least number of requests for errors to be judged"
+    )
+    parser.add_argument(
+        "--grace", type=float, default=15.0, metavar="MIN", help="time to load a new version, in minutes"
+    )
+    parser.add_argument(
+        "--promote-after", type=float, default=24.0, metavar="H", help="time until promotion, in hours; 0 = never"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

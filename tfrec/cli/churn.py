@@ -1,4 +1,4 @@
-"""`tfrec churn`: a prepared shop → who comes back, and what they buy again."""
+"""`tfrec churn`: predicts who comes back, and what they buy again."""
 
 import argparse
 from pathlib import Path
@@ -28,12 +28,14 @@ INTERRUPTED = "Nothing was written; an older file is untouched."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     add_log(parser)
-    parser.add_argument("--horizon", type=float, default=90.0, metavar="DAYS", help="within which an order counts")
+    parser.add_argument("--horizon", type=float, default=90.0, metavar="DAYS", help="horizon of a next order")
     parser.add_argument(
-        "--again-days", type=float, default=28.0, metavar="DAYS", help="horizon of buying an item again"
+        "--again-days", type=float, default=28.0, metavar="DAYS", help="horizon of buying the same item again"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help=".csv or .parquet of the buyers and their risk")
-    parser.add_argument("--buy-again", type=Path, metavar="FILE", help=".csv or .parquet of users and items due again")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="file of the buyers and their risk, .csv or .parquet")
+    parser.add_argument(
+        "--buy-again", type=Path, metavar="FILE", help="file of users and items due again, .csv or .parquet"
+    )
     add_force(parser)
 
 
@@ -66,9 +68,9 @@ def run(options: argparse.Namespace) -> None:
     print(again.summary(say) + "\n")
     rows = []
     for risk in ("low", "medium", "high"):
-        own = churn.users[churn.users["risk"] == risk]
-        mean = f"{own['returns'].mean():.0%}" if len(own) else "–"
-        rows.append([say.name(risk), f"{len(own):,}", mean, f"{own['expected_orders'].sum():,.0f}"])
+        members = churn.users[churn.users["risk"] == risk]
+        mean = f"{members['returns'].mean():.0%}" if len(members) else "–"
+        rows.append([say.name(risk), f"{len(members):,}", mean, f"{members['expected_orders'].sum():,.0f}"])
     print(text_table([say("churn risk"), say("buyers"), say("mean chance of an order"), say("orders expected")], rows))
     if options.out is not None:
         print(say("Buyers: {path}", path=options.out))

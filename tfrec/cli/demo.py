@@ -1,4 +1,4 @@
-"""`tfrec demo`: the whole story on a generated shop, told as a merchandiser would read it."""
+"""`tfrec demo`: all steps on a generated shop, printed for a merchandiser."""
 
 import argparse
 import dataclasses
@@ -26,7 +26,7 @@ examples:
   tfrec demo                      # about four minutes on two cores; seconds the second time
   tfrec demo --fast --out /tmp/demo    # a small shop and short training: about two minutes of one core
 """
-INTERRUPTED = "What was finished stays. The same command goes on where this one stopped."
+INTERRUPTED = "What was finished stays. The same command resumes where this one stopped."
 
 _STEPS = 5
 _OF = ".of"  # in the folder of the report: which models it is of
@@ -34,12 +34,12 @@ _OF = ".of"  # in the folder of the report: which models it is of
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
-    parser.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="folder of everything")
-    parser.add_argument("--fast", action="store_true", help="a small shop and short training")
+    parser.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="folder of all results")
+    parser.add_argument("--fast", action="store_true", help="small shop and short training")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Tells the story."""
+    """Runs all steps and prints their results."""
     from tfrec.publish import check_claim
 
     out: Path = options.out
@@ -63,9 +63,9 @@ def run(options: argparse.Namespace) -> None:
         text, page = _evaluation(out / "models", prepared=out / "prepared", fast=options.fast)
     with _step(5, "Serving the models and asking them over gRPC"):
         shoppers = choose_shoppers(prepared)
-        stories = _ask_for(shoppers, out / "models", prepared)
-    for story in stories:
-        print(story)
+        descriptions = _ask_for(shoppers, out / "models", prepared)
+    for description in descriptions:
+        print(description)
     print(text)
     print(f"The shop's log and catalogue   {out / 'data' / 'demo_shop'}")
     print(f"The prepared shop              {out / 'prepared'}")
@@ -86,7 +86,7 @@ def demo_shop_config(*, fast: bool) -> "DemoShopConfig":
 
 
 def demo_training(*, fast: bool) -> "TrainingConfig":
-    """Returns the dials of the demo's training: fewer passes than the defaults, so that it takes minutes."""
+    """Returns the settings of the demo's training: fewer passes than the defaults, so that it takes minutes."""
     from tfrec.training import TrainingConfig
 
     if fast:
@@ -115,7 +115,7 @@ def _step(number: int, doing: str) -> Iterator[None]:
 
 
 def _evaluation(models: Path, *, prepared: Path, fast: bool) -> tuple[str, Path]:
-    """The report as text and the path of its page, from the last run where the models are the same."""
+    """Returns the report as text and the path of its page, from the last run where the models are the same."""
     from tfrec.recommend import newest_version
     from tfrec.workflow import evaluate_models, read_models_manifest, report_folder, write_report
 
@@ -131,8 +131,8 @@ def _evaluation(models: Path, *, prepared: Path, fast: bool) -> tuple[str, Path]
 
 
 def _ask_for(shoppers: "list[Shopper]", models: Path, prepared: Any) -> list[str]:
-    """What the shoppers had in the cart, and what they are offered."""
-    from tfrec.cli.stories import tell
+    """Returns what the shoppers had in the cart, and what they are offered."""
+    from tfrec.cli.stories import describe_offers
     from tfrec.client import RecommenderClient
     from tfrec.server import EmbeddedServer
 
@@ -140,11 +140,11 @@ def _ask_for(shoppers: "list[Shopper]", models: Path, prepared: Any) -> list[str
         EmbeddedServer(models, port=0) as server,
         RecommenderClient(f"localhost:{server.port}", deadline=30.0) as client,
     ):
-        return [tell(client, shopper, prepared) for shopper in shoppers]
+        return [describe_offers(client, shopper, prepared) for shopper in shoppers]
 
 
 def _program() -> str:
-    """The command as it was called, so that a line can be pasted back: `tfrec`, or `.venv/bin/tfrec`."""
+    """Returns the command as it was called, so that a line can be pasted back: `tfrec`, or `.venv/bin/tfrec`."""
     called = Path(sys.argv[0])
     if called.name != "tfrec" or shutil.which("tfrec") == str(called):
         return "tfrec" if called.name == "tfrec" else "python -m tfrec"

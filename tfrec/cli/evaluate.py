@@ -1,4 +1,4 @@
-"""`tfrec evaluate`: the served shop beside the baselines → a table, report.json and report.html."""
+"""`tfrec evaluate`: compares the served shop with baselines; writes report.json and report.html."""
 
 import argparse
 import sys
@@ -9,8 +9,8 @@ from tfrec.cli.outputs import inputs_of
 HELP = "hold the served models to the test period, beside the baselines"
 DESCRIPTION = """\
 Asks the exported SavedModel for slates in the test period (cart completion, cross-sell; with sessions also the next
-item, how much of it the events sent along tell, and upsell), ranks the whole catalogue, nothing of the test period
-known, and prints hit rates beside eight baselines with bootstrap intervals. Writes report.json and report.html.
+item, the gain from the events that a query contains, and upsell), ranks the whole catalogue without any data of the
+test period, and prints hit rates beside eight baselines with bootstrap intervals. Writes report.json and report.html.
 """
 EXAMPLES = """\
 examples:
@@ -26,17 +26,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     parser.add_argument("models", type=Path, metavar="MODELS", help="folder that `tfrec train` wrote")
     parser.add_argument(
-        "--prepared", type=Path, metavar="DIR", help="the shop (default: where it lay when the models were trained)"
+        "--prepared",
+        type=Path,
+        metavar="DIR",
+        help="folder of the shop (default: the folder that the models were trained on)",
     )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder of the report (default: MODELS/report, MODELS/report_NAME)"
     )
     parser.add_argument(
-        "--servable", default="shop", metavar="NAME", help="what is asked: shop, or the fallback of `tfrec baseline`"
+        "--servable",
+        default="shop",
+        metavar="NAME",
+        help="servable to evaluate: shop, or the fallback of `tfrec baseline`",
     )
-    parser.add_argument("--no-baselines", action="store_true", help="the models alone, without baselines for carts")
-    parser.add_argument("--all-baselines", action="store_true", help="beside every baseline there is, not eight (slow)")
-    parser.add_argument("--baskets", action="store_true", help="also ask for the whole next basket of each known user")
+    parser.add_argument(
+        "--no-baselines", action="store_true", help="evaluation of the models alone, without baselines for carts"
+    )
+    parser.add_argument(
+        "--all-baselines", action="store_true", help="comparison with every baseline in place of eight (slow)"
+    )
+    parser.add_argument(
+        "--baskets", action="store_true", help="evaluation of the whole next basket of each known user, too"
+    )
     parser.add_argument(
         "--category-level",
         type=int,
@@ -44,12 +56,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="L",
         help="level of the category path at which cross-category compares; 0 is the top",
     )
-    parser.add_argument("--draws", type=int, default=5, metavar="N", help="draws of the hidden items, averaged")
     parser.add_argument(
-        "--max-queries", type=int, default=20_000, metavar="N", help="queries of each task; of more a sample is asked"
+        "--draws", type=int, default=5, metavar="N", help="number of draws of the hidden items, averaged"
     )
     parser.add_argument(
-        "--ablations", action="store_true", help="also train and measure without pictures and without the LSTM (slow)"
+        "--max-queries", type=int, default=20_000, metavar="N", help="largest number of queries of each task, sampled"
+    )
+    parser.add_argument(
+        "--ablations",
+        action="store_true",
+        help="training and evaluation without pictures and without the LSTM, too (slow)",
     )
 
 
@@ -67,7 +83,7 @@ def run(options: argparse.Namespace) -> None:
     if options.category_level < 0:
         raise ConfigError(f"--category-level must be 0 (the top) or more; got {options.category_level}.")
     if options.ablations and options.servable != "shop":
-        raise ConfigError("--ablations trains the models of `shop` anew; leave --servable out.")
+        raise ConfigError("--ablations trains the models of `shop` again; leave --servable out.")
     if options.no_baselines and options.all_baselines:
         raise ConfigError("--no-baselines and --all-baselines exclude each other. Leave one out.")
     out, inputs = options.out or report_folder(options.models, servable=options.servable), inputs_of(options)

@@ -1,4 +1,4 @@
-"""An error of any library that ran out of disk or memory → one sentence; each library has classes of its own for it."""
+"""Recognises errors of any library that mean that disk or memory ran out, and explains them in one sentence."""
 
 import errno
 import re
@@ -19,7 +19,7 @@ _MEMORY_WORDS = re.compile(
 def explain_exhaustion(error: BaseException) -> str | None:
     """Returns what ran out and what to do; None where the error is another."""
     for one in _causes(error):
-        # What tfrec or a server says is no sign by its words: it may tell of another machine.
+        # Messages of tfrec or of a server are no sign: they may be about another machine.
         text = "" if isinstance(one, TfrecError) or type(one).__module__.startswith("grpc") else str(one).lower()
         number = one.errno if isinstance(one, OSError) else None
         if number in _FULL or _FULL_WORDS.search(text):

@@ -1,4 +1,4 @@
-"""`tfrec export`: trained models → a new version of the SavedModels."""
+"""`tfrec export`: writes a new version of the SavedModels from trained models."""
 
 import argparse
 import sys
@@ -21,7 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     parser.add_argument("models", type=Path, metavar="MODELS", help="folder that `tfrec train` wrote")
     parser.add_argument("--out", type=Path, metavar="SERVING_DIR", help="folder of servables (default: MODELS)")
-    parser.add_argument("--prepared", type=Path, metavar="DIR", help="the shop trained on (default: where it lay then)")
+    parser.add_argument(
+        "--prepared",
+        type=Path,
+        metavar="DIR",
+        help="folder of the shop (default: the folder that the models were trained on)",
+    )
 
 
 def run(options: argparse.Namespace) -> None:

@@ -1,11 +1,11 @@
-"""`tfrec follow`: versions that were published → the folder that one server reads, kept up to date."""
+"""`tfrec follow`: keeps the folder that one server reads up to date with published versions."""
 
 import argparse
 import sys
 import time
 from pathlib import Path
 
-HELP = "keep a server's folder as a label of a store says: pulled, proven, labelled once loaded"
+HELP = "update a server's folder to the version of a label: pulled, verified, labelled once loaded"
 DESCRIPTION = """\
 For the machine, or the pod, of a server: pulls the version that a label of the store names, and the fall-back, into the
 folder that the server reads. Each copy is loaded by a fresh process and must answer as its certificate says before it
@@ -24,14 +24,20 @@ INTERRUPTED = "The folder is as the last pull left it."
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
-    parser.add_argument("source", metavar="DIR|URL", help="where versions are published")
+    parser.add_argument("source", metavar="DIR|URL", help="folder or URL of published versions")
     parser.add_argument("--to", required=True, type=Path, metavar="DIR", help="folder of one server")
-    parser.add_argument("--label", default="stable", metavar="LABEL", help="whose version is served (default: stable)")
-    parser.add_argument("--server", metavar="HOST:PORT", help="the running server (default: not started yet)")
-    parser.add_argument("--base-path", metavar="DIR", help="the folder as the server sees it (default: as it is here)")
+    parser.add_argument(
+        "--label", default="stable", metavar="LABEL", help="label whose version is served (default: stable)"
+    )
+    parser.add_argument(
+        "--server", metavar="HOST:PORT", help="address of the running server (default: not started yet)"
+    )
+    parser.add_argument(
+        "--base-path", metavar="DIR", help="path of the folder as the server sees it (default: as it is here)"
+    )
     when = parser.add_mutually_exclusive_group()
-    when.add_argument("--once", action="store_true", help="pull once")
-    when.add_argument("--every", type=float, default=30.0, metavar="S", help="seconds between two looks (default: 30)")
+    when.add_argument("--once", action="store_true", help="a single pull")
+    when.add_argument("--every", type=float, default=30.0, metavar="S", help="seconds between two pulls (default: 30)")
 
 
 def run(options: argparse.Namespace) -> None:

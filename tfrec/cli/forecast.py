@@ -1,4 +1,4 @@
-"""`tfrec forecast`: a prepared shop → demand of the coming days, and how long the stock lasts."""
+"""`tfrec forecast`: forecasts the demand of the coming days, and how long the stock lasts."""
 
 import argparse
 from pathlib import Path
@@ -9,8 +9,8 @@ from tfrec.schema.item_names import item_names
 
 HELP = "forecast demand with intervals, and days of cover"
 DESCRIPTION = """\
-Forecasts the shop, its categories and its items, with intervals, and proves it on earlier periods against last week
-repeated. Where stock is known, tells how long it lasts.
+Forecasts the shop, its categories and its items, with intervals, and compares them on earlier periods with a
+repetition of last week. Where stock is known, states how long it lasts.
 """
 EXAMPLES = """\
 examples:
@@ -26,12 +26,16 @@ INTERRUPTED = "Nothing was written; an older file is untouched."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     add_log(parser)
-    parser.add_argument("--horizon", type=int, default=28, metavar="DAYS", help="a multiple of 7")
-    parser.add_argument("--measure", choices=("quantity", "value"), default="quantity", help="pieces or money")
-    parser.add_argument("--coverage", type=float, default=0.8, metavar="SHARE", help="of days inside the intervals")
-    parser.add_argument("--lead-days", type=float, default=7.0, metavar="DAYS", help="until ordered stock arrives")
-    parser.add_argument("--top", type=int, default=15, metavar="N", help="series and items printed")
-    parser.add_argument("--out", type=Path, metavar="FILE", help=".csv or .parquet of every series and day")
+    parser.add_argument("--horizon", type=int, default=28, metavar="DAYS", help="days to forecast, a multiple of 7")
+    parser.add_argument(
+        "--measure", choices=("quantity", "value"), default="quantity", help="unit of demand: pieces or money"
+    )
+    parser.add_argument(
+        "--coverage", type=float, default=0.8, metavar="SHARE", help="share of days inside the intervals"
+    )
+    parser.add_argument("--lead-days", type=float, default=7.0, metavar="DAYS", help="days until ordered stock arrives")
+    parser.add_argument("--top", type=int, default=15, metavar="N", help="number of series and items printed")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="file of every series and day, .csv or .parquet")
     add_force(parser)
 
 
@@ -42,18 +46,20 @@ def run(options: argparse.Namespace) -> None:
 
     check_table(options, options.out, _KIND, columns=_COLUMNS)
     tables = read_log(options)
-    found = forecast_demand(tables, horizon=options.horizon, measure=options.measure, coverage=options.coverage)
-    cover = found.days_of_cover(tables.items, lead_days=options.lead_days) if options.measure == "quantity" else None
+    forecasts = forecast_demand(tables, horizon=options.horizon, measure=options.measure, coverage=options.coverage)
+    cover = (
+        forecasts.days_of_cover(tables.items, lead_days=options.lead_days) if options.measure == "quantity" else None
+    )
     if options.out is not None:
-        save_table(options, options.out, found.daily, _KIND)
+        save_table(options, options.out, forecasts.daily, _KIND)
     if options.json:
-        told = [] if cover is None else cover.to_dict("records")
-        print_json({**found.to_dict(), "days_of_cover": told})
+        days_of_cover = [] if cover is None else cover.to_dict("records")
+        print_json({**forecasts.to_dict(), "days_of_cover": days_of_cover})
         return
     say = wording(options)
-    print(found.summary(say) + "\n")
+    print(forecasts.summary(say) + "\n")
     titles = item_names(tables.items)
-    best = found.totals[found.totals["level"] != "shop"].sort_values("forecast", ascending=False)
+    best = forecasts.totals[forecasts.totals["level"] != "shop"].sort_values("forecast", ascending=False)
     best = best.sort_values("level", kind="stable").head(options.top)
     rows = [
         [
@@ -82,4 +88,4 @@ def run(options: argparse.Namespace) -> None:
             "\n" + text_table([say("item"), say("stock"), say("days of cover"), say("interval"), say("signal")], rows)
         )
     if options.out is not None:
-        print("\n" + say("Forecast: {path} ({n:,} rows)", path=options.out, n=len(found.daily)))
+        print("\n" + say("Forecast: {path} ({n:,} rows)", path=options.out, n=len(forecasts.daily)))

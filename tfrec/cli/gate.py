@@ -1,4 +1,4 @@
-"""`tfrec gate`: a new version, the one in service and the baseline → may it be labelled?"""
+"""`tfrec gate`: decides whether a new version may be labelled, beside the one in service and the baseline."""
 
 import argparse
 import sys
@@ -30,17 +30,38 @@ EXIT_REFUSED = 1
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     parser.add_argument("models", type=Path, metavar="MODELS", help="folder that `tfrec train` wrote")
-    parser.add_argument("--version", type=int, metavar="N", help="that is judged (default: the newest)")
-    parser.add_argument("--label", metavar="LABEL", help="given to the version if it passes")
+    parser.add_argument("--version", type=int, metavar="N", help="version to be judged (default: the newest)")
+    parser.add_argument("--label", metavar="LABEL", help="label given to the version if it passes")
     parser.add_argument("--against", metavar="LABEL", help="label in service (default: that of --label, else stable)")
     parser.add_argument("--margin", type=float, default=0.02, metavar="X", help="largest loss of HR@10")
     parser.add_argument(
-        "--calibration", type=float, default=2.0, metavar="X", help="announced hits lie within 1/X and X of those seen"
+        "--calibration",
+        type=float,
+        default=2.0,
+        metavar="X",
+        help="largest ratio between announced and observed hits, either way",
     )
-    parser.add_argument("--slowdown", type=float, default=1.5, metavar="X", help="largest time, as a multiple")
-    parser.add_argument("--max-queries", type=int, default=2_000, metavar="N", help="asked of each signature and draw")
-    parser.add_argument("--prepared", type=Path, metavar="DIR", help="the shop (default: where it lay when trained)")
-    parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
+    parser.add_argument(
+        "--slowdown",
+        type=float,
+        default=1.5,
+        metavar="X",
+        help="largest latency, as a multiple of that of the version in service",
+    )
+    parser.add_argument(
+        "--max-queries",
+        type=int,
+        default=2_000,
+        metavar="N",
+        help="largest number of queries of each signature and draw",
+    )
+    parser.add_argument(
+        "--prepared",
+        type=Path,
+        metavar="DIR",
+        help="folder of the shop (default: the folder that the models were trained on)",
+    )
+    parser.add_argument("--json", action="store_true", help="output as JSON in place of a table")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -65,8 +86,8 @@ def run(options: argparse.Namespace) -> int:
         print(text_table(["", "check", "found", "bound"], rows))
         print(f"Version {verdict.version} {'passes' if verdict.passed else 'is refused'}.")
     if options.label is not None:
-        told = _label(options, verdict.version) if verdict.passed else _keep(options, verdict.against)
-        sys.stderr.write(told + "\n")
+        message = _label(options, verdict.version) if verdict.passed else _keep(options, verdict.against)
+        sys.stderr.write(message + "\n")
     return 0 if verdict.passed else EXIT_REFUSED
 
 
@@ -78,7 +99,7 @@ def _label(options: argparse.Namespace, version: int) -> str:
 
 
 def _keep(options: argparse.Namespace, against: int | None) -> str:
-    """Sees to it that a server goes on without the refused version, and says with what."""
+    """Keeps the version in service, without the refused one, and returns a message about it."""
     from tfrec.labels import move_label, serve_fallback_alone
     from tfrec.release.place import Place
     from tfrec.serving_config import CONFIG, FALLBACK

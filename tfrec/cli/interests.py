@@ -1,4 +1,4 @@
-"""`tfrec interests`: a prepared shop → what users care for."""
+"""`tfrec interests`: computes the categories and items that users care for."""
 
 import argparse
 import json
@@ -37,12 +37,10 @@ INTERRUPTED = "Nothing was written; an older file is untouched."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     add_log(parser)
+    parser.add_argument("--half-life", type=float, default=90.0, metavar="DAYS", help="half-life of an event's weight")
+    parser.add_argument("--user", metavar="ID", help="id of the user whose profile is printed")
     parser.add_argument(
-        "--half-life", type=float, default=90.0, metavar="DAYS", help="after which an event counts half"
-    )
-    parser.add_argument("--user", metavar="ID", help="the profile of one user")
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help=".csv or .parquet of all scores; with --user an .html page"
+        "--out", type=Path, metavar="FILE", help="file of all scores, .csv or .parquet; with --user an .html page"
     )
     add_force(parser)
 
@@ -58,9 +56,9 @@ def run(options: argparse.Namespace) -> None:
         check_table(options, options.out, _KIND, columns=_COLUMNS)
     else:
         check_output(options, options.out, _PAGE)
-    found = measure_interests(read_log(options), config=InterestConfig(half_life_days=options.half_life))
+    interests = measure_interests(read_log(options), config=InterestConfig(half_life_days=options.half_life))
     if options.user is not None:
-        profile = found.profile(options.user)
+        profile = interests.profile(options.user)
         if options.out is not None:
             page = profile_page(profile, say=say, language={"zh": "zh-CN"}.get(say.code, say.code))
             write_page(options.out, page, _PAGE, inputs=inputs_of(options), force=options.force)
@@ -73,13 +71,13 @@ def run(options: argparse.Namespace) -> None:
                 print(text_table([say("interest in"), say("score"), say("level")], cells) + "\n")
         return
     if options.json:
-        print_json(found.to_dict())
+        print_json(interests.to_dict())
     else:
-        print(found.summary(say))
-        print("\n" + _items_table(found, say))
+        print(interests.summary(say))
+        print("\n" + _items_table(interests, say))
     if options.out is not None:
-        items = found.items.assign(kind="item", name=found.items["item_id"]).drop(columns="item_id")
-        categories = found.categories.assign(kind="category", name=found.categories["category"])
+        items = interests.items.assign(kind="item", name=interests.items["item_id"]).drop(columns="item_id")
+        categories = interests.categories.assign(kind="category", name=interests.categories["category"])
         save_table(options, options.out, _together(categories.drop(columns="category"), items), _KIND)
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C → KeyboardInterrupt, also where it met work in C that made another error of it, or nothing.
+"""Turns Ctrl-C into KeyboardInterrupt, also where it met C code that raised another error, or none.
 
 Python raises KeyboardInterrupt wherever its byte code runs next. Where that is inside a call from C, the caller may
 raise an error of its own, as NumPy does that parses a buffer's format, or drop it, as NumPy does that looks for an
@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-_AGAIN = 0.5  # seconds after which work that goes on all the same is interrupted again
+_AGAIN = 0.5  # seconds after which work that has not stopped is interrupted again
 
 
 @contextlib.contextmanager
@@ -51,7 +51,7 @@ def interruptible() -> Iterator[None]:
 
 
 def _is_clearing_up() -> bool:
-    """Whether the code that runs was called by an `except`, `finally` or `with` that an interruption has reached."""
+    """Returns whether the running code was called by an `except`, `finally` or `with` that an interruption reached."""
     error = sys.exc_info()[1]
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__

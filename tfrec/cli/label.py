@@ -1,4 +1,4 @@
-"""`tfrec label`: words for versions → MLflow's aliases and TF Serving's models.config."""
+"""`tfrec label`: labels versions in MLflow's registry and in TF Serving's models.config."""
 
 import argparse
 from pathlib import Path
@@ -7,7 +7,7 @@ HELP = "name versions (stable, canary) in the registry and for TF Serving"
 DESCRIPTION = """\
 Gives versions of the servables names: as aliases of the registered model in MLflow, where the models were tracked, and
 as version labels in MODELS/models.config, which TF Serving and `tfrec serve` read. Without names it writes the file
-anew from the aliases that the registry has now.
+again from the aliases that the registry has now.
 """
 EXAMPLES = """\
 examples:
@@ -24,9 +24,13 @@ INTERRUPTED = "The old models.config is untouched. Run the same command again."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     parser.add_argument("models", type=Path, metavar="MODELS", help="folder that `tfrec train` wrote")
-    parser.add_argument("labels", nargs="*", metavar="LABEL=N", help="a word and a version")
-    parser.add_argument("--base-path", metavar="DIR", help="MODELS as the server sees it (default: as it is here)")
-    parser.add_argument("--force", action="store_true", help="overwrite a models.config that was written by hand")
+    parser.add_argument("labels", nargs="*", metavar="LABEL=N", help="label and version")
+    parser.add_argument(
+        "--base-path", metavar="DIR", help="path of MODELS as the server sees it (default: as it is here)"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="permission to overwrite a models.config that was written by hand"
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -41,9 +45,9 @@ def run(options: argparse.Namespace) -> None:
         if not number.isdigit():
             raise ConfigError(f"A label is written LABEL=N, such as stable=3; got {text!r}.")
         labels[label] = int(number)
-    known = label_versions(options.models, labels, base_path=options.base_path, force=options.force)
-    for label, version in sorted(known.items()):
+    labelled = label_versions(options.models, labels, base_path=options.base_path, force=options.force)
+    for label, version in sorted(labelled.items()):
         print(f"{label}: {options.models}/{{shop,retrieval,ranking}}/{version}")
-    if not known:
+    if not labelled:
         print("The registry has no aliases for these models: name them, such as stable=3.")
     print(f"For TF Serving and tfrec serve: {options.models / CONFIG}")

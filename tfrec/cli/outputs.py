@@ -1,4 +1,4 @@
-"""Where verbs write: what was read is never overwritten, nor what tfrec did not write; refused before any work."""
+"""Checks output paths before any work: inputs and files of others are never overwritten."""
 
 import argparse
 from collections.abc import Sequence
@@ -15,7 +15,9 @@ OUTPUTS = ("out", "export", "json", "buy_again")
 def add_force(parser: argparse.ArgumentParser) -> None:
     """Adds `--force` to a verb that writes files."""
     parser.add_argument(
-        "--force", action="store_true", help="overwrite a file that tfrec did not write; what is read never is"
+        "--force",
+        action="store_true",
+        help="permission to overwrite a file that tfrec did not write; inputs are never overwritten",
     )
 
 
@@ -31,7 +33,7 @@ def check_output(
     """Refuses a file that may not be overwritten, before the analysis is run.
 
     Args:
-        options: of the verb.
+        options: options of the verb.
         path: None = nothing is written.
         kind: see `check_file`.
         columns: of the table, where it is one.
@@ -46,7 +48,7 @@ def check_output(
 
 
 def check_table(options: argparse.Namespace, path: Path | None, kind: str, *, columns: Sequence[str]) -> None:
-    """The same for a table; also refuses a kind of file that `save_table` cannot write.
+    """Checks a table likewise; also refuses a kind of file that `save_table` cannot write.
 
     Raises:
         ConfigError: the name ends in neither `.csv` nor `.parquet`.

@@ -1,11 +1,11 @@
-"""`tfrec policy`: logged slates with propensities → what other policies, and a bandit, would have earned."""
+"""`tfrec policy`: estimates from logged slates what other policies, and a bandit, would have earned."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfrec.cli.analyses import add_language, print_json, wording
-from tfrec.cli.dials import add_json, names
+from tfrec.cli.settings import add_json, names
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 HELP = "what another policy would have earned, from logged slates"
 DESCRIPTION = """\
-Judges policies without showing them to anybody, from a log of slates whose items were drawn by known chances, and
+Evaluates policies without showing them to users, from a log of slates whose items were drawn by known chances, and
 replays bandits over it. LOG is a prepared shop that logs impressions (the demo shop does), or a CSV or Parquet file, a
 row a place: slate, position from 1, the item, probability (of the item in its place given those above), clicked; where
 known position_probability, the user, and what was known of the visitor.
 
 Judged are three rules (uniform, popular, personal) and each --scores FILE: item_id, score and any of the log's context
 columns; places are filled one after the other with softmax(score) over the items left. IPS and SNIPS weight by
-propensities, DR adds a model's predictions, DM is the model alone (without interval: nobody knows its bias); slate IPS
+propensities, DR adds a model's predictions, DM is the model alone (without interval: its bias is unknown); slate IPS
 assumes nothing, cascade that a place depends on those above, independent that it stands for itself.
 """
 EXAMPLES = """\
@@ -40,13 +40,22 @@ INTERRUPTED = "Nothing was written."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     parser.add_argument("log", type=Path, metavar="LOG", help="prepared shop with impressions, or a file of slates")
-    parser.add_argument("--scores", type=Path, action="append", default=[], metavar="FILE", help="a policy; repeatable")
-    parser.add_argument("--rules", default="uniform,popular,personal", metavar="A,B,...", help="rules to judge")
-    parser.add_argument("--item", metavar="COLUMN", help="items (default: item_id, product, item or arm)")
-    parser.add_argument("--reward", metavar="COLUMN", help="what came of it (default: clicked or reward)")
-    parser.add_argument("--contexts", metavar="A,B,...", help="known of a visitor (default: texts of few values)")
-    parser.add_argument("--no-bandits", action="store_true", help="leave the replay of bandits out")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of folds and draws")
+    parser.add_argument(
+        "--scores",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="file of a policy's scores; may be repeated",
+    )
+    parser.add_argument("--rules", default="uniform,popular,personal", metavar="A,B,...", help="rules to be evaluated")
+    parser.add_argument("--item", metavar="COLUMN", help="column of items (default: item_id, product, item or arm)")
+    parser.add_argument("--reward", metavar="COLUMN", help="column of the outcome (default: clicked or reward)")
+    parser.add_argument(
+        "--contexts", metavar="A,B,...", help="columns known of a visitor (default: texts of few values)"
+    )
+    parser.add_argument("--no-bandits", action="store_true", help="evaluation without the replay of bandits")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed of folds and draws")
     add_json(parser)
     add_language(parser)
 
@@ -71,16 +80,16 @@ def run(options: argparse.Namespace) -> None:
         given = read_table(path)
         item = next((name for name in (options.item, *ITEM_NAMES) if name in given.columns), "item_id")
         scores[path.stem] = scores_from_table(log, given, item=item)
-    known = _known_policies(log, truth)
-    scores |= {name: own for name, (own, _) in known.items()}
+    known_policies = _known_policies(log, truth)
+    scores |= {name: own for name, (own, _) in known_policies.items()}
     if not scores:
         raise ConfigError("There is no policy to judge. Name --rules or a --scores FILE.")
-    found = study_policies(log, scores, has_bandits=not options.no_bandits, seed=options.seed)
-    values = {name: value for name, (_, value) in known.items()}
+    study = study_policies(log, scores, has_bandits=not options.no_bandits, seed=options.seed)
+    values = {name: value for name, (_, value) in known_policies.items()}
     if options.json:
-        print_json({**found.to_dict(), "true_values": values})
+        print_json({**study.to_dict(), "true_values": values})
         return
-    _print(found, values, wording(options), skipped=log.skipped)
+    _print(study, values, wording(options), skipped=log.skipped)
 
 
 def _print(found: "PolicyStudy", truth: dict[str, float], say: "Language", *, skipped: int) -> None:
@@ -152,16 +161,16 @@ def _known_policies(log: "LoggedSlates", path: Path | None) -> "dict[str, tuple[
 
     if path is None or not path.is_file():
         return {}
-    told = json.loads(path.read_text(encoding="utf-8"))
-    if set(told["items"]) != set(log.item_ids):
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    if set(stored["items"]) != set(log.item_ids):
         return {}
-    contexts = pd.DataFrame(told["contexts"])
+    contexts = pd.DataFrame(stored["contexts"])
     keys = [name for name in log.contexts.columns if name in contexts.columns]
     places = pd.Series(range(len(contexts)), index=pd.MultiIndex.from_frame(contexts[keys].astype("str")))
     rows = places.reindex(pd.MultiIndex.from_frame(log.contexts[keys])).to_numpy()
-    order = [told["items"].index(item) for item in log.item_ids]
+    order = [stored["items"].index(item) for item in log.item_ids]
     return {
         f"known: {name}": (np.array(own["scores"])[rows][:, order], float(own["value"]))
-        for name, own in told["policies"].items()
+        for name, own in stored["policies"].items()
         if name != "logging"
     }

@@ -1,4 +1,4 @@
-"""`tfrec prepare`: raw files, described by a recipe → a prepared shop."""
+"""`tfrec prepare`: prepares a shop from raw files that a recipe describes."""
 
 import argparse
 import sys
@@ -37,11 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder with the raw files (default: $TFREC_DATA_HOME, else the recipe's folder, or the current folder "
         "for a recipe of the package)",
     )
-    parser.add_argument("--force", action="store_true", help="prepare again even if nothing changed")
+    parser.add_argument("--force", action="store_true", help="preparation even if nothing changed")
     parser.add_argument(
         "--trust-times",
         action="store_true",
-        help="raw files of unchanged size and time count as unchanged, without reading them",
+        help="comparison of raw files by size and time only, without reading them",
     )
 
 

@@ -1,9 +1,9 @@
-"""`tfrec publish`: versions of servables → another folder or an object store, proven before they are visible."""
+"""`tfrec publish`: copies versions of servables to a folder or an object store, verified before they are visible."""
 
 import argparse
 import sys
 
-HELP = "copy versions to another folder or an object store, proven before they are visible"
+HELP = "copy versions to another folder or an object store, verified before they are visible"
 DESCRIPTION = """\
 Copies what is in service in MODELS (the versions that models.config names, else the newest, and the fall-back) with
 models.config itself. Each copy is loaded by a fresh process and must answer as its certificate says before it becomes
@@ -25,9 +25,13 @@ INTERRUPTED = "Nothing new is visible there. Run the same command again."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     parser.add_argument("models", metavar="MODELS", help="folder of servables, or its URL")
-    parser.add_argument("--to", required=True, metavar="DIR|URL", help="folder, or s3://BUCKET/PLACE")
-    parser.add_argument("--version", type=int, metavar="N", help="of shop, retrieval and ranking (default: in service)")
-    parser.add_argument("--base-path", metavar="DIR", help="the target as the server sees it (default: as it is here)")
+    parser.add_argument("--to", required=True, metavar="DIR|URL", help="target folder, or s3://BUCKET/PLACE")
+    parser.add_argument(
+        "--version", type=int, metavar="N", help="version of shop, retrieval and ranking (default: that in service)"
+    )
+    parser.add_argument(
+        "--base-path", metavar="DIR", help="path of the target as the server sees it (default: as it is here)"
+    )
 
 
 def run(options: argparse.Namespace) -> None:

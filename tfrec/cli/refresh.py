@@ -1,12 +1,12 @@
-"""`tfrec refresh`: trained models and the shop as it is now → a new version that knows new items, orders and users."""
+"""`tfrec refresh`: publishes a version of trained models that knows new items, orders and users."""
 
 import argparse
 import sys
 from pathlib import Path
 
-HELP = "let new items, orders and users in, in seconds, without training"
+HELP = "update of the served models with new items, orders and users, in seconds, without training"
 DESCRIPTION = """\
-Gathers item weights, popularity and profiles anew from the shop as it is prepared now, encodes new items from their
+Computes item weights, popularity and profiles again from the shop as it is prepared now, encodes new items from their
 category, brand, price, title and picture with the trained models, and publishes a new version. No weight changes.
 Learn the new days with `tfrec train --warm-start`, nightly or weekly; refresh in between.
 """
@@ -23,12 +23,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     parser.add_argument("models", type=Path, metavar="MODELS", help="folder that `tfrec train` wrote")
     parser.add_argument(
-        "prepared", type=Path, nargs="?", metavar="DIR", help="the shop as it is now (default: where it lay)"
+        "prepared",
+        type=Path,
+        nargs="?",
+        metavar="DIR",
+        help="folder of the shop as it is now (default: the folder that the models were trained on)",
     )
     parser.add_argument(
         "--track",
         action="store_true",
-        help="keep an MLflow run of it, and register the version: at $MLFLOW_TRACKING_URI, else in ./mlflow.db",
+        help="MLflow tracking and registration, at $MLFLOW_TRACKING_URI, else in ./mlflow.db",
     )
 
 
@@ -36,16 +40,16 @@ def run(options: argparse.Namespace) -> None:
     """Refreshes and says what is new."""
     from tfrec.workflow import read_models_manifest
 
-    read_models_manifest(options.models)  # a wrong path is told before TensorFlow is loaded
+    read_models_manifest(options.models)  # a wrong path is reported before TensorFlow is loaded
     sys.stderr.write("Loading TensorFlow ...\n")
-    from tfrec.renewal import refresh_shop
+    from tfrec.model_updates import refresh_shop
     from tfrec.tracking import refresh_tracked
 
-    renewed = (refresh_tracked if options.track else refresh_shop)(options.models, options.prepared)
-    if renewed.is_reused:
+    updated = (refresh_tracked if options.track else refresh_shop)(options.models, options.prepared)
+    if updated.is_reused:
         print("Nothing changed since the models were made: their version is kept.")
     else:
         print(
-            f"{renewed.new_items:,} new items, {renewed.new_events:,} new events: known after {renewed.seconds:.1f} s."
+            f"{updated.new_items:,} new items, {updated.new_events:,} new events: known after {updated.seconds:.1f} s."
         )
-    print(f"SavedModels: {options.models}/{{shop,retrieval,ranking}}/{renewed.version}")
+    print(f"SavedModels: {options.models}/{{shop,retrieval,ranking}}/{updated.version}")

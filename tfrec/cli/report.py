@@ -1,4 +1,4 @@
-"""`tfrec report`: a prepared shop → one HTML page that a marketing person reads."""
+"""`tfrec report`: writes one HTML page on a prepared shop for marketing."""
 
 import argparse
 import sys
@@ -30,9 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models", type=Path, metavar="MODELS", help="folder with report/report.json of `tfrec evaluate`"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="the page")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the findings for machines")
-    parser.add_argument("--language", choices=("en", "zh"), default="en", help="of the page's fixed text")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="path of the HTML page")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="path of the findings as JSON")
+    parser.add_argument("--language", choices=("en", "zh"), default="en", help="language of the page's fixed text")
     parser.add_argument("--horizon", type=int, default=28, metavar="DAYS", help="days to forecast, a multiple of 7")
     add_force(parser)
 

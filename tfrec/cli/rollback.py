@@ -1,4 +1,4 @@
-"""`tfrec rollback`: back to the previous good version, by its label or by moving the newest aside."""
+"""`tfrec rollback`: returns to the previous good version, by its label or by moving the newest aside."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ HELP = "go back to the previous good version, by its label or by moving the newe
 DESCRIPTION = """\
 Points a label at the highest version below the present one that is whole, was not refused by `tfrec gate`, and answers
 as its certificate says (it is loaded and asked first). What no label names is no longer loaded. Without models.config
-the newest version is moved to SERVABLE/.withdrawn/N, and a server goes on with the one before; its number is not used
+the newest version is moved to SERVABLE/.withdrawn/N, and a server returns to the one before; its number is not used
 again, and moving it back undoes it.
 """
 EXAMPLES = """\
@@ -22,8 +22,8 @@ INTERRUPTED = "Nothing was changed, or all of it was: see models.config."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     parser.add_argument("target", metavar="MODELS|URL", help="folder of servables, or its URL")
-    parser.add_argument("--label", metavar="LABEL", help="that is moved (default: stable)")
-    parser.add_argument("--to", type=int, metavar="N", help="version to go back to (default: the previous good one)")
+    parser.add_argument("--label", metavar="LABEL", help="label that is moved (default: stable)")
+    parser.add_argument("--to", type=int, metavar="N", help="version to return to (default: the previous good one)")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""`tfrec rules`: a prepared shop → what is bought together."""
+"""`tfrec rules`: finds what is bought together."""
 
 import argparse
 from pathlib import Path
@@ -31,19 +31,23 @@ INTERRUPTED = "Nothing was written; an older file is untouched."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     add_log(parser)
-    parser.add_argument("--min-support", type=float, metavar="SHARE", help="least share of orders (default: by memory)")
+    parser.add_argument(
+        "--min-support", type=float, metavar="SHARE", help="least share of orders (default: as low as memory allows)"
+    )
     parser.add_argument("--min-confidence", type=float, default=0.1, metavar="SHARE", help="least confidence")
-    parser.add_argument("--max-size", type=int, default=3, metavar="N", help="most items of a rule")
-    parser.add_argument("--level", type=int, metavar="L", help="rules between categories of this level (0 = top)")
-    parser.add_argument("--unstable", action="store_true", help="keep rules that hold in one half of the period alone")
+    parser.add_argument("--max-size", type=int, default=3, metavar="N", help="largest number of items of a rule")
+    parser.add_argument("--level", type=int, metavar="L", help="level of categories to find rules between (0 = top)")
+    parser.add_argument(
+        "--unstable", action="store_true", help="unstable rules too, which hold in one half of the period alone"
+    )
     parser.add_argument(
         "--view",
         choices=("all", "cross-category", "directed"),
         default="all",
-        help="all rules, those into another category, or pairs that hold one way only",
+        help="rules shown: all, those into another category, or pairs that hold one way only",
     )
-    parser.add_argument("--top", type=int, default=15, metavar="N", help="rules printed")
-    parser.add_argument("--out", type=Path, metavar="FILE", help=".csv or .parquet of all rules of the view")
+    parser.add_argument("--top", type=int, default=15, metavar="N", help="number of rules printed")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="file of all rules of the view, .csv or .parquet")
     add_force(parser)
 
 
@@ -54,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
 
     columns = (*_COLUMNS, *_DIRECTED) if options.view == "directed" else _COLUMNS
     check_table(options, options.out, _KIND, columns=columns)
-    found = mine_rules(
+    mined = mine_rules(
         read_log(options),
         min_support=options.min_support,
         min_confidence=options.min_confidence,
@@ -62,24 +66,24 @@ def run(options: argparse.Namespace) -> None:
         only_stable=not options.unstable,
         level=options.level,
     )
-    views = {"all": lambda: found.rules, "cross-category": found.cross_category, "directed": found.directed}
+    views = {"all": lambda: mined.rules, "cross-category": mined.cross_category, "directed": mined.directed}
     rules = views[options.view]()
     if options.out is not None:
         named = rules.assign(antecedent=rules["antecedent"].map(" + ".join))
         save_table(options, options.out, named, _KIND)
     if options.json:
-        told = rules.head(options.top)
+        shown = rules.head(options.top)
         print_json(
             {
-                **found.to_dict(limit=0),
+                **mined.to_dict(limit=0),
                 "view": options.view,
-                "rules": told.assign(antecedent=told["antecedent"].map(list)).to_dict("records"),
+                "rules": shown.assign(antecedent=shown["antecedent"].map(list)).to_dict("records"),
             }
         )
         return
     say = wording(options)
-    print(found.summary(say) + "\n")
-    titles = found.titles.to_dict()
+    print(mined.summary(say) + "\n")
+    titles = mined.titles.to_dict()
     rows = [
         [
             " + ".join(cut(titles.get(item) or item) for item in rule["antecedent"]),

@@ -1,4 +1,4 @@
-"""`tfrec segments`: a prepared shop → groups of users with a name, a value and a taste."""
+"""`tfrec segments`: groups users into segments with a name and a value."""
 
 import argparse
 from pathlib import Path
@@ -26,13 +26,13 @@ INTERRUPTED = "Nothing was written; an older export is untouched."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     add_log(parser)
-    parser.add_argument("--method", choices=("rfm", "kmeans", "dbscan"), default="rfm", help="how segments are found")
+    parser.add_argument("--method", choices=("rfm", "kmeans", "dbscan"), default="rfm", help="method of segmentation")
     parser.add_argument("--k", metavar="K,K", help="numbers of segments to try with kmeans (default: 3 to 8)")
     parser.add_argument(
         "--export",
         type=Path,
         metavar="DIR",
-        help="write users.parquet, popular.parquet (for cold start), segments.json",
+        help="folder of users.parquet, popular.parquet (for cold start), segments.json",
     )
 
 
@@ -49,18 +49,18 @@ def run(options: argparse.Namespace) -> None:
         check_folder(options.export, SEGMENTS_FOLDER, inputs=inputs_of(options))
     tables = read_log(options)
     if options.method == "rfm":
-        found = segment_by_rfm(tables)
+        segments = segment_by_rfm(tables)
     elif options.method == "dbscan":
-        found = segment_by_dbscan(tables)
+        segments = segment_by_dbscan(tables)
     else:
-        found = segment_by_kmeans(tables) if options.k is None else segment_by_kmeans(tables, ks=_numbers(options.k))
+        segments = segment_by_kmeans(tables) if options.k is None else segment_by_kmeans(tables, ks=_numbers(options.k))
     if options.export is not None:
-        found.export(options.export, inputs=inputs_of(options))
+        segments.export(options.export, inputs=inputs_of(options))
     if options.json:
-        print_json(found.to_dict())
+        print_json(segments.to_dict())
         return
     say = wording(options)
-    print(found.summary(say) + "\n")
+    print(segments.summary(say) + "\n")
     rows = [
         [
             say.name(row.segment),
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
             f"{row.value_share:.0%}",
             f"{row.total_value:,.0f}",
         ]
-        for row in found.profiles.itertuples()
+        for row in segments.profiles.itertuples()
     ]
     print(text_table([say("segment"), say("users"), say("share"), say("share of value"), say("value")], rows))
     if options.export is not None:

@@ -1,4 +1,4 @@
-"""`tfrec serve`: a folder of servables → gRPC, as TF Serving answers."""
+"""`tfrec serve`: serves a folder of servables over gRPC, as TF Serving answers."""
 
 import argparse
 import logging
@@ -8,7 +8,7 @@ from pathlib import Path
 HELP = "serve a folder of SavedModels over gRPC until Ctrl-C"
 DESCRIPTION = """\
 Answers PredictionService.Predict, GetModelMetadata and ModelService.GetModelStatus as TF Serving does, on loopback
-unless told otherwise, and loads new versions as they appear. MODELS/models.config, which `tfrec label` writes for TF
+by default, and loads new versions as they appear. MODELS/models.config, which `tfrec label` writes for TF
 Serving, is followed as TF Serving follows it: the versions that it names are served, and requests may name a label;
 label again for a newer version. For development and small shops; `serving/` and `k8s/`
 have the container.
@@ -23,14 +23,21 @@ INTERRUPTED = "The server is stopped."
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
-    parser.add_argument("models", type=Path, metavar="DIR", help="holds <servable>/<version>/saved_model.pb")
+    parser.add_argument("models", type=Path, metavar="DIR", help="folder of <servable>/<version>/saved_model.pb")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=8500, help="0 takes any free one")
-    parser.add_argument("--poll-seconds", type=float, default=1.0, metavar="S", help="pause between two looks for news")
+    parser.add_argument("--port", type=int, default=8500, help="port to listen on; 0 = any free port")
     parser.add_argument(
-        "--config-file", type=Path, metavar="FILE", help="versions and labels (default: DIR/models.config, if there)"
+        "--poll-seconds", type=float, default=1.0, metavar="S", help="seconds between two checks for new versions"
     )
-    parser.add_argument("--threads", type=int, metavar="N", help="requests answered at once (default: 4 a core)")
+    parser.add_argument(
+        "--config-file",
+        type=Path,
+        metavar="FILE",
+        help="file of versions and labels (default: DIR/models.config, if there)",
+    )
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="number of requests answered at once (default: 4 per core)"
+    )
 
 
 def run(options: argparse.Namespace) -> None:

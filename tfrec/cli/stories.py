@@ -1,4 +1,4 @@
-"""Shoppers of the test period → what was in the cart, and what the server offers them, as text."""
+"""Chooses shoppers of the test period and shows their carts and what the server offers them."""
 
 import dataclasses
 
@@ -68,7 +68,7 @@ def choose_shoppers(prepared: Prepared, *, num_known: int = 2) -> list[Shopper]:
     return [*known[:num_known], *guests[:1]]
 
 
-def tell(client: RecommenderClient, shopper: Shopper, prepared: Prepared, *, k: int = 5) -> str:
+def describe_offers(client: RecommenderClient, shopper: Shopper, prepared: Prepared, *, k: int = 5) -> str:
     """Returns a shopper's cart and the offers for it, asked of the server."""
     items = prepared.train.items.set_index("item_id")
     titles = items["title"].to_dict()

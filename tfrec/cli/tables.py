@@ -1,4 +1,4 @@
-"""Offers → tables that a merchandiser reads in a terminal."""
+"""Formats offers as tables for the terminal."""
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence

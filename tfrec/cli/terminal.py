@@ -1,4 +1,4 @@
-"""What reaches the terminal: characters that it can show, and none that it would obey.
+"""Makes text safe for the terminal: only characters that it can show, and no control sequences.
 
 Titles and ids come from a shop's data, so they may hold escape sequences; and a terminal may know ASCII alone.
 """

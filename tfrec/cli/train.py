@@ -1,4 +1,4 @@
-"""`tfrec train`: a prepared shop → trained models and SavedModels."""
+"""`tfrec train`: trains models on a prepared shop and writes SavedModels."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 HELP = "train both models on a prepared shop and publish SavedModels"
 DESCRIPTION = """\
 Trains the retrieval model (two towers: pictures, LSTM) and the ranking model on a prepared shop, keeps their weights
-in OUT/trained and publishes OUT/{shop,retrieval,ranking}/N. A second run with the same shop, dials and code reuses
+in OUT/trained and publishes OUT/{shop,retrieval,ranking}/N. A second run with the same shop, settings and code reuses
 what is there. With --warm-start the models of an earlier day learn the days since, in a tenth of the time.
 """
 EXAMPLES = """\
@@ -25,28 +25,26 @@ train.toml, every key of which may be left out:
   embedding_dim = 64
   use_images = true
 """
-INTERRUPTED = "The old models are untouched. The same command goes on where this one stopped."
+INTERRUPTED = "The old models are untouched. The same command resumes where this one stopped."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     parser.add_argument("prepared", type=Path, metavar="DIR", help="folder that `tfrec prepare` wrote")
     parser.add_argument("--out", type=Path, required=True, metavar="MODELS", help="folder of models")
-    parser.add_argument("--config", type=Path, metavar="FILE.toml", help="dials; see below (default: none)")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="one dial; may be given many times"
-    )
+    parser.add_argument("--config", type=Path, metavar="FILE.toml", help="file of settings; see below (default: none)")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one setting; may be repeated")
     parser.add_argument(
         "--warm-start",
         type=Path,
         metavar="OLD",
-        help="go on from these models over the days that they have not seen; OLD may be MODELS",
+        help="models to continue from on the days that they have not seen; OLD may be MODELS",
     )
-    parser.add_argument("--force", action="store_true", help="train again even if nothing changed")
+    parser.add_argument("--force", action="store_true", help="training even if nothing changed")
     parser.add_argument(
         "--track",
         action="store_true",
-        help="keep an MLflow run of it: at $MLFLOW_TRACKING_URI, else in ./mlflow.db (needs the extra `tracking`)",
+        help="MLflow tracking, at $MLFLOW_TRACKING_URI, else in ./mlflow.db (needs the extra `tracking`)",
     )
 
 
@@ -56,10 +54,10 @@ def run(options: argparse.Namespace) -> None:
     from tfrec.publish import check_claim
 
     check_claim(options.out)
-    read_manifest(options.prepared)  # a wrong path is told before TensorFlow is loaded
+    read_manifest(options.prepared)  # a wrong path is reported before TensorFlow is loaded
     sys.stderr.write("Loading TensorFlow ...\n")
     from tfrec.config import read_config
-    from tfrec.renewal import warm_start_shop
+    from tfrec.model_updates import warm_start_shop
     from tfrec.tracking import train_tracked, warm_start_tracked
     from tfrec.workflow import read_models_manifest, train_shop
 

@@ -1,4 +1,4 @@
-"""`tfrec verify`: a folder, a URL or a running server → what differs from the certificates."""
+"""`tfrec verify`: compares a folder, a URL or a running server with the certificates of its versions."""
 
 import argparse
 import json
@@ -26,15 +26,21 @@ EXIT_DIFFERENT = 1
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     parser.add_argument("target", metavar="TARGET", help="folder of servables or of one version, URL, or HOST:PORT")
-    parser.add_argument("--models", metavar="DIR|URL", help="where the certificates lie, for HOST:PORT")
+    parser.add_argument("--models", metavar="DIR|URL", help="folder of the certificates, for HOST:PORT")
     parser.add_argument(
-        "--servable", action="append", default=[], metavar="NAME", help="only this one; may be repeated"
+        "--servable",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="name of the servable; may be repeated (default: all)",
     )
-    parser.add_argument("--version", type=int, metavar="N", help="only this one (default: what is in service)")
-    parser.add_argument("--version-label", metavar="LABEL", help="the same by its label, for HOST:PORT")
-    parser.add_argument("--every", action="store_true", help="all versions that are there")
-    parser.add_argument("--deadline", type=float, default=10.0, metavar="S", help="seconds a query, for HOST:PORT")
-    parser.add_argument("--json", action="store_true", help="print JSON in place of a table")
+    parser.add_argument("--version", type=int, metavar="N", help="number of the version (default: that in service)")
+    parser.add_argument("--version-label", metavar="LABEL", help="label of the version, for HOST:PORT")
+    parser.add_argument("--every", action="store_true", help="verification of all versions")
+    parser.add_argument(
+        "--deadline", type=float, default=10.0, metavar="S", help="time limit of a query in seconds, for HOST:PORT"
+    )
+    parser.add_argument("--json", action="store_true", help="output as JSON in place of a table")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""The thin client: asks a shop's servable over gRPC, without TensorFlow or pandas in the process."""
+"""Asks a shop's servable over gRPC, without TensorFlow or pandas in the process."""
 
 from tfrec.client.client import RecommenderClient
 from tfrec.client.offers import OfferedItem, Offers

@@ -1,4 +1,4 @@
-"""A response of the server → arrays as they were asked for."""
+"""Turns a response of the server into arrays."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ class Answer(NamedTuple):
 
     Attributes:
         outputs: output name → array `[B, k]`; strings as objects of `str`.
-        servable: that answered.
+        servable: servable that answered.
         version: its version.
         is_batch: whether a batch was asked.
     """

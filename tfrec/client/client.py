@@ -26,7 +26,7 @@ from tfrec.errors import ServingError
 from tfrec.schema import wire
 from tfrec.schema.signatures import signature_named
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Value: TypeAlias = str | Sequence[str] | np.ndarray | None
 Values: TypeAlias = Sequence[str] | Sequence[Sequence[str]] | np.ndarray | None
@@ -65,7 +65,7 @@ class RecommenderClient:
         max_message_bytes: largest answer that is taken.
 
     Raises:
-        ConfigError: the target or a dial is not as it must be.
+        ConfigError: the target or a setting is not as it must be.
     """
 
     def __init__(
@@ -347,7 +347,7 @@ class RecommenderClient:
         left = until - time.monotonic() - pause
         if (status not in _SILENCE and not first.details.startswith(_UNKNOWN_LABEL)) or left <= 0:
             raise first from cause
-        _log.info("%s Asking %s.", first, self.fallback)
+        logger.info("%s Asking %s.", first, self.fallback)
         time.sleep(pause)
         request.model_spec.name = self.fallback
         request.model_spec.ClearField("version_choice")

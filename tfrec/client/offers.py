@@ -22,7 +22,7 @@ class OfferedItem:
         probability: probability that the item is bought next.
         price: current price; 0 when unknown.
         reason: reason code, see `tfrec.schema.signatures.REASONS`.
-        reason_item_id: the item that the reason speaks of, or "".
+        reason_item_id: the item that the reason refers to, or "".
         reason_count: how many times the evidence was seen; 0 where it is not a count.
         source: the candidate source that ranked the item highest.
     """
@@ -56,7 +56,7 @@ class Offers:
         probabilities: probability that the item is bought next.
         prices: current prices; 0 when unknown.
         reasons: reason codes.
-        reason_item_ids: the items that the reasons speak of.
+        reason_item_ids: the items that the reasons refer to.
         reason_counts: how many times the evidence was seen.
         sources: the candidate source that ranked the item highest.
         model_version: the version of the servable that answered.
@@ -96,7 +96,7 @@ class Offers:
         return self.item_ids.ndim == 2
 
     def __len__(self) -> int:
-        """Number of offered items; of a batch, number of queries B."""
+        """Returns the number of offered items; of a batch, number of queries B."""
         return len(self.item_ids)
 
     def __iter__(self) -> Iterator[OfferedItem]:

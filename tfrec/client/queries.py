@@ -1,4 +1,4 @@
-"""Arguments of a call, one query or a batch, to the arrays that a signature takes.
+"""Turns the arguments of a call, one query or a batch, into the arrays that a signature takes.
 
 An argument of one query is a value (`user_id="u1"`, `k=5`) or a flat list (`cart_item_ids=["a", "b"]`). An argument
 of a batch has one more level: a list of values, or a list of lists whose rows may differ in length. When any argument
@@ -34,10 +34,10 @@ def build_inputs(signature: Signature, arguments: Mapping[str, Any]) -> tuple[di
         SchemaError: an unknown argument, batches of different lengths, a value of the wrong type, or lists of one
             user's events that differ in length.
     """
-    known = [spec.name for spec in signature.inputs]
+    names = [spec.name for spec in signature.inputs]
     for name in arguments:
-        if name not in known:
-            raise SchemaError(f"Signature `{signature.name}` has no input {name!r}.{nearest_hint(name, known)}")
+        if name not in names:
+            raise SchemaError(f"Signature `{signature.name}` has no input {name!r}.{nearest_hint(name, names)}")
     given = {name: _plain(value) for name, value in arguments.items() if value is not None}
     batches = {
         spec.name: given[spec.name] for spec in signature.inputs if spec.name in given and _is_batch(spec, given)
@@ -76,23 +76,23 @@ def _is_batch(spec: InputSpec, given: Mapping[str, Any]) -> bool:
     if spec.rank == 1:
         if not isinstance(value, (*_LISTS, *_SINGLE)):
             kind = "a text" if spec.dtype == "string" else "a number"
-            raise SchemaError(f"`{spec.name}` takes {kind} for one query, a list for a batch; got {_told(value)}.")
+            raise SchemaError(f"`{spec.name}` takes {kind} for one query, a list for a batch; got {_shown(value)}.")
         return isinstance(value, _LISTS)
     if not isinstance(value, _LISTS):
         hint = f" For a single value write [{value!r}]." if isinstance(value, _SINGLE) else ""
         raise SchemaError(
-            f"`{spec.name}` takes a list for one query, a list of lists for a batch; got {_told(value)}.{hint}"
+            f"`{spec.name}` takes a list for one query, a list of lists for a batch; got {_shown(value)}.{hint}"
         )
     if isinstance(value, np.ndarray) and (value.dtype != object or value.ndim > 1):
         return value.ndim >= 2
     nested = [isinstance(element, _LISTS) for element in value]
     if any(nested) and not all(nested):
-        raise SchemaError(f"`{spec.name}` mixes lists and single values: {_told(value)}. Give a list for each query.")
+        raise SchemaError(f"`{spec.name}` mixes lists and single values: {_shown(value)}. Give a list for each query.")
     return any(nested)
 
 
 def _check_behaviour(given: Mapping[str, Any], rows: Mapping[str, Sequence[Any]]) -> None:
-    """Event types and ages, where given, must be as many as the items that they belong to."""
+    """Checks that event types and ages, where given, are as many as the items that they belong to."""
     if _BEHAVIOUR[0] not in rows:
         return
     for name in _BEHAVIOUR[1:]:
@@ -131,9 +131,9 @@ def _checked(spec: InputSpec, value: Any) -> Any:
         if isinstance(value, str | bytes):
             return value
         hint = f" Write {str(value)!r}." if isinstance(value, int | np.integer) and not isinstance(value, bool) else ""
-        raise SchemaError(f"`{spec.name}` takes texts ({spec.meaning}); got {_told(value)}.{hint}")
+        raise SchemaError(f"`{spec.name}` takes texts ({spec.meaning}); got {_shown(value)}.{hint}")
     if not isinstance(value, int | float | np.number) or isinstance(value, complex | np.complexfloating):
-        raise SchemaError(f"`{spec.name}` takes numbers ({spec.meaning}); got {_told(value)}.")
+        raise SchemaError(f"`{spec.name}` takes numbers ({spec.meaning}); got {_shown(value)}.")
     try:
         number = float(value)
     except OverflowError:
@@ -142,12 +142,12 @@ def _checked(spec: InputSpec, value: Any) -> Any:
         raise SchemaError(f"`{spec.name}` takes numbers ({spec.meaning}); got NaN. Leave it out where it is not known.")
     if spec.dtype == "int32" and (number % 1 or not 0 <= number <= np.iinfo(np.int32).max):
         raise SchemaError(
-            f"`{spec.name}` takes whole numbers of 32 bits, 0 or more ({spec.meaning}); got {_told(value)}."
+            f"`{spec.name}` takes whole numbers of 32 bits, 0 or more ({spec.meaning}); got {_shown(value)}."
         )
     return number
 
 
-def _told(value: Any) -> str:
+def _shown(value: Any) -> str:
     """Returns a value as a message shows it, cut where it is long."""
     text = repr(value)
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."

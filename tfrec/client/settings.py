@@ -1,4 +1,4 @@
-"""Settings of a client, checked before it connects."""
+"""Checks the settings of a client before it connects."""
 
 from typing import Any
 

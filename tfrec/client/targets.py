@@ -1,11 +1,11 @@
-"""What a gRPC target names: whether it is this machine."""
+"""Recognises whether a gRPC target is this machine."""
 
 import ipaddress
 import re
 
 
 def is_loopback(target: str) -> bool:
-    """Whether a target (`localhost:8500`, `127.0.0.1:8500`, `dns:///[::1]:8500`, `unix:/run/tfrec`) is this machine.
+    """Returns whether a target (`localhost:8500`, `dns:///[::1]:8500`, `unix:/run/tfrec`) is this machine.
 
     No proxy leads there: `http_proxy` is meant for other machines, and gRPC would ask the proxy all the same.
     """

@@ -1,1 +1,1 @@
-"""Slates and held-out events → metrics beside baselines. No TensorFlow."""
+"""Evaluates slates on held-out events beside baselines, without TensorFlow."""

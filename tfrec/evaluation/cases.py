@@ -1,4 +1,4 @@
-"""Held-out queries whose truth is known → `Cases`, the frozen value that every method is asked to answer."""
+"""Holds queries with known answers as `Cases`, the frozen value that every method is evaluated on."""
 
 import dataclasses
 from typing import Any
@@ -85,7 +85,7 @@ class Cases:
             raise SchemaError("`query_ids` must be unique. Number the queries of one order or session.")
 
     def __len__(self) -> int:
-        """Number of queries, B."""
+        """Returns the number of queries, B."""
         return len(self.query_ids)
 
     def __getitem__(self, rows: slice | np.ndarray) -> "Cases":

@@ -1,4 +1,4 @@
-"""Cases → query files that `tfrec recommend` reads, and the slate files that it writes → `Slate`."""
+"""Writes cases as query files for `tfrec recommend`, and reads its slate files as `Slate`."""
 
 from pathlib import Path
 

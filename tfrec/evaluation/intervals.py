@@ -1,4 +1,4 @@
-"""One value a query → means with bootstrap intervals, and paired tests between methods.
+"""Computes means with bootstrap intervals, and paired tests between methods, from one value per query.
 
 Queries of one order or session, and the same order under several seeds, are not independent: they share a *group*,
 and whole groups are resampled (cluster bootstrap). Everything is seeded.
@@ -25,7 +25,7 @@ class Estimate:
 
     Attributes:
         value: the mean over queries; NaN where there are none.
-        low: lower end of the interval; NaN where fewer than two groups are averaged, which tell nothing of the spread.
+        low: lower end of the interval; NaN where fewer than two groups are averaged, as the spread is then unknown.
         high: upper end of the interval; likewise.
         num_queries: number of queries behind it.
     """
@@ -78,6 +78,9 @@ def bootstrap_means(
     ratio of its sums, so that groups of unequal size are treated right (Efron & Tibshirani 1993, ch. 8, 13). All
     columns share the resamples.
 
+    Example: the groups a (values 1, 0), b (1) and c (0) have the mean 2 / 4; a resample that draws a, a and c has the
+    mean 2 / 5. The interval lies between the 2.5 % and 97.5 % quantiles of such means.
+
     Args:
         values: `[B, M]`; NaN leaves the query out of its column.
         groups: `[B]` labels; queries with the same label are resampled together.
@@ -119,9 +122,13 @@ def compare(
 ) -> Comparison:
     """Returns the paired difference of two methods on the same queries.
 
-    The interval is a paired bootstrap over groups. The p-value is that of a permutation test: were the methods
-    alike, each group's difference could as well have the other sign; `p = (1 + |{|flipped| ≥ |seen|}|) / (1 + n)`
-    (Smucker, Allan & Carterette 2007).
+    Queries differ more than methods do, so each query is its own control: only differences on the same query are used.
+    The interval is a paired bootstrap over groups. The p-value is that of a permutation test: if the methods were
+    equally good, each group's difference could as well have the other sign;
+    `p = (1 + |{|flipped| ≥ |seen|}|) / (1 + n)` (Smucker, Allan & Carterette 2007).
+
+    Example: three groups with differences 2, 1 and 1, in sum 4. Of the 8 combinations of signs two reach |4|, all plus
+    and all minus, so p tends to 2 / 8 as n grows.
 
     Args:
         first: `[B]` a metric of one method; NaN leaves the query out.
@@ -129,7 +136,7 @@ def compare(
         groups: `[B]` as in `bootstrap_means`.
         num_resamples: number of resamples and of sign flips, n.
         level: coverage of the interval.
-        seed: draws both.
+        seed: random seed of both.
 
     Raises:
         SchemaError: lengths differ.
@@ -150,7 +157,7 @@ def compare(
 
 
 def _num_groups(inside: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """`[M]` groups with a value in each column of `inside [B, M]`."""
+    """Returns `[M]` groups with a value in each column of `inside [B, M]`."""
     code, labels = pd.factorize(np.asarray(groups, object))
     member = scipy.sparse.csr_matrix((np.ones(len(code)), (code, np.arange(len(code)))), shape=(len(labels), len(code)))
     return ((member @ inside.astype(np.float64)) > 0).sum(axis=0)
@@ -159,7 +166,7 @@ def _num_groups(inside: np.ndarray, groups: np.ndarray) -> np.ndarray:
 def _group_sums(
     values: np.ndarray, inside: np.ndarray, groups: np.ndarray, weights: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`[num_groups, M]` sums of the values and of the weights of each group."""
+    """Returns `[num_groups, M]` sums of the values and of the weights of each group."""
     code, labels = pd.factorize(np.asarray(groups, object))
     member = scipy.sparse.csr_matrix((np.ones(len(code)), (code, np.arange(len(code)))), shape=(len(labels), len(code)))
     sizes = inside.astype(np.float64) if weights is None else np.where(inside, weights, 0.0)

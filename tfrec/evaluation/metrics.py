@@ -1,4 +1,4 @@
-"""Scores or slates → ranks of the hidden items → metrics, one value a query.
+"""Computes metrics, one value per query, from the ranks of hidden items in scores or slates.
 
 A *rank* is 1 for the best; `inf` for an item that was not returned; NaN pads the rows of queries with fewer hidden
 items than others. Every metric takes ranks `[B]` (one hidden item a query) or `[B, R]` and returns `[B]`, so that
@@ -93,10 +93,10 @@ def rank_in_slate(slate: Slate, cases: Cases) -> Ranking:
     for hidden in range(cases.truths.shape[1]):
         truth = cases.truths[:, hidden]
         hit = counts & (code == truth[:, None])
-        found = hit.any(axis=1)
+        has_hit = hit.any(axis=1)
         score = np.take_along_axis(slate.scores, hit.argmax(axis=1)[:, None], axis=1)
         rank = (counts & (slate.scores >= score)).sum(axis=1)
-        ranks[:, hidden] = np.where(truth < 0, np.nan, np.where(found, rank, np.inf))
+        ranks[:, hidden] = np.where(truth < 0, np.nan, np.where(has_hit, rank, np.inf))
     packed = np.argsort(~counts, axis=1, kind="stable")  # ranked items first, in the slate's order
     top = np.where(np.take_along_axis(counts, packed, 1), np.take_along_axis(code, packed, 1), -1)
     said = slate.extras.get("probabilities")
@@ -110,7 +110,7 @@ def on_catalogue(scorer: Scorer, item_ids: pd.Index) -> Scorer:
         if cases.item_ids is item_ids or cases.item_ids.equals(item_ids):
             return scorer(cases)
         at = cases.item_ids.get_indexer(item_ids)  # the known items' columns
-        known = np.flatnonzero(at >= 0)
+        rows = np.flatnonzero(at >= 0)
         code = item_ids.get_indexer(cases.item_ids)
 
         def narrow(matrix: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
@@ -135,14 +135,14 @@ def on_catalogue(scorer: Scorer, item_ids: pd.Index) -> Scorer:
         scores = scorer(known_cases)
         dense = scores if isinstance(scores, np.ndarray) else scores.toarray()
         wide = np.full((len(cases), len(cases.item_ids)), -np.inf, np.float32)
-        wide[:, at[known]] = dense[:, known]
+        wide[:, at[rows]] = dense[:, rows]
         return wide
 
     return score
 
 
 def hit_rate_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
-    """Returns 1 for each query with a hidden item in the top k, else 0.
+    """Returns `[B]` 1 for each query with a hidden item in the top k, else 0.
 
     Examples:
         >>> hit_rate_at_k(np.array([1.0, 12.0, np.inf]), k=10)
@@ -152,7 +152,7 @@ def hit_rate_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
 
 
 def recall_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
-    """Returns each query's share of its hidden items found in the top k; NaN for a query without any.
+    """Returns `[B]` each query's share of its hidden items found in the top k; NaN for a query without any.
 
     `recall@k = |top k ∩ hidden| / |hidden|`.
 
@@ -169,7 +169,7 @@ def recall_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
 
 
 def ndcg_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
-    """Returns each query's discounted gain over the best possible one; NaN for a query without hidden items.
+    """Returns `[B]` each query's discounted gain over the best possible one; NaN without hidden items.
 
     `ndcg@k = Σ_{rank ≤ k} 1 / log2(rank + 1)  /  Σ_{i = 1 .. min(k, |hidden|)} 1 / log2(i + 1)`
     (Järvelin & Kekäläinen 2002; the ideal is cut at k).
@@ -187,7 +187,7 @@ def ndcg_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
 
 
 def mrr_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
-    """Returns 1 / rank of each query's first hidden item where that is in the top k, else 0.
+    """Returns `[B]` 1 / rank of each query's first hidden item where that is in the top k, else 0.
 
     Examples:
         >>> mrr_at_k(np.array([1.0, 4.0, 12.0]), k=10)
@@ -198,7 +198,7 @@ def mrr_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
 
 
 def map_at_k(ranks: np.ndarray, *, k: int) -> np.ndarray:
-    """Returns each query's average precision in the top k; NaN for a query without hidden items.
+    """Returns `[B]` each query's average precision in the top k; NaN without hidden items.
 
     `ap@k = Σ_{hits in the top k} (hits up to it / its rank) / min(k, |hidden|)`.
 

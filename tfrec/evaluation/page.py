@@ -1,4 +1,4 @@
-"""Sections → one self-contained HTML page: light and dark, readable on a phone, no network, no script."""
+"""Renders sections as one self-contained HTML page: light and dark, readable on a phone, no network, no script."""
 
 import html
 import math
@@ -38,16 +38,16 @@ def page(title: str, subtitle: str, sections: Sequence[Section], findings: Seque
     parts = [f"<h1>{html.escape(title)}</h1>", f"<p>{html.escape(subtitle)}</p>"]
     parts += [f"<p><strong>{html.escape(finding)}</strong></p>" for finding in findings]
     for section in sections:
-        known = [
+        columns = [
             column for column in section.columns if any(row.cells[column.name].num_queries for row in section.rows)
         ]
         parts += [f"<h2>{html.escape(section.title)}</h2>", f"<p>{html.escape(section.note)}</p>"]
-        parts += [_table(section, [column for column in known if not column.is_beside]), _duels(section)]
-        drawn = [column for column in known if column.is_headline and not column.is_beside]
+        parts += [_table(section, [column for column in columns if not column.is_beside]), _duels(section)]
+        drawn = [column for column in columns if column.is_headline and not column.is_beside]
         parts.append(f'<div class="charts">{"".join(_chart(section, c) for c in drawn)}</div>')
-        beside = [column for column in known if column.is_beside]
+        beside = [column for column in columns if column.is_beside]
         parts += [f"<h3>{html.escape(section.beside)}</h3>", _table(section, beside)] if beside else []
-        meanings = (f"<dt>{html.escape(column.name)}</dt><dd>{html.escape(column.meaning)}</dd>" for column in known)
+        meanings = (f"<dt>{html.escape(column.name)}</dt><dd>{html.escape(column.meaning)}</dd>" for column in columns)
         parts.append(f"<details><summary>What the columns mean</summary><dl>{''.join(meanings)}</dl></details>")
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
     head += f"<title>{html.escape(title)}</title><style>{_STYLE}</style>"
@@ -90,7 +90,7 @@ def _duels(section: Section) -> str:
 
 
 def _chart(section: Section, column: Column) -> str:
-    """Horizontal bars under their names, the interval as a whisker; lengths in the units of the view box."""
+    """Draws horizontal bars under their names, with the interval as a whisker, in units of the view box."""
     rows = [row for row in section.rows if row.cells[column.name].num_queries]
     reach = max(_high(row.cells[column.name]) for row in rows) or 1.0
     scale = 400 / reach

@@ -1,4 +1,4 @@
-"""Tables before and after the split → cart completion, discovery, cold items, next baskets: cases from orders.
+"""Makes evaluation cases from orders: cart completion, discovery, cold items, next baskets.
 
 Global temporal split, the whole known catalogue ranked, nothing of the test period known beyond the query itself.
 *Known* items are those sold in training; a hidden item is *new* when its user had not bought it in training, and
@@ -39,11 +39,11 @@ def cold_item_cases(train: Tables, test: Tables, *, seed: int, category_level: i
     Such a cold item is hidden (drawn by `seed`); the cart is the order's known items, and the whole catalogue
     (`train.items`) is ranked. No such order: no cases.
     """
-    known = sold_items(train)
-    item_ids = known.union(pd.Index(train.items["item_id"]))
+    sold = sold_items(train)
+    item_ids = sold.union(pd.Index(train.items["item_id"]))
     lines = _order_lines(train, test)
     lines = lines[lines["item"].isin(item_ids)]
-    is_known = lines["item"].isin(known)
+    is_known = lines["item"].isin(sold)
     orders = np.intersect1d(lines["order"][is_known], lines["order"][~is_known])
     in_orders = lines["order"].isin(orders)
     cold = lines[in_orders & ~is_known]
@@ -87,7 +87,7 @@ def cross_category_cases(cases: Cases, train: Tables) -> Cases:
 def next_basket_cases(train: Tables, test: Tables, *, category_level: int = 0) -> Cases:
     """Returns a case for each user known from training who orders again: all known items of the first test order.
 
-    `is_new` is `[B, R]` here: it tells the new items of a basket from the repeated ones.
+    `is_new` is `[B, R]` here: it marks the new items of a basket, as against the repeated ones.
     """
     item_ids = sold_items(train)
     lines = _order_lines(train, test)
@@ -121,7 +121,7 @@ def next_basket_cases(train: Tables, test: Tables, *, category_level: int = 0) -
 
 
 def _order_lines(train: Tables, test: Tables) -> pd.DataFrame:
-    """One row an item of a test order, sorted so that a seed draws the same whatever the rows' order was."""
+    """Returns one row per item of a test order, sorted so that a seed draws the same from any row order."""
     bought = test.purchases
     bought = bought[(bought["order_id"] != "") & (bought["item_id"] != "")]
     bought = bought[~bought["order_id"].isin(train.purchases["order_id"].unique())]
@@ -138,7 +138,7 @@ def _order_lines(train: Tables, test: Tables) -> pd.DataFrame:
 
 
 def _draw_one(order: pd.Series, *, seed: int) -> np.ndarray:
-    """Positions mask: one row of each order, uniformly."""
+    """Returns `[rows]` bool: one row of each order, drawn uniformly."""
     lot = pd.Series(np.random.default_rng(seed).random(len(order)))
     chosen = np.zeros(len(order), bool)
     if len(order):

@@ -1,4 +1,4 @@
-"""A prepared shop and its methods → `EvaluationReport`: model beside baselines in one run, as text, JSON and a page.
+"""Evaluates a shop's methods in one run as an `EvaluationReport`: text, JSON and a page.
 
 The served model comes in as a *ranker*, a callable `(cases, k, signature) -> Slate`; this layer knows no TensorFlow.
 `python -m tfrec.evaluation.report PREPARED` prints the baselines alone.
@@ -75,7 +75,7 @@ class EvaluationReport:
     findings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """The whole report as text."""
+        """Returns the whole report as text."""
         parts = [f"Evaluation of {self.shop}, test from {self.test_from}"]
         parts += [_section_text(section) for section in self.sections]
         parts += [textwrap.fill(finding, _TEXT_WIDTH) for finding in self.findings]
@@ -116,7 +116,7 @@ def evaluate(
         category_level: level of the category path (0 = top) of the cross-category column.
         with_baskets: also ask for the whole next basket of each known user.
         max_queries: queries of each task looked at; more are sampled by whole users or sessions, seeded.
-        num_resamples: of the bootstrap.
+        num_resamples: number of resamples of the bootstrap.
 
     Raises:
         ConfigError: no seed, or a model is called like a baseline.
@@ -139,11 +139,13 @@ def evaluate(
     whole = drawn(cart_completion_cases)
     if len(whole[0]):
         cold = drawn(cold_item_cases)
-        found = [discover_cases(cases, train) for cases in whole]
+        discoveries = [discover_cases(cases, train) for cases in whole]
         methods = _methods(baselines, rankers, order_history(train, whole[0].item_ids))
         most = max(_LEAST_APART, _APART_CELLS // len(whole[0].item_ids))  # each excludes a good part of the catalogue
         apart = [cross_category_cases(sample_cases(cases[cases.is_cross_category], most), train) for cases in whole]
-        sections.append(cart_section(whole, found, apart, cold, methods, train=train, num_resamples=num_resamples))
+        sections.append(
+            cart_section(whole, discoveries, apart, cold, methods, train=train, num_resamples=num_resamples)
+        )
 
     baskets = next_basket_cases(train, test, category_level=category_level) if with_baskets else None
     if baskets is not None and len(baskets):
@@ -259,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _methods(
     baselines: Mapping[str, Baseline], rankers: Mapping[str, Ranker], history: History
 ) -> dict[str, tuple[Method, bool]]:
-    """Baselines are fitted when they are asked first and forgotten when the table is done."""
+    """Baselines that are fitted when first asked and released when the table is done."""
     methods: dict[str, tuple[Method, bool]] = {}
     for place, (name, baseline) in enumerate(baselines.items(), start=1):
         methods[name] = _fitted_once(baseline, history, f"{name}, {place} of {len(baselines)}"), True
@@ -321,13 +323,13 @@ def sample_cases(cases: Cases, max_queries: int) -> Cases:
 
 
 def _section_text(section: Section) -> str:
-    known = [column for column in section.columns if _is_known(section, column.name)]
+    shown = [column for column in section.columns if _is_known(section, column.name)]
     parts = [section.title, textwrap.fill(section.note, _TEXT_WIDTH), ""]
-    for columns in ([column for column in known if column.is_beside == beside] for beside in (False, True)):
+    for columns in ([column for column in shown if column.is_beside == beside] for beside in (False, True)):
         if columns:
             parts += [_table_text(section, [column.name for column in columns]), ""]
     parts += [f"{duel.method} − {duel.baseline}, {duel.column}: {duel.comparison}" for duel in section.duels]
-    left_out = [column.name for column in section.columns if column not in known]
+    left_out = [column.name for column in section.columns if column not in shown]
     if left_out:
         parts.append(f"No such cases here: {', '.join(left_out)}.")
     return "\n".join(parts).rstrip()
@@ -360,7 +362,7 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _plain(value: object) -> object:
-    """NaN and infinities become null, which JSON has."""
+    """Returns the value with null in place of NaN and infinities, which JSON lacks."""
     if isinstance(value, dict):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""Methods and a shop → `Section`: one task's table, a row a method, each cell an estimate with its interval.
+"""Makes the `Section` of a task: a table with one row per method, each cell an estimate with its interval.
 
 No headline without its split: every section shows the repeat and the new cases apart, or it cannot be made.
 """
@@ -138,8 +138,8 @@ def cart_section(
         cold: the cold item cases of each draw.
         methods: name → (method, whether it is a baseline).
         train: gives categories and popularity for the columns beyond accuracy.
-        num_resamples: of the bootstrap.
-        seed: of the bootstrap.
+        num_resamples: number of resamples of the bootstrap.
+        seed: random seed of the bootstrap.
     """
     columns = (
         Column("all HR@10", "hidden item among the first 10", True),
@@ -155,9 +155,11 @@ def cart_section(
         Column("revenue HR@10", "share of the hidden items' prices that was found", is_beside=True),
         Column("novelty@10", "mean −log2 of the offered items' share of sales, bits", is_beside=True),
         Column("diversity@10", "share of pairs of offered items of different categories", is_beside=True),
-        Column("coverage@10", "share of the catalogue offered to anyone", is_beside=True),
+        Column("coverage@10", "share of the catalogue that is offered at all", is_beside=True),
         Column(
-            "ECE@10", "gap between the probabilities told of the first 10 and how often they came true", is_beside=True
+            "ECE@10",
+            "gap between the predicted probabilities of the first 10 and how often they came true",
+            is_beside=True,
         ),
     )
     groups = np.concatenate([cases.groups for cases in (*whole, *cold)])
@@ -286,8 +288,8 @@ def after_clicks_section(
         clicks: the later clicks of the same sessions.
         methods: name → (with the visit, without it).
         k: length of the slates.
-        num_resamples: of the bootstrap.
-        seed: of the bootstrap.
+        num_resamples: number of resamples of the bootstrap.
+        seed: random seed of the bootstrap.
     """
     parts = [cases for cases in (firsts, clicks) if len(cases)]
     sent = np.concatenate([events_sent(cases) for cases in parts])
@@ -321,7 +323,7 @@ def after_clicks_section(
     note = (
         f"{len(firsts):,} first and {len(clicks):,} later clicks of the same visits, by the number of events that came "
         "before in the visit, each asked for twice: with these events sent along, as a page does, and without, so "
-        "that only the user's history speaks (of a guest, nothing)."
+        "that only the user's history is used (for a guest, nothing)."
     )
     title = "Next item after k clicks"
     return Section("after_clicks", title, note, columns, rows, duels, beside="Rank of the next item")
@@ -371,7 +373,7 @@ def _has_any(ranks: np.ndarray) -> np.ndarray:
 
 
 def _calibration(ranking: Ranking, cases: Cases) -> float:
-    """ECE of the probabilities told of the first 10; NaN where none are told."""
+    """Returns the expected calibration error of the first 10; NaN where the ranking has no probabilities."""
     if ranking.probabilities is None:
         return float("nan")
     top, said = ranking.top[:, :10], ranking.probabilities[:, :10]

@@ -1,4 +1,4 @@
-"""Tables before and after the split → next item, upsell: cases from the sessions of the test period.
+"""Makes evaluation cases from the sessions of the test period: next item, upsell.
 
 *Known* items are those with any event in training; events on others are left out.
 """
@@ -45,7 +45,7 @@ def next_item_cases(
     truths = code[at][:, None]
     user_ids = events["user_id"].to_numpy(object)[at]
     contexts = _rows_to_sparse(recent["recent"], len(item_ids))
-    known = _pairs_seen(train, user_ids, truths[:, 0], item_ids)
+    was_seen = _pairs_seen(train, user_ids, truths[:, 0], item_ids)
     in_session = sampled(contexts, np.arange(len(at)), truths[:, 0]) > 0
     sessions = events["session_id"].to_numpy(object)[at]
     return make_cases(
@@ -58,7 +58,7 @@ def next_item_cases(
         contexts=contexts,
         excluded=scipy.sparse.csr_matrix(contexts.shape, dtype=np.float32),
         truths=truths,
-        is_new=~known & ~in_session,
+        is_new=~was_seen & ~in_session,
         level=category_level,
         **recent,
     )
@@ -140,7 +140,7 @@ def _session_events(tables: Tables, item_ids: pd.Index) -> pd.DataFrame:
 def _session_before(
     events: pd.DataFrame, code: np.ndarray, first: np.ndarray, stop: np.ndarray, *, max_length: int
 ) -> dict[str, np.ndarray]:
-    """The query's fields from a session's events `first .. stop − 1`: the latest `max_length`, oldest first.
+    """Returns the query's fields from a session's events `first .. stop − 1`: the latest `max_length`, oldest first.
 
     A shop asks as the page of the latest event loads, so that event's age is 0 and its time is the query's: how long
     the shopper then looked at it is not known yet. Where nothing came before, the time is that of event `first`.
@@ -169,7 +169,7 @@ def _rows_to_sparse(rows: np.ndarray, num_items: int) -> scipy.sparse.csr_matrix
 
 
 def _pairs_seen(train: Tables, user_ids: np.ndarray, items: np.ndarray, item_ids: pd.Index) -> np.ndarray:
-    """`[B]`: the user had an event with the item in training; never for guests."""
+    """Returns `[B]`: the user had an event with the item in training; never for guests."""
     events = train.events[(train.events["user_id"] != "")]
     users = pd.Index(pd.unique(user_ids)).drop("", errors="ignore")
     row, column = users.get_indexer(events["user_id"]), item_ids.get_indexer(events["item_id"])
@@ -180,7 +180,7 @@ def _pairs_seen(train: Tables, user_ids: np.ndarray, items: np.ndarray, item_ids
 
 
 def _dearer(price: np.ndarray, category: np.ndarray) -> scipy.sparse.csr_matrix:
-    """`[num_items, num_items]`: 1 where the column is of the row's category and dearer."""
+    """Returns `[num_items, num_items]`: 1 where the column is of the row's category and dearer."""
     num_items = len(price)
     rows, columns = [], []
     usable = np.flatnonzero((category >= 0) & ~np.isnan(price))

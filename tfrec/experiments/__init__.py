@@ -1,1 +1,1 @@
-"""Logs of experiments → verdicts. No TensorFlow."""
+"""Analyses experiments from their logs, without TensorFlow."""

@@ -1,4 +1,4 @@
-"""User ids become arms, always the same ones, and counts of arms become a check that nothing went wrong on the way.
+"""Assigns users to arms by a salted hash, and tests whether the counts of arms are as planned.
 
 The hash is plain SHA-256, so that a shop's Java, PHP or Go code can give the same answer:
 `u = first 8 bytes, big-endian, of sha256(salt + ":" + user_id) / 2^64`.
@@ -27,8 +27,8 @@ class SampleRatio:
     Attributes:
         counts: users seen in each arm.
         expected: users expected in each arm.
-        p_value: of the chi-squared test at a single look.
-        sequential_p_value: of the test that stays valid when looked at every day (Lindon & Malek 2022).
+        p_value: p-value of the chi-squared test at a single look.
+        sequential_p_value: p-value of the test that stays valid when looked at every day (Lindon & Malek 2022).
         threshold: alarm below this.
         is_alarm: the single look's p-value lies below the threshold.
     """
@@ -70,7 +70,7 @@ def assign(
 
     The same user and salt always give the same arm; another salt gives an independent split, so every experiment
     needs its own. Shares that sum to less than 1 leave the rest out (`""`); raising the last arm's share later
-    only lets users in, it moves nobody from arm to arm.
+    only adds users, and moves no user from arm to arm.
 
     Args:
         user_ids: pseudonyms.

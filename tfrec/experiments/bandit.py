@@ -1,7 +1,7 @@
-"""Contexts and rewards become choices that get better while they are made: Thompson sampling and LinUCB.
+"""Bandits that learn from the rewards of their own choices: Thompson sampling and LinUCB.
 
 Arms are strategies of a page, or offers of a promotion. A bandit is judged by replay of a randomised log before it goes
-live, and tells the probability of all that it shows, so that its own log serves `off_policy` later.
+live, and reports the probability of each choice, so that its own log serves `off_policy` later.
 """
 
 import copy
@@ -77,9 +77,9 @@ class _LinearArms:
             self.moment *= self.forgetting
             self.square, self.count = self.square * self.forgetting, self.count * self.forgetting
         for arm in np.unique(arms):
-            own = x[arms == arm]
-            self.precision[arm] += own.T @ own
-            self.moment[arm] += own.T @ rewards[arms == arm]
+            rows_of_arm = x[arms == arm]
+            self.precision[arm] += rows_of_arm.T @ rows_of_arm
+            self.moment[arm] += rows_of_arm.T @ rewards[arms == arm]
         self.square += float((rewards**2).sum())
         self.count += len(rewards)
 
@@ -118,7 +118,7 @@ class _LinearArms:
         return np.concatenate([np.ones((len(contexts), 1)), contexts], axis=1)
 
     def _noise(self) -> float:
-        """Standard deviation of a reward about the arms' fits, 1 before any data."""
+        """Returns the standard deviation of a reward about the arms' fits, 1 before any data."""
         if self.count < 2 * self.moment.size:
             return 1.0
         explained = float((self.moment * self._coefficients()).sum())
@@ -137,7 +137,7 @@ class LinearThompson(_LinearArms):
         ridge: prior precision.
         forgetting: weight that older batches keep at each update.
         floor: smallest chance of each arm, for later off-policy evaluation.
-        seed: of the draws.
+        seed: random seed of the draws.
     """
 
     def __init__(
@@ -256,7 +256,7 @@ def replay(
     """Runs a bandit over randomised logged decisions, in order (Li et al. 2011).
 
     A row counts, and teaches, only where the bandit draws the logged arm; with unequal propensities it is then kept
-    with chance `min p / p`, which makes the kept rows a fair sample of what the bandit would have met. It learns
+    with chance `min p / p`, which makes the kept rows a fair sample of what the bandit would have seen. It learns
     once a batch.
 
     Args:
@@ -267,7 +267,7 @@ def replay(
         propensities: `[n]` chances of the logged arms; None = uniform.
         batch: rows between two updates.
         level: confidence level.
-        seed: of the draws.
+        seed: random seed of the draws.
 
     Raises:
         SchemaError: lengths differ, or nothing was accepted.

@@ -1,4 +1,4 @@
-"""Summaries of many running experiments (count, mean, variance at each checkpoint) become a verdict for each."""
+"""Gives a verdict on each of many running experiments from their summaries (count, mean, variance)."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -29,12 +29,12 @@ _KEYS = ("experiment_id", "variant_id", "metric_id")
 
 @dataclasses.dataclass(frozen=True)
 class CheckpointVerdicts:
-    """What a log of checkpoints says.
+    """Verdicts on a log of checkpoints.
 
     Attributes:
         experiments: one row an experiment: `experiment_id`, `variants`, `metrics`, `checkpoints`, `n` (users of all
             its comparisons), `sample_ratio_p`, `is_alarm`, `fixed` and `sequential` (verdicts over its comparisons:
-            better, worse, mixed, undecided; invalid on an alarm), and of the comparison that speaks most clearly
+            better, worse, mixed, undecided; invalid on an alarm), and of the most significant comparison
             `variant_id`, `metric_id`, `relative`, `low`, `high` (always-valid, relative to control), `decided_at`, and
             `has_faded`: decided on the way, and no longer clear at the end (the effect drifts).
         comparisons: one row an experiment, variant and metric, with `n`, `control`, `treatment`, `difference`, fixed
@@ -54,24 +54,24 @@ class CheckpointVerdicts:
 
     def summary(self, say: Wording = ENGLISH) -> str:
         """Returns the counts of verdicts in words."""
-        found = self.experiments
+        experiments = self.experiments
         lines = [
             say(
                 "{experiments:,} experiments, {comparisons:,} comparisons; {alarms} sample-ratio alarms (their effects "
                 "cannot be trusted); {skipped:,} checkpoints set aside.",
-                experiments=len(found), comparisons=len(self.comparisons), alarms=int(found["is_alarm"].sum()),
-                skipped=self.skipped,
+                experiments=len(experiments), comparisons=len(self.comparisons),
+                alarms=int(experiments["is_alarm"].sum()), skipped=self.skipped,
             ),
-            say("At the end alone: {verdicts}.", verdicts=_counted(found["fixed"], say)),
-            say("Always valid, whenever looked at: {verdicts}.", verdicts=_counted(found["sequential"], say)),
+            say("At the end alone: {verdicts}.", verdicts=_counted(experiments["fixed"], say)),
+            say("Always valid, whenever looked at: {verdicts}.", verdicts=_counted(experiments["sequential"], say)),
             say(
                 "Stopping at the first look that seems significant would have called {called}; {peeked} of them are "
                 "undecided when looking is paid for.",
-                called=int(found["fixed_ever"].sum()),
-                peeked=int((found["fixed_ever"] & (found["sequential"] == "undecided")).sum()),
+                called=int(experiments["fixed_ever"].sum()),
+                peeked=int((experiments["fixed_ever"] & (experiments["sequential"] == "undecided")).sum()),
             ),
         ]  # fmt: skip
-        faded = int(found["has_faded"].sum())
+        faded = int(experiments["has_faded"].sum())
         if faded:
             lines.append(
                 say(
@@ -112,7 +112,7 @@ def judge_checkpoints(
         down: metrics of which less is better.
         shares: `control` and `treatment` share by design; even when left out.
         level: confidence level of each experiment.
-        threshold: of the sample-ratio alarm.
+        threshold: threshold of the sample-ratio alarm.
 
     Raises:
         SchemaError: a column is missing, a metric unknown, or nothing can be read.
@@ -121,10 +121,10 @@ def judge_checkpoints(
     if missing:
         raise SchemaError(f"A log of checkpoints needs {', '.join(COLUMNS)}; missing: {', '.join(missing)}.")
     log = _usable(table)
-    known = sorted(log["metric_id"].unique())
+    metric_ids = sorted(log["metric_id"].unique())
     for name in (*metrics, *down):
-        if name not in known:
-            raise SchemaError(f"No metric is called {name!r}.{nearest_hint(name, known)}")
+        if name not in metric_ids:
+            raise SchemaError(f"No metric is called {name!r}.{nearest_hint(name, metric_ids)}")
     log = log[log["metric_id"].isin(metrics)] if metrics else log
     if log.empty:
         raise SchemaError("No checkpoint has two users an arm and a variance. Wait for more data.")
@@ -177,11 +177,11 @@ def _usable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _last(part: pd.DataFrame, level: float) -> dict[str, Any]:
-    found = compare_moments(*(float(part[name].iloc[-1]) for name in COLUMNS), level=level)
+    comparison = compare_moments(*(float(part[name].iloc[-1]) for name in COLUMNS), level=level)
     return {
-        "n": found.difference.n, "control": found.control.value, "treatment": found.treatment.value,
-        "difference": found.difference.value, "low": found.difference.low, "high": found.difference.high,
-        "p_value": found.difference.p_value,
+        "n": comparison.difference.n, "control": comparison.control.value, "treatment": comparison.treatment.value,
+        "difference": comparison.difference.value, "low": comparison.difference.low, "high": comparison.difference.high,
+        "p_value": comparison.difference.p_value,
     }  # fmt: skip
 
 
@@ -219,10 +219,10 @@ def _whole(own: pd.DataFrame) -> dict[str, Any]:
 
 
 def _together(verdicts: pd.Series) -> str:
-    found = set(verdicts) - {"undecided"}
-    if not found:
+    decided = set(verdicts) - {"undecided"}
+    if not decided:
         return "undecided"
-    return found.pop() if len(found) == 1 else "mixed"
+    return decided.pop() if len(decided) == 1 else "mixed"
 
 
 def _counted(verdicts: pd.Series, say: Wording) -> str:

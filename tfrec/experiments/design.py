@@ -1,4 +1,4 @@
-"""A wanted effect becomes the size and the weeks of an experiment, before it starts."""
+"""Computes the size and the duration of an experiment from the effect to be detected."""
 
 import dataclasses
 import math
@@ -43,16 +43,16 @@ class Design:
 
     def summary(self, say: Wording = ENGLISH) -> str:
         """Returns one sentence for the report."""
-        told = say(
+        sentence = say(
             "{control:,} users in control and {treatment:,} in treatment find a change of {effect:+.1%} (from "
             "{baseline:.4g}) with {power:.0%} power at {level:g} % confidence.",
             control=self.n_control, treatment=self.n_treatment, effect=self.relative_effect, baseline=self.baseline,
             power=self.power, level=self.level * 100,
         )  # fmt: skip
         if not self.variance_kept < 1:
-            return told
+            return sentence
         saved = say("CUPED saves {share:.0%} of the users.", share=1 - self.variance_kept)
-        return say("{sentence} {next}", sentence=told, next=saved)
+        return say("{sentence} {next}", sentence=sentence, next=saved)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,11 +116,11 @@ def plan_sample_size(
         power: chance to find it.
         level: confidence level of the experiment.
         treatment_share: treatment / (treatment + control).
-        correlation: of a user's metric with the same before the experiment.
+        correlation: correlation of a user's metric with the same before the experiment.
         comparisons: arms × primary metrics that share the error.
 
     Raises:
-        ConfigError: a dial outside its range.
+        ConfigError: a setting outside its range.
     """
     if variance is None:
         if not 0 < baseline < 1:
@@ -129,7 +129,7 @@ def plan_sample_size(
         variances = baseline * (1 - baseline), treated * (1 - treated)
     else:
         variances = variance, variance
-    _check_dials(power, level, treatment_share, correlation, comparisons)
+    _check_settings(power, level, treatment_share, correlation, comparisons)
     effect = abs(baseline * relative_effect)
     if not effect > 0 or not min(variances) > 0:
         raise ConfigError(f"The effect and the variance must be positive; got {effect:g} and {min(variances):g}.")
@@ -159,7 +159,7 @@ def detectable_effect(
     comparisons: int = 1,
 ) -> float:
     """Returns the smallest absolute effect that `n` users in both arms together find with `power`."""
-    _check_dials(power, level, treatment_share, correlation, comparisons)
+    _check_settings(power, level, treatment_share, correlation, comparisons)
     kept = variance * (1 - correlation**2)
     spread = math.sqrt(kept / (n * treatment_share) + kept / (n * (1 - treatment_share)))
     return _quantiles(power, level, comparisons) * spread
@@ -223,7 +223,7 @@ def plan_duration(
         spread = float(before.std())
         correlation = float(np.corrcoef(value, before)[0, 1]) if spread > 0 and variance > 0 else 0.0
         users = len(value) * traffic_share
-        found = detectable_effect(
+        detectable = detectable_effect(
             users,
             variance=variance,
             power=power,
@@ -231,7 +231,7 @@ def plan_duration(
             treatment_share=treatment_share,
             comparisons=comparisons,
         )
-        plain = found / mean if mean > 0 else math.inf
+        plain = detectable / mean if mean > 0 else math.inf
         rows.append(
             {
                 "weeks": weeks,
@@ -252,7 +252,7 @@ def _quantiles(power: float, level: float, comparisons: int) -> float:
     return float(special.ndtri(1 - (1 - level) / comparisons / 2) + special.ndtri(power))
 
 
-def _check_dials(power: float, level: float, treatment_share: float, correlation: float, comparisons: int) -> None:
+def _check_settings(power: float, level: float, treatment_share: float, correlation: float, comparisons: int) -> None:
     for name, value in (("power", power), ("level", level), ("treatment_share", treatment_share)):
         if not 0 < value < 1:
             raise ConfigError(f"`{name}` must lie in (0, 1); got {value}.")

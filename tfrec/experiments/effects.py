@@ -1,4 +1,4 @@
-"""Two arms' outcomes become an `Estimate` of their difference: means, ratios, heavy tails, with CUPED.
+"""Estimates the difference between two arms: means, ratios, heavy tails, with CUPED.
 
 Every function takes control first, treatment second, and reports treatment minus control.
 """
@@ -18,7 +18,7 @@ _CHUNK = 4_000_000  # weights drawn at once in a bootstrap: 32 MB
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """A figure that can be believed: its value, its interval and what it rests on.
+    """An estimate: its value, its interval and the number of observations.
 
     Attributes:
         value: the point estimate.
@@ -144,7 +144,7 @@ def compare_means(
 def adjust_by_covariate(
     control: np.ndarray, treatment: np.ndarray, control_covariate: np.ndarray, treatment_covariate: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns both arms' outcomes with the part that the covariates explain removed (CUPED), means kept in total."""
+    """Returns both arms' outcomes `[n]` less what the covariates explain (CUPED); the overall mean is kept."""
     x_c, x_t = (_columns(x) for x in (control_covariate, treatment_covariate))
     if len(x_c) != len(control) or len(x_t) != len(treatment):
         raise SchemaError(
@@ -261,7 +261,7 @@ def compare_heavy_tails(
 
 
 def winsorise(control: np.ndarray, treatment: np.ndarray, *, cap_quantile: float) -> list[np.ndarray]:
-    """Returns both arms capped at that quantile of their pooled non-zero values; 1 caps nothing.
+    """Returns both arms `[n]` capped at that quantile of their pooled non-zero values; 1 caps nothing.
 
     Raises:
         ConfigError: `cap_quantile` outside (0, 1].

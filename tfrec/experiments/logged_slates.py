@@ -1,4 +1,4 @@
-"""A table of items shown, a row a place, becomes checked slates with the chances by which they were drawn."""
+"""Turns a table of shown items, one row per place, into checked slates with their propensities."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ class LoggedSlates:
     skipped: int
 
     def __len__(self) -> int:
-        """Number of slates."""
+        """Returns the number of slates."""
         return len(self.actions)
 
     def features(self) -> np.ndarray:
@@ -117,27 +117,27 @@ def read_slates(
         return log[column].to_numpy(np.float64).reshape(len(first), places)
 
     taken = {item, reward, "_slate", "_code", *USER_NAMES, *SLATE_NAMES, "session", "session_id"}
-    known = [name for name in first.columns if name not in taken and _is_context(first[name])]
+    context_columns = [name for name in first.columns if name not in taken and _is_context(first[name])]
     return LoggedSlates(
         item_ids=np.asarray(ids, dtype=str),
         actions=log["_code"].to_numpy().reshape(len(first), places),
         propensities=matrix("probability"),
         place_propensities=matrix("position_probability") if "position_probability" in log.columns else None,
         rewards=matrix(reward),
-        contexts=first[list(contexts) if contexts is not None else known].astype("str"),
+        contexts=first[list(contexts) if contexts is not None else context_columns].astype("str"),
         users=_users(first),
         skipped=skipped,
     )
 
 
 def _named(table: pd.DataFrame, given: str | None, usual: Sequence[str], what: str) -> str:
-    found = given or next((name for name in usual if name in table.columns), None)
-    if found is None:
+    column = given or next((name for name in usual if name in table.columns), None)
+    if column is None:
         raise SchemaError(
-            f"No column tells {what}; looked for {', '.join(usual)}. The log has {', '.join(map(str, table.columns))}."
+            f"No column holds {what}; looked for {', '.join(usual)}. The log has {', '.join(map(str, table.columns))}."
         )
-    require(table, [found], what="The log")
-    return found
+    require(table, [column], what="The log")
+    return column
 
 
 def _is_context(column: pd.Series) -> bool:
@@ -147,7 +147,7 @@ def _is_context(column: pd.Series) -> bool:
 
 
 def _users(log: pd.DataFrame) -> np.ndarray | None:
-    """The user of each slate; a guest is nobody else's cluster."""
+    """Returns `[n]` the user of each slate; a guest is a cluster of its own."""
     user = next((name for name in USER_NAMES if name in log.columns), None)
     if user is None:
         return None

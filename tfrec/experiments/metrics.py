@@ -1,4 +1,4 @@
-"""Names of metrics → how each is compared, by what its column holds."""
+"""Chooses how each metric is compared, by the values of its column."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from tfrec.experiments.read_out import HeavyTailMetric, MeanMetric, Metric, Rati
 from tfrec.experiments.shop_metrics import BEFORE
 from tfrec.experiments.user_tables import require
 
-_HEAVY = 3.0  # skewness from which the normal interval of a mean is no longer believed
+_HEAVY = 3.0  # skewness from which the normal interval of a mean is no longer trusted
 _SMALL = 200_000  # users up to which 2,000 resamples of adjusted values are quick
 
 

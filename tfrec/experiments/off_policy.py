@@ -1,4 +1,4 @@
-"""Logged decisions with their propensities become the value that another policy would have had, with an interval.
+"""Estimates the value of another policy from logged decisions with propensities, with an interval.
 
 All estimators need that the logging policy gave every action of the new policy a positive chance (overlap), and that
 the propensities are those that were really drawn from. Then IPS is unbiased, SNIPS trades a little bias for much
@@ -43,7 +43,7 @@ class DecisionLog:
         _check_propensities(self.propensities)
 
     def __len__(self) -> int:
-        """Number of decisions."""
+        """Returns the number of decisions."""
         return len(self.actions)
 
 
@@ -113,10 +113,11 @@ class PolicyValue:
         """Returns one sentence for the report."""
         if np.isnan(self.value.low):
             return (
-                f"By {self.estimator} the policy is worth {self.value.value:.4g} (no interval: as right as its model), "
+                f"By {self.estimator} the policy is worth {self.value.value:.4g} (no interval; only as good as its "
+                "model), "
                 f"the logged one {self.logged.value:.4g}."
             )
-        verdict = "better" if self.gain.is_positive else "worse" if self.gain.is_negative else "not told apart"
+        verdict = "better" if self.gain.is_positive else "worse" if self.gain.is_negative else "undecided"
         trust = "" if self.is_trustworthy else " Too little overlap with the log: do not rely on this figure."
         return (
             f"By {self.estimator} the policy is worth {self.value.summary()}, the logged one {self.logged.value:.4g}: "
@@ -159,14 +160,14 @@ def self_normalised(log: DecisionLog, target: np.ndarray, *, level: float = 0.95
 
 
 def direct_method(log: DecisionLog, target: np.ndarray, predicted: np.ndarray, *, level: float = 0.95) -> PolicyValue:
-    """Returns DM: `V = mean Σ_a π(a|x) q(x, a)`, as right as the model.
+    """Returns DM: `V = mean Σ_a π(a|x) q(x, a)`, as accurate as the model.
 
-    It has no interval: the spread of the rows tells nothing of the model's bias, which is most of its error.
+    It has no interval: the spread of the rows does not include the model's bias, which is most of its error.
     """
     _check_predicted(target, predicted)
     weights = _weights(log, target)
-    found = _value("DM", (target * predicted).sum(axis=1), log.rewards, weights, log.clusters, level)
-    return dataclasses.replace(found, value=_without_interval(found.value), gain=_without_interval(found.gain))
+    value = _value("DM", (target * predicted).sum(axis=1), log.rewards, weights, log.clusters, level)
+    return dataclasses.replace(value, value=_without_interval(value.value), gain=_without_interval(value.gain))
 
 
 def doubly_robust(log: DecisionLog, target: np.ndarray, predicted: np.ndarray, *, level: float = 0.95) -> PolicyValue:
@@ -285,7 +286,7 @@ def _without_interval(found: Estimate) -> Estimate:
 
 
 def _mean(terms: np.ndarray, clusters: np.ndarray | None, level: float) -> Estimate:
-    """Mean with an interval; with clusters, variance of cluster totals (users are the draws) and t quantiles."""
+    """Returns the mean with an interval; with clusters, by the variance of cluster totals and t quantiles."""
     n, mean = len(terms), float(terms.mean())
     if clusters is None:
         return normal_estimate(mean, float(terms.std(ddof=1) / np.sqrt(n)), n, level=level)

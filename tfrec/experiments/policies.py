@@ -1,4 +1,4 @@
-"""Scores of items become a policy over slates, and logged slates tell what it would have earned.
+"""Turns scores of items into a policy over slates and estimates its value from logged slates.
 
 A policy fills the places one after the other, each with `softmax(scores)` over the items left (Plackett-Luce).
 """
@@ -41,7 +41,7 @@ class JudgedPolicy:
     """What a policy would have earned.
 
     Attributes:
-        name: of the policy.
+        name: name of the policy.
         slate: estimates of the reward of the whole slate.
         first: estimates of the reward of the first place.
     """
@@ -97,9 +97,9 @@ class PolicyStudy:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain Python values for JSON."""
-        told = {"num_slates": self.num_slates, "num_places": self.num_places, "num_items": self.num_items}
+        sizes = {"num_slates": self.num_slates, "num_places": self.num_places, "num_items": self.num_items}
         return {
-            **told,
+            **sizes,
             "known": list(self.known),
             "logged": self.logged.to_dict(),
             "policies": [policy.to_dict() for policy in self.policies],
@@ -134,7 +134,7 @@ class PolicyStudy:
         return "\n".join(lines)
 
     def _is_better(self, found: PolicyValue) -> bool:
-        """Beyond chance among as many policies (Bonferroni): the best of many looks good too easily."""
+        """Returns whether a policy is better beyond chance, corrected for the number of policies (Bonferroni)."""
         bound = special.ndtri(1 - (1 - found.gain.level) / 2 / len(self.policies))
         return found.is_trustworthy and found.gain.value > bound * found.gain.std_error
 
@@ -148,7 +148,7 @@ def study_policies(
         log: the slates.
         scores: name → `[n, A]` scores of the items for each slate; −inf is never shown.
         has_bandits: replay Thompson sampling with and without contexts, and LinUCB.
-        seed: of folds and draws.
+        seed: random seed of folds and draws.
         level: confidence level.
 
     Raises:
@@ -207,17 +207,17 @@ def scores_from_table(log: LoggedSlates, table: pd.DataFrame, *, item: str = "it
     if keys:
         wide = table.pivot(index=keys, columns=item, values="score").reindex(columns=log.item_ids)
         index = pd.MultiIndex.from_frame(log.contexts[keys]) if len(keys) > 1 else pd.Index(log.contexts[keys[0]])
-        found = wide.reindex(index).to_numpy(np.float64)
+        scores = wide.reindex(index).to_numpy(np.float64)
     else:
         one = table.set_index(item)["score"].reindex(log.item_ids).to_numpy(np.float64)
-        found = np.broadcast_to(one, (len(log), len(one))).copy()
-    if np.isnan(found).any():
-        lost = log.item_ids[np.isnan(found).any(axis=0)]
+        scores = np.broadcast_to(one, (len(log), len(one))).copy()
+    if np.isnan(scores).any():
+        lost = log.item_ids[np.isnan(scores).any(axis=0)]
         raise SchemaError(
             f"No score for {str(lost[0])!r}{' in some context' if keys else ''}. Score every item of the log; -inf is "
             "never shown."
         )
-    return found
+    return scores
 
 
 def slate_chances(scores: np.ndarray, actions: np.ndarray) -> np.ndarray:
@@ -282,7 +282,7 @@ def _judge(name: str, log: LoggedSlates, scores: np.ndarray, predicted: np.ndarr
         slate_cascade(log.slates(), target, level=level),
     ]
     places = log.places()
-    own = place_chances(scores, log.actions) if places is not None else None
-    if places is not None and own is not None:
-        slate.append(slate_independent(places, own, level=level))
+    chances = place_chances(scores, log.actions) if places is not None else None
+    if places is not None and chances is not None:
+        slate.append(slate_independent(places, chances, level=level))
     return JudgedPolicy(name, tuple(slate), first)

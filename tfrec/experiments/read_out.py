@@ -1,4 +1,4 @@
-"""A table of users with their arms becomes a verdict in words: metrics, guardrails, segments."""
+"""Turns a table of users with their arms into a verdict: metrics, guardrails, segments."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -215,11 +215,11 @@ class ReadOut:
         """Returns the verdict with its reasons, a sentence each."""
         if self.sample_ratio.is_alarm:
             return f"Invalid. {self.sample_ratio.summary()}"
-        told = [f for f in self.findings if f.role == "primary" or (f.role == "guardrail" and f.verdict != "safe")]
+        decisive = [f for f in self.findings if f.role == "primary" or (f.role == "guardrail" and f.verdict != "safe")]
         unlike = [
             f"The effect differs by {h.column}." for h in self.heterogeneity if h.adjusted_p_value < 1 - self.level
         ]
-        return " ".join([f"{self.verdict.capitalize()}.", *(f.summary() for f in told), *unlike])
+        return " ".join([f"{self.verdict.capitalize()}.", *(f.summary() for f in decisive), *unlike])
 
     def to_table(self) -> pd.DataFrame:
         """Returns one row a finding for CSV or HTML."""
@@ -239,11 +239,11 @@ class ReadOut:
         return pd.DataFrame(rows)
 
     def _verdict_of(self, arm: str) -> str:
-        own = [f for f in self.findings if f.arm == arm]
-        if any(f.verdict in ("worse", "broken") for f in own if f.role in ("primary", "guardrail")):
+        of_arm = [f for f in self.findings if f.arm == arm]
+        if any(f.verdict in ("worse", "broken") for f in of_arm if f.role in ("primary", "guardrail")):
             return "do not ship"
-        is_better = any(f.verdict == "better" for f in own if f.role == "primary")
-        is_safe = all(f.verdict == "safe" for f in own if f.role == "guardrail")
+        is_better = any(f.verdict == "better" for f in of_arm if f.role == "primary")
+        is_safe = all(f.verdict == "safe" for f in of_arm if f.role == "guardrail")
         return "ship" if is_better and is_safe else "undecided"
 
 
@@ -262,9 +262,9 @@ def read_out(
 ) -> ReadOut:
     """Reads an experiment that has ended.
 
-    Primary findings (all metrics × arms) are held to one family-wise error by Holm (1979); secondary ones and segments
-    to one false-discovery rate by Benjamini & Hochberg (1995). A guardrail is `safe` only where the interval shows that
-    it did not fall by its margin (non-inferiority, one-sided at `(1 − level)/2`), unadjusted: each must hold.
+    Primary findings (all metrics × arms) are corrected to one family-wise error by Holm (1979); secondary ones and
+    segments to one false-discovery rate by Benjamini & Hochberg (1995). A guardrail is `safe` only where the interval
+    shows that it did not fall by its margin (non-inferiority, one-sided at `(1 − level)/2`), without correction.
     Segments repeat the first primary metric; Cochran's Q tests whether they differ at all.
 
     Args:
@@ -325,7 +325,7 @@ def read_out(
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
-    """Returns p-values adjusted for the family-wise error (Holm 1979): `max_{j≤i} min(1, (m − j + 1) p_(j))`."""
+    """Returns `[m]` p-values adjusted for the family-wise error (Holm 1979): `max_{j≤i} min(1, (m − j + 1) p_(j))`."""
     order = np.argsort(p_values)
     steps = p_values[order] * np.arange(len(p_values), 0, -1)
     adjusted = np.empty(len(p_values))
@@ -369,9 +369,9 @@ def _guard(arm: str, guard: Guardrail, control: pd.DataFrame, treatment: pd.Data
 def _heterogeneity(by_segment: list[tuple[str, str, str, Comparison]]) -> tuple[Heterogeneity, ...]:
     tests = []
     for arm, column in dict.fromkeys((name, column) for name, column, _, _ in by_segment):
-        own = [c.difference for name, col, _, c in by_segment if (name, col) == (arm, column)]
-        weights = np.array([1 / e.std_error**2 if e.std_error > 0 else 0.0 for e in own])
-        values = np.array([e.value for e in own])
+        differences = [c.difference for name, col, _, c in by_segment if (name, col) == (arm, column)]
+        weights = np.array([1 / e.std_error**2 if e.std_error > 0 else 0.0 for e in differences])
+        values = np.array([e.value for e in differences])
         if (weights > 0).sum() < 2:
             continue
         centre = np.average(values, weights=weights)
@@ -384,7 +384,7 @@ def _heterogeneity(by_segment: list[tuple[str, str, str, Comparison]]) -> tuple[
 
 
 def _p_value(difference: Estimate) -> float:
-    """p-value by the normal form; where a bootstrap moved the interval, by the end that faces zero."""
+    """Returns the p-value by the normal form; where a bootstrap moved the interval, by the end that faces zero."""
     z = float(special.ndtri(0.5 + difference.level / 2))
     facing = difference.value - difference.low if difference.value > 0 else difference.high - difference.value
     if not facing > 0:

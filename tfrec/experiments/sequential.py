@@ -1,4 +1,4 @@
-"""Checkpoints of a running experiment become intervals that may be looked at every day.
+"""Computes always-valid intervals from the checkpoints of a running experiment.
 
 A fixed-horizon interval holds at one look that was planned. Looking daily and stopping at the first "significant" day
 errs far more often than 5 %. A confidence sequence covers the truth at all looks at once.
@@ -74,11 +74,11 @@ class SequentialReadOut:
                 "Treatment is {verdict} since checkpoint {since} of {looks}: difference in {span}.",
                 verdict=say.name(self.verdict), since=self.decided_at + 1, looks=looks, span=span,
             )  # fmt: skip
-        told = say("Undecided after {looks} checkpoints: the difference lies in {span}.", looks=looks, span=span)
+        sentence = say("Undecided after {looks} checkpoints: the difference lies in {span}.", looks=looks, span=span)
         if self.naive_at < 0:
-            return told
+            return sentence
         naive = say("A single look would have called it at checkpoint {look}.", look=self.naive_at + 1)
-        return say("{sentence} {next}", sentence=told, next=naive)
+        return say("{sentence} {next}", sentence=sentence, next=naive)
 
 
 def read_sequentially(
@@ -247,7 +247,7 @@ def null_paths(std_errors: np.ndarray, *, replays: int, n: np.ndarray | None = N
         std_errors: `[T]` of the real checkpoints.
         replays: R.
         n: `[T]` users so far.
-        seed: of the draws.
+        seed: random seed of the draws.
     """
     errors = np.asarray(std_errors, dtype=np.float64)
     clock = 1 / errors**2 if n is None else (np.asarray(n, dtype=np.float64) * errors) ** 2

@@ -1,4 +1,4 @@
-"""An assignment and a shop's log become metrics: a row a user for the read-out, checkpoints a day for looks on the way.
+"""Computes metrics from an assignment and a shop's log: one row per user, and daily checkpoints.
 
 Everybody assigned counts, seen or not; who did nothing has 0.
 """
@@ -27,7 +27,7 @@ def activity(tables: Tables, *, metric: str) -> pd.DataFrame:
         SchemaError: the metric is unknown.
     """
     if metric not in METRICS:
-        raise SchemaError(f"A shop's log tells {', '.join(METRICS)}; got {metric!r}.")
+        raise SchemaError(f"The metrics of a shop's log are {', '.join(METRICS)}; got {metric!r}.")
     events = tables.events[tables.events["user_id"] != ""]
     is_bought = (events["event_type"] == "purchase").to_numpy()
     if metric == "visits":
@@ -67,7 +67,7 @@ def user_metrics(
         raise SchemaError(f"The experiment must start before it ends; got {start} and {end}.")
     result = assigned.reset_index(drop=True).copy()
     rows = pd.Index(result["user_id"])
-    known = False
+    has_users = False
     for metric in METRICS:
         log = activity(tables, metric=metric)
         for column, low, high in (
@@ -77,10 +77,10 @@ def user_metrics(
                 continue
             inside = log[(log["timestamp"] >= low) & (log["timestamp"] < high)]
             sums = inside.groupby("user_id")["value"].sum()
-            known |= bool(rows.isin(sums.index).any())
-            found = sums.reindex(rows, fill_value=0.0).to_numpy()
-            result[column] = (found > 0).astype(np.float64) if metric == "conversion" else found
-    if not known:
+            has_users |= bool(rows.isin(sums.index).any())
+            values = sums.reindex(rows, fill_value=0.0).to_numpy()
+            result[column] = (values > 0).astype(np.float64) if metric == "conversion" else values
+    if not has_users:
         raise SchemaError(
             f"No assigned user has an event between {start:%Y-%m-%d} and {end:%Y-%m-%d}, or before: ids or dates are "
             "not those of the log."

@@ -1,4 +1,4 @@
-"""A CSV or Parquet file of a shop's own → a table that names its users."""
+"""Reads a CSV or Parquet file into a table with one row per user."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ USER_NAMES = ("user_id", "customer", "customer_id", "user", "visitor_id", "clien
 """Columns taken for the user's id where none is named, the first that is there."""
 
 ROW_NUMBERS = "row"
-"""In place of a column of ids: the rows' numbers, for a table that names nobody."""
+"""In place of a column of ids: the rows' numbers, for a table without user ids."""
 
 _ENDINGS = (".csv", ".csv.gz", ".parquet")
 
@@ -46,26 +46,26 @@ def with_user_ids(table: pd.DataFrame, *, column: str | None = None, is_unique: 
     Raises:
         SchemaError: no such column, an id is missing, or comes twice.
     """
-    found = column or next((name for name in USER_NAMES if name in table.columns), None)
-    if found is None:
+    user_column = column or next((name for name in USER_NAMES if name in table.columns), None)
+    if user_column is None:
         raise SchemaError(
             f"No column names the users; looked for {', '.join(USER_NAMES)}. The table has "
             f"{', '.join(map(str, table.columns))}. Name the column, or take `{ROW_NUMBERS}` for the rows' numbers."
         )
-    if found == ROW_NUMBERS and found not in table.columns:
+    if user_column == ROW_NUMBERS and user_column not in table.columns:
         ids = pd.Series(range(1, len(table) + 1), index=table.index).astype("str")
     else:
-        require(table, [found])
-        ids = as_id(table[found])
+        require(table, [user_column])
+        ids = as_id(table[user_column])
     if (ids == "").any():
-        raise SchemaError(f"`{found}` is empty in {int((ids == '').sum()):,} rows. Leave guests out first.")
+        raise SchemaError(f"`{user_column}` is empty in {int((ids == '').sum()):,} rows. Leave guests out first.")
     if is_unique and ids.duplicated().any():
         again = ids[ids.duplicated()]
         raise SchemaError(
-            f"Each user must come once; `{found}` holds {again.iloc[0]!r} and {len(again) - 1:,} more again. "
+            f"Each user must come once; `{user_column}` holds {again.iloc[0]!r} and {len(again) - 1:,} more again. "
             "Add the rows of a user up first."
         )
-    rest = table.drop(columns=[name for name in {found, "user_id"} if name in table.columns])
+    rest = table.drop(columns=[name for name in {user_column, "user_id"} if name in table.columns])
     rest.insert(0, "user_id", ids)
     return rest
 
@@ -76,10 +76,10 @@ def require(table: pd.DataFrame, columns: list[str] | tuple[str, ...], *, what: 
     Raises:
         SchemaError: one is missing; names the nearest known.
     """
-    known = [str(name) for name in table.columns]
+    names = [str(name) for name in table.columns]
     for name in columns:
-        if name not in known:
-            raise SchemaError(f"{what} has no column {name!r}.{nearest_hint(name, known)}")
+        if name not in names:
+            raise SchemaError(f"{what} has no column {name!r}.{nearest_hint(name, names)}")
 
 
 def as_moments(column: pd.Series) -> pd.Series:

@@ -1,1 +1,1 @@
-"""Tables → vocabularies, sequences, item-to-item weights, pictures. No TensorFlow."""
+"""Computes vocabularies, sequences, item-to-item weights and feature tables, without TensorFlow."""

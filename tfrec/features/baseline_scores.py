@@ -1,6 +1,6 @@
-"""What a fitted baseline keeps → scores of the whole catalogue: the values that NumPy and the served graph both read.
+"""Baselines in NumPy: score the whole catalogue from the tables that the served graph reads, too.
 
-The served twin of each formula stands in `tfrec.models.baseline_scores`; a test holds the two to each other.
+The graph implementation of each formula is in `tfrec.models.baseline_scores`; a test compares the two.
 """
 
 import dataclasses
@@ -32,12 +32,12 @@ class BaselineScores(Protocol):
     """A formula with its tables."""
 
     @property
-    def hears_context(self) -> bool:
-        """Whether cart or session speak."""
+    def uses_context(self) -> bool:
+        """Whether the scores depend on the cart or session."""
 
     @property
-    def hears_users(self) -> bool:
-        """Whether what the user bought speaks."""
+    def uses_history(self) -> bool:
+        """Whether the scores depend on the purchases of the user."""
 
     def score(self, asked: Asked) -> Weights:
         """Returns `[B, n]` scores, dense or sparse; the better, the higher."""
@@ -45,53 +45,55 @@ class BaselineScores(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class LinearScores:
-    """`score = item_scores + own[user] + (context_weight · context + speakers[user]) @ weights`; None = no such term.
+    """`score = item_scores + own[user] + (context_weight · context + history_weights[user]) @ weights`.
+
+    A table that is None contributes no term.
 
     Attributes:
         item_scores: `[n]` the same for everyone.
         own: `[U + 1, n]` sparse: the user's own scores; the last row is empty.
-        weights: `[n, n]` rows speak for columns.
+        weights: `[n, n]` row item contributes to column item.
         context_weight: how much an item of the context counts.
-        speakers: `[U + 1, n]` sparse: how much the user's past items count beside the context.
-        is_latest_only: of the context the session's latest item alone speaks.
+        history_weights: `[U + 1, n]` sparse: weights of the user's past items, added to those of the context.
+        is_latest_only: whether only the latest item of the session is used.
     """
 
     item_scores: np.ndarray | None = None
     own: scipy.sparse.csr_matrix | None = None
     weights: Weights | None = None
     context_weight: float = 1.0
-    speakers: scipy.sparse.csr_matrix | None = None
+    history_weights: scipy.sparse.csr_matrix | None = None
     is_latest_only: bool = False
 
     @property
-    def hears_context(self) -> bool:
-        """Whether cart or session speak."""
+    def uses_context(self) -> bool:
+        """Whether the scores depend on the cart or session."""
         return self.weights is not None
 
     @property
-    def hears_users(self) -> bool:
-        """Whether what the user bought speaks."""
-        return self.own is not None or self.speakers is not None
+    def uses_history(self) -> bool:
+        """Whether the scores depend on the purchases of the user."""
+        return self.own is not None or self.history_weights is not None
 
     def score(self, asked: Asked) -> Weights:
         """Returns `[B, n]` scores."""
         result = None
         if self.weights is not None:
-            result = item_weights.score(self.weights, self._spoken(asked))
+            result = item_weights.score(self.weights, self._context_weights(asked))
         if self.own is not None:
-            own = self.own[asked.users]
-            result = own if result is None else result + own
+            own_scores = self.own[asked.users]
+            result = own_scores if result is None else result + own_scores
         if self.item_scores is None:
             return result
         if result is None:
             return np.broadcast_to(self.item_scores, (len(asked.users), len(self.item_scores)))
         return (result if isinstance(result, np.ndarray) else result.toarray()) + self.item_scores
 
-    def _spoken(self, asked: Asked) -> scipy.sparse.csr_matrix:
-        spoken = _latest_of(asked) if self.is_latest_only else asked.contexts
+    def _context_weights(self, asked: Asked) -> scipy.sparse.csr_matrix:
+        context_weights = _latest_of(asked) if self.is_latest_only else asked.contexts
         if self.context_weight != 1:
-            spoken = spoken * self.context_weight
-        return spoken if self.speakers is None else spoken + self.speakers[asked.users]
+            context_weights = context_weights * self.context_weight
+        return context_weights if self.history_weights is None else context_weights + self.history_weights[asked.users]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,14 +108,14 @@ class BlendedScores:
     share: float
 
     @property
-    def hears_context(self) -> bool:
-        """Whether cart or session speak."""
-        return self.first.hears_context or self.second.hears_context
+    def uses_context(self) -> bool:
+        """Whether the scores depend on the cart or session."""
+        return self.first.uses_context or self.second.uses_context
 
     @property
-    def hears_users(self) -> bool:
-        """Whether what the user bought speaks."""
-        return self.first.hears_users or self.second.hears_users
+    def uses_history(self) -> bool:
+        """Whether the scores depend on the purchases of the user."""
+        return self.first.uses_history or self.second.uses_history
 
     def score(self, asked: Asked) -> np.ndarray:
         """Returns `[B, n]` scores."""
@@ -123,10 +125,10 @@ class BlendedScores:
 
 
 def _latest_of(asked: Asked) -> scipy.sparse.csr_matrix:
-    """`[B, n]`, 1 at each query's latest item."""
+    """Returns `[B, n]`, 1 at each query's latest item."""
     latest = asked.recent[:, -1]
-    known = np.flatnonzero(latest >= 0)
-    cells = (np.ones(len(known), np.float32), (known, latest[known]))
+    with_event = np.flatnonzero(latest >= 0)
+    cells = (np.ones(len(with_event), np.float32), (with_event, latest[with_event]))
     return scipy.sparse.csr_matrix(cells, shape=asked.contexts.shape)
 
 

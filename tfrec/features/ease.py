@@ -1,4 +1,4 @@
-"""Orders → EASE's item-to-item weights: dense where the catalogue allows, in parts where it is too big for that."""
+"""Fits the item-to-item weights of EASE: dense where the catalogue allows, else in parts."""
 
 import itertools
 import logging
@@ -29,8 +29,8 @@ def fit_ease(orders: scipy.sparse.csr_matrix, *, l2: float = 60.0, dropout: floa
     factored and inverted in place by LAPACK (Cholesky, float32): one copy of the matrix, about
     `4 · num_items²` bytes, and `num_items³` operations (4,000 items 1–2 s, 30,000 items some minutes).
 
-    With `dropout` the model has to tell each item of an order from a part of it, drawn anew: the expected loss adds
-    `dropout / (1 − dropout) · diag(XᵀX)` to the penalty, so that frequent items are held back too (Steck 2020,
+    With `dropout` the model predicts each item of an order from a random part of it: the expected loss adds
+    `dropout / (1 − dropout) · diag(XᵀX)` to the penalty, so that frequent items are shrunk too (Steck 2020,
     "Autoencoders that don't overfit towards the Identity", eq. 6, "EDLAE").
 
     Args:
@@ -40,7 +40,7 @@ def fit_ease(orders: scipy.sparse.csr_matrix, *, l2: float = 60.0, dropout: floa
         dropout: share of an order's items that is hidden, in [0, 1).
 
     Raises:
-        ConfigError: a dial is out of range, or there are too many items for a dense inverse
+        ConfigError: a setting is out of range, or there are too many items for a dense inverse
             (use `fit_ease_in_parts`).
     """
     _check_positive("l2", l2)
@@ -81,9 +81,9 @@ def fit_ease_in_parts(
 ) -> scipy.sparse.csr_matrix:
     """Returns EASE's strongest weights `[num_items, num_items]` where the catalogue is too big for a dense inverse.
 
-    What the `head` most frequent items say of each other is EASE of them alone, negative weights too (`fit_ease`).
-    What is said by or of a rarer item is solved around each item j: the ridge problem of EASE's column over the items
-    S that speak most for j (by cosine) alone, `b = (G_SS + l2 I)⁻¹ G_Sj`, `G = XᵀX`, positive weights. With every item
+    The weights among the `head` most frequent items are EASE of these items alone, negative weights too (`fit_ease`).
+    Weights from or to a rarer item are solved around each item j: the ridge problem of EASE's column over the items S
+    most similar to j (by cosine) alone, `b = (G_SS + l2 I)⁻¹ G_Sj`, `G = XᵀX`, positive weights. With every item
     in S this is EASE's column j exactly (Steck 2019, eq. 8; restricted as in fsSLIM, Ning & Karypis 2011). Memory:
     `8 · head²` bytes, about 8 bytes a kept pair of `G` and `num_items · (neighbourhood + n) · 8` bytes.
 
@@ -98,7 +98,7 @@ def fit_ease_in_parts(
         progress: show a bar.
 
     Raises:
-        ConfigError: a dial is out of range.
+        ConfigError: a setting is out of range.
     """
     _check_positive("l2", l2)
     _check_share("dropout", dropout)
@@ -138,7 +138,7 @@ def _solve_neighbourhoods(
     neighbourhood: int,
     progress: bool,
 ) -> scipy.sparse.csr_matrix:
-    """The `n` strongest positive weights of each row, from a ridge problem around each item (`fit_ease_in_parts`).
+    """Returns the `n` strongest positive weights of each row, from a ridge problem around each item.
 
     `pairs [num_items, num_items]` is `G` without its diagonal, which is `single [num_items]`.
     """
@@ -177,7 +177,7 @@ def _solve_neighbourhoods(
 
 
 def _dense_gram(orders: scipy.sparse.csr_matrix) -> np.ndarray:
-    """`XᵀX`, dense float32 and row-major, written a slab of rows at a time so that no sparse product grows large."""
+    """Returns `XᵀX` `[N, N]`, dense float32, row-major, computed slab by slab so that no sparse product grows large."""
     matrix = scipy.sparse.csr_matrix(orders, dtype=np.float32)
     matrix.sum_duplicates()
     num_items = matrix.shape[1]
@@ -190,7 +190,7 @@ def _dense_gram(orders: scipy.sparse.csr_matrix) -> np.ndarray:
 
 
 def _bounded_pairs(matrix: scipy.sparse.csr_matrix, *, max_pairs: int, progress: bool) -> scipy.sparse.csr_matrix:
-    """`XᵀX` without its diagonal, float32; pairs below a count that rises until at most `max_pairs` are left."""
+    """Returns `XᵀX` without its diagonal, float32; a least count is raised until at most `max_pairs` are left."""
     num_items = matrix.shape[1]
     transposed = matrix.T.tocsr()
     work = np.asarray(transposed @ np.diff(matrix.indptr).astype(np.float64))  # cells that each row's product visits

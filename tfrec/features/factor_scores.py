@@ -1,6 +1,6 @@
-"""Item factors → scores of the whole catalogue: the factors of a cart are solved for where it is asked.
+"""Scores the whole catalogue by item factors; the factors of a cart are solved for at query time.
 
-The served twin stands in `tfrec.models.factor_scores`; a test holds the two to each other.
+The graph implementation is in `tfrec.models.factor_scores`; a test compares the two.
 """
 
 import dataclasses
@@ -30,13 +30,13 @@ class AlsScores:
     l2: float
 
     @property
-    def hears_context(self) -> bool:
-        """Whether cart or session speak."""
+    def uses_context(self) -> bool:
+        """Whether the scores depend on the cart or session."""
         return True
 
     @property
-    def hears_users(self) -> bool:
-        """Whether what the user bought speaks."""
+    def uses_history(self) -> bool:
+        """Whether the scores depend on the purchases of the user."""
         return False
 
     @property

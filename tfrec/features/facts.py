@@ -1,4 +1,4 @@
-"""Facts table → words of each item: what is known of it, and of that what it is known by."""
+"""Turns the facts table into words of each item, over one and two hops."""
 
 import numpy as np
 import pandas as pd
@@ -6,33 +6,33 @@ import pandas as pd
 from tfrec.features.vocabulary import Vocabulary
 
 MOST_WORDS = 32
-"""Words that facts tell of an item at most, the item's own facts before those of their tails."""
+"""Most words that an item gets from facts; its own facts come before those of their tails."""
 
-_MOST_OF_A_TAIL = 16  # facts of an item's tail that are told on: a land with a thousand towns says little of a lamp
+_MOST_OF_A_TAIL = 16  # facts used of an item's tail: a country with a thousand towns is not informative about a lamp
 
 
 def words_of_facts(facts: pd.DataFrame, items: Vocabulary) -> pd.DataFrame:
     """Returns `row` (item index, from 1) and `word`, each pair once, an item's own facts first.
 
     Of lamp – made by – Lumen and Lumen – based in – Lyon the lamp has the words `made by=Lumen` and, by the second
-    hop, `made by/based in=Lyon`. A word that one item alone has says nothing of any other: it is left out.
+    hop, `made by/based in=Lyon`. A word that only one item has cannot generalise and is left out.
 
     Args:
-        facts: a table of `FACT_COLUMNS`; facts of unknown heads say something where they are an item's tails.
+        facts: a table of `FACT_COLUMNS`; facts of other heads are used where the head is an item's tail.
         items: item ids.
     """
-    own = facts.assign(row=items.encode(facts["head"]), hop=0)
-    own = own[own["row"] > 0]
-    further = facts[facts.groupby("head").cumcount() < _MOST_OF_A_TAIL] if len(own) else facts[:0]
-    told = own.merge(further, left_on="tail", right_on="head", suffixes=("", "_further"))
-    told = told[told["tail_further"] != told["head"]]
-    first = own["relation"] + "=" + own["tail"]
-    second = told["relation"] + "/" + told["relation_further"] + "=" + told["tail_further"]
+    first_hop = facts.assign(row=items.encode(facts["head"]), hop=0)
+    first_hop = first_hop[first_hop["row"] > 0]
+    further = facts[facts.groupby("head").cumcount() < _MOST_OF_A_TAIL] if len(first_hop) else facts[:0]
+    second_hop = first_hop.merge(further, left_on="tail", right_on="head", suffixes=("", "_further"))
+    second_hop = second_hop[second_hop["tail_further"] != second_hop["head"]]
+    first = first_hop["relation"] + "=" + first_hop["tail"]
+    second = second_hop["relation"] + "/" + second_hop["relation_further"] + "=" + second_hop["tail_further"]
     words = pd.DataFrame(
         {
-            "row": np.concatenate([own["row"], told["row"]]).astype(np.int64),
+            "row": np.concatenate([first_hop["row"], second_hop["row"]]).astype(np.int64),
             "word": np.concatenate([first.to_numpy(object), second.to_numpy(object)]),
-            "hop": np.repeat([0, 1], [len(own), len(told)]),
+            "hop": np.repeat([0, 1], [len(first_hop), len(second_hop)]),
         }
     )
     words = words.sort_values(["row", "hop"], kind="stable").drop_duplicates(["row", "word"])

@@ -1,4 +1,4 @@
-"""A fitted baseline with what a shop must know to serve it: its items and users, what was bought, what chances."""
+"""A fitted baseline with all that serving needs: items, users, purchases and calibration."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ from tfrec.features.baseline_scores import BaselineScores
 from tfrec.features.item_weights import ItemWeights, co_purchase_counts, truncate
 
 _PAIRS = 100
-"""Partners kept of each item to tell with what it was bought."""
+"""Number of items kept of those most often bought with an item; reasons name them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Calibration:
     """Score → probability that the item is bought next: `σ(slope · log(1 + max(score, 0) / scale) + intercept)`.
 
     Attributes:
-        scale: of the scores, positive.
+        scale: scale of the scores, positive.
         slope: positive: a higher score never has a lower chance.
         intercept: log-odds of an item without a score.
     """
@@ -28,11 +28,11 @@ class Calibration:
     intercept: float
 
     def probabilities(self, scores: np.ndarray) -> np.ndarray:
-        """Returns the probabilities of scores, of the same shape."""
+        """Returns the probabilities of scores `[...]`, of the same shape."""
         return 1 / (1 + np.exp(-(self.slope * self.signal(scores) + self.intercept)))
 
     def signal(self, scores: np.ndarray) -> np.ndarray:
-        """Returns `log(1 + max(score, 0) / scale)`."""
+        """Returns `log(1 + max(score, 0) / scale)` of scores `[...]`, of the same shape."""
         return np.log1p(np.maximum(scores, 0) / self.scale)
 
 

@@ -1,4 +1,4 @@
-"""Relations of users → what friends bought: all that a shop knows of users who never bought anything themselves."""
+"""Computes what friends bought from relations between users: the only information on users without purchases."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -24,12 +24,12 @@ class Friends:
 
     @classmethod
     def none(cls, users: Vocabulary) -> "Friends":
-        """Returns that nobody knows anybody."""
+        """Returns relations without any pair."""
         return cls(scipy.sparse.csr_matrix((users.size, users.size), dtype=np.float32))
 
 
 def users_with_friends(relations: pd.DataFrame, buyers: pd.Series) -> pd.Series:
-    """Returns the ids of the users who know one of `buyers`; of the others the relations tell nothing."""
+    """Returns the ids of the users who know one of `buyers`; the relations contribute nothing for other users."""
     if not len(relations):  # most shops; to hash their buyers would take seconds
         return relations["user_id"]
     return relations.loc[relations["other_id"].isin(buyers), "user_id"]
@@ -58,14 +58,14 @@ def items_of_friends(
     half_life_days: float,
     most: int,
 ) -> dict[str, np.ndarray]:
-    """Returns what each user's friends bought before the moment, as `friend_*` of `Knowledge`.
+    """Returns what each user's friends bought before the moment, as `friend_*` of `FeatureTables`.
 
     `score(u, i) = Σ_f w_uf Σ_p 0.5^(age_p / half_life) / sqrt(Σ_f w_uf²)` over u's friends f and f's purchases p of i:
     where friends are equally dear, the sum over the square root of their number, as for the items of a history.
 
     Args:
         friends: who knows whom.
-        user: `[L]` who bought; 0 = a guest, whose purchases count for nobody.
+        user: `[L]` who bought; 0 = a guest, whose purchases do not count.
         item: `[L]` item of each purchase.
         days: `[L]` days from each purchase to the moment.
         size: item indices, `N + 1`.

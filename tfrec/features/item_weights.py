@@ -1,8 +1,8 @@
-"""Orders → item-to-item weights: what in a cart speaks for what else, as `[num_items, N]` neighbours and weights.
+"""Item-to-item weights from orders, as `[num_items, N]` neighbours and weights.
 
-Rows are the items that speak (a cart's), columns the items spoken for, so that a batch of carts `C` is scored by
-`C @ W`. Every fit takes `orders`, a sparse `[num_orders, num_items]` matrix as `order_matrix` builds it (an order a
-row, 1 where it holds the item), and its dials by keyword.
+Row items (those of a cart) contribute to the scores of column items, so that a batch of carts `C` is scored by `C @ W`.
+ Every fit takes `orders`, a sparse `[num_orders, num_items]` matrix as `order_matrix` builds it (an order a
+row, 1 where it holds the item), and its settings by keyword.
 """
 
 import dataclasses
@@ -151,7 +151,7 @@ def truncate(weights: Weights, *, n: int = 20) -> ItemWeights:
     least one of its items.
 
     Args:
-        weights: `[num_items, num_items]`, dense or sparse; rows speak for columns.
+        weights: `[num_items, num_items]`, dense or sparse; row item contributes to column item.
         n: width of the table.
 
     Raises:
@@ -179,7 +179,7 @@ def truncate(weights: Weights, *, n: int = 20) -> ItemWeights:
 
 
 def strongest_cells(matrix: scipy.sparse.csr_matrix, *, k: int) -> np.ndarray:
-    """Returns the positions in `matrix.data` of each row's k largest positive cells.
+    """Returns `[cells]` positions in `matrix.data` of each row's k largest positive cells.
 
     Row by row, the largest first, equal ones by the smaller column. Rows are padded to the longest of their block, so
     that memory stays bounded.
@@ -216,12 +216,12 @@ def strongest_both_ways(weights: Weights, *, n: int) -> tuple[np.ndarray, np.nda
     A cell may come twice.
     """
     row, column = truncate(abs(weights), n=n).to_sparse().nonzero()
-    spoken_for, speaker = truncate(weights.T, n=n).to_sparse().nonzero()
-    return np.concatenate([row, speaker]), np.concatenate([column, spoken_for])
+    target, source = truncate(weights.T, n=n).to_sparse().nonzero()
+    return np.concatenate([row, source]), np.concatenate([column, target])
 
 
 def _table(row: np.ndarray, column: np.ndarray, value: np.ndarray, *, num_items: int, n: int) -> ItemWeights:
-    """The table of cells that stand row by row, the strongest first; what is behind the n-th is left out."""
+    """Returns the table of cells that stand row by row, the strongest first; what is behind the n-th is left out."""
     place = np.arange(len(row)) - np.searchsorted(row, row)
     inside = place < n
     neighbours = np.full((num_items, n), -1, np.int32)
@@ -240,7 +240,7 @@ def _binary(orders: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
 
 
 def _pairs(orders: scipy.sparse.csr_matrix, *, min_support: int = 1) -> tuple[scipy.sparse.coo_matrix, np.ndarray]:
-    """Co-purchase counts without the diagonal and below-support pairs, and each item's count."""
+    """Returns `[N, N]` co-purchase counts without the diagonal and below-support pairs, and each item's count."""
     if min_support < 1:
         raise ConfigError(f"`min_support` must be at least 1 order; got {min_support}.")
     counts = co_purchase_counts(orders)

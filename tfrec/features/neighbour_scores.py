@@ -1,6 +1,6 @@
-"""What a neighbour method keeps → scores of the whole catalogue: the users, or the sessions, most like the query speak.
+"""Neighbour methods in NumPy: score the whole catalogue from the users, or the sessions, most similar to the query.
 
-The served twins stand in `tfrec.models.neighbour_scores`; a test holds the two to each other.
+The graph implementations are in `tfrec.models.neighbour_scores`; a test compares the two.
 """
 
 import dataclasses
@@ -12,19 +12,19 @@ from tfrec.features import item_weights
 from tfrec.features.baseline_scores import Asked
 
 MAX_PLACES = 9
-"""Places of a session from which VMIS-kNN hears anything: behind them its weight `1 − .1 (back + 1)` is 0."""
+"""Latest places of a session that VMIS-kNN uses: behind them its weight `1 − .1 (back + 1)` is 0."""
 
 
 @dataclasses.dataclass(frozen=True)
 class _OfUsers:
     @property
-    def hears_context(self) -> bool:
-        """Whether cart or session speak."""
+    def uses_context(self) -> bool:
+        """Whether the scores depend on the cart or session."""
         return True
 
     @property
-    def hears_users(self) -> bool:
-        """Whether what the user bought speaks."""
+    def uses_history(self) -> bool:
+        """Whether the scores depend on the purchases of the user."""
         return True
 
 
@@ -34,10 +34,10 @@ class UserKnnScores(_OfUsers):
 
     Attributes:
         own: `[U + 1, n]` sparse, 1 where the user had the item; the last row is empty.
-        users: `[R, n]` sparse: those who speak, the first U the same as in `own`.
-        norm: `[R]` their lengths.
-        num_neighbours: users that speak.
-        shrink: holds back the likeness of users with few items.
+        users: `[R, n]` sparse: the possible neighbours, the first U the same as in `own`.
+        norm: `[R]` their vector lengths.
+        num_neighbours: number of neighbours, k.
+        shrink: term that shrinks the similarity of users with few items.
         cart_weight: how many past purchases an item in the cart is worth.
     """
 
@@ -111,16 +111,16 @@ class TifuScores(_OfUsers):
         if not num_users:
             return np.zeros(asked.contexts.shape, np.float32)
         k = self.num_neighbours
-        own = self.vectors[rows]
-        query = own + asked.contexts * np.float32(self.cart_weight)
+        own_vectors = self.vectors[rows]
+        query = own_vectors + asked.contexts * np.float32(self.cart_weight)
         # |q − v|² without |q|², which is the same for all v.
         distance = self.square[None, :num_users] - 2 * (query @ self.vectors[:num_users].T).toarray()
-        known = np.flatnonzero(rows < num_users)
-        distance[known, rows[known]] = np.inf  # not themselves
+        with_user = np.flatnonzero(rows < num_users)
+        distance[with_user, rows[with_user]] = np.inf  # not themselves
         nearest = np.argpartition(distance, k - 1, axis=1)[:, :k]
         cells = (np.full(nearest.size, 1 / k, np.float32), (np.repeat(np.arange(len(rows)), k), nearest.ravel()))
         others = scipy.sparse.csr_matrix(cells, (len(rows), num_users)) @ self.vectors[:num_users]
-        return (own * self.own_share + others * (1 - self.own_share)).toarray().astype(np.float32)
+        return (own_vectors * self.own_share + others * (1 - self.own_share)).toarray().astype(np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,24 +129,24 @@ class VmisScores:
 
     Attributes:
         index: `[n, S]` sparse: the latest sessions of each item, 1 where it is in one; sessions ascend in time.
-        spoken: `[S, n]` sparse: `log(|H| / h_j)` of each session's items.
-        num_neighbours: sessions that speak.
+        session_weights: `[S, n]` sparse: `log(|H| / h_j)` of each session's items.
+        num_neighbours: number of neighbouring sessions, k.
         max_length: latest distinct items of the session that are looked at, at most `MAX_PLACES`.
     """
 
     index: scipy.sparse.csr_matrix
-    spoken: scipy.sparse.csr_matrix
+    session_weights: scipy.sparse.csr_matrix
     num_neighbours: int
     max_length: int
 
     @property
-    def hears_context(self) -> bool:
-        """Whether cart or session speak."""
+    def uses_context(self) -> bool:
+        """Whether the scores depend on the cart or session."""
         return True
 
     @property
-    def hears_users(self) -> bool:
-        """Whether what the user bought speaks."""
+    def uses_history(self) -> bool:
+        """Whether the scores depend on the purchases of the user."""
         return False
 
     def score(self, asked: Asked) -> scipy.sparse.csr_matrix:
@@ -156,22 +156,22 @@ class VmisScores:
         length = np.maximum((latest >= 0).sum(axis=1), 1)
         shape = (len(latest), self.index.shape[0])
         weights = (length[row] - back) / length[row]
-        likeness = (scipy.sparse.csr_matrix((weights, (row, latest[row, back])), shape) @ self.index).tocsr()
-        # A bit for each place, so that the highest bit of the sum tells the latest shared item.
+        similarity = (scipy.sparse.csr_matrix((weights, (row, latest[row, back])), shape) @ self.index).tocsr()
+        # A bit for each place, so that the highest bit of the sum identifies the latest shared item.
         bits = scipy.sparse.csr_matrix((2.0 ** (MAX_PLACES - back), (row, latest[row, back])), shape) @ self.index
-        likeness.sort_indices()
+        similarity.sort_indices()
         bits.sort_indices()
         reach = 1 - 0.1 * (MAX_PLACES + 1 - np.floor(np.log2(bits.data)))
-        likeness.data += 1e-6 * likeness.indices / self.index.shape[1]  # of equal ones the later session
-        likeness, reach = strongest_per_row(likeness, k=self.num_neighbours, also=reach)
-        likeness.data *= reach
-        return (likeness @ self.spoken).astype(np.float32)
+        similarity.data += 1e-6 * similarity.indices / self.index.shape[1]  # of equal ones the later session
+        similarity, reach = strongest_per_row(similarity, k=self.num_neighbours, also=reach)
+        similarity.data *= reach
+        return (similarity @ self.session_weights).astype(np.float32)
 
 
 def strongest_per_row(
     matrix: scipy.sparse.csr_matrix, *, k: int, also: np.ndarray | None = None
 ) -> tuple[scipy.sparse.csr_matrix, np.ndarray]:
-    """Returns the k largest positive cells of each row, and what `also` says of these cells (their values, if None).
+    """Returns the k largest positive cells of each row, and the values of `also` at these cells (their own, if None).
 
     Args:
         matrix: `[B, n]` sparse.
@@ -185,7 +185,7 @@ def strongest_per_row(
 
 
 def _distinct_latest(recent: np.ndarray, *, max_length: int) -> np.ndarray:
-    """`[B, max_length]`: the latest distinct items, latest first; -1 behind the end."""
+    """Returns `[B, max_length]`: the latest distinct items, latest first; -1 behind the end."""
     backwards = recent[:, ::-1]
     seen = np.zeros(backwards.shape, bool)
     for place in range(1, backwards.shape[1]):

@@ -1,8 +1,8 @@
-"""Several kinds of item-to-item weights → one table of neighbours, a weight of each kind in every cell.
+"""Merges several kinds of item-to-item weights into one table of neighbours with a weight of each kind in every cell.
 
-What a table of the strongest positive weights a row leaves out is not nothing: EASE's negative weights say what a
-cart speaks against, and the items that speak most for a rare item are common ones, in whose rows it comes far down.
-So a cell is kept where it is strong in its row, by absolute value, or among the strongest that speak for its item; and
+The strongest positive weights of each row are not enough: negative weights of EASE lower the scores of items that the
+cart makes unlikely, and the strongest contributions to a rare item come from common items, in whose rows it ranks low.
+So a cell is kept if it is among the strongest of its row, by absolute value, or among the strongest of its column; and
 a kept cell has the weights of all kinds, not only of those in which it is strong.
 """
 
@@ -19,25 +19,25 @@ class Channel:
     """One kind of item-to-item weights.
 
     Attributes:
-        weights: `[M, M]` over the items that have any; rows speak for columns.
+        weights: `[M, M]` over the items that have any; row item contributes to column item.
         items: `[M]` their indices.
-        by_speakers: whether the strongest of each column are kept too.
+        by_columns: whether the strongest cells of each column are kept too.
     """
 
     weights: Weights
     items: np.ndarray
-    by_speakers: bool = True
+    by_columns: bool = True
 
     def strongest(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Returns rows and columns of the cells that are among the `n` strongest; a cell may come twice."""
-        if self.by_speakers:
+        """Returns `[cells]` rows and columns of the `n` strongest cells of rows and columns; some may come twice."""
+        if self.by_columns:
             row, column = strongest_both_ways(self.weights, n=n)
         else:
             row, column = truncate(abs(self.weights), n=n).to_sparse().nonzero()
         return self.items[row], self.items[column]
 
     def at(self, row: np.ndarray, column: np.ndarray, *, num_rows: int) -> np.ndarray:
-        """Returns the float32 weights of cells; 0 where an item has none."""
+        """Returns `[cells]` float32 weights of the given cells; 0 where an item has none."""
         place = np.full(num_rows, -1)
         place[self.items] = np.arange(len(self.items))
         row, column = place[row], place[column]

@@ -1,4 +1,4 @@
-"""Purchases before a moment → how popular each item was: lately, a year ago, in each segment of users."""
+"""Computes the popularity of items as of a moment: recently, a year before, in each segment of users."""
 
 import numpy as np
 
@@ -43,8 +43,8 @@ def popularity_in_segments(
     """Returns `[num_segments + 1, size]` float32 times that the whole shop would have bought, bought all as a segment.
 
     `n (count_s + m share) / (n_s + m)` over the last `SEGMENT_DAYS` days: `n` purchases of the shop, `n_s` and
-    `count_s` of the segment, `share` of the item in the shop, `m` = `prior`. A small segment is held to the shop; row 0
-    (segment unknown) is the shop's own count.
+    `count_s` of the segment, `share` of the item in the shop, `m` = `prior`. A small segment is shrunk to the shop;
+    row 0 (segment unknown) is the shop's own count.
 
     Args:
         item: `[L]` item of each purchase.

@@ -1,11 +1,11 @@
-"""Behaviour after a moment → example queries with labels: carts with something missing, visits and what came next."""
+"""Makes labelled example queries of a period: carts with missing items, visits and what followed."""
 
 import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
-from tfrec.features.knowledge import has_visits, target_type
+from tfrec.features.feature_tables import has_visits, target_type
 from tfrec.features.sequences import BehaviourSequences
 
 HEADS = ("click", "cart", "purchase")
@@ -49,7 +49,7 @@ class ExampleQueries:
     outside_level: np.ndarray
 
     def __len__(self) -> int:
-        """Number of queries, Q."""
+        """Returns the number of queries, Q."""
         return len(self.user)
 
     def take(self, rows: np.ndarray) -> "ExampleQueries":
@@ -96,7 +96,7 @@ def example_queries(
 
 
 def _head_codes(sequences: BehaviourSequences) -> dict[str, int]:
-    """Event code of each head; a target that no head stands for (a log of ratings alone) counts as the purchase."""
+    """Returns the event code of each head; a target without a head (a log of ratings alone) counts as the purchase."""
     codes = {head: sequences.type_code(name) for head, name in _HEAD_EVENT.items()}
     target = target_type(sequences)
     return codes if target in codes.values() else {**codes, "purchase": target}
@@ -123,8 +123,8 @@ def _fresh_queries(
 ) -> ExampleQueries:
     """Orders of known users before anything is in the cart; every item of the order is a label."""
     rows, bounds = _grouped(sequences, target, sequences.group)
-    known = sequences.sequence_user[sequences.sequence[rows[bounds[:-1]]]] > 0 if len(rows) else np.zeros(0, bool)
-    chosen = rng.permutation(np.flatnonzero(known))[:most]
+    has_user = sequences.sequence_user[sequences.sequence[rows[bounds[:-1]]]] > 0 if len(rows) else np.zeros(0, bool)
+    chosen = rng.permutation(np.flatnonzero(has_user))[:most]
     queries = [(rows[:0], rows[bounds[at] : bounds[at + 1]], rows[bounds[at]]) for at in chosen]
     return _from_lists(sequences, queries)
 
@@ -165,7 +165,7 @@ def _grouped(
 
 
 def _repeat_to(choices: np.ndarray, most: int, rng: np.random.Generator, *, times: int) -> np.ndarray:
-    """At most `most` of `choices`, each at most `times` times (another item is hidden, the visit cut elsewhere)."""
+    """Returns `[n]`, n ≤ `most`, of `choices`, each at most `times` times, with another item hidden or another cut."""
     pool = np.concatenate([rng.permutation(choices) for _ in range(times)]) if len(choices) else choices
     return pool[:most]
 
@@ -199,7 +199,7 @@ def _from_lists(sequences: BehaviourSequences, queries: Sequence[tuple[np.ndarra
 
 
 def _outside_levels(sequences: BehaviourSequences, queries: ExampleQueries, rng: np.random.Generator) -> np.ndarray:
-    """`[Q]` levels, drawn among those at which something that followed is of no category of the cart."""
+    """Returns `[Q]` levels, drawn among those at which something that followed is of no category of the cart."""
     paths = sequences.vocabularies.catalogue.categories
     num_queries, depth = len(queries), paths.shape[1]
     is_outside = np.zeros((num_queries, depth), bool)
@@ -214,10 +214,10 @@ def _outside_levels(sequences: BehaviourSequences, queries: ExampleQueries, rng:
 
 
 def _gains(sequences: BehaviourSequences, query: tuple[np.ndarray, ...]) -> np.ndarray:
-    """`[P]`: of an order all missing items alike; of a visit the next look 1, each later one less.
+    """Returns `[P]`: of an order all missing items alike; of a visit the next look 1, each later one less.
 
-    An item that is carted or bought after it was looked at gains nothing by that: its page was open, nobody had to
-    offer it. The heads still learn that it was taken.
+    An item that is carted or bought after it was looked at gains nothing by that: its page was open, so it
+    did not have to be offered. The heads still learn that it was taken.
     """
     if len(query) <= 3:
         return np.ones(len(query[1]), np.float32)
@@ -230,7 +230,7 @@ def _gains(sequences: BehaviourSequences, query: tuple[np.ndarray, ...]) -> np.n
 
 
 def _share(query: tuple[np.ndarray, ...]) -> float:
-    """What each label counts: in an order the missing items share one next place, in a visit each can follow."""
+    """Returns the weight of each label: missing items of an order share one next place, those of a visit do not."""
     return 1.0 if len(query) > 3 else 1.0 / len(query[1])
 
 

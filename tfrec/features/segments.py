@@ -1,4 +1,4 @@
-"""Users table → segment of each user: what a shop knows of users who have not bought anything yet.
+"""Encodes the segment of each user, for users without purchases, from the users table.
 
 A segment is a word in the column `users.segment`: country, club tier, or what `tfrec segments --export` found.
 """
@@ -31,7 +31,7 @@ class UserSegments:
 
     @classmethod
     def none(cls, users: Vocabulary) -> "UserSegments":
-        """Returns that nobody is in a segment."""
+        """Returns segments without any user."""
         return cls(Vocabulary(np.array([], object)), np.zeros(users.size, np.int32))
 
 
@@ -39,16 +39,16 @@ def users_in_segments(users: pd.DataFrame) -> pd.DataFrame:
     """Returns `user_id` and `segment` of the users table's rows with a segment; none without the column."""
     if SEGMENT_COLUMN not in users.columns:
         return pd.DataFrame({"user_id": [], SEGMENT_COLUMN: []}, dtype=object)
-    known = users[["user_id", SEGMENT_COLUMN]].dropna().astype(str).astype(object)
-    known[SEGMENT_COLUMN] = known[SEGMENT_COLUMN].str.strip()
-    return known[known[SEGMENT_COLUMN] != ""]
+    segments = users[["user_id", SEGMENT_COLUMN]].dropna().astype(str).astype(object)
+    segments[SEGMENT_COLUMN] = segments[SEGMENT_COLUMN].str.strip()
+    return segments[segments[SEGMENT_COLUMN] != ""]
 
 
 def encode_segments(table: pd.DataFrame, users: Vocabulary) -> UserSegments:
     """Returns the segments of the users of a vocabulary.
 
     Args:
-        table: of `users_in_segments`.
+        table: table of `users_in_segments`.
         users: user ids; those who are not in the table are in no segment.
     """
     sizes = table[SEGMENT_COLUMN].value_counts()

@@ -1,4 +1,4 @@
-"""Events → behaviour sequences: each shopper's past as flat integer arrays, cut by splits, oldest first."""
+"""Builds behaviour sequences: each shopper's events as flat integer arrays, cut by splits, oldest first."""
 
 import dataclasses
 
@@ -26,8 +26,8 @@ class BehaviourSequences:
     Attributes:
         vocabularies: what the indices mean.
         users: user ids; the sequence of the user with index `u` has `sequence_user == u`.
-        segments: of the users.
-        friends: of the users.
+        segments: segments of the users.
+        friends: friends of the users.
         item: `[E]` int32 item index, never 0.
         event_type: `[E]` int8 code, position in `vocabularies.event_types` plus one.
         hour: `[E]` float64 hours since 1970-01-01 UTC.
@@ -50,7 +50,7 @@ class BehaviourSequences:
     sequence_user: np.ndarray
 
     def __len__(self) -> int:
-        """Number of events, E."""
+        """Returns the number of events, E."""
         return len(self.item)
 
     @property
@@ -95,8 +95,8 @@ def encode_events(
         events: a table of `EVENT_COLUMNS`, ascending in time.
         vocabularies: the shop's.
         users: known users; everybody else is a guest whose past ends with the session.
-        segments: of the known users; None = nobody is in any.
-        friends: of the known users; None = nobody knows anybody.
+        segments: segments of the known users; None = no segments.
+        friends: relations of the known users; None = no relations.
     """
     item = vocabularies.items.encode(events["item_id"])
     keep = (item > 0) & ~events["event_type"].isin(_NOT_BEHAVIOUR).to_numpy()
@@ -130,7 +130,7 @@ def encode_events(
 
 
 def _within_cap(item: np.ndarray, group: np.ndarray, is_line: np.ndarray) -> np.ndarray:
-    """`[E]` bool: all events but the lines that a bulk order has beyond what one order may count."""
+    """Returns `[E]` bool: all events but the lines that a bulk order has beyond what one order may count."""
     keep = np.ones(len(item), bool)
     num_lines = np.bincount(group[is_line])
     most = int(max(_MOST_LINES, _MOST_SHARE * is_line.sum()))
@@ -149,7 +149,7 @@ def _within_cap(item: np.ndarray, group: np.ndarray, is_line: np.ndarray) -> np.
 
 
 def _numbered(names: np.ndarray) -> np.ndarray:
-    """Int32 number of each distinct name; an event without a name stands alone."""
+    """Returns `[E]` int32 numbers of the distinct names; an event without a name gets a number of its own."""
     unnamed = names == ""
     if unnamed.any():
         names = names.copy()

@@ -1,4 +1,4 @@
-"""Prepared folder → `Shop`: tables, vocabularies and behaviour sequences, all that a modeller's script needs."""
+"""Loads a prepared folder as a `Shop`: tables, vocabularies and behaviour sequences."""
 
 import dataclasses
 import logging

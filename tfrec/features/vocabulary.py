@@ -1,4 +1,4 @@
-"""Ids and words → dense integer indices; the catalogue as arrays that are gathered by these indices.
+"""Maps ids and words to dense integer indices, and the catalogue to arrays gathered by these indices.
 
 Index 0 is padding and out-of-vocabulary (OOV) at once; items, categories, brands and words count from 1.
 """
@@ -58,7 +58,7 @@ class Vocabulary:
         return len(self.tokens) + 1
 
     def encode(self, values: Iterable[str]) -> np.ndarray:
-        """Returns int32 indices; 0 for what is unknown or empty."""
+        """Returns `[n]` int32 indices; 0 for what is unknown or empty."""
         return (self._index.get_indexer(pd.Index(values, dtype=object)) + 1).astype(np.int32)
 
     def decode(self, indices: np.ndarray) -> np.ndarray:
@@ -76,7 +76,7 @@ class Catalogue:
         price: `[N + 1]` float32 in the shop's currency; 0 unknown.
         price_bucket: `[N + 1]` int32 in 1..NUM_PRICE_BUCKETS by rank of the price; 0 unknown.
         title_words: `[N + 1, TITLE_LENGTH]` int32; 0 behind the end. Where the shop has facts of items, further columns
-            hold the words that they tell.
+            hold the words of the facts.
         content: `[N + 1, c]` float32, unit length: title, category, brand and facts, TF-IDF reduced by SVD
             (latent semantic analysis); the inner product is a content similarity.
         is_in_stock: `[N + 1]` bool: not known to be sold out.
@@ -176,17 +176,17 @@ def _with_row_0(rows: np.ndarray) -> np.ndarray:
 
 
 def _bucket(price: np.ndarray) -> np.ndarray:
-    """1..NUM_PRICE_BUCKETS by rank among the known prices, 0 where unknown."""
-    known = price > 0
+    """Returns `[N]` 1..NUM_PRICE_BUCKETS by rank among the known prices, 0 where unknown."""
+    has_price = price > 0
     bucket = np.zeros(len(price), np.int32)
-    if known.any():
-        rank = pd.Series(price[known]).rank(pct=True).to_numpy()
-        bucket[known] = np.ceil(rank * NUM_PRICE_BUCKETS).astype(np.int32)
+    if has_price.any():
+        rank = pd.Series(price[has_price]).rank(pct=True).to_numpy()
+        bucket[has_price] = np.ceil(rank * NUM_PRICE_BUCKETS).astype(np.int32)
     return bucket
 
 
 def _encode_titles(titles: pd.Series) -> tuple[Vocabulary, np.ndarray]:
-    """The words that stand in at least two titles, and each title's first TITLE_LENGTH of them."""
+    """Returns the words of at least two titles, and `[N, TITLE_LENGTH]` the first of them in each title."""
     split = titles.str.lower().str.findall(_WORD)
     exploded = split.explode().dropna()
     counts = exploded.groupby([exploded.index, exploded]).size().groupby(level=1).size() if len(exploded) else exploded
@@ -203,25 +203,25 @@ def _encode_titles(titles: pd.Series) -> tuple[Vocabulary, np.ndarray]:
 
 
 def _with_facts(words: Vocabulary, codes: np.ndarray, fact_words: pd.DataFrame) -> tuple[Vocabulary, np.ndarray]:
-    """The words of titles and facts, and the codes `[N, TITLE_LENGTH + most]`; a title's word never holds a `=`."""
+    """Returns the words of titles and facts, and the codes `[N, TITLE_LENGTH + most]`; only facts hold a `=`."""
     words = Vocabulary(np.concatenate([words.tokens, np.sort(fact_words["word"].unique().astype(object))]))
     position = fact_words.groupby("row").cumcount().to_numpy()
-    told = np.zeros((len(codes), position.max() + 1), np.int32)
-    told[fact_words["row"].to_numpy() - 1, position] = words.encode(fact_words["word"])
-    return words, np.concatenate([codes, told], axis=1)
+    fact_codes = np.zeros((len(codes), position.max() + 1), np.int32)
+    fact_codes[fact_words["row"].to_numpy() - 1, position] = words.encode(fact_words["word"])
+    return words, np.concatenate([codes, fact_codes], axis=1)
 
 
 def _content_vectors(items: pd.DataFrame, fact_words: pd.DataFrame | None) -> np.ndarray:
-    """`[N, c]` unit vectors of title, category path, brand and facts (TF-IDF, then truncated SVD)."""
+    """Returns `[N, c]` unit vectors of title, category path, brand and facts (TF-IDF, then truncated SVD)."""
     category = items["category"].str.replace(CATEGORY_SEPARATOR, " ", regex=False)
     text = items["title"] + " " + category + " " + items["brand"]
     vectorizer = TfidfVectorizer(token_pattern=_WORD, sublinear_tf=True, min_df=2, dtype=np.float32)
     documents: Iterable = text
     if fact_words is not None:  # a fact is one word, as it is written
-        told = fact_words.groupby("row")["word"].agg(list).reindex(np.arange(1, len(items) + 1))
+        facts_of_items = fact_words.groupby("row")["word"].agg(list).reindex(np.arange(1, len(items) + 1))
         documents = [
             re.findall(_WORD, words.lower()) + (facts if isinstance(facts, list) else [])
-            for words, facts in zip(text, told, strict=True)
+            for words, facts in zip(text, facts_of_items, strict=True)
         ]
         vectorizer.set_params(analyzer=list)
     try:

@@ -1,1 +1,1 @@
-"""Raw log → checked, cleaned tables, split in time."""
+"""Prepares a shop: reads a raw log into checked, cleaned tables, split in time."""

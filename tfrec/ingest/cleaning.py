@@ -120,7 +120,7 @@ class EventTypes:
         time_format: see `parse_timestamps`.
         time_zone: see `parse_timestamps`.
         styles: column (`quantity`, `price`, `line_total`, `rating`) → how its numbers are written.
-        currency: of the shop; rows in another currency are set aside, where the text has a column `currency`.
+        currency: currency of the shop; rows in another currency are set aside, where the text has a column `currency`.
         rates: other currency → units of the shop's that one of it is worth; such rows are converted.
     """
 
@@ -147,8 +147,8 @@ def type_events(mapped: ir.Table, cleaning: Cleaning, how: EventTypes) -> ir.Tab
     has = set(mapped.columns)
     text = {name: mapped[name] for name in EVENT_COLUMNS if name in has}
     ids = _ids(text, cleaning)
-    known = {**{word: word for word in EVENT_TYPES}, **how.types}
-    event_type = text["event_type"].cases(*known.items(), else_=ibis.null("string"))
+    type_of = {**{word: word for word in EVENT_TYPES}, **how.types}
+    event_type = text["event_type"].cases(*type_of.items(), else_=ibis.null("string"))
     numbers = {name: _number(text.get(name), name, how) for name in ("quantity", "price", "rating")}
     unknown = text["quantity"] == "" if "quantity" in text else ibis.literal(True)
     numbers["quantity"] = ibis.ifelse(unknown, 1.0, numbers["quantity"])
@@ -207,9 +207,9 @@ def _number(text: ir.StringValue | None, name: str, how: EventTypes) -> ir.Float
 
 def _currency_of_order(mapped: ir.Table, order_id: ir.StringValue) -> ir.StringValue:
     """Returns the currency in capitals; a row without one has that of its order, which exports name once."""
-    own = mapped["currency"].upper().nullif("")
-    of_order = own.max().over(ibis.window(group_by=order_id))
-    return ibis.coalesce(own, ibis.ifelse(order_id == "", None, of_order), "")
+    currency = mapped["currency"].upper().nullif("")
+    of_order = currency.max().over(ibis.window(group_by=order_id))
+    return ibis.coalesce(currency, ibis.ifelse(order_id == "", None, of_order), "")
 
 
 def set_aside_unknown_items(events: ir.Table, known: ir.Table) -> ir.Table:
@@ -271,10 +271,10 @@ def _matches(typed: ir.Table, rule: Rule) -> ir.BooleanValue:
 
 
 def _in_order(typed: ir.Table, matches: ir.BooleanValue, *, is_drop: bool) -> ir.BooleanValue:
-    """Whether a row belongs to an order that a rule sets aside; a row without an order is one of its own."""
+    """Returns whether a row belongs to an order that a rule sets aside; a row without an order is one of its own."""
     some = matches.cast("int8").max().over(ibis.window(group_by=typed["order_id"])) == 1
-    found = ibis.ifelse(typed["order_id"] == "", matches, some)
-    return found if is_drop else ~found
+    is_matched = ibis.ifelse(typed["order_id"] == "", matches, some)
+    return is_matched if is_drop else ~is_matched
 
 
 def _text_of(typed: ir.Table, column: str) -> ir.StringValue:

@@ -16,7 +16,7 @@ from tfrec.ingest.csv_lines import BadLine, find_quoting, read_rows
 from tfrec.ingest.engine import identifier, literal
 from tfrec.ingest.text_tables import write_rows
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def store_csv(
@@ -27,7 +27,7 @@ def store_csv(
     Args:
         connection: DuckDB backend.
         table: name of the new table.
-        layout: of the file.
+        layout: layout of the file.
         dialect: what the recipe states.
         scratch: Parquet file in between.
 
@@ -38,7 +38,7 @@ def store_csv(
     if is_regular and _store_by_engine(connection, table, layout, quote=dialect.quote):
         return []
     quoting = find_quoting(layout, quote=dialect.quote, escape=dialect.escape)
-    log.info("%s is read line by line: quotes %r, escaped by %r", layout.origin, quoting.quote, quoting.escape)
+    logger.info("%s is read line by line: quotes %r, escaped by %r", layout.origin, quoting.quote, quoting.escape)
     bad: list[BadLine] = []
     write_rows(read_rows(layout, quoting, bad), layout.columns, scratch)
     connection.raw_sql(
@@ -63,7 +63,7 @@ def _store_by_engine(connection: ibis.BaseBackend, table: str, layout: CsvLayout
             f"SELECT *, row_number() OVER () AS _row FROM read_csv({literal(str(layout.path))}, {options})"
         )
     except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
-        log.debug("%s: %s", layout.origin, error)
+        logger.debug("%s: %s", layout.origin, error)
         return False
     if _take_rejects(connection):
         return False
@@ -87,7 +87,7 @@ def _take_rejects(connection: ibis.BaseBackend) -> int:
 def _has_only_line_breaks(
     connection: ibis.BaseBackend, table: str, columns: Sequence[str], layout: CsvLayout, lines: int
 ) -> bool:
-    """Whether the rows are all lines, and no field can have swallowed a line.
+    """Returns whether the rows are all lines, and no field can have swallowed a line.
 
     A field that swallowed the rest of one line and the beginning of the next in the same column holds as many
     delimiters for each line break as a whole row has.

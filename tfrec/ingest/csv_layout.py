@@ -214,9 +214,9 @@ def _find_header(head: list[str], start: int, choices: tuple[str, ...], wanted: 
     best = (-1, start, choices[0])
     for at in range(start, len(head)):
         for sign in choices:
-            known = len(set(wanted) & set(split_plainly(head[at], sign)))
-            if known > max(best[0], 0):
-                best = (known, at, sign)
+            num_wanted = len(set(wanted) & set(split_plainly(head[at], sign)))
+            if num_wanted > max(best[0], 0):
+                best = (num_wanted, at, sign)
         if best[0] == len(set(wanted)) > 0:
             break
     if best[0] > 0:

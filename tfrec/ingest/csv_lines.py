@@ -53,7 +53,7 @@ def find_quoting(layout: CsvLayout, *, quote: str, escape: str) -> Quoting:
     `"blue lamp` and `"blue lamp"`.
 
     Args:
-        layout: of the file.
+        layout: layout of the file.
         quote: the recipe's `quote`: `auto`, `none` or a sign.
         escape: the recipe's `escape`: `auto`, `double` or `backslash`.
     """
@@ -80,7 +80,7 @@ def read_rows(layout: CsvLayout, quoting: Quoting, bad: list[BadLine]) -> Iterat
     Where it spans few lines and each is a whole row, nothing says which reading is right: these lines are set aside.
 
     Args:
-        layout: of the file.
+        layout: layout of the file.
         quoting: how its fields are quoted.
         bad: receives what is no row.
 
@@ -180,11 +180,11 @@ class _Parser:
         at = 0
         while True:
             is_quoted = self._opening.match(line, at) is not None
-            found = (self._quoted if is_quoted else self._plain).match(line, at)
-            if found is None:
+            match = (self._quoted if is_quoted else self._plain).match(line, at)
+            if match is None:
                 return None
-            fields.append((self._plain_text(found, is_quoted), is_quoted))
-            at = found.end()
+            fields.append((self._plain_text(match, is_quoted), is_quoted))
+            at = match.end()
             if at >= len(line):
                 return fields
             at += len(self.delimiter)
@@ -192,11 +192,11 @@ class _Parser:
                 return [*fields, ("", False)]
 
     def stays_open(self, line: str) -> bool:
-        """Whether a field that is open at the beginning of the line is open at its end, too."""
+        """Returns whether a field that is open at the beginning of the line is open at its end, too."""
         return self.quote not in line or self._inside.fullmatch(line) is not None
 
     def closes(self, line: str) -> bool:
-        """Whether a field that is open at the beginning of the line ends in it, in a place where a field may end."""
+        """Returns whether a field that is open at the line's start ends in it, in a place where a field may end."""
         return self._quoted.match(self.quote + line) is not None
 
     def _plain_text(self, found: re.Match[str], is_quoted: bool) -> str:

@@ -10,49 +10,49 @@ import ibis
 
 @ibis.udf.scalar.builtin(name="trim")
 def trim_blanks(text: str) -> str:
-    """DuckDB: the text without blanks at both ends."""
+    """Returns the text without blanks at both ends (DuckDB)."""
     raise NotImplementedError
 
 
 @ibis.udf.scalar.builtin(name="trim")
 def trim(text: str, signs: str) -> str:
-    """DuckDB: the text without these characters at both ends."""
+    """Returns the text without these characters at both ends (DuckDB)."""
     raise NotImplementedError
 
 
 @ibis.udf.scalar.builtin(name="strlen")
 def num_bytes(text: str) -> int:
-    """DuckDB: length in bytes of UTF-8."""
+    """Returns the length in bytes of UTF-8 (DuckDB)."""
     raise NotImplementedError
 
 
 @ibis.udf.scalar.builtin(name="unicode")
 def first_code(text: str) -> int:
-    """DuckDB: code point of the first character, -1 where there is none."""
+    """Returns the code point of the first character, -1 where there is none (DuckDB)."""
     raise NotImplementedError
 
 
 @ibis.udf.scalar.builtin(name="nfc_normalize")
 def composed(text: str) -> str:
-    """DuckDB: the text in Unicode's composed form."""
+    """Returns the text in Unicode's composed form (DuckDB)."""
     raise NotImplementedError
 
 
 @ibis.udf.scalar.builtin
 def md5(text: str) -> str:
-    """DuckDB: hexadecimal digest."""
+    """Returns the hexadecimal digest (DuckDB)."""
     raise NotImplementedError
 
 
 @ibis.udf.scalar.builtin
 def try_strptime(text: str, form: str) -> dt.datetime:
-    """DuckDB: the timestamp that `text` shows in the format, or null."""
+    """Returns the timestamp that `text` shows in the format, or null (DuckDB)."""
     raise NotImplementedError
 
 
 @ibis.udf.scalar.builtin
 def make_timestamp(microseconds: int) -> dt.datetime:
-    """DuckDB: the moment so many microseconds after 1970-01-01 UTC."""
+    """Returns the moment so many microseconds after 1970-01-01 UTC (DuckDB)."""
     raise NotImplementedError
 
 

@@ -19,7 +19,7 @@ from tfrec.ingest.number_styles import find_styles, notes_of_currency, notes_of_
 from tfrec.ingest.order_notes import notes_of_orders, notes_of_states
 from tfrec.ingest.privacy import pseudonymise
 from tfrec.ingest.recipes import Recipe
-from tfrec.ingest.sessions import cut_sessions, tell_orders
+from tfrec.ingest.sessions import cut_sessions, group_orders
 from tfrec.ingest.sources import FILE, ROW, Unreadable, read_text
 from tfrec.ingest.splits import add_clock
 from tfrec.ingest.time_bounds import find_bounds, outlier_reason
@@ -28,7 +28,7 @@ from tfrec.ingest.timestamps import local_time
 from tfrec.ingest.users import USER_PREFIX
 from tfrec.schema.tables import EVENT_COLUMNS
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _NUMBERS = ("quantity", "price", "line_total", "rating")
 
@@ -74,7 +74,7 @@ def check_events(
     Raises:
         SourceError: a file is empty or unreadable, lacks a column, or its times cannot be read with certainty.
     """
-    log.info("Reading %s", ", ".join(map(str, paths)))
+    logger.info("Reading %s", ", ".join(map(str, paths)))
     described = [table.columns for table in (recipe.items, recipe.users) if not table.files]
     ruled = [rule.raw_column for rule in recipe.clean.rules if rule.raw_column]
     wanted = [*raw_columns(recipe.events.columns, *described), *ruled]
@@ -108,14 +108,14 @@ def check_events(
         checked, outliers = _set_aside_outliers(connection, checked)
         notes += outliers
     if recipe.clean.unknown_items == "reject" and catalogue is not None:
-        known = ibis.memtable(catalogue[["item_id"]])
-        checked = _stored(connection, "events_known", set_aside_unknown_items(checked, known))
+        item_ids = ibis.memtable(catalogue[["item_id"]])
+        checked = _stored(connection, "events_known", set_aside_unknown_items(checked, item_ids))
     if recipe.clean.duplicates == "reject":
         compared = tuple(EVENT_COLUMNS)
         checked = _stored(connection, "events_unique", set_aside_duplicates(checked, compared=compared))
-    log.info("Cutting sessions and orders")
+    logger.info("Cutting sessions and orders")
     good = cut_sessions(checked.filter(checked["reason"].isnull()).drop("reason", "incomplete"), recipe.sessions)
-    good = tell_orders(good, recipe.orders, clock=local_time(good["timestamp"], recipe.events.time_zone))
+    good = group_orders(good, recipe.orders, clock=local_time(good["timestamp"], recipe.events.time_zone))
     good = _stored(connection, "events_good", good)
     notes += notes_of_states(raw, known=wanted)
     notes += notes_of_orders(good, checked, raw, has_orders="order_id" in recipe.events.columns)
@@ -123,7 +123,7 @@ def check_events(
 
 
 def _mapped(raw: ir.Table, recipe: Recipe, paths: Sequence[Path]) -> ir.Table:
-    """Schema columns as text, and what the rows contain of items and users beside."""
+    """Returns schema columns as text, and the further columns of items and users in the rows."""
     missing = recipe.events.missing
     ruled = tuple(dict.fromkeys(rule.raw_column for rule in recipe.clean.rules if rule.raw_column))
     texts: dict[str, ir.Value] = {}

@@ -12,7 +12,7 @@ from tfrec.ingest.rejected import CheckedTable, check_rows
 from tfrec.ingest.sources import read_text
 from tfrec.schema.tables import FACT_COLUMNS, conform
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _BETWEEN = "\x1f"  # the unit separator of ASCII, which no name holds
 
@@ -28,7 +28,7 @@ def read_facts(
     Args:
         connection: DuckDB backend.
         recipe: its `facts` is used.
-        paths: of the facts files.
+        paths: paths of the facts files.
         scratch: folder for files in between.
 
     Raises:
@@ -36,7 +36,7 @@ def read_facts(
     """
     if not paths:
         return None
-    log.info("Reading %s", ", ".join(map(str, paths)))
+    logger.info("Reading %s", ", ".join(map(str, paths)))
     raw, lines = read_text(
         connection, recipe.facts, paths, name="facts_raw", scratch=scratch, wanted=raw_columns(recipe.facts.columns)
     )

@@ -1,4 +1,4 @@
-"""Tells whether a prepared folder is still what its recipe, raw files and program would give."""
+"""Checks whether a prepared folder is what its recipe, raw files and program would give."""
 
 import hashlib
 import json
@@ -36,12 +36,12 @@ def describe_files(paths: Sequence[Path], *, known: Sequence[SourceFile] = ()) -
     return tuple(result)
 
 
-def fingerprint(recipe_text: str, sources: Sequence[SourceFile], *, dials: Mapping[str, str]) -> str:
+def fingerprint(recipe_text: str, sources: Sequence[SourceFile], *, settings: Mapping[str, str]) -> str:
     """Returns a digest of everything that a prepared folder depends on; where the files lie is no part of it."""
     parts = {
         "format": FORMAT_VERSION,
         "recipe": recipe_text,
         "files": [source.sha256 for source in sources],
-        **dials,
+        **settings,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -119,11 +119,11 @@ def _notes_of_alike(ids: ir.Table, word: str, *, is_hidden: bool) -> list[Note]:
         kinds=ids.count(), rows=ids["rows"].sum(), one=ids["id"].min(), other=ids["id"].max()
     )
     groups = groups.filter(groups["kinds"] > 1)
-    found = groups.order_by(ibis.desc("rows")).limit(1).to_pyarrow().to_pylist()
-    if not found:
+    rows = groups.order_by(ibis.desc("rows")).limit(1).to_pyarrow().to_pylist()
+    if not rows:
         return []
     count = int(groups.count().execute())
-    example = "" if is_hidden else f", e.g. {found[0]['one']!r} and {found[0]['other']!r}"
+    example = "" if is_hidden else f", e.g. {rows[0]['one']!r} and {rows[0]['other']!r}"
     cure = " [clean] upper_case_ids = true makes one of those that differ in case." if word == "item" else ""
     text = (
         f"{count:,} {word} ids differ from another one in case or Unicode form alone{example}; each was read as an id "
@@ -142,13 +142,13 @@ def _notes_of_currencies(raw: ir.Table, recipe: Recipe) -> list[Note]:
         code = trimmed(raw[name]).upper()
         counts = raw.group_by(code=code).aggregate(rows=lambda table: table.count())
         counts = counts.filter(counts["code"] != "").order_by(ibis.desc("rows"), "code").limit(9)
-        found = counts.to_pyarrow().to_pylist()
-        if len(found) > 1:
-            listed = ", ".join(f"{row['code']} ({row['rows']:,})" for row in found)
+        rows = counts.to_pyarrow().to_pylist()
+        if len(rows) > 1:
+            listed = ", ".join(f"{row['code']} ({row['rows']:,})" for row in rows)
             text = (
                 f"The column {name!r} names several currencies: {listed}. Their prices were read as if they were one. "
                 f"Map it: currency = {name!r} in [events.columns]; rates = {{USD = 0.9}} in [events] converts, else "
                 "such rows are set aside."
             )
-            return [Note("currency_mixed", sum(row["rows"] for row in found[1:]), text)]
+            return [Note("currency_mixed", sum(row["rows"] for row in rows[1:]), text)]
     return []

@@ -20,7 +20,7 @@ from tfrec.ingest.time_formats import check_times
 from tfrec.ingest.timestamps import parse_timestamps
 from tfrec.schema.tables import ITEM_COLUMNS, conform
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 ITEM_PREFIX = "_item_"
 """Before the names of raw event columns that describe the event's item."""
@@ -37,7 +37,7 @@ def read_catalogue(
     Args:
         connection: DuckDB backend.
         recipe: its `items` and time zone are used.
-        paths: of the catalogue.
+        paths: paths of the catalogue.
         num_images: pictures that an `image_index` may point at.
         scratch: folder for files in between.
 
@@ -46,7 +46,7 @@ def read_catalogue(
     """
     if not paths:
         return None
-    log.info("Reading %s", ", ".join(map(str, paths)))
+    logger.info("Reading %s", ", ".join(map(str, paths)))
     raw, lines = read_text(
         connection, recipe.items, paths, name="items_raw", scratch=scratch, wanted=raw_columns(recipe.items.columns)
     )
@@ -121,11 +121,11 @@ def complete_items(catalogue: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame
 
     Args:
         catalogue: `ITEM_COLUMNS`; items never sold stay.
-        known: of `items_from_events`.
+        known: result of `items_from_events`.
     """
     absent = known[~known["item_id"].isin(catalogue["item_id"])]
     if len(absent):
-        log.info("%d items were sold in training but are not in the catalogue; they are added", len(absent))
+        logger.info("%d items were sold in training but are not in the catalogue; they are added", len(absent))
     seen = known.set_index("item_id").reindex(catalogue["item_id"])
     price = catalogue["price"].where(catalogue["price"].notna(), seen["price"].to_numpy())
     words = {

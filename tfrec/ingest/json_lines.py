@@ -67,10 +67,10 @@ def _read_objects(path: Path, wanted: frozenset[str], bad: list[BadLine]) -> Ite
                 continue
             try:
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-                found = decoder.decode(line)
-                if not isinstance(found, dict):
+                decoded = decoder.decode(line)
+                if not isinstance(decoded, dict):
                     raise ValueError("not an object")
-                row = {name: _text(value, name, number, path, wanted) for name, value in found.items()}
+                row = {name: _text(value, name, number, path, wanted) for name, value in decoded.items()}
             except UnicodeError:
                 bad.append(BadLine(number, NOT_UTF8, raw.decode("utf-8", errors="replace").rstrip("\r\n")))
             except (ValueError, RecursionError):
@@ -111,7 +111,7 @@ def nested_message(path: Path, name: str, kind: str, *, line: int | None = None)
 
     Args:
         path: the file.
-        name: of the column.
+        name: name of the column.
         kind: `list`, `object` or the engine's name of the type.
         line: where it was found.
     """

@@ -100,13 +100,13 @@ def column_texts(
     Raises:
         SourceError: the file lacks a column; names the nearest.
     """
-    known = [name for name in raw.columns if name not in (FILE, ROW)]
+    column_names = [name for name in raw.columns if name not in (FILE, ROW)]
     for target, names in (*columns.items(), *(("a rule of [clean]", name) for name in passing)):
         for name in _named(names):
-            if name not in known:
+            if name not in column_names:
                 raise SourceError(
                     f"{', '.join(map(str, paths))} has no column {name!r}, which the recipe maps to `{target}`."
-                    f"{nearest_hint(name, known)}"
+                    f"{nearest_hint(name, column_names)}"
                 )
     mapped = {}
     for target, names in columns.items():

@@ -1,4 +1,4 @@
-"""A finding about raw data that changes no row by itself, but that its owner should read."""
+"""Defines notes: findings about raw data that change no row, for its owner."""
 
 import dataclasses
 

@@ -57,13 +57,13 @@ def notes_of_currency(styles: Mapping[str, NumberStyle], currency: str) -> list[
     """Returns a note where prices carry the sign or code of another currency than the shop's.
 
     Args:
-        styles: of the columns of prices.
+        styles: styles of the columns of prices.
         currency: the shop's code in capitals, or empty.
     """
     notes = []
     for name in ("price", "line_total"):
-        found = styles[name].currencies if name in styles and currency in _SIGNS else ()
-        others = [sign for sign in found if sign not in names_of_currency(currency)]
+        signs = styles[name].currencies if name in styles and currency in _SIGNS else ()
+        others = [sign for sign in signs if sign not in names_of_currency(currency)]
         if others:
             text = (
                 f"`{name}` has values with {', '.join(map(repr, others))}, but the shop's currency is {currency}; they "

@@ -95,7 +95,7 @@ def find_style(column: ir.StringColumn, *, declared: str = "", name: str = "") -
     Args:
         column: text, of one raw column.
         declared: decimal sign in the recipe, or empty.
-        name: of the column, for the notes.
+        name: name of the column, for the notes.
     """
     seen = _count_evidence(column)
     decimal, notes = _decide(seen, declared, name or column.get_name())
@@ -148,7 +148,7 @@ def _dressed(text: ir.StringValue, style: NumberStyle) -> ir.FloatingValue:
 
 
 def _bare(text: ir.StringValue) -> ir.StringValue:
-    """Sign, digits, points and commas alone, each other thousands sign as `'`; other text where it is no number.
+    """Returns sign, digits, points and commas alone, other thousands signs as `'`; else the text itself.
 
     The usual signs at the ends are taken off first, as regular expressions over all of Unicode are slow.
     """
@@ -193,8 +193,8 @@ def _count_evidence(column: ir.StringColumn) -> dict:
         **{kind: rows(seen["kind"] == kind) for kind in kinds},
         **{f"example_{kind}": seen["text"].min(where=seen["kind"] == kind) for kind in kinds},
     )
-    found = counted.to_pyarrow().to_pylist()[0]
-    return {**found, "currencies": sorted(found["currencies"] or [])}
+    counts = counted.to_pyarrow().to_pylist()[0]
+    return {**counts, "currencies": sorted(counts["currencies"] or [])}
 
 
 def _decide(seen: dict, declared: str, name: str) -> tuple[str, list[Note]]:

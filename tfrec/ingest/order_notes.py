@@ -58,8 +58,8 @@ def notes_of_orders(good: ir.Table, checked: ir.Table, raw: ir.Table, *, has_ord
         "order_numbers_reused": (
             "reused",
             "{count:,} of {orders:,} order numbers belong to several buyers, or to lines more than {days} days apart, "
-            "e.g. {example!r}; each was read as one order. Where numbers are used again, join them with what tells "
-            'them apart: order_id = ["order", "customer"].',
+            "e.g. {example!r}; each was read as one order. Where numbers are used again, join them with what "
+            'distinguishes them: order_id = ["order", "customer"].',
         ),
         "orders_doubled": (
             "doubled",
@@ -98,8 +98,8 @@ def _count_paired(lines: ir.Table) -> dict:
     """Returns how many orders have an item with a price and at price 0, and one of them."""
     free = lines.filter(lines["price"] == 0).select("order_id", "item_id").distinct()
     both = lines.filter(lines["price"] > 0).semi_join(free, ["order_id", "item_id"])
-    found = both.aggregate(paired=both["order_id"].nunique(), example_paired=both["order_id"].min())
-    return found.to_pyarrow().to_pylist()[0]
+    counts = both.aggregate(paired=both["order_id"].nunique(), example_paired=both["order_id"].min())
+    return counts.to_pyarrow().to_pylist()[0]
 
 
 def notes_of_states(raw: ir.Table, *, known: Sequence[str]) -> list[Note]:
@@ -114,10 +114,10 @@ def notes_of_states(raw: ir.Table, *, known: Sequence[str]) -> list[Note]:
         if name in known or not re.search(r"status|state", name.lower()):
             continue
         state = trimmed(raw[name]).lower()
-        found = (
+        counts = (
             raw.filter(state.re_search(_VOID_STATES)).group_by(state=state).aggregate(rows=lambda table: table.count())
         )
-        rows = found.order_by(ibis.desc("rows"), "state").limit(5).to_pyarrow().to_pylist()
+        rows = counts.order_by(ibis.desc("rows"), "state").limit(5).to_pyarrow().to_pylist()
         if not rows:
             continue
         listed = ", ".join(f"{row['state']!r} ({row['rows']:,} rows)" for row in rows)

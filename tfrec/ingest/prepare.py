@@ -13,7 +13,7 @@ from tfrec.ingest.timestamps import moment_in_utc
 from tfrec.ingest.write_shop import write_shop
 from tfrec.publish import check_folder, publishing
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def prepare_shop(
@@ -50,18 +50,18 @@ def prepare_shop(
     end = moment_in_utc(until, time_zone=written.recipe.events.time_zone) if until else None
     files = locate_files(written, data_home=Path(data_home) if data_home is not None else None)
     inputs = [written.path, *files.all, *([Path(data_home)] if data_home is not None else [])]
-    known = _manifest_or_none(out)
-    if known is None:  # else it may be up to date, and nothing is written
+    present = _manifest_or_none(out)
+    if present is None:  # else it may be up to date, and nothing is written
         check_folder(out, PREPARED, inputs=inputs)
-    sources = describe_files(files.all, known=known.sources if known and trust_times else ())
-    dials = {"until": str(end or ""), "key": key_check(files.key) if files.key else ""}
-    mark = fingerprint(written.text, sources, dials=dials)
-    if known is not None and known.fingerprint == mark and not force:
-        log.info("%s is up to date with %s; reused", out, written.path)
+    sources = describe_files(files.all, known=present.sources if present and trust_times else ())
+    settings = {"until": str(end or ""), "key": key_check(files.key) if files.key else ""}
+    mark = fingerprint(written.text, sources, settings=settings)
+    if present is not None and present.fingerprint == mark and not force:
+        logger.info("%s is up to date with %s; reused", out, written.path)
         return read_prepared(out)
     with publishing(out, PREPARED, inputs=inputs) as work:
         manifest = write_shop(written.recipe, files, work, until=end, sources=sources, fingerprint=mark)
-    log.info("Prepared %s: %s", out, _summary(manifest))
+    logger.info("Prepared %s: %s", out, _summary(manifest))
     return read_prepared(out)
 
 

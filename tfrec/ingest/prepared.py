@@ -1,4 +1,4 @@
-"""Reads a prepared shop: checked tables before and after the split, pictures, and the manifest that says whence."""
+"""Reads a prepared shop: checked tables before and after the split, pictures, and the manifest with their origin."""
 
 import dataclasses
 import difflib
@@ -14,7 +14,7 @@ from tfrec.publish import FolderKind
 from tfrec.schema.tables import FACT_COLUMNS, RELATION_COLUMNS, Tables, empty_table
 
 FORMAT_VERSION = 2
-"""Raised whenever the layout or meaning of a prepared folder changes; older folders must be prepared anew."""
+"""Raised whenever the layout or meaning of a prepared folder changes; older folders must be prepared again."""
 
 MANIFEST = "manifest.json"
 PREPARED = FolderKind(
@@ -54,19 +54,19 @@ class SourceFile:
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """What a prepared folder holds and whence it came; moments are ISO texts in UTC.
+    """Contents and origin of a prepared folder; moments are ISO texts in UTC.
 
     Attributes:
-        format_version: of the folder's layout.
+        format_version: version of the folder's layout.
         recipe: the recipe's name.
         fingerprint: equal when recipe, files, `until` and code are equal.
         sources: the raw files.
         time_zone: the shop's clock.
-        has_time: False where the log told no time and the split is random (see `splits.add_clock`).
+        has_time: False where the log had no times and the split is random (see `splits.add_clock`).
         test_from: end of training and start of test.
         validation_from: start of the validation period inside training.
         until: the moment that `--until` named, or empty.
-        currency: of all prices.
+        currency: currency of all prices.
         rows: event rows read.
         kept: events after cleaning, before merging.
         merged: events that went into another one (see `Cleaning.duplicates`).
@@ -82,7 +82,7 @@ class Manifest:
         extras: names of the copied extra tables.
         description: what the data is.
         source_url: where the original comes from.
-        licence: of the data.
+        licence: licence of the data.
         facts: rows in `facts.parquet`, which is there only where the recipe names such files.
         relations: rows in `relations.parquet`, likewise.
         incomplete: reason → rows that stay without one of their values, listed in `incomplete.parquet`.
@@ -127,7 +127,7 @@ class Prepared:
 
     Attributes:
         path: its folder.
-        manifest: what it holds and whence.
+        manifest: contents and origin.
         train: events strictly before `test_from`, items, users, facts and relations.
         test: events from `test_from` on, for evaluation alone; all else the same.
         images: uint8 `[n, H, W]` or `[n, H, W, C]`, row = `items.image_index`; None where there are no pictures.
@@ -162,9 +162,9 @@ class Prepared:
             SourceError: the recipe names no such table.
         """
         if name not in self.manifest.extras:
-            known = ", ".join(self.manifest.extras) or "none"
+            names = ", ".join(self.manifest.extras) or "none"
             raise SourceError(
-                f"{self.path} has no extra table {name!r} (it has: {known}). Name it in the recipe's [extras]."
+                f"{self.path} has no extra table {name!r} (it has: {names}). Name it in the recipe's [extras]."
             )
         return self.path / self.manifest.extras[name]
 

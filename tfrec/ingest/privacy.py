@@ -1,4 +1,4 @@
-"""Turns user ids into keyed pseudonyms: equal ids give equal pseudonyms, and nobody without the key can tell whose."""
+"""Turns user ids into keyed pseudonyms: equal for equal ids, and not reversible without the key."""
 
 import dataclasses
 import hashlib
@@ -63,18 +63,18 @@ def pseudonymise(table: ir.Table, *, key: bytes, guest_ids: Sequence[str] = (), 
     Args:
         table: text columns.
         key: the secret.
-        guest_ids: ids that stand for nobody.
-        column: with the user ids.
+        guest_ids: ids that stand for guests.
+        column: column with the user ids.
     """
     plain = id_text(table[column].fill_null("").strip())
     ids = table.select(_plain=plain).distinct().execute()["_plain"]
-    known = pd.DataFrame({"_plain": ids, "_pseudonym": pseudonyms(ids.where(~ids.isin(guest_ids), ""), key=key)})
-    joined = table.mutate(_plain=plain).join(ibis.memtable(known), "_plain", how="left")
+    names = pd.DataFrame({"_plain": ids, "_pseudonym": pseudonyms(ids.where(~ids.isin(guest_ids), ""), key=key)})
+    joined = table.mutate(_plain=plain).join(ibis.memtable(names), "_plain", how="left")
     return joined.mutate(**{column: joined["_pseudonym"]}).select(*table.columns)
 
 
 def key_check(key: bytes) -> str:
-    """Returns a short word that tells whether two runs used the same key, and nothing else about it."""
+    """Returns a short check word: equal for two runs with the same key, and without further information on the key."""
     return _pseudonym("tfrec key check", key)[:8]
 
 

@@ -14,11 +14,11 @@ class RawFiles:
     """The located files of a recipe.
 
     Attributes:
-        events: of the log.
-        items: of the catalogue; empty without one.
-        users: of the users table; empty without one.
-        facts: of the knowledge triples; empty without any.
-        relations: of who knows whom; empty without any.
+        events: files of the log.
+        items: files of the catalogue; empty without one.
+        users: files of the users table; empty without one.
+        facts: files of the knowledge triples; empty without any.
+        relations: files of who knows whom; empty without any.
         pictures: the array, or None.
         extras: name → file.
         truth: folder of a generated shop's truth, or None.

@@ -1,4 +1,4 @@
-"""Readers for raw layouts that are no tables: each turns its files into one table of text."""
+"""Reads raw layouts that are not tables, each into one table of text."""
 
 import gzip
 import json

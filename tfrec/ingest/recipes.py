@@ -1,4 +1,4 @@
-"""Reads a recipe (a TOML file) into typed values that say how a shop's raw files map to the schema."""
+"""Reads a recipe (a TOML file) into typed values that map a shop's raw files to the schema."""
 
 import dataclasses
 import importlib.resources
@@ -38,7 +38,7 @@ class EventsRecipe(Source):
         columns: see `Columns`; beside the schema's may be mapped `sequence`, a number of seconds added to the
             timestamp, to order what has only a date; in place of `price` `line_total`, what all pieces of the row
             cost together; and `currency`, the code of the row's or its order's currency.
-        type: event type of every row, where no column tells it.
+        type: event type of every row, where no column holds it.
         types: raw word → event type.
         time_zone: IANA name of the zone that the timestamps are written in.
         time_format: `strptime` format (or several, tried in order), or `epoch_s`, `epoch_ms`, `epoch_us`; empty = ISO
@@ -81,9 +81,9 @@ class EventsRecipe(Source):
         try:
             zoneinfo.ZoneInfo(self.time_zone)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-            known = zoneinfo.available_timezones()
+            zones = zoneinfo.available_timezones()
             raise RecipeError(
-                f"time_zone {self.time_zone!r} is unknown.{nearest_hint(self.time_zone, known) if known else ''}"
+                f"time_zone {self.time_zone!r} is unknown.{nearest_hint(self.time_zone, zones) if zones else ''}"
             ) from None
 
 
@@ -96,7 +96,7 @@ class ItemsRecipe(Source):
         words: column → raw word → word shown (`category`: `"1"` → `"trousers"`).
         price_weeks: without a catalogue's price, the price is the median of an item's sales in the last weeks of
             training.
-        time_format: of `available_from`, as `EventsRecipe.time_format`.
+        time_format: time format of `available_from`, as `EventsRecipe.time_format`.
         category_separator: between the levels of a raw category, e.g. `/`.
     """
 
@@ -125,9 +125,9 @@ class ItemsRecipe(Source):
 class UsersRecipe(Source):
     """Where user attributes lie; without `files` users are what the training events know.
 
-    An attribute called `segment` (a country, a club tier, what `tfrec segments --export` found) tells what is popular
-    among users alike: of a user without any history it is all that is known. It should be known from the beginning:
-    segments that follow from the log tell the models' past moments a little of what came later.
+    An attribute called `segment` (a country, a club tier, what `tfrec segments --export` found) gives the popularity
+    among similar users; of a user without any history nothing else is known. It should be known from the beginning:
+    segments that are computed from the log leak a little of later events into earlier training examples.
 
     Attributes:
         columns: attribute → raw column, with `user_id` where there are files.
@@ -145,7 +145,7 @@ class UsersRecipe(Source):
 class FactsRecipe(Source):
     """Where facts of items lie: knowledge triples such as lamp – made by – Lumen, Lumen – based in – Lyon.
 
-    A head is an item id or the tail of another fact: of the lamp it is then known, too, where its maker is based.
+    A head is an item id or the tail of another fact: it is then also known where the maker of the lamp is based.
 
     Attributes:
         columns: `head`, `relation`, `tail` → raw column, all three where there are files.
@@ -161,13 +161,13 @@ class FactsRecipe(Source):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RelationsRecipe(Source):
-    """Where it is told who knows whom: what friends bought speaks for users of whom nothing else is known.
+    """Where relations between users lie: purchases of friends are used for users of whom nothing else is known.
 
     Attributes:
         columns: `user_id`, `other_id` → raw column where there are files; `weight` (how well, above 0) may be left
             out and is 1 then.
-        directed: True where a row says that `user_id` follows `other_id` and nothing of the way back; else both know
-            one another.
+        directed: True where a row states that `user_id` follows `other_id` but not the reverse; else both know each
+            other.
     """
 
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -198,8 +198,8 @@ class Recipe:
         name: a word, also the name of the prepared shop.
         description: one sentence.
         source_url: where a user gets the original.
-        licence: of the data.
-        currency: of all prices, ISO 4217.
+        licence: licence of the data.
+        currency: currency of all prices, ISO 4217.
         extras: name → file copied beside the tables (`coupon_test`, `impressions`).
         truth: folder with a generated shop's known truth, copied where it is there.
     """
@@ -247,7 +247,7 @@ class Recipe:
 
     @property
     def has_time(self) -> bool:
-        """Whether the log tells when things happened."""
+        """Whether the log has the times of events."""
         return "timestamp" in self.events.columns
 
 
@@ -311,10 +311,10 @@ def find_recipe(name_or_path: str | Path) -> Path:
 
 
 def _nearest_recipe(stem: str, *folders: Path) -> str:
-    known = {found.stem for folder in folders if folder.is_dir() for found in folder.glob("*.toml")}
-    if not known:
+    names = {found.stem for folder in folders if folder.is_dir() for found in folder.glob("*.toml")}
+    if not names:
         return " Give the path of a .toml file."
-    return nearest_hint(stem, known)
+    return nearest_hint(stem, names)
 
 
 def _check_formats(time_format: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Turns files of who knows whom into the relations table."""
+"""Turns files of relations between users into the relations table."""
 
 import logging
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from tfrec.ingest.rejected import CheckedTable, check_rows
 from tfrec.ingest.sources import read_text
 from tfrec.schema.tables import RELATION_COLUMNS, conform
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _ENDS = ("user_id", "other_id")
 _BETWEEN = "\x1f"  # the unit separator of ASCII, which no id holds
@@ -26,16 +26,16 @@ _BETWEEN = "\x1f"  # the unit separator of ASCII, which no id holds
 def read_relations(
     connection: ibis.BaseBackend, recipe: Recipe, paths: Sequence[Path], *, key: bytes | None, scratch: Path
 ) -> CheckedTable | None:
-    """Returns who knows whom, each pair once; None where the recipe has no such files.
+    """Returns the relations between users, each pair once; None where the recipe has no such files.
 
     Where relations are not directed both ways stand in the table. Set aside are rows without one of the ids (guests
-    know nobody), rows of a user and the same user, weights that are no number above 0, and repetitions: the first
+    have no relations), rows of a user and the same user, weights that are no number above 0, and repetitions: the first
     row of a pair counts.
 
     Args:
         connection: DuckDB backend.
         recipe: its `relations` is used.
-        paths: of the relations files.
+        paths: paths of the relations files.
         key: secret of the pseudonyms, or None.
         scratch: folder for files in between.
 
@@ -44,7 +44,7 @@ def read_relations(
     """
     if not paths:
         return None
-    log.info("Reading %s", ", ".join(map(str, paths)))
+    logger.info("Reading %s", ", ".join(map(str, paths)))
     source, guests = recipe.relations, recipe.clean.guest_ids
     raw, lines = read_text(
         connection, source, paths, name="relations_raw", scratch=scratch, wanted=raw_columns(source.columns)
@@ -71,10 +71,10 @@ def read_relations(
     good, rejected, _ = check_rows(
         connection, raw, mapped, typed, reasons, key="relation", table="relations", lines=lines, hidden=hidden
     )
-    known = conform(good.execute(), RELATION_COLUMNS, table="relations")
+    pairs = conform(good.execute(), RELATION_COLUMNS, table="relations")
     if not source.directed:
-        back = known.rename(columns=dict(zip(_ENDS, reversed(_ENDS), strict=True)))
-        known = pd.concat([known, back[known.columns]])
-    known["weight"] = known["weight"].astype(np.float32)
-    known = known.sort_values([*_ENDS], ignore_index=True)
-    return CheckedTable(known, rejected, notes=tuple(notes_of_styles(styles)))
+        back = pairs.rename(columns=dict(zip(_ENDS, reversed(_ENDS), strict=True)))
+        pairs = pd.concat([pairs, back[pairs.columns]])
+    pairs["weight"] = pairs["weight"].astype(np.float32)
+    pairs = pairs.sort_values([*_ENDS], ignore_index=True)
+    return CheckedTable(pairs, rejected, notes=tuple(notes_of_styles(styles)))

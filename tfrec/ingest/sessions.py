@@ -28,7 +28,7 @@ class Sessions:
 
 @dataclasses.dataclass(frozen=True)
 class Orders:
-    """How orders are told.
+    """How the lines of the log are grouped into orders.
 
     Attributes:
         by: `column` (the log has order numbers), `user_day` (what a user buys on one day in the shop's time zone) or
@@ -76,14 +76,14 @@ def cut_sessions(events: ir.Table, sessions: Sessions) -> ir.Table:
     return timed.mutate(session_id=session).drop("_is_cut", "_before", "_starts")
 
 
-def tell_orders(events: ir.Table, orders: Orders, *, clock: ir.TimestampValue) -> ir.Table:
+def group_orders(events: ir.Table, orders: Orders, *, clock: ir.TimestampValue) -> ir.Table:
     """Returns the events with `order_id` on every purchase; run after `cut_sessions`.
 
     A guest's purchase that belongs to no session is an order of its own.
 
     Args:
-        events: with `session_id`.
-        orders: how orders are told.
+        events: events with `session_id`.
+        orders: how lines are grouped into orders.
         clock: `events.timestamp` on the shop's clock, for `user_day`.
     """
     if orders.by == "column":

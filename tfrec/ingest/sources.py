@@ -20,7 +20,7 @@ from tfrec.ingest.engine import identifier, literal
 from tfrec.ingest.json_lines import nested_message, write_json_lines
 from tfrec.ingest.readers import SPECIAL_READERS
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 HOME_VARIABLE = "TFREC_DATA_HOME"
 FILE, ROW = "_file", "_row"
@@ -90,8 +90,8 @@ def locate(name: str, *, homes: Sequence[Path], source_url: str) -> list[Path]:
     """
     places = [Path(name)] if Path(name).is_absolute() else [home / name for home in homes]
     for place in places:
-        found = [place] if place.is_file() else sorted(map(Path, glob.glob(str(place), recursive=True)))  # noqa: PTH207
-        files = [path for path in found if path.is_file()]
+        paths = [place] if place.is_file() else sorted(map(Path, glob.glob(str(place), recursive=True)))  # noqa: PTH207
+        files = [path for path in paths if path.is_file()]
         empty = [path for path in files if path.stat().st_size == 0]
         if empty:
             raise SourceError(f"{empty[0]} is empty. Get the data again{_from(source_url)}.")
@@ -120,7 +120,7 @@ def read_text(
 ) -> tuple[ir.Table, list[Unreadable]]:
     """Returns the files as one stored table of text columns with `_file` and `_row`, and the lines that are no rows.
 
-    Each line of a csv or JSON file is a row, or is reported. Files may differ in columns that nobody maps: where a
+    Each line of a csv or JSON file is a row, or is reported. Files may differ in columns that are not mapped: where a
     file lacks one, its rows have none.
 
     Args:
@@ -150,11 +150,11 @@ def read_text(
                 f"{path} cannot be read as {format_of(source, path)}: {_first_line(error)} "
                 "Correct `format`, `delimiter` or `encoding` in the recipe."
             ) from error
-        found = [column for column in connection.table(part).columns if column not in (FILE, ROW)]
-        _check_columns(found, wanted, path=path, first=paths[0] if parts else None)
-        columns = columns or found
-        if set(found) != set(columns):
-            log.info("%s has other columns than %s: %s", path, paths[0], sorted(set(found) ^ set(columns)))
+        column_names = [column for column in connection.table(part).columns if column not in (FILE, ROW)]
+        _check_columns(column_names, wanted, path=path, first=paths[0] if parts else None)
+        columns = columns or column_names
+        if set(column_names) != set(columns):
+            logger.info("%s has other columns than %s: %s", path, paths[0], sorted(set(column_names) ^ set(columns)))
         unreadable += [Unreadable(at, line.line, line.reason, line.text) for line in bad]
         parts.append(part)
         if source.format in SPECIAL_READERS:

@@ -1,4 +1,4 @@
-"""Finds the moments that part training, validation and test; a log without time gets a clock first."""
+"""Finds the times that separate training, validation and test; a log without times gets a clock first."""
 
 import dataclasses
 import math
@@ -21,7 +21,7 @@ _LONGEST_ORDER = 31  # days between the lines of one order; beyond, its number w
 class Split:
     """Where the test period starts, and before it the validation period, which is a part of training.
 
-    Each start is told by a date (midnight on the shop's clock), or by a length in days, or else by a share of the
+    Each start is given as a date (midnight on the shop's clock), as a length in days, or else as a share of the
     events (of the orders where the log has no time).
 
     Attributes:
@@ -31,7 +31,7 @@ class Split:
         validation_from: first moment of the validation period.
         validation_days: length of the validation period, which ends where test starts.
         validation_share: share of the events before test that is validation.
-        seed: of the clock that a log without time gets.
+        seed: random seed of the clock that a log without time gets.
     """
 
     test_from: str = ""
@@ -70,7 +70,7 @@ def add_clock(events: ir.Table, split: Split) -> ir.Table:
     """Returns the events of a log without time with a `timestamp`: a moment of 2000 by the order's seeded hash.
 
     The moment depends on the order alone, so that the split is random, repeatable, and the same when orders are added;
-    all that is told from time (recency, trend) is then noise without meaning.
+    everything computed from time (recency, trend) is then noise without meaning.
     """
     digest = md5(ibis.literal(f"{split.seed}/") + events["order_id"])
     share = ("0x" + digest.substr(0, 12)).cast("uint64").cast("float64") / float(16**12)
@@ -90,7 +90,7 @@ def find_moments(
         events: good events with `timestamp`, UTC.
         split: the recipe's wish.
         until: end of training in UTC, or None.
-        time_zone: of the dates in `split`.
+        time_zone: time zone of the dates in `split`.
         has_time: False for a log on the clock of `add_clock`, where shares are of that clock's year.
 
     Raises:
@@ -98,7 +98,7 @@ def find_moments(
             training before the validation period.
     """
     if not has_time and until is not None:
-        raise RecipeError("--until names a moment, but this log tells no time: its split is by [split] test_share.")
+        raise RecipeError("--until names a moment, but this log has no times: its split is by [split] test_share.")
     if not has_time:
         test_share, validation_share = 1 - split.test_share, 1 - split.validation_share
         return Moments(validation_from=_on_clock(test_share * validation_share), test_from=_on_clock(test_share))
@@ -148,18 +148,19 @@ def keep_orders_whole(events: ir.Table, *, test_from: pd.Timestamp) -> tuple[ir.
         & (orders["last"] >= boundary)
         & (orders["last"] <= orders["first"] + ibis.interval(days=_LONGEST_ORDER))
     )
-    found = split.select("order_id", "user_id").order_by("order_id", "user_id").execute()
-    if found.empty:
+    split_orders = split.select("order_id", "user_id").order_by("order_id", "user_id").execute()
+    if split_orders.empty:
         return events, []
-    moved = ibis.memtable(found.assign(_moved=True))
+    moved = ibis.memtable(split_orders.assign(_moved=True))
     joined = events.left_join(moved, ["order_id", "user_id"])
     is_moved = joined["_moved"].fill_null(False) & (joined["event_type"] == "purchase")
     timestamp = ibis.ifelse(is_moved & (joined["timestamp"] < boundary), boundary, joined["timestamp"])
     text = (
-        f"{len(found):,} orders have lines before and after {test_from}, where the test period starts, e.g. "
-        f"{found['order_id'].iloc[0]!r}; each was put into the test period whole, its earlier lines at that moment."
+        f"{len(split_orders):,} orders have lines before and after {test_from}, where the test period starts, e.g. "
+        f"{split_orders['order_id'].iloc[0]!r}; each was put into the test period whole, its earlier lines at that "
+        "moment."
     )
-    return joined.mutate(timestamp=timestamp).select(*events.columns), [Note("orders_split", len(found), text)]
+    return joined.mutate(timestamp=timestamp).select(*events.columns), [Note("orders_split", len(split_orders), text)]
 
 
 def _validation_from(events: ir.Table, split: Split, test_from: pd.Timestamp, *, time_zone: str) -> pd.Timestamp:
@@ -182,7 +183,7 @@ def _at_share(events: ir.Table, share: float) -> pd.Timestamp:
 
 
 def _before(moment: pd.Timestamp, length: pd.Timedelta, time_zone: str) -> pd.Timestamp:
-    """So much earlier on the shop's clock, whose days may have 23 or 25 hours."""
+    """Returns the time so much earlier on the shop's clock, whose days may have 23 or 25 hours."""
     local = moment.tz_localize("UTC").tz_convert(time_zone).tz_localize(None)
     return moment_in_utc((local - length).isoformat(), time_zone=time_zone)
 

@@ -15,7 +15,7 @@ def write_rows(rows: Iterable[Sequence[str]], columns: Sequence[str], path: Path
     Args:
         rows: the fields of each row, in the order of `columns`.
         columns: unique names.
-        path: of the Parquet file.
+        path: path of the Parquet file.
     """
     schema = pa.schema([(name, pa.string()) for name in columns])
     written = 0

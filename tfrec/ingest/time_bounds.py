@@ -1,4 +1,4 @@
-"""Times of events → the first and last day of the log's bulk; what lies far outside is a slip such as 2099 or 1970."""
+"""Finds the first and last day of the log's bulk; times far outside are errors such as 2099 or 1970."""
 
 import dataclasses
 
@@ -44,7 +44,7 @@ def find_bounds(timestamps: ir.TimestampColumn) -> TimeBounds:
     event is near.
 
     Args:
-        timestamps: of readable events, UTC; nulls are left out.
+        timestamps: timestamps of readable events, UTC; nulls are left out.
     """
     table = timestamps.name("moment").as_table()
     table = table.filter(table["moment"].notnull()).select(day=table["moment"].date().cast("string"))
@@ -90,7 +90,7 @@ def outlier_reason(timestamp: ir.TimestampValue, bounds: TimeBounds) -> ir.Strin
 
 
 def _no_dates(day: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """`[n]` bool: days that stand for no date, a day earlier or later in other zones, far from all others."""
+    """Returns `[n]` bool: days that stand for no date, a day earlier or later in other zones, far from all others."""
     near = np.array([np.abs(day - np.datetime64(one)) <= _DAY for one in _NO_DATES]).reshape(len(_NO_DATES), -1).any(0)
     others = day[~near]
     if not len(others):
@@ -104,7 +104,7 @@ def _nearest_no_date(day: str) -> str:
 
 
 def _bulk(day: np.ndarray, count: np.ndarray) -> tuple[np.datetime64, np.datetime64]:
-    """First and last day of the bulk; the length that gaps are compared with begins as that of the middle 80 %."""
+    """Returns first and last day of the bulk; gaps are first compared with the length of the middle 80 %."""
     number, total = day.astype(np.int64), count.sum()
     first = number[np.searchsorted(np.cumsum(count), _MOST * total)]
     for _ in range(2):
@@ -114,7 +114,7 @@ def _bulk(day: np.ndarray, count: np.ndarray) -> tuple[np.datetime64, np.datetim
 
 
 def _last(day: np.ndarray, count: np.ndarray, first: int) -> int:
-    """Last day before the first gap that is too long for the number of events behind it."""
+    """Returns the last day before the first gap that is too long for the number of events behind it."""
     total = count.sum()
     behind = total - np.cumsum(count)  # [n] events later than the day
     gap, length = np.diff(day, append=day[-1]), day - first

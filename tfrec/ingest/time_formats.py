@@ -1,4 +1,4 @@
-"""Looks at all texts of a time column → the formats that read them; refuses a format that would read other times."""
+"""Finds the formats that read all texts of a time column, and refuses a format that would read other times."""
 
 import dataclasses
 import datetime as dt
@@ -77,8 +77,8 @@ def check_times(
         mapped: text `column`, with `_file` and `_row`.
         time_format: the recipe's, see `parse_timestamps`.
         where: names of the files, for the error.
-        column: of the times.
-        section: of the recipe where `time_format` stands.
+        column: column of the times.
+        section: section of the recipe where `time_format` stands.
 
     Raises:
         SourceError: more than half of the texts cannot be read; another format reads these and more, but as different
@@ -98,8 +98,8 @@ def check_times(
     seen = counted.to_pyarrow().to_pylist()[0]
     if not seen["unread"]:
         return _contradictions(texts, given)
-    found = find_readings(texts, given)
-    best = _unlike(texts, [one for one in found if one.rows == max(other.rows for other in found)])
+    readings = find_readings(texts, given)
+    best = _unlike(texts, [one for one in readings if one.rows == max(other.rows for other in readings)])
     words = (
         f"{seen['unread']:,} of {seen['rows']:,} timestamps cannot be read as {_named(given)}, "
         f"e.g. {seen['example']!r}."
@@ -118,7 +118,7 @@ def check_times(
             f"times: {_both_readings(texts, given, swapped[0].time_format)} "
             f"Correct `time_format` in [{section}] of the recipe."
         )
-    return [*_contradictions(texts, given), *_missed(texts, mapped, column, found, words)]
+    return [*_contradictions(texts, given), *_missed(texts, mapped, column, readings, words)]
 
 
 def find_readings(texts: ir.Table, given: Sequence[str] = ()) -> list[Reading]:
@@ -148,18 +148,18 @@ def find_readings(texts: ir.Table, given: Sequence[str] = ()) -> list[Reading]:
         if _has_short_year(family):
             counted[f"years_{at}"] = read.year().nunique()
             counted[f"days_{at}"] = read.day().nunique()
-    found = texts.aggregate(**counted).to_pyarrow().to_pylist()[0]
+    counts = texts.aggregate(**counted).to_pyarrow().to_pylist()[0]
     readings = [
-        Reading(family, *(found[f"{name}_{at}"] for name in ("rows", "added", "lost", "differing")))
+        Reading(family, *(counts[f"{name}_{at}"] for name in ("rows", "added", "lost", "differing")))
         for at, family in enumerate(families)
         # A year that varies more than the day of the month is a day: `31-01-24` is not of the year 31.
-        if found.get(f"years_{at}", 0) <= found.get(f"days_{at}", 1)
+        if counts.get(f"years_{at}", 0) <= counts.get(f"days_{at}", 1)
     ]
     return [one for one in readings if one.rows]
 
 
 def _distinct(column: ir.StringColumn) -> ir.Table:
-    """Each text that is not empty, with its number of rows."""
+    """Returns each text that is not empty, with its number of rows."""
     texts = column.strip().name("text").as_table()
     return texts.filter(texts["text"] != "").group_by("text").aggregate(rows=lambda table: table.count())
 
@@ -169,15 +169,15 @@ def _read_by(text: ir.StringValue, time_format: Sequence[str]) -> ir.TimestampVa
 
 
 def _families_of(examples: list[str]) -> list[tuple[str, ...]]:
-    """The families that read an example, each with the formats that do."""
-    found = []
+    """Returns the families that read an example, each with the formats that do."""
+    families = []
     for family in _FAMILIES:
         if not family or family[0] in EPOCH_UNITS:
-            found.append(family)
+            families.append(family)
             continue
         if used := tuple(form for form in family if any(_fits(example, form) for example in examples)):
-            found.append(used)
-    return found
+            families.append(used)
+    return families
 
 
 def _swap_day_and_month(form: str) -> str:
@@ -212,7 +212,7 @@ def _contradictions(texts: ir.Table, given: Sequence[str]) -> list[Note]:
 
 
 def _missed(texts: ir.Table, mapped: ir.Table, column: str, found: list[Reading], words: str) -> list[Note]:
-    """A note of the formats that read what the recipe's does not; none where nothing does (`n/a`)."""
+    """Returns a note on the formats that read what the recipe's does not; none where nothing does (`n/a`)."""
     helpful = [one for one in found if one.added and not one.differing]
     if not helpful:
         return []
@@ -223,7 +223,7 @@ def _missed(texts: ir.Table, mapped: ir.Table, column: str, found: list[Reading]
 
 
 def _unlike(texts: ir.Table, readings: list[Reading]) -> list[Reading]:
-    """The readings without those that agree with an earlier one wherever both read."""
+    """Returns the readings without those that agree with an earlier one wherever both read."""
     kept: list[Reading] = []
     for one in readings:
         read = _read_by(texts["text"], one.time_format)
@@ -237,7 +237,7 @@ def _unlike(texts: ir.Table, readings: list[Reading]) -> list[Reading]:
 
 
 def _compare(mapped: ir.Table, column: str, readings: list[Reading], rows: int) -> str:
-    """What the one format reads, or how several readings differ: which is right, only the owner of the file knows."""
+    """Describes what one format reads, or how several readings differ, for the owner of the file to choose."""
     reach = f"{min(rows, readings[0].rows):,} of {rows:,}"
     if len(readings) == 1:
         return f"{readings[0].key} reads {reach}."
@@ -257,7 +257,7 @@ def _explain(seen: dict) -> str:
 
 
 def _both_readings(texts: ir.Table, *formats: Sequence[str]) -> str:
-    """A text that is read differently, e.g. `'03/04/2024' is 3 April 2024 by "%d/%m/%Y" and 4 March 2024 by ...`."""
+    """Returns a text with two readings: `'03/04/2024' is 3 April 2024 by "%d/%m/%Y" and 4 March 2024 by ...`."""
     read = {f"read_{at}": _read_by(texts["text"], form) for at, form in enumerate(formats)}
     seen = texts.select("text", **read)
     differing = seen.filter(seen["read_0"] != seen["read_1"]).order_by("text").limit(1).execute()

@@ -30,12 +30,12 @@ _FORM_ZONE = re.compile(r"\s*(?:GMT|UTC)?\s*%[zZ]|\s*(?:UTC|GMT|(?<!%)Z)$")
 
 @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp"), "timestamp('UTC')"))
 def _at_zone(zone, moment):  # type: ignore[no-untyped-def]
-    """DuckDB: the moment at which a clock in `zone` shows this local time."""
+    """Returns the moment at which a clock in `zone` shows this local time (DuckDB)."""
 
 
 @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp"))
 def _in_zone(zone, moment):  # type: ignore[no-untyped-def]
-    """DuckDB: what a clock in `zone` shows at this moment."""
+    """Returns what a clock in `zone` shows at this moment (DuckDB)."""
 
 
 def parse_timestamps(text: ir.StringValue, *, time_format: Sequence[str], time_zone: str) -> ir.TimestampValue:
@@ -97,7 +97,7 @@ def local_time(timestamps: ir.TimestampValue, time_zone: str) -> ir.TimestampVal
 
 
 def moment_in_utc(text: str, *, time_zone: str) -> pd.Timestamp:
-    """Returns the moment that `text` (`2011-11-01`, `2011-11-01T12:00`) tells on the shop's clock, as naive UTC.
+    """Returns the moment that `text` (`2011-11-01`, `2011-11-01T12:00`) denotes on the shop's clock, as naive UTC.
 
     Raises:
         RecipeError: it is no date or time.
@@ -120,14 +120,14 @@ def _to_utc(local: ir.TimestampValue, time_zone: str) -> ir.TimestampValue:
 
 
 def _strptime(text: ir.StringValue, form: str) -> ir.TimestampValue:
-    """A moment without its zone; `%Y` takes a year of four digits alone (the engine reads `24` as the year 24)."""
+    """Returns a moment without its zone; `%Y` takes only years of four digits (the engine reads `24` as year 24)."""
     local = try_strptime(text, _FORM_ZONE.sub("", form))
     is_short = (local.year() < 1000) & ~text.re_search(r"\d{4}") if "%Y" in form else ibis.literal(False)
     return ibis.ifelse(is_short, None, local)
 
 
 def _offset_minutes(text: ir.StringValue) -> ir.IntegerValue:
-    """East of UTC; null where it is no possible offset."""
+    """Returns minutes east of UTC; null where it is no possible offset."""
     offset = text.re_replace(_ZONED, r"\2")
     hours = offset.re_extract(r"(\d{1,2})(?::?(\d{2}))?$", 1).try_cast("int64").fill_null(0)
     minutes = offset.re_extract(r"(\d{1,2})(?::?(\d{2}))?$", 2).try_cast("int64").fill_null(0)

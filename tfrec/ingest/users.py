@@ -16,7 +16,7 @@ from tfrec.ingest.rejected import CheckedTable, check_rows
 from tfrec.ingest.sources import read_text
 from tfrec.schema.tables import USER_COLUMNS, conform
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 USER_PREFIX = "_user_"
 """Before the names of raw event columns that describe the event's user."""
@@ -30,7 +30,7 @@ def read_register(
     Args:
         connection: DuckDB backend.
         recipe: its `users` is used.
-        paths: of the users file.
+        paths: paths of the users file.
         key: secret of the pseudonyms, or None.
         scratch: folder for files in between.
 
@@ -39,7 +39,7 @@ def read_register(
     """
     if not paths:
         return None
-    log.info("Reading %s", ", ".join(map(str, paths)))
+    logger.info("Reading %s", ", ".join(map(str, paths)))
     raw, lines = read_text(
         connection, recipe.users, paths, name="users_raw", scratch=scratch, wanted=raw_columns(recipe.users.columns)
     )
@@ -57,9 +57,9 @@ def read_register(
 
 def users_from_events(training: ir.Table) -> pd.DataFrame:
     """Returns the known users of the training events, ascending by id, with their most frequent attribute values."""
-    known = training.filter(training["user_id"] != "")
-    users = known.select("user_id").distinct().execute()
-    users = users.merge(most_frequent(known, "user_id", prefix=USER_PREFIX), on="user_id", how="left")
+    with_user = training.filter(training["user_id"] != "")
+    users = with_user.select("user_id").distinct().execute()
+    users = users.merge(most_frequent(with_user, "user_id", prefix=USER_PREFIX), on="user_id", how="left")
     attributes = [name for name in users.columns if name != "user_id"]
     users[attributes] = users[attributes].fillna("")
     return _sorted(conform(users, USER_COLUMNS, table="users", extra=True))
@@ -70,7 +70,7 @@ def complete_users(register: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     absent = known[~known["user_id"].isin(register["user_id"])]
     if absent.empty:
         return register
-    log.info("%d users bought in training but are not in the users file; they are added", len(absent))
+    logger.info("%d users bought in training but are not in the users file; they are added", len(absent))
     both = pd.concat([register, absent])
     return _sorted(both.fillna(dict.fromkeys(register.columns, "")))
 

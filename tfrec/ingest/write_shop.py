@@ -33,7 +33,7 @@ from tfrec.ingest.splits import find_moments, keep_orders_whole
 from tfrec.ingest.users import complete_users, read_register, users_from_events
 from tfrec.schema.tables import EVENT_COLUMNS
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _STEPS = ("catalogue", "events", "split", "items and users", "extras", "done")
 

@@ -1,4 +1,4 @@
-"""Keras models and layers: the two towers, the ranking model, the candidate sources."""
+"""Defines the Keras models and layers: the two towers, the ranking model, the candidate sources."""
 
 from tfrec.keras_version import require_keras_2
 

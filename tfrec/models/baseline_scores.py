@@ -1,4 +1,4 @@
-"""`tfrec.features.baseline_scores` in the graph: the same tables, the same formulas, as tensors."""
+"""Implements `tfrec.features.baseline_scores` in the graph: the same tables and formulas, as tensors."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -38,14 +38,16 @@ class LinearInGraph:
         self._context_weight, self._is_latest_only = scores.context_weight, scores.is_latest_only
         self._weights = None if scores.weights is None else _product_table(scores.weights, "item_weights")
         self._own = None if scores.own is None else SparseTable(scores.own, "own_scores")
-        self._speakers = None if scores.speakers is None else SparseTable(scores.speakers, "speakers")
+        self._history_weights = (
+            None if scores.history_weights is None else SparseTable(scores.history_weights, "history_weights")
+        )
         items = scores.item_scores
         self._item_scores = None if items is None else table(items.astype(np.float32), "item_scores")
 
     @property
     def variables(self) -> list[tf.Variable]:
         """The tables."""
-        parts = (self._weights, self._own, self._speakers)
+        parts = (self._weights, self._own, self._history_weights)
         items = [] if self._item_scores is None else [self._item_scores]
         return [*items, *(variable for part in parts if part is not None for variable in part.variables)]
 
@@ -53,11 +55,11 @@ class LinearInGraph:
         """Returns `[B, n]` scores."""
         terms = []
         if self._weights is not None:
-            spoken = _latest_of(asked) if self._is_latest_only else asked.context
-            spoken *= self._context_weight
-            if self._speakers is not None:
-                spoken += self._speakers.rows(asked.user)
-            terms.append(self._weights.product(spoken))
+            context_weights = _latest_of(asked) if self._is_latest_only else asked.context
+            context_weights *= self._context_weight
+            if self._history_weights is not None:
+                context_weights += self._history_weights.rows(asked.user)
+            terms.append(self._weights.product(context_weights))
         if self._own is not None:
             terms.append(self._own.rows(asked.user))
         if self._item_scores is not None:
@@ -112,7 +114,7 @@ def _product_table(weights: Weights, name: str) -> SparseTable | DenseTable:
 
 
 def _latest_of(asked: AskedInGraph) -> tf.Tensor:
-    """`[B, n]`, 1 at each query's latest item."""
+    """Returns `[B, n]`, 1 at each query's latest item."""
     latest = tf.reduce_max(tf.pad(asked.recent, [[0, 0], [1, 0]], constant_values=-1)[:, -1:], axis=1)
     return tf.one_hot(latest, tf.shape(asked.context)[1])
 

@@ -1,4 +1,4 @@
-"""A query → candidates of one baseline with its score: what `CandidateSources` is to the trained funnel.
+"""Retrieves the candidates of one baseline with its score, in place of `CandidateSources`.
 
 The same interface for `tfrec.strategy.funnel`, without towers and without anything that was trained by gradients.
 """
@@ -20,17 +20,17 @@ _BEHIND = 1e-9
 
 
 class BaselineEvidence(tf.experimental.ExtensionType):
-    """What a baseline says of each item of the catalogue.
+    """Scores of a baseline for each item of the catalogue.
 
     Attributes:
         score: `[B, N + 1]` float32.
-        is_silent: `[B]` bool: nothing speaks for any item (a guest without a cart), so that popularity alone orders.
+        has_no_scores: `[B]` bool: no item has a score (a guest without a cart), so that popularity alone ranks.
         own_count: `[B, N + 1]` float32: in how many orders the user had it.
         cart: `[B, m]` int32 items of the cart; 0 = none.
     """
 
     score: tf.Tensor
-    is_silent: tf.Tensor
+    has_no_scores: tf.Tensor
     own_count: tf.Tensor
     cart: tf.Tensor
 
@@ -57,11 +57,11 @@ class BaselineSources:
     ) -> None:
         self.num_rows = vocabularies.items.size
         self.view_type = view_type
-        self.hears_context, self.hears_users = fitted.scores.hears_context, fitted.scores.hears_users
+        self.uses_context, self.uses_history = fitted.scores.uses_context, fitted.scores.uses_history
         catalogue = vocabularies.catalogue
         places = np.zeros(self.num_rows, np.int32)
-        known = vocabularies.items.encode(fitted.item_ids)
-        places[known] = np.arange(len(known)) + 1
+        rows = vocabularies.items.encode(fitted.item_ids)
+        places[rows] = np.arange(len(rows)) + 1
         self._scores = in_graph(fitted.scores)
         self._place = table(places, "place")  # of each item among those that the baseline knows, from 1
         self._user_row = table(_rows(users, fitted.user_ids), "user_row")
@@ -70,16 +70,16 @@ class BaselineSources:
         most = np.float32(fitted.popularity.max(initial=0) + 1)
         self._behind = table((_BEHIND * (fitted.popularity / most)).astype(np.float32), "behind")
         share = np.zeros(self.num_rows, np.float32)
-        share[known] = fitted.popularity / max(fitted.popularity.sum(), 1)
+        share[rows] = fitted.popularity / max(fitted.popularity.sum(), 1)
         share = np.clip(share, 1e-6, 0.99)
         self._prior = table(np.log(share / (1 - share)).astype(np.float32), "prior")
         lately = np.zeros(self.num_rows, np.float32)
-        lately[known] = fitted.lately
+        lately[rows] = fitted.lately
         self.lately = table(lately, "lately")
         partner = np.zeros((self.num_rows, fitted.pairs.neighbours.shape[1]), np.int32)
         orders = np.zeros(partner.shape, np.int32)
-        partner[known] = np.where(fitted.pairs.neighbours >= 0, known[fitted.pairs.neighbours], 0)
-        orders[known] = fitted.pairs.weights.astype(np.int32)
+        partner[rows] = np.where(fitted.pairs.neighbours >= 0, rows[fitted.pairs.neighbours], 0)
+        orders[rows] = fitted.pairs.weights.astype(np.int32)
         self._partner, self._pair_orders = table(partner, "partner"), table(orders, "pair_orders")
         self.content = table(catalogue.content, "content")
         self.price = table(catalogue.price, "price")
@@ -104,12 +104,12 @@ class BaselineSources:
         entries = tf.concat([query.cart, query.recent_item], axis=1)  # the latest event is the last
         recent = tf.gather(self._place, entries) - 1
         score = self._scores(AskedInGraph(marks, _known_last(recent), tf.gather(self._user_row, query.user)))
-        is_silent = tf.reduce_max(tf.pad(score, [[0, 0], [0, 1]]), axis=1) <= 0.0
+        has_no_scores = tf.reduce_max(tf.pad(score, [[0, 0], [0, 1]]), axis=1) <= 0.0
         score = tf.where(tf.equal(score, 0.0), self._behind[None, :], score)
         lowest = tf.reduce_min(tf.pad(score, [[0, 0], [0, 1]]), axis=1, keepdims=True) - 1.0
         counts = tf.pad(self._purchases.rows(tf.gather(self._buyer_row, query.user)), [[0, 0], [1, 0]])
         return BaselineEvidence(
-            is_silent=is_silent,
+            has_no_scores=has_no_scores,
             score=tf.gather(tf.concat([lowest, score], axis=1), self._place, axis=1),
             own_count=tf.gather(counts, self._place, axis=1),
             cart=without_repeats(query.cart),
@@ -119,7 +119,7 @@ class BaselineSources:
         """Returns `[B, N + 1]` bool: the user bought the item before."""
         return evidence.own_count > 0
 
-    def likeness(self, anchor: tf.Tensor) -> tf.Tensor:
+    def similarity(self, anchor: tf.Tensor) -> tf.Tensor:
         """Returns `[B, N + 1]` how far each item can stand in for the anchor `[B]`, by content alone."""
         similar = tf.matmul(tf.gather(self.content, anchor), self.content, transpose_b=True)
         return tf.round(similar * 1e4) / 1e4  # items described alike tie, whatever the batch's size
@@ -130,7 +130,7 @@ class BaselineSources:
         """Returns `[B, C]` int32 candidates, the highest scores; 0 = no candidate.
 
         Args:
-            evidence: of the queries.
+            evidence: evidence of the queries.
             eligible: `[B, N + 1]` bool; only these may become candidates.
             at_least: `[B]` or one number: candidates wanted of each row.
         """
@@ -139,13 +139,13 @@ class BaselineSources:
         return tf.where(score > -float("inf"), item, 0)
 
     def features(self, query: Query, evidence: BaselineEvidence, candidates: tf.Tensor) -> tf.Tensor:
-        """Returns `[B, C, 3]` of the candidates `[B, C]`: the score; was nothing heard; the item's log-odds then.
+        """Returns `[B, C, 3]` of the candidates `[B, C]`: score, `has_no_scores`, prior log-odds.
 
-        The last is the share of the item among all that was bought.
+        The prior is the share of the item among all purchases.
         """
         score = tf.gather(evidence.score, candidates, batch_dims=1)
-        is_silent = tf.broadcast_to(tf.cast(evidence.is_silent, tf.float32)[:, None], tf.shape(score))
-        return tf.stack([score, is_silent, tf.gather(self._prior, candidates)], axis=-1)
+        has_no_scores = tf.broadcast_to(tf.cast(evidence.has_no_scores, tf.float32)[:, None], tf.shape(score))
+        return tf.stack([score, has_no_scores, tf.gather(self._prior, candidates)], axis=-1)
 
     def pair_counts(self, cart: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, m, k]` in how many orders each of `cart [B, m]` was bought with each of `items [B, k]`."""
@@ -157,7 +157,7 @@ class BaselineSources:
 class CalibratedScore:
     """Stands in for `RankingModel`: the score is the first feature itself, the probability its calibration.
 
-    Where nothing was heard of a query, the probability is the item's share of all that is bought.
+    Where a query has no scores, the probability is the item's share of all purchases.
 
     Args:
         calibration: score → probability.
@@ -171,20 +171,20 @@ class CalibratedScore:
 
     def __call__(self, features: tf.Tensor, training: bool | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns scores `[b, C]` and logits `[b, C, 1]` of features `[b, C, 3]`."""
-        score, is_silent, prior = tf.unstack(features, axis=-1)
+        score, has_no_scores, prior = tf.unstack(features, axis=-1)
         signal = tf.math.log1p(tf.maximum(score, 0.0) / self._calibration.scale)
         calibrated = self._calibration.slope * signal + self._calibration.intercept
-        return score, tf.where(is_silent > 0, prior, calibrated)[..., None]
+        return score, tf.where(has_no_scores > 0, prior, calibrated)[..., None]
 
 
 def _known_last(recent: tf.Tensor) -> tf.Tensor:
-    """The row's known items moved to its end, in their order."""
+    """Returns `[B, T]` with the row's known items moved to its end, in their order."""
     order = tf.argsort(tf.cast(recent >= 0, tf.int32), axis=1, stable=True)
     return tf.gather(recent, order, batch_dims=1)
 
 
 def _rows(users: Vocabulary, user_ids: np.ndarray) -> np.ndarray:
-    """`[U + 1]` int32: row of each user of the shop in a baseline's tables; strangers and guests get the last."""
+    """Returns `[U + 1]` int32 row of each user in a baseline's tables; unknown users and guests get the last."""
     rows = np.full(users.size, len(user_ids), np.int32)
     at = users.encode(user_ids)
     rows[at[at > 0]] = np.flatnonzero(at > 0)

@@ -1,4 +1,4 @@
-"""Embedded events in time → the state of interest after each of them."""
+"""Encodes embedded events in time into the state of interest after each of them."""
 
 from typing import Any
 

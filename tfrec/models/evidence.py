@@ -1,4 +1,4 @@
-"""What is asked, and what speaks for each item of the catalogue, as batches of tensors."""
+"""`Query` and `Evidence`: a batch of queries, and the scores of each source for each item, as tensors."""
 
 import tensorflow as tf
 
@@ -26,7 +26,7 @@ class Query(tf.experimental.ExtensionType):
 
 
 class Evidence(tf.experimental.ExtensionType):
-    """What speaks for each item of the catalogue; every tensor `[B, N + 1]` unless said otherwise.
+    """Scores of each source for each item of the catalogue; tensors are `[B, N + 1]` unless noted.
 
     Attributes:
         cart: `[B, N + 1, 4]` summed weights of the cart: EASE, fading EASE, EASE of strong dropout, of near lines.
@@ -34,7 +34,7 @@ class Evidence(tf.experimental.ExtensionType):
         history: summed EASE weights of the user's own items over the square root of their number.
         history_best: int64, as `cart_best`.
         visit: `[B, N + 1, 4]`: weights of this visit's items, summed, the latest counting most: EASE, sequential rules;
-            probability of following the latest item, and the one before it. `[B, 1, 4]` zeros where no log tells.
+            probability of following the latest item, and the one before it. `[B, 1, 4]` zeros without visits.
         own_row: int32: row of what is known of the user's purchases of the item, see `CandidateSources.own_at`; 0 where
             the user never bought it.
         own_orders: `[B, N + 1]` share of the user's orders that hold it; those like the cart count most.
@@ -42,8 +42,8 @@ class Evidence(tf.experimental.ExtensionType):
             relations.
         towers: inner product of query and candidate embedding.
         content: similarity to the mean content of cart or visit.
-        cart_entries: `[B, n]` items of the cart that spoke.
-        history_entries: `[B, h]` own items that spoke.
+        cart_entries: `[B, n]` items of the cart that contribute.
+        history_entries: `[B, h]` own items that contribute.
         user: `[B]` int32 who asks; 0 = guest.
     """
 

@@ -1,4 +1,4 @@
-"""`tfrec.features.factor_scores` in the graph: a small linear system a query."""
+"""Implements `tfrec.features.factor_scores` in the graph: one small linear system for each query."""
 
 import tensorflow as tf
 

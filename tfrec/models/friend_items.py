@@ -1,8 +1,8 @@
-"""What each user's friends bought, as tables for the graph."""
+"""Holds what each user's friends bought as tables for the graph."""
 
 import tensorflow as tf
 
-from tfrec.features.knowledge import Knowledge
+from tfrec.features.feature_tables import FeatureTables
 from tfrec.models.rows import rows_of, scatter
 
 
@@ -10,20 +10,20 @@ class FriendItems:
     """Items that the friends of users bought; a shop that knows of no friends pays nothing.
 
     Attributes:
-        is_empty: nobody has a friend who bought anything.
+        is_empty: whether no user has a friend with purchases.
         variables: the tables.
 
     Args:
-        knowledge: what was known at the moment.
+        feature_tables: what was known at the moment.
     """
 
-    def __init__(self, knowledge: Knowledge) -> None:
-        self.is_empty = not len(knowledge.friend_item)
-        self._num_rows = len(knowledge.popularity)
+    def __init__(self, feature_tables: FeatureTables) -> None:
+        self.is_empty = not len(feature_tables.friend_item)
+        self._num_rows = len(feature_tables.popularity)
         self.variables: list[tf.Variable] = []
         if not self.is_empty:
             names = ("friend_splits", "friend_item", "friend_score")
-            self.variables = [tf.Variable(getattr(knowledge, name), trainable=False, name=name) for name in names]
+            self.variables = [tf.Variable(getattr(feature_tables, name), trainable=False, name=name) for name in names]
 
     def scores(self, user: tf.Tensor) -> tf.Tensor:
         """Returns `[B, N + 1]` how much the users' friends bought each item; `[B, 1]` zeros where `is_empty`."""

@@ -1,4 +1,4 @@
-"""What the formulas of baselines share in the graph: their queries, and matrices of which rows are added up."""
+"""Holds what the graph implementations of baselines share: queries, and sparse matrices."""
 
 import numpy as np
 import scipy.sparse
@@ -24,7 +24,7 @@ class SparseTable:
 
     Args:
         matrix: the cells.
-        name: of the variables.
+        name: name of the variables.
     """
 
     def __init__(self, matrix: scipy.sparse.csr_matrix, name: str) -> None:
@@ -51,7 +51,7 @@ class SparseTable:
         return self._summed(tf.range(size), row, tf.ones([size]), size=size)
 
     def _summed(self, query: tf.Tensor, row: tf.Tensor, weight: tf.Tensor, *, size: tf.Tensor) -> tf.Tensor:
-        """`[size, C]`: rows `[M]` times weights, added up for each query."""
+        """Returns `[size, C]`: rows `[M]` times weights, added up for each query."""
         start = tf.gather(self._splits, row)
         length = tf.gather(self._splits, row + 1) - start
         entry = tf.repeat(tf.range(tf.shape(row)[0]), length)
@@ -68,7 +68,7 @@ class DenseTable:
 
     Args:
         matrix: the cells.
-        name: of the variable.
+        name: name of the variable.
     """
 
     def __init__(self, matrix: np.ndarray, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Product pictures → features: Conv2D, pooling, Dense, as the source document draws it."""
+"""Encodes product pictures into features: Conv2D, pooling, Dense."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ class ImageTower(tf.keras.layers.Layer):
     features; `with_sigmoid_head` adds its last layer for pre-training on bought / not bought.
 
     Args:
-        filters: of each convolution block.
+        filters: numbers of filters of each convolution block.
         features: width of the result.
         dropout: share of features dropped in training.
     """

@@ -1,30 +1,30 @@
-"""`ItemTable`: each item's strongest neighbours in the graph; what a cart's items speak for, and which of them most."""
+"""`ItemTable`: each item's strongest neighbours in the graph, and the contributions of a cart's items."""
 
 import numpy as np
 import tensorflow as tf
 
-from tfrec.features.knowledge import Knowledge
+from tfrec.features.feature_tables import FeatureTables
 
 
 class ItemTable:
     """Item-to-item weights of some channels as tables that are gathered by item index. `R` rows, `c` channels.
 
     Args:
-        knowledge: gives neighbours, weights and pair counts.
-        channels: which of `features.knowledge.CHANNELS`.
+        feature_tables: gives neighbours, weights and pair counts.
+        channels: which of `features.feature_tables.CHANNELS`.
         width: strongest neighbours kept of each item, by absolute weight.
-        name: of the variables.
+        name: name of the variables.
     """
 
-    def __init__(self, knowledge: Knowledge, *, channels: slice, width: int, name: str) -> None:
-        weights = knowledge.weights[..., channels]
+    def __init__(self, feature_tables: FeatureTables, *, channels: slice, width: int, name: str) -> None:
+        weights = feature_tables.weights[..., channels]
         strength = np.abs(weights).max(axis=-1)
         strongest = np.argsort(-strength, axis=1, kind="stable")[:, :width]
         longest = int((strength > 0).sum(axis=1).max(initial=1))
         strongest = strongest[:, : max(longest, 1)]
         is_neighbour = np.take_along_axis(strength, strongest, axis=1) > 0
-        neighbours = np.where(is_neighbour, np.take_along_axis(knowledge.neighbours, strongest, axis=1), 0)
-        counts = np.where(is_neighbour, np.take_along_axis(knowledge.pair_counts, strongest, axis=1), 0)
+        neighbours = np.where(is_neighbour, np.take_along_axis(feature_tables.neighbours, strongest, axis=1), 0)
+        counts = np.where(is_neighbour, np.take_along_axis(feature_tables.pair_counts, strongest, axis=1), 0)
         kept = np.take_along_axis(weights, strongest[..., None], axis=1) * is_neighbour[..., None]
         self.is_empty = not is_neighbour.any()
         self.num_rows, self.num_channels = len(neighbours), kept.shape[-1]
@@ -37,8 +37,8 @@ class ItemTable:
         """The tables."""
         return [self.neighbours, self.weights, self.pair_counts]
 
-    def spoken_for(self, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns what `items [B, n]` speak for: sums `[B, R, c]`, and the strongest weight, coded, `[B, R]` int64.
+    def contributions(self, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns contributions of `items [B, n]`: sums `[B, R, c]`, and the strongest weight, coded, `[B, R]` int64.
 
         The strongest is that of one item, summed over the channels; `decode_best` reads it.
         """
@@ -63,11 +63,11 @@ class ItemTable:
         return self._summed(chosen, segment, tf.shape(items)[0])
 
     def decode_best(self, best: tf.Tensor, entries: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Returns strength, speaking item and pair count of coded evidence.
+        """Returns strength, contributing item and pair count of coded evidence.
 
         Args:
             best: `[B, k]` codes.
-            entries: `[B, n]` items that spoke.
+            entries: `[B, n]` items that contribute.
 
         Returns:
             `[B, k]` float32 strengths, int32 items (0 where the strength is 0), int32 counts of orders with both.
@@ -93,5 +93,5 @@ class ItemTable:
 
 
 def best_strength(best: tf.Tensor) -> tf.Tensor:
-    """Returns the float32 strengths of coded evidence."""
+    """Returns float32 strengths of coded evidence `[...]`, of the same shape."""
     return tf.bitcast(tf.cast(tf.bitwise.right_shift(best, tf.constant(32, tf.int64)), tf.int32), tf.float32)

@@ -1,9 +1,9 @@
-"""What is popular now in the shop, in the user's segment and in this season, as tables for the graph."""
+"""Holds what is popular now in the shop, in the user's segment and in this season, as tables for the graph."""
 
 import numpy as np
 import tensorflow as tf
 
-from tfrec.features.knowledge import Knowledge
+from tfrec.features.feature_tables import FeatureTables
 
 
 class PopularItems:
@@ -15,17 +15,17 @@ class PopularItems:
         season: `[N + 1]` times bought in the same weeks a year before.
 
     Args:
-        knowledge: what was known at the moment.
+        feature_tables: what was known at the moment.
     """
 
-    def __init__(self, knowledge: Knowledge) -> None:
-        lately, season = knowledge.popularity[:, 1], knowledge.season
+    def __init__(self, feature_tables: FeatureTables) -> None:
+        lately, season = feature_tables.popularity[:, 1], feature_tables.season
         scale = lately.sum() / season.sum() if lately.any() and season.any() else 1.0
-        self.has_segments = len(knowledge.segment_popularity) > 1
+        self.has_segments = len(feature_tables.segment_popularity) > 1
         self.score = _table(lately + np.float32(scale) * season, "popular_score")
         self.season = _table(season, "season")
-        self._segment_of_user = _table(knowledge.user_segment, "user_segment")
-        self._by_segment = _table(knowledge.segment_popularity, "segment_popularity")
+        self._segment_of_user = _table(feature_tables.user_segment, "user_segment")
+        self._by_segment = _table(feature_tables.segment_popularity, "segment_popularity")
 
     @property
     def variables(self) -> list[tf.Variable]:

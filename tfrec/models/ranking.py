@@ -1,4 +1,4 @@
-"""Candidates with features → a score to rank by, and probabilities of click, cart and purchase."""
+"""Scores candidates with features, and predicts probabilities of click, cart and purchase."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ _LEAST_VARIANCE = 1e-8  # below, it is rounding
 
 @dataclasses.dataclass(frozen=True)
 class RankingConfig:
-    """Dials of `RankingModel`.
+    """Settings of `RankingModel`.
 
     Attributes:
         cross_layers: number of DCN-v2 cross layers.
@@ -74,7 +74,7 @@ class RankingModel(tfrs.Model):
 
     Args:
         heads: names of what can follow, ascending the funnel: of `click`, `cart`, `purchase`.
-        config: dials.
+        config: settings.
     """
 
     def __init__(self, heads: tuple[str, ...], config: RankingConfig = RankingConfig()) -> None:
@@ -98,7 +98,7 @@ class RankingModel(tfrs.Model):
 
         A feature that never varies gets an infinite deviation: it stays 0 whatever it is later, for no weight of it
         is ever learned (a log turns one year old, a shop's first users get a segment). Both are weights: Keras's
-        `Normalization` layer derives what it divides by from its variables once, and forgets it when a checkpoint is
+        `Normalization` layer derives what it divides by from its variables once, and loses it when a checkpoint is
         read.
         """
         mean, variance = tf.nn.moments(features, axes=[0])
@@ -126,7 +126,7 @@ class RankingModel(tfrs.Model):
         return self._score(hidden)[..., 0], self._logits(hidden)
 
     def standardise(self, features: tf.Tensor) -> tf.Tensor:
-        """Returns `(features − mean) / deviation`, held within five deviations."""
+        """Returns `[..., F]` `(features − mean) / deviation`, clipped to five deviations."""
         return tf.clip_by_value((features - self.mean) / self.deviation, -_CLIP, _CLIP)
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:

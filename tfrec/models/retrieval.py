@@ -1,4 +1,4 @@
-"""Behaviour sequences → two towers whose inner product finds what a shopper wants next."""
+"""Defines the two towers, whose inner product finds what a shopper wants next."""
 
 import dataclasses
 
@@ -20,17 +20,17 @@ _ENCODE_BATCH = 4096
 
 @dataclasses.dataclass(frozen=True)
 class RetrievalConfig:
-    """Dials of `RetrievalModel`.
+    """Settings of `RetrievalModel`.
 
     Attributes:
         loss: `sampled_softmax` (in-batch negatives with the logQ correction), `bpr_max`, `gbce`, or `full_softmax` over
-            the whole catalogue; `make bench-losses` tells what each reaches in the same time. A temperature that suits
-            one starves another.
+            the whole catalogue; `make bench-losses` compares them at equal training time. They need different
+            temperatures.
         softmax_parts: parts of a large batch, at most, within which labels are each other's negatives: a sampled loss
             costs less, and the LSTM still has the whole batch's rows at once.
         embedding_dim: width of both towers' embeddings.
-        temperature: of the softmax over unit vectors; smaller is sharper.
-        id_dropout: share of items that a step treats as never sold, so that content learns to stand alone.
+        temperature: temperature of the softmax over unit vectors; smaller is sharper.
+        id_dropout: share of items that a step treats as never sold, so that content suffices without the id.
         dropout: share of features dropped between layers in training.
         use_lstm: whether the order of behaviour counts.
         use_images: whether pictures count, where the shop has some.
@@ -76,7 +76,7 @@ class RetrievalModel(tfrs.Model):
 
     Args:
         vocabularies: the shop's.
-        config: dials.
+        config: settings.
     """
 
     def __init__(self, vocabularies: Vocabularies, config: RetrievalConfig = RetrievalConfig()) -> None:
@@ -140,7 +140,7 @@ class RetrievalModel(tfrs.Model):
         return self._for_all_items(lambda items: self.item_encoder(items, training=False))
 
     def _embed(self, features: dict[str, tf.Tensor], training: bool | None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Query embeddings `[R, T, d]` and candidate embeddings of the labels `[R * T, d]`."""
+        """Returns query embeddings `[R, T, d]` and candidate embeddings of the labels `[R * T, d]`."""
         item, label = features["item"], features["label"]
         both = tf.concat([tf.reshape(item, [-1]), tf.reshape(label, [-1])], axis=0)
         distinct, place = tf.unique(both)  # each item is encoded once a batch, however often it stands there

@@ -1,4 +1,4 @@
-"""Queries, the embeddings of their labels and whose orders these are of → the losses that towers are trained with.
+"""Computes the losses that the towers are trained with.
 
 Each returns `[Q]` losses. `sampled_softmax`, `bpr_max` and `gbce` set a query against the distinct labels of its batch
 and take the same five columns:
@@ -45,8 +45,8 @@ def bpr_max(*columns: tf.Tensor, parts: int = 1, temperature: float = 1.0, regul
 
     Args:
         columns: of the batch.
-        parts: that it is cut in.
-        temperature: that the queries were divided by: `λ` holds the scores before that.
+        parts: number of parts that it is cut into.
+        temperature: temperature that the queries were divided by: `λ` holds the scores before that.
         regularisation: `λ`.
     """
 
@@ -69,12 +69,12 @@ def gbce(*columns: tf.Tensor, num_items: int, parts: int = 1, calibration: float
     gSASRec's (Petrov & Macdonald 2023): `β = α (t (1 − 1/α) + 1/α)`, `α` the share of the catalogue among the
     negatives. Cosines begin around zero, where a sigmoid says evens: one positive beside a thousand negatives would
     teach nothing but to push everything apart. So `r = q·c − log(P(c among them) N / β)`: corrected for the chance to
-    be drawn, as in NCE, and with the odds of a guess where SigLIP (Zhai et al. 2023) sets its bias.
+    be drawn, as in NCE, and with the prior odds where SigLIP (Zhai et al. 2023) sets its bias.
 
     Args:
         columns: of the batch.
         num_items: `N`, of the catalogue.
-        parts: that the batch is cut in.
+        parts: number of parts that the batch is cut into.
         calibration: `t`: 0 is binary cross-entropy, which sampling makes overconfident, 1 undoes that wholly.
     """
 
@@ -100,7 +100,7 @@ def full_softmax(
         candidates: `[N + 1, d]`.
         label: `[Q]` int32 rows of `candidates`.
         group: `[Q]` equal for one order or session, whose items are no negatives of each other.
-        is_met: `[N + 1]` items that are negatives; nobody has spoken against the others yet.
+        is_met: `[N + 1]` items that are negatives; there is no negative feedback on the others yet.
     """
     logits = tf.matmul(queries, candidates, transpose_b=True)
     logits = tf.where(is_met[None, :], logits, _NO_CANDIDATE)

@@ -1,4 +1,4 @@
-"""Rows of item indices, 0 is padding: the latest, each once, how many, their mean; rows of a table cut by splits."""
+"""Operates on padded rows of item indices: latest, distinct, count, mean; and on table rows cut by splits."""
 
 import tensorflow as tf
 
@@ -48,7 +48,7 @@ def masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
 
 def without_repeats(items: tf.Tensor) -> tf.Tensor:
-    """Returns rows `[B, n]` with 0 for what stands earlier in the row: an item twice in the cart speaks once."""
+    """Returns rows `[B, n]` with 0 for what stands earlier in the row: an item twice in the cart counts once."""
     equal = tf.equal(items[:, :, None], items[:, None, :])  # [B, n, n]
     earlier = tf.linalg.band_part(tf.cast(equal, tf.int32), -1, 0)
     seen_before = tf.reduce_sum(earlier, axis=2) > 1

@@ -1,4 +1,4 @@
-"""How many candidates each source may bring, as one checked value."""
+"""Holds the number of candidates of each source, as one checked value."""
 
 import dataclasses
 
@@ -22,10 +22,10 @@ class SourceConfig:
         popular_segment: most bought in the last four weeks in the user's segment.
         friends: what the user's friends bought, where the shop knows of friends.
         session: by weights of what was seen in this visit.
-        unsold: of the items that nobody bought yet, by inner product of the towers (pictures and text speak alone).
-        history_items: own items that speak for others.
+        unsold: of the items without purchases, by inner product of the towers (which then rest on pictures and text).
+        history_items: own items that contribute to others.
         history_neighbours: neighbours of each of them that are looked at.
-        cart_items: newest items of the cart that speak for others.
+        cart_items: newest items of the cart that contribute to others.
         cart_neighbours: neighbours of each of them that are looked at.
         session_neighbours: neighbours of each item of the visit that are looked at.
         recent_items: latest events of the request that are looked at.

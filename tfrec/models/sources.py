@@ -1,4 +1,4 @@
-"""A query and what is known → candidates of several sources, and the features by which they are ranked.
+"""Retrieves candidates of several sources for queries, and computes the features that rank them.
 
 One piece of TensorFlow code serves training and serving: the ranking model's examples are computed by the very
 functions that the SavedModel runs, with the tables of an earlier moment (no training-serving skew by construction).
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfrec.features.knowledge import CHANNELS, OWN_FADES, Knowledge
+from tfrec.features.feature_tables import CHANNELS, OWN_FADES, FeatureTables
 from tfrec.features.vocabulary import Vocabularies
 from tfrec.models.evidence import EVIDENCE_SPEC, QUERY_SPEC, Evidence, Query
 from tfrec.models.friend_items import FriendItems
@@ -64,20 +64,20 @@ class CandidateSources:
 
     Args:
         vocabularies: the shop's.
-        knowledge: what was known at the moment.
+        feature_tables: what was known at the moment.
         candidate_embeddings: `[N + 1, d]` of the retrieval model.
         encoded_items: `[N + 1, d]`, what the query tower reads.
-        query_tower: of the retrieval model.
+        query_tower: query tower of the retrieval model.
         is_offered: `[N + 1]` bool: items that may be offered at all.
         cart_type: event code that stands for an item in the cart.
         view_type: event code of a view, or of the commonest event where the log has no views.
-        config: dials.
+        config: settings.
     """
 
     def __init__(
         self,
         vocabularies: Vocabularies,
-        knowledge: Knowledge,
+        feature_tables: FeatureTables,
         *,
         candidate_embeddings: np.ndarray,
         encoded_items: np.ndarray,
@@ -93,37 +93,39 @@ class CandidateSources:
         self._cart_type = cart_type
         self.view_type = view_type
         catalogue = vocabularies.catalogue
-        self.has_unsold = bool((is_offered & (knowledge.popularity[:, -1] == 0))[1:].any())
+        self.has_unsold = bool((is_offered & (feature_tables.popularity[:, -1] == 0))[1:].any())
         self.cart_table = ItemTable(
-            knowledge, channels=slice(_EASE, _NEARBY + 1), width=config.cart_neighbours, name="cart"
+            feature_tables, channels=slice(_EASE, _NEARBY + 1), width=config.cart_neighbours, name="cart"
         )
         self.history_table = ItemTable(
-            knowledge, channels=slice(_EASE, _EASE + 1), width=config.history_neighbours, name="history"
+            feature_tables, channels=slice(_EASE, _EASE + 1), width=config.history_neighbours, name="history"
         )
         self.session_table = ItemTable(
-            knowledge, channels=slice(_SESSION, _SEQUENCE + 1), width=config.session_neighbours, name="session"
+            feature_tables, channels=slice(_SESSION, _SEQUENCE + 1), width=config.session_neighbours, name="session"
         )
-        self.popularity = _table(knowledge.popularity, "popularity")
-        self.popular_items = PopularItems(knowledge)
-        self.friend_items = FriendItems(knowledge)
-        self._first_age = _table(knowledge.first_age, "first_age")
-        self._last_age = _table(knowledge.last_age, "last_age")
-        self._own_splits = _table(knowledge.own_splits, "own_splits")
-        self._own_item = _table(_never_empty(knowledge.own_item), "own_item")
-        columns = (knowledge.own_count, knowledge.own_age, *knowledge.own_habit.T)
-        own = np.stack((*columns, knowledge.own_interval, knowledge.own_orders_ago), axis=1).astype(np.float32)
-        self._own = _table(np.pad(own, [(1, 0), (0, 0)]), "own")  # row 0: never bought
-        chances = knowledge.own_habit * (1.0 - np.array(OWN_FADES))  # of an order of the user, by three memories
-        score = (chances.sum(axis=1) + 1e-4 * knowledge.own_count).astype(np.float32)
+        self.popularity = _table(feature_tables.popularity, "popularity")
+        self.popular_items = PopularItems(feature_tables)
+        self.friend_items = FriendItems(feature_tables)
+        self._first_age = _table(feature_tables.first_age, "first_age")
+        self._last_age = _table(feature_tables.last_age, "last_age")
+        self._own_splits = _table(feature_tables.own_splits, "own_splits")
+        self._own_item = _table(_never_empty(feature_tables.own_item), "own_item")
+        columns = (feature_tables.own_count, feature_tables.own_age, *feature_tables.own_habit.T)
+        own_columns = np.stack((*columns, feature_tables.own_interval, feature_tables.own_orders_ago), axis=1).astype(
+            np.float32
+        )
+        self._own = _table(np.pad(own_columns, [(1, 0), (0, 0)]), "own")  # row 0: never bought
+        chances = feature_tables.own_habit * (1.0 - np.array(OWN_FADES))  # of an order of the user, by three memories
+        score = (chances.sum(axis=1) + 1e-4 * feature_tables.own_count).astype(np.float32)
         self._own_score = _table(np.pad(score, (1, 0)), "own_score")
-        self._line_splits = _table(knowledge.line_splits, "line_splits")
-        self._line_item = _table(_never_empty(knowledge.line_item), "line_item")
-        self._line_order = _table(_never_empty(knowledge.line_order), "line_order")
-        self._num_orders = _table(knowledge.num_orders, "num_orders")
-        self._profile_item = _table(knowledge.recent_item, "profile_item")
-        self._profile_type = _table(knowledge.recent_type, "profile_type")
-        self._profile_age = _table(knowledge.recent_age, "profile_age")
-        self._profile_group = _table(knowledge.recent_group, "profile_group")
+        self._line_splits = _table(feature_tables.line_splits, "line_splits")
+        self._line_item = _table(_never_empty(feature_tables.line_item), "line_item")
+        self._line_order = _table(_never_empty(feature_tables.line_order), "line_order")
+        self._num_orders = _table(feature_tables.num_orders, "num_orders")
+        self._profile_item = _table(feature_tables.recent_item, "profile_item")
+        self._profile_type = _table(feature_tables.recent_type, "profile_type")
+        self._profile_age = _table(feature_tables.recent_age, "profile_age")
+        self._profile_group = _table(feature_tables.recent_group, "profile_group")
         self.candidate_embeddings = _table(candidate_embeddings, "candidate_embeddings")
         self._encoded = _table(encoded_items, "encoded_items")
         self.content = _table(catalogue.content, "content")
@@ -147,21 +149,21 @@ class CandidateSources:
     # --- evidence -----------------------------------------------------------------------------------------------
 
     def gather_evidence(self, query: Query) -> Evidence:
-        """Returns what speaks for each item of the catalogue."""
+        """Computes the scores of each source for each item of the catalogue."""
         return self._gather(query)
 
     def _gather_evidence(self, query: Query) -> Evidence:
         config = self.config
         cart = without_repeats(latest(query.cart, config.cart_items))
-        cart_sum, cart_best = self.cart_table.spoken_for(cart)
+        cart_sum, cart_best = self.cart_table.contributions(cart)
         own_item, own_row = self.own_items(query.user)
-        speakers = own_item[:, : config.history_items]
-        history, history_best = self.history_table.spoken_for(speakers)
-        num_speakers = tf.reduce_sum(tf.cast(speakers > 0, tf.float32), axis=1)
+        history_items = own_item[:, : config.history_items]
+        history, history_best = self.history_table.contributions(history_items)
+        num_history_items = tf.reduce_sum(tf.cast(history_items > 0, tf.float32), axis=1)
         return Evidence(
             cart=cart_sum,
             cart_best=cart_best,
-            history=history[..., 0] / tf.sqrt(tf.maximum(num_speakers, 1.0))[:, None],
+            history=history[..., 0] / tf.sqrt(tf.maximum(num_history_items, 1.0))[:, None],
             history_best=history_best,
             visit=self._visit_evidence(query),
             own_row=self._scatter(own_item, own_row),
@@ -170,7 +172,7 @@ class CandidateSources:
             towers=tf.matmul(self.embed_query(query), self.candidate_embeddings, transpose_b=True),
             content=self._content_similarity(query),
             cart_entries=cart,
-            history_entries=speakers,
+            history_entries=history_items,
             user=query.user,
         )
 
@@ -190,7 +192,7 @@ class CandidateSources:
         """Returns `[B, N + 1]` bool: the user bought the item before."""
         return evidence.own_row > 0
 
-    def likeness(self, anchor: tf.Tensor) -> tf.Tensor:
+    def similarity(self, anchor: tf.Tensor) -> tf.Tensor:
         """Returns `[B, N + 1]` how far each item can stand in for the anchor `[B]`: cosine of embeddings + content."""
         embedded = tf.matmul(tf.gather(self.candidate_embeddings, anchor), self.candidate_embeddings, transpose_b=True)
         return embedded + tf.matmul(tf.gather(self.content, anchor), self.content, transpose_b=True)
@@ -231,7 +233,7 @@ class CandidateSources:
         return self.query_tower(encoded, TowerInputs(item, kind, gap, group), training=False)[:, -1]
 
     def _own_orders_like_the_cart(self, user: tf.Tensor, cart: tf.Tensor) -> tf.Tensor:
-        """`[B, N + 1]`: `Σ_o w_o [i in o] / Σ_o w_o` over the user's orders o; `w_o` of how like the cart, how late.
+        """Returns `[B, N + 1]`: `Σ_o w_o [i in o] / Σ_o w_o` over the user's orders o; `w_o`: similarity and recency.
 
         `w_o = (_ANY_ORDER + |o ∩ cart| / sqrt(|o| |cart|)) · _ORDER_FADE ^ orders since`: nearest neighbours among
         the own orders.
@@ -251,15 +253,15 @@ class CandidateSources:
             )
 
         num_lines = by_order(tf.cast(inside, tf.float32))
-        likeness = by_order(shared) / tf.sqrt(tf.maximum(num_lines * count_items(cart)[:, None], 1.0))
-        weight = (_ANY_ORDER + likeness) * _ORDER_FADE ** tf.cast(tf.range(num_orders), tf.float32)
+        similarity = by_order(shared) / tf.sqrt(tf.maximum(num_lines * count_items(cart)[:, None], 1.0))
+        weight = (_ANY_ORDER + similarity) * _ORDER_FADE ** tf.cast(tf.range(num_orders), tf.float32)
         weight *= tf.cast(num_lines > 0, tf.float32)
         weight /= tf.maximum(tf.reduce_sum(weight, axis=1, keepdims=True), 1e-6)
         line_weight = tf.where(inside, tf.gather(weight, order, batch_dims=1), 0.0)
         return self._scatter(item, line_weight)
 
     def _visit_evidence(self, query: Query) -> tf.Tensor:
-        """`[B, N + 1, 4]`, see `Evidence.visit`."""
+        """Returns `[B, N + 1, 4]`, see `Evidence.visit`."""
         if self.session_table.is_empty:
             return tf.zeros([tf.shape(query.user)[0], 1, 4])
         items = latest(tf.concat([query.recent_item, query.cart], axis=1), self.config.recent_items)
@@ -279,7 +281,7 @@ class CandidateSources:
         return tf.round(similar * 1e4) / 1e4
 
     def _scatter(self, items: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-        """`[B, N + 1]` with `values [B, M]` at the columns `items [B, M]`."""
+        """Returns `[B, N + 1]` with `values [B, M]` at the columns `items [B, M]`."""
         return scatter(items, values, num_rows=self.num_rows)
 
     # --- candidates ---------------------------------------------------------------------------------------------
@@ -314,7 +316,7 @@ class CandidateSources:
         The towers rank every eligible item, so a row holds `at_least` candidates whenever as many are eligible.
 
         Args:
-            evidence: of the queries.
+            evidence: evidence of the queries.
             eligible: `[B, N + 1]` bool; only these may become candidates.
             at_least: `[B]` or one number: candidates that the towers bring at least; each row's own, so that a query
                 is answered in a batch as alone.
@@ -360,7 +362,7 @@ class CandidateSources:
         seen_at = tf.zeros_like(candidates) if self.session_table.is_empty else candidates
         visit_weights = tf.gather(evidence.visit, seen_at, batch_dims=1)  # [B, C, 4]
         session, sequence, transition, before = tf.unstack(visit_weights, axis=-1)
-        # Padding has the inner product 0, more than many an item: a row's highest must not hang on its padding.
+        # Padding has the inner product 0, more than many an item: a row's highest must not depend on its padding.
         highest = tf.reduce_max(tf.where(candidates > 0, towers, _LOWEST), axis=1, keepdims=True)
         highest = tf.where(highest > _LOWEST, highest, 0.0)  # a row without any candidate
         own_count, own_age, fast_habit, habit, slow_habit, interval, orders_ago = self.own_at(evidence, candidates)
@@ -447,19 +449,19 @@ class CandidateSources:
         return tf.stack([tf.broadcast_to(columns[name], shape) for name in FEATURES], axis=-1)
 
     def _same_category_shares(self, candidates: tf.Tensor, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """`[B, C]` shares of `items [B, n]` with the candidate's leaf and with its top category."""
+        """Returns `[B, C]` shares of `items [B, n]` with the candidate's leaf and with its top category."""
         mine, theirs = tf.gather(self.categories, candidates), tf.gather(self.categories, items)
-        known = tf.cast((items > 0) & (theirs[..., 0] > 0), tf.float32)[:, None, :]
-        count = tf.maximum(tf.reduce_sum(known, axis=2), 1.0)
+        has_category = tf.cast((items > 0) & (theirs[..., 0] > 0), tf.float32)[:, None, :]
+        count = tf.maximum(tf.reduce_sum(has_category, axis=2), 1.0)
 
         def share(level: int) -> tf.Tensor:
             equal = tf.cast(tf.equal(mine[..., level][:, :, None], theirs[..., level][:, None, :]), tf.float32)
-            return tf.reduce_sum(equal * known, axis=2) / count
+            return tf.reduce_sum(equal * has_category, axis=2) / count
 
         return share(-1), share(0)
 
     def _seen_in_visit(self, candidates: tf.Tensor, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """`[B, C]` 1 / (events since the candidate was seen, itself included), and how often; 0 where it was not."""
+        """Returns `[B, C]` 1 / (events since the candidate was seen, it included), and how often; 0 if never."""
         items = tf.pad(latest(items, self.config.recent_items), [[0, 0], [1, 0]])  # there may be none
         steps = tf.cast(tf.range(tf.shape(items)[1])[::-1] + 1, tf.float32)
         is_seen = tf.equal(candidates[:, :, None], items[:, None, :]) & (items > 0)[:, None, :]
@@ -467,17 +469,17 @@ class CandidateSources:
         return tf.reduce_max(seen / steps, axis=2), tf.math.log1p(tf.reduce_sum(seen, axis=2))
 
     def _content_max(self, candidates: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
-        """`[B, C]` content similarity to the most similar of the latest `items [B, n]`."""
+        """Returns `[B, C]` content similarity to the most similar of the latest `items [B, n]`."""
         items = latest(items, self.config.recent_items)
         similar = tf.matmul(tf.gather(self.content, candidates), tf.gather(self.content, items), transpose_b=True)
         similar = tf.where((items > 0)[:, None, :], similar, 0.0)
         return tf.reduce_max(tf.pad(similar, [[0, 0], [0, 0], [0, 1]]), axis=2)
 
     def _price_distance(self, log_price: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
-        """`[B, C]` log price minus the mean log price of `items [B, n]`; 0 where there are none."""
-        known = items > 0
-        mean = masked_mean(_log_price(tf.gather(self.price, items))[..., None], known)[:, 0:1]
-        return tf.where(tf.reduce_any(known, axis=1, keepdims=True), log_price - mean, 0.0)
+        """Returns `[B, C]` log price minus the mean log price of `items [B, n]`; 0 where there are none."""
+        is_item = items > 0
+        mean = masked_mean(_log_price(tf.gather(self.price, items))[..., None], is_item)[:, 0:1]
+        return tf.where(tf.reduce_any(is_item, axis=1, keepdims=True), log_price - mean, 0.0)
 
 
 def _shared(function: Callable[..., Any], *signature: Any) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""Item indices → embeddings of both towers: what an item is, what a shopper wants next."""
+"""Embeds items and queries: the item encoder, the candidate tower and the query tower."""
 
 import dataclasses
 from typing import Any
@@ -33,7 +33,7 @@ class ItemEncoder(tf.keras.layers.Layer):
 
     `e(i) = seen(i)·id(i) + content(category path, brand, price bucket, title words, picture)`. The id part is
     dropped for whole items in training with `id_dropout`, so that the content part learns to stand for items that
-    have none (DropoutNet, Volkovs et al. 2017); items that no training step has met (`is_seen` is 0) have none.
+    have none (DropoutNet, Volkovs et al. 2017); items that no training step has seen (`is_seen` is 0) have none.
 
     Args:
         vocabularies: the shop's; the catalogue's arrays become constants of the layer.
@@ -44,7 +44,7 @@ class ItemEncoder(tf.keras.layers.Layer):
 
     Attributes:
         tables: name → embedding with a row a token: `item`, and those of `category`, `brand`, `price`, `title` that
-            the catalogue tells.
+            the catalogue has.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class ItemEncoder(tf.keras.layers.Layer):
             self.image_dense = tf.keras.layers.Dense(embedding_dim, name="image")
 
     def call(self, items: tf.Tensor, training: bool | None = None, *, marks_seen: bool = True) -> tf.Tensor:
-        """Returns `[M, d]` for `[M]` indices; in training they count as seen from then on, unless told otherwise."""
+        """Returns `[M, d]` for `[M]` indices; in training they count as seen from then on, by default."""
         if training and marks_seen:
             self.is_seen.scatter_update(tf.IndexedSlices(tf.ones(tf.shape(items)), items))
         keep = tf.gather(self.is_seen, items)
@@ -103,7 +103,7 @@ class CandidateTower(tf.keras.layers.Layer):
         self._dense = tf.keras.layers.Dense(embedding_dim, kernel_initializer="identity", name="candidate")
 
     def call(self, encoded: tf.Tensor) -> tf.Tensor:
-        """Returns unit vectors."""
+        """Returns unit vectors `[..., d]`."""
         return tf.math.l2_normalize(self._dense(encoded), axis=-1)
 
 
@@ -150,14 +150,14 @@ class QueryTower(tf.keras.layers.Layer):
         parts = [pooled]
         if self._behaviour is not None:
             events = encoded + self._type(inputs.event_type) + self._gap(inputs.gap)
-            # Windows of training have their padding behind, where nobody reads the state: no mask, a fifth faster.
+            # Windows of training have their padding behind, where the state is not used: no mask, a fifth faster.
             parts.append(self._behaviour(self._dropout(events, training=training), mask=None if training else mask))
         hidden = self._dropout(tf.concat(parts, axis=-1), training=training)
         return tf.math.l2_normalize(self._dense(hidden) + pooled, axis=-1)
 
 
 def _mean_of_group_so_far(encoded: tf.Tensor, group: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """`[B, T, d]`: at each position the mean over the earlier and present events of the same group."""
+    """Returns `[B, T, d]`: at each position the mean over the earlier and present events of the same group."""
     length = tf.shape(group)[1]
     same = tf.equal(group[:, :, None], group[:, None, :])  # [B, T, T]
     past = tf.linalg.band_part(tf.ones([length, length], tf.bool), -1, 0)
@@ -167,7 +167,7 @@ def _mean_of_group_so_far(encoded: tf.Tensor, group: tf.Tensor, mask: tf.Tensor)
 
 
 def _mean_of_rows(table: tf.keras.layers.Embedding, codes: tf.Tensor) -> tf.Tensor:
-    """`[M, d]`: the mean of the rows `codes [M, n]`; code 0 is padding."""
+    """Returns `[M, d]`: the mean of the rows `codes [M, n]`; code 0 is padding."""
     if codes.shape[1] == 1:
         return table(codes[:, 0]) * tf.cast(codes > 0, tf.float32)
     place = tf.where(codes > 0)

@@ -1,4 +1,4 @@
-"""Behaviour sequences → tf.data batches."""
+"""Turns behaviour sequences into tf.data batches."""
 
 from tfrec.pipelines.retrieval import retrieval
 

@@ -1,4 +1,4 @@
-"""Example queries with candidates and features → tf.data batches for the ranking model."""
+"""Turns example queries with candidates and features into tf.data batches for the ranking model."""
 
 import dataclasses
 
@@ -36,7 +36,7 @@ class RankingExamples:
             )
 
     def __len__(self) -> int:
-        """Number of queries, Q."""
+        """Returns the number of queries, Q."""
         return len(self.features)
 
     def take(self, rows: np.ndarray) -> "RankingExamples":
@@ -52,7 +52,7 @@ def ranking(examples: RankingExamples, *, batch_size: int = 64, seed: int = 0) -
     Args:
         examples: lists with features and labels.
         batch_size: lists a batch.
-        seed: of shuffling.
+        seed: random seed of shuffling.
 
     Returns:
         Dictionaries of `features [b, C, F]`, `is_candidate [b, C]`, `labels [b, C, H]`, `gains [b, C]`.

@@ -1,4 +1,4 @@
-"""Behaviour sequences → tf.data batches for the retrieval model: every position of a window is a query with a label."""
+"""Turns behaviour sequences into tf.data batches for the retrieval model: each position is a labelled query."""
 
 import itertools
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def retrieval(
     since: float | None = None,
     replay: float = 0.0,
 ) -> tf.data.Dataset:
-    """Returns batches of windows, cut and shuffled anew in each epoch, for `RetrievalModel.fit`.
+    """Returns batches of windows, cut and shuffled again in each epoch, for `RetrievalModel.fit`.
 
     The label of a position is the next item that is new in its order or session, so that one pass of the LSTM learns
     from each position (`[R, T]` labels for `R` windows) instead of one window a label. Lines of one order have no
@@ -37,11 +37,11 @@ def retrieval(
         sequences: training events, `shop.train`.
         batch_size: positions a batch; a batch holds up to `batch_size // T` windows.
         sequence_length: positions of a window at most.
-        seed: of shuffling; each epoch differs, each run repeats.
-        first_epoch: number of the first epoch, so that a run that goes on sees what it would have seen.
+        seed: random seed of shuffling; each epoch differs, each run repeats.
+        first_epoch: number of the first epoch, so that a resumed run sees the same batches as an uninterrupted one.
         since: hour since 1970-01-01 UTC; only windows with a label from then on, earlier events as their past. None =
             all windows.
-        replay: share of the other windows that each epoch mixes in, so that the old is not forgotten for the new.
+        replay: share of the other windows that each epoch mixes in, against catastrophic forgetting.
 
     Returns:
         Dictionaries of `[R, T]` int32 tensors `item`, `event_type`, `gap`, `group`, `label`, `label_group` and
@@ -83,7 +83,7 @@ def retrieval(
     columns = {**dict.fromkeys(int_names, flat), "label_probability": tf.TensorSpec([None], tf.float32)}
     signature = (columns, dict.fromkeys(("begin", "size"), flat), dict.fromkeys(("start", "stop", "length"), flat))
     dataset = tf.data.Dataset.from_generator(epoch, output_signature=signature).flat_map(_cut)
-    if since is None:  # else how many windows reach the new events hangs on where they are cut
+    if since is None:  # else the number of windows that reach the new events depends on the cut points
         _, size = _windows(sequences.splits, sequence_length, np.random.default_rng(0))
         num_batches = int(_num_batches(size, batch_size, _lengths(sequence_length)).sum())
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
@@ -91,14 +91,14 @@ def retrieval(
 
 
 def gap_bucket(hours: np.ndarray) -> np.ndarray:
-    """Returns the int32 bucket of the hours since the event before (see `GAP_BOUNDARIES`)."""
+    """Returns `[...]` int32 buckets of the hours since the event before (see `GAP_BOUNDARIES`)."""
     return np.searchsorted(np.asarray(GAP_BOUNDARIES), hours, side="right").astype(np.int32)
 
 
 def _cut(
     columns: dict[str, tf.Tensor], windows: dict[str, tf.Tensor], batches: dict[str, tf.Tensor]
 ) -> tf.data.Dataset:
-    """The batches of one epoch, gathered in the graph: no Python runs beside the steps."""
+    """Returns the batches of one epoch, gathered in the graph without Python."""
 
     def batch(of: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         begin, size = (windows[name][of["start"] : of["stop"], None] for name in ("begin", "size"))
@@ -114,7 +114,11 @@ def _cut(
 
 
 def _label_probability(label: np.ndarray, begin: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """`[E]` float32 share of each label among the labels inside the windows; 0 for index 0, which is no label."""
+    """Returns `[E]` float32 share of each label among the labels inside the windows; 0 for no label.
+
+    Rows inside a window are found by counting: +1 at each begin, −1 behind each end, and the running sum is positive
+    inside. Example: labels (4, 4, 7), one window of rows 0 and 1: 4 has share 1, 7 has share 0.
+    """
     edges = np.zeros(len(label) + 1, np.int64)
     edges[begin] += 1
     edges[begin + size] -= 1
@@ -124,7 +128,12 @@ def _label_probability(label: np.ndarray, begin: np.ndarray, size: np.ndarray) -
 
 
 def _columns(sequences: BehaviourSequences, rng: np.random.Generator) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """`[E]` of the events of one epoch, in time, and the hour of each label."""
+    """Returns `[E]` arrays of the events of one epoch, in time, and the hour `[E]` of each label.
+
+    The label of an event is the next event of its sequence that is new in its order or session, or a view. Lines of
+    one order are shuffled, so that over the epochs each of its items is predicted from each of the others.
+    Example: an order of items a, b, b and then a view of c: labels are b, c, c and none.
+    """
     order = _shuffled_within_moments(sequences, rng)
     sequence = sequences.sequence
     item, group, hour = sequences.item[order], sequences.group[order], sequences.hour[order]
@@ -156,7 +165,7 @@ def _columns(sequences: BehaviourSequences, rng: np.random.Generator) -> tuple[d
 
 
 def _shuffled_within_moments(sequences: BehaviourSequences, rng: np.random.Generator) -> np.ndarray:
-    """`[E]` rows in time; those of one order and moment in random order."""
+    """Returns `[E]` rows in time; those of one order and moment in random order."""
     parts = (sequences.sequence, sequences.hour, sequences.group)
     begins = np.any([part[1:] != part[:-1] for part in parts], axis=0)
     moment = np.concatenate([[0], np.cumsum(begins)])
@@ -164,16 +173,23 @@ def _shuffled_within_moments(sequences: BehaviourSequences, rng: np.random.Gener
 
 
 def _next_marked(marked: np.ndarray, size: int) -> np.ndarray:
-    """For each row the smallest marked row behind it; `size` where there is none. `marked` ascends."""
+    """Returns `[size]` the smallest marked row behind each row; `size` where there is none. `marked` ascends.
+
+    Example: `marked` (1, 3) of 5 rows gives (1, 3, 3, 5, 5).
+    """
     at = np.searchsorted(marked, np.arange(size), side="right")
     return np.append(marked, size)[at]
 
 
 def _windows(splits: np.ndarray, length: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """First rows and sizes of the windows, int32 `[W]`; cut points move from epoch to epoch, sizes do not.
+    """Returns the first rows and sizes of the windows, int32 `[W]`; cut points move from epoch to epoch, sizes do not.
 
-    A sequence of `n` events has `n - 1` labelled positions, cut in `ceil((n - 1) / length)` windows, of which the short
-    one stands anywhere.
+    The idea: moving cut points give an event other contexts in each epoch, while fixed sizes keep the number of batches
+    the same. A sequence of `n` events has `n - 1` labelled positions, cut into `ceil((n - 1) / length)` windows, one of
+    which, at a random place, is short. Windows behind the short one begin earlier by what it lacks.
+
+    Example: 6 events and length 2 give 5 labelled positions and sizes 2, 2 and 1; with the short window first the
+    windows begin at 0, 1, 3, with it second at 0, 2, 3, with it last at 0, 2, 4.
     """
     sizes = np.diff(splits)
     use = sizes > 1
@@ -194,9 +210,13 @@ def _windows(splits: np.ndarray, length: int, rng: np.random.Generator) -> tuple
 def _batches(
     size: np.ndarray, batch_size: int, length: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """An order of the windows, and the batches: `start`, `stop` in it and the `length` of their windows, int32 each.
+    """Returns `[W]` an order of the windows, and `[batches]` int32 `start`, `stop` in it and `length` of windows.
 
-    Windows are shuffled within their length, and the batches of all lengths among each other.
+    Padding costs as much as events, so windows are sorted into lengths of powers of two (`_lengths`): less than half of
+    a row is padding, except for the shortest. Windows are shuffled within their length, and the batches of all lengths
+    among each other. `np.lexsort` sorts by its last key first: by length, then at random.
+
+    Example: sizes (5, 1, 2) and length 8: lengths are (4, 8), so one batch holds the windows 1 and 2, one the window 0.
     """
     lengths = _lengths(length)
     kind = np.searchsorted(lengths, size)
@@ -213,11 +233,11 @@ def _batches(
 
 
 def _lengths(longest: int) -> np.ndarray:
-    """Powers of two from `_SHORTEST` on, and the longest itself."""
+    """Returns `[lengths]` powers of two from `_SHORTEST` on, and the longest itself."""
     return np.array([*(_SHORTEST << n for n in range(longest.bit_length()) if _SHORTEST << n < longest), longest])
 
 
 def _num_batches(size: np.ndarray, batch_size: int, lengths: np.ndarray) -> np.ndarray:
-    """How many batches the windows of each length fill."""
+    """Returns `[lengths]` numbers of batches that the windows of each length fill."""
     count = np.bincount(np.searchsorted(lengths, size), minlength=len(lengths))
     return -(-count // np.maximum(batch_size // lengths, 1))

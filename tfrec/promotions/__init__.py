@@ -1,1 +1,1 @@
-"""Logs of promotions → whom to give which offer. No TensorFlow."""
+"""Decides who gets which offer from logs of promotions, without TensorFlow."""

@@ -1,14 +1,22 @@
-"""Values and costs of offers become at most one offer a user, under a budget that is never exceeded.
+"""Allocates at most one offer per user under a budget that is never exceeded.
 
-The multiple-choice knapsack: maximise `Σ v_ij x_ij` over `x ∈ {0, 1}`, `Σ_j x_ij ≤ 1`, with a budget `Σ c x ≤ B`, a
-return floor `Σ v x ≥ r Σ c x` and, for each group, a least share of its users with an offer.
+The idea: put one price on money. At a price, each user gets the offer with the largest `value − price · cost`, or none
+where that is not positive; the higher the price, the less is spent, so bisection finds the lowest price at which the
+budget suffices.
+
+This is the multiple-choice knapsack (Sinha & Zoltners 1979), solved by Lagrange multipliers (Everett 1963): maximise
+`Σ v_ij x_ij` over `x ∈ {0, 1}`, `Σ_j x_ij ≤ 1`, with a budget `Σ c x ≤ B`, a return floor `Σ v x ≥ r Σ c x` and, for
+each group, a least share of its users with an offer.
 
 For multipliers λ (budget) and μ (return) each user takes `argmax_j v − λc + μ(v − rc)`, which orders offers like
 `v − πc` with the one price `π = (λ + μr)/(1 + μ)`. A group that would fall short gets its best remaining users. So
 every choice that can be optimal for the relaxation lies on one line of prices, both constraints are monotone along it,
-and bisection finds the cheapest feasible price. What integrality leaves of the budget is filled greedily by value for
+and bisection finds the lowest feasible price. What integrality leaves of the budget is filled greedily by value for
 money. Money is counted in whole micro-units (10⁻⁶) with integer arithmetic: the guarantee is exact, not within a
 tolerance.
+
+Example: one offer of cost 1 is worth 5, 3 and 1 to three users, and the budget is 2. At a price of 0 all three users
+would get it, for 3; at any price in [1, 3) the first two do, for 2. The value is 8, and so is the bound.
 """
 
 import dataclasses
@@ -90,7 +98,7 @@ def allocate(
     groups: np.ndarray | None = None,
     group_floors: Mapping[str, float] | None = None,
 ) -> Allocation:
-    """Gives each user at most one offer so that value is largest and no constraint is broken.
+    """Allocates at most one offer per user so that the total value is largest and no constraint is broken.
 
     Offers whose value is not positive are never given, not even to reach a floor: a user whom an offer would drive away
     ("sleeping dog") is left alone.
@@ -110,7 +118,7 @@ def allocate(
 
     Raises:
         SchemaError: shapes differ, values missing, or a cost is negative.
-        ConfigError: a dial outside its range, or floors that the budget or the return floor cannot meet.
+        ConfigError: a setting outside its range, or floors that the budget or the return floor cannot meet.
     """
     values, costs, usable = _checked(values, costs, is_eligible, max_cost_per_user)
     if not budget >= 0 or not np.isfinite(budget):
@@ -157,8 +165,8 @@ def offers_at_price(
 ) -> np.ndarray:
     """Returns `[n]` the offer that the allocation's rule would give, −1 for none: for users outside the allocation.
 
-    The rule is `argmax_j v − price·c` where that plus the group's credit is positive. It tells which hold-out users are
-    the counterparts of treated ones.
+    The rule is `argmax_j v − price·c` where that plus the group's credit is positive. It identifies the hold-out users
+    who are the counterparts of treated ones.
     """
     values, costs, usable = _checked(values, costs, is_eligible, max_cost_per_user)
     net = np.where(usable, values - price * costs, -np.inf)
@@ -213,7 +221,11 @@ class _Problem:
         )  # fmt: skip
 
     def choose(self, price: float) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the offers that are best at a price, and the groups' credits."""
+        """Returns `[n]` the offers that are best at a price (−1 for none), and the groups' credits `[G]`.
+
+        A group below its floor also gets offers for its next best members. Its credit is what the last of them lacks:
+        with it added to the net value, the same rule `net + credit > 0` chooses them, also outside the allocation.
+        """
         best, net = self._best(price)
         is_chosen = net > 0
         credits = np.zeros(len(self.group_names))
@@ -231,15 +243,17 @@ class _Problem:
         return self.value(chosen) - price * (self.cost_units(chosen) - self.budget_units) / _MICRO
 
     def value(self, chosen: np.ndarray) -> float:
+        """Returns the total value of the offers `chosen` `[n]`."""
         rows = np.flatnonzero(chosen >= 0)
         return float(self.values[rows, chosen[rows]].sum())
 
     def cost_units(self, chosen: np.ndarray) -> int:
+        """Returns the total cost of the offers `chosen` `[n]`, in micro-units."""
         rows = np.flatnonzero(chosen >= 0)
         return int(self.units[rows, chosen[rows]].sum())
 
     def surplus(self, chosen: np.ndarray) -> float:
-        """Value beyond the return floor; ≥ 0 is feasible."""
+        """Returns the value beyond the return floor; ≥ 0 is feasible."""
         return self.value(chosen) - self.return_floor * self.cost_units(chosen) / _MICRO
 
     def cheapest_price(self) -> tuple[float, float]:
@@ -267,7 +281,11 @@ class _Problem:
         return high, self._bound(low, high)
 
     def fill(self, chosen: np.ndarray) -> np.ndarray:
-        """Spends what integrality left: upgrades by value for money, as many as fit at once, the last ones singly."""
+        """Returns `[n]` offers after the rest of the budget is spent on upgrades, best value for money first.
+
+        A pass takes as many upgrades as fit together; the last ones are tried one by one. A user may be upgraded again
+        in the next pass.
+        """
         chosen = chosen.copy()
         for _ in range(_REPAIR_PASSES):
             rows, offers, gain, extra, left, spare = self._fitting(chosen)
@@ -280,7 +298,7 @@ class _Problem:
         return self._fill_singly(chosen, *self._fitting(chosen))
 
     def _fitting(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int, float]:
-        """Returns the upgrades that fit, best value for money first, and the budget and surplus that are left."""
+        """Returns `[m]` upgrades that fit, best value for money first, and the budget and surplus that are left."""
         rows, offers, gain, extra = self._upgrades(chosen)
         left = self.budget_units - self.cost_units(chosen)
         fits = np.flatnonzero(extra <= left)
@@ -311,7 +329,7 @@ class _Problem:
         return chosen
 
     def _upgrades(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Returns each user's best upgrade by value for money: rows, offers, gain, extra units."""
+        """Returns `[m]` each user's best upgrade by value for money: rows, offers, gain, extra micro-units."""
         index = np.arange(len(chosen))
         has = chosen >= 0
         held = np.where(has, chosen, 0)
@@ -326,6 +344,7 @@ class _Problem:
         return rows, best[rows], gain[rows, best[rows]], extra[rows, best[rows]]
 
     def _best(self, price: float) -> tuple[np.ndarray, np.ndarray]:
+        """Returns `[n]` the best offer of each user at a price, and `[n]` its `value − price · cost`."""
         net = self.values - price * self.costs
         best = net.argmax(axis=1)
         return best, net[np.arange(len(net)), best]
@@ -394,7 +413,7 @@ def _checked(
 
 
 def _budget_units(budget: float) -> int:
-    """Whole micro-units in the budget as it is written: 3.3 is 3,300,000, and the float just below it is one less.
+    """Returns whole micro-units of the budget as it is written: 3.3 is 3,300,000, though the float lies just below.
 
     So `spent ≤ units` gives `spent / 10⁶ ≤ budget` exactly, because rounding to floats is monotone.
     """
@@ -402,7 +421,7 @@ def _budget_units(budget: float) -> int:
 
 
 def _to_units(costs: np.ndarray) -> np.ndarray:
-    """Whole micro-units; fractions of one are rounded up, float dust of cents is not."""
+    """Returns `[...]` whole micro-units; fractions are rounded up, rounding errors of floats are not."""
     scaled = costs * _MICRO
     nearest = np.rint(scaled)
     return np.where(np.abs(scaled - nearest) <= 1e-3, nearest, np.ceil(scaled)).astype(np.int64)

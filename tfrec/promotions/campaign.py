@@ -1,6 +1,6 @@
-"""Gains and costs of offers become a campaign plan, and afterwards the logs tell what it earned.
+"""Plans a campaign from gains and costs of offers, and estimates afterwards what it earned.
 
-A random hold-out is part of every plan: without it nobody could tell afterwards what the campaign caused.
+A random hold-out is part of every plan: without it the effect of the campaign cannot be estimated.
 """
 
 import dataclasses
@@ -157,17 +157,17 @@ class CampaignResult:
             "not shown": say("neither a profit nor a loss is shown beyond chance"),
         }
         conversion = self.comparisons["conversion"]
-        told = say(
-            "{name}: {verdict}. Profit caused {caused}, promised {promised:,.2f}. Conversion {held:.2%} held out, "
+        sentence = say(
+            "{name}: {verdict}. Profit caused {caused}, expected {promised:,.2f}. Conversion {held:.2%} held out, "
             "{treated:.2%} treated; {reached:.0%} of the treated were reached.",
             name=self.name, verdict=words[self.verdict], caused=self.total_profit.summary(say),
             promised=self.promised.value, held=conversion.control.value, treated=conversion.treatment.value,
             reached=self.reached,
         )  # fmt: skip
         if not self.contaminated:
-            return told
-        blurred = say("{n:,} held-out users saw the offer all the same.", n=self.contaminated)
-        return say("{sentence} {next}", sentence=told, next=blurred)
+            return sentence
+        blurred = say("{n:,} held-out users saw the offer nevertheless.", n=self.contaminated)
+        return say("{sentence} {next}", sentence=sentence, next=blurred)
 
 
 def plan_campaign(
@@ -198,7 +198,7 @@ def plan_campaign(
         gains: `[n, K]` expected extra margin by each offer (uplift of margin), before the offer's cost.
         costs: `[n, K]` or `[K]` what counts against the budget: with the most that an offer can cost, the budget is
             a guarantee.
-        name: of the campaign; decides the hold-out, so a second plan under the same name holds out the same users.
+        name: name of the campaign; decides the hold-out, so a second plan under the same name holds out the same users.
         offers: K names.
         budget: most that may be spent.
         expected_costs: what an offer costs on average (redemption × face value); `costs` when left out.
@@ -213,7 +213,7 @@ def plan_campaign(
 
     Raises:
         SchemaError: shapes differ or an id comes twice.
-        ConfigError: a dial outside its range, or constraints that cannot be met.
+        ConfigError: a setting outside its range, or constraints that cannot be met.
     """
     ids = np.asarray(user_ids, dtype=object).astype(str)
     gains = np.asarray(gains, dtype=np.float64)
@@ -225,8 +225,8 @@ def plan_campaign(
         raise SchemaError("`user_ids` must name each user once. Drop the duplicates first.")
     if not 0.01 <= holdout_share <= 0.9:
         raise ConfigError(
-            f"`holdout_share` must lie in [0.01, 0.9]; got {holdout_share}. Without a hold-out nobody can tell later "
-            "what the campaign caused."
+            f"`holdout_share` must lie in [0.01, 0.9]; got {holdout_share}. Without a hold-out the effect "
+            "of the campaign cannot be estimated later."
         )
     costs = np.broadcast_to(np.asarray(costs, dtype=np.float64), gains.shape)
     paid = (
@@ -236,13 +236,13 @@ def plan_campaign(
     usable = np.ones(gains.shape, dtype=bool) if is_eligible is None else np.asarray(is_eligible, dtype=bool)
     usable = np.broadcast_to(usable if usable.ndim == 2 else usable[:, None], gains.shape)
     held = hash_uniform(ids, salt=f"{name}:hold-out") < holdout_share
-    dials: dict[str, Any] = {"max_cost_per_user": max_cost_per_user, "groups": groups}
+    settings: dict[str, Any] = {"max_cost_per_user": max_cost_per_user, "groups": groups}
     allocation = allocate(
         profit, costs, budget=budget, is_eligible=usable & ~held[:, None], return_floor=return_floor,
-        group_floors=group_floors, **dials,
+        group_floors=group_floors, **settings,
     )  # fmt: skip
     ruled = offers_at_price(
-        profit, costs, price=allocation.price, is_eligible=usable, group_credits=allocation.group_credits, **dials
+        profit, costs, price=allocation.price, is_eligible=usable, group_credits=allocation.group_credits, **settings
     )
     chosen = np.where(held, ruled, allocation.offers)
     has_offer = chosen >= 0
@@ -341,10 +341,10 @@ def evaluate_campaign(
     }
     by_offer = {}
     for offer in plan.offers:
-        own = (compared["offer"] == offer).to_numpy()
-        if min((own & is_treated).sum(), (own & ~is_treated).sum()) >= 30:
-            past = before["profit"][own] if pre_days else None
-            by_offer[offer] = _compare(during["profit"][own], past, is_treated[own], level)
+        has_offer = (compared["offer"] == offer).to_numpy()
+        if min((has_offer & is_treated).sum(), (has_offer & ~is_treated).sum()) >= 30:
+            past = before["profit"][has_offer] if pre_days else None
+            by_offer[offer] = _compare(during["profit"][has_offer], past, is_treated[has_offer], level)
     num_treated = int((plan.table["status"] == TREATED).sum())
     total = comparisons["profit"].difference.scaled(num_treated)
     reached, contaminated = _reach(plan.table, impressions, start, end)
@@ -417,14 +417,14 @@ def _calibration(predicted: np.ndarray, observed: np.ndarray, is_treated: np.nda
         treated, held = observed[part][is_treated[part]], observed[part][~is_treated[part]]
         if min(len(treated), len(held)) < 2:
             continue
-        found = compare_means(held, treated, level=level).difference
+        difference = compare_means(held, treated, level=level).difference
         rows.append(
             {
-                "n": found.n,
+                "n": difference.n,
                 "predicted": predicted[part].mean(),
-                "observed": found.value,
-                "low": found.low,
-                "high": found.high,
+                "observed": difference.value,
+                "low": difference.low,
+                "high": difference.high,
             }
         )
     return pd.DataFrame(rows, columns=["n", "predicted", "observed", "low", "high"])

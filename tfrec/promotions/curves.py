@@ -1,4 +1,4 @@
-"""Out-of-fold uplift scores become proof: gain curves, Qini, calibration by decile, the worth of a choice."""
+"""Evaluates out-of-fold uplift scores: gain curves, Qini, calibration by decile, the value of a choice."""
 
 import dataclasses
 import itertools
@@ -21,7 +21,7 @@ class UpliftCurve:
     """What is gained by treating the best-scored users first.
 
     Attributes:
-        outcome: of what.
+        outcome: name of the outcome.
         fractions: `[G]` share of users treated, ascending to 1.
         gains: `[G]` outcome gained per user of the whole, by treating that share.
         low: `[G]` lower ends of the bootstrap interval.
@@ -81,7 +81,7 @@ class Calibration:
 
     Attributes:
         table: one row a bin, lowest scores first: `n`, `predicted`, `observed`, `low`, `high`.
-        slope: of observed on predicted (1 is right, 0 means no heterogeneity was found, < 0 the wrong order).
+        slope: slope of observed on predicted (1 is right, 0 means no heterogeneity was found, < 0 the wrong order).
         error: mean absolute difference of predicted and observed over the bins, weighted by users.
         noise: the error that a perfect model would show from chance alone.
     """
@@ -108,7 +108,7 @@ class PolicyWorth:
     """What a choice of one arm for each user is worth.
 
     Attributes:
-        outcome: of what.
+        outcome: name of the outcome.
         value: mean outcome per user under the choice.
         best_arm: the single arm that is best for everybody.
         best_arm_value: its mean outcome.
@@ -192,7 +192,7 @@ def uplift_curve(
         points: G.
         resamples: R.
         level: confidence level.
-        seed: of bootstrap and ties; the same seed gives paired draws for `compare_curves`.
+        seed: random seed of bootstrap and ties; the same seed gives paired draws for `compare_curves`.
 
     Raises:
         SchemaError: shapes differ or the trial has more arms.
@@ -309,8 +309,8 @@ def worth_of_choice(choices: np.ndarray, trial: Trial, *, responses: Responses, 
     The choices must not have been learned on the same users' outcomes (use `cross_fit_uplift`). The best single arm is
     picked on the same data, which favours it: the comparison is conservative.
 
-    Choices of several foldings are judged together, each user by the mean over them: what is told of a learner then
-    depends less on how the folds fell, and the interval is that of the mean.
+    Choices of several random foldings are evaluated together, each user by the mean over them: the estimate then
+    depends less on the random folds, and the interval is that of the mean.
 
     Args:
         choices: `[n]` arm codes, or `[R, n]` of R foldings.
@@ -353,7 +353,7 @@ def score_against_truth(scores: np.ndarray, truth: np.ndarray) -> TruthScore:
 
 
 def _rank(scores: np.ndarray, folds: np.ndarray | None, seed: int) -> np.ndarray:
-    """Returns the order of treatment: by relative rank within the fold, best first."""
+    """Returns `[n]` the order of treatment: by relative rank within the fold, best first."""
     tie = np.random.default_rng([seed, 11]).random(len(scores))
     relative = np.empty(len(scores))
     groups = np.zeros(len(scores), dtype=np.int64) if folds is None else folds

@@ -1,4 +1,4 @@
-"""A log in which discounts varied becomes the discount level that pays best for each user."""
+"""Chooses the discount level that pays best for each user from a log in which discounts varied."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class PriceResponse:
         usual: `[p + 1]` intercept and slope of `ê`.
         slope: `[p + 1]` `g` and `G`, per unit of discount (1 = 100 %).
         average_slope: mean change of the chance to buy for 10 points more discount, with interval.
-        span: smallest and largest discount that the log holds; outside it the model would guess.
+        span: smallest and largest discount that the log holds; outside it the model would extrapolate.
     """
 
     centre: np.ndarray
@@ -128,7 +128,7 @@ def fit_price_response(
         resamples: bootstrap refits for the interval of the average slope.
         folds: cross-validation folds.
         level: confidence level.
-        seed: of folds and bootstrap.
+        seed: random seed of folds and bootstrap.
 
     Raises:
         SchemaError: shapes differ, discounts outside [0, 1), or they never vary.
@@ -182,7 +182,7 @@ def choose_discounts(
     """Returns the level of highest expected profit, `P(buy | x, d) · price · (margin − d)`, for each user.
 
     Args:
-        response: from `fit_price_response`.
+        response: response from `fit_price_response`.
         features: `[n, p]`.
         prices: price without discount, `[n]` or one.
         margins: share of the price that is profit without discount, `[n]` or one.
@@ -195,7 +195,7 @@ def choose_discounts(
     if grid[-1] > response.span[1] + 1e-9:
         raise ConfigError(
             f"`levels` go up to {grid[-1]:.0%}, the log only to {response.span[1]:.0%}. A response beyond what was "
-            "seen is a guess: test the larger discount first."
+            "seen is an extrapolation: test the larger discount first."
         )
     price = np.broadcast_to(np.asarray(prices, dtype=np.float64), (len(features),))
     margin = np.broadcast_to(np.asarray(margins, dtype=np.float64), (len(features),))

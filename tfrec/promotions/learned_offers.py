@@ -1,4 +1,4 @@
-"""A test of offers → what each offer would change for each user: the slow part of a plan."""
+"""Learns from a test what each offer would change for each user: the slow part of a plan."""
 
 import contextlib
 import dataclasses
@@ -47,13 +47,13 @@ class LearnedOffers:
     Attributes:
         log: the test, with `profit` and with face values where discounts are known.
         trial: the same in numbers.
-        encoder: of the users' attributes.
+        encoder: encoder of the users' attributes.
         outcome: what was turned into profit.
         users: the test's own users, scored out of fold.
         effects: `[n, K]` unbiased noisy gains of the test's users before the discount, for a plan's promise.
-        balance: whether offers were drawn blindly.
+        balance: whether offers were assigned at random.
         curves: offer → what is gained by treating the best-scored users first.
-        seed: of folds.
+        seed: random seed of folds.
     """
 
     log: OfferLog
@@ -86,8 +86,8 @@ class LearnedOffers:
         if self.log.cost_kind == "discount":
             taken = self.trial.outcome("discount")
             for arm in range(1, len(self.trial.arm_names)):
-                own = self.trial.arms == arm
-                model = fit_response(None, self.trial.features[own], taken[own])
+                is_arm = self.trial.arms == arm
+                model = fit_response(None, self.trial.features[is_arm], taken[is_arm])
                 discounts[:, arm - 1] = np.maximum(expected(model, features), 0.0)
         return _scored(users, uplift, discounts, put_off)
 
@@ -99,7 +99,7 @@ def learn_from_test(log: OfferLog, *, outcome: str, worth: float = 1.0, seed: in
         log: the test; offers without a face value get the one that most of the test's users kept below.
         outcome: what pays.
         worth: money that one unit of it brings.
-        seed: of folds.
+        seed: random seed of folds.
 
     Raises:
         SchemaError: too few users an arm.
@@ -135,7 +135,7 @@ def expected_discounts(log: OfferLog, trial: Trial, *, seed: int = 0) -> np.ndar
 
 
 def few_threads(n: int) -> contextlib.AbstractContextManager:
-    """One thread for small tests: on few rows threads lose more time waiting for each other than they gain."""
+    """Limits small tests to one thread: on few rows, threads wait for each other longer than they gain."""
     limit = threadpoolctl.threadpool_limits(limits=1) if n < _MANY else None
     return limit if limit is not None else contextlib.nullcontext()
 
@@ -143,8 +143,8 @@ def few_threads(n: int) -> contextlib.AbstractContextManager:
 def is_put_off(trial: Trial, features: np.ndarray | None, seed: int) -> np.ndarray:
     """Returns `[n, 1]` who is predicted to do less for an offer: visit less or, where visits are unknown, buy less.
 
-    Visits are many, so they tell sleeping dogs long before money does; all offers together, for the same reason, and
-    trees, because being put off is rarely additive. Users of the test are scored out of fold.
+    Visits are frequent, so they identify sleeping dogs with less data than money does; all offers are pooled for the
+    same reason. Trees are used because being put off is rarely additive. Users of the test are scored out of fold.
     """
     watched = next((name for name in ("visit", "conversion") if name in trial.outcomes), None)
     rows = len(trial) if features is None else len(features)
@@ -158,13 +158,13 @@ def is_put_off(trial: Trial, features: np.ndarray | None, seed: int) -> np.ndarr
 
 
 def withheld(gains: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Returns gains that are never worth an offer where it is withheld: none of them is above 0."""
+    """Returns `[n, K]` gains, at most 0 where the offer is withheld."""
     return np.where(where, np.minimum(gains, 0.0), gains)
 
 
 def _scored(users: pd.DataFrame, uplift: np.ndarray, discounts: np.ndarray, put_off: np.ndarray) -> ScoredUsers:
-    # Where the test tells users apart but coarsely, scores tie, and no price would part the treated from the others:
-    # a millionth of the usual gain, fixed for a user, breaks ties blindly and is no money to speak of.
+    # Where the test distinguishes users only coarsely, scores tie, and no price separates the treated from the others:
+    # a millionth of the usual gain, fixed for a user, breaks ties at random and is a negligible amount.
     grain = 1e-6 * float(np.abs(uplift).mean())
     gains = uplift + discounts + grain * hash_uniform(users["user_id"].to_numpy(), salt="tie")[:, None]
     return ScoredUsers(users, withheld(gains, put_off), discounts)

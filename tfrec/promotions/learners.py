@@ -1,4 +1,4 @@
-"""A two-armed trial becomes each user's uplift: S-, T-, X-, R- and DR-learners.
+"""Estimates each user's uplift from a two-armed trial: S-, T-, X-, R- and DR-learners.
 
 A learner is a frozen recipe with `fit(trial, outcome=, seed=) -> Effect`; scikit-learn models do the regressions.
 """
@@ -201,7 +201,7 @@ def _by_arm(trial: Trial, outcome: str, response: Model | None) -> list[BaseEsti
 def pseudo_outcomes(
     trial: Trial, outcome: str, response: Model | None, folds: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns DR effects and weights of mean 1, inverse to their variance as far as the expected outcomes tell it."""
+    """Returns `[n]` DR effects and `[n]` weights of mean 1, inverse to the variance implied by expected outcomes."""
     responses = cross_fit_responses(trial, outcome=outcome, model=response, folds=folds, seed=seed)
     y = trial.outcome(outcome)
     if np.isin(y, (0.0, 1.0)).all():

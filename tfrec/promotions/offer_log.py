@@ -1,4 +1,4 @@
-"""The log of an offer test, of a prepared shop or a file, becomes a checked table: who got what, what came of it."""
+"""Reads the log of an offer test, of a prepared shop or a file, into a checked table."""
 
 import dataclasses
 import re
@@ -24,7 +24,7 @@ PROFIT = "profit"
 
 _DISCOUNT = "discount"
 _CAP = "max_discount"
-_TELLING = 20  # uses of an offer from which the largest few may be left out
+_ENOUGH_USES = 20  # uses of an offer from which the largest few may be left out
 _MAX_LEVELS = 50  # texts with more values than that are names, not attributes
 
 
@@ -60,32 +60,32 @@ class OfferLog:
         """Returns the log as if no offer had taken off more than its face value.
 
         What an order took off beyond it counts as paid: added to `spend` and `margin`. That the order would have come
-        all the same is assumed; the usual face value is so high that it touches one use in twenty.
+        nevertheless is assumed; the usual face value is so high that it touches one use in twenty.
 
         Args:
             given: offer → most that it takes off; when left out, of each offer the amount that 95 % of its uses in the
                 test stayed below (all of them, where they are few), rounded up to two digits.
 
         Raises:
-            ConfigError: an offer is missing or unknown, or nothing is given and the test does not tell discounts.
+            ConfigError: an offer is missing or unknown, or nothing is given and the test has no discounts.
         """
         offers = self.arm_names[1:]
         if not given:
             if self.cost_kind != _DISCOUNT:
-                raise ConfigError("The test does not tell discounts: name the most that each offer can cost.")
+                raise ConfigError("The test has no discounts: name the most that each offer can cost.")
             given = {offer: _usual_most(self.table.loc[self.table["arm"] == offer, _DISCOUNT]) for offer in offers}
         per_offer(given, offers, what="The face value")
         missing = [offer for offer in offers if offer not in given]
         if missing:
             raise ConfigError(f"The face value of {', '.join(missing)} is missing. Name it of every offer or of none.")
-        told = {offer: float(given[offer]) for offer in offers}
+        face_values = {offer: float(given[offer]) for offer in offers}
         if self.cost_kind != _DISCOUNT:
-            return dataclasses.replace(self, face_values=told)
-        most = self.table["arm"].map({**told, self.arm_names[0]: np.inf}).to_numpy(np.float64)
+            return dataclasses.replace(self, face_values=face_values)
+        most = self.table["arm"].map({**face_values, self.arm_names[0]: np.inf}).to_numpy(np.float64)
         beyond = np.maximum(self.table[_DISCOUNT].to_numpy(np.float64) - most, 0.0)
         paid = {name: self.table[name] + beyond for name in ("spend", "margin") if name in self.outcomes}
         table = self.table.assign(discount=self.table[_DISCOUNT] - beyond, **paid)
-        return dataclasses.replace(self, table=table, face_values=told)
+        return dataclasses.replace(self, table=table, face_values=face_values)
 
     def with_profit(self, *, outcome: str, worth: float) -> "OfferLog":
         """Returns the log with the outcome `profit` in money, after the discount.
@@ -127,13 +127,13 @@ def read_shop_test(prepared: Prepared) -> OfferLog:
             f"{', '.join(log.columns)}. Rename its columns."
         )
     if "coupon_features" in prepared.manifest.extras:
-        known = _first_is_user(read_table(prepared.extra("coupon_features")))
+        features = _first_is_user(read_table(prepared.extra("coupon_features")))
     else:
-        known = prepared.train.users
-    attributes = [str(name) for name in known.columns if name != "user_id"]
+        features = prepared.train.users
+    attributes = [str(name) for name in features.columns if name != "user_id"]
     if not attributes:
         raise SchemaError("Nothing is known of the users of the coupon test. Name `coupon_features` in [extras].")
-    merged = log.merge(known, on="user_id", suffixes=("", "_before"), validate="one_to_one")
+    merged = log.merge(features, on="user_id", suffixes=("", "_before"), validate="one_to_one")
     return _checked(merged, "arm", None, [name for name in OUTCOMES if name in log.columns], attributes)
 
 
@@ -164,17 +164,19 @@ def read_file_test(
     """
     log = with_user_ids(read_table(path), column=user)
     require(log, [arm, *outcomes, *attributes], what=str(path))
-    found = [*dict.fromkeys([*outcomes, *(name for name in OUTCOMES if name in log.columns)])]
-    if not found:
+    outcome_columns = [*dict.fromkeys([*outcomes, *(name for name in OUTCOMES if name in log.columns)])]
+    if not outcome_columns:
         raise SchemaError(
             f"{path} needs an outcome: a column named {', '.join(OUTCOMES)}, or one that you name. It has "
             f"{', '.join(map(str, log.columns))}."
         )
-    taken = {"user_id", arm, _DISCOUNT, _CAP, *found}
-    known = list(attributes) or [str(name) for name in log.columns if name not in taken and _is_attribute(log[name])]
-    if not known:
-        raise SchemaError(f"{path} tells nothing of the users beside what they got. Add columns known before the test.")
-    return _checked(log, arm, control, found, known)
+    taken = {"user_id", arm, _DISCOUNT, _CAP, *outcome_columns}
+    attribute_columns = list(attributes) or [
+        str(name) for name in log.columns if name not in taken and _is_attribute(log[name])
+    ]
+    if not attribute_columns:
+        raise SchemaError(f"{path} has no attributes of the users beside the arm. Add columns known before the test.")
+    return _checked(log, arm, control, outcome_columns, attribute_columns)
 
 
 def _checked(
@@ -182,14 +184,14 @@ def _checked(
 ) -> OfferLog:
     log = log.assign(arm=log[arm].fillna("").astype("str"))
     names = sorted(log["arm"].unique())
-    found = control if control is not None else next((name for name in CONTROLS if name in names), None)
-    if found is None or found not in names:
+    control_name = control if control is not None else next((name for name in CONTROLS if name in names), None)
+    if control_name is None or control_name not in names:
         if control is None:
             raise SchemaError(f"One arm of the test must be called 'none' or 'control'; got {', '.join(names)}.")
         raise SchemaError(f"No user is in the arm {control!r}.{nearest_hint(control, names)}")
     if len(names) < 2:
-        raise SchemaError(f"A test needs an offer beside {found!r}; every row is {found!r}.")
-    arms = (found, *(name for name in names if name != found))
+        raise SchemaError(f"A test needs an offer beside {control_name!r}; every row is {control_name!r}.")
+    arms = (control_name, *(name for name in names if name != control_name))
     for name in outcomes:
         if not pd.api.types.is_numeric_dtype(log[name]):
             raise SchemaError(f"The outcome {name!r} must be numbers; got {log[name].dtype}. Correct the column.")
@@ -199,7 +201,7 @@ def _checked(
 
 
 def _stated_caps(log: pd.DataFrame, arms: tuple[str, ...]) -> dict[str, float]:
-    """The column `max_discount`: what each offer of the test said that it takes off at most."""
+    """Returns the column `max_discount`: what each offer of the test said that it takes off at most."""
     if not pd.api.types.is_numeric_dtype(log[_CAP]):
         raise SchemaError(f"`{_CAP}` must be money: the most that the row's offer takes off; got {log[_CAP].dtype}.")
     caps = {}
@@ -215,7 +217,7 @@ def _stated_caps(log: pd.DataFrame, arms: tuple[str, ...]) -> dict[str, float]:
 
 
 def _with_discount(log: pd.DataFrame, arms: tuple[str, ...]) -> tuple[pd.DataFrame, str]:
-    """The discount is a column of the log, or is told by arms named by their percentage (`coupon_10`: 10 % off)."""
+    """Adds the discount: a column of the log, or the percentage in the arms' names (`coupon_10`: 10 % off)."""
     if _DISCOUNT in log.columns:
         return log.assign(discount=log[_DISCOUNT].fillna(0)), _DISCOUNT
     rates = {name: discount_rate(name) for name in arms[1:]}
@@ -249,7 +251,7 @@ def _usual_most(discounts: pd.Series) -> float:
     used = discounts[discounts > 0]
     if used.empty:
         return 0.0
-    most = float(used.quantile(0.95) if len(used) >= _TELLING else used.max())
+    most = float(used.quantile(0.95) if len(used) >= _ENOUGH_USES else used.max())
     unit = 10.0 ** (np.floor(np.log10(most)) - 1)
     return float(np.round(np.ceil(np.round(most / unit, 6)) * unit, 6))
 

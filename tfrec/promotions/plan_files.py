@@ -1,4 +1,4 @@
-"""A campaign plan → the files of a folder, of which one may leave the house, and back."""
+"""Writes and reads a campaign plan as the files of a folder, one of which holds pseudonyms only."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -34,13 +34,13 @@ def publish_plan(
     about: Mapping[str, Any] | None = None,
     inputs: Iterable[Path] = (),
 ) -> Path:
-    """Writes `plan.csv` (all users; stays in the house), `plan.json`, and with a key `send.csv`, in one step.
+    """Writes `plan.csv` (all users; internal), `plan.json`, and with a key `send.csv`, in one step.
 
     `send.csv` is what the mailer needs: `pseudonym` (`HMAC-SHA256(key, user_id)`) and `offer`, sorted by pseudonym, so
-    that no order tells who. The folder appears under its name by rename, so that a mailer never reads half a plan.
+    the order reveals no user. The folder appears under its name by rename, so that a mailer never reads half a plan.
 
     Args:
-        plan: of any origin.
+        plan: plan of any origin.
         folder: where.
         key: the mailer's secret, at least 16 bytes; each receiver its own, so that lists cannot be joined.
         min_users: k-anonymity floor: an offer with fewer users is never sent out.
@@ -61,8 +61,8 @@ def publish_plan(
         plan.table.to_csv(work / PLAN, index=False)
         if key is not None:
             names = pseudonyms(sent["user_id"], key=key)
-            told = pd.DataFrame({"pseudonym": names, "offer": sent["offer"]}).sort_values("pseudonym")
-            told.to_csv(work / SEND, index=False)
+            send_list = pd.DataFrame({"pseudonym": names, "offer": sent["offer"]}).sort_values("pseudonym")
+            send_list.to_csv(work / SEND, index=False)
         text = json.dumps({**(about or {}), **plan.to_dict()}, indent=2, ensure_ascii=False)
         (work / STATED).write_text(text + "\n", encoding="utf-8")
     return folder

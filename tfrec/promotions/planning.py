@@ -1,4 +1,4 @@
-"""An offer test and a budget become a campaign plan: who gets which offer, who is held out, what is promised."""
+"""Plans a campaign from an offer test and a budget: who gets which offer, who is held out."""
 
 import dataclasses
 import math
@@ -13,19 +13,19 @@ from tfrec.promotions.allocation import offers_at_price
 from tfrec.promotions.campaign import TREATED, CampaignPlan, Evidence, plan_campaign
 from tfrec.promotions.learned_offers import LearnedOffers, ScoredUsers, learn_from_test, withheld
 from tfrec.promotions.offer_log import OfferLog, per_offer
-from tfrec.promotions.spending import MAX_RISK, Spending, foresee_spending, used_in_test
+from tfrec.promotions.spending import MAX_RISK, Spending, predict_spending, used_in_test
 from tfrec.promotions.tested_plan import EXPECTED_COST, FACE_VALUE, OFFERS, TestedPlan
 
-_LEAST_COST = 0.1  # of the mean: nobody is free, whatever a model says
+_LEAST_COST = 0.1  # share of the mean: no user costs nothing, whatever a model predicts
 _STEPS = 12  # halvings of the budget in expected cost: to a four-thousandth of it
 
 
 @dataclasses.dataclass(frozen=True)
 class PlanConfig:
-    """Dials of a campaign.
+    """Settings of a campaign.
 
     Attributes:
-        name: of the campaign; decides who is held out.
+        name: name of the campaign; decides who is held out.
         budget: most that may be spent: money, or offers where their cost is not known.
         outcome: what is worth money; the first of margin, spend, conversion, visit that the test has when empty.
         worth: money that one unit of the outcome brings; None: 1 for margin, else it must be given (of spend: the
@@ -35,14 +35,14 @@ class PlanConfig:
             `expected cost`, which reaches more users and exceeds the budget with a chance of at most `risk`.
         risk: chance of spending more than a budget in expected cost.
         proof: standard errors by which a dearer offer must earn more than the cheaper ones it displaces, on the test's
-            own outcomes; else it is not made. 0 lets the models decide, which lean to offers that only look good.
+            own outcomes; else it is not made. 0 lets the models decide, which favour offers that only look good.
         holdout_share: share of users held out at random.
         min_users: an offer that fewer users would get is not made.
         max_cost_per_user: cap on what the budget counts for one user.
         return_floor: least profit over the whole campaign per unit of what the budget counts.
         group: column of groups for floors.
         floors: group → least share of its helpable users that get an offer.
-        seed: of the folds.
+        seed: random seed of the folds.
     """
 
     name: str
@@ -77,12 +77,12 @@ def plan_from_test(
 
     Args:
         log: the test; `log.with_face_values(...)` caps what an offer may take off.
-        config: dials.
+        config: settings.
         users: to whom the campaign may go: `user_id` and the test's attributes; the test's users when left out.
         excluded: users who must not get an offer (opted out).
 
     Raises:
-        ConfigError: a dial outside its range, or an offer or group that is unknown.
+        ConfigError: a setting outside its range, or an offer or group that is unknown.
         SchemaError: too few users an arm, or an attribute is missing.
     """
     outcome, worth = _money(log, config)
@@ -229,8 +229,9 @@ class _Draft:
     def without_unproven(self) -> tuple["_Draft", tuple[str, ...]]:
         """Returns the draft with those dearer offers alone that earn more than cheaper ones, and the names of others.
 
-        Of two plans that differ in an offer the test's users tell by doubly robust scores which one earns more. A model
-        that must choose among offers picks those that chance made look good; the cheapest costs least when it is wrong.
+        Of two plans that differ in one offer, doubly robust scores of the test's users decide which one earns more. A
+        model that chooses among offers favours those that look good by chance; the cheapest one costs least when the
+        choice is wrong.
         """
         costs = self.costs.paid(self.of_test).mean(axis=0)
         draft, unproven = self, []
@@ -276,7 +277,7 @@ class _Draft:
             max_cost_per_user=config.max_cost_per_user,
         )  # fmt: skip
         trial = self.learned.trial
-        spending = foresee_spending(
+        spending = predict_spending(
             planned, tested, trial.arms, trial.outcomes.get("discount"), face_values=costs.faces,
             send_costs=costs.sending, risk=config.risk,
         )  # fmt: skip
@@ -313,7 +314,7 @@ def _cost_kind(log: OfferLog, config: PlanConfig) -> str:
 
 
 def _check_floors(config: PlanConfig, groups: np.ndarray) -> None:
-    known = sorted(set(groups))
+    names = sorted(set(groups))
     for name in config.floors:
-        if name not in known:
-            raise ConfigError(f"{config.group} never is {name!r}.{nearest_hint(name, known)}")
+        if name not in names:
+            raise ConfigError(f"{config.group} never is {name!r}.{nearest_hint(name, names)}")

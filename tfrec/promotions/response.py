@@ -1,4 +1,4 @@
-"""A trial becomes expected outcomes under each arm: response models, cross-fitted, with doubly robust scores."""
+"""Estimates the expected outcome under each arm: response models, cross-fitted, with doubly robust scores."""
 
 import dataclasses
 from collections.abc import Callable
@@ -70,11 +70,11 @@ def logistic_response(strength: float = 1.0) -> BaseEstimator:
 
 def boosted_response(*, binary: bool = True, seed: int = 0) -> BaseEstimator:
     """Returns small boosted trees, for large logs whose effects are not additive."""
-    dials: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "max_depth": 3, "learning_rate": 0.05, "max_iter": 100, "min_samples_leaf": 100, "l2_regularization": 10.0,
         "random_state": seed,
     }  # fmt: skip
-    return HistGradientBoostingClassifier(**dials) if binary else HistGradientBoostingRegressor(**dials)
+    return HistGradientBoostingClassifier(**settings) if binary else HistGradientBoostingRegressor(**settings)
 
 
 def default_response(outcome: np.ndarray) -> BaseEstimator:
@@ -166,7 +166,7 @@ def cross_fit_responses(
         outcome: which outcome.
         model: scikit-learn estimator; by the outcome when left out.
         folds: number of folds.
-        seed: of the folds.
+        seed: random seed of the folds.
     """
     y = trial.outcome(outcome)
     fold_of = split_folds(trial, y, folds=folds, seed=seed)

@@ -1,7 +1,7 @@
-"""A plan and the test that it rests on → what the campaign may cost: at worst, on average, and all but surely.
+"""Estimates the cost of a campaign plan from its test: at worst, expected, and with probability 1 − risk.
 
-At worst every offer is used to its face value. What offers cost on average is told by users of the test who got the
-very offer that the plan's rule gives them, not by the model, whose choice leans to users who only look cheap.
+At worst every offer is used to its face value. The average cost of offers is estimated from users of the test who got
+the very offer that the plan's rule gives them, not from the model, whose choice favours users who only look cheap.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from tfrec.promotions.trial import Trial
 MAX_RISK = 0.5
 """Chance above which a ceiling would lie below what is expected."""
 
-_FEWEST = 10  # uses from which their sizes tell a variance
+_FEWEST = 10  # fewest uses whose sizes give a variance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Spending:
     Attributes:
         worst: every offer is used to its face value.
         expected: on average, with the interval in which the spending of a single campaign lies; NaN where the test does
-            not tell what offers took off.
+            not hold what offers took off.
         ceiling: exceeded with a chance of at most `risk`; `worst` where nothing better is known.
         risk: chance.
     """
@@ -40,7 +40,7 @@ class Spending:
 
     @property
     def is_known(self) -> bool:
-        """Whether the test tells what offers cost on average."""
+        """Whether the average cost of offers is known from the test."""
         return bool(np.isfinite(self.expected.value))
 
     def to_dict(self) -> dict[str, Any]:
@@ -52,16 +52,16 @@ class Spending:
         if not self.is_known:
             return say(
                 "At worst, if every offer is used to the full, {worst:,.2f} is spent; what is spent on average is not "
-                "known, because the test tells no discounts.",
+                "known, because the test has no discounts.",
                 worst=self.worst,
             )
-        found = self.expected
+        expected = self.expected
         return say(
             "At worst, if every offer is used to the full, {worst:,.2f} is spent; expected {value:,.2f} ({level:g} % "
             "of such campaigns: {low:,.2f} to {high:,.2f}, from n = {n:,} users of the test), and with "
             "{certainty:.0%} certainty no more than {ceiling:,.2f}.",
-            worst=self.worst, value=found.value, level=found.level * 100, low=found.low, high=found.high, n=found.n,
-            certainty=1 - self.risk, ceiling=self.ceiling,
+            worst=self.worst, value=expected.value, level=expected.level * 100, low=expected.low,
+            high=expected.high, n=expected.n, certainty=1 - self.risk, ceiling=self.ceiling,
         )  # fmt: skip
 
 
@@ -71,7 +71,7 @@ class OfferUse:
 
     Attributes:
         n: users who got it.
-        share: of them who used it.
+        share: share of these users who used the offer.
         mean: money that it took off where it was used.
         median: the same; half of the uses took off no more.
     """
@@ -84,16 +84,16 @@ class OfferUse:
 
 def used_in_test(trial: Trial) -> dict[str, OfferUse]:
     """Returns each offer's use, from the outcome `discount` of a trial: money taken off, 0 for who did not use it."""
-    taken, found = trial.outcome("discount"), {}
+    taken, uses = trial.outcome("discount"), {}
     for arm, offer in enumerate(trial.arm_names[1:], start=1):
-        own = taken[trial.arms == arm]
-        used = own[own > 0]
+        discounts = taken[trial.arms == arm]
+        used = discounts[discounts > 0]
         mean, median = (float(used.mean()), float(np.median(used))) if len(used) else (0.0, 0.0)
-        found[offer] = OfferUse(len(own), len(used) / max(len(own), 1), mean, median)
-    return found
+        uses[offer] = OfferUse(len(discounts), len(used) / max(len(discounts), 1), mean, median)
+    return uses
 
 
-def foresee_spending(
+def predict_spending(
     planned: np.ndarray,
     tested: np.ndarray,
     arms: np.ndarray,
@@ -109,9 +109,9 @@ def foresee_spending(
     Of `N_j` users who get offer j, `n_j` of the test were drawn to it among those for whom the rule chooses it; they
     took off `m_j` on average with variance `s_j²`, each between 0 and the face value. `[l_j, u_j]` bounds the mean
     (`bound_mean`); the total lies within `Σ N_j m_j ± √(Σ (N_j (u_j − m_j))² + z² Σ N_j s_j²)`, downwards with `l_j`
-    (the square-and-add of Zou & Donner 2008): what the test does not tell, and the chance of the campaign itself. The
-    ceiling adds the two roots, each with half of the risk: a plan is searched for that just meets it, and what is
-    searched for leans to tests that were lucky.
+    (the square-and-add of Zou & Donner 2008): the uncertainty of the test, and the chance of the campaign itself. The
+    ceiling adds the two roots, each with half of the risk: the plan is searched for so that it just meets the ceiling,
+    and such a search favours tests that are low by chance.
 
     Args:
         planned: `[n]` offer code of each user of the plan, −1 for none.
@@ -121,7 +121,7 @@ def foresee_spending(
         face_values: `[K]` most that each offer takes off.
         send_costs: `[K]` cost of sending, used or not.
         risk: chance with which the ceiling may be exceeded.
-        level: of the interval.
+        level: level of the interval.
 
     Raises:
         ConfigError: the risk does not lie in (0, 0.5].
@@ -132,10 +132,10 @@ def foresee_spending(
     sending = float(counts @ send_costs)
     worst = float(counts @ face_values) + sending
     if discounts is None:
-        known = worst if not face_values.any() else np.nan
-        return Spending(worst, Estimate(known, known, known, 0.0, 0, level), worst, risk)
+        certain = worst if not face_values.any() else np.nan
+        return Spending(worst, Estimate(certain, certain, certain, 0.0, 0, level), worst, risk)
     used = [discounts[(tested == code) & (arms == code + 1)] for code in range(len(counts))]
-    # Nobody of the test to tell: the mean of everyone who got the offer, of which nothing is believed.
+    # Without such users in the test: the mean of all who got the offer, with the widest bounds.
     means = np.array([own.mean() if len(own) else discounts[arms == code + 1].mean() for code, own in enumerate(used)])
     value = float(counts @ means)
     tail = (1 - level) / 2
@@ -148,8 +148,8 @@ def foresee_spending(
         half = np.sqrt(unknown) + np.sqrt(random) if is_sum else np.sqrt(unknown + random)
         return float(np.clip(value + side * half, 0.0, worst - sending)) + sending
 
-    num_told = sum(map(len, used))
-    expected = Estimate(value + sending, end(-1, tail), end(1, tail), float("nan"), num_told, level)
+    num_uses = sum(map(len, used))
+    expected = Estimate(value + sending, end(-1, tail), end(1, tail), float("nan"), num_uses, level)
     return Spending(worst, expected, end(1, risk / 2, is_sum=True), risk)
 
 
@@ -173,14 +173,14 @@ def bound_mean(values: np.ndarray, most: float, *, tail: float, side: int) -> tu
         return (most if side > 0 else 0.0), most**2 / 4
     share = float(np.clip(values / most, 0, 1).mean())
     variance = float((values / most).var(ddof=1)) if n > 1 else 0.0
-    is_told = (values > 0).sum() >= _FEWEST
-    if is_told and share < 1 and variance == 0:  # everybody uses the same: nothing to doubt but the next user
+    has_enough_uses = (values > 0).sum() >= _FEWEST
+    if has_enough_uses and share < 1 and variance == 0:  # everybody uses the same: nothing to doubt but the next user
         variance = share * (1 - share) / n
-    size = n * max(1.0, share * (1 - share) / variance) if is_told and variance > 0 else float(n)
+    size = n * max(1.0, share * (1 - share) / variance) if has_enough_uses and variance > 0 else float(n)
     hits = size * share
     if side > 0:
         edge = float(stats.beta.ppf(1 - tail, hits + 1, size - hits)) if hits < size else 1.0
     else:
         edge = float(stats.beta.ppf(tail, hits, size - hits + 1)) if hits > 0 else 0.0
-    spread = variance * edge / share if is_told else edge * (1 - edge)
+    spread = variance * edge / share if has_enough_uses else edge * (1 - edge)
     return edge * most, spread * most**2

@@ -1,4 +1,4 @@
-"""A plan beside the test that it rests on: what is promised, what may be spent, why no more, in plain words."""
+"""Describes a plan with the test that it rests on: expected profit, spending, and what limits it."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -30,8 +30,8 @@ class TestedPlan:
         spending: what the campaign may cost.
         is_held_by_risk: whether more would be given out if the budget might be exceeded more often.
         uses: offer → how it was used in the test; empty where discounts are not known.
-        attributes: what users were told apart by.
-        balance: whether the test's offers were drawn blindly.
+        attributes: user attributes that the models used.
+        balance: whether the test's offers were assigned at random.
         curves: offer → what is gained by treating the best-scored users of the test first, in profit.
         dropped: offers that fewer than `min_users` users would have got.
         unproven: dearer offers that the test does not show to earn more than the cheaper ones.
@@ -108,8 +108,8 @@ class TestedPlan:
         if not any(curve.qini.is_positive for curve in self.curves.values()):
             lines.append(
                 say(
-                    "The test does not show that some users gain more than others beyond chance: whom to choose is a "
-                    "guess so far; treat the promise with care, or test more users."
+                    "The test does not show that some users gain more than others beyond chance: whom to choose is "
+                    "uncertain so far; treat the expected profit with care, or test more users."
                 )
             )
         return "\n".join(lines)
@@ -178,12 +178,12 @@ class TestedPlan:
         return "\n".join(lines)
 
     def _made(self) -> list[str]:
-        """The offers that some user gets."""
+        """Returns the offers that some user gets."""
         table = self.by_offer()
         return list(table.loc[table["users"] > 0, "offer"])
 
     def _terms(self, say: Wording) -> list[str]:
-        """What must hold for the budget to be kept, and what may be spent."""
+        """Describes what must hold for the budget to be kept, and what may be spent."""
         if self.cost_kind == OFFERS:
             return [say("The budget counts offers.")]
         lines, faces = [], self.plan.face_values

@@ -1,4 +1,4 @@
-"""The log of a promotion becomes a `Trial`: who got which offer by what chance, and what came of it, in numbers."""
+"""Turns the log of a promotion into a `Trial`: arms, propensities, outcomes and features, as arrays."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -83,7 +83,7 @@ def fit_encoder(
         users: the users to learn from.
         columns: attributes known before the promotion.
         crosses: pairs of numeric columns whose product is to enter too.
-        max_levels: of a text column.
+        max_levels: largest number of levels of a text column.
 
     Raises:
         SchemaError: an attribute is missing, or a cross names a text column.
@@ -149,7 +149,7 @@ class Trial:
             raise SchemaError("A user got an arm whose propensity is 0. Log the chances that were really drawn from.")
 
     def __len__(self) -> int:
-        """Number of users."""
+        """Returns the number of users."""
         return len(self.arms)
 
     def outcome(self, name: str) -> np.ndarray:
@@ -186,7 +186,7 @@ class Trial:
         return self.between(0, arm)
 
     def between(self, first: int, second: int) -> "Trial":
-        """Returns the users of two arms, the first in the place of control, so that a learner tells them apart."""
+        """Returns the users of two arms, the first in the place of control, so that a learner compares them."""
         kept = self.rows(np.flatnonzero((self.arms == first) | (self.arms == second)))
         pair = kept.propensities[:, [first, second]]
         return dataclasses.replace(
@@ -199,7 +199,7 @@ class Trial:
 
 @dataclasses.dataclass(frozen=True)
 class Balance:
-    """Whether the offers were drawn blindly.
+    """Whether the offers were assigned at random.
 
     Attributes:
         sample_ratio: sizes of the arms against their mean propensities.
@@ -226,7 +226,9 @@ class Balance:
         """Returns one sentence for the report."""
         worst = self.table.iloc[0]
         verdict = (
-            say("The offers look blindly drawn") if self.is_credible else say("The offers do not look blindly drawn")
+            say("The offers look randomly assigned")
+            if self.is_credible
+            else say("The offers do not look randomly assigned")
         )
         return say(
             "{verdict}: the most uneven attribute is {attribute} ({arm}), {difference:+.3f} standard deviations from "
@@ -245,9 +247,9 @@ def check_balance(trial: Trial, *, threshold: float = 0.001) -> Balance:
     names = trial.feature_names or tuple(f"feature {i}" for i in range(trial.features.shape[1]))
     means, effective = [], []
     for arm in range(len(trial.arm_names)):
-        own = trial.arms == arm
-        weight = 1 / trial.propensities[own, arm]
-        means.append(np.average(trial.features[own], axis=0, weights=weight))
+        is_arm = trial.arms == arm
+        weight = 1 / trial.propensities[is_arm, arm]
+        means.append(np.average(trial.features[is_arm], axis=0, weights=weight))
         effective.append(weight.sum() ** 2 / (weight**2).sum())
     tests = max(len(usable) * (len(trial.arm_names) - 1), 1)
     for arm in range(1, len(trial.arm_names)):
@@ -283,7 +285,7 @@ def read_trial(
         arm: column with the offer's name.
         control: its value for no offer.
         outcomes: columns of outcomes; missing counts as 0.
-        encoder: from `fit_encoder`.
+        encoder: encoder from `fit_encoder`.
         propensities: one column an arm, control first, then the arms in alphabetical order; None where everybody had
             the same chances: then the arms' shares are used, which is more precise than the design's.
 

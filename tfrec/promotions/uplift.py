@@ -1,4 +1,4 @@
-"""A trial becomes each user's uplift by each offer: a learner for every offer against control, cross-fitted."""
+"""Estimates each user's uplift by each offer: a cross-fitted learner for every offer against control."""
 
 import dataclasses
 from typing import Any
@@ -77,7 +77,7 @@ def fit_uplift(trial: Trial, *, outcome: str, learner: Learner | None = None, se
         trial: two or more arms.
         outcome: visit, conversion, spend, margin ... by name.
         learner: any recipe; `default_learner()` when left out.
-        seed: of inner folds.
+        seed: random seed of inner folds.
 
     Raises:
         SchemaError: unknown outcome.
@@ -100,7 +100,7 @@ def cross_fit_uplift(
         learner: any recipe; `default_learner()` when left out.
         folds: number of folds.
         repeats: fits per fold with other inner seeds, averaged; steadies learners that draw inner folds.
-        seed: of the folds.
+        seed: random seed of the folds.
     """
     learner = default_learner() if learner is None else learner
     fold_of = split_folds(trial, trial.outcome(outcome), folds=folds, seed=seed)

@@ -1,4 +1,4 @@
-"""All that tfrec writes goes through here: it appears in one step, and never in the place of someone else's work."""
+"""Writes all outputs of tfrec: each appears in one step, and never replaces files of others."""
 
 from tfrec.publish.claims import check_claim, claiming
 from tfrec.publish.contents import FolderKind

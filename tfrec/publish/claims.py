@@ -1,4 +1,4 @@
-"""A folder that grows over many runs, such as that of models: one process at a time writes it.
+"""Claims a folder that grows over many runs, such as that of models, for one process at a time.
 
 What lies in such a folder is never removed. The first run takes a new or an empty folder only.
 """

@@ -1,4 +1,4 @@
-"""What a published folder holds: `.tfrec.json` names every entry, so that a file of someone else's is told apart."""
+"""Lists what a published folder holds in `.tfrec.json`, so that foreign files are recognised."""
 
 import dataclasses
 import hashlib
@@ -45,37 +45,37 @@ def describe_contents(folder: Path, kind: FolderKind) -> None:
     (folder / LIST).write_text(text + "\n", encoding="utf-8")
 
 
-def strangers(folder: Path, kind: FolderKind) -> list[str]:
+def foreign_entries(folder: Path, kind: FolderKind) -> list[str]:
     """Returns what lies in `folder` and was not written there as this kind, sorted; empty when it may be replaced."""
-    found = sorted(_entries(folder))
-    if not found and not (folder / LIST).exists():
+    names = sorted(_entries(folder))
+    if not names and not (folder / LIST).exists():
         return []
     listed = _read_object(folder / LIST)
     if listed is None:
-        if _is_of_earlier_release(folder, kind, found):
+        if _is_of_earlier_release(folder, kind, names):
             return []
-        return found or [LIST]
+        return names or [LIST]
     if listed.get("kind") != kind.name:
-        return [f"{listed.get('kind')} ({found[0] if found else LIST})"]
+        return [f"{listed.get('kind')} ({names[0] if names else LIST})"]
     entries = listed.get("entries")
     if not isinstance(entries, dict):
         return [LIST]
     return [
         name if name not in entries else f"{name} (changed since)"
-        for name in found
+        for name in names
         if name not in entries or (kind.is_edited and entries[name] != _describe(folder / name))
     ]
 
 
 def _is_of_earlier_release(folder: Path, kind: FolderKind, found: list[str]) -> bool:
-    """Whether a folder without a list has the mark of this kind, and known names alone."""
+    """Returns whether a folder without a list has the mark of this kind, and known names alone."""
     if not kind.mark:
         return False
     marked = _read_object(folder / kind.mark)
     if marked is None or not kind.keys <= marked.keys():
         return False
-    own = marked.get(kind.names_in)
-    patterns = (*kind.files, *(map(str, own.values()) if isinstance(own, dict) else ()))
+    names = marked.get(kind.names_in)
+    patterns = (*kind.files, *(map(str, names.values()) if isinstance(names, dict) else ()))
     return not any((folder / name.rstrip("/")).is_symlink() or not _is_known(name, patterns) for name in found)
 
 

@@ -1,4 +1,4 @@
-"""A finished file appears under its name in one step, and takes the place of nothing but an output of the same kind.
+"""Publishes a finished file in one step, and replaces only an output of the same kind.
 
 A page carries a `meta` element that names its kind, a Parquet file a key in its schema's metadata, JSON a key, a text
 with comments its first line. CSV has room for none of these: it is recognised by its header, the columns in order.
@@ -50,7 +50,7 @@ def writing(
 
 @contextlib.contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """The same without a question, for what tfrec keeps in a folder of its own.
+    """Replaces a file likewise but without a check, for what tfrec keeps in a folder of its own.
 
     Raises:
         SourceError: another process is writing `target`.
@@ -95,7 +95,7 @@ def check_file(
 
 
 def is_ours(path: Path, kind: str, *, columns: Iterable[str] | None = None) -> bool:
-    """Whether a file was written by tfrec as this kind; of CSV its columns decide."""
+    """Returns whether a file was written by tfrec as this kind; of CSV its columns decide."""
     try:
         with path.open("rb") as file:
             first = file.readline(_HEAD)
@@ -114,8 +114,8 @@ def is_ours(path: Path, kind: str, *, columns: Iterable[str] | None = None) -> b
 
 def write_page(target: Path, page: str, kind: str, *, inputs: Iterable[Path] = (), force: bool = False) -> None:
     """Writes an HTML page with the mark of its kind."""
-    marked, found = re.subn(r"<head>", lambda head: head.group() + _page_mark(kind), page, count=1)
-    if not found:
+    marked, num_heads = re.subn(r"<head>", lambda head: head.group() + _page_mark(kind), page, count=1)
+    if not num_heads:
         raise ValueError("The page has no <head> to carry its mark.")
     with writing(target, kind, inputs=inputs, force=force) as work:
         work.write_text(marked, encoding="utf-8")

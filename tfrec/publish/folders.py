@@ -1,4 +1,4 @@
-"""A finished folder appears under its name in one step, and only in the place of a folder that tfrec itself wrote.
+"""Publishes a finished folder in one step, and replaces only a folder that tfrec itself wrote.
 
 Each folder that is published names its own files in `.tfrec.json`. What is already there is replaced when it is of the
 same kind and holds nothing else: a file that tfrec did not write, or that was changed since, refuses the whole folder.
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tfrec.errors import SourceError
-from tfrec.publish.contents import FolderKind, describe_contents, strangers
+from tfrec.publish.contents import FolderKind, describe_contents, foreign_entries
 from tfrec.publish.places import check_folder_place, check_writable, followed
 from tfrec.publish.workplaces import OLD, workplace
 
@@ -69,7 +69,7 @@ def check_folder(target: Path, kind: FolderKind, *, inputs: Iterable[Path] = ())
     check_folder_place(target, inputs)
     check_writable(target)
     if target.is_dir():
-        _refuse_strangers(target, target, kind)
+        _refuse_foreign(target, target, kind)
 
 
 def next_version(base: Path) -> int:
@@ -82,14 +82,14 @@ def next_version(base: Path) -> int:
     return max((int(entry.name) for entry in base.iterdir() if entry.name.isdigit()), default=0) + 1
 
 
-def _refuse_strangers(folder: Path, target: Path, kind: FolderKind) -> None:
+def _refuse_foreign(folder: Path, target: Path, kind: FolderKind) -> None:
     """Refuses what lies in `folder`, which is or was at `target`."""
-    found = strangers(folder, kind)
-    if found:
-        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    foreign = foreign_entries(folder, kind)
+    if foreign:
+        more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
         raise SourceError(
             f"{target} is not replaced: it holds what tfrec did not write there as {kind.name}: "
-            f"{', '.join(found[:_SHOWN])}{more}. Nothing was changed. Name a new or an empty folder."
+            f"{', '.join(foreign[:_SHOWN])}{more}. Nothing was changed. Name a new or an empty folder."
         )
 
 
@@ -101,7 +101,7 @@ def _swap_in(work: Path, target: Path, kind: FolderKind) -> None:
     shutil.copymode(target, work)
     if _exchange(work, target):
         try:
-            _refuse_strangers(work, target, kind)
+            _refuse_foreign(work, target, kind)
         except BaseException:
             _exchange(work, target)
             raise
@@ -109,7 +109,7 @@ def _swap_in(work: Path, target: Path, kind: FolderKind) -> None:
     aside = work.parent.with_name(OLD) / target.name
     target.rename(aside)
     try:
-        _refuse_strangers(aside, target, kind)
+        _refuse_foreign(aside, target, kind)
         work.rename(target)
     except BaseException:
         if not target.exists():

@@ -1,4 +1,4 @@
-"""A file that one process at a time holds; the operating system lets go of it whenever the process ends."""
+"""Locks a file for one process at a time; the operating system releases it whenever the process ends."""
 
 import contextlib
 import datetime

@@ -1,4 +1,4 @@
-"""Where nothing may be written: in the place of what is read, of the current folder, of a home, of a whole disk."""
+"""Refuses output paths that would replace an input, the current folder, a home or a whole disk."""
 
 import os
 import stat
@@ -89,7 +89,7 @@ def check_file_place(target: Path, inputs: Iterable[Path]) -> None:
 
 
 def _holds(target: Path, place: Path) -> bool:
-    """Whether `place` is `target` or lies in it; also where the two are spelled differently (case, bind mounts)."""
+    """Returns whether `place` is `target` or lies in it, even if spelled differently (case, bind mounts)."""
     if place.is_relative_to(target):
         return True
     if not target.exists():

@@ -1,4 +1,4 @@
-"""A hidden folder beside a result, where the result is made; it is on the same file system, so that a rename suffices.
+"""Makes a hidden folder beside a result, on the same file system, so that a rename publishes it.
 
 .tmp-NAME-1f0c.../
     .writer     held by the process that works here; what lies beside a free `.writer` is left over from a killed run
@@ -109,8 +109,8 @@ def _take(target: Path, stack: contextlib.ExitStack) -> Path:
 def _other_writer(target: Path, own: Path) -> str | None:
     """Returns who else is writing `target`."""
     for place in target.parent.iterdir():
-        found = _PATTERN.fullmatch(place.name)
-        if found is None or found["name"] != _short(target.name) or place == own:
+        match = _PATTERN.fullmatch(place.name)
+        if match is None or match["name"] != _short(target.name) or place == own:
             continue
         try:
             with holding(place / WRITER):

@@ -1,1 +1,1 @@
-"""Versions of servables on their way into service: certified, published, verified, gated, taken back."""
+"""Releases versions of servables: certifies, publishes, verifies, gates and rolls them back."""

@@ -1,4 +1,4 @@
-"""A version under trial → kept, taken back or promoted, by certificate and errors."""
+"""Keeps, rolls back or promotes a version under trial, by certificate and errors."""
 
 import dataclasses
 import datetime
@@ -27,7 +27,7 @@ class CanaryConfig:
 
     Attributes:
         max_errors: largest share of failed requests above that of the stable servers.
-        min_requests: of the canary, below which errors are not judged and nothing is promoted.
+        min_requests: least number of requests of the canary, below which errors are not judged and nothing is promoted.
         grace: minutes that the servers have to load a new version.
         promote_after: hours after which a version without findings becomes stable; 0 = never by itself.
     """
@@ -97,9 +97,9 @@ def decide(
         target: folder or URL with labels and certificates.
         server: `host:port` or `dns:///...` of the servers that run the canary.
         prometheus: address of Prometheus; None = errors are not judged, and nothing is promoted.
-        job: of the canary's servers in Prometheus.
-        stable_job: of the others.
-        label: of the version under trial.
+        job: job of the canary's servers in Prometheus.
+        stable_job: job of the others.
+        label: label of the version under trial.
         config: bounds.
         now: time of the decision; None = the present.
 
@@ -153,12 +153,14 @@ def _since(place: Place, version: int, now: datetime.datetime) -> datetime.datet
 def _differences(target: str, server: str, label: str, *, is_new: bool) -> tuple[list[str], bool]:
     """Returns what is not as certified, and whether the servers may still be loading the version."""
     try:
-        found = verify_server(server, target, label=label).differences
+        differences = verify_server(server, target, label=label).differences
     except ServerUnreachableError as error:
         return ([], True) if is_new else ([str(error)], False)
-    if is_new and any(one.where == "version" or "NotLoaded" in one.found or "label" in one.found for one in found):
+    if is_new and any(
+        one.where == "version" or "NotLoaded" in one.found or "label" in one.found for one in differences
+    ):
         return [], True
-    return [_sentence(one) for one in found[:3]], False
+    return [_sentence(one) for one in differences[:3]], False
 
 
 def _sentence(one: Difference) -> str:

@@ -1,6 +1,6 @@
 """`Certificate`: what a version of a servable must answer, and of what it was made, kept in its `assets.extra`.
 
-Queries are stored as the client takes them, expectations as the trainer's own graph answered them; hashes tell which
+Queries are stored as the client takes them, expectations as the trainer's own graph answered them; hashes identify the
 files, data, vocabularies, code and packages they belong to.
 """
 
@@ -25,7 +25,7 @@ class CertifiedQuery:
     """One query and its right answer.
 
     Attributes:
-        signature: that is asked.
+        signature: signature that is asked.
         arguments: input name → value or list, without padding; what is left out takes its default.
         item_ids: expected items, best first.
         scores: their scores.
@@ -50,7 +50,7 @@ class Certificate:
         vocabularies: name → SHA-256 of its tokens in order.
         code: SHA-256 of the package's sources.
         packages: name → version, of what wrote the graph.
-        format: of this file.
+        format: format of this file.
     """
 
     servable: str
@@ -107,13 +107,13 @@ def parse_certificate(text: str) -> Certificate:
 
 def hash_files(folder: Path) -> dict[str, str]:
     """Returns relative path → SHA-256 of the files that a server loads: hidden ones and `assets.extra` are left out."""
-    found = {}
+    hashes = {}
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = file.relative_to(folder).as_posix()
         if not name.startswith((f"{_UNSIGNED}/", ".")):
             with file.open("rb") as stream:
-                found[name] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return found
+                hashes[name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return hashes
 
 
 def hash_code() -> str:
@@ -132,10 +132,10 @@ def hash_tokens(tokens: Any) -> str:
 
 def package_versions() -> dict[str, str]:
     """Returns the versions of the packages that decide what a graph answers."""
-    found = {}
+    hashes = {}
     for name in _PACKAGES:
         try:
-            found[name] = importlib.metadata.version(name)
+            hashes[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return hashes

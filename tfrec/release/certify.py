@@ -1,4 +1,4 @@
-"""An exported version that is not visible yet → the same with its warm-up requests and its certificate."""
+"""Adds warm-up requests and a certificate to an exported version that is not visible yet."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ Answer = Callable[[str, Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
 """Signature name and inputs → outputs, as the graph that is saved computes them in the trainer's process."""
 
 _CLEAR = 2e-5
-"""Neighbours whose scores are nearer may change places on another processor; such queries prove nothing."""
+"""Neighbours whose scores are nearer may change places on another processor; such queries are left out."""
 
 
 class Certifier:
@@ -33,7 +33,7 @@ class Certifier:
 
     Args:
         shop: gives the typical queries of its last days.
-        answer: of the funnel that is exported.
+        answer: answer function of the funnel that is exported.
         comparison: text of the comparison with the fall-back, kept beside the certificate of `shop`; "" = none.
     """
 
@@ -46,7 +46,7 @@ class Certifier:
         """Writes warm-up requests and certificate.
 
         Args:
-            folder: of the version.
+            folder: folder of the version.
             servable: its name.
             contract: the servable of the serving contract whose signatures it has.
             version: its number.

@@ -1,4 +1,4 @@
-"""Two methods and a period that neither has learned from → which answers better, signature by signature.
+"""Compares two methods on a period that neither has learned from, signature by signature.
 
 Both are asked the same queries, and the differences are paired: their interval is a bootstrap over orders and visits.
 """
@@ -34,10 +34,10 @@ class SignatureComparison:
     """How two methods answered the queries of one signature.
 
     Attributes:
-        signature: that was asked.
+        signature: signature that was asked.
         num_queries: asked of both.
         first: hit rate at 10 of the first method.
-        second: of the second.
+        second: the same of the second.
         difference: `first − second` with its interval.
     """
 
@@ -48,14 +48,14 @@ class SignatureComparison:
     difference: Estimate
 
     def is_worse(self, *, margin: float = 0.0) -> bool:
-        """Whether the first loses by more than `margin`, and not by chance: the whole interval lies below 0."""
+        """Returns whether the first loses by more than `margin` beyond chance: the whole interval lies below 0."""
         difference = self.difference
         return self.num_queries >= MIN_QUERIES and difference.value < -margin and difference.high < 0
 
     def sentence(self, first: str, second: str) -> str:
         """Returns the result in words."""
-        told = f"{self.signature}: HR@{K} {_short(self.first)} ({first}) against {_short(self.second)} ({second})"
-        return f"{told}, difference {self.difference}, {self.num_queries:,} queries"
+        text = f"{self.signature}: HR@{K} {_short(self.first)} ({first}) against {_short(self.second)} ({second})"
+        return f"{text}, difference {self.difference}, {self.num_queries:,} queries"
 
 
 def held_out_questions(
@@ -69,20 +69,20 @@ def held_out_questions(
     Args:
         train: what the methods know.
         later: what followed.
-        max_queries: of each set.
+        max_queries: largest number of queries of each set.
         seeds: draws of the hidden items of carts.
     """
     carts = [sample_cases(cart_completion_cases(train, later, seed=seed), max_queries) for seed in seeds]
     visits = sample_cases(next_item_cases(train, later), max_queries)
     if not len(visits) and len(carts[0]):
         visits = sample_cases(next_basket_cases(train, later), max_queries)
-    found = {
+    comparisons = {
         "complete_cart": carts,
         "cross_sell": [discover_cases(cases, train) for cases in carts if len(cases)],
         "recommend": [visits],
         "upsell": [sample_cases(upsell_cases(train, later), max_queries)],
     }
-    kept = {name: [cases for cases in sets if len(cases)] for name, sets in found.items()}
+    kept = {name: [cases for cases in sets if len(cases)] for name, sets in comparisons.items()}
     return {name: sets for name, sets in kept.items() if sets}
 
 
@@ -131,7 +131,7 @@ def to_json(comparisons: Iterable[SignatureComparison], *, method: str, since: s
 
     Args:
         comparisons: funnel first.
-        method: of the fall-back.
+        method: method of the fall-back.
         since: beginning of the period that was asked.
     """
     rows = [{**dataclasses.asdict(one), "is_worse": one.is_worse()} for one in comparisons]

@@ -1,4 +1,4 @@
-"""A funnel that knows a shop up to a moment → how it answers what followed, beside the baseline of the same moment."""
+"""Compares a funnel trained up to a moment with the baseline of the same moment on what followed."""
 
 import logging
 import threading
@@ -30,8 +30,8 @@ class FallbackCheck(NamedTuple):
     """Outcome of `check_against_fallback`.
 
     Attributes:
-        comparisons: of each signature that the log can tell of, the funnel first.
-        method: of the fall-back.
+        comparisons: one for each signature that the log has cases for, the funnel first.
+        method: method of the fall-back.
         since: beginning of the period that was asked, ISO.
     """
 
@@ -56,7 +56,7 @@ def check_against_fallback(
 
     Args:
         prepared: the shop; its test period is not read.
-        answer: of a funnel that knows nothing from `since` on: signature and inputs → outputs.
+        answer: answer function of a funnel that knows nothing from `since` on: signature and inputs → outputs.
         since: beginning of the last block of the training period.
 
     Returns:

@@ -1,4 +1,4 @@
-"""A place that versions are published to → the folder that one server reads: pulled, proven, then labelled.
+"""Pulls published versions into the folder that one server reads: verified first, then labelled.
 
 TF Serving refuses a `models.config` that moves a label to a version it has not loaded, the whole file with it. So the
 versions are named first, and the label moves when the server has loaded them.
@@ -21,7 +21,7 @@ class Followed:
     """Outcome of `follow_place`.
 
     Attributes:
-        version: of the funnel; None = the fall-back alone is in service.
+        version: version of the funnel; None = the fall-back alone is in service.
         pulled: servable and version of what is new in the folder.
         removed: of what was removed from it.
     """
@@ -44,8 +44,8 @@ def follow_place(
 
     Args:
         source: where versions are published: a folder, or a URL.
-        folder: of one server.
-        label: whose version is served, under this label alone; a place without it gives its `stable` version.
+        folder: folder of one server.
+        label: label whose version is served, under this label alone; a place without it gives its `stable` version.
         server: `host:port` of the running server that reads `folder`; None = it is not started yet.
         base_path: `folder` as the server sees it; None = as it is here.
         load_timeout: seconds that the server has to load a version.
@@ -84,8 +84,8 @@ def _wanted(origin: Place, label: str) -> tuple[int | None, list[tuple[str, int]
     labels = config["shop"].labels if "shop" in config else {}
     version = labels.get(label, labels.get(STABLE))
     if version is None and labels:
-        known = ", ".join(sorted(labels))
-        raise SourceError(f"{origin}/{CONFIG} has neither a label {label!r} nor {STABLE!r}; it has: {known}.")
+        names = ", ".join(sorted(labels))
+        raise SourceError(f"{origin}/{CONFIG} has neither a label {label!r} nor {STABLE!r}; it has: {names}.")
     chosen = [(FALLBACK, number) for number in origin.versions(FALLBACK)[-1:]] if FALLBACK in config else []
     if version is not None:
         chosen += [(name, version) for name in ("retrieval", "ranking", "shop")]

@@ -1,4 +1,4 @@
-"""A new version, the one in service and the baseline → whether the new one may be labelled, and why.
+"""Decides whether a new version may be labelled, from the one in service and the baseline, with reasons.
 
 The last days of the shop (its test period) are asked. The new version must answer as certified, must not lose more than
 a margin to the version in service nor to the baseline that `tfrec baseline` would publish, signature by signature, must
@@ -86,7 +86,7 @@ class Verdict:
     """Outcome of a gate.
 
     Attributes:
-        version: that was judged.
+        version: version that was judged.
         against: version in service; None where there is none.
         baseline: method of the fall-back.
         checks: all that was looked at.
@@ -115,8 +115,8 @@ def judge(
 
     Args:
         models: folder of servables.
-        version: that is judged; None = the newest.
-        label: of the version in service; without such a label the next older version counts as in service.
+        version: version that is judged; None = the newest.
+        label: label of the version in service; without such a label the next older version counts as in service.
         prepared: the shop; None = where it lay when the version was made.
         config: bounds.
 
@@ -128,8 +128,8 @@ def judge(
     there = place.whole_versions()
     number = max(there, default=0) if version is None else version
     if number not in there:
-        known = ", ".join(map(str, there)) or "none"
-        raise SourceError(f"{models} has no version {number} of {', '.join(SERVABLES)}; there are: {known}.")
+        versions = ", ".join(map(str, there)) or "none"
+        raise SourceError(f"{models} has no version {number} of {', '.join(SERVABLES)}; there are: {versions}.")
     against = _in_service(place, label, candidate=number)
     shop = shop_of(models / "shop" / str(number), prepared)
     method = _baseline_method(models, place, shop)
@@ -151,7 +151,7 @@ def judge(
 
 
 def was_refused(place: Place, version: int) -> bool:
-    """Whether the last gate that judged a version refused it."""
+    """Returns whether the last gate that judged a version refused it."""
     text = place.read_text(f"{VERDICTS}/{version}.json")
     return text is not None and not json.loads(text)["passed"]
 
@@ -194,9 +194,9 @@ def _baseline_method(models: Path, place: Place, shop: Prepared) -> str:
 def _certified(models: Path, number: int) -> list[Check]:
     checks = []
     for name in SERVABLES:
-        found = check_folder(models / name / str(number), servable=name, version=number)
-        told = f"{len(found)} differences, first: {found[0].where}" if found else "no difference"
-        checks.append(Check(f"certificate of {name}", told, "no difference", not found))
+        differences = check_folder(models / name / str(number), servable=name, version=number)
+        observed = f"{len(differences)} differences, first: {differences[0].where}" if differences else "no difference"
+        checks.append(Check(f"certificate of {name}", observed, "no difference", not differences))
     return checks
 
 

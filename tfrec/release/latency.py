@@ -1,4 +1,4 @@
-"""Two loaded versions → how long each takes for the same requests, asked in turn on the same machine."""
+"""Measures two loaded versions on the same requests, asked in turn on the same machine."""
 
 import time
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def measure_side_by_side(
     Args:
         first: asked first in even rounds.
         second: asked first in odd rounds.
-        queries: of signatures that both have; each is asked once a round.
+        queries: queries of signatures that both have; each is asked once a round.
         rounds: after one that does not count, in which graphs are set up.
     """
     requests = [(query.signature, as_batch(SIGNATURES[query.signature], [query.arguments])) for query in queries]

@@ -92,15 +92,15 @@ class Place:
             SourceError: there is none.
         """
         names = self.config() or {name: ServableConfig(name, name) for name in ALL_SERVABLES}
-        found = [
+        versions = [
             (name, version) for name, one in sorted(names.items()) for version in one.wanted(self.versions(one.folder))
         ]
-        if not found:
+        if not versions:
             raise SourceError(
                 f"{self} holds no version of a servable: expected shop/1/{GRAPH} and its like. "
                 "Train one first: tfrec train PREPARED --out MODELS"
             )
-        return found
+        return versions
 
     def mark(self, servable: str, version: int) -> dict[str, str] | None:
         """Returns file → SHA-256 of a version that was published here, gone or not; None without a mark."""
@@ -209,10 +209,10 @@ class Place:
                 base = self.path / folder
                 return sorted(entry.name for entry in base.iterdir()) if base.is_dir() else []
             try:
-                found = self._fs.ls(f"{self._root}/{folder}", detail=False)
+                paths = self._fs.ls(f"{self._root}/{folder}", detail=False)
             except FileNotFoundError:
                 return []
-            return sorted(str(name).rstrip("/").rsplit("/", 1)[1] for name in found)
+            return sorted(str(name).rstrip("/").rsplit("/", 1)[1] for name in paths)
 
     @contextlib.contextmanager
     def _errors(self, what: str) -> Iterator[None]:
@@ -222,7 +222,7 @@ class Place:
         except SourceError:
             raise
         except OSError as error:
-            raise SourceError(_told(self.url, what, error)) from error
+            raise SourceError(_failure_text(self.url, what, error)) from error
         except Exception as error:
             if self.path is not None:
                 raise
@@ -231,7 +231,7 @@ class Place:
             ) from error
 
 
-def _told(url: str, what: str, error: OSError) -> str:
+def _failure_text(url: str, what: str, error: OSError) -> str:
     if error.errno == errno.ENOSPC:
         return f"The disk of {url} is full; nothing new is visible there. Make room and run the same command again."
     return f"{url} cannot be {what}: {error.strerror or error}."

@@ -1,4 +1,4 @@
-"""Versions in one place → the same, proven, in another: validated before they are visible, and never renumbered.
+"""Publishes versions from one place to another: validated before they are visible, and never renumbered.
 
 On a file system each version is copied beside its place, loaded and asked there by a fresh process, and renamed. An
 object store has no rename, and a copy within the store would show its files one by one just as an upload does. So the
@@ -50,7 +50,7 @@ class Publication:
 def publish_versions(
     source: str | Path, target: str | Path, *, version: int | None = None, base_path: str | None = None
 ) -> Publication:
-    """Copies versions of servables from one place to another; what does not prove itself stays out.
+    """Copies versions of servables from one place to another; versions that fail verification are not copied.
 
     Interrupted, nothing new is visible, and the same call begins again.
 
@@ -93,12 +93,12 @@ def copy_versions(
 
 
 def _chosen(origin: Place, version: int | None) -> list[tuple[str, int]]:
-    found = origin.in_service() if version is None else [(name, version) for name in SERVABLES]
-    for name, number in found:
+    versions = origin.in_service() if version is None else [(name, version) for name in SERVABLES]
+    for name, number in versions:
         if number not in origin.versions(name):
             there = ", ".join(map(str, origin.versions(name))) or "none"
             raise SourceError(f"{origin} has no version {number} of `{name}`; there are: {there}. Name one of them.")
-    return sorted(found, key=lambda one: _ORDER.index(one[0]) if one[0] in _ORDER else 0)
+    return sorted(versions, key=lambda one: _ORDER.index(one[0]) if one[0] in _ORDER else 0)
 
 
 def _compared(

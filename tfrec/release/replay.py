@@ -1,4 +1,4 @@
-"""A certificate and something that answers → what differs: ids must be equal, scores within 1e-5."""
+"""Replays a certificate against a server or a servable: ids must be equal, scores within 1e-5."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -53,13 +53,13 @@ def check_folder(folder: Path, *, servable: str, version: int) -> list[Differenc
     certificate = read_certificate(folder)
     name = f"{servable}/{version}"
     certified = f"{certificate.servable}/{certificate.version}"
-    found = [] if name == certified else [Difference(name, "version", certified, name)]
-    found += _different_files(name, certificate, hash_files(folder))
+    differences = [] if name == certified else [Difference(name, "version", certified, name)]
+    differences += _different_files(name, certificate, hash_files(folder))
     try:
         with Servable.load(folder, is_graph_rewritten=False) as loaded:
-            return found + replay(certificate, lambda query: loaded.call(query.signature, _inputs(query)))
+            return differences + replay(certificate, lambda query: loaded.call(query.signature, _inputs(query)))
     except ServingError as error:
-        return [*found, Difference(name, "load", "a version that loads", str(error))]
+        return [*differences, Difference(name, "load", "a version that loads", str(error))]
 
 
 def check_server(
@@ -69,7 +69,7 @@ def check_server(
 
     Args:
         client: connected, and set to the version or label that is asked.
-        certificate: of the version that must answer.
+        certificate: certificate of the version that must answer.
         deadline: seconds a query; None = the client's.
 
     Raises:
@@ -83,11 +83,11 @@ def check_server(
         versions.add(reply.version)
         return reply.outputs
 
-    found = replay(certificate, answer)
+    differences = replay(certificate, answer)
     others = sorted(versions - {certificate.version})
     if others:
-        found.insert(0, Difference(name, "version", str(certificate.version), ", ".join(map(str, others))))
-    return found
+        differences.insert(0, Difference(name, "version", str(certificate.version), ", ".join(map(str, others))))
+    return differences
 
 
 def replay(certificate: Certificate, answer: Answer) -> list[Difference]:
@@ -98,7 +98,7 @@ def replay(certificate: Certificate, answer: Answer) -> list[Difference]:
         answer: outputs `[1, k]` of a query.
     """
     name = f"{certificate.servable}/{certificate.version}"
-    found = []
+    differences = []
     for number, query in enumerate(certificate.queries):
         where = f"{query.signature}, query {number}"
         try:
@@ -106,20 +106,20 @@ def replay(certificate: Certificate, answer: Answer) -> list[Difference]:
         except ServingError as error:
             if isinstance(error, ConnectionError):
                 raise
-            found.append(Difference(name, where, _shown(query.item_ids), f"{type(error).__name__}: {error}"))
+            differences.append(Difference(name, where, _shown(query.item_ids), f"{type(error).__name__}: {error}"))
             continue
         is_offered = (outputs["item_ids"][0] != "") & np.isfinite(outputs["scores"][0])
         item_ids, scores = outputs["item_ids"][0][is_offered], outputs["scores"][0][is_offered]
         if tuple(item_ids.tolist()) != query.item_ids:
-            found.append(Difference(name, where, _shown(query.item_ids), _shown(item_ids)))
+            differences.append(Difference(name, where, _shown(query.item_ids), _shown(item_ids)))
             continue
         expected = np.array(query.scores)
         off = np.abs(scores - expected) > TOLERANCE * np.maximum(1.0, np.abs(expected))
         if off.any():
             place = int(off.argmax())
             text = f"score of {item_ids[place]}: {{:.6g}}"
-            found.append(Difference(name, where, text.format(expected[place]), text.format(scores[place])))
-    return found
+            differences.append(Difference(name, where, text.format(expected[place]), text.format(scores[place])))
+    return differences
 
 
 def _inputs(query: CertifiedQuery) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""A version that disappoints → the previous good one: by its label, or by moving the newest version aside.
+"""Returns to the previous good version: by its label, or by moving the newest version aside.
 
 Good is what is there whole, was not refused by a gate, and answers as its certificate says.
 """
@@ -19,7 +19,7 @@ class Rollback:
     Attributes:
         was: version in service until now.
         now: version in service from now on.
-        label: that is moved; empty where the newest version is moved aside.
+        label: label that is moved; empty where the newest version is moved aside.
     """
 
     was: int
@@ -32,7 +32,7 @@ def plan_rollback(target: str, *, label: str | None = None, to: int | None = Non
 
     Args:
         target: folder of servables, or the URL of one.
-        label: that is to be moved; None = `stable`, where `models.config` names it.
+        label: label that is to be moved; None = `stable`, where `models.config` names it.
         to: version to go back to; None = the highest good one below the present one.
 
     Raises:
@@ -49,8 +49,8 @@ def plan_rollback(target: str, *, label: str | None = None, to: int | None = Non
     else:
         label = label or "stable"
         if label not in config.labels:
-            known = ", ".join(sorted(config.labels)) or "none"
-            raise SourceError(f"{target}/{CONFIG} has no label {label!r}; it has: {known}.")
+            labels = ", ".join(sorted(config.labels)) or "none"
+            raise SourceError(f"{target}/{CONFIG} has no label {label!r}; it has: {labels}.")
         was = config.labels[label]
     if to is not None and to not in versions:
         raise SourceError(f"{target} has no version {to} of all its servables; it has: {_listed(versions)}.")

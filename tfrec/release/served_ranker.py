@@ -1,4 +1,4 @@
-"""A loaded servable → a method of `tfrec.evaluation`, asked as the shop's pages ask it."""
+"""Wraps a loaded servable as a method of `tfrec.evaluation`, queried as the shop's pages query it."""
 
 import numpy as np
 import pyarrow as pa

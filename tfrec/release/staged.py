@@ -1,4 +1,4 @@
-"""Folders that are not visible yet → loaded and asked by a fresh process."""
+"""Loads and queries folders that are not visible yet in a fresh process."""
 
 import json
 import subprocess
@@ -38,14 +38,14 @@ def check_staged(copies: Sequence[Staged]) -> list[Difference]:
 
 def main(arguments: Sequence[str]) -> int:
     """Checks `SERVABLE VERSION FOLDER ...` and prints the differences as JSON on the last line."""
-    found = []
+    problems = []
     try:
         for servable, version, folder in zip(*(arguments[start::3] for start in range(3)), strict=True):
-            found += check_folder(Path(folder), servable=servable, version=int(version))
+            problems += check_folder(Path(folder), servable=servable, version=int(version))
     except TfrecError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    print(json.dumps([asdict(difference) for difference in found]))
+    print(json.dumps([asdict(difference) for difference in problems]))
     return 0
 
 

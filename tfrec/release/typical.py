@@ -1,4 +1,4 @@
-"""A shop's last days → typical queries of each signature, as a shop's pages ask them; free of TensorFlow."""
+"""Makes typical queries of each signature from a shop's last days, without TensorFlow."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -22,18 +22,18 @@ Arguments: TypeAlias = Mapping[str, Any]
 def typical_queries(train: Tables, *, num_queries: int = NUM_QUERIES) -> dict[str, list[Arguments]]:
     """Returns signature name → queries made of the latest carts, visits, users and items of the training period.
 
-    Every third query is a guest's. Queries of one signature differ where the log has enough to tell of.
+    Every third query is a guest's. Queries of one signature differ where the log is large enough.
 
     Args:
         train: events up to the moment that the models know.
-        num_queries: of each signature.
+        num_queries: number of queries of each signature.
     """
     events = train.events
     latest = events[(events["event_type"] != "impression") & (events["item_id"] != "")].tail(_LATEST)
     carts, visits = _carts(latest), _visits(latest)
     often = latest["item_id"].value_counts(sort=True).index.astype(str).tolist()
-    known = latest["user_id"][latest["user_id"] != ""].drop_duplicates(keep="last")[::-1].tolist()
-    parts = (carts or [[item] for item in often], visits, often, known)
+    user_ids = latest["user_id"][latest["user_id"] != ""].drop_duplicates(keep="last")[::-1].tolist()
+    parts = (carts or [[item] for item in often], visits, often, user_ids)
     return {
         name: [_query(signature, number, *parts) for number in range(num_queries)]
         for name, signature in SIGNATURES.items()

@@ -1,4 +1,4 @@
-"""A folder, a URL or a running server → what differs from the certificates of its versions."""
+"""Compares a folder, a URL or a running server with the certificates of its versions."""
 
 import re
 import tempfile
@@ -22,7 +22,7 @@ class Verified:
 
     Attributes:
         checked: what was asked, such as `shop/3`.
-        num_queries: that were asked.
+        num_queries: number of queries that were asked.
         differences: what is not as certified.
     """
 
@@ -32,7 +32,7 @@ class Verified:
 
 
 def is_server(target: str) -> bool:
-    """Whether a target is `host:port`, and no folder of that name."""
+    """Returns whether a target is `host:port` and there is no folder of that name."""
     return bool(_SERVER.fullmatch(target)) and not Path(target).exists()
 
 
@@ -125,25 +125,25 @@ def verify_server(
 def _labelled(place: Place, label: str) -> int:
     config = place.config().get("shop")
     if config is None or label not in config.labels:
-        known = ", ".join(sorted(config.labels)) if config else "none"
-        raise SourceError(f"{place} has no label {label!r} (it has: {known}). Label a version: tfrec label MODELS")
+        labels = ", ".join(sorted(config.labels)) if config else "none"
+        raise SourceError(f"{place} has no label {label!r} (it has: {labels}). Label a version: tfrec label MODELS")
     return config.labels[label]
 
 
 def _chosen(place: Place, *, version: int | None, servables: Sequence[str], every: bool) -> list[tuple[str, int]]:
-    found = place.in_service()
-    names = list(dict.fromkeys(name for name, _ in found))
+    versions = place.in_service()
+    names = list(dict.fromkeys(name for name, _ in versions))
     if version is not None:
-        found = [(name, version) for name in names if version in place.versions(name)]
-        if set(names) - {name for name, _ in found} - {FALLBACK}:
+        versions = [(name, version) for name in names if version in place.versions(name)]
+        if set(names) - {name for name, _ in versions} - {FALLBACK}:
             raise SourceError(f"{place} has no version {version} of all its servables; choose another.")
-        found = [(name, number) for name, number in found if name != FALLBACK or FALLBACK in servables]
+        versions = [(name, number) for name, number in versions if name != FALLBACK or FALLBACK in servables]
     elif every:
-        found = [(name, number) for name in names for number in place.versions(name)]
+        versions = [(name, number) for name in names for number in place.versions(name)]
     for name in servables:
         if name not in names:
             raise SourceError(f"{place} has no servable {name!r}; it has: {', '.join(names)}.")
-    return [(name, number) for name, number in found if not servables or name in servables]
+    return [(name, number) for name, number in versions if not servables or name in servables]
 
 
 def _certificate(place: Place, name: str, number: int) -> Certificate:

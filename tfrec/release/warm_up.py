@@ -1,4 +1,4 @@
-"""Typical queries → the requests that TF Serving answers before it calls a version available.
+"""Writes the warm-up requests that TF Serving answers before it calls a version available.
 
 A session optimises a signature's graph at its first run, which takes seconds of one core: no shopper should wait for
 it. One graph a signature: every request names all inputs and no output filter, as the client does. Batches of the
@@ -26,7 +26,7 @@ def write_warm_up(
     """Writes the warm-up requests of a version and returns their number.
 
     Args:
-        folder: of the version.
+        folder: folder of the version.
         servable: its name.
         queries: signature name → typical queries; repeated where a batch needs more.
         batch_sizes: rows of the requests.

@@ -1,4 +1,4 @@
-"""Findings of every analysis as one page that a marketing person reads: `study_shop`, then `render_report`."""
+"""Renders the findings of every analysis as one page for marketing: `study_shop`, then `render_report`."""
 
 from tfrec.report.extra import check_extra
 from tfrec.report.findings import Findings, study_shop, whole_log

@@ -1,4 +1,4 @@
-"""What a section of the report is made of: sentences, tables and pictures, as checked values."""
+"""Defines the parts of a section of the report: sentences, tables and charts, as checked values."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""Numbers → pictures as SVG text that follows the page: its colours in light and dark, its fonts, nothing from outside.
+"""Draws charts as SVG text in the colours and fonts of the page, without external resources.
 
 matplotlib draws with stand-in colours, which become the page's CSS variables; text stays text, so that the reader's
 system shows any script (Chinese too) in its own font.
@@ -126,8 +126,8 @@ def line_chart(
     Args:
         x: numbers or dates.
         lines: name and values of each.
-        label: of the vertical axis, written above it.
-        x_label: of the horizontal axis.
+        label: label of the vertical axis, written above it.
+        x_label: label of the horizontal axis.
         bands: low and high ends of each line.
         chance: a dashed line to compare with.
         chance_name: its name.

@@ -1,4 +1,4 @@
-"""A prepared shop's coupon test at several discounts → how buying responds, and the level that pays for each user."""
+"""Analyses the coupon test of a prepared shop at several discounts: response, and the level that pays."""
 
 import dataclasses
 from typing import Any
@@ -24,7 +24,7 @@ _GROUPS = ("little", "medium", "much")
 
 @dataclasses.dataclass(frozen=True)
 class DiscountFindings:
-    """What a coupon test at several discounts tells of prices.
+    """Results of a coupon test at several discount levels.
 
     Attributes:
         response: how the chance to buy depends on the discount.
@@ -46,10 +46,10 @@ class DiscountFindings:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns what JSON can hold; no users."""
-        told = {"order_value": self.order_value, "margin": self.margin, "groups": self.groups.to_dict("records")}
+        values = {"order_value": self.order_value, "margin": self.margin, "groups": self.groups.to_dict("records")}
         return to_plain(
             {
-                **told,
+                **values,
                 "average_slope": self.response.average_slope.to_dict(),
                 "span": list(self.response.span),
                 "choice": self.choice.to_dict(),
@@ -63,7 +63,7 @@ class DiscountFindings:
 
 
 def judge_discounts(prepared: Prepared, *, seed: int = 0) -> DiscountFindings:
-    """Returns what the shop's coupon test tells of discount levels.
+    """Analyses the discount levels of the shop's coupon test.
 
     Arms are named by their percentage (`coupon_10`); the log needs spend and margin.
 
@@ -95,10 +95,10 @@ def judge_discounts(prepared: Prepared, *, seed: int = 0) -> DiscountFindings:
         choice = choose_discounts(response, trial.features, levels=tuple(grid), **terms)
         chosen, steep = np.zeros(len(trial), dtype=np.int64), np.zeros(len(trial))
         for rest, inside in KFold(_FOLDS, shuffle=True, random_state=seed).split(trial.features):
-            own = fit_price_response(trial.features[rest], given[rest], bought[rest], resamples=2, seed=seed)
-            found = choose_discounts(own, trial.features[inside], levels=tuple(rates), **terms)
-            chosen[inside] = np.searchsorted(np.sort(rates), found.levels[found.chosen])
-            ends = [own.probability(trial.features[inside], level) for level in (0.0, rates.max())]
+            fold_response = fit_price_response(trial.features[rest], given[rest], bought[rest], resamples=2, seed=seed)
+            fold_choice = choose_discounts(fold_response, trial.features[inside], levels=tuple(rates), **terms)
+            chosen[inside] = np.searchsorted(np.sort(rates), fold_choice.levels[fold_choice.chosen])
+            ends = [fold_response.probability(trial.features[inside], level) for level in (0.0, rates.max())]
             rise = ends[1] - ends[0]
             # Thirds within the fold: models of different folds are not on one scale.
             steep[inside] = np.argsort(np.argsort(rise, kind="stable"), kind="stable") / len(inside)
@@ -113,7 +113,9 @@ def _groups(group: np.ndarray, given: np.ndarray, bought: np.ndarray) -> pd.Data
     rows = []
     for code, name in enumerate(_GROUPS):
         for level in np.unique(given):
-            own = bought[(group == code) & (given == level)]
-            found = normal_estimate(own.mean(), float(own.std(ddof=1) / np.sqrt(len(own))), len(own))
-            rows.append((name, float(level), found.n, found.value, max(found.low, 0.0), found.high))
+            outcomes = bought[(group == code) & (given == level)]
+            estimate = normal_estimate(
+                outcomes.mean(), float(outcomes.std(ddof=1) / np.sqrt(len(outcomes))), len(outcomes)
+            )
+            rows.append((name, float(level), estimate.n, estimate.value, max(estimate.low, 0.0), estimate.high))
     return pd.DataFrame(rows, columns=["group", "discount", "n", "rate", "low", "high"])

@@ -1,4 +1,4 @@
-"""A prepared shop → how long its next A/B test must run, and the verdict of the test that it has."""
+"""Plans the next A/B test of a prepared shop, and reads the test that it has."""
 
 import dataclasses
 from typing import Any

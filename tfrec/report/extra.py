@@ -1,4 +1,4 @@
-"""The name of a library of the extra `analysis` → the library, or an error that says what to install."""
+"""Imports a library of the extra `analysis`; the error names what to install."""
 
 import importlib
 from types import ModuleType

@@ -1,4 +1,4 @@
-"""A prepared shop → `Findings`: every analysis of the decision wing, run once, told in any language afterwards."""
+"""Runs every analysis of the report once; the sentences in any language are made from its `Findings`."""
 
 import dataclasses
 import functools
@@ -22,7 +22,7 @@ from tfrec.errors import ConfigError, SchemaError, SourceError
 from tfrec.ingest.prepared import Manifest, Prepared
 from tfrec.promotions.learned_offers import few_threads
 from tfrec.report.blocks import Absent
-from tfrec.report.coupon_test import CouponFindings, judge_coupon_test
+from tfrec.report.coupon_trial import CouponFindings, judge_coupon_test
 from tfrec.report.discounts import DiscountFindings, judge_discounts
 from tfrec.report.experiments import ExperimentFindings, judge_experiments
 from tfrec.report.placements import PlacementFindings, judge_placements
@@ -37,19 +37,19 @@ Result = TypeVar("Result")
 
 @dataclasses.dataclass(frozen=True)
 class Findings:
-    """What was found of a shop; `Absent` where its data does not tell.
+    """Results of the analyses of a shop; `Absent` where the data does not allow one.
 
     Attributes:
-        manifest: what the prepared folder holds and whence.
-        items: of the shop, for titles and stock.
+        manifest: contents and origin of the prepared folder.
+        items: items of the shop, for titles and stock.
         shop: the shop in figures.
         rfm: segments by recency, frequency and value.
         kmeans: segments by K-means.
         dbscan: segments by DBSCAN.
-        interests: of users in categories and items.
+        interests: interests of users in categories and items.
         rules: what is bought together.
         demand: daily, of the shop alone.
-        forecasts: of demand.
+        forecasts: forecasts of demand.
         buy_again: when users buy items again.
         churn: which users come back at all.
         coupons: the coupon test.
@@ -83,12 +83,12 @@ class Findings:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns what JSON can hold; absent figures are null."""
-        told: dict[str, Any] = {"manifest": dataclasses.asdict(self.manifest)}
+        values: dict[str, Any] = {"manifest": dataclasses.asdict(self.manifest)}
         for field in dataclasses.fields(self)[2:]:
             value = getattr(self, field.name)
             if field.name != "demand":
-                told[field.name] = value if isinstance(value, dict) else value.to_dict()
-        return to_json_values(told)
+                values[field.name] = value if isinstance(value, dict) else value.to_dict()
+        return to_json_values(values)
 
     @functools.cached_property
     def _names(self) -> dict[str, str]:
@@ -108,7 +108,7 @@ def study_shop(prepared: Prepared, *, models: Path | None = None, horizon: int =
         prepared: the shop.
         models: folder of models, whose `report/report.json` (as `tfrec evaluate` writes it) is taken over as it is.
         horizon: days to forecast, a multiple of 7.
-        seed: of samples, folds and bootstraps.
+        seed: random seed of samples, folds and bootstraps.
 
     Raises:
         SourceError: `models` is no folder.
@@ -142,7 +142,7 @@ def _study(prepared: Prepared, tables: Tables, *, models: Path | None, horizon: 
 
 
 def _try(what: str, run: Callable[[], Result]) -> Result | Absent:
-    """What the data does not allow is a finding too, and no reason to lose the others."""
+    """Runs an analysis; what the data does not allow is a finding too, and does not stop the other analyses."""
     started = time.perf_counter()
     try:
         result = run()
@@ -164,12 +164,12 @@ def _evaluation(models: Path | None) -> dict[str, Any] | Absent:
     if not path.is_file():
         return Absent(f"{path} does not exist. Make it with: tfrec evaluate {models}")
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        report = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise SourceError(f"{path} is damaged ({error}). Make it anew: tfrec evaluate {models}") from error
-    if not isinstance(told, dict) or "sections" not in told:
-        raise SourceError(f"{path} is no evaluation. Make it anew: tfrec evaluate {models}")
-    return told
+        raise SourceError(f"{path} is damaged ({error}). Make it again: tfrec evaluate {models}") from error
+    if not isinstance(report, dict) or "sections" not in report:
+        raise SourceError(f"{path} is no evaluation. Make it again: tfrec evaluate {models}")
+    return report
 
 
 def to_json_values(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Findings → one self-contained HTML page: light and dark, readable on a phone, no network, no script."""
+"""Renders findings as one self-contained HTML page: light and dark, readable on a phone, no network, no script."""
 
 import importlib.resources
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def render_report(findings: Findings, *, language_code: str = "en") -> str:
 
     Args:
         findings: as `study_shop` gives them.
-        language_code: of the fixed text, `en` or `zh`.
+        language_code: language of the fixed text, `en` or `zh`.
 
     Raises:
         ConfigError: the language is unknown.

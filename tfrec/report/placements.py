@@ -1,4 +1,4 @@
-"""A prepared shop's logged impressions → what other rules and a bandit would have earned, with intervals."""
+"""Estimates what other rules and a bandit would have earned on a shop's logged impressions, with intervals."""
 
 import dataclasses
 from typing import Any
@@ -15,7 +15,7 @@ from tfrec.ingest.prepared import Prepared
 
 @dataclasses.dataclass(frozen=True)
 class PlacementFindings:
-    """What logged impressions tell of other rules.
+    """Estimates of other ranking rules from logged impressions.
 
     Attributes:
         study: the rules `uniform`, `popular` and `personal` by every estimator, and bandits by replay.
@@ -52,13 +52,13 @@ def _rates(log: LoggedSlates) -> pd.DataFrame:
     first = log.first_place()
     rows = []
     for code, name in enumerate(log.item_ids.tolist()):
-        own = first.rewards[first.actions == code]
-        if not len(own):
+        rewards = first.rewards[first.actions == code]
+        if not len(rewards):
             continue
         weights = 1 / first.propensities[first.actions == code]
-        rate = float(np.average(own, weights=weights))
-        error = float(np.sqrt((weights**2 * (own - rate) ** 2).sum()) / weights.sum())
-        found = normal_estimate(rate, error, len(own))
-        rows.append((name, found.n, found.value, max(found.low, 0.0), found.high))
+        rate = float(np.average(rewards, weights=weights))
+        error = float(np.sqrt((weights**2 * (rewards - rate) ** 2).sum()) / weights.sum())
+        estimate = normal_estimate(rate, error, len(rewards))
+        rows.append((name, estimate.n, estimate.value, max(estimate.low, 0.0), estimate.high))
     frame = pd.DataFrame(rows, columns=["item_id", "n", "rate", "low", "high"])
     return frame.sort_values("rate", ascending=False, ignore_index=True)

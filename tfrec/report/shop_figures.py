@@ -1,4 +1,4 @@
-"""Tables → the shop in figures: orders, value, buyers who come back, month by month."""
+"""Computes the figures of a shop: orders, value, returning buyers, month by month."""
 
 import dataclasses
 import json
@@ -25,7 +25,7 @@ class ShopFigures:
         num_users: known users with an event.
         num_items: items with an event.
         num_orders: orders; purchases without an order id are put together by session, else by user and day.
-        value: of all purchases.
+        value: value of all purchases.
         order_value: mean value of an order, with the ends of its interval (95 %, normal).
         num_buyers: known users who bought.
         num_repeaters: of those, how many ordered twice or more.

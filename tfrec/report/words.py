@@ -1,4 +1,4 @@
-"""A language's code → `Language`, which says the report's fixed text in it; names and numbers stay as they are."""
+"""Loads a `Language` by its code, with the report's fixed text; names and numbers are not translated."""
 
 import dataclasses
 import functools
@@ -66,11 +66,13 @@ def language(code: str) -> Language:
         return Language("en", {}, {})
     if code == "zh":
         return _read("chinese.toml")
-    raise ConfigError(f"The report speaks {', '.join(LANGUAGES)}; got {code!r}.{nearest_hint(code, LANGUAGES)}")
+    raise ConfigError(
+        f"The languages of the report are {', '.join(LANGUAGES)}; got {code!r}.{nearest_hint(code, LANGUAGES)}"
+    )
 
 
 @functools.cache
 def _read(name: str) -> Language:
     text = importlib.resources.files("tfrec.report").joinpath(name).read_text(encoding="utf-8")
-    told = tomllib.loads(text)
-    return Language("zh", told["texts"], told["names"])
+    table = tomllib.loads(text)
+    return Language("zh", table["texts"], table["names"])

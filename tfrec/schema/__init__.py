@@ -1,1 +1,1 @@
-"""Names of things: tables, slates, the serving contract. No I/O, no TensorFlow."""
+"""Defines names: tables, slates, the serving contract. No I/O, no TensorFlow."""

@@ -1,4 +1,4 @@
-"""Items → what people call them: titles, told apart by the id where several items have the same one."""
+"""Names items for display: by title, with the id appended where several items share a title."""
 
 import re
 from typing import TYPE_CHECKING
@@ -30,6 +30,6 @@ def shorten(name: str, most: int) -> str:
     """
     if len(name) <= most:
         return name
-    found = _ID_BEHIND.search(name)
-    end = found[0] if found and len(found[0]) + 2 <= most else ""
+    id_behind = _ID_BEHIND.search(name)
+    end = id_behind[0] if id_behind and len(id_behind[0]) + 2 <= most else ""
     return name[: most - 1 - len(end)].rstrip() + "…" + end

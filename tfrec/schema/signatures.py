@@ -122,7 +122,7 @@ _RATIO = InputSpec(
     0.0,
     "dearest price as a multiple of the anchor's; 0 = the model's default",
 )
-_DIALS = (
+_STRATEGY_SETTINGS = (
     InputSpec("k", "int32", 1, 10, "number of items wanted; each row its own"),
     InputSpec("diversity", "float32", 1, 0.0, "0 = by score alone, towards 1 = more categories (MMR trade-off)"),
 )
@@ -132,7 +132,7 @@ _SLATE = (
     OutputSpec("probabilities", "float32", "probability that the item is bought next; 0 behind the end"),
     OutputSpec("prices", "float32", "current price; 0 when unknown"),
     OutputSpec("reasons", "string", "why: a reason code, see REASONS"),
-    OutputSpec("reason_item_ids", "string", "the item that the reason speaks of, or empty"),
+    OutputSpec("reason_item_ids", "string", "the item that the reason refers to, or empty"),
     OutputSpec("reason_counts", "int32", "how many times the evidence was seen, 0 where it is not a count"),
     OutputSpec("sources", "string", "the candidate source that ranked the item highest, see SOURCES"),
 )
@@ -159,35 +159,35 @@ SIGNATURES: Mapping[str, Signature] = {
         Signature(
             "shop",
             "recommend",
-            (_USER, *_RECENT, _CART, *_LIMITS, *_DIALS),
+            (_USER, *_RECENT, _CART, *_LIMITS, *_STRATEGY_SETTINGS),
             _SLATE,
             "what this shopper is likely to choose next",
         ),
         Signature(
             "shop",
             "cross_sell",
-            (_USER, *_RECENT, _CART, _ANCHOR, *_LIMITS, _OUTSIDE, *_DIALS),
+            (_USER, *_RECENT, _CART, _ANCHOR, *_LIMITS, _OUTSIDE, *_STRATEGY_SETTINGS),
             _SLATE,
             "complements of the cart (or of the item on the page) that this shopper has not bought before",
         ),
         Signature(
             "shop",
             "upsell",
-            (_USER, *_RECENT, _CART, _ANCHOR, *_LIMITS, _RATIO, *_DIALS),
+            (_USER, *_RECENT, _CART, _ANCHOR, *_LIMITS, _RATIO, *_STRATEGY_SETTINGS),
             _SLATE,
             "dearer items of the anchor's category that the shopper is likely to accept",
         ),
         Signature(
             "shop",
             "complete_cart",
-            (_USER, *_RECENT, _CART, *_LIMITS, _OUTSIDE, *_DIALS),
+            (_USER, *_RECENT, _CART, *_LIMITS, _OUTSIDE, *_STRATEGY_SETTINGS),
             _SLATE,
             "what is still missing in this cart, repeat purchases included",
         ),
         Signature(
             "shop",
             "similar",
-            (_USER, _ANCHOR, *_LIMITS, *_DIALS),
+            (_USER, _ANCHOR, *_LIMITS, *_STRATEGY_SETTINGS),
             _SLATE,
             "items that can stand in for the anchor",
         ),

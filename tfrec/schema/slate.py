@@ -37,7 +37,7 @@ class Slate:
                 raise SchemaError("`scores` must descend along each row. Sort each row before making a Slate.")
 
     def __len__(self) -> int:
-        """Number of queries, B."""
+        """Returns the number of queries, B."""
         return len(self.item_ids)
 
     def top(self, k: int) -> "Slate":

@@ -1,1 +1,1 @@
-"""Business rules on slates, as TensorFlow functions that live in the served graph."""
+"""Applies business rules to slates, as TensorFlow functions in the served graph."""

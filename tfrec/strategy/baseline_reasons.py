@@ -1,4 +1,4 @@
-"""What a baseline heard → why it offers an item, and who spoke loudest."""
+"""Derives the reason of each offer of a baseline from what the baseline uses."""
 
 import tensorflow as tf
 
@@ -7,23 +7,23 @@ from tfrec.strategy.reasons import REPEAT_COUNT, Reasons
 
 
 def explain_baseline(sources: BaselineSources, evidence: BaselineEvidence, items: tf.Tensor) -> Reasons:
-    """Returns reasons `[B, k]` of what the baseline hears: habits, the cart, one purchase; popular now; else "for you".
+    """Returns reasons `[B, k]` from what the baseline uses: habits, cart, one purchase; popular now; else "for you".
 
-    A method that hears no cart never says "bought together", one that knows no users never "bought by you".
+    A method without context never gives "bought together", one without history never "bought by you".
     """
     zeros = tf.zeros_like(items)
     cases = []
-    own = tf.cast(tf.gather(evidence.own_count, items, batch_dims=1), tf.int32)
-    if sources.hears_users:
-        cases.append((tf.cast(own, tf.float32) >= REPEAT_COUNT, "bought_by_you", zeros, own, "own"))
-    if sources.hears_context:
+    own_count = tf.cast(tf.gather(evidence.own_count, items, batch_dims=1), tf.int32)
+    if sources.uses_history:
+        cases.append((tf.cast(own_count, tf.float32) >= REPEAT_COUNT, "bought_by_you", zeros, own_count, "own"))
+    if sources.uses_context:
         pairs = tf.pad(sources.pair_counts(evidence.cart, items), [[0, 0], [1, 0], [0, 0]])
         strongest = tf.argmax(pairs, axis=1, output_type=tf.int32)
         count = tf.reduce_max(pairs, axis=1)
         partner = tf.gather(tf.pad(evidence.cart, [[0, 0], [1, 0]]), strongest, batch_dims=1)
         cases.append((count > 0, "bought_together", partner, count, "cart"))
-    if sources.hears_users:
-        cases.append((own > 0, "bought_by_you", zeros, own, "own"))
+    if sources.uses_history:
+        cases.append((own_count > 0, "bought_by_you", zeros, own_count, "own"))
     lately = tf.cast(tf.gather(sources.lately, items), tf.int32)
     cases.append((lately > 0, "popular_now", zeros, lately, "popular"))
     code, source = (tf.fill(tf.shape(items), word) for word in ("for_you", "popular"))

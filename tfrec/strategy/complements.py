@@ -1,4 +1,4 @@
-"""Cross-sell: which eligible items can complement what is in the cart."""
+"""Selects eligible items that complement what is in the cart (cross-sell)."""
 
 import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""A request's limits → which items may be offered: exclusions, categories, prices, stock."""
+"""Applies the limits of a request to items: exclusions, categories, prices, stock."""
 
 import tensorflow as tf
 
@@ -27,7 +27,7 @@ def eligible_items(limits: Limits, *, is_offered: tf.Tensor, price: tf.Tensor, c
     exist, and nothing filtered can come back.
 
     Args:
-        limits: of each query.
+        limits: limits of each query.
         is_offered: `[N + 1]` bool: known, on sale, in stock.
         price: `[N + 1]` float32; an item of unknown price (0) passes only while no price limit is set.
         category_paths: `[N + 1, depth]` int32 index of the item's category path at each level.

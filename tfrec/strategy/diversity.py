@@ -1,4 +1,4 @@
-"""Variety: a slate re-ranked so that items like those above it come later."""
+"""Re-ranks a slate for variety, so that similar items come later."""
 
 import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""Queries with limits → slates: candidates, ranking and strategy in one graph, in indices."""
+"""Answers queries with slates: candidates, ranking and strategy in one graph, in indices."""
 
 from collections.abc import Callable
 
@@ -64,11 +64,11 @@ class Funnel:
         return [*self.sources.variables, *self.ranking.variables]
 
     def recommend(self, request: Request) -> tuple[CandidateSlate, Reasons]:
-        """What the shopper is likely to choose next, repeats included, the cart left out."""
+        """Returns what the shopper is likely to choose next, repeats included, the cart left out."""
         return self._answer(request, request.query, self._eligible(request))
 
     def complete_cart(self, request: Request) -> tuple[CandidateSlate, Reasons]:
-        """What is still missing in the cart, repeats included."""
+        """Returns what is still missing in the cart, repeats included."""
         return self._answer(request, request.query, self._outside_cart(request, self._eligible(request)))
 
     def cross_sell(self, request: Request) -> tuple[CandidateSlate, Reasons]:
@@ -84,7 +84,7 @@ class Funnel:
         return self._answer(request, query, self._outside_cart(request, eligible), evidence)
 
     def upsell(self, request: Request) -> tuple[CandidateSlate, Reasons]:
-        """Dearer items of the anchor's category, by how likely the shopper takes them."""
+        """Returns dearer items of the anchor's category, by the probability that the shopper takes them."""
         eligible = only_upgrades(
             self._eligible(request),
             anchor=request.anchor,
@@ -108,7 +108,7 @@ class Funnel:
         own_leaf = tf.gather(leaf, anchor)[:, None]
         same_leaf = tf.cast(tf.equal(leaf[None, :], own_leaf) & (own_leaf > 0), tf.float32)
         eligible = self._eligible(request) & (anchor > 0)[:, None]
-        score = tf.where(eligible, sources.likeness(anchor) + same_leaf, -float("inf"))
+        score = tf.where(eligible, sources.similarity(anchor) + same_leaf, -float("inf"))
         width = tf.minimum(tf.maximum(tf.reduce_max(tf.concat([request.k, [0]], axis=0)), 100), sources.num_rows)
         score, item = tf.math.top_k(score, width)
         item = tf.where(score > -float("inf"), item, 0)
@@ -118,7 +118,7 @@ class Funnel:
         return slate, explain_by_anchor(slate.item, code="similar_to", anchor=anchor)
 
     def retrieve(self, query: Query, k: tf.Tensor) -> CandidateSlate:
-        """The two towers alone: exact nearest candidates by inner product."""
+        """Returns the nearest candidates of the two towers alone, exact by inner product."""
         assert isinstance(self.sources, CandidateSources)  # a baseline has no towers, and no such signature
         score = tf.matmul(self.sources.embed_query(query), self.sources.candidate_embeddings, transpose_b=True)
         score = tf.where(self.sources.is_offered[None, :], score, -float("inf"))
@@ -148,7 +148,7 @@ class Funnel:
         return maximal_marginal_relevance(slate, k=request.k, trade_off=request.diversity, vectors=self.sources.content)
 
     def _eligible(self, request: Request) -> tf.Tensor:
-        """What the limits allow, without the cart and without the anchor itself."""
+        """Returns `[B, N + 1]` bool: what the limits allow, without the cart and the anchor."""
         never = tf.concat([request.limits.excluded, request.query.cart, request.anchor[:, None]], axis=1)
         limits = Limits(
             excluded=never,
@@ -164,13 +164,13 @@ class Funnel:
         )
 
     def _outside_cart(self, request: Request, eligible: tf.Tensor) -> tf.Tensor:
-        """`eligible` without the categories of cart and anchor, in the rows that ask for it."""
+        """Returns `[B, N + 1]` `eligible` without the categories of cart and anchor, where the query asks for it."""
         chosen = tf.concat([request.query.cart, request.anchor[:, None]], axis=1)
         level = request.query.outside_level
         return of_other_categories(eligible, chosen=chosen, level=level, category_paths=self.sources.categories)
 
     def _with_view(self, query: Query, anchor: tf.Tensor) -> Query:
-        """The query with the anchor as its latest event."""
+        """Returns the query with the anchor as its latest event."""
         seen = tf.fill([tf.shape(anchor)[0], 1], self.sources.view_type)
         return Query(
             user=query.user,

@@ -1,4 +1,4 @@
-"""Evidence → why an item is offered: a code, the item that speaks for it, a count, and the strongest source."""
+"""Derives the reason of each offer from the evidence: a code, the contributing item, a count, the strongest source."""
 
 import tensorflow as tf
 
@@ -13,7 +13,7 @@ class Reasons(tf.experimental.ExtensionType):
 
     Attributes:
         code: string, a key of `schema.signatures.REASONS`; `""` where there is no item.
-        item: int32 item that the reason speaks of; 0 = none.
+        item: int32 item that the reason refers to; 0 = none.
         count: int32 how often the evidence was seen; 0 where it is no count.
         source: string, a value of `schema.signatures.SOURCES`.
     """
@@ -29,7 +29,7 @@ def explain(sources: CandidateSources, evidence: Evidence, items: tf.Tensor) -> 
 
     In this order: a habit of the user; bought together with an item of the cart (orders counted); bought by the user
     once; goes with what the user chose before; bought lately (times counted); never sold yet; fits the behaviour.
-    What friends bought is a source but no reason: a slate must not tell a shopper who bought what.
+    What friends bought is a source but no reason: a slate must not reveal to a shopper who bought what.
     """
 
     def at(scores: tf.Tensor) -> tf.Tensor:
@@ -65,7 +65,7 @@ def explain(sources: CandidateSources, evidence: Evidence, items: tf.Tensor) -> 
 
 
 def explain_by_anchor(items: tf.Tensor, *, code: str, anchor: tf.Tensor) -> Reasons:
-    """Returns the same reason for every item: `code`, speaking of the anchor `[B]`.
+    """Returns the same reason for every item: `code`, with the anchor `[B]` as its item.
 
     Examples:
         >>> reasons = explain_by_anchor(tf.constant([[4, 0]]), code="upgrade_of", anchor=tf.constant([9]))
@@ -82,7 +82,7 @@ def explain_by_anchor(items: tf.Tensor, *, code: str, anchor: tf.Tensor) -> Reas
 
 
 def _strongest_source(sources: CandidateSources, evidence: Evidence, items: tf.Tensor) -> tf.Tensor:
-    """`[B, k]` name of the source whose score of the item is highest, relative to its best in the slate."""
+    """Returns `[B, k]` name of the source whose score of the item is highest, relative to its best in the slate."""
     scores = sources.source_scores(evidence)
     families = {
         "cart": ("cart", "cart_recent", "cart_denoised"),

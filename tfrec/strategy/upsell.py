@@ -1,4 +1,4 @@
-"""Upsell: which items are dearer, acceptable substitutes of the anchor."""
+"""Selects dearer, acceptable substitutes of the anchor (upsell)."""
 
 import tensorflow as tf
 

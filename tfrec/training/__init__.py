@@ -1,9 +1,9 @@
-"""Shop → trained funnel.
+"""Trains the funnel of a prepared shop.
 
-The retrieval model walks through time. It learns from all events before a first moment; then, block by block, its
-embeddings and the tables of what was known at the block's beginning make examples of the block's orders for the
-ranking model, before it learns from the block itself. So no candidate source has seen the answers that the ranking
-model is fitted to, and the last retrieval model has seen everything.
+The retrieval model is trained block of time by block of time. It first learns from all events before the first block.
+Then, for each block, its embeddings and the feature tables as of the block's start make ranking examples from the
+block's orders, and only afterwards does it learn from the block itself. So no candidate source has seen the answers
+that the ranking model is fitted to, and the final retrieval model has seen all events.
 """
 
 from tfrec.training.config import TrainingConfig, WarmStartConfig

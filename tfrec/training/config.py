@@ -1,25 +1,36 @@
-"""Every dial of training, as one checked value."""
+"""Holds the settings of training as one checked value."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 from tfrec.errors import ConfigError
-from tfrec.features.knowledge import KnowledgeConfig
+from tfrec.features.feature_tables import FeatureConfig
 from tfrec.models.ranking import RankingConfig
 from tfrec.models.retrieval import RetrievalConfig
 from tfrec.models.source_config import SourceConfig
 
+_EARLIER_NAMES = {"knowledge": "features"}
+"""Name in models folders and TOML files of earlier releases → name of the field of `TrainingConfig`."""
+
+
+def with_present_names(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the nested values of a `TrainingConfig` with fields that were renamed under their present names."""
+    present = {old: new for old, new in _EARLIER_NAMES.items() if new not in table}
+    return {present.get(name, name): value for name, value in table.items()}
+
 
 @dataclasses.dataclass(frozen=True)
 class WarmStartConfig:
-    """Dials of `warm_start`.
+    """Settings of `warm_start`.
 
     Attributes:
-        epochs: of the retrieval model over the windows that reach new events.
+        epochs: epochs of the retrieval model over the windows that reach new events.
         replay: share of the older windows mixed into each epoch.
-        rate_share: of `retrieval_rate`.
-        ranking_queries: example queries of the new days, asked before they are learned; counted as those of a training.
-        ranking_epochs: of the ranking model over them; 0 keeps it as it is.
-        ranking_rate_share: of `ranking_rate`.
+        rate_share: learning rate as a share of `retrieval_rate`.
+        ranking_queries: number of example queries of the new days, asked before these are learned.
+        ranking_epochs: epochs of the ranking model over them; 0 leaves it unchanged.
+        ranking_rate_share: learning rate as a share of `ranking_rate`.
     """
 
     epochs: int = 2
@@ -44,33 +55,33 @@ class WarmStartConfig:
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
-    """Every dial of `train`, with defaults that work.
+    """Settings of `train`.
 
     Attributes:
-        retrieval: of the retrieval model.
-        ranking: of the ranking model.
-        knowledge: of item weights and profiles.
-        sources: candidates a source.
-        warm: of going on from older models.
-        retrieval_epochs: over the events before the first block.
-        block_epochs: over all events before each further block, and at the end.
-        ranking_epochs: over the ranking examples.
-        image_epochs: of pre-training the pictures on bought / not bought.
-        retrieval_batch: labelled positions a batch at most; a short log has smaller ones, 64 an epoch.
-        ranking_batch: candidate lists a batch.
-        retrieval_rate: learning rate.
-        ranking_rate: learning rate at the start; it falls to a tenth.
-        sequence_length: events that the LSTM reads.
-        num_blocks: blocks of time that give ranking examples.
+        retrieval: settings of the retrieval model.
+        ranking: settings of the ranking model.
+        features: settings of the feature tables: item weights, popularity, profiles.
+        sources: number of candidates of each source.
+        warm: settings of a warm start from older models.
+        retrieval_epochs: epochs over the events before the first block.
+        block_epochs: epochs over all events before each further block, and at the end.
+        ranking_epochs: epochs over the ranking examples.
+        image_epochs: epochs of pre-training the picture tower on bought / not bought.
+        retrieval_batch: largest number of labelled positions in a batch; a short log has smaller ones, 64 an epoch.
+        ranking_batch: candidate lists in a batch.
+        retrieval_rate: learning rate of the retrieval model.
+        ranking_rate: initial learning rate of the ranking model; it falls to a tenth.
+        sequence_length: number of events that the LSTM reads.
+        num_blocks: number of blocks of time that give ranking examples.
         block_share: share of the orders that lies in these blocks.
         ranking_queries: example queries in all, carts and visits; orders before their first item come on top, one for
             three carts.
-        seed: of everything random.
+        seed: random seed of the training.
     """
 
     retrieval: RetrievalConfig = RetrievalConfig()
     ranking: RankingConfig = RankingConfig()
-    knowledge: KnowledgeConfig = KnowledgeConfig()
+    features: FeatureConfig = FeatureConfig()
     sources: SourceConfig = SourceConfig()
     warm: WarmStartConfig = WarmStartConfig()
     retrieval_epochs: int = 6

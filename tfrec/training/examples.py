@@ -1,4 +1,4 @@
-"""Past queries → candidate lists with features and labels, by the tables of the moment that asks."""
+"""Makes ranking examples of past queries, with candidates and features as of the time of each query."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from tfrec.features.knowledge import Knowledge, gather_knowledge
+from tfrec.features.feature_tables import FeatureTables, compute_feature_tables
 from tfrec.features.queries import HEADS, ExampleQueries, example_queries, heads_of
 from tfrec.features.shop import Shop
 from tfrec.models.evidence import Query
@@ -20,8 +20,8 @@ from tfrec.strategy.complements import of_other_categories
 from tfrec.strategy.constraints import mark_items
 from tfrec.training.config import TrainingConfig
 from tfrec.training.funnel import build_sources
-from tfrec.training.moments import offered_items
 from tfrec.training.progress import progress_bar
+from tfrec.training.time_blocks import offered_items
 
 _EXAMPLE_BATCH = 128
 _ANY_QUERY = Query.Spec(
@@ -48,21 +48,21 @@ def block_examples(
     most: int,
     show: bool,
     heads: tuple[str, ...] | None = None,
-    tables: Iterator[Knowledge] | None = None,
+    tables: Iterator[FeatureTables] | None = None,
 ) -> RankingExamples:
     """Returns the ranking examples of a block, from the work folder where an earlier run left them.
 
     Args:
         work: folder.
-        number: of the block.
+        number: number of the block.
         shop: gives events and catalogue.
-        model: has learned from nothing of the block.
-        start: of the block, hours; the tables are those of this moment.
+        model: has not learned from any event of the block.
+        start: start of the block, hours; the tables are those of this moment.
         stop: its end, exclusive.
-        config: dials.
+        config: settings.
         most: example queries at most.
         show: whether a progress bar is shown.
-        heads: of the ranking model; None = those that the log can train.
+        heads: heads of the ranking model; None = those that the log can train.
         tables: gives what was known at `start`, and is not asked where the examples are there; None = gathered here.
     """
     path = stored_examples(work, number)
@@ -74,8 +74,10 @@ def block_examples(
     queries = example_queries(shop.train, since=start, until=stop, most=most, rng=rng)
     with progress_bar(f"ranking examples, block {number + 1}", len(queries), show, unit="query") as bar:
         bar.set_postfix_str("item weights first")
-        knowledge = next(tables) if tables else gather_knowledge(shop.train, as_of=start, config=config.knowledge)
-        sources = build_sources(shop, model, knowledge, offered_items(shop, start), config.sources)
+        feature_tables = (
+            next(tables) if tables else compute_feature_tables(shop.train, as_of=start, config=config.features)
+        )
+        sources = build_sources(shop, model, feature_tables, offered_items(shop, start), config.sources)
         bar.set_postfix_str("")
         bar.unpause()  # queries a second, without the time for the weights
         examples = make_examples(sources, queries, heads, bar=bar)
@@ -171,16 +173,16 @@ def as_query(queries: ExampleQueries, *, is_discovery: bool = False, is_limited:
 
 
 def _wants_new(sources: CandidateSources, queries: ExampleQueries) -> np.ndarray:
-    """`[Q]` bool: something that the user never bought followed a cart."""
-    own = sources.own_items(tf.constant(queries.user))[0].numpy()
+    """Returns `[Q]` bool: whether something that the user never bought followed a cart."""
+    bought = sources.own_items(tf.constant(queries.user))[0].numpy()
     labels = queries.label_item
-    is_own = (labels[:, :, None] == own[:, None, :]).any(axis=2)
+    is_own = (labels[:, :, None] == bought[:, None, :]).any(axis=2)
     has_cart = (queries.cart > 0).any(axis=1)
     return ((labels > 0) & ~is_own & (queries.label_heads[..., -1] > 0)).any(axis=1) & has_cart
 
 
 def _match_labels(candidates: np.ndarray, queries: ExampleQueries) -> tuple[np.ndarray, np.ndarray]:
-    """`[Q, C, len(HEADS)]` labels and `[Q, C]` gains of the candidates that are among what followed."""
+    """Returns `[Q, C, len(HEADS)]` labels and `[Q, C]` gains of the candidates that are among what followed."""
     same = (candidates[:, :, None] == queries.label_item[:, None, :]) & (candidates > 0)[:, :, None]
     labels = np.einsum("qcp,qph->qch", same.astype(np.float32), queries.label_heads)
     gains = (same * queries.label_gain[:, None, :]).max(axis=2, initial=0.0)

@@ -1,4 +1,4 @@
-"""Shop → trained funnel: the only place that compiles and fits, beside `walk.py`."""
+"""Trains the funnel of a shop; only this file and `tower_training.py` compile and fit models."""
 
 import functools
 from collections.abc import Callable
@@ -7,25 +7,25 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfrec.features.knowledge import gather_knowledge, target_type
+from tfrec.features.feature_tables import compute_feature_tables, target_type
 from tfrec.features.sequences import BehaviourSequences
 from tfrec.features.shop import Shop
 from tfrec.models.image_tower import with_sigmoid_head
 from tfrec.models.ranking import RankingModel
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.pipelines.ranking import RankingExamples, ranking
-from tfrec.training.beside import beside, one_ahead
+from tfrec.training.checkpoints import claim, keep_weights, weights_kept
 from tfrec.training.config import TrainingConfig
 from tfrec.training.examples import block_examples, concatenate, stored_examples
 from tfrec.training.funnel import TrainedFunnel, funnel_of_the_present
-from tfrec.training.moments import end_of_training, offered_items, time_blocks
+from tfrec.training.prefetch import background_thread, prefetched
 from tfrec.training.progress import Tick, progress_bar
-from tfrec.training.walk import Walk
-from tfrec.training.work import claim, keep_weights, weights_kept
+from tfrec.training.time_blocks import end_of_training, offered_items, time_blocks
+from tfrec.training.tower_training import TowerTraining
 
 _ADAPT_ROWS = 400_000
-_EXAMINED_EXAMPLES = 6_000  # enough for a ranking model that tells whether the funnel is worth serving
-_AVERAGED = 0.3  # of the steps: a ranking model trained anew differs less from the last one
+_EXAMINED_EXAMPLES = 6_000  # enough for a ranking model that decides whether the funnel is worth serving
+_AVERAGED = 0.3  # share of the steps: averaging makes a retrained ranking model differ less from the last one
 
 
 def train(
@@ -38,39 +38,39 @@ def train(
 ) -> TrainedFunnel:
     """Returns the funnel trained on `shop.train`.
 
-    Interrupted and started again with the same shop and config, it goes on after the last finished epoch.
+    Interrupted and started again with the same shop and config, it resumes after the last finished epoch.
 
     Args:
         shop: a prepared shop.
-        config: dials.
+        config: training settings.
         work: folder for checkpoints; emptied when it belongs to another shop or config.
-        show_progress: progress bars.
-        examine: is given the funnel as it was before the last block of time, with a ranking model that learned from
-            the earlier blocks alone, and the block's beginning in hours. Not called where there is one block only.
+        show_progress: whether progress bars are shown.
+        examine: called with the funnel as it was before the last block of time, with a ranking model fitted to the
+            earlier blocks alone, and with the block's start in hours. Not called where there is one block only.
 
     Raises:
-        SchemaError: the log is too short to learn from.
+        SchemaError: the log is too short to train on.
     """
     tf.keras.utils.set_random_seed(config.seed)
     claim(work, shop, config)
     blocks = time_blocks(shop.train, config)
     model = RetrievalModel(shop.vocabularies, config.retrieval)
     pretrain_images(model, shop.train.before(blocks[0][0]), config)
-    walk = Walk(model, config, work)
+    towers = TowerTraining(model, config, work)
     parts = []
     most = -(-config.ranking_queries // len(blocks))
     end = end_of_training(shop)
     moments = [start for number, (start, _) in enumerate(blocks) if not stored_examples(work, number).exists()]
-    with beside() as pool:
-        tables = one_ahead(
+    with background_thread() as pool:
+        tables = prefetched(
             pool,
             [
-                functools.partial(gather_knowledge, shop.train, as_of=moment, config=config.knowledge)
+                functools.partial(compute_feature_tables, shop.train, as_of=moment, config=config.features)
                 for moment in (*moments, end)
             ],
         )
         for number, (start, stop) in enumerate(blocks):
-            walk.learn(
+            towers.learn(
                 shop.train.before(start),
                 config.retrieval_epochs if number == 0 else config.block_epochs,
                 label=f"retrieval, block {number + 1} of {len(blocks) + 1}",
@@ -83,14 +83,16 @@ def train(
                     work, number, shop, model, start, stop, config, most=most, show=show_progress, tables=tables
                 )
             )
-        walk.learn(
+        towers.learn(
             shop.train,
             config.block_epochs,
             label=f"retrieval, block {len(blocks) + 1} of {len(blocks) + 1}",
             show=show_progress,
         )
         ranking_model = fit_ranking(concatenate(parts), config, show_progress=show_progress)
-        funnel = funnel_of_the_present(shop, model, ranking_model, config, learned_until=end, knowledge=next(tables))
+        funnel = funnel_of_the_present(
+            shop, model, ranking_model, config, learned_until=end, feature_tables=next(tables)
+        )
     if examine is not None and any(map(len, parts[:-1])):
         with weights_kept(model, work):
             examine(_before_last_block(shop, model, parts[:-1], config, blocks[-1][0]), blocks[-1][0])
@@ -107,7 +109,7 @@ def _before_last_block(
     return TrainedFunnel(
         retrieval=model,
         ranking=fit_ranking(examples.take(rows), config, show_progress=False),
-        knowledge=gather_knowledge(shop.train, as_of=start, config=config.knowledge),
+        feature_tables=compute_feature_tables(shop.train, as_of=start, config=config.features),
         is_offered=offered_items(shop, start),
         learned_until=start,
     )
@@ -123,12 +125,12 @@ def fit_ranking(
     """Returns a ranking model fitted to candidate lists.
 
     Args:
-        examples: what to learn from.
-        config: dials.
-        show_progress: a progress bar.
-        after_epoch: told the number of each finished epoch, from 0, and the model; may raise to stop.
+        examples: ranking examples.
+        config: training settings.
+        show_progress: whether a progress bar is shown.
+        after_epoch: called with the number of each finished epoch, from 0, and the model; may raise to stop.
     """
-    tf.keras.utils.set_random_seed(config.seed)  # whatever went before: an interrupted run ends as a whole one does
+    tf.keras.utils.set_random_seed(config.seed)  # an interrupted run gives the same result as a whole one
     model = RankingModel(examples.heads, config.ranking)
     rng = np.random.default_rng(config.seed)
     real = examples.features[examples.is_candidate]
@@ -155,7 +157,7 @@ def continue_ranking(
     show_progress: bool = True,
     after_epoch: Callable[[int, RankingModel], None] | None = None,
 ) -> None:
-    """Fits a ranking model that knows its features' scale to candidate lists.
+    """Fits a ranking model whose features are already scaled to candidate lists.
 
     The rate falls to a tenth; the weights are the running average of the last steps (Polyak & Juditsky 1992).
     """
@@ -174,17 +176,18 @@ def continue_ranking(
 
 
 def pretrain_images(model: RetrievalModel, past: BehaviourSequences, config: TrainingConfig) -> None:
-    """Trains the picture tower on bought / not bought, the document's head, before the towers are trained.
+    """Pre-trains the picture tower on bought / not bought, before the towers are trained.
 
-    Bought means more than half of the pictured items that anybody met in `past`; what nobody met yet says nothing.
+    An item counts as bought if it was bought more often than half of the pictured items with events in `past`; items
+    without events are left out.
     """
     tower = model.item_encoder.image_tower
     catalogue = past.vocabularies.catalogue
     if tower is None or catalogue.images is None or config.image_epochs < 1:
         return
     size = past.vocabularies.items.size
-    is_met = np.bincount(past.item, minlength=size) > 0
-    rows = np.flatnonzero(catalogue.has_image & is_met)
+    has_events = np.bincount(past.item, minlength=size) > 0
+    rows = np.flatnonzero(catalogue.has_image & has_events)
     if not len(rows):
         return
     counts = np.bincount(past.item[past.event_type == target_type(past)], minlength=size)[rows]

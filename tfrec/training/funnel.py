@@ -1,11 +1,11 @@
-"""Trained models and the tables of the present → what the servables are made of."""
+"""Combines trained models and present feature tables into what the servables are made of."""
 
 import dataclasses
 
 import numpy as np
 
+from tfrec.features.feature_tables import FeatureTables, compute_feature_tables, target_type
 from tfrec.features.fitted_baseline import FittedBaseline
-from tfrec.features.knowledge import Knowledge, gather_knowledge, target_type
 from tfrec.features.sequences import BehaviourSequences
 from tfrec.features.shop import Shop
 from tfrec.models.baseline_sources import BaselineSources
@@ -14,7 +14,7 @@ from tfrec.models.retrieval import RetrievalModel
 from tfrec.models.source_config import SourceConfig
 from tfrec.models.sources import CandidateSources
 from tfrec.training.config import TrainingConfig
-from tfrec.training.moments import end_of_training, known_items
+from tfrec.training.time_blocks import end_of_training, known_items
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,7 @@ class TrainedFunnel:
     Attributes:
         retrieval: the two towers.
         ranking: the fusing model.
-        knowledge: tables at the end of training.
+        feature_tables: tables at the end of training.
         is_offered: `[N + 1]` bool.
         learned_until: the models learned from events before this moment, hours since 1970-01-01 UTC; the tables may
             be younger.
@@ -32,13 +32,13 @@ class TrainedFunnel:
 
     retrieval: RetrievalModel
     ranking: RankingModel
-    knowledge: Knowledge
+    feature_tables: FeatureTables
     is_offered: np.ndarray
     learned_until: float
 
     def sources(self, shop: Shop, config: SourceConfig) -> CandidateSources:
         """Returns the candidate sources for serving."""
-        return build_sources(shop, self.retrieval, self.knowledge, self.is_offered, config)
+        return build_sources(shop, self.retrieval, self.feature_tables, self.is_offered, config)
 
 
 def funnel_of_the_present(
@@ -48,35 +48,35 @@ def funnel_of_the_present(
     config: TrainingConfig,
     *,
     learned_until: float,
-    knowledge: Knowledge | None = None,
+    feature_tables: FeatureTables | None = None,
 ) -> TrainedFunnel:
     """Returns the models with what the shop knows at the end of its training period.
 
     Args:
         shop: gives tables and catalogue.
-        retrieval: of the shop's vocabularies.
-        ranking: of the shop's heads.
-        config: dials of the tables.
+        retrieval: retrieval model of the shop's vocabularies.
+        ranking: ranking model of the shop's heads.
+        config: training settings; those of the feature tables are used.
         learned_until: what the models learned from, hours.
-        knowledge: of the end of the training period; None = gathered here.
+        feature_tables: tables as of the end of the training period; None = computed here.
     """
     end = end_of_training(shop)
     return TrainedFunnel(
         retrieval=retrieval,
         ranking=ranking,
-        knowledge=knowledge or gather_knowledge(shop.train, as_of=end, config=config.knowledge),
+        feature_tables=feature_tables or compute_feature_tables(shop.train, as_of=end, config=config.features),
         is_offered=offered_now(shop),
         learned_until=learned_until,
     )
 
 
 def build_sources(
-    shop: Shop, model: RetrievalModel, knowledge: Knowledge, is_offered: np.ndarray, config: SourceConfig
+    shop: Shop, model: RetrievalModel, feature_tables: FeatureTables, is_offered: np.ndarray, config: SourceConfig
 ) -> CandidateSources:
-    """Returns candidate sources with the tables of `knowledge` and the embeddings of `model`."""
+    """Returns candidate sources with the tables of `feature_tables` and the embeddings of `model`."""
     return CandidateSources(
         shop.vocabularies,
-        knowledge,
+        feature_tables,
         candidate_embeddings=model.candidate_embeddings(),
         encoded_items=model.encoded_items(),
         query_tower=model.query_tower,
@@ -88,7 +88,7 @@ def build_sources(
 
 
 def build_baseline_sources(shop: Shop, fitted: FittedBaseline) -> BaselineSources:
-    """Returns the sources of a fitted baseline for serving: nothing of it was trained by gradients."""
+    """Returns the sources of a fitted baseline for serving: no part of it was trained by gradients."""
     return BaselineSources(
         shop.vocabularies,
         shop.users,
@@ -105,5 +105,5 @@ def offered_now(shop: Shop) -> np.ndarray:
 
 
 def _code_or_target(sequences: BehaviourSequences, name: str) -> int:
-    """The code of an event type, or the target's where the log does not know it (towers never learned that code)."""
+    """Returns the code of an event type, or the target's where the log does not have it."""
     return sequences.type_code(name) if sequences.has_type(name) else target_type(sequences)

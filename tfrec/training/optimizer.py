@@ -1,4 +1,4 @@
-"""Gradients → updates: Adam that costs what a step touches, not what the catalogue holds."""
+"""Updates only the rows of a sparse gradient by Adam, whatever the size of the catalogue."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from tfrec.errors import ConfigError
 
 
 class LazyAdam(tf.keras.optimizers.Adam):
-    """Adam (Kingma & Ba 2015) whose sparse steps leave the rows alone that they do not touch, moments too.
+    """Adam (Kingma & Ba 2015) whose sparse steps update only the rows of the batch, moments included.
 
-    Keras' own fades the moments of each row in each step and moves it by them: several passes over the whole table,
+    Keras' own Adam decays the moments of each row in each step and updates all rows: several passes over the table,
     which for 200,000 items costs more than the rest of the step. Dense weights are updated by one fused operation.
 
     Args:
         learning_rate: a number, or a schedule.
-        **kwargs: of `tf.keras.optimizers.Adam`, but for `amsgrad`; `jit_compile` is off, for XLA would compile anew
+        **kwargs: of `tf.keras.optimizers.Adam`, but for `amsgrad`; `jit_compile` is off, for XLA would compile again
             for each number of rows that a step touches.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Epochs and queries → a progress bar, and losses to whoever listens."""
+"""Shows epochs and queries on a progress bar, and reports losses to a listener."""
 
 import contextlib
 import contextvars
@@ -9,14 +9,14 @@ import tensorflow as tf
 from tqdm import tqdm
 
 Listener: TypeAlias = Callable[[str, int, float], None]
-"""Told what was trained, the epoch from 0, and its mean loss."""
+"""Called with what was trained, the epoch from 0, and its mean loss."""
 
 _LISTENER: contextvars.ContextVar[Listener | None] = contextvars.ContextVar("losses_to", default=None)
 
 
 @contextlib.contextmanager
 def losses_to(listener: Listener) -> Iterator[None]:
-    """Tells the loss of every epoch that is trained in the block."""
+    """Reports the loss of every epoch that is trained in the block."""
     token = _LISTENER.set(listener)
     try:
         yield
@@ -27,7 +27,7 @@ def losses_to(listener: Listener) -> Iterator[None]:
 def progress_bar(label: str, total: int, show: bool, *, initial: int = 0, unit: str = "epoch") -> tqdm:
     """Returns a bar of `total` units, hidden unless `show`."""
     bar = tqdm(total=total, unit=unit, disable=not show, initial=initial, leave=True, desc=f"{label:<28}")
-    bar.desc = f"{label:<28}"  # a hidden bar forgets it
+    bar.desc = f"{label:<28}"  # a hidden bar drops it
     return bar
 
 
@@ -39,7 +39,7 @@ class Tick(tf.keras.callbacks.Callback):
         self._bar = bar
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Moves the bar and tells the listener."""
+        """Moves the bar and notifies the listener."""
         loss = float((logs or {}).get("loss", float("nan")))
         self._bar.set_postfix_str(f"loss {loss:.3f}")
         self._bar.update(1)

@@ -1,4 +1,4 @@
-"""Models of yesterday → a funnel that knows today's orders, items and users, without a training step."""
+"""Refreshes stored models: new orders, items and users enter without a training step."""
 
 from pathlib import Path
 
@@ -11,16 +11,16 @@ from tfrec.training.store import load_models
 def refresh(shop: Shop, folder: Path) -> tuple[TrainedFunnel, TrainingConfig]:
     """Returns the stored models with tables of the shop's present state.
 
-    Item weights, popularity, own items and latest events are gathered anew. A new item is encoded from its category,
+    Item weights, popularity, own items and latest events are computed again. A new item is encoded from its category,
     brand, price, title, facts and picture; a new user's history is read by the query tower, and what friends bought is
-    gathered anew. No weight changes, so an item that was there before, described as before, keeps its embedding.
+    computed again. No weight changes, so an item whose description is unchanged keeps its embedding.
 
     Args:
-        shop: of the present; may hold new events, items, users.
-        folder: where `save_trained` wrote.
+        shop: the present shop; may hold new events, items and users.
+        folder: folder that `save_trained` wrote.
 
     Raises:
-        SourceError: the folder holds no trained models, or of another shape.
+        SourceError: the folder holds no trained models, or models of another shape.
     """
     models = load_models(shop, folder)
     funnel = funnel_of_the_present(

@@ -1,4 +1,4 @@
-"""Trained funnel ↔ a folder: weights, what their rows mean, tables, dials."""
+"""Saves and loads a trained funnel: weights, the meaning of their rows, feature tables, settings."""
 
 import dataclasses
 import json
@@ -9,18 +9,19 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.errors import SourceError
-from tfrec.features.knowledge import Knowledge
+from tfrec.features.feature_tables import FeatureTables
 from tfrec.features.shop import Shop
 from tfrec.ingest.typed_toml import typed
 from tfrec.models.ranking import RankingModel
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.models.sources import FEATURES
-from tfrec.training.config import TrainingConfig
+from tfrec.training.config import TrainingConfig, with_present_names
 from tfrec.training.funnel import TrainedFunnel
-from tfrec.training.growth import meanings_of, read_weights, with_meanings
-from tfrec.training.walk import create_variables
+from tfrec.training.tower_training import create_variables
+from tfrec.training.weight_transfer import read_weights, row_meanings, with_trained_price_buckets
 
-_WEIGHTS, _MEANINGS, _KNOWLEDGE, _ABOUT = "weights", "meanings.npz", "knowledge.npz", "training.json"
+_WEIGHTS, _MEANINGS, _FEATURE_TABLES, _ABOUT = "weights", "meanings.npz", "knowledge.npz", "training.json"
+# `knowledge.npz` holds the `FeatureTables`; the file keeps the name that it has in older models folders.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +31,7 @@ class LearnedModels:
     Attributes:
         retrieval: the two towers, of the present vocabularies.
         ranking: the fusing model.
-        config: the dials that they were trained with.
+        config: the settings that they were trained with.
         learned_until: they learned from events before this moment, hours since 1970-01-01 UTC.
     """
 
@@ -47,9 +48,9 @@ def save_trained(trained: TrainedFunnel, config: TrainingConfig, folder: Path) -
         item_encoder=model.item_encoder, candidate_tower=model.candidate_tower, query_tower=model.query_tower
     )
     tf.train.Checkpoint(retrieval=towers, ranking=trained.ranking).write(str(folder / _WEIGHTS))
-    meanings: dict[str, Any] = dict(meanings_of(model.vocabularies))
+    meanings: dict[str, Any] = dict(row_meanings(model.vocabularies))
     np.savez(folder / _MEANINGS, **meanings)
-    np.savez(folder / _KNOWLEDGE, is_offered=trained.is_offered, **vars(trained.knowledge))
+    np.savez(folder / _FEATURE_TABLES, is_offered=trained.is_offered, **vars(trained.feature_tables))
     about = {
         "config": dataclasses.asdict(config),
         "heads": trained.ranking.heads,
@@ -62,17 +63,17 @@ def load_models(shop: Shop, folder: Path) -> LearnedModels:
     """Returns the models that `save_trained` wrote, for this state of the shop: its vocabularies may have grown.
 
     Args:
-        shop: of the present.
+        shop: the present shop.
         folder: `MODELS/trained`.
 
     Raises:
         SourceError: the folder holds no trained models, or of another shape.
     """
     about = _read_about(folder)
-    config = typed(TrainingConfig, about["config"], where=str(folder / _ABOUT))
+    config = typed(TrainingConfig, with_present_names(about["config"]), where=str(folder / _ABOUT))
     with np.load(folder / _MEANINGS) as stored:
         meanings = dict(stored)
-    retrieval_model = RetrievalModel(with_meanings(shop.vocabularies, meanings), config.retrieval)
+    retrieval_model = RetrievalModel(with_trained_price_buckets(shop.vocabularies, meanings), config.retrieval)
     ranking_model = RankingModel(tuple(about["heads"]), config.ranking)
     create_variables(retrieval_model, shop.train)
     ranking_model(tf.zeros([1, 1, len(FEATURES)]))
@@ -87,11 +88,11 @@ def load_trained(shop: Shop, folder: Path) -> tuple[TrainedFunnel, TrainingConfi
         SourceError: the folder holds no trained models.
     """
     models = load_models(shop, folder)
-    with np.load(folder / _KNOWLEDGE) as stored:
+    with np.load(folder / _FEATURE_TABLES) as stored:
         is_offered = stored["is_offered"]
         tables = {name: stored[name] for name in stored.files if name != "is_offered"}
-    knowledge = Knowledge(**{**tables, "as_of": float(tables["as_of"])})
-    funnel = TrainedFunnel(models.retrieval, models.ranking, knowledge, is_offered, models.learned_until)
+    feature_tables = FeatureTables(**{**tables, "as_of": float(tables["as_of"])})
+    funnel = TrainedFunnel(models.retrieval, models.ranking, feature_tables, is_offered, models.learned_until)
     return funnel, models.config
 
 

@@ -1,7 +1,7 @@
-"""Models of yesterday → models that have learned the days since, at a fraction of a training's cost.
+"""Continues training stored models on new days, at a fraction of the cost of a training.
 
-The order of `train` is kept: first the old towers and the tables of the old moment are asked the new days' queries,
-which the ranking model has never seen answered; then the towers learn the new days.
+The order of `train` is kept: first the new days' queries are answered by the old towers and the old feature tables,
+which have not seen the answers, to make ranking examples; then the towers learn the new days.
 """
 
 from pathlib import Path
@@ -9,33 +9,33 @@ from pathlib import Path
 import tensorflow as tf
 
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.features.knowledge import gather_knowledge
+from tfrec.features.feature_tables import compute_feature_tables
 from tfrec.features.shop import Shop
-from tfrec.training.beside import beside
+from tfrec.training.checkpoints import claim
 from tfrec.training.config import TrainingConfig
 from tfrec.training.examples import block_examples
 from tfrec.training.fit import continue_ranking
 from tfrec.training.funnel import TrainedFunnel, funnel_of_the_present
-from tfrec.training.moments import end_of_training
+from tfrec.training.prefetch import background_thread
 from tfrec.training.store import load_models
-from tfrec.training.walk import Walk
-from tfrec.training.work import claim
+from tfrec.training.time_blocks import end_of_training
+from tfrec.training.tower_training import TowerTraining
 
 
 def warm_start(
     shop: Shop, folder: Path, config: TrainingConfig, *, work: Path, show_progress: bool = True
 ) -> TrainedFunnel:
-    """Returns the stored models after the events that they have not seen; vocabularies grow by token.
+    """Returns the stored models after training on events that they have not seen; vocabularies may have grown.
 
     Args:
-        shop: of the present.
-        folder: where `save_trained` wrote the old models.
-        config: dials; `retrieval` and `ranking` must be those of the old models, whose shape they give.
+        shop: the present shop.
+        folder: folder that `save_trained` wrote for the old models.
+        config: training settings; `retrieval` and `ranking` must be those of the old models, whose shape they give.
         work: folder for checkpoints.
-        show_progress: progress bars.
+        show_progress: whether progress bars are shown.
 
     Raises:
-        ConfigError: the dials give another shape.
+        ConfigError: the settings give models of another shape.
         SchemaError: the shop has no event that is new to the models.
         SourceError: the folder holds no trained models.
     """
@@ -46,7 +46,7 @@ def warm_start(
         if old != new:
             raise ConfigError(
                 f"A warm start keeps the shape of the old models: their `{part}` is {old}, but {new} is asked for. "
-                "Leave these dials out, or train from scratch without --warm-start."
+                "Leave these settings out, or train from scratch without --warm-start."
             )
     since, end, warm = models.learned_until, end_of_training(shop), config.warm
     if not (shop.train.hour >= since).any():
@@ -69,10 +69,10 @@ def warm_start(
             show=show_progress,
             heads=models.ranking.heads,
         )
-    with beside() as pool:
-        knowledge = pool.submit(gather_knowledge, shop.train, as_of=end, config=config.knowledge)
-        walk = Walk(models.retrieval, config, work, rate=warm.rate_share * config.retrieval_rate)
-        walk.learn(
+    with background_thread() as pool:
+        feature_tables = pool.submit(compute_feature_tables, shop.train, as_of=end, config=config.features)
+        towers = TowerTraining(models.retrieval, config, work, rate=warm.rate_share * config.retrieval_rate)
+        towers.learn(
             shop.train, warm.epochs, label="retrieval, new days", show=show_progress, since=since, replay=warm.replay
         )
         if examples is not None and len(examples):
@@ -81,5 +81,5 @@ def warm_start(
                 models.ranking, examples, config, epochs=warm.ranking_epochs, rate=rate, show_progress=show_progress
             )
         return funnel_of_the_present(
-            shop, models.retrieval, models.ranking, config, learned_until=end, knowledge=knowledge.result()
+            shop, models.retrieval, models.ranking, config, learned_until=end, feature_tables=feature_tables.result()
         )

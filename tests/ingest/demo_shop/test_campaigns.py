@@ -54,8 +54,8 @@ def test_nothing_sent_earns_nothing(truth, half_sent):
 
 
 def test_unknown_users_offers_and_limits_are_named(truth, half_sent):
-    with pytest.raises(SchemaError, match="not of this demo shop, such as 'nobody'"):
-        run_campaign(truth, pd.DataFrame({"user_id": ["nobody"], "offer": [""]}))
+    with pytest.raises(SchemaError, match="not of this demo shop, such as 'unknown'"):
+        run_campaign(truth, pd.DataFrame({"user_id": ["unknown"], "offer": [""]}))
     with pytest.raises(SchemaError, match="Did you mean 'coupon_25'"):
         run_campaign(truth, half_sent.replace("coupon_25", "coupon_52"))
     with pytest.raises(SchemaError, match="no offer 'x'"):

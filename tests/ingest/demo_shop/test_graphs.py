@@ -28,7 +28,11 @@ def test_nothing_else_of_the_shop_changes(home: Path) -> None:
     with_graphs = sorted(path.name for path in (home / "demo_shop").iterdir() if path.is_file())
     assert set(with_graphs) - set(files) == set(GRAPHS)
     differ = filecmp.cmpfiles(home / "demo_shop", home / "plain", files, shallow=False)[1]
-    assert {Path(name).name for name in differ} == {"manifest.json", "config.json", ".tfrec.json"}  # they tell the dial
+    assert {Path(name).name for name in differ} == {
+        "manifest.json",
+        "config.json",
+        ".tfrec.json",
+    }  # they hold the setting
     assert "with_graphs" not in (home / "plain" / "manifest.json").read_text()
 
 
@@ -40,9 +44,9 @@ def test_the_same_config_writes_the_same_graphs(home: Path, tmp_path: Path) -> N
 def test_most_facts_are_true_and_some_are_missing(home: Path) -> None:
     facts = pd.read_csv(home / "demo_shop" / "facts.csv")
     style = pd.read_csv(home / "demo_shop" / "truth" / "styles.csv").set_index("item")["style"]
-    told = facts[facts["relation"] == "has pattern"].set_index("subject")["object"]
+    patterns = facts[facts["relation"] == "has pattern"].set_index("subject")["object"]
     collection = facts[facts["relation"] == "belongs to"].set_index("subject")["object"]
-    of_items = pd.concat([told[told.index.isin(style.index)], collection.map(told)])
+    of_items = pd.concat([patterns[patterns.index.isin(style.index)], collection.map(patterns)])
     assert of_items.index.is_unique and of_items.notna().all()
     assert 0.8 < len(of_items) / len(style) < 0.9
     assert 0.93 < (of_items == style[of_items.index]).mean() < 0.99

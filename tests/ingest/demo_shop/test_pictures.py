@@ -35,7 +35,7 @@ def test_pictures_are_aligned_to_the_items(folder, items, pictures):
     assert 0 < (items["picture"] < 0).sum() < 0.03 * len(items)
 
 
-def test_style_and_leaf_can_be_told_from_the_picture(pictures):
+def test_style_and_leaf_are_predicted_from_the_picture(pictures):
     images, about = pictures
     X = images.reshape(len(images), -1) / 255
     assert _hit_rate(X, about["style"].to_numpy()) > 0.8  # a quarter by chance
@@ -44,7 +44,7 @@ def test_style_and_leaf_can_be_told_from_the_picture(pictures):
     )  # about 1 in 40 by chance, with ten pictures a leaf to learn from
 
 
-def test_style_cannot_be_told_from_the_catalogue(items, truth):
+def test_style_cannot_be_predicted_from_the_catalogue(items, truth):
     about = items.merge(truth.styles, left_on="product", right_on="item")
     columns = [about[name].astype("category").cat.codes for name in ("category", "brand", "tier")]
     X = np.concatenate([np.eye(code.max() + 1)[code] for code in columns] + [np.log(about[["price"]])], axis=1)

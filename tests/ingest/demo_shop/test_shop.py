@@ -61,13 +61,13 @@ def test_reading_where_no_shop_is_says_so(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "dials",
+    "settings",
     [{"num_items": 5}, {"cold_share": 0.9}, {"end": "soon"}, {"evaluation_days": 300}, {"num_slates": 190_000}],
-    ids=lambda dials: next(iter(dials)),
+    ids=lambda settings: next(iter(settings)),
 )
-def test_dial_out_of_range_is_named(dials):
-    with pytest.raises(ConfigError, match=f"`{next(iter(dials))}`"):
-        DemoShopConfig(**dials)
+def test_setting_out_of_range_is_named(settings):
+    with pytest.raises(ConfigError, match=f"`{next(iter(settings))}`"):
+        DemoShopConfig(**settings)
 
 
 @pytest.mark.parametrize("factor", [1, 3], ids=["small", "three times"])
@@ -202,7 +202,7 @@ def test_consumables_are_bought_again_at_intervals(clean):
     assert again.median() > 12
 
 
-def test_order_of_views_tells_the_next_leaf_and_the_bag_does_not(clean, truth):
+def test_order_of_views_predicts_the_next_leaf_and_the_bag_does_not(clean, truth):
     """Truth says: after (A, B) comes C, after (B, A) another leaf. Read forwards it must hit, backwards it must not."""
     views = clean[clean["action"] == "viewed"].sort_values(["session", "time"], kind="stable")
     steps = views[(views["leaf"] != views["leaf"].shift()) | (views["session"] != views["session"].shift())]

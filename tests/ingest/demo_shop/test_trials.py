@@ -87,9 +87,9 @@ def test_true_value_is_what_a_policy_earns_when_it_runs(truth, policy):
 @pytest.mark.parametrize("policy", ["uniform", "popular", "personal"])
 def test_importance_weighting_the_written_log_finds_the_true_value(slates, truth, folder, policy):
     """Inverse propensity scoring of `impressions.parquet` as a user would do it, with `policies.json` alone."""
-    told = json.loads((folder / "truth" / "policies.json").read_text())
-    scores = np.array(told["policies"][policy]["scores"])
-    arm = slates["product"].map({item: code for code, item in enumerate(told["items"])}).to_numpy().reshape(-1, 3)
+    stored = json.loads((folder / "truth" / "policies.json").read_text())
+    scores = np.array(stored["policies"][policy]["scores"])
+    arm = slates["product"].map({item: code for code, item in enumerate(stored["items"])}).to_numpy().reshape(-1, 3)
     context = slates["context"].to_numpy().reshape(-1, 3)[:, 0]
     weight = np.exp(scores[context])
     chosen = np.take_along_axis(weight, arm, axis=1)

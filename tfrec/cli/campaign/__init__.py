@@ -1,4 +1,4 @@
-"""`tfrec campaign`: a test of offers → a plan under a budget, and afterwards what it earned."""
+"""`tfrec campaign`: plans a campaign from a test of offers under a budget, and reads afterwards what it earned."""
 
 from tfrec.cli.actions import describe_actions
 from tfrec.cli.campaign import plan, read, rehearse

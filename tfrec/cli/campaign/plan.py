@@ -1,4 +1,4 @@
-"""`tfrec campaign plan`: a test of offers and a budget → who gets which offer, who is held out, what is promised."""
+"""`tfrec campaign plan`: decides from a test of offers who gets which offer under a budget, and who is held out."""
 
 import argparse
 import math
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfrec.cli.analyses import add_language, print_json, wording
-from tfrec.cli.dials import add_json, named_numbers, names
 from tfrec.cli.outputs import inputs_of
+from tfrec.cli.settings import add_json, named_numbers, names
 
 if TYPE_CHECKING:
     from tfrec.promotions.offer_log import OfferLog
@@ -27,9 +27,9 @@ is no money, say with --worth what one is worth.
 Most offers are never used, and a percentage without a cap can cost any amount, so little of such a budget is spent. To
 reach more users, print a cap on the offer (--face-value, or a column max_discount in the test), or let --budget-in
 expected-cost count what offers cost on average in the test; the budget is then exceeded with a chance of at most
---risk. The plan tells both: what is spent at worst, and what is expected with its interval.
+--risk. The plan states both: the highest possible spending, and the expected one with its interval.
 
-DIR gets plan.csv (every user; stays in the house), plan.json, and with --key send.csv: pseudonyms and offers for the
+DIR gets plan.csv (every user; internal), plan.json, and with --key send.csv: pseudonyms and offers for the
 mailer. An offer that fewer than --min-users users would get is not made.
 """
 EXAMPLES = """\
@@ -47,44 +47,66 @@ INTERRUPTED = "No plan was written; an older one is untouched."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the action takes."""
     parser.add_argument("test", type=Path, metavar="TEST", help="prepared shop with a coupon test, or a file of one")
-    parser.add_argument("--budget", type=float, required=True, metavar="MONEY", help="most that may be spent")
+    parser.add_argument("--budget", type=float, required=True, metavar="MONEY", help="upper limit of the spending")
     parser.add_argument(
         "--budget-in", choices=("face-value", "expected-cost"), default="face-value",
-        help="what the budget counts of an offer: the most that it can cost, or what it costs on average",
+        help="cost of an offer in the budget: the most that it can cost, or its average cost",
     )  # fmt: skip
-    parser.add_argument("--risk", type=float, default=0.05, metavar="P", help="chance of exceeding an expected cost")
-    parser.add_argument("--name", required=True, metavar="NAME", help="of the campaign; decides who is held out")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the plan")
-    parser.add_argument("--outcome", default="", metavar="NAME", help="what pays (default: margin, else --worth)")
     parser.add_argument(
-        "--worth", type=float, metavar="MONEY", help="of one unit of the outcome (default: 1 of margin)"
+        "--risk", type=float, default=0.05, metavar="P", help="probability of exceeding a budget in expected cost"
+    )
+    parser.add_argument(
+        "--name", required=True, metavar="NAME", help="name of the campaign; determines who is held out"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the plan")
+    parser.add_argument(
+        "--outcome", default="", metavar="NAME", help="outcome that is worth money (default: margin, else --worth)"
+    )
+    parser.add_argument(
+        "--worth", type=float, metavar="MONEY", help="money value of one unit of the outcome (default: 1 for margin)"
     )
     parser.add_argument("--send-cost", metavar="OFFER=MONEY,...", help="cost of sending an offer, used or not")
     parser.add_argument(
-        "--face-value", metavar="OFFER=MONEY,...", help="most an offer may take off (default: 95 %% of uses)"
+        "--face-value", metavar="OFFER=MONEY,...", help="largest discount of an offer (default: that of 95 %% of uses)"
     )
-    parser.add_argument("--hold-out", type=float, default=0.1, metavar="SHARE", help="of users held out at random")
-    parser.add_argument("--users", type=Path, metavar="FILE", help="plan for these users (default: the test's)")
-    parser.add_argument("--exclude", type=Path, metavar="FILE", help="users who must not get an offer (opted out)")
-    parser.add_argument("--max-cost", type=float, default=math.inf, metavar="MONEY", help="most a user may cost")
-    parser.add_argument("--return-floor", type=float, default=0.0, metavar="X", help="least profit per money spent")
+    parser.add_argument(
+        "--hold-out", type=float, default=0.1, metavar="SHARE", help="share of users held out at random"
+    )
+    parser.add_argument(
+        "--users", type=Path, metavar="FILE", help="file of the users to plan for (default: those of the test)"
+    )
+    parser.add_argument(
+        "--exclude", type=Path, metavar="FILE", help="file of users who must not get an offer (opted out)"
+    )
+    parser.add_argument("--max-cost", type=float, default=math.inf, metavar="MONEY", help="largest cost per user")
+    parser.add_argument(
+        "--return-floor", type=float, default=0.0, metavar="X", help="least profit per unit of money spent"
+    )
     parser.add_argument("--floor", metavar="COLUMN:GROUP=SHARE,...", help="least share of a group that gets an offer")
     parser.add_argument(
-        "--key", type=Path, metavar="FILE", help="the mailer's secret, 16 bytes or more: writes send.csv"
+        "--key", type=Path, metavar="FILE", help="file of the mailer's secret, 16 bytes or more; needed for send.csv"
     )
-    parser.add_argument("--min-users", type=int, default=50, metavar="N", help="fewer users: the offer is not made")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of folds")
-    own = parser.add_argument_group("a test of your own (a file)")
-    own.add_argument("--user", metavar="COLUMN", help="user ids; `row` numbers the rows (default: a usual name)")
-    own.add_argument("--arm", default="arm", metavar="COLUMN", help="who got what")
-    own.add_argument("--control", metavar="ARM", help="the arm without an offer (default: none or control)")
-    own.add_argument("--attributes", metavar="A,B,...", help="known before the test (default: all other columns)")
+    parser.add_argument(
+        "--min-users", type=int, default=50, metavar="N", help="least number of users of an offer that is made"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed of the folds")
+    file_options = parser.add_argument_group("a test of your own (a file)")
+    file_options.add_argument(
+        "--user", metavar="COLUMN", help="column of user ids; `row` numbers the rows (default: a usual name)"
+    )
+    file_options.add_argument("--arm", default="arm", metavar="COLUMN", help="column of the arm")
+    file_options.add_argument(
+        "--control", metavar="ARM", help="name of the arm without an offer (default: none or control)"
+    )
+    file_options.add_argument(
+        "--attributes", metavar="A,B,...", help="columns known before the test (default: all others)"
+    )
     add_json(parser)
     add_language(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Plans, publishes and tells."""
+    """Plans, publishes and prints the plan."""
     from tfrec.cli.tables import text_table
     from tfrec.errors import ConfigError
     from tfrec.experiments.user_tables import read_table, with_user_ids
@@ -107,30 +129,28 @@ def run(options: argparse.Namespace) -> None:
     if options.exclude is not None:
         excluded = frozenset(with_user_ids(read_table(options.exclude), is_unique=False)["user_id"])
     sys.stderr.write(f"Learning from {len(log.table):,} users what each offer changes ...\n")
-    found = plan_from_test(log, config, users=users, excluded=excluded)
-    publish_plan(found.plan, options.out, key=key, min_users=options.min_users, about=found.to_dict(), inputs=inputs)
+    tested = plan_from_test(log, config, users=users, excluded=excluded)
+    publish_plan(tested.plan, options.out, key=key, min_users=options.min_users, about=tested.to_dict(), inputs=inputs)
     if options.json:
-        print_json(found.to_dict())
+        print_json(tested.to_dict())
         return
     say = wording(options)
-    print(found.summary(say) + "\n")
+    print(tested.summary(say) + "\n")
     rows = [
         [row.offer, f"{row.users:,.0f}", f"{row.held_out:,.0f}", f"{row.cost:,.2f}", f"{row.gain:,.2f}",
          f"{row.profit:,.2f}"]
-        for row in found.by_offer().itertuples()
+        for row in tested.by_offer().itertuples()
     ]  # fmt: skip
     counted = {
         "face value": say("cost at worst"), "expected cost": say("cost by the model"), "offers": say("offers"),
-    }[found.cost_kind]  # fmt: skip
+    }[tested.cost_kind]  # fmt: skip
     heads = [say("offer"), say("users"), say("held out"), counted, say("gain by the model"), say("profit by the model")]
     print(text_table(heads, rows))
-    print(
-        say("The promise above rests on what the test's users did; the model's own figures lean to the hopeful side.")
-    )
-    advice = found.advice(say)
+    print(say("The profit above rests on what the test's users did; the model's own figures are optimistic."))
+    advice = tested.advice(say)
     if advice:
         print("\n" + advice)
-    print("\n" + say("Told apart by: {attributes}", attributes=", ".join(found.attributes)))
+    print("\n" + say("Attributes used: {attributes}", attributes=", ".join(tested.attributes)))
     print(say("Plan: {path}", path=f"{options.out}/{{plan.csv,plan.json{',send.csv' if key else ''}}}"))
     if key is None:
         print(say("No send.csv: name the mailer's secret with --key FILE (head -c 32 /dev/urandom > FILE)."))

@@ -1,11 +1,11 @@
-"""`tfrec campaign read`: a plan and the logs since → what the campaign caused, with a verdict."""
+"""`tfrec campaign read`: estimates from a plan and later logs what the campaign caused, with a verdict."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfrec.cli.analyses import add_language, print_json, wording
-from tfrec.cli.dials import add_json, moment
+from tfrec.cli.settings import add_json, moment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +17,7 @@ HELP = "what the campaign caused, from the logs, with a verdict"
 DESCRIPTION = """\
 Compares the users who were meant to get an offer with those held out by the same rule, whatever they saw, with their
 orders of the weeks before as a covariate. ORDERS is a prepared shop whose log covers the campaign, or a CSV or Parquet
-file with user_id, timestamp, revenue, margin (before the discount) and discount. --impressions tells who was reached
+file with user_id, timestamp, revenue, margin (before the discount) and discount. --impressions holds who was reached
 (user_id or, with --key, pseudonym; timestamp). Read days on which nothing was sent first: nothing must be found there.
 """
 EXAMPLES = """\
@@ -37,17 +37,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("plan", type=Path, metavar="PLAN", help="folder that `tfrec campaign plan` wrote")
     parser.add_argument("orders", type=Path, metavar="ORDERS", help="prepared shop, or a file of orders")
     parser.add_argument("--from", dest="start", required=True, metavar="DATE", help="first day of the campaign")
-    parser.add_argument("--until", metavar="DATE", help="first day that no longer counts (default: end of the log)")
-    parser.add_argument("--impressions", type=Path, metavar="FILE", help="who was shown an offer, and when")
-    parser.add_argument("--key", type=Path, metavar="FILE", help="the mailer's secret, to match pseudonyms")
-    parser.add_argument("--pre-days", type=int, default=56, metavar="DAYS", help="before, as covariate; 0 = none")
-    parser.add_argument("--margin", type=float, default=0.3, metavar="SHARE", help="of prices whose margin is unknown")
+    parser.add_argument("--until", metavar="DATE", help="first day after the campaign (default: end of the log)")
+    parser.add_argument("--impressions", type=Path, metavar="FILE", help="file of who was shown an offer, and when")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="file of the mailer's secret, to match pseudonyms")
+    parser.add_argument(
+        "--pre-days", type=int, default=56, metavar="DAYS", help="days before the campaign, as covariate; 0 = none"
+    )
+    parser.add_argument(
+        "--margin", type=float, default=0.3, metavar="SHARE", help="margin of prices where it is unknown"
+    )
     add_json(parser)
     add_language(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Reads, compares and tells."""
+    """Reads, compares and prints the result."""
     import pandas as pd
 
     from tfrec.cli.tables import text_table
@@ -72,29 +76,30 @@ def run(options: argparse.Namespace) -> None:
         raise SchemaError(
             "No order is of a user of the plan: ids differ. Read orders prepared with the same pseudonyms' key."
         )
-    found = evaluate_campaign(
+    result = evaluate_campaign(
         plan, orders=orders, start=start, end=end, impressions=_read_impressions(options, plan.table["user_id"]),
         pre_days=options.pre_days,
     )  # fmt: skip
     if options.json:
-        print_json(found.to_dict())
+        print_json(result.to_dict())
         return
     say = wording(options)
-    print(found.summary(say) + "\n")
-    rows = [_row(say.name(name), comparison, name in _MONEY, say) for name, comparison in found.comparisons.items()]
+    print(result.summary(say) + "\n")
+    rows = [_row(say.name(name), comparison, name in _MONEY, say) for name, comparison in result.comparisons.items()]
     rows += [
-        _row(say("profit, {offer}", offer=offer), comparison, True, say) for offer, comparison in found.by_offer.items()
+        _row(say("profit, {offer}", offer=offer), comparison, True, say)
+        for offer, comparison in result.by_offer.items()
     ]
     interval = say("{share:.0%} interval", share=0.95)
     heads = [say("per user"), say("held out"), say("treated"), say("difference"), interval, say("users")]
     print(text_table(heads, rows))
-    if len(found.calibration):
+    if len(result.calibration):
         rows = [
             [f"{row.predicted:,.2f}", f"{row.observed:+,.2f}", _span(row.low, row.high, say), f"{row.n:,}"]
-            for row in found.calibration.itertuples()
+            for row in result.calibration.itertuples()
         ]
-        print("\n" + text_table([say("promised profit a user"), say("caused"), interval, say("users")], rows))
-    print("\n" + found.sizes(say))
+        print("\n" + text_table([say("expected profit a user"), say("caused"), interval, say("users")], rows))
+    print("\n" + result.sizes(say))
 
 
 def _row(name: str, found: "Comparison", is_money: bool, say: "Language") -> list[str]:
@@ -145,5 +150,5 @@ def _read_impressions(options: argparse.Namespace, users: "pd.Series") -> "pd.Da
         return with_user_ids(shown, is_unique=False)
     if options.key is None:
         raise ConfigError(f"{options.impressions} names pseudonyms; give the mailer's secret with --key FILE.")
-    known = dict(zip(pseudonyms(users, key=read_key(options.key)), users, strict=True))
-    return shown.assign(user_id=shown["pseudonym"].map(known)).dropna(subset=["user_id"])
+    user_of = dict(zip(pseudonyms(users, key=read_key(options.key)), users, strict=True))
+    return shown.assign(user_id=shown["pseudonym"].map(user_of)).dropna(subset=["user_id"])

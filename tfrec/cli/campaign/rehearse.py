@@ -1,4 +1,4 @@
-"""`tfrec campaign rehearse`: a plan for the demo shop → the log of the two weeks after, whose truth is known."""
+"""`tfrec campaign rehearse`: simulates the two weeks after a plan for the demo shop, whose truth is known."""
 
 import argparse
 from pathlib import Path
@@ -25,14 +25,14 @@ INTERRUPTED = "Nothing was written."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the action takes."""
     parser.add_argument("plan", type=Path, metavar="PLAN", help="folder that `tfrec campaign plan` wrote")
-    parser.add_argument("prepared", type=Path, metavar="PREPARED", help="the demo shop, prepared")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the log")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the draw")
+    parser.add_argument("prepared", type=Path, metavar="PREPARED", help="folder of the prepared demo shop")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the simulated log")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed of the simulation")
     add_language(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Draws, publishes and tells."""
+    """Draws, publishes and prints the outcome."""
     import json
 
     import pandas as pd
@@ -56,11 +56,11 @@ def run(options: argparse.Namespace) -> None:
     sent = plan.table[["user_id"]].assign(offer=plan.table["offer"].where(plan.table["status"] == TREATED, ""))
     log = run_campaign(truth, sent, face_values=plan.face_values, seed=options.seed)
     orders = pd.concat([orders_of(whole_log(prepared)), log.orders], ignore_index=True)
-    told = {"profit": log.profit, "spent": log.spent, "seed": options.seed}
+    outcome = {"profit": log.profit, "spent": log.spent, "seed": options.seed}
     with publishing(options.out, kind, inputs=inputs_of(options)) as work:
         orders.to_csv(work / "orders.csv", index=False)
         log.impressions.to_csv(work / "impressions.csv", index=False)
-        (work / "truth.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+        (work / "truth.json").write_text(json.dumps(outcome, indent=2) + "\n", encoding="utf-8")
     say = wording(options)
     print(
         say(

@@ -1,4 +1,4 @@
-"""`tfrec experiment`: an A/B test from its size, by its arms, to its verdict."""
+"""`tfrec experiment`: plans an A/B test, assigns its arms and reads its result."""
 
 from tfrec.cli.actions import describe_actions
 from tfrec.cli.experiment import assign, design, read

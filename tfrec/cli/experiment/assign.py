@@ -1,19 +1,19 @@
-"""`tfrec experiment assign`: user ids and a name → arms, always the same ones."""
+"""`tfrec experiment assign`: assigns users to arms, always the same ones."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfrec.cli.analyses import add_language, print_json, wording
-from tfrec.cli.dials import add_json, named_numbers
 from tfrec.cli.outputs import add_force, check_table, save_table
+from tfrec.cli.settings import add_json, named_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
 
 HELP = "which user sees what, by salted hash"
 DESCRIPTION = """\
-Gives each user an arm by a salted hash: the same user and name always get the same arm, another name splits anew. The
+Gives each user an arm by a salted hash: the same user and name always get the same arm, another name splits again. The
 shop's own code can give the same answer: u = first 8 bytes, big-endian, of SHA-256("NAME:USER"), >> 11, / 2^53; the
 arm is the one in whose share u falls, in the order of --arms. Shares under 100 % leave the rest out.
 """
@@ -29,17 +29,21 @@ INTERRUPTED = "Nothing was written; an older file is untouched."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the action takes."""
     parser.add_argument("users", type=Path, metavar="USERS", help="prepared shop, or a file with a column of user ids")
-    parser.add_argument("--name", required=True, metavar="NAME", help="of the experiment: the salt")
-    parser.add_argument("--arms", default="control=50%,treatment=50%", metavar="ARM=SHARE,...", help="names and shares")
-    parser.add_argument("--user", metavar="COLUMN", help="user ids of a file (default: a usual name)")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=".csv or .parquet of user_id and arm")
+    parser.add_argument("--name", required=True, metavar="NAME", help="name of the experiment, used as the salt")
+    parser.add_argument(
+        "--arms", default="control=50%,treatment=50%", metavar="ARM=SHARE,...", help="names and shares of the arms"
+    )
+    parser.add_argument("--user", metavar="COLUMN", help="column of user ids in a file (default: a usual name)")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="file of user_id and arm, .csv or .parquet"
+    )
     add_force(parser)
     add_json(parser)
     add_language(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Assigns, writes and tells the sizes."""
+    """Assigns users, writes the table and prints the sizes of the arms."""
     import pandas as pd
 
     from tfrec.experiments.assignment import assign, check_sample_ratio

@@ -1,15 +1,15 @@
-"""`tfrec experiment design`: a wanted effect → users and weeks."""
+"""`tfrec experiment design`: computes the users and weeks that an effect needs."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
 from tfrec.cli.analyses import add_language, print_json, wording
-from tfrec.cli.dials import add_json, share
+from tfrec.cli.settings import add_json, share
 
 HELP = "how many users and weeks a wanted effect needs"
 DESCRIPTION = """\
-Tells how large and how long an experiment must be. With a prepared shop its last weeks are replayed as if they were the
+Computes how large and how long an experiment must be. With a prepared shop, its last weeks are replayed as the
 experiment: users who come, how much they differ, and what their weeks before explain (CUPED). Without one, from a
 baseline alone: a rate, or with --deviation any metric.
 """
@@ -26,21 +26,23 @@ INTERRUPTED = "Nothing was written."
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the action takes."""
     parser.add_argument("prepared", type=Path, nargs="?", metavar="PREPARED", help="folder that `tfrec prepare` wrote")
-    parser.add_argument("--effect", required=True, metavar="SHARE", help="smallest relative change worth finding: 5%%")
+    parser.add_argument("--effect", required=True, metavar="SHARE", help="smallest relative change to be detected: 5%%")
     parser.add_argument(
         "--metric",
         help="of the shop, per user: conversion (the default; orders where the log has no views), orders, value, "
         "pieces, visits",
     )
-    parser.add_argument("--baseline", metavar="X", help="metric per user today, without a shop")
-    parser.add_argument("--deviation", type=float, metavar="X", help="its standard deviation, where it is no rate")
-    parser.add_argument("--treatments", type=int, default=1, metavar="N", help="arms beside control")
-    parser.add_argument("--primary-metrics", type=int, default=1, metavar="N", help="metrics that decide")
-    parser.add_argument("--traffic", default="100%", metavar="SHARE", help="of users in the experiment")
-    parser.add_argument("--power", default="80%", metavar="SHARE", help="chance to find the effect")
-    parser.add_argument("--level", default="95%", metavar="SHARE", help="confidence")
+    parser.add_argument("--baseline", metavar="X", help="present mean of the metric per user, without a shop")
+    parser.add_argument(
+        "--deviation", type=float, metavar="X", help="standard deviation of the metric, unless it is a rate"
+    )
+    parser.add_argument("--treatments", type=int, default=1, metavar="N", help="number of arms beside control")
+    parser.add_argument("--primary-metrics", type=int, default=1, metavar="N", help="number of metrics that decide")
+    parser.add_argument("--traffic", default="100%", metavar="SHARE", help="share of users in the experiment")
+    parser.add_argument("--power", default="80%", metavar="SHARE", help="probability of detecting the effect")
+    parser.add_argument("--level", default="95%", metavar="SHARE", help="confidence level")
     parser.add_argument("--max-weeks", type=int, default=8, metavar="N", help="longest duration to try")
-    parser.add_argument("--pre-weeks", type=int, default=4, metavar="N", help="before the experiment, for CUPED")
+    parser.add_argument("--pre-weeks", type=int, default=4, metavar="N", help="weeks before the experiment, for CUPED")
     add_json(parser)
     add_language(parser)
 
@@ -53,39 +55,39 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigError("Name a prepared shop, or a --baseline, one of the two: tfrec experiment design SHOP ...")
     if options.treatments < 1 or options.primary_metrics < 1:
         raise ConfigError("--treatments and --primary-metrics must be at least 1.")
-    dials: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "relative_effect": share(options.effect, "--effect"),
         "power": share(options.power, "--power"),
         "level": share(options.level, "--level"),
         "comparisons": options.treatments * options.primary_metrics,
     }
     if options.prepared is None:
-        _from_baseline(options, dials)
+        _from_baseline(options, settings)
     else:
-        _from_shop(options, dials)
+        _from_shop(options, settings)
 
 
-def _from_baseline(options: argparse.Namespace, dials: dict[str, Any]) -> None:
+def _from_baseline(options: argparse.Namespace, settings: dict[str, Any]) -> None:
     from tfrec.experiments.design import plan_sample_size
 
     variance = None if options.deviation is None else options.deviation**2
-    found = plan_sample_size(baseline=share(options.baseline, "--baseline"), variance=variance, **dials)
+    size = plan_sample_size(baseline=share(options.baseline, "--baseline"), variance=variance, **settings)
     if options.json:
-        print_json(found.to_dict())
+        print_json(size.to_dict())
         return
     say = wording(options)
-    print(found.summary(say))
+    print(size.summary(say))
     if options.treatments > 1:
         print(
             say(
                 "With {treatments} treatments each needs {users:,} users beside the one control.",
                 treatments=options.treatments,
-                users=found.n_treatment,
+                users=size.n_treatment,
             )
         )
 
 
-def _from_shop(options: argparse.Namespace, dials: dict[str, Any]) -> None:
+def _from_shop(options: argparse.Namespace, settings: dict[str, Any]) -> None:
     from tfrec.cli.tables import text_table
     from tfrec.errors import ConfigError
     from tfrec.experiments.design import plan_duration, plan_sample_size
@@ -102,23 +104,27 @@ def _from_shop(options: argparse.Namespace, dials: dict[str, Any]) -> None:
     log = activity(tables, metric=metric)
     # Of one control and each treatment, an equal share of the traffic.
     traffic = share(options.traffic, "--traffic") * 2 / (options.treatments + 1)
-    found = plan_duration(
+    duration = plan_duration(
         log, traffic_share=traffic, max_weeks=options.max_weeks, pre_weeks=options.pre_weeks,
-        is_rate=metric == "conversion", **dials,
+        is_rate=metric == "conversion", **settings,
     )  # fmt: skip
-    row = found.table[found.table["weeks"] == (found.weeks if found.weeks > 0 else found.table["weeks"].max())].iloc[0]
+    row = duration.table[
+        duration.table["weeks"] == (duration.weeks if duration.weeks > 0 else duration.table["weeks"].max())
+    ].iloc[0]
     size = plan_sample_size(
-        baseline=float(row["mean"]), variance=float(row["variance"]), correlation=float(row["correlation"]), **dials
+        baseline=float(row["mean"]), variance=float(row["variance"]), correlation=float(row["correlation"]), **settings
     )
     if options.json:
-        print_json({"metric": metric, "duration": found.to_dict(), "size": size.to_dict()})
+        print_json({"metric": metric, "duration": duration.to_dict(), "size": size.to_dict()})
         return
     say = wording(options)
-    print(say("{metric}: {finding}", metric=say.name(metric), finding=found.summary(say)) + f"\n{size.summary(say)}\n")
+    print(
+        say("{metric}: {finding}", metric=say.name(metric), finding=duration.summary(say)) + f"\n{size.summary(say)}\n"
+    )
     rows = [
         [f"{line.weeks:.0f}", f"{line.users:,.0f}", f"{line.mean:,.4g}", f"{line.correlation:.2f}",
          f"{line.detectable:.1%}", f"{line.detectable_plain:.1%}"]
-        for line in found.table.itertuples()
+        for line in duration.table.itertuples()
     ]  # fmt: skip
     mean = say("{metric} a user", metric=say.name(metric))
     heads = [say("weeks"), say("users of a pair"), mean, say("correlation"), say("found with CUPED"), say("without")]

@@ -1,12 +1,12 @@
-"""`tfrec experiment read`: arms and a log, a table of metrics, or checkpoints → a verdict in words."""
+"""`tfrec experiment read`: reads a log, a table of metrics or checkpoints and gives a verdict."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfrec.cli.analyses import add_language, print_json, wording
-from tfrec.cli.dials import add_json, moment, named_numbers, names, share
 from tfrec.cli.outputs import add_force, check_table, save_table
+from tfrec.cli.settings import add_json, moment, named_numbers, names, share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ Reads an experiment. FILE is one of three:
 
 Metrics are means; A/B is the ratio of two columns' sums; amounts with heavy tails go by the bootstrap, capped at the
 99th percentile of those that are not 0, so that one huge order cannot decide (--cap). The sizes of the arms are checked
-first: an experiment that lost users is invalid. Primary metrics share one error (Holm), others are held to one
+first: an experiment that lost users is invalid. Primary metrics share one error (Holm), others are corrected to one
 false-discovery rate; a guardrail must be shown not to have fallen by its margin.
 """
 EXAMPLES = """\
@@ -48,32 +48,43 @@ _SHOWN = 100  # experiments printed
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the action takes."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="arms, metrics of users, or checkpoints")
+    parser.add_argument("file", type=Path, metavar="FILE", help="file of arms, metrics of users, or checkpoints")
     parser.add_argument("shop", type=Path, nargs="?", metavar="SHOP", help="prepared shop whose log has the metrics")
     parser.add_argument("--from", dest="start", metavar="DATE", help="first day of the experiment (with SHOP)")
-    parser.add_argument("--until", metavar="DATE", help="first day that no longer counts (default: end of the log)")
-    parser.add_argument("--pre-days", type=int, default=28, metavar="DAYS", help="before, for CUPED; 0 = none")
-    parser.add_argument("--primary", metavar="A,B,...", help="metrics that decide (default with SHOP: conversion)")
-    parser.add_argument("--secondary", metavar="A,B,...", help="metrics that explain")
-    parser.add_argument("--guardrail", metavar="A=SHARE,...", help="must not get worse by more than that share")
-    parser.add_argument("--down", metavar="A,B,...", help="metrics of which less is better")
-    parser.add_argument("--segments", metavar="A,B,...", help="columns known before: does the effect differ?")
-    parser.add_argument("--arm", default="arm", metavar="COLUMN", help="who saw what")
-    parser.add_argument("--control", metavar="ARM", help="the arm to compare with (default: control or none)")
-    parser.add_argument("--shares", metavar="ARM=SHARE,...", help="sizes by design (default: equal)")
-    parser.add_argument("--user", metavar="COLUMN", help="user ids; `row` numbers the rows (default: a usual name)")
+    parser.add_argument("--until", metavar="DATE", help="first day after the experiment (default: end of the log)")
     parser.add_argument(
-        "--cap", default="99%", metavar="QUANTILE", help="cap heavy-tailed amounts there; 100%% = no cap"
+        "--pre-days", type=int, default=28, metavar="DAYS", help="days before the experiment, for CUPED; 0 = none"
     )
-    parser.add_argument("--level", default="95%", metavar="SHARE", help="confidence")
-    parser.add_argument("--out", type=Path, metavar="FILE", help=".csv or .parquet of every finding")
+    parser.add_argument("--primary", metavar="A,B,...", help="metrics that decide (default with SHOP: conversion)")
+    parser.add_argument("--secondary", metavar="A,B,...", help="metrics that explain the result")
+    parser.add_argument(
+        "--guardrail", metavar="A=SHARE,...", help="metrics that must not get worse by more than the given share"
+    )
+    parser.add_argument("--down", metavar="A,B,...", help="metrics of which less is better")
+    parser.add_argument(
+        "--segments", metavar="A,B,...", help="columns known before, to test whether the effect differs by them"
+    )
+    parser.add_argument("--arm", default="arm", metavar="COLUMN", help="column of the arm")
+    parser.add_argument("--control", metavar="ARM", help="name of the arm to compare with (default: control or none)")
+    parser.add_argument("--shares", metavar="ARM=SHARE,...", help="shares of the arms by design (default: equal)")
+    parser.add_argument(
+        "--user", metavar="COLUMN", help="column of user ids; `row` numbers the rows (default: a usual name)"
+    )
+    parser.add_argument(
+        "--cap",
+        default="99%",
+        metavar="QUANTILE",
+        help="quantile at which heavy-tailed amounts are capped; 100%% = no cap",
+    )
+    parser.add_argument("--level", default="95%", metavar="SHARE", help="confidence level")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="file of every finding, .csv or .parquet")
     add_force(parser)
     add_json(parser)
     add_language(parser)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Reads and tells."""
+    """Reads the experiment and prints the result."""
     from tfrec.errors import ConfigError
     from tfrec.experiments.checkpoints import COMPARISON_COLUMNS, is_checkpoint_log
     from tfrec.experiments.user_tables import read_table
@@ -105,7 +116,7 @@ def _read_users(options: argparse.Namespace, table: "pd.DataFrame") -> None:
     require(table, [options.arm], what=str(options.file))
     if options.user is not None or any(name in table.columns for name in USER_NAMES):
         table = with_user_ids(table, column=options.user)
-    _tell(options, table.assign(**{options.arm: table[options.arm].fillna("").astype("str")}), {})
+    _print_result(options, table.assign(**{options.arm: table[options.arm].fillna("").astype("str")}), {})
 
 
 def _read_with_shop(options: argparse.Namespace, table: "pd.DataFrame") -> None:
@@ -135,26 +146,26 @@ def _read_with_shop(options: argparse.Namespace, table: "pd.DataFrame") -> None:
     looked = [name for name in names(options.primary) if name in METRICS]
     arms = [str(name) for name in sorted(users["arm"].unique()) if name != control]
     paths: dict[tuple[str, str], SequentialReadOut] = {}
-    untold = []
+    without_path = []
     level = 1 - (1 - share(options.level, "--level")) / max(len(looked) * len(arms), 1)
     for metric in looked:
         for arm in arms:
             try:
-                found = daily_checkpoints(
+                checkpoints = daily_checkpoints(
                     assigned, tables, metric=metric, control=control, treatment=arm, start=start, end=end
                 )
             except SchemaError as error:
-                untold.append((arm, metric, str(error)))
+                without_path.append((arm, metric, str(error)))
                 continue
-            paths[arm, metric] = _sequentially(found.columns(), len(assigned), level)
-    _tell(options, users, paths)
-    if untold and not options.json:
+            paths[arm, metric] = _sequentially(checkpoints.columns(), len(assigned), level)
+    _print_result(options, users, paths)
+    if without_path and not options.json:
         say = wording(options)
-        told = [
-            say("Not told day by day: {arm}, {metric}. {reason}", arm=arm, metric=say.name(metric), reason=reason)
-            for arm, metric, reason in untold
+        lines = [
+            say("No daily read-out of {arm}, {metric}. {reason}", arm=arm, metric=say.name(metric), reason=reason)
+            for arm, metric, reason in without_path
         ]
-        print("\n" + "\n".join(told))
+        print("\n" + "\n".join(lines))
 
 
 def _sequentially(columns: tuple[Any, ...], planned: int, level: float) -> "SequentialReadOut":
@@ -163,7 +174,7 @@ def _sequentially(columns: tuple[Any, ...], planned: int, level: float) -> "Sequ
     return read_sequentially(*columns, planned_n=float(planned), level=level)
 
 
-def _tell(
+def _print_result(
     options: argparse.Namespace, users: "pd.DataFrame", paths: "dict[tuple[str, str], SequentialReadOut]"
 ) -> None:
     from tfrec.experiments.metrics import choose_metrics
@@ -173,7 +184,7 @@ def _tell(
     primary, secondary = names(options.primary), names(options.secondary)
     wanted = tuple(dict.fromkeys([*primary, *secondary, *margins]))
     chosen = choose_metrics(users, wanted, down=names(options.down), cap_quantile=share(options.cap, "--cap"))
-    found = read_out(
+    result = read_out(
         users,
         arm=options.arm,
         control=_control(options, users),
@@ -185,13 +196,13 @@ def _tell(
         level=share(options.level, "--level"),
     )
     if options.out is not None:
-        save_table(options, options.out, found.to_table(), _KIND)
+        save_table(options, options.out, result.to_table(), _KIND)
     if options.json:
-        told = {f"{arm}, {metric}": path.to_dict() for (arm, metric), path in paths.items()}
-        print_json({**found.to_dict(), "sequential": told})
+        sequential = {f"{arm}, {metric}": path.to_dict() for (arm, metric), path in paths.items()}
+        print_json({**result.to_dict(), "sequential": sequential})
         return
     say = wording(options)
-    _print(found, paths, say)
+    _print(result, paths, say)
     heavy = [name for name, metric in chosen.items() if isinstance(metric, HeavyTailMetric)]
     if heavy:
         listed = say.listed(heavy)
@@ -216,7 +227,7 @@ def _print(found: "ReadOut", paths: "dict[tuple[str, str], SequentialReadOut]", 
         "undecided": say(
             "undecided. Nothing that decides is better beyond chance, or a guardrail is not shown to be safe."
         ),
-        "invalid": say("invalid. The arms do not have the sizes they should, so no effect can be believed."),
+        "invalid": say("invalid. The arms do not have the sizes they should, so no effect can be trusted."),
     }
     for arm, verdict in found.verdicts.items():
         print(say("{arm}: {verdict}", arm=arm, verdict=verdicts[verdict]))
@@ -252,27 +263,27 @@ def _read_checkpoints(options: argparse.Namespace, table: "pd.DataFrame") -> Non
     from tfrec.experiments.checkpoints import judge_checkpoints
 
     shares = named_numbers(options.shares, "--shares") or None
-    found = judge_checkpoints(
+    verdicts = judge_checkpoints(
         table, metrics=names(options.primary), down=names(options.down), shares=shares,
         level=share(options.level, "--level"),
     )  # fmt: skip
     if options.out is not None:
-        save_table(options, options.out, found.comparisons, _KIND)
+        save_table(options, options.out, verdicts.comparisons, _KIND)
     if options.json:
-        print_json(found.to_dict())
+        print_json(verdicts.to_dict())
         return
     say = wording(options)
-    print(found.summary(say) + "\n")
-    rows = [_experiment_row(row, say) for row in found.experiments.head(_SHOWN).itertuples()]
+    print(verdicts.summary(say) + "\n")
+    rows = [_experiment_row(row, say) for row in verdicts.experiments.head(_SHOWN).itertuples()]
     heads = [
         say("experiment"), say("variants"), say("users"), say("sample ratio p"), say("at the end"), say("always valid"),
         say("clearest: variant, metric"), say("change"), say("always-valid interval"), say("decided at"),
     ]  # fmt: skip
     print(text_table(heads, rows))
-    if len(found.experiments) > _SHOWN:
-        print(say("… and {n:,} more: --out FILE or --json", n=len(found.experiments) - _SHOWN))
+    if len(verdicts.experiments) > _SHOWN:
+        print(say("… and {n:,} more: --out FILE or --json", n=len(verdicts.experiments) - _SHOWN))
     if options.out is not None:
-        print("\n" + say("Comparisons: {path} ({n:,})", path=options.out, n=len(found.comparisons)))
+        print("\n" + say("Comparisons: {path} ({n:,})", path=options.out, n=len(verdicts.comparisons)))
 
 
 def _experiment_row(row: Any, say: "Language") -> list[str]:
@@ -297,7 +308,7 @@ def _control(options: argparse.Namespace, users: "pd.DataFrame") -> str:
     arms = sorted(users[options.arm].astype("str").unique())
     if options.control is not None:
         return options.control
-    found = next((name for name in CONTROLS if name in arms), None)
-    if found is None:
+    control = next((name for name in CONTROLS if name in arms), None)
+    if control is None:
         raise ConfigError(f"Which arm is control? Name it with --control; {options.arm} holds {', '.join(arms[:9])}.")
-    return found
+    return control

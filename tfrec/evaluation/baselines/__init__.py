@@ -1,4 +1,4 @@
-"""What a model must beat: each baseline is a frozen dataclass of dials whose `fit(history)` returns a scorer."""
+"""Baselines: each is a frozen dataclass of settings whose `fit(history)` returns a scorer."""
 
 from collections.abc import Mapping
 
@@ -53,7 +53,7 @@ BASKET_BASELINES: Mapping[str, Baseline] = {
     "UP-CF": UpCf(),
     "TIFU-KNN": TifuKnn(),
 }
-"""Those beside the model in the next basket, where no cart speaks."""
+"""Baselines of the next basket, which has no cart."""
 
 SESSION_BASELINES: Mapping[str, Baseline] = {
     "popularity": Popularity(),

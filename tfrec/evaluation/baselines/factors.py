@@ -1,4 +1,4 @@
-"""History → scores from matrix factors: implicit ALS, the cart folded in. Needs the extra `benchmarks`."""
+"""Scores by matrix factors: implicit ALS with the cart folded in. Needs the extra `benchmarks`."""
 
 import dataclasses
 
@@ -21,7 +21,7 @@ class ImplicitAls:
         alpha: confidence of a purchase.
         l2: regularisation.
         iterations: sweeps over users and items.
-        seed: of the first factors.
+        seed: random seed of the first factors.
     """
 
     factors: int = 256

@@ -1,4 +1,4 @@
-"""Training tables → `History`: baskets, who bought them and when, as matrices over one catalogue."""
+"""Builds `History` from training tables: baskets, buyers and times, as matrices over one catalogue."""
 
 import dataclasses
 import functools
@@ -50,14 +50,17 @@ class History:
 
     def by_user(self, basket_weights: np.ndarray) -> scipy.sparse.csr_matrix:
         """Returns `[num_users + 1, num_items]`: each user's baskets summed with weights; the last row is empty."""
-        known = np.flatnonzero(self.basket_users >= 0)
-        cells = (basket_weights[known].astype(np.float32), (self.basket_users[known], known))
+        baskets_of_users = np.flatnonzero(self.basket_users >= 0)
+        cells = (
+            basket_weights[baskets_of_users].astype(np.float32),
+            (self.basket_users[baskets_of_users], baskets_of_users),
+        )
         return (
             scipy.sparse.csr_matrix(cells, shape=(len(self.user_ids) + 1, self.baskets.shape[0])) @ self.baskets
         ).tocsr()
 
     def user_rows(self, user_ids: np.ndarray) -> np.ndarray:
-        """Returns `[B]` rows of the user matrices; strangers and guests get the last, empty one."""
+        """Returns `[B]` rows of the user matrices; unknown users and guests get the last, empty one."""
         rows = self.user_ids.get_indexer(user_ids)
         return np.where(rows < 0, len(self.user_ids), rows)
 
@@ -80,7 +83,7 @@ class FittedScorer:
 
 
 class Baseline(Protocol):
-    """Dials that can be fitted."""
+    """Settings that can be fitted."""
 
     def fit(self, history: History) -> Scorer:
         """Returns the scorer fitted to `history`; its scores are over `history.item_ids`."""

@@ -1,6 +1,6 @@
-"""History → scores from item-to-item weights: rules, cosines, random walks, EASE; and blends of two methods.
+"""Baselines from item-to-item weights: rules, cosines, random walks, EASE; and blends of two methods.
 
-All score `contexts @ W`: the items in the cart (or earlier in the session) speak for the others.
+All score `contexts @ W`: each item in the cart (or earlier in the session) contributes to the scores of the others.
 """
 
 import dataclasses
@@ -98,7 +98,7 @@ class ItemKnn:
         weights = item_weights.truncate(cosine, n=self.num_neighbours).to_sparse()
         bought = history.user_counts.astype(bool).astype(np.float32)
         return FittedScorer(
-            LinearScores(weights=weights, context_weight=self.cart_weight, speakers=bought),
+            LinearScores(weights=weights, context_weight=self.cart_weight, history_weights=bought),
             history,
         )
 

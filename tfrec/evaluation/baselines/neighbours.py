@@ -1,4 +1,4 @@
-"""History → scores from similar users: UserKNN, UP-CF, TIFU-KNN; the cart speaks as the user's newest basket."""
+"""Baselines from similar users: UserKNN, UP-CF, TIFU-KNN; the cart counts as the user's newest basket."""
 
 import dataclasses
 
@@ -18,8 +18,8 @@ class UserKnn:
     what the user bought and the cart. Each guest's basket is a user of its own.
 
     Attributes:
-        num_neighbours: users that speak.
-        shrink: holds back the likeness of users with few items.
+        num_neighbours: number of neighbours, k.
+        shrink: term that shrinks the similarity of users with few items.
         cart_weight: how many past purchases an item in the cart is worth.
     """
 
@@ -29,12 +29,12 @@ class UserKnn:
 
     def fit(self, history: History) -> FittedScorer:
         """Returns the scorer of the users in `history`."""
-        own = history.user_counts.astype(bool).astype(np.float32)
-        users = scipy.sparse.vstack([own, history.baskets[history.basket_users < 0]]).tocsr()
+        had = history.user_counts.astype(bool).astype(np.float32)
+        users = scipy.sparse.vstack([had, history.baskets[history.basket_users < 0]]).tocsr()
         norm = np.sqrt(np.asarray(users.sum(axis=1)).ravel())
 
         scores = UserKnnScores(
-            own=own,
+            own=had,
             users=users,
             norm=norm,
             num_neighbours=self.num_neighbours,
@@ -63,13 +63,13 @@ class UpCf:
 
     def fit(self, history: History) -> FittedScorer:
         """Returns the scorer of the users in `history`."""
-        own = history.user_counts.astype(bool).astype(np.float32)
+        had = history.user_counts.astype(bool).astype(np.float32)
         from_end, total = _basket_ages(history)
         in_window = np.where(from_end < self.num_recent, 1 / np.minimum(np.maximum(total, 1), self.num_recent), 0)
         popularity = history.by_user(in_window)
-        size = np.maximum(np.asarray(own.sum(axis=1)).ravel(), 1) ** (1 - self.asymmetry)
+        size = np.maximum(np.asarray(had.sum(axis=1)).ravel(), 1) ** (1 - self.asymmetry)
 
-        scores = UpCfScores(own=own, popularity=popularity, size=size, asymmetry=self.asymmetry, locality=self.locality)
+        scores = UpCfScores(own=had, popularity=popularity, size=size, asymmetry=self.asymmetry, locality=self.locality)
         return FittedScorer(scores, history)
 
 
@@ -118,6 +118,6 @@ class TifuKnn:
 
 
 def _basket_ages(history: History) -> tuple[np.ndarray, np.ndarray]:
-    """`[num_baskets]`: how many later baskets the same user has, and how many in all; baskets ascend in time."""
+    """Returns `[num_baskets]` numbers of later baskets of the same user, and of all; baskets ascend in time."""
     users = pd.Series(history.basket_users)
     return users.groupby(users).cumcount(ascending=False).to_numpy(), users.groupby(users).transform("size").to_numpy()

@@ -1,4 +1,4 @@
-"""History → scores by how often items are bought: by all, by all lately, by the user."""
+"""Scores by how often items are bought: by all users, by all recently, by the user."""
 
 import dataclasses
 
@@ -60,5 +60,5 @@ class PersonalFrequency:
 
 
 def _below_one(popularity: np.ndarray) -> np.ndarray:
-    """Popularity scaled into [0, 1): never outweighs one whole count."""
+    """Returns popularity scaled into [0, 1), so that it never outweighs one whole count."""
     return popularity / np.float32(popularity.max(initial=0) + 1)

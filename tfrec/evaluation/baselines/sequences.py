@@ -1,4 +1,4 @@
-"""Session history → scores of the next item: Markov chain, nearest sessions (VMIS-kNN)."""
+"""Scores the next item of a session: Markov chain, nearest sessions (VMIS-kNN)."""
 
 import dataclasses
 
@@ -43,11 +43,12 @@ class VmisKnn:
 
     A past session n is like this one by `sim_n = Σ_{shared items} (length − back) / length`, `back` = 0 for the
     latest of the session's `length` distinct items; of each item only the `num_recent` latest sessions are looked
-    up. The `num_neighbours` most alike speak for their items: `score_j = Σ_n sim_n · λ_n · log(|H| / h_j)`, with
-    `λ_n = 1 − .1 (back + 1)` of the latest shared item, `h_j` the number of sessions that hold j.
+    up. The `num_neighbours` most similar ones contribute to their items:
+    `score_j = Σ_n sim_n · λ_n · log(|H| / h_j)`, with `λ_n = 1 − .1 (back + 1)` of the latest shared item and `h_j` the
+    number of sessions that hold j.
 
     Attributes:
-        num_neighbours: sessions that speak, k.
+        num_neighbours: number of neighbouring sessions, k.
         num_recent: latest sessions looked up of each item, m.
         max_length: latest distinct items of the session that are looked at, at most 9.
     """
@@ -66,10 +67,10 @@ class VmisKnn:
         sessions = history.baskets
         index = _latest_sessions(sessions, num_recent=self.num_recent)
         rarity = np.log(sessions.shape[0] / np.maximum(history.popularity, 1)).astype(np.float32)
-        spoken = (sessions @ scipy.sparse.diags_array(rarity)).tocsr().astype(np.float32)
+        session_weights = (sessions @ scipy.sparse.diags_array(rarity)).tocsr().astype(np.float32)
         scores = VmisScores(
             index=index,
-            spoken=spoken,
+            session_weights=session_weights,
             num_neighbours=self.num_neighbours,
             max_length=min(self.max_length, MAX_PLACES),
         )
@@ -77,7 +78,7 @@ class VmisKnn:
 
 
 def _latest_sessions(sessions: scipy.sparse.csr_matrix, *, num_recent: int) -> scipy.sparse.csr_matrix:
-    """`[num_items, num_sessions]`: each item's latest sessions; sessions ascend in time."""
+    """Returns `[num_items, num_sessions]`: each item's latest sessions; sessions ascend in time."""
     by_item = sessions.T.tocsr()
     by_item.sort_indices()
     from_end = np.repeat(by_item.indptr[1:], np.diff(by_item.indptr)) - np.arange(by_item.nnz)

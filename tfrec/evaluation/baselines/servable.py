@@ -1,4 +1,4 @@
-"""Baselines that `tfrec baseline` can serve, by name, fitted to the training period of a shop."""
+"""Lists the baselines that `tfrec baseline` can serve, and fits them to the training period of a shop."""
 
 from collections.abc import Mapping
 
@@ -43,7 +43,7 @@ METHODS: Mapping[str, Baseline] = {
     "markov_chain": MarkovChain(),
     "vmis_knn": VmisKnn(),
 }
-"""Name → the baseline that can be served, with the dials of `tfrec evaluate`."""
+"""Name → the baseline that can be served, with the settings of `tfrec evaluate`."""
 
 OF_SESSIONS = ("markov_chain", "vmis_knn")
 """Those that learn from sessions; the others learn from orders."""

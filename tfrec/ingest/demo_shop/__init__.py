@@ -1,4 +1,4 @@
-"""A generated shop with known truth: `generate_demo_shop` writes it, `read_truth` tells what really holds in it."""
+"""A generated shop with known truth: `generate_demo_shop` writes it, `read_truth` reads what really holds in it."""
 
 from tfrec.ingest.demo_shop.campaigns import CampaignLog, run_campaign
 from tfrec.ingest.demo_shop.config import DemoShopConfig

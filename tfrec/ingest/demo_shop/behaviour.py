@@ -1,8 +1,8 @@
-"""Shoppers and catalogue → the clean log: sessions with an intention, views, carts, orders, ratings, searches.
+"""Simulates the clean log: sessions with an intention, views, carts, orders, ratings, searches.
 
 A session has an intention: a mission (five leaf categories in a circle) and a step width d in 1..4. From leaf p of the
 circle the shopper goes on to p + d, p + 2d, ... (mod 5). Whoever knows the *order* of the last two leaves knows d and
-so the next leaf; whoever knows only *which* leaves were visited cannot tell d from −d.
+so the next leaf; whoever knows only *which* leaves were visited cannot distinguish d from −d.
 """
 
 import dataclasses
@@ -54,7 +54,7 @@ class Sessions:
     first_leaf: np.ndarray
 
     def __len__(self) -> int:
-        """Number of sessions, S."""
+        """Returns the number of sessions, S."""
         return len(self.user)
 
 
@@ -263,10 +263,10 @@ def _replenish(
     due = shoppers.joined_day[user, None] + gaps.cumsum(axis=1)
     need, turn = np.nonzero(due < config.days)
     due_day = due[need, turn]
-    known = np.flatnonzero(~sessions.is_guest)
+    of_users = np.flatnonzero(~sessions.is_guest)
     # One sorted key for "user, then time": a search finds the user's next visit.
     span = config.days + 1.0
-    order = known[np.lexsort((sessions.day[known], sessions.user[known]))]
+    order = of_users[np.lexsort((sessions.day[of_users], sessions.user[of_users]))]
     keys = sessions.user[order] * span + sessions.day[order]
     place = np.searchsorted(keys, user[need] * span + due_day)
     is_found = place < len(order)
@@ -338,7 +338,7 @@ def _number_orders(log: pd.DataFrame) -> np.ndarray:
 def _ratings(
     config: DemoShopConfig, catalogue: Catalogue, shoppers: Shoppers, bought: pd.DataFrame, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Some buyers rate 3 to 20 days later: better where the style fits and the tier is high."""
+    """Returns ratings of some buyers, 3 to 20 days later: better where the style fits and the tier is high."""
     rated = bought[rng.random(len(bought)) < _RATE].drop_duplicates(["user", "item"])
     user, item = rated["user"].to_numpy(), rated["item"].to_numpy()
     joy = 3.3 + 0.9 * (shoppers.style[user] == catalogue.style[item]) + 0.3 * catalogue.tier[item]

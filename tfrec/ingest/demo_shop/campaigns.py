@@ -1,4 +1,4 @@
-"""The demo shop's truth and who was sent which coupon → the log of the two weeks after, and what it truly earned."""
+"""Simulates the two weeks after a coupon campaign in the demo shop, and what it truly earned."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -43,10 +43,10 @@ def run_campaign(
     full price `x` pays `x − min(r_a x, face value)`. Each user orders at most once.
 
     Args:
-        truth: of the shop.
+        truth: truth of the shop.
         sent: `user_id`, `offer`: every user of the campaign, with `""` who gets none.
         face_values: offer → most that it takes off; without limit where none is named.
-        seed: of the draw.
+        seed: random seed of the draw.
 
     Raises:
         SchemaError: a user or an offer is unknown to the shop.
@@ -94,11 +94,11 @@ def _behaviour(
     if missing:
         raise SchemaError(f"The shop has no offer {min(missing)!r}.{nearest_hint(min(missing), ARMS[1:])}")
     by_arm = {arm: part.set_index("user") for arm, part in truth.uplift.groupby("arm")}
-    known = sent["user_id"].isin(by_arm[ARMS[1]].index)
-    if not known.all():
+    is_user = sent["user_id"].isin(by_arm[ARMS[1]].index)
+    if not is_user.all():
         raise SchemaError(
-            f"{(~known).sum():,} of {len(sent):,} users are not of this demo shop, such as "
-            f"{sent['user_id'][~known].iloc[0]!r}. Plan for the shop itself, prepared without pseudonyms."
+            f"{(~is_user).sum():,} of {len(sent):,} users are not of this demo shop, such as "
+            f"{sent['user_id'][~is_user].iloc[0]!r}. Plan for the shop itself, prepared without pseudonyms."
         )
     parts = [by_arm[arm].loc[sent["user_id"]] for arm in ARMS[1:]]
     outcomes = {

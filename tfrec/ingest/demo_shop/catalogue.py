@@ -1,4 +1,4 @@
-"""Config → the shop's catalogue: category tree, items with tier, style and price, and the true relations of items."""
+"""Generates the catalogue: category tree, items with tier, style and price, and the true relations of items."""
 
 import dataclasses
 
@@ -167,7 +167,7 @@ class Catalogue:
     partners: np.ndarray
 
     def __len__(self) -> int:
-        """Number of items, N."""
+        """Returns the number of items, N."""
         return len(self.ids)
 
     def is_cold(self, config: DemoShopConfig) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Sizes, dates and seed of the demo shop → a checked value with a fingerprint."""
+"""Holds sizes, dates and seed of the demo shop as a checked value with a fingerprint."""
 
 import dataclasses
 import hashlib
@@ -15,27 +15,27 @@ GENERATOR_VERSION = 1
 
 @dataclasses.dataclass(frozen=True)
 class DemoShopConfig:
-    """Dials of `generate_demo_shop`; equal configs give equal files.
+    """Settings of `generate_demo_shop`; equal configs give equal files.
 
     Attributes:
         num_items: items in the catalogue, at least 400 (ten a leaf category).
         num_users: registered users.
-        num_events: events aimed at, met within about a tenth (impressions included).
+        num_events: target number of events, reached within about a tenth (impressions included).
         num_slates: slates shown with logged propensities, three items each.
         days: length of the log in days.
         evaluation_days: length of the last part, kept for evaluation; `split_at` is its start.
         end: first moment after the log, `YYYY-MM-DD`, UTC.
         late_share: share of items that arrive in the course of the training period.
-        cold_share: share of items that arrive after `split_at`, so nobody has bought them before.
+        cold_share: share of items that arrive after `split_at`, so they have no earlier purchases.
         guest_share: share of sessions without a user id.
         dirt_share: rows of each kind of dirt, as a share of the clean rows.
-        seed: of everything.
+        seed: random seed of the shop.
         fashion_mnist: folder with Fashion-MNIST's `train-images-idx3-ubyte.gz` and labels, whose pictures are then
             used in place of drawn ones; style and appeal are then read off the picture (see `pictures.py`).
         with_graphs: also write facts of items and friends of users, and how a recipe names them (see `graphs.py`).
 
     Raises:
-        ConfigError: a dial is out of its range.
+        ConfigError: a setting is out of its range.
     """
 
     num_items: int = 2_000
@@ -97,14 +97,14 @@ class DemoShopConfig:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of all dials and of the generator's version."""
+        """Hash of all settings and of the generator's version."""
         return hashlib.sha256(json.dumps([GENERATOR_VERSION, self.as_json()], sort_keys=True).encode()).hexdigest()[:16]
 
     def as_json(self) -> dict[str, int | float | str | None]:
-        """Returns the dials as plain values."""
+        """Returns the settings as plain values."""
         plain = dataclasses.asdict(self)
         plain["fashion_mnist"] = None if self.fashion_mnist is None else str(self.fashion_mnist)
-        if not self.with_graphs:  # shops of before are told as before
+        if not self.with_graphs:  # the key is absent in shops of earlier releases
             del plain["with_graphs"]
         return plain
 

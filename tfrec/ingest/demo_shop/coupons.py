@@ -1,4 +1,4 @@
-"""Shoppers and clean log → a randomised coupon test with each user's known uplift, sleeping dogs included.
+"""Simulates a randomised coupon test with known uplift of each user, sleeping dogs included.
 
 Everyone is observed under one arm only, but the probabilities behind all three arms are known: the test starts when
 the log ends, users are allotted to the arms in equal numbers at random, and outcomes cover the 14 days after.
@@ -90,7 +90,7 @@ def run_coupon_test(
 
 
 def _margin_rate() -> np.ndarray:
-    """Margin as a share of the money paid: cost is (1 − margin) of the full price, and 1 − discount is paid."""
+    """Returns the margin as a share of the money paid: cost is (1 − margin) of the full price, 1 − discount is paid."""
     return 1 - (1 - MARGIN) / (1 - DISCOUNTS)
 
 

@@ -1,4 +1,4 @@
-"""Clean log → the shop's own export: its words and ids, and rows of dirt whose number is known."""
+"""Turns the clean log into a raw export with its own words and ids, and a known number of faulty rows."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Catalogue and users → facts of items and friends of users, as true and as incomplete as a shop has them."""
+"""Generates facts of items and friends of users, as true and as incomplete as those of a shop."""
 
 import numpy as np
 import pandas as pd
@@ -33,10 +33,10 @@ _NUM_FRIENDS, _FRIENDS_ALIKE = 3.0, 0.8  # made by each user; made friends among
 
 
 def fact_table(config: DemoShopConfig, catalogue: Catalogue) -> pd.DataFrame:
-    """Returns subject, relation, object: patterns of items, which no title tells, and what they are packed in.
+    """Returns subject, relation, object: patterns of items, which no title contains, and their packing.
 
     Of some items it is known by their collection alone: item – belongs to – collection, collection – has pattern –
-    striped. Facts are missing or wrong here and there; what an item is packed in means nothing to anybody.
+    striped. Facts are missing or wrong here and there; the packing of an item affects no shopper.
     """
     rng = config.generator("facts")
     N = len(catalogue)

@@ -1,4 +1,4 @@
-"""Leaf category, style, appeal and tier → 28×28 grey product pictures, drawn or taken from Fashion-MNIST.
+"""Makes 28×28 grey product pictures by leaf category, style, appeal and tier, drawn or from Fashion-MNIST.
 
 A drawn picture shows four things: its shape the leaf category, its texture the style, its shade the appeal (with
 noise), and a bright frame in the corner the tier. Style and appeal stand nowhere else in the catalogue.

@@ -1,4 +1,4 @@
-"""Config → a folder with a whole demo shop: raw files as a shop exports them, and the truth beside them."""
+"""Writes a folder with a whole demo shop: raw files as a shop exports them, and the truth."""
 
 import logging
 from pathlib import Path
@@ -42,7 +42,7 @@ from tfrec.ingest.demo_shop.slates import (
 from tfrec.ingest.demo_shop.truth import MANIFEST, TRUTH_FILES, DemoShopTruth, read_fingerprint, read_truth, write_truth
 from tfrec.publish import FolderKind, publishing
 
-_LOGGER = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _DEFAULT = DemoShopConfig()
 _KIND = FolderKind(
     "a demo shop",
@@ -70,7 +70,7 @@ def generate_demo_shop(out: Path, config: DemoShopConfig = _DEFAULT) -> DemoShop
     """
     out = Path(out)
     if read_fingerprint(out) == config.fingerprint:
-        _LOGGER.info("%s already holds this demo shop.", out)
+        logger.info("%s already holds this demo shop.", out)
         return read_truth(out)
     with publishing(out, _KIND) as work, tqdm(total=5, desc="demo shop", unit="part", leave=False, delay=1) as progress:
         catalogue, shoppers = build_catalogue(config), draw_shoppers(config)
@@ -107,7 +107,7 @@ def generate_demo_shop(out: Path, config: DemoShopConfig = _DEFAULT) -> DemoShop
         )
         write_truth(work, truth)
         progress.update()
-    _LOGGER.info(
+    logger.info(
         "Wrote a demo shop of %d items, %d users and %d events to %s.", len(catalogue), len(shoppers), len(log), out
     )
     return read_truth(out)
@@ -126,11 +126,11 @@ def _write_catalogue(work: Path, config: DemoShopConfig, catalogue: Catalogue, s
 def _show_slates(
     config: DemoShopConfig, catalogue: Catalogue, shoppers: Shoppers, sessions: Sessions
 ) -> tuple[SlateWorld, SlateLog]:
-    """At most one slate a visit, to users who are logged in."""
+    """Draws at most one slate per visit, for users who are logged in."""
     rng = config.generator("shown slates")
-    known = np.flatnonzero(~sessions.is_guest)
-    world = build_slate_world(config, catalogue, shoppers, sessions.user[known])
-    session = np.sort(rng.choice(known, min(config.num_slates, len(known)), replace=False))
+    of_users = np.flatnonzero(~sessions.is_guest)
+    world = build_slate_world(config, catalogue, shoppers, sessions.user[of_users])
+    session = np.sort(rng.choice(of_users, min(config.num_slates, len(of_users)), replace=False))
     return world, draw_slates(world, context=context_of(shoppers, sessions.user[session]), rng=rng, session=session)
 
 

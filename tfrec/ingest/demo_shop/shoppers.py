@@ -1,4 +1,4 @@
-"""Config and catalogue → registered users with segment, tastes, budget and the consumables they buy again and again."""
+"""Generates registered users with segment, tastes, budget and the consumables that they buy repeatedly."""
 
 import dataclasses
 
@@ -98,7 +98,7 @@ class Shoppers:
     staple_interval: np.ndarray
 
     def __len__(self) -> int:
-        """Number of users, U."""
+        """Returns the number of users, U."""
         return len(self.ids)
 
     def raw_users(self, config: DemoShopConfig) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Visits → slates shown on the start page, drawn with known propensities, whose policies' true values are known.
+"""Simulates slates shown on the start page with known propensities and known true values of policies.
 
 A slate holds three of ten promoted items, drawn without replacement with softmax weights of the policy's scores
 (the Plackett-Luce model). Clicks on the places are independent:
@@ -80,7 +80,7 @@ class SlateLog:
         context: context code.
         arms: position in the world's `items`.
         items: item codes.
-        probability: of each place given those above it, under the logging policy.
+        probability: propensity of each place given those above it, under the logging policy.
         place_probability: marginal probability that this item stands in this place.
         clicks: 1 = clicked.
     """

@@ -1,4 +1,4 @@
-"""The folder `truth/` of a demo shop ↔ `DemoShopTruth`: what really holds, to judge models and reports by."""
+"""Writes and reads the folder `truth/` of a demo shop, by which models and reports are evaluated."""
 
 import dataclasses
 import json
@@ -35,7 +35,7 @@ class DemoShopTruth:
     """What the generator knows; items and users by their raw ids, leaves by whole category path.
 
     Attributes:
-        config: the dials of the shop.
+        config: the settings of the shop.
         complements: from_leaf, to_leaf, from_item, to_item, strength: an order with `from_item` as an anchor gets
             `to_item` on its account with probability `strength`. Directed: no leaf pair stands in both directions.
         substitutes: item, substitute (same leaf, same tier; at most twenty an item, nearest in price first).

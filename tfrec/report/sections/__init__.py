@@ -1,1 +1,1 @@
-"""Each file turns findings of one kind into a `Section`: `(findings, say) -> Section`."""
+"""Turns findings of one kind into a `Section` in each file: `(findings, say) -> Section`."""

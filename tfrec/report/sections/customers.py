@@ -1,4 +1,4 @@
-"""Segments and interests → two sections."""
+"""Writes the sections on segments and interests."""
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,7 @@ def segments_section(findings: Findings, say: Language) -> Section:
         sentences.append(
             say(
                 "{users:,} users who brought {value:.0%} of the value have not ordered for long ({names}): write to "
-                "them before they forget the shop.",
+                "them before they are lost.",
                 users=int(at_risk["num_users"].sum()),
                 value=float(at_risk["value_share"].sum()),
                 names=say.listed(at_risk["segment"]),
@@ -86,24 +86,24 @@ def segments_section(findings: Findings, say: Language) -> Section:
 
 def interests_section(findings: Findings, say: Language) -> Section:
     """Returns how many users have which level of interest in the top categories, else the items of most interest."""
-    title, found = say("Interests"), findings.interests
-    if isinstance(found, Absent):
-        reason = say("No user has viewed, bought or rated anything: {reason}", reason=found.reason)
+    title, interests = say("Interests"), findings.interests
+    if isinstance(interests, Absent):
+        reason = say("No user has viewed, bought or rated anything: {reason}", reason=interests.reason)
         return Section("interests", title, (reason,), is_absent=True)
-    users = int(found.items["user_id"].nunique())
-    counts = found.items["interest"].value_counts().reindex(list(LEVELS)).fillna(0)
+    users = int(interests.items["user_id"].nunique())
+    counts = interests.items["interest"].value_counts().reindex(list(LEVELS)).fillna(0)
     sentences = [
         say(
             "{users:,} users have {pairs:,} interests in items; {core:,} of them are core interests, the strongest of "
             "four levels. An event counts half after {days:g} days.",
             users=users,
-            pairs=len(found.items),
+            pairs=len(interests.items),
             core=int(counts["core"]),
-            days=found.config.half_life_days,
+            days=interests.config.half_life_days,
         )
     ]
     tables, figures = [], []
-    top = found.categories[found.categories["level"] == 0]
+    top = interests.categories[interests.categories["level"] == 0]
     if len(top):
         table = _level_counts(top, "category").head(12)
         name = table.index[0]
@@ -117,7 +117,7 @@ def interests_section(findings: Findings, say: Language) -> Section:
         )
         figures.append(_interest_figure(table, list(table.index), users, say))
         tables.append(_level_table(table, list(table.index), say, say("Category"), users))
-    items = _level_counts(found.items, "item_id").head(12)
+    items = _level_counts(interests.items, "item_id").head(12)
     names = [findings.title_of(item) for item in items.index]
     if not len(top):
         figures.append(_interest_figure(items, names, users, say))
@@ -126,12 +126,12 @@ def interests_section(findings: Findings, say: Language) -> Section:
         say(
             "Score = {w1:.2f}·views + {w2:.2f}·purchases + {w3:.2f}·rating, each faded by age and at most 1; core from "
             "{a:g}, regular from {b:g}, occasional from {c:g}. Counts of all {users:,} users, not a sample.",
-            w1=found.weights[0],
-            w2=found.weights[1],
-            w3=found.weights[2],
-            a=found.config.bounds[0],
-            b=found.config.bounds[1],
-            c=found.config.bounds[2],
+            w1=interests.weights[0],
+            w2=interests.weights[1],
+            w3=interests.weights[2],
+            a=interests.config.bounds[0],
+            b=interests.config.bounds[1],
+            c=interests.config.bounds[2],
             users=users,
         ),
     )

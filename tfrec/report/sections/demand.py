@@ -1,4 +1,4 @@
-"""Demand, its forecast, festivals and stock → a section."""
+"""Writes the section on demand, its forecast, holidays and stock."""
 
 import numpy as np
 import pandas as pd
@@ -15,26 +15,26 @@ _LEAD_DAYS = 7.0
 
 def demand_section(findings: Findings, say: Language) -> Section:
     """Returns the forecast with intervals and its proof, effects of festivals, days of cover."""
-    title, found = say("Demand and stock"), findings.forecasts
-    if isinstance(found, Absent):
-        return Section("demand", title, (say("No forecast: {reason}", reason=found.reason),), is_absent=True)
-    shop = found.totals[found.totals["level"] == "shop"].iloc[0]
-    last_day = found.first_day + pd.Timedelta(days=found.horizon - 1)
-    known = bool(shop["is_interval_known"])
+    title, forecasts = say("Demand and stock"), findings.forecasts
+    if isinstance(forecasts, Absent):
+        return Section("demand", title, (say("No forecast: {reason}", reason=forecasts.reason),), is_absent=True)
+    shop = forecasts.totals[forecasts.totals["level"] == "shop"].iloc[0]
+    last_day = forecasts.first_day + pd.Timedelta(days=forecasts.horizon - 1)
+    has_interval = bool(shop["is_interval_known"])
     sentences = [
         say(
             "From {first} to {last} {forecast:,.0f} pieces are expected (80 % interval {low} to {high}), after "
             "{before:,.0f} in the {days} days before: order and staff for that.",
-            first=f"{found.first_day:%Y-%m-%d}",
+            first=f"{forecasts.first_day:%Y-%m-%d}",
             last=f"{last_day:%Y-%m-%d}",
             forecast=shop["forecast"],
-            low=f"{shop['low']:,.0f}" if known else "?",
-            high=f"{shop['high']:,.0f}" if known else "?",
+            low=f"{shop['low']:,.0f}" if has_interval else "?",
+            high=f"{shop['high']:,.0f}" if has_interval else "?",
             before=shop["last"],
-            days=found.horizon,
+            days=forecasts.horizon,
         )
     ]
-    clear = found.festivals[found.festivals["is_clear"].astype(bool)]
+    clear = forecasts.festivals[forecasts.festivals["is_clear"].astype(bool)]
     if len(clear):
         best = clear.loc[clear["effect"].sub(1).abs().idxmax()]
         sentences.append(
@@ -51,10 +51,10 @@ def demand_section(findings: Findings, say: Language) -> Section:
         )
     else:
         sentences.append(say("No shopping festival stands out from ordinary days in this log."))
-    figures = [_forecast_figure(findings, found, say)]
-    festivals = _festival_figure(found, say)
-    tables = [_proof(found, say), *_categories(found, say)]
-    cover = found.days_of_cover(findings.items, lead_days=_LEAD_DAYS)
+    figures = [_forecast_figure(findings, forecasts, say)]
+    festivals = _festival_figure(forecasts, say)
+    tables = [_proof(forecasts, say), *_categories(forecasts, say)]
+    cover = forecasts.days_of_cover(findings.items, lead_days=_LEAD_DAYS)
     if len(cover):
         counts = cover["signal"].value_counts()
         sentences.append(
@@ -69,11 +69,11 @@ def demand_section(findings: Findings, say: Language) -> Section:
         )
         tables.append(_cover(cover, findings, say))
     else:
-        sentences.append(say("Stock is not known here, so days of cover cannot be told."))
+        sentences.append(say("Stock is not known here, so days of cover cannot be computed."))
     footnotes = (
         say(
             "Methods were chosen on earlier periods alone: {choice}. The rival is last week, repeated.",
-            choice="; ".join(f"{say.name(level)}: {how}" for level, how in found.choice.items()),
+            choice="; ".join(f"{say.name(level)}: {how}" for level, how in forecasts.choice.items()),
         ),
     )
     return Section("demand", title, tuple(sentences), (*figures, *festivals), tuple(tables), footnotes)
@@ -151,7 +151,9 @@ def _proof(found: Forecasts, say: Language) -> Table:
         )
         for row in found.backtest.itertuples()
     )
-    return Table(heads, rows, say("Back-test: forecasts made at earlier moments, held to what came. Intervals 95 %."))
+    return Table(
+        heads, rows, say("Back-test: forecasts made at earlier moments, compared with actual demand. Intervals 95 %.")
+    )
 
 
 def _categories(found: Forecasts, say: Language) -> list[Table]:

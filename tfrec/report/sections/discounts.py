@@ -1,4 +1,4 @@
-"""Discount levels → a section: how buying responds, and what each user should get."""
+"""Writes the section on discount levels: how buying responds, and what each user should get."""
 
 import numpy as np
 
@@ -11,15 +11,15 @@ from tfrec.report.words import Language
 
 def discounts_section(findings: Findings, say: Language) -> Section:
     """Returns how the chance to buy responds to discounts, and which level pays for whom."""
-    title, found = say("Personal discounts: how much to take off"), findings.discounts
-    if isinstance(found, Absent):
-        if not found.reason:
+    title, discounts = say("Personal discounts: how much to take off"), findings.discounts
+    if isinstance(discounts, Absent):
+        if not discounts.reason:
             none = say("This shop has no test of discounts (extra table coupon_test), so levels cannot be chosen.")
         else:
-            none = say("Discount levels cannot be chosen: {reason}", reason=found.reason)
+            none = say("Discount levels cannot be chosen: {reason}", reason=discounts.reason)
         return Section("discounts", title, (none,), is_absent=True)
-    slope, currency = found.response.average_slope, findings.manifest.currency
-    told = say(
+    slope, currency = discounts.response.average_slope, findings.manifest.currency
+    sentence = say(
         "Ten points more discount bring {value:+.1f} buyers in a hundred users (95 % interval {low:+.1f} to "
         "{high:+.1f}, n = {n:,}).",
         value=slope.value * 100,
@@ -27,7 +27,7 @@ def discounts_section(findings: Findings, say: Language) -> Section:
         high=slope.high * 100,
         n=slope.n,
     )
-    over_none, over_best = found.worth.gain_over_nothing, found.worth.gain
+    over_none, over_best = discounts.worth.gain_over_nothing, discounts.worth.gain
     earned = say(
         "The level that is expected to pay best for each user, of those tested, earns {value:+,.2f} {currency} of "
         "margin a user over no discount (95 % interval {low:+,.2f} to {high:+,.2f}, n = {n:,}) and {more:+,.2f} over "
@@ -38,7 +38,7 @@ def discounts_section(findings: Findings, say: Language) -> Section:
         high=over_none.high,
         n=over_none.n,
         more=over_best.value,
-        arm=found.worth.best_arm,
+        arm=discounts.worth.best_arm,
         more_low=over_best.low,
         more_high=over_best.high,
     )
@@ -53,14 +53,14 @@ def discounts_section(findings: Findings, say: Language) -> Section:
         "Expected profit = chance × order value at full price ({order:,.2f} {currency}) × (margin {margin:.0%} − "
         "discount); levels beyond the largest tested ({top:.0%}) are never proposed.",
         n=slope.n,
-        order=found.order_value,
+        order=discounts.order_value,
         currency=currency,
-        margin=found.margin,
-        top=found.response.span[1],
+        margin=discounts.margin,
+        top=discounts.response.span[1],
     )
     return Section(
-        "discounts", title, (told, earned, advice), (_response(found, say),), (_levels(found, currency, say),),
-        (footnote,),
+        "discounts", title, (sentence, earned, advice), (_response(discounts, say),),
+        (_levels(discounts, currency, say),), (footnote,),
     )  # fmt: skip
 
 
@@ -72,11 +72,11 @@ def _response(found: DiscountFindings, say: Language) -> Figure:
     }
     table, order = found.groups, ("much", "medium", "little")
     levels = np.unique(table["discount"])
-    own = {group: table[table["group"] == group].sort_values("discount") for group in order}
+    levels_of = {group: table[table["group"] == group].sort_values("discount") for group in order}
     svg = line_chart(
         levels,
-        [(names[group], list(own[group]["rate"])) for group in order],
-        bands=[(list(own[group]["low"]), list(own[group]["high"])) for group in order],
+        [(names[group], list(levels_of[group]["rate"])) for group in order],
+        bands=[(list(levels_of[group]["low"]), list(levels_of[group]["high"])) for group in order],
         label=say("share that bought"),
         x_label=say("discount"),
         form="{:.0%}",

@@ -1,4 +1,4 @@
-"""A/B tests → a section: how long the next must run, and the verdict of the one that there is."""
+"""Writes the section on A/B tests: the length of the next one, and the verdict of the last."""
 
 import numpy as np
 
@@ -13,34 +13,34 @@ from tfrec.report.words import Language
 _VERDICTS = {
     "ship": "better beyond chance, nothing that decides is worse",
     "do not ship": "worse beyond chance",
-    "undecided": "undecided: the test is too small to tell",
+    "undecided": "undecided: the test is too small to decide",
     "invalid": "invalid",
 }
 
 
 def experiments_section(findings: Findings, say: Language) -> Section:
     """Returns what an experiment needs here, and what the coupon test says as one."""
-    title, found = say("A/B tests: how long, and what they said"), findings.experiments
-    if isinstance(found, Absent):
-        none = say("The log is too short to plan an experiment from: {reason}", reason=found.reason)
+    title, experiments = say("A/B tests: how long, and what they said"), findings.experiments
+    if isinstance(experiments, Absent):
+        none = say("The log is too short to plan an experiment from: {reason}", reason=experiments.reason)
         return Section("experiments", title, (none,), is_absent=True)
-    sentences = [_weeks(metric, one, say) for metric, one in found.durations.items()]
-    figures, tables = [_durations(found, say)], [_table(found, say)]
+    sentences = [_weeks(metric, one, say) for metric, one in experiments.durations.items()]
+    figures, tables = [_durations(experiments, say)], [_table(experiments, say)]
     footnotes = [
         say(
             "Found = with 80 % power at 95 % confidence, half of the users in each arm; the shop's last weeks replayed "
             "as if they were the experiment. CUPED takes out what a user's four weeks before explain."
         )
     ]
-    if found.read is not None:
-        sentences += _verdict(found.read, say)
-        figures.append(_effects(found.read, say))
-        tables.append(_findings(found.read, say))
+    if experiments.read is not None:
+        sentences += _verdict(experiments.read, say)
+        figures.append(_effects(experiments.read, say))
+        tables.append(_findings(experiments.read, say))
         footnotes.append(
             say(
-                "The metric that decides is held to one error over all arms (Holm), the others to one false-discovery "
-                "rate; amounts with heavy tails by the bootstrap, capped at the 99th percentile of those that are "
-                "not 0."
+                "The metric that decides is corrected to one error over all arms (Holm), the others to one "
+                "false-discovery rate; amounts with heavy tails by the bootstrap, capped at the 99th percentile of "
+                "those that are not 0."
             )
         )
     return Section("experiments", title, tuple(sentences), tuple(figures), tuple(tables), tuple(footnotes))
@@ -135,15 +135,15 @@ def _verdict(read: ReadOut, say: Language) -> list[str]:
 
 
 def _effects(read: ReadOut, say: Language) -> Figure:
-    told = [finding for finding in read.findings if np.isfinite(finding.comparison.relative.low)]
+    shown = [finding for finding in read.findings if np.isfinite(finding.comparison.relative.low)]
     svg = bar_chart(
-        [f"{finding.arm}, {say.name(finding.metric)}" for finding in told],
-        [finding.comparison.relative.value for finding in told],
-        lows=[finding.comparison.relative.low for finding in told],
-        highs=[finding.comparison.relative.high for finding in told],
+        [f"{finding.arm}, {say.name(finding.metric)}" for finding in shown],
+        [finding.comparison.relative.value for finding in shown],
+        lows=[finding.comparison.relative.low for finding in shown],
+        highs=[finding.comparison.relative.high for finding in shown],
         label=say("relative change against control"),
         form="{:+.0%}",
-        strong=[finding.verdict in ("better", "worse") for finding in told],
+        strong=[finding.verdict in ("better", "worse") for finding in shown],
     )
     caption = say(
         "Coupon test read as an A/B test; strong: beyond chance after control for many looks. Whiskers: 95 % "

@@ -1,4 +1,4 @@
-"""Next purchases and churn → a section."""
+"""Writes the section on next purchases and churn."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ def loyalty_section(findings: Findings, say: Language) -> Section:
         )
     sentences, figures, tables, footnotes = [], [], [], []
     if isinstance(churn, Absent):
-        sentences.append(say("Churn cannot be told: {reason}", reason=churn.reason))
+        sentences.append(say("Churn cannot be estimated: {reason}", reason=churn.reason))
     else:
         high, medium = (int((churn.users["risk"] == risk).sum()) for risk in ("high", "medium"))
         sentences.append(
@@ -54,7 +54,7 @@ def loyalty_section(findings: Findings, say: Language) -> Section:
         figures += _calibration(churn.holdout, say("Does “will order” hold?"), say)
         tables.append(_proof(churn.holdout, say("Order within {days:g} days", days=churn.horizon_days), say))
     if isinstance(again, Absent):
-        sentences.append(say("Repeat purchases cannot be told: {reason}", reason=again.reason))
+        sentences.append(say("Repeat purchases cannot be estimated: {reason}", reason=again.reason))
     else:
         likely = int((again.pairs["probability"] >= 0.5).sum())
         sentences.append(

@@ -1,4 +1,4 @@
-"""What `tfrec evaluate` wrote → a section."""
+"""Writes the section on the results of `tfrec evaluate`."""
 
 from typing import Any
 
@@ -10,20 +10,20 @@ from tfrec.report.words import Language
 
 def models_section(findings: Findings, say: Language) -> Section:
     """Returns the served models and strategies beside the baselines."""
-    title, found = say("Recommendations: the models beside simple rules"), findings.evaluation
-    if isinstance(found, Absent):
+    title, evaluation = say("Recommendations: the models beside simple rules"), findings.evaluation
+    if isinstance(evaluation, Absent):
         none = say("No models were named (--models MODELS), so their evaluation is left out.")
-        if found.reason:
-            none = say("The models have no evaluation yet: {reason}", reason=found.reason)
+        if evaluation.reason:
+            none = say("The models have no evaluation yet: {reason}", reason=evaluation.reason)
         return Section("models", title, (none,), is_absent=True)
     sentences = [
         say(
             "Test from {day}; all items are ranked, nothing of the test period was known.",
-            day=found.get("test_from", ""),
+            day=evaluation.get("test_from", ""),
         )
     ]
     figures, tables = [], []
-    for part in found["sections"]:
+    for part in evaluation["sections"]:
         names = [
             column["name"]
             for column in part["columns"]
@@ -34,7 +34,7 @@ def models_section(findings: Findings, say: Language) -> Section:
         sentences += [_duel(duel, say.name(part["title"]), say) for duel in part["duels"][:1]]
         tables.append(_table(part, names, say))
         figures.append(_figure(part, names[0], say))
-    footnotes = tuple(str(text) for text in found.get("findings") or ())
+    footnotes = tuple(str(text) for text in evaluation.get("findings") or ())
     return Section("models", title, tuple(sentences), tuple(figures), tuple(tables), footnotes)
 
 

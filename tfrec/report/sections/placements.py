@@ -1,4 +1,4 @@
-"""Logged impressions → a section: what other rules, and a bandit, would have earned."""
+"""Writes the section on logged impressions: what other rules, and a bandit, would have earned."""
 
 import numpy as np
 
@@ -18,19 +18,19 @@ _RULES = {
 
 def placements_section(findings: Findings, say: Language) -> Section:
     """Returns what other rules for the start page would have earned."""
-    title, found = say("Start page: what else could have stood there"), findings.placements
-    if isinstance(found, Absent):
-        if not found.reason:
+    title, placements = say("Start page: what else could have stood there"), findings.placements
+    if isinstance(placements, Absent):
+        if not placements.reason:
             none = say(
                 "This shop logs no impressions with propensities, so other rules cannot be judged without a test."
             )
         else:
-            none = say("The impressions cannot be judged: {reason}", reason=found.reason)
+            none = say("The impressions cannot be judged: {reason}", reason=placements.reason)
         return Section("placements", title, (none,), is_absent=True)
-    study = found.study
+    study = placements.study
     best = max(study.policies, key=lambda policy: policy.best.value.value)
     value = best.best
-    told = say(
+    sentence = say(
         "Showing {rule} would get {value:.3f} clicks a visit (95 % interval {low:.3f} to {high:.3f}), the log had "
         "{logged:.3f} (n = {n:,}).",
         rule=say(_RULES[best.name]),
@@ -47,7 +47,7 @@ def placements_section(findings: Findings, say: Language) -> Section:
     tables = [_values(study, say), _bandits(study, say)]
     items = tuple(
         (findings.title_of(row.item_id), with_interval(row.rate, row.low, row.high, "{:.3f}"), f"{row.n:,}")
-        for row in found.items.head(10).itertuples()
+        for row in placements.items.head(10).itertuples()
     )
     tables.append(
         Table(
@@ -63,13 +63,13 @@ def placements_section(findings: Findings, say: Language) -> Section:
             known=", ".join(study.known) or "–",
         ),
         say(
-            "IPS and SNIPS weight by propensities; DR adds a model; DM is the model alone, whose bias nobody knows, so "
+            "IPS and SNIPS weight by propensities; DR adds a model; DM is the model alone, whose bias is unknown, so "
             "it has no interval. Slate IPS assumes nothing, cascade that a place depends on those above it, "
             "independent that it stands for itself."
         ),
     )
     return Section(
-        "placements", title, (told, advice), (_rules(study, say), _curves(study, say)), tuple(tables), footnotes
+        "placements", title, (sentence, advice), (_rules(study, say), _curves(study, say)), tuple(tables), footnotes
     )
 
 
@@ -158,9 +158,9 @@ def _bandits(study: PolicyStudy, say: Language) -> Table:
 
 
 def _shown(policy: JudgedPolicy) -> tuple[PolicyValue, ...]:
-    """The estimate that is read, the one that assumes nothing, and that of the first place by DR."""
-    told = (policy.best, *policy.slate[:1], *(one for one in policy.first if one.estimator == "DR"))
-    return tuple(dict.fromkeys(told))
+    """Returns the main estimate, the one without assumptions, and that of the first place by DR."""
+    values = (policy.best, *policy.slate[:1], *(one for one in policy.first if one.estimator == "DR"))
+    return tuple(dict.fromkeys(values))
 
 
 def _is_model(value: PolicyValue) -> bool:

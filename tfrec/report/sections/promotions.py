@@ -1,36 +1,36 @@
-"""The coupon test → a section: whom to send an offer, and how sure that is."""
+"""Writes the section on the coupon test: whom to send an offer, and how certain that is."""
 
 import numpy as np
 
 from tfrec.report.blocks import Absent, Figure, Section, Table, with_interval
 from tfrec.report.charts import line_chart
-from tfrec.report.coupon_test import CouponFindings
+from tfrec.report.coupon_trial import CouponFindings
 from tfrec.report.findings import Findings
 from tfrec.report.words import Language
 
 
 def promotions_section(findings: Findings, say: Language) -> Section:
     """Returns what coupons cause, whom to treat, and what a budget brings."""
-    title, found = say("Promotions: whom to send a coupon"), findings.coupons
-    if isinstance(found, Absent):
-        if not found.reason:
-            none = say("This shop has no coupon test (extra table coupon_test), so uplift cannot be told.")
+    title, coupons = say("Promotions: whom to send a coupon"), findings.coupons
+    if isinstance(coupons, Absent):
+        if not coupons.reason:
+            none = say("This shop has no coupon test (extra table coupon_test), so uplift cannot be estimated.")
         else:
-            none = say("The coupon test cannot be read: {reason}", reason=found.reason)
+            none = say("The coupon test cannot be read: {reason}", reason=coupons.reason)
         return Section("promotions", title, (none,), is_absent=True)
-    chosen = found.budgets.iloc[found.chosen]
-    money = findings.manifest.currency if found.cost_kind == "discount" else say("coupons")
-    aim = say.name(found.aim)
-    verdict = say("The offers look blindly drawn, so the differences are caused by them.")
-    if not found.balance.is_credible:
-        verdict = say("Beware: the offers do not look blindly drawn; do not rely on this section.")
+    chosen = coupons.budgets.iloc[coupons.chosen]
+    money = findings.manifest.currency if coupons.cost_kind == "discount" else say("coupons")
+    aim = say.name(coupons.aim)
+    verdict = say("The offers look randomly assigned, so the differences are caused by them.")
+    if not coupons.balance.is_credible:
+        verdict = say("Warning: the offers do not look randomly assigned; do not rely on this section.")
     gain = say(
         "With a budget of {budget:,.0f} {money} send offers to {treated:,} of {n:,} users: on the test's own outcomes "
         "that brings {gain:+,.0f} of {aim} (95 % interval {low:+,.0f} to {high:+,.0f}).",
         budget=chosen["budget"],
         money=money,
         treated=int(chosen["treated"]),
-        n=found.allocation.n,
+        n=coupons.allocation.n,
         gain=chosen["gain"],
         aim=aim,
         low=chosen["low"],
@@ -39,13 +39,13 @@ def promotions_section(findings: Findings, say: Language) -> Section:
     doubt = []
     if chosen["low"] <= 0:
         doubt = [say("That is not clear of zero: test more users before spending much on it.")]
-    left = ", ".join(f"{name}: {share:.0%}" for name, share in found.not_helped.items())
+    left = ", ".join(f"{name}: {share:.0%}" for name, share in coupons.not_helped.items())
     alone = say("Leave alone those whom an offer does not help ({left}): they are never sent one.", left=left)
-    figures = [_curve(found, offer, say) for offer in found.curves]
-    figures += [_calibration(found, offer, say) for offer in found.calibrations]
-    figures.append(_budgets(found, money, aim, say))
-    tables = [_effects(found, say), _profile(found, say), _allocations(found, money, aim, say)]
-    worth = found.worth
+    figures = [_curve(coupons, offer, say) for offer in coupons.curves]
+    figures += [_calibration(coupons, offer, say) for offer in coupons.calibrations]
+    figures.append(_budgets(coupons, money, aim, say))
+    tables = [_effects(coupons, say), _profile(coupons, say), _allocations(coupons, money, aim, say)]
+    worth = coupons.worth
     footnotes = [
         say(
             "Choosing an offer for each user brings {value:+.3g} {aim} a user over sending none (95 % interval "
@@ -59,14 +59,14 @@ def promotions_section(findings: Findings, say: Language) -> Section:
         *(
             say(
                 "{offer}: observed on predicted effect has slope {slope:.2f} (95 % interval {low:.2f} to {high:.2f}; 1 "
-                "= right, 0 = nobody differs, n = {n:,}).",
+                "= right, 0 = no difference between users, n = {n:,}).",
                 offer=offer,
                 slope=one.slope.value,
                 low=one.slope.low,
                 high=one.slope.high,
                 n=one.slope.n,
             )
-            for offer, one in found.calibrations.items()
+            for offer, one in coupons.calibrations.items()
         ),
         say("Users are scored by models that never saw them; effects are doubly robust."),
     ]

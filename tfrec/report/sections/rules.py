@@ -1,4 +1,4 @@
-"""Association rules → a section."""
+"""Writes the section on association rules."""
 
 from typing import Any
 
@@ -17,25 +17,25 @@ _SIDE = 26
 
 def rules_section(findings: Findings, say: Language) -> Section:
     """Returns what is bought together: strongest, across categories, one way only."""
-    title, found = say("Bought together"), findings.rules
-    if isinstance(found, Absent):
+    title, mined = say("Bought together"), findings.rules
+    if isinstance(mined, Absent):
         return Section(
-            "rules", title, (say("No orders to find rules in: {reason}", reason=found.reason),), is_absent=True
+            "rules", title, (say("No orders to find rules in: {reason}", reason=mined.reason),), is_absent=True
         )
-    if not len(found.rules):
+    if not len(mined.rules):
         none = say(
             "No rule holds: {tested:,} were tested on {orders:,} orders at support {support:g}.",
-            tested=found.num_tested,
-            orders=found.num_orders,
-            support=found.min_support,
+            tested=mined.num_tested,
+            orders=mined.num_orders,
+            support=mined.min_support,
         )
         return Section("rules", title, (none,))
-    pairs, directed, cross = found.rules[found.rules["size"] == 2], found.directed(), found.cross_category()
-    first = (pairs if len(pairs) else found.rules).iloc[0]
+    pairs, directed, cross = mined.rules[mined.rules["size"] == 2], mined.directed(), mined.cross_category()
+    first = (pairs if len(pairs) else mined.rules).iloc[0]
     sentences = [
         say(
             "Who buys {antecedent} also buys {consequent} in {confidence:.0%} of {n:,} orders (95 % interval {low:.0%} "
-            "to {high:.0%}), {lift:.1f} times as often as anybody: show the two together.",
+            "to {high:.0%}), {lift:.1f} times as often as in all orders: show the two together.",
             antecedent=_names(first["antecedent"], findings),
             consequent=findings.title_of(first["consequent"]),
             confidence=first["confidence"],
@@ -60,13 +60,13 @@ def rules_section(findings: Findings, say: Language) -> Section:
             list(top["lift"]),
             lows=list(top["lift_low"]),
             highs=list(top["lift_high"]),
-            label=say("lift: times as often as anybody"),
+            label=say("lift: times as often as in all orders"),
             form="{:.1f}",
         )
-        caption = say("The strongest pairs of {n:,} rules; whiskers are 95 % intervals.", n=len(found.rules))
+        caption = say("The strongest pairs of {n:,} rules; whiskers are 95 % intervals.", n=len(mined.rules))
         figures.append(Figure(svg, caption, say("Strongest pairs")))
     tables = [
-        _table(found.rules.head(_NUM), findings, say, say("The strongest rules, by the lower end of their lift."))
+        _table(mined.rules.head(_NUM), findings, say, say("The strongest rules, by the lower end of their lift."))
     ]
     for frame, caption in (
         (directed, say("Pairs that hold one way only (the confidence is at least twice the reverse one).")),
@@ -79,11 +79,11 @@ def rules_section(findings: Findings, say: Language) -> Section:
             "{rules:,} rules of {orders:,} orders at support {support:g}, of {tested:,} tested (false discoveries held "
             "at 5 %, Benjamini–Hochberg); {unstable:,} more did not hold in both halves of the period and were "
             "dropped. Intervals: Wilson for confidence, log-normal for lift, 95 %.",
-            rules=len(found.rules),
-            orders=found.num_orders,
-            support=found.min_support,
-            tested=found.num_tested,
-            unstable=found.num_unstable,
+            rules=len(mined.rules),
+            orders=mined.num_orders,
+            support=mined.min_support,
+            tested=mined.num_tested,
+            unstable=mined.num_unstable,
         ),
     )
     return Section("rules", title, tuple(sentences), tuple(figures), tuple(tables), footnotes)

@@ -1,4 +1,4 @@
-"""The shop in figures → a section."""
+"""Writes the section on the figures of the shop."""
 
 from tfrec.report.blocks import Absent, Figure, Section, Table
 from tfrec.report.charts import bar_chart, line_chart

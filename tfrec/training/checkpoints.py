@@ -1,4 +1,4 @@
-"""A folder for what a training has finished, so that an interrupted one goes on."""
+"""Keeps what a training has finished in a folder, so that an interrupted training resumes."""
 
 import contextlib
 import dataclasses
@@ -18,10 +18,10 @@ from tfrec.training.config import TrainingConfig
 
 
 def claim(work: Path, shop: Shop, config: TrainingConfig) -> None:
-    """Makes `work` the folder of this shop and config; what another left there goes.
+    """Makes `work` the folder of this shop and config; what another training left there is deleted.
 
     Raises:
-        ConfigError: the folder holds something that no training wrote.
+        ConfigError: the folder holds files that no training wrote.
     """
     identity = json.dumps([shop.prepared.manifest.fingerprint, dataclasses.asdict(config)], sort_keys=True)
     digest = hashlib.sha256(identity.encode()).hexdigest()
@@ -37,7 +37,7 @@ def claim(work: Path, shop: Shop, config: TrainingConfig) -> None:
 
 
 def keep_weights(model: RetrievalModel, work: Path) -> None:
-    """Keeps the weights of a moment; those of an earlier run stay, since the model may have gone on after it."""
+    """Saves the present weights; those of an earlier run stay, since its model may have been trained further."""
     path = _weights(work)
     if not path.exists():
         with replacing(path) as unfinished, unfinished.open("wb") as file:
@@ -46,7 +46,7 @@ def keep_weights(model: RetrievalModel, work: Path) -> None:
 
 @contextlib.contextmanager
 def weights_kept(model: RetrievalModel, work: Path) -> Iterator[None]:
-    """Gives the model the weights that were kept, for a block."""
+    """Sets the model to the saved weights within a `with` block."""
     present = model.get_weights()
     with np.load(_weights(work)) as stored:
         model.set_weights([stored[name] for name in stored.files])

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 
 from tests.worlds import START, START_HOUR, bought, make_shop
-from tfrec.training.moments import known_items, offered_items
+from tfrec.training.time_blocks import known_items, offered_items
 
 
 def test_what_came_before_a_moment_is_exact():

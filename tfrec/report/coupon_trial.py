@@ -1,4 +1,4 @@
-"""A prepared shop's randomised coupon test → effects, whom to treat, and an allocation under a budget."""
+"""Analyses the randomised coupon test of a prepared shop."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -33,13 +33,13 @@ _FOLDS = 3  # a third of the time that five take with five inner ones, for a lit
 
 @dataclasses.dataclass(frozen=True)
 class CouponFindings:
-    """What a coupon test tells.
+    """Results of a coupon test.
 
     Attributes:
         arm_names: arms, control first.
         counts: users of each arm.
         aim: the outcome that targeting maximises (margin is meant after the discount).
-        balance: whether the offers were drawn blindly.
+        balance: whether the offers were assigned at random.
         effects: one row an outcome and offer: `outcome`, `offer`, `control` (mean without), `effect`, `low`, `high`,
             `n`: the average effect, doubly robust.
         curves: offer → what is gained by treating the best-scored users first.
@@ -48,9 +48,9 @@ class CouponFindings:
         scores: each user's uplift of the aim, out of fold; not above 0 for users who are predicted to be put off.
         cost_kind: `discount` (expected money that the coupons take off) or `offers` (each counts one).
         budgets: `budget`, `share` (of the cost of the dearest offer to all), `treated`, `expected` (by the model),
-            `gain` with `low`, `high` (observed on the trial, doubly robust) over treating nobody.
-        chosen: row of `budgets` that is told in words.
-        allocation: of the chosen budget.
+            `gain` with `low`, `high` (observed on the trial, doubly robust) over treating no user.
+        chosen: row of `budgets` that the report describes.
+        allocation: allocation of the chosen budget.
         profile: `attribute`, `treated`, `others`, `difference` (in standard deviations): who gets an offer.
     """
 
@@ -76,7 +76,7 @@ class CouponFindings:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns what JSON can hold; no users."""
-        told: dict[str, Any] = {
+        values: dict[str, Any] = {
             "arm_names": list(self.arm_names),
             "counts": self.counts,
             "aim": self.aim,
@@ -86,7 +86,7 @@ class CouponFindings:
             "profile": self.profile.to_dict("records"),
             "not_helped": self.not_helped,
         }
-        told |= {
+        values |= {
             "balance": self.balance.to_dict(),
             "worth": self.worth.to_dict(),
             "scores": self.scores.to_dict(),
@@ -94,7 +94,7 @@ class CouponFindings:
             "curves": {offer: curve.to_dict() for offer, curve in self.curves.items()},
             "calibrations": {offer: one.to_dict() for offer, one in self.calibrations.items()},
         }
-        return to_plain(told)
+        return to_plain(values)
 
     def summary(self) -> str:
         """Returns the findings in plain words."""
@@ -102,12 +102,12 @@ class CouponFindings:
 
 
 def judge_coupon_test(prepared: Prepared, *, budget_share: float = 0.1, seed: int = 0) -> CouponFindings:
-    """Returns what the shop's coupon test tells.
+    """Analyses the shop's coupon test: effects, whom to treat, and an allocation under a budget.
 
     Args:
         prepared: the shop.
-        budget_share: of the cost of the dearest offer to everybody: the budget that is told in words.
-        seed: of folds and bootstrap.
+        budget_share: share of the cost of the dearest offer to everybody: the budget that the report describes.
+        seed: random seed of folds and bootstrap.
 
     Raises:
         SchemaError: the log cannot be read, or an arm has too few users.
@@ -122,23 +122,23 @@ def judge_coupon_test(prepared: Prepared, *, budget_share: float = 0.1, seed: in
 def _judge(log: OfferLog, trial: Trial, *, budget_share: float, seed: int) -> CouponFindings:
     counts = {name: int((trial.arms == code).sum()) for code, name in enumerate(trial.arm_names)}
     if min(counts.values()) < FEWEST:
-        raise SchemaError(f"A coupon test needs at least {FEWEST} users an arm to tell whom to treat; got {counts}.")
+        raise SchemaError(f"A coupon test needs at least {FEWEST} users an arm to choose whom to treat; got {counts}.")
     aim = log.outcomes[0]
     rows: list[dict[str, Any]] = []
     for outcome in (name for name in _OUTCOMES if name in trial.outcomes):
         responses = cross_fit_responses(trial, outcome=outcome, seed=seed)
         base = float(responses.scores[:, 0].mean())
         for k, offer in enumerate(trial.arm_names[1:]):
-            found = _mean(responses.effects()[:, k])
+            effect = _mean(responses.effects()[:, k])
             rows.append(
                 {
                     "outcome": outcome,
                     "offer": offer,
                     "control": base,
-                    "effect": found.value,
-                    "low": found.low,
-                    "high": found.high,
-                    "n": found.n,
+                    "effect": effect.value,
+                    "low": effect.low,
+                    "high": effect.high,
+                    "n": effect.n,
                 }
             )
         if outcome == aim:
@@ -150,14 +150,16 @@ def _judge(log: OfferLog, trial: Trial, *, budget_share: float, seed: int) -> Co
     for arm, offer in enumerate(trial.arm_names[1:], start=1):
         inside = np.flatnonzero((trial.arms == 0) | (trial.arms == arm))
         pair = trial.against_control(arm)
-        own = cross_fit_responses(pair, outcome=aim, seed=seed)
+        pair_responses = cross_fit_responses(pair, outcome=aim, seed=seed)
         uplift, folds = scores.scores[inside, arm - 1], scores.folds[inside]
-        curves[offer] = uplift_curve(uplift, pair, outcome=aim, folds=folds, responses=own, points=50, seed=seed)
-        calibrations[offer] = calibrate_by_bins(uplift, pair, responses=own)
+        curves[offer] = uplift_curve(
+            uplift, pair, outcome=aim, folds=folds, responses=pair_responses, points=50, seed=seed
+        )
+        calibrations[offer] = calibrate_by_bins(uplift, pair, responses=pair_responses)
     scores = dataclasses.replace(scores, scores=withheld(scores.scores, put_off))
     whole = float(costs.max(axis=1).sum())
     shares = sorted({*_SHARES, budget_share})
-    told = [allocate(scores.scores, costs, budget=share * whole) for share in shares]
+    allocations = [allocate(scores.scores, costs, budget=share * whole) for share in shares]
     budgets = pd.DataFrame(
         [
             {
@@ -167,7 +169,7 @@ def _judge(log: OfferLog, trial: Trial, *, budget_share: float, seed: int) -> Co
                 "expected": one.value,
                 **_observed(one, trial, of_aim),
             }
-            for share, one in zip(shares, told, strict=True)
+            for share, one in zip(shares, allocations, strict=True)
         ]
     )
     chosen = shares.index(budget_share)
@@ -184,13 +186,13 @@ def _judge(log: OfferLog, trial: Trial, *, budget_share: float, seed: int) -> Co
         cost_kind=log.cost_kind,
         budgets=budgets,
         chosen=chosen,
-        allocation=told[chosen],
-        profile=_profile(log.table, log.attributes, told[chosen].offers >= 0),
+        allocation=allocations[chosen],
+        profile=_profile(log.table, log.attributes, allocations[chosen].offers >= 0),
     )
 
 
 def _observed(allocation: Allocation, trial: Trial, responses: Any) -> dict[str, float]:
-    """What the allocation brings by the trial's own outcomes; its scores never saw the user they are for."""
+    """Returns the gain of the allocation by the trial's own outcomes; scores are out of fold."""
     gain = worth_of_choice(allocation.offers + 1, trial, responses=responses).gain_over_nothing.scaled(len(trial))
     return {"gain": gain.value, "low": gain.low, "high": gain.high}
 

@@ -1,7 +1,7 @@
-"""Weights of an older shop → the same towers with the vocabularies of the present: rows go by token.
+"""Transfers weights between vocabularies: from the models of an older shop to the towers of the present one.
 
-A new category starts as its nearest known ancestor, a new item's id part as the mean of its category's, everything
-else new as the mean of what is known: a mean speaks for nothing in particular.
+Rows of embedding tables are matched by token. A new category starts as its nearest known ancestor, the id embedding of
+a new item as the mean of its category's items, and every other new token as the mean of the known rows.
 """
 
 import dataclasses
@@ -20,14 +20,14 @@ from tfrec.schema.tables import CATEGORY_SEPARATOR
 _ENCODER = "retrieval/item_encoder"
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 _TOKENS = {"item": "items", "category": "categories", "brand": "brands", "title": "words"}
-"""Tables that grow → where their tokens are kept; the table of price buckets never grows."""
+"""Embedding tables whose vocabulary changes → the vocabulary that holds their tokens; price buckets never change."""
 
 
 _BOUNDS = "price_bounds"
 
 
-def meanings_of(vocabularies: Vocabularies) -> dict[str, np.ndarray]:
-    """Returns what must be kept to read weights later: each row's token, and the highest price of each bucket."""
+def row_meanings(vocabularies: Vocabularies) -> dict[str, np.ndarray]:
+    """Returns what the rows of the weights mean: the token of each row, and the highest price of each bucket."""
     catalogue = vocabularies.catalogue
     highest = np.zeros(NUM_PRICE_BUCKETS + 1, np.float32)
     np.maximum.at(highest, catalogue.price_bucket, catalogue.price)
@@ -35,10 +35,10 @@ def meanings_of(vocabularies: Vocabularies) -> dict[str, np.ndarray]:
     return {**tokens, _BOUNDS: np.maximum.accumulate(highest[1:])}
 
 
-def with_meanings(vocabularies: Vocabularies, meanings: Mapping[str, np.ndarray]) -> Vocabularies:
-    """Returns the present vocabularies with prices in the buckets that the weights learned.
+def with_trained_price_buckets(vocabularies: Vocabularies, meanings: Mapping[str, np.ndarray]) -> Vocabularies:
+    """Returns the present vocabularies with prices in the buckets that the weights were trained with.
 
-    Buckets are shares of the catalogue: without this each new item would move the others' prices.
+    Buckets are quantiles of the catalogue: without this, each new item would move other items to other buckets.
     """
     price, bounds = vocabularies.catalogue.price, meanings[_BOUNDS]
     bucket = np.minimum(np.searchsorted(bounds, price, side="left") + 1, NUM_PRICE_BUCKETS)
@@ -52,26 +52,26 @@ def read_weights(
     retrieval_model: RetrievalModel,
     ranking_model: RankingModel,
 ) -> None:
-    """Fills models whose variables exist from a checkpoint that may know fewer, more or other tokens.
+    """Fills models whose variables exist from a checkpoint that may have fewer, more or other tokens.
 
     Args:
         weights: prefix of the checkpoint.
-        meanings: `meanings_of` the vocabularies that the checkpoint was trained with.
-        retrieval_model: of the present vocabularies, `with_meanings` of the same.
-        ranking_model: has nothing that grows.
+        meanings: `row_meanings` of the vocabularies that the checkpoint was trained with.
+        retrieval_model: model of the present vocabularies, `with_trained_price_buckets` of the same.
+        ranking_model: model whose shape does not depend on the vocabularies.
 
     Raises:
-        SourceError: the checkpoint is of models of another shape.
+        SourceError: the checkpoint holds models of another shape.
     """
     encoder, vocabularies = retrieval_model.item_encoder, retrieval_model.vocabularies
     reader = tf.train.load_checkpoint(str(weights))
-    known = set(reader.get_variable_to_shape_map())
+    stored_names = set(reader.get_variable_to_shape_map())
     fixed = {"query_tower": retrieval_model.query_tower, "candidate_tower": retrieval_model.candidate_tower}
     if encoder.image_tower is not None:
-        if any(name.startswith(f"{_ENCODER}/image_dense") for name in known):
+        if any(name.startswith(f"{_ENCODER}/image_dense") for name in stored_names):
             parts = tf.train.Checkpoint(image_tower=encoder.image_tower, image_dense=encoder.image_dense)
             fixed["item_encoder"] = parts
-        else:  # the first pictures of a shop: they say nothing until a training has met them
+        else:  # the first pictures of a shop: they contribute nothing until a training has seen them
             encoder.image_dense.set_weights([np.zeros_like(value) for value in encoder.image_dense.get_weights()])
     checkpoint = tf.train.Checkpoint(retrieval=tf.train.Checkpoint(**fixed), ranking=ranking_model)
     try:
@@ -84,7 +84,7 @@ def read_weights(
 
     def stored(name: str) -> np.ndarray | None:
         key = f"{_ENCODER}/{name}{_VALUE}"
-        return reader.get_tensor(key) if key in known else None
+        return reader.get_tensor(key) if key in stored_names else None
 
     seen = reader.get_tensor(f"{_ENCODER}/is_seen{_VALUE}")
     for name, table in encoder.tables.items():
@@ -94,10 +94,10 @@ def read_weights(
         elif name in _TOKENS:
             vocabulary = getattr(vocabularies, _TOKENS[name])
             row = _old_rows(vocabulary, meanings[_TOKENS[name]])
-            met = np.flatnonzero(seen > 0) if name == "item" else np.arange(1, len(old))
-            mean = old[met].mean(axis=0) if len(met) else np.zeros(old.shape[1], old.dtype)
-            grown = np.where((row >= 0)[:, None], old[np.maximum(row, 0)], mean)
-            table.set_weights([_STARTS.get(name, _as_they_are)(grown, row >= 0, vocabularies)])
+            trained = np.flatnonzero(seen > 0) if name == "item" else np.arange(1, len(old))
+            mean = old[trained].mean(axis=0) if len(trained) else np.zeros(old.shape[1], old.dtype)
+            rows = np.where((row >= 0)[:, None], old[np.maximum(row, 0)], mean)
+            table.set_weights([_INITIAL_ROWS.get(name, _unchanged)(rows, row >= 0, vocabularies)])
         else:
             table.set_weights([old])
     row = _old_rows(vocabularies.items, meanings["items"])
@@ -105,17 +105,17 @@ def read_weights(
 
 
 def _old_rows(present: Vocabulary, old_tokens: np.ndarray) -> np.ndarray:
-    """`[size]` the old row of each present row; -1 where the token is new. Row 0 stays row 0."""
+    """Returns `[size]` old row of each present row; -1 where the token is new. Row 0 stays row 0."""
     row = Vocabulary(old_tokens.astype(object)).encode(present.tokens)
     return np.concatenate([[0], np.where(row > 0, row, -1)])
 
 
-def _as_they_are(rows: np.ndarray, is_known: np.ndarray, vocabularies: Vocabularies) -> np.ndarray:
+def _unchanged(rows: np.ndarray, is_known: np.ndarray, vocabularies: Vocabularies) -> np.ndarray:
     return rows
 
 
 def _new_categories(rows: np.ndarray, is_known: np.ndarray, vocabularies: Vocabularies) -> np.ndarray:
-    """New paths start as their nearest known ancestor; parents come before children when sorted by depth."""
+    """Returns `[size, d]` with new categories at their nearest known ancestor, parents before children."""
     paths = vocabularies.categories.tokens
     new = sorted(np.flatnonzero(~is_known), key=lambda row: paths[row - 1].count(CATEGORY_SEPARATOR))
     for row in new:
@@ -126,7 +126,7 @@ def _new_categories(rows: np.ndarray, is_known: np.ndarray, vocabularies: Vocabu
 
 
 def _new_items(rows: np.ndarray, is_known: np.ndarray, vocabularies: Vocabularies) -> np.ndarray:
-    """New items start as the mean of the known items of their leaf category, where it has any."""
+    """Returns `[size, d]` with new items at the mean of the known items of their leaf category, if any."""
     leaf = vocabularies.catalogue.leaf_category
     size = vocabularies.categories.size
     count = np.bincount(leaf[is_known], minlength=size)
@@ -137,7 +137,7 @@ def _new_items(rows: np.ndarray, is_known: np.ndarray, vocabularies: Vocabularie
     return rows
 
 
-_STARTS: Mapping[str, Callable[[np.ndarray, np.ndarray, Vocabularies], np.ndarray]] = {
+_INITIAL_ROWS: Mapping[str, Callable[[np.ndarray, np.ndarray, Vocabularies], np.ndarray]] = {
     "category": _new_categories,
     "item": _new_items,
 }

@@ -1,21 +1,21 @@
-"""The log's time → the moments at which training asks: blocks, the end, what existed when."""
+"""Splits the log into blocks of time and finds the items that existed at a time."""
 
 import itertools
 
 import numpy as np
 
 from tfrec.errors import SchemaError
-from tfrec.features.knowledge import target_type
+from tfrec.features.feature_tables import target_type
 from tfrec.features.sequences import BehaviourSequences
 from tfrec.features.shop import Shop
 from tfrec.training.config import TrainingConfig
 
 
 def time_blocks(sequences: BehaviourSequences, config: TrainingConfig) -> list[tuple[float, float]]:
-    """Returns start and end (hours) of the blocks of time that give ranking examples, equal in orders.
+    """Returns start and end (hours) of the blocks of time that give ranking examples, each with as many orders.
 
     Raises:
-        SchemaError: (nearly) all orders are of one moment.
+        SchemaError: (nearly) all orders have the same time.
     """
     hours = np.sort(sequences.hour[sequences.event_type == target_type(sequences)])
     if len(hours) < 2 or hours[0] == hours[-1]:
@@ -40,17 +40,20 @@ def end_of_training(shop: Shop) -> float:
 
 
 def offered_items(shop: Shop, hour: float) -> np.ndarray:
-    """Returns `[N + 1]` bool: items that a query of the past moment `hour` may be answered with: known and on sale.
+    """Returns `[N + 1]` bool: items that may be offered to a query at the past time `hour`: known and on sale.
 
-    Stock does not count: it is known for the present alone.
+    Stock does not count: it is known for the present only.
     """
     return known_items(shop.train, hour) & (shop.vocabularies.catalogue.on_sale_from <= hour)
 
 
 def known_items(sequences: BehaviourSequences, hour: float) -> np.ndarray:
-    """Returns `[N + 1]` bool: items that exist at `hour`: met in the log before; with a catalogue, every item of it."""
+    """Returns `[N + 1]` bool: items that exist at `hour`.
+
+    These are the items of earlier events or, where the shop has a catalogue, all items of the catalogue.
+    """
     size = sequences.vocabularies.items.size
     ever = np.bincount(sequences.item, minlength=size) > 0
-    if not ever[1:].all():  # items never met: the shop has a catalogue beside its log
+    if not ever[1:].all():  # items without events: the shop has a catalogue besides its log
         return np.arange(size) > 0
     return np.bincount(sequences.item[sequences.hour < hour], minlength=size) > 0

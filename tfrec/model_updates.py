@@ -1,7 +1,7 @@
-"""Yesterday's models and today's shop → today's models: by a refresh of tables in seconds, or by learning the new days.
+"""Updates published models to the present state of the shop: by a refresh in seconds, or by a warm start.
 
-A refresh changes no weight: new orders enter by item weights, popularity and profiles, new items by what the catalogue
-tells of them. A warm start goes on learning from the stored weights over the days that they have not seen.
+A refresh changes no weight: new orders enter through item weights, popularity and profiles, new items through their
+columns of the catalogue. A warm start continues training from the stored weights on the days that they have not seen.
 """
 
 import dataclasses
@@ -32,16 +32,16 @@ from tfrec.workflow import (
 
 
 @dataclasses.dataclass(frozen=True)
-class Renewed:
-    """Outcome of a renewal.
+class Updated:
+    """Outcome of a refresh.
 
     Attributes:
         models: folder of servables.
         version: the newest version there.
-        is_reused: the models knew this state of the shop already.
-        seconds: from reading the shop to the published version.
-        new_items: items that the models did not know.
-        new_events: events that the models did not know.
+        is_reused: whether the models already had this state of the shop.
+        seconds: time from reading the shop to the published version.
+        new_items: number of items that the models did not know.
+        new_events: number of events that the models did not know.
     """
 
     models: Path
@@ -52,12 +52,12 @@ class Renewed:
     new_events: int
 
 
-def refresh_shop(models: Path, prepared: Path | None = None) -> Renewed:
-    """Publishes the trained models with the tables of the shop's present state; no training step is made.
+def refresh_shop(models: Path, prepared: Path | None = None) -> Updated:
+    """Publishes the trained models with feature tables of the shop's present state, without a training step.
 
     Args:
         models: folder that `train_shop` wrote.
-        prepared: the shop as it is now; None = where it lay when the models were made.
+        prepared: folder of the shop as it is now; None = the folder that the models were made from.
 
     Raises:
         SourceError: nothing is trained, there is no prepared shop, the code has changed since, or another process
@@ -74,7 +74,7 @@ def refresh_shop(models: Path, prepared: Path | None = None) -> Renewed:
         wanted = planned_refresh(models, prepared)
         if old.fingerprint == wanted.fingerprint:
             version = version_of(models, old.identity) or publish_servables(models, prepared=place)
-            return Renewed(models, version, True, old.seconds, 0, 0)
+            return Updated(models, version, True, old.seconds, 0, 0)
         shop = load_shop(place)
         news = _count_news(models, shop)
         trained, config = refresh(shop, models / TRAINED)
@@ -82,17 +82,17 @@ def refresh_shop(models: Path, prepared: Path | None = None) -> Renewed:
             wanted, learned_from=old.learned_from, seconds=round(time.perf_counter() - began, 1)
         )
         version = publish_trained(shop, trained, config, models, manifest)
-        return Renewed(models, version, False, time.perf_counter() - began, *news)
+        return Updated(models, version, False, time.perf_counter() - began, *news)
 
 
 def planned_refresh(models: Path, prepared: Path | None = None) -> ModelsManifest:
-    """Returns the manifest that a refresh would give these models; of the old fingerprint where nothing is new.
+    """Returns the manifest that a refresh would give these models; the fingerprint is the old one if nothing is new.
 
     Raises:
         SourceError: as `refresh_shop`.
     """
     old = read_models_manifest(models)
-    return _renewed_manifest(prepared or Path(old.prepared), old, how="refresh", config=config_from(old.config))
+    return _updated_manifest(prepared or Path(old.prepared), old, how="refresh", config=config_from(old.config))
 
 
 def warm_start_shop(
@@ -104,12 +104,12 @@ def warm_start_shop(
     force: bool = False,
     show_progress: bool = True,
 ) -> Published:
-    """Goes on training from older models over the days that they have not seen, and publishes a version.
+    """Continues training from older models on the days that they have not seen, and publishes a version.
 
-    Interrupted, it leaves the old result, and the next call goes on after the last finished step.
+    If interrupted, it leaves the old result in place, and the next call resumes after the last finished step.
 
     Args:
-        prepared: the shop as it is now.
+        prepared: folder of the shop as it is now.
         models: folder of models to be written; may be `old_models` itself.
         old_models: folder that `train_shop`, this function or `refresh_shop` wrote.
         config: a `TrainingConfig` with the shape of the old models; None = theirs.
@@ -119,7 +119,7 @@ def warm_start_shop(
     Raises:
         SourceError: nothing is trained, there is no prepared shop, the code has changed since, or another process
             writes `models`.
-        ConfigError: the dials give another shape.
+        ConfigError: the settings give models of another shape.
         SchemaError: the shop has no event that is new to the models.
     """
     from tfrec.training import warm_start
@@ -128,10 +128,10 @@ def warm_start_shop(
     wanted = planned_warm_start(prepared, models, old_models, config)
     with claiming(models):
         check_folder(models / TRAINED, TRAINED_FOLDER)
-        known = read_models_manifest(models) if (models / TRAINED / MANIFEST).exists() else None
-        if known is not None and known.identity == wanted.identity and not force:
-            version = version_of(models, known.identity) or publish_servables(models, prepared=prepared)
-            return Published(models, version, True, known.seconds)
+        present = read_models_manifest(models) if (models / TRAINED / MANIFEST).exists() else None
+        if present is not None and present.identity == wanted.identity and not force:
+            version = version_of(models, present.identity) or publish_servables(models, prepared=prepared)
+            return Published(models, version, True, present.seconds)
         work = work_folder(models, wanted)
         shop = load_shop(prepared)
         began = time.perf_counter()
@@ -141,24 +141,25 @@ def warm_start_shop(
 
 
 def planned_warm_start(prepared: Path, models: Path, old_models: Path, config: Any = None) -> ModelsManifest:
-    """Returns the manifest that a warm start would give; that of the models where they have learned these days already.
+    """Returns the manifest that a warm start would give; that of the models if they have learned these days already.
 
     Raises:
         SourceError: as `warm_start_shop`.
     """
     old = read_models_manifest(old_models)
-    wanted = _renewed_manifest(prepared, old, how="warm start", config=config or config_from(old.config))
-    known = read_models_manifest(models) if (models / TRAINED / MANIFEST).exists() else None
+    wanted = _updated_manifest(prepared, old, how="warm start", config=config or config_from(old.config))
+    present = read_models_manifest(models) if (models / TRAINED / MANIFEST).exists() else None
     is_learned = (old.learned_from, old.config) == (wanted.fingerprint, wanted.config)
-    return known if known is not None and known == old and is_learned else wanted
+    return present if present is not None and present == old and is_learned else wanted
 
 
-def _renewed_manifest(prepared: Path, old: ModelsManifest, *, how: str, config: Any) -> ModelsManifest:
-    """The manifest of models renewed from those of `old`."""
+def _updated_manifest(prepared: Path, old: ModelsManifest, *, how: str, config: Any) -> ModelsManifest:
+    """Returns the manifest of models that are updated from those of `old`."""
     wanted = planned_manifest(prepared, config)
     if wanted.code != old.code:
         raise SourceError(
-            f"The models were trained with other code (tfrec {old.tfrec_version}), so weights may mean other things. "
+            f"The models were trained with other code (tfrec {old.tfrec_version}), "
+            "so the rows of the weights may have another meaning. "
             "Train again: tfrec train PREPARED --out MODELS"
         )
     identity = hashlib.sha256(f"{how} of {old.identity} for {wanted.identity}".encode()).hexdigest()
@@ -166,10 +167,10 @@ def _renewed_manifest(prepared: Path, old: ModelsManifest, *, how: str, config: 
 
 
 def _count_news(models: Path, shop: Shop) -> tuple[int, int]:
-    """Items and events of the shop that the stored tables do not know."""
+    """Returns the numbers of items and events of the shop that the stored tables do not contain."""
     with (
         np.load(models / TRAINED / "meanings.npz") as meanings,
-        np.load(models / TRAINED / "knowledge.npz") as knowledge,
+        np.load(models / TRAINED / "knowledge.npz") as feature_tables,
     ):
         is_new = ~np.isin(shop.vocabularies.items.tokens.astype(str), meanings["items"])
-        return int(is_new.sum()), int((shop.train.hour >= knowledge["as_of"]).sum())
+        return int(is_new.sum()), int((shop.train.hour >= feature_tables["as_of"]).sum())

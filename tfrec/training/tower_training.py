@@ -1,4 +1,4 @@
-"""The retrieval model's way through time, checkpointed after each epoch."""
+"""Trains the two towers block of time by block of time, with a checkpoint after each epoch."""
 
 import logging
 from pathlib import Path
@@ -17,14 +17,14 @@ logger = logging.getLogger(__name__)
 _LEAST_BATCHES, _LEAST_POSITIONS = 64, 512
 
 
-class Walk:
-    """Learns from ever longer pasts; an interrupted walk goes on after the last finished epoch.
+class TowerTraining:
+    """Fits the retrieval model to ever longer histories; an interrupted training resumes after the last finished epoch.
 
     Args:
-        model: learns.
-        config: dials.
+        model: retrieval model to be trained in place.
+        config: training settings.
         work: folder of the checkpoints.
-        rate: learning rate; None = the config's.
+        rate: learning rate; None = `config.retrieval_rate`.
     """
 
     def __init__(self, model: RetrievalModel, config: TrainingConfig, work: Path, *, rate: float | None = None) -> None:
@@ -48,15 +48,15 @@ class Walk:
         since: float | None = None,
         replay: float = 0.0,
     ) -> None:
-        """Goes on for `epochs` epochs over `sequences`, less those that an earlier run finished.
+        """Trains for `epochs` epochs over `sequences`, less those that an earlier run finished.
 
         Args:
             sequences: events to learn from.
-            epochs: how often.
-            label: of the progress bar.
-            show: whether it is shown.
+            epochs: passes over the events.
+            label: text of the progress bar.
+            show: whether the progress bar is shown.
             since: see `tfrec.pipelines.retrieval`.
-            replay: see there.
+            replay: see `tfrec.pipelines.retrieval`.
         """
         config = self._config
 
@@ -98,7 +98,7 @@ class Walk:
             create_variables(self._model, sequences)
             self._optimizer.build(self._model.trainable_variables)
             self._checkpoint.restore(self._manager.latest_checkpoint).assert_existing_objects_matched()
-            logger.info("Going on after %d finished epochs.", int(self._finished))
+            logger.info("Resuming after %d finished epochs.", int(self._finished))
 
 
 def create_variables(model: RetrievalModel, sequences: BehaviourSequences) -> None:
@@ -108,15 +108,15 @@ def create_variables(model: RetrievalModel, sequences: BehaviourSequences) -> No
 
 
 class _Save(tf.keras.callbacks.Callback):
-    def __init__(self, walk: Walk) -> None:
+    def __init__(self, training: TowerTraining) -> None:
         super().__init__()
-        self._walk = walk
+        self._training = training
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self._walk.save()
+        self._training.save()
 
 
 def _batch_size(sequences: BehaviourSequences, config: TrainingConfig) -> int:
-    """Positions a batch: an epoch over a short log has `_LEAST_BATCHES` all the same."""
+    """Positions in a batch; smaller for a short log, so that an epoch has `_LEAST_BATCHES` batches all the same."""
     least = max(_LEAST_POSITIONS, config.sequence_length)
     return min(config.retrieval_batch, max(least, len(sequences) // _LEAST_BATCHES))

@@ -1,4 +1,4 @@
-"""Texts of options → numbers, names and moments, or an error that shows how they are written."""
+"""Parses the texts of options: numbers, names and moments, with errors that show the expected form."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Adds `--json`."""
-    parser.add_argument("--json", action="store_true", help="print JSON in place of text")
+    parser.add_argument("--json", action="store_true", help="output as JSON in place of text")
 
 
 def names(text: str | None) -> tuple[str, ...]:
@@ -51,12 +51,12 @@ def moment(text: str | None, option: str) -> "pd.Timestamp | None":
     if text is None:
         return None
     try:
-        found = pd.Timestamp(text)
+        timestamp = pd.Timestamp(text)
     except ValueError:
-        found = pd.NaT
-    if pd.isna(found):
+        timestamp = pd.NaT
+    if pd.isna(timestamp):
         raise ConfigError(f"{option} takes a date such as 2025-12-01, or 2025-12-01T14:00 (UTC); got {text!r}.")
-    return (found.tz_convert(None) if found.tzinfo else found).as_unit("us")
+    return (timestamp.tz_convert(None) if timestamp.tzinfo else timestamp).as_unit("us")
 
 
 def share(text: str, option: str) -> float:

@@ -9,8 +9,8 @@ import pytest
 from tfrec.errors import SourceError
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.prepared import read_prepared
+from tfrec.model_updates import refresh_shop, warm_start_shop
 from tfrec.recommend import newest_version
-from tfrec.renewal import refresh_shop, warm_start_shop
 from tfrec.servable import Servable
 from tfrec.workflow import read_models_manifest, train_shop
 

@@ -1,4 +1,4 @@
-"""Shop → the towers at each moment of their walk, kept: tables and rankers are tried on them over and over."""
+"""Keeps the weights of the towers at the start of each block of time, so that trials of a study share them."""
 
 import dataclasses
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfrec.features.knowledge import gather_knowledge
+from tfrec.features.feature_tables import compute_feature_tables
 from tfrec.features.queries import ExampleQueries, example_queries, heads_of
 from tfrec.features.shop import Shop
 from tfrec.models.retrieval import RetrievalModel
@@ -17,21 +17,21 @@ from tfrec.training.config import TrainingConfig
 from tfrec.training.examples import as_query, candidate_lister, concatenate, make_examples, widen
 from tfrec.training.fit import pretrain_images
 from tfrec.training.funnel import build_sources
-from tfrec.training.moments import end_of_training, offered_items, time_blocks
 from tfrec.training.progress import progress_bar
-from tfrec.training.walk import Walk, create_variables
+from tfrec.training.time_blocks import end_of_training, offered_items, time_blocks
+from tfrec.training.tower_training import TowerTraining, create_variables
 
 _BATCH = 128
 
 
 @dataclasses.dataclass(frozen=True)
 class AskedQueries:
-    """Candidate lists of queries whose answer is known. `Q` queries, `C` candidates.
+    """Candidate lists of queries whose answer is known, for `Q` queries and `C` candidates.
 
     Attributes:
         features: `[Q, C, F]` float16.
         is_candidate: `[Q, C]` bool.
-        is_truth: `[Q, C]` bool; a row without one: no source brought the truth.
+        is_truth: `[Q, C]` bool; a row without any: no source retrieved the true item.
     """
 
     features: np.ndarray
@@ -39,15 +39,15 @@ class AskedQueries:
     is_truth: np.ndarray
 
 
-class Rehearsal:
-    """The walk of `train` once, with the towers' weights at each block's start and at the end.
+class TuningSnapshots:
+    """Trains the towers as `train` does, once, and keeps their weights at each block's start and at the end.
 
     Args:
-        shop: to learn from; what follows its training period is asked.
-        config: dials.
-        work: folder for checkpoints and for the kept weights, so that an interrupted walk goes on and a finished one is
-            not walked again.
-        show_progress: progress bars.
+        shop: shop to learn from; the queries of `ask` follow its training period.
+        config: training settings.
+        work: folder for checkpoints and for the kept weights: an interrupted training is resumed, a finished one is not
+            repeated.
+        show_progress: whether progress bars are shown.
     """
 
     def __init__(self, shop: Shop, config: TrainingConfig, *, work: Path, show_progress: bool = True) -> None:
@@ -58,13 +58,13 @@ class Rehearsal:
         pasts = [shop.train.before(start) for start, _ in self._blocks] + [shop.train]
         paths = [work / f"weights-{number}.npz" for number in range(len(pasts))]
         work.mkdir(parents=True, exist_ok=True)
-        walk = Walk(self._model, config, work)
+        towers = TowerTraining(self._model, config, work)
         if not paths[0].exists():
             pretrain_images(self._model, pasts[0], config)
         if not all(path.exists() for path in paths):
             for number, (past, path) in enumerate(zip(pasts, paths, strict=True)):
                 epochs = config.retrieval_epochs if number == 0 else config.block_epochs
-                walk.learn(past, epochs, label=f"retrieval, {number + 1} of {len(pasts)}", show=show_progress)
+                towers.learn(past, epochs, label=f"retrieval, {number + 1} of {len(pasts)}", show=show_progress)
                 if not path.exists():
                     _save(path, self._model.get_weights())
         else:
@@ -75,7 +75,7 @@ class Rehearsal:
                 self._weights.append([stored[name] for name in stored.files])
 
     def examples(self, config: TrainingConfig) -> RankingExamples:
-        """Returns ranking examples of all blocks, with tables and candidates by the dials of `config`."""
+        """Returns ranking examples of all blocks, with feature tables and candidates by the settings of `config`."""
         parts, heads = [], heads_of(self.shop.train)
         most = -(-config.ranking_queries // len(self._blocks))
         for number, (start, stop) in enumerate(self._blocks):
@@ -87,7 +87,7 @@ class Rehearsal:
         return concatenate(parts)
 
     def ask(self, queries: ExampleQueries, config: TrainingConfig) -> AskedQueries:
-        """Returns candidate lists of queries after the training period; their first label is the truth."""
+        """Returns candidate lists of queries after the training period, whose first label is the true item."""
         sources = self._sources(len(self._blocks), end_of_training(self.shop), config)
         list_up, parts = candidate_lister(sources), []
         for start in range(0, len(queries), _BATCH):
@@ -101,8 +101,8 @@ class Rehearsal:
 
     def _sources(self, number: int, moment: float, config: TrainingConfig) -> CandidateSources:
         self._model.set_weights(self._weights[number])
-        knowledge = gather_knowledge(self.shop.train, as_of=moment, config=config.knowledge)
-        return build_sources(self.shop, self._model, knowledge, offered_items(self.shop, moment), config.sources)
+        feature_tables = compute_feature_tables(self.shop.train, as_of=moment, config=config.features)
+        return build_sources(self.shop, self._model, feature_tables, offered_items(self.shop, moment), config.sources)
 
 
 def _save(path: Path, weights: list[np.ndarray]) -> None:

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tests.worlds import bought, make_shop, viewed
 from tfrec.models import RetrievalConfig, RetrievalModel
 from tfrec.training import TrainingConfig
-from tfrec.training.walk import Walk
+from tfrec.training.tower_training import TowerTraining
 
 NO_LSTM = TrainingConfig(retrieval=RetrievalConfig(embedding_dim=4, use_lstm=False), sequence_length=32)
 
@@ -28,7 +28,7 @@ def short_log():
 def steps_of_an_epoch(shop, config, work):
     tf.keras.utils.set_random_seed(0)
     model = RetrievalModel(shop.vocabularies, config.retrieval)
-    Walk(model, config, work).learn(shop.train, 1, label="an epoch", show=False)
+    TowerTraining(model, config, work).learn(shop.train, 1, label="an epoch", show=False)
     return int(model.optimizer.iterations)
 
 
@@ -40,7 +40,7 @@ def test_batches_of_a_tiny_log_hold_512_positions(tmp_path):
     assert steps_of_an_epoch(shop_of(64), NO_LSTM, tmp_path) == 64 * 32 // 512
 
 
-def test_no_batch_is_larger_than_the_dial(short_log, tmp_path):
+def test_no_batch_is_larger_than_the_setting(short_log, tmp_path):
     config = dataclasses.replace(NO_LSTM, retrieval_batch=320)
     assert steps_of_an_epoch(short_log, config, tmp_path) == 1100 * 32 // 320
 

@@ -1,4 +1,4 @@
-"""Work that hangs on no model, done in a thread while the models learn."""
+"""Computes what needs no model in a background thread while the models are trained."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -9,8 +9,8 @@ T = TypeVar("T")
 
 
 @contextlib.contextmanager
-def beside() -> Iterator[ThreadPoolExecutor]:
-    """Gives a pool of one thread; on leaving, with an error too, nothing waits for what is still under way."""
+def background_thread() -> Iterator[ThreadPoolExecutor]:
+    """Yields a pool of one thread; on exit, after an error too, calls that are still running are not waited for."""
     pool = ThreadPoolExecutor(1)
     try:
         yield pool
@@ -18,8 +18,11 @@ def beside() -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def one_ahead(pool: ThreadPoolExecutor, calls: Sequence[Callable[[], T]]) -> Iterator[T]:
-    """Returns the calls' results in their order; while one is used, the next is under way, the first from now on."""
+def prefetched(pool: ThreadPoolExecutor, calls: Sequence[Callable[[], T]]) -> Iterator[T]:
+    """Returns the results of the calls in order; while the caller uses one, the next is computed.
+
+    The first call is started at once, before the first result is asked for.
+    """
     waiting = [pool.submit(call) for call in calls[:1]]
 
     def results() -> Iterator[T]:

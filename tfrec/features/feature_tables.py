@@ -1,4 +1,4 @@
-"""Behaviour sequences → what was known at a moment: item weights, own items, popularity; tables for candidate sources.
+"""Computes feature tables as of a moment: item weights, own items, popularity, for the candidate sources.
 
 The ranking model learns from moments in the past: its examples are orders after a moment, its features what was
 known at that moment. Weights that had seen the very orders that are to be completed would teach it to trust them too
@@ -38,8 +38,8 @@ _DENSE_LIMIT = 10_000  # items; beyond, dense inverses, of which up to four are 
 
 
 @dataclasses.dataclass(frozen=True)
-class KnowledgeConfig:
-    """Dials of `gather_knowledge`.
+class FeatureConfig:
+    """Settings of `compute_feature_tables`.
 
     Attributes:
         l2: ridge penalty of EASE, in orders.
@@ -79,7 +79,7 @@ class KnowledgeConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class Knowledge:
+class FeatureTables:
     """What was known at a moment. `N` items (row 0 = none), `U` users (row 0 = guest), `W` neighbours, `S` segments.
 
     Attributes:
@@ -147,25 +147,27 @@ class Knowledge:
         return sum(value.nbytes for value in vars(self).values() if isinstance(value, np.ndarray))
 
 
-def gather_knowledge(
-    sequences: BehaviourSequences, *, as_of: float, config: KnowledgeConfig = KnowledgeConfig()
-) -> Knowledge:
-    """Returns what the events strictly before `as_of` tell.
+def compute_feature_tables(
+    sequences: BehaviourSequences, *, as_of: float, config: FeatureConfig = FeatureConfig()
+) -> FeatureTables:
+    """Computes the feature tables from the events strictly before `as_of`.
 
     Args:
         sequences: behaviour; later events are ignored.
         as_of: the moment, hours since 1970-01-01 UTC.
-        config: dials.
+        config: settings.
 
     Raises:
         SchemaError: there is no event before `as_of`.
     """
     past = sequences.hour < as_of
     if not past.any():
-        raise SchemaError("There is no event before the moment of knowledge. Choose a later one, or check the split.")
+        raise SchemaError(
+            "There is no event before the moment of the feature tables. Choose a later one, or check the split."
+        )
     target = past & (sequences.event_type == target_type(sequences))
     neighbours, weights, counts = _item_to_item(sequences, past, target, as_of, config)
-    return Knowledge(
+    return FeatureTables(
         as_of=as_of,
         neighbours=neighbours,
         weights=weights,
@@ -187,12 +189,12 @@ def target_type(sequences: BehaviourSequences) -> int:
 
 
 def has_visits(sequences: BehaviourSequences, rows: np.ndarray) -> bool:
-    """Returns whether the marked events tell more than orders: visits in their order."""
+    """Returns whether the marked events hold more than orders, namely visits in their order."""
     return bool((sequences.event_type[rows] != sequences.type_code("purchase")).any())
 
 
 def _item_to_item(
-    sequences: BehaviourSequences, past: np.ndarray, target: np.ndarray, as_of: float, config: KnowledgeConfig
+    sequences: BehaviourSequences, past: np.ndarray, target: np.ndarray, as_of: float, config: FeatureConfig
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     orders, order_hour = _matrix(sequences, target)
     fade = np.sqrt(0.5 ** ((as_of - order_hour) / _DAY / config.half_life_days)).astype(np.float32)
@@ -212,14 +214,14 @@ def _item_to_item(
         channels.append(_ease(_of_even_size(sessions, _SIZE_POWER), config.l2, config.dropout, n))
         for most_steps in (1, _SEQUENCE_STEPS):
             following = _followers(sequences, past, most_steps=most_steps)
-            channels.append(Channel(following, everything, by_speakers=False))
+            channels.append(Channel(following, everything, by_columns=False))
     else:
         channels += [None, None, None]
     return merge_channels(channels, co_purchase_counts(orders), n=n, width=config.width)
 
 
 def _matrix(sequences: BehaviourSequences, rows: np.ndarray) -> tuple[scipy.sparse.csr_matrix, np.ndarray]:
-    """`[orders or sessions, N + 1]` 0/1 of the marked events, and the hour of each row."""
+    """Returns `[orders or sessions, N + 1]` 0/1 of the marked events, and the hour of each row."""
     group, place = np.unique(sequences.group[rows], return_inverse=True)
     shape = (len(group), sequences.vocabularies.items.size)
     matrix = scipy.sparse.csr_matrix((np.ones(len(place), np.float32), (place, sequences.item[rows])), shape=shape)
@@ -230,7 +232,7 @@ def _matrix(sequences: BehaviourSequences, rows: np.ndarray) -> tuple[scipy.spar
 
 
 def _of_nearby_lines(sequences: BehaviourSequences, rows: np.ndarray) -> scipy.sparse.csr_matrix:
-    """`[windows, N + 1]` 0/1: orders cut into windows of `_NEARBY_LINES` lines, in two ways, half a window apart."""
+    """Returns `[windows, N + 1]` 0/1: orders cut into windows of `_NEARBY_LINES` lines, twice, half a window apart."""
     size = sequences.vocabularies.items.size
     group, item = sequences.group[rows].astype(np.int64), sequences.item[rows]
     first = np.sort(np.unique(group * size + item, return_index=True)[1])  # an item's first line of an order
@@ -245,14 +247,14 @@ def _of_nearby_lines(sequences: BehaviourSequences, rows: np.ndarray) -> scipy.s
 
 
 def _of_even_size(orders: scipy.sparse.csr_matrix, power: float) -> scipy.sparse.csr_matrix:
-    """The orders with a weight of `size ** -power` each, 1 in the mean: a big one says less of each of its pairs."""
+    """Returns the orders weighted by `size ** -power`, 1 in the mean, since each pair of a large order means less."""
     size = np.maximum(np.asarray(orders.sum(axis=1)).ravel(), 1.0)
     weight = size**-power
     return scipy.sparse.diags(np.sqrt(weight / weight.mean()).astype(np.float32)).dot(orders).tocsr()
 
 
 def _ease(orders: scipy.sparse.csr_matrix, l2: float, dropout: float, n: int) -> Channel:
-    """EASE over the items that occur at all (the others have no weights)."""
+    """Returns the EASE weights of the items that occur at all (the others have none)."""
     used = np.flatnonzero(np.asarray(orders.sum(axis=0)).ravel() > 0)
     compact = orders[:, used]
     if len(used) <= _DENSE_LIMIT:
@@ -262,7 +264,7 @@ def _ease(orders: scipy.sparse.csr_matrix, l2: float, dropout: float, n: int) ->
 
 
 def _followers(sequences: BehaviourSequences, past: np.ndarray, *, most_steps: int) -> scipy.sparse.csr_matrix:
-    """What followed an item within `most_steps` events of its session or order, by 1 / steps, per occurrence.
+    """Returns what followed an item within `most_steps` events of its session or order, by 1 / steps, per occurrence.
 
     Occurrences are shrunk by 5. An item follows itself where it was looked at again, but not where the same look led
     to cart or order.
@@ -304,53 +306,75 @@ def _popularity(sequences: BehaviourSequences, target: np.ndarray, as_of: float,
 
 
 def _own_items(
-    sequences: BehaviourSequences, target: np.ndarray, as_of: float, config: KnowledgeConfig
+    sequences: BehaviourSequences, target: np.ndarray, as_of: float, config: FeatureConfig
 ) -> dict[str, np.ndarray]:
+    """Returns the `own_*` and `line_*` tables: what each user bought, by item and by order.
+
+    The idea: each line gets the key `user · size + item`. The sorted distinct keys are the pairs (user, item), so that
+    each statistic of a pair is one `bincount` or `minimum.at` over lines, without a loop over users.
+
+    `np.lexsort` sorts by its last key first: `(age, -count, owner)` sorts pairs by user, within a user by count (most
+    frequent first), and equal counts by age (latest first). Pairs ascend by user already, so a pair's rank in the list
+    of its user is its position less that of the user's first pair; ranks from `own_items` on are dropped.
+
+    Example: user 1 buys item 3 on day 0, items 3 and 7 on day 4; `size` is 10 and `as_of` day 5. Keys are 13, 13, 17;
+    the pairs 13 and 17 have counts 2 and 1, ages 1 and 1, intervals 4 and 0. Since the lines 1, 0 and 0 orders of the
+    user followed, so `own_habit` is `fade + 1` of item 3 and 1 of item 7.
+
+    Args:
+        sequences: behaviour of all users.
+        target: `[E]` bool, purchases before `as_of`.
+        as_of: hours since 1970-01-01 UTC.
+        config: gives the lengths of the lists.
+    """
     num_users, size = sequences.users.size, sequences.vocabularies.items.size
     user = sequences.sequence_user[sequences.sequence[target]]
-    known = user > 0
-    user, item = user[known].astype(np.int64), sequences.item[target][known]
-    days = ((as_of - sequences.hour[target][known]) / _DAY).astype(np.float32)
-    group = sequences.group[target][known]
-    pair_group = np.unique(np.stack([user * size + item, group.astype(np.int64)]), axis=1)  # a line twice counts once
-    pairs, count = np.unique(pair_group[0], return_counts=True)
+    has_user = user > 0
+    user, item = user[has_user].astype(np.int64), sequences.item[target][has_user]
+    days = ((as_of - sequences.hour[target][has_user]) / _DAY).astype(np.float32)
+    group = sequences.group[target][has_user]
+    key = user * size + item  # [lines]
+    # [2, bought]: each item once an order, however many lines it has there; the first line stands for them
+    key_and_order, line = np.unique(np.stack([key, group.astype(np.int64)]), axis=1, return_index=True)
+    bought = key_and_order[0]
+    pairs, count = np.unique(bought, return_counts=True)  # [P] ascending
+    pair_of_line = np.searchsorted(pairs, key)
     age = np.full(len(pairs), np.inf, np.float32)
-    np.minimum.at(age, np.searchsorted(pairs, user * size + item), days)
+    np.minimum.at(age, pair_of_line, days)
     first_age = np.zeros(len(pairs), np.float32)
-    np.maximum.at(first_age, np.searchsorted(pairs, user * size + item), days)
+    np.maximum.at(first_age, pair_of_line, days)
     interval = np.where(count > 1, (first_age - age) / np.maximum(count - 1, 1), 0.0)
-    orders_since = _orders_since(user, group, sequences.hour[target][known])
-    distinct, line = np.unique(np.stack([user * size + item, group.astype(np.int64)]), axis=1, return_index=True)
-    at = np.searchsorted(pairs, distinct[0])
-    habit = [np.bincount(at, weights=fade ** orders_since[line], minlength=len(pairs)) for fade in OWN_FADES]
+    orders_since = _orders_since(user, group, sequences.hour[target][has_user])[line]  # [bought]
+    pair_bought = np.searchsorted(pairs, bought)
+    habit = [np.bincount(pair_bought, weights=fade**orders_since, minlength=len(pairs)) for fade in OWN_FADES]
     orders_ago = np.full(len(pairs), np.inf, np.float32)
-    np.minimum.at(orders_ago, at, orders_since[line])
+    np.minimum.at(orders_ago, pair_bought, orders_since)
     owner = pairs // size
-    order = np.lexsort((age, -count, owner))
+    by_count = np.lexsort((age, -count, owner))
     rank = np.arange(len(pairs)) - np.searchsorted(owner, owner)
-    order = order[rank < config.own_items]
-    line_owner, line_order = distinct[0] // size, orders_since[line]
-    latest = np.lexsort((line_order, line_owner))
+    by_count = by_count[rank < config.own_items]
+    line_owner = bought // size
+    latest = np.lexsort((orders_since, line_owner))
     rank = np.arange(len(latest)) - np.searchsorted(line_owner[latest], line_owner[latest])
     latest = latest[rank < config.own_lines]
-    orders = np.unique(np.stack([user, group.astype(np.int64)]), axis=1)[0]
+    order_user = np.unique(np.stack([user, group.astype(np.int64)]), axis=1)[0]
     return {
-        "own_splits": np.searchsorted(owner[order], np.arange(num_users + 1)).astype(np.int32),
-        "own_item": (pairs[order] % size).astype(np.int32),
-        "own_count": count[order].astype(np.float32),
-        "own_age": age[order],
-        "own_habit": np.stack(habit, axis=1).astype(np.float32)[order],
-        "own_interval": interval.astype(np.float32)[order],
-        "own_orders_ago": orders_ago[order],
+        "own_splits": np.searchsorted(owner[by_count], np.arange(num_users + 1)).astype(np.int32),
+        "own_item": (pairs[by_count] % size).astype(np.int32),
+        "own_count": count[by_count].astype(np.float32),
+        "own_age": age[by_count],
+        "own_habit": np.stack(habit, axis=1).astype(np.float32)[by_count],
+        "own_interval": interval.astype(np.float32)[by_count],
+        "own_orders_ago": orders_ago[by_count],
         "line_splits": np.searchsorted(line_owner[latest], np.arange(num_users + 1)).astype(np.int32),
-        "line_item": (distinct[0] % size).astype(np.int32)[latest],
-        "line_order": line_order.astype(np.int32)[latest],
-        "num_orders": np.bincount(orders, minlength=num_users).astype(np.float32),
+        "line_item": (bought % size).astype(np.int32)[latest],
+        "line_order": orders_since.astype(np.int32)[latest],
+        "num_orders": np.bincount(order_user, minlength=num_users).astype(np.float32),
     }
 
 
 def _friends_items(
-    sequences: BehaviourSequences, target: np.ndarray, as_of: float, config: KnowledgeConfig
+    sequences: BehaviourSequences, target: np.ndarray, as_of: float, config: FeatureConfig
 ) -> dict[str, np.ndarray]:
     return items_of_friends(
         sequences.friends,
@@ -364,7 +388,10 @@ def _friends_items(
 
 
 def _orders_since(user: np.ndarray, group: np.ndarray, hour: np.ndarray) -> np.ndarray:
-    """`[lines]` float32: how many orders of its user came after the order of each line."""
+    """Returns `[lines]` float32: how many orders of its user came after the order of each line.
+
+    Example: lines of the orders 5, 5 and 8 of one user, in this order of time, give 1, 1 and 0.
+    """
     orders, line_order = np.unique(group, return_inverse=True)
     order_user, order_hour = np.zeros(len(orders), np.int64), np.zeros(len(orders))
     order_user[line_order], order_hour[line_order] = user, hour
