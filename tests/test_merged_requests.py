@@ -10,6 +10,8 @@ from tfrec.fallback import fit_baseline
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.servable import Servable
 
+pytestmark = pytest.mark.slow
+
 NUM_REQUESTS, NUM_CALLERS = 320, 16
 
 

@@ -10,6 +10,8 @@ import pytest
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.servable import Servable
 
+pytestmark = pytest.mark.slow
+
 NUM_QUERIES = 200
 PLACES = ("reloaded", "server", "c_api")
 

@@ -14,6 +14,8 @@ from tfrec.errors import ConfigError
 from tfrec.ingest.prepared import read_prepared
 from tfrec.tuning import GROUPS, Schedule, tune_shop, validation_shop
 
+pytestmark = pytest.mark.slow
+
 SHORT = Schedule(retrieval_epochs=1, num_blocks=1, ranking_queries=80, ranking_epochs=2, validation_queries=60)
 
 
@@ -40,7 +42,6 @@ def test_the_best_is_never_below_the_first_and_its_file_trains(tuned):
     assert set(result.best) == {*GROUPS["ranking"], *GROUPS["features"]}
 
 
-@pytest.mark.slow
 def test_a_study_goes_on_after_an_interruption(tiny_prepared, tuned, monkeypatch):
     result, out = tuned
     fit, calls = tuning.fit_ranking, []
@@ -104,7 +105,6 @@ def test_ndcg_counts_ties_against_and_missing_truths_as_nothing():
     assert tuning._ndcg(Same(), asked) == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.slow
 def test_the_verb_tunes_and_says_what_matters(tiny_prepared, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(tuning.Schedule, "shortened", lambda self, config: SHORT_OF(config))
     arguments = ["tune", str(tiny_prepared), "--out", str(tmp_path / "tuned"), "--trials", "2", "--minutes", "5"]

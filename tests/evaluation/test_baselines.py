@@ -223,7 +223,7 @@ def test_the_factors_of_a_cart_are_those_that_the_library_solves_for(carts):
 
 def test_a_missing_library_is_named(carts, monkeypatch):
     monkeypatch.setitem(sys.modules, "implicit.cpu.als", None)
-    with pytest.raises(EnvironmentSetupError, match=r"tfrec\[benchmarks\]"):
+    with pytest.raises(EnvironmentSetupError, match=r"the extra `benchmarks`"):
         ImplicitAls().fit(carts[0])
 
 

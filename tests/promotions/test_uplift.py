@@ -49,6 +49,7 @@ def test_spend_uplift_has_the_right_size():
     assert np.corrcoef(scores, truth)[0, 1] > 0.6
 
 
+@pytest.mark.slow
 def test_stack_shrinks_to_the_average_where_all_users_are_alike():
     rng = np.random.default_rng(3)
     arms = rng.integers(2, size=6000)
@@ -71,6 +72,7 @@ def test_stack_prefers_the_member_that_holds_up():
     assert effect.weights.sum() == pytest.approx(1.0, abs=0.35)
 
 
+@pytest.mark.slow
 def test_a_bent_model_finds_whom_both_ends_leave_cold():
     rng = np.random.default_rng(5)
     features = rng.normal(size=(12_000, 3))

@@ -9,6 +9,8 @@ from tests.training.small import SMALL, ask
 from tests.worlds import bought, make_shop
 from tfrec.training import load_trained, refresh, save_trained, train, warm_start
 
+pytestmark = pytest.mark.slow
+
 NEWCOMERS = ("new north", "new south", "new west")
 
 
@@ -70,7 +72,6 @@ def test_a_segment_that_was_not_there_is_known_after_a_renewal(segment_world, up
     assert shop.users.size < today.users.size
 
 
-@pytest.mark.slow
 def test_what_is_bought_each_year_in_this_month_is_offered_again(tmp_path):
     """Each month of four weeks has items that sell in that month alone; it is the first of the third month."""
     rng = np.random.default_rng(0)
