@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from tfrec.client import RecommenderClient
-from tfrec.fallback import publish_baseline
 from tfrec.ingest.prepare import prepare_shop
-from tfrec.server import EmbeddedServer
+from tfrec.jobs.fallback import publish_baseline
+from tfrec.serving.server import EmbeddedServer
 
 RECIPE = """\
 name = "tea_shop"

@@ -20,7 +20,7 @@ from tfrec.cli.tables import offer_table
 from tfrec.client import OfferedItem
 from tfrec.errors import install_hint
 from tfrec.ingest.recipes import shipped_recipes
-from tfrec.server import EmbeddedServer
+from tfrec.serving.server import EmbeddedServer
 
 VERBS = tuple(module.__name__.rpartition(".")[2] for module in VERB_MODULES)
 HEAVY = ("tensorflow", "tf_keras", "keras", "pandas", "pyarrow", "sklearn", "scipy", "ibis", "duckdb", "tqdm")

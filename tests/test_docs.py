@@ -12,7 +12,7 @@ import pytest
 from tests.documents import PAGES, ROOT, blocks, commands, read, run
 from tfrec import cli
 from tfrec.schema.signatures import REASONS, SIGNATURES
-from tfrec.server import EmbeddedServer
+from tfrec.serving.server import EmbeddedServer
 
 
 def hook(name):
@@ -135,7 +135,7 @@ def test_the_recipes_page_lists_the_recipes_of_the_package():
 def test_the_api_reference_has_every_public_module():
     api = hook("api")
     packages = api.public_packages()
-    assert {"client", "models", "server", "training"} <= set(packages)
+    assert {"client", "models", "serving", "training"} <= set(packages)
     for package in packages:
         page = "\n".join(api.describe_package(package))
         assert f"::: tfrec.{package}\n" in page

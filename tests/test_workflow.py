@@ -18,9 +18,9 @@ from tfrec.cli import main
 from tfrec.cli.demo import fast_demo_note
 from tfrec.client import RecommenderClient
 from tfrec.errors import SourceError
-from tfrec.recommend import newest_version
-from tfrec.servable import Servable
-from tfrec.server import EmbeddedServer
+from tfrec.serving.recommend import newest_version
+from tfrec.serving.servable import Servable
+from tfrec.serving.server import EmbeddedServer
 from tfrec.workflow import (
     SERVED_NAME,
     evaluate_models,
@@ -264,7 +264,7 @@ def test_an_export_stopped_midway_leaves_the_old_versions_whole(models, signal_n
 
 @pytest.mark.slow
 def test_pictures_and_the_lstm_are_left_out_in_turn(models, tiny_trained, tiny_prepared, report):
-    from tfrec.ablation import ablate
+    from tfrec.jobs.ablation import ablate
 
     whole = ablate(models, report, max_queries=200, show_progress=False)
     titles = [section.title for section in whole.sections[len(report.sections) :]]

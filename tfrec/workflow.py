@@ -25,13 +25,13 @@ from tfrec.evaluation.report import SEEDS, EvaluationReport, evaluate
 from tfrec.features.shop import Shop, load_shop
 from tfrec.ingest.prepared import Prepared, read_manifest, read_prepared
 from tfrec.publish import FolderKind, check_claim, check_folder, claiming, publishing
-from tfrec.recommend import newest_version
 from tfrec.release.certify import Certifier
 from tfrec.release.comparison import COMPARISON
 from tfrec.release.fallback_check import FallbackCheck, check_against_fallback
 from tfrec.release.place import read_about
 from tfrec.release.served_ranker import served_ranker
-from tfrec.servable import Servable
+from tfrec.serving.recommend import newest_version
+from tfrec.serving.servable import Servable
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ MANIFEST = "manifest.json"
 SERVED_NAME = "tfrec (served)"
 TRAINED = "trained"
 _WORK, _REPORT = ".training", "report"
-_LEARNING = ("features", "pipelines", "models", "strategy", "training", "export.py")
+_LEARNING = ("features", "pipelines", "models", "strategy", "training")
 """Code that decides what a training gives; another text of it is another training."""
 TRAINED_FOLDER = FolderKind(
     "trained models",
@@ -146,7 +146,7 @@ def _examiner(shop: Shop, config: Any, checks: list[FallbackCheck]) -> Callable[
     """Returns what `train` calls with the funnel before its last block: it adds the outcome to `checks`."""
 
     def examine(past: Any, start: float) -> None:
-        from tfrec.export import build_served_funnel
+        from tfrec.training.export import build_served_funnel
 
         served = build_served_funnel(shop, past, config.sources)
         since = pd.Timestamp(start * 3600, unit="s").as_unit("us")
@@ -170,8 +170,8 @@ def publish_trained(
         manifest: origin of the models.
         comparison: text of its comparison with the fall-back; "" = none.
     """
-    from tfrec.export import build_served_funnel
     from tfrec.training import save_trained
+    from tfrec.training.export import build_served_funnel
 
     with publishing(models / TRAINED, TRAINED_FOLDER) as folder:
         save_trained(trained, config, folder)
@@ -195,8 +195,8 @@ def publish_servables(models: Path, *, out: Path | None = None, prepared: Path |
     Raises:
         SourceError: nothing is trained, or the shop is gone or another one.
     """
-    from tfrec.export import build_served_funnel
     from tfrec.training import load_trained
+    from tfrec.training.export import build_served_funnel
 
     manifest = read_models_manifest(models)
     shop = _load_same_shop(manifest, prepared)
@@ -243,7 +243,7 @@ def evaluate_models(
         SourceError: the models or the shop are not there.
         ServingError: no version is exported.
     """
-    from tfrec.known_truth import measure_truth
+    from tfrec.release.known_truth import measure_truth
 
     folder = newest_version(models, servable)
     shop = read_prepared(prepared or (prepared_of(models) if servable == "shop" else _prepared_of_version(folder)))
@@ -347,7 +347,7 @@ def version_of(models: Path, identity: str) -> int | None:
 
 
 def _export(shop: Shop, served: Any, out: Path, manifest: ModelsManifest, *, comparison: str) -> int:
-    from tfrec.export import export_servables
+    from tfrec.training.export import export_servables
 
     return export_servables(
         served, out, about=dataclasses.asdict(manifest), finish=Certifier(shop, served.answer, comparison=comparison)

@@ -15,19 +15,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tfrec.ablation import rank_all, unsold_cases
 from tfrec.client.queries import build_inputs
-from tfrec.config import read_config
 from tfrec.evaluation.intervals import bootstrap_means, compare
 from tfrec.evaluation.metrics import hit_rate_at_k, rank_in_slate
 from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.prepared import Prepared
 from tfrec.ingest.recipes import find_recipe
-from tfrec.recommend import newest_version
+from tfrec.jobs.ablation import rank_all, unsold_cases
 from tfrec.schema.signatures import SIGNATURES
-from tfrec.servable import Servable
+from tfrec.serving.recommend import newest_version
+from tfrec.serving.servable import Servable
 from tfrec.training import TrainingConfig
+from tfrec.training.settings_file import read_config
 from tfrec.workflow import train_shop
 
 WITHOUT, WITH = "without facts and friends", "with facts and friends"

@@ -22,13 +22,13 @@ from tfrec.evaluation.intervals import bootstrap_means
 from tfrec.features.feature_tables import FeatureConfig, compute_feature_tables
 from tfrec.features.shop import Shop, encode_shop
 from tfrec.ingest.prepare import prepare_shop
+from tfrec.jobs.tuning import validation_queries, validation_shop
 from tfrec.models import RetrievalModel
 from tfrec.models.retrieval import LOSSES
 from tfrec.pipelines import retrieval
 from tfrec.training import TrainingConfig
 from tfrec.training.optimizer import LazyAdam
 from tfrec.training.time_blocks import end_of_training
-from tfrec.tuning import validation_queries, validation_shop
 
 TEMPERATURES = (0.035, 0.07, 0.15, 0.3, 0.6, 1.2)
 

@@ -19,8 +19,6 @@ from pathlib import Path
 import numpy as np
 
 from tests.benchmarks.whole_shop import data_home
-from tfrec.ablation import rank_all, unsold_cases
-from tfrec.config import read_config
 from tfrec.evaluation.baselines import (
     BASKET_BASELINES,
     CART_BASELINES,
@@ -48,10 +46,12 @@ from tfrec.features.shop import load_shop
 from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.prepared import Prepared
-from tfrec.recommend import newest_version
+from tfrec.jobs.ablation import rank_all, unsold_cases
 from tfrec.release.served_ranker import served_ranker
-from tfrec.servable import Servable
+from tfrec.serving.recommend import newest_version
+from tfrec.serving.servable import Servable
 from tfrec.training import TrainingConfig
+from tfrec.training.settings_file import read_config
 from tfrec.workflow import SERVED_NAME, train_shop
 
 _MOST_VALIDATION = 3000

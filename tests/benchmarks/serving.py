@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from tfrec.client import RecommenderClient
-from tfrec.servable import Servable
-from tfrec.server import EmbeddedServer
+from tfrec.serving.servable import Servable
+from tfrec.serving.server import EmbeddedServer
 
 _IMPORT = "import time; start = time.perf_counter(); import tfrec.client; print(time.perf_counter() - start)"
 

@@ -26,6 +26,7 @@ from tfrec.features.queries import ExampleQueries
 from tfrec.features.shop import Shop, encode_shop
 from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.ingest.prepare import prepare_shop
+from tfrec.jobs.tuning import as_example_queries, validation_shop
 from tfrec.models import RetrievalModel
 from tfrec.models.source_config import SourceConfig
 from tfrec.pipelines import retrieval
@@ -33,7 +34,6 @@ from tfrec.training import LazyAdam, TrainingConfig, build_sources
 from tfrec.training.examples import as_query
 from tfrec.training.fit import pretrain_images
 from tfrec.training.time_blocks import end_of_training
-from tfrec.tuning import as_example_queries, validation_shop
 
 K = 20
 WHOLE, WITHOUT_IDS = "whole", "ids"

@@ -11,16 +11,16 @@ import time
 from pathlib import Path
 
 from tests.benchmarks.whole_shop import data_home
-from tfrec.config import read_config
 from tfrec.evaluation.metrics import rank_in_slate
 from tfrec.evaluation.protocol import cart_completion_cases, cold_item_cases, cross_category_cases, discover_cases
 from tfrec.evaluation.sections import Method, Section, cart_section
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.prepared import Prepared
-from tfrec.model_updates import refresh_shop, warm_start_shop
-from tfrec.recommend import newest_version
+from tfrec.jobs.model_updates import refresh_shop, warm_start_shop
 from tfrec.release.served_ranker import served_ranker
-from tfrec.servable import Servable
+from tfrec.serving.recommend import newest_version
+from tfrec.serving.servable import Servable
+from tfrec.training.settings_file import read_config
 from tfrec.workflow import train_shop
 
 COLUMNS = ("all HR@10", "all HR@20", "all NDCG@10", "new HR@10")

@@ -21,7 +21,7 @@ from tfrec import errors
 from tfrec.client import Offers, RecommenderClient
 from tfrec.schema import wire
 from tfrec.schema.signatures import SIGNATURES
-from tfrec.server import EmbeddedServer
+from tfrec.serving.server import EmbeddedServer
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from tests.client.test_client import aborting, faked, free_port  # noqa: F401
 from tfrec import errors
 from tfrec.client import RecommenderClient
 from tfrec.schema import wire
-from tfrec.server import EmbeddedServer
+from tfrec.serving.server import EmbeddedServer
 
 GOOD = wire.PredictResponse(outputs={"y": wire.to_tensor_proto(np.array([[1.0]]))}).SerializeToString()
 

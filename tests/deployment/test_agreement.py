@@ -23,7 +23,7 @@ from tfrec.cli import build_parser
 from tfrec.release.canary import REQUESTS
 from tfrec.release.follow import STABLE
 from tfrec.schema.signatures import SIGNATURES
-from tfrec.serving_config import BATCH_SIZES, CONFIG, FALLBACK, SERVABLES, serving_config
+from tfrec.serving.models_config import BATCH_SIZES, CONFIG, FALLBACK, SERVABLES, serving_config
 
 GRPC_PORT, REST_PORT = 8500, 8501
 METRICS = "/monitoring/prometheus/metrics"

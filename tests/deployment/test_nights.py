@@ -11,7 +11,7 @@ import pytest
 from tests.deployment.manifests import K8S, ROOT, containers, named, pod_templates
 from tfrec.release.place import Place
 from tfrec.release.verify import verify_server
-from tfrec.server import EmbeddedServer
+from tfrec.serving.server import EmbeddedServer
 
 # A shop of 414 orders is too small for a gate to judge; what is refused is tested in tests/release/test_gate.py.
 GATE_OPTIONS = "--margin 0.9 --calibration 1000 --slowdown 50 --max-queries 20"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tfrec.release.certificate import CERTIFICATE, Certificate, hash_files
 from tfrec.release.certify import certified_queries
-from tfrec.servable import Servable
-from tfrec.serving_config import SERVABLES
+from tfrec.serving.models_config import SERVABLES
+from tfrec.serving.servable import Servable
 
 _QUERIES = [{"cart_item_ids": [f"item_{number}"], "user_id": "ann"} for number in range(4)]
 

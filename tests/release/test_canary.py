@@ -18,8 +18,8 @@ from tfrec.release.follow import follow_place
 from tfrec.release.gate import was_refused
 from tfrec.release.place import Place
 from tfrec.release.publish import publish_versions
-from tfrec.server import EmbeddedServer
-from tfrec.serving_config import CONFIG, serving_config
+from tfrec.serving.models_config import CONFIG, serving_config
+from tfrec.serving.server import EmbeddedServer
 
 NOON = datetime.datetime(2026, 5, 1, 12, tzinfo=datetime.UTC)
 

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from tests.tfrecords import read
-from tfrec.prediction import WARMUP_FILE
 from tfrec.release.certificate import hash_files, read_certificate
 from tfrec.release.certify import certified_queries
 from tfrec.release.typical import as_batch, typical_queries
-from tfrec.saved_model import read_signature_defs
 from tfrec.schema import wire
 from tfrec.schema.signatures import SIGNATURES
-from tfrec.serving_config import BATCH_SIZES, SERVABLES
+from tfrec.serving.models_config import BATCH_SIZES, SERVABLES
+from tfrec.serving.prediction import WARMUP_FILE
+from tfrec.serving.saved_model import read_signature_defs
 
 
 @pytest.mark.parametrize("name", SERVABLES)
@@ -79,7 +79,7 @@ def test_the_default_signature_adds_no_graph(tiny_trained, name):
 
 
 def test_the_fallback_is_certified_too(tiny_prepared, tmp_path):
-    from tfrec.fallback import publish_baseline
+    from tfrec.jobs.fallback import publish_baseline
 
     publish_baseline(tiny_prepared, tmp_path)
     certificate = read_certificate(tmp_path / "fallback" / "1")

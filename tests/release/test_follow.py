@@ -11,8 +11,8 @@ from tfrec.release.follow import follow_place
 from tfrec.release.place import Place
 from tfrec.release.publish import publish_versions
 from tfrec.release.verify import verify_server
-from tfrec.server import EmbeddedServer
-from tfrec.serving_config import CONFIG, FALLBACK, serving_config
+from tfrec.serving.models_config import CONFIG, FALLBACK, serving_config
+from tfrec.serving.server import EmbeddedServer
 
 unchecked = pytest.mark.usefixtures("unchecked")
 

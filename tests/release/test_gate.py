@@ -12,10 +12,10 @@ import pytest
 from tfrec.cli import main
 from tfrec.evaluation.metrics import Ranking
 from tfrec.ingest.prepare import prepare_shop
-from tfrec.labels import label_versions
 from tfrec.release.comparison import COMPARISON, compare_answers
 from tfrec.release.gate import VERDICTS, GateConfig, _calibrated
-from tfrec.serving_config import CONFIG, FALLBACK, read_serving_config
+from tfrec.serving.models_config import CONFIG, FALLBACK, read_serving_config
+from tfrec.tracking.labels import label_versions
 
 NUM_ORDERS = 276
 _THIN = """
@@ -129,9 +129,9 @@ def test_in_a_thin_shop_training_warns_and_the_gate_keeps_the_fallback(tmp_path,
 @pytest.mark.slow
 def test_a_version_made_worse_on_purpose_gets_no_label(tiny_trained, tmp_path, capsys):
     """Its ranking model prefers what it should not: the version in service stays."""
-    from tfrec.export import build_served_funnel, export_servables
     from tfrec.release.certify import Certifier
     from tfrec.training import load_trained
+    from tfrec.training.export import build_served_funnel, export_servables
     from tfrec.workflow import read_models_manifest
 
     models = tmp_path / "models"

@@ -12,7 +12,7 @@ from tfrec.release import publish
 from tfrec.release.certificate import hash_files
 from tfrec.release.place import Place
 from tfrec.release.publish import publish_versions
-from tfrec.serving_config import CONFIG, FALLBACK, SERVABLES, read_serving_config, serving_config
+from tfrec.serving.models_config import CONFIG, FALLBACK, SERVABLES, read_serving_config, serving_config
 
 ALL = (("retrieval", 1), ("ranking", 1), ("shop", 1))
 

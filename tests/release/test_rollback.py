@@ -9,8 +9,8 @@ from tfrec.cli import main
 from tfrec.release.gate import VERDICTS
 from tfrec.release.place import Place
 from tfrec.release.publish import publish_versions
-from tfrec.serving_config import CONFIG, SERVABLES, serving_config
-from tfrec.versions import ServedModels
+from tfrec.serving.models_config import CONFIG, SERVABLES, serving_config
+from tfrec.serving.versions import ServedModels
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from tfrec.cli import main
 from tfrec.release.certificate import CERTIFICATE, read_certificate
 from tfrec.release.replay import check_folder
 from tfrec.release.verify import is_server, verify_place, verify_server
-from tfrec.server import EmbeddedServer
+from tfrec.serving.server import EmbeddedServer
 
 
 def change_word(folder):

@@ -34,7 +34,6 @@ class ServedShop:
 def build_served_shop() -> ServedShop:
     import tensorflow as tf
 
-    from tfrec.export import ServedFunnel
     from tfrec.features.feature_tables import FeatureConfig, compute_feature_tables
     from tfrec.models import RetrievalConfig, RetrievalModel
     from tfrec.models.ranking import RankingConfig, RankingModel
@@ -43,6 +42,7 @@ def build_served_shop() -> ServedShop:
     from tfrec.pipelines import retrieval
     from tfrec.strategy.funnel import Funnel
     from tfrec.training import build_sources
+    from tfrec.training.export import ServedFunnel
 
     shop = tiny_shop()
     tf.keras.utils.set_random_seed(5)

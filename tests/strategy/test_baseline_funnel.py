@@ -14,8 +14,8 @@ from tests.strategy.test_funnel import test_every_answer_is_allowed_complete_and
 
 @pytest.fixture(scope="module")
 def served_baseline():
-    from tfrec.export import build_served_baseline
-    from tfrec.fallback import fit_baseline
+    from tfrec.jobs.fallback import fit_baseline
+    from tfrec.training.export import build_served_baseline
 
     shop = tiny_shop()
     return ServedShop(shop, build_served_baseline(shop, fit_baseline(shop, "ease_personal")))

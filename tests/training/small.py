@@ -2,11 +2,11 @@
 
 import tensorflow as tf
 
-from tfrec.export import build_served_funnel
 from tfrec.features.feature_tables import FeatureConfig
 from tfrec.models import RetrievalConfig
 from tfrec.models.ranking import RankingConfig
 from tfrec.training import TrainingConfig
+from tfrec.training.export import build_served_funnel
 
 SMALL = TrainingConfig(
     retrieval=RetrievalConfig(embedding_dim=8, id_dropout=0.0, dropout=0.0),

@@ -41,10 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Learns, publishes and says where."""
-    from tfrec.fallback import check_method, publish_baseline
     from tfrec.ingest.prepared import read_manifest
+    from tfrec.jobs.fallback import check_method, publish_baseline
     from tfrec.publish import check_claim
-    from tfrec.serving_config import CONFIG, FALLBACK, read_serving_config
+    from tfrec.serving.models_config import CONFIG, FALLBACK, read_serving_config
 
     check_method(options.method)
     check_claim(options.out)

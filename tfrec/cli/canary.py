@@ -48,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Judges, moves labels, and returns the exit status."""
-    from tfrec.labels import move_label
     from tfrec.release.canary import CanaryConfig, decide, note
+    from tfrec.tracking.labels import move_label
 
     decision = decide(
         options.target,

@@ -116,7 +116,7 @@ def _step(number: int, doing: str) -> Iterator[None]:
 
 def _evaluation(models: Path, *, prepared: Path, fast: bool) -> tuple[str, Path]:
     """Returns the report as text and the path of its page, from the last run where the models are the same."""
-    from tfrec.recommend import newest_version
+    from tfrec.serving.recommend import newest_version
     from tfrec.workflow import evaluate_models, read_models_manifest, report_folder, write_report
 
     folder = report_folder(models)
@@ -134,7 +134,7 @@ def _ask_for(shoppers: "list[Shopper]", models: Path, prepared: Any) -> list[str
     """Returns what the shoppers had in the cart, and what they are offered."""
     from tfrec.cli.stories import describe_offers
     from tfrec.client import RecommenderClient
-    from tfrec.server import EmbeddedServer
+    from tfrec.serving.server import EmbeddedServer
 
     with (
         EmbeddedServer(models, port=0) as server,

@@ -71,11 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Evaluates, prints the report and says where it lies."""
-    from tfrec.ablation import ablate
     from tfrec.errors import ConfigError
     from tfrec.evaluation.baselines import CART_BASELINES, MORE_CART_BASELINES
+    from tfrec.jobs.ablation import ablate
     from tfrec.publish import check_folder
-    from tfrec.tracking import track_evaluation
+    from tfrec.tracking.tracked_runs import track_evaluation
     from tfrec.workflow import REPORT_FOLDER, evaluate_models, report_folder, write_report
 
     if options.draws < 1 or options.max_queries < 1:

@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _label(options: argparse.Namespace, version: int) -> str:
-    from tfrec.labels import move_label
+    from tfrec.tracking.labels import move_label
 
     move_label(options.models, options.label, version)
     return f"{options.label}: version {version}."
@@ -100,9 +100,9 @@ def _label(options: argparse.Namespace, version: int) -> str:
 
 def _keep(options: argparse.Namespace, against: int | None) -> str:
     """Keeps the version in service, without the refused one, and returns a message about it."""
-    from tfrec.labels import move_label, serve_fallback_alone
     from tfrec.release.place import Place
-    from tfrec.serving_config import CONFIG, FALLBACK
+    from tfrec.serving.models_config import CONFIG, FALLBACK
+    from tfrec.tracking.labels import move_label, serve_fallback_alone
 
     place = Place(options.models)
     if place.config():
@@ -111,7 +111,7 @@ def _keep(options: argparse.Namespace, against: int | None) -> str:
         move_label(options.models, options.label, against, with_newest=False)
         return f"{options.label}: version {against}, as before."
     if not place.versions(FALLBACK):
-        from tfrec.fallback import publish_baseline
+        from tfrec.jobs.fallback import publish_baseline
         from tfrec.release.gate import shop_of
 
         shop = shop_of(options.models / "shop" / str(max(place.whole_versions())), options.prepared)

@@ -36,8 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Labels and says what is labelled."""
     from tfrec.errors import ConfigError
-    from tfrec.labels import label_versions
-    from tfrec.serving_config import CONFIG
+    from tfrec.serving.models_config import CONFIG
+    from tfrec.tracking.labels import label_versions
 
     labels = {}
     for text in options.labels:

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Answers the queries and says how fast."""
-    from tfrec.recommend import recommend_file
+    from tfrec.serving.recommend import recommend_file
 
     done = recommend_file(
         options.models,

@@ -42,8 +42,8 @@ def run(options: argparse.Namespace) -> None:
 
     read_models_manifest(options.models)  # a wrong path is reported before TensorFlow is loaded
     sys.stderr.write("Loading TensorFlow ...\n")
-    from tfrec.model_updates import refresh_shop
-    from tfrec.tracking import refresh_tracked
+    from tfrec.jobs.model_updates import refresh_shop
+    from tfrec.tracking.tracked_runs import refresh_tracked
 
     updated = (refresh_tracked if options.track else refresh_shop)(options.models, options.prepared)
     if updated.is_reused:

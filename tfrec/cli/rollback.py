@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Rolls back and says to what."""
-    from tfrec.labels import move_label
     from tfrec.release.rollback import plan_rollback, withdraw_newest
+    from tfrec.tracking.labels import move_label
 
     sys.stderr.write("Checking the version to go back to ...\n")
     plan = plan_rollback(options.target, label=options.label, to=options.to)

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Serves until SIGTERM or Ctrl-C."""
-    from tfrec.server import EmbeddedServer, serve
+    from tfrec.serving.server import EmbeddedServer, serve
 
     logging.getLogger("tfrec").setLevel(logging.INFO)  # a server's log is its output
     sys.stderr.write(f"Loading {options.models} ...\n")

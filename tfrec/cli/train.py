@@ -56,9 +56,9 @@ def run(options: argparse.Namespace) -> None:
     check_claim(options.out)
     read_manifest(options.prepared)  # a wrong path is reported before TensorFlow is loaded
     sys.stderr.write("Loading TensorFlow ...\n")
-    from tfrec.config import read_config
-    from tfrec.model_updates import warm_start_shop
-    from tfrec.tracking import train_tracked, warm_start_tracked
+    from tfrec.jobs.model_updates import warm_start_shop
+    from tfrec.tracking.tracked_runs import train_tracked, warm_start_tracked
+    from tfrec.training.settings_file import read_config
     from tfrec.workflow import read_models_manifest, train_shop
 
     if options.warm_start is None:

@@ -46,8 +46,8 @@ def run(options: argparse.Namespace) -> None:
     check_claim(options.out, signs=("study.db",))
     read_manifest(options.prepared)  # a wrong path is reported before TensorFlow is loaded
     sys.stderr.write("Loading TensorFlow ...\n")
-    from tfrec.config import read_config
-    from tfrec.tuning import tune_shop
+    from tfrec.jobs.tuning import tune_shop
+    from tfrec.training.settings_file import read_config
 
     tuned = tune_shop(
         options.prepared,

@@ -1,6 +1,6 @@
 """Defines the Keras models and layers: the two towers, the ranking model, the candidate sources."""
 
-from tfrec.keras_version import require_keras_2
+from tfrec.models.keras_version import require_keras_2
 
 require_keras_2()  # TensorFlow Recommenders would say less about what to do
 

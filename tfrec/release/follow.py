@@ -11,7 +11,7 @@ from tfrec.client import RecommenderClient
 from tfrec.errors import SourceError
 from tfrec.release.place import Place
 from tfrec.release.publish import check_target, copy_versions, writable
-from tfrec.serving_config import CONFIG, FALLBACK, SERVABLES, serving_config
+from tfrec.serving.models_config import CONFIG, FALLBACK, SERVABLES, serving_config
 
 STABLE = "stable"
 

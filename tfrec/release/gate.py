@@ -32,8 +32,8 @@ from tfrec.release.latency import measure_side_by_side
 from tfrec.release.place import Place, read_about
 from tfrec.release.replay import check_folder
 from tfrec.release.served_ranker import served_ranker
-from tfrec.servable import Servable
-from tfrec.serving_config import FALLBACK, SERVABLES
+from tfrec.serving.models_config import FALLBACK, SERVABLES
+from tfrec.serving.servable import Servable
 
 VERDICTS = ".gate"
 """Folder of verdicts in a folder of models; a version that was refused is not taken for the newest."""

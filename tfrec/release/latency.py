@@ -9,7 +9,7 @@ import numpy as np
 from tfrec.release.certificate import CertifiedQuery
 from tfrec.release.typical import as_batch
 from tfrec.schema.signatures import SIGNATURES
-from tfrec.servable import Servable
+from tfrec.serving.servable import Servable
 
 
 class Latency(NamedTuple):

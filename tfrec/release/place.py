@@ -19,7 +19,7 @@ from typing import Any
 
 from tfrec.errors import EnvironmentSetupError, SourceError, install_hint
 from tfrec.publish import FolderKind, replacing, write_text
-from tfrec.serving_config import CONFIG, CONFIG_KIND, FALLBACK, SERVABLES, ServableConfig, parse_serving_config
+from tfrec.serving.models_config import CONFIG, CONFIG_KIND, FALLBACK, SERVABLES, ServableConfig, parse_serving_config
 
 VERSION_FOLDER = FolderKind("a version of a servable")
 ALL_SERVABLES = (*SERVABLES, FALLBACK)

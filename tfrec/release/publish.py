@@ -21,7 +21,7 @@ from tfrec.release.certificate import hash_files
 from tfrec.release.place import GRAPH, VERSION_FOLDER, Place
 from tfrec.release.replay import Difference
 from tfrec.release.staged import Staged, check_staged
-from tfrec.serving_config import CONFIG, FALLBACK, SERVABLES, ServableConfig, serving_config
+from tfrec.serving.models_config import CONFIG, FALLBACK, SERVABLES, ServableConfig, serving_config
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from tfrec.errors import ServingError
 from tfrec.release.certificate import Certificate, CertifiedQuery, hash_files, read_certificate
 from tfrec.release.typical import as_batch
 from tfrec.schema.signatures import SIGNATURES
-from tfrec.servable import Servable
+from tfrec.serving.servable import Servable
 
 TOLERANCE = 1e-5
 """Largest difference of a score, absolute below 1, relative above."""

@@ -9,7 +9,7 @@ from tfrec.errors import SourceError
 from tfrec.release.gate import was_refused
 from tfrec.release.place import Place
 from tfrec.release.verify import verify_place
-from tfrec.serving_config import CONFIG, SERVABLES
+from tfrec.serving.models_config import CONFIG, SERVABLES
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,9 +6,9 @@ import pyarrow.compute as pc
 
 from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.report import Ranker
-from tfrec.recommend import Answering, recommend_table
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.schema.slate import Slate
+from tfrec.serving.recommend import Answering, recommend_table
 
 
 def served_ranker(servable: Answering, *, show_progress: bool = False) -> Ranker:

@@ -11,7 +11,7 @@ from tfrec.errors import ConfigError, SourceError
 from tfrec.release.certificate import Certificate, parse_certificate
 from tfrec.release.place import GRAPH, Place
 from tfrec.release.replay import Difference, check_folder, check_server
-from tfrec.serving_config import FALLBACK
+from tfrec.serving.models_config import FALLBACK
 
 _SERVER = re.compile(r"(dns:///)?[^/\s]+:\d+")
 

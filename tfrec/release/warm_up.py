@@ -9,11 +9,11 @@ import struct
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from tfrec.prediction import WARMUP_FILE, masked_crc32c
 from tfrec.release.typical import Arguments, as_batch
 from tfrec.schema import wire
 from tfrec.schema.signatures import SIGNATURES
-from tfrec.serving_config import BATCH_SIZES
+from tfrec.serving.models_config import BATCH_SIZES
+from tfrec.serving.prediction import WARMUP_FILE, masked_crc32c
 
 
 def write_warm_up(

@@ -1,0 +1,1 @@
+"""Runs the longer jobs on trained models: baselines, updates, tuning, ablations."""

@@ -1,0 +1,1 @@
+"""Answers requests by SavedModels: TF Serving's rules on TensorFlow's C API, without Python TensorFlow."""

@@ -1,0 +1,1 @@
+"""Tracks runs in MLflow and labels versions."""

@@ -1,0 +1,381 @@
+"""Exports the trained funnel as SavedModels for stock TF Serving: raw ids in and out, every input optional.
+
+Three servables share one version number: `shop/N` (the whole funnel), `retrieval/N` and `ranking/N`. A baseline becomes
+a fourth, `fallback/N`, with the signatures of `shop` and numbers of its own. Each is written beside its place and
+renamed, so that a server never sees half a version.
+"""
+
+import errno
+import inspect
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.errors import SourceError
+from tfrec.features.fitted_baseline import FittedBaseline
+from tfrec.features.queries import HEADS
+from tfrec.features.shop import Shop
+from tfrec.models.baseline_sources import CalibratedScore
+from tfrec.models.evidence import Query
+from tfrec.models.source_config import SourceConfig
+from tfrec.publish import FolderKind, check_claim, clear_stale, next_version, publishing, replacing
+from tfrec.schema import wire
+from tfrec.schema.signatures import SIGNATURES, InputSpec, Signature
+from tfrec.serving.models_config import FALLBACK
+from tfrec.strategy.baseline_reasons import explain_baseline
+from tfrec.strategy.candidate_slate import CandidateSlate
+from tfrec.strategy.constraints import Limits
+from tfrec.strategy.funnel import Funnel, Request
+from tfrec.strategy.reasons import Reasons
+from tfrec.training import TrainedFunnel, build_baseline_sources
+
+logger = logging.getLogger(__name__)
+
+SERVABLES = ("retrieval", "ranking", "shop")
+_LAST_VERSION = ".last_version"
+"""Remembers the highest number given: a server that failed to load a version never tries its number again, so a
+version that was deleted for being bad must not lend its number to the next."""
+_VERSION = FolderKind("a version of a servable")
+_DTYPES = {"string": tf.string, "float32": tf.float32, "int32": tf.int32}
+
+
+class Finish(Protocol):
+    """Completes the folder of a version before it becomes visible."""
+
+    def __call__(self, folder: Path, *, servable: str, contract: str, version: int) -> None:
+        """Writes into `folder`; `contract` is the servable of the contract whose signatures `servable` has."""
+
+
+class ServedFunnel:
+    """A funnel with raw ids at its edges: look-ups in front, decoding behind, one `tf.function` for each signature.
+
+    Attributes:
+        functions: name → the exported function; inputs as `schema.signatures` says, each with its default.
+
+    Args:
+        shop: gives the vocabularies.
+        funnel: answers in indices.
+    """
+
+    def __init__(self, shop: Shop, funnel: Funnel) -> None:
+        self.funnel = funnel
+        vocabularies = shop.vocabularies
+        self._items = _lookup_table(vocabularies.items.tokens)
+        self._users = _lookup_table(shop.users.tokens)
+        self._categories = _lookup_table(vocabularies.categories.tokens)
+        self._types = _lookup_table(np.array(vocabularies.event_types, dtype=object))
+        self._item_ids = tf.constant(np.concatenate([[""], vocabularies.items.tokens]).tolist())
+        self.functions = {name: self._function(signature) for name, signature in SIGNATURES.items()}
+
+    def answer(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Returns what the graph of a signature computes in this process; strings as `str`."""
+        tensors = {
+            alias: tf.constant(value.tolist(), tf.string) if value.dtype == object else tf.constant(value)
+            for alias, value in inputs.items()
+        }
+        with _graphs_as_written():
+            outputs = self.functions[name](**tensors)
+        return {alias: _as_array(tensor) for alias, tensor in outputs.items()}
+
+    def module(self, servable: str) -> tf.Module:
+        """Returns what one SavedModel holds: its signatures, and just the variables and tables that they read.
+
+        Keras models are left out: their own way of saving would write traces and optimiser slots that serving does not
+        use.
+        """
+        module = tf.Module(name=servable)
+        module.functions = {s.name: self.functions[s.name] for s in SIGNATURES.values() if s.servable == servable}
+        module.lookups = [self._items, self._users, self._categories, self._types]
+        module.tables = self.funnel.variables
+        if servable != "shop":  # it reads nearly all, and to trace it here as well takes seconds
+            captured = {
+                id(tensor)
+                for function in module.functions.values()
+                for tensor in function.get_concrete_function().captured_inputs
+            }
+            module.tables = [variable for variable in self.funnel.variables if id(variable.handle) in captured]
+        return module
+
+    def _function(self, signature: Signature) -> Callable[..., dict[str, tf.Tensor]]:
+        """Returns the `tf.function` of a signature; its defaults are tensors, so the SavedModel contains them."""
+        answer = getattr(self, f"_{signature.name}")
+
+        def serve(*values: tf.Tensor) -> dict[str, tf.Tensor]:
+            named = dict(zip((spec.name for spec in signature.inputs), values, strict=True))
+            return answer(_with_equal_rows(named))
+
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        serve.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [inspect.Parameter(spec.name, kind, default=_default(spec)) for spec in signature.inputs]
+        )
+        serve.__name__ = signature.name
+        specs = [tf.TensorSpec([None] * spec.rank, _DTYPES[spec.dtype], name=spec.name) for spec in signature.inputs]
+        # Nothing below branches on a tensor in Python: AutoGraph would take a third of the time and change nothing.
+        return tf.function(serve, input_signature=specs, autograph=False)
+
+    # One method a signature, named after it.
+
+    def _recommend(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return self._outputs(*self.funnel.recommend(self._request(inputs)))
+
+    def _cross_sell(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return self._outputs(*self.funnel.cross_sell(self._request(inputs)))
+
+    def _upsell(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return self._outputs(*self.funnel.upsell(self._request(inputs)))
+
+    def _complete_cart(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return self._outputs(*self.funnel.complete_cart(self._request(inputs)))
+
+    def _similar(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return self._outputs(*self.funnel.similar(self._request(inputs)))
+
+    def _retrieve(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        slate = self.funnel.retrieve(self._query(inputs), inputs["k"])
+        return {"item_ids": tf.gather(self._item_ids, slate.item), "scores": slate.score}
+
+    def _rank(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        query = self._query(inputs)
+        sent = inputs["candidate_item_ids"]
+        packed = tf.argsort(tf.cast(tf.equal(sent, ""), tf.int32), axis=1, stable=True)  # padding goes behind
+        sent = tf.gather(sent, packed, batch_dims=1)
+        candidates = self._items.lookup(sent)
+        evidence = self.funnel.sources.gather_evidence(query)
+        ranking = self.funnel.ranking
+        score, logits = ranking(self.funnel.sources.features(query, evidence, candidates), training=False)
+        is_known = candidates > 0
+        outputs = {
+            "item_ids": sent,
+            "scores": tf.where(is_known, score, -float("inf")),
+        }
+        for head in HEADS:  # the contract names them all; what the log could not teach has no probability
+            probability = tf.zeros_like(score)
+            if head in ranking.heads:
+                probability = tf.where(is_known, tf.sigmoid(logits[..., ranking.heads.index(head)]), 0.0)
+            outputs[f"{head}_probabilities"] = probability
+        return outputs
+
+    def _query(self, inputs: dict[str, tf.Tensor]) -> Query:
+        user = inputs["user_id"]
+        nothing = tf.fill([tf.shape(user)[0], 0], "")
+        recent = inputs.get("recent_item_ids", nothing)
+        types = inputs.get("recent_event_types", nothing)
+        ages = inputs.get("recent_ages", tf.zeros(tf.shape(nothing)))
+        item = self._items.lookup(recent)
+        code = self._types.lookup(_as_wide_as(types, recent, ""))
+        return Query(
+            user=self._users.lookup(user),
+            recent_item=item,
+            recent_type=tf.where(code > 0, code, self.funnel.sources.view_type),
+            recent_age=tf.maximum(_as_wide_as(ages, recent, 0.0), 0.0),
+            cart=self._items.lookup(inputs.get("cart_item_ids", nothing)),
+            is_discovery=tf.zeros(tf.shape(user)),
+            outside_level=inputs.get("outside_cart_level", tf.zeros(tf.shape(user), tf.int32)),
+        )
+
+    def _request(self, inputs: dict[str, tf.Tensor]) -> Request:
+        user = inputs["user_id"]
+        categories = inputs["include_categories"]
+        code = self._categories.lookup(categories)
+        code = tf.where((code == 0) & (categories != ""), -1, code)
+        nothing = tf.fill(tf.shape(user), "")
+        return Request(
+            query=self._query(inputs),
+            limits=Limits(
+                excluded=self._items.lookup(inputs["exclude_item_ids"]),
+                categories=code,
+                min_price=inputs["min_price"],
+                max_price=inputs["max_price"],
+            ),
+            anchor=self._items.lookup(inputs.get("item_id", nothing)),
+            max_price_ratio=inputs.get("max_price_ratio", tf.zeros(tf.shape(user))),
+            k=tf.maximum(inputs["k"], 0),
+            diversity=inputs["diversity"],
+        )
+
+    def _outputs(self, slate: CandidateSlate, reasons: Reasons) -> dict[str, tf.Tensor]:
+        return {
+            "item_ids": tf.gather(self._item_ids, slate.item),
+            "scores": slate.score,
+            "probabilities": slate.probability,
+            "prices": tf.gather(self.funnel.sources.price, slate.item),
+            "reasons": reasons.code,
+            "reason_item_ids": tf.gather(self._item_ids, reasons.item),
+            "reason_counts": reasons.count,
+            "sources": reasons.source,
+        }
+
+
+def build_served_funnel(shop: Shop, trained: TrainedFunnel, config: SourceConfig) -> ServedFunnel:
+    """Returns the funnel that `export_servables` saves; call its signatures in Python to compare."""
+    return ServedFunnel(shop, Funnel(trained.sources(shop, config), trained.ranking))
+
+
+def export_servables(served: ServedFunnel, out: Path, *, about: dict[str, object], finish: Finish | None = None) -> int:
+    """Saves the three servables under the next version number, one never given before, and returns it.
+
+    Args:
+        served: the funnel.
+        out: folder of servables; `out/shop/N` and its siblings appear by rename.
+        about: what is written to `assets.extra/tfrec.json` of each version.
+        finish: adds to each version before it appears, such as `tfrec.release.certify.Certifier`.
+
+    Raises:
+        SourceError: the disk is full.
+    """
+    contracts = {name: name for name in SERVABLES}
+    return _export(served, out, contracts, last_version=out / _LAST_VERSION, about=about, finish=finish)
+
+
+def build_served_baseline(shop: Shop, fitted: FittedBaseline) -> ServedFunnel:
+    """Returns the funnel that `export_fallback` saves: its order is the baseline's own."""
+    sources, score = build_baseline_sources(shop, fitted), CalibratedScore(fitted.calibration)
+    return ServedFunnel(shop, Funnel(sources, score, explain_baseline))
+
+
+def export_fallback(served: ServedFunnel, out: Path, *, about: dict[str, object], finish: Finish | None = None) -> int:
+    """Saves a baseline as the next version of `fallback`, one never given before, and returns its number.
+
+    Args:
+        served: result of `build_served_baseline`.
+        out: folder of servables.
+        about: what is written to `assets.extra/tfrec.json`.
+        finish: see `export_servables`.
+
+    Raises:
+        SourceError: the disk is full.
+    """
+    last_version = out / f"{_LAST_VERSION}_{FALLBACK}"
+    return _export(served, out, {FALLBACK: "shop"}, last_version=last_version, about=about, finish=finish)
+
+
+def _export(
+    served: ServedFunnel,
+    out: Path,
+    contracts: Mapping[str, str],
+    *,
+    last_version: Path,
+    about: dict[str, object],
+    finish: Finish | None,
+) -> int:
+    """Saves servables, name → the servable of the contract whose signatures it has, under one new number."""
+    check_claim(out)
+    version = max(_read_number(last_version) + 1, *(next_version(out / name) for name in contracts))
+    with replacing(last_version) as work:
+        work.write_text(f"{version}\n")
+    for name, contract in contracts.items():
+        clear_stale(out / name)
+        module = served.module(contract)
+        with _full_disk_named(out), publishing(out / name / str(version), _VERSION, is_new=True) as work:
+            tf.saved_model.save(module, str(work), signatures=dict(module.functions))
+            _name_default(work / "saved_model.pb", next(iter(module.functions)))
+            extra = work / "assets.extra"
+            extra.mkdir(exist_ok=True)
+            (extra / "tfrec.json").write_text(json.dumps({**about, "servable": name, "version": version}, indent=2))
+            if finish is not None:
+                finish(work, servable=name, contract=contract, version=version)
+        logger.info("Published %s", out / name / str(version))
+    return version
+
+
+def _read_number(file: Path) -> int:
+    try:
+        return int(file.read_text())
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def _name_default(saved_model: Path, name: str) -> None:
+    """Makes `serving_default` another name of a signature: TensorFlow would add inputs, and so a graph to optimise."""
+    message = wire.SavedModel.FromString(saved_model.read_bytes())
+    for meta_graph in message.meta_graphs:
+        meta_graph.signature_def[wire.DEFAULT_SIGNATURE].CopyFrom(meta_graph.signature_def[name])
+    saved_model.write_bytes(message.SerializeToString())
+
+
+@contextmanager
+def _full_disk_named(out: Path) -> Iterator[None]:
+    """Turns TensorFlow's or the system's error of a full disk into one that says what to do.
+
+    Raises:
+        SourceError: the disk is full.
+    """
+    try:
+        yield
+    except (tf.errors.OpError, OSError) as error:
+        is_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        if is_full or "No space left on device" in str(error):
+            raise SourceError(
+                f"The disk of {out} is full, so no version was published there; the older ones are untouched. "
+                "Make room, or name another folder, and run the same command again."
+            ) from error
+        raise
+
+
+@contextmanager
+def _graphs_as_written() -> Iterator[None]:
+    """Leaves graphs as they are for a few calls: to optimise one takes longer than to run it a hundred times."""
+    options = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False, **options})
+
+
+def _as_array(tensor: tf.Tensor) -> np.ndarray:
+    array = tensor.numpy()
+    if array.dtype != object:
+        return array
+    decoded = np.empty(array.size, object)
+    decoded[:] = [text.decode("utf-8", "surrogateescape") for text in array.ravel()]
+    return decoded.reshape(array.shape)
+
+
+def _lookup_table(tokens: np.ndarray) -> tf.lookup.StaticHashTable:
+    """Returns a table text → index from 1, 0 for unknown texts. It holds the empty text, as it must not be empty."""
+    keys = tf.constant(["", *tokens.tolist()])
+    values = tf.range(len(tokens) + 1, dtype=tf.int32)
+    return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, values), default_value=0)
+
+
+def _default(spec: InputSpec) -> tf.Tensor:
+    value = spec.padding
+    return tf.constant([value] if spec.rank == 1 else [[value]], _DTYPES[spec.dtype])
+
+
+def _with_equal_rows(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Repeats single rows (a default, or one value for all) to the batch's size.
+
+    Raises in the graph (INVALID_ARGUMENT): two inputs have different numbers of rows, neither of them 1.
+    """
+    rows = tf.stack([tf.shape(value)[0] for value in inputs.values()])
+    batch = tf.where(tf.reduce_any(tf.equal(rows, 0)), 0, tf.reduce_max(rows))
+    result = {}
+    for name, value in inputs.items():
+        count = tf.shape(value)[0]
+        check = tf.debugging.Assert(
+            tf.equal(count, batch) | tf.equal(count, 1),
+            [
+                f"`{name}` must have one row for each query of the batch, or a single row; rows and queries:",
+                count,
+                batch,
+            ],
+        )
+        with tf.control_dependencies([check]):
+            times = tf.where(tf.equal(count, batch), 1, batch)
+        result[name] = tf.tile(value, tf.concat([[times], tf.ones([value.shape.rank - 1], tf.int32)], axis=0))
+    return result
+
+
+def _as_wide_as(values: tf.Tensor, items: tf.Tensor, padding: str | float) -> tf.Tensor:
+    """Cuts or pads `values [B, n]` to the width of `items [B, R]`."""
+    width = tf.shape(items)[1]
+    missing = tf.maximum(width - tf.shape(values)[1], 0)
+    return tf.pad(values[:, :width], [[0, 0], [0, missing]], constant_values=padding)
