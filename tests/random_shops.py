@@ -10,7 +10,8 @@ from tfrec.features.feature_tables import compute_feature_tables
 from tfrec.features.queries import example_queries
 from tfrec.features.shop import Shop
 from tfrec.models.evidence import Query
-from tfrec.models.sources import FEATURES, CandidateSources
+from tfrec.models.feature_names import FEATURES
+from tfrec.models.sources import CandidateSources
 from tfrec.strategy.constraints import mark_items
 from tfrec.training.examples import as_query
 

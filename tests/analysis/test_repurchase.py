@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from tests.analysis.shops import START, shop
-from tfrec.analysis.repurchase import _log_likelihood, predict_churn, predict_repurchase
+from tfrec.analysis.dropout import log_likelihood
+from tfrec.analysis.repurchase import predict_churn, predict_repurchase
 from tfrec.errors import ConfigError, SchemaError
 
 
@@ -123,7 +124,7 @@ def test_parameters_of_a_simulated_shop_are_found(dropouts):
 
 def test_chance_of_no_repeat_is_dropping_out_at_once_or_staying_silent():
     r, alpha, a, b, age = 1.5, 8.0, 1.2, 3.0, 20.0
-    likelihood = np.exp(_log_likelihood(np.array([r, alpha, a, b]), np.zeros(1), np.zeros(1), np.array([age])))
+    likelihood = np.exp(log_likelihood(np.array([r, alpha, a, b]), np.zeros(1), np.zeros(1), np.array([age])))
     drops = a / (a + b)
     assert likelihood[0] == pytest.approx(drops + (1 - drops) * (alpha / (alpha + age)) ** r)
 

@@ -7,8 +7,8 @@ import tensorflow as tf
 from tests.models.fitting import query_of, sources_of
 from tests.worlds import bought, indices, make_shop
 from tfrec.models import RetrievalConfig, RetrievalModel
+from tfrec.models.feature_names import FEATURES
 from tfrec.models.source_config import SourceConfig
-from tfrec.models.sources import FEATURES
 
 RARE = ["rare 0", "rare 1", "rare 2"]
 FRIENDS = [("dan", "new"), ("eve", "new"), ("eve", "newer"), ("dan", "ann")]

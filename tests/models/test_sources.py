@@ -8,8 +8,9 @@ from tfrec.errors import ConfigError
 from tfrec.features.feature_tables import FeatureConfig, compute_feature_tables
 from tfrec.models import RetrievalConfig, RetrievalModel
 from tfrec.models.evidence import Query
+from tfrec.models.feature_names import FEATURES
 from tfrec.models.source_config import SourceConfig
-from tfrec.models.sources import FEATURES, CandidateSources
+from tfrec.models.sources import CandidateSources
 from tfrec.pipelines.retrieval import gap_bucket, retrieval
 
 

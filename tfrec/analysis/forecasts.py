@@ -19,16 +19,13 @@ from tfrec.analysis.demand import (
     shopping_festivals,
     unusual_days,
 )
-from tfrec.analysis.smoothing import CLOSED, METHODS, WEEK, Trial, try_methods
+from tfrec.analysis.forecast_decisions import Decision, decide
+from tfrec.analysis.smoothing import WEEK, try_methods
 from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError
 from tfrec.schema.tables import Tables
 
 logger = logging.getLogger(__name__)
-
-_NEAR = 0.05  # methods whose error is within this share of the best one's are averaged
-_ADAPTATION = 0.3  # γ of adaptive conformal inference for a whole period of days
-_RECONCILIATIONS = ("bottom-up", "top-down", "minimum trace")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -216,11 +213,11 @@ def forecast_demand(
         try_methods(demand, origin, horizon, festivals)
         for origin in tqdm(origins, desc="back-tests", unit="origin", delay=2, leave=False)
     ]
-    decisions: list[_Decision] = []
+    decisions: list[Decision] = []
     for trial in trials:
         earlier = [place for place, other in enumerate(trials) if other.origin + horizon <= trial.origin]
         decisions.append(
-            _decide(
+            decide(
                 demand, [trials[place] for place in earlier], [decisions[place] for place in earlier], trial, coverage
             )
         )
@@ -243,140 +240,7 @@ def forecast_demand(
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class _Decision:
-    """The forecast of one origin, chosen and bounded by the trials before it."""
-
-    trial: Trial
-    forecast: np.ndarray  # [n, H]
-    width: np.ndarray  # [n, H] half width of the daily interval; NaN unknown
-    total_width: np.ndarray  # [n]
-    is_open: np.ndarray  # [n, H] days on which the series sells at all
-    target: Mapping[str, float]  # level → share aimed at, after what earlier intervals held
-    num_earlier: int  # trials it rests on
-    choice: Mapping[str, str]
-
-
-def _decide(demand: Demand, earlier: list[Trial], decisions: list[_Decision], now: Trial, coverage: float) -> _Decision:
-    present = [level for level in LEVELS if (demand.levels == level).any()]
-    chosen = {level: _good_methods(demand.levels == level, earlier) for level in present}
-    raw = [_combine(demand, trial, chosen) for trial in earlier]
-    spread = _error_variance(demand, raw, earlier)
-    errors = []
-    for how in _RECONCILIATIONS:
-        fixed = [_reconcile(demand, forecast, spread, how) for forecast in raw]
-        errors.append(np.mean([_relative_error(demand.levels == level, fixed, earlier) for level in present]))
-    how = _RECONCILIATIONS[int(np.argmin(errors))] if earlier else "bottom-up"
-    fixed = [_reconcile(demand, forecast, spread, how) for forecast in raw]
-    forecast = _reconcile(demand, _combine(demand, now, chosen), spread, how)
-    is_open = now.weight > CLOSED
-    width, total_width = np.full(forecast.shape, np.nan), np.full(len(forecast), np.nan)
-    target = {level: _target(demand.levels == level, decisions, coverage) for level in present}
-    for level in present:
-        is_level = demand.levels == level
-        day_scores, total_scores = _scores(is_level, fixed, earlier)
-        width[is_level] = _conformal(day_scores, target[level]) * now.deviation[is_level, None] * now.weight[is_level]
-        total_width[is_level] = (
-            _conformal(total_scores, target[level]) * now.deviation[is_level] * now.root_days[is_level]
-        )
-    names = {level: " + ".join(f"{METHODS[m][0]} {METHODS[m][1]}" for m in chosen[level]) for level in present}
-    return _Decision(now, forecast, width, total_width, is_open, target, len(earlier), {**names, "reconciliation": how})
-
-
-def _target(own: np.ndarray, decisions: list[_Decision], coverage: float) -> float:
-    """Returns the share to aim at: more than `coverage` after intervals that held less, so that drift is made up for.
-
-    Adaptive conformal inference (Gibbs & Candès 2021, equation 2), a step an origin.
-    """
-    target = coverage
-    for decision in decisions:
-        miss = np.abs(decision.trial.outcome[own] - decision.forecast[own])
-        use = decision.is_open[own] & np.isfinite(decision.width[own])
-        if use.any():
-            target += _ADAPTATION * (coverage - float((miss <= decision.width[own])[use].mean()))
-    return float(np.clip(target, 0.5, 0.99))
-
-
-def _good_methods(own: np.ndarray, earlier: list[Trial]) -> list[int]:
-    """Returns the methods whose error over earlier origins is near the least; all before there are any.
-
-    Their mean is forecast: it beats the single best one, which is partly best by chance (Makridakis et al. 2020).
-    """
-    if not earlier:
-        return list(range(len(METHODS)))
-    errors = np.array(
-        [_relative_error(own, [trial.methods[method] for trial in earlier], earlier) for method in range(len(METHODS))]
-    )
-    return [int(method) for method in np.flatnonzero(errors <= errors.min() * (1 + _NEAR))]
-
-
-def _combine(demand: Demand, trial: Trial, chosen: Mapping[str, list[int]]) -> np.ndarray:
-    """Returns `[n, H]` the mean of the methods chosen for each level."""
-    result = np.empty(trial.naive.shape)
-    for level, methods in chosen.items():
-        is_level = demand.levels == level
-        result[is_level] = trial.methods[methods][:, is_level].mean(axis=0)
-    return result
-
-
-def _relative_error(own: np.ndarray, forecasts: list[np.ndarray], trials: list[Trial]) -> float:
-    """Returns the mean of two absolute errors over those of the naive forecast: of single days, and of whole sums."""
-    parts = np.zeros(4)
-    for forecast, trial in zip(forecasts, trials, strict=True):
-        actual = trial.outcome[own]
-        for place, predicted in enumerate((forecast[own], trial.naive[own])):
-            parts[place] += np.abs(actual - predicted).sum()
-            parts[2 + place] += np.abs((actual - predicted).sum(axis=1)).sum()
-    return float((parts[0] / max(parts[1], 1e-9) + parts[2] / max(parts[3], 1e-9)) / 2)
-
-
-def _error_variance(demand: Demand, forecasts: list[np.ndarray], trials: list[Trial]) -> np.ndarray:
-    """Returns `[n]` mean squared error of each series, half of it that of its level, so that none is 0."""
-    if not trials:
-        return np.ones(len(demand.names))
-    squares = [(trial.outcome - forecast) ** 2 for forecast, trial in zip(forecasts, trials, strict=True)]
-    mean_squares = np.mean([square.mean(axis=1) for square in squares], axis=0)
-    of_level = pd.Series(mean_squares).groupby(demand.levels).transform("mean").to_numpy()
-    return 0.5 * mean_squares + 0.5 * of_level + 1e-12
-
-
-def _reconcile(demand: Demand, forecast: np.ndarray, variance: np.ndarray, how: str) -> np.ndarray:
-    """Returns forecasts that add up.
-
-    Minimum trace with diagonal W, written for a tree, with A the aggregation, u and b upper and bottom forecasts:
-    `b̃ = b + W_b Aᵀ (W_u + A W_b Aᵀ)⁻¹ (u − A b)`.
-    """
-    upper, bottom = forecast[: demand.num_upper], forecast[demand.num_upper :]
-    added = demand.aggregation
-    if how == "top-down":
-        shares = bottom / np.maximum(bottom.sum(axis=0), 1e-12)
-        bottom = shares * upper[0]
-    elif how == "minimum trace":
-        w_upper, w_bottom = variance[: demand.num_upper], variance[demand.num_upper :]
-        gain = (added * w_bottom).T @ np.linalg.inv(np.diag(w_upper) + (added * w_bottom) @ added.T)
-        bottom = np.maximum(bottom + gain @ (upper - added @ bottom), 0)
-    return np.concatenate([added @ bottom, bottom])
-
-
-def _scores(own: np.ndarray, forecasts: list[np.ndarray], trials: list[Trial]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns how many deviations earlier forecasts missed by: of open days, and of sums."""
-    days, totals = [np.zeros(0)], [np.zeros(0)]
-    for forecast, trial in zip(forecasts, trials, strict=True):
-        miss = trial.outcome[own] - forecast[own]
-        weight = trial.weight[own]
-        is_open = weight > CLOSED
-        days.append((np.abs(miss) / (trial.deviation[own, None] * np.maximum(weight, CLOSED)))[is_open])
-        totals.append(np.abs(miss.sum(axis=1)) / (trial.deviation * trial.root_days)[own])
-    return np.concatenate(days), np.concatenate(totals)
-
-
-def _conformal(scores: np.ndarray, coverage: float) -> float:
-    """Returns the ⌈(n + 1)·coverage⌉-th smallest score; NaN where there are too few."""
-    rank = int(np.ceil((len(scores) + 1) * coverage))
-    return float(np.partition(scores, rank - 1)[rank - 1]) if 0 < rank <= len(scores) else float("nan")
-
-
-def _daily_frame(demand: Demand, final: _Decision, horizon: int) -> pd.DataFrame:
+def _daily_frame(demand: Demand, final: Decision, horizon: int) -> pd.DataFrame:
     days = demand.first_day + pd.to_timedelta(final.trial.origin + np.arange(horizon), unit="D")
     return pd.DataFrame(
         {
@@ -390,7 +254,7 @@ def _daily_frame(demand: Demand, final: _Decision, horizon: int) -> pd.DataFrame
     )
 
 
-def _totals_frame(demand: Demand, final: _Decision, horizon: int) -> pd.DataFrame:
+def _totals_frame(demand: Demand, final: Decision, horizon: int) -> pd.DataFrame:
     total = final.forecast.sum(axis=1)
     return pd.DataFrame(
         {
@@ -405,7 +269,7 @@ def _totals_frame(demand: Demand, final: _Decision, horizon: int) -> pd.DataFram
     )
 
 
-def _backtest_frame(demand: Demand, decisions: list[_Decision], coverage: float, seed: int) -> pd.DataFrame:
+def _backtest_frame(demand: Demand, decisions: list[Decision], coverage: float, seed: int) -> pd.DataFrame:
     rows = []
     for level in LEVELS:
         is_level = demand.levels == level
@@ -420,7 +284,7 @@ def _backtest_frame(demand: Demand, decisions: list[_Decision], coverage: float,
     return pd.DataFrame(rows)
 
 
-def _judge(own: np.ndarray, decisions: list[_Decision], seed: int) -> dict[str, float]:
+def _judge(own: np.ndarray, decisions: list[Decision], seed: int) -> dict[str, float]:
     if not decisions:
         names = ("wape", "naive_wape", "gain", "gain_low", "gain_high", "total_wape", "total_naive_wape", "total_gain")
         ends = ("total_gain_low", "total_gain_high", "coverage", "total_coverage")

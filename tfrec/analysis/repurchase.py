@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import optimize, special
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
+from tfrec.analysis.dropout import RISKS, can_fit, fit_dropout, outlook, visits_of
 from tfrec.analysis.intervals import auc_interval, wilson
 from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
@@ -19,9 +20,6 @@ logger = logging.getLogger(__name__)
 
 _AGES = np.array([0, 3, 7, 14, 21, 30, 45, 60, 90, 120, 180, 270, 365, 730.0])  # days; hazards are constant between
 _PRIOR_REPEATS = 5.0  # an item's hazard at an age is drawn towards its mean as if by so many repeats
-_WEEK = 7.0
-_MAX_FITTED = 50_000  # users that the churn model's four numbers are fitted on
-_RISKS = ((0.3, "low"), (0.7, "medium"), (1.01, "high"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +118,7 @@ class Churn:
         """Returns what JSON can hold; users only in numbers."""
         return {
             "num_users": len(self.users),
-            "risks": {name: int((self.users["risk"] == name).sum()) for _, name in _RISKS},
+            "risks": {name: int((self.users["risk"] == name).sum()) for _, name in RISKS},
             "expected_orders": float(self.users["expected_orders"].sum()),
             "horizon_days": self.horizon_days,
             "parameters": json.loads(self.parameters.to_json(orient="index")),
@@ -214,14 +212,18 @@ def predict_churn(
     """
     _check_horizon(horizon_days)
     days, now = _purchase_days(tables, now, ["user_id"])
-    parameters, num_fitted = _fit_dropout(_visits(days, now), seed)
-    users = _outlook(_visits(days, now), parameters["value"].to_numpy(), horizon_days)
+    parameters, num_fitted = fit_dropout(visits_of(days, now), seed)
+    users = outlook(visits_of(days, now), parameters["value"].to_numpy(), horizon_days)
     cut = now - pd.Timedelta(days=horizon_days)
     before = days[days["day"] < cut]
     holdout = orders = None
-    if len(before) and before["day"].iloc[0] < cut - pd.Timedelta(days=horizon_days) and _can_fit(_visits(before, cut)):
-        fitted, _ = _fit_dropout(_visits(before, cut), seed)
-        then = _outlook(_visits(before, cut), fitted["value"].to_numpy(), horizon_days)
+    if (
+        len(before)
+        and before["day"].iloc[0] < cut - pd.Timedelta(days=horizon_days)
+        and can_fit(visits_of(before, cut))
+    ):
+        fitted, _ = fit_dropout(visits_of(before, cut), seed)
+        then = outlook(visits_of(before, cut), fitted["value"].to_numpy(), horizon_days)
         later = days[days["day"] >= cut].groupby("user_id").size().reindex(then.index).fillna(0)
         holdout = _check(then["returns"].to_numpy(), (later > 0).to_numpy())
         orders = (float(then["expected_orders"].sum()), int(later.sum()))
@@ -322,90 +324,6 @@ def _due(rate: np.ndarray, age: np.ndarray) -> np.ndarray:
     rows = np.arange(len(rate))
     inside = (target - until[rows, step - 1]) / np.maximum(rate[rows, step - 1], 1e-12)
     return np.where(until[:, -1] >= target, _AGES[step - 1] + inside - age, np.nan)
-
-
-def _visits(days: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
-    """Returns one row a user: repeats x, last repeat t_x and age T in weeks."""
-    grouped = days.groupby("user_id")["day"]
-    first, last, count = grouped.min(), grouped.max(), grouped.size()
-    week = pd.Timedelta(days=_WEEK)
-    return pd.DataFrame({"x": count - 1, "t_x": (last - first) / week, "T": (now - first) / week})
-
-
-def _can_fit(visits: pd.DataFrame) -> bool:
-    return len(visits) >= 10 and bool((visits["x"] > 0).any())
-
-
-def _fit_dropout(visits: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, int]:
-    """Returns `value`, `low`, `high` of r, alpha, a, b, and the number of users that they rest on."""
-    if not _can_fit(visits):
-        raise SchemaError(
-            f"Churn needs at least ten buyers of whom some came back; {len(visits)} bought, "
-            f"{int((visits['x'] > 0).sum())} came back."
-        )
-    if len(visits) > _MAX_FITTED:
-        visits = visits.sample(_MAX_FITTED, random_state=seed)
-    x, t_x, age = (visits[name].to_numpy(np.float64) for name in ("x", "t_x", "T"))
-
-    def loss(log_parameters: np.ndarray) -> float:
-        return -float(_log_likelihood(np.exp(log_parameters), x, t_x, age).mean())
-
-    start = np.log([1.0, max(float(np.mean(age)) / 4, 0.1), 1.0, 3.0])
-    optimum = optimize.minimize(loss, start, method="L-BFGS-B", bounds=[(-8, 8)] * 4)
-    variance = np.diag(np.linalg.pinv(_curvature(loss, optimum.x) * len(x)))
-    spread = 1.96 * np.sqrt(np.where((variance > 1e-9) & (variance < 4), variance, np.nan))
-    table = {"value": np.exp(optimum.x), "low": np.exp(optimum.x - spread), "high": np.exp(optimum.x + spread)}
-    return pd.DataFrame(table, index=["r", "alpha", "a", "b"]), len(visits)
-
-
-def _log_likelihood(parameters: np.ndarray, x: np.ndarray, t_x: np.ndarray, age: np.ndarray) -> np.ndarray:
-    """Returns `[n]` log likelihood of MBG/NBD (Batislam et al. 2007, equation 4)."""
-    r, alpha, a, b = parameters
-    orders = special.gammaln(r + x) - special.gammaln(r) + r * np.log(alpha)
-    alive = special.betaln(a, b + x + 1) - (r + x) * np.log(alpha + age)
-    gone = special.betaln(a + 1, b + x) - (r + x) * np.log(alpha + t_x)
-    return orders - special.betaln(a, b) + np.logaddexp(alive, gone)
-
-
-def _curvature(loss: Any, at: np.ndarray, *, step: float = 1e-3) -> np.ndarray:
-    """Returns the Hessian by central differences."""
-    size = len(at)
-    unit = np.eye(size) * step
-    hessian = np.empty((size, size))
-    for i in range(size):
-        for j in range(i, size):
-            corners = [loss(at + s * unit[i] + t * unit[j]) * s * t for s in (1, -1) for t in (1, -1)]
-            hessian[i, j] = hessian[j, i] = sum(corners) / (4 * step**2)
-    return hessian
-
-
-def _outlook(visits: pd.DataFrame, parameters: np.ndarray, horizon_days: float) -> pd.DataFrame:
-    r, alpha, a, b = parameters
-    x, t_x, age = (visits[name].to_numpy(np.float64) for name in ("x", "t_x", "T"))
-    weeks = horizon_days / _WEEK
-    alive = special.expit(-(np.log(a) - np.log(b + x) + (r + x) * np.log((alpha + age) / (alpha + t_x))))
-    quiet = ((alpha + age) / (alpha + age + weeks)) ** (r + x)
-    # The expectation has a pole at a = 1, where its limit is finite; a hair beside it is near enough.
-    a_safe = a if abs(a - 1) > 1e-4 else 1 + 1e-4
-    series = special.hyp2f1(r + x, b + x + 1, a_safe + b + x, weeks / (alpha + age + weeks))
-    expected = alive * (a_safe + b + x) / (a_safe - 1) * (1 - quiet * series)
-    returns = alive * (1 - quiet)
-    levels = np.array([name for _, name in _RISKS])
-    return pd.DataFrame(
-        {
-            "num_repeats": visits["x"],
-            "recency_days": (visits["T"] - visits["t_x"]) * _WEEK,
-            "age_days": visits["T"] * _WEEK,
-            "alive": alive,
-            "returns": returns,
-            "churn_risk": 1 - returns,
-            "risk": pd.array(
-                levels[np.searchsorted([bound for bound, _ in _RISKS], 1 - returns, side="right")], dtype="str"
-            ),
-            "expected_orders": expected,
-        },
-        index=visits.index,
-    )
 
 
 def _check(probability: np.ndarray, is_true: np.ndarray) -> Holdout:

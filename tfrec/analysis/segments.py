@@ -5,17 +5,17 @@ import json
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.spatial import cKDTree
 from sklearn.cluster import DBSCAN, KMeans, MiniBatchKMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.neighbors import NearestNeighbors
 from tqdm.auto import tqdm
 
 from tfrec.analysis.behaviour import FEATURES, FeatureSpace, describe_behaviour, fit_space
+from tfrec.analysis.segment_assigners import RFM_NAMES, Assigner, NearestAnchor, RfmGrid
 from tfrec.analysis.segment_words import WORDS, Note, describe_segment
 from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
@@ -35,76 +35,7 @@ SEGMENTS_FOLDER = FolderKind(
 NOISE = "Like no segment (noise)"
 """The name of what DBSCAN leaves outside all segments."""
 
-_RFM_NAMES = (  # row: recency score 1..5 (5 = most recent), column: mean of frequency and value score 1..5
-    ("Lost", "Lost", "At risk", "Cannot lose", "Cannot lose"),
-    ("Hibernating", "Hibernating", "At risk", "At risk", "Cannot lose"),
-    ("About to sleep", "About to sleep", "Needs attention", "Loyal", "Loyal"),
-    ("Promising", "Promising", "Potential loyalists", "Loyal", "Champions"),
-    ("New", "Promising", "Potential loyalists", "Champions", "Champions"),
-)
 _NUM_POPULAR = 50  # items a segment hands to serving for cold start
-
-
-class Assigner(Protocol):
-    """Says which segment each buyer belongs to."""
-
-    def label(self, buyers: pd.DataFrame) -> np.ndarray:
-        """Returns `[n]` segment numbers of rows of behaviour; −1 = noise."""
-
-
-@dataclasses.dataclass(frozen=True)
-class NearestAnchor:
-    """The segment of the nearest anchor: a centre of K-means, or a core point of DBSCAN.
-
-    Attributes:
-        space: where users and anchors lie.
-        anchors: `[m, d]` places.
-        segments: `[m]` segment number of each.
-        reach: beyond this distance a user is noise; inf for K-means, eps for DBSCAN.
-    """
-
-    space: FeatureSpace
-    anchors: np.ndarray
-    segments: np.ndarray
-    reach: float = np.inf
-
-    def label(self, buyers: pd.DataFrame) -> np.ndarray:
-        """Returns `[n]` segment numbers of rows of behaviour; −1 = noise."""
-        return self.label_places(self.space.place(buyers))
-
-    def label_places(self, places: np.ndarray) -> np.ndarray:
-        """Returns the segment numbers of `[n, d]` places."""
-        # Where no anchor is within reach, the tree answers with the number of anchors.
-        _, nearest = cKDTree(self.anchors).query(places, distance_upper_bound=self.reach, workers=-1)
-        return np.append(self.segments, -1)[nearest]
-
-
-@dataclasses.dataclass(frozen=True)
-class RfmGrid:
-    """Scores 1..5 by the quintiles of the users it was made from.
-
-    Attributes:
-        edges: inner quintiles of `recency_days`, `num_orders` and `value`.
-        names: the segments by number.
-    """
-
-    edges: dict[str, np.ndarray]
-    names: tuple[str, ...]
-
-    def scores(self, buyers: pd.DataFrame) -> pd.DataFrame:
-        """Returns `recency`, `frequency` and `monetary` scores, 5 best; equal figures get equal scores."""
-        recency = 5 - np.searchsorted(self.edges["recency_days"], buyers["recency_days"], side="left")
-        frequency = 1 + np.searchsorted(self.edges["num_orders"], buyers["num_orders"], side="left")
-        monetary = 1 + np.searchsorted(self.edges["value"], buyers["value"], side="left")
-        return pd.DataFrame({"recency": recency, "frequency": frequency, "monetary": monetary}, index=buyers.index)
-
-    def label(self, buyers: pd.DataFrame) -> np.ndarray:
-        """Returns `[n]` segment numbers of rows of behaviour."""
-        scores = self.scores(buyers)
-        worth = ((scores["frequency"] + scores["monetary"]) // 2).to_numpy()
-        number = {name: index for index, name in enumerate(self.names)}
-        grid = np.array([[number[name] for name in row] for row in _RFM_NAMES])
-        return grid[scores["recency"].to_numpy() - 1, worth - 1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,7 +138,7 @@ def segment_by_rfm(tables: Tables, *, now: pd.Timestamp | None = None) -> Segmen
     behaviour, buyers = _buyers(tables, now)
     levels = [0.2, 0.4, 0.6, 0.8]
     edges = {name: np.quantile(buyers[name], levels) for name in ("recency_days", "num_orders", "value")}
-    names = tuple(dict.fromkeys(name for row in _RFM_NAMES for name in row))
+    names = tuple(dict.fromkeys(name for row in RFM_NAMES for name in row))
     grid = RfmGrid(edges, names)
     return _finish("RFM quintiles", tables, behaviour, grid, names, pd.DataFrame(), float("nan"), ())
 

@@ -15,48 +15,28 @@ import tensorflow as tf
 from tfrec.features.feature_tables import CHANNELS, OWN_FADES, FeatureTables
 from tfrec.features.vocabulary import Vocabularies
 from tfrec.models.evidence import EVIDENCE_SPEC, QUERY_SPEC, Evidence, Query
+from tfrec.models.feature_names import FEATURES
 from tfrec.models.friend_items import FriendItems
 from tfrec.models.item_table import ItemTable, best_strength
 from tfrec.models.popular_items import PopularItems
+from tfrec.models.query_embedder import QueryEmbedder
 from tfrec.models.rows import (
     count_items,
     is_among,
     latest,
-    latest_places,
     masked_mean,
     rows_of,
     scatter,
     without_repeats,
 )
 from tfrec.models.source_config import SourceConfig
-from tfrec.models.towers import QueryTower, TowerInputs
-from tfrec.pipelines.retrieval import GAP_BOUNDARIES
+from tfrec.models.towers import QueryTower
 
 _EASE, _RECENT, _DENOISED, _NEARBY, _SESSION, _TRANSITION, _SEQUENCE = range(len(CHANNELS))
-_SESSION_HOURS = 1.0  # what a request sends and is younger belongs to the visit that asks
 _SESSION_DECAY = 0.8
 _ANY_ORDER = 0.1  # weight of an own order that shares nothing with the cart
 _ORDER_FADE = 0.99  # with each later order
 _LOWEST = -1e9
-
-
-FEATURES = (
-    "cart_ease", "cart_ease_mean", "cart_ease_relative", "cart_best",
-    "cart_recent", "cart_recent_relative", "cart_denoised", "cart_denoised_relative",
-    "cart_nearby", "cart_nearby_relative",
-    "history", "history_relative", "session", "session_relative", "sequence", "sequence_relative",
-    "transition", "transition_relative", "transition_before",
-    "towers", "towers_relative", "content", "content_max",
-    "is_own", "own_count", "own_share", "own_age", "own_orders_ago",
-    "own_habit", "own_habit_share", "own_slow_habit", "own_slow_habit_share", "own_slow_habit_relative",
-    "own_fast_habit", "own_due", "own_orders", "own_orders_relative", "friends", "friends_relative",
-    "bought_7", "bought_28", "bought_84", "bought_ever", "bought_season", "trend", "first_age", "last_age",
-    "bought_segment", "segment_lift",
-    "price", "price_to_cart", "price_to_user", "same_leaf_share", "same_top_share",
-    "is_in_visit", "visit_recency", "visit_count", "cart_size", "visit_size", "num_own", "num_orders", "is_guest",
-    "is_discovery", "is_outside",
-)  # fmt: skip
-"""Names of the ranking features, in the order of the last axis."""
 
 
 class CandidateSources:
@@ -89,8 +69,6 @@ class CandidateSources:
     ) -> None:
         self.config = config
         self.num_rows = vocabularies.items.size
-        self.query_tower = query_tower
-        self._cart_type = cart_type
         self.view_type = view_type
         catalogue = vocabularies.catalogue
         self.has_unsold = bool((is_offered & (feature_tables.popularity[:, -1] == 0))[1:].any())
@@ -122,18 +100,14 @@ class CandidateSources:
         self._line_item = _table(_never_empty(feature_tables.line_item), "line_item")
         self._line_order = _table(_never_empty(feature_tables.line_order), "line_order")
         self._num_orders = _table(feature_tables.num_orders, "num_orders")
-        self._profile_item = _table(feature_tables.recent_item, "profile_item")
-        self._profile_type = _table(feature_tables.recent_type, "profile_type")
-        self._profile_age = _table(feature_tables.recent_age, "profile_age")
-        self._profile_group = _table(feature_tables.recent_group, "profile_group")
         self.candidate_embeddings = _table(candidate_embeddings, "candidate_embeddings")
-        self._encoded = _table(encoded_items, "encoded_items")
+        self._embedder = QueryEmbedder(feature_tables, encoded_items, query_tower, cart_type=cart_type)
         self.content = _table(catalogue.content, "content")
         self.price = _table(catalogue.price, "price")
         self.categories = _table(catalogue.categories, "categories")
         self.is_offered = _table(is_offered, "is_offered")
         self._gather = _shared(self._gather_evidence, QUERY_SPEC)
-        self._embed = _shared(self._embed_query, QUERY_SPEC)
+        self._embed = _shared(self._embedder, QUERY_SPEC)
         flags, places = tf.TensorSpec([None, None], tf.bool), tf.TensorSpec([None, None], tf.int32)
         self._choose = _shared(self._candidates, EVIDENCE_SPEC, flags, tf.TensorSpec([None], tf.int32))
         self._describe = _shared(self._features, QUERY_SPEC, EVIDENCE_SPEC, places)
@@ -143,7 +117,7 @@ class CandidateSources:
         """Every table and weight that candidates and features may read."""
         tables = [value for value in vars(self).values() if isinstance(value, tf.Variable)]
         item_tables = (self.cart_table, self.history_table, self.session_table)
-        parts = (*item_tables, self.popular_items, self.friend_items, self.query_tower)
+        parts = (*item_tables, self.popular_items, self.friend_items, self._embedder)
         return [*tables, *(variable for part in parts for variable in part.variables)]
 
     # --- evidence -----------------------------------------------------------------------------------------------
@@ -200,37 +174,6 @@ class CandidateSources:
     def embed_query(self, query: Query) -> tf.Tensor:
         """Returns `[B, d]` query embeddings: the user's latest events, then the visit's, then the cart."""
         return self._embed(query)
-
-    def _embed_query(self, query: Query) -> tf.Tensor:
-        length = self._profile_item.shape[1]
-        cart = query.cart
-        groups = tf.fill(tf.shape(query.recent_item), 0)
-        is_now = query.recent_age < _SESSION_HOURS
-        item = tf.concat([tf.gather(self._profile_item, query.user), query.recent_item, cart], axis=1)
-        kind = tf.concat(
-            [tf.gather(self._profile_type, query.user), query.recent_type, tf.fill(tf.shape(cart), self._cart_type)],
-            axis=1,
-        )
-        profile_age = tf.gather(self._profile_age, query.user)
-        age = tf.concat([profile_age, query.recent_age, tf.zeros(tf.shape(cart))], axis=1)
-        group = tf.concat(
-            [
-                tf.gather(self._profile_group, query.user),
-                tf.where(is_now, groups - 1, groups - 2),
-                tf.fill(tf.shape(cart), -1),
-            ],
-            axis=1,
-        )
-        # Padding to the front, the latest events to the end; at least one step, or the LSTM fails on an empty row.
-        order = latest_places(item, length)
-        item, kind, age, group = (tf.gather(part, order, batch_dims=1) for part in (item, kind, age, group))
-        elapsed = age[:, :-1] - age[:, 1:]
-        bucket = tf.searchsorted(tf.constant(GAP_BOUNDARIES), tf.reshape(elapsed, [-1]), side="right")
-        follows = (item[:, :-1] > 0) & (item[:, 1:] > 0)
-        gap = tf.where(follows, tf.reshape(bucket, tf.shape(elapsed)), 0)
-        gap = tf.pad(gap, [[0, 0], [1, 0]])
-        encoded = tf.gather(self._encoded, item)
-        return self.query_tower(encoded, TowerInputs(item, kind, gap, group), training=False)[:, -1]
 
     def _own_orders_like_the_cart(self, user: tf.Tensor, cart: tf.Tensor) -> tf.Tensor:
         """Returns `[B, N + 1]`: `Σ_o w_o [i in o] / Σ_o w_o` over the user's orders o; `w_o`: similarity and recency.

@@ -12,8 +12,9 @@ from tfrec.features.feature_tables import FeatureTables, compute_feature_tables
 from tfrec.features.queries import HEADS, ExampleQueries, example_queries, heads_of
 from tfrec.features.shop import Shop
 from tfrec.models.evidence import Query
+from tfrec.models.feature_names import FEATURES
 from tfrec.models.retrieval import RetrievalModel
-from tfrec.models.sources import FEATURES, CandidateSources
+from tfrec.models.sources import CandidateSources
 from tfrec.pipelines.ranking import RankingExamples
 from tfrec.publish import replacing
 from tfrec.strategy.complements import of_other_categories

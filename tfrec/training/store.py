@@ -12,9 +12,9 @@ from tfrec.errors import SourceError
 from tfrec.features.feature_tables import FeatureTables
 from tfrec.features.shop import Shop
 from tfrec.ingest.typed_toml import typed
+from tfrec.models.feature_names import FEATURES
 from tfrec.models.ranking import RankingModel
 from tfrec.models.retrieval import RetrievalModel
-from tfrec.models.sources import FEATURES
 from tfrec.training.config import TrainingConfig, with_present_names
 from tfrec.training.funnel import TrainedFunnel
 from tfrec.training.tower_training import create_variables
