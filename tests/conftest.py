@@ -21,8 +21,13 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts files with many slow tests first: the processes that run files side by side then end together."""
+    """Marks what needs a trained funnel as slow, and puts files with many slow tests first: all processes then end
+    together."""
+    for item in items:
+        if not {"tiny_trained", "trained"}.isdisjoint(item.fixturenames):  # type: ignore[attr-defined]
+            item.add_marker(pytest.mark.slow)
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -slow[item.path])
 

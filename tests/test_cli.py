@@ -263,6 +263,7 @@ def test_recommend_writes_slates_and_says_how_fast(tiny_trained, tmp_path, capsy
     assert len(pd.read_parquet(tmp_path / "s")) == 3
 
 
+@pytest.mark.slow
 def test_serve_stops_on_interrupt_with_status_0(tiny_trained):
     assert stop_tfrec("serve", tiny_trained.models, "--port", "0", once="Serving").status == 0
 

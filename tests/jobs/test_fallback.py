@@ -15,6 +15,8 @@ from tfrec.evaluation.protocol import cart_completion_cases
 from tfrec.evaluation.sessions import next_item_cases
 from tfrec.jobs.fallback import calibrate, fit_baseline, publish_baseline
 
+pytestmark = pytest.mark.slow
+
 WIDTH = 20
 
 

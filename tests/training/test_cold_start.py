@@ -9,6 +9,8 @@ from tests.training.small import SMALL, ask
 from tests.worlds import bought, make_shop
 from tfrec.training import refresh, save_trained, train, warm_start
 
+pytestmark = pytest.mark.slow
+
 NUM_ITEMS, NUM_USERS = 24, 24
 NEW = {"new even": 0, "new odd": 1}  # → the colour of what they are like
 CONFIG = dataclasses.replace(SMALL, retrieval=dataclasses.replace(SMALL.retrieval, id_dropout=0.4), retrieval_epochs=8)

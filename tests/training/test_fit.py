@@ -14,6 +14,8 @@ from tfrec.training.checkpoints import claim
 from tfrec.training.fit import fit_ranking
 from tfrec.training.tower_training import TowerTraining
 
+pytestmark = pytest.mark.slow
+
 
 def test_what_is_new_to_a_user_is_offered_in_the_users_colour(checkerboard_world, trained):
     shop, withheld = checkerboard_world
@@ -56,7 +58,6 @@ def chains(tmp_path_factory):
     return shop, train(shop, SMALL, work=tmp_path_factory.mktemp("chains") / "work", show_progress=False)
 
 
-@pytest.mark.slow
 def test_what_follows_is_offered_and_what_leads_is_not(chains):
     answer = ask(*chains, "cross_sell", item_id=["camera", "card"], k=[5])
     after_camera, after_card = answer["item_ids"].tolist()
@@ -65,7 +66,6 @@ def test_what_follows_is_offered_and_what_leads_is_not(chains):
     assert after_card.index("camera") > 0
 
 
-@pytest.mark.slow
 def test_the_last_minute_changes_the_answer_to_a_user_for_the_better(chains):
     """A camera is looked at, or a phone: the history alone does not determine which, the event in the query does."""
     users = ["ann", "bob", "cy", "dan"]
@@ -88,7 +88,6 @@ class _InterruptedError(Exception):
     pass
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("num_finished", [2, 5], ids=["in the first block", "in the second block"])
 def test_an_interrupted_run_goes_on_to_the_same_result(
     checkerboard_world, trained, tmp_path, monkeypatch, num_finished

@@ -13,6 +13,8 @@ from tfrec.features.shop import encode_shop
 from tfrec.schema.tables import Tables
 from tfrec.training import load_trained, refresh, save_trained, train
 
+pytestmark = pytest.mark.slow
+
 NUM_ITEMS, NUM_USERS = 24, 24
 NEW = ["i24", "i25"]
 CONFIG = dataclasses.replace(

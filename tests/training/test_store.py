@@ -7,6 +7,8 @@ from tests.training.small import SMALL, ask
 from tfrec.errors import SourceError
 from tfrec.training import load_trained, save_trained
 
+pytestmark = pytest.mark.slow
+
 
 def test_written_and_read_it_answers_the_same(checkerboard_world, trained, tmp_path):
     shop, withheld = checkerboard_world

@@ -12,6 +12,8 @@ from tfrec.pipelines import retrieval
 from tfrec.training import WarmStartConfig, save_trained, train, warm_start
 from tfrec.training.time_blocks import end_of_training
 
+pytestmark = pytest.mark.slow
+
 LAST_OLD_DAY, LAST_DAY = 30, 37
 CONFIG = dataclasses.replace(
     SMALL, warm=WarmStartConfig(epochs=6, replay=0.3, rate_share=1.0, ranking_queries=200, ranking_epochs=2)
