@@ -21,6 +21,17 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+_LONGEST = {
+    "test_workflow",
+    "test_interrupted_runs",
+    "test_nights",
+    "test_gate",
+    "test_model_updates",
+    "test_tracked_runs",
+}
+"""Files of few slow tests that take minutes each."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks what needs a trained funnel as slow, and puts files with many slow tests first: all processes then end
@@ -29,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not {"tiny_trained", "trained"}.isdisjoint(item.fixturenames):  # type: ignore[attr-defined]
             item.add_marker(pytest.mark.slow)
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    items.sort(key=lambda item: (item.path.stem not in _LONGEST, -slow[item.path]))
 
 
 @pytest.fixture(scope="session")
