@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-HELP = "update of the served models with new items, orders and users, in seconds, without training"
+HELP = "add new items, orders and users to the served models in seconds, without training"
 DESCRIPTION = """\
 Computes item weights, popularity and profiles again from the shop as it is prepared now, encodes new items from their
 category, brand, price, title and picture with the trained models, and publishes a new version. No weight changes.
