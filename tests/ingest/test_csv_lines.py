@@ -43,6 +43,7 @@ def written(rows: list[list[str]], *, delimiter: str = ",", quoting: int = csv.Q
     return text.getvalue()
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=ANY_ROWS,

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import ibis
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -97,6 +98,7 @@ WAYS = st.fixed_dictionaries(
 DAMAGE = st.sampled_from(["", '"', 'x"y,z', "O,1", '"a "b" c",1,2,3,4,5,6', ",,,,,,"])
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=st.lists(ROW, min_size=1, max_size=12), way=WAYS, damage=DAMAGE, copies=st.integers(1, 12))
 def test_each_row_comes_back_or_stands_in_the_ledger(rows: list[dict], way: dict, damage: str, copies: int) -> None:

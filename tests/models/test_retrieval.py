@@ -22,6 +22,7 @@ def ranks_of(shop, model, users, *, carts=None, recent=None):
     return [shop.vocabularies.items.decode(row[row > 0]).tolist() for row in np.argsort(-scores, axis=1)]
 
 
+@pytest.mark.slow
 def test_the_item_withheld_from_each_user_comes_first_of_the_new():
     shop, withheld = checkerboard()
     model = fit_retrieval(shop, SMALL, epochs=15)
@@ -44,6 +45,7 @@ def order_world():
     return make_shop(rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("use_lstm", "is_known"), [(True, True), (False, False)], ids=["LSTM", "no LSTM"])
 def test_the_lstm_alone_knows_in_which_order_things_were_seen(order_world, use_lstm, is_known):
     config = RetrievalConfig(embedding_dim=16, id_dropout=0.0, dropout=0.0, use_lstm=use_lstm)
@@ -69,6 +71,7 @@ def picture_world():
     return make_shop(rows, items, images=images)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use_images", [True, False], ids=["pictures", "no pictures"])
 def test_pictures_alone_predict_which_unsold_items_are_bought(picture_world, use_images):
     config = RetrievalConfig(

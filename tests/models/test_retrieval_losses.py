@@ -125,6 +125,7 @@ def test_full_softmax_leaves_out_the_orders_own_items_and_items_without_events()
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 def test_each_loss_finds_the_withheld_item(loss):
     """What comes first of all that a user never bought is the one item of the user's colour."""

@@ -78,6 +78,7 @@ def test_budget_hold_out_and_promise_hold(found):
     assert found.spending.worst == found.spending.ceiling == pytest.approx(found.plan.cost)
 
 
+@pytest.mark.slow
 def test_face_values_make_the_budget_a_guarantee(log):
     capped = log.with_face_values({"cheap": 5.0, "dear": 10.0})
     found = plan_from_test(capped, PlanConfig(name="s", budget=1_000.0))
@@ -177,6 +178,7 @@ def test_the_budget_covers_every_coupon_used_to_the_full_unless_asked_otherwise(
     assert "coupon 10.00" in found.summary()
 
 
+@pytest.mark.slow
 def test_a_budget_in_expected_cost_reaches_more_and_is_kept_in_19_of_20_campaigns(coupons):
     found = plan_from_test(coupons, PlanConfig(name="s", budget=3_000.0, budget_in="expected cost"))
     sent = int((found.plan.table["status"] == TREATED).sum())
@@ -226,6 +228,7 @@ def test_a_capped_coupon_pays_the_rest_into_margin_and_spend(coupons):
     assert (capped.table["margin"] == table["margin"])[~dear].all()
 
 
+@pytest.mark.slow
 def test_a_plan_that_spends_little_says_why_and_what_reaches_more(coupons):
     rng = np.random.default_rng(4)
     taken = np.where(coupons.table["discount"] > 0, rng.choice([4.0, 20.0], 3_000, p=[0.6, 0.4]), 0.0)

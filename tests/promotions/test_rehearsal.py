@@ -16,6 +16,7 @@ def truth(tmp_path_factory):
     return generate_demo_shop(tmp_path_factory.mktemp("demo") / "shop", config)
 
 
+@pytest.mark.slow
 def test_read_outs_find_what_the_campaign_truly_earned(truth):
     parts = [part.set_index("user") for _, part in truth.uplift.groupby("arm")]
     gains = np.stack([part["margin_uplift"] for part in parts], axis=1) + 3.0

@@ -78,6 +78,7 @@ def test_the_default_signature_adds_no_graph(tiny_trained, name):
     assert signatures["serving_default"] == signatures[first]
 
 
+@pytest.mark.slow
 def test_the_fallback_is_certified_too(tiny_prepared, tmp_path):
     from tfrec.jobs.fallback import publish_baseline
 

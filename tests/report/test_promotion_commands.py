@@ -169,6 +169,7 @@ CHINESE = {
 _ENGLISH = re.compile(r"[A-Za-z]{3,} [a-z]{2,}|[a-z] (of|to|by|in|is|a) ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", CHINESE.values(), ids=CHINESE)
 def test_chinese_has_the_same_numbers_without_english_sentences(
     arguments, planned, coupon_shop, tmp_path, capsys, monkeypatch

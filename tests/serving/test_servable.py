@@ -244,6 +244,7 @@ print(resident_mib() - before)
 """
 
 
+@pytest.mark.slow
 def test_twenty_thousand_calls_leak_nothing_and_need_no_python_tensorflow(tiny_models: Path):
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(

@@ -28,6 +28,7 @@ def first_pairs_world():
     return make_shop(rows), len(fresh)
 
 
+@pytest.mark.slow
 def test_examples_for_the_ranker_never_saw_their_answers(first_pairs_world, tmp_path, monkeypatch):
     """Both what the towers learned from and the item weights end before the block that asks."""
     shop, num_fresh = first_pairs_world
