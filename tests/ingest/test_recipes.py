@@ -112,3 +112,9 @@ def test_absent_recipe_names_the_nearest() -> None:
         find_recipe("online_retial")
     with pytest.raises(RecipeError, match="no recipe"):
         find_recipe("/nowhere/shop.toml")
+
+
+def test_a_recipe_of_another_encoding_is_refused_with_its_line(tmp_path):
+    (tmp_path / "cafe.toml").write_bytes('name = "cafe"\n# Café\n'.encode("latin-1"))
+    with pytest.raises(RecipeError, match=r"UTF-8; line 2 holds the byte 0xe9"):
+        read_recipe(tmp_path / "cafe.toml")

@@ -80,3 +80,9 @@ def test_a_file_that_is_absent_or_no_toml_is_named(tmp_path):
     path.write_text("retrieval_epochs = \n")
     with pytest.raises(ConfigError, match=r"broken\.toml"):
         read_config(path)
+
+
+def test_a_config_of_another_encoding_is_refused_with_its_line(tmp_path):
+    (tmp_path / "train.toml").write_bytes("# réglages\n".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"UTF-8; line 1 holds the byte 0xe9"):
+        read_config(tmp_path / "train.toml")

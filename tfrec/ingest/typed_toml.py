@@ -6,6 +6,7 @@ import datetime as dt
 import types
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from tfrec.errors import RecipeError, nearest_hint
@@ -13,6 +14,23 @@ from tfrec.errors import RecipeError, nearest_hint
 Value = TypeVar("Value")
 
 _WORDS: Mapping[type, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def read_toml_text(path: Path) -> str:
+    """Returns the text of a TOML file, which must be UTF-8, with or without a byte order mark.
+
+    Raises:
+        RecipeError: it is of another encoding; names the line.
+        OSError: it cannot be read.
+    """
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise RecipeError(
+            f"{path} must be UTF-8; line {line} holds the byte 0x{content[error.start]:02x}. Save the file as UTF-8."
+        ) from error
 
 
 def typed(kind: type[Value], table: object, *, where: str) -> Value:
