@@ -27,7 +27,7 @@ def refusal(texts: list[str], form: tuple[str, ...] = ()) -> str:
     "form",
     [
         "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%d.%m.%y", "%d-%m-%y %H:%M", "%m/%d/%y %I:%M %p", "%Y%m%d", "%b %d, %Y",
-        "%d-%b-%Y %H:%M", "%d %B %Y", "%Y.%m.%d", "%a %b %d %H:%M:%S %Y",
+        "%d-%b-%Y %H:%M", "%d %B %Y", "%Y.%m.%d", "%a %b %d %H:%M:%S %Y", "%Y%m%dT%H%M%S",
     ],
 )  # fmt: skip
 def test_the_format_that_reads_all_rows_is_named(form: str) -> None:

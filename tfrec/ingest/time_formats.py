@@ -31,6 +31,7 @@ _FAMILIES = (
     (),
     *(tuple(date + clock for clock in _CLOCKS) for date in _DATES),
     ("%Y%m%d%H%M", "%Y%m%d%H%M%S"),
+    ("%Y%m%dT%H%M", "%Y%m%dT%H%M%S"),
     ("%a %b %d %H:%M:%S %Y",),
     *((unit,) for unit in EPOCH_UNITS),
 )
