@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks what needs a trained funnel as slow, and puts files with many slow tests first: all processes then end
     together."""
     for item in items:
-        if not {"tiny_trained", "trained"}.isdisjoint(item.fixturenames):  # type: ignore[attr-defined]
+        if not {"tiny_trained", "trained"}.isdisjoint(item.fixturenames):
             item.add_marker(pytest.mark.slow)
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: (item.path.stem not in _LONGEST, -slow[item.path]))
@@ -129,3 +129,10 @@ def tiny_trained(tiny_prepared: Path, built_once: Any) -> TinyTrained:
     shop = tfrec.load(tiny_prepared)
     trained, _ = load_trained(shop, models / "trained")
     return TinyTrained(shop, trained, config, models)
+
+
+@pytest.fixture
+def models(tiny_trained: TinyTrained, tmp_path: Path) -> Path:
+    """A copy of the models of the small trained shop that a test may change."""
+    shutil.copytree(tiny_trained.models, tmp_path / "models")
+    return tmp_path / "models"

@@ -1,15 +1,14 @@
 """A training or an export that is killed or interrupted leaves the old versions whole, and goes on."""
 
 import json
-import shutil
 import signal
 
 import pytest
 
 from tests.interruptions import stop_tfrec
+from tests.trained_versions import is_whole
 from tfrec.cli import main
 from tfrec.serving.recommend import newest_version
-from tfrec.serving.servable import Servable
 from tfrec.workflow import (
     read_models_manifest,
 )
@@ -22,26 +21,6 @@ SMALL = [
     "num_blocks=1",
     "ranking_queries=200",
 ]
-
-
-@pytest.fixture
-def models(tiny_trained, tmp_path):
-    """A copy of the trained shop that a test may change."""
-    shutil.copytree(tiny_trained.models, tmp_path / "models")
-    return tmp_path / "models"
-
-
-def versions(models, servable="shop"):
-    return sorted(entry.name for entry in (models / servable).iterdir())
-
-
-def is_whole(models):
-    """Whether every version there can be loaded and asked, and no half-written folder has a version's name."""
-    for servable in ("shop", "retrieval", "ranking"):
-        for version in versions(models, servable):
-            if version.isdigit():
-                Servable.load(models / servable / version).close()
-    return True
 
 
 def newest_bytes(models):

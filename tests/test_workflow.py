@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.trained_versions import is_whole, versions
 from tfrec.cli import main
 from tfrec.cli.demo import fast_demo_note
 from tfrec.client import RecommenderClient
@@ -26,26 +27,6 @@ from tfrec.workflow import (
     train_shop,
     write_report,
 )
-
-
-@pytest.fixture
-def models(tiny_trained, tmp_path):
-    """A copy of the trained shop that a test may change."""
-    shutil.copytree(tiny_trained.models, tmp_path / "models")
-    return tmp_path / "models"
-
-
-def versions(models, servable="shop"):
-    return sorted(entry.name for entry in (models / servable).iterdir())
-
-
-def is_whole(models):
-    """Whether every version there can be loaded and asked, and no half-written folder has a version's name."""
-    for servable in ("shop", "retrieval", "ranking"):
-        for version in versions(models, servable):
-            if version.isdigit():
-                Servable.load(models / servable / version).close()
-    return True
 
 
 def test_training_leaves_the_models_their_manifest_and_no_work_folder(tiny_trained, tiny_prepared):

@@ -127,7 +127,7 @@ def test_second_run_reuses_until_something_changes(tmp_path: Path, caplog: pytes
 
     def prepared_again(**settings: object) -> bool:
         caplog.clear()
-        prepare_shop(recipe, out, **settings)  # type: ignore[arg-type]
+        prepare_shop(recipe, out, **settings)
         return "reused" not in caplog.text
 
     assert prepared_again()

@@ -16,7 +16,7 @@ TABLE = pd.DataFrame({"a": ["1", "x"], "b": ["2.5", "ü"]})
 
 
 def read(tmp_path: Path, *paths: Path, wanted: Sequence[str] = (), **settings: object) -> tuple[pd.DataFrame, list]:
-    source = Source(files=tuple(map(str, paths)), **settings)  # type: ignore[arg-type]
+    source = Source(files=tuple(map(str, paths)), **settings)
     scratch = Path(tempfile.mkdtemp(dir=tmp_path))
     table, lines = read_text(ibis.duckdb.connect(), source, paths, name="raw", scratch=scratch, wanted=wanted)
     return table.execute(), lines

@@ -21,7 +21,7 @@ from tfrec.serving.c_api import CApi, Output, load_c_api
 from tfrec.serving.saved_model import SERVE_TAG, ServableSignature, TensorSpec, read_signature_defs, signatures_of
 
 _INVALID_ARGUMENT, _NOT_FOUND, _FAILED_PRECONDITION, _UNAVAILABLE = 3, 5, 9, 14
-# ConfigProto; one pass of graph optimisation as in serving/session.config: half of the start, as fast to answer.
+# ConfigProto; one pass of graph optimisation in place of two, as in serving/session.config.
 _ONE_PASS = b"\x52\x04\x52\x02\x60\x01"  # graph_options { rewrite_options { meta_optimizer_iterations: ONE } }
 _NO_REWRITING = b"\x52\x05\x52\x03\x98\x01\x01"  # graph_options { rewrite_options { disable_meta_optimizer: true } }
 
