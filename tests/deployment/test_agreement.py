@@ -4,6 +4,7 @@ import re
 
 import pytest
 import yaml
+from tensorflow.core.protobuf import config_pb2
 
 from tests.deployment.config_messages import CLASSES
 from tests.deployment.manifests import (
@@ -24,6 +25,7 @@ from tfrec.release.canary import REQUESTS
 from tfrec.release.follow import STABLE
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.serving.models_config import BATCH_SIZES, CONFIG, FALLBACK, SERVABLES, serving_config
+from tfrec.serving.servable import ONE_PASS
 
 GRPC_PORT, REST_PORT = 8500, 8501
 METRICS = "/monitoring/prometheus/metrics"
@@ -69,6 +71,10 @@ def test_servers_run_with_the_same_flags(where, given):
 def test_session_parallelism_is_the_limit_of_cores(place):
     server = server_of(place)
     assert flags(server["args"])["tensorflow_session_parallelism"] == server["resources"]["limits"]["cpu"]
+
+
+def test_the_embedded_server_optimises_graphs_as_the_container_does():
+    assert parsed("session.config", config_pb2.ConfigProto()).SerializeToString() == ONE_PASS
 
 
 def test_monitoring_path_is_the_one_that_is_scraped():

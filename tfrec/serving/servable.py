@@ -22,7 +22,7 @@ from tfrec.serving.saved_model import SERVE_TAG, ServableSignature, TensorSpec, 
 
 _INVALID_ARGUMENT, _NOT_FOUND, _FAILED_PRECONDITION, _UNAVAILABLE = 3, 5, 9, 14
 # ConfigProto; one pass of graph optimisation in place of two, as in serving/session.config.
-_ONE_PASS = b"\x52\x04\x52\x02\x60\x01"  # graph_options { rewrite_options { meta_optimizer_iterations: ONE } }
+ONE_PASS = b"\x52\x04\x52\x02\x60\x01"  # graph_options { rewrite_options { meta_optimizer_iterations: ONE } }
 _NO_REWRITING = b"\x52\x05\x52\x03\x98\x01\x01"  # graph_options { rewrite_options { disable_meta_optimizer: true } }
 
 
@@ -89,7 +89,7 @@ class Servable:
         signature_defs = read_signature_defs(version_dir)
         api = load_c_api()
         config = _varint_field(2, intra_op_threads) + _varint_field(5, inter_op_threads)  # ConfigProto
-        config += _ONE_PASS if is_graph_rewritten else _NO_REWRITING
+        config += ONE_PASS if is_graph_rewritten else _NO_REWRITING
         status, options, graph = api.TF_NewStatus(), api.TF_NewSessionOptions(), api.TF_NewGraph()
         try:
             api.TF_SetConfig(options, config, len(config), status)
