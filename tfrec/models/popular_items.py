@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.features.feature_tables import FeatureTables
+from tfrec.models.graph_tables import table
 
 
 class PopularItems:
@@ -22,10 +23,10 @@ class PopularItems:
         lately, season = feature_tables.popularity[:, 1], feature_tables.season
         scale = lately.sum() / season.sum() if lately.any() and season.any() else 1.0
         self.has_segments = len(feature_tables.segment_popularity) > 1
-        self.score = _table(lately + np.float32(scale) * season, "popular_score")
-        self.season = _table(season, "season")
-        self._segment_of_user = _table(feature_tables.user_segment, "user_segment")
-        self._by_segment = _table(feature_tables.segment_popularity, "segment_popularity")
+        self.score = table(lately + np.float32(scale) * season, "popular_score")
+        self.season = table(season, "season")
+        self._segment_of_user = table(feature_tables.user_segment, "user_segment")
+        self._by_segment = table(feature_tables.segment_popularity, "segment_popularity")
 
     @property
     def variables(self) -> list[tf.Variable]:
@@ -46,7 +47,3 @@ class PopularItems:
         segment = tf.gather(self._segment_of_user, user)
         at = tf.stack([tf.broadcast_to(segment[:, None], tf.shape(items)), items], axis=-1)
         return tf.gather_nd(self._by_segment, at)
-
-
-def _table(values: np.ndarray, name: str) -> tf.Variable:
-    return tf.Variable(values, trainable=False, name=name)

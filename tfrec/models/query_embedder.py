@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tfrec.features.feature_tables import FeatureTables
 from tfrec.models.evidence import Query
+from tfrec.models.graph_tables import table
 from tfrec.models.rows import latest_places
 from tfrec.models.towers import QueryTower, TowerInputs
 from tfrec.pipelines.retrieval import GAP_BOUNDARIES
@@ -27,11 +28,11 @@ class QueryEmbedder:
     ) -> None:
         self._tower = query_tower
         self._cart_type = cart_type
-        self._item = _table(feature_tables.recent_item, "profile_item")
-        self._type = _table(feature_tables.recent_type, "profile_type")
-        self._age = _table(feature_tables.recent_age, "profile_age")
-        self._group = _table(feature_tables.recent_group, "profile_group")
-        self._encoded = _table(encoded_items, "encoded_items")
+        self._item = table(feature_tables.recent_item, "profile_item")
+        self._type = table(feature_tables.recent_type, "profile_type")
+        self._age = table(feature_tables.recent_age, "profile_age")
+        self._group = table(feature_tables.recent_group, "profile_group")
+        self._encoded = table(encoded_items, "encoded_items")
 
     @property
     def variables(self) -> list[tf.Variable]:
@@ -58,7 +59,3 @@ class QueryEmbedder:
         gap = tf.pad(gap, [[0, 0], [1, 0]])
         encoded = tf.gather(self._encoded, item)
         return self._tower(encoded, TowerInputs(item, kind, gap, group), training=False)[:, -1]
-
-
-def _table(values: np.ndarray, name: str) -> tf.Variable:
-    return tf.Variable(values, trainable=False, name=name)

@@ -17,6 +17,7 @@ from tfrec.features.vocabulary import Vocabularies
 from tfrec.models.evidence import EVIDENCE_SPEC, QUERY_SPEC, Evidence, Query
 from tfrec.models.feature_names import FEATURES
 from tfrec.models.friend_items import FriendItems
+from tfrec.models.graph_tables import table
 from tfrec.models.item_table import ItemTable, best_strength
 from tfrec.models.popular_items import PopularItems
 from tfrec.models.query_embedder import QueryEmbedder
@@ -81,31 +82,31 @@ class CandidateSources:
         self.session_table = ItemTable(
             feature_tables, channels=slice(_SESSION, _SEQUENCE + 1), width=config.session_neighbours, name="session"
         )
-        self.popularity = _table(feature_tables.popularity, "popularity")
+        self.popularity = table(feature_tables.popularity, "popularity")
         self.popular_items = PopularItems(feature_tables)
         self.friend_items = FriendItems(feature_tables)
-        self._first_age = _table(feature_tables.first_age, "first_age")
-        self._last_age = _table(feature_tables.last_age, "last_age")
-        self._own_splits = _table(feature_tables.own_splits, "own_splits")
-        self._own_item = _table(_never_empty(feature_tables.own_item), "own_item")
+        self._first_age = table(feature_tables.first_age, "first_age")
+        self._last_age = table(feature_tables.last_age, "last_age")
+        self._own_splits = table(feature_tables.own_splits, "own_splits")
+        self._own_item = table(_never_empty(feature_tables.own_item), "own_item")
         columns = (feature_tables.own_count, feature_tables.own_age, *feature_tables.own_habit.T)
         own_columns = np.stack((*columns, feature_tables.own_interval, feature_tables.own_orders_ago), axis=1).astype(
             np.float32
         )
-        self._own = _table(np.pad(own_columns, [(1, 0), (0, 0)]), "own")  # row 0: never bought
+        self._own = table(np.pad(own_columns, [(1, 0), (0, 0)]), "own")  # row 0: never bought
         chances = feature_tables.own_habit * (1.0 - np.array(OWN_FADES))  # of an order of the user, by three memories
         score = (chances.sum(axis=1) + 1e-4 * feature_tables.own_count).astype(np.float32)
-        self._own_score = _table(np.pad(score, (1, 0)), "own_score")
-        self._line_splits = _table(feature_tables.line_splits, "line_splits")
-        self._line_item = _table(_never_empty(feature_tables.line_item), "line_item")
-        self._line_order = _table(_never_empty(feature_tables.line_order), "line_order")
-        self._num_orders = _table(feature_tables.num_orders, "num_orders")
-        self.candidate_embeddings = _table(candidate_embeddings, "candidate_embeddings")
+        self._own_score = table(np.pad(score, (1, 0)), "own_score")
+        self._line_splits = table(feature_tables.line_splits, "line_splits")
+        self._line_item = table(_never_empty(feature_tables.line_item), "line_item")
+        self._line_order = table(_never_empty(feature_tables.line_order), "line_order")
+        self._num_orders = table(feature_tables.num_orders, "num_orders")
+        self.candidate_embeddings = table(candidate_embeddings, "candidate_embeddings")
         self._embedder = QueryEmbedder(feature_tables, encoded_items, query_tower, cart_type=cart_type)
-        self.content = _table(catalogue.content, "content")
-        self.price = _table(catalogue.price, "price")
-        self.categories = _table(catalogue.categories, "categories")
-        self.is_offered = _table(is_offered, "is_offered")
+        self.content = table(catalogue.content, "content")
+        self.price = table(catalogue.price, "price")
+        self.categories = table(catalogue.categories, "categories")
+        self.is_offered = table(is_offered, "is_offered")
         self._gather = _shared(self._gather_evidence, QUERY_SPEC)
         self._embed = _shared(self._embedder, QUERY_SPEC)
         flags, places = tf.TensorSpec([None, None], tf.bool), tf.TensorSpec([None, None], tf.int32)
@@ -431,10 +432,6 @@ def _shared(function: Callable[..., Any], *signature: Any) -> Callable[..., Any]
     The runtime inlines it into each of them: `_noinline` makes answers slower and the start no faster.
     """
     return tf.function(function, input_signature=signature, autograph=False)
-
-
-def _table(values: np.ndarray, name: str) -> tf.Variable:
-    return tf.Variable(values, trainable=False, name=name)
 
 
 def _never_empty(values: np.ndarray) -> np.ndarray:
