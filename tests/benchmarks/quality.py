@@ -13,11 +13,12 @@ import dataclasses
 import itertools
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from tests.benchmarks.results import Compared, Figure, add_save, save_results
 from tests.benchmarks.whole_shop import data_home
 from tfrec.evaluation.baselines import (
     BASKET_BASELINES,
@@ -37,7 +38,7 @@ from tfrec.evaluation.baselines import (
 )
 from tfrec.evaluation.baselines.history import order_history, session_history
 from tfrec.evaluation.cases import Cases
-from tfrec.evaluation.intervals import bootstrap_means, compare
+from tfrec.evaluation.intervals import Estimate, bootstrap_means, compare
 from tfrec.evaluation.metrics import hit_rate_at_k, mrr_at_k, rank_by_scores, rank_in_slate
 from tfrec.evaluation.protocol import cart_completion_cases
 from tfrec.evaluation.report import EvaluationReport, evaluate
@@ -56,6 +57,7 @@ from tfrec.workflow import SERVED_NAME, train_shop
 
 _MOST_VALIDATION = 3000
 _FASHION = "fashion_shop"
+_CONTENT = "content without pictures"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,6 +122,16 @@ STUDIES = (
     Study(
         "eshop_clothing_2008",
         (Bar("next_item", "all HR@20", 0.735), Bar("next_item", "all MRR@20", 0.275)),
+    ),
+    Study(
+        "demo_shop",
+        (
+            Bar("complete_cart", "all HR@10"),
+            Bar("complete_cart", "discover HR@10"),
+            Bar("upsell", "all HR@10"),
+            Bar("next_item", "all HR@20"),
+            Bar("next_item", "all MRR@20"),
+        ),
     ),
 )
 
@@ -207,9 +219,20 @@ class Trial:
     settings: tuple[str, ...] = ()
 
 
-def run(study: Study, work: Path, home: Path, trial: Trial) -> Iterator[str]:
-    """Yields the lines of one data set."""
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a study prints, and its figures."""
+
+    lines: tuple[str, ...]
+    compared: tuple[Compared, ...]
+
+
+def run(study: Study, work: Path, home: Path, trial: Trial) -> Outcome:
+    """Returns the outcome of one data set."""
     place = work / study.recipe
+    if study.recipe == "demo_shop":
+        home = place / "data"
+        generate_demo_shop(home / study.recipe, DemoShopConfig())
     began = time.perf_counter()
     prepared = prepare_shop(study.recipe, place / "prepared", data_home=home)
     shop, models = place / "prepared", "models"
@@ -246,16 +269,16 @@ def run(study: Study, work: Path, home: Path, trial: Trial) -> Iterator[str]:
     period = "validation period, " if trial.on_validation else ""
     changed = f" with {', '.join(trial.settings)}" if trial.settings else ""
     times = f"prepared and baselines tuned in {tuned:.0f} s, trained in {max(seconds):.0f} s, asked in {asked:.0f} s"
-    yield f"{study.recipe}: {period}{times}{changed}"
-    yield from (f"  {line}" for line in chosen)
+    lines = [f"{study.recipe}: {period}{times}{changed}", *(f"  {line}" for line in chosen)]
     if not _has_implicit():
-        yield "  left out: implicit ALS (pip install implicit)"
-    yield f"  {'':44}{'tfrec (95 % interval)':>26}  {'a training each':<16}{'strongest baseline':<34}{'ratio':>7}  bar"
-    yield from (f"  {_line(report, bar)}" for bar in study.bars)
+        lines.append("  left out: implicit ALS (pip install implicit)")
+    lines.append(f"  {'':44}{'tfrec (95 % interval)':>26}  {'a training each':<16}{'strongest baseline':<40}ratio  bar")
+    compared = tuple(_compare_with(report, study.recipe, bar) for bar in study.bars)
+    return Outcome((*lines, *(f"  {_line(row)}" for row in compared)), compared)
 
 
-def run_fashion(work: Path, home: Path) -> Iterator[str]:
-    """Yields what Fashion-MNIST pictures add on the demo shop: items never sold before, and items sold.
+def run_fashion(work: Path, home: Path) -> Outcome:
+    """Returns what Fashion-MNIST pictures add on the demo shop: items never sold before, and items sold.
 
     Beside the funnel stands the same trained without pictures, and the similarity of content (title, category, brand)
     to the cart, which is all that a shop has for an item without purchases.
@@ -275,7 +298,7 @@ def run_fashion(work: Path, home: Path) -> Iterator[str]:
     content = shop.vocabularies.catalogue.content[shop.vocabularies.items.encode(cases.item_ids)]
     hits, sold = {}, {}
     similarity = rank_by_scores(lambda part: (part.contexts @ content) @ content.T, cases)
-    hits["content without pictures"] = hit_rate_at_k(similarity.ranks, k=10)
+    hits[_CONTENT] = hit_rate_at_k(similarity.ranks, k=10)
     carts = cart_completion_cases(prepared.train, prepared.test, seed=0)
     for name, folder in folders.items():
         with Servable.load(newest_version(folder, "ranking")) as servable:
@@ -284,33 +307,61 @@ def run_fashion(work: Path, home: Path) -> Iterator[str]:
             slate = served_ranker(servable)(carts, 20, carts.signature)
             sold[name] = hit_rate_at_k(rank_in_slate(slate, carts).ranks, k=10)
     by_cart, by_order = (np.unique(part.groups, return_inverse=True)[1] for part in (cases, carts))
-    yield f"demo shop with Fashion-MNIST pictures: {len(ids):,} items never sold, {len(cases):,} carts with one of them"
-    for name, values in hits.items():
-        yield f"  never sold, HR@10 among them, {name:<26}{bootstrap_means(values[:, None], by_cart)[0]}"
-    ratio = hits["tfrec"].mean() / hits["content without pictures"].mean()
-    paired = compare(hits["tfrec"], hits["content without pictures"], by_cart)
-    yield f"  ratio {ratio:.2f} (bar 1.30 {'reached' if ratio >= 1.3 else 'missed'}); paired difference {paired}"
-    for name, values in sold.items():
-        yield f"  sold before, cart completion HR@10, {name:<22}{bootstrap_means(values[:, None], by_order)[0]}"
+    lines = [
+        f"demo shop with Fashion-MNIST pictures: {len(ids):,} items never sold, {len(cases):,} carts with one of them"
+    ]
+    never = {name: bootstrap_means(values[:, None], by_cart)[0] for name, values in hits.items()}
+    lines += [f"  never sold, HR@10 among them, {name:<26}{estimate}" for name, estimate in never.items()]
+    ratio = hits["tfrec"].mean() / hits[_CONTENT].mean()
+    paired = compare(hits["tfrec"], hits[_CONTENT], by_cart)
+    lines.append(
+        f"  ratio {ratio:.2f} (bar 1.30 {'reached' if ratio >= 1.3 else 'missed'}); paired difference {paired}"
+    )
+    lines += [
+        f"  sold before, cart completion HR@10, {name:<22}{bootstrap_means(values[:, None], by_order)[0]}"
+        for name, values in sold.items()
+    ]
+    best = max((name for name in never if name != "tfrec"), key=lambda name: never[name].value)
+    ours, other = (_figure([never[name]]) for name in ("tfrec", best))
+    row = Compared(_FASHION, "never_sold", "HR@10 among them", ours, other, best, never["tfrec"].num_queries)
+    return Outcome(tuple(lines), (row,))
 
 
-def _line(report: EvaluationReport, bar: Bar) -> str:
+def _compare_with(report: EvaluationReport, data: str, bar: Bar) -> Compared:
     section = next(section for section in report.sections if section.task == bar.task)
     trainings = [row.cells[bar.column] for row in section.rows if not row.is_baseline]
-    value, low, high = (float(np.mean([getattr(cell, end) for cell in trainings])) for end in ("value", "low", "high"))
-    rivals = [(row.cells[bar.column].value, row.method) for row in section.rows if row.is_baseline]
-    best, name = max(rivals)
-    wanted = bar.value if bar.value is not None else bar.ratio * best
-    verdict = "reached" if value >= wanted else "missed"
-    figure = f"{value:.3f} ({low:.3f}–{high:.3f})"
-    each = " ".join(f"{cell.value:.3f}" for cell in trainings)
-    return (
-        f"{bar.task + ', ' + bar.column:<44}{figure:>26}  {each:<16}{f'{best:.3f} {name}':<34}{value / best:>7.3f}"
-        f"  {wanted:.3f} {verdict}, n = {trainings[0].num_queries:,}"
+    best = max((row for row in section.rows if row.is_baseline), key=lambda row: row.cells[bar.column].value)
+    baseline = best.cells[bar.column]
+    wanted = bar.value if bar.value is not None else bar.ratio * baseline.value
+    return Compared(
+        data=data,
+        task=bar.task,
+        metric=bar.column,
+        ours=_figure(trainings),
+        baseline=_figure([baseline]),
+        name=best.method,
+        n=trainings[0].num_queries,
+        bar=wanted,
     )
 
 
-def _lines(study: Study | None, work: Path, trial: Trial) -> Iterator[str]:
+def _figure(trainings: Sequence[Estimate]) -> Figure:
+    """Returns the mean over trainings, of the ends of the intervals, too."""
+    value, low, high = (float(np.mean([getattr(one, end) for one in trainings])) for end in ("value", "low", "high"))
+    return Figure(value, low, high, tuple(one.value for one in trainings))
+
+
+def _line(row: Compared) -> str:
+    assert row.bar is not None
+    each = " ".join(f"{value:.3f}" for value in row.ours.each)
+    return (
+        f"{row.task + ', ' + row.metric:<44}{row.ours!s:>26}  {each:<16}{f'{row.baseline.value:.3f} {row.name}':<40}"
+        f"{row.ours.value / row.baseline.value:.3f}  {row.bar:.3f} "
+        f"{'reached' if row.ours.value >= row.bar else 'missed'}, n = {row.n:,}"
+    )
+
+
+def _outcome(study: Study | None, work: Path, trial: Trial) -> Outcome:
     return run_fashion(work, data_home()) if study is None else run(study, work, data_home(), trial)
 
 
@@ -337,7 +388,10 @@ def main() -> None:
     parser.add_argument("--validation", action="store_true", help="ask of the validation period: to choose settings")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one setting of training")
     parser.add_argument("--work", type=Path, help="folder that keeps what is prepared and trained")
+    add_save(parser)
     options = parser.parse_args()
+    if options.save and (options.validation or options.set):
+        parser.error("--save keeps the figures of shipped settings on the test period: leave out --validation, --set")
     if unknown := set(options.names) - set(names):
         parser.error(f"no data set {sorted(unknown)[0]!r}; there are {', '.join(names)}")
     trial = Trial(options.trainings, options.validation, tuple(options.set))
@@ -345,8 +399,12 @@ def main() -> None:
         work = options.work or Path(scratch)
         for name in options.names or names:
             study = next((study for study in STUDIES if study.recipe == name), None)
-            for line in _lines(study, work, trial):
-                print(line, flush=True)
+            outcome = _outcome(study, work, trial)
+            print("\n".join(outcome.lines), flush=True)
+            if options.save:
+                times = f" --trainings {options.trainings}" if options.trainings > 1 else ""
+                command = f'make bench-quality ARGS="{name}{times}"'
+                print(f"  saved as {save_results(name, command, compared=outcome.compared)}", flush=True)
 
 
 if __name__ == "__main__":
