@@ -9,10 +9,11 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --d
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 # The benchmarks of tests/benchmarks, each of which prints its figures: make bench-serving
-BENCHMARKS := $(filter-out trials whole_shop,$(basename $(notdir $(filter-out %/__init__.py,$(wildcard tests/benchmarks/*.py)))))
+BENCHMARKS := $(filter-out trials whole_shop results pages,$(basename $(notdir $(filter-out %/__init__.py,$(wildcard tests/benchmarks/*.py)))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-all test-install check format lint types contracts docs time-demo clean $(BENCHMARKS:%=bench-%)
+.PHONY: help setup demo test test-slow test-all test-install check format lint types contracts docs time-demo clean \
+  benchmarks $(BENCHMARKS:%=bench-%)
 
 help:
 	@echo "make demo        generate a shop, train, evaluate, serve, show what is offered to whom"
@@ -22,7 +23,8 @@ help:
 	@echo "make test-install   build wheel and sdist, try them in fresh environments (needs the package index)"
 	@echo "make format      write the format              make setup       .venv alone"
 	@echo "make time-demo   time demo and tests in a fresh clone"
-	@echo "benchmarks:      $(BENCHMARKS:%=bench-%)"
+	@echo "make benchmarks  measure all that the pages show (hours), write docs/benchmarks/*.json and the tables"
+	@echo "one of them:     $(BENCHMARKS:%=bench-%)"
 
 setup: $(STAMP)
 
@@ -83,6 +85,17 @@ check: lint types contracts docs
 
 $(BENCHMARKS:%=bench-%): bench-%: $(STAMP)
 	@$(BIN)/python -m tests.benchmarks.$* $(ARGS)
+
+# The figures of the pages: each benchmark keeps what it measured, then the tables are written from all that is kept.
+benchmarks: $(STAMP)
+	@$(BIN)/python -m tests.benchmarks.quality --save
+	@$(BIN)/python -m tests.benchmarks.cold_start --save
+	@$(BIN)/python -m tests.benchmarks.warm_start --save
+	@$(BIN)/python -m tests.benchmarks.training_speed --save
+	@$(BIN)/python -m tests.benchmarks.serving --save
+	@$(BIN)/python -m tests.benchmarks.campaigns --users 3000 --save
+	@$(BIN)/python -m tests.benchmarks.sequential --save
+	@$(BIN)/python -m tests.benchmarks.pages
 
 # Clones the last commit into a temporary folder and times what a newcomer types there.
 time-demo:

@@ -1,10 +1,15 @@
 """The README is short, its programs and figures are those of the pages that tests check, in both languages."""
 
+import dataclasses
+import datetime as dt
 import re
 from pathlib import PurePosixPath
 
 import pytest
 
+from tests.benchmarks.pages import PAGES as FIGURE_PAGES
+from tests.benchmarks.pages import fill
+from tests.benchmarks.results import Figure, read_results
 from tests.documents import PAGES, ROOT, blocks, commands, read
 
 README, CHINESE = "README.md", "README.zh-CN.md"
@@ -35,13 +40,33 @@ def test_operators_need_four_lines():
     assert [call[0] for call in commands(read(README))] == ["prepare", "train", "evaluate", "serve"]
 
 
-def test_the_five_figures_stand_in_the_benchmarks():
-    rows = figures(read(README))
-    assert len(rows) == 5
-    table = read("docs/benchmarks/index.md")
-    for row in rows:
-        for figure in row:
-            assert figure in table, figure
+@pytest.mark.parametrize("page", FIGURE_PAGES)
+def test_every_table_of_figures_is_written_from_what_the_benchmarks_saved(page):
+    text = read(page)
+    assert "<!-- figures: " in text
+    assert fill(text, read_results()) == text, "Write the tables: python -m tests.benchmarks.pages"
+
+
+def test_the_readme_shows_five_figures():
+    assert len(figures(read(README))) == 5
+
+
+def test_a_figure_that_the_benchmark_has_not_saved_changes_the_page():
+    results = read_results()
+    row = results["online_retail"].compared[0]
+    better = dataclasses.replace(row, ours=Figure(0.999, 0.998, 0.9991))
+    changed = {**results, "online_retail": dataclasses.replace(results["online_retail"], compared=(better,))}
+    assert "**.999 (.998–.999)**" in fill("<!-- figures: quality -->\n<!-- end of figures -->", changed)
+
+
+@pytest.mark.parametrize("name", read_results())
+def test_what_a_benchmark_saved_names_its_command_its_version_and_its_day(name):
+    results = read_results()[name]
+    target = results.command.split()[1].removeprefix("bench-")
+    assert results.command.startswith("make bench-")
+    assert (ROOT / "tests" / "benchmarks" / f"{target}.py").is_file()
+    assert results.version
+    assert dt.date.fromisoformat(results.date)
 
 
 def test_the_chinese_readme_has_the_same_code_figures_and_links():

@@ -1,6 +1,7 @@
 """Train, export, evaluate: what is reused, what an interruption leaves, what the report says."""
 
 import contextlib
+import dataclasses
 import html
 import io
 import json
@@ -19,6 +20,8 @@ from tfrec.client import RecommenderClient
 from tfrec.errors import SourceError
 from tfrec.serving.servable import Servable
 from tfrec.serving.server import EmbeddedServer
+from tfrec.strategy.config import StrategyConfig, UpsellConfig
+from tfrec.training import load_trained
 from tfrec.workflow import (
     SERVED_NAME,
     evaluate_models,
@@ -45,6 +48,21 @@ def test_a_second_training_of_the_same_shop_is_reused(models, tiny_trained, tiny
     assert published.is_reused
     assert published.version == 1
     assert versions(models) == ["1"]
+
+
+def test_other_settings_of_the_strategies_are_published_without_a_training(models, tiny_trained, tiny_prepared):
+    strategy = StrategyConfig(upsell=UpsellConfig(max_price_ratio=1.5))
+    config = dataclasses.replace(tiny_trained.config, strategy=strategy)
+    published = train_shop(tiny_prepared, models, config)
+    assert (published.is_reused, published.has_new_strategy, published.version) == (True, True, 2)
+    assert read_models_manifest(models).config["strategy"]["upsell"]["max_price_ratio"] == 1.5
+    again = train_shop(tiny_prepared, models, config)
+    assert (again.has_new_strategy, again.version) == (False, 2)
+    _, stored = load_trained(tiny_trained.shop, models / "trained")
+    assert stored.strategy == strategy  # kept for a refresh, a warm start and the next export
+    assert (models / "trained" / "fallback_comparison.json").exists() == (
+        tiny_trained.models / "trained" / "fallback_comparison.json"
+    ).exists()
 
 
 @pytest.mark.slow

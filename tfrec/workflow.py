@@ -92,12 +92,14 @@ class Published:
         version: the newest version there.
         is_reused: nothing had to be trained.
         seconds: seconds that the training took, now or when it was made.
+        has_new_strategy: the reused models were published again, with other settings of the strategies.
     """
 
     models: Path
     version: int
     is_reused: bool
     seconds: float
+    has_new_strategy: bool = False
 
 
 def train_shop(
@@ -106,7 +108,7 @@ def train_shop(
     """Trains the funnel on a prepared shop, keeps its weights and publishes a version of the three servables.
 
     If interrupted, it leaves the old result in place, and the next call resumes after the last finished step. Weights
-    of the same shop, settings and code are reused.
+    of the same shop, settings and code are reused; other settings of the strategies are published without a training.
 
     Args:
         prepared: folder that `prepare_shop` wrote.
@@ -125,12 +127,8 @@ def train_shop(
     with claiming(models):
         check_folder(models / TRAINED, TRAINED_FOLDER, inputs=[prepared])
         present = _read_manifest(models)
-        version = version_of(models, wanted.identity)
         if present is not None and present.identity == wanted.identity and not force:
-            if version is None:  # interrupted between saving and publishing
-                version = publish_servables(models, prepared=prepared)
-            shutil.rmtree(models / _WORK, ignore_errors=True)
-            return Published(models, version, True, present.seconds)
+            return reuse_models(models, prepared, config)
         work = work_folder(models, wanted)
         shop = load_shop(prepared)
         began = time.perf_counter()
@@ -148,13 +146,39 @@ def _examiner(shop: Shop, config: Any, checks: list[FallbackCheck]) -> Callable[
     def examine(past: Any, start: float) -> None:
         from tfrec.training.export import build_served_funnel
 
-        served = build_served_funnel(shop, past, config.sources)
+        served = build_served_funnel(shop, past, config)
         since = pd.Timestamp(start * 3600, unit="s").as_unit("us")
         check = check_against_fallback(shop.prepared, served.answer, since=since)
         if check is not None:
             checks.append(check)
 
     return examine
+
+
+def reuse_models(models: Path, prepared: Path, config: Any) -> Published:
+    """Returns the published version of trained models, published now where it is missing or has other strategies.
+
+    Args:
+        models: folder of models, trained with the other settings of `config`.
+        prepared: shop that they were trained on.
+        config: a `TrainingConfig`.
+    """
+    from tfrec.training import load_trained
+
+    manifest = read_models_manifest(models)
+    strategy = _as_plain(config.strategy)
+    has_new_strategy = manifest.config.get("strategy", _as_plain(type(config.strategy)())) != strategy
+    version = version_of(models, manifest.identity)
+    if has_new_strategy:
+        shop = _load_same_shop(manifest, prepared)
+        trained, stored = load_trained(shop, models / TRAINED)
+        settings = dataclasses.replace(stored, strategy=config.strategy)
+        manifest = dataclasses.replace(manifest, config={**manifest.config, "strategy": strategy})
+        version = publish_trained(shop, trained, settings, models, manifest, comparison=_kept_comparison(models))
+    elif version is None:  # interrupted between saving and publishing
+        version = publish_servables(models, prepared=prepared)
+    shutil.rmtree(models / _WORK, ignore_errors=True)
+    return Published(models, version, True, manifest.seconds, has_new_strategy)
 
 
 def publish_trained(
@@ -178,7 +202,7 @@ def publish_trained(
         (folder / MANIFEST).write_text(json.dumps(dataclasses.asdict(manifest), indent=2) + "\n", encoding="utf-8")
         if comparison:
             (folder / COMPARISON.name).write_text(comparison, encoding="utf-8")
-    served = build_served_funnel(shop, trained, config.sources)
+    served = build_served_funnel(shop, trained, config)
     version = _export(shop, served, models, manifest, comparison=comparison)
     shutil.rmtree(models / _WORK, ignore_errors=True)
     return version
@@ -202,10 +226,8 @@ def publish_servables(models: Path, *, out: Path | None = None, prepared: Path |
     shop = _load_same_shop(manifest, prepared)
     check_claim(out or models)
     trained, config = load_trained(shop, models / TRAINED)
-    kept = models / TRAINED / COMPARISON.name
-    comparison = kept.read_text(encoding="utf-8") if kept.is_file() else ""
-    served = build_served_funnel(shop, trained, config.sources)
-    return _export(shop, served, out or models, manifest, comparison=comparison)
+    served = build_served_funnel(shop, trained, config)
+    return _export(shop, served, out or models, manifest, comparison=_kept_comparison(models))
 
 
 def evaluate_models(
@@ -311,9 +333,10 @@ def planned_manifest(prepared: Path, config: Any) -> ModelsManifest:
         SourceError: there is no prepared shop.
     """
     fingerprint = read_manifest(prepared).fingerprint
-    settings = json.loads(json.dumps(dataclasses.asdict(config)))
+    settings = _as_plain(config)
     code = _digest_of_code()
-    identity = hashlib.sha256(json.dumps([fingerprint, code, settings], sort_keys=True).encode()).hexdigest()
+    learning = {name: value for name, value in settings.items() if name != "strategy"}  # no weight depends on it
+    identity = hashlib.sha256(json.dumps([fingerprint, code, learning], sort_keys=True).encode()).hexdigest()
     return ModelsManifest(
         prepared=str(prepared.absolute()),
         fingerprint=fingerprint,
@@ -352,6 +375,17 @@ def _export(shop: Shop, served: Any, out: Path, manifest: ModelsManifest, *, com
     return export_servables(
         served, out, about=dataclasses.asdict(manifest), finish=Certifier(shop, served.answer, comparison=comparison)
     )
+
+
+def _kept_comparison(models: Path) -> str:
+    """Returns the text of the trained models' comparison with the fall-back; "" = none."""
+    kept = models / TRAINED / COMPARISON.name
+    return kept.read_text(encoding="utf-8") if kept.is_file() else ""
+
+
+def _as_plain(config: Any) -> dict[str, Any]:
+    """Returns a configuration as JSON gives it back."""
+    return dict(json.loads(json.dumps(dataclasses.asdict(config))))
 
 
 def _digest_of_code() -> str:
@@ -414,6 +448,7 @@ __all__ = [
     "publish_trained",
     "read_models_manifest",
     "report_folder",
+    "reuse_models",
     "train_shop",
     "version_of",
     "work_folder",

@@ -10,7 +10,6 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).parents[2]
 PAGES = {
     "serving/README.md": "runbook.md",
-    "tests/benchmarks/RESULTS.md": "benchmarks/lab-book.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
 }

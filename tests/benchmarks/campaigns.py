@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from tests.benchmarks.results import Cost, add_save, save_results
 from tests.benchmarks.trials import read_coupon_log, read_coupon_test
 from tfrec.errors import ConfigError
 from tfrec.ingest.demo_shop import CampaignLog, DemoShopConfig, DemoShopTruth, generate_demo_shop, run_campaign
@@ -30,9 +31,9 @@ from tfrec.promotions.uplift import cross_fit_uplift
 SHARES = (0.05, 0.1, 0.2)
 
 
-def print_size(users: int, *, seeds: int, campaigns: int) -> None:
-    """Prints one size of shop."""
-    rows, errors = [], []
+def print_size(users: int, *, seeds: int, campaigns: int) -> list[Cost]:
+    """Prints one size of shop, and returns what its plans earn beyond lots."""
+    rows, errors, costs = [], [], []
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as folder:
             config = DemoShopConfig(seed=seed, num_users=users, num_events=max(60_000, 10 * users))
@@ -48,11 +49,19 @@ def print_size(users: int, *, seeds: int, campaigns: int) -> None:
     results = pd.DataFrame(rows)
     for (share, kind), own in results.groupby(["share", "kind"], sort=False):
         made = own[own["treated"] > 0]
-        worst = f"{own['worst'].max():.0%}"
+        worst, gain = f"{own['worst'].max():.0%}", _mean(own["earned"] - own["lots_spent"])
+        costs.append(
+            Cost(
+                f"{seeds} demo shops of {users:,} users, coupons planned for {share:.0%} of the dear coupon's cost to "
+                f"everybody, `--budget-in {kind}`: true margin beyond drawing lots for the same money; campaigns that "
+                "overspend",
+                f"{gain}; {own['over'].mean():.1%}",
+            )
+        )
         print(
             f"{users:,} users, budget {share:.0%}, {kind:13s} plans made {len(made)} of {len(own)}, offers "
             f"{made['treated'].mean():,.0f}, true margin a plan {_mean(own['earned'])}, lots for the budget "
-            f"{_mean(own['lots'])}, more than lots for the money spent {_mean(own['earned'] - own['lots_spent'])}; "
+            f"{_mean(own['lots'])}, more than lots for the money spent {gain}; "
             f"spent of the budget: on average {own['spent'].mean():.0%}, over it in {own['over'].mean():.1%} of "
             f"{campaigns} campaigns a plan, the most {worst}",
             flush=True,
@@ -64,6 +73,7 @@ def print_size(users: int, *, seeds: int, campaigns: int) -> None:
             f"{_mean(blend / average)}",
             flush=True,
         )
+    return costs
 
 
 def _judge(learned: LearnedOffers, truth: DemoShopTruth, kind: str, budget: float, campaigns: int) -> dict[str, float]:
@@ -118,11 +128,17 @@ def main() -> None:
     parser.add_argument("--users", type=int, nargs="+", default=[3_000, 8_000, 20_000])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--campaigns", type=int, default=200, help="draws of each plan's campaign")
+    add_save(parser)
     options = parser.parse_args()
     warnings.filterwarnings("ignore", category=RuntimeWarning)
     started = time.perf_counter()
+    costs = []
     for users in options.users:
-        print_size(users, seeds=options.seeds, campaigns=options.campaigns)
+        costs += print_size(users, seeds=options.seeds, campaigns=options.campaigns)
+    if options.save:
+        sizes = " ".join(map(str, options.users))
+        command = f'make bench-campaigns ARGS="--users {sizes} --seeds {options.seeds}"'
+        save_results("campaigns", command, costs=costs)
     print(f"{time.perf_counter() - started:.0f} s")
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tests.benchmarks.results import Compared, Figure, add_save, save_results
 from tfrec.client.queries import build_inputs
 from tfrec.evaluation.intervals import bootstrap_means, compare
 from tfrec.evaluation.metrics import hit_rate_at_k, rank_in_slate
@@ -79,8 +80,10 @@ def measure(work: Path, shops: dict[str, Prepared], config: TrainingConfig) -> d
     return result
 
 
-def figures(work: Path, shop: DemoShopConfig, config: TrainingConfig, *, num_trainings: int) -> Iterator[str]:
-    """Yields the lines: each method's hit rate with its interval over carts or users, and the paired difference."""
+def figures(
+    work: Path, shop: DemoShopConfig, config: TrainingConfig, *, num_trainings: int
+) -> Iterator[str | Compared]:
+    """Yields lines and figures: each method's hit rate with its interval over carts or users, the paired difference."""
     shops = prepare_both(work, shop)
     runs = [measure(work, shops, dataclasses.replace(config, seed=seed)) for seed in range(num_trainings)]
     cases, ids = unsold_cases(shops[WITH])
@@ -94,11 +97,22 @@ def figures(work: Path, shop: DemoShopConfig, config: TrainingConfig, *, num_tra
         f"facts, {about.relations:,} relations; seeds of training: {', '.join(map(str, range(num_trainings)))}"
     )
     parts = (
-        (f"{len(cases):,} carts, one of {len(ids):,} items never sold, HR@{K} among them", 0, cases.groups, None),
-        (f"{int(is_befriended.sum()):,} users without history whose friends bought, HR@{K}", 1, None, is_befriended),
-        (f"{int((~is_befriended).sum()):,} users without history nor such friends, HR@{K}", 1, None, ~is_befriended),
+        (
+            f"{len(cases):,} carts, one of {len(ids):,} items never sold, HR@{K} among them",
+            "never_sold",
+            cases.groups,
+            None,
+        ),
+        (
+            f"{int(is_befriended.sum()):,} users without history whose friends bought, HR@{K}",
+            "newcomers",
+            None,
+            is_befriended,
+        ),
+        (f"{int((~is_befriended).sum()):,} users without history nor such friends, HR@{K}", "", None, ~is_befriended),
     )
-    for title, part, groups, rows in parts:
+    for title, task, groups, rows in parts:
+        part = int(task != "never_sold")
         values = {name: np.mean([run[name][part] for run in runs], axis=0) for name in shops}
         if rows is not None:
             values = {name: hits[rows] for name, hits in values.items()}
@@ -106,8 +120,12 @@ def figures(work: Path, shop: DemoShopConfig, config: TrainingConfig, *, num_tra
         yield title
         if not len(label):
             continue
-        for name, hits in values.items():
-            yield f"  {name:<28}{bootstrap_means(hits[:, None], label)[0]}"
+        means = {name: bootstrap_means(hits[:, None], label)[0] for name, hits in values.items()}
+        for name, estimate in means.items():
+            yield f"  {name:<28}{estimate}"
+        if task:
+            ours, other = (Figure(means[name].value, means[name].low, means[name].high) for name in (WITH, WITHOUT))
+            yield Compared("cold_start", task, f"HR@{K}", ours, other, "the same funnel with neither", len(label))
         yield f"  {'paired difference':<28}{compare(values[WITH], values[WITHOUT], label)}"
 
 
@@ -120,6 +138,7 @@ def main() -> None:
     parser.add_argument("--trainings", type=int, default=1, help="of each kind, a seed each; hits are averaged")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of all trainings")
     parser.add_argument("--work", type=Path, help="folder that keeps what is prepared and trained")
+    add_save(parser)
     options = parser.parse_args()
     shop = DemoShopConfig(
         num_items=options.items,
@@ -132,8 +151,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         work = options.work or Path(scratch)
         work.mkdir(parents=True, exist_ok=True)
+        compared = []
         for line in figures(work, shop, config, num_trainings=options.trainings):
-            print(line, flush=True)
+            if isinstance(line, Compared):
+                compared.append(line)
+            else:
+                print(line, flush=True)
+    if options.save:
+        save_results("cold_start", "make bench-cold_start", compared=compared)
 
 
 if __name__ == "__main__":

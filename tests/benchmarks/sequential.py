@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tests.benchmarks.results import Cost, add_save, save_results
 from tests.benchmarks.trials import data_home
 from tfrec.experiments.assignment import check_sample_ratio
 from tfrec.experiments.sequential import PeekingRates, SequentialReadOut, null_paths, peeking_rates, read_sequentially
@@ -36,11 +37,11 @@ def read_asos(home: Path) -> pd.DataFrame:
     return kept[(kept[["count_c", "count_t"]] >= reached).all(axis=1)]
 
 
-def print_split_users(home: Path, *, splits: int, days: int = 56) -> None:
+def print_split_users(home: Path, *, splits: int, days: int = 56) -> list[Cost]:
     """Prints false calls on Online Retail: all users of the log, split blindly, read every day of the last weeks."""
-    path = home / "online_retail"
+    path, costs = home / "online_retail", []
     if not path.exists():
-        return
+        return []
     prepared = _prepared_orders(path)
     last = prepared["timestamp"].max().normalize()
     users = pd.Index(prepared["user_id"].unique())
@@ -70,6 +71,14 @@ def print_split_users(home: Path, *, splits: int, days: int = 56) -> None:
         tightest = float(errors[:, known[0]].mean() * np.sqrt(1 / 5))
         rates = peeking_rates((means[1] - means[0])[:, known], errors[:, known], tightest_error=tightest)
         _print_rates(f"A/A Online Retail, {name}, {len(users):,} users split by lot, {len(known)} looks", [rates])
+        costs.append(
+            Cost(
+                f"Online Retail's users split blindly, read daily for {days} days, {name}: false calls by peeking / "
+                f"always valid, of {splits} splits",
+                f"{rates.naive:.1%} / {rates.sequential:.1%}",
+            )
+        )
+    return costs
 
 
 def _prepared_orders(folder: Path) -> pd.DataFrame:
@@ -95,6 +104,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--replays", type=int, default=2000)
     parser.add_argument("--splits", type=int, default=120)
+    add_save(parser)
     options = parser.parse_args()
     replays = options.replays
     started = time.perf_counter()
@@ -150,7 +160,9 @@ def main() -> None:
                 )
     for name, rates in (("replays, users come with their value", simulated), ("replays, users' values grow", growing)):
         _print_rates(f"A/A {name}", rates)
-    print_split_users(data_home(), splits=options.splits)
+    costs = print_split_users(data_home(), splits=options.splits)
+    if options.save:
+        save_results("sequential", "make bench-sequential", costs=costs)
     print(f"{time.perf_counter() - started:.0f} s")
 
 

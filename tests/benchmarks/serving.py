@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.benchmarks.results import Cost, add_save, save_results
 from tfrec.client import RecommenderClient
 from tfrec.serving.servable import Servable
 from tfrec.serving.server import EmbeddedServer
@@ -34,17 +35,22 @@ def seconds_of(call: Callable[[], object], *, rounds: int) -> list[float]:
     return sorted(times)
 
 
-def show(what: str, times: list[float]) -> None:
-    """Prints median, 99th percentile and best in milliseconds."""
+def show(what: str, times: list[float]) -> Cost:
+    """Prints median, 99th percentile and best in milliseconds, and returns the first two."""
     p99 = times[int(0.99 * (len(times) - 1))]
     print(f"{what:<58} p50 {1e3 * statistics.median(times):8.3f} ms  p99 {1e3 * p99:8.3f}  best {1e3 * times[0]:8.3f}")
+    return Cost(
+        what, f"{1e3 * statistics.median(times):.3g} ms in the median, {1e3 * p99:.3g} ms at the 99th percentile"
+    )
 
 
 def main() -> None:
     """Runs all measurements."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=Path)
-    models = parser.parse_args().models
+    add_save(parser)
+    options = parser.parse_args()
+    models = options.models
     with tempfile.TemporaryDirectory() as made:
         if models is None:
             models = Path(made)
@@ -53,13 +59,15 @@ def main() -> None:
                 check=True,
                 stderr=subprocess.DEVNULL,
             )
-        measure(models)
+        costs = measure(models)
+    if options.save:
+        save_results("serving", "make bench-serving", costs=costs)
 
 
-def measure(models: Path) -> None:
-    """Measures on the tiny models in `models`."""
+def measure(models: Path) -> list[Cost]:
+    """Prints the times on the tiny models in `models`, and returns those that the pages show."""
     runs = [float(subprocess.check_output([sys.executable, "-c", _IMPORT])) for _ in range(10)]
-    show("import tfrec.client, a fresh process", sorted(runs))
+    kept = [show("import tfrec.client, a fresh process", sorted(runs))]
 
     start = time.perf_counter()
     shop = Servable.load(models / "shop" / "1")
@@ -83,7 +91,7 @@ def measure(models: Path) -> None:
 
     with EmbeddedServer(models, port=0) as server, RecommenderClient(f"127.0.0.1:{server.port}", deadline=10) as client:
         ask = lambda: client.cross_sell(cart_item_ids=["item_0", "item_2"], k=5)  # noqa: E731
-        show("client to server and back: cross_sell, one query", seconds_of(ask, rounds=1000))
+        kept.append(show("client to server and back: cross_sell, one query", seconds_of(ask, rounds=1000)))
         carts = [["item_0", "item_2"]] * 100
         show(
             "client to server and back: cross_sell, 100 queries",
@@ -96,7 +104,10 @@ def measure(models: Path) -> None:
         for thread in threads:
             thread.join()
         rate = 2000 / (time.perf_counter() - start)
-        print(f"{'one-query calls a second, 8 threads, both ends here':<58} {rate:,.0f}")
+        what = "one-query calls a second, 8 threads, both ends here"
+        print(f"{what:<58} {rate:,.0f}")
+        kept.append(Cost(what, f"{rate:,.0f}"))
+    return kept
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
+from tests.benchmarks.results import Cost, add_save, save_results
 from tests.benchmarks.whole_shop import data_home
 from tfrec.features.shop import Shop, encode_shop
 from tfrec.ingest.prepare import prepare_shop
@@ -154,6 +155,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--prepared", type=Path, help="a prepared shop (default: Online Retail, prepared for this run)")
+    add_save(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if options.prepared is None:
@@ -211,6 +213,13 @@ def main() -> None:
     whole = speed["whole retrieval model"]
     print(f"(b) whole model / tutorial: {whole / speed['TFRS tutorial']:.1f}")
     print(f"    whole model / ids without metrics: {whole / speed['TFRS, ids, no metrics']:.2f}")
+    if options.save:
+        pairs_of_ways = (tuple(ways)[:2], tuple(ways)[2:])
+        costs = [
+            Cost(f"{' / '.join(names)}, labels a second", " / ".join(f"{speed[name]:,.0f}" for name in names))
+            for names in pairs_of_ways
+        ]
+        save_results("training_speed", "make bench-training_speed", costs=costs)
 
 
 if __name__ == "__main__":

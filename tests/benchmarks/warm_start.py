@@ -10,6 +10,7 @@ import shutil
 import time
 from pathlib import Path
 
+from tests.benchmarks.results import Cost, add_save, save_results
 from tests.benchmarks.whole_shop import data_home
 from tfrec.evaluation.metrics import rank_in_slate
 from tfrec.evaluation.protocol import cart_completion_cases, cold_item_cases, cross_category_cases, discover_cases
@@ -76,6 +77,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=2, help="of the hidden items")
     parser.add_argument("--work", type=Path, default=Path("prepared/warm_start"), help="old models there are reused")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of all trainings")
+    add_save(parser)
     options = parser.parse_args()
     today = prepare_shop("online_retail", options.work / "shop", data_home=data_home())
     until = (today.test_from - dt.timedelta(days=options.days)).date().isoformat()
@@ -93,6 +95,18 @@ def main() -> None:
     print(f"A warm start takes {warm[1] / full[1]:.1%} of the learning time, {warm[2] / full[2]:.1%} of the whole.")
     for duel in section.duels:
         print(f"{duel.method} less {duel.baseline}, {duel.column}: {duel.comparison}")
+    if options.save:
+        what = f"Online Retail, the models of {options.days} days before"
+        ways = [f"{row.method} {row.cells['all HR@10']}" for row in section.rows]
+        save_results(
+            "warm_start",
+            "make bench-warm_start",
+            costs=[
+                Cost("Online Retail: training, without reading", f"{full[1]:.0f} s"),
+                Cost(f"{what}: learning by a warm start / training again", f"{warm[1]:.0f} s / {full[1]:.0f} s"),
+                Cost(f"{what}, cart completion, HR@10", "; ".join(ways)),
+            ],
+        )
 
 
 if __name__ == "__main__":

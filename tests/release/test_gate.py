@@ -142,7 +142,7 @@ def test_a_version_made_worse_on_purpose_gets_no_label(tiny_trained, tmp_path, c
     trained, config = load_trained(shop, models / "trained")
     for weight in trained.ranking.trainable_variables:
         weight.assign(-weight)
-    served = build_served_funnel(shop, trained, config.sources)
+    served = build_served_funnel(shop, trained, config)
     about = dataclasses.asdict(read_models_manifest(models))
     assert export_servables(served, models, about=about, finish=Certifier(shop, served.answer)) == 2
 

@@ -77,7 +77,7 @@ def answers(tiny_trained, tmp_path_factory):
     from tfrec.training.export import build_served_funnel
 
     queries = queries_of(tiny_trained.shop)
-    served = build_served_funnel(tiny_trained.shop, tiny_trained.trained, tiny_trained.config.sources)
+    served = build_served_funnel(tiny_trained.shop, tiny_trained.trained, tiny_trained.config)
     reloaded = {
         name: tf.saved_model.load(str(tiny_trained.models / name / "1")) for name in ("shop", "retrieval", "ranking")
     }

@@ -3,8 +3,9 @@ import pytest
 import tensorflow as tf
 
 from tfrec.strategy.complements import of_other_categories, only_new, without_substitutes
+from tfrec.strategy.config import UpsellConfig
 from tfrec.strategy.constraints import Limits, eligible_items, mark_items
-from tfrec.strategy.upsell import DEFAULT_MAX_PRICE_RATIO, only_upgrades
+from tfrec.strategy.upsell import only_upgrades
 
 INF = float("inf")
 # row 0 = no item; a camera, a dear camera, a card, an unsold thing, a thing of unknown price and category
@@ -85,44 +86,53 @@ def test_complements_are_new_and_no_substitutes():
     assert left[1:].all()  # of an unknown category, and no anchor
 
 
-def upgrades(anchor, ratio=0.0, *, content=None):
+def upgrades(anchor, ratio=0.0, *, config=UpsellConfig()):
     rows = only_upgrades(
         tf.ones([1, 6], tf.bool),
         anchor=tf.constant([anchor]),
         max_price_ratio=tf.constant([ratio]),
         price=tf.constant([0.0, 100, 240, 110, 300, 0]),
         leaf_category=tf.constant([0, 2, 2, 3, 2, 0]),
-        content=tf.zeros([6, 2]) if content is None else tf.constant(content),
+        content=tf.zeros([6, 2]),
+        config=config,
     )
     return np.flatnonzero(rows[0]).tolist()
 
 
 def test_upgrades_are_dearer_of_the_same_category_and_not_too_dear():
-    assert DEFAULT_MAX_PRICE_RATIO == 2.5
-    assert upgrades(1) == [2]
+    assert upgrades(1) == [2]  # 2.5 times as dear at most
     assert upgrades(1, 3.0) == [2, 4]
     assert upgrades(1, 1.5) == []
     assert upgrades(2) == [4]
     assert upgrades(4) == []
 
 
+def test_the_price_band_is_a_setting_that_a_request_may_override():
+    narrow, wide = UpsellConfig(max_price_ratio=2.0), UpsellConfig(max_price_ratio=3.0)
+    assert upgrades(1, config=narrow) == []
+    assert upgrades(1, config=wide) == [2, 4]
+    assert upgrades(1, 2.5, config=narrow) == [2]
+
+
 def test_no_anchor_and_an_anchor_without_price_have_no_upgrades():
     assert upgrades(0) == [] and upgrades(5) == []
 
 
-def test_an_anchor_without_category_is_compared_by_content():
+@pytest.mark.parametrize(("least", "expected"), [(0.3, [3]), (0.9, [3]), (-1.0, [2, 3])])
+def test_an_anchor_without_category_is_compared_by_content(least, expected):
     content = np.zeros((6, 2), np.float32)
     content[[1, 3]] = [1, 0]
     content[[2, 4]] = [0, 1]
-    found = only_upgrades(
+    rows = only_upgrades(
         tf.ones([1, 6], tf.bool),
         anchor=tf.constant([1]),
         max_price_ratio=tf.constant([0.0]),
         price=tf.constant([0.0, 100, 240, 110, 300, 0]),
         leaf_category=tf.zeros(6, tf.int32),
         content=tf.constant(content),
+        config=UpsellConfig(min_content_similarity=least),
     )
-    assert np.flatnonzero(found[0]).tolist() == [3]
+    assert np.flatnonzero(rows[0]).tolist() == expected
 
 
 def test_other_categories_are_compared_at_the_given_level():

@@ -5,6 +5,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 
 from tfrec.strategy.candidate_slate import CandidateSlate, top
+from tfrec.strategy.config import VarietyConfig
 from tfrec.strategy.diversity import maximal_marginal_relevance
 
 VECTORS = np.zeros((121, 3), np.float32)
@@ -19,13 +20,14 @@ def slate_of(scores):
     return CandidateSlate(tf.constant(item, tf.int32), tf.constant(score), tf.constant(probability))
 
 
-def reranked(scores, k, trade_off):
+def reranked(scores, k, trade_off, config=VarietyConfig()):
     size = len(scores)
     return maximal_marginal_relevance(
         slate_of(scores),
         k=tf.constant(np.broadcast_to(k, size).astype(np.int32)),
         trade_off=tf.constant(np.broadcast_to(trade_off, size).astype(np.float32)),
         vectors=tf.constant(VECTORS),
+        config=config,
     )
 
 
@@ -37,6 +39,12 @@ def test_the_trade_off_by_hand():
     assert reranked(scores, 3, 0.2).item.numpy().tolist() == [[1, 4, 2]]
     assert reranked(scores, 3, 0.3).item.numpy().tolist() == [[1, 2, 4]]
     assert reranked(scores, 3, 7.0).item.numpy().tolist() == reranked(scores, 3, 1.0).item.numpy().tolist()
+
+
+def test_variety_is_sought_in_the_pool_alone():
+    scores = [[1.0, 0.6, None, 0.9, 0.0]]
+    assert reranked(scores, 3, 0.5, VarietyConfig(pool=2)).item.numpy().tolist() == [[1, 4, 2]]
+    assert reranked(scores, 3, 0.5, VarietyConfig(pool=3)).item.numpy().tolist() == [[1, 2, 4]]
 
 
 def test_a_probability_stays_with_its_item():

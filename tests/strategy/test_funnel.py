@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 
 from tests.strategy.served_shop import NUM_ITEMS
 from tfrec.schema.signatures import REASONS, SOURCES
-from tfrec.strategy.upsell import DEFAULT_MAX_PRICE_RATIO
+from tfrec.strategy.config import UpsellConfig
 
 SLATES = ("recommend", "complete_cart", "cross_sell", "upsell", "similar")
 ITEM_IDS = st.sampled_from([*(f"i{number}" for number in range(NUM_ITEMS)), "unknown item", ""])
@@ -99,7 +99,7 @@ class World:
             allowed = set()
         if signature == "upsell":
             ratio = row.get("max_price_ratio", 0.0)
-            ratio = ratio if ratio > 0 else DEFAULT_MAX_PRICE_RATIO
+            ratio = ratio if ratio > 0 else UpsellConfig().max_price_ratio
             own_price, leaf = self.price.get(anchor, np.nan), self.category.get(anchor, "")
             allowed = {item for item in allowed if own_price < self.price[item] <= own_price * ratio}
             if leaf:

@@ -26,7 +26,7 @@ SMALL = TrainingConfig(
 
 def ask(shop, trained, signature, **inputs):
     """Item ids `[B, k]` of the served funnel."""
-    functions = build_served_funnel(shop, trained, SMALL.sources).functions
+    functions = build_served_funnel(shop, trained, SMALL).functions
     fed = {name: tf.constant(value) for name, value in inputs.items()}
     return {
         name: value.numpy().astype(str) if value.dtype == tf.string else value.numpy()

@@ -24,6 +24,8 @@ train.toml, every key of which may be left out:
   [retrieval]
   embedding_dim = 64
   use_images = true
+  [strategy.upsell]            # the strategies' settings: a run that changes these alone trains nothing
+  max_price_ratio = 1.5        # an upgrade costs half as much again at most
 """
 INTERRUPTED = "The old models are untouched. The same command resumes where this one stopped."
 
@@ -71,7 +73,9 @@ def run(options: argparse.Namespace) -> None:
         published = (warm_start_tracked if options.track else warm_start_shop)(
             options.prepared, options.out, options.warm_start, config, force=options.force
         )
-    if published.is_reused:
+    if published.has_new_strategy:
+        print("The trained models are reused and published with the new settings of the strategies.")
+    elif published.is_reused:
         print("Nothing changed since the last training: its models are reused (--force trains again).")
     else:
         print(f"Trained in {published.seconds:,.0f} s.")

@@ -26,6 +26,7 @@ from tfrec.workflow import (
     publish_servables,
     publish_trained,
     read_models_manifest,
+    reuse_models,
     version_of,
     work_folder,
 )
@@ -130,8 +131,7 @@ def warm_start_shop(
         check_folder(models / TRAINED, TRAINED_FOLDER)
         present = read_models_manifest(models) if (models / TRAINED / MANIFEST).exists() else None
         if present is not None and present.identity == wanted.identity and not force:
-            version = version_of(models, present.identity) or publish_servables(models, prepared=prepared)
-            return Published(models, version, True, present.seconds)
+            return reuse_models(models, prepared, config)
         work = work_folder(models, wanted)
         shop = load_shop(prepared)
         began = time.perf_counter()
@@ -149,8 +149,13 @@ def planned_warm_start(prepared: Path, models: Path, old_models: Path, config: A
     old = read_models_manifest(old_models)
     wanted = _updated_manifest(prepared, old, how="warm start", config=config or config_from(old.config))
     present = read_models_manifest(models) if (models / TRAINED / MANIFEST).exists() else None
-    is_learned = (old.learned_from, old.config) == (wanted.fingerprint, wanted.config)
+    is_learned = (old.learned_from, _learning(old.config)) == (wanted.fingerprint, _learning(wanted.config))
     return present if present is not None and present == old and is_learned else wanted
+
+
+def _learning(settings: dict[str, Any]) -> dict[str, Any]:
+    """Returns the settings that a weight may depend on."""
+    return {name: value for name, value in settings.items() if name != "strategy"}
 
 
 def _updated_manifest(prepared: Path, old: ModelsManifest, *, how: str, config: Any) -> ModelsManifest:

@@ -119,10 +119,11 @@ class BaselineSources:
         """Returns `[B, N + 1]` bool: the user bought the item before."""
         return evidence.own_count > 0
 
-    def similarity(self, anchor: tf.Tensor) -> tf.Tensor:
-        """Returns `[B, N + 1]` how far each item can stand in for the anchor `[B]`, by content alone."""
+    def similarity(self, anchor: tf.Tensor, embedding_weight: float = 1.0, content_weight: float = 1.0) -> tf.Tensor:
+        """Returns `[B, N + 1]`: how similar each item is to the anchor `[B]`, by content alone."""
+        del embedding_weight  # a baseline has no embeddings
         similar = tf.matmul(tf.gather(self.content, anchor), self.content, transpose_b=True)
-        return tf.round(similar * 1e4) / 1e4  # items described alike tie, whatever the batch's size
+        return content_weight * tf.round(similar * 1e4) / 1e4  # items described alike tie, whatever the batch's size
 
     def candidates(
         self, evidence: BaselineEvidence, eligible: tf.Tensor, *, at_least: tf.Tensor | int = 0

@@ -167,10 +167,11 @@ class CandidateSources:
         """Returns `[B, N + 1]` bool: the user bought the item before."""
         return evidence.own_row > 0
 
-    def similarity(self, anchor: tf.Tensor) -> tf.Tensor:
-        """Returns `[B, N + 1]` how far each item can stand in for the anchor `[B]`: cosine of embeddings + content."""
+    def similarity(self, anchor: tf.Tensor, embedding_weight: float = 1.0, content_weight: float = 1.0) -> tf.Tensor:
+        """Returns `[B, N + 1]`: each item's similarity to the anchor `[B]`, cosines of embedding and content."""
         embedded = tf.matmul(tf.gather(self.candidate_embeddings, anchor), self.candidate_embeddings, transpose_b=True)
-        return embedded + tf.matmul(tf.gather(self.content, anchor), self.content, transpose_b=True)
+        described = tf.matmul(tf.gather(self.content, anchor), self.content, transpose_b=True)
+        return embedding_weight * embedded + content_weight * described
 
     def embed_query(self, query: Query) -> tf.Tensor:
         """Returns `[B, d]` query embeddings: the user's latest events, then the visit's, then the cart."""

@@ -3,19 +3,24 @@
 import tensorflow as tf
 
 from tfrec.strategy.candidate_slate import CandidateSlate, top
+from tfrec.strategy.config import VarietyConfig
 
-_POOL = 100  # best candidates among which variety is sought
 _NO_ITEM = -1e8  # value of a gap: below every item, whatever the trade-off
 
 
 def maximal_marginal_relevance(
-    slate: CandidateSlate, *, k: tf.Tensor, trade_off: tf.Tensor, vectors: tf.Tensor
+    slate: CandidateSlate,
+    *,
+    k: tf.Tensor,
+    trade_off: tf.Tensor,
+    vectors: tf.Tensor,
+    config: VarietyConfig = VarietyConfig(),
 ) -> CandidateSlate:
     """Returns the best `k` by maximal marginal relevance (Carbonell & Goldstein 1998), best first.
 
     Position by position the item with the greatest `(1 − trade_off)·relevance − trade_off·max similarity to those
-    chosen` is taken; relevance is the score scaled to [0, 1] over the best hundred candidates of the row. Rows with
-    `trade_off` 0 keep their order by score. Beyond a hundred places the order is by score.
+    chosen` is taken; relevance is the score scaled to [0, 1] over the row's best `config.pool` candidates. Rows with
+    `trade_off` 0 keep their order by score, and so do all rows beyond the pool.
 
     The scores of the result are the row's own scores sorted, so that they descend along the row.
 
@@ -24,6 +29,7 @@ def maximal_marginal_relevance(
         k: `[B]` int32.
         trade_off: `[B]` float32 in [0, 1]; values outside are clipped.
         vectors: `[N + 1, c]` unit vectors; their inner product is the similarity of two items.
+        config: size of the pool.
 
     Examples:
         Items 1 and 2 are alike, item 3 is not; with a trade-off of a half the second place goes to item 3:
@@ -43,15 +49,15 @@ def maximal_marginal_relevance(
     best = top(slate, k=k)
     return tf.cond(
         tf.reduce_any(trade_off > 0) & (tf.shape(best.item)[1] > 0),
-        lambda: _rerank(slate, k, tf.clip_by_value(trade_off, 0.0, 1.0), vectors),
+        lambda: _rerank(slate, k, tf.clip_by_value(trade_off, 0.0, 1.0), vectors, config.pool),
         lambda: best,
     )
 
 
-def _rerank(slate: CandidateSlate, k: tf.Tensor, trade_off: tf.Tensor, vectors: tf.Tensor) -> CandidateSlate:
-    pool = top(slate, k=tf.maximum(k, _POOL))
+def _rerank(slate: CandidateSlate, k: tf.Tensor, trade_off: tf.Tensor, vectors: tf.Tensor, most: int) -> CandidateSlate:
+    pool = top(slate, k=tf.maximum(k, most))
     size = tf.shape(pool.item)
-    pool_width = tf.minimum(_POOL, size[1])
+    pool_width = tf.minimum(most, size[1])
     steps = tf.minimum(tf.reduce_max(k), pool_width)
     is_item = pool.item[:, :pool_width] > 0
     score = pool.score[:, :pool_width]

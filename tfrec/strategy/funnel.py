@@ -11,6 +11,7 @@ from tfrec.models.sources import CandidateSources
 from tfrec.schema.tables import EVENT_TYPES
 from tfrec.strategy.candidate_slate import CandidateSlate, top
 from tfrec.strategy.complements import of_other_categories, only_new, without_substitutes
+from tfrec.strategy.config import StrategyConfig
 from tfrec.strategy.constraints import Limits, eligible_items, mark_items
 from tfrec.strategy.diversity import maximal_marginal_relevance
 from tfrec.strategy.reasons import Reasons, explain, explain_by_anchor
@@ -46,6 +47,7 @@ class Funnel:
         sources: candidates and features.
         ranking: scores by features.
         reasons: evidence → why an item is offered.
+        strategy: settings of the strategies.
     """
 
     def __init__(
@@ -53,10 +55,13 @@ class Funnel:
         sources: CandidateSources | BaselineSources,
         ranking: RankingModel | CalibratedScore,
         reasons: Callable[..., Reasons] = explain,
+        *,
+        strategy: StrategyConfig = StrategyConfig(),
     ) -> None:
         self.sources = sources
         self.ranking = ranking
         self._explain = reasons
+        self._strategy = strategy
 
     @property
     def variables(self) -> list[tf.Variable]:
@@ -92,6 +97,7 @@ class Funnel:
             price=self.sources.price,
             leaf_category=self.sources.categories[:, -1],
             content=self.sources.content,
+            config=self._strategy.upsell,
         )
         query = self._with_view(request.query, request.anchor)
         slate, _ = self._answer(request, query, eligible)
@@ -100,16 +106,19 @@ class Funnel:
     def similar(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Items that can stand in for the anchor: near in both embedding and content, of its category first.
 
-        The score is `cosine of the candidate embeddings + content similarity + 1 in the same leaf category`, without
-        embeddings the other two; the probability is the ranking model's.
+        The score is the sum of the cosine of the candidate embeddings (where there are any), content similarity, and 1
+        in the same leaf category, weighted by `SimilarConfig`; the probability is the ranking model's.
         """
-        sources, anchor = self.sources, request.anchor
+        sources, anchor, config = self.sources, request.anchor, self._strategy.similar
         leaf = sources.categories[:, -1]
         own_leaf = tf.gather(leaf, anchor)[:, None]
         same_leaf = tf.cast(tf.equal(leaf[None, :], own_leaf) & (own_leaf > 0), tf.float32)
         eligible = self._eligible(request) & (anchor > 0)[:, None]
-        score = tf.where(eligible, sources.similarity(anchor) + same_leaf, -float("inf"))
-        width = tf.minimum(tf.maximum(tf.reduce_max(tf.concat([request.k, [0]], axis=0)), 100), sources.num_rows)
+        weights = (config.embedding_weight, config.content_weight)
+        closeness = sources.similarity(anchor, *weights) + config.same_category_bonus * same_leaf
+        score = tf.where(eligible, closeness, -float("inf"))
+        most = tf.maximum(tf.reduce_max(tf.concat([request.k, [0]], axis=0)), config.candidates)
+        width = tf.minimum(most, sources.num_rows)
         score, item = tf.math.top_k(score, width)
         item = tf.where(score > -float("inf"), item, 0)
         query = self._with_view(request.query, anchor)
@@ -145,7 +154,13 @@ class Funnel:
         return slate, self._explain(self.sources, evidence, slate.item)
 
     def _finish(self, request: Request, slate: CandidateSlate) -> CandidateSlate:
-        return maximal_marginal_relevance(slate, k=request.k, trade_off=request.diversity, vectors=self.sources.content)
+        return maximal_marginal_relevance(
+            slate,
+            k=request.k,
+            trade_off=request.diversity,
+            vectors=self.sources.content,
+            config=self._strategy.variety,
+        )
 
     def _eligible(self, request: Request) -> tf.Tensor:
         """Returns `[B, N + 1]` bool: what the limits allow, without the cart and the anchor."""

@@ -2,10 +2,7 @@
 
 import tensorflow as tf
 
-DEFAULT_MAX_PRICE_RATIO = 2.5
-"""Dearest price as a multiple of the anchor's where the request names none: few shoppers accept more."""
-
-_MIN_CONTENT_SIMILARITY = 0.3
+from tfrec.strategy.config import UpsellConfig
 
 
 def only_upgrades(
@@ -16,6 +13,7 @@ def only_upgrades(
     price: tf.Tensor,
     leaf_category: tf.Tensor,
     content: tf.Tensor,
+    config: UpsellConfig = UpsellConfig(),
 ) -> tf.Tensor:
     """Returns `eligible [B, N + 1]` with what is dearer than the anchor, not too dear, and of its category.
 
@@ -25,10 +23,11 @@ def only_upgrades(
     Args:
         eligible: bool mask.
         anchor: `[B]` int32.
-        max_price_ratio: `[B]` float32; 0 or less = `DEFAULT_MAX_PRICE_RATIO`.
+        max_price_ratio: `[B]` float32; 0 or less = that of `config`.
         price: `[N + 1]` float32; 0 = unknown.
         leaf_category: `[N + 1]` int32; 0 = unknown.
         content: `[N + 1, c]` unit content vectors.
+        config: price band and similarity where the request and the catalogue name none.
 
     Examples:
         The anchor costs 10; item 2 is dearer, item 3 more than twice as dear, item 4 of another category:
@@ -41,11 +40,11 @@ def only_upgrades(
         ... ).numpy()
         array([[False, False,  True, False, False]])
     """
-    ratio = tf.where(max_price_ratio > 0, max_price_ratio, DEFAULT_MAX_PRICE_RATIO)
+    ratio = tf.where(max_price_ratio > 0, max_price_ratio, config.max_price_ratio)
     own_price = tf.gather(price, anchor)
     dearer = (price[None, :] > own_price[:, None]) & (price[None, :] <= (own_price * ratio)[:, None])
     own_leaf = tf.gather(leaf_category, anchor)
     same_leaf = tf.equal(leaf_category[None, :], own_leaf[:, None])
-    similar = tf.matmul(tf.gather(content, anchor), content, transpose_b=True) >= _MIN_CONTENT_SIMILARITY
+    similar = tf.matmul(tf.gather(content, anchor), content, transpose_b=True) >= config.min_content_similarity
     comparable = tf.where((own_leaf > 0)[:, None], same_leaf, similar)
     return eligible & dearer & comparable & ((anchor > 0) & (own_price > 0))[:, None]

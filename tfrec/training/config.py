@@ -9,6 +9,7 @@ from tfrec.features.feature_tables import FeatureConfig
 from tfrec.models.ranking import RankingConfig
 from tfrec.models.retrieval import RetrievalConfig
 from tfrec.models.source_config import SourceConfig
+from tfrec.strategy.config import StrategyConfig
 
 _EARLIER_NAMES = {"knowledge": "features"}
 """Name in models folders and TOML files of earlier releases → name of the field of `TrainingConfig`."""
@@ -62,6 +63,7 @@ class TrainingConfig:
         ranking: settings of the ranking model.
         features: settings of the feature tables: item weights, popularity, profiles.
         sources: number of candidates of each source.
+        strategy: settings of the strategies, which change no weight.
         warm: settings of a warm start from older models.
         retrieval_epochs: epochs over the events before the first block.
         block_epochs: epochs over all events before each further block, and at the end.
@@ -83,6 +85,7 @@ class TrainingConfig:
     ranking: RankingConfig = RankingConfig()
     features: FeatureConfig = FeatureConfig()
     sources: SourceConfig = SourceConfig()
+    strategy: StrategyConfig = StrategyConfig()
     warm: WarmStartConfig = WarmStartConfig()
     retrieval_epochs: int = 6
     block_epochs: int = 1

@@ -23,17 +23,17 @@ from tfrec.features.queries import HEADS
 from tfrec.features.shop import Shop
 from tfrec.models.baseline_sources import CalibratedScore
 from tfrec.models.evidence import Query
-from tfrec.models.source_config import SourceConfig
 from tfrec.publish import FolderKind, check_claim, clear_stale, next_version, publishing, replacing
 from tfrec.schema import wire
 from tfrec.schema.signatures import SIGNATURES, InputSpec, Signature
 from tfrec.serving.models_config import FALLBACK
 from tfrec.strategy.baseline_reasons import explain_baseline
 from tfrec.strategy.candidate_slate import CandidateSlate
+from tfrec.strategy.config import StrategyConfig
 from tfrec.strategy.constraints import Limits
 from tfrec.strategy.funnel import Funnel, Request
 from tfrec.strategy.reasons import Reasons
-from tfrec.training import TrainedFunnel, build_baseline_sources
+from tfrec.training import TrainedFunnel, TrainingConfig, build_baseline_sources
 
 logger = logging.getLogger(__name__)
 
@@ -212,9 +212,10 @@ class ServedFunnel:
         }
 
 
-def build_served_funnel(shop: Shop, trained: TrainedFunnel, config: SourceConfig) -> ServedFunnel:
+def build_served_funnel(shop: Shop, trained: TrainedFunnel, config: TrainingConfig) -> ServedFunnel:
     """Returns the funnel that `export_servables` saves; call its signatures in Python to compare."""
-    return ServedFunnel(shop, Funnel(trained.sources(shop, config), trained.ranking))
+    sources = trained.sources(shop, config.sources)
+    return ServedFunnel(shop, Funnel(sources, trained.ranking, strategy=config.strategy))
 
 
 def export_servables(served: ServedFunnel, out: Path, *, about: dict[str, object], finish: Finish | None = None) -> int:
@@ -233,10 +234,12 @@ def export_servables(served: ServedFunnel, out: Path, *, about: dict[str, object
     return _export(served, out, contracts, last_version=out / _LAST_VERSION, about=about, finish=finish)
 
 
-def build_served_baseline(shop: Shop, fitted: FittedBaseline) -> ServedFunnel:
+def build_served_baseline(
+    shop: Shop, fitted: FittedBaseline, strategy: StrategyConfig = StrategyConfig()
+) -> ServedFunnel:
     """Returns the funnel that `export_fallback` saves: its order is the baseline's own."""
     sources, score = build_baseline_sources(shop, fitted), CalibratedScore(fitted.calibration)
-    return ServedFunnel(shop, Funnel(sources, score, explain_baseline))
+    return ServedFunnel(shop, Funnel(sources, score, explain_baseline, strategy=strategy))
 
 
 def export_fallback(served: ServedFunnel, out: Path, *, about: dict[str, object], finish: Finish | None = None) -> int:

@@ -18,7 +18,7 @@ def read_config(
 
     Args:
         path: TOML with the fields of `TrainingConfig`, and its parts as tables `[retrieval]`, `[ranking]`,
-            `[features]`, `[sources]`, `[warm]`; None = the defaults.
+            `[features]`, `[sources]`, `[strategy.upsell]` and its neighbours, `[warm]`; None = the defaults.
         settings: `name=value` each, parts separated by a dot: `retrieval.embedding_dim=32`. Values are TOML's.
         under: plain nested values, such as the configuration of an older training.
 

@@ -1,0 +1,83 @@
+"""Holds the settings of the strategies as one checked value: the lines `[strategy.…]` of a TOML file."""
+
+import dataclasses
+
+from tfrec.errors import ConfigError
+
+
+@dataclasses.dataclass(frozen=True)
+class UpsellConfig:
+    """Settings of `upsell`.
+
+    Attributes:
+        max_price_ratio: dearest price as a multiple of the anchor's, where the request names none; few shoppers accept
+            more than 2.5 times.
+        min_content_similarity: cosine of content from which an item can replace an anchor of unknown category.
+    """
+
+    max_price_ratio: float = 2.5
+    min_content_similarity: float = 0.3
+
+    def __post_init__(self) -> None:
+        if self.max_price_ratio <= 1:
+            raise ConfigError(
+                f"`upsell.max_price_ratio` must be above 1, as an upgrade is dearer; got {self.max_price_ratio}."
+            )
+        if not -1 <= self.min_content_similarity <= 1:
+            raise ConfigError(
+                f"`upsell.min_content_similarity` is a cosine, in [-1, 1]; got {self.min_content_similarity}."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class SimilarConfig:
+    """Settings of `similar`: the weights of its score, and how many items are ranked by it.
+
+    Attributes:
+        embedding_weight: weight of the cosine of the candidate embeddings.
+        content_weight: weight of the cosine of title, category and brand.
+        same_category_bonus: what an item of the anchor's own leaf category gets on top.
+        candidates: number of items that are kept by score before variety is sought, at least the request's k.
+    """
+
+    embedding_weight: float = 1.0
+    content_weight: float = 1.0
+    same_category_bonus: float = 1.0
+    candidates: int = 100
+
+    def __post_init__(self) -> None:
+        for name in ("embedding_weight", "content_weight", "same_category_bonus"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"`similar.{name}` must not be negative; got {getattr(self, name)}.")
+        if self.candidates < 1:
+            raise ConfigError(f"`similar.candidates` must be at least 1; got {self.candidates}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class VarietyConfig:
+    """Settings of maximal marginal relevance, which requests ask for by `diversity`.
+
+    Attributes:
+        pool: number of best candidates among which variety is sought; the time grows with its square.
+    """
+
+    pool: int = 100
+
+    def __post_init__(self) -> None:
+        if self.pool < 1:
+            raise ConfigError(f"`variety.pool` must be at least 1; got {self.pool}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class StrategyConfig:
+    """Settings of all strategies. They change no weight: new ones are published without a training.
+
+    Attributes:
+        upsell: dearer items in place of the one on the page.
+        similar: items that can replace the one on the page.
+        variety: re-ranking for variety.
+    """
+
+    upsell: UpsellConfig = UpsellConfig()
+    similar: SimilarConfig = SimilarConfig()
+    variety: VarietyConfig = VarietyConfig()
