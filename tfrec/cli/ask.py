@@ -116,10 +116,10 @@ def _arguments(options: argparse.Namespace) -> dict[str, Any]:
         arguments[name] = getattr(options, name)
     if arguments["recent_ages"] is not None:
         arguments["recent_ages"] = _as_numbers(arguments["recent_ages"])
-    given = {name: value for name, value in arguments.items() if value is not None}
+    sent = {name: value for name, value in arguments.items() if value is not None}
     if options.signature != "rank":
-        given["k"] = options.k
-    return given
+        sent["k"] = options.k
+    return sent
 
 
 def _as_numbers(words: list[str]) -> list[float]:
@@ -147,9 +147,9 @@ def _titles_of_csv(path: Path) -> Mapping[str, str]:
         with path.open(encoding="utf-8", newline="") as stream:
             rows = csv.DictReader(stream)
             columns = rows.fieldnames or []
-            for wanted in ("item_id", "title"):
-                if wanted not in columns:
-                    raise SourceError(f"{path} must have the columns item_id and title.{nearest_hint(wanted, columns)}")
+            for column in ("item_id", "title"):
+                if column not in columns:
+                    raise SourceError(f"{path} must have the columns item_id and title.{nearest_hint(column, columns)}")
             return {row["item_id"]: row["title"] for row in rows}
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{path} cannot be read ({error}). Give a CSV file with item_id and title.") from error

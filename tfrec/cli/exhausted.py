@@ -18,17 +18,17 @@ _MEMORY_WORDS = re.compile(
 
 def explain_exhaustion(error: BaseException) -> str | None:
     """Returns what ran out and what to do; None where the error is another."""
-    for one in _causes(error):
+    for cause in _causes(error):
         # Messages of tfrec or of a server are no sign: they may be about another machine.
-        text = "" if isinstance(one, TfrecError) or type(one).__module__.startswith("grpc") else str(one).lower()
-        number = one.errno if isinstance(one, OSError) else None
+        text = "" if isinstance(cause, TfrecError) or type(cause).__module__.startswith("grpc") else str(cause).lower()
+        number = cause.errno if isinstance(cause, OSError) else None
         if number in _FULL or _FULL_WORDS.search(text):
-            place = f" at {one.filename}" if isinstance(one, OSError) and one.filename else ""
+            place = f" at {cause.filename}" if isinstance(cause, OSError) and cause.filename else ""
             return (
                 f"The disk is full{place}. What was there before is untouched. Free some space, or name a folder on "
                 "another disk, and run the same command again."
             )
-        if number == errno.ENOMEM or type(one).__name__ in _MEMORY_NAMES or _MEMORY_WORDS.search(text):
+        if number == errno.ENOMEM or type(cause).__name__ in _MEMORY_NAMES or _MEMORY_WORDS.search(text):
             return (
                 "The memory does not suffice. What was there before is untouched. Give the process more memory (limits "
                 "of containers and `ulimit -v` count), or work on fewer rows."

@@ -25,17 +25,17 @@ def named_numbers(text: str | None, option: str) -> dict[str, float]:
     """
     from tfrec.errors import ConfigError
 
-    found: dict[str, float] = {}
+    numbers: dict[str, float] = {}
     for part in names(text):
         name, sign, number = part.rpartition("=")
         try:
             value = float(number.rstrip("%")) / (100 if number.endswith("%") else 1)
         except ValueError:
             sign, value = "", 0.0
-        if not sign or not name or name in found:
+        if not sign or not name or name in numbers:
             raise ConfigError(f"{option} takes NAME=NUMBER,NAME=NUMBER, each name once; got {text!r}.")
-        found[name] = value
-    return found
+        numbers[name] = value
+    return numbers
 
 
 def moment(text: str | None, option: str) -> "pd.Timestamp | None":

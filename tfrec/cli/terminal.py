@@ -50,7 +50,7 @@ def plain(text: str) -> str:
 
 def plain_json(text: str) -> str:
     """Returns JSON in which control characters are escaped, so that its values stay what they are."""
-    return _OBEYED.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    return _OBEYED.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 def open_closed_streams() -> None:

@@ -68,7 +68,15 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps(asdict(done), indent=2, ensure_ascii=False))
     elif done.differences:
         heads = ["version", "where", "certified", "found"]
-        print(text_table(heads, [[one.servable, one.where, one.expected, one.found] for one in done.differences]))
+        print(
+            text_table(
+                heads,
+                [
+                    [difference.servable, difference.where, difference.expected, difference.found]
+                    for difference in done.differences
+                ],
+            )
+        )
     else:
         print(f"{', '.join(done.checked)}: {done.num_queries} queries answered as certified.")
     return EXIT_DIFFERENT if done.differences else 0

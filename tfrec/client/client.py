@@ -382,8 +382,8 @@ class RecommenderClient:
             return None
         names = {number: name for name, number in wire.STATES.items()}
         states = "; ".join(
-            f"version {one.version} is {names.get(one.state, one.state)} {one.status.error_message}".rstrip()
-            for one in response.model_version_status
+            f"version {entry.version} is {names.get(entry.state, entry.state)} {entry.status.error_message}".rstrip()
+            for entry in response.model_version_status
         )
         return errors.ServableNotLoadedError(f"Servable `{servable}` at {self.target} is not available: {states}.")
 

@@ -410,8 +410,8 @@ class CandidateSources:
         items = tf.pad(latest(items, self.config.recent_items), [[0, 0], [1, 0]])  # there may be none
         steps = tf.cast(tf.range(tf.shape(items)[1])[::-1] + 1, tf.float32)
         is_seen = tf.equal(candidates[:, :, None], items[:, None, :]) & (items > 0)[:, None, :]
-        seen = tf.cast(is_seen, tf.float32)
-        return tf.reduce_max(seen / steps, axis=2), tf.math.log1p(tf.reduce_sum(seen, axis=2))
+        seen_at = tf.cast(is_seen, tf.float32)
+        return tf.reduce_max(seen_at / steps, axis=2), tf.math.log1p(tf.reduce_sum(seen_at, axis=2))
 
     def _content_max(self, candidates: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, C]` content similarity to the most similar of the latest `items [B, n]`."""

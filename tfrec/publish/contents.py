@@ -67,7 +67,7 @@ def foreign_entries(folder: Path, kind: FolderKind) -> list[str]:
     ]
 
 
-def _is_of_earlier_release(folder: Path, kind: FolderKind, found: list[str]) -> bool:
+def _is_of_earlier_release(folder: Path, kind: FolderKind, entries: list[str]) -> bool:
     """Returns whether a folder without a list has the mark of this kind, and known names alone."""
     if not kind.mark:
         return False
@@ -76,7 +76,7 @@ def _is_of_earlier_release(folder: Path, kind: FolderKind, found: list[str]) -> 
         return False
     names = marked.get(kind.names_in)
     patterns = (*kind.files, *(map(str, names.values()) if isinstance(names, dict) else ()))
-    return not any((folder / name.rstrip("/")).is_symlink() or not _is_known(name, patterns) for name in found)
+    return not any((folder / name.rstrip("/")).is_symlink() or not _is_known(name, patterns) for name in entries)
 
 
 def _is_known(name: str, patterns: tuple[str, ...]) -> bool:

@@ -62,11 +62,11 @@ def check_folder_place(target: Path, inputs: Iterable[Path]) -> None:
             f"{target} is a mounted file system, which cannot be replaced as a whole. Name a folder inside it, such as "
             f"{target / 'NAME'}."
         )
-    for given in inputs:
-        place = given.resolve()
+    for path in inputs:
+        place = path.resolve()
         if _holds(target, place):
             raise SourceError(
-                f"{target} is not replaced: it {_is_or_holds(target, place)} {given}, which is read. Name another "
+                f"{target} is not replaced: it {_is_or_holds(target, place)} {path}, which is read. Name another "
                 "folder."
             )
 
@@ -83,8 +83,8 @@ def check_file_place(target: Path, inputs: Iterable[Path]) -> None:
         return
     if not stat.S_ISREG(target.stat().st_mode):
         raise SourceError(f"{target} is no regular file (a device or a pipe), so it is not replaced. Name a file.")
-    for given in inputs:
-        if given.is_file() and given.samefile(target):
+    for path in inputs:
+        if path.is_file() and path.samefile(target):
             raise SourceError(f"{target} is not overwritten: it is read by the same command. Name another file.")
 
 

@@ -87,17 +87,17 @@ def _take(target: Path, stack: contextlib.ExitStack) -> Path:
     for _ in range(_ATTEMPTS):
         place = target.parent / f".tmp-{_short(target.name)}-{secrets.token_hex(8)}"
         place.mkdir()
-        with contextlib.ExitStack() as own:
-            own.callback(shutil.rmtree, place, ignore_errors=True)
+        with contextlib.ExitStack() as claim:
+            claim.callback(shutil.rmtree, place, ignore_errors=True)
             try:
-                is_locked = own.enter_context(holding(place / WRITER))
+                is_locked = claim.enter_context(holding(place / WRITER))
             except (HeldError, FileNotFoundError):  # another process that clears up was there first
                 continue
             holder = _other_writer(target, place)
             if holder is None:
                 if not is_locked:
                     logger.warning("%s has no file locks: make sure that only one tfrec writes there.", target.parent)
-                stack.enter_context(own.pop_all())
+                stack.enter_context(claim.pop_all())
                 return place
         time.sleep(random.uniform(0.01, 0.1))
     raise SourceError(
@@ -106,11 +106,11 @@ def _take(target: Path, stack: contextlib.ExitStack) -> Path:
     )
 
 
-def _other_writer(target: Path, own: Path) -> str | None:
+def _other_writer(target: Path, workplace: Path) -> str | None:
     """Returns who else is writing `target`."""
     for place in target.parent.iterdir():
         match = _PATTERN.fullmatch(place.name)
-        if match is None or match["name"] != _short(target.name) or place == own:
+        if match is None or match["name"] != _short(target.name) or place == workplace:
             continue
         try:
             with holding(place / WRITER):

@@ -117,15 +117,15 @@ def decide(
         return Decision("none", canary, stable, ())
     now = now or datetime.datetime.now(datetime.UTC)
     minutes = (now - _since(place, canary, now)).total_seconds() / 60
-    found, is_waiting = _differences(target, server, label, is_new=minutes < config.grace)
+    findings, is_waiting = _differences(target, server, label, is_new=minutes < config.grace)
     canary_errors = _errors(prometheus, job, minutes) if prometheus else Errors(0, 0)
     is_judged = canary_errors.num_requests >= config.min_requests
     if prometheus and is_judged:
         bound = _errors(prometheus, stable_job, minutes).share + config.max_errors
         if canary_errors.share > bound:
-            found.append(f"{canary_errors.share:.2%} of its requests fail; at most {bound:.2%} may")
-    if found:
-        return Decision("back", canary, stable, tuple(found))
+            findings.append(f"{canary_errors.share:.2%} of its requests fail; at most {bound:.2%} may")
+    if findings:
+        return Decision("back", canary, stable, tuple(findings))
     if is_waiting:
         return Decision("keep", canary, stable, ("not loaded yet",))
     if config.promote_after and is_judged and minutes >= 60 * config.promote_after:
@@ -157,14 +157,15 @@ def _differences(target: str, server: str, label: str, *, is_new: bool) -> tuple
     except ServerUnreachableError as error:
         return ([], True) if is_new else ([str(error)], False)
     if is_new and any(
-        one.where == "version" or "NotLoaded" in one.found or "label" in one.found for one in differences
+        difference.where == "version" or "NotLoaded" in difference.found or "label" in difference.found
+        for difference in differences
     ):
         return [], True
-    return [_sentence(one) for one in differences[:3]], False
+    return [_sentence(difference) for difference in differences[:3]], False
 
 
-def _sentence(one: Difference) -> str:
-    return f"{one.servable}, {one.where}: {one.found} in place of {one.expected}"
+def _sentence(difference: Difference) -> str:
+    return f"{difference.servable}, {difference.where}: {difference.found} in place of {difference.expected}"
 
 
 def _errors(prometheus: str, job: str, minutes: float) -> Errors:

@@ -82,18 +82,18 @@ class Certifier:
 
 def certified_queries(name: str, queries: Sequence[Arguments], answer: Answer) -> list[CertifiedQuery]:
     """Returns the queries of a signature with their answers; those with (nearly) equal scores only if all have such."""
-    asked = []
+    certified = []
     for query in queries:
         outputs = answer(name, as_batch(SIGNATURES[name], [query]))
         item_ids, scores = outputs["item_ids"][0], outputs["scores"][0]
         is_offered = (item_ids != "") & np.isfinite(scores)
-        asked.append(
+        certified.append(
             CertifiedQuery(
                 name, query, tuple(item_ids[is_offered].tolist()), tuple(scores[is_offered].astype(float).tolist())
             )
         )
-    clear = [query for query in asked if _is_clear(query.scores)]
-    return clear or asked
+    clear = [query for query in certified if _is_clear(query.scores)]
+    return clear or certified
 
 
 def _is_clear(scores: Sequence[float]) -> bool:

@@ -100,7 +100,7 @@ def compare_answers(
     signature: str, first: Sequence[Ranking], second: Sequence[Ranking], sets: Sequence[Cases]
 ) -> SignatureComparison:
     """Returns the comparison of two methods' answers to the same sets of cases."""
-    hits = [np.concatenate([hit_rate_at_k(one.ranks, k=K) for one in answers]) for answers in (first, second)]
+    hits = [np.concatenate([hit_rate_at_k(ranking.ranks, k=K) for ranking in answers]) for answers in (first, second)]
     groups = np.concatenate([cases.groups.astype(str) for cases in sets])
     difference = compare(hits[0], hits[1], groups, level=LEVEL).difference
     return SignatureComparison(signature, len(groups), float(hits[0].mean()), float(hits[1].mean()), difference)
@@ -134,7 +134,7 @@ def to_json(comparisons: Iterable[SignatureComparison], *, method: str, since: s
         method: method of the fall-back.
         since: beginning of the period that was asked.
     """
-    rows = [{**dataclasses.asdict(one), "is_worse": one.is_worse()} for one in comparisons]
+    rows = [{**dataclasses.asdict(comparison), "is_worse": comparison.is_worse()} for comparison in comparisons]
     return json.dumps({"metric": f"HR@{K}", "fallback": method, "since": since, "signatures": rows}, indent=1) + "\n"
 
 

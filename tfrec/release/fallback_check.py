@@ -42,7 +42,7 @@ class FallbackCheck(NamedTuple):
     @property
     def worse(self) -> list[SignatureComparison]:
         """The signatures in which the fall-back answers better."""
-        return [one for one in self.comparisons if one.is_worse()]
+        return [comparison for comparison in self.comparisons if comparison.is_worse()]
 
     def to_json(self) -> str:
         """Returns what is kept in the version's `assets.extra`."""

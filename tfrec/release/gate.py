@@ -218,23 +218,24 @@ def _against(
     return checks
 
 
-def _as_check(one: SignatureComparison, other: str, config: GateConfig) -> Check:
-    is_judged = one.num_queries >= MIN_QUERIES
+def _as_check(comparison: SignatureComparison, other: str, config: GateConfig) -> Check:
+    is_judged = comparison.num_queries >= MIN_QUERIES
     return Check(
-        f"{one.signature} against {other}",
-        f"HR@{K} {one.first:.3f} to {one.second:.3f}, {one.num_queries:,} queries: {one.difference}",
+        f"{comparison.signature} against {other}",
+        f"HR@{K} {comparison.first:.3f} to {comparison.second:.3f}, {comparison.num_queries:,} queries: "
+        f"{comparison.difference}",
         f"loses at most {config.margin:g}" if is_judged else f"at least {MIN_QUERIES} queries",
-        None if not is_judged else not one.is_worse(margin=config.margin),
+        None if not is_judged else not comparison.is_worse(margin=config.margin),
     )
 
 
 def _calibrated(answers: Sequence[Ranking], config: GateConfig) -> Check:
     """Checks the hits that the chances of carts' first ten items announce against those that came."""
-    hits = sum(float(hit_rate_at_k(one.ranks, k=K).sum()) for one in answers)
+    hits = sum(float(hit_rate_at_k(ranking.ranks, k=K).sum()) for ranking in answers)
     announced = sum(
-        float(np.where(one.top[:, :K] >= 0, one.probabilities[:, :K], 0.0).sum())
-        for one in answers
-        if one.probabilities is not None
+        float(np.where(ranking.top[:, :K] >= 0, ranking.probabilities[:, :K], 0.0).sum())
+        for ranking in answers
+        if ranking.probabilities is not None
     )
     bound = f"between 1/{config.calibration:g} and {config.calibration:g}"
     if hits < MIN_QUERIES:

@@ -63,11 +63,11 @@ def measure_truth(prepared: Prepared, servable: Servable, *, max_anchors: int = 
         leaf.reindex(offered[name]).to_numpy() for name in ("anchor", "item_id")
     )
     is_true, is_reversed = _is_pair(offered, pairs), _is_pair(offered, pairs, swapped=True)
-    wanted = pd.Series(leaf.reindex(anchors).to_numpy()).map(pairs.groupby("from_leaf").size())
+    num_true = pd.Series(leaf.reindex(anchors).to_numpy()).map(pairs.groupby("from_leaf").size())
     hits = offered[is_true].drop_duplicates(["anchor", "to_leaf"])
     return TruthFound(
         num_anchors=len(anchors),
-        complements_found=len(hits) / max(int(wanted.sum()), 1),
+        complements_found=len(hits) / max(int(num_true.sum()), 1),
         complements_offered=float(is_true.mean()) if len(offered) else 0.0,
         reversed_offered=float((is_reversed & ~is_true).mean()) if len(offered) else 0.0,
         upgrades_offered=_true_upgrades(truth, servable, anchors),

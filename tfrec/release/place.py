@@ -173,9 +173,9 @@ class Place:
     def clear(self, servable: str, version: int) -> None:
         """Removes what an interrupted publication left in an object store."""
         with self._errors("written"):
-            left = self._fs.find(f"{self._root}/{servable}/{version}")
-            if left:
-                self._fs.rm(left)
+            remaining = self._fs.find(f"{self._root}/{servable}/{version}")
+            if remaining:
+                self._fs.rm(remaining)
 
     def withdraw(self, servable: str, version: int) -> str:
         """Moves a version aside, where no server looks, and returns where it then lies."""

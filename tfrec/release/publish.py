@@ -71,11 +71,11 @@ def publish_versions(
     with contextlib.ExitStack() as stack:
         if goal.path is not None:
             stack.enter_context(writable(goal.path))
-        wanted, kept = copy_versions(origin, goal, chosen)
+        new, kept = copy_versions(origin, goal, chosen)
         config = origin.config() if version is None else {}
         if config:
             goal.write_config(_config_text(config, chosen, base_path or _absolute(goal)))
-    return Publication(tuple(wanted), tuple(kept), bool(config))
+    return Publication(tuple(new), tuple(kept), bool(config))
 
 
 def copy_versions(
@@ -86,10 +86,10 @@ def copy_versions(
     Raises:
         SourceError, ServingError: as `publish_versions`.
     """
-    wanted, kept = _compared(origin, goal, chosen)
-    if wanted:
-        _copy(origin, goal, wanted)
-    return wanted, kept
+    new, kept = _compared(origin, goal, chosen)
+    if new:
+        _copy(origin, goal, new)
+    return new, kept
 
 
 def _chosen(origin: Place, version: int | None) -> list[tuple[str, int]]:
@@ -98,7 +98,7 @@ def _chosen(origin: Place, version: int | None) -> list[tuple[str, int]]:
         if number not in origin.versions(name):
             there = ", ".join(map(str, origin.versions(name))) or "none"
             raise SourceError(f"{origin} has no version {number} of `{name}`; there are: {there}. Name one of them.")
-    return sorted(versions, key=lambda one: _ORDER.index(one[0]) if one[0] in _ORDER else 0)
+    return sorted(versions, key=lambda entry: _ORDER.index(entry[0]) if entry[0] in _ORDER else 0)
 
 
 def _compared(
@@ -109,13 +109,13 @@ def _compared(
     Raises:
         SourceError: a number stands for something else there, or was withdrawn.
     """
-    wanted, kept = [], []
+    new, kept = [], []
     for name, number in chosen:
         mark, is_there = goal.mark(name, number), number in goal.versions(name)
         if mark is None and is_there and goal.path is not None:  # exported there, not published
             mark = hash_files(goal.path / name / str(number))
         if mark is None:
-            wanted.append((name, number))
+            new.append((name, number))
             continue
         if mark != _files(origin, name, number):
             raise SourceError(
@@ -128,7 +128,7 @@ def _compared(
                 "tfrec export MODELS"
             )
         kept.append((name, number))
-    return wanted, kept
+    return new, kept
 
 
 def _files(origin: Place, name: str, number: int) -> Mapping[str, str]:
@@ -137,24 +137,24 @@ def _files(origin: Place, name: str, number: int) -> Mapping[str, str]:
     return origin.mark(name, number) or {}
 
 
-def _copy(origin: Place, goal: Place, wanted: Sequence[tuple[str, int]]) -> None:
+def _copy(origin: Place, goal: Place, new: Sequence[tuple[str, int]]) -> None:
     if goal.path is None:
-        _copy_to_store(origin, goal, wanted)
+        _copy_to_store(origin, goal, new)
         return
     copies = []
     with contextlib.ExitStack() as stack:
-        for name, number in reversed(wanted):  # what is entered first becomes visible last
+        for name, number in reversed(new):  # what is entered first becomes visible last
             work = stack.enter_context(publishing(goal.path / name / str(number), VERSION_FOLDER, is_new=True))
             origin.fetch(name, number, work)
             copies.append(Staged(name, number, work))
         _require_same(goal, check_staged(copies))
-    for name, number in wanted:
+    for name, number in new:
         goal.set_mark(name, number, hash_files(goal.path / name / str(number)))
 
 
-def _copy_to_store(origin: Place, goal: Place, wanted: Sequence[tuple[str, int]]) -> None:
+def _copy_to_store(origin: Place, goal: Place, new: Sequence[tuple[str, int]]) -> None:
     with tempfile.TemporaryDirectory(prefix="tfrec-publish-") as scratch:
-        copies = [_uploaded(origin, goal, name, number, Path(scratch)) for name, number in wanted]
+        copies = [_uploaded(origin, goal, name, number, Path(scratch)) for name, number in new]
         _require_same(goal, check_staged(copies))
         for copy in copies:
             goal.send(copy.folder, copy.servable, copy.version, [GRAPH])
@@ -177,7 +177,8 @@ def _uploaded(origin: Place, goal: Place, name: str, number: int, scratch: Path)
 def _require_same(goal: Place, differences: Sequence[Difference]) -> None:
     if differences:
         shown = "; ".join(
-            f"{one.servable}, {one.where}: {one.found} in place of {one.expected}" for one in differences[:3]
+            f"{difference.servable}, {difference.where}: {difference.found} in place of {difference.expected}"
+            for difference in differences[:3]
         )
         more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""
         raise ServingError(

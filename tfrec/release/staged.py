@@ -31,8 +31,8 @@ def check_staged(copies: Sequence[Staged]) -> list[Difference]:
         [sys.executable, "-m", "tfrec.release.staged", *words], capture_output=True, text=True, check=False
     )
     if ran.returncode != 0:
-        said = ran.stderr.strip().splitlines() or [f"status {ran.returncode}"]
-        raise ServingError(f"The copies cannot be checked: {said[-1]}")
+        messages = ran.stderr.strip().splitlines() or [f"status {ran.returncode}"]
+        raise ServingError(f"The copies cannot be checked: {messages[-1]}")
     return [Difference(**row) for row in json.loads(ran.stdout.splitlines()[-1])]
 
 

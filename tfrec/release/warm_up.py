@@ -32,9 +32,9 @@ def write_warm_up(
         batch_sizes: rows of the requests.
     """
     records = []
-    for name, asked in queries.items():
+    for name, typical in queries.items():
         for size in batch_sizes:
-            inputs = as_batch(SIGNATURES[name], [asked[number % len(asked)] for number in range(size)])
+            inputs = as_batch(SIGNATURES[name], [typical[number % len(typical)] for number in range(size)])
             request = wire.PredictRequest(
                 model_spec=wire.ModelSpec(name=servable, signature_name=name),
                 inputs={alias: wire.to_tensor_proto(array) for alias, array in inputs.items()},

@@ -276,9 +276,11 @@ def encode_strings(flat: np.ndarray) -> list[bytes]:
     """
     elements = flat.tolist()
     try:
-        return [one if type(one) is bytes else one.encode("utf-8", "surrogateescape") for one in elements]
+        return [
+            element if type(element) is bytes else element.encode("utf-8", "surrogateescape") for element in elements
+        ]
     except (AttributeError, UnicodeEncodeError) as error:
-        bad = next((one for one in elements if not isinstance(one, str | bytes)), "a lone surrogate")
+        bad = next((element for element in elements if not isinstance(element, str | bytes)), "a lone surrogate")
         raise SchemaError(f"A string tensor holds `str` or `bytes`; got {bad!r} ({type(bad).__name__}).") from error
 
 

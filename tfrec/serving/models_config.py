@@ -112,9 +112,9 @@ def parse_serving_config(text: str, *, where: str) -> dict[str, ServableConfig]:
         message = text_format.Parse(text, wire.ModelServerConfig())
     except text_format.ParseError as error:
         raise SourceError(f"{where} is no ModelServerConfig: {error}. {_HOW}") from error
-    found: dict[str, ServableConfig] = {}
+    configs: dict[str, ServableConfig] = {}
     for entry in message.model_config_list.config:
-        if entry.name in found:
+        if entry.name in configs:
             raise SourceError(f"{where}: Illegal to list model {entry.name} multiple times in config list")
         path = entry.base_path
         if not PurePosixPath(path).is_absolute() and "://" not in path:
@@ -123,7 +123,7 @@ def parse_serving_config(text: str, *, where: str) -> dict[str, ServableConfig]:
             )
         policy = entry.model_version_policy
         choice = policy.WhichOneof("policy_choice")
-        found[entry.name] = ServableConfig(
+        configs[entry.name] = ServableConfig(
             name=entry.name,
             folder=PurePosixPath(path).name,
             specific=frozenset(policy.specific.versions) if choice == "specific" else None,
@@ -131,6 +131,6 @@ def parse_serving_config(text: str, *, where: str) -> dict[str, ServableConfig]:
             labels=dict(entry.version_labels),
             base=path.rstrip("/").rpartition("/")[0],
         )
-    if not found:
+    if not configs:
         raise SourceError(f"{where} names no servable. {_HOW}")
-    return found
+    return configs

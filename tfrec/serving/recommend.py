@@ -152,8 +152,8 @@ def recommend_table(
     def answer(rows: np.ndarray) -> dict[str, np.ndarray]:
         inputs = {name: column.take(rows) for name, column in columns.items()}
         if has_k:
-            given = inputs.get("k", np.full(len(rows), -1, np.int32))
-            inputs["k"] = np.where(given < 0, k, given).astype(np.int32)
+            asked_k = inputs.get("k", np.full(len(rows), -1, np.int32))
+            inputs["k"] = np.where(asked_k < 0, k, asked_k).astype(np.int32)
         if not inputs:  # a batch needs one input that gives its size
             first = signature.inputs[0]
             inputs[first.name] = np.full(len(rows), first.padding, object)

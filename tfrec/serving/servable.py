@@ -170,18 +170,18 @@ class Servable:
         return self.signatures[name]
 
     @staticmethod
-    def check_aliases(signature: ServableSignature, given: Mapping[str, Any]) -> None:
+    def check_aliases(signature: ServableSignature, arrays: Mapping[str, Any]) -> None:
         """Checks which inputs are given, in TF Serving's order and words (`predict_util.cc`, `saved_model/util.cc`).
 
         Raises:
             ServingError: INVALID_ARGUMENT, inputs are missing that have no default, or there are unknown ones.
         """
-        sent, known, defaults = set(given), set(signature.inputs), signature.defaults
-        if len(sent) > len(known) or (len(sent) < len(known) and not defaults):
+        sent, declared, defaults = set(arrays), set(signature.inputs), signature.defaults
+        if len(sent) > len(declared) or (len(sent) < len(declared) and not defaults):
             raise ServingError(
-                f"input size does not match signature: {len(sent)}!={len(known)} len({_braced(sent)}) != "
-                f"len({_braced(known)}). Sent extra: {_braced(sent - known)}. "
-                f"Missing but required: {_braced(known - sent)}.",
+                f"input size does not match signature: {len(sent)}!={len(declared)} len({_braced(sent)}) != "
+                f"len({_braced(declared)}). Sent extra: {_braced(sent - declared)}. "
+                f"Missing but required: {_braced(declared - sent)}.",
                 code=_INVALID_ARGUMENT,
             )
         for alias, spec in signature.inputs.items():
@@ -192,9 +192,9 @@ class Servable:
                     f"or default input alias set: {','.join(sorted(defaults))}",
                     code=_INVALID_ARGUMENT,
                 )
-        if sent - known:
+        if sent - declared:
             raise ServingError(
-                f"Inputs contains invalid name. Used request inputs: {','.join(sorted(sent & known))}, "
+                f"Inputs contains invalid name. Used request inputs: {','.join(sorted(sent & declared))}, "
                 f"request input: {','.join(sorted(sent))}",
                 code=_INVALID_ARGUMENT,
             )
@@ -345,9 +345,9 @@ class Servable:
         """Returns the tensor of a default, made once: whoever holds it too keeps the graph from writing into it."""
         key = (signature.name, alias)
         if key not in self._default_tensors:
-            made = self._api.to_tensor(signature.defaults[alias])
-            if self._default_tensors.setdefault(key, made) is not made:  # another thread was first
-                self._api.TF_DeleteTensor(made)
+            tensor = self._api.to_tensor(signature.defaults[alias])
+            if self._default_tensors.setdefault(key, tensor) is not tensor:  # another thread was first
+                self._api.TF_DeleteTensor(tensor)
         return self._default_tensors[key]
 
     def _run_options(self, timeout_ms: int) -> int | None:

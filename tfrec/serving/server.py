@@ -254,11 +254,11 @@ class EmbeddedServer:
     def _predict(self, request: Any, context: grpc.ServicerContext) -> Any:
         name, version = self._resolved(request)
         remaining = context.time_remaining()
-        with self._models.using(name, version) as (servable, found):
+        with self._models.using(name, version) as (servable, loaded):
             return predict(
                 servable,
                 request,
-                version=found,
+                version=loaded,
                 limits=self._limits,
                 timeout_ms=0 if remaining is None else max(int(remaining * 1000), 1),
             )
@@ -273,9 +273,9 @@ class EmbeddedServer:
             if field != "signature_def":
                 raise ServingError(f"Metadata field {field} is not supported", code=_INVALID_ARGUMENT)
         name, version = self._resolved(request)
-        with self._models.using(name, version) as (servable, found):
+        with self._models.using(name, version) as (servable, loaded):
             response = wire.GetModelMetadataResponse(model_spec=wire.ModelSpec(name=name))
-            response.model_spec.version.value = found
+            response.model_spec.version.value = loaded
             response.metadata["signature_def"].type_url = wire.SIGNATURE_DEF_MAP_URL
             response.metadata["signature_def"].value = servable.signature_defs.SerializeToString()
             return response
@@ -304,8 +304,8 @@ class EmbeddedServer:
         names = self._models.names
         if request.service not in (*_HEALTH_NAMES, *names):
             raise ServingError(f"unknown service {request.service}", code=_NOT_FOUND)
-        asked = names if request.service in _HEALTH_NAMES else [request.service]
-        is_serving = not self._is_stopping.is_set() and all(map(self._models.is_available, asked))
+        services = names if request.service in _HEALTH_NAMES else [request.service]
+        is_serving = not self._is_stopping.is_set() and all(map(self._models.is_available, services))
         return wire.HealthCheckResponse(status=_SERVING if is_serving else _NOT_SERVING)
 
     def _resolved(self, request: Any) -> tuple[str, int | None]:

@@ -328,12 +328,12 @@ class ServedModels:
 
 def _files_of(folder: Path) -> _Files:
     """Returns name, size and time of change of every file below a folder."""
-    found = []
+    files = []
     for path in sorted(folder.rglob("*")):
         with contextlib.suppress(OSError):  # it went while we looked
             about = path.stat()
-            found.append((str(path.relative_to(folder)), about.st_size, about.st_mtime_ns))
-    return tuple(found)
+            files.append((str(path.relative_to(folder)), about.st_size, about.st_mtime_ns))
+    return tuple(files)
 
 
 def _versions_in(base: Path) -> dict[int, Path]:

@@ -200,7 +200,7 @@ def track_evaluation(models: Path, report: EvaluationReport, page: Path) -> str 
 
 def figures_of(report: EvaluationReport) -> dict[str, float]:
     """Returns a report's figures of the served models, flat: `complete_cart/all_HR_at_10`, `.../low`, `.../high`."""
-    found: dict[str, float] = {}
+    figures: dict[str, float] = {}
     for section in report.sections:
         for row in section.rows:
             if row.method != SERVED_NAME:
@@ -208,12 +208,12 @@ def figures_of(report: EvaluationReport) -> dict[str, float]:
             for column, estimate in row.cells.items():
                 key = f"{section.task}/{column}"
                 if estimate.num_queries:
-                    found |= {key: estimate.value, f"{key}/low": estimate.low, f"{key}/high": estimate.high}
+                    figures |= {key: estimate.value, f"{key}/low": estimate.low, f"{key}/high": estimate.high}
         for duel in section.duels:
             if duel.method == SERVED_NAME:
                 key, gap = f"{section.task}/{duel.column}/less_best", duel.comparison.difference
-                found |= {key: gap.value, f"{key}/low": gap.low, f"{key}/high": gap.high}
-    return {key: value for key, value in found.items() if math.isfinite(value)}  # of one order there is no interval
+                figures |= {key: gap.value, f"{key}/low": gap.low, f"{key}/high": gap.high}
+    return {key: value for key, value in figures.items() if math.isfinite(value)}  # of one order there is no interval
 
 
 def read_record(models: Path) -> RunRecord | None:
@@ -392,9 +392,9 @@ def _log_published(run: Run, models: Path, version: int, *, verb: str = "trainin
 
 def _registered(client: Any, record: RunRecord, version: int) -> bool:
     return any(
-        found.tags.get("tfrec.version") == str(version)
-        for found in client.search_model_versions(f"name='{record.registered_model}'")
-        if found.run_id == record.run_id
+        version_of_model.tags.get("tfrec.version") == str(version)
+        for version_of_model in client.search_model_versions(f"name='{record.registered_model}'")
+        if version_of_model.run_id == record.run_id
     )
 
 
