@@ -111,6 +111,7 @@ def full_softmax(
 
 
 def _in_parts(of_part: Callable[..., tf.Tensor], columns: tuple[tf.Tensor, ...], parts: int) -> tf.Tensor:
+    """Returns `[Q]` losses of the columns cut into parts of even size, each part by itself."""
     size = tf.shape(columns[0])[0]
     even = -(-size // tf.clip_by_value(size // _LEAST_IN_PART, 1, parts))
     sizes = tf.clip_by_value(size - even * tf.range(parts), 0, even)  # those behind are empty

@@ -218,6 +218,7 @@ class CandidateSources:
         return self.session_table.summed(items, factors, channels=[column - _SESSION for column in columns])
 
     def _content_similarity(self, query: Query) -> tf.Tensor:
+        """Returns `[B, N + 1]` similarity of content to the mean of the cart, of the visit where the cart is empty."""
         mean = masked_mean(tf.gather(self.content, query.cart), query.cart > 0)
         visit = masked_mean(tf.gather(self.content, query.recent_item), query.recent_item > 0)
         has_cart = tf.reduce_any(query.cart > 0, axis=1, keepdims=True)
@@ -269,6 +270,7 @@ class CandidateSources:
         return self._choose(evidence, eligible, tf.broadcast_to(at_least, tf.shape(evidence.user)))
 
     def _candidates(self, evidence: Evidence, eligible: tf.Tensor, at_least: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, C]`, see `candidates`; traced once for all signatures."""
         lists = []
         for name, score in self.source_scores(evidence).items():
             most = tf.fill([tf.shape(score)[0]], getattr(self.config, name))
@@ -290,6 +292,8 @@ class CandidateSources:
         return self._describe(query, evidence, candidates)
 
     def _features(self, query: Query, evidence: Evidence, candidates: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, C, F]`, see `features`; traced once for all signatures."""
+
         def at(scores: tf.Tensor) -> tf.Tensor:
             return tf.gather(scores, candidates, batch_dims=1)
 
@@ -436,8 +440,10 @@ def _shared(function: Callable[..., Any], *signature: Any) -> Callable[..., Any]
 
 
 def _never_empty(values: np.ndarray) -> np.ndarray:
+    """Returns the column with one row at least: a lookup in an empty variable fails, even if masked."""
     return values if len(values) else np.zeros((1, *values.shape[1:]), values.dtype)
 
 
 def _log_price(price: tf.Tensor) -> tf.Tensor:
+    """Returns the natural logarithm of prices, of .01 where unknown."""
     return tf.math.log(tf.maximum(price, 0.01))

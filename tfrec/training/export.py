@@ -333,6 +333,7 @@ def _graphs_as_written() -> Iterator[None]:
 
 
 def _as_array(tensor: tf.Tensor) -> np.ndarray:
+    """Returns the tensor as an array of the same shape; strings as `str`, bad UTF-8 as lone surrogates."""
     array = tensor.numpy()
     if array.dtype != object:
         return array
@@ -349,6 +350,7 @@ def _lookup_table(tokens: np.ndarray) -> tf.lookup.StaticHashTable:
 
 
 def _default(spec: InputSpec) -> tf.Tensor:
+    """Returns the padding value of an input, `[1]` or `[1, 1]`."""
     value = spec.padding
     return tf.constant([value] if spec.rank == 1 else [[value]], _DTYPES[spec.dtype])
 

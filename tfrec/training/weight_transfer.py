@@ -27,7 +27,7 @@ _BOUNDS = "price_bounds"
 
 
 def row_meanings(vocabularies: Vocabularies) -> dict[str, np.ndarray]:
-    """Returns what the rows of the weights mean: the token of each row, and the highest price of each bucket."""
+    """Returns what the rows of the weights mean: the `[rows]` token of each, and the `[buckets]` highest prices."""
     catalogue = vocabularies.catalogue
     highest = np.zeros(NUM_PRICE_BUCKETS + 1, np.float32)
     np.maximum.at(highest, catalogue.price_bucket, catalogue.price)
@@ -111,6 +111,7 @@ def _old_rows(present: Vocabulary, old_tokens: np.ndarray) -> np.ndarray:
 
 
 def _unchanged(rows: np.ndarray, is_known: np.ndarray, vocabularies: Vocabularies) -> np.ndarray:
+    """Returns `[size, d]` rows as they are: new ones stay at the mean of the trained."""
     return rows
 
 
