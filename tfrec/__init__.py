@@ -31,6 +31,7 @@ _LAZY_MODULES = (
     "promotions",
     "schema",
     "serving",
+    "statistics",
     "strategy",
     "training",
     "workflow",

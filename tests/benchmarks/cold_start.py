@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 
 from tfrec.client.queries import build_inputs
-from tfrec.evaluation.intervals import bootstrap_means, compare
 from tfrec.evaluation.metrics import hit_rate_at_k, rank_in_slate
 from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.ingest.prepare import prepare_shop
@@ -26,6 +25,8 @@ from tfrec.jobs.ablation import rank_all, unsold_cases
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.serving.recommend import newest_version
 from tfrec.serving.servable import Servable
+from tfrec.statistics.cluster_bootstrap import bootstrap_means
+from tfrec.statistics.paired import compare_paired
 from tfrec.training import TrainingConfig
 from tfrec.training.settings_file import read_config
 from tfrec.workflow import train_shop
@@ -108,7 +109,7 @@ def figures(work: Path, shop: DemoShopConfig, config: TrainingConfig, *, num_tra
             continue
         for name, hits in values.items():
             yield f"  {name:<28}{bootstrap_means(hits[:, None], label)[0]}"
-        yield f"  {'paired difference':<28}{compare(values[WITH], values[WITHOUT], label)}"
+        yield f"  {'paired difference':<28}{compare_paired(values[WITH], values[WITHOUT], label)}"
 
 
 def main() -> None:

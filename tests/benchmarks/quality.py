@@ -37,7 +37,6 @@ from tfrec.evaluation.baselines import (
 )
 from tfrec.evaluation.baselines.history import order_history, session_history
 from tfrec.evaluation.cases import Cases
-from tfrec.evaluation.intervals import bootstrap_means, compare
 from tfrec.evaluation.metrics import hit_rate_at_k, mrr_at_k, rank_by_scores, rank_in_slate
 from tfrec.evaluation.protocol import cart_completion_cases
 from tfrec.evaluation.report import EvaluationReport, evaluate
@@ -50,6 +49,8 @@ from tfrec.jobs.ablation import rank_all, unsold_cases
 from tfrec.release.served_ranker import served_ranker
 from tfrec.serving.recommend import newest_version
 from tfrec.serving.servable import Servable
+from tfrec.statistics.cluster_bootstrap import bootstrap_means
+from tfrec.statistics.paired import compare_paired
 from tfrec.training import TrainingConfig
 from tfrec.training.settings_file import read_config
 from tfrec.workflow import SERVED_NAME, train_shop
@@ -288,7 +289,7 @@ def run_fashion(work: Path, home: Path) -> Iterator[str]:
     for name, values in hits.items():
         yield f"  never sold, HR@10 among them, {name:<26}{bootstrap_means(values[:, None], by_cart)[0]}"
     ratio = hits["tfrec"].mean() / hits["content without pictures"].mean()
-    paired = compare(hits["tfrec"], hits["content without pictures"], by_cart)
+    paired = compare_paired(hits["tfrec"], hits["content without pictures"], by_cart)
     yield f"  ratio {ratio:.2f} (bar 1.30 {'reached' if ratio >= 1.3 else 'missed'}); paired difference {paired}"
     for name, values in sold.items():
         yield f"  sold before, cart completion HR@10, {name:<22}{bootstrap_means(values[:, None], by_order)[0]}"
@@ -306,7 +307,7 @@ def _line(report: EvaluationReport, bar: Bar) -> str:
     each = " ".join(f"{cell.value:.3f}" for cell in trainings)
     return (
         f"{bar.task + ', ' + bar.column:<44}{figure:>26}  {each:<16}{f'{best:.3f} {name}':<34}{value / best:>7.3f}"
-        f"  {wanted:.3f} {verdict}, n = {trainings[0].num_queries:,}"
+        f"  {wanted:.3f} {verdict}, n = {trainings[0].n:,}"
     )
 
 

@@ -12,13 +12,14 @@ import numpy as np
 
 from tfrec.evaluation.baselines.servable import fit_servable
 from tfrec.evaluation.cases import Cases
-from tfrec.evaluation.intervals import Estimate, compare
 from tfrec.evaluation.metrics import Ranking, hit_rate_at_k, on_catalogue, rank_by_scores, rank_in_slate
 from tfrec.evaluation.protocol import cart_completion_cases, discover_cases, next_basket_cases
-from tfrec.evaluation.report import Ranker, sample_cases
+from tfrec.evaluation.report import Ranker, estimate_fields, sample_cases
 from tfrec.evaluation.sections import Method
 from tfrec.evaluation.sessions import next_item_cases, upsell_cases
 from tfrec.schema.tables import Tables
+from tfrec.statistics.estimates import Estimate
+from tfrec.statistics.paired import compare_paired
 
 COMPARISON = Path("assets.extra") / "fallback_comparison.json"
 K = 10
@@ -102,7 +103,7 @@ def compare_answers(
     """Returns the comparison of two methods' answers to the same sets of cases."""
     hits = [np.concatenate([hit_rate_at_k(one.ranks, k=K) for one in answers]) for answers in (first, second)]
     groups = np.concatenate([cases.groups.astype(str) for cases in sets])
-    difference = compare(hits[0], hits[1], groups, level=LEVEL).difference
+    difference = compare_paired(hits[0], hits[1], groups, level=LEVEL).difference
     return SignatureComparison(signature, len(groups), float(hits[0].mean()), float(hits[1].mean()), difference)
 
 
@@ -134,7 +135,10 @@ def to_json(comparisons: Iterable[SignatureComparison], *, method: str, since: s
         method: method of the fall-back.
         since: beginning of the period that was asked.
     """
-    rows = [{**dataclasses.asdict(one), "is_worse": one.is_worse()} for one in comparisons]
+    rows = [
+        {**dataclasses.asdict(one), "difference": estimate_fields(one.difference), "is_worse": one.is_worse()}
+        for one in comparisons
+    ]
     return json.dumps({"metric": f"HR@{K}", "fallback": method, "since": since, "signatures": rows}, indent=1) + "\n"
 
 

@@ -1,12 +1,6 @@
 import numpy as np
 
-from tfrec.analysis.intervals import auc_interval, wilson
-
-
-def test_wilson_interval_of_a_known_case():
-    low, high = wilson(np.array([0, 81]), np.array([0, 263]))
-    assert (low[0], high[0]) == (0.0, 1.0)
-    assert (round(low[1], 4), round(high[1], 4)) == (0.2553, 0.3662)  # Newcombe 1998, table I
+from tfrec.statistics.areas import auc_interval
 
 
 def test_interval_of_an_area_holds_it_nineteen_times_in_twenty():

@@ -1,4 +1,4 @@
-"""Computes confidence intervals of shares and of areas under a curve from counts."""
+"""Computes confidence intervals of shares from counts."""
 
 import numpy as np
 
@@ -23,16 +23,3 @@ def wilson(hits: np.ndarray, trials: np.ndarray, *, z: float = 1.96) -> tuple[np
     has_trials = np.asarray(trials) > 0
     low = np.where(has_trials, np.clip((centre - width) / scale, 0, 1), 0.0)
     return low, np.where(has_trials, np.clip((centre + width) / scale, 0, 1), 1.0)
-
-
-def auc_interval(auc: float, positives: int, negatives: int, *, z: float = 1.96) -> tuple[float, float]:
-    """Returns the ends of the interval of an area under the ROC curve (Hanley & McNeil 1982, equation 2).
-
-    Examples:
-        >>> [round(end, 2) for end in auc_interval(0.8, 50, 50)]
-        [0.71, 0.89]
-    """
-    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
-    variance = auc * (1 - auc) + (positives - 1) * (q1 - auc**2) + (negatives - 1) * (q2 - auc**2)
-    spread = z * float(np.sqrt(max(variance, 0.0) / max(positives * negatives, 1)))
-    return max(auc - spread, 0.0), min(auc + spread, 1.0)
