@@ -21,6 +21,7 @@ __version__ = "0.1.0"
 _LAZY_MODULES = (
     "analysis",
     "client",
+    "demo_shop",
     "errors",
     "evaluation",
     "experiments",

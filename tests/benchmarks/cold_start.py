@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from tfrec.client.queries import build_inputs
+from tfrec.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.evaluation.metrics import hit_rate_at_k, rank_in_slate
-from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.prepared import Prepared
 from tfrec.ingest.recipes import find_recipe

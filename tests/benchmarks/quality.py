@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.benchmarks.whole_shop import data_home
+from tfrec.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.evaluation.baselines import (
     BASKET_BASELINES,
     CART_BASELINES,
@@ -42,7 +43,6 @@ from tfrec.evaluation.protocol import cart_completion_cases
 from tfrec.evaluation.report import EvaluationReport, evaluate
 from tfrec.evaluation.sessions import next_item_cases
 from tfrec.features.shop import load_shop
-from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.prepared import Prepared
 from tfrec.jobs.ablation import rank_all, unsold_cases

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from tfrec.ingest.demo_shop.catalogue import (
+from tfrec.demo_shop.catalogue import (
     BRANDS,
     DAYS_OF_SUPPLY,
     DEPARTMENT_OF_LEAF,
@@ -16,8 +16,8 @@ from tfrec.ingest.demo_shop.catalogue import (
     TIERS,
     Catalogue,
 )
-from tfrec.ingest.demo_shop.config import DemoShopConfig
-from tfrec.ingest.demo_shop.pictures import STYLES
+from tfrec.demo_shop.config import DemoShopConfig
+from tfrec.demo_shop.pictures import STYLES
 
 AGE_BANDS = ("18-24", "25-34", "35-49", "50-64", "65+")
 DEVICES = ("phone", "desktop")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tfrec.ingest.demo_shop import draw_slates
+from tfrec.demo_shop import draw_slates
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from tfrec.ingest.demo_shop.config import DemoShopConfig
-from tfrec.ingest.demo_shop.pictures import NUM_STYLES, draw_pictures, fashion_pictures
+from tfrec.demo_shop.config import DemoShopConfig
+from tfrec.demo_shop.pictures import NUM_STYLES, draw_pictures, fashion_pictures
 from tfrec.schema.tables import CATEGORY_SEPARATOR
 
 TIERS = ("good", "better", "best")

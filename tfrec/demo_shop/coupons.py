@@ -7,9 +7,9 @@ the log ends, users are allotted to the arms in equal numbers at random, and out
 import numpy as np
 import pandas as pd
 
-from tfrec.ingest.demo_shop.catalogue import TIERS
-from tfrec.ingest.demo_shop.config import DemoShopConfig
-from tfrec.ingest.demo_shop.shoppers import SEGMENTS, Shoppers
+from tfrec.demo_shop.catalogue import TIERS
+from tfrec.demo_shop.config import DemoShopConfig
+from tfrec.demo_shop.shoppers import SEGMENTS, Shoppers
 
 ARMS = ("none", "coupon_10", "coupon_25")
 DISCOUNTS = np.array([0.0, 0.10, 0.25])

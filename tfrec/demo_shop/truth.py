@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tfrec.demo_shop.config import DemoShopConfig, config_from_json
+from tfrec.demo_shop.slates import SlateWorld, read_slate_world
 from tfrec.errors import SourceError
-from tfrec.ingest.demo_shop.config import DemoShopConfig, config_from_json
-from tfrec.ingest.demo_shop.slates import SlateWorld, read_slate_world
 
 MANIFEST = "manifest.json"
 CONFIG = "config.json"

@@ -10,7 +10,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from tfrec.ingest.demo_shop.catalogue import (
+from tfrec.demo_shop.catalogue import (
     BRANDS,
     DAYS_OF_SUPPLY,
     LEAF_NOUNS,
@@ -21,9 +21,9 @@ from tfrec.ingest.demo_shop.catalogue import (
     Catalogue,
     choose_partner,
 )
-from tfrec.ingest.demo_shop.config import DemoShopConfig
-from tfrec.ingest.demo_shop.shoppers import SEGMENTS, Shoppers, choose_items, draw_rows
-from tfrec.ingest.demo_shop.slates import SLATE_SIZE, SlateLog
+from tfrec.demo_shop.config import DemoShopConfig
+from tfrec.demo_shop.shoppers import SEGMENTS, Shoppers, choose_items, draw_rows
+from tfrec.demo_shop.slates import SLATE_SIZE, SlateLog
 from tfrec.schema.tables import EVENT_TYPES
 
 STAY_ON_COURSE = 0.8

@@ -12,9 +12,9 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from tfrec.ingest.demo_shop.catalogue import DEPARTMENT_OF_LEAF, DEPARTMENTS, Catalogue
-from tfrec.ingest.demo_shop.config import DemoShopConfig
-from tfrec.ingest.demo_shop.shoppers import DEVICES, Shoppers
+from tfrec.demo_shop.catalogue import DEPARTMENT_OF_LEAF, DEPARTMENTS, Catalogue
+from tfrec.demo_shop.config import DemoShopConfig
+from tfrec.demo_shop.shoppers import DEVICES, Shoppers
 
 SLATE_SIZE = 3
 POOL_SIZE = 10

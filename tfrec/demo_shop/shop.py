@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from tfrec.ingest.demo_shop.behaviour import (
+from tfrec.demo_shop.behaviour import (
     Sessions,
     discount_table,
     draw_discounts,
@@ -15,7 +15,7 @@ from tfrec.ingest.demo_shop.behaviour import (
     simulate_log,
     transition_table,
 )
-from tfrec.ingest.demo_shop.catalogue import (
+from tfrec.demo_shop.catalogue import (
     LEAVES,
     TIERS,
     Catalogue,
@@ -24,13 +24,13 @@ from tfrec.ingest.demo_shop.catalogue import (
     substitute_table,
     upgrade_table,
 )
-from tfrec.ingest.demo_shop.config import DemoShopConfig
-from tfrec.ingest.demo_shop.coupons import coupon_features, run_coupon_test
-from tfrec.ingest.demo_shop.dirt import add_dirt, raw_events
-from tfrec.ingest.demo_shop.graphs import RECIPE_SECTIONS, fact_table, friend_table
-from tfrec.ingest.demo_shop.pictures import STYLES
-from tfrec.ingest.demo_shop.shoppers import Shoppers, draw_shoppers
-from tfrec.ingest.demo_shop.slates import (
+from tfrec.demo_shop.config import DemoShopConfig
+from tfrec.demo_shop.coupons import coupon_features, run_coupon_test
+from tfrec.demo_shop.dirt import add_dirt, raw_events
+from tfrec.demo_shop.graphs import RECIPE_SECTIONS, fact_table, friend_table
+from tfrec.demo_shop.pictures import STYLES
+from tfrec.demo_shop.shoppers import Shoppers, draw_shoppers
+from tfrec.demo_shop.slates import (
     SlateLog,
     SlateWorld,
     build_slate_world,
@@ -39,7 +39,7 @@ from tfrec.ingest.demo_shop.slates import (
     policy_truth,
     slate_table,
 )
-from tfrec.ingest.demo_shop.truth import MANIFEST, TRUTH_FILES, DemoShopTruth, read_fingerprint, read_truth, write_truth
+from tfrec.demo_shop.truth import MANIFEST, TRUTH_FILES, DemoShopTruth, read_fingerprint, read_truth, write_truth
 from tfrec.publish import FolderKind, publishing
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop
+from tfrec.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.recipes import find_recipe
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tfrec.ingest.demo_shop import DemoShopConfig, DemoShopTruth, generate_demo_shop
+from tfrec.demo_shop import DemoShopConfig, DemoShopTruth, generate_demo_shop
 
 CONFIG = DemoShopConfig(num_items=800, num_users=3_000, num_events=100_000, num_slates=5_000, seed=3)
 NO_PRODUCTS = ["SHIPPING", "GIFTWRAP", "ADJUST"]

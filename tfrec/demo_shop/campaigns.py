@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from tfrec.demo_shop.coupons import ARMS, DISCOUNTS, MARGIN, SPEND_SPREAD
+from tfrec.demo_shop.truth import DemoShopTruth
 from tfrec.errors import SchemaError, nearest_hint
-from tfrec.ingest.demo_shop.coupons import ARMS, DISCOUNTS, MARGIN, SPEND_SPREAD
-from tfrec.ingest.demo_shop.truth import DemoShopTruth
 
 DAYS = 14
 """Length of the coupon test, and so of a campaign with the same effects."""

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.ingest.demo_shop.conftest import CONFIG
+from tests.demo_shop.conftest import CONFIG
+from tfrec.demo_shop import DemoShopConfig, generate_demo_shop, read_truth
 from tfrec.errors import ConfigError, SourceError
-from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop, read_truth
 
 TINY = DemoShopConfig(num_items=400, num_users=200, num_events=4_000, num_slates=200)
 
@@ -41,7 +41,7 @@ def test_folder_of_the_same_config_is_left_alone(tmp_path):
 
 def test_broken_off_generation_leaves_the_old_shop(tmp_path, monkeypatch):
     generate_demo_shop(tmp_path / "shop", TINY)
-    monkeypatch.setattr("tfrec.ingest.demo_shop.shop.write_truth", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("tfrec.demo_shop.shop.write_truth", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         generate_demo_shop(tmp_path / "shop", dataclasses.replace(TINY, seed=8))
     assert read_truth(tmp_path / "shop").config == TINY

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from tests.ingest.demo_shop.conftest import CONFIG
+from tests.demo_shop.conftest import CONFIG
+from tfrec.demo_shop import generate_demo_shop
+from tfrec.demo_shop.pictures import fashion_pictures
 from tfrec.errors import SourceError
-from tfrec.ingest.demo_shop import generate_demo_shop
-from tfrec.ingest.demo_shop.pictures import fashion_pictures
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tfrec.demo_shop import run_campaign
 from tfrec.errors import SchemaError
-from tfrec.ingest.demo_shop import run_campaign
 
 
 @pytest.fixture(scope="module")

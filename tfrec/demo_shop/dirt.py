@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from tfrec.ingest.demo_shop.catalogue import Catalogue
-from tfrec.ingest.demo_shop.config import DemoShopConfig
-from tfrec.ingest.demo_shop.shoppers import Shoppers
+from tfrec.demo_shop.catalogue import Catalogue
+from tfrec.demo_shop.config import DemoShopConfig
+from tfrec.demo_shop.shoppers import Shoppers
 
 ACTIONS = {
     "view": "viewed",

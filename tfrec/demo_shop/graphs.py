@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from tfrec.ingest.demo_shop.catalogue import MISSION_OF_LEAF, MISSIONS, Catalogue
-from tfrec.ingest.demo_shop.config import DemoShopConfig
-from tfrec.ingest.demo_shop.pictures import NUM_STYLES, STYLES
-from tfrec.ingest.demo_shop.shoppers import Shoppers
+from tfrec.demo_shop.catalogue import MISSION_OF_LEAF, MISSIONS, Catalogue
+from tfrec.demo_shop.config import DemoShopConfig
+from tfrec.demo_shop.pictures import NUM_STYLES, STYLES
+from tfrec.demo_shop.shoppers import Shoppers
 
 RECIPE_SECTIONS = """\
 [facts]
