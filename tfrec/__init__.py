@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 
 _LAZY_MODULES = (
     "analysis",
+    "baselines",
     "client",
     "demo_shop",
     "errors",

@@ -19,8 +19,8 @@ from typing import Any
 import pandas as pd
 
 import tfrec
+from tfrec.baselines import BASKET_BASELINES, CART_BASELINES, SESSION_BASELINES, Baseline
 from tfrec.errors import SourceError
-from tfrec.evaluation.baselines import BASKET_BASELINES, CART_BASELINES, SESSION_BASELINES, Baseline
 from tfrec.evaluation.report import SEEDS, EvaluationReport, evaluate
 from tfrec.features.shop import Shop, load_shop
 from tfrec.ingest.prepared import Prepared, read_manifest, read_prepared

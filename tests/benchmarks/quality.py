@@ -19,8 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.benchmarks.whole_shop import data_home
-from tfrec.demo_shop import DemoShopConfig, generate_demo_shop
-from tfrec.evaluation.baselines import (
+from tfrec.baselines import (
     BASKET_BASELINES,
     CART_BASELINES,
     MORE_CART_BASELINES,
@@ -36,7 +35,8 @@ from tfrec.evaluation.baselines import (
     UserKnn,
     VmisKnn,
 )
-from tfrec.evaluation.baselines.history import order_history, session_history
+from tfrec.baselines.history import order_history, session_history
+from tfrec.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.metrics import hit_rate_at_k, mrr_at_k, rank_by_scores, rank_in_slate
 from tfrec.evaluation.protocol import cart_completion_cases

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.evaluation.small_shop import SPLIT, tables
+from tfrec.baselines import CART_BASELINES
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.evaluation import report
-from tfrec.evaluation.baselines import CART_BASELINES
 from tfrec.evaluation.protocol import cart_completion_cases
 from tfrec.evaluation.report import evaluate, print_evaluation
 from tfrec.evaluation.sections import Column, Section

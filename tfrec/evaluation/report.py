@@ -17,15 +17,10 @@ from typing import TextIO, TypeAlias
 
 import numpy as np
 
+from tfrec.baselines import BASKET_BASELINES, CART_BASELINES, MORE_CART_BASELINES, SESSION_BASELINES, UPSELL_BASELINES
+from tfrec.baselines.history import History, order_history, session_history
+from tfrec.baselines.scores import Baseline
 from tfrec.errors import ConfigError, TfrecError
-from tfrec.evaluation.baselines import (
-    BASKET_BASELINES,
-    CART_BASELINES,
-    MORE_CART_BASELINES,
-    SESSION_BASELINES,
-    UPSELL_BASELINES,
-)
-from tfrec.evaluation.baselines.history import Baseline, History, order_history, session_history
 from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.metrics import Ranking, Scorer, on_catalogue, rank_by_scores, rank_in_slate
 from tfrec.evaluation.page import page

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfrec.evaluation.baselines.servable import fit_servable
+from tfrec.baselines.registry import fit_method
 from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.metrics import Ranking, hit_rate_at_k, on_catalogue, rank_by_scores, rank_in_slate
 from tfrec.evaluation.protocol import cart_completion_cases, discover_cases, next_basket_cases
@@ -113,16 +113,16 @@ def by_slates(ranker: Ranker) -> Method:
 
 
 def by_baseline(train: Tables, method: str) -> Method:
-    """Returns the baseline that `tfrec baseline` would publish as a method.
+    """Returns a baseline, with the settings that `tfrec baseline` publishes, as a method.
 
     Args:
         train: what it is fitted to.
-        method: a name of `tfrec.evaluation.baselines.servable.METHODS`.
+        method: a name of `tfrec.baselines.REGISTRY`.
 
     Raises:
         SchemaError: the log has nothing that the method learns from.
     """
-    scorer, history = fit_servable(train, method)
+    scorer, history = fit_method(train, method)
     scored = on_catalogue(scorer, history.item_ids)
     return lambda cases, k: rank_by_scores(scored, cases, k=k)
 

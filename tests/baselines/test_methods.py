@@ -7,27 +7,34 @@ import pytest
 import scipy.sparse
 
 from tests.evaluation.small_shop import tables
-from tfrec.errors import ConfigError, EnvironmentSetupError
-from tfrec.evaluation.baselines import CART_BASELINES, SESSION_BASELINES, UPSELL_BASELINES
-from tfrec.evaluation.baselines.factors import ImplicitAls
-from tfrec.evaluation.baselines.history import order_history, session_history
-from tfrec.evaluation.baselines.item_weights import (
+from tfrec.baselines import (
+    CART_BASELINES,
+    SESSION_BASELINES,
+    UPSELL_BASELINES,
     Blend,
     Bm25,
     CoPurchaseCosine,
     Ease,
+    ImplicitAls,
     ItemKnn,
+    MarkovChain,
+    PersonalFrequency,
+    Popularity,
+    RecentPopularity,
     Rp3Beta,
     RuleConfidence,
     RuleLift,
+    TifuKnn,
+    UpCf,
+    UserKnn,
+    VmisKnn,
 )
-from tfrec.evaluation.baselines.neighbours import TifuKnn, UpCf, UserKnn
-from tfrec.evaluation.baselines.popularity import PersonalFrequency, Popularity, RecentPopularity
-from tfrec.evaluation.baselines.sequences import MarkovChain, VmisKnn
+from tfrec.baselines.history import order_history, session_history
+from tfrec.baselines.nearest import strongest_per_row
+from tfrec.errors import ConfigError, EnvironmentSetupError
 from tfrec.evaluation.metrics import rank_by_scores
 from tfrec.evaluation.protocol import cart_completion_cases
 from tfrec.evaluation.sessions import next_item_cases
-from tfrec.features.neighbour_scores import strongest_per_row
 
 NUM_ITEMS = 16
 ITEMS = {f"i{item:02d}": ["even", "odd"][item % 2] for item in range(NUM_ITEMS)}

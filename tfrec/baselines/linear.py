@@ -1,46 +1,17 @@
-"""Baselines in NumPy: score the whole catalogue from the tables that the served graph reads, too.
-
-The graph implementation of each formula is in `tfrec.models.baseline_scores`; a test compares the two.
-"""
+"""Scores by sums of tables: the same for everyone, the user's own, and item weights of cart and history."""
 
 import dataclasses
-from typing import Protocol
 
 import numpy as np
 import scipy.sparse
 
+from tfrec.baselines.history import History
+from tfrec.baselines.scores import Asked, FittedScorer
 from tfrec.features import item_weights
-from tfrec.features.item_weights import Weights
+from tfrec.features.item_weights import ItemWeights, Weights
 
-
-@dataclasses.dataclass(frozen=True)
-class Asked:
-    """A batch of queries over the `n` items that a baseline knows.
-
-    Attributes:
-        contexts: `[B, n]` sparse; 1 for items in the cart, or earlier in the session.
-        recent: `[B, T]` items of the session's latest events, oldest first; -1 = none.
-        users: `[B]` rows of the users' matrices; the last row, an empty one, stands for guests.
-    """
-
-    contexts: scipy.sparse.csr_matrix  # [B, n]
-    recent: np.ndarray  # [B, T]
-    users: np.ndarray  # [B]
-
-
-class BaselineScores(Protocol):
-    """A formula with its tables."""
-
-    @property
-    def uses_context(self) -> bool:
-        """Whether the scores depend on the cart or session."""
-
-    @property
-    def uses_history(self) -> bool:
-        """Whether the scores depend on the purchases of the user."""
-
-    def score(self, asked: Asked) -> Weights:
-        """Returns `[B, n]` scores, dense or sparse; the better, the higher."""
+_DENSE_FROM = 0.05
+"""Share of non-zero weights from which the product with carts is faster dense."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,32 +67,13 @@ class LinearScores:
         return context_weights if self.history_weights is None else context_weights + self.history_weights[asked.users]
 
 
-@dataclasses.dataclass(frozen=True)
-class BlendedScores:
-    """`share · first / max(first) + (1 − share) · second / max(second)`, the largest of each query.
-
-    A formula without a positive score for a query leaves it to the other.
-    """
-
-    first: BaselineScores
-    second: BaselineScores
-    share: float
-
-    @property
-    def uses_context(self) -> bool:
-        """Whether the scores depend on the cart or session."""
-        return self.first.uses_context or self.second.uses_context
-
-    @property
-    def uses_history(self) -> bool:
-        """Whether the scores depend on the purchases of the user."""
-        return self.first.uses_history or self.second.uses_history
-
-    def score(self, asked: Asked) -> np.ndarray:
-        """Returns `[B, n]` scores."""
-        mixed = _per_largest(self.first.score(asked)) * np.float32(self.share)
-        mixed += _per_largest(self.second.score(asked)) * np.float32(1 - self.share)
-        return mixed
+def score_by_weights(weights: Weights | ItemWeights, history: History) -> FittedScorer:
+    """Returns the scorer `contexts @ weights`; weights of which many are not 0 are held dense, which is faster."""
+    if isinstance(weights, ItemWeights):
+        weights = weights.to_sparse()
+    if not isinstance(weights, np.ndarray) and weights.nnz > _DENSE_FROM * np.prod(weights.shape, dtype=float):
+        weights = weights.toarray()
+    return FittedScorer(LinearScores(weights=weights), history)
 
 
 def _latest_of(asked: Asked) -> scipy.sparse.csr_matrix:
@@ -130,9 +82,3 @@ def _latest_of(asked: Asked) -> scipy.sparse.csr_matrix:
     with_event = np.flatnonzero(latest >= 0)
     cells = (np.ones(len(with_event), np.float32), (with_event, latest[with_event]))
     return scipy.sparse.csr_matrix(cells, shape=asked.contexts.shape)
-
-
-def _per_largest(scores: Weights) -> np.ndarray:
-    dense = scores if isinstance(scores, np.ndarray) else scores.toarray()
-    largest = dense.max(axis=1, keepdims=True)
-    return dense / np.where(largest > 0, largest, 1).astype(np.float32)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse
 
-from tfrec.features.baseline_scores import BaselineScores
+from tfrec.baselines.scores import BaselineScores
 from tfrec.features.item_weights import ItemWeights, co_purchase_counts, truncate
 
 _PAIRS = 100

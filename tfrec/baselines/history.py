@@ -2,17 +2,12 @@
 
 import dataclasses
 import functools
-from typing import Protocol
 
 import numpy as np
 import pandas as pd
 import scipy.sparse
 
 from tfrec.errors import ConfigError
-from tfrec.evaluation.cases import Cases
-from tfrec.evaluation.metrics import Scorer
-from tfrec.features.baseline_scores import Asked, BaselineScores
-from tfrec.features.item_weights import Weights
 from tfrec.schema.tables import Tables
 
 
@@ -59,34 +54,16 @@ class History:
             scipy.sparse.csr_matrix(cells, shape=(len(self.user_ids) + 1, self.baskets.shape[0])) @ self.baskets
         ).tocsr()
 
+    def basket_ages(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns `[num_baskets]` numbers of later baskets of the same user, and of all; baskets ascend in time."""
+        users = pd.Series(self.basket_users)
+        baskets = users.groupby(users)
+        return baskets.cumcount(ascending=False).to_numpy(), baskets.transform("size").to_numpy()
+
     def user_rows(self, user_ids: np.ndarray) -> np.ndarray:
         """Returns `[B]` rows of the user matrices; unknown users and guests get the last, empty one."""
         rows = self.user_ids.get_indexer(user_ids)
         return np.where(rows < 0, len(self.user_ids), rows)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class FittedScorer:
-    """A formula with its tables, as a scorer of cases.
-
-    Attributes:
-        scores: the formula; what `tfrec baseline` serves.
-        history: what it was fitted to.
-    """
-
-    scores: BaselineScores
-    history: History
-
-    def __call__(self, cases: Cases) -> Weights:
-        """Returns `[B, num_items]` scores."""
-        return self.scores.score(Asked(cases.contexts, cases.recent, self.history.user_rows(cases.user_ids)))
-
-
-class Baseline(Protocol):
-    """Settings that can be fitted."""
-
-    def fit(self, history: History) -> Scorer:
-        """Returns the scorer fitted to `history`; its scores are over `history.item_ids`."""
 
 
 def order_history(train: Tables, item_ids: pd.Index) -> History:
