@@ -39,8 +39,22 @@ MANIFEST = "manifest.json"
 SERVED_NAME = "tfrec (served)"
 TRAINED = "trained"
 _WORK, _REPORT = ".training", "report"
-_LEARNING = ("features", "pipelines", "models", "strategy", "training")
-"""Code that decides what a training gives; another text of it is another training."""
+LEARNING = (
+    "errors.py",
+    "publish",
+    "schema",
+    "ingest/notes.py",
+    "ingest/prepared.py",
+    "ingest/typed_toml.py",
+    "features",
+    "baselines",
+    "serving/models_config.py",
+    "pipelines",
+    "models",
+    "strategy",
+    "training",
+)
+"""Files and folders that training can reach by imports; another text of any of them is another training."""
 TRAINED_FOLDER = FolderKind(
     "trained models",
     mark=MANIFEST,
@@ -357,9 +371,9 @@ def _export(shop: Shop, served: Any, out: Path, manifest: ModelsManifest, *, com
 def _digest_of_code() -> str:
     package = Path(__file__).parent
     digest = hashlib.sha256()
-    for name in _LEARNING:
+    for name in LEARNING:
         place = package / name
-        for file in sorted(place.glob("*.py")) if place.is_dir() else [place]:
+        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
