@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tfrec.ingest.demo_shop import read_truth, run_campaign
+from tfrec.demo_shop import read_truth, run_campaign
 from tfrec.ingest.prepared import read_prepared
 from tfrec.promotions.campaign import TREATED, evaluate_campaign, orders_of
 from tfrec.promotions.offer_log import read_shop_test

@@ -20,7 +20,9 @@ __version__ = "0.1.0"
 
 _LAZY_MODULES = (
     "analysis",
+    "baselines",
     "client",
+    "demo_shop",
     "errors",
     "evaluation",
     "experiments",
@@ -31,6 +33,7 @@ _LAZY_MODULES = (
     "promotions",
     "schema",
     "serving",
+    "statistics",
     "strategy",
     "training",
     "workflow",

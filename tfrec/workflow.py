@@ -19,8 +19,8 @@ from typing import Any
 import pandas as pd
 
 import tfrec
+from tfrec.baselines import BASKET_BASELINES, CART_BASELINES, SESSION_BASELINES, Baseline
 from tfrec.errors import SourceError
-from tfrec.evaluation.baselines import BASKET_BASELINES, CART_BASELINES, SESSION_BASELINES, Baseline
 from tfrec.evaluation.report import SEEDS, EvaluationReport, evaluate
 from tfrec.features.shop import Shop, load_shop
 from tfrec.ingest.prepared import Prepared, read_manifest, read_prepared
@@ -39,8 +39,22 @@ MANIFEST = "manifest.json"
 SERVED_NAME = "tfrec (served)"
 TRAINED = "trained"
 _WORK, _REPORT = ".training", "report"
-_LEARNING = ("features", "pipelines", "models", "strategy", "training")
-"""Code that decides what a training gives; another text of it is another training."""
+LEARNING = (
+    "errors.py",
+    "publish",
+    "schema",
+    "ingest/notes.py",
+    "ingest/prepared.py",
+    "ingest/typed_toml.py",
+    "features",
+    "baselines",
+    "serving/models_config.py",
+    "pipelines",
+    "models",
+    "strategy",
+    "training",
+)
+"""Files and folders that training can reach by imports; another text of any of them is another training."""
 TRAINED_FOLDER = FolderKind(
     "trained models",
     mark=MANIFEST,
@@ -391,9 +405,9 @@ def _as_plain(config: Any) -> dict[str, Any]:
 def _digest_of_code() -> str:
     package = Path(__file__).parent
     digest = hashlib.sha256()
-    for name in _LEARNING:
+    for name in LEARNING:
         place = package / name
-        for file in sorted(place.glob("*.py")) if place.is_dir() else [place]:
+        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 

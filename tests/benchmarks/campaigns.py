@@ -20,8 +20,8 @@ from scipy import stats
 
 from tests.benchmarks.results import Cost, add_save, save_results
 from tests.benchmarks.trials import read_coupon_log, read_coupon_test
+from tfrec.demo_shop import CampaignLog, DemoShopConfig, DemoShopTruth, generate_demo_shop, run_campaign
 from tfrec.errors import ConfigError
-from tfrec.ingest.demo_shop import CampaignLog, DemoShopConfig, DemoShopTruth, generate_demo_shop, run_campaign
 from tfrec.promotions.campaign import TREATED
 from tfrec.promotions.learned_offers import LearnedOffers, few_threads, learn_from_test, quick_learner
 from tfrec.promotions.planning import PlanConfig, plan_from_scores

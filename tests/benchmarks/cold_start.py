@@ -17,9 +17,8 @@ import pandas as pd
 
 from tests.benchmarks.results import Compared, Figure, add_save, save_results
 from tfrec.client.queries import build_inputs
-from tfrec.evaluation.intervals import bootstrap_means, compare
+from tfrec.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.evaluation.metrics import hit_rate_at_k, rank_in_slate
-from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.prepared import Prepared
 from tfrec.ingest.recipes import find_recipe
@@ -27,6 +26,8 @@ from tfrec.jobs.ablation import rank_all, unsold_cases
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.serving.recommend import newest_version
 from tfrec.serving.servable import Servable
+from tfrec.statistics.cluster_bootstrap import bootstrap_means
+from tfrec.statistics.paired import compare_paired
 from tfrec.training import TrainingConfig
 from tfrec.training.settings_file import read_config
 from tfrec.workflow import train_shop
@@ -126,7 +127,7 @@ def figures(
         if task:
             ours, other = (Figure(means[name].value, means[name].low, means[name].high) for name in (WITH, WITHOUT))
             yield Compared("cold_start", task, f"HR@{K}", ours, other, "the same funnel with neither", len(label))
-        yield f"  {'paired difference':<28}{compare(values[WITH], values[WITHOUT], label)}"
+        yield f"  {'paired difference':<28}{compare_paired(values[WITH], values[WITHOUT], label)}"
 
 
 def main() -> None:

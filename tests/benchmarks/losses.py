@@ -18,7 +18,6 @@ import tensorflow as tf
 
 from tests.benchmarks.tower_parts import K, hits
 from tests.benchmarks.whole_shop import data_home
-from tfrec.evaluation.intervals import bootstrap_means
 from tfrec.features.feature_tables import FeatureConfig, compute_feature_tables
 from tfrec.features.shop import Shop, encode_shop
 from tfrec.ingest.prepare import prepare_shop
@@ -26,6 +25,7 @@ from tfrec.jobs.tuning import validation_queries, validation_shop
 from tfrec.models import RetrievalModel
 from tfrec.models.retrieval import LOSSES
 from tfrec.pipelines import retrieval
+from tfrec.statistics.cluster_bootstrap import bootstrap_means
 from tfrec.training import TrainingConfig
 from tfrec.training.optimizer import LazyAdam
 from tfrec.training.time_blocks import end_of_training

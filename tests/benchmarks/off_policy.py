@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.linear_model import Ridge
 from tqdm import tqdm
 
+from tfrec.demo_shop import DemoShopConfig, SlateWorld, draw_slates, generate_demo_shop
 from tfrec.experiments.bandit import Bandit, LinearThompson, LinUcb, replay
 from tfrec.experiments.off_policy import (
     DecisionLog,
@@ -23,7 +24,6 @@ from tfrec.experiments.off_policy import (
     slate_independent,
     slate_inverse_propensity,
 )
-from tfrec.ingest.demo_shop import DemoShopConfig, SlateWorld, draw_slates, generate_demo_shop
 
 
 def estimates(world: SlateWorld, policy: str, *, slates: int, seed: int) -> tuple[list[PolicyValue], list[PolicyValue]]:

@@ -20,7 +20,7 @@ import numpy as np
 
 from tests.benchmarks.results import Compared, Figure, add_save, save_results
 from tests.benchmarks.whole_shop import data_home
-from tfrec.evaluation.baselines import (
+from tfrec.baselines import (
     BASKET_BASELINES,
     CART_BASELINES,
     MORE_CART_BASELINES,
@@ -36,21 +36,23 @@ from tfrec.evaluation.baselines import (
     UserKnn,
     VmisKnn,
 )
-from tfrec.evaluation.baselines.history import order_history, session_history
+from tfrec.baselines.history import order_history, session_history
+from tfrec.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.evaluation.cases import Cases
-from tfrec.evaluation.intervals import Estimate, bootstrap_means, compare
 from tfrec.evaluation.metrics import hit_rate_at_k, mrr_at_k, rank_by_scores, rank_in_slate
 from tfrec.evaluation.protocol import cart_completion_cases
 from tfrec.evaluation.report import EvaluationReport, evaluate
 from tfrec.evaluation.sessions import next_item_cases
 from tfrec.features.shop import load_shop
-from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.prepared import Prepared
 from tfrec.jobs.ablation import rank_all, unsold_cases
 from tfrec.release.served_ranker import served_ranker
 from tfrec.serving.recommend import newest_version
 from tfrec.serving.servable import Servable
+from tfrec.statistics.cluster_bootstrap import bootstrap_means
+from tfrec.statistics.estimates import Estimate
+from tfrec.statistics.paired import compare_paired
 from tfrec.training import TrainingConfig
 from tfrec.training.settings_file import read_config
 from tfrec.workflow import SERVED_NAME, train_shop
@@ -313,7 +315,7 @@ def run_fashion(work: Path, home: Path) -> Outcome:
     never = {name: bootstrap_means(values[:, None], by_cart)[0] for name, values in hits.items()}
     lines += [f"  never sold, HR@10 among them, {name:<26}{estimate}" for name, estimate in never.items()]
     ratio = hits["tfrec"].mean() / hits[_CONTENT].mean()
-    paired = compare(hits["tfrec"], hits[_CONTENT], by_cart)
+    paired = compare_paired(hits["tfrec"], hits[_CONTENT], by_cart)
     lines.append(
         f"  ratio {ratio:.2f} (bar 1.30 {'reached' if ratio >= 1.3 else 'missed'}); paired difference {paired}"
     )
@@ -323,7 +325,7 @@ def run_fashion(work: Path, home: Path) -> Outcome:
     ]
     best = max((name for name in never if name != "tfrec"), key=lambda name: never[name].value)
     ours, other = (_figure([never[name]]) for name in ("tfrec", best))
-    row = Compared(_FASHION, "never_sold", "HR@10 among them", ours, other, best, never["tfrec"].num_queries)
+    row = Compared(_FASHION, "never_sold", "HR@10 among them", ours, other, best, never["tfrec"].n)
     return Outcome(tuple(lines), (row,))
 
 
@@ -340,7 +342,7 @@ def _compare_with(report: EvaluationReport, data: str, bar: Bar) -> Compared:
         ours=_figure(trainings),
         baseline=_figure([baseline]),
         name=best.method,
-        n=trainings[0].num_queries,
+        n=trainings[0].n,
         bar=wanted,
     )
 

@@ -19,17 +19,17 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from tests.benchmarks.whole_shop import data_home
-from tfrec.evaluation.intervals import bootstrap_means
+from tfrec.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.evaluation.protocol import cart_completion_cases, cold_item_cases
 from tfrec.features.feature_tables import FeatureConfig, FeatureTables, compute_feature_tables
 from tfrec.features.queries import ExampleQueries
 from tfrec.features.shop import Shop, encode_shop
-from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.jobs.tuning import as_example_queries, validation_shop
 from tfrec.models import RetrievalModel
 from tfrec.models.source_config import SourceConfig
 from tfrec.pipelines import retrieval
+from tfrec.statistics.cluster_bootstrap import bootstrap_means
 from tfrec.training import LazyAdam, TrainingConfig, build_sources
 from tfrec.training.examples import as_query
 from tfrec.training.fit import pretrain_images

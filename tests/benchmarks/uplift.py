@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from tests.benchmarks.trials import data_home, read_coupon_test, read_email_promotion
+from tfrec.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.experiments.read_out import holm
-from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.promotions.allocation import allocate
 from tfrec.promotions.curves import (
     PolicyWorth,

@@ -21,7 +21,7 @@ FIGURES = {
 def test_online_retail_lands_within_a_hundredth_of_every_figure(data_home, tmp_path):
     prepared = prepare_shop("online_retail", out=tmp_path / "shop", data_home=data_home)
     section = evaluate(prepared, num_resamples=10).sections[0]
-    assert section.rows[0].cells["all HR@10"].num_queries == 5 * 3308
+    assert section.rows[0].cells["all HR@10"].n == 5 * 3308
     reached = {row.method: [row.cells[column].value for column in COLUMNS] for row in section.rows}
     for method, figures in FIGURES.items():
         assert reached[method] == pytest.approx(figures, abs=0.01), method

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.evaluation.small_shop import SPLIT, tables
+from tfrec.baselines import CART_BASELINES
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.evaluation import report
-from tfrec.evaluation.baselines import CART_BASELINES
 from tfrec.evaluation.protocol import cart_completion_cases
 from tfrec.evaluation.report import evaluate, print_evaluation
 from tfrec.evaluation.sections import Column, Section
@@ -65,18 +65,16 @@ def test_a_model_that_knows_the_truth_reaches_the_top_of_every_table(full_report
     ]
     for section in full_report.sections:
         cells = next(row for row in section.rows if row.method == "oracle").cells
-        shown = {
-            name: cell.value for name, cell in cells.items() if re.search("HR|MRR|NDCG", name) and cell.num_queries
-        }
+        shown = {name: cell.value for name, cell in cells.items() if re.search("HR|MRR|NDCG", name) and cell.n}
         assert set(shown.values()) == {1.0}, shown
 
 
 def test_new_repeat_and_cold_cases_are_counted_apart(full_report):
     cells = full_report.sections[0].rows[0].cells
-    assert cells["all HR@10"].num_queries == cells["new HR@10"].num_queries + cells["repeat HR@10"].num_queries
-    assert cells["discover HR@10"].num_queries == cells["new HR@10"].num_queries
-    assert cells["cold HR@10"].num_queries == 2 * 5  # two seeds, five orders
-    assert cells["cross-category HR@10"].num_queries > 0
+    assert cells["all HR@10"].n == cells["new HR@10"].n + cells["repeat HR@10"].n
+    assert cells["discover HR@10"].n == cells["new HR@10"].n
+    assert cells["cold HR@10"].n == 2 * 5  # two seeds, five orders
+    assert cells["cross-category HR@10"].n > 0
 
 
 def test_cross_category_is_asked_for_with_the_limit_and_without(shop):
@@ -98,7 +96,7 @@ def test_cross_category_is_asked_for_with_the_limit_and_without(shop):
 def test_probabilities_are_held_to_what_happened(full_report):
     cells = {row.method: row.cells["ECE@10"] for row in full_report.sections[0].rows}
     assert cells["oracle"].value == 0
-    assert cells["popularity"].num_queries == 0  # it has none
+    assert cells["popularity"].n == 0  # it has none
 
 
 def test_no_baseline_knows_an_item_never_sold(full_report):
@@ -198,7 +196,7 @@ def test_next_baskets_separate_new_items_from_repeated_ones(shop):
     assert own["repeat HR@10"].value == 1
     assert own["all recall@10"].value == pytest.approx(0.75, abs=0.05)
     assert own["new recall@10"].value < 0.2
-    assert own["new recall@10"].num_queries == 30
+    assert own["new recall@10"].n == 30
 
 
 def follower(cases, k, signature):
@@ -234,7 +232,7 @@ def test_recent_events_are_worth_what_they_predict_of_the_next_item(followed):
     cells = {row.method: row.cells for row in section.rows}
     sent, not_sent = cells["follower"], cells["follower, visit not sent"]
     spans = {"after 0": 6, "after 1": 6, "after 2": 6, "after 3–5": 18, "after 6+": 12}
-    assert {name: sent[f"{name} HR@20"].num_queries for name in spans} == spans
+    assert {name: sent[f"{name} HR@20"].n for name in spans} == spans
     for name in spans:
         for metric in ("HR@20", "MRR@20"):
             first = 1 / 6 if name == "after 0" else 0  # one visit begins where the follower sends everybody
@@ -301,7 +299,7 @@ def test_the_command_reports_where_a_prepared_shop_is_missing(tmp_path, capsys):
 def test_of_many_carts_the_same_sample_is_asked_in_each_draw(shop):
     few = {name: CART_BASELINES[name] for name in list(CART_BASELINES)[:1]}
     cart = evaluate(shop, baselines=few, seeds=(0, 1), max_queries=7, num_resamples=10).sections[0]
-    assert cart.rows[0].cells["all HR@10"].num_queries == 2 * 7
+    assert cart.rows[0].cells["all HR@10"].n == 2 * 7
     assert "each of 7 orders" in cart.note
     draws = [report.sample_cases(cart_completion_cases(shop.train, shop.test, seed=seed), 7) for seed in (0, 1)]
     assert draws[0].groups.tolist() == draws[1].groups.tolist()

@@ -4,7 +4,7 @@ import pytest
 
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.experiments.design import detectable_effect, plan_duration, plan_sample_size
-from tfrec.experiments.effects import compare_means
+from tfrec.statistics.two_samples import compare_means
 
 
 def test_planned_size_finds_the_effect_as_often_as_promised():

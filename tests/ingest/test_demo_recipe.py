@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop
+from tfrec.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.ingest.prepare import prepare_shop
 
 REASONS = {

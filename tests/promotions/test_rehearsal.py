@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop, run_campaign
+from tfrec.demo_shop import DemoShopConfig, generate_demo_shop, run_campaign
 from tfrec.promotions.campaign import TREATED, evaluate_campaign, plan_campaign
 
 OFFERS, FACES = ("coupon_10", "coupon_25"), {"coupon_10": 20.0, "coupon_25": 25.0}

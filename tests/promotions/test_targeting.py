@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.benchmarks.trials import read_coupon_test
-from tfrec.ingest.demo_shop import DemoShopConfig, generate_demo_shop
+from tfrec.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.promotions.allocation import allocate
 from tfrec.promotions.learned_offers import quick_learner
 from tfrec.promotions.response import cross_fit_responses

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from tfrec.evaluation.intervals import Estimate
+import numpy as np
+
 from tfrec.evaluation.report import EvaluationReport
 from tfrec.evaluation.sections import Column, Row, Section
+from tfrec.statistics.estimates import Estimate
 
 
 def write_evaluation(models: Path) -> None:
@@ -12,7 +14,7 @@ def write_evaluation(models: Path) -> None:
     names = ("all HR@10", "new HR@10", "repeat HR@10")
     columns = tuple(Column(name, "hidden item among the first 10", is_headline=name == "all HR@10") for name in names)
     rows = tuple(
-        Row(name, is_baseline, dict.fromkeys(names, Estimate(value, value - 0.05, value + 0.05, 321)), 1.0)
+        Row(name, is_baseline, dict.fromkeys(names, Estimate(value, value - 0.05, value + 0.05, np.nan, 321)), 1.0)
         for name, is_baseline, value in (("popularity", True, 0.125), ("tfrec (served)", False, 0.417))
     )
     section = Section("cart", "Upsell", "", columns, rows, ())

@@ -12,9 +12,10 @@ import pytest
 
 from tfrec.cli import main
 from tfrec.errors import EnvironmentSetupError, install_hint
-from tfrec.evaluation.intervals import Comparison, Estimate
 from tfrec.evaluation.report import EvaluationReport
 from tfrec.evaluation.sections import Column, Duel, Row, Section
+from tfrec.statistics.estimates import Estimate
+from tfrec.statistics.paired import PairedComparison
 from tfrec.tracking.tracked_runs import (
     RECORD,
     figures_of,
@@ -69,12 +70,12 @@ def the_run():
 
 
 def report_of(value):
-    whole = Estimate(value, value - 0.1, value + 0.1, 50)
-    none = Estimate(float("nan"), float("nan"), float("nan"), 0)
+    whole = Estimate(value, value - 0.1, value + 0.1, float("nan"), 50)
+    none = Estimate(float("nan"), float("nan"), float("nan"), float("nan"), 0)
     columns = tuple(Column(name, name) for name in ("all HR@10", "new HR@10", "repeat HR@10"))
     cells = {"all HR@10": whole, "new HR@10": whole, "repeat HR@10": none}
     rows = (Row("popularity", True, cells, 0.1), Row(SERVED_NAME, False, cells, 0.1))
-    gap = Comparison(Estimate(0.02, 0.01, 0.03, 50), 0.001)
+    gap = PairedComparison(Estimate(0.02, 0.01, 0.03, float("nan"), 50), 0.001)
     duels = (Duel(SERVED_NAME, "popularity", "all HR@10", gap),)
     return EvaluationReport(
         "demo", "2024-01-01", (0,), (Section("complete_cart", "Carts", "50", columns, rows, duels),)

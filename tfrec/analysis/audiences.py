@@ -12,13 +12,13 @@ import pandas as pd
 from tfrec.analysis.behaviour import describe_behaviour
 from tfrec.analysis.expressions import UNITS, Compare, Join, Node, fail_at, parse_expression
 from tfrec.analysis.interests import Interests
-from tfrec.analysis.intervals import auc_interval
 from tfrec.analysis.segments import Segments
 from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, nearest_hint
 from tfrec.ingest.privacy import pseudonyms
 from tfrec.publish import write_table
 from tfrec.schema.tables import Tables
+from tfrec.statistics.areas import auc_interval
 
 EXPORT = "pseudonyms of an audience"
 """Kind of the exported file."""

@@ -11,10 +11,11 @@ from scipy import optimize, special
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from tfrec.analysis.dropout import RISKS, can_fit, fit_dropout, outlook, visits_of
-from tfrec.analysis.intervals import auc_interval, wilson
 from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.schema.tables import Tables
+from tfrec.statistics.areas import auc_interval
+from tfrec.statistics.proportions import wilson
 
 logger = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ import pandas as pd
 from scipy import special, stats
 
 from tfrec.analysis.behaviour import order_ids
-from tfrec.analysis.intervals import wilson
 from tfrec.analysis.itemsets import ItemsetLevel, TooManyItemsetsError, mine_itemsets
 from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.schema.item_names import item_names
 from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables, category_levels
+from tfrec.statistics.proportions import wilson
 
 logger = logging.getLogger(__name__)
 

@@ -16,11 +16,9 @@ methods:
   personal_frequency                               what the shopper buys, then what is popular
   rule_confidence, rule_lift, cosine, bm25, ease   what goes with the cart
   p3alpha, rp3beta                                 the same by random walks
-  ease_personal                                    what goes with the cart, and what the shopper buys
+  ease_personal, ease_more_personal                what goes with the cart, and what the shopper buys
   item_knn                                         what goes with all that the shopper bought, and the cart
-  als                                              what goes with the cart, by matrix factors (extra `benchmarks`)
-  user_knn, up_cf, tifu_knn                        what the users bought who are most like this one with this cart
-  markov_chain, vmis_knn                           what follows the latest item; what is in the nearest sessions
+  markov_chain                                     what follows the latest item, for logs of visits without orders
 """
 EXAMPLES = """\
 examples:
@@ -41,12 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Learns, publishes and says where."""
+    from tfrec.baselines.registry import check_served
     from tfrec.ingest.prepared import read_manifest
-    from tfrec.jobs.fallback import check_method, publish_baseline
+    from tfrec.jobs.fallback import publish_baseline
     from tfrec.publish import check_claim
     from tfrec.serving.models_config import CONFIG, FALLBACK, read_serving_config
 
-    check_method(options.method)
+    check_served(options.method)
     check_claim(options.out)
     read_manifest(options.prepared)
     sys.stderr.write("Loading TensorFlow ...\n")

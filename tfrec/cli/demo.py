@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tfrec.cli.stories import Shopper
-    from tfrec.ingest.demo_shop import DemoShopConfig
+    from tfrec.demo_shop import DemoShopConfig
     from tfrec.training import TrainingConfig
 
 HELP = "generate a shop, train on it, serve it, and show what is offered to whom"
@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
     began = time.monotonic()
     check_claim(out, signs=("data/demo_shop/manifest.json",))
     with _step(1, f"Generating a shop in {out / 'data'}"):
-        from tfrec.ingest.demo_shop import generate_demo_shop
+        from tfrec.demo_shop import generate_demo_shop
 
         generate_demo_shop(out / "data" / "demo_shop", demo_shop_config(fast=options.fast))
     with _step(2, f"Preparing it: {out / 'prepared'}"):
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> None:
 
 def demo_shop_config(*, fast: bool) -> "DemoShopConfig":
     """Returns the sizes of the demo's shop."""
-    from tfrec.ingest.demo_shop import DemoShopConfig
+    from tfrec.demo_shop import DemoShopConfig
 
     return DemoShopConfig(num_items=400, num_users=600, num_events=16_000, num_slates=500) if fast else DemoShopConfig()
 

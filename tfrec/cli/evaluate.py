@@ -71,8 +71,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Evaluates, prints the report and says where it lies."""
+    from tfrec.baselines import CART_BASELINES, MORE_CART_BASELINES
     from tfrec.errors import ConfigError
-    from tfrec.evaluation.baselines import CART_BASELINES, MORE_CART_BASELINES
     from tfrec.jobs.ablation import ablate
     from tfrec.publish import check_folder
     from tfrec.tracking.tracked_runs import track_evaluation

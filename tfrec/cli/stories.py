@@ -6,7 +6,7 @@ import pandas as pd
 
 from tfrec.cli.tables import offer_table, text_table
 from tfrec.client import RecommenderClient
-from tfrec.ingest.demo_shop import read_truth
+from tfrec.demo_shop import read_truth
 from tfrec.ingest.prepared import Prepared
 
 _MIN_ITEMS = 3

@@ -183,16 +183,6 @@ def make_cases(
     )
 
 
-def sold_items(train: Tables) -> pd.Index:
-    """Returns the ids of the items sold in training, sorted."""
-    return _sorted_ids(train.purchases["item_id"])
-
-
-def seen_items(train: Tables) -> pd.Index:
-    """Returns the ids of the items with any event in training, sorted."""
-    return _sorted_ids(train.events["item_id"])
-
-
 def bought_before(train: Tables, user_ids: np.ndarray, item_ids: pd.Index) -> scipy.sparse.csr_matrix:
     """Returns `[B, num_items]`: in how many training orders each user bought each item; guests' rows are empty.
 
@@ -232,7 +222,3 @@ def sampled(matrix: scipy.sparse.csr_matrix, rows: np.ndarray, columns: np.ndarr
     if not len(rows):
         return np.zeros(0, matrix.dtype)
     return np.asarray(matrix[rows, columns]).ravel()
-
-
-def _sorted_ids(ids: pd.Series) -> pd.Index:
-    return pd.Index(np.sort(ids.unique().astype(object)), name="item_id").drop("", errors="ignore")

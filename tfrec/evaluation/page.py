@@ -4,8 +4,8 @@ import html
 import math
 from collections.abc import Sequence
 
-from tfrec.evaluation.intervals import Estimate
 from tfrec.evaluation.sections import Column, Section
+from tfrec.statistics.estimates import Estimate
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c2430; --soft: #5b6675; --line: #d8dee6; --back: #fff; --base: #9fb0c3;
@@ -38,9 +38,7 @@ def page(title: str, subtitle: str, sections: Sequence[Section], findings: Seque
     parts = [f"<h1>{html.escape(title)}</h1>", f"<p>{html.escape(subtitle)}</p>"]
     parts += [f"<p><strong>{html.escape(finding)}</strong></p>" for finding in findings]
     for section in sections:
-        columns = [
-            column for column in section.columns if any(row.cells[column.name].num_queries for row in section.rows)
-        ]
+        columns = [column for column in section.columns if any(row.cells[column.name].n for row in section.rows)]
         parts += [f"<h2>{html.escape(section.title)}</h2>", f"<p>{html.escape(section.note)}</p>"]
         parts += [_table(section, [column for column in columns if not column.is_beside]), _duels(section)]
         drawn = [column for column in columns if column.is_headline and not column.is_beside]
@@ -91,7 +89,7 @@ def _duels(section: Section) -> str:
 
 def _chart(section: Section, column: Column) -> str:
     """Draws horizontal bars under their names, with the interval as a whisker, in units of the view box."""
-    rows = [row for row in section.rows if row.cells[column.name].num_queries]
+    rows = [row for row in section.rows if row.cells[column.name].n]
     reach = max(_high(row.cells[column.name]) for row in rows) or 1.0
     scale = 400 / reach
     bars = []
@@ -119,7 +117,7 @@ def _high(cell: Estimate) -> float:
 
 
 def _cell(cell: Estimate) -> str:
-    if not cell.num_queries or math.isnan(cell.value):
+    if not cell.n or math.isnan(cell.value):
         return "–"
     interval = "" if math.isnan(cell.low) else f"<small>{cell.low:.3f}–{cell.high:.3f}</small>"
     return f"{cell.value:.3f}{interval}"

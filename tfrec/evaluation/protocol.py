@@ -12,8 +12,8 @@ import pandas as pd
 import scipy.sparse
 
 from tfrec.errors import ConfigError
-from tfrec.evaluation.cases import Cases, bought_before, item_categories, make_cases, sampled, sold_items
-from tfrec.schema.tables import Tables
+from tfrec.evaluation.cases import Cases, bought_before, item_categories, make_cases, sampled
+from tfrec.schema.tables import Tables, sold_items
 
 
 def cart_completion_cases(train: Tables, test: Tables, *, seed: int, category_level: int = 0) -> Cases:

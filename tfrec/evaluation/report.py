@@ -17,17 +17,11 @@ from typing import TextIO, TypeAlias
 
 import numpy as np
 
+from tfrec.baselines import BASKET_BASELINES, CART_BASELINES, MORE_CART_BASELINES, SESSION_BASELINES, UPSELL_BASELINES
+from tfrec.baselines.history import History, order_history, session_history
+from tfrec.baselines.scores import Baseline
 from tfrec.errors import ConfigError, TfrecError
-from tfrec.evaluation.baselines import (
-    BASKET_BASELINES,
-    CART_BASELINES,
-    MORE_CART_BASELINES,
-    SESSION_BASELINES,
-    UPSELL_BASELINES,
-)
-from tfrec.evaluation.baselines.history import Baseline, History, order_history, session_history
 from tfrec.evaluation.cases import Cases
-from tfrec.evaluation.intervals import Estimate
 from tfrec.evaluation.metrics import Ranking, Scorer, on_catalogue, rank_by_scores, rank_in_slate
 from tfrec.evaluation.page import page
 from tfrec.evaluation.protocol import (
@@ -40,7 +34,9 @@ from tfrec.evaluation.protocol import (
 from tfrec.evaluation.sections import Method, Section, after_clicks_section, cart_section, list_section
 from tfrec.evaluation.sessions import events_sent, next_item_cases, upsell_cases, without_visit
 from tfrec.ingest.prepared import Prepared, read_prepared
+from tfrec.schema.plain_values import to_plain
 from tfrec.schema.slate import Slate
+from tfrec.statistics.estimates import Estimate
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +79,7 @@ class EvaluationReport:
 
     def to_json(self) -> str:
         """Returns the report for machines; absent figures are null."""
-        return json.dumps(_plain(dataclasses.asdict(self)), indent=2, ensure_ascii=False)
+        return json.dumps(_plain(self), indent=2, ensure_ascii=False)
 
     def to_html(self) -> str:
         """Returns one self-contained page: light and dark, readable on a phone, no network."""
@@ -311,6 +307,11 @@ def _without_visit(ranker: Ranker) -> Method:
     return method
 
 
+def estimate_fields(estimate: Estimate) -> dict[str, float]:
+    """Returns what reports and comparisons keep of an estimate: `value`, `low`, `high`, `num_queries`."""
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "num_queries": estimate.n}
+
+
 def sample_cases(cases: Cases, max_queries: int) -> Cases:
     """Returns whole groups (users or sessions), in seeded random order, until `max_queries` are reached."""
     if len(cases) <= max_queries:
@@ -345,11 +346,11 @@ def _table_text(section: Section, names: Sequence[str]) -> str:
 
 
 def _is_known(section: Section, column: str) -> bool:
-    return any(row.cells[column].num_queries for row in section.rows)
+    return any(row.cells[column].n for row in section.rows)
 
 
 def _cell(estimate: Estimate) -> str:
-    if not estimate.num_queries or math.isnan(estimate.value):
+    if not estimate.n or math.isnan(estimate.value):
         return "–"
     value = f"{estimate.value:.3f}".replace("0.", ".", 1) if abs(estimate.value) < 1 else f"{estimate.value:.2f}"
     half = (estimate.high - estimate.low) / 2
@@ -362,14 +363,16 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _plain(value: object) -> object:
-    """Returns the value with null in place of NaN and infinities, which JSON lacks."""
-    if isinstance(value, dict):
+    """Returns the report's values for JSON: estimates by `estimate_fields`, all others as plain values."""
+    if isinstance(value, Estimate):
+        return to_plain(estimate_fields(value))
+    if dataclasses.is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
         return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return to_plain(value)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,12 @@ import pandas as pd
 from tfrec.errors import SchemaError
 from tfrec.evaluation import metrics
 from tfrec.evaluation.cases import Cases, item_categories
-from tfrec.evaluation.intervals import Comparison, Estimate, bootstrap_means, compare
 from tfrec.evaluation.metrics import Ranking
 from tfrec.evaluation.sessions import events_sent
 from tfrec.schema.tables import Tables
+from tfrec.statistics.cluster_bootstrap import bootstrap_means
+from tfrec.statistics.estimates import Estimate
+from tfrec.statistics.paired import PairedComparison, compare_paired
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +69,7 @@ class Duel:
     method: str
     baseline: str
     column: str
-    comparison: Comparison
+    comparison: PairedComparison
 
 
 @dataclasses.dataclass(frozen=True)
@@ -350,20 +352,22 @@ def _table(
         estimates = bootstrap_means(table, codes, weights=weights, num_resamples=num_resamples, seed=seed)
         cells = dict(zip(names, estimates, strict=True))
         for point, value in points.items():
-            cells[point] = Estimate(value, np.nan, np.nan, 0 if np.isnan(value) else len(codes))
+            cells[point] = Estimate(value, np.nan, np.nan, np.nan, 0 if np.isnan(value) else len(codes))
         rows.append(Row(name, is_baseline, {column.name: cells[column.name] for column in columns}, seconds))
         measured[name] = {column.name: values[column.name] for column in columns if column.is_headline}
         logger.info("%s: %s in %.1f s", name, cells[columns[0].name], seconds)
     duels = []
     for column in (column.name for column in columns if column.is_headline):
-        baselines = [row for row in rows if row.is_baseline and row.cells[column].num_queries]
+        baselines = [row for row in rows if row.is_baseline and row.cells[column].n]
         if not baselines:
             continue
         best = max(baselines, key=lambda row: row.cells[column].value).method
         for row in rows:
             if not row.is_baseline:
                 first, second = measured[row.method][column], measured[best][column]
-                outcome = compare(np.asarray(first), np.asarray(second), codes, num_resamples=num_resamples, seed=seed)
+                outcome = compare_paired(
+                    np.asarray(first), np.asarray(second), codes, num_resamples=num_resamples, seed=seed
+                )
                 duels.append(Duel(row.method, best, column, outcome))
     return tuple(rows), tuple(duels)
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse
 
-from tfrec.evaluation.cases import Cases, item_categories, item_prices, make_cases, sampled, seen_items
-from tfrec.schema.tables import Tables
+from tfrec.evaluation.cases import Cases, item_categories, item_prices, make_cases, sampled
+from tfrec.schema.tables import Tables, seen_items
 
 _MAX_SESSION = 200
 """Latest events of a session that are looked at for upsell: bounds the pairs of a robot's endless session."""

@@ -15,7 +15,7 @@ from scipy import special, stats
 
 from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.experiments.effects import to_plain
+from tfrec.schema.plain_values import to_plain
 
 DEFAULT_SHARES: Mapping[str, float] = {"control": 0.5, "treatment": 0.5}
 

@@ -14,8 +14,9 @@ from tqdm import tqdm
 
 from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.experiments.effects import Estimate, normal_estimate, to_plain
 from tfrec.experiments.off_policy import clip_probabilities
+from tfrec.schema.plain_values import to_plain
+from tfrec.statistics.estimates import Estimate, normal_estimate
 
 # Streams of their own: a log simulated from the same seed must not share its draws with those that choose from it.
 _BANDIT_STREAM, _REPLAY_STREAM = 1, 2

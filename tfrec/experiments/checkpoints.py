@@ -10,9 +10,10 @@ import pandas as pd
 from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import SchemaError, nearest_hint
 from tfrec.experiments.assignment import check_sample_ratio
-from tfrec.experiments.effects import compare_moments, to_plain
 from tfrec.experiments.read_out import holm
 from tfrec.experiments.sequential import read_sequentially
+from tfrec.schema.plain_values import to_plain
+from tfrec.statistics.two_samples import compare_moments
 
 COLUMNS = ("count_c", "mean_c", "variance_c", "count_t", "mean_t", "variance_t")
 """Cumulative figures of control (c) and treatment (t)."""

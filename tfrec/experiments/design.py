@@ -10,7 +10,7 @@ from scipy import special
 
 from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.experiments.effects import to_plain
+from tfrec.schema.plain_values import to_plain
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,8 @@ from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.model_selection import KFold
 
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.experiments.effects import Estimate, normal_estimate, to_plain
+from tfrec.schema.plain_values import to_plain
+from tfrec.statistics.estimates import Estimate, normal_estimate
 
 
 @dataclasses.dataclass(frozen=True)

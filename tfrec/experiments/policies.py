@@ -16,7 +16,6 @@ from sklearn.linear_model import Ridge
 from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import SchemaError
 from tfrec.experiments.bandit import Bandit, LinearThompson, LinUcb, Replay, replay
-from tfrec.experiments.effects import Estimate, to_plain
 from tfrec.experiments.logged_slates import LoggedSlates
 from tfrec.experiments.off_policy import (
     PolicyValue,
@@ -26,6 +25,8 @@ from tfrec.experiments.off_policy import (
     slate_independent,
     slate_inverse_propensity,
 )
+from tfrec.schema.plain_values import to_plain
+from tfrec.statistics.estimates import Estimate
 
 RULES = ("uniform", "popular", "personal")
 """Any item alike; items by their click rate; items by the click rate predicted for such a visitor."""

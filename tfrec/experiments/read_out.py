@@ -10,16 +10,11 @@ from scipy import special, stats
 
 from tfrec.errors import ConfigError, SchemaError, nearest_hint
 from tfrec.experiments.assignment import SampleRatio, check_sample_ratio
-from tfrec.experiments.effects import (
-    Comparison,
-    Estimate,
-    adjust_by_covariate,
-    compare_heavy_tails,
-    compare_means,
-    compare_ratios,
-    to_plain,
-    winsorise,
-)
+from tfrec.schema.plain_values import to_plain
+from tfrec.statistics.covariates import adjust_by_covariate
+from tfrec.statistics.estimates import Estimate
+from tfrec.statistics.heavy_tails import compare_heavy_tails, winsorise
+from tfrec.statistics.two_samples import Comparison, compare_means, compare_ratios
 
 
 class Metric(Protocol):

@@ -111,39 +111,6 @@ def co_purchase_counts(orders: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matr
     return (binary.T @ binary).tocsr().astype(np.float32)
 
 
-def co_purchase_cosine(orders: scipy.sparse.csr_matrix, *, shrink: float = 20.0) -> scipy.sparse.csr_matrix:
-    """Returns the shrunk cosine of items over orders, `[num_items, num_items]`, sparse and symmetric.
-
-    `w_ij = n_ij / (√(n_i n_j) + shrink)` with `n_ij` orders that hold both; `shrink` (in orders) holds back pairs
-    that were seen together by chance (Bell & Koren 2007).
-    """
-    _check_not_negative("shrink", shrink)
-    pairs, single = _pairs(orders)
-    pairs.data /= np.sqrt(single[pairs.row] * single[pairs.col]) + np.float32(shrink)
-    return pairs.tocsr()
-
-
-def rule_confidence(orders: scipy.sparse.csr_matrix, *, min_support: int = 1) -> scipy.sparse.csr_matrix:
-    """Returns the confidence of the rules item → item, `[num_items, num_items]`, sparse.
-
-    `w_ij = P(j | i) = n_ij / n_i`, for pairs seen in at least `min_support` orders (Agrawal & Srikant 1994).
-    """
-    pairs, single = _pairs(orders, min_support=min_support)
-    pairs.data /= single[pairs.row]
-    return pairs.tocsr()
-
-
-def rule_lift(orders: scipy.sparse.csr_matrix, *, min_support: int = 3) -> scipy.sparse.csr_matrix:
-    """Returns the lift of the rules item → item, `[num_items, num_items]`, sparse and symmetric.
-
-    `w_ij = P(i, j) / (P(i) P(j)) = n_ij · num_orders / (n_i n_j)`, for pairs seen in at least `min_support` orders:
-    lift soars on pairs seen once (Brin et al. 1997).
-    """
-    pairs, single = _pairs(orders, min_support=min_support)
-    pairs.data *= np.float32(orders.shape[0]) / (single[pairs.row] * single[pairs.col])
-    return pairs.tocsr()
-
-
 def truncate(weights: Weights, *, n: int = 20) -> ItemWeights:
     """Returns the `n` strongest positive weights of each row; equal weights go by the smaller item index.
 
@@ -239,7 +206,9 @@ def _binary(orders: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
     return binary
 
 
-def _pairs(orders: scipy.sparse.csr_matrix, *, min_support: int = 1) -> tuple[scipy.sparse.coo_matrix, np.ndarray]:
+def co_purchase_pairs(
+    orders: scipy.sparse.csr_matrix, *, min_support: int = 1
+) -> tuple[scipy.sparse.coo_matrix, np.ndarray]:
     """Returns `[N, N]` co-purchase counts without the diagonal and below-support pairs, and each item's count."""
     if min_support < 1:
         raise ConfigError(f"`min_support` must be at least 1 order; got {min_support}.")
@@ -249,8 +218,3 @@ def _pairs(orders: scipy.sparse.csr_matrix, *, min_support: int = 1) -> tuple[sc
     keep = (pairs.row != pairs.col) & (pairs.data >= min_support)
     cells = (pairs.data[keep], (pairs.row[keep], pairs.col[keep]))
     return scipy.sparse.coo_matrix(cells, shape=counts.shape), single
-
-
-def _check_not_negative(name: str, value: float) -> None:
-    if not value >= 0:
-        raise ConfigError(f"`{name}` must be 0 or above; got {value}.")

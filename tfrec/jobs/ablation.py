@@ -11,7 +11,7 @@ import pandas as pd
 import scipy.sparse
 
 from tfrec.client.queries import build_inputs
-from tfrec.evaluation.cases import Cases, sold_items
+from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.metrics import rank_in_slate
 from tfrec.evaluation.protocol import cold_item_cases
 from tfrec.evaluation.report import EvaluationReport
@@ -21,6 +21,7 @@ from tfrec.ingest.prepared import Prepared, read_prepared
 from tfrec.release.served_ranker import served_ranker
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.schema.slate import Slate
+from tfrec.schema.tables import sold_items
 from tfrec.serving.recommend import newest_version
 from tfrec.serving.servable import Servable
 from tfrec.training.settings_file import config_from

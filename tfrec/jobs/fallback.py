@@ -1,6 +1,6 @@
 """Publishes a baseline of a prepared shop as the servable `fallback`, with the signatures of `shop`, in seconds.
 
-The baseline is learned on the whole training period by `tfrec.evaluation.baselines`, and served by the same tables:
+The baseline is learned on the whole training period by `tfrec.baselines`, and served by the same tables:
 what `tfrec evaluate` measures is what answers. Its probabilities are calibrated on the latest orders of the training
 period, scored by the baseline of the time before.
 """
@@ -15,13 +15,13 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
 import tfrec
-from tfrec.errors import ConfigError, SchemaError, nearest_hint
-from tfrec.evaluation.baselines.history import order_history
-from tfrec.evaluation.baselines.servable import DEFAULT_METHOD, METHODS, OF_SESSIONS, fit_servable
+from tfrec.baselines.fitted import Calibration, FittedBaseline, bought_pairs
+from tfrec.baselines.history import order_history
+from tfrec.baselines.registry import DEFAULT_METHOD, REGISTRY, SERVED, check_served, fit_method
+from tfrec.errors import SchemaError
 from tfrec.evaluation.metrics import on_catalogue
 from tfrec.evaluation.protocol import cart_completion_cases
 from tfrec.evaluation.sessions import next_item_cases
-from tfrec.features.fitted_baseline import Calibration, FittedBaseline, bought_pairs
 from tfrec.features.popularity import SEGMENT_DAYS
 from tfrec.features.shop import Shop, load_shop
 from tfrec.publish import check_claim
@@ -58,15 +58,14 @@ def publish_baseline(prepared: Path, models: Path, method: str = DEFAULT_METHOD)
     Args:
         prepared: folder that `prepare_shop` wrote.
         models: folder of models; `models/fallback/N` appears by rename.
-        method: a name of `METHODS`.
+        method: a name of `SERVED`.
 
     Raises:
-        ConfigError: there is no such method.
-        EnvironmentSetupError: the method is `als`, and the library `implicit` is not installed.
+        ConfigError: there is no such method, or it cannot be served.
         SourceError: there is no prepared shop.
         SchemaError: the log has nothing that the method learns from.
     """
-    check_method(method)
+    check_served(method)
     check_claim(models)
     began = time.perf_counter()
     shop = load_shop(prepared)
@@ -77,7 +76,7 @@ def publish_baseline(prepared: Path, models: Path, method: str = DEFAULT_METHOD)
         "prepared": str(prepared.absolute()),
         "fingerprint": shop.prepared.manifest.fingerprint,
         "method": method,
-        "settings": repr(METHODS[method]),
+        "settings": repr(SERVED[method]),
         "calibration": dataclasses.asdict(fitted.calibration),
         "tfrec_version": tfrec.__version__,
     }
@@ -86,20 +85,14 @@ def publish_baseline(prepared: Path, models: Path, method: str = DEFAULT_METHOD)
     return PublishedBaseline(models, version, time.perf_counter() - began)
 
 
-def check_method(method: str) -> None:
-    """Raises `ConfigError` where a method is none that can be served; the message names the nearest that can."""
-    if method not in METHODS:
-        raise ConfigError(f"There is no baseline {method!r}.{nearest_hint(method, METHODS)}")
-
-
 def fit_baseline(shop: Shop, method: str) -> FittedBaseline:
-    """Returns a baseline of `METHODS`, fitted to the training period, with the further tables that serving needs.
+    """Returns a baseline of `SERVED`, fitted to the training period, with the further tables that serving needs.
 
     Raises:
         SchemaError: the log has nothing that the method learns from.
     """
     train = shop.prepared.train
-    scorer, history = fit_servable(train, method)
+    scorer, history = fit_method(train, method)
     orders = order_history(train, history.item_ids)
     return FittedBaseline(
         scores=scorer.scores,
@@ -122,16 +115,19 @@ def calibrate(train: Tables, method: str) -> Calibration:
     cart gives slope and intercept. For a method of sessions, the next item of each visit takes the place of the
     hidden one. With too few such orders or visits, every item gets the same probability, 1 / number of items.
     """
-    used = train.events if method in OF_SESSIONS else train.purchases
+    of_sessions = REGISTRY[method].of_sessions
+    used = train.events if of_sessions else train.purchases
     times = np.sort(used["timestamp"].to_numpy())
     plain = Calibration(1.0, _LEAST_SLOPE, -float(np.log(max(used["item_id"].nunique() - 1, 1))))
     moment = pd.Timestamp(times[int(len(times) * (1 - _CALIBRATION_SHARE))])
     before, after = train.until(moment), train.since(moment)
     try:
-        scorer, history = fit_servable(before, method)
+        scorer, history = fit_method(before, method)
     except SchemaError:  # all purchases have the same time
         return plain
-    cases = next_item_cases(before, after) if method in OF_SESSIONS else cart_completion_cases(before, after, seed=0)
+    cases = (
+        next_item_cases(before, after) if REGISTRY[method].of_sessions else cart_completion_cases(before, after, seed=0)
+    )
     cases = cases[:_MAX_CALIBRATION_CASES]
     if len(cases) < _LEAST_CASES:
         return plain

@@ -1,19 +1,16 @@
-"""Implements `tfrec.features.baseline_scores` in the graph: the same tables and formulas, as tensors."""
+"""Implements the formulas of the baselines that are served in the graph: the same tables, as tensors."""
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
 
+from tfrec.baselines.blend import BlendedScores
+from tfrec.baselines.linear import LinearScores
+from tfrec.baselines.scores import BaselineScores
 from tfrec.errors import ConfigError
-from tfrec.features.baseline_scores import BaselineScores, BlendedScores, LinearScores
-from tfrec.features.factor_scores import AlsScores
 from tfrec.features.item_weights import Weights
-from tfrec.features.neighbour_scores import TifuScores, UpCfScores, UserKnnScores, VmisScores
-from tfrec.models.factor_scores import AlsInGraph
 from tfrec.models.graph_tables import AskedInGraph, DenseTable, SparseTable, table
-from tfrec.models.neighbour_scores import TifuInGraph, UpCfInGraph, UserKnnInGraph, VmisInGraph
 
 
 class GraphScores(Protocol):
@@ -93,20 +90,14 @@ def in_graph(scores: BaselineScores) -> GraphScores:
     Raises:
         ConfigError: it cannot be served.
     """
-    kinds: dict[type, Callable[[Any], GraphScores]] = {
-        LinearScores: LinearInGraph,
-        BlendedScores: BlendedInGraph,
-        UserKnnScores: UserKnnInGraph,
-        UpCfScores: UpCfInGraph,
-        TifuScores: TifuInGraph,
-        VmisScores: VmisInGraph,
-        AlsScores: AlsInGraph,
-    }
-    kind = kinds.get(type(scores))
-    if kind is None:
-        served = ", ".join(known.__name__ for known in kinds)
-        raise ConfigError(f"{type(scores).__name__} cannot be served; only {served} have a form in the graph.")
-    return kind(scores)
+    if isinstance(scores, LinearScores):
+        return LinearInGraph(scores)
+    if isinstance(scores, BlendedScores):
+        return BlendedInGraph(scores)
+    raise ConfigError(
+        f"{type(scores).__name__} cannot be served: only sums of tables (LinearScores) and their blends "
+        "(BlendedScores) have a form in the graph."
+    )
 
 
 def _product_table(weights: Weights, name: str) -> SparseTable | DenseTable:

@@ -6,7 +6,7 @@ The same interface for `tfrec.strategy.funnel`, without towers and without anyth
 import numpy as np
 import tensorflow as tf
 
-from tfrec.features.fitted_baseline import Calibration, FittedBaseline
+from tfrec.baselines.fitted import Calibration, FittedBaseline
 from tfrec.features.vocabulary import Vocabularies, Vocabulary
 from tfrec.models.baseline_scores import in_graph
 from tfrec.models.evidence import Query

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.experiments.effects import to_plain
+from tfrec.schema.plain_values import to_plain
 
 _MICRO = 1_000_000
 _BISECTIONS = 60  # halves the price range to below any float cent

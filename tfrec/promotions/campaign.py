@@ -13,9 +13,11 @@ import pandas as pd
 from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.experiments.assignment import SampleRatio, check_sample_ratio, hash_uniform
-from tfrec.experiments.effects import Comparison, Estimate, compare_means, normal_estimate, to_plain
 from tfrec.promotions.allocation import allocate, offers_at_price
+from tfrec.schema.plain_values import to_plain
 from tfrec.schema.tables import Tables
+from tfrec.statistics.estimates import Estimate, normal_estimate
+from tfrec.statistics.two_samples import Comparison, compare_means
 
 TREATED, HELD_OUT, LEFT_ALONE = "treated", "held out", "left alone"
 _ORDER_COLUMNS = ("user_id", "timestamp", "revenue", "margin", "discount")

@@ -9,9 +9,10 @@ import pandas as pd
 from scipy import stats
 
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.experiments.effects import Estimate, normal_estimate, to_plain
 from tfrec.promotions.response import Responses
 from tfrec.promotions.trial import Trial
+from tfrec.schema.plain_values import to_plain
+from tfrec.statistics.estimates import Estimate, normal_estimate
 
 _CHUNK = 4_000_000  # bootstrap weights at once: 32 MB
 

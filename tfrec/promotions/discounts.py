@@ -11,7 +11,8 @@ from sklearn.model_selection import KFold, cross_val_predict
 from tqdm import tqdm
 
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.experiments.effects import Estimate, normal_estimate, to_plain
+from tfrec.schema.plain_values import to_plain
+from tfrec.statistics.estimates import Estimate, normal_estimate
 
 _LIGHT = 10.0  # scale of main effects: their penalty is 1/100 of that on the discount's personal part
 

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from tfrec.errors import ConfigError, SchemaError, SourceError
-from tfrec.experiments.effects import Estimate
 from tfrec.ingest.privacy import pseudonyms
 from tfrec.promotions.campaign import TREATED, CampaignPlan
 from tfrec.publish import FolderKind, publishing
+from tfrec.statistics.estimates import Estimate
 
 PLAN, SEND, STATED = "plan.csv", "send.csv", "plan.json"
 _COLUMNS = ("user_id", "status", "offer", "expected_gain", "cost", "expected_profit", "is_compared")

@@ -13,8 +13,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.experiments.effects import to_plain
 from tfrec.promotions.trial import Trial
+from tfrec.schema.plain_values import to_plain
 
 Model: TypeAlias = BaseEstimator | Callable[[np.ndarray], BaseEstimator]
 """An estimator, or what chooses one by the outcome."""

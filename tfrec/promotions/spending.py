@@ -12,8 +12,9 @@ from scipy import special, stats
 
 from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError
-from tfrec.experiments.effects import Estimate, to_plain
 from tfrec.promotions.trial import Trial
+from tfrec.schema.plain_values import to_plain
+from tfrec.statistics.estimates import Estimate
 
 MAX_RISK = 0.5
 """Chance above which a ceiling would lie below what is expected."""

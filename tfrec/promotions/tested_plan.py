@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 
 from tfrec.analysis.wording import ENGLISH, Wording
-from tfrec.experiments.effects import to_plain
 from tfrec.promotions.campaign import HELD_OUT, TREATED, CampaignPlan
 from tfrec.promotions.curves import UpliftCurve
 from tfrec.promotions.spending import OfferUse, Spending
 from tfrec.promotions.trial import Balance
+from tfrec.schema.plain_values import to_plain
 
 FACE_VALUE, EXPECTED_COST, OFFERS = "face value", "expected cost", "offers"
 """What a budget counts."""

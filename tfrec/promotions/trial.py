@@ -10,7 +10,7 @@ import pandas as pd
 from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError, nearest_hint
 from tfrec.experiments.assignment import SampleRatio, check_sample_ratio
-from tfrec.experiments.effects import to_plain
+from tfrec.schema.plain_values import to_plain
 
 _HEAVY = 5.0  # skewness from which a non-negative column enters as its logarithm
 

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from tfrec.experiments.effects import to_plain
 from tfrec.promotions.learners import Effect, Learner
 from tfrec.promotions.response import split_folds
 from tfrec.promotions.stacking import default_learner
 from tfrec.promotions.trial import Trial
+from tfrec.schema.plain_values import to_plain
 
 
 @dataclasses.dataclass(frozen=True)

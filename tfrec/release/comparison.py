@@ -10,15 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from tfrec.evaluation.baselines.servable import fit_servable
+from tfrec.baselines.registry import fit_method
 from tfrec.evaluation.cases import Cases
-from tfrec.evaluation.intervals import Estimate, compare
 from tfrec.evaluation.metrics import Ranking, hit_rate_at_k, on_catalogue, rank_by_scores, rank_in_slate
 from tfrec.evaluation.protocol import cart_completion_cases, discover_cases, next_basket_cases
-from tfrec.evaluation.report import Ranker, sample_cases
+from tfrec.evaluation.report import Ranker, estimate_fields, sample_cases
 from tfrec.evaluation.sections import Method
 from tfrec.evaluation.sessions import next_item_cases, upsell_cases
 from tfrec.schema.tables import Tables
+from tfrec.statistics.estimates import Estimate
+from tfrec.statistics.paired import compare_paired
 
 COMPARISON = Path("assets.extra") / "fallback_comparison.json"
 K = 10
@@ -102,7 +103,7 @@ def compare_answers(
     """Returns the comparison of two methods' answers to the same sets of cases."""
     hits = [np.concatenate([hit_rate_at_k(ranking.ranks, k=K) for ranking in answers]) for answers in (first, second)]
     groups = np.concatenate([cases.groups.astype(str) for cases in sets])
-    difference = compare(hits[0], hits[1], groups, level=LEVEL).difference
+    difference = compare_paired(hits[0], hits[1], groups, level=LEVEL).difference
     return SignatureComparison(signature, len(groups), float(hits[0].mean()), float(hits[1].mean()), difference)
 
 
@@ -112,16 +113,16 @@ def by_slates(ranker: Ranker) -> Method:
 
 
 def by_baseline(train: Tables, method: str) -> Method:
-    """Returns the baseline that `tfrec baseline` would publish as a method.
+    """Returns a baseline, with the settings that `tfrec baseline` publishes, as a method.
 
     Args:
         train: what it is fitted to.
-        method: a name of `tfrec.evaluation.baselines.servable.METHODS`.
+        method: a name of `tfrec.baselines.REGISTRY`.
 
     Raises:
         SchemaError: the log has nothing that the method learns from.
     """
-    scorer, history = fit_servable(train, method)
+    scorer, history = fit_method(train, method)
     scored = on_catalogue(scorer, history.item_ids)
     return lambda cases, k: rank_by_scores(scored, cases, k=k)
 
@@ -134,7 +135,14 @@ def to_json(comparisons: Iterable[SignatureComparison], *, method: str, since: s
         method: method of the fall-back.
         since: beginning of the period that was asked.
     """
-    rows = [{**dataclasses.asdict(comparison), "is_worse": comparison.is_worse()} for comparison in comparisons]
+    rows = [
+        {
+            **dataclasses.asdict(comparison),
+            "difference": estimate_fields(comparison.difference),
+            "is_worse": comparison.is_worse(),
+        }
+        for comparison in comparisons
+    ]
     return json.dumps({"metric": f"HR@{K}", "fallback": method, "since": since, "signatures": rows}, indent=1) + "\n"
 
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from tfrec.baselines.registry import default_method
 from tfrec.errors import SchemaError
-from tfrec.evaluation.baselines.servable import default_method
 from tfrec.ingest.prepared import Prepared
 from tfrec.release.comparison import (
     SignatureComparison,

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tfrec.baselines.registry import default_method
 from tfrec.errors import ConfigError, SourceError
-from tfrec.evaluation.baselines.servable import default_method
 from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.metrics import Ranking, hit_rate_at_k
 from tfrec.evaluation.sections import Method

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from tfrec.ingest.demo_shop import DemoShopTruth, read_truth
-from tfrec.ingest.demo_shop.catalogue import TIERS
+from tfrec.demo_shop import DemoShopTruth, read_truth
+from tfrec.demo_shop.catalogue import TIERS
 from tfrec.ingest.prepared import Prepared
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.serving.recommend import recommend_table

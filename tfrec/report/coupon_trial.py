@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from tfrec.errors import SchemaError
-from tfrec.experiments.effects import Estimate, normal_estimate, to_plain
 from tfrec.ingest.prepared import Prepared
 from tfrec.promotions.allocation import Allocation, allocate
 from tfrec.promotions.curves import (
@@ -25,6 +24,8 @@ from tfrec.promotions.offer_log import OfferLog, read_shop_test
 from tfrec.promotions.response import cross_fit_responses
 from tfrec.promotions.trial import Balance, Trial, check_balance
 from tfrec.promotions.uplift import UpliftScores, cross_fit_uplift
+from tfrec.schema.plain_values import to_plain
+from tfrec.statistics.estimates import Estimate, normal_estimate
 
 _OUTCOMES = ("visit", "conversion", "spend", "margin")
 _SHARES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)  # budgets of the curve, as shares of treating everybody

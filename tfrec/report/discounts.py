@@ -8,13 +8,14 @@ import pandas as pd
 from sklearn.model_selection import KFold
 
 from tfrec.errors import SchemaError
-from tfrec.experiments.effects import normal_estimate, to_plain
 from tfrec.ingest.prepared import Prepared
 from tfrec.promotions.curves import PolicyWorth, worth_of_choice
 from tfrec.promotions.discounts import DiscountChoice, PriceResponse, choose_discounts, fit_price_response
 from tfrec.promotions.learned_offers import FEWEST, few_threads
 from tfrec.promotions.offer_log import discount_rate, read_shop_test
 from tfrec.promotions.response import cross_fit_responses
+from tfrec.schema.plain_values import to_plain
+from tfrec.statistics.estimates import normal_estimate
 
 _FOLDS = 3
 _RESAMPLES = 25  # refits for the standard error of one slope: known within a seventh

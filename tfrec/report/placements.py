@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tfrec.experiments.effects import normal_estimate
 from tfrec.experiments.logged_slates import LoggedSlates, read_slates
 from tfrec.experiments.policies import PolicyStudy, rule_scores, study_policies
 from tfrec.experiments.user_tables import read_table
 from tfrec.ingest.prepared import Prepared
+from tfrec.statistics.estimates import normal_estimate
 
 
 @dataclasses.dataclass(frozen=True)

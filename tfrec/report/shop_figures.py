@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from tfrec.analysis.behaviour import order_ids
-from tfrec.analysis.intervals import wilson
 from tfrec.errors import SchemaError
 from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables
+from tfrec.statistics.proportions import wilson
 
 _LEEWAY = pd.Timedelta(days=4)
 

@@ -189,6 +189,16 @@ def category_levels(category: pd.Series) -> pd.DataFrame:
     )
 
 
+def sold_items(train: Tables) -> pd.Index:
+    """Returns the ids of the items sold in training, sorted."""
+    return _sorted_ids(train.purchases["item_id"])
+
+
+def seen_items(train: Tables) -> pd.Index:
+    """Returns the ids of the items with any event in training, sorted."""
+    return _sorted_ids(train.events["item_id"])
+
+
 def _check_columns(table: str, frame: pd.DataFrame, columns: Mapping[str, str]) -> None:
     missing = [name for name in columns if name not in frame.columns]
     if missing:
@@ -212,3 +222,7 @@ def _check_unique(table: str, ids: pd.Series) -> None:
             f"`{table}` must hold each id once; {doubled.iloc[0]!r} and {len(doubled) - 1} more come again. "
             "Drop the duplicates first."
         )
+
+
+def _sorted_ids(ids: pd.Series) -> pd.Index:
+    return pd.Index(np.sort(ids.unique().astype(object)), name="item_id").drop("", errors="ignore")

@@ -207,7 +207,7 @@ def figures_of(report: EvaluationReport) -> dict[str, float]:
                 continue
             for column, estimate in row.cells.items():
                 key = f"{section.task}/{column}"
-                if estimate.num_queries:
+                if estimate.n:
                     figures |= {key: estimate.value, f"{key}/low": estimate.low, f"{key}/high": estimate.high}
         for duel in section.duels:
             if duel.method == SERVED_NAME:

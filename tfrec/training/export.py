@@ -17,8 +17,8 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
+from tfrec.baselines.fitted import FittedBaseline
 from tfrec.errors import SourceError
-from tfrec.features.fitted_baseline import FittedBaseline
 from tfrec.features.queries import HEADS
 from tfrec.features.shop import Shop
 from tfrec.models.baseline_sources import CalibratedScore

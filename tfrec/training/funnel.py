@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from tfrec.baselines.fitted import FittedBaseline
 from tfrec.features.feature_tables import FeatureTables, compute_feature_tables, target_type
-from tfrec.features.fitted_baseline import FittedBaseline
 from tfrec.features.sequences import BehaviourSequences
 from tfrec.features.shop import Shop
 from tfrec.models.baseline_sources import BaselineSources

@@ -10,8 +10,8 @@ from tfrec.cli.settings import add_json, moment
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tfrec.experiments.effects import Comparison
     from tfrec.report.words import Language
+    from tfrec.statistics.two_samples import Comparison
 
 HELP = "what the campaign caused, from the logs, with a verdict"
 DESCRIPTION = """\

@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> None:
 
     import pandas as pd
 
-    from tfrec.ingest.demo_shop import read_truth, run_campaign
+    from tfrec.demo_shop import read_truth, run_campaign
     from tfrec.ingest.prepared import read_prepared
     from tfrec.promotions.campaign import TREATED, orders_of
     from tfrec.promotions.plan_files import read_plan

@@ -1,0 +1,1 @@
+"""Computes estimates with intervals: means, ratios, heavy tails, paired and resampled differences, shares."""
