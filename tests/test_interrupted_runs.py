@@ -8,10 +8,8 @@ import pytest
 from tests.interruptions import stop_tfrec
 from tests.trained_versions import is_whole
 from tfrec.cli import main
+from tfrec.models_folder import read_models_manifest
 from tfrec.serving.recommend import newest_version
-from tfrec.workflow import (
-    read_models_manifest,
-)
 
 SMALL = [
     "retrieval.embedding_dim=16",

@@ -7,7 +7,7 @@ from pathlib import Path
 import grimp
 
 import tfrec
-from tfrec.workflow import LEARNING
+from tfrec.models_folder import LEARNING
 
 ROOT = Path(tfrec.__file__).parents[1]
 

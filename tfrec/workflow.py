@@ -1,13 +1,9 @@
-"""Trains, exports and evaluates a prepared shop; each step reuses finished results and publishes by rename.
+"""Trains, exports and evaluates a prepared shop: the commands of the README as functions.
 
-models/
-    trained/            weights, feature tables and manifest.json of the newest training
-    shop/N  retrieval/N  ranking/N      SavedModels, N counts up
-    report/             report.json, report.html
+Each reuses finished results and publishes by rename.
 """
 
 import dataclasses
-import hashlib
 import json
 import logging
 import shutil
@@ -18,13 +14,29 @@ from typing import Any
 
 import pandas as pd
 
-import tfrec
 from tfrec.baselines import BASKET_BASELINES, CART_BASELINES, SESSION_BASELINES, Baseline
-from tfrec.errors import SourceError
 from tfrec.evaluation.report import SEEDS, EvaluationReport, evaluate
 from tfrec.features.shop import Shop, load_shop
-from tfrec.ingest.prepared import Prepared, read_manifest, read_prepared
-from tfrec.publish import FolderKind, check_claim, check_folder, claiming, publishing
+from tfrec.ingest.prepared import read_prepared
+from tfrec.models_folder import (
+    MANIFEST,
+    REPORT_FOLDER,
+    TRAINED,
+    TRAINED_FOLDER,
+    WORK,
+    ModelsManifest,
+    as_plain,
+    find_models_manifest,
+    kept_comparison,
+    load_same_shop,
+    planned_manifest,
+    prepared_of,
+    prepared_of_version,
+    read_models_manifest,
+    version_of,
+    work_folder,
+)
+from tfrec.publish import check_claim, check_folder, claiming, publishing
 from tfrec.release.certify import Certifier
 from tfrec.release.comparison import COMPARISON
 from tfrec.release.fallback_check import FallbackCheck, check_against_fallback
@@ -35,66 +47,7 @@ from tfrec.serving.servable import Servable
 
 logger = logging.getLogger(__name__)
 
-MANIFEST = "manifest.json"
 SERVED_NAME = "tfrec (served)"
-TRAINED = "trained"
-_WORK, _REPORT = ".training", "report"
-LEARNING = (
-    "errors.py",
-    "publish",
-    "schema",
-    "ingest/notes.py",
-    "ingest/prepared.py",
-    "ingest/typed_toml.py",
-    "features",
-    "baselines",
-    "serving/models_config.py",
-    "pipelines",
-    "models",
-    "strategy",
-    "training",
-)
-"""Files and folders that training can reach by imports; another text of any of them is another training."""
-TRAINED_FOLDER = FolderKind(
-    "trained models",
-    mark=MANIFEST,
-    keys=frozenset({"identity", "fingerprint", "code", "config"}),
-    files=(MANIFEST, "weights.*", "meanings.npz", "knowledge.npz", "training.json"),
-    is_edited=False,
-)
-REPORT_FOLDER = FolderKind(
-    "an evaluation report",
-    mark="report.json",
-    keys=frozenset({"shop", "test_from", "sections"}),
-    files=("report.txt", "report.json", "report.html", ".of"),
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelsManifest:
-    """Origin of a folder of models.
-
-    Attributes:
-        prepared: folder of the shop that was trained on.
-        fingerprint: fingerprint of that shop.
-        code: digest of the code that learns.
-        config: training settings.
-        identity: digest of the three above.
-        seconds: seconds that training took, less what an earlier, interrupted run had done.
-        tfrec_version: version of the package.
-        learned_from: fingerprint of the shop that the weights learned from; a refresh knows a newer one.
-        origin: identity of the models that these were updated from; empty when trained from scratch.
-    """
-
-    prepared: str
-    fingerprint: str
-    code: str
-    config: dict[str, Any]
-    identity: str
-    seconds: float
-    tfrec_version: str
-    learned_from: str = ""
-    origin: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,7 +93,7 @@ def train_shop(
     wanted = planned_manifest(prepared, config)
     with claiming(models):
         check_folder(models / TRAINED, TRAINED_FOLDER, inputs=[prepared])
-        present = _read_manifest(models)
+        present = find_models_manifest(models)
         if present is not None and present.identity == wanted.identity and not force:
             return reuse_models(models, prepared, config)
         work = work_folder(models, wanted)
@@ -180,18 +133,18 @@ def reuse_models(models: Path, prepared: Path, config: Any) -> Published:
     from tfrec.training import load_trained
 
     manifest = read_models_manifest(models)
-    strategy = _as_plain(config.strategy)
-    has_new_strategy = manifest.config.get("strategy", _as_plain(type(config.strategy)())) != strategy
+    strategy = as_plain(config.strategy)
+    has_new_strategy = manifest.config.get("strategy", as_plain(type(config.strategy)())) != strategy
     version = version_of(models, manifest.identity)
     if has_new_strategy:
-        shop = _load_same_shop(manifest, prepared)
+        shop = load_same_shop(manifest, prepared)
         trained, stored = load_trained(shop, models / TRAINED)
         settings = dataclasses.replace(stored, strategy=config.strategy)
         manifest = dataclasses.replace(manifest, config={**manifest.config, "strategy": strategy})
-        version = publish_trained(shop, trained, settings, models, manifest, comparison=_kept_comparison(models))
+        version = publish_trained(shop, trained, settings, models, manifest, comparison=kept_comparison(models))
     elif version is None:  # interrupted between saving and publishing
         version = publish_servables(models, prepared=prepared)
-    shutil.rmtree(models / _WORK, ignore_errors=True)
+    shutil.rmtree(models / WORK, ignore_errors=True)
     return Published(models, version, True, manifest.seconds, has_new_strategy)
 
 
@@ -218,7 +171,7 @@ def publish_trained(
             (folder / COMPARISON.name).write_text(comparison, encoding="utf-8")
     served = build_served_funnel(shop, trained, config)
     version = _export(shop, served, models, manifest, comparison=comparison)
-    shutil.rmtree(models / _WORK, ignore_errors=True)
+    shutil.rmtree(models / WORK, ignore_errors=True)
     return version
 
 
@@ -237,11 +190,11 @@ def publish_servables(models: Path, *, out: Path | None = None, prepared: Path |
     from tfrec.training.export import build_served_funnel
 
     manifest = read_models_manifest(models)
-    shop = _load_same_shop(manifest, prepared)
+    shop = load_same_shop(manifest, prepared)
     check_claim(out or models)
     trained, config = load_trained(shop, models / TRAINED)
     served = build_served_funnel(shop, trained, config)
-    return _export(shop, served, out or models, manifest, comparison=_kept_comparison(models))
+    return _export(shop, served, out or models, manifest, comparison=kept_comparison(models))
 
 
 def evaluate_models(
@@ -282,7 +235,7 @@ def evaluate_models(
     from tfrec.release.known_truth import measure_truth
 
     folder = newest_version(models, servable)
-    shop = read_prepared(prepared or (prepared_of(models) if servable == "shop" else _prepared_of_version(folder)))
+    shop = read_prepared(prepared or (prepared_of(models) if servable == "shop" else prepared_of_version(folder)))
     with Servable.load(folder, is_graph_rewritten=False) as loaded:
         report = evaluate(
             shop,
@@ -320,69 +273,6 @@ def write_report(
     return out / "report.html"
 
 
-def report_folder(models: Path, *, servable: str = "shop") -> Path:
-    """Returns where the report of a folder of models lies unless another place is named."""
-    return models / (_REPORT if servable == "shop" else f"{_REPORT}_{servable}")
-
-
-def read_models_manifest(models: Path) -> ModelsManifest:
-    """Returns the origin of a folder of models.
-
-    Raises:
-        SourceError: it holds no trained models.
-    """
-    manifest = _read_manifest(models)
-    if manifest is None:
-        raise SourceError(
-            f"{models} holds no trained models: there is no {models / TRAINED / MANIFEST}. "
-            f"Train first: tfrec train PREPARED --out {models}"
-        )
-    return manifest
-
-
-def planned_manifest(prepared: Path, config: Any) -> ModelsManifest:
-    """Returns the manifest that a training of this shop with these settings (a `TrainingConfig`) will have.
-
-    Raises:
-        SourceError: there is no prepared shop.
-    """
-    fingerprint = read_manifest(prepared).fingerprint
-    settings = _as_plain(config)
-    code = _digest_of_code()
-    learning = {name: value for name, value in settings.items() if name != "strategy"}  # no weight depends on it
-    identity = hashlib.sha256(json.dumps([fingerprint, code, learning], sort_keys=True).encode()).hexdigest()
-    return ModelsManifest(
-        prepared=str(prepared.absolute()),
-        fingerprint=fingerprint,
-        code=code,
-        config=settings,
-        identity=identity,
-        seconds=0.0,
-        tfrec_version=tfrec.__version__,
-        learned_from=fingerprint,
-    )
-
-
-def work_folder(models: Path, manifest: ModelsManifest) -> Path:
-    """Returns where a training keeps what it has finished; the work of other shops, settings or code there goes."""
-    work = models / _WORK / manifest.identity[:16]
-    if work.parent.is_dir():
-        for other in work.parent.iterdir():
-            if other != work:
-                shutil.rmtree(other, ignore_errors=True)
-    return work
-
-
-def version_of(models: Path, identity: str) -> int | None:
-    """Returns the newest version of `shop`, if it comes from the training `identity`."""
-    base = models / "shop"
-    versions = [entry for entry in base.iterdir() if entry.name.isdigit()] if base.is_dir() else []
-    if not versions:
-        return None
-    newest = max(versions, key=lambda entry: int(entry.name))
-    return int(newest.name) if read_about(newest).get("identity") == identity else None
-
-
 def _export(shop: Shop, served: Any, out: Path, manifest: ModelsManifest, *, comparison: str) -> int:
     from tfrec.training.export import export_servables
 
@@ -391,80 +281,6 @@ def _export(shop: Shop, served: Any, out: Path, manifest: ModelsManifest, *, com
     )
 
 
-def _kept_comparison(models: Path) -> str:
-    """Returns the text of the trained models' comparison with the fall-back; "" = none."""
-    kept = models / TRAINED / COMPARISON.name
-    return kept.read_text(encoding="utf-8") if kept.is_file() else ""
-
-
-def _as_plain(config: Any) -> dict[str, Any]:
-    """Returns a configuration as JSON gives it back."""
-    return dict(json.loads(json.dumps(dataclasses.asdict(config))))
-
-
-def _digest_of_code() -> str:
-    package = Path(__file__).parent
-    digest = hashlib.sha256()
-    for name in LEARNING:
-        place = package / name
-        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _read_manifest(models: Path) -> ModelsManifest | None:
-    try:
-        return ModelsManifest(**json.loads((models / TRAINED / MANIFEST).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
-
-
-def prepared_of(models: Path) -> Path:
-    prepared = Path(read_models_manifest(models).prepared)
-    if not prepared.is_dir():
-        raise SourceError(f"{models} was trained on {prepared}, which is gone. Name the shop with --prepared DIR.")
-    return prepared
-
-
-def _prepared_of_version(folder: Path) -> Path:
-    prepared = read_about(folder).get("prepared", "")
-    if not prepared or not Path(prepared).is_dir():
-        raise SourceError(
-            f"{folder} was made from {prepared or 'a shop'}, which is gone. Name the shop with --prepared DIR."
-        )
-    return Path(prepared)
-
-
 def _name_of(folder: Path, servable: str) -> str:
     """Returns what a report calls the served model."""
     return SERVED_NAME if servable == "shop" else f"{read_about(folder).get('method', servable)} (served)"
-
-
-def _load_same_shop(manifest: ModelsManifest, prepared: Path | None) -> Shop:
-    place = prepared or Path(manifest.prepared)
-    if not place.is_dir():
-        raise SourceError(f"The models were trained on {place}, which is gone. Name the shop with --prepared DIR.")
-    if read_manifest(place).fingerprint != manifest.fingerprint:
-        raise SourceError(
-            f"The models were trained on another state of the shop than {place} holds now. "
-            "Train again: tfrec train PREPARED --out MODELS, or name that shop with --prepared DIR."
-        )
-    return load_shop(place)
-
-
-__all__ = [
-    "ModelsManifest",
-    "Prepared",
-    "Published",
-    "evaluate_models",
-    "planned_manifest",
-    "publish_servables",
-    "publish_trained",
-    "read_models_manifest",
-    "report_folder",
-    "reuse_models",
-    "train_shop",
-    "version_of",
-    "work_folder",
-    "write_report",
-]

@@ -10,9 +10,10 @@ from tfrec.errors import SourceError
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.prepared import read_prepared
 from tfrec.jobs.model_updates import refresh_shop, warm_start_shop
+from tfrec.models_folder import read_models_manifest
 from tfrec.serving.recommend import newest_version
 from tfrec.serving.servable import Servable
-from tfrec.workflow import read_models_manifest, train_shop
+from tfrec.workflow import train_shop
 
 
 @pytest.fixture(scope="module")

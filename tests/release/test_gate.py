@@ -129,10 +129,10 @@ def test_in_a_thin_shop_training_warns_and_the_gate_keeps_the_fallback(tmp_path,
 @pytest.mark.slow
 def test_a_version_made_worse_on_purpose_gets_no_label(tiny_trained, tmp_path, capsys):
     """Its ranking model prefers what it should not: the version in service stays."""
+    from tfrec.models_folder import read_models_manifest
     from tfrec.release.certify import Certifier
     from tfrec.training import load_trained
     from tfrec.training.export import build_served_funnel, export_servables
-    from tfrec.workflow import read_models_manifest
 
     models = tmp_path / "models"
     shutil.copytree(tiny_trained.models, models)

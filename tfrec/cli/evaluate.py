@@ -74,9 +74,10 @@ def run(options: argparse.Namespace) -> None:
     from tfrec.baselines import CART_BASELINES, MORE_CART_BASELINES
     from tfrec.errors import ConfigError
     from tfrec.jobs.ablation import ablate
+    from tfrec.models_folder import REPORT_FOLDER, report_folder
     from tfrec.publish import check_folder
     from tfrec.tracking.tracked_runs import track_evaluation
-    from tfrec.workflow import REPORT_FOLDER, evaluate_models, report_folder, write_report
+    from tfrec.workflow import evaluate_models, write_report
 
     if options.draws < 1 or options.max_queries < 1:
         raise ConfigError("--draws and --max-queries must be at least 1.")

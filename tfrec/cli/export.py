@@ -31,8 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Exports and says where."""
+    from tfrec.models_folder import read_models_manifest
     from tfrec.publish import check_claim
-    from tfrec.workflow import publish_servables, read_models_manifest
+    from tfrec.workflow import publish_servables
 
     check_claim(options.out or options.models)
     read_models_manifest(options.models)

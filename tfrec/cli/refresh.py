@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Refreshes and says what is new."""
-    from tfrec.workflow import read_models_manifest
+    from tfrec.models_folder import read_models_manifest
 
     read_models_manifest(options.models)  # a wrong path is reported before TensorFlow is loaded
     sys.stderr.write("Loading TensorFlow ...\n")

@@ -59,9 +59,10 @@ def run(options: argparse.Namespace) -> None:
     read_manifest(options.prepared)  # a wrong path is reported before TensorFlow is loaded
     sys.stderr.write("Loading TensorFlow ...\n")
     from tfrec.jobs.model_updates import warm_start_shop
+    from tfrec.models_folder import read_models_manifest
     from tfrec.tracking.tracked_runs import train_tracked, warm_start_tracked
     from tfrec.training.settings_file import read_config
-    from tfrec.workflow import read_models_manifest, train_shop
+    from tfrec.workflow import train_shop
 
     if options.warm_start is None:
         config = read_config(options.config, options.set)

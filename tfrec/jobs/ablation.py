@@ -18,6 +18,7 @@ from tfrec.evaluation.report import EvaluationReport
 from tfrec.evaluation.sections import Method, list_section
 from tfrec.evaluation.sessions import next_item_cases
 from tfrec.ingest.prepared import Prepared, read_prepared
+from tfrec.models_folder import prepared_of, read_models_manifest
 from tfrec.release.served_ranker import served_ranker
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.schema.slate import Slate
@@ -25,7 +26,7 @@ from tfrec.schema.tables import sold_items
 from tfrec.serving.recommend import newest_version
 from tfrec.serving.servable import Servable
 from tfrec.training.settings_file import config_from
-from tfrec.workflow import SERVED_NAME, prepared_of, read_models_manifest, train_shop
+from tfrec.workflow import SERVED_NAME, train_shop
 
 if TYPE_CHECKING:
     from tfrec.models.retrieval import RetrievalConfig

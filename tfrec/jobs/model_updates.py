@@ -14,22 +14,20 @@ import numpy as np
 
 from tfrec.errors import SourceError
 from tfrec.features.shop import Shop, load_shop
-from tfrec.publish import check_folder, claiming
-from tfrec.training.settings_file import config_from
-from tfrec.workflow import (
+from tfrec.models_folder import (
     MANIFEST,
     TRAINED,
     TRAINED_FOLDER,
     ModelsManifest,
-    Published,
+    learning_settings,
     planned_manifest,
-    publish_servables,
-    publish_trained,
     read_models_manifest,
-    reuse_models,
     version_of,
     work_folder,
 )
+from tfrec.publish import check_folder, claiming
+from tfrec.training.settings_file import config_from
+from tfrec.workflow import Published, publish_servables, publish_trained, reuse_models
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,13 +147,9 @@ def planned_warm_start(prepared: Path, models: Path, old_models: Path, config: A
     old = read_models_manifest(old_models)
     wanted = _updated_manifest(prepared, old, how="warm start", config=config or config_from(old.config))
     present = read_models_manifest(models) if (models / TRAINED / MANIFEST).exists() else None
-    is_learned = (old.learned_from, _learning(old.config)) == (wanted.fingerprint, _learning(wanted.config))
+    learned, asked = learning_settings(old.config), learning_settings(wanted.config)
+    is_learned = (old.learned_from, learned) == (wanted.fingerprint, asked)
     return present if present is not None and present == old and is_learned else wanted
-
-
-def _learning(settings: dict[str, Any]) -> dict[str, Any]:
-    """Returns the settings that a weight may depend on."""
-    return {name: value for name, value in settings.items() if name != "strategy"}
 
 
 def _updated_manifest(prepared: Path, old: ModelsManifest, *, how: str, config: Any) -> ModelsManifest:

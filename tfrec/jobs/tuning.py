@@ -31,12 +31,12 @@ from tfrec.features.shop import Shop, encode_shop
 from tfrec.ingest.prepared import Prepared, read_prepared
 from tfrec.jobs.tuned_settings import GROUPS, SearchRange, check_best, configured, settings_of, values_of, write_best
 from tfrec.models.ranking import RankingModel
+from tfrec.models_folder import planned_manifest
 from tfrec.pipelines.ranking import RankingExamples
 from tfrec.publish import claiming
 from tfrec.training.config import TrainingConfig
 from tfrec.training.fit import fit_ranking
 from tfrec.training.tuning_snapshots import AskedQueries, TuningSnapshots
-from tfrec.workflow import planned_manifest
 
 logger = logging.getLogger(__name__)
 

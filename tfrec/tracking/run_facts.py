@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import tfrec
-from tfrec.workflow import ModelsManifest
+from tfrec.models_folder import ModelsManifest
 
 
 def hash_tags(planned: ModelsManifest) -> dict[str, str]:

@@ -23,18 +23,12 @@ from tfrec.errors import EnvironmentSetupError, SourceError, install_hint
 from tfrec.evaluation.report import EvaluationReport
 from tfrec.ingest.prepared import read_manifest
 from tfrec.jobs.model_updates import Updated, planned_refresh, planned_warm_start, refresh_shop, warm_start_shop
+from tfrec.models_folder import ModelsManifest, planned_manifest, read_models_manifest
 from tfrec.publish import claiming, replacing
 from tfrec.serving.models_config import SERVABLES
 from tfrec.tracking.mlflow_run import Run
 from tfrec.tracking.run_facts import hash_tags, user_name, without_password
-from tfrec.workflow import (
-    SERVED_NAME,
-    ModelsManifest,
-    Published,
-    planned_manifest,
-    read_models_manifest,
-    train_shop,
-)
+from tfrec.workflow import SERVED_NAME, Published, train_shop
 
 logger = logging.getLogger(__name__)
 
