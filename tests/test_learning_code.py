@@ -39,16 +39,16 @@ def test_the_digest_names_lines_of_the_contract_from_the_lowest_up():
 
 
 def test_another_text_of_any_of_them_is_another_training(tmp_path, monkeypatch):
-    workflow = importlib.import_module("tfrec.workflow")
+    models_folder = importlib.import_module("tfrec.models_folder")
     for name in LEARNING:
         place = tmp_path / name
         if not name.endswith(".py"):
             place = place / "deeper" / "file.py"
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text("a = 1\n", encoding="utf-8")
-    monkeypatch.setattr(workflow, "__file__", str(tmp_path / "workflow.py"))
-    digests = {workflow._digest_of_code()}
+    monkeypatch.setattr(models_folder, "__file__", str(tmp_path / "models_folder.py"))
+    digests = {models_folder._digest_of_code()}
     for file in sorted(tmp_path.rglob("*.py")):
         file.write_text("a = 2\n", encoding="utf-8")
-        digests.add(workflow._digest_of_code())
+        digests.add(models_folder._digest_of_code())
     assert len(digests) == len(LEARNING) + 1

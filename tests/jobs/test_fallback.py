@@ -1,5 +1,6 @@
 """A baseline behind the served signatures: its own order, true reasons, chances that hold, published in seconds."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -13,6 +14,7 @@ from tfrec.errors import ConfigError, SchemaError
 from tfrec.evaluation.metrics import on_catalogue
 from tfrec.evaluation.protocol import cart_completion_cases
 from tfrec.evaluation.sessions import next_item_cases
+from tfrec.ingest.prepared import read_prepared
 from tfrec.jobs.fallback import calibrate, fit_baseline, publish_baseline
 
 pytestmark = pytest.mark.slow
@@ -126,16 +128,38 @@ def test_sessions_are_asked_for_where_there_are_none():
         fit_baseline(small_shop(), "markov_chain")
 
 
-def test_each_publication_has_a_number_of_its_own(tiny_prepared, tmp_path):
+def test_each_publication_has_a_number_of_its_own_and_the_strategies_of_the_trained_models(tiny_prepared, tmp_path):
+    from tfrec.models_folder import planned_manifest
     from tfrec.serving.servable import Servable
+    from tfrec.strategy.config import StrategyConfig, UpsellConfig
+    from tfrec.training import TrainingConfig
 
     first = publish_baseline(tiny_prepared, tmp_path, "popularity")
+    config = TrainingConfig(strategy=StrategyConfig(upsell=UpsellConfig(max_price_ratio=1.3)))
+    (tmp_path / "trained").mkdir()
+    manifest = dataclasses.asdict(planned_manifest(tiny_prepared, config))
+    (tmp_path / "trained" / "manifest.json").write_text(json.dumps(manifest))
     second = publish_baseline(tiny_prepared, tmp_path, "rp3beta")
     assert (first.version, second.version) == (1, 2)
     about = json.loads((tmp_path / "fallback" / "2" / "assets.extra" / "tfrec.json").read_text())
     assert (about["servable"], about["method"]) == ("fallback", "rp3beta")
     with Servable.load(tmp_path / "fallback" / "2") as servable:
         assert set(servable.signatures) >= {"recommend", "cross_sell", "upsell", "complete_cart", "similar"}
+    assert dearest_upgrade(tmp_path / "fallback" / "2", tiny_prepared) <= 1.3
+    assert dearest_upgrade(tmp_path / "fallback" / "1", tiny_prepared) > 1.3
+
+
+def dearest_upgrade(version, prepared):
+    """Price of the dearest upgrade as a multiple of its anchor's, over all anchors."""
+    from tfrec.serving.servable import Servable
+
+    items = read_prepared(prepared).train.items
+    price = dict(zip(items["item_id"], items["price"], strict=True))
+    anchors = items["item_id"].to_numpy(object)
+    with Servable.load(version, is_graph_rewritten=False) as servable:
+        answer = servable.call("upsell", {"item_id": anchors, "k": np.array([50], np.int32)})
+    offered = zip(anchors, answer["item_ids"], strict=True)
+    return max(price[item] / price[anchor] for anchor, row in offered for item in row if item)
 
 
 def small_shop():

@@ -24,6 +24,7 @@ from tfrec.evaluation.protocol import cart_completion_cases
 from tfrec.evaluation.sessions import next_item_cases
 from tfrec.features.popularity import SEGMENT_DAYS
 from tfrec.features.shop import Shop, load_shop
+from tfrec.models_folder import find_models_manifest
 from tfrec.publish import check_claim
 from tfrec.release.certify import Certifier
 from tfrec.schema.tables import Tables
@@ -57,7 +58,8 @@ def publish_baseline(prepared: Path, models: Path, method: str = DEFAULT_METHOD)
 
     Args:
         prepared: folder that `prepare_shop` wrote.
-        models: folder of models; `models/fallback/N` appears by rename.
+        models: folder of models; `models/fallback/N` appears by rename. The strategies have the settings of the models
+            that were trained there, if any: the fall-back keeps to the same price band.
         method: a name of `SERVED`.
 
     Raises:
@@ -71,7 +73,10 @@ def publish_baseline(prepared: Path, models: Path, method: str = DEFAULT_METHOD)
     shop = load_shop(prepared)
     fitted = fit_baseline(shop, method)
     from tfrec.training.export import build_served_baseline, export_fallback
+    from tfrec.training.settings_file import config_from
 
+    trained = find_models_manifest(models)
+    config = config_from({} if trained is None else trained.config)
     about: dict[str, object] = {
         "prepared": str(prepared.absolute()),
         "fingerprint": shop.prepared.manifest.fingerprint,
@@ -80,7 +85,7 @@ def publish_baseline(prepared: Path, models: Path, method: str = DEFAULT_METHOD)
         "calibration": dataclasses.asdict(fitted.calibration),
         "tfrec_version": tfrec.__version__,
     }
-    served = build_served_baseline(shop, fitted)
+    served = build_served_baseline(shop, fitted, config.strategy)
     version = export_fallback(served, models, about=about, finish=Certifier(shop, served.answer))
     return PublishedBaseline(models, version, time.perf_counter() - began)
 
