@@ -3,7 +3,6 @@
 import dataclasses
 import importlib.resources
 import math
-import tomllib
 import zoneinfo
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from tfrec.ingest.sessions import Orders, Sessions
 from tfrec.ingest.sources import Source
 from tfrec.ingest.splits import Split
 from tfrec.ingest.timestamps import EPOCH_UNITS
-from tfrec.ingest.typed_toml import read_toml_text, typed
+from tfrec.ingest.typed_toml import read_toml, typed
 from tfrec.schema.tables import (
     CATEGORY_SEPARATOR,
     EVENT_COLUMNS,
@@ -278,12 +277,9 @@ def read_recipe(path: str | Path) -> RecipeFile:
     """
     path = Path(path)
     try:
-        text = read_toml_text(path)
-        table = tomllib.loads(text)
+        text, table = read_toml(path)
     except FileNotFoundError:
         raise RecipeError(f"There is no recipe {path}.{_nearest_recipe(path.stem, path.parent)}") from None
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise RecipeError(f"{path} cannot be read as TOML: {error}. Correct the recipe.") from error
     return RecipeFile(typed(Recipe, table, where=str(path)), path, text)
 
 

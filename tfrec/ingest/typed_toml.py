@@ -3,6 +3,7 @@
 import collections.abc
 import dataclasses
 import datetime as dt
+import tomllib
 import types
 import typing
 from collections.abc import Mapping
@@ -16,7 +17,23 @@ Value = TypeVar("Value")
 _WORDS: Mapping[type, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
-def read_toml_text(path: Path) -> str:
+def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
+    """Returns the text of a TOML file and the table that it holds.
+
+    Raises:
+        FileNotFoundError: there is none.
+        RecipeError: it cannot be read, is not UTF-8 or no TOML; names the line.
+    """
+    try:
+        text = _read_text(path)
+        return text, tomllib.loads(text)
+    except FileNotFoundError:
+        raise
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"{path} cannot be read as TOML: {error}. Correct the file.") from error
+
+
+def _read_text(path: Path) -> str:
     """Returns the text of a TOML file, which must be UTF-8, with or without a byte order mark.
 
     Raises:

@@ -2,11 +2,11 @@
 
 import dataclasses
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tfrec.ingest.typed_toml import read_toml
 from tfrec.models.retrieval import LOSSES
 from tfrec.publish import check_file, write_text
 from tfrec.training.config import TrainingConfig, with_present_names
@@ -111,7 +111,7 @@ def _is_of_earlier_release(file: Path) -> bool:
     """Returns whether a file without a mark holds tuned settings and nothing else."""
     sections = {name.split(".")[0] for group in GROUPS.values() for name in group}
     try:
-        text = file.read_text(encoding="utf-8")
-        return "#" not in text and with_present_names(tomllib.loads(text)).keys() <= sections
+        text, table = read_toml(file)
+        return "#" not in text and with_present_names(table).keys() <= sections
     except (OSError, ValueError):
         return False

@@ -24,6 +24,7 @@ import tensorflow as tf
 
 from tfrec.errors import ConfigError, EnvironmentSetupError, SchemaError, install_hint
 from tfrec.evaluation.cases import Cases
+from tfrec.evaluation.metrics import ndcg_at_k
 from tfrec.evaluation.protocol import cart_completion_cases
 from tfrec.evaluation.sessions import next_item_cases
 from tfrec.features.queries import HEADS, ExampleQueries
@@ -322,17 +323,16 @@ def as_example_queries(cases: Cases, shop: Shop) -> ExampleQueries:
 
 
 def _ndcg(model: RankingModel, asked: AskedQueries) -> float:
-    """Returns the mean of `1 / log2(1 + rank)` up to rank 10; ties count against."""
+    """Returns the mean NDCG@10 of the one true item; ties count against, a true item that is no candidate counts 0."""
     score_of = tf.function(lambda features: model(features, training=False)[0], reduce_retracing=True)
-    total = 0.0
+    ranks = []
     for start in range(0, len(asked.features), _ASK_BATCH):
         part = slice(start, start + _ASK_BATCH)
         score = score_of(tf.constant(asked.features[part].astype(np.float32))).numpy()
         score = np.where(asked.is_candidate[part], score, -np.inf)
         truth = np.where(asked.is_truth[part], score, -np.inf).max(axis=1)
-        rank = (score >= truth[:, None]).sum(axis=1)
-        total += float(np.where(np.isfinite(truth) & (rank <= _K), 1 / np.log2(1.0 + np.maximum(rank, 1)), 0.0).sum())
-    return total / len(asked.features)
+        ranks.append(np.where(np.isfinite(truth), (score >= truth[:, None]).sum(axis=1), np.inf))
+    return float(ndcg_at_k(np.concatenate(ranks), k=_K).mean())
 
 
 def _sampler(optuna: ModuleType, study: Any, ranges: Mapping[str, SearchRange], seed: int) -> Any:

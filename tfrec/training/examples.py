@@ -1,7 +1,9 @@
 """Makes ranking examples of past queries, with candidates and features as of the time of each query."""
 
+import functools
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +23,9 @@ from tfrec.strategy.complements import of_other_categories
 from tfrec.strategy.constraints import mark_items
 from tfrec.training.config import TrainingConfig
 from tfrec.training.funnel import build_sources
+from tfrec.training.prefetch import prefetched
 from tfrec.training.progress import progress_bar
-from tfrec.training.time_blocks import offered_items
+from tfrec.training.time_blocks import Stage, end_of_training, offered_items
 
 _EXAMPLE_BATCH = 128
 _ANY_QUERY = Query.Spec(
@@ -39,52 +42,91 @@ _ANY_QUERY = Query.Spec(
 
 def block_examples(
     work: Path,
-    number: int,
+    stage: Stage,
     shop: Shop,
     model: RetrievalModel,
-    start: float,
-    stop: float,
     config: TrainingConfig,
     *,
-    most: int,
     show: bool,
+    tables: Iterator[FeatureTables],
     heads: tuple[str, ...] | None = None,
-    tables: Iterator[FeatureTables] | None = None,
 ) -> RankingExamples:
-    """Returns the ranking examples of a block, from the work folder where an earlier run left them.
+    """Returns the ranking examples of a stage's block, from the work folder where an earlier run left them.
 
     Args:
         work: folder.
-        number: number of the block.
+        stage: gives the block; the feature tables are those of its start.
         shop: gives events and catalogue.
         model: has not learned from any event of the block.
-        start: start of the block, hours; the tables are those of this moment.
-        stop: its end, exclusive.
         config: settings.
-        most: example queries at most.
         show: whether a progress bar is shown.
+        tables: of `prefetched_tables`; gives those of the block's start, and is not asked where the examples are there.
         heads: heads of the ranking model; None = those that the log can train.
-        tables: gives what was known at `start`, and is not asked where the examples are there; None = gathered here.
     """
-    path = stored_examples(work, number)
+    path = stored_examples(work, stage.number)
     heads = heads or heads_of(shop.train)
     if path.exists():
         with np.load(path) as stored:
             return RankingExamples(**stored, heads=heads)
-    rng = np.random.default_rng((config.seed, number))
-    queries = example_queries(shop.train, since=start, until=stop, most=most, rng=rng)
-    with progress_bar(f"ranking examples, block {number + 1}", len(queries), show, unit="query") as bar:
+    queries = block_queries(stage, shop, config)
+    with progress_bar(f"ranking examples, block {stage.number + 1}", len(queries), show, unit="query") as bar:
         bar.set_postfix_str("item weights first")
-        feature_tables = (
-            next(tables) if tables else compute_feature_tables(shop.train, as_of=start, config=config.features)
-        )
-        sources = build_sources(shop, model, feature_tables, offered_items(shop, start), config.sources)
+        sources = sources_at(shop, model, start_of(stage), config, feature_tables=next(tables))
         bar.set_postfix_str("")
         bar.unpause()  # queries a second, without the time for the weights
         examples = make_examples(sources, queries, heads, bar=bar)
     with replacing(path) as unfinished, unfinished.open("wb") as file:
         np.savez(file, **{name: value for name, value in vars(examples).items() if name != "heads"})
     return examples
+
+
+def prefetched_tables(
+    pool: ThreadPoolExecutor, shop: Shop, stages: Sequence[Stage], config: TrainingConfig, *, work: Path
+) -> Iterator[FeatureTables]:
+    """Returns the feature tables that the stages need, computed in a background thread, then those of the end.
+
+    Those of a block whose examples are stored are left out.
+
+    Args:
+        pool: of `background_thread`.
+        shop: gives events.
+        stages: of `training_stages` or `warm_stages`.
+        config: settings.
+        work: folder of the stored examples.
+    """
+    asked = [stage for stage in stages if stage.block and not stored_examples(work, stage.number).exists()]
+    moments = [*map(start_of, asked), end_of_training(shop)]
+    return prefetched(
+        pool,
+        [functools.partial(compute_feature_tables, shop.train, as_of=at, config=config.features) for at in moments],
+    )
+
+
+def block_queries(stage: Stage, shop: Shop, config: TrainingConfig) -> ExampleQueries:
+    """Returns the example queries of a stage's block."""
+    assert stage.block is not None
+    start, stop = stage.block
+    rng = np.random.default_rng((config.seed, stage.number))
+    return example_queries(shop.train, since=start, until=stop, most=stage.most, rng=rng)
+
+
+def sources_at(
+    shop: Shop,
+    model: RetrievalModel,
+    moment: float,
+    config: TrainingConfig,
+    *,
+    feature_tables: FeatureTables | None = None,
+) -> CandidateSources:
+    """Returns the candidate sources as of a past moment (hours); `feature_tables` None = computed here."""
+    feature_tables = feature_tables or compute_feature_tables(shop.train, as_of=moment, config=config.features)
+    return build_sources(shop, model, feature_tables, offered_items(shop, moment), config.sources)
+
+
+def start_of(stage: Stage) -> float:
+    """Returns the start of a stage's block, hours."""
+    assert stage.block is not None
+    return stage.block[0]
 
 
 def stored_examples(work: Path, number: int) -> Path:

@@ -1,6 +1,5 @@
 """Trains the funnel of a shop; only this file and `tower_training.py` compile and fit models."""
 
-import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,11 +15,11 @@ from tfrec.models.retrieval import RetrievalModel
 from tfrec.pipelines.ranking import RankingExamples, ranking
 from tfrec.training.checkpoints import claim, keep_weights, weights_kept
 from tfrec.training.config import TrainingConfig
-from tfrec.training.examples import block_examples, concatenate, stored_examples
+from tfrec.training.examples import block_examples, concatenate, prefetched_tables, start_of
 from tfrec.training.funnel import TrainedFunnel, funnel_of_the_present
-from tfrec.training.prefetch import background_thread, prefetched
+from tfrec.training.prefetch import background_thread
 from tfrec.training.progress import Tick, progress_bar
-from tfrec.training.time_blocks import end_of_training, offered_items, time_blocks
+from tfrec.training.time_blocks import end_of_training, offered_items, training_stages
 from tfrec.training.tower_training import TowerTraining
 
 _ADAPT_ROWS = 400_000
@@ -53,49 +52,26 @@ def train(
     """
     tf.keras.utils.set_random_seed(config.seed)
     claim(work, shop, config)
-    blocks = time_blocks(shop.train, config)
+    stages = training_stages(shop.train, config)
+    last = stages[-2]
     model = RetrievalModel(shop.vocabularies, config.retrieval)
-    pretrain_images(model, shop.train.before(blocks[0][0]), config)
+    pretrain_images(model, stages[0].past(shop.train), config)
     towers = TowerTraining(model, config, work)
     parts = []
-    most = -(-config.ranking_queries // len(blocks))
-    end = end_of_training(shop)
-    moments = [start for number, (start, _) in enumerate(blocks) if not stored_examples(work, number).exists()]
     with background_thread() as pool:
-        tables = prefetched(
-            pool,
-            [
-                functools.partial(compute_feature_tables, shop.train, as_of=moment, config=config.features)
-                for moment in (*moments, end)
-            ],
-        )
-        for number, (start, stop) in enumerate(blocks):
-            towers.learn(
-                shop.train.before(start),
-                config.retrieval_epochs if number == 0 else config.block_epochs,
-                label=f"retrieval, block {number + 1} of {len(blocks) + 1}",
-                show=show_progress,
-            )
-            if examine is not None and number == len(blocks) - 1:
+        tables = prefetched_tables(pool, shop, stages, config, work=work)
+        for stage in towers.learn_stages(shop.train, stages, show=show_progress):
+            if examine is not None and stage is last:
                 keep_weights(model, work)
-            parts.append(
-                block_examples(
-                    work, number, shop, model, start, stop, config, most=most, show=show_progress, tables=tables
-                )
-            )
-        towers.learn(
-            shop.train,
-            config.block_epochs,
-            label=f"retrieval, block {len(blocks) + 1} of {len(blocks) + 1}",
-            show=show_progress,
-        )
+            if stage.block:
+                parts.append(block_examples(work, stage, shop, model, config, show=show_progress, tables=tables))
         ranking_model = fit_ranking(concatenate(parts), config, show_progress=show_progress)
         funnel = funnel_of_the_present(
-            shop, model, ranking_model, config, learned_until=end, feature_tables=next(tables)
+            shop, model, ranking_model, config, learned_until=end_of_training(shop), feature_tables=next(tables)
         )
     if examine is not None and any(map(len, parts[:-1])):
         with weights_kept(model, work):
-            examine(_before_last_block(shop, model, parts[:-1], config, blocks[-1][0]), blocks[-1][0])
+            examine(_before_last_block(shop, model, parts[:-1], config, start_of(last)), start_of(last))
     return funnel
 
 

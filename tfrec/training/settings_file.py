@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tfrec.errors import ConfigError, RecipeError
-from tfrec.ingest.typed_toml import read_toml_text, typed
+from tfrec.ingest.typed_toml import read_toml, typed
 from tfrec.training import TrainingConfig
 from tfrec.training.config import with_present_names
 
@@ -46,13 +46,11 @@ def config_from(table: dict[str, Any], *, where: str = "the stored config") -> T
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(read_toml_text(path))
+        return read_toml(path)[1]
     except FileNotFoundError:
         raise ConfigError(f"There is no config {path}. Leave --config out to train with the defaults.") from None
     except RecipeError as error:  # raised by the reader that recipes share
         raise ConfigError(str(error)) from error
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read as TOML: {error}. Correct the file.") from error
 
 
 def _laid_over(under: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
-"""Splits the log into blocks of time and finds the items that existed at a time."""
+"""Splits the log into blocks of time, plans what is learned before each, and finds the items that existed at a time."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -9,6 +10,81 @@ from tfrec.features.feature_tables import target_type
 from tfrec.features.sequences import BehaviourSequences
 from tfrec.features.shop import Shop
 from tfrec.training.config import TrainingConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """What the towers learn, and the block of time whose queries they are asked then, before they learn the answers.
+
+    Attributes:
+        number: number of the stage, from 0.
+        label: text of the progress bar.
+        until: the towers learn from events before this hour; None = from all.
+        epochs: passes over these events; 0 = the towers have learned from them already.
+        block: start and end (hours) of the block that gives ranking examples then; None = none.
+        most: example queries at most.
+        since: see `tfrec.pipelines.retrieval`.
+        replay: see `tfrec.pipelines.retrieval`.
+    """
+
+    number: int
+    label: str
+    until: float | None
+    epochs: int
+    block: tuple[float, float] | None = None
+    most: int = 0
+    since: float | None = None
+    replay: float = 0.0
+
+    def past(self, sequences: BehaviourSequences) -> BehaviourSequences:
+        """Returns the events that are learned from."""
+        return sequences if self.until is None else sequences.before(self.until)
+
+
+def training_stages(sequences: BehaviourSequences, config: TrainingConfig) -> list[Stage]:
+    """Returns the stages of a training: one for each block of time, then one for all events.
+
+    Example: orders at the hours 0, 1, ..., 10, `num_blocks` 2 and `block_share` 0.4 give the blocks [6, 8) and [8, 10];
+    the towers learn what is before 6 for `retrieval_epochs` and are asked [6, 8), then what is before 8 for
+    `block_epochs` and are asked [8, 10], then everything for `block_epochs`.
+
+    Raises:
+        SchemaError: as `time_blocks`.
+    """
+    blocks = time_blocks(sequences, config)
+    names = [f"retrieval, block {number + 1} of {len(blocks) + 1}" for number in range(len(blocks) + 1)]
+    most = -(-config.ranking_queries // len(blocks))
+    stages = [
+        Stage(
+            number=number,
+            label=names[number],
+            until=block[0],
+            epochs=config.block_epochs if number else config.retrieval_epochs,
+            block=block,
+            most=most,
+        )
+        for number, block in enumerate(blocks)
+    ]
+    return [*stages, Stage(number=len(blocks), label=names[-1], until=None, epochs=config.block_epochs)]
+
+
+def warm_stages(since: float, end: float, config: TrainingConfig) -> list[Stage]:
+    """Returns the stages of a warm start: the new days are one block, asked before the towers learn them.
+
+    Args:
+        since: the towers have learned from events before this hour.
+        end: end of the training period, hours.
+        config: training settings; those of `warm` count.
+    """
+    warm = config.warm
+    asked = Stage(
+        number=0, label="", until=since, epochs=0, block=(since, end) if warm.ranking_epochs else None,
+        most=warm.ranking_queries,
+    )  # fmt: skip
+    learned = Stage(
+        number=1, label="retrieval, new days", until=None, epochs=warm.epochs, since=since, replay=warm.replay
+    )
+    return [asked, learned]
 
 
 def time_blocks(sequences: BehaviourSequences, config: TrainingConfig) -> list[tuple[float, float]]:

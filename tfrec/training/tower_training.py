@@ -1,6 +1,7 @@
 """Trains the two towers block of time by block of time, with a checkpoint after each epoch."""
 
 import logging
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -11,6 +12,7 @@ from tfrec.pipelines.retrieval import retrieval
 from tfrec.training.config import TrainingConfig
 from tfrec.training.optimizer import LazyAdam
 from tfrec.training.progress import Tick, progress_bar
+from tfrec.training.time_blocks import Stage
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +39,26 @@ class TowerTraining:
         self._manager = tf.train.CheckpointManager(checkpoint, str(work / "retrieval"), max_to_keep=1)
         self._checkpoint = checkpoint
         self._is_restored = False
+
+    def learn_stages(self, sequences: BehaviourSequences, stages: Sequence[Stage], *, show: bool) -> Iterator[Stage]:
+        """Trains stage by stage; yields each when the towers have learned its events, and nothing later.
+
+        Args:
+            sequences: all events of the training period.
+            stages: of `training_stages` or `warm_stages`.
+            show: whether progress bars are shown.
+        """
+        for stage in stages:
+            if stage.epochs:
+                self.learn(
+                    stage.past(sequences),
+                    stage.epochs,
+                    label=stage.label,
+                    show=show,
+                    since=stage.since,
+                    replay=stage.replay,
+                )
+            yield stage
 
     def learn(
         self,

@@ -6,19 +6,26 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfrec.features.feature_tables import compute_feature_tables
-from tfrec.features.queries import ExampleQueries, example_queries, heads_of
+from tfrec.features.queries import ExampleQueries, heads_of
 from tfrec.features.shop import Shop
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.models.sources import CandidateSources
 from tfrec.pipelines.ranking import RankingExamples
 from tfrec.publish import replacing
 from tfrec.training.config import TrainingConfig
-from tfrec.training.examples import as_query, candidate_lister, concatenate, make_examples, widen
+from tfrec.training.examples import (
+    as_query,
+    block_queries,
+    candidate_lister,
+    concatenate,
+    make_examples,
+    sources_at,
+    start_of,
+    widen,
+)
 from tfrec.training.fit import pretrain_images
-from tfrec.training.funnel import build_sources
 from tfrec.training.progress import progress_bar
-from tfrec.training.time_blocks import end_of_training, offered_items, time_blocks
+from tfrec.training.time_blocks import end_of_training, training_stages
 from tfrec.training.tower_training import TowerTraining, create_variables
 
 _BATCH = 128
@@ -53,20 +60,17 @@ class TuningSnapshots:
     def __init__(self, shop: Shop, config: TrainingConfig, *, work: Path, show_progress: bool = True) -> None:
         tf.keras.utils.set_random_seed(config.seed)
         self.shop, self._show = shop, show_progress
-        self._blocks = time_blocks(shop.train, config)
+        self._stages = training_stages(shop.train, config)
         self._model = RetrievalModel(shop.vocabularies, config.retrieval)
-        pasts = [shop.train.before(start) for start, _ in self._blocks] + [shop.train]
-        paths = [work / f"weights-{number}.npz" for number in range(len(pasts))]
+        paths = [work / f"weights-{stage.number}.npz" for stage in self._stages]
         work.mkdir(parents=True, exist_ok=True)
         towers = TowerTraining(self._model, config, work)
         if not paths[0].exists():
-            pretrain_images(self._model, pasts[0], config)
+            pretrain_images(self._model, self._stages[0].past(shop.train), config)
         if not all(path.exists() for path in paths):
-            for number, (past, path) in enumerate(zip(pasts, paths, strict=True)):
-                epochs = config.retrieval_epochs if number == 0 else config.block_epochs
-                towers.learn(past, epochs, label=f"retrieval, {number + 1} of {len(pasts)}", show=show_progress)
-                if not path.exists():
-                    _save(path, self._model.get_weights())
+            for stage in towers.learn_stages(shop.train, self._stages, show=show_progress):
+                if not paths[stage.number].exists():
+                    _save(paths[stage.number], self._model.get_weights())
         else:
             create_variables(self._model, shop.train)
         self._weights = []
@@ -77,18 +81,18 @@ class TuningSnapshots:
     def examples(self, config: TrainingConfig) -> RankingExamples:
         """Returns ranking examples of all blocks, with feature tables and candidates by the settings of `config`."""
         parts, heads = [], heads_of(self.shop.train)
-        most = -(-config.ranking_queries // len(self._blocks))
-        for number, (start, stop) in enumerate(self._blocks):
-            rng = np.random.default_rng((config.seed, number))
-            queries = example_queries(self.shop.train, since=start, until=stop, most=most, rng=rng)
-            sources = self._sources(number, start, config)
-            with progress_bar(f"ranking examples, block {number + 1}", len(queries), self._show, unit="query") as bar:
-                parts.append(make_examples(sources, queries, heads, bar=bar))
+        for stage in self._stages:
+            if stage.block:
+                queries = block_queries(stage, self.shop, config)
+                sources = self._sources(stage.number, start_of(stage), config)
+                title = f"ranking examples, block {stage.number + 1}"
+                with progress_bar(title, len(queries), self._show, unit="query") as bar:
+                    parts.append(make_examples(sources, queries, heads, bar=bar))
         return concatenate(parts)
 
     def ask(self, queries: ExampleQueries, config: TrainingConfig) -> AskedQueries:
         """Returns candidate lists of queries after the training period, whose first label is the true item."""
-        sources = self._sources(len(self._blocks), end_of_training(self.shop), config)
+        sources = self._sources(len(self._stages) - 1, end_of_training(self.shop), config)
         list_up, parts = candidate_lister(sources), []
         for start in range(0, len(queries), _BATCH):
             batch = queries.take(np.arange(start, min(start + _BATCH, len(queries))))
@@ -101,8 +105,7 @@ class TuningSnapshots:
 
     def _sources(self, number: int, moment: float, config: TrainingConfig) -> CandidateSources:
         self._model.set_weights(self._weights[number])
-        feature_tables = compute_feature_tables(self.shop.train, as_of=moment, config=config.features)
-        return build_sources(self.shop, self._model, feature_tables, offered_items(self.shop, moment), config.sources)
+        return sources_at(self.shop, self._model, moment, config)
 
 
 def _save(path: Path, weights: list[np.ndarray]) -> None:

@@ -9,16 +9,15 @@ from pathlib import Path
 import tensorflow as tf
 
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.features.feature_tables import compute_feature_tables
 from tfrec.features.shop import Shop
 from tfrec.training.checkpoints import claim
 from tfrec.training.config import TrainingConfig
-from tfrec.training.examples import block_examples
+from tfrec.training.examples import block_examples, concatenate, prefetched_tables
 from tfrec.training.fit import continue_ranking
 from tfrec.training.funnel import TrainedFunnel, funnel_of_the_present
 from tfrec.training.prefetch import background_thread
 from tfrec.training.store import load_models
-from tfrec.training.time_blocks import end_of_training
+from tfrec.training.time_blocks import end_of_training, warm_stages
 from tfrec.training.tower_training import TowerTraining
 
 
@@ -55,31 +54,29 @@ def warm_start(
             "or let new items and users in with: tfrec refresh MODELS PREPARED"
         )
     claim(work, shop, config)
-    examples = None
-    if warm.ranking_epochs:
-        examples = block_examples(
-            work,
-            0,
-            shop,
-            models.retrieval,
-            since,
-            end,
-            config,
-            most=warm.ranking_queries,
-            show=show_progress,
-            heads=models.ranking.heads,
-        )
+    stages = warm_stages(since, end, config)
+    parts = []
     with background_thread() as pool:
-        feature_tables = pool.submit(compute_feature_tables, shop.train, as_of=end, config=config.features)
+        tables = prefetched_tables(pool, shop, stages, config, work=work)
         towers = TowerTraining(models.retrieval, config, work, rate=warm.rate_share * config.retrieval_rate)
-        towers.learn(
-            shop.train, warm.epochs, label="retrieval, new days", show=show_progress, since=since, replay=warm.replay
-        )
-        if examples is not None and len(examples):
+        for stage in towers.learn_stages(shop.train, stages, show=show_progress):
+            if stage.block:
+                heads = models.ranking.heads
+                parts.append(
+                    block_examples(
+                        work, stage, shop, models.retrieval, config, show=show_progress, tables=tables, heads=heads
+                    )
+                )
+        if any(map(len, parts)):
             rate = warm.ranking_rate_share * config.ranking_rate
             continue_ranking(
-                models.ranking, examples, config, epochs=warm.ranking_epochs, rate=rate, show_progress=show_progress
+                models.ranking,
+                concatenate(parts),
+                config,
+                epochs=warm.ranking_epochs,
+                rate=rate,
+                show_progress=show_progress,
             )
         return funnel_of_the_present(
-            shop, models.retrieval, models.ranking, config, learned_until=end, feature_tables=feature_tables.result()
+            shop, models.retrieval, models.ranking, config, learned_until=end, feature_tables=next(tables)
         )
