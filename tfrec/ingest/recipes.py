@@ -64,7 +64,7 @@ class EventsRecipe(Source):
         _check_formats(self.time_format)
         if not self.files:
             raise RecipeError("`files` must name at least one file of events.")
-        _check_known("columns", self.columns, _EVENT_KEYS)
+        _check_keys("columns", self.columns, _EVENT_KEYS)
         if "item_id" not in self.columns:
             raise RecipeError("columns must map item_id: without it nothing is known of what was bought.")
         if "price" in self.columns and "line_total" in self.columns:
@@ -108,8 +108,8 @@ class ItemsRecipe(Source):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_known("columns", self.columns, ITEM_COLUMNS)
-        _check_known("words", self.words, ITEM_COLUMNS)
+        _check_keys("columns", self.columns, ITEM_COLUMNS)
+        _check_keys("words", self.words, ITEM_COLUMNS)
         if self.files and "item_id" not in self.columns:
             raise RecipeError("columns must map item_id of the catalogue.")
         if not self.files and "price" in self.columns:
@@ -155,7 +155,7 @@ class FactsRecipe(Source):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_known("columns", self.columns, FACT_COLUMNS)
+        _check_keys("columns", self.columns, FACT_COLUMNS)
         _check_mapped(self, FACT_COLUMNS, "facts")
 
 
@@ -175,7 +175,7 @@ class RelationsRecipe(Source):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_known("columns", self.columns, RELATION_COLUMNS)
+        _check_keys("columns", self.columns, RELATION_COLUMNS)
         _check_mapped(self, ("user_id", "other_id"), "relations")
 
 
@@ -246,6 +246,17 @@ class Recipe:
                 raise RecipeError(f"[clean] has a pattern on {rule.column!r}, which [events.columns] does not map.")
 
     @property
+    def sections(self) -> dict[str, Source]:
+        """The section of each table, in the order in which its files are listed."""
+        return {
+            "events": self.events,
+            "items": self.items,
+            "users": self.users,
+            "facts": self.facts,
+            "relations": self.relations,
+        }
+
+    @property
     def has_time(self) -> bool:
         """Whether the log has the times of events."""
         return "timestamp" in self.events.columns
@@ -311,7 +322,7 @@ def find_recipe(name_or_path: str | Path) -> Path:
 
 
 def _nearest_recipe(stem: str, *folders: Path) -> str:
-    names = {found.stem for folder in folders if folder.is_dir() for found in folder.glob("*.toml")}
+    names = {path.stem for folder in folders if folder.is_dir() for path in folder.glob("*.toml")}
     if not names:
         return " Give the path of a .toml file."
     return nearest_hint(stem, names)
@@ -325,10 +336,10 @@ def _check_formats(time_format: tuple[str, ...]) -> None:
         )
 
 
-def _check_known(what: str, given: Iterable[str], known: Iterable[str]) -> None:
+def _check_keys(what: str, given: Iterable[str], allowed: Iterable[str]) -> None:
     for key in given:
-        if key not in set(known):
-            raise RecipeError(f"{what} has the unknown key {key!r}.{nearest_hint(key, known)}")
+        if key not in set(allowed):
+            raise RecipeError(f"{what} has the unknown key {key!r}.{nearest_hint(key, allowed)}")
 
 
 def _check_mapped(source: FactsRecipe | RelationsRecipe, wanted: Iterable[str], table: str) -> None:
