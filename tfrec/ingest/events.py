@@ -19,18 +19,7 @@ from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.rejected import CheckedTable
 from tfrec.ingest.sessions import cut_sessions, group_orders
 from tfrec.ingest.splits import add_clock
-from tfrec.ingest.table_spec import (
-    Check,
-    Column,
-    ColumnGroup,
-    Expression,
-    MappedTable,
-    Pass,
-    TableSpec,
-    is_impossible,
-    is_rounded,
-    is_unreadable,
-)
+from tfrec.ingest.table_spec import Check, Column, Expression, MappedTable, Pass, TableSpec, is_rounded, is_unreadable
 from tfrec.ingest.time_bounds import find_bounds, outlier_reason
 from tfrec.ingest.time_formats import check_times
 from tfrec.ingest.timestamps import local_time
@@ -50,19 +39,15 @@ def events_spec(recipe: Recipe) -> TableSpec:
     return TableSpec(
         name="events",
         types=EVENT_COLUMNS,
+        section=section,
         columns=_columns(recipe),
-        groups=(
-            ColumnGroup(columns=section.columns),
-            *(
-                ColumnGroup(columns=table.columns, prefix=prefix, category_separator=recipe.items.category_separator)
-                for table, prefix in ((recipe.items, ITEM_PREFIX), (recipe.users, USER_PREFIX))
-                if not table.files
-            ),
-        ),
-        literals={"event_type": section.type} if section.type else {},
+        described={
+            prefix: table.columns
+            for prefix, table in ((ITEM_PREFIX, recipe.items), (USER_PREFIX, recipe.users))
+            if not table.files
+        },
         passing=tuple(dict.fromkeys(rule.raw_column for rule in cleaning.rules if rule.raw_column)),
-        missing=section.missing,
-        decimal=section.decimal,
+        category_separator=recipe.items.category_separator,
         time_format=section.time_format,
         time_zone=section.time_zone,
         derive=functools.partial(_derive, recipe=recipe),
@@ -115,9 +100,8 @@ def _derive(typed: ir.Table, *, recipe: Recipe) -> ir.Table:
     """Returns the events with what several columns of a row, or the recipe, state together."""
     section = recipe.events
     words = {**{word: word for word in EVENT_TYPES}, **section.types}
-    changed: dict[str, ir.Value] = {
-        "event_type": typed["event_type"].cases(*words.items(), else_=ibis.null("string")),
-    }
+    word = ibis.literal(section.type) if section.type else typed["raw_event_type"]
+    changed = {"raw_event_type": word, "event_type": word.cases(*words.items(), else_=ibis.null("string"))}
     price = typed["price"]
     if "line_total" in section.columns:
         # Rows without a possible quantity are set aside, for their quantity and not for a price of infinity.
@@ -149,8 +133,9 @@ def _checks(recipe: Recipe) -> tuple[Check, ...]:
     times = (
         Check("missing timestamp", _["raw_timestamp"] == ""),
         is_unreadable("timestamp"),
-        is_impossible("timestamp", (year < _FIRST_YEAR) | (year > _LAST_YEAR)),
+        Check("impossible timestamp", (year < _FIRST_YEAR) | (year > _LAST_YEAR)),
     )
+    too_low = _["price"] < 0 if cleaning.free_items else _["price"] <= 0
     accepted = ["", *names_of_currency(recipe.currency.upper()), *recipe.events.rates]
     return (
         *_rule_checks(cleaning, whole_order=True, is_drop=True),
@@ -164,14 +149,10 @@ def _checks(recipe: Recipe) -> tuple[Check, ...]:
         *(is_unreadable(name) for name in ("quantity", "rating") if name in columns),
         *((Check("other currency", _["raw_currency"].notin(accepted)),) if "currency" in columns else ()),
         Check("quantity below 0", _["quantity"] < 0),
-        is_impossible("quantity", (_["quantity"] == 0) | (_["quantity"] > cleaning.max_quantity)),
-        is_impossible("rating", (_["rating"] < cleaning.min_rating) | (_["rating"] > cleaning.max_rating)),
-        is_impossible("price", _price_is_too_low(cleaning) | (_["price"] > cleaning.max_price)),
+        Check("impossible quantity", (_["quantity"] == 0) | (_["quantity"] > cleaning.max_quantity)),
+        Check("impossible rating", (_["rating"] < cleaning.min_rating) | (_["rating"] > cleaning.max_rating)),
+        Check("impossible price", too_low | (_["price"] > cleaning.max_price)),
     )
-
-
-def _price_is_too_low(cleaning: Cleaning) -> Expression:
-    return _["price"] < 0 if cleaning.free_items else _["price"] <= 0
 
 
 def _rule_checks(cleaning: Cleaning, *, whole_order: bool, is_drop: bool) -> list[Check]:

@@ -3,7 +3,7 @@
 from ibis import _
 
 from tfrec.ingest.recipes import Recipe
-from tfrec.ingest.table_spec import Check, Column, ColumnGroup, TableSpec, is_empty
+from tfrec.ingest.table_spec import Check, Column, TableSpec, is_empty
 from tfrec.schema.tables import FACT_COLUMNS
 
 
@@ -17,13 +17,12 @@ def facts_spec(recipe: Recipe) -> TableSpec:
     return TableSpec(
         name="facts",
         types=FACT_COLUMNS,
+        section=recipe.facts,
         columns=(
             Column(name="head", kind="id", upper_case=is_upper),
             Column(name="relation"),
             Column(name="tail", kind="id", upper_case=is_upper),
         ),
-        groups=(ColumnGroup(columns=recipe.facts.columns),),
-        missing=recipe.facts.missing,
         checks=(*map(is_empty, FACT_COLUMNS), Check("fact of nothing else", _["head"] == _["tail"])),
         unique=tuple(FACT_COLUMNS),
         repeated="duplicate fact",

@@ -13,7 +13,7 @@ from tfrec.ingest.frequent import most_frequent
 from tfrec.ingest.notes import Note
 from tfrec.ingest.number_styles import notes_of_numbers
 from tfrec.ingest.recipes import ItemsRecipe, Recipe
-from tfrec.ingest.table_spec import Column, ColumnGroup, MappedTable, TableSpec, is_empty, is_rounded
+from tfrec.ingest.table_spec import Column, MappedTable, TableSpec, is_empty, is_rounded
 from tfrec.ingest.time_formats import check_times
 from tfrec.schema.tables import ITEM_COLUMNS, conform
 
@@ -45,10 +45,9 @@ def items_spec(recipe: Recipe, *, num_images: int) -> TableSpec:
     return TableSpec(
         name="items",
         types=ITEM_COLUMNS,
+        section=section,
         columns=tuple(columns[name] for name in dict.fromkeys((*section.columns, *columns))),
-        groups=(ColumnGroup(columns=section.columns, category_separator=section.category_separator),),
-        missing=section.missing,
-        decimal=section.decimal,
+        category_separator=section.category_separator,
         time_format=section.time_format,
         time_zone=recipe.events.time_zone,
         checks=(is_empty("item_id"), is_rounded("item_id")),

@@ -4,7 +4,6 @@ import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -20,16 +19,7 @@ from tfrec.ingest.fingerprints import describe_files, fingerprint
 from tfrec.ingest.items import complete_items, items_from_events, items_spec
 from tfrec.ingest.notes import Note
 from tfrec.ingest.pictures import read_pictures
-from tfrec.ingest.preparation import (
-    CompletedShop,
-    GroupedShop,
-    Inputs,
-    OpenInputs,
-    ReadShop,
-    SplitShop,
-    WrittenShop,
-    extended,
-)
+from tfrec.ingest.preparation import Preparation
 from tfrec.ingest.prepared import (
     FORMAT_VERSION,
     PREPARED,
@@ -100,7 +90,9 @@ def prepare_shop(
     return read_prepared(out)
 
 
-def find_inputs(written: RecipeFile, *, until: str | None, data_home: Path | None, present: Manifest | None) -> Inputs:
+def find_inputs(
+    written: RecipeFile, *, until: str | None, data_home: Path | None, present: Manifest | None
+) -> Preparation:
     """Returns the recipe with its raw files and their fingerprint (step 1).
 
     Args:
@@ -118,7 +110,7 @@ def find_inputs(written: RecipeFile, *, until: str | None, data_home: Path | Non
     files = locate_files(written, data_home=data_home)
     sources = describe_files(files.all, trusted=present.sources if present else ())
     settings = {"until": str(end or ""), "key": key_check(files.key) if files.key else ""}
-    return Inputs(
+    return Preparation(
         recipe=recipe,
         files=files,
         until=end,
@@ -127,7 +119,7 @@ def find_inputs(written: RecipeFile, *, until: str | None, data_home: Path | Non
     )
 
 
-def read_tables(inputs: OpenInputs) -> ReadShop:
+def read_tables(inputs: Preparation) -> Preparation:
     """Reads every table that has files, each by its spec (step 2).
 
     Pictures are written at once, as they need not stay in memory.
@@ -149,10 +141,10 @@ def read_tables(inputs: OpenInputs) -> ReadShop:
         for spec in specs
         if spec.name in files.sources
     }
-    return extended(ReadShop, inputs, tables=tables, images=num_images)
+    return inputs.extended(tables=tables, images=num_images)
 
 
-def group_good_events(shop: ReadShop) -> GroupedShop:
+def group_good_events(shop: Preparation) -> Preparation:
     """Cuts the good events into sessions and orders (step 3).
 
     Raises:
@@ -168,10 +160,10 @@ def group_good_events(shop: ReadShop) -> GroupedShop:
             f"{shop.files.sources['events'].origin}: not one of {sum(rejected.values()):,} rows is good ({rejected}). "
             f"Correct [clean] or [events] in the recipe.{hints}"
         )
-    return extended(GroupedShop, shop, events=good, kept=kept, rejected=rejected, notes=notes)
+    return shop.extended(events=good, kept=kept, rejected=rejected, notes=notes)
 
 
-def split_events(shop: GroupedShop) -> SplitShop:
+def split_events(shop: Preparation) -> Preparation:
     """Splits the events by time, orders whole (step 4).
 
     Raises:
@@ -187,9 +179,7 @@ def split_events(shop: GroupedShop) -> SplitShop:
     if recipe.clean.duplicates == "merge":
         events = merge_order_lines(events, boundary=moments.test_from)
     boundary = ibis.literal(moments.test_from.to_pydatetime()).cast("timestamp")
-    return extended(
-        SplitShop,
-        shop,
+    return shop.extended(
         notes=(*shop.notes, *notes),
         moments=moments,
         training=events.filter(events["timestamp"] < boundary),
@@ -197,17 +187,17 @@ def split_events(shop: GroupedShop) -> SplitShop:
     )
 
 
-def complete_tables(shop: SplitShop) -> CompletedShop:
+def complete_tables(shop: Preparation) -> Preparation:
     """Completes items and users by what the training events know (step 5)."""
     frames = {table.spec.name: collect_table(table) for table in shop.others}
     items = items_from_events(shop.training, shop.recipe, train_end=shop.moments.test_from)
     users = users_from_events(shop.training)
     frames["items"] = complete_items(frames["items"], items) if "items" in frames else items
     frames["users"] = complete_users(frames["users"], users) if "users" in frames else users
-    return extended(CompletedShop, shop, frames=frames)
+    return shop.extended(frames=frames)
 
 
-def write_files(shop: CompletedShop) -> WrittenShop:
+def write_files(shop: Preparation) -> Preparation:
     """Writes the tables and the ledger, and copies what lies beside them (step 6)."""
     folder, files = shop.folder, shop.files
     _write_events(shop.training, folder / "events.parquet")
@@ -219,14 +209,14 @@ def write_files(shop: CompletedShop) -> WrittenShop:
     user_column = "".join(shop.tables["events"].spec.user_columns[:1])
     extras = copy_extras(files.extras, folder, key=files.key, user_column=user_column)
     copy_truth(files.truth, folder)
-    return extended(WrittenShop, shop, extras=extras)
+    return shop.extended(extras=extras)
 
 
-def describe_shop(shop: WrittenShop) -> Manifest:
-    """Describes contents and origin of the folder (step 7)."""
+def describe_shop(shop: Preparation) -> Preparation:
+    """Describes contents and origin of the folder in its manifest (step 7)."""
     recipe, frames = shop.recipe, shop.frames
     train_events, test_events = _count(shop.training), _count(shop.test)
-    return Manifest(
+    manifest = Manifest(
         format_version=FORMAT_VERSION,
         recipe=recipe.name,
         fingerprint=shop.fingerprint,
@@ -249,7 +239,7 @@ def describe_shop(shop: WrittenShop) -> Manifest:
         users=len(frames["users"]),
         items=len(frames["items"]),
         images=shop.images,
-        extras=shop.extras,
+        extras=dict(shop.extras),
         description=recipe.description,
         source_url=recipe.source_url,
         licence=recipe.licence,
@@ -258,9 +248,10 @@ def describe_shop(shop: WrittenShop) -> Manifest:
         incomplete=count_incomplete([*shop.tables.values()]),
         notes=(*shop.notes, *(note for table in shop.others for note in table.notes)),
     )
+    return shop.extended(manifest=manifest)
 
 
-STEPS: tuple[Callable[[Any], Any], ...] = (
+STEPS: tuple[Callable[[Preparation], Preparation], ...] = (
     read_tables,
     group_good_events,
     split_events,
@@ -268,26 +259,26 @@ STEPS: tuple[Callable[[Any], Any], ...] = (
     write_files,
     describe_shop,
 )
-"""What follows `find_inputs`, in order: each step takes what the one before returns."""
+"""What follows `find_inputs`, in order."""
 
 
-def _take_steps(inputs: Inputs, folder: Path) -> Manifest:
+def _take_steps(inputs: Preparation, folder: Path) -> Manifest:
     """Writes the prepared shop into the empty `folder`; returns its manifest, which is written last."""
     scratch = folder / "scratch"
     scratch.mkdir()
     connection = ibis.duckdb.connect(scratch / "tables.duckdb")
-    state: Any = extended(OpenInputs, inputs, folder=folder, workspace=Workspace(connection, scratch))
+    shop = inputs.extended(folder=folder, workspace=Workspace(connection, scratch))
     try:
         with tqdm(total=len(STEPS), unit="step", delay=2.0, disable=None) as progress:
             for step in STEPS:
                 progress.set_description(step.__name__.replace("_", " "))
-                state = step(state)
+                shop = step(shop)
                 progress.update()
     finally:
         connection.disconnect()
     shutil.rmtree(scratch)
-    write_manifest(folder, state)
-    return state
+    write_manifest(folder, shop.manifest)
+    return shop.manifest
 
 
 def _manifest_or_none(out: Path) -> Manifest | None:

@@ -15,7 +15,7 @@ from tfrec.ingest.numbers import NumberStyle, number
 from tfrec.ingest.privacy import pseudonymise
 from tfrec.ingest.rejected import CheckedTable
 from tfrec.ingest.sources import FILE, ROW, FileSource, RawTable
-from tfrec.ingest.table_spec import Check, Column, MappedTable, TableSpec, is_impossible, is_unreadable
+from tfrec.ingest.table_spec import Check, Column, MappedTable, TableSpec, is_unreadable
 from tfrec.ingest.timestamps import parse_timestamps
 from tfrec.schema.tables import conform
 
@@ -40,7 +40,7 @@ def read_table(spec: TableSpec, source: FileSource, workspace: Workspace, *, key
     raw = source.read(workspace, name=f"{spec.name}_raw", wanted=spec.wanted_columns)
     text = workspace.store(f"{spec.name}_mapped", map_text(spec, raw))
     numbers = [column.name for column in spec.columns if column.kind == "number"]
-    styles = find_styles(text, spec.mapping, names=numbers, declared=spec.decimal)
+    styles = find_styles(text, spec.section.columns, names=numbers, declared=spec.section.decimal)
     mapped = MappedTable(workspace, raw.table, text, styles, raw.origin)
     notes = [note for make_notes in spec.note_makers for note in make_notes(mapped)]
     if key is not None:
@@ -62,17 +62,16 @@ def map_text(spec: TableSpec, raw: RawTable) -> ir.Table:
         SourceError: the source lacks a column.
     """
     texts: dict[str, ir.Value] = {}
-    for at, group in enumerate(spec.groups):
+    for prefix, columns in {"": spec.section.columns, **spec.described}.items():
         texts |= column_texts(
             raw.table,
-            group.columns,
+            columns,
             origin=raw.origin,
-            missing=spec.missing,
-            prefix=group.prefix,
-            category_separator=group.category_separator,
-            passing=() if at else spec.passing,
+            missing=spec.section.missing,
+            prefix=prefix,
+            category_separator=spec.category_separator,
+            passing=() if prefix else spec.passing,
         )
-    texts |= {name: ibis.literal(word) for name, word in spec.literals.items()}
     return raw.table.select(**texts, **{FILE: raw.table[FILE], ROW: raw.table[ROW]})
 
 
@@ -132,7 +131,7 @@ def _hide_users(spec: TableSpec, text: ir.Table, *, key: bytes) -> ir.Table:
         if name in text.columns:
             text = pseudonymise(text, key=key, guest_ids=spec.guest_ids, column=name)
     for name in spec.made_of_user_ids:
-        if set(raw_columns({name: spec.mapping.get(name, ())})) & set(spec.user_columns):
+        if set(raw_columns({name: spec.section.columns.get(name, ())})) & set(spec.user_columns):
             text = pseudonymise(text, key=key, column=name)
     return text
 
@@ -169,7 +168,7 @@ def _optional_checks(column: Column) -> list[Check]:
     name = column.name
     out_of_bounds = [_[name] < column.low] if column.low is not None else []
     out_of_bounds += [_[name] > column.high] if column.high is not None else []
-    return [is_unreadable(name), *(is_impossible(name, condition) for condition in out_of_bounds)]
+    return [is_unreadable(name), *(Check(f"impossible {name}", condition) for condition in out_of_bounds)]
 
 
 def _final(spec: TableSpec, column: Column):  # type: ignore[no-untyped-def]

@@ -31,7 +31,18 @@ _EVENT_KEYS = (*EVENT_COLUMNS, "line_total", "sequence", "currency")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EventsRecipe(Source):
+class TableSource(Source):
+    """Where a table lies and what its columns mean.
+
+    Attributes:
+        columns: see `Columns`.
+    """
+
+    columns: Columns = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EventsRecipe(TableSource):
     """Where events lie and what their columns mean.
 
     Attributes:
@@ -88,7 +99,7 @@ class EventsRecipe(Source):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ItemsRecipe(Source):
+class ItemsRecipe(TableSource):
     """Where the catalogue lies; without `files` items are what the training events know.
 
     Attributes:
@@ -100,7 +111,6 @@ class ItemsRecipe(Source):
         category_separator: between the levels of a raw category, e.g. `/`.
     """
 
-    columns: Columns = dataclasses.field(default_factory=dict)
     words: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     price_weeks: float = 4.0
     time_format: tuple[str, ...] = ()
@@ -122,7 +132,7 @@ class ItemsRecipe(Source):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class UsersRecipe(Source):
+class UsersRecipe(TableSource):
     """Where user attributes lie; without `files` users are what the training events know.
 
     An attribute called `segment` (a country, a club tier, what `tfrec segments --export` found) gives the popularity
@@ -142,7 +152,7 @@ class UsersRecipe(Source):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FactsRecipe(Source):
+class FactsRecipe(TableSource):
     """Where facts of items lie: knowledge triples such as lamp – made by – Lumen, Lumen – based in – Lyon.
 
     A head is an item id or the tail of another fact: it is then also known where the maker of the lamp is based.
@@ -160,7 +170,7 @@ class FactsRecipe(Source):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RelationsRecipe(Source):
+class RelationsRecipe(TableSource):
     """Where relations between users lie: purchases of friends are used for users of whom nothing else is known.
 
     Attributes:
@@ -246,15 +256,9 @@ class Recipe:
                 raise RecipeError(f"[clean] has a pattern on {rule.column!r}, which [events.columns] does not map.")
 
     @property
-    def sections(self) -> dict[str, Source]:
+    def sections(self) -> dict[str, TableSource]:
         """The section of each table, in the order in which its files are listed."""
-        return {
-            "events": self.events,
-            "items": self.items,
-            "users": self.users,
-            "facts": self.facts,
-            "relations": self.relations,
-        }
+        return {name: getattr(self, name) for name in ("events", "items", "users", "facts", "relations")}
 
     @property
     def has_time(self) -> bool:

@@ -6,7 +6,7 @@ from ibis import _
 
 from tfrec.ingest.number_styles import notes_of_numbers
 from tfrec.ingest.recipes import Recipe
-from tfrec.ingest.table_spec import Check, Column, ColumnGroup, TableSpec, is_empty, is_impossible, is_unreadable
+from tfrec.ingest.table_spec import Check, Column, TableSpec, is_empty, is_unreadable
 from tfrec.schema.tables import RELATION_COLUMNS
 
 _ENDS = ("user_id", "other_id")
@@ -23,18 +23,16 @@ def relations_spec(recipe: Recipe) -> TableSpec:
     return TableSpec(
         name="relations",
         types=RELATION_COLUMNS,
+        section=section,
         columns=(
             *(Column(name=end, kind="id", blanks=guests) for end in _ENDS),
             Column(name="weight", kind="number", fill=1.0),
         ),
-        groups=(ColumnGroup(columns=section.columns),),
-        missing=section.missing,
-        decimal=section.decimal,
         checks=(
             *map(is_empty, _ENDS),
             Check("relation to oneself", user == other),
             is_unreadable("weight"),
-            is_impossible("weight", _["weight"] <= 0),
+            Check("impossible weight", _["weight"] <= 0),
         ),
         unique=_ENDS if section.directed else (ibis.least(user, other), ibis.greatest(user, other)),
         repeated="duplicate relation",

@@ -12,6 +12,7 @@ from tfrec.ingest.engine import Workspace
 from tfrec.ingest.mapping import ROUNDED_ID, Columns, raw_columns
 from tfrec.ingest.notes import Note
 from tfrec.ingest.numbers import NumberStyle
+from tfrec.ingest.recipes import TableSource
 from tfrec.schema.tables import CATEGORY_SEPARATOR
 
 Expression = Any
@@ -53,21 +54,6 @@ class Check:
     fails: Expression
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ColumnGroup:
-    """Columns that a recipe maps from one file.
-
-    Attributes:
-        columns: schema column → raw columns.
-        prefix: before the names of columns that describe another table's rows.
-        category_separator: between the levels of a raw category.
-    """
-
-    columns: Columns
-    prefix: str = ""
-    category_separator: str = CATEGORY_SEPARATOR
-
-
 @dataclasses.dataclass(frozen=True)
 class MappedTable:
     """A table as text under the schema's names, before values are made of it.
@@ -96,14 +82,13 @@ class TableSpec:
     """What one table is made of.
 
     Attributes:
-        name: name of the table and of its section in the recipe.
+        name: name of the table.
         types: columns of the schema with their types; kept columns beside them are attributes.
+        section: what the recipe maps to the columns, and how their text is written.
         columns: all columns that are read.
-        groups: what the recipe maps to them.
-        literals: text columns with one value in every row.
+        described: prefix → columns of another table that the rows describe, too.
         passing: raw columns that rules look at.
-        missing: words that stand for no value.
-        decimal: decimal sign that the recipe declares, or empty.
+        category_separator: between the levels of a raw category.
         time_format: format of the times, see `parse_timestamps`.
         time_zone: zone of the times.
         derive: computes columns from the values of others, before any check.
@@ -121,12 +106,11 @@ class TableSpec:
 
     name: str
     types: Mapping[str, str]
+    section: TableSource
     columns: tuple[Column, ...]
-    groups: tuple[ColumnGroup, ...]
-    literals: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    described: Mapping[str, Columns] = dataclasses.field(default_factory=dict)
     passing: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    decimal: str = ""
+    category_separator: str = CATEGORY_SEPARATOR
     time_format: tuple[str, ...] = ()
     time_zone: str = "UTC"
     derive: Callable[[ir.Table], ir.Table] | None = None
@@ -142,19 +126,14 @@ class TableSpec:
     finish: Callable[[pd.DataFrame], pd.DataFrame] | None = None
 
     @property
-    def mapping(self) -> Columns:
-        """The recipe's columns of the table itself."""
-        return self.groups[0].columns
-
-    @property
     def wanted_columns(self) -> list[str]:
         """The raw columns that the source must have."""
-        return list(dict.fromkeys((*raw_columns(*(group.columns for group in self.groups)), *self.passing)))
+        return list(dict.fromkeys((*raw_columns(self.section.columns, *self.described.values()), *self.passing)))
 
     @property
     def user_columns(self) -> list[str]:
         """The raw columns that user ids come from."""
-        return raw_columns({name: self.mapping[name] for name in self.user_ids if name in self.mapping})
+        return raw_columns({name: names for name, names in self.section.columns.items() if name in self.user_ids})
 
 
 def is_empty(name: str) -> Check:
@@ -170,8 +149,3 @@ def is_rounded(name: str) -> Check:
 def is_unreadable(name: str) -> Check:
     """Returns the check for text of which no value can be made."""
     return Check(f"unreadable {name}", (_[f"raw_{name}"] != "") & _[name].isnull())
-
-
-def is_impossible(name: str, condition: Expression) -> Check:
-    """Returns the check for values that cannot be."""
-    return Check(f"impossible {name}", condition)

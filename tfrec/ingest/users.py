@@ -7,7 +7,7 @@ import pandas as pd
 
 from tfrec.ingest.frequent import most_frequent
 from tfrec.ingest.recipes import Recipe
-from tfrec.ingest.table_spec import Column, ColumnGroup, TableSpec, is_empty
+from tfrec.ingest.table_spec import Column, TableSpec, is_empty
 from tfrec.schema.tables import USER_COLUMNS, conform
 
 logger = logging.getLogger(__name__)
@@ -18,13 +18,11 @@ USER_PREFIX = "_user_"
 
 def users_spec(recipe: Recipe) -> TableSpec:
     """Returns the spec of the users files: each id once, attributes as text."""
-    section = recipe.users
     return TableSpec(
         name="users",
         types=USER_COLUMNS,
-        columns=tuple(Column(name=name, kind="id" if name == "user_id" else "text") for name in section.columns),
-        groups=(ColumnGroup(columns=section.columns),),
-        missing=section.missing,
+        section=recipe.users,
+        columns=tuple(Column(name=name, kind="id" if name == "user_id" else "text") for name in recipe.users.columns),
         checks=(is_empty("user_id"),),
         unique=("user_id",),
         repeated="duplicate user_id",
