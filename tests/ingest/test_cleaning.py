@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import ibis
 import pandas as pd
@@ -6,9 +6,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tfrec.ingest.cleaning import Cleaning, EventTypes, Rule, merge_order_lines, set_aside_duplicates, type_events
+from tfrec.ingest.cleaning import Cleaning, Rule, merge_order_lines
+from tfrec.ingest.events import events_spec
 from tfrec.ingest.numbers import NumberStyle
+from tfrec.ingest.read_table import set_aside_repeated, type_rows
+from tfrec.ingest.recipes import EventsRecipe, Recipe
 from tfrec.ingest.sources import FILE, ROW
+from tfrec.ingest.table_spec import TableSpec
 from tfrec.schema.tables import EVENT_COLUMNS
 
 GOOD = {
@@ -35,11 +39,31 @@ def connection() -> Iterator[ibis.BaseBackend]:
     connection.disconnect()
 
 
-def typed(rows: list[dict[str, str]], cleaning: Cleaning = CLEANING, **keys: object) -> ibis.Table:
-    frame = pd.DataFrame([{**GOOD, **row} for row in rows], dtype="str")
+def spec_of(columns: Iterable[str], cleaning: Cleaning) -> TableSpec:
+    mapped = {name: name for name in columns}
+    return events_spec(
+        Recipe(
+            name="shop",
+            events=EventsRecipe(files=("log.csv",), columns=mapped, types={"bought": "purchase"}),
+            clean=cleaning,
+        )
+    )
+
+
+def typed(
+    rows: list[dict[str, str]],
+    cleaning: Cleaning = CLEANING,
+    styles: dict[str, NumberStyle] | None = None,
+    without: str = "",
+) -> ibis.Table:
+    frame = pd.DataFrame([{**GOOD, **row} for row in rows], dtype="str").drop(columns=without.split())
+    spec = spec_of(frame.columns, cleaning)
     frame[FILE], frame[ROW] = 0, range(1, len(frame) + 1)
-    table = ibis.memtable(frame)
-    return type_events(table, cleaning, EventTypes(types={"bought": "purchase"}, **keys))
+    return type_rows(spec, ibis.memtable(frame), styles or {})
+
+
+def unique(events: ibis.Table) -> ibis.Table:
+    return set_aside_repeated(spec_of(GOOD, CLEANING), events)
 
 
 def reasons(connection: ibis.BaseBackend, rows: list[dict[str, str]], cleaning: Cleaning = CLEANING) -> list[str]:
@@ -99,10 +123,11 @@ def test_decimal_comma_is_understood(connection: ibis.BaseBackend) -> None:
 
 def test_line_total_is_shared_by_the_pieces(connection: ibis.BaseBackend) -> None:
     rows = [
-        {"price": "", "line_total": total, "quantity": quantity}
+        {"line_total": total, "quantity": quantity}
         for total, quantity in [("7,5", "3"), ("7,5", ""), ("7,5", "0"), ("", "3"), ("much", "3")]
     ]
-    result = connection.execute(typed(rows, styles={"line_total": NumberStyle(",")})).sort_values(ROW)
+    events = typed(rows, styles={"line_total": NumberStyle(",")}, without="price")
+    result = connection.execute(events).sort_values(ROW)
     assert result["price"].fillna(-1).tolist()[:2] == [2.5, 7.5]
     assert result["reason"].fillna("").tolist() == ["", "", "impossible quantity", "", ""]
     assert result["incomplete"].fillna("").tolist() == ["", "", "", "", "unreadable price"]
@@ -114,9 +139,7 @@ def test_upper_case_ids_make_one_item_of_two(connection: ibis.BaseBackend) -> No
 
 
 def test_second_of_two_equal_rows_is_the_duplicate(connection: ibis.BaseBackend) -> None:
-    events = set_aside_duplicates(
-        typed([{}, {"quantity": "9"}, {}, {"price": "-1"}, {"price": "-1"}]), compared=tuple(EVENT_COLUMNS)
-    )
+    events = unique(typed([{}, {"quantity": "9"}, {}, {"price": "-1"}, {"price": "-1"}]))
     result = connection.execute(events).sort_values(ROW)
     assert result["reason"].fillna("").tolist() == ["", "", "duplicate", "impossible price", "impossible price"]
 
@@ -164,7 +187,7 @@ ROWS = st.fixed_dictionaries(
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(ROWS, min_size=1, max_size=30))
 def test_no_row_vanishes_and_what_stays_is_possible(connection: ibis.BaseBackend, rows: list[dict[str, str]]) -> None:
-    events = set_aside_duplicates(typed(rows), compared=tuple(EVENT_COLUMNS))
+    events = unique(typed(rows))
     result = connection.execute(events)
     assert sorted(result[ROW]) == list(range(1, len(rows) + 1))
     good = result[result["reason"].isna()]

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tfrec.errors import SourceError
-from tfrec.ingest.sources import FILE, ROW, Source, Unreadable, read_text
+from tfrec.ingest.engine import Workspace
+from tfrec.ingest.sources import FILE, ROW, FileSource, Source, Unreadable
 
 TEXT = st.text(st.sampled_from(list("ab 1,;\"\\'é\n\t|")), max_size=8)
 ANY_ROWS = st.integers(2, 5).flatmap(
@@ -30,9 +31,10 @@ def read(
     for stale in scratch.glob("*") if scratch.is_dir() else ():
         stale.unlink()
     scratch.mkdir(exist_ok=True)
-    table, lines = read_text(connection, Source(**keys), [path], name="t", scratch=scratch, wanted=wanted)
-    frame = table.order_by(FILE, ROW).drop(FILE, ROW).execute()
-    return frame.astype(object).where(frame.notna(), "").values.tolist(), lines
+    source = FileSource(Source(**keys), (path,))
+    raw = source.read(Workspace(connection, scratch), name="t", wanted=wanted)
+    frame = raw.table.order_by(FILE, ROW).drop(FILE, ROW).execute()
+    return frame.astype(object).where(frame.notna(), "").values.tolist(), [*raw.unreadable]
 
 
 def written(rows: list[list[str]], *, delimiter: str = ",", quoting: int = csv.QUOTE_MINIMAL, end: str = "\n") -> str:

@@ -211,11 +211,10 @@ def test_killed_run_leaves_the_old_result_and_the_next_cleans_up(tmp_path: Path)
     write_small_shop(tmp_path / "raw", rows=ROWS[:-1])
     script = (
         "import sys, time, pathlib\n"
-        "from tfrec.ingest import write_shop\n"
-        "from tfrec.ingest.prepare import prepare_shop\n"
+        "from tfrec.ingest import prepare\n"
         "def stop(*_, **__): pathlib.Path(sys.argv[3]).touch(); time.sleep(60)\n"
-        "write_shop.write_rejected = stop\n"
-        "prepare_shop(sys.argv[1], sys.argv[2])\n"
+        "prepare.write_rejected = stop\n"
+        "prepare.prepare_shop(sys.argv[1], sys.argv[2])\n"
     )
     reached = tmp_path / "raw" / "reached"
     child = subprocess.Popen([sys.executable, "-c", script, str(recipe), str(out), str(reached)])

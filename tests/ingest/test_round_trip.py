@@ -13,8 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tfrec.errors import SourceError
-from tfrec.ingest.events import CheckedEvents, check_events
+from tfrec.ingest.engine import Workspace
+from tfrec.ingest.events import events_spec
+from tfrec.ingest.read_table import read_table
 from tfrec.ingest.recipes import Recipe, read_recipe
+from tfrec.ingest.rejected import CheckedTable
+from tfrec.ingest.sources import FileSource
 
 ZONES = {"UTC": 0, "Asia/Kolkata": 330, "Etc/GMT+8": -480}
 TIMES = {
@@ -63,7 +67,7 @@ def moment(row: dict) -> dt.datetime:
     return dt.datetime(2024, 1, 1) + dt.timedelta(seconds=row["second"])
 
 
-def read(content: bytes, way: dict) -> CheckedEvents:
+def read(content: bytes, way: dict) -> CheckedTable:
     folder = Path(tempfile.mkdtemp())
     path = folder / "log.csv"
     path.write_bytes(content)
@@ -78,7 +82,8 @@ def read(content: bytes, way: dict) -> CheckedEvents:
     recipe: Recipe = read_recipe(folder / "shop.toml").recipe
     scratch = folder / "scratch"
     scratch.mkdir()
-    return check_events(ibis.duckdb.connect(), recipe, [path], catalogue=None, key=None, scratch=scratch)
+    source = FileSource(recipe.events, (path,))
+    return read_table(events_spec(recipe), source, Workspace(ibis.duckdb.connect(), scratch))
 
 
 WAYS = st.fixed_dictionaries(
@@ -108,12 +113,12 @@ def test_each_row_comes_back_or_stands_in_the_ledger(rows: list[dict], way: dict
     if damage:
         content += damage + way["end"]
     try:
-        found = read(content.encode(way["encoding"]), way)
+        table = read(content.encode(way["encoding"]), way)
     except SourceError as error:  # times that could be read in two ways
         assert "timestamps" in str(error)
         return
-    checked = found.checked.execute()
-    assert len(checked) + len(found.unreadable) == lines + bool(damage)  # no row is uncounted
+    checked = table.rows.execute()
+    assert len(checked) + len(table.unreadable) == lines + bool(damage)  # no row is uncounted
     offset = OFFSETS[way["offset"]]
     offset = ZONES[way["zone"]] if offset is None else offset
     for event in checked[checked["reason"].isna()].itertuples():

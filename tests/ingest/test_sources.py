@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tfrec.errors import SourceError
-from tfrec.ingest.sources import FILE, ROW, Source, data_homes, locate, read_text
+from tfrec.ingest.engine import Workspace
+from tfrec.ingest.sources import FILE, ROW, FileSource, Source, data_homes, locate
 
 TABLE = pd.DataFrame({"a": ["1", "x"], "b": ["2.5", "ü"]})
 
@@ -18,8 +19,8 @@ TABLE = pd.DataFrame({"a": ["1", "x"], "b": ["2.5", "ü"]})
 def read(tmp_path: Path, *paths: Path, wanted: Sequence[str] = (), **settings: object) -> tuple[pd.DataFrame, list]:
     source = Source(files=tuple(map(str, paths)), **settings)
     scratch = Path(tempfile.mkdtemp(dir=tmp_path))
-    table, lines = read_text(ibis.duckdb.connect(), source, paths, name="raw", scratch=scratch, wanted=wanted)
-    return table.execute(), lines
+    raw = FileSource(source, paths).read(Workspace(ibis.duckdb.connect(), scratch), name="raw", wanted=wanted)
+    return raw.table.execute(), [*raw.unreadable]
 
 
 def write(path: Path, kind: str) -> Path:

@@ -51,9 +51,9 @@ class CsvDialect:
             raise RecipeError(f"delimiter must be one character; got {self.delimiter!r}.")
         if self.quote not in ("auto", "none") and len(self.quote) != 1:
             raise RecipeError(f"quote must be one character, 'none' or 'auto'; got {self.quote!r}.")
-        for name, known in (("escape", _ESCAPES), ("line_end", ("auto", *LINE_ENDS))):
-            if (given := getattr(self, name)) not in known:
-                raise RecipeError(f"{name} {given!r} is unknown.{nearest_hint(given, known)}")
+        for name, words in (("escape", _ESCAPES), ("line_end", ("auto", *LINE_ENDS))):
+            if (given := getattr(self, name)) not in words:
+                raise RecipeError(f"{name} {given!r} is unknown.{nearest_hint(given, words)}")
         try:
             codecs.lookup(self.encoding)
         except LookupError:
@@ -184,8 +184,8 @@ def _count(path: Path, *, origin: Path) -> _Counts:
                 returns += chunk.count(b"\r")
                 has_text = has_text or bool(chunk.strip())
                 last = chunk[-1:]
-                if not first_end and (found := re.search(rb"\r\n|\n|\r(?=.)", chunk, re.DOTALL)):
-                    first_end = found.group()
+                if not first_end and (line_end := re.search(rb"\r\n|\n|\r(?=.)", chunk, re.DOTALL)):
+                    first_end = line_end.group()
                 if not has_bad_bytes and (decoder.getstate()[0] or not chunk.isascii()):
                     try:
                         decoder.decode(chunk)
@@ -231,13 +231,13 @@ def _fit(head: list[str], sign: str, width: int) -> int:
 
 
 def _check_names(names: list[str], *, path: Path, wanted: Collection[str]) -> tuple[str, ...]:
-    seen: dict[str, int] = {}
+    times: dict[str, int] = {}
     unique = []
     for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        if seen[name] > 1 and name in wanted:
+        times[name] = times.get(name, 0) + 1
+        if times[name] > 1 and name in wanted:
             raise SourceError(f"{path} has the column {name!r} twice. Rename one of them in its header.")
-        unique.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+        unique.append(name if times[name] == 1 else f"{name}_{times[name]}")
     return tuple(name or f"column{at}" for at, name in enumerate(unique, start=1))
 
 

@@ -199,8 +199,8 @@ class _Parser:
         """Returns whether a field that is open at the line's start ends in it, in a place where a field may end."""
         return self._quoted.match(self.quote + line) is not None
 
-    def _plain_text(self, found: re.Match[str], is_quoted: bool) -> str:
-        text = found.group(1) if is_quoted else found.group()
+    def _plain_text(self, field: re.Match[str], is_quoted: bool) -> str:
+        text = field.group(1) if is_quoted else field.group()
         if is_quoted and self.quote in text:
             text = self._doubled.sub(self.quote, text)
         if self._escaped is not None and "\\" in text:
@@ -230,7 +230,7 @@ def _join_lines(
             continue
         if len(fields) != between + 1:
             break
-        whole = sum(one.count(parser.delimiter) == between for one in taken)
+        whole = sum(text.count(parser.delimiter) == between for text in taken)
         if whole <= _RUNAWAY_SHARE * len(taken):
             return fields, taken, ""
         cost = len(taken) if len(taken) <= _FEW_LINES else 1

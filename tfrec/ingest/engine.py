@@ -1,11 +1,32 @@
-"""Functions of DuckDB that Ibis lacks, and names and texts quoted for its SQL.
+"""Holds what the engine needs: a workspace, functions of DuckDB that Ibis lacks, names and texts quoted for SQL.
 
 Ibis reads the names and types of a declaration alone; its body never runs.
 """
 
+import dataclasses
 import datetime as dt
+from pathlib import Path
 
 import ibis
+import ibis.expr.types as ir
+
+
+@dataclasses.dataclass(frozen=True)
+class Workspace:
+    """Where tables in between are stored.
+
+    Attributes:
+        connection: DuckDB backend.
+        scratch: folder for files in between.
+    """
+
+    connection: ibis.BaseBackend
+    scratch: Path
+
+    def store(self, name: str, expression: ir.Table) -> ir.Table:
+        """Returns the stored rows of an expression."""
+        self.connection.create_table(name, expression)
+        return self.connection.table(name)
 
 
 @ibis.udf.scalar.builtin(name="trim")

@@ -1,173 +1,206 @@
-"""Turns the raw event files of a recipe into one stored table: typed, checked, cut into sessions and orders."""
+"""Specifies the events table, and cuts its rows into sessions and orders."""
 
-import dataclasses
-import logging
+import functools
 from collections.abc import Sequence
-from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
-import pandas as pd
+from ibis import _
 
 from tfrec.errors import SourceError
-from tfrec.ingest.cleaning import EventTypes, set_aside_duplicates, set_aside_unknown_items, type_events
+from tfrec.ingest.cleaning import Cleaning, Rule
+from tfrec.ingest.engine import Workspace
 from tfrec.ingest.id_notes import notes_of_ids
 from tfrec.ingest.items import ITEM_PREFIX
-from tfrec.ingest.mapping import column_texts, raw_columns
 from tfrec.ingest.notes import Note
-from tfrec.ingest.number_styles import find_styles, notes_of_currency, notes_of_styles
+from tfrec.ingest.number_styles import names_of_currency, notes_of_currency, notes_of_numbers
 from tfrec.ingest.order_notes import notes_of_orders, notes_of_states
-from tfrec.ingest.privacy import pseudonymise
 from tfrec.ingest.recipes import Recipe
+from tfrec.ingest.rejected import CheckedTable
 from tfrec.ingest.sessions import cut_sessions, group_orders
-from tfrec.ingest.sources import FILE, ROW, Unreadable, read_text
 from tfrec.ingest.splits import add_clock
+from tfrec.ingest.table_spec import Check, Column, Expression, MappedTable, Pass, TableSpec, is_rounded, is_unreadable
 from tfrec.ingest.time_bounds import find_bounds, outlier_reason
 from tfrec.ingest.time_formats import check_times
 from tfrec.ingest.timestamps import local_time
 from tfrec.ingest.users import USER_PREFIX
-from tfrec.schema.tables import EVENT_COLUMNS
+from tfrec.schema.tables import EVENT_COLUMNS, EVENT_TYPES
 
-logger = logging.getLogger(__name__)
-
-_NUMBERS = ("quantity", "price", "line_total", "rating")
-
-
-@dataclasses.dataclass(frozen=True)
-class CheckedEvents:
-    """What became of the event files.
-
-    Attributes:
-        raw: stored table of text, as in the files, with `_file` and `_row`.
-        checked: stored table: every row typed, with the `reason` why it is set aside, or null.
-        good: stored table of the events that stay, with sessions and orders.
-        unreadable: lines that were no rows.
-        notes: what the owner of the files should know.
-    """
-
-    raw: ir.Table
-    checked: ir.Table
-    good: ir.Table
-    unreadable: list[Unreadable]
-    notes: tuple[Note, ...]
+_FIRST_YEAR, _LAST_YEAR = 1970, 2100  # timestamps outside are slips such as year 0001 or 9999
+_IDS = ("user_id", "item_id", "order_id", "session_id")
 
 
-def check_events(
-    connection: ibis.BaseBackend,
-    recipe: Recipe,
-    paths: Sequence[Path],
-    *,
-    catalogue: pd.DataFrame | None,
-    key: bytes | None,
-    scratch: Path,
-) -> CheckedEvents:
-    """Returns the events of the files, the bad ones with a reason; `good + set aside = rows read`.
-
-    Args:
-        connection: DuckDB backend that stores the tables.
-        recipe: how to read them.
-        paths: the located files.
-        catalogue: items of the catalogue, or None.
-        key: secret of the pseudonyms, or None.
-        scratch: folder for files in between.
-
-    Raises:
-        SourceError: a file is empty or unreadable, lacks a column, or its times cannot be read with certainty.
-    """
-    logger.info("Reading %s", ", ".join(map(str, paths)))
-    described = [table.columns for table in (recipe.items, recipe.users) if not table.files]
-    ruled = [rule.raw_column for rule in recipe.clean.rules if rule.raw_column]
-    wanted = [*raw_columns(recipe.events.columns, *described), *ruled]
-    raw, unreadable = read_text(connection, recipe.events, paths, name="events_raw", scratch=scratch, wanted=wanted)
-    mapped = _stored(connection, "events_mapped", _mapped(raw, recipe, paths))
-    styles = find_styles(mapped, recipe.events.columns, names=_NUMBERS, declared=recipe.events.decimal)
-    notes = _check_dates(mapped, recipe, paths) if recipe.has_time else []
-    notes += [
-        *notes_of_ids(connection, mapped, raw, recipe),
-        *notes_of_styles(styles),
-        *notes_of_currency(styles, recipe.currency.upper()),
-    ]
-    if key is not None and "user_id" in mapped.columns:
-        mapped = pseudonymise(mapped, key=key, guest_ids=recipe.clean.guest_ids)
-        for name in ("order_id", "session_id"):  # made of a user's id, they would show it
-            if set(raw_columns({name: recipe.events.columns.get(name, ())})) & set(user_columns(recipe)):
-                mapped = pseudonymise(mapped, key=key, column=name)
-    how = EventTypes(
-        types=recipe.events.types,
-        time_format=recipe.events.time_format,
-        time_zone=recipe.events.time_zone,
-        styles=styles,
-        currency=recipe.currency.upper(),
-        rates=recipe.events.rates,
+def events_spec(recipe: Recipe) -> TableSpec:
+    """Returns the spec of the events; without files of their own, items and users are described in the same rows."""
+    section, cleaning = recipe.events, recipe.clean
+    passes: list[Pass] = [_set_aside_outliers] if recipe.has_time else []
+    if cleaning.unknown_items == "reject":
+        passes.append(_set_aside_unknown_items)
+    return TableSpec(
+        name="events",
+        types=EVENT_COLUMNS,
+        section=section,
+        columns=_columns(recipe),
+        described={
+            prefix: table.columns
+            for prefix, table in ((ITEM_PREFIX, recipe.items), (USER_PREFIX, recipe.users))
+            if not table.files
+        },
+        passing=tuple(dict.fromkeys(rule.raw_column for rule in cleaning.rules if rule.raw_column)),
+        category_separator=recipe.items.category_separator,
+        time_format=section.time_format,
+        time_zone=section.time_zone,
+        derive=functools.partial(_derive, recipe=recipe),
+        checks=_checks(recipe),
+        passes=tuple(passes),
+        unique=tuple(EVENT_COLUMNS) if cleaning.duplicates == "reject" else (),
+        note_makers=(
+            *((functools.partial(_notes_of_times, recipe=recipe),) if recipe.has_time else ()),
+            functools.partial(notes_of_ids, recipe=recipe),
+            notes_of_numbers,
+            functools.partial(notes_of_currency, currency=recipe.currency.upper()),
+        ),
+        user_ids=("user_id",),
+        guest_ids=cleaning.guest_ids,
+        made_of_user_ids=("order_id", "session_id"),
     )
-    typed = type_events(mapped, recipe.clean, how)
-    if not recipe.has_time:
-        typed = add_clock(typed, recipe.split)
-    checked = _stored(connection, "events_checked", typed)
-    if recipe.has_time:
-        checked, outliers = _set_aside_outliers(connection, checked)
-        notes += outliers
-    if recipe.clean.unknown_items == "reject" and catalogue is not None:
-        item_ids = ibis.memtable(catalogue[["item_id"]])
-        checked = _stored(connection, "events_known", set_aside_unknown_items(checked, item_ids))
-    if recipe.clean.duplicates == "reject":
-        compared = tuple(EVENT_COLUMNS)
-        checked = _stored(connection, "events_unique", set_aside_duplicates(checked, compared=compared))
-    logger.info("Cutting sessions and orders")
-    good = cut_sessions(checked.filter(checked["reason"].isnull()).drop("reason", "incomplete"), recipe.sessions)
+
+
+def group_events(events: CheckedTable, recipe: Recipe, workspace: Workspace) -> tuple[ir.Table, list[Note]]:
+    """Returns the good events with their sessions and orders, stored, and what the owner of the log should know."""
+    good = cut_sessions(events.good, recipe.sessions)
     good = group_orders(good, recipe.orders, clock=local_time(good["timestamp"], recipe.events.time_zone))
-    good = _stored(connection, "events_good", good)
-    notes += notes_of_states(raw, known=wanted)
-    notes += notes_of_orders(good, checked, raw, has_orders="order_id" in recipe.events.columns)
-    return CheckedEvents(raw, checked, good, unreadable, tuple(notes))
+    good = workspace.store("events_good", good)
+    return good, [
+        *notes_of_states(events.raw, used=events.spec.wanted_columns),
+        *notes_of_orders(good, events.rows, events.raw, has_orders="order_id" in recipe.events.columns),
+    ]
 
 
-def _mapped(raw: ir.Table, recipe: Recipe, paths: Sequence[Path]) -> ir.Table:
-    """Returns schema columns as text, and the further columns of items and users in the rows."""
-    missing = recipe.events.missing
-    ruled = tuple(dict.fromkeys(rule.raw_column for rule in recipe.clean.rules if rule.raw_column))
-    texts: dict[str, ir.Value] = {}
-    texts |= column_texts(raw, recipe.events.columns, paths=paths, missing=missing, passing=ruled)
-    if recipe.events.type:
-        texts["event_type"] = ibis.literal(recipe.events.type)
-    separator = recipe.items.category_separator
-    for table, prefix in ((recipe.items, ITEM_PREFIX), (recipe.users, USER_PREFIX)):
-        if not table.files:
-            texts |= column_texts(
-                raw, table.columns, paths=paths, missing=missing, prefix=prefix, category_separator=separator
-            )
-    return raw.select(**texts, **{FILE: raw[FILE], ROW: raw[ROW]})
+def _columns(recipe: Recipe) -> tuple[Column, ...]:
+    cleaning = recipe.clean
+    return (
+        Column(name="user_id", kind="id", blanks=cleaning.guest_ids),
+        Column(name="item_id", kind="id", upper_case=cleaning.upper_case_ids),
+        Column(name="event_type"),
+        Column(name="timestamp", kind="time"),
+        Column(name="order_id", kind="id"),
+        Column(name="session_id", kind="id"),
+        Column(name="quantity", kind="number", fill=1.0),
+        Column(name="price", kind="number", is_optional=True),
+        Column(name="line_total", kind="number", is_kept=False),
+        Column(name="rating", kind="number"),
+        Column(name="query"),
+        Column(name="sequence", is_kept=False),
+        Column(name="currency", is_kept=False),
+    )
 
 
-def user_columns(recipe: Recipe) -> list[str]:
-    """Returns the raw columns of the events that user ids come from."""
-    columns = recipe.events.columns
-    return raw_columns({"user_id": columns["user_id"]}) if "user_id" in columns else []
+def _derive(typed: ir.Table, *, recipe: Recipe) -> ir.Table:
+    """Returns the events with what several columns of a row, or the recipe, state together."""
+    section = recipe.events
+    words = {**{word: word for word in EVENT_TYPES}, **section.types}
+    word = ibis.literal(section.type) if section.type else typed["raw_event_type"]
+    changed = {"raw_event_type": word, "event_type": word.cases(*words.items(), else_=ibis.null("string"))}
+    price = typed["price"]
+    if "line_total" in section.columns:
+        # Rows without a possible quantity are set aside, for their quantity and not for a price of infinity.
+        price = typed["line_total"] / ibis.ifelse(typed["quantity"] > 0, typed["quantity"], 1.0)
+        changed["raw_price"] = typed["raw_line_total"]
+    if "currency" in section.columns:
+        changed["raw_currency"] = currency = _currency_of_order(typed)
+        if section.rates:
+            price = price * currency.cases(*section.rates.items(), else_=1.0)
+    changed["price"] = price
+    if "sequence" in section.columns:
+        seconds = typed["sequence"].try_cast("int64").fill_null(0)
+        changed["timestamp"] = typed["timestamp"] + seconds.as_interval("s")
+    derived = typed.mutate(**changed)
+    return derived if recipe.has_time else add_clock(derived, recipe.split)
 
 
-def _stored(connection: ibis.BaseBackend, name: str, expression: ir.Table) -> ir.Table:
-    connection.create_table(name, expression)
-    return connection.table(name)
+def _currency_of_order(typed: ir.Table) -> ir.StringValue:
+    """Returns the currency in capitals; a row without one has that of its order, which exports name once."""
+    currency = typed["currency"].upper().nullif("")
+    of_order = currency.max().over(ibis.window(group_by=typed["order_id"]))
+    return ibis.coalesce(currency, ibis.ifelse(typed["order_id"] == "", None, of_order), "")
 
 
-def _check_dates(mapped: ir.Table, recipe: Recipe, paths: Sequence[Path]) -> list[Note]:
+def _checks(recipe: Recipe) -> tuple[Check, ...]:
+    """Returns the checks of events; rules on whole orders come first."""
+    cleaning, columns = recipe.clean, recipe.events.columns
+    year = _["timestamp"].year()
+    times = (
+        Check("missing timestamp", _["raw_timestamp"] == ""),
+        is_unreadable("timestamp"),
+        Check("impossible timestamp", (year < _FIRST_YEAR) | (year > _LAST_YEAR)),
+    )
+    too_low = _["price"] < 0 if cleaning.free_items else _["price"] <= 0
+    accepted = ["", *names_of_currency(recipe.currency.upper()), *recipe.events.rates]
+    return (
+        *_rule_checks(cleaning, whole_order=True, is_drop=True),
+        *_rule_checks(cleaning, whole_order=True, is_drop=False),
+        *_rule_checks(cleaning, whole_order=False, is_drop=True),
+        *(times if "timestamp" in columns else ()),
+        Check("unknown event type", _["event_type"].isnull()),
+        Check("missing item_id", (_["item_id"] == "") & (_["event_type"] != "search")),
+        *map(is_rounded, ("item_id", "order_id", "user_id")),
+        *_rule_checks(cleaning, whole_order=False, is_drop=False),
+        *(is_unreadable(name) for name in ("quantity", "rating") if name in columns),
+        *((Check("other currency", _["raw_currency"].notin(accepted)),) if "currency" in columns else ()),
+        Check("quantity below 0", _["quantity"] < 0),
+        Check("impossible quantity", (_["quantity"] == 0) | (_["quantity"] > cleaning.max_quantity)),
+        Check("impossible rating", (_["rating"] < cleaning.min_rating) | (_["rating"] > cleaning.max_rating)),
+        Check("impossible price", too_low | (_["price"] > cleaning.max_price)),
+    )
+
+
+def _rule_checks(cleaning: Cleaning, *, whole_order: bool, is_drop: bool) -> list[Check]:
+    """Returns the checks of a recipe's rules: what `drop` matches, and what `keep` does not match, is set aside."""
+    checks = []
+    for rule in cleaning.drop if is_drop else cleaning.keep:
+        if rule.whole_order != whole_order:
+            continue
+        matches = _text_of(rule).re_search(rule.pattern)
+        if whole_order:  # a row without an order is one of its own
+            in_order = matches.cast("int8").max().over(ibis.window(group_by=_["order_id"])) == 1
+            matches = ibis.ifelse(_["order_id"] == "", matches, in_order)
+        checks.append(Check(rule.reason, matches if is_drop else ~matches))
+    return checks
+
+
+def _text_of(rule: Rule) -> Expression:
+    column = rule.mapped_column
+    return _[column] if column in _IDS or rule.raw_column else _[f"raw_{column}"]
+
+
+def _notes_of_times(mapped: MappedTable, *, recipe: Recipe) -> Sequence[Note]:
     """Refuses a log of which most rows have no date, unless the recipe drops these, and checks how times are read."""
-    where = ", ".join(map(str, paths))
-    absent = (mapped["timestamp"] == "").sum()
-    rows, undated = mapped.aggregate(rows=mapped.count(), undated=absent).execute().fillna(0).iloc[0]
+    text = mapped.text
+    absent = (text["timestamp"] == "").sum()
+    rows, undated = text.aggregate(rows=text.count(), undated=absent).execute().fillna(0).iloc[0]
     if undated * 2 > rows and recipe.clean.undated == "refuse":
         raise SourceError(
-            f"{where}: {int(undated):,} of {int(rows):,} rows have no timestamp. Map another column to `timestamp` "
-            '(or the first that is not empty: {first_of = ["paid_at", "created_at"]}), or leave these rows out by '
-            '[clean] undated = "drop".'
+            f"{mapped.origin}: {int(undated):,} of {int(rows):,} rows have no timestamp. Map another column to "
+            '`timestamp` (or the first that is not empty: {first_of = ["paid_at", "created_at"]}), or leave these rows '
+            'out by [clean] undated = "drop".'
         )
-    return check_times(mapped, time_format=recipe.events.time_format, where=where)
+    return check_times(text, time_format=recipe.events.time_format, where=mapped.origin)
 
 
-def _set_aside_outliers(connection: ibis.BaseBackend, checked: ir.Table) -> tuple[ir.Table, list[Note]]:
+def _set_aside_outliers(workspace: Workspace, rows: ir.Table) -> tuple[ir.Table, Sequence[Note]]:
     """Sets aside the good rows whose time lies far from all others."""
-    bounds = find_bounds(checked.filter(checked["reason"].isnull())["timestamp"])
+    bounds = find_bounds(rows.filter(rows["reason"].isnull())["timestamp"])
     if not bounds.notes:
-        return checked, []
-    reason = ibis.coalesce(checked["reason"], outlier_reason(checked["timestamp"], bounds))
-    return _stored(connection, "events_bounded", checked.mutate(reason=reason)), [*bounds.notes]
+        return rows, []
+    reason = ibis.coalesce(rows["reason"], outlier_reason(rows["timestamp"], bounds))
+    return workspace.store("events_bounded", rows.mutate(reason=reason)), bounds.notes
+
+
+def _set_aside_unknown_items(workspace: Workspace, rows: ir.Table) -> tuple[ir.Table, Sequence[Note]]:
+    """Sets aside the good rows whose item is not in the catalogue, which is read before."""
+    items = workspace.connection.table("items_unique")
+    catalogue = items.filter(items["reason"].isnull())
+    is_unknown = (rows["item_id"] != "") & ~rows["item_id"].isin(catalogue["item_id"])
+    reason = ibis.coalesce(rows["reason"], ibis.ifelse(is_unknown, "unknown item", None))
+    return workspace.store("events_known", rows.mutate(reason=reason)), []

@@ -44,10 +44,8 @@ def copy_truth(truth: Path | None, folder: Path) -> None:
         shutil.copytree(truth, folder / "truth", copy_function=shutil.copyfile)
 
 
-def write_pictures(pictures: np.ndarray | None, folder: Path) -> int:
-    """Writes `images.npy`; returns the number of pictures."""
-    if pictures is None:
-        return 0
+def write_pictures(pictures: np.ndarray, folder: Path) -> int:
+    """Writes `[n, ...]` pictures as `images.npy`; returns their number."""
     np.save(folder / "images.npy", np.ascontiguousarray(pictures))
     return len(pictures)
 

@@ -9,23 +9,23 @@ from tfrec.errors import SourceError
 from tfrec.ingest.prepared import FORMAT_VERSION, SourceFile
 
 
-def describe_files(paths: Sequence[Path], *, known: Sequence[SourceFile] = ()) -> tuple[SourceFile, ...]:
+def describe_files(paths: Sequence[Path], *, trusted: Sequence[SourceFile] = ()) -> tuple[SourceFile, ...]:
     """Returns size, time and SHA-256 of each file.
 
     Args:
         paths: the files.
-        known: earlier descriptions that may be trusted: a file of equal path, size and time is not read again.
+        trusted: earlier descriptions: a file of equal path, size and time is not read again.
 
     Raises:
         SourceError: a file cannot be read.
     """
-    seen = {(source.path, source.size, source.mtime_ns): source for source in known}
+    trusted_files = {(source.path, source.size, source.mtime_ns): source for source in trusted}
     result = []
     for path in paths:
         state = path.stat()
         key = (str(path.absolute()), state.st_size, state.st_mtime_ns)
-        if key in seen:
-            result.append(seen[key])
+        if key in trusted_files:
+            result.append(trusted_files[key])
             continue
         try:
             with path.open("rb") as stream:

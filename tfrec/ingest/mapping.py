@@ -3,7 +3,6 @@
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
@@ -60,24 +59,11 @@ def trimmed(text: ir.StringValue) -> ir.StringValue:
     return ibis.ifelse(is_plain, trim_blanks(text), trim(text, _SPACES))
 
 
-def map_columns(
-    raw: ir.Table,
-    columns: Columns,
-    *,
-    paths: Sequence[Path],
-    missing: Sequence[str] = (),
-    category_separator: str = CATEGORY_SEPARATOR,
-) -> ir.Table:
-    """Returns the mapped columns of `column_texts` with `_file` and `_row`; the arguments are the same."""
-    texts = column_texts(raw, columns, paths=paths, missing=missing, category_separator=category_separator)
-    return raw.select(**texts, **{FILE: raw[FILE], ROW: raw[ROW]})
-
-
 def column_texts(
     raw: ir.Table,
     columns: Columns,
     *,
-    paths: Sequence[Path],
+    origin: str,
     missing: Sequence[str] = (),
     prefix: str = "",
     category_separator: str = CATEGORY_SEPARATOR,
@@ -91,7 +77,7 @@ def column_texts(
     Args:
         raw: text columns as in the file.
         columns: schema name → raw name or names.
-        paths: files of the table, for the error.
+        origin: names of the table's files, for the error.
         missing: words that stand for no value; a search text may contain them.
         prefix: put before the names.
         category_separator: stands between the levels of a raw category.
@@ -105,7 +91,7 @@ def column_texts(
         for name in _named(names):
             if name not in column_names:
                 raise SourceError(
-                    f"{', '.join(map(str, paths))} has no column {name!r}, which the recipe maps to `{target}`."
+                    f"{origin} has no column {name!r}, which the recipe maps to `{target}`."
                     f"{nearest_hint(name, column_names)}"
                 )
     mapped = {}

@@ -7,6 +7,7 @@ import ibis.expr.types as ir
 from tfrec.ingest.mapping import Columns, raw_columns
 from tfrec.ingest.notes import Note
 from tfrec.ingest.numbers import NumberStyle, find_style
+from tfrec.ingest.table_spec import MappedTable
 
 _SIGNS: Mapping[str, tuple[str, ...]] = {
     "EUR": ("€",), "GBP": ("£",), "JPY": ("¥", "円"), "CNY": ("¥", "元", "RMB"), "INR": ("₹", "RS"),
@@ -35,10 +36,10 @@ def find_styles(mapped: ir.Table, columns: Columns, *, names: Sequence[str], dec
     }
 
 
-def notes_of_styles(styles: Mapping[str, NumberStyle]) -> list[Note]:
+def notes_of_numbers(mapped: MappedTable) -> list[Note]:
     """Returns what the owner of the file should know of its numbers."""
-    notes = [note for style in styles.values() for note in style.notes]
-    for name, style in styles.items():
+    notes = [note for style in mapped.styles.values() for note in style.notes]
+    for name, style in mapped.styles.items():
         if style.unreadable * 2 > style.values:
             text = (
                 f"{style.unreadable:,} of {style.values:,} values of `{name}` are no numbers, e.g. {style.example!r}. "
@@ -53,14 +54,15 @@ def names_of_currency(code: str) -> tuple[str, ...]:
     return (code, *_SIGNS.get(code, ()))
 
 
-def notes_of_currency(styles: Mapping[str, NumberStyle], currency: str) -> list[Note]:
+def notes_of_currency(mapped: MappedTable, *, currency: str) -> list[Note]:
     """Returns a note where prices carry the sign or code of another currency than the shop's.
 
     Args:
-        styles: styles of the columns of prices.
+        mapped: the events as text.
         currency: the shop's code in capitals, or empty.
     """
     notes = []
+    styles = mapped.styles
     for name in ("price", "line_total"):
         signs = styles[name].currencies if name in styles and currency in _SIGNS else ()
         others = [sign for sign in signs if sign not in names_of_currency(currency)]

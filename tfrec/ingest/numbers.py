@@ -97,20 +97,20 @@ def find_style(column: ir.StringColumn, *, declared: str = "", name: str = "") -
         declared: decimal sign in the recipe, or empty.
         name: name of the column, for the notes.
     """
-    seen = _count_evidence(column)
-    decimal, notes = _decide(seen, declared, name or column.get_name())
-    if len(currencies := seen["currencies"]) > 1:
+    counts = _count_evidence(column)
+    decimal, notes = _decide(counts, declared, name or column.get_name())
+    if len(currencies := counts["currencies"]) > 1:
         text = f"`{name or column.get_name()}` has values in several currencies: {', '.join(currencies)}."
-        notes.append(Note("currency_mixed", seen["with_currency"], f"{text} They were read as if they were one."))
+        notes.append(Note("currency_mixed", counts["with_currency"], f"{text} They were read as if they were one."))
     return NumberStyle(
         decimal=decimal,
-        values=seen["values"],
-        point=seen["point"],
-        comma=seen["comma"],
-        ambiguous=seen["open_point"] + seen["open_comma"],
-        unreadable=seen["unreadable"],
-        example=seen["example_unreadable"] or "",
-        currencies=tuple(seen["currencies"]),
+        values=counts["values"],
+        point=counts["point"],
+        comma=counts["comma"],
+        ambiguous=counts["open_point"] + counts["open_comma"],
+        unreadable=counts["unreadable"],
+        example=counts["example_unreadable"] or "",
+        currencies=tuple(counts["currencies"]),
         notes=tuple(notes),
     )
 
@@ -166,7 +166,7 @@ def _count_evidence(column: ir.StringColumn) -> dict:
     distinct = column.name("text").as_table().group_by("text").aggregate(rows=lambda table: table.count())
     distinct = distinct.filter(distinct["text"].strip() != "")
     is_bare = distinct["text"].re_search(_BARE)
-    seen = distinct.mutate(bare=ibis.ifelse(is_bare, distinct["text"], _bare(distinct["text"])), is_bare=is_bare)
+    texts = distinct.mutate(bare=ibis.ifelse(is_bare, distinct["text"], _bare(distinct["text"])), is_bare=is_bare)
     kinds = {
         "neutral": _NEUTRAL,
         "open_point": _OPEN_POINT,
@@ -174,35 +174,35 @@ def _count_evidence(column: ir.StringColumn) -> dict:
         "point": _POINT,
         "comma": _COMMA,
     }
-    kind = ibis.cases(*((seen["bare"].re_search(_full(pattern)), kind) for kind, pattern in kinds.items()), else_="")
-    token = seen["text"].re_replace(r"[^\p{L}\p{Sc}/]|[eE][-+]?[0-9]+", "").upper().replace("￥", "¥")
-    seen = seen.mutate(kind=kind, token=ibis.ifelse(seen["is_bare"], "", token))
-    is_long = (seen["kind"] == "neutral") & seen["bare"].re_search(r"^[-+]?\d{4,}$")
-    has_token = (seen["token"] != "") & (seen["kind"] != "")
+    kind = ibis.cases(*((texts["bare"].re_search(_full(pattern)), kind) for kind, pattern in kinds.items()), else_="")
+    token = texts["text"].re_replace(r"[^\p{L}\p{Sc}/]|[eE][-+]?[0-9]+", "").upper().replace("￥", "¥")
+    texts = texts.mutate(kind=kind, token=ibis.ifelse(texts["is_bare"], "", token))
+    is_long = (texts["kind"] == "neutral") & texts["bare"].re_search(r"^[-+]?\d{4,}$")
+    has_token = (texts["token"] != "") & (texts["kind"] != "")
 
     def rows(where: ir.BooleanValue) -> ir.IntegerScalar:
-        return seen["rows"].sum(where=where).fill_null(0)
+        return texts["rows"].sum(where=where).fill_null(0)
 
-    counted = seen.aggregate(
-        values=seen["rows"].sum().fill_null(0),
-        unreadable=rows(seen["kind"] == ""),
-        example_unreadable=seen["text"].min(where=seen["kind"] == ""),
+    counted = texts.aggregate(
+        values=texts["rows"].sum().fill_null(0),
+        unreadable=rows(texts["kind"] == ""),
+        example_unreadable=texts["text"].min(where=texts["kind"] == ""),
         long=rows(is_long),
         with_currency=rows(has_token),
-        currencies=seen["token"].collect(where=has_token, distinct=True),
-        **{kind: rows(seen["kind"] == kind) for kind in kinds},
-        **{f"example_{kind}": seen["text"].min(where=seen["kind"] == kind) for kind in kinds},
+        currencies=texts["token"].collect(where=has_token, distinct=True),
+        **{kind: rows(texts["kind"] == kind) for kind in kinds},
+        **{f"example_{kind}": texts["text"].min(where=texts["kind"] == kind) for kind in kinds},
     )
     counts = counted.to_pyarrow().to_pylist()[0]
     return {**counts, "currencies": sorted(counts["currencies"] or [])}
 
 
-def _decide(seen: dict, declared: str, name: str) -> tuple[str, list[Note]]:
+def _decide(counts: dict, declared: str, name: str) -> tuple[str, list[Note]]:
     """Returns the decimal sign of ambiguous values and what is to be said of the column."""
     signs = {".": "point", ",": "comma"}
-    certain = {sign: seen[word] for sign, word in signs.items()}
-    num_open = seen["open_point"] + seen["open_comma"]
-    example = seen["example_open_point"] or seen["example_open_comma"]
+    certain = {sign: counts[word] for sign, word in signs.items()}
+    num_open = counts["open_point"] + counts["open_comma"]
+    example = counts["example_open_point"] or counts["example_open_comma"]
     if declared:
         against = certain["," if declared == "." else "."]
         if not against:
@@ -210,16 +210,17 @@ def _decide(seen: dict, declared: str, name: str) -> tuple[str, list[Note]]:
         other = "," if declared == "." else "."
         read = declared if certain[declared] or not num_open else ""
         text = (
-            f'decimal = "{declared}" is declared, but {against:,} of {seen["values"]:,} values of `{name}` are written '
-            f"with a decimal {signs[other]}, e.g. {seen[f'example_{signs[other]}']!r}; they were read as written."
+            f'decimal = "{declared}" is declared, but {against:,} of {counts["values"]:,} values of `{name}` are '
+            f"written with a decimal {signs[other]}, e.g. {counts[f'example_{signs[other]}']!r}; they were read as "
+            "written."
         )
         if num_open and not read:
             text += f" Values such as {example!r} ({num_open:,}) were not read: they could be either."
         return read, [Note("decimal_contradiction", against, f'{text} Correct `decimal = "{other}"` in the recipe.')]
     if certain["."] and certain[","]:
         text = (
-            f"`{name}` has values with a decimal point ({certain['.']:,}, e.g. {seen['example_point']!r}) and with a "
-            f"decimal comma ({certain[',']:,}, e.g. {seen['example_comma']!r}); each was read as written."
+            f"`{name}` has values with a decimal point ({certain['.']:,}, e.g. {counts['example_point']!r}) and with a "
+            f"decimal comma ({certain[',']:,}, e.g. {counts['example_comma']!r}); each was read as written."
         )
         if num_open:
             text += f' Values such as {example!r} ({num_open:,}) were not read: set `decimal = "."` or `decimal = ","`.'
@@ -228,26 +229,26 @@ def _decide(seen: dict, declared: str, name: str) -> tuple[str, list[Note]]:
         return "." if certain["."] else ",", []
     if not num_open:
         return ".", []
-    return _assume(seen, name)
+    return _assume(counts, name)
 
 
-def _assume(seen: dict, name: str) -> tuple[str, list[Note]]:
+def _assume(counts: dict, name: str) -> tuple[str, list[Note]]:
     """Returns the usual reading of a column where each value with a sign is ambiguous."""
-    num_open = seen["open_point"] + seen["open_comma"]
-    if seen["open_point"] and seen["open_comma"]:
+    num_open = counts["open_point"] + counts["open_comma"]
+    if counts["open_point"] and counts["open_comma"]:
         text = (
-            f"`{name}` has values such as {seen['example_open_point']!r} and {seen['example_open_comma']!r}, and none "
-            f"that shows which sign is the decimal one; {num_open:,} were not read. "
+            f"`{name}` has values such as {counts['example_open_point']!r} and {counts['example_open_comma']!r}, and "
+            f"none that shows which sign is the decimal one; {num_open:,} were not read. "
             'Set `decimal = "."` or `decimal = ","` in the recipe.'
         )
         return "", [Note("decimal_unknown", num_open, text)]
-    if seen["open_comma"]:
+    if counts["open_comma"]:
         decimal, meaning, other = ".", "thousands", ","
-    elif seen["neutral"] and not seen["long"]:
+    elif counts["neutral"] and not counts["long"]:
         decimal, meaning, other = ",", "thousands", "."
     else:
         decimal, meaning, other = ".", "decimal", ","
-    example = seen["example_open_comma"] or seen["example_open_point"]
+    example = counts["example_open_comma"] or counts["example_open_point"]
     text = (
         f"`{name}` has {num_open:,} values such as {example!r} and none that shows which sign is the decimal one; the "
         f'sign was taken for the {meaning} sign. Set `decimal = "{decimal}"` in the recipe to confirm, or '

@@ -41,7 +41,7 @@ def notes_of_orders(good: ir.Table, checked: ir.Table, raw: ir.Table, *, has_ord
         is_reused=(kinds["one_buyer"].min() != kinds["other_buyer"].max()).fill_null(False)
         | (kinds["last"].max().epoch_seconds() - kinds["first"].min().epoch_seconds() > _LONG_DAYS * 86_400),
     )
-    seen = (
+    counts = (
         per_order.aggregate(
             orders=per_order.count(),
             several=per_order["is_several"].sum(),
@@ -53,7 +53,7 @@ def notes_of_orders(good: ir.Table, checked: ir.Table, raw: ir.Table, *, has_ord
         .to_pyarrow()
         .to_pylist()[0]
     )
-    seen |= _count_paired(lines)
+    counts |= _count_paired(lines)
     texts = {
         "order_numbers_reused": (
             "reused",
@@ -73,12 +73,14 @@ def notes_of_orders(good: ir.Table, checked: ir.Table, raw: ir.Table, *, has_ord
             '[[clean.drop]] raw_column = "parent_item_id", pattern = "[0-9]", reason = "child line".',
         ),
     }
-    for code, (found, text) in texts.items():
-        if count := int(seen[found] or 0):
-            filled = text.format(count=count, orders=seen["orders"], days=_LONG_DAYS, example=seen[f"example_{found}"])
+    for code, (sign, text) in texts.items():
+        if count := int(counts[sign] or 0):
+            filled = text.format(
+                count=count, orders=counts["orders"], days=_LONG_DAYS, example=counts[f"example_{sign}"]
+            )
             notes.append(Note(code, count, filled))
-    if seen["orders"] >= _MIN_ORDERS and not seen["several"]:
-        notes.append(Note("single_item_orders", seen["orders"], _wide_text(raw, seen["orders"])))
+    if counts["orders"] >= _MIN_ORDERS and not counts["several"]:
+        notes.append(Note("single_item_orders", counts["orders"], _wide_text(raw, counts["orders"])))
     return notes
 
 
@@ -102,16 +104,16 @@ def _count_paired(lines: ir.Table) -> dict:
     return counts.to_pyarrow().to_pylist()[0]
 
 
-def notes_of_states(raw: ir.Table, *, known: Sequence[str]) -> list[Note]:
+def notes_of_states(raw: ir.Table, *, used: Sequence[str]) -> list[Note]:
     """Returns notes on columns that name orders as refunded or cancelled and that the recipe does not look at.
 
     Args:
         raw: the events as in the file.
-        known: raw columns that the recipe maps or has a rule for.
+        used: raw columns that the recipe maps or has a rule for.
     """
     notes = []
     for name in raw.columns:
-        if name in known or not re.search(r"status|state", name.lower()):
+        if name in used or not re.search(r"status|state", name.lower()):
             continue
         state = trimmed(raw[name]).lower()
         counts = (
@@ -134,8 +136,8 @@ def notes_of_states(raw: ir.Table, *, known: Sequence[str]) -> list[Note]:
 def _wide_text(raw: ir.Table, orders: int) -> str:
     bases: dict[str, list[str]] = {}
     for name in raw.columns:
-        if (found := re.fullmatch(r"(.*?)[_ ]?\d+", name)) and name not in (FILE, ROW):
-            bases.setdefault(found.group(1), []).append(name)
+        if (numbered_name := re.fullmatch(r"(.*?)[_ ]?\d+", name)) and name not in (FILE, ROW):
+            bases.setdefault(numbered_name.group(1), []).append(name)
     numbered = max(bases.values(), key=len, default=[])
     text = f"Each of the {orders:,} orders has one item, so nothing can be learned of what is bought together."
     if len(numbered) > 1:

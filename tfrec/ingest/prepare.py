@@ -1,17 +1,46 @@
-"""Turns a recipe into a prepared folder: read, check, clean, cut, split, publish."""
+"""Turns a recipe into a prepared folder in seven steps: find, read, group, split, complete, write, describe."""
 
 import logging
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import ibis
+import ibis.expr.types as ir
+from tqdm import tqdm
+
 from tfrec.errors import SourceError
+from tfrec.ingest.cleaning import merge_order_lines
+from tfrec.ingest.engine import Workspace
+from tfrec.ingest.events import events_spec, group_events
+from tfrec.ingest.extras import copy_extras, copy_truth, write_pictures
+from tfrec.ingest.facts import facts_spec
 from tfrec.ingest.fingerprints import describe_files, fingerprint
-from tfrec.ingest.prepared import PREPARED, Manifest, Prepared, read_manifest, read_prepared
+from tfrec.ingest.items import complete_items, items_from_events, items_spec
+from tfrec.ingest.notes import Note
+from tfrec.ingest.pictures import read_pictures
+from tfrec.ingest.preparation import Preparation
+from tfrec.ingest.prepared import (
+    FORMAT_VERSION,
+    PREPARED,
+    Manifest,
+    Prepared,
+    read_manifest,
+    read_prepared,
+    write_manifest,
+)
 from tfrec.ingest.privacy import key_check
 from tfrec.ingest.raw_files import locate_files
-from tfrec.ingest.recipes import find_recipe, read_recipe
+from tfrec.ingest.read_table import collect_table, read_table
+from tfrec.ingest.recipes import RecipeFile, find_recipe, read_recipe
+from tfrec.ingest.rejected import count_incomplete, count_reasons, write_incomplete, write_rejected
+from tfrec.ingest.relations import relations_spec
+from tfrec.ingest.sources import FILE, ROW
+from tfrec.ingest.splits import find_moments, keep_orders_whole
 from tfrec.ingest.timestamps import moment_in_utc
-from tfrec.ingest.write_shop import write_shop
+from tfrec.ingest.users import complete_users, users_from_events, users_spec
 from tfrec.publish import check_folder, publishing
+from tfrec.schema.tables import EVENT_COLUMNS
 
 logger = logging.getLogger(__name__)
 
@@ -45,24 +74,211 @@ def prepare_shop(
         SourceError: a raw file is missing, empty, of another format, or more than half of its dates cannot be read; or
             `out` holds what tfrec did not write there, or any of the raw files.
     """
-    out = Path(out)
-    written = read_recipe(find_recipe(recipe))
-    end = moment_in_utc(until, time_zone=written.recipe.events.time_zone) if until else None
-    files = locate_files(written, data_home=Path(data_home) if data_home is not None else None)
-    inputs = [written.path, *files.all, *([Path(data_home)] if data_home is not None else [])]
+    out, home = Path(out), Path(data_home) if data_home is not None else None
     present = _manifest_or_none(out)
+    written = read_recipe(find_recipe(recipe))
+    inputs = find_inputs(written, until=until, data_home=home, present=present if trust_times else None)
+    raw_paths = [written.path, *inputs.files.all, *([home] if home is not None else [])]
     if present is None:  # else it may be up to date, and nothing is written
-        check_folder(out, PREPARED, inputs=inputs)
-    sources = describe_files(files.all, known=present.sources if present and trust_times else ())
-    settings = {"until": str(end or ""), "key": key_check(files.key) if files.key else ""}
-    mark = fingerprint(written.text, sources, settings=settings)
-    if present is not None and present.fingerprint == mark and not force:
+        check_folder(out, PREPARED, inputs=raw_paths)
+    elif present.fingerprint == inputs.fingerprint and not force:
         logger.info("%s is up to date with %s; reused", out, written.path)
         return read_prepared(out)
-    with publishing(out, PREPARED, inputs=inputs) as work:
-        manifest = write_shop(written.recipe, files, work, until=end, sources=sources, fingerprint=mark)
+    with publishing(out, PREPARED, inputs=raw_paths) as folder:
+        manifest = _take_steps(inputs, folder)
     logger.info("Prepared %s: %s", out, _summary(manifest))
     return read_prepared(out)
+
+
+def find_inputs(
+    written: RecipeFile, *, until: str | None, data_home: Path | None, present: Manifest | None
+) -> Preparation:
+    """Returns the recipe with its raw files and their fingerprint (step 1).
+
+    Args:
+        written: the recipe.
+        until: as of `prepare_shop`.
+        data_home: as of `prepare_shop`.
+        present: manifest whose descriptions of files may be trusted, or None.
+
+    Raises:
+        RecipeError: `until` is no date.
+        SourceError: a raw file is missing, empty or unreadable.
+    """
+    recipe = written.recipe
+    end = moment_in_utc(until, time_zone=recipe.events.time_zone) if until else None
+    files = locate_files(written, data_home=data_home)
+    sources = describe_files(files.all, trusted=present.sources if present else ())
+    settings = {"until": str(end or ""), "key": key_check(files.key) if files.key else ""}
+    return Preparation(
+        recipe=recipe,
+        files=files,
+        until=end,
+        sources=sources,
+        fingerprint=fingerprint(written.text, sources, settings=settings),
+    )
+
+
+def read_tables(inputs: Preparation) -> Preparation:
+    """Reads every table that has files, each by its spec (step 2).
+
+    Pictures are written at once, as they need not stay in memory.
+
+    Raises:
+        SourceError: a file cannot be read.
+    """
+    recipe, files = inputs.recipe, inputs.files
+    num_images = write_pictures(read_pictures(files.pictures), inputs.folder) if files.pictures else 0
+    specs = (
+        items_spec(recipe, num_images=num_images),
+        users_spec(recipe),
+        facts_spec(recipe),
+        relations_spec(recipe),
+        events_spec(recipe),
+    )
+    tables = {
+        spec.name: read_table(spec, files.sources[spec.name], inputs.workspace, key=files.key)
+        for spec in specs
+        if spec.name in files.sources
+    }
+    return inputs.extended(tables=tables, images=num_images)
+
+
+def group_good_events(shop: Preparation) -> Preparation:
+    """Cuts the good events into sessions and orders (step 3).
+
+    Raises:
+        SourceError: no event is good.
+    """
+    events = shop.tables["events"]
+    good, further = group_events(events, shop.recipe, shop.workspace)
+    notes = (*events.notes, *further)
+    rejected, kept = count_reasons([events]), _count(good)
+    if kept == 0:
+        hints = "".join(f" {note.text}" for note in notes if not note.code.startswith("most_frequent"))
+        raise SourceError(
+            f"{shop.files.sources['events'].origin}: not one of {sum(rejected.values()):,} rows is good ({rejected}). "
+            f"Correct [clean] or [events] in the recipe.{hints}"
+        )
+    return shop.extended(events=good, kept=kept, rejected=rejected, notes=notes)
+
+
+def split_events(shop: Preparation) -> Preparation:
+    """Splits the events by time, orders whole (step 4).
+
+    Raises:
+        RecipeError: the split leaves nothing to train on.
+    """
+    recipe, events = shop.recipe, shop.events
+    moments = find_moments(
+        events, recipe.split, until=shop.until, time_zone=recipe.events.time_zone, has_time=recipe.has_time
+    )
+    notes: list[Note] = []
+    if shop.until is None:  # else training is what was known at that moment, whatever the log holds of later
+        events, notes = keep_orders_whole(events, test_from=moments.test_from)
+    if recipe.clean.duplicates == "merge":
+        events = merge_order_lines(events, boundary=moments.test_from)
+    boundary = ibis.literal(moments.test_from.to_pydatetime()).cast("timestamp")
+    return shop.extended(
+        notes=(*shop.notes, *notes),
+        moments=moments,
+        training=events.filter(events["timestamp"] < boundary),
+        test=events.filter(events["timestamp"] >= boundary),
+    )
+
+
+def complete_tables(shop: Preparation) -> Preparation:
+    """Completes items and users by what the training events know (step 5)."""
+    frames = {table.spec.name: collect_table(table) for table in shop.others}
+    items = items_from_events(shop.training, shop.recipe, train_end=shop.moments.test_from)
+    users = users_from_events(shop.training)
+    frames["items"] = complete_items(frames["items"], items) if "items" in frames else items
+    frames["users"] = complete_users(frames["users"], users) if "users" in frames else users
+    return shop.extended(frames=frames)
+
+
+def write_files(shop: Preparation) -> Preparation:
+    """Writes the tables and the ledger, and copies what lies beside them (step 6)."""
+    folder, files = shop.folder, shop.files
+    _write_events(shop.training, folder / "events.parquet")
+    _write_events(shop.test, folder / "test_events.parquet")
+    for name, frame in shop.frames.items():
+        frame.to_parquet(folder / f"{name}.parquet", index=False)
+    write_rejected([*shop.tables.values()], folder / "rejected.parquet")
+    write_incomplete([*shop.tables.values()], folder / "incomplete.parquet")
+    user_column = "".join(shop.tables["events"].spec.user_columns[:1])
+    extras = copy_extras(files.extras, folder, key=files.key, user_column=user_column)
+    copy_truth(files.truth, folder)
+    return shop.extended(extras=extras)
+
+
+def describe_shop(shop: Preparation) -> Preparation:
+    """Describes contents and origin of the folder in its manifest (step 7)."""
+    recipe, frames = shop.recipe, shop.frames
+    train_events, test_events = _count(shop.training), _count(shop.test)
+    manifest = Manifest(
+        format_version=FORMAT_VERSION,
+        recipe=recipe.name,
+        fingerprint=shop.fingerprint,
+        sources=shop.sources,
+        time_zone=recipe.events.time_zone,
+        has_time=recipe.has_time,
+        test_from=shop.moments.test_from.isoformat(),
+        validation_from=shop.moments.validation_from.isoformat(),
+        until=shop.until.isoformat() if shop.until is not None else "",
+        currency=recipe.currency,
+        rows=shop.kept + sum(shop.rejected.values()),
+        kept=shop.kept,
+        merged=shop.kept - train_events - test_events,
+        rejected=dict(shop.rejected),
+        catalogue_rejected=count_reasons(shop.others),
+        train_events=train_events,
+        test_events=test_events,
+        train_orders=_count_orders(shop.training),
+        test_orders=_count_orders(shop.test),
+        users=len(frames["users"]),
+        items=len(frames["items"]),
+        images=shop.images,
+        extras=dict(shop.extras),
+        description=recipe.description,
+        source_url=recipe.source_url,
+        licence=recipe.licence,
+        facts=len(frames.get("facts", ())),
+        relations=len(frames.get("relations", ())),
+        incomplete=count_incomplete([*shop.tables.values()]),
+        notes=(*shop.notes, *(note for table in shop.others for note in table.notes)),
+    )
+    return shop.extended(manifest=manifest)
+
+
+STEPS: tuple[Callable[[Preparation], Preparation], ...] = (
+    read_tables,
+    group_good_events,
+    split_events,
+    complete_tables,
+    write_files,
+    describe_shop,
+)
+"""What follows `find_inputs`, in order."""
+
+
+def _take_steps(inputs: Preparation, folder: Path) -> Manifest:
+    """Writes the prepared shop into the empty `folder`; returns its manifest, which is written last."""
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    connection = ibis.duckdb.connect(scratch / "tables.duckdb")
+    shop = inputs.extended(folder=folder, workspace=Workspace(connection, scratch))
+    try:
+        with tqdm(total=len(STEPS), unit="step", delay=2.0, disable=None) as progress:
+            for step in STEPS:
+                progress.set_description(step.__name__.replace("_", " "))
+                shop = step(shop)
+                progress.update()
+    finally:
+        connection.disconnect()
+    shutil.rmtree(scratch)
+    write_manifest(folder, shop.manifest)
+    return shop.manifest
 
 
 def _manifest_or_none(out: Path) -> Manifest | None:
@@ -70,6 +286,18 @@ def _manifest_or_none(out: Path) -> Manifest | None:
         return read_manifest(out)
     except SourceError:
         return None
+
+
+def _write_events(events: ir.Table, path: Path) -> None:
+    events.order_by("timestamp", FILE, ROW).select(*EVENT_COLUMNS).to_parquet(path)
+
+
+def _count(table: ir.Table) -> int:
+    return int(table.count().execute())
+
+
+def _count_orders(events: ir.Table) -> int:
+    return int(events.filter(events["order_id"] != "")["order_id"].nunique().execute())
 
 
 def _summary(manifest: Manifest) -> str:

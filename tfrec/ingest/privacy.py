@@ -53,7 +53,7 @@ def pseudonyms(ids: pd.Series, *, key: bytes) -> pd.Series:
         key: the secret.
     """
     unique = pd.unique(ids)
-    table = {one: _pseudonym(one, key) if one else "" for one in unique}
+    table = {user_id: _pseudonym(user_id, key) if user_id else "" for user_id in unique}
     return ids.map(table).astype("str")
 
 
@@ -78,5 +78,5 @@ def key_check(key: bytes) -> str:
     return _pseudonym("tfrec key check", key)[:8]
 
 
-def _pseudonym(one: str, key: bytes) -> str:
-    return hmac.new(key, one.encode(), hashlib.sha256).digest()[:_PSEUDONYM_BYTES].hex()
+def _pseudonym(text: str, key: bytes) -> str:
+    return hmac.new(key, text.encode(), hashlib.sha256).digest()[:_PSEUDONYM_BYTES].hex()

@@ -1,12 +1,12 @@
 """Finds every raw file that a recipe names, before any work is done."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tfrec.ingest.privacy import read_key
 from tfrec.ingest.recipes import RecipeFile
-from tfrec.ingest.sources import data_homes, locate
+from tfrec.ingest.sources import FileSource, data_homes, locate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,22 +14,14 @@ class RawFiles:
     """The located files of a recipe.
 
     Attributes:
-        events: files of the log.
-        items: files of the catalogue; empty without one.
-        users: files of the users table; empty without one.
-        facts: files of the knowledge triples; empty without any.
-        relations: files of who knows whom; empty without any.
+        sources: table → its files; tables without files are absent.
         pictures: the array, or None.
         extras: name → file.
         truth: folder of a generated shop's truth, or None.
         key: the secret of the pseudonyms, or None.
     """
 
-    events: tuple[Path, ...]
-    items: tuple[Path, ...]
-    users: tuple[Path, ...]
-    facts: tuple[Path, ...]
-    relations: tuple[Path, ...]
+    sources: Mapping[str, FileSource]
     pictures: Path | None
     extras: dict[str, Path]
     truth: Path | None
@@ -40,7 +32,7 @@ class RawFiles:
         """Every data file, in the recipe's order."""
         truth = sorted(path for path in self.truth.rglob("*") if path.is_file()) if self.truth else []
         pictures = [self.pictures] if self.pictures else []
-        tables = (*self.events, *self.items, *self.users, *self.facts, *self.relations)
+        tables = [path for source in self.sources.values() for path in source.paths]
         return [*tables, *pictures, *self.extras.values(), *truth]
 
 
@@ -53,19 +45,19 @@ def locate_files(written: RecipeFile, *, data_home: Path | None) -> RawFiles:
     recipe = written.recipe
     homes = data_homes(written.data_home, data_home)
 
-    def found(names: Sequence[str]) -> tuple[Path, ...]:
+    def located(names: Sequence[str]) -> tuple[Path, ...]:
         return tuple(path for name in names for path in locate(name, homes=homes, source_url=recipe.source_url))
 
     truths = [home / recipe.truth for home in homes if recipe.truth and (home / recipe.truth).is_dir()]
     key_file = recipe.privacy.key_file
     return RawFiles(
-        events=found(recipe.events.files),
-        items=found(recipe.items.files),
-        users=found(recipe.users.files),
-        facts=found(recipe.facts.files),
-        relations=found(recipe.relations.files),
-        pictures=found([recipe.pictures.file])[0] if recipe.pictures else None,
-        extras={name: found([file])[0] for name, file in recipe.extras.items()},
+        sources={
+            name: FileSource(section, located(section.files))
+            for name, section in recipe.sections.items()
+            if section.files
+        },
+        pictures=located([recipe.pictures.file])[0] if recipe.pictures else None,
+        extras={name: located([file])[0] for name, file in recipe.extras.items()},
         truth=truths[0] if truths else None,
         key=read_key(locate(key_file, homes=homes, source_url="")[0]) if key_file else None,
     )

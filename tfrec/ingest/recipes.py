@@ -30,7 +30,18 @@ _EVENT_KEYS = (*EVENT_COLUMNS, "line_total", "sequence", "currency")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EventsRecipe(Source):
+class TableSource(Source):
+    """Where a table lies and what its columns mean.
+
+    Attributes:
+        columns: see `Columns`.
+    """
+
+    columns: Columns = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EventsRecipe(TableSource):
     """Where events lie and what their columns mean.
 
     Attributes:
@@ -63,7 +74,7 @@ class EventsRecipe(Source):
         _check_formats(self.time_format)
         if not self.files:
             raise RecipeError("`files` must name at least one file of events.")
-        _check_known("columns", self.columns, _EVENT_KEYS)
+        _check_keys("columns", self.columns, _EVENT_KEYS)
         if "item_id" not in self.columns:
             raise RecipeError("columns must map item_id: without it nothing is known of what was bought.")
         if "price" in self.columns and "line_total" in self.columns:
@@ -87,7 +98,7 @@ class EventsRecipe(Source):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ItemsRecipe(Source):
+class ItemsRecipe(TableSource):
     """Where the catalogue lies; without `files` items are what the training events know.
 
     Attributes:
@@ -99,7 +110,6 @@ class ItemsRecipe(Source):
         category_separator: between the levels of a raw category, e.g. `/`.
     """
 
-    columns: Columns = dataclasses.field(default_factory=dict)
     words: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     price_weeks: float = 4.0
     time_format: tuple[str, ...] = ()
@@ -107,8 +117,8 @@ class ItemsRecipe(Source):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_known("columns", self.columns, ITEM_COLUMNS)
-        _check_known("words", self.words, ITEM_COLUMNS)
+        _check_keys("columns", self.columns, ITEM_COLUMNS)
+        _check_keys("words", self.words, ITEM_COLUMNS)
         if self.files and "item_id" not in self.columns:
             raise RecipeError("columns must map item_id of the catalogue.")
         if not self.files and "price" in self.columns:
@@ -121,7 +131,7 @@ class ItemsRecipe(Source):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class UsersRecipe(Source):
+class UsersRecipe(TableSource):
     """Where user attributes lie; without `files` users are what the training events know.
 
     An attribute called `segment` (a country, a club tier, what `tfrec segments --export` found) gives the popularity
@@ -141,7 +151,7 @@ class UsersRecipe(Source):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FactsRecipe(Source):
+class FactsRecipe(TableSource):
     """Where facts of items lie: knowledge triples such as lamp – made by – Lumen, Lumen – based in – Lyon.
 
     A head is an item id or the tail of another fact: it is then also known where the maker of the lamp is based.
@@ -154,12 +164,12 @@ class FactsRecipe(Source):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_known("columns", self.columns, FACT_COLUMNS)
+        _check_keys("columns", self.columns, FACT_COLUMNS)
         _check_mapped(self, FACT_COLUMNS, "facts")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RelationsRecipe(Source):
+class RelationsRecipe(TableSource):
     """Where relations between users lie: purchases of friends are used for users of whom nothing else is known.
 
     Attributes:
@@ -174,7 +184,7 @@ class RelationsRecipe(Source):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_known("columns", self.columns, RELATION_COLUMNS)
+        _check_keys("columns", self.columns, RELATION_COLUMNS)
         _check_mapped(self, ("user_id", "other_id"), "relations")
 
 
@@ -245,6 +255,11 @@ class Recipe:
                 raise RecipeError(f"[clean] has a pattern on {rule.column!r}, which [events.columns] does not map.")
 
     @property
+    def sections(self) -> dict[str, TableSource]:
+        """The section of each table, in the order in which its files are listed."""
+        return {name: getattr(self, name) for name in ("events", "items", "users", "facts", "relations")}
+
+    @property
     def has_time(self) -> bool:
         """Whether the log has the times of events."""
         return "timestamp" in self.events.columns
@@ -307,7 +322,7 @@ def find_recipe(name_or_path: str | Path) -> Path:
 
 
 def _nearest_recipe(stem: str, *folders: Path) -> str:
-    names = {found.stem for folder in folders if folder.is_dir() for found in folder.glob("*.toml")}
+    names = {path.stem for folder in folders if folder.is_dir() for path in folder.glob("*.toml")}
     if not names:
         return " Give the path of a .toml file."
     return nearest_hint(stem, names)
@@ -321,10 +336,10 @@ def _check_formats(time_format: tuple[str, ...]) -> None:
         )
 
 
-def _check_known(what: str, given: Iterable[str], known: Iterable[str]) -> None:
+def _check_keys(what: str, given: Iterable[str], allowed: Iterable[str]) -> None:
     for key in given:
-        if key not in set(known):
-            raise RecipeError(f"{what} has the unknown key {key!r}.{nearest_hint(key, known)}")
+        if key not in set(allowed):
+            raise RecipeError(f"{what} has the unknown key {key!r}.{nearest_hint(key, allowed)}")
 
 
 def _check_mapped(source: FactsRecipe | RelationsRecipe, wanted: Iterable[str], table: str) -> None:

@@ -1,15 +1,16 @@
-"""Sets rows aside with a reason, and writes them with their table, raw row number and content."""
+"""Keeps the ledger: rows set aside with a reason, each with its table, raw row number and content."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
-import pandas as pd
 
 from tfrec.ingest.notes import Note
 from tfrec.ingest.sources import FILE, ROW, Unreadable
+from tfrec.ingest.table_spec import TableSpec
 
 REJECTED_COLUMNS = {"table": "string", "file": "int32", "row": "int64", "reason": "string", "raw": "string"}
 """Of `rejected.parquet`; `file` is the position in the recipe's list, `row` counts data rows from 1, `raw` is JSON."""
@@ -17,107 +18,95 @@ REJECTED_COLUMNS = {"table": "string", "file": "int32", "row": "int64", "reason"
 
 @dataclasses.dataclass(frozen=True)
 class CheckedTable:
-    """A table of which bad rows were set aside.
+    """A table of which bad rows are set aside; `good + set aside + unreadable = what the source holds`.
 
     Attributes:
-        table: what stays.
-        rejected: what does not, in the form of `REJECTED_COLUMNS`.
-        incomplete: what stays without one of its values, in the same form; the reason names the value.
+        spec: what the table is made of.
+        raw: stored table of text, as in the files, with `_file` and `_row`.
+        rows: stored table of the same rows as values, with `reason` why a row is set aside, or null, and `incomplete`,
+            the value that a good row lost, or null.
+        unreadable: lines that were no rows.
+        hidden: raw columns that must not be shown: user ids, where these appear under pseudonyms.
         notes: what the owner of the files should know.
     """
 
-    table: pd.DataFrame
-    rejected: list[ir.Table]
-    incomplete: list[ir.Table] = dataclasses.field(default_factory=list)
+    spec: TableSpec
+    raw: ir.Table
+    rows: ir.Table
+    unreadable: tuple[Unreadable, ...] = ()
+    hidden: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
 
+    @property
+    def good(self) -> ir.Table:
+        """The rows that stay."""
+        return self.rows.filter(self.rows["reason"].isnull()).drop("reason", "incomplete")
 
-def check_rows(
-    connection: ibis.BaseBackend,
-    raw: ir.Table,
-    mapped: ir.Table,
-    typed: Mapping[str, ir.Value],
-    reasons: Sequence[tuple[ir.BooleanValue, str]],
-    *,
-    key: str,
-    table: str,
-    lines: Sequence[Unreadable],
-    hidden: Sequence[str] = (),
-    lost: Sequence[tuple[ir.BooleanValue, str]] = (),
-) -> tuple[ir.Table, list[ir.Table], list[ir.Table]]:
-    """Returns the good rows, each `key` once (its first row), the bad ones as rejected rows, and incomplete ones.
+    @property
+    def incomplete(self) -> ir.Table:
+        """The rows that stay without one of their values, whose name is their `reason`."""
+        lost = self.rows.filter(self.rows["reason"].isnull() & self.rows["incomplete"].notnull())
+        return lost.mutate(reason=lost["incomplete"])
 
-    Args:
-        connection: backend that stores the checked table.
-        raw: text as in the files, with `_file`, `_row`.
-        mapped: the table that `typed` and `reasons` are expressions of.
-        typed: columns of the result.
-        reasons: conditions with the reason that they stand for; the first that holds counts.
-        key: column that must be unique.
-        table: name of the table.
-        lines: lines that were no rows.
-        hidden: raw columns that must not be shown.
-        lost: conditions with the value that a good row loses by it.
+    @property
+    def set_aside(self) -> ir.Table:
+        """The rows that do not stay."""
+        return self.rows.filter(self.rows["reason"].notnull())
+
+
+def count_reasons(tables: Sequence[CheckedTable]) -> dict[str, int]:
+    """Returns reason → number of rows and lines set aside, alphabetically."""
+    counts = _count([table.set_aside for table in tables])
+    counts.update(line.reason for table in tables for line in table.unreadable)
+    return dict(sorted(counts.items()))
+
+
+def count_incomplete(tables: Sequence[CheckedTable]) -> dict[str, int]:
+    """Returns reason → number of rows that stay without a value, alphabetically."""
+    return dict(sorted(_count([table.incomplete for table in tables]).items()))
+
+
+def write_rejected(tables: Sequence[CheckedTable], path: Path) -> None:
+    """Writes what is set aside of at least one table as Parquet, ordered by table, file and row.
+
+    The columns are `REJECTED_COLUMNS`; for a line that was no row, `row` is its number in the file.
     """
-    reason = ibis.cases(*reasons, else_=ibis.null("string"))
-    missing = ibis.cases(*lost, else_=ibis.null("string")) if lost else ibis.null("string")
-    first = mapped.select(**typed, _reason=reason, incomplete=missing, **{FILE: mapped[FILE], ROW: mapped[ROW]})
-    same = ibis.window(group_by=[first["_reason"].notnull(), first[key]], order_by=[FILE, ROW])
-    repeated = ibis.ifelse(ibis.row_number().over(same) > 0, f"duplicate {key}", None)
-    checked = first.mutate(reason=ibis.coalesce(first["_reason"], repeated)).drop("_reason")
-    connection.create_table(f"{table}_checked", checked)
-    stored = connection.table(f"{table}_checked")
-    rejected = [
-        describe_rejected(raw, stored, table=table, hidden=hidden),
-        *describe_unreadable(lines, table=table, is_hidden=bool(hidden)),
+    rows = [_describe(table, table.set_aside) for table in tables]
+    lines = [
+        (table.spec.name, line.file, line.line, line.reason, "" if table.hidden else line.text)
+        for table in tables
+        for line in table.unreadable
     ]
-    incomplete = [describe_incomplete(raw, stored, table=table, hidden=hidden)] if lost else []
-    return stored.filter(stored["reason"].isnull()).drop(FILE, ROW, "reason", "incomplete"), rejected, incomplete
+    _write([*rows, *([ibis.memtable(lines, schema=ibis.schema(REJECTED_COLUMNS))] if lines else [])], path)
 
 
-def describe_rejected(raw: ir.Table, checked: ir.Table, *, table: str, hidden: Sequence[str] = ()) -> ir.Table:
-    """Returns `REJECTED_COLUMNS` of each checked row with a reason.
+def write_incomplete(tables: Sequence[CheckedTable], path: Path) -> None:
+    """Writes the rows of at least one table that stay without a value, in the form of `write_rejected`."""
+    _write([_describe(table, table.incomplete) for table in tables], path)
 
-    Args:
-        raw: text as in the files, with `_file`, `_row`.
-        checked: the same rows with `reason`.
-        table: name of the table.
-        hidden: raw columns that are left out (user ids where pseudonyms are wished).
-    """
-    bad = checked.filter(checked["reason"].notnull()).select(FILE, ROW, "reason")
-    joined = bad.join(raw, [FILE, ROW])
-    shown = {name: joined[name] for name in raw.columns if name not in (FILE, ROW, *hidden)}
-    for name in hidden:  # in a row whose fields are shifted, an id stands in another column
-        ids = raw.select(id=raw[name]).filter(lambda table: table["id"].notnull()).distinct()
+
+def _describe(table: CheckedTable, rows: ir.Table) -> ir.Table:
+    """Returns `REJECTED_COLUMNS` of rows with a reason; no cell shows an id of the hidden columns."""
+    raw = table.raw
+    joined = rows.select(FILE, ROW, "reason").join(raw, [FILE, ROW])
+    shown = {name: joined[name] for name in raw.columns if name not in (FILE, ROW, *table.hidden)}
+    for name in table.hidden:  # in a row whose fields are shifted, an id stands in another column
+        ids = raw.select(id=raw[name]).filter(lambda column: column["id"].notnull()).distinct()
         shown = {other: ibis.ifelse(cell.isin(ids["id"]), "", cell) for other, cell in shown.items()}
     text = ibis.struct(shown).cast("json").cast("string") if shown else ibis.literal("")
-    return joined.select(table=ibis.literal(table), file=joined[FILE], row=joined[ROW], reason="reason", raw=text)
+    return joined.select(
+        table=ibis.literal(table.spec.name), file=joined[FILE], row=joined[ROW], reason="reason", raw=text
+    )
 
 
-def describe_incomplete(raw: ir.Table, checked: ir.Table, *, table: str, hidden: Sequence[str] = ()) -> ir.Table:
-    """Returns `REJECTED_COLUMNS` of each good row that lost a value; arguments as in `describe_rejected`."""
-    kept = checked.filter(checked["reason"].isnull()).mutate(reason=checked["incomplete"])
-    return describe_rejected(raw, kept, table=table, hidden=hidden)
+def _count(parts: Sequence[ir.Table]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counted = part.group_by("reason").aggregate(rows=part.count()).execute()
+        counts.update(dict(zip(counted["reason"], counted["rows"].astype(int).tolist(), strict=True)))
+    return counts
 
 
-def describe_unreadable(lines: Sequence[Unreadable], *, table: str, is_hidden: bool = False) -> list[ir.Table]:
-    """Returns lines that were no rows as `REJECTED_COLUMNS`; `row` is the line's number in the file."""
-    if not lines:
-        return []
-    rows = [(table, line.file, line.line, line.reason, "" if is_hidden else line.text) for line in lines]
-    return [ibis.memtable(rows, schema=ibis.schema(REJECTED_COLUMNS))]
-
-
-def count_reasons(parts: Sequence[ir.Table]) -> dict[str, int]:
-    """Returns reason → number of rows, alphabetically."""
-    if not parts:
-        return {}
-    every = ibis.union(*parts) if len(parts) > 1 else parts[0]
-    counted = every.group_by("reason").aggregate(rows=every.count()).execute()
-    return dict(sorted(zip(counted["reason"], counted["rows"].astype(int).tolist(), strict=True)))
-
-
-def write_rejected(parts: Sequence[ir.Table], path: Path) -> None:
-    """Writes all parts, at least one, into one Parquet file, ordered by table, file and row."""
+def _write(parts: Sequence[ir.Table], path: Path) -> None:
     every = ibis.union(*parts) if len(parts) > 1 else parts[0]
     every.order_by("table", "file", "row").to_parquet(path)

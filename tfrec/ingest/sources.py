@@ -1,4 +1,4 @@
-"""Turns the raw files of a recipe into one stored table of text, so that bad values are caught row by row."""
+"""Turns the raw files of a table into one stored table of text, so that bad values are caught row by row."""
 
 import dataclasses
 import glob
@@ -16,7 +16,7 @@ from tfrec.errors import RecipeError, SourceError, nearest_hint
 from tfrec.ingest.csv_files import store_csv
 from tfrec.ingest.csv_layout import CsvDialect, as_utf8, find_layout
 from tfrec.ingest.csv_lines import BadLine
-from tfrec.ingest.engine import identifier, literal
+from tfrec.ingest.engine import Workspace, identifier, literal
 from tfrec.ingest.json_lines import nested_message, write_json_lines
 from tfrec.ingest.readers import SPECIAL_READERS
 
@@ -109,33 +109,70 @@ def data_homes(recipe_folder: Path, data_home: Path | None) -> list[Path]:
     return [*([Path(named).expanduser()] if named else []), recipe_folder]
 
 
-def read_text(
-    connection: ibis.BaseBackend,
-    source: Source,
-    paths: Sequence[Path],
-    *,
-    name: str,
-    scratch: Path,
-    wanted: Collection[str] = (),
-) -> tuple[ir.Table, list[Unreadable]]:
-    """Returns the files as one stored table of text columns with `_file` and `_row`, and the lines that are no rows.
+@dataclasses.dataclass(frozen=True)
+class RawTable:
+    """A table as its source holds it.
 
-    Each line of a csv or JSON file is a row, or is reported. Files may differ in columns that are not mapped: where a
-    file lacks one, its rows have none.
-
-    Args:
-        connection: DuckDB backend; the table is stored there as `name`.
-        source: how to read.
-        paths: the located files, in order.
-        name: name of the stored table.
-        scratch: folder for files in between.
-        wanted: raw columns that the recipe maps; each file must have them.
-
-    Raises:
-        SourceError: a file is empty, is not of the format, lacks a wanted column, or holds nested values there.
+    Attributes:
+        table: stored table of text columns, with `_file` and `_row`.
+        unreadable: lines that are no rows.
+        origin: where it comes from, for messages.
     """
-    if not paths:
-        raise SourceError(f"The table `{name}` has no files. Name them with `files` in the recipe.")
+
+    table: ir.Table
+    unreadable: tuple[Unreadable, ...]
+    origin: str
+
+
+@dataclasses.dataclass(frozen=True)
+class FileSource:
+    """Located files that hold one table.
+
+    All that follows knows no more of a source than `origin` and `read`; one of another kind offers the same two.
+
+    Attributes:
+        how: what the recipe states of the files.
+        paths: the files, at least one, in order.
+    """
+
+    how: Source
+    paths: tuple[Path, ...]
+
+    @property
+    def origin(self) -> str:
+        """Names of the files, for messages."""
+        return ", ".join(map(str, self.paths))
+
+    def read(self, workspace: Workspace, *, name: str, wanted: Collection[str] = ()) -> RawTable:
+        """Returns the files as one stored table of text columns, and the lines that are no rows.
+
+        Each line of a csv or JSON file is a row, or is reported. Files may differ in columns that are not mapped: where
+        a file lacks one, its rows have none.
+
+        Args:
+            workspace: where the table is stored.
+            name: name of the stored table.
+            wanted: raw columns that the recipe maps; each file must have them.
+
+        Raises:
+            SourceError: a file is empty, is not of the format, lacks a wanted column, or holds nested values there.
+        """
+        table, unreadable = _read_files(self.how, self.paths, workspace, name=name, wanted=wanted)
+        if table.count().execute() == 0:
+            reasons = (
+                f" {len(unreadable):,} lines are no rows, the first: {unreadable[0].reason}." if unreadable else ""
+            )
+            raise SourceError(
+                f"{self.origin}: there is a header but no row.{reasons} Get the data again, or correct `delimiter`, "
+                "`quote` or `header` in the recipe."
+            )
+        return RawTable(table, tuple(unreadable), self.origin)
+
+
+def _read_files(
+    source: Source, paths: Sequence[Path], workspace: Workspace, *, name: str, wanted: Collection[str]
+) -> tuple[ir.Table, list[Unreadable]]:
+    connection, scratch = workspace.connection, workspace.scratch
     unreadable: list[Unreadable] = []
     parts: list[str] = []
     columns: list[str] = []
@@ -159,14 +196,7 @@ def read_text(
         parts.append(part)
         if source.format in SPECIAL_READERS:
             break  # a special reader takes all its files at once
-    table = _union(connection, name, parts)
-    if table.count().execute() == 0:
-        reasons = f" {len(unreadable):,} lines are no rows, the first: {unreadable[0].reason}." if unreadable else ""
-        raise SourceError(
-            f"{', '.join(map(str, paths))}: there is a header but no row.{reasons} Get the data again, or correct "
-            "`delimiter`, `quote` or `header` in the recipe."
-        )
-    return table, unreadable
+    return _union(connection, name, parts), unreadable
 
 
 def format_of(source: Source, path: Path) -> str:
@@ -239,12 +269,12 @@ def _check_parquet(connection: ibis.BaseBackend, path: Path, wanted: Collection[
             raise SourceError(nested_message(path, name, kind))
 
 
-def _check_columns(found: Sequence[str], wanted: Collection[str], *, path: Path, first: Path | None) -> None:
-    absent = [name for name in wanted if name not in found]
+def _check_columns(names: Sequence[str], wanted: Collection[str], *, path: Path, first: Path | None) -> None:
+    absent = [name for name in wanted if name not in names]
     if absent and first is not None:
         raise SourceError(
             f"{path} has no column {absent[0]!r}, which the recipe maps and {first} has."
-            f"{nearest_hint(absent[0], found)}"
+            f"{nearest_hint(absent[0], names)}"
         )
 
 

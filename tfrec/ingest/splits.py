@@ -103,8 +103,8 @@ def find_moments(
         test_share, validation_share = 1 - split.test_share, 1 - split.validation_share
         return Moments(validation_from=_on_clock(test_share * validation_share), test_from=_on_clock(test_share))
     first, last = (
-        pd.Timestamp(one)
-        for one in events.aggregate(a=events["timestamp"].min(), b=events["timestamp"].max()).execute().iloc[0]
+        pd.Timestamp(moment)
+        for moment in events.aggregate(a=events["timestamp"].min(), b=events["timestamp"].max()).execute().iloc[0]
     )
     if until is not None:
         test_from = until

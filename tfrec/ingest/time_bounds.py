@@ -53,10 +53,10 @@ def find_bounds(timestamps: ir.TimestampColumn) -> TimeBounds:
     count = counted["n"].to_numpy(np.int64)
     is_no_date = _no_dates(day, count)
     notes = [
-        Note("no_date", int(count[day == one].sum()), f"{count[day == one].sum():,} events of {one} have no date.")
-        for one in day[is_no_date]
+        Note("no_date", int(number), f"{number:,} events of {no_date} have no date.")
+        for no_date, number in zip(day[is_no_date], count[is_no_date], strict=True)
     ]
-    days_out = tuple(str(one) for one in day[is_no_date])
+    days_out = tuple(map(str, day[is_no_date]))
     day, count = day[~is_no_date], count[~is_no_date]
     if not len(day):
         return TimeBounds(no_dates=days_out, notes=tuple(notes))
@@ -79,7 +79,7 @@ def find_bounds(timestamps: ir.TimestampColumn) -> TimeBounds:
 def outlier_reason(timestamp: ir.TimestampValue, bounds: TimeBounds) -> ir.StringValue:
     """Returns why an event is set aside, such as `no date (1970-01-01)` or `timestamp far behind the others (2099)`."""
     day = timestamp.date().cast("string")
-    reasons = [(day == one, ibis.literal(f"no date ({_nearest_no_date(one)})")) for one in bounds.no_dates]
+    reasons = [(day == no_date, ibis.literal(f"no date ({_nearest_no_date(no_date)})")) for no_date in bounds.no_dates]
     year = timestamp.year().cast("string")
     for where, bound in (("before", bounds.low), ("behind", bounds.high)):
         if bound is not None:
@@ -91,16 +91,17 @@ def outlier_reason(timestamp: ir.TimestampValue, bounds: TimeBounds) -> ir.Strin
 
 def _no_dates(day: np.ndarray, count: np.ndarray) -> np.ndarray:
     """Returns `[n]` bool: days that stand for no date, a day earlier or later in other zones, far from all others."""
-    near = np.array([np.abs(day - np.datetime64(one)) <= _DAY for one in _NO_DATES]).reshape(len(_NO_DATES), -1).any(0)
+    no_dates = np.array(_NO_DATES, "datetime64[D]")
+    near = (np.abs(day - no_dates[:, None]) <= _DAY).any(0)
     others = day[~near]
     if not len(others):
         return np.zeros(len(day), bool)
-    is_far = np.array([np.abs(others - one).min() > _GAP * _DAY for one in day])
+    is_far = np.array([np.abs(others - moment).min() > _GAP * _DAY for moment in day])
     return near & is_far
 
 
 def _nearest_no_date(day: str) -> str:
-    return min(_NO_DATES, key=lambda one: abs(np.datetime64(one) - np.datetime64(day)))
+    return min(_NO_DATES, key=lambda no_date: abs(np.datetime64(no_date) - np.datetime64(day)))
 
 
 def _bulk(day: np.ndarray, count: np.ndarray) -> tuple[np.datetime64, np.datetime64]:

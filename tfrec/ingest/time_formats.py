@@ -96,24 +96,25 @@ def check_times(
         example=read["text"].min(where=is_unread),
         low=read["text"].min(),
     )
-    seen = counted.to_pyarrow().to_pylist()[0]
-    if not seen["unread"]:
+    counts = counted.to_pyarrow().to_pylist()[0]
+    if not counts["unread"]:
         return _contradictions(texts, given)
     readings = find_readings(texts, given)
-    best = _unlike(texts, [one for one in readings if one.rows == max(other.rows for other in readings)])
+    most = max((reading.rows for reading in readings), default=0)
+    best = _unlike(texts, [reading for reading in readings if reading.rows == most])
     words = (
-        f"{seen['unread']:,} of {seen['rows']:,} timestamps cannot be read as {_named(given)}, "
-        f"e.g. {seen['example']!r}."
+        f"{counts['unread']:,} of {counts['rows']:,} timestamps cannot be read as {_named(given)}, "
+        f"e.g. {counts['example']!r}."
     )
-    if seen["unread"] * 2 > seen["rows"]:
+    if counts["unread"] * 2 > counts["rows"]:
         if not best:
-            raise SourceError(f"{where}: {words} {_explain(seen)}")
-        comparison = _compare(mapped, column, best, seen["rows"])
+            raise SourceError(f"{where}: {words} {_explain(counts)}")
+        comparison = _compare(mapped, column, best, counts["rows"])
         change = f"Set the right one in [{section}]" if len(best) > 1 else f"Set {best[0].key} in [{section}]"
         if not best[0].time_format:
             change = f"Leave `time_format` out of [{section}]"
         raise SourceError(f"{where}: {words} {comparison} {change} of the recipe.")
-    if swapped := [one for one in best if one.added and not one.lost and one.differing]:
+    if swapped := [reading for reading in best if reading.added and not reading.lost and reading.differing]:
         raise SourceError(
             f"{where}: {words} {swapped[0].key} reads them and all others, {swapped[0].differing:,} of these as other "
             f"times: {_both_readings(texts, given, swapped[0].time_format)} "
@@ -156,7 +157,7 @@ def find_readings(texts: ir.Table, given: Sequence[str] = ()) -> list[Reading]:
         # A year that varies more than the day of the month is a day: `31-01-24` is not of the year 31.
         if counts.get(f"years_{at}", 0) <= counts.get(f"days_{at}", 1)
     ]
-    return [one for one in readings if one.rows]
+    return [reading for reading in readings if reading.rows]
 
 
 def _distinct(column: ir.StringColumn) -> ir.Table:
@@ -182,7 +183,7 @@ def _families_of(examples: list[str]) -> list[tuple[str, ...]]:
 
 
 def _swap_day_and_month(form: str) -> str:
-    return re.sub("%[dm]", lambda found: "%m" if found[0] == "%d" else "%d", form)
+    return re.sub("%[dm]", lambda sign: "%m" if sign[0] == "%d" else "%d", form)
 
 
 def _fits(example: str, form: str) -> bool:
@@ -212,13 +213,13 @@ def _contradictions(texts: ir.Table, given: Sequence[str]) -> list[Note]:
     return notes
 
 
-def _missed(texts: ir.Table, mapped: ir.Table, column: str, found: list[Reading], words: str) -> list[Note]:
+def _missed(texts: ir.Table, mapped: ir.Table, column: str, readings: list[Reading], words: str) -> list[Note]:
     """Returns a note on the formats that read what the recipe's does not; none where nothing does (`n/a`)."""
-    helpful = [one for one in found if one.added and not one.differing]
+    helpful = [reading for reading in readings if reading.added and not reading.differing]
     if not helpful:
         return []
-    most = max(one.added for one in helpful)
-    helpful = _unlike(texts, [one for one in helpful if one.added == most])
+    most = max(reading.added for reading in helpful)
+    helpful = _unlike(texts, [reading for reading in helpful if reading.added == most])
     advice = "Name all formats of the column in `time_format`."
     return [Note("times_unread", most, f"{words} {_compare(mapped, column, helpful, most)} {advice}")]
 
@@ -226,14 +227,14 @@ def _missed(texts: ir.Table, mapped: ir.Table, column: str, found: list[Reading]
 def _unlike(texts: ir.Table, readings: list[Reading]) -> list[Reading]:
     """Returns the readings without those that agree with an earlier one wherever both read."""
     kept: list[Reading] = []
-    for one in readings:
-        read = _read_by(texts["text"], one.time_format)
+    for reading in readings:
+        read = _read_by(texts["text"], reading.time_format)
         pairs = {
             f"pair_{at}": (read != _read_by(texts["text"], other.time_format)).any().fill_null(False)
             for at, other in enumerate(kept)
         }
         if not pairs or texts.aggregate(**pairs).execute().iloc[0].all():
-            kept.append(one)
+            kept.append(reading)
     return kept
 
 
@@ -242,17 +243,19 @@ def _compare(mapped: ir.Table, column: str, readings: list[Reading], rows: int) 
     reach = f"{min(rows, readings[0].rows):,} of {rows:,}"
     if len(readings) == 1:
         return f"{readings[0].key} reads {reach}."
-    keys = " and ".join(one.key for one in readings)
-    words = _both_readings(_distinct(mapped[column]), *(one.time_format for one in readings))
-    steps = [_steps_back(mapped, column, one.time_format) for one in readings]
-    back = ", ".join(f"{count:,} by {_named(one.time_format)}" for count, one in zip(steps, readings, strict=True))
+    keys = " and ".join(reading.key for reading in readings)
+    words = _both_readings(_distinct(mapped[column]), *(reading.time_format for reading in readings))
+    steps = [_steps_back(mapped, column, reading.time_format) for reading in readings]
+    back = ", ".join(
+        f"{count:,} by {_named(reading.time_format)}" for count, reading in zip(steps, readings, strict=True)
+    )
     return f"{keys} read {reach}, as different times: {words} Rows that are earlier than the row before: {back}."
 
 
-def _explain(seen: dict) -> str:
-    if re.search(_EXCEL, seen["low"]):
+def _explain(counts: dict) -> str:
+    if re.search(_EXCEL, counts["low"]):
         return "They look like Excel's serial numbers: format the column as a date and export it again."
-    if re.search(_ZONE_NAME, seen["example"]):
+    if re.search(_ZONE_NAME, counts["example"]):
         return "Zones are read as offsets (+01:00), UTC or GMT alone: export the times in UTC."
     return "No usual format reads them: give their strptime format as `time_format` in the recipe."
 
@@ -260,8 +263,8 @@ def _explain(seen: dict) -> str:
 def _both_readings(texts: ir.Table, *formats: Sequence[str]) -> str:
     """Returns a text with two readings: `'03/04/2024' is 3 April 2024 by "%d/%m/%Y" and 4 March 2024 by ...`."""
     read = {f"read_{at}": _read_by(texts["text"], form) for at, form in enumerate(formats)}
-    seen = texts.select("text", **read)
-    differing = seen.filter(seen["read_0"] != seen["read_1"]).order_by("text").limit(1).execute()
+    readings = texts.select("text", **read)
+    differing = readings.filter(readings["read_0"] != readings["read_1"]).order_by("text").limit(1).execute()
     if differing.empty:
         return "(no text shows the difference.)"
     row = differing.iloc[0]

@@ -1,0 +1,76 @@
+"""Defines the value that preparation passes from step to step: each step returns it with what it adds."""
+
+import copy
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ibis.expr.types as ir
+import pandas as pd
+
+from tfrec.ingest.engine import Workspace
+from tfrec.ingest.notes import Note
+from tfrec.ingest.prepared import Manifest, SourceFile
+from tfrec.ingest.raw_files import RawFiles
+from tfrec.ingest.recipes import Recipe
+from tfrec.ingest.rejected import CheckedTable
+from tfrec.ingest.splits import Moments
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """A shop on its way from raw files to a prepared folder; a step reads only what the steps before it added.
+
+    Attributes:
+        recipe: what the raw files mean.
+        files: the raw files.
+        until: end of training in UTC, or None for the recipe's.
+        sources: description of the files.
+        fingerprint: equal when recipe, files, `until` and code are equal.
+        folder: receives the prepared shop.
+        workspace: tables in between, gone at the end.
+        tables: name → table as values, bad rows with a reason, of the tables that have files.
+        images: number of pictures.
+        events: the good events, in sessions and orders.
+        kept: number of good events as they were read.
+        rejected: reason → events set aside.
+        notes: what the owner of the log should know.
+        moments: where validation and test start.
+        training: events before the test period.
+        test: events of the test period.
+        frames: name → table as it is written, of all tables but the events.
+        extras: name → path of an extra table in the folder.
+        manifest: contents and origin of the folder.
+    """
+
+    recipe: Recipe
+    files: RawFiles
+    until: pd.Timestamp | None
+    sources: tuple[SourceFile, ...]
+    fingerprint: str
+    folder: Path = dataclasses.field(init=False)
+    workspace: Workspace = dataclasses.field(init=False)
+    tables: Mapping[str, CheckedTable] = dataclasses.field(init=False)
+    images: int = dataclasses.field(init=False)
+    events: ir.Table = dataclasses.field(init=False)
+    kept: int = dataclasses.field(init=False)
+    rejected: Mapping[str, int] = dataclasses.field(init=False)
+    notes: tuple[Note, ...] = dataclasses.field(init=False)
+    moments: Moments = dataclasses.field(init=False)
+    training: ir.Table = dataclasses.field(init=False)
+    test: ir.Table = dataclasses.field(init=False)
+    frames: Mapping[str, pd.DataFrame] = dataclasses.field(init=False)
+    extras: Mapping[str, str] = dataclasses.field(init=False)
+    manifest: Manifest = dataclasses.field(init=False)
+
+    @property
+    def others(self) -> list[CheckedTable]:
+        """All tables but the events."""
+        return [table for name, table in self.tables.items() if name != "events"]
+
+    def extended(self, **added: Any) -> "Preparation":
+        """Returns a copy with what a step adds."""
+        result = copy.copy(self)
+        vars(result).update(added)
+        return result

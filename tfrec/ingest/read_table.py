@@ -1,0 +1,182 @@
+"""Reads any table of a shop by its spec: text, values, reasons of bad rows, notes."""
+
+import logging
+from collections.abc import Sequence
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+from ibis import _
+
+from tfrec.ingest.engine import Workspace
+from tfrec.ingest.mapping import column_texts, id_text, raw_columns
+from tfrec.ingest.number_styles import find_styles
+from tfrec.ingest.numbers import NumberStyle, number
+from tfrec.ingest.privacy import pseudonymise
+from tfrec.ingest.rejected import CheckedTable
+from tfrec.ingest.sources import FILE, ROW, FileSource, RawTable
+from tfrec.ingest.table_spec import Check, Column, MappedTable, TableSpec, is_unreadable
+from tfrec.ingest.timestamps import parse_timestamps
+from tfrec.schema.tables import conform
+
+logger = logging.getLogger(__name__)
+
+_SQL_TYPES = {"str": "string", "datetime64[us]": "timestamp", "float32": "float32"}
+
+
+def read_table(spec: TableSpec, source: FileSource, workspace: Workspace, *, key: bytes | None = None) -> CheckedTable:
+    """Returns the rows of a source as values, the bad ones with a reason; no row is lost or added.
+
+    Args:
+        spec: what the table is made of.
+        source: yields the table as text.
+        workspace: where tables in between are stored.
+        key: secret of the pseudonyms, or None.
+
+    Raises:
+        SourceError: the source is empty or unreadable, lacks a column, or its times cannot be read with certainty.
+    """
+    logger.info("Reading %s", source.origin)
+    raw = source.read(workspace, name=f"{spec.name}_raw", wanted=spec.wanted_columns)
+    text = workspace.store(f"{spec.name}_mapped", map_text(spec, raw))
+    numbers = [column.name for column in spec.columns if column.kind == "number"]
+    styles = find_styles(text, spec.section.columns, names=numbers, declared=spec.section.decimal)
+    mapped = MappedTable(workspace, raw.table, text, styles, raw.origin)
+    notes = [note for make_notes in spec.note_makers for note in make_notes(mapped)]
+    if key is not None:
+        text = _hide_users(spec, text, key=key)
+    rows = workspace.store(f"{spec.name}_typed", type_rows(spec, text, styles))
+    for set_aside in spec.passes:
+        rows, further = set_aside(workspace, rows)
+        notes += further
+    if spec.unique:
+        rows = workspace.store(f"{spec.name}_unique", set_aside_repeated(spec, rows))
+    hidden = tuple(spec.user_columns) if key is not None else ()
+    return CheckedTable(spec, raw.table, rows, raw.unreadable, hidden, tuple(notes))
+
+
+def map_text(spec: TableSpec, raw: RawTable) -> ir.Table:
+    """Returns the mapped columns as text, with `_file` and `_row`.
+
+    Raises:
+        SourceError: the source lacks a column.
+    """
+    texts: dict[str, ir.Value] = {}
+    for prefix, columns in {"": spec.section.columns, **spec.described}.items():
+        texts |= column_texts(
+            raw.table,
+            columns,
+            origin=raw.origin,
+            missing=spec.section.missing,
+            prefix=prefix,
+            category_separator=spec.category_separator,
+            passing=() if prefix else spec.passing,
+        )
+    return raw.table.select(**texts, **{FILE: raw.table[FILE], ROW: raw.table[ROW]})
+
+
+def type_rows(spec: TableSpec, text: ir.Table, styles: dict[str, NumberStyle]) -> ir.Table:
+    """Returns the values of each row; no row is lost or added.
+
+    Beside them stand `reason`, why a row is set aside, null for a good row, and `incomplete`, the value that a good row
+    lost because it cannot be read or is impossible.
+
+    Args:
+        spec: what the table is made of.
+        text: mapped columns, `_file`, `_row` and further `_...` columns that pass through.
+        styles: column → how its numbers are written.
+    """
+    passing = [name for name in text.columns if name.startswith("_")]
+    values = {column.name: _value(spec, column, text, styles) for column in spec.columns}
+    texts = {
+        f"raw_{column.name}": text[column.name] if column.name in text.columns else ibis.literal("")
+        for column in spec.columns
+        if column.kind != "id"
+    }
+    typed = text.select(**values, **texts, **{name: text[name] for name in passing})
+    if spec.derive is not None:
+        typed = spec.derive(typed)
+    typed = typed.mutate(reason=_first_reason(spec.checks))
+    lost = _first_reason([check for column in spec.columns for check in _optional_checks(column)])
+    return typed.select(
+        **{column.name: _final(spec, column) for column in spec.columns if column.is_kept},
+        **{name: typed[name] for name in (*passing, "reason")},
+        incomplete=ibis.ifelse(typed["reason"].isnull(), lost, ibis.null("string")),
+    )
+
+
+def set_aside_repeated(spec: TableSpec, rows: ir.Table) -> ir.Table:
+    """Returns the rows with `spec.repeated` as the reason of each good row whose `unique` an earlier good row has."""
+    same = [_[part] if isinstance(part, str) else part for part in spec.unique]
+    window = ibis.window(group_by=[_["reason"].isnull(), *same], order_by=[FILE, ROW])
+    numbered = rows.mutate(_earlier=ibis.row_number().over(window))
+    reason = ibis.coalesce(numbered["reason"], ibis.ifelse(numbered["_earlier"] > 0, spec.repeated, None))
+    return numbered.mutate(reason=reason).select(*rows.columns)
+
+
+def collect_table(checked: CheckedTable) -> pd.DataFrame:
+    """Returns the good rows with the schema's types and order, attributes behind them."""
+    spec = checked.spec
+    kept = [column.name for column in spec.columns if column.is_kept]
+    frame = checked.good.select(*kept).execute()
+    frame = conform(frame, spec.types, table=spec.name, extra=True)
+    if spec.finish is not None:
+        frame = spec.finish(frame)
+    return frame.sort_values([*spec.order], ignore_index=True)
+
+
+def _hide_users(spec: TableSpec, text: ir.Table, *, key: bytes) -> ir.Table:
+    """Returns the text with pseudonyms in place of user ids, and of ids that are made of them and would show them."""
+    for name in spec.user_ids:
+        if name in text.columns:
+            text = pseudonymise(text, key=key, guest_ids=spec.guest_ids, column=name)
+    for name in spec.made_of_user_ids:
+        if set(raw_columns({name: spec.section.columns.get(name, ())})) & set(spec.user_columns):
+            text = pseudonymise(text, key=key, column=name)
+    return text
+
+
+def _value(spec: TableSpec, column: Column, text: ir.Table, styles: dict[str, NumberStyle]) -> ir.Value:
+    is_mapped = column.name in text.columns
+    if column.kind == "number":
+        style = styles.get(column.name, NumberStyle())
+        return number(text[column.name], style) if is_mapped else ibis.null("float64")
+    if column.kind == "time":
+        if not is_mapped:
+            return ibis.null("timestamp")
+        return parse_timestamps(text[column.name], time_format=spec.time_format, time_zone=spec.time_zone)
+    if not is_mapped:
+        return ibis.literal("")
+    if column.kind == "text":
+        return text[column.name]
+    ids = id_text(text[column.name])
+    if column.blanks:
+        ids = ibis.ifelse(ids.isin(column.blanks), "", ids)
+    return ids.upper() if column.upper_case else ids
+
+
+def _first_reason(checks: Sequence[Check]) -> ir.StringValue:
+    """Returns the first reason that holds, null where none does."""
+    if not checks:
+        return ibis.null("string")
+    return ibis.cases(*((check.fails, check.reason) for check in checks), else_=ibis.null("string"))
+
+
+def _optional_checks(column: Column) -> list[Check]:
+    if not column.is_optional:
+        return []
+    name = column.name
+    out_of_bounds = [_[name] < column.low] if column.low is not None else []
+    out_of_bounds += [_[name] > column.high] if column.high is not None else []
+    return [is_unreadable(name), *(Check(f"impossible {name}", condition) for condition in out_of_bounds)]
+
+
+def _final(spec: TableSpec, column: Column):  # type: ignore[no-untyped-def]
+    """Returns a value within its bounds, with the type that it is stored in."""
+    value = _[column.name]
+    for check in _optional_checks(column)[1:]:
+        value = ibis.ifelse(check.fails, None, value)
+    if column.fill is not None:
+        value = ibis.coalesce(value, column.fill)
+    kind = _SQL_TYPES.get(spec.types.get(column.name, ""))
+    return value.cast(kind) if kind else value

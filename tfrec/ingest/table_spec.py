@@ -1,0 +1,151 @@
+"""Defines what a spec states of one table of a shop; `read_table` does what all tables have in common."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import ibis.expr.types as ir
+import pandas as pd
+from ibis import _
+
+from tfrec.ingest.engine import Workspace
+from tfrec.ingest.mapping import ROUNDED_ID, Columns, raw_columns
+from tfrec.ingest.notes import Note
+from tfrec.ingest.numbers import NumberStyle
+from tfrec.ingest.recipes import TableSource
+from tfrec.schema.tables import CATEGORY_SEPARATOR
+
+Expression = Any
+"""An expression of a row's columns, written with `ibis._`: `_["price"] < 0`, or `_["raw_price"]` of its text."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of a table, and what is made of its text.
+
+    Attributes:
+        name: name in the schema, or of a column that others are computed from.
+        kind: `text`, `id` (see `id_text`), `number` or `time`.
+        is_kept: the column is part of the table; else only checks and `TableSpec.derive` use it.
+        is_optional: a row whose number or time is unreadable or out of bounds stays, without that value.
+        low: smallest possible number of an optional column.
+        high: largest possible number of an optional column.
+        fill: number in place of one that is unknown.
+        upper_case: ids are read in capitals.
+        blanks: ids that stand for no id.
+    """
+
+    name: str
+    kind: Literal["text", "id", "number", "time"] = "text"
+    is_kept: bool = True
+    is_optional: bool = False
+    low: float | None = None
+    high: float | None = None
+    fill: float | None = None
+    upper_case: bool = False
+    blanks: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """A condition under which a row is set aside, with the reason that the ledger names."""
+
+    reason: str
+    fails: Expression
+
+
+@dataclasses.dataclass(frozen=True)
+class MappedTable:
+    """A table as text under the schema's names, before values are made of it.
+
+    Attributes:
+        workspace: where the tables are stored.
+        raw: text as in the files.
+        text: mapped columns, with `_file` and `_row`.
+        styles: column → how its numbers are written.
+        origin: names of the files, for messages.
+    """
+
+    workspace: Workspace
+    raw: ir.Table
+    text: ir.Table
+    styles: Mapping[str, NumberStyle]
+    origin: str
+
+
+NoteMaker = Callable[[MappedTable], Sequence[Note]]
+Pass = Callable[[Workspace, ir.Table], tuple[ir.Table, Sequence[Note]]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TableSpec:
+    """What one table is made of.
+
+    Attributes:
+        name: name of the table.
+        types: columns of the schema with their types; kept columns beside them are attributes.
+        section: what the recipe maps to the columns, and how their text is written.
+        columns: all columns that are read.
+        described: prefix → columns of another table that the rows describe, too.
+        passing: raw columns that rules look at.
+        category_separator: between the levels of a raw category.
+        time_format: format of the times, see `parse_timestamps`.
+        time_zone: zone of the times.
+        derive: computes columns from the values of others, before any check.
+        checks: reasons for which a row is set aside; the first that holds counts.
+        passes: further checks that need all rows, in order: each sets more reasons.
+        unique: expressions that are different in each row of the table; empty = rows may be equal.
+        repeated: reason of a row whose `unique` an earlier row has.
+        note_makers: look for what the owner of the files should know.
+        user_ids: columns with user ids, which become pseudonyms where there is a key.
+        guest_ids: user ids that stand for guests.
+        made_of_user_ids: columns that become pseudonyms, too, where they come from the raw columns of user ids.
+        order: columns by which the table is sorted.
+        finish: last change to the table.
+    """
+
+    name: str
+    types: Mapping[str, str]
+    section: TableSource
+    columns: tuple[Column, ...]
+    described: Mapping[str, Columns] = dataclasses.field(default_factory=dict)
+    passing: tuple[str, ...] = ()
+    category_separator: str = CATEGORY_SEPARATOR
+    time_format: tuple[str, ...] = ()
+    time_zone: str = "UTC"
+    derive: Callable[[ir.Table], ir.Table] | None = None
+    checks: tuple[Check, ...] = ()
+    passes: tuple[Pass, ...] = ()
+    unique: tuple[Expression, ...] = ()
+    repeated: str = "duplicate"
+    note_makers: tuple[NoteMaker, ...] = ()
+    user_ids: tuple[str, ...] = ()
+    guest_ids: tuple[str, ...] = ()
+    made_of_user_ids: tuple[str, ...] = ()
+    order: tuple[str, ...] = ()
+    finish: Callable[[pd.DataFrame], pd.DataFrame] | None = None
+
+    @property
+    def wanted_columns(self) -> list[str]:
+        """The raw columns that the source must have."""
+        return list(dict.fromkeys((*raw_columns(self.section.columns, *self.described.values()), *self.passing)))
+
+    @property
+    def user_columns(self) -> list[str]:
+        """The raw columns that user ids come from."""
+        return raw_columns({name: names for name, names in self.section.columns.items() if name in self.user_ids})
+
+
+def is_empty(name: str) -> Check:
+    """Returns the check for a column that must not be empty."""
+    return Check(f"missing {name}", _[name] == "")
+
+
+def is_rounded(name: str) -> Check:
+    """Returns the check for ids that a spreadsheet rounded as numbers."""
+    return Check(f"rounded {name}", _[name].re_search(ROUNDED_ID))
+
+
+def is_unreadable(name: str) -> Check:
+    """Returns the check for text of which no value can be made."""
+    return Check(f"unreadable {name}", (_[f"raw_{name}"] != "") & _[name].isnull())
