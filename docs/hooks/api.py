@@ -93,8 +93,10 @@ def _summary(name: str) -> str:
 
 
 def _exported(name: str) -> list[str]:
-    """Returns the strings of a package's `__all__`, read without importing it."""
-    for node in _source(name).body:
+    """Returns the strings of a package's `__all__`, read without importing it; names loaded on use have a stub."""
+    stub = ROOT.parent.joinpath(*name.split("."), "__init__.pyi")
+    tree = ast.parse(stub.read_text(encoding="utf-8")) if stub.is_file() else _source(name)
+    for node in tree.body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
             return [one.value for one in getattr(node.value, "elts", []) if isinstance(one, ast.Constant)]
     return []

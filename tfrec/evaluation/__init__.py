@@ -1,1 +1,5 @@
 """Evaluates slates on held-out events beside baselines, without TensorFlow."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

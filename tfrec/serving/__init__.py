@@ -1,1 +1,5 @@
 """Answers requests by SavedModels: TF Serving's rules on TensorFlow's C API, without Python TensorFlow."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,26 @@
+from .candidate_slate import CandidateSlate
+from .complements import of_other_categories, only_new, without_substitutes
+from .config import SimilarConfig, StrategyConfig, UpsellConfig, VarietyConfig
+from .constraints import Limits, eligible_items
+from .diversity import maximal_marginal_relevance
+from .funnel import Funnel, Request
+from .reasons import Reasons
+from .upsell import only_upgrades
+
+__all__ = [
+    "CandidateSlate",
+    "Funnel",
+    "Limits",
+    "Reasons",
+    "Request",
+    "SimilarConfig",
+    "StrategyConfig",
+    "UpsellConfig",
+    "VarietyConfig",
+    "eligible_items",
+    "maximal_marginal_relevance",
+    "of_other_categories",
+    "only_new",
+    "only_upgrades",
+    "without_substitutes",
+]
