@@ -17,6 +17,7 @@ from tfrec.cli import main
 from tfrec.cli.demo import fast_demo_note
 from tfrec.client import RecommenderClient
 from tfrec.errors import SourceError
+from tfrec.evaluation.report import write_report
 from tfrec.serving.servable import Servable
 from tfrec.serving.server import EmbeddedServer
 from tfrec.workflow import (
@@ -25,7 +26,6 @@ from tfrec.workflow import (
     publish_servables,
     read_models_manifest,
     train_shop,
-    write_report,
 )
 
 

@@ -21,7 +21,8 @@ import pandas as pd
 import tfrec
 from tfrec.baselines import BASKET_BASELINES, CART_BASELINES, SESSION_BASELINES, Baseline
 from tfrec.errors import SourceError
-from tfrec.evaluation.report import SEEDS, EvaluationReport, evaluate
+from tfrec.evaluation.evaluate import SEEDS, evaluate
+from tfrec.evaluation.report import EvaluationReport
 from tfrec.features.shop import Shop, load_shop
 from tfrec.ingest.prepared import Prepared, read_manifest, read_prepared
 from tfrec.publish import FolderKind, check_claim, check_folder, claiming, publishing
@@ -61,12 +62,6 @@ TRAINED_FOLDER = FolderKind(
     keys=frozenset({"identity", "fingerprint", "code", "config"}),
     files=(MANIFEST, "weights.*", "meanings.npz", "knowledge.npz", "training.json"),
     is_edited=False,
-)
-REPORT_FOLDER = FolderKind(
-    "an evaluation report",
-    mark="report.json",
-    keys=frozenset({"shop", "test_from", "sections"}),
-    files=("report.txt", "report.json", "report.html", ".of"),
 )
 
 
@@ -277,27 +272,6 @@ def evaluate_models(
     return report if truth is None else dataclasses.replace(report, findings=truth.sentences())
 
 
-def write_report(
-    report: EvaluationReport, out: Path, *, inputs: Sequence[Path] = (), beside: Mapping[str, str] | None = None
-) -> Path:
-    """Writes a folder of `report.json`, `report.html` and `report.txt`, in one step; returns the page's path.
-
-    Args:
-        report: report of `evaluate_models`.
-        out: the folder.
-        inputs: folders that were read, which `out` must not hold.
-        beside: further files, name → text.
-
-    Raises:
-        SourceError: `out` holds any of `inputs`, or anything that no earlier evaluation wrote.
-    """
-    texts = {"report.txt": str(report), "report.json": report.to_json() + "\n", "report.html": report.to_html()}
-    with publishing(out, REPORT_FOLDER, inputs=inputs) as work:
-        for name, text in {**texts, **(beside or {})}.items():
-            (work / name).write_text(text, encoding="utf-8")
-    return out / "report.html"
-
-
 def report_folder(models: Path, *, servable: str = "shop") -> Path:
     """Returns where the report of a folder of models lies unless another place is named."""
     return models / (_REPORT if servable == "shop" else f"{_REPORT}_{servable}")
@@ -431,5 +405,4 @@ __all__ = [
     "train_shop",
     "version_of",
     "work_folder",
-    "write_report",
 ]
