@@ -87,7 +87,6 @@ PUBLIC = {
         "cross_category_cases",
         "discover_cases",
         "diversity",
-        "evaluate",
         "hit_rate_at_k",
         "map_at_k",
         "mrr_at_k",
@@ -100,6 +99,7 @@ PUBLIC = {
         "recall_at_k",
         "revenue_hit_rate_at_k",
         "upsell_cases",
+        "write_report",
     ],
     "tfrec.features": [
         "BehaviourSequences",

@@ -18,12 +18,13 @@ from tfrec.cli import main
 from tfrec.cli.demo import fast_demo_note
 from tfrec.client import RecommenderClient
 from tfrec.errors import SourceError
+from tfrec.evaluation.report import write_report
 from tfrec.models_folder import read_models_manifest
 from tfrec.serving.servable import Servable
 from tfrec.serving.server import EmbeddedServer
 from tfrec.strategy.config import StrategyConfig, UpsellConfig
 from tfrec.training import load_trained
-from tfrec.workflow import SERVED_NAME, evaluate_models, publish_servables, train_shop, write_report
+from tfrec.workflow import SERVED_NAME, evaluate_models, publish_servables, train_shop
 
 
 def test_training_leaves_the_models_their_manifest_and_no_work_folder(tiny_trained, tiny_prepared):

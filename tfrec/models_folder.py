@@ -48,12 +48,6 @@ TRAINED_FOLDER = FolderKind(
     files=(MANIFEST, "weights.*", "meanings.npz", "knowledge.npz", "training.json"),
     is_edited=False,
 )
-REPORT_FOLDER = FolderKind(
-    "an evaluation report",
-    mark="report.json",
-    keys=frozenset({"shop", "test_from", "sections"}),
-    files=("report.txt", "report.json", "report.html", ".of"),
-)
 
 
 @dataclasses.dataclass(frozen=True)

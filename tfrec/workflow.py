@@ -15,12 +15,12 @@ from typing import Any
 import pandas as pd
 
 from tfrec.baselines import BASKET_BASELINES, CART_BASELINES, SESSION_BASELINES, Baseline
-from tfrec.evaluation.report import SEEDS, EvaluationReport, evaluate
+from tfrec.evaluation.evaluate import SEEDS, evaluate
+from tfrec.evaluation.report import EvaluationReport
 from tfrec.features.shop import Shop, load_shop
 from tfrec.ingest.prepared import read_prepared
 from tfrec.models_folder import (
     MANIFEST,
-    REPORT_FOLDER,
     TRAINED,
     TRAINED_FOLDER,
     WORK,
@@ -250,27 +250,6 @@ def evaluate_models(
         )
         truth = measure_truth(shop, loaded)
     return report if truth is None else dataclasses.replace(report, findings=truth.sentences())
-
-
-def write_report(
-    report: EvaluationReport, out: Path, *, inputs: Sequence[Path] = (), beside: Mapping[str, str] | None = None
-) -> Path:
-    """Writes a folder of `report.json`, `report.html` and `report.txt`, in one step; returns the page's path.
-
-    Args:
-        report: report of `evaluate_models`.
-        out: the folder.
-        inputs: folders that were read, which `out` must not hold.
-        beside: further files, name → text.
-
-    Raises:
-        SourceError: `out` holds any of `inputs`, or anything that no earlier evaluation wrote.
-    """
-    texts = {"report.txt": str(report), "report.json": report.to_json() + "\n", "report.html": report.to_html()}
-    with publishing(out, REPORT_FOLDER, inputs=inputs) as work:
-        for name, text in {**texts, **(beside or {})}.items():
-            (work / name).write_text(text, encoding="utf-8")
-    return out / "report.html"
 
 
 def _export(shop: Shop, served: Any, out: Path, manifest: ModelsManifest, *, comparison: str) -> int:

@@ -39,9 +39,10 @@ from tfrec.baselines import (
 from tfrec.baselines.history import order_history, session_history
 from tfrec.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.evaluation.cases import Cases
+from tfrec.evaluation.evaluate import evaluate
 from tfrec.evaluation.metrics import hit_rate_at_k, mrr_at_k, rank_by_scores, rank_in_slate
 from tfrec.evaluation.protocol import cart_completion_cases
-from tfrec.evaluation.report import EvaluationReport, evaluate
+from tfrec.evaluation.report import EvaluationReport
 from tfrec.evaluation.sessions import next_item_cases
 from tfrec.features.shop import load_shop
 from tfrec.ingest.prepare import prepare_shop

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tfrec.evaluation.report import evaluate
+from tfrec.evaluation.evaluate import evaluate
 from tfrec.ingest.prepare import prepare_shop
 
 COLUMNS = ("all HR@10", "all HR@20", "all NDCG@10", "new HR@10", "discover HR@10", "discover NDCG@10")

@@ -10,9 +10,9 @@ import pytest
 from tests.evaluation.small_shop import SPLIT, tables
 from tfrec.baselines import CART_BASELINES
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.evaluation import report
+from tfrec.evaluation.evaluate import evaluate, sample_cases
 from tfrec.evaluation.protocol import cart_completion_cases
-from tfrec.evaluation.report import evaluate, print_evaluation
+from tfrec.evaluation.report import write_report
 from tfrec.evaluation.sections import Column, Section
 from tfrec.schema.slate import Slate
 
@@ -174,11 +174,14 @@ def test_a_headline_without_the_split_is_refused(full_report):
         Section("next_item", "", "", tuple(c for c in section.columns if not c.name.startswith("repeat")), ())
 
 
-def test_printing_writes_the_files_too(shop, tmp_path, capsys):
-    printed = print_evaluation(shop, out=tmp_path / "report", seeds=(0,))
-    assert str(printed) == capsys.readouterr().out
-    assert json.loads((tmp_path / "report" / "evaluation.json").read_text())["seeds"] == [0]
-    assert (tmp_path / "report" / "evaluation.html").read_text().startswith("<!DOCTYPE html>")
+def test_a_report_is_written_as_text_json_and_a_page(full_report, tmp_path):
+    written = write_report(full_report, tmp_path / "report")
+    assert written.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert (tmp_path / "report" / "report.txt").read_text(encoding="utf-8") == str(full_report)
+    kept = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))
+    assert kept["seeds"] == [0, 1]
+    row = kept["sections"][0]["rows"][0]["cells"]["all HR@10"]
+    assert list(row) == ["value", "low", "high", "num_queries"]
 
 
 def test_next_baskets_separate_new_items_from_repeated_ones(shop):
@@ -291,17 +294,12 @@ def test_bad_requests_say_what_to_do(shop):
         evaluate(empty)
 
 
-def test_the_command_reports_where_a_prepared_shop_is_missing(tmp_path, capsys):
-    assert report.main([str(tmp_path / "nowhere")]) == 1
-    assert "tfrec prepare" in capsys.readouterr().err
-
-
 def test_of_many_carts_the_same_sample_is_asked_in_each_draw(shop):
     few = {name: CART_BASELINES[name] for name in list(CART_BASELINES)[:1]}
     cart = evaluate(shop, baselines=few, seeds=(0, 1), max_queries=7, num_resamples=10).sections[0]
     assert cart.rows[0].cells["all HR@10"].n == 2 * 7
     assert "each of 7 orders" in cart.note
-    draws = [report.sample_cases(cart_completion_cases(shop.train, shop.test, seed=seed), 7) for seed in (0, 1)]
+    draws = [sample_cases(cart_completion_cases(shop.train, shop.test, seed=seed), 7) for seed in (0, 1)]
     assert draws[0].groups.tolist() == draws[1].groups.tolist()
 
 
@@ -309,6 +307,6 @@ def test_long_logs_are_sampled_by_whole_sessions(shop):
     from tfrec.evaluation.sessions import next_item_cases
 
     cases = next_item_cases(shop.train, shop.test)
-    part = report.sample_cases(cases, 10)
+    part = sample_cases(cases, 10)
     assert 0 < len(part) <= 10
     assert all((cases.groups == group).sum() == (part.groups == group).sum() for group in set(part.groups))

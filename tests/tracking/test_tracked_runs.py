@@ -12,7 +12,7 @@ import pytest
 
 from tfrec.cli import main
 from tfrec.errors import EnvironmentSetupError, install_hint
-from tfrec.evaluation.report import EvaluationReport
+from tfrec.evaluation.report import EvaluationReport, write_report
 from tfrec.evaluation.sections import Column, Duel, Row, Section
 from tfrec.models_folder import read_models_manifest
 from tfrec.statistics.estimates import Estimate
@@ -25,7 +25,7 @@ from tfrec.tracking.tracked_runs import (
     train_tracked,
     warm_start_tracked,
 )
-from tfrec.workflow import SERVED_NAME, Published, write_report
+from tfrec.workflow import SERVED_NAME, Published
 
 mlflow = pytest.importorskip("mlflow", reason=f"no MLflow. {install_hint('tracking')}.")
 

@@ -116,9 +116,10 @@ def _step(number: int, doing: str) -> Iterator[None]:
 
 def _evaluation(models: Path, *, prepared: Path, fast: bool) -> tuple[str, Path]:
     """Returns the report as text and the path of its page, from the last run where the models are the same."""
+    from tfrec.evaluation.report import write_report
     from tfrec.models_folder import read_models_manifest, report_folder
     from tfrec.serving.recommend import newest_version
-    from tfrec.workflow import evaluate_models, write_report
+    from tfrec.workflow import evaluate_models
 
     folder = report_folder(models)
     identity = f"{read_models_manifest(models).identity} {newest_version(models, 'shop').name}"

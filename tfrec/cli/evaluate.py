@@ -73,11 +73,12 @@ def run(options: argparse.Namespace) -> None:
     """Evaluates, prints the report and says where it lies."""
     from tfrec.baselines import CART_BASELINES, MORE_CART_BASELINES
     from tfrec.errors import ConfigError
+    from tfrec.evaluation.report import REPORT_FOLDER, write_report
     from tfrec.jobs.ablation import ablate
-    from tfrec.models_folder import REPORT_FOLDER, report_folder
+    from tfrec.models_folder import report_folder
     from tfrec.publish import check_folder
     from tfrec.tracking.tracked_runs import track_evaluation
-    from tfrec.workflow import evaluate_models, write_report
+    from tfrec.workflow import evaluate_models
 
     if options.draws < 1 or options.max_queries < 1:
         raise ConfigError("--draws and --max-queries must be at least 1.")

@@ -15,7 +15,7 @@ from .metrics import (
     revenue_hit_rate_at_k,
 )
 from .protocol import cart_completion_cases, cold_item_cases, cross_category_cases, discover_cases, next_basket_cases
-from .report import EvaluationReport, evaluate
+from .report import EvaluationReport, write_report
 from .sessions import next_item_cases, upsell_cases
 
 __all__ = [
@@ -29,7 +29,6 @@ __all__ = [
     "cross_category_cases",
     "discover_cases",
     "diversity",
-    "evaluate",
     "hit_rate_at_k",
     "map_at_k",
     "mrr_at_k",
@@ -42,4 +41,5 @@ __all__ = [
     "recall_at_k",
     "revenue_hit_rate_at_k",
     "upsell_cases",
+    "write_report",
 ]

@@ -125,6 +125,7 @@ class Cases:
         return pd.DataFrame(table)
 
     def _lists(self, matrix: scipy.sparse.csr_matrix) -> list[np.ndarray]:
+        """Returns the item ids of each row of `matrix [B, num_items]`, `B` arrays."""
         return np.split(self.item_ids.to_numpy()[matrix.indices], matrix.indptr[1:-1])[: len(self)]
 
 

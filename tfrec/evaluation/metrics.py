@@ -325,6 +325,7 @@ def calibration_error(probabilities: np.ndarray, outcomes: np.ndarray, *, num_bi
 
 
 def _checked_scores(scores: np.ndarray | scipy.sparse.csr_matrix, size: int, num_items: int) -> np.ndarray:
+    """Returns scores `[size, num_items]`, dense; refuses another shape and NaN."""
     if not isinstance(scores, np.ndarray):
         scores = scores.toarray()
     if scores.shape != (size, num_items):
@@ -335,6 +336,14 @@ def _checked_scores(scores: np.ndarray | scipy.sparse.csr_matrix, size: int, num
 
 
 def _exact_ranks(scores: np.ndarray, cases: Cases) -> np.ndarray:
+    """Returns `[B, R]` ranks of the hidden items, ties against them; NaN for none, inf for a score of -inf.
+
+    The idea: a rank is a count of scores at least as high, less those of excluded items, so that no row is sorted; only
+    with many hidden items a query is one sort of the row, and a search in it, cheaper.
+
+    Example: scores (.9, .5, .5, .1) with item 0 excluded: hidden item 2 has the rank 2, as item 1 ties with it; hidden
+    item 3 has the rank 3; with no item excluded the ranks are 3 and 4.
+    """
     rows = np.arange(len(cases))
     ranks = np.full(cases.truths.shape, np.nan)
     out, counted = cases.excluded, cases.candidates
@@ -365,6 +374,7 @@ def _exact_ranks(scores: np.ndarray, cases: Cases) -> np.ndarray:
 
 
 def _top(scores: np.ndarray, cases: Cases, *, k: int) -> np.ndarray:
+    """Returns `[B, k]` int32 items of the highest scores that may be ranked, best first; -1 for none."""
     rows, num_items = np.arange(len(cases)), scores.shape[1]
     if cases.candidates is not None:
         kept = np.full(scores.shape, -np.inf, np.float32)
@@ -381,17 +391,21 @@ def _top(scores: np.ndarray, cases: Cases, *, k: int) -> np.ndarray:
 
 
 def _table(ranks: np.ndarray) -> np.ndarray:
+    """Returns ranks `[B, R]`; `[B]` ranks become one column."""
     return ranks[:, None] if ranks.ndim == 1 else ranks
 
 
 def _num_hidden(ranks: np.ndarray) -> np.ndarray:
+    """Returns `[B]` numbers of hidden items in ranks `[B, R]`."""
     return (~np.isnan(ranks)).sum(axis=1)
 
 
 def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Returns `[B]` quotients; NaN where the denominator is 0."""
     whole = np.full(len(numerator), np.nan)
     return np.divide(numerator, denominator, out=whole, where=denominator > 0)
 
 
 def _row_mean(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Returns `[B]` means of the values `[B, k]` that are inside; NaN for a row without any."""
     return _divide(np.where(inside, values, 0).sum(axis=1), inside.sum(axis=1))

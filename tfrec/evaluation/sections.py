@@ -373,6 +373,7 @@ def _table(
 
 
 def _has_any(ranks: np.ndarray) -> np.ndarray:
+    """Returns `[B]` bool: whether ranks `[B, R]` have a hidden item."""
     return ~np.isnan(ranks).all(axis=1)
 
 
@@ -386,6 +387,7 @@ def _calibration(ranking: Ranking, cases: Cases) -> float:
 
 
 def _spread(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Returns `[B]` the values at the marked rows, in their order; NaN elsewhere."""
     spread = np.full(len(mask), np.nan)
     spread[mask] = values
     return spread

@@ -161,6 +161,7 @@ def _session_before(
 
 
 def _rows_to_sparse(rows: np.ndarray, num_items: int) -> scipy.sparse.csr_matrix:
+    """Returns `[B, num_items]` 1 at each item of `rows [B, T]`; -1 = none."""
     row, column = np.nonzero(rows >= 0)
     cells = (np.ones(len(row), np.float32), (row, rows[row, column]))
     matrix = scipy.sparse.csr_matrix(cells, shape=(len(rows), num_items))

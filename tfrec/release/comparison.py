@@ -12,9 +12,10 @@ import numpy as np
 
 from tfrec.baselines.registry import fit_method
 from tfrec.evaluation.cases import Cases
-from tfrec.evaluation.metrics import Ranking, hit_rate_at_k, on_catalogue, rank_by_scores, rank_in_slate
+from tfrec.evaluation.evaluate import sample_cases
+from tfrec.evaluation.metrics import Ranking, hit_rate_at_k, on_catalogue, rank_by_scores
 from tfrec.evaluation.protocol import cart_completion_cases, discover_cases, next_basket_cases
-from tfrec.evaluation.report import Ranker, estimate_fields, sample_cases
+from tfrec.evaluation.report import estimate_fields
 from tfrec.evaluation.sections import Method
 from tfrec.evaluation.sessions import next_item_cases, upsell_cases
 from tfrec.schema.tables import Tables
@@ -105,11 +106,6 @@ def compare_answers(
     groups = np.concatenate([cases.groups.astype(str) for cases in sets])
     difference = compare_paired(hits[0], hits[1], groups, level=LEVEL).difference
     return SignatureComparison(signature, len(groups), float(hits[0].mean()), float(hits[1].mean()), difference)
-
-
-def by_slates(ranker: Ranker) -> Method:
-    """Returns a served model as a method."""
-    return lambda cases, k: rank_in_slate(ranker(cases, k, cases.signature), cases)
 
 
 def by_baseline(train: Tables, method: str) -> Method:

@@ -10,11 +10,11 @@ import pandas as pd
 
 from tfrec.baselines.registry import default_method
 from tfrec.errors import SchemaError
+from tfrec.evaluation.evaluate import by_slates
 from tfrec.ingest.prepared import Prepared
 from tfrec.release.comparison import (
     SignatureComparison,
     by_baseline,
-    by_slates,
     compare_methods,
     held_out_questions,
     to_json,

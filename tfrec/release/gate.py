@@ -15,6 +15,7 @@ import numpy as np
 from tfrec.baselines.registry import default_method
 from tfrec.errors import ConfigError, SourceError
 from tfrec.evaluation.cases import Cases
+from tfrec.evaluation.evaluate import by_slates
 from tfrec.evaluation.metrics import Ranking, hit_rate_at_k
 from tfrec.evaluation.sections import Method
 from tfrec.ingest.prepared import Prepared, read_prepared
@@ -24,7 +25,6 @@ from tfrec.release.comparison import (
     K,
     SignatureComparison,
     by_baseline,
-    by_slates,
     compare_answers,
     held_out_questions,
 )

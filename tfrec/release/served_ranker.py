@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfrec.evaluation.cases import Cases
-from tfrec.evaluation.report import Ranker
+from tfrec.evaluation.evaluate import Ranker
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.schema.slate import Slate
 from tfrec.serving.recommend import Answering, recommend_table

@@ -25,5 +25,6 @@ def adjust_by_covariate(
 
 
 def _columns(values: np.ndarray) -> np.ndarray:
+    """Returns covariates `[n, q]`; `[n]` values become one column."""
     values = np.asarray(values, dtype=np.float64)
     return values[:, None] if values.ndim == 1 else values

@@ -69,7 +69,7 @@ def winsorise(control: np.ndarray, treatment: np.ndarray, *, cap_quantile: float
 
 
 def _resampled_moments(values: np.ndarray, resamples: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the mean and variance of each Poisson resample; zeros only count."""
+    """Returns the mean and variance `[resamples]` of each Poisson resample; zeros only count."""
     spent = values[values != 0]
     zeros = rng.poisson(len(values) - len(spent), size=resamples).astype(float)
     count, total, square = np.zeros(resamples), np.zeros(resamples), np.zeros(resamples)
