@@ -87,6 +87,7 @@ class ItemTable:
         return neighbours, tf.gather(self.weights, items), tf.reshape(segment, [-1])
 
     def _summed(self, weights: tf.Tensor, segment: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, num_rows, channels]`: weights added up by their segment."""
         columns = weights.shape[-1]
         total = tf.math.unsorted_segment_sum(tf.reshape(weights, [-1, columns]), segment, size * self.num_rows)
         return tf.reshape(total, [size, self.num_rows, columns])

@@ -130,7 +130,7 @@ class RankingModel(tfrs.Model):
         return tf.clip_by_value((features - self.mean) / self.deviation, -_CLIP, _CLIP)
 
     def compute_loss(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Returns the listwise loss plus the heads' cross-entropies of a batch."""
+        """Returns the loss `[]` of a batch: listwise, plus the heads' cross-entropies."""
         score, logits = self(inputs["features"], training=training)
         labels = tf.where(inputs["is_candidate"][..., None], inputs["labels"], -1.0)
         gains = tf.where(inputs["is_candidate"], inputs["gains"], -1.0)

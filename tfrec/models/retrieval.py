@@ -107,7 +107,7 @@ class RetrievalModel(tfrs.Model):
         return self._embed(features, training)[0]
 
     def compute_loss(self, features: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Returns the loss over the labelled positions of a batch."""
+        """Returns the loss `[]` over the labelled positions of a batch."""
         queries, candidates = self._embed(features, training)
         labelled = tf.reshape(features["label"], [-1]) > 0
         # TFRS fails on a batch without labels (visits that repeat one item): a position of weight 0 stands in.
@@ -154,6 +154,7 @@ class RetrievalModel(tfrs.Model):
         return queries, tf.gather(candidates, place[num_positions:])
 
     def _sampled_loss(self, *columns: tf.Tensor) -> tf.Tensor:
+        """Returns the loss `[P]` of each labelled position, against the other labels of the batch."""
         parts = self.config.softmax_parts
         if self.config.loss == "bpr_max":
             return bpr_max(*columns, parts=parts, temperature=self.config.temperature)
@@ -162,6 +163,7 @@ class RetrievalModel(tfrs.Model):
         return sampled_softmax(*columns, parts=parts)
 
     def _for_all_items(self, embed: tf.types.experimental.GenericFunction) -> np.ndarray:
+        """Returns `[N + 1, d]` embeddings of all items; row 0 is zero."""
         rows = [
             embed(tf.range(start, min(start + _ENCODE_BATCH, self.num_items + 1))).numpy()
             for start in range(0, self.num_items + 1, _ENCODE_BATCH)

@@ -111,6 +111,7 @@ def full_softmax(
 
 
 def _in_parts(of_part: Callable[..., tf.Tensor], columns: tuple[tf.Tensor, ...], parts: int) -> tf.Tensor:
+    """Returns the loss `[P]` of each position, computed for parts of the batch one after the other."""
     size = tf.shape(columns[0])[0]
     even = -(-size // tf.clip_by_value(size // _LEAST_IN_PART, 1, parts))
     sizes = tf.clip_by_value(size - even * tf.range(parts), 0, even)  # those behind are empty

@@ -330,6 +330,7 @@ def _graphs_as_written() -> Iterator[None]:
 
 
 def _as_array(tensor: tf.Tensor) -> np.ndarray:
+    """Returns a tensor `[...]` as an array of the same shape, texts as `str`."""
     array = tensor.numpy()
     if array.dtype != object:
         return array
@@ -346,12 +347,13 @@ def _lookup_table(tokens: np.ndarray) -> tf.lookup.StaticHashTable:
 
 
 def _default(spec: InputSpec) -> tf.Tensor:
+    """Returns what an input that is left out holds: one row, `[1]` or `[1, 1]`."""
     value = spec.padding
     return tf.constant([value] if spec.rank == 1 else [[value]], _DTYPES[spec.dtype])
 
 
 def _with_equal_rows(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Repeats single rows (a default, or one value for all) to the batch's size.
+    """Returns the inputs with `B` rows each: single rows (a default, or one value for all) are repeated.
 
     Raises in the graph (INVALID_ARGUMENT): two inputs have different numbers of rows, neither of them 1.
     """

@@ -111,6 +111,7 @@ def _old_rows(present: Vocabulary, old_tokens: np.ndarray) -> np.ndarray:
 
 
 def _unchanged(rows: np.ndarray, is_known: np.ndarray, vocabularies: Vocabularies) -> np.ndarray:
+    """Returns the rows `[size, d]` as they are."""
     return rows
 
 
