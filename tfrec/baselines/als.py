@@ -81,18 +81,18 @@ class AlsScores:
     uses_history: ClassVar[bool] = False
 
     @property
-    def unheard(self) -> np.ndarray:
-        """`[d, d]` what an empty cart's factors are solved by, `YᵀY + l2 I`."""
+    def regularised_gram(self) -> np.ndarray:
+        """`[d, d]` `YᵀY + l2 I`, the left side of an empty cart's system."""
         return self.factors.T @ self.factors + self.l2 * np.eye(self.factors.shape[1], dtype=np.float32)
 
     def score(self, asked: Asked) -> np.ndarray:
         """Returns `[B, n]` scores."""
-        unheard, carts = self.unheard, asked.contexts
+        regularised_gram, carts = self.regularised_gram, asked.contexts
         right = self.alpha * (carts @ self.factors)
         solved = np.empty_like(right)
         for start in range(0, len(right), _SLAB):
             slab = carts[start : start + _SLAB]
-            left = np.repeat(unheard[None], slab.shape[0], axis=0)
+            left = np.repeat(regularised_gram[None], slab.shape[0], axis=0)
             for row, (first, last) in enumerate(itertools.pairwise(slab.indptr)):
                 chosen = self.factors[slab.indices[first:last]]
                 left[row] += (self.alpha - 1.0) * (chosen.T @ chosen)

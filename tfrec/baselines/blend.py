@@ -70,6 +70,7 @@ class BlendedScores:
 
 
 def _per_largest(scores: Weights) -> np.ndarray:
+    """Returns `[B, n]` scores divided by the largest of their row, where that is positive."""
     dense = scores if isinstance(scores, np.ndarray) else scores.toarray()
     largest = dense.max(axis=1, keepdims=True)
     return dense / np.where(largest > 0, largest, 1).astype(np.float32)

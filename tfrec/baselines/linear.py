@@ -61,6 +61,7 @@ class LinearScores:
         return (result if isinstance(result, np.ndarray) else result.toarray()) + self.item_scores
 
     def _context_weights(self, asked: Asked) -> scipy.sparse.csr_matrix:
+        """Returns `[B, n]` how much each item contributes: of the cart or session, and of the history."""
         context_weights = _latest_of(asked) if self.is_latest_only else asked.contexts
         if self.context_weight != 1:
             context_weights = context_weights * self.context_weight

@@ -19,5 +19,5 @@ class Popularity:
 
 
 def below_one(popularity: np.ndarray) -> np.ndarray:
-    """Returns popularity scaled into [0, 1), so that it never outweighs one whole count."""
+    """Returns popularity `[n]` scaled into [0, 1), so that it never outweighs one whole count."""
     return popularity / np.float32(popularity.max(initial=0) + 1)

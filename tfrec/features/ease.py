@@ -222,6 +222,7 @@ def _bounded_pairs(matrix: scipy.sparse.csr_matrix, *, max_pairs: int, progress:
 
 
 def _cells(matrix: scipy.sparse.csr_matrix, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Returns `[cells]` float32, the values `matrix[rows, columns]`, also when there are none."""
     return np.asarray(matrix[rows, columns]).ravel() if len(rows) else np.zeros(0, np.float32)
 
 

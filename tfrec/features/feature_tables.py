@@ -196,6 +196,7 @@ def has_visits(sequences: BehaviourSequences, rows: np.ndarray) -> bool:
 def _item_to_item(
     sequences: BehaviourSequences, past: np.ndarray, target: np.ndarray, as_of: float, config: FeatureConfig
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns neighbours and pair counts `[N + 1, W]` and weights `[N + 1, W, channels]`; see `merge_channels`."""
     orders, order_hour = _matrix(sequences, target)
     fade = np.sqrt(0.5 ** ((as_of - order_hour) / _DAY / config.half_life_days)).astype(np.float32)
     mean_weight = float(np.mean(fade**2)) if len(fade) else 1.0
@@ -247,7 +248,7 @@ def _of_nearby_lines(sequences: BehaviourSequences, rows: np.ndarray) -> scipy.s
 
 
 def _of_even_size(orders: scipy.sparse.csr_matrix, power: float) -> scipy.sparse.csr_matrix:
-    """Returns the orders weighted by `size ** -power`, 1 in the mean, since each pair of a large order means less."""
+    """Returns orders `[orders, N + 1]` weighted by `size ** -power`, 1 in the mean: a large order's pairs mean less."""
     size = np.maximum(np.asarray(orders.sum(axis=1)).ravel(), 1.0)
     weight = size**-power
     return scipy.sparse.diags(np.sqrt(weight / weight.mean()).astype(np.float32)).dot(orders).tocsr()
@@ -286,6 +287,7 @@ def _followers(sequences: BehaviourSequences, past: np.ndarray, *, most_steps: i
 
 
 def _popularity(sequences: BehaviourSequences, target: np.ndarray, as_of: float, prior: float) -> dict[str, np.ndarray]:
+    """Returns the popularity of items, `[N + 1, ...]` arrays, and `segment_popularity [segments + 1, N + 1]`."""
     size, segments = sequences.vocabularies.items.size, sequences.segments
     item, days = sequences.item[target], ((as_of - sequences.hour[target]) / _DAY).astype(np.float32)
     segment = segments.of_user[sequences.sequence_user[sequences.sequence[target]]]
@@ -376,6 +378,7 @@ def _own_items(
 def _friends_items(
     sequences: BehaviourSequences, target: np.ndarray, as_of: float, config: FeatureConfig
 ) -> dict[str, np.ndarray]:
+    """Returns `friend_splits [U + 2]`, `friend_item` and `friend_score` `[L]`; see `items_of_friends`."""
     return items_of_friends(
         sequences.friends,
         sequences.sequence_user[sequences.sequence[target]],
@@ -403,6 +406,7 @@ def _orders_since(user: np.ndarray, group: np.ndarray, hour: np.ndarray) -> np.n
 
 
 def _recent_events(sequences: BehaviourSequences, past: np.ndarray, as_of: float, length: int) -> dict[str, np.ndarray]:
+    """Returns `recent_*` `[U + 1, length]` of the latest events of each user, oldest first; 0 = none."""
     shape = (sequences.users.size, length)
     result = {
         "recent_item": np.zeros(shape, np.int32),

@@ -199,6 +199,7 @@ def _table(row: np.ndarray, column: np.ndarray, value: np.ndarray, *, num_items:
 
 
 def _binary(orders: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
+    """Returns orders `[num_orders, num_items]` as float32, 1 where an order holds an item."""
     binary = scipy.sparse.csr_matrix(orders, dtype=np.float32, copy=True)
     binary.sum_duplicates()
     binary.eliminate_zeros()

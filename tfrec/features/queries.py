@@ -154,7 +154,7 @@ def _visit_queries(
 def _grouped(
     sequences: BehaviourSequences, marked: np.ndarray, group: np.ndarray, *, distinct: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the marked events group by group in time, and the bounds of the groups; items once a group."""
+    """Returns `[M]` marked events, group by group in time, and the bounds `[groups + 1]`; items once a group."""
     rows = np.flatnonzero(marked)
     if distinct:
         key = group[rows].astype(np.int64) * sequences.vocabularies.items.size + sequences.item[rows]
@@ -235,6 +235,7 @@ def _share(query: tuple[np.ndarray, ...]) -> float:
 
 
 def _pad(lists: list[np.ndarray], *, front: bool = False) -> np.ndarray:
+    """Returns `[lists, longest]`, the lists with zeros behind them, or in front."""
     width = max((len(values) for values in lists), default=0)
     result = np.zeros((len(lists), width), lists[0].dtype if lists else np.int32)
     for row, values in enumerate(lists):
@@ -259,5 +260,6 @@ def _join(parts: list[ExampleQueries]) -> ExampleQueries:
 
 
 def _widen(array: np.ndarray, width: int, *, front: bool) -> np.ndarray:
+    """Returns `[Q, width, ...]`: `[Q, T, ...]` with zeros behind, or in front."""
     room = width - array.shape[1]
     return np.pad(array, [(0, 0), (room, 0) if front else (0, room)] + [(0, 0)] * (array.ndim - 2))

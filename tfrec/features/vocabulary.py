@@ -62,7 +62,7 @@ class Vocabulary:
         return (self._index.get_indexer(pd.Index(values, dtype=object)) + 1).astype(np.int32)
 
     def decode(self, indices: np.ndarray) -> np.ndarray:
-        """Returns tokens of the same shape; `""` for index 0."""
+        """Returns tokens `[...]` of indices `[...]`; `""` for index 0."""
         return np.concatenate([np.array([""], dtype=object), self.tokens])[indices]
 
 
@@ -172,6 +172,7 @@ def build_vocabularies(
 
 
 def _with_row_0(rows: np.ndarray) -> np.ndarray:
+    """Returns `[N + 1, ...]` the rows `[N, ...]` behind a row of zeros."""
     return np.concatenate([np.zeros((1, *rows.shape[1:]), rows.dtype), rows])
 
 
@@ -237,6 +238,7 @@ def _content_vectors(items: pd.DataFrame, fact_words: pd.DataFrame | None) -> np
 
 
 def _align_images(image_index: np.ndarray, images: np.ndarray | None) -> tuple[np.ndarray | None, np.ndarray]:
+    """Returns pictures `[N + 1, H, W, channels]` of the items (None without any), and `[N + 1]` which have one."""
     has_image = np.concatenate([[False], image_index >= 0])
     if images is None or not has_image.any():
         return None, np.zeros_like(has_image)

@@ -111,5 +111,6 @@ def _latest_of(asked: AskedInGraph) -> tf.Tensor:
 
 
 def _per_largest(scores: tf.Tensor) -> tf.Tensor:
+    """Returns `[B, n]` scores divided by the largest of their row, where that is positive."""
     largest = tf.reduce_max(scores, axis=1, keepdims=True)
     return scores / tf.where(largest > 0, largest, 1.0)

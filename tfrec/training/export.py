@@ -356,7 +356,7 @@ def _default(spec: InputSpec) -> tf.Tensor:
 
 
 def _with_equal_rows(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Repeats single rows (a default, or one value for all) to the batch's size.
+    """Returns the inputs with `B` rows each: single rows (a default, or one value for all) are repeated.
 
     Raises in the graph (INVALID_ARGUMENT): two inputs have different numbers of rows, neither of them 1.
     """
