@@ -289,3 +289,11 @@ def test_pseudonyms_cover_order_ids_made_of_user_ids_and_shifted_rows(tmp_path: 
             assert "anna" not in pd.read_parquet(file).to_json(), file
         elif file.is_file():
             assert b"anna" not in file.read_bytes(), file
+
+
+def test_the_first_of_equally_frequent_items_is_named(tmp_path: Path) -> None:
+    rows = [row.replace(",A,", ",Z,") for row in ROWS[:3]] + [row.replace(",A,", ",B,") for row in ROWS[3:]]
+    rows.append("9,7.0,Z,2024-01-05 10:00:00,1,2.00,zest,DE")
+    prepared = prepare_shop(write_small_shop(tmp_path, rows=rows), tmp_path / "out")
+    notes = {note.code: note.text for note in prepared.manifest.notes}
+    assert notes["most_frequent_item"].startswith("The most frequent item, 'B', has 3 of 8 rows")

@@ -63,7 +63,7 @@ def _notes_of_counts(ids: ir.Table, word: str, *, is_hidden: bool, is_upper: boo
             whole=ids["rows"].sum(where=ids["is_whole"]),
             placeholders=ids["rows"].sum(where=ids["is_placeholder"]),
             placeholder=ids["id"].min(where=ids["is_placeholder"]),
-            frequent=ids["id"].argmax(ids["rows"]),
+            frequent=ids["id"].first(order_by=[ibis.desc("rows"), "id"]),
             most=ids["rows"].max(),
         )
         .to_pyarrow()

@@ -9,7 +9,6 @@ import ibis.expr.types as ir
 
 from tfrec.errors import RecipeError, SourceError, nearest_hint
 from tfrec.ingest.engine import first_code, num_bytes, trim, trim_blanks
-from tfrec.ingest.sources import FILE, ROW
 from tfrec.schema.tables import CATEGORY_SEPARATOR
 
 RAW_PREFIX = "_raw_"
@@ -59,44 +58,39 @@ def trimmed(text: ir.StringValue) -> ir.StringValue:
     return ibis.ifelse(is_plain, trim_blanks(text), trim(text, _SPACES))
 
 
+def check_columns(names: Sequence[str], targets: Columns, *, origin: str) -> None:
+    """Raises SourceError where a raw column that `targets` maps is not among the `names` of a table from `origin`."""
+    for target, raw_names in targets.items():
+        for name in _named(raw_names):
+            if name not in names:
+                raise SourceError(
+                    f"{origin} has no column {name!r}, which the recipe maps to `{target}`.{nearest_hint(name, names)}"
+                )
+
+
 def column_texts(
-    raw: ir.Table,
+    trimmed_text: ir.Table,
     columns: Columns,
     *,
-    origin: str,
     missing: Sequence[str] = (),
     prefix: str = "",
     category_separator: str = CATEGORY_SEPARATOR,
-    passing: Sequence[str] = (),
 ) -> dict[str, ir.StringValue]:
-    """Returns the mapped columns as expressions of `raw`, trimmed, missing text as `""`.
+    """Returns the mapped columns as expressions of `trimmed_text`, missing text as `""`.
 
     Several raw columns for one become one text: the levels of a category by `CATEGORY_SEPARATOR` (empty levels left
     out), all else by a blank.
 
     Args:
-        raw: text columns as in the file.
+        trimmed_text: text columns as in the file, without blanks at their ends.
         columns: schema name → raw name or names.
-        origin: names of the table's files, for the error.
         missing: words that stand for no value; a search text may contain them.
         prefix: put before the names.
         category_separator: stands between the levels of a raw category.
-        passing: raw columns that are kept, trimmed, under `RAW_PREFIX` and their name.
-
-    Raises:
-        SourceError: the file lacks a column; names the nearest.
     """
-    column_names = [name for name in raw.columns if name not in (FILE, ROW)]
-    for target, names in (*columns.items(), *(("a rule of [clean]", name) for name in passing)):
-        for name in _named(names):
-            if name not in column_names:
-                raise SourceError(
-                    f"{origin} has no column {name!r}, which the recipe maps to `{target}`."
-                    f"{nearest_hint(name, column_names)}"
-                )
     mapped = {}
     for target, names in columns.items():
-        parts = [trimmed(raw[name]) for name in _named(names)]
+        parts = [trimmed_text[name] for name in _named(names)]
         if target in _GUARDED:
             parts = [unguarded(part) for part in parts]
         if target == "timestamp":
@@ -112,7 +106,7 @@ def column_texts(
             for part in parts[1:]:
                 text = text + _BLANK + part
             mapped[prefix + target] = text if len(parts) == 1 else text.strip()
-    return mapped | {RAW_PREFIX + name: trimmed(raw[name]) for name in passing}
+    return mapped
 
 
 def raw_columns(*columns: Columns) -> list[str]:

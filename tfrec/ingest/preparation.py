@@ -25,6 +25,7 @@ class Preparation:
     Attributes:
         recipe: what the raw files mean.
         files: the raw files.
+        inputs: recipe, raw files and the folder that they were found in: none of them may be overwritten.
         until: end of training in UTC, or None for the recipe's.
         sources: description of the files.
         fingerprint: equal when recipe, files, `until` and code are equal.
@@ -46,6 +47,7 @@ class Preparation:
 
     recipe: Recipe
     files: RawFiles
+    inputs: tuple[Path, ...]
     until: pd.Timestamp | None
     sources: tuple[SourceFile, ...]
     fingerprint: str

@@ -75,51 +75,60 @@ def prepare_shop(
             `out` holds what tfrec did not write there, or any of the raw files.
     """
     out, home = Path(out), Path(data_home) if data_home is not None else None
-    present = _manifest_or_none(out)
     written = read_recipe(find_recipe(recipe))
-    inputs = find_inputs(written, until=until, data_home=home, present=present if trust_times else None)
-    raw_paths = [written.path, *inputs.files.all, *([home] if home is not None else [])]
-    if present is None:  # else it may be up to date, and nothing is written
-        check_folder(out, PREPARED, inputs=raw_paths)
-    elif present.fingerprint == inputs.fingerprint and not force:
+    present = _manifest_or_none(out)
+    shop = find_inputs(written, out, until=until, data_home=home, present=present, trust_times=trust_times)
+    if present is not None and present.fingerprint == shop.fingerprint and not force:
         logger.info("%s is up to date with %s; reused", out, written.path)
         return read_prepared(out)
-    with publishing(out, PREPARED, inputs=raw_paths) as folder:
-        manifest = _take_steps(inputs, folder)
+    with publishing(out, PREPARED, inputs=shop.inputs) as folder:
+        manifest = _take_steps(shop, folder)
     logger.info("Prepared %s: %s", out, _summary(manifest))
     return read_prepared(out)
 
 
 def find_inputs(
-    written: RecipeFile, *, until: str | None, data_home: Path | None, present: Manifest | None
+    written: RecipeFile,
+    out: Path,
+    *,
+    until: str | None,
+    data_home: Path | None,
+    present: Manifest | None,
+    trust_times: bool,
 ) -> Preparation:
-    """Returns the recipe with its raw files and their fingerprint (step 1).
+    """Finds the raw files of a recipe and computes their fingerprint (step 1); arguments as of `prepare_shop`.
 
     Args:
         written: the recipe.
-        until: as of `prepare_shop`.
-        data_home: as of `prepare_shop`.
-        present: manifest whose descriptions of files may be trusted, or None.
+        out: folder to be written; refused before files are read.
+        until: end of training.
+        data_home: folder with the raw files.
+        present: manifest of what `out` holds, or None.
+        trust_times: descriptions of files in `present` may be trusted.
 
     Raises:
         RecipeError: `until` is no date.
-        SourceError: a raw file is missing, empty or unreadable.
+        SourceError: a raw file is missing, empty or unreadable, or `out` holds something else.
     """
     recipe = written.recipe
     end = moment_in_utc(until, time_zone=recipe.events.time_zone) if until else None
     files = locate_files(written, data_home=data_home)
-    sources = describe_files(files.all, trusted=present.sources if present else ())
+    inputs = (written.path, *files.all, *([data_home] if data_home is not None else []))
+    if present is None:  # else it may be up to date, and nothing is written
+        check_folder(out, PREPARED, inputs=inputs)
+    sources = describe_files(files.all, trusted=present.sources if present and trust_times else ())
     settings = {"until": str(end or ""), "key": key_check(files.key) if files.key else ""}
     return Preparation(
         recipe=recipe,
         files=files,
+        inputs=inputs,
         until=end,
         sources=sources,
         fingerprint=fingerprint(written.text, sources, settings=settings),
     )
 
 
-def read_tables(inputs: Preparation) -> Preparation:
+def read_tables(shop: Preparation) -> Preparation:
     """Reads every table that has files, each by its spec (step 2).
 
     Pictures are written at once, as they need not stay in memory.
@@ -127,8 +136,8 @@ def read_tables(inputs: Preparation) -> Preparation:
     Raises:
         SourceError: a file cannot be read.
     """
-    recipe, files = inputs.recipe, inputs.files
-    num_images = write_pictures(read_pictures(files.pictures), inputs.folder) if files.pictures else 0
+    recipe, files = shop.recipe, shop.files
+    num_images = write_pictures(read_pictures(files.pictures), shop.folder) if files.pictures else 0
     specs = (
         items_spec(recipe, num_images=num_images),
         users_spec(recipe),
@@ -137,11 +146,11 @@ def read_tables(inputs: Preparation) -> Preparation:
         events_spec(recipe),
     )
     tables = {
-        spec.name: read_table(spec, files.sources[spec.name], inputs.workspace, key=files.key)
+        spec.name: read_table(spec, files.sources[spec.name], shop.workspace, key=files.key)
         for spec in specs
         if spec.name in files.sources
     }
-    return inputs.extended(tables=tables, images=num_images)
+    return shop.extended(tables=tables, images=num_images)
 
 
 def group_good_events(shop: Preparation) -> Preparation:
@@ -262,12 +271,12 @@ STEPS: tuple[Callable[[Preparation], Preparation], ...] = (
 """What follows `find_inputs`, in order."""
 
 
-def _take_steps(inputs: Preparation, folder: Path) -> Manifest:
+def _take_steps(shop: Preparation, folder: Path) -> Manifest:
     """Writes the prepared shop into the empty `folder`; returns its manifest, which is written last."""
     scratch = folder / "scratch"
     scratch.mkdir()
     connection = ibis.duckdb.connect(scratch / "tables.duckdb")
-    shop = inputs.extended(folder=folder, workspace=Workspace(connection, scratch))
+    shop = shop.extended(folder=folder, workspace=Workspace(connection, scratch))
     try:
         with tqdm(total=len(STEPS), unit="step", delay=2.0, disable=None) as progress:
             for step in STEPS:

@@ -9,7 +9,7 @@ import pandas as pd
 from ibis import _
 
 from tfrec.ingest.engine import Workspace
-from tfrec.ingest.mapping import column_texts, id_text, raw_columns
+from tfrec.ingest.mapping import RAW_PREFIX, check_columns, column_texts, id_text, raw_columns, trimmed
 from tfrec.ingest.number_styles import find_styles
 from tfrec.ingest.numbers import NumberStyle, number
 from tfrec.ingest.privacy import pseudonymise
@@ -61,18 +61,23 @@ def map_text(spec: TableSpec, raw: RawTable) -> ir.Table:
     Raises:
         SourceError: the source lacks a column.
     """
-    texts: dict[str, ir.Value] = {}
+    table = raw.table
+    names = [name for name in table.columns if name not in (FILE, ROW)]
+    ruled = {"a rule of [clean]": spec.passing} if spec.passing else {}
+    for columns in (spec.section.columns, ruled, *spec.described.values()):
+        check_columns(names, columns, origin=raw.origin)
+    # A query of its own, as the engine would trim each text as often as an expression uses it.
+    text = table.select(FILE, ROW, *(trimmed(table[name]).name(name) for name in spec.wanted_columns))
+    texts: dict[str, ir.Value] = {RAW_PREFIX + name: text[name] for name in spec.passing}
     for prefix, columns in {"": spec.section.columns, **spec.described}.items():
         texts |= column_texts(
-            raw.table,
+            text,
             columns,
-            origin=raw.origin,
             missing=spec.section.missing,
             prefix=prefix,
             category_separator=spec.category_separator,
-            passing=() if prefix else spec.passing,
         )
-    return raw.table.select(**texts, **{FILE: raw.table[FILE], ROW: raw.table[ROW]})
+    return text.select(**texts, **{FILE: text[FILE], ROW: text[ROW]})
 
 
 def type_rows(spec: TableSpec, text: ir.Table, styles: dict[str, NumberStyle]) -> ir.Table:

@@ -50,30 +50,21 @@ def cut_sessions(events: ir.Table, sessions: Sessions) -> ir.Table:
     together only through their order; without one they stay `""`.
     """
     gap = ibis.interval(seconds=round(sessions.gap_minutes * 60))
-    is_cut = (events["session_id"] == "") & (events["user_id"] != "")
-    in_time = ibis.window(group_by=[is_cut, events["user_id"]], order_by=["timestamp", FILE, ROW])
-    timed = events.mutate(_is_cut=is_cut, _before=events["timestamp"].lag().over(in_time))
-    starts = timed["_before"].isnull() | (timed["timestamp"] > timed["_before"] + gap)
-    timed = timed.mutate(_starts=starts.cast("int64"))
-    number = (
-        timed["_starts"]
-        .sum()
-        .over(
-            ibis.window(
-                group_by=[timed["_is_cut"], timed["user_id"]],
-                order_by=["timestamp", FILE, ROW],
-                preceding=None,
-                following=0,
-            )
-        )
-    )
+    # The engine sorts few columns faster: the numbers are found apart from the events, and joined.
+    cut = events.filter((events["session_id"] == "") & (events["user_id"] != ""))
+    in_time = ibis.window(group_by="user_id", order_by=["timestamp", FILE, ROW])
+    timed = cut.select(FILE, ROW, "user_id", "timestamp", before=cut["timestamp"].lag().over(in_time))
+    starts = timed["before"].isnull() | (timed["timestamp"] > timed["before"] + gap)
+    timed = timed.mutate(starts=starts.cast("int64"))
+    so_far = ibis.window(group_by="user_id", order_by=["timestamp", FILE, ROW], preceding=None, following=0)
+    joined = events.left_join(timed.select(FILE, ROW, _number=timed["starts"].sum().over(so_far)), [FILE, ROW])
     session = ibis.cases(
-        (timed["session_id"] != "", timed["session_id"]),
-        (timed["_is_cut"], timed["user_id"] + "/" + number.cast("string")),
-        (timed["order_id"] != "", "order/" + timed["order_id"]),
+        (joined["session_id"] != "", joined["session_id"]),
+        (joined["_number"].notnull(), joined["user_id"] + "/" + joined["_number"].cast("string")),
+        (joined["order_id"] != "", "order/" + joined["order_id"]),
         else_="",
     )
-    return timed.mutate(session_id=session).drop("_is_cut", "_before", "_starts")
+    return joined.mutate(session_id=session).select(*events.columns)
 
 
 def group_orders(events: ir.Table, orders: Orders, *, clock: ir.TimestampValue) -> ir.Table:

@@ -143,7 +143,7 @@ def is_empty(name: str) -> Check:
 
 def is_rounded(name: str) -> Check:
     """Returns the check for ids that a spreadsheet rounded as numbers."""
-    return Check(f"rounded {name}", _[name].re_search(ROUNDED_ID))
+    return Check(f"rounded {name}", _[name].contains("+") & _[name].re_search(ROUNDED_ID))
 
 
 def is_unreadable(name: str) -> Check:
