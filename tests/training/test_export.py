@@ -115,11 +115,6 @@ def test_nothing_at_all_may_be_sent(servables, name):
         assert len(servables[name].call(signature.name, {})["item_ids"]) == 1
 
 
-class _FakeFunction:
-    def get_concrete_function(self):
-        return None
-
-
 @pytest.fixture
 def quick(monkeypatch):
     """An export whose SavedModels are a file each, for what is about folders alone."""
@@ -131,9 +126,7 @@ def quick(monkeypatch):
 
     class Served:
         def module(self, servable):
-            module = tf.Module(name=servable)
-            module.functions = {"any": _FakeFunction()}
-            return module
+            return tf.Module(name=servable), {"recommend": None}
 
     monkeypatch.setattr(export.tf.saved_model, "save", save)
     return Served()

@@ -9,10 +9,10 @@ import errno
 import inspect
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -71,7 +71,7 @@ class ServedFunnel:
         self._categories = _lookup_table(vocabularies.categories.tokens)
         self._types = _lookup_table(np.array(vocabularies.event_types, dtype=object))
         self._item_ids = tf.constant(np.concatenate([[""], vocabularies.items.tokens]).tolist())
-        self.functions = {name: self._function(signature) for name, signature in SIGNATURES.items()}
+        self.functions: dict[str, Any] = {name: self._function(signature) for name, signature in SIGNATURES.items()}
 
     def answer(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Returns what the graph of a signature computes in this process; strings as `str`."""
@@ -83,27 +83,22 @@ class ServedFunnel:
             outputs = self.functions[name](**tensors)
         return {alias: _as_array(tensor) for alias, tensor in outputs.items()}
 
-    def module(self, servable: str) -> tf.Module:
-        """Returns what one SavedModel holds: its signatures, and just the variables and tables that they read.
+    def module(self, servable: str) -> tuple[tf.Module, dict[str, Any]]:
+        """Returns what one SavedModel holds: the variables and tables that its signatures read, and the signatures.
 
         Keras models are left out: their own way of saving would write traces and optimiser slots that serving does not
-        use.
+        use. Signatures are concrete functions: of others TensorFlow would trace the graphs again to save them.
         """
+        names = [signature.name for signature in SIGNATURES.values() if signature.servable == servable]
+        signatures = {name: self.functions[name].get_concrete_function() for name in names}
+        captured = {id(tensor) for function in signatures.values() for tensor in function.captured_inputs}
         module = tf.Module(name=servable)
-        module.functions = {s.name: self.functions[s.name] for s in SIGNATURES.values() if s.servable == servable}
         module.lookups = [self._items, self._users, self._categories, self._types]
-        module.tables = self.funnel.variables
-        if servable != "shop":  # it reads nearly all, and to trace it here as well takes seconds
-            captured = {
-                id(tensor)
-                for function in module.functions.values()
-                for tensor in function.get_concrete_function().captured_inputs
-            }
-            module.tables = [variable for variable in self.funnel.variables if id(variable.handle) in captured]
-        return module
+        module.tables = [variable for variable in self.funnel.variables if id(variable.handle) in captured]
+        return module, signatures
 
     def _function(self, signature: Signature) -> Callable[..., dict[str, tf.Tensor]]:
-        """Returns the `tf.function` of a signature; its defaults are tensors, so the SavedModel contains them."""
+        """Returns the `tf.function` of a signature, in which an input that is left out is one row of padding."""
         answer = getattr(self, f"_{signature.name}")
 
         def serve(*values: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -274,10 +269,10 @@ def _export(
         work.write_text(f"{version}\n")
     for name, contract in contracts.items():
         clear_stale(out / name)
-        module = served.module(contract)
+        module, signatures = served.module(contract)
         with _full_disk_named(out), publishing(out / name / str(version), _VERSION, is_new=True) as work:
-            tf.saved_model.save(module, str(work), signatures=dict(module.functions))
-            _name_default(work / "saved_model.pb", next(iter(module.functions)))
+            tf.saved_model.save(module, str(work), signatures=signatures)
+            _complete(work / "saved_model.pb", list(signatures))
             extra = work / "assets.extra"
             extra.mkdir(exist_ok=True)
             (extra / "tfrec.json").write_text(json.dumps({**about, "servable": name, "version": version}, indent=2))
@@ -294,11 +289,18 @@ def _read_number(file: Path) -> int:
         return 0
 
 
-def _name_default(saved_model: Path, name: str) -> None:
-    """Makes `serving_default` another name of a signature: TensorFlow would add inputs, and so a graph to optimise."""
+def _complete(saved_model: Path, names: Sequence[str]) -> None:
+    """Adds to a saved graph what its signatures lack: the defaults of their inputs, and `serving_default`.
+
+    That is another name of the first: TensorFlow's own would have other inputs, and so be one more graph to optimise.
+    """
     message = wire.SavedModel.FromString(saved_model.read_bytes())
     for meta_graph in message.meta_graphs:
-        meta_graph.signature_def[wire.DEFAULT_SIGNATURE].CopyFrom(meta_graph.signature_def[name])
+        for name in names:
+            for spec in SIGNATURES[name].inputs:
+                default = wire.to_tensor_proto(_default(spec).numpy())
+                meta_graph.signature_def[name].defaults[spec.name].CopyFrom(default)
+        meta_graph.signature_def[wire.DEFAULT_SIGNATURE].CopyFrom(meta_graph.signature_def[names[0]])
     saved_model.write_bytes(message.SerializeToString())
 
 
