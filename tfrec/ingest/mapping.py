@@ -59,7 +59,11 @@ def trimmed(text: ir.StringValue) -> ir.StringValue:
 
 
 def check_columns(names: Sequence[str], targets: Columns, *, origin: str) -> None:
-    """Raises SourceError where a raw column that `targets` maps is not among the `names` of a table from `origin`."""
+    """Checks that a table from `origin` with columns `names` has every raw column that `targets` maps.
+
+    Raises:
+        SourceError: one is absent; names the nearest.
+    """
     for target, raw_names in targets.items():
         for name in _named(raw_names):
             if name not in names:

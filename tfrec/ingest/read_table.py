@@ -15,7 +15,7 @@ from tfrec.ingest.numbers import NumberStyle, number
 from tfrec.ingest.privacy import pseudonymise
 from tfrec.ingest.rejected import CheckedTable
 from tfrec.ingest.sources import FILE, ROW, FileSource, RawTable
-from tfrec.ingest.table_spec import Check, Column, MappedTable, TableSpec, is_unreadable
+from tfrec.ingest.table_spec import Check, Column, Expression, MappedTable, TableSpec, is_unreadable
 from tfrec.ingest.timestamps import parse_timestamps
 from tfrec.schema.tables import conform
 
@@ -176,7 +176,7 @@ def _optional_checks(column: Column) -> list[Check]:
     return [is_unreadable(name), *(Check(f"impossible {name}", condition) for condition in out_of_bounds)]
 
 
-def _final(spec: TableSpec, column: Column):  # type: ignore[no-untyped-def]
+def _final(spec: TableSpec, column: Column) -> Expression:
     """Returns a value within its bounds, with the type that it is stored in."""
     value = _[column.name]
     for check in _optional_checks(column)[1:]:
