@@ -7,8 +7,8 @@ from tfrec.experiments.effects import (
     compare_means,
     compare_ratios,
     normal_estimate,
-    to_plain,
 )
+from tfrec.schema.json_values import to_json
 
 
 def test_interval_covers_the_true_difference_as_often_as_it_says():
@@ -91,6 +91,6 @@ def test_errors_name_the_cause():
 
 
 def test_json_has_plain_numbers_and_no_nan():
-    plain = to_plain(compare_means(np.array([0.0, 0.0]), np.array([1.0, 2.0])))
+    plain = to_json(compare_means(np.array([0.0, 0.0]), np.array([1.0, 2.0])))
     assert plain["relative"]["low"] is None
     assert type(plain["difference"]["value"]) is float

@@ -5,12 +5,10 @@ Every function takes control first, treatment second, and reports treatment minu
 
 import dataclasses
 import math
-from typing import Any
 
 import numpy as np
 from scipy import special
 
-from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
 
 _CHUNK = 4_000_000  # weights drawn at once in a bootstrap: 32 MB
@@ -60,17 +58,6 @@ class Estimate:
             self, value=self.value * factor, low=low, high=high, std_error=self.std_error * abs(factor)
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON."""
-        return to_plain(self)
-
-    def summary(self, say: Wording = ENGLISH) -> str:
-        """Returns `0.0583 (95 % interval 0.0496 to 0.0671, n = 32,000)`."""
-        return say(
-            "{value:.4g} ({level:g} % interval {low:.4g} to {high:.4g}, n = {n:,})",
-            value=self.value, level=self.level * 100, low=self.low, high=self.high, n=self.n,
-        )  # fmt: skip
-
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
@@ -87,17 +74,6 @@ class Comparison:
     treatment: Estimate
     difference: Estimate
     relative: Estimate
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON."""
-        return to_plain(self)
-
-    def summary(self) -> str:
-        """Returns one sentence with both arms and the difference."""
-        return (
-            f"Treatment {self.treatment.value:.4g} against control {self.control.value:.4g}: "
-            f"difference {self.difference.summary()}, {self.relative.value:+.1%} relative."
-        )
 
 
 def normal_estimate(value: float, std_error: float, n: int, *, level: float = 0.95) -> Estimate:
@@ -273,27 +249,6 @@ def winsorise(control: np.ndarray, treatment: np.ndarray, *, cap_quantile: float
     pooled = np.concatenate([control, treatment])
     cap = np.quantile(pooled[pooled != 0], cap_quantile) if (pooled != 0).any() else 0.0
     return [np.minimum(control, cap), np.minimum(treatment, cap)]
-
-
-def to_plain(value: Any) -> Any:
-    """Returns dataclasses as dicts, arrays as lists and NumPy numbers as Python's, NaN as None: ready for JSON."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, dict):
-        return {str(key): to_plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_plain(entry) for entry in value]
-    if isinstance(value, np.ndarray):
-        return [to_plain(entry) for entry in value.tolist()]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if hasattr(value, "to_dict") and hasattr(value, "columns"):  # a DataFrame, without importing pandas here
-        return [to_plain(row) for row in value.to_dict("records")]
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    return value
 
 
 def _resampled_moments(values: np.ndarray, resamples: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

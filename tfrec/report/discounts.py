@@ -1,14 +1,14 @@
 """Analyses the coupon test of a prepared shop at several discounts: response, and the level that pays."""
 
 import dataclasses
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import KFold
 
 from tfrec.errors import SchemaError
-from tfrec.experiments.effects import normal_estimate, to_plain
+from tfrec.experiments.effects import normal_estimate
 from tfrec.ingest.prepared import Prepared
 from tfrec.promotions.curves import PolicyWorth, worth_of_choice
 from tfrec.promotions.discounts import DiscountChoice, PriceResponse, choose_discounts, fit_price_response
@@ -37,29 +37,22 @@ class DiscountFindings:
             margins (doubly robust).
     """
 
+    JSON_KEYS: ClassVar = (
+        "order_value",
+        "margin",
+        "groups",
+        ("average_slope", "response.average_slope"),
+        ("span", "response.span"),
+        "choice",
+        "worth",
+    )
+
     response: PriceResponse
     choice: DiscountChoice
     order_value: float
     margin: float
     groups: pd.DataFrame
     worth: PolicyWorth
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold; no users."""
-        values = {"order_value": self.order_value, "margin": self.margin, "groups": self.groups.to_dict("records")}
-        return to_plain(
-            {
-                **values,
-                "average_slope": self.response.average_slope.to_dict(),
-                "span": list(self.response.span),
-                "choice": self.choice.to_dict(),
-                "worth": self.worth.to_dict(),
-            }
-        )
-
-    def summary(self) -> str:
-        """Returns the findings in plain words."""
-        return "\n".join([self.response.summary(), self.choice.summary(), self.worth.summary()])
 
 
 def judge_discounts(prepared: Prepared, *, seed: int = 0) -> DiscountFindings:

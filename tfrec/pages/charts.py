@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tfrec.report.extra import need
+from tfrec.pages.extra import need
 from tfrec.schema.item_names import shorten
 
 Numbers: TypeAlias = Sequence[float] | np.ndarray
