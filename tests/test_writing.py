@@ -113,7 +113,7 @@ WRITERS = [
 ]  # fmt: skip
 READ = {
     "prepared", "models", "test", "plan", "orders", "users", "file", "shop", "log", "--data-home", "--config",
-    "--warm-start", "--prepared", "--queries", "--config-file", "--items", "--models", "--key", "--users", "--exclude",
+    "--warm-start", "--prepared", "--queries", "--config-file", "--items", "--models", "--key", "--users", "--embeddings", "--exclude",
     "--impressions", "--scores",
 }  # fmt: skip
 """Arguments that are paths and are read only."""

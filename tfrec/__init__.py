@@ -29,6 +29,7 @@ _LAZY_MODULES = (
     "models",
     "pipelines",
     "promotions",
+    "report",
     "schema",
     "serving",
     "strategy",
