@@ -113,8 +113,8 @@ WRITERS = [
 ]  # fmt: skip
 READ = {
     "prepared", "models", "test", "plan", "orders", "users", "file", "shop", "log", "--data-home", "--config",
-    "--warm-start", "--prepared", "--queries", "--config-file", "--items", "--models", "--key", "--users", "--embeddings", "--exclude",
-    "--impressions", "--scores",
+    "--warm-start", "--prepared", "--queries", "--config-file", "--items", "--models", "--key", "--users", "--exclude",
+    "--impressions", "--scores", "--embeddings",
 }  # fmt: skip
 """Arguments that are paths and are read only."""
 

@@ -17,15 +17,15 @@ from tfrec.analysis.interests import Interests, measure_interests
 from tfrec.analysis.repurchase import BuyAgain, Churn, predict_churn, predict_repurchase
 from tfrec.analysis.rules import Rules, mine_rules
 from tfrec.analysis.segments import Segments, segment_by_dbscan, segment_by_kmeans, segment_by_rfm
+from tfrec.analysis.shop_figures import ShopFigures, describe_shop
 from tfrec.errors import ConfigError, SchemaError, SourceError
+from tfrec.experiments.placements import PlacementFindings, judge_placements
 from tfrec.ingest.prepared import Manifest, Prepared
+from tfrec.promotions.coupon_findings import CouponFindings, judge_coupon_test
+from tfrec.promotions.discount_findings import DiscountFindings, judge_discounts
+from tfrec.promotions.experiment_findings import ExperimentFindings, judge_experiments
 from tfrec.promotions.learned_offers import few_threads
 from tfrec.report.absent import Absent
-from tfrec.report.coupon_trial import CouponFindings, judge_coupon_test
-from tfrec.report.discounts import DiscountFindings, judge_discounts
-from tfrec.report.experiments import ExperimentFindings, judge_experiments
-from tfrec.report.placements import PlacementFindings, judge_placements
-from tfrec.report.shop_figures import ShopFigures, describe_shop
 from tfrec.schema.item_names import item_names
 from tfrec.schema.tables import Tables
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from tfrec.pages.blocks import Figure, Section, Table
 from tfrec.pages.charts import line_chart
+from tfrec.promotions.discount_findings import DiscountFindings
 from tfrec.report.absent import Absent
-from tfrec.report.discounts import DiscountFindings
 from tfrec.report.findings import Findings
 from tfrec.report.words import Language
 

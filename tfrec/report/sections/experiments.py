@@ -6,8 +6,8 @@ from tfrec.experiments.design import Duration
 from tfrec.experiments.read_out import Finding, ReadOut
 from tfrec.pages.blocks import Figure, Section, Table, with_interval
 from tfrec.pages.charts import bar_chart, line_chart
+from tfrec.promotions.experiment_findings import WANTED, ExperimentFindings
 from tfrec.report.absent import Absent
-from tfrec.report.experiments import WANTED, ExperimentFindings
 from tfrec.report.findings import Findings
 from tfrec.report.words import Language
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from tfrec.pages.blocks import Figure, Section, Table, with_interval
 from tfrec.pages.charts import line_chart
+from tfrec.promotions.coupon_findings import CouponFindings
 from tfrec.report.absent import Absent
-from tfrec.report.coupon_trial import CouponFindings
 from tfrec.report.findings import Findings
 from tfrec.report.words import Language
 
