@@ -17,6 +17,8 @@ from tfrec.experiments.read_out import Guardrail, ReadOut, read_out
 from tfrec.experiments.shop_metrics import user_metrics
 from tfrec.ingest.prepared import read_prepared
 from tfrec.report import whole_log
+from tfrec.report.terminal.experiments import size_text
+from tfrec.report.words import language
 
 WEEKS = 4
 
@@ -44,7 +46,7 @@ def main(folder: Path) -> None:
     users = user_metrics(assigned, tables, start=start, end=end, pre_days=28)
     rate = float(users["conversion"].mean())
     design = plan_sample_size(baseline=rate, relative_effect=0.1)
-    print(f"{len(users):,} users, {rate:.1%} order in {WEEKS} weeks. {design.summary()}")
+    print(f"{len(users):,} users, {rate:.1%} order in {WEEKS} weeks. {size_text(design, language('en'))}")
 
     # 3. Nothing was shown: the read-out must say so.
     print("A/A:", judge(users).verdicts)

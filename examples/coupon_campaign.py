@@ -15,6 +15,8 @@ from tfrec.promotions.campaign import TREATED, evaluate_campaign, orders_of
 from tfrec.promotions.offer_log import read_shop_test
 from tfrec.promotions.planning import PlanConfig, plan_from_test
 from tfrec.report import whole_log
+from tfrec.report.terminal.campaigns import plan_summary, result_summary
+from tfrec.report.words import language
 
 DAYS = 14
 
@@ -30,7 +32,7 @@ def main(folder: Path) -> None:
     # 2. A plan: at most one coupon a user, a random hold-out, and a budget that holds even if every coupon is used.
     config = PlanConfig(name="spring", budget=2_000, holdout_share=0.3, min_users=10)
     planned = plan_from_test(test.with_face_values({"coupon_10": 20.0, "coupon_25": 40.0}), config)
-    print(planned.summary())
+    print(plan_summary(planned, language("en")))
     print(planned.by_offer().to_string(index=False))
 
     # 3. Send it. Here the demo shop's truth decides what follows.
@@ -45,7 +47,7 @@ def main(folder: Path) -> None:
     found = evaluate_campaign(
         planned.plan, orders=orders, start=start, end=start + pd.Timedelta(days=DAYS), impressions=log.impressions
     )
-    print(found.summary())
+    print(result_summary(found, language("en")))
     low, high = found.total_profit.low, found.total_profit.high
     print(f"Profit caused: {low:,.0f} to {high:,.0f} by the read-out, {log.profit:,.0f} in truth.")
 

@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from tfrec.cli import main, rules
-from tfrec.cli.tables import text_table
 from tfrec.errors import SourceError
+from tfrec.schema.text_columns import text_table
 
 EVIL = "\x1b[31mred\x07\x9b2J\u202egnp\r"
 

@@ -114,7 +114,7 @@ WRITERS = [
 READ = {
     "prepared", "models", "test", "plan", "orders", "users", "file", "shop", "log", "--data-home", "--config",
     "--warm-start", "--prepared", "--queries", "--config-file", "--items", "--models", "--key", "--users", "--exclude",
-    "--impressions", "--scores",
+    "--impressions", "--scores", "--embeddings",
 }  # fmt: skip
 """Arguments that are paths and are read only."""
 

@@ -13,13 +13,15 @@ from tfrec.analysis.audiences import (
     check_fields,
     compare_audiences,
     find_audience,
-    find_lookalikes,
     gather_facts,
 )
 from tfrec.analysis.behaviour import describe_behaviour
 from tfrec.analysis.interests import InterestConfig, measure_interests
 from tfrec.analysis.segments import segment_by_rfm
 from tfrec.errors import ConfigError
+from tfrec.report.terminal.customers import audience_text
+from tfrec.report.words import language
+from tfrec.schema.json_values import to_json
 
 
 @pytest.fixture
@@ -169,11 +171,11 @@ def test_small_audience_never_leaves_the_house(facts, tmp_path):
     with pytest.raises(ConfigError, match="at least 3 users"):
         found.export(tmp_path / "out.csv", key=b"k" * 32)
     assert not (tmp_path / "out.csv").exists()
-    parsed = found.to_dict()
+    parsed = to_json(found)
     assert parsed["num_users"] is None
     assert parsed["clauses"][0]["alone"] is None
     assert json.dumps(parsed, allow_nan=False)
-    assert "Fewer than 3" in found.summary()
+    assert "Fewer than 3" in audience_text(found, language("en"))
 
 
 def test_export_holds_pseudonyms_only(facts, tmp_path):
@@ -198,41 +200,3 @@ def test_overlap_is_reported_where_it_is_large_enough(facts):
     assert overlap.loc[("many", "far"), ["both", "of_first", "of_second"]].tolist() == [2, pytest.approx(2 / 6), 1.0]
     assert overlap.loc[("many", "far"), "jaccard"] == pytest.approx(2 / 6)
     assert np.isnan(overlap.loc[("many", "few"), "both"])  # one user alone could be made out
-
-
-def world_of_two_clouds(*, distance: float, seed: int = 0):
-    rng = np.random.default_rng(seed)
-    users = [f"u{n:03d}" for n in range(300)]
-    embeddings = rng.normal(size=(300, 8))
-    embeddings[:100, 0] += distance
-    table = pd.DataFrame({"value": 1.0, "is_seed": np.arange(300) < 50}, index=pd.Index(users, name="user_id"))
-    return UserFacts(table.astype({"is_seed": float})), users, embeddings
-
-
-def test_lookalikes_come_from_the_same_cloud():
-    facts, users, embeddings = world_of_two_clouds(distance=6.0)
-    seeds = find_audience(facts, expression="is_seed = 1")
-    found = find_lookalikes(seeds, user_ids=users, embeddings=embeddings, num=50)
-    assert np.mean([user < "u100" for user in found.user_ids]) > 0.95
-    assert not set(found.user_ids) & set(seeds.user_ids)
-    assert found.auc > 0.85
-    assert found.num_seeds == 50
-    assert "no better than chance" not in found.summary()
-    assert found.to_dict()["num_users"] == 50
-
-
-def test_lookalikes_admit_that_chance_is_chance():
-    is_covered = []
-    for seed in range(20):
-        facts, users, embeddings = world_of_two_clouds(distance=0.0, seed=seed)
-        seeds = find_audience(facts, expression="is_seed = 1")
-        found = find_lookalikes(seeds, user_ids=users, embeddings=embeddings, num=10, seed=seed)
-        is_covered.append(found.auc_low < 0.5 < found.auc_high)
-        assert ("no better than chance" in found.summary()) == (found.auc_low <= 0.5)
-    assert np.mean(is_covered) >= 0.8
-
-
-def test_lookalikes_need_matching_embeddings(facts):
-    audience = find_audience(facts, expression="orders > 1", min_users=1)
-    with pytest.raises(ConfigError, match=r"\[10, d\]"):
-        find_lookalikes(audience, user_ids=[f"u{n}" for n in range(10)], embeddings=np.zeros((3, 2)), num=1)

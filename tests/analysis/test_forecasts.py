@@ -10,6 +10,9 @@ from tfrec.analysis.demand import daily_demand
 from tfrec.analysis.forecasts import forecast_demand
 from tfrec.analysis.smoothing import METHODS, try_methods
 from tfrec.errors import ConfigError
+from tfrec.report.terminal.demand import forecasts_text
+from tfrec.report.words import language
+from tfrec.schema.json_values import to_json
 
 WEEK = np.array([100, 120, 80, 100, 150, 50, 0])
 
@@ -116,7 +119,7 @@ def test_short_history_gives_a_forecast_without_proof():
     assert np.isfinite(forecast_of(found, "shop")).all()
     assert found.backtest["gain"].isna().all()
     assert not found.totals["is_interval_known"].any()
-    assert json.dumps(found.to_dict(), allow_nan=False)
+    assert json.dumps(to_json(found), allow_nan=False)
 
 
 def test_too_short_history_is_an_error():
@@ -148,10 +151,12 @@ def test_days_of_cover_rank_what_to_order_first(stationary):
 
 
 def test_result_is_summarised_in_words(stationary):
-    text = stationary.summary()
+    text = forecasts_text(
+        stationary, None, pd.DataFrame({"item_id": [], "title": []}), language("en"), coverage=0.8, top=3
+    )
     assert "2024-12-30 to 2025-01-26" in text
     assert "below that of repeating last week" in text
-    assert json.dumps(stationary.to_dict(), allow_nan=False)
+    assert json.dumps(to_json(stationary), allow_nan=False)
 
 
 @pytest.mark.slow

@@ -10,10 +10,13 @@ from tfrec.analysis.interests import (
     content_similarity,
     interest_score,
     measure_interests,
-    profile_page,
     rank_by_content,
 )
 from tfrec.errors import ConfigError, SchemaError
+from tfrec.report.profile_page import profile_page
+from tfrec.report.terminal.customers import interests_text
+from tfrec.report.words import language
+from tfrec.schema.json_values import to_json
 
 ITEMS = {
     "item_id": ["cam", "lens", "pan", "knife"],
@@ -134,7 +137,7 @@ def test_profile_is_json_and_its_page_holds_no_foreign_markup(photo_shop):
     profile = measure_interests(photo_shop, config=PLAIN, now=NOW).profile("u")
     assert json.loads(json.dumps(profile))["items"][0]["name"] == "Camera <X1>"
     assert [level[0]["name"] for level in profile["levels"]] == ["Photo", "Photo > Cameras"]
-    page = profile_page(profile, facts={"Segment": "Loyal & new"})
+    page = profile_page(profile, language("en"), facts={"Segment": "Loyal & new"})
     assert "Camera &lt;X1&gt;" in page
     assert "Loyal &amp; new" in page
     assert "<X1>" not in page
@@ -142,9 +145,9 @@ def test_profile_is_json_and_its_page_holds_no_foreign_markup(photo_shop):
 
 def test_result_is_summarised_in_words_and_json(photo_shop):
     found = measure_interests(photo_shop, config=PLAIN, now=NOW)
-    assert json.dumps(found.to_dict(), allow_nan=False)
-    assert "2 users" in found.summary()
-    assert "Photo: 1 core" in found.summary()
+    assert json.dumps(to_json(found), allow_nan=False)
+    text = interests_text(found, language("en"))
+    assert "2 users" in text and "Photo: 1 core" in text
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from tests.benchmarks.rules import synthetic_shop
 from tfrec.analysis import itemsets
 from tfrec.analysis.rules import Rules, mine_rules
 from tfrec.errors import ConfigError, SchemaError
+from tfrec.schema.json_values import to_json
 
 EVERY_RULE = {
     "min_support": 1e-9,
@@ -44,7 +45,7 @@ def test_measures_of_a_hand_computed_rule():
 def test_rule_without_exception_has_infinite_conviction():
     found = mine_rules(shop_of_baskets([["a", "b"], ["b"], ["c"]]), **EVERY_RULE)
     assert rule_of(found, ("a",), "b")["conviction"] == np.inf
-    assert json.dumps(found.to_dict(), allow_nan=False)
+    assert json.dumps(to_json(found), allow_nan=False)
 
 
 @pytest.mark.parametrize("pairs_per_block", [1, 7, 4_000_000], ids=["block of one", "small blocks", "one block"])

@@ -16,6 +16,8 @@ from tfrec.analysis.segments import (
     segment_by_rfm,
 )
 from tfrec.errors import ConfigError, SchemaError
+from tfrec.report.terminal.customers import segments_text
+from tfrec.report.words import language
 from tfrec.schema.tables import Tables
 
 
@@ -57,8 +59,8 @@ def test_most_valuable_segment_comes_first_with_its_share_and_taste():
     assert first["share"] == pytest.approx(1 / 3)
     assert first["value_share"] > 0.9
     assert any(word in first["segment"].lower() for word in ("frequent", "faithful", "big-order", "recent"))
-    assert "20 users (33%)" in first["sentence"]
-    assert first["taste"][0].startswith("Cellar")
+    assert "20 users (33%)" in segments_text(found, language("en"))
+    assert first["taste"][0].name.startswith("Cellar")
     assert found.popular[found.popular["segment"] == first["segment"]]["item_id"].tolist() == ["wine"]
 
 
@@ -134,7 +136,7 @@ def test_unstable_choice_is_said_aloud():
     }
     found = segment_by_kmeans(shop(events), ks=[7, 8], min_stability=0.95)
     assert found.stability < 0.95
-    assert "No k reached" in found.summary()
+    assert [(note.code, note.values) for note in found.notes] == [("no k is stable", {"least": 0.95})]
 
 
 def test_segments_are_recovered_from_a_sample():
@@ -142,7 +144,7 @@ def test_segments_are_recovered_from_a_sample():
     whole = segment_by_kmeans(tables, ks=[3])
     found = segment_by_kmeans(tables, ks=[3], max_sample=1000)
     assert adjusted_rand_score(whole.assignments["segment"], found.assignments["segment"]) > 0.9
-    assert "sample of 1,000 of 6,000 buyers" in found.summary()
+    assert found.notes[0].values == {"sample": 1000, "all": 6000}
 
 
 def test_export_is_read_back(tmp_path):

@@ -69,7 +69,10 @@ def main() -> None:
             started = time.perf_counter()
             result = allocate(values, costs, budget=0.3 * users, **settings)
             took = time.perf_counter() - started
-            print(f"{users:,} users x 5 offers, {name}: {took:.2f} s, gap {result.gap:.4%}. {result.summary()}")
+            print(
+                f"{users:,} users x 5 offers, {name}: {took:.2f} s, gap {result.gap:.4%}; {result.num_treated:,} users "
+                f"get an offer at a cost of {result.cost:,.2f}, expected value {result.value:,.2f}"
+            )
 
 
 if __name__ == "__main__":

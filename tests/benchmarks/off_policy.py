@@ -24,6 +24,8 @@ from tfrec.experiments.off_policy import (
     slate_independent,
     slate_inverse_propensity,
 )
+from tfrec.report.terminal.experiments import estimate_text
+from tfrec.report.words import language
 
 
 def estimates(world: SlateWorld, policy: str, *, slates: int, seed: int) -> tuple[list[PolicyValue], list[PolicyValue]]:
@@ -89,7 +91,8 @@ def print_bandits(world: SlateWorld, *, rows: int) -> None:
     }
     for name, (bandit, features) in bandits.items():
         result = replay(bandit, features, actions, rewards, log.probability[:, 0], batch=500)
-        print(f"{name}: {result.summary()} (the best possible is {best:.4f})")
+        earned = estimate_text(result.reward, language("en"))
+        print(f"{name}: {earned} a decision, the log {result.logged.value:.4g} (the best possible is {best:.4f})")
 
 
 def main() -> None:

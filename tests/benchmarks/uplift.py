@@ -26,11 +26,16 @@ from tfrec.promotions.curves import (
     uplift_curve,
     worth_of_choice,
 )
-from tfrec.promotions.learners import DRLearner, Learner, RLearner, SLearner, TLearner, XLearner
+from tfrec.promotions.learners import DRLearner, Learner, SLearner, TLearner
 from tfrec.promotions.response import Bend, Responses, boosted_response, cross_fit_responses, trees_response
 from tfrec.promotions.stacking import default_learner
 from tfrec.promotions.trial import Trial, check_balance
 from tfrec.promotions.uplift import cross_fit_uplift
+from tfrec.report.terminal.campaigns import balance_text
+from tfrec.report.terminal.experiments import estimate_text
+from tfrec.report.words import language
+
+ENGLISH = language("en")
 
 MEMBERS: dict[str, Learner] = {
     "S, straight": SLearner(),
@@ -41,8 +46,6 @@ LEARNERS: dict[str, Learner] = {
     **MEMBERS,
     "T": TLearner(),
     "T, trees": TLearner(trees_response),
-    "X": XLearner(),
-    "R": RLearner(),
     "DR": DRLearner(),
     "DR, trees": DRLearner(effect=boosted_response(binary=False)),
     "blend (default)": default_learner(),
@@ -56,7 +59,7 @@ def print_email(trial: Trial, *, seeds: Sequence[int], with_all: bool) -> None:
     after the gain of many learners on these very folds had been seen, so no figure here is that of untouched data.
     Each figure stands twice: by weighted means of the outcomes, and by doubly robust scores.
     """
-    print(check_balance(trial).summary())
+    print(balance_text(check_balance(trial), ENGLISH))
     any_mail = trial.any_offer("any e-mail")
     robust = cross_fit_responses(any_mail, outcome="visit", seed=100)
     learners = {"T": TLearner(), "blend (default)": default_learner(), **(LEARNERS if with_all else {})}
@@ -120,7 +123,9 @@ def print_email_choice(trial: Trial, *, seeds: Sequence[int]) -> None:
     adjusted = holm(np.array([worth.gain.p_value for worth in judged.values()]))
     for (name, worth), p_value in zip(judged.items(), adjusted, strict=True):
         print(
-            f"{name}, {len(seeds)} foldings: {worth.summary()} p = {worth.gain.p_value:.3f}, held to one error over "
+            f"{name}, {len(seeds)} foldings: each user's choice {estimate_text(worth.value, ENGLISH)}; the best "
+            f"single arm ({worth.best_arm}) {worth.best_arm_value.value:.4g}: difference "
+            f"{estimate_text(worth.gain, ENGLISH)}, p = {worth.gain.p_value:.3f}, held to one error over "
             f"{len(judged)} figures {p_value:.2f}; it could show {2.8 * worth.gain.std_error:.4f}; shares "
             f"{np.round(worth.shares, 2)}"
         )
@@ -128,12 +133,19 @@ def print_email_choice(trial: Trial, *, seeds: Sequence[int]) -> None:
     for outcome in ("visit", "conversion", "spend"):
         responses = cross_fit_responses(any_mail, outcome=outcome)
         worth = worth_of_choice(np.ones(len(trial), dtype=np.int64), any_mail, responses=responses)
-        print(f"any e-mail, effect on {outcome}: {worth.gain_over_nothing.summary()}")
+        print(f"any e-mail, effect on {outcome}: {estimate_text(worth.gain_over_nothing, ENGLISH)}")
         ranked = cross_fit_uplift(any_mail, outcome=outcome)
+        curve = uplift_curve(ranked.scores[:, 0], any_mail, outcome=outcome, folds=ranked.folds)
+        at_30 = curve.gain_over_random(0.3)
         print(
-            f"  {outcome}: {uplift_curve(ranked.scores[:, 0], any_mail, outcome=outcome, folds=ranked.folds).summary()}"
+            f"  {outcome}: treating the 30 % with the highest scores brings {estimate_text(at_30, ENGLISH)} times "
+            f"that of as many random users; Qini {estimate_text(curve.qini, ENGLISH)}"
         )
-        print(f"  {calibrate_by_bins(ranked.scores[:, 0], any_mail, responses=responses).summary()}")
+        bins = calibrate_by_bins(ranked.scores[:, 0], any_mail, responses=responses)
+        print(
+            f"  observed on predicted uplift has slope {estimate_text(bins.slope, ENGLISH)}; the bins are off by "
+            f"{bins.error:.4g} on average, of which chance alone explains {bins.noise:.4g}"
+        )
 
 
 def _choose_between(trial: Trial, folds: np.ndarray, *, seed: int) -> np.ndarray:
@@ -169,7 +181,11 @@ def print_demo_shop(*, users: int) -> None:
             scored = [score_against_truth(scores[:, k], values[:, k]) for k in range(2)]
             print(
                 f"demo shop, {outcome}, {name:16s} "
-                + "; ".join(f"{arm}: {found.summary()}" for arm, found in zip(trial.arm_names[1:], scored, strict=True))
+                + "; ".join(
+                    f"{arm}: PEHE {found.pehe:.4g} (the average for everybody: {found.pehe_of_average:.4g}), rank "
+                    f"correlation {found.rank_correlation:.3f}"
+                    for arm, found in zip(trial.arm_names[1:], scored, strict=True)
+                )
                 + f" {time.perf_counter() - started:.0f} s"
             )
     scores = cross_fit_uplift(trial, outcome="margin").scores
@@ -192,7 +208,10 @@ def print_demo_shop(*, users: int) -> None:
         rows = np.flatnonzero(result.offers >= 0)
         earned = float(true["margin"][rows, result.offers[rows]].sum())
         random = np.array([gained(order, budget) for order in orders])
-        print(f"demo shop, {share:.0%} of the cost of the dear coupon for all: {result.summary()}")
+        print(
+            f"demo shop, {share:.0%} of the cost of the dear coupon for all: {result.num_treated:,} of {result.n:,} "
+            f"users get an offer; cost {result.cost:,.2f}, expected value {result.value:,.2f}"
+        )
         print(
             f"  gap to the LP bound {result.gap:.4%}; true margin gained {earned:,.0f} for "
             f"{paid[rows, result.offers[rows]].sum() / budget:.1%} of the budget; with perfect knowledge "

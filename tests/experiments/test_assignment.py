@@ -39,7 +39,6 @@ def test_lost_users_raise_the_alarm_and_fair_splits_do_not():
     assert not check_sample_ratio({"control": 50_000, "treatment": 49_800}).is_alarm
     fair = check_sample_ratio({"a": 1000, "b": 9100}, shares={"a": 0.1, "b": 0.9})
     assert not fair.is_alarm
-    assert "Arms have the sizes" in fair.summary()
 
 
 def test_alarm_rate_on_fair_splits_is_the_threshold_and_peeking_stays_below_it():

@@ -8,6 +8,7 @@ import pytest
 
 from tfrec.errors import SchemaError
 from tfrec.experiments.checkpoints import is_checkpoint_log, judge_checkpoints
+from tfrec.schema.json_values import to_json
 
 
 def checkpoints(experiment: str, *, effect: float, looks: int = 8, ratio: float = 1.0, seed: int = 0) -> pd.DataFrame:
@@ -47,8 +48,8 @@ def test_each_experiment_gets_its_verdict():
     assert table["sequential"].to_dict() == table["fixed"].to_dict()
     assert table.loc["better", "low"] > 0
     assert np.isnan(table.loc["same", "decided_at"])
-    assert json.dumps(found.to_dict(), allow_nan=False)
-    assert "1 sample-ratio alarms" in found.summary()
+    assert json.dumps(to_json(found), allow_nan=False)
+    assert found.experiments["is_alarm"].sum() == 1
 
 
 def test_less_can_be_better():
@@ -74,7 +75,6 @@ def test_an_effect_that_fades_is_said_to_fade():
     found = judge_checkpoints(pd.concat([start, rest]))
     assert found.experiments["sequential"].tolist() == ["better"]
     assert found.experiments["has_faded"].tolist() == [True]
-    assert "no longer clear at the end" in found.summary()
 
 
 def test_unreadable_checkpoints_are_set_aside_and_counted():

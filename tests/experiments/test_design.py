@@ -31,7 +31,7 @@ def test_cuped_and_more_comparisons_move_the_size_the_right_way():
     many = plan_sample_size(baseline=5.0, variance=25.0, relative_effect=0.05, comparisons=5)
     assert cuped.n_control == pytest.approx(0.64 * plain.n_control, rel=0.001)
     assert many.n_control > 1.4 * plain.n_control
-    assert "CUPED saves 36%" in cuped.summary()
+    assert cuped.variance_kept == pytest.approx(0.64)
 
 
 def _activity(days: int, users: int, seed: int = 0) -> pd.DataFrame:
@@ -56,13 +56,11 @@ def test_duration_counts_regulars_once_and_uses_their_past():
     assert table["users"].iloc[3] < 2.5 * table["users"].iloc[0]  # not four times: the same people come again
     assert (table["detectable"] < table["detectable_plain"]).all()
     assert plan.weeks == table.loc[table["detectable"] <= 0.12, "weeks"].iloc[0]
-    assert "Run" in plan.summary()
 
 
 def test_hopeless_effect_is_said_to_be_hopeless():
     plan = plan_duration(_activity(70, 300), relative_effect=0.001)
     assert plan.weeks == -1
-    assert "too small" in plan.summary()
 
 
 def test_errors_name_the_cause():

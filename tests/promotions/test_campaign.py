@@ -16,6 +16,9 @@ from tfrec.promotions.campaign import (
     plan_campaign,
 )
 from tfrec.promotions.plan_files import publish_plan, read_plan
+from tfrec.report.terminal.campaigns import result_summary
+from tfrec.report.words import language
+from tfrec.schema.json_values import to_json
 from tfrec.schema.tables import EVENT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, Tables, conform
 
 START, END = pd.Timestamp("2024-03-01"), pd.Timestamp("2024-03-15")
@@ -103,10 +106,8 @@ def test_promise_has_an_interval_from_the_trial():
     plan, _ = _plan(evidence=evidence)
     num = (plan.table["status"] == TREATED).sum()
     assert plan.expected_profit.low < 3.0 * num < plan.expected_profit.high
-    assert "n = " in plan.summary()
     bare, _ = _plan()
     assert np.isnan(bare.expected_profit.low)
-    assert "no interval" in bare.summary()
 
 
 def test_published_plan_reads_back_and_the_mailer_sees_treated_users_only(tmp_path):
@@ -115,7 +116,7 @@ def test_published_plan_reads_back_and_the_mailer_sees_treated_users_only(tmp_pa
     assert sorted(p.name for p in folder.iterdir()) == [".tfrec.json", "plan.csv", "plan.json", "send.csv"]
     again = read_plan(folder)
     pd.testing.assert_frame_equal(again.table, plan.table)
-    assert again.to_dict() == json.loads((folder / "plan.json").read_text())
+    assert to_json(again) == json.loads((folder / "plan.json").read_text())
     sent = pd.read_csv(folder / "send.csv", dtype="str")
     assert len(sent) == (plan.table["status"] == TREATED).sum()
     assert not set(sent["pseudonym"]) & set(plan.table["user_id"])
@@ -149,14 +150,14 @@ def test_evaluation_finds_the_profit_that_was_caused():
     assert result.verdict == "paid"
     assert result.comparisons["conversion"].difference.value == pytest.approx(0.06, abs=0.01)
     assert list(result.by_offer) == ["dear"]
-    json.dumps(result.to_dict(), allow_nan=False)
+    json.dumps(to_json(result), allow_nan=False)
 
 
 def test_campaign_that_only_gave_money_away_is_said_to_have_lost():
     plan, gains = _plan(60_000)
     result = evaluate_campaign(plan, orders=_orders(plan, gains, effect=0.0), start=START, end=END)
     assert result.verdict == "lost money"
-    assert "it lost money" in result.summary()
+    assert "it lost money" in result_summary(result, language("en"))
 
 
 def test_impressions_give_reach_and_leaks():
@@ -168,7 +169,7 @@ def test_impressions_give_reach_and_leaks():
     result = evaluate_campaign(plan, orders=_orders(plan, gains), start=START, end=END, impressions=impressions)
     assert result.reached == pytest.approx(0.5, abs=0.01)
     assert result.contaminated == 7
-    assert "7 held-out users saw" in result.summary()
+    assert "7 held-out users saw" in result_summary(result, language("en"))
     assert result.per_reached.value == pytest.approx(2 * result.comparisons["profit"].difference.value, rel=0.01)
 
 

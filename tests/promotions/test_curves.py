@@ -16,6 +16,7 @@ from tfrec.promotions.curves import (
 from tfrec.promotions.learners import TLearner
 from tfrec.promotions.response import Responses, cross_fit_responses
 from tfrec.promotions.uplift import cross_fit_uplift
+from tfrec.schema.json_values import to_json
 
 
 def test_curve_of_the_true_uplift_gains_what_the_world_says():
@@ -95,7 +96,7 @@ def test_choice_of_arms_beats_the_best_single_arm_where_tastes_differ():
     assert worth.value.value == pytest.approx(0.45, abs=0.03)
     assert worth.best_arm_value.value == pytest.approx(0.325, abs=0.03)
     assert worth.gain.is_positive
-    json.dumps(worth.to_dict(), allow_nan=False)
+    json.dumps(to_json(worth), allow_nan=False)
 
 
 def test_two_offers_are_compared_without_control():

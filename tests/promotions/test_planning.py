@@ -11,6 +11,8 @@ from tfrec.promotions.campaign import HELD_OUT, LEFT_ALONE, TREATED
 from tfrec.promotions.learned_offers import learn_from_test
 from tfrec.promotions.offer_log import OfferLog, read_file_test
 from tfrec.promotions.planning import PlanConfig, plan_from_scores, plan_from_test
+from tfrec.report.terminal.campaigns import advice_lines, plan_summary
+from tfrec.report.words import language
 
 COSTS = {"cheap": 0.5, "dear": 1.0}
 N = 2_700
@@ -74,7 +76,6 @@ def test_budget_hold_out_and_promise_hold(found):
     truth += 2.5 * (found.plan.table["offer"] == "cheap")[found.plan.table["status"] == TREATED].sum()
     promise = found.plan.expected_profit
     assert promise.low < truth < promise.high
-    assert "held out at random" in found.summary()
     assert found.spending.worst == found.spending.ceiling == pytest.approx(found.plan.cost)
 
 
@@ -84,8 +85,7 @@ def test_face_values_make_the_budget_a_guarantee(log):
     found = plan_from_test(capped, PlanConfig(name="s", budget=1_000.0))
     sent = found.plan.table[found.plan.table["status"] == TREATED]
     assert sent["offer"].map({"cheap": 5.0, "dear": 10.0}).sum() == found.spending.worst <= 1_000.0
-    assert "cannot be exceeded" in found.summary()
-    assert "the test has no discounts" in found.summary()
+    assert found.cost_kind == "face value" and not found.spending.is_known
 
 
 def test_an_offer_for_a_few_is_not_made(learned):
@@ -175,7 +175,7 @@ def test_the_budget_covers_every_coupon_used_to_the_full_unless_asked_otherwise(
     assert found.spending.worst == sent * 10.0 <= 3_000.0
     assert sent == 300
     assert found.spending.expected.low < 300 * 0.2 * 10 < found.spending.expected.high < found.spending.ceiling + 60
-    assert "coupon 10.00" in found.summary()
+    assert found.made == ["coupon"]
 
 
 @pytest.mark.slow
@@ -205,8 +205,7 @@ def test_a_dearer_offer_that_earns_no_more_than_the_cheap_one_is_not_made():
     config = PlanConfig(name="s", budget=4_000.0)
     found = plan_from_scores(learned, config)
     assert found.unproven == ("dear",)
-    assert "dear is not made: the test does not show that it earns more" in found.summary()
-    assert "the most that it takes off: cheap 2.00." in found.summary()  # no user gets the other
+    assert found.made == ["cheap"]
     assert set(found.plan.table["offer"]) == {"", "cheap"}
     bold = plan_from_scores(learned, dataclasses.replace(config, proof=-100.0))
     assert bold.unproven == ()
@@ -241,19 +240,20 @@ def test_a_plan_that_spends_little_says_why_and_what_reaches_more(coupons):
     assert (use.n, use.median) == ((table["arm"] == "coupon").sum(), 4.0)
     assert use.share == pytest.approx(0.2, abs=0.03)
     assert use.mean == pytest.approx(0.6 * 4 + 0.4 * 20, abs=0.8)
-    advice = found.advice()
+    assert found.limit == "caps"
+    assert found.lower_caps == {"coupon": 4.0}
+    text = plan_summary(found, language("en"))
+    assert "cannot be exceeded" in text and "coupon 20.00" in text
+    advice = "\n".join(advice_lines(found, language("en")))
     assert "coupon: 20.00 set aside" in advice and f"used it, and it then took off {use.mean:.2f}" in advice
     assert "--face-value coupon=4.00" in advice and "--budget-in expected-cost --risk 0.05" in advice
-    assert found.to_dict()["advice"] == advice
+    assert found.to_json()["limit"] == "caps"
     # What it advises works: both reach more users than the plan, within the same budget.
     capped = plan_from_test(percent.with_face_values({"coupon": 4.0}), config)
     average = plan_from_test(percent, dataclasses.replace(config, budget_in="expected cost"))
     sent = [(plan.plan.table["status"] == TREATED).sum() for plan in (found, capped, average)]
     assert sent[1] > 3 * sent[0] and sent[2] > 2 * sent[0]
-    assert (
-        "a larger budget would buy nothing more"
-        in plan_from_test(percent, dataclasses.replace(config, budget=1e6)).advice()
-    )
+    assert plan_from_test(percent, dataclasses.replace(config, budget=1e6)).limit == "users"
 
 
 def test_a_plan_held_back_by_its_risk_says_so_and_what_reaches_more(coupons):
@@ -265,16 +265,17 @@ def test_a_plan_held_back_by_its_risk_says_so_and_what_reaches_more(coupons):
     share = held.spending.expected.value / 600
     assert held.is_held_by_risk and held.plan.price > 0 and held.spending.ceiling <= 600
     assert share < 0.95
-    assert held.advice().startswith(f"{share:.0%} of the budget is expected to be spent, so that at most 5% of such")
-    assert "\n" not in held.advice()
-    assert held.to_dict()["is_held_by_risk"]
+    assert held.limit == "risk"
+    (advice,) = advice_lines(held, language("en"))
+    assert advice.startswith(f"{share:.0%} of the budget is expected to be spent, so that at most 5% of such")
+    assert held.to_json()["is_held_by_risk"]
     # What it advises works.
     bold = plan_from_test(percent, dataclasses.replace(config, risk=0.4))
     capped = plan_from_test(percent.with_face_values({"coupon": 4.0}), config)
     sent = [(plan.plan.table["status"] == TREATED).sum() for plan in (held, bold, capped)]
     assert sent[1] > sent[0] and sent[2] > sent[0]
     ample = plan_from_test(percent, dataclasses.replace(config, budget=1e6))
-    assert not ample.is_held_by_risk and "--risk" not in ample.advice()
+    assert not ample.is_held_by_risk and ample.limit != "risk"
 
 
 def test_a_plan_that_spends_its_budget_gives_no_advice(coupons):
@@ -285,16 +286,18 @@ def test_a_plan_that_spends_its_budget_gives_no_advice(coupons):
     everybody = dataclasses.replace(coupons, table=used)
     found = plan_from_test(everybody, PlanConfig(name="s", budget=3_000.0))
     assert found.plan.price > 0 and found.spending.ceiling > 2_400
-    assert found.advice() == ""
+    assert found.limit == ""
     paid_for_all = plan_from_test(everybody, PlanConfig(name="s", budget=28_500.0))
     assert paid_for_all.plan.price == 0 and paid_for_all.spending.worst > 0.8 * 28_500
-    assert paid_for_all.advice() == ""
+    assert paid_for_all.limit == ""
 
 
 def test_uses_that_all_take_off_the_same_need_no_lower_cap(coupons):
     taken = np.where(coupons.table["discount"] > 0, 10.0, 0.0)
     same = dataclasses.replace(coupons, table=coupons.table.assign(discount=taken))
-    advice = plan_from_test(same, PlanConfig(name="s", budget=3_000.0)).advice()
+    found = plan_from_test(same, PlanConfig(name="s", budget=3_000.0))
+    advice = "\n".join(advice_lines(found, language("en")))
+    assert found.lower_caps == {}
     assert "--budget-in expected-cost" in advice and "--face-value" not in advice
 
 

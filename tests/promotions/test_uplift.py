@@ -7,13 +7,13 @@ from sklearn.tree import DecisionTreeClassifier
 from tests.promotions.worlds import coupon_world, two_offer_world
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.promotions.curves import choose_arms, score_against_truth
-from tfrec.promotions.learners import DRLearner, RLearner, SLearner, TLearner, XLearner
+from tfrec.promotions.learners import DRLearner, SLearner, TLearner
 from tfrec.promotions.response import Bend, boosted_response, trees_response
 from tfrec.promotions.stacking import StackedLearner, default_learner
 from tfrec.promotions.trial import Trial
 from tfrec.promotions.uplift import cross_fit_uplift, fit_uplift
 
-LEARNERS = [SLearner(), TLearner(), XLearner(), RLearner(), DRLearner(), StackedLearner((TLearner(), DRLearner()))]
+LEARNERS = [SLearner(), TLearner(), DRLearner(), StackedLearner((TLearner(), DRLearner()))]
 
 
 @pytest.mark.parametrize("learner", LEARNERS, ids=lambda learner: type(learner).__name__)
@@ -122,7 +122,7 @@ def test_members_that_predict_outcomes_badly_get_a_small_share():
     wild = TLearner(DecisionTreeClassifier(min_samples_leaf=3, random_state=0))
     effect = StackedLearner((SLearner(trees_response), wild), weight_spread=0.01).fit(wide, outcome="visit")
     assert effect.weights[0] > 10 * effect.weights[1]
-    equal = StackedLearner((XLearner(), wild), weight_spread=0.01).fit(wide, outcome="visit")  # X awaits no outcome
+    equal = StackedLearner((DRLearner(), wild), weight_spread=0.01).fit(wide, outcome="visit")  # DR expects no outcome
     assert equal.weights[0] == pytest.approx(equal.weights[1], rel=0.3)
 
 

@@ -49,7 +49,7 @@ def test_a_profile_page_is_written_in_chinese(coupon_shop, tmp_path, capsys):
     user = pd.read_parquet(coupon_shop / "events.parquet")["user_id"].value_counts().drop("", errors="ignore").index[0]
     run(capsys, "interests", coupon_shop, "--user", user, "--out", tmp_path / "p.html", "--language", "zh")
     page = (tmp_path / "p.html").read_text(encoding="utf-8")
-    assert "<html lang='zh-CN'>" in page and f"<title>{user} 的画像</title>" in page
+    assert '<html lang="zh-CN">' in page and f"<title>{user} 的画像</title>" in page
     assert not re.search("core|regular|Score|Events", page)
 
 
@@ -123,7 +123,9 @@ def test_audience_knows_segments_interests_and_responses(coupon_shop, capsys):
         pytest.param(["audience", "SHOP", "(orders > 1"], "Expected `)`", id="not an expression"),
         pytest.param(["rules", "SHOP", "--out", "r.xlsx"], ".csv or .parquet", id="unknown form"),
         pytest.param(["segments", "SHOP", "--k", "3"], "--method kmeans", id="k without kmeans"),
-        pytest.param(["forecast", "SHOP", "--horizon", "10"], "multiple of 7", id="horizon"),
+        pytest.param(["forecast", "SHOP", "--horizon", "10"], "`--horizon`", id="horizon"),
+        pytest.param(["rules", "SHOP", "--min-support", "7"], "`--min-support`", id="support over 1"),
+        pytest.param(["interests", "SHOP", "--half-life", "0"], "`--half-life`", id="option of another name"),
         pytest.param(["report", "absent", "--out", "r.html"], "tfrec prepare", id="no prepared shop"),
         pytest.param(["report", "SHOP", "--models", "absent", "--out", "r.html"], "tfrec train", id="no models"),
     ],
@@ -161,3 +163,43 @@ def test_help_lists_every_verb_in_its_group_and_imports_nothing_heavy():
     for group, verbs in GROUPS.items():
         part = text.split(f"{group}:\n", 1)[1].split("\n\n")[0]
         assert [line.split()[0] for line in part.splitlines()] == [verb.__name__.rpartition(".")[2] for verb in verbs]
+
+
+def test_audiences_are_compared(coupon_shop, capsys):
+    arguments = ["audience", coupon_shop, "orders >= 1", "--against", "recency < 60d", "--against", "orders > 500"]
+    found = json.loads(run(capsys, *arguments, "--json"))
+    first, second = found["audiences"][:2]
+    both = found["overlaps"][0]
+    assert [one["expression"] for one in found["audiences"]] == ["orders >= 1", "recency < 60d", "orders > 500"]
+    assert both["both"] == second["num_users"]  # who ordered lately has ordered
+    assert both["of_first"] == pytest.approx(second["num_users"] / first["num_users"])
+    assert found["overlaps"][1]["both"] is None  # too few to be reported
+    assert "Share of the first" in run(capsys, *arguments)
+    assert "占第一个" in run(capsys, *arguments, "--language", "zh")
+
+
+def test_lookalikes_are_found_and_exported(coupon_shop, tmp_path, capsys):
+    (tmp_path / "key").write_bytes(b"0123456789abcdef")
+    arguments = ["audience", coupon_shop, "orders > 1", "--like", "60"]
+    export = ["--export", tmp_path / "a.csv", "--key", tmp_path / "key"]
+    found = json.loads(run(capsys, *arguments, *export, "--json"))
+    assert found["lookalikes"]["num_users"] == len(pd.read_csv(tmp_path / "a.csv")) == 60
+    assert found["lookalikes"]["auc_low"] > 0.5  # who orders often differs from who ordered once
+    users = pd.read_parquet(coupon_shop / "users.parquet")["user_id"]
+    pd.DataFrame({"user_id": users, "x": range(len(users)), "y": 1.0}).to_csv(tmp_path / "e.csv", index=False)
+    text = run(capsys, *arguments, "--embeddings", tmp_path / "e.csv")
+    assert "no better than chance" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["orders > 500", "--like", "60"], "at least 50 users", id="seeds too few"),
+        pytest.param(["orders > 1", "--like", "3"], "--min-users, 50; got 3", id="fewer look-alikes than the floor"),
+        pytest.param(["orders > 1", "--against", "orders > 2", "--like", "60"], "apart", id="both"),
+        pytest.param(["orders > 1", "--embeddings", "e.csv"], "--like N", id="embeddings alone"),
+    ],
+)
+def test_lookalikes_and_comparisons_say_what_they_need(arguments, message, coupon_shop, capsys):
+    assert main(["audience", str(coupon_shop), *arguments]) == 2
+    assert message in capsys.readouterr().err

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tfrec.analysis.shop_figures import describe_shop
 from tfrec.errors import SchemaError, SourceError
+from tfrec.experiments.placements import judge_placements
 from tfrec.ingest.prepared import read_prepared
+from tfrec.promotions.coupon_findings import judge_coupon_test
+from tfrec.promotions.discount_findings import judge_discounts
 from tfrec.report import study_shop, whole_log
-from tfrec.report.coupon_trial import judge_coupon_test
-from tfrec.report.discounts import judge_discounts
-from tfrec.report.placements import judge_placements
-from tfrec.report.shop_figures import describe_shop
 
 
 def test_shop_is_counted_from_orders_not_lines(coupon_shop):

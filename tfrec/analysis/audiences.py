@@ -2,9 +2,9 @@
 
 import dataclasses
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import ClassVar, NamedTuple, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -13,12 +13,10 @@ from tfrec.analysis.behaviour import describe_behaviour
 from tfrec.analysis.expressions import UNITS, Compare, Join, Node, fail_at, parse_expression
 from tfrec.analysis.interests import Interests
 from tfrec.analysis.segments import Segments
-from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, nearest_hint
 from tfrec.ingest.privacy import pseudonyms
 from tfrec.publish import write_table
 from tfrec.schema.tables import Tables
-from tfrec.statistics.areas import auc_interval
 
 EXPORT = "pseudonyms of an audience"
 """Kind of the exported file."""
@@ -59,6 +57,14 @@ class UserFacts:
     responses: Mapping[str, pd.Series] = dataclasses.field(default_factory=dict)
 
 
+class ClauseCount(NamedTuple):
+    """Users that a part of an expression is true of, and users left after it; None = too few to be reported."""
+
+    clause: str
+    alone: int | None
+    remaining: int | None
+
+
 @dataclasses.dataclass(frozen=True)
 class Audience:
     """The users an expression is true of.
@@ -70,9 +76,13 @@ class Audience:
         clauses: one row a part between the outermost `and`s: `clause`, `alone` (users it is true of), `remaining`
             (users left after it and all before it).
         value_share: share of the value of all users; NaN where there is none.
-        min_users: smallest audience that is disclosed; below it `export` refuses, and `to_dict` and `summary` give no
-            number.
+        min_users: smallest audience that is disclosed; below it `export` refuses, and JSON and texts give no number.
     """
+
+    JSON_KEYS: ClassVar = (
+        "expression", ("num_users", "published_users"), "num_known", ("share", "published_share"),
+        ("value_share", "published_value_share"), "min_users", ("clauses", "published_clauses"),
+    )  # fmt: skip
 
     expression: str
     user_ids: np.ndarray
@@ -90,44 +100,28 @@ class Audience:
         """Whether the audience has at least `min_users` users."""
         return len(self.user_ids) >= self.min_users
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold; numbers under `min_users` are None."""
-        clauses = [
-            {"clause": row.clause, "alone": self._published(row.alone), "remaining": self._published(row.remaining)}
+    @property
+    def published_users(self) -> int | None:
+        """Number of users; None below `min_users`."""
+        return self._published(len(self))
+
+    @property
+    def published_share(self) -> float | None:
+        """Share of the known users; None below `min_users`."""
+        return len(self) / self.num_known if self.is_large_enough and self.num_known else None
+
+    @property
+    def published_value_share(self) -> float | None:
+        """Share of the value; None below `min_users`, or where no value is known."""
+        return self.value_share if self.is_large_enough and np.isfinite(self.value_share) else None
+
+    @property
+    def published_clauses(self) -> list[ClauseCount]:
+        """The parts of the expression, with None in place of numbers under `min_users`."""
+        return [
+            ClauseCount(row.clause, self._published(row.alone), self._published(row.remaining))
             for row in self.clauses.itertuples()
         ]
-        return {
-            "expression": self.expression,
-            "num_users": self._published(len(self)),
-            "num_known": self.num_known,
-            "share": len(self) / self.num_known if self.is_large_enough and self.num_known else None,
-            "value_share": self.value_share if self.is_large_enough and np.isfinite(self.value_share) else None,
-            "min_users": self.min_users,
-            "clauses": clauses,
-        }
-
-    def summary(self, say: Wording = ENGLISH) -> str:
-        """Returns size, value and what each part leaves, in plain words."""
-        if not self.is_large_enough:
-            return say(
-                "Fewer than {least} of {known:,} users: too few to report or to export.",
-                least=self.min_users,
-                known=self.num_known,
-            )
-        size = {"users": len(self), "known": self.num_known, "share": len(self) / self.num_known}
-        if np.isfinite(self.value_share):
-            size["value"] = self.value_share
-            lines = [say("{users:,} of {known:,} users ({share:.1%}) with {value:.1%} of the value", **size)]
-        else:
-            lines = [say("{users:,} of {known:,} users ({share:.1%})", **size)]
-        few = say("fewer than {least}", least=self.min_users)
-        for row in self.clauses.itertuples():
-            numbers = {
-                name: self._published(number) for name, number in (("alone", row.alone), ("left", row.remaining))
-            }
-            counts = {name: few if number is None else number for name, number in numbers.items()}
-            lines.append(say("{clause}: true of {alone}; leaves {left}", clause=row.clause, **counts))
-        return "\n".join(lines)
 
     def export(self, path: Path, *, key: bytes, inputs: Iterable[Path] = (), force: bool = False) -> None:
         """Writes a CSV with one column `pseudonym`: `HMAC-SHA256(key, user_id)`, sorted.
@@ -142,55 +136,35 @@ class Audience:
             ConfigError: the audience is under `min_users`, or the key is short.
             SourceError: `path` is a file that is no such export.
         """
-        if not self.is_large_enough:
-            raise ConfigError(
-                f"An audience needs at least {self.min_users} users to be exported; this one has fewer. "
-                "Widen the expression."
-            )
-        if len(key) < 16:
-            raise ConfigError(f"`key` must have at least 16 bytes; got {len(key)}. Make one: head -c 32 /dev/urandom")
-        names = pseudonyms(pd.Series(self.user_ids, dtype="str"), key=key).sort_values()
-        write_table(path, names.to_frame("pseudonym"), EXPORT, inputs=inputs, force=force)
+        export_users(self.user_ids, path, key=key, min_users=self.min_users, inputs=inputs, force=force)
 
     def _published(self, number: int) -> int | None:
         return int(number) if number >= self.min_users else None
 
 
-@dataclasses.dataclass(frozen=True)
-class Lookalikes:
-    """Users who are like an audience without being in it.
+def export_users(
+    user_ids: np.ndarray,
+    path: Path,
+    *,
+    key: bytes,
+    min_users: int,
+    inputs: Iterable[Path] = (),
+    force: bool = False,
+) -> None:
+    """Writes users as `Audience.export` does.
 
-    Attributes:
-        user_ids: `[n]` most alike first.
-        scores: `[n]` similarity in [0, 1]: logistic score of being in the audience, at even odds.
-        num_seeds: users of the audience with an embedding.
-        auc: chance that a member kept back scores above a user outside the audience; .5 = no better than chance.
-        auc_low: lower end of its interval (95 %, Hanley & McNeil 1982).
-        auc_high: upper end.
+    Raises:
+        ConfigError: there are fewer than `min_users`, or the key is short.
+        SourceError: `path` is a file that is no such export.
     """
-
-    user_ids: np.ndarray
-    scores: np.ndarray
-    num_seeds: int
-    auc: float
-    auc_low: float
-    auc_high: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold; the users are left out."""
-        numbers = {name: getattr(self, name) for name in ("num_seeds", "auc", "auc_low", "auc_high")}
-        return {"num_users": len(self.user_ids), **numbers}
-
-    def summary(self) -> str:
-        """Returns the finding in plain words."""
-        text = (
-            f"{len(self.user_ids):,} users are most like the {self.num_seeds:,} of the audience; "
-            f"members kept back were distinguished from others with AUC {self.auc:.2f} "
-            f"(95 % interval {self.auc_low:.2f} to {self.auc_high:.2f})."
+    if len(user_ids) < min_users:
+        raise ConfigError(
+            f"An audience needs at least {min_users} users to be exported; this one has fewer. Widen the expression."
         )
-        if self.auc_low > 0.5:
-            return text
-        return text + " That is no better than chance: the embeddings are not informative."
+    if len(key) < 16:
+        raise ConfigError(f"`key` must have at least 16 bytes; got {len(key)}. Make one: head -c 32 /dev/urandom")
+    names = pseudonyms(pd.Series(user_ids, dtype="str"), key=key).sort_values()
+    write_table(path, names.to_frame("pseudonym"), EXPORT, inputs=inputs, force=force)
 
 
 def gather_facts(
@@ -279,44 +253,6 @@ def compare_audiences(audiences: Mapping[str, Audience]) -> pd.DataFrame:
             )
             rows.append((first, second, *(numbers if is_large_enough else (np.nan,) * 4)))
     return pd.DataFrame(rows, columns=["first", "second", "both", "of_first", "of_second", "jaccard"])
-
-
-def find_lookalikes(
-    audience: Audience, *, user_ids: Sequence[str], embeddings: np.ndarray, num: int, seed: int = 0
-) -> Lookalikes:
-    """Returns the `num` users outside the audience whose embeddings are most like those inside.
-
-    A logistic regression on the unit-length embeddings separates members from others, the two sides weighted alike; its
-    accuracy is measured by three-fold cross-validation.
-
-    Args:
-        audience: the seeds.
-        user_ids: `[n]` users of the embeddings.
-        embeddings: `[n, d]`, such as the query tower gives.
-        num: how many to return.
-        seed: random seed of the folds.
-
-    Raises:
-        ConfigError: shapes differ, or fewer than 10 members or 10 others have an embedding.
-    """
-    from sklearn.linear_model import LogisticRegression  # a second of import that other uses do not need
-    from sklearn.model_selection import StratifiedKFold, cross_val_score
-
-    names = np.asarray(user_ids, dtype=str)
-    if embeddings.ndim != 2 or len(embeddings) != len(names):
-        raise ConfigError(f"`embeddings` must be [{len(names)}, d], a row a user; got {embeddings.shape}.")
-    is_member = np.isin(names, audience.user_ids)
-    members, others = int(is_member.sum()), int((~is_member).sum())
-    if min(members, others) < 10:
-        raise ConfigError(f"Look-alikes need 10 members and 10 others with embeddings; got {members} and {others}.")
-    unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
-    model = LogisticRegression(class_weight="balanced", max_iter=1000)
-    folds = StratifiedKFold(3, shuffle=True, random_state=seed)
-    auc = float(cross_val_score(model, unit, is_member, cv=folds, scoring="roc_auc").mean())
-    low, high = auc_interval(auc, members, others)
-    scores = model.fit(unit, is_member).predict_proba(unit)[:, 1]
-    best = np.flatnonzero(~is_member)[np.argsort(-scores[~is_member], kind="stable")[:num]]
-    return Lookalikes(names[best], scores[best], members, auc, low, high)
 
 
 def _clauses(tree: Node) -> tuple[Node, ...]:

@@ -2,10 +2,9 @@
 
 import dataclasses
 import datetime
-import json
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,9 +20,13 @@ from tfrec.analysis.demand import (
 )
 from tfrec.analysis.forecast_decisions import Decision, decide
 from tfrec.analysis.smoothing import WEEK, try_methods
-from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError
 from tfrec.schema.tables import Tables
+
+Measure = Literal["quantity", "value"]
+"""What is forecast: pieces or money."""
+Signal = Literal["order now", "watch", "enough", "too much"]
+"""What the days of cover of an item ask for."""
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +53,10 @@ class Forecasts:
         measure: what is forecast: quantity (pieces) or value (currency).
     """
 
+    JSON_KEYS: ClassVar = (
+        "first_day", "horizon", "measure", "choice", ("daily", "upper"), "totals", "backtest", "festivals", "unusual",
+    )  # fmt: skip
+
     daily: pd.DataFrame
     totals: pd.DataFrame
     backtest: pd.DataFrame
@@ -58,7 +65,12 @@ class Forecasts:
     unusual: pd.DataFrame
     first_day: pd.Timestamp
     horizon: int
-    measure: str
+    measure: Measure
+
+    @property
+    def upper(self) -> pd.DataFrame:
+        """The days of the series above the items."""
+        return self.daily[self.daily["level"] != "item"]
 
     def days_of_cover(self, items: pd.DataFrame, *, lead_days: float = 7.0) -> pd.DataFrame:
         """Returns how long the stock lasts, one row an item with known stock and a forecast, soonest first.
@@ -83,75 +95,6 @@ class Forecasts:
         signal = np.select(marks, ["order now", "watch", "too much"], "enough")
         result = rows[["item_id", "stock", "forecast"]].assign(days=days, days_low=low, days_high=high, signal=signal)
         return result.sort_values(["days_low", "item_id"], ignore_index=True)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold; of the items only the sums."""
-        upper = self.daily[self.daily["level"] != "item"]
-        return {
-            "first_day": self.first_day.isoformat(),
-            "horizon": self.horizon,
-            "measure": self.measure,
-            "choice": dict(self.choice),
-            "daily": _records(upper),
-            "totals": _records(self.totals),
-            "backtest": _records(self.backtest),
-            "festivals": _records(self.festivals),
-            "unusual": _records(self.unusual),
-        }
-
-    def summary(self, say: Wording = ENGLISH) -> str:
-        """Returns the forecast and its proof in plain words."""
-        shop = self.totals[self.totals["level"] == "shop"].iloc[0]
-        last_day = self.first_day + pd.Timedelta(days=self.horizon - 1)
-        expected = {
-            "first": f"{self.first_day:%Y-%m-%d}",
-            "last": f"{last_day:%Y-%m-%d}",
-            "forecast": shop["forecast"],
-            "measure": say.name(self.measure),
-            "before": shop["last"],
-        }
-        if shop["is_interval_known"]:
-            line = say(
-                "{first} to {last}: {forecast:,.0f} in {measure}, after {before:,.0f} in as many days before (interval "
-                "{low:,.0f} to {high:,.0f}).",
-                low=shop["low"],
-                high=shop["high"],
-                **expected,
-            )
-        else:
-            line = say(
-                "{first} to {last}: {forecast:,.0f} in {measure}, after {before:,.0f} in as many days before.",
-                **expected,
-            )
-        lines = [line]
-        lines += [
-            say(
-                "Level {level}: on {times} earlier periods the error was {gain:.0%} (95 % interval {low:.0%} to "
-                "{high:.0%}) below that of repeating last week; {coverage:.0%} of {days:,} days fell inside intervals "
-                "meant for {nominal:.0%}.",
-                level=say.name(row.level),
-                times=row.num_origins,
-                gain=row.gain,
-                low=row.gain_low,
-                high=row.gain_high,
-                coverage=row.coverage,
-                days=row.num_days,
-                nominal=row.nominal,
-            )
-            for row in self.backtest.dropna(subset=["gain"]).itertuples()
-        ]
-        clear = self.festivals[self.festivals["is_clear"].astype(bool)]
-        lines += [
-            say(
-                "{festival}, day {offset:+d}: {effect:.1f} times the usual ({n} seen).",
-                festival=say.name(row.festival),
-                offset=row.offset,
-                effect=row.effect,
-                n=row.num,
-            )
-            for row in clear.nlargest(3, "effect").itertuples()
-        ]
-        return "\n".join(lines)
 
 
 def forecast_demand(
@@ -330,7 +273,3 @@ def _judge(own: np.ndarray, decisions: list[Decision], seed: int) -> dict[str, f
         "total_coverage": float(total_inside.mean()) if len(total_inside) else float("nan"),
         "num_totals": len(total_inside),
     }
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return json.loads(frame.to_json(orient="records", date_format="iso"))

@@ -1,15 +1,13 @@
 """Computes interests: how much each user cares for each category and item, with a half-life."""
 
 import dataclasses
-import html
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError, nearest_hint
 from tfrec.schema.item_names import item_names
 from tfrec.schema.slate import Slate
@@ -70,6 +68,15 @@ class Interests:
         titles: what to call an item.
     """
 
+    JSON_KEYS: ClassVar = (
+        "now",
+        "num_users",
+        "weights",
+        "worth",
+        ("half_life_days", "config.half_life_days"),
+        ("categories", "category_records"),
+    )
+
     categories: pd.DataFrame
     items: pd.DataFrame
     weights: tuple[float, float, float]
@@ -77,6 +84,29 @@ class Interests:
     config: InterestConfig
     now: pd.Timestamp
     titles: Mapping[str, str]
+
+    @property
+    def num_users(self) -> int:
+        """Users with an interest."""
+        return int(self.items["user_id"].nunique())
+
+    @property
+    def by_category(self) -> pd.DataFrame:
+        """Top category → number of users with each level of interest, and of all `users` with any."""
+        top = self.categories[self.categories["level"] == 0]
+        counts = pd.crosstab(top["category"], top["interest"]).reindex(columns=list(LEVELS), fill_value=0)
+        counts.columns.name = None
+        return counts.assign(users=counts.sum(axis=1)).sort_values(["core", "users"], ascending=False)
+
+    @property
+    def category_records(self) -> pd.DataFrame:
+        """The same with `category` as a column."""
+        return self.by_category.reset_index()
+
+    def by_item(self, *, num: int = 10) -> pd.DataFrame:
+        """Returns item id → number of users with each level of interest, of the items with most core interests."""
+        counts = self.items.groupby(["item_id", "interest"]).size().unstack(fill_value=0)
+        return counts.reindex(columns=list(LEVELS), fill_value=0).sort_values([*LEVELS[:2]], ascending=False).head(num)
 
     def of(self, target: str) -> pd.Series:
         """Returns `user_id` → score for a category (whole path or last name) or an item id; absent users have 0.
@@ -115,42 +145,6 @@ class Interests:
             "levels": levels,
             "items": _records(named, num, "item_id"),
         }
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold: how many users have which level of interest in each top category."""
-        return {
-            "now": self.now.isoformat(),
-            "num_users": int(self.items["user_id"].nunique()),
-            "weights": list(self.weights),
-            "worth": {level: list(worth) for level, worth in self.worth.items()},
-            "half_life_days": self.config.half_life_days,
-            "categories": self._by_category().reset_index().to_dict("records"),
-        }
-
-    def summary(self, say: Wording = ENGLISH) -> str:
-        """Returns the finding in plain words."""
-        lines = [
-            say(
-                "Interests of {users:,} users at {day}, in {pairs:,} user–item pairs; an event counts half after "
-                "{days:g} days.",
-                users=self.items["user_id"].nunique(),
-                day=f"{self.now:%Y-%m-%d}",
-                pairs=len(self.items),
-                days=self.config.half_life_days,
-            )
-        ]
-        for category, row in self._by_category().head(5).iterrows():
-            counts = row[["core", "regular", "users"]]
-            lines.append(
-                say("{category}: {core:,} core, {regular:,} regular, {users:,} in all.", category=category, **counts)
-            )
-        return "\n".join(lines)
-
-    def _by_category(self) -> pd.DataFrame:
-        top = self.categories[self.categories["level"] == 0]
-        counts = pd.crosstab(top["category"], top["interest"]).reindex(columns=list(LEVELS), fill_value=0)
-        counts.columns.name = None
-        return counts.assign(users=counts.sum(axis=1)).sort_values(["core", "users"], ascending=False)
 
 
 def interest_score(
@@ -305,54 +299,6 @@ def rank_by_content(
         best = best[likes[best] > 0]
         found_ids[row, : len(best)], scores[row, : len(best)] = item_ids[best], likes[best]
     return Slate(found_ids.astype(str), scores)
-
-
-def profile_page(
-    profile: Mapping[str, Any], *, facts: Mapping[str, str] | None = None, say: Wording = ENGLISH, language: str = "en"
-) -> str:
-    """Returns a profile as one self-contained HTML page, light or dark as the reader's system is.
-
-    Args:
-        profile: as `Interests.profile` gives it.
-        facts: further lines about the user, name → text: segment, recency, value.
-        say: wording of the fixed text.
-        language: code of that language, for the browser.
-    """
-    user = html.escape(str(profile["user_id"]))
-    lines = {say("Events"): f"{profile['num_events']:,}", say("Until"): str(profile["now"])[:10], **(facts or {})}
-    definitions = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in lines.items())
-    parts = [(say("Categories, level {level}", level=level + 1), rows) for level, rows in enumerate(profile["levels"])]
-    tables = "".join(_section(title, rows, say) for title, rows in [*parts, (say("Items"), profile["items"])] if rows)
-    return (
-        f"<!doctype html><html lang='{language}'><head><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<title>{say('Profile of {user}', user=user)}</title><style>{_STYLE}</style></head>"
-        f"<body><h1>{user}</h1><dl>{definitions}</dl>{tables}</body></html>"
-    )
-
-
-_STYLE = """
-:root { color-scheme: light dark }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; width: 100% }
-td, th { padding: .3rem .5rem; text-align: left; border-bottom: 1px solid #8884 }
-td.n { text-align: right; font-variant-numeric: tabular-nums }
-dl { display: grid; grid-template-columns: auto 1fr; gap: 0 1rem }
-dd { margin: 0 }
-meter { width: 8rem }
-"""
-
-
-def _section(title: str, rows: Sequence[Mapping[str, Any]], say: Wording) -> str:
-    body = "".join(
-        f"<tr><td>{html.escape(str(row['name']))}</td><td>{say.name(row['interest'])}</td>"
-        f"<td><meter min='0' max='1' value='{row['score']:.3f}'></meter> {row['score']:.2f}</td>"
-        f"<td class='n'>{row['num_events']:,}</td><td class='n'>{row['last_days']:.0f}</td></tr>"
-        for row in rows
-    )
-    heads = (say("Name"), say("Interest"), say("Score"), say("Events"), say("Days since"))
-    head = f"<tr>{''.join(f'<th>{name}</th>' for name in heads)}</tr>"
-    return f"<h2>{html.escape(title)}</h2><table>{head}{body}</table>"
 
 
 @dataclasses.dataclass(frozen=True)

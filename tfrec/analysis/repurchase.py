@@ -1,9 +1,8 @@
 """Predicts when a user buys again: each item, and anything at all (churn)."""
 
 import dataclasses
-import json
 import logging
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,6 @@ from scipy import optimize, special
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from tfrec.analysis.dropout import RISKS, can_fit, fit_dropout, outlook, visits_of
-from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.schema.tables import Tables
 from tfrec.statistics.areas import auc_interval
@@ -60,35 +58,25 @@ class BuyAgain:
         holdout: how the same did one horizon earlier; None where the history is too short.
     """
 
+    JSON_KEYS: ClassVar = ("num_pairs", "horizon_days", "holdout", ("pairs", "strongest"))
+
     pairs: pd.DataFrame
     horizon_days: float
     holdout: Holdout | None
 
+    @property
+    def num_pairs(self) -> int:
+        """Number of pairs of user and item."""
+        return len(self.pairs)
+
+    @property
+    def strongest(self) -> pd.DataFrame:
+        """The thousand most probable pairs."""
+        return self.pairs.head(1000)
+
     def of(self, user_id: str, *, num: int = 10) -> pd.DataFrame:
         """Returns a user's `num` most probable items."""
         return self.pairs[self.pairs["user_id"] == user_id].head(num)
-
-    def to_dict(self, *, limit: int = 1000) -> dict[str, Any]:
-        """Returns what JSON can hold; the `limit` most probable pairs."""
-        return {
-            "num_pairs": len(self.pairs),
-            "horizon_days": self.horizon_days,
-            "holdout": _holdout_values(self.holdout),
-            "pairs": json.loads(self.pairs.head(limit).to_json(orient="records")),
-        }
-
-    def summary(self, say: Wording = ENGLISH) -> str:
-        """Returns the finding in plain words."""
-        likely = int((self.pairs["probability"] >= 0.5).sum())
-        text = say(
-            "{repeats:,.0f} repeat purchases of {pairs:,} user–item pairs are expected within {days:g} days; "
-            "{likely:,} pairs are more likely than not.",
-            repeats=self.pairs["probability"].sum(),
-            pairs=len(self.pairs),
-            days=self.horizon_days,
-            likely=likely,
-        )
-        return f"{text} {_proof(self.holdout, say)}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +96,11 @@ class Churn:
         holdout_orders: predicted and actual number of order days in it.
     """
 
+    JSON_KEYS: ClassVar = (
+        "num_users", "risks", "expected_orders", "horizon_days", ("parameters", "parameter_records"), "num_fitted",
+        "holdout", "holdout_orders",
+    )  # fmt: skip
+
     users: pd.DataFrame
     parameters: pd.DataFrame
     num_fitted: int
@@ -115,38 +108,25 @@ class Churn:
     holdout: Holdout | None
     holdout_orders: tuple[float, int] | None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold; users only in numbers."""
-        return {
-            "num_users": len(self.users),
-            "risks": {name: int((self.users["risk"] == name).sum()) for _, name in RISKS},
-            "expected_orders": float(self.users["expected_orders"].sum()),
-            "horizon_days": self.horizon_days,
-            "parameters": json.loads(self.parameters.to_json(orient="index")),
-            "num_fitted": self.num_fitted,
-            "holdout": _holdout_values(self.holdout),
-            "holdout_orders": list(self.holdout_orders) if self.holdout_orders else None,
-        }
+    @property
+    def num_users(self) -> int:
+        """Number of buyers."""
+        return len(self.users)
 
-    def summary(self, say: Wording = ENGLISH) -> str:
-        """Returns the finding in plain words."""
-        share = (self.users["risk"] == "high").mean()
-        text = say(
-            "{returns:,.0f} of {n:,} buyers are expected to order within {days:g} days; {share:.0%} probably will not "
-            "(churn risk above 70 %).",
-            returns=self.users["returns"].sum(),
-            n=len(self.users),
-            days=self.horizon_days,
-            share=share,
-        )
-        if self.holdout_orders:
-            predicted, came = self.holdout_orders
-            text += " " + say(
-                "One horizon earlier {predicted:,.0f} order days were predicted, {came:,} came.",
-                predicted=predicted,
-                came=came,
-            )
-        return f"{text} {_proof(self.holdout, say)}"
+    @property
+    def risks(self) -> dict[str, int]:
+        """Churn risk → number of buyers."""
+        return {name: int((self.users["risk"] == name).sum()) for _, name in RISKS}
+
+    @property
+    def expected_orders(self) -> float:
+        """Orders expected of all buyers within the horizon."""
+        return float(self.users["expected_orders"].sum())
+
+    @property
+    def parameter_records(self) -> dict[str, dict[str, float]]:
+        """The model's parameters with the ends of their intervals."""
+        return self.parameters.to_dict("index")
 
 
 def predict_repurchase(
@@ -348,26 +328,3 @@ def _check(probability: np.ndarray, is_true: np.ndarray) -> Holdout:
         naive_brier=share * (1 - share),
         calibration=table.assign(low=ends[0], high=ends[1], num=num).reset_index(drop=True),
     )
-
-
-def _proof(holdout: Holdout | None, say: Wording) -> str:
-    if holdout is None:
-        return say("The history is too short for a check on later orders.")
-    return say(
-        "Checked on {n:,} earlier predictions, of which {true:,} came true: AUC {auc:.2f} (95 % interval {low:.2f} to "
-        "{high:.2f}).",
-        n=holdout.num,
-        true=holdout.num_positive,
-        auc=holdout.auc,
-        low=holdout.auc_low,
-        high=holdout.auc_high,
-    )
-
-
-def _holdout_values(holdout: Holdout | None) -> dict[str, Any] | None:
-    if holdout is None:
-        return None
-    frame = holdout.calibration
-    values = {name: value for name, value in vars(holdout).items() if name != "calibration"}
-    clean = {name: value if np.isfinite(value) else None for name, value in values.items()}
-    return {**clean, "calibration": json.loads(frame.to_json(orient="records"))}

@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,6 @@ from scipy import special, stats
 
 from tfrec.analysis.behaviour import order_ids
 from tfrec.analysis.itemsets import ItemsetLevel, TooManyItemsetsError, mine_itemsets
-from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.schema.item_names import item_names
 from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables, category_levels
@@ -41,6 +40,11 @@ class Rules:
         period: first and last order.
     """
 
+    JSON_KEYS: ClassVar = (
+        "min_support", "num_orders", "num_marks", "num_itemsets", "num_rules", "num_tested", "num_unstable", "period",
+        ("rules", "strongest"),
+    )  # fmt: skip
+
     rules: pd.DataFrame
     itemsets: pd.DataFrame
     categories: pd.Series
@@ -51,6 +55,21 @@ class Rules:
     num_tested: int
     num_unstable: int
     period: tuple[pd.Timestamp, pd.Timestamp]
+
+    @property
+    def num_itemsets(self) -> int:
+        """Number of frequent itemsets."""
+        return len(self.itemsets)
+
+    @property
+    def num_rules(self) -> int:
+        """Number of rules."""
+        return len(self.rules)
+
+    @property
+    def strongest(self) -> pd.DataFrame:
+        """The thousand strongest rules."""
+        return self.rules.head(1000)
 
     def cross_category(self) -> pd.DataFrame:
         """Returns the rules whose consequent is of another top-level category than everything in the antecedent.
@@ -78,58 +97,6 @@ class Rules:
         reverse = pairs["count"] / pairs["consequent_count"]
         pairs = pairs.assign(reverse_confidence=reverse, ratio=pairs["confidence"] / reverse)
         return pairs[(pairs["ratio"] >= min_ratio) & (pairs["confidence_low"] > pairs["reverse_confidence"])]
-
-    def to_dict(self, *, limit: int = 1000) -> dict[str, Any]:
-        """Returns what JSON can hold; the `limit` strongest rules."""
-        rules = self.rules.head(limit)
-        records = rules.assign(antecedent=rules["antecedent"].map(list)).to_dict("records")
-        return {
-            "min_support": self.min_support,
-            "num_orders": self.num_orders,
-            "num_marks": self.num_marks,
-            "num_itemsets": len(self.itemsets),
-            "num_rules": len(self.rules),
-            "num_tested": self.num_tested,
-            "num_unstable": self.num_unstable,
-            "period": [moment.isoformat() for moment in self.period],
-            "rules": [{name: _jsonable(value) for name, value in record.items()} for record in records],
-        }
-
-    def summary(self, say: Wording = ENGLISH) -> str:
-        """Returns the finding in plain words, with the three strongest rules."""
-        lines = [
-            say(
-                "{rules:,} rules from {orders:,} orders ({first} to {last}), of {tested:,} tested at support "
-                "{support:g}; {unstable:,} more did not hold in both halves of the period. {cross:,} lead into another "
-                "category.",
-                rules=len(self.rules),
-                orders=self.num_orders,
-                first=f"{self.period[0]:%Y-%m-%d}",
-                last=f"{self.period[1]:%Y-%m-%d}",
-                tested=self.num_tested,
-                support=self.min_support,
-                unstable=self.num_unstable,
-                cross=len(self.cross_category()),
-            )
-        ]
-        lines += [
-            say(
-                "Who buys {antecedent} also buys {consequent} in {confidence:.0%} of {n:,} orders (95 % interval "
-                "{low:.0%} to {high:.0%}), {lift:.1f} times as often as in all orders.",
-                antecedent=" + ".join(self._name(item) for item in rule.antecedent),
-                consequent=self._name(rule.consequent),
-                confidence=rule.confidence,
-                n=rule.antecedent_count,
-                low=rule.confidence_low,
-                high=rule.confidence_high,
-                lift=rule.lift,
-            )
-            for rule in self.rules.head(3).itertuples()
-        ]
-        return "\n".join(lines)
-
-    def _name(self, item: Any) -> str:
-        return str(self.titles.get(item, "") or item)
 
 
 def mine_rules(
@@ -436,9 +403,3 @@ def _named_itemsets(levels: list[ItemsetLevel], names: np.ndarray, num_orders: i
 def _top_categories(items: pd.DataFrame, names: np.ndarray, level: int | None) -> pd.Series:
     category = items["category"] if level is None else pd.Series(names, index=names, dtype="str")
     return category.str.split(CATEGORY_SEPARATOR).str[0]
-
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, (float, np.floating)):
-        return float(value) if np.isfinite(value) else None
-    return value.item() if isinstance(value, np.generic) else value

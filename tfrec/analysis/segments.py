@@ -3,9 +3,9 @@
 import dataclasses
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -16,10 +16,10 @@ from tqdm.auto import tqdm
 
 from tfrec.analysis.behaviour import FEATURES, FeatureSpace, describe_behaviour, fit_space
 from tfrec.analysis.segment_assigners import RFM_NAMES, Assigner, NearestAnchor, RfmGrid
-from tfrec.analysis.segment_words import WORDS, Note, describe_segment
-from tfrec.analysis.wording import ENGLISH, Wording
+from tfrec.analysis.segment_names import BULK, TRAITS, Note, SegmentMethod, Taste, Traits, key_of
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.publish import FolderKind, publishing
+from tfrec.schema.json_values import to_json
 from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables
 
 logger = logging.getLogger(__name__)
@@ -43,13 +43,15 @@ class Segments:
     """Segments of a shop's users.
 
     Attributes:
-        method: how they were found, in words.
-        assignments: one row a user: `user_id`, `segment` (its name).
-        profiles: one row a segment, most valuable first: `segment`, `sentence`, `num_users`, `share`,
-            `total_value`, `value_share`, the median of each figure of behaviour, `taste` (bought more than by others).
+        method: how they were found.
+        settings: the numbers that the method took: `k`, or `eps` and `min_samples`.
+        assignments: one row a user: `user_id`, `segment` (its key).
+        profiles: one row a segment, most valuable first: `segment`, `traits`, `number`, `num_users`, `share`,
+            `total_value`, `value_share`, the median of each figure of behaviour, `taste` (bought more than by others;
+            see `Taste`).
         popular: `segment`, `rank`, `item_id`, `num_users`: what to show an unknown member of the segment.
         assigner: gives new users their segment.
-        names: name of each segment number of the assigner.
+        names: key of each segment number of the assigner.
         choice: one row a candidate: `num_users` it was tried on; `stability`, `stability_low`, `stability_high` (mean,
             5th and 95th percentile of `num_resamples`); for K-means `k`, `silhouette`, for DBSCAN `eps`, `min_samples`.
         stability: mean adjusted Rand index between the segments and those of resamples (Hubert & Arabie 1985);
@@ -59,7 +61,12 @@ class Segments:
         usual: one row a figure of behaviour: `median` of all users and `spread` (between the quartiles).
     """
 
-    method: str
+    JSON_KEYS: ClassVar = (
+        "method", "settings", "num_users", "stability", "noise_share", ("segments", "profiles"), "choice", "notes",
+    )  # fmt: skip
+
+    method: SegmentMethod
+    settings: Mapping[str, float]
     assignments: pd.DataFrame
     profiles: pd.DataFrame
     popular: pd.DataFrame
@@ -71,46 +78,15 @@ class Segments:
     notes: tuple[Note, ...]
     usual: pd.DataFrame
 
+    @property
+    def num_users(self) -> int:
+        """Number of users."""
+        return len(self.assignments)
+
     def assign(self, tables: Tables, *, now: pd.Timestamp | None = None) -> pd.DataFrame:
         """Returns `user_id`, `segment` of the users of `tables`, who need not have been there before."""
         behaviour = describe_behaviour(tables, now=now)
         return _assignments(behaviour, self.assigner, self.names)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold; users are left out, `export` writes them."""
-        return {
-            "method": self.method,
-            "num_users": len(self.assignments),
-            "stability": _number(self.stability),
-            "noise_share": _number(self.noise_share),
-            "segments": json.loads(self.profiles.to_json(orient="records")),
-            "choice": json.loads(self.choice.to_json(orient="records")),
-            "notes": [note.said() for note in self.notes],
-        }
-
-    def summary(self, say: Wording = ENGLISH) -> str:
-        """Returns the segments in plain words, most valuable first."""
-        lines = [
-            say(
-                "{users:,} users in {n} segments by {method}.",
-                users=len(self.assignments),
-                n=len(self.profiles),
-                method=say.name(self.method),
-            )
-        ]
-        if np.isfinite(self.stability):
-            lines.append(
-                say(
-                    "Stability under resampling: adjusted Rand {value:.2f} (1 = the same segments).",
-                    value=self.stability,
-                )
-            )
-        profile_of_segment = self.profiles.set_index("segment")
-        lines += [
-            f"{say.name(str(name))}: {describe_segment(row, self.usual, say)}"
-            for name, row in profile_of_segment.iterrows()
-        ]
-        return "\n".join([*lines, *(note.said(say) for note in self.notes)])
 
     def export(self, folder: Path, *, inputs: Iterable[Path] = ()) -> None:
         """Writes `users.parquet`, `popular.parquet` and `segments.json`, in one step, for serving and cold start.
@@ -122,7 +98,7 @@ class Segments:
             self.assignments.to_parquet(work / "users.parquet", index=False)
             self.popular.to_parquet(work / "popular.parquet", index=False)
             (work / "segments.json").write_text(
-                json.dumps(self.to_dict(), indent=2, ensure_ascii=False), encoding="utf-8"
+                json.dumps(to_json(self), indent=2, ensure_ascii=False), encoding="utf-8"
             )
 
 
@@ -140,7 +116,8 @@ def segment_by_rfm(tables: Tables, *, now: pd.Timestamp | None = None) -> Segmen
     edges = {name: np.quantile(buyers[name], levels) for name in ("recency_days", "num_orders", "value")}
     names = tuple(dict.fromkeys(name for row in RFM_NAMES for name in row))
     grid = RfmGrid(edges, names)
-    return _finish("RFM quintiles", tables, behaviour, grid, names, pd.DataFrame(), float("nan"), ())
+    traits = {name: Traits() for name in names}
+    return _finish("rfm", {}, tables, behaviour, grid, traits, pd.DataFrame(), float("nan"), ())
 
 
 def segment_by_kmeans(
@@ -192,18 +169,18 @@ def segment_by_kmeans(
     best = choice.loc[choice["stability"].idxmax()] if stable.empty else stable.loc[stable["silhouette"].idxmax()]
     k = int(best["k"])
     counts = {"sample": len(sample), "all": len(places)}
-    note = Note("On a random sample of {sample:,} of {all:,} buyers k was chosen; all were then assigned.", counts)
+    note = Note("k chosen on a sample", counts)
     notes: tuple[Note, ...] = (note,) if len(sample) < len(places) else ()
     if stable.empty:
         values = {"least": min_stability}
-        notes += (Note("No k reached a stability of {least:g}; the most stable one was taken. Use with care.", values),)
+        notes += (Note("no k is stable", values),)
     if len(places) > 200_000:
         refined = MiniBatchKMeans(k, init=centres[k], n_init=1, batch_size=10_000, random_state=seed).fit(places)
     else:
         refined = KMeans(k, init=centres[k], n_init=1).fit(places)
     assigner = NearestAnchor(space, refined.cluster_centers_, np.arange(k))
     names = _name_segments(space, places, assigner.label_places(places), k)
-    return _finish(f"K-means, k = {k}", tables, behaviour, assigner, names, choice, float(best["stability"]), notes)
+    return _finish("kmeans", {"k": k}, tables, behaviour, assigner, names, choice, float(best["stability"]), notes)
 
 
 def segment_by_dbscan(
@@ -252,17 +229,13 @@ def segment_by_dbscan(
     choice = pd.DataFrame(
         [{"num_users": len(sample), "eps": eps, "min_samples": min_samples, "num_segments": num_segments, **stability}]
     )
-    note = Note(
-        "On a random sample of {sample:,} of {all:,} buyers the dense regions were found; all were then assigned.",
-        {"sample": len(sample), "all": len(places)},
-    )
+    note = Note("regions found on a sample", {"sample": len(sample), "all": len(places)})
     notes: tuple[Note, ...] = (note,) if len(sample) < len(places) else ()
     if num_segments <= 1:
-        values = {"n": num_segments}
-        notes += (Note("DBSCAN found {n} dense region: behaviour changes gradually here; prefer K-means.", values),)
+        notes += (Note("at most one region", {"n": num_segments}),)
     names = _name_segments(space, sample, labels, num_segments)
-    method = f"DBSCAN, eps = {eps:.3f}, min_samples = {min_samples}"
-    return _finish(method, tables, behaviour, assigner, names, choice, stability["stability"], notes)
+    settings = {"eps": eps, "min_samples": min_samples}
+    return _finish("dbscan", settings, tables, behaviour, assigner, names, choice, stability["stability"], notes)
 
 
 def knee_of_distances(places: np.ndarray, neighbours: int) -> float:
@@ -308,25 +281,26 @@ def _stability(labels: np.ndarray, partitions: list[np.ndarray]) -> dict[str, fl
     }
 
 
-def _name_segments(space: FeatureSpace, places: np.ndarray, labels: np.ndarray, num: int) -> tuple[str, ...]:
-    """Returns a name a segment, made of the figures in which it differs most from all buyers."""
+def _name_segments(space: FeatureSpace, places: np.ndarray, labels: np.ndarray, num: int) -> dict[str, Traits]:
+    """Returns key → traits of each segment: the figures in which it differs most from all buyers."""
     if num == 1:
-        return ("The bulk of buyers",)
-    names: list[str] = []
+        return {BULK: Traits()}
+    names: dict[str, Traits] = {}
     for number in range(num):
         means = places[labels == number].mean(axis=0) - places.mean(axis=0)
         order = np.argsort(-np.abs(means))
         words = []
         for feature in order:
             name = space.features[feature]
-            low, high = WORDS[name][:2] if name in WORDS else (f"low {name}", f"high {name}")
+            low, high = TRAITS.get(name, (f"low {name}", f"high {name}"))
             words.append(high if means[feature] > 0 else low)
         num_clear = max(1, int((np.abs(means) >= 0.5).sum()))
         lengths = [*range(min(2, num_clear), len(words) + 1)]
-        options = [(", ".join(words[:length]) + " buyers").capitalize() for length in lengths]
-        options += [f"{options[-1]} {copy}" for copy in range(2, num + 2)]
-        names.append(next(option for option in options if option not in names))
-    return tuple(names)
+        options = [Traits(tuple(words[:length])) for length in lengths]
+        options += [Traits(options[-1].traits, number) for number in range(2, num + 2)]
+        chosen = next(option for option in options if key_of(option) not in names)
+        names[key_of(chosen)] = chosen
+    return names
 
 
 def _assignments(behaviour: pd.DataFrame, assigner: Assigner, names: tuple[str, ...]) -> pd.DataFrame:
@@ -339,20 +313,22 @@ def _assignments(behaviour: pd.DataFrame, assigner: Assigner, names: tuple[str, 
 
 
 def _finish(
-    method: str,
+    method: SegmentMethod,
+    settings: Mapping[str, float],
     tables: Tables,
     behaviour: pd.DataFrame,
     assigner: Assigner,
-    names: tuple[str, ...],
+    traits: Mapping[str, Traits],
     choice: pd.DataFrame,
     stability: float,
     notes: tuple[Note, ...],
 ) -> Segments:
-    """Returns the segments with their profiles: size, value, medians, taste and sentence."""
+    """Returns the segments with their profiles: size, value, medians and taste."""
+    names = tuple(traits)
     assignments = _assignments(behaviour, assigner, names)
     segment = assignments["segment"].to_numpy()
     counts = _bought(tables, behaviour, segment)
-    figures = [name for name in WORDS if name in behaviour.columns]
+    figures = [name for name in TRAITS if name in behaviour.columns]
     grouped = behaviour.groupby(segment)
     profiles = grouped[figures].median()
     profiles.insert(0, "num_users", grouped.size())
@@ -363,14 +339,16 @@ def _finish(
     profiles["taste"] = [tastes.get(name, []) for name in profiles.index]
     quartiles = behaviour[figures].quantile([0.25, 0.5, 0.75]).T
     usual = pd.DataFrame({"median": quartiles[0.5], "spread": quartiles[0.75] - quartiles[0.25]})
-    profiles.insert(0, "sentence", [describe_segment(row, usual) for _, row in profiles.iterrows()])
+    own = [traits.get(str(name), Traits()) for name in profiles.index]
+    profiles.insert(0, "traits", [list(one.traits) for one in own])
+    profiles.insert(1, "number", [one.number for one in own])
     profiles = profiles.sort_values("total_value", ascending=False).rename_axis("segment").reset_index()
     num_buyers = int((behaviour["num_orders"] > 0).sum())
     noise_share = float((segment == NOISE).sum() / num_buyers)
     popular = counts[counts["rank"] <= _NUM_POPULAR].reset_index(drop=True)
     logger.info("%s: %d segments of %d users", method, len(profiles), len(behaviour))
     return Segments(
-        method, assignments, profiles, popular, assigner, names, choice, stability, noise_share, notes, usual
+        method, settings, assignments, profiles, popular, assigner, names, choice, stability, noise_share, notes, usual
     )
 
 
@@ -396,7 +374,7 @@ def _bought(tables: Tables, behaviour: pd.DataFrame, segment: np.ndarray) -> pd.
     return frame
 
 
-def _taste(tables: Tables, counts: pd.DataFrame, *, num: int = 3, min_users: int = 20) -> dict[str, list[str]]:
+def _taste(tables: Tables, counts: pd.DataFrame, *, num: int = 3, min_users: int = 20) -> dict[str, list[Taste]]:
     """Returns what each segment buys more than its size explains: category, else item, of highest Pearson residual.
 
     With O buyers in the segment and E expected from the segment's share of all (user, item) pairs: `(O − E)/√E`.
@@ -417,12 +395,8 @@ def _taste(tables: Tables, counts: pd.DataFrame, *, num: int = 3, min_users: int
         (cells >= min_users) & (cells > expected)
     )
     ratio = cells / np.maximum(expected, 1e-9)
-    result: dict[str, list[str]] = {}
+    result: dict[str, list[Taste]] = {}
     for name in cells.index:
         best = residual.loc[name].dropna().nlargest(num).index
-        result[name] = [f"{thing} ({ratio.at[name, thing]:.1f} times the usual share)" for thing in best]
+        result[name] = [Taste(str(thing), float(ratio.at[name, thing])) for thing in best]
     return result
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -46,8 +46,10 @@ from tfrec.cli import (
 from tfrec.cli.actions import add_actions
 from tfrec.cli.exhausted import explain_exhaustion
 from tfrec.cli.interrupts import interruptible
-from tfrec.cli.terminal import PlainFormatter, Terminal, open_closed_streams, plain, show_what_can_be_shown
+from tfrec.cli.option_names import option_names, with_options
+from tfrec.cli.terminal import PlainFormatter, Terminal, open_closed_streams, show_what_can_be_shown
 from tfrec.errors import TfrecError, install_hint
+from tfrec.schema.text_columns import plain
 
 GROUPS = {
     "from a log to slates": (
@@ -64,6 +66,8 @@ GROUPS = {
     "know the customers": (report, interests, segments, audience, rules, forecast, churn),
     "promotions that pay, proof by experiment": (campaign, experiment, policy),
 }
+DECISIONS = (*GROUPS["know the customers"], *GROUPS["promotions that pay, proof by experiment"])
+"""Verbs whose libraries name parameters in their errors, which are options here."""
 VERBS = tuple(verb for group in GROUPS.values() for verb in group)
 EXIT_ERROR, EXIT_INTERRUPTED = 2, 130
 
@@ -99,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
             return status
     except TfrecError as error:
-        return _fail(explain_exhaustion(error) or str(error))
+        return _fail(explain_exhaustion(error) or with_options(str(error), options))
     except ModuleNotFoundError as error:
         if (error.name or "tfrec").split(".")[0] == "tfrec":
             raise
@@ -148,6 +152,8 @@ def build_parser() -> argparse.ArgumentParser:
             continue
         verb.add_arguments(sub)
         sub.set_defaults(run=verb.run, interrupted=verb.INTERRUPTED)
+        if verb in DECISIONS:
+            sub.set_defaults(option_names=option_names(sub))
     return parser
 
 

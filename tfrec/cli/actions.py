@@ -4,6 +4,8 @@ import argparse
 from collections.abc import Sequence
 from types import ModuleType
 
+from tfrec.cli.option_names import option_names
+
 
 def add_actions(parser: argparse.ArgumentParser, actions: Sequence[ModuleType]) -> None:
     """Adds a parser for each action, which runs in place of the verb."""
@@ -21,7 +23,7 @@ def add_actions(parser: argparse.ArgumentParser, actions: Sequence[ModuleType]) 
         action.add_arguments(sub)
         # Without a default of its own, so that `-v` before the action counts too.
         sub.add_argument("-v", "--verbose", action="store_true", default=argparse.SUPPRESS, help="log of each step")
-        sub.set_defaults(run=action.run, interrupted=action.INTERRUPTED)
+        sub.set_defaults(run=action.run, interrupted=action.INTERRUPTED, option_names=option_names(sub))
 
 
 def describe_actions(actions: Sequence[ModuleType]) -> str:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfrec.cli.terminal import plain_json
+from tfrec.schema.text_columns import plain_json
 
 if TYPE_CHECKING:
     from tfrec.report.words import Language
@@ -49,6 +49,6 @@ def read_log(options: argparse.Namespace) -> "Tables":
 
 def print_json(value: Any) -> None:
     """Prints a finding for machines; absent figures are null."""
-    from tfrec.report.findings import to_json_values
+    from tfrec.schema.json_values import to_json
 
-    print(plain_json(json.dumps(to_json_values(value), indent=2, ensure_ascii=False)))
+    print(plain_json(json.dumps(to_json(value), indent=2, ensure_ascii=False)))

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tfrec.cli.terminal import plain_json
 from tfrec.errors import SourceError, nearest_hint
 from tfrec.schema.signatures import SIGNATURES, signature_named
+from tfrec.schema.text_columns import plain_json
 
 HELP = "ask a running server one query and print the offers"
 DESCRIPTION = """\
@@ -157,7 +157,7 @@ def _titles_of_csv(path: Path) -> Mapping[str, str]:
 
 def _print_raw(outputs: Mapping[str, Any], titles: Mapping[str, str], *, as_json: bool) -> None:
     """Prints the answers of `retrieve` and `rank`, which are no offers, one row per item."""
-    from tfrec.cli.tables import text_table
+    from tfrec.schema.text_columns import text_table
 
     names = ["item_ids", "scores", *(name for name in outputs if name.endswith("_probabilities"))]
     rows = [row for row in zip(*(outputs[name][0].tolist() for name in names), strict=True) if row[0]]

@@ -8,8 +8,7 @@ from tfrec.cli.analyses import add_log, print_json, read_log, wording
 from tfrec.cli.outputs import add_force, check_table, inputs_of
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from tfrec.analysis.audiences import Audience, UserFacts
     from tfrec.schema.tables import Tables
 
 HELP = "count and export the users that an expression is true of"
@@ -19,12 +18,17 @@ seen, tenure, interval (times need h, d, w or y), orders (or frequency), views, 
 items_per_order, repeat_share, the columns of users, interest("category or item"), response("order") (chance of an
 order in 90 days), and of a shop with a coupon test response("OFFER") (its effect on conversion). An audience under
 --min-users is neither reported nor exported. The export holds HMAC-SHA256 pseudonyms under the key of --key.
+
+--against states how far audiences overlap. --like finds the users outside the audience who are most like it, by their
+behaviour and interests or by --embeddings (those of the query tower, say), and how well members are recognised by them.
 """
 EXAMPLES = """\
 examples:
   tfrec audience prepared/online_retail 'segment = "Champions" and recency < 30d'
   tfrec audience prepared/demo 'interest("Kitchen") > 0.3 and not (orders > 10)'
   tfrec audience prepared/demo 'response("coupon_10") > 2%' --export mail.csv --key partner.key
+  tfrec audience prepared/online_retail 'orders > 10' --against 'recency < 30d' --against 'segment = "Champions"'
+  tfrec audience prepared/online_retail 'segment = "Champions"' --like 200 --export alike.csv --key partner.key
 """
 INTERRUPTED = "Nothing was exported."
 
@@ -35,19 +39,67 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("expression", metavar="EXPR", help='such as: segment = "Loyal" and recency < 30d')
     parser.add_argument("--segments", choices=("rfm", "kmeans"), default="rfm", help="method that defines `segment`")
     parser.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        metavar="EXPR",
+        help="another audience to compare with: users in both; may be repeated",
+    )
+    parser.add_argument(
+        "--like", type=int, metavar="N", help="number of users outside the audience who are most like it (look-alikes)"
+    )
+    parser.add_argument(
+        "--embeddings",
+        type=Path,
+        metavar="FILE",
+        help="file of user_id and columns of numbers, for --like (default: behaviour and interests of buyers)",
+    )
+    parser.add_argument(
         "--min-users", type=int, default=50, metavar="N", help="smallest audience that is reported or exported"
     )
-    parser.add_argument("--export", type=Path, metavar="FILE", help="CSV file of pseudonyms; needs --key")
+    parser.add_argument(
+        "--export",
+        type=Path,
+        metavar="FILE",
+        help="CSV file of pseudonyms, of the look-alikes with --like; needs --key",
+    )
     parser.add_argument("--key", type=Path, metavar="FILE", help="file of the receiver's secret, 16 bytes or more")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed of the folds of --like")
     add_force(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Finds the audience, prints its size and exports it."""
-    from tfrec.analysis.audiences import EXPORT, check_fields, find_audience, gather_facts
+    from tfrec.analysis.audiences import EXPORT, check_fields, find_audience
     from tfrec.analysis.expressions import parse_expression
-    from tfrec.analysis.interests import measure_interests
-    from tfrec.analysis.segments import segment_by_kmeans, segment_by_rfm
+    from tfrec.report.terminal.customers import audience_text
+
+    _check_options(options)
+    check_table(options, options.export, EXPORT, columns=("pseudonym",))
+    expressions = list(dict.fromkeys([options.expression, *options.against]))
+    for expression in expressions:
+        parse_expression(expression)  # a typo is reported before anything is read
+    tables = read_log(options)
+    for expression in expressions:
+        check_fields(expression, attributes=tables.users.columns)
+    facts = _gather(options, tables, " ".join(expressions).lower())
+    audiences = {text: find_audience(facts, expression=text, min_users=options.min_users) for text in expressions}
+    audience = audiences[options.expression]
+    if options.against:
+        _print_overlaps(options, audiences)
+    elif options.like is not None:
+        _print_lookalikes(options, audience, tables)
+    else:
+        if options.export is not None:
+            key = options.key.read_bytes()
+            audience.export(options.export, key=key, inputs=inputs_of(options), force=options.force)
+        if options.json:
+            print_json(audience)
+        else:
+            print(audience_text(audience, wording(options), out=options.export))
+
+
+def _check_options(options: argparse.Namespace) -> None:
     from tfrec.errors import ConfigError
 
     if options.export is not None and options.key is None:
@@ -56,49 +108,66 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigError(f"--min-users must be at least 1; got {options.min_users}.")
     if options.export is not None and options.export.suffix != ".csv":
         raise ConfigError(f"--export writes .csv; got {options.export.name}. Rename it.")
-    check_table(options, options.export, EXPORT, columns=("pseudonym",))
-    parse_expression(options.expression)  # a typo is reported before anything is read
-    tables = read_log(options)
-    check_fields(options.expression, attributes=tables.users.columns)
-    words = options.expression.lower()
+    if options.against and (options.like is not None or options.export is not None):
+        raise ConfigError("--against compares audiences; leave --like and --export out, or ask for them apart.")
+    if options.like is not None and options.like < options.min_users:
+        raise ConfigError(f"--like must be at least --min-users, {options.min_users}; got {options.like}.")
+    if options.embeddings is not None and options.like is None:
+        raise ConfigError("--embeddings are for --like N. Add it, or leave the file out.")
+
+
+def _gather(options: argparse.Namespace, tables: "Tables", words: str) -> "UserFacts":
+    """Returns what the expressions ask for, and nothing that takes time beside it."""
+    from tfrec.analysis.audiences import gather_facts
+    from tfrec.analysis.interests import measure_interests
+    from tfrec.analysis.segments import segment_by_kmeans, segment_by_rfm
+    from tfrec.ingest.prepared import read_prepared
+    from tfrec.promotions.predicted_responses import predict_responses
+
     segments = None
     if "segment" in words:
         segments = segment_by_rfm(tables) if options.segments == "rfm" else segment_by_kmeans(tables)
-    facts = gather_facts(
+    return gather_facts(
         tables,
         segments=segments,
         interests=measure_interests(tables) if "interest" in words else None,
-        responses=_responses(options.prepared, tables) if "response" in words else None,
+        responses=predict_responses(read_prepared(options.prepared), tables) if "response" in words else None,
     )
-    audience = find_audience(facts, expression=options.expression, min_users=options.min_users)
-    if options.export is not None:
-        audience.export(options.export, key=options.key.read_bytes(), inputs=inputs_of(options), force=options.force)
+
+
+def _print_overlaps(options: argparse.Namespace, audiences: "dict[str, Audience]") -> None:
+    from tfrec.analysis.audiences import compare_audiences
+    from tfrec.report.terminal.customers import overlaps_text
+
+    overlaps = compare_audiences(audiences)
     if options.json:
-        print_json(audience.to_dict())
-        return
-    say = wording(options)
-    print(audience.summary(say))
+        print_json({"audiences": list(audiences.values()), "overlaps": overlaps})
+    else:
+        print(overlaps_text(audiences, overlaps, wording(options)))
+
+
+def _print_lookalikes(options: argparse.Namespace, audience: "Audience", tables: "Tables") -> None:
+    from tfrec.analysis.audiences import export_users
+    from tfrec.analysis.interests import measure_interests
+    from tfrec.analysis.lookalikes import embed_behaviour, find_lookalikes, read_embeddings
+    from tfrec.errors import ConfigError
+    from tfrec.experiments.user_tables import read_table, with_user_ids
+    from tfrec.report.terminal.customers import audience_text, lookalikes_text
+
+    if not audience.is_large_enough:
+        raise ConfigError(f"Look-alikes need an audience of at least {options.min_users} users; this one has fewer.")
+    if options.embeddings is not None:
+        users, embeddings = read_embeddings(with_user_ids(read_table(options.embeddings)))
+    else:
+        users, embeddings = embed_behaviour(tables, interests=measure_interests(tables))
+    alike = find_lookalikes(audience, user_ids=users, embeddings=embeddings, num=options.like, seed=options.seed)
     if options.export is not None:
-        print(say("Export: {path} ({n:,} pseudonyms)", path=options.export, n=len(audience)))
-
-
-def _responses(path: Path, tables: "Tables") -> "dict[str, pd.Series]":
-    """Returns the predicted responses by name: an order, and each offer of the shop's coupon test."""
-    import pandas as pd
-
-    from tfrec.analysis.repurchase import predict_churn
-    from tfrec.ingest.prepared import read_prepared
-    from tfrec.promotions.offer_log import read_shop_test
-    from tfrec.promotions.uplift import fit_uplift
-
-    responses = {"order": predict_churn(tables).users["returns"]}
-    prepared = read_prepared(path)
-    if "coupon_test" in prepared.manifest.extras:
-        log = read_shop_test(prepared)
-        trial, _ = log.trial()
-        outcome = next(name for name in ("conversion", "visit", "spend", "margin") if name in trial.outcomes)
-        model = fit_uplift(trial, outcome=outcome)
-        scores = model.predict(trial.features)
-        for k, offer in enumerate(model.arm_names):
-            responses[offer] = pd.Series(scores[:, k], index=log.table["user_id"].to_numpy())
-    return responses
+        export_users(
+            alike.user_ids, options.export, key=options.key.read_bytes(), min_users=options.min_users,
+            inputs=inputs_of(options), force=options.force,
+        )  # fmt: skip
+    if options.json:
+        print_json({"audience": audience, "lookalikes": alike})
+    else:
+        say = wording(options)
+        print(audience_text(audience, say) + "\n" + lookalikes_text(alike, say, out=options.export))

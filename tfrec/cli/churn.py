@@ -42,8 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Predicts and prints."""
     from tfrec.analysis.repurchase import predict_churn, predict_repurchase
-    from tfrec.cli.tables import text_table
     from tfrec.errors import ConfigError
+    from tfrec.report.terminal.loyalty import churn_text
+    from tfrec.schema.json_values import to_json
 
     check_table(options, options.out, _BUYERS, columns=_BUYER_COLUMNS)
     check_table(options, options.buy_again, _DUE, columns=_DUE_COLUMNS)
@@ -61,18 +62,6 @@ def run(options: argparse.Namespace) -> None:
     if options.buy_again is not None:
         save_table(options, options.buy_again, again.pairs, _DUE)
     if options.json:
-        print_json({"churn": churn.to_dict(), "buy_again": again.to_dict(limit=100)})
-        return
-    say = wording(options)
-    print(churn.summary(say))
-    print(again.summary(say) + "\n")
-    rows = []
-    for risk in ("low", "medium", "high"):
-        members = churn.users[churn.users["risk"] == risk]
-        mean = f"{members['returns'].mean():.0%}" if len(members) else "–"
-        rows.append([say.name(risk), f"{len(members):,}", mean, f"{members['expected_orders'].sum():,.0f}"])
-    print(text_table([say("churn risk"), say("buyers"), say("mean chance of an order"), say("orders expected")], rows))
-    if options.out is not None:
-        print(say("Buyers: {path}", path=options.out))
-    if options.buy_again is not None:
-        print(say("Due again: {path}", path=options.buy_again))
+        print_json({"churn": churn, "buy_again": {**to_json(again), "pairs": again.pairs.head(100)}})
+    else:
+        print(churn_text(churn, again, wording(options), out=options.out, due=options.buy_again))

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from tfrec.cli.analyses import add_log, print_json, read_log, wording
 from tfrec.cli.outputs import add_force, check_table, save_table
-from tfrec.schema.item_names import item_names
 
 HELP = "forecast demand with intervals, and days of cover"
 DESCRIPTION = """\
@@ -42,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Forecasts and prints."""
     from tfrec.analysis.forecasts import forecast_demand
-    from tfrec.cli.tables import cut, text_table
+    from tfrec.report.terminal.demand import forecasts_text
+    from tfrec.schema.json_values import to_json
 
     check_table(options, options.out, _KIND, columns=_COLUMNS)
     tables = read_log(options)
@@ -53,39 +53,16 @@ def run(options: argparse.Namespace) -> None:
     if options.out is not None:
         save_table(options, options.out, forecasts.daily, _KIND)
     if options.json:
-        days_of_cover = [] if cover is None else cover.to_dict("records")
-        print_json({**forecasts.to_dict(), "days_of_cover": days_of_cover})
+        print_json({**to_json(forecasts), "days_of_cover": [] if cover is None else cover})
         return
-    say = wording(options)
-    print(forecasts.summary(say) + "\n")
-    titles = item_names(tables.items)
-    best = forecasts.totals[forecasts.totals["level"] != "shop"].sort_values("forecast", ascending=False)
-    best = best.sort_values("level", kind="stable").head(options.top)
-    rows = [
-        [
-            say.name(row.level),
-            cut(titles.get(row.name) or say.name(row.name)),
-            f"{row.forecast:,.0f}",
-            f"{row.low:,.0f}–{row.high:,.0f}" if row.is_interval_known else "–",
-            f"{row.last:,.0f}",
-        ]
-        for row in best.itertuples()
-    ]
-    interval = say("{share:.0%} interval", share=options.coverage)
-    print(text_table([say("level"), say("series"), say("forecast"), interval, say("last period")], rows))
-    if cover is not None and len(cover):
-        rows = [
-            [
-                cut(titles.get(row.item_id) or row.item_id),
-                f"{row.stock:,.0f}",
-                f"{row.days:,.0f}",
-                f"{row.days_low:,.0f}–{row.days_high:,.0f}",
-                say.name(row.signal),
-            ]
-            for row in cover.head(options.top).itertuples()
-        ]
-        print(
-            "\n" + text_table([say("item"), say("stock"), say("days of cover"), say("interval"), say("signal")], rows)
+    print(
+        forecasts_text(
+            forecasts,
+            cover,
+            tables.items,
+            wording(options),
+            coverage=options.coverage,
+            top=options.top,
+            out=options.out,
         )
-    if options.out is not None:
-        print("\n" + say("Forecast: {path} ({n:,} rows)", path=options.out, n=len(forecasts.daily)))
+    )

@@ -66,8 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Judges, labels what passes, and returns the exit status."""
-    from tfrec.cli.tables import text_table
     from tfrec.release.gate import GateConfig, as_json, judge
+    from tfrec.schema.text_columns import text_table
 
     config = GateConfig(options.margin, options.calibration, options.slowdown, options.max_queries)
     sys.stderr.write("Asking the versions and the baseline ...\n")

@@ -1,19 +1,14 @@
 """`tfrec interests`: computes the categories and items that users care for."""
 
 import argparse
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tfrec.cli.analyses import add_log, print_json, read_log, wording
 from tfrec.cli.outputs import add_force, check_output, check_table, inputs_of, save_table
-from tfrec.cli.terminal import plain_json
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from tfrec.analysis.interests import Interests
-    from tfrec.report.words import Language
 
 HELP = "measure what users care for, by category and item"
 DESCRIPTION = """\
@@ -47,51 +42,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Measures and prints."""
-    from tfrec.analysis.interests import InterestConfig, measure_interests, profile_page
-    from tfrec.cli.tables import cut, text_table
-    from tfrec.publish import write_page
+    from tfrec.analysis.interests import InterestConfig, measure_interests
+    from tfrec.report.terminal.customers import interests_text
 
-    say = wording(options)
     if options.user is None:
         check_table(options, options.out, _KIND, columns=_COLUMNS)
     else:
         check_output(options, options.out, _PAGE)
     interests = measure_interests(read_log(options), config=InterestConfig(half_life_days=options.half_life))
     if options.user is not None:
-        profile = interests.profile(options.user)
-        if options.out is not None:
-            page = profile_page(profile, say=say, language={"zh": "zh-CN"}.get(say.code, say.code))
-            write_page(options.out, page, _PAGE, inputs=inputs_of(options), force=options.force)
-            print(say("Profile: {path}", path=options.out))
-        elif options.json:
-            print(plain_json(json.dumps(profile, indent=2, ensure_ascii=False)))
-        else:
-            for rows in (*profile["levels"], profile["items"]):
-                cells = [[cut(row["name"]), f"{row['score']:.2f}", say.name(row["interest"])] for row in rows]
-                print(text_table([say("interest in"), say("score"), say("level")], cells) + "\n")
+        _show_user(options, interests.profile(options.user))
         return
     if options.json:
-        print_json(interests.to_dict())
+        print_json(interests)
     else:
-        print(interests.summary(say))
-        print("\n" + _items_table(interests, say))
+        print(interests_text(interests, wording(options)))
     if options.out is not None:
         items = interests.items.assign(kind="item", name=interests.items["item_id"]).drop(columns="item_id")
         categories = interests.categories.assign(kind="category", name=interests.categories["category"])
         save_table(options, options.out, _together(categories.drop(columns="category"), items), _KIND)
 
 
-def _items_table(found: "Interests", say: "Language") -> str:
-    from tfrec.analysis.interests import LEVELS
-    from tfrec.cli.tables import cut, text_table
+def _show_user(options: argparse.Namespace, profile: dict[str, Any]) -> None:
+    from tfrec.publish import write_page
+    from tfrec.report.profile_page import profile_page
+    from tfrec.report.terminal.customers import profile_text, written_text
 
-    counts = found.items.groupby(["item_id", "interest"]).size().unstack(fill_value=0)
-    counts = counts.reindex(columns=list(LEVELS), fill_value=0).sort_values([*LEVELS[:2]], ascending=False).head(10)
-    rows = [
-        [cut(found.titles.get(str(item)) or str(item)), *(f"{row[level]:,}" for level in LEVELS)]
-        for item, row in counts.iterrows()
-    ]
-    return text_table([say("item"), *map(say.name, LEVELS)], rows)
+    say = wording(options)
+    if options.out is not None:
+        write_page(options.out, profile_page(profile, say), _PAGE, inputs=inputs_of(options), force=options.force)
+        print(written_text(options.out, say))
+    elif options.json:
+        print_json(profile)
+    else:
+        print(profile_text(profile, say))
 
 
 def _together(*frames: "pd.DataFrame") -> "pd.DataFrame":

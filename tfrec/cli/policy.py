@@ -8,13 +8,7 @@ from tfrec.cli.analyses import add_language, print_json, wording
 from tfrec.cli.settings import add_json, names
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-
-    from tfrec.experiments.logged_slates import LoggedSlates
-    from tfrec.experiments.off_policy import PolicyValue
-    from tfrec.experiments.policies import PolicyStudy
-    from tfrec.report.words import Language
 
 HELP = "what another policy would have earned, from logged slates"
 DESCRIPTION = """\
@@ -63,9 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Judges and prints."""
     from tfrec.errors import ConfigError, nearest_hint
+    from tfrec.experiments.known_policies import known_policies
     from tfrec.experiments.logged_slates import ITEM_NAMES, read_slates
     from tfrec.experiments.policies import RULES, rule_scores, scores_from_table, study_policies
     from tfrec.experiments.user_tables import read_table
+    from tfrec.report.terminal.policies import policies_text
+    from tfrec.schema.json_values import to_json
 
     rules = names(options.rules)
     for name in rules:
@@ -80,65 +77,16 @@ def run(options: argparse.Namespace) -> None:
         given = read_table(path)
         item = next((name for name in (options.item, *ITEM_NAMES) if name in given.columns), "item_id")
         scores[path.stem] = scores_from_table(log, given, item=item)
-    known_policies = _known_policies(log, truth)
-    scores |= {name: own for name, (own, _) in known_policies.items()}
+    known = known_policies(log, truth)
+    scores |= {name: policy.scores for name, policy in known.items()}
     if not scores:
         raise ConfigError("There is no policy to judge. Name --rules or a --scores FILE.")
     study = study_policies(log, scores, has_bandits=not options.no_bandits, seed=options.seed)
-    values = {name: value for name, (_, value) in known_policies.items()}
+    values = {name: policy.value for name, policy in known.items()}
     if options.json:
-        print_json({**study.to_dict(), "true_values": values})
-        return
-    _print(study, values, wording(options), skipped=log.skipped)
-
-
-def _print(found: "PolicyStudy", truth: dict[str, float], say: "Language", *, skipped: int) -> None:
-    from tfrec.cli.tables import text_table
-
-    print(found.summary(say))
-    if skipped:
-        print(say("{n:,} slates with a place missing are left out.", n=skipped))
-    print(say("Known of a visitor: {attributes}.", attributes=", ".join(found.known) or say("nothing")))
-    heads = [
-        say("of the"), say("by"), say("reward"), say("{share:.0%} interval", share=0.95), say("gain on the log"),
-        say("effective n"), say("largest weight"), say("trust"),
-    ]  # fmt: skip
-    for policy in found.policies:
-        value = truth.get(policy.name)
-        name = say.name(policy.name)
-        if value is not None:
-            name = say("{policy} (true value of a slate in this generated shop: {value:.4f})", policy=name, value=value)
-        print(f"\n{name}")
-        rows = [
-            *(_row(say("slate"), value, value is policy.best, say) for value in policy.slate),
-            *(_row(say("first place"), value, value is policy.best, say) for value in policy.first),
-        ]
-        print(text_table(heads, rows, indent="  "))
-    if found.bandits:
-        print("\n" + say("Bandits, replayed on the first place:"))
-    for name, run in found.bandits.items():
-        print("  " + say("{bandit}: {finding}", bandit=say.name(name), finding=run.summary(say)))
-
-
-def _row(what: str, value: "PolicyValue", is_read: bool, say: "Language") -> list[str]:
-    has_interval = value.value.low == value.value.low
-    gain = f"{value.gain.value:+.4f}"
-    if has_interval:
-        gain += " (" + say("{low:+.4f} to {high:+.4f}", low=value.gain.low, high=value.gain.high) + ")"
-    return [
-        what,
-        say.name(value.estimator) + (" ←" if is_read else ""),
-        f"{value.value.value:.4f}",
-        say("{low:.4f} to {high:.4f}", low=value.value.low, high=value.value.high) if has_interval else "–",
-        gain,
-        f"{value.effective_n:,.0f}" if has_interval else "–",
-        f"{value.largest_weight:.3g}" if has_interval else "–",
-        say("as its model")
-        if not has_interval
-        else say("yes")
-        if value.is_trustworthy
-        else say("no: too little overlap"),
-    ]
+        print_json({**to_json(study), "true_values": values})
+    else:
+        print(policies_text(study, wording(options), true_values=values, skipped=log.skipped))
 
 
 def _read_log(path: Path) -> "tuple[pd.DataFrame, Path | None]":
@@ -150,27 +98,3 @@ def _read_log(path: Path) -> "tuple[pd.DataFrame, Path | None]":
     prepared = read_prepared(path)
     truth = prepared.truth / "policies.json" if prepared.truth is not None else None
     return read_table(prepared.extra("impressions")), truth
-
-
-def _known_policies(log: "LoggedSlates", path: Path | None) -> "dict[str, tuple[np.ndarray, float]]":
-    """Returns the policies of a generated shop whose true value is known: scores and value by name."""
-    import json
-
-    import numpy as np
-    import pandas as pd
-
-    if path is None or not path.is_file():
-        return {}
-    stored = json.loads(path.read_text(encoding="utf-8"))
-    if set(stored["items"]) != set(log.item_ids):
-        return {}
-    contexts = pd.DataFrame(stored["contexts"])
-    keys = [name for name in log.contexts.columns if name in contexts.columns]
-    places = pd.Series(range(len(contexts)), index=pd.MultiIndex.from_frame(contexts[keys].astype("str")))
-    rows = places.reindex(pd.MultiIndex.from_frame(log.contexts[keys])).to_numpy()
-    order = [stored["items"].index(item) for item in log.item_ids]
-    return {
-        f"known: {name}": (np.array(own["scores"])[rows][:, order], float(own["value"]))
-        for name, own in stored["policies"].items()
-        if name != "logging"
-    }

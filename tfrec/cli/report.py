@@ -43,6 +43,9 @@ def run(options: argparse.Namespace) -> None:
     from tfrec.ingest.prepared import read_prepared
     from tfrec.publish import write_json, write_page
     from tfrec.report import check_extra, render_report, study_shop
+    from tfrec.report.page import written_text
+    from tfrec.report.words import language
+    from tfrec.schema.json_values import to_json
 
     check_output(options, options.out, _KIND)
     check_output(options, options.json, _FINDINGS)
@@ -57,6 +60,6 @@ def run(options: argparse.Namespace) -> None:
     inputs = inputs_of(options)
     write_page(options.out, page, _KIND, inputs=inputs, force=options.force)
     if options.json is not None:
-        write_json(options.json, findings.to_dict(), _FINDINGS, inputs=inputs, force=options.force)
+        write_json(options.json, to_json(findings), _FINDINGS, inputs=inputs, force=options.force)
     sys.stderr.write(f"Done in {time.monotonic() - began:.0f} s.\n")
-    print(f"Report: {options.out}" + (f" (and {options.json})" if options.json is not None else ""))
+    print(written_text(options.out, language(options.language), findings=options.json))

@@ -54,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Mines and prints."""
     from tfrec.analysis.rules import mine_rules
-    from tfrec.cli.tables import cut, text_table
+    from tfrec.report.terminal.rules import rules_text
+    from tfrec.schema.json_values import to_json
 
     columns = (*_COLUMNS, *_DIRECTED) if options.view == "directed" else _COLUMNS
     check_table(options, options.out, _KIND, columns=columns)
@@ -72,30 +73,6 @@ def run(options: argparse.Namespace) -> None:
         named = rules.assign(antecedent=rules["antecedent"].map(" + ".join))
         save_table(options, options.out, named, _KIND)
     if options.json:
-        shown = rules.head(options.top)
-        print_json(
-            {
-                **mined.to_dict(limit=0),
-                "view": options.view,
-                "rules": shown.assign(antecedent=shown["antecedent"].map(list)).to_dict("records"),
-            }
-        )
-        return
-    say = wording(options)
-    print(mined.summary(say) + "\n")
-    titles = mined.titles.to_dict()
-    rows = [
-        [
-            " + ".join(cut(titles.get(item) or item) for item in rule["antecedent"]),
-            cut(titles.get(rule["consequent"]) or rule["consequent"]),
-            f"{rule['count']:,}",
-            f"{rule['support']:.2%}",
-            f"{rule['confidence']:.0%} ({rule['confidence_low']:.0%}–{rule['confidence_high']:.0%})",
-            f"{rule['lift']:.1f} ({rule['lift_low']:.1f}–{rule['lift_high']:.1f})",
-        ]
-        for rule in rules.head(options.top).to_dict("records")
-    ]
-    heads = [say("who buys"), say("also buys"), say("orders"), say("support"), say("confidence (95 %)")]
-    print(text_table([*heads, say("lift (95 %)")], rows))
-    if options.out is not None:
-        print("\n" + say("Rules: {path} ({n:,})", path=options.out, n=len(rules)))
+        print_json({**to_json(mined), "view": options.view, "rules": rules.head(options.top)})
+    else:
+        print(rules_text(mined, rules, wording(options), top=options.top, out=options.out))

@@ -39,9 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Groups and prints."""
     from tfrec.analysis.segments import SEGMENTS_FOLDER, segment_by_dbscan, segment_by_kmeans, segment_by_rfm
-    from tfrec.cli.tables import text_table
     from tfrec.errors import ConfigError
     from tfrec.publish import check_folder
+    from tfrec.report.terminal.customers import segments_text
 
     if options.k is not None and options.method != "kmeans":
         raise ConfigError(f"--k is for --method kmeans; got --method {options.method}.")
@@ -57,24 +57,9 @@ def run(options: argparse.Namespace) -> None:
     if options.export is not None:
         segments.export(options.export, inputs=inputs_of(options))
     if options.json:
-        print_json(segments.to_dict())
-        return
-    say = wording(options)
-    print(segments.summary(say) + "\n")
-    rows = [
-        [
-            say.name(row.segment),
-            f"{row.num_users:,}",
-            f"{row.share:.0%}",
-            f"{row.value_share:.0%}",
-            f"{row.total_value:,.0f}",
-        ]
-        for row in segments.profiles.itertuples()
-    ]
-    print(text_table([say("segment"), say("users"), say("share"), say("share of value"), say("value")], rows))
-    if options.export is not None:
-        path = f"{options.export}/{{users.parquet,popular.parquet,segments.json}}"
-        print("\n" + say("Export: {path}", path=path))
+        print_json(segments)
+    else:
+        print(segments_text(segments, wording(options), out=options.export))
 
 
 def _numbers(text: str) -> list[int]:

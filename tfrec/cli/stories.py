@@ -4,10 +4,11 @@ import dataclasses
 
 import pandas as pd
 
-from tfrec.cli.tables import offer_table, text_table
+from tfrec.cli.tables import offer_table
 from tfrec.client import RecommenderClient
 from tfrec.demo_shop import read_truth
 from tfrec.ingest.prepared import Prepared
+from tfrec.schema.text_columns import text_table
 
 _MIN_ITEMS = 3
 

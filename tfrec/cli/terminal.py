@@ -6,14 +6,12 @@ Titles and ids come from a shop's data, so they may hold escape sequences; and a
 import codecs
 import logging
 import os
-import re
 import sys
 import unicodedata
 from typing import Any, TextIO
 
-_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Control characters but for line end and tab, and those that turn the direction of writing."""
-_SHOWN = "\N{REPLACEMENT CHARACTER}"
+from tfrec.schema.text_columns import plain
+
 _HANDLER = "tfrec-nearest"
 _NEAREST = {
     "–": "-", "—": "-", "−": "-", "─": "-", "═": "=", "…": "...", "→": "->", "←": "<-", "✓": "v", "±": "+-", "×": "x",
@@ -41,16 +39,6 @@ class PlainFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Formats with `plain`."""
         return plain(super().format(record))
-
-
-def plain(text: str) -> str:
-    """Returns a text in which each control character is replaced by a visible one, so that none changes the screen."""
-    return _OBEYED.sub(_SHOWN, text)
-
-
-def plain_json(text: str) -> str:
-    """Returns JSON in which control characters are escaped, so that its values stay what they are."""
-    return _OBEYED.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 def open_closed_streams() -> None:

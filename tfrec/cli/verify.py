@@ -45,9 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Verifies, prints what differs, and returns the exit status."""
-    from tfrec.cli.tables import text_table
     from tfrec.errors import ConfigError
     from tfrec.release.verify import is_server, verify_place, verify_server
+    from tfrec.schema.text_columns import text_table
 
     if is_server(options.target):
         if options.models is None:

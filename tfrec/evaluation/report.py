@@ -10,7 +10,7 @@ from pathlib import Path
 from tfrec.evaluation.page import page
 from tfrec.evaluation.sections import Section
 from tfrec.publish import FolderKind, publishing
-from tfrec.schema.plain_values import to_plain
+from tfrec.schema.json_values import to_json
 from tfrec.statistics.estimates import Estimate
 
 REPORT_FOLDER = FolderKind(
@@ -125,11 +125,11 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 def _plain(value: object) -> object:
     """Returns the report's values for JSON: estimates by `estimate_fields`, all others as plain values."""
     if isinstance(value, Estimate):
-        return to_plain(estimate_fields(value))
+        return to_json(estimate_fields(value))
     if dataclasses.is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
-    return to_plain(value)
+    return to_json(value)

@@ -8,14 +8,12 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 from scipy import special, stats
 
-from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.schema.plain_values import to_plain
 
 DEFAULT_SHARES: Mapping[str, float] = {"control": 0.5, "treatment": 0.5}
 
@@ -33,6 +31,8 @@ class SampleRatio:
         is_alarm: the single look's p-value lies below the threshold.
     """
 
+    JSON_KEYS: ClassVar = ("counts", "expected", "p_value", "sequential_p_value", "threshold", "is_alarm")
+
     counts: dict[str, int]
     expected: dict[str, float]
     p_value: float
@@ -43,24 +43,6 @@ class SampleRatio:
     def is_alarm(self) -> bool:
         """Whether the split is off beyond chance: then no read-out of this experiment can be trusted."""
         return self.p_value < self.threshold
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON."""
-        return {**to_plain(self), "is_alarm": self.is_alarm}
-
-    def summary(self, say: Wording = ENGLISH) -> str:
-        """Returns one sentence for the report."""
-        shown = say.listed(
-            say("{name} {n:,} (expected {expected:,.0f})", name=name, n=count, expected=self.expected[name])
-            for name, count in self.counts.items()
-        )
-        if self.is_alarm:
-            return say(
-                "Sample-ratio alarm: {sizes}; chance gives this once in {times:,.3g} times. "
-                "Find the lost users before reading any effect.",
-                sizes=shown, times=1 / max(self.p_value, 1e-300),
-            )  # fmt: skip
-        return say("Arms have the sizes they should: {sizes}; p = {p:.3f}.", sizes=shown, p=self.p_value)
 
 
 def assign(

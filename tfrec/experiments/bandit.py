@@ -4,18 +4,15 @@ Arms are strategies of a page, or offers of a promotion. A bandit is judged by r
 live, and reports the probability of each choice, so that its own log serves `off_policy` later.
 """
 
-import copy
 import dataclasses
-from collections.abc import Sequence
 from typing import Any, Protocol, Self
 
 import numpy as np
 from tqdm import tqdm
 
-from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.experiments.off_policy import clip_probabilities
-from tfrec.schema.plain_values import to_plain
+from tfrec.schema.json_values import to_json
 from tfrec.statistics.estimates import Estimate, normal_estimate
 
 # Streams of their own: a log simulated from the same seed must not share its draws with those that choose from it.
@@ -88,14 +85,12 @@ class _LinearArms:
         """Returns `[B, A]` expected rewards."""
         return self._design(contexts) @ self._coefficients().T
 
-    def to_dict(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         """Returns the learned state for JSON; `restore` reads it."""
-        return to_plain(
-            {"precision": self.precision, "moment": self.moment, "square": self.square, "count": self.count}
-        )
+        return to_json({"precision": self.precision, "moment": self.moment, "square": self.square, "count": self.count})
 
     def restore(self, state: dict[str, Any]) -> Self:
-        """Takes up the state of `to_dict`.
+        """Takes up the state that `state` gave.
 
         Raises:
             SchemaError: the state is of another number of arms or features.
@@ -229,19 +224,6 @@ class Replay:
     curve: np.ndarray
     shares: np.ndarray
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON."""
-        return to_plain(self)
-
-    def summary(self, say: Wording = ENGLISH) -> str:
-        """Returns one sentence for the report."""
-        return say(
-            "Replayed on {offered:,} logged decisions ({matched:,} matched), the bandit earns {reward}; the log "
-            "{logged:.4g}, its best single arm {best:.4g}.",
-            offered=self.offered, matched=self.accepted, reward=self.reward.summary(say), logged=self.logged.value,
-            best=self.best_arm_reward.value,
-        )  # fmt: skip
-
 
 def replay(
     bandit: Bandit,
@@ -312,26 +294,6 @@ def replay(
         curve=np.asarray(curve),
         shares=np.bincount(actions[index], minlength=int(actions.max()) + 1) / len(index),
     )
-
-
-def compare_bandits(
-    bandits: dict[str, Bandit], contexts: np.ndarray, actions: np.ndarray, rewards: np.ndarray, *, seeds: Sequence[int]
-) -> dict[str, Estimate]:
-    """Returns each bandit's mean replay reward over shuffles of the log; the interval is over shuffles and rows.
-
-    Each bandit must be fresh; it is copied for every shuffle.
-    """
-    results = {}
-    for name, bandit in bandits.items():
-        runs = []
-        for seed in seeds:
-            order = np.random.default_rng(seed).permutation(len(actions))
-            runs.append(replay(copy.deepcopy(bandit), contexts[order], actions[order], rewards[order], seed=seed))
-        within = float(np.mean([run.reward.std_error for run in runs]))
-        between = float(np.std([run.reward.value for run in runs]))
-        value = float(np.mean([run.reward.value for run in runs]))
-        results[name] = normal_estimate(value, float(np.hypot(within, between)), runs[0].offered)
-    return results
 
 
 def _weighted_mean(values: np.ndarray, weights: np.ndarray, level: float) -> Estimate:

@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import SchemaError, nearest_hint
 from tfrec.experiments.assignment import check_sample_ratio
 from tfrec.experiments.read_out import holm
-from tfrec.experiments.sequential import read_sequentially
-from tfrec.schema.plain_values import to_plain
+from tfrec.experiments.sequential import Verdict, read_sequentially
 from tfrec.statistics.two_samples import compare_moments
 
 COLUMNS = ("count_c", "mean_c", "variance_c", "count_t", "mean_t", "variance_t")
@@ -49,42 +47,11 @@ class CheckpointVerdicts:
     skipped: int
     level: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON."""
-        return {**to_plain(self), "summary": self.summary()}
-
-    def summary(self, say: Wording = ENGLISH) -> str:
-        """Returns the counts of verdicts in words."""
-        experiments = self.experiments
-        lines = [
-            say(
-                "{experiments:,} experiments, {comparisons:,} comparisons; {alarms} sample-ratio alarms (their effects "
-                "cannot be trusted); {skipped:,} checkpoints set aside.",
-                experiments=len(experiments), comparisons=len(self.comparisons),
-                alarms=int(experiments["is_alarm"].sum()), skipped=self.skipped,
-            ),
-            say("At the end alone: {verdicts}.", verdicts=_counted(experiments["fixed"], say)),
-            say("Always valid, whenever looked at: {verdicts}.", verdicts=_counted(experiments["sequential"], say)),
-            say(
-                "Stopping at the first look that seems significant would have called {called}; {peeked} of them are "
-                "undecided when looking is paid for.",
-                called=int(experiments["fixed_ever"].sum()),
-                peeked=int((experiments["fixed_ever"] & (experiments["sequential"] == "undecided")).sum()),
-            ),
-        ]  # fmt: skip
-        faded = int(experiments["has_faded"].sum())
-        if faded:
-            lines.append(
-                say(
-                    "{faded} were decided on the way and are no longer clear at the end: their effect drifts, as that "
-                    "of novelty does. Do not read them as lasting.",
-                    faded=faded,
-                )
-            )
-        return "\n".join(lines)
-
-
-_WORDS = ("better", "worse", "mixed", "undecided", "invalid")
+    @property
+    def num_peeked(self) -> int:
+        """Experiments that some single look would have called, and that stay undecided when looking is paid for."""
+        is_called = self.experiments["fixed_ever"]
+        return int((is_called & (self.experiments["sequential"] == "undecided")).sum())
 
 
 def is_checkpoint_log(table: pd.DataFrame) -> bool:
@@ -186,7 +153,7 @@ def _last(part: pd.DataFrame, level: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _verdict(is_clear: bool, gain: float) -> str:
+def _verdict(is_clear: bool, gain: float) -> Verdict:
     if not is_clear:
         return "undecided"
     return "better" if gain > 0 else "worse"
@@ -224,8 +191,3 @@ def _together(verdicts: pd.Series) -> str:
     if not decided:
         return "undecided"
     return decided.pop() if len(decided) == 1 else "mixed"
-
-
-def _counted(verdicts: pd.Series, say: Wording) -> str:
-    counts = verdicts.value_counts()
-    return say.listed(say("{n} {verdict}", n=counts[word], verdict=say.name(word)) for word in _WORDS if word in counts)

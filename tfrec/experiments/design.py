@@ -2,15 +2,12 @@
 
 import dataclasses
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import special
 
-from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.schema.plain_values import to_plain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,23 +34,6 @@ class Design:
     level: float
     variance_kept: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON."""
-        return to_plain(self)
-
-    def summary(self, say: Wording = ENGLISH) -> str:
-        """Returns one sentence for the report."""
-        sentence = say(
-            "{control:,} users in control and {treatment:,} in treatment find a change of {effect:+.1%} (from "
-            "{baseline:.4g}) with {power:.0%} power at {level:g} % confidence.",
-            control=self.n_control, treatment=self.n_treatment, effect=self.relative_effect, baseline=self.baseline,
-            power=self.power, level=self.level * 100,
-        )  # fmt: skip
-        if not self.variance_kept < 1:
-            return sentence
-        saved = say("CUPED saves {share:.0%} of the users.", share=1 - self.variance_kept)
-        return say("{sentence} {next}", sentence=sentence, next=saved)
-
 
 @dataclasses.dataclass(frozen=True)
 class Duration:
@@ -69,27 +49,6 @@ class Duration:
     weeks: int
     wanted: float
     table: pd.DataFrame
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON."""
-        return to_plain(self)
-
-    def summary(self, say: Wording = ENGLISH) -> str:
-        """Returns one sentence for the report."""
-        last = self.table.iloc[-1]
-        if self.weeks < 0:
-            return say(
-                "A change of {wanted:.1%} is too small for this shop: after {weeks} weeks and {users:,} users only "
-                "{found:.1%} would be found. Aim at a larger change.",
-                wanted=self.wanted, weeks=int(last.weeks), users=int(last.users), found=last.detectable,
-            )  # fmt: skip
-        row = self.table[self.table["weeks"] == self.weeks].iloc[0]
-        return say(
-            "Run {weeks} whole weeks: about {users:,} users, enough to find {found:.1%} (wanted {wanted:.1%}; without "
-            "CUPED {plain:.1%}).",
-            weeks=self.weeks, users=int(row.users), found=row.detectable, wanted=self.wanted,
-            plain=row.detectable_plain,
-        )  # fmt: skip
 
 
 def plan_sample_size(

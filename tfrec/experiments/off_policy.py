@@ -6,7 +6,7 @@ variance, DR is unbiased and narrows with a good reward model.
 """
 
 import dataclasses
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 from scipy import stats
@@ -14,7 +14,6 @@ from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.model_selection import KFold
 
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.schema.plain_values import to_plain
 from tfrec.statistics.estimates import Estimate, normal_estimate
 
 
@@ -92,6 +91,10 @@ class PolicyValue:
         weight_mean: mean weight; 1 when the propensities are right.
     """
 
+    JSON_KEYS: ClassVar = (
+        "estimator", "value", "logged", "gain", "effective_n", "largest_weight", "weight_mean", "is_trustworthy",
+    )  # fmt: skip
+
     estimator: str
     value: Estimate
     logged: Estimate
@@ -105,25 +108,6 @@ class PolicyValue:
         """Whether the weights leave at least 100 effective rows and average near 1 (within 4 standard errors)."""
         spread = np.sqrt(max(self.value.n / max(self.effective_n, 1e-9) - 1, 0) / max(self.value.n, 1))
         return bool(self.effective_n >= 100 and abs(self.weight_mean - 1) <= 4 * spread * self.weight_mean + 1e-9)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON."""
-        return {**to_plain(self), "is_trustworthy": self.is_trustworthy}
-
-    def summary(self) -> str:
-        """Returns one sentence for the report."""
-        if np.isnan(self.value.low):
-            return (
-                f"By {self.estimator} the policy is worth {self.value.value:.4g} (no interval; only as good as its "
-                "model), "
-                f"the logged one {self.logged.value:.4g}."
-            )
-        verdict = "better" if self.gain.is_positive else "worse" if self.gain.is_negative else "undecided"
-        trust = "" if self.is_trustworthy else " Too little overlap with the log: do not rely on this figure."
-        return (
-            f"By {self.estimator} the policy is worth {self.value.summary()}, the logged one {self.logged.value:.4g}: "
-            f"{verdict}; effective n = {self.effective_n:,.0f}, largest weight {self.largest_weight:.3g}.{trust}"
-        )
 
 
 def evaluate_policy(

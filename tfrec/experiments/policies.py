@@ -6,14 +6,13 @@ A policy fills the places one after the other, each with `softmax(scores)` over 
 import dataclasses
 import itertools
 from collections.abc import Mapping
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from scipy import special
 from sklearn.linear_model import Ridge
 
-from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import SchemaError
 from tfrec.experiments.bandit import Bandit, LinearThompson, LinUcb, Replay, replay
 from tfrec.experiments.logged_slates import LoggedSlates
@@ -25,7 +24,6 @@ from tfrec.experiments.off_policy import (
     slate_independent,
     slate_inverse_propensity,
 )
-from tfrec.schema.plain_values import to_plain
 from tfrec.statistics.estimates import Estimate
 
 RULES = ("uniform", "popular", "personal")
@@ -47,6 +45,8 @@ class JudgedPolicy:
         first: estimates of the reward of the first place.
     """
 
+    JSON_KEYS: ClassVar = ("name", "slate", "first", ("read", "best.estimator"))
+
     name: str
     slate: tuple[PolicyValue, ...]
     first: tuple[PolicyValue, ...]
@@ -58,20 +58,6 @@ class JudgedPolicy:
         if of_slate:
             return min(of_slate, key=lambda value: value.value.std_error)
         return next((value for value in self.first if value.estimator == "DR"), self.first[0])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON."""
-        return {
-            "name": self.name,
-            "slate": [value.to_dict() for value in self.slate],
-            "first": [value.to_dict() for value in self.first],
-            "read": self.best.estimator,
-        }
-
-    def summary(self) -> str:
-        """Returns one sentence."""
-        what = "slate" if self.best in self.slate else "first place"
-        return f"{self.name} ({what}): {self.best.summary()}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,43 +82,11 @@ class PolicyStudy:
     policies: tuple[JudgedPolicy, ...]
     bandits: dict[str, Replay]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON."""
-        sizes = {"num_slates": self.num_slates, "num_places": self.num_places, "num_items": self.num_items}
-        return {
-            **sizes,
-            "known": list(self.known),
-            "logged": self.logged.to_dict(),
-            "policies": [policy.to_dict() for policy in self.policies],
-            "bandits": to_plain(self.bandits),
-            "summary": self.summary(),
-        }
-
-    def summary(self, say: Wording = ENGLISH) -> str:
-        """Returns the verdict in words."""
-        lines = [
-            say(
-                "{slates:,} slates of {places} from {items} items earned {reward} each.",
-                slates=self.num_slates, places=self.num_places, items=self.num_items, reward=self.logged.summary(say),
-            )
-        ]  # fmt: skip
-        good = [p for p in self.policies if self._is_better(p.best)]
-        if good:
-            best = max(good, key=lambda policy: policy.best.gain.low)
-            gain = best.best.gain
-            lines.append(
-                say(
-                    "{policy} would have earned {gain:+.4g} more ({level:g} % interval {low:+.4g} to {high:+.4g}, by "
-                    "{estimator}): better beyond chance. Try it in an A/B test next.",
-                    policy=say.name(best.name), gain=gain.value, level=gain.level * 100, low=gain.low, high=gain.high,
-                    estimator=say.name(best.best.estimator),
-                )
-            )  # fmt: skip
-        else:
-            lines.append(
-                say("No policy is shown to be better than the log beyond chance: log more slates, or more evenly.")
-            )
-        return "\n".join(lines)
+    @property
+    def winner(self) -> JudgedPolicy | None:
+        """The policy whose gain has the highest lower end, of those better beyond chance; None where none is."""
+        good = [policy for policy in self.policies if self._is_better(policy.best)]
+        return max(good, key=lambda policy: policy.best.gain.low) if good else None
 
     def _is_better(self, found: PolicyValue) -> bool:
         """Returns whether a policy is better beyond chance, corrected for the number of policies (Bonferroni)."""

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -10,11 +10,17 @@ from scipy import special, stats
 
 from tfrec.errors import ConfigError, SchemaError, nearest_hint
 from tfrec.experiments.assignment import SampleRatio, check_sample_ratio
-from tfrec.schema.plain_values import to_plain
 from tfrec.statistics.covariates import adjust_by_covariate
 from tfrec.statistics.estimates import Estimate
 from tfrec.statistics.heavy_tails import compare_heavy_tails, winsorise
 from tfrec.statistics.two_samples import Comparison, compare_means, compare_ratios
+
+Role = Literal["primary", "secondary", "guardrail", "segment"]
+"""What a metric is for: it decides, explains, must not fall, or repeats the first one in a part of the users."""
+FindingVerdict = Literal["better", "worse", "undecided", "safe", "broken", "not shown safe"]
+"""What an interval shows of one metric; the last three are of guardrails."""
+ArmVerdict = Literal["ship", "do not ship", "undecided", "invalid"]
+"""What all metrics that decide show of one arm."""
 
 
 class Metric(Protocol):
@@ -134,21 +140,12 @@ class Finding:
 
     arm: str
     metric: str
-    role: str
+    role: Role
     segment: str
     comparison: Comparison
     p_value: float
     adjusted_p_value: float
-    verdict: str
-
-    def summary(self) -> str:
-        """Returns one sentence for the report."""
-        where = f" where {self.segment}" if self.segment else ""
-        change = self.comparison.relative.value
-        return (
-            f"{self.arm}, {self.metric}{where}: {self.verdict}; {change:+.1%}, difference "
-            f"{self.comparison.difference.summary()}, adjusted p = {self.adjusted_p_value:.3g}."
-        )
+    verdict: FindingVerdict
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,42 +176,32 @@ class ReadOut:
         level: confidence level.
     """
 
+    JSON_KEYS: ClassVar = ("sample_ratio", "findings", "heterogeneity", "level", "verdict", "verdicts")
+
     sample_ratio: SampleRatio
     findings: tuple[Finding, ...]
     heterogeneity: tuple[Heterogeneity, ...]
     level: float
 
-    def of(self, role: str) -> tuple[Finding, ...]:
+    def of(self, role: Role) -> tuple[Finding, ...]:
         """Returns the findings of one role."""
         return tuple(finding for finding in self.findings if finding.role == role)
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> ArmVerdict:
         """`ship` (some arm), `do not ship` (every arm), `undecided`, or `invalid` on a sample-ratio alarm."""
         if self.sample_ratio.is_alarm:
             return "invalid"
         by_arm = set(self.verdicts.values())
-        return next((word for word in ("ship", "undecided") if word in by_arm), "do not ship")
+        if "ship" in by_arm:
+            return "ship"
+        return "undecided" if "undecided" in by_arm else "do not ship"
 
     @property
-    def verdicts(self) -> dict[str, str]:
+    def verdicts(self) -> dict[str, ArmVerdict]:
         """Each treatment arm's own verdict: `ship`, `do not ship` or `undecided`; `invalid` on an alarm."""
         arms = dict.fromkeys(finding.arm for finding in self.findings)
         return {arm: "invalid" if self.sample_ratio.is_alarm else self._verdict_of(arm) for arm in arms}
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON."""
-        return {**to_plain(self), "verdict": self.verdict, "verdicts": self.verdicts, "summary": self.summary()}
-
-    def summary(self) -> str:
-        """Returns the verdict with its reasons, a sentence each."""
-        if self.sample_ratio.is_alarm:
-            return f"Invalid. {self.sample_ratio.summary()}"
-        decisive = [f for f in self.findings if f.role == "primary" or (f.role == "guardrail" and f.verdict != "safe")]
-        unlike = [
-            f"The effect differs by {h.column}." for h in self.heterogeneity if h.adjusted_p_value < 1 - self.level
-        ]
-        return " ".join([f"{self.verdict.capitalize()}.", *(f.summary() for f in decisive), *unlike])
 
     def to_table(self) -> pd.DataFrame:
         """Returns one row a finding for CSV or HTML."""
@@ -233,7 +220,7 @@ class ReadOut:
             )  # fmt: skip
         return pd.DataFrame(rows)
 
-    def _verdict_of(self, arm: str) -> str:
+    def _verdict_of(self, arm: str) -> ArmVerdict:
         of_arm = [f for f in self.findings if f.arm == arm]
         if any(f.verdict in ("worse", "broken") for f in of_arm if f.role in ("primary", "guardrail")):
             return "do not ship"
@@ -293,7 +280,11 @@ def read_out(
         {name: len(part) for name, part in parts.items()}, shares=shares, threshold=sample_ratio_threshold
     )
     findings: list[Finding] = []
-    for role, metrics, adjust in (("primary", primary, holm), ("secondary", secondary, stats.false_discovery_control)):
+    roles: tuple[tuple[Role, Sequence[Metric], Callable[[np.ndarray], np.ndarray]], ...] = (
+        ("primary", primary, holm),
+        ("secondary", secondary, stats.false_discovery_control),
+    )
+    for role, metrics, adjust in roles:
         raw = [
             (name, metric, "", metric.compare(parts[control], part, level=level))
             for name, part in treatments.items()
@@ -329,7 +320,7 @@ def holm(p_values: np.ndarray) -> np.ndarray:
 
 
 def _adjusted(
-    role: str,
+    role: Role,
     raw: list[tuple[str, Metric, str, Comparison]],
     adjust: Callable[[np.ndarray], np.ndarray],
     level: float,
@@ -340,7 +331,7 @@ def _adjusted(
     adjusted = adjust(p_values)
     findings = []
     for (name, metric, segment, comparison), p, q in zip(raw, p_values, adjusted, strict=True):
-        verdict = "undecided"
+        verdict: FindingVerdict = "undecided"
         if q < 1 - level:
             verdict = "better" if (comparison.difference.value > 0) == metric.is_good_up else "worse"
         findings.append(Finding(name, metric.name, role, segment, comparison, float(p), float(q), verdict))
@@ -356,7 +347,7 @@ def _guard(arm: str, guard: Guardrail, control: pd.DataFrame, treatment: pd.Data
     sign = 1.0 if guard.metric.is_good_up else -1.0
     gain = comparison.difference.scaled(sign)
     allowed = -guard.margin * abs(comparison.control.value)
-    verdict = "safe" if gain.low > allowed else "broken" if gain.high < allowed else "not shown safe"
+    verdict: FindingVerdict = "safe" if gain.low > allowed else "broken" if gain.high < allowed else "not shown safe"
     p_value = _one_sided(gain, allowed)
     return Finding(arm, guard.metric.name, "guardrail", "", comparison, p_value, p_value, verdict)
 

@@ -6,14 +6,15 @@ errs far more often than 5 %. A confidence sequence covers the truth at all look
 
 import dataclasses
 import math
-from typing import Any
+from typing import ClassVar, Literal
 
 import numpy as np
 from scipy import special
 
-from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.schema.plain_values import to_plain
+
+Verdict = Literal["better", "worse", "undecided"]
+"""What an interval shows of a treatment."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +34,11 @@ class SequentialReadOut:
         naive_at: first checkpoint whose fixed-horizon interval leaves zero; −1 never. What peeking would have called.
     """
 
+    JSON_KEYS: ClassVar = (
+        "differences", "low", "high", "p_values", "fixed_low", "fixed_high", "n", "level", "decided_at", "naive_at",
+        "verdict", "fixed_verdict",
+    )  # fmt: skip
+
     differences: np.ndarray
     low: np.ndarray
     high: np.ndarray
@@ -45,40 +51,18 @@ class SequentialReadOut:
     naive_at: int
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         """`better`, `worse` or `undecided`, safe under any number of looks."""
         if self.decided_at < 0:
             return "undecided"
         return "better" if self.low[self.decided_at] > 0 else "worse"
 
     @property
-    def fixed_verdict(self) -> str:
+    def fixed_verdict(self) -> Verdict:
         """`better`, `worse` or `undecided` at the last checkpoint, valid if that was the only look."""
         if self.fixed_low[-1] > 0:
             return "better"
         return "worse" if self.fixed_high[-1] < 0 else "undecided"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON."""
-        return {**to_plain(self), "verdict": self.verdict, "fixed_verdict": self.fixed_verdict}
-
-    def summary(self, say: Wording = ENGLISH) -> str:
-        """Returns one sentence for the report."""
-        span = say(
-            "{low:.4g} to {high:.4g} (always valid, {level:g} %, n = {n:,})",
-            low=self.low[-1], high=self.high[-1], level=self.level * 100, n=int(self.n[-1]),
-        )  # fmt: skip
-        looks = len(self.low)
-        if self.decided_at >= 0:
-            return say(
-                "Treatment is {verdict} since checkpoint {since} of {looks}: difference in {span}.",
-                verdict=say.name(self.verdict), since=self.decided_at + 1, looks=looks, span=span,
-            )  # fmt: skip
-        sentence = say("Undecided after {looks} checkpoints: the difference lies in {span}.", looks=looks, span=span)
-        if self.naive_at < 0:
-            return sentence
-        naive = say("A single look would have called it at checkpoint {look}.", look=self.naive_at + 1)
-        return say("{sentence} {next}", sentence=sentence, next=naive)
 
 
 def read_sequentially(
@@ -196,18 +180,6 @@ class PeekingRates:
     single_look: float
     replays: int
     level: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON."""
-        return to_plain(self)
-
-    def summary(self) -> str:
-        """Returns one sentence for the report."""
-        return (
-            f"Without any true difference, peeking with ordinary intervals calls one in {self.naive:.1%} of "
-            f"{self.replays:,} replays, the always-valid interval in {self.sequential:.1%} "
-            f"(promise: at most {1 - self.level:.0%}); a single look at the end in {self.single_look:.1%}."
-        )
 
 
 def peeking_rates(

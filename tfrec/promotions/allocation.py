@@ -22,12 +22,11 @@ would get it, for 3; at any price in [1, 3) the first two do, for 2. The value i
 import dataclasses
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.schema.plain_values import to_plain
 
 _MICRO = 1_000_000
 _BISECTIONS = 60  # halves the price range to below any float cent
@@ -52,6 +51,11 @@ class Allocation:
         n: users.
     """
 
+    JSON_KEYS: ClassVar = (
+        "value", "cost", "budget", "bound", "price", "group_credits", "shares", "num_treated", "n", "gap",
+        "return_on_cost",
+    )  # fmt: skip
+
     offers: np.ndarray
     value: float
     cost: float
@@ -72,19 +76,6 @@ class Allocation:
     def return_on_cost(self) -> float:
         """Value per unit of cost; NaN when nothing is spent."""
         return self.value / self.cost if self.cost > 0 else float("nan")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON, without the users."""
-        plain = {key: value for key, value in to_plain(self).items() if key != "offers"}
-        return {**plain, "gap": self.gap, "return_on_cost": to_plain(self.return_on_cost)}
-
-    def summary(self) -> str:
-        """Returns one sentence for the report."""
-        return (
-            f"{self.num_treated:,} of {self.n:,} users get an offer; cost {self.cost:,.2f} of a budget of "
-            f"{self.budget:,.2f}, expected value {self.value:,.2f}, at most {self.gap:.2%} below the optimum; one more "
-            f"unit of budget would bring {self.price:.2f}."
-        )
 
 
 def allocate(

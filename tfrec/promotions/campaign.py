@@ -5,16 +5,14 @@ A random hold-out is part of every plan: without it the effect of the campaign c
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 
-from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.experiments.assignment import SampleRatio, check_sample_ratio, hash_uniform
 from tfrec.promotions.allocation import allocate, offers_at_price
-from tfrec.schema.plain_values import to_plain
 from tfrec.schema.tables import Tables
 from tfrec.statistics.estimates import Estimate, normal_estimate
 from tfrec.statistics.two_samples import Comparison, compare_means
@@ -60,6 +58,11 @@ class CampaignPlan:
         face_values: offer → most that one may take off, which must be printed on it; empty where it is not known.
     """
 
+    JSON_KEYS: ClassVar = (
+        "name", "offers", "budget", "cost", "holdout_share", "price", "bound", "expected_profit", "face_values",
+        "users",
+    )  # fmt: skip
+
     name: str
     offers: tuple[str, ...]
     table: pd.DataFrame
@@ -71,31 +74,9 @@ class CampaignPlan:
     expected_profit: Estimate
     face_values: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON, without the users."""
-        plain = to_plain(dataclasses.replace(self, table=self.table[:0]))
-        del plain["table"]
-        return {**plain, "users": self._counts(), "summary": self.summary()}
-
-    def summary(self, say: Wording = ENGLISH) -> str:
-        """Returns one sentence for the report."""
-        counts = self._counts()
-        profit = self.expected_profit
-        interval = say("no trial was given, so no interval")
-        if np.isfinite(profit.low):
-            interval = say(
-                "{level:g} % interval {low:,.2f} to {high:,.2f}, from n = {n:,} users of the trial",
-                level=profit.level * 100, low=profit.low, high=profit.high, n=profit.n,
-            )  # fmt: skip
-        return say(
-            "{name}: {treated:,} users get an offer under a budget of {budget:,.2f}, {held:,} are held out at random, "
-            "{alone:,} are left alone because no offer pays for them or others come first; expected profit "
-            "{profit:,.2f} ({interval}).",
-            name=self.name, treated=counts[TREATED], budget=self.budget, held=counts[HELD_OUT],
-            alone=counts[LEFT_ALONE], profit=profit.value, interval=interval,
-        )  # fmt: skip
-
-    def _counts(self) -> dict[str, int]:
+    @property
+    def users(self) -> dict[str, int]:
+        """Status → number of users."""
         seen = self.table["status"].value_counts()
         return {status: int(seen.get(status, 0)) for status in (TREATED, HELD_OUT, LEFT_ALONE)}
 
@@ -118,6 +99,11 @@ class CampaignResult:
         calibration: predicted and observed profit per user by fifth of the prediction.
     """
 
+    JSON_KEYS: ClassVar = (
+        "name", "comparisons", "by_offer", "total_profit", "promised", "sample_ratio", "reached", "per_reached",
+        "contaminated", "calibration", "verdict",
+    )  # fmt: skip
+
     name: str
     comparisons: dict[str, Comparison]
     by_offer: dict[str, Comparison]
@@ -130,46 +116,13 @@ class CampaignResult:
     calibration: pd.DataFrame
 
     @property
-    def verdict(self) -> str:
-        """`paid`, `lost money`, `not shown` or `invalid` (sample-ratio alarm)."""
+    def verdict(self) -> Literal["paid", "lost money", "not shown", "invalid"]:
+        """What the profit's interval shows; `invalid` on a sample-ratio alarm."""
         if self.sample_ratio.is_alarm:
             return "invalid"
-        return (
-            "paid" if self.total_profit.is_positive else "lost money" if self.total_profit.is_negative else "not shown"
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON."""
-        return {**to_plain(self), "verdict": self.verdict, "summary": self.summary()}
-
-    def sizes(self, say: Wording = ENGLISH) -> str:
-        """Returns whether both groups have the sizes they should."""
-        ratio = self.sample_ratio
-        counts = {say.name(status): count for status, count in ratio.counts.items()}
-        expected = {say.name(status): count for status, count in ratio.expected.items()}
-        return dataclasses.replace(ratio, counts=counts, expected=expected).summary(say)
-
-    def summary(self, say: Wording = ENGLISH) -> str:
-        """Returns the verdict with its reasons."""
-        if self.sample_ratio.is_alarm:
-            return say("{name}: invalid. {reason}", name=self.name, reason=self.sizes(say))
-        words = {
-            "paid": say("it paid"),
-            "lost money": say("it lost money"),
-            "not shown": say("neither a profit nor a loss is shown beyond chance"),
-        }
-        conversion = self.comparisons["conversion"]
-        sentence = say(
-            "{name}: {verdict}. Profit caused {caused}, expected {promised:,.2f}. Conversion {held:.2%} held out, "
-            "{treated:.2%} treated; {reached:.0%} of the treated were reached.",
-            name=self.name, verdict=words[self.verdict], caused=self.total_profit.summary(say),
-            promised=self.promised.value, held=conversion.control.value, treated=conversion.treatment.value,
-            reached=self.reached,
-        )  # fmt: skip
-        if not self.contaminated:
-            return sentence
-        blurred = say("{n:,} held-out users saw the offer nevertheless.", n=self.contaminated)
-        return say("{sentence} {next}", sentence=sentence, next=blurred)
+        if self.total_profit.is_positive:
+            return "paid"
+        return "lost money" if self.total_profit.is_negative else "not shown"
 
 
 def plan_campaign(

@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,6 @@ from scipy import stats
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.promotions.response import Responses
 from tfrec.promotions.trial import Trial
-from tfrec.schema.plain_values import to_plain
 from tfrec.statistics.estimates import Estimate, normal_estimate
 
 _CHUNK = 4_000_000  # bootstrap weights at once: 32 MB
@@ -35,6 +34,10 @@ class UpliftCurve:
         draws: `[R, G]` bootstrap gains, for paired comparison.
     """
 
+    JSON_KEYS: ClassVar = (
+        "outcome", "fractions", "gains", "low", "high", "average_effect", "auuc", "qini", "qini_share", "n",
+    )  # fmt: skip
+
     outcome: str
     fractions: np.ndarray
     gains: np.ndarray
@@ -57,19 +60,6 @@ class UpliftCurve:
         value = self.gains[at] / (share * self.gains[-1])
         return _from_draws(value, self.draws[:, at] / (share * self.draws[:, -1]), self.n, self.qini.level)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON, without the draws."""
-        return {key: value for key, value in to_plain(self).items() if key != "draws"}
-
-    def summary(self) -> str:
-        """Returns one sentence for the report."""
-        at_30 = self.gain_over_random(0.3)
-        return (
-            f"Treating the 30 % with the highest scores brings {at_30.value:.2f} times the {self.outcome} of as many "
-            f"random users ({self.qini.level * 100:g} % interval {at_30.low:.2f} to {at_30.high:.2f}); Qini "
-            f"{self.qini.summary()}."
-        )
-
     def _position(self, fraction: float) -> int:
         if not 0 < fraction <= 1:
             raise ConfigError(f"`fraction` must lie in (0, 1]; got {fraction}.")
@@ -91,17 +81,6 @@ class Calibration:
     slope: Estimate
     error: float
     noise: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON."""
-        return to_plain(self)
-
-    def summary(self) -> str:
-        """Returns one sentence for the report."""
-        return (
-            f"Observed on predicted uplift has slope {self.slope.summary()}; the bins are off by {self.error:.4g} on "
-            f"average, of which chance alone explains {self.noise:.4g}."
-        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,17 +105,6 @@ class PolicyWorth:
     gain_over_nothing: Estimate
     shares: np.ndarray
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON."""
-        return to_plain(self)
-
-    def summary(self) -> str:
-        """Returns one sentence for the report."""
-        return (
-            f"Choosing for each user gives {self.outcome} {self.value.summary()}; the best single arm "
-            f"({self.best_arm}) {self.best_arm_value.value:.4g}: difference {self.gain.summary()}."
-        )
-
 
 @dataclasses.dataclass(frozen=True)
 class TruthScore:
@@ -153,17 +121,6 @@ class TruthScore:
     pehe_of_average: float
     rank_correlation: float
     n: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON."""
-        return to_plain(self)
-
-    def summary(self) -> str:
-        """Returns one sentence for the report."""
-        return (
-            f"PEHE {self.pehe:.4g} (the average for everybody: {self.pehe_of_average:.4g}), rank correlation "
-            f"{self.rank_correlation:.3f}, n = {self.n:,}."
-        )
 
 
 def uplift_curve(

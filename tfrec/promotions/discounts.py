@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 from scipy import special
@@ -11,7 +11,6 @@ from sklearn.model_selection import KFold, cross_val_predict
 from tqdm import tqdm
 
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.schema.plain_values import to_plain
 from tfrec.statistics.estimates import Estimate, normal_estimate
 
 _LIGHT = 10.0  # scale of main effects: their penalty is 1/100 of that on the discount's personal part
@@ -49,17 +48,6 @@ class PriceResponse:
         steep = np.maximum(self.slope[0] + x @ self.slope[1:], 0.0)
         return special.expit(base + steep * discounts)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON."""
-        return to_plain(self)
-
-    def summary(self) -> str:
-        """Returns one sentence for the report."""
-        return (
-            f"Ten points more discount change the chance to buy by {self.average_slope.summary()}, seen between "
-            f"{self.span[0]:.0%} and {self.span[1]:.0%} discount."
-        )
-
 
 @dataclasses.dataclass(frozen=True)
 class DiscountChoice:
@@ -76,6 +64,8 @@ class DiscountChoice:
         uniform: the best single level.
     """
 
+    JSON_KEYS: ClassVar = ("levels", "users", "gain", "gain_over_uniform", "uniform")
+
     levels: np.ndarray
     chosen: np.ndarray
     profit: np.ndarray
@@ -85,24 +75,10 @@ class DiscountChoice:
     gain_over_uniform: float
     uniform: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON, without the users."""
-        counts = np.bincount(self.chosen, minlength=len(self.levels))
-        return to_plain(
-            {
-                "levels": self.levels, "users": counts, "gain": self.gain,
-                "gain_over_uniform": self.gain_over_uniform, "uniform": self.uniform,
-            }
-        )  # fmt: skip
-
-    def summary(self) -> str:
-        """Returns one sentence for the report."""
-        counts = np.bincount(self.chosen, minlength=len(self.levels))
-        shown = ", ".join(f"{level:.0%}: {count:,}" for level, count in zip(self.levels, counts, strict=True))
-        return (
-            f"Users by best discount — {shown}. Expected profit {self.gain:,.2f} above no discount and "
-            f"{self.gain_over_uniform:,.2f} above {self.uniform:.0%} for all (n = {len(self.chosen):,})."
-        )
+    @property
+    def users(self) -> np.ndarray:
+        """`[L]` number of users whose best level each is."""
+        return np.bincount(self.chosen, minlength=len(self.levels))
 
 
 def fit_price_response(

@@ -1,4 +1,4 @@
-"""Estimates each user's uplift from a two-armed trial: S-, T-, X-, R- and DR-learners.
+"""Estimates each user's uplift from a two-armed trial: S-, T- and DR-learners.
 
 A learner is a frozen recipe with `fit(trial, outcome=, seed=) -> Effect`; scikit-learn models do the regressions.
 """
@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tfrec.errors import SchemaError
-from tfrec.promotions.response import Model, cross_fit_responses, expected, fit_response, split_folds
+from tfrec.promotions.response import Model, cross_fit_responses, expected, fit_response
 from tfrec.promotions.trial import Trial
 
 
@@ -64,52 +64,6 @@ class TLearner:
     def fit(self, trial: Trial, *, outcome: str, seed: int = 0) -> Effect:
         """Fits both models."""
         return _TEffect(*_by_arm(trial, outcome, self.response))
-
-
-@dataclasses.dataclass(frozen=True)
-class XLearner:
-    """Imputed effects, regressed (Künzel et al. 2019).
-
-    `D₁ = y − μ₀(x)` on the treated, `D₀ = μ₁(x) − y` on control, `τ = e τ₀ + (1 − e) τ₁` with `e` the treated share.
-    """
-
-    response: Model | None = None
-    effect: BaseEstimator | None = None
-
-    def fit(self, trial: Trial, *, outcome: str, seed: int = 0) -> Effect:
-        """Fits the two response and the two effect models."""
-        control, treated = _by_arm(trial, outcome, self.response)
-        y, is_treated = trial.outcome(outcome), trial.arms == 1
-        gains = y[is_treated] - expected(control, trial.features[is_treated])
-        losses = expected(treated, trial.features[~is_treated]) - y[~is_treated]
-        return _Mixed(
-            (
-                _fit_weighted(self.effect, trial.features[~is_treated], losses),
-                _fit_weighted(self.effect, trial.features[is_treated], gains),
-            ),
-            np.array([is_treated.mean(), 1 - is_treated.mean()]),
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class RLearner:
-    """Residual on residual (Nie & Wager 2021): minimises `Σ ((y − m(x)) − (t − e(x)) τ(x))²`, `m` cross-fitted."""
-
-    response: Model | None = None
-    effect: BaseEstimator | None = None
-    folds: int = 5
-
-    def fit(self, trial: Trial, *, outcome: str, seed: int = 0) -> Effect:
-        """Fits the outcome model out of fold, then the effect."""
-        check_two_arms(trial)
-        y = trial.outcome(outcome)
-        fold_of = split_folds(trial, y, folds=self.folds, seed=seed)
-        mean = np.zeros(len(trial))
-        for fold in range(self.folds):
-            rows, inside = fold_of != fold, fold_of == fold
-            mean[inside] = expected(fit_response(self.response, trial.features[rows], y[rows]), trial.features[inside])
-        residual = trial.arms - trial.propensities[:, 1]
-        return _Single(_fit_weighted(self.effect, trial.features, (y - mean) / residual, residual**2))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,15 +131,6 @@ class _Single:
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         return self.model.predict(features)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Mixed:
-    models: tuple[BaseEstimator, ...]
-    weights: np.ndarray
-
-    def predict(self, features: np.ndarray) -> np.ndarray:
-        return sum(w * model.predict(features) for w, model in zip(self.weights, self.models, strict=True))
 
 
 def _crossed(features: np.ndarray, treated: np.ndarray) -> np.ndarray:

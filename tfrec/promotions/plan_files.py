@@ -12,6 +12,7 @@ from tfrec.errors import ConfigError, SchemaError, SourceError
 from tfrec.ingest.privacy import pseudonyms
 from tfrec.promotions.campaign import TREATED, CampaignPlan
 from tfrec.publish import FolderKind, publishing
+from tfrec.schema.json_values import to_json
 from tfrec.statistics.estimates import Estimate
 
 PLAN, SEND, STATED = "plan.csv", "send.csv", "plan.json"
@@ -63,7 +64,7 @@ def publish_plan(
             names = pseudonyms(sent["user_id"], key=key)
             send_list = pd.DataFrame({"pseudonym": names, "offer": sent["offer"]}).sort_values("pseudonym")
             send_list.to_csv(work / SEND, index=False)
-        text = json.dumps({**(about or {}), **plan.to_dict()}, indent=2, ensure_ascii=False)
+        text = json.dumps({**to_json(about or {}), **to_json(plan)}, indent=2, ensure_ascii=False)
         (work / STATED).write_text(text + "\n", encoding="utf-8")
     return folder
 

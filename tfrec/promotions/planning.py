@@ -294,7 +294,7 @@ def _money(log: OfferLog, config: PlanConfig) -> tuple[str, float]:
         return outcome, config.worth
     if outcome != "margin":
         raise ConfigError(
-            f"What is one {outcome} worth in money? Say it with --worth (of spend: the margin's share, such as 0.3), "
+            f"What is one {outcome} worth in money? Name it as `worth` (of spend: the margin's share, such as 0.3), "
             "else nothing can be weighed against the cost of an offer."
         )
     return outcome, 1.0

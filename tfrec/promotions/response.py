@@ -14,7 +14,6 @@ from sklearn.preprocessing import StandardScaler
 
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.promotions.trial import Trial
-from tfrec.schema.plain_values import to_plain
 
 Model: TypeAlias = BaseEstimator | Callable[[np.ndarray], BaseEstimator]
 """An estimator, or what chooses one by the outcome."""
@@ -142,15 +141,6 @@ class Responses:
     def effects(self) -> np.ndarray:
         """Returns `[n, A − 1]` noisy but unbiased effects of each offer against control (DR pseudo-outcomes)."""
         return self.scores[:, 1:] - self.scores[:, :1]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON (means, not users)."""
-        return to_plain({"outcome": self.outcome, "n": len(self.folds), "mean_scores": self.scores.mean(axis=0)})
-
-    def summary(self) -> str:
-        """Returns one sentence for the report."""
-        means = ", ".join(f"{value:.4g}" for value in self.scores.mean(axis=0))
-        return f"Mean {self.outcome} by arm, adjusted for who got it: {means} (n = {len(self.folds):,})."
 
 
 def cross_fit_responses(

@@ -5,15 +5,12 @@ the very offer that the plan's rule gives them, not from the model, whose choice
 """
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 from scipy import special, stats
 
-from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError
 from tfrec.promotions.trial import Trial
-from tfrec.schema.plain_values import to_plain
 from tfrec.statistics.estimates import Estimate
 
 MAX_RISK = 0.5
@@ -43,27 +40,6 @@ class Spending:
     def is_known(self) -> bool:
         """Whether the average cost of offers is known from the test."""
         return bool(np.isfinite(self.expected.value))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON."""
-        return to_plain(self)
-
-    def summary(self, say: Wording = ENGLISH) -> str:
-        """Returns one sentence."""
-        if not self.is_known:
-            return say(
-                "At worst, if every offer is used to the full, {worst:,.2f} is spent; what is spent on average is not "
-                "known, because the test has no discounts.",
-                worst=self.worst,
-            )
-        expected = self.expected
-        return say(
-            "At worst, if every offer is used to the full, {worst:,.2f} is spent; expected {value:,.2f} ({level:g} % "
-            "of such campaigns: {low:,.2f} to {high:,.2f}, from n = {n:,} users of the test), and with "
-            "{certainty:.0%} certainty no more than {ceiling:,.2f}.",
-            worst=self.worst, value=expected.value, level=expected.level * 100, low=expected.low,
-            high=expected.high, n=expected.n, certainty=1 - self.risk, ceiling=self.ceiling,
-        )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)

@@ -35,7 +35,7 @@ class StackedLearner:
     The shares are those with which the members' expected outcomes under the given arm predict the outcome best out of
     fold (the super learner of van der Laan et al. 2007, squared error, rows weighted by inverse propensities): outcomes
     separate good models from bad with far less data than effects do. The shares are equal where a member, such as an
-    X-learner, expects no outcome. One member gives the calibrated member.
+    DR-learner, expects no outcome. One member gives the calibrated member.
 
     Example with one member and three users: centred predictions `τ = (−1, 0, 1)`, centred scores `ψ = (−2, 1, 1)` and
     `w = 1` give the slope `Σ ψτ / Σ τ² = 3 / 2` without the priors, and a value between 3 / 2 and `r` with them.

@@ -2,15 +2,13 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
-from tfrec.analysis.wording import ENGLISH, Wording
 from tfrec.errors import ConfigError, SchemaError, nearest_hint
 from tfrec.experiments.assignment import SampleRatio, check_sample_ratio
-from tfrec.schema.plain_values import to_plain
 
 _HEAVY = 5.0  # skewness from which a non-negative column enters as its logarithm
 
@@ -208,6 +206,8 @@ class Balance:
         expected_largest: the size that chance alone exceeds once in 20 such tables.
     """
 
+    JSON_KEYS: ClassVar = ("sample_ratio", "table", "largest", "expected_largest", "is_credible")
+
     sample_ratio: SampleRatio
     table: pd.DataFrame
     largest: float
@@ -217,25 +217,6 @@ class Balance:
     def is_credible(self) -> bool:
         """Whether sizes and features look like a blind draw."""
         return not self.sample_ratio.is_alarm and self.largest <= self.expected_largest
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON."""
-        return {**to_plain(self), "is_credible": self.is_credible}
-
-    def summary(self, say: Wording = ENGLISH) -> str:
-        """Returns one sentence for the report."""
-        worst = self.table.iloc[0]
-        verdict = (
-            say("The offers look randomly assigned")
-            if self.is_credible
-            else say("The offers do not look randomly assigned")
-        )
-        return say(
-            "{verdict}: the most uneven attribute is {attribute} ({arm}), {difference:+.3f} standard deviations from "
-            "control (chance stays within ±{chance:.3f}). {sizes}",
-            verdict=verdict, attribute=worst.feature, arm=worst.arm, difference=worst.difference,
-            chance=self.expected_largest, sizes=self.sample_ratio.summary(say),
-        )  # fmt: skip
 
 
 def check_balance(trial: Trial, *, threshold: float = 0.001) -> Balance:

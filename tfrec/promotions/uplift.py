@@ -1,7 +1,7 @@
 """Estimates each user's uplift by each offer: a cross-fitted learner for every offer against control."""
 
 import dataclasses
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 from tqdm import tqdm
@@ -10,7 +10,6 @@ from tfrec.promotions.learners import Effect, Learner
 from tfrec.promotions.response import split_folds
 from tfrec.promotions.stacking import default_learner
 from tfrec.promotions.trial import Trial
-from tfrec.schema.plain_values import to_plain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,29 +44,23 @@ class UpliftScores:
         folds: `[n]` fold codes; compare users of one fold with each other.
     """
 
+    JSON_KEYS: ClassVar = ("outcome", "n", "quantiles")
+
     outcome: str
     arm_names: tuple[str, ...]
     scores: np.ndarray
     folds: np.ndarray
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON (quantiles, not users)."""
-        quantiles = np.quantile(self.scores, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0).T
-        return to_plain(
-            {
-                "outcome": self.outcome,
-                "n": len(self.scores),
-                "quantiles": dict(zip(self.arm_names, quantiles, strict=True)),
-            }
-        )
+    @property
+    def n(self) -> int:
+        """Number of users."""
+        return len(self.scores)
 
-    def summary(self) -> str:
-        """Returns one sentence for the report."""
-        parts = [
-            f"{name} {self.scores[:, k].mean():+.4g} on average, {(self.scores[:, k] <= 0).mean():.0%} not helped"
-            for k, name in enumerate(self.arm_names)
-        ]
-        return f"Predicted uplift of {self.outcome} (n = {len(self.scores):,}): {'; '.join(parts)}."
+    @property
+    def quantiles(self) -> dict[str, np.ndarray]:
+        """Offer → 5th, 25th, 50th, 75th and 95th percentile of the users' uplift."""
+        ends = np.quantile(self.scores, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0).T
+        return dict(zip(self.arm_names, ends, strict=True))
 
 
 def fit_uplift(trial: Trial, *, outcome: str, learner: Learner | None = None, seed: int = 0) -> UpliftModel:

@@ -4,11 +4,10 @@ import dataclasses
 import functools
 import json
 import logging
-import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pandas as pd
 
@@ -18,15 +17,15 @@ from tfrec.analysis.interests import Interests, measure_interests
 from tfrec.analysis.repurchase import BuyAgain, Churn, predict_churn, predict_repurchase
 from tfrec.analysis.rules import Rules, mine_rules
 from tfrec.analysis.segments import Segments, segment_by_dbscan, segment_by_kmeans, segment_by_rfm
+from tfrec.analysis.shop_figures import ShopFigures, describe_shop
 from tfrec.errors import ConfigError, SchemaError, SourceError
+from tfrec.experiments.placements import PlacementFindings, judge_placements
 from tfrec.ingest.prepared import Manifest, Prepared
+from tfrec.promotions.coupon_findings import CouponFindings, judge_coupon_test
+from tfrec.promotions.discount_findings import DiscountFindings, judge_discounts
+from tfrec.promotions.experiment_findings import ExperimentFindings, judge_experiments
 from tfrec.promotions.learned_offers import few_threads
-from tfrec.report.blocks import Absent
-from tfrec.report.coupon_trial import CouponFindings, judge_coupon_test
-from tfrec.report.discounts import DiscountFindings, judge_discounts
-from tfrec.report.experiments import ExperimentFindings, judge_experiments
-from tfrec.report.placements import PlacementFindings, judge_placements
-from tfrec.report.shop_figures import ShopFigures, describe_shop
+from tfrec.report.absent import Absent
 from tfrec.schema.item_names import item_names
 from tfrec.schema.tables import Tables
 
@@ -59,6 +58,11 @@ class Findings:
         evaluation: what `tfrec evaluate` wrote in `report.json`.
     """
 
+    JSON_KEYS: ClassVar = (
+        "manifest", "shop", "rfm", "kmeans", "dbscan", "interests", "rules", "forecasts", "buy_again", "churn",
+        "coupons", "discounts", "experiments", "placements", "evaluation",
+    )  # fmt: skip
+
     manifest: Manifest
     items: pd.DataFrame
     shop: ShopFigures | Absent
@@ -80,15 +84,6 @@ class Findings:
     def title_of(self, item_id: str) -> str:
         """Returns an item's title, with its id where another item is called the same, else its id."""
         return self._names.get(item_id, item_id)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold; absent figures are null."""
-        values: dict[str, Any] = {"manifest": dataclasses.asdict(self.manifest)}
-        for field in dataclasses.fields(self)[2:]:
-            value = getattr(self, field.name)
-            if field.name != "demand":
-                values[field.name] = value if isinstance(value, dict) else value.to_dict()
-        return to_json_values(values)
 
     @functools.cached_property
     def _names(self) -> dict[str, str]:
@@ -114,7 +109,7 @@ def study_shop(prepared: Prepared, *, models: Path | None = None, horizon: int =
         SourceError: `models` is no folder.
     """
     if models is not None and not models.is_dir():
-        raise SourceError(f"There is no folder {models}. Name what `tfrec train` wrote: --models MODELS")
+        raise SourceError(f"There is no folder {models}. Name what `tfrec train` wrote as the `models`.")
     with few_threads(prepared.manifest.users):
         return _study(prepared, whole_log(prepared), models=models, horizon=horizon, seed=seed)
 
@@ -170,18 +165,3 @@ def _evaluation(models: Path | None) -> dict[str, Any] | Absent:
     if not isinstance(report, dict) or "sections" not in report:
         raise SourceError(f"{path} is no evaluation. Make it again: tfrec evaluate {models}")
     return report
-
-
-def to_json_values(value: Any) -> Any:
-    """Returns plain values: tuples become lists, NumPy scalars Python's, NaN and infinities null, moments ISO text."""
-    if isinstance(value, dict):
-        return {str(key): to_json_values(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [to_json_values(part) for part in value]
-    if isinstance(value, pd.Timestamp):
-        return None if pd.isna(value) else value.isoformat()
-    if hasattr(value, "item") and not isinstance(value, (str, bytes)):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

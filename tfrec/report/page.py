@@ -1,11 +1,11 @@
-"""Renders findings as one self-contained HTML page: light and dark, readable on a phone, no network, no script."""
+"""Renders the findings of every analysis as one page for marketing."""
 
-import importlib.resources
 from collections.abc import Callable
+from pathlib import Path
 
 import tfrec
-from tfrec.report.blocks import Section
-from tfrec.report.extra import need
+from tfrec.pages.blocks import Section
+from tfrec.pages.render import render_page
 from tfrec.report.findings import Findings
 from tfrec.report.sections.customers import interests_section, segments_section
 from tfrec.report.sections.demand import demand_section
@@ -46,19 +46,15 @@ def render_report(findings: Findings, *, language_code: str = "en") -> str:
         EnvironmentSetupError: Jinja2 or matplotlib is not installed.
     """
     say = language(language_code)
-    jinja2 = need("jinja2")
-    source = importlib.resources.files("tfrec.report").joinpath("report.html.jinja").read_text(encoding="utf-8")
-    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(source)
     about = findings.manifest
-    return template.render(
-        language={"en": "en", "zh": "zh-CN"}[language_code],
-        title=say("Customers, demand and promotions of {shop}", shop=about.recipe),
+    return render_page(
+        language=say.browser_code,
+        title=say("page.customers_demand_promotions", shop=about.recipe),
         subtitle=" ".join([about.description, _source(findings, say)]),
-        contents=say("Contents"),
+        contents=say("page.contents"),
         sections=[section(findings, say) for section in _SECTIONS],
         colophon=say(
-            "Made by tfrec {version} from the prepared shop {shop} (fingerprint {mark}). Values in {currency}; days "
-            "are those of UTC.",
+            "page.made_tfrec_prepared_shop_fingerprint",
             version=tfrec.__version__,
             shop=about.recipe,
             mark=about.fingerprint[:12],
@@ -67,6 +63,13 @@ def render_report(findings: Findings, *, language_code: str = "en") -> str:
     )
 
 
+def written_text(path: Path, say: Language, *, findings: Path | None = None) -> str:
+    """Returns where the page is, and where its findings are as JSON."""
+    if findings is None:
+        return say("page.report_2", path=path)
+    return say("page.report", path=path, findings=findings)
+
+
 def _source(findings: Findings, say: Language) -> str:
     about = findings.manifest
-    return say("Source: {url}. Licence: {licence}.", url=about.source_url or "–", licence=about.licence or "–")
+    return say("page.source_licence", url=about.source_url or "–", licence=about.licence or "–")

@@ -1,9 +1,8 @@
-"""Loads a `Language` by its code, with the report's fixed text; names and numbers are not translated."""
+"""Loads a `Language` by its code: the messages of `messages/*.toml`, which hold English and Chinese side by side."""
 
 import dataclasses
 import functools
 import importlib.resources
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,68 +10,78 @@ from typing import Any
 from tfrec.errors import ConfigError, nearest_hint
 
 LANGUAGES = ("en", "zh")
-
-_TASTE = re.compile(r"^(?P<thing>.*) \((?P<times>[\d.,]+) times the usual share\)$")
+_BROWSER_CODES = {"en": "en", "zh": "zh-CN"}
+_GAPS = {"en": (", ", " "), "zh": ("、", "")}  # between names, between sentences
+_NAMES = "names"
 
 
 @dataclasses.dataclass(frozen=True)
 class Language:
-    """Says fixed text.
+    """Says messages by their ids; names and numbers from a shop are not translated.
 
     Attributes:
         code: one of `LANGUAGES`.
-        texts: English text → this language's; empty for English.
-        names: English names made by analyses (segments, levels, signals) → this language's.
+        messages: id → text with `{name}` for each value. An id is the file's name, a full stop and the entry's name.
     """
 
     code: str
-    texts: Mapping[str, str]
-    names: Mapping[str, str]
+    messages: Mapping[str, str]
 
-    def __call__(self, text: str, **values: Any) -> str:
-        """Returns the text in this language, with `{name}` filled in as `str.format` does.
+    def __call__(self, message: str, **values: Any) -> str:
+        """Returns a message with its values filled in as `str.format` does.
 
-        Example: `say("{n:,} users", n=1200)` is `1,200 users`, or `1,200 位用户`.
+        Example: `say("customers.users_of_share", users=1200)` is `1,200 users`, or `1,200 位用户`.
         """
-        return (self.texts.get(text, text) if self.texts else text).format(**values)
+        return self.messages[message].format(**values)
 
-    def name(self, name: str) -> str:
-        """Returns what an analysis called something, translated whole or, of a segment, word by word."""
-        if not self.names or name in self.names:
-            return self.names.get(name, name)
-        match = re.fullmatch(r"(.+) buyers( \d+)?", name)
-        words = match[1].lower().split(", ") if match else []
-        if match and all(word in self.names for word in words):
-            return "、".join(self.names[word] for word in words) + self.names["buyers"] + (match[2] or "")
-        return name
+    @property
+    def browser_code(self) -> str:
+        """Code of the language for a browser."""
+        return _BROWSER_CODES[self.code]
 
-    def listed(self, names: Iterable[str]) -> str:
-        """Returns names, each said in this language, one after the other."""
-        return ("、" if self.code == "zh" else ", ").join(self.name(name) for name in names)
+    def name(self, code: str) -> str:
+        """Returns the word for a code that an analysis gives: a segment, a level, a signal, a verdict, a metric.
 
-    def taste(self, phrase: str) -> str:
-        """Returns `Home (1.5 times the usual share)` as `Home ×1.5`."""
-        match = _TASTE.match(phrase)
-        return f"{match['thing']} ×{match['times']}" if match else phrase
+        What is no code, such as a column of the user's own, is returned as it is.
+        """
+        return self.messages.get(f"{_NAMES}.{code}", code)
+
+    def names(self, codes: Iterable[str]) -> str:
+        """Returns the words for codes, one after the other."""
+        return self.listed(map(self.name, codes))
+
+    def listed(self, texts: Iterable[str]) -> str:
+        """Returns texts, one after the other."""
+        return _GAPS[self.code][0].join(texts)
+
+    def sentences(self, *texts: str) -> str:
+        """Returns whole sentences, one after the other."""
+        return _GAPS[self.code][1].join(texts)
 
 
+@functools.cache
 def language(code: str) -> Language:
     """Returns the language of a code.
 
     Raises:
         ConfigError: it is unknown.
     """
-    if code == "en":
-        return Language("en", {}, {})
-    if code == "zh":
-        return _read("chinese.toml")
-    raise ConfigError(
-        f"The languages of the report are {', '.join(LANGUAGES)}; got {code!r}.{nearest_hint(code, LANGUAGES)}"
-    )
+    if code not in LANGUAGES:
+        raise ConfigError(
+            f"The languages of the report are {', '.join(LANGUAGES)}; got {code!r}.{nearest_hint(code, LANGUAGES)}"
+        )
+    return Language(code, {message: texts[code] for message, texts in read_messages().items()})
 
 
 @functools.cache
-def _read(name: str) -> Language:
-    text = importlib.resources.files("tfrec.report").joinpath(name).read_text(encoding="utf-8")
-    table = tomllib.loads(text)
-    return Language("zh", table["texts"], table["names"])
+def read_messages() -> dict[str, dict[str, str]]:
+    """Returns id → language → text, of all files."""
+    messages: dict[str, dict[str, str]] = {}
+    for file in sorted(
+        importlib.resources.files("tfrec.report").joinpath("messages").iterdir(), key=lambda one: one.name
+    ):
+        if file.name.endswith(".toml"):
+            area = file.name.removesuffix(".toml")
+            entries = tomllib.loads(file.read_text(encoding="utf-8"))
+            messages |= {f"{area}.{name}": texts for name, texts in entries.items()}
+    return messages

@@ -8,7 +8,7 @@ from typing import Any
 from scipy import special
 
 from tfrec.errors import ConfigError
-from tfrec.schema.plain_values import to_plain
+from tfrec.schema.json_values import to_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Estimate:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain Python values for JSON."""
-        return to_plain(self)
+        return to_json(self)
 
     def summary(self, say: Callable[..., str] = str.format) -> str:
         """Returns `0.0583 (95 % interval 0.0496 to 0.0671, n = 32,000)`."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tfrec.errors import SchemaError
-from tfrec.schema.plain_values import to_plain
+from tfrec.schema.json_values import to_json
 from tfrec.statistics.covariates import adjust_by_covariate
 from tfrec.statistics.estimates import Estimate, normal_estimate
 
@@ -33,7 +33,7 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain Python values for JSON."""
-        return to_plain(self)
+        return to_json(self)
 
     def summary(self) -> str:
         """Returns one sentence with both arms and the difference."""

@@ -107,13 +107,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Plans, publishes and prints the plan."""
-    from tfrec.cli.tables import text_table
     from tfrec.errors import ConfigError
     from tfrec.experiments.user_tables import read_table, with_user_ids
     from tfrec.ingest.privacy import read_key
     from tfrec.promotions.plan_files import PLAN_FOLDER, publish_plan
     from tfrec.promotions.planning import plan_from_test
     from tfrec.publish import check_folder
+    from tfrec.report.terminal.campaigns import plan_text
 
     config = _config(options)
     if options.min_users < 1:
@@ -130,31 +130,15 @@ def run(options: argparse.Namespace) -> None:
         excluded = frozenset(with_user_ids(read_table(options.exclude), is_unique=False)["user_id"])
     sys.stderr.write(f"Learning from {len(log.table):,} users what each offer changes ...\n")
     tested = plan_from_test(log, config, users=users, excluded=excluded)
-    publish_plan(tested.plan, options.out, key=key, min_users=options.min_users, about=tested.to_dict(), inputs=inputs)
+    about = tested.to_json()
+    publish_plan(tested.plan, options.out, key=key, min_users=options.min_users, about=about, inputs=inputs)
     if options.json:
-        print_json(tested.to_dict())
+        print_json(about)
         return
-    say = wording(options)
-    print(tested.summary(say) + "\n")
-    rows = [
-        [row.offer, f"{row.users:,.0f}", f"{row.held_out:,.0f}", f"{row.cost:,.2f}", f"{row.gain:,.2f}",
-         f"{row.profit:,.2f}"]
-        for row in tested.by_offer().itertuples()
-    ]  # fmt: skip
-    counted = {
-        "face value": say("cost at worst"), "expected cost": say("cost by the model"), "offers": say("offers"),
-    }[tested.cost_kind]  # fmt: skip
-    heads = [say("offer"), say("users"), say("held out"), counted, say("gain by the model"), say("profit by the model")]
-    print(text_table(heads, rows))
-    print(say("The profit above rests on what the test's users did; the model's own figures are optimistic."))
-    advice = tested.advice(say)
-    if advice:
-        print("\n" + advice)
-    print("\n" + say("Attributes used: {attributes}", attributes=", ".join(tested.attributes)))
-    print(say("Plan: {path}", path=f"{options.out}/{{plan.csv,plan.json{',send.csv' if key else ''}}}"))
-    if key is None:
-        print(say("No send.csv: name the mailer's secret with --key FILE (head -c 32 /dev/urandom > FILE)."))
-    print(say("Afterwards: {command}", command=f"tfrec campaign read {options.out} ORDERS --from DATE --until DATE"))
+    command = f"tfrec campaign read {options.out} ORDERS --from DATE --until DATE"
+    print(
+        plan_text(tested, wording(options), folder=str(options.out), has_send_list=key is not None, following=command)
+    )
 
 
 def _config(options: argparse.Namespace) -> "PlanConfig":

@@ -10,8 +10,6 @@ from tfrec.cli.settings import add_json, moment
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tfrec.report.words import Language
-    from tfrec.statistics.two_samples import Comparison
 
 HELP = "what the campaign caused, from the logs, with a verdict"
 DESCRIPTION = """\
@@ -28,8 +26,6 @@ examples:
   tfrec campaign read spring prepared/demo --from 2025-11-01 --until 2025-11-15    # nothing was sent: nothing found
 """
 INTERRUPTED = "Nothing was written."
-
-_MONEY = ("revenue", "margin", "discount", "profit")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,10 +50,10 @@ def run(options: argparse.Namespace) -> None:
     """Reads, compares and prints the result."""
     import pandas as pd
 
-    from tfrec.cli.tables import text_table
     from tfrec.errors import ConfigError, SchemaError
     from tfrec.promotions.campaign import evaluate_campaign
     from tfrec.promotions.plan_files import read_plan
+    from tfrec.report.terminal.campaigns import result_text
 
     start, until = moment(options.start, "--from"), moment(options.until, "--until")
     assert start is not None
@@ -81,42 +77,9 @@ def run(options: argparse.Namespace) -> None:
         pre_days=options.pre_days,
     )  # fmt: skip
     if options.json:
-        print_json(result.to_dict())
-        return
-    say = wording(options)
-    print(result.summary(say) + "\n")
-    rows = [_row(say.name(name), comparison, name in _MONEY, say) for name, comparison in result.comparisons.items()]
-    rows += [
-        _row(say("profit, {offer}", offer=offer), comparison, True, say)
-        for offer, comparison in result.by_offer.items()
-    ]
-    interval = say("{share:.0%} interval", share=0.95)
-    heads = [say("per user"), say("held out"), say("treated"), say("difference"), interval, say("users")]
-    print(text_table(heads, rows))
-    if len(result.calibration):
-        rows = [
-            [f"{row.predicted:,.2f}", f"{row.observed:+,.2f}", _span(row.low, row.high, say), f"{row.n:,}"]
-            for row in result.calibration.itertuples()
-        ]
-        print("\n" + text_table([say("expected profit a user"), say("caused"), interval, say("users")], rows))
-    print("\n" + result.sizes(say))
-
-
-def _row(name: str, found: "Comparison", is_money: bool, say: "Language") -> list[str]:
-    scale, unit = (1.0, "") if is_money else (100.0, " %")
-    difference = found.difference.scaled(scale)
-    return [
-        name,
-        f"{found.control.value * scale:,.2f}{unit}",
-        f"{found.treatment.value * scale:,.2f}{unit}",
-        f"{difference.value:+,.2f}",
-        _span(difference.low, difference.high, say),
-        f"{difference.n:,}",
-    ]
-
-
-def _span(low: float, high: float, say: "Language") -> str:
-    return say("{low:+,.2f} to {high:+,.2f}", low=low, high=high)
+        print_json(result)
+    else:
+        print(result_text(result, wording(options)))
 
 
 def _read_orders(options: argparse.Namespace) -> "pd.DataFrame":

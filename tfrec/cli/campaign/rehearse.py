@@ -43,6 +43,7 @@ def run(options: argparse.Namespace) -> None:
     from tfrec.promotions.plan_files import read_plan
     from tfrec.publish import FolderKind, check_folder, publishing
     from tfrec.report.findings import whole_log
+    from tfrec.report.terminal.campaigns import rehearsal_text
 
     kind = FolderKind(
         "the log of a rehearsed campaign",
@@ -61,17 +62,19 @@ def run(options: argparse.Namespace) -> None:
         orders.to_csv(work / "orders.csv", index=False)
         log.impressions.to_csv(work / "impressions.csv", index=False)
         (work / "truth.json").write_text(json.dumps(outcome, indent=2) + "\n", encoding="utf-8")
-    say = wording(options)
-    print(
-        say(
-            "{name}: {orders:,} orders in two weeks, {opened:,} mails opened. In truth the campaign earns "
-            "{profit:,.2f} after {spent:,.2f} of discounts, on average over such weeks.",
-            name=plan.name, orders=len(log.orders), opened=len(log.impressions), profit=log.profit, spent=log.spent,
-        )
-    )  # fmt: skip
-    print(say("Log: {path}", path=f"{options.out}/{{orders.csv,impressions.csv,truth.json}}"))
     command = (
         f"tfrec campaign read {options.plan} {options.out}/orders.csv --from {str(truth.config.ends_at)[:10]} "
         f"--impressions {options.out}/impressions.csv"
     )
-    print(say("Read it: {command}", command=command))
+    print(
+        rehearsal_text(
+            plan.name,
+            wording(options),
+            orders=len(log.orders),
+            opened=len(log.impressions),
+            profit=log.profit,
+            spent=log.spent,
+            files=f"{options.out}/{{orders.csv,impressions.csv,truth.json}}",
+            following=command,
+        )
+    )

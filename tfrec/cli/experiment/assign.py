@@ -47,6 +47,7 @@ def run(options: argparse.Namespace) -> None:
     import pandas as pd
 
     from tfrec.experiments.assignment import assign, check_sample_ratio
+    from tfrec.report.terminal.experiments import assignment_text
 
     check_table(options, options.out, _KIND, columns=("user_id", "arm"))
     shares = named_numbers(options.arms, "--arms")
@@ -58,16 +59,15 @@ def run(options: argparse.Namespace) -> None:
     counts = {name: int((table["arm"] == name).sum()) for name in shares}
     left = len(ids) - len(table)
     if options.json:
-        print_json({"experiment": options.name, "users": counts, "left_out": left, "file": str(options.out)})
+        print_json({"experiment": options.name, "users": counts, "left_out": left, "file": options.out})
         return
-    say = wording(options)
-    if len(counts) > 1 and len(table):
-        print(check_sample_ratio(counts, shares=shares).summary(say))
-    if left:
-        print(say("{n:,} users take no part.", n=left))
-    print(say("Arms: {path} ({n:,} users)", path=options.out, n=len(table)))
+    ratio = check_sample_ratio(counts, shares=shares) if len(counts) > 1 and len(table) else None
     command = f"tfrec experiment read {options.out} PREPARED --from DATE --primary conversion"
-    print(say("Afterwards: {command}", command=command))
+    print(
+        assignment_text(
+            ratio, wording(options), left_out=left, path=options.out, num_users=len(table), following=command
+        )
+    )
 
 
 def _read_ids(options: argparse.Namespace) -> "pd.Series":

@@ -59,7 +59,6 @@ def run(options: argparse.Namespace) -> None:
         "relative_effect": share(options.effect, "--effect"),
         "power": share(options.power, "--power"),
         "level": share(options.level, "--level"),
-        "comparisons": options.treatments * options.primary_metrics,
     }
     if options.prepared is None:
         _from_baseline(options, settings)
@@ -69,66 +68,38 @@ def run(options: argparse.Namespace) -> None:
 
 def _from_baseline(options: argparse.Namespace, settings: dict[str, Any]) -> None:
     from tfrec.experiments.design import plan_sample_size
+    from tfrec.report.terminal.experiments import size_text
 
-    variance = None if options.deviation is None else options.deviation**2
-    size = plan_sample_size(baseline=share(options.baseline, "--baseline"), variance=variance, **settings)
+    size = plan_sample_size(
+        baseline=share(options.baseline, "--baseline"),
+        variance=None if options.deviation is None else options.deviation**2,
+        comparisons=options.treatments * options.primary_metrics,
+        **settings,
+    )
     if options.json:
-        print_json(size.to_dict())
-        return
-    say = wording(options)
-    print(size.summary(say))
-    if options.treatments > 1:
-        print(
-            say(
-                "With {treatments} treatments each needs {users:,} users beside the one control.",
-                treatments=options.treatments,
-                users=size.n_treatment,
-            )
-        )
+        print_json(size)
+    else:
+        print(size_text(size, wording(options), treatments=options.treatments))
 
 
 def _from_shop(options: argparse.Namespace, settings: dict[str, Any]) -> None:
-    from tfrec.cli.tables import text_table
-    from tfrec.errors import ConfigError
-    from tfrec.experiments.design import plan_duration, plan_sample_size
-    from tfrec.experiments.shop_metrics import activity
+    from tfrec.experiments.shop_design import plan_in_shop
     from tfrec.ingest.prepared import read_prepared
     from tfrec.report.findings import whole_log
+    from tfrec.report.terminal.experiments import design_text
 
-    tables = whole_log(read_prepared(options.prepared))
-    # A log of purchases alone knows buyers only: everybody in it converts.
-    has_visits = bool((tables.events["event_type"] != "purchase").any())
-    if options.metric == "conversion" and not has_visits:
-        raise ConfigError("This log holds purchases alone, so all its users convert. Take --metric orders or value.")
-    metric = options.metric or ("conversion" if has_visits else "orders")
-    log = activity(tables, metric=metric)
-    # Of one control and each treatment, an equal share of the traffic.
-    traffic = share(options.traffic, "--traffic") * 2 / (options.treatments + 1)
-    duration = plan_duration(
-        log, traffic_share=traffic, max_weeks=options.max_weeks, pre_weeks=options.pre_weeks,
-        is_rate=metric == "conversion", **settings,
-    )  # fmt: skip
-    row = duration.table[
-        duration.table["weeks"] == (duration.weeks if duration.weeks > 0 else duration.table["weeks"].max())
-    ].iloc[0]
-    size = plan_sample_size(
-        baseline=float(row["mean"]), variance=float(row["variance"]), correlation=float(row["correlation"]), **settings
+    design = plan_in_shop(
+        whole_log(read_prepared(options.prepared)),
+        metric=options.metric,
+        treatments=options.treatments,
+        primary_metrics=options.primary_metrics,
+        traffic_share=share(options.traffic, "--traffic"),
+        max_weeks=options.max_weeks,
+        pre_weeks=options.pre_weeks,
+        **settings,
     )
     if options.json:
-        print_json({"metric": metric, "duration": duration.to_dict(), "size": size.to_dict()})
+        print_json(design)
         return
-    say = wording(options)
-    print(
-        say("{metric}: {finding}", metric=say.name(metric), finding=duration.summary(say)) + f"\n{size.summary(say)}\n"
-    )
-    rows = [
-        [f"{line.weeks:.0f}", f"{line.users:,.0f}", f"{line.mean:,.4g}", f"{line.correlation:.2f}",
-         f"{line.detectable:.1%}", f"{line.detectable_plain:.1%}"]
-        for line in duration.table.itertuples()
-    ]  # fmt: skip
-    mean = say("{metric} a user", metric=say.name(metric))
-    heads = [say("weeks"), say("users of a pair"), mean, say("correlation"), say("found with CUPED"), say("without")]
-    print(text_table(heads, rows))
-    print(
-        "\n" + say("Next: {command}", command=f"tfrec experiment assign {options.prepared} --name NAME --out arms.csv")
-    )
+    command = f"tfrec experiment assign {options.prepared} --name NAME --out arms.csv"
+    print(design_text(design.metric, design.duration, design.size, wording(options), following=command))

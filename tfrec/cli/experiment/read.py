@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tfrec.cli.analyses import add_language, print_json, wording
 from tfrec.cli.outputs import add_force, check_table, save_table
@@ -11,9 +11,7 @@ from tfrec.cli.settings import add_json, moment, named_numbers, names, share
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tfrec.experiments.read_out import ReadOut
-    from tfrec.experiments.sequential import SequentialReadOut
-    from tfrec.report.words import Language
+    from tfrec.experiments.daily_looks import DailyLooks
 
 HELP = "the verdict, with intervals, guardrails and segments"
 DESCRIPTION = """\
@@ -42,8 +40,6 @@ _COLUMNS = (
     "relative_low", "relative_high", "n", "p_value", "adjusted_p_value", "verdict",
 )  # fmt: skip
 INTERRUPTED = "Nothing was written; an older file is untouched."
-
-_SHOWN = 100  # experiments printed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -116,14 +112,15 @@ def _read_users(options: argparse.Namespace, table: "pd.DataFrame") -> None:
     require(table, [options.arm], what=str(options.file))
     if options.user is not None or any(name in table.columns for name in USER_NAMES):
         table = with_user_ids(table, column=options.user)
-    _print_result(options, table.assign(**{options.arm: table[options.arm].fillna("").astype("str")}), {})
+    _print_result(options, table.assign(**{options.arm: table[options.arm].fillna("").astype("str")}))
 
 
 def _read_with_shop(options: argparse.Namespace, table: "pd.DataFrame") -> None:
     import pandas as pd
 
-    from tfrec.errors import ConfigError, SchemaError
-    from tfrec.experiments.shop_metrics import METRICS, daily_checkpoints, user_metrics
+    from tfrec.errors import ConfigError
+    from tfrec.experiments.daily_looks import look_daily
+    from tfrec.experiments.shop_metrics import user_metrics
     from tfrec.experiments.user_tables import require, with_user_ids
     from tfrec.ingest.prepared import read_prepared
     from tfrec.report.findings import whole_log
@@ -143,42 +140,24 @@ def _read_with_shop(options: argparse.Namespace, table: "pd.DataFrame") -> None:
     options.primary = options.primary or "conversion"
     users = user_metrics(assigned, tables, start=start, end=end, pre_days=options.pre_days)
     control = _control(options, users)
-    looked = [name for name in names(options.primary) if name in METRICS]
-    arms = [str(name) for name in sorted(users["arm"].unique()) if name != control]
-    paths: dict[tuple[str, str], SequentialReadOut] = {}
-    without_path = []
-    level = 1 - (1 - share(options.level, "--level")) / max(len(looked) * len(arms), 1)
-    for metric in looked:
-        for arm in arms:
-            try:
-                checkpoints = daily_checkpoints(
-                    assigned, tables, metric=metric, control=control, treatment=arm, start=start, end=end
-                )
-            except SchemaError as error:
-                without_path.append((arm, metric, str(error)))
-                continue
-            paths[arm, metric] = _sequentially(checkpoints.columns(), len(assigned), level)
-    _print_result(options, users, paths)
-    if without_path and not options.json:
-        say = wording(options)
-        lines = [
-            say("No daily read-out of {arm}, {metric}. {reason}", arm=arm, metric=say.name(metric), reason=reason)
-            for arm, metric, reason in without_path
-        ]
-        print("\n" + "\n".join(lines))
+    looks = look_daily(
+        assigned,
+        tables,
+        metrics=names(options.primary),
+        arms=[str(name) for name in sorted(users["arm"].unique()) if name != control],
+        control=control,
+        start=start,
+        end=end,
+        level=share(options.level, "--level"),
+    )
+    _print_result(options, users, looks)
 
 
-def _sequentially(columns: tuple[Any, ...], planned: int, level: float) -> "SequentialReadOut":
-    from tfrec.experiments.sequential import read_sequentially
-
-    return read_sequentially(*columns, planned_n=float(planned), level=level)
-
-
-def _print_result(
-    options: argparse.Namespace, users: "pd.DataFrame", paths: "dict[tuple[str, str], SequentialReadOut]"
-) -> None:
+def _print_result(options: argparse.Namespace, users: "pd.DataFrame", looks: "DailyLooks | None" = None) -> None:
     from tfrec.experiments.metrics import choose_metrics
     from tfrec.experiments.read_out import Guardrail, HeavyTailMetric, read_out
+    from tfrec.report.terminal.experiments import read_out_text
+    from tfrec.schema.json_values import to_json
 
     margins = named_numbers(options.guardrail, "--guardrail")
     primary, secondary = names(options.primary), names(options.secondary)
@@ -195,72 +174,28 @@ def _print_result(
         shares=named_numbers(options.shares, "--shares") or None,
         level=share(options.level, "--level"),
     )
+    paths = looks.paths if looks is not None else {}
     if options.out is not None:
         save_table(options, options.out, result.to_table(), _KIND)
     if options.json:
-        sequential = {f"{arm}, {metric}": path.to_dict() for (arm, metric), path in paths.items()}
-        print_json({**result.to_dict(), "sequential": sequential})
+        print_json({**to_json(result), "sequential": {f"{arm}, {metric}": one for (arm, metric), one in paths.items()}})
         return
-    say = wording(options)
-    _print(result, paths, say)
-    heavy = [name for name, metric in chosen.items() if isinstance(metric, HeavyTailMetric)]
-    if heavy:
-        listed = say.listed(heavy)
-        print(
-            "\n"
-            + say(
-                "Capped at the {cap} quantile of amounts other than zero: {metrics}.", cap=options.cap, metrics=listed
-            )
+    print(
+        read_out_text(
+            result,
+            wording(options),
+            paths=paths,
+            unread=looks.unread if looks is not None else {},
+            capped=[name for name, metric in chosen.items() if isinstance(metric, HeavyTailMetric)],
+            cap=options.cap,
+            out=options.out,
         )
-    if options.out is not None:
-        print("\n" + say("Findings: {path}", path=options.out))
-
-
-def _print(found: "ReadOut", paths: "dict[tuple[str, str], SequentialReadOut]", say: "Language") -> None:
-    from tfrec.cli.tables import cut, text_table
-
-    verdicts = {
-        "ship": say(
-            "ship it. A metric that decides is better beyond chance, none is worse, and every guardrail is safe."
-        ),
-        "do not ship": say("do not ship it. A metric that decides is worse beyond chance, or a guardrail is broken."),
-        "undecided": say(
-            "undecided. Nothing that decides is better beyond chance, or a guardrail is not shown to be safe."
-        ),
-        "invalid": say("invalid. The arms do not have the sizes they should, so no effect can be trusted."),
-    }
-    for arm, verdict in found.verdicts.items():
-        print(say("{arm}: {verdict}", arm=arm, verdict=verdicts[verdict]))
-    print(found.sample_ratio.summary(say) + "\n")
-    rows = [
-        [
-            row.arm, cut(say.name(row.metric) + (f", {row.segment}" if row.segment else "")), say.name(row.role),
-            f"{row.control:,.4g}", f"{row.treatment:,.4g}", f"{row.difference:+,.4g}",
-            say("{low:+,.4g} to {high:+,.4g}", low=row.low, high=row.high), f"{row.adjusted_p_value:.3f}",
-            f"{row.n:,}", say.name(row.verdict),
-        ]
-        for row in found.to_table().itertuples()
-    ]  # fmt: skip
-    heads = [
-        say("arm"), say("metric"), say("role"), say("control"), say("treatment"), say("difference"),
-        say("{level:g} % interval", level=found.level * 100), say("p (adj.)"), say("users"), say("verdict"),
-    ]  # fmt: skip
-    print(text_table(heads, rows))
-    for test in found.heterogeneity:
-        of = {"arm": test.arm, "column": test.column, "p": test.adjusted_p_value}
-        if test.adjusted_p_value < 1 - found.level:
-            print(say("The effect of {arm} differs by {column} (adjusted p = {p:.3f}).", **of))
-        else:
-            print(say("The effect of {arm} is not shown to differ by {column} (adjusted p = {p:.3f}).", **of))
-    if paths:
-        print("\n" + say("Looked at every day, users as they come:"))
-    for (arm, metric), path in paths.items():
-        print("  " + say("{arm}, {metric}: {finding}", arm=arm, metric=say.name(metric), finding=path.summary(say)))
+    )
 
 
 def _read_checkpoints(options: argparse.Namespace, table: "pd.DataFrame") -> None:
-    from tfrec.cli.tables import text_table
     from tfrec.experiments.checkpoints import judge_checkpoints
+    from tfrec.report.terminal.experiments import checkpoints_text
 
     shares = named_numbers(options.shares, "--shares") or None
     verdicts = judge_checkpoints(
@@ -270,35 +205,9 @@ def _read_checkpoints(options: argparse.Namespace, table: "pd.DataFrame") -> Non
     if options.out is not None:
         save_table(options, options.out, verdicts.comparisons, _KIND)
     if options.json:
-        print_json(verdicts.to_dict())
-        return
-    say = wording(options)
-    print(verdicts.summary(say) + "\n")
-    rows = [_experiment_row(row, say) for row in verdicts.experiments.head(_SHOWN).itertuples()]
-    heads = [
-        say("experiment"), say("variants"), say("users"), say("sample ratio p"), say("at the end"), say("always valid"),
-        say("clearest: variant, metric"), say("change"), say("always-valid interval"), say("decided at"),
-    ]  # fmt: skip
-    print(text_table(heads, rows))
-    if len(verdicts.experiments) > _SHOWN:
-        print(say("… and {n:,} more: --out FILE or --json", n=len(verdicts.experiments) - _SHOWN))
-    if options.out is not None:
-        print("\n" + say("Comparisons: {path} ({n:,})", path=options.out, n=len(verdicts.comparisons)))
-
-
-def _experiment_row(row: Any, say: "Language") -> list[str]:
-    return [
-        row.experiment_id,
-        f"{row.variants}",
-        f"{row.n:,}",
-        say("ALARM") if row.is_alarm else f"{row.sample_ratio_p:.3f}",
-        say.name(row.fixed),
-        say("{verdict}, faded", verdict=say.name(row.sequential)) if row.has_faded else say.name(row.sequential),
-        f"{row.variant_id}, {row.metric_id}",
-        f"{row.relative:+.2%}",
-        say("{low:+.2%} to {high:+.2%}", low=row.low, high=row.high),
-        f"{row.decided_at:g}" if row.decided_at == row.decided_at else "–",
-    ]
+        print_json(verdicts)
+    else:
+        print(checkpoints_text(verdicts, wording(options), out=options.out))
 
 
 def _control(options: argparse.Namespace, users: "pd.DataFrame") -> str:

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 
 from tfrec.analysis.forecasts import Forecasts
-from tfrec.report.blocks import Absent, Figure, Section, Table
-from tfrec.report.charts import bar_chart, line_chart
+from tfrec.pages.blocks import Figure, Section, Table
+from tfrec.pages.charts import bar_chart, line_chart
+from tfrec.report.absent import Absent
 from tfrec.report.findings import Findings
 from tfrec.report.words import Language
 
@@ -15,16 +16,15 @@ _LEAD_DAYS = 7.0
 
 def demand_section(findings: Findings, say: Language) -> Section:
     """Returns the forecast with intervals and its proof, effects of festivals, days of cover."""
-    title, forecasts = say("Demand and stock"), findings.forecasts
+    title, forecasts = say("demand.demand_stock"), findings.forecasts
     if isinstance(forecasts, Absent):
-        return Section("demand", title, (say("No forecast: {reason}", reason=forecasts.reason),), is_absent=True)
+        return Section("demand", title, (say("demand.no_forecast", reason=forecasts.reason),), is_absent=True)
     shop = forecasts.totals[forecasts.totals["level"] == "shop"].iloc[0]
     last_day = forecasts.first_day + pd.Timedelta(days=forecasts.horizon - 1)
     has_interval = bool(shop["is_interval_known"])
     sentences = [
         say(
-            "From {first} to {last} {forecast:,.0f} pieces are expected (80 % interval {low} to {high}), after "
-            "{before:,.0f} in the {days} days before: order and staff for that.",
+            "demand.pieces_expected_80_interval_after",
             first=f"{forecasts.first_day:%Y-%m-%d}",
             last=f"{last_day:%Y-%m-%d}",
             forecast=shop["forecast"],
@@ -39,8 +39,7 @@ def demand_section(findings: Findings, say: Language) -> Section:
         best = clear.loc[clear["effect"].sub(1).abs().idxmax()]
         sentences.append(
             say(
-                "The clearest feast day is {name} ({offset:+d} days): demand was {effect:.1f} times the usual (95 % "
-                "interval {low:.1f} to {high:.1f}, seen {n} times).",
+                "demand.clearest_feast_day_days_demand",
                 name=say.name(best["festival"]),
                 offset=int(best["offset"]),
                 effect=best["effect"],
@@ -50,7 +49,7 @@ def demand_section(findings: Findings, say: Language) -> Section:
             )
         )
     else:
-        sentences.append(say("No shopping festival stands out from ordinary days in this log."))
+        sentences.append(say("demand.no_shopping_festival_stands_out"))
     figures = [_forecast_figure(findings, forecasts, say)]
     festivals = _festival_figure(forecasts, say)
     tables = [_proof(forecasts, say), *_categories(forecasts, say)]
@@ -59,8 +58,7 @@ def demand_section(findings: Findings, say: Language) -> Section:
         counts = cover["signal"].value_counts()
         sentences.append(
             say(
-                "{now:,} of {all:,} items with known stock may run out within {days:g} days, {much:,} hold more than a "
-                "year's demand: order the first, promote the second.",
+                "demand.items_known_stock_may_run",
                 now=int(counts.get("order now", 0)),
                 all=len(cover),
                 much=int(counts.get("too much", 0)),
@@ -69,10 +67,10 @@ def demand_section(findings: Findings, say: Language) -> Section:
         )
         tables.append(_cover(cover, findings, say))
     else:
-        sentences.append(say("Stock is not known here, so days of cover cannot be computed."))
+        sentences.append(say("demand.stock_known_here_so_days"))
     footnotes = (
         say(
-            "Methods were chosen on earlier periods alone: {choice}. The rival is last week, repeated.",
+            "demand.methods_chosen_earlier_periods_alone",
             choice="; ".join(f"{say.name(level)}: {how}" for level, how in forecasts.choice.items()),
         ),
     )
@@ -92,21 +90,21 @@ def _forecast_figure(findings: Findings, found: Forecasts, say: Language) -> Fig
     svg = line_chart(
         days.astype("datetime64[s]"),
         [
-            (say("forecast"), np.concatenate([gap, daily["forecast"]])),
-            (say("sold"), np.concatenate([past, unknown])),
+            (say("demand.forecast"), np.concatenate([gap, daily["forecast"]])),
+            (say("demand.sold"), np.concatenate([past, unknown])),
         ],
         bands=[(np.concatenate([gap, daily["low"]]), np.concatenate([gap, daily["high"]])), None],
-        label=say("Pieces a day"),
+        label=say("demand.pieces_day"),
     )
     row = found.backtest[found.backtest["level"] == "shop"].iloc[0]
-    caption = say("Band: 80 % interval of a day.")
+    caption = say("demand.band_80_interval_day")
     if np.isfinite(row["coverage"]):
         caption = say(
-            "Band: 80 % interval of a day; in back-tests {coverage:.0%} of n = {n:,} days fell inside.",
+            "demand.band_80_interval_day_back",
             coverage=row["coverage"],
             n=int(row["num_days"]),
         )
-    return Figure(svg, caption, say("Forecast of the shop"))
+    return Figure(svg, caption, say("demand.forecast_shop"))
 
 
 def _festival_figure(found: Forecasts, say: Language) -> list[Figure]:
@@ -118,26 +116,23 @@ def _festival_figure(found: Forecasts, say: Language) -> list[Figure]:
         list(at["effect"]),
         lows=list(at["low"]),
         highs=list(at["high"]),
-        label=say("times the usual demand"),
+        label=say("demand.times_usual_demand"),
         form="{:.2f}",
         strong=[bool(clear) for clear in at["is_clear"]],
     )
-    caption = say(
-        "Demand on the day over the usual of its weekday; whiskers 95 %, in brackets how often it was seen; strong: "
-        "clear of chance."
-    )
-    return [Figure(svg, caption, say("Festivals"))]
+    caption = say("demand.demand_day_over_usual_weekday")
+    return [Figure(svg, caption, say("demand.festivals"))]
 
 
 def _proof(found: Forecasts, say: Language) -> Table:
     heads = (
-        say("Level"),
-        say("Series"),
-        say("Earlier periods"),
-        say("Error (WAPE)"),
-        say("Error of last week repeated"),
-        say("Gain"),
-        say("Days inside the 80 % interval"),
+        say("heads.level"),
+        say("demand.num_series"),
+        say("demand.earlier_periods"),
+        say("demand.error_wape"),
+        say("demand.error_last_week_repeated"),
+        say("heads.gain"),
+        say("demand.days_inside_80_interval"),
     )
     rows = tuple(
         (
@@ -151,16 +146,14 @@ def _proof(found: Forecasts, say: Language) -> Table:
         )
         for row in found.backtest.itertuples()
     )
-    return Table(
-        heads, rows, say("Back-test: forecasts made at earlier moments, compared with actual demand. Intervals 95 %.")
-    )
+    return Table(heads, rows, say("demand.back_test_forecasts_made_earlier"))
 
 
 def _categories(found: Forecasts, say: Language) -> list[Table]:
     rows = found.totals[found.totals["level"] == "category"].nlargest(15, "forecast")
     if not len(rows):
         rows = found.totals[found.totals["level"] == "item"].nlargest(15, "forecast")
-    heads = (say("Name"), say("Expected"), say("Sold before"), say("Change"))
+    heads = (say("heads.name"), say("demand.expected"), say("demand.sold_before"), say("heads.change"))
     cells = tuple(
         (
             say.name(row.name),
@@ -170,11 +163,17 @@ def _categories(found: Forecasts, say: Language) -> list[Table]:
         )
         for row in rows.rename(columns={"name": "series"}).rename(columns={"series": "name"}).itertuples()
     )
-    return [Table(heads, cells, say("Pieces in {days} days, with 80 % interval.", days=found.horizon))]
+    return [Table(heads, cells, say("demand.pieces_days_80_interval", days=found.horizon))]
 
 
 def _cover(cover: pd.DataFrame, findings: Findings, say: Language) -> Table:
-    heads = (say("Item"), say("Stock"), say("Expected"), say("Days of cover"), say("Signal"))
+    heads = (
+        say("heads.item"),
+        say("demand.stock"),
+        say("demand.expected"),
+        say("demand.days_cover"),
+        say("demand.signal"),
+    )
     rows = tuple(
         (
             findings.title_of(row.item_id),
@@ -188,7 +187,7 @@ def _cover(cover: pd.DataFrame, findings: Findings, say: Language) -> Table:
     return Table(
         heads,
         rows,
-        say("The 15 items that run out first, of {n:,}; intervals of days 80 %.", n=len(cover)),
+        say("demand.items_that_run_out_first", n=len(cover)),
     )
 
 

@@ -2,26 +2,26 @@
 
 import numpy as np
 
-from tfrec.report.blocks import Absent, Figure, Section, Table
-from tfrec.report.charts import line_chart
-from tfrec.report.discounts import DiscountFindings
+from tfrec.pages.blocks import Figure, Section, Table
+from tfrec.pages.charts import line_chart
+from tfrec.promotions.discount_findings import DiscountFindings
+from tfrec.report.absent import Absent
 from tfrec.report.findings import Findings
 from tfrec.report.words import Language
 
 
 def discounts_section(findings: Findings, say: Language) -> Section:
     """Returns how the chance to buy responds to discounts, and which level pays for whom."""
-    title, discounts = say("Personal discounts: how much to take off"), findings.discounts
+    title, discounts = say("discounts.personal_discounts_how_much_take"), findings.discounts
     if isinstance(discounts, Absent):
         if not discounts.reason:
-            none = say("This shop has no test of discounts (extra table coupon_test), so levels cannot be chosen.")
+            none = say("discounts.shop_has_no_test_discounts")
         else:
-            none = say("Discount levels cannot be chosen: {reason}", reason=discounts.reason)
+            none = say("discounts.discount_levels_cannot_chosen", reason=discounts.reason)
         return Section("discounts", title, (none,), is_absent=True)
     slope, currency = discounts.response.average_slope, findings.manifest.currency
     sentence = say(
-        "Ten points more discount bring {value:+.1f} buyers in a hundred users (95 % interval {low:+.1f} to "
-        "{high:+.1f}, n = {n:,}).",
+        "discounts.ten_points_more_discount_bring",
         value=slope.value * 100,
         low=slope.low * 100,
         high=slope.high * 100,
@@ -29,9 +29,7 @@ def discounts_section(findings: Findings, say: Language) -> Section:
     )
     over_none, over_best = discounts.worth.gain_over_nothing, discounts.worth.gain
     earned = say(
-        "The level that is expected to pay best for each user, of those tested, earns {value:+,.2f} {currency} of "
-        "margin a user over no discount (95 % interval {low:+,.2f} to {high:+,.2f}, n = {n:,}) and {more:+,.2f} over "
-        "the best single arm, {arm} ({more_low:+,.2f} to {more_high:+,.2f}).",
+        "discounts.level_expected_pay_best_each",
         value=over_none.value,
         currency=currency,
         low=over_none.low,
@@ -43,15 +41,13 @@ def discounts_section(findings: Findings, say: Language) -> Section:
         more_high=over_best.high,
     )
     if over_best.is_positive:
-        advice = say("Personal levels beat one level for all beyond chance: use them.")
+        advice = say("discounts.personal_levels_beat_one_level")
     elif over_none.is_positive:
-        advice = say("Personal levels pay, but are not shown to beat one level for all: start with that one.")
+        advice = say("discounts.personal_levels_pay_but_shown")
     else:
-        advice = say("No discount is shown to pay for itself here: keep the margin, or test more users.")
+        advice = say("discounts.no_discount_shown_pay_itself")
     footnote = say(
-        "Chance to buy: penalised logistic regression of the test's {n:,} users; a larger discount never lowers it. "
-        "Expected profit = chance × order value at full price ({order:,.2f} {currency}) × (margin {margin:.0%} − "
-        "discount); levels beyond the largest tested ({top:.0%}) are never proposed.",
+        "discounts.chance_buy_penalised_logistic_regression",
         n=slope.n,
         order=discounts.order_value,
         currency=currency,
@@ -59,16 +55,20 @@ def discounts_section(findings: Findings, say: Language) -> Section:
         top=discounts.response.span[1],
     )
     return Section(
-        "discounts", title, (sentence, earned, advice), (_response(discounts, say),),
-        (_levels(discounts, currency, say),), (footnote,),
-    )  # fmt: skip
+        "discounts",
+        title,
+        (sentence, earned, advice),
+        (_response(discounts, say),),
+        (_levels(discounts, currency, say),),
+        (footnote,),
+    )
 
 
 def _response(found: DiscountFindings, say: Language) -> Figure:
     names = {
-        "little": say("expected to respond little"),
+        "little": say("discounts.expected_respond_little"),
         "medium": say.name("medium"),
-        "much": say("expected to respond much"),
+        "much": say("discounts.expected_respond_much"),
     }
     table, order = found.groups, ("much", "medium", "little")
     levels = np.unique(table["discount"])
@@ -77,23 +77,21 @@ def _response(found: DiscountFindings, say: Language) -> Figure:
         levels,
         [(names[group], list(levels_of[group]["rate"])) for group in order],
         bands=[(list(levels_of[group]["low"]), list(levels_of[group]["high"])) for group in order],
-        label=say("share that bought"),
-        x_label=say("discount"),
+        label=say("discounts.share_bought"),
+        x_label=say("discounts.discount"),
         form="{:.0%}",
         x_form="{:.0%}",
     )
     caption = say(
-        "What users really did, in thirds by the response that was expected of them by models that never saw them. "
-        "Bands: 95 % intervals, n = {n:,} ({least:,} or more a point).",
+        "discounts.what_users_really_did_thirds",
         n=int(table["n"].sum()),
         least=int(table["n"].min()),
     )
-    return Figure(svg, caption, say("Do those respond who should?"))
+    return Figure(svg, caption, say("discounts.do_those_respond_who_should"))
 
 
 def _levels(found: DiscountFindings, currency: str, say: Language) -> Table:
     choice = found.choice
-    counts = np.bincount(choice.chosen, minlength=len(choice.levels))
     rows = tuple(
         (
             f"{level:.0%}",
@@ -102,12 +100,17 @@ def _levels(found: DiscountFindings, currency: str, say: Language) -> Table:
             f"{choice.profit[choice.chosen == at, at].mean():,.2f}" if count else "–",
             f"{choice.profit[choice.chosen == at, 0].mean():,.2f}" if count else "–",
         )
-        for at, (level, count) in enumerate(zip(choice.levels, counts, strict=True))
+        for at, (level, count) in enumerate(zip(choice.levels, choice.users, strict=True))
     )
-    heads = (say("Discount"), say("Users"), say("Share of all"), say("Expected profit a user"), say("Without discount"))
+    heads = (
+        say("discounts.discount"),
+        say("heads.users"),
+        say("heads.share_all"),
+        say("heads.expected_profit_user"),
+        say("discounts.without_discount"),
+    )
     caption = say(
-        "Users by the level of highest expected profit, n = {n:,}; profit in {currency} by the model, so without "
-        "interval: what such a choice really earned stands above.",
+        "discounts.users_level_highest_expected_profit",
         n=len(choice.chosen),
         currency=currency,
     )

@@ -4,45 +4,35 @@ import numpy as np
 
 from tfrec.experiments.design import Duration
 from tfrec.experiments.read_out import Finding, ReadOut
-from tfrec.report.blocks import Absent, Figure, Section, Table, with_interval
-from tfrec.report.charts import bar_chart, line_chart
-from tfrec.report.experiments import WANTED, ExperimentFindings
+from tfrec.pages.blocks import Figure, Section, Table, with_interval
+from tfrec.pages.charts import bar_chart, line_chart
+from tfrec.promotions.experiment_findings import WANTED, ExperimentFindings
+from tfrec.report.absent import Absent
 from tfrec.report.findings import Findings
 from tfrec.report.words import Language
 
 _VERDICTS = {
-    "ship": "better beyond chance, nothing that decides is worse",
-    "do not ship": "worse beyond chance",
-    "undecided": "undecided: the test is too small to decide",
-    "invalid": "invalid",
+    "ship": "experiments.better_beyond_chance_nothing_decides",
+    "do not ship": "experiments.worse_beyond_chance",
+    "undecided": "experiments.undecided_test_too_small_decide",
+    "invalid": "experiments.invalid",
 }
 
 
 def experiments_section(findings: Findings, say: Language) -> Section:
     """Returns what an experiment needs here, and what the coupon test says as one."""
-    title, experiments = say("A/B tests: how long, and what they said"), findings.experiments
+    title, experiments = say("experiments.b_tests_how_long_what"), findings.experiments
     if isinstance(experiments, Absent):
-        none = say("The log is too short to plan an experiment from: {reason}", reason=experiments.reason)
+        none = say("experiments.log_too_short_plan_experiment", reason=experiments.reason)
         return Section("experiments", title, (none,), is_absent=True)
     sentences = [_weeks(metric, one, say) for metric, one in experiments.durations.items()]
     figures, tables = [_durations(experiments, say)], [_table(experiments, say)]
-    footnotes = [
-        say(
-            "Found = with 80 % power at 95 % confidence, half of the users in each arm; the shop's last weeks replayed "
-            "as if they were the experiment. CUPED takes out what a user's four weeks before explain."
-        )
-    ]
+    footnotes = [say("experiments.found_80_power_95_confidence")]
     if experiments.read is not None:
         sentences += _verdict(experiments.read, say)
         figures.append(_effects(experiments.read, say))
         tables.append(_findings(experiments.read, say))
-        footnotes.append(
-            say(
-                "The metric that decides is corrected to one error over all arms (Holm), the others to one "
-                "false-discovery rate; amounts with heavy tails by the bootstrap, capped at the 99th percentile of "
-                "those that are not 0."
-            )
-        )
+        footnotes.append(say("experiments.metric_decides_corrected_one_error"))
     return Section("experiments", title, tuple(sentences), tuple(figures), tuple(tables), tuple(footnotes))
 
 
@@ -50,8 +40,7 @@ def _weeks(metric: str, found: Duration, say: Language) -> str:
     last = found.table.iloc[-1]
     if found.weeks < 0:
         return say(
-            "A change of {wanted:.0%} in {metric} is too small for this shop: after {weeks} weeks and {users:,} users "
-            "only {found:.0%} would be found. Test bolder changes.",
+            "experiments.change_too_small_shop_after",
             wanted=found.wanted,
             metric=say.name(metric),
             weeks=int(last["weeks"]),
@@ -60,7 +49,7 @@ def _weeks(metric: str, found: Duration, say: Language) -> str:
         )
     row = found.table[found.table["weeks"] == found.weeks].iloc[0]
     return say(
-        "To find a change of {wanted:.0%} in {metric}, run {weeks} whole weeks: about {users:,} users.",
+        "experiments.find_change_run_whole_weeks",
         wanted=found.wanted,
         metric=say.name(metric),
         weeks=found.weeks,
@@ -76,19 +65,19 @@ def _durations(found: ExperimentFindings, say: Language) -> Figure:
         weeks,
         [(say.name(metric), list(table["detectable"])) for metric, table in tables.items()],
         chance=[WANTED] * len(weeks),
-        chance_name=say("wanted"),
-        label=say("smallest change that is found"),
-        x_label=say("weeks"),
+        chance_name=say("experiments.wanted"),
+        label=say("experiments.smallest_change_found"),
+        x_label=say("experiments.weeks"),
         form="{:.0%}",
         x_form="{:.0f}",
     )
     caption = say(
-        "Longer tests find smaller changes: n = {first:,} users after one week, {last:,} after {weeks:g}.",
+        "experiments.longer_tests_find_smaller_changes",
         first=int(users.iloc[0]),
         last=int(users.iloc[-1]),
         weeks=float(weeks[-1]),
     )
-    return Figure(svg, caption, say("How long?"))
+    return Figure(svg, caption, say("experiments.how_long"))
 
 
 def _table(found: ExperimentFindings, say: Language) -> Table:
@@ -104,23 +93,26 @@ def _table(found: ExperimentFindings, say: Language) -> Table:
         for row in one.table.itertuples()
         if row.weeks in (1, 2, 4, 8)
     )
-    heads = (say("Metric, weeks"), say("Users"), say("Mean a user"), say("Found with CUPED"), say("Without CUPED"))
-    return Table(heads, rows, say("Smallest relative change found, by metric and weeks; users are those of both arms."))
+    heads = (
+        say("experiments.metric_weeks"),
+        say("heads.users"),
+        say("experiments.mean_user"),
+        say("experiments.found_cuped"),
+        say("experiments.without_cuped"),
+    )
+    return Table(heads, rows, say("experiments.smallest_relative_change_found_metric"))
 
 
 def _verdict(read: ReadOut, say: Language) -> list[str]:
     if read.sample_ratio.is_alarm:
-        return [
-            say("Beware: the arms of the coupon test do not have the sizes they should; do not rely on its effects.")
-        ]
+        return [say("experiments.beware_arms_coupon_test_do")]
     lines = []
     for finding in read.of("primary"):
         value, low, high = _scaled(finding)
-        unit = " " + say("points") if _unit(finding) else ""
+        unit = " " + say("experiments.points") if _unit(finding) else ""
         lines.append(
             say(
-                "Coupon test, {arm}: {verdict}. {metric} {value:+,.2f}{unit} (95 % interval {low:+,.2f} to "
-                "{high:+,.2f}, n = {n:,}).",
+                "experiments.coupon_test_95_interval_n",
                 arm=finding.arm,
                 verdict=say(_VERDICTS[read.verdicts[finding.arm]]),
                 metric=say.name(finding.metric),
@@ -141,22 +133,23 @@ def _effects(read: ReadOut, say: Language) -> Figure:
         [finding.comparison.relative.value for finding in shown],
         lows=[finding.comparison.relative.low for finding in shown],
         highs=[finding.comparison.relative.high for finding in shown],
-        label=say("relative change against control"),
+        label=say("experiments.relative_change_against_control"),
         form="{:+.0%}",
         strong=[finding.verdict in ("better", "worse") for finding in shown],
     )
     caption = say(
-        "Coupon test read as an A/B test; strong: beyond chance after control for many looks. Whiskers: 95 % "
-        "intervals, n = {n:,} users at most.",
+        "experiments.coupon_test_read_b_test",
         n=max(finding.comparison.difference.n for finding in read.findings),
     )
-    return Figure(svg, caption, say("What the test said"))
+    return Figure(svg, caption, say("experiments.what_test_said"))
 
 
 def _findings(read: ReadOut, say: Language) -> Table:
     words = {
-        "better": say("better"), "worse": say("worse"), "undecided": say("undecided")
-    }  # fmt: skip
+        "better": say("experiments.better"),
+        "worse": say("experiments.worse"),
+        "undecided": say("experiments.undecided"),
+    }
     rows = tuple(
         (
             f"{finding.arm}, {say.name(finding.metric)}",
@@ -168,10 +161,16 @@ def _findings(read: ReadOut, say: Language) -> Table:
         )
         for finding in read.findings
     )
-    heads = (say("Arm, metric"), say("Control"), say("Difference"), "n", say("p, adjusted"), say("Verdict"))
+    heads = (
+        say("experiments.arm_metric"),
+        say("experiments.control"),
+        say("heads.difference"),
+        "n",
+        say("experiments.p_adjusted"),
+        say("experiments.verdict"),
+    )
     sizes = ", ".join(f"{name}: {count:,}" for name, count in read.sample_ratio.counts.items())
-    caption = say("Per user; intervals 95 %. Users of the arms: {sizes} (sample-ratio p = {p:.3f}).", sizes=sizes,
-                  p=read.sample_ratio.p_value)  # fmt: skip
+    caption = say("experiments.per_user_intervals_95_users", sizes=sizes, p=read.sample_ratio.p_value)
     return Table(heads, rows, caption)
 
 

@@ -3,28 +3,28 @@
 import numpy as np
 
 from tfrec.analysis.repurchase import Holdout
-from tfrec.report.blocks import Absent, Figure, Section, Table, with_interval
-from tfrec.report.charts import bar_chart, line_chart
+from tfrec.pages.blocks import Figure, Section, Table, with_interval
+from tfrec.pages.charts import bar_chart, line_chart
+from tfrec.report.absent import Absent
 from tfrec.report.findings import Findings
 from tfrec.report.words import Language
 
 
 def loyalty_section(findings: Findings, say: Language) -> Section:
     """Returns who comes back, who may be lost, and which items are due again."""
-    title, churn, again = say("Next purchase and churn"), findings.churn, findings.buy_again
+    title, churn, again = say("loyalty.next_purchase_churn"), findings.churn, findings.buy_again
     if isinstance(churn, Absent) and isinstance(again, Absent):
         return Section(
-            "loyalty", title, (say("No purchase can be predicted: {reason}", reason=churn.reason),), is_absent=True
+            "loyalty", title, (say("loyalty.no_purchase_can_predicted", reason=churn.reason),), is_absent=True
         )
     sentences, figures, tables, footnotes = [], [], [], []
     if isinstance(churn, Absent):
-        sentences.append(say("Churn cannot be estimated: {reason}", reason=churn.reason))
+        sentences.append(say("loyalty.churn_cannot_estimated", reason=churn.reason))
     else:
         high, medium = (int((churn.users["risk"] == risk).sum()) for risk in ("high", "medium"))
         sentences.append(
             say(
-                "{returns:,.0f} of {n:,} buyers are expected to order within {days:g} days. {high:,} probably will "
-                "not; {medium:,} may go either way: a reminder or a coupon is best spent on these.",
+                "loyalty.buyers_expected_order_within_days",
                 returns=churn.users["returns"].sum(),
                 n=len(churn.users),
                 days=churn.horizon_days,
@@ -35,41 +35,40 @@ def loyalty_section(findings: Findings, say: Language) -> Section:
         counts = churn.users.groupby("risk").agg(n=("returns", "size"), expected=("expected_orders", "sum"))
         order = [risk for risk in ("low", "medium", "high") if risk in counts.index]
         svg = bar_chart(
-            [say.name(risk) for risk in order], list(counts.loc[order, "n"]), label=say("buyers by churn risk")
+            [say.name(risk) for risk in order], list(counts.loc[order, "n"]), label=say("loyalty.buyers_churn_risk")
         )
         caption = say(
-            "n = {n:,} buyers; risk = 1 − chance of an order in {days:g} days; low under 30 %, high from 70 %.",
+            "loyalty.n_buyers_risk_1_chance",
             n=len(churn.users),
             days=churn.horizon_days,
         )
-        figures.append(Figure(svg, caption, say("Churn risk")))
+        figures.append(Figure(svg, caption, say("loyalty.churn_risk")))
         if churn.holdout_orders:
             footnotes.append(
                 say(
-                    "One horizon earlier {predicted:,.0f} order days were predicted, {came:,} came.",
+                    "loyalty.one_horizon_earlier_order_days",
                     predicted=churn.holdout_orders[0],
                     came=churn.holdout_orders[1],
                 )
             )
-        figures += _calibration(churn.holdout, say("Does “will order” hold?"), say)
-        tables.append(_proof(churn.holdout, say("Order within {days:g} days", days=churn.horizon_days), say))
+        figures += _calibration(churn.holdout, say("loyalty.does_will_order_hold"), say)
+        tables.append(_proof(churn.holdout, say("loyalty.order_within_days", days=churn.horizon_days), say))
     if isinstance(again, Absent):
-        sentences.append(say("Repeat purchases cannot be estimated: {reason}", reason=again.reason))
+        sentences.append(say("loyalty.repeat_purchases_cannot_estimated", reason=again.reason))
     else:
         likely = int((again.pairs["probability"] >= 0.5).sum())
         sentences.append(
             say(
-                "{expected:,.0f} repeat purchases are expected within {days:g} days, of {n:,} pairs of user and item; "
-                "{likely:,} pairs are more likely than not: remind these users on their “buy again” shelf.",
+                "loyalty.repeat_purchases_expected_within_days",
                 expected=again.pairs["probability"].sum(),
                 days=again.horizon_days,
                 n=len(again.pairs),
                 likely=likely,
             )
         )
-        tables.append(_proof(again.holdout, say("Same item within {days:g} days", days=again.horizon_days), say))
+        tables.append(_proof(again.holdout, say("loyalty.same_item_within_days", days=again.horizon_days), say))
         tables.append(_due_items(findings, say))
-        figures += _calibration(again.holdout, say("Does “buy again” hold?"), say)
+        figures += _calibration(again.holdout, say("loyalty.does_buy_again_hold"), say)
     tables = [table for table in tables if table.rows]
     return Section("loyalty", title, tuple(sentences), tuple(figures), tuple(tables), tuple(footnotes))
 
@@ -80,21 +79,28 @@ def _calibration(holdout: Holdout | None, title: str, say: Language) -> list[Fig
     table = holdout.calibration.sort_values("predicted")
     svg = line_chart(
         table["predicted"].to_numpy(np.float64),
-        [(say("came true"), list(table["actual"]))],
+        [(say("loyalty.came_true"), list(table["actual"]))],
         bands=[(list(table["low"]), list(table["high"]))],
         chance=list(table["predicted"]),
-        chance_name=say("perfect"),
-        label=say("share that came true"),
-        x_label=say("predicted chance"),
+        chance_name=say("loyalty.perfect"),
+        label=say("loyalty.share_came_true"),
+        x_label=say("loyalty.predicted_chance"),
         form="{:.0%}",
         x_form="{:.0%}",
     )
-    caption = say("Predictions made one horizon earlier, in tenths of n = {n:,}; band: 95 % interval.", n=holdout.num)
+    caption = say("loyalty.predictions_made_one_horizon_earlier", n=holdout.num)
     return [Figure(svg, caption, title)]
 
 
 def _proof(holdout: Holdout | None, name: str, say: Language) -> Table:
-    heads = (say("Prediction"), "n", say("Came true"), "AUC", say("Squared error"), say("Without a model"))
+    heads = (
+        say("loyalty.prediction"),
+        "n",
+        say("loyalty.came_true"),
+        "AUC",
+        say("loyalty.squared_error"),
+        say("loyalty.without_model"),
+    )
     if holdout is None:
         return Table(heads, (), name)
     row = (
@@ -105,7 +111,7 @@ def _proof(holdout: Holdout | None, name: str, say: Language) -> Table:
         f"{holdout.brier:.4f}",
         f"{holdout.naive_brier:.4f}",
     )
-    return Table(heads, (row,), say("Checked on the last horizon, which the model had not seen. AUC: .5 = chance."))
+    return Table(heads, (row,), say("loyalty.checked_last_horizon_which_model"))
 
 
 def _due_items(findings: Findings, say: Language) -> Table:
@@ -123,9 +129,14 @@ def _due_items(findings: Findings, say: Language) -> Table:
         )
         for row in due.nlargest(10, "expected").itertuples()
     )
-    heads = (say("Item"), say("Expected repeats"), say("Buyers so far"), say("Days between"))
+    heads = (
+        say("heads.item"),
+        say("loyalty.expected_repeats"),
+        say("loyalty.buyers_so_far"),
+        say("loyalty.days_between"),
+    )
     caption = say(
-        "Items that most buyers will want again within {days:g} days; days between are medians of those who repeated.",
+        "loyalty.items_most_buyers_will_want",
         days=again.horizon_days,
     )
     return Table(heads, rows, caption)

@@ -2,23 +2,24 @@
 
 from typing import Any
 
-from tfrec.report.blocks import Absent, Cell, Figure, Section, Table, with_interval
-from tfrec.report.charts import bar_chart
+from tfrec.pages.blocks import Cell, Figure, Section, Table, with_interval
+from tfrec.pages.charts import bar_chart
+from tfrec.report.absent import Absent
 from tfrec.report.findings import Findings
 from tfrec.report.words import Language
 
 
 def models_section(findings: Findings, say: Language) -> Section:
     """Returns the served models and strategies beside the baselines."""
-    title, evaluation = say("Recommendations: the models beside simple rules"), findings.evaluation
+    title, evaluation = say("models.recommendations_models_beside_simple_rules"), findings.evaluation
     if isinstance(evaluation, Absent):
-        none = say("No models were named (--models MODELS), so their evaluation is left out.")
+        none = say("models.no_models_named_models_models")
         if evaluation.reason:
-            none = say("The models have no evaluation yet: {reason}", reason=evaluation.reason)
+            none = say("models.models_have_no_evaluation_yet", reason=evaluation.reason)
         return Section("models", title, (none,), is_absent=True)
     sentences = [
         say(
-            "Test from {day}; all items are ranked, nothing of the test period was known.",
+            "models.test_all_items_ranked_nothing",
             day=evaluation.get("test_from", ""),
         )
     ]
@@ -42,8 +43,7 @@ def _duel(duel: dict[str, Any], task: str, say: Language) -> str:
     difference = duel["comparison"]["difference"]
     if difference["low"] is None:  # of one order
         return say(
-            "{task}: {method} against the strongest simple rule, {baseline}, on {column}: {value:+.3f} (too few orders "
-            "for an interval).",
+            "models.against_strongest_simple_rule_too",
             task=task,
             method=duel["method"],
             baseline=duel["baseline"],
@@ -51,8 +51,7 @@ def _duel(duel: dict[str, Any], task: str, say: Language) -> str:
             value=difference["value"],
         )
     return say(
-        "{task}: {method} against the strongest simple rule, {baseline}, on {column}: {value:+.3f} (95 % interval "
-        "{low:+.3f} to {high:+.3f}, n = {n:,}).",
+        "models.against_strongest_simple_rule_95",
         task=task,
         method=duel["method"],
         baseline=duel["baseline"],
@@ -67,8 +66,8 @@ def _duel(duel: dict[str, Any], task: str, say: Language) -> str:
 def _table(part: dict[str, Any], names: list[str], say: Language) -> Table:
     rows = tuple((row["method"], *(_cell(row["cells"][name]) for name in names)) for row in part["rows"])
     most = max(row["cells"][name]["num_queries"] for row in part["rows"] for name in names)
-    caption = say("{title}: n = {n:,} cases at most; intervals 95 %.", title=say.name(part["title"]), n=most)
-    return Table((say("Method"), *names), rows, caption)
+    caption = say("models.n_cases_most_intervals_95", title=say.name(part["title"]), n=most)
+    return Table((say("models.method"), *names), rows, caption)
 
 
 def _figure(part: dict[str, Any], name: str, say: Language) -> Figure:
@@ -82,9 +81,7 @@ def _figure(part: dict[str, Any], name: str, say: Language) -> Figure:
         form="{:.3f}",
         strong=[not row["is_baseline"] for row, _ in cells],
     )
-    caption = say(
-        "Strong: the models; whiskers are 95 % intervals, n = {n:,}.", n=cells[0][1]["num_queries"] if cells else 0
-    )
+    caption = say("models.strong_models_whiskers_95_intervals", n=cells[0][1]["num_queries"] if cells else 0)
     return Figure(svg, caption, say.name(part["title"]))
 
 

@@ -4,35 +4,33 @@ import numpy as np
 
 from tfrec.experiments.off_policy import PolicyValue
 from tfrec.experiments.policies import JudgedPolicy, PolicyStudy
-from tfrec.report.blocks import Absent, Figure, Section, Table, with_interval
-from tfrec.report.charts import bar_chart, line_chart
+from tfrec.pages.blocks import Figure, Section, Table, with_interval
+from tfrec.pages.charts import bar_chart, line_chart
+from tfrec.report.absent import Absent
 from tfrec.report.findings import Findings
 from tfrec.report.words import Language
 
 _RULES = {
-    "uniform": "any items, drawn alike",
-    "popular": "items by their click rate",
-    "personal": "items by what such a visitor clicks",
+    "uniform": "policies.any_items_drawn_alike",
+    "popular": "policies.items_their_click_rate",
+    "personal": "policies.items_what_such_visitor_clicks",
 }
 
 
 def placements_section(findings: Findings, say: Language) -> Section:
     """Returns what other rules for the start page would have earned."""
-    title, placements = say("Start page: what else could have stood there"), findings.placements
+    title, placements = say("policies.start_page_what_else_could"), findings.placements
     if isinstance(placements, Absent):
         if not placements.reason:
-            none = say(
-                "This shop logs no impressions with propensities, so other rules cannot be judged without a test."
-            )
+            none = say("policies.shop_logs_no_impressions_propensities")
         else:
-            none = say("The impressions cannot be judged: {reason}", reason=placements.reason)
+            none = say("policies.impressions_cannot_judged", reason=placements.reason)
         return Section("placements", title, (none,), is_absent=True)
     study = placements.study
     best = max(study.policies, key=lambda policy: policy.best.value.value)
     value = best.best
     sentence = say(
-        "Showing {rule} would get {value:.3f} clicks a visit (95 % interval {low:.3f} to {high:.3f}), the log had "
-        "{logged:.3f} (n = {n:,}).",
+        "policies.showing_would_get_clicks_visit",
         rule=say(_RULES[best.name]),
         value=value.value.value,
         low=value.value.low,
@@ -41,9 +39,9 @@ def placements_section(findings: Findings, say: Language) -> Section:
         n=study.num_slates,
     )
     if value.gain.is_positive and value.is_trustworthy:
-        advice = say("That is better than the log beyond chance: try it in an A/B test next.")
+        advice = say("policies.better_log_beyond_chance_try")
     else:
-        advice = say("That is not clearly better than the log: gather more impressions before changing the page.")
+        advice = say("policies.clearly_better_log_gather_more")
     tables = [_values(study, say), _bandits(study, say)]
     items = tuple(
         (findings.title_of(row.item_id), with_interval(row.rate, row.low, row.high, "{:.3f}"), f"{row.n:,}")
@@ -51,22 +49,17 @@ def placements_section(findings: Findings, say: Language) -> Section:
     )
     tables.append(
         Table(
-            (say("Item"), say("Click rate"), say("Visits")),
+            (say("heads.item"), say("policies.click_rate"), say("policies.visits")),
             items,
-            say("Click rate in the first place had everybody seen the item; intervals 95 %."),
+            say("policies.click_rate_first_place_had"),
         )
     )
     footnotes = (
         say(
-            "Known of a visitor: {known}. A rule's predictions never saw the visit they are judged on; places are "
-            "drawn one after the other, by the square of the predicted click rate.",
+            "policies.known_visitor_rule_predictions_never",
             known=", ".join(study.known) or "–",
         ),
-        say(
-            "IPS and SNIPS weight by propensities; DR adds a model; DM is the model alone, whose bias is unknown, so "
-            "it has no interval. Slate IPS assumes nothing, cascade that a place depends on those above it, "
-            "independent that it stands for itself."
-        ),
+        say("policies.ips_snips_weight_propensities_dr"),
     )
     return Section(
         "placements", title, (sentence, advice), (_rules(study, say), _curves(study, say)), tuple(tables), footnotes
@@ -77,21 +70,20 @@ def _rules(study: PolicyStudy, say: Language) -> Figure:
     read = [policy.best for policy in study.policies]
     values = [read[0].logged, *(one.value for one in read)]
     svg = bar_chart(
-        [say("as logged"), *(say(_RULES[policy.name]) for policy in study.policies)],
+        [say("policies.logged"), *(say(_RULES[policy.name]) for policy in study.policies)],
         [one.value for one in values],
         lows=[one.low for one in values],
         highs=[one.high for one in values],
-        label=say("clicks a visit"),
+        label=say("policies.clicks_visit"),
         form="{:.3f}",
         strong=[False, *(True for _ in read)],
     )
     caption = say(
-        "By the narrowest estimate with enough overlap ({names}), from n = {n:,} logged visits; whiskers are 95 % "
-        "intervals.",
+        "policies.narrowest_estimate_enough_overlap_n",
         names=", ".join(dict.fromkeys(one.estimator for one in read)),
         n=study.num_slates,
     )
-    return Figure(svg, caption, say("Rules compared"))
+    return Figure(svg, caption, say("policies.rules_compared"))
 
 
 def _curves(study: PolicyStudy, say: Language) -> Figure:
@@ -101,28 +93,27 @@ def _curves(study: PolicyStudy, say: Language) -> Figure:
     logged = next(iter(runs.values())).logged.value
     svg = line_chart(
         share,
-        [(say(name), list(run.curve)) for name, run in runs.items()],
+        [(say.name(name), list(run.curve)) for name, run in runs.items()],
         chance=[logged] * length,
-        chance_name=say("as logged"),
-        label=say("clicks a matched visit so far"),
-        x_label=say("share of the log replayed"),
+        chance_name=say("policies.logged"),
+        label=say("policies.clicks_matched_visit_so_far"),
+        x_label=say("policies.share_log_replayed"),
         form="{:.2f}",
         x_form="{:.0%}",
     )
     caption = say(
-        "Bandits learn while they choose the first place; only visits where they chose what was logged count, n = "
-        "{n:,} of {all:,} or more. The intervals of the ends stand in the table.",
+        "policies.bandits_learn_while_they_choose",
         n=min(run.accepted for run in runs.values()),
         all=study.num_slates,
     )
-    return Figure(svg, caption, say("Bandits, replayed"))
+    return Figure(svg, caption, say("policies.bandits_replayed"))
 
 
 def _values(study: PolicyStudy, say: Language) -> Table:
     rows = tuple(
         (
             f"{say(_RULES[policy.name])}: {value.estimator}",
-            say("whole page") if value in policy.slate else say("first place"),
+            say("policies.whole_page") if value in policy.slate else say("policies.first_place"),
             with_interval(value.value.value, value.value.low, value.value.high, "{:.3f}"),
             with_interval(value.gain.value, value.gain.low, value.gain.high, "{:+.3f}"),
             "–" if _is_model(value) else f"{value.effective_n:,.0f}",
@@ -132,20 +123,20 @@ def _values(study: PolicyStudy, say: Language) -> Table:
         for value in _shown(policy)
     )
     heads = (
-        say("Rule, estimator"),
-        say("Of the"),
-        say("Clicks a visit"),
-        say("Gain"),
-        say("Effective n"),
-        say("Trustworthy"),
+        say("policies.rule_estimator"),
+        say("policies.of_the"),
+        say("policies.clicks_visit"),
+        say("heads.gain"),
+        say("policies.effective_n"),
+        say("policies.trustworthy"),
     )
-    return Table(heads, rows, say("n = {n:,} visits; intervals 95 %. All estimates: tfrec policy.", n=study.num_slates))
+    return Table(heads, rows, say("policies.n_visits_intervals_95_all", n=study.num_slates))
 
 
 def _bandits(study: PolicyStudy, say: Language) -> Table:
     rows = tuple(
         (
-            say(name),
+            say.name(name),
             with_interval(run.reward.value, run.reward.low, run.reward.high, "{:.3f}"),
             with_interval(run.gain.value, run.gain.low, run.gain.high, "{:+.3f}"),
             with_interval(run.best_arm_reward.value, run.best_arm_reward.low, run.best_arm_reward.high, "{:.3f}"),
@@ -153,8 +144,14 @@ def _bandits(study: PolicyStudy, say: Language) -> Table:
         )
         for name, run in study.bandits.items()
     )
-    heads = (say("Bandit"), say("Clicks a visit"), say("Gain"), say("Best single item"), say("Matched visits"))
-    return Table(heads, rows, say("Bandits over the first place, replayed in the order of the log; intervals 95 %."))
+    heads = (
+        say("policies.bandit"),
+        say("policies.clicks_visit"),
+        say("heads.gain"),
+        say("policies.best_single_item"),
+        say("policies.matched_visits"),
+    )
+    return Table(heads, rows, say("policies.bandits_over_first_place_replayed"))
 
 
 def _shown(policy: JudgedPolicy) -> tuple[PolicyValue, ...]:
@@ -169,5 +166,5 @@ def _is_model(value: PolicyValue) -> bool:
 
 def _trust(value: PolicyValue, say: Language) -> str:
     if _is_model(value):
-        return say("as its model")
-    return say("yes") if value.is_trustworthy else say("no: too little overlap with the log")
+        return say("policies.model")
+    return say("policies.yes") if value.is_trustworthy else say("policies.no_too_little_overlap_log")

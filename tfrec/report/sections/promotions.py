@@ -2,31 +2,31 @@
 
 import numpy as np
 
-from tfrec.report.blocks import Absent, Figure, Section, Table, with_interval
-from tfrec.report.charts import line_chart
-from tfrec.report.coupon_trial import CouponFindings
+from tfrec.pages.blocks import Figure, Section, Table, with_interval
+from tfrec.pages.charts import line_chart
+from tfrec.promotions.coupon_findings import CouponFindings
+from tfrec.report.absent import Absent
 from tfrec.report.findings import Findings
 from tfrec.report.words import Language
 
 
 def promotions_section(findings: Findings, say: Language) -> Section:
     """Returns what coupons cause, whom to treat, and what a budget brings."""
-    title, coupons = say("Promotions: whom to send a coupon"), findings.coupons
+    title, coupons = say("promotions.promotions_whom_send_coupon"), findings.coupons
     if isinstance(coupons, Absent):
         if not coupons.reason:
-            none = say("This shop has no coupon test (extra table coupon_test), so uplift cannot be estimated.")
+            none = say("promotions.shop_has_no_coupon_test")
         else:
-            none = say("The coupon test cannot be read: {reason}", reason=coupons.reason)
+            none = say("promotions.coupon_test_cannot_read", reason=coupons.reason)
         return Section("promotions", title, (none,), is_absent=True)
     chosen = coupons.budgets.iloc[coupons.chosen]
-    money = findings.manifest.currency if coupons.cost_kind == "discount" else say("coupons")
+    money = findings.manifest.currency if coupons.cost_kind == "discount" else say("promotions.coupons")
     aim = say.name(coupons.aim)
-    verdict = say("The offers look randomly assigned, so the differences are caused by them.")
+    verdict = say("promotions.offers_look_randomly_assigned_so")
     if not coupons.balance.is_credible:
-        verdict = say("Warning: the offers do not look randomly assigned; do not rely on this section.")
+        verdict = say("promotions.warning_offers_do_look_randomly")
     gain = say(
-        "With a budget of {budget:,.0f} {money} send offers to {treated:,} of {n:,} users: on the test's own outcomes "
-        "that brings {gain:+,.0f} of {aim} (95 % interval {low:+,.0f} to {high:+,.0f}).",
+        "promotions.budget_send_offers_users_test",
         budget=chosen["budget"],
         money=money,
         treated=int(chosen["treated"]),
@@ -38,9 +38,9 @@ def promotions_section(findings: Findings, say: Language) -> Section:
     )
     doubt = []
     if chosen["low"] <= 0:
-        doubt = [say("That is not clear of zero: test more users before spending much on it.")]
+        doubt = [say("promotions.clear_zero_test_more_users")]
     left = ", ".join(f"{name}: {share:.0%}" for name, share in coupons.not_helped.items())
-    alone = say("Leave alone those whom an offer does not help ({left}): they are never sent one.", left=left)
+    alone = say("promotions.leave_alone_those_whom_offer", left=left)
     figures = [_curve(coupons, offer, say) for offer in coupons.curves]
     figures += [_calibration(coupons, offer, say) for offer in coupons.calibrations]
     figures.append(_budgets(coupons, money, aim, say))
@@ -48,8 +48,7 @@ def promotions_section(findings: Findings, say: Language) -> Section:
     worth = coupons.worth
     footnotes = [
         say(
-            "Choosing an offer for each user brings {value:+.3g} {aim} a user over sending none (95 % interval "
-            "{low:+.3g} to {high:+.3g}, n = {n:,}).",
+            "promotions.choosing_offer_each_user_brings",
             value=worth.gain_over_nothing.value,
             aim=aim,
             low=worth.gain_over_nothing.low,
@@ -58,8 +57,7 @@ def promotions_section(findings: Findings, say: Language) -> Section:
         ),
         *(
             say(
-                "{offer}: observed on predicted effect has slope {slope:.2f} (95 % interval {low:.2f} to {high:.2f}; 1 "
-                "= right, 0 = no difference between users, n = {n:,}).",
+                "promotions.observed_predicted_effect_has_slope",
                 offer=offer,
                 slope=one.slope.value,
                 low=one.slope.low,
@@ -68,7 +66,7 @@ def promotions_section(findings: Findings, say: Language) -> Section:
             )
             for offer, one in coupons.calibrations.items()
         ),
-        say("Users are scored by models that never saw them; effects are doubly robust."),
+        say("promotions.users_scored_models_never_saw"),
     ]
     return Section("promotions", title, (verdict, gain, *doubt, alone), tuple(figures), tuple(tables), tuple(footnotes))
 
@@ -78,19 +76,18 @@ def _curve(found: CouponFindings, offer: str, say: Language) -> Figure:
     share = np.append(0.0, curve.fractions)
     svg = line_chart(
         share,
-        [(say("best first"), np.append(0.0, curve.gains))],
+        [(say("promotions.best_first"), np.append(0.0, curve.gains))],
         bands=[(np.append(0.0, curve.low), np.append(0.0, curve.high))],
         chance=list(share * curve.gains[-1]),
-        chance_name=say("at random"),
-        label=say("{aim} gained per user", aim=say.name(found.aim)),
-        x_label=say("share of users treated"),
+        chance_name=say("promotions.random"),
+        label=say("promotions.gained_per_user", aim=say.name(found.aim)),
+        x_label=say("promotions.share_users_treated"),
         from_zero=False,
         form="{:.2f}",
         x_form="{:.0%}",
     )
     caption = say(
-        "Uplift curve: users of highest predicted effect are treated first. Band: 95 % interval, n = {n:,}; Qini "
-        "{qini:.3g} ({low:.3g} to {high:.3g}).",
+        "promotions.uplift_curve_users_highest_predicted",
         n=curve.n,
         qini=curve.qini.value,
         low=curve.qini.low,
@@ -103,44 +100,54 @@ def _calibration(found: CouponFindings, offer: str, say: Language) -> Figure:
     table = found.calibrations[offer].table
     svg = line_chart(
         np.arange(1, len(table) + 1),
-        [(say("observed"), list(table["observed"])), (say("predicted"), list(table["predicted"]))],
+        [
+            (say("promotions.observed"), list(table["observed"])),
+            (say("promotions.predicted"), list(table["predicted"])),
+        ],
         bands=[(list(table["low"]), list(table["high"])), None],
-        label=say("{aim} gained per user", aim=say.name(found.aim)),
-        x_label=say("tenths of the users, lowest prediction first"),
+        label=say("promotions.gained_per_user", aim=say.name(found.aim)),
+        x_label=say("promotions.tenths_users_lowest_prediction_first"),
         from_zero=False,
         form="{:.2f}",
         x_form="{:.0f}",
     )
     caption = say(
-        "Predicted and observed effect by tenth, n = {n:,} ({each:,} in each). Band: 95 % interval of the observed.",
+        "promotions.predicted_observed_effect_tenth_n",
         n=int(table["n"].sum()),
         each=int(table["n"].median()),
     )
-    return Figure(svg, caption, say("{offer}: does the prediction hold?", offer=offer))
+    return Figure(svg, caption, say("promotions.does_prediction_hold", offer=offer))
 
 
 def _budgets(found: CouponFindings, money: str, aim: str, say: Language) -> Figure:
     table = found.budgets
     svg = line_chart(
         table["budget"].to_numpy(),
-        [(say("gain on the test"), list(table["gain"])), (say("expected by the model"), list(table["expected"]))],
+        [
+            (say("promotions.gain_test"), list(table["gain"])),
+            (say("promotions.expected_model"), list(table["expected"])),
+        ],
         bands=[(list(table["low"]), list(table["high"])), None],
-        label=say("{aim} gained in all", aim=aim),
-        x_label=say("budget, {money}", money=money),
+        label=say("promotions.gained_all", aim=aim),
+        x_label=say("promotions.budget_2", money=money),
         from_zero=False,
         x_form="{:,.0f}",
     )
     caption = say(
-        "Band: 95 % interval, n = {n:,}. Budgets count what coupons cost on average; tfrec campaign plan keeps one "
-        "whatever users do, and then spends little of it unless the coupons are capped (--face-value) or the budget "
-        "counts their average (--budget-in expected-cost).",
+        "promotions.band_95_interval_n_budgets",
         n=found.allocation.n,
     )
-    return Figure(svg, caption, say("What a budget brings"))
+    return Figure(svg, caption, say("promotions.what_budget_brings"))
 
 
 def _effects(found: CouponFindings, say: Language) -> Table:
-    heads = (say("Offer"), say("Outcome"), say("Without"), say("Effect"), "n")
+    heads = (
+        say("heads.offer"),
+        say("promotions.outcome"),
+        say("promotions.without_offer"),
+        say("promotions.effect"),
+        "n",
+    )
     rows = tuple(
         (
             row.offer,
@@ -151,18 +158,17 @@ def _effects(found: CouponFindings, say: Language) -> Table:
         )
         for row in found.effects.itertuples()
     )
-    return Table(heads, rows, say("Average effect of each offer on everybody, per user; intervals 95 %."))
+    return Table(heads, rows, say("promotions.average_effect_each_offer_everybody"))
 
 
 def _profile(found: CouponFindings, say: Language) -> Table:
-    heads = (say("Attribute"), say("With offer"), say("Others"), say("Difference"))
+    heads = (say("promotions.attribute"), say("promotions.offer"), say("promotions.others"), say("heads.difference"))
     rows = tuple(
         (row.attribute, f"{row.treated:,.2f}", f"{row.others:,.2f}", f"{row.difference:+.2f}")
         for row in found.profile.itertuples()
     )
     caption = say(
-        "Who gets an offer under that budget ({n:,} of {all:,} users): means, and their difference in standard "
-        "deviations.",
+        "promotions.who_gets_offer_under_budget",
         n=found.allocation.num_treated,
         all=found.allocation.n,
     )
@@ -170,7 +176,12 @@ def _profile(found: CouponFindings, say: Language) -> Table:
 
 
 def _allocations(found: CouponFindings, money: str, aim: str, say: Language) -> Table:
-    heads = (say("Budget"), say("Users with an offer"), say("Expected {aim}", aim=aim), say("Gain on the test"))
+    heads = (
+        say("promotions.budget"),
+        say("promotions.users_offer"),
+        say("promotions.expected", aim=aim),
+        say("promotions.gain_test"),
+    )
     rows = tuple(
         (
             f"{row.budget:,.0f}",
@@ -180,6 +191,4 @@ def _allocations(found: CouponFindings, money: str, aim: str, say: Language) -> 
         )
         for row in found.budgets.itertuples()
     )
-    return Table(
-        heads, rows, say("Budget in {money}; n = {n:,} users; intervals 95 %.", money=money, n=found.allocation.n)
-    )
+    return Table(heads, rows, say("promotions.budget_n_users_intervals_95", money=money, n=found.allocation.n))

@@ -4,8 +4,9 @@ from typing import Any
 
 import pandas as pd
 
-from tfrec.report.blocks import Absent, Figure, Section, Table, with_interval
-from tfrec.report.charts import bar_chart
+from tfrec.pages.blocks import Figure, Section, Table, with_interval
+from tfrec.pages.charts import bar_chart
+from tfrec.report.absent import Absent
 from tfrec.report.findings import Findings
 from tfrec.report.words import Language
 from tfrec.schema.item_names import shorten
@@ -17,14 +18,12 @@ _SIDE = 26
 
 def rules_section(findings: Findings, say: Language) -> Section:
     """Returns what is bought together: strongest, across categories, one way only."""
-    title, mined = say("Bought together"), findings.rules
+    title, mined = say("rules.bought_together"), findings.rules
     if isinstance(mined, Absent):
-        return Section(
-            "rules", title, (say("No orders to find rules in: {reason}", reason=mined.reason),), is_absent=True
-        )
+        return Section("rules", title, (say("rules.no_orders_find_rules", reason=mined.reason),), is_absent=True)
     if not len(mined.rules):
         none = say(
-            "No rule holds: {tested:,} were tested on {orders:,} orders at support {support:g}.",
+            "rules.no_rule_holds_tested_orders",
             tested=mined.num_tested,
             orders=mined.num_orders,
             support=mined.min_support,
@@ -34,8 +33,7 @@ def rules_section(findings: Findings, say: Language) -> Section:
     first = (pairs if len(pairs) else mined.rules).iloc[0]
     sentences = [
         say(
-            "Who buys {antecedent} also buys {consequent} in {confidence:.0%} of {n:,} orders (95 % interval {low:.0%} "
-            "to {high:.0%}), {lift:.1f} times as often as in all orders: show the two together.",
+            "rules.who_buys_also_buys_orders",
             antecedent=_names(first["antecedent"], findings),
             consequent=findings.title_of(first["consequent"]),
             confidence=first["confidence"],
@@ -45,8 +43,7 @@ def rules_section(findings: Findings, say: Language) -> Section:
             lift=first["lift"],
         ),
         say(
-            "{directed:,} pairs hold one way only and {cross:,} rules lead into another category: offer the consequent "
-            "to the buyer of the antecedent, not the other way round.",
+            "rules.pairs_hold_one_way_only",
             directed=len(directed),
             cross=len(cross),
         ),
@@ -60,25 +57,21 @@ def rules_section(findings: Findings, say: Language) -> Section:
             list(top["lift"]),
             lows=list(top["lift_low"]),
             highs=list(top["lift_high"]),
-            label=say("lift: times as often as in all orders"),
+            label=say("rules.lift_times_often_all_orders"),
             form="{:.1f}",
         )
-        caption = say("The strongest pairs of {n:,} rules; whiskers are 95 % intervals.", n=len(mined.rules))
-        figures.append(Figure(svg, caption, say("Strongest pairs")))
-    tables = [
-        _table(mined.rules.head(_NUM), findings, say, say("The strongest rules, by the lower end of their lift."))
-    ]
+        caption = say("rules.strongest_pairs_rules_whiskers_95", n=len(mined.rules))
+        figures.append(Figure(svg, caption, say("rules.strongest_pairs")))
+    tables = [_table(mined.rules.head(_NUM), findings, say, say("rules.strongest_rules_lower_end_their"))]
     for frame, caption in (
-        (directed, say("Pairs that hold one way only (the confidence is at least twice the reverse one).")),
-        (cross, say("Rules into another category.")),
+        (directed, say("rules.pairs_hold_one_way_only_confidence")),
+        (cross, say("rules.rules_into_another_category")),
     ):
         if len(frame):
             tables.append(_table(frame.head(_NUM), findings, say, caption))
     footnotes = (
         say(
-            "{rules:,} rules of {orders:,} orders at support {support:g}, of {tested:,} tested (false discoveries held "
-            "at 5 %, Benjamini–Hochberg); {unstable:,} more did not hold in both halves of the period and were "
-            "dropped. Intervals: Wilson for confidence, log-normal for lift, 95 %.",
+            "rules.rules_orders_support_tested_false",
             rules=len(mined.rules),
             orders=mined.num_orders,
             support=mined.min_support,
@@ -90,7 +83,14 @@ def rules_section(findings: Findings, say: Language) -> Section:
 
 
 def _table(frame: pd.DataFrame, findings: Findings, say: Language, caption: str) -> Table:
-    heads = (say("Who buys"), say("also buys"), say("Orders"), say("Support"), say("Confidence"), say("Lift"))
+    heads = (
+        say("rules.who_buys"),
+        say("rules.also_buys"),
+        say("heads.orders"),
+        say("rules.support"),
+        say("rules.confidence"),
+        say("rules.lift_head"),
+    )
     rows = tuple(
         (
             _names(row.antecedent, findings),

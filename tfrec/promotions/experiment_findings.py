@@ -1,11 +1,11 @@
 """Plans the next A/B test of a prepared shop, and reads the test that it has."""
 
 import dataclasses
-from typing import Any
 
 from tfrec.experiments.design import Duration, plan_duration
 from tfrec.experiments.metrics import choose_metrics
 from tfrec.experiments.read_out import ReadOut, read_out
+from tfrec.experiments.shop_design import default_metric
 from tfrec.experiments.shop_metrics import activity
 from tfrec.ingest.prepared import Prepared
 from tfrec.promotions.offer_log import read_shop_test
@@ -30,18 +30,6 @@ class ExperimentFindings:
     durations: dict[str, Duration]
     read: ReadOut | None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold."""
-        return {
-            "durations": {metric: found.to_dict() for metric, found in self.durations.items()},
-            "read": None if self.read is None else self.read.to_dict(),
-        }
-
-    def summary(self) -> str:
-        """Returns the findings in plain words."""
-        lines = [f"{metric}: {found.summary()}" for metric, found in self.durations.items()]
-        return "\n".join([*lines, *([] if self.read is None else [self.read.summary()])])
-
 
 def judge_experiments(prepared: Prepared, tables: Tables) -> ExperimentFindings:
     """Returns how long a test must run, and the coupon test's verdict where there is one.
@@ -49,9 +37,7 @@ def judge_experiments(prepared: Prepared, tables: Tables) -> ExperimentFindings:
     Raises:
         SchemaError: the log is too short to plan from.
     """
-    # A log of purchases alone knows buyers only: everybody in it converts.
-    has_visits = bool((tables.events["event_type"] != "purchase").any())
-    metrics = ("conversion" if has_visits else "orders", "value")
+    metrics = (default_metric(tables), "value")
     durations = {
         metric: plan_duration(
             activity(tables, metric=metric),

@@ -1,7 +1,7 @@
 """Estimates what other rules and a bandit would have earned on a shop's logged impressions, with intervals."""
 
 import dataclasses
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -22,16 +22,14 @@ class PlacementFindings:
         items: `item_id`, `n`, `rate`, `low`, `high`: click rate in the first place, highest first.
     """
 
+    JSON_KEYS: ClassVar = (
+        ("num_slates", "study.num_slates"), ("num_places", "study.num_places"), ("num_items", "study.num_items"),
+        ("known", "study.known"), ("logged", "study.logged"), ("policies", "study.policies"),
+        ("bandits", "study.bandits"), "items",
+    )  # fmt: skip
+
     study: PolicyStudy
     items: pd.DataFrame
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold."""
-        return {**self.study.to_dict(), "items": self.items.to_dict("records")}
-
-    def summary(self) -> str:
-        """Returns the findings in plain words."""
-        return self.study.summary()
 
 
 def judge_placements(prepared: Prepared, *, seed: int = 0) -> PlacementFindings:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,6 @@ from tfrec.promotions.offer_log import OfferLog, read_shop_test
 from tfrec.promotions.response import cross_fit_responses
 from tfrec.promotions.trial import Balance, Trial, check_balance
 from tfrec.promotions.uplift import UpliftScores, cross_fit_uplift
-from tfrec.schema.plain_values import to_plain
 from tfrec.statistics.estimates import Estimate, normal_estimate
 
 _OUTCOMES = ("visit", "conversion", "spend", "margin")
@@ -55,6 +54,11 @@ class CouponFindings:
         profile: `attribute`, `treated`, `others`, `difference` (in standard deviations): who gets an offer.
     """
 
+    JSON_KEYS: ClassVar = (
+        "arm_names", "counts", "aim", "effects", "cost_kind", "budgets", "profile", "not_helped", "balance", "worth",
+        "scores", "allocation", "curves", "calibrations",
+    )  # fmt: skip
+
     arm_names: tuple[str, ...]
     counts: dict[str, int]
     aim: str
@@ -74,32 +78,6 @@ class CouponFindings:
     def not_helped(self) -> dict[str, float]:
         """Offer → share of users whose predicted effect is not above 0."""
         return {name: float((self.scores.scores[:, k] <= 0).mean()) for k, name in enumerate(self.arm_names[1:])}
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold; no users."""
-        values: dict[str, Any] = {
-            "arm_names": list(self.arm_names),
-            "counts": self.counts,
-            "aim": self.aim,
-            "effects": self.effects.to_dict("records"),
-            "cost_kind": self.cost_kind,
-            "budgets": self.budgets.to_dict("records"),
-            "profile": self.profile.to_dict("records"),
-            "not_helped": self.not_helped,
-        }
-        values |= {
-            "balance": self.balance.to_dict(),
-            "worth": self.worth.to_dict(),
-            "scores": self.scores.to_dict(),
-            "allocation": self.allocation.to_dict(),
-            "curves": {offer: curve.to_dict() for offer, curve in self.curves.items()},
-            "calibrations": {offer: one.to_dict() for offer, one in self.calibrations.items()},
-        }
-        return to_plain(values)
-
-    def summary(self) -> str:
-        """Returns the findings in plain words."""
-        return "\n".join([self.balance.summary(), self.scores.summary(), self.allocation.summary()])
 
 
 def judge_coupon_test(prepared: Prepared, *, budget_share: float = 0.1, seed: int = 0) -> CouponFindings:

@@ -1,8 +1,8 @@
-"""Defines the parts of a section of the report: sentences, tables and charts, as checked values."""
+"""Defines the parts of a page: sentences, tables, charts and explanations, as checked values."""
 
 import dataclasses
 import math
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from tfrec.errors import SchemaError
 
@@ -18,6 +18,9 @@ class Table:
         heads: names of the columns.
         rows: cells as text.
         caption: what is counted, with n.
+        title: heading; "" = none.
+        strong_rows: places of the rows that stand out.
+        best_cells: row and column of the figures that are best of their column.
 
     Raises:
         SchemaError: a row has not one cell a head.
@@ -26,6 +29,9 @@ class Table:
     heads: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     caption: str
+    title: str = ""
+    strong_rows: frozenset[int] = frozenset()
+    best_cells: frozenset[tuple[int, int]] = frozenset()
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -60,8 +66,21 @@ class Figure:
 
 
 @dataclasses.dataclass(frozen=True)
+class Terms:
+    """What words mean, folded out on a click.
+
+    Attributes:
+        title: what the reader clicks on.
+        meanings: term and meaning.
+    """
+
+    title: str
+    meanings: tuple[tuple[str, str], ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class Section:
-    """A part of the report.
+    """A part of a page.
 
     Attributes:
         key: name for links.
@@ -70,6 +89,7 @@ class Section:
         figures: pictures.
         tables: tables.
         footnotes: how it was found, in small print.
+        terms: what its words mean; None = nothing to explain.
         is_absent: the shop's data does not hold this; the one sentence says so.
     """
 
@@ -79,22 +99,8 @@ class Section:
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
     footnotes: tuple[str, ...] = ()
+    terms: Terms | None = None
     is_absent: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class Absent:
-    """In place of a finding that the shop's data does not allow.
-
-    Attributes:
-        reason: why, in one sentence.
-    """
-
-    reason: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold."""
-        return {"absent": self.reason}
 
 
 def with_interval(value: float, low: float, high: float, form: str) -> Cell:

@@ -1,4 +1,4 @@
-"""Draws charts as SVG text in the colours and fonts of the page, without external resources.
+"""Draws charts as SVG text in the colours and fonts of the page, without external resources; every chart is made here.
 
 matplotlib draws with stand-in colours, which become the page's CSS variables; text stays text, so that the reader's
 system shows any script (Chinese too) in its own font.
@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tfrec.report.extra import need
+from tfrec.pages.extra import need
 from tfrec.schema.item_names import shorten
 
 Numbers: TypeAlias = Sequence[float] | np.ndarray

@@ -20,7 +20,7 @@ def need(name: str) -> ModuleType:
         if error.name is None or error.name.split(".")[0] != name.split(".")[0]:
             raise
         raise EnvironmentSetupError(
-            f"The report needs {error.name}, which is not installed. {install_hint('analysis')}."
+            f"A page needs {error.name}, which is not installed. {install_hint('analysis')}."
         ) from error
 
 

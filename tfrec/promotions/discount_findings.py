@@ -1,7 +1,7 @@
 """Analyses the coupon test of a prepared shop at several discounts: response, and the level that pays."""
 
 import dataclasses
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,6 @@ from tfrec.promotions.discounts import DiscountChoice, PriceResponse, choose_dis
 from tfrec.promotions.learned_offers import FEWEST, few_threads
 from tfrec.promotions.offer_log import discount_rate, read_shop_test
 from tfrec.promotions.response import cross_fit_responses
-from tfrec.schema.plain_values import to_plain
 from tfrec.statistics.estimates import normal_estimate
 
 _FOLDS = 3
@@ -38,29 +37,22 @@ class DiscountFindings:
             margins (doubly robust).
     """
 
+    JSON_KEYS: ClassVar = (
+        "order_value",
+        "margin",
+        "groups",
+        ("average_slope", "response.average_slope"),
+        ("span", "response.span"),
+        "choice",
+        "worth",
+    )
+
     response: PriceResponse
     choice: DiscountChoice
     order_value: float
     margin: float
     groups: pd.DataFrame
     worth: PolicyWorth
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold; no users."""
-        values = {"order_value": self.order_value, "margin": self.margin, "groups": self.groups.to_dict("records")}
-        return to_plain(
-            {
-                **values,
-                "average_slope": self.response.average_slope.to_dict(),
-                "span": list(self.response.span),
-                "choice": self.choice.to_dict(),
-                "worth": self.worth.to_dict(),
-            }
-        )
-
-    def summary(self) -> str:
-        """Returns the findings in plain words."""
-        return "\n".join([self.response.summary(), self.choice.summary(), self.worth.summary()])
 
 
 def judge_discounts(prepared: Prepared, *, seed: int = 0) -> DiscountFindings:

@@ -1,8 +1,6 @@
 """Computes the figures of a shop: orders, value, returning buyers, month by month."""
 
 import dataclasses
-import json
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,21 +48,6 @@ class ShopFigures:
     months: pd.DataFrame
     categories: pd.DataFrame
     items: pd.DataFrame
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns what JSON can hold."""
-        plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        for name in ("months", "categories", "items"):
-            plain[name] = json.loads(plain[name].to_json(orient="records"))
-        return {**plain, "period": [moment.isoformat() for moment in self.period]}
-
-    def summary(self) -> str:
-        """Returns the figures in plain words."""
-        return (
-            f"{self.num_orders:,} orders worth {self.value:,.0f} from {self.period[0]:%Y-%m-%d} to "
-            f"{self.period[1]:%Y-%m-%d}, {self.order_value[0]:,.2f} each (95 % interval {self.order_value[1]:,.2f} to "
-            f"{self.order_value[2]:,.2f}). {self.repeat_share[0]:.0%} of {self.num_buyers:,} buyers came back."
-        )
 
 
 def describe_shop(tables: Tables) -> ShopFigures:

@@ -1,0 +1,1 @@
+"""Writes what the commands on customers, campaigns and experiments print."""

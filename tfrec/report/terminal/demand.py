@@ -1,0 +1,121 @@
+"""Writes what `tfrec forecast` prints."""
+
+from typing import Any
+
+import pandas as pd
+
+from tfrec.analysis.forecasts import Forecasts
+from tfrec.report.words import Language
+from tfrec.schema.item_names import item_names
+from tfrec.schema.text_columns import cut, text_table
+
+
+def forecasts_text(
+    forecasts: Forecasts,
+    cover: pd.DataFrame | None,
+    items: pd.DataFrame,
+    say: Language,
+    *,
+    coverage: float,
+    top: int,
+    out: Any = None,
+) -> str:
+    """Returns the forecast of the shop and its proof, the largest series, and how long the stock lasts.
+
+    Args:
+        forecasts: the forecast.
+        cover: as `Forecasts.days_of_cover` gives it; None where demand is money.
+        items: the items, for their titles.
+        say: language.
+        coverage: share of days inside the intervals.
+        top: number of series and items in the tables.
+        out: path of the table of days, where there is one.
+    """
+    titles = item_names(items)
+    best = forecasts.totals[forecasts.totals["level"] != "shop"].sort_values("forecast", ascending=False)
+    rows = [
+        [
+            say.name(row.level),
+            cut(titles.get(row.name) or say.name(row.name)),
+            f"{row.forecast:,.0f}",
+            f"{row.low:,.0f}–{row.high:,.0f}" if row.is_interval_known else "–",
+            f"{row.last:,.0f}",
+        ]
+        for row in best.sort_values("level", kind="stable").head(top).itertuples()
+    ]
+    interval = say("heads.interval", share=coverage)
+    heads = [say("heads.level"), say("demand.series"), say("demand.forecast"), interval, say("demand.last_period")]
+    lines = [*_sentences(forecasts, say), "", text_table(heads, rows)]
+    if cover is not None and len(cover):
+        rows = [
+            [
+                cut(titles.get(row.item_id) or row.item_id),
+                f"{row.stock:,.0f}",
+                f"{row.days:,.0f}",
+                f"{row.days_low:,.0f}–{row.days_high:,.0f}",
+                say.name(row.signal),
+            ]
+            for row in cover.head(top).itertuples()
+        ]
+        heads = [
+            say("heads.item"),
+            say("demand.stock"),
+            say("demand.days_cover"),
+            say("demand.interval"),
+            say("demand.signal"),
+        ]
+        lines += ["", text_table(heads, rows)]
+    if out is not None:
+        lines += ["", say("demand.forecast_rows", path=out, n=len(forecasts.daily))]
+    return "\n".join(lines)
+
+
+def _sentences(forecasts: Forecasts, say: Language) -> list[str]:
+    shop = forecasts.totals[forecasts.totals["level"] == "shop"].iloc[0]
+    last_day = forecasts.first_day + pd.Timedelta(days=forecasts.horizon - 1)
+    expected = {
+        "first": f"{forecasts.first_day:%Y-%m-%d}",
+        "last": f"{last_day:%Y-%m-%d}",
+        "forecast": shop["forecast"],
+        "measure": say.name(forecasts.measure),
+        "before": shop["last"],
+    }
+    if shop["is_interval_known"]:
+        line = say(
+            "demand.after_many_days_before_interval",
+            low=shop["low"],
+            high=shop["high"],
+            **expected,
+        )
+    else:
+        line = say(
+            "demand.after_many_days_before",
+            **expected,
+        )
+    lines = [line]
+    lines += [
+        say(
+            "demand.level_earlier_periods_error_95",
+            level=say.name(row.level),
+            times=row.num_origins,
+            gain=row.gain,
+            low=row.gain_low,
+            high=row.gain_high,
+            coverage=row.coverage,
+            days=row.num_days,
+            nominal=row.nominal,
+        )
+        for row in forecasts.backtest.dropna(subset=["gain"]).itertuples()
+    ]
+    clear = forecasts.festivals[forecasts.festivals["is_clear"].astype(bool)]
+    lines += [
+        say(
+            "demand.day_times_usual_seen",
+            festival=say.name(row.festival),
+            offset=row.offset,
+            effect=row.effect,
+            n=row.num,
+        )
+        for row in clear.nlargest(3, "effect").itertuples()
+    ]
+    return lines
