@@ -1,1 +1,5 @@
 """Analyses users, items and demand of a shop, without TensorFlow."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
 """Decides who gets which offer from logs of promotions, without TensorFlow."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,13 +2,10 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
-from typing import Any
 
 from scipy import special
 
 from tfrec.errors import ConfigError
-from tfrec.schema.json_values import to_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,17 +66,6 @@ class Estimate:
         return dataclasses.replace(
             self, value=self.value * factor, low=low, high=high, std_error=self.std_error * abs(factor)
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON."""
-        return to_json(self)
-
-    def summary(self, say: Callable[..., str] = str.format) -> str:
-        """Returns `0.0583 (95 % interval 0.0496 to 0.0671, n = 32,000)`."""
-        return say(
-            "{value:.4g} ({level:g} % interval {low:.4g} to {high:.4g}, n = {n:,})",
-            value=self.value, level=self.level * 100, low=self.low, high=self.high, n=self.n,
-        )  # fmt: skip
 
 
 def normal_estimate(value: float, std_error: float, n: int, *, level: float = 0.95) -> Estimate:

@@ -5,12 +5,10 @@ Every function takes control first, treatment second, and reports treatment minu
 
 import dataclasses
 import math
-from typing import Any
 
 import numpy as np
 
 from tfrec.errors import SchemaError
-from tfrec.schema.json_values import to_json
 from tfrec.statistics.covariates import adjust_by_covariate
 from tfrec.statistics.estimates import Estimate, normal_estimate
 
@@ -30,17 +28,6 @@ class Comparison:
     treatment: Estimate
     difference: Estimate
     relative: Estimate
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain Python values for JSON."""
-        return to_json(self)
-
-    def summary(self) -> str:
-        """Returns one sentence with both arms and the difference."""
-        return (
-            f"Treatment {self.treatment.value:.4g} against control {self.control.value:.4g}: "
-            f"difference {self.difference.summary()}, {self.relative.value:+.1%} relative."
-        )
 
 
 def compare_means(

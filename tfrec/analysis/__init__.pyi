@@ -1,0 +1,38 @@
+from .audiences import Audience, UserFacts, compare_audiences, export_users, find_audience, gather_facts
+from .forecasts import Forecasts, forecast_demand
+from .interests import InterestConfig, Interests, content_similarity, measure_interests, rank_by_content
+from .lookalikes import Lookalikes, find_lookalikes
+from .repurchase import BuyAgain, Churn, predict_churn, predict_repurchase
+from .rules import Rules, mine_rules
+from .segments import Segments, segment_by_dbscan, segment_by_kmeans, segment_by_rfm
+from .shop_figures import ShopFigures, describe_shop
+
+__all__ = [
+    "Audience",
+    "BuyAgain",
+    "Churn",
+    "Forecasts",
+    "InterestConfig",
+    "Interests",
+    "Lookalikes",
+    "Rules",
+    "Segments",
+    "ShopFigures",
+    "UserFacts",
+    "compare_audiences",
+    "content_similarity",
+    "describe_shop",
+    "export_users",
+    "find_audience",
+    "find_lookalikes",
+    "forecast_demand",
+    "gather_facts",
+    "measure_interests",
+    "mine_rules",
+    "predict_churn",
+    "predict_repurchase",
+    "rank_by_content",
+    "segment_by_dbscan",
+    "segment_by_kmeans",
+    "segment_by_rfm",
+]
