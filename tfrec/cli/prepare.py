@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder with the raw files (default: $TFREC_DATA_HOME, else the recipe's folder, or the current folder "
         "for a recipe of the package)",
     )
-    parser.add_argument("--force", action="store_true", help="preparation even if nothing changed")
+    parser.add_argument("--force", action="store_true", help="a new preparation, even if nothing changed")
     parser.add_argument(
         "--trust-times",
         action="store_true",

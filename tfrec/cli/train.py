@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OLD",
         help="models to continue from on the days that they have not seen; OLD may be MODELS",
     )
-    parser.add_argument("--force", action="store_true", help="training even if nothing changed")
+    parser.add_argument("--force", action="store_true", help="a new training, even if nothing changed")
     parser.add_argument(
         "--track",
         action="store_true",
