@@ -7,10 +7,8 @@ import pytest
 from tests.analysis.shops import START, shop
 from tfrec.analysis.interests import (
     InterestConfig,
-    content_similarity,
     interest_score,
     measure_interests,
-    rank_by_content,
 )
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.report.profile_page import profile_page
@@ -111,26 +109,6 @@ def test_interest_is_looked_up_by_last_name_path_or_item(photo_shop):
     assert found.of("Cameras").to_dict() == found.of("Photo > Cameras").to_dict() == found.of("cam").to_dict()
     with pytest.raises(ConfigError, match="Did you mean 'Kitchen'"):
         found.of("Kitchn")
-
-
-def test_content_similarity_needs_both():
-    assert content_similarity(0.8, 0.8) == pytest.approx(0.4)
-    assert content_similarity(1.0, 0.0) == 0
-    assert content_similarity(0.0, 0.0) == 0
-    assert content_similarity(0.9, 0.3) < content_similarity(0.6, 0.6)
-
-
-def test_ranking_by_content_finds_what_is_like_the_users_own(photo_shop):
-    found = measure_interests(photo_shop, config=PLAIN, now=NOW)
-    item_ids = np.array([*ITEMS["item_id"], "cam2"])
-    features = np.array([[1, 0], [0.5, 0.5], [0, 1], [0, 1], [1, 0.05]])
-    categories = {**dict(zip(ITEMS["item_id"], ITEMS["category"], strict=True)), "cam2": "Photo > Cameras"}
-    slate = rank_by_content(
-        found, ["u", "stranger"], item_ids=item_ids, item_features=features, categories=categories, k=3
-    )
-    assert slate.item_ids[0, 0] == "cam2"
-    assert "cam" not in slate.item_ids[0]
-    assert slate.item_ids[1].tolist() == ["", "", ""]
 
 
 def test_profile_is_json_and_its_page_holds_no_foreign_markup(photo_shop):

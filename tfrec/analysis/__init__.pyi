@@ -1,6 +1,7 @@
 from .audiences import Audience, UserFacts, compare_audiences, export_users, find_audience, gather_facts
+from .content_offers import content_similarity, items_for, rank_by_content
 from .forecasts import Forecasts, forecast_demand
-from .interests import InterestConfig, Interests, content_similarity, measure_interests, rank_by_content
+from .interests import InterestConfig, Interests, measure_interests
 from .lookalikes import Lookalikes, find_lookalikes
 from .repurchase import BuyAgain, Churn, predict_churn, predict_repurchase
 from .rules import Rules, mine_rules
@@ -27,6 +28,7 @@ __all__ = [
     "find_lookalikes",
     "forecast_demand",
     "gather_facts",
+    "items_for",
     "measure_interests",
     "mine_rules",
     "predict_churn",

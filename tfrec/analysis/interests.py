@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +10,6 @@ import pandas as pd
 
 from tfrec.errors import ConfigError, SchemaError, nearest_hint
 from tfrec.schema.item_names import item_names
-from tfrec.schema.slate import Slate
 from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables, category_levels
 
 logger = logging.getLogger(__name__)
@@ -177,22 +176,6 @@ def interest_score(
     ).sum(0)
 
 
-def content_similarity(interest: np.ndarray | float, feature_similarity: np.ndarray | float) -> np.ndarray:
-    """Returns `s·f / (s + f)`, half the harmonic mean of interest s and similarity f; 0 where both are 0.
-
-    It is high only where both are.
-
-    Both lie in [0, 1]; the result in [0, 1/2].
-
-    Examples:
-        >>> content_similarity(np.array([1.0, 0.5, 1.0]), np.array([1.0, 0.5, 0.0]))
-        array([0.5 , 0.25, 0.  ])
-    """
-    s, f = np.asarray(interest, dtype=np.float64), np.asarray(feature_similarity, dtype=np.float64)
-    total = s + f
-    return np.where(total > 0, s * f / np.where(total > 0, total, 1.0), 0.0)
-
-
 def measure_interests(
     tables: Tables, *, config: InterestConfig | None = None, now: pd.Timestamp | None = None
 ) -> Interests:
@@ -251,54 +234,6 @@ def measure_interests(
     names_of = item_names(tables.items)
     logger.info("%d interests in items and %d in categories", len(by_item), len(categories))
     return Interests(categories, by_item, weights, worth, config, moment, names_of)
-
-
-def rank_by_content(
-    interests: Interests,
-    user_ids: Sequence[str],
-    *,
-    item_ids: np.ndarray,
-    item_features: np.ndarray,
-    categories: Mapping[str, str],
-    k: int = 10,
-) -> Slate:
-    """Returns the k candidates of highest content similarity for each user; an empty row without interests.
-
-    s is the user's interest in the candidate's category (whole path), f the cosine between the candidate's features
-    and the mean of the user's items' features weighted by interest; negative similarity counts as none. Items that the
-    user has an interest in already are left out.
-
-    Args:
-        interests: measured interests.
-        user_ids: `[B]` who asks.
-        item_ids: `[C]` candidates; a user's items are looked up among them.
-        item_features: `[C, d]` their features, of any scale.
-        categories: category path of each candidate.
-        k: length of the slate.
-    """
-    position = pd.Index(item_ids)
-    unit = item_features / np.maximum(np.linalg.norm(item_features, axis=1, keepdims=True), 1e-12)
-    paths = np.array([categories.get(item, "") for item in item_ids], dtype=object)
-    slots = min(k, len(item_ids))
-    found_ids = np.full((len(user_ids), slots), "", dtype=object)
-    scores = np.full((len(user_ids), slots), -np.inf)
-    asked = interests.items[interests.items["user_id"].isin(list(user_ids))]
-    own_items = dict(iter(asked.groupby("user_id")))
-    asked = interests.categories[interests.categories["user_id"].isin(list(user_ids))]
-    own_paths = {user: rows.groupby("category")["score"].max() for user, rows in asked.groupby("user_id")}
-    for row, user in enumerate(user_ids):
-        if user not in own_items or user not in own_paths:
-            continue
-        places = position.get_indexer(own_items[user]["item_id"])
-        weights = own_items[user]["score"].to_numpy()[places >= 0]
-        taste = weights @ unit[places[places >= 0]]
-        similarity = np.maximum(unit @ taste / max(float(np.linalg.norm(taste)), 1e-12), 0.0)
-        likes = content_similarity(pd.Series(paths).map(own_paths[user]).fillna(0.0).to_numpy(), similarity)
-        likes[places[places >= 0]] = -np.inf
-        best = np.argsort(-likes, kind="stable")[:slots]
-        best = best[likes[best] > 0]
-        found_ids[row, : len(best)], scores[row, : len(best)] = item_ids[best], likes[best]
-    return Slate(found_ids.astype(str), scores)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 HELP = "measure what users care for, by category and item"
 DESCRIPTION = """\
 Scores each user's interest in each category and item from views, purchases and ratings, fading with time, in four
-levels: core, regular, occasional, curious. --user shows one user's profile.
+levels: core, regular, occasional, curious. --user shows one user's profile, with new items that suit it by content.
 """
 EXAMPLES = """\
 examples:
@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Measures and prints."""
+    from tfrec.analysis.content_offers import items_for
     from tfrec.analysis.interests import InterestConfig, measure_interests
     from tfrec.report.terminal.customers import interests_text
 
@@ -49,9 +50,11 @@ def run(options: argparse.Namespace) -> None:
         check_table(options, options.out, _KIND, columns=_COLUMNS)
     else:
         check_output(options, options.out, _PAGE)
-    interests = measure_interests(read_log(options), config=InterestConfig(half_life_days=options.half_life))
+    log = read_log(options)
+    interests = measure_interests(log, config=InterestConfig(half_life_days=options.half_life))
     if options.user is not None:
-        _show_user(options, interests.profile(options.user))
+        profile = interests.profile(options.user)
+        _show_user(options, {**profile, "by_content": items_for(log, interests, options.user)})
         return
     if options.json:
         print_json(interests)

@@ -6,7 +6,7 @@ from .design import Design, Duration, detectable_effect, plan_duration, plan_sam
 from .off_policy import DecisionLog, PolicyValue, SlateLog, evaluate_policy
 from .placements import PlacementFindings, judge_placements
 from .policies import PolicyStudy, study_policies
-from .read_out import Finding, Guardrail, HeavyTailMetric, MeanMetric, RatioMetric, ReadOut, read_out
+from .read_out import Finding, Guardrail, HeavyTailMetric, MeanMetric, RatioMetric, ReadOut
 from .sequential import SequentialReadOut, always_valid, read_sequentially
 from .shop_design import ShopDesign, plan_in_shop
 from .shop_metrics import activity, daily_checkpoints, user_metrics
@@ -46,7 +46,6 @@ __all__ = [
     "plan_duration",
     "plan_in_shop",
     "plan_sample_size",
-    "read_out",
     "read_sequentially",
     "replay",
     "study_policies",

@@ -12,7 +12,7 @@ def profile_page(profile: Mapping[str, Any], say: Language, *, facts: Mapping[st
     """Returns a profile as one page, light or dark as the reader's system is.
 
     Args:
-        profile: as `Interests.profile` gives it.
+        profile: as `Interests.profile` gives it; with `by_content`, as `items_for` gives it, where there is any.
         say: language.
         facts: further lines about the user, name → text: segment, recency, value.
     """
@@ -28,6 +28,11 @@ def profile_page(profile: Mapping[str, Any], say: Language, *, facts: Mapping[st
         for number, (title, rows) in enumerate([*parts, (say("customers.items"), profile["items"])])
         if rows
     ]
+    if profile.get("by_content"):
+        cells = tuple((str(row["name"]), f"{row['score']:.2f}") for row in profile["by_content"])
+        heads = (say("heads.name"), say("customers.content_similarity"))
+        offers = Table(heads, cells, say("customers.content_similarity_meaning"))
+        sections.append(Section("by-content", say("customers.by_content"), (), tables=(offers,)))
     return render_page(
         language=say.browser_code,
         title=say("customers.profile", user=user),

@@ -129,12 +129,15 @@ def interests_text(interests: Interests, say: Language) -> str:
 
 
 def profile_text(profile: Mapping[str, Any], say: Language) -> str:
-    """Returns one user's strongest interests, a table a level of categories and one of items."""
+    """Returns one user's strongest interests, a table a level of categories and one of items, and what suits them."""
     heads = [say("customers.interest_2"), say("customers.score"), say("heads.level")]
     tables = [
         text_table(heads, [[cut(row["name"]), f"{row['score']:.2f}", say.name(row["interest"])] for row in rows])
         for rows in (*profile["levels"], profile["items"])
     ]
+    if profile.get("by_content"):
+        rows = [[cut(row["name"]), f"{row['score']:.2f}"] for row in profile["by_content"]]
+        tables.append(text_table([say("customers.by_content"), say("customers.content_similarity")], rows))
     return "\n\n".join(tables) + "\n"
 
 
