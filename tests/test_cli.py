@@ -60,15 +60,12 @@ def run_base_install(*arguments):
 
 
 def test_help_is_there_at_once_and_imports_nothing_heavy():
-    code = (
-        "import sys, time; start = time.perf_counter(); import tfrec.cli; spent = time.perf_counter() - start\n"
-        f"print(spent, sorted(set({HEAVY!r}) & set(sys.modules)), len(sys.modules))"
-    )
-    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(3)]
-    spent = min(float(run.stdout.split()[0]) for run in runs)
-    assert "[]" in runs[0].stdout
-    assert spent < 0.5
-    assert int(runs[0].stdout.split()[-1]) < 400
+    code = f"import sys, tfrec.cli; print(*sorted(set({HEAVY!r}) & set(sys.modules))); print(len(sys.modules))"
+    heavy, num_modules = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert heavy == ""
+    assert int(num_modules) < 400  # what takes the time: each is read from the disk
 
 
 @pytest.mark.parametrize("verb", VERBS)
