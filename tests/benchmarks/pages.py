@@ -94,6 +94,9 @@ def _behind(results: Mapping[str, Results]) -> Iterator[str]:
 
 
 def _costs(results: Mapping[str, Results]) -> Iterator[str]:
+    if not any(file.costs for file in results.values()):
+        yield "Not measured yet: `make benchmarks`."
+        return
     yield "| what | figure | command |\n| --- | --- | --- |"
     for file in results.values():
         for row in file.costs:
