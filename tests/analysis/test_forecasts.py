@@ -19,7 +19,12 @@ WEEK = np.array([100, 120, 80, 100, 150, 50, 0])
 
 def shop_of_series(series: dict[str, np.ndarray], categories: dict[str, str] | None = None):
     """Returns a shop that sells so many pieces of each item each day."""
-    rows = [(item, day + 0.5, pieces) for item, one in series.items() for day, pieces in enumerate(one) if pieces]
+    rows = [
+        (item, day + 0.5 + number / 1000, pieces)
+        for number, (item, one) in enumerate(series.items())
+        for day, pieces in enumerate(one)
+        if pieces
+    ]
     items = None
     if categories is not None:
         items = {"item_id": list(categories), "category": list(categories.values())}
@@ -172,6 +177,7 @@ def test_the_mean_of_the_last_weeks_knows_a_new_level_when_smoothing_still_lags(
     whole = np.concatenate([np.resize(WEEK, 252), 2 * np.resize(WEEK, 14)]).astype(float)
     demand = daily_demand(shop_of_series({"a": whole}))
     trial = try_methods(demand, demand.num_days, 28, {})
+    assert not trial.has_year
     sums = dict(zip(METHODS, trial.methods[:, 0].sum(axis=1), strict=True))
     assert sums["mean of last weeks", 2] == pytest.approx(2 * 4 * WEEK.sum(), rel=0.05)
     assert sums["smoothing", 0.1] < 0.9 * sums["mean of last weeks", 2]
@@ -180,3 +186,56 @@ def test_the_mean_of_the_last_weeks_knows_a_new_level_when_smoothing_still_lags(
 def test_sums_are_judged_with_an_interval(stationary):
     row = stationary.backtest.set_index("level").loc["item"]
     assert row["total_gain_low"] <= row["total_gain"] <= row["total_gain_high"]
+
+
+def small_shop(rate: float, seed: int, num_days: int = 364):
+    """Returns a shop of Poisson orders of one piece of one of eight items."""
+    rng = np.random.default_rng(seed)
+    days = np.append(np.sort(rng.uniform(0, num_days, rng.poisson(rate * num_days))), num_days + 0.01)
+    items = [f"i{number}" for number in rng.integers(0, 8, len(days))]
+    return shop({"item_id": items, "days": days, "quantity": np.ones(len(days))})
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.7, 1.5, 10.0])
+def test_days_without_sales_count_in_a_small_shop(rate):
+    found = [forecast_demand(small_shop(rate, seed), num_backtests=4) for seed in range(12)]
+    assert np.mean([one.totals["forecast"][0] for one in found]) / (28 * rate) == pytest.approx(1, abs=0.1)
+
+
+def test_closed_days_over_christmas_are_expected_again():
+    """The log has one closure, over Christmas 2024; the forecast from 15 December 2025 has it too."""
+    christmas, last = ((pd.Timestamp(date) - START).days for date in ("2024-12-24", "2025-12-15"))
+    series = np.round(noisy(last, seed=5, noise=0.1))
+    series[christmas : christmas + 8] = 0
+    found = forecast_demand(
+        shop_of_series(dict.fromkeys("abcdefghij", series)), festivals={}, until=START + pd.Timedelta(days=last)
+    )
+    forecast = forecast_of(found, "shop")
+    assert forecast[9:17].tolist() == [0.0] * 8
+    is_open = (WEEK[(last + np.arange(28)) % 7] > 0) & ((np.arange(28) < 9) | (np.arange(28) >= 17))
+    expected = 10 * WEEK[(last + np.arange(28)) % 7] * is_open
+    assert forecast.sum() == pytest.approx(expected.sum(), rel=0.1)
+
+
+def test_yearly_pattern_wins_where_there_is_one():
+    days = np.arange(364 * 3 + 70)
+    season = np.where((days % 364) // 28 % 2 == 1, 3.0, 1.0)  # every second month sells three times as much
+    whole = np.round(20 * season * np.exp(0.1 * np.random.default_rng(6).normal(size=len(days))))
+    past = 364 * 3 - 28 + 56
+    tables = shop_of_series({"a": whole[:past]})
+    found = forecast_demand(tables, festivals={}, num_backtests=11)
+    assert "yearly pattern" in found.choice["shop"]
+    assert forecast_of(found, "shop").sum() == pytest.approx(whole[past : past + 28].sum(), rel=0.3)
+
+
+def test_item_without_stock_is_forecast_at_its_demand_before():
+    series = {"a": noisy(200, seed=7, noise=0.1), "b": noisy(200, seed=8, noise=0.1)}
+    series["a"][170:] = 0
+    stocks = {"sold out": [0.0, 5.0], "unknown": [np.nan, np.nan]}
+    expected = {}
+    for name, stock in stocks.items():
+        tables = shop_of_series(series)
+        tables.items["stock"] = stock
+        expected[name] = forecast_of(forecast_demand(tables, festivals={}), "item", "a").sum()
+    assert expected["sold out"] > 0.6 * 4 * WEEK.sum()
+    assert expected["unknown"] < 0.5 * expected["sold out"]

@@ -30,6 +30,8 @@ class Demand:
         levels: `[n]` one of `LEVELS`.
         aggregation: `[u, b]` which of the b items each of the u upper series adds up.
         first_day: day of the first column.
+        orders: `[T]` number of orders of the shop a day, by which closed days are known from days without sales.
+        is_sold_out: `[n]` series whose stock in the catalogue is 0, so that their last days without sales are unknown.
     """
 
     values: np.ndarray  # [n, T]
@@ -37,6 +39,15 @@ class Demand:
     levels: np.ndarray  # [n]
     aggregation: np.ndarray  # [u, b]
     first_day: pd.Timestamp
+    orders: np.ndarray  # [T]
+    is_sold_out: np.ndarray  # [n]
+
+    def until(self, column: int) -> "Demand":
+        """Returns the days before a column; what the catalogue states of today's stock holds for the last day only."""
+        is_sold_out = self.is_sold_out if column == self.num_days else np.zeros_like(self.is_sold_out)
+        return dataclasses.replace(
+            self, values=self.values[:, :column], orders=self.orders[:column], is_sold_out=is_sold_out
+        )
 
     @property
     def num_upper(self) -> int:
@@ -97,13 +108,25 @@ def daily_demand(
     np.add.at(bottom, (row[items], days), amounts)
     bottom_names = np.append(np.asarray(names, dtype=object)[kept], [REMAINDER] if has_rest else [])
     aggregation, upper_names = _hierarchy(tables, bottom_names)
+    stock = tables.items.set_index("item_id")["stock"].reindex(bottom_names).to_numpy(np.float64)
     return Demand(
         values=np.concatenate([aggregation @ bottom, bottom]),
         names=np.concatenate([upper_names, bottom_names]),
         levels=np.repeat(LEVELS, [1, len(upper_names) - 1, len(bottom)]),
         aggregation=aggregation,
         first_day=first,
+        orders=np.bincount(_orders_of(purchases, days), minlength=num_days),
+        is_sold_out=np.concatenate([np.zeros(len(upper_names), dtype=bool), stock == 0]),
     )
+
+
+def _orders_of(purchases: pd.DataFrame, days: np.ndarray) -> np.ndarray:
+    """Returns the day of each order; lines without an order number are one order a user and moment."""
+    keys = purchases[["order_id", "user_id", "timestamp"]].assign(day=days)
+    has_number = keys["order_id"] != ""
+    numbered = keys[has_number].drop_duplicates(["order_id", "day"])
+    others = keys[~has_number].drop_duplicates(["user_id", "timestamp"])
+    return np.concatenate([numbered["day"].to_numpy(), others["day"].to_numpy()])
 
 
 def _hierarchy(tables: Tables, names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from tfrec.analysis.closures import WEEK
 from tfrec.analysis.demand import (
     LEVELS,
     Demand,
@@ -19,7 +20,7 @@ from tfrec.analysis.demand import (
     unusual_days,
 )
 from tfrec.analysis.forecast_decisions import Decision, decide
-from tfrec.analysis.smoothing import WEEK, try_methods
+from tfrec.analysis.smoothing import try_methods
 from tfrec.errors import ConfigError
 from tfrec.schema.tables import Tables
 
@@ -111,11 +112,15 @@ def forecast_demand(
 ) -> Forecasts:
     """Returns forecasts for the shop, its top categories and its items, from the last whole day before `until`.
 
+    Days without sales are sales of zero, unless the shop was closed or the item out of stock (see `closures`). Days
+    on which the shop was closed in each earlier year, as over Christmas, are forecast as closed.
+
     Every series is divided by its weekday profile (its own, drawn towards the shop's where it sells on few days) and
     by the factors of festivals that are clear from the past; single days are capped at the series' 99th percentile,
     and the level as a whole is made up for that. What remains is smoothed exponentially, or by the Theta method
-    (smoothing with half the linear trend: Hyndman & Billah 2003), or continued at the mean of its last weeks. Methods
-    and smoothing rates are chosen for each level on back-tests: forecasts from earlier origins, half a horizon apart,
+    (smoothing with half the linear trend: Hyndman & Billah 2003), or continued at the mean of its last weeks or of all
+    days, or last week is repeated, or the shop's change of a year before is applied. Methods and smoothing rates are
+    chosen for each level on back-tests: forecasts from earlier origins, half a horizon apart,
     each of which knew nothing later. So is the reconciliation that makes the levels add up: bottom-up, top-down, or
     minimum trace with variance weights (Wickramasuriya, Athanasopoulos & Hyndman 2019).
     Intervals are split-conformal (Lei et al. 2018): the quantile of earlier errors over the series' own deviation, at
