@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tfrec.analysis.closures import closed_days, closed_weekdays, expected_closures, stock_outs
+from tfrec.analysis.closures import closed_days, closed_weekdays, expected_closures, lasting_closures, stock_outs
 
 FIRST = pd.Timestamp("2024-01-01")  # a Monday
 
@@ -25,6 +25,8 @@ def test_weekly_closing_holiday_and_single_day_of_a_busy_shop_are_closed():
     expected = np.zeros(400, dtype=bool)
     expected[6::7] = expected[100:110] = expected[205] = True
     assert closed_days(orders).tolist() == expected.tolist()
+    expected[205] = False
+    assert lasting_closures(closed_days(orders)).tolist() == expected.tolist()
     assert closed_weekdays(expected).tolist() == [False] * 6 + [True]
 
 

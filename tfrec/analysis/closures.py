@@ -29,6 +29,18 @@ def closed_days(orders: np.ndarray) -> np.ndarray:
     return first | _improbable(orders, _log_probability_of_none(orders, first))
 
 
+def lasting_closures(closed: np.ndarray) -> np.ndarray:
+    """Returns `[T]` the closed days that are weekly, or within three or more in a row.
+
+    Other closed days, as movable bank holidays, will come again on days that no calendar here states, and so belong to
+    the mean of the days.
+    """
+    result = _weekly_share(closed)
+    for run in _runs(closed):
+        result[run] |= len(run) >= _LEAST_YEARLY_RUN
+    return result
+
+
 def closed_weekdays(closed: np.ndarray) -> np.ndarray:
     """Returns `[7]` which weekdays were closed on each of the last four weeks; element 0 = that of the first day."""
     last = np.arange(max(len(closed) - 4 * WEEK, 0), len(closed))

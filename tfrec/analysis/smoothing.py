@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tfrec.analysis.closures import WEEK, closed_days, closed_weekdays, expected_closures, stock_outs
+from tfrec.analysis.closures import WEEK, closed_days, closed_weekdays, expected_closures, lasting_closures, stock_outs
 from tfrec.analysis.demand import Demand, festival_effects, festival_factors
 
 RATES = (0.02, 0.05, 0.1, 0.2)
@@ -64,12 +64,13 @@ class Trial:
 def try_methods(demand: Demand, origin: int, horizon: int, festivals: Mapping[str, Sequence[datetime.date]]) -> Trial:
     """Returns the forecasts of all methods for the `horizon` days from column `origin` on, from the days before it."""
     past = demand.until(origin)
-    closed = closed_days(past.orders)
+    all_closed = closed_days(past.orders)
+    closed = lasting_closures(all_closed)
     effects = festival_effects(past, festivals=festivals)
     factors = festival_factors(past, effects, festivals, origin + horizon)
     profile = _weekday_profile(past.values, closed)
     weights = profile[:, np.arange(origin + horizon) % WEEK] * factors
-    weights[:, origin:] *= ~expected_closures(closed, past.first_day, horizon)
+    weights[:, origin:] *= ~expected_closures(all_closed, past.first_day, horizon)
     is_known = (weights[:, :origin] > CLOSED) & ~closed
     is_known[demand.num_upper :] &= ~stock_outs(past.values[demand.num_upper :], closed)
     is_known &= ~_after_sell_out(past)
