@@ -1,5 +1,7 @@
+import dataclasses
 import datetime
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -132,6 +134,33 @@ def test_too_short_history_is_an_error():
         forecast_demand(shop_of_series({"a": noisy(30, seed=4)}))
 
 
+def test_forecast_as_long_as_the_log_is_refused_with_a_shorter_horizon():
+    with pytest.raises(ConfigError, match=r"364 days needs 728 days of history; got 400. Try a horizon of 196 days"):
+        forecast_demand(shop_of_series({"a": noisy(400, seed=4)}), horizon=364)
+
+
+def test_error_above_the_naive_one_and_unknown_errors_are_sentences():
+    found = forecast_demand(shop_of_series({"a": noisy(60, seed=4)}))
+    untested = _text(found)
+    assert "is not known: the log of 60 days is too short" in untested
+    worse = dataclasses.replace(
+        found,
+        backtest=found.backtest.assign(gain=-3.27, gain_low=-5.0, gain_high=-1.0, total_wape=0.5, total_naive_wape=0.1),
+    )
+    assert "error was 4.27 times that of repeating last week (95 % interval 2.00 to 6.00)" in _text(worse)
+    assert "wrong by 50% (repeating last week: 10%); there are too few" in _text(worse)
+
+
+def test_slow_items_are_judged_by_sums():
+    text = _text(forecast_demand(small_shop(0.7, 0), num_backtests=6))
+    assert "Level item, sums over 28 days" in text
+
+
+def _text(found) -> str:
+    nothing = pd.DataFrame({"item_id": [], "title": []})
+    return forecasts_text(found, None, nothing, language("en"), coverage=0.8, top=3)
+
+
 def test_horizon_is_whole_weeks():
     with pytest.raises(ConfigError, match="multiple of 7"):
         forecast_demand(shop_of_series({"a": noisy(90, seed=4)}), horizon=10)
@@ -160,7 +189,8 @@ def test_result_is_summarised_in_words(stationary):
         stationary, None, pd.DataFrame({"item_id": [], "title": []}), language("en"), coverage=0.8, top=3
     )
     assert "2024-12-30 to 2025-01-26" in text
-    assert "below that of repeating last week" in text
+    assert "times that of repeating last week" in text
+    assert re.search(r"such a sum was wrong by \d+% \(repeating last week: \d+%\); .* held \d of \d sums", text)
     assert json.dumps(to_json(stationary), allow_nan=False)
 
 
