@@ -98,6 +98,37 @@ def test_feast_without_effect_changes_nothing():
     assert set(festival_factors(demand, festival_effects(demand, festivals=festivals), festivals, 1000)) == {1.0}
 
 
+def test_one_occurrence_is_never_clear():
+    tables, festivals = two_years_with_a_feast(4.0)
+    once = {"618": festivals["618"][:1]}
+    effects = festival_effects(daily_demand(tables), festivals=once).set_index("offset")
+    assert effects.loc[0, "num"] == 1
+    assert not effects["is_clear"].any()
+
+
+@pytest.mark.parametrize("kind", ["quiet", "busy", "heavy tails"])
+def test_festivals_are_rarely_clear_in_a_shop_without_any(kind):
+    """Two and a half years of days that know no festival: few of the logs show one by chance."""
+    clear = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        days = {
+            "quiet": lambda rng=rng: rng.poisson(0.7, 900),
+            "busy": lambda rng=rng: rng.poisson(40, 900),
+            "heavy tails": lambda rng=rng: np.round(50 * np.exp(0.4 * rng.standard_t(3, 900).clip(-6, 6))),
+        }
+        demand = daily_demand(daily_shop(days[kind]().astype(float)))
+        clear += festival_effects(demand, festivals=shopping_festivals(2024, 2026))["is_clear"].any()
+    assert clear <= 3  # 5 % of 60
+
+
+def test_weak_effects_are_drawn_towards_none():
+    rng = np.random.default_rng(1)
+    demand = daily_demand(daily_shop(rng.poisson(3, 900).astype(float)))
+    effects = festival_effects(demand, festivals=shopping_festivals(2024, 2026))
+    assert effects["effect"].between(0.8, 1.25).all()
+
+
 def test_unusual_day_is_found():
     rng = np.random.default_rng(0)
     pieces = 100 * np.exp(0.05 * rng.normal(size=200))

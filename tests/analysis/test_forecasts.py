@@ -1,5 +1,7 @@
+import dataclasses
 import datetime
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -19,7 +21,12 @@ WEEK = np.array([100, 120, 80, 100, 150, 50, 0])
 
 def shop_of_series(series: dict[str, np.ndarray], categories: dict[str, str] | None = None):
     """Returns a shop that sells so many pieces of each item each day."""
-    rows = [(item, day + 0.5, pieces) for item, one in series.items() for day, pieces in enumerate(one) if pieces]
+    rows = [
+        (item, day + 0.5 + number / 1000, pieces)
+        for number, (item, one) in enumerate(series.items())
+        for day, pieces in enumerate(one)
+        if pieces
+    ]
     items = None
     if categories is not None:
         items = {"item_id": list(categories), "category": list(categories.values())}
@@ -127,6 +134,33 @@ def test_too_short_history_is_an_error():
         forecast_demand(shop_of_series({"a": noisy(30, seed=4)}))
 
 
+def test_forecast_as_long_as_the_log_is_refused_with_a_shorter_horizon():
+    with pytest.raises(ConfigError, match=r"364 days needs 728 days of history; got 400. Try a horizon of 196 days"):
+        forecast_demand(shop_of_series({"a": noisy(400, seed=4)}), horizon=364)
+
+
+def test_error_above_the_naive_one_and_unknown_errors_are_sentences():
+    found = forecast_demand(shop_of_series({"a": noisy(60, seed=4)}))
+    untested = _text(found)
+    assert "is not known: the log of 60 days is too short" in untested
+    worse = dataclasses.replace(
+        found,
+        backtest=found.backtest.assign(gain=-3.27, gain_low=-5.0, gain_high=-1.0, total_wape=0.5, total_naive_wape=0.1),
+    )
+    assert "error was 4.27 times that of repeating last week (95 % interval 2.00 to 6.00)" in _text(worse)
+    assert "wrong by 50% (repeating last week: 10%); there are too few" in _text(worse)
+
+
+def test_slow_items_are_judged_by_sums():
+    text = _text(forecast_demand(small_shop(0.7, 0), num_backtests=6))
+    assert "Level item, sums over 28 days" in text
+
+
+def _text(found) -> str:
+    nothing = pd.DataFrame({"item_id": [], "title": []})
+    return forecasts_text(found, None, nothing, language("en"), coverage=0.8, top=3)
+
+
 def test_horizon_is_whole_weeks():
     with pytest.raises(ConfigError, match="multiple of 7"):
         forecast_demand(shop_of_series({"a": noisy(90, seed=4)}), horizon=10)
@@ -155,7 +189,8 @@ def test_result_is_summarised_in_words(stationary):
         stationary, None, pd.DataFrame({"item_id": [], "title": []}), language("en"), coverage=0.8, top=3
     )
     assert "2024-12-30 to 2025-01-26" in text
-    assert "below that of repeating last week" in text
+    assert "times that of repeating last week" in text
+    assert re.search(r"such a sum was wrong by \d+% \(repeating last week: \d+%\); .* held \d of \d sums", text)
     assert json.dumps(to_json(stationary), allow_nan=False)
 
 
@@ -172,6 +207,7 @@ def test_the_mean_of_the_last_weeks_knows_a_new_level_when_smoothing_still_lags(
     whole = np.concatenate([np.resize(WEEK, 252), 2 * np.resize(WEEK, 14)]).astype(float)
     demand = daily_demand(shop_of_series({"a": whole}))
     trial = try_methods(demand, demand.num_days, 28, {})
+    assert not trial.has_year
     sums = dict(zip(METHODS, trial.methods[:, 0].sum(axis=1), strict=True))
     assert sums["mean of last weeks", 2] == pytest.approx(2 * 4 * WEEK.sum(), rel=0.05)
     assert sums["smoothing", 0.1] < 0.9 * sums["mean of last weeks", 2]
@@ -180,3 +216,56 @@ def test_the_mean_of_the_last_weeks_knows_a_new_level_when_smoothing_still_lags(
 def test_sums_are_judged_with_an_interval(stationary):
     row = stationary.backtest.set_index("level").loc["item"]
     assert row["total_gain_low"] <= row["total_gain"] <= row["total_gain_high"]
+
+
+def small_shop(rate: float, seed: int, num_days: int = 364):
+    """Returns a shop of Poisson orders of one piece of one of eight items."""
+    rng = np.random.default_rng(seed)
+    days = np.append(np.sort(rng.uniform(0, num_days, rng.poisson(rate * num_days))), num_days + 0.01)
+    items = [f"i{number}" for number in rng.integers(0, 8, len(days))]
+    return shop({"item_id": items, "days": days, "quantity": np.ones(len(days))})
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.7, 1.5, 10.0])
+def test_days_without_sales_count_in_a_small_shop(rate):
+    found = [forecast_demand(small_shop(rate, seed), num_backtests=4) for seed in range(12)]
+    assert np.mean([one.totals["forecast"][0] for one in found]) / (28 * rate) == pytest.approx(1, abs=0.1)
+
+
+def test_closed_days_over_christmas_are_expected_again():
+    """The log has one closure, over Christmas 2024; the forecast from 15 December 2025 has it too."""
+    christmas, last = ((pd.Timestamp(date) - START).days for date in ("2024-12-24", "2025-12-15"))
+    series = np.round(noisy(last, seed=5, noise=0.1))
+    series[christmas : christmas + 8] = 0
+    found = forecast_demand(
+        shop_of_series(dict.fromkeys("abcdefghij", series)), festivals={}, until=START + pd.Timedelta(days=last)
+    )
+    forecast = forecast_of(found, "shop")
+    assert forecast[9:17].tolist() == [0.0] * 8
+    is_open = (WEEK[(last + np.arange(28)) % 7] > 0) & ((np.arange(28) < 9) | (np.arange(28) >= 17))
+    expected = 10 * WEEK[(last + np.arange(28)) % 7] * is_open
+    assert forecast.sum() == pytest.approx(expected.sum(), rel=0.1)
+
+
+def test_yearly_pattern_wins_where_there_is_one():
+    days = np.arange(364 * 3 + 70)
+    season = np.where((days % 364) // 28 % 2 == 1, 3.0, 1.0)  # every second month sells three times as much
+    whole = np.round(20 * season * np.exp(0.1 * np.random.default_rng(6).normal(size=len(days))))
+    past = 364 * 3 - 28 + 56
+    tables = shop_of_series({"a": whole[:past]})
+    found = forecast_demand(tables, festivals={}, num_backtests=11)
+    assert "yearly pattern" in found.choice["shop"]
+    assert forecast_of(found, "shop").sum() == pytest.approx(whole[past : past + 28].sum(), rel=0.3)
+
+
+def test_item_without_stock_is_forecast_at_its_demand_before():
+    series = {"a": noisy(200, seed=7, noise=0.1), "b": noisy(200, seed=8, noise=0.1)}
+    series["a"][170:] = 0
+    stocks = {"sold out": [0.0, 5.0], "unknown": [np.nan, np.nan]}
+    expected = {}
+    for name, stock in stocks.items():
+        tables = shop_of_series(series)
+        tables.items["stock"] = stock
+        expected[name] = forecast_of(forecast_demand(tables, festivals={}), "item", "a").sum()
+    assert expected["sold out"] > 0.6 * 4 * WEEK.sum()
+    assert expected["unknown"] < 0.5 * expected["sold out"]

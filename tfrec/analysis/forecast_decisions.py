@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 
 from tfrec.analysis.demand import LEVELS, Demand
-from tfrec.analysis.smoothing import CLOSED, METHODS, Trial
+from tfrec.analysis.smoothing import CLOSED, METHODS, YEARLY, Trial
 
 _NEAR = 0.05  # methods whose error is within this share of the best one's are averaged
+_LEAST_YEARLY_TRIALS = 3
+_WITHOUT_YEAR = METHODS.index(("mean of last weeks", 8))  # what the yearly pattern multiplies
 _ADAPTATION = 0.3  # γ of adaptive conformal inference for a whole period of days
 _RECONCILIATIONS = ("bottom-up", "top-down", "minimum trace")
 
@@ -31,7 +33,7 @@ class Decision:
 def decide(demand: Demand, earlier: list[Trial], decisions: list[Decision], now: Trial, coverage: float) -> Decision:
     """Returns the forecast of the trial `now`, by the methods and the reconciliation that did best before."""
     present = [level for level in LEVELS if (demand.levels == level).any()]
-    chosen = {level: _good_methods(demand.levels == level, earlier) for level in present}
+    chosen = {level: _good_methods(demand.levels == level, earlier, now) for level in present}
     raw = [_combine(demand, trial, chosen) for trial in earlier]
     spread = _error_variance(demand, raw, earlier)
     errors = []
@@ -69,25 +71,37 @@ def _target(own: np.ndarray, decisions: list[Decision], coverage: float) -> floa
     return float(np.clip(target, 0.5, 0.99))
 
 
-def _good_methods(own: np.ndarray, earlier: list[Trial]) -> list[int]:
+def _good_methods(own: np.ndarray, earlier: list[Trial], now: Trial) -> list[int]:
     """Returns the methods whose error over earlier origins is near the least; all before there are any.
 
-    Their mean is forecast: it beats the single best one, which is partly best by chance (Makridakis et al. 2020).
+    Their mean is forecast: it beats the single best one, which is partly best by chance (Makridakis et al. 2020). The
+    yearly pattern is judged on the origins that have a year before them; it is one of several until there are three.
     """
+    ordinary = [method for method in range(len(METHODS)) if method != YEARLY]
     if not earlier:
-        return list(range(len(METHODS)))
-    errors = np.array(
-        [relative_error(own, [trial.methods[method] for trial in earlier], earlier) for method in range(len(METHODS))]
-    )
-    return [int(method) for method in np.flatnonzero(errors <= errors.min() * (1 + _NEAR))]
+        return ordinary
+    chosen = _near_best(own, earlier, ordinary)
+    with_year = [trial for trial in earlier if trial.has_year]
+    if not now.has_year:
+        return chosen
+    if len(with_year) < _LEAST_YEARLY_TRIALS:
+        return [*chosen, YEARLY]
+    among_all = _near_best(own, with_year, [*ordinary, YEARLY])
+    return among_all if YEARLY in among_all else chosen
+
+
+def _near_best(own: np.ndarray, trials: list[Trial], methods: list[int]) -> list[int]:
+    errors = np.array([relative_error(own, [trial.methods[method] for trial in trials], trials) for method in methods])
+    return [methods[place] for place in np.flatnonzero(errors <= errors.min() * (1 + _NEAR))]
 
 
 def _combine(demand: Demand, trial: Trial, chosen: Mapping[str, list[int]]) -> np.ndarray:
-    """Returns `[n, H]` the mean of the methods chosen for each level."""
+    """Returns `[n, H]` the mean of the methods chosen for each level; eight weeks' mean where none of them is known."""
     result = np.empty(trial.naive.shape)
     for level, methods in chosen.items():
         is_level = demand.levels == level
-        result[is_level] = trial.methods[methods][:, is_level].mean(axis=0)
+        known = methods if trial.has_year else [method for method in methods if method != YEARLY]
+        result[is_level] = trial.methods[known or [_WITHOUT_YEAR]][:, is_level].mean(axis=0)
     return result
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from tfrec.analysis.closures import WEEK
 from tfrec.analysis.demand import (
     LEVELS,
     Demand,
@@ -19,7 +20,7 @@ from tfrec.analysis.demand import (
     unusual_days,
 )
 from tfrec.analysis.forecast_decisions import Decision, decide
-from tfrec.analysis.smoothing import WEEK, try_methods
+from tfrec.analysis.smoothing import try_methods
 from tfrec.errors import ConfigError
 from tfrec.schema.tables import Tables
 
@@ -43,13 +44,15 @@ class Forecasts:
             1 − wape/naive_wape with `gain_low`, `gain_high` (95 %, bootstrap of weeks), `total_wape`,
             `total_naive_wape`, `total_gain` of the sum over the horizon with `total_gain_low`, `total_gain_high`
             (95 %, bootstrap of origins: few, so wide), `nominal`, `coverage` of the daily intervals
-            with `num_days` (series days on which the shop sells) and `total_coverage` with `num_totals`.
+            with `num_days` (series days on which the shop sells) and `total_coverage` with `num_totals`; `is_slow`
+            where more than half of these days had no sale, so that sums and not days tell a good forecast.
             NaN where the history is too short for a back-test.
         choice: level → methods whose mean is forecast, chosen on the back-tests; `reconciliation` → its method.
         festivals: effects, see `festival_effects`.
         unusual: days far from usual, see `unusual_days`.
         first_day: first day of the forecast.
         horizon: days.
+        num_history: days of log that the forecast rests on.
         measure: what is forecast: quantity (pieces) or value (currency).
     """
 
@@ -65,6 +68,7 @@ class Forecasts:
     unusual: pd.DataFrame
     first_day: pd.Timestamp
     horizon: int
+    num_history: int
     measure: Measure
 
     @property
@@ -111,11 +115,15 @@ def forecast_demand(
 ) -> Forecasts:
     """Returns forecasts for the shop, its top categories and its items, from the last whole day before `until`.
 
+    Days without sales are sales of zero, unless the shop was closed or the item out of stock (see `closures`). Days
+    on which the shop was closed in each earlier year, as over Christmas, are forecast as closed.
+
     Every series is divided by its weekday profile (its own, drawn towards the shop's where it sells on few days) and
     by the factors of festivals that are clear from the past; single days are capped at the series' 99th percentile,
     and the level as a whole is made up for that. What remains is smoothed exponentially, or by the Theta method
-    (smoothing with half the linear trend: Hyndman & Billah 2003), or continued at the mean of its last weeks. Methods
-    and smoothing rates are chosen for each level on back-tests: forecasts from earlier origins, half a horizon apart,
+    (smoothing with half the linear trend: Hyndman & Billah 2003), or continued at the mean of its last weeks or of all
+    days, or last week is repeated, or the shop's change of a year before is applied. Methods and smoothing rates are
+    chosen for each level on back-tests: forecasts from earlier origins, half a horizon apart,
     each of which knew nothing later. So is the reconciliation that makes the levels add up: bottom-up, top-down, or
     minimum trace with variance weights (Wickramasuriya, Athanasopoulos & Hyndman 2019).
     Intervals are split-conformal (Lei et al. 2018): the quantile of earlier errors over the series' own deviation, at
@@ -136,7 +144,7 @@ def forecast_demand(
         seed: random seed of the bootstrap.
 
     Raises:
-        ConfigError: a setting is out of range, or the history is shorter than eight weeks and the horizon.
+        ConfigError: a setting is out of range, or the history is shorter than eight weeks or than twice the horizon.
         SchemaError: there are no purchases.
     """
     if horizon < WEEK or horizon % WEEK:
@@ -145,8 +153,13 @@ def forecast_demand(
         raise ConfigError(f"`coverage` must be a share from 0.5 to below 1; got {coverage}. Try 0.8.")
     demand = daily_demand(tables, measure=measure, until=until, max_items=max_items)
     first_origin = max(8 * WEEK, horizon)
-    if demand.num_days < first_origin:
-        raise ConfigError(f"A forecast of {horizon} days needs {first_origin} days of history; got {demand.num_days}.")
+    needed = max(8 * WEEK, 2 * horizon)
+    if demand.num_days < needed:
+        longest = min(demand.num_days // (2 * WEEK) * WEEK, horizon) if demand.num_days >= 8 * WEEK else 0
+        advice = f"Try a horizon of {longest} days." if longest else "Come back when the log is longer."
+        raise ConfigError(
+            f"A forecast of {horizon} days needs {needed} days of history; got {demand.num_days}. {advice}"
+        )
     if festivals is None:
         festivals = shopping_festivals(demand.first_day.year, demand.day(demand.num_days + horizon).year)
     step = horizon // 2 if horizon % (2 * WEEK) == 0 else horizon
@@ -179,6 +192,7 @@ def forecast_demand(
         unusual=unusual_days(demand),
         first_day=demand.day(demand.num_days),
         horizon=horizon,
+        num_history=demand.num_days,
         measure=measure,
     )
 
@@ -231,8 +245,8 @@ def _judge(own: np.ndarray, decisions: list[Decision], seed: int) -> dict[str, f
     if not decisions:
         names = ("wape", "naive_wape", "gain", "gain_low", "gain_high", "total_wape", "total_naive_wape", "total_gain")
         ends = ("total_gain_low", "total_gain_high", "coverage", "total_coverage")
-        return {**dict.fromkeys((*names, *ends), float("nan")), "num_days": 0, "num_totals": 0}
-    weeks, sums, is_in, is_total_in = [], [], [], []
+        return {**dict.fromkeys((*names, *ends), float("nan")), "num_days": 0, "num_totals": 0, "is_slow": False}
+    weeks, sums, is_in, is_total_in, is_empty = [], [], [], [], []
     for decision in decisions:
         actual, forecast, naive = (
             part[own] for part in (decision.trial.outcome, decision.forecast, decision.trial.naive)
@@ -245,6 +259,7 @@ def _judge(own: np.ndarray, decisions: list[Decision], seed: int) -> dict[str, f
         miss = (actual - forecast).sum(axis=1)
         sums.append([np.abs(miss).sum(), np.abs((actual - naive).sum(axis=1)).sum(), actual.sum()])
         width, total_width = decision.width[own], decision.total_width[own]
+        is_empty.append((actual == 0)[decision.is_open[own]])
         use = decision.is_open[own] & np.isfinite(width)
         is_in.append((np.abs(actual - forecast) <= width)[use])
         is_total_in.append((np.abs(miss) <= total_width)[np.isfinite(total_width)])
@@ -272,4 +287,5 @@ def _judge(own: np.ndarray, decisions: list[Decision], seed: int) -> dict[str, f
         "num_days": len(inside),
         "total_coverage": float(total_inside.mean()) if len(total_inside) else float("nan"),
         "num_totals": len(total_inside),
+        "is_slow": bool(np.concatenate(is_empty).mean() > 0.5) if len(np.concatenate(is_empty)) else False,
     }

@@ -6,18 +6,24 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tfrec.analysis.closures import WEEK, closed_days, closed_weekdays, expected_closures, lasting_closures, stock_outs
 from tfrec.analysis.demand import Demand, festival_effects, festival_factors
 
-WEEK = 7
 RATES = (0.02, 0.05, 0.1, 0.2)
 """Smoothing rates α that are tried; the demand of a day is too noisy for more."""
-WEEKS = (1, 2, 4)
+WEEKS = (1, 2, 4, 8)
 """Last weeks whose mean is tried: what a shop in a rush does next is what it did last."""
 METHODS = (
     *((kind, rate) for kind in ("smoothing", "theta") for rate in RATES),
     *(("mean of last weeks", weeks) for weeks in WEEKS),
+    ("plain mean", "of all days"),
+    ("last week", "repeated"),
+    ("yearly pattern", "of the shop"),
 )
-"""What is tried: exponential smoothing, the same with half the linear trend (Theta), and means of the last weeks."""
+"""What is tried: exponential smoothing, the same with half the linear trend (Theta), means of the last weeks and of all
+days, the naive forecast, and the mean of eight weeks times the change that the shop saw a year before."""
+YEARLY = len(METHODS) - 1
+"""The method that needs a year of log; NaN without."""
 CLOSED = 0.05
 """A weekday with less than this share of the mean day is one on which the shop does not sell."""
 
@@ -45,6 +51,11 @@ class Trial:
         return self.actual
 
     @property
+    def has_year(self) -> bool:
+        """Whether a year lies before the origin, so that the yearly pattern is known."""
+        return bool(np.isfinite(self.methods[YEARLY]).all())
+
+    @property
     def root_days(self) -> np.ndarray:
         """`[n]` root of the number of days on which the series sells: how sums of misses grow."""
         return np.sqrt(np.maximum((self.weight > CLOSED).sum(axis=1), 1))
@@ -52,50 +63,125 @@ class Trial:
 
 def try_methods(demand: Demand, origin: int, horizon: int, festivals: Mapping[str, Sequence[datetime.date]]) -> Trial:
     """Returns the forecasts of all methods for the `horizon` days from column `origin` on, from the days before it."""
-    past = dataclasses.replace(demand, values=demand.values[:, :origin])
+    past = demand.until(origin)
+    all_closed = closed_days(past.orders)
+    closed = lasting_closures(all_closed)
     effects = festival_effects(past, festivals=festivals)
     factors = festival_factors(past, effects, festivals, origin + horizon)
-    profile = _weekday_profile(past.values)
+    profile = _weekday_profile(past.values, closed)
     weights = profile[:, np.arange(origin + horizon) % WEEK] * factors
-    is_open = (weights[:, :origin] > CLOSED) & (past.values[0] > 0)
-    even = np.where(is_open, past.values / np.maximum(weights[:, :origin], CLOSED), np.nan)
+    weights[:, origin:] *= ~expected_closures(all_closed, past.first_day, horizon)
+    is_known = (weights[:, :origin] > CLOSED) & ~closed
+    is_known[demand.num_upper :] &= ~stock_outs(past.values[demand.num_upper :], closed)
+    is_known &= ~_after_sell_out(past)
+    even = np.where(is_known, past.values / np.maximum(weights[:, :origin], CLOSED), np.nan)
     capped = np.minimum(even, _caps(even)[:, None])
     levels, deviation = _smooth(capped)
     cut_off = _cut_off(even, capped, demand.levels)
     recent = np.stack([_recent(capped, weights[:, :origin], WEEK * weeks) for weeks in WEEKS]) * cut_off
+    mean = _recent(capped, weights[:, :origin], origin) * cut_off
     levels = levels * cut_off
     slope = _slope(capped)
     ahead = np.arange(1, horizon + 1)
     plain = np.repeat(levels[:, :, None], horizon, axis=2)
     theta = plain + 0.5 * slope[None, :, None] * ahead
     future = weights[:, origin:]
+    yearly = recent[-1][:, None] * _yearly_index(past, closed, horizon)
+    steady = np.repeat(np.concatenate([recent, mean[None]])[:, :, None], horizon, axis=2)
+    naive = np.tile(past.values[:, -WEEK:], (1, horizon // WEEK))
+    weighted = np.maximum(np.concatenate([plain, theta, steady]), 0) * future
     has_actual = demand.num_days >= origin + horizon
     return Trial(
         origin=origin,
-        methods=np.maximum(np.concatenate([plain, theta, np.repeat(recent[:, :, None], horizon, axis=2)]), 0) * future,
-        naive=np.tile(past.values[:, -WEEK:], (1, horizon // WEEK)),
+        methods=np.concatenate([weighted, naive[None], (yearly * future)[None]]),
+        naive=naive,
         weight=future,
         deviation=deviation,
         actual=demand.values[:, origin : origin + horizon] if has_actual else None,
     )
 
 
-def _weekday_profile(values: np.ndarray, *, num_weeks: int = 12, prior_days: float = 60.0) -> np.ndarray:
+def _weekday_profile(
+    values: np.ndarray, closed: np.ndarray, *, num_weeks: int = 12, prior_days: float = 60.0
+) -> np.ndarray:
     """Returns `[n, 7]` demand of a weekday over the mean day, from the last weeks; column 0 = that of the first day.
 
-    A series that sells on few days is drawn towards the shop's profile, as if it had been seen `prior_days` days more.
+    A series that sells on few days is drawn towards the shop's profile, as if it had been seen `prior_days` days more;
+    the shop's own is drawn towards equal days where weekdays differ by no more than chance explains. Closed days have
+    no part in it.
     """
     weeks = min(num_weeks, values.shape[1] // WEEK)
     start = values.shape[1] - weeks * WEEK
+    is_open = ~closed[start:].reshape(weeks, WEEK)
     recent = values[:, start:].reshape(len(values), weeks, WEEK)
-    # The median week day of the shop is proof against a day of one enormous order; zeros stay zero.
-    shop = np.median(recent[0], axis=0)
+    shop = np.roll(_shop_profile(recent[0], is_open), start % WEEK)
+    shop[closed_weekdays(closed)] = 0
     shop = shop / shop.mean() if shop.sum() > 0 else np.ones(WEEK)
-    means = recent.mean(axis=1)
+    means = np.roll((recent * is_open).sum(axis=1) / np.maximum(is_open.sum(axis=0), 1), start % WEEK, axis=1)
     weekday_profile = means / np.maximum(means.mean(axis=1, keepdims=True), 1e-12)
     num_days = (recent > 0).sum(axis=(1, 2))[:, None]
-    mixed = (weekday_profile * num_days + shop * prior_days) / (num_days + prior_days)
-    return np.roll(mixed, start % WEEK, axis=1)
+    return (weekday_profile * num_days + shop * prior_days) / (num_days + prior_days)
+
+
+def _shop_profile(recent: np.ndarray, is_open: np.ndarray) -> np.ndarray:
+    """Returns `[7]` means of the weekdays, `recent` `[weeks, 7]`, drawn towards their mean by their standard error.
+
+    Each day is capped at three times the median of its weekday, so that one enormous order does not stand out; weekdays
+    with a median of 0 keep their mean. A weekday that was never open has 0.
+    """
+    days = np.where(is_open, recent, np.nan)
+    has_open = is_open.any(axis=0)
+    days[:, ~has_open] = 0
+    median = np.nanmedian(days, axis=0)
+    capped = np.where(median > 0, np.minimum(days, 3 * median), days)
+    mean = np.nanmean(capped, axis=0)
+    if has_open.sum() < 2:
+        return mean
+    noise = (np.nanvar(capped, axis=0) / np.maximum(is_open.sum(axis=0) - 1, 1))[has_open].mean()
+    between = mean[has_open].var(ddof=1)
+    kept = max(1 - noise / between, 0.0) if between > 0 else 0.0
+    return np.where(has_open, mean[has_open].mean() * (1 - kept) + kept * mean, 0.0)
+
+
+def _after_sell_out(past: Demand) -> np.ndarray:
+    """Returns `[n, T]` the days after the last sale of a series whose stock is 0: nothing could be sold."""
+    last = past.num_days - np.argmax(past.values[:, ::-1] > 0, axis=1)
+    return past.is_sold_out[:, None] & (np.arange(past.num_days) >= last[:, None])
+
+
+def _yearly_index(past: Demand, closed: np.ndarray, horizon: int) -> np.ndarray:
+    """Returns `[H]` the shop's mean open day over that of the eight weeks before, both 52 weeks ago; NaN unknown.
+
+    One factor for every four weeks; of the weeks before, one at least must be in the log. Each factor is drawn towards
+    1 by what the spread of single weeks explains (positive-part James–Stein on the log), so that a shop without a
+    yearly pattern gets none.
+    """
+    index = np.full(horizon, np.nan)
+    year_ago = past.num_days - 52 * WEEK
+    if year_ago < WEEK or horizon > 52 * WEEK:
+        return index
+    days = np.where(closed, np.nan, np.minimum(past.values[0], np.quantile(past.values[0], 0.99)))
+    weeks = days[past.num_days % WEEK :].reshape(-1, WEEK)
+    totals = np.nanmean(weeks[np.isfinite(weeks).any(axis=1)], axis=1)
+    change = np.diff(totals)
+    spread = np.sqrt((change**2).mean() / 2) / max(totals.mean(), 1e-12)
+    before = max(year_ago - 8 * WEEK, 0)
+    usual = _mean_or_nan(days[before:year_ago])
+    for start in range(0, horizon, 4 * WEEK):
+        end = min(start + 4 * WEEK, horizon)
+        then = _mean_or_nan(days[year_ago + start : year_ago + end])
+        if usual > 0 and then > 0:
+            change_of_log = np.log(then / usual)
+            noise = spread**2 * (WEEK / (end - start) + WEEK / (year_ago - before))
+            index[start:end] = np.exp(change_of_log * max(1 - 2 * noise / max(change_of_log**2, 1e-12), 0))
+        else:
+            index[start:end] = 1.0  # closed then, or nothing sold: the calendar of closures has it
+    return index
+
+
+def _mean_or_nan(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def _caps(even: np.ndarray) -> np.ndarray:

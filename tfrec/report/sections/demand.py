@@ -8,6 +8,7 @@ from tfrec.pages.blocks import Figure, Section, Table
 from tfrec.pages.charts import bar_chart, line_chart
 from tfrec.report.absent import Absent
 from tfrec.report.findings import Findings
+from tfrec.report.terminal.demand import sum_sentence
 from tfrec.report.words import Language
 
 _WEEKS_SHOWN = 16
@@ -32,7 +33,8 @@ def demand_section(findings: Findings, say: Language) -> Section:
             high=f"{shop['high']:,.0f}" if has_interval else "?",
             before=shop["last"],
             days=forecasts.horizon,
-        )
+        ),
+        sum_sentence(forecasts, say),
     ]
     clear = forecasts.festivals[forecasts.festivals["is_clear"].astype(bool)]
     if len(clear):
@@ -133,6 +135,8 @@ def _proof(found: Forecasts, say: Language) -> Table:
         say("demand.error_last_week_repeated"),
         say("heads.gain"),
         say("demand.days_inside_80_interval"),
+        say("demand.error_of_sums", days=found.horizon),
+        say("demand.sums_last_week_repeated"),
     )
     rows = tuple(
         (
@@ -143,6 +147,8 @@ def _proof(found: Forecasts, say: Language) -> Table:
             _share(row.naive_wape),
             (_share(row.gain), f"{row.gain_low:.0%}–{row.gain_high:.0%}") if np.isfinite(row.gain) else "–",
             (_share(row.coverage), f"n = {row.num_days:,}"),
+            _share(row.total_wape),
+            _share(row.total_naive_wape),
         )
         for row in found.backtest.itertuples()
     )

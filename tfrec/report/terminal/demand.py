@@ -92,21 +92,17 @@ def _sentences(forecasts: Forecasts, say: Language) -> list[str]:
             "demand.after_many_days_before",
             **expected,
         )
-    lines = [line]
-    lines += [
-        say(
-            "demand.level_earlier_periods_error_95",
-            level=say.name(row.level),
-            times=row.num_origins,
-            gain=row.gain,
-            low=row.gain_low,
-            high=row.gain_high,
-            coverage=row.coverage,
-            days=row.num_days,
-            nominal=row.nominal,
-        )
-        for row in forecasts.backtest.dropna(subset=["gain"]).itertuples()
-    ]
+    lines = [line, sum_sentence(forecasts, say)]
+    for row in forecasts.backtest.dropna(subset=["gain"]).itertuples():
+        words = {"level": say.name(row.level), "times": row.num_origins}
+        if row.is_slow:
+            ends = {"low": 1 - row.total_gain_high, "high": 1 - row.total_gain_low}
+            words |= {"horizon": forecasts.horizon, "ratio": 1 - row.total_gain, **ends}
+            lines.append(say("demand.level_sums_error_over_naive", **words))
+        else:
+            words |= {"ratio": 1 - row.gain, "low": 1 - row.gain_high, "high": 1 - row.gain_low}
+            words |= {"coverage": row.coverage, "days": row.num_days, "nominal": row.nominal}
+            lines.append(say("demand.level_days_error_over_naive", **words))
     clear = forecasts.festivals[forecasts.festivals["is_clear"].astype(bool)]
     lines += [
         say(
@@ -119,3 +115,16 @@ def _sentences(forecasts: Forecasts, say: Language) -> list[str]:
         for row in clear.nlargest(3, "effect").itertuples()
     ]
     return lines
+
+
+def sum_sentence(forecasts: Forecasts, say: Language) -> str:
+    """Returns how wrong the shop's sum was on earlier periods, and how often its interval held it."""
+    row = forecasts.backtest[forecasts.backtest["level"] == "shop"].iloc[0]
+    if pd.isna(row["total_wape"]):
+        return say("demand.sum_not_tested", days=forecasts.num_history)
+    words = {"times": int(row["num_origins"]), "error": row["total_wape"], "naive": row["total_naive_wape"]}
+    num = int(row["num_totals"])
+    if not num:
+        return say("demand.sum_error_without_intervals", **words)
+    inside = round(row["total_coverage"] * num)
+    return say("demand.sum_error_on_earlier_periods", nominal=row["nominal"], inside=inside, n=num, **words)
