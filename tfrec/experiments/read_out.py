@@ -23,6 +23,10 @@ ArmVerdict = Literal["ship", "do not ship", "undecided", "invalid"]
 """What all metrics that decide show of one arm."""
 
 
+FEWEST = 30
+"""Users that each arm needs for a verdict; the normal intervals of fewer are not to be relied on."""
+
+
 class Metric(Protocol):
     """A way to compare two arms' rows of the user table."""
 

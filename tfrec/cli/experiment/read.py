@@ -1,6 +1,9 @@
 """`tfrec experiment read`: reads a log, a table of metrics or checkpoints and gives a verdict."""
 
 import argparse
+import functools
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +20,8 @@ HELP = "the verdict, with intervals, guardrails and segments"
 DESCRIPTION = """\
 Reads an experiment. FILE is one of three:
   arms with a SHOP     user_id and arm (`tfrec experiment assign` wrote it): metrics come from the shop's log, with the
-                       weeks before as covariate (CUPED), and every day's look is paid for (always-valid intervals)
+                       weeks before as covariate (CUPED), and every day's look is paid for (always-valid intervals);
+                       everybody in FILE counts from the first day, with 0 until they act
   metrics of users     a row a user: the arm, and columns of metrics; a column NAME_before is NAME's covariate
   checkpoints          a row an experiment, variant, metric and time: count_c, mean_c, variance_c, count_t, ...
                        cumulative: all experiments at once, at the end and always-valid
@@ -139,21 +143,15 @@ def _read_with_shop(options: argparse.Namespace, table: "pd.DataFrame") -> None:
     options.arm = "arm"
     options.primary = options.primary or "conversion"
     users = user_metrics(assigned, tables, start=start, end=end, pre_days=options.pre_days)
-    control = _control(options, users)
-    looks = look_daily(
-        assigned,
-        tables,
-        metrics=names(options.primary),
-        arms=[str(name) for name in sorted(users["arm"].unique()) if name != control],
-        control=control,
-        start=start,
-        end=end,
-        level=share(options.level, "--level"),
-    )
-    _print_result(options, users, looks)
+    look = functools.partial(look_daily, users, tables, start=start, end=end)
+    if until is not None:
+        look = functools.partial(look, planned_days=math.ceil((end - start) / pd.Timedelta(days=1)))
+    _print_result(options, users, look)
 
 
-def _print_result(options: argparse.Namespace, users: "pd.DataFrame", looks: "DailyLooks | None" = None) -> None:
+def _print_result(
+    options: argparse.Namespace, users: "pd.DataFrame", look: "Callable[..., DailyLooks] | None" = None
+) -> None:
     from tfrec.experiments.metrics import choose_metrics
     from tfrec.experiments.read_out import Guardrail, HeavyTailMetric, read_out
     from tfrec.report.terminal.experiments import read_out_text
@@ -163,17 +161,20 @@ def _print_result(options: argparse.Namespace, users: "pd.DataFrame", looks: "Da
     primary, secondary = names(options.primary), names(options.secondary)
     wanted = tuple(dict.fromkeys([*primary, *secondary, *margins]))
     chosen = choose_metrics(users, wanted, down=names(options.down), cap_quantile=share(options.cap, "--cap"))
+    control, level = _control(options, users), share(options.level, "--level")
     result = read_out(
         users,
         arm=options.arm,
-        control=_control(options, users),
+        control=control,
         primary=[chosen[name] for name in primary],
         secondary=[chosen[name] for name in secondary],
         guardrails=[Guardrail(chosen[name], margin) for name, margin in margins.items()],
         segments=names(options.segments),
         shares=named_numbers(options.shares, "--shares") or None,
-        level=share(options.level, "--level"),
+        level=level,
     )
+    deciding = {name: chosen[name] for name in primary}
+    looks = look(metrics=deciding, control=control, level=level) if look is not None else None
     paths = looks.paths if looks is not None else {}
     if options.out is not None:
         save_table(options, options.out, result.to_table(), _KIND)

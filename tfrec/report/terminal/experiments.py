@@ -156,6 +156,14 @@ def sequential_text(path: SequentialReadOut, say: Language) -> str:
         n=int(path.n[-1]),
     )
     looks = len(path.low)
+    if path.has_faded:
+        return say(
+            "experiments.treatment_was_no_longer_clear",
+            verdict=say.name(path.verdict),
+            since=path.decided_at + 1,
+            looks=looks,
+            span=span,
+        )
     if path.decided_at >= 0:
         return say(
             "experiments.treatment_since_checkpoint_difference",
@@ -203,9 +211,10 @@ def read_out_text(
     ]
     lines += [sample_ratio_text(result.sample_ratio, say), "", _findings_table(result, say)]
     lines += [_heterogeneity_text(test, result.level, say) for test in result.heterogeneity]
-    if paths:
+    shown = {} if result.sample_ratio.is_alarm else paths  # an effect that cannot be trusted has no path
+    if shown:
         lines += ["", say("experiments.looked_every_day_users_they")]
-    for (arm, metric), path in paths.items():
+    for (arm, metric), path in shown.items():
         finding = sequential_text(path, say)
         lines.append("  " + say("experiments.arm_metric_finding", arm=arm, metric=say.name(metric), finding=finding))
     if capped:
