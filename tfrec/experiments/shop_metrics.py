@@ -48,6 +48,12 @@ def activity(tables: Tables, *, metric: str) -> pd.DataFrame:
     )
 
 
+def users_of(tables: Tables) -> np.ndarray:
+    """Returns the ids of everybody in a shop: known users first, then those that the log alone has."""
+    seen = tables.events["user_id"]
+    return pd.concat([tables.users["user_id"], seen[seen != ""]]).drop_duplicates().to_numpy()
+
+
 def user_metrics(
     assigned: pd.DataFrame, tables: Tables, *, start: pd.Timestamp, end: pd.Timestamp, pre_days: int = 28
 ) -> pd.DataFrame:

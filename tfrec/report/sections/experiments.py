@@ -73,8 +73,7 @@ def _durations(found: ExperimentFindings, say: Language) -> Figure:
     )
     caption = say(
         "experiments.longer_tests_find_smaller_changes",
-        first=int(users.iloc[0]),
-        last=int(users.iloc[-1]),
+        users=int(users.iloc[-1]),
         weeks=float(weeks[-1]),
     )
     return Figure(svg, caption, say("experiments.how_long"))

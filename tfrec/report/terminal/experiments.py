@@ -87,6 +87,7 @@ def duration_text(duration: Duration, say: Language) -> str:
         found=row.detectable,
         wanted=duration.wanted,
         plain=row.detectable_plain,
+        daily=row.detectable_daily,
     )
 
 
@@ -108,6 +109,7 @@ def design_text(metric: str, duration: Duration, size: Design, say: Language, *,
             f"{line.correlation:.2f}",
             f"{line.detectable:.1%}",
             f"{line.detectable_plain:.1%}",
+            f"{line.detectable_daily:.1%}",
         ]
         for line in duration.table.itertuples()
     ]
@@ -119,6 +121,7 @@ def design_text(metric: str, duration: Duration, size: Design, say: Language, *,
         say("experiments.correlation"),
         say("experiments.found_cuped"),
         say("experiments.without_cuped"),
+        say("experiments.looked_daily"),
     ]
     weeks = say("experiments.metric_finding", metric=say.name(metric), finding=duration_text(duration, say))
     return "\n".join(
