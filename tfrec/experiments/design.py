@@ -143,7 +143,7 @@ def plan_duration(
     activity: pd.DataFrame,
     *,
     relative_effect: float,
-    user_ids: Sequence[str] | None = None,
+    user_ids: Sequence[str] | np.ndarray | None = None,
     max_weeks: int = 8,
     pre_weeks: int = 4,
     power: float = 0.8,
@@ -211,8 +211,14 @@ def plan_duration(
         value, before = [(total > 0).astype(np.float64) for total in totals] if is_rate else totals
         mean, variance, correlation = _moments(value, before, cap_quantile)
         users = len(everybody) * traffic_share
-        setting = {"power": power, "level": level, "treatment_share": treatment_share, "comparisons": comparisons}
-        detectable = detectable_effect(users, variance=variance, **setting) if users >= 2 else math.inf
+        detectable = detectable_effect(
+            users,
+            variance=variance,
+            power=power,
+            level=level,
+            treatment_share=treatment_share,
+            comparisons=comparisons,
+        )
         plain = detectable / mean if mean > 0 else math.inf
         with_cuped = plain * math.sqrt(1 - correlation**2)
         rows.append(

@@ -14,6 +14,7 @@ from tfrec.report.words import Language
 _VERDICTS = {
     "ship": "experiments.better_beyond_chance_nothing_decides",
     "do not ship": "experiments.worse_beyond_chance",
+    "too small": "experiments.too_small",
     "undecided": "experiments.undecided_test_too_small_decide",
     "invalid": "experiments.invalid",
 }

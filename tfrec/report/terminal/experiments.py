@@ -8,7 +8,7 @@ import pandas as pd
 from tfrec.experiments.assignment import SampleRatio
 from tfrec.experiments.checkpoints import CheckpointVerdicts
 from tfrec.experiments.design import Design, Duration
-from tfrec.experiments.read_out import Heterogeneity, ReadOut
+from tfrec.experiments.read_out import FEWEST, Heterogeneity, ReadOut
 from tfrec.experiments.sequential import SequentialReadOut
 from tfrec.report.words import Language
 from tfrec.schema.text_columns import cut, text_table
@@ -190,6 +190,7 @@ def read_out_text(
     unread: Mapping[tuple[str, str], str],
     capped: Sequence[str] = (),
     cap: str = "",
+    blank: int = 0,
     out: Any = None,
 ) -> str:
     """Returns the verdict of each arm, its findings, and what looking every day gives.
@@ -201,6 +202,7 @@ def read_out_text(
         unread: arm and metric → why there is no path.
         capped: metrics that are capped.
         cap: quantile of the cap, as it was given.
+        blank: users without an arm, who were left out.
         out: path of the table of findings, where there is one.
     """
     verdicts = {
@@ -208,11 +210,15 @@ def read_out_text(
         "do not ship": say("experiments.do_ship_metric_decides_worse"),
         "undecided": say("experiments.undecided_nothing_decides_better_beyond"),
         "invalid": say("experiments.invalid_arms_do_have_sizes"),
+        "too small": say("experiments.too_small_for_verdict", fewest=FEWEST),
     }
     lines = [
         say("experiments.arm_verdict", arm=arm, verdict=verdicts[verdict]) for arm, verdict in result.verdicts.items()
     ]
-    lines += [sample_ratio_text(result.sample_ratio, say), "", _findings_table(result, say)]
+    lines.append(sample_ratio_text(result.sample_ratio, say))
+    if blank:
+        lines.append(say("experiments.blank_arm_left_out", n=blank))
+    lines += ["", _findings_table(result, say)]
     lines += [_heterogeneity_text(test, result.level, say) for test in result.heterogeneity]
     shown = {} if result.sample_ratio.is_alarm else paths  # an effect that cannot be trusted has no path
     if shown:
