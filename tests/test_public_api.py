@@ -66,7 +66,7 @@ PUBLIC = {
         "always_valid",
         "assign",
         "check_sample_ratio",
-        "daily_checkpoints",
+        "daily_totals",
         "detectable_effect",
         "evaluate_policy",
         "judge_checkpoints",

@@ -1,8 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.experiments.assignment import assign, check_sample_ratio, hash_uniform
+from tfrec.experiments.assignment import SHARE, assign, check_sample_ratio, entered, hash_uniform, stated_shares
 
 # printf welcome:u1 | sha256sum | cut -c1-16
 SHA_WELCOME_U1 = "66b5174eb9fba54b"
@@ -61,3 +62,23 @@ def test_errors_name_the_cause():
         assign(USERS, salt="x", shares={"a": 0.7, "b": 0.7})
     with pytest.raises(SchemaError, match="two arms"):
         check_sample_ratio({"a": 3})
+
+
+def test_who_has_no_arm_never_entered():
+    table = pd.DataFrame({"arm": ["a", None, " ", "b", np.nan]})
+    inside, blank = entered(table)
+    assert inside["arm"].tolist() == ["a", "b"]
+    assert blank == 3
+    assert entered(table, is_blank_an_arm=True)[0]["arm"].tolist() == ["a", "", "", "b", ""]
+    assert entered(pd.DataFrame({"arm": [0.0, 1.0, np.nan]}))[0]["arm"].tolist() == ["0", "1"]
+    with pytest.raises(SchemaError, match="No user has an arm"):
+        entered(pd.DataFrame({"arm": [None, ""]}))
+
+
+def test_shares_are_read_from_the_assignment():
+    table = pd.DataFrame({"arm": ["a", "a", "b"], SHARE: [0.8, 0.8, 0.2]})
+    assert stated_shares(table) == {"a": 0.8, "b": 0.2}
+    assert stated_shares(table[["arm"]]) is None
+    for wrong in ([0.8, 0.7, 0.2], [0.8, 0.8, 0.0], [0.8, 0.8, np.nan]):
+        with pytest.raises(SchemaError, match="one share above 0"):
+            stated_shares(table.assign(**{SHARE: wrong}))

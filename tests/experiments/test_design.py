@@ -2,6 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.benchmarks.insight import METRICS, design_ratios
+from tests.mailed_shops import mailed_shop
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.experiments.design import detectable_effect, plan_duration, plan_sample_size
 from tfrec.statistics.two_samples import compare_means
@@ -48,14 +50,26 @@ def _activity(days: int, users: int, seed: int = 0) -> pd.DataFrame:
     )
 
 
-def test_duration_counts_regulars_once_and_uses_their_past():
+def test_duration_counts_everybody_and_uses_their_past():
     plan = plan_duration(_activity(70, 3000), relative_effect=0.12, max_weeks=6)
     table = plan.table
-    assert table["users"].is_monotonic_increasing
-    assert table["users"].iloc[-1] <= 3000
-    assert table["users"].iloc[3] < 2.5 * table["users"].iloc[0]  # not four times: the same people come again
+    assert (table["users"] == _activity(70, 3000)["user_id"].nunique()).all()
     assert (table["detectable"] < table["detectable_plain"]).all()
     assert plan.weeks == table.loc[table["detectable"] <= 0.12, "weeks"].iloc[0]
+
+
+def test_looking_daily_costs_what_the_always_valid_interval_is_wider():
+    table = plan_duration(_activity(70, 3000), relative_effect=0.12, max_weeks=2).table
+    # Where it is narrowest, the interval at 95 % is 3.04 standard errors; the power of 80 % adds .84 to both.
+    price = (3.04 + 0.84) / (1.96 + 0.84)
+    assert (table["detectable_daily"] / table["detectable"]).tolist() == pytest.approx([price, price], rel=0.01)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_design_promises_what_the_read_out_finds(metric):
+    _, tables = mailed_shop(0, num_users=4_000)
+    ratios = design_ratios(tables, metric, splits=5)
+    assert np.abs(ratios - 1).max() < 0.1
 
 
 def test_hopeless_effect_is_said_to_be_hopeless():
@@ -70,3 +84,13 @@ def test_errors_name_the_cause():
         plan_sample_size(baseline=0.1, relative_effect=0.1, power=80)
     with pytest.raises(SchemaError, match="pre-period"):
         plan_duration(_activity(10, 100), relative_effect=0.1)
+    with pytest.raises(ConfigError, match="no rate"):
+        plan_sample_size(baseline=0.6, relative_effect=0.9)
+    activity = _activity(70, 100)
+    with pytest.raises(SchemaError, match="of guests"):
+        plan_duration(activity.head(0), relative_effect=0.1)
+    for setting, value in (("traffic_share", 0.0), ("traffic_share", 3.0), ("max_weeks", 0), ("pre_weeks", -1)):
+        with pytest.raises(ConfigError, match=setting):
+            plan_duration(activity, relative_effect=0.1, **{setting: value})
+    with pytest.raises(ConfigError, match="relative_effect"):
+        plan_duration(activity, relative_effect=-0.1)

@@ -115,6 +115,50 @@ def test_best_of_several_arms_can_ship():
     assert {f.arm for f in result.findings} == {"b", "c"}
 
 
+@pytest.mark.parametrize("bought", ["control", "treatment"])
+def test_everybody_against_nobody_is_clear(bought):
+    users = pd.DataFrame({"arm": np.repeat(["control", "treatment"], 200)})
+    users["conversion"] = (users["arm"] == bought).astype(float)
+    result = read_out(users, arm="arm", control="control", primary=[MeanMetric("conversion")])
+    finding = result.findings[0]
+    assert finding.p_value < 1e-12
+    assert result.verdict == ("ship" if bought == "treatment" else "do not ship")
+    # Newcombe's interval: 1 less the root of both Wilson intervals' squared lengths, 3.8415/(200 + 3.8415) each.
+    assert sorted(map(abs, (finding.comparison.difference.low, finding.comparison.difference.high))) == pytest.approx(
+        [1 - np.sqrt(2) * 0.018846, 1.0], abs=1e-5
+    )
+
+
+def test_constants_that_differ_are_clear_and_equal_ones_are_not():
+    users = pd.DataFrame({"arm": np.repeat(["control", "treatment"], 50), "same": 2.0})
+    users["other"] = np.where(users["arm"] == "treatment", 5.0, 3.0)
+    result = read_out(users, arm="arm", control="control", primary=[MeanMetric("other"), MeanMetric("same")])
+    assert [finding.verdict for finding in result.findings] == ["better", "undecided"]
+
+
+def test_a_few_users_get_a_word_on_size_and_no_verdict():
+    users = pd.DataFrame({"arm": ["control"] * 2 + ["treatment"] * 2, "conversion": [0.0, 0.0, 1.0, 1.0]})
+    result = read_out(
+        users, arm="arm", control="control",
+        primary=[MeanMetric("conversion")], guardrails=[Guardrail(MeanMetric("conversion"))],
+    )  # fmt: skip
+    assert result.verdict == "too small"
+    assert {finding.verdict for finding in result.findings} == {"undecided", "not shown safe"}
+    with pytest.raises(SchemaError, match="'treatment' has one user"):
+        read_out(users.head(3), arm="arm", control="control", primary=[MeanMetric("conversion")])
+
+
+def test_a_small_arm_does_not_silence_a_large_one():
+    users = _users(0.1)
+    users.loc[users.index[users["arm"] == "treatment"][:20], "arm"] = "small"
+    result = read_out(
+        users, arm="arm", control="control", primary=[MeanMetric("visits")],
+        shares={"control": 0.5, "small": 0.0025, "treatment": 0.4975},
+    )  # fmt: skip
+    assert result.verdicts == {"small": "too small", "treatment": "ship"}
+    assert result.verdict == "ship"
+
+
 def test_errors_name_the_cause():
     with pytest.raises(SchemaError, match="Did you mean 'visits'"):
         read_out(_users(), arm="arm", control="control", primary=[MeanMetric("visit")])

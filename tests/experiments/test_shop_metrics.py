@@ -1,5 +1,7 @@
 """An assignment and a log → metrics of each user, and of each day."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from tests.worlds import START, bought, make_tables, viewed
 from tfrec.errors import SchemaError
 from tfrec.experiments.metrics import choose_metrics
 from tfrec.experiments.read_out import HeavyTailMetric, MeanMetric, RatioMetric, read_out
-from tfrec.experiments.shop_metrics import activity, daily_checkpoints, user_metrics
+from tfrec.experiments.shop_metrics import METRICS, activity, daily_totals, user_metrics
 
 
 def day(number: float) -> pd.Timestamp:
@@ -47,21 +49,21 @@ def test_ids_of_another_log_are_an_error(tables):
         activity(tables, metric="sales")
 
 
-def test_daily_checkpoints_count_users_as_they_come_and_end_where_the_read_out_does():
-    rng = np.random.default_rng(0)
-    rows = []
-    for user in range(200):
-        for when in rng.uniform(0, 14, 3):
-            rows += bought(f"u{user}", when, "a") if rng.random() < 0.3 else viewed(f"u{user}", when, "a")
-    tables = make_tables([{**row, "price": 1.0} for row in rows])
-    assigned = pd.DataFrame({"user_id": [f"u{user}" for user in range(220)], "arm": ["c", "t"] * 110})
-    path = daily_checkpoints(
-        assigned, tables, metric="conversion", control="c", treatment="t", start=day(0), end=day(14)
-    )
-    assert (np.diff(path.counts, axis=1) >= 0).all()
-    assert path.counts[:, -1].tolist() == [100, 100]  # the 20 who never came are in no checkpoint
-    whole = user_metrics(assigned, tables, start=day(0), end=day(14)).groupby("arm")["conversion"].sum()
-    assert (path.means[:, -1] * path.counts[:, -1]).tolist() == pytest.approx(whole.tolist())
+def test_daily_totals_grow_to_the_metrics_of_the_read_out(tables):
+    assigned = pd.DataFrame({"user_id": ["ann", "bob", "cid", "dan"], "arm": ["x", "x", "y", "y"]})
+    whole = user_metrics(assigned, tables, start=day(10), end=day(20))
+    for metric in METRICS:
+        days = list(daily_totals(assigned["user_id"], tables, metric=metric, start=day(10), end=day(20)))
+        assert len(days) == 10
+        assert all((after >= before).all() for before, after in itertools.pairwise(days))
+        assert days[-1].tolist() == whole[metric].tolist()
+    value = list(daily_totals(assigned["user_id"], tables, metric="value", start=day(10), end=day(20)))
+    assert [total[0] for total in value[:3]] == [0.0, 18.0, 24.0]  # everybody counts from the first day
+
+
+def test_days_after_the_end_of_the_log_are_no_days(tables):
+    days = list(daily_totals(pd.Series(["cid"]), tables, metric="visits", start=day(20), end=day(90)))
+    assert [total.tolist() for total in days] == [[0.0]] * 5 + [[1.0]]
 
 
 def test_metrics_are_compared_by_what_they_hold():

@@ -10,6 +10,7 @@ import pytest
 
 from tests.interruptions import stop_tfrec
 from tfrec.cli import main
+from tfrec.ingest.prepared import read_prepared
 from tfrec.promotions.plan_files import read_plan
 
 
@@ -111,6 +112,41 @@ def test_arms_are_assigned_and_read_from_the_log(coupon_shop, tmp_path, capsys):
     printed = json.loads(run(capsys, "experiment", "read", arms, coupon_shop, *arguments, "--json"))
     assert printed["verdict"] in ("ship", "do not ship", "undecided")
     assert set(printed["sequential"]) == {"treatment, conversion", "treatment, value"}
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_unequal_shares_travel_in_the_file(coupon_shop, tmp_path, capsys, ending):
+    arms = tmp_path / f"arms.{ending}"
+    told = run(capsys, "experiment", "assign", coupon_shop, "--name", "x", "--arms", "a=80%,b=10%,c=10%", "--out", arms)
+    command = re.search(r"tfrec (experiment read .+)", told)[1].replace("DATE", "2025-10-01").split()
+    assert command[-2:] == ["--control", "a"]
+    text = run(capsys, *command)
+    assert "b: invalid" not in text
+    assert "sizes they should" in text
+    assert "invalid" in run(capsys, *command, "--shares", "a=1,b=1,c=1")
+
+
+def test_users_first_seen_in_the_test_period_are_assigned(coupon_shop, tmp_path, capsys):
+    run(capsys, "experiment", "assign", coupon_shop, "--name", "page", "--out", tmp_path / "arms.csv")
+    assigned = set(pd.read_csv(tmp_path / "arms.csv", dtype="str")["user_id"])
+    prepared = read_prepared(coupon_shop)
+    assert assigned >= set(prepared.test.events["user_id"]) - {""}
+    assert assigned >= set(prepared.train.users["user_id"])
+
+
+def test_users_without_an_arm_are_counted_and_left_out(coupon_shop, tmp_path, capsys):
+    arms = tmp_path / "arms.csv"
+    run(capsys, "experiment", "assign", coupon_shop, "--name", "page", "--out", arms)
+    table = pd.read_csv(arms)
+    table.loc[:49, "arm"] = None
+    table.to_csv(arms, index=False)
+    text = run(capsys, "experiment", "read", arms, coupon_shop, "--from", "2025-10-01")
+    assert "50 users have no arm" in text
+    assert "nan" not in text
+    tiny = table.dropna().groupby("arm").head(2)
+    tiny.to_csv(tmp_path / "tiny.csv", index=False)
+    text = run(capsys, "experiment", "read", tmp_path / "tiny.csv", coupon_shop, "--from", "2025-10-01")
+    assert "no verdict. Each arm needs at least 30 users" in text
 
 
 def test_a_table_of_metrics_and_lost_users_are_read(coupon_shop, tmp_path, capsys):
@@ -221,6 +257,22 @@ def checkpoints():
         pytest.param(["experiment", "design", "--effect", "5%"], "--baseline", id="neither shop nor baseline"),
         pytest.param(["experiment", "design", "SHOP", "--effect", "5%", "--metric", "sales"], "conversion",
                      id="unknown metric"),
+        pytest.param(["experiment", "design", "SHOP", "--effect", "5%", "--traffic", "0"], "`--traffic` must",
+                     id="no traffic"),
+        pytest.param(["experiment", "design", "SHOP", "--effect", "5%", "--traffic", "300%"], "`--traffic` must",
+                     id="more than all traffic"),
+        pytest.param(["experiment", "design", "SHOP", "--effect", "5%", "--max-weeks", "0"], "`--max-weeks` must",
+                     id="no weeks"),
+        pytest.param(["experiment", "design", "SHOP", "--effect=-5%"], "--effect must", id="effect below 0"),
+        pytest.param(["experiment", "design", "SHOP", "--effect", "nan"], "--effect takes", id="effect not a number"),
+        pytest.param(["experiment", "design", "--baseline", "41", "--deviation=-3", "--effect", "5%"],
+                     "--deviation must", id="deviation below 0"),
+        pytest.param(["experiment", "design", "--baseline", "41", "--effect", "5%"], "Give `--deviation`",
+                     id="no rate without deviation"),
+        pytest.param(["experiment", "design", "--baseline", "60%", "--effect", "90%"], "`--effect` 0.9 would",
+                     id="rate over 100 %"),
+        pytest.param(["experiment", "design", "--baseline", "41", "--deviation", "3", "--effect", "5%", "--power", "2"],
+                     "`--power` must", id="power over 100 %"),
         pytest.param(["experiment", "assign", "SHOP", "--name", "x", "--out", "a.xlsx"], ".csv or .parquet", id="form"),
         pytest.param(["experiment", "assign", "SHOP", "--name", "x", "--arms", "a=80%,b=30%", "--out", "a.csv"],
                      "at most 1", id="shares over 100 %"),
@@ -228,6 +280,8 @@ def checkpoints():
         pytest.param(["experiment", "read", "TEST"], "--primary", id="nothing that decides"),
         pytest.param(["experiment", "read", "TEST", "SHOP"], "--from", id="no first day"),
         pytest.param(["experiment", "read", "TEST", "SHOP", "--from", "soon"], "2025-12-01", id="no date"),
+        pytest.param(["experiment", "read", "TEST", "SHOP", "--from", "2025-10-01", "--pre-days=-3"], "--pre-days must",
+                     id="days before below 0"),
         pytest.param(["experiment", "read", "absent.csv", "--primary", "x"], "no file", id="no file"),
         pytest.param(["experiment", "read", "absent.xlsx", "--primary", "x"], ".parquet", id="unknown kind of file"),
         pytest.param(["policy", "SHOP", "--rules", "populr"], "'popular'", id="unknown rule"),
@@ -242,6 +296,22 @@ def test_an_error_says_what_to_do(arguments, message, coupon_shop, tmp_path, cap
     assert message in printed.err
     assert "Traceback" not in printed.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_shop_of_guests_has_no_users_to_experiment_on(tmp_path, capsys):
+    orders = [f"{order},item{order % 7},2025-0{1 + order % 6}-11 10:00,2.5" for order in range(60)]
+    (tmp_path / "sales.csv").write_text("\n".join(["order,item,time,price", *orders]))
+    (tmp_path / "sales.toml").write_text(
+        'name = "sales"\n[events]\nfiles = ["sales.csv"]\nformat = "csv"\ntype = "purchase"\n[events.columns]\n'
+        'order_id = "order"\nitem_id = "item"\ntimestamp = "time"\nprice = "price"\n[split]\ntest_days = 30\n'
+    )
+    shop = str(tmp_path / "guests")
+    assert main(["prepare", str(tmp_path / "sales.toml"), "--out", shop]) == 0
+    capsys.readouterr()
+    out = str(tmp_path / "arms.csv")
+    for arguments in (["design", shop, "--effect", "5%"], ["assign", shop, "--name", "x", "--out", out]):
+        assert main(["experiment", *arguments]) == 2
+        assert "of guests" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

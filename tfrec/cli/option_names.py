@@ -13,6 +13,7 @@ ALIASES: Mapping[str, str] = {
     "max_cost_per_user": "--max-cost",
     "relative_effect": "--effect",
     "traffic_share": "--traffic",
+    "variance": "--deviation",
 }
 """Parameter of a library function → option that sets it, where the two are called differently."""
 

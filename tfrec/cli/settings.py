@@ -1,6 +1,7 @@
 """Parses the texts of options: numbers, names and moments, with errors that show the expected form."""
 
 import argparse
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ def share(text: str, option: str) -> float:
     from tfrec.errors import ConfigError
 
     try:
-        return float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
+        number = float(text.rstrip("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
-        raise ConfigError(f"{option} takes a number such as 0.05, or 5%; got {text!r}.") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise ConfigError(f"{option} takes a number such as 0.05, or 5%; got {text!r}.")
+    return number

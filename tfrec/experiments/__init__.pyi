@@ -9,7 +9,7 @@ from .policies import PolicyStudy, study_policies
 from .read_out import Finding, Guardrail, HeavyTailMetric, MeanMetric, RatioMetric, ReadOut
 from .sequential import SequentialReadOut, always_valid, read_sequentially
 from .shop_design import ShopDesign, plan_in_shop
-from .shop_metrics import activity, daily_checkpoints, user_metrics
+from .shop_metrics import activity, daily_totals, user_metrics
 
 __all__ = [
     "Bandit",
@@ -37,7 +37,7 @@ __all__ = [
     "always_valid",
     "assign",
     "check_sample_ratio",
-    "daily_checkpoints",
+    "daily_totals",
     "detectable_effect",
     "evaluate_policy",
     "judge_checkpoints",

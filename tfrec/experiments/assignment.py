@@ -11,9 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 from scipy import special, stats
 
 from tfrec.errors import ConfigError, SchemaError
+from tfrec.schema.tables import as_id
+
+SHARE = "arm_share"
+"""Column of an assignment with the share that the user's arm has by design."""
 
 DEFAULT_SHARES: Mapping[str, float] = {"control": 0.5, "treatment": 0.5}
 
@@ -81,6 +86,44 @@ def hash_uniform(user_ids: Sequence[str] | np.ndarray, *, salt: str) -> np.ndarr
     digests = b"".join(hashlib.sha256(prefix + str(user).encode()).digest()[:8] for user in user_ids)
     # 53 bits, so that the float never rounds up to 1.
     return (np.frombuffer(digests, dtype=">u8") >> np.uint64(11)).astype(np.float64) / 2.0**53
+
+
+def entered(table: pd.DataFrame, *, arm: str = "arm", is_blank_an_arm: bool = False) -> tuple[pd.DataFrame, int]:
+    """Returns the users that have an arm, its name as text, and how many have none: they never entered.
+
+    Args:
+        table: one row a user.
+        arm: column of the arm.
+        is_blank_an_arm: whether a blank is the name of an arm (of control, where an offer's log leaves it blank).
+
+    Raises:
+        SchemaError: no user has an arm.
+    """
+    arms = as_id(table[arm])
+    is_in = (arms != "") | is_blank_an_arm
+    if not is_in.any():
+        raise SchemaError(f"No user has an arm: `{arm}` is blank in all {len(table):,} rows. Name another column.")
+    return table.assign(**{arm: arms})[is_in], int((~is_in).sum())
+
+
+def stated_shares(table: pd.DataFrame, *, arm: str = "arm") -> dict[str, float] | None:
+    """Returns arm → share of the column `SHARE`; None where the table has none.
+
+    Raises:
+        SchemaError: an arm has no share above 0, or several.
+    """
+    if SHARE not in table.columns:
+        return None
+    shares = {}
+    for name, own in table.groupby(arm)[SHARE]:
+        stated = pd.to_numeric(own, errors="coerce").unique()
+        if len(stated) != 1 or not stated[0] > 0:
+            raise SchemaError(
+                f"`{SHARE}` must state one share above 0 for the arm {name!r}; got "
+                f"{', '.join(map(str, own.unique()[:5]))}. Correct it, or give the shares."
+            )
+        shares[str(name)] = float(stated[0])
+    return shares
 
 
 def check_sample_ratio(

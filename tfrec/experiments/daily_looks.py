@@ -1,14 +1,24 @@
-"""Reads each arm and metric of a shop's experiment day by day, with intervals that are valid at every look."""
+"""Reads each arm and metric of a shop's experiment day by day, with intervals that are valid at every look.
+
+Each look is the read-out as if the experiment had ended that day: the same users, caps and covariates.
+"""
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
+from scipy import special
 
-from tfrec.errors import SchemaError
-from tfrec.experiments.sequential import SequentialReadOut, read_sequentially
-from tfrec.experiments.shop_metrics import METRICS, daily_checkpoints
+from tfrec.experiments.read_out import FEWEST, HeavyTailMetric, Metric
+from tfrec.experiments.sequential import SequentialReadOut, always_valid
+from tfrec.experiments.shop_metrics import METRICS, daily_totals
 from tfrec.schema.tables import Tables
+from tfrec.statistics.estimates import Estimate
+
+PLANNED_DAYS = 28
+"""Days of an experiment whose end is not fixed; the intervals are narrowest there."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,40 +37,95 @@ class DailyLooks:
 
 
 def look_daily(
-    assigned: pd.DataFrame,
+    users: pd.DataFrame,
     tables: Tables,
     *,
-    metrics: Sequence[str],
-    arms: Sequence[str],
+    metrics: Mapping[str, Metric],
     control: str,
     start: pd.Timestamp,
     end: pd.Timestamp,
+    planned_days: int = PLANNED_DAYS,
     level: float = 0.95,
 ) -> DailyLooks:
     """Returns the path of each treatment arm and metric of the shop.
 
+    Everybody assigned counts on every day, with 0 until they act, so that the last look has the estimate and the
+    standard error of the read-out. Where the read-out's interval is a bootstrap that is wider than the normal one, the
+    whole path is widened by the same factor; an effect that is clear at the last look is then clear in the read-out.
+
     Args:
-        assigned: `user_id` and `arm`.
+        users: the table that is read out (`user_metrics`): `user_id`, `arm`, metrics and their `_before` columns.
         tables: the shop.
-        metrics: names of metrics; those that are none of the shop's own (`METRICS`) are left out.
-        arms: treatment arms.
+        metrics: name → metric, as the read-out compares it; those that are none of the shop's own (`METRICS`) have no
+            path, and count in the correction for many comparisons.
         control: the arm to compare with.
         start: first moment of the experiment.
         end: first moment after it.
+        planned_days: days at which the intervals are narrowest; fixed before the start.
         level: confidence level of all paths together.
     """
-    known = [name for name in metrics if name in METRICS]
-    each = 1 - (1 - level) / max(len(known) * len(arms), 1)
+    arms = [str(name) for name in sorted(users["arm"].unique()) if name != control]
+    each = 1 - (1 - level) / max(len(metrics) * len(arms), 1)
+    sizes = users["arm"].value_counts()
     paths: dict[tuple[str, str], SequentialReadOut] = {}
     unread: dict[tuple[str, str], str] = {}
-    for metric in known:
-        for arm in arms:
-            try:
-                checkpoints = daily_checkpoints(
-                    assigned, tables, metric=metric, control=control, treatment=arm, start=start, end=end
-                )
-            except SchemaError as error:
-                unread[arm, metric] = str(error)
-                continue
-            paths[arm, metric] = read_sequentially(*checkpoints.columns(), planned_n=float(len(assigned)), level=each)
+    known = {name: metric for name, metric in metrics.items() if name in METRICS}
+    for name, metric in known.items():
+        large = [arm for arm in arms if min(sizes[arm], sizes[control]) >= FEWEST]
+        unread.update({(arm, name): f"It needs {FEWEST} users in each arm." for arm in arms if arm not in large})
+        days = list(daily_totals(users["user_id"], tables, metric=name, start=start, end=end)) if large else []
+        for arm in large:
+            path = _path(users, days, metric, (control, arm), planned_days=planned_days, level=each, whole_level=level)
+            if path is None:
+                unread[arm, name] = "On no day does it differ between the users of the two arms."
+            else:
+                paths[arm, name] = path
     return DailyLooks(paths, unread, each)
+
+
+def _path(
+    users: pd.DataFrame,
+    days: Sequence[np.ndarray],
+    metric: Metric,
+    pair: tuple[str, str],
+    *,
+    planned_days: int,
+    level: float,
+    whole_level: float,
+) -> SequentialReadOut | None:
+    """Returns the path of one treatment; None where all its users have the same value on all days."""
+    sides = [(users["arm"] == arm).to_numpy() for arm in pair]
+    before = {column: users[column].to_numpy() for column in metric.columns if column != metric.name}
+    plain = dataclasses.replace(metric, resamples=0) if isinstance(metric, HeavyTailMetric) else metric
+
+    def arms_of(total: np.ndarray) -> list[pd.DataFrame]:
+        columns = {metric.name: total, **before}
+        return [pd.DataFrame({name: values[side] for name, values in columns.items()}) for side in sides]
+
+    looks: list[tuple[int, Estimate]] = []
+    for day, total in enumerate(days, start=1):
+        if np.ptp(total[sides[0] | sides[1]]) > 0:
+            looks.append((day, plain.compare(*arms_of(total), level=whole_level).difference))
+    if not looks:
+        return None
+    widening = 1.0
+    if isinstance(metric, HeavyTailMetric):
+        widening = _widening(metric.compare(*arms_of(days[-1]), level=whole_level).difference)
+    errors = np.array([look.std_error for _, look in looks]) * widening
+    # Totals grow with time, and so does their variance: the error at the planned end, from the first look alone.
+    tightest = float(errors[0]) * math.sqrt(max(planned_days, looks[0][0]) / looks[0][0])
+    return always_valid(
+        np.array([look.value for _, look in looks]),
+        errors,
+        tightest_error=tightest,
+        n=np.full(len(looks), float(sides[0].sum() + sides[1].sum())),
+        level=level,
+        is_good_up=metric.is_good_up,
+    )
+
+
+def _widening(difference: Estimate) -> float:
+    """Returns by which factor the wider side of an interval exceeds the normal one; at least 1."""
+    half = float(special.ndtri(0.5 + difference.level / 2)) * difference.std_error
+    sides = (difference.value - difference.low, difference.high - difference.value)
+    return max(1.0, *(side / half for side in sides)) if half > 0 else 1.0

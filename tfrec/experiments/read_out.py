@@ -19,8 +19,12 @@ Role = Literal["primary", "secondary", "guardrail", "segment"]
 """What a metric is for: it decides, explains, must not fall, or repeats the first one in a part of the users."""
 FindingVerdict = Literal["better", "worse", "undecided", "safe", "broken", "not shown safe"]
 """What an interval shows of one metric; the last three are of guardrails."""
-ArmVerdict = Literal["ship", "do not ship", "undecided", "invalid"]
-"""What all metrics that decide show of one arm."""
+ArmVerdict = Literal["ship", "do not ship", "undecided", "too small", "invalid"]
+"""What all metrics that decide show of one arm; `too small` is an arm, or control, of fewer than `FEWEST` users."""
+
+
+FEWEST = 30
+"""Users that each arm needs for a verdict; the normal intervals of fewer are not to be relied on."""
 
 
 class Metric(Protocol):
@@ -183,23 +187,31 @@ class ReadOut:
     heterogeneity: tuple[Heterogeneity, ...]
     level: float
 
+    def is_small(self, arm: str) -> bool:
+        """Returns whether the arm, or control, has fewer than `FEWEST` users."""
+        counts, arms = self.sample_ratio.counts, {finding.arm for finding in self.findings}
+        return min(counts[name] for name in counts if name == arm or name not in arms) < FEWEST
+
     def of(self, role: Role) -> tuple[Finding, ...]:
         """Returns the findings of one role."""
         return tuple(finding for finding in self.findings if finding.role == role)
 
     @property
     def verdict(self) -> ArmVerdict:
-        """`ship` (some arm), `do not ship` (every arm), `undecided`, or `invalid` on a sample-ratio alarm."""
+        """`ship` (some arm), `do not ship` (every arm), `undecided`, `too small`; `invalid` on a sample-ratio alarm."""
         if self.sample_ratio.is_alarm:
             return "invalid"
         by_arm = set(self.verdicts.values())
         if "ship" in by_arm:
             return "ship"
+        if by_arm == {"too small"}:
+            return "too small"
+        by_arm -= {"too small"}
         return "undecided" if "undecided" in by_arm else "do not ship"
 
     @property
     def verdicts(self) -> dict[str, ArmVerdict]:
-        """Each treatment arm's own verdict: `ship`, `do not ship` or `undecided`; `invalid` on an alarm."""
+        """Each treatment arm's own verdict: one of `ArmVerdict`; all are `invalid` on an alarm."""
         arms = dict.fromkeys(finding.arm for finding in self.findings)
         return {arm: "invalid" if self.sample_ratio.is_alarm else self._verdict_of(arm) for arm in arms}
 
@@ -221,6 +233,8 @@ class ReadOut:
         return pd.DataFrame(rows)
 
     def _verdict_of(self, arm: str) -> ArmVerdict:
+        if self.is_small(arm):
+            return "too small"
         of_arm = [f for f in self.findings if f.arm == arm]
         if any(f.verdict in ("worse", "broken") for f in of_arm if f.role in ("primary", "guardrail")):
             return "do not ship"
@@ -275,6 +289,11 @@ def read_out(
             f"`{arm}` must hold {control!r} and at least one treatment; it holds {', '.join(sorted(parts))}. "
             "Pass `control=` with the name that the log uses."
         )
+    lonely = [name for name, part in parts.items() if len(part) < 2]
+    if lonely:
+        raise SchemaError(
+            f"The arm {lonely[0]!r} has one user. Each arm needs 2 to be compared, {FEWEST} for a verdict."
+        )
     treatments = {name: part for name, part in parts.items() if name != control}
     ratio = check_sample_ratio(
         {name: len(part) for name, part in parts.items()}, shares=shares, threshold=sample_ratio_threshold
@@ -307,6 +326,8 @@ def read_out(
         stats.false_discovery_control,
         level,
     )
+    small = {name for name, part in treatments.items() if min(len(part), len(parts[control])) < FEWEST}
+    findings = [_without_verdict(finding) if finding.arm in small else finding for finding in findings]
     return ReadOut(ratio, tuple(findings), _heterogeneity(by_segment), level)
 
 
@@ -336,6 +357,11 @@ def _adjusted(
             verdict = "better" if (comparison.difference.value > 0) == metric.is_good_up else "worse"
         findings.append(Finding(name, metric.name, role, segment, comparison, float(p), float(q), verdict))
     return findings
+
+
+def _without_verdict(finding: Finding) -> Finding:
+    verdict: FindingVerdict = "not shown safe" if finding.role == "guardrail" else "undecided"
+    return dataclasses.replace(finding, verdict=verdict)
 
 
 def _guard(arm: str, guard: Guardrail, control: pd.DataFrame, treatment: pd.DataFrame, level: float) -> Finding:
@@ -371,6 +397,8 @@ def _heterogeneity(by_segment: list[tuple[str, str, str, Comparison]]) -> tuple[
 
 def _p_value(difference: Estimate) -> float:
     """Returns the p-value by the normal form; where a bootstrap moved the interval, by the end that faces zero."""
+    if difference.std_error == 0 and difference.value != 0:
+        return 0.0  # two constants that differ
     z = float(special.ndtri(0.5 + difference.level / 2))
     facing = difference.value - difference.low if difference.value > 0 else difference.high - difference.value
     if not facing > 0:

@@ -2,9 +2,8 @@
 
 import dataclasses
 
-from tfrec.errors import ConfigError
 from tfrec.experiments.design import Design, Duration, plan_duration, plan_sample_size
-from tfrec.experiments.shop_metrics import activity
+from tfrec.experiments.shop_metrics import activity, users_of
 from tfrec.schema.tables import Tables
 
 
@@ -27,7 +26,7 @@ def plan_in_shop(
     tables: Tables,
     *,
     relative_effect: float,
-    metric: str | None = None,
+    metric: str = "conversion",
     treatments: int = 1,
     primary_metrics: int = 1,
     traffic_share: float = 1.0,
@@ -38,10 +37,12 @@ def plan_in_shop(
 ) -> ShopDesign:
     """Returns the weeks and users that a wanted effect needs; the shop's last weeks are replayed as the experiment.
 
+    Everybody in the log counts, as `tfrec experiment assign` assigns them, with the read-out's caps and covariates.
+
     Args:
         tables: the shop.
         relative_effect: smallest relative change to be detected.
-        metric: one of `shop_metrics.METRICS`; conversion when left out, orders where the log has no views.
+        metric: one of `shop_metrics.METRICS`.
         treatments: number of arms beside control.
         primary_metrics: number of metrics that decide.
         traffic_share: share of users in the experiment.
@@ -52,17 +53,12 @@ def plan_in_shop(
 
     Raises:
         ConfigError: a setting is out of range, or the metric is the same for everybody in this log.
-        SchemaError: the log is too short.
+        SchemaError: the log is too short, or names no user.
     """
-    has_visits = logs_visits(tables)
-    if metric == "conversion" and not has_visits:
-        raise ConfigError(
-            "This log holds purchases alone, so all its users convert. Take orders or value as the `metric`."
-        )
-    chosen = metric or default_metric(tables)
     comparisons = treatments * primary_metrics
     duration = plan_duration(
-        activity(tables, metric=chosen),
+        activity(tables, metric=metric),
+        user_ids=users_of(tables),
         relative_effect=relative_effect,
         power=power,
         level=level,
@@ -70,7 +66,7 @@ def plan_in_shop(
         traffic_share=traffic_share * 2 / (treatments + 1),  # of one control and each treatment, an equal share
         max_weeks=max_weeks,
         pre_weeks=pre_weeks,
-        is_rate=chosen == "conversion",
+        is_rate=metric == "conversion",
     )
     weeks = duration.weeks if duration.weeks > 0 else duration.table["weeks"].max()
     row = duration.table[duration.table["weeks"] == weeks].iloc[0]
@@ -83,14 +79,4 @@ def plan_in_shop(
         variance=float(row["variance"]),
         correlation=float(row["correlation"]),
     )
-    return ShopDesign(chosen, duration, size)
-
-
-def logs_visits(tables: Tables) -> bool:
-    """Returns whether the log holds more than purchases; in one of purchases alone all users convert."""
-    return bool((tables.events["event_type"] != "purchase").any())
-
-
-def default_metric(tables: Tables) -> str:
-    """Returns `conversion`, or `orders` where all users of the log convert."""
-    return "conversion" if logs_visits(tables) else "orders"
+    return ShopDesign(metric, duration, size)

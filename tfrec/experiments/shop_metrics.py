@@ -1,9 +1,9 @@
-"""Computes metrics from an assignment and a shop's log: one row per user, and daily checkpoints.
+"""Computes metrics from an assignment and a shop's log: one row per user, and each user's totals day by day.
 
 Everybody assigned counts, seen or not; who did nothing has 0.
 """
 
-import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -48,6 +48,12 @@ def activity(tables: Tables, *, metric: str) -> pd.DataFrame:
     )
 
 
+def users_of(tables: Tables) -> np.ndarray:
+    """Returns the ids of everybody in a shop: known users first, then those that the log alone has."""
+    seen = tables.events["user_id"]
+    return pd.concat([tables.users["user_id"], seen[seen != ""]]).drop_duplicates().to_numpy()
+
+
 def user_metrics(
     assigned: pd.DataFrame, tables: Tables, *, start: pd.Timestamp, end: pd.Timestamp, pre_days: int = 28
 ) -> pd.DataFrame:
@@ -90,68 +96,22 @@ def user_metrics(
     return result.join(attributes[fresh], on="user_id")
 
 
-@dataclasses.dataclass(frozen=True)
-class Checkpoints:
-    """Two arms' metric at the end of each day, of the users seen so far (`T` days).
+def daily_totals(
+    user_ids: pd.Series, tables: Tables, *, metric: str, start: pd.Timestamp, end: pd.Timestamp
+) -> Iterator[np.ndarray]:
+    """Yields each user's metric of [start, end of the day), day by day, `[n]` in the order of `user_ids`.
 
-    Attributes:
-        days: `[T]` the ends of the days.
-        counts: `[2, T]` users seen, control first.
-        means: `[2, T]` metric so far per seen user.
-        variances: `[2, T]` its variance.
-    """
-
-    days: np.ndarray
-    counts: np.ndarray
-    means: np.ndarray
-    variances: np.ndarray
-
-    def columns(self) -> tuple[np.ndarray, ...]:
-        """Returns what `read_sequentially` takes: count, mean, variance of control, then of treatment."""
-        return tuple(part[side] for side in (0, 1) for part in (self.counts, self.means, self.variances))
-
-
-def daily_checkpoints(
-    assigned: pd.DataFrame,
-    tables: Tables,
-    *,
-    metric: str,
-    control: str,
-    treatment: str,
-    start: pd.Timestamp,
-    end: pd.Timestamp,
-) -> Checkpoints:
-    """Returns the metric day by day; days on which an arm has fewer than two seen users are left out.
-
-    Users enter with their first event of any kind since `start`, so that both arms fill as the shop's traffic does.
-
-    Raises:
-        SchemaError: no day is left.
+    Everybody counts from the first day, with 0 until they act: a count of the users seen so far would depend on the
+    treatment wherever it brings visitors. The last day ends at `end`, or where the log does.
     """
     log = activity(tables, metric=metric)
     log = log[(log["timestamp"] >= start) & (log["timestamp"] < end)]
-    pair = assigned[assigned["arm"].isin([control, treatment])].reset_index(drop=True)
-    place = pd.Series(pair.index, index=pair["user_id"])
-    log = log[log["user_id"].isin(place.index)]
-    user = place.reindex(log["user_id"]).to_numpy()
+    user = pd.Index(user_ids).get_indexer(log["user_id"])
     day = ((log["timestamp"] - start) // pd.Timedelta(days=1)).to_numpy()
-    is_treated = (pair["arm"] == treatment).to_numpy()
-    total, seen = np.zeros(len(pair)), np.zeros(len(pair), dtype=bool)
-    rows = []
-    for at in range(int(day.max(initial=-1)) + 1):
-        now = day == at
-        seen[user[now]] = True
-        total += np.bincount(user[now], weights=log["value"].to_numpy()[now], minlength=len(pair))
-        value = np.minimum(total, 1.0) if metric == "conversion" else total
-        sides = [value[seen & (is_treated == side)] for side in (False, True)]
-        if min(map(len, sides)) >= 2:
-            moments = [(len(side), side.mean(), side.var(ddof=1)) for side in sides]
-            rows.append((min(start + pd.Timedelta(days=at + 1), end), *zip(*moments, strict=True)))
-    rows = [row for row in rows if max(row[3]) > 0]
-    if not rows:
-        raise SchemaError(
-            f"On no day does {metric} differ between the users seen so far, or an arm has fewer than two. A log "
-            "without views holds buyers alone: look at orders or value there."
-        )
-    days, counts, means, variances = (np.array(part) for part in zip(*rows, strict=True))
-    return Checkpoints(days, counts.T.astype(np.float64), means.T, variances.T)
+    last = min(tables.events["timestamp"].max(), end - pd.Timedelta(microseconds=1))
+    value = log["value"].to_numpy()
+    total = np.zeros(len(user_ids))
+    for at in range(int((last - start) // pd.Timedelta(days=1)) + 1):
+        now = (day == at) & (user >= 0)
+        total = total + np.bincount(user[now], weights=value[now], minlength=len(total))
+        yield (total > 0).astype(np.float64) if metric == "conversion" else total

@@ -5,8 +5,7 @@ import dataclasses
 from tfrec.experiments.design import Duration, plan_duration
 from tfrec.experiments.metrics import choose_metrics
 from tfrec.experiments.read_out import ReadOut, read_out
-from tfrec.experiments.shop_design import default_metric
-from tfrec.experiments.shop_metrics import activity
+from tfrec.experiments.shop_metrics import activity, users_of
 from tfrec.ingest.prepared import Prepared
 from tfrec.promotions.offer_log import read_shop_test
 from tfrec.schema.tables import Tables
@@ -22,7 +21,7 @@ class ExperimentFindings:
     """What is to be known of A/B tests in this shop.
 
     Attributes:
-        durations: metric (conversion or orders, and value) → weeks to run, from the shop's last weeks.
+        durations: metric (conversion and value) → weeks to run, from the shop's last weeks.
         read: the coupon test read as an experiment: the outcome nearest to money decides, the others explain; None
             where the shop has none.
     """
@@ -35,17 +34,18 @@ def judge_experiments(prepared: Prepared, tables: Tables) -> ExperimentFindings:
     """Returns how long a test must run, and the coupon test's verdict where there is one.
 
     Raises:
-        SchemaError: the log is too short to plan from.
+        SchemaError: the log is too short to plan from, or names no user.
     """
-    metrics = (default_metric(tables), "value")
+    everybody = users_of(tables)
     durations = {
         metric: plan_duration(
             activity(tables, metric=metric),
             relative_effect=WANTED,
+            user_ids=everybody,
             max_weeks=_MAX_WEEKS,
             is_rate=metric == "conversion",
         )
-        for metric in metrics
+        for metric in ("conversion", "value")
     }
     return ExperimentFindings(durations, _read(prepared))
 

@@ -25,6 +25,13 @@ PROFIT = "profit"
 _DISCOUNT = "discount"
 _CAP = "max_discount"
 _ENOUGH_USES = 20  # uses of an offer from which the largest few may be left out
+_MAX_NUMBERING = 2  # coupon_1 and coupon_2 are the first and the second coupon
+_MONEY = r"(?:eur|usd|gbp|cny|rmb|€|\$|£|¥|元)"
+_STATED_PERCENT = re.compile(r"(?<![\d.,$€£¥])(\d{1,2}(?:[.,]\d+)?)[ _-]?(?:%|percent|pct|off)", re.IGNORECASE)
+_NAMED_PERCENT = re.compile(
+    rf"(?:coupon|discount|save|rabatt)[ _-]?(\d{{1,2}})(?![\d.,%]|[ _-]?{_MONEY})", re.IGNORECASE
+)
+_BARE_NUMBER = re.compile(r"(?<![\dv])\d{2}(?!\d)", re.IGNORECASE)
 _MAX_LEVELS = 50  # texts with more values than that are names, not attributes
 
 
@@ -228,9 +235,36 @@ def _with_discount(log: pd.DataFrame, arms: tuple[str, ...]) -> tuple[pd.DataFra
 
 
 def discount_rate(name: str) -> float:
-    """Returns the share that an arm's name ends in: `coupon_10` is 0.1; 0 where it ends in none."""
-    match = re.search(r"(\d{1,2})\D*$", name)
-    return int(match[1]) / 100 if match else 0.0
+    """Returns the share off that an arm's name states, 0 where it states none.
+
+    A number before `%`, `percent` or `off`, or after `coupon`, `discount`, `save` or `rabatt`, is a percentage;
+    `coupon_1` and `coupon_2` are numbered coupons, and money (`$10 off`, `coupon_10_eur`) is no share.
+
+    Examples:
+        >>> [discount_rate(name) for name in ("coupon_10", "7.5%", "25_off", "mail_v2", "coupon_2", "$10 off")]
+        [0.1, 0.075, 0.25, 0.0, 0.0, 0.0]
+    """
+    stated = _STATED_PERCENT.search(name)
+    if stated:
+        return float(stated[1].replace(",", ".")) / 100
+    named = _NAMED_PERCENT.search(name)
+    percent = int(named[1]) if named else 0
+    return percent / 100 if percent > _MAX_NUMBERING else 0.0
+
+
+def unclear_discounts(names: Sequence[str]) -> list[str]:
+    """Returns the offers whose discount must be asked for.
+
+    They have a number that does not say what it is, or state no discount where other offers state one.
+
+    Examples:
+        >>> unclear_discounts(["offer_10", "mail_v1"]), unclear_discounts(["mail_v1", "mail_v2"])
+        (['offer_10'], [])
+        >>> unclear_discounts(["coupon_10", "letter"]), unclear_discounts(["coupon_10", "coupon_25"])
+        (['letter'], [])
+    """
+    unstated = [name for name in names if not discount_rate(name)]
+    return unstated if len(unstated) < len(names) else [name for name in unstated if _BARE_NUMBER.search(name)]
 
 
 def per_offer(given: Mapping[str, float], offers: Sequence[str], *, what: str) -> np.ndarray:

@@ -7,6 +7,7 @@ import dataclasses
 import math
 
 import numpy as np
+from scipy import special
 
 from tfrec.errors import SchemaError
 from tfrec.statistics.covariates import adjust_by_covariate
@@ -56,12 +57,37 @@ def compare_means(
     control, treatment = check_outcomes("control", control), check_outcomes("treatment", treatment)
     if (control_covariate is None) != (treatment_covariate is None):
         raise SchemaError("CUPED needs the covariate of both arms; got that of one. Pass both or none.")
+    if _are_opposite(control, treatment):
+        return _compare_opposite(control, treatment, level=level)
     if control_covariate is not None and treatment_covariate is not None:
         control, treatment = adjust_by_covariate(control, treatment, control_covariate, treatment_covariate)
     return compare_moments(
         len(control), control.mean(), control.var(ddof=1), len(treatment), treatment.mean(), treatment.var(ddof=1),
         level=level,
     )  # fmt: skip
+
+
+def _are_opposite(control: np.ndarray, treatment: np.ndarray) -> bool:
+    """Returns whether nobody in one arm and everybody in the other converted."""
+    return bool(np.ptp(control) == 0 and np.ptp(treatment) == 0 and {control[0], treatment[0]} == {0.0, 1.0})
+
+
+def _compare_opposite(control: np.ndarray, treatment: np.ndarray, *, level: float) -> Comparison:
+    """Compares rates of 0 and 1, which have no variance within an arm.
+
+    The standard error is that of the score test, `sqrt(p (1 − p) (1/n_c + 1/n_t))` at the pooled `p`; the interval is
+    Newcombe's (1998, method 10), from Wilson's of each arm.
+    """
+    n = len(control) + len(treatment)
+    pooled = (control.sum() + treatment.sum()) / n
+    error = math.sqrt(pooled * (1 - pooled) * (1 / len(control) + 1 / len(treatment)))
+    plain = compare_moments(len(control), control[0], 0.0, len(treatment), treatment[0], 0.0, level=level)
+    z2 = float(special.ndtri(0.5 + level / 2)) ** 2
+    # Wilson's interval of 0 of n is [0, z²/(n + z²)], of n of n [n/(n + z²), 1].
+    short = math.hypot(z2 / (len(control) + z2), z2 / (len(treatment) + z2))
+    value = float(treatment[0] - control[0])
+    low, high = (1 - short, 1.0) if value > 0 else (-1.0, short - 1)
+    return dataclasses.replace(plain, difference=Estimate(value, low, high, error, n, level))
 
 
 def compare_moments(

@@ -110,6 +110,7 @@ def run(options: argparse.Namespace) -> None:
     from tfrec.errors import ConfigError
     from tfrec.experiments.user_tables import read_table, with_user_ids
     from tfrec.ingest.privacy import read_key
+    from tfrec.promotions.offer_log import unclear_discounts
     from tfrec.promotions.plan_files import PLAN_FOLDER, publish_plan
     from tfrec.promotions.planning import plan_from_test
     from tfrec.publish import check_folder
@@ -123,6 +124,13 @@ def run(options: argparse.Namespace) -> None:
     key = read_key(options.key) if options.key is not None else None
     log = _read_test(options)
     faces = named_numbers(options.face_value, "--face-value")
+    unclear = unclear_discounts(log.arm_names[1:]) if log.cost_kind == "offers" and not log.face_values else []
+    if unclear and not faces and "spend" in log.outcomes:
+        raise ConfigError(
+            f"What does {unclear[0]} take off? Its name does not say (coupon_10 and 10% do). State the most that each "
+            f"offer takes off with --face-value {','.join(f'{name}=MONEY' for name in log.arm_names[1:])}, or give the "
+            "test a column `discount`: the money taken off each order, 0 where none was."
+        )
     log = log.with_face_values(faces) if faces else log
     users = with_user_ids(read_table(options.users), column=options.user) if options.users is not None else None
     excluded: frozenset[str] = frozenset()

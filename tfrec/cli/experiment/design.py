@@ -1,6 +1,7 @@
 """`tfrec experiment design`: computes the users and weeks that an effect needs."""
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ from tfrec.cli.settings import add_json, share
 HELP = "how many users and weeks a wanted effect needs"
 DESCRIPTION = """\
 Computes how large and how long an experiment must be. With a prepared shop, its last weeks are replayed as the
-experiment: users who come, how much they differ, and what their weeks before explain (CUPED). Without one, from a
-baseline alone: a rate, or with --deviation any metric.
+experiment and read as `experiment read` would read them: everybody assigned counts, heavy tails are capped, and the
+weeks before are the covariate (CUPED). Without one, from a baseline alone: a rate, or with --deviation any metric.
 """
 EXAMPLES = """\
 examples:
@@ -29,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--effect", required=True, metavar="SHARE", help="smallest relative change to be detected: 5%%")
     parser.add_argument(
         "--metric",
-        help="of the shop, per user: conversion (the default; orders where the log has no views), orders, value, "
-        "pieces, visits",
+        default="conversion",
+        help="of the shop, per user: conversion (the default), orders, value, pieces, visits",
     )
     parser.add_argument("--baseline", metavar="X", help="present mean of the metric per user, without a shop")
     parser.add_argument(
@@ -55,11 +56,17 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigError("Name a prepared shop, or a --baseline, one of the two: tfrec experiment design SHOP ...")
     if options.treatments < 1 or options.primary_metrics < 1:
         raise ConfigError("--treatments and --primary-metrics must be at least 1.")
+    if options.deviation is not None and not 0 < options.deviation < math.inf:
+        raise ConfigError(f"--deviation must be above 0; got {options.deviation:g}.")
+    if options.deviation is not None and options.baseline is None:
+        raise ConfigError("--deviation belongs to a --baseline; a shop's log has its own. Leave it out.")
     settings: dict[str, Any] = {
         "relative_effect": share(options.effect, "--effect"),
         "power": share(options.power, "--power"),
         "level": share(options.level, "--level"),
     }
+    if not 0 < settings["relative_effect"] < math.inf:
+        raise ConfigError(f"--effect must be above 0; got {options.effect}. 5% is a change of 5 percent, up or down.")
     if options.prepared is None:
         _from_baseline(options, settings)
     else:

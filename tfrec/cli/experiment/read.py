@@ -1,6 +1,9 @@
 """`tfrec experiment read`: reads a log, a table of metrics or checkpoints and gives a verdict."""
 
 import argparse
+import functools
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,15 +20,17 @@ HELP = "the verdict, with intervals, guardrails and segments"
 DESCRIPTION = """\
 Reads an experiment. FILE is one of three:
   arms with a SHOP     user_id and arm (`tfrec experiment assign` wrote it): metrics come from the shop's log, with the
-                       weeks before as covariate (CUPED), and every day's look is paid for (always-valid intervals)
+                       weeks before as covariate (CUPED), and every day's look is paid for (always-valid intervals);
+                       everybody in FILE counts from the first day, with 0 until they act
   metrics of users     a row a user: the arm, and columns of metrics; a column NAME_before is NAME's covariate
   checkpoints          a row an experiment, variant, metric and time: count_c, mean_c, variance_c, count_t, ...
                        cumulative: all experiments at once, at the end and always-valid
 
 Metrics are means; A/B is the ratio of two columns' sums; amounts with heavy tails go by the bootstrap, capped at the
 99th percentile of those that are not 0, so that one huge order cannot decide (--cap). The sizes of the arms are checked
-first: an experiment that lost users is invalid. Primary metrics share one error (Holm), others are corrected to one
-false-discovery rate; a guardrail must be shown not to have fallen by its margin.
+first, against the shares that FILE states: an experiment that lost users is invalid. Users whose arm is blank never
+entered and are left out; an arm of fewer than 30 users gets no verdict. Primary metrics share one error (Holm), others
+are corrected to one false-discovery rate; a guardrail must be shown not to have fallen by its margin.
 """
 EXAMPLES = """\
 examples:
@@ -62,7 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--arm", default="arm", metavar="COLUMN", help="column of the arm")
     parser.add_argument("--control", metavar="ARM", help="name of the arm to compare with (default: control or none)")
-    parser.add_argument("--shares", metavar="ARM=SHARE,...", help="shares of the arms by design (default: equal)")
+    parser.add_argument(
+        "--shares", metavar="ARM=SHARE,...", help="shares of the arms by design (default: those in FILE, else equal)"
+    )
     parser.add_argument(
         "--user", metavar="COLUMN", help="column of user ids; `row` numbers the rows (default: a usual name)"
     )
@@ -100,6 +107,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _read_users(options: argparse.Namespace, table: "pd.DataFrame") -> None:
     from tfrec.errors import ConfigError
+    from tfrec.experiments.assignment import entered
     from tfrec.experiments.user_tables import USER_NAMES, require, with_user_ids
 
     if options.start or options.until:
@@ -112,13 +120,14 @@ def _read_users(options: argparse.Namespace, table: "pd.DataFrame") -> None:
     require(table, [options.arm], what=str(options.file))
     if options.user is not None or any(name in table.columns for name in USER_NAMES):
         table = with_user_ids(table, column=options.user)
-    _print_result(options, table.assign(**{options.arm: table[options.arm].fillna("").astype("str")}))
+    _print_result(options, *entered(table, arm=options.arm, is_blank_an_arm=options.control == ""))
 
 
 def _read_with_shop(options: argparse.Namespace, table: "pd.DataFrame") -> None:
     import pandas as pd
 
     from tfrec.errors import ConfigError
+    from tfrec.experiments.assignment import entered
     from tfrec.experiments.daily_looks import look_daily
     from tfrec.experiments.shop_metrics import user_metrics
     from tfrec.experiments.user_tables import require, with_user_ids
@@ -130,30 +139,30 @@ def _read_with_shop(options: argparse.Namespace, table: "pd.DataFrame") -> None:
         raise ConfigError("Name the experiment's first day with --from DATE; without it there is no before and after.")
     require(table, [options.arm], what=str(options.file))
     assigned = with_user_ids(table, column=options.user).rename(columns={options.arm: "arm"})
-    assigned["arm"] = assigned["arm"].astype("str")
+    assigned, blank = entered(assigned, is_blank_an_arm=options.control == "")
     tables = whole_log(read_prepared(options.shop))
     last = tables.events["timestamp"].max()
     end = until if until is not None else last + pd.Timedelta(microseconds=1)
+    if options.pre_days < 0:
+        raise ConfigError(f"--pre-days must be 0 (none) or more; got {options.pre_days}.")
     if start >= end or start > last:
         raise ConfigError(f"--from {start:%Y-%m-%d} must come before the end; the log ends on {last:%Y-%m-%d}.")
     options.arm = "arm"
     options.primary = options.primary or "conversion"
     users = user_metrics(assigned, tables, start=start, end=end, pre_days=options.pre_days)
-    control = _control(options, users)
-    looks = look_daily(
-        assigned,
-        tables,
-        metrics=names(options.primary),
-        arms=[str(name) for name in sorted(users["arm"].unique()) if name != control],
-        control=control,
-        start=start,
-        end=end,
-        level=share(options.level, "--level"),
-    )
-    _print_result(options, users, looks)
+    look = functools.partial(look_daily, users, tables, start=start, end=end)
+    if until is not None:
+        look = functools.partial(look, planned_days=math.ceil((end - start) / pd.Timedelta(days=1)))
+    _print_result(options, users, blank, look)
 
 
-def _print_result(options: argparse.Namespace, users: "pd.DataFrame", looks: "DailyLooks | None" = None) -> None:
+def _print_result(
+    options: argparse.Namespace,
+    users: "pd.DataFrame",
+    blank: int,
+    look: "Callable[..., DailyLooks] | None" = None,
+) -> None:
+    from tfrec.experiments.assignment import stated_shares
     from tfrec.experiments.metrics import choose_metrics
     from tfrec.experiments.read_out import Guardrail, HeavyTailMetric, read_out
     from tfrec.report.terminal.experiments import read_out_text
@@ -163,22 +172,26 @@ def _print_result(options: argparse.Namespace, users: "pd.DataFrame", looks: "Da
     primary, secondary = names(options.primary), names(options.secondary)
     wanted = tuple(dict.fromkeys([*primary, *secondary, *margins]))
     chosen = choose_metrics(users, wanted, down=names(options.down), cap_quantile=share(options.cap, "--cap"))
+    control, level = _control(options, users), share(options.level, "--level")
     result = read_out(
         users,
         arm=options.arm,
-        control=_control(options, users),
+        control=control,
         primary=[chosen[name] for name in primary],
         secondary=[chosen[name] for name in secondary],
         guardrails=[Guardrail(chosen[name], margin) for name, margin in margins.items()],
         segments=names(options.segments),
-        shares=named_numbers(options.shares, "--shares") or None,
-        level=share(options.level, "--level"),
+        shares=named_numbers(options.shares, "--shares") or stated_shares(users, arm=options.arm),
+        level=level,
     )
+    deciding = {name: chosen[name] for name in primary}
+    looks = look(metrics=deciding, control=control, level=level) if look is not None else None
     paths = looks.paths if looks is not None else {}
     if options.out is not None:
         save_table(options, options.out, result.to_table(), _KIND)
     if options.json:
-        print_json({**to_json(result), "sequential": {f"{arm}, {metric}": one for (arm, metric), one in paths.items()}})
+        sequential = {f"{arm}, {metric}": one for (arm, metric), one in paths.items()}
+        print_json({**to_json(result), "never_entered": blank, "sequential": sequential})
         return
     print(
         read_out_text(
@@ -188,6 +201,7 @@ def _print_result(options: argparse.Namespace, users: "pd.DataFrame", looks: "Da
             unread=looks.unread if looks is not None else {},
             capped=[name for name, metric in chosen.items() if isinstance(metric, HeavyTailMetric)],
             cap=options.cap,
+            blank=blank,
             out=options.out,
         )
     )

@@ -14,6 +14,7 @@ from tfrec.report.words import Language
 _VERDICTS = {
     "ship": "experiments.better_beyond_chance_nothing_decides",
     "do not ship": "experiments.worse_beyond_chance",
+    "too small": "experiments.too_small",
     "undecided": "experiments.undecided_test_too_small_decide",
     "invalid": "experiments.invalid",
 }
@@ -73,8 +74,7 @@ def _durations(found: ExperimentFindings, say: Language) -> Figure:
     )
     caption = say(
         "experiments.longer_tests_find_smaller_changes",
-        first=int(users.iloc[0]),
-        last=int(users.iloc[-1]),
+        users=int(users.iloc[-1]),
         weeks=float(weeks[-1]),
     )
     return Figure(svg, caption, say("experiments.how_long"))

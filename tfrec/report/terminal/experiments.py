@@ -8,7 +8,7 @@ import pandas as pd
 from tfrec.experiments.assignment import SampleRatio
 from tfrec.experiments.checkpoints import CheckpointVerdicts
 from tfrec.experiments.design import Design, Duration
-from tfrec.experiments.read_out import Heterogeneity, ReadOut
+from tfrec.experiments.read_out import FEWEST, Heterogeneity, ReadOut
 from tfrec.experiments.sequential import SequentialReadOut
 from tfrec.report.words import Language
 from tfrec.schema.text_columns import cut, text_table
@@ -87,6 +87,7 @@ def duration_text(duration: Duration, say: Language) -> str:
         found=row.detectable,
         wanted=duration.wanted,
         plain=row.detectable_plain,
+        daily=row.detectable_daily,
     )
 
 
@@ -108,6 +109,7 @@ def design_text(metric: str, duration: Duration, size: Design, say: Language, *,
             f"{line.correlation:.2f}",
             f"{line.detectable:.1%}",
             f"{line.detectable_plain:.1%}",
+            f"{line.detectable_daily:.1%}",
         ]
         for line in duration.table.itertuples()
     ]
@@ -119,6 +121,7 @@ def design_text(metric: str, duration: Duration, size: Design, say: Language, *,
         say("experiments.correlation"),
         say("experiments.found_cuped"),
         say("experiments.without_cuped"),
+        say("experiments.looked_daily"),
     ]
     weeks = say("experiments.metric_finding", metric=say.name(metric), finding=duration_text(duration, say))
     return "\n".join(
@@ -156,6 +159,14 @@ def sequential_text(path: SequentialReadOut, say: Language) -> str:
         n=int(path.n[-1]),
     )
     looks = len(path.low)
+    if path.has_faded:
+        return say(
+            "experiments.treatment_was_no_longer_clear",
+            verdict=say.name(path.verdict),
+            since=path.decided_at + 1,
+            looks=looks,
+            span=span,
+        )
     if path.decided_at >= 0:
         return say(
             "experiments.treatment_since_checkpoint_difference",
@@ -179,6 +190,7 @@ def read_out_text(
     unread: Mapping[tuple[str, str], str],
     capped: Sequence[str] = (),
     cap: str = "",
+    blank: int = 0,
     out: Any = None,
 ) -> str:
     """Returns the verdict of each arm, its findings, and what looking every day gives.
@@ -190,6 +202,7 @@ def read_out_text(
         unread: arm and metric → why there is no path.
         capped: metrics that are capped.
         cap: quantile of the cap, as it was given.
+        blank: users without an arm, who were left out.
         out: path of the table of findings, where there is one.
     """
     verdicts = {
@@ -197,15 +210,20 @@ def read_out_text(
         "do not ship": say("experiments.do_ship_metric_decides_worse"),
         "undecided": say("experiments.undecided_nothing_decides_better_beyond"),
         "invalid": say("experiments.invalid_arms_do_have_sizes"),
+        "too small": say("experiments.too_small_for_verdict", fewest=FEWEST),
     }
     lines = [
         say("experiments.arm_verdict", arm=arm, verdict=verdicts[verdict]) for arm, verdict in result.verdicts.items()
     ]
-    lines += [sample_ratio_text(result.sample_ratio, say), "", _findings_table(result, say)]
+    lines.append(sample_ratio_text(result.sample_ratio, say))
+    if blank:
+        lines.append(say("experiments.blank_arm_left_out", n=blank))
+    lines += ["", _findings_table(result, say)]
     lines += [_heterogeneity_text(test, result.level, say) for test in result.heterogeneity]
-    if paths:
+    shown = {} if result.sample_ratio.is_alarm else paths  # an effect that cannot be trusted has no path
+    if shown:
         lines += ["", say("experiments.looked_every_day_users_they")]
-    for (arm, metric), path in paths.items():
+    for (arm, metric), path in shown.items():
         finding = sequential_text(path, say)
         lines.append("  " + say("experiments.arm_metric_finding", arm=arm, metric=say.name(metric), finding=finding))
     if capped:
