@@ -138,7 +138,7 @@ def test_reports_are_written_for_humans_and_machines(report, tmp_path):
         "report.json",
         "report.txt",
     ]
-    assert report.findings[0] in page.read_text().replace("&#x27;", "'")
+    assert report.findings[0] in html.unescape(page.read_text())
     assert json.loads((page.parent / "report.json").read_text())["findings"] == list(report.findings)
 
 
