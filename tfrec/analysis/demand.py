@@ -249,11 +249,11 @@ def festival_factors(
 
 
 def _chance_of(mean: np.ndarray, num: np.ndarray, ordinary: np.ndarray) -> np.ndarray:
-    """Returns `[r]` the share of means of as many random ordinary days that are at least as far from the median."""
+    """Returns `[r]` the share of means of as many ordinary days at least as far from the median; 1 for one day."""
     rng = np.random.default_rng(0)
     centred = ordinary - np.median(ordinary)
     result = np.ones(len(mean))
-    for size in np.unique(num):
+    for size in np.unique(num[num >= _LEAST_OCCURRENCES]):
         drawn = np.abs(centred[rng.integers(len(centred), size=(_NUM_DRAWN, size))].mean(axis=1))
         drawn.sort()
         rows = num == size
