@@ -116,7 +116,7 @@ def test_best_of_several_arms_can_ship():
 
 
 @pytest.mark.parametrize("bought", ["control", "treatment"])
-def test_everybody_against_nobody_is_clear(bought):
+def test_all_users_against_none_is_clear(bought):
     users = pd.DataFrame({"arm": np.repeat(["control", "treatment"], 200)})
     users["conversion"] = (users["arm"] == bought).astype(float)
     result = read_out(users, arm="arm", control="control", primary=[MeanMetric("conversion")])

@@ -117,8 +117,10 @@ def test_arms_are_assigned_and_read_from_the_log(coupon_shop, tmp_path, capsys):
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_unequal_shares_travel_in_the_file(coupon_shop, tmp_path, capsys, ending):
     arms = tmp_path / f"arms.{ending}"
-    told = run(capsys, "experiment", "assign", coupon_shop, "--name", "x", "--arms", "a=80%,b=10%,c=10%", "--out", arms)
-    command = re.search(r"tfrec (experiment read .+)", told)[1].replace("DATE", "2025-10-01").split()
+    printed = run(
+        capsys, "experiment", "assign", coupon_shop, "--name", "x", "--arms", "a=80%,b=10%,c=10%", "--out", arms
+    )
+    command = re.search(r"tfrec (experiment read .+)", printed)[1].replace("DATE", "2025-10-01").split()
     assert command[-2:] == ["--control", "a"]
     text = run(capsys, *command)
     assert "b: invalid" not in text

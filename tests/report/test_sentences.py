@@ -50,7 +50,7 @@ def test_a_size_states_what_cuped_saves_and_what_several_treatments_need():
 )
 def test_a_duration_is_found_or_too_long(weeks, sentence):
     table = pd.DataFrame({"weeks": [1, 2], "users": [500, 900], "detectable": [0.08, 0.04]})
-    duration = Duration(weeks, 0.05, table.assign(detectable_plain=0.1))
+    duration = Duration(weeks, 0.05, table.assign(detectable_plain=0.1, detectable_daily=0.06))
     assert duration_text(duration, ENGLISH).startswith(sentence)
 
 

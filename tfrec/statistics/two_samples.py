@@ -68,7 +68,7 @@ def compare_means(
 
 
 def _are_opposite(control: np.ndarray, treatment: np.ndarray) -> bool:
-    """Returns whether nobody in one arm and everybody in the other converted."""
+    """Returns whether no user of one arm and every user of the other converted."""
     return bool(np.ptp(control) == 0 and np.ptp(treatment) == 0 and {control[0], treatment[0]} == {0.0, 1.0})
 
 
