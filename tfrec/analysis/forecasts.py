@@ -45,7 +45,7 @@ class Forecasts:
             `total_naive_wape`, `total_gain` of the sum over the horizon with `total_gain_low`, `total_gain_high`
             (95 %, bootstrap of origins: few, so wide), `nominal`, `coverage` of the daily intervals
             with `num_days` (series days on which the shop sells) and `total_coverage` with `num_totals`; `is_slow`
-            where more than half of these days had no sale, so that sums and not days tell a good forecast.
+            where more than half of these days had no sale, so that sums and not days show a good forecast.
             NaN where the history is too short for a back-test.
         choice: level → methods whose mean is forecast, chosen on the back-tests; `reconciliation` → its method.
         festivals: effects, see `festival_effects`.
