@@ -7,9 +7,10 @@ from pathlib import PurePosixPath
 
 import pytest
 
+from tests.benchmarks import results
 from tests.benchmarks.pages import PAGES as FIGURE_PAGES
 from tests.benchmarks.pages import fill
-from tests.benchmarks.results import Figure, read_results
+from tests.benchmarks.results import Compared, Cost, Figure, read_results, save_results
 from tests.documents import PAGES, ROOT, blocks, commands, read
 
 README, CHINESE = "README.md", "README.zh-CN.md"
@@ -52,21 +53,30 @@ def test_the_readme_shows_five_figures():
 
 
 def test_a_figure_that_the_benchmark_has_not_saved_changes_the_page():
-    results = read_results()
-    row = results["online_retail"].compared[0]
+    saved = read_results()
+    row = saved["online_retail"].compared[0]
     better = dataclasses.replace(row, ours=Figure(0.999, 0.998, 0.9991))
-    changed = {**results, "online_retail": dataclasses.replace(results["online_retail"], compared=(better,))}
+    changed = {**saved, "online_retail": dataclasses.replace(saved["online_retail"], compared=(better,))}
     assert "**.999 (.998–.999)**" in fill("<!-- figures: quality -->\n<!-- end of figures -->", changed)
+
+
+def test_what_is_saved_is_read_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    row = Compared("coop100", "complete_cart", "all HR@10", Figure(0.3, 0.2, 0.4, (0.3,)), Figure(0.2), "EASE", 7)
+    path = save_results("study", "make bench-quality", compared=[row], costs=[Cost("training", "9 s")])
+    assert [entry.name for entry in tmp_path.iterdir()] == ["study.json"] == [path.name]
+    saved = read_results(tmp_path)["study"]
+    assert (saved.compared, saved.costs) == ((row,), (Cost("training", "9 s"),))
 
 
 @pytest.mark.parametrize("name", read_results())
 def test_what_a_benchmark_saved_names_its_command_its_version_and_its_day(name):
-    results = read_results()[name]
-    target = results.command.split()[1].removeprefix("bench-")
-    assert results.command.startswith("make bench-")
+    saved = read_results()[name]
+    target = saved.command.split()[1].removeprefix("bench-")
+    assert saved.command.startswith("make bench-")
     assert (ROOT / "tests" / "benchmarks" / f"{target}.py").is_file()
-    assert results.version
-    assert dt.date.fromisoformat(results.date)
+    assert saved.version
+    assert dt.date.fromisoformat(saved.date)
 
 
 def test_the_chinese_readme_has_the_same_code_figures_and_links():

@@ -1,5 +1,6 @@
 """One reader for all tables: a spec alone makes a table of a file."""
 
+import dataclasses
 from pathlib import Path
 
 import ibis
@@ -21,24 +22,22 @@ LINES = "who;score;note\n7.0;1,5;good\n8;-1;low\n9;x;bad\n;1,0;none\n7;2,5;again
 KEY = bytes(range(32))
 
 
-def spec(**changes: object) -> TableSpec:
-    settings = {
-        "name": "scores",
-        "types": {"user_id": "str", "score": "float32"},
-        "section": TableSource(columns={"user_id": "who", "score": "score", "note": "note"}),
-        "columns": (
-            Column(name="user_id", kind="id"),
-            Column(name="score", kind="number", is_optional=True, high=100, fill=0),
-            Column(name="note"),
-        ),
-        "checks": (is_empty("user_id"), Check("score below 0", _["score"] < 0)),
-        "unique": ("user_id",),
-        "repeated": "duplicate user_id",
-        "note_makers": (notes_of_numbers,),
-        "user_ids": ("user_id",),
-        "order": ("user_id",),
-    }
-    return TableSpec(**(settings | changes))  # type: ignore[arg-type]
+SPEC = TableSpec(
+    name="scores",
+    types={"user_id": "str", "score": "float32"},
+    section=TableSource(columns={"user_id": "who", "score": "score", "note": "note"}),
+    columns=(
+        Column(name="user_id", kind="id"),
+        Column(name="score", kind="number", is_optional=True, high=100, fill=0),
+        Column(name="note"),
+    ),
+    checks=(is_empty("user_id"), Check("score below 0", _["score"] < 0)),
+    unique=("user_id",),
+    repeated="duplicate user_id",
+    note_makers=(notes_of_numbers,),
+    user_ids=("user_id",),
+    order=("user_id",),
+)
 
 
 def read(folder: Path, spec: TableSpec, *, key: bytes | None = None) -> CheckedTable:
@@ -48,7 +47,7 @@ def read(folder: Path, spec: TableSpec, *, key: bytes | None = None) -> CheckedT
 
 
 def test_a_spec_alone_makes_a_table_of_a_file(tmp_path: Path) -> None:
-    checked = read(tmp_path, spec())
+    checked = read(tmp_path, SPEC)
     frame = collect_table(checked)
     assert frame.values.tolist() == [["10", 0, "high"], ["11", 0, ""], ["7", 1.5, "good"], ["9", 0, "bad"]]
     assert frame["score"].dtype == "float32"
@@ -62,25 +61,25 @@ def test_a_spec_alone_makes_a_table_of_a_file(tmp_path: Path) -> None:
 
 
 def test_good_rows_those_set_aside_and_unreadable_lines_are_all_there_is(tmp_path: Path) -> None:
-    checked = read(tmp_path, spec())
+    checked = read(tmp_path, SPEC)
     good = int(checked.good.count().execute())
     assert good + sum(count_reasons([checked]).values()) == LINES.count("\n") - 1
 
 
 def test_a_check_rejects_what_an_optional_column_would_only_lose(tmp_path: Path) -> None:
     columns = (Column(name="user_id", kind="id"), Column(name="score", kind="number"), Column(name="note"))
-    checked = read(tmp_path, spec(columns=columns, checks=(is_unreadable("score"),), unique=()))
+    checked = read(tmp_path, dataclasses.replace(SPEC, columns=columns, checks=(is_unreadable("score"),), unique=()))
     assert count_reasons([checked])["unreadable score"] == 1
     assert count_incomplete([checked]) == {}
 
 
 def test_what_is_derived_is_checked(tmp_path: Path) -> None:
-    checked = read(tmp_path, spec(derive=lambda rows: rows.mutate(score=rows["score"] * 100)))
+    checked = read(tmp_path, dataclasses.replace(SPEC, derive=lambda rows: rows.mutate(score=rows["score"] * 100)))
     assert count_incomplete([checked])["impossible score"] == 2
 
 
 def test_ids_of_users_become_pseudonyms_and_their_raw_column_is_hidden(tmp_path: Path) -> None:
-    checked = read(tmp_path, spec(), key=KEY)
+    checked = read(tmp_path, SPEC, key=KEY)
     expected = pseudonyms(pd.Series(["7", "9", "10", "11"]), key=KEY)
     assert set(collect_table(checked)["user_id"]) == set(expected)
     assert checked.hidden == ("who",)
@@ -89,4 +88,4 @@ def test_ids_of_users_become_pseudonyms_and_their_raw_column_is_hidden(tmp_path:
 def test_a_missing_column_is_named_with_its_nearest(tmp_path: Path) -> None:
     section = TableSource(columns={"user_id": "whom", "score": "score", "note": "note"})
     with pytest.raises(SourceError, match=r"scores\.csv has no column 'whom'.*`user_id`.*'who'"):
-        read(tmp_path, spec(section=section))
+        read(tmp_path, dataclasses.replace(SPEC, section=section))

@@ -37,6 +37,7 @@ def test_a_misspelt_or_impossible_setting_is_an_error(text):
         read_config(settings=[text])
 
 
+@pytest.mark.slow
 def test_the_served_graph_keeps_to_the_settings(served_shop):
     from tfrec.strategy.funnel import Funnel
     from tfrec.training.export import ServedFunnel
