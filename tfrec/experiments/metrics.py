@@ -22,8 +22,8 @@ def choose_metrics(
     `a/b` is the ratio of sums; an amount that is never negative and heavily skewed is compared with random new
     assignments; all others are means. A column `NAME_before` is the covariate of `NAME` (CUPED).
 
-    Heavy tails are capped, for one buyer can rule a shop: one of Online Retail has 11 % of the value, and which hides
-    any effect on the others.
+    Heavy tails are capped, for one buyer can rule a shop: one of Online Retail has 11 % of the value, and hides any
+    effect on the others.
 
     Args:
         users: the table that will be read out.
