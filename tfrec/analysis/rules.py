@@ -341,8 +341,9 @@ def _measures(candidates: _Candidates, num_orders: int, halves: np.ndarray) -> p
     lift = confidence / share
     chi_squared, p_value = independence(both, before, after, num_orders)
     low, high = wilson(both, before)
-    # Variance of log lift by the delta method (Katz et al. 1978).
-    spread = 1.96 * np.sqrt(np.maximum(1 / both - 1 / before + 1 / after - 1 / num_orders, 0))
+    # Variance of log lift by the delta method, where all three counts are drawn.
+    variance = 1 / both - 1 / before - 1 / after - 1 / num_orders + 2 * lift / num_orders
+    spread = 1.96 * np.sqrt(np.maximum(variance, 0))
     with np.errstate(divide="ignore", invalid="ignore"):
         by_half = [_by_half(candidates, halves, half) for half in (0, 1)]
         conviction = np.where(confidence < 1, (1 - share) / (1 - confidence), np.inf)
