@@ -117,9 +117,9 @@ def test_noise_of_dbscan_is_named():
 
 
 def test_outliers_are_named_by_what_they_are():
-    # Two hundred buyers of one to three orders, and five who order every other day.
+    # A crowd of equal buyers, and a few who bought a while ago yet order every other day, each unlike the other.
     rng = np.random.default_rng(0)
-    num_orders = np.concatenate([rng.integers(1, 4, 200), np.full(5, 150)])
+    num_orders = np.concatenate([np.full(200, 1), np.array([20, 60, 110, 150])])
     rows = [
         (f"u{user}", "wine", f"{user}/{order}", float(day), 10.0)
         for user, num in enumerate(num_orders)

@@ -48,8 +48,8 @@ class Segments:
         settings: the numbers that the method took: `k`, or `eps` and `min_samples`.
         assignments: one row a user: `user_id`, `segment` (its key).
         profiles: one row a segment, most valuable first: `segment`, `traits` (of noise, too), `number`, `num_users`,
-            `share`, `total_value`, `value_share`, the median of each figure of behaviour, `taste` (bought more than by others;
-            see `Taste`).
+            `share`, `total_value`, `value_share`, the median of each figure of behaviour, `taste` (bought more than by
+            others; see `Taste`).
         popular: `segment`, `rank`, `item_id`, `num_users`: what to show an unknown member of the segment.
         assigner: gives new users their segment.
         names: key of each segment number of the assigner.
