@@ -70,6 +70,15 @@ def test_expression_finds_its_users(facts, expression, expected):
     assert found.user_ids.tolist() == [f"u{digit}" for digit in expected]
 
 
+@pytest.mark.parametrize("comparison", ["<= 1%", "> -1", "= 0", "!= 5%"])
+def test_the_response_of_a_user_outside_the_test_is_unknown(facts, comparison):
+    tested = {"SPRING": facts.responses["SPRING"].drop(["u0", "u1"])}
+    found = find_audience(
+        UserFacts(facts.users, facts.interests, tested), expression=f'response("SPRING") {comparison}', min_users=1
+    )
+    assert not {"u0", "u1"} & set(found.user_ids)
+
+
 def test_segment_is_compared_without_case():
     rng = np.random.default_rng(0)
     tables = shop(

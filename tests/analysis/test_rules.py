@@ -18,6 +18,7 @@ EVERY_RULE = {
     "min_count": 1,
     "max_false_share": None,
     "only_stable": False,
+    "min_improvement": None,
 }
 
 
@@ -35,6 +36,9 @@ def test_measures_of_a_hand_computed_rule():
     assert rule["support"] == pytest.approx(0.4)
     assert rule["confidence"] == pytest.approx(0.8)
     assert rule["lift"] == pytest.approx(0.8 / 0.6)
+    spread = 1.96 * np.sqrt(1 / 4 - 1 / 5 - 1 / 6 - 1 / 10 + 2 * (0.8 / 0.6) / 10)
+    assert rule["lift_low"] == pytest.approx(0.8 / 0.6 * np.exp(-spread))
+    assert rule["lift_high"] == pytest.approx(0.8 / 0.6 * np.exp(spread))
     assert rule["leverage"] == pytest.approx(0.4 - 0.5 * 0.6)
     assert rule["conviction"] == pytest.approx(0.4 / 0.2)
     assert rule["chi_squared"] == pytest.approx(10 / 6)  # 10 (4·3 − 1·2)² / (5·5·6·4)
@@ -94,6 +98,47 @@ def test_too_many_itemsets_are_refused_when_asked_for_and_else_avoided():
     assert 0 < len(found.itemsets) <= 20_000
     assert found.min_support > 0.001
     assert found.itemsets["count"].min() >= found.min_support * 3000
+
+
+def test_a_rule_that_a_shorter_one_says_is_redundant():
+    # Jam goes with 80 % of the orders with bread, with or without tea; with bread and butter in 95 %.
+    baskets = (
+        [["bread", "jam"]] * 40 + [["bread"]] * 10
+        + [["bread", "tea", "jam"]] * 40 + [["bread", "tea"]] * 10
+        + [["bread", "butter", "jam"]] * 95 + [["bread", "butter"]] * 5
+        + [["butter"]] * 100 + [["soap"]] * 300
+    )  # fmt: skip
+    order = np.random.default_rng(0).permutation(len(baskets))
+    tables = shop_of_baskets([baskets[number] for number in order])
+    kept, everything = mine_rules(tables), mine_rules(tables, min_improvement=None)
+    rules = {(rule.antecedent, rule.consequent) for rule in kept.rules.itertuples()}
+    assert (("bread",), "jam") in rules
+    assert (("bread", "butter"), "jam") in rules
+    assert (("bread", "tea"), "jam") not in rules
+    rule_of(everything, ("bread", "tea"), "jam")
+    assert kept.num_redundant == len(everything.rules) - len(kept.rules) > 0
+
+
+def test_redundancy_is_that_of_plain_comparison():
+    rng = np.random.default_rng(7)
+    taste = rng.random((300, 1)) < 0.5
+    baskets = [
+        [f"i{item}" for item in np.flatnonzero(row)] or ["x"] for row in rng.random((300, 7)) < 0.2 + 0.5 * taste
+    ]
+    settings = {**EVERY_RULE, "min_count": 10, "max_size": 5}
+    everything = mine_rules(shop_of_baskets(baskets), **settings).rules
+    kept: dict[tuple[tuple[str, ...], str], float] = {}
+    for rule in everything.sort_values("size").itertuples():
+        parts = [
+            kept.get((part, rule.consequent), -np.inf)
+            for size in range(1, len(rule.antecedent))
+            for part in itertools.combinations(rule.antecedent, size)
+        ]
+        if rule.confidence >= max(parts, default=-np.inf) + 0.05:
+            kept[rule.antecedent, rule.consequent] = rule.confidence
+    pruned = mine_rules(shop_of_baskets(baskets), **{**settings, "min_improvement": 0.05})
+    assert {(rule.antecedent, rule.consequent) for rule in pruned.rules.itertuples()} == set(kept)
+    assert pruned.num_redundant == len(everything) - len(kept) > 100
 
 
 def test_halves_are_counted_apart():

@@ -116,6 +116,22 @@ def test_noise_of_dbscan_is_named():
     assert found.noise_share > 0
 
 
+def test_outliers_are_named_by_what_they_are():
+    # A crowd of equal buyers, and a few who bought a while ago yet order every other day, each unlike the other.
+    rng = np.random.default_rng(0)
+    num_orders = np.concatenate([np.full(200, 1), np.array([20, 60, 110, 150])])
+    rows = [
+        (f"u{user}", "wine", f"{user}/{order}", float(day), 10.0)
+        for user, num in enumerate(num_orders)
+        for order, day in enumerate(np.sort(rng.uniform(0, 300, num)))
+    ]
+    events = pd.DataFrame(rows, columns=["user_id", "item_id", "order_id", "days", "price"])
+    found = segment_by_dbscan(shop(events.to_dict("list")), features=("num_orders", "recency_days"))
+    outliers = found.profiles[found.profiles["segment"] == NOISE].iloc[0]
+    assert outliers["num_users"] < 30
+    assert "frequent" in outliers["traits"]
+
+
 def test_knee_parts_a_dense_cloud_from_far_points():
     rng = np.random.default_rng(0)
     cloud = rng.normal(0, 0.1, size=(500, 2))

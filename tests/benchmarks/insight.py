@@ -5,6 +5,7 @@
    effect that is none.
 2. The effect that `experiment design` promises, against the read-out's own standard error of the last four weeks,
    over twenty splits without an effect, on the demo shop and Online Retail.
+3. How often the verdict calls an effect on 2,000 random splits of Online Retail, which have none.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from tests.demo_shops import prepare_demo_shop
 from tests.mailed_shops import METRICS, Conclusions, conclude, mailed_shop
 from tfrec.experiments.assignment import assign
 from tfrec.experiments.metrics import choose_metrics
+from tfrec.experiments.read_out import Metric, read_out
 from tfrec.experiments.shop_design import plan_in_shop
 from tfrec.experiments.shop_metrics import user_metrics, users_of
 from tfrec.ingest.prepared import read_prepared
@@ -76,10 +78,36 @@ def design_ratios(tables: Tables, metric: str, *, splits: int = SPLITS) -> np.nd
     return np.array(ratios)
 
 
+def call_split(split: int, *, users: pd.DataFrame, metrics: dict[str, Metric]) -> list[bool]:
+    """Returns of each metric whether a random split of users, which has no effect, is called one."""
+    arms = assign(users["user_id"].to_numpy(), salt=f"no effect {split}")
+    return [
+        read_out(users.assign(arm=arms), arm="arm", control="control", primary=[metric]).findings[0].verdict
+        != "undecided"
+        for metric in metrics.values()
+    ]
+
+
+def print_calls_without_effect(tables: Tables, *, splits: int) -> None:
+    """Prints the share of random splits of a shop's users on which the verdict calls an effect."""
+    end = tables.events["timestamp"].max().floor("D") + pd.Timedelta(days=1)
+    assigned = pd.DataFrame({"user_id": users_of(tables), "arm": ""})
+    users = user_metrics(assigned, tables, start=end - pd.Timedelta(weeks=WEEKS), end=end)
+    one = functools.partial(call_split, users=users, metrics=choose_metrics(users, METRICS))
+    with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:
+        calls = np.mean(list(pool.map(one, range(splits), chunksize=10)), axis=0)
+    for metric, share in zip(METRICS, calls, strict=True):
+        error = np.sqrt(0.05 * 0.95 / splits)
+        print(
+            f"Online Retail, {metric}: {share:.2%} of {splits} splits without an effect are called (5 % ± {error:.2%})"
+        )
+
+
 def main() -> None:
     """Prints the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tests", type=int, default=600, help="number of simulated tests")
+    parser.add_argument("--splits", type=int, default=2_000, help="number of splits without an effect")
     options = parser.parse_args()
     started = time.perf_counter()
     print_agreement(options.tests)
@@ -93,6 +121,7 @@ def main() -> None:
                 f"{name}, {metric}: effect of the design over that of the read-out {ratios.mean():.3f} "
                 f"({ratios.min():.3f} to {ratios.max():.3f} over {len(ratios)} splits)"
             )
+    print_calls_without_effect(shops["Online Retail"], splits=options.splits)
     print(f"{time.perf_counter() - started:.0f} s")
 
 

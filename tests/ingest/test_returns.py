@@ -8,7 +8,8 @@ import pytest
 from tests.ingest.small_shop import HEADER, RECIPE, ROWS, write_small_shop
 from tfrec.errors import RecipeError
 from tfrec.ingest.prepare import prepare_shop
-from tfrec.ingest.prepared import Prepared, read_prepared
+from tfrec.ingest.prepared import PREPARED, Prepared, read_prepared
+from tfrec.publish.contents import describe_contents
 from tfrec.report import whole_log
 
 SALES = [
@@ -128,6 +129,8 @@ def test_folder_of_an_earlier_release_is_read_and_gets_its_returns(tmp_path: Pat
     manifest = prepared.path / "manifest.json"
     text = manifest.read_text()
     manifest.write_text(text[: text.index(',\n  "returns"')] + "\n}\n")
+
+    describe_contents(prepared.path, PREPARED)
 
     assert read_prepared(prepared.path).manifest.returns is None
     assert len(read_prepared(prepared.path).train.returns) == 0

@@ -212,7 +212,8 @@ def find_audience(facts: UserFacts, *, expression: str, min_users: int = 50) -> 
     An expression compares with `= != < <= > >=` or `in (…, …)`, joined by `and`, `or`, `not` and parentheses:
     `segment = "Loyal" and interest("Cameras") > 0.6 and (recency < 30d or value >= 500) and response("SPRING10") > 5%`.
     Texts stand in quotes and are compared without regard to case. Times need a unit: `h`, `d`, `w` or `y`. What is
-    unknown of a user makes a comparison false; an interest or response that is not there is 0.
+    unknown of a user makes a comparison false, as is the response of a user outside the test; an interest that is not
+    there is 0.
 
     Args:
         facts: as `gather_facts` gives them.
@@ -321,7 +322,7 @@ def _column(node: Compare, facts: UserFacts, text: str) -> pd.Series:
         if node.argument not in facts.responses:
             hint = nearest_hint(node.argument, facts.responses) if facts.responses else " No response was predicted."
             fail_at(text, node.start, f"No response to an offer {node.argument!r} is known.{hint}")
-        return facts.responses[node.argument].reindex(users.index).fillna(0.0)
+        return facts.responses[node.argument].reindex(users.index)
     fail_at(text, node.start, f'{node.field!r} takes no argument; interest("…") and response("…") do')
 
 

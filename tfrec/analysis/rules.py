@@ -6,13 +6,14 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+from scipy import stats
 
 from tfrec.analysis.behaviour import order_ids
 from tfrec.analysis.itemsets import ItemsetLevel, TooManyItemsetsError, mine_itemsets
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.schema.item_names import item_names
 from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables, category_levels
+from tfrec.statistics.contingency import independence
 from tfrec.statistics.proportions import wilson
 
 logger = logging.getLogger(__name__)
@@ -37,12 +38,13 @@ class Rules:
         num_marks: different (order, item) pairs.
         num_tested: rules that were tested before any filter; the multiple-testing control counts all of them.
         num_unstable: rules that passed all else, but did not hold in both halves of the period.
+        num_redundant: rules that passed all else, but are hardly more certain than one with fewer antecedents.
         period: first and last order.
     """
 
     JSON_KEYS: ClassVar = (
-        "min_support", "num_orders", "num_marks", "num_itemsets", "num_rules", "num_tested", "num_unstable", "period",
-        ("rules", "strongest"),
+        "min_support", "num_orders", "num_marks", "num_itemsets", "num_rules", "num_tested", "num_unstable",
+        "num_redundant", "period", ("rules", "strongest"),
     )  # fmt: skip
 
     rules: pd.DataFrame
@@ -54,6 +56,7 @@ class Rules:
     num_marks: int
     num_tested: int
     num_unstable: int
+    num_redundant: int
     period: tuple[pd.Timestamp, pd.Timestamp]
 
     @property
@@ -109,6 +112,7 @@ def mine_rules(
     max_size: int = 3,
     max_false_share: float | None = 0.05,
     only_stable: bool = True,
+    min_improvement: float | None = 0.05,
     level: int | None = None,
     max_itemsets: int = 500_000,
 ) -> Rules:
@@ -124,6 +128,9 @@ def mine_rules(
     A rule is stable when it holds in the first and in the second half of the orders: there its lift exceeds
     `min_lift`, and its confidence is not below `min_confidence` by more than chance (upper Wilson limit, 95 %).
 
+    A rule of several antecedents is redundant when a part of them says as much: its confidence does not exceed that of
+    each rule with fewer of them by `min_improvement` (Bayardo, Agrawal & Gunopulos 1999).
+
     An order is what shares an `order_id`; purchases without one are put together by session, else by user and day.
 
     Args:
@@ -136,6 +143,8 @@ def mine_rules(
         max_size: most items of a rule, antecedent and consequent together, at least two.
         max_false_share: highest q-value, the share of false rules among those kept; None = no test.
         only_stable: keep only rules that hold in both halves of the period.
+        min_improvement: least gain of confidence over each rule of the same consequent with fewer antecedents, in
+            [0, 1]; None = keep redundant rules.
         level: rules between categories of this level (0 = top) in place of items.
         max_itemsets: bound of memory and time.
 
@@ -145,7 +154,7 @@ def mine_rules(
 
     Sources: Agrawal & Srikant 1994; Brin et al. 1997 (conviction, χ²); Zaki 2000.
     """
-    _check_settings(min_support, min_confidence, max_size)
+    _check_settings(min_support, min_confidence, max_size, min_improvement)
     orders, items, names, period = _baskets(tables, level)
     num_orders = int(orders[-1]) + 1 if len(orders) else 0
     if not num_orders:
@@ -170,7 +179,10 @@ def mine_rules(
     num_unstable = int((kept & ~table["is_stable"]).sum())
     if only_stable:
         kept &= table["is_stable"]
-    rules = _named(table[kept], candidates, names)
+    is_redundant = np.zeros(len(table), dtype=bool)
+    if min_improvement is not None:
+        is_redundant = _redundant(levels, table["confidence"].to_numpy(), kept.to_numpy(), min_improvement)
+    rules = _named(table[kept & ~is_redundant], candidates, names)
     items_frame = tables.items.set_index("item_id")
     logger.info("%d rules kept of %d tested from %d orders", len(rules), len(table), num_orders)
     return Rules(
@@ -183,6 +195,7 @@ def mine_rules(
         num_marks=len(orders),
         num_tested=len(table),
         num_unstable=num_unstable,
+        num_redundant=int(is_redundant.sum()),
         period=period,
     )
 
@@ -203,13 +216,17 @@ def _frequent(
             support *= 2
 
 
-def _check_settings(min_support: float | None, min_confidence: float, max_size: int) -> None:
+def _check_settings(
+    min_support: float | None, min_confidence: float, max_size: int, min_improvement: float | None
+) -> None:
     if min_support is not None and not 0 < min_support <= 1:
         raise ConfigError(f"`min_support` must be a share in (0, 1]; got {min_support}. Try 0.001.")
     if not 0 <= min_confidence <= 1:
         raise ConfigError(f"`min_confidence` must be a share in [0, 1]; got {min_confidence}. Try 0.1.")
     if max_size < 2:
         raise ConfigError(f"`max_size` must be at least 2, antecedent and consequent; got {max_size}.")
+    if min_improvement is not None and not 0 <= min_improvement <= 1:
+        raise ConfigError(f"`min_improvement` must be a difference in [0, 1]; got {min_improvement}. Try 0.05.")
 
 
 def _baskets(
@@ -262,6 +279,42 @@ def _candidate_rules(levels: list[ItemsetLevel]) -> _Candidates:
     return _Candidates(members, **{name: np.concatenate(empty + found) for name, found in parts.items()})
 
 
+def _redundant(
+    levels: list[ItemsetLevel], confidence: np.ndarray, kept: np.ndarray, min_improvement: float
+) -> np.ndarray:
+    """Returns which kept rules gain less than `min_improvement` over a kept one with fewer antecedents.
+
+    A rule without one of its antecedents is a candidate of the size below, decided before it: {a, b, c} → d is held
+    against {b, c} → d, {a, c} → d, {a, b} → d, and the most certain of the rules below these.
+
+    Args:
+        levels: the frequent itemsets.
+        confidence: `[n]` of the rules, in the order of `_candidate_rules`.
+        kept: `[n]` whether a rule passed all else.
+        min_improvement: least gain of confidence.
+    """
+    is_redundant = np.zeros(len(confidence), dtype=bool)
+    best = np.full(len(confidence), -np.inf)  # highest confidence of a kept rule among a rule and its parts
+    start = 0
+    starts: dict[tuple[int, int], int] = {}  # (size, place of the consequent) → its first rule
+    for level in levels[1:]:
+        size = level.items.shape[1]
+        for consequent in range(size):
+            starts[size, consequent] = start
+            rules = slice(start, start + len(level.items))
+            of_parts = np.full(len(level.items), -np.inf)
+            for dropped in range(size) if size > 2 else ():
+                if dropped != consequent:
+                    part = _rows(levels, np.delete(level.items, dropped, axis=1))
+                    part += starts[size - 1, consequent - (dropped < consequent)]
+                    of_parts = np.maximum(of_parts, best[part])
+            is_redundant[rules] = kept[rules] & (confidence[rules] - of_parts < min_improvement - 1e-12)
+            is_new = kept[rules] & ~is_redundant[rules]
+            best[rules] = np.maximum(of_parts, np.where(is_new, confidence[rules], -np.inf))
+            start = rules.stop
+    return is_redundant
+
+
 def _pair(level: ItemsetLevel) -> np.ndarray:
     return np.column_stack([level.counts, level.early])
 
@@ -286,10 +339,11 @@ def _measures(candidates: _Candidates, num_orders: int, halves: np.ndarray) -> p
     share = after / num_orders
     confidence = both / before
     lift = confidence / share
-    chi_squared, p_value = _association(both, before, after, num_orders)
+    chi_squared, p_value = independence(both, before, after, num_orders)
     low, high = wilson(both, before)
-    # Variance of log lift by the delta method (Katz et al. 1978).
-    spread = 1.96 * np.sqrt(np.maximum(1 / both - 1 / before + 1 / after - 1 / num_orders, 0))
+    # Variance of log lift by the delta method, where all three counts are drawn.
+    variance = 1 / both - 1 / before - 1 / after - 1 / num_orders + 2 * lift / num_orders
+    spread = 1.96 * np.sqrt(np.maximum(variance, 0))
     with np.errstate(divide="ignore", invalid="ignore"):
         by_half = [_by_half(candidates, halves, half) for half in (0, 1)]
         conviction = np.where(confidence < 1, (1 - share) / (1 - confidence), np.inf)
@@ -316,44 +370,6 @@ def _measures(candidates: _Candidates, num_orders: int, halves: np.ndarray) -> p
             "lift_late": by_half[1][1],
         }
     )
-
-
-def _association(both: np.ndarray, before: np.ndarray, after: np.ndarray, total: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns χ² and p of the 2 × 2 tables; p is Fisher's where an expected count is below five."""
-    total_f = float(total)
-    spread = before * (total_f - before) * (after * (total_f - after))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        chi_squared = np.where(spread > 0, total_f * (both * total_f - before * 1.0 * after) ** 2 / spread, 0.0)
-    p_value = stats.chi2.sf(chi_squared, 1)
-    smallest = np.minimum(before, total - before) * (np.minimum(after, total - after) / total_f)
-    small = np.flatnonzero(smallest < 5)
-    p_value[small] = _fisher(both[small], before[small], after[small], total)
-    return chi_squared, p_value
-
-
-def _fisher(both: np.ndarray, before: np.ndarray, after: np.ndarray, total: int) -> np.ndarray:
-    """Returns the chance of `both` or more orders in common when the two sides are independent (one-sided).
-
-    The upper tail of the hypergeometric distribution, summed from its first term by the ratio of neighbours, for all
-    rules at once: a hundred times as fast as `scipy.stats.hypergeom.sf`.
-    """
-    both, before, after = (counts.astype(np.float64) for counts in (both, before, after))
-    log_first = (
-        _log_choose(after, both)
-        + _log_choose(total - after, before - both)
-        - _log_choose(np.full_like(before, total), before)
-    )
-    term = np.ones_like(both)
-    tail = np.ones_like(both)
-    while (term > 1e-12 * tail).any():
-        term = term * ((after - both) * (before - both) / ((both + 1) * (total - after - before + both + 1)))
-        tail += term
-        both = both + 1
-    return np.clip(np.exp(log_first) * tail, 0, 1)
-
-
-def _log_choose(n: np.ndarray, k: np.ndarray) -> np.ndarray:
-    return special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
 
 
 def _by_half(candidates: _Candidates, halves: np.ndarray, half: int) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from tfrec.analysis.behaviour import FeatureSpace
+from tfrec.analysis.normal_scores import NormalScores
 
 RFM_NAMES = (  # row: recency score 1..5 (5 = most recent), column: mean of frequency and value score 1..5
     ("Lost", "Lost", "At risk", "Cannot lose", "Cannot lose"),
@@ -36,7 +37,7 @@ class NearestAnchor:
         reach: beyond this distance a user is noise; inf for K-means, eps for DBSCAN.
     """
 
-    space: FeatureSpace
+    space: FeatureSpace | NormalScores
     anchors: np.ndarray
     segments: np.ndarray
     reach: float = np.inf

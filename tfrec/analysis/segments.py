@@ -15,6 +15,7 @@ from sklearn.neighbors import NearestNeighbors
 from tqdm.auto import tqdm
 
 from tfrec.analysis.behaviour import FEATURES, FeatureSpace, describe_behaviour, fit_space
+from tfrec.analysis.normal_scores import NormalScores, fit_normal_scores
 from tfrec.analysis.segment_assigners import RFM_NAMES, Assigner, NearestAnchor, RfmGrid
 from tfrec.analysis.segment_names import BULK, TRAITS, Note, SegmentMethod, Taste, Traits, key_of
 from tfrec.errors import ConfigError, SchemaError
@@ -46,9 +47,9 @@ class Segments:
         method: how they were found.
         settings: the numbers that the method took: `k`, or `eps` and `min_samples`.
         assignments: one row a user: `user_id`, `segment` (its key).
-        profiles: one row a segment, most valuable first: `segment`, `traits`, `number`, `num_users`, `share`,
-            `total_value` (net of returns), `gross_value`, `value_share` (of the net value), the median of each figure of behaviour, `taste` (bought more than by others;
-            see `Taste`).
+        profiles: one row a segment, most valuable first: `segment`, `traits` (of noise, too), `number`, `num_users`,
+            `share`, `total_value` (net of returns), `gross_value`, `value_share` (of the net value), the median of each
+            figure of behaviour, `taste` (bought more than by others; see `Taste`).
         popular: `segment`, `rank`, `item_id`, `num_users`: what to show an unknown member of the segment.
         assigner: gives new users their segment.
         names: key of each segment number of the assigner.
@@ -194,7 +195,10 @@ def segment_by_dbscan(
     max_sample: int = 20_000,
     seed: int = 0,
 ) -> Segments:
-    """Returns DBSCAN segments: dense regions of behaviour, and the buyers in none of them named as noise.
+    """Returns DBSCAN segments: dense regions of behaviour, and the buyers in none of them (noise) with their traits.
+
+    Figures are compared by rank (`NormalScores`): in money and numbers of orders the best customers lie far apart, and
+    would all be noise.
 
     `min_samples` defaults to twice the number of features (Sander et al. 1998), eps to the knee of the sorted distance
     to the `min_samples`-th neighbour: where the curve is farthest below its chord (Satopää et al. 2011). Above
@@ -208,7 +212,7 @@ def segment_by_dbscan(
     Source: Ester, Kriegel, Sander & Xu 1996.
     """
     behaviour, buyers = _buyers(tables, now)
-    space = fit_space(buyers, features)
+    space = fit_normal_scores(buyers, features)
     places = space.place(buyers)
     rng = np.random.default_rng(seed)
     sample = _sample(places, max_sample, rng)
@@ -234,6 +238,7 @@ def segment_by_dbscan(
     if num_segments <= 1:
         notes += (Note("at most one region", {"n": num_segments}),)
     names = _name_segments(space, sample, labels, num_segments)
+    names[NOISE] = _traits_of(space, places, assigner.label_places(places) < 0)
     settings = {"eps": eps, "min_samples": min_samples}
     return _finish("dbscan", settings, tables, behaviour, assigner, names, choice, stability["stability"], notes)
 
@@ -249,7 +254,7 @@ def knee_of_distances(places: np.ndarray, neighbours: int) -> float:
     return float(distances[np.argmax(below_chord)])
 
 
-def _fit_dbscan(space: FeatureSpace, places: np.ndarray, eps: float, min_samples: int) -> NearestAnchor:
+def _fit_dbscan(space: NormalScores, places: np.ndarray, eps: float, min_samples: int) -> NearestAnchor:
     model = DBSCAN(eps=eps, min_samples=min_samples).fit(places)
     core = model.core_sample_indices_
     return NearestAnchor(space, places[core].reshape(-1, places.shape[1]), model.labels_[core], eps)
@@ -281,7 +286,9 @@ def _stability(labels: np.ndarray, partitions: list[np.ndarray]) -> dict[str, fl
     }
 
 
-def _name_segments(space: FeatureSpace, places: np.ndarray, labels: np.ndarray, num: int) -> dict[str, Traits]:
+def _name_segments(
+    space: FeatureSpace | NormalScores, places: np.ndarray, labels: np.ndarray, num: int
+) -> dict[str, Traits]:
     """Returns key → traits of each segment: the figures in which it differs most from all buyers."""
     if num == 1:
         return {BULK: Traits()}
@@ -289,11 +296,7 @@ def _name_segments(space: FeatureSpace, places: np.ndarray, labels: np.ndarray, 
     for number in range(num):
         means = places[labels == number].mean(axis=0) - places.mean(axis=0)
         order = np.argsort(-np.abs(means))
-        words = []
-        for feature in order:
-            name = space.features[feature]
-            low, high = TRAITS.get(name, (f"low {name}", f"high {name}"))
-            words.append(high if means[feature] > 0 else low)
+        words = [_trait(space.features[number], means[number]) for number in order]
         num_clear = max(1, int((np.abs(means) >= 0.5).sum()))
         lengths = [*range(min(2, num_clear), len(words) + 1)]
         options = [Traits(tuple(words[:length])) for length in lengths]
@@ -301,6 +304,20 @@ def _name_segments(space: FeatureSpace, places: np.ndarray, labels: np.ndarray, 
         chosen = next(option for option in options if key_of(option) not in names)
         names[key_of(chosen)] = chosen
     return names
+
+
+def _traits_of(space: FeatureSpace | NormalScores, places: np.ndarray, is_member: np.ndarray) -> Traits:
+    """Returns the two traits in which the members differ most from all buyers; none where there are no members."""
+    if not is_member.any():
+        return Traits()
+    means = places[is_member].mean(axis=0) - places.mean(axis=0)
+    clearest = [number for number in np.argsort(-np.abs(means))[:2] if abs(means[number]) >= 0.5]
+    return Traits(tuple(_trait(space.features[number], means[number]) for number in clearest))
+
+
+def _trait(feature: str, deviation: float) -> str:
+    low, high = TRAITS.get(feature, (f"low {feature}", f"high {feature}"))
+    return high if deviation > 0 else low
 
 
 def _assignments(behaviour: pd.DataFrame, assigner: Assigner, names: tuple[str, ...]) -> pd.DataFrame:
@@ -324,7 +341,7 @@ def _finish(
     notes: tuple[Note, ...],
 ) -> Segments:
     """Returns the segments with their profiles: size, value, medians and taste."""
-    names = tuple(traits)
+    names = tuple(name for name in traits if name != NOISE)
     assignments = _assignments(behaviour, assigner, names)
     segment = assignments["segment"].to_numpy()
     counts = _bought(tables, behaviour, segment)

@@ -32,7 +32,8 @@ class ShopFigures:
         num_repeaters: of those, how many ordered twice or more.
         repeat_share: their share, with the ends of its interval (Wilson, 95 %).
         guest_share: share of orders without a known user.
-        months: `month` (of the purchase), `orders`, `value`, `gross_value`, `is_whole`: begins and ends within the period, give or take four days.
+        months: `month` (of the purchase), `orders`, `value`, `gross_value`, `is_whole`: begins and ends
+            within the period, give or take four days.
         categories: `name`, `value`, `share`, top categories by value; empty where items have none.
         items: `item_id`, `title`, `pieces`, `value`, `gross_pieces`, `gross_value`, the ten items of highest net value.
         unmatched_value: value of returns for which no purchase was found, and which no figure takes off.

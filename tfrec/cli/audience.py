@@ -16,8 +16,9 @@ DESCRIPTION = """\
 An expression compares with = != < <= > >= or in (…), joined by and, or, not and parentheses. Fields: segment, recency,
 seen, tenure, interval (times need h, d, w or y), orders (or frequency), views, value, value_per_order,
 items_per_order, repeat_share, the columns of users, interest("category or item"), response("order") (chance of an
-order in 90 days), and of a shop with a coupon test response("OFFER") (its effect on conversion). An audience under
---min-users is neither reported nor exported. The export holds HMAC-SHA256 pseudonyms under the key of --key.
+order in 90 days), and of a shop with a coupon test response("OFFER") (its effect on conversion, known of the users of
+the test alone). An audience under --min-users is neither reported nor exported. The export holds HMAC-SHA256 pseudonyms
+under the key of --key.
 
 --against states how far audiences overlap. --like finds the users outside the audience who are most like it, by their
 behaviour and interests or by --embeddings (those of the query tower, say), and how well members are recognised by them.

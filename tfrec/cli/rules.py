@@ -9,7 +9,7 @@ from tfrec.cli.outputs import add_force, check_table, save_table
 HELP = "mine association rules: what is bought together"
 DESCRIPTION = """\
 Mines rules "who buys A also buys B" from orders: support, confidence and lift with intervals, false discoveries held
-at 5 %, and only rules that hold in both halves of the period.
+at 5 %, only rules that hold in both halves of the period, and none that a shorter one already says.
 """
 EXAMPLES = """\
 examples:
@@ -41,6 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--unstable", action="store_true", help="unstable rules too, which hold in one half of the period alone"
     )
     parser.add_argument(
+        "--redundant",
+        action="store_true",
+        help="redundant rules too, at most 5 points more certain than one with fewer antecedents",
+    )
+    parser.add_argument(
         "--view",
         choices=("all", "cross-category", "directed"),
         default="all",
@@ -65,6 +70,7 @@ def run(options: argparse.Namespace) -> None:
         min_confidence=options.min_confidence,
         max_size=options.max_size,
         only_stable=not options.unstable,
+        min_improvement=None if options.redundant else 0.05,
         level=options.level,
     )
     views = {"all": lambda: mined.rules, "cross-category": mined.cross_category, "directed": mined.directed}

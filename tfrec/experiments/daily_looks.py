@@ -50,7 +50,7 @@ def look_daily(
     """Returns the path of each treatment arm and metric of the shop.
 
     Everybody assigned counts on every day, with 0 until they act, so that the last look has the estimate and the
-    standard error of the read-out. Where the read-out's interval is a bootstrap that is wider than the normal one, the
+    standard error of the read-out. Where the read-out's interval, of a heavy tail, is wider than the normal one, the
     whole path is widened by the same factor; an effect that is clear at the last look is then clear in the read-out.
 
     Args:

@@ -19,11 +19,11 @@ def choose_metrics(
 ) -> dict[str, Metric]:
     """Returns name → metric.
 
-    `a/b` is the ratio of sums; an amount that is never negative and heavily skewed goes by the bootstrap; all others
-    are means. A column `NAME_before` is the covariate of `NAME` (CUPED).
+    `a/b` is the ratio of sums; an amount that is never negative and heavily skewed is compared with random new
+    assignments; all others are means. A column `NAME_before` is the covariate of `NAME` (CUPED).
 
-    Heavy tails are capped, for one buyer can rule a shop: on splits of Online Retail without any effect (one buyer has
-    11 % of the value) the bootstrap of the plain mean called 13 % of 200, of the capped one 6 %; 5 % are meant.
+    Heavy tails are capped, for one buyer can rule a shop: one of Online Retail has 11 % of the value, and hides any
+    effect on the others.
 
     Args:
         users: the table that will be read out.

@@ -90,7 +90,7 @@ class RatioMetric:
 
 @dataclasses.dataclass(frozen=True)
 class HeavyTailMetric:
-    """A mean with a heavy tail (revenue per user), by the studentised bootstrap.
+    """A mean with a heavy tail (revenue per user), by a studentised randomisation test.
 
     `cap_quantile` < 1 winsorises; `covariate` names a pre-period column, whose part is removed first (CUPED).
     """
@@ -396,7 +396,7 @@ def _heterogeneity(by_segment: list[tuple[str, str, str, Comparison]]) -> tuple[
 
 
 def _p_value(difference: Estimate) -> float:
-    """Returns the p-value by the normal form; where a bootstrap moved the interval, by the end that faces zero."""
+    """Returns the p-value by the normal form; where new assignments moved the interval, by the end that faces zero."""
     if difference.std_error == 0 and difference.value != 0:
         return 0.0  # two constants that differ
     z = float(special.ndtri(0.5 + difference.level / 2))

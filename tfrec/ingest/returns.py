@@ -83,9 +83,9 @@ def match_returns(returns: pd.DataFrame, events: ir.Table, *, has_mean_prices: b
     for keys, may_match in passes:
         open_rows = np.flatnonzero(may_match & (left_back > 0))
         parts += _take_back(returns, open_rows, sold, keys, left_back=left_back, left_sold=left_sold)
-    back, lines, pieces = (
-        np.array([part[place] for part in parts], kind) for place, kind in enumerate((int, int, float))
-    )
+    back = np.array([part[0] for part in parts], dtype=np.int64)
+    lines = np.array([part[1] for part in parts], dtype=np.int64)
+    pieces = np.array([part[2] for part in parts], dtype=np.float64)
     matched = sold.iloc[lines].reset_index(drop=True)
     matched = matched.assign(
         bought_at=matched["timestamp"],
@@ -121,8 +121,8 @@ def notes_of_returns(counts: ReturnCounts, rejected: Mapping[str, int]) -> list[
         text = f"{count:,} rows have a quantity below 0, and none of them could be read as the return of a sale."
         return [Note("refunds", count, text)] if count else []
     text = (
-        f"{counts.rows:,} rows take {counts.pieces:,.0f} pieces back; {counts.matched_pieces:,.0f} of them were matched "
-        "with an earlier purchase of the same user, item and price, and net figures leave these out. The others were "
+        f"{counts.rows:,} rows take {counts.pieces:,.0f} pieces back; {counts.matched_pieces:,.0f} of them were "
+        "matched with an earlier purchase of the same user, item and price, and net figures leave these out. The others were "
         "bought before the log begins, at another price or by somebody else. Events, and so models, stay gross."
     )
     return [Note("returns", counts.rows, text)]

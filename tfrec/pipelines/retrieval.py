@@ -12,6 +12,9 @@ from tfrec.features.sequences import BehaviourSequences
 GAP_BOUNDARIES = (0.05, 0.5, 3.0, 12.0, 36.0, 120.0, 336.0, 1000.0, 3000.0)
 """Hours that part the buckets of the time since the event before; bucket 0 is also 'unknown'."""
 
+INT_COLUMNS = ("item", "event_type", "gap", "group", "label", "label_group")
+"""Names of a batch's columns of int32; beside them stands the float32 `label_probability`."""
+
 _SHORTEST = 4  # positions: shorter windows are padded to this
 
 
@@ -78,9 +81,8 @@ def retrieval(
         order, batches = _batches(size, batch_size, sequence_length, rng)
         yield columns, {"begin": begin[order], "size": size[order]}, batches
 
-    int_names = ("item", "event_type", "gap", "group", "label", "label_group")
     flat = tf.TensorSpec([None], tf.int32)
-    columns = {**dict.fromkeys(int_names, flat), "label_probability": tf.TensorSpec([None], tf.float32)}
+    columns = {**dict.fromkeys(INT_COLUMNS, flat), "label_probability": tf.TensorSpec([None], tf.float32)}
     signature = (columns, dict.fromkeys(("begin", "size"), flat), dict.fromkeys(("start", "stop", "length"), flat))
     dataset = tf.data.Dataset.from_generator(epoch, output_signature=signature).flat_map(_cut)
     if since is None:  # else the number of windows that reach the new events depends on the cut points

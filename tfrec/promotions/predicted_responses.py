@@ -4,8 +4,9 @@ import pandas as pd
 
 from tfrec.analysis.repurchase import predict_churn
 from tfrec.ingest.prepared import Prepared
-from tfrec.promotions.offer_log import read_shop_test
-from tfrec.promotions.uplift import fit_uplift
+from tfrec.promotions.learned_offers import quick_learner
+from tfrec.promotions.offer_log import OfferLog, read_shop_test
+from tfrec.promotions.uplift import cross_fit_uplift
 from tfrec.schema.tables import Tables
 
 _OUTCOMES = ("conversion", "visit", "spend", "margin")
@@ -14,7 +15,8 @@ _OUTCOMES = ("conversion", "visit", "spend", "margin")
 def predict_responses(prepared: Prepared, tables: Tables) -> dict[str, pd.Series]:
     """Returns name → response by `user_id`: `order` (chance of one in 90 days), and the effect of each tested offer.
 
-    Effects are on conversion, or the first outcome that the test has of visit, spend and margin.
+    Effects are on conversion, or the first outcome that the test has of visit, spend and margin; each user of the test
+    is scored by models that did not learn from the user. Of other users the effect is not known.
 
     Args:
         prepared: the shop, whose extra table `coupon_test` is read where it has one.
@@ -25,11 +27,17 @@ def predict_responses(prepared: Prepared, tables: Tables) -> dict[str, pd.Series
     """
     responses = {"order": predict_churn(tables).users["returns"]}
     if "coupon_test" in prepared.manifest.extras:
-        log = read_shop_test(prepared)
-        trial, _ = log.trial()
-        outcome = next(name for name in _OUTCOMES if name in trial.outcomes)
-        model = fit_uplift(trial, outcome=outcome)
-        scores = model.predict(trial.features)
-        for k, offer in enumerate(model.arm_names):
-            responses[offer] = pd.Series(scores[:, k], index=log.table["user_id"].to_numpy())
+        responses |= offer_effects(read_shop_test(prepared))
     return responses
+
+
+def offer_effects(log: OfferLog) -> dict[str, pd.Series]:
+    """Returns offer → its effect on each user of the test, by `user_id`, from models that did not see the user.
+
+    A model that has seen a user's outcome promises far more than comes true.
+    """
+    trial, _ = log.trial()
+    outcome = next(name for name in _OUTCOMES if name in trial.outcomes)
+    found = cross_fit_uplift(trial, outcome=outcome, learner=quick_learner(), folds=3)
+    ids = log.table["user_id"].to_numpy()
+    return {offer: pd.Series(found.scores[:, k], index=ids) for k, offer in enumerate(found.arm_names)}

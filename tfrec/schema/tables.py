@@ -125,9 +125,9 @@ class Tables:
         return self.returns[self.returns["bought_at"].notna()]
 
     def net_purchases(self, now: pd.Timestamp | None = None) -> pd.DataFrame:
-        """Returns the purchase events net of returns: `quantity` is what was kept; lines that kept nothing are left out.
+        """Returns the purchase events net of returns.
 
-        What is returned is taken off the purchase that sold it, at the time of that purchase.
+        `quantity` is what was kept; lines that kept nothing are left out. What is returned is taken off the purchase that sold it, at the time of that purchase.
 
         Args:
             now: later returns are not known yet; default: all are.
@@ -157,7 +157,7 @@ class Tables:
 def _net(purchases: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFrame:
     """Returns purchases less the pieces that matched returns took back.
 
-    Equal lines of one order cannot be told apart, so the first ones give their pieces back first.
+    Of equal lines of one order, the first ones give their pieces back first.
     """
     keys = ["user_id", "item_id", "order_id", "bought_at", "price"]
     taken = returns.assign(price=returns["price"].fillna(-1)).groupby(keys, observed=True)["quantity"].sum()

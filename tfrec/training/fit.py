@@ -141,7 +141,11 @@ def continue_ranking(
     steps = max(1, -(-len(examples) // config.ranking_batch)) * epochs
     falling = tf.keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.1)
     momentum = 1.0 - 1.0 / max(1.0, _AVERAGED * steps)
-    model.compile(optimizer=tf.keras.optimizers.Adam(falling, use_ema=True, ema_momentum=momentum))
+    optimizer = tf.keras.optimizers.Adam(falling, use_ema=True, ema_momentum=momentum)
+    model.compile(optimizer=optimizer)
+    # With all variables there, `fit` traces its step once, not twice.
+    model(tf.zeros([1, 1, examples.features.shape[2]]))
+    optimizer.build(model.trainable_variables)
     with progress_bar("ranking", epochs, show_progress) as bar:
         callbacks = [Tick(bar)]
         if after_epoch is not None:
@@ -169,6 +173,6 @@ def pretrain_images(model: RetrievalModel, past: BehaviourSequences, config: Tra
     counts = np.bincount(past.item[past.event_type == target_type(past)], minlength=size)[rows]
     pictures = catalogue.images[rows].astype(np.float32) / 255.0
     bought = (counts > np.median(counts)).astype(np.float32)
-    with_sigmoid_head(tower, pictures.shape[1:]).fit(
-        pictures, bought, batch_size=128, epochs=config.image_epochs, verbose=0
-    )
+    model = with_sigmoid_head(tower, pictures.shape[1:])
+    model.optimizer.build(model.trainable_variables)
+    model.fit(pictures, bought, batch_size=128, epochs=config.image_epochs, verbose=0)

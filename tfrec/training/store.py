@@ -75,7 +75,7 @@ def load_models(shop: Shop, folder: Path) -> LearnedModels:
         meanings = dict(stored)
     retrieval_model = RetrievalModel(with_trained_price_buckets(shop.vocabularies, meanings), config.retrieval)
     ranking_model = RankingModel(tuple(about["heads"]), config.ranking)
-    create_variables(retrieval_model, shop.train)
+    create_variables(retrieval_model)
     ranking_model(tf.zeros([1, 1, len(FEATURES)]))
     read_weights(folder / _WEIGHTS, meanings, retrieval_model, ranking_model)
     return LearnedModels(retrieval_model, ranking_model, config, float(about["learned_until"]))

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfrec.features.sequences import BehaviourSequences
 from tfrec.models.retrieval import RetrievalModel
-from tfrec.pipelines.retrieval import retrieval
+from tfrec.pipelines.retrieval import INT_COLUMNS, retrieval
 from tfrec.training.config import TrainingConfig
 from tfrec.training.optimizer import LazyAdam
 from tfrec.training.progress import Tick, progress_bar
@@ -38,7 +38,7 @@ class TowerTraining:
         checkpoint = tf.train.Checkpoint(model=model, optimizer=self._optimizer, finished=self._finished)
         self._manager = tf.train.CheckpointManager(checkpoint, str(work / "retrieval"), max_to_keep=1)
         self._checkpoint = checkpoint
-        self._is_restored = False
+        self._is_prepared = False
 
     def learn_stages(self, sequences: BehaviourSequences, stages: Sequence[Stage], *, show: bool) -> Iterator[Stage]:
         """Trains stage by stage; yields each when the towers have learned its events, and nothing later.
@@ -93,7 +93,7 @@ class TowerTraining:
                 replay=replay,
             )
 
-        self._restore(sequences)
+        self._prepare()
         done = max(int(self._finished) - self._planned, 0)
         if done < epochs:
             with progress_bar(label, epochs, show, initial=done) as bar:
@@ -112,21 +112,22 @@ class TowerTraining:
         self._finished.assign_add(1)
         self._manager.save()
 
-    def _restore(self, sequences: BehaviourSequences) -> None:
-        if self._is_restored:
+    def _prepare(self) -> None:
+        """Creates all variables, so that `fit` traces its step once, not twice; restores what an earlier run left."""
+        if self._is_prepared:
             return
-        self._is_restored = True
+        self._is_prepared = True
+        create_variables(self._model)
+        self._optimizer.build(self._model.trainable_variables)
         if self._manager.latest_checkpoint:
-            create_variables(self._model, sequences)
-            self._optimizer.build(self._model.trainable_variables)
             self._checkpoint.restore(self._manager.latest_checkpoint).assert_existing_objects_matched()
             logger.info("Resuming after %d finished epochs.", int(self._finished))
 
 
-def create_variables(model: RetrievalModel, sequences: BehaviourSequences) -> None:
-    """Calls a new model once, so that there are variables that stored weights can fill."""
-    for batch in retrieval(sequences, batch_size=64).take(1):
-        model.compute_loss(batch, training=False)
+def create_variables(model: RetrievalModel) -> None:
+    """Calls a model once, on a window of padding, so that there are variables that stored weights can fill."""
+    padding = dict.fromkeys(INT_COLUMNS, tf.zeros([1, 4], tf.int32))
+    model.compute_loss({**padding, "label_probability": tf.zeros([1, 4])}, training=False)
 
 
 class _Save(tf.keras.callbacks.Callback):

@@ -72,7 +72,7 @@ class TuningSnapshots:
                 if not paths[stage.number].exists():
                     _save(paths[stage.number], self._model.get_weights())
         else:
-            create_variables(self._model, shop.train)
+            create_variables(self._model)
         self._weights = []
         for path in paths:
             with np.load(path) as stored:

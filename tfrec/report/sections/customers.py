@@ -69,6 +69,7 @@ def segments_section(findings: Findings, say: Language) -> Section:
                 num=int(row["num_segments"]),
                 noise=dbscan.noise_share,
                 buyers=buyers,
+                outliers=segment_name(next(noisy.itertuples()), say) if len(noisy) else say.name(NOISE),
                 value=float(noisy["value_share"].sum()),
                 stability=dbscan.stability,
                 low=row["stability_low"],

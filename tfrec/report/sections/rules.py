@@ -77,6 +77,7 @@ def rules_section(findings: Findings, say: Language) -> Section:
             support=mined.min_support,
             tested=mined.num_tested,
             unstable=mined.num_unstable,
+            redundant=mined.num_redundant,
         ),
     )
     return Section("rules", title, tuple(sentences), tuple(figures), tuple(tables), footnotes)

@@ -10,7 +10,7 @@ from tfrec.analysis.audiences import Audience
 from tfrec.analysis.interests import LEVELS, Interests
 from tfrec.analysis.lookalikes import Lookalikes
 from tfrec.analysis.segment_names import Taste
-from tfrec.analysis.segments import Segments
+from tfrec.analysis.segments import NOISE, Segments
 from tfrec.report.words import Language
 from tfrec.schema.text_columns import cut, text_table
 
@@ -100,7 +100,11 @@ def segment_name(row: Any, say: Language) -> str:
     """
     if not row.traits:
         return say.name(row.segment)
-    name = say("customers.traits_of_buyers", traits=say.names(row.traits))
+    traits = say.names(row.traits)
+    if row.segment == NOISE:
+        name = say("customers.outliers_with_traits", traits=traits)
+    else:
+        name = say("customers.traits_of_buyers", traits=traits)
     number = f" {row.number}" if row.number > 1 else ""
     return name[:1].upper() + name[1:] + number
 

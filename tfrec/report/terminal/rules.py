@@ -56,6 +56,7 @@ def _sentences(mined: Rules, titles: dict[Any, str], say: Language) -> list[str]
             tested=mined.num_tested,
             support=mined.min_support,
             unstable=mined.num_unstable,
+            redundant=mined.num_redundant,
             cross=len(mined.cross_category()),
         )
     ]
