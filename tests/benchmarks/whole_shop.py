@@ -1,13 +1,11 @@
 """Reads a whole shop, test period included, for tests and benchmarks of the analyses."""
 
-import dataclasses
 import os
 import tempfile
 from pathlib import Path
 
-import pandas as pd
-
 from tfrec.ingest.prepare import prepare_shop
+from tfrec.report import whole_log
 from tfrec.schema.tables import Tables
 
 
@@ -19,6 +17,4 @@ def data_home() -> Path:
 def read_whole_shop(recipe: str, home: Path) -> Tables:
     """Returns the shop with the events before and after the split."""
     with tempfile.TemporaryDirectory() as folder:
-        prepared = prepare_shop(recipe, Path(folder) / "shop", data_home=home)
-        events = pd.concat([prepared.train.events, prepared.test.events], ignore_index=True)
-        return dataclasses.replace(prepared.train, events=events)
+        return whole_log(prepare_shop(recipe, Path(folder) / "shop", data_home=home))

@@ -32,6 +32,8 @@ FIELDS: Mapping[str, str] = {
     "frequency": "num_orders",  # what RFM calls it
     "views": "num_views",
     "value": "value",
+    "gross_value": "gross_value",  # before returns
+    "return_share": "return_share",
     "value_per_order": "value_per_order",
     "items_per_order": "items_per_order",
     "repeat_share": "repeat_share",

@@ -21,11 +21,13 @@ def describe_behaviour(tables: Tables, *, now: pd.Timestamp | None = None) -> pd
     Columns (days as float, value in the shop's currency):
         `seen_days` since the last event of any kind; `tenure_days` since the first;
         `num_events`, `num_views` (views), `num_orders` (different orders, or purchase days where orders are unknown);
-        `value` = Σ price · quantity of purchases (unknown prices count as 0);
+        `value` = Σ price · quantity of purchases (unknown prices count as 0), `gross_value` before returns,
+        `return_share` = 1 − value / gross value (NaN without any);
         `recency_days` since the last order, `first_order_days` since the first (NaN without any);
         `value_per_order`, `items_per_order` (different items an order, mean) (NaN without any);
         `repeat_share` = 1 − different items bought / item lines bought (NaN without any);
         `interval_days` = (last − first order) / (orders − 1) (NaN below two orders).
+    Purchases are net: returned pieces do not count, and an order that was returned whole is no order.
 
     Args:
         tables: the shop; guests (`user_id == ""`) are left out.
@@ -49,6 +51,13 @@ def describe_behaviour(tables: Tables, *, now: pd.Timestamp | None = None) -> pd
     since = (np.datetime64(moment, "us").astype(np.int64) - times) / _DAY
     first, last = _first_and_last(users, num)
     event_types = events["event_type"].to_numpy()
+    purchases = tables.net_purchases(now)
+    purchases = purchases[(purchases["user_id"] != "").to_numpy() & (purchases["timestamp"] <= moment).to_numpy()]
+    buyers = pd.Index(names).get_indexer(purchases["user_id"])
+    bought_at = purchases["timestamp"].to_numpy().astype("datetime64[us]").astype(np.int64)
+    ago = (np.datetime64(moment, "us").astype(np.int64) - bought_at) / _DAY
+    is_purchase = event_types == "purchase"
+    gross = np.bincount(users[is_purchase], weights=worth_of(events[is_purchase]), minlength=num)
     frame = pd.DataFrame(
         {
             "seen_days": since[last],
@@ -58,8 +67,16 @@ def describe_behaviour(tables: Tables, *, now: pd.Timestamp | None = None) -> pd
         },
         index=pd.Index(names, name="user_id"),
     )
-    is_purchase = event_types == "purchase"
-    return frame.assign(**_orders_of(events[is_purchase], users[is_purchase], since[is_purchase], num))
+    figures = _orders_of(purchases, buyers, ago, num)
+    share = 1 - figures["value"] / np.where(gross > 0, gross, np.nan)
+    return frame.assign(**figures, gross_value=gross, return_share=share)
+
+
+def worth_of(purchases: pd.DataFrame) -> np.ndarray:
+    """Returns `[n]` price · quantity of purchases; unknown prices count as 0."""
+    return np.nan_to_num(purchases["price"].to_numpy(np.float64)) * np.nan_to_num(
+        purchases["quantity"].to_numpy(np.float64)
+    )
 
 
 def order_ids(purchases: pd.DataFrame) -> pd.Series:
@@ -154,10 +171,7 @@ def _orders_of(purchases: pd.DataFrame, users: np.ndarray, since: np.ndarray, nu
     user_of_order = np.zeros(len(order_names), dtype=np.int64)
     user_of_order[orders] = users
     num_orders = np.bincount(user_of_order, minlength=num)
-    worth = np.nan_to_num(purchases["price"].to_numpy(np.float64)) * np.nan_to_num(
-        purchases["quantity"].to_numpy(np.float64)
-    )
-    value = np.bincount(users, weights=worth, minlength=num)
+    value = np.bincount(users, weights=worth_of(purchases), minlength=num)
     span = max(len(item_names), 1)
     lines = np.unique(orders * span + items) // span  # the order of each (order, item) pair
     num_lines = np.bincount(user_of_order[lines], minlength=num)

@@ -80,7 +80,7 @@ def daily_demand(
     """Returns the daily demand up to the last whole day before `until`; days are those of UTC.
 
     Args:
-        tables: the shop; purchases count.
+        tables: the shop; purchases count as they were sold, before returns, as that much had to be in stock.
         measure: pieces, or price · quantity.
         until: the day of this moment and all later ones are left out; default: the last purchase, whose day may be cut.
         max_items: the items of highest demand that get a series of their own; the others go into `REMAINDER`.

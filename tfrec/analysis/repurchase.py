@@ -217,9 +217,12 @@ def _check_horizon(horizon_days: float) -> None:
 
 
 def _purchase_days(tables: Tables, now: pd.Timestamp | None, keys: list[str]) -> tuple[pd.DataFrame, pd.Timestamp]:
-    """Returns the different `keys` and `day` of purchases up to now, by time, and now."""
+    """Returns the different `keys` and `day` of purchases up to now, by time, and now.
+
+    What was returned until now is no purchase.
+    """
     now = tables.events["timestamp"].max() if now is None else now
-    purchases = tables.purchases
+    purchases = tables.net_purchases(now)
     wanted = (purchases["user_id"] != "") & (purchases["timestamp"] <= now)
     purchases = purchases.loc[wanted, [*keys, "timestamp"]]
     if not len(purchases):

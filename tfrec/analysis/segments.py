@@ -26,7 +26,7 @@ from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables
 logger = logging.getLogger(__name__)
 
 VISITORS = "Visitors"
-"""The segment of users who have looked but never bought."""
+"""The segment of users who have looked but never bought, or returned all that they bought."""
 SEGMENTS_FOLDER = FolderKind(
     "segments",
     mark="segments.json",
@@ -48,8 +48,8 @@ class Segments:
         settings: the numbers that the method took: `k`, or `eps` and `min_samples`.
         assignments: one row a user: `user_id`, `segment` (its key).
         profiles: one row a segment, most valuable first: `segment`, `traits` (of noise, too), `number`, `num_users`,
-            `share`, `total_value`, `value_share`, the median of each figure of behaviour, `taste` (bought more than by
-            others; see `Taste`).
+            `share`, `total_value` (net of returns), `gross_value`, `value_share` (of the net value), the median of each
+            figure of behaviour, `taste` (bought more than by others; see `Taste`).
         popular: `segment`, `rank`, `item_id`, `num_users`: what to show an unknown member of the segment.
         assigner: gives new users their segment.
         names: key of each segment number of the assigner.
@@ -351,7 +351,8 @@ def _finish(
     profiles.insert(0, "num_users", grouped.size())
     profiles.insert(1, "share", profiles["num_users"] / len(behaviour))
     profiles.insert(2, "total_value", grouped["value"].sum())
-    profiles.insert(3, "value_share", profiles["total_value"] / max(float(behaviour["value"].sum()), 1e-9))
+    profiles.insert(3, "gross_value", grouped["gross_value"].sum())
+    profiles.insert(4, "value_share", profiles["total_value"] / max(float(behaviour["value"].sum()), 1e-9))
     tastes = _taste(tables, counts)
     profiles["taste"] = [tastes.get(name, []) for name in profiles.index]
     quartiles = behaviour[figures].quantile([0.25, 0.5, 0.75]).T
@@ -371,7 +372,7 @@ def _finish(
 
 def _bought(tables: Tables, behaviour: pd.DataFrame, segment: np.ndarray) -> pd.DataFrame:
     """Returns `segment`, `rank`, `item_id`, `num_users` (different buyers), by falling number of users."""
-    purchases = tables.purchases
+    purchases = tables.net_purchases()
     rows = behaviour.index.get_indexer(purchases["user_id"])
     codes, names = pd.factorize(segment)
     items, item_names = pd.factorize(purchases["item_id"])

@@ -69,6 +69,11 @@ def run(options: argparse.Namespace) -> None:
         print(f"  facts      {about.facts:>10,} of items")
     if about.relations:
         print(f"  relations  {about.relations:>10,} of users, each way")
+    if about.returns is not None and about.returns.rows:
+        print(
+            f"  returns    {about.returns.rows:>10,} rows, {about.returns.matched_pieces:,.0f} of "
+            f"{about.returns.pieces:,.0f} pieces matched with the purchases that they take back"
+        )
     _print_counts(f"set aside  {sum(about.rejected.values()):>10,} of {about.rows:,} rows of events", about.rejected)
     if about.catalogue_rejected:
         others = sum(about.catalogue_rejected.values())

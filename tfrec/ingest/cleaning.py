@@ -30,6 +30,7 @@ class Rule:
         raw_column: name in the file, e.g. `Financial Status`.
         whole_order: the rule concerns all rows of an order: `drop` sets an order aside of which one row matches,
             `keep` one of which no row does. For exports that name an order's state on its first row alone.
+        is_return: of `drop`: each row that it sets aside takes back an earlier purchase (a credit note).
     """
 
     pattern: str
@@ -37,6 +38,7 @@ class Rule:
     column: str = ""
     raw_column: str = ""
     whole_order: bool = False
+    is_return: bool = False
 
     def __post_init__(self) -> None:
         if bool(self.column) == bool(self.raw_column):
@@ -101,6 +103,8 @@ class Cleaning:
                 raise RecipeError(
                     f"{name} must be one of {', '.join(words)}; got {given!r}.{nearest_hint(given, words)}"
                 )
+        if any(rule.is_return for rule in self.keep):
+            raise RecipeError("is_return is for [[clean.drop]]: what no rule drops is a sale, and takes nothing back.")
         if self.min_rating > self.max_rating:
             raise RecipeError(f"min_rating ({self.min_rating}) must not be above max_rating ({self.max_rating}).")
 

@@ -1,5 +1,6 @@
 """Specifies the events table, and cuts its rows into sessions and orders."""
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 
@@ -17,6 +18,7 @@ from tfrec.ingest.number_styles import names_of_currency, notes_of_currency, not
 from tfrec.ingest.order_notes import notes_of_orders, notes_of_states
 from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.rejected import CheckedTable
+from tfrec.ingest.returns import RETURN_REASON
 from tfrec.ingest.sessions import cut_sessions, group_orders
 from tfrec.ingest.splits import add_clock
 from tfrec.ingest.table_spec import Check, Column, Expression, MappedTable, Pass, TableSpec, is_rounded, is_unreadable
@@ -24,7 +26,7 @@ from tfrec.ingest.time_bounds import find_bounds, outlier_reason
 from tfrec.ingest.time_formats import check_times
 from tfrec.ingest.timestamps import local_time
 from tfrec.ingest.users import USER_PREFIX
-from tfrec.schema.tables import EVENT_COLUMNS, EVENT_TYPES
+from tfrec.schema.tables import EVENT_COLUMNS, EVENT_TYPES, RETURN
 
 _FIRST_YEAR, _LAST_YEAR = 1970, 2100  # timestamps outside are slips such as year 0001 or 9999
 _IDS = ("user_id", "item_id", "order_id", "session_id")
@@ -73,7 +75,7 @@ def group_events(events: CheckedTable, recipe: Recipe, workspace: Workspace) -> 
     good = workspace.store("events_good", good)
     return good, [
         *notes_of_states(events.raw, used=events.spec.wanted_columns),
-        *notes_of_orders(good, events.rows, events.raw, has_orders="order_id" in recipe.events.columns),
+        *notes_of_orders(good, events.raw, has_orders="order_id" in recipe.events.columns),
     ]
 
 
@@ -93,19 +95,20 @@ def _columns(recipe: Recipe) -> tuple[Column, ...]:
         Column(name="query"),
         Column(name="sequence", is_kept=False),
         Column(name="currency", is_kept=False),
+        Column(name=RETURN_REASON),
     )
 
 
 def _derive(typed: ir.Table, *, recipe: Recipe) -> ir.Table:
     """Returns the events with what several columns of a row, or the recipe, state together."""
     section = recipe.events
-    words = {**{word: word for word in EVENT_TYPES}, **section.types}
+    words = {**{word: word for word in (*EVENT_TYPES, RETURN)}, **section.types}
     word = ibis.literal(section.type) if section.type else typed["raw_event_type"]
     changed = {"raw_event_type": word, "event_type": word.cases(*words.items(), else_=ibis.null("string"))}
     price = typed["price"]
     if "line_total" in section.columns:
         # Rows without a possible quantity are set aside, for their quantity and not for a price of infinity.
-        price = typed["line_total"] / ibis.ifelse(typed["quantity"] > 0, typed["quantity"], 1.0)
+        price = typed["line_total"] / ibis.ifelse(typed["quantity"] != 0, typed["quantity"].abs(), 1.0)
         changed["raw_price"] = typed["raw_line_total"]
     if "currency" in section.columns:
         changed["raw_currency"] = currency = _currency_of_order(typed)
@@ -116,7 +119,27 @@ def _derive(typed: ir.Table, *, recipe: Recipe) -> ir.Table:
         seconds = typed["sequence"].try_cast("int64").fill_null(0)
         changed["timestamp"] = typed["timestamp"] + seconds.as_interval("s")
     derived = typed.mutate(**changed)
-    return derived if recipe.has_time else add_clock(derived, recipe.split)
+    derived = derived if recipe.has_time else add_clock(derived, recipe.split)
+    return derived.mutate(**{RETURN_REASON: _why_no_return(recipe)})
+
+
+def _why_no_return(recipe: Recipe) -> Expression:
+    """Returns why a row, which is set aside as an event, takes back no purchase either; null where it does.
+
+    Pieces and prices of returns may be written above or below 0.
+    """
+    if not recipe.has_time:
+        return ibis.literal("no time")  # without one no purchase is known to be earlier
+    takes_back = (_["event_type"] == RETURN) | (_["quantity"] < 0)
+    for rule in recipe.clean.drop:
+        if rule.is_return:
+            takes_back = takes_back | _matches(rule)
+    is_return = takes_back & _["event_type"].isin(("purchase", RETURN))
+    return ibis.cases(
+        (~is_return.fill_null(False), "no return"),
+        *((check.fails, check.reason) for check in _checks(recipe, of_returns=True)),
+        else_=ibis.null("string"),
+    )
 
 
 def _currency_of_order(typed: ir.Table) -> ir.StringValue:
@@ -126,16 +149,17 @@ def _currency_of_order(typed: ir.Table) -> ir.StringValue:
     return ibis.coalesce(currency, ibis.ifelse(typed["order_id"] == "", None, of_order), "")
 
 
-def _checks(recipe: Recipe) -> tuple[Check, ...]:
-    """Returns the checks of events; rules on whole orders come first."""
+def _checks(recipe: Recipe, *, of_returns: bool = False) -> tuple[Check, ...]:
+    """Returns the checks of events, or of what takes purchases back; rules on whole orders come first."""
     cleaning, columns = recipe.clean, recipe.events.columns
+    if of_returns:
+        cleaning = dataclasses.replace(cleaning, drop=tuple(rule for rule in cleaning.drop if not rule.is_return))
     year = _["timestamp"].year()
     times = (
         Check("missing timestamp", _["raw_timestamp"] == ""),
         is_unreadable("timestamp"),
         Check("impossible timestamp", (year < _FIRST_YEAR) | (year > _LAST_YEAR)),
     )
-    too_low = _["price"] < 0 if cleaning.free_items else _["price"] <= 0
     accepted = ["", *names_of_currency(recipe.currency.upper()), *recipe.events.rates]
     return (
         *_rule_checks(cleaning, whole_order=True, is_drop=True),
@@ -148,10 +172,19 @@ def _checks(recipe: Recipe) -> tuple[Check, ...]:
         *_rule_checks(cleaning, whole_order=False, is_drop=False),
         *(is_unreadable(name) for name in ("quantity", "rating") if name in columns),
         *((Check("other currency", _["raw_currency"].notin(accepted)),) if "currency" in columns else ()),
-        Check("quantity below 0", _["quantity"] < 0),
-        Check("impossible quantity", (_["quantity"] == 0) | (_["quantity"] > cleaning.max_quantity)),
+        *_amount_checks(cleaning, of_returns=of_returns),
+    )
+
+
+def _amount_checks(cleaning: Cleaning, *, of_returns: bool) -> tuple[Check, ...]:
+    pieces, price = (_["quantity"].abs(), _["price"].abs()) if of_returns else (_["quantity"], _["price"])
+    too_low = price < 0 if cleaning.free_items else price <= 0
+    signs = () if of_returns else (Check(RETURN, _["event_type"] == RETURN), Check("quantity below 0", pieces < 0))
+    return (
+        *signs,
+        Check("impossible quantity", (pieces == 0) | (pieces > cleaning.max_quantity)),
         Check("impossible rating", (_["rating"] < cleaning.min_rating) | (_["rating"] > cleaning.max_rating)),
-        Check("impossible price", too_low | (_["price"] > cleaning.max_price)),
+        Check("impossible price", too_low | (price > cleaning.max_price)),
     )
 
 
@@ -161,12 +194,17 @@ def _rule_checks(cleaning: Cleaning, *, whole_order: bool, is_drop: bool) -> lis
     for rule in cleaning.drop if is_drop else cleaning.keep:
         if rule.whole_order != whole_order:
             continue
-        matches = _text_of(rule).re_search(rule.pattern)
-        if whole_order:  # a row without an order is one of its own
-            in_order = matches.cast("int8").max().over(ibis.window(group_by=_["order_id"])) == 1
-            matches = ibis.ifelse(_["order_id"] == "", matches, in_order)
+        matches = _matches(rule)
         checks.append(Check(rule.reason, matches if is_drop else ~matches))
     return checks
+
+
+def _matches(rule: Rule) -> Expression:
+    matches = _text_of(rule).re_search(rule.pattern)
+    if not rule.whole_order:
+        return matches
+    in_order = matches.cast("int8").max().over(ibis.window(group_by=_["order_id"])) == 1
+    return ibis.ifelse(_["order_id"] == "", matches, in_order)  # a row without an order is one of its own
 
 
 def _text_of(rule: Rule) -> Expression:

@@ -15,18 +15,17 @@ _VOID_STATES = r"^(refund|void|cancel|failed|declined|rejected|expired|storno|re
 _LONG_DAYS = 30  # an order whose lines lie further apart is two orders under one number
 
 
-def notes_of_orders(good: ir.Table, checked: ir.Table, raw: ir.Table, *, has_orders: bool) -> list[Note]:
-    """Returns notes on order numbers of several buyers, orders exported twice, exports in a wide form, and refunds.
+def notes_of_orders(good: ir.Table, raw: ir.Table, *, has_orders: bool) -> list[Note]:
+    """Returns notes on order numbers of several buyers, orders exported twice, and exports in a wide form.
 
     Args:
         good: the events that stay, with orders.
-        checked: every row with its reason.
         raw: the same rows as in the file.
         has_orders: the log has order numbers.
     """
-    notes = _notes_of_refunds(checked)
     if not has_orders:
-        return notes
+        return []
+    notes = []
     lines = good.filter((good["event_type"] == "purchase") & (good["order_id"] != ""))
     kinds = lines.group_by("order_id", "item_id", "quantity", "price").aggregate(
         lines=lines.count(),
@@ -82,18 +81,6 @@ def notes_of_orders(good: ir.Table, checked: ir.Table, raw: ir.Table, *, has_ord
     if counts["orders"] >= _MIN_ORDERS and not counts["several"]:
         notes.append(Note("single_item_orders", counts["orders"], _wide_text(raw, counts["orders"])))
     return notes
-
-
-def _notes_of_refunds(checked: ir.Table) -> list[Note]:
-    refunded = checked.filter(checked["reason"] == "quantity below 0")
-    count = int(refunded.count().execute())
-    if not count:
-        return []
-    text = (
-        f"{count:,} rows have a quantity below 0 (refunds or corrections) and were set aside; the purchases that they "
-        "take back stay as they are. Drop whole orders that were refunded by a rule with whole_order = true."
-    )
-    return [Note("refunds", count, text)]
 
 
 def _count_paired(lines: ir.Table) -> dict:

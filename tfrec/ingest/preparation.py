@@ -15,6 +15,7 @@ from tfrec.ingest.prepared import Manifest, SourceFile
 from tfrec.ingest.raw_files import RawFiles
 from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.rejected import CheckedTable
+from tfrec.ingest.returns import ReturnCounts
 from tfrec.ingest.splits import Moments
 
 
@@ -42,6 +43,7 @@ class Preparation:
         test: events of the test period.
         frames: name → table as it is written, of all tables but the events.
         extras: name → path of an extra table in the folder.
+        return_counts: what took purchases back.
         manifest: contents and origin of the folder.
     """
 
@@ -64,6 +66,7 @@ class Preparation:
     test: ir.Table = dataclasses.field(init=False)
     frames: Mapping[str, pd.DataFrame] = dataclasses.field(init=False)
     extras: Mapping[str, str] = dataclasses.field(init=False)
+    return_counts: ReturnCounts = dataclasses.field(init=False)
     manifest: Manifest = dataclasses.field(init=False)
 
     @property

@@ -1,4 +1,4 @@
-"""Turns a recipe into a prepared folder in seven steps: find, read, group, split, complete, write, describe."""
+"""Turns a recipe into a prepared folder in eight steps, from finding its files to describing what was written."""
 
 import logging
 import shutil
@@ -35,6 +35,7 @@ from tfrec.ingest.read_table import collect_table, read_table
 from tfrec.ingest.recipes import RecipeFile, find_recipe, read_recipe
 from tfrec.ingest.rejected import count_incomplete, count_reasons, write_incomplete, write_rejected
 from tfrec.ingest.relations import relations_spec
+from tfrec.ingest.returns import collect_returns, count_returns, match_returns, notes_of_returns
 from tfrec.ingest.sources import FILE, ROW
 from tfrec.ingest.splits import find_moments, keep_orders_whole
 from tfrec.ingest.timestamps import moment_in_utc
@@ -78,7 +79,8 @@ def prepare_shop(
     written = read_recipe(find_recipe(recipe))
     present = _manifest_or_none(out)
     shop = find_inputs(written, out, until=until, data_home=home, present=present, trust_times=trust_times)
-    if present is not None and present.fingerprint == shop.fingerprint and not force:
+    is_whole = present is not None and present.returns is not None  # earlier releases left returns out
+    if present is not None and is_whole and present.fingerprint == shop.fingerprint and not force:
         logger.info("%s is up to date with %s; reused", out, written.path)
         return read_prepared(out)
     with publishing(out, PREPARED, inputs=shop.inputs) as folder:
@@ -206,8 +208,20 @@ def complete_tables(shop: Preparation) -> Preparation:
     return shop.extended(frames=frames)
 
 
+def match_with_purchases(shop: Preparation) -> Preparation:
+    """Matches returns with the purchases that they take back, which stay as they are (step 6)."""
+    cleaning = shop.recipe.clean
+    taken_back = collect_returns(shop.tables["events"].rows, has_repeats=cleaning.duplicates != "reject")
+    sold = shop.training.union(shop.test)
+    returns = match_returns(taken_back, sold, has_mean_prices=cleaning.duplicates == "merge")
+    counts = count_returns(taken_back, returns)
+    frames = {**shop.frames, "returns": returns} if len(returns) else shop.frames
+    notes = notes_of_returns(counts, shop.rejected)
+    return shop.extended(frames=frames, return_counts=counts, notes=(*shop.notes, *notes))
+
+
 def write_files(shop: Preparation) -> Preparation:
-    """Writes the tables and the ledger, and copies what lies beside them (step 6)."""
+    """Writes the tables and the ledger, and copies what lies beside them (step 7)."""
     folder, files = shop.folder, shop.files
     _write_events(shop.training, folder / "events.parquet")
     _write_events(shop.test, folder / "test_events.parquet")
@@ -222,7 +236,7 @@ def write_files(shop: Preparation) -> Preparation:
 
 
 def describe_shop(shop: Preparation) -> Preparation:
-    """Describes contents and origin of the folder in its manifest (step 7)."""
+    """Describes contents and origin of the folder in its manifest (step 8)."""
     recipe, frames = shop.recipe, shop.frames
     train_events, test_events = _count(shop.training), _count(shop.test)
     manifest = Manifest(
@@ -256,6 +270,7 @@ def describe_shop(shop: Preparation) -> Preparation:
         relations=len(frames.get("relations", ())),
         incomplete=count_incomplete([*shop.tables.values()]),
         notes=(*shop.notes, *(note for table in shop.others for note in table.notes)),
+        returns=shop.return_counts,
     )
     return shop.extended(manifest=manifest)
 
@@ -265,6 +280,7 @@ STEPS: tuple[Callable[[Preparation], Preparation], ...] = (
     group_good_events,
     split_events,
     complete_tables,
+    match_with_purchases,
     write_files,
     describe_shop,
 )

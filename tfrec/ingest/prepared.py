@@ -10,8 +10,9 @@ import pandas as pd
 
 from tfrec.errors import SourceError
 from tfrec.ingest.notes import Note
+from tfrec.ingest.returns import ReturnCounts
 from tfrec.publish import FolderKind
-from tfrec.schema.tables import FACT_COLUMNS, RELATION_COLUMNS, Tables, empty_table
+from tfrec.schema.tables import FACT_COLUMNS, RELATION_COLUMNS, RETURN_COLUMNS, Tables, empty_table
 
 FORMAT_VERSION = 2
 """Raised whenever the layout or meaning of a prepared folder changes; older folders must be prepared again."""
@@ -87,6 +88,8 @@ class Manifest:
         relations: rows in `relations.parquet`, likewise.
         incomplete: reason → rows that stay without one of their values, listed in `incomplete.parquet`.
         notes: what was seen in the raw files that their owner should know.
+        returns: what took purchases back; the purchases are in `returns.parquet`, which is there only where there are
+            any. None in a folder of an earlier release.
     """
 
     format_version: int
@@ -119,6 +122,7 @@ class Manifest:
     relations: int = 0
     incomplete: dict[str, int] = dataclasses.field(default_factory=dict)
     notes: tuple[Note, ...] = ()
+    returns: ReturnCounts | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,8 +132,8 @@ class Prepared:
     Attributes:
         path: its folder.
         manifest: contents and origin.
-        train: events strictly before `test_from`, items, users, facts and relations.
-        test: events from `test_from` on, for evaluation alone; all else the same.
+        train: events and returns strictly before `test_from`, items, users, facts and relations.
+        test: events and returns from `test_from` on, for evaluation alone; all else the same.
         images: uint8 `[n, H, W]` or `[n, H, W, C]`, row = `items.image_index`; None where there are no pictures.
     """
 
@@ -181,14 +185,16 @@ def read_prepared(path: str | Path) -> Prepared:
     users = _read(path, "users")
     others = {
         name: _read(path, name) if (path / f"{name}.parquet").is_file() else empty_table(columns)
-        for name, columns in (("facts", FACT_COLUMNS), ("relations", RELATION_COLUMNS))
+        for name, columns in (("facts", FACT_COLUMNS), ("relations", RELATION_COLUMNS), ("returns", RETURN_COLUMNS))
     }
+    returns = others.pop("returns")
+    is_late = returns["timestamp"] >= pd.Timestamp(manifest.test_from)
     images = path / "images.npy"
     return Prepared(
         path=path,
         manifest=manifest,
-        train=Tables(events=_read(path, "events"), items=items, users=users, **others),
-        test=Tables(events=_read(path, "test_events"), items=items, users=users, **others),
+        train=Tables(events=_read(path, "events"), items=items, users=users, returns=returns[~is_late], **others),
+        test=Tables(events=_read(path, "test_events"), items=items, users=users, returns=returns[is_late], **others),
         images=np.load(images, mmap_mode="r") if images.is_file() else None,
     )
 
@@ -217,7 +223,9 @@ def read_manifest(path: Path) -> Manifest:
     try:
         sources = tuple(SourceFile(**source) for source in content.pop("sources"))
         notes = tuple(Note(**note) for note in content.pop("notes"))
-        return Manifest(**content, sources=sources, notes=notes)
+        returned = content.pop("returns", None)
+        returns = ReturnCounts(**returned) if returned is not None else None
+        return Manifest(**content, sources=sources, notes=notes, returns=returns)
     except (KeyError, TypeError) as error:
         raise SourceError(f"{path / MANIFEST} is damaged ({error!r}). {how}") from error
 

@@ -23,6 +23,7 @@ from tfrec.schema.tables import (
     FACT_COLUMNS,
     ITEM_COLUMNS,
     RELATION_COLUMNS,
+    RETURN,
 )
 
 _FOLDER = "datasets"  # of the package, and of whoever keeps recipes in the current folder
@@ -49,7 +50,7 @@ class EventsRecipe(TableSource):
             timestamp, to order what has only a date; in place of `price` `line_total`, what all pieces of the row
             cost together; and `currency`, the code of the row's or its order's currency.
         type: event type of every row, where no column holds it.
-        types: raw word → event type.
+        types: raw word → event type, or `return` for what takes an earlier purchase back.
         time_zone: IANA name of the zone that the timestamps are written in.
         time_format: `strptime` format (or several, tried in order), or `epoch_s`, `epoch_ms`, `epoch_us`; empty = ISO
             8601. An offset or `UTC` in the text goes before `time_zone`.
@@ -86,8 +87,8 @@ class EventsRecipe(TableSource):
                 "Either `type` (every row is of one type) or `columns.event_type` must be given, and not both."
             )
         for word in (*self.types.values(), *([self.type] if self.type else [])):
-            if word not in EVENT_TYPES:
-                raise RecipeError(f"event type {word!r} is unknown.{nearest_hint(word, EVENT_TYPES)}")
+            if word not in (*EVENT_TYPES, RETURN):
+                raise RecipeError(f"event type {word!r} is unknown.{nearest_hint(word, (*EVENT_TYPES, RETURN))}")
         try:
             zoneinfo.ZoneInfo(self.time_zone)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError):

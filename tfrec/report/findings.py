@@ -92,8 +92,10 @@ class Findings:
 
 def whole_log(prepared: Prepared) -> Tables:
     """Returns training and test period together: the shop up to its last day, as a marketing team looks at it."""
-    events = pd.concat([prepared.train.events, prepared.test.events], ignore_index=True)
-    return dataclasses.replace(prepared.train, events=events)
+    parts = (prepared.train, prepared.test)
+    events = pd.concat([part.events for part in parts], ignore_index=True)
+    returns = pd.concat([part.returns for part in parts], ignore_index=True)
+    return dataclasses.replace(prepared.train, events=events, returns=returns)
 
 
 def study_shop(prepared: Prepared, *, models: Path | None = None, horizon: int = 28, seed: int = 0) -> Findings:

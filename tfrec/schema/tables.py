@@ -49,6 +49,19 @@ RELATION_COLUMNS: Mapping[str, str] = {
     "other_id": "str",  # whom that user knows; who know one another stand in two rows
     "weight": "float32",  # how well, above 0
 }
+RETURN_COLUMNS: Mapping[str, str] = {
+    "user_id": "str",  # "" = guest
+    "item_id": "str",
+    "timestamp": "datetime64[us]",  # when the pieces were taken back, UTC
+    "quantity": "float32",  # pieces taken back, above 0
+    "price": "float32",  # unit price of the purchase; of the return where no purchase was found
+    "order_id": "str",  # order that sold the pieces; "" where it has no number, or no purchase was found
+    "bought_at": "datetime64[us]",  # timestamp of the purchase; NaT where none was found
+}
+"""Pieces that an earlier purchase sold and a return took back; the purchases themselves stay as they are."""
+
+RETURN = "return"
+"""The type of an event that takes an earlier purchase back; it becomes a row of `returns`, not an event."""
 
 _FILL: Mapping[str, object] = {
     "str": "",
@@ -68,6 +81,8 @@ class Tables:
         users: one row a known user, unique `user_id`; `USER_COLUMNS` and free attributes.
         facts: knowledge triples of items, none where the shop has none; columns `FACT_COLUMNS`.
         relations: one row a user and whom that user knows, none where the shop has none; columns `RELATION_COLUMNS`.
+        returns: one row a purchase and what was taken back of it at one time, none where the shop reports none;
+            columns `RETURN_COLUMNS`. No model reads them.
 
     Raises:
         SchemaError: a column is missing or has another type, an id is doubled, an event type is unknown,
@@ -79,6 +94,7 @@ class Tables:
     users: pd.DataFrame
     facts: pd.DataFrame = dataclasses.field(default_factory=lambda: empty_table(FACT_COLUMNS))
     relations: pd.DataFrame = dataclasses.field(default_factory=lambda: empty_table(RELATION_COLUMNS))
+    returns: pd.DataFrame = dataclasses.field(default_factory=lambda: empty_table(RETURN_COLUMNS))
 
     def __post_init__(self) -> None:
         _check_columns("events", self.events, EVENT_COLUMNS)
@@ -86,6 +102,7 @@ class Tables:
         _check_columns("users", self.users, USER_COLUMNS)
         _check_columns("facts", self.facts, FACT_COLUMNS)
         _check_columns("relations", self.relations, RELATION_COLUMNS)
+        _check_columns("returns", self.returns, RETURN_COLUMNS)
         _check_unique("items", self.items["item_id"])
         _check_unique("users", self.users["user_id"])
         unknown = set(self.events["event_type"].unique()) - set(EVENT_TYPES)
@@ -99,16 +116,62 @@ class Tables:
 
     @property
     def purchases(self) -> pd.DataFrame:
-        """The purchase events."""
+        """The purchase events, gross: as they were sold, whatever was returned later."""
         return self.events[self.events["event_type"] == "purchase"]
 
+    @property
+    def matched_returns(self) -> pd.DataFrame:
+        """The returns whose purchase was found."""
+        return self.returns[self.returns["bought_at"].notna()]
+
+    def net_purchases(self, now: pd.Timestamp | None = None) -> pd.DataFrame:
+        """Returns the purchase events net of returns.
+
+        `quantity` is what was kept; lines that kept nothing are left out. What is returned is taken off the purchase that sold it, at the time of that purchase.
+
+        Args:
+            now: later returns are not known yet; default: all are.
+        """
+        returns = self.matched_returns
+        if now is not None:
+            returns = returns[returns["timestamp"] <= now]
+        return _net(self.purchases, returns) if len(returns) else self.purchases
+
     def until(self, moment: pd.Timestamp) -> "Tables":
-        """Returns the same shop with the events strictly before `moment`."""
-        return dataclasses.replace(self, events=self.events[self.events["timestamp"] < moment])
+        """Returns the same shop with the events and returns strictly before `moment`."""
+        return dataclasses.replace(
+            self,
+            events=self.events[self.events["timestamp"] < moment],
+            returns=self.returns[self.returns["timestamp"] < moment],
+        )
 
     def since(self, moment: pd.Timestamp) -> "Tables":
-        """Returns the same shop with the events from `moment` on."""
-        return dataclasses.replace(self, events=self.events[self.events["timestamp"] >= moment])
+        """Returns the same shop with the events and returns from `moment` on."""
+        return dataclasses.replace(
+            self,
+            events=self.events[self.events["timestamp"] >= moment],
+            returns=self.returns[self.returns["timestamp"] >= moment],
+        )
+
+
+def _net(purchases: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFrame:
+    """Returns purchases less the pieces that matched returns took back.
+
+    Of equal lines of one order, the first ones give their pieces back first.
+    """
+    keys = ["user_id", "item_id", "order_id", "bought_at", "price"]
+    taken = returns.assign(price=returns["price"].fillna(-1)).groupby(keys, observed=True)["quantity"].sum()
+    is_near = purchases["item_id"].isin(returns["item_id"]) & purchases["timestamp"].isin(returns["bought_at"])
+    lines = purchases.loc[is_near, ["user_id", "item_id", "order_id", "timestamp", "price", "quantity"]]
+    lines = lines.rename(columns={"timestamp": "bought_at"}).assign(price=lines["price"].fillna(-1))
+    lines["group"] = taken.index.get_indexer(pd.MultiIndex.from_frame(lines[keys]))
+    lines = lines[lines["group"] >= 0]
+    sold = lines["quantity"].astype(np.float64)
+    before = sold.groupby(lines["group"]).cumsum() - sold
+    back = (taken.to_numpy(np.float64)[lines["group"]] - before).clip(0, sold)
+    kept = purchases["quantity"].copy()
+    kept[lines.index] = (sold - back).astype(np.float32)
+    return purchases.assign(quantity=kept).drop(lines.index[back >= sold])
 
 
 def empty_table(columns: Mapping[str, str]) -> pd.DataFrame:

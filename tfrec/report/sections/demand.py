@@ -75,6 +75,7 @@ def demand_section(findings: Findings, say: Language) -> Section:
             "demand.methods_chosen_earlier_periods_alone",
             choice="; ".join(f"{say.name(level)}: {how}" for level, how in forecasts.choice.items()),
         ),
+        say("demand.counted_before_returns"),
     )
     return Section("demand", title, tuple(sentences), (*figures, *festivals), tuple(tables), footnotes)
 

@@ -35,6 +35,21 @@ def shop_section(findings: Findings, say: Language) -> Section:
             point=max(shop.num_buyers / 100, 1),
         ),
     ]
+    if shop.has_returns:
+        sentences.append(
+            say(
+                "shop.returns_taken_off",
+                gross=shop.gross_value,
+                share=1 - shop.value / max(shop.gross_value, 1e-9),
+                currency=about.currency,
+                orders=shop.gross_orders - shop.num_orders,
+            )
+        )
+    footnotes = (
+        (say("shop.returns_without_purchase", value=shop.unmatched_value, currency=about.currency),)
+        if shop.unmatched_value > 0
+        else ()
+    )
     figures = [_months(findings, say)] if len(shop.months) > 1 else []
     if len(shop.categories) > 1:
         best = shop.categories.head(10)
@@ -58,10 +73,24 @@ def shop_section(findings: Findings, say: Language) -> Section:
         ),
     ]
     items = tuple(
-        (row.title, row.item_id, f"{row.pieces:,.0f}", f"{row.value:,.0f}", f"{row.value / max(shop.value, 1e-9):.1%}")
+        (
+            row.title,
+            row.item_id,
+            f"{row.pieces:,.0f}",
+            f"{row.value:,.0f}",
+            f"{row.value / max(shop.value, 1e-9):.1%}",
+            *((f"{row.gross_pieces:,.0f}", f"{row.gross_value:,.0f}") if shop.has_returns else ()),
+        )
         for row in shop.items.itertuples()
     )
-    heads = (say("heads.item"), say("shop.number"), say("shop.pieces"), say("heads.value"), say("heads.share_all"))
+    heads = (
+        say("heads.item"),
+        say("shop.number"),
+        say("shop.pieces"),
+        say("heads.value"),
+        say("heads.share_all"),
+        *((say("shop.gross_pieces"), say("shop.gross_value")) if shop.has_returns else ()),
+    )
     return Section(
         "shop",
         title,
@@ -71,6 +100,7 @@ def shop_section(findings: Findings, say: Language) -> Section:
             Table((say("shop.figure"), say("shop.count")), tuple(facts), say("shop.counts_whole_log")),
             Table(heads, items, say("shop.ten_items_highest_value_orders", orders=shop.num_orders)),
         ),
+        footnotes,
     )
 
 
@@ -82,7 +112,10 @@ def _months(findings: Findings, say: Language) -> Figure:
     months = whole if len(whole) > 1 else shop.months
     svg = line_chart(
         months["month"].to_numpy(),
-        [(say("heads.value"), list(months["value"]))],
+        [
+            (say("shop.net_value") if shop.has_returns else say("heads.value"), list(months["value"])),
+            *([(say("shop.gross_value"), list(months["gross_value"]))] if shop.has_returns else []),
+        ],
         label=say("shop.value_month", currency=findings.manifest.currency),
     )
     caption = say("shop.sums_orders", orders=int(months["orders"].sum()))

@@ -1,0 +1,82 @@
+"""Figures net of returns, with gross beside them."""
+
+import dataclasses
+
+import pandas as pd
+import pytest
+
+from tests.analysis.shops import START, shop
+from tfrec.analysis.behaviour import describe_behaviour
+from tfrec.analysis.repurchase import predict_churn
+from tfrec.analysis.shop_figures import describe_shop
+from tfrec.schema.tables import RETURN_COLUMNS, Tables, conform
+
+
+@pytest.fixture
+def sold() -> Tables:
+    return shop(
+        {
+            "user_id": ["a", "a", "b", "b"],
+            "item_id": ["x", "y", "x", "x"],
+            "order_id": ["1", "2", "3", "3"],
+            "quantity": [1, 2, 5, 5],
+            "price": [10, 10, 10, 10],
+            "days": [0, 40, 50, 50],
+        }
+    )
+
+
+def taken_back(tables: Tables, *rows: tuple[str, str, str, float, float, float]) -> Tables:
+    """Returns the shop with returns: user, item, order, day of purchase, pieces, day of return; price is 10."""
+    frame = pd.DataFrame(rows, columns=["user_id", "item_id", "order_id", "bought", "quantity", "back"])
+    days = {"bought_at": "bought", "timestamp": "back"}
+    frame = frame.assign(
+        price=10, **{name: START + pd.to_timedelta(frame[day], unit="D") for name, day in days.items()}
+    )
+    return dataclasses.replace(tables, returns=conform(frame, RETURN_COLUMNS, table="returns"))
+
+
+def test_shop_is_net_in_the_month_of_the_purchase(sold: Tables) -> None:
+    figures = describe_shop(taken_back(sold, ("a", "x", "1", 0, 1, 45), ("b", "x", "3", 50, 7, 50)))
+    assert (figures.value, figures.gross_value) == (50, 130)
+    assert (figures.num_orders, figures.gross_orders) == (2, 3)
+    assert figures.months["value"].tolist() == [0, 50]
+    assert figures.months["gross_value"].tolist() == [10, 120]
+    best = figures.items.set_index("item_id")
+    assert best.loc["x", ["pieces", "gross_pieces"]].tolist() == [3, 11]
+
+
+def test_order_returned_whole_is_none_and_its_buyer_no_buyer(sold: Tables) -> None:
+    behaviour = describe_behaviour(taken_back(sold, ("b", "x", "3", 50, 10, 50)))
+    assert behaviour["num_orders"].to_dict() == {"a": 2, "b": 0}
+    assert behaviour["value"].to_dict() == {"a": 30, "b": 0}
+    assert behaviour["gross_value"].to_dict() == {"a": 30, "b": 100}
+    assert behaviour.loc["b", "return_share"] == 1
+    assert pd.isna(behaviour.loc["b", "recency_days"])
+
+
+def test_returns_later_than_now_are_not_known(sold: Tables) -> None:
+    tables = taken_back(sold, ("a", "x", "1", 0, 1, 45))
+    assert describe_behaviour(tables, now=START + pd.Timedelta(days=42)).loc["a", "value"] == 30
+    assert describe_behaviour(tables, now=START + pd.Timedelta(days=45)).loc["a", "value"] == 20
+
+
+def test_shop_without_returns_states_equal_figures(sold: Tables) -> None:
+    figures = describe_shop(sold)
+    assert not figures.has_returns
+    assert figures.value == figures.gross_value == 130
+
+
+def test_churn_counts_no_order_that_was_taken_back() -> None:
+    users = [f"u{number:02d}" for number in range(20)]
+    events = {
+        "user_id": users + users[:10],
+        "item_id": ["x"] * 30,
+        "order_id": [str(number) for number in range(30)],
+        "quantity": [1] * 30,
+        "price": [10] * 30,
+        "days": [0] * 20 + [30] * 10,
+    }
+    tables = taken_back(shop(events), *((user, "x", str(20 + at), 30, 1, 31) for at, user in enumerate(users[:5])))
+    now = START + pd.Timedelta(days=60)
+    assert int(predict_churn(tables, now=now, horizon_days=14).users["num_repeats"].sum()) == 5
