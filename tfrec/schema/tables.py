@@ -127,7 +127,8 @@ class Tables:
     def net_purchases(self, now: pd.Timestamp | None = None) -> pd.DataFrame:
         """Returns the purchase events net of returns.
 
-        `quantity` is what was kept; lines that kept nothing are left out. What is returned is taken off the purchase that sold it, at the time of that purchase.
+        `quantity` is what was kept; lines that kept nothing are left out. What is returned is taken off the purchase
+        that sold it, at the time of that purchase.
 
         Args:
             now: later returns are not known yet; default: all are.
