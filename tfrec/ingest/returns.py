@@ -123,7 +123,8 @@ def notes_of_returns(counts: ReturnCounts, rejected: Mapping[str, int]) -> list[
     text = (
         f"{counts.rows:,} rows take {counts.pieces:,.0f} pieces back; {counts.matched_pieces:,.0f} of them were "
         "matched with an earlier purchase of the same user, item and price, and net figures leave these out. The "
-        "others were bought before the log begins, at another price or by somebody else. Events, and so models, stay gross."
+        "others were bought before the log begins, at another price or by somebody else. Events, and so models, stay "
+        "gross."
     )
     return [Note("returns", counts.rows, text)]
 
