@@ -8,6 +8,8 @@ from tests.analysis.shops import START, shop
 from tfrec.analysis.dropout import log_likelihood
 from tfrec.analysis.repurchase import predict_churn, predict_repurchase
 from tfrec.errors import ConfigError, SchemaError
+from tfrec.report.terminal.loyalty import churn_text
+from tfrec.report.words import language
 from tfrec.schema.json_values import to_json
 
 
@@ -163,6 +165,18 @@ def test_silence_raises_the_risk():
     users = predict_churn(shop_of_visits(regular + silent, 210.0)).users
     assert users.loc["s0", "churn_risk"] > users.loc["u0", "churn_risk"]
     assert users.loc["s0", "alive"] < 0.2
+
+
+def test_churn_at_random_lacks_skill_and_the_text_says_so(dropouts):
+    assert not dropouts[0].holdout.lacks_skill
+    # Everybody orders with the same chance each day: there is nothing to know of one buyer.
+    rng = np.random.default_rng(5)
+    rows = [(f"u{user}", "x", float(day)) for user in range(150) for day in np.flatnonzero(rng.random(300) < 0.02)]
+    churn = predict_churn(shop_of_visits(rows, until=300))
+    assert churn.holdout is not None
+    assert churn.holdout.lacks_skill
+    again = predict_repurchase(shop_of_visits(rows, until=300), horizon_days=28)
+    assert "does not distinguish" in churn_text(churn, again, language("en"))
 
 
 def test_result_is_summarised_in_words_and_json(dropouts):

@@ -98,7 +98,8 @@ def test_a_campaign_that_paid_is_said_to_have_paid(planned, tmp_path, capsys):
 
 def test_arms_are_assigned_and_read_from_the_log(coupon_shop, tmp_path, capsys):
     arms = tmp_path / "arms.csv"
-    assert "sizes they should" in run(capsys, "experiment", "assign", coupon_shop, "--name", "page", "--out", arms)
+    assigned = run(capsys, "experiment", "assign", coupon_shop, "--name", "page", "--out", arms)
+    assert "No sample ratio mismatch" in assigned
     again = tmp_path / "again.parquet"
     run(capsys, "experiment", "assign", arms, "--name", "page", "--out", again)
     assert pd.read_parquet(again)["arm"].tolist() == pd.read_csv(arms)["arm"].tolist()
@@ -124,7 +125,7 @@ def test_unequal_shares_travel_in_the_file(coupon_shop, tmp_path, capsys, ending
     assert command[-2:] == ["--control", "a"]
     text = run(capsys, *command)
     assert "b: invalid" not in text
-    assert "sizes they should" in text
+    assert "No sample ratio mismatch" in text
     assert "invalid" in run(capsys, *command, "--shares", "a=1,b=1,c=1")
 
 

@@ -29,7 +29,7 @@ ENGLISH = language("en")
 
 def test_sizes_of_arms_are_an_alarm_or_none():
     fair = check_sample_ratio({"a": 500, "b": 510}, shares={"a": 0.5, "b": 0.5})
-    assert sample_ratio_text(fair, ENGLISH).startswith("Arms have the sizes they should: a 500 (expected 505)")
+    assert sample_ratio_text(fair, ENGLISH).startswith("No sample ratio mismatch: a 500 (expected 505)")
     lost = check_sample_ratio({"a": 500, "b": 1500}, shares={"a": 0.5, "b": 0.5})
     assert sample_ratio_text(lost, ENGLISH).startswith("Sample-ratio alarm: a 500 (expected 1,000)")
 

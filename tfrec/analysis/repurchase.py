@@ -45,6 +45,11 @@ class Holdout:
     naive_brier: float
     calibration: pd.DataFrame
 
+    @property
+    def lacks_skill(self) -> bool:
+        """Whether the predictions may be no better than chance: the interval of the AUC reaches down to 0.5."""
+        return bool(self.auc_low <= 0.5)  # False for NaN: all or none came true, which shows nothing
+
 
 @dataclasses.dataclass(frozen=True)
 class BuyAgain:

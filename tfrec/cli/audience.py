@@ -26,8 +26,8 @@ behaviour and interests or by --embeddings (those of the query tower, say), and 
 EXAMPLES = """\
 examples:
   tfrec audience prepared/online_retail 'segment = "Champions" and recency < 30d'
-  tfrec audience prepared/demo 'interest("Kitchen") > 0.3 and not (orders > 10)'
-  tfrec audience prepared/demo 'response("coupon_10") > 2%' --export mail.csv --key partner.key
+  tfrec audience demo/prepared 'interest("Kitchen") > 0.3 and not (orders > 10)'
+  tfrec audience demo/prepared 'response("coupon_10") > 2%' --export mail.csv --key partner.key
   tfrec audience prepared/online_retail 'orders > 10' --against 'recency < 30d' --against 'segment = "Champions"'
   tfrec audience prepared/online_retail 'segment = "Champions"' --like 200 --export alike.csv --key partner.key
 """

@@ -24,7 +24,8 @@ EXAMPLES = """\
 examples:
   tfrec baseline prepared/online_retail --out models
   tfrec baseline prepared/online_retail --out models --method rp3beta
-  tfrec serve models; tfrec ask localhost:8500 complete_cart --cart 85123A --servable fallback
+  tfrec serve models    # and in another shell, once it serves:
+  tfrec ask localhost:8500 complete_cart --cart 85123A --servable fallback
   tfrec evaluate models --servable fallback            # beside the baselines, one of which it is
 """
 INTERRUPTED = "The versions that were there are untouched. Run the same command again."

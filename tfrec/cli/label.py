@@ -13,7 +13,8 @@ EXAMPLES = """\
 examples:
   tfrec label models stable=3 canary=4
   tfrec label models                             # someone moved an alias in MLflow
-  tfrec serve models; tfrec ask localhost:8500 cross_sell --cart 85123A --version-label stable
+  tfrec serve models    # and in another shell, once it serves:
+  tfrec ask localhost:8500 cross_sell --cart 85123A --version-label stable
   tfrec label models stable=3 --base-path /models
   tensorflow_model_server --port=8500 --model_config_file=/models/models.config \\
     --model_config_file_poll_wait_seconds=30 --allow_version_labels_for_unavailable_models

@@ -24,9 +24,9 @@ assumes nothing, cascade that a place depends on those above, independent that i
 """
 EXAMPLES = """\
 examples:
-  tfrec policy prepared/demo
+  tfrec policy demo/prepared
   tfrec policy impressions.parquet --scores new_ranking.csv --rules uniform
-  tfrec policy prepared/demo --json
+  tfrec policy demo/prepared --json
 """
 INTERRUPTED = "Nothing was written."
 

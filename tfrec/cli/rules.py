@@ -15,7 +15,7 @@ EXAMPLES = """\
 examples:
   tfrec rules prepared/online_retail
   tfrec rules prepared/online_retail --view directed --top 30
-  tfrec rules prepared/demo --level 1 --min-support 0.01
+  tfrec rules demo/prepared --level 1 --min-support 0.01
   tfrec rules prepared/online_retail --out rules.csv
 """
 _KIND = "association rules"

@@ -50,7 +50,7 @@ def render_report(findings: Findings, *, language_code: str = "en") -> str:
     return render_page(
         language=say.browser_code,
         title=say("page.customers_demand_promotions", shop=about.recipe),
-        subtitle=" ".join([about.description, _source(findings, say)]),
+        subtitle=f"{about.description} {_source(findings, say)}".strip(),
         contents=say("page.contents"),
         sections=[section(findings, say) for section in _SECTIONS],
         colophon=say(
@@ -72,4 +72,6 @@ def written_text(path: Path, say: Language, *, findings: Path | None = None) -> 
 
 def _source(findings: Findings, say: Language) -> str:
     about = findings.manifest
+    if not (about.source_url or about.licence):
+        return ""
     return say("page.source_licence", url=about.source_url or "–", licence=about.licence or "–")

@@ -34,9 +34,9 @@ mailer. An offer that fewer than --min-users users would get is not made.
 """
 EXAMPLES = """\
 examples:
-  tfrec campaign plan prepared/demo --budget 5000 --name spring --out spring --key mailer.key
-  tfrec campaign plan prepared/demo --budget 5000 --name spring --out spring --face-value coupon_10=20,coupon_25=40
-  tfrec campaign plan prepared/demo --budget 5000 --name spring --out spring --budget-in expected-cost --risk 0.01
+  tfrec campaign plan demo/prepared --budget 5000 --name spring --out spring --key mailer.key
+  tfrec campaign plan demo/prepared --budget 5000 --name spring --out spring --face-value coupon_10=20,coupon_25=40
+  tfrec campaign plan demo/prepared --budget 5000 --name spring --out spring --budget-in expected-cost --risk 0.01
   tfrec campaign plan test.csv --arm segment --control "No E-Mail" --outcome visit --worth 0.5 \\
       --send-cost "Mens E-Mail=0.05,Womens E-Mail=0.05" --budget 500 --name autumn --out autumn
   tfrec campaign plan test.csv --users everybody.csv --budget 900 --name autumn --out autumn

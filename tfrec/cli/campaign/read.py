@@ -20,10 +20,10 @@ file with user_id, timestamp, revenue, margin (before the discount) and discount
 """
 EXAMPLES = """\
 examples:
-  tfrec campaign rehearse spring prepared/demo --out after    # the demo shop: draws what happens
+  tfrec campaign rehearse spring demo/prepared --out after    # the demo shop: draws what happens
   tfrec campaign read spring after/orders.csv --from 2025-12-01 --impressions after/impressions.csv
   tfrec campaign read spring orders.csv --from 2025-12-01 --until 2025-12-15 --impressions opened.csv --key mailer.key
-  tfrec campaign read spring prepared/demo --from 2025-11-01 --until 2025-11-15    # nothing was sent: nothing found
+  tfrec campaign read spring demo/prepared --from 2025-11-01 --until 2025-11-15    # nothing was sent: nothing found
 """
 INTERRUPTED = "Nothing was written."
 

@@ -15,8 +15,8 @@ and truth.json.
 """
 EXAMPLES = """\
 examples:
-  tfrec campaign plan prepared/demo --budget 30000 --name spring --out spring
-  tfrec campaign rehearse spring prepared/demo --out after
+  tfrec campaign plan demo/prepared --budget 30000 --name spring --out spring
+  tfrec campaign rehearse spring demo/prepared --out after
   tfrec campaign read spring after/orders.csv --from 2025-12-01 --impressions after/impressions.csv
 """
 INTERRUPTED = "Nothing was written."

@@ -32,6 +32,9 @@ def loyalty_section(findings: Findings, say: Language) -> Section:
                 medium=medium,
             )
         )
+        if churn.holdout is not None and churn.holdout.lacks_skill:
+            check = churn.holdout
+            sentences.append(say("loyalty.churn_without_skill", auc=check.auc, low=check.auc_low, high=check.auc_high))
         counts = churn.users.groupby("risk").agg(n=("returns", "size"), expected=("expected_orders", "sum"))
         order = [risk for risk in ("low", "medium", "high") if risk in counts.index]
         svg = bar_chart(

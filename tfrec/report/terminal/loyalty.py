@@ -57,6 +57,9 @@ def _returning(churn: Churn, say: Language) -> str:
                 came=came,
             )
         )
+    if churn.holdout is not None and churn.holdout.lacks_skill:
+        check = churn.holdout
+        sentences.append(say("loyalty.churn_without_skill", auc=check.auc, low=check.auc_low, high=check.auc_high))
     return say.sentences(*sentences, _proof(churn.holdout, say))
 
 
