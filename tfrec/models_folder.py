@@ -31,6 +31,7 @@ LEARNING = (
     "schema",
     "ingest/notes.py",
     "ingest/prepared.py",
+    "ingest/return_counts.py",
     "ingest/typed_toml.py",
     "features",
     "baselines",

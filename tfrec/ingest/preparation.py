@@ -15,7 +15,7 @@ from tfrec.ingest.prepared import Manifest, SourceFile
 from tfrec.ingest.raw_files import RawFiles
 from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.rejected import CheckedTable
-from tfrec.ingest.returns import ReturnCounts
+from tfrec.ingest.return_counts import ReturnCounts
 from tfrec.ingest.splits import Moments
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tfrec.errors import SourceError
 from tfrec.ingest.notes import Note
-from tfrec.ingest.returns import ReturnCounts
+from tfrec.ingest.return_counts import ReturnCounts
 from tfrec.publish import FolderKind
 from tfrec.schema.tables import FACT_COLUMNS, RELATION_COLUMNS, RETURN_COLUMNS, Tables, empty_table
 

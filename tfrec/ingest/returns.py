@@ -1,6 +1,5 @@
 """Matches returns with the purchases that they take back."""
 
-import dataclasses
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tfrec.ingest.notes import Note
+from tfrec.ingest.return_counts import ReturnCounts
 from tfrec.ingest.sources import FILE, ROW
 from tfrec.schema.tables import EVENT_COLUMNS, RETURN_COLUMNS, conform
 
@@ -17,25 +17,6 @@ RETURN_REASON = "return_reason"
 """Column of the checked events: why a row takes no purchase back; null where it does."""
 
 _LINES = ("user_id", "item_id", "order_id", "timestamp", "price", "quantity")
-
-
-@dataclasses.dataclass(frozen=True)
-class ReturnCounts:
-    """What took purchases back, and how much of it was matched with an earlier purchase.
-
-    Attributes:
-        rows: rows of the log.
-        pieces: pieces that they take back.
-        value: pieces times the rows' own prices; unknown prices count as 0.
-        matched_pieces: pieces that an earlier purchase sold.
-        matched_value: those times the price of the purchase.
-    """
-
-    rows: int
-    pieces: float
-    value: float
-    matched_pieces: float
-    matched_value: float
 
 
 def collect_returns(rows: ir.Table, *, has_repeats: bool) -> pd.DataFrame:
