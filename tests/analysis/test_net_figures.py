@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -34,6 +35,29 @@ def taken_back(tables: Tables, *rows: tuple[str, str, str, float, float, float])
         price=10, **{name: START + pd.to_timedelta(frame[day], unit="D") for name, day in days.items()}
     )
     return dataclasses.replace(tables, returns=conform(frame, RETURN_COLUMNS, table="returns"))
+
+
+def test_hold_out_does_not_know_what_was_returned_after_its_cut() -> None:
+    rng = np.random.default_rng(0)
+    rows = [(f"u{user}", float(day)) for user in range(60) for day in np.unique(rng.integers(0, 400, 1 + user % 8))]
+    log = shop(
+        {
+            "user_id": [user for user, _ in rows],
+            "item_id": ["x"] * len(rows),
+            "order_id": [str(number) for number in range(len(rows))],
+            "price": [10] * len(rows),
+            "days": [day for _, day in rows],
+        }
+    )
+    end = max(day for _, day in rows)
+    early = [(number, user, day) for number, (user, day) in enumerate(rows) if day < end - 91]
+    back = taken_back(log, *((user, "x", str(number), day, 1, end - 1) for number, user, day in early[:40]))
+    whole, net = (predict_churn(tables, horizon_days=90).holdout for tables in (log, back))
+    assert whole is not None
+    assert net is not None
+    assert net.num == whole.num
+    assert net.auc == whole.auc
+    assert predict_churn(back, horizon_days=90).num_users < predict_churn(log, horizon_days=90).num_users
 
 
 def test_shop_is_net_in_the_month_of_the_purchase(sold: Tables) -> None:

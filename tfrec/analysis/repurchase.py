@@ -162,7 +162,7 @@ def predict_repurchase(
     pairs = _hazards(days, now, horizon_days)
     cut = now - pd.Timedelta(days=horizon_days)
     holdout = None
-    before = days[days["day"] < cut]
+    before = _days_before(tables, cut, ["user_id", "item_id"])
     if len(before) and before["day"].iloc[0] < cut - pd.Timedelta(days=horizon_days):
         then = _hazards(before, cut, horizon_days)
         bought = pd.MultiIndex.from_frame(days.loc[days["day"] >= cut, ["user_id", "item_id"]])
@@ -201,7 +201,7 @@ def predict_churn(
     parameters, num_fitted = fit_dropout(visits_of(days, now), seed)
     users = outlook(visits_of(days, now), parameters["value"].to_numpy(), horizon_days)
     cut = now - pd.Timedelta(days=horizon_days)
-    before = days[days["day"] < cut]
+    before = _days_before(tables, cut, ["user_id"])
     holdout = orders = None
     if (
         len(before)
@@ -227,13 +227,24 @@ def _purchase_days(tables: Tables, now: pd.Timestamp | None, keys: list[str]) ->
     What was returned until now is no purchase.
     """
     now = tables.events["timestamp"].max() if now is None else now
+    days = _days_until(tables, now, keys)
+    if not len(days):
+        raise SchemaError(f"No known user bought anything until {now}; nothing can be bought again.")
+    return days, now
+
+
+def _days_before(tables: Tables, cut: pd.Timestamp, keys: list[str]) -> pd.DataFrame:
+    """Returns the days that began before `cut`, as they were known then: what was returned later is a purchase."""
+    days = _days_until(tables, cut, keys)
+    return days[days["day"] < cut]
+
+
+def _days_until(tables: Tables, now: pd.Timestamp, keys: list[str]) -> pd.DataFrame:
     purchases = tables.net_purchases(now)
     wanted = (purchases["user_id"] != "") & (purchases["timestamp"] <= now)
     purchases = purchases.loc[wanted, [*keys, "timestamp"]]
-    if not len(purchases):
-        raise SchemaError(f"No known user bought anything until {now}; nothing can be bought again.")
     purchases = purchases.assign(day=purchases["timestamp"].dt.floor("D"))
-    return purchases.drop_duplicates([*keys, "day"])[[*keys, "day"]].reset_index(drop=True), now
+    return purchases.drop_duplicates([*keys, "day"])[[*keys, "day"]].reset_index(drop=True)
 
 
 def _hazards(days: pd.DataFrame, now: pd.Timestamp, horizon_days: float) -> pd.DataFrame:
