@@ -53,6 +53,18 @@ def data_home() -> Path:
 
 
 @pytest.fixture(scope="session")
+def data_set(data_home: Path) -> Callable[[str], Path]:
+    """Returns the folder of a real data set by its name; skips where it is not there (a clone without the data)."""
+
+    def folder(name: str) -> Path:
+        if not (data_home / name).is_dir():
+            pytest.skip(f"no {name} there: set TFREC_DATA_HOME to a folder that holds it")
+        return data_home / name
+
+    return folder
+
+
+@pytest.fixture(scope="session")
 def built_once(
     tmp_path_factory: pytest.TempPathFactory, worker_id: str
 ) -> Callable[[str, Callable[[Path], None]], Path]:

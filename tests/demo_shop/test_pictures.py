@@ -79,10 +79,8 @@ def test_style_of_a_fashion_picture_is_light_and_roughness(tmp_path):
     assert (style // 2 == is_rough).mean() > 0.85
 
 
-def test_fashion_mnist_can_stand_in(tmp_path, data_home):
-    source = data_home / "fashion_mnist"
-    if not source.is_dir():
-        pytest.skip("no fashion_mnist there: set TFREC_DATA_HOME to a folder that holds it")
+def test_fashion_mnist_can_stand_in(tmp_path, data_set):
+    source = data_set("fashion_mnist")
     truth = generate_demo_shop(tmp_path, dataclasses.replace(CONFIG, fashion_mnist=source))
     with np.load(tmp_path / "pictures.npz") as file:
         X, about = file["images"], truth.styles.set_index("item").loc[file["product"]]

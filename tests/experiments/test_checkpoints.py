@@ -88,10 +88,8 @@ def test_unreadable_checkpoints_are_set_aside_and_counted():
         judge_checkpoints(log, metrics=("7",))
 
 
-def test_real_experiments_are_all_read(data_home):
-    path = data_home / "asos_experiments" / "asos_digital_experiments_dataset.csv.gz"
-    if not path.is_file():
-        pytest.skip("no asos_experiments there: set TFREC_DATA_HOME to a folder that holds it")
+def test_real_experiments_are_all_read(data_set):
+    path = data_set("asos_experiments") / "asos_digital_experiments_dataset.csv.gz"
     found = judge_checkpoints(pd.read_csv(path))
     assert len(found.experiments) == 78
     assert len(found.comparisons) == 381

@@ -1,5 +1,6 @@
 """Returns: which purchase each takes back, and what stays as it was."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -154,9 +155,8 @@ def test_rule_that_keeps_cannot_take_back(tmp_path: Path) -> None:
         prepare(tmp_path, SALES, extra=rule)
 
 
-def test_online_retail_takes_its_cancelled_orders_back(data_home: Path, tmp_path: Path) -> None:
-    if not (data_home / "online_retail").is_dir():
-        pytest.skip("no online_retail there: set TFREC_DATA_HOME to a folder that holds it")
+def test_online_retail_takes_its_cancelled_orders_back(data_set: Callable[[str], Path], tmp_path: Path) -> None:
+    data_home = data_set("online_retail").parent
     log = whole_log(prepare_shop("online_retail", tmp_path / "shop", data_home=data_home))
     by_value = log.purchases.eval("worth = price * quantity").groupby("item_id")["worth"].sum()
     second = by_value.nlargest(2).index[1]
