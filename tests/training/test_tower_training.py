@@ -51,3 +51,16 @@ def test_a_batch_holds_a_whole_window_at_least(tmp_path):
         [row for user in range(4) for row in viewed(f"u{user}", user, *(f"i{n % 30}" for n in range(601)))]
     )
     assert steps_of_an_epoch(shop, config, tmp_path) == 4
+
+
+def test_a_step_is_traced_once(tmp_path, monkeypatch):
+    traced = []
+    compute_loss = RetrievalModel.compute_loss
+
+    def counted(self, batch, training=False):
+        traced.append(training)
+        return compute_loss(self, batch, training=training)
+
+    monkeypatch.setattr(RetrievalModel, "compute_loss", counted)
+    steps_of_an_epoch(shop_of(64), NO_LSTM, tmp_path)
+    assert traced.count(True) == 1
