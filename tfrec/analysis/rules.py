@@ -16,6 +16,9 @@ from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables, category_levels
 from tfrec.statistics.contingency import independence
 from tfrec.statistics.proportions import wilson
 
+MIN_IMPROVEMENT = 0.05
+"""Least gain of confidence that a longer rule must bring, by default."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -112,7 +115,7 @@ def mine_rules(
     max_size: int = 3,
     max_false_share: float | None = 0.05,
     only_stable: bool = True,
-    min_improvement: float | None = 0.05,
+    min_improvement: float | None = MIN_IMPROVEMENT,
     level: int | None = None,
     max_itemsets: int = 500_000,
 ) -> Rules:

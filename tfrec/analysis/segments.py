@@ -84,6 +84,11 @@ class Segments:
         """Number of users."""
         return len(self.assignments)
 
+    @property
+    def has_returns(self) -> bool:
+        """Whether net and gross values differ."""
+        return bool((self.profiles["gross_value"] > self.profiles["total_value"]).any())
+
     def assign(self, tables: Tables, *, now: pd.Timestamp | None = None) -> pd.DataFrame:
         """Returns `user_id`, `segment` of the users of `tables`, who need not have been there before."""
         behaviour = describe_behaviour(tables, now=now)

@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Mines and prints."""
-    from tfrec.analysis.rules import mine_rules
+    from tfrec.analysis.rules import MIN_IMPROVEMENT, mine_rules
     from tfrec.report.terminal.rules import rules_text
     from tfrec.schema.json_values import to_json
 
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> None:
         min_confidence=options.min_confidence,
         max_size=options.max_size,
         only_stable=not options.unstable,
-        min_improvement=None if options.redundant else 0.05,
+        min_improvement=None if options.redundant else MIN_IMPROVEMENT,
         level=options.level,
     )
     views = {"all": lambda: mined.rules, "cross-category": mined.cross_category, "directed": mined.directed}

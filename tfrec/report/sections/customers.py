@@ -168,12 +168,11 @@ def _choice(segments: Segments, say: Language) -> Figure:
 
 
 def _profiles(segments: Segments, caption: str, say: Language) -> Table:
-    has_returns = bool((segments.profiles["gross_value"] > segments.profiles["total_value"]).any())
     heads = (
         say("customers.segment"),
         say("heads.users"),
         say("customers.share_value"),
-        *([say("shop.net_value"), say("shop.gross_value")] if has_returns else []),
+        *([say("shop.net_value"), say("shop.gross_value")] if segments.has_returns else []),
         say("customers.days_since_order"),
         say("heads.orders"),
         say("customers.value_order"),
@@ -184,7 +183,7 @@ def _profiles(segments: Segments, caption: str, say: Language) -> Table:
             segment_name(row, say),
             (f"{row.num_users:,}", f"{row.share:.0%}"),
             f"{row.value_share:.0%}",
-            *((f"{row.total_value:,.0f}", f"{row.gross_value:,.0f}") if has_returns else ()),
+            *((f"{row.total_value:,.0f}", f"{row.gross_value:,.0f}") if segments.has_returns else ()),
             _number(row.recency_days),
             _number(row.num_orders),
             _number(row.value_per_order),

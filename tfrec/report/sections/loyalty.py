@@ -7,6 +7,7 @@ from tfrec.pages.blocks import Figure, Section, Table, with_interval
 from tfrec.pages.charts import bar_chart, line_chart
 from tfrec.report.absent import Absent
 from tfrec.report.findings import Findings
+from tfrec.report.terminal.loyalty import skill_warning
 from tfrec.report.words import Language
 
 
@@ -32,9 +33,7 @@ def loyalty_section(findings: Findings, say: Language) -> Section:
                 medium=medium,
             )
         )
-        if churn.holdout is not None and churn.holdout.lacks_skill:
-            check = churn.holdout
-            sentences.append(say("loyalty.churn_without_skill", auc=check.auc, low=check.auc_low, high=check.auc_high))
+        sentences += skill_warning(churn.holdout, say)
         counts = churn.users.groupby("risk").agg(n=("returns", "size"), expected=("expected_orders", "sum"))
         order = [risk for risk in ("low", "medium", "high") if risk in counts.index]
         svg = bar_chart(

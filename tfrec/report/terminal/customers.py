@@ -64,7 +64,6 @@ def segments_text(segments: Segments, say: Language, *, out: Any = None) -> str:
     described = zip(names, segments.profiles.iterrows(), strict=True)
     lines += [f"{name}: {_description(row, segments.usual, say)}" for name, (_, row) in described]
     lines += [say(_NOTES[note.code], **note.values) for note in segments.notes]
-    has_returns = bool((segments.profiles["gross_value"] > segments.profiles["total_value"]).any())
     rows = [
         [
             name,
@@ -72,7 +71,7 @@ def segments_text(segments: Segments, say: Language, *, out: Any = None) -> str:
             f"{row.share:.0%}",
             f"{row.value_share:.0%}",
             f"{row.total_value:,.0f}",
-            *([f"{row.gross_value:,.0f}"] if has_returns else []),
+            *([f"{row.gross_value:,.0f}"] if segments.has_returns else []),
         ]
         for name, row in zip(names, segments.profiles.itertuples(), strict=True)
     ]
@@ -81,8 +80,8 @@ def segments_text(segments: Segments, say: Language, *, out: Any = None) -> str:
         say("heads.users"),
         say("customers.share"),
         say("customers.share_value"),
-        say("shop.net_value") if has_returns else say("heads.value"),
-        *([say("shop.gross_value")] if has_returns else []),
+        say("shop.net_value") if segments.has_returns else say("heads.value"),
+        *([say("shop.gross_value")] if segments.has_returns else []),
     ]
     lines += ["", text_table(heads, rows)]
     if out is not None:

@@ -57,10 +57,14 @@ def _returning(churn: Churn, say: Language) -> str:
                 came=came,
             )
         )
-    if churn.holdout is not None and churn.holdout.lacks_skill:
-        check = churn.holdout
-        sentences.append(say("loyalty.churn_without_skill", auc=check.auc, low=check.auc_low, high=check.auc_high))
-    return say.sentences(*sentences, _proof(churn.holdout, say))
+    return say.sentences(*sentences, _proof(churn.holdout, say), *skill_warning(churn.holdout, say))
+
+
+def skill_warning(holdout: Holdout | None, say: Language) -> list[str]:
+    """Returns a sentence where predictions may be no better than chance, else none."""
+    if holdout is None or not holdout.lacks_skill:
+        return []
+    return [say("loyalty.churn_without_skill", auc=holdout.auc, low=holdout.auc_low, high=holdout.auc_high)]
 
 
 def _repeating(again: BuyAgain, say: Language) -> str:
