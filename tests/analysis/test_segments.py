@@ -132,6 +132,28 @@ def test_outliers_are_named_by_what_they_are():
     assert "frequent" in outliers["traits"]
 
 
+def test_dense_regions_do_not_depend_on_the_scale_of_money():
+    rng = np.random.default_rng(1)
+    spent = np.concatenate([rng.uniform(5, 9, 60), rng.uniform(40, 60, 60), rng.pareto(1.0, 12) * 100 + 60])
+    days = rng.uniform(0, 300, len(spent))
+    found = [
+        segment_by_dbscan(
+            shop(
+                {
+                    "user_id": [f"u{user}" for user in range(len(spent))],
+                    "item_id": ["wine"] * len(spent),
+                    "order_id": [str(user) for user in range(len(spent))],
+                    "days": days,
+                    "price": spent**power,
+                }
+            ),
+            features=("value_per_order", "recency_days"),
+        )
+        for power in (1, 2)
+    ]
+    pd.testing.assert_frame_equal(found[0].assignments, found[1].assignments)
+
+
 def test_knee_parts_a_dense_cloud_from_far_points():
     rng = np.random.default_rng(0)
     cloud = rng.normal(0, 0.1, size=(500, 2))
