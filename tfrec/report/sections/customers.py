@@ -69,7 +69,7 @@ def segments_section(findings: Findings, say: Language) -> Section:
                 num=int(row["num_segments"]),
                 noise=dbscan.noise_share,
                 buyers=buyers,
-                outliers=segment_name(next(noisy.itertuples()), say) if len(noisy) else say.name(NOISE),
+                outliers=say.names(noisy["traits"].iloc[0]) if len(noisy) and noisy["traits"].iloc[0] else "–",
                 value=float(noisy["value_share"].sum()),
                 stability=dbscan.stability,
                 low=row["stability_low"],

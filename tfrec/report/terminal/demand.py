@@ -114,6 +114,7 @@ def _sentences(forecasts: Forecasts, say: Language) -> list[str]:
         )
         for row in clear.nlargest(3, "effect").itertuples()
     ]
+    lines.append(say("demand.counted_before_returns"))
     return lines
 
 
