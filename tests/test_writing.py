@@ -98,6 +98,7 @@ WRITERS = [
     Writer("forecast", "--out", FILE, "out.csv", _shop()),
     Writer("churn", "--out", FILE, "out.csv", _shop()),
     Writer("churn", "--buy-again", FILE, "out.parquet", _shop()),
+    Writer("value", "--out", FILE, "out.csv", _shop()),
     Writer(
         "audience", "--export", FILE, "out.csv",
         lambda p: [p.shop, "orders > 0", "--key", p.home / "key"], given="key",

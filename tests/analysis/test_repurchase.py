@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from tests.analysis.shops import START, shop
+from tests.buyers import buyers_who_stay
 from tfrec.analysis.dropout import log_likelihood
 from tfrec.analysis.repurchase import predict_churn, predict_repurchase
 from tfrec.errors import ConfigError, SchemaError
@@ -177,6 +178,17 @@ def test_churn_at_random_lacks_skill_and_the_text_says_so(dropouts):
     assert churn.holdout.lacks_skill
     again = predict_repurchase(shop_of_visits(rows, until=300), horizon_days=28)
     assert "does not distinguish" in churn_text(churn, again, language("en"))
+
+
+def test_regression_predicts_where_nobody_drops_out():
+    churn = predict_churn(buyers_who_stay(num=600, days=540, seed=1))
+    assert churn.model == "regression"
+    assert churn.users["alive"].isna().all()
+    assert churn.holdout.brier < churn.holdout.naive_brier
+    predicted, actual = churn.holdout_orders
+    assert predicted == pytest.approx(actual, rel=0.1)
+    again = predict_repurchase(shop_of_visits([("u", "a", 1.0)], 3.0))
+    assert "hardly any buyer ever leaves" in churn_text(churn, again, language("en"))
 
 
 def test_result_is_summarised_in_words_and_json(dropouts):

@@ -13,7 +13,7 @@ import pytest
 
 from tfrec.cli import GROUPS, main
 
-VERBS = ("interests", "segments", "rules", "forecast", "churn")
+VERBS = ("interests", "segments", "rules", "forecast", "churn", "value")
 
 
 def run(capsys, *arguments):

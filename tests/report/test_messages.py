@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import tfrec.report
-from tfrec.analysis import demand, forecasts, interests, segment_assigners, segment_names, segments
+from tfrec.analysis import demand, forecasts, interests, lifetime_value, segment_assigners, segment_names, segments
 from tfrec.errors import ConfigError
 from tfrec.experiments import policies, read_out, sequential, shop_metrics
 from tfrec.promotions import campaign
@@ -50,9 +50,9 @@ def test_every_message_that_is_said_exists():
 def test_a_message_is_named_in_the_code_or_in_a_table_of_the_code():
     """What else is said must come from a table of ids, so that the next test sees it."""
     others = {ast.unparse(node) for _, node in said_ids() if not isinstance(node, ast.Constant)}
-    assert all(text.split("[")[0] in ("_METHODS", "_NOTES", "_RULES", "_TYPICAL", "_VERDICTS") for text in others), (
-        others
-    )
+    assert all(
+        text.split("[")[0] in ("_METHODS", "_NOTES", "_REASONS", "_RULES", "_TYPICAL", "_VERDICTS") for text in others
+    ), others
 
 
 def test_no_message_is_unused():
@@ -90,14 +90,17 @@ def test_each_code_of_an_analysis_has_a_word(codes):
     assert [code for code in codes if f"names.{code}" not in read_messages()] == []
 
 
-@pytest.mark.parametrize("table", ["_METHODS", "_NOTES", "_TYPICAL"])
-def test_tables_of_messages_cover_their_codes(table):
-    codes = {
-        "_METHODS": typing.get_args(segment_names.SegmentMethod),
-        "_NOTES": typing.get_args(segment_names.NoteCode),
-        "_TYPICAL": segment_names.TRAITS,
-    }
-    assert set(getattr(importlib.import_module("tfrec.report.terminal.customers"), table)) == set(codes[table])
+@pytest.mark.parametrize(
+    ("module", "table", "codes"),
+    [
+        ("customers", "_METHODS", typing.get_args(segment_names.SegmentMethod)),
+        ("customers", "_NOTES", typing.get_args(segment_names.NoteCode)),
+        ("customers", "_TYPICAL", segment_names.TRAITS),
+        ("lifetime", "_REASONS", typing.get_args(lifetime_value.Reason)),
+    ],
+)
+def test_tables_of_messages_cover_their_codes(module, table, codes):
+    assert set(getattr(importlib.import_module(f"tfrec.report.terminal.{module}"), table)) == set(codes)
 
 
 def test_words_are_joined_as_the_language_does():

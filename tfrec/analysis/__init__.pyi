@@ -2,6 +2,7 @@ from .audiences import Audience, UserFacts, compare_audiences, export_users, fin
 from .content_offers import content_similarity, items_for, rank_by_content
 from .forecasts import Forecasts, forecast_demand
 from .interests import InterestConfig, Interests, measure_interests
+from .lifetime_value import LifetimeValue, predict_value
 from .lookalikes import Lookalikes, find_lookalikes
 from .repurchase import BuyAgain, Churn, predict_churn, predict_repurchase
 from .rules import Rules, mine_rules
@@ -15,6 +16,7 @@ __all__ = [
     "Forecasts",
     "InterestConfig",
     "Interests",
+    "LifetimeValue",
     "Lookalikes",
     "Rules",
     "Segments",
@@ -33,6 +35,7 @@ __all__ = [
     "mine_rules",
     "predict_churn",
     "predict_repurchase",
+    "predict_value",
     "rank_by_content",
     "segment_by_dbscan",
     "segment_by_kmeans",

@@ -37,6 +37,7 @@ FIELDS: Mapping[str, str] = {
     "value_per_order": "value_per_order",
     "items_per_order": "items_per_order",
     "repeat_share": "repeat_share",
+    "expected_value": "expected_value",  # of the next 90 days
 }
 """What an expression can say of a user, beside `segment`, the columns of `users`, `interest("…")`, `response("…")`."""
 
@@ -175,12 +176,24 @@ def gather_facts(
     segments: Segments | None = None,
     interests: Interests | None = None,
     responses: Mapping[str, pd.Series] | None = None,
+    expected_value: pd.Series | None = None,
     now: pd.Timestamp | None = None,
 ) -> UserFacts:
-    """Returns the facts that expressions can use: behaviour, segment, attributes, interests, predicted responses."""
+    """Returns the facts that expressions can use: behaviour, segment, attributes, interests, predicted responses.
+
+    Args:
+        tables: the shop.
+        segments: for `segment`.
+        interests: for `interest("…")`.
+        responses: offer → predicted response by `user_id`, for `response("…")`.
+        expected_value: by `user_id`, for `expected_value`; users without an order have none and count as 0.
+        now: what is later is not known; default: the last event.
+    """
     users = describe_behaviour(tables, now=now)
     if segments is not None:
         users["segment"] = segments.assignments.set_index("user_id")["segment"].reindex(users.index)
+    if expected_value is not None:
+        users["expected_value"] = expected_value.reindex(users.index).fillna(0.0)
     attributes = tables.users.set_index("user_id")
     fresh = [column for column in attributes.columns if column not in {*users.columns, *FIELDS}]
     return UserFacts(users.join(attributes[fresh]), interests, responses or {})

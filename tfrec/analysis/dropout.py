@@ -10,6 +10,7 @@ from tfrec.errors import SchemaError
 
 _WEEK = 7.0
 _MAX_FITTED = 50_000  # users that the churn model's four numbers are fitted on
+_LEAST_DROPOUT = 0.01  # chance to drop out after an order, below which the fit says that nobody does
 RISKS = ((0.3, "low"), (0.7, "medium"), (1.01, "high"))
 """Highest probability of not coming back → name of the risk."""
 
@@ -25,6 +26,15 @@ def visits_of(days: pd.DataFrame, now: pd.Timestamp) -> pd.DataFrame:
 def can_fit(visits: pd.DataFrame) -> bool:
     """Returns whether there are ten users, one of whom came back."""
     return len(visits) >= 10 and bool((visits["x"] > 0).any())
+
+
+def drops_out(parameters: pd.Series) -> bool:
+    """Returns whether the fitted model has users drop out at all: after an order, one in a hundred or more.
+
+    Orders of wholesale buyers, say, are more regular than the model has it; the highest likelihood is then that nobody
+    ever leaves, and every silent user counts as alive.
+    """
+    return bool(parameters["a"] / (parameters["a"] + parameters["b"]) >= _LEAST_DROPOUT)
 
 
 def fit_dropout(visits: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, int]:
@@ -82,7 +92,6 @@ def outlook(visits: pd.DataFrame, parameters: np.ndarray, horizon_days: float) -
     series = special.hyp2f1(r + x, b + x + 1, a_safe + b + x, weeks / (alpha + age + weeks))
     expected = alive * (a_safe + b + x) / (a_safe - 1) * (1 - quiet * series)
     returns = alive * (1 - quiet)
-    levels = np.array([name for _, name in RISKS])
     return pd.DataFrame(
         {
             "num_repeats": visits["x"],
@@ -91,10 +100,14 @@ def outlook(visits: pd.DataFrame, parameters: np.ndarray, horizon_days: float) -
             "alive": alive,
             "returns": returns,
             "churn_risk": 1 - returns,
-            "risk": pd.array(
-                levels[np.searchsorted([bound for bound, _ in RISKS], 1 - returns, side="right")], dtype="str"
-            ),
+            "risk": risk_names(1 - returns),
             "expected_orders": expected,
         },
         index=visits.index,
     )
+
+
+def risk_names(churn_risk: np.ndarray) -> "pd.api.extensions.ExtensionArray":
+    """Returns `[n]` low, medium or high for each probability of not coming back."""
+    levels = np.array([name for _, name in RISKS])
+    return pd.array(levels[np.searchsorted([bound for bound, _ in RISKS], churn_risk, side="right")], dtype="str")

@@ -9,8 +9,9 @@ import pandas as pd
 from scipy import optimize, special
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from tfrec.analysis.dropout import RISKS, can_fit, fit_dropout, outlook, visits_of
-from tfrec.errors import ConfigError, SchemaError
+from tfrec.analysis.dropout import RISKS, can_fit, drops_out, fit_dropout, outlook, risk_names, visits_of
+from tfrec.analysis.order_days import check_horizon, days_before, purchase_days
+from tfrec.analysis.order_regressions import can_regress, fit_regressions
 from tfrec.schema.tables import Tables
 from tfrec.statistics.areas import auc_interval
 from tfrec.statistics.proportions import wilson
@@ -92,8 +93,9 @@ class Churn:
         users: one row a buyer, indexed by `user_id`: `num_repeats` (order days after the first), `recency_days`,
             `age_days` (since the first order), `alive` (probability of not having dropped out), `returns` (probability
             of an order within the horizon), `churn_risk` = 1 − returns, `risk` (low, medium, high; bounds .3 and .7),
-            `expected_orders` (within the horizon).
-        parameters: `r`, `alpha` (weeks), `a`, `b` of the model with `low`, `high` (95 %; NaN where the orders do not
+            `expected_orders` (within the horizon). `alive` is NaN where the regression predicts.
+        model: `"dropout"` (MBG/NBD) or `"regression"`.
+        parameters: `r`, `alpha` (weeks), `a`, `b` of MBG/NBD with `low`, `high` (95 %; NaN where the orders do not
             determine them: a near 0 means that no user seems to drop out).
         num_fitted: users they were fitted on.
         horizon_days: what `returns` and `expected_orders` refer to.
@@ -102,11 +104,12 @@ class Churn:
     """
 
     JSON_KEYS: ClassVar = (
-        "num_users", "risks", "expected_orders", "horizon_days", ("parameters", "parameter_records"), "num_fitted",
-        "holdout", "holdout_orders",
+        "num_users", "risks", "expected_orders", "horizon_days", "model", ("parameters", "parameter_records"),
+        "num_fitted", "holdout", "holdout_orders",
     )  # fmt: skip
 
     users: pd.DataFrame
+    model: str
     parameters: pd.DataFrame
     num_fitted: int
     horizon_days: float
@@ -157,12 +160,12 @@ def predict_repurchase(
 
     Sources: Holford 1980 (piecewise exponential); Clayton 1978 (gamma frailty).
     """
-    _check_horizon(horizon_days)
-    days, now = _purchase_days(tables, now, ["user_id", "item_id"])
+    check_horizon(horizon_days)
+    days, now = purchase_days(tables, now, ["user_id", "item_id"])
     pairs = _hazards(days, now, horizon_days)
     cut = now - pd.Timedelta(days=horizon_days)
     holdout = None
-    before = _days_before(tables, cut, ["user_id", "item_id"])
+    before = days_before(tables, cut, ["user_id", "item_id"])
     if len(before) and before["day"].iloc[0] < cut - pd.Timedelta(days=horizon_days):
         then = _hazards(before, cut, horizon_days)
         bought = pd.MultiIndex.from_frame(days.loc[days["day"] >= cut, ["user_id", "item_id"]])
@@ -183,7 +186,9 @@ def predict_churn(
     `P(alive) = 1 / (1 + a/(b+x) · ((α+T)/(α+t_x))^(r+x))`,
     `P(order within t) = P(alive) · (1 − ((α+T)/(α+T+t))^(r+x))`.
     BG/NBD (Fader, Hardie & Lee 2005) lets no user drop out at the first order, so that one-time buyers never churn.
-    The four numbers maximise the likelihood; the hold-out fits them on the past alone.
+    The four numbers maximise the likelihood; the hold-out fits them on the past alone. Where hardly anybody drops out
+    by the fit, every silent user would count as alive: then a logistic and a Poisson regression on the orders so far
+    predict, as long as the log is twice the horizon.
 
     Args:
         tables: the shop; order days of known users count.
@@ -196,12 +201,13 @@ def predict_churn(
 
     Source: Batislam, Denizel & Filiztekin 2007.
     """
-    _check_horizon(horizon_days)
-    days, now = _purchase_days(tables, now, ["user_id"])
-    parameters, num_fitted = fit_dropout(visits_of(days, now), seed)
-    users = outlook(visits_of(days, now), parameters["value"].to_numpy(), horizon_days)
+    check_horizon(horizon_days)
+    days, now = purchase_days(tables, now, ["user_id"])
+    visits = visits_of(days, now)
+    parameters, num_fitted = fit_dropout(visits, seed)
+    users, model = _outlook(days, now, parameters, horizon_days, seed)
     cut = now - pd.Timedelta(days=horizon_days)
-    before = _days_before(tables, cut, ["user_id"])
+    before = days_before(tables, cut, ["user_id"])
     holdout = orders = None
     if (
         len(before)
@@ -209,42 +215,27 @@ def predict_churn(
         and can_fit(visits_of(before, cut))
     ):
         fitted, _ = fit_dropout(visits_of(before, cut), seed)
-        then = outlook(visits_of(before, cut), fitted["value"].to_numpy(), horizon_days)
+        then, _ = _outlook(before, cut, fitted, horizon_days, seed)
         later = days[days["day"] >= cut].groupby("user_id").size().reindex(then.index).fillna(0)
         holdout = _check(then["returns"].to_numpy(), (later > 0).to_numpy())
         orders = (float(then["expected_orders"].sum()), int(later.sum()))
-    return Churn(users, parameters, num_fitted, horizon_days, holdout, orders)
+    return Churn(users, model, parameters, num_fitted, horizon_days, holdout, orders)
 
 
-def _check_horizon(horizon_days: float) -> None:
-    if not 0 < horizon_days <= 730:
-        raise ConfigError(f"`horizon_days` must lie in (0, 730]; got {horizon_days}. Try 28.")
-
-
-def _purchase_days(tables: Tables, now: pd.Timestamp | None, keys: list[str]) -> tuple[pd.DataFrame, pd.Timestamp]:
-    """Returns the different `keys` and `day` of purchases up to now, by time, and now.
-
-    What was returned until now is no purchase.
-    """
-    now = tables.events["timestamp"].max() if now is None else now
-    days = _days_until(tables, now, keys)
-    if not len(days):
-        raise SchemaError(f"No known user bought anything until {now}; nothing can be bought again.")
-    return days, now
-
-
-def _days_before(tables: Tables, cut: pd.Timestamp, keys: list[str]) -> pd.DataFrame:
-    """Returns the days that began before `cut`, as they were known then: what was returned later is a purchase."""
-    days = _days_until(tables, cut, keys)
-    return days[days["day"] < cut]
-
-
-def _days_until(tables: Tables, now: pd.Timestamp, keys: list[str]) -> pd.DataFrame:
-    purchases = tables.net_purchases(now)
-    wanted = (purchases["user_id"] != "") & (purchases["timestamp"] <= now)
-    purchases = purchases.loc[wanted, [*keys, "timestamp"]]
-    purchases = purchases.assign(day=purchases["timestamp"].dt.floor("D"))
-    return purchases.drop_duplicates([*keys, "day"])[[*keys, "day"]].reset_index(drop=True)
+def _outlook(
+    days: pd.DataFrame, now: pd.Timestamp, parameters: pd.DataFrame, horizon_days: float, seed: int
+) -> tuple[pd.DataFrame, str]:
+    """Returns the outlook of each buyer, and the model that predicts it."""
+    users = outlook(visits_of(days, now), parameters["value"].to_numpy(), horizon_days)
+    if drops_out(parameters["value"]) or not can_regress(days, now, horizon_days):
+        return users, "dropout"
+    expected = fit_regressions(days, now, horizon_days, seed=seed).predict(days, now).reindex(users.index)
+    returns = expected["returns"].to_numpy()
+    columns = {
+        "alive": np.nan, "returns": returns, "churn_risk": 1 - returns, "risk": risk_names(1 - returns),
+        "expected_orders": expected["expected_orders"],
+    }  # fmt: skip
+    return users.assign(**columns), "regression"
 
 
 def _hazards(days: pd.DataFrame, now: pd.Timestamp, horizon_days: float) -> pd.DataFrame:

@@ -41,6 +41,7 @@ from tfrec.cli import (
     serve,
     train,
     tune,
+    value,
     verify,
 )
 from tfrec.cli.actions import add_actions
@@ -63,7 +64,7 @@ GROUPS = {
         recommend,
     ),
     "into service": (export, gate, label, publish, follow, verify, canary, rollback, serve, ask),
-    "know the customers": (report, interests, segments, audience, rules, forecast, churn),
+    "know the customers": (report, interests, segments, audience, rules, forecast, churn, value),
     "promotions that pay, proof by experiment": (campaign, experiment, policy),
 }
 DECISIONS = (*GROUPS["know the customers"], *GROUPS["promotions that pay, proof by experiment"])

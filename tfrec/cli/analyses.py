@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tfrec.schema.text_columns import plain_json
 
 if TYPE_CHECKING:
+    from tfrec.ingest.prepared import Prepared
     from tfrec.report.words import Language
     from tfrec.schema.tables import Tables
 
@@ -40,11 +41,16 @@ def wording(options: argparse.Namespace) -> "Language":
 
 def read_log(options: argparse.Namespace) -> "Tables":
     """Returns the tables that `add_log` asked for."""
+    return read_shop(options)[1]
+
+
+def read_shop(options: argparse.Namespace) -> "tuple[Prepared, Tables]":
+    """Returns the prepared shop, and the tables of it that `add_log` asked for."""
     from tfrec.ingest.prepared import read_prepared
     from tfrec.report.findings import whole_log
 
     prepared = read_prepared(options.prepared)
-    return prepared.train if options.training_only else whole_log(prepared)
+    return prepared, prepared.train if options.training_only else whole_log(prepared)
 
 
 def print_json(value: Any) -> None:

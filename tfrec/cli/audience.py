@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 HELP = "count and export the users that an expression is true of"
 DESCRIPTION = """\
 An expression compares with = != < <= > >= or in (…), joined by and, or, not and parentheses. Fields: segment, recency,
-seen, tenure, interval (times need h, d, w or y), orders (or frequency), views, value, value_per_order,
-items_per_order, repeat_share, the columns of users, interest("category or item"), response("order") (chance of an
-order in 90 days), and of a shop with a coupon test response("OFFER") (its effect on conversion, known of the users of
-the test alone). An audience under --min-users is neither reported nor exported. The export holds HMAC-SHA256 pseudonyms
-under the key of --key.
+seen, tenure, interval (times need h, d, w or y), orders (or frequency), views, value, value_per_order, items_per_order,
+repeat_share, expected_value (in 90 days), the columns of users, interest("category or item"), response("order") (chance
+of an order in 90 days), and of a shop with a coupon test response("OFFER") (its effect on conversion, known of the
+users of the test alone). An audience under --min-users is neither reported nor exported. The export holds HMAC-SHA256
+pseudonyms under the key of --key.
 
 --against states how far audiences overlap. --like finds the users outside the audience who are most like it, by their
 behaviour and interests or by --embeddings (those of the query tower, say), and how well members are recognised by them.
@@ -121,10 +121,12 @@ def _gather(options: argparse.Namespace, tables: "Tables", words: str) -> "UserF
     """Returns what the expressions ask for, and nothing that takes time beside it."""
     from tfrec.analysis.audiences import gather_facts
     from tfrec.analysis.interests import measure_interests
+    from tfrec.analysis.lifetime_value import predict_value
     from tfrec.analysis.segments import segment_by_kmeans, segment_by_rfm
     from tfrec.ingest.prepared import read_prepared
     from tfrec.promotions.predicted_responses import predict_responses
 
+    expected = predict_value(tables).users["expected_value"] if "expected_value" in words else None
     segments = None
     if "segment" in words:
         segments = segment_by_rfm(tables) if options.segments == "rfm" else segment_by_kmeans(tables)
@@ -133,6 +135,7 @@ def _gather(options: argparse.Namespace, tables: "Tables", words: str) -> "UserF
         segments=segments,
         interests=measure_interests(tables) if "interest" in words else None,
         responses=predict_responses(read_prepared(options.prepared), tables) if "response" in words else None,
+        expected_value=expected,
     )
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from tfrec.analysis.demand import Demand, daily_demand
 from tfrec.analysis.forecasts import Forecasts, forecast_demand
 from tfrec.analysis.interests import Interests, measure_interests
+from tfrec.analysis.lifetime_value import LifetimeValue, predict_value
 from tfrec.analysis.repurchase import BuyAgain, Churn, predict_churn, predict_repurchase
 from tfrec.analysis.rules import Rules, mine_rules
 from tfrec.analysis.segments import Segments, segment_by_dbscan, segment_by_kmeans, segment_by_rfm
@@ -51,6 +52,7 @@ class Findings:
         forecasts: forecasts of demand.
         buy_again: when users buy items again.
         churn: which users come back at all.
+        lifetime: what buyers will spend.
         coupons: the coupon test.
         discounts: the same test, read for discount levels.
         experiments: how long A/B tests must run, and the coupon test's verdict.
@@ -60,7 +62,7 @@ class Findings:
 
     JSON_KEYS: ClassVar = (
         "manifest", "shop", "rfm", "kmeans", "dbscan", "interests", "rules", "forecasts", "buy_again", "churn",
-        "coupons", "discounts", "experiments", "placements", "evaluation",
+        "lifetime", "coupons", "discounts", "experiments", "placements", "evaluation",
     )  # fmt: skip
 
     manifest: Manifest
@@ -75,6 +77,7 @@ class Findings:
     forecasts: Forecasts | Absent
     buy_again: BuyAgain | Absent
     churn: Churn | Absent
+    lifetime: LifetimeValue | Absent
     coupons: CouponFindings | Absent
     discounts: DiscountFindings | Absent
     experiments: ExperimentFindings | Absent
@@ -130,6 +133,7 @@ def _study(prepared: Prepared, tables: Tables, *, models: Path | None, horizon: 
         forecasts=_try("forecasts", lambda: forecast_demand(tables, horizon=horizon, seed=seed)),
         buy_again=_try("next purchases", lambda: predict_repurchase(tables)),
         churn=_try("churn", lambda: predict_churn(tables, seed=seed)),
+        lifetime=_try("lifetime value", lambda: predict_value(tables, seed=seed)),
         coupons=_extra(prepared, "coupon_test", lambda: judge_coupon_test(prepared, seed=seed)),
         discounts=_extra(prepared, "coupon_test", lambda: judge_discounts(prepared, seed=seed)),
         experiments=_try("experiments", lambda: judge_experiments(prepared, tables)),

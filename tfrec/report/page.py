@@ -11,6 +11,7 @@ from tfrec.report.sections.customers import interests_section, segments_section
 from tfrec.report.sections.demand import demand_section
 from tfrec.report.sections.discounts import discounts_section
 from tfrec.report.sections.experiments import experiments_section
+from tfrec.report.sections.lifetime import lifetime_section
 from tfrec.report.sections.loyalty import loyalty_section
 from tfrec.report.sections.models import models_section
 from tfrec.report.sections.placements import placements_section
@@ -26,6 +27,7 @@ _SECTIONS: tuple[Callable[[Findings, Language], Section], ...] = (
     rules_section,
     demand_section,
     loyalty_section,
+    lifetime_section,
     promotions_section,
     discounts_section,
     experiments_section,

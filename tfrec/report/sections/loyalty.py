@@ -7,7 +7,7 @@ from tfrec.pages.blocks import Figure, Section, Table, with_interval
 from tfrec.pages.charts import bar_chart, line_chart
 from tfrec.report.absent import Absent
 from tfrec.report.findings import Findings
-from tfrec.report.terminal.loyalty import skill_warning
+from tfrec.report.terminal.loyalty import model_note, skill_warning
 from tfrec.report.words import Language
 
 
@@ -53,6 +53,7 @@ def loyalty_section(findings: Findings, say: Language) -> Section:
                     came=churn.holdout_orders[1],
                 )
             )
+        footnotes += model_note(churn, say)
         figures += _calibration(churn.holdout, say("loyalty.does_will_order_hold"), say)
         tables.append(_proof(churn.holdout, say("loyalty.order_within_days", days=churn.horizon_days), say))
     if isinstance(again, Absent):

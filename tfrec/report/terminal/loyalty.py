@@ -57,7 +57,14 @@ def _returning(churn: Churn, say: Language) -> str:
                 came=came,
             )
         )
-    return say.sentences(*sentences, _proof(churn.holdout, say), *skill_warning(churn.holdout, say))
+    return say.sentences(
+        *sentences, _proof(churn.holdout, say), *model_note(churn, say), *skill_warning(churn.holdout, say)
+    )
+
+
+def model_note(churn: Churn, say: Language) -> list[str]:
+    """Returns a sentence where a regression predicts in place of the model of dropout, else none."""
+    return [say("loyalty.regression_predicts")] if churn.model == "regression" else []
 
 
 def skill_warning(holdout: Holdout | None, say: Language) -> list[str]:
