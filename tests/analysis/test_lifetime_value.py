@@ -50,7 +50,7 @@ def test_total_and_order_of_buyers_who_leave_come_true(leaving):
     assert abs(values.spend_correlation) < 0.1
 
 
-def test_regression_takes_over_where_nobody_drops_out(staying):
+def test_regression_takes_over_where_no_buyer_drops_out(staying):
     values = predict_value(staying)
     assert (values.model, values.reason, values.parameters) == ("regression", "no_dropout", {})
     assert values.holdout.error == pytest.approx(0, abs=0.1)

@@ -180,7 +180,7 @@ def test_churn_at_random_lacks_skill_and_the_text_says_so(dropouts):
     assert "does not distinguish" in churn_text(churn, again, language("en"))
 
 
-def test_regression_predicts_where_nobody_drops_out():
+def test_regression_predicts_where_no_buyer_drops_out():
     churn = predict_churn(buyers_who_stay(num=600, days=540, seed=1))
     assert churn.model == "regression"
     assert churn.users["alive"].isna().all()

@@ -59,7 +59,8 @@ def main() -> None:
             assert churn is not None
             print(f"  an order at all: Brier {churn.brier:.3f} against {churn.naive_brier:.3f} without a model")
     print(
-        f"like CDNOW, {len(errors)} shops: error of the total {np.mean(errors):.1%} in the mean, {max(errors):.1%} at most"
+        f"like CDNOW, {len(errors)} shops: error of the total {np.mean(errors):.1%}, at most "
+        f"{max(errors):.1%}"
     )
 
 

@@ -17,7 +17,7 @@ from tfrec.report.words import read_messages
 from tfrec.schema.json_values import to_json
 
 SECTIONS = (
-    "shop", "segments", "interests", "rules", "demand", "loyalty", "promotions",
+    "shop", "segments", "interests", "rules", "demand", "loyalty", "lifetime", "promotions",
     "discounts", "experiments", "placements", "models",
 )  # fmt: skip
 _FOLDER = Path(tfrec.report.__file__).parent

@@ -10,7 +10,7 @@ from tfrec.errors import SchemaError
 
 _WEEK = 7.0
 _MAX_FITTED = 50_000  # users that the churn model's four numbers are fitted on
-_LEAST_DROPOUT = 0.01  # chance to drop out after an order, below which the fit says that nobody does
+_LEAST_DROPOUT = 0.01  # chance to drop out after an order, below which the fit says that none does
 RISKS = ((0.3, "low"), (0.7, "medium"), (1.01, "high"))
 """Highest probability of not coming back → name of the risk."""
 
@@ -31,7 +31,7 @@ def can_fit(visits: pd.DataFrame) -> bool:
 def drops_out(parameters: pd.Series) -> bool:
     """Returns whether the fitted model has users drop out at all: after an order, one in a hundred or more.
 
-    Orders of wholesale buyers, say, are more regular than the model has it; the highest likelihood is then that nobody
+    Orders of wholesale buyers, say, are more regular than the model has it; the highest likelihood is then that no buyer
     ever leaves, and every silent user counts as alive.
     """
     return bool(parameters["a"] / (parameters["a"] + parameters["b"]) >= _LEAST_DROPOUT)
