@@ -92,7 +92,7 @@ WRITERS = [
     Writer("report", "--out", FILE, "out.html", _shop()),
     Writer("report", "--json", FILE, "out.json", lambda p: [p.shop, "--out", p.home / "page.html"]),
     Writer("interests", "--out", FILE, "out.csv", _shop()),
-    Writer("interests", "--out", FILE, "out.html", lambda p: [p.shop, "--user", _buyer(p.shop)]),
+    Writer("profile", "--out", FILE, "out.html", lambda p: [p.shop, _buyer(p.shop)]),
     Writer("rules", "--out", FILE, "out.csv", _shop("--min-support", "0.005")),
     Writer("rules --view directed", "--out", FILE, "out.csv", _shop()),
     Writer("forecast", "--out", FILE, "out.csv", _shop()),

@@ -11,7 +11,6 @@ from tfrec.analysis.interests import (
     measure_interests,
 )
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.report.profile_page import profile_page
 from tfrec.report.terminal.customers import interests_text
 from tfrec.report.words import language
 from tfrec.schema.json_values import to_json
@@ -111,14 +110,10 @@ def test_interest_is_looked_up_by_last_name_path_or_item(photo_shop):
         found.of("Kitchn")
 
 
-def test_profile_is_json_and_its_page_holds_no_foreign_markup(photo_shop):
+def test_interests_of_a_user_are_json(photo_shop):
     profile = measure_interests(photo_shop, config=PLAIN, now=NOW).profile("u")
     assert json.loads(json.dumps(profile))["items"][0]["name"] == "Camera <X1>"
     assert [level[0]["name"] for level in profile["levels"]] == ["Photo", "Photo > Cameras"]
-    page = profile_page(profile, language("en"), facts={"Segment": "Loyal & new"})
-    assert "Camera &lt;X1&gt;" in page
-    assert "Loyal &amp; new" in page
-    assert "<X1>" not in page
 
 
 def test_result_is_summarised_in_words_and_json(photo_shop):

@@ -58,10 +58,7 @@ def main() -> None:
             churn = predict_churn(tables, now=now, horizon_days=HORIZON).holdout
             assert churn is not None
             print(f"  an order at all: Brier {churn.brier:.3f} against {churn.naive_brier:.3f} without a model")
-    print(
-        f"like CDNOW, {len(errors)} shops: error of the total {np.mean(errors):.1%}, at most "
-        f"{max(errors):.1%}"
-    )
+    print(f"like CDNOW, {len(errors)} shops: error of the total {np.mean(errors):.1%}, at most {max(errors):.1%}")
 
 
 if __name__ == "__main__":

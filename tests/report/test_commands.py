@@ -47,7 +47,7 @@ def test_chinese_has_the_same_numbers_without_english_words(verb, coupon_shop, c
 
 def test_a_profile_page_is_written_in_chinese(coupon_shop, tmp_path, capsys):
     user = pd.read_parquet(coupon_shop / "events.parquet")["user_id"].value_counts().drop("", errors="ignore").index[0]
-    run(capsys, "interests", coupon_shop, "--user", user, "--out", tmp_path / "p.html", "--language", "zh")
+    run(capsys, "profile", coupon_shop, user, "--out", tmp_path / "p.html", "--language", "zh")
     page = (tmp_path / "p.html").read_text(encoding="utf-8")
     assert '<html lang="zh-CN">' in page and f"<title>{user} 的画像</title>" in page
     assert not re.search("core|regular|Score|Events", page)
@@ -66,12 +66,24 @@ def test_report_is_written_whole_with_its_json(coupon_shop, tmp_path, capsys):
     assert [path.name for path in page.parent.iterdir()] == ["report.html"]
 
 
-def test_interests_of_one_user(coupon_shop, tmp_path, capsys):
-    user = pd.read_parquet(coupon_shop / "events.parquet")["user_id"].value_counts().drop("", errors="ignore").index[0]
-    profile = json.loads(run(capsys, "interests", coupon_shop, "--user", user, "--json"))
+def test_profile_of_one_user(coupon_shop, tmp_path, capsys):
+    events = pd.read_parquet(coupon_shop / "events.parquet")
+    user = events.loc[events["event_type"] == "purchase", "user_id"].value_counts().drop("", errors="ignore").index[0]
+    pd.DataFrame({"user_id": [user, "other"], "arm": ["bold", "control"]}).to_csv(tmp_path / "page.csv", index=False)
+    profile = json.loads(run(capsys, "profile", coupon_shop, user, "--arms", tmp_path / "page.csv", "--json"))
     assert profile["user_id"] == user
-    run(capsys, "interests", coupon_shop, "--user", user, "--out", tmp_path / "p.html")
+    assert profile["behaviour"]["num_orders"] >= len(profile["orders"]) > 1
+    assert {"name": "page", "arm": "bold"} in profile["experiments"]
+    text = run(capsys, "profile", coupon_shop, user)
+    assert f"{profile['behaviour']['value']:,.2f}" in text
+    assert "Expected value within 90 days" in text
+    run(capsys, "profile", coupon_shop, user, "--out", tmp_path / "p.html")
     assert user in (tmp_path / "p.html").read_text(encoding="utf-8")
+
+
+def test_profile_of_an_unknown_user_names_the_nearest(coupon_shop, capsys):
+    assert main(["profile", str(coupon_shop), "u0000x"]) == 2
+    assert "The log has no event of a user 'u0000x'" in capsys.readouterr().err
 
 
 def test_segments_export_what_cold_start_needs(coupon_shop, tmp_path, capsys):

@@ -44,7 +44,7 @@ def describe_behaviour(tables: Tables, *, now: pd.Timestamp | None = None) -> pd
         raise SchemaError(
             "Behaviour needs events with a `user_id`; there is none. Map the user's column in the recipe."
         )
-    moment = events["timestamp"].iloc[-1] if now is None else now
+    moment = tables.events["timestamp"].iloc[-1] if now is None else now
     users, names = pd.factorize(events["user_id"], sort=True)
     num = len(names)
     times = events["timestamp"].to_numpy().astype("datetime64[us]").astype(np.int64)

@@ -31,8 +31,8 @@ def can_fit(visits: pd.DataFrame) -> bool:
 def drops_out(parameters: pd.Series) -> bool:
     """Returns whether the fitted model has users drop out at all: after an order, one in a hundred or more.
 
-    Orders of wholesale buyers, say, are more regular than the model has it; the highest likelihood is then that no buyer
-    ever leaves, and every silent user counts as alive.
+    Orders of wholesale buyers, say, are more regular than the model has it; the highest likelihood is then that no
+    buyer ever leaves, and every silent user counts as alive.
     """
     return bool(parameters["a"] / (parameters["a"] + parameters["b"]) >= _LEAST_DROPOUT)
 

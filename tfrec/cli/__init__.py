@@ -31,6 +31,7 @@ from tfrec.cli import (
     label,
     policy,
     prepare,
+    profile,
     publish,
     recommend,
     refresh,
@@ -64,7 +65,7 @@ GROUPS = {
         recommend,
     ),
     "into service": (export, gate, label, publish, follow, verify, canary, rollback, serve, ask),
-    "know the customers": (report, interests, segments, audience, rules, forecast, churn, value),
+    "know the customers": (report, interests, segments, audience, rules, forecast, churn, value, profile),
     "promotions that pay, proof by experiment": (campaign, experiment, policy),
 }
 DECISIONS = (*GROUPS["know the customers"], *GROUPS["promotions that pay, proof by experiment"])

@@ -2,10 +2,10 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tfrec.cli.analyses import add_log, print_json, read_log, wording
-from tfrec.cli.outputs import add_force, check_output, check_table, inputs_of, save_table
+from tfrec.cli.outputs import add_force, check_table, save_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,16 +13,14 @@ if TYPE_CHECKING:
 HELP = "measure what users care for, by category and item"
 DESCRIPTION = """\
 Scores each user's interest in each category and item from views, purchases and ratings, fading with time, in four
-levels: core, regular, occasional, curious. --user shows one user's profile, with new items that suit it by content.
+levels: core, regular, occasional, curious. `tfrec profile` shows those of one user.
 """
 EXAMPLES = """\
 examples:
   tfrec interests prepared/online_retail
-  tfrec interests prepared/online_retail --user 17850
-  tfrec interests prepared/online_retail --user 17850 --out profile.html
   tfrec interests prepared/online_retail --half-life 30 --out interests.parquet
 """
-_KIND, _PAGE = "interests", "a user's interests"
+_KIND = "interests"
 _COLUMNS = (
     "user_id", "level", "score", "interest", "views", "purchases", "rating", "num_events", "last_days", "kind", "name",
 )  # fmt: skip
@@ -33,29 +31,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     add_log(parser)
     parser.add_argument("--half-life", type=float, default=90.0, metavar="DAYS", help="half-life of an event's weight")
-    parser.add_argument("--user", metavar="ID", help="id of the user whose profile is printed")
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="file of all scores, .csv or .parquet; with --user an .html page"
-    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="file of all scores, .csv or .parquet")
     add_force(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Measures and prints."""
-    from tfrec.analysis.content_offers import items_for
     from tfrec.analysis.interests import InterestConfig, measure_interests
     from tfrec.report.terminal.customers import interests_text
 
-    if options.user is None:
-        check_table(options, options.out, _KIND, columns=_COLUMNS)
-    else:
-        check_output(options, options.out, _PAGE)
-    log = read_log(options)
-    interests = measure_interests(log, config=InterestConfig(half_life_days=options.half_life))
-    if options.user is not None:
-        profile = interests.profile(options.user)
-        _show_user(options, {**profile, "by_content": items_for(log, interests, options.user)})
-        return
+    check_table(options, options.out, _KIND, columns=_COLUMNS)
+    interests = measure_interests(read_log(options), config=InterestConfig(half_life_days=options.half_life))
     if options.json:
         print_json(interests)
     else:
@@ -64,21 +50,6 @@ def run(options: argparse.Namespace) -> None:
         items = interests.items.assign(kind="item", name=interests.items["item_id"]).drop(columns="item_id")
         categories = interests.categories.assign(kind="category", name=interests.categories["category"])
         save_table(options, options.out, _together(categories.drop(columns="category"), items), _KIND)
-
-
-def _show_user(options: argparse.Namespace, profile: dict[str, Any]) -> None:
-    from tfrec.publish import write_page
-    from tfrec.report.profile_page import profile_page
-    from tfrec.report.terminal.customers import profile_text, written_text
-
-    say = wording(options)
-    if options.out is not None:
-        write_page(options.out, profile_page(profile, say), _PAGE, inputs=inputs_of(options), force=options.force)
-        print(written_text(options.out, say))
-    elif options.json:
-        print_json(profile)
-    else:
-        print(profile_text(profile, say))
 
 
 def _together(*frames: "pd.DataFrame") -> "pd.DataFrame":

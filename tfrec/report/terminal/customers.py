@@ -134,24 +134,6 @@ def interests_text(interests: Interests, say: Language) -> str:
     return "\n".join([*lines, "", text_table([say("heads.item"), *map(say.name, LEVELS)], rows)])
 
 
-def profile_text(profile: Mapping[str, Any], say: Language) -> str:
-    """Returns one user's strongest interests, a table a level of categories and one of items, and what suits them."""
-    heads = [say("customers.interest_2"), say("customers.score"), say("heads.level")]
-    tables = [
-        text_table(heads, [[cut(row["name"]), f"{row['score']:.2f}", say.name(row["interest"])] for row in rows])
-        for rows in (*profile["levels"], profile["items"])
-    ]
-    if profile.get("by_content"):
-        rows = [[cut(row["name"]), f"{row['score']:.2f}"] for row in profile["by_content"]]
-        tables.append(text_table([say("customers.by_content"), say("customers.content_similarity")], rows))
-    return "\n\n".join(tables) + "\n"
-
-
-def written_text(path: Any, say: Language) -> str:
-    """Returns where the page of a profile is."""
-    return say("customers.profile_path", path=path)
-
-
 def audience_text(audience: Audience, say: Language, *, out: Any = None) -> str:
     """Returns size, value and what each part of the expression leaves.
 
