@@ -243,7 +243,7 @@ def _days_until(tables: Tables, now: pd.Timestamp, keys: list[str]) -> pd.DataFr
     purchases = tables.net_purchases(now)
     wanted = (purchases["user_id"] != "") & (purchases["timestamp"] <= now)
     purchases = purchases.loc[wanted, [*keys, "timestamp"]]
-    purchases = purchases.assign(day=purchases["timestamp"].dt.floor("D"))
+    purchases = purchases.assign(day=tables.calendar.day_starts(purchases["timestamp"]))
     return purchases.drop_duplicates([*keys, "day"])[[*keys, "day"]].reset_index(drop=True)
 
 

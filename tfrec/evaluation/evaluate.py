@@ -133,7 +133,8 @@ def evaluate(
             "clicks. Prepare the shop with an earlier split."
         )
     name = prepared.manifest.recipe
-    return EvaluationReport(name, str(prepared.test_from).removesuffix(" 00:00:00"), tuple(seeds), tuple(sections))
+    test_from = prepared.calendar.moment_text(prepared.test_from)
+    return EvaluationReport(name, test_from, tuple(seeds), tuple(sections))
 
 
 def sample_cases(cases: Cases, max_queries: int) -> Cases:

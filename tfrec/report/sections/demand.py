@@ -8,7 +8,7 @@ from tfrec.pages.blocks import Figure, Section, Table
 from tfrec.pages.charts import bar_chart, line_chart
 from tfrec.report.absent import Absent
 from tfrec.report.findings import Findings
-from tfrec.report.terminal.demand import sum_sentence
+from tfrec.report.terminal.demand import cut_day_sentence, sum_sentence
 from tfrec.report.words import Language
 
 _WEEKS_SHOWN = 16
@@ -34,6 +34,7 @@ def demand_section(findings: Findings, say: Language) -> Section:
             before=shop["last"],
             days=forecasts.horizon,
         ),
+        *cut_day_sentence(forecasts, say),
         sum_sentence(forecasts, say),
     ]
     clear = forecasts.festivals[forecasts.festivals["is_clear"].astype(bool)]
