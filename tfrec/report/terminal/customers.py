@@ -253,10 +253,12 @@ def _description(row: pd.Series, usual: pd.DataFrame, say: Language) -> str:
     """Returns size, value, the three medians that differ most from everybody's, and the taste."""
     spread = usual["spread"].where(usual["spread"] > 0, 1.0)
     distance = ((row[usual.index] - usual["median"]) / spread).abs()
-    figures = [
-        say(_TYPICAL[str(feature)], own=row[feature], all=usual["median"][feature])
-        for feature in pd.to_numeric(distance).dropna().nlargest(3).index
-    ]
+    figures = []
+    for feature in pd.to_numeric(distance).dropna().nlargest(3).index:
+        median, of_all = float(row[feature]), float(usual["median"][feature])
+        # What rounds to the same is no difference.
+        if say(_TYPICAL[str(feature)], own=median, all=of_all) != say(_TYPICAL[str(feature)], own=of_all, all=of_all):
+            figures.append(say(_TYPICAL[str(feature)], own=median, all=of_all))
     size = {"users": row["num_users"], "share": row["share"], "value": row["value_share"]}
     parts = [say("customers.users_with_value", **size)]
     if figures:
