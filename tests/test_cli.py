@@ -331,7 +331,7 @@ def test_an_error_without_an_interrupt_stays_what_it_is(monkeypatch, tmp_path):
     [
         pytest.param("bought_together", 1, "bought together with Mug in 1 order", id="one order"),
         pytest.param("bought_together", 11, "bought together with Mug in 11 orders", id="eleven orders"),
-        pytest.param("bought_by_you", 1, "bought by this shopper once", id="once"),
+        pytest.param("bought_by_you", 1, "you bought it once", id="once"),
     ],
 )
 def test_reasons_know_the_singular(reason, count, sentence):

@@ -74,7 +74,7 @@ def mine_itemsets(
     itemsets = _Found([[] for _ in range(max_size)], min_count, num_early, max_itemsets)
     itemsets.add(ItemsetLevel(np.arange(len(codes))[:, None], counts[codes], early))
     first = _Occurrences(items, orders, _followers(orders), itemsets.parts[0][0].items)
-    with tqdm(total=len(codes), desc="prefixes", unit="item", delay=2, leave=False) as progress:
+    with tqdm(total=len(codes), desc="prefixes", unit="item", delay=2, leave=False, disable=None) as progress:
         _grow(first, itemsets, progress)
     return [
         ItemsetLevel(
