@@ -181,7 +181,7 @@ def test_the_base_install_asks_and_refuses_the_rest_with_advice(tiny_models, tmp
     assert "ModuleNotFoundError" not in ran.stderr
     ran = run_base_install("train", "x", "--out", tmp_path / "y")
     assert ran.returncode == 2
-    assert install_hint("train", "analysis") in ran.stderr
+    assert install_hint("train") in ran.stderr
     assert "Traceback" not in ran.stderr
 
 

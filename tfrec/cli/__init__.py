@@ -109,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _fail(
             f"`tfrec {options.verb}` needs {error.name}, which the base install leaves out. "
-            f"{install_hint('train', 'analysis')}."
+            f"{install_hint('analysis' if options.verb in map(_name, DECISIONS) else 'train')}."
         )
     except BrokenPipeError:  # the reader of our output (`| head`) has gone
         _drop_output()

@@ -145,7 +145,7 @@ REASONS: Mapping[str, str] = {
     "similar_to": "similar to {item}",
     "popular_now": "bought {count} times lately",
     "new": "new in the shop",
-    "for_you": "fits what you looked at and bought",
+    "for_you": "recommended for you",
 }
 """Reason code → sentence for humans, with `{item}` and `{count}` to fill in."""
 
