@@ -203,13 +203,13 @@ def festival_effects(
                 rows.append((name, offset, float(np.mean(ratios)), len(ratios)))
     if not rows or len(ordinary) < _LEAST_ORDINARY:
         return pd.DataFrame({name: [] for name in columns}).astype({"is_clear": bool})
-    found = pd.DataFrame(rows, columns=["festival", "offset", "mean", "num"])
-    mean, num = found["mean"].to_numpy() - np.median(ordinary), found["num"].to_numpy()
+    effects = pd.DataFrame(rows, columns=["festival", "offset", "mean", "num"])
+    mean, num = effects["mean"].to_numpy() - np.median(ordinary), effects["num"].to_numpy()
     chance = max(float(ordinary.std()), 1e-9) ** 2 / num
     between = max(float((mean**2 - chance).mean()), 0.0)
     kept = between / (between + chance)
     width = 1.96 * np.sqrt(kept * chance)
-    return found.assign(
+    return effects.assign(
         effect=np.exp(kept * mean),
         low=np.exp(kept * mean - width),
         high=np.exp(kept * mean + width),

@@ -79,20 +79,20 @@ def shop_festivals(
     Raises:
         ConfigError: a name is unknown.
     """
-    own = {name: list(dates) for name, dates in calendar.sale_days.items()}
+    sales = {name: list(dates) for name, dates in calendar.sale_days.items()}
     if names is None:
-        return {**dates_of(FESTIVALS.get(region_of(calendar), ()), first_year, last_year), **own}
+        return {**dates_of(FESTIVALS.get(region_of(calendar), ()), first_year, last_year), **sales}
     chosen: list[str] = []
     for name in names:
-        if name in own or name in _NAMES:
+        if name in sales or name in _NAMES:
             chosen.append(name)
         elif name in FESTIVALS:
             chosen += FESTIVALS[name]
         elif name != "none":
-            every = (*own, *_NAMES, *FESTIVALS, "none")
+            every = (*sales, *_NAMES, *FESTIVALS, "none")
             raise ConfigError(f"`festivals` has the unknown name {name!r}.{nearest_hint(name, every)}")
-    public = [name for name in dict.fromkeys(chosen) if name not in own]
-    return {**dates_of(public, first_year, last_year), **{name: own[name] for name in chosen if name in own}}
+    public = [name for name in dict.fromkeys(chosen) if name not in sales]
+    return {**dates_of(public, first_year, last_year), **{name: sales[name] for name in chosen if name in sales}}
 
 
 def dates_of(names: Sequence[str], first_year: int, last_year: int) -> dict[str, list[datetime.date]]:

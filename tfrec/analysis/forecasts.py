@@ -251,7 +251,7 @@ def _backtest_frame(demand: Demand, decisions: list[Decision], coverage: float, 
     return pd.DataFrame(rows)
 
 
-def _judge(own: np.ndarray, decisions: list[Decision], seed: int) -> dict[str, float]:
+def _judge(is_level: np.ndarray, decisions: list[Decision], seed: int) -> dict[str, float]:
     if not decisions:
         names = ("wape", "naive_wape", "gain", "gain_low", "gain_high", "total_wape", "total_naive_wape", "total_gain")
         ends = ("total_gain_low", "total_gain_high", "coverage", "total_coverage")
@@ -259,7 +259,7 @@ def _judge(own: np.ndarray, decisions: list[Decision], seed: int) -> dict[str, f
     weeks, sums, is_in, is_total_in, is_empty = [], [], [], [], []
     for decision in decisions:
         actual, forecast, naive = (
-            part[own] for part in (decision.trial.outcome, decision.forecast, decision.trial.naive)
+            part[is_level] for part in (decision.trial.outcome, decision.forecast, decision.trial.naive)
         )
         by_week = [
             part.reshape(len(actual), -1, WEEK).sum(axis=(0, 2))
@@ -268,9 +268,9 @@ def _judge(own: np.ndarray, decisions: list[Decision], seed: int) -> dict[str, f
         weeks.append(np.stack(by_week, axis=1))
         miss = (actual - forecast).sum(axis=1)
         sums.append([np.abs(miss).sum(), np.abs((actual - naive).sum(axis=1)).sum(), actual.sum()])
-        width, total_width = decision.width[own], decision.total_width[own]
-        is_empty.append((actual == 0)[decision.is_open[own]])
-        use = decision.is_open[own] & np.isfinite(width)
+        width, total_width = decision.width[is_level], decision.total_width[is_level]
+        is_empty.append((actual == 0)[decision.is_open[is_level]])
+        use = decision.is_open[is_level] & np.isfinite(width)
         is_in.append((np.abs(actual - forecast) <= width)[use])
         is_total_in.append((np.abs(miss) <= total_width)[np.isfinite(total_width)])
     blocks = np.concatenate(weeks)

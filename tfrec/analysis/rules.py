@@ -279,7 +279,7 @@ def _candidate_rules(levels: list[ItemsetLevel]) -> _Candidates:
             parts["antecedent"].append(_pair(levels[size - 2])[_rows(levels, antecedent)])
             parts["consequent"].append(_pair(levels[0])[_rows(levels, level.items[:, [consequent]])])
     empty = [np.zeros((0, 2), dtype=np.int64)]
-    return _Candidates(members, **{name: np.concatenate(empty + found) for name, found in parts.items()})
+    return _Candidates(members, **{name: np.concatenate(empty + arrays) for name, arrays in parts.items()})
 
 
 def _redundant(

@@ -190,8 +190,8 @@ def _yearly_index(past: Demand, closed: np.ndarray, horizon: int) -> np.ndarray:
 
 
 def _mean_or_nan(values: np.ndarray) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else float("nan")
 
 
 def _caps(even: np.ndarray) -> np.ndarray:

@@ -26,8 +26,8 @@ def whole_days(moments: pd.Series) -> tuple[pd.Timestamp, pd.Timestamp]:
     usual_begin, usual_end = _near(begins, first), _near(ends, last)
     is_first_cut = len(usual_begin) > 0 and begins[first] > usual_begin.quantile(1 - _TAIL)
     is_last_whole = len(usual_end) > 0 and ends[last] >= usual_end.quantile(_TAIL)
-    one = pd.Timedelta(days=1)
-    return first + one * int(is_first_cut), last + one * int(is_last_whole)
+    day_long = pd.Timedelta(days=1)
+    return first + day_long * int(is_first_cut), last + day_long * int(is_last_whole)
 
 
 def _near(clock: pd.Series, day: pd.Timestamp) -> pd.Series:

@@ -181,8 +181,8 @@ def _asked_once(method: Method) -> Method:
     answers: list[tuple[Cases, int, Ranking]] = []
 
     def again(cases: Cases, k: int) -> Ranking:
-        for known, length, ranking in answers:
-            if known is cases and length == k:
+        for asked, length, ranking in answers:
+            if asked is cases and length == k:
                 return ranking
         answers.append((cases, k, method(cases, k)))
         return answers[-1][2]

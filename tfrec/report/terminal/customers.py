@@ -190,8 +190,12 @@ def overlaps_text(audiences: Mapping[str, Audience], overlaps: pd.DataFrame, say
         say: language.
     """
     sizes = [
-        [cut(name), "–" if one.published_users is None else f"{one.published_users:,}", _share(one.published_share)]
-        for name, one in audiences.items()
+        [
+            cut(name),
+            "–" if audience.published_users is None else f"{audience.published_users:,}",
+            _share(audience.published_share),
+        ]
+        for name, audience in audiences.items()
     ]
     rows = [
         [
@@ -212,7 +216,7 @@ def overlaps_text(audiences: Mapping[str, Audience], overlaps: pd.DataFrame, say
         say("customers.share_second"),
         say("customers.jaccard_similarity"),
     ]
-    least = max(one.min_users for one in audiences.values())
+    least = max(audience.min_users for audience in audiences.values())
     return "\n".join(
         [
             text_table([say("customers.audience"), say("heads.users"), say("customers.share")], sizes),
