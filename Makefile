@@ -70,6 +70,10 @@ types: $(STAMP)
 contracts: $(STAMP)
 	@$(BIN)/lint-imports
 
+# Writes the tables that are made from the code into docs/*.md; a test holds them to the code.
+docs-tables: $(STAMP)
+	@$(BIN)/python docs/hooks/written_tables.py
+
 # A broken link, an unknown name or a stale page is an error.
 docs: $(STAMP)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

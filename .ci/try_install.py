@@ -98,9 +98,7 @@ def _try_base(wheel: Path, folder: Path) -> None:
     for verb in _run(python, "-c", VERBS, cwd=empty).splitlines():
         _run(python.with_name("tfrec"), *verb.split(), "--help", cwd=empty)
     refused = _run(python.with_name("tfrec"), "train", "shop", "--out", "models", cwd=empty, status=2)
-    hint = _run(
-        python, "-c", "from tfrec.errors import install_hint; print(install_hint('train', 'analysis'))", cwd=empty
-    )
+    hint = _run(python, "-c", "from tfrec.errors import install_hint; print(install_hint('train'))", cwd=empty)
     if hint.strip() not in refused:
         sys.exit(f"`tfrec train` should say how to install the extra; it says: {refused}")
 

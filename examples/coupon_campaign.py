@@ -29,7 +29,7 @@ def main(folder: Path) -> None:
     test = read_shop_test(prepared)
     print(f"A test of {len(test.table):,} users: {', '.join(test.arm_names)}")
 
-    # 2. A plan: at most one coupon a user, a random hold-out, and a budget that holds even if every coupon is used.
+    # 2. A plan: at most one coupon per user, a random hold-out, and a budget that holds even if every coupon is used.
     config = PlanConfig(name="spring", budget=2_000, holdout_share=0.3, min_users=10)
     planned = plan_from_test(test.with_face_values({"coupon_10": 20.0, "coupon_25": 40.0}), config)
     print(plan_summary(planned, language("en")))

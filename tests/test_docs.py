@@ -4,14 +4,29 @@ Links, anchors and names in the API reference are checked by `make docs`, which 
 """
 
 import argparse
+import dataclasses
 import importlib.util
 import re
+import typing
 
 import pytest
 
 from tests.documents import PAGES, ROOT, blocks, commands, read, run
 from tfrec import cli
+from tfrec.ingest import recipes
+from tfrec.ingest.readers import SPECIAL_READERS
+from tfrec.ingest.sources import Source
+from tfrec.ingest.timestamps import EPOCH_UNITS
 from tfrec.schema.signatures import REASONS, SIGNATURES
+from tfrec.schema.tables import (
+    EVENT_COLUMNS,
+    EVENT_TYPES,
+    FACT_COLUMNS,
+    ITEM_COLUMNS,
+    RELATION_COLUMNS,
+    RETURN,
+    USER_COLUMNS,
+)
 from tfrec.serving.server import EmbeddedServer
 
 
@@ -109,9 +124,15 @@ def test_the_command_line_page_has_every_verb_and_every_argument():
                 assert f"`{name}" in section, (parser.prog, name)
 
 
+@pytest.mark.parametrize("page", ["client", "command-line", "concepts", "recipes"])
+def test_tables_of_a_page_are_those_of_the_code(page):
+    text = read(f"docs/{page}.md")
+    assert "<!-- table: " in text
+    assert hook("written_tables").with_tables(text) == text, "Run: make docs-tables"
+
+
 def test_the_client_page_has_the_whole_contract():
-    page = hook("contract").on_page_markdown(read("docs/client.md"))
-    assert "<!--" not in page
+    page = read("docs/client.md")
     for signature in SIGNATURES.values():
         assert f"| `{signature.servable}` | `{signature.name}` |" in page
         for spec in (*signature.inputs, *signature.outputs):
@@ -122,14 +143,33 @@ def test_the_client_page_has_the_whole_contract():
 
 
 def test_the_concepts_page_has_every_reason():
-    page = hook("contract").on_page_markdown(read("docs/concepts.md"))
+    page = read("docs/concepts.md")
     for code, sentence in REASONS.items():
         assert f"| `{code}` | {sentence} |" in page
 
 
 def test_the_recipes_page_lists_the_recipes_of_the_package():
-    page = hook("recipes").on_page_markdown(read("docs/recipes.md"))
+    page = read("docs/recipes.md")
     assert {"online_retail", "demo_shop"} <= set(re.findall(r"^\| `(\w+)` \|", page, flags=re.M))
+
+
+def keys_of(kind):
+    """Yields the names of a recipe's keys, those of its sections too."""
+    for name, hint in typing.get_type_hints(kind).items():
+        yield name
+        for part in (hint, *typing.get_args(hint)):
+            if dataclasses.is_dataclass(part):
+                yield from keys_of(part)
+
+
+def test_the_recipes_page_names_every_key_and_column_that_a_recipe_may_have():
+    reference = read("docs/recipes.md").split("\n## Reference\n")[1].split("\n## ")[0]
+    named = set(re.findall(r"`\[*([a-z_.]+)\]*`", reference)) | set(re.findall(r"`\[+([a-z_.]+)\]+`", reference))
+    columns = [*EVENT_COLUMNS, *ITEM_COLUMNS, *USER_COLUMNS, *FACT_COLUMNS, *RELATION_COLUMNS, *recipes.EVENT_KEYS]
+    wanted = {*keys_of(recipes.Recipe), *columns, *EVENT_TYPES, RETURN, *SPECIAL_READERS, *EPOCH_UNITS}
+    assert sorted(wanted - named) == []
+    defaults = set(re.findall(r"`([^`]+)`", reference))
+    assert set(Source().missing) <= defaults
 
 
 def test_the_api_reference_has_every_public_module():

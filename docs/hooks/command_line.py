@@ -1,4 +1,7 @@
-"""Fills the page of the command line from the parser, so that it is never out of date."""
+"""Fills the page of the command line from the parser, so that it is never out of date.
+
+The list of verbs stands in the page itself (`written_tables.py`), the arguments of each in the built page alone.
+"""
 
 import argparse
 import re
@@ -8,7 +11,7 @@ from typing import Any
 
 from tfrec import cli
 
-MARKER = "<!-- verbs -->"
+MARKER = "<!-- arguments -->"
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
@@ -16,6 +19,15 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     if page.file.src_uri != "command-line.md":
         return markdown
     return markdown.replace(MARKER, "\n".join(describe_verbs()))
+
+
+def list_verbs() -> Iterator[str]:
+    """Yields the table of all verbs, in the groups of `tfrec --help`."""
+    yield "| verb | what it does |\n| --- | --- |"
+    for title, verbs in cli.GROUPS.items():
+        yield f"| *{title}* | |"
+        for verb in verbs:
+            yield f"| `{verb.__name__.rpartition('.')[2]}` | {_cell(verb.HELP)} |"
 
 
 def describe_verbs() -> Iterator[str]:

@@ -1,28 +1,9 @@
-"""Fills the tables of the serving contract from `tfrec.schema.signatures`."""
+"""Makes the tables of the serving contract from `tfrec.schema.signatures`; see `written_tables.py`."""
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 from tfrec.schema.signatures import REASONS, SIGNATURES, InputSpec
-
-SIGNATURE_MARKER = "<!-- signatures -->"
-INPUT_MARKER = "<!-- inputs -->"
-OUTPUT_MARKER = "<!-- outputs -->"
-REASON_MARKER = "<!-- reasons -->"
-
-
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Replaces the markers of a page by the tables of the contract."""
-    for marker, lines in (
-        (SIGNATURE_MARKER, describe_signatures),
-        (INPUT_MARKER, describe_inputs),
-        (OUTPUT_MARKER, describe_outputs),
-        (REASON_MARKER, describe_reasons),
-    ):
-        if marker in markdown:
-            markdown = markdown.replace(marker, "\n".join(lines()))
-    return markdown
 
 
 def describe_signatures() -> Iterator[str]:

@@ -1,18 +1,11 @@
-"""Fills the table of the recipes that come with the package from their files."""
+"""Makes the table of the recipes that come with the package from their files; see `written_tables.py`."""
 
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-MARKER = "<!-- recipes -->"
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("tfrec/datasets", "datasets")
-
-
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Replaces the marker by the table."""
-    return markdown.replace(MARKER, "\n".join(describe_recipes())) if MARKER in markdown else markdown
 
 
 def describe_recipes() -> Iterator[str]:

@@ -14,6 +14,7 @@ from tfrec.analysis.smoothing import METHODS, try_methods
 from tfrec.errors import ConfigError
 from tfrec.report.terminal.demand import forecasts_text
 from tfrec.report.words import language
+from tfrec.schema.calendar import ShopCalendar
 from tfrec.schema.json_values import to_json
 
 WEEK = np.array([100, 120, 80, 100, 150, 50, 0])
@@ -30,9 +31,11 @@ def shop_of_series(series: dict[str, np.ndarray], categories: dict[str, str] | N
     items = None
     if categories is not None:
         items = {"item_id": list(categories), "category": list(categories.values())}
-    # A purchase on the day after marks the last day as whole.
-    rows.append((next(iter(series)), len(next(iter(series.values()))) + 0.1, 1))
-    return shop(pd.DataFrame(rows, columns=["item_id", "days", "quantity"]).to_dict("list"), items)
+    frame = pd.DataFrame(rows, columns=["item_id", "days", "quantity"]).assign(event_type="purchase")
+    first, num_days = next(iter(series)), len(next(iter(series.values())))
+    # Views late on each day show that the log holds the days without sales, too, and all of them whole.
+    views = pd.DataFrame({"item_id": first, "days": np.arange(num_days) + 0.9, "quantity": 1, "event_type": "view"})
+    return shop(pd.concat([frame, views]).to_dict("list"), items)
 
 
 def noisy(num_days: int, *, seed: int, noise: float = 0.3, scale: float = 1.0) -> np.ndarray:
@@ -59,6 +62,28 @@ def test_regular_weeks_go_on(num_days):
     found = forecast_demand(shop_of_series({"a": whole[:num_days]}))
     assert forecast_of(found, "shop") == pytest.approx(whole[num_days:], rel=0.02, abs=0.5)
     assert found.first_day == START + pd.Timedelta(days=num_days)
+
+
+def test_forecast_begins_after_the_day_within_which_the_log_ends():
+    whole = np.resize(WEEK, 140 + 29).astype(float)
+    tables = shop_of_series({"a": whole[:141]})
+    morning = tables.until(START + pd.Timedelta(days=140.6))
+    found = forecast_demand(morning)
+    assert found.cut_day == START + pd.Timedelta(days=140)
+    assert found.first_day == START + pd.Timedelta(days=141)
+    assert forecast_of(found, "shop") == pytest.approx(whole[141:], rel=0.02, abs=0.5)
+    assert found.totals["last"].iloc[0] == whole[112:140].sum()
+    assert "The log ends within 2024-05-20" in _text(found)
+    assert "The log ends within" not in _text(forecast_demand(tables))
+
+
+def test_days_are_those_of_the_shop():
+    """What Auckland sells at noon is sold on that day, though it is still the day before in UTC."""
+    tables = shop_of_series({"a": np.resize(WEEK, 140).astype(float)})
+    in_utc = tables.events.assign(timestamp=tables.events["timestamp"] - pd.Timedelta(hours=13))
+    there = dataclasses.replace(tables, events=in_utc, calendar=ShopCalendar("Pacific/Auckland"))
+    assert daily_demand(there).first_day == START
+    assert daily_demand(there).values[0].tolist() == daily_demand(tables).values[0].tolist()
 
 
 def test_levels_add_up_and_nothing_is_negative(stationary):

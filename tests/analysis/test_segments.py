@@ -207,3 +207,23 @@ def test_a_shop_without_purchases_is_an_error():
 def test_online_retail_is_stable(online_retail):
     found = segment_by_kmeans(online_retail, num_resamples=5)
     assert found.stability >= 0.8
+
+
+def test_buyer_known_for_long_is_not_called_new():
+    """All order within the last days; one of the small buyers ordered first 270 days ago, the others lately."""
+    rows = [(f"big{n}", f"b{n}/{k}", 300 - 9 * k - n / 100, 50.0) for n in range(30) for k in range(20)]
+    rows += [(f"gone{n}", f"g{n}/{k}", 100 - n, 50.0) for n in range(40) for k in range(4)]
+    rows += [(f"small{n}", f"s{n}/0", 299.9, 1.0) for n in range(20)]
+    rows += [("small0", "s0/1", 27.0, 1.0)]
+    columns = ["user_id", "order_id", "days", "price"]
+    found = segment_by_rfm(shop(pd.DataFrame(rows, columns=columns).assign(item_id="a").to_dict("list")))
+    label = dict(found.assignments.to_numpy())
+    assert {label[f"small{n}"] for n in range(1, 20)} == {"New"}
+    assert label["small0"] == "Promising"
+
+
+def test_what_is_bought_as_much_as_by_others_is_no_taste():
+    tables, _ = two_kinds()
+    same = tables.items.assign(category="Cellar")
+    found = segment_by_kmeans(Tables(tables.events, same, tables.users), ks=[2])
+    assert [list(taste) for taste in found.profiles["taste"]] == [[], []]

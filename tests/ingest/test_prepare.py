@@ -1,3 +1,4 @@
+import datetime
 import json
 import os
 import signal
@@ -24,6 +25,8 @@ def test_small_shop_is_read_cleaned_and_split(tmp_path: Path) -> None:
     prepared = prepare_shop(write_small_shop(tmp_path, rows=rows, extra=CANCELLED), tmp_path / "out")
     manifest = prepared.manifest
     assert manifest.rejected == {"cancelled": 1, "duplicate": 1, "missing item_id": 1}
+    assert manifest.excluded == {"cancelled": 1}
+    assert manifest.faulty == {"duplicate": 1, "missing item_id": 1}
     assert (manifest.rows, manifest.kept, manifest.train_events, manifest.test_events) == (10, 7, 5, 2)
     assert (manifest.train_orders, manifest.test_orders, manifest.users, manifest.items) == (4, 2, 2, 3)
     assert prepared.test_from == pd.Timestamp("2024-02-29 23:00")  # midnight in Berlin
@@ -35,6 +38,7 @@ def test_small_shop_is_read_cleaned_and_split(tmp_path: Path) -> None:
     rejected = pd.read_parquet(tmp_path / "out" / "rejected.parquet")
     assert rejected[["row", "reason"]].values.tolist() == [[8, "cancelled"], [9, "duplicate"], [10, "missing item_id"]]
     assert json.loads(rejected["raw"][0])["order"] == "C7"
+    assert set(rejected["file"]) == {"log.csv"}
     assert prepared.images is None
     assert not any(path.name.startswith((".tmp", "scratch")) for path in (tmp_path / "out").iterdir())
 
@@ -46,6 +50,34 @@ def test_items_and_users_know_nothing_of_the_test_period(tmp_path: Path) -> None
     assert items["price"].to_dict() == {"A": 4.0, "B": 3.0, "C": 9.0}  # A: the last four weeks alone; B: all training
     assert prepared.train.users.set_index("user_id")["country"].to_dict() == {"7": "DE", "8": "DE"}
     assert set(prepared.test.events["item_id"]) == {"A", "D"}
+
+
+def test_what_the_owners_rules_exclude_gives_no_notes(tmp_path: Path) -> None:
+    voided = [f"C{n},guest,POSTAGE,2024-01-06 10:00:00,1,2.00,post,DE" for n in range(20)]
+    prepared = prepare_shop(write_small_shop(tmp_path, rows=[*ROWS, *voided], extra=CANCELLED), tmp_path / "out")
+    notes = {note.code: note.text for note in prepared.manifest.notes}
+    assert "'A'" in notes["most_frequent_item"] and "POSTAGE" not in notes["most_frequent_item"]
+    assert "user_placeholder" not in notes
+
+
+def test_word_for_guests_is_passed_over_where_the_next_column_has_the_user(tmp_path: Path) -> None:
+    recipe = RECIPE.replace('user_id = "customer"', 'user_id = {first_of = ["customer", "email"]}')
+    rows = [f"{row},{email}" for row, email in zip(ROWS, ["a@x", "a@x", "b@x", "", "", "", ""], strict=True)]
+    rows[0] = rows[0].replace("1,7.0,", "1,guest,")
+    extra = '\n[clean]\nguest_ids = ["guest"]\n'
+    path = write_small_shop(tmp_path, rows=rows, header=f"{HEADER},email", recipe=recipe, extra=extra)
+    events = prepare_shop(path, tmp_path / "out").train.events
+    assert events["user_id"].tolist() == ["a@x", "7", "b@x", "8", "7"]
+
+
+def test_days_of_a_prepared_shop_are_those_of_its_clock(tmp_path: Path) -> None:
+    extra = '\n[sale_days]\n"Spring sale" = [2024-02-10]\n'
+    recipe = RECIPE.replace('currency = "EUR"', 'currency = "EUR"\ncountry = "DE"')
+    prepared = prepare_shop(write_small_shop(tmp_path, recipe=recipe, extra=extra), tmp_path / "out")
+    assert prepared.calendar.moment_text(prepared.test_from) == "2024-03-01"
+    assert prepared.train.calendar == prepared.calendar
+    assert prepared.calendar.country == "DE"
+    assert prepared.calendar.sale_days == {"Spring sale": (datetime.date(2024, 2, 10),)}
 
 
 @pytest.mark.parametrize("policy", ["reject", "merge"])

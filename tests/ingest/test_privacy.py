@@ -9,7 +9,7 @@ import pytest
 from tests.ingest.small_shop import RECIPE, ROWS, write_small_shop
 from tfrec.errors import SourceError
 from tfrec.ingest.prepare import prepare_shop
-from tfrec.ingest.privacy import key_check, pseudonyms
+from tfrec.ingest.privacy import key_check, pseudonyms, read_key
 
 KEY = bytes(range(32))
 PRIVATE = """
@@ -69,3 +69,8 @@ def test_short_key_is_refused(tmp_path: Path) -> None:
     recipe = write_small_shop(tmp_path, extra='\n[privacy]\nkey_file="key"\n')
     with pytest.raises(SourceError, match="at least 16"):
         prepare_shop(recipe, tmp_path / "out")
+
+
+def test_absent_key_file_says_what_it_is_for_and_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"partner\.key cannot be read .*pseudonyms.*head -c 32 /dev/urandom"):
+        read_key(tmp_path / "partner.key")

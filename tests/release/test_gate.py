@@ -149,7 +149,7 @@ def test_a_version_made_worse_on_purpose_gets_no_label(tiny_trained, tmp_path, c
     assert main(["gate", str(models), "--label", "stable", "--max-queries", "300"]) == 1
     out = capsys.readouterr().out
     assert re.search(r"FAILED  \w+ against version 1 ", out), out
-    assert "Version 2 is refused." in out
+    assert "Version 2 is refused: " in out
     assert (models / CONFIG).read_text() == before
     assert label_versions(models, {"stable": 1}) == {"stable": 1}
     assert "versions: 2" not in (models / CONFIG).read_text()

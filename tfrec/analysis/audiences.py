@@ -258,14 +258,14 @@ def compare_audiences(audiences: Mapping[str, Audience]) -> pd.DataFrame:
     names = list(audiences)
     for place, first in enumerate(names):
         for second in names[place + 1 :]:
-            one, other = audiences[first], audiences[second]
-            both = len(np.intersect1d(one.user_ids, other.user_ids, assume_unique=True))
-            is_large_enough = both >= max(one.min_users, other.min_users)
+            audience, other = audiences[first], audiences[second]
+            both = len(np.intersect1d(audience.user_ids, other.user_ids, assume_unique=True))
+            is_large_enough = both >= max(audience.min_users, other.min_users)
             numbers = (
                 both,
-                both / max(len(one), 1),
+                both / max(len(audience), 1),
                 both / max(len(other), 1),
-                both / max(len(one) + len(other) - both, 1),
+                both / max(len(audience) + len(other) - both, 1),
             )
             rows.append((first, second, *(numbers if is_large_enough else (np.nan,) * 4)))
     return pd.DataFrame(rows, columns=["first", "second", "both", "of_first", "of_second", "jaccard"])
@@ -312,8 +312,8 @@ def _compared(node: Compare, facts: UserFacts, text: str) -> np.ndarray:
     return has_value & (~is_in if node.sign == "!=" else is_in)
 
 
-def _fail_unknown(node: Compare, known: set[str], text: str) -> NoReturn:
-    fail_at(text, node.start, f"Nothing is known of {node.field!r}.{nearest_hint(node.field, known)}")
+def _fail_unknown(node: Compare, fields: set[str], text: str) -> NoReturn:
+    fail_at(text, node.start, f"Nothing is known of {node.field!r}.{nearest_hint(node.field, fields)}")
 
 
 def _column(node: Compare, facts: UserFacts, text: str) -> pd.Series:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tfrec.errors import ConfigError, SchemaError, nearest_hint
+from tfrec.schema.calendar import ShopCalendar
 from tfrec.schema.tables import Tables
 
 FEATURES = ("recency_days", "num_orders", "value_per_order", "items_per_order", "repeat_share")
@@ -67,7 +68,8 @@ def describe_behaviour(tables: Tables, *, now: pd.Timestamp | None = None) -> pd
         },
         index=pd.Index(names, name="user_id"),
     )
-    figures = _orders_of(purchases, buyers, ago, num)
+    orders = pd.factorize(order_ids(purchases, tables.calendar))[0]
+    figures = _orders_of(purchases, orders, buyers, ago, num)
     share = 1 - figures["value"] / np.where(gross > 0, gross, np.nan)
     return frame.assign(**figures, gross_value=gross, return_share=share)
 
@@ -79,22 +81,26 @@ def worth_of(purchases: pd.DataFrame) -> np.ndarray:
     )
 
 
-def order_ids(purchases: pd.DataFrame) -> pd.Series:
+def order_ids(purchases: pd.DataFrame, calendar: ShopCalendar) -> pd.Series:
     """Returns what puts purchases together: the order, else the session, else user and day; `""` for a lone guest.
+
+    Args:
+        purchases: columns `order_id`, `session_id`, `user_id` and `timestamp` (UTC).
+        calendar: the shop's clock, whose days count.
 
     Examples:
         >>> purchases = pd.DataFrame(
         ...     {"order_id": ["7", "", ""], "session_id": ["", "s1", ""], "user_id": ["u1", "u2", "u3"],
         ...      "timestamp": pd.to_datetime(["2025-01-02"] * 3)}
         ... )
-        >>> order_ids(purchases).tolist()
+        >>> order_ids(purchases, ShopCalendar()).tolist()
         ['o7', 'ss1', 'du3@2025-01-02']
     """
     given_ids = purchases["order_id"]
     if not (given_ids == "").any():
         return given_ids
     text = {name: purchases[name].astype("str") for name in ("order_id", "session_id", "user_id")}
-    day = purchases["timestamp"].dt.strftime("%Y-%m-%d").astype("str")
+    day = calendar.local(purchases["timestamp"]).dt.strftime("%Y-%m-%d").astype("str")
     by_day = ("d" + text["user_id"] + "@" + day).where(text["user_id"] != "", "")
     by_session = ("s" + text["session_id"]).where(text["session_id"] != "", by_day)
     return ("o" + text["order_id"]).where(text["order_id"] != "", by_session)
@@ -165,10 +171,11 @@ def _first_and_last(groups: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarra
     return first, last
 
 
-def _orders_of(purchases: pd.DataFrame, users: np.ndarray, since: np.ndarray, num: int) -> dict[str, np.ndarray]:
-    orders, order_names = pd.factorize(order_ids(purchases))
+def _orders_of(
+    purchases: pd.DataFrame, orders: np.ndarray, users: np.ndarray, since: np.ndarray, num: int
+) -> dict[str, np.ndarray]:
     items, item_names = pd.factorize(purchases["item_id"])
-    user_of_order = np.zeros(len(order_names), dtype=np.int64)
+    user_of_order = np.zeros(orders.max(initial=-1) + 1, dtype=np.int64)
     user_of_order[orders] = users
     num_orders = np.bincount(user_of_order, minlength=num)
     value = np.bincount(users, weights=worth_of(purchases), minlength=num)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tfrec.analysis.closures import closed_days
+from tfrec.analysis.whole_days import whole_days
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables
 
@@ -37,6 +38,7 @@ class Demand:
         first_day: day of the first column.
         orders: `[T]` number of orders of the shop a day, by which closed days are known from days without sales.
         is_sold_out: `[n]` series whose stock in the catalogue is 0, so that their last days without sales are unknown.
+        is_followed_by_cut_day: the log ends within the day after the last column.
     """
 
     values: np.ndarray  # [n, T]
@@ -46,12 +48,18 @@ class Demand:
     first_day: pd.Timestamp
     orders: np.ndarray  # [T]
     is_sold_out: np.ndarray  # [n]
+    is_followed_by_cut_day: bool = False
 
     def until(self, column: int) -> "Demand":
         """Returns the days before a column; what the catalogue states of today's stock holds for the last day only."""
-        is_sold_out = self.is_sold_out if column == self.num_days else np.zeros_like(self.is_sold_out)
+        if column == self.num_days:
+            return self
         return dataclasses.replace(
-            self, values=self.values[:, :column], orders=self.orders[:column], is_sold_out=is_sold_out
+            self,
+            values=self.values[:, :column],
+            orders=self.orders[:column],
+            is_sold_out=np.zeros_like(self.is_sold_out),
+            is_followed_by_cut_day=False,
         )
 
     @property
@@ -77,12 +85,13 @@ def daily_demand(
     max_items: int = 5000,
     max_days: int = 1100,
 ) -> Demand:
-    """Returns the daily demand up to the last whole day before `until`; days are those of UTC.
+    """Returns the daily demand of the whole days before `until`, on the shop's clock; see `whole_days`.
 
     Args:
         tables: the shop; purchases count as they were sold, before returns, as that much had to be in stock.
         measure: pieces, or price · quantity.
-        until: the day of this moment and all later ones are left out; default: the last purchase, whose day may be cut.
+        until: the day of this moment (UTC) and all later ones are left out; default: the log's last day is left out
+            where it is cut.
         max_items: the items of highest demand that get a series of their own; the others go into `REMAINDER`.
         max_days: older days are left out.
 
@@ -93,13 +102,14 @@ def daily_demand(
     if measure not in ("quantity", "value"):
         raise ConfigError(f"`measure` must be 'quantity' or 'value'; got {measure!r}.")
     purchases = tables.purchases
-    end = (purchases["timestamp"].max() if until is None else pd.Timestamp(until)).floor("D")
-    purchases = purchases[purchases["timestamp"] < end]
-    if not len(purchases):
-        raise SchemaError(f"Demand needs purchases before {end}; there is none. Name a later `until`.")
-    first = max(purchases["timestamp"].iloc[0].floor("D"), end - pd.Timedelta(days=max_days))
-    purchases = purchases[purchases["timestamp"] >= first]
-    days = ((purchases["timestamp"] - first) // pd.Timedelta(days=1)).to_numpy()
+    first, end, is_cut = _period(tables, until)
+    days_of = tables.calendar.local(purchases["timestamp"]).dt.floor("D")
+    is_inside = (days_of >= first) & (days_of < end)
+    if not is_inside.any():
+        raise SchemaError(f"Demand needs purchases before {end:%Y-%m-%d}; there is none. Name a later `until`.")
+    first = max(days_of[is_inside].iloc[0], end - pd.Timedelta(days=max_days))
+    is_inside &= days_of >= first
+    purchases, days = purchases[is_inside], (days_of[is_inside] - first).dt.days.to_numpy()
     num_days = (end - first).days
     amounts = np.nan_to_num(purchases["quantity"].to_numpy(np.float64))
     if measure == "value":
@@ -122,7 +132,22 @@ def daily_demand(
         first_day=first,
         orders=np.bincount(_orders_of(purchases, days), minlength=num_days),
         is_sold_out=np.concatenate([np.zeros(len(upper_names), dtype=bool), stock == 0]),
+        is_followed_by_cut_day=is_cut,
     )
+
+
+def _period(tables: Tables, until: pd.Timestamp | None) -> tuple[pd.Timestamp, pd.Timestamp, bool]:
+    """Returns the log's first whole day, the day behind its last whole one, and whether the log ends within that."""
+    log = tables.events.loc[(tables.events["event_type"] != "impression").to_numpy(), "timestamp"]
+    end = tables.calendar.local(pd.Timestamp(until)).floor("D") if until is not None else None
+    moments = tables.calendar.local(log)
+    moments = moments if end is None else moments[moments < end]
+    if not len(moments):
+        raise SchemaError(
+            f"Demand needs purchases before {end or 'now'}; there is none. Name a later `until`, or map purchases."
+        )
+    first, end_of_log = whole_days(moments)
+    return (first, end_of_log, bool(moments.max() >= end_of_log)) if end is None else (first, end, False)
 
 
 def _orders_of(purchases: pd.DataFrame, days: np.ndarray) -> np.ndarray:
@@ -143,31 +168,6 @@ def _hierarchy(tables: Tables, names: np.ndarray) -> tuple[np.ndarray, np.ndarra
     membership = (codes[None, :] == np.arange(len(categories))[:, None]).astype(np.float64)
     whole = np.concatenate([np.ones((1, len(names))), membership])
     return whole, np.array(["", *categories], dtype=object)
-
-
-def shopping_festivals(first_year: int, last_year: int) -> dict[str, list[datetime.date]]:
-    """Returns the days of the large shopping festivals, name → one date a year.
-
-    Black Friday is the day after the fourth Thursday of November, Cyber Monday three days later.
-    """
-    fixed = {
-        "New Year": (1, 1),
-        "Valentine's Day": (2, 14),
-        "Women's Day": (3, 8),
-        "618": (6, 18),
-        "Double 11": (11, 11),
-        "Double 12": (12, 12),
-        "Christmas": (12, 25),
-    }
-    years = range(first_year, last_year + 1)
-    festivals = {name: [datetime.date(year, *day) for year in years] for name, day in fixed.items()}
-    fridays = []
-    for year in years:
-        to_thursday = (3 - datetime.date(year, 11, 1).weekday()) % 7
-        fridays.append(datetime.date(year, 11, 1 + to_thursday + 22))
-    festivals["Black Friday"] = fridays
-    festivals["Cyber Monday"] = [day + datetime.timedelta(days=3) for day in fridays]
-    return festivals
 
 
 def festival_effects(
@@ -203,13 +203,13 @@ def festival_effects(
                 rows.append((name, offset, float(np.mean(ratios)), len(ratios)))
     if not rows or len(ordinary) < _LEAST_ORDINARY:
         return pd.DataFrame({name: [] for name in columns}).astype({"is_clear": bool})
-    found = pd.DataFrame(rows, columns=["festival", "offset", "mean", "num"])
-    mean, num = found["mean"].to_numpy() - np.median(ordinary), found["num"].to_numpy()
+    effects = pd.DataFrame(rows, columns=["festival", "offset", "mean", "num"])
+    mean, num = effects["mean"].to_numpy() - np.median(ordinary), effects["num"].to_numpy()
     chance = max(float(ordinary.std()), 1e-9) ** 2 / num
     between = max(float((mean**2 - chance).mean()), 0.0)
     kept = between / (between + chance)
     width = 1.96 * np.sqrt(kept * chance)
-    return found.assign(
+    return effects.assign(
         effect=np.exp(kept * mean),
         low=np.exp(kept * mean - width),
         high=np.exp(kept * mean + width),

@@ -57,21 +57,21 @@ def decide(demand: Demand, earlier: list[Trial], decisions: list[Decision], now:
     return Decision(now, forecast, width, total_width, is_open, target, len(earlier), {**names, "reconciliation": how})
 
 
-def _target(own: np.ndarray, decisions: list[Decision], coverage: float) -> float:
+def _target(is_level: np.ndarray, decisions: list[Decision], coverage: float) -> float:
     """Returns the share to aim at: more than `coverage` after intervals that held less, so that drift is made up for.
 
     Adaptive conformal inference (Gibbs & Candès 2021, equation 2), a step an origin.
     """
     target = coverage
     for decision in decisions:
-        miss = np.abs(decision.trial.outcome[own] - decision.forecast[own])
-        use = decision.is_open[own] & np.isfinite(decision.width[own])
+        miss = np.abs(decision.trial.outcome[is_level] - decision.forecast[is_level])
+        use = decision.is_open[is_level] & np.isfinite(decision.width[is_level])
         if use.any():
-            target += _ADAPTATION * (coverage - float((miss <= decision.width[own])[use].mean()))
+            target += _ADAPTATION * (coverage - float((miss <= decision.width[is_level])[use].mean()))
     return float(np.clip(target, 0.5, 0.99))
 
 
-def _good_methods(own: np.ndarray, earlier: list[Trial], now: Trial) -> list[int]:
+def _good_methods(is_level: np.ndarray, earlier: list[Trial], now: Trial) -> list[int]:
     """Returns the methods whose error over earlier origins is near the least; all before there are any.
 
     Their mean is forecast: it beats the single best one, which is partly best by chance (Makridakis et al. 2020). The
@@ -80,18 +80,20 @@ def _good_methods(own: np.ndarray, earlier: list[Trial], now: Trial) -> list[int
     ordinary = [method for method in range(len(METHODS)) if method != YEARLY]
     if not earlier:
         return ordinary
-    chosen = _near_best(own, earlier, ordinary)
+    chosen = _near_best(is_level, earlier, ordinary)
     with_year = [trial for trial in earlier if trial.has_year]
     if not now.has_year:
         return chosen
     if len(with_year) < _LEAST_YEARLY_TRIALS:
         return [*chosen, YEARLY]
-    among_all = _near_best(own, with_year, [*ordinary, YEARLY])
+    among_all = _near_best(is_level, with_year, [*ordinary, YEARLY])
     return among_all if YEARLY in among_all else chosen
 
 
-def _near_best(own: np.ndarray, trials: list[Trial], methods: list[int]) -> list[int]:
-    errors = np.array([relative_error(own, [trial.methods[method] for trial in trials], trials) for method in methods])
+def _near_best(is_level: np.ndarray, trials: list[Trial], methods: list[int]) -> list[int]:
+    errors = np.array(
+        [relative_error(is_level, [trial.methods[method] for trial in trials], trials) for method in methods]
+    )
     return [methods[place] for place in np.flatnonzero(errors <= errors.min() * (1 + _NEAR))]
 
 
@@ -100,17 +102,17 @@ def _combine(demand: Demand, trial: Trial, chosen: Mapping[str, list[int]]) -> n
     result = np.empty(trial.naive.shape)
     for level, methods in chosen.items():
         is_level = demand.levels == level
-        known = methods if trial.has_year else [method for method in methods if method != YEARLY]
-        result[is_level] = trial.methods[known or [_WITHOUT_YEAR]][:, is_level].mean(axis=0)
+        usable = methods if trial.has_year else [method for method in methods if method != YEARLY]
+        result[is_level] = trial.methods[usable or [_WITHOUT_YEAR]][:, is_level].mean(axis=0)
     return result
 
 
-def relative_error(own: np.ndarray, forecasts: list[np.ndarray], trials: list[Trial]) -> float:
+def relative_error(is_level: np.ndarray, forecasts: list[np.ndarray], trials: list[Trial]) -> float:
     """Returns the mean of two absolute errors over those of the naive forecast: of single days, and of whole sums."""
     parts = np.zeros(4)
     for forecast, trial in zip(forecasts, trials, strict=True):
-        actual = trial.outcome[own]
-        for place, predicted in enumerate((forecast[own], trial.naive[own])):
+        actual = trial.outcome[is_level]
+        for place, predicted in enumerate((forecast[is_level], trial.naive[is_level])):
             parts[place] += np.abs(actual - predicted).sum()
             parts[2 + place] += np.abs((actual - predicted).sum(axis=1)).sum()
     return float((parts[0] / max(parts[1], 1e-9) + parts[2] / max(parts[3], 1e-9)) / 2)
@@ -144,15 +146,15 @@ def _reconcile(demand: Demand, forecast: np.ndarray, variance: np.ndarray, how: 
     return np.concatenate([added @ bottom, bottom])
 
 
-def _scores(own: np.ndarray, forecasts: list[np.ndarray], trials: list[Trial]) -> tuple[np.ndarray, np.ndarray]:
+def _scores(is_level: np.ndarray, forecasts: list[np.ndarray], trials: list[Trial]) -> tuple[np.ndarray, np.ndarray]:
     """Returns how many deviations earlier forecasts missed by: of open days, and of sums."""
     days, totals = [np.zeros(0)], [np.zeros(0)]
     for forecast, trial in zip(forecasts, trials, strict=True):
-        miss = trial.outcome[own] - forecast[own]
-        weight = trial.weight[own]
+        miss = trial.outcome[is_level] - forecast[is_level]
+        weight = trial.weight[is_level]
         is_open = weight > CLOSED
-        days.append((np.abs(miss) / (trial.deviation[own, None] * np.maximum(weight, CLOSED)))[is_open])
-        totals.append(np.abs(miss.sum(axis=1)) / (trial.deviation * trial.root_days)[own])
+        days.append((np.abs(miss) / (trial.deviation[is_level, None] * np.maximum(weight, CLOSED)))[is_open])
+        totals.append(np.abs(miss.sum(axis=1)) / (trial.deviation * trial.root_days)[is_level])
     return np.concatenate(days), np.concatenate(totals)
 
 

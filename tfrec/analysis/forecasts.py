@@ -16,9 +16,9 @@ from tfrec.analysis.demand import (
     Demand,
     daily_demand,
     festival_effects,
-    shopping_festivals,
     unusual_days,
 )
+from tfrec.analysis.festivals import shop_festivals
 from tfrec.analysis.forecast_decisions import Decision, decide
 from tfrec.analysis.smoothing import try_methods
 from tfrec.errors import ConfigError
@@ -51,13 +51,16 @@ class Forecasts:
         festivals: effects, see `festival_effects`.
         unusual: days far from usual, see `unusual_days`.
         first_day: first day of the forecast.
+        cut_day: day within which the log ends: it counts neither as past nor as coming day; None where the log ends
+            with a whole day.
         horizon: days.
         num_history: days of log that the forecast rests on.
         measure: what is forecast: quantity (pieces) or value (currency).
     """
 
     JSON_KEYS: ClassVar = (
-        "first_day", "horizon", "measure", "choice", ("daily", "upper"), "totals", "backtest", "festivals", "unusual",
+        "first_day", "cut_day", "horizon", "measure", "choice", ("daily", "upper"), "totals", "backtest", "festivals",
+        "unusual",
     )  # fmt: skip
 
     daily: pd.DataFrame
@@ -70,6 +73,7 @@ class Forecasts:
     horizon: int
     num_history: int
     measure: Measure
+    cut_day: pd.Timestamp | None = None
 
     @property
     def upper(self) -> pd.DataFrame:
@@ -110,10 +114,12 @@ def forecast_demand(
     coverage: float = 0.8,
     max_items: int = 5000,
     num_backtests: int = 11,
-    festivals: Mapping[str, Sequence[datetime.date]] | None = None,
+    festivals: Mapping[str, Sequence[datetime.date]] | Sequence[str] | None = None,
     seed: int = 0,
 ) -> Forecasts:
-    """Returns forecasts for the shop, its top categories and its items, from the last whole day before `until`.
+    """Returns forecasts for the shop, its top categories and its items, from the whole days before `until`.
+
+    Days are those of the shop's clock. Where the log ends within a day, the forecast begins with the next one.
 
     Days without sales are sales of zero, unless the shop was closed or the item out of stock (see `closures`). Days
     on which the shop was closed in each earlier year, as over Christmas, are forecast as closed.
@@ -136,11 +142,11 @@ def forecast_demand(
         tables: the shop.
         horizon: days to forecast, a multiple of 7.
         measure: pieces, or price · quantity.
-        until: the forecast starts with this moment's day; default: the day of the last purchase, which may be cut.
+        until: the forecast starts with this moment's day; default: with the day after the log.
         coverage: share of days that intervals shall hold.
         max_items: items with a series of their own.
         num_backtests: most earlier origins.
-        festivals: name → dates, past and coming; default: `shopping_festivals` of the years at hand.
+        festivals: name → dates, past and coming; or names, see `shop_festivals`; default: those of the shop.
         seed: random seed of the bootstrap.
 
     Raises:
@@ -160,14 +166,15 @@ def forecast_demand(
         raise ConfigError(
             f"A forecast of {horizon} days needs {needed} days of history; got {demand.num_days}. {advice}"
         )
-    if festivals is None:
-        festivals = shopping_festivals(demand.first_day.year, demand.day(demand.num_days + horizon).year)
+    if not isinstance(festivals, Mapping):
+        last_year = demand.day(demand.num_days + horizon).year
+        festivals = shop_festivals(tables.calendar, demand.first_day.year, last_year, names=festivals)
     step = horizon // 2 if horizon % (2 * WEEK) == 0 else horizon
     steps = min(num_backtests * (horizon // step), (demand.num_days - first_origin) // step)
     origins = [demand.num_days - step * number for number in range(steps, -1, -1)]
     trials = [
         try_methods(demand, origin, horizon, festivals)
-        for origin in tqdm(origins, desc="back-tests", unit="origin", delay=2, leave=False)
+        for origin in tqdm(origins, desc="back-tests", unit="origin", delay=2, leave=False, disable=None)
     ]
     decisions: list[Decision] = []
     for trial in trials:
@@ -179,10 +186,12 @@ def forecast_demand(
         )
     final = decisions[-1]
     judged = [
-        one for one in decisions[:-1] if (demand.num_days - one.trial.origin) % horizon == 0 and one.num_earlier > 2
+        decision
+        for decision in decisions[:-1]
+        if (demand.num_days - decision.trial.origin) % horizon == 0 and decision.num_earlier > 2
     ]
     effects = festival_effects(demand, festivals=festivals)
-    logger.info("%d series forecast for %d days from %s", len(demand.names), horizon, demand.day(demand.num_days))
+    logger.info("%d series forecast for %d days from %s", len(demand.names), horizon, demand.day(final.trial.start))
     return Forecasts(
         daily=_daily_frame(demand, final, horizon),
         totals=_totals_frame(demand, final, horizon),
@@ -190,7 +199,8 @@ def forecast_demand(
         choice=final.choice,
         festivals=effects,
         unusual=unusual_days(demand),
-        first_day=demand.day(demand.num_days),
+        first_day=demand.day(final.trial.start),
+        cut_day=demand.day(demand.num_days) if demand.is_followed_by_cut_day else None,
         horizon=horizon,
         num_history=demand.num_days,
         measure=measure,
@@ -198,7 +208,7 @@ def forecast_demand(
 
 
 def _daily_frame(demand: Demand, final: Decision, horizon: int) -> pd.DataFrame:
-    days = demand.first_day + pd.to_timedelta(final.trial.origin + np.arange(horizon), unit="D")
+    days = demand.first_day + pd.to_timedelta(final.trial.start + np.arange(horizon), unit="D")
     return pd.DataFrame(
         {
             "level": np.repeat(demand.levels, horizon),
@@ -241,7 +251,7 @@ def _backtest_frame(demand: Demand, decisions: list[Decision], coverage: float, 
     return pd.DataFrame(rows)
 
 
-def _judge(own: np.ndarray, decisions: list[Decision], seed: int) -> dict[str, float]:
+def _judge(is_level: np.ndarray, decisions: list[Decision], seed: int) -> dict[str, float]:
     if not decisions:
         names = ("wape", "naive_wape", "gain", "gain_low", "gain_high", "total_wape", "total_naive_wape", "total_gain")
         ends = ("total_gain_low", "total_gain_high", "coverage", "total_coverage")
@@ -249,7 +259,7 @@ def _judge(own: np.ndarray, decisions: list[Decision], seed: int) -> dict[str, f
     weeks, sums, is_in, is_total_in, is_empty = [], [], [], [], []
     for decision in decisions:
         actual, forecast, naive = (
-            part[own] for part in (decision.trial.outcome, decision.forecast, decision.trial.naive)
+            part[is_level] for part in (decision.trial.outcome, decision.forecast, decision.trial.naive)
         )
         by_week = [
             part.reshape(len(actual), -1, WEEK).sum(axis=(0, 2))
@@ -258,9 +268,9 @@ def _judge(own: np.ndarray, decisions: list[Decision], seed: int) -> dict[str, f
         weeks.append(np.stack(by_week, axis=1))
         miss = (actual - forecast).sum(axis=1)
         sums.append([np.abs(miss).sum(), np.abs((actual - naive).sum(axis=1)).sum(), actual.sum()])
-        width, total_width = decision.width[own], decision.total_width[own]
-        is_empty.append((actual == 0)[decision.is_open[own]])
-        use = decision.is_open[own] & np.isfinite(width)
+        width, total_width = decision.width[is_level], decision.total_width[is_level]
+        is_empty.append((actual == 0)[decision.is_open[is_level]])
+        use = decision.is_open[is_level] & np.isfinite(width)
         is_in.append((np.abs(actual - forecast) <= width)[use])
         is_total_in.append((np.abs(miss) <= total_width)[np.isfinite(total_width)])
     blocks = np.concatenate(weeks)

@@ -233,7 +233,8 @@ def measure_interests(
     categories = pd.concat(frames, ignore_index=True) if frames else by_item.head(0).assign(level=0, category="")
     names_of = item_names(tables.items)
     logger.info("%d interests in items and %d in categories", len(by_item), len(categories))
-    return Interests(categories, by_item, weights, worth, config, moment, names_of)
+    now_there = tables.calendar.local(moment)
+    return Interests(categories, by_item, weights, worth, config, now_there, names_of)
 
 
 @dataclasses.dataclass(frozen=True)

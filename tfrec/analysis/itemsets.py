@@ -74,7 +74,7 @@ def mine_itemsets(
     itemsets = _Found([[] for _ in range(max_size)], min_count, num_early, max_itemsets)
     itemsets.add(ItemsetLevel(np.arange(len(codes))[:, None], counts[codes], early))
     first = _Occurrences(items, orders, _followers(orders), itemsets.parts[0][0].items)
-    with tqdm(total=len(codes), desc="prefixes", unit="item", delay=2, leave=False) as progress:
+    with tqdm(total=len(codes), desc="prefixes", unit="item", delay=2, leave=False, disable=None) as progress:
         _grow(first, itemsets, progress)
     return [
         ItemsetLevel(
@@ -117,46 +117,46 @@ class _Occurrences:
     members: np.ndarray  # [m, k] ranks of the items
 
 
-def _grow(known: _Occurrences, found: _Found, progress: "tqdm | None" = None) -> None:
-    """Joins itemsets that share a prefix and an order; adds the frequent results to `found`, depth first."""
-    num = len(known.members)
-    size = known.members.shape[1] + 1
-    if size > len(found.parts) or num < 2:
+def _grow(itemsets: _Occurrences, frequent: _Found, progress: "tqdm | None" = None) -> None:
+    """Joins itemsets that share a prefix and an order; adds the frequent results to `frequent`, depth first."""
+    num = len(itemsets.members)
+    size = itemsets.members.shape[1] + 1
+    if size > len(frequent.parts) or num < 2:
         return
-    open_ends = np.flatnonzero(known.later)
-    by_itemset = open_ends[np.argsort(known.itemsets[open_ends], kind="stable")]
-    starts = np.searchsorted(known.itemsets[by_itemset], np.arange(num + 1))
-    pairs_until = np.concatenate([[0], np.cumsum(known.later[by_itemset])])[starts]
+    open_ends = np.flatnonzero(itemsets.later)
+    by_itemset = open_ends[np.argsort(itemsets.itemsets[open_ends], kind="stable")]
+    starts = np.searchsorted(itemsets.itemsets[by_itemset], np.arange(num + 1))
+    pairs_until = np.concatenate([[0], np.cumsum(itemsets.later[by_itemset])])[starts]
     low = 0
     while low < num:
         high = int(np.searchsorted(pairs_until, pairs_until[low] + _PAIRS_PER_BLOCK, side="right")) - 1
         high = min(max(high, low + 1), num)
         block = by_itemset[starts[low] : starts[high]]
         if len(block):
-            grown = _join(known, block, low, high, found.min_count)
+            grown = _join(itemsets, block, low, high, frequent.min_count)
             if grown is not None:
-                found.add(_tally(grown, found.num_early))
-                _grow(grown, found)
+                frequent.add(_tally(grown, frequent.num_early))
+                _grow(grown, frequent)
         if progress is not None:
             progress.update(high - low)
         low = high
 
 
-def _join(known: _Occurrences, block: np.ndarray, low: int, high: int, min_count: int) -> _Occurrences | None:
+def _join(itemsets: _Occurrences, block: np.ndarray, low: int, high: int, min_count: int) -> _Occurrences | None:
     """Returns the frequent itemsets with the prefixes low..high−1, and where they occur; None where there are none."""
-    num = len(known.members)
-    repeats = known.later[block]
+    num = len(itemsets.members)
+    repeats = itemsets.later[block]
     left = np.repeat(block, repeats)
     offsets = np.arange(len(left)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
-    keys = (known.itemsets[left] - low) * num + known.itemsets[left + 1 + offsets]
+    keys = (itemsets.itemsets[left] - low) * num + itemsets.itemsets[left + 1 + offsets]
     frequent = _frequent_keys(keys, (high - low) * num, min_count)
     if not len(frequent):
         return None
     is_kept = _members_of(keys, frequent)
     left, keys = left[is_kept], keys[is_kept]
-    prefixes = known.members[frequent // num + low]
-    members = np.concatenate([prefixes, known.members[frequent % num][:, -1:]], axis=1)
-    return _Occurrences(np.searchsorted(frequent, keys), known.orders[left], _followers(left), members)
+    prefixes = itemsets.members[frequent // num + low]
+    members = np.concatenate([prefixes, itemsets.members[frequent % num][:, -1:]], axis=1)
+    return _Occurrences(np.searchsorted(frequent, keys), itemsets.orders[left], _followers(left), members)
 
 
 def _frequent_keys(keys: np.ndarray, num_possible: int, min_count: int) -> np.ndarray:

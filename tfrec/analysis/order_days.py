@@ -41,7 +41,7 @@ def _days_until(tables: Tables, now: pd.Timestamp, keys: list[str]) -> pd.DataFr
     purchases = tables.net_purchases(now)
     wanted = (purchases["user_id"] != "") & (purchases["timestamp"] <= now)
     purchases = purchases.loc[wanted, [*keys, "timestamp", "price", "quantity"]]
-    purchases = purchases.assign(day=purchases["timestamp"].dt.floor("D"), value=worth_of(purchases))
+    purchases = purchases.assign(day=tables.calendar.day_starts(purchases["timestamp"]), value=worth_of(purchases))
     days = purchases.groupby([*keys, "day"], sort=False, observed=True)["value"].sum()
     return days.reset_index()
 

@@ -245,14 +245,14 @@ def _baskets(
         category = pd.Series(paths[level].to_numpy(), index=tables.items["item_id"])
         purchases = purchases.assign(item_id=purchases["item_id"].map(category).fillna(""))
         purchases = purchases[purchases["item_id"] != ""]
-    baskets = order_ids(purchases)
+    baskets = order_ids(purchases, tables.calendar)
     if (baskets == "").any():
         purchases, baskets = purchases[baskets != ""], baskets[baskets != ""]
     # The events ascend in time, so that numbering by first appearance numbers the orders by time.
     orders = pd.factorize(baskets)[0].astype(np.int64)
     items, names = pd.factorize(purchases["item_id"])
     marks = np.unique(orders * max(len(names), 1) + items)
-    times = purchases["timestamp"]
+    times = tables.calendar.local(purchases["timestamp"])
     period = (times.iloc[0], times.iloc[-1]) if len(times) else (pd.NaT, pd.NaT)
     return marks // max(len(names), 1), marks % max(len(names), 1), np.asarray(names), period
 
@@ -279,7 +279,7 @@ def _candidate_rules(levels: list[ItemsetLevel]) -> _Candidates:
             parts["antecedent"].append(_pair(levels[size - 2])[_rows(levels, antecedent)])
             parts["consequent"].append(_pair(levels[0])[_rows(levels, level.items[:, [consequent]])])
     empty = [np.zeros((0, 2), dtype=np.int64)]
-    return _Candidates(members, **{name: np.concatenate(empty + found) for name, found in parts.items()})
+    return _Candidates(members, **{name: np.concatenate(empty + arrays) for name, arrays in parts.items()})
 
 
 def _redundant(

@@ -18,6 +18,8 @@ RFM_NAMES = (  # row: recency score 1..5 (5 = most recent), column: mean of freq
     ("New", "Promising", "Potential loyalists", "Champions", "Champions"),
 )
 
+_RECENT_FIFTHS = 2  # of buyers by their last order; who ordered first within their time is new
+
 
 class Assigner(Protocol):
     """Says which segment each buyer belongs to."""
@@ -57,6 +59,9 @@ class NearestAnchor:
 class RfmGrid:
     """Scores 1..5 by the quintiles of the users it was made from.
 
+    The name New is for buyers all of whose orders are recent: the first one lies no further back than the last order
+    of the two most recent fifths. Others of that cell, who order little but for a long time, are Promising.
+
     Attributes:
         edges: inner quintiles of `recency_days`, `num_orders` and `value`.
         names: the segments by number.
@@ -78,4 +83,6 @@ class RfmGrid:
         worth = ((scores["frequency"] + scores["monetary"]) // 2).to_numpy()
         number = {name: index for index, name in enumerate(self.names)}
         grid = np.array([[number[name] for name in row] for row in RFM_NAMES])
-        return grid[scores["recency"].to_numpy() - 1, worth - 1]
+        result = grid[scores["recency"].to_numpy() - 1, worth - 1]
+        is_known_for_long = buyers["first_order_days"].to_numpy() > self.edges["recency_days"][_RECENT_FIFTHS - 1]
+        return np.where((result == number["New"]) & is_known_for_long, number["Promising"], result)

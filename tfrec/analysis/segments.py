@@ -36,6 +36,7 @@ SEGMENTS_FOLDER = FolderKind(
 NOISE = "Like no segment (noise)"
 """The name of what DBSCAN leaves outside all segments."""
 
+_LEAST_TASTE = 1.05  # times the usual share; less is written as 1.0 times, which is no finding
 _NUM_POPULAR = 50  # items a segment hands to serving for cold start
 
 
@@ -112,7 +113,7 @@ def segment_by_rfm(tables: Tables, *, now: pd.Timestamp | None = None) -> Segmen
     """Returns segments by recency, frequency and monetary value, each scored 1..5 by quintiles.
 
     The name is read from a grid of the recency score and the mean of the other two, rounded down
-    (Hughes, Strategic Database Marketing, 1994).
+    (Hughes, Strategic Database Marketing, 1994). New are only buyers whose first order is recent, too.
 
     Raises:
         SchemaError: there is no purchase.
@@ -159,7 +160,7 @@ def segment_by_kmeans(
     rng = np.random.default_rng(seed)
     sample = _sample(places, max_sample, rng)
     rows, centres = [], {}
-    for k in tqdm(ks, desc="choosing k", delay=2, leave=False):
+    for k in tqdm(ks, desc="choosing k", delay=2, leave=False, disable=None):
         model = KMeans(k, n_init=10, random_state=seed).fit(sample)
         partitions = []
         for _ in range(num_resamples):
@@ -230,7 +231,7 @@ def segment_by_dbscan(
     assigner = _fit_dbscan(space, sample, eps, min_samples)
     labels = assigner.label_places(sample)
     partitions = []
-    for _ in tqdm(range(num_resamples), desc="resampling", delay=2, leave=False):
+    for _ in tqdm(range(num_resamples), desc="resampling", delay=2, leave=False, disable=None):
         part = sample[rng.random(len(sample)) < 0.8]
         partitions.append(_fit_dbscan(space, part, eps, min_samples).label_places(sample))
     stability = _stability(labels, partitions)
@@ -362,9 +363,9 @@ def _finish(
     profiles["taste"] = [tastes.get(name, []) for name in profiles.index]
     quartiles = behaviour[figures].quantile([0.25, 0.5, 0.75]).T
     usual = pd.DataFrame({"median": quartiles[0.5], "spread": quartiles[0.75] - quartiles[0.25]})
-    own = [traits.get(str(name), Traits()) for name in profiles.index]
-    profiles.insert(0, "traits", [list(one.traits) for one in own])
-    profiles.insert(1, "number", [one.number for one in own])
+    traits_of_rows = [traits.get(str(name), Traits()) for name in profiles.index]
+    profiles.insert(0, "traits", [list(row.traits) for row in traits_of_rows])
+    profiles.insert(1, "number", [row.number for row in traits_of_rows])
     profiles = profiles.sort_values("total_value", ascending=False).rename_axis("segment").reset_index()
     num_buyers = int((behaviour["num_orders"] > 0).sum())
     noise_share = float((segment == NOISE).sum() / num_buyers)
@@ -415,7 +416,7 @@ def _taste(tables: Tables, counts: pd.DataFrame, *, num: int = 3, min_users: int
     )
     expected = np.outer(cells.sum(axis=1), cells.sum(axis=0)) / max(cells.to_numpy().sum(), 1)
     residual = ((cells - expected) / np.sqrt(np.maximum(expected, 1e-9))).where(
-        (cells >= min_users) & (cells > expected)
+        (cells >= min_users) & (cells >= _LEAST_TASTE * expected)
     )
     ratio = cells / np.maximum(expected, 1e-9)
     result: dict[str, list[Taste]] = {}

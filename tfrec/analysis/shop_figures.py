@@ -7,6 +7,7 @@ import pandas as pd
 
 from tfrec.analysis.behaviour import order_ids, worth_of
 from tfrec.errors import SchemaError
+from tfrec.schema.calendar import ShopCalendar
 from tfrec.schema.tables import CATEGORY_SEPARATOR, Tables
 from tfrec.statistics.proportions import wilson
 
@@ -18,7 +19,7 @@ class ShopFigures:
     """A shop in figures; values in its currency, net of returns, which count where their purchase does.
 
     Attributes:
-        period: first and last event.
+        period: first and last event, on the shop's clock, as are the months.
         events: event type → number.
         num_users: known users with an event.
         num_items: items with an event.
@@ -69,11 +70,11 @@ def describe_shop(tables: Tables) -> ShopFigures:
     Raises:
         SchemaError: nothing was bought.
     """
-    gross = _lines(tables.purchases)
+    gross = _lines(tables.purchases, tables.calendar)
     if not len(gross):
         raise SchemaError("There are no purchases. Map them in the recipe's [events.types].")
     events = tables.events
-    lines = _lines(tables.net_purchases())
+    lines = _lines(tables.net_purchases(), tables.calendar)
     if not len(lines):
         raise SchemaError(f"All {len(gross):,} purchases were returned, so that no order is left.")
     worth = lines["worth"]
@@ -88,10 +89,11 @@ def describe_shop(tables: Tables) -> ShopFigures:
     months = months.join(gross.groupby("month")["worth"].sum().rename("gross_value"), how="outer")
     months = months.fillna(0).astype({"orders": np.int64}).reset_index()
     unmatched = tables.returns[tables.returns["bought_at"].isna()]
-    first, last = events["timestamp"].iloc[0] - _LEEWAY, events["timestamp"].iloc[-1] + _LEEWAY
-    months["is_whole"] = (months["month"] >= first) & (months["month"] + pd.offsets.MonthBegin(1) <= last)
+    first, last = (tables.calendar.local(events["timestamp"].iloc[place]) for place in (0, -1))
+    ends = months["month"] + pd.offsets.MonthBegin(1)
+    months["is_whole"] = (months["month"] >= first - _LEEWAY) & (ends <= last + _LEEWAY)
     return ShopFigures(
-        period=(events["timestamp"].iloc[0], events["timestamp"].iloc[-1]),
+        period=(first, last),
         events={str(name): int(count) for name, count in events["event_type"].value_counts().items()},
         num_users=int(events.loc[events["user_id"] != "", "user_id"].nunique()),
         num_items=int(events.loc[events["item_id"] != "", "item_id"].nunique()),
@@ -111,12 +113,12 @@ def describe_shop(tables: Tables) -> ShopFigures:
     )
 
 
-def _lines(purchases: pd.DataFrame) -> pd.DataFrame:
+def _lines(purchases: pd.DataFrame, calendar: ShopCalendar) -> pd.DataFrame:
     """Returns one row a purchase: `user_id`, `item_id`, `quantity`, `worth`, `month`, `order`."""
     lines = purchases[["user_id", "item_id", "quantity"]].assign(
         worth=worth_of(purchases),
-        month=purchases["timestamp"].dt.to_period("M").dt.to_timestamp(),
-        order=order_ids(purchases),
+        month=calendar.local(purchases["timestamp"]).dt.to_period("M").dt.to_timestamp(),
+        order=order_ids(purchases, calendar),
     )
     lines["order"] = lines["order"].where(lines["order"] != "", lines.index.astype("str"))
     return lines

@@ -30,9 +30,13 @@ CLOSED = 0.05
 
 @dataclasses.dataclass(frozen=True)
 class Trial:
-    """What every method says at one origin, knowing nothing from there on; `actual` is None at the last origin."""
+    """What every method says at one origin, knowing nothing from there on; `actual` is None at the last origin.
+
+    The forecast begins at the column `start`: that of the origin, or the next one where the log ends within that day.
+    """
 
     origin: int
+    start: int
     methods: np.ndarray  # [m, n, H]
     naive: np.ndarray  # [n, H]
     weight: np.ndarray  # [n, H] factor of weekday and festival
@@ -62,15 +66,20 @@ class Trial:
 
 
 def try_methods(demand: Demand, origin: int, horizon: int, festivals: Mapping[str, Sequence[datetime.date]]) -> Trial:
-    """Returns the forecasts of all methods for the `horizon` days from column `origin` on, from the days before it."""
+    """Returns the forecasts of all methods for the `horizon` days from column `origin` on, from the days before it.
+
+    Where the log ends within the day of the last origin, the forecast begins with the day after that.
+    """
     past = demand.until(origin)
+    gap = int(past.is_followed_by_cut_day)
+    start = origin + gap
     all_closed = closed_days(past.orders)
     closed = lasting_closures(all_closed)
     effects = festival_effects(past, festivals=festivals)
-    factors = festival_factors(past, effects, festivals, origin + horizon)
+    factors = festival_factors(past, effects, festivals, start + horizon)
     profile = _weekday_profile(past.values, closed)
-    weights = profile[:, np.arange(origin + horizon) % WEEK] * factors
-    weights[:, origin:] *= ~expected_closures(all_closed, past.first_day, horizon)
+    weights = profile[:, np.arange(start + horizon) % WEEK] * factors
+    weights[:, origin:] *= ~expected_closures(all_closed, past.first_day, gap + horizon)
     is_known = (weights[:, :origin] > CLOSED) & ~closed
     is_known[demand.num_upper :] &= ~stock_outs(past.values[demand.num_upper :], closed)
     is_known &= ~_after_sell_out(past)
@@ -82,22 +91,23 @@ def try_methods(demand: Demand, origin: int, horizon: int, festivals: Mapping[st
     mean = _recent(capped, weights[:, :origin], origin) * cut_off
     levels = levels * cut_off
     slope = _slope(capped)
-    ahead = np.arange(1, horizon + 1)
+    ahead = gap + np.arange(1, horizon + 1)
     plain = np.repeat(levels[:, :, None], horizon, axis=2)
     theta = plain + 0.5 * slope[None, :, None] * ahead
-    future = weights[:, origin:]
+    future = weights[:, start:]
     yearly = recent[-1][:, None] * _yearly_index(past, closed, horizon)
     steady = np.repeat(np.concatenate([recent, mean[None]])[:, :, None], horizon, axis=2)
-    naive = np.tile(past.values[:, -WEEK:], (1, horizon // WEEK))
+    naive = np.tile(np.roll(past.values[:, -WEEK:], -gap, axis=1), (1, horizon // WEEK))
     weighted = np.maximum(np.concatenate([plain, theta, steady]), 0) * future
-    has_actual = demand.num_days >= origin + horizon
+    has_actual = demand.num_days >= start + horizon
     return Trial(
         origin=origin,
+        start=start,
         methods=np.concatenate([weighted, naive[None], (yearly * future)[None]]),
         naive=naive,
         weight=future,
         deviation=deviation,
-        actual=demand.values[:, origin : origin + horizon] if has_actual else None,
+        actual=demand.values[:, start : start + horizon] if has_actual else None,
     )
 
 
@@ -180,8 +190,8 @@ def _yearly_index(past: Demand, closed: np.ndarray, horizon: int) -> np.ndarray:
 
 
 def _mean_or_nan(values: np.ndarray) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else float("nan")
 
 
 def _caps(even: np.ndarray) -> np.ndarray:

@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _fail(
             f"`tfrec {options.verb}` needs {error.name}, which the base install leaves out. "
-            f"{install_hint('train', 'analysis')}."
+            f"{install_hint('analysis' if options.verb in map(_name, DECISIONS) else 'train')}."
         )
     except BrokenPipeError:  # the reader of our output (`| head`) has gone
         _drop_output()
@@ -195,10 +195,10 @@ class _TeachingFormatter(argparse.RawDescriptionHelpFormatter):
 
 
 def _set_up_logging(*, verbose: bool) -> None:
-    """Shows tfrec's messages as requested and only errors of libraries; slows progress bars without a terminal."""
+    """Shows tfrec's messages as requested and only errors of libraries; hides progress bars without a terminal."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if not sys.stderr.isatty():
-        os.environ.setdefault("TQDM_MININTERVAL", "10")
+        os.environ.setdefault("TQDM_DISABLE", "1")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(PlainFormatter("%(message)s"))
     logging.basicConfig(level=logging.ERROR, handlers=[handler])

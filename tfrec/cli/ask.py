@@ -74,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Asks and prints."""
+    from tfrec.cli.no_offers import why_no_offers
     from tfrec.cli.tables import offer_table
     from tfrec.client import Offers, RecommenderClient
 
@@ -94,14 +95,18 @@ def run(options: argparse.Namespace) -> None:
             _print_raw(client.ask(signature.name, arguments), titles, as_json=options.json)
             return
         offers: Offers = getattr(client, signature.name)(**arguments)
+        cause = "" if len(offers) else why_no_offers(client, signature.name, arguments)
     if offers.servable != options.servable:
         sys.stderr.write(f"`{options.servable}` did not answer; this is `{offers.servable}`.\n")
     if options.json:
         rows = [{**vars(item), "title": titles.get(item.item_id, "")} for item in offers]
         about = {"servable": offers.servable, "model_version": offers.model_version, "offers": rows}
+        about |= {"cause": cause} if cause else {}
         print(plain_json(json.dumps(about, indent=2, ensure_ascii=False)))
     else:
         print(offer_table(offers, titles))
+        if cause:
+            print(cause)
 
 
 def _arguments(options: argparse.Namespace) -> dict[str, Any]:

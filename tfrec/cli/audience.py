@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfrec.cli.analyses import add_log, print_json, read_log, wording
+from tfrec.cli.keys import KEY_TEXT, add_key
 from tfrec.cli.outputs import add_force, check_table, inputs_of
 
 if TYPE_CHECKING:
@@ -12,17 +13,21 @@ if TYPE_CHECKING:
     from tfrec.schema.tables import Tables
 
 HELP = "count and export the users that an expression is true of"
-DESCRIPTION = """\
+DESCRIPTION = (
+    """\
 An expression compares with = != < <= > >= or in (…), joined by and, or, not and parentheses. Fields: segment, recency,
 seen, tenure, interval (times need h, d, w or y), orders (or frequency), views, value, value_per_order, items_per_order,
 repeat_share, expected_value (in 90 days), the columns of users, interest("category or item"), response("order") (chance
 of an order in 90 days), and of a shop with a coupon test response("OFFER") (its effect on conversion, known of the
-users of the test alone). An audience under --min-users is neither reported nor exported. The export holds HMAC-SHA256
-pseudonyms under the key of --key.
+users of the test alone). An audience under --min-users is neither reported nor exported. The export holds
+pseudonyms.
 
 --against states how far audiences overlap. --like finds the users outside the audience who are most like it, by their
 behaviour and interests or by --embeddings (those of the query tower, say), and how well members are recognised by them.
+
 """
+    + KEY_TEXT
+)
 EXAMPLES = """\
 examples:
   tfrec audience prepared/online_retail 'segment = "Champions" and recency < 30d'
@@ -64,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="CSV file of pseudonyms, of the look-alikes with --like; needs --key",
     )
-    parser.add_argument("--key", type=Path, metavar="FILE", help="file of the receiver's secret, 16 bytes or more")
+    add_key(parser, purpose="needed for --export; one for each receiver")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed of the folds of --like")
     add_force(parser)
 
@@ -73,6 +78,7 @@ def run(options: argparse.Namespace) -> None:
     """Finds the audience, prints its size and exports it."""
     from tfrec.analysis.audiences import EXPORT, check_fields, find_audience
     from tfrec.analysis.expressions import parse_expression
+    from tfrec.ingest.privacy import read_key
     from tfrec.report.terminal.customers import audience_text
 
     _check_options(options)
@@ -92,8 +98,7 @@ def run(options: argparse.Namespace) -> None:
         _print_lookalikes(options, audience, tables)
     else:
         if options.export is not None:
-            key = options.key.read_bytes()
-            audience.export(options.export, key=key, inputs=inputs_of(options), force=options.force)
+            audience.export(options.export, key=read_key(options.key), inputs=inputs_of(options), force=options.force)
         if options.json:
             print_json(audience)
         else:
@@ -156,6 +161,7 @@ def _print_lookalikes(options: argparse.Namespace, audience: "Audience", tables:
     from tfrec.analysis.lookalikes import embed_behaviour, find_lookalikes, read_embeddings
     from tfrec.errors import ConfigError
     from tfrec.experiments.user_tables import read_table, with_user_ids
+    from tfrec.ingest.privacy import read_key
     from tfrec.report.terminal.customers import audience_text, lookalikes_text
 
     if not audience.is_large_enough:
@@ -167,7 +173,7 @@ def _print_lookalikes(options: argparse.Namespace, audience: "Audience", tables:
     alike = find_lookalikes(audience, user_ids=users, embeddings=embeddings, num=options.like, seed=options.seed)
     if options.export is not None:
         export_users(
-            alike.user_ids, options.export, key=options.key.read_bytes(), min_users=options.min_users,
+            alike.user_ids, options.export, key=read_key(options.key), min_users=options.min_users,
             inputs=inputs_of(options), force=options.force,
         )  # fmt: skip
     if options.json:

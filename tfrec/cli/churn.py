@@ -8,8 +8,8 @@ from tfrec.cli.outputs import add_force, check_table, save_table
 
 HELP = "predict who comes back, and which items are due again"
 DESCRIPTION = """\
-Gives each buyer the chance of an order within the horizon (churn risk = 1 − chance), and each user and item the chance
-of a repeat. Both are checked on the last horizon, which the model then had not seen.
+Gives each buyer the probability of an order within the horizon (churn risk = 1 − probability), and each user and item
+the probability of a repeat purchase. Both are checked on the last horizon, which the model then had not seen.
 """
 EXAMPLES = """\
 examples:

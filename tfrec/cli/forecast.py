@@ -5,16 +5,19 @@ from pathlib import Path
 
 from tfrec.cli.analyses import add_log, print_json, read_log, wording
 from tfrec.cli.outputs import add_force, check_table, save_table
+from tfrec.cli.settings import names
 
 HELP = "forecast demand with intervals, and days of cover"
 DESCRIPTION = """\
 Forecasts the shop, its categories and its items, with intervals, and compares them on earlier periods with a
-repetition of last week. Where stock is known, states how long it lasts.
+repetition of last week. Where stock is known, states how long it lasts. Days are those of the recipe's time zone;
+festivals are those of its country, time zone or currency, and its own [sale_days].
 """
 EXAMPLES = """\
 examples:
   tfrec forecast prepared/online_retail
   tfrec forecast prepared/online_retail --horizon 14 --measure value
+  tfrec forecast prepared/online_retail --festivals "Black Friday,Christmas"
   tfrec forecast prepared/online_retail --out forecast.csv
 """
 _KIND = "a forecast"
@@ -32,6 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--coverage", type=float, default=0.8, metavar="SHARE", help="share of days inside the intervals"
     )
+    parser.add_argument(
+        "--festivals",
+        type=names,
+        metavar="NAME,...",
+        help="festivals whose effect is estimated: names, western, chinese or none (default: those of the shop's "
+        "country, time zone or currency, and its own sale days)",
+    )
     parser.add_argument("--lead-days", type=float, default=7.0, metavar="DAYS", help="days until ordered stock arrives")
     parser.add_argument("--top", type=int, default=15, metavar="N", help="number of series and items printed")
     parser.add_argument("--out", type=Path, metavar="FILE", help="file of every series and day, .csv or .parquet")
@@ -46,7 +56,13 @@ def run(options: argparse.Namespace) -> None:
 
     check_table(options, options.out, _KIND, columns=_COLUMNS)
     tables = read_log(options)
-    forecasts = forecast_demand(tables, horizon=options.horizon, measure=options.measure, coverage=options.coverage)
+    forecasts = forecast_demand(
+        tables,
+        horizon=options.horizon,
+        measure=options.measure,
+        coverage=options.coverage,
+        festivals=options.festivals,
+    )
     cover = (
         forecasts.days_of_cover(tables.items, lead_days=options.lead_days) if options.measure == "quantity" else None
     )

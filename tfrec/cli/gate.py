@@ -10,11 +10,12 @@ Asks the newest version, the version in service (by its label, else the one befo
 baseline` would publish for slates in the shop's test period, the same queries each, signature by signature. The new
 version passes where it
   - answers as its certificate says,
-  - loses at most the margin to either (HR@10; a loss counts when its 90 % interval lies below 0),
-  - announces chances that hold, and
-  - is not much slower than the version in service, measured side by side.
-Otherwise it gets no label, the exit status is 1, and what was in service stays: the version before, or the fall-back,
-which is published where there is none yet.
+  - answers as well as either: HR@10 is not lower by more than --margin (a loss counts only where the whole 90 %
+    interval of the difference lies below 0),
+  - predicts purchase probabilities that agree with the observed hits (within the factor --calibration), and
+  - is not slower than the version in service by more than the factor --slowdown, measured side by side.
+Otherwise it gets no label, the exit status is 1, and the version before stays in service. Where there is none, the
+fall-back does; it is published if it is not there yet.
 """
 EXAMPLES = """\
 examples:
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=2.0,
         metavar="X",
-        help="largest ratio between announced and observed hits, either way",
+        help="largest ratio between predicted and observed hits, either way",
     )
     parser.add_argument(
         "--slowdown",
@@ -84,7 +85,11 @@ def run(options: argparse.Namespace) -> int:
         words = {True: "passed", False: "FAILED", None: "not judged"}
         rows = [[words[check.passed], check.what, check.found, check.bound] for check in verdict.checks]
         print(text_table(["", "check", "found", "bound"], rows))
-        print(f"Version {verdict.version} {'passes' if verdict.passed else 'is refused'}.")
+        failed = [check.what for check in verdict.checks if check.passed is False]
+        if failed:
+            print(f"Version {verdict.version} is refused: {', '.join(failed)} failed.")
+        else:
+            print(f"Version {verdict.version} passes: no check failed.")
     if options.label is not None:
         message = _label(options, verdict.version) if verdict.passed else _keep(options, verdict.against)
         sys.stderr.write(message + "\n")

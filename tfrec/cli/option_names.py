@@ -28,11 +28,11 @@ def with_options(message: str, options: argparse.Namespace) -> str:
 
     Example: "`min_support` must lie in (0, 1]" is "`--min-support` must lie in (0, 1]" for `tfrec rules`.
     """
-    known: Mapping[str, str] = getattr(options, "option_names", {})
+    options_by_parameter: Mapping[str, str] = getattr(options, "option_names", {})
 
     def named(match: re.Match[str]) -> str:
         alias = ALIASES.get(match[1])
-        option = known.get(match[1]) or (alias if alias in known.values() else None)
+        option = options_by_parameter.get(match[1]) or (alias if alias in options_by_parameter.values() else None)
         return f"`{option}`" if option and match[1] not in _COLUMNS else match[0]
 
     return _PARAMETER.sub(named, message)

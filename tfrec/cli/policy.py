@@ -77,12 +77,12 @@ def run(options: argparse.Namespace) -> None:
         given = read_table(path)
         item = next((name for name in (options.item, *ITEM_NAMES) if name in given.columns), "item_id")
         scores[path.stem] = scores_from_table(log, given, item=item)
-    known = known_policies(log, truth)
-    scores |= {name: policy.scores for name, policy in known.items()}
+    known_policies_by_name = known_policies(log, truth)
+    scores |= {name: policy.scores for name, policy in known_policies_by_name.items()}
     if not scores:
         raise ConfigError("There is no policy to judge. Name --rules or a --scores FILE.")
     study = study_policies(log, scores, has_bandits=not options.no_bandits, seed=options.seed)
-    values = {name: policy.value for name, policy in known.items()}
+    values = {name: policy.value for name, policy in known_policies_by_name.items()}
     if options.json:
         print_json({**to_json(study), "true_values": values})
     else:

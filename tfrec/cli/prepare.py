@@ -8,8 +8,9 @@ from pathlib import Path
 
 HELP = "read, check, clean and split a shop's raw files"
 DESCRIPTION = """\
-Reads the raw files that a recipe (a TOML file) describes, sets bad rows aside with a reason, cuts orders and
-sessions, splits by time, and writes a folder that `tfrec train` reads. A folder that is up to date is reused.
+Reads the raw files that a recipe (a TOML file) describes, leaves out what its rules exclude, rejects faulty rows (each
+with its reason, in rejected.parquet), cuts orders and sessions, splits by time, and writes a folder that `tfrec train`
+reads. A folder that is up to date is reused.
 """
 EXAMPLES = """\
 examples:
@@ -59,12 +60,13 @@ def run(options: argparse.Namespace) -> None:
         trust_times=options.trust_times,
     )
     about = prepared.manifest
+    test_from = about.calendar.moment_text(about.test_from)
     print(f"{options.out}: {about.recipe}")
     print(
         f"  training   {about.train_events:>10,} events, {about.train_orders:,} orders, {about.users:,} users, "
         f"{about.items:,} items"
     )
-    print(f"  test       {about.test_events:>10,} events, {about.test_orders:,} orders, from {about.test_from}")
+    print(f"  test       {about.test_events:>10,} events, {about.test_orders:,} orders, from {test_from}")
     if about.facts:
         print(f"  facts      {about.facts:>10,} of items")
     if about.relations:
@@ -74,13 +76,12 @@ def run(options: argparse.Namespace) -> None:
             f"  returns    {about.returns.rows:>10,} rows, {about.returns.matched_pieces:,.0f} of "
             f"{about.returns.pieces:,.0f} pieces matched with the purchases that they take back"
         )
-    _print_counts(f"set aside  {sum(about.rejected.values()):>10,} of {about.rows:,} rows of events", about.rejected)
-    if about.catalogue_rejected:
-        others = sum(about.catalogue_rejected.values())
-        _print_counts(f"set aside  {others:>10,} rows of other tables", about.catalogue_rejected)
-    if about.incomplete:
-        incomplete = sum(about.incomplete.values())
-        _print_counts(f"incomplete {incomplete:>10,} rows stay without a value", about.incomplete)
+    of = f"of {about.rows:,} rows of events"
+    _print_counts("excluded", f"{of}, by the recipe's own rules", about.excluded)
+    _print_counts("taken back", f"{of}, which are returns and no sales", about.returned)
+    _print_counts("rejected", f"{of}, as faulty", about.faulty)
+    _print_counts("rejected", "rows of other tables, as faulty", about.catalogue_rejected)
+    _print_counts("incomplete", "rows stay without a value", about.incomplete)
     if about.notes:
         print("Please check:")
     for note in about.notes:
@@ -88,7 +89,10 @@ def run(options: argparse.Namespace) -> None:
     print(f"Next: tfrec train {options.out} --out models")
 
 
-def _print_counts(title: str, counts: Mapping[str, int]) -> None:
-    print(f"  {title}")
+def _print_counts(title: str, what: str, counts: Mapping[str, int]) -> None:
+    """Prints the number of rows and each reason; nothing where there are none."""
+    if not counts:
+        return
+    print(f"  {title:<10} {sum(counts.values()):>10,} {what}")
     for reason, count in sorted(counts.items(), key=lambda entry: -entry[1]):
         print(f"             {count:>10,} {reason}")

@@ -9,8 +9,8 @@ from tfrec.cli.outputs import add_force
 HELP = "answer a Parquet file of queries through the exported SavedModel"
 DESCRIPTION = """\
 QUERIES has a unique `query_id` and columns named as the signature's inputs (lists where they are lists; ids may be
-numbers; null or a column left out is the input's default). OUT gets a row a recommended item: query_id, rank (from 1),
-item_id, score and the signature's other outputs.
+numbers; null or a column left out is the input's default). OUT gets one row per recommended item: query_id, rank
+(from 1), item_id, score and the signature's other outputs.
 """
 EXAMPLES = """\
 examples:

@@ -46,7 +46,7 @@ def choose_shoppers(prepared: Prepared, *, num_known: int = 2) -> list[Shopper]:
     has_complement = set(truth.complements["from_item"])
     segments = dict(zip(truth.segments["user"], truth.segments["segment"], strict=True))
     past = prepared.train.purchases.groupby("user_id")["order_id"].nunique()
-    known: list[Shopper] = []
+    shoppers: list[Shopper] = []
     guests: list[Shopper] = []
     for _, lines in orders.groupby("order_id", sort=False):
         items = sorted(lines["item_id"], key=lambda item: item not in has_complement)
@@ -60,13 +60,13 @@ def choose_shoppers(prepared: Prepared, *, num_known: int = 2) -> list[Shopper]:
         )
         if items[0] not in has_complement:
             continue
-        if user_id and shopper.num_orders >= 2 and shopper.segment not in {other.segment for other in known}:
-            known.append(shopper)
+        if user_id and shopper.num_orders >= 2 and shopper.segment not in {other.segment for other in shoppers}:
+            shoppers.append(shopper)
         elif not user_id:
             guests.append(shopper)
-        if len(known) >= num_known and guests:
+        if len(shoppers) >= num_known and guests:
             break
-    return [*known[:num_known], *guests[:1]]
+    return [*shoppers[:num_known], *guests[:1]]
 
 
 def describe_offers(client: RecommenderClient, shopper: Shopper, prepared: Prepared, *, k: int = 5) -> str:

@@ -37,10 +37,10 @@ class OfferedItem:
     source: str
 
     def reason_sentence(self, titles: Mapping[str, str] | None = None) -> str:
-        """Returns the reason as a sentence; `titles` maps item ids to names that a shopper knows."""
+        """Returns the reason as a sentence to the shopper; `titles` maps item ids to names that a shopper knows."""
         item = (titles or {}).get(self.reason_item_id, self.reason_item_id)
         sentence = REASONS.get(self.reason, self.reason).format(item=item, count=self.reason_count)
-        return sentence.replace(" 1 orders", " 1 order").replace(" 1 times", " once")
+        return sentence.replace(" 1 orders", " 1 order").replace(" 1 times", " once").replace(" 2 times", " twice")
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -102,7 +102,7 @@ class Offers:
     def __iter__(self) -> Iterator[OfferedItem]:
         if self.is_batch:
             raise SchemaError("These are the offers of a batch. Iterate over `offers.queries()`.")
-        columns = [getattr(self, name).tolist() for name in ("item_ids", "scores", *_EXTRAS)]
+        columns = [_plain_values(getattr(self, name)) for name in ("item_ids", "scores", *_EXTRAS)]
         return (OfferedItem(*values) for values in zip(*columns, strict=True))
 
     def queries(self) -> list["Offers"]:
@@ -144,3 +144,8 @@ class Offers:
             for rank, item in enumerate(self, start=1)
         ]
         return "\n".join([f"Offers ({version}):", *lines])
+
+
+def _plain_values(column: np.ndarray) -> list:
+    """Returns a column as Python values; a float32 as the shortest decimal that it is read from: 49.99."""
+    return [float(str(value)) for value in column] if column.dtype == np.float32 else column.tolist()

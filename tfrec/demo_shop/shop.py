@@ -72,7 +72,10 @@ def generate_demo_shop(out: Path, config: DemoShopConfig = _DEFAULT) -> DemoShop
     if read_fingerprint(out) == config.fingerprint:
         logger.info("%s already holds this demo shop.", out)
         return read_truth(out)
-    with publishing(out, _KIND) as work, tqdm(total=5, desc="demo shop", unit="part", leave=False, delay=1) as progress:
+    with (
+        publishing(out, _KIND) as work,
+        tqdm(total=5, desc="demo shop", unit="part", leave=False, delay=1, disable=None) as progress,
+    ):
         catalogue, shoppers = build_catalogue(config), draw_shoppers(config)
         _write_catalogue(work, config, catalogue, shoppers)
         progress.update()

@@ -133,7 +133,8 @@ def evaluate(
             "clicks. Prepare the shop with an earlier split."
         )
     name = prepared.manifest.recipe
-    return EvaluationReport(name, str(prepared.test_from).removesuffix(" 00:00:00"), tuple(seeds), tuple(sections))
+    test_from = prepared.calendar.moment_text(prepared.test_from)
+    return EvaluationReport(name, test_from, tuple(seeds), tuple(sections))
 
 
 def sample_cases(cases: Cases, max_queries: int) -> Cases:
@@ -180,8 +181,8 @@ def _asked_once(method: Method) -> Method:
     answers: list[tuple[Cases, int, Ranking]] = []
 
     def again(cases: Cases, k: int) -> Ranking:
-        for known, length, ranking in answers:
-            if known is cases and length == k:
+        for asked, length, ranking in answers:
+            if asked is cases and length == k:
                 return ranking
         answers.append((cases, k, method(cases, k)))
         return answers[-1][2]

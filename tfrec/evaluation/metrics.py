@@ -62,7 +62,7 @@ def rank_by_scores(scorer: Scorer, cases: Cases, *, k: int = 20, progress: str =
     ranks = np.full(cases.truths.shape, np.nan)
     top = np.full((len(cases), min(k, num_items)), -1, np.int32)
     starts = range(0, len(cases), step)
-    for start in tqdm(starts, desc=progress, disable=not progress or len(starts) < 2, leave=False):
+    for start in tqdm(starts, desc=progress, disable=None if progress and len(starts) > 1 else True, leave=False):
         block = cases[start : start + step]
         scores = _checked_scores(scorer(block), len(block), num_items)
         ranks[start : start + step] = _exact_ranks(scores, block)

@@ -28,7 +28,7 @@ class EvaluationReport:
 
     Attributes:
         shop: name of the prepared shop.
-        test_from: first moment of the test period, ISO.
+        test_from: first moment of the test period, on the shop's clock.
         seeds: draws of the hidden items.
         sections: a table a task.
         findings: sentences on what no table holds, such as how much of a known truth was found.

@@ -122,7 +122,7 @@ _Values: TypeAlias = dict[str, np.ndarray | tuple[np.ndarray, np.ndarray]]
 
 def cart_section(
     whole: Sequence[Cases],
-    found: Sequence[Cases],
+    discoveries: Sequence[Cases],
     apart: Sequence[Cases],
     cold: Sequence[Cases],
     methods: Mapping[str, tuple[Method, bool]],
@@ -135,7 +135,7 @@ def cart_section(
 
     Args:
         whole: cart completion cases, one a draw of the hidden items.
-        found: the discovery cases of each draw.
+        discoveries: the discovery cases of each draw.
         apart: the cross-category cases of each draw, or a sample of them.
         cold: the cold item cases of each draw.
         methods: name → (method, whether it is a baseline).
@@ -178,7 +178,7 @@ def cart_section(
         rankings = [method(cases, 20) for cases in whole]
         ranks = np.concatenate([ranking.ranks for ranking in rankings])
         top = np.concatenate([ranking.top[:, :10] for ranking in rankings])
-        new_ranks = np.concatenate([method(cases, 20).ranks for cases in found])
+        new_ranks = np.concatenate([method(cases, 20).ranks for cases in discoveries])
         apart_ranks = np.concatenate([method(cases, 20).ranks for cases in apart])
         cold_ranks = np.concatenate([method(cases, 20).ranks for cases in cold] or [np.zeros((0, 1))])
         hit = metrics.hit_rate_at_k(ranks, k=10)

@@ -152,7 +152,7 @@ def _solve_neighbourhoods(
     above, below = np.triu_indices(width, 1)
     step = max(1, _SLAB // max(1, width * width))
     rows, columns, values = [], [], []
-    for start in tqdm(range(0, num_items, step), desc="item weights", disable=not progress, leave=False):
+    for start in tqdm(range(0, num_items, step), desc="item weights", disable=None if progress else True, leave=False):
         items = near[start : start + step]
         is_in = items >= 0
         place = np.where(is_in, items, 0)
@@ -201,7 +201,7 @@ def _bounded_pairs(matrix: scipy.sparse.csr_matrix, *, max_pairs: int, progress:
         itertools.pairwise(bounds),
         desc="item pairs",
         total=len(bounds) - 1,
-        disable=not progress,
+        disable=None if progress else True,
         leave=False,
     ):
         block = (transposed[start:stop] @ matrix).tocoo()

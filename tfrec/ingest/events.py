@@ -20,6 +20,7 @@ from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.rejected import CheckedTable
 from tfrec.ingest.returns import RETURN_REASON
 from tfrec.ingest.sessions import cut_sessions, group_orders
+from tfrec.ingest.sources import FILE, ROW
 from tfrec.ingest.splits import add_clock
 from tfrec.ingest.table_spec import Check, Column, Expression, MappedTable, Pass, TableSpec, is_rounded, is_unreadable
 from tfrec.ingest.time_bounds import find_bounds, outlier_reason
@@ -29,13 +30,18 @@ from tfrec.ingest.users import USER_PREFIX
 from tfrec.schema.tables import EVENT_COLUMNS, EVENT_TYPES, RETURN
 
 _FIRST_YEAR, _LAST_YEAR = 1970, 2100  # timestamps outside are slips such as year 0001 or 9999
+UNKNOWN_ITEM = "unknown item"
+"""Reason of an event whose item is not in the catalogue, where the recipe leaves such events out."""
+
 _IDS = ("user_id", "item_id", "order_id", "session_id")
 
 
 def events_spec(recipe: Recipe) -> TableSpec:
     """Returns the spec of the events; without files of their own, items and users are described in the same rows."""
     section, cleaning = recipe.events, recipe.clean
-    passes: list[Pass] = [_set_aside_outliers] if recipe.has_time else []
+    passes: list[Pass] = []
+    if recipe.has_time:
+        passes.append(functools.partial(_set_aside_outliers, time_zone=section.time_zone))
     if cleaning.unknown_items == "reject":
         passes.append(_set_aside_unknown_items)
     return TableSpec(
@@ -58,9 +64,13 @@ def events_spec(recipe: Recipe) -> TableSpec:
         unique=tuple(EVENT_COLUMNS) if cleaning.duplicates == "reject" else (),
         note_makers=(
             *((functools.partial(_notes_of_times, recipe=recipe),) if recipe.has_time else ()),
-            functools.partial(notes_of_ids, recipe=recipe),
             notes_of_numbers,
             functools.partial(notes_of_currency, currency=recipe.currency.upper()),
+        ),
+        late_note_makers=(functools.partial(notes_of_ids, recipe=recipe),),
+        ruled=(
+            *(rule.reason for rule in cleaning.rules),
+            *((UNKNOWN_ITEM,) if cleaning.unknown_items == "reject" else ()),
         ),
         user_ids=("user_id",),
         guest_ids=cleaning.guest_ids,
@@ -74,7 +84,7 @@ def group_events(events: CheckedTable, recipe: Recipe, workspace: Workspace) -> 
     good = group_orders(good, recipe.orders, clock=local_time(good["timestamp"], recipe.events.time_zone))
     good = workspace.store("events_good", good)
     return good, [
-        *notes_of_states(events.raw, used=events.spec.wanted_columns),
+        *notes_of_states(events.raw.semi_join(good.select(FILE, ROW), [FILE, ROW]), used=events.spec.wanted_columns),
         *notes_of_orders(good, events.raw, has_orders="order_id" in recipe.events.columns),
     ]
 
@@ -226,12 +236,13 @@ def _notes_of_times(mapped: MappedTable, *, recipe: Recipe) -> Sequence[Note]:
     return check_times(text, time_format=recipe.events.time_format, where=mapped.origin)
 
 
-def _set_aside_outliers(workspace: Workspace, rows: ir.Table) -> tuple[ir.Table, Sequence[Note]]:
-    """Sets aside the good rows whose time lies far from all others."""
-    bounds = find_bounds(rows.filter(rows["reason"].isnull())["timestamp"])
+def _set_aside_outliers(workspace: Workspace, rows: ir.Table, *, time_zone: str) -> tuple[ir.Table, Sequence[Note]]:
+    """Sets aside the good rows whose time lies far from all others, by the days of the shop's clock."""
+    clock = local_time(rows["timestamp"], time_zone).name("clock")
+    bounds = find_bounds(rows.filter(rows["reason"].isnull()).select(clock)["clock"])
     if not bounds.notes:
         return rows, []
-    reason = ibis.coalesce(rows["reason"], outlier_reason(rows["timestamp"], bounds))
+    reason = ibis.coalesce(rows["reason"], outlier_reason(clock, bounds))
     return workspace.store("events_bounded", rows.mutate(reason=reason)), bounds.notes
 
 
@@ -240,5 +251,5 @@ def _set_aside_unknown_items(workspace: Workspace, rows: ir.Table) -> tuple[ir.T
     items = workspace.connection.table("items_unique")
     catalogue = items.filter(items["reason"].isnull())
     is_unknown = (rows["item_id"] != "") & ~rows["item_id"].isin(catalogue["item_id"])
-    reason = ibis.coalesce(rows["reason"], ibis.ifelse(is_unknown, "unknown item", None))
+    reason = ibis.coalesce(rows["reason"], ibis.ifelse(is_unknown, UNKNOWN_ITEM, None))
     return workspace.store("events_known", rows.mutate(reason=reason)), []

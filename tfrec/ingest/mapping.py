@@ -79,6 +79,7 @@ def column_texts(
     missing: Sequence[str] = (),
     prefix: str = "",
     category_separator: str = CATEGORY_SEPARATOR,
+    blanks: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, ir.StringValue]:
     """Returns the mapped columns as expressions of `trimmed_text`, missing text as `""`.
 
@@ -91,6 +92,7 @@ def column_texts(
         missing: words that stand for no value; a search text may contain them.
         prefix: put before the names.
         category_separator: stands between the levels of a raw category.
+        blanks: schema name → ids that stand for none, which do not count in a `FirstOf`.
     """
     mapped = {}
     for target, names in columns.items():
@@ -102,6 +104,8 @@ def column_texts(
         if missing and target != "query":
             parts = [part.isin(missing).ifelse("", part) for part in parts]
         if isinstance(names, FirstOf):
+            if none := (blanks or {}).get(target):
+                parts = [id_text(part).isin(none).ifelse("", part) for part in parts]
             mapped[prefix + target] = ibis.coalesce(*(part.nullif("") for part in parts), "")
         elif target == "category":
             mapped[prefix + target] = _joined_category(parts, category_separator)

@@ -186,7 +186,7 @@ def split_events(shop: Preparation) -> Preparation:
     )
     notes: list[Note] = []
     if shop.until is None:  # else training is what was known at that moment, whatever the log holds of later
-        events, notes = keep_orders_whole(events, test_from=moments.test_from)
+        events, notes = keep_orders_whole(events, test_from=moments.test_from, time_zone=recipe.events.time_zone)
     if recipe.clean.duplicates == "merge":
         events = merge_order_lines(events, boundary=moments.test_from)
     boundary = ibis.literal(moments.test_from.to_pydatetime()).cast("timestamp")
@@ -254,6 +254,7 @@ def describe_shop(shop: Preparation) -> Preparation:
         kept=shop.kept,
         merged=shop.kept - train_events - test_events,
         rejected=dict(shop.rejected),
+        excluded={reason: n for reason, n in shop.rejected.items() if reason in shop.tables["events"].spec.ruled},
         catalogue_rejected=count_reasons(shop.others),
         train_events=train_events,
         test_events=test_events,
@@ -271,6 +272,8 @@ def describe_shop(shop: Preparation) -> Preparation:
         incomplete=count_incomplete([*shop.tables.values()]),
         notes=(*shop.notes, *(note for table in shop.others for note in table.notes)),
         returns=shop.return_counts,
+        country=recipe.country,
+        sale_days={name: list(days) for name, days in recipe.sale_days.items()},
     )
     return shop.extended(manifest=manifest)
 
@@ -330,6 +333,6 @@ def _summary(manifest: Manifest) -> str:
     beside += f"{manifest.relations:,} relations; " if manifest.relations else ""
     return (
         f"{manifest.train_events:,} events of {manifest.users:,} users and {manifest.items:,} items in training, "
-        f"{manifest.test_events:,} in test from {manifest.test_from}; {beside}"
+        f"{manifest.test_events:,} in test from {manifest.calendar.moment_text(manifest.test_from)}; {beside}"
         f"{sum(manifest.rejected.values()):,} of {manifest.rows:,} rows set aside"
     )

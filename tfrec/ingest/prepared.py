@@ -1,6 +1,7 @@
 """Reads a prepared shop: checked tables before and after the split, pictures, and the manifest with their origin."""
 
 import dataclasses
+import datetime
 import difflib
 import json
 from pathlib import Path
@@ -12,7 +13,8 @@ from tfrec.errors import SourceError
 from tfrec.ingest.notes import Note
 from tfrec.ingest.return_counts import ReturnCounts
 from tfrec.publish import FolderKind
-from tfrec.schema.tables import FACT_COLUMNS, RELATION_COLUMNS, RETURN_COLUMNS, Tables, empty_table
+from tfrec.schema.calendar import ShopCalendar
+from tfrec.schema.tables import FACT_COLUMNS, RELATION_COLUMNS, RETURN, RETURN_COLUMNS, Tables, empty_table
 
 FORMAT_VERSION = 2
 """Raised whenever the layout or meaning of a prepared folder changes; older folders must be prepared again."""
@@ -39,6 +41,9 @@ PREPARED = FolderKind(
     names_in="extras",
 )
 """The files are those of releases that did not list them in the folder itself."""
+
+_RETURNED = (RETURN, "quantity below 0")
+"""Reasons of rows that take purchases back."""
 
 _HOW = "Make one with: tfrec prepare RECIPE --out {path}"
 
@@ -72,6 +77,7 @@ class Manifest:
         kept: events after cleaning, before merging.
         merged: events that went into another one (see `Cleaning.duplicates`).
         rejected: reason → rows of events set aside; `rows = kept + sum(rejected)`.
+        excluded: the part of `rejected` that the recipe's own rules leave out; empty in a folder of an earlier release.
         catalogue_rejected: reason → rows of catalogue, users, facts and relations files set aside.
         train_events: events in `events.parquet`.
         test_events: events in `test_events.parquet`.
@@ -90,6 +96,8 @@ class Manifest:
         notes: what was seen in the raw files that their owner should know.
         returns: what took purchases back; the purchases are in `returns.parquet`, which is there only where there are
             any. None in a folder of an earlier release.
+        country: country of the shop, two letters; "" unknown.
+        sale_days: the shop's own sales, name → days.
     """
 
     format_version: int
@@ -123,6 +131,26 @@ class Manifest:
     incomplete: dict[str, int] = dataclasses.field(default_factory=dict)
     notes: tuple[Note, ...] = ()
     returns: ReturnCounts | None = None
+    excluded: dict[str, int] = dataclasses.field(default_factory=dict)
+    country: str = ""
+    sale_days: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def returned(self) -> dict[str, int]:
+        """The part of `rejected` that takes purchases back, as far as no rule of the recipe leaves it out."""
+        return {reason: n for reason, n in self.rejected.items() if reason in _RETURNED and reason not in self.excluded}
+
+    @property
+    def faulty(self) -> dict[str, int]:
+        """The part of `rejected` that cannot be used: unreadable, incomplete, impossible or repeated rows."""
+        others = {*self.excluded, *self.returned}
+        return {reason: n for reason, n in self.rejected.items() if reason not in others}
+
+    @property
+    def calendar(self) -> ShopCalendar:
+        """The shop's clock, country and own sales."""
+        days = {name: tuple(map(datetime.date.fromisoformat, dates)) for name, dates in self.sale_days.items()}
+        return ShopCalendar(self.time_zone, self.country, self.currency, days)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,6 +180,11 @@ class Prepared:
     def validation_from(self) -> pd.Timestamp:
         """First moment of the validation period, which ends at `test_from`, UTC."""
         return pd.Timestamp(self.manifest.validation_from).as_unit("us")
+
+    @property
+    def calendar(self) -> ShopCalendar:
+        """The shop's clock."""
+        return self.manifest.calendar
 
     @property
     def truth(self) -> Path | None:
@@ -188,13 +221,14 @@ def read_prepared(path: str | Path) -> Prepared:
         for name, columns in (("facts", FACT_COLUMNS), ("relations", RELATION_COLUMNS), ("returns", RETURN_COLUMNS))
     }
     returns = others.pop("returns")
+    calendar = manifest.calendar
     is_late = returns["timestamp"] >= pd.Timestamp(manifest.test_from)
     images = path / "images.npy"
     return Prepared(
         path=path,
         manifest=manifest,
-        train=Tables(events=_read(path, "events"), items=items, users=users, returns=returns[~is_late], **others),
-        test=Tables(events=_read(path, "test_events"), items=items, users=users, returns=returns[is_late], **others),
+        train=Tables(_read(path, "events"), items, users, returns=returns[~is_late], calendar=calendar, **others),
+        test=Tables(_read(path, "test_events"), items, users, returns=returns[is_late], calendar=calendar, **others),
         images=np.load(images, mmap_mode="r") if images.is_file() else None,
     )
 

@@ -34,9 +34,16 @@ def read_key(path: Path) -> bytes:
     """Returns the key.
 
     Raises:
-        SourceError: it is shorter than 16 bytes, and so could be guessed.
+        SourceError: there is none, or it is shorter than 16 bytes, and so could be guessed.
     """
-    key = path.read_bytes()
+    try:
+        key = path.read_bytes()
+    except OSError as error:
+        raise SourceError(
+            f"The key file {path} cannot be read ({error.strerror}). It holds the secret under which user ids become "
+            "pseudonyms. Make one, and keep it, as another key gives other pseudonyms: "
+            f"head -c 32 /dev/urandom > {path}"
+        ) from error
     if len(key) < _MIN_KEY_BYTES:
         raise SourceError(
             f"The key in {path} has {len(key)} bytes; it must have at least {_MIN_KEY_BYTES}. "

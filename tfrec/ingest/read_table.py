@@ -1,5 +1,6 @@
 """Reads any table of a shop by its spec: text, values, reasons of bad rows, notes."""
 
+import dataclasses
 import logging
 from collections.abc import Sequence
 
@@ -51,8 +52,11 @@ def read_table(spec: TableSpec, source: FileSource, workspace: Workspace, *, key
         notes += further
     if spec.unique:
         rows = workspace.store(f"{spec.name}_unique", set_aside_repeated(spec, rows))
+    if spec.late_note_makers:
+        ruled = _without_ruled(spec, mapped, rows)
+        notes += [note for make_notes in spec.late_note_makers for note in make_notes(ruled)]
     hidden = tuple(spec.user_columns) if key is not None else ()
-    return CheckedTable(spec, raw.table, rows, raw.unreadable, hidden, tuple(notes))
+    return CheckedTable(spec, raw.table, rows, raw.unreadable, hidden, tuple(notes), raw.files)
 
 
 def map_text(spec: TableSpec, raw: RawTable) -> ir.Table:
@@ -76,6 +80,7 @@ def map_text(spec: TableSpec, raw: RawTable) -> ir.Table:
             missing=spec.section.missing,
             prefix=prefix,
             category_separator=spec.category_separator,
+            blanks={} if prefix else {column.name: column.blanks for column in spec.columns if column.blanks},
         )
     return text.select(**texts, **{FILE: text[FILE], ROW: text[ROW]})
 
@@ -128,6 +133,15 @@ def collect_table(checked: CheckedTable) -> pd.DataFrame:
     if spec.finish is not None:
         frame = spec.finish(frame)
     return frame.sort_values([*spec.order], ignore_index=True)
+
+
+def _without_ruled(spec: TableSpec, mapped: MappedTable, rows: ir.Table) -> MappedTable:
+    """Returns the text without the rows that the owner's rules leave out."""
+    if not spec.ruled:
+        return mapped
+    ruled = rows.filter(rows["reason"].isin(spec.ruled)).select(FILE, ROW)
+    text = mapped.workspace.store(f"{spec.name}_by_rules", mapped.text.anti_join(ruled, [FILE, ROW]))
+    return dataclasses.replace(mapped, raw=mapped.raw.anti_join(ruled, [FILE, ROW]), text=text)
 
 
 def _hide_users(spec: TableSpec, text: ir.Table, *, key: bytes) -> ir.Table:

@@ -1,8 +1,10 @@
 """Reads a recipe (a TOML file) into typed values that map a shop's raw files to the schema."""
 
 import dataclasses
+import datetime
 import importlib.resources
 import math
+import re
 import zoneinfo
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -27,7 +29,8 @@ from tfrec.schema.tables import (
 )
 
 _FOLDER = "datasets"  # of the package, and of whoever keeps recipes in the current folder
-_EVENT_KEYS = (*EVENT_COLUMNS, "line_total", "sequence", "currency")
+EVENT_KEYS = (*EVENT_COLUMNS, "line_total", "sequence", "currency")
+"""What `[events.columns]` may map."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,7 +78,7 @@ class EventsRecipe(TableSource):
         _check_formats(self.time_format)
         if not self.files:
             raise RecipeError("`files` must name at least one file of events.")
-        _check_keys("columns", self.columns, _EVENT_KEYS)
+        _check_keys("columns", self.columns, EVENT_KEYS)
         if "item_id" not in self.columns:
             raise RecipeError("columns must map item_id: without it nothing is known of what was bought.")
         if "price" in self.columns and "line_total" in self.columns:
@@ -210,6 +213,9 @@ class Recipe:
         source_url: where a user gets the original.
         licence: licence of the data.
         currency: currency of all prices, ISO 4217.
+        country: country of the shop, two letters of ISO 3166: it decides which festivals are looked at; else the time
+            zone decides, and then the currency.
+        sale_days: the shop's own sales, name → days, looked at beside the festivals.
         extras: name → file copied beside the tables (`coupon_test`, `impressions`).
         truth: folder with a generated shop's known truth, copied where it is there.
     """
@@ -220,6 +226,8 @@ class Recipe:
     source_url: str = ""
     licence: str = ""
     currency: str = ""
+    country: str = ""
+    sale_days: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     items: ItemsRecipe = dataclasses.field(default_factory=ItemsRecipe)
     users: UsersRecipe = dataclasses.field(default_factory=UsersRecipe)
     facts: FactsRecipe = dataclasses.field(default_factory=FactsRecipe)
@@ -234,6 +242,11 @@ class Recipe:
     truth: str = ""
 
     def __post_init__(self) -> None:
+        if self.country and not re.fullmatch("[A-Z]{2}", self.country):
+            raise RecipeError(f"country must be two capitals of ISO 3166, such as DE; got {self.country!r}.")
+        for name, days in self.sale_days.items():
+            for day in days:
+                _check_day(name, day)
         sells = self.events.type == "purchase" or "event_type" in self.events.columns
         if sells and self.orders.by == "column" and "order_id" not in self.events.columns:
             raise RecipeError(
@@ -335,6 +348,13 @@ def _check_formats(time_format: tuple[str, ...]) -> None:
             f"time_format {min(units)!r} must stand alone: a column of counts has no other format. Write the rows of "
             "another format into a column or file of their own."
         )
+
+
+def _check_day(name: str, day: str) -> None:
+    try:
+        datetime.date.fromisoformat(day)
+    except ValueError:
+        raise RecipeError(f"[sale_days] {name!r} must list dates such as 2025-07-01; got {day!r}.") from None
 
 
 def _check_keys(what: str, given: Iterable[str], allowed: Iterable[str]) -> None:

@@ -12,8 +12,8 @@ from tfrec.ingest.notes import Note
 from tfrec.ingest.sources import FILE, ROW, Unreadable
 from tfrec.ingest.table_spec import TableSpec
 
-REJECTED_COLUMNS = {"table": "string", "file": "int32", "row": "int64", "reason": "string", "raw": "string"}
-"""Of `rejected.parquet`; `file` is the position in the recipe's list, `row` counts data rows from 1, `raw` is JSON."""
+REJECTED_COLUMNS = {"table": "string", "file": "string", "row": "int64", "reason": "string", "raw": "string"}
+"""Of `rejected.parquet`; `file` is the file's name, `row` counts data rows from 1, `raw` is JSON."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +28,7 @@ class CheckedTable:
         unreadable: lines that were no rows.
         hidden: raw columns that must not be shown: user ids, where these appear under pseudonyms.
         notes: what the owner of the files should know.
+        files: name of each file, by `_file`.
     """
 
     spec: TableSpec
@@ -36,6 +37,7 @@ class CheckedTable:
     unreadable: tuple[Unreadable, ...] = ()
     hidden: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
+    files: tuple[str, ...] = ()
 
     @property
     def good(self) -> ir.Table:
@@ -73,7 +75,7 @@ def write_rejected(tables: Sequence[CheckedTable], path: Path) -> None:
     """
     rows = [_describe(table, table.set_aside) for table in tables]
     lines = [
-        (table.spec.name, line.file, line.line, line.reason, "" if table.hidden else line.text)
+        (table.spec.name, table.files[line.file], line.line, line.reason, "" if table.hidden else line.text)
         for table in tables
         for line in table.unreadable
     ]
@@ -95,8 +97,16 @@ def _describe(table: CheckedTable, rows: ir.Table) -> ir.Table:
         shown = {other: ibis.ifelse(cell.isin(ids["id"]), "", cell) for other, cell in shown.items()}
     text = ibis.struct(shown).cast("json").cast("string") if shown else ibis.literal("")
     return joined.select(
-        table=ibis.literal(table.spec.name), file=joined[FILE], row=joined[ROW], reason="reason", raw=text
+        table=ibis.literal(table.spec.name),
+        file=_file_name(table, joined[FILE]),
+        row=joined[ROW],
+        reason="reason",
+        raw=text,
     )
+
+
+def _file_name(table: CheckedTable, number: ir.IntegerValue) -> ir.StringValue:
+    return number.cases(*enumerate(table.files), else_="") if table.files else ibis.literal("")
 
 
 def _count(parts: Sequence[ir.Table]) -> Counter[str]:

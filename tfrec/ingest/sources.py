@@ -117,11 +117,13 @@ class RawTable:
         table: stored table of text columns, with `_file` and `_row`.
         unreadable: lines that are no rows.
         origin: where it comes from, for messages.
+        files: name of each file, by `_file`.
     """
 
     table: ir.Table
     unreadable: tuple[Unreadable, ...]
     origin: str
+    files: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,7 +168,14 @@ class FileSource:
                 f"{self.origin}: there is a header but no row.{reasons} Get the data again, or correct `delimiter`, "
                 "`quote` or `header` in the recipe."
             )
-        return RawTable(table, tuple(unreadable), self.origin)
+        return RawTable(table, tuple(unreadable), self.origin, self._names())
+
+    def _names(self) -> tuple[str, ...]:
+        """Returns the name of each file, with its folder where two are called the same."""
+        if self.how.format in SPECIAL_READERS:
+            return (self.origin,)  # such a reader takes all its files at once
+        names = tuple(path.name for path in self.paths)
+        return names if len(set(names)) == len(names) else tuple(map(str, self.paths))
 
 
 def _read_files(

@@ -11,6 +11,7 @@ from tfrec.errors import RecipeError
 from tfrec.ingest.engine import md5
 from tfrec.ingest.notes import Note
 from tfrec.ingest.timestamps import moment_in_utc
+from tfrec.schema.calendar import ShopCalendar
 
 _CLOCK_START = pd.Timestamp("2000-01-01")
 _CLOCK_SECONDS = 365 * 86_400
@@ -114,21 +115,25 @@ def find_moments(
         test_from = _before(_end_of_day(last, time_zone), pd.Timedelta(days=split.test_days), time_zone)
     else:
         test_from = _at_share(events, 1 - split.test_share)
+    shown = ShopCalendar(time_zone).moment_text
     if not first < test_from:
         raise RecipeError(
-            f"No event lies before {test_from}, where the test period starts (the log runs from {first} to {last}). "
-            "Correct `[split] test_from` or --until."
+            f"No event lies before {shown(test_from)}, where the test period starts (the log runs from {shown(first)} "
+            f"to {shown(last)}). Correct `[split] test_from` or --until."
         )
     validation_from = _validation_from(events, split, test_from, time_zone=time_zone)
     if not first < validation_from < test_from:
         raise RecipeError(
-            f"The validation period would start at {validation_from}, but it must lie between the first event "
-            f"({first}) and the test period ({test_from}). Correct `validation_from` or `validation_days` in [split]."
+            f"The validation period would start at {shown(validation_from)}, but it must lie between the first event "
+            f"({shown(first)}) and the test period ({shown(test_from)}). Correct `validation_from` or "
+            "`validation_days` in [split]."
         )
     return Moments(validation_from=validation_from, test_from=test_from)
 
 
-def keep_orders_whole(events: ir.Table, *, test_from: pd.Timestamp) -> tuple[ir.Table, list[Note]]:
+def keep_orders_whole(
+    events: ir.Table, *, test_from: pd.Timestamp, time_zone: str = "UTC"
+) -> tuple[ir.Table, list[Note]]:
     """Returns the events with no order on both sides of `test_from`, and a note of the orders that were.
 
     The earlier lines of such an order (a line added later, another parcel) move to `test_from`: the whole order belongs
@@ -137,6 +142,7 @@ def keep_orders_whole(events: ir.Table, *, test_from: pd.Timestamp) -> tuple[ir.
     Args:
         events: good events.
         test_from: first moment of the test period, UTC.
+        time_zone: the shop's clock, on which the note gives the time.
     """
     boundary = ibis.literal(test_from.to_pydatetime()).cast("timestamp")
     lines = events.filter((events["event_type"] == "purchase") & (events["order_id"] != ""))
@@ -156,9 +162,9 @@ def keep_orders_whole(events: ir.Table, *, test_from: pd.Timestamp) -> tuple[ir.
     is_moved = joined["_moved"].fill_null(False) & (joined["event_type"] == "purchase")
     timestamp = ibis.ifelse(is_moved & (joined["timestamp"] < boundary), boundary, joined["timestamp"])
     text = (
-        f"{len(split_orders):,} orders have lines before and after {test_from}, where the test period starts, e.g. "
-        f"{split_orders['order_id'].iloc[0]!r}; each was put into the test period whole, its earlier lines at that "
-        "moment."
+        f"{len(split_orders):,} orders have lines before and after {ShopCalendar(time_zone).moment_text(test_from)}, "
+        f"where the test period starts, e.g. {split_orders['order_id'].iloc[0]!r}; each was put into the test "
+        "period whole, its earlier lines at that moment."
     )
     return joined.mutate(timestamp=timestamp).select(*events.columns), [Note("orders_split", len(split_orders), text)]
 

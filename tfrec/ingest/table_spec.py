@@ -96,7 +96,9 @@ class TableSpec:
         passes: further checks that need all rows, in order: each sets more reasons.
         unique: expressions that are different in each row of the table; empty = rows may be equal.
         repeated: reason of a row whose `unique` an earlier row has.
-        note_makers: look for what the owner of the files should know.
+        note_makers: look for what the owner of the files should know of how the text is written.
+        late_note_makers: likewise, in the rows that the owner's rules do not leave out.
+        ruled: reasons of rows that the owner's rules leave out.
         user_ids: columns with user ids, which become pseudonyms where there is a key.
         guest_ids: user ids that stand for guests.
         made_of_user_ids: columns that become pseudonyms, too, where they come from the raw columns of user ids.
@@ -119,6 +121,8 @@ class TableSpec:
     unique: tuple[Expression, ...] = ()
     repeated: str = "duplicate"
     note_makers: tuple[NoteMaker, ...] = ()
+    late_note_makers: tuple[NoteMaker, ...] = ()
+    ruled: tuple[str, ...] = ()
     user_ids: tuple[str, ...] = ()
     guest_ids: tuple[str, ...] = ()
     made_of_user_ids: tuple[str, ...] = ()

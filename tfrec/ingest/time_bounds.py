@@ -23,8 +23,8 @@ class TimeBounds:
     """Where the bulk of a log lies.
 
     Attributes:
-        low: first moment of the bulk's first day, UTC; None where nothing is set aside before it.
-        high: first moment behind the bulk's last day, UTC; None where nothing is set aside behind it.
+        low: first moment of the bulk's first day, None where nothing is set aside before it.
+        high: first moment behind the bulk's last day, None where nothing is set aside behind it.
         no_dates: days that stand for no date.
         notes: what is set aside and why.
     """
@@ -44,7 +44,7 @@ def find_bounds(timestamps: ir.TimestampColumn) -> TimeBounds:
     event is near.
 
     Args:
-        timestamps: timestamps of readable events, UTC; nulls are left out.
+        timestamps: times of readable events, on the shop's clock; nulls are left out.
     """
     table = timestamps.name("moment").as_table()
     table = table.filter(table["moment"].notnull()).select(day=table["moment"].date().cast("string"))

@@ -1,7 +1,10 @@
 """Renders sections as one self-contained HTML page: light and dark, readable on a phone, no network, no script."""
 
+import html
 import importlib.resources
+import re
 from collections.abc import Sequence
+from typing import Any
 
 from tfrec.pages.blocks import Section
 from tfrec.pages.extra import need
@@ -33,7 +36,9 @@ def render_page(
     """
     jinja2 = need("jinja2")
     source = importlib.resources.files("tfrec.pages").joinpath("page.html.jinja").read_text(encoding="utf-8")
-    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(source)
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters["code"] = _with_code
+    template = environment.from_string(source)
     return template.render(
         title=title,
         sections=sections,
@@ -43,3 +48,9 @@ def render_page(
         contents=contents,
         colophon=colophon,
     )
+
+
+def _with_code(text: str) -> Any:
+    """Returns text as markup, with what stands between backticks as code."""
+    escaped = html.escape(str(text))
+    return need("markupsafe").Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", escaped))

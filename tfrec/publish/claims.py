@@ -59,7 +59,7 @@ def check_claim(folder: Path, *, signs: Iterable[str] = ()) -> None:
         raise SourceError(f"{folder} is a file, but a folder is to be written there. Name another place.")
     place = followed(folder)
     check_writable(place / _WRITER)
-    if not place.is_dir() or any(found for sign in (*_SIGNS, *signs) for found in place.glob(sign)):
+    if not place.is_dir() or any(mark for sign in (*_SIGNS, *signs) for mark in place.glob(sign)):
         return
     names = sorted(path.name for path in place.iterdir())
     others = [name for name in names if not name.startswith(".") and name not in _OF_THE_SYSTEM]

@@ -74,12 +74,12 @@ def check_against_fallback(
         return None
     funnel = by_slates(served_ranker(_OneByOne(answer)))
     check = FallbackCheck(tuple(compare_methods(funnel, baseline, questions)), method, since.isoformat())
-    for one in check.comparisons:
+    for comparison in check.comparisons:
         logger.log(
-            logging.WARNING if one.is_worse() else logging.INFO,
+            logging.WARNING if comparison.is_worse() else logging.INFO,
             "Last block of training, %s%s",
-            one.sentence("funnel", method),
-            ": the fall-back answers better" if one.is_worse() else "",
+            comparison.sentence("funnel", method),
+            ": the fall-back answers better" if comparison.is_worse() else "",
         )
     if check.worse:
         logger.warning(

@@ -213,8 +213,7 @@ def _against(
 ) -> list[Check]:
     checks = []
     for name, sets in questions.items():
-        one = compare_answers(name, answers[name], others[name], sets)
-        checks.append(_as_check(one, other, config))
+        checks.append(_as_check(compare_answers(name, answers[name], others[name], sets), other, config))
     return checks
 
 
@@ -222,15 +221,15 @@ def _as_check(comparison: SignatureComparison, other: str, config: GateConfig) -
     is_judged = comparison.num_queries >= MIN_QUERIES
     return Check(
         f"{comparison.signature} against {other}",
-        f"HR@{K} {comparison.first:.3f} to {comparison.second:.3f}, {comparison.num_queries:,} queries: "
-        f"{comparison.difference}",
-        f"loses at most {config.margin:g}" if is_judged else f"at least {MIN_QUERIES} queries",
+        f"HR@{K} {comparison.first:.3f} against {comparison.second:.3f}, difference {comparison.difference}, "
+        f"{comparison.num_queries:,} queries",
+        f"no loss beyond {config.margin:g}" if is_judged else f"at least {MIN_QUERIES} queries",
         None if not is_judged else not comparison.is_worse(margin=config.margin),
     )
 
 
 def _calibrated(answers: Sequence[Ranking], config: GateConfig) -> Check:
-    """Checks the hits that the chances of carts' first ten items announce against those that came."""
+    """Checks the hits that the probabilities of carts' first ten items predict against those observed."""
     hits = sum(float(hit_rate_at_k(ranking.ranks, k=K).sum()) for ranking in answers)
     announced = sum(
         float(np.where(ranking.top[:, :K] >= 0, ranking.probabilities[:, :K], 0.0).sum())
@@ -239,10 +238,10 @@ def _calibrated(answers: Sequence[Ranking], config: GateConfig) -> Check:
     )
     bound = f"between 1/{config.calibration:g} and {config.calibration:g}"
     if hits < MIN_QUERIES:
-        return Check("chances of complete_cart", f"{hits:.0f} hits", f"at least {MIN_QUERIES} hits", None)
+        return Check("predicted hits of complete_cart", f"{hits:.0f} hits", f"at least {MIN_QUERIES} hits", None)
     ratio = announced / hits
     passed = 1 / config.calibration <= ratio <= config.calibration
-    return Check("chances of complete_cart", f"{ratio:.2f} times the hits that came", bound, passed)
+    return Check("predicted hits of complete_cart", f"{ratio:.2f} times the observed ones", bound, passed)
 
 
 def _fast_enough(
@@ -251,7 +250,7 @@ def _fast_enough(
     latency = measure_side_by_side(candidate, serving, certificate.queries)
     return Check(
         f"time of a request against {other}",
-        f"{latency.first:.1f} ms to {latency.second:.1f} ms",
+        f"{latency.first:.1f} ms against {latency.second:.1f} ms",
         f"at most {config.slowdown:g} times",
         latency.ratio <= config.slowdown,
     )

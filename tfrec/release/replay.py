@@ -126,10 +126,10 @@ def _inputs(query: CertifiedQuery) -> dict[str, np.ndarray]:
     return as_batch(SIGNATURES[query.signature], [query.arguments])
 
 
-def _different_files(name: str, certificate: Certificate, found: Mapping[str, str]) -> list[Difference]:
+def _different_files(name: str, certificate: Certificate, digests: Mapping[str, str]) -> list[Difference]:
     differences = []
-    for file in sorted({*certificate.files, *found}):
-        expected, actual = certificate.files.get(file), found.get(file)
+    for file in sorted({*certificate.files, *digests}):
+        expected, actual = certificate.files.get(file), digests.get(file)
         if expected != actual:
             differences.append(Difference(name, file, _short(expected), _short(actual)))
     return differences

@@ -22,7 +22,9 @@ def served_ranker(servable: Answering, *, show_progress: bool = False) -> Ranker
 
         queries = pa.Table.from_pandas(cases.to_queries(), preserve_index=False)
         wanted = max(2 * k, 50)
-        with tqdm(total=len(cases), desc=f"asking {signature_name}", disable=not show_progress, leave=False) as bar:
+        with tqdm(
+            total=len(cases), desc=f"asking {signature_name}", disable=None if show_progress else True, leave=False
+        ) as bar:
             table = recommend_table(servable, SIGNATURES[signature_name], queries, k=wanted, bar=bar)
         return _as_slate(table, cases.query_ids)
 

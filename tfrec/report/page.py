@@ -60,7 +60,8 @@ def render_report(findings: Findings, *, language_code: str = "en") -> str:
             version=tfrec.__version__,
             shop=about.recipe,
             mark=about.fingerprint[:12],
-            currency=about.currency,
+            currency=about.currency or "–",
+            zone=about.time_zone,
         ),
     )
 

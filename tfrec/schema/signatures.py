@@ -43,7 +43,7 @@ class InputSpec:
 
 @dataclasses.dataclass(frozen=True)
 class OutputSpec:
-    """One output of a signature, `[B, k]` unless its meaning says otherwise."""
+    """One output of a signature, `[B, k]`; of `rank` `[B, C]`, one column a candidate."""
 
     name: str
     dtype: str
@@ -124,28 +124,28 @@ _RATIO = InputSpec(
 )
 _STRATEGY_SETTINGS = (
     InputSpec("k", "int32", 1, 10, "number of items wanted; each row its own"),
-    InputSpec("diversity", "float32", 1, 0.0, "0 = by score alone, towards 1 = more categories (MMR trade-off)"),
+    InputSpec("diversity", "float32", 1, 0.0, "variety of the slate: 0 = by score alone, towards 1 = more categories"),
 )
 _SLATE = (
     OutputSpec("item_ids", "string", "offered items, best first; empty behind the end of a short row"),
     OutputSpec("scores", "float32", "ranking score, descending; -inf behind the end"),
     OutputSpec("probabilities", "float32", "probability that the item is bought next; 0 behind the end"),
     OutputSpec("prices", "float32", "current price; 0 when unknown"),
-    OutputSpec("reasons", "string", "why: a reason code, see REASONS"),
+    OutputSpec("reasons", "string", "why: a code of the table of reasons"),
     OutputSpec("reason_item_ids", "string", "the item that the reason refers to, or empty"),
     OutputSpec("reason_counts", "int32", "how many times the evidence was seen, 0 where it is not a count"),
-    OutputSpec("sources", "string", "the candidate source that ranked the item highest, see SOURCES"),
+    OutputSpec("sources", "string", "the candidate source that ranked the item highest"),
 )
 
 REASONS: Mapping[str, str] = {
     "bought_together": "bought together with {item} in {count} orders",
-    "bought_by_you": "bought by this shopper {count} times",
-    "because_of": "goes with {item}, which this shopper chose before",
+    "bought_by_you": "you bought it {count} times",
+    "because_of": "goes with {item}, which you chose before",
     "upgrade_of": "a better choice than {item}",
     "similar_to": "similar to {item}",
     "popular_now": "bought {count} times lately",
     "new": "new in the shop",
-    "for_you": "fits this shopper's behaviour",
+    "for_you": "recommended for you",
 }
 """Reason code → sentence for humans, with `{item}` and `{count}` to fill in."""
 
@@ -205,27 +205,25 @@ SIGNATURES: Mapping[str, Signature] = {
                 _USER,
                 *_RECENT,
                 _CART,
-                InputSpec("candidate_item_ids", "string", 2, "", "items to be scored, [B, C]"),
+                InputSpec("candidate_item_ids", "string", 2, "", "items to be scored"),
             ),
             (
                 OutputSpec(
                     "item_ids",
                     "string",
-                    "the candidates in the order sent, [B, C], without padding between them; empty behind the end",
+                    "the candidates in the order sent, without padding between them; empty behind the end",
                 ),
-                OutputSpec("scores", "float32", "ranking score of each candidate, [B, C]; -inf where unknown"),
-                OutputSpec(
-                    "click_probabilities", "float32", "probability of a click, [B, C]; 0 where the log has no views"
-                ),
+                OutputSpec("scores", "float32", "ranking score of each candidate; -inf where unknown"),
+                OutputSpec("click_probabilities", "float32", "probability of a click; 0 where the log has no views"),
                 OutputSpec(
                     "cart_probabilities",
                     "float32",
-                    "probability that it is put in the cart, [B, C]; 0 where the log has no carts",
+                    "probability that it is put in the cart; 0 where the log has no carts",
                 ),
                 OutputSpec(
                     "purchase_probabilities",
                     "float32",
-                    "probability of a purchase, [B, C]; 0 where the log has no purchases",
+                    "probability of a purchase; 0 where the log has no purchases",
                 ),
             ),
             "scores for the caller's own candidates",

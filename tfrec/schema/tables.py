@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from tfrec.errors import SchemaError
+from tfrec.schema.calendar import ShopCalendar
 
 EVENT_TYPES = ("view", "search", "cart", "purchase", "rating", "impression")
 """What can happen; the position in this tuple plus one is the integer code (0 is padding)."""
@@ -83,6 +84,7 @@ class Tables:
         relations: one row a user and whom that user knows, none where the shop has none; columns `RELATION_COLUMNS`.
         returns: one row a purchase and what was taken back of it at one time, none where the shop reports none;
             columns `RETURN_COLUMNS`. No model reads them.
+        calendar: the shop's clock, on which its days are counted; timestamps are in UTC.
 
     Raises:
         SchemaError: a column is missing or has another type, an id is doubled, an event type is unknown,
@@ -95,6 +97,7 @@ class Tables:
     facts: pd.DataFrame = dataclasses.field(default_factory=lambda: empty_table(FACT_COLUMNS))
     relations: pd.DataFrame = dataclasses.field(default_factory=lambda: empty_table(RELATION_COLUMNS))
     returns: pd.DataFrame = dataclasses.field(default_factory=lambda: empty_table(RETURN_COLUMNS))
+    calendar: ShopCalendar = dataclasses.field(default_factory=ShopCalendar)
 
     def __post_init__(self) -> None:
         _check_columns("events", self.events, EVENT_COLUMNS)

@@ -103,7 +103,9 @@ def recommend_file(
             with (
                 writing(out, KIND, inputs=inputs, force=force) as unfinished,
                 pq.ParquetWriter(unfinished, schema) as writer,
-                tqdm(total=total, desc=f"{signature.name:<14}", unit="query", disable=not show_progress) as bar,
+                tqdm(
+                    total=total, desc=f"{signature.name:<14}", unit="query", disable=None if show_progress else True
+                ) as bar,
             ):
                 for batch in file.iter_batches(batch_size=_CHUNK):
                     slates = recommend_table(

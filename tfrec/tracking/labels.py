@@ -138,7 +138,9 @@ def _in_registry(record: RunRecord, labels: Mapping[str, int]) -> dict[str, int]
     client = open_registry(record)
     name = record.registered_model
     try:
-        numbers = {int(found.version): found.tags.get("tfrec.version") for found in _versions(client, name)}
+        numbers = {
+            int(registered.version): registered.tags.get("tfrec.version") for registered in _versions(client, name)
+        }
         for label, version in labels.items():
             fitting = [number for number, servables in numbers.items() if servables == str(version)]
             if not fitting:

@@ -2,11 +2,14 @@
 
 import contextlib
 import contextvars
+import logging
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 import tensorflow as tf
 from tqdm import tqdm
+
+logger = logging.getLogger(__name__)
 
 Listener: TypeAlias = Callable[[str, int, float], None]
 """Called with what was trained, the epoch from 0, and its mean loss."""
@@ -25,8 +28,8 @@ def losses_to(listener: Listener) -> Iterator[None]:
 
 
 def progress_bar(label: str, total: int, show: bool, *, initial: int = 0, unit: str = "epoch") -> tqdm:
-    """Returns a bar of `total` units, hidden unless `show`."""
-    bar = tqdm(total=total, unit=unit, disable=not show, initial=initial, leave=True, desc=f"{label:<28}")
+    """Returns a bar of `total` units, hidden unless `show`, and where standard error is no terminal."""
+    bar = tqdm(total=total, unit=unit, disable=None if show else True, initial=initial, leave=True, desc=f"{label:<28}")
     bar.desc = f"{label:<28}"  # a hidden bar drops it
     return bar
 
@@ -43,5 +46,7 @@ class Tick(tf.keras.callbacks.Callback):
         loss = float((logs or {}).get("loss", float("nan")))
         self._bar.set_postfix_str(f"loss {loss:.3f}")
         self._bar.update(1)
+        if self._bar.disable:
+            logger.info("%s: epoch %d, loss %.3f", self._bar.desc.strip(), epoch + 1, loss)
         if (listener := _LISTENER.get()) is not None:
             listener(self._bar.desc, epoch, loss)

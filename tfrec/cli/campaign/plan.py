@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfrec.cli.analyses import add_language, print_json, wording
+from tfrec.cli.keys import add_key
 from tfrec.cli.outputs import inputs_of
 from tfrec.cli.settings import add_json, named_numbers, names
 
@@ -18,11 +19,11 @@ HELP = "who gets which offer, under a budget that holds even if every coupon is 
 DESCRIPTION = """\
 Learns from a randomised test of offers what each offer would change for each user, and gives offers where they earn
 most, under a budget that counts the most that each offer can cost, so that it cannot be exceeded whatever users do.
-A random hold-out is always kept, and a user whom every offer would lose is never sent one.
-TEST is a prepared shop with a coupon test (the demo shop has one), or a CSV or Parquet file with a row a user: an id,
-the arm, what came of it (margin after the discount, spend, conversion, visit; discount: money taken off; max_discount:
-the cap that was printed on the offer), and what was known of the user before. Money is what counts: of an outcome that
-is no money, say with --worth what one is worth.
+A random hold-out is always kept, and a user from whom every offer would take profit is never sent one.
+TEST is a prepared shop with a coupon test (the demo shop has one), or a CSV or Parquet file with one row per user: an
+id, the arm, what came of it (margin after the discount, spend, conversion, visit; discount: money taken off;
+max_discount: the cap that was printed on the offer), and what was known of the user before. Money is what counts: of an
+outcome that is no money, say with --worth what one is worth.
 
 Most offers are never used, and a percentage without a cap can cost any amount, so little of such a budget is spent. To
 reach more users, print a cap on the offer (--face-value, or a column max_discount in the test), or let --budget-in
@@ -83,9 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--return-floor", type=float, default=0.0, metavar="X", help="least profit per unit of money spent"
     )
     parser.add_argument("--floor", metavar="COLUMN:GROUP=SHARE,...", help="least share of a group that gets an offer")
-    parser.add_argument(
-        "--key", type=Path, metavar="FILE", help="file of the mailer's secret, 16 bytes or more; needed for send.csv"
-    )
+    add_key(parser, purpose="needed for send.csv, the list for the mailer")
     parser.add_argument(
         "--min-users", type=int, default=50, metavar="N", help="least number of users of an offer that is made"
     )

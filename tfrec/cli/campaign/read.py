@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfrec.cli.analyses import add_language, print_json, wording
+from tfrec.cli.keys import add_key
 from tfrec.cli.settings import add_json, moment
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="start", required=True, metavar="DATE", help="first day of the campaign")
     parser.add_argument("--until", metavar="DATE", help="first day after the campaign (default: end of the log)")
     parser.add_argument("--impressions", type=Path, metavar="FILE", help="file of who was shown an offer, and when")
-    parser.add_argument("--key", type=Path, metavar="FILE", help="file of the mailer's secret, to match pseudonyms")
+    add_key(parser, purpose="the one of the plan's send.csv, to match its pseudonyms")
     parser.add_argument(
         "--pre-days", type=int, default=56, metavar="DAYS", help="days before the campaign, as covariate; 0 = none"
     )

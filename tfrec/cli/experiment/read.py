@@ -22,8 +22,8 @@ Reads an experiment. FILE is one of three:
   arms with a SHOP     user_id and arm (`tfrec experiment assign` wrote it): metrics come from the shop's log, with the
                        weeks before as covariate (CUPED), and every day's look is paid for (always-valid intervals);
                        everybody in FILE counts from the first day, with 0 until they act
-  metrics of users     a row a user: the arm, and columns of metrics; a column NAME_before is NAME's covariate
-  checkpoints          a row an experiment, variant, metric and time: count_c, mean_c, variance_c, count_t, ...
+  metrics of users     one row per user: the arm, and columns of metrics; a column NAME_before is NAME's covariate
+  checkpoints          one row per experiment, variant, metric and time: count_c, mean_c, variance_c, count_t, ...
                        cumulative: all experiments at once, at the end and always-valid
 
 Metrics are means; A/B is the ratio of two columns' sums; amounts with heavy tails go by the bootstrap, capped at the
@@ -56,8 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pre-days", type=int, default=28, metavar="DAYS", help="days before the experiment, for CUPED; 0 = none"
     )
-    parser.add_argument("--primary", metavar="A,B,...", help="metrics that decide (default with SHOP: conversion)")
-    parser.add_argument("--secondary", metavar="A,B,...", help="metrics that explain the result")
+    parser.add_argument(
+        "--primary",
+        metavar="A,B,...",
+        help="metrics that decide; with SHOP any of conversion, orders, value, pieces, visits (default: conversion), "
+        "else columns of FILE",
+    )
+    parser.add_argument("--secondary", metavar="A,B,...", help="metrics that explain the result, named likewise")
     parser.add_argument(
         "--guardrail", metavar="A=SHARE,...", help="metrics that must not get worse by more than the given share"
     )
@@ -115,12 +120,23 @@ def _read_users(options: argparse.Namespace, table: "pd.DataFrame") -> None:
     if not options.primary:
         raise ConfigError(
             "Name the metric that decides with --primary, and name it before you look. "
-            f"{options.file} has: {', '.join(map(str, table.columns))}."
+            f"{options.file} has: {', '.join(_metric_columns(table, options)) or 'no column of numbers'}."
         )
     require(table, [options.arm], what=str(options.file))
     if options.user is not None or any(name in table.columns for name in USER_NAMES):
         table = with_user_ids(table, column=options.user)
     _print_result(options, *entered(table, arm=options.arm, is_blank_an_arm=options.control == ""))
+
+
+def _metric_columns(table: "pd.DataFrame", options: argparse.Namespace) -> list[str]:
+    """Returns the columns that can be metrics: numbers, and neither the user, the arm nor a covariate."""
+    from tfrec.experiments.assignment import SHARE
+    from tfrec.experiments.shop_metrics import BEFORE
+    from tfrec.experiments.user_tables import USER_NAMES
+
+    others = {options.arm, options.user, SHARE, *USER_NAMES}
+    numeric = table.select_dtypes(["number", "bool"]).columns
+    return [str(name) for name in numeric if name not in others and not str(name).endswith(BEFORE)]
 
 
 def _read_with_shop(options: argparse.Namespace, table: "pd.DataFrame") -> None:

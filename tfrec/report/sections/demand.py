@@ -8,7 +8,7 @@ from tfrec.pages.blocks import Figure, Section, Table
 from tfrec.pages.charts import bar_chart, line_chart
 from tfrec.report.absent import Absent
 from tfrec.report.findings import Findings
-from tfrec.report.terminal.demand import sum_sentence
+from tfrec.report.terminal.demand import cut_day_sentence, sum_sentence
 from tfrec.report.words import Language
 
 _WEEKS_SHOWN = 16
@@ -34,6 +34,7 @@ def demand_section(findings: Findings, say: Language) -> Section:
             before=shop["last"],
             days=forecasts.horizon,
         ),
+        *cut_day_sentence(forecasts, say),
         sum_sentence(forecasts, say),
     ]
     clear = forecasts.festivals[forecasts.festivals["is_clear"].astype(bool)]
@@ -80,8 +81,8 @@ def demand_section(findings: Findings, say: Language) -> Section:
     return Section("demand", title, tuple(sentences), (*figures, *festivals), tuple(tables), footnotes)
 
 
-def _forecast_figure(findings: Findings, found: Forecasts, say: Language) -> Figure:
-    daily = found.daily[found.daily["level"] == "shop"]
+def _forecast_figure(findings: Findings, forecasts: Forecasts, say: Language) -> Figure:
+    daily = forecasts.daily[forecasts.daily["level"] == "shop"]
     days, past = daily["day"].to_numpy(), np.zeros(0)
     demand = findings.demand
     if not isinstance(demand, Absent):
@@ -99,7 +100,7 @@ def _forecast_figure(findings: Findings, found: Forecasts, say: Language) -> Fig
         bands=[(np.concatenate([gap, daily["low"]]), np.concatenate([gap, daily["high"]])), None],
         label=say("demand.pieces_day"),
     )
-    row = found.backtest[found.backtest["level"] == "shop"].iloc[0]
+    row = forecasts.backtest[forecasts.backtest["level"] == "shop"].iloc[0]
     caption = say("demand.band_80_interval_day")
     if np.isfinite(row["coverage"]):
         caption = say(
@@ -110,8 +111,8 @@ def _forecast_figure(findings: Findings, found: Forecasts, say: Language) -> Fig
     return Figure(svg, caption, say("demand.forecast_shop"))
 
 
-def _festival_figure(found: Forecasts, say: Language) -> list[Figure]:
-    at = found.festivals[found.festivals["offset"] == 0]
+def _festival_figure(forecasts: Forecasts, say: Language) -> list[Figure]:
+    at = forecasts.festivals[forecasts.festivals["offset"] == 0]
     if not len(at):
         return []
     svg = bar_chart(
@@ -127,7 +128,7 @@ def _festival_figure(found: Forecasts, say: Language) -> list[Figure]:
     return [Figure(svg, caption, say("demand.festivals"))]
 
 
-def _proof(found: Forecasts, say: Language) -> Table:
+def _proof(forecasts: Forecasts, say: Language) -> Table:
     heads = (
         say("heads.level"),
         say("demand.num_series"),
@@ -136,7 +137,7 @@ def _proof(found: Forecasts, say: Language) -> Table:
         say("demand.error_last_week_repeated"),
         say("heads.gain"),
         say("demand.days_inside_80_interval"),
-        say("demand.error_of_sums", days=found.horizon),
+        say("demand.error_of_sums", days=forecasts.horizon),
         say("demand.sums_last_week_repeated"),
     )
     rows = tuple(
@@ -151,15 +152,15 @@ def _proof(found: Forecasts, say: Language) -> Table:
             _share(row.total_wape),
             _share(row.total_naive_wape),
         )
-        for row in found.backtest.itertuples()
+        for row in forecasts.backtest.itertuples()
     )
     return Table(heads, rows, say("demand.back_test_forecasts_made_earlier"))
 
 
-def _categories(found: Forecasts, say: Language) -> list[Table]:
-    rows = found.totals[found.totals["level"] == "category"].nlargest(15, "forecast")
+def _categories(forecasts: Forecasts, say: Language) -> list[Table]:
+    rows = forecasts.totals[forecasts.totals["level"] == "category"].nlargest(15, "forecast")
     if not len(rows):
-        rows = found.totals[found.totals["level"] == "item"].nlargest(15, "forecast")
+        rows = forecasts.totals[forecasts.totals["level"] == "item"].nlargest(15, "forecast")
     heads = (say("heads.name"), say("demand.expected"), say("demand.sold_before"), say("heads.change"))
     cells = tuple(
         (
@@ -170,7 +171,7 @@ def _categories(found: Forecasts, say: Language) -> list[Table]:
         )
         for row in rows.rename(columns={"name": "series"}).rename(columns={"series": "name"}).itertuples()
     )
-    return [Table(heads, cells, say("demand.pieces_days_80_interval", days=found.horizon))]
+    return [Table(heads, cells, say("demand.pieces_days_80_interval", days=forecasts.horizon))]
 
 
 def _cover(cover: pd.DataFrame, findings: Findings, say: Language) -> Table:

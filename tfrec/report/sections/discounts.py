@@ -64,13 +64,13 @@ def discounts_section(findings: Findings, say: Language) -> Section:
     )
 
 
-def _response(found: DiscountFindings, say: Language) -> Figure:
+def _response(discounts: DiscountFindings, say: Language) -> Figure:
     names = {
         "little": say("discounts.expected_respond_little"),
         "medium": say.name("medium"),
         "much": say("discounts.expected_respond_much"),
     }
-    table, order = found.groups, ("much", "medium", "little")
+    table, order = discounts.groups, ("much", "medium", "little")
     levels = np.unique(table["discount"])
     levels_of = {group: table[table["group"] == group].sort_values("discount") for group in order}
     svg = line_chart(
@@ -90,8 +90,8 @@ def _response(found: DiscountFindings, say: Language) -> Figure:
     return Figure(svg, caption, say("discounts.do_those_respond_who_should"))
 
 
-def _levels(found: DiscountFindings, currency: str, say: Language) -> Table:
-    choice = found.choice
+def _levels(discounts: DiscountFindings, currency: str, say: Language) -> Table:
+    choice = discounts.choice
     rows = tuple(
         (
             f"{level:.0%}",

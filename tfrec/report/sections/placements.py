@@ -68,19 +68,19 @@ def placements_section(findings: Findings, say: Language) -> Section:
 
 def _rules(study: PolicyStudy, say: Language) -> Figure:
     read = [policy.best for policy in study.policies]
-    values = [read[0].logged, *(one.value for one in read)]
+    values = [read[0].logged, *(estimate.value for estimate in read)]
     svg = bar_chart(
         [say("policies.logged"), *(say(_RULES[policy.name]) for policy in study.policies)],
-        [one.value for one in values],
-        lows=[one.low for one in values],
-        highs=[one.high for one in values],
+        [estimate.value for estimate in values],
+        lows=[estimate.low for estimate in values],
+        highs=[estimate.high for estimate in values],
         label=say("policies.clicks_visit"),
         form="{:.3f}",
         strong=[False, *(True for _ in read)],
     )
     caption = say(
         "policies.narrowest_estimate_enough_overlap_n",
-        names=", ".join(dict.fromkeys(one.estimator for one in read)),
+        names=", ".join(dict.fromkeys(estimate.estimator for estimate in read)),
         n=study.num_slates,
     )
     return Figure(svg, caption, say("policies.rules_compared"))
@@ -156,7 +156,7 @@ def _bandits(study: PolicyStudy, say: Language) -> Table:
 
 def _shown(policy: JudgedPolicy) -> tuple[PolicyValue, ...]:
     """Returns the main estimate, the one without assumptions, and that of the first place by DR."""
-    values = (policy.best, *policy.slate[:1], *(one for one in policy.first if one.estimator == "DR"))
+    values = (policy.best, *policy.slate[:1], *(estimate for estimate in policy.first if estimate.estimator == "DR"))
     return tuple(dict.fromkeys(values))
 
 

@@ -6,6 +6,9 @@ from tfrec.report.absent import Absent
 from tfrec.report.findings import Findings
 from tfrec.report.words import Language
 
+_MOST_TO_GAIN = 0.98
+"""Share of buyers with a second order above which a further percentage point is no aim."""
+
 
 def shop_section(findings: Findings, say: Language) -> Section:
     """Returns orders, value and buyers who come back; months, categories and items."""
@@ -32,9 +35,11 @@ def shop_section(findings: Findings, say: Language) -> Section:
             buyers=shop.num_buyers,
             low=share_low,
             high=share_high,
-            point=max(shop.num_buyers / 100, 1),
         ),
     ]
+    point = shop.num_buyers / 100
+    if point >= 1 and share <= _MOST_TO_GAIN:
+        sentences.append(say("shop.every_point_more", point=point))
     if shop.has_returns:
         sentences.append(
             say(
@@ -67,9 +72,14 @@ def shop_section(findings: Findings, say: Language) -> Section:
         (say("shop.orders_guests"), f"{shop.guest_share:.0%}"),
         (say("shop.items_seen_bought"), f"{shop.num_items:,}"),
         *((say("shop.events", kind=say.name(kind)), f"{count:,}") for kind, count in shop.events.items()),
-        (
-            say("shop.rows_set_aside_faulty"),
-            say("shop.of", set=sum(about.rejected.values()), rows=about.rows),
+        *(
+            (title, say("shop.of", set=sum(counts.values()), rows=about.rows))
+            for title, counts in (
+                (say("shop.rows_excluded_by_rules"), about.excluded),
+                (say("shop.rows_of_returns"), about.returned),
+                (say("shop.rows_rejected_as_faulty"), about.faulty),
+            )
+            if counts
         ),
     ]
     items = tuple(

@@ -172,8 +172,12 @@ def overlaps_text(audiences: Mapping[str, Audience], overlaps: pd.DataFrame, say
         say: language.
     """
     sizes = [
-        [cut(name), "–" if one.published_users is None else f"{one.published_users:,}", _share(one.published_share)]
-        for name, one in audiences.items()
+        [
+            cut(name),
+            "–" if audience.published_users is None else f"{audience.published_users:,}",
+            _share(audience.published_share),
+        ]
+        for name, audience in audiences.items()
     ]
     rows = [
         [
@@ -194,7 +198,7 @@ def overlaps_text(audiences: Mapping[str, Audience], overlaps: pd.DataFrame, say
         say("customers.share_second"),
         say("customers.jaccard_similarity"),
     ]
-    least = max(one.min_users for one in audiences.values())
+    least = max(audience.min_users for audience in audiences.values())
     return "\n".join(
         [
             text_table([say("customers.audience"), say("heads.users"), say("customers.share")], sizes),
@@ -235,10 +239,12 @@ def _description(row: pd.Series, usual: pd.DataFrame, say: Language) -> str:
     """Returns size, value, the three medians that differ most from everybody's, and the taste."""
     spread = usual["spread"].where(usual["spread"] > 0, 1.0)
     distance = ((row[usual.index] - usual["median"]) / spread).abs()
-    figures = [
-        say(_TYPICAL[str(feature)], own=row[feature], all=usual["median"][feature])
-        for feature in pd.to_numeric(distance).dropna().nlargest(3).index
-    ]
+    figures = []
+    for feature in pd.to_numeric(distance).dropna().nlargest(3).index:
+        median, of_all = float(row[feature]), float(usual["median"][feature])
+        # What rounds to the same is no difference.
+        if say(_TYPICAL[str(feature)], own=median, all=of_all) != say(_TYPICAL[str(feature)], own=of_all, all=of_all):
+            figures.append(say(_TYPICAL[str(feature)], own=median, all=of_all))
     size = {"users": row["num_users"], "share": row["share"], "value": row["value_share"]}
     parts = [say("customers.users_with_value", **size)]
     if figures:

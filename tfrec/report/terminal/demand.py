@@ -92,7 +92,7 @@ def _sentences(forecasts: Forecasts, say: Language) -> list[str]:
             "demand.after_many_days_before",
             **expected,
         )
-    lines = [line, sum_sentence(forecasts, say)]
+    lines = [line, *cut_day_sentence(forecasts, say), sum_sentence(forecasts, say)]
     for row in forecasts.backtest.dropna(subset=["gain"]).itertuples():
         words = {"level": say.name(row.level), "times": row.num_origins}
         if row.is_slow:
@@ -116,6 +116,13 @@ def _sentences(forecasts: Forecasts, say: Language) -> list[str]:
     ]
     lines.append(say("demand.counted_before_returns"))
     return lines
+
+
+def cut_day_sentence(forecasts: Forecasts, say: Language) -> list[str]:
+    """Returns a sentence on the day within which the log ends, where there is one."""
+    if forecasts.cut_day is None:
+        return []
+    return [say("demand.log_ends_within_day", day=f"{forecasts.cut_day:%Y-%m-%d}")]
 
 
 def sum_sentence(forecasts: Forecasts, say: Language) -> str:

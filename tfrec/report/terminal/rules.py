@@ -10,7 +10,7 @@ from tfrec.schema.text_columns import cut, text_table
 
 
 def rules_text(mined: Rules, shown: pd.DataFrame, say: Language, *, top: int, out: Any = None) -> str:
-    """Returns what was mined, the three strongest rules in words, and a table of the rules shown.
+    """Returns what was mined, the three strongest rules of the view in words, and a table of the rules shown.
 
     Args:
         mined: all rules.
@@ -39,13 +39,13 @@ def rules_text(mined: Rules, shown: pd.DataFrame, say: Language, *, top: int, ou
         say("rules.confidence_95"),
         say("rules.lift_95"),
     ]
-    lines = [*_sentences(mined, titles, say), "", text_table(heads, rows)]
+    lines = [*_sentences(mined, shown, titles, say), "", text_table(heads, rows)]
     if out is not None:
         lines += ["", say("rules.rules_path", path=out, n=len(shown))]
     return "\n".join(lines)
 
 
-def _sentences(mined: Rules, titles: dict[Any, str], say: Language) -> list[str]:
+def _sentences(mined: Rules, shown: pd.DataFrame, titles: dict[Any, str], say: Language) -> list[str]:
     lines = [
         say(
             "rules.rules_orders_tested_support_more",
@@ -60,6 +60,8 @@ def _sentences(mined: Rules, titles: dict[Any, str], say: Language) -> list[str]
             cross=len(mined.cross_category()),
         )
     ]
+    if len(shown) < len(mined.rules):
+        lines.append(say("rules.of_these_in_view", n=len(shown)))
     lines += [
         say(
             "rules.who_buys_also_buys_orders_95",
@@ -71,6 +73,6 @@ def _sentences(mined: Rules, titles: dict[Any, str], say: Language) -> list[str]
             high=rule.confidence_high,
             lift=rule.lift,
         )
-        for rule in mined.rules.head(3).itertuples()
+        for rule in shown.head(3).itertuples()
     ]
     return lines
