@@ -1,5 +1,6 @@
 from .allocation import Allocation, allocate
-from .campaign import CampaignPlan, CampaignResult, evaluate_campaign, plan_campaign
+from .campaign import CampaignPlan, plan_campaign
+from .campaign_results import CampaignResult, evaluate_campaign
 from .curves import UpliftCurve, calibrate_by_bins, compare_curves, uplift_curve, worth_of_choice
 from .discounts import DiscountChoice, PriceResponse, choose_discounts, fit_price_response
 from .learned_offers import LearnedOffers, learn_from_test
