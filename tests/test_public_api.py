@@ -82,6 +82,7 @@ PUBLIC = {
     ],
     "tfrec.promotions": [
         "Allocation",
+        "BudgetCurve",
         "CampaignPlan",
         "CampaignResult",
         "DRLearner",
@@ -99,6 +100,7 @@ PUBLIC = {
         "UpliftModel",
         "UpliftScores",
         "allocate",
+        "budget_curve",
         "calibrate_by_bins",
         "check_balance",
         "choose_discounts",

@@ -34,7 +34,9 @@ what the plan expects, or --effect per user; where no size can, the plan states 
 that a plan pays, its first line says not to send it.
 
 DIR gets plan.csv (every user; internal), plan.json, and with --key send.csv: pseudonyms and offers for the
-mailer. An offer that fewer than --min-users users would get is not made.
+mailer. plan.json holds the Qini of each offer, out of fold: the area between the gain curve and random targeting,
+∫ (gain(f) − f · gain(1)) df, profit per user (Radcliffe 2007). An offer that fewer than --min-users users would get is
+not made.
 """
 EXAMPLES = """\
 examples:

@@ -150,9 +150,10 @@ def _budgets(found: CouponFindings, money: str, aim: str, say: Language) -> Figu
         from_zero=False,
         x_form="{:,.0f}",
     )
-    caption = say(
-        "promotions.band_95_interval_n_budgets",
-        n=found.allocation.n,
+    qini = found.by_budget.qini
+    caption = say.sentences(
+        say("promotions.band_95_interval_n_budgets", n=found.allocation.n),
+        say("promotions.multi_armed_qini", qini=qini.value, low=qini.low, high=qini.high, aim=aim),
     )
     return Figure(svg, caption, say("promotions.what_budget_brings"))
 
