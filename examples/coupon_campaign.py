@@ -11,9 +11,11 @@ import pandas as pd
 
 from tfrec.demo_shop import read_truth, run_campaign
 from tfrec.ingest.prepared import read_prepared
-from tfrec.promotions.campaign import TREATED, evaluate_campaign, orders_of
+from tfrec.promotions.campaign import TREATED
+from tfrec.promotions.campaign_results import evaluate_campaign, orders_of
 from tfrec.promotions.offer_log import read_shop_test
 from tfrec.promotions.planning import PlanConfig, plan_from_test
+from tfrec.promotions.tested_plan import EXPECTED_COST
 from tfrec.report import whole_log
 from tfrec.report.terminal.campaigns import plan_summary, result_summary
 from tfrec.report.words import language
@@ -29,8 +31,9 @@ def main(folder: Path) -> None:
     test = read_shop_test(prepared)
     print(f"A test of {len(test.table):,} users: {', '.join(test.arm_names)}")
 
-    # 2. A plan: at most one coupon per user, a random hold-out, and a budget that holds even if every coupon is used.
-    config = PlanConfig(name="spring", budget=2_000, holdout_share=0.3, min_users=10)
+    # 2. A plan: at most one coupon per user, a budget that is kept with 95 % certainty, and a random hold-out, as large
+    # as a read-out needs to show the profit that the plan expects.
+    config = PlanConfig(name="spring", budget=10_000, budget_in=EXPECTED_COST, min_users=10)
     planned = plan_from_test(test.with_face_values({"coupon_10": 20.0, "coupon_25": 40.0}), config)
     print(plan_summary(planned, language("en")))
     print(planned.by_offer().to_string(index=False))

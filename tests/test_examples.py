@@ -64,7 +64,9 @@ def test_a_coupon_campaign_is_read_as_it_truly_was(coupon_shop):
     last = printed.splitlines()[-1]
     low, high, truth = (float(number.replace(",", "")) for number in re.findall(r"-?[\d,]*\d", last))
     assert low < truth < high
-    assert "At worst, if every offer is used to the full, 2,000.00 is spent" in printed
+    assert "the chance of exceeding 10,000.00 EUR is at most 5%" in printed
+    held = int(re.search(r"with (\d+) held-out users", printed)[1])
+    assert held >= 30
 
 
 def test_an_ab_test_finds_an_effect_only_where_there_is_one(tiny_prepared):

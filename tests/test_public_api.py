@@ -84,6 +84,7 @@ PUBLIC = {
     ],
     "tfrec.promotions": [
         "Allocation",
+        "BudgetCurve",
         "CampaignPlan",
         "CampaignResult",
         "DRLearner",
@@ -101,6 +102,7 @@ PUBLIC = {
         "UpliftModel",
         "UpliftScores",
         "allocate",
+        "budget_curve",
         "calibrate_by_bins",
         "check_balance",
         "choose_discounts",

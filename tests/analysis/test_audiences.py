@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -39,6 +40,31 @@ def facts():
     interests = measure_interests(tables, config=InterestConfig(view_weight=1.0), now=now)
     responses = {"SPRING": pd.Series(np.arange(10) / 100, index=[f"u{n}" for n in range(10)])}
     return gather_facts(tables, interests=interests, responses=responses, now=now)
+
+
+def test_profit_is_compared_in_money_and_conversion_in_shares(facts):
+    earned = pd.Series(np.arange(10) - 5.0, index=[f"u{n}" for n in range(10)]).drop("u9")
+    known = dataclasses.replace(facts, profits={"SPRING": earned})
+    users = find_audience(known, expression='response("SPRING", "Profit") > 1', min_users=1).user_ids
+    assert users.tolist() == ["u7", "u8"]  # of u9, outside the test, nothing is known
+    assert len(find_audience(known, expression='response("SPRING") > 1%', min_users=1)) == 8
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        pytest.param(
+            'response("SPRING", "profit") > 1', "No profit of an offer 'SPRING' is known", id="none predicted"
+        ),
+        pytest.param('response("SPRING", "margin") > 1', "has no 'margin'", id="unknown measure"),
+        pytest.param('interest("Cameras", "profit") > 1', "'interest' has no 'profit'", id="not of a response"),
+        pytest.param('response("SPRING", "profit") > 1%', "takes no unit", id="share of money"),
+    ],
+)
+def test_what_is_no_profit_is_named(facts, expression, message):
+    known = dataclasses.replace(facts, profits={"SPRING": facts.responses["SPRING"]} if "%" in expression else {})
+    with pytest.raises(ConfigError, match=message):
+        find_audience(known, expression=expression, min_users=1)
 
 
 @pytest.mark.parametrize(

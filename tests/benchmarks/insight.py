@@ -6,6 +6,8 @@
 2. The effect that `experiment design` promises, against the read-out's own standard error of the last four weeks,
    over twenty splits without an effect, on the demo shop and Online Retail.
 3. How often the verdict calls an effect on 2,000 random splits of Online Retail, which have none.
+4. Audiences by predicted response in generated tests with known effects: how often what is promised of them lies inside
+   the interval of the effect that is found out of fold.
 """
 
 import argparse
@@ -20,6 +22,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from tests.benchmarks.audiences import KINDS, draw_audience
 from tests.benchmarks.whole_shop import data_home, read_whole_shop
 from tests.demo_shops import prepare_demo_shop
 from tests.mailed_shops import METRICS, Conclusions, conclude, mailed_shop
@@ -103,14 +106,34 @@ def print_calls_without_effect(tables: Tables, *, splits: int) -> None:
         )
 
 
+def print_promises(num_draws: int) -> None:
+    """Prints how often the promise of an audience by response is kept."""
+    with concurrent.futures.ProcessPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(draw_audience, range(num_draws), chunksize=5))
+    for kind in (*KINDS, ""):
+        own = [one for one in found if kind in ("", one.kind)]
+        excess = [one.promised - one.truth for one in own]
+        print(
+            f"audience by response, {kind or 'all'}: promised inside the interval of the out-of-fold effect in "
+            f"{np.mean([one.is_kept for one in own]):.1%} of {len(own)} draws; promised "
+            f"{np.mean([one.promised for one in own]):.4f}, in truth {np.mean([one.truth for one in own]):.4f} "
+            f"({np.mean(excess):+.4f} ± {1.96 * np.std(excess) / np.sqrt(len(own)):.4f})",
+            flush=True,
+        )
+
+
 def main() -> None:
     """Prints the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tests", type=int, default=600, help="number of simulated tests")
     parser.add_argument("--splits", type=int, default=2_000, help="number of splits without an effect")
+    parser.add_argument("--audiences", type=int, default=200, help="number of audiences by response")
     options = parser.parse_args()
     started = time.perf_counter()
-    print_agreement(options.tests)
+    if options.audiences:
+        print_promises(options.audiences)
+    if options.tests:
+        print_agreement(options.tests)
     with tempfile.TemporaryDirectory() as folder:
         shops = {"demo shop": whole_log(read_prepared(prepare_demo_shop(Path(folder))))}
     shops["Online Retail"] = read_whole_shop("online_retail", data_home())

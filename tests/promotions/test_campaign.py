@@ -11,12 +11,11 @@ from tfrec.promotions.campaign import (
     LEFT_ALONE,
     TREATED,
     Evidence,
-    evaluate_campaign,
-    orders_of,
     plan_campaign,
 )
+from tfrec.promotions.campaign_results import evaluate_campaign, orders_of
 from tfrec.promotions.plan_files import publish_plan, read_plan
-from tfrec.report.terminal.campaigns import result_summary
+from tfrec.report.terminal.campaigns import result_summary, result_text
 from tfrec.report.words import language
 from tfrec.schema.json_values import to_json
 from tfrec.schema.tables import EVENT_COLUMNS, ITEM_COLUMNS, USER_COLUMNS, Tables, conform
@@ -158,6 +157,89 @@ def test_campaign_that_only_gave_money_away_is_said_to_have_lost():
     result = evaluate_campaign(plan, orders=_orders(plan, gains, effect=0.0), start=START, end=END)
     assert result.verdict == "lost money"
     assert "it lost money" in result_summary(result, language("en"))
+
+
+def test_offers_earn_what_the_test_says_and_rare_ones_are_not_judged_alone():
+    rng = np.random.default_rng(0)
+    is_moved = np.random.default_rng(0).integers(2, size=20_000)
+    evidence = Evidence(
+        np.where(is_moved[:5_000, None] == 1, [2.0, 6.0], [-1.0, -3.0]),
+        np.where(is_moved[:5_000, None] == 1, [2.0, 6.0], [-1.0, -3.0]) + rng.normal(0, 30, (5_000, 2)),
+        np.array([1.0, 3.0]),
+    )
+    plan, _ = _plan(evidence=evidence)
+    assert list(plan.offer_profits) == ["dear"]
+    assert plan.offer_profits["dear"].low == pytest.approx(plan.expected_profit.low)
+    few = dataclasses.replace(evidence, gains=np.where(np.arange(5_000)[:, None] < 12, [2.0, 6.0], [-1.0, -3.0]))
+    rare, _ = _plan(evidence=few)
+    assert rare.offer_profits == {}
+    assert np.isfinite(rare.expected_profit.low)
+
+
+def test_sending_is_part_of_the_cost():
+    plan, gains = _plan(60_000)
+    orders = _orders(plan, gains)
+    free = evaluate_campaign(plan, orders=orders, start=START, end=END)
+    paid = evaluate_campaign(dataclasses.replace(plan, send_costs={"dear": 2.0}), orders=orders, start=START, end=END)
+    num_treated = (plan.table["status"] == TREATED).sum()
+    assert paid.total_profit.value == pytest.approx(free.total_profit.value - 2.0 * num_treated, rel=1e-6)
+    assert paid.comparisons["margin"].difference == free.comparisons["margin"].difference
+
+
+def test_levels_are_what_users_had_and_no_discount_is_below_zero():
+    plan, gains = _plan(20_000)
+    orders = _orders(plan, gains)
+    # Held-out users bought more before, with a discount: what is adjusted for must not enter their level.
+    past = orders["timestamp"] < START
+    orders.loc[past, "discount"] = 50.0
+    found = evaluate_campaign(plan, orders=orders, start=START, end=END).comparisons["discount"]
+    assert found.control.value == 0.0
+    assert found.treatment.value == pytest.approx(3.0, rel=0.2)
+
+
+@pytest.mark.parametrize("num_held", [pytest.param(1, id="one"), pytest.param(29, id="29")])
+def test_fewer_than_thirty_held_out_users_give_no_verdict_and_no_interval(num_held):
+    plan, gains = _plan(400, holdout_share=0.3)
+    is_held = (plan.table["status"] == HELD_OUT).to_numpy()
+    table = plan.table[~is_held | (np.cumsum(is_held) <= num_held)]
+    share = num_held / table["is_compared"].sum()
+    orders = _orders(plan, gains)
+    plan = dataclasses.replace(plan, table=table, holdout_share=share)
+    found = evaluate_campaign(plan, orders=orders, start=START, end=END)
+    assert found.verdict == "too small"
+    assert all(np.isnan(one.difference.value) for one in [*found.comparisons.values(), *found.by_offer.values()])
+    assert np.isfinite(found.comparisons["profit"].treatment.value)
+    assert found.calibration.empty
+    text = result_text(found, language("en"))
+    assert "no verdict, for it needs 30 held-out users" in text
+    assert f"too few: {num_held} held out" in text
+    assert "nan" not in text and "%  interval" not in text
+    json.dumps(to_json(found), allow_nan=False)
+
+
+def test_parts_of_the_calibration_have_thirty_held_out_users_each():
+    rng = np.random.default_rng(2)
+    n = 1_000
+    users = [f"u{i}" for i in range(n)]
+    plan = plan_campaign(
+        users, rng.gamma(2.0, 2.0, (n, 1)), np.array([0.1]), name="x", offers=["o"], budget=1e6, holdout_share=0.1
+    )
+    num_held = (plan.table["status"] == HELD_OUT).sum()
+    orders = pd.DataFrame(
+        {"user_id": users, "timestamp": START, "revenue": 3.0, "margin": rng.gamma(1.0, 1.0, n), "discount": 0.0}
+    )
+    found = evaluate_campaign(plan, orders=orders, start=START, end=END, pre_days=0)
+    assert len(found.calibration) == num_held // 30
+    assert found.calibration["n"].sum() <= n
+    assert found.calibration["predicted"].is_monotonic_increasing
+
+
+def test_reach_is_not_known_without_impressions():
+    plan, gains = _plan(4_000)
+    found = evaluate_campaign(plan, orders=_orders(plan, gains), start=START, end=END)
+    assert np.isnan(found.reached) and np.isnan(found.per_reached.value)
+    summary = result_summary(found, language("en"))
+    assert "100%" not in summary and "not known without --impressions" in summary
 
 
 def test_impressions_give_reach_and_leaks():

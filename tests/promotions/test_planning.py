@@ -55,7 +55,7 @@ def learned(log):
 
 @pytest.fixture(scope="module")
 def found(learned):
-    return plan_from_scores(learned, PlanConfig(name="spring", budget=500.0, send_costs=COSTS))
+    return plan_from_scores(learned, PlanConfig(name="spring", budget=500.0, send_costs=COSTS, holdout_share=0.1))
 
 
 def test_offers_go_to_those_they_move_and_never_to_those_they_put_off(found, table):
@@ -64,7 +64,12 @@ def test_offers_go_to_those_they_move_and_never_to_those_they_put_off(found, tab
     assert (treated["kind"] == "keen").mean() > 0.99
     assert (treated["offer"] == "cheap").mean() + (treated["offer"] == "dear").mean() == 1
     assert (merged.loc[merged["kind"] == "put off", "status"] == LEFT_ALONE).all()
-    assert found.sleeping >= (table["kind"] == "put off").sum()
+    # Those who are put off and those for whom an offer does not pay are two numbers.
+    kinds = table["kind"].value_counts()
+    assert kinds["put off"] <= found.put_off < kinds["put off"] + kinds["cool"]  # no effect may be predicted as one
+    assert found.too_dear > 0
+    assert found.put_off + found.too_dear == pytest.approx(kinds["put off"] + kinds["cool"], rel=0.05)
+    assert found.put_off + found.too_dear + found.come_after == (merged["status"] == LEFT_ALONE).sum()
 
 
 def test_budget_hold_out_and_promise_hold(found):
@@ -86,6 +91,45 @@ def test_face_values_make_the_budget_a_guarantee(log):
     sent = found.plan.table[found.plan.table["status"] == TREATED]
     assert sent["offer"].map({"cheap": 5.0, "dear": 10.0}).sum() == found.spending.worst <= 1_000.0
     assert found.cost_kind == "face value" and not found.spending.is_known
+
+
+def test_the_hold_out_is_as_large_as_the_wanted_profit_needs(learned):
+    config = PlanConfig(name="spring", budget=500.0, send_costs=COSTS)
+    usual = plan_from_scores(learned, config)
+    assert usual.power.shows_wanted
+    assert usual.power.wanted == pytest.approx(usual.plan.expected_profit.value / usual.plan.users[TREATED])
+    small = plan_from_scores(learned, dataclasses.replace(config, effect=1.5))
+    assert small.plan.holdout_share > usual.plan.holdout_share
+    assert small.power.shows_wanted and small.power.per_user <= 1.5
+    too_small = plan_from_scores(learned, dataclasses.replace(config, effect=0.1))
+    assert not too_small.power.shows_wanted
+    text = plan_summary(too_small, language("en"))
+    assert "The profit to be shown, 0.10 per user, is smaller" in text
+    assert f"{too_small.power.users_needed:,} treated and held-out ones" in text
+    fixed = plan_from_scores(learned, dataclasses.replace(config, effect=1.5, holdout_share=0.1))
+    assert fixed.plan.holdout_share == 0.1
+    assert f"--hold-out {fixed.power.share_needed:.0%}" in plan_summary(fixed, language("en"))
+
+
+def test_a_plan_that_is_not_shown_to_pay_says_so_first(learned):
+    found = plan_from_scores(learned, PlanConfig(name="spring", budget=500.0, send_costs=COSTS))
+    assert found.promise == "pays"
+    assert plan_summary(found, language("en")).startswith("spring: ")
+    profit = found.plan.expected_profit
+    for value, promise, first in (
+        (dataclasses.replace(profit, value=5.0, low=-1.0, high=11.0), "not shown", "Do not send this campaign to earn"),
+        (dataclasses.replace(profit, value=-5.0, low=-9.0, high=-1.0), "loses", "Do not send this campaign: the test"),
+    ):
+        other = dataclasses.replace(found, plan=dataclasses.replace(found.plan, expected_profit=value))
+        assert other.promise == promise
+        assert plan_summary(other, language("en")).startswith(first)
+        assert other.to_json()["promise"] == promise
+
+
+def test_each_offer_states_the_profit_of_the_test_alone(found):
+    rows = found.by_offer().set_index("offer").loc[found.made]
+    assert rows["expected"].sum() == pytest.approx(found.plan.expected_profit.value)
+    assert (rows["low"] < rows["expected"]).all() and (rows["expected"] < rows["high"]).all()
 
 
 def test_an_offer_for_a_few_is_not_made(learned):

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from tfrec.demo_shop import DemoShopConfig, generate_demo_shop, run_campaign
-from tfrec.promotions.campaign import TREATED, evaluate_campaign, plan_campaign
+from tfrec.promotions.campaign import TREATED, plan_campaign
+from tfrec.promotions.campaign_results import evaluate_campaign
 
 OFFERS, FACES = ("coupon_10", "coupon_25"), {"coupon_10": 20.0, "coupon_25": 25.0}
 

@@ -119,6 +119,34 @@ def test_figures_of_the_findings_stand_in_the_page(findings, pages):
     assert "95 % interval" in section_text(pages["en"], "rules")
 
 
+@pytest.mark.parametrize(("code", "verdict"), [("en", "Coupon test, "), ("zh", "优惠券试验，")])
+def test_the_coupon_test_has_one_verdict_to_which_other_sections_refer(findings, pages, code, verdict):
+    texts = {key: section_text(pages[code], key) for key in SECTIONS}
+    arms = list(findings.experiments.read.verdicts)
+    assert {key: text.count(verdict) for key, text in texts.items() if verdict in text} == {"promotions": len(arms)}
+    title = read_messages()["promotions.promotions_whom_send_coupon"][code]
+    assert title in texts["discounts"] and title in texts["experiments"]
+    # One estimate of each average effect: no other section holds the read-out's differences.
+    for finding in findings.experiments.read.of("primary"):
+        shown = f"{finding.comparison.difference.value:+,.2f}"
+        assert shown in texts["promotions"]
+        assert shown not in texts["experiments"]
+
+
+def test_a_test_too_small_for_a_choice_of_users_keeps_its_verdict(findings):
+    page = render_report(dataclasses.replace(findings, coupons=Absent("too few users")))
+    text = section_text(page, "promotions")
+    assert "Coupon test, coupon_10: " in text and "too few users" in text
+
+
+@pytest.mark.parametrize("code", ["en", "zh"])
+def test_no_message_says_where_a_coupon_is_best_spent(code):
+    """No analysis compares what coupons, service and attention bring to a group of users."""
+    claims = {"en": ["best spent", "worth more here", "buy anyway"], "zh": ["更有价值", "本来就会买", "最好花在"]}
+    said = [text[code] for text in read_messages().values() if any(claim in text[code] for claim in claims[code])]
+    assert said == []
+
+
 def test_chinese_page_keeps_names_and_numbers(findings, pages):
     assert '<html lang="zh-CN">' in pages["zh"]
     assert "顾客分群" in pages["zh"]

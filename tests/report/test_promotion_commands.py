@@ -47,7 +47,7 @@ def test_a_plan_of_the_demo_shop_names_no_user_outside(planned, coupon_shop):
 def test_a_budget_in_expected_cost_reaches_more_users(planned, coupon_shop, tmp_path, capsys):
     arguments = ["--budget", "1600", "--name", "spring", "--out", tmp_path / "bold", "--min-users", "20"]
     printed = run(capsys, "campaign", "plan", coupon_shop, *arguments, "--budget-in", "expected-cost", "--risk", "0.1")
-    assert "the chance of exceeding 1,600.00 is at most 10%" in printed
+    assert "the chance of exceeding 1,600.00 EUR is at most 10%" in printed
     assert "Cost by the model" in printed
     bold, sure = read_plan(tmp_path / "bold"), read_plan(planned / "spring")
     assert (bold.table["status"] == "treated").sum() > (sure.table["status"] == "treated").sum()

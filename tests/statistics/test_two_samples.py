@@ -47,6 +47,18 @@ def test_means_are_compared_as_by_welch():
     )
 
 
+def test_levels_are_those_of_the_arms_while_the_difference_is_adjusted():
+    rng = np.random.default_rng(1)
+    before = rng.gamma(1.0, 5.0, (2, 400))
+    control, treatment = np.zeros(400), 0.1 * before[1] + rng.gamma(1.0, 0.1, 400)
+    found = compare_means(
+        control, treatment, control_covariate=before[0] + 3.0, treatment_covariate=before[1], level=0.95
+    )
+    assert found.control.value == 0
+    assert found.treatment.value == pytest.approx(treatment.mean())
+    assert found.difference.value != pytest.approx(treatment.mean())
+
+
 def test_errors_name_the_cause():
     with pytest.raises(SchemaError, match="missing or infinite"):
         compare_means(np.array([1.0, np.nan]), np.ones(3))

@@ -53,11 +53,13 @@ class UserFacts:
         users: one row a user, indexed by `user_id`: figures of behaviour, `segment`, attributes.
         interests: for `interest("…")`.
         responses: offer → predicted response by `user_id`, for `response("…")`.
+        profits: offer → predicted profit by `user_id`, for `response("…", "profit")`.
     """
 
     users: pd.DataFrame
     interests: Interests | None = None
     responses: Mapping[str, pd.Series] = dataclasses.field(default_factory=dict)
+    profits: Mapping[str, pd.Series] = dataclasses.field(default_factory=dict)
 
 
 class ClauseCount(NamedTuple):
@@ -176,16 +178,18 @@ def gather_facts(
     segments: Segments | None = None,
     interests: Interests | None = None,
     responses: Mapping[str, pd.Series] | None = None,
+    profits: Mapping[str, pd.Series] | None = None,
     expected_value: pd.Series | None = None,
     now: pd.Timestamp | None = None,
 ) -> UserFacts:
-    """Returns the facts that expressions can use: behaviour, segment, attributes, interests, predicted responses.
+    """Returns the facts that expressions can use: behaviour, segment, attributes, interests, responses, profits.
 
     Args:
         tables: the shop.
         segments: for `segment`.
         interests: for `interest("…")`.
         responses: offer → predicted response by `user_id`, for `response("…")`.
+        profits: offer → profit by `user_id`, for `response("…", "profit")`.
         expected_value: by `user_id`, for `expected_value`; users without an order have none and count as 0.
         now: what is later is not known; default: the last event.
     """
@@ -196,7 +200,7 @@ def gather_facts(
         users["expected_value"] = expected_value.reindex(users.index).fillna(0.0)
     attributes = tables.users.set_index("user_id")
     fresh = [column for column in attributes.columns if column not in {*users.columns, *FIELDS}]
-    return UserFacts(users.join(attributes[fresh]), interests, responses or {})
+    return UserFacts(users.join(attributes[fresh]), interests, responses or {}, profits or {})
 
 
 def check_fields(expression: str, *, attributes: Iterable[str]) -> None:
@@ -224,6 +228,7 @@ def find_audience(facts: UserFacts, *, expression: str, min_users: int = 50) -> 
 
     An expression compares with `= != < <= > >=` or `in (…, …)`, joined by `and`, `or`, `not` and parentheses:
     `segment = "Loyal" and interest("Cameras") > 0.6 and (recency < 30d or value >= 500) and response("SPRING10") > 5%`.
+    `response("SPRING10", "profit") > 2` is money a user that the offer brings beyond what it costs.
     Texts stand in quotes and are compared without regard to case. Times need a unit: `h`, `d`, `w` or `y`. What is
     unknown of a user makes a comparison false, as is the response of a user outside the test; an interest that is not
     there is 0.
@@ -293,6 +298,8 @@ def _compared(node: Compare, facts: UserFacts, text: str) -> np.ndarray:
             fail_at(text, place, f"{node.field!r} is compared with a {'number' if is_number else 'text in quotes'}")
         if node.field in _TIMES and unit not in ("h", "d", "w", "y"):
             fail_at(text, place, f"{node.field!r} is a time and needs a unit: {value:g}d, {value:g}w")
+        if node.measure and unit:
+            fail_at(text, place, f"Profit is money and takes no unit: {value:g}")
         if node.field not in _TIMES and unit not in ("", "%"):
             fail_at(text, place, f"{node.field!r} is no time and takes no unit")
     if is_number:
@@ -324,6 +331,8 @@ def _column(node: Compare, facts: UserFacts, text: str) -> pd.Series:
         if name in users.columns and node.field not in set(FIELDS.values()) - set(FIELDS):
             return users[name]
         _fail_unknown(node, {*FIELDS, "segment", *users.columns.difference(list(FIELDS.values()))}, text)
+    if node.measure and (node.field, node.measure) != ("response", "profit"):
+        fail_at(text, node.start, f'{node.field!r} has no {node.measure!r}; response("OFFER", "profit") has one')
     if node.field == "interest":
         if facts.interests is None:
             fail_at(text, node.start, "Interests were not measured; give `interests` to `gather_facts`")
@@ -332,10 +341,11 @@ def _column(node: Compare, facts: UserFacts, text: str) -> pd.Series:
         except ConfigError as error:
             fail_at(text, node.start, str(error))
     if node.field == "response":
-        if node.argument not in facts.responses:
-            hint = nearest_hint(node.argument, facts.responses) if facts.responses else " No response was predicted."
-            fail_at(text, node.start, f"No response to an offer {node.argument!r} is known.{hint}")
-        return facts.responses[node.argument].reindex(users.index)
+        what, known = ("profit of", facts.profits) if node.measure else ("response to", facts.responses)
+        if node.argument not in known:
+            hint = nearest_hint(node.argument, known) if known else f" No {what.split()[0]} was predicted."
+            fail_at(text, node.start, f"No {what} an offer {node.argument!r} is known.{hint}")
+        return known[node.argument].reindex(users.index)
     fail_at(text, node.start, f'{node.field!r} takes no argument; interest("…") and response("…") do')
 
 

@@ -22,6 +22,7 @@ class Compare:
 
     field: str
     argument: str | None  # of interest("…") and response("…")
+    measure: str  # of response("…", "profit"); empty where none is named
     sign: str
     values: tuple[str | float, ...]
     units: tuple[str, ...]
@@ -140,10 +141,13 @@ class _Parser:
         name = self._next()
         if name.kind != "word" or name.text.lower() in ("and", "or", "in"):
             fail_at(self._text, name.start, 'Expected what to compare, such as `recency` or `interest("…")`')
-        argument = None
+        argument, measure = None, ""
         if self._is("("):
             self._next()
             argument = str(self._value().text)
+            if self._is(","):
+                self._next()
+                measure = str(self._value().text).lower()
             self._expect(")")
         if self._is("in"):
             self._next()
@@ -161,7 +165,7 @@ class _Parser:
             end = values[0].end
         constants = tuple(float(value.text) if value.kind == "number" else value.text for value in values)
         units, places = tuple(value.unit for value in values), tuple(value.start for value in values)
-        return Compare(name.text, argument, sign, constants, units, places, name.start, end)
+        return Compare(name.text, argument, measure, sign, constants, units, places, name.start, end)
 
     def _value(self) -> _Token:
         token = self._next()

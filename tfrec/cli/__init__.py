@@ -87,7 +87,7 @@ from the same log to customers:
   tfrec audience prepared/online_retail 'segment = "Champions" and recency < 30d'
 
 from a test of offers to promotions that pay:
-  tfrec campaign plan demo/prepared --budget 5000 --name spring --out spring --key mailer.key
+  tfrec campaign plan demo/prepared --budget 10000 --budget-in expected-cost --name spring --out spring
 
 `tfrec demo` does all of it on a generated shop. `tfrec VERB --help` has examples of each.
 """

@@ -1,6 +1,7 @@
 """`tfrec audience`: counts and exports the users that an expression is true of."""
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,10 @@ DESCRIPTION = (
 An expression compares with = != < <= > >= or in (…), joined by and, or, not and parentheses. Fields: segment, recency,
 seen, tenure, interval (times need h, d, w or y), orders (or frequency), views, value, value_per_order, items_per_order,
 repeat_share, expected_value (in 90 days), the columns of users, interest("category or item"), response("order") (chance
-of an order in 90 days), and of a shop with a coupon test response("OFFER") (its effect on conversion, known of the
-users of the test alone). An audience under --min-users is neither reported nor exported. The export holds
-pseudonyms.
+of an order in 90 days), and of a shop with a coupon test response("OFFER") (its effect on conversion) and
+response("OFFER", "profit") (the money that it brings beyond what it costs), known of the users of the test alone, each
+scored by models that did not see the user. An audience under --min-users is neither reported nor exported. The export
+holds pseudonyms.
 
 --against states how far audiences overlap. --like finds the users outside the audience who are most like it, by their
 behaviour and interests or by --embeddings (those of the query tower, say), and how well members are recognised by them.
@@ -33,10 +35,13 @@ examples:
   tfrec audience prepared/online_retail 'segment = "Champions" and recency < 30d'
   tfrec audience demo/prepared 'interest("Kitchen") > 0.3 and not (orders > 10)'
   tfrec audience demo/prepared 'response("coupon_10") > 2%' --export mail.csv --key partner.key
+  tfrec audience demo/prepared 'response("coupon_10", "profit") > 1 and recency > 30d'
   tfrec audience prepared/online_retail 'orders > 10' --against 'recency < 30d' --against 'segment = "Champions"'
   tfrec audience prepared/online_retail 'segment = "Champions"' --like 200 --export alike.csv --key partner.key
 """
 INTERRUPTED = "Nothing was exported."
+
+_PROFIT = re.compile(r"""["']profit["']""")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -129,7 +134,7 @@ def _gather(options: argparse.Namespace, tables: "Tables", words: str) -> "UserF
     from tfrec.analysis.lifetime_value import predict_value
     from tfrec.analysis.segments import segment_by_kmeans, segment_by_rfm
     from tfrec.ingest.prepared import read_prepared
-    from tfrec.promotions.predicted_responses import predict_responses
+    from tfrec.promotions.predicted_responses import predict_profits, predict_responses
 
     expected = predict_value(tables).users["expected_value"] if "expected_value" in words else None
     segments = None
@@ -141,6 +146,7 @@ def _gather(options: argparse.Namespace, tables: "Tables", words: str) -> "UserF
         interests=measure_interests(tables) if "interest" in words else None,
         responses=predict_responses(read_prepared(options.prepared), tables) if "response" in words else None,
         expected_value=expected,
+        profits=predict_profits(read_prepared(options.prepared)) if _PROFIT.search(words) else None,
     )
 
 

@@ -14,6 +14,7 @@ from tfrec.experiments.read_out import HeavyTailMetric
 from tfrec.experiments.sequential import daily_quantile
 from tfrec.experiments.shop_metrics import BEFORE
 from tfrec.statistics.heavy_tails import winsorise
+from tfrec.statistics.power import detectable_difference, power_quantiles
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +110,12 @@ def plan_sample_size(
         )
     kept = 1 - correlation**2
     odds = treatment_share / (1 - treatment_share)
-    n_treatment = _quantiles(power, level, comparisons) ** 2 * kept * (variances[1] + variances[0] * odds) / effect**2
+    n_treatment = (
+        power_quantiles(power, level, comparisons=comparisons) ** 2
+        * kept
+        * (variances[1] + variances[0] * odds)
+        / effect**2
+    )
     return Design(
         n_control=math.ceil(n_treatment / odds),
         n_treatment=math.ceil(n_treatment),
@@ -135,8 +141,9 @@ def detectable_effect(
     """Returns the smallest absolute effect that `n` users in both arms together find with `power`."""
     _check_settings(power, level, treatment_share, correlation, comparisons)
     kept = variance * (1 - correlation**2)
-    spread = math.sqrt(kept / (n * treatment_share) + kept / (n * (1 - treatment_share)))
-    return _quantiles(power, level, comparisons) * spread
+    return detectable_difference(
+        n * (1 - treatment_share), kept, n * treatment_share, kept, power=power, level=level, comparisons=comparisons
+    )
 
 
 def plan_duration(
@@ -252,11 +259,7 @@ def _moments(value: np.ndarray, before: np.ndarray, cap_quantile: float) -> tupl
 def _daily_price(power: float, level: float, comparisons: int) -> float:
     """Returns by which factor the effect to be found grows where every day is looked at."""
     z = float(special.ndtri(power))
-    return (daily_quantile(1 - (1 - level) / comparisons) + z) / _quantiles(power, level, comparisons)
-
-
-def _quantiles(power: float, level: float, comparisons: int) -> float:
-    return float(special.ndtri(1 - (1 - level) / comparisons / 2) + special.ndtri(power))
+    return (daily_quantile(1 - (1 - level) / comparisons) + z) / power_quantiles(power, level, comparisons=comparisons)
 
 
 def _check_settings(power: float, level: float, treatment_share: float, correlation: float, comparisons: int) -> None:

@@ -110,13 +110,13 @@ class HeavyTailMetric:
     def compare(self, control: pd.DataFrame, treatment: pd.DataFrame, *, level: float) -> Comparison:
         """Compares the means."""
         sides = [arm[self.name].to_numpy(dtype=np.float64) for arm in (control, treatment)]
-        cap = self.cap_quantile
+        levels = sides = winsorise(*sides, cap_quantile=self.cap_quantile)
         if self.covariate:
-            sides, cap = winsorise(*sides, cap_quantile=cap), 1.0
             before = [arm[self.covariate].to_numpy(dtype=np.float64) for arm in (control, treatment)]
             if np.ptp(np.concatenate(before)) > 0:
                 sides = list(adjust_by_covariate(*sides, *before))
-        return compare_heavy_tails(*sides, cap_quantile=cap, resamples=self.resamples, level=level, seed=self.seed)
+        compared = compare_heavy_tails(*sides, resamples=self.resamples, level=level, seed=self.seed)
+        return compared.with_levels(*levels)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,14 +178,18 @@ class ReadOut:
         findings: every metric of every treatment arm, in the order primary, secondary, guardrail, segment.
         heterogeneity: one test per segment column and arm.
         level: confidence level.
+        small_segments: arm and `column = value` of segments that are not compared: fewer than `FEWEST` users an arm.
     """
 
-    JSON_KEYS: ClassVar = ("sample_ratio", "findings", "heterogeneity", "level", "verdict", "verdicts")
+    JSON_KEYS: ClassVar = (
+        "sample_ratio", "findings", "heterogeneity", "level", "small_segments", "verdict", "verdicts",
+    )  # fmt: skip
 
     sample_ratio: SampleRatio
     findings: tuple[Finding, ...]
     heterogeneity: tuple[Heterogeneity, ...]
     level: float
+    small_segments: tuple[tuple[str, str], ...] = ()
 
     def is_small(self, arm: str) -> bool:
         """Returns whether the arm, or control, has fewer than `FEWEST` users."""
@@ -313,13 +317,15 @@ def read_out(
     findings += [
         _guard(name, guard, parts[control], part, level) for name, part in treatments.items() for guard in guardrails
     ]
-    by_segment = [
-        (name, column, str(value), primary[0].compare(inside, part[part[column] == value], level=level))
-        for name, part in treatments.items()
-        for column in segments
-        for value, inside in parts[control].groupby(column, observed=True)
-        if min(len(inside), int((part[column] == value).sum())) >= 2
-    ]
+    by_segment, small_segments = [], []
+    for name, part in treatments.items():
+        for column in segments:
+            for value in sorted(users[column].dropna().unique(), key=str):
+                sides = [arm_users[arm_users[column] == value] for arm_users in (parts[control], part)]
+                if min(map(len, sides)) >= FEWEST:
+                    by_segment.append((name, column, str(value), primary[0].compare(*sides, level=level)))
+                else:
+                    small_segments.append((name, f"{column} = {value}"))
     findings += _adjusted(
         "segment",
         [(name, primary[0], f"{column} = {value}", c) for name, column, value, c in by_segment],
@@ -328,7 +334,7 @@ def read_out(
     )
     small = {name for name, part in treatments.items() if min(len(part), len(parts[control])) < FEWEST}
     findings = [_without_verdict(finding) if finding.arm in small else finding for finding in findings]
-    return ReadOut(ratio, tuple(findings), _heterogeneity(by_segment), level)
+    return ReadOut(ratio, tuple(findings), _heterogeneity(by_segment), level, tuple(small_segments))
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

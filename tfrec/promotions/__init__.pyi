@@ -1,5 +1,7 @@
 from .allocation import Allocation, allocate
-from .campaign import CampaignPlan, CampaignResult, evaluate_campaign, plan_campaign
+from .budget_curves import BudgetCurve, budget_curve
+from .campaign import CampaignPlan, plan_campaign
+from .campaign_results import CampaignResult, evaluate_campaign
 from .curves import UpliftCurve, calibrate_by_bins, compare_curves, uplift_curve, worth_of_choice
 from .discounts import DiscountChoice, PriceResponse, choose_discounts, fit_price_response
 from .learned_offers import LearnedOffers, learn_from_test
@@ -14,6 +16,7 @@ from .uplift import UpliftModel, UpliftScores, cross_fit_uplift, fit_uplift
 
 __all__ = [
     "Allocation",
+    "BudgetCurve",
     "CampaignPlan",
     "CampaignResult",
     "DRLearner",
@@ -31,6 +34,7 @@ __all__ = [
     "UpliftModel",
     "UpliftScores",
     "allocate",
+    "budget_curve",
     "calibrate_by_bins",
     "check_balance",
     "choose_discounts",

@@ -10,6 +10,7 @@ import pandas as pd
 from tfrec.errors import SchemaError
 from tfrec.ingest.prepared import Prepared
 from tfrec.promotions.allocation import Allocation, allocate
+from tfrec.promotions.budget_curves import BudgetCurve, budget_curve
 from tfrec.promotions.curves import (
     Calibration,
     PolicyWorth,
@@ -49,6 +50,7 @@ class CouponFindings:
         cost_kind: `discount` (expected money that the coupons take off) or `offers` (each counts one).
         budgets: `budget`, `share` (of the cost of the dearest offer to all), `treated`, `expected` (by the model),
             `gain` with `low`, `high` (observed on the trial, doubly robust) over treating no user.
+        by_budget: gain by each budget over the same money spent at random, with the multi-armed Qini.
         chosen: row of `budgets` that the report describes.
         allocation: allocation of the chosen budget.
         profile: `attribute`, `treated`, `others`, `difference` (in standard deviations): who gets an offer.
@@ -56,7 +58,7 @@ class CouponFindings:
 
     JSON_KEYS: ClassVar = (
         "arm_names", "counts", "aim", "effects", "cost_kind", "budgets", "profile", "not_helped", "balance", "worth",
-        "scores", "allocation", "curves", "calibrations",
+        "scores", "allocation", "curves", "calibrations", "by_budget",
     )  # fmt: skip
 
     arm_names: tuple[str, ...]
@@ -70,6 +72,7 @@ class CouponFindings:
     scores: UpliftScores
     cost_kind: str
     budgets: pd.DataFrame
+    by_budget: BudgetCurve
     chosen: int
     allocation: Allocation
     profile: pd.DataFrame
@@ -164,6 +167,7 @@ def _judge(log: OfferLog, trial: Trial, *, budget_share: float, seed: int) -> Co
         scores=scores,
         cost_kind=log.cost_kind,
         budgets=budgets,
+        by_budget=budget_curve(scores.scores, costs, of_aim.effects(), seed=seed),
         chosen=chosen,
         allocation=allocations[chosen],
         profile=_profile(log.table, log.attributes, allocations[chosen].offers >= 0),

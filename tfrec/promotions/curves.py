@@ -11,6 +11,7 @@ from scipy import stats
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.promotions.response import Responses
 from tfrec.promotions.trial import Trial
+from tfrec.statistics.bands import uniform_band
 from tfrec.statistics.estimates import Estimate, normal_estimate
 
 _CHUNK = 4_000_000  # bootstrap weights at once: 32 MB
@@ -24,11 +25,13 @@ class UpliftCurve:
         outcome: name of the outcome.
         fractions: `[G]` share of users treated, ascending to 1.
         gains: `[G]` outcome gained per user of the whole, by treating that share.
-        low: `[G]` lower ends of the bootstrap interval.
-        high: `[G]` upper ends.
+        low: `[G]` lower end of a band that holds the whole curve with the stated level (`uniform_band`).
+        high: `[G]` upper end.
         average_effect: gain of treating everybody.
         auuc: mean gain over all shares, `∫ gain df`.
-        qini: area above random targeting, `∫ (gain(f) − f · gain(1)) df`.
+        qini: the Qini coefficient, area between the curve and random targeting, `∫ (gain(f) − f · gain(1)) df`: of
+            Radcliffe (2007), per user and not divided by the area of a perfect choice; the rank-weighted average effect
+            with weight f of Yadlowsky et al. (2025).
         qini_share: `qini` as a share of random targeting's area, `qini / (gain(1)/2)`.
         n: users.
         draws: `[R, G]` bootstrap gains, for paired comparison.
@@ -139,7 +142,8 @@ def uplift_curve(
 
     At share `f` the gain is `f · (mean outcome of the treated − of the controls)` among the best-scored, means weighted
     by inverse propensities (Hájek). With `responses` the means are of doubly robust scores, which narrows the interval
-    and corrects chance imbalance. The interval comes from Poisson-weight bootstrap over users with scores held fixed.
+    and corrects chance imbalance. Intervals come from Poisson-weight bootstrap over users with scores held fixed; the
+    band of the curve is uniform.
 
     Args:
         scores: `[n]` out-of-fold uplift; ties are broken at random.
@@ -172,7 +176,7 @@ def uplift_curve(
         weights = rng.poisson(1.0, size=(stop - start, len(trial))).astype(np.float64)
         draws[start:stop] = _gains(_binned(terms[order], weights[:, order], edges), edges, responses is not None)
     fractions = edges[1:] / len(trial)
-    low, high = np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2], axis=0)
+    low, high = uniform_band(gains, draws, level=level)
     auuc, qini = _areas(gains[None], fractions)
     auuc_draws, qini_draws = _areas(draws, fractions)
     n = len(trial)

@@ -33,11 +33,13 @@ class ScoredUsers:
         gains: `[n, K]` expected extra profit of each offer before its discount; not above 0 for a user who is predicted
             to be put off.
         discounts: `[n, K]` money that each offer takes off on average.
+        put_off: `[n]` whether the user is predicted to be put off by offers.
     """
 
     table: pd.DataFrame
     gains: np.ndarray
     discounts: np.ndarray
+    put_off: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,7 +169,7 @@ def _scored(users: pd.DataFrame, uplift: np.ndarray, discounts: np.ndarray, put_
     # a millionth of the usual gain, fixed for a user, breaks ties at random and is a negligible amount.
     grain = 1e-6 * float(np.abs(uplift).mean())
     gains = uplift + discounts + grain * hash_uniform(users["user_id"].to_numpy(), salt="tie")[:, None]
-    return ScoredUsers(users, withheld(gains, put_off), discounts)
+    return ScoredUsers(users, withheld(gains, put_off), discounts, put_off[:, 0])
 
 
 def _curves(trial: Trial, scores: np.ndarray, folds: np.ndarray, seed: int) -> dict[str, UpliftCurve]:

@@ -46,6 +46,7 @@ class OfferLog:
         attributes: columns known before the test.
         cost_kind: `discount` (money that the offers took off is known) or `offers` (it is not).
         face_values: offer → most that it takes off; empty where none was set.
+        currency: of all money; empty where it is not known.
     """
 
     table: pd.DataFrame
@@ -54,6 +55,7 @@ class OfferLog:
     attributes: tuple[str, ...]
     cost_kind: str
     face_values: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    currency: str = ""
 
     def trial(self, outcomes: Sequence[str] | None = None) -> tuple[Trial, Encoder]:
         """Returns the log as a trial, and how attributes were encoded."""
@@ -141,7 +143,8 @@ def read_shop_test(prepared: Prepared) -> OfferLog:
     if not attributes:
         raise SchemaError("Nothing is known of the users of the coupon test. Name `coupon_features` in [extras].")
     merged = log.merge(features, on="user_id", suffixes=("", "_before"), validate="one_to_one")
-    return _checked(merged, "arm", None, [name for name in OUTCOMES if name in log.columns], attributes)
+    test = _checked(merged, "arm", None, [name for name in OUTCOMES if name in log.columns], attributes)
+    return dataclasses.replace(test, currency=prepared.manifest.currency)
 
 
 def read_file_test(

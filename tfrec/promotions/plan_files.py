@@ -88,7 +88,6 @@ def read_plan(folder: Path) -> CampaignPlan:
     if missing:
         raise SchemaError(f"{folder / PLAN} must have {', '.join(_COLUMNS)}; missing: {', '.join(missing)}.")
     try:
-        promise: dict[str, Any] = {k: np.nan if v is None else v for k, v in stated["expected_profit"].items()}
         return CampaignPlan(
             name=stated["name"],
             offers=tuple(stated["offers"]),
@@ -98,11 +97,19 @@ def read_plan(folder: Path) -> CampaignPlan:
             holdout_share=stated["holdout_share"],
             price=stated["price"],
             bound=stated["bound"],
-            expected_profit=Estimate(**promise),
+            expected_profit=_estimate(stated["expected_profit"]),
             face_values=dict(stated.get("face_values", {})),
+            send_costs=dict(stated.get("send_costs", {})),
+            currency=stated.get("currency", ""),
+            offer_profits={name: _estimate(one) for name, one in stated.get("offer_profits", {}).items()},
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise SourceError(f"{folder / STATED} is damaged ({error!r}). {how}") from error
+
+
+def _estimate(stated: dict[str, Any]) -> Estimate:
+    known: dict[str, Any] = {name: np.nan if value is None else value for name, value in stated.items()}
+    return Estimate(**known)
 
 
 _TYPES = {"user_id": "str", "status": "str", "offer": "str", "is_compared": "bool"}

@@ -10,13 +10,15 @@ import pandas as pd
 from tfrec.errors import ConfigError, nearest_hint
 from tfrec.experiments.user_tables import require
 from tfrec.promotions.allocation import offers_at_price
-from tfrec.promotions.campaign import TREATED, CampaignPlan, Evidence, plan_campaign
+from tfrec.promotions.campaign import HELD_OUT, TREATED, CampaignPlan, Evidence, plan_campaign
+from tfrec.promotions.holdout import LEAST_SHARE, MOST_SHARE, HoldoutPower, measure_deviations
 from tfrec.promotions.learned_offers import LearnedOffers, ScoredUsers, learn_from_test, withheld
-from tfrec.promotions.offer_log import OfferLog, per_offer
+from tfrec.promotions.offer_log import PROFIT, OfferLog, per_offer
 from tfrec.promotions.spending import MAX_RISK, Spending, predict_spending, used_in_test
 from tfrec.promotions.tested_plan import EXPECTED_COST, FACE_VALUE, OFFERS, TestedPlan
 
 _LEAST_COST = 0.1  # share of the mean: no user costs nothing, whatever a model predicts
+_TRIES = 4  # sizes of the hold-out: those whom a plan chooses change with it
 _STEPS = 12  # halvings of the budget in expected cost: to a four-thousandth of it
 
 
@@ -36,7 +38,9 @@ class PlanConfig:
         risk: chance of spending more than a budget in expected cost.
         proof: standard errors by which a dearer offer must earn more than the cheaper ones it displaces, on the test's
             own outcomes; else it is not made. 0 lets the models decide, which favour offers that only look good.
-        holdout_share: share of users held out at random.
+        holdout_share: share of users held out at random; None: as many as show `effect`, from 10 % to 50 %, or else
+            as many as give a verdict at all.
+        effect: profit per treated user that the hold-out is to show; None: what the plan expects.
         min_users: an offer that fewer users would get is not made.
         max_cost_per_user: cap on what the budget counts for one user.
         return_floor: least profit over the whole campaign per unit of what the budget counts.
@@ -53,7 +57,8 @@ class PlanConfig:
     budget_in: str = FACE_VALUE
     risk: float = 0.05
     proof: float = 1.0
-    holdout_share: float = 0.1
+    holdout_share: float | None = None
+    effect: float | None = None
     min_users: int = 50
     max_cost_per_user: float = np.inf
     return_floor: float = 0.0
@@ -66,6 +71,8 @@ class PlanConfig:
             raise ConfigError(f"The budget must be an amount of at least 0; got {self.budget:g}.")
         if not 0 < self.risk <= MAX_RISK:
             raise ConfigError(f"The risk of exceeding the budget must lie in (0, {MAX_RISK}]; got {self.risk:g}.")
+        if self.effect is not None and not 0 < self.effect < math.inf:
+            raise ConfigError(f"`effect` must be a profit per user above 0; got {self.effect:g}.")
 
 
 def plan_from_test(
@@ -99,6 +106,37 @@ def plan_from_scores(
     excluded: frozenset[str] = frozenset(),
 ) -> TestedPlan:
     """Plans as `plan_from_test` does, with what was learned before: quick, for another budget or other limits."""
+    if config.holdout_share is not None:
+        return _plan(learned, config, users, excluded)
+    config = dataclasses.replace(config, holdout_share=LEAST_SHARE)
+    tested = _plan(learned, config, users, excluded)
+    for _ in range(_TRIES):
+        share = _next_share(tested)
+        if math.isnan(share):
+            break
+        try:
+            tested = _plan(learned, dataclasses.replace(config, holdout_share=share), users, excluded)
+        except ConfigError:  # an offer would reach too few users
+            break
+    return tested
+
+
+def _next_share(tested: TestedPlan) -> float:
+    """Returns a larger share to hold out; NaN where the plan's own is enough, or none would be."""
+    power, share = tested.power, tested.plan.holdout_share
+    if power.shows_wanted or share >= MOST_SHARE:
+        return math.nan
+    needed = power.share_needed
+    if not math.isnan(needed):
+        # Larger than what the same users need: those who come in are worth less.
+        return min(max(needed, round(1.2 * share, 2)), MOST_SHARE)
+    return power.least_share if not power.is_large_enough and power.least_share > share else math.nan
+
+
+def _plan(
+    learned: LearnedOffers, config: PlanConfig, users: ScoredUsers | None, excluded: frozenset[str]
+) -> TestedPlan:
+    """Returns the plan of one share of held-out users, without offers that too few users would get."""
     offers = learned.offers
     draft, unproven = _Draft.build(learned, config, users, excluded).without_unproven()
     dropped: list[str] = []
@@ -117,8 +155,12 @@ def plan_from_scores(
             f"budget is too small. {draft.costs.advice(config.min_users, offers)}"
         )
     chosen = draft.chosen
+    too_dear = (chosen.gains - draft.costs.paid(chosen) <= 0).all(axis=1) & ~chosen.put_off
+    sending = dict(zip(offers, draft.costs.sending.tolist(), strict=True))
     return TestedPlan(
-        plan=dataclasses.replace(plan, face_values=dict(learned.log.face_values)),
+        plan=dataclasses.replace(
+            plan, face_values=dict(learned.log.face_values), send_costs=sending, currency=learned.log.currency
+        ),
         outcome=learned.outcome,
         cost_kind=draft.costs.kind,
         spending=spending,
@@ -129,7 +171,9 @@ def plan_from_scores(
         curves=learned.curves,
         dropped=tuple(dropped),
         unproven=unproven,
-        sleeping=int((chosen.gains - draft.costs.paid(chosen) <= 0).all(axis=1).sum()),
+        put_off=int(chosen.put_off.sum()),
+        too_dear=int(too_dear.sum()),
+        power=draft.power(plan),
     )
 
 
@@ -226,6 +270,22 @@ class _Draft:
             )
         return dataclasses.replace(best[0], budget=float(budget)), best[1], True
 
+    def power(self, plan: CampaignPlan) -> HoldoutPower:
+        """Returns what a read-out of the plan can show."""
+        trial = self.learned.trial
+        paid = np.append(0.0, self.costs.sending)[trial.arms]
+        deviations = measure_deviations(trial, trial.outcome(PROFIT) - paid, self.rule(plan))
+        compared, sent = plan.table.loc[plan.table["is_compared"], "status"], plan.users[TREATED]
+        return HoldoutPower(
+            treated=int((compared == TREATED).sum()),
+            held_out=int((compared == HELD_OUT).sum()),
+            sent=sent,
+            treated_deviation=deviations[0],
+            held_out_deviation=deviations[1],
+            wanted=plan.expected_profit.value / max(sent, 1) if self.config.effect is None else self.config.effect,
+            is_bound=plan.price > 0,
+        )
+
     def without_unproven(self) -> tuple["_Draft", tuple[str, ...]]:
         """Returns the draft with those dearer offers alone that earn more than cheaper ones, and the names of others.
 
@@ -261,27 +321,37 @@ class _Draft:
         The rule says which offer each user of the test would get, -1 for none.
         """
         config, offers, chosen, costs = self.config, self.learned.offers, self.chosen, self.costs
+        share = LEAST_SHARE if config.holdout_share is None else config.holdout_share
         evidence = Evidence(
             self.of_test.gains, self.learned.effects, costs.counted(self.of_test), costs.paid(self.of_test)
         )
         plan = plan_campaign(
             chosen.table["user_id"].to_numpy(), chosen.gains, costs.counted(chosen), name=config.name, offers=offers,
-            budget=budget, expected_costs=costs.paid(chosen), holdout_share=config.holdout_share,
+            budget=budget, expected_costs=costs.paid(chosen), holdout_share=share,
             is_eligible=self.usable, max_cost_per_user=config.max_cost_per_user, return_floor=config.return_floor,
             groups=self.groups, group_floors=dict(config.floors), evidence=evidence,
         )  # fmt: skip
-        given = pd.Categorical(plan.table["offer"], categories=list(offers)).codes.astype(np.int64)
-        planned = np.where(plan.table["status"] == TREATED, given, -1)
-        tested = given if chosen is self.learned.users else offers_at_price(
-            evidence.gains - costs.paid(self.of_test), evidence.costs, price=plan.price,
-            max_cost_per_user=config.max_cost_per_user,
-        )  # fmt: skip
+        planned = np.where(plan.table["status"] == TREATED, self._given(plan), -1)
+        tested = self.rule(plan)
         trial = self.learned.trial
         spending = predict_spending(
             planned, tested, trial.arms, trial.outcomes.get("discount"), face_values=costs.faces,
             send_costs=costs.sending, risk=config.risk,
         )  # fmt: skip
         return plan, spending, tested
+
+    def rule(self, plan: CampaignPlan) -> np.ndarray:
+        """Returns `[m]` which offer each user of the test gets by the plan's rule, -1 for none."""
+        if self.chosen is self.learned.users:
+            return self._given(plan)
+        costs = self.costs
+        return offers_at_price(
+            self.of_test.gains - costs.paid(self.of_test), costs.counted(self.of_test), price=plan.price,
+            max_cost_per_user=self.config.max_cost_per_user,
+        )  # fmt: skip
+
+    def _given(self, plan: CampaignPlan) -> np.ndarray:
+        return pd.Categorical(plan.table["offer"], categories=list(self.learned.offers)).codes.astype(np.int64)
 
 
 def _money(log: OfferLog, config: PlanConfig) -> tuple[str, float]:

@@ -4,10 +4,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
-from tfrec.promotions.campaign import HELD_OUT, TREATED, CampaignPlan
+from tfrec.promotions.campaign import HELD_OUT, LEFT_ALONE, TREATED, CampaignPlan
 from tfrec.promotions.curves import UpliftCurve
+from tfrec.promotions.holdout import HoldoutPower
 from tfrec.promotions.spending import OfferUse, Spending
 from tfrec.promotions.trial import Balance
 from tfrec.schema.json_values import to_json
@@ -18,6 +20,9 @@ FACE_VALUE, EXPECTED_COST, OFFERS = "face value", "expected cost", "offers"
 Limit = Literal["", "users", "risk", "caps"]
 """What keeps the budget from being spent: no more users whom an offer pays for, the chance of exceeding it, or that the
 most that an offer can cost is set aside for each user; "" where most of it is spent."""
+
+Promise = Literal["pays", "not shown", "loses"]
+"""What the test shows of a plan's profit: that it is above zero, neither, or that none is expected."""
 
 _WELL_SPENT = 0.8  # share of the budget below which a reader will ask why
 
@@ -38,8 +43,9 @@ class TestedPlan:
         curves: offer → what is gained by treating the best-scored users of the test first, in profit.
         dropped: offers that fewer than `min_users` users would have got.
         unproven: dearer offers that the test does not show to earn more than the cheaper ones.
-        sleeping: users who are predicted to be put off by offers, or to cost more than they bring under each; none of
-            them is ever sent one.
+        put_off: users who are predicted to be put off by offers; none of them is ever sent one.
+        too_dear: other users under whom each offer is predicted to cost more than it brings; none of them either.
+        power: what a read-out of the plan can show.
     """
 
     plan: CampaignPlan
@@ -53,10 +59,29 @@ class TestedPlan:
     curves: dict[str, UpliftCurve]
     dropped: tuple[str, ...]
     unproven: tuple[str, ...]
-    sleeping: int
+    put_off: int
+    too_dear: int
+    power: HoldoutPower
+
+    @property
+    def promise(self) -> Promise:
+        """What the test shows of the expected profit."""
+        profit = self.plan.expected_profit
+        if profit.is_positive:
+            return "pays"
+        return "not shown" if profit.value > 0 else "loses"
+
+    @property
+    def come_after(self) -> int:
+        """Users without an offer though one would pay: the budget goes to others, or they were excluded."""
+        return max(self.plan.users[LEFT_ALONE] - self.put_off - self.too_dear, 0)
 
     def by_offer(self) -> pd.DataFrame:
-        """Returns one row an offer: `offer`, `users`, `held_out`, `cost`, `gain`, `profit` by the model."""
+        """Returns one row an offer.
+
+        `offer`, `users`, `held_out`, `cost`; `gain` and `profit` by the model; `expected`, `low` and `high`: the profit
+        by the test's own outcomes, NaN where fewer than 30 of its users would get the offer.
+        """
         table = self.plan.table
         treated, held = table[table["status"] == TREATED], table[table["status"] == HELD_OUT]
         grouped = treated.groupby("offer").agg(
@@ -65,7 +90,11 @@ class TestedPlan:
         )  # fmt: skip
         grouped["held_out"] = held.groupby("offer").size()
         columns = ["users", "held_out", "cost", "gain", "profit"]
-        return grouped.reindex(self.plan.offers)[columns].fillna(0.0).rename_axis("offer").reset_index()
+        result = grouped.reindex(self.plan.offers)[columns].fillna(0.0).rename_axis("offer").reset_index()
+        known = self.plan.offer_profits
+        for column, end in (("expected", "value"), ("low", "low"), ("high", "high")):
+            result[column] = [getattr(known[offer], end) if offer in known else np.nan for offer in result["offer"]]
+        return result
 
     @property
     def made(self) -> list[str]:
@@ -110,7 +139,11 @@ class TestedPlan:
             "attributes": list(self.attributes),
             "dropped": list(self.dropped),
             "unproven": list(self.unproven),
-            "sleeping": self.sleeping,
+            "promise": self.promise,
+            "put_off": self.put_off,
+            "too_dear": self.too_dear,
+            "come_after": self.come_after,
+            "power": to_json(self.power),
             "by_offer": to_json(self.by_offer()),
             "balance": to_json(self.balance),
             "qini": {offer: to_json(curve.qini) for offer, curve in self.curves.items()},

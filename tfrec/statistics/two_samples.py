@@ -19,16 +19,29 @@ class Comparison:
     """Treatment against control on one metric.
 
     Attributes:
-        control: the metric in control.
-        treatment: the metric in treatment.
-        difference: treatment − control.
-        relative: treatment / control − 1, by the delta method; NaN ends where control's mean is not clear of zero.
+        control: the metric in control, as it was.
+        treatment: the metric in treatment, as it was.
+        difference: treatment − control, less what covariates explain.
+        relative: treatment / control − 1, by the delta method, likewise; NaN ends where control's mean is not clear of
+            zero.
     """
 
     control: Estimate
     treatment: Estimate
     difference: Estimate
     relative: Estimate
+
+    def with_levels(self, control: np.ndarray, treatment: np.ndarray) -> "Comparison":
+        """Returns the comparison with the arms' own means, from outcomes `[n]` that no covariate adjusted.
+
+        An adjusted mean is no level: of an amount that nobody had it can be below 0.
+        """
+        level = self.difference.level
+        sides = [
+            normal_estimate(arm.mean(), float(arm.std(ddof=1)) / math.sqrt(len(arm)), len(arm), level=level)
+            for arm in (control, treatment)
+        ]
+        return dataclasses.replace(self, control=sides[0], treatment=sides[1])
 
 
 def compare_means(
@@ -59,12 +72,14 @@ def compare_means(
         raise SchemaError("CUPED needs the covariate of both arms; got that of one. Pass both or none.")
     if _are_opposite(control, treatment):
         return _compare_opposite(control, treatment, level=level)
+    levels = control, treatment
     if control_covariate is not None and treatment_covariate is not None:
         control, treatment = adjust_by_covariate(control, treatment, control_covariate, treatment_covariate)
-    return compare_moments(
+    compared = compare_moments(
         len(control), control.mean(), control.var(ddof=1), len(treatment), treatment.mean(), treatment.var(ddof=1),
         level=level,
     )  # fmt: skip
+    return compared.with_levels(*levels)
 
 
 def _are_opposite(control: np.ndarray, treatment: np.ndarray) -> bool:

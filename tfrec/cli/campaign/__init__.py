@@ -11,7 +11,7 @@ DESCRIPTION = (
 )
 EXAMPLES = """\
 examples:
-  tfrec campaign plan demo/prepared --budget 5000 --name spring --out spring --key mailer.key
+  tfrec campaign plan demo/prepared --budget 10000 --budget-in expected-cost --name spring --out spring
   tfrec campaign rehearse spring demo/prepared --out after
   tfrec campaign read spring after/orders.csv --from 2025-12-01 --until 2025-12-15
 """

@@ -30,14 +30,20 @@ reach more users, print a cap on the offer (--face-value, or a column max_discou
 expected-cost count what offers cost on average in the test; the budget is then exceeded with a chance of at most
 --risk. The plan states both: the highest possible spending, and the expected one with its interval.
 
+The plan states which profit a read-out of its hold-out can show (80 % power, 5 % error). The hold-out is sized to show
+what the plan expects, or --effect per user; where no size can, the plan states what would. Where the test does not show
+that a plan pays, its first line says not to send it.
+
 DIR gets plan.csv (every user; internal), plan.json, and with --key send.csv: pseudonyms and offers for the
-mailer. An offer that fewer than --min-users users would get is not made.
+mailer. plan.json holds the Qini of each offer, out of fold: the area between the gain curve and random targeting,
+∫ (gain(f) − f · gain(1)) df, profit per user (Radcliffe 2007). An offer that fewer than --min-users users would get is
+not made.
 """
 EXAMPLES = """\
 examples:
-  tfrec campaign plan demo/prepared --budget 5000 --name spring --out spring --key mailer.key
-  tfrec campaign plan demo/prepared --budget 5000 --name spring --out spring --face-value coupon_10=20,coupon_25=40
-  tfrec campaign plan demo/prepared --budget 5000 --name spring --out spring --budget-in expected-cost --risk 0.01
+  tfrec campaign plan demo/prepared --budget 10000 --budget-in expected-cost --name spring --out spring
+  tfrec campaign plan demo/prepared --budget 20000 --name spring --out spring --face-value coupon_10=20,coupon_25=40
+  tfrec campaign plan demo/prepared --budget 10000 --name spring --out spring --budget-in expected-cost --effect 5
   tfrec campaign plan test.csv --arm segment --control "No E-Mail" --outcome visit --worth 0.5 \\
       --send-cost "Mens E-Mail=0.05,Womens E-Mail=0.05" --budget 500 --name autumn --out autumn
   tfrec campaign plan test.csv --users everybody.csv --budget 900 --name autumn --out autumn
@@ -71,8 +77,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--face-value", metavar="OFFER=MONEY,...", help="largest discount of an offer (default: that of 95 %% of uses)"
     )
     parser.add_argument(
-        "--hold-out", type=float, default=0.1, metavar="SHARE", help="share of users held out at random"
-    )
+        "--hold-out", type=float, metavar="SHARE",
+        help="share of users held out at random (default: as many as show --effect, from 0.1 to 0.5)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--effect", type=float, metavar="MONEY",
+        help="profit per user that the hold-out is to show (default: what the plan expects)",
+    )  # fmt: skip
     parser.add_argument(
         "--users", type=Path, metavar="FILE", help="file of the users to plan for (default: those of the test)"
     )
@@ -164,6 +175,7 @@ def _config(options: argparse.Namespace) -> "PlanConfig":
         budget_in=options.budget_in.replace("-", " "),
         risk=options.risk,
         holdout_share=options.hold_out,
+        effect=options.effect,
         min_users=options.min_users,
         max_cost_per_user=options.max_cost,
         return_floor=options.return_floor,

@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
     import pandas as pd
 
     from tfrec.errors import ConfigError, SchemaError
-    from tfrec.promotions.campaign import evaluate_campaign
+    from tfrec.promotions.campaign_results import evaluate_campaign
     from tfrec.promotions.plan_files import read_plan
     from tfrec.report.terminal.campaigns import result_text
 
@@ -86,7 +86,7 @@ def run(options: argparse.Namespace) -> None:
 def _read_orders(options: argparse.Namespace) -> "pd.DataFrame":
     from tfrec.experiments.user_tables import as_moments, read_table, require, with_user_ids
     from tfrec.ingest.prepared import read_prepared
-    from tfrec.promotions.campaign import orders_of
+    from tfrec.promotions.campaign_results import orders_of
     from tfrec.report.findings import whole_log
 
     if not options.orders.is_file():

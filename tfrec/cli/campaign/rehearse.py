@@ -15,7 +15,7 @@ and truth.json.
 """
 EXAMPLES = """\
 examples:
-  tfrec campaign plan demo/prepared --budget 30000 --name spring --out spring
+  tfrec campaign plan demo/prepared --budget 10000 --budget-in expected-cost --name spring --out spring
   tfrec campaign rehearse spring demo/prepared --out after
   tfrec campaign read spring after/orders.csv --from 2025-12-01 --impressions after/impressions.csv
 """
@@ -39,7 +39,8 @@ def run(options: argparse.Namespace) -> None:
 
     from tfrec.demo_shop import read_truth, run_campaign
     from tfrec.ingest.prepared import read_prepared
-    from tfrec.promotions.campaign import TREATED, orders_of
+    from tfrec.promotions.campaign import TREATED
+    from tfrec.promotions.campaign_results import orders_of
     from tfrec.promotions.plan_files import read_plan
     from tfrec.publish import FolderKind, check_folder, publishing
     from tfrec.report.findings import whole_log
@@ -57,7 +58,8 @@ def run(options: argparse.Namespace) -> None:
     sent = plan.table[["user_id"]].assign(offer=plan.table["offer"].where(plan.table["status"] == TREATED, ""))
     log = run_campaign(truth, sent, face_values=plan.face_values, seed=options.seed)
     orders = pd.concat([orders_of(whole_log(prepared)), log.orders], ignore_index=True)
-    outcome = {"profit": log.profit, "spent": log.spent, "seed": options.seed}
+    sending = float(sent["offer"].map(dict(plan.send_costs)).fillna(0.0).sum())
+    outcome = {"profit": log.profit - sending, "spent": log.spent + sending, "seed": options.seed}
     with publishing(options.out, kind, inputs=inputs_of(options)) as work:
         orders.to_csv(work / "orders.csv", index=False)
         log.impressions.to_csv(work / "impressions.csv", index=False)
@@ -72,8 +74,9 @@ def run(options: argparse.Namespace) -> None:
             wording(options),
             orders=len(log.orders),
             opened=len(log.impressions),
-            profit=log.profit,
-            spent=log.spent,
+            profit=outcome["profit"],
+            spent=outcome["spent"],
+            currency=plan.currency,
             files=f"{options.out}/{{orders.csv,impressions.csv,truth.json}}",
             following=command,
         )

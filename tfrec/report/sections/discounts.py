@@ -40,12 +40,7 @@ def discounts_section(findings: Findings, say: Language) -> Section:
         more_low=over_best.low,
         more_high=over_best.high,
     )
-    if over_best.is_positive:
-        advice = say("discounts.personal_levels_beat_one_level")
-    elif over_none.is_positive:
-        advice = say("discounts.personal_levels_pay_but_shown")
-    else:
-        advice = say("discounts.no_discount_shown_pay_itself")
+    verdict = say("discounts.verdict_stands_elsewhere", section=say("promotions.promotions_whom_send_coupon"))
     footnote = say(
         "discounts.chance_buy_penalised_logistic_regression",
         n=slope.n,
@@ -57,7 +52,7 @@ def discounts_section(findings: Findings, say: Language) -> Section:
     return Section(
         "discounts",
         title,
-        (sentence, earned, advice),
+        (sentence, earned, verdict),
         (_response(discounts, say),),
         (_levels(discounts, currency, say),),
         (footnote,),

@@ -1,30 +1,37 @@
-"""Writes the section on the coupon test: whom to send an offer, and how certain that is."""
+"""Writes the section on the coupon test: its verdict, whom to send an offer, and how certain that is."""
 
 import numpy as np
 
+from tfrec.experiments.read_out import ReadOut
 from tfrec.pages.blocks import Figure, Section, Table, with_interval
 from tfrec.pages.charts import line_chart
 from tfrec.promotions.coupon_findings import CouponFindings
 from tfrec.report.absent import Absent
 from tfrec.report.findings import Findings
+from tfrec.report.sections.coupon_verdict import effects_figure, findings_table, verdict_sentences
 from tfrec.report.words import Language
 
 
 def promotions_section(findings: Findings, say: Language) -> Section:
     """Returns what coupons cause, whom to treat, and what a budget brings."""
-    title, coupons = say("promotions.promotions_whom_send_coupon"), findings.coupons
+    title, coupons, read = say("promotions.promotions_whom_send_coupon"), findings.coupons, _read(findings)
     if isinstance(coupons, Absent):
         if not coupons.reason:
             none = say("promotions.shop_has_no_coupon_test")
         else:
             none = say("promotions.coupon_test_cannot_read", reason=coupons.reason)
-        return Section("promotions", title, (none,), is_absent=True)
+        if read is None:
+            return Section("promotions", title, (none,), is_absent=True)
+        found = (effects_figure(read, say),), (findings_table(read, say),)
+        return Section("promotions", title, (*verdict_sentences(read, say), none), *found)
     chosen = coupons.budgets.iloc[coupons.chosen]
     money = findings.manifest.currency if coupons.cost_kind == "discount" else say("promotions.coupons")
     aim = say.name(coupons.aim)
-    verdict = say("promotions.offers_look_randomly_assigned_so")
-    if not coupons.balance.is_credible:
-        verdict = say("promotions.warning_offers_do_look_randomly")
+    verdicts = [say("promotions.offers_look_randomly_assigned_so")]
+    if not coupons.balance.is_credible or (read is not None and read.sample_ratio.is_alarm):
+        verdicts = [say("promotions.warning_offers_do_look_randomly")]
+    elif read is not None:
+        verdicts += verdict_sentences(read, say)
     gain = say(
         "promotions.budget_send_offers_users_test",
         budget=chosen["budget"],
@@ -41,10 +48,12 @@ def promotions_section(findings: Findings, say: Language) -> Section:
         doubt = [say("promotions.clear_zero_test_more_users")]
     left = ", ".join(f"{name}: {share:.0%}" for name, share in coupons.not_helped.items())
     alone = say("promotions.leave_alone_those_whom_offer", left=left)
-    figures = [_curve(coupons, offer, say) for offer in coupons.curves]
+    figures = [] if read is None else [effects_figure(read, say)]
+    figures += [_curve(coupons, offer, say) for offer in coupons.curves]
     figures += [_calibration(coupons, offer, say) for offer in coupons.calibrations]
     figures.append(_budgets(coupons, money, aim, say))
-    tables = [_effects(coupons, say), _profile(coupons, say), _allocations(coupons, money, aim, say)]
+    tables = [] if read is None else [findings_table(read, say)]
+    tables += [_profile(coupons, say), _allocations(coupons, money, aim, say)]
     worth = coupons.worth
     footnotes = [
         say(
@@ -68,7 +77,15 @@ def promotions_section(findings: Findings, say: Language) -> Section:
         ),
         say("promotions.users_scored_models_never_saw"),
     ]
-    return Section("promotions", title, (verdict, gain, *doubt, alone), tuple(figures), tuple(tables), tuple(footnotes))
+    if read is not None:
+        footnotes.append(say("experiments.metric_decides_corrected_one_error"))
+    return Section(
+        "promotions", title, (*verdicts, gain, *doubt, alone), tuple(figures), tuple(tables), tuple(footnotes)
+    )
+
+
+def _read(findings: Findings) -> ReadOut | None:
+    return None if isinstance(findings.experiments, Absent) else findings.experiments.read
 
 
 def _curve(found: CouponFindings, offer: str, say: Language) -> Figure:
@@ -133,32 +150,12 @@ def _budgets(found: CouponFindings, money: str, aim: str, say: Language) -> Figu
         from_zero=False,
         x_form="{:,.0f}",
     )
-    caption = say(
-        "promotions.band_95_interval_n_budgets",
-        n=found.allocation.n,
+    qini = found.by_budget.qini
+    caption = say.sentences(
+        say("promotions.band_95_interval_n_budgets", n=found.allocation.n),
+        say("promotions.multi_armed_qini", qini=qini.value, low=qini.low, high=qini.high, aim=aim),
     )
     return Figure(svg, caption, say("promotions.what_budget_brings"))
-
-
-def _effects(found: CouponFindings, say: Language) -> Table:
-    heads = (
-        say("heads.offer"),
-        say("promotions.outcome"),
-        say("promotions.without_offer"),
-        say("promotions.effect"),
-        "n",
-    )
-    rows = tuple(
-        (
-            row.offer,
-            say.name(row.outcome),
-            f"{row.control:.3g}",
-            with_interval(row.effect, row.low, row.high, "{:+.3g}"),
-            f"{row.n:,}",
-        )
-        for row in found.effects.itertuples()
-    )
-    return Table(heads, rows, say("promotions.average_effect_each_offer_everybody"))
 
 
 def _profile(found: CouponFindings, say: Language) -> Table:

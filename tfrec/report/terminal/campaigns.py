@@ -5,11 +5,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfrec.promotions.campaign import HELD_OUT, LEFT_ALONE, TREATED, CampaignPlan, CampaignResult
+from tfrec.experiments.read_out import FEWEST
+from tfrec.promotions.campaign import HELD_OUT, LEFT_ALONE, TREATED, CampaignPlan
+from tfrec.promotions.campaign_results import CampaignResult, is_large_enough
 from tfrec.promotions.spending import Spending
 from tfrec.promotions.tested_plan import FACE_VALUE, OFFERS, TestedPlan
 from tfrec.promotions.trial import Balance
-from tfrec.report.terminal.experiments import estimate_text, sample_ratio_text
+from tfrec.report.amounts import money
+from tfrec.report.terminal.experiments import sample_ratio_text
 from tfrec.report.words import Language
 from tfrec.schema.text_columns import text_table
 from tfrec.statistics.two_samples import Comparison
@@ -33,8 +36,8 @@ def plan_text(tested: TestedPlan, say: Language, *, folder: str, has_send_list: 
             f"{row.users:,.0f}",
             f"{row.held_out:,.0f}",
             f"{row.cost:,.2f}",
-            f"{row.gain:,.2f}",
-            f"{row.profit:,.2f}",
+            f"{row.expected:,.2f}" if np.isfinite(row.expected) else "–",
+            _span(row.low, row.high, say) if row.users else "–",
         ]
         for row in tested.by_offer().itertuples()
     ]
@@ -48,11 +51,11 @@ def plan_text(tested: TestedPlan, say: Language, *, folder: str, has_send_list: 
         say("heads.users"),
         say("campaigns.held_out"),
         counted,
-        say("campaigns.gain_model"),
-        say("campaigns.profit_model"),
+        say("campaigns.expected_profit"),
+        say("heads.interval", share=tested.plan.expected_profit.level),
     ]
     lines = [plan_summary(tested, say), "", text_table(heads, rows)]
-    lines.append(say("campaigns.profit_above_rests_what_test"))
+    lines.append(say("campaigns.profit_rests_what_test_users_did"))
     advice = advice_lines(tested, say)
     if advice:
         lines += ["", *advice]
@@ -79,7 +82,7 @@ def result_text(result: CampaignResult, say: Language) -> str:
         interval,
         say("heads.users"),
     ]
-    lines = [result_summary(result, say), "", text_table(heads, rows)]
+    lines = [result_summary(result, say), "", text_table(heads, rows), say("campaigns.levels_raw_differences_adjusted")]
     if len(result.calibration):
         rows = [
             [f"{row.predicted:,.2f}", f"{row.observed:+,.2f}", _span(row.low, row.high, say), f"{row.n:,}"]
@@ -91,11 +94,22 @@ def result_text(result: CampaignResult, say: Language) -> str:
                 [say("heads.expected_profit_user"), say("campaigns.caused"), interval, say("heads.users")], rows
             ),
         ]
+    else:
+        lines.append(say("campaigns.too_few_held_out_compare_parts", fewest=FEWEST))
     return "\n".join([*lines, "", _groups_text(result, say)])
 
 
 def rehearsal_text(
-    name: str, say: Language, *, orders: int, opened: int, profit: float, spent: float, files: str, following: str
+    name: str,
+    say: Language,
+    *,
+    orders: int,
+    opened: int,
+    profit: float,
+    spent: float,
+    currency: str,
+    files: str,
+    following: str,
 ) -> str:
     """Returns what a rehearsed campaign drew, and the command that reads it."""
     drawn = say(
@@ -103,8 +117,8 @@ def rehearsal_text(
         name=name,
         orders=orders,
         opened=opened,
-        profit=profit,
-        spent=spent,
+        profit=money(profit, currency),
+        spent=money(spent, currency),
     )
     return "\n".join([drawn, say("campaigns.log", path=files), say("campaigns.read", command=following)])
 
@@ -129,12 +143,14 @@ def balance_text(balance: Balance, say: Language) -> str:
 
 
 def plan_summary(tested: TestedPlan, say: Language) -> str:
-    """Returns what a plan promises, what must hold for it, and what to beware of."""
-    lines = [_promise(tested.plan, say), *_terms(tested, say)]
+    """Returns whether to send, what a plan promises, what must hold for it, and what to beware of."""
+    lines = [*_warning(tested, say), _promise(tested.plan, say), *power_lines(tested, say), *_terms(tested, say)]
     lines.append(
         say(
-            "campaigns.users_would_put_off_offers",
-            n=tested.sleeping,
+            "campaigns.left_alone_put_off_too_dear",
+            put_off=tested.put_off,
+            too_dear=tested.too_dear,
+            after=tested.come_after,
         )
     )
     lines += [
@@ -152,6 +168,16 @@ def plan_summary(tested: TestedPlan, say: Language) -> str:
     return "\n".join(lines)
 
 
+def _warning(tested: TestedPlan, say: Language) -> list[str]:
+    """Returns that a plan should not be sent, where the test does not show that it pays."""
+    if tested.promise == "pays":
+        return []
+    profit = money(tested.plan.expected_profit.value, tested.plan.currency)
+    if tested.promise == "loses":
+        return [say("campaigns.do_not_send_loses", profit=profit)]
+    return [say("campaigns.do_not_send_not_shown", profit=profit)]
+
+
 def _promise(plan: CampaignPlan, say: Language) -> str:
     counts, profit = plan.users, plan.expected_profit
     interval = say("campaigns.no_trial_given_so_no")
@@ -159,20 +185,53 @@ def _promise(plan: CampaignPlan, say: Language) -> str:
         interval = say(
             "campaigns.interval_n_users_trial",
             level=profit.level * 100,
-            low=profit.low,
-            high=profit.high,
+            low=money(profit.low),
+            high=money(profit.high),
             n=profit.n,
         )
     return say(
         "campaigns.users_get_offer_under_budget",
         name=plan.name,
         treated=counts[TREATED],
-        budget=plan.budget,
+        budget=money(plan.budget, plan.currency),
         held=counts[HELD_OUT],
         alone=counts[LEFT_ALONE],
-        profit=profit.value,
+        profit=money(profit.value, plan.currency),
         interval=interval,
     )
+
+
+def power_lines(tested: TestedPlan, say: Language) -> list[str]:
+    """Returns which profit the hold-out can show, and what would show the wanted one where it cannot."""
+    power, currency = tested.power, tested.plan.currency
+    if not power.is_large_enough:
+        lines = [say("campaigns.holdout_too_small_verdict", held=power.held_out, fewest=FEWEST)]
+    else:
+        lines = [
+            say(
+                "campaigns.holdout_shows_profit_user",
+                held=power.held_out,
+                share=power.held_out / (power.held_out + power.treated),
+                user=money(power.per_user, currency),
+                total=money(power.total, currency),
+                power=power.power,
+                error=1 - power.level,
+            )
+        ]
+    if not power.wanted > 0:
+        return lines
+    wanted = money(power.wanted, currency)
+    if power.shows_wanted:
+        return [*lines, say("campaigns.holdout_is_enough", wanted=wanted)]
+    ways = []
+    if np.isfinite(power.share_needed):
+        ways.append(say("campaigns.larger_share_shows", share=power.share_needed))
+    if power.users_needed:
+        ways.append(say("campaigns.more_users_show", users=power.users_needed, now=power.treated + power.held_out))
+    if power.campaigns_needed:
+        ways.append(say("campaigns.more_campaigns_show", campaigns=power.campaigns_needed))
+    ways = ways or [say("campaigns.larger_campaign_shows")]
+    return [*lines, say("campaigns.holdout_is_not_enough", wanted=wanted), *ways]
 
 
 def _terms(tested: TestedPlan, say: Language) -> list[str]:
@@ -182,7 +241,7 @@ def _terms(tested: TestedPlan, say: Language) -> list[str]:
     lines, faces = [], tested.plan.face_values
     capped = [offer for offer in tested.made if offer in faces]
     if capped:
-        caps = say.listed(f"{offer} {faces[offer]:,.2f}" for offer in capped)
+        caps = say.listed(f"{offer} {money(faces[offer], tested.plan.currency)}" for offer in capped)
         lines.append(say("campaigns.print_each_offer_counts_once", caps=caps))
     if tested.cost_kind == FACE_VALUE:
         lines.append(say("campaigns.budget_counts_most_each_offer"))
@@ -190,30 +249,30 @@ def _terms(tested: TestedPlan, say: Language) -> list[str]:
         lines.append(
             say(
                 "campaigns.budget_counts_what_offers_cost",
-                budget=tested.plan.budget,
+                budget=money(tested.plan.budget, tested.plan.currency),
                 risk=tested.spending.risk,
             )
         )
-    return [*lines, _spending_text(tested.spending, say)]
+    return [*lines, _spending_text(tested.spending, tested.plan.currency, say)]
 
 
-def _spending_text(spending: Spending, say: Language) -> str:
+def _spending_text(spending: Spending, currency: str, say: Language) -> str:
     if not spending.is_known:
         return say(
             "campaigns.worst_if_every_offer_used_full",
-            worst=spending.worst,
+            worst=money(spending.worst, currency),
         )
     expected = spending.expected
     return say(
         "campaigns.worst_if_every_offer_used",
-        worst=spending.worst,
-        value=expected.value,
+        worst=money(spending.worst, currency),
+        value=money(expected.value, currency),
         level=expected.level * 100,
-        low=expected.low,
-        high=expected.high,
+        low=money(expected.low),
+        high=money(expected.high),
         n=expected.n,
         certainty=1 - spending.risk,
-        ceiling=spending.ceiling,
+        ceiling=money(spending.ceiling, currency),
     )
 
 
@@ -242,10 +301,10 @@ def advice_lines(tested: TestedPlan, say: Language) -> Sequence[str]:
         say(
             "campaigns.set_aside_test_users_used",
             offer=offer,
-            most=tested.plan.face_values.get(offer, 0.0),
+            most=money(tested.plan.face_values.get(offer, 0.0), tested.plan.currency),
             share=tested.uses[offer].share,
             n=tested.uses[offer].n,
-            mean=tested.uses[offer].mean,
+            mean=money(tested.uses[offer].mean, tested.plan.currency),
         )
         for offer in tested.made
     ]
@@ -276,21 +335,31 @@ def result_summary(result: CampaignResult, say: Language) -> str:
         "paid": say("campaigns.paid"),
         "lost money": say("campaigns.lost_money"),
         "not shown": say("campaigns.neither_profit_nor_loss_shown"),
+        "too small": say("campaigns.too_small", fewest=FEWEST),
     }
+    parts = [say("campaigns.verdict", name=result.name, verdict=verdicts[result.verdict])]
+    if result.verdict != "too small":
+        total = result.total_profit
+        parts.append(
+            say(
+                "campaigns.profit_caused_expected",
+                caused=money(total.value, result.currency),
+                level=total.level * 100,
+                low=money(total.low),
+                high=money(total.high),
+                n=total.n,
+                promised=money(result.promised.value, result.currency),
+            )
+        )
     conversion = result.comparisons["conversion"]
-    sentence = say(
-        "campaigns.profit_caused_expected_conversion_held",
-        name=result.name,
-        verdict=verdicts[result.verdict],
-        caused=estimate_text(result.total_profit, say),
-        promised=result.promised.value,
-        held=conversion.control.value,
-        treated=conversion.treatment.value,
-        reached=result.reached,
-    )
-    if not result.contaminated:
-        return sentence
-    return say.sentences(sentence, say("campaigns.held_out_users_saw_offer", n=result.contaminated))
+    parts.append(say("campaigns.conversion", held=conversion.control.value, treated=conversion.treatment.value))
+    if np.isfinite(result.reached):
+        parts.append(say("campaigns.treated_were_reached", reached=result.reached))
+    else:
+        parts.append(say("campaigns.reach_not_known"))
+    if result.contaminated:
+        parts.append(say("campaigns.held_out_users_saw_offer", n=result.contaminated))
+    return say.sentences(*parts)
 
 
 def _groups_text(result: CampaignResult, say: Language) -> str:
@@ -303,15 +372,16 @@ def _groups_text(result: CampaignResult, say: Language) -> str:
 def _comparison_row(name: str, comparison: Comparison, is_money: bool, say: Language) -> list[str]:
     scale, unit = (1.0, "") if is_money else (100.0, " %")
     difference = comparison.difference.scaled(scale)
-    return [
-        name,
-        f"{comparison.control.value * scale:,.2f}{unit}",
-        f"{comparison.treatment.value * scale:,.2f}{unit}",
-        f"{difference.value:+,.2f}",
-        _span(difference.low, difference.high, say),
-        f"{difference.n:,}",
+    levels = [
+        f"{side.value * scale:,.2f}{unit}" if side.n else "–" for side in (comparison.control, comparison.treatment)
     ]
+    if is_large_enough(comparison):
+        found = [f"{difference.value:+,.2f}", _span(difference.low, difference.high, say)]
+    else:
+        held, treated = comparison.control.n, comparison.treatment.n
+        found = ["–", say("campaigns.too_few", held=held, treated=treated)]
+    return [name, *levels, *found, f"{difference.n:,}"]
 
 
 def _span(low: float, high: float, say: Language) -> str:
-    return say("campaigns.span", low=low, high=high)
+    return say("campaigns.span", low=low, high=high) if np.isfinite(low) else say("campaigns.too_few_of_test")

@@ -10,6 +10,7 @@ from tfrec.experiments.checkpoints import CheckpointVerdicts
 from tfrec.experiments.design import Design, Duration
 from tfrec.experiments.read_out import FEWEST, Heterogeneity, ReadOut
 from tfrec.experiments.sequential import SequentialReadOut
+from tfrec.report.amounts import figure
 from tfrec.report.words import Language
 from tfrec.schema.text_columns import cut, text_table
 from tfrec.statistics.estimates import Estimate
@@ -22,10 +23,10 @@ def estimate_text(estimate: Estimate, say: Language) -> str:
     """Returns `0.0583 (95 % interval 0.0496 to 0.0671, n = 32,000)`."""
     return say(
         "experiments.estimate",
-        value=estimate.value,
+        value=figure(estimate.value),
         level=estimate.level * 100,
-        low=estimate.low,
-        high=estimate.high,
+        low=figure(estimate.low),
+        high=figure(estimate.high),
         n=estimate.n,
     )
 
@@ -52,7 +53,7 @@ def size_text(size: Design, say: Language, *, treatments: int = 1) -> str:
         control=size.n_control,
         treatment=size.n_treatment,
         effect=size.relative_effect,
-        baseline=size.baseline,
+        baseline=figure(size.baseline),
         power=size.power,
         level=size.level * 100,
     )
@@ -105,7 +106,7 @@ def design_text(metric: str, duration: Duration, size: Design, say: Language, *,
         [
             f"{line.weeks:.0f}",
             f"{line.users:,.0f}",
-            f"{line.mean:,.4g}",
+            figure(line.mean),
             f"{line.correlation:.2f}",
             f"{line.detectable:.1%}",
             f"{line.detectable_plain:.1%}",
@@ -153,8 +154,8 @@ def sequential_text(path: SequentialReadOut, say: Language) -> str:
     """Returns the always-valid verdict."""
     span = say(
         "experiments.always_valid_n",
-        low=path.low[-1],
-        high=path.high[-1],
+        low=figure(path.low[-1]),
+        high=figure(path.high[-1]),
         level=path.level * 100,
         n=int(path.n[-1]),
     )
@@ -230,6 +231,9 @@ def read_out_text(
         listed = say.names(capped)
         sentence = say("experiments.capped_quantile_amounts_other_zero", cap=cap, metrics=listed)
         lines += ["", sentence]
+    if result.small_segments:
+        listed = say.listed(f"{arm}, {segment}" for arm, segment in result.small_segments)
+        lines += ["", say("experiments.segments_too_small", fewest=FEWEST, segments=listed)]
     if out is not None:
         lines += ["", say("experiments.findings", path=out)]
     if unread:
@@ -292,10 +296,10 @@ def _findings_table(result: ReadOut, say: Language) -> str:
             row.arm,
             cut(say.name(row.metric) + (f", {row.segment}" if row.segment else "")),
             say.name(row.role),
-            f"{row.control:,.4g}",
-            f"{row.treatment:,.4g}",
-            f"{row.difference:+,.4g}",
-            say("experiments.span", low=row.low, high=row.high),
+            figure(row.control),
+            figure(row.treatment),
+            figure(row.difference, is_signed=True),
+            say("experiments.span", low=figure(row.low, is_signed=True), high=figure(row.high, is_signed=True)),
             f"{row.adjusted_p_value:.3f}",
             f"{row.n:,}",
             say.name(row.verdict),
