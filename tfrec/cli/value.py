@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from tfrec.cli.analyses import add_log, print_json, read_shop, wording
+from tfrec.cli.analyses import add_log, print_json, read_log, wording
 from tfrec.cli.outputs import add_force, check_table, save_table
 
 HELP = "predict what each buyer will spend (customer lifetime value)"
@@ -42,11 +42,11 @@ def run(options: argparse.Namespace) -> None:
     from tfrec.report.terminal.lifetime import value_text
 
     check_table(options, options.out, _KIND, columns=_COLUMNS)
-    prepared, tables = read_shop(options)
+    tables = read_log(options)
     values = predict_value(tables, horizon_days=options.horizon)
     if options.out is not None:
         save_table(options, options.out, values.users.reset_index(), _KIND)
     if options.json:
         print_json(values)
     else:
-        print(value_text(values, wording(options), currency=prepared.manifest.currency, out=options.out))
+        print(value_text(values, wording(options), currency=tables.calendar.currency, out=options.out))

@@ -179,8 +179,11 @@ def _interest_table(title: str, rows: Sequence[Mapping[str, Any]], say: Language
 
 
 def _offers(study: UserStudy, say: Language) -> Section:
-    rows = tuple((row.offer, f"{row.effect:+.1%}") for row in study.offers.itertuples())
-    heads = (say("heads.offer"), say("profile.effect"))
+    rows = tuple(
+        (row.offer, f"{row.effect:+.1%}", f"{row.profit:+,.2f}" if math.isfinite(row.profit) else "–")
+        for row in study.offers.itertuples()
+    )
+    heads = (say("heads.offer"), say("profile.effect"), say("profile.profit", currency=study.currency))
     tables = (Table(heads, rows, say("profile.offers_caption")),) if rows else ()
     return Section("offers", say("profile.offers"), (), tables=tables)
 

@@ -16,7 +16,7 @@ from tfrec.analysis.segments import segment_by_rfm
 from tfrec.errors import ConfigError, SchemaError, nearest_hint
 from tfrec.experiments.user_tables import read_table
 from tfrec.ingest.prepared import Prepared
-from tfrec.promotions.predicted_responses import predict_responses
+from tfrec.promotions.predicted_responses import predict_profits, predict_responses
 from tfrec.report.absent import Absent
 from tfrec.schema.item_names import item_names
 from tfrec.schema.tables import Tables, as_id
@@ -34,7 +34,7 @@ class UserStudy:
 
     Attributes:
         user_id: the user.
-        now: end of the log.
+        now: end of the log, on the shop's clock, as all days are.
         currency: of the shop.
         attributes: the user's row of `users`.
         behaviour: figures of `describe_behaviour`; None where one is unknown.
@@ -47,7 +47,8 @@ class UserStudy:
             `last_days`, `due_days`.
         churn: `returns` (chance of an order in 90 days), `risk`, `expected_orders`, `lacks_skill`.
         value: `expected_value` within 90 days with `low` and `high` (80 %), `rank` (1 = highest), `num_users`.
-        offers: one row an offer of the coupon test: `offer`, `effect`, where the user took part.
+        offers: one row an offer of the coupon test, where the user took part: `offer`, `effect` (on an order), `profit`
+            (NaN where the test knows no margin).
         experiments: one row a test: `name`, `arm` ("" = the user is not in it).
     """
 
@@ -87,7 +88,7 @@ def study_user(
     Args:
         tables: the shop, or a part of its log.
         user_id: the user.
-        prepared: the prepared shop, for its currency and its coupon test; None = neither.
+        prepared: the prepared shop, for its coupon test; None = none.
         assigned: name of a test → its table of `user_id` and `arm`.
 
     Raises:
@@ -105,8 +106,8 @@ def study_user(
     attributes = tables.users[tables.users["user_id"] == user_id].drop(columns="user_id")
     return UserStudy(
         user_id=user_id,
-        now=tables.events["timestamp"].iloc[-1],
-        currency=prepared.manifest.currency if prepared else "",
+        now=tables.calendar.local(tables.events["timestamp"].iloc[-1]),
+        currency=tables.calendar.currency,
         attributes={} if attributes.empty else attributes.iloc[0].to_dict(),
         behaviour={name: _number(value) for name, value in behaviour.loc[user_id].items()},
         segment=_segment(tables, user_id),
@@ -144,11 +145,13 @@ def _segment(tables: Tables, user_id: str) -> str | None:
 def _orders(tables: Tables, user_id: str, names: Mapping[str, str]) -> pd.DataFrame:
     purchases = tables.net_purchases()
     lines = purchases[purchases["user_id"] == user_id]
-    lines = lines.assign(value=worth_of(lines), order=order_ids(lines)).sort_values("value", ascending=False)
+    lines = lines.assign(value=worth_of(lines), order=order_ids(lines, tables.calendar)).sort_values(
+        "value", ascending=False
+    )
     rows = [
         {
             "order_id": order["order_id"].iloc[0],
-            "day": order["timestamp"].max(),
+            "day": tables.calendar.local(order["timestamp"].max()),
             "pieces": float(order["quantity"].sum()),
             "value": float(order["value"].sum()),
             "items": [names.get(item, item) for item in dict.fromkeys(order["item_id"])],
@@ -224,14 +227,21 @@ def _experiments(prepared: Prepared | None, user_id: str, assigned: Mapping[str,
 
 
 def _offers(prepared: Prepared | None, tables: Tables, user_id: str, tests: pd.DataFrame) -> pd.DataFrame:
-    columns = ["offer", "effect"]
+    columns = ["offer", "effect", "profit"]
     if prepared is None or not ((tests["name"] == _TEST) & (tests["arm"] != "")).any():
         return pd.DataFrame(columns=columns)
     responses = _try(lambda: predict_responses(prepared, tables))
     if isinstance(responses, Absent):
         return pd.DataFrame(columns=columns)
+    profits = _try(lambda: predict_profits(prepared))
+    if isinstance(profits, Absent):
+        profits = {}
     rows = [
-        {"offer": offer, "effect": float(effects[user_id])}
+        {
+            "offer": offer,
+            "effect": float(effects[user_id]),
+            "profit": float(profits[offer][user_id]) if offer in profits else float("nan"),
+        }
         for offer, effects in responses.items()
         if offer != "order" and user_id in effects.index and np.isfinite(effects[user_id])
     ]
