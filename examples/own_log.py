@@ -67,7 +67,7 @@ def main(folder: Path) -> None:
     # `tfrec prepare tea_shop.toml --out prepared`
     prepared = prepare_shop(folder / "tea_shop.toml", folder / "prepared")
     manifest = prepared.manifest
-    print(f"{manifest.train_events:,} events in training, {sum(manifest.rejected.values()):,} rows set aside")
+    print(f"{manifest.train_events:,} events in training, {sum(manifest.rejected.values()):,} rows left out")
 
     # `tfrec baseline prepared --out models`: something good to serve at once
     published = publish_baseline(prepared.path, folder / "models")

@@ -56,6 +56,12 @@ def test_every_hint_of_the_package_names_extras_that_exist(settings):
     assert asked >= {"train", "analysis", "tracking", "tune", "publish", "benchmarks"}
 
 
+def test_train_includes_what_runs_without_tensorflow(settings):
+    train = settings["options.extras_require"]["train"]
+    assert "%(analysis)s" in train or "jinja2" in train
+    assert "tensorflow" not in settings["options.extras_require"]["analysis"]
+
+
 def test_no_text_recommends_the_other_project_called_tfrec():
     other = re.compile(r"pip3? install[^\n#]*[\s'\"]tfrec\b(?![-./])|\btfrec\[(?=[a-z])")
     assert other.search("pip install 'tfrec[train]'") and other.search("pip install tfrec")

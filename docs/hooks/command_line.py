@@ -36,9 +36,6 @@ def describe_verbs() -> Iterator[str]:
     for title, verbs in cli.GROUPS.items():
         yield f"\n## {title[0].upper()}{title[1:]}\n"
         names = [verb.__name__.rpartition(".")[2] for verb in verbs]
-        yield "| verb | what it does |\n| --- | --- |"
-        for name, verb in zip(names, verbs, strict=True):
-            yield f"| [`{name}`](#tfrec-{name}) | {_cell(verb.HELP)} |"
         for name in names:
             yield from _describe(parsers[name], level=3)
 

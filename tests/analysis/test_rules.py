@@ -9,6 +9,8 @@ from tests.benchmarks.rules import synthetic_shop
 from tfrec.analysis import itemsets
 from tfrec.analysis.rules import Rules, mine_rules
 from tfrec.errors import ConfigError, SchemaError
+from tfrec.report.terminal.rules import rules_text
+from tfrec.report.words import language
 from tfrec.schema.json_values import to_json
 
 EVERY_RULE = {
@@ -168,6 +170,17 @@ def test_direction_is_distinguished_from_its_reverse():
     directed = mine_rules(shop_of_baskets(baskets), min_confidence=0.05).directed()
     assert list(zip(directed["antecedent"], directed["consequent"], strict=True)) == [(("camera",), "card")]
     assert directed["ratio"].iloc[0] == pytest.approx((20 / 40) / (20 / 220))
+
+
+def test_text_of_a_view_describes_the_rules_of_that_view():
+    baskets = [["camera", "card"]] * 20 + [["camera"]] * 20 + [["card"]] * 200
+    baskets += [["soap", "towel"]] * 20 + [["comb"]] * 2000
+    mined = mine_rules(shop_of_baskets(baskets), min_confidence=0.05, only_stable=False)
+    text = rules_text(mined, mined.directed(), language("en"), top=5)
+    assert "soap" in rules_text(mined, mined.rules, language("en"), top=5).split("\n\n")[0]
+    sentences = text.split("\n\n")[0]
+    assert "Who buys camera also buys card" in sentences and "soap" not in sentences
+    assert "view that is shown holds 1 of them" in sentences
 
 
 def test_cross_category_view_leaves_the_antecedents_category():

@@ -227,3 +227,11 @@ def test_what_is_bought_as_much_as_by_others_is_no_taste():
     same = tables.items.assign(category="Cellar")
     found = segment_by_kmeans(Tables(tables.events, same, tables.users), ks=[2])
     assert [list(taste) for taste in found.profiles["taste"]] == [[], []]
+
+
+def test_language_with_other_names_shows_the_keys_too():
+    tables, _ = two_kinds()
+    found = segment_by_kmeans(tables, ks=[2])
+    key = found.profiles["segment"].iloc[0]
+    assert key in segments_text(found, language("zh"))
+    assert "Key in files" not in segments_text(found, language("en"))

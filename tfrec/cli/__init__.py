@@ -109,10 +109,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "tfrec").split(".")[0] == "tfrec":
             raise
-        return _fail(
-            f"`tfrec {options.verb}` needs {error.name}, which the base install leaves out. "
-            f"{install_hint('analysis' if options.verb in map(_name, DECISIONS) else 'train')}."
-        )
+        is_decision = options.verb in map(_name, DECISIONS)
+        hint = install_hint("analysis") if is_decision else install_hint("train")
+        return _fail(f"`tfrec {options.verb}` needs {error.name}, which the base install leaves out. {hint}.")
     except BrokenPipeError:  # the reader of our output (`| head`) has gone
         _drop_output()
         return 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tfrec.cli.outputs import inputs_of
 
-HELP = "hold the served models to the test period, beside the baselines"
+HELP = "evaluate the served models on the test period, beside the baselines"
 DESCRIPTION = """\
 Asks the exported SavedModel for slates in the test period (cart completion, cross-sell; with sessions also the next
 item, the gain from the events that a query contains, and upsell), ranks the whole catalogue without any data of the

@@ -64,9 +64,12 @@ def segments_text(segments: Segments, say: Language, *, out: Any = None) -> str:
     described = zip(names, segments.profiles.iterrows(), strict=True)
     lines += [f"{name}: {_description(row, segments.usual, say)}" for name, (_, row) in described]
     lines += [say(_NOTES[note.code], **note.values) for note in segments.notes]
+    # Files and expressions hold the key; a language whose names differ from it shows both.
+    has_keys = names != list(segments.profiles["segment"])
     rows = [
         [
             name,
+            *([str(row.segment)] if has_keys else []),
             f"{row.num_users:,}",
             f"{row.share:.0%}",
             f"{row.value_share:.0%}",
@@ -77,6 +80,7 @@ def segments_text(segments: Segments, say: Language, *, out: Any = None) -> str:
     ]
     heads = [
         say("customers.segment"),
+        *([say("customers.segment_key")] if has_keys else []),
         say("heads.users"),
         say("customers.share"),
         say("customers.share_value"),
