@@ -76,7 +76,7 @@ ODD_SHOPS: dict[str, Callable[[], pd.DataFrame]] = {
     "nothing bought": lambda: _rows().query("kind == 'view'"),
     "nothing viewed": lambda: _rows().query("kind == 'purchase'"),
     "one item": lambda: _rows(items=1),
-    "one moment": lambda: _rows().assign(when=_START),
+    "one day": lambda: _rows(days=0.5),
     "each user once": lambda: _rows(users=100_000),
     "everything returned": _returned,
     "huge amounts": lambda: _rows().assign(price=lambda log: log["price"] * 1e6, quantity=5_000),
@@ -85,22 +85,16 @@ ODD_SHOPS: dict[str, Callable[[], pd.DataFrame]] = {
 """Name → rows; prices in euros."""
 
 
-def prepare_odd_shop(name: str, folder: Path, *, converts: bool = False) -> Path:
-    """Prepares a shop of `ODD_SHOPS`, with a coupon test of 120 users of which `converts` or none bought.
-
-    Args:
-        name: of the shop.
-        folder: an empty one.
-        converts: whether the test's users buy at all.
-    """
+def prepare_odd_shop(name: str, folder: Path) -> Path:
+    """Prepares a shop of `ODD_SHOPS` in an empty folder, with a coupon test in which no user converted."""
     folder.mkdir(parents=True, exist_ok=True)
     ODD_SHOPS[name]().to_csv(folder / "log.csv", index=False)
     rng = np.random.default_rng(1)
-    converted = rng.integers(0, 2, 120) if converts else np.zeros(120, dtype=int)
-    test = pd.DataFrame({"user_id": [f"u{user}" for user in range(120)], "arm": ["control", "coupon_10", "coupon_20"] * 40})
-    test = test.assign(conversion=converted, margin=converted * 7.0, discount=0.0)
+    num = 3 * 220
+    test = pd.DataFrame({"user_id": [f"u{user}" for user in range(num)]})
+    test = test.assign(arm=["control", "coupon_10", "coupon_20"] * (num // 3), conversion=0, margin=0.0, discount=0.0)
     test.to_csv(folder / "coupon_test.csv", index=False)
-    features = test[["user_id"]].assign(orders=rng.integers(0, 9, 120), city=rng.choice(["A", "B"], 120))
+    features = test[["user_id"]].assign(orders=rng.integers(0, 9, num), city=rng.choice(["A", "B"], num))
     features.to_csv(folder / "coupon_features.csv", index=False)
     extras = '\n[extras]\ncoupon_test = "coupon_test.csv"\ncoupon_features = "coupon_features.csv"\n'
     (folder / "odd.toml").write_text(_RECIPE + extras, encoding="utf-8")

@@ -41,7 +41,7 @@ def fit_dropout(visits: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, int]:
     """Returns `value`, `low`, `high` of r, alpha, a, b, and the number of users that they rest on."""
     if not can_fit(visits):
         raise SchemaError(
-            f"Churn needs at least ten buyers of whom some came back; {len(visits)} bought, "
+            f"A prediction of the next orders needs at least ten buyers of whom some came back; {len(visits)} bought, "
             f"{int((visits['x'] > 0).sum())} came back."
         )
     if len(visits) > _MAX_FITTED:

@@ -27,7 +27,10 @@ def purchase_days(tables: Tables, now: pd.Timestamp | None, keys: list[str]) -> 
     now = tables.events["timestamp"].max() if now is None else now
     days = _days_until(tables, now, keys)
     if not len(days):
-        raise SchemaError(f"No known user bought anything until {now}; nothing can be bought again.")
+        raise SchemaError(
+            f"No known user bought anything until {tables.calendar.day_text(now)}, or everything was returned. Map the "
+            "users' column in the recipe, or wait for orders."
+        )
     return days, now
 
 

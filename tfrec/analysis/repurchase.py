@@ -325,8 +325,9 @@ def _check(probability: np.ndarray, is_true: np.ndarray) -> Holdout:
     rank = np.argsort(np.argsort(probability, kind="stable"), kind="stable")
     tenth = rank * 10 // max(len(rank), 1)
     table = pd.DataFrame({"predicted": probability, "actual": is_true.astype(float)}).groupby(tenth).mean()
-    num = np.bincount(tenth, minlength=len(table))
-    ends = wilson(np.bincount(tenth, weights=is_true, minlength=len(table)), num)
+    # With fewer than ten predictions some tenths hold none.
+    num = np.bincount(tenth, minlength=10)[table.index]
+    ends = wilson(np.bincount(tenth, weights=is_true, minlength=10)[table.index], num)
     share = positives / max(len(is_true), 1)
     return Holdout(
         num=len(is_true),

@@ -41,6 +41,7 @@ examples:
 """
 INTERRUPTED = "Nothing was exported."
 
+_ORDER = re.compile(r"""response\s*\(\s*["']order["']""")
 _PROFIT = re.compile(r"""["']profit["']""")
 
 
@@ -137,6 +138,11 @@ def _gather(options: argparse.Namespace, tables: "Tables", words: str) -> "UserF
     from tfrec.promotions.predicted_responses import predict_profits, predict_responses
 
     expected = predict_value(tables).users["expected_value"] if "expected_value" in words else None
+    responses = None
+    if "response" in words:
+        prepared = read_prepared(options.prepared)
+        with_orders = bool(_ORDER.search(words)) or "coupon_test" not in prepared.manifest.extras
+        responses = predict_responses(prepared, tables, orders=with_orders)
     segments = None
     if "segment" in words:
         segments = segment_by_rfm(tables) if options.segments == "rfm" else segment_by_kmeans(tables)
@@ -144,7 +150,7 @@ def _gather(options: argparse.Namespace, tables: "Tables", words: str) -> "UserF
         tables,
         segments=segments,
         interests=measure_interests(tables) if "interest" in words else None,
-        responses=predict_responses(read_prepared(options.prepared), tables) if "response" in words else None,
+        responses=responses,
         expected_value=expected,
         profits=predict_profits(read_prepared(options.prepared)) if _PROFIT.search(words) else None,
     )

@@ -291,7 +291,7 @@ def read_out(
     if control not in parts or len(parts) < 2:
         raise SchemaError(
             f"`{arm}` must hold {control!r} and at least one treatment; it holds {', '.join(sorted(parts))}. "
-            "Pass `control=` with the name that the log uses."
+            "Name the control arm as the log does with `control`, or assign more users."
         )
     lonely = [name for name, part in parts.items() if len(part) < 2]
     if lonely:

@@ -2,6 +2,9 @@
 
 import dataclasses
 
+import numpy as np
+
+from tfrec.errors import SchemaError
 from tfrec.experiments.design import Duration, plan_duration
 from tfrec.experiments.metrics import choose_metrics
 from tfrec.experiments.read_out import ReadOut, read_out
@@ -21,7 +24,8 @@ class ExperimentFindings:
     """What is to be known of A/B tests in this shop.
 
     Attributes:
-        durations: metric (conversion and value) → weeks to run, from the shop's last weeks.
+        durations: metric (conversion and value) → weeks to run, from the shop's last weeks; without metrics that are
+            the same for everybody, such as the value where nothing has a price.
         read: the coupon test read as an experiment: the outcome nearest to money decides, the others explain; None
             where the shop has none.
     """
@@ -34,7 +38,7 @@ def judge_experiments(prepared: Prepared, tables: Tables) -> ExperimentFindings:
     """Returns how long a test must run, and the coupon test's verdict where there is one.
 
     Raises:
-        SchemaError: the log is too short to plan from, or names no user.
+        SchemaError: the log is too short to plan from, or names no user, or no metric differs between users.
     """
     everybody = users_of(tables)
     durations = {
@@ -47,6 +51,9 @@ def judge_experiments(prepared: Prepared, tables: Tables) -> ExperimentFindings:
         )
         for metric in ("conversion", "value")
     }
+    durations = {metric: found for metric, found in durations.items() if np.isfinite(found.table["detectable"]).all()}
+    if not durations:
+        raise SchemaError("Users do not differ in orders or their value, so that no experiment can be planned.")
     return ExperimentFindings(durations, _read(prepared))
 
 

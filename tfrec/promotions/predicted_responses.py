@@ -13,7 +13,7 @@ from tfrec.schema.tables import Tables
 _OUTCOMES = ("conversion", "visit", "spend", "margin")
 
 
-def predict_responses(prepared: Prepared, tables: Tables) -> dict[str, pd.Series]:
+def predict_responses(prepared: Prepared, tables: Tables, *, orders: bool = True) -> dict[str, pd.Series]:
     """Returns name → response by `user_id`: `order` (chance of one in 90 days), and the effect of each tested offer.
 
     Effects are on conversion, or the first outcome that the test has of visit, spend and margin; each user of the test
@@ -22,11 +22,12 @@ def predict_responses(prepared: Prepared, tables: Tables) -> dict[str, pd.Series
     Args:
         prepared: the shop, whose extra table `coupon_test` is read where it has one.
         tables: the part of its log that orders are predicted from.
+        orders: predict `order` too, which a log of few buyers does not allow.
 
     Raises:
         SchemaError: nothing was bought, or the test cannot be read.
     """
-    responses = {"order": predict_churn(tables).users["returns"]}
+    responses = {"order": predict_churn(tables).users["returns"]} if orders else {}
     if "coupon_test" in prepared.manifest.extras:
         responses |= offer_effects(read_shop_test(prepared))
     return responses

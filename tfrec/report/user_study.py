@@ -230,7 +230,7 @@ def _offers(prepared: Prepared | None, tables: Tables, user_id: str, tests: pd.D
     columns = ["offer", "effect", "profit"]
     if prepared is None or not ((tests["name"] == _TEST) & (tests["arm"] != "")).any():
         return pd.DataFrame(columns=columns)
-    responses = _try(lambda: predict_responses(prepared, tables))
+    responses = _try(lambda: predict_responses(prepared, tables, orders=False))
     if isinstance(responses, Absent):
         return pd.DataFrame(columns=columns)
     profits = _try(lambda: predict_profits(prepared))
@@ -243,6 +243,6 @@ def _offers(prepared: Prepared | None, tables: Tables, user_id: str, tests: pd.D
             "profit": float(profits[offer][user_id]) if offer in profits else float("nan"),
         }
         for offer, effects in responses.items()
-        if offer != "order" and user_id in effects.index and np.isfinite(effects[user_id])
+        if user_id in effects.index and np.isfinite(effects[user_id])
     ]
     return pd.DataFrame(rows, columns=columns)

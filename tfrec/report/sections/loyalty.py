@@ -110,7 +110,7 @@ def _proof(holdout: Holdout | None, name: str, say: Language) -> Table:
         name,
         f"{holdout.num:,}",
         f"{holdout.num_positive:,}",
-        with_interval(holdout.auc, holdout.auc_low, holdout.auc_high, "{:.2f}"),
+        with_interval(holdout.auc, holdout.auc_low, holdout.auc_high, "{:.2f}") if np.isfinite(holdout.auc) else "–",
         f"{holdout.brier:.4f}",
         f"{holdout.naive_brier:.4f}",
     )

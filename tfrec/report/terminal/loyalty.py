@@ -1,5 +1,6 @@
 """Writes what `tfrec churn` prints."""
 
+import math
 from typing import Any
 
 from tfrec.analysis.repurchase import BuyAgain, Churn, Holdout
@@ -88,6 +89,8 @@ def _repeating(again: BuyAgain, say: Language) -> str:
 def _proof(holdout: Holdout | None, say: Language) -> str:
     if holdout is None:
         return say("loyalty.history_too_short_check_later")
+    if not math.isfinite(holdout.auc):  # all or none came true
+        return say("loyalty.checked_without_contrast", n=holdout.num, true=holdout.num_positive)
     return say(
         "loyalty.checked_earlier_predictions_which_came",
         n=holdout.num,
