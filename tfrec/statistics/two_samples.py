@@ -34,7 +34,7 @@ class Comparison:
     def with_levels(self, control: np.ndarray, treatment: np.ndarray) -> "Comparison":
         """Returns the comparison with the arms' own means, from outcomes `[n]` that no covariate adjusted.
 
-        An adjusted mean is no level: of an amount that nobody had it can be below 0.
+        An adjusted mean is no level: of an amount that no user had it can be below 0.
         """
         level = self.difference.level
         sides = [
