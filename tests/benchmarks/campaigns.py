@@ -82,7 +82,9 @@ def _judge(learned: LearnedOffers, truth: DemoShopTruth, kind: str, budget: floa
     rate = cheap.profit / cheap.spent
     nothing = {"treated": 0.0, "earned": 0.0, "spent": 0.0, "over": 0.0, "worst": 0.0, "lots_spent": 0.0}
     try:
-        found = plan_from_scores(learned, PlanConfig(name="bench", budget=budget, budget_in=kind, min_users=1))
+        found = plan_from_scores(
+            learned, PlanConfig(name="bench", budget=budget, budget_in=kind, min_users=1, holdout_share=0.1)
+        )
     except ConfigError:  # nothing pays, or one face value exceeds the budget
         return {**nothing, "lots": rate * budget}
     table = found.plan.table[found.plan.table["status"] == TREATED]

@@ -6,6 +6,8 @@ import pytest
 
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.experiments.read_out import Guardrail, HeavyTailMetric, MeanMetric, RatioMetric, holm, read_out
+from tfrec.report.terminal.experiments import read_out_text
+from tfrec.report.words import language
 from tfrec.schema.json_values import to_json
 
 
@@ -170,3 +172,26 @@ def test_errors_name_the_cause():
 
 def test_holm_multiplies_the_smallest_p_value_most():
     assert holm(np.array([0.04, 0.01, 0.03])) == pytest.approx([0.06, 0.03, 0.06])
+
+
+def test_a_segment_of_few_users_is_not_compared_and_is_named():
+    rng = np.random.default_rng(0)
+    users = pd.DataFrame({"arm": np.tile(["control", "new"], 500), "kind": np.repeat(["many", "few"], [960, 40])})
+    users["visits"] = rng.normal(size=1_000)
+    found = read_out(users, arm="arm", control="control", primary=[MeanMetric("visits")], segments=["kind"])
+    assert [finding.segment for finding in found.of("segment")] == ["kind = many"]
+    assert found.small_segments == (("new", "kind = few"),)
+    text = read_out_text(found, language("en"), paths={}, unread={}, capped=[], cap="99%")
+    assert "each arm needs 30 users of a segment: new, kind = few" in text
+
+
+def test_a_level_is_the_arm_s_own_and_no_amount_below_zero():
+    rng = np.random.default_rng(1)
+    users = pd.DataFrame({"arm": np.tile(["control", "new"], 2_000), "spend_before": rng.gamma(0.05, 200.0, 4_000)})
+    is_new = users["arm"] == "new"
+    users["spend"] = np.where(is_new, users["spend_before"] * rng.uniform(0.5, 1.5, 4_000), 0.0)
+    users.loc[~is_new, "spend_before"] += 5.0
+    metric = HeavyTailMetric("spend", "spend_before", resamples=200)
+    comparison = metric.compare(users[~is_new], users[is_new], level=0.95)
+    assert comparison.control.value == 0.0
+    assert comparison.treatment.value == pytest.approx(users.loc[is_new, "spend"].mean())

@@ -220,6 +220,7 @@ def test_the_budget_covers_every_coupon_used_to_the_full_unless_asked_otherwise(
     assert sent == 300
     assert found.spending.expected.low < 300 * 0.2 * 10 < found.spending.expected.high < found.spending.ceiling + 60
     assert found.made == ["coupon"]
+    assert found.to_json()["multi_armed_qini"]["n"] == 3_000
 
 
 @pytest.mark.slow

@@ -180,6 +180,8 @@ def uplift_curve(
     auuc, qini = _areas(gains[None], fractions)
     auuc_draws, qini_draws = _areas(draws, fractions)
     n = len(trial)
+    with np.errstate(divide="ignore", invalid="ignore"):  # without any gain the share is not defined: NaN
+        share, share_draws = 2 * qini[0] / gains[-1], 2 * qini_draws / draws[:, -1]
     return UpliftCurve(
         outcome=outcome,
         fractions=fractions,
@@ -189,7 +191,7 @@ def uplift_curve(
         average_effect=_from_draws(gains[-1], draws[:, -1], n, level),
         auuc=_from_draws(auuc[0], auuc_draws, n, level),
         qini=_from_draws(qini[0], qini_draws, n, level),
-        qini_share=_from_draws(2 * qini[0] / gains[-1], 2 * qini_draws / draws[:, -1], n, level),
+        qini_share=_from_draws(share, share_draws, n, level),
         n=n,
         draws=draws,
     )

@@ -9,6 +9,7 @@ import threadpoolctl
 
 from tfrec.errors import SchemaError
 from tfrec.experiments.assignment import hash_uniform
+from tfrec.promotions.budget_curves import BudgetCurve, budget_curve
 from tfrec.promotions.curves import UpliftCurve, uplift_curve
 from tfrec.promotions.learners import TLearner
 from tfrec.promotions.offer_log import PROFIT, OfferLog
@@ -55,6 +56,8 @@ class LearnedOffers:
         effects: `[n, K]` unbiased noisy gains of the test's users before the discount, for a plan's promise.
         balance: whether offers were assigned at random.
         curves: offer → what is gained by treating the best-scored users first.
+        by_budget: profit gained by each budget for discounts, with the multi-armed Qini; None where discounts are not
+            known.
         seed: random seed of folds.
     """
 
@@ -66,6 +69,7 @@ class LearnedOffers:
     effects: np.ndarray
     balance: Balance
     curves: dict[str, UpliftCurve]
+    by_budget: BudgetCurve | None
     seed: int
 
     @property
@@ -120,8 +124,10 @@ def learn_from_test(log: OfferLog, *, outcome: str, worth: float = 1.0, seed: in
         responses = cross_fit_responses(trial, outcome=PROFIT, seed=seed)
         curves = _curves(trial, uplift.scores, uplift.folds, seed)
     users = _scored(log.table, uplift.scores, discounts, put_off)
-    effects = responses.effects() + discounts
-    return LearnedOffers(log, trial, encoder, outcome, users, effects, check_balance(trial), curves, seed)
+    effects, by_budget = responses.effects() + discounts, None
+    if log.cost_kind == "discount":
+        by_budget = budget_curve(uplift.scores, discounts, responses.effects(), seed=seed)
+    return LearnedOffers(log, trial, encoder, outcome, users, effects, check_balance(trial), curves, by_budget, seed)
 
 
 def quick_learner() -> StackedLearner:

@@ -169,6 +169,7 @@ def _plan(
         attributes=learned.log.attributes,
         balance=learned.balance,
         curves=learned.curves,
+        by_budget=learned.by_budget,
         dropped=tuple(dropped),
         unproven=unproven,
         put_off=int(chosen.put_off.sum()),

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from tfrec.promotions.budget_curves import BudgetCurve
 from tfrec.promotions.campaign import HELD_OUT, LEFT_ALONE, TREATED, CampaignPlan
 from tfrec.promotions.curves import UpliftCurve
 from tfrec.promotions.holdout import HoldoutPower
@@ -41,6 +42,7 @@ class TestedPlan:
         attributes: user attributes that the models used.
         balance: whether the test's offers were assigned at random.
         curves: offer → what is gained by treating the best-scored users of the test first, in profit.
+        by_budget: profit gained by each budget for discounts, in the test; None where these are not known.
         dropped: offers that fewer than `min_users` users would have got.
         unproven: dearer offers that the test does not show to earn more than the cheaper ones.
         put_off: users who are predicted to be put off by offers; none of them is ever sent one.
@@ -57,6 +59,7 @@ class TestedPlan:
     attributes: tuple[str, ...]
     balance: Balance
     curves: dict[str, UpliftCurve]
+    by_budget: BudgetCurve | None
     dropped: tuple[str, ...]
     unproven: tuple[str, ...]
     put_off: int
@@ -146,5 +149,6 @@ class TestedPlan:
             "power": to_json(self.power),
             "by_offer": to_json(self.by_offer()),
             "balance": to_json(self.balance),
+            "multi_armed_qini": None if self.by_budget is None else to_json(self.by_budget.qini),
             "qini": {offer: to_json(curve.qini) for offer, curve in self.curves.items()},
         }

@@ -36,8 +36,8 @@ that a plan pays, its first line says not to send it.
 
 DIR gets plan.csv (every user; internal), plan.json, and with --key send.csv: pseudonyms and offers for the
 mailer. plan.json holds the Qini of each offer, out of fold: the area between the gain curve and random targeting,
-∫ (gain(f) − f · gain(1)) df, profit per user (Radcliffe 2007). An offer that fewer than --min-users users would get is
-not made.
+∫ (gain(f) − f · gain(1)) df, profit per user (Radcliffe 2007); and that of all offers together over budgets
+(multi-armed, Sverdrup et al. 2023). An offer that fewer than --min-users users would get is not made.
 """
 EXAMPLES = """\
 examples:
