@@ -32,13 +32,17 @@ there = [name for name in {NOT_IN_BASE!r} if importlib.util.find_spec(name)]
 assert not there, f"the base install brings {{there}}"
 assert callable(tfrec.client.RecommenderClient)
 """
-VERBS = """
-from tfrec.cli import VERBS
+HELP = """
+from tfrec.cli import VERBS, main
 for verb in VERBS:
-    name = verb.__name__.rpartition(".")[2]
-    print(name)
-    for action in getattr(verb, "ACTIONS", ()):
-        print(name, action.__name__.rpartition(".")[2])
+    for action in (None, *getattr(verb, "ACTIONS", ())):
+        words = [module.__name__.rpartition(".")[2] for module in (verb, action) if module]
+        try:
+            main([*words, "--help"])
+        except SystemExit as ended:
+            assert ended.code == 0, words
+        else:
+            raise AssertionError(words)
 """
 
 
@@ -95,8 +99,7 @@ def _try_base(wheel: Path, folder: Path) -> None:
     _run(python, "-c", CLIENT, cwd=empty)
     _run(python.with_name("tfrec"), "--help", cwd=empty)
     _run(python.with_name("tfrec"), "--version", cwd=empty)
-    for verb in _run(python, "-c", VERBS, cwd=empty).splitlines():
-        _run(python.with_name("tfrec"), *verb.split(), "--help", cwd=empty)
+    _run(python, "-c", HELP, cwd=empty)
     refused = _run(python.with_name("tfrec"), "train", "shop", "--out", "models", cwd=empty, status=2)
     hint = _run(python, "-c", "from tfrec.errors import install_hint; print(install_hint('train'))", cwd=empty)
     if hint.strip() not in refused:

@@ -35,6 +35,15 @@ class BaselineEvidence(tf.experimental.ExtensionType):
     cart: tf.Tensor
 
 
+_SCORES = tf.TensorSpec([None, None], tf.float32)
+_BASELINE_EVIDENCE_SPEC = BaselineEvidence.Spec(
+    score=_SCORES,
+    has_no_scores=tf.TensorSpec([None], tf.bool),
+    own_count=_SCORES,
+    cart=tf.TensorSpec([None, None], tf.int32),
+)
+
+
 class BaselineSources:
     """The tables of a fitted baseline, and the functions that turn queries into candidates.
 
@@ -45,6 +54,8 @@ class BaselineSources:
         is_offered: `[N + 1]` bool: items that may be offered at all.
         view_type: event code of a view, or of the commonest event where the log has no views.
     """
+
+    evidence_spec = _BASELINE_EVIDENCE_SPEC
 
     def __init__(
         self,

@@ -29,11 +29,19 @@ class BehaviourTower(tf.keras.layers.Layer):
                 f"BehaviourTower needs embedded events [B, T, d]; got shape {tf.TensorShape(input_shape)}. "
                 "Embed the items first."
             )
+        with tf.name_scope(self._lstm.name):
+            self._lstm.build(input_shape)
         super().build(input_shape)
 
     def call(self, events: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
         """Returns `[B, T, units]`; `mask [B, T]` is True at real events."""
-        return self._lstm(events, mask=mask)
+        if mask is None:
+            return self._lstm(events)
+        # Masked queries have their padding in front, for which cuDNN has no kernel. The layer would trace two versions
+        # all the same, with their gradients, and each SavedModel would hold them; its cell alone computes the same.
+        start = tf.zeros([tf.shape(events)[0], self.units], events.dtype)
+        _, states, _ = tf.keras.backend.rnn(self._lstm.cell, events, [start, start], mask=mask)
+        return states
 
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` needs."""

@@ -77,6 +77,9 @@ class RankingModel(tfrs.Model):
         config: settings.
     """
 
+    # Nothing in a step branches on a tensor in Python: AutoGraph would only make its trace slower.
+    train_step = tf.autograph.experimental.do_not_convert(tfrs.Model.train_step)
+
     def __init__(self, heads: tuple[str, ...], config: RankingConfig = RankingConfig()) -> None:
         super().__init__()
         if not heads:

@@ -79,6 +79,9 @@ class RetrievalModel(tfrs.Model):
         config: settings.
     """
 
+    # Nothing in a step branches on a tensor in Python: AutoGraph would only make its trace slower.
+    train_step = tf.autograph.experimental.do_not_convert(tfrs.Model.train_step)
+
     def __init__(self, vocabularies: Vocabularies, config: RetrievalConfig = RetrievalConfig()) -> None:
         super().__init__()
         self.config = config

@@ -6,9 +6,6 @@ Scores over the catalogue are dense `[B, N + 1]` rows (column 0 is padding); the
 less than merging lists.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import tensorflow as tf
 
@@ -30,6 +27,7 @@ from tfrec.models.rows import (
     scatter,
     without_repeats,
 )
+from tfrec.models.shared_graphs import shared_graph
 from tfrec.models.source_config import SourceConfig
 from tfrec.models.towers import QueryTower
 
@@ -54,6 +52,8 @@ class CandidateSources:
         view_type: event code of a view, or of the commonest event where the log has no views.
         config: settings.
     """
+
+    evidence_spec = EVIDENCE_SPEC
 
     def __init__(
         self,
@@ -107,11 +107,11 @@ class CandidateSources:
         self.price = table(catalogue.price, "price")
         self.categories = table(catalogue.categories, "categories")
         self.is_offered = table(is_offered, "is_offered")
-        self._gather = _shared(self._gather_evidence, QUERY_SPEC)
-        self._embed = _shared(self._embedder, QUERY_SPEC)
+        self._gather = shared_graph(self._gather_evidence, QUERY_SPEC)
+        self._embed = shared_graph(self._embedder, QUERY_SPEC)
         flags, places = tf.TensorSpec([None, None], tf.bool), tf.TensorSpec([None, None], tf.int32)
-        self._choose = _shared(self._candidates, EVIDENCE_SPEC, flags, tf.TensorSpec([None], tf.int32))
-        self._describe = _shared(self._features, QUERY_SPEC, EVIDENCE_SPEC, places)
+        self._choose = shared_graph(self._candidates, EVIDENCE_SPEC, flags, tf.TensorSpec([None], tf.int32))
+        self._describe = shared_graph(self._features, QUERY_SPEC, EVIDENCE_SPEC, places)
 
     @property
     def variables(self) -> list[tf.Variable]:
@@ -429,14 +429,6 @@ class CandidateSources:
         is_item = items > 0
         mean = masked_mean(_log_price(tf.gather(self.price, items))[..., None], is_item)[:, 0:1]
         return tf.where(tf.reduce_any(is_item, axis=1, keepdims=True), log_price - mean, 0.0)
-
-
-def _shared(function: Callable[..., Any], *signature: Any) -> Callable[..., Any]:
-    """Returns a graph that is traced and saved once, however many signatures call it.
-
-    The runtime inlines it into each of them: `_noinline` makes answers slower and the start no faster.
-    """
-    return tf.function(function, input_signature=signature, autograph=False)
 
 
 def _never_empty(values: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from tfrec.release.warm_up import write_warm_up
 from tfrec.schema.signatures import SIGNATURES
 
 Answer = Callable[[str, Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
-"""Signature name and inputs → outputs, as the graph that is saved computes them in the trainer's process."""
+"""Signature name and inputs → outputs, as what is saved computes them in the trainer's process."""
 
 _CLEAR = 2e-5
 """Neighbours whose scores are nearer may change places on another processor; such queries are left out."""

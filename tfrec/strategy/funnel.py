@@ -5,8 +5,9 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tfrec.models.baseline_sources import BaselineSources, CalibratedScore
-from tfrec.models.evidence import Evidence, Query
+from tfrec.models.evidence import QUERY_SPEC, Evidence, Query
 from tfrec.models.ranking import RankingModel
+from tfrec.models.shared_graphs import shared_graph
 from tfrec.models.sources import CandidateSources
 from tfrec.schema.tables import EVENT_TYPES
 from tfrec.strategy.candidate_slate import CandidateSlate, top
@@ -62,6 +63,13 @@ class Funnel:
         self.ranking = ranking
         self._explain = reasons
         self._strategy = strategy
+        flags, items = tf.TensorSpec([None, None], tf.bool), tf.TensorSpec([None, None], tf.int32)
+        scores = tf.TensorSpec([None, None], tf.float32)
+        slate = CandidateSlate.Spec(item=items, score=scores, probability=scores)
+        k, diversity = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.float32)
+        self._score_graph = shared_graph(self._score, QUERY_SPEC, sources.evidence_spec, items)
+        self._vary_graph = shared_graph(self._vary, slate, k, diversity)
+        self._answer_graph = shared_graph(self._ranked, QUERY_SPEC, sources.evidence_spec, flags, k, diversity)
 
     @property
     def variables(self) -> list[tf.Variable]:
@@ -123,7 +131,9 @@ class Funnel:
         item = tf.where(score > -float("inf"), item, 0)
         query = self._with_view(request.query, anchor)
         ranked = self.score(query, sources.gather_evidence(query), item)
-        slate = self._finish(request, CandidateSlate(item=item, score=score, probability=ranked.probability))
+        slate = self._vary_graph(
+            CandidateSlate(item=item, score=score, probability=ranked.probability), request.k, request.diversity
+        )
         return slate, explain_by_anchor(slate.item, code="similar_to", anchor=anchor)
 
     def retrieve(self, query: Query, k: tf.Tensor) -> CandidateSlate:
@@ -136,6 +146,10 @@ class Funnel:
 
     def score(self, query: Query, evidence: Evidence, candidates: tf.Tensor) -> CandidateSlate:
         """Returns the candidates with score and probability of the ranking model's last head."""
+        return self._score_graph(query, evidence, candidates)
+
+    def _score(self, query: Query, evidence: Evidence, candidates: tf.Tensor) -> CandidateSlate:
+        """Returns the slate of `score`; traced once for all signatures."""
         score, logits = self.ranking(self.sources.features(query, evidence, candidates), training=False)
         is_item = candidates > 0
         return CandidateSlate(
@@ -149,15 +163,22 @@ class Funnel:
     ) -> tuple[CandidateSlate, Reasons]:
         if evidence is None:
             evidence = self.sources.gather_evidence(query)
-        candidates = self.sources.candidates(evidence, eligible, at_least=request.k)
-        slate = self._finish(request, self.score(query, evidence, candidates))
+        return self._answer_graph(query, evidence, eligible, request.k, request.diversity)
+
+    def _ranked(
+        self, query: Query, evidence: Evidence, eligible: tf.Tensor, k: tf.Tensor, diversity: tf.Tensor
+    ) -> tuple[CandidateSlate, Reasons]:
+        """Returns the best of the eligible items and why; traced once for all signatures."""
+        candidates = self.sources.candidates(evidence, eligible, at_least=k)
+        slate = self._vary_graph(self.score(query, evidence, candidates), k, diversity)
         return slate, self._explain(self.sources, evidence, slate.item)
 
-    def _finish(self, request: Request, slate: CandidateSlate) -> CandidateSlate:
+    def _vary(self, slate: CandidateSlate, k: tf.Tensor, diversity: tf.Tensor) -> CandidateSlate:
+        """Returns the best `k`, re-ranked for variety; traced once for all signatures."""
         return maximal_marginal_relevance(
             slate,
-            k=request.k,
-            trade_off=request.diversity,
+            k=k,
+            trade_off=diversity,
             vectors=self.sources.content,
             config=self._strategy.variety,
         )

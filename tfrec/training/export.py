@@ -74,13 +74,18 @@ class ServedFunnel:
         self.functions: dict[str, Any] = {name: self._function(signature) for name, signature in SIGNATURES.items()}
 
     def answer(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Returns what the graph of a signature computes in this process; strings as `str`."""
+        """Returns what a signature computes in this process; strings as `str`.
+
+        Only the graphs that signatures share run as such. The runtime takes a second to prepare the graph of a whole
+        signature: longer than a certificate's queries take without it.
+        """
         tensors = {
             alias: tf.constant(value.tolist(), tf.string) if value.dtype == object else tf.constant(value)
             for alias, value in inputs.items()
         }
+        defaults = {spec.name: _default(spec) for spec in SIGNATURES[name].inputs}
         with _graphs_as_written():
-            outputs = self.functions[name](**tensors)
+            outputs = self._outputs_of(name, {**defaults, **tensors})
         return {alias: _as_array(tensor) for alias, tensor in outputs.items()}
 
     def module(self, servable: str) -> tuple[tf.Module, dict[str, Any]]:
@@ -99,11 +104,10 @@ class ServedFunnel:
 
     def _function(self, signature: Signature) -> Callable[..., dict[str, tf.Tensor]]:
         """Returns the `tf.function` of a signature, in which an input that is left out is one row of padding."""
-        answer = getattr(self, f"_{signature.name}")
 
         def serve(*values: tf.Tensor) -> dict[str, tf.Tensor]:
             named = dict(zip((spec.name for spec in signature.inputs), values, strict=True))
-            return answer(_with_equal_rows(named))
+            return self._outputs_of(signature.name, named)
 
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         serve.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
@@ -113,6 +117,10 @@ class ServedFunnel:
         specs = [tf.TensorSpec([None] * spec.rank, _DTYPES[spec.dtype], name=spec.name) for spec in signature.inputs]
         # Nothing below branches on a tensor in Python: AutoGraph would take a third of the time and change nothing.
         return tf.function(serve, input_signature=specs, autograph=False)
+
+    def _outputs_of(self, name: str, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        answer: Callable[..., dict[str, tf.Tensor]] = getattr(self, f"_{name}")
+        return answer(_with_equal_rows(inputs))
 
     # One method a signature, named after it.
 
@@ -362,6 +370,8 @@ def _with_equal_rows(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
 
     Raises in the graph (INVALID_ARGUMENT): two inputs have different numbers of rows, neither of them 1.
     """
+    if tf.executing_eagerly() and len({value.shape[0] for value in inputs.values()}) == 1:
+        return inputs
     rows = tf.stack([tf.shape(value)[0] for value in inputs.values()])
     batch = tf.where(tf.reduce_any(tf.equal(rows, 0)), 0, tf.reduce_max(rows))
     result = {}
