@@ -64,7 +64,7 @@ def test_coupon_effects_are_those_of_the_arms_means(findings, coupon_shop):
 
 def test_a_small_coupon_test_is_absent_with_the_reason(coupon_shop, tmp_path):
     prepared = _with_extra(coupon_shop, tmp_path, "coupon_test", lambda log: log.head(90))
-    with pytest.raises(SchemaError, match="200 users an arm"):
+    with pytest.raises(SchemaError, match="200 users per arm"):
         judge_coupon_test(prepared)
 
 

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from tfrec.errors import SchemaError
 from tfrec.ingest.prepared import Prepared
 from tfrec.promotions.allocation import Allocation, allocate
 from tfrec.promotions.budget_curves import BudgetCurve, budget_curve
@@ -20,7 +19,14 @@ from tfrec.promotions.curves import (
     uplift_curve,
     worth_of_choice,
 )
-from tfrec.promotions.learned_offers import FEWEST, expected_discounts, few_threads, is_put_off, quick_learner, withheld
+from tfrec.promotions.learned_offers import (
+    check_learnable,
+    expected_discounts,
+    few_threads,
+    is_put_off,
+    quick_learner,
+    withheld,
+)
 from tfrec.promotions.offer_log import OfferLog, read_shop_test
 from tfrec.promotions.response import cross_fit_responses
 from tfrec.promotions.trial import Balance, Trial, check_balance
@@ -103,9 +109,8 @@ def judge_coupon_test(prepared: Prepared, *, budget_share: float = 0.1, seed: in
 
 def _judge(log: OfferLog, trial: Trial, *, budget_share: float, seed: int) -> CouponFindings:
     counts = {name: int((trial.arms == code).sum()) for code, name in enumerate(trial.arm_names)}
-    if min(counts.values()) < FEWEST:
-        raise SchemaError(f"A coupon test needs at least {FEWEST} users an arm to choose whom to treat; got {counts}.")
     aim = log.outcomes[0]
+    check_learnable(trial, aim)
     rows: list[dict[str, Any]] = []
     for outcome in (name for name in _OUTCOMES if name in trial.outcomes):
         responses = cross_fit_responses(trial, outcome=outcome, seed=seed)

@@ -11,7 +11,7 @@ from tfrec.errors import SchemaError
 from tfrec.ingest.prepared import Prepared
 from tfrec.promotions.curves import PolicyWorth, worth_of_choice
 from tfrec.promotions.discounts import DiscountChoice, PriceResponse, choose_discounts, fit_price_response
-from tfrec.promotions.learned_offers import FEWEST, few_threads
+from tfrec.promotions.learned_offers import check_learnable, few_threads
 from tfrec.promotions.offer_log import discount_rate, read_shop_test
 from tfrec.promotions.response import cross_fit_responses
 from tfrec.statistics.estimates import normal_estimate
@@ -72,9 +72,7 @@ def judge_discounts(prepared: Prepared, *, seed: int = 0) -> DiscountFindings:
             f"got {', '.join(log.arm_names)} with {', '.join(log.outcomes)}."
         )
     trial, _ = log.trial()
-    counts = np.bincount(trial.arms, minlength=len(rates))
-    if counts.min() < FEWEST:
-        raise SchemaError(f"Discount levels need at least {FEWEST} users an arm; got {counts.min()}.")
+    check_learnable(trial, "spend")
     spend, bought = trial.outcome("spend"), (trial.outcome("spend") > 0).astype(np.float64)
     given = rates[trial.arms]
     full = spend / (1 - given)

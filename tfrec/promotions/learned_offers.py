@@ -98,6 +98,22 @@ class LearnedOffers:
         return _scored(users, uplift, discounts, put_off)
 
 
+def check_learnable(trial: Trial, outcome: str) -> None:
+    """Raises `SchemaError` where arms are too small, or the outcome is the same for all, so that nothing is learned."""
+    counts = {name: int((trial.arms == code).sum()) for code, name in enumerate(trial.arm_names)}
+    if min(counts.values()) < FEWEST:
+        raise SchemaError(
+            f"Whom to send an offer is learned from a test of at least {FEWEST} users per arm; got {counts}. Test more "
+            "users."
+        )
+    values = trial.outcome(outcome)
+    if np.ptp(values) == 0:
+        raise SchemaError(
+            f"The outcome {outcome} is {values[0]:g} for every user of the test: nothing can be learned from it. Test "
+            "longer, or name another outcome."
+        )
+
+
 def learn_from_test(log: OfferLog, *, outcome: str, worth: float = 1.0, seed: int = 0) -> LearnedOffers:
     """Learns what each offer changes: the slow part of a plan.
 
@@ -114,9 +130,7 @@ def learn_from_test(log: OfferLog, *, outcome: str, worth: float = 1.0, seed: in
         log = log.with_face_values()
     log = log.with_profit(outcome=outcome, worth=worth)
     trial, encoder = log.trial()
-    counts = {name: int((trial.arms == code).sum()) for code, name in enumerate(trial.arm_names)}
-    if min(counts.values()) < FEWEST:
-        raise SchemaError(f"A plan needs a test of at least {FEWEST} users an arm; got {counts}. Test more users.")
+    check_learnable(trial, PROFIT)
     with few_threads(len(trial)):
         uplift = cross_fit_uplift(trial, outcome=PROFIT, learner=quick_learner(), folds=_FOLDS, seed=seed)
         put_off = is_put_off(trial, None, seed)

@@ -18,17 +18,7 @@ def shop_section(findings: Findings, say: Language) -> Section:
     mean, low, high = shop.order_value
     share, share_low, share_high = shop.repeat_share
     sentences = [
-        say(
-            "shop.shop_took_orders_worth_order",
-            first=f"{shop.period[0]:%Y-%m-%d}",
-            last=f"{shop.period[1]:%Y-%m-%d}",
-            orders=shop.num_orders,
-            value=shop.value,
-            currency=about.currency,
-            mean=mean,
-            low=low,
-            high=high,
-        ),
+        _taken(shop, about.currency, say),
         say(
             "shop.known_buyers_ordered_again_95",
             share=share,
@@ -112,6 +102,21 @@ def shop_section(findings: Findings, say: Language) -> Section:
         ),
         footnotes,
     )
+
+
+def _taken(shop: ShopFigures, currency: str, say: Language) -> str:
+    mean, low, high = shop.order_value
+    figures = {
+        "first": f"{shop.period[0]:%Y-%m-%d}",
+        "last": f"{shop.period[1]:%Y-%m-%d}",
+        "orders": shop.num_orders,
+        "value": shop.value,
+        "currency": currency,
+        "mean": mean,
+    }
+    if not math.isfinite(low):  # of one order there is no interval
+        return say("shop.shop_took_one_order", **figures)
+    return say("shop.shop_took_orders_worth_order", low=low, high=high, **figures)
 
 
 def _months(findings: Findings, say: Language) -> Figure:
