@@ -39,6 +39,7 @@ _COMMANDS = (
 _NO_FIGURE = re.compile(r"(?i)\b(nan|inf|nat)\b|nan ?%|inf ?%")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ODD_SHOPS)
 def test_each_command_answers_or_states_what_is_missing(name, tmp_path, capsys):
     shop, out = prepare_odd_shop(name, tmp_path / "raw"), tmp_path / "out"

@@ -1,5 +1,8 @@
 """Writes the section on the figures of the shop."""
 
+import math
+
+from tfrec.analysis.shop_figures import ShopFigures
 from tfrec.pages.blocks import Figure, Section, Table
 from tfrec.pages.charts import bar_chart, line_chart
 from tfrec.report.absent import Absent
@@ -15,7 +18,6 @@ def shop_section(findings: Findings, say: Language) -> Section:
     title, shop, about = say("shop.shop_figures"), findings.shop, findings.manifest
     if isinstance(shop, Absent):
         return Section("shop", title, (say("shop.no_purchases_found", reason=shop.reason),), is_absent=True)
-    mean, low, high = shop.order_value
     share, share_low, share_high = shop.repeat_share
     sentences = [
         _taken(shop, about.currency, say),
