@@ -7,17 +7,19 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 import tfrec.report
 from tfrec.errors import EnvironmentSetupError, install_hint
 from tfrec.report import render_report
 from tfrec.report.absent import Absent
+from tfrec.report.actions import list_actions, stock_at_risk
 from tfrec.report.words import read_messages
 from tfrec.schema.json_values import to_json
 
 SECTIONS = (
-    "shop", "segments", "interests", "rules", "demand", "loyalty", "lifetime", "promotions",
+    "week", "shop", "segments", "interests", "rules", "demand", "loyalty", "lifetime", "promotions",
     "discounts", "experiments", "placements", "models",
 )  # fmt: skip
 _FOLDER = Path(tfrec.report.__file__).parent
@@ -163,14 +165,14 @@ def test_no_id_or_brace_of_a_message_leaks_through(code, pages):
     assert not re.search(rf"\b({'|'.join(areas)})\.[a-z]", text)
 
 
-def test_absent_data_is_reported_in_one_line(findings):
+def test_absent_parts_are_left_out_with_a_line_each(findings):
     without = dataclasses.replace(
         findings, **{field.name: Absent("because <of> it") for field in dataclasses.fields(findings)[2:]}
     )
     for code in ("en", "zh"):
         page = render_report(without, language_code=code)
         Page(page)
-        assert page.count("<section id=") == page.count('class="absent">\n<h2>') == len(SECTIONS)
+        assert re.findall(r'<section id="([^"]*)"', page) == ["week", "left-out"]
         assert "because &lt;of&gt; it" in page
         assert "<svg" not in page
     untested = dataclasses.replace(
@@ -178,9 +180,11 @@ def test_absent_data_is_reported_in_one_line(findings):
     )
     page = render_report(untested)
     assert "This shop has no coupon test" in section_text(page, "promotions")
-    assert "no test of discounts" in section_text(page, "discounts")
-    assert "logs no impressions" in section_text(page, "placements")
-    assert "No models were named" in section_text(page, "models")
+    assert "discounts" not in re.findall(r'<section id="([^"]*)"', page)
+    left_out = section_text(page, "left-out")
+    assert "no test of discounts" in left_out
+    assert "logs no impressions" in left_out
+    assert "No models were named" in left_out
 
 
 def test_names_from_the_shop_cannot_become_markup(findings):
@@ -204,3 +208,38 @@ def test_a_missing_library_says_what_to_install(findings, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
     with pytest.raises(EnvironmentSetupError, match=re.escape(install_hint("analysis"))):
         tfrec.report.check_extra()
+
+
+@pytest.mark.parametrize("code", ["en", "zh"])
+def test_page_begins_with_what_to_do_most_money_first(findings, pages, code):
+    actions = list_actions(findings)
+    assert {"restock", "remind", "bundle"} <= {action.kind for action in actions}
+    worth = [action.worth for action in actions if np.isfinite(action.worth)]
+    assert worth == sorted(worth, reverse=True)
+    assert all(np.isnan(action.worth) for action in actions[len(worth) :])
+    assert pages[code].index('<section id="week"') < pages[code].index('<section id="shop"')
+    text = section_text(pages[code], "week")
+    assert f"{worth[0]:,.0f}" in text
+    assert all(f"{number}" in text for number in range(1, len(actions) + 1))
+
+
+def test_offers_are_sent_only_where_the_test_shows_that_they_pay(findings):
+    budgets = findings.coupons.budgets
+    for low, kind in ((-5.0, "send_no_offers"), (5.0, "send_offers")):
+        coupons = dataclasses.replace(findings.coupons, budgets=budgets.assign(low=low))
+        kinds = {action.kind for action in list_actions(dataclasses.replace(findings, coupons=coupons))}
+        assert kinds & {"send_no_offers", "send_offers"} == {kind}
+
+
+def test_stock_is_sorted_by_the_sales_at_risk(findings):
+    cover = stock_at_risk(findings)
+    assert cover["at_risk"].is_monotonic_decreasing
+    price = findings.items.set_index("item_id")["price"].reindex(cover["item_id"]).to_numpy()
+    expected = (cover["forecast"] - cover["stock"]).clip(lower=0) * np.nan_to_num(price)
+    assert cover["at_risk"].to_numpy() == pytest.approx(expected.to_numpy())
+
+
+def test_proofs_are_folded_out(pages):
+    section = re.search(r'<section id="demand".*?</section>', pages["en"], re.DOTALL)[0]
+    head, _, proof = section.partition('<details class="proof">')
+    assert "WAPE" not in head and "WAPE" in proof

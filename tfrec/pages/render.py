@@ -19,6 +19,7 @@ def render_page(
     sentences: Sequence[str] = (),
     contents: str = "",
     colophon: str = "",
+    how_we_know: str = "",
 ) -> str:
     """Returns the page as HTML; what comes from a shop's data cannot become markup.
 
@@ -30,6 +31,7 @@ def render_page(
         sentences: what to know first.
         contents: heading of the list of sections; none when left out.
         colophon: how the page was made, at its end.
+        how_we_know: heading of the fold-out of proofs and footnotes; "" = they stand open.
 
     Raises:
         EnvironmentSetupError: Jinja2 is not installed.
@@ -47,6 +49,7 @@ def render_page(
         sentences=sentences,
         contents=contents,
         colophon=colophon,
+        how_we_know=how_we_know,
     )
 
 

@@ -18,9 +18,11 @@ from tfrec.report.sections.placements import placements_section
 from tfrec.report.sections.promotions import promotions_section
 from tfrec.report.sections.rules import rules_section
 from tfrec.report.sections.shop import shop_section
+from tfrec.report.sections.week import week_section
 from tfrec.report.words import Language, language
 
-_SECTIONS: tuple[Callable[[Findings, Language], Section], ...] = (
+_PARTS: tuple[Callable[[Findings, Language], Section], ...] = (
+    week_section,
     shop_section,
     segments_section,
     interests_section,
@@ -54,7 +56,8 @@ def render_report(findings: Findings, *, language_code: str = "en") -> str:
         title=say("page.customers_demand_promotions", shop=about.recipe),
         subtitle=f"{about.description} {_source(findings, say)}".strip(),
         contents=say("page.contents"),
-        sections=[section(findings, say) for section in _SECTIONS],
+        sections=_sections(findings, say),
+        how_we_know=say("page.how_we_know"),
         colophon=say(
             "page.made_tfrec_prepared_shop_fingerprint",
             version=tfrec.__version__,
@@ -64,6 +67,17 @@ def render_report(findings: Findings, *, language_code: str = "en") -> str:
             zone=about.time_zone,
         ),
     )
+
+
+def _sections(findings: Findings, say: Language) -> list[Section]:
+    """Returns the parts that the shop's data allows, and last what is left out, with the reasons."""
+    parts = [part(findings, say) for part in _PARTS]
+    present = [part for part in parts if not part.is_absent]
+    absent = [part for part in parts if part.is_absent]
+    if not absent:
+        return present
+    reasons = tuple(say("page.left_out_part", title=part.title, reason=" ".join(part.sentences)) for part in absent)
+    return [*present, Section("left-out", say("page.left_out"), reasons, is_absent=True)]
 
 
 def written_text(path: Path, say: Language, *, findings: Path | None = None) -> str:

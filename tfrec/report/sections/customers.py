@@ -45,9 +45,9 @@ def segments_section(findings: Findings, say: Language) -> Section:
         )
     figures = [_shares(rfm, say("customers.rfm_segments_share_value"), say)]
     tables = [_profiles(rfm, say("customers.rfm_five_steps_each_recency"), say)]
-    footnotes = []
+    footnotes, proofs = [], []
     if not isinstance(kmeans, Absent):
-        figures.append(_choice(kmeans, say))
+        proofs.append(_choice(kmeans, say))
         row = kmeans.choice.loc[(kmeans.choice["stability"] - kmeans.stability).abs().idxmin()]
         caption = say(
             "customers.k_means_k_stability_under",
@@ -79,7 +79,15 @@ def segments_section(findings: Findings, say: Language) -> Section:
         if int(row["num_segments"]) <= 1:
             footnotes.append(say("customers.behaviour_changes_gradually_here_dbscan"))
     footnotes.append(say("customers.buys_more_compares_usual_share"))
-    return Section("segments", title, tuple(sentences), tuple(figures), tuple(tables), tuple(footnotes))
+    return Section(
+        "segments",
+        title,
+        tuple(sentences),
+        tuple(figures),
+        tuple(tables),
+        tuple(footnotes),
+        proof_figures=tuple(proofs),
+    )
 
 
 def interests_section(findings: Findings, say: Language) -> Section:

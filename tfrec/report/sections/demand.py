@@ -7,12 +7,12 @@ from tfrec.analysis.forecasts import Forecasts
 from tfrec.pages.blocks import Figure, Section, Table
 from tfrec.pages.charts import bar_chart, line_chart
 from tfrec.report.absent import Absent
+from tfrec.report.actions import LEAD_DAYS, stock_at_risk
 from tfrec.report.findings import Findings
 from tfrec.report.terminal.demand import cut_day_sentence, sum_sentence
 from tfrec.report.words import Language
 
 _WEEKS_SHOWN = 16
-_LEAD_DAYS = 7.0
 
 
 def demand_section(findings: Findings, say: Language) -> Section:
@@ -55,8 +55,8 @@ def demand_section(findings: Findings, say: Language) -> Section:
         sentences.append(say("demand.no_shopping_festival_stands_out"))
     figures = [_forecast_figure(findings, forecasts, say)]
     festivals = _festival_figure(forecasts, say)
-    tables = [_proof(forecasts, say), *_categories(forecasts, say)]
-    cover = forecasts.days_of_cover(findings.items, lead_days=_LEAD_DAYS)
+    tables = [*_categories(forecasts, say)]
+    cover = stock_at_risk(findings)
     if len(cover):
         counts = cover["signal"].value_counts()
         sentences.append(
@@ -65,7 +65,7 @@ def demand_section(findings: Findings, say: Language) -> Section:
                 now=int(counts.get("order now", 0)),
                 all=len(cover),
                 much=int(counts.get("too much", 0)),
-                days=_LEAD_DAYS,
+                days=LEAD_DAYS,
             )
         )
         tables.append(_cover(cover, findings, say))
@@ -78,7 +78,15 @@ def demand_section(findings: Findings, say: Language) -> Section:
         ),
         say("demand.counted_before_returns"),
     )
-    return Section("demand", title, tuple(sentences), (*figures, *festivals), tuple(tables), footnotes)
+    return Section(
+        "demand",
+        title,
+        tuple(sentences),
+        (*figures, *festivals),
+        tuple(tables),
+        footnotes,
+        proof_tables=(_proof(forecasts, say),),
+    )
 
 
 def _forecast_figure(findings: Findings, forecasts: Forecasts, say: Language) -> Figure:
@@ -180,6 +188,7 @@ def _cover(cover: pd.DataFrame, findings: Findings, say: Language) -> Table:
         say("demand.stock"),
         say("demand.expected"),
         say("demand.days_cover"),
+        say("demand.at_risk", currency=findings.manifest.currency),
         say("demand.signal"),
     )
     rows = tuple(
@@ -188,9 +197,10 @@ def _cover(cover: pd.DataFrame, findings: Findings, say: Language) -> Table:
             f"{row.stock:,.0f}",
             f"{row.forecast:,.1f}",
             (_days(row.days), f"{_days(row.days_low)}–{_days(row.days_high)}"),
+            f"{row.at_risk:,.0f}",
             say.name(row.signal),
         )
-        for row in cover.sort_values(["days_low", "forecast"], ascending=[True, False]).head(15).itertuples()
+        for row in cover.head(15).itertuples()
     )
     return Table(
         heads,

@@ -27,9 +27,10 @@ def lifetime_section(findings: Findings, say: Language) -> Section:
         "lifetime",
         title,
         tuple(sentences),
-        tuple(_check(values, say, currency)),
+        (),
         (tenths, _most_valuable(values, say, currency)),
         tuple(notes),
+        proof_figures=tuple(_check(values, say, currency)),
     )
 
 

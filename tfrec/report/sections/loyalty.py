@@ -18,7 +18,7 @@ def loyalty_section(findings: Findings, say: Language) -> Section:
         return Section(
             "loyalty", title, (say("loyalty.no_purchase_can_predicted", reason=churn.reason),), is_absent=True
         )
-    sentences, figures, tables, footnotes = [], [], [], []
+    sentences, figures, tables, footnotes, checks, proofs = [], [], [], [], [], []
     if isinstance(churn, Absent):
         sentences.append(say("loyalty.churn_cannot_estimated", reason=churn.reason))
     else:
@@ -54,8 +54,8 @@ def loyalty_section(findings: Findings, say: Language) -> Section:
                 )
             )
         footnotes += model_note(churn, say)
-        figures += _calibration(churn.holdout, say("loyalty.does_will_order_hold"), say)
-        tables.append(_proof(churn.holdout, say("loyalty.order_within_days", days=churn.horizon_days), say))
+        checks += _calibration(churn.holdout, say("loyalty.does_will_order_hold"), say)
+        proofs.append(_proof(churn.holdout, say("loyalty.order_within_days", days=churn.horizon_days), say))
     if isinstance(again, Absent):
         sentences.append(say("loyalty.repeat_purchases_cannot_estimated", reason=again.reason))
     else:
@@ -69,11 +69,19 @@ def loyalty_section(findings: Findings, say: Language) -> Section:
                 likely=likely,
             )
         )
-        tables.append(_proof(again.holdout, say("loyalty.same_item_within_days", days=again.horizon_days), say))
+        proofs.append(_proof(again.holdout, say("loyalty.same_item_within_days", days=again.horizon_days), say))
         tables.append(_due_items(findings, say))
-        figures += _calibration(again.holdout, say("loyalty.does_buy_again_hold"), say)
-    tables = [table for table in tables if table.rows]
-    return Section("loyalty", title, tuple(sentences), tuple(figures), tuple(tables), tuple(footnotes))
+        checks += _calibration(again.holdout, say("loyalty.does_buy_again_hold"), say)
+    return Section(
+        "loyalty",
+        title,
+        tuple(sentences),
+        tuple(figures),
+        tuple(table for table in tables if table.rows),
+        tuple(footnotes),
+        proof_figures=tuple(checks),
+        proof_tables=tuple(table for table in proofs if table.rows),
+    )
 
 
 def _calibration(holdout: Holdout | None, title: str, say: Language) -> list[Figure]:

@@ -49,8 +49,8 @@ def promotions_section(findings: Findings, say: Language) -> Section:
     left = ", ".join(f"{name}: {share:.0%}" for name, share in coupons.not_helped.items())
     alone = say("promotions.leave_alone_those_whom_offer", left=left)
     figures = [] if read is None else [effects_figure(read, say)]
-    figures += [_curve(coupons, offer, say) for offer in coupons.curves]
-    figures += [_calibration(coupons, offer, say) for offer in coupons.calibrations]
+    proofs = [_curve(coupons, offer, say) for offer in coupons.curves]
+    proofs += [_calibration(coupons, offer, say) for offer in coupons.calibrations]
     figures.append(_budgets(coupons, money, aim, say))
     tables = [] if read is None else [findings_table(read, say)]
     tables += [_profile(coupons, say), _allocations(coupons, money, aim, say)]
@@ -80,7 +80,13 @@ def promotions_section(findings: Findings, say: Language) -> Section:
     if read is not None:
         footnotes.append(say("experiments.metric_decides_corrected_one_error"))
     return Section(
-        "promotions", title, (*verdicts, gain, *doubt, alone), tuple(figures), tuple(tables), tuple(footnotes)
+        "promotions",
+        title,
+        (*verdicts, gain, *doubt, alone),
+        tuple(figures),
+        tuple(tables),
+        tuple(footnotes),
+        proof_figures=tuple(proofs),
     )
 
 
