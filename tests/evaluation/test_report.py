@@ -14,6 +14,7 @@ from tfrec.evaluation.evaluate import evaluate, sample_cases
 from tfrec.evaluation.protocol import cart_completion_cases
 from tfrec.evaluation.report import write_report
 from tfrec.evaluation.sections import Column, Section
+from tfrec.schema.calendar import ShopCalendar
 from tfrec.schema.slate import Slate
 
 NAMES = [f"i{item:03d}" for item in range(90)]
@@ -38,7 +39,8 @@ def shop():
         start, day = int(rng.integers(25)), "2024-01-05" if at < 30 else "2024-03-05"
         clicks += [(f"s{at}", "", f"{day} 10:0{step}", "view", NAMES[start + step]) for step in range(5)]
     train, test = tables(CATEGORIES, orders, clicks, prices={name: at + 1 for at, name in enumerate(CATEGORIES)})
-    return SimpleNamespace(train=train, test=test, test_from=SPLIT, manifest=SimpleNamespace(recipe="little <shop>"))
+    manifest = SimpleNamespace(recipe="little <shop>", calendar=ShopCalendar())
+    return SimpleNamespace(train=train, test=test, test_from=SPLIT, manifest=manifest, calendar=ShopCalendar())
 
 
 def oracle(cases, k, signature):

@@ -5,7 +5,7 @@ import pandas as pd
 from tfrec.analysis.repurchase import predict_churn
 from tfrec.errors import SchemaError
 from tfrec.ingest.prepared import Prepared
-from tfrec.promotions.learned_offers import quick_learner
+from tfrec.promotions.learned_offers import few_threads, quick_learner
 from tfrec.promotions.offer_log import PROFIT, OfferLog, read_shop_test
 from tfrec.promotions.uplift import cross_fit_uplift
 from tfrec.schema.tables import Tables
@@ -67,6 +67,7 @@ def offer_profits(log: OfferLog) -> dict[str, pd.Series]:
 
 def _effects(log: OfferLog, outcome: str) -> dict[str, pd.Series]:
     trial, _ = log.trial()
-    found = cross_fit_uplift(trial, outcome=outcome, learner=quick_learner(), folds=3)
+    with few_threads(len(trial)):
+        found = cross_fit_uplift(trial, outcome=outcome, learner=quick_learner(), folds=3)
     ids = log.table["user_id"].to_numpy()
     return {offer: pd.Series(found.scores[:, k], index=ids) for k, offer in enumerate(found.arm_names)}

@@ -16,14 +16,13 @@ def week_section(findings: Findings, say: Language) -> Section:
         return Section("week", title, (say("week.nothing"),))
     rows = tuple(
         (
-            str(number),
             _sentence(action, say),
             f"{action.worth:,.0f}" if math.isfinite(action.worth) else "–",
             _how_sure(action, findings, say),
         )
-        for number, action in enumerate(actions, 1)
+        for action in actions
     )
-    heads = ("", say("week.action"), say("week.worth", currency=findings.manifest.currency), say("week.how_sure"))
+    heads = (say("week.action"), say("week.worth", currency=findings.manifest.currency), say("week.how_sure"))
     return Section("week", title, (), tables=(Table(heads, rows, say("week.caption")),))
 
 
