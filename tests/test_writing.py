@@ -99,6 +99,7 @@ WRITERS = [
     Writer("churn", "--out", FILE, "out.csv", _shop()),
     Writer("churn", "--buy-again", FILE, "out.parquet", _shop()),
     Writer("value", "--out", FILE, "out.csv", _shop()),
+    *(Writer(verb, "--plot", FILE, "out.svg", _shop()) for verb in ("segments", "rules", "forecast", "churn", "value")),
     Writer(
         "audience", "--export", FILE, "out.csv",
         lambda p: [p.shop, "orders > 0", "--key", p.home / "key"], given="key",
@@ -115,7 +116,7 @@ WRITERS = [
 READ = {
     "prepared", "models", "test", "plan", "orders", "users", "file", "shop", "log", "--data-home", "--config",
     "--warm-start", "--prepared", "--queries", "--config-file", "--items", "--models", "--key", "--users", "--exclude",
-    "--impressions", "--scores", "--embeddings",
+    "--impressions", "--scores", "--embeddings", "--arms",
 }  # fmt: skip
 """Arguments that are paths and are read only."""
 

@@ -72,8 +72,11 @@ class RequestRefusedError(ServingError, ValueError):
     """The server found the request wrong: an input's name, dtype or shape."""
 
 
+_MOST_KNOWN = 40  # words that an error lists
+
+
 def nearest_hint(word: str, known: Iterable[str]) -> str:
-    """Returns ` Did you mean 'x'?`, or the list of known words when none is near.
+    """Returns ` Did you mean 'x'?`, or the known words, of many the first, when none is near.
 
     Example: `nearest_hint("colums", ["columns", "files"])` is `" Did you mean 'columns'?"`.
     """
@@ -81,7 +84,8 @@ def nearest_hint(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     if close:
         return f" Did you mean {close[0]!r}?"
-    return f" Known: {', '.join(known)}."
+    more = len(known) - _MOST_KNOWN
+    return f" Known: {', '.join(known[:_MOST_KNOWN])}{f', and {more:,} more' if more > 0 else ''}."
 
 
 def install_hint(*extras: str) -> str:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import unicodedata
 from collections import Counter
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -215,3 +216,43 @@ def test_lookalikes_are_found_and_exported(coupon_shop, tmp_path, capsys):
 def test_lookalikes_and_comparisons_say_what_they_need(arguments, message, coupon_shop, capsys):
     assert main(["audience", str(coupon_shop), *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["segments", "rules", "forecast", "churn", "value"])
+def test_a_picture_is_an_svg_of_its_own_in_light_and_dark(verb, coupon_shop, tmp_path, capsys):
+    run(capsys, verb, coupon_shop, "--plot", tmp_path / "p.svg")
+    text = (tmp_path / "p.svg").read_text(encoding="utf-8")
+    root = ElementTree.fromstring(text)
+    assert root.tag.endswith("svg") and root.get("viewBox")
+    assert "prefers-color-scheme: dark" in text and "--model:" in text
+    assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_a_picture_of_another_kind_is_refused(coupon_shop, tmp_path, capsys):
+    assert main(["churn", str(coupon_shop), "--plot", str(tmp_path / "p.png")]) == 2
+    assert "--plot writes .svg" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["forecast", "SHOP", "--lead-days", "nan"], "--lead-days"),
+        (["forecast", "SHOP", "--lead-days=-3"], "--lead-days"),
+        (["campaign", "plan", "SHOP", "--budget", "9", "--name", " ", "--out", "OUT"], "--name is empty"),
+        (["audience", "SHOP", 'response("nope", "profit") > 0'], "No response to an offer 'nope' is known. Known: "),
+        (["value", "SHOP", "--out", ""], "name of a file to be written is empty"),
+    ],
+)
+def test_a_wrong_value_is_refused_before_anything_is_learned(arguments, message, coupon_shop, tmp_path, capsys):
+    words = {"SHOP": str(coupon_shop), "OUT": str(tmp_path / "out")}
+    assert main([words.get(word, word) for word in arguments]) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert "Learning" not in printed.err
+    assert printed.out == ""
+
+
+def test_no_row_is_no_number_of_rows(coupon_shop, capsys):
+    with pytest.raises(SystemExit):
+        main(["forecast", str(coupon_shop), "--top", "-1"])
+    assert "1 or more" in capsys.readouterr().err

@@ -90,7 +90,12 @@ class Forecasts:
         Args:
             items: `item_id` and `stock`, as in `Tables.items`.
             lead_days: days between an order to the supplier and its arrival.
+
+        Raises:
+            ConfigError: `lead_days` is below 0 or no number.
         """
+        if not 0 <= lead_days < np.inf:
+            raise ConfigError(f"`lead_days` must be 0 or more; got {lead_days}. Try 7.")
         in_stock = items.loc[items["stock"].notna(), ["item_id", "stock"]]
         rows = in_stock.merge(self.totals[self.totals["level"] == "item"], left_on="item_id", right_on="name")
         stock = rows["stock"].to_numpy(np.float64)

@@ -92,6 +92,7 @@ def run(options: argparse.Namespace) -> None:
     expressions = list(dict.fromkeys([options.expression, *options.against]))
     for expression in expressions:
         parse_expression(expression)  # a typo is reported before anything is read
+    _check_offers(options, expressions)
     tables = read_log(options)
     for expression in expressions:
         check_fields(expression, attributes=tables.users.columns)
@@ -109,6 +110,32 @@ def run(options: argparse.Namespace) -> None:
             print_json(audience)
         else:
             print(audience_text(audience, wording(options), out=options.export))
+
+
+def _check_offers(options: argparse.Namespace, expressions: list[str]) -> None:
+    """Reports an offer that the test does not have before anything is learned, which takes long."""
+    from tfrec.analysis.expressions import Join, fail_at, parse_expression
+    from tfrec.errors import nearest_hint
+    from tfrec.ingest.prepared import read_prepared
+    from tfrec.promotions.offer_log import read_shop_test
+
+    asked = []
+    for expression in expressions:
+        nodes = [parse_expression(expression)]
+        while nodes:
+            node = nodes.pop()
+            if isinstance(node, Join):
+                nodes += node.parts
+            elif node.field == "response":
+                asked.append((expression, node))
+    prepared = read_prepared(options.prepared) if asked else None
+    if prepared is None or "coupon_test" not in prepared.manifest.extras:
+        return
+    known = ("order", *read_shop_test(prepared).arm_names[1:])
+    for expression, node in asked:
+        if node.argument not in known:
+            hint = nearest_hint(str(node.argument), known)
+            fail_at(expression, node.start, f"No response to an offer {node.argument!r} is known.{hint}")
 
 
 def _check_options(options: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tfrec.cli.analyses import add_log, print_json, read_log, wording
 from tfrec.cli.outputs import add_force, check_table, save_table
+from tfrec.cli.plots import add_plot, check_plot, save_plot
 
 HELP = "predict who comes back, and which items are due again"
 DESCRIPTION = """\
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--buy-again", type=Path, metavar="FILE", help="file of users and items due again, .csv or .parquet"
     )
+    add_plot(parser)
     add_force(parser)
 
 
@@ -43,6 +45,7 @@ def run(options: argparse.Namespace) -> None:
     """Predicts and prints."""
     from tfrec.analysis.repurchase import predict_churn, predict_repurchase
     from tfrec.errors import ConfigError
+    from tfrec.report.plots import churn_figure
     from tfrec.report.terminal.loyalty import churn_text
     from tfrec.schema.json_values import to_json
 
@@ -54,6 +57,7 @@ def run(options: argparse.Namespace) -> None:
         and options.out.resolve() == options.buy_again.resolve()
     ):
         raise ConfigError("--out and --buy-again must be two files. Rename one.")
+    check_plot(options)
     tables = read_log(options)
     churn = predict_churn(tables, horizon_days=options.horizon)
     again = predict_repurchase(tables, horizon_days=options.again_days)
@@ -61,6 +65,8 @@ def run(options: argparse.Namespace) -> None:
         save_table(options, options.out, churn.users.reset_index(), _BUYERS)
     if options.buy_again is not None:
         save_table(options, options.buy_again, again.pairs, _DUE)
+    if options.plot is not None:
+        save_plot(options, churn_figure(churn, wording(options)))
     if options.json:
         print_json({"churn": churn, "buy_again": {**to_json(again), "pairs": again.pairs.head(100)}})
     else:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from tfrec.cli.analyses import add_log, print_json, read_log, wording
 from tfrec.cli.outputs import add_force, check_table, save_table
-from tfrec.cli.settings import names
+from tfrec.cli.plots import add_plot, check_plot, save_plot
+from tfrec.cli.settings import count, names
 
 HELP = "forecast demand with intervals, and days of cover"
 DESCRIPTION = """\
@@ -43,18 +44,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "country, time zone or currency, and its own sale days)",
     )
     parser.add_argument("--lead-days", type=float, default=7.0, metavar="DAYS", help="days until ordered stock arrives")
-    parser.add_argument("--top", type=int, default=15, metavar="N", help="number of series and items printed")
+    parser.add_argument("--top", type=count, default=15, metavar="N", help="number of series and items printed")
     parser.add_argument("--out", type=Path, metavar="FILE", help="file of every series and day, .csv or .parquet")
+    add_plot(parser)
     add_force(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Forecasts and prints."""
+    from tfrec.analysis.demand import daily_demand
     from tfrec.analysis.forecasts import forecast_demand
+    from tfrec.report.plots import forecast_figure
     from tfrec.report.terminal.demand import forecasts_text
     from tfrec.schema.json_values import to_json
 
     check_table(options, options.out, _KIND, columns=_COLUMNS)
+    check_plot(options)
     tables = read_log(options)
     forecasts = forecast_demand(
         tables,
@@ -68,6 +73,9 @@ def run(options: argparse.Namespace) -> None:
     )
     if options.out is not None:
         save_table(options, options.out, forecasts.daily, _KIND)
+    if options.plot is not None:
+        past = daily_demand(tables, measure=options.measure, max_items=1)
+        save_plot(options, forecast_figure(forecasts, past, wording(options)))
     if options.json:
         print_json({**to_json(forecasts), "days_of_cover": [] if cover is None else cover})
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-OUTPUTS = ("out", "export", "json", "buy_again")
+OUTPUTS = ("out", "export", "json", "buy_again", "plot")
 """Names of the options that files and folders are written to; all other paths are read."""
 
 
@@ -56,6 +56,8 @@ def check_table(options: argparse.Namespace, path: Path | None, kind: str, *, co
     """
     from tfrec.errors import ConfigError
 
+    if path == Path():
+        raise ConfigError("The name of a file to be written is empty. Name it, or leave the option out.")
     if path is not None and path.suffix not in (".csv", ".parquet"):
         raise ConfigError(f"A table is written as .csv or .parquet; got {path.name}. Rename it.")
     check_output(options, path, kind, columns=columns)

@@ -2,9 +2,15 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tfrec.cli.analyses import add_log, print_json, read_log, wording
 from tfrec.cli.outputs import add_force, check_table, save_table
+from tfrec.cli.plots import add_plot, check_plot, save_plot
+from tfrec.cli.settings import count
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HELP = "mine association rules: what is bought together"
 DESCRIPTION = """\
@@ -51,8 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="all",
         help="rules shown: all, those into another category, or pairs that hold one way only",
     )
-    parser.add_argument("--top", type=int, default=15, metavar="N", help="number of rules printed")
+    parser.add_argument("--top", type=count, default=15, metavar="N", help="number of rules printed")
     parser.add_argument("--out", type=Path, metavar="FILE", help="file of all rules of the view, .csv or .parquet")
+    add_plot(parser)
     add_force(parser)
 
 
@@ -60,12 +67,15 @@ def run(options: argparse.Namespace) -> None:
     """Mines and prints."""
     from tfrec.analysis.rules import MIN_IMPROVEMENT, mine_rules
     from tfrec.report.terminal.rules import rules_text
+    from tfrec.schema.item_names import item_names
     from tfrec.schema.json_values import to_json
 
     columns = (*_COLUMNS, *_DIRECTED) if options.view == "directed" else _COLUMNS
     check_table(options, options.out, _KIND, columns=columns)
+    check_plot(options)
+    tables = read_log(options)
     mined = mine_rules(
-        read_log(options),
+        tables,
         min_support=options.min_support,
         min_confidence=options.min_confidence,
         max_size=options.max_size,
@@ -78,7 +88,19 @@ def run(options: argparse.Namespace) -> None:
     if options.out is not None:
         named = rules.assign(antecedent=rules["antecedent"].map(" + ".join))
         save_table(options, options.out, named, _KIND)
+    if options.plot is not None:
+        _save_plot(options, rules, item_names(tables.items))
     if options.json:
         print_json({**to_json(mined), "view": options.view, "rules": rules.head(options.top)})
     else:
         print(rules_text(mined, rules, wording(options), top=options.top, out=options.out))
+
+
+def _save_plot(options: argparse.Namespace, rules: "pd.DataFrame", names: dict[str, str]) -> None:
+    from tfrec.errors import SchemaError
+    from tfrec.report.plots import rules_figure
+
+    figures = rules_figure(rules, lambda item: names.get(item, item), wording(options))
+    if not figures:
+        raise SchemaError("There is no pair of items to draw. Lower --min-support, or leave --plot out.")
+    save_plot(options, figures[0])

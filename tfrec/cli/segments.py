@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from tfrec.cli.analyses import add_log, print_json, read_log, wording
-from tfrec.cli.outputs import inputs_of
+from tfrec.cli.outputs import add_force, inputs_of
+from tfrec.cli.plots import add_plot, check_plot, save_plot
 
 HELP = "group users by behaviour: RFM, K-means or DBSCAN"
 DESCRIPTION = """\
@@ -34,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of users.parquet, popular.parquet (for cold start), segments.json",
     )
+    add_plot(parser)
+    add_force(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -41,12 +44,14 @@ def run(options: argparse.Namespace) -> None:
     from tfrec.analysis.segments import SEGMENTS_FOLDER, segment_by_dbscan, segment_by_kmeans, segment_by_rfm
     from tfrec.errors import ConfigError
     from tfrec.publish import check_folder
+    from tfrec.report.plots import segments_figure
     from tfrec.report.terminal.customers import segments_text
 
     if options.k is not None and options.method != "kmeans":
         raise ConfigError(f"--k is for --method kmeans; got --method {options.method}.")
     if options.export is not None:
         check_folder(options.export, SEGMENTS_FOLDER, inputs=inputs_of(options))
+    check_plot(options)
     tables = read_log(options)
     if options.method == "rfm":
         segments = segment_by_rfm(tables)
@@ -56,6 +61,9 @@ def run(options: argparse.Namespace) -> None:
         segments = segment_by_kmeans(tables) if options.k is None else segment_by_kmeans(tables, ks=_numbers(options.k))
     if options.export is not None:
         segments.export(options.export, inputs=inputs_of(options))
+    if options.plot is not None:
+        say = wording(options)
+        save_plot(options, segments_figure(segments, say("customers.segments"), say))
     if options.json:
         print_json(segments)
     else:

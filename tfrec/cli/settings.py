@@ -13,6 +13,13 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="output as JSON in place of text")
 
 
+def count(text: str) -> int:
+    """Returns a whole number of 1 or more, for `type=` of an option."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more; got {text!r}")
+    return int(text)
+
+
 def names(text: str | None) -> tuple[str, ...]:
     """Returns `a,b` as `("a", "b")`."""
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tfrec.cli.analyses import add_log, print_json, read_log, wording
 from tfrec.cli.outputs import add_force, check_table, save_table
+from tfrec.cli.plots import add_plot, check_plot, save_plot
 
 HELP = "predict what each buyer will spend (customer lifetime value)"
 DESCRIPTION = """\
@@ -33,19 +34,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="file of the buyers and their expected value, .csv or .parquet"
     )
+    add_plot(parser)
     add_force(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Predicts and prints."""
     from tfrec.analysis.lifetime_value import predict_value
+    from tfrec.report.plots import value_figure
     from tfrec.report.terminal.lifetime import value_text
 
     check_table(options, options.out, _KIND, columns=_COLUMNS)
+    check_plot(options)
     tables = read_log(options)
     values = predict_value(tables, horizon_days=options.horizon)
     if options.out is not None:
         save_table(options, options.out, values.users.reset_index(), _KIND)
+    if options.plot is not None:
+        save_plot(options, value_figure(values, wording(options), currency=tables.calendar.currency))
     if options.json:
         print_json(values)
     else:

@@ -3,11 +3,15 @@
 import html
 import importlib.resources
 import re
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from tfrec.pages.blocks import Section
+from tfrec.pages.blocks import Figure, Section
 from tfrec.pages.extra import need
+
+_LETTERS = 36  # of a title's size in the width of a picture
+_VIEW_BOX = re.compile(r'viewBox="([^"]*)"')
 
 
 def render_page(
@@ -36,12 +40,7 @@ def render_page(
     Raises:
         EnvironmentSetupError: Jinja2 is not installed.
     """
-    jinja2 = need("jinja2")
-    source = importlib.resources.files("tfrec.pages").joinpath("page.html.jinja").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters["code"] = _with_code
-    template = environment.from_string(source)
-    return template.render(
+    return _template("page.html.jinja").render(
         title=title,
         sections=sections,
         language=language,
@@ -57,3 +56,35 @@ def _with_code(text: str) -> Any:
     """Returns text as markup, with what stands between backticks as code."""
     escaped = html.escape(str(text))
     return need("markupsafe").Markup(re.sub(r"`([^`\n]+)`", r"<code>\1</code>", escaped))
+
+
+def render_picture(figure: Figure) -> str:
+    """Returns a figure as an SVG document of its own: title above, caption below, light or dark as the page is."""
+    light, dark = re.findall(r":root \{([^}]*)\}", _source("page.html.jinja"))[:2]
+    left, top, width, height = (float(part) for part in _VIEW_BOX.findall(figure.svg)[0].split())
+    size = max(width / _LETTERS, 8.0)
+    caption = textwrap.wrap(figure.caption, 2 * _LETTERS)
+    return _template("picture.svg.jinja").render(
+        title=figure.title,
+        caption=caption,
+        inner=figure.svg[figure.svg.index(">") + 1 : figure.svg.rindex("</svg>")],
+        light=light,
+        dark=dark,
+        size=size,
+        left=left,
+        top=top - 2.2 * size,
+        width=width,
+        height=height + (3.4 + 1.3 * len(caption)) * size,
+        below=top + height + 1.6 * size,
+    )
+
+
+def _template(name: str) -> Any:
+    jinja2 = need("jinja2")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters["code"] = _with_code
+    return environment.from_string(_source(name))
+
+
+def _source(name: str) -> str:
+    return importlib.resources.files("tfrec.pages").joinpath(name).read_text(encoding="utf-8")

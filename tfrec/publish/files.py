@@ -1,7 +1,8 @@
 """Publishes a finished file in one step, and replaces only an output of the same kind.
 
-A page carries a `meta` element that names its kind, a Parquet file a key in its schema's metadata, JSON a key, a text
-with comments its first line. CSV has room for none of these: it is recognised by its header, the columns in order.
+A page carries a `meta` element that names its kind, a picture a `metadata` element, a Parquet file a key in its
+schema's metadata, JSON a key, a text with comments its first line. CSV has room for none of these: it is recognised by
+its header, the columns in order.
 """
 
 import contextlib
@@ -109,7 +110,7 @@ def is_ours(path: Path, kind: str, *, columns: Iterable[str] | None = None) -> b
         return False
     if columns is not None and first.decode("utf-8", errors="replace").rstrip("\r\n") == _header(columns):
         return True
-    return _page_mark(kind) in text or text.startswith(_text_mark(kind))
+    return _page_mark(kind) in text or _picture_mark(kind) in text or text.startswith(_text_mark(kind))
 
 
 def write_page(target: Path, page: str, kind: str, *, inputs: Iterable[Path] = (), force: bool = False) -> None:
@@ -119,6 +120,13 @@ def write_page(target: Path, page: str, kind: str, *, inputs: Iterable[Path] = (
         raise ValueError("The page has no <head> to carry its mark.")
     with writing(target, kind, inputs=inputs, force=force) as work:
         work.write_text(marked, encoding="utf-8")
+
+
+def write_picture(target: Path, svg: str, kind: str, *, inputs: Iterable[Path] = (), force: bool = False) -> None:
+    """Writes an SVG picture, whose `metadata` element names its kind."""
+    begin, end = svg.split("\n", 1)
+    with writing(target, kind, inputs=inputs, force=force) as work:
+        work.write_text(f"{begin}\n{_picture_mark(kind)}\n{end}", encoding="utf-8")
 
 
 def write_json(
@@ -179,6 +187,10 @@ def _header(columns: Iterable[str]) -> str:
 
 def _page_mark(kind: str) -> str:
     return f'<meta name="generator" content="tfrec: {html.escape(kind)}">'
+
+
+def _picture_mark(kind: str) -> str:
+    return f"<metadata>tfrec: {html.escape(kind)}</metadata>"
 
 
 def _text_mark(kind: str) -> str:

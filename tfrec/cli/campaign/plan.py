@@ -127,6 +127,8 @@ def run(options: argparse.Namespace) -> None:
     from tfrec.report.terminal.campaigns import plan_text
 
     config = _config(options)
+    if not options.name.strip():
+        raise ConfigError("--name is empty; it decides who is held out. Name the campaign.")
     if options.min_users < 1:
         raise ConfigError(f"--min-users must be at least 1; got {options.min_users}.")
     inputs = inputs_of(options)

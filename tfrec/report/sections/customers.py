@@ -9,6 +9,7 @@ from tfrec.pages.blocks import Figure, Section, Table
 from tfrec.pages.charts import bar_chart, line_chart
 from tfrec.report.absent import Absent
 from tfrec.report.findings import Findings
+from tfrec.report.plots import segments_figure
 from tfrec.report.terminal.customers import segment_name, taste_text
 from tfrec.report.words import Language
 
@@ -43,7 +44,7 @@ def segments_section(findings: Findings, say: Language) -> Section:
                 names=say.names(at_risk["segment"]),
             )
         )
-    figures = [_shares(rfm, say("customers.rfm_segments_share_value"), say)]
+    figures = [segments_figure(rfm, say("customers.rfm_segments_share_value"), say)]
     tables = [_profiles(rfm, say("customers.rfm_five_steps_each_recency"), say)]
     footnotes, proofs = [], []
     if not isinstance(kmeans, Absent):
@@ -139,18 +140,6 @@ def interests_section(findings: Findings, say: Language) -> Section:
         ),
     )
     return Section("interests", title, tuple(sentences), tuple(figures), tuple(tables), footnotes)
-
-
-def _shares(segments: Segments, title: str, say: Language) -> Figure:
-    rows = segments.profiles[segments.profiles["value_share"] > 0]
-    svg = bar_chart(
-        [f"{segment_name(row, say)} ({row.num_users:,})" for row in rows.itertuples()],
-        list(rows["value_share"]),
-        label=say("customers.share_value"),
-        form="{:.0%}",
-    )
-    caption = say("customers.brackets_number_users_shares_whole", n=len(segments.assignments))
-    return Figure(svg, caption, title)
 
 
 def _choice(segments: Segments, say: Language) -> Figure:

@@ -5,14 +5,13 @@ import pandas as pd
 
 from tfrec.analysis.forecasts import Forecasts
 from tfrec.pages.blocks import Figure, Section, Table
-from tfrec.pages.charts import bar_chart, line_chart
+from tfrec.pages.charts import bar_chart
 from tfrec.report.absent import Absent
 from tfrec.report.actions import LEAD_DAYS, stock_at_risk
 from tfrec.report.findings import Findings
-from tfrec.report.terminal.demand import cut_day_sentence, sum_sentence
+from tfrec.report.plots import forecast_figure
+from tfrec.report.terminal.demand import cut_day_sentence, days_text, sum_sentence
 from tfrec.report.words import Language
-
-_WEEKS_SHOWN = 16
 
 
 def demand_section(findings: Findings, say: Language) -> Section:
@@ -53,7 +52,8 @@ def demand_section(findings: Findings, say: Language) -> Section:
         )
     else:
         sentences.append(say("demand.no_shopping_festival_stands_out"))
-    figures = [_forecast_figure(findings, forecasts, say)]
+    demand = None if isinstance(findings.demand, Absent) else findings.demand
+    figures = [forecast_figure(forecasts, demand, say)]
     festivals = _festival_figure(forecasts, say)
     tables = [*_categories(forecasts, say)]
     cover = stock_at_risk(findings)
@@ -87,36 +87,6 @@ def demand_section(findings: Findings, say: Language) -> Section:
         footnotes,
         proof_tables=(_proof(forecasts, say),),
     )
-
-
-def _forecast_figure(findings: Findings, forecasts: Forecasts, say: Language) -> Figure:
-    daily = forecasts.daily[forecasts.daily["level"] == "shop"]
-    days, past = daily["day"].to_numpy(), np.zeros(0)
-    demand = findings.demand
-    if not isinstance(demand, Absent):
-        past = demand.values[0][-7 * _WEEKS_SHOWN :]
-        first = np.datetime64(demand.day(demand.num_days - len(past)), "D")
-        days = np.concatenate([first + np.arange(len(past)), days.astype("datetime64[D]")])
-    gap = np.full(len(past), np.nan)
-    unknown = np.full(len(daily), np.nan)
-    svg = line_chart(
-        days.astype("datetime64[s]"),
-        [
-            (say("demand.forecast"), np.concatenate([gap, daily["forecast"]])),
-            (say("demand.sold"), np.concatenate([past, unknown])),
-        ],
-        bands=[(np.concatenate([gap, daily["low"]]), np.concatenate([gap, daily["high"]])), None],
-        label=say("demand.pieces_day"),
-    )
-    row = forecasts.backtest[forecasts.backtest["level"] == "shop"].iloc[0]
-    caption = say("demand.band_80_interval_day")
-    if np.isfinite(row["coverage"]):
-        caption = say(
-            "demand.band_80_interval_day_back",
-            coverage=row["coverage"],
-            n=int(row["num_days"]),
-        )
-    return Figure(svg, caption, say("demand.forecast_shop"))
 
 
 def _festival_figure(forecasts: Forecasts, say: Language) -> list[Figure]:
@@ -196,7 +166,7 @@ def _cover(cover: pd.DataFrame, findings: Findings, say: Language) -> Table:
             findings.title_of(row.item_id),
             f"{row.stock:,.0f}",
             f"{row.forecast:,.1f}",
-            (_days(row.days), f"{_days(row.days_low)}–{_days(row.days_high)}"),
+            (days_text(row.days), f"{days_text(row.days_low)}–{days_text(row.days_high)}"),
             f"{row.at_risk:,.0f}",
             say.name(row.signal),
         )
@@ -211,7 +181,3 @@ def _cover(cover: pd.DataFrame, findings: Findings, say: Language) -> Table:
 
 def _share(value: float) -> str:
     return f"{value:.0%}" if np.isfinite(value) else "–"
-
-
-def _days(value: float) -> str:
-    return f"{value:,.0f}" if np.isfinite(value) else "∞"

@@ -7,6 +7,7 @@ from tfrec.pages.blocks import Figure, Section, Table, with_interval
 from tfrec.pages.charts import line_chart
 from tfrec.report.absent import Absent
 from tfrec.report.findings import Findings
+from tfrec.report.plots import value_figure
 from tfrec.report.terminal.lifetime import model_sentences, tenth_heads, tenth_rows, value_sentences
 from tfrec.report.words import Language
 
@@ -27,7 +28,7 @@ def lifetime_section(findings: Findings, say: Language) -> Section:
         "lifetime",
         title,
         tuple(sentences),
-        (),
+        (value_figure(values, say, currency=currency),),
         (tenths, _most_valuable(values, say, currency)),
         tuple(notes),
         proof_figures=tuple(_check(values, say, currency)),

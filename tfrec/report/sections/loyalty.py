@@ -4,9 +4,10 @@ import numpy as np
 
 from tfrec.analysis.repurchase import Holdout
 from tfrec.pages.blocks import Figure, Section, Table, with_interval
-from tfrec.pages.charts import bar_chart, line_chart
+from tfrec.pages.charts import line_chart
 from tfrec.report.absent import Absent
 from tfrec.report.findings import Findings
+from tfrec.report.plots import churn_figure
 from tfrec.report.terminal.loyalty import model_note, skill_warning
 from tfrec.report.words import Language
 
@@ -34,17 +35,7 @@ def loyalty_section(findings: Findings, say: Language) -> Section:
             )
         )
         sentences += skill_warning(churn.holdout, say)
-        counts = churn.users.groupby("risk").agg(n=("returns", "size"), expected=("expected_orders", "sum"))
-        order = [risk for risk in ("low", "medium", "high") if risk in counts.index]
-        svg = bar_chart(
-            [say.name(risk) for risk in order], list(counts.loc[order, "n"]), label=say("loyalty.buyers_churn_risk")
-        )
-        caption = say(
-            "loyalty.n_buyers_risk_1_chance",
-            n=len(churn.users),
-            days=churn.horizon_days,
-        )
-        figures.append(Figure(svg, caption, say("loyalty.churn_risk")))
+        figures.append(churn_figure(churn, say))
         if churn.holdout_orders:
             footnotes.append(
                 say(

@@ -4,10 +4,10 @@ from typing import Any
 
 import pandas as pd
 
-from tfrec.pages.blocks import Figure, Section, Table, with_interval
-from tfrec.pages.charts import bar_chart
+from tfrec.pages.blocks import Section, Table, with_interval
 from tfrec.report.absent import Absent
 from tfrec.report.findings import Findings
+from tfrec.report.plots import rules_figure
 from tfrec.report.words import Language
 from tfrec.schema.item_names import shorten
 
@@ -48,20 +48,7 @@ def rules_section(findings: Findings, say: Language) -> Section:
             cross=len(cross),
         ),
     ]
-    both = [frozenset((*row.antecedent, row.consequent)) for row in pairs.itertuples()]
-    top = pairs[~pd.Series(both, index=pairs.index, dtype=object).duplicated()].head(10)
-    figures = []
-    if len(top):
-        svg = bar_chart(
-            [_arrow(row.antecedent[0], row.consequent, findings) for row in top.itertuples()],
-            list(top["lift"]),
-            lows=list(top["lift_low"]),
-            highs=list(top["lift_high"]),
-            label=say("rules.lift_times_often_all_orders"),
-            form="{:.1f}",
-        )
-        caption = say("rules.strongest_pairs_rules_whiskers_95", n=len(mined.rules))
-        figures.append(Figure(svg, caption, say("rules.strongest_pairs")))
+    figures = rules_figure(mined.rules, findings.title_of, say)
     tables = [_table(mined.rules.head(_NUM), findings, say, say("rules.strongest_rules_lower_end_their"))]
     for frame, caption in (
         (directed, say("rules.pairs_hold_one_way_only_confidence")),

@@ -9,6 +9,8 @@ from tfrec.report.words import Language
 from tfrec.schema.item_names import item_names
 from tfrec.schema.text_columns import cut, text_table
 
+_MOST_DAYS = 999  # of cover that are distinguished
+
 
 def forecasts_text(
     forecasts: Forecasts,
@@ -51,8 +53,8 @@ def forecasts_text(
             [
                 cut(titles.get(row.item_id) or row.item_id),
                 f"{row.stock:,.0f}",
-                f"{row.days:,.0f}",
-                f"{row.days_low:,.0f}–{row.days_high:,.0f}",
+                days_text(row.days),
+                f"{days_text(row.days_low)}–{days_text(row.days_high)}",
                 say.name(row.signal),
             ]
             for row in cover.head(top).itertuples()
@@ -136,3 +138,8 @@ def sum_sentence(forecasts: Forecasts, say: Language) -> str:
         return say("demand.sum_error_without_intervals", **words)
     inside = round(row["total_coverage"] * num)
     return say("demand.sum_error_on_earlier_periods", nominal=row["nominal"], inside=inside, n=num, **words)
+
+
+def days_text(days: float) -> str:
+    """Returns days of cover; more than three years, or no end, are one."""
+    return f"{days:,.0f}" if days <= _MOST_DAYS else f">{_MOST_DAYS:,}"

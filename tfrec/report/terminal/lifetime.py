@@ -87,10 +87,8 @@ def tenth_heads(say: Language) -> list[str]:
 def tenth_rows(values: LifetimeValue, say: Language) -> list[list[str]]:
     """Returns one row a tenth of the buyers, highest expected value first; fewer where there are under ten buyers."""
     rows = []
-    parts = np.array_split(np.arange(values.num_users), min(_GROUPS, values.num_users))
-    for number, part in enumerate(parts, 1):
+    for name, part in zip(tenth_names(values, say), tenths(values), strict=True):
         members = values.users.iloc[part]
-        name = say("lifetime.tenth_highest") if number == 1 else say("lifetime.tenth", n=number)
         rows.append(
             [
                 name, f"{len(members):,}", f"{members['value'].mean():,.2f}",
@@ -99,3 +97,16 @@ def tenth_rows(values: LifetimeValue, say: Language) -> list[list[str]]:
             ]
         )  # fmt: skip
     return rows
+
+
+def tenths(values: LifetimeValue) -> list[np.ndarray]:
+    """Returns the places of each tenth's buyers, highest expected value first; fewer where there are under ten."""
+    return np.array_split(np.arange(values.num_users), min(_GROUPS, values.num_users))
+
+
+def tenth_names(values: LifetimeValue, say: Language) -> list[str]:
+    """Returns what the tenths are called."""
+    return [
+        say("lifetime.tenth_highest") if number == 1 else say("lifetime.tenth", n=number)
+        for number in range(1, len(tenths(values)) + 1)
+    ]
