@@ -18,6 +18,8 @@ from tfrec.report.words import Language
 from tfrec.schema.item_names import shorten
 
 _WEEKS_SHOWN = 16
+_LEAST_WEEKS = 8
+_SAW = 0.25  # deviation of the weekdays' means over the mean of all
 _NUM_RULES = 10
 _SIDE = 26  # letters of each name of a pair beside its bar
 _RISKS = ("low", "medium", "high")
@@ -65,7 +67,44 @@ def rules_figure(rules: pd.DataFrame, title_of: Callable[[str], str], say: Langu
 
 
 def forecast_figure(forecasts: Forecasts, demand: Demand | None, say: Language) -> Figure:
-    """Returns what the shop sold in its last weeks, and the forecast of each day with its band."""
+    """Returns what the shop sold in its last weeks and the forecast: by week where weekdays differ much."""
+    if demand is not None and _is_saw(demand.values[0][-7 * _WEEKS_SHOWN :]):
+        return _weekly_figure(forecasts, demand, say)
+    return _daily_figure(forecasts, demand, say)
+
+
+def _is_saw(past: np.ndarray) -> bool:
+    """Returns whether the day of the week moves daily figures by a quarter or more, so that a line of days is a saw."""
+    weeks = past[len(past) % 7 :].reshape(-1, 7)
+    means = np.nanmean(weeks, axis=0)
+    return len(weeks) >= _LEAST_WEEKS and bool(means.std() >= _SAW * means.mean() > 0)
+
+
+def _weekly_figure(forecasts: Forecasts, demand: Demand, say: Language) -> Figure:
+    """Returns sums of seven days: back from the last whole day, and on from the first day of the forecast."""
+    past = demand.values[0][-7 * _WEEKS_SHOWN :]
+    ahead = forecasts.daily.loc[forecasts.daily["level"] == "shop", "forecast"].to_numpy(np.float64)
+    sold, expected = (days[len(days) % 7 :].reshape(-1, 7) for days in (past, ahead))
+    sold, expected = np.nansum(sold, axis=1), expected.sum(axis=1)
+    before = np.datetime64(demand.day(demand.num_days - 7 * len(sold)), "D") + 7 * np.arange(len(sold))
+    after = np.datetime64(forecasts.first_day, "D") + 7 * np.arange(len(expected))
+    weeks = np.concatenate([before, after])
+    svg = line_chart(
+        weeks.astype("datetime64[s]"),
+        [
+            (say("demand.forecast"), np.concatenate([np.full(len(sold), np.nan), expected])),
+            (say("demand.sold"), np.concatenate([sold, np.full(len(expected), np.nan)])),
+        ],
+        label=say("demand.per_week", measure=say.name(forecasts.measure)),
+    )
+    shop = forecasts.totals[forecasts.totals["level"] == "shop"].iloc[0]
+    caption = say("demand.weeks_begin")
+    if shop["is_interval_known"]:
+        caption = say("demand.weeks_begin_interval", days=forecasts.horizon, low=shop["low"], high=shop["high"])
+    return Figure(svg, caption, say("demand.forecast_shop"))
+
+
+def _daily_figure(forecasts: Forecasts, demand: Demand | None, say: Language) -> Figure:
     daily = forecasts.daily[forecasts.daily["level"] == "shop"]
     days, past = daily["day"].to_numpy(), np.zeros(0)
     if demand is not None:
@@ -81,7 +120,7 @@ def forecast_figure(forecasts: Forecasts, demand: Demand | None, say: Language) 
             (say("demand.sold"), np.concatenate([past, unknown])),
         ],
         bands=[(np.concatenate([gap, daily["low"]]), np.concatenate([gap, daily["high"]])), None],
-        label=say("demand.pieces_day"),
+        label=say("demand.per_day", measure=say.name(forecasts.measure)),
     )
     row = forecasts.backtest[forecasts.backtest["level"] == "shop"].iloc[0]
     caption = say("demand.band_80_interval_day")
