@@ -19,7 +19,7 @@ from tfrec.schema.item_names import shorten
 
 _WEEKS_SHOWN = 16
 _LEAST_WEEKS = 8
-_SAW = 0.25  # deviation of the weekdays' means over the mean of all
+_SAW = 0.15  # deviation of the weekdays' means over the mean of all
 _NUM_RULES = 10
 _SIDE = 26  # letters of each name of a pair beside its bar
 _RISKS = ("low", "medium", "high")
@@ -74,7 +74,7 @@ def forecast_figure(forecasts: Forecasts, demand: Demand | None, say: Language) 
 
 
 def _is_saw(past: np.ndarray) -> bool:
-    """Returns whether the day of the week moves daily figures by a quarter or more, so that a line of days is a saw."""
+    """Returns whether the day of the week moves daily figures much, so that a line of days is a saw."""
     weeks = past[len(past) % 7 :].reshape(-1, 7)
     means = np.nanmean(weeks, axis=0)
     return len(weeks) >= _LEAST_WEEKS and bool(means.std() >= _SAW * means.mean() > 0)
