@@ -8,8 +8,12 @@ import pytest
 
 from tests.analysis.shops import START, shop
 from tfrec.analysis.behaviour import describe_behaviour
+from tfrec.analysis.interests import measure_interests
 from tfrec.analysis.repurchase import predict_churn
+from tfrec.analysis.rules import mine_rules
 from tfrec.analysis.shop_figures import describe_shop
+from tfrec.experiments.shop_metrics import activity
+from tfrec.promotions.campaign_results import orders_of
 from tfrec.schema.tables import RETURN_COLUMNS, Tables, conform
 
 
@@ -104,3 +108,33 @@ def test_churn_counts_no_order_that_was_taken_back() -> None:
     tables = taken_back(shop(events), *((user, "x", str(20 + at), 30, 1, 31) for at, user in enumerate(users[:5])))
     now = START + pd.Timedelta(days=60)
     assert int(predict_churn(tables, now=now, horizon_days=14).users["num_repeats"].sum()) == 5
+
+
+@pytest.mark.parametrize(
+    ("metric", "gross", "net"),
+    [("conversion", 2, 1), ("orders", 2, 1), ("value", 30, 20), ("pieces", 3, 2), ("visits", 2, 2)],
+)
+def test_read_outs_are_net_and_a_visit_stays_one(sold: Tables, metric: str, gross: int, net: int) -> None:
+    back = taken_back(sold, ("a", "x", "1", 0, 1, 20))
+    for tables, expected in ((sold, gross), (back, net)):
+        log = activity(tables, metric=metric)
+        assert log.loc[log["user_id"] == "a", "value"].sum() == expected
+
+
+def test_campaigns_earn_what_was_kept(sold: Tables) -> None:
+    back = taken_back(sold, ("b", "x", "3", 50, 7, 60))
+    orders = orders_of(back)
+    assert orders.groupby("user_id")["revenue"].sum().to_dict() == {"a": 30.0, "b": 30.0}
+
+
+def test_rules_and_interests_leave_out_what_went_back(sold: Tables) -> None:
+    back = taken_back(sold, ("a", "y", "2", 40, 2, 45))
+    assert mine_rules(sold, min_support=0.01).num_orders == 3
+    assert mine_rules(back, min_support=0.01).num_orders == 2
+    items = measure_interests(back).items
+    assert items.loc[items["user_id"] == "a", "item_id"].tolist() == ["x"]
+
+
+def test_events_without_returns_are_the_events_themselves(sold: Tables) -> None:
+    assert sold.net_events() is sold.events
+    assert taken_back(sold, ("a", "x", "1", 0, 1, 20)).net_events(START) is sold.events

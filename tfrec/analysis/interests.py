@@ -183,7 +183,7 @@ def measure_interests(
 
     An event of age a days counts `2^(−a / half_life)`. Views and purchases are added up, ratings averaged; then
     `interest_score`. Carts, searches and impressions do not count: the first two say less than the view before them or
-    the purchase after, and an impression is not the user's doing.
+    the purchase after, and an impression is not the user's doing. Nor do purchases that were returned whole.
 
     Args:
         tables: the shop; guests are left out.
@@ -194,7 +194,7 @@ def measure_interests(
         SchemaError: no known user has viewed, bought or rated anything.
     """
     config = config or InterestConfig()
-    events = tables.events
+    events = tables.net_events(now)
     if now is not None:
         events = events[events["timestamp"] <= now]
     wanted = events["event_type"].isin(_KINDS) & (events["user_id"] != "") & (events["item_id"] != "")

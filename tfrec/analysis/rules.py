@@ -137,7 +137,7 @@ def mine_rules(
     An order is what shares an `order_id`; purchases without one are put together by session, else by user and day.
 
     Args:
-        tables: the shop; purchases count.
+        tables: the shop; purchases count, net of returns.
         min_support: least share of orders that hold all items of a rule; None = 0.001, doubled until there are at most
             `max_itemsets` frequent itemsets.
         min_confidence: least confidence.
@@ -236,8 +236,8 @@ def _baskets(
     tables: Tables, level: int | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[pd.Timestamp, pd.Timestamp]]:
     """Returns the different (order, item) pairs, orders numbered by time, the names of the items, and the period."""
-    is_purchase = (tables.events["event_type"] == "purchase") & (tables.events["item_id"] != "")
-    purchases = tables.events.loc[is_purchase, ["user_id", "item_id", "timestamp", "order_id", "session_id"]]
+    purchases = tables.net_purchases()
+    purchases = purchases.loc[purchases["item_id"] != "", ["user_id", "item_id", "timestamp", "order_id", "session_id"]]
     if level is not None:
         paths = category_levels(tables.items["category"])
         if level not in paths.columns:

@@ -21,14 +21,16 @@ BEFORE = "_before"
 def activity(tables: Tables, *, metric: str) -> pd.DataFrame:
     """Returns `user_id`, `timestamp`, `value` of each event of a known user, what it adds to the metric.
 
-    Summed over a user: value in money, pieces, orders (so conversion is whether the sum is above 0), or visits.
+    Summed over a user: value in money, pieces, orders (so conversion is whether the sum is above 0), or visits. Net of
+    returns: what was taken back later counts nowhere, at the time of its purchase; the visit stays one.
 
     Raises:
         SchemaError: the metric is unknown.
     """
     if metric not in METRICS:
         raise SchemaError(f"The metrics of a shop's log are {', '.join(METRICS)}; got {metric!r}.")
-    events = tables.events[tables.events["user_id"] != ""]
+    events = tables.events if metric == "visits" else tables.net_events()
+    events = events[events["user_id"] != ""]
     is_bought = (events["event_type"] == "purchase").to_numpy()
     if metric == "visits":
         day = events["timestamp"].dt.floor("D")

@@ -79,10 +79,11 @@ def is_large_enough(comparison: Comparison) -> bool:
 def orders_of(tables: Tables, *, default_margin: float = 0.3) -> pd.DataFrame:
     """Returns the purchases as `user_id`, `timestamp`, `revenue`, `margin`, `discount` for `evaluate_campaign`.
 
-    Margin is the item's share of the catalogue price where known, else `default_margin`, before any discount;
-    `discount` is what was paid less than the catalogue price (never negative). Profit is margin − discount.
+    Returned pieces do not count. Margin is the item's share of the catalogue price where known, else `default_margin`,
+    before any discount; `discount` is what was paid less than the catalogue price (never negative). Profit is margin −
+    discount.
     """
-    bought = tables.purchases
+    bought = tables.net_purchases()
     bought = bought[bought["user_id"] != ""]
     items = tables.items.set_index("item_id")
     listed = items["price"].reindex(bought["item_id"]).to_numpy(dtype=np.float64)

@@ -141,6 +141,21 @@ class Tables:
             returns = returns[returns["timestamp"] <= now]
         return _net(self.purchases, returns) if len(returns) else self.purchases
 
+    def net_events(self, now: pd.Timestamp | None = None) -> pd.DataFrame:
+        """Returns all events, with the purchases as `net_purchases` gives them.
+
+        Args:
+            now: later returns are not known yet; default: all are.
+        """
+        kept = self.net_purchases(now)
+        is_bought = self.events["event_type"] == "purchase"
+        if len(kept) == int(is_bought.sum()) and kept["quantity"].equals(self.events.loc[is_bought, "quantity"]):
+            return self.events
+        events = self.events[~is_bought | self.events.index.isin(kept.index)]
+        quantity = events["quantity"].copy()
+        quantity[kept.index] = kept["quantity"]
+        return events.assign(quantity=quantity)
+
     def until(self, moment: pd.Timestamp) -> "Tables":
         """Returns the same shop with the events and returns strictly before `moment`."""
         return dataclasses.replace(
