@@ -89,10 +89,10 @@ class Section:
         figures: pictures.
         tables: tables.
         footnotes: how it was found, in small print.
-        proof_figures: pictures of how well it was found.
-        proof_tables: tables of it.
         terms: what its words mean; None = nothing to explain.
         is_absent: the shop's data does not hold this; the one sentence says so.
+        proof_figures: pictures of how well it was found.
+        proof_tables: tables of it.
     """
 
     key: str
@@ -101,10 +101,10 @@ class Section:
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
     footnotes: tuple[str, ...] = ()
-    proof_figures: tuple[Figure, ...] = ()
-    proof_tables: tuple[Table, ...] = ()
     terms: Terms | None = None
     is_absent: bool = False
+    proof_figures: tuple[Figure, ...] = ()
+    proof_tables: tuple[Table, ...] = ()
 
 
 def with_interval(value: float, low: float, high: float, form: str) -> Cell:
