@@ -71,10 +71,14 @@ def test_profile_of_one_user(coupon_shop, tmp_path, capsys):
     events = pd.read_parquet(coupon_shop / "events.parquet")
     user = events.loc[events["event_type"] == "purchase", "user_id"].value_counts().drop("", errors="ignore").index[0]
     pd.DataFrame({"user_id": [user, "other"], "arm": ["bold", "control"]}).to_csv(tmp_path / "page.csv", index=False)
-    profile = json.loads(run(capsys, "profile", coupon_shop, user, "--arms", tmp_path / "page.csv", "--json"))
+    profile = json.loads(
+        run(capsys, "profile", coupon_shop, user, "--arms", tmp_path / "page.csv", "--offers", "--json")
+    )
     assert profile["user_id"] == user
     assert profile["behaviour"]["num_orders"] >= len(profile["orders"]) > 1
     assert {"name": "page", "arm": "bold"} in profile["experiments"]
+    took_part = any(test["arm"] for test in profile["experiments"] if test["name"] == "coupon_test")
+    assert [offer["offer"] for offer in profile["offers"]] == (["coupon_10", "coupon_25"] if took_part else [])
     text = run(capsys, "profile", coupon_shop, user)
     assert f"{profile['behaviour']['value']:,.2f}" in text
     assert "Expected value within 90 days" in text

@@ -14,7 +14,7 @@ HELP = "show one user: orders, segment, interests, outlook, offers, experiments"
 DESCRIPTION = """\
 Puts together what the other verbs find of all users for one: the latest orders and returns, the segment, the chance of
 an order, the expected value, items due again, interests by category and item with new items that suit them by content,
-the predicted effect of offers (of a user of the coupon test), and the arms of experiments.
+the arms of experiments, and with --offers the predicted effect of each offer (on a user of the coupon test).
 """
 EXAMPLES = """\
 examples:
@@ -38,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="file of user ids and `arm`, as `tfrec experiment assign` writes it; may be repeated",
     )
+    parser.add_argument(
+        "--offers", action="store_true", help="predicted effects of the coupon test's offers, which are learned first"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help=".html page in place of text")
     add_force(parser)
 
@@ -51,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
     check_output(options, options.out, _PAGE)
     assigned = _assigned(options.arms)
     prepared, tables = read_shop(options)
-    study = study_user(tables, options.user, prepared=prepared, assigned=assigned)
+    study = study_user(tables, options.user, prepared=prepared, assigned=assigned, with_offers=options.offers)
     say = wording(options)
     if options.out is not None:
         write_page(options.out, profile_page(study, say), _PAGE, inputs=inputs_of(options), force=options.force)

@@ -80,6 +80,7 @@ def study_user(
     *,
     prepared: Prepared | None = None,
     assigned: Mapping[str, pd.DataFrame] | None = None,
+    with_offers: bool = False,
 ) -> UserStudy:
     """Returns all that is known and predicted of a user.
 
@@ -90,6 +91,7 @@ def study_user(
         user_id: the user.
         prepared: the prepared shop, for its coupon test; None = none.
         assigned: name of a test → its table of `user_id` and `arm`.
+        with_offers: predict what each offer of the coupon test changes for the user, which takes the longest.
 
     Raises:
         ConfigError: the log has no event of the user.
@@ -118,7 +120,7 @@ def study_user(
         due=_due(tables, user_id, names),
         churn=_try(lambda: _churn(tables, user_id)),
         value=_try(lambda: _value(tables, user_id)),
-        offers=_offers(prepared, tables, user_id, tests),
+        offers=_offers(prepared if with_offers else None, tables, user_id, tests),
         experiments=tests,
     )
 
