@@ -12,8 +12,8 @@ CDNOW = {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426, "p": 6.25, "q": 3.7
 
 def buyers_who_leave(
     *, num: int, weeks: float, seed: int, joined_within: float = 12.0, first_may_be_last: bool = True, **law: float
-) -> Tables:
-    """Returns a shop whose buyers order at their own rates until they drop out (MBG/NBD, Gamma–Gamma).
+) -> tuple[Tables, pd.Series]:
+    """Returns a shop whose buyers order at their own rates until they drop out (MBG/NBD, Gamma–Gamma), and who has not.
 
     Args:
         num: buyers.
@@ -27,7 +27,7 @@ def buyers_who_leave(
     law = {**CDNOW, **law}
     rates, drops = rng.gamma(law["r"], 1 / law["alpha"], num), rng.beta(law["a"], law["b"], num)
     scales = 1 / rng.gamma(law["q"], 1 / law["v"], num)
-    rows = []
+    rows, active = [], {}
     for number in range(num):
         week = rng.uniform(0, joined_within)
         rows.append((f"u{number}", week * 7, rng.gamma(law["p"], scales[number])))
@@ -38,7 +38,8 @@ def buyers_who_leave(
                 break
             rows.append((f"u{number}", week * 7, rng.gamma(law["p"], scales[number])))
             is_active = rng.random() > drops[number]
-    return _shop(rows, weeks * 7)
+        active[f"u{number}"] = is_active
+    return _shop(rows, weeks * 7), pd.Series(active)
 
 
 def buyers_who_stay(*, num: int, days: float, seed: int, scale: float = 1.0) -> Tables:

@@ -18,7 +18,7 @@ from tfrec.schema.tables import RETURN_COLUMNS, Tables, conform
 
 @pytest.fixture(scope="module")
 def leaving() -> Tables:
-    return buyers_who_leave(num=3000, weeks=78, seed=0)
+    return buyers_who_leave(num=3000, weeks=78, seed=0)[0]
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_returned_purchases_have_no_value(staying):
 
 
 def test_short_history_gives_values_without_intervals_or_check():
-    values = predict_value(buyers_who_leave(num=300, weeks=16, seed=3))
+    values = predict_value(buyers_who_leave(num=300, weeks=16, seed=3)[0])
     assert values.holdout is None
     assert np.isnan(values.total_low)
     assert values.users["low"].isna().all()

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tests.analysis.shops import START, shop
-from tests.buyers import buyers_who_stay
+from tests.buyers import buyers_who_leave, buyers_who_stay
 from tfrec.analysis.dropout import log_likelihood
 from tfrec.analysis.repurchase import predict_churn, predict_repurchase
 from tfrec.errors import ConfigError, SchemaError
@@ -94,27 +94,9 @@ def test_users_best_items_come_first():
     assert found.holdout is not None
 
 
-def customers_that_drop_out(*, num: int, r: float, alpha: float, a: float, b: float, seed: int):
-    """Returns two years of a shop that follows MBG/NBD with time in weeks, and who is alive at the end."""
-    rng = np.random.default_rng(seed)
-    rate, drop = rng.gamma(r, 1 / alpha, num), rng.beta(a, b, num)
-    visits, alive = [], {}
-    for number in range(num):
-        week, user = rng.uniform(0, 40), f"u{number:04d}"
-        visits.append((user, "a", week * 7))
-        alive[user] = rng.random() > drop[number]
-        while alive[user]:
-            week += rng.exponential(1 / rate[number])
-            if week >= 104:
-                break
-            visits.append((user, "a", week * 7))
-            alive[user] = rng.random() > drop[number]
-    return shop_of_visits(visits, 104 * 7.0), pd.Series(alive)
-
-
 @pytest.fixture(scope="module")
 def dropouts():
-    tables, alive = customers_that_drop_out(num=3000, r=1.5, alpha=8.0, a=1.2, b=3.0, seed=4)
+    tables, alive = buyers_who_leave(num=3000, weeks=104, joined_within=40, r=1.5, alpha=8.0, a=1.2, b=3.0, seed=4)
     return predict_churn(tables, horizon_days=90), alive
 
 

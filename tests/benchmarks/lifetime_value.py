@@ -32,7 +32,7 @@ def shops() -> Iterator[tuple[str, Tables, pd.Timestamp | None]]:
     for first in (True, False):
         law = "MBG/NBD" if first else "BG/NBD, which the model has not"
         for seed in range(DRAWS):
-            tables = buyers_who_leave(num=4_000, weeks=78, seed=seed, first_may_be_last=first)
+            tables, _ = buyers_who_leave(num=4_000, weeks=78, seed=seed, first_may_be_last=first)
             yield f"like CDNOW ({law}), shop {seed}", tables, None
 
 

@@ -243,7 +243,7 @@ def test_a_picture_of_another_kind_is_refused(coupon_shop, tmp_path, capsys):
         (["forecast", "SHOP", "--lead-days", "nan"], "--lead-days"),
         (["forecast", "SHOP", "--lead-days=-3"], "--lead-days"),
         (["campaign", "plan", "SHOP", "--budget", "9", "--name", " ", "--out", "OUT"], "--name is empty"),
-        (["audience", "SHOP", 'response("nope", "profit") > 0'], "No response to an offer 'nope' is known. Known: "),
+        (["audience", "SHOP", 'response("nope", "profit") > 0'], "No profit of an offer 'nope' is known. Known: "),
         (["value", "SHOP", "--out", ""], "name of a file to be written is empty"),
     ],
 )

@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar, NamedTuple, NoReturn
 
@@ -203,12 +203,13 @@ def gather_facts(
     return UserFacts(users.join(attributes[fresh]), interests, responses or {}, profits or {})
 
 
-def check_fields(expression: str, *, attributes: Iterable[str]) -> None:
-    """Reports a field without data before anything is measured.
+def check_fields(expression: str, *, attributes: Iterable[str], offers: Collection[str] | None = None) -> None:
+    """Reports a field without data before anything is measured or learned.
 
     Args:
         expression: see `find_audience`.
         attributes: columns of the users' table.
+        offers: what `response("…")` can name; None = not checked.
 
     Raises:
         ConfigError: the expression cannot be read, or names what will not be there; the message points at the place.
@@ -221,6 +222,8 @@ def check_fields(expression: str, *, attributes: Iterable[str]) -> None:
             nodes = [*node.parts, *nodes]
         elif node.argument is None and node.field not in fields:
             _fail_unknown(node, fields, expression)
+        elif node.field == "response" and offers is not None and node.argument not in offers:
+            _fail_unknown_offer(node, offers, expression)
 
 
 def find_audience(facts: UserFacts, *, expression: str, min_users: int = 50) -> Audience:
@@ -323,6 +326,13 @@ def _fail_unknown(node: Compare, fields: set[str], text: str) -> NoReturn:
     fail_at(text, node.start, f"Nothing is known of {node.field!r}.{nearest_hint(node.field, fields)}")
 
 
+def _fail_unknown_offer(node: Compare, known: Iterable[str], text: str) -> NoReturn:
+    what = "profit of" if node.measure else "response to"
+    names = list(known)
+    hint = nearest_hint(str(node.argument), names) if names else f" No {what.split()[0]} was predicted."
+    fail_at(text, node.start, f"No {what} an offer {node.argument!r} is known.{hint}")
+
+
 def _column(node: Compare, facts: UserFacts, text: str) -> pd.Series:
     """Returns what the left side of a comparison is for each user."""
     users = facts.users
@@ -341,10 +351,9 @@ def _column(node: Compare, facts: UserFacts, text: str) -> pd.Series:
         except ConfigError as error:
             fail_at(text, node.start, str(error))
     if node.field == "response":
-        what, known = ("profit of", facts.profits) if node.measure else ("response to", facts.responses)
+        known = facts.profits if node.measure else facts.responses
         if node.argument not in known:
-            hint = nearest_hint(node.argument, known) if known else f" No {what.split()[0]} was predicted."
-            fail_at(text, node.start, f"No {what} an offer {node.argument!r} is known.{hint}")
+            _fail_unknown_offer(node, known, text)
         return known[node.argument].reindex(users.index)
     fail_at(text, node.start, f'{node.field!r} takes no argument; interest("…") and response("…") do')
 

@@ -9,7 +9,7 @@ from scipy import stats
 
 from tfrec.analysis.dropout import can_fit, drops_out, fit_dropout, outlook, visits_of
 from tfrec.analysis.order_days import check_horizon, days_before, orders_after, purchase_days
-from tfrec.analysis.order_regressions import can_regress, fit_regressions
+from tfrec.analysis.order_regressions import fit_regressions
 from tfrec.analysis.spending import expected_spending, fit_spending
 from tfrec.errors import SchemaError
 from tfrec.schema.tables import Tables
@@ -150,7 +150,7 @@ def predict_value(
     checks = _earlier(tables, days, now, horizon_days, seed)
     users = prediction.users
     low, high = _total_interval(users["expected_value"].sum(), checks)
-    users = users.assign(**_user_intervals(users["expected_value"].to_numpy(), checks[:1]))
+    users = users.assign(**_user_intervals(users["expected_value"].to_numpy(), checks))
     total = float(users["expected_value"].sum())
     users = users.assign(share=users["expected_value"] / max(total, 1e-12))
     repeated = users[users["num_orders"] > 1]
@@ -175,9 +175,9 @@ def _predict(days: pd.DataFrame, now: pd.Timestamp, horizon_days: float, seed: i
     visits = visits_of(days, now)
     dropout, _ = fit_dropout(visits, seed)
     value = days.groupby("user_id")["value"].sum().reindex(visits.index)
-    is_regressable = can_regress(days, now, horizon_days)
-    if is_regressable and not drops_out(dropout["value"]):
-        fitted = fit_regressions(days, now, horizon_days, seed=seed)
+    leaves = drops_out(dropout["value"])
+    fitted = None if leaves else fit_regressions(days, now, horizon_days, seed=seed)
+    if fitted is not None:
         expected = fitted.predict(days, now).reindex(visits.index)[["expected_orders", "expected_value"]]
         return _Prediction(_so_far(visits, value).join(expected), "regression", "no_dropout", {})
     orders = outlook(visits, dropout["value"].to_numpy(), horizon_days)["expected_orders"]
@@ -186,7 +186,7 @@ def _predict(days: pd.DataFrame, now: pd.Timestamp, horizon_days: float, seed: i
     each = expected_spending(spending, counts, value.to_numpy() / counts)
     expected = pd.DataFrame({"expected_orders": orders, "expected_value": orders * each})
     parameters = {**dropout["value"].to_dict(), **spending.to_dict()}
-    reason: Reason = "drops_out" if drops_out(dropout["value"]) else "short_history"
+    reason: Reason = "drops_out" if leaves else "short_history"
     return _Prediction(_so_far(visits, value).join(expected), "dropout", reason, parameters)
 
 
@@ -239,13 +239,18 @@ def _user_intervals(expected: np.ndarray, checks: list[pd.DataFrame]) -> dict[st
     if not checks or len(checks[0]) < 10 * _GROUPS:
         return {"low": np.full(len(expected), np.nan), "high": np.full(len(expected), np.nan)}
     predicted, actual = checks[0]["expected_value"].to_numpy(), checks[0]["actual"].to_numpy()
-    group = np.minimum(stats.rankdata(predicted, "ordinal") - 1, len(predicted) - 1) * _GROUPS // len(predicted)
+    group = _tenths(predicted)
     bounds = np.array([predicted[group == number].max() for number in range(_GROUPS - 1)])
     ratio = actual / np.maximum(predicted, 1e-12)
     tail = (1 - _LEVEL) / 2
     ends = np.array([np.quantile(ratio[group == number], (tail, 1 - tail)) for number in range(_GROUPS)])
     own_group = np.searchsorted(bounds, expected, side="left")
     return {"low": expected * ends[own_group, 0], "high": expected * ends[own_group, 1]}
+
+
+def _tenths(predicted: np.ndarray) -> np.ndarray:
+    """Returns `[n]` which tenth each prediction is in, 0 the least."""
+    return (stats.rankdata(predicted, "ordinal") - 1) * _GROUPS // len(predicted)
 
 
 def _holdout(checks: list[pd.DataFrame], horizon_days: float) -> ValueHoldout:
@@ -260,8 +265,7 @@ def _holdout(checks: list[pd.DataFrame], horizon_days: float) -> ValueHoldout:
         check["num_orders"].rank(pct=True) + check["value"].rank(pct=True) - check["recency_days"].rank(pct=True)
     ).to_numpy()
     rate = (check["value"] / check["age_days"].clip(lower=horizon_days)).to_numpy()  # a day, of the time so far
-    group = (stats.rankdata(predicted, "ordinal") - 1) * _GROUPS // len(predicted)
-    table = pd.DataFrame({"predicted": predicted, "actual": actual}).groupby(group)
+    table = pd.DataFrame({"predicted": predicted, "actual": actual}).groupby(_tenths(predicted))
     return ValueHoldout(
         num=len(check),
         predicted=float(predicted.sum()),

@@ -8,7 +8,6 @@ from sklearn.linear_model import LogisticRegression, PoissonRegressor, TweedieRe
 from sklearn.preprocessing import StandardScaler
 
 from tfrec.analysis.order_days import describe_orders, orders_after
-from tfrec.errors import SchemaError
 
 _MIN_EITHER = 50  # buyers who ordered again, and who did not, that a fit needs
 _POWER = 1.6  # between Poisson (1) and gamma (2): many zeros, then a skewed sum of money (Smyth & Jørgensen 2002)
@@ -53,17 +52,13 @@ class OrderRegressions:
         return pd.DataFrame(columns, index=features.index)
 
 
-def can_regress(days: pd.DataFrame, now: pd.Timestamp, horizon_days: float) -> bool:
-    """Returns whether the log before `now` is long and large enough for `fit_regressions`."""
-    if not _moments(days, now, horizon_days):
-        return False
-    _, later = _past(days, now - pd.Timedelta(days=horizon_days), horizon_days)
-    again = int((later["orders"] > 0).sum())
-    return min(again, len(later) - again) >= _MIN_EITHER
-
-
-def fit_regressions(days: pd.DataFrame, now: pd.Timestamp, horizon_days: float, *, seed: int = 0) -> OrderRegressions:
+def fit_regressions(
+    days: pd.DataFrame, now: pd.Timestamp, horizon_days: float, *, seed: int = 0
+) -> OrderRegressions | None:
     """Returns regressions fitted on buyers as they stood at earlier moments, and on what they did after.
+
+    None where the log before `now` is shorter than twice the horizon, or fewer than 50 buyers ordered again, or did
+    not, in the last horizon.
 
     The last moment is one horizon before now; further ones a third of a horizon apart, as long as a whole horizon lies
     before them. Several moments even out what is particular to one season.
@@ -73,16 +68,13 @@ def fit_regressions(days: pd.DataFrame, now: pd.Timestamp, horizon_days: float, 
         now: end of what is known.
         horizon_days: what is predicted.
         seed: random seed of the sample where there are over 200,000 rows.
-
-    Raises:
-        SchemaError: `can_regress` is false.
     """
-    if not can_regress(days, now, horizon_days):
-        raise SchemaError(
-            f"A regression of the next {horizon_days:g} days needs a log of twice that length, and {_MIN_EITHER} "
-            "buyers who ordered again as well as who did not. Try a shorter horizon."
-        )
     parts = [_past(days, moment, horizon_days) for moment in _moments(days, now, horizon_days)]
+    if not parts:
+        return None
+    again = int((parts[0][1]["orders"] > 0).sum())
+    if min(again, len(parts[0][1]) - again) < _MIN_EITHER:
+        return None
     features = np.concatenate([part[0].to_numpy(np.float64) for part in parts])
     later = pd.concat([part[1] for part in parts], ignore_index=True)
     if len(features) > _MAX_ROWS:

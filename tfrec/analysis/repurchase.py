@@ -11,7 +11,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from tfrec.analysis.dropout import RISKS, can_fit, drops_out, fit_dropout, outlook, risk_names, visits_of
 from tfrec.analysis.order_days import check_horizon, days_before, purchase_days
-from tfrec.analysis.order_regressions import can_regress, fit_regressions
+from tfrec.analysis.order_regressions import fit_regressions
 from tfrec.schema.tables import Tables
 from tfrec.statistics.areas import auc_interval
 from tfrec.statistics.proportions import wilson
@@ -227,9 +227,10 @@ def _outlook(
 ) -> tuple[pd.DataFrame, str]:
     """Returns the outlook of each buyer, and the model that predicts it."""
     users = outlook(visits_of(days, now), parameters["value"].to_numpy(), horizon_days)
-    if drops_out(parameters["value"]) or not can_regress(days, now, horizon_days):
+    fitted = None if drops_out(parameters["value"]) else fit_regressions(days, now, horizon_days, seed=seed)
+    if fitted is None:
         return users, "dropout"
-    expected = fit_regressions(days, now, horizon_days, seed=seed).predict(days, now).reindex(users.index)
+    expected = fitted.predict(days, now).reindex(users.index)
     returns = expected["returns"].to_numpy()
     columns = {
         "alive": np.nan, "returns": returns, "churn_risk": 1 - returns, "risk": risk_names(1 - returns),

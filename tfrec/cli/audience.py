@@ -5,12 +5,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfrec.cli.analyses import add_log, print_json, read_log, wording
+from tfrec.cli.analyses import add_log, print_json, read_shop, wording
 from tfrec.cli.keys import KEY_TEXT, add_key
 from tfrec.cli.outputs import add_force, check_table, inputs_of
 
 if TYPE_CHECKING:
     from tfrec.analysis.audiences import Audience, UserFacts
+    from tfrec.ingest.prepared import Prepared
     from tfrec.schema.tables import Tables
 
 HELP = "count and export the users that an expression is true of"
@@ -85,6 +86,7 @@ def run(options: argparse.Namespace) -> None:
     from tfrec.analysis.audiences import EXPORT, check_fields, find_audience
     from tfrec.analysis.expressions import parse_expression
     from tfrec.ingest.privacy import read_key
+    from tfrec.promotions.predicted_responses import known_offers
     from tfrec.report.terminal.customers import audience_text
 
     _check_options(options)
@@ -92,11 +94,12 @@ def run(options: argparse.Namespace) -> None:
     expressions = list(dict.fromkeys([options.expression, *options.against]))
     for expression in expressions:
         parse_expression(expression)  # a typo is reported before anything is read
-    _check_offers(options, expressions)
-    tables = read_log(options)
+    prepared, tables = read_shop(options)
+    words = " ".join(expressions).lower()
+    offers = known_offers(prepared) if "response" in words else None
     for expression in expressions:
-        check_fields(expression, attributes=tables.users.columns)
-    facts = _gather(options, tables, " ".join(expressions).lower())
+        check_fields(expression, attributes=tables.users.columns, offers=offers)
+    facts = _gather(options, prepared, tables, words)
     audiences = {text: find_audience(facts, expression=text, min_users=options.min_users) for text in expressions}
     audience = audiences[options.expression]
     if options.against:
@@ -110,32 +113,6 @@ def run(options: argparse.Namespace) -> None:
             print_json(audience)
         else:
             print(audience_text(audience, wording(options), out=options.export))
-
-
-def _check_offers(options: argparse.Namespace, expressions: list[str]) -> None:
-    """Reports an offer that the test does not have before anything is learned, which takes long."""
-    from tfrec.analysis.expressions import Join, fail_at, parse_expression
-    from tfrec.errors import nearest_hint
-    from tfrec.ingest.prepared import read_prepared
-    from tfrec.promotions.offer_log import read_shop_test
-
-    asked = []
-    for expression in expressions:
-        nodes = [parse_expression(expression)]
-        while nodes:
-            node = nodes.pop()
-            if isinstance(node, Join):
-                nodes += node.parts
-            elif node.field == "response":
-                asked.append((expression, node))
-    prepared = read_prepared(options.prepared) if asked else None
-    if prepared is None or "coupon_test" not in prepared.manifest.extras:
-        return
-    known = ("order", *read_shop_test(prepared).arm_names[1:])
-    for expression, node in asked:
-        if node.argument not in known:
-            hint = nearest_hint(str(node.argument), known)
-            fail_at(expression, node.start, f"No response to an offer {node.argument!r} is known.{hint}")
 
 
 def _check_options(options: argparse.Namespace) -> None:
@@ -155,19 +132,17 @@ def _check_options(options: argparse.Namespace) -> None:
         raise ConfigError("--embeddings are for --like N. Add it, or leave the file out.")
 
 
-def _gather(options: argparse.Namespace, tables: "Tables", words: str) -> "UserFacts":
+def _gather(options: argparse.Namespace, prepared: "Prepared", tables: "Tables", words: str) -> "UserFacts":
     """Returns what the expressions ask for, and nothing that takes time beside it."""
     from tfrec.analysis.audiences import gather_facts
     from tfrec.analysis.interests import measure_interests
     from tfrec.analysis.lifetime_value import predict_value
     from tfrec.analysis.segments import segment_by_kmeans, segment_by_rfm
-    from tfrec.ingest.prepared import read_prepared
     from tfrec.promotions.predicted_responses import predict_profits, predict_responses
 
     expected = predict_value(tables).users["expected_value"] if "expected_value" in words else None
     responses = None
     if "response" in words:
-        prepared = read_prepared(options.prepared)
         with_orders = bool(_ORDER.search(words)) or "coupon_test" not in prepared.manifest.extras
         responses = predict_responses(prepared, tables, orders=with_orders)
     segments = None
@@ -179,7 +154,7 @@ def _gather(options: argparse.Namespace, tables: "Tables", words: str) -> "UserF
         interests=measure_interests(tables) if "interest" in words else None,
         responses=responses,
         expected_value=expected,
-        profits=predict_profits(read_prepared(options.prepared)) if _PROFIT.search(words) else None,
+        profits=predict_profits(prepared) if _PROFIT.search(words) else None,
     )
 
 

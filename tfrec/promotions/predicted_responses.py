@@ -13,6 +13,12 @@ from tfrec.schema.tables import Tables
 _OUTCOMES = ("conversion", "visit", "spend", "margin")
 
 
+def known_offers(prepared: Prepared) -> tuple[str, ...]:
+    """Returns what responses can be predicted to: `order`, and the offers of the shop's coupon test."""
+    offers = read_shop_test(prepared).arm_names[1:] if "coupon_test" in prepared.manifest.extras else ()
+    return ("order", *offers)
+
+
 def predict_responses(prepared: Prepared, tables: Tables, *, orders: bool = True) -> dict[str, pd.Series]:
     """Returns name → response by `user_id`: `order` (chance of one in 90 days), and the effect of each tested offer.
 

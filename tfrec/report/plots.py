@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tfrec.analysis.demand import Demand
+from tfrec.analysis.dropout import RISKS
 from tfrec.analysis.forecasts import Forecasts
 from tfrec.analysis.lifetime_value import LifetimeValue
 from tfrec.analysis.repurchase import Churn
@@ -22,7 +23,6 @@ _LEAST_WEEKS = 8
 _SAW = 0.15  # deviation of the weekdays' means over the mean of all
 _NUM_RULES = 10
 _SIDE = 26  # letters of each name of a pair beside its bar
-_RISKS = ("low", "medium", "high")
 
 
 def segments_figure(segments: Segments, title: str, say: Language) -> Figure:
@@ -132,7 +132,7 @@ def _daily_figure(forecasts: Forecasts, demand: Demand | None, say: Language) ->
 def churn_figure(churn: Churn, say: Language) -> Figure:
     """Returns the number of buyers of each churn risk."""
     counts = churn.users["risk"].value_counts()
-    order = [risk for risk in _RISKS if risk in counts.index]
+    order = [risk for _, risk in RISKS if risk in counts.index]
     svg = bar_chart([say.name(risk) for risk in order], list(counts[order]), label=say("loyalty.buyers_churn_risk"))
     caption = say("loyalty.n_buyers_risk_1_chance", n=len(churn.users), days=churn.horizon_days)
     return Figure(svg, caption, say("loyalty.churn_risk"))

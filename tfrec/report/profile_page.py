@@ -83,20 +83,17 @@ def _buyer(study: UserStudy, say: Language) -> str:
     figures = study.behaviour
     orders = int(figures["num_orders"] or 0)
     if orders == 0:
-        first = study.now - pd.Timedelta(days=figures["tenure_days"] or 0.0)
-        return say(
-            "profile.no_order", events=int(figures["num_events"] or 0), first=f"{first:%Y-%m-%d}",
-            seen=figures["seen_days"],
-        )  # fmt: skip
+        days = {"first": _day(study, "tenure_days"), "last": _day(study, "seen_days")}
+        return say("profile.no_order", events=int(figures["num_events"] or 0), **days)
+    worth = {"last": _day(study, "recency_days"), "value": figures["value"], "currency": study.currency}
     if orders == 1:
-        return say(
-            "profile.one_order", recency=figures["recency_days"], value=figures["value"], currency=study.currency
-        )
-    first = study.now - pd.Timedelta(days=figures["first_order_days"] or 0.0)
-    return say(
-        "profile.buyer", orders=orders, first=f"{first:%Y-%m-%d}", recency=figures["recency_days"],
-        value=figures["value"], each=figures["value_per_order"], currency=study.currency,
-    )  # fmt: skip
+        return say("profile.one_order", **worth)
+    first = _day(study, "first_order_days")
+    return say("profile.buyer", orders=orders, first=first, each=figures["value_per_order"], **worth)
+
+
+def _day(study: UserStudy, days_ago: str) -> str:
+    return f"{study.now - pd.Timedelta(days=study.behaviour[days_ago] or 0.0):%Y-%m-%d}"
 
 
 def _items_of(items: Sequence[str], say: Language) -> str:

@@ -50,16 +50,18 @@ def segments_section(findings: Findings, say: Language) -> Section:
     if not isinstance(kmeans, Absent):
         proofs.append(_choice(kmeans, say))
         row = kmeans.choice.loc[(kmeans.choice["stability"] - kmeans.stability).abs().idxmin()]
-        caption = say(
-            "customers.k_means_k_stability_under",
-            k=int(row["k"]),
-            value=row["stability"],
-            low=row["stability_low"],
-            high=row["stability_high"],
-            n=int(row["num_users"]),
-            times=int(row["num_resamples"]),
+        footnotes.append(
+            say(
+                "customers.k_means_k_stability_under",
+                k=int(row["k"]),
+                value=row["stability"],
+                low=row["stability_low"],
+                high=row["stability_high"],
+                n=int(row["num_users"]),
+                times=int(row["num_resamples"]),
+            )
         )
-        tables.append(_profiles(kmeans, caption, say))
+        tables.append(_profiles(kmeans, say("customers.k_means", k=int(row["k"])), say))
     if not isinstance(dbscan, Absent):
         row = dbscan.choice.iloc[0]
         buyers = int((~dbscan.profiles["segment"].isin([VISITORS])) @ dbscan.profiles["num_users"])

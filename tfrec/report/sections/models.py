@@ -36,7 +36,7 @@ def models_section(findings: Findings, say: Language) -> Section:
         tables.append(_table(part, names, say))
         figures.append(_figure(part, names[0], say))
     footnotes = tuple(str(text) for text in evaluation.get("findings") or ())
-    return Section("models", title, tuple(sentences), tuple(figures), tuple(tables), footnotes)
+    return Section("models", title, tuple(sentences), tuple(figures), (), footnotes, proof_tables=tuple(tables))
 
 
 def _duel(duel: dict[str, Any], task: str, say: Language) -> str:

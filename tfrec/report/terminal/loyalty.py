@@ -3,11 +3,10 @@
 import math
 from typing import Any
 
+from tfrec.analysis.dropout import RISKS
 from tfrec.analysis.repurchase import BuyAgain, Churn, Holdout
 from tfrec.report.words import Language
 from tfrec.schema.text_columns import text_table
-
-_RISKS = ("low", "medium", "high")
 
 
 def churn_text(churn: Churn, again: BuyAgain, say: Language, *, out: Any = None, due: Any = None) -> str:
@@ -21,7 +20,7 @@ def churn_text(churn: Churn, again: BuyAgain, say: Language, *, out: Any = None,
         due: path of the table of items due again, where there is one.
     """
     rows = []
-    for risk in _RISKS:
+    for _, risk in RISKS:
         members = churn.users[churn.users["risk"] == risk]
         mean = f"{members['returns'].mean():.0%}" if len(members) else "–"
         rows.append([say.name(risk), f"{len(members):,}", mean, f"{members['expected_orders'].sum():,.0f}"])
