@@ -1,6 +1,7 @@
 """Predicts what each buyer will spend within a horizon: customer lifetime value, net of returns."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -149,9 +150,9 @@ def predict_value(
     prediction = _predict(days, now, horizon_days, seed)
     checks = _earlier(tables, days, now, horizon_days, seed)
     users = prediction.users
-    low, high = _total_interval(users["expected_value"].sum(), checks)
-    users = users.assign(**_user_intervals(users["expected_value"].to_numpy(), checks))
     total = float(users["expected_value"].sum())
+    low, high = total_interval(total, _sums(checks))
+    users = users.assign(**_user_intervals(users["expected_value"].to_numpy(), checks))
     users = users.assign(share=users["expected_value"] / max(total, 1e-12))
     repeated = users[users["num_orders"] > 1]
     mean = repeated["value"] / repeated["num_orders"]
@@ -219,19 +220,32 @@ def _earlier(
     return checks
 
 
-def _total_interval(total: float, checks: list[pd.DataFrame]) -> tuple[float, float]:
-    """Returns the interval of a total from the logarithm of actual over predicted totals, as often as it was checked.
+def total_interval(total: float, checked: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Returns the interval (80 %) of a total from how far earlier totals were off.
 
-    Around 0, not around its mean: what was too low once need not be too low again. With n checks,
-    `exp(± t · √(Σ log²/n))`, t of n degrees of freedom.
+    Around the total, not around a corrected one: what was too low once need not be too low again. With the n checks of
+    which both sides are above 0, the ends are `total · exp(± t · √(Σ log²(actual / predicted) / n))`, t of n degrees
+    of freedom; NaN without any.
+
+    Args:
+        total: predicted now.
+        checked: actual and predicted total of each earlier moment.
+
+    Examples:
+        >>> [round(end, 1) for end in total_interval(100.0, [(200.0, 100.0), (50.0, 100.0)])]  # twice and half: 2^1.89
+        [27.1, 369.5]
     """
-    sums = np.array([(check["actual"].sum(), check["expected_value"].sum()) for check in checks]).reshape(-1, 2)
+    sums = np.array(checked, dtype=np.float64).reshape(-1, 2)
     sums = sums[(sums > 0).all(axis=1)]
     if not len(sums):
         return float("nan"), float("nan")
     spread = float(np.sqrt(np.mean(np.log(sums[:, 0] / sums[:, 1]) ** 2)))
     factor = float(np.exp(stats.t.ppf((1 + _LEVEL) / 2, len(sums)) * spread))
     return total / factor, total * factor
+
+
+def _sums(checks: list[pd.DataFrame]) -> list[tuple[float, float]]:
+    return [(float(check["actual"].sum()), float(check["expected_value"].sum())) for check in checks]
 
 
 def _user_intervals(expected: np.ndarray, checks: list[pd.DataFrame]) -> dict[str, np.ndarray]:
@@ -256,7 +270,7 @@ def _tenths(predicted: np.ndarray) -> np.ndarray:
 def _holdout(checks: list[pd.DataFrame], horizon_days: float) -> ValueHoldout:
     check, earlier = checks[0], checks[1:]
     predicted, actual = check["expected_value"].to_numpy(), check["actual"].to_numpy()
-    low, high = _total_interval(predicted.sum(), earlier)
+    low, high = total_interval(float(predicted.sum()), _sums(earlier))
     ends = _user_intervals(predicted, earlier)
     has_ends = np.isfinite(ends["low"])
     # A prediction is hardly ever exactly 0, but most actual values are: an interval of [0, x] holds them.
