@@ -1,4 +1,5 @@
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import ibis
 import pandas as pd
@@ -7,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tfrec.ingest.cleaning import Cleaning, Rule, merge_order_lines
+from tfrec.ingest.engine import Workspace
 from tfrec.ingest.events import events_spec
 from tfrec.ingest.numbers import NumberStyle
 from tfrec.ingest.read_table import set_aside_repeated, type_rows
@@ -62,8 +64,11 @@ def typed(
     return type_rows(spec, ibis.memtable(frame), styles or {})
 
 
-def unique(events: ibis.Table) -> ibis.Table:
-    return set_aside_repeated(spec_of(GOOD, CLEANING), events)
+def unique(connection: ibis.BaseBackend, events: ibis.Table) -> ibis.Table:
+    workspace = Workspace(connection, Path())
+    for name in ("events_typed", "events_repeated"):
+        connection.raw_sql(f"DROP TABLE IF EXISTS {name}")
+    return set_aside_repeated(spec_of(GOOD, CLEANING), workspace.store("events_typed", events), workspace)
 
 
 def reasons(connection: ibis.BaseBackend, rows: list[dict[str, str]], cleaning: Cleaning = CLEANING) -> list[str]:
@@ -139,7 +144,7 @@ def test_upper_case_ids_make_one_item_of_two(connection: ibis.BaseBackend) -> No
 
 
 def test_second_of_two_equal_rows_is_the_duplicate(connection: ibis.BaseBackend) -> None:
-    events = unique(typed([{}, {"quantity": "9"}, {}, {"price": "-1"}, {"price": "-1"}]))
+    events = unique(connection, typed([{}, {"quantity": "9"}, {}, {"price": "-1"}, {"price": "-1"}]))
     result = connection.execute(events).sort_values(ROW)
     assert result["reason"].fillna("").tolist() == ["", "", "duplicate", "impossible price", "impossible price"]
 
@@ -187,7 +192,7 @@ ROWS = st.fixed_dictionaries(
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(ROWS, min_size=1, max_size=30))
 def test_no_row_vanishes_and_what_stays_is_possible(connection: ibis.BaseBackend, rows: list[dict[str, str]]) -> None:
-    events = unique(typed(rows))
+    events = unique(connection, typed(rows))
     result = connection.execute(events)
     assert sorted(result[ROW]) == list(range(1, len(rows) + 1))
     good = result[result["reason"].isna()]

@@ -233,6 +233,8 @@ def _notes_of_times(mapped: MappedTable, *, recipe: Recipe) -> Sequence[Note]:
             '`timestamp` (or the first that is not empty: {first_of = ["paid_at", "created_at"]}), or leave these rows '
             'out by [clean] undated = "drop".'
         )
+    if "timestamp" in mapped.plain_times:
+        return []
     return check_times(text, time_format=recipe.events.time_format, where=mapped.origin)
 
 
@@ -248,7 +250,7 @@ def _set_aside_outliers(workspace: Workspace, rows: ir.Table, *, time_zone: str)
 
 def _set_aside_unknown_items(workspace: Workspace, rows: ir.Table) -> tuple[ir.Table, Sequence[Note]]:
     """Sets aside the good rows whose item is not in the catalogue, which is read before."""
-    items = workspace.connection.table("items_unique")
+    items = workspace.connection.table("items_typed")
     catalogue = items.filter(items["reason"].isnull())
     is_unknown = (rows["item_id"] != "") & ~rows["item_id"].isin(catalogue["item_id"])
     reason = ibis.coalesce(rows["reason"], ibis.ifelse(is_unknown, UNKNOWN_ITEM, None))

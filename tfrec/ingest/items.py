@@ -108,7 +108,7 @@ def translate(items: pd.DataFrame, words: Mapping[str, Mapping[str, str]]) -> pd
 
 def _notes_of_times(mapped: MappedTable, *, section: ItemsRecipe) -> list[Note]:
     name = "available_from"
-    if name not in section.columns:
+    if name not in section.columns or name in mapped.plain_times:
         return []
     form = section.time_format
     return check_times(mapped.text, time_format=form, where=mapped.origin, column=name, section="items")

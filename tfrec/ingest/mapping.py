@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import ibis
 import ibis.expr.types as ir
@@ -20,6 +20,7 @@ ROUNDED_ID = r"^\d(\.\d+)?[eE]\+\d{2,3}$"
 _BLANK = " "
 _GUARDED = ("timestamp", "price", "line_total", "quantity", "rating", "margin", "stock", "available_from")
 _BLANK_CODE = 32  # all codes below are control characters
+_GUARD_CODES = (ord("="), ord("'"))
 _SPACES = (  # of all widths, no-break, zero-width, direction marks and the byte-order mark, beside those of ASCII
     " \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u180e\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202a\u202c\u202f\u205f\u2060\u3000\ufeff"
@@ -41,6 +42,19 @@ class FirstOf:
             raise RecipeError('first_of must name at least one raw column, e.g. {first_of = ["id", "email"]}.')
 
 
+@dataclasses.dataclass(frozen=True)
+class Tidiness:
+    """What need not be done to the texts of some raw columns, because no row needs it.
+
+    Attributes:
+        plain: columns of ASCII text alone, without blanks, control characters or a spreadsheet's guards at the ends.
+        complete: columns in which no word for "no value" stands.
+    """
+
+    plain: frozenset[str] = frozenset()
+    complete: frozenset[str] = frozenset()
+
+
 Columns = Mapping[str, str | tuple[str, ...] | FirstOf]
 """Schema column → raw column, raw columns that are joined (levels of a category, parts of a date), or `FirstOf`."""
 
@@ -56,6 +70,37 @@ def trimmed(text: ir.StringValue) -> ir.StringValue:
         (text == "") | ((first_code(text) >= _BLANK_CODE) & (first_code(text.right(1)) >= _BLANK_CODE))
     )
     return ibis.ifelse(is_plain, trim_blanks(text), trim(text, _SPACES))
+
+
+def find_tidiness(
+    table: ir.Table, names: Sequence[str], *, missing: Sequence[str] = (), unique: Collection[str] = ()
+) -> Tidiness:
+    """Returns what the raw columns need not be cleaned of; each distinct text is looked at once.
+
+    Args:
+        table: text columns.
+        names: columns to look at.
+        missing: words that stand for no value.
+        unique: columns in which hardly a text comes twice (times): finding the distinct ones would be a waste.
+    """
+    plain, complete = set(), set()
+    for name in names:
+        texts = table.select(text=table[name])
+        texts = texts if name in unique else texts.distinct()
+        text = texts["text"].fill_null("")
+        first, last = first_code(text), first_code(text.right(1))
+        is_plain = (num_bytes(text) == text.length()) & (first > _BLANK_CODE) & (last > _BLANK_CODE)
+        is_plain = (is_plain & first.notin(_GUARD_CODES)) | (text == "")
+        facts = {
+            "is_plain": is_plain.all(),
+            "has_missing": text.isin(missing).any() if missing else ibis.literal(False),
+        }
+        found = texts.aggregate(**facts).to_pyarrow().to_pylist()[0]
+        if found["is_plain"] is not False:  # null where there is no row
+            plain.add(name)
+        if not found["has_missing"]:
+            complete.add(name)
+    return Tidiness(frozenset(plain), frozenset(complete))
 
 
 def check_columns(names: Sequence[str], targets: Columns, *, origin: str) -> None:
@@ -80,6 +125,7 @@ def column_texts(
     prefix: str = "",
     category_separator: str = CATEGORY_SEPARATOR,
     blanks: Mapping[str, Sequence[str]] | None = None,
+    tidiness: Tidiness = Tidiness(),
 ) -> dict[str, ir.StringValue]:
     """Returns the mapped columns as expressions of `trimmed_text`, missing text as `""`.
 
@@ -93,16 +139,20 @@ def column_texts(
         prefix: put before the names.
         category_separator: stands between the levels of a raw category.
         blanks: schema name → ids that stand for none, which do not count in a `FirstOf`.
+        tidiness: what the raw columns need not be cleaned of.
     """
     mapped = {}
     for target, names in columns.items():
-        parts = [trimmed_text[name] for name in _named(names)]
-        if target in _GUARDED:
-            parts = [unguarded(part) for part in parts]
-        if target == "timestamp":
-            parts = [part.replace("\xa0", _BLANK).replace("\u202f", _BLANK) for part in parts]
-        if missing and target != "query":
-            parts = [part.isin(missing).ifelse("", part) for part in parts]
+        parts = []
+        for name in _named(names):
+            part = trimmed_text[name]
+            if target in _GUARDED and name not in tidiness.plain:
+                part = unguarded(part)
+            if target == "timestamp" and name not in tidiness.plain:
+                part = part.replace("\xa0", _BLANK).replace("\u202f", _BLANK)
+            if missing and target != "query" and name not in tidiness.complete:
+                part = part.isin(missing).ifelse("", part)
+            parts.append(part)
         if isinstance(names, FirstOf):
             if none := (blanks or {}).get(target):
                 parts = [id_text(part).isin(none).ifelse("", part) for part in parts]

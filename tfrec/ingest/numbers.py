@@ -35,6 +35,7 @@ _BARE = r"^[-+]?[0-9.,]+(?:[eE][-+]?[0-9]+)?$"
 _LARGEST = 1e38  # what the tables' float32 holds; a larger one is no quantity and no price
 _NEUTRAL = r"\d+|[1-9]\d{0,2}('\d{3})+|\d+[eE][-+]?\d+"
 _THREES = "[1-9]\\d{0,2}"
+_PLAIN_POINT = r"^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$"
 _PLAIN = r"^[-+]?(?:\d+|\d*\.(?:\d{1,2}|\d{4,})|(?:0\d*|\d{4,})?\.\d{3}|(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+)$"
 
 
@@ -71,6 +72,7 @@ class NumberStyle:
         example: one of these.
         currencies: signs and codes of currencies beside the values, in capitals.
         notes: what the owner of the file should know.
+        is_plain: every value is written as the engine reads numbers, with a decimal point or without a fraction.
     """
 
     decimal: str = "."
@@ -82,6 +84,7 @@ class NumberStyle:
     example: str = ""
     currencies: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
+    is_plain: bool = False
 
 
 def find_style(column: ir.StringColumn, *, declared: str = "", name: str = "") -> NumberStyle:
@@ -112,6 +115,7 @@ def find_style(column: ir.StringColumn, *, declared: str = "", name: str = "") -
         example=counts["example_unreadable"] or "",
         currencies=tuple(counts["currencies"]),
         notes=tuple(notes),
+        is_plain=decimal == "." and not counts["dressed"],
     )
 
 
@@ -122,13 +126,15 @@ def number(text: ir.StringValue, style: NumberStyle) -> ir.FloatingValue:
         text: text of the column that `style` was found in.
         style: see `find_style`.
     """
-    plain = text.re_search(_plain_pattern(style))
-    value = ibis.ifelse(plain, text.try_cast("float64"), _dressed(text, style))
+    plain = text.try_cast("float64")
+    value = (
+        plain if style.is_plain else ibis.ifelse(text.re_search(_plain_pattern(style)), plain, _dressed(text, style))
+    )
     return ibis.ifelse(value.abs() > _LARGEST, None, value)
 
 
 def _plain_pattern(style: NumberStyle) -> str:
-    return _PLAIN if style.decimal != "." else r"^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$"
+    return _PLAIN if style.decimal != "." else _PLAIN_POINT
 
 
 def _dressed(text: ir.StringValue, style: NumberStyle) -> ir.FloatingValue:
@@ -186,6 +192,7 @@ def _count_evidence(column: ir.StringColumn) -> dict:
     counted = texts.aggregate(
         values=texts["rows"].sum().fill_null(0),
         unreadable=rows(texts["kind"] == ""),
+        dressed=rows(~texts["text"].re_search(_PLAIN_POINT)),
         example_unreadable=texts["text"].min(where=texts["kind"] == ""),
         long=rows(is_long),
         with_currency=rows(has_token),

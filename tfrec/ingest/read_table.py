@@ -1,8 +1,9 @@
 """Reads any table of a shop by its spec: text, values, reasons of bad rows, notes."""
 
 import dataclasses
+import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import ibis
 import ibis.expr.types as ir
@@ -10,14 +11,23 @@ import pandas as pd
 from ibis import _
 
 from tfrec.ingest.engine import Workspace
-from tfrec.ingest.mapping import RAW_PREFIX, check_columns, column_texts, id_text, raw_columns, trimmed
+from tfrec.ingest.mapping import (
+    RAW_PREFIX,
+    Columns,
+    check_columns,
+    column_texts,
+    find_tidiness,
+    id_text,
+    raw_columns,
+    trimmed,
+)
 from tfrec.ingest.number_styles import find_styles
 from tfrec.ingest.numbers import NumberStyle, number
 from tfrec.ingest.privacy import pseudonymise
 from tfrec.ingest.rejected import CheckedTable
 from tfrec.ingest.sources import FILE, ROW, FileSource, RawTable
 from tfrec.ingest.table_spec import Check, Column, Expression, MappedTable, TableSpec, is_unreadable
-from tfrec.ingest.timestamps import parse_timestamps
+from tfrec.ingest.timestamps import are_plain, parse_plain, parse_timestamps
 from tfrec.schema.tables import conform
 
 logger = logging.getLogger(__name__)
@@ -39,19 +49,20 @@ def read_table(spec: TableSpec, source: FileSource, workspace: Workspace, *, key
     """
     logger.info("Reading %s", source.origin)
     raw = source.read(workspace, name=f"{spec.name}_raw", wanted=spec.wanted_columns)
-    text = workspace.store(f"{spec.name}_mapped", map_text(spec, raw))
+    text = map_text(spec, raw, workspace)
     numbers = [column.name for column in spec.columns if column.kind == "number"]
     styles = find_styles(text, spec.section.columns, names=numbers, declared=spec.section.decimal)
-    mapped = MappedTable(workspace, raw.table, text, styles, raw.origin)
+    plain_times = find_plain_times(spec, text)
+    mapped = MappedTable(workspace, raw.table, text, styles, raw.origin, plain_times)
     notes = [note for make_notes in spec.note_makers for note in make_notes(mapped)]
     if key is not None:
         text = _hide_users(spec, text, key=key)
-    rows = workspace.store(f"{spec.name}_typed", type_rows(spec, text, styles))
+    rows = workspace.store(f"{spec.name}_typed", type_rows(spec, text, styles, plain_times))
     for set_aside in spec.passes:
         rows, further = set_aside(workspace, rows)
         notes += further
     if spec.unique:
-        rows = workspace.store(f"{spec.name}_unique", set_aside_repeated(spec, rows))
+        rows = set_aside_repeated(spec, rows, workspace)
     if spec.late_note_makers:
         ruled = _without_ruled(spec, mapped, rows)
         notes += [note for make_notes in spec.late_note_makers for note in make_notes(ruled)]
@@ -59,8 +70,8 @@ def read_table(spec: TableSpec, source: FileSource, workspace: Workspace, *, key
     return CheckedTable(spec, raw.table, rows, raw.unreadable, hidden, tuple(notes), raw.files)
 
 
-def map_text(spec: TableSpec, raw: RawTable) -> ir.Table:
-    """Returns the mapped columns as text, with `_file` and `_row`.
+def map_text(spec: TableSpec, raw: RawTable, workspace: Workspace) -> ir.Table:
+    """Returns the mapped columns as text, with `_file` and `_row`; stored where the texts had to be cleaned.
 
     Raises:
         SourceError: the source lacks a column.
@@ -70,22 +81,51 @@ def map_text(spec: TableSpec, raw: RawTable) -> ir.Table:
     ruled = {"a rule of [clean]": spec.passing} if spec.passing else {}
     for columns in (spec.section.columns, ruled, *spec.described.values()):
         check_columns(names, columns, origin=raw.origin)
+    missing = spec.section.missing
+    times = raw_columns(*({name: columns[name]} for columns, name in _times(spec)))
+    tidiness = find_tidiness(table, spec.wanted_columns, missing=missing, unique=times)
     # A query of its own, as the engine would trim each text as often as an expression uses it.
-    text = table.select(FILE, ROW, *(trimmed(table[name]).name(name) for name in spec.wanted_columns))
+    text = table.select(
+        FILE,
+        ROW,
+        **{
+            name: table[name].fill_null("") if name in tidiness.plain else trimmed(table[name])
+            for name in spec.wanted_columns
+        },
+    )
     texts: dict[str, ir.Value] = {RAW_PREFIX + name: text[name] for name in spec.passing}
     for prefix, columns in {"": spec.section.columns, **spec.described}.items():
         texts |= column_texts(
             text,
             columns,
-            missing=spec.section.missing,
+            missing=missing,
             prefix=prefix,
             category_separator=spec.category_separator,
             blanks={} if prefix else {column.name: column.blanks for column in spec.columns if column.blanks},
+            tidiness=tidiness,
         )
-    return text.select(**texts, **{FILE: text[FILE], ROW: text[ROW]})
+    mapped = text.select(**texts, **{FILE: text[FILE], ROW: text[ROW]})
+    is_tidy = tidiness.plain & tidiness.complete >= set(spec.wanted_columns)
+    return mapped if is_tidy else workspace.store(f"{spec.name}_mapped", mapped)
 
 
-def type_rows(spec: TableSpec, text: ir.Table, styles: dict[str, NumberStyle]) -> ir.Table:
+def find_plain_times(spec: TableSpec, text: ir.Table) -> frozenset[str]:
+    """Returns the columns of times whose texts are all ISO 8601 without an offset, or empty, and are read at once."""
+    if spec.time_format:
+        return frozenset()
+    names = [name for _columns, name in _times(spec) if name in text.columns]
+    return frozenset(name for name in names if text.aggregate(plain=are_plain(text[name])).execute()["plain"].iloc[0])
+
+
+def _times(spec: TableSpec) -> list[tuple[Columns, str]]:
+    """Returns the mapped columns of times, each with the mapping that it stands in."""
+    columns = spec.section.columns
+    return [(columns, column.name) for column in spec.columns if column.kind == "time" and column.name in columns]
+
+
+def type_rows(
+    spec: TableSpec, text: ir.Table, styles: dict[str, NumberStyle], plain_times: Collection[str] = ()
+) -> ir.Table:
     """Returns the values of each row; no row is lost or added.
 
     Beside them stand `reason`, why a row is set aside, null for a good row, and `incomplete`, the value that a good row
@@ -95,9 +135,10 @@ def type_rows(spec: TableSpec, text: ir.Table, styles: dict[str, NumberStyle]) -
         spec: what the table is made of.
         text: mapped columns, `_file`, `_row` and further `_...` columns that pass through.
         styles: column → how its numbers are written.
+        plain_times: see `find_plain_times`.
     """
     passing = [name for name in text.columns if name.startswith("_")]
-    values = {column.name: _value(spec, column, text, styles) for column in spec.columns}
+    values = {column.name: _value(spec, column, text, styles, plain_times) for column in spec.columns}
     texts = {
         f"raw_{column.name}": text[column.name] if column.name in text.columns else ibis.literal("")
         for column in spec.columns
@@ -115,13 +156,25 @@ def type_rows(spec: TableSpec, text: ir.Table, styles: dict[str, NumberStyle]) -
     )
 
 
-def set_aside_repeated(spec: TableSpec, rows: ir.Table) -> ir.Table:
-    """Returns the rows with `spec.repeated` as the reason of each good row whose `unique` an earlier good row has."""
-    same = [_[part] if isinstance(part, str) else part for part in spec.unique]
-    window = ibis.window(group_by=[_["reason"].isnull(), *same], order_by=[FILE, ROW])
-    numbered = rows.mutate(_earlier=ibis.row_number().over(window))
-    reason = ibis.coalesce(numbered["reason"], ibis.ifelse(numbered["_earlier"] > 0, spec.repeated, None))
-    return numbered.mutate(reason=reason).select(*rows.columns)
+def set_aside_repeated(spec: TableSpec, rows: ir.Table, workspace: Workspace) -> ir.Table:
+    """Returns the rows with `spec.repeated` as the reason of each good row whose `unique` an earlier good row has.
+
+    Rows are compared by a hash first: few have one in common, and only these are put in order.
+    """
+    same = {f"_same_{at}": _[part] if isinstance(part, str) else part for at, part in enumerate(spec.unique)}
+    good = rows.filter(rows["reason"].isnull()).select(FILE, ROW, **same)
+    hashed = good.mutate(_hash=ibis.struct({name: good[name] for name in same}).hash())
+    counted = hashed.group_by("_hash").aggregate(rows=lambda table: table.count())
+    doubled = counted.filter(counted["rows"] > 1)
+    window = ibis.window(group_by=[*same], order_by=[FILE, ROW])
+    candidates = hashed.semi_join(doubled, "_hash").mutate(_earlier=ibis.row_number().over(window))
+    later = candidates.filter(candidates["_earlier"] > 0).select(FILE, ROW)
+    repeated = workspace.store(f"{spec.name}_repeated", later)
+    if not repeated.count().execute():
+        return rows
+    joined = rows.left_join(repeated.mutate(_repeated=True), [FILE, ROW])
+    reason = ibis.coalesce(joined["reason"], ibis.ifelse(joined["_repeated"], spec.repeated, None))
+    return joined.mutate(reason=reason).select(*rows.columns)
 
 
 def collect_table(checked: CheckedTable) -> pd.DataFrame:
@@ -155,7 +208,9 @@ def _hide_users(spec: TableSpec, text: ir.Table, *, key: bytes) -> ir.Table:
     return text
 
 
-def _value(spec: TableSpec, column: Column, text: ir.Table, styles: dict[str, NumberStyle]) -> ir.Value:
+def _value(
+    spec: TableSpec, column: Column, text: ir.Table, styles: dict[str, NumberStyle], plain_times: Collection[str]
+) -> ir.Value:
     is_mapped = column.name in text.columns
     if column.kind == "number":
         style = styles.get(column.name, NumberStyle())
@@ -163,7 +218,12 @@ def _value(spec: TableSpec, column: Column, text: ir.Table, styles: dict[str, Nu
     if column.kind == "time":
         if not is_mapped:
             return ibis.null("timestamp")
-        return parse_timestamps(text[column.name], time_format=spec.time_format, time_zone=spec.time_zone)
+        parse = (
+            parse_plain
+            if column.name in plain_times
+            else functools.partial(parse_timestamps, time_format=spec.time_format)
+        )
+        return parse(text[column.name], time_zone=spec.time_zone)
     if not is_mapped:
         return ibis.literal("")
     if column.kind == "text":

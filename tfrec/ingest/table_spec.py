@@ -64,6 +64,7 @@ class MappedTable:
         text: mapped columns, with `_file` and `_row`.
         styles: column → how its numbers are written.
         origin: names of the files, for messages.
+        plain_times: columns of times that are ISO 8601 without an offset in every row.
     """
 
     workspace: Workspace
@@ -71,6 +72,7 @@ class MappedTable:
     text: ir.Table
     styles: Mapping[str, NumberStyle]
     origin: str
+    plain_times: frozenset[str] = frozenset()
 
 
 NoteMaker = Callable[[MappedTable], Sequence[Note]]

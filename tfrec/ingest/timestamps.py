@@ -17,6 +17,7 @@ EPOCH_UNITS: dict[str, float] = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch
 _FIRST_COUNT, _LAST_COUNT = 631_152_000_000_000, 4_102_444_800_000_000  # microseconds until 1990 and until 2100
 _COUNT = r"^\d+(?:\.\d+)?$"
 _ISO = r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}(?:[T ]+\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)?$"
+_PLAIN = r"^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?)?$"
 _OFFSET = r"(?:(?i:UTC|GMT) ?)?[-+−]\d{1,2}(?::?\d{2})?"
 _UTC = r"(?i:UTC|GMT|Z)"
 _CLOCK = r"(?::\d{2}(?:[.,]\d+)?|\dT\d{2,6}(?:[.,]\d+)?|\d{12,14})(?:\s?[AaPp]\.?[Mm]\.?)?"
@@ -36,6 +37,17 @@ def _at_zone(zone, moment):  # type: ignore[no-untyped-def]
 @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp"))
 def _in_zone(zone, moment):  # type: ignore[no-untyped-def]
     """Returns what a clock in `zone` shows at this moment (DuckDB)."""
+
+
+def are_plain(text: ir.StringColumn) -> ir.BooleanScalar:
+    """Returns whether every text is empty, or a time in ISO 8601 without an offset, which `parse_plain` reads."""
+    is_time = text.re_search(_PLAIN) & text.try_cast("timestamp").notnull()
+    return ((text == "") | is_time).all().fill_null(True)
+
+
+def parse_plain(text: ir.StringValue, *, time_zone: str) -> ir.TimestampValue:
+    """Returns what `parse_timestamps` makes of texts that are plain, several times faster."""
+    return _to_utc(text.try_cast("timestamp"), time_zone)
 
 
 def parse_timestamps(text: ir.StringValue, *, time_format: Sequence[str], time_zone: str) -> ir.TimestampValue:
