@@ -1,8 +1,8 @@
 """Makes trial forecasts of a hierarchy of series: exponential smoothing and Theta under a weekday profile."""
 
 import dataclasses
-import functools
 import datetime
+import functools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
