@@ -24,6 +24,7 @@ assert "tensorflow" not in sys.modules
     assert run(script).stderr == ""
 
 
+@pytest.mark.slow
 def test_the_package_chooses_keras_2_for_tensorflow():
     script = """
 import os, tfrec
@@ -36,6 +37,7 @@ assert tfrec.models.RetrievalModel.__mro__[1].__module__.startswith("tensorflow_
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "environment", "words"),
     [

@@ -90,6 +90,7 @@ def test_rule_of_one_half_of_the_period_is_not_stable():
     assert not with_all.loc[with_all["consequent"] == "gloves", "is_stable"].any()
 
 
+@pytest.mark.slow
 def test_too_many_itemsets_are_refused_when_asked_for_and_else_avoided():
     rng = np.random.default_rng(0)
     baskets = [[f"i{item}" for item in rng.permutation(60)[:20]] for _ in range(3000)]

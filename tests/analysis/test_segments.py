@@ -204,6 +204,7 @@ def test_a_shop_without_purchases_is_an_error():
         segment_by_rfm(shop({"user_id": ["u"], "item_id": ["a"], "event_type": ["view"], "days": [0]}))
 
 
+@pytest.mark.slow
 def test_online_retail_is_stable(online_retail):
     found = segment_by_kmeans(online_retail, num_resamples=5)
     assert found.stability >= 0.8

@@ -63,6 +63,7 @@ def test_friends_are_alike_more_often_than_chance(home: Path) -> None:
         assert chance + 0.4 < alike < 0.95
 
 
+@pytest.mark.slow
 def test_the_recipe_with_its_sections_prepares_both(home: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "demo_shop.toml"
     recipe.write_text(find_recipe("demo_shop").read_text() + "\n" + (home / "demo_shop" / "graphs.toml").read_text())

@@ -23,6 +23,7 @@ def test_a_mail_that_brings_visitors_is_not_worse_on_the_way_and_better_at_the_e
     assert not any(one.is_contradiction for one in found.values())
 
 
+@pytest.mark.slow
 def test_visitors_who_buy_nothing_more_are_no_effect():
     calls = []
     for seed in range(20):

@@ -237,6 +237,7 @@ def test_output_in_place_of_a_file_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_killed_run_leaves_the_old_result_and_the_next_cleans_up(tmp_path: Path) -> None:
     recipe, out = write_small_shop(tmp_path / "raw"), tmp_path / "out"
     prepare_shop(recipe, out)

@@ -21,6 +21,7 @@ def online_retail(data_home: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return prepare("online_retail", data_home, tmp_path_factory.mktemp("prepared"))
 
 
+@pytest.mark.slow
 def test_online_retail_rows_add_up(online_retail: Prepared) -> None:
     manifest = online_retail.manifest
     assert manifest.rows == 541_909

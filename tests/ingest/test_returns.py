@@ -155,6 +155,7 @@ def test_rule_that_keeps_cannot_take_back(tmp_path: Path) -> None:
         prepare(tmp_path, SALES, extra=rule)
 
 
+@pytest.mark.slow
 def test_online_retail_takes_its_cancelled_orders_back(data_set: Callable[[str], Path], tmp_path: Path) -> None:
     data_home = data_set("online_retail").parent
     log = whole_log(prepare_shop("online_retail", tmp_path / "shop", data_home=data_home))

@@ -49,6 +49,7 @@ def test_day_and_month_are_never_chosen_where_both_orders_read_all_rows() -> Non
     assert 'earlier than the row before: 0 by "%d/%m/%Y %H:%M"' in words
 
 
+@pytest.mark.slow
 def test_a_format_with_day_and_month_changed_over_is_refused_however_few_rows_it_cannot_read() -> None:
     texts = [f"{day:%d/%m/%Y}" for day in EARLY] * 9 + ["13/01/2024"]
     for beside in ([], ["n/a", "unknown"]):

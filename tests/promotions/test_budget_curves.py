@@ -37,6 +37,7 @@ def test_each_budget_gains_as_much_as_the_best_allocation(share):
     assert np.interp(budget, found.budgets, found.gains) == pytest.approx(best.value / 800, rel=0.01)
 
 
+@pytest.mark.slow
 def test_one_offer_of_equal_cost_has_the_usual_qini():
     trial = two_offer_world().against_control(1)
     scores = cross_fit_uplift(trial, outcome="visit").scores

@@ -38,6 +38,7 @@ def test_probabilities_are_those_of_the_world():
         assert hunters == pytest.approx(1 / (1 + np.exp(1.5 - 8 * level)), abs=0.05)
 
 
+@pytest.mark.slow
 def test_selected_discounts_do_not_pass_for_response():
     x, discount, bought = _log(40_000, is_confounded=True)
     raw = np.polyfit(discount, bought, 1)[0] * 0.1

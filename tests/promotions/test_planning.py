@@ -235,6 +235,7 @@ def test_a_budget_in_expected_cost_reaches_more_and_is_kept_in_19_of_20_campaign
     assert (surer.plan.table["status"] == TREATED).sum() < sent
 
 
+@pytest.mark.slow
 def test_a_dearer_offer_that_earns_no_more_than_the_cheap_one_is_not_made():
     rng = np.random.default_rng(3)
     arm = rng.choice(["none", "cheap", "dear"], N)
@@ -301,6 +302,7 @@ def test_a_plan_that_spends_little_says_why_and_what_reaches_more(coupons):
     assert plan_from_test(percent, dataclasses.replace(config, budget=1e6)).limit == "users"
 
 
+@pytest.mark.slow
 def test_a_plan_held_back_by_its_risk_says_so_and_what_reaches_more(coupons):
     rng = np.random.default_rng(4)
     taken = np.where(coupons.table["discount"] > 0, rng.choice([4.0, 20.0], 3_000, p=[0.6, 0.4]), 0.0)

@@ -35,6 +35,7 @@ def test_each_user_is_scored_by_models_that_did_not_see_the_user():
     assert not np.allclose(found, of_all)
 
 
+@pytest.mark.slow
 def test_profit_is_what_an_offer_earns_beyond_its_cost():
     """The mail moves half of the users to orders of 10, and gives 4 away to everybody who orders with it."""
     rng = np.random.default_rng(1)

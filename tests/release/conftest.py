@@ -8,6 +8,7 @@ import pytest
 
 from tests.release.small_models import certify, put_version
 from tfrec.release import publish
+from tfrec.release.staged import compare_copies
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +28,19 @@ def models(certified: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+def fresh_process() -> None:
+    """Copies are checked as they are for a shop: in a process of their own."""
+
+
+@pytest.fixture(autouse=True)
+def checked_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies are checked in the tests' process, which has loaded what that needs, unless a test asks for another."""
+    if "fresh_process" not in request.fixturenames:
+        monkeypatch.setattr(publish, "check_staged", compare_copies)
+
+
+@pytest.fixture
+def unchecked(checked_here: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Copies are taken as they are, in moments; `test_publish` has them checked."""
     monkeypatch.setattr(publish, "check_staged", lambda copies: [])
 

@@ -31,6 +31,8 @@ def target(request, tmp_path):
     return str(tmp_path / "target") if request.param == "folder" else request.getfixturevalue("store")
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("fresh_process")
 def test_what_is_published_is_the_same_and_a_second_time_nothing_happens(models, target, tmp_path):
     assert publish_versions(models, target).published == ALL
     assert visible(target) == FIRST
@@ -43,6 +45,8 @@ def test_what_is_published_is_the_same_and_a_second_time_nothing_happens(models,
         assert (back / name / "1" / "assets.extra" / "certificate.json").is_file()
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("fresh_process")
 def test_a_version_that_does_not_answer_as_certified_stays_out(models, target):
     change_weight(models / "ranking" / "1")
     with pytest.raises(ServingError, match="do not answer as certified"):

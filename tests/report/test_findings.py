@@ -14,6 +14,8 @@ from tfrec.promotions.coupon_findings import judge_coupon_test
 from tfrec.promotions.discount_findings import judge_discounts
 from tfrec.report import study_shop, whole_log
 
+pytestmark = pytest.mark.slow  # a whole shop is studied first
+
 
 def test_shop_is_counted_from_orders_not_lines(coupon_shop):
     tables = whole_log(read_prepared(coupon_shop))

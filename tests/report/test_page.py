@@ -18,6 +18,8 @@ from tfrec.report.actions import list_actions, stock_at_risk
 from tfrec.report.words import read_messages
 from tfrec.schema.json_values import to_json
 
+pytestmark = pytest.mark.slow  # a whole report is made first
+
 SECTIONS = (
     "week", "shop", "segments", "interests", "rules", "demand", "loyalty", "lifetime", "promotions",
     "discounts", "experiments", "placements", "models",

@@ -30,6 +30,7 @@ def planned(coupon_shop, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_plan_of_the_demo_shop_names_no_user_outside(planned, coupon_shop):
     plan = read_plan(planned / "spring")
     assert plan.cost <= 1_600

@@ -380,6 +380,7 @@ assert answer.model_version_status[0].state == get_model_status_pb2.ModelVersion
 """
 
 
+@pytest.mark.slow
 def test_the_official_stubs_understand_it(server: EmbeddedServer):
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(

@@ -73,6 +73,7 @@ def test_proper_files_come_back_or_are_reported(
         assert found == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), rows=st.integers(6, 30))
 def test_a_damaged_line_costs_itself(tmp_path: Path, data: st.DataObject, rows: int) -> None:

@@ -117,6 +117,7 @@ def rows_of(inputs):
     return [{name: value[row].tolist() for name, value in inputs.items()} for row in range(size)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signature", SLATES)
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(inputs=requests(size=8))

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from tfrec.analysis.demand import LEVELS, Demand
-from tfrec.analysis.smoothing import CLOSED, METHODS, YEARLY, Trial
+from tfrec.analysis.smoothing import CLOSED, METHODS, YEARLY, Trial, misses
 
 _NEAR = 0.05  # methods whose error is within this share of the best one's are averaged
 _LEAST_YEARLY_TRIALS = 3
@@ -39,7 +39,8 @@ def decide(demand: Demand, earlier: list[Trial], decisions: list[Decision], now:
     errors = []
     for how in _RECONCILIATIONS:
         fixed = [_reconcile(demand, forecast, spread, how) for forecast in raw]
-        errors.append(np.mean([relative_error(demand.levels == level, fixed, earlier) for level in present]))
+        missed = [misses(trial.outcome, forecast) for forecast, trial in zip(fixed, earlier, strict=True)]
+        errors.append(np.mean([_relative_error(demand.levels == level, missed, earlier) for level in present]))
     how = _RECONCILIATIONS[int(np.argmin(errors))] if earlier else "bottom-up"
     fixed = [_reconcile(demand, forecast, spread, how) for forecast in raw]
     forecast = _reconcile(demand, _combine(demand, now, chosen), spread, how)
@@ -92,7 +93,7 @@ def _good_methods(is_level: np.ndarray, earlier: list[Trial], now: Trial) -> lis
 
 def _near_best(is_level: np.ndarray, trials: list[Trial], methods: list[int]) -> list[int]:
     errors = np.array(
-        [relative_error(is_level, [trial.methods[method] for trial in trials], trials) for method in methods]
+        [_relative_error(is_level, [trial.misses[method] for trial in trials], trials) for method in methods]
     )
     return [methods[place] for place in np.flatnonzero(errors <= errors.min() * (1 + _NEAR))]
 
@@ -107,15 +108,19 @@ def _combine(demand: Demand, trial: Trial, chosen: Mapping[str, list[int]]) -> n
     return result
 
 
-def relative_error(is_level: np.ndarray, forecasts: list[np.ndarray], trials: list[Trial]) -> float:
-    """Returns the mean of two absolute errors over those of the naive forecast: of single days, and of whole sums."""
-    parts = np.zeros(4)
-    for forecast, trial in zip(forecasts, trials, strict=True):
-        actual = trial.outcome[is_level]
-        for place, predicted in enumerate((forecast[is_level], trial.naive[is_level])):
-            parts[place] += np.abs(actual - predicted).sum()
-            parts[2 + place] += np.abs((actual - predicted).sum(axis=1)).sum()
-    return float((parts[0] / max(parts[1], 1e-9) + parts[2] / max(parts[3], 1e-9)) / 2)
+def _relative_error(is_level: np.ndarray, missed: list[np.ndarray], trials: list[Trial]) -> float:
+    """Returns the mean of two absolute errors over those of the naive forecast: of single days, and of whole sums.
+
+    Args:
+        is_level: `[n]` series that count.
+        missed: for each trial `[2, n]`, see `misses`.
+        trials: the trials.
+    """
+    if not trials:
+        return 0.0
+    own = np.sum(missed, axis=0)[:, is_level].sum(axis=1)
+    naive = np.sum([trial.misses[-1] for trial in trials], axis=0)[:, is_level].sum(axis=1)
+    return float((own / np.maximum(naive, 1e-9)).mean())
 
 
 def _error_variance(demand: Demand, forecasts: list[np.ndarray], trials: list[Trial]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import functools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -54,7 +55,12 @@ class Trial:
             raise ValueError(f"The trial at day {self.origin} has no outcome yet; use one a horizon earlier.")
         return self.actual
 
-    @property
+    @functools.cached_property
+    def misses(self) -> np.ndarray:
+        """`[m + 1, 2, n]` absolute error of each method, and of the naive forecast: sum over days, and of the sum."""
+        return np.stack([misses(self.outcome, forecast) for forecast in (*self.methods, self.naive)])
+
+    @functools.cached_property
     def has_year(self) -> bool:
         """Whether a year lies before the origin, so that the yearly pattern is known."""
         return bool(np.isfinite(self.methods[YEARLY]).all())
@@ -63,6 +69,12 @@ class Trial:
     def root_days(self) -> np.ndarray:
         """`[n]` root of the number of days on which the series sells: how sums of misses grow."""
         return np.sqrt(np.maximum((self.weight > CLOSED).sum(axis=1), 1))
+
+
+def misses(outcome: np.ndarray, forecast: np.ndarray) -> np.ndarray:
+    """Returns `[2, n]` absolute errors of `[n, H]` forecasts: the sum over days, and that of the sum of all days."""
+    error = outcome - forecast
+    return np.stack([np.abs(error).sum(axis=1), np.abs(error.sum(axis=1))])
 
 
 def try_methods(demand: Demand, origin: int, horizon: int, festivals: Mapping[str, Sequence[datetime.date]]) -> Trial:

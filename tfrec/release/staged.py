@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -36,12 +36,24 @@ def check_staged(copies: Sequence[Staged]) -> list[Difference]:
     return [Difference(**row) for row in json.loads(ran.stdout.splitlines()[-1])]
 
 
+def compare_copies(copies: Iterable[Staged]) -> list[Difference]:
+    """Returns how the copies differ from their certificates, loaded into this process.
+
+    Raises:
+        ServingError: one has no certificate.
+    """
+    return [
+        difference
+        for copy in copies
+        for difference in check_folder(copy.folder, servable=copy.servable, version=copy.version)
+    ]
+
+
 def main(arguments: Sequence[str]) -> int:
     """Checks `SERVABLE VERSION FOLDER ...` and prints the differences as JSON on the last line."""
-    problems = []
+    words = zip(*(arguments[start::3] for start in range(3)), strict=True)
     try:
-        for servable, version, folder in zip(*(arguments[start::3] for start in range(3)), strict=True):
-            problems += check_folder(Path(folder), servable=servable, version=int(version))
+        problems = compare_copies(Staged(servable, int(version), Path(folder)) for servable, version, folder in words)
     except TfrecError as error:
         sys.stderr.write(f"{error}\n")
         return 2
