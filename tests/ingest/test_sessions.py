@@ -2,7 +2,8 @@ import ibis
 import pandas as pd
 import pytest
 
-from tfrec.ingest.sessions import Orders, Sessions, cut_sessions, group_orders
+from tfrec.ingest.sessions import Orders, Sessions, group_orders, number_sessions
+from tfrec.ingest.sessions import cut_sessions as put_sessions
 from tfrec.sources.file_format import FILE, ROW
 
 
@@ -13,6 +14,10 @@ def events(rows: list[tuple[str, str, str, str]]) -> ibis.Table:
     frame["event_type"] = "purchase"
     frame[FILE], frame[ROW] = 0, range(1, len(frame) + 1)
     return ibis.memtable(frame)
+
+
+def cut_sessions(events: ibis.Table, sessions: Sessions) -> ibis.Table:
+    return put_sessions(events, number_sessions(events, sessions))
 
 
 def column(table: ibis.Table, name: str) -> list[str]:

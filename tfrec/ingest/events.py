@@ -17,7 +17,7 @@ from tfrec.ingest.order_notes import notes_of_orders, notes_of_states
 from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.rejected import CheckedTable
 from tfrec.ingest.returns import RETURN_REASON
-from tfrec.ingest.sessions import cut_sessions, group_orders
+from tfrec.ingest.sessions import cut_sessions, group_orders, number_sessions
 from tfrec.ingest.splits import add_clock
 from tfrec.ingest.table_spec import Check, Column, Expression, MappedTable, Pass, TableSpec, is_rounded, is_unreadable
 from tfrec.ingest.time_bounds import find_bounds, outlier_reason
@@ -78,15 +78,27 @@ def events_spec(recipe: Recipe) -> TableSpec:
     )
 
 
-def group_events(events: CheckedTable, recipe: Recipe, workspace: Workspace) -> tuple[ir.Table, list[Note]]:
-    """Returns the good events with their sessions and orders, stored, and what the owner of the log should know."""
-    good = cut_sessions(events.good, recipe.sessions)
-    good = group_orders(good, recipe.orders, clock=local_time(good["timestamp"], recipe.events.time_zone))
-    good = workspace.store("events_good", good)
-    return good, [
-        *notes_of_states(events.raw.semi_join(good.select(FILE, ROW), [FILE, ROW]), used=events.spec.wanted_columns),
-        *notes_of_orders(good, events.raw, has_orders="order_id" in recipe.events.columns),
-    ]
+def group_events(events: CheckedTable, recipe: Recipe, workspace: Workspace) -> tuple[ir.Table, ir.Table, list[Note]]:
+    """Returns the good events in orders, the numbers of their sessions, and what the owner of the log should know.
+
+    Sessions are put to the events where these are written, as a copy of all events would take longer.
+    """
+    good = events.good
+    numbers = workspace.store("session_numbers", number_sessions(good, recipe.sessions))
+    if recipe.orders.by != "column":
+        clock = local_time(good["timestamp"], recipe.events.time_zone)
+        grouped = group_orders(cut_sessions(good.mutate(_clock=clock), numbers), recipe.orders, clock=_["_clock"])
+        good = workspace.store("events_good", grouped.drop("_clock"))
+    return (
+        good,
+        numbers,
+        [
+            *notes_of_states(
+                events.raw.semi_join(good.select(FILE, ROW), [FILE, ROW]), used=events.spec.wanted_columns
+            ),
+            *notes_of_orders(good, events.raw, has_orders="order_id" in recipe.events.columns),
+        ],
+    )
 
 
 def _columns(recipe: Recipe) -> tuple[Column, ...]:

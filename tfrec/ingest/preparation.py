@@ -34,7 +34,8 @@ class Preparation:
         workspace: tables in between, gone at the end.
         tables: name → table as values, bad rows with a reason, of the tables that have files.
         images: number of pictures.
-        events: the good events, in sessions and orders.
+        events: the good events, in orders.
+        session_numbers: see `number_sessions`.
         kept: number of good events as they were read.
         rejected: reason → events set aside.
         notes: what the owner of the log should know.
@@ -58,6 +59,7 @@ class Preparation:
     tables: Mapping[str, CheckedTable] = dataclasses.field(init=False)
     images: int = dataclasses.field(init=False)
     events: ir.Table = dataclasses.field(init=False)
+    session_numbers: ir.Table = dataclasses.field(init=False)
     kept: int = dataclasses.field(init=False)
     rejected: Mapping[str, int] = dataclasses.field(init=False)
     notes: tuple[Note, ...] = dataclasses.field(init=False)

@@ -34,6 +34,7 @@ from tfrec.ingest.recipes import RecipeFile, find_recipe, read_recipe
 from tfrec.ingest.rejected import count_incomplete, count_reasons, write_incomplete, write_rejected
 from tfrec.ingest.relations import relations_spec
 from tfrec.ingest.returns import collect_returns, count_returns, match_returns, notes_of_returns
+from tfrec.ingest.sessions import cut_sessions
 from tfrec.ingest.splits import find_moments, keep_orders_whole
 from tfrec.ingest.timestamps import moment_in_utc
 from tfrec.ingest.users import complete_users, users_from_events, users_spec
@@ -162,7 +163,7 @@ def group_good_events(shop: Preparation) -> Preparation:
         SourceError: no event is good.
     """
     events = shop.tables["events"]
-    good, further = group_events(events, shop.recipe, shop.workspace)
+    good, numbers, further = group_events(events, shop.recipe, shop.workspace)
     notes = (*events.notes, *further)
     rejected, kept = count_reasons([events]), _count(good)
     if kept == 0:
@@ -171,7 +172,7 @@ def group_good_events(shop: Preparation) -> Preparation:
             f"{shop.files.sources['events'].origin}: not one of {sum(rejected.values()):,} rows is good ({rejected}). "
             f"Correct [clean] or [events] in the recipe.{hints}"
         )
-    return shop.extended(events=good, kept=kept, rejected=rejected, notes=notes)
+    return shop.extended(events=good, session_numbers=numbers, kept=kept, rejected=rejected, notes=notes)
 
 
 def split_events(shop: Preparation) -> Preparation:
@@ -223,8 +224,8 @@ def match_with_purchases(shop: Preparation) -> Preparation:
 def write_files(shop: Preparation) -> Preparation:
     """Writes the tables and the ledger, and copies what lies beside them (step 7)."""
     folder, files = shop.folder, shop.files
-    _write_events(shop.training, folder / "events.parquet")
-    _write_events(shop.test, folder / "test_events.parquet")
+    _write_events(cut_sessions(shop.training, shop.session_numbers), folder / "events.parquet")
+    _write_events(cut_sessions(shop.test, shop.session_numbers), folder / "test_events.parquet")
     for name, frame in shop.frames.items():
         frame.to_parquet(folder / f"{name}.parquet", index=False)
     write_rejected([*shop.tables.values()], folder / "rejected.parquet")

@@ -42,22 +42,34 @@ class Orders:
             raise RecipeError(f"by must be one of {', '.join(_ORDER_WAYS)}.{nearest_hint(self.by, _ORDER_WAYS)}")
 
 
-def cut_sessions(events: ir.Table, sessions: Sessions) -> ir.Table:
-    """Returns the events with `session_id` filled where it was empty.
+def number_sessions(events: ir.Table, sessions: Sessions) -> ir.Table:
+    """Returns `_file`, `_row` and `_number`, the session of each event that has a user and no session of its own.
 
-    A known user's events belong to one session until a gap of more than `gap_minutes`; the id is `user/number`,
-    numbered from the user's first event on, so that later events never change earlier ids. A guest's events belong
-    together only through their order; without one they stay `""`.
+    A known user's events belong to one session until a gap of more than `gap_minutes`; sessions are numbered from the
+    user's first event on, so that later events never change earlier numbers.
     """
     gap = ibis.interval(seconds=round(sessions.gap_minutes * 60))
-    # The engine sorts few columns faster: the numbers are found apart from the events, and joined.
+    # The engine sorts few columns faster: the numbers are found apart from the events.
     cut = events.filter((events["session_id"] == "") & (events["user_id"] != ""))
     in_time = ibis.window(group_by="user_id", order_by=["timestamp", FILE, ROW])
     timed = cut.select(FILE, ROW, "user_id", "timestamp", before=cut["timestamp"].lag().over(in_time))
     starts = timed["before"].isnull() | (timed["timestamp"] > timed["before"] + gap)
     timed = timed.mutate(starts=starts.cast("int64"))
     so_far = ibis.window(group_by="user_id", order_by=["timestamp", FILE, ROW], preceding=None, following=0)
-    joined = events.left_join(timed.select(FILE, ROW, _number=timed["starts"].sum().over(so_far)), [FILE, ROW])
+    return timed.select(FILE, ROW, _number=timed["starts"].sum().over(so_far))
+
+
+def cut_sessions(events: ir.Table, numbers: ir.Table) -> ir.Table:
+    """Returns the events with `session_id` filled where it was empty.
+
+    The id of a known user's session is `user/number`. A guest's events belong together only through their order;
+    without one their session stays `""`.
+
+    Args:
+        events: good events.
+        numbers: see `number_sessions`.
+    """
+    joined = events.left_join(numbers, [FILE, ROW])
     session = ibis.cases(
         (joined["session_id"] != "", joined["session_id"]),
         (joined["_number"].notnull(), joined["user_id"] + "/" + joined["_number"].cast("string")),
