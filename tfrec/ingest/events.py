@@ -196,7 +196,7 @@ def _checks(recipe: Recipe, *, of_returns: bool = False) -> tuple[Check, ...]:
         cleaning = dataclasses.replace(cleaning, drop=tuple(rule for rule in cleaning.drop if not rule.is_return))
     year = _["timestamp"].year()
     times = (
-        Check("missing timestamp", _["raw_timestamp"] == ""),
+        Check("missing timestamp", _["timestamp"].isnull() & (_["raw_timestamp"] == "")),
         is_unreadable("timestamp"),
         Check("impossible timestamp", (year < _FIRST_YEAR) | (year > _LAST_YEAR)),
     )

@@ -8,7 +8,7 @@ import ibis.expr.types as ir
 from tfrec.ingest.mapping import ROUNDED_ID, raw_columns
 from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.table_spec import MappedTable
-from tfrec.sources.cells import trimmed, unguarded
+from tfrec.sources.cells import as_text, trimmed, unguarded
 from tfrec.sources.engine import composed
 from tfrec.sources.notes import Note
 
@@ -136,7 +136,7 @@ def _notes_of_currencies(raw: ir.Table, recipe: Recipe) -> list[Note]:
     for name in raw.columns:
         if name in mapped or not re.search(r"(^|[^a-z])currency", name.lower()):
             continue
-        code = trimmed(raw[name]).upper()
+        code = trimmed(as_text(raw[name])).upper()
         counts = raw.group_by(code=code).aggregate(rows=lambda table: table.count())
         counts = counts.filter(counts["code"] != "").order_by(ibis.desc("rows"), "code").limit(9)
         rows = counts.to_pyarrow().to_pylist()

@@ -133,6 +133,12 @@ def number(text: ir.StringValue, style: NumberStyle) -> ir.FloatingValue:
     return ibis.ifelse(value.abs() > _LARGEST, None, value)
 
 
+def as_number(value: ir.NumericValue) -> ir.FloatingValue:
+    """Returns what `number` returns of a column that holds numbers."""
+    value = value.cast("float64")
+    return ibis.ifelse(value.isnan() | (value.abs() > _LARGEST), None, value)
+
+
 def _plain_pattern(style: NumberStyle) -> str:
     return _PLAIN if style.decimal != "." else _PLAIN_POINT
 

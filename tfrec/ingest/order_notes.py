@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import ibis
 import ibis.expr.types as ir
 
-from tfrec.sources.cells import trimmed
+from tfrec.sources.cells import as_text, trimmed
 from tfrec.sources.file_format import FILE, ROW
 from tfrec.sources.notes import Note
 
@@ -102,7 +102,7 @@ def notes_of_states(raw: ir.Table, *, used: Sequence[str]) -> list[Note]:
     for name in raw.columns:
         if name in used or not re.search(r"status|state", name.lower()):
             continue
-        state = trimmed(raw[name]).lower()
+        state = trimmed(as_text(raw[name])).lower()
         counts = (
             raw.filter(state.re_search(_VOID_STATES)).group_by(state=state).aggregate(rows=lambda table: table.count())
         )

@@ -12,20 +12,23 @@ from ibis import _
 
 from tfrec.ingest.mapping import RAW_PREFIX, Columns, check_columns, column_texts, raw_columns
 from tfrec.ingest.number_styles import find_styles
-from tfrec.ingest.numbers import NumberStyle, number
+from tfrec.ingest.numbers import NumberStyle, as_number, number
 from tfrec.ingest.privacy import pseudonymise
 from tfrec.ingest.rejected import CheckedTable
 from tfrec.ingest.table_spec import PART, Check, Column, Expression, MappedTable, TableSpec, is_unreadable
 from tfrec.ingest.tidiness import find_tidiness
-from tfrec.ingest.timestamps import are_plain, parse_plain, parse_timestamps
+from tfrec.ingest.timestamps import are_plain, as_utc, parse_plain, parse_timestamps
 from tfrec.schema.tables import conform
-from tfrec.sources.cells import id_text, trimmed
+from tfrec.sources.cells import as_text, id_text, trimmed
 from tfrec.sources.engine import Workspace
 from tfrec.sources.file_format import FILE, ROW
 from tfrec.sources.notes import Note
 from tfrec.sources.raw_table import RawTable, RowSource, union_by_name
 
 logger = logging.getLogger(__name__)
+
+VALUE_PREFIX = "value."
+"""Before the names of mapped columns whose source holds numbers or times, beside their text."""
 
 _SQL_TYPES = {"str": "string", "datetime64[us]": "timestamp", "float32": "float32"}
 
@@ -93,6 +96,7 @@ def _read_parts(specs: Sequence[TableSpec], sources: Sequence[RowSource], worksp
     for at, (spec, raw) in enumerate(zip(specs, raws, strict=True)):
         text = map_text(spec, raw, workspace, name=f"{name}_mapped" if len(specs) == 1 else f"{name}_mapped_{at}")
         numbers = [column.name for column in spec.columns if column.kind == "number"]
+        numbers = [name for name in numbers if VALUE_PREFIX + name not in text.columns]
         styles = find_styles(text, spec.section.columns, names=numbers, declared=spec.section.decimal)
         parts.append(
             _Part(spec, raw, MappedTable(workspace, raw.table, text, styles, raw.origin, find_plain_times(spec, text)))
@@ -148,7 +152,9 @@ def _mapped_together(parts: Sequence[_Part]) -> MappedTable:
     """Returns the text of all sources."""
     if len(parts) == 1:
         return parts[0].mapped
-    text = union_by_name([part.mapped.text for part in parts])
+    texts = [part.mapped.text for part in parts]
+    texts = [text.drop(*(name for name in text.columns if name.startswith(VALUE_PREFIX))) for text in texts]
+    text = union_by_name(texts)
     text = text.mutate(**{name: text[name].fill_null("") for name in text.columns if not name.startswith("_")})
     return dataclasses.replace(
         parts[0].mapped,
@@ -177,9 +183,10 @@ def map_text(spec: TableSpec, raw: RawTable, workspace: Workspace, *, name: str)
         FILE,
         ROW,
         **{
-            name: table[name].fill_null("") if name in tidiness.plain else trimmed(table[name])
+            name: as_text(table[name]).fill_null("") if name in tidiness.plain else trimmed(table[name])
             for name in spec.wanted_columns
         },
+        **{VALUE_PREFIX + name: table[raw_name] for name, raw_name in _typed_columns(spec, table).items()},
     )
     texts: dict[str, ir.Value] = {RAW_PREFIX + name: text[name] for name in spec.passing}
     for prefix, columns in {"": spec.section.columns, **spec.described}.items():
@@ -192,17 +199,34 @@ def map_text(spec: TableSpec, raw: RawTable, workspace: Workspace, *, name: str)
             blanks={} if prefix else {column.name: column.blanks for column in spec.columns if column.blanks},
             tidiness=tidiness,
         )
-    mapped = text.select(**texts, **{FILE: text[FILE], ROW: text[ROW]})
+    values = [name for name in text.columns if name.startswith(VALUE_PREFIX)]
+    mapped = text.select(*values, **texts, **{FILE: text[FILE], ROW: text[ROW]})
     is_tidy = tidiness.plain & tidiness.complete >= set(spec.wanted_columns)
     return mapped if is_tidy else workspace.store(name, mapped)
 
 
 def find_plain_times(spec: TableSpec, text: ir.Table) -> frozenset[str]:
-    """Returns the columns of times whose texts are all ISO 8601 without an offset, or empty, and are read at once."""
-    if spec.time_format:
-        return frozenset()
+    """Returns the columns of times that are typed, or whose texts are all empty or ISO 8601 without an offset."""
     names = [name for _columns, name in _times(spec) if name in text.columns]
-    return frozenset(name for name in names if text.aggregate(plain=are_plain(text[name])).execute()["plain"].iloc[0])
+    typed = [name for name in names if VALUE_PREFIX + name in text.columns]
+    if spec.time_format:
+        return frozenset(typed)
+    texts = [name for name in names if name not in typed]
+    plain = [name for name in texts if text.aggregate(plain=are_plain(text[name])).execute()["plain"].iloc[0]]
+    return frozenset((*typed, *plain))
+
+
+def _typed_columns(spec: TableSpec, table: ir.Table) -> dict[str, str]:
+    """Returns column → its only raw column, of numbers and times that the source holds as such."""
+    chosen = {}
+    for column in spec.columns:
+        raw_name = spec.section.columns.get(column.name)
+        if isinstance(raw_name, str):
+            kind = table[raw_name].type()
+            is_typed = kind.is_numeric() if column.kind == "number" else kind.is_timestamp() or kind.is_date()
+            if is_typed and column.kind in ("number", "time"):
+                chosen[column.name] = raw_name
+    return chosen
 
 
 def _times(spec: TableSpec) -> list[tuple[Columns, str]]:
@@ -318,6 +342,9 @@ def _value(
     spec: TableSpec, column: Column, text: ir.Table, styles: Mapping[str, NumberStyle], plain_times: Collection[str]
 ) -> ir.Value:
     is_mapped = column.name in text.columns
+    if VALUE_PREFIX + column.name in text.columns:
+        value = text[VALUE_PREFIX + column.name]
+        return as_number(value) if column.kind == "number" else as_utc(value, spec.time_zone)
     if column.kind == "number":
         style = styles.get(column.name, NumberStyle())
         return number(text[column.name], style) if is_mapped else ibis.null("float64")

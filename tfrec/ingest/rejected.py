@@ -9,6 +9,7 @@ import ibis
 import ibis.expr.types as ir
 
 from tfrec.ingest.table_spec import TableSpec
+from tfrec.sources.cells import as_text
 from tfrec.sources.file_format import FILE, ROW
 from tfrec.sources.notes import Note
 from tfrec.sources.raw_table import Unreadable, union_by_name
@@ -107,9 +108,9 @@ def _describe_part(table: CheckedTable, rows: ir.Table, raw: ir.Table) -> ir.Tab
     """Returns `REJECTED_COLUMNS` of the rows of one source; no cell shows an id of the hidden columns."""
     joined = rows.select(FILE, ROW, "reason").join(raw, [FILE, ROW])
     hidden = [name for name in table.hidden if name in raw.columns]
-    shown = {name: joined[name] for name in raw.columns if name not in (FILE, ROW, *hidden)}
+    shown = {name: as_text(joined[name]) for name in raw.columns if name not in (FILE, ROW, *hidden)}
     for name in hidden:  # in a row whose fields are shifted, an id stands in another column
-        ids = raw.select(id=raw[name]).filter(lambda column: column["id"].notnull()).distinct()
+        ids = raw.select(id=as_text(raw[name])).filter(lambda column: column["id"].notnull()).distinct()
         shown = {other: ibis.ifelse(cell.isin(ids["id"]), "", cell) for other, cell in shown.items()}
     text = ibis.struct(shown).cast("json").cast("string") if shown else ibis.literal("")
     return joined.select(

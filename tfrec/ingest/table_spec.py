@@ -161,4 +161,4 @@ def is_rounded(name: str) -> Check:
 
 def is_unreadable(name: str) -> Check:
     """Returns the check for text of which no value can be made."""
-    return Check(f"unreadable {name}", (_[f"raw_{name}"] != "") & _[name].isnull())
+    return Check(f"unreadable {name}", _[name].isnull() & (_[f"raw_{name}"] != ""))

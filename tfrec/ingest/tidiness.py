@@ -35,13 +35,17 @@ def find_tidiness(
     """Returns what the raw columns need not be cleaned of; each distinct text is looked at once.
 
     Args:
-        table: text columns.
+        table: columns of text; those of other types are tidy.
         names: columns to look at.
         missing: words that stand for no value.
         unique: columns in which hardly a text comes twice (times): finding the distinct ones would be a waste.
     """
     plain, complete = set(), set()
     for name in names:
+        if not table[name].type().is_string():
+            plain.add(name)
+            complete.add(name)
+            continue
         texts = table.select(text=table[name])
         texts = texts if name in unique else texts.distinct()
         text = texts["text"].fill_null("")

@@ -50,6 +50,14 @@ def parse_plain(text: ir.StringValue, *, time_zone: str) -> ir.TimestampValue:
     return _to_utc(text.try_cast("timestamp"), time_zone)
 
 
+def as_utc(value: ir.TimestampValue | ir.DateValue, time_zone: str) -> ir.TimestampValue:
+    """Returns what `parse_timestamps` returns of a column that holds times; those without a zone are of `time_zone`."""
+    kind = value.type()
+    if kind.is_timestamp() and kind.timezone is not None:
+        return _in_zone("UTC", value)
+    return _to_utc(value.cast("timestamp"), time_zone)
+
+
 def parse_timestamps(text: ir.StringValue, *, time_format: Sequence[str], time_zone: str) -> ir.TimestampValue:
     """Returns UTC timestamps without a zone; null where no format fits.
 

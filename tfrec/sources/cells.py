@@ -12,6 +12,14 @@ _SPACES = (  # of all widths, no-break, zero-width, direction marks and the byte
 )
 
 
+def as_text(column: ir.Value) -> ir.StringValue:
+    """Returns a column of any type as text; a float that is no number is null, like a value that is not there."""
+    if column.type().is_string():
+        return column
+    text = column.cast("string")
+    return ibis.ifelse(column.isnan(), None, text) if column.type().is_floating() else text
+
+
 def trimmed(text: ir.StringValue) -> ir.StringValue:
     """Returns text without spaces of any kind at its ends; null is `""`.
 
