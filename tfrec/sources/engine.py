@@ -30,7 +30,8 @@ class Workspace:
 
     def drop(self, name: str) -> None:
         """Frees the space of a stored table."""
-        self.connection.raw_sql(f"DROP TABLE {identifier(name)}")
+        kind = "VIEW" if is_view(self.connection, name) else "TABLE"
+        self.connection.raw_sql(f"DROP {kind} {identifier(name)}")
 
 
 @ibis.udf.scalar.builtin(name="trim")
@@ -79,6 +80,12 @@ def try_strptime(text: str, form: str) -> dt.datetime:
 def make_timestamp(microseconds: int) -> dt.datetime:
     """Returns the moment so many microseconds after 1970-01-01 UTC (DuckDB)."""
     raise NotImplementedError
+
+
+def is_view(connection: ibis.BaseBackend, name: str) -> bool:
+    """Returns whether a view is called so, and no table (DuckDB)."""
+    query = f"SELECT 1 FROM duckdb_views() WHERE view_name = {literal(name)} AND NOT internal"
+    return bool(connection.raw_sql(query).fetchall())
 
 
 def identifier(name: str) -> str:

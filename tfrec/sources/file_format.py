@@ -1,4 +1,4 @@
-"""Defines what a file format brings: the endings of its files, and how they become a stored table of text."""
+"""Defines what a file format brings: the endings of its files, and how they become a table of text."""
 
 import dataclasses
 from collections.abc import Callable
@@ -35,6 +35,8 @@ class StoreTask:
         wanted: raw columns that the recipe maps.
         workspace: where the table is stored.
         notes: receives what the owner of the files should know.
+        keeps_types: columns need not be text: numbers and times may come as such.
+        is_copied: the files are copies that are gone when the table is stored; else a view of them will do.
     """
 
     paths: tuple[Path, ...]
@@ -43,6 +45,8 @@ class StoreTask:
     wanted: tuple[str, ...]
     workspace: Workspace
     notes: list[Note] = dataclasses.field(default_factory=list)
+    keeps_types: bool = False
+    is_copied: bool = False
 
     @property
     def path(self) -> Path:

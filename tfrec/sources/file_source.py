@@ -11,7 +11,7 @@ import ibis
 import ibis.expr.types as ir
 
 from tfrec.errors import SourceError, nearest_hint
-from tfrec.sources.engine import Workspace, identifier
+from tfrec.sources.engine import Workspace, identifier, is_view
 from tfrec.sources.file_format import FILE, ROW, StoreTask
 from tfrec.sources.formats import format_of
 from tfrec.sources.locate import RawFile, local_file, stored_file
@@ -47,8 +47,10 @@ class FileSource:
         """Files whose content decides on the rows."""
         return tuple(dict.fromkeys(map(stored_file, self.paths)))
 
-    def read(self, workspace: Workspace, *, name: str, wanted: Collection[str] = ()) -> RawTable:
-        """Returns the files as one stored table of text columns, and the lines that are no rows.
+    def read(
+        self, workspace: Workspace, *, name: str, wanted: Collection[str] = (), keeps_types: bool = False
+    ) -> RawTable:
+        """Returns the files as one table, and the lines that are no rows.
 
         Each line of a csv or JSON file is a row, or is reported. Files may differ in columns that are not mapped: where
         a file lacks one, its rows have none.
@@ -57,6 +59,7 @@ class FileSource:
             workspace: where the table is stored.
             name: name of the stored table.
             wanted: raw columns that the recipe maps; each file must have them.
+            keeps_types: numbers and times may come as such; else all columns are text.
 
         Raises:
             SourceError: a file is empty, is not of the format, lacks a wanted column, or holds nested values there.
@@ -69,7 +72,8 @@ class FileSource:
         first = 0
         for paths in groups:
             part = f"{name}_part_{len(parts)}"
-            unreadable += self._store(paths, part, first, wanted, workspace, notes)
+            task = StoreTask((), part, self.how, tuple(wanted), workspace, notes, keeps_types and len(groups) == 1)
+            unreadable += self._store(task, paths, first)
             names = workspace.connection.table(part).columns
             columns.append([column for column in names if column not in (FILE, ROW)])
             parts.append(part)
@@ -99,21 +103,13 @@ class FileSource:
         names = tuple(path.name for path in self.paths)
         return names if len(set(names)) == len(names) else tuple(map(str, self.paths))
 
-    def _store(
-        self,
-        paths: tuple[RawFile, ...],
-        table: str,
-        first: int,
-        wanted: Collection[str],
-        workspace: Workspace,
-        notes: list[Note],
-    ) -> list[Unreadable]:
-        """Stores one group as text columns with `_file` (from `first` on) and `_row`."""
+    def _store(self, task: StoreTask, paths: tuple[RawFile, ...], first: int) -> list[Unreadable]:
+        """Stores one group with `_file` (from `first` on) and `_row`."""
         form = format_of(str(paths[0]), stated=self.how.format)
-        copies = workspace.scratch / f"{table}.copies"
+        copies = task.scratch("copies")
         local = tuple(local_file(path, copies) for path in paths)
         try:
-            bad = form.store(StoreTask(local, table, self.how, tuple(wanted), workspace, notes))
+            bad = form.store(dataclasses.replace(task, paths=local, is_copied=local != paths))
         except duckdb.OutOfMemoryException:
             raise
         except duckdb.Error as error:
@@ -128,7 +124,7 @@ class FileSource:
             raise SourceError(text) from error
         finally:
             shutil.rmtree(copies, ignore_errors=True)
-        _number_files(workspace.connection, table, first)
+        _number_files(task.workspace.connection, task.table, first)
         return [Unreadable(first, line.line, line.reason, line.text) for line in bad]
 
 
@@ -157,7 +153,8 @@ def _check_columns(columns: Sequence[Sequence[str]], wanted: Collection[str], *,
 
 def _union(connection: ibis.BaseBackend, name: str, parts: Sequence[str]) -> ir.Table:
     if len(parts) == 1:
-        connection.raw_sql(f"ALTER TABLE {identifier(parts[0])} RENAME TO {identifier(name)}")
+        kind = "VIEW" if is_view(connection, parts[0]) else "TABLE"
+        connection.raw_sql(f"ALTER {kind} {identifier(parts[0])} RENAME TO {identifier(name)}")
         return connection.table(name)
     union = " UNION ALL BY NAME ".join(f"SELECT * FROM {identifier(part)}" for part in parts)
     connection.raw_sql(f"CREATE TABLE {identifier(name)} AS {union}")

@@ -40,8 +40,10 @@ class FilledSource:
         """Files whose content decides on the rows."""
         return self.rows.inputs
 
-    def read(self, workspace: Workspace, *, name: str, wanted: Collection[str] = ()) -> RawTable:
-        """Returns the filled rows; as `RowSource.read`.
+    def read(
+        self, workspace: Workspace, *, name: str, wanted: Collection[str] = (), keeps_types: bool = False
+    ) -> RawTable:
+        """Returns the filled rows; as `RowSource.read`, all columns as text.
 
         A row whose key is empty stays as it is.
 

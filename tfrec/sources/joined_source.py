@@ -43,8 +43,10 @@ class JoinedSource:
         """Files whose content decides on the rows."""
         return tuple(file for source in (self.rows, *self.partners) for file in source.inputs)
 
-    def read(self, workspace: Workspace, *, name: str, wanted: Collection[str] = ()) -> RawTable:
-        """Returns the rows with the joined columns; as `RowSource.read`.
+    def read(
+        self, workspace: Workspace, *, name: str, wanted: Collection[str] = (), keeps_types: bool = False
+    ) -> RawTable:
+        """Returns the rows with the joined columns; as `RowSource.read`, all columns as text.
 
         Keys are compared as ids are read: `17850.0` is `17850`. A row without a partner has empty cells; of several
         rows with one key in a joined file the first counts. A note states how many there are of each.

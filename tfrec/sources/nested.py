@@ -72,7 +72,7 @@ def find_paths(wanted: Collection[str], *, known: Collection[str], origin: Path)
     lists = sorted(dict.fromkeys(found_lists), key=len)
     for outer, inner in itertools.pairwise(lists):
         if inner[: len(outer)] != outer:
-            first, second = (
+            first, second = sorted(
                 next(name for name in steps if steps[name][: len(part)] == part) for part in (outer, inner)
             )
             raise SourceError(

@@ -1,4 +1,4 @@
-"""Reads Parquet files as text; folders named `key=value` above them become columns."""
+"""Reads Parquet files as text or as they are; folders named `key=value` above them become columns."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from tfrec.sources.engine import identifier, literal
 from tfrec.sources.file_format import FILE, ROW, BadLine, FileFormat, StoreTask
 from tfrec.sources.nested import EACH, Entry, Paths, Steps, find_paths, nested_message
 
-_PATH, _PLACE = "_path", "file_row_number"
+_INDEX, _PLACE = "file_index", "file_row_number"  # the engine's names of a row's file and place in it
 
 
 def _store(task: StoreTask) -> list[BadLine]:
@@ -25,9 +25,10 @@ def _store(task: StoreTask) -> list[BadLine]:
         kind = _type_of(known, name, paths.steps[name], task.path) if name in paths.steps else known.get(name)
         if kind is not None and pa.types.is_nested(kind):
             raise SourceError(nested_message(task.path, name, str(kind)))
-    task.workspace.connection.raw_sql(
-        f"CREATE OR REPLACE TABLE {identifier(task.table)} AS {_query(task.paths, paths, known)}"
-    )
+    # A view reads of the files what each query asks for, and no copy of them is written.
+    kind = "VIEW" if task.keeps_types and not task.is_copied and not paths.lists else "TABLE"
+    query = _query(task.paths, paths, known, keeps_types=task.keeps_types)
+    task.workspace.connection.raw_sql(f"CREATE OR REPLACE {kind} {identifier(task.table)} AS {query}")
     return []
 
 
@@ -35,13 +36,14 @@ PARQUET = FileFormat("parquet", (".parquet", ".pq"), _store, reads_together=True
 """Columns of any type, as text."""
 
 
-def _query(files: Sequence[Path], paths: Paths, known: Collection[str]) -> str:
-    """Returns the query of the rows as text, with `_file` and `_row`."""
+def _query(files: Sequence[Path], paths: Paths, known: Collection[str], *, keeps_types: bool) -> str:
+    """Returns the query of the rows with `_file` and `_row`, as text or of their types."""
     listed = ", ".join(literal(str(path)) for path in files)
     rows = (
-        f"SELECT * FROM read_parquet([{listed}], union_by_name = true, file_row_number = true, "
-        f"filename = {literal(_PATH)}, hive_types_autocast = false)"
+        f"SELECT *, {_INDEX} FROM read_parquet([{listed}], union_by_name = true, file_row_number = true, "
+        "hive_types_autocast = false)"
     )
+    cast = "" if keeps_types else "::VARCHAR"
     places = [_PLACE]
     for number, prefix in enumerate(paths.lists):
         entries = _expression(prefix[:-1], paths, inner=number)
@@ -50,23 +52,19 @@ def _query(files: Sequence[Path], paths: Paths, known: Collection[str]) -> str:
         rows = f"SELECT *, {unnested} FROM ({rows})"
         places.append(f"_at_{number}")
     inside = [f"_entry_{number}" for number in range(len(paths.lists))]
-    left_out = ", ".join(map(identifier, [*paths.heads, _PATH, *places, *inside]))
-    taken = "".join(
-        f", ({_expression(steps, paths, inner=paths.list_of(steps))})::VARCHAR AS {identifier(name)}"
+    left_out = ", ".join(map(identifier, [*paths.heads, _INDEX, *places, *inside]))
+    others = f"COLUMNS(* EXCLUDE ({left_out})){cast}" if set(known) - paths.heads else ""
+    taken = [
+        f"({_expression(steps, paths, inner=paths.list_of(steps))}){cast} AS {identifier(name)}"
         for name, steps in paths.steps.items()
-    )
-    at = ", ".join(f"({literal(str(path))}, {number})" for number, path in enumerate(files))
+    ]
     row = (
-        f"{_PLACE} + 1" if not paths.lists else f"row_number() OVER (PARTITION BY {_PATH} ORDER BY {', '.join(places)})"
+        f"{_PLACE} + 1"
+        if not paths.lists
+        else f"row_number() OVER (PARTITION BY {_INDEX} ORDER BY {', '.join(places)})"
     )
-    others = f"COLUMNS(* EXCLUDE ({left_out}))::VARCHAR" if set(known) - paths.heads else ""
-    text = f"SELECT {others}{taken if others else taken.removeprefix(', ')}, {row} AS {ROW}, {_PATH} FROM ({rows})"
-    if len(files) == 1:
-        return f"SELECT * EXCLUDE ({_PATH}), 0::INTEGER AS {FILE} FROM ({text})"
-    return (
-        f"SELECT rows.* EXCLUDE ({_PATH}), places.number::INTEGER AS {FILE} FROM ({text}) AS rows "
-        f"JOIN (VALUES {at}) AS places(path, number) ON rows.{_PATH} = places.path"
-    )
+    shown = ", ".join([*([others] if others else []), *taken])
+    return f"SELECT {shown}, {row} AS {ROW}, {_INDEX}::INTEGER AS {FILE} FROM ({rows})"
 
 
 def _expression(steps: Steps, paths: Paths, *, inner: int) -> str:

@@ -5,8 +5,10 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
+from tfrec.sources.cells import as_text
 from tfrec.sources.engine import Workspace
 from tfrec.sources.file_format import FILE
 from tfrec.sources.locate import RawFile
@@ -28,7 +30,7 @@ class RawTable:
     """A table as its source holds it.
 
     Attributes:
-        table: stored table of text columns, with `_file` and `_row`.
+        table: columns of text, or of numbers and times where these may stay, with `_file` and `_row`.
         unreadable: lines that are no rows.
         origin: where it comes from, for messages.
         files: name of each file, by `_file`.
@@ -65,13 +67,16 @@ class RowSource(Protocol):
         """Files whose content decides on the rows."""
         ...
 
-    def read(self, workspace: Workspace, *, name: str, wanted: Collection[str] = ()) -> RawTable:
-        """Returns the rows as one stored table of text columns, and the lines that are no rows.
+    def read(
+        self, workspace: Workspace, *, name: str, wanted: Collection[str] = (), keeps_types: bool = False
+    ) -> RawTable:
+        """Returns the rows as one table, and the lines that are no rows.
 
         Args:
             workspace: where the table is stored.
             name: name of the stored table.
             wanted: raw columns that the recipe maps.
+            keeps_types: numbers and times may come as such; else all columns are text.
 
         Raises:
             SourceError: the rows cannot be read.
@@ -80,9 +85,10 @@ class RowSource(Protocol):
 
 
 def union_by_name(tables: Sequence[ir.Table]) -> ir.Table:
-    """Returns the rows of tables of text that may differ in columns: where one lacks a column, its rows have none.
+    """Returns the rows of tables that may differ in columns: where one lacks a column, its rows have none.
 
-    Names that differ in case alone are one, as they are for the engine.
+    A column that is of different types in the tables becomes text. Names that differ in case alone are one, as they are
+    for the engine.
     """
     if len(tables) == 1:
         return tables[0]
@@ -90,15 +96,22 @@ def union_by_name(tables: Sequence[ir.Table]) -> ir.Table:
     for table in tables:
         for name in table.columns:
             names.setdefault(name.casefold(), name)
+    kinds: dict[str, set[dt.DataType]] = {folded: set() for folded in names}
+    for table in tables:
+        for name in table.columns:
+            kinds[name.casefold()].add(table[name].type())
     parts = []
     for table in tables:
         present = {name.casefold(): name for name in table.columns}
         parts.append(
-            table.select(
-                **{
-                    name: table[present[folded]] if folded in present else ibis.null("string")
-                    for folded, name in names.items()
-                }
-            )
+            table.select(**{name: _shared(table, present.get(folded), kinds[folded]) for folded, name in names.items()})
         )
     return ibis.union(*parts)
+
+
+def _shared(table: ir.Table, name: str | None, kinds: set[dt.DataType]) -> ir.Value:
+    """Returns a column as the type that all tables have, or as text."""
+    kind = next(iter(kinds)) if len(kinds) == 1 else dt.string
+    if name is None:
+        return ibis.null(kind)
+    return table[name] if len(kinds) == 1 else as_text(table[name])
