@@ -30,8 +30,10 @@ from tfrec.sources.table_files import TableFiles
 
 _FOLDER = "datasets"  # of the package, and of whoever keeps recipes in the current folder
 _OTHER_TABLES = ("items", "users", "facts", "relations")
-EVENT_KEYS = (*EVENT_COLUMNS, "line_total", "sequence", "currency")
+EVENT_KEYS = (*EVENT_COLUMNS, "line_total", "sequence", "currency", "cost", "profit")
 """What `[events.columns]` may map."""
+ITEM_KEYS = (*ITEM_COLUMNS, "cost")
+"""What `[items.columns]` may map."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,8 @@ class EventsRecipe(TableSource):
     Attributes:
         columns: see `Columns`; beside the schema's may be mapped `sequence`, a number of seconds added to the
             timestamp, to order what has only a date; in place of `price` `line_total`, what all pieces of the row
-            cost together; and `currency`, the code of the row's or its order's currency.
+            cost together; `currency`, the code of the row's or its order's currency; and what all pieces of the row
+            cost the shop (`cost`) or earned it (`profit`), of which an item's margin is computed.
         type: event type of every row, where no column holds it.
         types: raw word → event type, or `return` for what takes an earlier purchase back.
         time_zone: IANA name of the zone that the timestamps are written in; left out, that of the recipe's first
@@ -87,6 +90,8 @@ class EventsRecipe(TableSource):
             raise RecipeError(
                 "columns must map price (of a piece) or line_total (of all pieces of the row), and not both."
             )
+        if "cost" in self.columns and "profit" in self.columns:
+            raise RecipeError("columns must map cost or profit (of all pieces of the row), and not both.")
         if bool(self.type) == ("event_type" in self.columns):
             raise RecipeError(
                 "Either `type` (every row is of one type) or `columns.event_type` must be given, and not both."
@@ -108,7 +113,8 @@ class ItemsRecipe(TableSource):
     """Where the catalogue lies; without `files` items are what the training events know.
 
     Attributes:
-        columns: see `Columns`; of the catalogue, or without one of the events file.
+        columns: see `Columns`; of the catalogue, or without one of the events file. Beside the schema's may be mapped
+            `cost`, what the shop pays for a piece: margin is (price − cost) / price where none is mapped.
         words: column → raw word → word shown (`category`: `"1"` → `"trousers"`).
         price_weeks: without a catalogue's price, the price is the median of an item's sales in the last weeks of
             training.
@@ -123,12 +129,14 @@ class ItemsRecipe(TableSource):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_keys("columns", self.columns, ITEM_COLUMNS)
+        _check_keys("columns", self.columns, ITEM_KEYS)
         _check_keys("words", self.words, ITEM_COLUMNS)
         if self.is_stated and "item_id" not in self.columns:
             raise RecipeError("columns must map item_id of the catalogue.")
         if not self.is_stated and "price" in self.columns:
             raise RecipeError("Without a catalogue the price comes from the events: map it in `[events.columns]`.")
+        if not self.is_stated and "cost" in self.columns:
+            raise RecipeError("Without a catalogue costs come from the events: map `cost` in `[events.columns]`.")
         if not self.price_weeks > 0:
             raise RecipeError(f"price_weeks must be above 0; got {self.price_weeks}.")
         _check_formats(self.time_format)
