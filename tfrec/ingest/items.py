@@ -9,6 +9,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
+from tfrec.ingest.category_tree import CategoryPaths, notes_of_categories
 from tfrec.ingest.frequent import most_frequent
 from tfrec.ingest.number_styles import notes_of_numbers
 from tfrec.ingest.recipes import ItemsRecipe, Recipe
@@ -26,12 +27,13 @@ ITEM_PREFIX = "_item_"
 """Before the names of raw event columns that describe the event's item."""
 
 
-def items_spec(recipe: Recipe, *, num_images: int) -> TableSpec:
+def items_spec(recipe: Recipe, *, num_images: int, tree: CategoryPaths) -> TableSpec:
     """Returns the spec of the catalogue files: each id once; an item without one of its values is an item still.
 
     Args:
         recipe: its `items` and time zone are used.
         num_images: pictures that an `image_index` may point at.
+        tree: paths of the categories whose ids items have.
     """
     section = recipe.items
     columns = {
@@ -57,13 +59,19 @@ def items_spec(recipe: Recipe, *, num_images: int) -> TableSpec:
         checks=(is_empty("item_id"), is_rounded("item_id")),
         unique=("item_id",),
         repeated="duplicate item_id",
-        note_makers=(notes_of_numbers, functools.partial(_notes_of_times, section=section)),
+        note_makers=(
+            notes_of_numbers,
+            functools.partial(_notes_of_times, section=section),
+            functools.partial(_notes_of_categories, section=section, tree=tree),
+        ),
         order=("item_id",),
-        finish=functools.partial(translate, words=section.words),
+        finish=functools.partial(translate, words=section.words, tree=tree),
     )
 
 
-def items_from_events(training: ir.Table, recipe: Recipe, *, train_end: pd.Timestamp) -> pd.DataFrame:
+def items_from_events(
+    training: ir.Table, recipe: Recipe, *, train_end: pd.Timestamp, tree: CategoryPaths
+) -> pd.DataFrame:
     """Returns the items of the training events, ascending by id: most frequent words, median price of late, margin.
 
     The margin is the profit of an item's purchases by their revenue, where the events state costs or profits.
@@ -75,6 +83,7 @@ def items_from_events(training: ir.Table, recipe: Recipe, *, train_end: pd.Times
         training: events before `train_end`, with text columns `_item_title` and the like.
         recipe: its `items` is used.
         train_end: end of training, UTC.
+        tree: paths of the categories whose ids items have.
     """
     sold = training.filter(training["item_id"] != "")
     start = train_end - pd.Timedelta(weeks=recipe.items.price_weeks)
@@ -84,7 +93,7 @@ def items_from_events(training: ir.Table, recipe: Recipe, *, train_end: pd.Times
     median = ibis.coalesce(price.median(where=is_late & is_priced), price.median(where=is_priced))
     items = sold.group_by("item_id").aggregate(price=median, **_margin(sold)).execute()
     items = items.merge(most_frequent(sold, "item_id", prefix=ITEM_PREFIX), on="item_id", how="left")
-    return _sorted(translate(conform(items, ITEM_COLUMNS, table="items"), recipe.items.words))
+    return _sorted(translate(conform(items, ITEM_COLUMNS, table="items"), words=recipe.items.words, tree=tree))
 
 
 def _margin(sold: ir.Table) -> dict[str, ir.FloatingValue]:
@@ -130,8 +139,13 @@ def complete_items(catalogue: pd.DataFrame, in_training: pd.DataFrame) -> pd.Dat
     return _sorted(pd.concat([filled, absent]) if len(absent) else filled)
 
 
-def translate(items: pd.DataFrame, words: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
-    """Returns the items with the recipe's words in place of raw ones; words without an entry stay."""
+def translate(items: pd.DataFrame, *, words: Mapping[str, Mapping[str, str]], tree: CategoryPaths) -> pd.DataFrame:
+    """Returns the items with paths in place of ids of categories, and the recipe's words in place of raw ones.
+
+    Words without an entry stay.
+    """
+    if tree.paths:
+        items = items.assign(category=items["category"].map(tree.path_of))
     return items.assign(**{column: items[column].replace(dict(table)) for column, table in words.items()})
 
 
@@ -141,6 +155,12 @@ def _notes_of_times(mapped: MappedTable, *, section: ItemsRecipe) -> list[Note]:
         return []
     form = section.time_format
     return check_times(mapped.text, time_format=form, where=mapped.origin, column=name, section="items")
+
+
+def _notes_of_categories(mapped: MappedTable, *, section: ItemsRecipe, tree: CategoryPaths) -> list[Note]:
+    if not tree.paths or "category" not in section.columns:
+        return []
+    return notes_of_categories(mapped.text.select("category").execute()["category"], tree)
 
 
 def _sorted(table: pd.DataFrame) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tfrec.errors import RecipeError, nearest_hint
+from tfrec.ingest.category_tree import CategoryTree
 from tfrec.ingest.cleaning import Cleaning
 from tfrec.ingest.mapping import Columns
 from tfrec.ingest.privacy import Privacy
@@ -120,16 +121,20 @@ class ItemsRecipe(TableSource):
             training.
         time_format: time format of `available_from`, as `EventsRecipe.time_format`.
         category_separator: between the levels of a raw category, e.g. `/`.
+        category_tree: where the categories lie whose ids the items have.
     """
 
     words: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     price_weeks: float = 4.0
     time_format: tuple[str, ...] = ()
     category_separator: str = CATEGORY_SEPARATOR
+    category_tree: CategoryTree | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_keys("columns", self.columns, ITEM_KEYS)
+        if self.category_tree is not None and "category" not in self.columns:
+            raise RecipeError("category_tree needs the ids of categories: map `category` in columns.")
         _check_keys("words", self.words, ITEM_COLUMNS)
         if self.is_stated and "item_id" not in self.columns:
             raise RecipeError("columns must map item_id of the catalogue.")
@@ -204,13 +209,24 @@ class RelationsRecipe(TableSource):
 
 @dataclasses.dataclass(frozen=True)
 class PicturesRecipe:
-    """Product pictures: an array (`.npy`, `images` of a `.npz`, idx) `[n, H, W]` or `[n, H, W, C]` of 0..255.
+    """Product pictures: an array, or a folder of picture files.
 
     Attributes:
-        file: the array; `items.columns.image_index` gives an item's row.
+        file: an array (`.npy`, `images` of a `.npz`, idx) `[n, H, W]` or `[n, H, W, C]` of 0..255;
+            `items.columns.image_index` gives an item's row.
+        folder: folder of JPEG and PNG files, each named by the id of its item (`85123A.jpg`).
+        size: pixels of a side of the square that the pictures of `folder` are scaled to.
     """
 
-    file: str
+    file: str = ""
+    folder: str = ""
+    size: int = 64
+
+    def __post_init__(self) -> None:
+        if bool(self.file) == bool(self.folder):
+            raise RecipeError("Give file (an array) or folder (of picture files), and not both.")
+        if not 8 <= self.size <= 1024:
+            raise RecipeError(f"size must be from 8 to 1024 pixels; got {self.size}.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -265,6 +281,8 @@ class Recipe:
         object.__setattr__(self, "events", zoned)
         for events in self.events:
             self._check_events(events)
+        if self.pictures and self.pictures.folder and "image_index" in self.items.columns:
+            raise RecipeError("[pictures] folder names pictures by item: leave image_index out of [items.columns].")
         if self.privacy.key_file and self.truth:
             raise RecipeError("`truth` holds plain user ids, so it cannot go with [privacy]. Leave one out.")
         if self.clean.unknown_items == "reject" and not self.items.is_stated:
