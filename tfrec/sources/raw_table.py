@@ -87,31 +87,47 @@ class RowSource(Protocol):
 def union_by_name(tables: Sequence[ir.Table]) -> ir.Table:
     """Returns the rows of tables that may differ in columns: where one lacks a column, its rows have none.
 
-    A column that is of different types in the tables becomes text. Names that differ in case alone are one, as they are
+    A column whose types have none in common becomes text. Names that differ in case alone are one, as they are
     for the engine.
     """
     if len(tables) == 1:
         return tables[0]
     names: dict[str, str] = {}
+    kinds: dict[str, dt.DataType] = {}
     for table in tables:
         for name in table.columns:
             names.setdefault(name.casefold(), name)
-    kinds: dict[str, set[dt.DataType]] = {folded: set() for folded in names}
+    found: dict[str, list[dt.DataType]] = {folded: [] for folded in names}
     for table in tables:
         for name in table.columns:
-            kinds[name.casefold()].add(table[name].type())
+            found[name.casefold()].append(table[name].type())
+    kinds = {folded: _common_type(types) for folded, types in found.items()}
     parts = []
     for table in tables:
         present = {name.casefold(): name for name in table.columns}
         parts.append(
-            table.select(**{name: _shared(table, present.get(folded), kinds[folded]) for folded, name in names.items()})
+            table.select(
+                **{name: _as_type(table, present.get(folded), kinds[folded]) for folded, name in names.items()}
+            )
         )
     return ibis.union(*parts)
 
 
-def _shared(table: ir.Table, name: str | None, kinds: set[dt.DataType]) -> ir.Value:
-    """Returns a column as the type that all tables have, or as text."""
-    kind = next(iter(kinds)) if len(kinds) == 1 else dt.string
+def _common_type(types: Sequence[dt.DataType]) -> dt.DataType:
+    """Returns a type that holds the values of columns of all these types."""
+    if len(set(types)) == 1:
+        return types[0]
+    if all(kind.is_numeric() for kind in types):
+        return dt.float64
+    if all(kind.is_timestamp() and kind.timezone is None for kind in types):
+        return dt.timestamp
+    return dt.string
+
+
+def _as_type(table: ir.Table, name: str | None, kind: dt.DataType) -> ir.Value:
     if name is None:
         return ibis.null(kind)
-    return table[name] if len(kinds) == 1 else as_text(table[name])
+    column = table[name]
+    if column.type() == kind:
+        return column
+    return as_text(column) if kind.is_string() else column.cast(kind)

@@ -1,0 +1,185 @@
+"""Times `tfrec prepare` on generated logs and on Online Retail: `python -m tests.benchmarks.data [SIZE ...]`.
+
+Each preparation is a process of its own: seconds include the start of Python, memory is the peak of the process. A size
+is `online_retail`, or a number of events with the format of the file, such as `2000000csv` or `10000000parquet`. Beside
+the last ones runs a script that takes the same steps in pandas, in memory: parse, check, drop duplicates, cut sessions,
+split by time, write.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from tests.benchmarks.whole_shop import data_home
+
+DEFAULT = ("online_retail", "2000000csv", "10000000parquet")
+NUM_ITEMS = 20_000
+ROWS_AT_ONCE = 2_000_000
+RECIPE = """\
+name = "generated"
+currency = "EUR"
+
+[events]
+files = "{file}"
+
+[events.columns]
+timestamp = "time"
+user_id = "customer"
+item_id = "product"
+event_type = "action"
+order_id = "order_no"
+quantity = "qty"
+price = "unit_price"
+query = "search_text"
+
+[events.types]
+viewed = "view"
+added = "cart"
+bought = "purchase"
+searched = "search"
+
+[split]
+test_days = 35
+validation_days = 28
+"""
+PANDAS = """\
+import sys
+import numpy as np
+import pandas as pd
+path, out = sys.argv[1:]
+log = pd.read_parquet(path) if path.endswith("parquet") else pd.read_csv(path, keep_default_na=False)
+log["time"] = pd.to_datetime(log["time"], errors="coerce")
+for name in ("qty", "unit_price"):
+    log[name] = pd.to_numeric(log[name], errors="coerce")
+for name in ("customer", "product", "order_no", "search_text"):
+    log[name] = log[name].fillna("").astype("str").str.strip()
+log["action"] = log["action"].map({"viewed": "view", "added": "cart", "bought": "purchase", "searched": "search"})
+reason = np.select(
+    [log["time"].isna(), log["action"].isna(), (log["product"] == "") & (log["action"] != "search"), log["qty"] <= 0],
+    ["time", "type", "item", "quantity"], "",
+)
+log[reason != ""].assign(reason=reason[reason != ""]).to_parquet(out + "/rejected.parquet")
+log = log[reason == ""].drop_duplicates().sort_values(["customer", "time"], kind="stable")
+starts = (log["customer"] != log["customer"].shift()) | (log["time"].diff() > pd.Timedelta(minutes=30))
+number = starts.groupby(log["customer"]).cumsum()
+log["session"] = log["customer"] + "/" + number.astype("str")
+log = log.sort_values("time", kind="stable")
+boundary = log["time"].max().normalize() - pd.Timedelta(days=34)
+train = log[log["time"] < boundary]
+train.to_parquet(out + "/events.parquet")
+log[log["time"] >= boundary].to_parquet(out + "/test_events.parquet")
+train.groupby("product")["unit_price"].median().reset_index().to_parquet(out + "/items.parquet")
+train[["customer"]].drop_duplicates().to_parquet(out + "/users.parquet")
+"""
+
+
+def write_log(path: Path, num_events: int, *, seed: int = 0) -> None:
+    """Writes a year's log in the order of time: four kinds of events, users and items of Zipf's law.
+
+    Args:
+        path: ends in `.csv` or `.parquet`.
+        num_events: rows.
+        seed: random seed.
+    """
+    rng = np.random.default_rng(seed)
+    num_users = max(100_000, num_events // 20)
+    prices = np.round(rng.gamma(2, 10, NUM_ITEMS) + 1, 2)
+    start, seconds = np.datetime64("2024-01-01", "s"), 365 * 86_400
+    writer, num_orders = None, 0
+    for first in range(0, num_events, ROWS_AT_ONCE):
+        size = min(ROWS_AT_ONCE, num_events - first)
+        bounds = [seconds * at // num_events for at in (first, first + size)]
+        item = (rng.zipf(1.2, size) * 7919) % NUM_ITEMS
+        kind = rng.choice(["viewed", "added", "bought", "searched"], size, p=[0.7, 0.15, 0.13, 0.02])
+        is_bought = kind == "bought"
+        order = num_orders + np.cumsum(is_bought) // 3
+        num_orders += int(is_bought.sum()) // 3 + 1
+        rows = pa.table(
+            {
+                "time": start + np.sort(rng.integers(*bounds, size)).astype("timedelta64[s]"),
+                "customer": np.char.add("u", (rng.zipf(1.3, size) % num_users).astype(str)),
+                "product": np.where(kind == "searched", "", np.char.add("P", item.astype(str))),
+                "action": kind,
+                "order_no": np.where(is_bought, np.char.add("O", order.astype(str)), ""),
+                "qty": np.where(is_bought, rng.integers(1, 4, size), 1),
+                "unit_price": prices[item],
+                "search_text": np.where(kind == "searched", "red lamp", ""),
+            }
+        )
+        make = pyarrow.csv.CSVWriter if path.suffix == ".csv" else pyarrow.parquet.ParquetWriter
+        writer = writer or make(path, rows.schema)
+        writer.write_table(rows)
+    if writer is not None:
+        writer.close()
+
+
+def run_timed(command: list[str]) -> tuple[float, float]:
+    """Returns seconds and peak memory in GB of a process.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    began = time.perf_counter()
+    watched = "import resource, runpy, sys; sys.argv = sys.argv[1:]\ntry:\n    {run}\nfinally:\n    {tell}"
+    run = (
+        "runpy.run_module('tfrec', run_name='__main__')" if command[0] == "tfrec" else "exec(open(sys.argv[0]).read())"
+    )
+    tell = "sys.stderr.write(f'\\npeak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}')"
+    ran = subprocess.run(
+        [sys.executable, "-c", watched.format(run=run, tell=tell), *command],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    took = time.perf_counter() - began
+    if ran.returncode:
+        raise SystemExit(ran.stderr)
+    return took, int(ran.stderr.rsplit("peak ", 1)[1]) * 1024 / 1e9
+
+
+def time_generated(folder: Path, num_events: int, form: str, *, with_pandas: bool) -> None:
+    """Generates a log, prepares it and prints what that took."""
+    write_log(folder / f"events.{form}", num_events)
+    (folder / "shop.toml").write_text(RECIPE.format(file=f"events.{form}"))
+    took, peak = run_timed(["tfrec", "prepare", str(folder / "shop.toml"), "--out", str(folder / "prepared")])
+    text = f"{num_events:,} events, {form}: {took:.1f} s, {num_events / took:,.0f} events/s, {peak:.1f} GB"
+    if with_pandas:
+        script, out = folder / "plain.py", folder / "plain"
+        script.write_text(PANDAS)
+        out.mkdir()
+        plain, plain_peak = run_timed([str(script), str(folder / f"events.{form}"), str(out)])
+        text += f"; the same in pandas {plain:.1f} s ({plain / took:.1f} times as long), {plain_peak:.1f} GB"
+    print(text, flush=True)
+
+
+def main() -> None:
+    """Times each size."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sizes", nargs="*", default=DEFAULT, metavar="SIZE")
+    parser.add_argument("--without-pandas", action="store_true", help="leave out the script in pandas")
+    options = parser.parse_args()
+    os.environ.setdefault("TFREC_DATA_HOME", str(data_home()))
+    for size in options.sizes:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            if size == "online_retail":
+                took, peak = run_timed(["tfrec", "prepare", size, "--out", str(folder / "prepared")])
+                print(
+                    f"Online Retail, 541,909 rows: {took:.1f} s, {541_909 / took:,.0f} rows/s, {peak:.1f} GB",
+                    flush=True,
+                )
+                continue
+            number, form = re.fullmatch(r"([0-9_]+)(csv|parquet)", size).groups()  # type: ignore[union-attr]
+            time_generated(folder, int(number), form, with_pandas=not options.without_pandas)
+
+
+if __name__ == "__main__":
+    main()
