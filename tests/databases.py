@@ -49,7 +49,7 @@ class Server(NamedTuple):
         rows: list[tuple[Any, ...]] = []
         with engine.connect() as connection:
             for statement in statements:
-                result = connection.exec_driver_sql(statement)
+                result = connection.exec_driver_sql(statement.replace("%", "%%"))
                 rows = [tuple(row) for row in result] if result.returns_rows else []
         engine.dispose()
         return rows
@@ -115,8 +115,10 @@ def running_postgres() -> Iterator[Server]:
             for path in (folder, folder / "password"):
                 shutil.chown(path, "postgres")
         made = subprocess.run(
-            [*as_user, initdb, "-D", folder / "data", "-U", "shop", "--auth=scram-sha-256", "-E", "UTF8"]
-            + ["--pwfile", folder / "password", "--no-sync"],
+            [
+                *(*as_user, initdb, "-D", folder / "data", "-U", "shop", "--auth=scram-sha-256", "-E", "UTF8"),
+                *("--pwfile", folder / "password", "--no-sync"),
+            ],
             capture_output=True,
             text=True,
             check=False,

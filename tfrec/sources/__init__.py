@@ -1,0 +1,1 @@
+"""Reads raw data of any kind into tables of text."""
