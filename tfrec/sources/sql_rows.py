@@ -67,7 +67,7 @@ class SqlRows:
         """
         from sqlalchemy import column, func, select
 
-        key: "ColumnClause[Any]" = column(self.key)
+        key: ColumnClause[Any] = column(self.key)
         changed = func.max(column(self.changed)) if self.changed else func.count(key)
         statement = select(func.count(), func.count(key), func.max(key), changed).select_from(self._rows())
         if until is not None:
@@ -138,7 +138,7 @@ class SqlRows:
         """Returns the statement of the next chunk; it begins with the last known row, which shows equal keys."""
         from sqlalchemy import column, select, text
 
-        key: "ColumnClause[Any]" = column(self.key)
+        key: ColumnClause[Any] = column(self.key)
         statement = select(text("*")).select_from(self._rows()).where(key <= until)
         if after is not None:
             statement = statement.where(key >= after)
