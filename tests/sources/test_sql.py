@@ -11,8 +11,8 @@ import pytest
 
 from tests.databases import PASSWORD
 from tfrec.errors import RecipeError, SourceError
-from tfrec.ingest.engine import Workspace
 from tfrec.sources.database import Database
+from tfrec.sources.engine import Workspace
 from tfrec.sources.sql_chunks import read_chunks
 from tfrec.sources.sql_rows import SqlRows
 from tfrec.sources.sql_source import SqlSource

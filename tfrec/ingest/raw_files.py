@@ -6,9 +6,9 @@ from pathlib import Path
 
 from tfrec.ingest.privacy import read_key
 from tfrec.ingest.recipes import RecipeFile
-from tfrec.sources.file_source import FileSource
 from tfrec.sources.locate import data_homes, locate
-from tfrec.sources.raw_table import RowSource
+from tfrec.sources.open_source import open_source
+from tfrec.sources.raw_table import RowSource, RowsState
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +16,7 @@ class RawFiles:
     """The located files of a recipe.
 
     Attributes:
-        sources: table → its files; tables without files are absent.
+        sources: table → its files or its database; tables without either are absent.
         pictures: the array, or None.
         extras: name → file.
         truth: folder of a generated shop's truth, or None.
@@ -37,9 +37,19 @@ class RawFiles:
         tables = [path for source in self.sources.values() for path in source.paths]
         return [*tables, *pictures, *self.extras.values(), *truth]
 
+    @property
+    def states(self) -> list[RowsState]:
+        """State of every database, in the recipe's order."""
+        return [state for source in self.sources.values() for state in source.states]
 
-def locate_files(written: RecipeFile, *, data_home: Path | None) -> RawFiles:
+
+def locate_files(written: RecipeFile, *, data_home: Path | None, reading: Path) -> RawFiles:
     """Returns the files of a recipe.
+
+    Args:
+        written: the recipe.
+        data_home: folder with the raw files.
+        reading: folder for what is read of databases.
 
     Raises:
         SourceError: one is missing or empty; says where it was looked for and where to get the data.
@@ -54,7 +64,7 @@ def locate_files(written: RecipeFile, *, data_home: Path | None) -> RawFiles:
     key_file = recipe.privacy.key_file
     return RawFiles(
         sources={
-            name: FileSource(section, located(section.files))
+            name: open_source(section, located=located, reading=reading)
             for name, section in recipe.sections.items()
             if section.is_stated
         },

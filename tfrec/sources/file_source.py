@@ -13,7 +13,7 @@ from tfrec.errors import SourceError, nearest_hint
 from tfrec.sources.engine import Workspace, identifier
 from tfrec.sources.file_format import FILE, ROW, StoreTask
 from tfrec.sources.formats import format_of
-from tfrec.sources.raw_table import RawTable, Unreadable
+from tfrec.sources.raw_table import RawTable, RowsState, Unreadable
 from tfrec.sources.source import Source
 
 logger = logging.getLogger(__name__)
@@ -35,6 +35,11 @@ class FileSource:
     def origin(self) -> str:
         """Names of the files, for messages."""
         return ", ".join(map(str, self.paths))
+
+    @property
+    def states(self) -> tuple[RowsState, ...]:
+        """None: files are no database."""
+        return ()
 
     def read(self, workspace: Workspace, *, name: str, wanted: Collection[str] = ()) -> RawTable:
         """Returns the files as one stored table of text columns, and the lines that are no rows.

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from tfrec.sources.sql_rows import RowsState, SqlRows
+from tfrec.sources.raw_table import RowsState
+from tfrec.sources.sql_rows import SqlRows
 from tfrec.sources.sql_text import as_text, key_from_text
 
 logger = logging.getLogger(__name__)

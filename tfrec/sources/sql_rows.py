@@ -1,8 +1,6 @@
 """Reads the rows of a database's table or query in the order of a key, a chunk at a time."""
 
 import dataclasses
-import hashlib
-import json
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -10,30 +8,11 @@ import pyarrow as pa
 
 from tfrec.errors import SourceError
 from tfrec.sources.database import Database
+from tfrec.sources.raw_table import RowsState
 from tfrec.sources.sql_text import KEY_TYPES, as_text, key_from_text, text_table
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnClause, Connection, FromClause, Select
-
-
-@dataclasses.dataclass(frozen=True)
-class RowsState:
-    """What a look at the rows shows, up to some key.
-
-    Attributes:
-        rows: their number.
-        last: highest key, None where there is no row.
-        changed: highest value of the column that states when a row was changed, as text; `""` without one.
-    """
-
-    rows: int
-    last: Any
-    changed: str = ""
-
-    @property
-    def digest(self) -> str:
-        """Equal for equal states."""
-        return hashlib.sha256(json.dumps([self.rows, as_text(self.last), self.changed]).encode()).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +63,7 @@ class SqlRows:
                 f"{self.origin}: the key {self.key!r} holds values of the type {type(last).__name__}. `key` must name "
                 "a column of whole numbers, text or times."
             )
-        return RowsState(int(rows), last, (as_text(newest) or "") if self.changed else "")
+        return RowsState(self.origin, int(rows), last, (as_text(newest) or "") if self.changed else "")
 
     def chunks(self, *, after: Any, until: Any, size: int, wanted: Collection[str]) -> Iterator[tuple[pa.Table, Any]]:
         """Yields the rows with keys in (`after`, `until`] as tables of text, each with its last key.

@@ -6,10 +6,11 @@ from collections.abc import Collection
 from pathlib import Path
 
 from tfrec.errors import SourceError
-from tfrec.ingest.engine import Workspace, identifier, literal
-from tfrec.ingest.sources import FILE, ROW, RawTable
+from tfrec.sources.engine import Workspace, identifier, literal
+from tfrec.sources.file_format import FILE, ROW
+from tfrec.sources.raw_table import RawTable, RowsState
 from tfrec.sources.sql_chunks import read_chunks
-from tfrec.sources.sql_rows import RowsState, SqlRows
+from tfrec.sources.sql_rows import SqlRows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +29,16 @@ class SqlSource:
     def origin(self) -> str:
         """Database and table, for messages; without secrets."""
         return self.rows.origin
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """None: a database is no file."""
+        return ()
+
+    @property
+    def states(self) -> tuple[RowsState, ...]:
+        """The state of the rows."""
+        return (self.state,)
 
     @functools.cached_property
     def state(self) -> RowsState:
