@@ -20,6 +20,7 @@ from tfrec.cli import (
     campaign,
     canary,
     churn,
+    collect,
     demo,
     evaluate,
     experiment,
@@ -56,6 +57,7 @@ from tfrec.schema.text_columns import plain
 GROUPS = {
     "from a log to slates": (
         demo,
+        collect,
         prepare,
         baseline,
         tune,
@@ -110,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if (error.name or "tfrec").split(".")[0] == "tfrec":
             raise
         is_decision = options.verb in map(_name, DECISIONS)
-        hint = install_hint("analysis") if is_decision else install_hint("train")
+        hint = install_hint(getattr(options, "extra", "analysis" if is_decision else "train"))
         return _fail(f"`tfrec {options.verb}` needs {error.name}, which the base install leaves out. {hint}.")
     except BrokenPipeError:  # the reader of our output (`| head`) has gone
         _drop_output()
@@ -153,6 +155,8 @@ def build_parser() -> argparse.ArgumentParser:
             continue
         verb.add_arguments(sub)
         sub.set_defaults(run=verb.run, interrupted=verb.INTERRUPTED)
+        if hasattr(verb, "EXTRA"):
+            sub.set_defaults(extra=verb.EXTRA)
         if verb in DECISIONS:
             sub.set_defaults(option_names=option_names(sub))
     return parser
