@@ -30,6 +30,8 @@ _AHEAD = dt.timedelta(days=1)  # clocks of browsers are wrong by hours
 _MILLISECONDS = 1e11  # as seconds, this is the year 5138; as milliseconds, 1973
 _UTC = "+00:00"
 _DECODER = json.JSONDecoder(parse_constant=lambda name: _refuse(f"{name} is no number"))
+_DEEPEST = 64
+_QUOTED, _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"'), re.compile(rb"[\[\]{}]")
 _MANY_PSEUDONYMS = 200_000
 
 
@@ -76,7 +78,6 @@ class EventCheck:
         self._zone = zoneinfo.ZoneInfo(rules.time_zone)
         self._pseudonym: Callable[[str], str] = _pseudonyms_under(rules.key) if rules.key else lambda text: text
         self._latest = ""
-        self._until = 0.0
 
     def row_of_line(self, line: bytes) -> Row:
         """Returns the event in a line.
@@ -186,6 +187,8 @@ def read_json(content: bytes) -> Any:
     Raises:
         NoEventError: it is no JSON in UTF-8, or holds what no text may hold.
     """
+    if content.count(b"[") + content.count(b"{") > _DEEPEST and _depth(content) > _DEEPEST:
+        raise NoEventError("nested too deep")
     try:
         text = content.decode()
         value, end = _DECODER.raw_decode(text, len(text) - len(text.lstrip(" \t\r\n\ufeff")))
@@ -193,7 +196,7 @@ def read_json(content: bytes) -> Any:
         raise NoEventError("no UTF-8") from None
     except NoEventError:
         raise
-    except (ValueError, RecursionError):
+    except ValueError:
         raise NoEventError("no JSON") from None
     if text[end:].strip(" \t\r\n"):
         raise NoEventError("no JSON")
@@ -205,6 +208,15 @@ def read_json(content: bytes) -> Any:
         except UnicodeEncodeError:
             raise NoEventError("half a character in a text") from None
     return value
+
+
+def _depth(content: bytes) -> int:
+    """Returns how deep brackets are nested, before a parser meets the limit of its stack."""
+    deepest = depth = 0
+    for bracket in _BRACKETS.findall(_QUOTED.sub(b"", content)):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _refuse(reason: str) -> NoReturn:

@@ -7,6 +7,7 @@ import importlib.resources
 import itertools
 import json
 import logging
+import operator
 import re
 import secrets
 import time
@@ -148,19 +149,19 @@ class MysqlTarget:
                 ("events", EVENT_COLUMNS, events),
                 ("impressions", IMPRESSION_COLUMNS, impressions),
             ):
-                pick = [COLUMNS.index(name) for name in columns]
-                values = ((*[row[at] for at in pick], now) for row in kept)
+                pick = operator.itemgetter(*(COLUMNS.index(name) for name in columns))
+                values = (_literal((*pick(row), now)) for row in kept)
                 self._insert(execute, f"INSERT INTO {table} ({', '.join(columns)}, received_at) VALUES ", values)
             self._insert(
                 execute,
                 "INSERT IGNORE INTO rejected_events (digest, received_at, origin, place, reason, line) VALUES ",
-                ((_Binary(_digest_of(line)), now, *_shortened(line)) for line in batch.rejected),
+                (_literal((now, *_shortened(line)), _digest_of(line)) for line in batch.rejected),
             )
             self._insert(
                 execute,
-                "INSERT INTO collected_files (path_digest, path, position, head, head_bytes, updated_at) VALUES ",
+                "INSERT INTO collected_files (path_digest, head, path, position, head_bytes, updated_at) VALUES ",
                 (
-                    (_Binary(_md(path)), path, at.bytes_read, _Binary(bytes.fromhex(at.head)), at.head_bytes, now)
+                    _literal((path, at.bytes_read, at.head_bytes, now), _md(path), bytes.fromhex(at.head))
                     for path, at in batch.positions.items()
                 ),
                 " ON DUPLICATE KEY UPDATE position = VALUES(position), head = VALUES(head), "
@@ -180,7 +181,7 @@ class MysqlTarget:
         inserted = self._insert(
             execute,
             "INSERT IGNORE INTO event_ids (event_id, batch, timestamp) VALUES ",
-            ((event_id, mine, rows[event_id][2]) for event_id in ordered),
+            (_literal((event_id, mine, rows[event_id][2])) for event_id in ordered),
         )
         if inserted == len(rows):
             return list(rows.values())
@@ -189,11 +190,10 @@ class MysqlTarget:
         known = {str(row[0]) for row in found}
         return [row for event_id, row in rows.items() if event_id in known]
 
-    def _insert(self, execute: Callable[[str], Any], head: str, rows: Iterable[Sequence[Any]], tail: str = "") -> int:
+    def _insert(self, execute: Callable[[str], Any], head: str, rows: Iterable[str], tail: str = "") -> int:
         """Inserts rows in statements that the server takes; returns the number of rows that it reports."""
         reported, size, values = 0, 0, list[str]()
-        for row in rows:
-            text = _literal(row)
+        for text in rows:
             length = len(text) if text.isascii() else len(text.encode())
             if values and size + length > self._limit:
                 reported += execute(head + ",".join(values) + tail).rowcount
@@ -271,22 +271,16 @@ class MysqlTarget:
             self._connection = None
 
 
-class _Binary(bytes):
-    """Bytes that a statement holds."""
-
-
-def _literal(row: Sequence[Any]) -> str:
-    """Returns values as a row of SQL, for a session without ANSI_QUOTES and NO_BACKSLASH_ESCAPES.
+def _literal(row: Sequence[Any], *binary: bytes) -> str:
+    """Returns values as a row of SQL, for a session without ANSI_QUOTES and NO_BACKSLASH_ESCAPES; bytes come first.
 
     JSON's quoted text is MySQL's, but for the escapes of control characters, and its `null` and numbers are, too.
     """
-    if any(type(value) is _Binary for value in row):
-        parts = [f"x'{value.hex()}'" if type(value) is _Binary else _literal([value])[1:-1] for value in row]
-        return f"({','.join(parts)})"
     text = _ENCODER.encode(row)
     if "\\u" in text or "\\f" in text:
         text = re.sub(r"\\(u00([0-9a-f]{2})|f|.)", _as_mysql, text)
-    return f"({text[1:-1]})"
+    first = "".join(f"x'{value.hex()}'," for value in binary)
+    return f"({first}{text[1:-1]})"
 
 
 def _as_mysql(match: re.Match[str]) -> str:

@@ -50,8 +50,7 @@ PARTITION BY RANGE COLUMNS (timestamp) (PARTITION later VALUES LESS THAN (MAXVAL
 CREATE TABLE IF NOT EXISTS event_ids (
   event_id VARCHAR(64) NOT NULL PRIMARY KEY,
   batch BIGINT UNSIGNED NOT NULL COMMENT 'the transaction that brought the event',
-  timestamp DATETIME(6) NOT NULL,
-  KEY by_time (timestamp)
+  timestamp DATETIME(6) NOT NULL
 ) ENGINE = InnoDB DEFAULT CHARACTER SET = utf8mb4 COLLATE = utf8mb4_bin;
 
 CREATE TABLE IF NOT EXISTS rejected_events (
@@ -131,6 +130,7 @@ BEGIN
   DECLARE made INT DEFAULT 0;
   DECLARE which VARCHAR(16);
   DECLARE names TEXT;
+  DECLARE low, high VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin;
   WHILE made < 2 DO
     SET which = IF(made = 0, 'events', 'impressions');
     SELECT GROUP_CONCAT(partition_name) INTO names
@@ -145,9 +145,14 @@ BEGIN
     END IF;
     SET made = made + 1;
   END WHILE;
+  -- In slices by id, as an index on the time would make each event dearer; no slice is locked for long.
+  SET low = '';
   REPEAT
-    DELETE FROM event_ids WHERE timestamp < oldest LIMIT 10000;
-  UNTIL ROW_COUNT() = 0 END REPEAT;
+    SET high = NULL;
+    SELECT event_id INTO high FROM event_ids WHERE event_id >= low ORDER BY event_id LIMIT 1 OFFSET 10000;
+    DELETE FROM event_ids WHERE event_id >= low AND (high IS NULL OR event_id < high) AND timestamp < oldest;
+    SET low = high;
+  UNTIL high IS NULL END REPEAT;
   REPEAT
     DELETE FROM rejected_events WHERE received_at < oldest LIMIT 10000;
   UNTIL ROW_COUNT() = 0 END REPEAT;
