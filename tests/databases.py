@@ -47,11 +47,13 @@ class Server(NamedTuple):
 
         engine = create_engine(self.url(database), isolation_level="AUTOCOMMIT")
         rows: list[tuple[Any, ...]] = []
-        with engine.connect() as connection:
-            for statement in statements:
-                result = connection.exec_driver_sql(statement.replace("%", "%%"))
-                rows = [tuple(row) for row in result] if result.returns_rows else []
-        engine.dispose()
+        try:
+            with engine.connect() as connection:
+                for statement in statements:
+                    result = connection.exec_driver_sql(statement.replace("%", "%%"))
+                    rows = [tuple(row) for row in result] if result.returns_rows else []
+        finally:
+            engine.dispose()
         return rows
 
 
