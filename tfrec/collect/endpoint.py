@@ -6,6 +6,7 @@ import dataclasses
 import hmac
 import logging
 import math
+import signal
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
@@ -120,8 +121,13 @@ def serve_events(collector: Collector, config: EndpointConfig, *, host: str, por
         )
     )
     logger.info("Receiving events on http://%s:%d/events", host, port)
-    with contextlib.suppress(KeyboardInterrupt):
-        server.run()
+    # The server raises the signal that ended it again when it is done; there are counts to be returned then.
+    before = signal.signal(signal.SIGTERM, lambda number, frame: None)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run()
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return collector.collected
 
 

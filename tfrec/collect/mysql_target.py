@@ -96,10 +96,14 @@ class MysqlTarget:
         self._connection: Any = None
         self._limit = 0
         self._may_be_tried_again = False
-        with database.telling("connecting"):
-            if create_tables:
-                self._run(*split_sql(read_sql()))
-            names = {str(row[0]) for row in self._run("SHOW TABLES")}
+        try:
+            with database.telling("connecting"):
+                if create_tables:
+                    self._run(*split_sql(read_sql()))
+                names = {str(row[0]) for row in self._run("SHOW TABLES")}
+        except SourceError:
+            self.close()
+            raise
         absent = [name for name in _TABLES if name not in names]
         if absent:
             self.close()
