@@ -112,7 +112,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if (error.name or "tfrec").split(".")[0] == "tfrec":
             raise
         is_decision = options.verb in map(_name, DECISIONS)
-        hint = install_hint(getattr(options, "extra", "analysis" if is_decision else "train"))
+        hint = install_hint("analysis") if is_decision else install_hint("train")
+        hint = install_hint("collect") if options.verb == "collect" else hint
         return _fail(f"`tfrec {options.verb}` needs {error.name}, which the base install leaves out. {hint}.")
     except BrokenPipeError:  # the reader of our output (`| head`) has gone
         _drop_output()
@@ -155,8 +156,6 @@ def build_parser() -> argparse.ArgumentParser:
             continue
         verb.add_arguments(sub)
         sub.set_defaults(run=verb.run, interrupted=verb.INTERRUPTED)
-        if hasattr(verb, "EXTRA"):
-            sub.set_defaults(extra=verb.EXTRA)
         if verb in DECISIONS:
             sub.set_defaults(option_names=option_names(sub))
     return parser

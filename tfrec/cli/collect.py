@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tfrec.collect.endpoint import EndpointConfig
 
-EXTRA = "collect"
 HELP = "keep events of a running shop, each once by its id"
 DESCRIPTION = """\
 Reads events as lines of JSON from files, folders or standard input (-), or receives them over HTTP, checks each, and

@@ -97,7 +97,7 @@ class MysqlTarget:
         self._limit = 0
         self._may_be_tried_again = False
         try:
-            with database.telling("connecting"):
+            with database.reporting("connecting"):
                 if create_tables:
                     self._run(*split_sql(read_sql()))
                 names = {str(row[0]) for row in self._run("SHOW TABLES")}
@@ -114,7 +114,7 @@ class MysqlTarget:
 
     def positions(self) -> Mapping[str, Position]:
         """Returns path of a file → how far it was read."""
-        with self.database.telling("reading positions"):
+        with self.database.reporting("reading positions"):
             rows = self._run("SELECT path, position, HEX(head), head_bytes FROM collected_files")
         return {str(path): Position(int(at), str(head).lower(), int(size)) for path, at, head, size in rows}
 
@@ -125,7 +125,7 @@ class MysqlTarget:
             rows.setdefault(str(row[0]), row)
         for attempt in itertools.count(1):
             try:
-                with self.database.telling("collecting"):
+                with self.database.reporting("collecting"):
                     fresh = self._commit(rows, batch)
                 break
             except SourceError:

@@ -138,7 +138,7 @@ class ParquetTarget:
             "positions": {path: vars(at) for path, at in batch.positions.items()},
         }
         text = f'{{"about":{_ENCODER.encode(about)},"rows":{_ENCODER.encode(rows)}}}\n'
-        before = self._journal.tell()
+        before = self._journal.seek(0, os.SEEK_CUR)
         try:
             self._journal.write(text.encode("utf-8", "replace"))
             self._journal.flush()
@@ -158,7 +158,7 @@ class ParquetTarget:
         self._rows = 0
 
     def _convert(self, number: int) -> None:
-        """Makes Parquet of a journal. All files are written anew when this was interrupted, with equal content."""
+        """Makes Parquet of a journal. All files are written again when this was interrupted, with equal content."""
         journal = self._path("journal", number, "jsonl")
         positions: dict[str, Position] = {}
         digests: list[bytes] = []

@@ -96,7 +96,7 @@ class Database:
         return text
 
     @contextlib.contextmanager
-    def telling(self, doing: str) -> Iterator[None]:
+    def reporting(self, doing: str) -> Iterator[None]:
         """Turns errors of SQLAlchemy and drivers inside the block into ones that show no secret.
 
         Args:
@@ -160,8 +160,8 @@ class Database:
 
     @contextlib.contextmanager
     def connection(self, doing: str) -> Iterator["Connection"]:
-        """Yields a connection; errors inside the block are as of `telling`."""
-        with self.telling(doing):
+        """Yields a connection; errors inside the block are as of `reporting`."""
+        with self.reporting(doing):
             engine = self.engine()
             try:
                 with engine.connect() as connection:

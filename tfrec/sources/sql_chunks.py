@@ -47,7 +47,7 @@ def read_chunks(
     Args:
         rows: what to read.
         state: what was found at the beginning.
-        folder: for the files; nobody else may read it, as it holds what the database holds.
+        folder: for the files; only its owner may read it, as it holds what the database holds.
         wanted: columns that must be text.
         size: rows of a file.
 
