@@ -107,13 +107,22 @@ class Database:
         """
         from sqlalchemy.exc import SQLAlchemyError
 
+        errors: tuple[type[BaseException], ...] = (SQLAlchemyError, *self._driver_errors())
         try:
             yield
-        except SQLAlchemyError as error:
+        except errors as error:
             cause = getattr(error, "orig", None) or error
             reason = self.masked(" ".join(str(cause).split()))
             # Without its cause, which a traceback would show.
             raise SourceError(f"{self.shown}: {doing} failed: {reason}") from None
+
+    def _driver_errors(self) -> tuple[type[BaseException], ...]:
+        """Returns what the driver raises where it is used without SQLAlchemy."""
+        try:
+            error: type[BaseException] = self.url.get_dialect().import_dbapi().Error
+            return (error,)
+        except Exception:  # no such driver
+            return ()
 
     def engine(self) -> "Engine":
         """Returns an engine whose connections commit each statement; close it with `dispose`.

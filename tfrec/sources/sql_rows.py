@@ -1,15 +1,16 @@
 """Reads the rows of a database's table or query in the order of a key, a chunk at a time."""
 
 import dataclasses
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from tfrec.errors import SourceError
+from tfrec.sources import mysql_rows
 from tfrec.sources.database import Database
 from tfrec.sources.raw_table import RowsState
-from tfrec.sources.sql_text import KEY_TYPES, as_text, key_from_text, text_table
+from tfrec.sources.sql_text import KEY_TYPES, as_text, key_from_text, mysql_table, text_table
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnClause, Connection, FromClause, Select
@@ -80,25 +81,35 @@ class SqlRows:
             SourceError: the rows cannot be read, two have equal keys, or a wanted column holds bytes.
         """
         with self.database.connection(f"reading the {self._what}") as connection:
-            is_mysql_text = _takes_text(connection)
             while True:
-                result = connection.execute(self._next(after, until, size))
-                cursor = result.cursor
-                assert cursor is not None  # a SELECT has one
-                description = list(cursor.description)
-                rows = cursor.fetchall()
-                result.close()
-                at = self._place_of_key([about[0] for about in description])
-                if after is not None and rows and self._key_of(rows[0], at, until) == after:
-                    rows = rows[1:]  # the row that is known already
-                if not rows:
+                table, keys = self._fetch(connection, self._next(after, until, size), like=until, wanted=wanted)
+                if after is not None and keys and keys[0] == after:
+                    table, keys = table.slice(1), keys[1:]  # the row that is known already
+                if not keys:
                     return
-                self._check_unique(rows, at, after, until)
-                after = self._key_of(rows[-1], at, until)
-                yield (
-                    text_table(rows, description, wanted=wanted, origin=self.origin, is_mysql_text=is_mysql_text),
-                    after,
-                )
+                self._check_unique(keys, after)
+                after = keys[-1]
+                yield table, after
+
+    def _fetch(
+        self, connection: "Connection", statement: "Select[Any]", *, like: Any, wanted: Collection[str]
+    ) -> tuple[pa.Table, list[Any]]:
+        """Returns the rows of a statement as text, and their keys, of the type of `like`."""
+        cursor = mysql_rows.execute(connection, statement)
+        if cursor is not None:
+            description = list(cursor.description)
+            at = self._place_of_key([about[0] for about in description])
+            columns, are_binary = mysql_rows.read_columns(cursor)
+            cursor.close()
+            table = mysql_table(columns, are_binary, description, wanted=wanted, origin=self.origin)
+            return table, [key_from_text((key or b"").decode(), like) for key in columns[at]]
+        result = connection.execute(statement)
+        assert result.cursor is not None  # a SELECT has one
+        description = list(result.cursor.description)
+        at = self._place_of_key([about[0] for about in description])
+        rows = result.cursor.fetchall()
+        result.close()
+        return text_table(rows, description, wanted=wanted, origin=self.origin), [row[at] for row in rows]
 
     @property
     def _what(self) -> str:
@@ -130,23 +141,9 @@ class SqlRows:
             )
         return names.index(self.key)
 
-    def _key_of(self, row: Any, at: int, like: Any) -> Any:
-        value = row[at]
-        return key_from_text(value, like) if isinstance(value, str) and not isinstance(like, str) else value
-
-    def _check_unique(self, rows: Any, at: int, after: Any, until: Any) -> None:
-        keys = [row[at] for row in rows]
-        is_repeated = len(set(keys)) < len(keys) or (after is not None and self._key_of(rows[0], at, until) == after)
-        if is_repeated:
+    def _check_unique(self, keys: Sequence[Any], after: Any) -> None:
+        if len(set(keys)) < len(keys) or (after is not None and keys[0] == after):
             raise SourceError(
                 f"{self.origin}: several rows have the same {self.key!r}. `key` must name a column that is unique, "
                 "such as the primary key; a query over several tables can make one."
             )
-
-
-def _takes_text(connection: "Connection") -> bool:
-    """Lets PyMySQL hand over the text of the protocol, which is exact and twice as fast; says whether it does."""
-    if connection.dialect.driver != "pymysql":
-        return False
-    connection.connection.dbapi_connection.decoders = {}  # type: ignore[union-attr]
-    return True

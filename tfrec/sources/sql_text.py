@@ -13,17 +13,13 @@ from tfrec.errors import SourceError
 
 _MYSQL_TIMESTAMP = 7
 """Code of the type `TIMESTAMP` in MySQL's protocol; such a value is a moment, which `DATETIME` is not."""
+_MYSQL_JSON = 245  # has the binary character set, and is text
 _TEXT = {str, type(None)}
 _BINARY = {bytes, bytearray, memoryview}
 
 
 def text_table(
-    rows: Sequence[Sequence[Any]],
-    description: Sequence[Sequence[Any]],
-    *,
-    wanted: Collection[str],
-    origin: str,
-    is_mysql_text: bool = False,
+    rows: Sequence[Sequence[Any]], description: Sequence[Sequence[Any]], *, wanted: Collection[str], origin: str
 ) -> pa.Table:
     """Returns rows as columns of text; NULL is null, a decimal has all its digits, times are ISO 8601.
 
@@ -34,7 +30,6 @@ def text_table(
         description: the cursor's: name and type of each column.
         wanted: columns that must be text.
         origin: where the rows come from, for messages.
-        is_mysql_text: values are the text of MySQL's protocol.
 
     Raises:
         SourceError: a wanted column holds bytes.
@@ -44,18 +39,54 @@ def text_table(
     for about, values in zip(description, columns, strict=True):
         kinds = set(map(type, values))
         if kinds & _BINARY:
-            if about[0] in wanted:
-                raise SourceError(
-                    f"{origin}: the column {about[0]!r} holds bytes (a BLOB), which are no text. Map another column, "
-                    f"or convert it in a `query`: SELECT HEX({about[0]}) AS {about[0]}, ..."
-                )
+            _refuse_bytes(about[0], wanted, origin)
             values = [None] * len(values)
-        elif is_mysql_text and about[1] == _MYSQL_TIMESTAMP:
-            values = [text if text is None or text.startswith("0000") else f"{text}+00:00" for text in values]
         elif not kinds <= _TEXT:
             values = [as_text(value) for value in values]
         arrays.append(pa.array(values, pa.string()))
     return pa.table(arrays, names=[about[0] for about in description])
+
+
+def mysql_table(
+    columns: Sequence[Sequence[bytes | None]],
+    are_binary: Sequence[bool],
+    description: Sequence[Sequence[Any]],
+    *,
+    wanted: Collection[str],
+    origin: str,
+) -> pa.Table:
+    """Returns columns of MySQL's text protocol, which is exact, as columns of text; see `text_table`.
+
+    Args:
+        columns: bytes of UTF-8, null for NULL.
+        are_binary: whether a column holds bytes that are no text.
+        description: the cursor's.
+        wanted: columns that must be text.
+        origin: where the rows come from, for messages.
+
+    Raises:
+        SourceError: a wanted column holds bytes.
+    """
+    arrays = []
+    for about, values, is_binary in zip(description, columns, are_binary, strict=True):
+        if is_binary and about[1] != _MYSQL_JSON:
+            if any(value is not None for value in values):
+                _refuse_bytes(about[0], wanted, origin)
+            arrays.append(pa.nulls(len(values), pa.string()))
+        elif about[1] == _MYSQL_TIMESTAMP:
+            moments = [at if at is None or at.startswith(b"0000") else at + b"+00:00" for at in values]
+            arrays.append(pa.array(moments, pa.string()))
+        else:
+            arrays.append(pa.array(values, pa.string()))
+    return pa.table(arrays, names=[about[0] for about in description])
+
+
+def _refuse_bytes(name: str, wanted: Collection[str], origin: str) -> None:
+    if name in wanted:
+        raise SourceError(
+            f"{origin}: the column {name!r} holds bytes (a BLOB), which are no text. Map another column, or convert it "
+            f"in a `query`: SELECT HEX({name}) AS {name}, ..."
+        )
 
 
 def as_text(value: Any) -> str | None:
