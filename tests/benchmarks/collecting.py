@@ -55,7 +55,7 @@ def measure_reading(server: Server, *, rows: int) -> None:
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, "-c", _READ, server.public_url("shop"), name, folder]
             ran = subprocess.run(command, check=True, capture_output=True, text=True)
-        found, seconds, busy, peak = json.loads(ran.stdout)
+        found, seconds, busy, peak = json.loads(ran.stdout.splitlines()[-1])
         assert found == number
         print(
             f"read {found:,} rows in {seconds:.1f} s ({busy:.1f} s of processor time, start included): "

@@ -28,7 +28,7 @@ _KNOWN = frozenset(
 _FIRST_YEAR = 1990
 _AHEAD = dt.timedelta(days=1)  # clocks of browsers are wrong by hours
 _MILLISECONDS = 1e11  # as seconds, this is the year 5138; as milliseconds, 1973
-_UTC = "+00:00"
+_IN_UTC = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{3}|\.\d{6})?Z", re.ASCII).fullmatch
 _DECODER = json.JSONDecoder(parse_constant=lambda name: _refuse(f"{name} is no number"))
 _DEEPEST = 64
 _QUOTED, _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"'), re.compile(rb"[\[\]{}]")
@@ -139,6 +139,8 @@ class EventCheck:
         try:
             if type(value) is str:
                 moment = dt.datetime.fromisoformat(value)
+                if _IN_UTC(value):
+                    return self._possible(moment.year, f"{value[:10]} {value[11:19]}.{value[20:-1]:0<6}")
                 if moment.tzinfo is None:
                     moment = moment.replace(tzinfo=self._zone)
                 if moment.utcoffset():
@@ -150,9 +152,11 @@ class EventCheck:
                 raise NoEventError("unreadable timestamp")
         except (ValueError, OverflowError, OSError):
             raise NoEventError("unreadable timestamp") from None
-        if moment.year < _FIRST_YEAR:
+        return self._possible(moment.year, moment.replace(tzinfo=None).isoformat(" ", "microseconds"))
+
+    def _possible(self, year: int, text: str) -> str:
+        if year < _FIRST_YEAR:
             raise NoEventError("impossible timestamp")
-        text = moment.replace(tzinfo=None).isoformat(" ", "microseconds")
         if text > self._latest and text > self._latest_now():
             raise NoEventError("timestamp in the future")
         return text

@@ -45,6 +45,7 @@ _SESSION = (
 _SESSION_MARIADB = _SESSION.replace("transaction_isolation", "tx_isolation")
 _TABLES = ("events", "impressions", "event_ids", "rejected_events", "collected_files")
 _MARGIN = 65_536  # bytes of a statement beside its rows
+_SAFE = re.compile(r"[A-Za-z0-9_.:-]*").fullmatch
 _ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 
 
@@ -185,11 +186,11 @@ class MysqlTarget:
         inserted = self._insert(
             execute,
             "INSERT IGNORE INTO event_ids (event_id, batch, timestamp) VALUES ",
-            (_literal((event_id, mine, rows[event_id][2])) for event_id in ordered),
+            (f"({_quoted(event_id)},{mine},'{rows[event_id][2]}')" for event_id in ordered),
         )
         if inserted == len(rows):
             return list(rows.values())
-        listed = ",".join(_literal([event_id])[1:-1] for event_id in ordered)
+        listed = ",".join(map(_quoted, ordered))
         found = execute(f"SELECT event_id FROM event_ids WHERE event_id IN ({listed}) AND batch = {mine}").fetchall()
         known = {str(row[0]) for row in found}
         return [row for event_id, row in rows.items() if event_id in known]
@@ -285,6 +286,11 @@ def _literal(row: Sequence[Any], *binary: bytes) -> str:
         text = re.sub(r"\\(u00([0-9a-f]{2})|f|.)", _as_mysql, text)
     first = "".join(f"x'{value.hex()}'," for value in binary)
     return f"({first}{text[1:-1]})"
+
+
+def _quoted(text: str) -> str:
+    """Returns a text as a literal of SQL."""
+    return f"'{text}'" if _SAFE(text) else _literal([text])[1:-1]
 
 
 def _as_mysql(match: re.Match[str]) -> str:

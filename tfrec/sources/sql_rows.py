@@ -82,19 +82,23 @@ class SqlRows:
         """
         with self.database.connection(f"reading the {self._what}") as connection:
             while True:
-                table, keys = self._fetch(connection, self._next(after, until, size), like=until, wanted=wanted)
-                if after is not None and keys and keys[0] == after:
+                table, keys = self._fetch(connection, self._next(after, until, size), wanted=wanted)
+                if after is not None and keys and _as_key(keys[0], until) == after:
                     table, keys = table.slice(1), keys[1:]  # the row that is known already
                 if not keys:
                     return
-                self._check_unique(keys, after)
-                after = keys[-1]
+                if len(set(keys)) < len(keys) or _as_key(keys[0], until) == after:
+                    raise SourceError(
+                        f"{self.origin}: several rows have the same {self.key!r}. `key` must name a column that is "
+                        "unique, such as the primary key; a query over several tables can make one."
+                    )
+                after = _as_key(keys[-1], until)
                 yield table, after
 
     def _fetch(
-        self, connection: "Connection", statement: "Select[Any]", *, like: Any, wanted: Collection[str]
-    ) -> tuple[pa.Table, list[Any]]:
-        """Returns the rows of a statement as text, and their keys, of the type of `like`."""
+        self, connection: "Connection", statement: "Select[Any]", *, wanted: Collection[str]
+    ) -> tuple[pa.Table, Sequence[Any]]:
+        """Returns the rows of a statement as text, and their keys; see `_as_key`."""
         cursor = mysql_rows.execute(connection, statement)
         if cursor is not None:
             description = list(cursor.description)
@@ -102,7 +106,7 @@ class SqlRows:
             columns, are_binary = mysql_rows.read_columns(cursor)
             cursor.close()
             table = mysql_table(columns, are_binary, description, wanted=wanted, origin=self.origin)
-            return table, [key_from_text((key or b"").decode(), like) for key in columns[at]]
+            return table, columns[at]
         result = connection.execute(statement)
         assert result.cursor is not None  # a SELECT has one
         description = list(result.cursor.description)
@@ -141,9 +145,7 @@ class SqlRows:
             )
         return names.index(self.key)
 
-    def _check_unique(self, keys: Sequence[Any], after: Any) -> None:
-        if len(set(keys)) < len(keys) or (after is not None and keys[0] == after):
-            raise SourceError(
-                f"{self.origin}: several rows have the same {self.key!r}. `key` must name a column that is unique, "
-                "such as the primary key; a query over several tables can make one."
-            )
+
+def _as_key(value: Any, like: Any) -> Any:
+    """Returns a key of the type of `like`, of which the text of the protocol may be given."""
+    return key_from_text(value.decode(), like) if isinstance(value, bytes) else value
