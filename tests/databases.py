@@ -27,11 +27,13 @@ class Server(NamedTuple):
         dialect: SQLAlchemy's name of dialect and driver.
         port: on 127.0.0.1.
         user: may do everything.
+        process: number of the server's process.
     """
 
     dialect: str
     port: int
     user: str
+    process: int
 
     def url(self, database: str) -> str:
         """Returns the address of a database with the password in it."""
@@ -96,7 +98,7 @@ def running_mariadb(*settings: str) -> Iterator[Server]:
         log = folder / "log.txt"
         with log.open("wb") as output:
             process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        server = Server("mysql+pymysql", port, "shop")
+        server = Server("mysql+pymysql", port, "shop", process.pid)
         with _stopped(process):
             _await_answer(server, "shop", process, log)
             yield server
@@ -132,7 +134,7 @@ def running_postgres() -> Iterator[Server]:
         log = folder / "log.txt"
         with log.open("wb") as output:
             process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=folder)
-        server = Server("postgresql+pg8000", port, "shop")
+        server = Server("postgresql+pg8000", port, "shop", process.pid)
         with _stopped(process):
             _await_answer(server, "postgres", process, log)
             yield server

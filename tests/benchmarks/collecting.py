@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -84,6 +85,13 @@ def write_log(folder: Path, *, events: int) -> int:
     return events // 10 * 10
 
 
+def processor_seconds(server: Server) -> float:
+    """Returns the processor time of the server and of all processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    fields = Path(f"/proc/{server.process}/stat").read_text().rpartition(")")[2].split()
+    return used.ru_utime + used.ru_stime + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def collect(log: Path, place: str, *, kills: int, pause: float) -> float:
     """Collects all, killed so many times; returns the seconds that processes ran."""
     command = [sys.executable, "-m", "tfrec", "collect", str(log), "--to", place]
@@ -116,7 +124,9 @@ def measure_collecting(server: Server, *, events: int, kills: int, pause: float)
         for times in (0, kills):
             server.execute("mysql", "DROP DATABASE shop", "CREATE DATABASE shop CHARACTER SET utf8mb4")
             for name, target in (("MariaDB", server.public_url("shop")), ("Parquet", str(Path(place, f"out-{times}")))):
+                before = processor_seconds(server)
                 seconds = collect(log, target, kills=times, pause=pause)
+                busy = processor_seconds(server) - before
                 if name == "MariaDB":
                     counts = "SELECT COUNT(*), COUNT(DISTINCT event_id) FROM (SELECT event_id FROM events UNION ALL "
                     ((rows, ids),) = server.execute("shop", counts + "SELECT event_id FROM impressions) AS kept")
@@ -127,7 +137,8 @@ def measure_collecting(server: Server, *, events: int, kills: int, pause: float)
                     found = [text for path in kept for text in pq.read_table(path, columns=["event_id"])[0].to_pylist()]
                     rows, ids = len(found), len(set(found))
                 print(
-                    f"collected {number:,} events into {name}, killed {times} times: {number / seconds:,.0f} events/s; "
+                    f"collected {number:,} events into {name}, killed {times} times: {number / seconds:,.0f} events/s "
+                    f"({1e6 * busy / number:.0f} µs of processor time an event, server and starts included); "
                     f"{number - ids:,} lost, {rows - ids:,} twice"
                 )
 
@@ -135,9 +146,9 @@ def measure_collecting(server: Server, *, events: int, kills: int, pause: float)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=2_000_000)
-    parser.add_argument("--events", type=int, default=600_000)
+    parser.add_argument("--events", type=int, default=1_200_000)
     parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--pause", type=float, default=3.0, help="mean seconds between two kills")
+    parser.add_argument("--pause", type=float, default=4.0, help="mean seconds between two kills")
     arguments = parser.parse_args()
     os.environ["DB_PASSWORD"] = PASSWORD
     with running_mariadb("--innodb-buffer-pool-size=512M", "--innodb-log-file-size=256M") as server:

@@ -150,3 +150,27 @@ def test_an_empty_table_is_refused(shop_database, tmp_path):
     shop_database.execute("shop", f"CREATE TABLE log ({COLUMNS})")
     with pytest.raises(SourceError, match="has no row"):
         prepare_shop(write_recipe(shop_database, tmp_path), tmp_path / "out")
+
+
+def test_heads_and_lines_of_orders_are_joined_across_tables(shop_database, tmp_path):
+    shop_database.execute(
+        "shop",
+        "CREATE TABLE heads (id INT PRIMARY KEY, customer VARCHAR(9), created DATETIME)",
+        "CREATE TABLE parts (no INT PRIMARY KEY, head INT, sku VARCHAR(9), qty INT, paid DECIMAL(9, 2))",
+        "INSERT INTO heads SELECT seq, seq % 7, '2024-01-01' + INTERVAL seq DAY FROM seq_1_to_80",
+        "INSERT INTO parts SELECT seq, 1 + (seq - 1) % 80, CHAR(65 + seq % 7), 1, 2.5 FROM seq_1_to_160",
+    )
+    url = f'url = "{shop_database.public_url("shop")}"'
+    recipe = tmp_path / "joined.toml"
+    recipe.write_text(
+        f'name = "joined"\n[events]\n{url}\ntable = "parts"\nkey = "no"\ntype = "purchase"\n[events.columns]\n'
+        'order_id = "head"\nuser_id = "head.customer"\nitem_id = "sku"\ntimestamp = "head.created"\nquantity = "qty"\n'
+        f'price = "paid"\n[[events.join]]\n{url}\ntable = "heads"\nkey = "id"\non = {{head = "id"}}\nprefix = "head."\n'
+        "[split]\ntest_days = 10\nvalidation_days = 10\n",
+        encoding="utf-8",
+    )
+    first = prepare_shop(recipe, tmp_path / "out").manifest
+    assert (first.rows, first.kept, first.train_orders + first.test_orders) == (160, 160, 80)
+    assert [about.size for about in first.sources] == [160, 80]
+    shop_database.execute("shop", "INSERT INTO heads VALUES (81, '1', '2024-01-01')")
+    assert prepare_shop(recipe, tmp_path / "out").manifest.fingerprint != first.fingerprint

@@ -2,13 +2,17 @@ from .database import Database
 from .engine import Workspace
 from .file_format import FILE, ROW, FileFormat, StoreTask
 from .file_source import FileSource
+from .filled_source import FilledSource
 from .formats import FORMATS, format_of
+from .joined_source import JoinedSource
 from .locate import data_homes, locate
+from .notes import Note
 from .open_source import open_source
 from .raw_table import RawTable, RowSource, RowsState, Unreadable
 from .source import Source
 from .sql_rows import SqlRows
 from .sql_source import SqlSource
+from .table_files import Fill, Join, TableFiles
 
 __all__ = [
     "FILE",
@@ -17,6 +21,11 @@ __all__ = [
     "Database",
     "FileFormat",
     "FileSource",
+    "Fill",
+    "FilledSource",
+    "Join",
+    "JoinedSource",
+    "Note",
     "RawTable",
     "RowSource",
     "RowsState",
@@ -24,6 +33,7 @@ __all__ = [
     "SqlRows",
     "SqlSource",
     "StoreTask",
+    "TableFiles",
     "Unreadable",
     "Workspace",
     "data_homes",

@@ -8,6 +8,7 @@ from pathlib import Path
 from tfrec.errors import SourceError
 from tfrec.sources.engine import Workspace, identifier, literal
 from tfrec.sources.file_format import FILE, ROW
+from tfrec.sources.locate import RawFile
 from tfrec.sources.raw_table import RawTable, RowsState
 from tfrec.sources.sql_chunks import read_chunks
 from tfrec.sources.sql_rows import SqlRows
@@ -19,11 +20,11 @@ class SqlSource:
 
     Attributes:
         rows: the table or query.
-        folder: for what was read before all is read; see `chunk_folder`.
+        folder: for what was read before all is read, see `chunk_folder`; None = within the workspace.
     """
 
     rows: SqlRows
-    folder: Path
+    folder: Path | None = None
 
     @property
     def origin(self) -> str:
@@ -31,7 +32,7 @@ class SqlSource:
         return self.rows.origin
 
     @property
-    def paths(self) -> tuple[Path, ...]:
+    def inputs(self) -> tuple[RawFile, ...]:
         """None: a database is no file."""
         return ()
 
@@ -56,7 +57,8 @@ class SqlSource:
         Raises:
             SourceError: there is no row, or as `SqlRows.chunks`.
         """
-        files = read_chunks(self.rows, self.state, self.folder, wanted=wanted)
+        folder = self.folder or workspace.scratch / f"{name}.reading"
+        files = read_chunks(self.rows, self.state, folder, wanted=wanted)
         if not files:
             raise SourceError(f"{self.origin} has no row. Name another table or correct the query.")
         listed = ", ".join(literal(str(file)) for file in files)
