@@ -107,7 +107,8 @@ class Database:
         """
         from sqlalchemy.exc import SQLAlchemyError
 
-        errors: tuple[type[BaseException], ...] = (SQLAlchemyError, *self._driver_errors())
+        # PyMySQL raises RuntimeError where a password needs a library that is missing.
+        errors: tuple[type[BaseException], ...] = (SQLAlchemyError, RuntimeError, *self._driver_errors())
         try:
             yield
         except errors as error:
