@@ -38,6 +38,7 @@ def test_files_are_collected_once(kept, tmp_path, capsys):
     assert {row["reason"] for row in kept.read("rejected_events")} == {"missing timestamp", "no JSON"}
 
 
+@pytest.mark.slow
 def test_standard_input_is_collected(kept, tmp_path):
     ids = write_log(tmp_path / "a.jsonl", range(30))
     content = (tmp_path / "a.jsonl").read_bytes()
@@ -67,6 +68,7 @@ def test_a_collector_that_is_killed_ten_times_loses_nothing_and_keeps_nothing_tw
     assert len(found) == len(set(found)) == len(ids) and set(found) == set(ids)
 
 
+@pytest.mark.slow
 def test_following_ends_in_good_order(kept, tmp_path):
     log = tmp_path / "log"
     log.mkdir()

@@ -171,6 +171,7 @@ def test_a_bucket_fills_again():
     assert (limit.wait_for("a"), limit.wait_for("a")) == (0, 0.5)
 
 
+@pytest.mark.slow
 def test_acknowledged_events_survive_a_kill(kept):
     options = ("--create-tables",) if "://" in kept.place else ()
     acknowledged = []

@@ -76,6 +76,7 @@ def test_a_table_that_changed_is_read_again(shop_database, tmp_path, change, is_
     assert (again.fingerprint != first.fingerprint) == is_noticed
 
 
+@pytest.mark.slow
 def test_a_killed_preparation_goes_on_with_the_rows_that_it_has(shop_database, tmp_path):
     write_log(shop_database)
     shop_database.execute(
