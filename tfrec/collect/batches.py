@@ -63,11 +63,13 @@ class Batch:
         rows: events.
         rejected: lines that are none.
         positions: path of a file → how far it is read with this batch.
+        written: each row as the target writes it, where `Target.prepare` has made it.
     """
 
     rows: list[Row]
     rejected: list[Rejected]
     positions: Mapping[str, Position] = dataclasses.field(default_factory=dict)
+    written: tuple[str, ...] | None = None
 
 
 @dataclasses.dataclass
@@ -96,6 +98,9 @@ class Target(Protocol):
 
     def positions(self) -> Mapping[str, Position]:
         """Returns path of a file → how far it was read."""
+
+    def prepare(self, batch: Batch) -> Batch:
+        """Returns a batch with what can be done for it while the one before is being kept."""
 
     def commit(self, batch: Batch) -> Collected:
         """Keeps a batch; when this returns it survives a kill and a loss of power, and no event is there twice."""

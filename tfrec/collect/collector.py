@@ -74,6 +74,7 @@ class Collector:
 
     def keep(self, batch: Batch) -> None:
         """Keeps a batch after the one before."""
+        batch = self.target.prepare(batch)
         self.wait()
         self._pending = self._writer.submit(self.target.commit, batch)
 

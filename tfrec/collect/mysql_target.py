@@ -1,6 +1,7 @@
 """Keeps events in the tables of `datasets/collector.sql`, each once by its id."""
 
 import contextlib
+import dataclasses
 import datetime as dt
 import hashlib
 import importlib.resources
@@ -47,6 +48,13 @@ _TABLES = ("events", "impressions", "event_ids", "rejected_events", "collected_f
 _MARGIN = 65_536  # bytes of a statement beside its rows
 _SAFE = re.compile(r"[A-Za-z0-9_.:-]*").fullmatch
 _ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
+
+
+_PICK_EVENT, _PICK_IMPRESSION = (
+    operator.itemgetter(*(COLUMNS.index(name) for name in columns)) for columns in (EVENT_COLUMNS, IMPRESSION_COLUMNS)
+)
+_Written = tuple[Row, str]
+"""A row, and the same as SQL."""
 
 
 def read_sql() -> str:
@@ -119,11 +127,21 @@ class MysqlTarget:
             rows = self._run("SELECT path, position, HEX(head), head_bytes FROM collected_files")
         return {str(path): Position(int(at), str(head).lower(), int(size)) for path, at, head, size in rows}
 
+    def prepare(self, batch: Batch) -> Batch:
+        """Returns the batch with its rows as SQL."""
+        now = _now()
+        written = []
+        for row in batch.rows:
+            pick = _PICK_IMPRESSION if row[1] == IMPRESSION else _PICK_EVENT
+            written.append(_literal((*pick(row), now)))
+        return dataclasses.replace(batch, written=tuple(written))
+
     def commit(self, batch: Batch) -> Collected:
         """Keeps a batch in one transaction, again after a lost lock or connection."""
-        rows: dict[str, Row] = {}
-        for row in batch.rows:
-            rows.setdefault(str(row[0]), row)
+        batch = batch if batch.written is not None else self.prepare(batch)
+        rows: dict[str, _Written] = {}
+        for row, text in zip(batch.rows, batch.written or (), strict=True):
+            rows.setdefault(str(row[0]), (row, text))
         for attempt in itertools.count(1):
             try:
                 with self.database.reporting("collecting"):
@@ -143,19 +161,16 @@ class MysqlTarget:
         self._drop_connection()
         self._engine.dispose()
 
-    def _commit(self, rows: Mapping[str, Row], batch: Batch) -> int:
+    def _commit(self, rows: Mapping[str, _Written], batch: Batch) -> int:
         self._may_be_tried_again = False
         with self._transaction() as execute:
-            now = dt.datetime.now(dt.UTC).replace(tzinfo=None).isoformat(" ")
+            now = _now()
             fresh = self._keep_ids(execute, rows)
-            events = [row for row in fresh if row[1] != IMPRESSION]
-            impressions = [row for row in fresh if row[1] == IMPRESSION]
-            for table, columns, kept in (
-                ("events", EVENT_COLUMNS, events),
-                ("impressions", IMPRESSION_COLUMNS, impressions),
+            for table, columns, is_impression in (
+                ("events", EVENT_COLUMNS, False),
+                ("impressions", IMPRESSION_COLUMNS, True),
             ):
-                pick = operator.itemgetter(*(COLUMNS.index(name) for name in columns))
-                values = (_literal((*pick(row), now)) for row in kept)
+                values = (text for row, text in fresh if (row[1] == IMPRESSION) == is_impression)
                 self._insert(execute, f"INSERT INTO {table} ({', '.join(columns)}, received_at) VALUES ", values)
             self._insert(
                 execute,
@@ -174,7 +189,7 @@ class MysqlTarget:
             )
         return len(fresh)
 
-    def _keep_ids(self, execute: Callable[[str], Any], rows: Mapping[str, Row]) -> list[Row]:
+    def _keep_ids(self, execute: Callable[[str], Any], rows: Mapping[str, _Written]) -> list[_Written]:
         """Inserts the ids that are new, in order, so that two processes rarely wait for each other; returns their rows.
 
         An id that another transaction is inserting is waited for.
@@ -186,7 +201,7 @@ class MysqlTarget:
         inserted = self._insert(
             execute,
             "INSERT IGNORE INTO event_ids (event_id, batch, timestamp) VALUES ",
-            (f"({_quoted(event_id)},{mine},'{rows[event_id][2]}')" for event_id in ordered),
+            (f"({_quoted(event_id)},{mine},'{rows[event_id][0][2]}')" for event_id in ordered),
         )
         if inserted == len(rows):
             return list(rows.values())
@@ -286,6 +301,10 @@ def _literal(row: Sequence[Any], *binary: bytes) -> str:
         text = re.sub(r"\\(u00([0-9a-f]{2})|f|.)", _as_mysql, text)
     first = "".join(f"x'{value.hex()}'," for value in binary)
     return f"({first}{text[1:-1]})"
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def _quoted(text: str) -> str:
