@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from tests.databases import PASSWORD, Server, running_mariadb, running_postgres
 from tests.demo_shops import prepare_demo_shop
 
 
@@ -148,3 +149,25 @@ def models(tiny_trained: TinyTrained, tmp_path: Path) -> Path:
     """A copy of the models of the small trained shop that a test may change."""
     shutil.copytree(tiny_trained.models, tmp_path / "models")
     return tmp_path / "models"
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[Server]:
+    """A MariaDB server with the empty database `shop`, started once for each process that runs tests."""
+    with running_mariadb() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server, started once for each process that runs tests."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def shop_database(mariadb: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """The MariaDB server with a new empty database `shop`, and the password in the environment."""
+    mariadb.execute("mysql", "DROP DATABASE IF EXISTS shop", "CREATE DATABASE shop CHARACTER SET utf8mb4")
+    monkeypatch.setenv("DB_PASSWORD", PASSWORD)
+    return mariadb

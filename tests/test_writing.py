@@ -116,7 +116,7 @@ WRITERS = [
 READ = {
     "prepared", "models", "test", "plan", "orders", "users", "file", "shop", "log", "--data-home", "--config",
     "--warm-start", "--prepared", "--queries", "--config-file", "--items", "--models", "--key", "--users", "--exclude",
-    "--impressions", "--scores", "--embeddings", "--arms",
+    "--impressions", "--scores", "--embeddings", "--arms", "--key-file",
 }  # fmt: skip
 """Arguments that are paths and are read only."""
 

@@ -22,6 +22,7 @@ _LAZY_MODULES = (
     "analysis",
     "baselines",
     "client",
+    "collect",
     "demo_shop",
     "errors",
     "evaluation",

@@ -29,7 +29,7 @@ LEARNING = (
     "errors.py",
     "publish",
     "schema",
-    "ingest/notes.py",
+    "sources/notes.py",
     "ingest/prepared.py",
     "ingest/return_counts.py",
     "ingest/typed_toml.py",

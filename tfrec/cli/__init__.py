@@ -20,6 +20,7 @@ from tfrec.cli import (
     campaign,
     canary,
     churn,
+    collect,
     demo,
     evaluate,
     experiment,
@@ -56,6 +57,7 @@ from tfrec.schema.text_columns import plain
 GROUPS = {
     "from a log to slates": (
         demo,
+        collect,
         prepare,
         baseline,
         tune,
@@ -111,6 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         is_decision = options.verb in map(_name, DECISIONS)
         hint = install_hint("analysis") if is_decision else install_hint("train")
+        hint = install_hint("collect") if options.verb == "collect" else hint
         return _fail(f"`tfrec {options.verb}` needs {error.name}, which the base install leaves out. {hint}.")
     except BrokenPipeError:  # the reader of our output (`| head`) has gone
         _drop_output()

@@ -19,7 +19,8 @@ examples:
   tfrec prepare my_shop.toml --out prepared/my_shop --until 2011-11-01    # nothing from then on enters training
 
 recipes of the package:
-  complete_journey, coop100, demo_shop, eshop_clothing_2008, groceries, online_retail, yoochoose_100k
+  collected, collected_files, complete_journey, coop100, demo_shop, eshop_clothing_2008, groceries, online_retail,
+  yoochoose_100k
 """
 INTERRUPTED = "What was prepared before is untouched. Run the same command again to prepare from the start."
 

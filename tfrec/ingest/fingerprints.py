@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tfrec.errors import SourceError
 from tfrec.ingest.prepared import FORMAT_VERSION, SourceFile
 from tfrec.sources.locate import RawFile
+from tfrec.sources.raw_table import RowsState
 from tfrec.sources.remote_files import RemoteFile
 
 
@@ -38,6 +39,11 @@ def describe_files(paths: Sequence[RawFile], *, trusted: Sequence[SourceFile] = 
             raise SourceError(f"{path} cannot be read: {error.strerror}. Correct its permissions.") from error
         result.append(SourceFile(*key, digest))
     return tuple(result)
+
+
+def describe_rows(states: Iterable[RowsState]) -> tuple[SourceFile, ...]:
+    """Returns what is known of tables of databases: their number of rows in place of a size, and a digest of it."""
+    return tuple(SourceFile(state.origin, state.rows, 0, state.digest) for state in states)
 
 
 def fingerprint(recipe_text: str, sources: Sequence[SourceFile], *, settings: Mapping[str, str]) -> str:

@@ -15,7 +15,7 @@ from tfrec.ingest.cleaning import merge_order_lines
 from tfrec.ingest.events import events_specs, group_events
 from tfrec.ingest.extras import copy_extras, copy_truth, write_pictures
 from tfrec.ingest.facts import facts_spec
-from tfrec.ingest.fingerprints import describe_files, fingerprint
+from tfrec.ingest.fingerprints import describe_files, describe_rows, fingerprint
 from tfrec.ingest.items import complete_items, items_from_events, items_spec
 from tfrec.ingest.picture_folder import PictureRows, add_picture_rows, write_picture_folder
 from tfrec.ingest.pictures import read_pictures
@@ -45,6 +45,7 @@ from tfrec.schema.tables import EVENT_COLUMNS
 from tfrec.sources.engine import Workspace
 from tfrec.sources.file_format import FILE, ROW
 from tfrec.sources.notes import Note
+from tfrec.sources.sql_chunks import chunk_folder, forget_chunks
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +89,7 @@ def prepare_shop(
         return read_prepared(out)
     with publishing(out, PREPARED, inputs=shop.inputs) as folder:
         manifest = _take_steps(shop, folder)
+    forget_chunks(chunk_folder(out))
     logger.info("Prepared %s: %s", out, _summary(manifest))
     return read_prepared(out)
 
@@ -117,7 +119,7 @@ def find_inputs(
     """
     recipe = written.recipe
     end = moment_in_utc(until, time_zone=recipe.time_zone) if until else None
-    files = locate_files(written, data_home=data_home)
+    files = locate_files(written, data_home=data_home, reading=chunk_folder(out))
     inputs = (
         written.path,
         *(file for file in files.all if isinstance(file, Path)),
@@ -125,7 +127,8 @@ def find_inputs(
     )
     if present is None:  # else it may be up to date, and nothing is written
         check_folder(out, PREPARED, inputs=inputs)
-    sources = describe_files(files.all, trusted=present.sources if present and trust_times else ())
+    described = describe_files(files.all, trusted=present.sources if present and trust_times else ())
+    sources = (*described, *describe_rows(files.states))
     settings = {"until": str(end or ""), "key": key_check(files.key) if files.key else ""}
     if names := files.meant_names:
         settings["names"] = "\n".join(names)

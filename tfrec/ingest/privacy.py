@@ -60,7 +60,7 @@ def pseudonyms(ids: pd.Series, *, key: bytes) -> pd.Series:
         key: the secret.
     """
     unique = pd.unique(ids)
-    table = {user_id: _pseudonym(user_id, key) if user_id else "" for user_id in unique}
+    table = {user_id: pseudonym(user_id, key) if user_id else "" for user_id in unique}
     return ids.map(table).astype("str")
 
 
@@ -82,8 +82,9 @@ def pseudonymise(table: ir.Table, *, key: bytes, guest_ids: Sequence[str] = (), 
 
 def key_check(key: bytes) -> str:
     """Returns a short check word: equal for two runs with the same key, and without further information on the key."""
-    return _pseudonym("tfrec key check", key)[:8]
+    return pseudonym("tfrec key check", key)[:8]
 
 
-def _pseudonym(text: str, key: bytes) -> str:
+def pseudonym(text: str, key: bytes) -> str:
+    """Returns the pseudonym of one id; see `pseudonyms`."""
     return hmac.new(key, text.encode(), hashlib.sha256).digest()[:_PSEUDONYM_BYTES].hex()

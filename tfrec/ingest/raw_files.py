@@ -9,7 +9,8 @@ from tfrec.ingest.privacy import read_key
 from tfrec.ingest.recipes import RecipeFile
 from tfrec.sources.locate import RawFile, data_homes, locate_plain
 from tfrec.sources.open_source import open_source
-from tfrec.sources.raw_table import RowSource
+from tfrec.sources.raw_table import RowSource, RowsState
+from tfrec.sources.table_files import TableFiles
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +18,7 @@ class RawFiles:
     """The located files of a recipe.
 
     Attributes:
-        sources: table → where its rows come from, of each section; tables without files are absent.
+        sources: table → where its rows come from, of each section; tables without files or database are absent.
         category_tree: where the rows of the tree of categories come from, or None.
         pictures: the array, or None.
         picture_folder: JPEG and PNG files.
@@ -49,9 +50,21 @@ class RawFiles:
         partitions = [part for path in self.all for part in PurePath(str(path)).parts[:-1] if "=" in part]
         return [*partitions, *(path.stem for path in self.picture_folder)]
 
+    @property
+    def states(self) -> list[RowsState]:
+        """State of every database, in the recipe's order."""
+        sources = [source for sources in self.sources.values() for source in sources]
+        trees = [self.category_tree] if self.category_tree is not None else []
+        return [state for source in (*sources, *trees) for state in source.states]
 
-def locate_files(written: RecipeFile, *, data_home: Path | None) -> RawFiles:
+
+def locate_files(written: RecipeFile, *, data_home: Path | None, reading: Path) -> RawFiles:
     """Returns the files of a recipe.
+
+    Args:
+        written: the recipe.
+        data_home: folder with the raw files.
+        reading: folder for what is read of databases.
 
     Raises:
         SourceError: one is missing or empty; says where it was looked for and where to get the data.
@@ -62,15 +75,16 @@ def locate_files(written: RecipeFile, *, data_home: Path | None) -> RawFiles:
     def located(name: str) -> Path:
         return locate_plain(name, homes=homes, source_url=recipe.source_url)
 
+    def opened(section: TableFiles) -> RowSource:
+        return open_source(section, homes=homes, source_url=recipe.source_url, reading=reading)
+
     truths = [home / recipe.truth for home in homes if recipe.truth and (home / recipe.truth).is_dir()]
     key_file, pictures, tree = recipe.privacy.key_file, recipe.pictures, recipe.items.category_tree
     return RawFiles(
         sources={
-            name: tuple(open_source(section, homes=homes, source_url=recipe.source_url) for section in sections)
-            for name, sections in recipe.sections.items()
-            if sections[0].is_stated
+            name: tuple(map(opened, sections)) for name, sections in recipe.sections.items() if sections[0].is_stated
         },
-        category_tree=open_source(tree, homes=homes, source_url=recipe.source_url) if tree is not None else None,
+        category_tree=opened(tree) if tree is not None else None,
         pictures=located(pictures.file) if pictures and pictures.file else None,
         picture_folder=find_pictures(pictures.folder, homes=homes) if pictures and pictures.folder else (),
         extras={name: located(file) for name, file in recipe.extras.items()},

@@ -1,3 +1,4 @@
+from .database import Database
 from .engine import Workspace
 from .file_format import FILE, ROW, FileFormat, StoreTask
 from .file_source import FileSource
@@ -7,14 +8,17 @@ from .joined_source import JoinedSource
 from .locate import data_homes, locate
 from .notes import Note
 from .open_source import open_source
-from .raw_table import RawTable, RowSource, Unreadable
+from .raw_table import RawTable, RowSource, RowsState, Unreadable
 from .source import Source
+from .sql_rows import SqlRows
+from .sql_source import SqlSource
 from .table_files import Fill, Join, TableFiles
 
 __all__ = [
     "FILE",
     "FORMATS",
     "ROW",
+    "Database",
     "FileFormat",
     "FileSource",
     "Fill",
@@ -24,7 +28,10 @@ __all__ = [
     "Note",
     "RawTable",
     "RowSource",
+    "RowsState",
     "Source",
+    "SqlRows",
+    "SqlSource",
     "StoreTask",
     "TableFiles",
     "Unreadable",

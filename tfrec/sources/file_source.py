@@ -16,7 +16,7 @@ from tfrec.sources.file_format import FILE, ROW, StoreTask
 from tfrec.sources.formats import format_of
 from tfrec.sources.locate import RawFile, local_file, stored_file
 from tfrec.sources.notes import Note
-from tfrec.sources.raw_table import RawTable, Unreadable
+from tfrec.sources.raw_table import RawTable, RowsState, Unreadable
 from tfrec.sources.source import Source
 
 logger = logging.getLogger(__name__)
@@ -46,6 +46,11 @@ class FileSource:
     def inputs(self) -> tuple[RawFile, ...]:
         """Files whose content decides on the rows."""
         return tuple(dict.fromkeys(map(stored_file, self.paths)))
+
+    @property
+    def states(self) -> tuple[RowsState, ...]:
+        """None: files are no database."""
+        return ()
 
     def read(
         self, workspace: Workspace, *, name: str, wanted: Collection[str] = (), keeps_types: bool = False

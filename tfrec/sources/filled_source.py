@@ -12,7 +12,7 @@ from tfrec.sources.engine import Workspace
 from tfrec.sources.file_format import FILE, ROW
 from tfrec.sources.locate import RawFile
 from tfrec.sources.notes import Note
-from tfrec.sources.raw_table import RawTable, RowSource
+from tfrec.sources.raw_table import RawTable, RowSource, RowsState
 from tfrec.sources.table_files import Fill
 
 
@@ -39,6 +39,11 @@ class FilledSource:
     def inputs(self) -> tuple[RawFile, ...]:
         """Files whose content decides on the rows."""
         return self.rows.inputs
+
+    @property
+    def states(self) -> tuple[RowsState, ...]:
+        """States of databases that decide on the rows."""
+        return self.rows.states
 
     def read(
         self, workspace: Workspace, *, name: str, wanted: Collection[str] = (), keeps_types: bool = False

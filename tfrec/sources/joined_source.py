@@ -13,7 +13,7 @@ from tfrec.sources.engine import Workspace
 from tfrec.sources.file_format import FILE, ROW
 from tfrec.sources.locate import RawFile
 from tfrec.sources.notes import Note
-from tfrec.sources.raw_table import RawTable, RowSource
+from tfrec.sources.raw_table import RawTable, RowSource, RowsState
 from tfrec.sources.table_files import Join, TableFiles
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,11 @@ class JoinedSource:
     def inputs(self) -> tuple[RawFile, ...]:
         """Files whose content decides on the rows."""
         return tuple(file for source in (self.rows, *self.partners) for file in source.inputs)
+
+    @property
+    def states(self) -> tuple[RowsState, ...]:
+        """States of databases that decide on the rows."""
+        return tuple(state for source in (self.rows, *self.partners) for state in source.states)
 
     def read(
         self, workspace: Workspace, *, name: str, wanted: Collection[str] = (), keeps_types: bool = False

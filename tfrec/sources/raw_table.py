@@ -1,8 +1,10 @@
 """Defines what a source of rows offers, and the table that it yields."""
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -54,6 +56,28 @@ class RawTable:
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class RowsState:
+    """What a look at the rows of a database shows, up to some key.
+
+    Attributes:
+        origin: where they are, for messages.
+        rows: their number.
+        last: highest key, None where there is no row.
+        changed: highest value of the column that states when a row was changed, as text; `""` without one.
+    """
+
+    origin: str
+    rows: int
+    last: Any
+    changed: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Equal for equal states."""
+        return hashlib.sha256(json.dumps([self.rows, str(self.last), self.changed]).encode()).hexdigest()
+
+
 class RowSource(Protocol):
     """Where the rows of one table come from; all that follows knows no more of it."""
 
@@ -65,6 +89,11 @@ class RowSource(Protocol):
     @property
     def inputs(self) -> tuple[RawFile, ...]:
         """Files whose content decides on the rows."""
+        ...
+
+    @property
+    def states(self) -> tuple[RowsState, ...]:
+        """States of databases that decide on the rows."""
         ...
 
     def read(

@@ -1,15 +1,16 @@
-"""Defines what a recipe states of the raw files of a table."""
+"""Defines what a recipe states of where a table lies: raw files, or a database."""
 
 import dataclasses
 
 from tfrec.errors import RecipeError, nearest_hint
+from tfrec.sources.database import Database
 from tfrec.sources.dialect import Dialect
 from tfrec.sources.formats import FORMATS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source(Dialect):
-    """Raw files that hold one table; see `Dialect` for what is stated of how they are written.
+    """Raw files or a database that hold one table; see `Dialect` for what is stated of how files are written.
 
     Attributes:
         files: paths: absolute, or relative to the data home or to the recipe; read one after the other. A pattern
@@ -17,6 +18,12 @@ class Source(Dialect):
         format: `csv`, `parquet`, `jsonl` or a special layout; by the file's ending when left out.
         decimal: decimal sign of numbers; found in each column when left out.
         missing: words that stand for no value.
+        url: SQLAlchemy's URL of a database, in place of `files`; `${NAME}` stands for a value of the environment.
+        table: its table or view, with the schema before a point.
+        query: a SELECT in place of `table`.
+        key: column of the rows with unique values, by which they are read in chunks.
+        changed: column that states when a row was changed last; without it a change that leaves the number of rows and
+            the highest key as they are is not noticed.
     """
 
     files: tuple[str, ...] = ()
@@ -27,8 +34,15 @@ class Source(Dialect):
         *("N/A", "n/a", "#N/A", "undefined", "(not set)"),
     )
 
+    url: str = ""
+    table: str = ""
+    query: str = ""
+    key: str = ""
+    changed: str = ""
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check_database()
         if self.format and self.format not in FORMATS:
             raise RecipeError(f"format {self.format!r} is unknown.{nearest_hint(self.format, FORMATS)}")
         if self.decimal not in ("", ".", ","):
@@ -37,4 +51,19 @@ class Source(Dialect):
     @property
     def is_stated(self) -> bool:
         """Whether the table has a source of its own."""
-        return bool(self.files)
+        return bool(self.files or self.url)
+
+    def _check_database(self) -> None:
+        of_database = {"table": self.table, "query": self.query, "key": self.key, "changed": self.changed}
+        if not self.url:
+            for name, value in of_database.items():
+                if value:
+                    raise RecipeError(f"`{name}` is of a database: name it by `url`.")
+            return
+        if self.files or self.format:
+            raise RecipeError("A table comes from `files` or from a database (`url`), and not from both.")
+        if bool(self.table) == bool(self.query):
+            raise RecipeError("`url` needs either `table` or `query`, and not both.")
+        if not self.key:
+            raise RecipeError("`url` needs `key`: a column with unique values, such as the primary key.")
+        Database(self.url)

@@ -1,0 +1,3 @@
+from tests.collect.kept import kept
+
+__all__ = ["kept"]
