@@ -36,6 +36,7 @@ _LAZY_MODULES = (
     "report",
     "schema",
     "serving",
+    "sources",
     "statistics",
     "strategy",
     "tracking",

@@ -11,9 +11,9 @@ from tfrec.ingest.events import events_spec
 from tfrec.ingest.numbers import NumberStyle
 from tfrec.ingest.read_table import set_aside_repeated, type_rows
 from tfrec.ingest.recipes import EventsRecipe, Recipe
-from tfrec.ingest.sources import FILE, ROW
 from tfrec.ingest.table_spec import TableSpec
 from tfrec.schema.tables import EVENT_COLUMNS
+from tfrec.sources.file_format import FILE, ROW
 
 GOOD = {
     "user_id": "7",

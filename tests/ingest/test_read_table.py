@@ -9,14 +9,14 @@ import pytest
 from ibis import _
 
 from tfrec.errors import SourceError
-from tfrec.ingest.engine import Workspace
 from tfrec.ingest.number_styles import notes_of_numbers
 from tfrec.ingest.privacy import pseudonyms
 from tfrec.ingest.read_table import collect_table, read_table
 from tfrec.ingest.recipes import TableSource
 from tfrec.ingest.rejected import CheckedTable, count_incomplete, count_reasons
-from tfrec.ingest.sources import FileSource
 from tfrec.ingest.table_spec import Check, Column, TableSpec, is_empty, is_unreadable
+from tfrec.sources.engine import Workspace
+from tfrec.sources.file_source import FileSource
 
 LINES = "who;score;note\n7.0;1,5;good\n8;-1;low\n9;x;bad\n;1,0;none\n7;2,5;again\n10;400;high\n11;;NULL\n12\n"
 KEY = bytes(range(32))

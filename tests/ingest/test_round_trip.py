@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tfrec.errors import SourceError
-from tfrec.ingest.engine import Workspace
 from tfrec.ingest.events import events_spec
 from tfrec.ingest.read_table import read_table
 from tfrec.ingest.recipes import Recipe, read_recipe
 from tfrec.ingest.rejected import CheckedTable
-from tfrec.ingest.sources import FileSource
+from tfrec.sources.engine import Workspace
+from tfrec.sources.file_source import FileSource
 
 ZONES = {"UTC": 0, "Asia/Kolkata": 330, "Etc/GMT+8": -480}
 TIMES = {

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from tfrec.ingest.sessions import Orders, Sessions, cut_sessions, group_orders
-from tfrec.ingest.sources import FILE, ROW
+from tfrec.sources.file_format import FILE, ROW
 
 
 def events(rows: list[tuple[str, str, str, str]]) -> ibis.Table:

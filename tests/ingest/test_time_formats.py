@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from tfrec.errors import SourceError
-from tfrec.ingest.notes import Note
 from tfrec.ingest.time_formats import check_times
+from tfrec.sources.notes import Note
 
 YEAR = pd.date_range("2024-01-01 08:00", "2024-12-30", freq="31h")
 EARLY = YEAR[YEAR.day <= 12]

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from tfrec.errors import RecipeError, nearest_hint
 from tfrec.ingest.mapping import RAW_PREFIX
-from tfrec.ingest.sources import FILE, ROW
 from tfrec.schema.tables import EVENT_COLUMNS
+from tfrec.sources.file_format import FILE, ROW
 
 _UNKNOWN_ITEMS = ("keep", "reject")
 _UNDATED = ("refuse", "drop")

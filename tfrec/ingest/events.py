@@ -10,17 +10,14 @@ from ibis import _
 
 from tfrec.errors import SourceError
 from tfrec.ingest.cleaning import Cleaning, Rule
-from tfrec.ingest.engine import Workspace
 from tfrec.ingest.id_notes import notes_of_ids
 from tfrec.ingest.items import ITEM_PREFIX
-from tfrec.ingest.notes import Note
 from tfrec.ingest.number_styles import names_of_currency, notes_of_currency, notes_of_numbers
 from tfrec.ingest.order_notes import notes_of_orders, notes_of_states
 from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.rejected import CheckedTable
 from tfrec.ingest.returns import RETURN_REASON
 from tfrec.ingest.sessions import cut_sessions, group_orders
-from tfrec.ingest.sources import FILE, ROW
 from tfrec.ingest.splits import add_clock
 from tfrec.ingest.table_spec import Check, Column, Expression, MappedTable, Pass, TableSpec, is_rounded, is_unreadable
 from tfrec.ingest.time_bounds import find_bounds, outlier_reason
@@ -28,6 +25,9 @@ from tfrec.ingest.time_formats import check_times
 from tfrec.ingest.timestamps import local_time
 from tfrec.ingest.users import USER_PREFIX
 from tfrec.schema.tables import EVENT_COLUMNS, EVENT_TYPES, RETURN
+from tfrec.sources.engine import Workspace
+from tfrec.sources.file_format import FILE, ROW
+from tfrec.sources.notes import Note
 
 _FIRST_YEAR, _LAST_YEAR = 1970, 2100  # timestamps outside are slips such as year 0001 or 9999
 UNKNOWN_ITEM = "unknown item"
@@ -52,7 +52,7 @@ def events_spec(recipe: Recipe) -> TableSpec:
         described={
             prefix: table.columns
             for prefix, table in ((ITEM_PREFIX, recipe.items), (USER_PREFIX, recipe.users))
-            if not table.files
+            if not table.is_stated
         },
         passing=tuple(dict.fromkeys(rule.raw_column for rule in cleaning.rules if rule.raw_column)),
         category_separator=recipe.items.category_separator,

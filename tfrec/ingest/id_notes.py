@@ -5,11 +5,11 @@ import re
 import ibis
 import ibis.expr.types as ir
 
-from tfrec.ingest.engine import composed
 from tfrec.ingest.mapping import ROUNDED_ID, raw_columns, trimmed, unguarded
-from tfrec.ingest.notes import Note
 from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.table_spec import MappedTable
+from tfrec.sources.engine import composed
+from tfrec.sources.notes import Note
 
 _PLACEHOLDERS = (
     *("0", "-1", "guest", "guests", "anonymous", "anon", "unknown", "none", "null", "nan", "na", "n/a", "#n/a", "nil"),

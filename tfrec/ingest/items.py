@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from tfrec.ingest.frequent import most_frequent
-from tfrec.ingest.notes import Note
 from tfrec.ingest.number_styles import notes_of_numbers
 from tfrec.ingest.recipes import ItemsRecipe, Recipe
 from tfrec.ingest.table_spec import Column, MappedTable, TableSpec, is_empty, is_rounded
 from tfrec.ingest.time_formats import check_times
 from tfrec.schema.tables import ITEM_COLUMNS, conform
+from tfrec.sources.notes import Note
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ import ibis
 import ibis.expr.types as ir
 
 from tfrec.errors import RecipeError, SourceError, nearest_hint
-from tfrec.ingest.engine import first_code, num_bytes, trim, trim_blanks
 from tfrec.schema.tables import CATEGORY_SEPARATOR
+from tfrec.sources.engine import first_code, num_bytes, trim, trim_blanks
 
 RAW_PREFIX = "_raw_"
 """Before the names of raw columns that pass through the mapping because a rule looks at them."""

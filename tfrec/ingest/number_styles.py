@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import ibis.expr.types as ir
 
 from tfrec.ingest.mapping import Columns, raw_columns
-from tfrec.ingest.notes import Note
 from tfrec.ingest.numbers import NumberStyle, find_style
 from tfrec.ingest.table_spec import MappedTable
+from tfrec.sources.notes import Note
 
 _SIGNS: Mapping[str, tuple[str, ...]] = {
     "EUR": ("€",), "GBP": ("£",), "JPY": ("¥", "円"), "CNY": ("¥", "元", "RMB"), "INR": ("₹", "RS"),

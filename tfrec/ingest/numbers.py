@@ -9,8 +9,8 @@ import dataclasses
 import ibis
 import ibis.expr.types as ir
 
-from tfrec.ingest.engine import trim
-from tfrec.ingest.notes import Note
+from tfrec.sources.engine import trim
+from tfrec.sources.notes import Note
 
 _GROUPERS = r"(?:[\s\p{Z}\p{Cf}]|[’'])+"  # blanks of every width, direction marks, apostrophes
 _MINUS = "−–—－﹣‐‑"  # typographic signs beside the ASCII one

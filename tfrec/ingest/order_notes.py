@@ -7,8 +7,8 @@ import ibis
 import ibis.expr.types as ir
 
 from tfrec.ingest.mapping import trimmed
-from tfrec.ingest.notes import Note
-from tfrec.ingest.sources import FILE, ROW
+from tfrec.sources.file_format import FILE, ROW
+from tfrec.sources.notes import Note
 
 _MIN_ORDERS = 30  # fewer orders show no pattern
 _VOID_STATES = r"^(refund|void|cancel|failed|declined|rejected|expired|storno|retour|annul)"

@@ -9,14 +9,14 @@ from typing import Any
 import ibis.expr.types as ir
 import pandas as pd
 
-from tfrec.ingest.engine import Workspace
-from tfrec.ingest.notes import Note
 from tfrec.ingest.prepared import Manifest, SourceFile
 from tfrec.ingest.raw_files import RawFiles
 from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.rejected import CheckedTable
 from tfrec.ingest.return_counts import ReturnCounts
 from tfrec.ingest.splits import Moments
+from tfrec.sources.engine import Workspace
+from tfrec.sources.notes import Note
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -11,13 +11,11 @@ from tqdm import tqdm
 
 from tfrec.errors import SourceError
 from tfrec.ingest.cleaning import merge_order_lines
-from tfrec.ingest.engine import Workspace
 from tfrec.ingest.events import events_spec, group_events
 from tfrec.ingest.extras import copy_extras, copy_truth, write_pictures
 from tfrec.ingest.facts import facts_spec
 from tfrec.ingest.fingerprints import describe_files, fingerprint
 from tfrec.ingest.items import complete_items, items_from_events, items_spec
-from tfrec.ingest.notes import Note
 from tfrec.ingest.pictures import read_pictures
 from tfrec.ingest.preparation import Preparation
 from tfrec.ingest.prepared import (
@@ -36,12 +34,14 @@ from tfrec.ingest.recipes import RecipeFile, find_recipe, read_recipe
 from tfrec.ingest.rejected import count_incomplete, count_reasons, write_incomplete, write_rejected
 from tfrec.ingest.relations import relations_spec
 from tfrec.ingest.returns import collect_returns, count_returns, match_returns, notes_of_returns
-from tfrec.ingest.sources import FILE, ROW
 from tfrec.ingest.splits import find_moments, keep_orders_whole
 from tfrec.ingest.timestamps import moment_in_utc
 from tfrec.ingest.users import complete_users, users_from_events, users_spec
 from tfrec.publish import check_folder, publishing
 from tfrec.schema.tables import EVENT_COLUMNS
+from tfrec.sources.engine import Workspace
+from tfrec.sources.file_format import FILE, ROW
+from tfrec.sources.notes import Note
 
 logger = logging.getLogger(__name__)
 

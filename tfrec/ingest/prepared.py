@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from tfrec.errors import SourceError
-from tfrec.ingest.notes import Note
 from tfrec.ingest.return_counts import ReturnCounts
 from tfrec.publish import FolderKind
 from tfrec.schema.calendar import ShopCalendar
 from tfrec.schema.tables import FACT_COLUMNS, RELATION_COLUMNS, RETURN, RETURN_COLUMNS, Tables, empty_table
+from tfrec.sources.notes import Note
 
 FORMAT_VERSION = 2
 """Raised whenever the layout or meaning of a prepared folder changes; older folders must be prepared again."""

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from tfrec.ingest.privacy import read_key
 from tfrec.ingest.recipes import RecipeFile
-from tfrec.ingest.sources import FileSource, data_homes, locate
+from tfrec.sources.file_source import FileSource
+from tfrec.sources.locate import data_homes, locate
+from tfrec.sources.raw_table import RowSource
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +23,7 @@ class RawFiles:
         key: the secret of the pseudonyms, or None.
     """
 
-    sources: Mapping[str, FileSource]
+    sources: Mapping[str, RowSource]
     pictures: Path | None
     extras: dict[str, Path]
     truth: Path | None
@@ -54,7 +56,7 @@ def locate_files(written: RecipeFile, *, data_home: Path | None) -> RawFiles:
         sources={
             name: FileSource(section, located(section.files))
             for name, section in recipe.sections.items()
-            if section.files
+            if section.is_stated
         },
         pictures=located([recipe.pictures.file])[0] if recipe.pictures else None,
         extras={name: located([file])[0] for name, file in recipe.extras.items()},

@@ -9,23 +9,24 @@ import ibis.expr.types as ir
 import pandas as pd
 from ibis import _
 
-from tfrec.ingest.engine import Workspace
 from tfrec.ingest.mapping import RAW_PREFIX, check_columns, column_texts, id_text, raw_columns, trimmed
 from tfrec.ingest.number_styles import find_styles
 from tfrec.ingest.numbers import NumberStyle, number
 from tfrec.ingest.privacy import pseudonymise
 from tfrec.ingest.rejected import CheckedTable
-from tfrec.ingest.sources import FILE, ROW, FileSource, RawTable
 from tfrec.ingest.table_spec import Check, Column, Expression, MappedTable, TableSpec, is_unreadable
 from tfrec.ingest.timestamps import parse_timestamps
 from tfrec.schema.tables import conform
+from tfrec.sources.engine import Workspace
+from tfrec.sources.file_format import FILE, ROW
+from tfrec.sources.raw_table import RawTable, RowSource
 
 logger = logging.getLogger(__name__)
 
 _SQL_TYPES = {"str": "string", "datetime64[us]": "timestamp", "float32": "float32"}
 
 
-def read_table(spec: TableSpec, source: FileSource, workspace: Workspace, *, key: bytes | None = None) -> CheckedTable:
+def read_table(spec: TableSpec, source: RowSource, workspace: Workspace, *, key: bytes | None = None) -> CheckedTable:
     """Returns the rows of a source as values, the bad ones with a reason; no row is lost or added.
 
     Args:

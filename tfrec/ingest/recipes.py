@@ -14,7 +14,6 @@ from tfrec.ingest.cleaning import Cleaning
 from tfrec.ingest.mapping import Columns
 from tfrec.ingest.privacy import Privacy
 from tfrec.ingest.sessions import Orders, Sessions
-from tfrec.ingest.sources import Source
 from tfrec.ingest.splits import Split
 from tfrec.ingest.timestamps import EPOCH_UNITS
 from tfrec.ingest.typed_toml import read_toml, typed
@@ -27,6 +26,7 @@ from tfrec.schema.tables import (
     RELATION_COLUMNS,
     RETURN,
 )
+from tfrec.sources.source import Source
 
 _FOLDER = "datasets"  # of the package, and of whoever keeps recipes in the current folder
 EVENT_KEYS = (*EVENT_COLUMNS, "line_total", "sequence", "currency")
@@ -76,7 +76,7 @@ class EventsRecipe(TableSource):
             if not 0 < rate < math.inf or code != code.upper():
                 raise RecipeError(f"rates must map codes in capitals to numbers above 0; got {code!r} = {rate}.")
         _check_formats(self.time_format)
-        if not self.files:
+        if not self.is_stated:
             raise RecipeError("`files` must name at least one file of events.")
         _check_keys("columns", self.columns, EVENT_KEYS)
         if "item_id" not in self.columns:
@@ -123,9 +123,9 @@ class ItemsRecipe(TableSource):
         super().__post_init__()
         _check_keys("columns", self.columns, ITEM_COLUMNS)
         _check_keys("words", self.words, ITEM_COLUMNS)
-        if self.files and "item_id" not in self.columns:
+        if self.is_stated and "item_id" not in self.columns:
             raise RecipeError("columns must map item_id of the catalogue.")
-        if not self.files and "price" in self.columns:
+        if not self.is_stated and "price" in self.columns:
             raise RecipeError("Without a catalogue the price comes from the events: map it in `[events.columns]`.")
         if not self.price_weeks > 0:
             raise RecipeError(f"price_weeks must be above 0; got {self.price_weeks}.")
@@ -150,7 +150,7 @@ class UsersRecipe(TableSource):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.files and "user_id" not in self.columns:
+        if self.is_stated and "user_id" not in self.columns:
             raise RecipeError("columns must map user_id of the users file.")
 
 
@@ -255,7 +255,7 @@ class Recipe:
             )
         if self.privacy.key_file and self.truth:
             raise RecipeError("`truth` holds plain user ids, so it cannot go with [privacy]. Leave one out.")
-        if self.clean.unknown_items == "reject" and not self.items.files:
+        if self.clean.unknown_items == "reject" and not self.items.is_stated:
             raise RecipeError('[clean] unknown_items = "reject" needs a catalogue: name its files in [items].')
         if "timestamp" not in self.events.columns and "order_id" not in self.events.columns:
             raise RecipeError("[events.columns] must map timestamp, or order_id where the log has no time.")
@@ -365,7 +365,7 @@ def _check_keys(what: str, given: Iterable[str], allowed: Iterable[str]) -> None
 
 def _check_mapped(source: FactsRecipe | RelationsRecipe, wanted: Iterable[str], table: str) -> None:
     absent = [name for name in wanted if name not in source.columns]
-    if source.files and absent:
+    if source.is_stated and absent:
         raise RecipeError(f"columns must map {', '.join(absent)} of the {table} file.")
-    if source.columns and not source.files:
+    if source.columns and not source.is_stated:
         raise RecipeError(f"`files` must name the {table} file whose columns are mapped.")

@@ -8,9 +8,10 @@ from pathlib import Path
 import ibis
 import ibis.expr.types as ir
 
-from tfrec.ingest.notes import Note
-from tfrec.ingest.sources import FILE, ROW, Unreadable
 from tfrec.ingest.table_spec import TableSpec
+from tfrec.sources.file_format import FILE, ROW
+from tfrec.sources.notes import Note
+from tfrec.sources.raw_table import Unreadable
 
 REJECTED_COLUMNS = {"table": "string", "file": "string", "row": "int64", "reason": "string", "raw": "string"}
 """Of `rejected.parquet`; `file` is the file's name, `row` counts data rows from 1, `raw` is JSON."""

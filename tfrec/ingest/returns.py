@@ -8,10 +8,10 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from tfrec.ingest.notes import Note
 from tfrec.ingest.return_counts import ReturnCounts
-from tfrec.ingest.sources import FILE, ROW
 from tfrec.schema.tables import EVENT_COLUMNS, RETURN_COLUMNS, conform
+from tfrec.sources.file_format import FILE, ROW
+from tfrec.sources.notes import Note
 
 RETURN_REASON = "return_reason"
 """Column of the checked events: why a row takes no purchase back; null where it does."""

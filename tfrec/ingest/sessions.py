@@ -6,7 +6,7 @@ import ibis
 import ibis.expr.types as ir
 
 from tfrec.errors import RecipeError, nearest_hint
-from tfrec.ingest.sources import FILE, ROW
+from tfrec.sources.file_format import FILE, ROW
 
 _ORDER_WAYS = ("column", "user_day", "session")
 

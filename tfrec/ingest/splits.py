@@ -8,10 +8,10 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from tfrec.errors import RecipeError
-from tfrec.ingest.engine import md5
-from tfrec.ingest.notes import Note
 from tfrec.ingest.timestamps import moment_in_utc
 from tfrec.schema.calendar import ShopCalendar
+from tfrec.sources.engine import md5
+from tfrec.sources.notes import Note
 
 _CLOCK_START = pd.Timestamp("2000-01-01")
 _CLOCK_SECONDS = 365 * 86_400

@@ -8,12 +8,12 @@ import ibis.expr.types as ir
 import pandas as pd
 from ibis import _
 
-from tfrec.ingest.engine import Workspace
 from tfrec.ingest.mapping import ROUNDED_ID, Columns, raw_columns
-from tfrec.ingest.notes import Note
 from tfrec.ingest.numbers import NumberStyle
 from tfrec.ingest.recipes import TableSource
 from tfrec.schema.tables import CATEGORY_SEPARATOR
+from tfrec.sources.engine import Workspace
+from tfrec.sources.notes import Note
 
 Expression = Any
 """An expression of a row's columns, written with `ibis._`: `_["price"] < 0`, or `_["raw_price"]` of its text."""

@@ -7,7 +7,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from tfrec.ingest.notes import Note
+from tfrec.sources.notes import Note
 
 _NO_DATES = ("0001-01-01", "1899-12-30", "1899-12-31", "1900-01-01", "1970-01-01", "9999-12-31")
 """What programs write where no date is known."""

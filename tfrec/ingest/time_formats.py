@@ -12,10 +12,10 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from tfrec.errors import SourceError
-from tfrec.ingest.engine import md5
-from tfrec.ingest.notes import Note
-from tfrec.ingest.sources import FILE, ROW
 from tfrec.ingest.timestamps import EPOCH_UNITS, parse_timestamps, without_offset
+from tfrec.sources.engine import md5
+from tfrec.sources.file_format import FILE, ROW
+from tfrec.sources.notes import Note
 
 _DATES = (
     *(form.replace("/", sep) for sep in "/.- " for form in ("%d/%m/%Y", "%m/%d/%Y", "%d/%m/%y", "%m/%d/%y")),

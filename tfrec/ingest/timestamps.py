@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from tfrec.errors import RecipeError
-from tfrec.ingest.engine import make_timestamp, try_strptime
+from tfrec.sources.engine import make_timestamp, try_strptime
 
 EPOCH_UNITS: dict[str, float] = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1, "epoch_ns": 0.001}
 """Words for `time_format` that mean a count since 1970-01-01 UTC, and the microseconds of one count."""

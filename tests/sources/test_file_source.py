@@ -10,8 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from tfrec.errors import SourceError
-from tfrec.ingest.engine import Workspace
-from tfrec.ingest.sources import FILE, ROW, FileSource, Source, data_homes, locate
+from tfrec.sources.engine import Workspace
+from tfrec.sources.file_format import FILE, ROW
+from tfrec.sources.file_source import FileSource
+from tfrec.sources.locate import data_homes, locate
+from tfrec.sources.source import Source
 
 TABLE = pd.DataFrame({"a": ["1", "x"], "b": ["2.5", "ü"]})
 

@@ -11,8 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tfrec.errors import SourceError
-from tfrec.ingest.engine import Workspace
-from tfrec.ingest.sources import FILE, ROW, FileSource, Source, Unreadable
+from tfrec.sources.engine import Workspace
+from tfrec.sources.file_format import FILE, ROW
+from tfrec.sources.file_source import FileSource
+from tfrec.sources.raw_table import Unreadable
+from tfrec.sources.source import Source
 
 TEXT = st.text(st.sampled_from(list("ab 1,;\"\\'é\n\t|")), max_size=8)
 ANY_ROWS = st.integers(2, 5).flatmap(

@@ -9,7 +9,7 @@ import pytest
 
 from tfrec.errors import SourceError
 from tfrec.ingest.pictures import read_pictures
-from tfrec.ingest.readers import read_basket_matrix, read_baskets_json, read_coded_labels
+from tfrec.sources.special_layouts import read_basket_matrix, read_baskets_json, read_coded_labels
 
 
 def test_baskets_become_rows(tmp_path: Path) -> None:

@@ -3,15 +3,17 @@
 import gzip
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+import ibis
 import numpy as np
 import pandas as pd
 
 from tfrec.errors import SourceError
 from tfrec.schema.tables import CATEGORY_SEPARATOR
+from tfrec.sources.file_format import ROW, BadLine, FileFormat, StoreTask
 
 
 def read_baskets_json(paths: Sequence[Path]) -> pd.DataFrame:
@@ -100,12 +102,21 @@ def read_coded_labels(paths: Sequence[Path]) -> pd.DataFrame:
     return pd.DataFrame({"item": items[0], "name": items[1], "category": category}, dtype="str")
 
 
-SPECIAL_READERS: Mapping[str, Callable[[Sequence[Path]], pd.DataFrame]] = {
-    "baskets_json": read_baskets_json,
-    "basket_matrix": read_basket_matrix,
-    "coded_labels": read_coded_labels,
-}
-"""Name in a recipe's `format` → reader."""
+def _special(name: str, read: Callable[[Sequence[Path]], pd.DataFrame]) -> FileFormat:
+    def store(task: StoreTask) -> list[BadLine]:
+        rows = ibis.memtable(read(task.paths)).mutate(**{ROW: ibis.row_number().cast("int64") + 1})
+        task.workspace.store(task.table, rows)
+        return []
+
+    return FileFormat(name, (), store, reads_together=True)
+
+
+SPECIAL_LAYOUTS = (
+    _special("baskets_json", read_baskets_json),
+    _special("basket_matrix", read_basket_matrix),
+    _special("coded_labels", read_coded_labels),
+)
+"""Formats that a recipe must name."""
 
 
 def _fields(path: Path) -> pd.DataFrame:

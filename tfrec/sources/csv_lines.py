@@ -8,12 +8,11 @@ import dataclasses
 import itertools
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from tfrec.errors import SourceError
-from tfrec.ingest.csv_layout import CsvLayout, open_lines
+from tfrec.sources.csv_layout import CsvLayout, open_lines
+from tfrec.sources.file_format import NOT_UTF8, BadLine
 
-NOT_UTF8 = "not UTF-8"
 _AMISS = "unreadable line (a quote opens or closes in the wrong place)"
 _AMBIGUOUS = "unreadable line (whole rows, or one row with line breaks in quotes)"
 _NEVER = "(?!)"  # matches nothing: where quotes are plain text no field is quoted
@@ -21,14 +20,6 @@ _MAX_JOINED = 1_000  # lines of one quoted field: longer texts are runaway quote
 _RUNAWAY_SHARE = 0.9  # of the lines in a quoted field that are whole rows: above, its quote is a slip
 _FEW_LINES = 4  # so many whole rows may be one text with as many delimiters in each of its lines, by chance
 _BAD_BYTES_SHARE = 0.01  # above: the file has another encoding; below: damaged lines
-
-
-class BadLine(NamedTuple):
-    """A line that is no row: its number in the file, from 1, the reason and its text."""
-
-    line: int
-    reason: str
-    text: str
 
 
 @dataclasses.dataclass(frozen=True)

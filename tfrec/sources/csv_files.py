@@ -11,16 +11,37 @@ from pathlib import Path
 import duckdb
 import ibis
 
-from tfrec.ingest.csv_layout import CsvDialect, CsvLayout, is_packed
-from tfrec.ingest.csv_lines import BadLine, find_quoting, read_rows
-from tfrec.ingest.engine import identifier, literal
-from tfrec.ingest.text_tables import write_rows
+from tfrec.sources.csv_layout import CsvLayout, find_layout, is_packed
+from tfrec.sources.csv_lines import find_quoting, read_rows
+from tfrec.sources.dialect import Dialect
+from tfrec.sources.engine import identifier, literal
+from tfrec.sources.file_format import BadLine, FileFormat, StoreTask
+from tfrec.sources.text_tables import write_rows
 
 logger = logging.getLogger(__name__)
 
 
+_TABBED = (".tsv", ".tab")
+
+
+def _store(task: StoreTask) -> list[BadLine]:
+    is_tabbed = set(_TABBED) & {suffix.lower() for suffix in task.path.suffixes}
+    layout = find_layout(
+        task.path,
+        task.how,
+        wanted=task.wanted,
+        default_delimiter="\t" if is_tabbed else ",",
+        scratch=task.scratch("utf8.csv"),
+    )
+    return store_csv(task.workspace.connection, task.table, layout, task.how, scratch=task.scratch("parquet"))
+
+
+CSV = FileFormat("csv", (".csv", ".txt", *_TABBED), _store)
+"""Delimited text."""
+
+
 def store_csv(
-    connection: ibis.BaseBackend, table: str, layout: CsvLayout, dialect: CsvDialect, *, scratch: Path
+    connection: ibis.BaseBackend, table: str, layout: CsvLayout, dialect: Dialect, *, scratch: Path
 ) -> list[BadLine]:
     """Stores the rows of a file as text columns in a table with `_row`; returns the lines that are no rows.
 

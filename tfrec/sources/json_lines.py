@@ -9,10 +9,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tfrec.errors import SourceError
-from tfrec.ingest.csv_layout import open_bytes
-from tfrec.ingest.csv_lines import NOT_UTF8, BadLine
+from tfrec.sources.csv_layout import as_utf8, open_bytes
+from tfrec.sources.engine import literal
+from tfrec.sources.file_format import NOT_UTF8, BadLine, FileFormat, StoreTask
+from tfrec.sources.nested import nested_message
 
 _BATCH = 50_000
+
+
+def _store(task: StoreTask) -> list[BadLine]:
+    text = as_utf8(task.path, task.how.encoding, task.scratch("utf8.jsonl"))
+    files, bad = write_json_lines(text, wanted=task.wanted, folder=task.scratch("json"))
+    listed = ", ".join(literal(str(file)) for file in files)
+    task.create(f"SELECT * FROM read_parquet([{listed}], union_by_name = true)")
+    return bad
+
+
+JSON_LINES = FileFormat("jsonl", (".jsonl", ".ndjson"), _store)
+"""One JSON object a line."""
 
 
 def write_json_lines(path: Path, *, wanted: Collection[str], folder: Path) -> tuple[list[Path], list[BadLine]]:
@@ -104,23 +118,3 @@ def _text(value: object, name: str, line: int, path: Path, wanted: frozenset[str
     if name in wanted:
         raise SourceError(nested_message(path, name, "list" if isinstance(value, list) else "object", line=line))
     return json.dumps(value, ensure_ascii=True)
-
-
-def nested_message(path: Path, name: str, kind: str, *, line: int | None = None) -> str:
-    """Returns what is wrong with a mapped column of nested values, and how they are unnested.
-
-    Args:
-        path: the file.
-        name: name of the column.
-        kind: `list`, `object` or the engine's name of the type.
-        line: where it was found.
-    """
-    where = f" on line {line}" if line else ""
-    is_list = kind == "list" or kind.endswith("]")
-    cure = (
-        f"Write a row for each entry first: jq -c '.{name}[] as $one | .{name} = $one' FILE > rows.jsonl (in SQL: "
-        f"UNNEST({name})); where entries are objects, take out of them what is mapped: .{name} = $one.KEY."
-        if is_list
-        else f"Take the value out of it first: jq -c '.{name} = .{name}.KEY' FILE > rows.jsonl."
-    )
-    return f"{path}: the column {name!r}, which the recipe maps, holds nested values ({kind}){where}. {cure}"
