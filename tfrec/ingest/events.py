@@ -30,6 +30,7 @@ from tfrec.sources.file_format import FILE, ROW
 from tfrec.sources.notes import Note
 
 _FIRST_YEAR, _LAST_YEAR = 1970, 2100  # timestamps outside are slips such as year 0001 or 9999
+_CENT = 0.01
 UNKNOWN_ITEM = "unknown item"
 """Reason of an event whose item is not in the catalogue, where the recipe leaves such events out."""
 
@@ -101,6 +102,7 @@ def _columns(recipe: Recipe) -> tuple[Column, ...]:
         Column(name="quantity", kind="number", fill=1.0),
         Column(name="price", kind="number", is_optional=True),
         Column(name="line_total", kind="number", is_kept=False),
+        Column(name="discount", kind="number", is_kept=False),
         Column(name="rating", kind="number"),
         Column(name="query"),
         Column(name="sequence", is_kept=False),
@@ -116,10 +118,13 @@ def _derive(typed: ir.Table, *, recipe: Recipe) -> ir.Table:
     word = ibis.literal(section.type) if section.type else typed["raw_event_type"]
     changed = {"raw_event_type": word, "event_type": word.cases(*words.items(), else_=ibis.null("string"))}
     price = typed["price"]
+    # Rows without a possible quantity are set aside, for their quantity and not for a price of infinity.
+    pieces = ibis.ifelse(typed["quantity"] != 0, typed["quantity"].abs(), 1.0).fill_null(1.0)
     if "line_total" in section.columns:
-        # Rows without a possible quantity are set aside, for their quantity and not for a price of infinity.
-        price = typed["line_total"] / ibis.ifelse(typed["quantity"] != 0, typed["quantity"].abs(), 1.0)
+        price = typed["line_total"] / pieces
         changed["raw_price"] = typed["raw_line_total"]
+    if "discount" in section.columns:
+        price = _reduced(price, typed, pieces)
     if "currency" in section.columns:
         changed["raw_currency"] = currency = _currency_of_order(typed)
         if section.rates:
@@ -131,6 +136,13 @@ def _derive(typed: ir.Table, *, recipe: Recipe) -> ir.Table:
     derived = typed.mutate(**changed)
     derived = derived if recipe.has_time else add_clock(derived, recipe.split)
     return derived.mutate(**{RETURN_REASON: _why_no_return(recipe)})
+
+
+def _reduced(price: ir.FloatingValue, typed: ir.Table, pieces: ir.FloatingValue) -> ir.FloatingValue:
+    """Returns unit prices less the row's discount, whatever its sign; unknown where the discount cannot be read."""
+    discount = ibis.ifelse(typed["raw_discount"] == "", 0.0, typed["discount"].abs())
+    left = price.abs() - discount / pieces
+    return price.sign() * ibis.ifelse((left < 0) & (left > -_CENT), 0.0, left)  # rounded cents take nothing below 0
 
 
 def _why_no_return(recipe: Recipe) -> Expression:

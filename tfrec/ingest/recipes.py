@@ -29,7 +29,7 @@ from tfrec.schema.tables import (
 from tfrec.sources.source import Source
 
 _FOLDER = "datasets"  # of the package, and of whoever keeps recipes in the current folder
-EVENT_KEYS = (*EVENT_COLUMNS, "line_total", "sequence", "currency")
+EVENT_KEYS = (*EVENT_COLUMNS, "line_total", "discount", "sequence", "currency")
 """What `[events.columns]` may map."""
 
 
@@ -51,7 +51,8 @@ class EventsRecipe(TableSource):
     Attributes:
         columns: see `Columns`; beside the schema's may be mapped `sequence`, a number of seconds added to the
             timestamp, to order what has only a date; in place of `price` `line_total`, what all pieces of the row
-            cost together; and `currency`, the code of the row's or its order's currency.
+            cost together; `discount`, what was taken off all pieces of the row together; and `currency`, the code of
+            the row's or its order's currency.
         type: event type of every row, where no column holds it.
         types: raw word → event type, or `return` for what takes an earlier purchase back.
         time_zone: IANA name of the zone that the timestamps are written in.
@@ -85,6 +86,8 @@ class EventsRecipe(TableSource):
             raise RecipeError(
                 "columns must map price (of a piece) or line_total (of all pieces of the row), and not both."
             )
+        if "discount" in self.columns and not {"price", "line_total"} & set(self.columns):
+            raise RecipeError("columns map discount: map price or line_total, too, from which it is taken off.")
         if bool(self.type) == ("event_type" in self.columns):
             raise RecipeError(
                 "Either `type` (every row is of one type) or `columns.event_type` must be given, and not both."
