@@ -26,8 +26,8 @@ from tfrec.schema.tables import (
     USER_COLUMNS,
 )
 from tfrec.serving.server import EmbeddedServer
-from tfrec.sources.source import Source
 from tfrec.sources.formats import FORMATS
+from tfrec.sources.source import Source
 
 
 def hook(name):

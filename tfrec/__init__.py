@@ -28,6 +28,7 @@ _LAZY_MODULES = (
     "experiments",
     "features",
     "ingest",
+    "layouts",
     "jobs",
     "models",
     "pipelines",

@@ -1,0 +1,133 @@
+"""Tries a drafted recipe on samples of its files, in a folder that is gone afterwards."""
+
+import contextlib
+import dataclasses
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import ibis
+import pandas as pd
+import pyarrow.parquet as pq
+
+from tfrec.ingest.events import events_spec
+from tfrec.ingest.number_styles import find_styles
+from tfrec.ingest.prepare import prepare_shop
+from tfrec.ingest.prepared import Manifest
+from tfrec.ingest.raw_files import locate_files
+from tfrec.ingest.read_table import map_text, type_rows
+from tfrec.ingest.recipes import read_recipe
+from tfrec.layouts.draft import Draft, FileNames
+from tfrec.layouts.toml_text import write_toml
+from tfrec.sources import FILE, ROW, Workspace
+from tfrec.sources.csv_layout import open_bytes
+
+SAMPLED = 64 << 20
+"""Bytes of each text file that a sample holds at most."""
+
+_ROWS = 500_000  # of a Parquet file
+_SHOWN = ("event_type", "timestamp", "user_id", "order_id", "item_id", "quantity", "price", "rating", "query", "reason")
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """Samples of the files of a drafted recipe, with the recipe that reads them.
+
+    Attributes:
+        recipe: path of the recipe.
+        folder: where all lies.
+        is_part: some file is longer than its sample.
+    """
+
+    recipe: Path
+    folder: Path
+    is_part: bool
+
+
+@contextlib.contextmanager
+def take_sample(draft: Draft, *, limit: int = SAMPLED) -> Iterator[Sample]:
+    """Yields samples of a draft's files: whole files, of longer ones the first rows.
+
+    Args:
+        draft: a recipe with events.
+        limit: bytes of a text file.
+    """
+    with tempfile.TemporaryDirectory(prefix="tfrec-sample-") as name:
+        folder = Path(name)
+        names: dict[Path, Path] = {}
+        for path in _files_of(draft):
+            names.setdefault(path, _sample_of(path, folder / f"{len(names)}_{path.name}", limit=limit))
+        recipe = folder / f"{draft.name}.toml"
+        recipe.write_text(write_toml(draft, naming=lambda path: str(names[path].resolve())), encoding="utf-8")
+        yield Sample(recipe, folder, any(path != sampled for path, sampled in names.items()))
+
+
+def prepare_sample(draft: Draft, *, limit: int = SAMPLED) -> tuple[Manifest, bool]:
+    """Returns what preparing a sample of a draft's files gives, and whether the sample is only a part of them.
+
+    Raises:
+        RecipeError: the recipe is not complete, or cannot be understood.
+        SourceError: the files cannot be read by it.
+    """
+    with take_sample(draft, limit=limit) as sample:
+        return prepare_shop(sample.recipe, sample.folder / "prepared").manifest, sample.is_part
+
+
+def preview_rows(draft: Draft, *, rows: int = 10) -> pd.DataFrame:
+    """Returns the first rows as the drafted recipe reads them; `reason` is why a row would be set aside.
+
+    Args:
+        draft: a recipe with events.
+        rows: number of rows.
+
+    Raises:
+        RecipeError: the recipe is not complete.
+        SourceError: the files cannot be read by it.
+    """
+    with take_sample(draft) as sample:
+        written = read_recipe(sample.recipe)
+        files = locate_files(written, data_home=None)
+        spec = events_spec(written.recipe)
+        connection = ibis.duckdb.connect()
+        try:
+            workspace = Workspace(connection, sample.folder)
+            raw = files.sources["events"].read(workspace, name="events_raw", wanted=spec.wanted_columns)
+            text = workspace.store("events_mapped", map_text(spec, raw))
+            numbers = [column.name for column in spec.columns if column.kind == "number"]
+            styles = find_styles(text, spec.section.columns, names=numbers, declared=spec.section.decimal)
+            typed = type_rows(spec, text.order_by(FILE, ROW).limit(rows), styles)
+            mapped = {*spec.section.columns, "reason", "event_type", "price"}
+            frame = typed.order_by(FILE, ROW).select(*(name for name in _SHOWN if name in mapped)).execute()
+        finally:
+            connection.disconnect()
+    return frame.dropna(axis="columns", how="all")
+
+
+def _files_of(draft: Draft) -> list[Path]:
+    values = [entry.value for section in draft.sections if not section.is_open for entry in section.entries]
+    return [path for value in values if isinstance(value, FileNames) for path in value.paths]
+
+
+def _sample_of(path: Path, target: Path, *, limit: int) -> Path:
+    """Returns the file, or a copy of its first part."""
+    if path.suffix == ".parquet":
+        whole = pq.ParquetFile(path)
+        if whole.metadata.num_rows <= _ROWS:
+            return path
+        with pq.ParquetWriter(target, whole.schema_arrow) as writer:
+            written = 0
+            for batch in whole.iter_batches():
+                writer.write_batch(batch)
+                written += len(batch)
+                if written >= _ROWS:
+                    break
+        return target
+    if path.is_dir() or path.suffix in (".zip", ".xlsx") or path.stat().st_size <= limit // 16:
+        return path
+    with open_bytes(path) as stream:
+        block = stream.read(limit + 1)
+    if len(block) <= limit:
+        return path
+    target = target.with_name(target.name.removesuffix(".gz").removesuffix(".zst"))
+    target.write_bytes(block[: block.rfind(b"\n") + 1])
+    return target

@@ -1,0 +1,47 @@
+"""Makes the lines of a recipe that several layouts have in common."""
+
+from collections.abc import Sequence
+
+from tfrec.layouts.draft import Entry
+from tfrec.layouts.raw_files import RawFiles
+
+_PRIVATE = "addresses of mail are personal: [privacy] key_file makes them pseudonyms"
+
+
+def optional(raw: RawFiles, key: str, column: str, why: str = "") -> tuple[Entry, ...]:
+    """Returns the line that maps a column, if the files have it and it holds anything."""
+    return (Entry(key, column, why),) if raw.is_filled(column) else ()
+
+
+def user_entry(raw: RawFiles, *names: str, prefix: str = "", absent: str) -> tuple[Entry, ...]:
+    """Returns the line that maps users: the first column that is not empty.
+
+    Args:
+        raw: the files that hold the columns.
+        names: columns, the better ones first.
+        prefix: before the names of columns that are joined to the rows.
+        absent: what is said where no column holds anything.
+    """
+    filled = [name for name in names if raw.is_filled(name)]
+    if not filled:
+        return (Entry("user_id", names[0], absent, is_open=True),)
+    cells = [raw.cells(name) for name in filled]
+    why = f"{cells[0].distinct:,} users; {1 - cells[0].fill_share:.0%} of the rows are without"
+    if any(cell.email_share > 0.5 for cell in cells):
+        why += f"; {_PRIVATE}"
+    named = [prefix + name for name in filled]
+    value = named[0] if len(named) == 1 else {"first_of": named}
+    return (Entry("user_id", value, why),)
+
+
+def duplicate_entry(raw: RawFiles, why: str) -> tuple[Entry, ...]:
+    """Returns the line that keeps equal rows of one export; of several files it is open, as they may overlap."""
+    if len(raw.files) == 1:
+        return (Entry("duplicates", "keep", why),)
+    several = f"{why}; but {len(raw.files)} files may overlap, and equal rows of two of them are set aside"
+    return (Entry("duplicates", "keep", several, is_open=True),)
+
+
+def privacy_hint(names: Sequence[str]) -> str:
+    """Returns what is said where user ids are personal."""
+    return f"{', '.join(names)}: {_PRIVATE}"
