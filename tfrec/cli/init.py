@@ -32,8 +32,8 @@ known exports:
 """.format(
     known="\n  ".join(
         textwrap.wrap(
-            "Amazon Seller Central order reports, BigCommerce, Google Analytics 4 in BigQuery, Google Merchant product "
-            "feeds, Magento 2, PrestaShop, Shopify orders and products, WooCommerce (analytics, order exports, REST API)",
+            "Amazon Seller Central order reports, BigCommerce, Google Analytics 4 in BigQuery, Google Merchant "
+            "product feeds, Magento 2, PrestaShop, Shopify orders and products, WooCommerce (analytics, order exports, REST API)",
             110,
         )
     )

@@ -186,7 +186,7 @@ def _currency(log: _Log, sign: str, country: tuple[str, float]) -> tuple[Entry, 
     if guess is not None:
         shares = money_share(log.raw, guess.names[0])
         code, share = max(shares.items(), key=lambda entry: entry[1])
-        return (Entry("currency", code, why),)
+        return (Entry("currency", code, f"{share:.0%} of the rows of `{guess.names[0]}`"),)
     if sign:
         return (Entry("currency", sign, "its sign or code stands beside the prices"),)
     code, share = country

@@ -12,15 +12,12 @@ _OF_LINES = ("line_items", "items", "lines", "products", "order_items", "cart", 
 
 
 def paths_of_objects(objects: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Returns the paths of the plain values in some objects, the most frequent form of each name, in order.
+    """Returns the paths of the plain values in some objects, each once, in order.
 
     A list of objects gives `name[].key`, a list of objects with `key` and `value` (as GA4 has) gives
     `name[key=KEY].value...` for each key, a list of plain values `name[]`.
     """
-    paths: Counter[str] = Counter()
-    for entry in objects:
-        paths.update(dict.fromkeys(_paths(entry, "", 0)))
-    return [*paths]
+    return [*dict.fromkeys(path for entry in objects for path in _paths(entry, "", 0))]
 
 
 def paths_of_schema(schema: pa.Schema) -> list[str]:

@@ -100,6 +100,13 @@ def _propose_parts(tables: Sequence[RawFiles]) -> tuple[list[Part], list[tuple[R
         if users and users[0] in lines.columns:
             left = _take(left, parts, ids_of(lines, users), what="user")
     if not parts:
+        nameless = next((table for table in tables if not table.has_header), None)
+        if nameless is not None:
+            raise SourceError(
+                f"The first line of {nameless.shown} holds values, so that its {len(nameless.columns)} columns have no "
+                "names to guess by. Put a line with names above it, or write the recipe by hand with "
+                'header = ["order", "sku", ...] in [events]: docs/recipes.md.'
+            )
         columns = "; ".join(f"{table.shown}: {', '.join(table.columns[:20])}" for table in tables[:5])
         raise SourceError(
             f"No table holds orders, events or a catalogue. Columns of {columns}. Name the files of a shop's orders, "

@@ -123,6 +123,7 @@ class _Plan:
     keys: tuple[Entry, ...]
     columns: tuple[str, ...]
     has_header: bool = True
+    is_nested: bool = False
 
     @property
     def kind(self) -> tuple[Any, ...]:
@@ -168,7 +169,7 @@ def _plan(file: FoundFile) -> _Plan:
     ending = file.endings[-1] if file.endings else ""
     if ending == ".parquet":
         paths = keep_one_list(_with_keys(file.content))
-        return _Plan(file, (), tuple(paths))
+        return _Plan(file, (), tuple(paths), is_nested=has_nested(paths))
     if ending == ".xlsx":
         raise SourceError(f"{file.shown} is a workbook: save the sheet as CSV and name that.")
     head = _head(file)
@@ -177,7 +178,8 @@ def _plan(file: FoundFile) -> _Plan:
     if ending in (".jsonl", ".ndjson", ".json") or text.lstrip("\ufeff \n\t")[:1] == "{":
         objects = [*itertools.islice(_objects(text, file.shown), _OBJECTS)]
         keys = [Entry("format", "jsonl")] if ending not in (".jsonl", ".ndjson") else []
-        return _Plan(file, (*keys, *_encoding_entry(encoding)), tuple(keep_one_list(paths_of_objects(objects))))
+        paths = keep_one_list(paths_of_objects(objects))
+        return _Plan(file, (*keys, *_encoding_entry(encoding)), tuple(paths), is_nested=has_nested(paths))
     layout = find_text_layout(text, encoding=encoding, shown=file.shown)
     keys = [*([] if ending in (*_USUAL, ".txt") else [Entry("format", "csv")]), *_encoding_entry(encoding)]
     if layout.delimiter != _USUAL.get(ending, ","):
@@ -238,7 +240,7 @@ def _read(plans: Sequence[_Plan], workspace: Workspace, *, name: str) -> RawFile
         entry.key: tuple(entry.value) if entry.key == "header" else entry.value for entry in first.keys
     }
     how = Source(**stated)
-    if has_nested(first.columns):
+    if first.is_nested:
         raise RecipeError(f"{first.file.shown} holds nested values.")
     parts = [_first_part(plan.file, workspace.scratch / f"{name}_{at}") for at, plan in enumerate(plans)]
     raw = FileSource(how, tuple(parts)).read(workspace, name=name, wanted=first.columns)

@@ -94,7 +94,12 @@ def item_rules(item: Cells, title: Cells | None) -> Iterator[Section]:
     """Yields rules for lines that are no items: shipping, tips, gift cards, deposits, fees, adjustments."""
     yield from _word_rules(item, column="item_id")
     if title is not None:
-        yield from _word_rules(title, raw_column=title.name)
+        yield from title_rules(title)
+
+
+def title_rules(title: Cells) -> Iterator[Section]:
+    """Yields rules for the titles of lines that are no items."""
+    yield from _word_rules(title, raw_column=title.name)
 
 
 def code_shape_rule(raw: RawFiles, item: str) -> Iterator[Section]:

@@ -1,9 +1,11 @@
 """Makes the lines of a recipe that several layouts have in common."""
 
+import dataclasses
 from collections.abc import Sequence
 
-from tfrec.layouts.draft import Entry
+from tfrec.layouts.draft import Entry, Section, drop_rule
 from tfrec.layouts.raw_files import RawFiles
+from tfrec.layouts.rules import title_rules
 
 _PRIVATE = "addresses of mail are personal: [privacy] key_file makes them pseudonyms"
 
@@ -45,3 +47,40 @@ def duplicate_entry(raw: RawFiles, why: str) -> tuple[Entry, ...]:
 def privacy_hint(names: Sequence[str]) -> str:
     """Returns what is said where user ids are personal."""
     return f"{', '.join(names)}: {_PRIVATE}"
+
+
+def no_item_rules(raw: RawFiles, column: str) -> tuple[Section, ...]:
+    """Returns rules for lines whose title is a word for shipping, a tip, a gift card and the like, by all titles."""
+    return tuple(title_rules(raw.cells(column)))
+
+
+def returned_table(events: Section, columns: Section, *, quantity: str, when: str, why: str) -> tuple[Section, Section]:
+    """Returns a second table of events of the same files: the pieces of each line that were taken back.
+
+    Args:
+        events: the section of the sales.
+        columns: its columns.
+        quantity: column of the pieces that came back.
+        when: column of the time, as near to that of the return as the export states it.
+        why: what is said of both.
+    """
+    entries = tuple(dataclasses.replace(entry, why="") for entry in events.entries if entry.key != "type")
+    mapped = {"quantity": quantity, "timestamp": when}
+    kept = tuple(
+        dataclasses.replace(entry, value=mapped.get(entry.key, entry.value), why="")
+        for entry in columns.entries
+        if not entry.is_open
+    )
+    return (
+        dataclasses.replace(events, entries=(*entries, Entry("type", "return")), why=why, is_list=True),
+        dataclasses.replace(columns, entries=kept),
+    )
+
+
+NOTHING_BACK = drop_rule(
+    r"^-?0*([.,]0*)?$",
+    "no piece of the line was returned",
+    column="quantity",
+    why="rows of the table of returns whose line was kept whole",
+)
+"""The rule that goes with `returned_table`."""
