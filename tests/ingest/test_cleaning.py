@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tfrec.ingest.cleaning import Cleaning, Rule, merge_order_lines
-from tfrec.ingest.events import events_spec
+from tfrec.ingest.events import events_specs
 from tfrec.ingest.numbers import NumberStyle
 from tfrec.ingest.read_table import set_aside_repeated, type_rows
 from tfrec.ingest.recipes import EventsRecipe, Recipe
@@ -41,13 +41,13 @@ def connection() -> Iterator[ibis.BaseBackend]:
 
 def spec_of(columns: Iterable[str], cleaning: Cleaning) -> TableSpec:
     mapped = {name: name for name in columns}
-    return events_spec(
+    return events_specs(
         Recipe(
             name="shop",
-            events=EventsRecipe(files=("log.csv",), columns=mapped, types={"bought": "purchase"}),
+            events=(EventsRecipe(files=("log.csv",), columns=mapped, types={"bought": "purchase"}),),
             clean=cleaning,
         )
-    )
+    )[0]
 
 
 def typed(

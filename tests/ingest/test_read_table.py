@@ -43,7 +43,7 @@ SPEC = TableSpec(
 def read(folder: Path, spec: TableSpec, *, key: bytes | None = None) -> CheckedTable:
     (folder / "scores.csv").write_text(LINES)
     source = FileSource(spec.section, (folder / "scores.csv",))
-    return read_table(spec, source, Workspace(ibis.duckdb.connect(), folder), key=key)
+    return read_table((spec,), (source,), Workspace(ibis.duckdb.connect(), folder), key=key)
 
 
 def test_a_spec_alone_makes_a_table_of_a_file(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def test_shipped_recipe_reads_and_is_named_as_its_file(path: Path) -> None:
 
 def test_recipe_becomes_typed_values(tmp_path: Path) -> None:
     recipe = read_recipe(write_small_shop(tmp_path)).recipe
-    assert recipe.events.files == ("log.csv",)
+    assert [events.files for events in recipe.events] == [("log.csv",)]
     assert recipe.split.test_from == "2024-03-01"
     assert recipe.sessions.gap_minutes == 30
     assert recipe.has_time

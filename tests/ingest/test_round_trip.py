@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tfrec.errors import SourceError
-from tfrec.ingest.events import events_spec
+from tfrec.ingest.events import events_specs
 from tfrec.ingest.read_table import read_table
 from tfrec.ingest.recipes import Recipe, read_recipe
 from tfrec.ingest.rejected import CheckedTable
@@ -82,8 +82,8 @@ def read(content: bytes, way: dict) -> CheckedTable:
     recipe: Recipe = read_recipe(folder / "shop.toml").recipe
     scratch = folder / "scratch"
     scratch.mkdir()
-    source = FileSource(recipe.events, (path,))
-    return read_table(events_spec(recipe), source, Workspace(ibis.duckdb.connect(), scratch))
+    source = FileSource(recipe.events[0], (path,))
+    return read_table(events_specs(recipe), (source,), Workspace(ibis.duckdb.connect(), scratch))
 
 
 WAYS = st.fixed_dictionaries(

@@ -14,12 +14,22 @@ from tfrec.ingest.id_notes import notes_of_ids
 from tfrec.ingest.items import ITEM_PREFIX
 from tfrec.ingest.number_styles import names_of_currency, notes_of_currency, notes_of_numbers
 from tfrec.ingest.order_notes import notes_of_orders, notes_of_states
-from tfrec.ingest.recipes import Recipe
+from tfrec.ingest.recipes import EventsRecipe, Recipe
 from tfrec.ingest.rejected import CheckedTable
 from tfrec.ingest.returns import RETURN_REASON
 from tfrec.ingest.sessions import cut_sessions, group_orders
 from tfrec.ingest.splits import add_clock
-from tfrec.ingest.table_spec import Check, Column, Expression, MappedTable, Pass, TableSpec, is_rounded, is_unreadable
+from tfrec.ingest.table_spec import (
+    PART,
+    Check,
+    Column,
+    Expression,
+    MappedTable,
+    Pass,
+    TableSpec,
+    is_rounded,
+    is_unreadable,
+)
 from tfrec.ingest.time_bounds import find_bounds, outlier_reason
 from tfrec.ingest.time_formats import check_times
 from tfrec.ingest.timestamps import local_time
@@ -37,12 +47,17 @@ UNKNOWN_ITEM = "unknown item"
 _IDS = ("user_id", "item_id", "order_id", "session_id")
 
 
-def events_spec(recipe: Recipe) -> TableSpec:
-    """Returns the spec of the events; without files of their own, items and users are described in the same rows."""
-    section, cleaning = recipe.events, recipe.clean
+def events_specs(recipe: Recipe) -> tuple[TableSpec, ...]:
+    """Returns the spec of the rows of each section of the events, in order."""
+    return tuple(_spec_of(section, recipe) for section in recipe.events)
+
+
+def _spec_of(section: EventsRecipe, recipe: Recipe) -> TableSpec:
+    """Returns the spec of one section; without files of their own, items and users are described in the same rows."""
+    cleaning = recipe.clean
     passes: list[Pass] = []
     if recipe.has_time:
-        passes.append(functools.partial(_set_aside_outliers, time_zone=section.time_zone))
+        passes.append(functools.partial(_set_aside_outliers, time_zone=recipe.time_zone))
     if cleaning.unknown_items == "reject":
         passes.append(_set_aside_unknown_items)
     return TableSpec(
@@ -59,12 +74,13 @@ def events_spec(recipe: Recipe) -> TableSpec:
         category_separator=recipe.items.category_separator,
         time_format=section.time_format,
         time_zone=section.time_zone,
-        derive=functools.partial(_derive, recipe=recipe),
+        derive=functools.partial(_derive, section=section, recipe=recipe),
+        derive_together=functools.partial(_derive_together, recipe=recipe),
         checks=_checks(recipe),
         passes=tuple(passes),
         unique=tuple(EVENT_COLUMNS) if cleaning.duplicates == "reject" else (),
         note_makers=(
-            *((functools.partial(_notes_of_times, recipe=recipe),) if recipe.has_time else ()),
+            *((functools.partial(_notes_of_times, section=section, recipe=recipe),) if recipe.has_time else ()),
             notes_of_numbers,
             functools.partial(notes_of_currency, currency=recipe.currency.upper()),
         ),
@@ -82,11 +98,14 @@ def events_spec(recipe: Recipe) -> TableSpec:
 def group_events(events: CheckedTable, recipe: Recipe, workspace: Workspace) -> tuple[ir.Table, list[Note]]:
     """Returns the good events with their sessions and orders, stored, and what the owner of the log should know."""
     good = cut_sessions(events.good, recipe.sessions)
-    good = group_orders(good, recipe.orders, clock=local_time(good["timestamp"], recipe.events.time_zone))
+    good = group_orders(good, recipe.orders, clock=local_time(good["timestamp"], recipe.time_zone))
     good = workspace.store("events_good", good)
     return good, [
-        *notes_of_states(events.raw.semi_join(good.select(FILE, ROW), [FILE, ROW]), used=events.spec.wanted_columns),
-        *notes_of_orders(good, events.raw, has_orders="order_id" in recipe.events.columns),
+        *notes_of_states(
+            events.raw.semi_join(good.select(FILE, ROW), [FILE, ROW]),
+            used=[name for spec in events.specs for name in spec.wanted_columns],
+        ),
+        *notes_of_orders(good, events.raw, has_orders="order_id" in recipe.event_columns),
     ]
 
 
@@ -111,9 +130,8 @@ def _columns(recipe: Recipe) -> tuple[Column, ...]:
     )
 
 
-def _derive(typed: ir.Table, *, recipe: Recipe) -> ir.Table:
+def _derive(typed: ir.Table, *, section: EventsRecipe, recipe: Recipe) -> ir.Table:
     """Returns the events with what several columns of a row, or the recipe, state together."""
-    section = recipe.events
     words = {**{word: word for word in (*EVENT_TYPES, RETURN)}, **section.types}
     word = ibis.literal(section.type) if section.type else typed["raw_event_type"]
     changed = {"raw_event_type": word, "event_type": word.cases(*words.items(), else_=ibis.null("string"))}
@@ -126,7 +144,9 @@ def _derive(typed: ir.Table, *, recipe: Recipe) -> ir.Table:
     if "discount" in section.columns:
         price = _reduced(price, typed, pieces)
     if "currency" in section.columns:
-        changed["raw_currency"] = currency = _currency_of_order(typed)
+        currency = _currency_of_order(typed)
+        accepted = ["", *names_of_currency(recipe.currency.upper()), *section.rates]
+        changed["raw_currency"] = ibis.ifelse(currency.isin(accepted), "", currency)
         if section.rates:
             price = price * currency.cases(*section.rates.items(), else_=1.0)
     changed["price"] = price
@@ -134,8 +154,11 @@ def _derive(typed: ir.Table, *, recipe: Recipe) -> ir.Table:
         seconds = typed["sequence"].try_cast("int64").fill_null(0)
         changed["timestamp"] = typed["timestamp"] + seconds.as_interval("s")
     derived = typed.mutate(**changed)
-    derived = derived if recipe.has_time else add_clock(derived, recipe.split)
-    return derived.mutate(**{RETURN_REASON: _why_no_return(recipe)})
+    return derived if recipe.has_time else add_clock(derived, recipe.split)
+
+
+def _derive_together(typed: ir.Table, *, recipe: Recipe) -> ir.Table:
+    return typed.mutate(**{RETURN_REASON: _why_no_return(recipe)})
 
 
 def _reduced(price: ir.FloatingValue, typed: ir.Table, pieces: ir.FloatingValue) -> ir.FloatingValue:
@@ -155,7 +178,7 @@ def _why_no_return(recipe: Recipe) -> Expression:
     takes_back = (_["event_type"] == RETURN) | (_["quantity"] < 0)
     for rule in recipe.clean.drop:
         if rule.is_return:
-            takes_back = takes_back | _matches(rule)
+            takes_back = takes_back | _matches(rule, recipe).fill_null(False)
     is_return = takes_back & _["event_type"].isin(("purchase", RETURN))
     return ibis.cases(
         (~is_return.fill_null(False), "no return"),
@@ -173,7 +196,7 @@ def _currency_of_order(typed: ir.Table) -> ir.StringValue:
 
 def _checks(recipe: Recipe, *, of_returns: bool = False) -> tuple[Check, ...]:
     """Returns the checks of events, or of what takes purchases back; rules on whole orders come first."""
-    cleaning, columns = recipe.clean, recipe.events.columns
+    cleaning, columns = recipe.clean, recipe.event_columns
     if of_returns:
         cleaning = dataclasses.replace(cleaning, drop=tuple(rule for rule in cleaning.drop if not rule.is_return))
     year = _["timestamp"].year()
@@ -182,18 +205,17 @@ def _checks(recipe: Recipe, *, of_returns: bool = False) -> tuple[Check, ...]:
         is_unreadable("timestamp"),
         Check("impossible timestamp", (year < _FIRST_YEAR) | (year > _LAST_YEAR)),
     )
-    accepted = ["", *names_of_currency(recipe.currency.upper()), *recipe.events.rates]
     return (
-        *_rule_checks(cleaning, whole_order=True, is_drop=True),
-        *_rule_checks(cleaning, whole_order=True, is_drop=False),
-        *_rule_checks(cleaning, whole_order=False, is_drop=True),
+        *_rule_checks(cleaning, recipe, whole_order=True, is_drop=True),
+        *_rule_checks(cleaning, recipe, whole_order=True, is_drop=False),
+        *_rule_checks(cleaning, recipe, whole_order=False, is_drop=True),
         *(times if "timestamp" in columns else ()),
         Check("unknown event type", _["event_type"].isnull()),
         Check("missing item_id", (_["item_id"] == "") & (_["event_type"] != "search")),
         *map(is_rounded, ("item_id", "order_id", "user_id")),
-        *_rule_checks(cleaning, whole_order=False, is_drop=False),
+        *_rule_checks(cleaning, recipe, whole_order=False, is_drop=False),
         *(is_unreadable(name) for name in ("quantity", "rating") if name in columns),
-        *((Check("other currency", _["raw_currency"].notin(accepted)),) if "currency" in columns else ()),
+        *((Check("other currency", _["raw_currency"] != ""),) if "currency" in columns else ()),
         *_amount_checks(cleaning, of_returns=of_returns),
     )
 
@@ -210,23 +232,32 @@ def _amount_checks(cleaning: Cleaning, *, of_returns: bool) -> tuple[Check, ...]
     )
 
 
-def _rule_checks(cleaning: Cleaning, *, whole_order: bool, is_drop: bool) -> list[Check]:
+def _rule_checks(cleaning: Cleaning, recipe: Recipe, *, whole_order: bool, is_drop: bool) -> list[Check]:
     """Returns the checks of a recipe's rules: what `drop` matches, and what `keep` does not match, is set aside."""
     checks = []
     for rule in cleaning.drop if is_drop else cleaning.keep:
         if rule.whole_order != whole_order:
             continue
-        matches = _matches(rule)
+        matches = _matches(rule, recipe)
         checks.append(Check(rule.reason, matches if is_drop else ~matches))
     return checks
 
 
-def _matches(rule: Rule) -> Expression:
+def _matches(rule: Rule, recipe: Recipe) -> Expression:
+    """Returns whether a row matches; null where its file has no such column, so that the rule is none for it."""
     matches = _text_of(rule).re_search(rule.pattern)
+    if rule.column and len(recipe.events) > 1:
+        mapping = [at for at, section in enumerate(recipe.events) if _maps(section, rule.column)]
+        if len(mapping) < len(recipe.events):
+            matches = ibis.ifelse(_[PART].isin(mapping), matches, None)
     if not rule.whole_order:
         return matches
     in_order = matches.cast("int8").max().over(ibis.window(group_by=_["order_id"])) == 1
     return ibis.ifelse(_["order_id"] == "", matches, in_order)  # a row without an order is one of its own
+
+
+def _maps(section: EventsRecipe, column: str) -> bool:
+    return column in section.columns or (column == "event_type" and bool(section.type))
 
 
 def _text_of(rule: Rule) -> Expression:
@@ -234,7 +265,7 @@ def _text_of(rule: Rule) -> Expression:
     return _[column] if column in _IDS or rule.raw_column else _[f"raw_{column}"]
 
 
-def _notes_of_times(mapped: MappedTable, *, recipe: Recipe) -> Sequence[Note]:
+def _notes_of_times(mapped: MappedTable, *, section: EventsRecipe, recipe: Recipe) -> Sequence[Note]:
     """Refuses a log of which most rows have no date, unless the recipe drops these, and checks how times are read."""
     text = mapped.text
     absent = (text["timestamp"] == "").sum()
@@ -245,7 +276,7 @@ def _notes_of_times(mapped: MappedTable, *, recipe: Recipe) -> Sequence[Note]:
             '`timestamp` (or the first that is not empty: {first_of = ["paid_at", "created_at"]}), or leave these rows '
             'out by [clean] undated = "drop".'
         )
-    return check_times(text, time_format=recipe.events.time_format, where=mapped.origin)
+    return check_times(text, time_format=section.time_format, where=mapped.origin)
 
 
 def _set_aside_outliers(workspace: Workspace, rows: ir.Table, *, time_zone: str) -> tuple[ir.Table, Sequence[Note]]:

@@ -1,7 +1,7 @@
 """Copies what lies beside the tables: pictures, extra tables, the known truth of a generated shop."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +13,15 @@ from tfrec.schema.tables import as_id
 
 
 def copy_extras(
-    extras: Mapping[str, Path], folder: Path, *, key: bytes | None = None, user_column: str = ""
+    extras: Mapping[str, Path], folder: Path, *, key: bytes | None = None, user_columns: Collection[str] = ()
 ) -> dict[str, str]:
     """Copies extra tables into `folder/extras`; returns name → path relative to `folder`.
 
     Args:
         extras: name → file.
         folder: the prepared folder.
-        key: secret of the pseudonyms: `user_column` of csv and Parquet tables is rewritten.
-        user_column: raw column with user ids.
+        key: secret of the pseudonyms: `user_columns` of csv and Parquet tables are rewritten.
+        user_columns: raw columns with user ids.
 
     Raises:
         RecipeError: pseudonyms are wished, but a table is neither csv nor Parquet.
@@ -34,7 +34,7 @@ def copy_extras(
         if key is None:
             shutil.copyfile(path, target)
         else:
-            _copy_under_pseudonyms(path, target, key=key, user_column=user_column)
+            _copy_under_pseudonyms(path, target, key=key, user_columns=user_columns)
     return copied
 
 
@@ -50,7 +50,7 @@ def write_pictures(pictures: np.ndarray, folder: Path) -> int:
     return len(pictures)
 
 
-def _copy_under_pseudonyms(path: Path, target: Path, *, key: bytes, user_column: str) -> None:
+def _copy_under_pseudonyms(path: Path, target: Path, *, key: bytes, user_columns: Collection[str]) -> None:
     is_parquet = path.suffix == ".parquet"
     if not is_parquet and ".csv" not in path.suffixes:
         raise RecipeError(
@@ -58,8 +58,8 @@ def _copy_under_pseudonyms(path: Path, target: Path, *, key: bytes, user_column:
             "Leave it out, or convert it."
         )
     table = pd.read_parquet(path) if is_parquet else pd.read_csv(path, dtype="str", keep_default_na=False)
-    if user_column in table.columns:
-        table[user_column] = pseudonyms(as_id(table[user_column]), key=key)
+    for name in set(user_columns) & set(table.columns):
+        table[name] = pseudonyms(as_id(table[name]), key=key)
     if is_parquet:
         table.to_parquet(target, index=False)
     else:

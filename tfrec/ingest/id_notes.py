@@ -5,9 +5,10 @@ import re
 import ibis
 import ibis.expr.types as ir
 
-from tfrec.ingest.mapping import ROUNDED_ID, raw_columns, trimmed, unguarded
+from tfrec.ingest.mapping import ROUNDED_ID, raw_columns
 from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.table_spec import MappedTable
+from tfrec.sources.cells import trimmed, unguarded
 from tfrec.sources.engine import composed
 from tfrec.sources.notes import Note
 
@@ -28,7 +29,7 @@ def notes_of_ids(mapped: MappedTable, *, recipe: Recipe) -> list[Note]:
     for name in ("user_id", "item_id"):
         if name in mapped.text.columns:
             notes += _notes_of_column(mapped, name, recipe)
-    if "currency" not in recipe.events.columns:
+    if "currency" not in recipe.event_columns:
         notes += _notes_of_currencies(mapped.raw, recipe)
     return notes
 
@@ -129,9 +130,9 @@ def _notes_of_alike(ids: ir.Table, word: str, *, is_hidden: bool) -> list[Note]:
 
 
 def _notes_of_currencies(raw: ir.Table, recipe: Recipe) -> list[Note]:
-    if not {"price", "line_total"} & set(recipe.events.columns):
+    if not {"price", "line_total"} & set(recipe.event_columns):
         return []
-    mapped = raw_columns(recipe.events.columns)
+    mapped = raw_columns(*(events.columns for events in recipe.events))
     for name in raw.columns:
         if name in mapped or not re.search(r"(^|[^a-z])currency", name.lower()):
             continue

@@ -49,7 +49,7 @@ def items_spec(recipe: Recipe, *, num_images: int) -> TableSpec:
         columns=tuple(columns[name] for name in dict.fromkeys((*section.columns, *columns))),
         category_separator=section.category_separator,
         time_format=section.time_format,
-        time_zone=recipe.events.time_zone,
+        time_zone=recipe.time_zone,
         checks=(is_empty("item_id"), is_rounded("item_id")),
         unique=("item_id",),
         repeated="duplicate item_id",

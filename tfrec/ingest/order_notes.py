@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import ibis
 import ibis.expr.types as ir
 
-from tfrec.ingest.mapping import trimmed
+from tfrec.sources.cells import trimmed
 from tfrec.sources.file_format import FILE, ROW
 from tfrec.sources.notes import Note
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from tfrec.errors import SourceError
 from tfrec.ingest.cleaning import merge_order_lines
-from tfrec.ingest.events import events_spec, group_events
+from tfrec.ingest.events import events_specs, group_events
 from tfrec.ingest.extras import copy_extras, copy_truth, write_pictures
 from tfrec.ingest.facts import facts_spec
 from tfrec.ingest.fingerprints import describe_files, fingerprint
@@ -113,7 +113,7 @@ def find_inputs(
         SourceError: a raw file is missing, empty or unreadable, or `out` holds something else.
     """
     recipe = written.recipe
-    end = moment_in_utc(until, time_zone=recipe.events.time_zone) if until else None
+    end = moment_in_utc(until, time_zone=recipe.time_zone) if until else None
     files = locate_files(written, data_home=data_home)
     inputs = (written.path, *files.all, *([data_home] if data_home is not None else []))
     if present is None:  # else it may be up to date, and nothing is written
@@ -141,16 +141,16 @@ def read_tables(shop: Preparation) -> Preparation:
     recipe, files = shop.recipe, shop.files
     num_images = write_pictures(read_pictures(files.pictures), shop.folder) if files.pictures else 0
     specs = (
-        items_spec(recipe, num_images=num_images),
-        users_spec(recipe),
-        facts_spec(recipe),
-        relations_spec(recipe),
-        events_spec(recipe),
+        (items_spec(recipe, num_images=num_images),),
+        (users_spec(recipe),),
+        (facts_spec(recipe),),
+        (relations_spec(recipe),),
+        events_specs(recipe),
     )
     tables = {
-        spec.name: read_table(spec, files.sources[spec.name], shop.workspace, key=files.key)
-        for spec in specs
-        if spec.name in files.sources
+        parts[0].name: read_table(parts, files.sources[parts[0].name], shop.workspace, key=files.key)
+        for parts in specs
+        if parts[0].name in files.sources
     }
     return shop.extended(tables=tables, images=num_images)
 
@@ -166,9 +166,10 @@ def group_good_events(shop: Preparation) -> Preparation:
     notes = (*events.notes, *further)
     rejected, kept = count_reasons([events]), _count(good)
     if kept == 0:
+        origin = ", ".join(source.origin for source in shop.files.sources["events"])
         hints = "".join(f" {note.text}" for note in notes if not note.code.startswith("most_frequent"))
         raise SourceError(
-            f"{shop.files.sources['events'].origin}: not one of {sum(rejected.values()):,} rows is good ({rejected}). "
+            f"{origin}: not one of {sum(rejected.values()):,} rows is good ({rejected}). "
             f"Correct [clean] or [events] in the recipe.{hints}"
         )
     return shop.extended(events=good, kept=kept, rejected=rejected, notes=notes)
@@ -181,12 +182,10 @@ def split_events(shop: Preparation) -> Preparation:
         RecipeError: the split leaves nothing to train on.
     """
     recipe, events = shop.recipe, shop.events
-    moments = find_moments(
-        events, recipe.split, until=shop.until, time_zone=recipe.events.time_zone, has_time=recipe.has_time
-    )
+    moments = find_moments(events, recipe.split, until=shop.until, time_zone=recipe.time_zone, has_time=recipe.has_time)
     notes: list[Note] = []
     if shop.until is None:  # else training is what was known at that moment, whatever the log holds of later
-        events, notes = keep_orders_whole(events, test_from=moments.test_from, time_zone=recipe.events.time_zone)
+        events, notes = keep_orders_whole(events, test_from=moments.test_from, time_zone=recipe.time_zone)
     if recipe.clean.duplicates == "merge":
         events = merge_order_lines(events, boundary=moments.test_from)
     boundary = ibis.literal(moments.test_from.to_pydatetime()).cast("timestamp")
@@ -229,8 +228,7 @@ def write_files(shop: Preparation) -> Preparation:
         frame.to_parquet(folder / f"{name}.parquet", index=False)
     write_rejected([*shop.tables.values()], folder / "rejected.parquet")
     write_incomplete([*shop.tables.values()], folder / "incomplete.parquet")
-    user_column = "".join(shop.tables["events"].spec.user_columns[:1])
-    extras = copy_extras(files.extras, folder, key=files.key, user_column=user_column)
+    extras = copy_extras(files.extras, folder, key=files.key, user_columns=_user_columns(shop))
     copy_truth(files.truth, folder)
     return shop.extended(extras=extras)
 
@@ -244,7 +242,7 @@ def describe_shop(shop: Preparation) -> Preparation:
         recipe=recipe.name,
         fingerprint=shop.fingerprint,
         sources=shop.sources,
-        time_zone=recipe.events.time_zone,
+        time_zone=recipe.time_zone,
         has_time=recipe.has_time,
         test_from=shop.moments.test_from.isoformat(),
         validation_from=shop.moments.validation_from.isoformat(),
@@ -314,6 +312,13 @@ def _manifest_or_none(out: Path) -> Manifest | None:
         return read_manifest(out)
     except SourceError:
         return None
+
+
+def _user_columns(shop: Preparation) -> list[str]:
+    """Returns the raw columns of user ids, as the files themselves call them."""
+    names = [name for spec in shop.tables["events"].specs for name in spec.user_columns]
+    prefixes = [join.prefix for events in shop.recipe.events for join in events.join]
+    return [*names, *(name.removeprefix(prefix) for name in names for prefix in prefixes)]
 
 
 def _write_events(events: ir.Table, path: Path) -> None:

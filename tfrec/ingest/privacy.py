@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from tfrec.errors import SourceError
-from tfrec.ingest.mapping import id_text
+from tfrec.sources.cells import id_text
 
 _MIN_KEY_BYTES = 16
 _PSEUDONYM_BYTES = 16  # 128 bits: no two of 10^9 users meet

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tfrec.ingest.privacy import read_key
 from tfrec.ingest.recipes import RecipeFile
-from tfrec.sources.file_source import FileSource
 from tfrec.sources.locate import data_homes, locate
+from tfrec.sources.open_source import open_source
 from tfrec.sources.raw_table import RowSource
 
 
@@ -16,14 +16,14 @@ class RawFiles:
     """The located files of a recipe.
 
     Attributes:
-        sources: table → its files; tables without files are absent.
+        sources: table → where its rows come from, of each section; tables without files are absent.
         pictures: the array, or None.
         extras: name → file.
         truth: folder of a generated shop's truth, or None.
         key: the secret of the pseudonyms, or None.
     """
 
-    sources: Mapping[str, RowSource]
+    sources: Mapping[str, tuple[RowSource, ...]]
     pictures: Path | None
     extras: dict[str, Path]
     truth: Path | None
@@ -34,7 +34,7 @@ class RawFiles:
         """Every data file, in the recipe's order."""
         truth = sorted(path for path in self.truth.rglob("*") if path.is_file()) if self.truth else []
         pictures = [self.pictures] if self.pictures else []
-        tables = [path for source in self.sources.values() for path in source.paths]
+        tables = [path for sources in self.sources.values() for source in sources for path in source.paths]
         return [*tables, *pictures, *self.extras.values(), *truth]
 
 
@@ -54,9 +54,9 @@ def locate_files(written: RecipeFile, *, data_home: Path | None) -> RawFiles:
     key_file = recipe.privacy.key_file
     return RawFiles(
         sources={
-            name: FileSource(section, located(section.files))
-            for name, section in recipe.sections.items()
-            if section.is_stated
+            name: tuple(open_source(section, homes=homes, source_url=recipe.source_url) for section in sections)
+            for name, sections in recipe.sections.items()
+            if sections[0].is_stated
         },
         pictures=located([recipe.pictures.file])[0] if recipe.pictures else None,
         extras={name: located([file])[0] for name, file in recipe.extras.items()},

@@ -2,62 +2,156 @@
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
 from ibis import _
 
-from tfrec.ingest.mapping import RAW_PREFIX, check_columns, column_texts, id_text, raw_columns, trimmed
+from tfrec.ingest.mapping import RAW_PREFIX, check_columns, column_texts, raw_columns
 from tfrec.ingest.number_styles import find_styles
 from tfrec.ingest.numbers import NumberStyle, number
 from tfrec.ingest.privacy import pseudonymise
 from tfrec.ingest.rejected import CheckedTable
-from tfrec.ingest.table_spec import Check, Column, Expression, MappedTable, TableSpec, is_unreadable
+from tfrec.ingest.table_spec import PART, Check, Column, Expression, MappedTable, TableSpec, is_unreadable
 from tfrec.ingest.timestamps import parse_timestamps
 from tfrec.schema.tables import conform
+from tfrec.sources.cells import id_text, trimmed
 from tfrec.sources.engine import Workspace
 from tfrec.sources.file_format import FILE, ROW
-from tfrec.sources.raw_table import RawTable, RowSource
+from tfrec.sources.notes import Note
+from tfrec.sources.raw_table import RawTable, RowSource, union_by_name
 
 logger = logging.getLogger(__name__)
 
 _SQL_TYPES = {"str": "string", "datetime64[us]": "timestamp", "float32": "float32"}
 
 
-def read_table(spec: TableSpec, source: RowSource, workspace: Workspace, *, key: bytes | None = None) -> CheckedTable:
-    """Returns the rows of a source as values, the bad ones with a reason; no row is lost or added.
+def read_table(
+    specs: Sequence[TableSpec], sources: Sequence[RowSource], workspace: Workspace, *, key: bytes | None = None
+) -> CheckedTable:
+    """Returns the rows of one or several sources as values, the bad ones with a reason; no row is lost or added.
 
     Args:
-        spec: what the table is made of.
-        source: yields the table as text.
+        specs: what is made of the rows of each source.
+        sources: yield the rows as text.
         workspace: where tables in between are stored.
         key: secret of the pseudonyms, or None.
 
     Raises:
-        SourceError: the source is empty or unreadable, lacks a column, or its times cannot be read with certainty.
+        SourceError: a source is empty or unreadable, lacks a column, or its times cannot be read with certainty.
     """
-    logger.info("Reading %s", source.origin)
-    raw = source.read(workspace, name=f"{spec.name}_raw", wanted=spec.wanted_columns)
-    text = workspace.store(f"{spec.name}_mapped", map_text(spec, raw))
-    numbers = [column.name for column in spec.columns if column.kind == "number"]
-    styles = find_styles(text, spec.section.columns, names=numbers, declared=spec.section.decimal)
-    mapped = MappedTable(workspace, raw.table, text, styles, raw.origin)
-    notes = [note for make_notes in spec.note_makers for note in make_notes(mapped)]
-    if key is not None:
-        text = _hide_users(spec, text, key=key)
-    rows = workspace.store(f"{spec.name}_typed", type_rows(spec, text, styles))
+    parts = _read_parts(specs, sources, workspace)
+    spec, is_one = specs[0], len(parts) == 1
+    notes = [note for part in parts for note in _notes_of_part(part, names_origin=not is_one)]
+    values = [_value_part(part, key=key) for part in parts]
+    if not is_one:
+        values = [rows.mutate(**{PART: ibis.literal(at).cast("int32")}) for at, rows in enumerate(values)]
+    rows = workspace.store(f"{spec.name}_typed", check_rows(spec, union_by_name(values)))
     for set_aside in spec.passes:
         rows, further = set_aside(workspace, rows)
         notes += further
     if spec.unique:
         rows = workspace.store(f"{spec.name}_unique", set_aside_repeated(spec, rows))
     if spec.late_note_makers:
-        ruled = _without_ruled(spec, mapped, rows)
+        ruled = _without_ruled(spec, _mapped_together(parts), rows)
         notes += [note for make_notes in spec.late_note_makers for note in make_notes(ruled)]
-    hidden = tuple(spec.user_columns) if key is not None else ()
-    return CheckedTable(spec, raw.table, rows, raw.unreadable, hidden, tuple(notes), raw.files)
+    hidden = {name: None for part in parts for name in part.spec.user_columns} if key is not None else {}
+    return CheckedTable(
+        specs=tuple(part.spec for part in parts),
+        raws=tuple(part.raw.table for part in parts),
+        rows=rows,
+        unreadable=tuple(line for part in parts for line in part.raw.unreadable),
+        hidden=tuple(hidden),
+        notes=tuple(notes),
+        files=tuple(name for part in parts for name in part.raw.files),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Part:
+    """The rows of one source; `raw` has its files numbered through those of all sources."""
+
+    spec: TableSpec
+    raw: RawTable
+    mapped: MappedTable
+
+
+def _read_parts(specs: Sequence[TableSpec], sources: Sequence[RowSource], workspace: Workspace) -> list[_Part]:
+    name = specs[0].name
+    raws: list[RawTable] = []
+    for at, (spec, source) in enumerate(zip(specs, sources, strict=True)):
+        logger.info("Reading %s", source.origin)
+        part_name = f"{name}_raw" if len(specs) == 1 else f"{name}_raw_{at}"
+        raw = source.read(workspace, name=part_name, wanted=spec.wanted_columns)
+        raws.append(raw.counted_from(sum(len(earlier.files) for earlier in raws)))
+    specs = _fitting(specs, raws)
+    parts = []
+    for at, (spec, raw) in enumerate(zip(specs, raws, strict=True)):
+        text = workspace.store(f"{name}_mapped" if len(specs) == 1 else f"{name}_mapped_{at}", map_text(spec, raw))
+        numbers = [column.name for column in spec.columns if column.kind == "number"]
+        styles = find_styles(text, spec.section.columns, names=numbers, declared=spec.section.decimal)
+        parts.append(_Part(spec, raw, MappedTable(workspace, raw.table, text, styles, raw.origin)))
+    return parts
+
+
+def _fitting(specs: Sequence[TableSpec], raws: Sequence[RawTable]) -> list[TableSpec]:
+    """Returns the specs without columns of rules and of other tables that their source lacks and another one has.
+
+    Raises:
+        SourceError: no source has such a column.
+    """
+    if len(specs) == 1:
+        return [*specs]
+    found = {name for raw in raws for name in raw.table.columns}
+    origin = ", ".join(raw.origin for raw in raws)
+    check_columns([*found], {"a rule of [clean]": specs[0].passing}, origin=origin)
+    for columns in specs[0].described.values():
+        check_columns([*found], columns, origin=origin)
+    return [
+        dataclasses.replace(
+            spec,
+            passing=tuple(name for name in spec.passing if name in raw.table.columns),
+            described={
+                prefix: {
+                    target: names
+                    for target, names in columns.items()
+                    if set(raw_columns({target: names})) <= set(raw.table.columns)
+                }
+                for prefix, columns in spec.described.items()
+            },
+        )
+        for spec, raw in zip(specs, raws, strict=True)
+    ]
+
+
+def _notes_of_part(part: _Part, *, names_origin: bool) -> list[Note]:
+    made = [note for make_notes in part.spec.note_makers for note in make_notes(part.mapped)]
+    if names_origin:
+        made = [dataclasses.replace(note, text=f"{part.mapped.origin}: {note.text}") for note in made]
+    return [*part.raw.notes, *made]
+
+
+def _value_part(part: _Part, *, key: bytes | None) -> ir.Table:
+    text = part.mapped.text
+    if key is not None:
+        text = _hide_users(part.spec, text, key=key)
+    return value_rows(part.spec, text, part.mapped.styles)
+
+
+def _mapped_together(parts: Sequence[_Part]) -> MappedTable:
+    """Returns the text of all sources."""
+    if len(parts) == 1:
+        return parts[0].mapped
+    text = union_by_name([part.mapped.text for part in parts])
+    text = text.mutate(**{name: text[name].fill_null("") for name in text.columns if not name.startswith("_")})
+    return dataclasses.replace(
+        parts[0].mapped,
+        raw=union_by_name([part.raw.table for part in parts]),
+        text=text,
+        origin=", ".join(part.raw.origin for part in parts),
+    )
 
 
 def map_text(spec: TableSpec, raw: RawTable) -> ir.Table:
@@ -86,11 +180,13 @@ def map_text(spec: TableSpec, raw: RawTable) -> ir.Table:
     return text.select(**texts, **{FILE: text[FILE], ROW: text[ROW]})
 
 
-def type_rows(spec: TableSpec, text: ir.Table, styles: dict[str, NumberStyle]) -> ir.Table:
-    """Returns the values of each row; no row is lost or added.
+def type_rows(spec: TableSpec, text: ir.Table, styles: Mapping[str, NumberStyle]) -> ir.Table:
+    """Returns the values of each row of one source with what `check_rows` adds; see `value_rows` for the arguments."""
+    return check_rows(spec, value_rows(spec, text, styles))
 
-    Beside them stand `reason`, why a row is set aside, null for a good row, and `incomplete`, the value that a good row
-    lost because it cannot be read or is impossible.
+
+def value_rows(spec: TableSpec, text: ir.Table, styles: Mapping[str, NumberStyle]) -> ir.Table:
+    """Returns the values of each row of one source, and beside them their text as `raw_...`; no row is lost or added.
 
     Args:
         spec: what the table is made of.
@@ -105,8 +201,22 @@ def type_rows(spec: TableSpec, text: ir.Table, styles: dict[str, NumberStyle]) -
         if column.kind != "id"
     }
     typed = text.select(**values, **texts, **{name: text[name] for name in passing})
-    if spec.derive is not None:
-        typed = spec.derive(typed)
+    return typed if spec.derive is None else spec.derive(typed)
+
+
+def check_rows(spec: TableSpec, typed: ir.Table) -> ir.Table:
+    """Returns the rows of all sources with their reasons; no row is lost or added.
+
+    Beside the values stand `reason`, why a row is set aside, null for a good row, and `incomplete`, the value that a
+    good row lost because it cannot be read or is impossible.
+
+    Args:
+        spec: what concerns the whole table.
+        typed: as `value_rows` gives them.
+    """
+    passing = [name for name in typed.columns if name.startswith("_")]
+    if spec.derive_together is not None:
+        typed = spec.derive_together(typed)
     typed = typed.mutate(reason=_first_reason(spec.checks))
     lost = _first_reason([check for column in spec.columns for check in _optional_checks(column)])
     return typed.select(
@@ -156,7 +266,7 @@ def _hide_users(spec: TableSpec, text: ir.Table, *, key: bytes) -> ir.Table:
     return text
 
 
-def _value(spec: TableSpec, column: Column, text: ir.Table, styles: dict[str, NumberStyle]) -> ir.Value:
+def _value(spec: TableSpec, column: Column, text: ir.Table, styles: Mapping[str, NumberStyle]) -> ir.Value:
     is_mapped = column.name in text.columns
     if column.kind == "number":
         style = styles.get(column.name, NumberStyle())

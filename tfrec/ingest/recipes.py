@@ -26,15 +26,16 @@ from tfrec.schema.tables import (
     RELATION_COLUMNS,
     RETURN,
 )
-from tfrec.sources.source import Source
+from tfrec.sources.table_files import TableFiles
 
 _FOLDER = "datasets"  # of the package, and of whoever keeps recipes in the current folder
+_OTHER_TABLES = ("items", "users", "facts", "relations")
 EVENT_KEYS = (*EVENT_COLUMNS, "line_total", "discount", "sequence", "currency")
 """What `[events.columns]` may map."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TableSource(Source):
+class TableSource(TableFiles):
     """Where a table lies and what its columns mean.
 
     Attributes:
@@ -46,7 +47,7 @@ class TableSource(Source):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EventsRecipe(TableSource):
-    """Where events lie and what their columns mean.
+    """Where events lie and what their columns mean; a recipe may have several, of files that differ in columns.
 
     Attributes:
         columns: see `Columns`; beside the schema's may be mapped `sequence`, a number of seconds added to the
@@ -55,7 +56,8 @@ class EventsRecipe(TableSource):
             the row's or its order's currency.
         type: event type of every row, where no column holds it.
         types: raw word → event type, or `return` for what takes an earlier purchase back.
-        time_zone: IANA name of the zone that the timestamps are written in.
+        time_zone: IANA name of the zone that the timestamps are written in; left out, that of the recipe's first
+            events, and UTC there.
         time_format: `strptime` format (or several, tried in order), or `epoch_s`, `epoch_ms`, `epoch_us`; empty = ISO
             8601. An offset or `UTC` in the text goes before `time_zone`.
         rates: code of another currency → what one unit of it is worth in the shop's; rows in currencies without a rate
@@ -65,7 +67,7 @@ class EventsRecipe(TableSource):
     columns: Columns
     type: str = ""
     types: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    time_zone: str = "UTC"
+    time_zone: str = ""
     time_format: tuple[str, ...] = ()
     rates: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
@@ -96,7 +98,7 @@ class EventsRecipe(TableSource):
             if word not in (*EVENT_TYPES, RETURN):
                 raise RecipeError(f"event type {word!r} is unknown.{nearest_hint(word, (*EVENT_TYPES, RETURN))}")
         try:
-            zoneinfo.ZoneInfo(self.time_zone)
+            zoneinfo.ZoneInfo(self.time_zone or "UTC")
         except (zoneinfo.ZoneInfoNotFoundError, ValueError):
             zones = zoneinfo.available_timezones()
             raise RecipeError(
@@ -212,6 +214,7 @@ class Recipe:
 
     Attributes:
         name: a word, also the name of the prepared shop.
+        events: sections whose rows together are the events; the shop's clock is that of the first.
         description: one sentence.
         source_url: where a user gets the original.
         licence: licence of the data.
@@ -224,7 +227,7 @@ class Recipe:
     """
 
     name: str
-    events: EventsRecipe
+    events: tuple[EventsRecipe, ...]
     description: str = ""
     source_url: str = ""
     licence: str = ""
@@ -250,36 +253,57 @@ class Recipe:
         for name, days in self.sale_days.items():
             for day in days:
                 _check_day(name, day)
-        sells = self.events.type == "purchase" or "event_type" in self.events.columns
-        if sells and self.orders.by == "column" and "order_id" not in self.events.columns:
-            raise RecipeError(
-                "Purchases need orders: map `order_id` in [events.columns], or add "
-                '[orders] by = "user_day" (or "session").'
-            )
+        if not self.events:
+            raise RecipeError("[events] must be there at least once.")
+        zone = self.events[0].time_zone or "UTC"
+        zoned = tuple(dataclasses.replace(events, time_zone=events.time_zone or zone) for events in self.events)
+        object.__setattr__(self, "events", zoned)
+        for events in self.events:
+            self._check_events(events)
         if self.privacy.key_file and self.truth:
             raise RecipeError("`truth` holds plain user ids, so it cannot go with [privacy]. Leave one out.")
         if self.clean.unknown_items == "reject" and not self.items.is_stated:
             raise RecipeError('[clean] unknown_items = "reject" needs a catalogue: name its files in [items].')
-        if "timestamp" not in self.events.columns and "order_id" not in self.events.columns:
-            raise RecipeError("[events.columns] must map timestamp, or order_id where the log has no time.")
-        if "currency" in self.events.columns and not self.currency:
-            raise RecipeError('[events.columns] maps currency: say which one is the shop\'s, e.g. currency = "EUR".')
-        mapped = {*self.events.columns, *(("event_type",) if self.events.type else ())}
+        mapped = {*self.event_columns, *(("event_type",) if any(events.type for events in self.events) else ())}
         for rule in self.clean.rules:
             if rule.whole_order and (self.orders.by != "column" or "order_id" not in mapped):
                 raise RecipeError("[clean] has a rule on whole orders: map `order_id` in [events.columns].")
             if rule.column and rule.column not in mapped:
                 raise RecipeError(f"[clean] has a pattern on {rule.column!r}, which [events.columns] does not map.")
 
+    def _check_events(self, events: EventsRecipe) -> None:
+        sells = events.type == "purchase" or "event_type" in events.columns
+        if sells and self.orders.by == "column" and "order_id" not in events.columns:
+            raise RecipeError(
+                "Purchases need orders: map `order_id` in [events.columns], or add "
+                '[orders] by = "user_day" (or "session").'
+            )
+        if "timestamp" not in events.columns and "order_id" not in events.columns:
+            raise RecipeError("[events.columns] must map timestamp, or order_id where the log has no time.")
+        if "timestamp" not in events.columns and self.has_time:
+            raise RecipeError("[[events]] must map timestamp in each section, or in none.")
+        if "currency" in events.columns and not self.currency:
+            raise RecipeError('[events.columns] maps currency: say which one is the shop\'s, e.g. currency = "EUR".')
+
     @property
-    def sections(self) -> dict[str, TableSource]:
-        """The section of each table, in the order in which its files are listed."""
-        return {name: getattr(self, name) for name in ("events", "items", "users", "facts", "relations")}
+    def sections(self) -> dict[str, tuple[TableSource, ...]]:
+        """The sections of each table, in the order in which its files are listed; several of the events alone."""
+        return {"events": self.events, **{name: (getattr(self, name),) for name in _OTHER_TABLES}}
+
+    @property
+    def event_columns(self) -> tuple[str, ...]:
+        """What at least one section of the events maps."""
+        return tuple(dict.fromkeys(name for events in self.events for name in events.columns))
+
+    @property
+    def time_zone(self) -> str:
+        """The zone of the shop's clock."""
+        return self.events[0].time_zone
 
     @property
     def has_time(self) -> bool:
         """Whether the log has the times of events."""
-        return "timestamp" in self.events.columns
+        return "timestamp" in self.event_columns
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 from tfrec.ingest.table_spec import TableSpec
 from tfrec.sources.file_format import FILE, ROW
 from tfrec.sources.notes import Note
-from tfrec.sources.raw_table import Unreadable
+from tfrec.sources.raw_table import Unreadable, union_by_name
 
 REJECTED_COLUMNS = {"table": "string", "file": "string", "row": "int64", "reason": "string", "raw": "string"}
 """Of `rejected.parquet`; `file` is the file's name, `row` counts data rows from 1, `raw` is JSON."""
@@ -22,8 +22,8 @@ class CheckedTable:
     """A table of which bad rows are set aside; `good + set aside + unreadable = what the source holds`.
 
     Attributes:
-        spec: what the table is made of.
-        raw: stored table of text, as in the files, with `_file` and `_row`.
+        specs: what the table is made of, of each source; they have in common what concerns the whole table.
+        raws: stored tables of text of each source, as in the files, with `_file` and `_row`.
         rows: stored table of the same rows as values, with `reason` why a row is set aside, or null, and `incomplete`,
             the value that a good row lost, or null.
         unreadable: lines that were no rows.
@@ -32,13 +32,23 @@ class CheckedTable:
         files: name of each file, by `_file`.
     """
 
-    spec: TableSpec
-    raw: ir.Table
+    specs: tuple[TableSpec, ...]
+    raws: tuple[ir.Table, ...]
     rows: ir.Table
     unreadable: tuple[Unreadable, ...] = ()
     hidden: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
     files: tuple[str, ...] = ()
+
+    @property
+    def spec(self) -> TableSpec:
+        """What concerns the whole table."""
+        return self.specs[0]
+
+    @property
+    def raw(self) -> ir.Table:
+        """The text of all sources; a row has no value in the columns of others."""
+        return union_by_name(self.raws)
 
     @property
     def good(self) -> ir.Table:
@@ -74,7 +84,7 @@ def write_rejected(tables: Sequence[CheckedTable], path: Path) -> None:
 
     The columns are `REJECTED_COLUMNS`; for a line that was no row, `row` is its number in the file.
     """
-    rows = [_describe(table, table.set_aside) for table in tables]
+    rows = [part for table in tables for part in _describe(table, table.set_aside)]
     lines = [
         (table.spec.name, table.files[line.file], line.line, line.reason, "" if table.hidden else line.text)
         for table in tables
@@ -85,15 +95,20 @@ def write_rejected(tables: Sequence[CheckedTable], path: Path) -> None:
 
 def write_incomplete(tables: Sequence[CheckedTable], path: Path) -> None:
     """Writes the rows of at least one table that stay without a value, in the form of `write_rejected`."""
-    _write([_describe(table, table.incomplete) for table in tables], path)
+    _write([part for table in tables for part in _describe(table, table.incomplete)], path)
 
 
-def _describe(table: CheckedTable, rows: ir.Table) -> ir.Table:
-    """Returns `REJECTED_COLUMNS` of rows with a reason; no cell shows an id of the hidden columns."""
-    raw = table.raw
+def _describe(table: CheckedTable, rows: ir.Table) -> list[ir.Table]:
+    """Returns `REJECTED_COLUMNS` of rows with a reason, of each source."""
+    return [_describe_part(table, rows, raw) for raw in table.raws]
+
+
+def _describe_part(table: CheckedTable, rows: ir.Table, raw: ir.Table) -> ir.Table:
+    """Returns `REJECTED_COLUMNS` of the rows of one source; no cell shows an id of the hidden columns."""
     joined = rows.select(FILE, ROW, "reason").join(raw, [FILE, ROW])
-    shown = {name: joined[name] for name in raw.columns if name not in (FILE, ROW, *table.hidden)}
-    for name in table.hidden:  # in a row whose fields are shifted, an id stands in another column
+    hidden = [name for name in table.hidden if name in raw.columns]
+    shown = {name: joined[name] for name in raw.columns if name not in (FILE, ROW, *hidden)}
+    for name in hidden:  # in a row whose fields are shifted, an id stands in another column
         ids = raw.select(id=raw[name]).filter(lambda column: column["id"].notnull()).distinct()
         shown = {other: ibis.ifelse(cell.isin(ids["id"]), "", cell) for other, cell in shown.items()}
     text = ibis.struct(shown).cast("json").cast("string") if shown else ibis.literal("")

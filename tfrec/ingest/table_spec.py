@@ -15,6 +15,9 @@ from tfrec.schema.tables import CATEGORY_SEPARATOR
 from tfrec.sources.engine import Workspace
 from tfrec.sources.notes import Note
 
+PART = "_part"
+"""Column with the number of a row's source, from 0, where a table has several."""
+
 Expression = Any
 """An expression of a row's columns, written with `ibis._`: `_["price"] < 0`, or `_["raw_price"]` of its text."""
 
@@ -79,7 +82,9 @@ Pass = Callable[[Workspace, ir.Table], tuple[ir.Table, Sequence[Note]]]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TableSpec:
-    """What one table is made of.
+    """What one table is made of, or what is made of one of several sources of its rows.
+
+    The specs of several sources differ in what a source states: `section`, `described`, times, `derive`, `note_makers`.
 
     Attributes:
         name: name of the table.
@@ -92,6 +97,7 @@ class TableSpec:
         time_format: format of the times, see `parse_timestamps`.
         time_zone: zone of the times.
         derive: computes columns from the values of others, before any check.
+        derive_together: likewise, where the rows of all sources are needed.
         checks: reasons for which a row is set aside; the first that holds counts.
         passes: further checks that need all rows, in order: each sets more reasons.
         unique: expressions that are different in each row of the table; empty = rows may be equal.
@@ -116,6 +122,7 @@ class TableSpec:
     time_format: tuple[str, ...] = ()
     time_zone: str = "UTC"
     derive: Callable[[ir.Table], ir.Table] | None = None
+    derive_together: Callable[[ir.Table], ir.Table] | None = None
     checks: tuple[Check, ...] = ()
     passes: tuple[Pass, ...] = ()
     unique: tuple[Expression, ...] = ()
@@ -131,7 +138,7 @@ class TableSpec:
 
     @property
     def wanted_columns(self) -> list[str]:
-        """The raw columns that the source must have."""
+        """The raw columns that are read; of several sources each must have those of its section."""
         return list(dict.fromkeys((*raw_columns(self.section.columns, *self.described.values()), *self.passing)))
 
     @property

@@ -53,7 +53,7 @@ def _read_text(path: Path) -> str:
 def typed(kind: type[Value], table: object, *, where: str) -> Value:
     """Returns `kind` (a dataclass) filled from `table`; nested tables become the nested dataclasses.
 
-    One text stands for a list of one where a list of texts is wanted, and a TOML date for its ISO text.
+    One text or table stands for a list of one where a list is wanted, and a TOML date for its ISO text.
 
     Args:
         kind: dataclass whose annotations use `str`, `int`, `float`, `bool`, `tuple[..., ...]`, `Mapping[str, ...]`,
@@ -89,7 +89,7 @@ def _convert(hint: Any, value: object, *, where: str) -> Any:
         return _convert_any(tuple(kind for kind in arguments if kind is not type(None)), hint, value, where=where)
     if origin is tuple:
         if isinstance(value, str | Mapping):
-            value = [value]
+            return (_convert(arguments[0], value, where=where),)
         if not isinstance(value, list):
             raise RecipeError(f"{where} must be {_wish(hint)}; got {value!r}.")
         return tuple(_convert(arguments[0], entry, where=f"{where}[{at}]") for at, entry in enumerate(value))
@@ -130,6 +130,8 @@ def _wish(hint: Any) -> str:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
         return " or ".join(_wish(kind) for kind in arguments if kind is not type(None))
+    if origin is tuple and dataclasses.is_dataclass(arguments[0]):
+        return "a table, or several"
     if origin is tuple:
         return f"a list, each entry {_wish(arguments[0])}"
     if origin is collections.abc.Mapping or dataclasses.is_dataclass(hint):

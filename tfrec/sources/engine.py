@@ -28,6 +28,10 @@ class Workspace:
         self.connection.create_table(name, expression)
         return self.connection.table(name)
 
+    def drop(self, name: str) -> None:
+        """Frees the space of a stored table."""
+        self.connection.raw_sql(f"DROP TABLE {identifier(name)}")
+
 
 @ibis.udf.scalar.builtin(name="trim")
 def trim_blanks(text: str) -> str:

@@ -52,17 +52,13 @@ class FileSource:
         """
         groups = self._groups()
         unreadable: list[Unreadable] = []
-        parts: list[str] = []
-        columns: list[str] = []
-        for at, paths in enumerate(groups):
-            part = f"{name}_{at}"
+        parts = [f"{name}_part_{at}" for at in range(len(groups))]
+        columns: list[list[str]] = []
+        for at, (part, paths) in enumerate(zip(parts, groups, strict=True)):
             unreadable += self._store(StoreTask(paths, part, self.how, tuple(wanted), workspace), at)
-            names = [column for column in workspace.connection.table(part).columns if column not in (FILE, ROW)]
-            _check_columns(names, wanted, path=paths[0], first=self.paths[0] if parts else None)
-            columns = columns or names
-            if set(names) != set(columns):
-                logger.info("%s has other columns than %s: %s", paths[0], self.paths[0], sorted({*names} ^ {*columns}))
-            parts.append(part)
+            names = workspace.connection.table(part).columns
+            columns.append([column for column in names if column not in (FILE, ROW)])
+        _check_columns(columns, wanted, paths=[paths[0] for paths in groups])
         table = _union(workspace.connection, name, parts)
         if table.count().execute() == 0:
             reasons = (
@@ -105,13 +101,19 @@ class FileSource:
         return [Unreadable(at, line.line, line.reason, line.text) for line in bad]
 
 
-def _check_columns(names: Sequence[str], wanted: Collection[str], *, path: Path, first: Path | None) -> None:
-    absent = [name for name in wanted if name not in names]
-    if absent and first is not None:
-        raise SourceError(
-            f"{path} has no column {absent[0]!r}, which the recipe maps and {first} has."
-            f"{nearest_hint(absent[0], names)}"
-        )
+def _check_columns(columns: Sequence[Sequence[str]], wanted: Collection[str], *, paths: Sequence[Path]) -> None:
+    """Checks that each file has the wanted columns that another one has."""
+    everywhere = {name for names in columns for name in names}
+    for path, names in zip(paths, columns, strict=True):
+        absent = [name for name in wanted if name not in names and name in everywhere]
+        if absent:
+            other = next(other for other, found in zip(paths, columns, strict=True) if absent[0] in found)
+            raise SourceError(
+                f"{path} has no column {absent[0]!r}, which the recipe maps and {other} has."
+                f"{nearest_hint(absent[0], names)}"
+            )
+        if set(names) != set(columns[0]):
+            logger.info("%s has other columns than %s: %s", path, paths[0], sorted({*names} ^ {*columns[0]}))
 
 
 def _union(connection: ibis.BaseBackend, name: str, parts: Sequence[str]) -> ir.Table:

@@ -1,13 +1,16 @@
 """Defines what a source of rows offers, and the table that it yields."""
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import ibis
 import ibis.expr.types as ir
 
 from tfrec.sources.engine import Workspace
+from tfrec.sources.file_format import FILE
+from tfrec.sources.notes import Note
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,12 +32,24 @@ class RawTable:
         unreadable: lines that are no rows.
         origin: where it comes from, for messages.
         files: name of each file, by `_file`.
+        notes: what the owner of the files should know.
     """
 
     table: ir.Table
     unreadable: tuple[Unreadable, ...]
     origin: str
     files: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+    def counted_from(self, first: int) -> "RawTable":
+        """Returns the table with its files numbered from `first` on."""
+        if not first:
+            return self
+        return dataclasses.replace(
+            self,
+            table=self.table.mutate(**{FILE: (self.table[FILE] + first).cast("int32")}),
+            unreadable=tuple(dataclasses.replace(line, file=line.file + first) for line in self.unreadable),
+        )
 
 
 class RowSource(Protocol):
@@ -62,3 +77,28 @@ class RowSource(Protocol):
             SourceError: the rows cannot be read.
         """
         ...
+
+
+def union_by_name(tables: Sequence[ir.Table]) -> ir.Table:
+    """Returns the rows of tables of text that may differ in columns: where one lacks a column, its rows have none.
+
+    Names that differ in case alone are one, as they are for the engine.
+    """
+    if len(tables) == 1:
+        return tables[0]
+    names: dict[str, str] = {}
+    for table in tables:
+        for name in table.columns:
+            names.setdefault(name.casefold(), name)
+    parts = []
+    for table in tables:
+        present = {name.casefold(): name for name in table.columns}
+        parts.append(
+            table.select(
+                **{
+                    name: table[present[folded]] if folded in present else ibis.null("string")
+                    for folded, name in names.items()
+                }
+            )
+        )
+    return ibis.union(*parts)

@@ -1,0 +1,38 @@
+"""Makes the source of a table's rows from what its recipe states."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tfrec.sources.file_source import FileSource
+from tfrec.sources.filled_source import FilledSource
+from tfrec.sources.joined_source import JoinedSource
+from tfrec.sources.locate import locate
+from tfrec.sources.raw_table import RowSource
+from tfrec.sources.source import Source
+from tfrec.sources.table_files import TableFiles
+
+
+def open_source(how: TableFiles, *, homes: Sequence[Path], source_url: str = "") -> RowSource:
+    """Returns where the rows of a table come from, its files located, filled and joined as stated.
+
+    Args:
+        how: what the recipe states.
+        homes: folders where relative names are looked for.
+        source_url: where to get the data, for messages.
+
+    Raises:
+        SourceError: a file is missing or empty.
+    """
+    rows = _open(how, homes, source_url)
+    if how.fill is not None:
+        rows = FilledSource(rows, how.fill, how.missing)
+    if how.join:
+        rows = JoinedSource(rows, how, tuple(_open(join, homes, source_url) for join in how.join))
+    return rows
+
+
+def _open(how: Source, homes: Sequence[Path], source_url: str) -> RowSource:
+    """Returns the source of one table of raw rows: here another kind than files would be chosen."""
+    return FileSource(
+        how, tuple(path for name in how.files for path in locate(name, homes=homes, source_url=source_url))
+    )
