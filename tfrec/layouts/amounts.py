@@ -5,11 +5,11 @@ import dataclasses
 import ibis
 import ibis.expr.types as ir
 
-from tfrec.ingest.mapping import trimmed
 from tfrec.ingest.number_styles import currency_of_sign
 from tfrec.ingest.numbers import NumberStyle, find_style, number
 from tfrec.layouts.draft import Entry
 from tfrec.layouts.raw_files import RawFiles
+from tfrec.sources.cells import trimmed
 
 _ENOUGH = 20  # rows of items that were sold in several quantities
 

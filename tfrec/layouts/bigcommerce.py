@@ -27,6 +27,7 @@ def _propose_cells(roles: Roles) -> Part:
         "events.unpack",
         (
             Entry("columns", ["Product Details"]),
+            Entry("begin", "Product ID: "),
             Entry("pattern", _CELL, "each product in the cell becomes a row; each group is a column `unpack.NAME`"),
         ),
     )

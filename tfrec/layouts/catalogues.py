@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import ibis
 
-from tfrec.ingest.mapping import trimmed
 from tfrec.layouts.amounts import find_amounts
 from tfrec.layouts.draft import Entry, Part, Section, column_section
 from tfrec.layouts.guesses import guess_roles
 from tfrec.layouts.names import normal_name
 from tfrec.layouts.raw_files import RawFiles
 from tfrec.layouts.times import find_time_form
+from tfrec.sources.cells import trimmed
 
 _ITEM_ROLES = ("title", "category", "brand", "price", "cost", "margin", "stock", "available_from")
 _COVERED = 0.5  # of the ids in the log: below, the files do not belong together

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import ibis
 import ibis.expr.types as ir
 
-from tfrec.ingest.mapping import trimmed
+from tfrec.sources.cells import trimmed
 
 _TOP = 400
 _NUMBER = re.compile(

@@ -100,14 +100,23 @@ class Draft:
 
     @property
     def sections(self) -> list[Section]:
-        """All sections behind the keys at the top, in the order in which they are written."""
+        """All sections behind the keys at the top, in the order in which they are written.
+
+        What rows of events state of items and users is left out where a file of their own does.
+        """
+        own = {section.title for part in self.parts for section in part.tables}
         clean = tuple(entry for part in self.parts for entry in part.clean)
         return [
-            *(section for part in self.parts for section in part.tables),
+            *(section for part in self.parts for section in part.tables if not _is_doubled(section, part, own)),
             *([Section("clean", clean)] if clean else []),
             *(section for part in self.parts for section in part.rules),
             *(section for part in self.parts for section in part.rest),
         ]
+
+
+def _is_doubled(section: Section, part: Part, own: set[str]) -> bool:
+    table, _, rest = section.title.partition(".")
+    return rest == "columns" and table in own and table not in {other.title for other in part.tables}
 
 
 def drop_rule(

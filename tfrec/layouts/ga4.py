@@ -4,9 +4,10 @@ Schema: https://support.google.com/analytics/answer/7029846.
 """
 
 from tfrec.layouts.currencies import currency_entries, rate_entries
-from tfrec.layouts.draft import Entry, Part, Section, column_section
+from tfrec.layouts.draft import Entry, Part, Section, column_section, drop_rule
 from tfrec.layouts.layout import Layout, Roles
 from tfrec.layouts.raw_files import RawFiles
+from tfrec.layouts.rules import any_of
 
 _TYPES = {
     "view_item": "view",
@@ -67,7 +68,7 @@ def _propose(roles: Roles) -> Part:
             *([column_section("items", items)] if items else []),
         ),
         clean=(Entry("duplicates", "keep", "equal events of one microsecond are entries of one list"),),
-        rules=(_other_events(raw),),
+        rules=tuple(_other_events(raw)),
     )
 
 
@@ -79,18 +80,13 @@ def _types(raw: RawFiles) -> Section:
     return Section("events.types", tuple(entries), "`purchase` is an event type as it is")
 
 
-def _other_events(raw: RawFiles) -> Section:
+def _other_events(raw: RawFiles) -> list[Section]:
     names = raw.cells("event_name").values
     others = [name for name in names if name not in _TYPES and name != "purchase"]
-    why = "events of pages and of the check-out say nothing of an item"
-    if others:
-        why += f": {', '.join(others[:8])}"
-    entries = (
-        Entry("column", "event_type"),
-        Entry("pattern", f"^({'|'.join(('purchase', *_TYPES))})$"),
-        Entry("reason", "event that is about no item"),
-    )
-    return Section("clean.keep", entries, why, is_list=True)
+    if not others:
+        return []
+    why = "events of pages and of the check-out are about no item"
+    return [drop_rule(any_of(others), "event that is about no item", column="event_type", why=why)]
 
 
 LAYOUT = Layout(

@@ -247,7 +247,9 @@ def _rules(log: _Log) -> list[Section]:
 
 
 def _rest(log: _Log) -> tuple[Section, ...]:
-    if not log.is_purchase or "order_id" in log.roles:
+    kinds = log.cells("event_type")
+    sells = log.is_purchase or (kinds is not None and "purchase" in event_words(kinds)[0].values())
+    if not sells or "order_id" in log.roles:
         return ()
     if "user_id" in log.roles:
         why = "no column holds order numbers: what a user buys on one day counts as one order"

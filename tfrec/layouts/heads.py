@@ -3,13 +3,14 @@
 import dataclasses
 from collections.abc import Sequence
 
-from tfrec.ingest.mapping import trimmed
 from tfrec.layouts.draft import Entry, Section
 from tfrec.layouts.generic import guess_event_roles
 from tfrec.layouts.guesses import Guess, guess_roles
 from tfrec.layouts.raw_files import RawFiles
+from tfrec.sources.cells import trimmed
 
 _HEAD_ROLES = ("timestamp", "user_id", "currency", "status", "country")
+_PREFIX = "order."
 _COVERED = 0.8  # of the lines that must find their head
 
 
@@ -18,15 +19,15 @@ class Log:
     """A log of events.
 
     Attributes:
-        lines: a row for each event.
-        roles: role → column, also of the heads' joined columns.
-        heads: a row for each order, or None.
+        lines: a row for each event, with the columns of the heads.
+        roles: role → column.
+        used: the tables that it is made of.
         joins: the sections that join the heads.
     """
 
     lines: RawFiles
     roles: dict[str, Guess]
-    heads: RawFiles | None = None
+    used: tuple[RawFiles, ...] = ()
     joins: tuple[Section, ...] = ()
 
 
@@ -44,7 +45,7 @@ def find_log(tables: Sequence[RawFiles]) -> Log | None:
     if best is None:
         return None
     _, lines, roles = best
-    return _with_heads(lines, roles, [table for table in tables if table is not lines]) or Log(lines, roles)
+    return _with_heads(lines, roles, [table for table in tables if table is not lines]) or Log(lines, roles, (lines,))
 
 
 def _with_heads(lines: RawFiles, roles: dict[str, Guess], others: Sequence[RawFiles]) -> Log | None:
@@ -71,13 +72,24 @@ def _join(
 ) -> Log | None:
     of_heads = guess_roles(heads, _HEAD_ROLES)
     added = {
-        role: dataclasses.replace(guess, names=tuple(f"order.{name}" for name in guess.names))
+        role: dataclasses.replace(guess, names=tuple(f"{_PREFIX}{name}" for name in guess.names))
         for role, guess in of_heads.items()
         if role not in roles and key not in guess.names
     }
     if "timestamp" not in {**roles, **added}:
         return None
+    together = _joined(lines, heads, order, key)
     why = f"the file with a row for each order; {covered:.0%} of the order numbers in the lines are in it"
-    entries = (*heads.entries, Entry("on", {order: key}), Entry("prefix", "order."))
+    entries = (*heads.entries, Entry("on", {order: key}), Entry("prefix", _PREFIX))
     section = Section("events.join", entries, why, is_list=True)
-    return Log(lines, {**roles, **added}, heads, (section,))
+    return Log(together, {**roles, **added}, (lines, heads), (section,))
+
+
+def _joined(lines: RawFiles, heads: RawFiles, order: str, key: str) -> RawFiles:
+    """Returns the lines with the columns of their heads, as the recipe's join gives them."""
+    renamed = {f"{_PREFIX}{name}": heads.table[name] for name in heads.columns}
+    right = heads.table.select(_key=trimmed(heads.table[key]), **renamed)
+    right = right.group_by("_key").aggregate(**{name: right[name].arbitrary() for name in renamed})
+    left = lines.table.mutate(_of=trimmed(lines.table[order]))
+    table = left.left_join(right, left["_of"] == right["_key"]).drop("_of", "_key")
+    return dataclasses.replace(lines, columns=(*lines.columns, *renamed), table=table)

@@ -86,7 +86,7 @@ def _propose_parts(tables: Sequence[RawFiles]) -> tuple[list[Part], list[tuple[R
         log := find_log([table for table in left if catalogue is None or table not in catalogue.roles.values()])
     ) is not None:
         parts.append(propose_events(log.lines, log.roles, joins=log.joins))
-        left = [table for table in left if table is not log.lines and table is not log.heads]
+        left = [table for table in left if not any(table is used for used in log.used)]
         lines = log.lines
     catalogue = recognise([layout for layout in LAYOUTS if layout.table == "items"], left)
     if catalogue is not None:

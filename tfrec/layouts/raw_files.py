@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tfrec.errors import RecipeError, SourceError, TfrecError
-from tfrec.ingest.mapping import trimmed
 from tfrec.layouts.cells import Cells, describe_column
 from tfrec.layouts.draft import Entry, FileNames
 from tfrec.layouts.found_files import FoundFile
 from tfrec.layouts.nested_paths import has_nested, keep_one_list, paths_of_objects, paths_of_schema
 from tfrec.layouts.text_layout import decoded, find_encoding, find_text_layout
 from tfrec.sources import FileSource, Source, Workspace
+from tfrec.sources.cells import trimmed
 from tfrec.sources.csv_layout import open_bytes
 
 logger = logging.getLogger(__name__)

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 
 import ibis
 
-from tfrec.ingest.mapping import trimmed
 from tfrec.ingest.numbers import find_style, number
 from tfrec.layouts.cells import Cells
 from tfrec.layouts.draft import Entry, Section, drop_rule
 from tfrec.layouts.names import plain_letters
 from tfrec.layouts.raw_files import RawFiles
 from tfrec.layouts.words import NO_ITEMS, OPEN_STATES, PARTLY, VOID_STATES
+from tfrec.sources.cells import trimmed
 
 GUEST_WORDS = (
     "0",

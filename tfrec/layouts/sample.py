@@ -10,12 +10,11 @@ import ibis
 import pandas as pd
 import pyarrow.parquet as pq
 
-from tfrec.ingest.events import events_spec
-from tfrec.ingest.number_styles import find_styles
+from tfrec.ingest.events import events_specs
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.prepared import Manifest
 from tfrec.ingest.raw_files import locate_files
-from tfrec.ingest.read_table import map_text, type_rows
+from tfrec.ingest.read_table import read_table
 from tfrec.ingest.recipes import read_recipe
 from tfrec.layouts.draft import Draft, FileNames
 from tfrec.layouts.toml_text import write_toml
@@ -87,17 +86,13 @@ def preview_rows(draft: Draft, *, rows: int = 10) -> pd.DataFrame:
     with take_sample(draft) as sample:
         written = read_recipe(sample.recipe)
         files = locate_files(written, data_home=None)
-        spec = events_spec(written.recipe)
         connection = ibis.duckdb.connect()
         try:
             workspace = Workspace(connection, sample.folder)
-            raw = files.sources["events"].read(workspace, name="events_raw", wanted=spec.wanted_columns)
-            text = workspace.store("events_mapped", map_text(spec, raw))
-            numbers = [column.name for column in spec.columns if column.kind == "number"]
-            styles = find_styles(text, spec.section.columns, names=numbers, declared=spec.section.decimal)
-            typed = type_rows(spec, text.order_by(FILE, ROW).limit(rows), styles)
-            mapped = {*spec.section.columns, "reason", "event_type", "price"}
-            frame = typed.order_by(FILE, ROW).select(*(name for name in _SHOWN if name in mapped)).execute()
+            checked = read_table(events_specs(written.recipe), files.sources["events"], workspace)
+            mapped = {*written.recipe.event_columns, "reason", "event_type", "price"}
+            first = checked.rows.order_by(FILE, ROW).limit(rows)
+            frame = first.select(*(name for name in _SHOWN if name in mapped)).execute()
         finally:
             connection.disconnect()
     return frame.dropna(axis="columns", how="all")

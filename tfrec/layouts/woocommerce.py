@@ -23,7 +23,7 @@ from tfrec.layouts.times import find_time_form, zone_entry
 _VOID = "(?i)^(wc-)?(cancelled|refunded|failed|trash|(checkout-)?draft|pending( payment)?)$"
 _CELL = re.compile(r"line_item_\d+")
 _FIELDS = r"(?s)name:(?P<name>.*?)\|product_id:(?P<id>\d*)(?:\|sku:(?P<sku>[^|]*))?\|quantity:(?P<quantity>[\d.]+)\|total:(?P<total>[\d.]+)"
-_PRODUCTS = r"(?P<quantity>\d+)× (?P<name>.+?)(?:, \d+× |$)"
+_PRODUCTS = r"(?s)^(?P<quantity>\d+)× (?P<name>.*?)(?:, )?$"
 
 
 def _propose_api(roles: Roles) -> Part:
@@ -144,6 +144,7 @@ def _propose_analytics(roles: Roles) -> Part:
     )
     unpack = (
         Entry("columns", ["Product(s)"]),
+        Entry("begin", r"\d+× "),
         Entry("pattern", _PRODUCTS, "`2× Mug, 1× Plate`: each product becomes a row"),
     )
     return Part(

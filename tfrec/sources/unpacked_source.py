@@ -1,56 +1,17 @@
 """Makes a row of each entry that stands in a cell with others, such as all products of an order."""
 
 import dataclasses
-import re
 from collections.abc import Collection
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from tfrec.errors import RecipeError, SourceError, nearest_hint
+from tfrec.errors import SourceError, nearest_hint
 from tfrec.sources.engine import Workspace, identifier, literal
 from tfrec.sources.file_format import FILE, ROW
 from tfrec.sources.notes import Note
 from tfrec.sources.raw_table import RawTable, RowSource
-
-PREFIX = "unpack."
-"""Before the names of the columns that the pattern's groups give."""
+from tfrec.sources.unpack import PREFIX, Unpack
 
 _BETWEEN = "\x1f"  # a control character that separates, and that no export holds
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Unpack:
-    r"""How the entries of a cell are written.
-
-    Attributes:
-        columns: raw columns whose cells hold entries.
-        pattern: regular expression (RE2) of one entry; each named group `(?P<sku>...)` becomes a column `unpack.sku`.
-        begin: regular expression of what each entry begins with, `\d+× ` of `2× Mug, 1× Plate`; a cell holds one entry
-            where it is left out.
-    """
-
-    columns: tuple[str, ...]
-    pattern: str
-    begin: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.columns:
-            raise RecipeError("unpack must name at least one column whose cells hold entries.")
-        for name in ("pattern", "begin"):
-            try:
-                pc.match_substring_regex(pa.array([""]), getattr(self, name))  # RE2, as in the engine
-                re.compile(getattr(self, name))
-            except (pa.ArrowInvalid, re.error) as error:
-                raise RecipeError(f"unpack: {name} is no regular expression (RE2): {error}.") from error
-        if not self.groups:
-            raise RecipeError(r"unpack: pattern must have a named group for each column, e.g. (?P<sku>\w+).")
-
-    @property
-    def groups(self) -> dict[str, int]:
-        """Name of each column in the pattern and the number of its group."""
-        return dict(re.compile(self.pattern).groupindex)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,37 +54,39 @@ class UnpackedSource:
                     f"{raw.origin} has no column {column!r}, which `unpack` names."
                     f"{nearest_hint(column, raw.table.columns)}"
                 )
-        stored = workspace.store(f"{name}_stored", raw.table)
+        workspace.store(f"{name}_stored", raw.table)
         workspace.connection.raw_sql(f"CREATE TABLE {identifier(name)} AS {self._query(f'{name}_stored')}")
         for part in (packed, f"{name}_stored"):
-            workspace.connection.raw_sql(f"DROP TABLE IF EXISTS {identifier(part)}")
+            workspace.drop(part)
         table = workspace.connection.table(name)
         entries, failed = workspace.connection.raw_sql(
-            f"SELECT count(*) FILTER (_entry <> ''), count(*) FILTER (_entry <> '' AND NOT _fits) FROM {identifier(name)}"
+            "SELECT count(*) FILTER (_entry <> ''), count(*) FILTER (_entry <> '' AND NOT _fits) "
+            f"FROM {identifier(name)}"
         ).fetchone()
         if failed == entries:
             raise SourceError(
-                f"{raw.origin}: not one of {entries:,} entries in {', '.join(self.unpack.columns)} matches the pattern of "
-                "`unpack`. Correct it in the recipe."
+                f"{raw.origin}: not one of {entries:,} entries in {', '.join(self.unpack.columns)} matches the "
+                "pattern of `unpack`. Correct it in the recipe."
             )
         notes = raw.notes
         if failed:
-            text = f"{failed:,} of {entries:,} entries in {', '.join(self.unpack.columns)} do not match the pattern of `unpack`."
+            listed = ", ".join(self.unpack.columns)
+            text = f"{failed:,} of {entries:,} entries in {listed} do not match the pattern of `unpack`."
             notes = (*notes, Note("entries_unmatched", failed, text))
-        del stored
         return dataclasses.replace(raw, table=table.drop("_entry", "_fits"), notes=notes)
 
     def _query(self, table: str) -> str:
         """Returns the SQL of the unpacked rows, with `_entry` and whether it fits."""
         parts = [
-            f"SELECT *, {at} AS _column, unnest(_entries) AS _entry, generate_subscripts(_entries, 1) AS _place "
-            f"FROM (SELECT *, {self._entries(column)} AS _entries FROM {identifier(table)})"
+            f"SELECT * FROM (SELECT *, {at} AS _column, unnest(_entries) AS _entry, "
+            f"generate_subscripts(_entries, 1) AS _place "
+            f"FROM (SELECT *, {self._entries(column)} AS _entries FROM {identifier(table)})) WHERE trim(_entry) <> ''"
             for at, column in enumerate(self.unpack.columns)
         ]
-        has_none = " AND ".join(f"len({self._entries(column)}) = 0" for column in self.unpack.columns)
+        is_empty = " AND ".join(f"trim(coalesce({identifier(column)}, '')) = ''" for column in self.unpack.columns)
         parts.append(
-            f"SELECT *, 0 AS _column, '' AS _entry, 0 AS _place FROM "
-            f"(SELECT *, []::VARCHAR[] AS _entries FROM {identifier(table)} WHERE {has_none})"
+            "SELECT *, []::VARCHAR[] AS _entries, 0 AS _column, '' AS _entry, 0 AS _place "
+            f"FROM {identifier(table)} WHERE {is_empty}"
         )
         pattern = literal(self.unpack.pattern)
         values = ", ".join(
@@ -134,16 +97,14 @@ class UnpackedSource:
             f"SELECT * EXCLUDE ({ROW}, _entries, _column, _place), {values}, "
             f"regexp_matches(_entry, {pattern}) AS _fits, "
             f"row_number() OVER (PARTITION BY {FILE} ORDER BY {ROW}, _column, _place) AS {ROW} "
-            f"FROM ({' UNION ALL '.join(parts)})"
+            f"FROM ({' UNION ALL BY NAME '.join(parts)})"
         )
 
     def _entries(self, column: str) -> str:
-        """Returns the SQL of the list of a cell's entries."""
+        """Returns the SQL of the list of a cell's entries, blank ones among them."""
         text = f"coalesce({identifier(column)}, '')"
-        if self.unpack.begin:
-            begin = literal(f"({self.unpack.begin})")
-            marked = f"regexp_replace({text}, {begin}, chr({ord(_BETWEEN)}) || '\\1', 'g')"
-            listed = f"string_split({marked}, chr({ord(_BETWEEN)}))"
-        else:
-            listed = f"[{text}]"
-        return f"list_filter({listed}, entry -> trim(entry) <> '')"
+        if not self.unpack.begin:
+            return f"[{text}]"
+        begin = literal(f"({self.unpack.begin})")
+        mark = f"chr({ord(_BETWEEN)})"
+        return f"string_split(regexp_replace({text}, {begin}, {mark} || '\\1', 'g'), {mark})"
