@@ -267,6 +267,18 @@ PUBLIC = {
         "locate",
         "open_source",
     ],
+    "tfrec.layouts": [
+        "Draft",
+        "Entry",
+        "LAYOUTS",
+        "Layout",
+        "Part",
+        "Section",
+        "prepare_sample",
+        "preview_rows",
+        "propose_recipe",
+        "write_toml",
+    ],
     "tfrec.serving": [
         "EmbeddedServer",
         "RequestLimits",

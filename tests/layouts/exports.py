@@ -250,31 +250,36 @@ def _amazon_number(order: Order) -> str:
     return f"302-{order.number:07}-{order.number * 7:07}"
 
 
+def _amazon_amounts(order: Order, line: Line) -> dict[str, Any]:
+    return {
+        "quantity": line.quantity,
+        "currency": order.currency,
+        "item-price": f"{line.list_total:.2f}",
+        "item-promotion-discount": f"{line.off:.2f}" if line.off else "",
+    }
+
+
 def amazon_tracking(folder: Path, orders: Sequence[Order]) -> Export:
     """All orders, as the report by order date has them: no buyers; cancelled lines have no quantity and no price."""
-    rows = []
-    for order in orders:
-        is_void = order.state != "paid"
-        for line in order.lines:
-            rows.append(
-                {
-                    "amazon-order-id": _amazon_number(order),
-                    "purchase-date": f"{order.at:%Y-%m-%dT%H:%M:%S+00:00}",
-                    "last-updated-date": f"{order.at + dt.timedelta(days=2):%Y-%m-%dT%H:%M:%S+00:00}",
-                    "order-status": "Cancelled" if is_void else "Shipped",
-                    "item-status": "Cancelled" if is_void else "Shipped",
-                    "fulfillment-channel": "Amazon",
-                    "sales-channel": "Amazon.com" if order.currency == "USD" else "Amazon.de",
-                    "product-name": line.item.title.replace("\n", " "),
-                    "sku": line.item.sku,
-                    "asin": f"B0{line.item.number:08}",
-                    "quantity": 0 if is_void else line.quantity,
-                    "currency": "" if is_void else order.currency,
-                    "item-price": "" if is_void else f"{line.list_total:.2f}",
-                    "item-promotion-discount": f"{line.off:.2f}" if line.off and not is_void else "",
-                    "ship-country": "DE",
-                }
-            )
+    rows = [
+        {
+            "amazon-order-id": _amazon_number(order),
+            "purchase-date": f"{order.at:%Y-%m-%dT%H:%M:%S+00:00}",
+            "last-updated-date": f"{order.at + dt.timedelta(days=2):%Y-%m-%dT%H:%M:%S+00:00}",
+            "order-status": "Shipped" if order.state == "paid" else "Cancelled",
+            "item-status": "Shipped" if order.state == "paid" else "Cancelled",
+            "fulfillment-channel": "Amazon",
+            "sales-channel": "Amazon.com" if order.currency == "USD" else "Amazon.de",
+            "product-name": line.item.title.replace("\n", " "),
+            "sku": line.item.sku,
+            "asin": f"B0{line.item.number:08}",
+            "ship-country": "DE",
+            "quantity": 0,
+            **(_amazon_amounts(order, line) if order.state == "paid" else {}),
+        }
+        for order in orders
+        for line in order.lines
+    ]
     path = folder / "orders.txt"
     how = {"columns": AMAZON_COLUMNS, "delimiter": "\t", "quoting": csv.QUOTE_NONE, "quotechar": None}
     write_csv(path, rows, **how)

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,23 +27,16 @@ examples:
   tfrec prepare my_shop.toml --out prepared/my_shop
 
 known exports:
-  {known}
-""".format(
-    known="\n  ".join(
-        textwrap.wrap(
-            "Amazon Seller Central order reports, BigCommerce, Google Analytics 4 in BigQuery, Google Merchant "
-            "product feeds, Magento 2, PrestaShop, Shopify orders and products, WooCommerce (analytics, order exports, REST API)",
-            110,
-        )
-    )
-)
+  Amazon Seller Central order reports, BigCommerce, Google Analytics 4 in BigQuery, Google Merchant product feeds,
+  Magento 2, PrestaShop, Shopify orders and products, WooCommerce (analytics, order exports, REST API)
+"""
 INTERRUPTED = "Nothing was written. Run the same command again."
 _WHAT = "a recipe"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
-    parser.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="raw file, folder or zip archive")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="raw file, folder or zip archive")
     parser.add_argument(
         "--out",
         type=Path,
@@ -63,17 +55,21 @@ def run(options: argparse.Namespace) -> int:
     from tfrec.layouts.toml_text import names_below
     from tfrec.publish import check_file, writing
 
-    out: Path = options.out or Path(f"{name_of(options.paths)}.toml")
+    paths = _local(options.paths)
+    out: Path = options.out or Path(f"{name_of(paths)}.toml")
     if out.suffix != ".toml":
         raise ConfigError(f"A recipe is a TOML file: its name ends in .toml; got {out}. Rename it.")
-    inputs = [path for path in options.paths if path.is_file()]
-    check_file(out, _WHAT, inputs=inputs, force=options.force)
+    inputs = [path for path in paths if path.is_file()]
+    present = _present(out)
+    if not present:
+        check_file(out, _WHAT, inputs=inputs, force=options.force)
     sys.stderr.write(f"Looking at {', '.join(map(str, options.paths))} ...\n")
-    draft = propose_recipe(options.paths, name=name_of([out]))
+    draft = propose_recipe(paths, name=name_of([out]))
     text = write_toml(draft, naming=names_below(out.absolute().parent))
     _check_recipe(text, out, draft)
-    with writing(out, _WHAT, inputs=inputs, force=options.force) as work:
-        work.write_text(text, encoding="utf-8")
+    if present != text:  # else it stands there already
+        with writing(out, _WHAT, inputs=inputs, force=options.force) as work:
+            work.write_text(text, encoding="utf-8")
     print(f"{out}: {'; '.join(part.title for part in draft.parts)}")
     for path, reason in draft.unused:
         print(f"  not used   {path}: {reason}")
@@ -92,6 +88,29 @@ def run(options: argparse.Namespace) -> int:
     status = _check_sample(draft) if options.check else 0
     print(f"Next: read {out}, then: tfrec prepare {out} --out prepared/{draft.name}")
     return status
+
+
+def _local(names: list[str]) -> list[Path]:
+    """Returns the paths that were named; here a URL of a database or an object store would become a source."""
+    from tfrec.errors import ConfigError
+
+    for name in names:
+        if "://" in name:
+            scheme = name.partition("://")[0]
+            raise ConfigError(
+                f"`tfrec init` reads files; a {scheme} URL is not looked at. Export the tables as CSV or Parquet, and "
+                "name these."
+            )
+    return [Path(name) for name in names]
+
+
+def _present(out: Path) -> str:
+    """Returns the recipe that an earlier run wrote, or an empty text; it may have been edited since."""
+    try:
+        text = out.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return text if text.startswith("# A starting recipe, written by `tfrec init`.") else ""
 
 
 def _check_recipe(text: str, out: Path, draft: "Draft") -> None:

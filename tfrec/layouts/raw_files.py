@@ -277,12 +277,13 @@ def _first_part(file: FoundFile, target: Path) -> Path:
         if path.stat().st_size <= LOOKED_AT // 16:  # even packed it is no longer
             return path
         target = target.with_name(f"{target.name}{''.join(file.endings[-1:])}")
+        written = 0
         with target.open("wb") as part:
             for block in iter(lambda: stream.read(1 << 22), b""):
-                if part.tell() + len(block) > LOOKED_AT:
+                if written + len(block) > LOOKED_AT:
                     part.write(block[: block.rfind(b"\n") + 1])
                     return target
-                part.write(block)
+                written += part.write(block)
     target.unlink()
     return path
 

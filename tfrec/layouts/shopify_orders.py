@@ -73,8 +73,8 @@ def _rules(raw: RawFiles) -> list[Section]:
         rules.append(drop_rule(r"\d", "cancelled order", raw_column="Cancelled at", why=why, whole_order=True))
     if "partially_refunded" in states.values:
         why = (
-            f"{states.rows_with(['partially_refunded']):,} orders were refunded in part: the export states the amount, and "
-            "not which items came back. Leave these orders out?"
+            f"{states.rows_with(['partially_refunded']):,} orders were refunded in part: the export states the amount, "
+            "and not which items came back. Leave these orders out?"
         )
         rules.append(
             drop_rule(

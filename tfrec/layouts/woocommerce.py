@@ -1,8 +1,9 @@
 """Recognises WooCommerce's exports: orders of its REST API, order exports of plug-ins, its analytics report.
 
-REST API: https://woocommerce.github.io/woocommerce-rest-api-docs/#order-properties. A row for each line item: the format
-"one row per line item" of Customer/Order/Coupon Export. A cell for each line item: Import Export Suite
-(https://woocommerce.com/document/import-and-export-of-woocommerce-orders/), `name:Mug|product_id:12|sku:M|quantity:1|...`.
+REST API: https://woocommerce.github.io/woocommerce-rest-api-docs/#order-properties. A row for each line item: the
+format "one row per line item" of Customer/Order/Coupon Export. A cell for each line item: Import Export Suite
+(https://woocommerce.com/document/import-and-export-of-woocommerce-orders/), such as
+`name:Mug|product_id:12|sku:M|quantity:1|total:9.00`.
 """
 
 import re
@@ -22,7 +23,10 @@ from tfrec.layouts.times import find_time_form, zone_entry
 
 _VOID = "(?i)^(wc-)?(cancelled|refunded|failed|trash|(checkout-)?draft|pending( payment)?)$"
 _CELL = re.compile(r"line_item_\d+")
-_FIELDS = r"(?s)name:(?P<name>.*?)\|product_id:(?P<id>\d*)(?:\|sku:(?P<sku>[^|]*))?\|quantity:(?P<quantity>[\d.]+)\|total:(?P<total>[\d.]+)"
+_FIELDS = (
+    r"(?s)name:(?P<name>.*?)\|product_id:(?P<id>\d*)(?:\|sku:(?P<sku>[^|]*))?\|quantity:(?P<quantity>[\d.]+)"
+    r"\|total:(?P<total>[\d.]+)"
+)
 _PRODUCTS = r"(?s)^(?P<quantity>\d+)× (?P<name>.*?)(?:, )?$"
 
 

@@ -150,7 +150,8 @@ NO_ITEMS = {
     "tip": r"tip|tips|gratuity|trinkgeld|pourboire|propina|mancia|小费",
     "gift card": (
         r"gift ?card|gift ?certificate|gift ?voucher|e-?gift( card)?|gutschein|geschenkgutschein|geschenkkarte"
-        r"|carte cadeau|cheque cadeau|tarjeta( de)? regalo|buono regalo|cadeaubon|cadeaukaart|karta podarunkowa|礼品卡|购物卡"
+        r"|carte cadeau|cheque cadeau|tarjeta( de)? regalo|buono regalo|cadeaubon|cadeaukaart|karta podarunkowa"
+        r"|礼品卡|购物卡"
     ),
     "deposit": (
         r"deposit|bottle deposit|pfand|einwegpfand|mehrwegpfand|consigne|caution|deposito|fianza|cauzione|statiegeld"

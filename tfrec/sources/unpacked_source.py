@@ -39,7 +39,7 @@ class UnpackedSource:
     def read(self, workspace: Workspace, *, name: str, wanted: Collection[str] = ()) -> RawTable:
         """Returns a row for each entry, with the row's own columns; as `RowSource.read`.
 
-        Rows are counted anew, entry by entry. An entry that the pattern does not match, and a row without an entry, is
+        Rows are counted again, entry by entry. An entry that the pattern does not match, and a row without an entry, is
         a row whose new columns are empty.
 
         Raises:
@@ -62,7 +62,7 @@ class UnpackedSource:
         entries, failed = workspace.connection.raw_sql(
             "SELECT count(*) FILTER (_entry <> ''), count(*) FILTER (_entry <> '' AND NOT _fits) "
             f"FROM {identifier(name)}"
-        ).fetchone()
+        ).fetchall()[0]
         if failed == entries:
             raise SourceError(
                 f"{raw.origin}: not one of {entries:,} entries in {', '.join(self.unpack.columns)} matches the "
