@@ -97,9 +97,9 @@ def item_rules(item: Cells, title: Cells | None) -> Iterator[Section]:
         yield from title_rules(title)
 
 
-def title_rules(title: Cells) -> Iterator[Section]:
-    """Yields rules for the titles of lines that are no items."""
-    yield from _word_rules(title, raw_column=title.name)
+def title_rules(title: Cells, *, but: str = "") -> Iterator[Section]:
+    """Yields rules for the titles of lines that are no items, without those that match the pattern `but`."""
+    yield from _word_rules(title, raw_column=title.name, but=but)
 
 
 def code_shape_rule(raw: RawFiles, item: str) -> Iterator[Section]:
@@ -150,10 +150,12 @@ def escaped(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", text)
 
 
-def _word_rules(cells: Cells, *, column: str = "", raw_column: str = "") -> Iterator[Section]:
+def _word_rules(cells: Cells, *, column: str = "", raw_column: str = "", but: str = "") -> Iterator[Section]:
     found: dict[str, list[str]] = {}
     rows_of = dict(cells.all_values())
     for value in rows_of:
+        if but and re.search(but, value):
+            continue
         plain = " ".join(plain_letters(value).split())
         if reason := next((name for name, pattern in _NO_ITEM.items() if pattern.fullmatch(plain)), ""):
             found.setdefault(reason, []).append(value)

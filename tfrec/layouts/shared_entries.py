@@ -15,20 +15,22 @@ def optional(raw: RawFiles, key: str, column: str, why: str = "") -> tuple[Entry
     return (Entry(key, column, why),) if raw.is_filled(column) else ()
 
 
-def user_entry(raw: RawFiles, *names: str, prefix: str = "", absent: str) -> tuple[Entry, ...]:
+def user_entry(raw: RawFiles, *names: str, prefix: str = "", orders: int = 0, absent: str) -> tuple[Entry, ...]:
     """Returns the line that maps users: the first column that is not empty.
 
     Args:
         raw: the files that hold the columns.
         names: columns, the better ones first.
         prefix: before the names of columns that are joined to the rows.
+        orders: number of orders, where the columns are filled once an order.
         absent: what is said where no column holds anything.
     """
     filled = [name for name in names if raw.is_filled(name)]
     if not filled:
         return (Entry("user_id", names[0], absent, is_open=True),)
     cells = [raw.cells(name) for name in filled]
-    why = f"{cells[0].distinct:,} users; {1 - cells[0].fill_share:.0%} of the rows are without"
+    share, what = (1 - cells[0].filled / orders, "orders") if orders else (1 - cells[0].fill_share, "rows")
+    why = f"{cells[0].distinct:,} users; {share:.0%} of the {what} are without"
     if any(cell.email_share > 0.5 for cell in cells):
         why += f"; {_PRIVATE}"
     named = [prefix + name for name in filled]
@@ -49,9 +51,15 @@ def privacy_hint(names: Sequence[str]) -> str:
     return f"{', '.join(names)}: {_PRIVATE}"
 
 
-def no_item_rules(raw: RawFiles, column: str) -> tuple[Section, ...]:
-    """Returns rules for lines whose title is a word for shipping, a tip, a gift card and the like, by all titles."""
-    return tuple(title_rules(raw.cells(column)))
+def no_item_rules(raw: RawFiles, column: str, *, but: str = "") -> tuple[Section, ...]:
+    """Returns rules for lines whose title is a word for shipping, a tip, a gift card and the like, by all titles.
+
+    Args:
+        raw: the files.
+        column: the titles.
+        but: pattern of titles that another rule concerns.
+    """
+    return tuple(title_rules(raw.cells(column), but=but))
 
 
 def returned_table(events: Section, columns: Section, *, quantity: str, when: str, why: str) -> tuple[Section, Section]:
@@ -64,7 +72,8 @@ def returned_table(events: Section, columns: Section, *, quantity: str, when: st
         when: column of the time, as near to that of the return as the export states it.
         why: what is said of both.
     """
-    entries = tuple(dataclasses.replace(entry, why="") for entry in events.entries if entry.key != "type")
+    kept_keys = (entry for entry in events.entries if entry.key != "type" and not entry.is_open)
+    entries = tuple(dataclasses.replace(entry, why="") for entry in kept_keys)
     mapped = {"quantity": quantity, "timestamp": when}
     kept = tuple(
         dataclasses.replace(entry, value=mapped.get(entry.key, entry.value), why="")

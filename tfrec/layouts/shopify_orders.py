@@ -11,6 +11,7 @@ from tfrec.layouts.shared_entries import duplicate_entry, no_item_rules, optiona
 from tfrec.layouts.times import zone_entry
 
 _OF_ORDER = ("Email", "Phone", "Financial Status", "Currency", "Created at", "Cancelled at", "Shipping Country", "Tags")
+_TIP, _GIFT_CARD = "^tip$", r"^(e-?)?gift ?card( - .*| [$€£]?\d.*)?$"
 
 
 def _propose(roles: Roles) -> Part:
@@ -19,7 +20,13 @@ def _propose(roles: Roles) -> Part:
     country = raw.first("Shipping Country", "Billing Country")
     columns = (
         Entry("order_id", "Name", "number of the order, on each of its rows"),
-        *user_entry(raw, "Email", "Phone", absent="no order names its buyer, so that all rows are guests'"),
+        *user_entry(
+            raw,
+            "Email",
+            "Phone",
+            orders=raw.cells("Financial Status").filled,
+            absent="no order names its buyer, so that all rows are guests'",
+        ),
         Entry(
             "item_id",
             {"first_of": ["Lineitem sku", "Lineitem name"]},
@@ -86,7 +93,9 @@ def _rules(raw: RawFiles) -> list[Section]:
                 is_open=True,
             )
         )
-    return [*rules, *no_item_rules(raw, "Lineitem name")]
+    for pattern, reason in ((_TIP, "tip, no item"), (_GIFT_CARD, "gift card, no item")):
+        rules.append(drop_rule(f"(?i){pattern}", reason, raw_column="Lineitem name", why="as Shopify calls such lines"))
+    return [*rules, *no_item_rules(raw, "Lineitem name", but=f"(?i){_TIP}|{_GIFT_CARD}")]
 
 
 LAYOUT = Layout(

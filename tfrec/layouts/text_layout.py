@@ -41,8 +41,7 @@ class TextLayout:
 def find_encoding(head: bytes, *, shown: str) -> str:
     """Returns the encoding of a text by its first bytes.
 
-    A byte-order mark decides; then UTF-8, if the bytes are; bytes above 127 that stand in pairs are Chinese, and those
-    that stand alone among ASCII are accented letters of Windows.
+    A byte-order mark decides; then UTF-8, if the bytes are; else how bytes above 127 stand among letters.
 
     Raises:
         SourceError: the bytes are no text.
@@ -56,14 +55,26 @@ def find_encoding(head: bytes, *, shown: str) -> str:
         raise SourceError(f"{shown} holds zero bytes, so it is no text, and its ending names no other format.")
     if _decodes(head, "utf-8"):
         return "utf-8"
-    runs = _HIGH.findall(head)
-    paired = sum(len(run) for run in runs if len(run) > 1)
-    if paired > 0.9 * sum(map(len, runs)) and _decodes(head, "gb18030"):
-        letters = [sign for sign in head.decode("gb18030", errors="ignore") if sign > "\x7f"]
-        if sum("CJK" in unicodedata.name(sign, "") or "FULLWIDTH" in unicodedata.name(sign, "") for sign in letters) > (
-            0.8 * len(letters)
-        ):
+    return _by_letters(head)
+
+
+def _by_letters(head: bytes) -> str:
+    r"""Returns the encoding of a text with bytes above 127 that is not UTF-8.
+
+    Letters of two bytes come in runs of even length, apart from Latin letters; Cyrillic ones in runs of any length;
+    letters with accents stand alone, or two of them within a Latin word (`Gr\xf6\xdfe`).
+    """
+    runs = [*_HIGH.finditer(head)]
+    in_words = sum(_is_letter(head, run.start() - 1) or _is_letter(head, run.end()) for run in runs) / len(runs)
+    even = sum(len(run.group()) % 2 == 0 for run in runs) / len(runs)
+    if _decodes(head, "cp932") and _share_of(head, "cp932", ("HIRAGANA", "KATAKANA")) > 0.1:
+        return "cp932"  # second bytes may be ASCII letters
+    if in_words < 0.4:
+        if even > 0.9 and _decodes(head, "gb18030") and _share_of(head, "gb18030", ("CJK", "FULLWIDTH")) > 0.8:
             return "gb18030"
+        length = sum(len(run.group()) for run in runs) / len(runs)
+        if length > 2 and _decodes(head, "cp1251") and _share_of(head, "cp1251", ("CYRILLIC",)) > 0.8:
+            return "cp1251"
     return "cp1252" if _decodes(head, "cp1252") else "latin-1"
 
 
@@ -107,6 +118,16 @@ def find_text_layout(text: str, *, encoding: str, shown: str) -> TextLayout:
 def decoded(head: bytes, encoding: str) -> str:
     """Returns the text of the first bytes; a character that was cut at their end is left out."""
     return head.decode(encoding, errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _is_letter(head: bytes, at: int) -> bool:
+    return 0 <= at < len(head) and head[at : at + 1].isalpha()
+
+
+def _share_of(head: bytes, encoding: str, alphabets: Sequence[str]) -> float:
+    """Returns the share of the signs above ASCII whose names begin with one of the alphabets."""
+    signs = [sign for sign in head.decode(encoding, errors="ignore") if sign > "\x7f"]
+    return sum(unicodedata.name(sign, "").startswith(tuple(alphabets)) for sign in signs) / max(len(signs), 1)
 
 
 def _decodes(head: bytes, encoding: str) -> bool:
