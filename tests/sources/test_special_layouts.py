@@ -1,6 +1,5 @@
 import gzip
 import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,9 +16,8 @@ def test_baskets_become_rows(tmp_path: Path) -> None:
         {"customer_id": 0, "data": {"2012_07_12_9": {"basket": {"b": [1], "a": [1]}}}},
         {"customer_id": 0, "data": {"2012_07_13_0": {"basket": {"a": [1]}}}},
     ]
-    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
-        archive.writestr("x.json", "\n".join(map(json.dumps, lines)))
-    table = read_baskets_json([tmp_path / "x.zip"])
+    (tmp_path / "x.json").write_text("\n".join(map(json.dumps, lines)))
+    table = read_baskets_json([tmp_path / "x.json"])
     assert table.values.tolist() == [
         ["1", "1/2012_07_12_9", "2012_07_12", "9", "b"],
         ["1", "1/2012_07_12_9", "2012_07_12", "9", "a"],

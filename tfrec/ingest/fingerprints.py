@@ -3,13 +3,14 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from tfrec.errors import SourceError
 from tfrec.ingest.prepared import FORMAT_VERSION, SourceFile
+from tfrec.sources.locate import RawFile
+from tfrec.sources.remote_files import RemoteFile
 
 
-def describe_files(paths: Sequence[Path], *, trusted: Sequence[SourceFile] = ()) -> tuple[SourceFile, ...]:
+def describe_files(paths: Sequence[RawFile], *, trusted: Sequence[SourceFile] = ()) -> tuple[SourceFile, ...]:
     """Returns size, time and SHA-256 of each file.
 
     Args:
@@ -22,6 +23,9 @@ def describe_files(paths: Sequence[Path], *, trusted: Sequence[SourceFile] = ())
     trusted_files = {(source.path, source.size, source.mtime_ns): source for source in trusted}
     result = []
     for path in paths:
+        if isinstance(path, RemoteFile):  # its store states whether it changed: it need not be read
+            result.append(SourceFile(path.url, path.size, 0, path.version))
+            continue
         state = path.stat()
         key = (str(path.absolute()), state.st_size, state.st_mtime_ns)
         if key in trusted_files:

@@ -115,7 +115,11 @@ def find_inputs(
     recipe = written.recipe
     end = moment_in_utc(until, time_zone=recipe.time_zone) if until else None
     files = locate_files(written, data_home=data_home)
-    inputs = (written.path, *files.all, *([data_home] if data_home is not None else []))
+    inputs = (
+        written.path,
+        *(file for file in files.all if isinstance(file, Path)),
+        *([data_home] if data_home is not None else []),
+    )
     if present is None:  # else it may be up to date, and nothing is written
         check_folder(out, PREPARED, inputs=inputs)
     sources = describe_files(files.all, trusted=present.sources if present and trust_times else ())

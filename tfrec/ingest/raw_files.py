@@ -1,12 +1,12 @@
 """Finds every raw file that a recipe names, before any work is done."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from tfrec.ingest.privacy import read_key
 from tfrec.ingest.recipes import RecipeFile
-from tfrec.sources.locate import data_homes, locate
+from tfrec.sources.locate import RawFile, data_homes, locate_plain
 from tfrec.sources.open_source import open_source
 from tfrec.sources.raw_table import RowSource
 
@@ -30,11 +30,11 @@ class RawFiles:
     key: bytes | None = dataclasses.field(repr=False)
 
     @property
-    def all(self) -> list[Path]:
+    def all(self) -> list[RawFile]:
         """Every data file, in the recipe's order."""
         truth = sorted(path for path in self.truth.rglob("*") if path.is_file()) if self.truth else []
         pictures = [self.pictures] if self.pictures else []
-        tables = [path for sources in self.sources.values() for source in sources for path in source.paths]
+        tables = [path for sources in self.sources.values() for source in sources for path in source.inputs]
         return [*tables, *pictures, *self.extras.values(), *truth]
 
 
@@ -47,8 +47,8 @@ def locate_files(written: RecipeFile, *, data_home: Path | None) -> RawFiles:
     recipe = written.recipe
     homes = data_homes(written.data_home, data_home)
 
-    def located(names: Sequence[str]) -> tuple[Path, ...]:
-        return tuple(path for name in names for path in locate(name, homes=homes, source_url=recipe.source_url))
+    def located(name: str) -> Path:
+        return locate_plain(name, homes=homes, source_url=recipe.source_url)
 
     truths = [home / recipe.truth for home in homes if recipe.truth and (home / recipe.truth).is_dir()]
     key_file = recipe.privacy.key_file
@@ -58,8 +58,8 @@ def locate_files(written: RecipeFile, *, data_home: Path | None) -> RawFiles:
             for name, sections in recipe.sections.items()
             if sections[0].is_stated
         },
-        pictures=located([recipe.pictures.file])[0] if recipe.pictures else None,
-        extras={name: located([file])[0] for name, file in recipe.extras.items()},
+        pictures=located(recipe.pictures.file) if recipe.pictures else None,
+        extras={name: located(file) for name, file in recipe.extras.items()},
         truth=truths[0] if truths else None,
-        key=read_key(locate(key_file, homes=homes, source_url="")[0]) if key_file else None,
+        key=read_key(locate_plain(key_file, homes=homes, source_url="")) if key_file else None,
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import ibis
 
-from tfrec.sources.csv_layout import CsvLayout, find_layout, is_packed
+from tfrec.sources.csv_layout import CsvLayout, find_layout, find_packing
 from tfrec.sources.csv_lines import find_quoting, read_rows
 from tfrec.sources.dialect import Dialect
 from tfrec.sources.engine import identifier, literal
@@ -76,7 +76,7 @@ def _store_by_engine(connection: ibis.BaseBackend, table: str, layout: CsvLayout
     options = (
         f"auto_detect = false, header = false, skip = {layout.skipped}, delim = {literal(layout.delimiter)}, "
         f"quote = {literal(sign)}, escape = {literal(sign)}, null_padding = false, store_rejects = true, "
-        f"compression = {literal('gzip' if is_packed(layout.path) else 'none')}, columns = {{{columns}}}"
+        f"hive_partitioning = false, compression = {literal(find_packing(layout.path))}, columns = {{{columns}}}"
     )
     try:
         connection.raw_sql(

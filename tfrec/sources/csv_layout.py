@@ -8,9 +8,11 @@ import itertools
 import re
 import shutil
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import IO, cast
+
+import pyarrow as pa
 
 from tfrec.errors import SourceError
 from tfrec.sources.dialect import LINE_ENDS, Dialect
@@ -62,7 +64,7 @@ def find_layout(
     columns, or else most of them. Excel's first line `sep=;` names the delimiter.
 
     Args:
-        path: the file, plain or compressed by gzip.
+        path: the file, plain or packed.
         dialect: what the recipe says.
         wanted: raw columns that the recipe maps.
         default_delimiter: tried first where the recipe names none.
@@ -75,10 +77,12 @@ def find_layout(
     counts = _count(text, origin=path)
     line_end = LINE_ENDS.get(dialect.line_end, "\r" if counts.has_returns else "\n")
     lines = (counts.returns if line_end == "\r" else counts.newlines) + counts.ends_open
-    head = list(_first_lines(text, line_end))
-    start, delimiter = 0, dialect.delimiter
-    if head and head[0].lower().startswith("sep=") and len(head[0].strip()) <= 5:
-        start, delimiter = 1, head[0][4:5] or "\t"
+    start, delimiter = dialect.skip_lines, dialect.delimiter
+    head = list(_first_lines(text, line_end, number=start + _HEADER_SEARCH))
+    if len(head) <= start:
+        raise SourceError(f"{path} has no more than {len(head)} lines. Correct `skip_lines` in the recipe.")
+    if head[start].lower().startswith("sep=") and len(head[start].strip()) <= 5:
+        start, delimiter = start + 1, head[start][4:5] or "\t"
     choices = (delimiter,) if delimiter else tuple(dict.fromkeys((default_delimiter, *DELIMITERS)))
     if dialect.header:
         chosen = max(choices, key=lambda sign: _fit(head[start:], sign, len(dialect.header)))
@@ -86,20 +90,26 @@ def find_layout(
         skipped = start
     else:
         at, chosen = _find_header(head, start, choices, wanted)
-        columns = _check_names(split_plainly(head[at], chosen), path=path, wanted=wanted)
+        columns = unique_names(split_plainly(head[at], chosen), path=path, wanted=wanted)
         skipped = at + 1
     return CsvLayout(text, path, chosen, line_end, columns, skipped, lines, counts.has_bad_bytes)
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """Opens a file for reading, unpacked where it is packed by gzip, whatever its name."""
-    return cast(IO[bytes], gzip.open(path)) if is_packed(path) else path.open("rb")
+    """Opens a file for reading, unpacked where it is packed by gzip or Zstandard, whatever its name."""
+    packing = find_packing(path)
+    if packing == "gzip":
+        return cast(IO[bytes], gzip.open(path))
+    if packing == "zstd":
+        return io.BufferedReader(pa.input_stream(str(path), compression="zstd"))
+    return path.open("rb")
 
 
-def is_packed(path: Path) -> bool:
-    """Returns whether a file is packed by gzip."""
+def find_packing(path: Path) -> str:
+    """Returns how a file is packed: `gzip`, `zstd` or `none`."""
     with path.open("rb") as stream:
-        return stream.read(2) == b"\x1f\x8b"
+        start = stream.read(4)
+    return "gzip" if start.startswith(b"\x1f\x8b") else "zstd" if start == b"\x28\xb5\x2f\xfd" else "none"
 
 
 def open_lines(layout: CsvLayout) -> IO[str]:
@@ -161,13 +171,13 @@ def _count(path: Path, *, origin: Path) -> _Counts:
     return _Counts(newlines, returns, has_returns, last not in (b"\n", b"\r"), has_bad_bytes)
 
 
-def _first_lines(path: Path, line_end: str) -> Iterator[str]:
+def _first_lines(path: Path, line_end: str, *, number: int) -> Iterator[str]:
     with open_bytes(path) as stream:
         text = stream.read(1 << 20).decode("utf-8", errors="replace").removeprefix("\ufeff")
     if text.count("\0") * 4 > len(text):
         side = "utf-16-be" if text.startswith("\0") else "utf-16-le"
         raise SourceError(f'{path} looks like UTF-16 without its mark. Set encoding = "{side}" in the recipe.')
-    yield from (line.removesuffix("\r") for line in text.split(line_end)[:_HEADER_SEARCH])
+    yield from (line.removesuffix("\r") for line in text.split(line_end)[:number])
 
 
 def _find_header(head: list[str], start: int, choices: tuple[str, ...], wanted: Collection[str]) -> tuple[int, str]:
@@ -191,7 +201,12 @@ def _fit(head: list[str], sign: str, width: int) -> int:
     return sum(len(split_plainly(line, sign)) == width for line in head[:20])
 
 
-def _check_names(names: list[str], *, path: Path, wanted: Collection[str]) -> tuple[str, ...]:
+def unique_names(names: Sequence[str], *, path: Path, wanted: Collection[str]) -> tuple[str, ...]:
+    """Returns the names of a header, each once: a repeated one gets a number, an empty one becomes `column3`.
+
+    Raises:
+        SourceError: a wanted name stands twice.
+    """
     times: dict[str, int] = {}
     unique = []
     for name in names:
@@ -223,7 +238,7 @@ def as_utf8(path: Path, encoding: str, target: Path) -> Path:
             target.open("w", encoding="utf-8", newline="") as writer,
         ):
             shutil.copyfileobj(reader, writer, length=1 << 20)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error, OSError) as error:
         raise SourceError(f"{path} cannot be unpacked: {error}. Get the data again.") from error
     except UnicodeError as error:
         reason = getattr(error, "reason", error)

@@ -22,6 +22,8 @@ class Dialect:
         line_end: `lf` (a carriage return before it belongs to it), `crlf`, `cr` or `auto`.
         encoding: any name that Python knows; of JSON lines, too.
         header: names of the fields where a file has no header line.
+        skip_lines: lines, or rows of a sheet, that stand above the header or the first row.
+        sheet: name of the sheet of a spreadsheet; the first visible one when left out.
     """
 
     delimiter: str = ""
@@ -30,12 +32,16 @@ class Dialect:
     line_end: str = "auto"
     encoding: str = "utf-8"
     header: tuple[str, ...] = ()
+    skip_lines: int = 0
+    sheet: str = ""
 
     def __post_init__(self) -> None:
         if len(self.delimiter) > 1:
             raise RecipeError(f"delimiter must be one character; got {self.delimiter!r}.")
         if self.quote not in ("auto", "none") and len(self.quote) != 1:
             raise RecipeError(f"quote must be one character, 'none' or 'auto'; got {self.quote!r}.")
+        if self.skip_lines < 0:
+            raise RecipeError(f"skip_lines must be 0 or more; got {self.skip_lines}.")
         for name, words in (("escape", _ESCAPES), ("line_end", ("auto", *LINE_ENDS))):
             if (given := getattr(self, name)) not in words:
                 raise RecipeError(f"{name} {given!r} is unknown.{nearest_hint(given, words)}")

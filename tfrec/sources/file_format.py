@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tfrec.sources.dialect import Dialect
 from tfrec.sources.engine import Workspace, identifier
+from tfrec.sources.notes import Note
 
 FILE, ROW = "_file", "_row"
 """Where a row comes from: position of the file in the recipe's list, and number of the data row in it, from 1."""
@@ -33,6 +34,7 @@ class StoreTask:
         how: what the recipe states of the files.
         wanted: raw columns that the recipe maps.
         workspace: where the table is stored.
+        notes: receives what the owner of the files should know.
     """
 
     paths: tuple[Path, ...]
@@ -40,6 +42,7 @@ class StoreTask:
     how: Dialect
     wanted: tuple[str, ...]
     workspace: Workspace
+    notes: list[Note] = dataclasses.field(default_factory=list)
 
     @property
     def path(self) -> Path:
@@ -67,7 +70,8 @@ class FileFormat:
         endings: of its files, such as `.csv`; empty where a recipe must name the format.
         store: stores the files as text columns with `_row`, and returns the lines that are no rows; raises
             `SourceError` where the files are not of the format.
-        reads_together: the format needs all files of a source at once, and its rows count through all of them.
+        reads_together: the format takes all files of a source at once; its rows may have `_file` (from 0), else they
+            count through all files.
     """
 
     name: str

@@ -1,9 +1,10 @@
 """Turns the raw files of a table into one stored table of text, so that bad values are caught row by row."""
 
 import dataclasses
+import itertools
 import logging
+import shutil
 from collections.abc import Collection, Sequence
-from pathlib import Path
 
 import duckdb
 import ibis
@@ -13,10 +14,14 @@ from tfrec.errors import SourceError, nearest_hint
 from tfrec.sources.engine import Workspace, identifier
 from tfrec.sources.file_format import FILE, ROW, StoreTask
 from tfrec.sources.formats import format_of
+from tfrec.sources.locate import RawFile, local_file, stored_file
+from tfrec.sources.notes import Note
 from tfrec.sources.raw_table import RawTable, Unreadable
 from tfrec.sources.source import Source
 
 logger = logging.getLogger(__name__)
+
+_SHOWN = 5  # names of files in a message
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,12 +34,18 @@ class FileSource:
     """
 
     how: Source
-    paths: tuple[Path, ...]
+    paths: tuple[RawFile, ...]
 
     @property
     def origin(self) -> str:
         """Names of the files, for messages."""
-        return ", ".join(map(str, self.paths))
+        shown = ", ".join(map(str, self.paths[:_SHOWN]))
+        return f"{shown} and {len(self.paths) - _SHOWN:,} more" if len(self.paths) > _SHOWN else shown
+
+    @property
+    def inputs(self) -> tuple[RawFile, ...]:
+        """Files whose content decides on the rows."""
+        return tuple(dict.fromkeys(map(stored_file, self.paths)))
 
     def read(self, workspace: Workspace, *, name: str, wanted: Collection[str] = ()) -> RawTable:
         """Returns the files as one stored table of text columns, and the lines that are no rows.
@@ -50,14 +61,19 @@ class FileSource:
         Raises:
             SourceError: a file is empty, is not of the format, lacks a wanted column, or holds nested values there.
         """
-        groups = self._groups()
         unreadable: list[Unreadable] = []
-        parts = [f"{name}_part_{at}" for at in range(len(groups))]
+        notes: list[Note] = []
+        parts: list[str] = []
         columns: list[list[str]] = []
-        for at, (part, paths) in enumerate(zip(parts, groups, strict=True)):
-            unreadable += self._store(StoreTask(paths, part, self.how, tuple(wanted), workspace), at)
+        groups = self._groups()
+        first = 0
+        for paths in groups:
+            part = f"{name}_part_{len(parts)}"
+            unreadable += self._store(paths, part, first, wanted, workspace, notes)
             names = workspace.connection.table(part).columns
             columns.append([column for column in names if column not in (FILE, ROW)])
+            parts.append(part)
+            first += len(paths)
         _check_columns(columns, wanted, paths=[paths[0] for paths in groups])
         table = _union(workspace.connection, name, parts)
         if table.count().execute() == 0:
@@ -68,40 +84,63 @@ class FileSource:
                 f"{self.origin}: there is a header but no row.{reasons} Get the data again, or correct `delimiter`, "
                 "`quote` or `header` in the recipe."
             )
-        return RawTable(table, tuple(unreadable), self.origin, self._names(groups))
+        return RawTable(table, tuple(unreadable), self.origin, self._names(), tuple(notes))
 
-    def _groups(self) -> list[tuple[Path, ...]]:
-        """Returns the files that are read at once: each by itself, or all where their format reads them together."""
-        if format_of(self.paths[0], stated=self.how.format).reads_together:
-            return [self.paths]
-        return [(path,) for path in self.paths]
+    def _groups(self) -> list[tuple[RawFile, ...]]:
+        """Returns the files that are read at once: each by itself, or those whose format reads them together."""
+        groups: list[tuple[RawFile, ...]] = []
+        for form, same in itertools.groupby(self.paths, key=lambda path: format_of(str(path), stated=self.how.format)):
+            paths = tuple(same)
+            groups += [paths] if form.reads_together else [(path,) for path in paths]
+        return groups
 
-    def _names(self, groups: Sequence[tuple[Path, ...]]) -> tuple[str, ...]:
-        """Returns the name of each group, with the folders where two are called the same."""
-        if len(groups) < len(self.paths):
-            return (self.origin,)
+    def _names(self) -> tuple[str, ...]:
+        """Returns the name of each file, with the folders where two are called the same."""
         names = tuple(path.name for path in self.paths)
         return names if len(set(names)) == len(names) else tuple(map(str, self.paths))
 
-    def _store(self, task: StoreTask, at: int) -> list[Unreadable]:
-        """Stores one group as text columns with `_file` and `_row`."""
-        form = format_of(task.path, stated=self.how.format)
+    def _store(
+        self,
+        paths: tuple[RawFile, ...],
+        table: str,
+        first: int,
+        wanted: Collection[str],
+        workspace: Workspace,
+        notes: list[Note],
+    ) -> list[Unreadable]:
+        """Stores one group as text columns with `_file` (from `first` on) and `_row`."""
+        form = format_of(str(paths[0]), stated=self.how.format)
+        copies = workspace.scratch / f"{table}.copies"
+        local = tuple(local_file(path, copies) for path in paths)
         try:
-            bad = form.store(task)
+            bad = form.store(StoreTask(local, table, self.how, tuple(wanted), workspace, notes))
         except duckdb.OutOfMemoryException:
             raise
         except duckdb.Error as error:
             raise SourceError(
-                f"{task.path} cannot be read as {form.name}: {_first_line(error)} "
+                f"{paths[0]} cannot be read as {form.name}: {_first_line(error)} "
                 "Correct `format`, `delimiter` or `encoding` in the recipe."
             ) from error
-        task.workspace.connection.raw_sql(
-            f"ALTER TABLE {identifier(task.table)} ADD COLUMN {FILE} INTEGER DEFAULT {at}"
-        )
-        return [Unreadable(at, line.line, line.reason, line.text) for line in bad]
+        except SourceError as error:  # of a copy: under the name that the recipe knows
+            text = str(error)
+            for path, copy in zip(paths, local, strict=True):
+                text = text.replace(str(copy), str(path))
+            raise SourceError(text) from error
+        finally:
+            shutil.rmtree(copies, ignore_errors=True)
+        _number_files(workspace.connection, table, first)
+        return [Unreadable(first, line.line, line.reason, line.text) for line in bad]
 
 
-def _check_columns(columns: Sequence[Sequence[str]], wanted: Collection[str], *, paths: Sequence[Path]) -> None:
+def _number_files(connection: ibis.BaseBackend, table: str, first: int) -> None:
+    described = connection.raw_sql(f"DESCRIBE {identifier(table)}").fetchall()
+    if FILE not in [name for name, *_ in described]:
+        connection.raw_sql(f"ALTER TABLE {identifier(table)} ADD COLUMN {FILE} INTEGER DEFAULT {first}")
+    elif first:
+        connection.raw_sql(f"UPDATE {identifier(table)} SET {FILE} = {FILE} + {first}")
+
+
+def _check_columns(columns: Sequence[Sequence[str]], wanted: Collection[str], *, paths: Sequence[RawFile]) -> None:
     """Checks that each file has the wanted columns that another one has."""
     everywhere = {name for names in columns for name in names}
     for path, names in zip(paths, columns, strict=True):

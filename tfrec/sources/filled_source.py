@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Collection, Sequence
-from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
@@ -11,6 +10,7 @@ from tfrec.errors import SourceError, nearest_hint
 from tfrec.sources.cells import trimmed
 from tfrec.sources.engine import Workspace
 from tfrec.sources.file_format import FILE, ROW
+from tfrec.sources.locate import RawFile
 from tfrec.sources.notes import Note
 from tfrec.sources.raw_table import RawTable, RowSource
 from tfrec.sources.table_files import Fill
@@ -36,9 +36,9 @@ class FilledSource:
         return self.rows.origin
 
     @property
-    def paths(self) -> tuple[Path, ...]:
+    def inputs(self) -> tuple[RawFile, ...]:
         """Files whose content decides on the rows."""
-        return self.rows.paths
+        return self.rows.inputs
 
     def read(self, workspace: Workspace, *, name: str, wanted: Collection[str] = ()) -> RawTable:
         """Returns the filled rows; as `RowSource.read`.

@@ -3,7 +3,6 @@
 import dataclasses
 import logging
 from collections.abc import Collection, Mapping
-from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
@@ -12,6 +11,7 @@ from tfrec.errors import SourceError, nearest_hint
 from tfrec.sources.cells import id_text, trimmed
 from tfrec.sources.engine import Workspace
 from tfrec.sources.file_format import FILE, ROW
+from tfrec.sources.locate import RawFile
 from tfrec.sources.notes import Note
 from tfrec.sources.raw_table import RawTable, RowSource
 from tfrec.sources.table_files import Join, TableFiles
@@ -39,9 +39,9 @@ class JoinedSource:
         return " with ".join(source.origin for source in (self.rows, *self.partners))
 
     @property
-    def paths(self) -> tuple[Path, ...]:
+    def inputs(self) -> tuple[RawFile, ...]:
         """Files whose content decides on the rows."""
-        return tuple(path for source in (self.rows, *self.partners) for path in source.paths)
+        return tuple(file for source in (self.rows, *self.partners) for file in source.inputs)
 
     def read(self, workspace: Workspace, *, name: str, wanted: Collection[str] = ()) -> RawTable:
         """Returns the rows with the joined columns; as `RowSource.read`.

@@ -1,35 +1,133 @@
-"""Reads Parquet files as text."""
+"""Reads Parquet files as text; folders named `key=value` above them become columns."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-import ibis
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tfrec.errors import SourceError
-from tfrec.sources.engine import literal
-from tfrec.sources.file_format import BadLine, FileFormat, StoreTask
-from tfrec.sources.nested import nested_message
+from tfrec.errors import SourceError, nearest_hint
+from tfrec.sources.engine import identifier, literal
+from tfrec.sources.file_format import FILE, ROW, BadLine, FileFormat, StoreTask
+from tfrec.sources.nested import EACH, Entry, Paths, Steps, find_paths, nested_message
 
-_NESTED = ("STRUCT", "MAP", "LIST", "UNION", "ARRAY")
+_PATH, _PLACE = "_path", "file_row_number"
 
 
 def _store(task: StoreTask) -> list[BadLine]:
-    _check(task.workspace.connection, task.path, task.wanted)
-    task.create(f"SELECT COLUMNS(*)::VARCHAR FROM read_parquet({literal(str(task.path))})")
+    schemas = [_read_schema(path) for path in task.paths]
+    for path, schema in zip(task.paths, schemas, strict=True):
+        _check_twice(path, schema, task.wanted)
+        _check_present(path, schema, task.wanted, task.paths[0], schemas[0])
+    known = {name: schema.field(name).type for schema in reversed(schemas) for name in schema.names}
+    paths = find_paths(task.wanted, known=known, origin=task.path)
+    for name in task.wanted:
+        kind = _type_of(known, name, paths.steps[name], task.path) if name in paths.steps else known.get(name)
+        if kind is not None and pa.types.is_nested(kind):
+            raise SourceError(nested_message(task.path, name, str(kind)))
+    task.workspace.connection.raw_sql(
+        f"CREATE OR REPLACE TABLE {identifier(task.table)} AS {_query(task.paths, paths, known)}"
+    )
     return []
 
 
-PARQUET = FileFormat("parquet", (".parquet",), _store)
+PARQUET = FileFormat("parquet", (".parquet", ".pq"), _store, reads_together=True)
 """Columns of any type, as text."""
 
 
-def _check(connection: ibis.BaseBackend, path: Path, wanted: Collection[str]) -> None:
-    described = connection.raw_sql(f"DESCRIBE SELECT * FROM read_parquet({literal(str(path))})").fetchall()
-    names = pq.read_schema(path).names
+def _query(files: Sequence[Path], paths: Paths, known: Collection[str]) -> str:
+    """Returns the query of the rows as text, with `_file` and `_row`."""
+    listed = ", ".join(literal(str(path)) for path in files)
+    rows = (
+        f"SELECT * FROM read_parquet([{listed}], union_by_name = true, file_row_number = true, "
+        f"filename = {literal(_PATH)}, hive_types_autocast = false)"
+    )
+    places = [_PLACE]
+    for number, prefix in enumerate(paths.lists):
+        entries = _expression(prefix[:-1], paths, inner=number)
+        entries = f"CASE WHEN len({entries}) > 0 THEN {entries} ELSE [NULL] END"
+        unnested = f"unnest({entries}) AS _entry_{number}, generate_subscripts({entries}, 1) AS _at_{number}"
+        rows = f"SELECT *, {unnested} FROM ({rows})"
+        places.append(f"_at_{number}")
+    inside = [f"_entry_{number}" for number in range(len(paths.lists))]
+    left_out = ", ".join(map(identifier, [*paths.heads, _PATH, *places, *inside]))
+    taken = "".join(
+        f", ({_expression(steps, paths, inner=paths.list_of(steps))})::VARCHAR AS {identifier(name)}"
+        for name, steps in paths.steps.items()
+    )
+    at = ", ".join(f"({literal(str(path))}, {number})" for number, path in enumerate(files))
+    row = (
+        f"{_PLACE} + 1" if not paths.lists else f"row_number() OVER (PARTITION BY {_PATH} ORDER BY {', '.join(places)})"
+    )
+    others = f"COLUMNS(* EXCLUDE ({left_out}))::VARCHAR" if set(known) - paths.heads else ""
+    text = f"SELECT {others}{taken if others else taken.removeprefix(', ')}, {row} AS {ROW}, {_PATH} FROM ({rows})"
+    if len(files) == 1:
+        return f"SELECT * EXCLUDE ({_PATH}), 0::INTEGER AS {FILE} FROM ({text})"
+    return (
+        f"SELECT rows.* EXCLUDE ({_PATH}), places.number::INTEGER AS {FILE} FROM ({text}) AS rows "
+        f"JOIN (VALUES {at}) AS places(path, number) ON rows.{_PATH} = places.path"
+    )
+
+
+def _expression(steps: Steps, paths: Paths, *, inner: int) -> str:
+    """Returns the value at the end of the steps, of which `inner` lists are gone through before."""
+    if inner:
+        prefix = paths.lists[inner - 1]
+        text, rest = f"_entry_{inner - 1}", steps[len(prefix) :]
+    else:
+        text, rest = identifier(str(steps[0])), steps[1:]
+    for step in rest:
+        if isinstance(step, Entry):
+            entry = f"struct_extract(entry, {literal(step.field)})::VARCHAR = {literal(step.value)}"
+            text = f"list_extract(list_filter({text}, lambda entry: {entry}), 1)"
+        else:
+            text = f"struct_extract({text}, {literal(step)})"
+    return text
+
+
+def _type_of(known: dict[str, pa.DataType], name: str, steps: Steps, origin: Path) -> pa.DataType:
+    """Returns the type at the end of a path.
+
+    Raises:
+        SourceError: a step does not fit the type before it.
+    """
+    kind = known[str(steps[0])]
+    for step in steps[1:]:
+        is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+        if isinstance(step, Entry) or step == EACH:
+            if not is_list:
+                raise SourceError(
+                    f"{origin}: {name!r} goes through a list where there is {kind}. Leave out the brackets."
+                )
+            kind = kind.value_type
+            if step == EACH:
+                continue
+        field = step.field if isinstance(step, Entry) else step
+        names = [kind.field(at).name for at in range(kind.num_fields)] if pa.types.is_struct(kind) else []
+        if field not in names:
+            hint = nearest_hint(field, names) if names else ""
+            raise SourceError(f"{origin}: {name!r} names the field {field!r}, which {kind} has not.{hint}")
+        if not isinstance(step, Entry):
+            kind = kind.field(field).type
+    return kind
+
+
+def _read_schema(path: Path) -> pa.Schema:
+    try:
+        return pq.read_schema(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise SourceError(f"{path} cannot be read as parquet: {error} Correct `format` in the recipe.") from error
+
+
+def _check_twice(path: Path, schema: pa.Schema, wanted: Collection[str]) -> None:
     for name in wanted:
-        if names.count(name) > 1:
+        if schema.names.count(name) > 1:
             raise SourceError(f"{path} has the column {name!r} twice. Rename one of them.")
-    for name, kind, *_ in described:
-        if name in wanted and (kind.endswith("]") or kind.startswith(_NESTED)):
-            raise SourceError(nested_message(path, name, kind))
+
+
+def _check_present(path: Path, schema: pa.Schema, wanted: Collection[str], first: Path, names: pa.Schema) -> None:
+    for name in wanted:
+        if (name in names.names) != (name in schema.names):
+            lacking, other = (path, first) if name in names.names else (first, path)
+            hint = nearest_hint(name, schema.names if lacking == path else names.names)
+            raise SourceError(f"{lacking} has no column {name!r}, which the recipe maps and {other} has.{hint}")

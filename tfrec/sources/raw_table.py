@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import Protocol
 
 import ibis
@@ -10,6 +9,7 @@ import ibis.expr.types as ir
 
 from tfrec.sources.engine import Workspace
 from tfrec.sources.file_format import FILE
+from tfrec.sources.locate import RawFile
 from tfrec.sources.notes import Note
 
 
@@ -61,7 +61,7 @@ class RowSource(Protocol):
         ...
 
     @property
-    def paths(self) -> tuple[Path, ...]:
+    def inputs(self) -> tuple[RawFile, ...]:
         """Files whose content decides on the rows."""
         ...
 

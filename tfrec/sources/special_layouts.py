@@ -1,9 +1,8 @@
 """Reads raw layouts that are not tables, each into one table of text."""
 
-import gzip
+import io
 import json
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -13,6 +12,7 @@ import pandas as pd
 
 from tfrec.errors import SourceError
 from tfrec.schema.tables import CATEGORY_SEPARATOR
+from tfrec.sources.csv_layout import open_bytes
 from tfrec.sources.file_format import ROW, BadLine, FileFormat, StoreTask
 
 
@@ -128,30 +128,4 @@ def _fields(path: Path) -> pd.DataFrame:
 
 
 def _text_of(path: Path) -> IO[str]:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8", errors="replace")
-    if path.suffix == ".zip":
-        return _ZipText(path)  # type: ignore[return-value]
-    return path.open(encoding="utf-8", errors="replace")
-
-
-class _ZipText:
-    """The lines of the only file in a zip archive."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> Iterator[str]:
-        try:
-            self._archive = zipfile.ZipFile(self._path)
-        except zipfile.BadZipFile as error:
-            raise SourceError(f"{self._path} is no zip archive: {error}. Get the data again.") from error
-        names = [name for name in self._archive.namelist() if not name.endswith("/")]
-        if len(names) != 1:
-            raise SourceError(f"{self._path} must hold one file; it holds {len(names)}.")
-        self._stream = self._archive.open(names[0])
-        return (line.decode("utf-8", errors="replace") for line in self._stream)
-
-    def __exit__(self, *_: object) -> None:
-        self._stream.close()
-        self._archive.close()
+    return io.TextIOWrapper(open_bytes(path), encoding="utf-8", errors="replace")

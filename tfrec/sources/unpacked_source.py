@@ -2,11 +2,12 @@
 
 import dataclasses
 from collections.abc import Collection
-from pathlib import Path
+
 
 from tfrec.errors import SourceError, nearest_hint
 from tfrec.sources.engine import Workspace, identifier, literal
 from tfrec.sources.file_format import FILE, ROW
+from tfrec.sources.locate import RawFile
 from tfrec.sources.notes import Note
 from tfrec.sources.raw_table import RawTable, RowSource
 from tfrec.sources.unpack import PREFIX, Unpack
@@ -32,9 +33,9 @@ class UnpackedSource:
         return self.rows.origin
 
     @property
-    def paths(self) -> tuple[Path, ...]:
+    def inputs(self) -> tuple[RawFile, ...]:
         """Files whose content decides on the rows."""
-        return self.rows.paths
+        return self.rows.inputs
 
     def read(self, workspace: Workspace, *, name: str, wanted: Collection[str] = ()) -> RawTable:
         """Returns a row for each entry, with the row's own columns; as `RowSource.read`.
