@@ -9,7 +9,10 @@ from tfrec.errors import SourceError
 
 _TEXT = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson", ".json", ".xml", ".data", ".labels")
 _PACKED = (".gz", ".zst")
-_BINARY = (".parquet", ".xlsx")
+SPREADSHEETS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+"""Endings of files that hold sheets."""
+
+_BINARY = (".parquet", *SPREADSHEETS)
 _MAX_MEMBERS = 1_000
 _MAX_UNPACKED = 4 << 30  # bytes: a small archive may hold any number of them
 
@@ -36,6 +39,8 @@ class FoundFile:
     @property
     def endings(self) -> tuple[str, ...]:
         """The endings of its name, in lower case, that of the packing left out."""
+        if self.content.is_dir():
+            return (".parquet",)
         suffixes = [suffix.lower() for suffix in PurePosixPath(self.member or self.path.name).suffixes]
         return tuple(suffix for suffix in suffixes if suffix not in _PACKED)
 
@@ -65,6 +70,9 @@ def find_files(paths: Sequence[Path], *, scratch: Path) -> list[FoundFile]:
 def _expand(path: Path, scratch: Path) -> Iterator[FoundFile]:
     if not path.exists():
         raise SourceError(f"There is no file or folder {path}. Name the raw files, or the folder that holds them.")
+    if path.is_dir() and any(part.is_dir() and "=" in part.name for part in path.iterdir()):
+        yield FoundFile(path, "", path)  # a folder of Parquet with its partitions
+        return
     if path.is_dir():
         for file in sorted(path.rglob("*")):
             is_hidden = any(part.startswith((".", "_")) for part in file.relative_to(path).parts)

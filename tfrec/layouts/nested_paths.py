@@ -17,17 +17,14 @@ def paths_of_objects(objects: Iterable[Mapping[str, Any]]) -> list[str]:
     A list of objects gives `name[].key`, a list of objects with `key` and `value` (as GA4 has) gives
     `name[key=KEY].value...` for each key, a list of plain values `name[]`.
     """
-    return [*dict.fromkeys(path for entry in objects for path in _paths(entry, "", 0))]
+    paths = [*dict.fromkeys(path for entry in objects for path in _paths(entry, "", 0))]
+    deeper = {path[:at] for path in paths for at, sign in enumerate(path) if sign in ".["}
+    return [path for path in paths if path not in deeper]  # empty in one object, nested in another
 
 
 def paths_of_schema(schema: pa.Schema) -> list[str]:
     """Returns the paths of the plain values in a Parquet file, of lists of keys and values `name[key=*]`."""
     return [path for field in schema for path in _paths_of_type(field.type, field.name, 0)]
-
-
-def has_nested(paths: Iterable[str]) -> bool:
-    """Returns whether any path leads into an object or a list."""
-    return any("[" in path or "." in path for path in paths)
 
 
 def keep_one_list(paths: Iterable[str]) -> list[str]:

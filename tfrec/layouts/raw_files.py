@@ -2,38 +2,26 @@
 
 import dataclasses
 import functools
-import itertools
-import json
-import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import ibis.expr.types as ir
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from tfrec.errors import RecipeError, SourceError, TfrecError
+from tfrec.errors import SourceError, TfrecError
 from tfrec.layouts.cells import Cells, describe_column
 from tfrec.layouts.draft import Entry, FileNames
-from tfrec.layouts.found_files import FoundFile
-from tfrec.layouts.nested_paths import has_nested, keep_one_list, paths_of_objects, paths_of_schema
-from tfrec.layouts.text_layout import decoded, find_encoding, find_text_layout
-from tfrec.sources import FileSource, Source, Workspace
+from tfrec.layouts.first_parts import first_bytes, first_rows
+from tfrec.layouts.found_files import SPREADSHEETS, FoundFile
+from tfrec.layouts.reading_plans import ReadingPlan, plan_reading
+from tfrec.sources import FILE, ROW, FileSource, Source, Workspace
 from tfrec.sources.cells import trimmed
-from tfrec.sources.csv_layout import open_bytes
-
-logger = logging.getLogger(__name__)
-
-HEAD = 1 << 20
-"""Bytes of a text file by which its layout is found."""
 
 LOOKED_AT = 256 << 20
 """Bytes of a text file that are looked at; of a longer one the first."""
 
 _ROWS = 2_000_000  # of a Parquet file
-_OBJECTS = 2_000
-_USUAL = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,22 +103,6 @@ class RawFiles:
         return described
 
 
-@dataclasses.dataclass(frozen=True)
-class _Plan:
-    """How a file has to be read."""
-
-    file: FoundFile
-    keys: tuple[Entry, ...]
-    columns: tuple[str, ...]
-    has_header: bool = True
-    is_nested: bool = False
-
-    @property
-    def kind(self) -> tuple[Any, ...]:
-        """Equal for files that are read together."""
-        return self.columns, tuple((entry.key, str(entry.value)) for entry in self.keys)
-
-
 def read_raw_files(
     files: Sequence[FoundFile], workspace: Workspace
 ) -> tuple[list[RawFiles], list[tuple[FoundFile, str]]]:
@@ -143,15 +115,16 @@ def read_raw_files(
     Raises:
         SourceError: not one of the files is a table.
     """
-    plans: dict[Any, list[_Plan]] = {}
+    plans: dict[Any, list[ReadingPlan]] = {}
     failed: list[tuple[FoundFile, str]] = []
     for file in files:
         try:
-            plan = _plan(file)
+            file_plans = plan_reading(file)
         except (TfrecError, OSError, ValueError, pa.ArrowException) as error:
             failed.append((file, _sentence(error)))
         else:
-            plans.setdefault(plan.kind, []).append(plan)
+            for plan in file_plans:
+                plans.setdefault(plan.kind, []).append(plan)
     tables: list[RawFiles] = []
     for group in plans.values():
         try:
@@ -165,91 +138,23 @@ def read_raw_files(
     return tables, failed
 
 
-def _plan(file: FoundFile) -> _Plan:
-    ending = file.endings[-1] if file.endings else ""
-    if ending == ".parquet":
-        paths = keep_one_list(_with_keys(file.content))
-        return _Plan(file, (), tuple(paths), is_nested=has_nested(paths))
-    if ending == ".xlsx":
-        raise SourceError(f"{file.shown} is a workbook: save the sheet as CSV and name that.")
-    head = _head(file)
-    encoding = find_encoding(head, shown=file.shown)
-    text = decoded(head, encoding)
-    if ending in (".jsonl", ".ndjson", ".json") or text.lstrip("\ufeff \n\t")[:1] == "{":
-        objects = [*itertools.islice(_objects(text, file.shown), _OBJECTS)]
-        keys = [Entry("format", "jsonl")] if ending not in (".jsonl", ".ndjson") else []
-        paths = keep_one_list(paths_of_objects(objects))
-        return _Plan(file, (*keys, *_encoding_entry(encoding)), tuple(paths), is_nested=has_nested(paths))
-    layout = find_text_layout(text, encoding=encoding, shown=file.shown)
-    keys = [*([] if ending in (*_USUAL, ".txt") else [Entry("format", "csv")]), *_encoding_entry(encoding)]
-    if layout.delimiter != _USUAL.get(ending, ","):
-        sign = {"\t": "a tab", ";": "a semicolon", "|": "a bar", ",": "a comma"}.get(layout.delimiter, "this sign")
-        keys.append(Entry("delimiter", layout.delimiter, f"{sign} cuts the lines into {len(layout.columns)} fields"))
-    if not layout.has_header:
-        why = "the first line holds values, so that the columns have no names: put them here, in order"
-        keys.append(Entry("header", list(layout.columns), why))
-    return _Plan(file, tuple(keys), layout.columns, layout.has_header)
-
-
-def _encoding_entry(encoding: str) -> list[Entry]:
-    if encoding in ("utf-8", "utf-16"):  # both are found by the reader
-        return []
-    why = "the file is not UTF-8; its bytes above 127 fit this one. Check names with accents"
-    return [Entry("encoding", encoding, why)]
-
-
-def _head(file: FoundFile) -> bytes:
-    try:
-        with open_bytes(file.content) as stream:
-            return stream.read(HEAD)
-    except (OSError, EOFError) as error:
-        raise SourceError(f"{file.shown} cannot be unpacked: {error}. Get the data again.") from error
-
-
-def _objects(text: str, shown: str) -> Iterator[Mapping[str, Any]]:
-    stripped = text.lstrip("\ufeff \n\t")
-    if stripped[:1] == "[":
-        raise SourceError(f"{shown} holds one list: write an object a line (jq -c '.[]' FILE > rows.jsonl).")
-    lines = stripped.splitlines()
-    num_objects = 0
-    for line in lines:
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(entry, dict):
-            num_objects += 1
-            yield entry
-    if not num_objects:
-        raise SourceError(f"{shown} must hold one JSON object a line; not one line is.")
-
-
-def _with_keys(path: Path) -> list[str]:
-    """Returns the paths of a Parquet file, with the keys of its lists of keys and values."""
-    paths = paths_of_schema(pq.read_schema(path))
-    if not any("[key=*]" in path for path in paths):
-        return paths
-    rows = next(pq.ParquetFile(path).iter_batches(batch_size=_OBJECTS), None)
-    seen = paths_of_objects(rows.to_pylist()) if rows is not None else []
-    return [path for path in paths if "[key=*]" not in path] + [path for path in seen if "[key=" in path]
-
-
-def _read(plans: Sequence[_Plan], workspace: Workspace, *, name: str) -> RawFiles:
+def _read(plans: Sequence[ReadingPlan], workspace: Workspace, *, name: str) -> RawFiles:
     first = plans[0]
     stated: dict[str, Any] = {
         entry.key: tuple(entry.value) if entry.key == "header" else entry.value for entry in first.keys
     }
     how = Source(**stated)
-    if first.is_nested:
-        raise RecipeError(f"{first.file.shown} holds nested values.")
     parts = [_first_part(plan.file, workspace.scratch / f"{name}_{at}") for at, plan in enumerate(plans)]
-    raw = FileSource(how, tuple(parts)).read(workspace, name=name, wanted=first.columns)
-    names = tuple(column for column in raw.table.columns if not column.startswith("_file") and column != "_row")
+    files = [path for part in parts for path in (sorted(part.rglob("*.parquet")) if part.is_dir() else [part])]
+    raw = FileSource(how, tuple(files)).read(workspace, name=name, wanted=first.columns)
+    names = [column for column in raw.table.columns if column not in (FILE, ROW)]
     return RawFiles(
         tuple(plan.file for plan in plans),
         first.keys,
         how,
-        tuple(column for column in names if column in first.columns),
+        tuple(
+            column for column in names if column in first.columns or not first.columns or first.file.content.is_dir()
+        ),
         int(raw.table.count().execute()),
         raw.table,
         any(part != plan.file.content for part, plan in zip(parts, plans, strict=True)),
@@ -260,32 +165,12 @@ def _read(plans: Sequence[_Plan], workspace: Workspace, *, name: str) -> RawFile
 def _first_part(file: FoundFile, target: Path) -> Path:
     """Returns the file, or a copy of its first part where it is long."""
     path = file.content
-    if file.endings and file.endings[-1] == ".parquet":
-        whole = pq.ParquetFile(path)
-        if whole.metadata.num_rows <= _ROWS:
-            return path
-        target = target.with_suffix(".parquet")
-        with pq.ParquetWriter(target, whole.schema_arrow) as writer:
-            rows = 0
-            for batch in whole.iter_batches():
-                writer.write_batch(batch)
-                rows += len(batch)
-                if rows >= _ROWS:
-                    return target
-        return target
-    with open_bytes(path) as stream:
-        if path.stat().st_size <= LOOKED_AT // 16:  # even packed it is no longer
-            return path
-        target = target.with_name(f"{target.name}{''.join(file.endings[-1:])}")
-        written = 0
-        with target.open("wb") as part:
-            for block in iter(lambda: stream.read(1 << 22), b""):
-                if written + len(block) > LOOKED_AT:
-                    part.write(block[: block.rfind(b"\n") + 1])
-                    return target
-                written += part.write(block)
-    target.unlink()
-    return path
+    ending = file.endings[-1] if file.endings else ""
+    if path.is_dir() or ending in (*SPREADSHEETS, ".json"):
+        return path
+    if ending == ".parquet":
+        return first_rows(path, target.with_suffix(".parquet"), rows=_ROWS)
+    return first_bytes(path, target.with_name(f"{target.name}{ending}"), limit=LOOKED_AT)
 
 
 def _sentence(error: Exception) -> str:

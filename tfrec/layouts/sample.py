@@ -8,7 +8,6 @@ from pathlib import Path
 
 import ibis
 import pandas as pd
-import pyarrow.parquet as pq
 
 from tfrec.ingest.events import events_specs
 from tfrec.ingest.prepare import prepare_shop
@@ -17,9 +16,10 @@ from tfrec.ingest.raw_files import locate_files
 from tfrec.ingest.read_table import read_table
 from tfrec.ingest.recipes import read_recipe
 from tfrec.layouts.draft import Draft, FileNames
+from tfrec.layouts.first_parts import first_bytes, first_rows
+from tfrec.layouts.found_files import SPREADSHEETS
 from tfrec.layouts.toml_text import write_toml
 from tfrec.sources import FILE, ROW, Workspace
-from tfrec.sources.csv_layout import open_bytes
 
 SAMPLED = 64 << 20
 """Bytes of each text file that a sample holds at most."""
@@ -105,24 +105,9 @@ def _files_of(draft: Draft) -> list[Path]:
 
 def _sample_of(path: Path, target: Path, *, limit: int) -> Path:
     """Returns the file, or a copy of its first part."""
+    if path.is_dir() or path.suffix in (*SPREADSHEETS, ".zip", ".json"):
+        return path
     if path.suffix == ".parquet":
-        whole = pq.ParquetFile(path)
-        if whole.metadata.num_rows <= _ROWS:
-            return path
-        with pq.ParquetWriter(target, whole.schema_arrow) as writer:
-            written = 0
-            for batch in whole.iter_batches():
-                writer.write_batch(batch)
-                written += len(batch)
-                if written >= _ROWS:
-                    break
-        return target
-    if path.is_dir() or path.suffix in (".zip", ".xlsx") or path.stat().st_size <= limit // 16:
-        return path
-    with open_bytes(path) as stream:
-        block = stream.read(limit + 1)
-    if len(block) <= limit:
-        return path
-    target = target.with_name(target.name.removesuffix(".gz").removesuffix(".zst"))
-    target.write_bytes(block[: block.rfind(b"\n") + 1])
-    return target
+        return first_rows(path, target, rows=_ROWS)
+    plain = target.with_name(target.name.removesuffix(".gz").removesuffix(".zst"))
+    return first_bytes(path, plain, limit=limit)

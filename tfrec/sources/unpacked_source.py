@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Collection
 
-
 from tfrec.errors import SourceError, nearest_hint
 from tfrec.sources.engine import Workspace, identifier, literal
 from tfrec.sources.file_format import FILE, ROW
