@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import datetime as dt
+import html
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -234,6 +235,25 @@ def write_merchant_feed(folder: Path, items: Sequence[Item]) -> Path:
         for item in items
     ]
     return write_csv(folder / "feed.tsv", rows, delimiter="\t")
+
+
+def write_merchant_feed_xml(folder: Path, items: Sequence[Item]) -> Path:
+    """Writes the same feed as RSS."""
+    with write_merchant_feed(folder, items).open(encoding="utf-8", newline="") as stream:
+        rows = [*csv.DictReader(stream, delimiter="\t")]
+    entries = "".join(
+        "<item>" + "".join(f"<g:{name}>{html.escape(value)}</g:{name}>" for name, value in row.items() if value)
+        + "<g:shipping><g:country>DE</g:country><g:price>4.90 EUR</g:price></g:shipping></item>\n"
+        for row in rows
+    )  # fmt: skip
+    path = folder / "feed.xml"
+    path.write_text(
+        '<?xml version="1.0"?>\n<rss xmlns:g="http://base.google.com/ns/1.0" version="2.0"><channel>'
+        f"<title>Shop</title><link>https://shop.example.org</link>\n{entries}</channel></rss>\n",
+        encoding="utf-8",
+    )
+    (folder / "feed.tsv").unlink()
+    return path
 
 
 AMAZON_COLUMNS = (

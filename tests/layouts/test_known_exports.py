@@ -1,7 +1,9 @@
 """Exports of known content: what `tfrec init` writes is prepared untouched, and gives the orders that are known."""
 
 import functools
+import json
 import math
+import zipfile
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +12,7 @@ import pytest
 from tests.layouts import exports, exports_of_systems
 from tests.layouts.exports import Export
 from tests.layouts.known_orders import ITEMS, known_orders
+from tests.sources.spreadsheets import write_xlsx
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.prepared import Prepared
 from tfrec.ingest.recipes import read_recipe
@@ -108,7 +111,9 @@ def test_the_currency_is_what_the_export_states(case: tuple[str, Export, Prepare
         assert prepared.manifest.currency in (export.currency, "") and f'currency = "{export.currency}"' in case[3]
 
 
-@pytest.mark.parametrize("write", [exports.write_shopify_products, exports.write_merchant_feed])
+@pytest.mark.parametrize(
+    "write", [exports.write_shopify_products, exports.write_merchant_feed, exports.write_merchant_feed_xml]
+)
 def test_a_catalogue_beside_the_orders_becomes_the_items(write, tmp_path: Path) -> None:
     export = exports.shopify_orders(tmp_path, known_orders())
     catalogue = write(tmp_path, ITEMS)
@@ -120,6 +125,62 @@ def test_a_catalogue_beside_the_orders_becomes_the_items(write, tmp_path: Path) 
         assert known["category"] == " > ".join(item.category)
         assert known["price"] == pytest.approx(item.price, abs=0.005)
     assert items.loc["LAMP-7", "title"] == "Lamp, oak | brass"
+
+
+@pytest.mark.parametrize("as_parquet", [False, True], ids=["JSON lines", "Parquet"])
+def test_all_kinds_of_events_of_ga4_are_read(as_parquet: bool, tmp_path: Path) -> None:
+    orders = known_orders()
+    export = exports.ga4(tmp_path, orders, as_parquet=as_parquet)
+    prepared, _ = init_and_prepare(export.paths, tmp_path)
+    events = all_events(prepared)
+    lines = sum(len(order.lines) for order in orders if order.currency == "EUR")
+    euros = sum(order.currency == "EUR" for order in orders)
+    counts = events["event_type"].value_counts()
+    assert counts[["view", "cart", "impression"]].tolist() == [lines] * 3
+    searches = events[events["event_type"] == "search"]
+    assert len(searches) == euros and set(searches["query"]) == {"mug, large"}
+    visits = events.groupby("session_id")["event_type"].nunique()
+    assert len(visits) == euros and visits.min() >= 4
+    assert set(prepared.train.items["category"]) == {" > ".join(item.category) for item in ITEMS}
+    assert prepared.manifest.excluded == {"event that is about no item": 2 * len(orders)}
+
+
+def test_files_in_an_archive_are_recognised_and_prepared_from_there(tmp_path: Path) -> None:
+    export = exports_of_systems.magento(tmp_path, known_orders())
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        for path in export.paths:
+            archive.write(path, f"var/{path.name}")
+            path.unlink()
+    prepared, recipe = init_and_prepare([tmp_path / "export.zip"], tmp_path)
+    assert 'files = "export.zip/var/sales_order_item.csv"' in recipe
+    assert [event[:3] for event in bought(prepared)] == [event[:3] for event in sorted(export.events)]
+
+
+def test_sheets_of_a_workbook_are_tables_of_their_own(tmp_path: Path) -> None:
+    export = exports.heads_and_lines(tmp_path, known_orders())
+    heads, lines = (pd.read_csv(path, sep=";", encoding="cp1252", dtype=str).fillna("") for path in export.paths)
+    sheets = {"Bestellungen": heads, "Positionen": lines}
+    book = {name: [[*sheet.columns], *sheet.to_numpy().tolist()] for name, sheet in sheets.items()}
+    write_xlsx(tmp_path / "shop.xlsx", book)
+    prepared, recipe = init_and_prepare([tmp_path / "shop.xlsx"], tmp_path)
+    assert 'sheet = "Positionen"' in recipe and 'sheet = "Bestellungen"' in recipe
+    assert [event[:4] for event in bought(prepared)] == [event[:4] for event in sorted(export.events)]
+
+
+def test_a_list_of_objects_and_a_folder_of_parquet_are_read(tmp_path: Path) -> None:
+    export = exports_of_systems.woocommerce_api(tmp_path, known_orders())
+    rows = [json.loads(line) for line in export.paths[0].read_text(encoding="utf-8").splitlines()]
+    (tmp_path / "orders.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    prepared, _ = init_and_prepare([tmp_path / "orders.json"], tmp_path)
+    assert [event[:4] for event in bought(prepared)] == [event[:4] for event in sorted(export.events)]
+
+    events = exports.ga4(tmp_path, known_orders(), as_parquet=True)
+    day = tmp_path / "events" / "event_day=2024-01-01"
+    day.mkdir(parents=True)
+    events.paths[0].rename(day / "part-0.parquet")
+    prepared, recipe = init_and_prepare([tmp_path / "events"], tmp_path)
+    assert 'files = "events"' in recipe
+    assert [event[:4] for event in bought(prepared)] == [event[:4] for event in sorted(events.events)]
 
 
 def test_a_recipe_is_the_same_at_each_run(tmp_path: Path) -> None:

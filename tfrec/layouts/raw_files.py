@@ -166,7 +166,7 @@ def _first_part(file: FoundFile, target: Path) -> Path:
     """Returns the file, or a copy of its first part where it is long."""
     path = file.content
     ending = file.endings[-1] if file.endings else ""
-    if path.is_dir() or ending in (*SPREADSHEETS, ".json"):
+    if path.is_dir() or ending in (*SPREADSHEETS, ".json", ".xml"):
         return path
     if ending == ".parquet":
         return first_rows(path, target.with_suffix(".parquet"), rows=_ROWS)

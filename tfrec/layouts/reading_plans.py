@@ -59,6 +59,8 @@ def plan_reading(file: FoundFile) -> list[ReadingPlan]:
         return [ReadingPlan(file, (), tuple(keep_one_list(_paths_of_parquet(file.content))))]
     if ending in SPREADSHEETS:
         return [ReadingPlan(file, keys) for keys in _sheets(file)]
+    if ending == ".xml":
+        return [ReadingPlan(file, ())]
     head = _head(file)
     encoding = find_encoding(head, shown=file.shown)
     text = decoded(head, encoding).removeprefix("\ufeff")
@@ -132,7 +134,7 @@ def _entries_of_list(text: str) -> Iterator[Any]:
 
 
 def _paths_of_parquet(path: Path) -> list[str]:
-    """Returns the paths of a Parquet file or of the first file in a folder, with the keys of lists of keys and values."""
+    """Returns the paths of a Parquet file, or of the first in a folder, with the keys of lists of keys and values."""
     if path.is_dir():
         path = min(path.rglob("*.parquet"))
     paths = paths_of_schema(pq.read_schema(path))

@@ -105,7 +105,7 @@ def _files_of(draft: Draft) -> list[Path]:
 
 def _sample_of(path: Path, target: Path, *, limit: int) -> Path:
     """Returns the file, or a copy of its first part."""
-    if path.is_dir() or path.suffix in (*SPREADSHEETS, ".zip", ".json"):
+    if path.is_dir() or path.suffix in (*SPREADSHEETS, ".zip", ".json", ".xml"):
         return path
     if path.suffix == ".parquet":
         return first_rows(path, target, rows=_ROWS)
