@@ -24,7 +24,7 @@ def test_it_writes_a_recipe_and_shows_its_rows_and_the_next_command(export, tmp_
     assert recipe["events"]["files"] == "unshipped.txt"
     assert "unshipped.toml: Amazon Seller Central order report" in printed
     assert "user1@example.org" in printed and "302-" in printed
-    assert "commented lines, each with what to put there" in printed
+    assert "commented lines or rules, each with what to put there" in printed
     assert "Preparing all rows gives:" in printed and "training" in printed and "other currency" in printed
     assert printed.rstrip().endswith("then: tfrec prepare unshipped.toml --out prepared/unshipped")
     assert main(["prepare", "unshipped.toml", "--out", "prepared/unshipped"]) == 0

@@ -73,9 +73,8 @@ def run(options: argparse.Namespace) -> int:
     print(f"{out}: {'; '.join(part.title for part in draft.parts)}")
     for path, reason in draft.unused:
         print(f"  not used   {path}: {reason}")
-    num_open = sum(line.startswith("# ") and " = " in line for line in text.splitlines())
-    if num_open:
-        print(f"  to decide  {num_open} commented lines, each with what to put there")
+    if draft.num_open:
+        print(f"  to decide  {draft.num_open} commented lines or rules, each with what to put there")
     if not draft.has_events:
         print("Orders or events are missing: name their files, too, or put them into [events] (docs/recipes.md).")
         return 0

@@ -99,6 +99,13 @@ class Draft:
         return any(section.title == "events" for part in self.parts for section in part.tables)
 
     @property
+    def num_open(self) -> int:
+        """Number of lines and sections that are commented out, to be decided."""
+        head = sum(entry.is_open for part in self.parts for entry in part.head)
+        inside = (entry for section in self.sections if not section.is_open for entry in section.entries)
+        return head + sum(section.is_open for section in self.sections) + sum(entry.is_open for entry in inside)
+
+    @property
     def sections(self) -> list[Section]:
         """All sections behind the keys at the top, in the order in which they are written.
 

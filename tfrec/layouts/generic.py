@@ -129,7 +129,9 @@ def _columns(log: _Log) -> list[Entry]:
             if len(money_share(log.raw, guess.names[0])) > 1:
                 entries.append(Entry(role, guess.value, guess.why))
         elif guess is not None:
-            entries.append(Entry(role, guess.value, guess.why + _rival_words(guess)))
+            back = count_of(log.raw, guess.names[0]) if role == "quantity" else 0
+            more = f"; {back:,} rows are below 0, which are read as returns" if back else ""
+            entries.append(Entry(role, guess.value, guess.why + more + _rival_words(guess)))
         elif role == "user_id" or (role in ("order_id", "price", "quantity") and log.is_purchase):
             if role == "price" and "line_total" in log.roles:
                 continue

@@ -24,6 +24,7 @@ from tfrec.sources import FILE, ROW, Workspace
 SAMPLED = 64 << 20
 """Bytes of each text file that a sample holds at most."""
 
+_PREVIEWED = 8 << 20
 _ROWS = 500_000  # of a Parquet file
 _SHOWN = ("event_type", "timestamp", "user_id", "order_id", "item_id", "quantity", "price", "rating", "query", "reason")
 
@@ -83,7 +84,8 @@ def preview_rows(draft: Draft, *, rows: int = 10) -> pd.DataFrame:
         RecipeError: the recipe is not complete.
         SourceError: the files cannot be read by it.
     """
-    with take_sample(draft) as sample:
+    is_joined = any(section.title.endswith(".join") for section in draft.sections)
+    with take_sample(draft, limit=SAMPLED if is_joined else _PREVIEWED) as sample:
         written = read_recipe(sample.recipe)
         files = locate_files(written, data_home=None)
         connection = ibis.duckdb.connect()
