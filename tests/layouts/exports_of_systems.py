@@ -142,8 +142,11 @@ def woocommerce_analytics(folder: Path, orders: Sequence[Order]) -> Export:
     return Export([path], events)
 
 
-def magento(folder: Path, orders: Sequence[Order]) -> Export:
-    """Orders and their lines: tees are a parent and a child, lamps a bundle of two; base prices in euros."""
+def magento(folder: Path, orders: Sequence[Order], *, has_base: bool = True) -> Export:
+    """Orders and their lines: tees are a parent and a child, lamps a bundle of two.
+
+    Amounts are in the buyer's currency, and in euros as base amounts where `has_base`.
+    """
     heads, lines = [], []
     for order in orders:
         rate = RATE if order.currency == "USD" else 1.0
@@ -157,6 +160,7 @@ def magento(folder: Path, orders: Sequence[Order]) -> Export:
                 "customer_is_guest": int(not order.user),
                 "base_currency_code": "EUR",
                 "order_currency_code": order.currency,
+                "base_to_order_rate": f"{1 / rate:.6f}",
                 "created_at": f"{order.at:%Y-%m-%d %H:%M:%S}",
                 "updated_at": f"{order.at + dt.timedelta(days=5):%Y-%m-%d %H:%M:%S}",
                 "increment_id": f"{order.number:09}",
@@ -200,9 +204,12 @@ def magento(folder: Path, orders: Sequence[Order]) -> Export:
                         "price": "0.0000",
                         "base_row_total": "0.0000",
                         "row_total": "0.0000",
+                        "discount_amount": "0.0000",
                         "base_discount_amount": "0.0000",
                     }
                 )
+    if not has_base:
+        lines = [{name: value for name, value in line.items() if not name.startswith("base_")} for line in lines]
     paths = [write_csv(folder / "sales_order.csv", heads), write_csv(folder / "sales_order_item.csv", lines)]
     # A refunded order is sold and taken back: Magento has no state of its own for it.
     kept = [order if order.state != "refunded" else _all_back(order) for order in orders if order.state != "cancelled"]

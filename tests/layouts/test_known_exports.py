@@ -27,6 +27,10 @@ LAYOUTS = {
     "GA4, JSON lines": (exports.ga4, "Google Analytics 4 export to BigQuery"),
     "GA4, Parquet": (functools.partial(exports.ga4, as_parquet=True), "Google Analytics 4 export to BigQuery"),
     "Magento": (exports_of_systems.magento, "Magento 2 tables of orders and their lines"),
+    "Magento, without base amounts": (
+        functools.partial(exports_of_systems.magento, has_base=False),
+        "Magento 2 tables of orders and their lines",
+    ),
     "PrestaShop, two tables": (exports_of_systems.prestashop_tables, "PrestaShop tables of orders and their lines"),
     "PrestaShop, one file": (exports_of_systems.prestashop_single, "PrestaShop tables of orders and their lines"),
     "Shopify": (exports.shopify_orders, "Shopify orders export"),

@@ -5,22 +5,24 @@ lines, the parent with the price and the child (of `parent_item_id`) with the va
 for each part. Parents alone are counted.
 """
 
-from tfrec.layouts.currencies import currency_entries
+from tfrec.layouts.currencies import currency_entries, rate_entries
 from tfrec.layouts.draft import Entry, Part, Section, column_section, drop_rule
 from tfrec.layouts.layout import Layout, Roles
 from tfrec.layouts.raw_files import RawFiles
 from tfrec.layouts.shared_entries import NOTHING_BACK, returned_table, user_entry
 
 _IN_ORDER = "order."
+_PAID_IN = "order_currency_code"
 
 
 def _propose(roles: Roles) -> Part:
     lines, orders = roles["lines"], roles["orders"]
     is_base = lines.has("base_row_total", "base_discount_amount")
-    head, _ = currency_entries(
-        orders, orders.first(*(("base_currency_code",) if is_base else ()), "order_currency_code")
-    )
+    code = orders.first(*(("base_currency_code",) if is_base else ()), _PAID_IN)
+    head, currency = currency_entries(orders, code, prefix=_IN_ORDER)
     prefix = "base_" if is_base else ""
+    # Base amounts are in one currency; those of the order are in the buyer's.
+    rates = () if is_base else rate_entries(orders, _PAID_IN, rate=orders.first("base_to_order_rate"), is_inverse=True)
     why = "in the shop's base currency, whatever the buyer paid in" if is_base else "of all pieces of the line"
     columns = column_section(
         "events",
@@ -31,6 +33,7 @@ def _propose(roles: Roles) -> Part:
             Entry("timestamp", _IN_ORDER + "created_at"),
             Entry("quantity", "qty_ordered"),
             Entry("line_total", f"{prefix}row_total", why),
+            *(() if is_base else currency),
             *([Entry("discount", f"{prefix}discount_amount")] if lines.has(f"{prefix}discount_amount") else []),
         ),
     )
@@ -46,7 +49,8 @@ def _propose(roles: Roles) -> Part:
         "Magento stores times in UTC, as they are read here; put the zone of the clock where the export shows another",
         is_open=True,
     )
-    sales = Section("events", (*lines.entries, Entry("type", "purchase", "each line of an order"), zone), is_list=True)
+    kind = Entry("type", "purchase", "each line of an order")
+    sales = Section("events", (*lines.entries, kind, zone, *rates), is_list=True)
     back = _returned(lines, orders, sales, columns)
     tables: list[Section] = [sales, columns, join]
     for part in back:
