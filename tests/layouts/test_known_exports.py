@@ -129,6 +129,19 @@ def test_a_catalogue_beside_the_orders_becomes_the_items(write, tmp_path: Path) 
         assert known["category"] == " > ".join(item.category)
         assert known["price"] == pytest.approx(item.price, abs=0.005)
     assert items.loc["LAMP-7", "title"] == "Lamp, oak | brass"
+    if write is exports.write_shopify_products:
+        assert items.loc["LAMP-7", "margin"] == pytest.approx((89 - 40) / 89, abs=1e-4)
+        assert items.loc["LAMP-7", "stock"] == 6
+
+
+def test_a_folder_of_pictures_beside_the_orders_is_found(tmp_path: Path) -> None:
+    exports.amazon_tracking(tmp_path, known_orders())
+    (tmp_path / "pictures").mkdir()
+    for item in ITEMS:
+        (tmp_path / "pictures" / f"{item.sku}.png").write_bytes(b"not looked at")
+    text = write_toml(propose_recipe([tmp_path], name="shop"), naming=names_below(tmp_path))
+    assert "[pictures]" in text and 'folder = "pictures"' in text
+    assert "10 of 10 items have one" in text
 
 
 @pytest.mark.parametrize("as_parquet", [False, True], ids=["JSON lines", "Parquet"])

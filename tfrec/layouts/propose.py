@@ -17,6 +17,7 @@ from tfrec.layouts.generic import propose_events
 from tfrec.layouts.heads import find_log
 from tfrec.layouts.layout import Recognised, recognise
 from tfrec.layouts.names import plain_letters
+from tfrec.layouts.picture_folders import propose_pictures
 from tfrec.layouts.raw_files import RawFiles, read_raw_files
 from tfrec.layouts.registry import LAYOUTS
 from tfrec.sources import Workspace
@@ -45,7 +46,7 @@ def propose_recipe(paths: Sequence[Path], *, name: str = "") -> Draft:
             unused_tables = [(table, _UNFIT) for table in left]
         else:
             tables, failed = read_raw_files(found, workspace)
-            parts, unused_tables = _propose_parts(tables)
+            parts, unused_tables = _propose_parts(paths, tables)
         unused = (
             *((file.path, reason) for file, reason in failed),
             *((file.path, reason) for table, reason in unused_tables for file in table.files),
@@ -71,7 +72,7 @@ def _workspace() -> Iterator[Workspace]:
             connection.disconnect()
 
 
-def _propose_parts(tables: Sequence[RawFiles]) -> tuple[list[Part], list[tuple[RawFiles, str]]]:
+def _propose_parts(paths: Sequence[Path], tables: Sequence[RawFiles]) -> tuple[list[Part], list[tuple[RawFiles, str]]]:
     """Returns the parts of the recipe, and the tables that play no part in it, each with the reason."""
     left = [*tables]
     parts: list[Part] = []
@@ -99,6 +100,8 @@ def _propose_parts(tables: Sequence[RawFiles]) -> tuple[list[Part], list[tuple[R
         users = _mapped(parts[0], "user_id")
         if users and users[0] in lines.columns:
             left = _take(left, parts, ids_of(lines, users), what="user")
+    if ids is not None and (pictures := propose_pictures(paths, ids)) is not None:
+        parts.append(pictures)
     if not parts:
         nameless = next((table for table in tables if not table.has_header), None)
         if nameless is not None:
