@@ -286,6 +286,18 @@ PUBLIC = {
         "open_target",
         "serve_events",
     ],
+    "tfrec.layouts": [
+        "Draft",
+        "Entry",
+        "LAYOUTS",
+        "Layout",
+        "Part",
+        "Section",
+        "prepare_sample",
+        "preview_rows",
+        "propose_recipe",
+        "write_toml",
+    ],
     "tfrec.serving": [
         "EmbeddedServer",
         "RequestLimits",

@@ -71,6 +71,7 @@ def _buyer(shop: Path) -> str:
 _PLAN = ("--budget", "900", "--name", "spring", "--min-users", "1")
 WRITERS = [
     Writer("prepare", "--out", FOLDER, "out", lambda p: [p.home / "raw" / "small.toml"], given="raw/log.csv"),
+    Writer("init", "--out", FILE, "out.toml", lambda p: [p.home / "raw" / "log.csv"], given="raw/log.csv"),
     Writer("segments", "--export", FOLDER, "out", _shop()),
     Writer("campaign plan", "--out", FOLDER, "out", _shop(*_PLAN)),
     Writer("campaign rehearse", "--out", FOLDER, "out", lambda p: [p.home / "plan", p.shop], given="plan/plan.csv"),

@@ -29,6 +29,7 @@ _LAZY_MODULES = (
     "experiments",
     "features",
     "ingest",
+    "layouts",
     "jobs",
     "models",
     "pipelines",

@@ -28,6 +28,7 @@ from tfrec.cli import (
     follow,
     forecast,
     gate,
+    init,
     interests,
     label,
     policy,
@@ -57,6 +58,7 @@ from tfrec.schema.text_columns import plain
 GROUPS = {
     "from a log to slates": (
         demo,
+        init,
         collect,
         prepare,
         baseline,
@@ -77,6 +79,7 @@ EXIT_ERROR, EXIT_INTERRUPTED = 2, 130
 
 _EPILOG = """\
 from a log to slates:
+  tfrec init orders_export.csv --out my_shop.toml       # a starting recipe, or take one of the package
   tfrec prepare online_retail --data-home data --out prepared/online_retail
   tfrec baseline prepared/online_retail --out models     # something good to serve until the training ends
   tfrec train prepared/online_retail --out models

@@ -40,6 +40,7 @@ from tfrec.sources.file_format import FILE, ROW
 from tfrec.sources.notes import Note
 
 _FIRST_YEAR, _LAST_YEAR = 1970, 2100  # timestamps outside are slips such as year 0001 or 9999
+_CENT = 0.01
 UNKNOWN_ITEM = "unknown item"
 """Reason of an event whose item is not in the catalogue, where the recipe leaves such events out."""
 
@@ -127,6 +128,7 @@ def _columns(recipe: Recipe) -> tuple[Column, ...]:
         Column(name="quantity", kind="number", fill=1.0),
         Column(name="price", kind="number", is_optional=True),
         Column(name="line_total", kind="number", is_kept=False),
+        Column(name="discount", kind="number", is_kept=False),
         Column(name="cost", kind="number", is_kept=False, is_optional=True, low=0),
         Column(name="profit", kind="number", is_kept=False, is_optional=True),
         Column(name="rating", kind="number"),
@@ -143,10 +145,13 @@ def _derive(typed: ir.Table, *, section: EventsRecipe, recipe: Recipe) -> ir.Tab
     word = ibis.literal(section.type) if section.type else typed["raw_event_type"]
     changed = {"raw_event_type": word, "event_type": word.cases(*words.items(), else_=ibis.null("string"))}
     price = typed["price"]
+    # Rows without a possible quantity are set aside, for their quantity and not for a price of infinity.
+    pieces = ibis.ifelse(typed["quantity"] != 0, typed["quantity"].abs(), 1.0).fill_null(1.0)
     if "line_total" in section.columns:
-        # Rows without a possible quantity are set aside, for their quantity and not for a price of infinity.
-        price = typed["line_total"] / ibis.ifelse(typed["quantity"] != 0, typed["quantity"].abs(), 1.0)
+        price = typed["line_total"] / pieces
         changed["raw_price"] = typed["raw_line_total"]
+    if "discount" in section.columns:
+        price = _reduced(price, typed, pieces)
     if "currency" in section.columns:
         currency = _currency_of_order(typed)
         accepted = ["", *names_of_currency(recipe.currency.upper()), *section.rates]
@@ -170,6 +175,13 @@ def _derive(typed: ir.Table, *, section: EventsRecipe, recipe: Recipe) -> ir.Tab
 
 def _derive_together(typed: ir.Table, *, recipe: Recipe) -> ir.Table:
     return typed.mutate(**{RETURN_REASON: _why_no_return(recipe)})
+
+
+def _reduced(price: ir.FloatingValue, typed: ir.Table, pieces: ir.FloatingValue) -> ir.FloatingValue:
+    """Returns unit prices less the row's discount, whatever its sign; unknown where the discount cannot be read."""
+    discount = ibis.ifelse(typed["raw_discount"] == "", 0.0, typed["discount"].abs())
+    left = price.abs() - discount / pieces
+    return price.sign() * ibis.ifelse((left < 0) & (left > -_CENT), 0.0, left)  # rounded cents take nothing below 0
 
 
 def _why_no_return(recipe: Recipe) -> Expression:

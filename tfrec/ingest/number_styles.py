@@ -54,6 +54,12 @@ def names_of_currency(code: str) -> tuple[str, ...]:
     return (code, *_SIGNS.get(code, ()))
 
 
+def currency_of_sign(sign: str) -> str:
+    """Returns the code of the only currency that is written so, or an empty text: `$` stands for many."""
+    codes = [code for code in _SIGNS if sign in names_of_currency(code)]
+    return codes[0] if len(codes) == 1 else ""
+
+
 def notes_of_currency(mapped: MappedTable, *, currency: str) -> list[Note]:
     """Returns a note where prices carry the sign or code of another currency than the shop's.
 

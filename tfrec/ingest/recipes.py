@@ -31,7 +31,7 @@ from tfrec.sources.table_files import TableFiles
 
 _FOLDER = "datasets"  # of the package, and of whoever keeps recipes in the current folder
 _OTHER_TABLES = ("items", "users", "facts", "relations")
-EVENT_KEYS = (*EVENT_COLUMNS, "line_total", "sequence", "currency", "cost", "profit")
+EVENT_KEYS = (*EVENT_COLUMNS, "line_total", "discount", "sequence", "currency", "cost", "profit")
 """What `[events.columns]` may map."""
 ITEM_KEYS = (*ITEM_COLUMNS, "cost")
 """What `[items.columns]` may map."""
@@ -55,8 +55,9 @@ class EventsRecipe(TableSource):
     Attributes:
         columns: see `Columns`; beside the schema's may be mapped `sequence`, a number of seconds added to the
             timestamp, to order what has only a date; in place of `price` `line_total`, what all pieces of the row
-            cost together; `currency`, the code of the row's or its order's currency; and what all pieces of the row
-            cost the shop (`cost`) or earned it (`profit`), of which an item's margin is computed.
+            cost together; `discount`, what was taken off all pieces of the row together; `currency`, the code of the
+            row's or its order's currency; and what all pieces of the row cost the shop (`cost`) or earned it
+            (`profit`), of which an item's margin is computed.
         type: event type of every row, where no column holds it.
         types: raw word → event type, or `return` for what takes an earlier purchase back.
         time_zone: IANA name of the zone that the timestamps are written in; left out, that of the recipe's first
@@ -91,6 +92,8 @@ class EventsRecipe(TableSource):
             raise RecipeError(
                 "columns must map price (of a piece) or line_total (of all pieces of the row), and not both."
             )
+        if "discount" in self.columns and not {"price", "line_total"} & set(self.columns):
+            raise RecipeError("columns map discount: map price or line_total, too, from which it is taken off.")
         if "cost" in self.columns and "profit" in self.columns:
             raise RecipeError("columns must map cost or profit (of all pieces of the row), and not both.")
         if bool(self.type) == ("event_type" in self.columns):

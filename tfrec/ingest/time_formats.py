@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import functools
 import itertools
 import re
 from collections.abc import Sequence
@@ -86,7 +87,7 @@ def check_times(
             times (day and month changed over); a count is of another unit than the recipe says. Names each format that
             reads the texts, and never chooses one.
     """
-    texts = _distinct(mapped[column])
+    texts = distinct_texts(mapped[column])
     given = tuple(time_format)
     read = texts.mutate(read=_read_by(texts["text"], given))
     is_unread = read["read"].isnull()
@@ -101,7 +102,7 @@ def check_times(
         return _contradictions(texts, given)
     readings = find_readings(texts, given)
     most = max((reading.rows for reading in readings), default=0)
-    best = _unlike(texts, [reading for reading in readings if reading.rows == most])
+    best = unlike_readings(texts, [reading for reading in readings if reading.rows == most])
     words = (
         f"{counts['unread']:,} of {counts['rows']:,} timestamps cannot be read as {_named(given)}, "
         f"e.g. {counts['example']!r}."
@@ -160,7 +161,7 @@ def find_readings(texts: ir.Table, given: Sequence[str] = ()) -> list[Reading]:
     return [reading for reading in readings if reading.rows]
 
 
-def _distinct(column: ir.StringColumn) -> ir.Table:
+def distinct_texts(column: ir.StringColumn) -> ir.Table:
     """Returns each text that is not empty, with its number of rows."""
     texts = column.strip().name("text").as_table()
     return texts.filter(texts["text"] != "").group_by("text").aggregate(rows=lambda table: table.count())
@@ -187,11 +188,19 @@ def _swap_day_and_month(form: str) -> str:
 
 
 def _fits(example: str, form: str) -> bool:
+    if not _signs_of(form) <= set(example):  # most formats end here, at a tenth of what a failing `strptime` takes
+        return False
     try:
         dt.datetime.strptime(example, form)
     except ValueError:
         return False
     return True
+
+
+@functools.cache
+def _signs_of(form: str) -> set[str]:
+    """Returns the signs and letters that a text of this format has, blanks aside."""
+    return set(re.sub(r"%.|\s", "", form))
 
 
 def _has_short_year(time_format: Sequence[str]) -> bool:
@@ -219,12 +228,12 @@ def _missed(texts: ir.Table, mapped: ir.Table, column: str, readings: list[Readi
     if not helpful:
         return []
     most = max(reading.added for reading in helpful)
-    helpful = _unlike(texts, [reading for reading in helpful if reading.added == most])
+    helpful = unlike_readings(texts, [reading for reading in helpful if reading.added == most])
     advice = "Name all formats of the column in `time_format`."
     return [Note("times_unread", most, f"{words} {_compare(mapped, column, helpful, most)} {advice}")]
 
 
-def _unlike(texts: ir.Table, readings: list[Reading]) -> list[Reading]:
+def unlike_readings(texts: ir.Table, readings: list[Reading]) -> list[Reading]:
     """Returns the readings without those that agree with an earlier one wherever both read."""
     kept: list[Reading] = []
     for reading in readings:
@@ -244,8 +253,8 @@ def _compare(mapped: ir.Table, column: str, readings: list[Reading], rows: int) 
     if len(readings) == 1:
         return f"{readings[0].key} reads {reach}."
     keys = " and ".join(reading.key for reading in readings)
-    words = _both_readings(_distinct(mapped[column]), *(reading.time_format for reading in readings))
-    steps = [_steps_back(mapped, column, reading.time_format) for reading in readings]
+    words = _both_readings(distinct_texts(mapped[column]), *(reading.time_format for reading in readings))
+    steps = [count_steps_back(mapped, column, reading.time_format) for reading in readings]
     back = ", ".join(
         f"{count:,} by {_named(reading.time_format)}" for count, reading in zip(steps, readings, strict=True)
     )
@@ -272,8 +281,8 @@ def _both_readings(texts: ir.Table, *formats: Sequence[str]) -> str:
     return f"{row['text']!r} is {' and '.join(words)}."
 
 
-def _steps_back(mapped: ir.Table, column: str, time_format: Sequence[str]) -> int:
-    """Rows that are earlier than the row before them in their file: few in an export that was sorted by time."""
+def count_steps_back(mapped: ir.Table, column: str, time_format: Sequence[str]) -> int:
+    """Returns how many rows are earlier than the row before in their file: few in an export that was sorted by time."""
     rows = mapped.select(FILE, ROW, read=_read_by(mapped[column].strip(), time_format))
     rows = rows.filter(rows["read"].notnull())
     before = rows["read"].lag().over(ibis.window(group_by=FILE, order_by=ROW))

@@ -11,8 +11,9 @@ from tfrec.sources.json_documents import JSON_DOCUMENT
 from tfrec.sources.json_lines import JSON_LINES
 from tfrec.sources.parquet_files import PARQUET
 from tfrec.sources.special_layouts import SPECIAL_LAYOUTS
+from tfrec.sources.xml_files import XML
 
-_ALL = (CSV, JSON_LINES, JSON_DOCUMENT, PARQUET, EXCEL, *SPECIAL_LAYOUTS)
+_ALL = (CSV, JSON_LINES, JSON_DOCUMENT, PARQUET, EXCEL, XML, *SPECIAL_LAYOUTS)
 FORMATS: Mapping[str, FileFormat] = {form.name: form for form in _ALL}
 """Word of a recipe's `format` → format."""
 

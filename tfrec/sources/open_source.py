@@ -13,12 +13,13 @@ from tfrec.sources.source import Source
 from tfrec.sources.sql_rows import SqlRows
 from tfrec.sources.sql_source import SqlSource
 from tfrec.sources.table_files import TableFiles
+from tfrec.sources.unpacked_source import UnpackedSource
 
 
 def open_source(
     how: TableFiles, *, homes: Sequence[Path], source_url: str = "", reading: Path | None = None
 ) -> RowSource:
-    """Returns where the rows of a table come from, its files located, filled and joined as stated.
+    """Returns where the rows of a table come from, its files located, filled, joined and unpacked as stated.
 
     Args:
         how: what the recipe states.
@@ -34,6 +35,8 @@ def open_source(
         rows = FilledSource(rows, how.fill, how.missing)
     if how.join:
         rows = JoinedSource(rows, how, tuple(_open(join, homes, reading, source_url) for join in how.join))
+    if how.unpack is not None:
+        rows = UnpackedSource(rows, how.unpack)
     return rows
 
 

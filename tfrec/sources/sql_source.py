@@ -55,6 +55,7 @@ class SqlSource:
             workspace: where the table is stored.
             name: name of the stored table.
             wanted: raw columns that the recipe maps.
+            keeps_types: numbers and times would be welcome; all columns are text.
 
         Raises:
             SourceError: there is no row, or as `SqlRows.chunks`.

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 
 from tfrec.errors import RecipeError
 from tfrec.sources.source import Source
+from tfrec.sources.unpack import Unpack
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,15 +54,17 @@ class TableFiles(Source):
     Attributes:
         fill: cells that other rows of the files fill, before anything is joined.
         join: files that are joined, one after the other.
+        unpack: cells with several entries, of which each becomes a row; last of all.
     """
 
     fill: Fill | None = None
     join: tuple[Join, ...] = ()
+    unpack: Unpack | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if (self.fill or self.join) and not self.is_stated:
-            raise RecipeError("`files` must name the rows that are filled or joined.")
+        if (self.fill or self.join or self.unpack) and not self.is_stated:
+            raise RecipeError("`files` must name the rows that are filled, joined or unpacked.")
 
     def columns_of_rows(self, wanted: Collection[str]) -> tuple[str, ...]:
         """Returns those of the `wanted` raw columns that the rows themselves, and no joined file, should have."""
