@@ -130,13 +130,13 @@ def run_timed(command: list[str]) -> tuple[float, float]:
         SystemExit: it failed.
     """
     began = time.perf_counter()
-    watched = "import resource, runpy, sys; sys.argv = sys.argv[1:]\ntry:\n    {run}\nfinally:\n    {tell}"
+    watched = "import resource, runpy, sys; sys.argv = sys.argv[1:]\ntry:\n    {run}\nfinally:\n    {report}"
     run = (
         "runpy.run_module('tfrec', run_name='__main__')" if command[0] == "tfrec" else "exec(open(sys.argv[0]).read())"
     )
-    tell = "sys.stderr.write(f'\\npeak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}')"
+    report = "sys.stderr.write(f'\\npeak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}')"
     ran = subprocess.run(
-        [sys.executable, "-c", watched.format(run=run, tell=tell), *command],
+        [sys.executable, "-c", watched.format(run=run, report=report), *command],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False,
     )  # fmt: skip
     took = time.perf_counter() - began
