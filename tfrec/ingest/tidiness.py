@@ -40,22 +40,23 @@ def find_tidiness(
         missing: words that stand for no value.
         unique: columns in which hardly a text comes twice (times): finding the distinct ones would be a waste.
     """
-    plain, complete = set(), set()
-    for name in names:
-        if not table[name].type().is_string():
-            plain.add(name)
-            complete.add(name)
-            continue
-        texts = table.select(text=table[name])
-        texts = texts if name in unique else texts.distinct()
-        text = texts["text"].fill_null("")
-        first, last = first_code(text), first_code(text.right(1))
-        is_plain = (num_bytes(text) == text.length()) & (first > _BLANK_CODE) & (last > _BLANK_CODE)
-        is_plain = (is_plain & first.notin(_GUARD_CODES)) | (text == "")
-        has_missing = text.isin(missing).any() if missing else ibis.literal(False)
-        found = texts.aggregate(is_plain=is_plain.all(), has_missing=has_missing).to_pyarrow().to_pylist()[0]
-        if found["is_plain"] is not False:  # null where there is no row
-            plain.add(name)
-        if not found["has_missing"]:
-            complete.add(name)
-    return Tidiness(frozenset(plain), frozenset(complete))
+    typed = [name for name in names if not table[name].type().is_string()]
+    parts = []
+    for name in dict.fromkeys(names):
+        if name not in typed:
+            texts = table.select(column=ibis.literal(name), text=table[name].fill_null(""))
+            parts.append(texts if name in unique else texts.distinct())
+    if not parts:
+        return Tidiness(frozenset(typed), frozenset(typed))
+    every = ibis.union(*parts) if len(parts) > 1 else parts[0]
+    text = every["text"]
+    first, last = first_code(text), first_code(text.right(1))
+    is_plain = (num_bytes(text) == text.length()) & (first > _BLANK_CODE) & (last > _BLANK_CODE)
+    is_plain = (is_plain & first.notin(_GUARD_CODES)) | (text == "")
+    has_missing = text.isin(missing).any() if missing else ibis.literal(False)
+    found = (
+        every.group_by("column").aggregate(is_plain=is_plain.all(), has_missing=has_missing).to_pyarrow().to_pylist()
+    )
+    untidy = {row["column"] for row in found if not row["is_plain"]}
+    incomplete = {row["column"] for row in found if row["has_missing"]}
+    return Tidiness(frozenset(names) - untidy, frozenset(names) - incomplete)
