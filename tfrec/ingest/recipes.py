@@ -16,7 +16,7 @@ from tfrec.ingest.mapping import Columns
 from tfrec.ingest.privacy import Privacy
 from tfrec.ingest.sessions import Orders, Sessions
 from tfrec.ingest.splits import Split
-from tfrec.ingest.timestamps import EPOCH_UNITS
+from tfrec.ingest.timestamps import COUNTS
 from tfrec.ingest.typed_toml import read_toml, typed
 from tfrec.schema.tables import (
     CATEGORY_SEPARATOR,
@@ -62,8 +62,8 @@ class EventsRecipe(TableSource):
         types: raw word → event type, or `return` for what takes an earlier purchase back.
         time_zone: IANA name of the zone that the timestamps are written in; left out, that of the recipe's first
             events, and UTC there.
-        time_format: `strptime` format (or several, tried in order), or `epoch_s`, `epoch_ms`, `epoch_us`; empty = ISO
-            8601. An offset or `UTC` in the text goes before `time_zone`.
+        time_format: `strptime` format (or several, tried in order), or `epoch_s`, `epoch_ms`, `epoch_us`, `excel_days`;
+            empty = ISO 8601. An offset or `UTC` in the text goes before `time_zone`.
         rates: code of another currency → what one unit of it is worth in the shop's; rows in currencies without a rate
             are set aside, where `currency` is mapped.
     """
@@ -396,7 +396,7 @@ def _nearest_recipe(stem: str, *folders: Path) -> str:
 
 
 def _check_formats(time_format: tuple[str, ...]) -> None:
-    if len(time_format) > 1 and (units := set(time_format) & set(EPOCH_UNITS)):
+    if len(time_format) > 1 and (units := set(time_format) & set(COUNTS)):
         raise RecipeError(
             f"time_format {min(units)!r} must stand alone: a column of counts has no other format. Write the rows of "
             "another format into a column or file of their own."
