@@ -151,7 +151,7 @@ def main() -> None:
     parser.add_argument("--pause", type=float, default=4.0, help="mean seconds between two kills")
     arguments = parser.parse_args()
     os.environ["DB_PASSWORD"] = PASSWORD
-    with running_mariadb("--innodb-buffer-pool-size=512M", "--innodb-log-file-size=256M") as server:
+    with running_mariadb("--innodb-buffer-pool-size=1G", "--innodb-log-file-size=1G") as server:
         measure_reading(server, rows=arguments.rows)
         measure_collecting(server, events=arguments.events, kills=arguments.kills, pause=arguments.pause)
 
