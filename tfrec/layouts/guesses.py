@@ -62,7 +62,7 @@ def guess_roles(raw: RawFiles, roles: Sequence[str]) -> dict[str, Guess]:
 
     Args:
         raw: the table.
-        roles: keys of `names.NAMES`, the surer ones first, as they choose first.
+        roles: keys of `names.role_words`, the surer ones first, as they choose first.
     """
     guesses: dict[str, Guess] = {}
     taken: set[str] = set()
