@@ -14,7 +14,7 @@ import pytest
 from tests.documents import PAGES, ROOT, blocks, commands, read, run
 from tfrec import cli
 from tfrec.ingest import recipes
-from tfrec.ingest.timestamps import EPOCH_UNITS
+from tfrec.ingest.timestamps import COUNTS
 from tfrec.schema.signatures import REASONS, SIGNATURES
 from tfrec.schema.tables import (
     EVENT_COLUMNS,
@@ -166,7 +166,7 @@ def test_the_recipes_page_names_every_key_and_column_that_a_recipe_may_have():
     reference = read("docs/recipes.md").split("\n## Reference\n")[1].split("\n## ")[0]
     named = set(re.findall(r"`\[*([a-z_.]+)\]*`", reference)) | set(re.findall(r"`\[+([a-z_.]+)\]+`", reference))
     columns = [*EVENT_COLUMNS, *ITEM_COLUMNS, *USER_COLUMNS, *FACT_COLUMNS, *RELATION_COLUMNS, *recipes.EVENT_KEYS]
-    wanted = {*keys_of(recipes.Recipe), *columns, *EVENT_TYPES, RETURN, *FORMATS, *EPOCH_UNITS}
+    wanted = {*keys_of(recipes.Recipe), *columns, *EVENT_TYPES, RETURN, *FORMATS, *COUNTS}
     assert sorted(wanted - named) == []
     defaults = set(re.findall(r"`([^`]+)`", reference))
     assert set(Source().missing) <= defaults

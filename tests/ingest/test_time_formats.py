@@ -83,8 +83,11 @@ def test_iso_under_a_format_is_recognised() -> None:
     assert "Leave `time_format` out" in refusal(["2024-01-02 14:34:00 +0100"] * 3, ("%d/%m/%Y",))
 
 
+def test_serial_numbers_of_a_spreadsheet_are_recognised() -> None:
+    assert 'time_format = "excel_days"' in refusal(["45293.607", "45294"])
+
+
 def test_texts_of_no_usual_format_are_explained() -> None:
-    assert "Excel" in refusal(["45293.607", "45294"])
     assert "offsets" in refusal(["2024-01-02 14:34 CET"])
     assert "strptime" in refusal(["soon"])
 

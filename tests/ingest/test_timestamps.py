@@ -33,6 +33,10 @@ def parse(connection: ibis.BaseBackend, texts: list[str], form: tuple[str, ...] 
         ("1.12.2010", ("%Y-%m-%d", "%d.%m.%Y"), "UTC", "2010-12-01 00:00:00"),
         ("2008 4 1", ("%Y %m %d",), "UTC", "2008-04-01 00:00:00"),
         ("1300000000", ("epoch_s",), "Asia/Tokyo", "2011-03-13 07:06:40"),
+        ("45352.4166666667", ("excel_days",), "UTC", "2024-03-01 10:00:00"),
+        ("45292", ("excel_days",), "Europe/Berlin", "2023-12-31 23:00:00"),
+        ("0", ("excel_days",), "UTC", None),
+        ("1300000000", ("excel_days",), "UTC", None),
         ("1300000000250", ("epoch_ms",), "UTC", "2011-03-13 07:06:40.250000"),
         ("2011-03-27 01:30:00", (), "Europe/London", "2011-03-27 01:30:00"),
         ("2011-13-01", (), "UTC", None),
@@ -55,6 +59,7 @@ def parse(connection: ibis.BaseBackend, texts: list[str], form: tuple[str, ...] 
     ],
     ids=[
         "summer", "winter", "offset", "Zulu", "date alone", "American", "second format", "unpadded", "seconds",
+        "serial number", "serial day", "serial zero", "seconds as serial number",
         "milliseconds", "skipped hour", "month 13", "zeros", "empty", "word", "huge count", "negative count",
         "nanoseconds", "seconds as milliseconds", "milliseconds as seconds", "rounded count", "decimal comma",
         "slashes", "short year behind", "short year in front", "digits", "short year as a long one", "short year",

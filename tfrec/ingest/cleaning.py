@@ -16,6 +16,7 @@ from tfrec.sources.file_format import FILE, ROW
 
 _UNKNOWN_ITEMS = ("keep", "reject")
 _UNDATED = ("refuse", "drop")
+_PROFIT = "_profit"  # of all pieces of a line
 _DUPLICATES = ("reject", "keep", "merge")
 
 
@@ -123,8 +124,9 @@ def merge_order_lines(events: ir.Table, *, boundary: pd.Timestamp) -> ir.Table:
         **{
             name: lines[name].first(order_by=[FILE, ROW], include_null=True)
             for name in events.columns
-            if name not in {*keys, "quantity", "price"}
+            if name not in {*keys, "quantity", "price", _PROFIT}
         },
+        **({_PROFIT: lines[_PROFIT].sum()} if _PROFIT in events.columns else {}),
         quantity=pieces.sum().cast("float32"),
         price=((lines["price"] * pieces).sum() / pieces.sum()).cast("float32"),
     )

@@ -11,7 +11,7 @@ from ibis import _
 from tfrec.errors import SourceError
 from tfrec.ingest.cleaning import Cleaning, Rule
 from tfrec.ingest.id_notes import notes_of_ids
-from tfrec.ingest.items import ITEM_PREFIX
+from tfrec.ingest.items import ITEM_PREFIX, PROFIT
 from tfrec.ingest.number_styles import names_of_currency, notes_of_currency, notes_of_numbers
 from tfrec.ingest.order_notes import notes_of_orders, notes_of_states
 from tfrec.ingest.recipes import EventsRecipe, Recipe
@@ -120,6 +120,8 @@ def _columns(recipe: Recipe) -> tuple[Column, ...]:
         Column(name="quantity", kind="number", fill=1.0),
         Column(name="price", kind="number", is_optional=True),
         Column(name="line_total", kind="number", is_kept=False),
+        Column(name="cost", kind="number", is_kept=False, is_optional=True, low=0),
+        Column(name="profit", kind="number", is_kept=False, is_optional=True),
         Column(name="rating", kind="number"),
         Column(name="query"),
         Column(name="sequence", is_kept=False),
@@ -145,6 +147,13 @@ def _derive(typed: ir.Table, *, section: EventsRecipe, recipe: Recipe) -> ir.Tab
         if section.rates:
             price = price * currency.cases(*section.rates.items(), else_=1.0)
     changed["price"] = price
+    if {"cost", "profit"} & set(section.columns):
+        earned = (
+            typed["profit"] if "profit" in section.columns else -ibis.ifelse(typed["cost"] >= 0, typed["cost"], None)
+        )
+        if "currency" in section.columns and section.rates:
+            earned = earned * currency.cases(*section.rates.items(), else_=1.0)
+        changed[PROFIT] = earned if "profit" in section.columns else price * typed["quantity"] + earned
     if "sequence" in section.columns:
         seconds = typed["sequence"].try_cast("int64").fill_null(0)
         changed["timestamp"] = typed["timestamp"] + seconds.as_interval("s")

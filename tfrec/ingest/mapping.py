@@ -18,7 +18,10 @@ ROUNDED_ID = r"^\d(\.\d+)?[eE]\+\d{2,3}$"
 """What a spreadsheet makes of a long number: `4.00638E+12` stands for a million article numbers."""
 
 _BLANK = " "
-_GUARDED = ("timestamp", "price", "line_total", "quantity", "rating", "margin", "stock", "available_from")
+_GUARDED = (
+    *("timestamp", "price", "line_total", "quantity", "rating", "margin", "stock", "available_from"),
+    *("cost", "profit"),
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,6 +9,8 @@ from typing import Any
 import ibis.expr.types as ir
 import pandas as pd
 
+from tfrec.ingest.category_tree import CategoryPaths
+from tfrec.ingest.picture_folder import PictureRows
 from tfrec.ingest.prepared import Manifest, SourceFile
 from tfrec.ingest.raw_files import RawFiles
 from tfrec.ingest.recipes import Recipe
@@ -34,6 +36,8 @@ class Preparation:
         workspace: tables in between, gone at the end.
         tables: name → table as values, bad rows with a reason, of the tables that have files.
         images: number of pictures.
+        picture_rows: rows of pictures that are named by their item.
+        category_paths: paths of the categories whose ids items have.
         events: the good events, in sessions and orders.
         kept: number of good events as they were read.
         rejected: reason → events set aside.
@@ -57,6 +61,8 @@ class Preparation:
     workspace: Workspace = dataclasses.field(init=False)
     tables: Mapping[str, CheckedTable] = dataclasses.field(init=False)
     images: int = dataclasses.field(init=False)
+    picture_rows: PictureRows = dataclasses.field(init=False)
+    category_paths: CategoryPaths = dataclasses.field(init=False)
     events: ir.Table = dataclasses.field(init=False)
     kept: int = dataclasses.field(init=False)
     rejected: Mapping[str, int] = dataclasses.field(init=False)

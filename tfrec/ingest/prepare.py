@@ -10,12 +10,14 @@ import ibis.expr.types as ir
 from tqdm import tqdm
 
 from tfrec.errors import SourceError
+from tfrec.ingest.category_tree import CategoryPaths, read_category_paths
 from tfrec.ingest.cleaning import merge_order_lines
 from tfrec.ingest.events import events_specs, group_events
 from tfrec.ingest.extras import copy_extras, copy_truth, write_pictures
 from tfrec.ingest.facts import facts_spec
 from tfrec.ingest.fingerprints import describe_files, describe_rows, fingerprint
 from tfrec.ingest.items import complete_items, items_from_events, items_spec
+from tfrec.ingest.picture_folder import PictureRows, add_picture_rows, write_picture_folder
 from tfrec.ingest.pictures import read_pictures
 from tfrec.ingest.preparation import Preparation
 from tfrec.ingest.prepared import (
@@ -127,6 +129,8 @@ def find_inputs(
     described = describe_files(files.all, trusted=present.sources if present and trust_times else ())
     sources = (*described, *describe_rows(files.states))
     settings = {"until": str(end or ""), "key": key_check(files.key) if files.key else ""}
+    if names := files.meant_names:
+        settings["names"] = "\n".join(names)
     return Preparation(
         recipe=recipe,
         files=files,
@@ -147,8 +151,15 @@ def read_tables(shop: Preparation) -> Preparation:
     """
     recipe, files = shop.recipe, shop.files
     num_images = write_pictures(read_pictures(files.pictures), shop.folder) if files.pictures else 0
+    pictures = PictureRows()
+    if recipe.pictures and files.picture_folder:
+        pictures = write_picture_folder(files.picture_folder, shop.folder / "images.npy", size=recipe.pictures.size)
+        num_images = len(pictures.rows)
+    tree = CategoryPaths()
+    if recipe.items.category_tree is not None and files.category_tree is not None:
+        tree = read_category_paths(recipe.items.category_tree, files.category_tree, shop.workspace)
     specs = (
-        (items_spec(recipe, num_images=num_images),),
+        (items_spec(recipe, num_images=num_images, tree=tree),),
         (users_spec(recipe),),
         (facts_spec(recipe),),
         (relations_spec(recipe),),
@@ -159,7 +170,7 @@ def read_tables(shop: Preparation) -> Preparation:
         for parts in specs
         if parts[0].name in files.sources
     }
-    return shop.extended(tables=tables, images=num_images)
+    return shop.extended(tables=tables, images=num_images, picture_rows=pictures, category_paths=tree)
 
 
 def group_good_events(shop: Preparation) -> Preparation:
@@ -207,11 +218,14 @@ def split_events(shop: Preparation) -> Preparation:
 def complete_tables(shop: Preparation) -> Preparation:
     """Completes items and users by what the training events know (step 5)."""
     frames = {table.spec.name: collect_table(table) for table in shop.others}
-    items = items_from_events(shop.training, shop.recipe, train_end=shop.moments.test_from)
+    tree = shop.category_paths
+    items = items_from_events(shop.training, shop.recipe, train_end=shop.moments.test_from, tree=tree)
     users = users_from_events(shop.training)
-    frames["items"] = complete_items(frames["items"], items) if "items" in frames else items
+    items = complete_items(frames["items"], items) if "items" in frames else items
+    upper_case = shop.recipe.clean.upper_case_ids
+    frames["items"], notes = add_picture_rows(items, shop.picture_rows, upper_case=upper_case)
     frames["users"] = complete_users(frames["users"], users) if "users" in frames else users
-    return shop.extended(frames=frames)
+    return shop.extended(frames=frames, notes=(*shop.notes, *tree.notes, *notes))
 
 
 def match_with_purchases(shop: Preparation) -> Preparation:

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tfrec.errors import RecipeError, nearest_hint
+from tfrec.ingest.category_tree import CategoryTree
 from tfrec.ingest.cleaning import Cleaning
 from tfrec.ingest.mapping import Columns
 from tfrec.ingest.privacy import Privacy
 from tfrec.ingest.sessions import Orders, Sessions
 from tfrec.ingest.splits import Split
-from tfrec.ingest.timestamps import EPOCH_UNITS
+from tfrec.ingest.timestamps import COUNTS
 from tfrec.ingest.typed_toml import read_toml, typed
 from tfrec.schema.tables import (
     CATEGORY_SEPARATOR,
@@ -30,8 +31,10 @@ from tfrec.sources.table_files import TableFiles
 
 _FOLDER = "datasets"  # of the package, and of whoever keeps recipes in the current folder
 _OTHER_TABLES = ("items", "users", "facts", "relations")
-EVENT_KEYS = (*EVENT_COLUMNS, "line_total", "sequence", "currency")
+EVENT_KEYS = (*EVENT_COLUMNS, "line_total", "sequence", "currency", "cost", "profit")
 """What `[events.columns]` may map."""
+ITEM_KEYS = (*ITEM_COLUMNS, "cost")
+"""What `[items.columns]` may map."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,13 +55,14 @@ class EventsRecipe(TableSource):
     Attributes:
         columns: see `Columns`; beside the schema's may be mapped `sequence`, a number of seconds added to the
             timestamp, to order what has only a date; in place of `price` `line_total`, what all pieces of the row
-            cost together; and `currency`, the code of the row's or its order's currency.
+            cost together; `currency`, the code of the row's or its order's currency; and what all pieces of the row
+            cost the shop (`cost`) or earned it (`profit`), of which an item's margin is computed.
         type: event type of every row, where no column holds it.
         types: raw word → event type, or `return` for what takes an earlier purchase back.
         time_zone: IANA name of the zone that the timestamps are written in; left out, that of the recipe's first
             events, and UTC there.
-        time_format: `strptime` format (or several, tried in order), or `epoch_s`, `epoch_ms`, `epoch_us`; empty = ISO
-            8601. An offset or `UTC` in the text goes before `time_zone`.
+        time_format: `strptime` format (or several, tried in order), or `epoch_s`, `epoch_ms`, `epoch_us`, `excel_days`;
+            empty = ISO 8601. An offset or `UTC` in the text goes before `time_zone`.
         rates: code of another currency → what one unit of it is worth in the shop's; rows in currencies without a rate
             are set aside, where `currency` is mapped.
     """
@@ -87,6 +91,8 @@ class EventsRecipe(TableSource):
             raise RecipeError(
                 "columns must map price (of a piece) or line_total (of all pieces of the row), and not both."
             )
+        if "cost" in self.columns and "profit" in self.columns:
+            raise RecipeError("columns must map cost or profit (of all pieces of the row), and not both.")
         if bool(self.type) == ("event_type" in self.columns):
             raise RecipeError(
                 "Either `type` (every row is of one type) or `columns.event_type` must be given, and not both."
@@ -108,27 +114,34 @@ class ItemsRecipe(TableSource):
     """Where the catalogue lies; without `files` items are what the training events know.
 
     Attributes:
-        columns: see `Columns`; of the catalogue, or without one of the events file.
+        columns: see `Columns`; of the catalogue, or without one of the events file. Beside the schema's may be mapped
+            `cost`, what the shop pays for a piece: margin is (price − cost) / price where none is mapped.
         words: column → raw word → word shown (`category`: `"1"` → `"trousers"`).
         price_weeks: without a catalogue's price, the price is the median of an item's sales in the last weeks of
             training.
         time_format: time format of `available_from`, as `EventsRecipe.time_format`.
         category_separator: between the levels of a raw category, e.g. `/`.
+        category_tree: where the categories lie whose ids the items have.
     """
 
     words: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     price_weeks: float = 4.0
     time_format: tuple[str, ...] = ()
     category_separator: str = CATEGORY_SEPARATOR
+    category_tree: CategoryTree | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_keys("columns", self.columns, ITEM_COLUMNS)
+        _check_keys("columns", self.columns, ITEM_KEYS)
+        if self.category_tree is not None and "category" not in self.columns:
+            raise RecipeError("category_tree needs the ids of categories: map `category` in columns.")
         _check_keys("words", self.words, ITEM_COLUMNS)
         if self.is_stated and "item_id" not in self.columns:
             raise RecipeError("columns must map item_id of the catalogue.")
         if not self.is_stated and "price" in self.columns:
             raise RecipeError("Without a catalogue the price comes from the events: map it in `[events.columns]`.")
+        if not self.is_stated and "cost" in self.columns:
+            raise RecipeError("Without a catalogue costs come from the events: map `cost` in `[events.columns]`.")
         if not self.price_weeks > 0:
             raise RecipeError(f"price_weeks must be above 0; got {self.price_weeks}.")
         _check_formats(self.time_format)
@@ -196,13 +209,24 @@ class RelationsRecipe(TableSource):
 
 @dataclasses.dataclass(frozen=True)
 class PicturesRecipe:
-    """Product pictures: an array (`.npy`, `images` of a `.npz`, idx) `[n, H, W]` or `[n, H, W, C]` of 0..255.
+    """Product pictures: an array, or a folder of picture files.
 
     Attributes:
-        file: the array; `items.columns.image_index` gives an item's row.
+        file: an array (`.npy`, `images` of a `.npz`, idx) `[n, H, W]` or `[n, H, W, C]` of 0..255;
+            `items.columns.image_index` gives an item's row.
+        folder: folder of JPEG and PNG files, each named by the id of its item (`85123A.jpg`).
+        size: pixels of a side of the square that the pictures of `folder` are scaled to.
     """
 
-    file: str
+    file: str = ""
+    folder: str = ""
+    size: int = 64
+
+    def __post_init__(self) -> None:
+        if bool(self.file) == bool(self.folder):
+            raise RecipeError("Give file (an array) or folder (of picture files), and not both.")
+        if not 8 <= self.size <= 1024:
+            raise RecipeError(f"size must be from 8 to 1024 pixels; got {self.size}.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -257,6 +281,8 @@ class Recipe:
         object.__setattr__(self, "events", zoned)
         for events in self.events:
             self._check_events(events)
+        if self.pictures and self.pictures.folder and "image_index" in self.items.columns:
+            raise RecipeError("[pictures] folder names pictures by item: leave image_index out of [items.columns].")
         if self.privacy.key_file and self.truth:
             raise RecipeError("`truth` holds plain user ids, so it cannot go with [privacy]. Leave one out.")
         if self.clean.unknown_items == "reject" and not self.items.is_stated:
@@ -367,7 +393,7 @@ def _nearest_recipe(stem: str, *folders: Path) -> str:
 
 
 def _check_formats(time_format: tuple[str, ...]) -> None:
-    if len(time_format) > 1 and (units := set(time_format) & set(EPOCH_UNITS)):
+    if len(time_format) > 1 and (units := set(time_format) & set(COUNTS)):
         raise RecipeError(
             f"time_format {min(units)!r} must stand alone: a column of counts has no other format. Write the rows of "
             "another format into a column or file of their own."

@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from tfrec.errors import SourceError
-from tfrec.ingest.timestamps import EPOCH_UNITS, parse_timestamps, without_offset
+from tfrec.ingest.timestamps import COUNTS, parse_timestamps, without_offset
 from tfrec.sources.engine import md5
 from tfrec.sources.file_format import FILE, ROW
 from tfrec.sources.notes import Note
@@ -33,12 +33,11 @@ _FAMILIES = (
     ("%Y%m%d%H%M", "%Y%m%d%H%M%S"),
     ("%Y%m%dT%H%M", "%Y%m%dT%H%M%S"),
     ("%a %b %d %H:%M:%S %Y",),
-    *((unit,) for unit in EPOCH_UNITS),
+    *((count,) for count in COUNTS),
 )
 """Formats that differ in the clock alone belong together; `()` is ISO 8601."""
 
 _EXAMPLES = 200
-_EXCEL = r"^[2-6]\d{4}(?:\.\d+)?$"
 _ZONE_NAME = r"\d (?:[A-Z]{2,5}|[A-Za-z]+/[A-Za-z_/+-]+\d*)$"
 
 
@@ -94,7 +93,6 @@ def check_times(
         rows=read["rows"].sum().fill_null(0),
         unread=read["rows"].sum(where=is_unread).fill_null(0),
         example=read["text"].min(where=is_unread),
-        low=read["text"].min(),
     )
     counts = counted.to_pyarrow().to_pylist()[0]
     if not counts["unread"]:
@@ -174,7 +172,7 @@ def _families_of(examples: list[str]) -> list[tuple[str, ...]]:
     """Returns the families that read an example, each with the formats that do."""
     families = []
     for family in _FAMILIES:
-        if not family or family[0] in EPOCH_UNITS:
+        if not family or family[0] in COUNTS:
             families.append(family)
             continue
         if used := tuple(form for form in family if any(_fits(example, form) for example in examples)):
@@ -253,8 +251,6 @@ def _compare(mapped: ir.Table, column: str, readings: list[Reading], rows: int) 
 
 
 def _explain(counts: dict) -> str:
-    if re.search(_EXCEL, counts["low"]):
-        return "They look like Excel's serial numbers: format the column as a date and export it again."
     if re.search(_ZONE_NAME, counts["example"]):
         return "Zones are read as offsets (+01:00), UTC or GMT alone: export the times in UTC."
     return "No usual format reads them: give their strptime format as `time_format` in the recipe."

@@ -14,6 +14,13 @@ from tfrec.sources.engine import make_timestamp, try_strptime
 EPOCH_UNITS: dict[str, float] = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1, "epoch_ns": 0.001}
 """Words for `time_format` that mean a count since 1970-01-01 UTC, and the microseconds of one count."""
 
+EXCEL_DAYS = "excel_days"
+"""Word for `time_format` that means days since 1899-12-30 on the clock of the time zone, as spreadsheets count them."""
+
+COUNTS = (*EPOCH_UNITS, EXCEL_DAYS)
+"""Words for `time_format` that mean a number, and no form of text."""
+
+_FIRST_DAY, _LAST_DAY, _DAYS_TO_1970 = 32_874, 73_051, 25_569  # days until 1990, 2100 and 1970
 _FIRST_COUNT, _LAST_COUNT = 631_152_000_000_000, 4_102_444_800_000_000  # microseconds until 1990 and until 2100
 _COUNT = r"^\d+(?:\.\d+)?$"
 _ISO = r"^\d{4}[-/]\d{1,2}[-/]\d{1,2}(?:[T ]+\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)?$"
@@ -47,7 +54,7 @@ def parse_timestamps(text: ir.StringValue, *, time_format: Sequence[str], time_z
 
     Args:
         text: e.g. `"2010-12-01 08:26:00"`.
-        time_format: `strptime` formats, tried in order, or one of `EPOCH_UNITS`; empty = ISO 8601, with a year of four
+        time_format: `strptime` formats, tried in order, or one of `COUNTS`; empty = ISO 8601, with a year of four
             digits.
         time_zone: IANA name of the zone of texts without an offset.
     """
@@ -74,6 +81,11 @@ def read_local(text: ir.StringValue, time_format: Sequence[str]) -> ir.Timestamp
         # A count that lies elsewhere is of another unit; 0 stands for no date and stays 1970-01-01.
         is_possible = count.between(_FIRST_COUNT, _LAST_COUNT) | (count == 0)
         return make_timestamp(ibis.ifelse(is_possible, count, None).round().cast("int64"))
+    if tuple(time_format) == (EXCEL_DAYS,):
+        days = ibis.ifelse(text.re_search(_COUNT), text.try_cast("float64"), None)
+        days = ibis.ifelse(days.between(_FIRST_DAY, _LAST_DAY), days, None)
+        # To the millisecond: a fraction of a day is not exact.
+        return make_timestamp(((days - _DAYS_TO_1970) * 86_400_000).round().cast("int64") * 1_000)
     if not time_format:
         return ibis.ifelse(text.re_search(_ISO), text.replace(",", ".").try_cast("timestamp"), None)
     return ibis.coalesce(*(_strptime(text, form) for form in time_format)).cast("timestamp")

@@ -33,7 +33,7 @@ ITEM_COLUMNS: Mapping[str, str] = {
     "category": "str",  # whole path, levels joined by CATEGORY_SEPARATOR; "" unknown
     "brand": "str",  # "" unknown
     "price": "float32",  # current price (typical price of the training period where there is no catalogue)
-    "margin": "float32",  # share of the price that is profit, in [0, 1]; NaN unknown
+    "margin": "float32",  # share of the price that is profit, at most 1, below 0 = sold at a loss; NaN unknown
     "stock": "float32",  # pieces; NaN unknown (counts as available); 0 is never offered
     "image_index": "int32",  # row in the picture array; -1 = no picture
     "available_from": "datetime64[us]",  # NaT = always

@@ -58,10 +58,25 @@ def _read_sheet(task: StoreTask) -> Iterator[list[str]]:
     path = task.path
     try:
         book = calamine.CalamineWorkbook.from_path(str(path))
+        for row in book.get_sheet_by_name(_choose_sheet(task, book)).iter_rows():
+            yield [*map(_text, row)]
     except calamine.PasswordError as error:
         raise SourceError(f"{path} is protected by a password. Save it without one.") from error
     except (calamine.CalamineError, OSError) as error:
+        if isinstance(error, SourceError):
+            raise
         raise SourceError(f"{path} cannot be read as a spreadsheet: {error}. Save it as .xlsx or .csv.") from error
+
+
+def _choose_sheet(task: StoreTask, book: Any) -> str:
+    """Returns the name of the sheet that is read; a note names the others where none is stated.
+
+    Raises:
+        SourceError: there is no such sheet.
+    """
+    import python_calamine as calamine
+
+    path = task.path
     visible = [
         sheet.name
         for sheet in book.sheets_metadata
@@ -75,7 +90,7 @@ def _read_sheet(task: StoreTask) -> Iterator[list[str]]:
         others = ", ".join(map(repr, visible[1:]))
         text = f"{path.name}: the first sheet, {name!r}, was read; there are also {others}. Choose one by `sheet`."
         task.notes.append(Note("first_sheet_read", len(visible) - 1, text))
-    return ([*map(_text, row)] for row in book.get_sheet_by_name(name).iter_rows())
+    return name
 
 
 def _find_header(rows: Sequence[Sequence[str]], wanted: Collection[str]) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from tfrec.sources.engine import Workspace
@@ -109,23 +110,25 @@ class RowSource(Protocol):
 
 
 def union_by_name(tables: Sequence[ir.Table]) -> ir.Table:
-    """Returns the rows of tables of text that may differ in columns: where one lacks a column, its rows have none.
+    """Returns the rows of tables that may differ in columns: where one lacks a column, its rows have none.
 
     Names that differ in case alone are one, as they are for the engine.
     """
     if len(tables) == 1:
         return tables[0]
     names: dict[str, str] = {}
+    kinds: dict[str, dt.DataType] = {}
     for table in tables:
         for name in table.columns:
             names.setdefault(name.casefold(), name)
+            kinds.setdefault(name.casefold(), table[name].type())
     parts = []
     for table in tables:
         present = {name.casefold(): name for name in table.columns}
         parts.append(
             table.select(
                 **{
-                    name: table[present[folded]] if folded in present else ibis.null("string")
+                    name: table[present[folded]] if folded in present else ibis.null(kinds[folded])
                     for folded, name in names.items()
                 }
             )
