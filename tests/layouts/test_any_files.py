@@ -26,9 +26,7 @@ _SOUP = st.one_of(
 
 
 @given(content=_SOUP, ending=st.sampled_from(_ENDINGS))
-@settings(
-    max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_give_a_recipe_or_an_error_of_ours(content: bytes, ending: str, tmp_path: Path) -> None:
     path = tmp_path / f"orders{ending}"
     path.write_bytes(content)

@@ -22,6 +22,7 @@ def proposal(data_home: Path):
     return propose
 
 
+@pytest.mark.slow
 def test_orders_of_a_wholesaler(proposal) -> None:
     proposed, shipped, text = proposal("online_retail")
     assert proposed["events"]["columns"] == shipped["events"]["columns"]
