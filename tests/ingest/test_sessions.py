@@ -1,9 +1,13 @@
+import tempfile
+from pathlib import Path
+
 import ibis
 import pandas as pd
 import pytest
 
 from tfrec.ingest.sessions import Orders, Sessions, group_orders, number_sessions
 from tfrec.ingest.sessions import cut_sessions as put_sessions
+from tfrec.sources.engine import Workspace
 from tfrec.sources.file_format import FILE, ROW
 
 
@@ -17,7 +21,10 @@ def events(rows: list[tuple[str, str, str, str]]) -> ibis.Table:
 
 
 def cut_sessions(events: ibis.Table, sessions: Sessions) -> ibis.Table:
-    return put_sessions(events, number_sessions(events, sessions))
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace(ibis.duckdb.connect(), Path(folder))
+        stored = workspace.store("events", events)
+        return ibis.memtable(put_sessions(stored, number_sessions(stored, sessions, workspace)).execute())
 
 
 def column(table: ibis.Table, name: str) -> list[str]:

@@ -101,7 +101,7 @@ def group_events(events: CheckedTable, recipe: Recipe, workspace: Workspace) -> 
     Sessions are put to the events where these are written, as a copy of all events would take longer.
     """
     good = events.good
-    numbers = workspace.store("session_numbers", number_sessions(good, recipe.sessions))
+    numbers = number_sessions(good, recipe.sessions, workspace)
     if recipe.orders.by != "column":
         clock = local_time(good["timestamp"], recipe.time_zone)
         grouped = group_orders(cut_sessions(good.mutate(_clock=clock), numbers), recipe.orders, clock=_["_clock"])

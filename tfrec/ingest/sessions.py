@@ -4,10 +4,16 @@ import dataclasses
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tfrec.errors import RecipeError, nearest_hint
+from tfrec.sources.engine import Workspace
 from tfrec.sources.file_format import FILE, ROW
 
+_PART = 1 << 18  # events at once
+_NEVER = -(1 << 62)  # the moment of an event that there was not
 _ORDER_WAYS = ("column", "user_day", "session")
 
 
@@ -42,21 +48,86 @@ class Orders:
             raise RecipeError(f"by must be one of {', '.join(_ORDER_WAYS)}.{nearest_hint(self.by, _ORDER_WAYS)}")
 
 
-def number_sessions(events: ir.Table, sessions: Sessions) -> ir.Table:
+class SessionCounter:
+    """Numbers the sessions of users whose events come in the order of time, in parts of any size.
+
+    What is kept between the parts is each user's last moment and number.
+    """
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._gap = round(sessions.gap_minutes * 60) * 1_000_000
+        self._last = np.zeros(0, np.int64)
+        self._number = np.zeros(0, np.int32)
+
+    def number(self, users: np.ndarray, moments: np.ndarray) -> np.ndarray:
+        """Returns `[n]` the number of each event's session, from 1 on.
+
+        Args:
+            users: `[n]` int64, from 0 on.
+            moments: `[n]` int64 microseconds, ascending, and none before those of earlier parts.
+
+        Examples:
+            >>> counter = SessionCounter(Sessions(gap_minutes=30))
+            >>> minute = 60_000_000
+            >>> counter.number(np.array([0, 1, 0]), np.array([0, 0, 30 * minute])).tolist()
+            [1, 1, 1]
+            >>> counter.number(np.array([0, 1]), np.array([61 * minute, 61 * minute])).tolist()
+            [2, 2]
+        """
+        if not len(users):
+            return np.zeros(0, np.int32)
+        self._grow(int(users.max()) + 1)
+        order = np.argsort(users, kind="stable")
+        user, moment = users[order], moments[order]
+        is_first = np.concatenate([[True], user[1:] != user[:-1]])
+        before = np.concatenate([moment[:1], moment[:-1]])
+        before[is_first] = self._last[user[is_first]]
+        starts = np.cumsum(moment - before > self._gap)
+        first = np.flatnonzero(is_first)
+        end = np.append(first[1:], len(user)) - 1
+        # Starts counted through all users, less those up to each user's first event, which itself may be one.
+        earlier = np.concatenate([[0], starts[end[:-1]]])
+        number = starts - np.repeat(earlier, np.diff(np.append(first, len(user)))) + self._number[user]
+        self._last[user[end]], self._number[user[end]] = moment[end], number[end]
+        result = np.empty(len(user), np.int32)
+        result[order] = number
+        return result
+
+    def _grow(self, num_users: int) -> None:
+        added = num_users - len(self._last)
+        if added > 0:
+            added = max(added, len(self._last))
+            self._last = np.concatenate([self._last, np.full(added, _NEVER)])
+            self._number = np.concatenate([self._number, np.zeros(added, np.int32)])
+
+
+def number_sessions(events: ir.Table, sessions: Sessions, workspace: Workspace) -> ir.Table:
     """Returns `_file`, `_row` and `_number`, the session of each event that has a user and no session of its own.
 
     A known user's events belong to one session until a gap of more than `gap_minutes`; sessions are numbered from the
-    user's first event on, so that later events never change earlier numbers.
+    user's first event on, so that later events never change earlier numbers. Events come from the engine in the order
+    of time, in parts; running sums by user within the engine take several times as long.
+
+    Args:
+        events: good events, of stored tables.
+        sessions: how a visit ends.
+        workspace: where the result is stored.
     """
-    gap = ibis.interval(seconds=round(sessions.gap_minutes * 60))
-    # The engine sorts few columns faster: the numbers are found apart from the events.
     cut = events.filter((events["session_id"] == "") & (events["user_id"] != ""))
-    in_time = ibis.window(group_by="user_id", order_by=["timestamp", FILE, ROW])
-    timed = cut.select(FILE, ROW, "user_id", "timestamp", before=cut["timestamp"].lag().over(in_time))
-    starts = timed["before"].isnull() | (timed["timestamp"] > timed["before"] + gap)
-    timed = timed.mutate(starts=starts.cast("int64"))
-    so_far = ibis.window(group_by="user_id", order_by=["timestamp", FILE, ROW], preceding=None, following=0)
-    return timed.select(FILE, ROW, _number=timed["starts"].sum().over(so_far))
+    cut = cut.select(FILE, ROW, "user_id", "timestamp")
+    users = cut.select("user_id").distinct()
+    users = users.mutate(_user=ibis.row_number().cast("int64"))
+    ordered = cut.join(users, "user_id").order_by("timestamp", FILE, ROW).select(FILE, ROW, "_user", "timestamp")
+    counter = SessionCounter(sessions)
+    schema = pa.schema([(FILE, pa.int32()), (ROW, pa.int64()), ("_number", pa.int32())])
+    path = workspace.scratch / "session_numbers.parquet"
+    with pq.ParquetWriter(path, schema) as writer:
+        for part in workspace.read_in_parts(ordered, rows=_PART):
+            moments = part.column("timestamp").cast(pa.timestamp("us")).cast(pa.int64())
+            number = counter.number(part.column("_user").to_numpy(), moments.to_numpy())
+            columns = [part.column(FILE).cast(pa.int32()), part.column(ROW).cast(pa.int64()), pa.array(number)]
+            writer.write_batch(pa.record_batch(columns, schema=schema))
+    return workspace.connection.read_parquet(path)
 
 
 def cut_sessions(events: ir.Table, numbers: ir.Table) -> ir.Table:

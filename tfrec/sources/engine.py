@@ -5,10 +5,14 @@ Ibis reads the names and types of a declaration alone; its body never runs.
 
 import dataclasses
 import datetime as dt
+from collections.abc import Iterator
 from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
+
+from tfrec.sources.ahead import ahead
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +31,14 @@ class Workspace:
         """Returns the stored rows of an expression."""
         self.connection.create_table(name, expression)
         return self.connection.table(name)
+
+    def read_in_parts(self, expression: ir.Table, *, rows: int) -> Iterator[pa.RecordBatch]:
+        """Yields the rows of an expression over stored tables, so many at once; memory does not grow with their number.
+
+        The engine works on the next part while one is used.
+        """
+        with self.connection.con.cursor() as cursor:
+            yield from ahead(cursor.sql(self.connection.compile(expression)).to_arrow_reader(rows))
 
     def drop(self, name: str) -> None:
         """Frees the space of a stored table."""
