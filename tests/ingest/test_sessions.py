@@ -2,10 +2,11 @@ import tempfile
 from pathlib import Path
 
 import ibis
+import numpy as np
 import pandas as pd
 import pytest
 
-from tfrec.ingest.sessions import Orders, Sessions, group_orders, number_sessions
+from tfrec.ingest.sessions import Orders, SessionCounter, Sessions, group_orders, number_sessions
 from tfrec.ingest.sessions import cut_sessions as put_sessions
 from tfrec.sources.engine import Workspace
 from tfrec.sources.file_format import FILE, ROW
@@ -61,6 +62,19 @@ def test_later_events_never_change_earlier_sessions() -> None:
     rows = [("7", "10:00", "", ""), ("7", "12:00", "", ""), ("7", "12:10", "", "")]
     short = column(cut_sessions(events(rows[:2]), Sessions()), "session_id")
     assert column(cut_sessions(events(rows), Sessions()), "session_id")[:2] == short
+
+
+def test_numbers_do_not_depend_on_how_the_log_is_cut_into_parts() -> None:
+    rng = np.random.default_rng(0)
+    users = rng.integers(0, 40, 3_000)
+    moments = np.sort(rng.integers(0, 20 * 86_400, 3_000)) * 1_000_000
+    log = pd.DataFrame({"user": users, "moment": moments})
+    starts = log.groupby("user")["moment"].diff().fillna(np.inf) > 1_800_000_000
+    expected = starts.groupby(users).cumsum().to_numpy()
+    for size in (1, 7, 500, 3_000):
+        counter = SessionCounter(Sessions(gap_minutes=30))
+        parts = [counter.number(users[at : at + size], moments[at : at + size]) for at in range(0, 3_000, size)]
+        np.testing.assert_array_equal(np.concatenate(parts), expected)
 
 
 @pytest.mark.parametrize(

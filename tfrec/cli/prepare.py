@@ -1,6 +1,7 @@
 """`tfrec prepare`: prepares a shop from raw files that a recipe describes."""
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
@@ -41,10 +42,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--force", action="store_true", help="a new preparation, even if nothing changed")
     parser.add_argument(
+        "--memory",
+        type=_size,
+        default="",
+        metavar="SIZE",
+        help="memory for tables in between, such as 4GB; beyond, they go to the disk (default: 80%% of the machine's)",
+    )
+    parser.add_argument(
         "--trust-times",
         action="store_true",
         help="comparison of raw files by size and time only, without reading them",
     )
+
+
+def _size(text: str) -> str:
+    if not re.fullmatch(r"[1-9]\d*(?:\.\d+)? ?[MGT]i?B", text):
+        raise argparse.ArgumentTypeError(f"a size in MB, GB or TB, such as 4GB; got {text!r}")
+    return text
 
 
 def run(options: argparse.Namespace) -> None:
@@ -59,6 +73,7 @@ def run(options: argparse.Namespace) -> None:
         data_home=options.data_home,
         force=options.force,
         trust_times=options.trust_times,
+        memory=options.memory,
     )
     about = prepared.manifest
     print(f"{options.out}: {about.recipe}")

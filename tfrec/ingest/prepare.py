@@ -58,6 +58,7 @@ def prepare_shop(
     data_home: str | Path | None = None,
     force: bool = False,
     trust_times: bool = False,
+    memory: str = "",
 ) -> Prepared:
     """Returns the shop that `recipe` describes, prepared in the folder `out`.
 
@@ -73,6 +74,8 @@ def prepare_shop(
             one for a recipe of the package.
         force: prepare again even if nothing changed.
         trust_times: a raw file of the same size and time as before is the same, and is not read to compare its content.
+        memory: what the engine may take, e.g. `4GB`; beyond, tables in between go to the disk. Else 80 % of the
+            machine's.
 
     Raises:
         RecipeError: the recipe is not understood, or its split leaves nothing to train on.
@@ -88,7 +91,7 @@ def prepare_shop(
         logger.info("%s is up to date with %s; reused", out, written.path)
         return read_prepared(out)
     with publishing(out, PREPARED, inputs=shop.inputs) as folder:
-        manifest = _take_steps(shop, folder)
+        manifest = _take_steps(shop, folder, memory=memory)
     forget_chunks(chunk_folder(out))
     logger.info("Prepared %s: %s", out, _summary(manifest))
     return read_prepared(out)
@@ -310,11 +313,11 @@ STEPS: tuple[Callable[[Preparation], Preparation], ...] = (
 """What follows `find_inputs`, in order."""
 
 
-def _take_steps(shop: Preparation, folder: Path) -> Manifest:
+def _take_steps(shop: Preparation, folder: Path, *, memory: str) -> Manifest:
     """Writes the prepared shop into the empty `folder`; returns its manifest, which is written last."""
     scratch = folder / "scratch"
     scratch.mkdir()
-    connection = ibis.duckdb.connect(scratch / "tables.duckdb")
+    connection = ibis.duckdb.connect(scratch / "tables.duckdb", **({"memory_limit": memory} if memory else {}))
     shop = shop.extended(folder=folder, workspace=Workspace(connection, scratch))
     try:
         with tqdm(total=len(STEPS), unit="step", delay=2.0, disable=None) as progress:
