@@ -12,18 +12,21 @@ if TYPE_CHECKING:
 
     from tfrec.layouts import Draft
 
-HELP = "look at raw files and write a starting recipe for them"
+HELP = "look at raw files or a database and write a starting recipe for them"
 DESCRIPTION = """\
-Looks at a shop's raw files and writes a recipe (TOML) that `tfrec prepare` reads: what each column means, how times and
-numbers are written, which rows are no sales. Each guess stands beside its evidence; what the files do not state is a
-commented line to be decided. Exports of known shop systems are recognised by their columns; columns of other files are
-guessed by their names, in several languages, and by what they hold. A catalogue beside the orders becomes [items].
+Looks at a shop's raw files or database and writes a recipe (TOML) that `tfrec prepare` reads: what each column means,
+how times and numbers are written, which rows are no sales. Each guess stands beside its evidence; what is not stated
+is a commented line to be decided. Exports and tables of known shop systems are recognised by their columns; others are
+guessed by the names of columns, in several languages, and by what they hold. A catalogue beside the orders becomes
+[items].
 """
 EXAMPLES = """\
 examples:
   tfrec init orders_export.csv                                 # writes orders_export.toml
   tfrec init orders_export.csv products_export.csv --out my_shop.toml --check
   tfrec init exports/ --out my_shop.toml                       # all files of a folder, or of a zip archive
+  tfrec init 'mysql://${DB_USER}:${DB_PASSWORD}@host/shop'     # tables of a database, or those behind a #:
+  tfrec init 'postgresql://${DB_USER}:${DB_PASSWORD}@host/shop#orders,order_lines,products'
   tfrec prepare my_shop.toml --out prepared/my_shop
 
 known exports:
@@ -36,7 +39,7 @@ _WHAT = "a recipe"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="raw file, folder or zip archive")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="raw file, folder, zip archive, or URL of a database")
     parser.add_argument(
         "--out",
         type=Path,
@@ -51,20 +54,22 @@ def run(options: argparse.Namespace) -> int:
     """Writes the recipe and shows what came of it."""
     from tfrec.errors import ConfigError, TfrecError
     from tfrec.layouts import preview_rows, propose_recipe, write_toml
+    from tfrec.layouts.databases import is_url
     from tfrec.layouts.propose import name_of
     from tfrec.layouts.toml_text import names_below
     from tfrec.publish import check_file, writing
+    from tfrec.sources.database import Database
 
-    paths = _local(options.paths)
-    out: Path = options.out or Path(f"{name_of(paths)}.toml")
+    out: Path = options.out or Path(f"{name_of(options.paths)}.toml")
     if out.suffix != ".toml":
         raise ConfigError(f"A recipe is a TOML file: its name ends in .toml; got {out}. Rename it.")
-    inputs = [path for path in paths if path.is_file()]
+    inputs = [path for path in map(Path, options.paths) if path.is_file()]
     present = _present(out)
     if not present:
         check_file(out, _WHAT, inputs=inputs, force=options.force)
-    sys.stderr.write(f"Looking at {', '.join(map(str, options.paths))} ...\n")
-    draft = propose_recipe(paths, name=name_of([out]))
+    named = [Database(path).shown if is_url(path) else path for path in options.paths]
+    sys.stderr.write(f"Looking at {', '.join(named)} ...\n")
+    draft = propose_recipe(options.paths, name=name_of([out]))
     text = write_toml(draft, naming=names_below(out.absolute().parent))
     _check_recipe(text, out, draft)
     if present != text:  # else it stands there already
@@ -87,20 +92,6 @@ def run(options: argparse.Namespace) -> int:
     status = _check_sample(draft) if options.check else 0
     print(f"Next: read {out}, then: tfrec prepare {out} --out prepared/{draft.name}")
     return status
-
-
-def _local(names: list[str]) -> list[Path]:
-    """Returns the paths that were named; here a URL of a database or an object store would become a source."""
-    from tfrec.errors import ConfigError
-
-    for name in names:
-        if "://" in name:
-            scheme = name.partition("://")[0]
-            raise ConfigError(
-                f"`tfrec init` reads files; a {scheme} URL is not looked at. Export the tables as CSV or Parquet, and "
-                "name these."
-            )
-    return [Path(name) for name in names]
 
 
 def _present(out: Path) -> str:

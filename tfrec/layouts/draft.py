@@ -1,12 +1,12 @@
 """Defines a recipe that is being written: sections of explained keys, those that are open commented out."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 Value = Any
-"""What TOML holds: text, numbers, booleans, lists, mappings (inline tables); or `FileNames`."""
+"""What TOML holds: text, numbers, booleans, lists, mappings (inline tables); or `FileNames`, or `DatabaseRows`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +20,21 @@ class FileNames:
 
     paths: tuple[Path, ...]
     members: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class DatabaseRows:
+    """A table of a database, which takes three lines of a recipe: `url`, `table` and `key`.
+
+    Attributes:
+        url: as it was named, with `${NAME}` for variables of the environment.
+        table: name of the table.
+        key: column with unique values.
+    """
+
+    url: str
+    table: str
+    key: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,12 +101,22 @@ class Draft:
     Attributes:
         name: name of the shop.
         parts: what layouts proposed, that of the events first.
-        unused: files that no layout and no guess could use, each with the reason.
+        unused: files and tables that no layout and no guess could use, each with the reason.
     """
 
     name: str
     parts: tuple[Part, ...]
-    unused: tuple[tuple[Path, str], ...] = ()
+    unused: tuple[tuple[str, str], ...] = ()
+
+    def replaced(self, change: Callable[[Entry], Entry]) -> "Draft":
+        """Returns the draft with each entry of its tables as `change` gives it."""
+        parts = []
+        for part in self.parts:
+            tables = [
+                dataclasses.replace(section, entries=tuple(map(change, section.entries))) for section in part.tables
+            ]
+            parts.append(dataclasses.replace(part, tables=tuple(tables)))
+        return dataclasses.replace(self, parts=tuple(parts))
 
     @property
     def has_events(self) -> bool:

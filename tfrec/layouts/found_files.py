@@ -1,4 +1,4 @@
-"""Finds the raw files below the paths that a user names."""
+"""Finds the raw files below the paths that a user names, and the tables of databases."""
 
 import dataclasses
 import zipfile
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from tfrec.errors import SourceError
+from tfrec.layouts.draft import DatabaseRows
 
 _TEXT = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".ndjson", ".json", ".xml", ".data", ".labels")
 _PACKED = (".gz", ".zst")
@@ -24,22 +25,26 @@ class FoundFile:
     Attributes:
         path: the file, or the archive that holds it.
         member: name in the archive; empty = the file itself.
-        content: where its content lies on disk: the file itself, or the unpacked member.
+        content: where its content lies on disk: the file itself, the unpacked member, or rows of a database.
+        database: the table whose first rows it holds, or None.
     """
 
     path: Path
     member: str
     content: Path
+    database: DatabaseRows | None = None
 
     @property
     def shown(self) -> str:
         """Its name, for messages."""
+        if self.database is not None:
+            return f"table {self.database.table}"
         return f"{self.path}/{self.member}" if self.member else str(self.path)
 
     @property
     def endings(self) -> tuple[str, ...]:
         """The endings of its name, in lower case, that of the packing left out."""
-        if self.content.is_dir():
+        if self.content.is_dir() or self.database is not None:
             return (".parquet",)
         suffixes = [suffix.lower() for suffix in PurePosixPath(self.member or self.path.name).suffixes]
         return tuple(suffix for suffix in suffixes if suffix not in _PACKED)

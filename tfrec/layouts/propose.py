@@ -11,6 +11,7 @@ import ibis
 from tfrec.errors import SourceError
 from tfrec.layouts.baskets import recognise_baskets
 from tfrec.layouts.catalogues import find_key, ids_of, propose_catalogue
+from tfrec.layouts.databases import find_tables, is_url
 from tfrec.layouts.draft import Draft, Part
 from tfrec.layouts.found_files import find_files
 from tfrec.layouts.generic import propose_events
@@ -25,18 +26,27 @@ from tfrec.sources import Workspace
 _UNFIT = "Its columns fit no table of the recipe."
 
 
-def propose_recipe(paths: Sequence[Path], *, name: str = "") -> Draft:
-    """Returns a recipe for raw files: of a known layout where one is recognised, else by names and values of columns.
+def propose_recipe(paths: Sequence[Path | str], *, name: str = "") -> Draft:
+    """Returns a recipe for raw files or tables of a database: of a known layout, or by names and values of columns.
 
     Args:
-        paths: files, folders and zip archives.
+        paths: files, folders, zip archives, and URLs of databases (see `find_tables`).
         name: name of the shop; else made of the first path.
 
     Raises:
-        SourceError: a path does not exist or is empty, or the files hold no log and no catalogue.
+        RecipeError: a URL holds a password.
+        SourceError: a database cannot be read, a path does not exist or is empty, or there is no log and no catalogue.
     """
     with _workspace() as workspace:
-        found = find_files(paths, scratch=workspace.scratch)
+        files = [Path(path) for path in paths if not is_url(str(path))]
+        found = find_files(files, scratch=workspace.scratch)
+        left_out: list[tuple[str, str]] = []
+        signs = [layout.signs for layout in LAYOUTS]
+        for at, url in enumerate(path for path in map(str, paths) if is_url(path)):
+            (folder := workspace.scratch / f"database_{at}").mkdir()
+            rows, without = find_tables(url, scratch=folder, layouts=signs)
+            found += rows
+            left_out += without
         baskets = recognise_baskets(found)
         if baskets is not None:
             tables, failed = read_raw_files(baskets.unused, workspace) if baskets.unused else ([], [])
@@ -46,17 +56,21 @@ def propose_recipe(paths: Sequence[Path], *, name: str = "") -> Draft:
             unused_tables = [(table, _UNFIT) for table in left]
         else:
             tables, failed = read_raw_files(found, workspace)
-            parts, unused_tables = _propose_parts(paths, tables)
+            parts, unused_tables = _propose_parts(files, tables)
         unused = (
-            *((file.path, reason) for file, reason in failed),
-            *((file.path, reason) for table, reason in unused_tables for file in table.files),
+            *left_out,
+            *((file.shown, reason) for file, reason in failed),
+            *((file.shown, reason) for table, reason in unused_tables for file in table.files),
         )
         return Draft(name or name_of(paths), tuple(parts), unused)
 
 
-def name_of(paths: Sequence[Path]) -> str:
-    """Returns a name of a shop made of a path: `Orders 2024.csv.gz` gives `orders_2024`."""
-    stem = paths[0].resolve().name.split(".")[0] if paths else ""
+def name_of(paths: Sequence[Path | str]) -> str:
+    """Returns a name of a shop made of a path: `Orders 2024.csv.gz` gives `orders_2024`, a URL its database's."""
+    first = str(paths[0]) if paths else ""
+    if is_url(first):
+        first = first.partition("#")[0].partition("?")[0].rpartition("/")[2].replace("$", "")
+    stem = Path(first).resolve().name.split(".")[0] if first else ""
     words = re.findall(r"[a-z0-9]+", plain_letters(stem))
     return "_".join(words) or "my_shop"
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from tfrec.errors import SourceError, TfrecError
 from tfrec.layouts.cells import Cells, describe_column
+from tfrec.layouts.databases import LOOKED_AT as DATABASE_ROWS
 from tfrec.layouts.draft import Entry, FileNames
 from tfrec.layouts.first_parts import first_bytes, first_rows
 from tfrec.layouts.found_files import SPREADSHEETS, FoundFile
@@ -57,6 +58,9 @@ class RawFiles:
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The keys of the files in a recipe."""
+        if (rows := self.files[0].database) is not None:
+            why = f"{self.rows:,} rows" if self.rows < DATABASE_ROWS else f"the first {self.rows:,} rows were looked at"
+            return (Entry("url", rows, why), *self.keys)
         names = FileNames(tuple(file.path for file in self.files), tuple(file.member for file in self.files))
         part = f"; the first {self.rows:,} were looked at" if self.is_part else ""
         why = f"{self.rows:,} rows{part}" if not self.is_part else f"long files{part}"
@@ -124,7 +128,7 @@ def read_raw_files(
             failed.append((file, _sentence(error)))
         else:
             for plan in file_plans:
-                plans.setdefault(plan.kind, []).append(plan)
+                plans.setdefault((plan.kind, file.database), []).append(plan)
     tables: list[RawFiles] = []
     for group in plans.values():
         try:

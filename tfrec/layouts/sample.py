@@ -8,6 +8,7 @@ from pathlib import Path
 
 import ibis
 import pandas as pd
+import pyarrow.parquet as pq
 
 from tfrec.ingest.events import events_specs
 from tfrec.ingest.prepare import prepare_shop
@@ -15,7 +16,8 @@ from tfrec.ingest.prepared import Manifest
 from tfrec.ingest.raw_files import locate_files
 from tfrec.ingest.read_table import read_table
 from tfrec.ingest.recipes import read_recipe
-from tfrec.layouts.draft import Draft, FileNames
+from tfrec.layouts.databases import write_first_rows
+from tfrec.layouts.draft import DatabaseRows, Draft, Entry, FileNames
 from tfrec.layouts.first_parts import first_bytes, first_rows
 from tfrec.layouts.found_files import SPREADSHEETS
 from tfrec.layouts.toml_text import write_toml
@@ -26,6 +28,7 @@ SAMPLED = 64 << 20
 
 _PREVIEWED = 8 << 20
 _ROWS = 500_000  # of a Parquet file
+_ROWS_OF_TABLE, _ROWS_SHOWN = 200_000, 20_000  # of a database
 _SHOWN = ("event_type", "timestamp", "user_id", "order_id", "item_id", "quantity", "price", "rating", "query", "reason")
 
 
@@ -55,11 +58,12 @@ def take_sample(draft: Draft, *, limit: int = SAMPLED) -> Iterator[Sample]:
     with tempfile.TemporaryDirectory(prefix="tfrec-sample-") as name:
         folder = Path(name)
         names: dict[Path, Path] = {}
+        draft, is_part = _with_first_rows(draft, folder, rows=_ROWS_OF_TABLE if limit == SAMPLED else _ROWS_SHOWN)
         for path in _files_of(draft):
             names.setdefault(path, _sample_of(path, folder / f"{len(names)}_{path.name}", limit=limit))
         recipe = folder / f"{draft.name}.toml"
         recipe.write_text(write_toml(draft, naming=lambda path: str(names[path].resolve())), encoding="utf-8")
-        yield Sample(recipe, folder, any(path != sampled for path, sampled in names.items()))
+        yield Sample(recipe, folder, is_part or any(path != sampled for path, sampled in names.items()))
 
 
 def prepare_sample(draft: Draft, *, limit: int = SAMPLED) -> tuple[Manifest, bool]:
@@ -98,6 +102,25 @@ def preview_rows(draft: Draft, *, rows: int = 10) -> pd.DataFrame:
         finally:
             connection.disconnect()
     return frame.dropna(axis="columns", how="all")
+
+
+def _with_first_rows(draft: Draft, folder: Path, *, rows: int) -> tuple[Draft, bool]:
+    """Returns the draft with the first rows of tables of databases as files, and whether a table has more."""
+    taken: dict[DatabaseRows, Path] = {}
+    is_part = False
+
+    def change(entry: Entry) -> Entry:
+        nonlocal is_part
+        if not isinstance(entry.value, DatabaseRows):
+            return entry
+        if entry.value not in taken:
+            target = folder / f"rows_{len(taken)}.parquet"
+            write_first_rows(entry.value, target, limit=rows)
+            is_part = is_part or pq.ParquetFile(target).metadata.num_rows == rows
+            taken[entry.value] = target
+        return Entry("files", FileNames((taken[entry.value],)), entry.why)
+
+    return draft.replaced(change), is_part
 
 
 def _files_of(draft: Draft) -> list[Path]:

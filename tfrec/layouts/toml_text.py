@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tfrec.layouts.draft import Draft, Entry, FileNames, Section, Value
+from tfrec.layouts.draft import DatabaseRows, Draft, Entry, FileNames, Section, Value
 from tfrec.schema.text_columns import plain
 
 _WIDTH = 118
@@ -45,7 +45,7 @@ def write_toml(draft: Draft, *, naming: Naming) -> str:
         for entry in part.head:
             lines += _entry(entry, naming)
     for path, reason in draft.unused:
-        lines += _comment(f"Not used: {path.name}. {reason}")
+        lines += _comment(f"Not used: {path}. {reason}")
     for section in draft.sections:
         lines += ["", *_section(section, naming)]
     return "\n".join(lines) + "\n"
@@ -85,6 +85,11 @@ def _section(section: Section, naming: Naming) -> Iterator[str]:
 
 
 def _entry(entry: Entry, naming: Naming) -> Iterator[str]:
+    if isinstance(entry.value, DatabaseRows):
+        rows = entry.value
+        for part in (Entry("url", rows.url, entry.why), Entry("table", rows.table), Entry("key", rows.key)):
+            yield from _entry(part, naming)
+        return
     line = f"{'# ' if entry.is_open else ''}{_key(entry.key)} = {toml_value(entry.value, naming)}"
     why = _one_line(entry.why)
     if not why:

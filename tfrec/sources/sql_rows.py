@@ -66,6 +66,19 @@ class SqlRows:
             )
         return RowsState(self.origin, int(rows), last, (as_text(newest) or "") if self.changed else "")
 
+    def first(self, size: int) -> pa.Table:
+        """Returns the first rows by their keys as text; columns with bytes are left out.
+
+        Raises:
+            SourceError: the rows cannot be read.
+        """
+        from sqlalchemy import column, select, text
+
+        key: ColumnClause[Any] = column(self.key)
+        statement = select(text("*")).select_from(self._rows()).order_by(key).limit(size)
+        with self.database.connection(f"reading the {self._what}") as connection:
+            return self._fetch(connection, statement, wanted=())[0]
+
     def chunks(self, *, after: Any, until: Any, size: int, wanted: Collection[str]) -> Iterator[tuple[pa.Table, Any]]:
         """Yields the rows with keys in (`after`, `until`] as tables of text, each with its last key.
 
