@@ -57,7 +57,8 @@ def test_a_catalogue_alone_names_what_is_missing(tmp_path, capsys):
         pytest.param(["absent.csv"], "There is no file or folder absent.csv", id="no such file"),
         pytest.param(["EXPORT", "--out", "recipe.txt"], "its name ends in .toml", id="another ending"),
         pytest.param(["EMPTY"], "is empty", id="empty file"),
-        pytest.param(["mysql://host/shop"], "reads files", id="database"),
+        pytest.param(["mysql://me:secret@host/shop"], "variable of the environment", id="password in a URL"),
+        pytest.param(["s3://bucket/orders.csv"], "is no database. Copy a file", id="object store"),
     ],
 )
 def test_wrong_input_is_an_error_that_says_what_to_do(arguments, words, export, tmp_path, capsys, monkeypatch):

@@ -44,7 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--memory",
         type=_size,
-        default="",
         metavar="SIZE",
         help="memory for tables in between, such as 4GB; beyond, they go to the disk (default: 80%% of the machine's)",
     )
@@ -73,7 +72,7 @@ def run(options: argparse.Namespace) -> None:
         data_home=options.data_home,
         force=options.force,
         trust_times=options.trust_times,
-        memory=options.memory,
+        memory=options.memory or "",
     )
     about = prepared.manifest
     print(f"{options.out}: {about.recipe}")

@@ -15,6 +15,7 @@ from tfrec.sources.sql_rows import SqlRows
 LOOKED_AT = 100_000
 """Rows of a table that are looked at; of a longer one the first by its key."""
 
+_STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "http", "https", "ftp", "hdfs")
 _MOST = 40  # tables that are looked at where no layout is recognised
 _WRITTEN_PASSWORD = re.compile(r"://[^/@:]*:(?!\$\{)[^@]+@")
 
@@ -41,6 +42,8 @@ def find_tables(
         RecipeError: the URL holds a password.
     """
     url, _, chosen = name.partition("#")
+    if url.partition("://")[0] in _STORES:
+        raise SourceError(f"{url} is no database. Copy a file of each kind from there, and name the copies.")
     if _WRITTEN_PASSWORD.search(url):
         raise RecipeError(
             "The URL holds a password, which would be written into the recipe. Put it into a variable of the "
