@@ -156,7 +156,7 @@ def export_users(
     inputs: Iterable[Path] = (),
     force: bool = False,
 ) -> None:
-    """Writes users as `Audience.export` does.
+    """Writes `[n]` user ids as `Audience.export` does.
 
     Raises:
         ConfigError: there are fewer than `min_users`, or the key is short.

@@ -81,7 +81,10 @@ def _curvature(loss: Any, at: np.ndarray, *, step: float = 1e-3) -> np.ndarray:
 
 
 def outlook(visits: pd.DataFrame, parameters: np.ndarray, horizon_days: float) -> pd.DataFrame:
-    """Returns a row a user: chance to be alive, to return within the horizon, the risk's name, and expected orders."""
+    """Returns a row per user: chance to be alive, to return within the horizon, the risk's name, and expected orders.
+
+    `parameters` is `[4]`: `r`, `alpha`, `a`, `b`.
+    """
     r, alpha, a, b = parameters
     x, t_x, age = (visits[name].to_numpy(np.float64) for name in ("x", "t_x", "T"))
     weeks = horizon_days / _WEEK

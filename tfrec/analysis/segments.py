@@ -250,7 +250,7 @@ def segment_by_dbscan(
 
 
 def knee_of_distances(places: np.ndarray, neighbours: int) -> float:
-    """Returns the distance at the knee of the sorted distances to the given neighbour (itself not counted)."""
+    """Returns the distance at the knee of the sorted distances of `[n, d]` places to the given neighbour."""
     finder = NearestNeighbors(n_neighbors=neighbours + 1).fit(places)
     distances = np.sort(finder.kneighbors(places)[0][:, -1])
     span = distances[-1] - distances[0]

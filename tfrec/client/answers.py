@@ -25,7 +25,7 @@ class Answer(NamedTuple):
 
 
 def read_outputs(response: Any, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Returns the outputs of a `PredictResponse`, as wide as the inputs asked for; strings as `str`."""
+    """Returns the outputs of a `PredictResponse`, `[B, n]`, as wide as the inputs asked for; strings as `str`."""
     width = _width_asked(inputs)
     return {name: _decoded(wire.to_ndarray(proto))[:, :width] for name, proto in response.outputs.items()}
 

@@ -48,7 +48,7 @@ class IdIndex:
             self._recent = set()
 
     def add_run(self, run: np.ndarray) -> None:
-        """Adds a sorted array; arrays of like size are merged, so that there are few."""
+        """Adds a sorted `[n]` array; arrays of like size are merged, so that there are few."""
         if len(run):
             self._runs.append(run)
         while len(self._runs) > 1 and len(self._runs[-2]) < 2 * len(self._runs[-1]):
@@ -58,10 +58,10 @@ class IdIndex:
 
 
 def sorted_digests(digests: Iterable[bytes]) -> np.ndarray:
-    """Returns digests as a sorted array."""
+    """Returns `[n]` digests, sorted."""
     return np.sort(np.array(list(digests), dtype=f"S{_WIDTH}"))
 
 
 def read_digests(content: bytes) -> np.ndarray:
-    """Returns the array that `tobytes` of a sorted array gave."""
+    """Returns the `[n]` array that `tobytes` of a sorted array gave."""
     return np.frombuffer(content, dtype=f"S{_WIDTH}")

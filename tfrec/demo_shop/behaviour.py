@@ -59,7 +59,7 @@ class Sessions:
 
 
 def draw_sessions(config: DemoShopConfig, shoppers: Shoppers, discounts: np.ndarray) -> Sessions:
-    """Draws who visits when (growth, season, weekday, hour) and with what in mind (taste, season, sales)."""
+    """Draws who visits when (growth, season, weekday, hour) and what for (taste, season, `[leaf, day]` discounts)."""
     rng = config.generator("sessions")
     num_sessions = int((config.num_events - SLATE_SIZE * config.num_slates) / _EVENTS_PER_SESSION)
     stay = shoppers.activity * (1 - shoppers.joined_day / config.days)
@@ -179,7 +179,7 @@ def transition_table() -> pd.DataFrame:
 
 
 def discount_table(config: DemoShopConfig, discounts: np.ndarray) -> pd.DataFrame:
-    """Returns the true sales: leaf, from (date), days, discount."""
+    """Returns the true sales of `[leaf, day]` discounts: leaf, from (date), days, discount."""
     week, leaf = np.nonzero(discounts)
     start = np.datetime_as_string(config.as_time(week * 7.0), unit="D")
     return pd.DataFrame({"leaf": np.array(LEAVES)[leaf], "from": start, "days": 7, "discount": discounts[week, leaf]})

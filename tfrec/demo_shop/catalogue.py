@@ -175,7 +175,7 @@ class Catalogue:
         return self.available_day >= config.split_day
 
     def is_sold(self, items: np.ndarray, day: np.ndarray) -> np.ndarray:
-        """Returns bool, item codes and days broadcast against each other: on sale at that day."""
+        """Returns whether items are on sale on days; `[n]` codes and `[n]` days, or shapes that broadcast."""
         return (day >= self.available_day[items]) & (day < self.gone_day[items])
 
     def raw_items(self, config: DemoShopConfig) -> pd.DataFrame:

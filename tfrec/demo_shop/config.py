@@ -113,7 +113,7 @@ class DemoShopConfig:
         return np.random.default_rng([self.seed, *part.encode()])
 
     def as_time(self, day: np.ndarray | float) -> np.ndarray:
-        """Returns days since `starts_at` as times, to the second."""
+        """Returns `[n]` days since `starts_at` as times, to the second."""
         return self.starts_at + np.round(np.asarray(day) * 86_400).astype("timedelta64[s]")
 
 

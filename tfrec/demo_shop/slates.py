@@ -126,7 +126,7 @@ def build_slate_world(
 
 
 def context_of(shoppers: Shoppers, users: np.ndarray) -> np.ndarray:
-    """Returns the context code of each user code."""
+    """Returns `[n]` the context code of each user code."""
     return shoppers.department[users] * len(DEVICES) + shoppers.device[users]
 
 
@@ -176,7 +176,10 @@ def slate_table(log: SlateLog, world: SlateWorld) -> pd.DataFrame:
 
 
 def policy_truth(world: SlateWorld, item_ids: np.ndarray) -> dict:
-    """Returns what `policies.json` holds: the world, each policy's scores and its true value in clicks a slate."""
+    """Returns what `policies.json` holds: the world, each policy's scores and its true value in clicks per slate.
+
+    `item_ids` is `[n]`.
+    """
     return {
         "slate_size": SLATE_SIZE,
         "model": "Plackett-Luce: places are filled one after the other with softmax(scores) over the items left",
@@ -196,7 +199,7 @@ def policy_truth(world: SlateWorld, item_ids: np.ndarray) -> dict:
 
 
 def read_slate_world(truth: dict, item_ids: np.ndarray) -> SlateWorld:
-    """Returns the world that `policy_truth` wrote; `items` are positions in `item_ids`."""
+    """Returns the world that `policy_truth` wrote; `items` are positions in `[n]` `item_ids`."""
     position = {item: code for code, item in enumerate(item_ids.tolist())}
     return SlateWorld(
         items=np.array([position[item] for item in truth["items"]]),

@@ -152,7 +152,7 @@ def make_cases(
         item_ids: the catalogue that is ranked.
         train: gives prices and categories.
         contexts: see `Cases`.
-        truths: see `Cases`.
+        truths: `[q, t]`, see `Cases`.
         level: level of the category path (0 = top) at which the truth is compared with the context.
         **fields: the other fields of `Cases`; `recent*`, `anchors` and `candidates` may be left out.
     """

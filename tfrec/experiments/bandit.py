@@ -44,7 +44,7 @@ class Choice:
 
 
 def choose(bandit: Bandit, contexts: np.ndarray, *, rng: np.random.Generator) -> Choice:
-    """Draws an arm for each context from the bandit's probabilities."""
+    """Draws an arm for each of the `[n, d]` contexts from the bandit's probabilities."""
     chances = bandit.probabilities(contexts)
     arms = (rng.random(len(chances))[:, None] > np.cumsum(chances, axis=1)[:, :-1]).sum(axis=1)
     return Choice(arms, chances[np.arange(len(arms)), arms])
@@ -67,7 +67,10 @@ class _LinearArms:
         self._rng = np.random.default_rng([seed, _BANDIT_STREAM])
 
     def update(self, contexts: np.ndarray, arms: np.ndarray, rewards: np.ndarray) -> None:
-        """Adds a batch; with `forgetting` < 1 older batches count less (live prices and seasons move)."""
+        """Adds a batch of `[n, d]` contexts, `[n]` arms and rewards.
+
+        With `forgetting` < 1 older batches count less (live prices and seasons move).
+        """
         x = self._design(contexts)
         if self.forgetting < 1:
             prior = np.eye(x.shape[1]) * self.ridge

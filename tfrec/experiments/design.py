@@ -171,7 +171,7 @@ def plan_duration(
     Args:
         activity: rows `user_id`, `timestamp`, `value` (0 for a visit without a purchase).
         relative_effect: smallest change worth finding.
-        user_ids: everybody who would be assigned; all users of `activity` when left out.
+        user_ids: `[n]` everybody who would be assigned; all users of `activity` when left out.
         max_weeks: longest duration to try.
         pre_weeks: length of the pre-period for CUPED; 0 for none.
         power: chance to find it.

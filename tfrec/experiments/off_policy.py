@@ -131,13 +131,19 @@ def evaluate_policy(
 def inverse_propensity(
     log: DecisionLog, target: np.ndarray, *, clip: float = np.inf, level: float = 0.95
 ) -> PolicyValue:
-    """Returns IPS: `V = mean(w r)`, `w = π(a|x) / p` (Horvitz & Thompson 1952), weights clipped at `clip`."""
+    """Returns IPS: `V = mean(w r)`, `w = π(a|x) / p` (Horvitz & Thompson 1952), weights clipped at `clip`.
+
+    `target` is `[n, A]`, the probabilities of all actions under the policy that is judged.
+    """
     weights = np.minimum(_weights(log, target), clip)
     return _value("IPS", weights * log.rewards, log.rewards, weights, log.clusters, level)
 
 
 def self_normalised(log: DecisionLog, target: np.ndarray, *, level: float = 0.95) -> PolicyValue:
-    """Returns SNIPS: `V = Σ w r / Σ w` (Swaminathan & Joachims 2015b), interval by the delta method."""
+    """Returns SNIPS: `V = Σ w r / Σ w` (Swaminathan & Joachims 2015b), interval by the delta method.
+
+    `target` is `[n, A]`.
+    """
     weights = _weights(log, target)
     mean = max(float(weights.mean()), 1e-12)
     value = float((weights * log.rewards).mean() / mean)
@@ -145,7 +151,7 @@ def self_normalised(log: DecisionLog, target: np.ndarray, *, level: float = 0.95
 
 
 def direct_method(log: DecisionLog, target: np.ndarray, predicted: np.ndarray, *, level: float = 0.95) -> PolicyValue:
-    """Returns DM: `V = mean Σ_a π(a|x) q(x, a)`, as accurate as the model.
+    """Returns DM: `V = mean Σ_a π(a|x) q(x, a)`, as accurate as the model; `target` and `predicted` are `[n, A]`.
 
     It has no interval: the spread of the rows does not include the model's bias, which is most of its error.
     """
@@ -156,7 +162,10 @@ def direct_method(log: DecisionLog, target: np.ndarray, predicted: np.ndarray, *
 
 
 def doubly_robust(log: DecisionLog, target: np.ndarray, predicted: np.ndarray, *, level: float = 0.95) -> PolicyValue:
-    """Returns DR: `V = mean(Σ_a π(a|x) q(x, a) + w (r − q(x, a_logged)))` (Dudík, Langford & Li 2011)."""
+    """Returns DR: `V = mean(Σ_a π(a|x) q(x, a) + w (r − q(x, a_logged)))` (Dudík, Langford & Li 2011).
+
+    `target` and `predicted` are `[n, A]`.
+    """
     _check_predicted(target, predicted)
     weights = _weights(log, target)
     residual = log.rewards - predicted[np.arange(len(log)), log.actions]
@@ -202,7 +211,8 @@ def slate_inverse_propensity(log: SlateLog, target: np.ndarray, *, level: float 
 def slate_pseudo_inverse(log: SlateLog, target: np.ndarray, *, level: float = 0.95) -> PolicyValue:
     """Returns the pseudo-inverse estimate: `mean((1 + Σ_l (w_l − 1)) · r)` for a logging policy independent by slot.
 
-    Unbiased where the slate's reward is a sum over slots, whose parts need not be seen (Swaminathan et al. 2017).
+    `target` is `[n, L]`, the probabilities of what was shown. Unbiased where the slate's reward is a sum over slots,
+    whose parts need not be seen (Swaminathan et al. 2017).
     """
     weights = 1 + (_slot_weights(log, target) - 1).sum(axis=1)
     return _value("slate pseudo-inverse", weights * log.rewards, log.rewards, weights, log.clusters, level)
@@ -210,6 +220,8 @@ def slate_pseudo_inverse(log: SlateLog, target: np.ndarray, *, level: float = 0.
 
 def slate_independent(log: SlateLog, target: np.ndarray, *, level: float = 0.95) -> PolicyValue:
     """Returns independent IPS: `mean Σ_l w_l r_l`: a slot's reward depends on its own action (Li et al. 2018).
+
+    `target` is `[n, L]`.
 
     Raises:
         SchemaError: the log has no slot rewards.
@@ -223,7 +235,7 @@ def slate_independent(log: SlateLog, target: np.ndarray, *, level: float = 0.95)
 def slate_cascade(log: SlateLog, target: np.ndarray, *, level: float = 0.95) -> PolicyValue:
     """Returns reward-interaction IPS: `mean Σ_l (Π_{j≤l} w_j) r_l`: a slot's reward depends on it and the slots above.
 
-    The cascade assumption of a shopper who reads from the top (McInerney et al. 2020).
+    `target` is `[n, L]`. The cascade assumption of a shopper who reads from the top (McInerney et al. 2020).
 
     Raises:
         SchemaError: the log has no slot rewards.
@@ -235,7 +247,7 @@ def slate_cascade(log: SlateLog, target: np.ndarray, *, level: float = 0.95) -> 
 
 
 def effective_sample_size(weights: np.ndarray) -> float:
-    """Returns `(Σw)² / Σw²` (Kish 1965)."""
+    """Returns `(Σw)² / Σw²` of `[n]` weights (Kish 1965)."""
     square = float((weights**2).sum())
     return float(weights.sum()) ** 2 / square if square > 0 else 0.0
 

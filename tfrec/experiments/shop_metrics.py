@@ -51,7 +51,7 @@ def activity(tables: Tables, *, metric: str) -> pd.DataFrame:
 
 
 def users_of(tables: Tables) -> np.ndarray:
-    """Returns the ids of everybody in a shop: known users first, then those that the log alone has."""
+    """Returns `[n]` the ids of everybody in a shop: known users first, then those that the log alone has."""
     seen = tables.events["user_id"]
     return pd.concat([tables.users["user_id"], seen[seen != ""]]).drop_duplicates().to_numpy()
 

@@ -189,7 +189,7 @@ def target_type(sequences: BehaviourSequences) -> int:
 
 
 def has_visits(sequences: BehaviourSequences, rows: np.ndarray) -> bool:
-    """Returns whether the marked events hold more than orders, namely visits in their order."""
+    """Returns whether the events at `[n]` rows hold more than orders, namely visits in their order."""
     return bool((sequences.event_type[rows] != sequences.type_code("purchase")).any())
 
 

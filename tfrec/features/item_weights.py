@@ -180,7 +180,7 @@ def strongest_cells(matrix: scipy.sparse.csr_matrix, *, k: int) -> np.ndarray:
 def strongest_both_ways(weights: Weights, *, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns rows and columns of each row's `n` largest cells by absolute value, each column's `n` largest positive.
 
-    A cell may come twice.
+    Both are `[m]`; a cell may come twice.
     """
     row, column = truncate(abs(weights), n=n).to_sparse().nonzero()
     target, source = truncate(weights.T, n=n).to_sparse().nonzero()

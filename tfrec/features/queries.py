@@ -53,7 +53,7 @@ class ExampleQueries:
         return len(self.user)
 
     def take(self, rows: np.ndarray) -> "ExampleQueries":
-        """Returns the queries at `rows`."""
+        """Returns the queries at `[n]` rows."""
         return ExampleQueries(**{name: value[rows] for name, value in vars(self).items()})
 
 

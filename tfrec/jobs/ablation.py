@@ -95,7 +95,7 @@ def ablate(
 
 
 def unsold_cases(shop: Prepared) -> tuple[Cases, np.ndarray]:
-    """Returns the carts in which an item never sold in training is hidden, ranked among such items; and their ids."""
+    """Returns the carts in which an item never sold in training is hidden, ranked among such; and `[n]` ids."""
     cases = cold_item_cases(shop.train, shop.test, seed=0)
     unsold = ~np.isin(cases.item_ids, sold_items(shop.train))
     only_unsold = scipy.sparse.csr_matrix(np.broadcast_to(unsold, (len(cases), len(unsold))).astype(np.float32))
@@ -103,7 +103,7 @@ def unsold_cases(shop: Prepared) -> tuple[Cases, np.ndarray]:
 
 
 def rank_all(servable: Servable, cases: Cases, item_ids: np.ndarray) -> Slate:
-    """Returns all of `item_ids` in the order of the signature `rank`, for each case's user and cart."""
+    """Returns all of `[n]` `item_ids` in the order of the signature `rank`, for each case's user and cart."""
     queries: pd.DataFrame = cases.to_queries()
     rows, scores = [], []
     for start in range(0, len(queries), _BATCH):

@@ -86,5 +86,5 @@ class DenseTable:
 
 
 def table(values: np.ndarray, name: str) -> tf.Variable:
-    """Returns values that a graph reads, as a variable."""
+    """Returns an array `[n, ...]` that a graph reads, as a variable."""
     return tf.Variable(values, trainable=False, name=name)

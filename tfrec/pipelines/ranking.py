@@ -40,7 +40,7 @@ class RankingExamples:
         return len(self.features)
 
     def take(self, rows: np.ndarray) -> "RankingExamples":
-        """Returns the examples of some queries."""
+        """Returns the examples of the queries at `[n]` rows."""
         return RankingExamples(
             self.features[rows], self.is_candidate[rows], self.labels[rows], self.gains[rows], self.heads
         )

@@ -244,7 +244,7 @@ class _Problem:
         return int(self.units[rows, chosen[rows]].sum())
 
     def surplus(self, chosen: np.ndarray) -> float:
-        """Returns the value beyond the return floor; ≥ 0 is feasible."""
+        """Returns the value beyond the return floor of `[n]` chosen offers; ≥ 0 is feasible."""
         return self.value(chosen) - self.return_floor * self.cost_units(chosen) / _MICRO
 
     def cheapest_price(self) -> tuple[float, float]:

@@ -77,7 +77,7 @@ def boosted_response(*, binary: bool = True, seed: int = 0) -> BaseEstimator:
 
 
 def default_response(outcome: np.ndarray) -> BaseEstimator:
-    """Returns logistic regression for 0/1, the hurdle model for mostly zero amounts, ridge regression for others."""
+    """Returns the model for `[n]` outcomes: logistic for 0/1, hurdle for mostly zero amounts, ridge for others."""
     if _is_binary(outcome):
         return logistic_response()
     if _is_mostly_zero(outcome):
@@ -86,7 +86,7 @@ def default_response(outcome: np.ndarray) -> BaseEstimator:
 
 
 def trees_response(outcome: np.ndarray) -> BaseEstimator:
-    """Returns `boosted_response` for the outcome's kind: for 0/1, within the hurdle model, or of the amount itself."""
+    """Returns `boosted_response` for the kind of `[n]` outcomes: 0/1, within the hurdle model, or the amount itself."""
     if not _is_binary(outcome) and _is_mostly_zero(outcome):
         return HurdleRegressor(boosted_response())
     return boosted_response(binary=_is_binary(outcome))

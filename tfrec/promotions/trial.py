@@ -161,7 +161,7 @@ class Trial:
         return self.outcomes[name]
 
     def rows(self, index: np.ndarray) -> "Trial":
-        """Returns some users (positions or mask)."""
+        """Returns some users: `[m]` positions, or a mask `[n]`."""
         return dataclasses.replace(
             self,
             features=self.features[index],

@@ -58,7 +58,7 @@ class UpliftScores:
 
     @property
     def quantiles(self) -> dict[str, np.ndarray]:
-        """Offer → 5th, 25th, 50th, 75th and 95th percentile of the users' uplift."""
+        """Offer → `[5]` the 5th, 25th, 50th, 75th and 95th percentile of the users' uplift."""
         ends = np.quantile(self.scores, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0).T
         return dict(zip(self.arm_names, ends, strict=True))
 

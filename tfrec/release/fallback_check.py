@@ -56,7 +56,8 @@ def check_against_fallback(
 
     Args:
         prepared: the shop; its test period is not read.
-        answer: answer function of a funnel that knows nothing from `since` on: signature and inputs → outputs.
+        answer: answer function of a funnel that knows nothing from `since` on: signature and inputs → outputs,
+            arrays `[B, ...]`.
         since: beginning of the last block of the training period.
 
     Returns:

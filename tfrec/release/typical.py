@@ -41,7 +41,7 @@ def typical_queries(train: Tables, *, num_queries: int = NUM_QUERIES) -> dict[st
 
 
 def as_batch(signature: Signature, queries: Sequence[Arguments]) -> dict[str, np.ndarray]:
-    """Returns queries as the inputs of one request, every input present, a row a query."""
+    """Returns queries as the inputs `[B, ...]` of one request, every input present, a row per query."""
     arguments = {
         spec.name: [query.get(spec.name, spec.padding if spec.rank == 1 else []) for query in queries]
         for spec in signature.inputs

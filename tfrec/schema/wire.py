@@ -240,7 +240,7 @@ def dtype_number(dtype: np.dtype) -> int:
 
 
 def to_tensor_proto(array: np.ndarray) -> Any:
-    """Returns an array as a `TensorProto` with typed fields (never `tensor_content`), as TF Serving writes it.
+    """Returns an array `[...]` as a `TensorProto` with typed fields (never `tensor_content`), as TF Serving writes it.
 
     Strings are sent as UTF-8; `bytes` go as they are, and so do the bytes behind lone surrogates
     (`errors="surrogateescape"`).

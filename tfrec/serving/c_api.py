@@ -121,7 +121,7 @@ class CApi:
             raise ServingError(f"{doing}: {details}" if doing else details, code=code, details=details)
 
     def to_tensor(self, array: np.ndarray) -> int:
-        """Returns a new `TF_Tensor` with a copy of `array`; `TF_DeleteTensor` frees it, long strings included.
+        """Returns a new `TF_Tensor` with a copy of `array` `[...]`; `TF_DeleteTensor` frees it, long strings included.
 
         Raises:
             SchemaError: TensorFlow has no such dtype, or a string array holds something else.
@@ -147,7 +147,7 @@ class CApi:
         return tensor
 
     def to_array(self, tensor: int, *, as_bytes: bool) -> np.ndarray:
-        """Returns a copy of a `TF_Tensor`; strings as an object array of `str` (or `bytes`).
+        """Returns a copy `[...]` of a `TF_Tensor`; strings as an object array of `str` (or `bytes`).
 
         Raises:
             SchemaError: NumPy has no such dtype.

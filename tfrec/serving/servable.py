@@ -134,8 +134,9 @@ class Servable:
 
         Args:
             signature: its name; `""` means `serving_default`.
-            inputs: alias → value. Arrays must have the declared dtype exactly, as in TF Serving; Python lists and
-                numbers take it. Strings may be `object` (of `str` or `bytes`), `U`, `S` or `StringDType` arrays.
+            inputs: alias → value `[B, ...]`. Arrays must have the declared dtype exactly, as in TF Serving; Python
+                lists and numbers take it. Strings may be `object` (of `str` or `bytes`), `U`, `S` or `StringDType`
+                arrays.
                 Inputs left out (or None) take their defaults.
             output_filter: aliases wanted; empty = all.
             timeout_ms: the run is given up after so many milliseconds; 0 = never.
@@ -241,7 +242,7 @@ class Servable:
         timeout_ms: int = 0,
         as_bytes: bool = False,
     ) -> dict[str, np.ndarray]:
-        """Runs a signature on inputs that were checked before (`call` does both); defaults are filled in.
+        """Runs a signature on inputs `[B, ...]` that were checked before (`call` does both); defaults are filled in.
 
         Raises:
             ServingError: an error of the graph, a time out, or the servable is closed.

@@ -19,7 +19,7 @@ def compare_heavy_tails(
     level: float = 0.95,
     seed: int = 0,
 ) -> Comparison:
-    """Compares means of a heavy-tailed metric (revenue per user) by a studentised randomisation test.
+    """Compares means of `[n]` values of a heavy-tailed metric (revenue per user) by a studentised randomisation test.
 
     Each resample assigns all users to the arms again, by the arms' shares, which gives `t* = d* / se*` without an
     effect; the interval is `d − q se` for the quantiles `q` of `t*`, equal tails. Where the treatment changes no user's

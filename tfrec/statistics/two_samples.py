@@ -140,7 +140,7 @@ def compare_ratios(
 ) -> Comparison:
     """Compares ratio metrics such as clicks per impression, where users, not impressions, were randomised.
 
-    Delta method (Deng et al., KDD 2018): with per-user numerators `y` and denominators `d`, `R = ȳ / d̄` and
+    Delta method (Deng et al., KDD 2018): with `[n]` per-user numerators `y` and denominators `d`, `R = ȳ / d̄` and
     `var(R) ≈ var(y − R d) / (n d̄²)`. Treating impressions as independent would make the interval too narrow.
 
     Raises:

@@ -137,7 +137,7 @@ class Funnel:
         return slate, explain_by_anchor(slate.item, code="similar_to", anchor=anchor)
 
     def retrieve(self, query: Query, k: tf.Tensor) -> CandidateSlate:
-        """Returns the nearest candidates of the two towers alone, exact by inner product."""
+        """Returns the nearest `[B, k]` candidates of the two towers alone, exact by inner product."""
         assert isinstance(self.sources, CandidateSources)  # a baseline has no towers, and no such signature
         score = tf.matmul(self.sources.embed_query(query), self.sources.candidate_embeddings, transpose_b=True)
         score = tf.where(self.sources.is_offered[None, :], score, -float("inf"))
@@ -145,7 +145,7 @@ class Funnel:
         return top(CandidateSlate(item=item, score=score, probability=tf.zeros_like(score)), k=k)
 
     def score(self, query: Query, evidence: Evidence, candidates: tf.Tensor) -> CandidateSlate:
-        """Returns the candidates with score and probability of the ranking model's last head."""
+        """Returns the `[B, C]` candidates with score and probability of the ranking model's last head."""
         return self._score_graph(query, evidence, candidates)
 
     def _score(self, query: Query, evidence: Evidence, candidates: tf.Tensor) -> CandidateSlate:

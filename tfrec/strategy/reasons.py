@@ -25,7 +25,7 @@ class Reasons(tf.experimental.ExtensionType):
 
 
 def explain(sources: CandidateSources, evidence: Evidence, items: tf.Tensor) -> Reasons:
-    """Returns reasons that are backed by the evidence which ranked the items.
+    """Returns reasons of `[B, n]` items that are backed by the evidence which ranked these.
 
     In this order: a habit of the user; bought together with an item of the cart (orders counted); bought by the user
     once; goes with what the user chose before; bought lately (times counted); never sold yet; fits the behaviour.

@@ -74,7 +74,7 @@ class ServedFunnel:
         self.functions: dict[str, Any] = {name: self._function(signature) for name, signature in SIGNATURES.items()}
 
     def answer(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Returns what a signature computes in this process; strings as `str`.
+        """Returns what a signature computes of inputs `[B, ...]` in this process; strings as `str`.
 
         Only the graphs that signatures share run as such. The runtime takes a second to prepare the graph of a whole
         signature: longer than a certificate's queries take without it.

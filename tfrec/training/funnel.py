@@ -73,7 +73,10 @@ def funnel_of_the_present(
 def build_sources(
     shop: Shop, model: RetrievalModel, feature_tables: FeatureTables, is_offered: np.ndarray, config: SourceConfig
 ) -> CandidateSources:
-    """Returns candidate sources with the tables of `feature_tables` and the embeddings of `model`."""
+    """Returns candidate sources with the tables of `feature_tables` and the embeddings of `model`.
+
+    `is_offered` is `[N + 1]`.
+    """
     return CandidateSources(
         shop.vocabularies,
         feature_tables,

@@ -28,7 +28,7 @@ class LazyAdam(tf.keras.optimizers.Adam):
         super().__init__(learning_rate, **{**kwargs, "jit_compile": False})
 
     def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
-        """Applies the gradient of one variable; the rows of a sparse one are distinct, Keras sees to that."""
+        """Applies the gradient of one variable `[n, d]`; the rows of a sparse one are distinct, Keras sees to that."""
         step = tf.cast(self.iterations + 1, variable.dtype)
         power_1 = tf.pow(tf.cast(self.beta_1, variable.dtype), step)
         power_2 = tf.pow(tf.cast(self.beta_2, variable.dtype), step)

@@ -38,7 +38,8 @@ def row_meanings(vocabularies: Vocabularies) -> dict[str, np.ndarray]:
 def with_trained_price_buckets(vocabularies: Vocabularies, meanings: Mapping[str, np.ndarray]) -> Vocabularies:
     """Returns the present vocabularies with prices in the buckets that the weights were trained with.
 
-    Buckets are quantiles of the catalogue: without this, each new item would move other items to other buckets.
+    `meanings` are `[n]` each. Buckets are quantiles of the catalogue: without this, each new item would move other
+    items to other buckets.
     """
     price, bounds = vocabularies.catalogue.price, meanings[_BOUNDS]
     bucket = np.minimum(np.searchsorted(bounds, price, side="left") + 1, NUM_PRICE_BUCKETS)
@@ -56,7 +57,7 @@ def read_weights(
 
     Args:
         weights: prefix of the checkpoint.
-        meanings: `row_meanings` of the vocabularies that the checkpoint was trained with.
+        meanings: `[n]` `row_meanings` of the vocabularies that the checkpoint was trained with.
         retrieval_model: model of the present vocabularies, `with_trained_price_buckets` of the same.
         ranking_model: model whose shape does not depend on the vocabularies.
 

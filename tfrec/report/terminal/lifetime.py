@@ -100,7 +100,7 @@ def tenth_rows(values: LifetimeValue, say: Language) -> list[list[str]]:
 
 
 def tenths(values: LifetimeValue) -> list[np.ndarray]:
-    """Returns the places of each tenth's buyers, highest expected value first; fewer where there are under ten."""
+    """Returns `[n]` the places of each tenth's buyers, highest expected value first; fewer with under ten."""
     return np.array_split(np.arange(values.num_users), min(_GROUPS, values.num_users))
 
 
