@@ -72,6 +72,8 @@ def test_unknown_key_names_file_and_nearest(tmp_path: Path, old: str, new: str, 
         ("[split]", "[split]\ntest_share = 2.0", ["test_share", "between 0 and 1"]),
         ("[split]", "[split]\ntest_days = 5", ["test_from or test_days"]),
         ("[split]", '[clean]\nunknown_items = "reject"\n[split]', ["catalogue"]),
+        ("[events]", 'country = "ZZ"\n[events]', ["ISO 3166", "'ZZ'"]),
+        ("[events]", 'country = "UK"\n[events]', ["The United Kingdom is GB"]),
     ],
     ids=lambda value: value.strip().replace("\n", " ")[:40] if isinstance(value, str) else "",
 )

@@ -4,7 +4,6 @@ import dataclasses
 import datetime
 import importlib.resources
 import math
-import re
 import zoneinfo
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from tfrec.ingest.sessions import Orders, Sessions
 from tfrec.ingest.splits import Split
 from tfrec.ingest.timestamps import COUNTS
 from tfrec.ingest.typed_toml import read_toml, typed
+from tfrec.schema.countries import COUNTRIES
 from tfrec.schema.tables import (
     CATEGORY_SEPARATOR,
     EVENT_COLUMNS,
@@ -272,8 +272,9 @@ class Recipe:
     truth: str = ""
 
     def __post_init__(self) -> None:
-        if self.country and not re.fullmatch("[A-Z]{2}", self.country):
-            raise RecipeError(f"country must be two capitals of ISO 3166, such as DE; got {self.country!r}.")
+        if self.country and self.country not in COUNTRIES:
+            hint = " The United Kingdom is GB." if self.country == "UK" else ""
+            raise RecipeError(f"country must be two capitals of ISO 3166, such as DE; got {self.country!r}.{hint}")
         for name, days in self.sale_days.items():
             for day in days:
                 _check_day(name, day)
