@@ -14,9 +14,8 @@ def read_raw(folder: Path, wanted: str = "", **keys: object) -> RawTable:
     """Returns the rows of files in `folder`; `wanted` names raw columns, `keys` are those of a recipe's section."""
     how = typed(TableFiles, keys, where="shop.toml [events]")
     scratch = Path(tempfile.mkdtemp(dir=folder))
-    return open_source(how, homes=[folder]).read(
-        Workspace(ibis.duckdb.connect(), scratch), name="events_raw", wanted=wanted.split()
-    )
+    source, workspace = open_source(how, homes=[folder]), Workspace(ibis.duckdb.connect(), scratch)
+    return source.read(workspace, name="events_raw", wanted=wanted.split()).as_text()
 
 
 def cells(raw: RawTable, columns: str = "") -> list[list[str | None]]:

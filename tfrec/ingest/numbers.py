@@ -9,7 +9,7 @@ import dataclasses
 import ibis
 import ibis.expr.types as ir
 
-from tfrec.sources.engine import trim
+from tfrec.sources.engine import is_finite, trim
 from tfrec.sources.notes import Note
 
 _GROUPERS = r"(?:[\s\p{Z}\p{Cf}]|[’'])+"  # blanks of every width, direction marks, apostrophes
@@ -136,7 +136,7 @@ def number(text: ir.StringValue, style: NumberStyle) -> ir.FloatingValue:
 def as_number(value: ir.NumericValue) -> ir.FloatingValue:
     """Returns what `number` returns of a column that holds numbers."""
     value = value.cast("float64")
-    return ibis.ifelse(value.isnan() | (value.abs() > _LARGEST), None, value)
+    return ibis.ifelse(is_finite(value) & (value.abs() <= _LARGEST), value, None)
 
 
 def _plain_pattern(style: NumberStyle) -> str:

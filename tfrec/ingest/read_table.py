@@ -89,7 +89,7 @@ def _read_parts(specs: Sequence[TableSpec], sources: Sequence[RowSource], worksp
     for at, (spec, source) in enumerate(zip(specs, sources, strict=True)):
         logger.info("Reading %s", source.origin)
         part_name = f"{name}_raw" if len(specs) == 1 else f"{name}_raw_{at}"
-        raw = source.read(workspace, name=part_name, wanted=spec.wanted_columns, keeps_types=True)
+        raw = source.read(workspace, name=part_name, wanted=spec.wanted_columns)
         raws.append(raw.counted_from(sum(len(earlier.files) for earlier in raws)))
     specs = _fitting(specs, raws)
     parts = []

@@ -150,7 +150,7 @@ def _read(plans: Sequence[ReadingPlan], workspace: Workspace, *, name: str) -> R
     how = Source(**stated)
     parts = [_first_part(plan.file, workspace.scratch / f"{name}_{at}") for at, plan in enumerate(plans)]
     files = [path for part in parts for path in (sorted(part.rglob("*.parquet")) if part.is_dir() else [part])]
-    raw = FileSource(how, tuple(files)).read(workspace, name=name, wanted=first.columns)
+    raw = FileSource(how, tuple(files)).read(workspace, name=name, wanted=first.columns).as_text()
     names = [column for column in raw.table.columns if column not in (FILE, ROW)]
     return RawFiles(
         tuple(plan.file for plan in plans),

@@ -1,12 +1,11 @@
 """Takes the next part of something while the last one is worked on."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
-
-_END = object()
 
 
 def ahead(parts: Iterable[T]) -> Iterator[T]:
@@ -17,8 +16,12 @@ def ahead(parts: Iterable[T]) -> Iterator[T]:
         [0, 1, 2]
     """
     iterator = iter(parts)
+
+    def take() -> list[T]:
+        return [*itertools.islice(iterator, 1)]
+
     with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(next, iterator, _END)
-        while (part := following.result()) is not _END:
-            following = pool.submit(next, iterator, _END)
-            yield part  # type: ignore[misc]
+        following = pool.submit(take)
+        while taken := following.result():
+            following = pool.submit(take)
+            yield from taken

@@ -17,7 +17,7 @@ def as_text(column: ir.Value) -> ir.StringValue:
     if column.type().is_string():
         return column
     text = column.cast("string")
-    return ibis.ifelse(column.isnan(), None, text) if column.type().is_floating() else text
+    return text.nullif("nan") if column.type().is_floating() else text
 
 
 def trimmed(text: ir.StringValue) -> ir.StringValue:

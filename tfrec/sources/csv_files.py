@@ -88,7 +88,7 @@ def _store_by_engine(connection: ibis.BaseBackend, table: str, layout: CsvLayout
         return False
     if _take_rejects(connection):
         return False
-    rows = connection.raw_sql(f"SELECT count(*) FROM {identifier(table)}").fetchone()[0]
+    rows = connection.raw_sql(f"SELECT count(*) FROM {identifier(table)}").fetchall()[0][0]
     lines = layout.lines - layout.skipped
     if rows == lines:
         return True
@@ -100,7 +100,7 @@ def _take_rejects(connection: ibis.BaseBackend) -> int:
     """Returns how many errors the last reading left behind, and forgets them."""
     if not connection.raw_sql("SELECT 1 FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchall():
         return 0
-    count = connection.raw_sql("SELECT count(*) FROM reject_errors").fetchone()[0]
+    count = connection.raw_sql("SELECT count(*) FROM reject_errors").fetchall()[0][0]
     connection.raw_sql("DELETE FROM reject_errors")
     return count
 
@@ -126,5 +126,5 @@ def _has_only_line_breaks(
         f"SELECT sum(1 + {' + '.join(breaks)}), bool_or({' OR '.join(swallows)}), "
         f"bool_or({' OR '.join(f'contains({identifier(name)}, chr(10) || chr(10))' for name in columns)}) "
         f"FROM {identifier(table)}"
-    ).fetchone()
+    ).fetchall()[0]
     return total == lines and not swallowed and not blank

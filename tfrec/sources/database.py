@@ -8,7 +8,7 @@ import re
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tfrec.errors import EnvironmentSetupError, RecipeError, SourceError, install_hint
 
@@ -161,8 +161,8 @@ class Database:
         if statement := _SESSION.get(self.dialect):
 
             @event.listens_for(engine, "connect")
-            def _set_session(connection: object, record: object) -> None:
-                cursor = connection.cursor()  # type: ignore[attr-defined]
+            def _set_session(connection: Any, record: object) -> None:
+                cursor = connection.cursor()
                 cursor.execute(statement)
                 cursor.close()
 

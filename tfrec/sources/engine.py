@@ -76,6 +76,16 @@ def composed(text: str) -> str:
     raise NotImplementedError
 
 
+@ibis.udf.scalar.builtin(name="isfinite")
+def is_finite(number: float) -> bool:
+    """Returns whether a number is neither NaN nor infinite (DuckDB).
+
+    `isnan` will not do: the engine trusts the bounds that a Parquet file states of a column, which leave NaN out, and
+    takes the answer to be false for all rows.
+    """
+    raise NotImplementedError
+
+
 @ibis.udf.scalar.builtin
 def md5(text: str) -> str:
     """Returns the hexadecimal digest (DuckDB)."""

@@ -26,7 +26,7 @@ class BadLine(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class StoreTask:
-    """Files that a format stores as one table of text columns.
+    """Files that a format stores as one table, of text columns or of the types that the files have.
 
     Attributes:
         paths: the file; all files of the source where the format reads them together.
@@ -35,7 +35,6 @@ class StoreTask:
         wanted: raw columns that the recipe maps.
         workspace: where the table is stored.
         notes: receives what the owner of the files should know.
-        keeps_types: columns need not be text: numbers and times may come as such.
         is_copied: the files are copies that are gone when the table is stored; else a view of them will do.
     """
 
@@ -45,7 +44,6 @@ class StoreTask:
     wanted: tuple[str, ...]
     workspace: Workspace
     notes: list[Note] = dataclasses.field(default_factory=list)
-    keeps_types: bool = False
     is_copied: bool = False
 
     @property

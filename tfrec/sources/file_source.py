@@ -4,10 +4,9 @@ import dataclasses
 import itertools
 import logging
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import duckdb
-import ibis
 import ibis.expr.types as ir
 
 from tfrec.errors import SourceError, nearest_hint
@@ -52,9 +51,7 @@ class FileSource:
         """None: files are no database."""
         return ()
 
-    def read(
-        self, workspace: Workspace, *, name: str, wanted: Collection[str] = (), keeps_types: bool = False
-    ) -> RawTable:
+    def read(self, workspace: Workspace, *, name: str, wanted: Collection[str] = ()) -> RawTable:
         """Returns the files as one table, and the lines that are no rows.
 
         Each line of a csv or JSON file is a row, or is reported. Files may differ in columns that are not mapped: where
@@ -64,27 +61,26 @@ class FileSource:
             workspace: where the table is stored.
             name: name of the stored table.
             wanted: raw columns that the recipe maps; each file must have them.
-            keeps_types: numbers and times may come as such; else all columns are text.
 
         Raises:
             SourceError: a file is empty, is not of the format, lacks a wanted column, or holds nested values there.
         """
         unreadable: list[Unreadable] = []
         notes: list[Note] = []
-        parts: list[str] = []
+        parts: dict[str, int] = {}
         columns: list[list[str]] = []
         groups = self._groups()
         first = 0
         for paths in groups:
             part = f"{name}_part_{len(parts)}"
-            task = StoreTask((), part, self.how, tuple(wanted), workspace, notes, keeps_types and len(groups) == 1)
+            task = StoreTask((), part, self.how, tuple(wanted), workspace, notes)
             unreadable += self._store(task, paths, first)
             names = workspace.connection.table(part).columns
             columns.append([column for column in names if column not in (FILE, ROW)])
-            parts.append(part)
+            parts[part] = first
             first += len(paths)
         _check_columns(columns, wanted, paths=[paths[0] for paths in groups])
-        table = _union(workspace.connection, name, parts)
+        table = _union(workspace, name, parts)
         if table.count().execute() == 0:
             reasons = (
                 f" {len(unreadable):,} lines are no rows, the first: {unreadable[0].reason}." if unreadable else ""
@@ -109,7 +105,7 @@ class FileSource:
         return names if len(set(names)) == len(names) else tuple(map(str, self.paths))
 
     def _store(self, task: StoreTask, paths: tuple[RawFile, ...], first: int) -> list[Unreadable]:
-        """Stores one group with `_file` (from `first` on) and `_row`."""
+        """Stores one group with `_file`, from 0 on, and `_row`; lines that are no rows count files from `first` on."""
         form = format_of(str(paths[0]), stated=self.how.format)
         copies = task.scratch("copies")
         local = tuple(local_file(path, copies) for path in paths)
@@ -129,16 +125,10 @@ class FileSource:
             raise SourceError(text) from error
         finally:
             shutil.rmtree(copies, ignore_errors=True)
-        _number_files(task.workspace.connection, task.table, first)
+        connection = task.workspace.connection
+        if FILE not in connection.table(task.table).columns:
+            connection.raw_sql(f"ALTER TABLE {identifier(task.table)} ADD COLUMN {FILE} INTEGER DEFAULT 0")
         return [Unreadable(first, line.line, line.reason, line.text) for line in bad]
-
-
-def _number_files(connection: ibis.BaseBackend, table: str, first: int) -> None:
-    described = connection.raw_sql(f"DESCRIBE {identifier(table)}").fetchall()
-    if FILE not in [name for name, *_ in described]:
-        connection.raw_sql(f"ALTER TABLE {identifier(table)} ADD COLUMN {FILE} INTEGER DEFAULT {first}")
-    elif first:
-        connection.raw_sql(f"UPDATE {identifier(table)} SET {FILE} = {FILE} + {first}")
 
 
 def _check_columns(columns: Sequence[Sequence[str]], wanted: Collection[str], *, paths: Sequence[RawFile]) -> None:
@@ -156,15 +146,28 @@ def _check_columns(columns: Sequence[Sequence[str]], wanted: Collection[str], *,
             logger.info("%s has other columns than %s: %s", path, paths[0], sorted({*names} ^ {*columns[0]}))
 
 
-def _union(connection: ibis.BaseBackend, name: str, parts: Sequence[str]) -> ir.Table:
+def _union(workspace: Workspace, name: str, parts: Mapping[str, int]) -> ir.Table:
+    """Returns the rows of the parts under one name; of several parts, whose types may differ, as text.
+
+    Args:
+        workspace: where they are stored.
+        name: name of the result.
+        parts: name of each → number of its first file.
+    """
+    connection = workspace.connection
     if len(parts) == 1:
-        kind = "VIEW" if is_view(connection, parts[0]) else "TABLE"
-        connection.raw_sql(f"ALTER {kind} {identifier(parts[0])} RENAME TO {identifier(name)}")
+        (part,) = parts
+        kind = "VIEW" if is_view(connection, part) else "TABLE"
+        connection.raw_sql(f"ALTER {kind} {identifier(part)} RENAME TO {identifier(name)}")
         return connection.table(name)
-    union = " UNION ALL BY NAME ".join(f"SELECT * FROM {identifier(part)}" for part in parts)
+    union = " UNION ALL BY NAME ".join(
+        f"SELECT COLUMNS(* EXCLUDE ({FILE}, {ROW}))::VARCHAR, ({FILE} + {first})::INTEGER AS {FILE}, {ROW} "
+        f"FROM {identifier(part)}"
+        for part, first in parts.items()
+    )
     connection.raw_sql(f"CREATE TABLE {identifier(name)} AS {union}")
     for part in parts:
-        connection.raw_sql(f"DROP TABLE {identifier(part)}")
+        workspace.drop(part)
     return connection.table(name)
 
 

@@ -10,44 +10,24 @@ from tfrec.errors import SourceError, nearest_hint
 from tfrec.sources.cells import trimmed
 from tfrec.sources.engine import Workspace
 from tfrec.sources.file_format import FILE, ROW
-from tfrec.sources.locate import RawFile
 from tfrec.sources.notes import Note
-from tfrec.sources.raw_table import RawTable, RowSource, RowsState
+from tfrec.sources.raw_table import DerivedRows, RawTable
 from tfrec.sources.table_files import Fill
 
 
 @dataclasses.dataclass(frozen=True)
-class FilledSource:
+class FilledSource(DerivedRows):
     """Rows whose empty cells take the first value that is not empty of the rows with an equal key.
 
     Attributes:
-        rows: where the rows come from.
         fill: which cells are filled.
         missing: words that stand for an empty cell.
     """
 
-    rows: RowSource
     fill: Fill
     missing: tuple[str, ...]
 
-    @property
-    def origin(self) -> str:
-        """Where the rows come from, for messages."""
-        return self.rows.origin
-
-    @property
-    def inputs(self) -> tuple[RawFile, ...]:
-        """Files whose content decides on the rows."""
-        return self.rows.inputs
-
-    @property
-    def states(self) -> tuple[RowsState, ...]:
-        """States of databases that decide on the rows."""
-        return self.rows.states
-
-    def read(
-        self, workspace: Workspace, *, name: str, wanted: Collection[str] = (), keeps_types: bool = False
-    ) -> RawTable:
+    def read(self, workspace: Workspace, *, name: str, wanted: Collection[str] = ()) -> RawTable:
         """Returns the filled rows; as `RowSource.read`, all columns as text.
 
         A row whose key is empty stays as it is.
@@ -55,7 +35,7 @@ class FilledSource:
         Raises:
             SourceError: the rows cannot be read, or lack the key or a column that is filled.
         """
-        raw = self.rows.read(workspace, name=f"{name}_unfilled", wanted=wanted)
+        raw = self.rows.read(workspace, name=f"{name}_unfilled", wanted=wanted).as_text()
         names = raw.table.columns
         for column in (self.fill.by, *self.fill.columns):
             if column not in names:

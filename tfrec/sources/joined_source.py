@@ -48,9 +48,7 @@ class JoinedSource:
         """States of databases that decide on the rows."""
         return tuple(state for source in (self.rows, *self.partners) for state in source.states)
 
-    def read(
-        self, workspace: Workspace, *, name: str, wanted: Collection[str] = (), keeps_types: bool = False
-    ) -> RawTable:
+    def read(self, workspace: Workspace, *, name: str, wanted: Collection[str] = ()) -> RawTable:
         """Returns the rows with the joined columns; as `RowSource.read`, all columns as text.
 
         Keys are compared as ids are read: `17850.0` is `17850`. A row without a partner has empty cells; of several
@@ -60,9 +58,10 @@ class JoinedSource:
             SourceError: rows or a joined file cannot be read or lack a key, no row has a partner, or a wanted column
                 stands on both sides.
         """
-        rows = self.rows.read(workspace, name=f"{name}_0", wanted=self.how.columns_of_rows(wanted))
+        rows = self.rows.read(workspace, name=f"{name}_0", wanted=self.how.columns_of_rows(wanted)).as_text()
         for at, (join, partner) in enumerate(zip(self.how.join, self.partners, strict=True)):
-            added = partner.read(workspace, name=f"{name}_join_{at}", wanted=self.how.columns_of_join(at, wanted))
+            needed = self.how.columns_of_join(at, wanted)
+            added = partner.read(workspace, name=f"{name}_join_{at}", wanted=needed).as_text()
             is_last = at == len(self.partners) - 1
             joined = _join(rows, added, join, workspace, name=name if is_last else f"{name}_{at + 1}", wanted=wanted)
             for stored in (f"{name}_{at}", f"{name}_join_{at}"):

@@ -1,4 +1,4 @@
-"""Reads Parquet files as text or as they are; folders named `key=value` above them become columns."""
+"""Reads Parquet files; folders named `key=value` above them become columns."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -26,24 +26,23 @@ def _store(task: StoreTask) -> list[BadLine]:
         if kind is not None and pa.types.is_nested(kind):
             raise SourceError(nested_message(task.path, name, str(kind)))
     # A view reads of the files what each query asks for, and no copy of them is written.
-    kind = "VIEW" if task.keeps_types and not task.is_copied and not paths.lists else "TABLE"
-    query = _query(task.paths, paths, known, keeps_types=task.keeps_types)
+    kind = "TABLE" if task.is_copied or paths.lists else "VIEW"
+    query = _query(task.paths, paths, known)
     task.workspace.connection.raw_sql(f"CREATE OR REPLACE {kind} {identifier(task.table)} AS {query}")
     return []
 
 
 PARQUET = FileFormat("parquet", (".parquet", ".pq"), _store, reads_together=True)
-"""Columns of any type, as text."""
+"""Columns keep their types."""
 
 
-def _query(files: Sequence[Path], paths: Paths, known: Collection[str], *, keeps_types: bool) -> str:
-    """Returns the query of the rows with `_file` and `_row`, as text or of their types."""
+def _query(files: Sequence[Path], paths: Paths, known: Collection[str]) -> str:
+    """Returns the query of the rows with `_file` and `_row`."""
     listed = ", ".join(literal(str(path)) for path in files)
     rows = (
         f"SELECT *, {_INDEX} FROM read_parquet([{listed}], union_by_name = true, file_row_number = true, "
         "hive_types_autocast = false)"
     )
-    cast = "" if keeps_types else "::VARCHAR"
     places = [_PLACE]
     for number, prefix in enumerate(paths.lists):
         entries = _expression(prefix[:-1], paths, inner=number)
@@ -53,9 +52,9 @@ def _query(files: Sequence[Path], paths: Paths, known: Collection[str], *, keeps
         places.append(f"_at_{number}")
     inside = [f"_entry_{number}" for number in range(len(paths.lists))]
     left_out = ", ".join(map(identifier, [*paths.heads, _INDEX, *places, *inside]))
-    others = f"COLUMNS(* EXCLUDE ({left_out})){cast}" if set(known) - paths.heads else ""
+    others = f"COLUMNS(* EXCLUDE ({left_out}))" if set(known) - paths.heads else ""
     taken = [
-        f"({_expression(steps, paths, inner=paths.list_of(steps))}){cast} AS {identifier(name)}"
+        f"({_expression(steps, paths, inner=paths.list_of(steps))}) AS {identifier(name)}"
         for name, steps in paths.steps.items()
     ]
     row = (

@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 
 from tfrec.sources.cells import as_text
 from tfrec.sources.engine import Workspace
-from tfrec.sources.file_format import FILE
+from tfrec.sources.file_format import FILE, ROW
 from tfrec.sources.locate import RawFile
 from tfrec.sources.notes import Note
 
@@ -32,7 +32,7 @@ class RawTable:
     """A table as its source holds it.
 
     Attributes:
-        table: columns of text, or of numbers and times where these may stay, with `_file` and `_row`.
+        table: columns of text, or of the types that the source has, with `_file` and `_row`.
         unreadable: lines that are no rows.
         origin: where it comes from, for messages.
         files: name of each file, by `_file`.
@@ -44,6 +44,12 @@ class RawTable:
     origin: str
     files: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
+
+    def as_text(self) -> "RawTable":
+        """Returns the table with all columns as text."""
+        columns = {name: self.table[name] for name in self.table.columns if name not in (FILE, ROW)}
+        typed = {name: as_text(column) for name, column in columns.items() if not column.type().is_string()}
+        return dataclasses.replace(self, table=self.table.mutate(**typed)) if typed else self
 
     def counted_from(self, first: int) -> "RawTable":
         """Returns the table with its files numbered from `first` on."""
@@ -96,21 +102,44 @@ class RowSource(Protocol):
         """States of databases that decide on the rows."""
         ...
 
-    def read(
-        self, workspace: Workspace, *, name: str, wanted: Collection[str] = (), keeps_types: bool = False
-    ) -> RawTable:
+    def read(self, workspace: Workspace, *, name: str, wanted: Collection[str] = ()) -> RawTable:
         """Returns the rows as one table, and the lines that are no rows.
 
         Args:
             workspace: where the table is stored.
             name: name of the stored table.
             wanted: raw columns that the recipe maps.
-            keeps_types: numbers and times may come as such; else all columns are text.
 
         Raises:
             SourceError: the rows cannot be read.
         """
         ...
+
+
+@dataclasses.dataclass(frozen=True)
+class DerivedRows:
+    """What sources have in common that change the rows of another one.
+
+    Attributes:
+        rows: where the rows come from.
+    """
+
+    rows: RowSource
+
+    @property
+    def origin(self) -> str:
+        """Where the rows come from, for messages."""
+        return self.rows.origin
+
+    @property
+    def inputs(self) -> tuple[RawFile, ...]:
+        """Files whose content decides on the rows."""
+        return self.rows.inputs
+
+    @property
+    def states(self) -> tuple[RowsState, ...]:
+        """States of databases that decide on the rows."""
+        return self.rows.states
 
 
 def union_by_name(tables: Sequence[ir.Table]) -> ir.Table:

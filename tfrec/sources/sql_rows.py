@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
@@ -139,7 +139,7 @@ class SqlRows:
             schema, _, name = self.table.rpartition(".")
             return table(name, schema=schema or None)
         query = self.query.strip().rstrip(";").replace(":", "\\:")
-        return text(f"({query}) AS tfrec_rows")  # type: ignore[return-value]
+        return cast("FromClause", text(f"({query}) AS tfrec_rows"))  # `select_from` takes text, too
 
     def _next(self, after: Any, until: Any, size: int) -> "Select[Any]":
         """Returns the statement of the next chunk; it begins with the last known row, which shows equal keys."""

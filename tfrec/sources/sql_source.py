@@ -46,16 +46,13 @@ class SqlSource:
         """What the rows were at the first look; rows that come later are not read."""
         return self.rows.look()
 
-    def read(
-        self, workspace: Workspace, *, name: str, wanted: Collection[str] = (), keeps_types: bool = False
-    ) -> RawTable:
+    def read(self, workspace: Workspace, *, name: str, wanted: Collection[str] = ()) -> RawTable:
         """Returns the rows as one stored table of text columns; every row is a row.
 
         Args:
             workspace: where the table is stored.
             name: name of the stored table.
             wanted: raw columns that the recipe maps.
-            keeps_types: numbers and times would be welcome; all columns are text.
 
         Raises:
             SourceError: there is no row, or as `SqlRows.chunks`.

@@ -6,44 +6,24 @@ from collections.abc import Collection
 from tfrec.errors import SourceError, nearest_hint
 from tfrec.sources.engine import Workspace, identifier, literal
 from tfrec.sources.file_format import FILE, ROW
-from tfrec.sources.locate import RawFile
 from tfrec.sources.notes import Note
-from tfrec.sources.raw_table import RawTable, RowSource, RowsState
+from tfrec.sources.raw_table import DerivedRows, RawTable
 from tfrec.sources.unpack import PREFIX, Unpack
 
 _BETWEEN = "\x1f"  # a control character that separates, and that no export holds
 
 
 @dataclasses.dataclass(frozen=True)
-class UnpackedSource:
+class UnpackedSource(DerivedRows):
     """Rows whose cells held several entries, as a row for each entry.
 
     Attributes:
-        rows: where the rows come from.
         unpack: how the entries are written.
     """
 
-    rows: RowSource
     unpack: Unpack
 
-    @property
-    def origin(self) -> str:
-        """Where the rows come from, for messages."""
-        return self.rows.origin
-
-    @property
-    def inputs(self) -> tuple[RawFile, ...]:
-        """Files whose content decides on the rows."""
-        return self.rows.inputs
-
-    @property
-    def states(self) -> tuple[RowsState, ...]:
-        """States of databases that decide on the rows."""
-        return self.rows.states
-
-    def read(
-        self, workspace: Workspace, *, name: str, wanted: Collection[str] = (), keeps_types: bool = False
-    ) -> RawTable:
+    def read(self, workspace: Workspace, *, name: str, wanted: Collection[str] = ()) -> RawTable:
         """Returns a row for each entry, with the row's own columns; as `RowSource.read`, all columns as text.
 
         Rows are counted again, entry by entry. An entry that the pattern does not match, and a row without an entry, is
@@ -54,7 +34,8 @@ class UnpackedSource:
         """
         packed = f"{name}_packed"
         of_rows = [column for column in wanted if not column.startswith(PREFIX)]
-        raw = self.rows.read(workspace, name=packed, wanted=tuple(dict.fromkeys((*of_rows, *self.unpack.columns))))
+        needed = tuple(dict.fromkeys((*of_rows, *self.unpack.columns)))
+        raw = self.rows.read(workspace, name=packed, wanted=needed).as_text()
         for column in self.unpack.columns:
             if column not in raw.table.columns:
                 raise SourceError(
