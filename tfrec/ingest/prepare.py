@@ -318,6 +318,9 @@ def _take_steps(shop: Preparation, folder: Path, *, memory: str) -> Manifest:
     scratch = folder / "scratch"
     scratch.mkdir()
     connection = ibis.duckdb.connect(scratch / "tables.duckdb", **({"memory_limit": memory} if memory else {}))
+    # The database is gone at the end: what is written to keep it would be wasted.
+    connection.raw_sql("PRAGMA disable_checkpoint_on_shutdown")
+    connection.raw_sql("SET checkpoint_threshold = '1TB'")
     shop = shop.extended(folder=folder, workspace=Workspace(connection, scratch))
     try:
         with tqdm(total=len(STEPS), unit="step", delay=2.0, disable=None) as progress:
