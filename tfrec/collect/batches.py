@@ -105,5 +105,8 @@ class Target(Protocol):
     def commit(self, batch: Batch) -> Collected:
         """Keeps a batch; when this returns it survives a kill and a loss of power, and no event is there twice."""
 
+    def roll_if_due(self) -> None:
+        """Makes readable what was kept some time ago; called now and then, whether events come or not."""
+
     def close(self) -> None:
         """Ends the work in good order; needed for nothing that was committed."""

@@ -151,9 +151,7 @@ def collect_files(
         collector.wait()
         if not follow or stopped():
             return collector.collected
-        roll = getattr(collector.target, "roll_if_due", None)
-        if roll is not None:
-            roll()
+        collector.target.roll_if_due()
         _sleep(poll_seconds, stopped)
 
 

@@ -70,9 +70,7 @@ class GroupCommit:
             self._has_work.clear()
             while self._waiting:
                 await self._keep_next()
-            roll = getattr(self._target, "roll_if_due", None)
-            if roll is not None:
-                await asyncio.to_thread(roll)
+            await asyncio.to_thread(self._target.roll_if_due)
 
     async def _keep_next(self) -> None:
         group: list[tuple[Batch, asyncio.Future[None]]] = []

@@ -1,7 +1,6 @@
 """Reads whole lines of growing files from where an earlier run ended."""
 
 import dataclasses
-import gzip
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import IO
 from tfrec.collect.batches import Position
 from tfrec.collect.event_check import LONGEST_LINE
 from tfrec.errors import SourceError
+from tfrec.sources.csv_layout import open_bytes
 
 BLOCK = 1_000_000
 """Bytes that are read at once."""
@@ -59,7 +59,7 @@ def read_blocks(path: Path, known: Position, *, is_growing: bool) -> Iterator[Bl
         known: how far it was read; a file that begins otherwise or is shorter is another one and read from the start.
         is_growing: someone appends to it.
     """
-    with _opened(path) as stream:
+    with open_bytes(path) as stream:
         start = known.bytes_read if _is_same(stream, known) else 0
         stream.seek(0)
         head = stream.read(_HEAD)
@@ -100,12 +100,6 @@ def _numbered(content: bytes, start: int) -> list[tuple[int, bytes | None]]:
 
 def _is_whole(line: bytes) -> bool:
     return line.rstrip().endswith(b"}")  # the beginning of an object is never an object
-
-
-def _opened(path: Path) -> IO[bytes]:
-    if path.name.endswith(".gz"):
-        return gzip.open(path, "rb")  # type: ignore[return-value]
-    return path.open("rb")
 
 
 def _position(bytes_read: int, head: bytes) -> Position:
