@@ -8,12 +8,12 @@ split by time, write.
 
 import argparse
 import os
-import re
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from string import ascii_letters, digits
 
 import numpy as np
 import pyarrow as pa
@@ -177,7 +177,9 @@ def main() -> None:
                     flush=True,
                 )
                 continue
-            number, form = re.fullmatch(r"([0-9_]+)(csv|parquet)", size).groups()  # type: ignore[union-attr]
+            number, form = size.rstrip(ascii_letters), size.lstrip(digits)
+            if not number or form not in ("csv", "parquet"):
+                parser.error(f"a size is online_retail, or a number with csv or parquet behind it; got {size!r}")
             time_generated(folder, int(number), form, with_pandas=not options.without_pandas)
 
 

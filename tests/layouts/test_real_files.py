@@ -1,6 +1,7 @@
 """On real files the proposal is what the shipped recipe states, as far as the files themselves state it."""
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,10 @@ from tfrec.layouts import propose_recipe, write_toml
 
 
 @pytest.fixture(scope="module")
-def proposal(data_home: Path):
+def proposal(data_set: Callable[[str], Path]):
     def propose(name: str) -> tuple[dict[str, Any], dict[str, Any], str]:
-        if not (data_home / name).is_dir():
-            pytest.skip(f"no {name} there: set TFREC_DATA_HOME to a folder that holds it")
-        text = write_toml(propose_recipe([data_home / name]), naming=lambda path: str(path.relative_to(data_home)))
+        folder = data_set(name)
+        text = write_toml(propose_recipe([folder]), naming=lambda path: str(path.relative_to(folder.parent)))
         shipped = (shipped_recipes() / f"{name}.toml").read_text(encoding="utf-8")
         return tomllib.loads(text), tomllib.loads(shipped), text
 

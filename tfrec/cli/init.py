@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     """Writes the recipe and shows what came of it."""
     from tfrec.errors import ConfigError, TfrecError
     from tfrec.layouts import preview_rows, propose_recipe, write_toml
-    from tfrec.layouts.databases import is_url
+    from tfrec.layouts.databases import is_database
     from tfrec.layouts.propose import name_of
     from tfrec.layouts.toml_text import names_below
     from tfrec.publish import check_file, writing
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     present = _present(out)
     if not present:
         check_file(out, _WHAT, inputs=inputs, force=options.force)
-    named = [Database(path).shown if is_url(path) else path for path in options.paths]
+    named = [Database(path).shown if is_database(path) else path for path in options.paths]
     sys.stderr.write(f"Looking at {', '.join(named)} ...\n")
     draft = propose_recipe(options.paths, name=name_of([out]))
     text = write_toml(draft, naming=names_below(out.absolute().parent))

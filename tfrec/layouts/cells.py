@@ -88,11 +88,6 @@ class Cells:
         """Share of the values that look like a time."""
         return self.share(_LIKE_DATE)
 
-    @functools.cached_property
-    def negative_share(self) -> float:
-        """Share of the values that are below 0."""
-        return sum(value.startswith(("-", "−", "(-")) for value in self.values) / max(len(self.values), 1)
-
     def example(self, count: int = 3) -> str:
         """Returns the most frequent values, quoted, for an explanation."""
         return ", ".join(repr(value[:40]) for value in self.values[:count])

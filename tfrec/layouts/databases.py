@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import pyarrow.parquet as pq
 
@@ -10,6 +11,7 @@ from tfrec.errors import RecipeError, SourceError
 from tfrec.layouts.draft import DatabaseRows
 from tfrec.layouts.found_files import FoundFile
 from tfrec.sources.database import Database
+from tfrec.sources.remote_files import is_url
 from tfrec.sources.sql_rows import SqlRows
 
 LOOKED_AT = 100_000
@@ -20,9 +22,9 @@ _MOST = 40  # tables that are looked at where no layout is recognised
 _WRITTEN_PASSWORD = re.compile(r"://[^/@:]*:(?!\$\{)[^@]+@")
 
 
-def is_url(name: str) -> bool:
+def is_database(name: str) -> bool:
     """Returns whether a database is named, and no path."""
-    return "://" in name or bool(re.fullmatch(r"\$\{\w+\}(#.*)?", name))
+    return is_url(name) or bool(re.fullmatch(r"\$\{\w+\}(#.*)?", name))
 
 
 def find_tables(
@@ -103,7 +105,8 @@ def _describe(database: Database, chosen: Sequence[str]) -> tuple[dict[str, set[
             columns[name] = {column["name"] for column in inspector.get_columns(name)}
             primary = inspector.get_pk_constraint(name).get("constrained_columns") or []
             unique = [index["column_names"] for index in inspector.get_indexes(name) if index.get("unique")]
-            single = [str(group[0]) for group in (primary, *unique) if len(group) == 1 and group[0]]  # type: ignore
+            groups = cast(list[list[str]], [primary, *unique])  # the inspector's columns have no type
+            single = [group[0] for group in groups if len(group) == 1 and group[0]]
             keys[name] = single[0] if single else ""
     if not columns:
         raise SourceError(f"{database.shown} has no table. Correct the name of the database in the URL.")

@@ -11,7 +11,7 @@ import ibis
 from tfrec.errors import SourceError
 from tfrec.layouts.baskets import recognise_baskets
 from tfrec.layouts.catalogues import find_key, ids_of, propose_catalogue
-from tfrec.layouts.databases import find_tables, is_url
+from tfrec.layouts.databases import find_tables, is_database
 from tfrec.layouts.draft import Draft, Part
 from tfrec.layouts.found_files import find_files
 from tfrec.layouts.generic import propose_events
@@ -38,11 +38,11 @@ def propose_recipe(paths: Sequence[Path | str], *, name: str = "") -> Draft:
         SourceError: a database cannot be read, a path does not exist or is empty, or there is no log and no catalogue.
     """
     with _workspace() as workspace:
-        files = [Path(path) for path in paths if not is_url(str(path))]
+        files = [Path(path) for path in paths if not is_database(str(path))]
         found = find_files(files, scratch=workspace.scratch)
         left_out: list[tuple[str, str]] = []
         signs = [layout.signs for layout in LAYOUTS]
-        for at, url in enumerate(path for path in map(str, paths) if is_url(path)):
+        for at, url in enumerate(path for path in map(str, paths) if is_database(path)):
             (folder := workspace.scratch / f"database_{at}").mkdir()
             rows, without = find_tables(url, scratch=folder, layouts=signs)
             found += rows
@@ -68,7 +68,7 @@ def propose_recipe(paths: Sequence[Path | str], *, name: str = "") -> Draft:
 def name_of(paths: Sequence[Path | str]) -> str:
     """Returns a name of a shop made of a path: `Orders 2024.csv.gz` gives `orders_2024`, a URL its database's."""
     first = str(paths[0]) if paths else ""
-    if is_url(first):
+    if is_database(first):
         first = first.partition("#")[0].partition("?")[0].rpartition("/")[2].replace("$", "")
     stem = Path(first).resolve().name.split(".")[0] if first else ""
     words = re.findall(r"[a-z0-9]+", plain_letters(stem))

@@ -1,7 +1,6 @@
 """Makes the lines of a recipe that several layouts have in common."""
 
 import dataclasses
-from collections.abc import Sequence
 
 from tfrec.layouts.draft import Entry, Section, drop_rule
 from tfrec.layouts.raw_files import RawFiles
@@ -44,11 +43,6 @@ def duplicate_entry(raw: RawFiles, why: str) -> tuple[Entry, ...]:
         return (Entry("duplicates", "keep", why),)
     several = f"{why}; but {len(raw.files)} files may overlap, and equal rows of two of them are set aside"
     return (Entry("duplicates", "keep", several, is_open=True),)
-
-
-def privacy_hint(names: Sequence[str]) -> str:
-    """Returns what is said where user ids are personal."""
-    return f"{', '.join(names)}: {_PRIVATE}"
 
 
 def no_item_rules(raw: RawFiles, column: str, *, but: str = "") -> tuple[Section, ...]:

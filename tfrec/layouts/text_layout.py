@@ -28,14 +28,12 @@ class TextLayout:
         delimiter: between fields.
         columns: names in the header line; made up where there is none.
         has_header: the first row names the columns.
-        preamble: lines above the header line.
     """
 
     encoding: str
     delimiter: str
     columns: tuple[str, ...]
     has_header: bool
-    preamble: int
 
 
 def find_encoding(head: bytes, *, shown: str) -> str:
@@ -90,7 +88,6 @@ def find_text_layout(text: str, *, encoding: str, shown: str) -> TextLayout:
     text = text.removeprefix("\ufeff")
     first, _, rest = text.partition("\n")
     marked = first.strip().lower().startswith("sep=") and len(first.strip()) <= 5
-    skipped = 1 if marked else 0
     body = rest if marked else text
     best: tuple[float, str, int, list[list[str]]] | None = None
     for sign in (first.strip()[4:] or "\t",) if marked else _DELIMITERS:
@@ -112,7 +109,7 @@ def find_text_layout(text: str, *, encoding: str, shown: str) -> TextLayout:
     header, below = rows[at], [row for row in rows[at + 1 :] if len(row) == width]
     has_header = not _looks_like_data(header, below)
     names = header if has_header else [f"column{number}" for number in range(1, width + 1)]
-    return TextLayout(encoding, sign, _unique(names), has_header, (at if has_header else 0) + skipped)
+    return TextLayout(encoding, sign, _unique(names), has_header)
 
 
 def decoded(head: bytes, encoding: str) -> str:
