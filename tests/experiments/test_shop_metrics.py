@@ -1,5 +1,6 @@
 """An assignment and a log → metrics of each user, and of each day."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -11,6 +12,7 @@ from tfrec.errors import SchemaError
 from tfrec.experiments.metrics import choose_metrics
 from tfrec.experiments.read_out import HeavyTailMetric, MeanMetric, RatioMetric, read_out
 from tfrec.experiments.shop_metrics import METRICS, activity, daily_totals, user_metrics
+from tfrec.schema.calendar import ShopCalendar
 
 
 def day(number: float) -> pd.Timestamp:
@@ -64,6 +66,19 @@ def test_daily_totals_grow_to_the_metrics_of_the_read_out(tables):
 def test_days_after_the_end_of_the_log_are_no_days(tables):
     days = list(daily_totals(pd.Series(["cid"]), tables, metric="visits", start=day(20), end=day(90)))
     assert [total.tolist() for total in days] == [[0.0]] * 5 + [[1.0]]
+
+
+def test_days_are_those_of_the_shops_clock(tables):
+    """At 20 and 21 o'clock in Los Angeles two dates are in UTC, and at 1 o'clock one date is."""
+    calendar = ShopCalendar("America/Los_Angeles")
+    start = calendar.in_utc(START + pd.Timedelta(days=10))
+    evenings = [start + pd.Timedelta(hours=hour) for hour in (16, 17, 24 + 1, 24 + 20)]
+    events = tables.events.head(4).assign(timestamp=pd.Series(evenings, dtype="datetime64[us]"), event_type="view")
+    shop = dataclasses.replace(tables, events=events, calendar=calendar)
+    window = {"start": start, "end": start + pd.Timedelta(days=3)}
+    days = daily_totals(pd.Series(["ann"]), shop, metric="visits", **window)
+    assert [total.tolist() for total in days] == [[1.0], [2.0]]
+    assert user_metrics(pd.DataFrame({"user_id": ["ann"], "arm": ["x"]}), shop, **window)["visits"].tolist() == [2]
 
 
 def test_metrics_are_compared_by_what_they_hold():

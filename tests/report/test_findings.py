@@ -12,6 +12,7 @@ from tfrec.experiments.placements import judge_placements
 from tfrec.ingest.prepared import read_prepared
 from tfrec.promotions.coupon_findings import judge_coupon_test
 from tfrec.promotions.discount_findings import judge_discounts
+from tfrec.promotions.experiment_findings import plan_next_tests, read_coupon_test
 from tfrec.report import study_shop, whole_log
 
 pytestmark = pytest.mark.slow  # a whole shop is studied first
@@ -112,13 +113,21 @@ def test_offers_that_are_no_discounts_have_no_levels(coupon_shop, tmp_path):
 
 
 def test_experiments_are_planned_from_the_log_and_the_coupon_test_is_read(findings):
-    found = findings.experiments
-    assert list(found.durations) == ["conversion", "value"]
-    for duration in found.durations.values():
+    assert list(findings.experiments) == ["conversion", "value"]
+    for duration in findings.experiments.values():
         assert duration.table["users"].is_monotonic_increasing
-    assert found.read is not None
-    assert set(found.read.verdicts) == {"coupon_10", "coupon_25"}
-    assert {finding.metric for finding in found.read.of("primary")} == {"margin"}
+    read = findings.coupon_read
+    assert set(read.verdicts) == {"coupon_10", "coupon_25"}
+    assert {finding.metric for finding in read.of("primary")} == {"margin"}
+
+
+def test_a_coupon_test_is_read_whether_or_not_the_log_is_long_enough_to_plan_the_next(coupon_shop):
+    prepared = read_prepared(coupon_shop)
+    events = prepared.train.events
+    few_days = events[events["timestamp"] < events["timestamp"].iloc[0] + pd.Timedelta(days=5)]
+    with pytest.raises(SchemaError, match="Lower `pre_weeks` or bring a longer log"):
+        plan_next_tests(dataclasses.replace(prepared.train, events=few_days))
+    assert set(read_coupon_test(prepared).verdicts) == {"coupon_10", "coupon_25"}
 
 
 def test_impressions_without_propensities_name_the_missing_column(coupon_shop, tmp_path):

@@ -126,12 +126,12 @@ def test_figures_of_the_findings_stand_in_the_page(findings, pages):
 @pytest.mark.parametrize(("code", "verdict"), [("en", "Coupon test, "), ("zh", "优惠券试验，")])
 def test_the_coupon_test_has_one_verdict_to_which_other_sections_refer(findings, pages, code, verdict):
     texts = {key: section_text(pages[code], key) for key in SECTIONS}
-    arms = list(findings.experiments.read.verdicts)
+    arms = list(findings.coupon_read.verdicts)
     assert {key: text.count(verdict) for key, text in texts.items() if verdict in text} == {"promotions": len(arms)}
     title = read_messages()["promotions.promotions_whom_send_coupon"][code]
     assert title in texts["discounts"] and title in texts["experiments"]
     # One estimate of each average effect: no other section holds the read-out's differences.
-    for finding in findings.experiments.read.of("primary"):
+    for finding in findings.coupon_read.of("primary"):
         shown = f"{finding.comparison.difference.value:+,.2f}"
         assert shown in texts["promotions"]
         assert shown not in texts["experiments"]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tfrec.schema.calendar import ShopCalendar
+
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Adds `--json`."""
@@ -46,8 +48,8 @@ def named_numbers(text: str | None, option: str) -> dict[str, float]:
     return numbers
 
 
-def moment(text: str | None, option: str) -> "pd.Timestamp | None":
-    """Returns `2025-12-01` or `2025-12-01 14:00` as a moment, in UTC.
+def moment(text: str | None, option: str, calendar: "ShopCalendar") -> "pd.Timestamp | None":
+    """Returns `2025-12-01` or `2025-12-01 14:00` on a shop's clock as a moment in UTC.
 
     Raises:
         ConfigError: it is no date.
@@ -63,8 +65,8 @@ def moment(text: str | None, option: str) -> "pd.Timestamp | None":
     except ValueError:
         timestamp = pd.NaT
     if pd.isna(timestamp):
-        raise ConfigError(f"{option} takes a date such as 2025-12-01, or 2025-12-01T14:00 (UTC); got {text!r}.")
-    return (timestamp.tz_convert(None) if timestamp.tzinfo else timestamp).as_unit("us")
+        raise ConfigError(f"{option} takes a date such as 2025-12-01, or 2025-12-01T14:00; got {text!r}.")
+    return calendar.in_utc(timestamp).as_unit("us")
 
 
 def share(text: str, option: str) -> float:

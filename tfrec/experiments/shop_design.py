@@ -57,7 +57,7 @@ def plan_in_shop(
     """
     comparisons = treatments * primary_metrics
     duration = plan_duration(
-        activity(tables, metric=metric),
+        activity(tables, metric=metric).assign(timestamp=lambda log: tables.calendar.local(log["timestamp"])),
         user_ids=users_of(tables),
         relative_effect=relative_effect,
         power=power,

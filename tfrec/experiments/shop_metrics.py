@@ -33,7 +33,7 @@ def activity(tables: Tables, *, metric: str) -> pd.DataFrame:
     events = events[events["user_id"] != ""]
     is_bought = (events["event_type"] == "purchase").to_numpy()
     if metric == "visits":
-        day = events["timestamp"].dt.floor("D")
+        day = tables.calendar.day_starts(events["timestamp"])
         value = (~pd.DataFrame({"u": events["user_id"], "d": day}).duplicated()).to_numpy(np.float64)
     elif metric in ("value", "pieces"):
         worth = events["quantity"].to_numpy(np.float64)
@@ -90,8 +90,8 @@ def user_metrics(
             result[column] = (values > 0).astype(np.float64) if metric == "conversion" else values
     if not has_users:
         raise SchemaError(
-            f"No assigned user has an event between {start:%Y-%m-%d} and {end:%Y-%m-%d}, or before: ids or dates are "
-            "not those of the log."
+            f"No assigned user has an event between {tables.calendar.moment_text(start)} and "
+            f"{tables.calendar.moment_text(end)}, or before: ids or dates are not those of the log."
         )
     attributes = tables.users.set_index("user_id")
     fresh = [name for name in attributes.columns if name not in result.columns]
@@ -104,16 +104,18 @@ def daily_totals(
     """Yields each user's metric of [start, end of the day), day by day, `[n]` in the order of `user_ids`.
 
     Everybody counts from the first day, with 0 until they act: a count of the users seen so far would depend on the
-    treatment wherever it brings visitors. The last day ends at `end`, or where the log does.
+    treatment wherever it brings visitors. Days are those of the shop's clock; the last one ends at `end`, or where the
+    log does.
     """
     log = activity(tables, metric=metric)
     log = log[(log["timestamp"] >= start) & (log["timestamp"] < end)]
     user = pd.Index(user_ids).get_indexer(log["user_id"])
-    day = ((log["timestamp"] - start) // pd.Timedelta(days=1)).to_numpy()
-    last = min(tables.events["timestamp"].max(), end - pd.Timedelta(microseconds=1))
+    local, first = tables.calendar.local, tables.calendar.local(start)
+    day = ((local(log["timestamp"]) - first) // pd.Timedelta(days=1)).to_numpy()
+    last = local(min(tables.events["timestamp"].max(), end - pd.Timedelta(microseconds=1)))
     value = log["value"].to_numpy()
     total = np.zeros(len(user_ids))
-    for at in range(int((last - start) // pd.Timedelta(days=1)) + 1):
+    for at in range(int((last - first) // pd.Timedelta(days=1)) + 1):
         now = (day == at) & (user >= 0)
         total = total + np.bincount(user[now], weights=value[now], minlength=len(total))
         yield (total > 0).astype(np.float64) if metric == "conversion" else total

@@ -1,7 +1,5 @@
 """Plans the next A/B test of a prepared shop, and reads the test that it has."""
 
-import dataclasses
-
 import numpy as np
 
 from tfrec.errors import SchemaError
@@ -19,31 +17,18 @@ WANTED = 0.05
 _MAX_WEEKS = 8
 
 
-@dataclasses.dataclass(frozen=True)
-class ExperimentFindings:
-    """What is to be known of A/B tests in this shop.
+def plan_next_tests(tables: Tables) -> dict[str, Duration]:
+    """Returns how long a test of a metric (conversion, value) must run, judged by the shop's last weeks.
 
-    Attributes:
-        durations: metric (conversion and value) → weeks to run, from the shop's last weeks; without metrics that are
-            the same for everybody, such as the value where nothing has a price.
-        read: the coupon test read as an experiment: the outcome nearest to money decides, the others explain; None
-            where the shop has none.
-    """
-
-    durations: dict[str, Duration]
-    read: ReadOut | None
-
-
-def judge_experiments(prepared: Prepared, tables: Tables) -> ExperimentFindings:
-    """Returns how long a test must run, and the coupon test's verdict where there is one.
+    A metric that is the same for all users is left out, such as the value where nothing has a price.
 
     Raises:
         SchemaError: the log is too short to plan from, or names no user, or no metric differs between users.
     """
-    everybody = users_of(tables)
+    everybody, local = users_of(tables), tables.calendar.local
     durations = {
         metric: plan_duration(
-            activity(tables, metric=metric),
+            activity(tables, metric=metric).assign(timestamp=lambda log: local(log["timestamp"])),
             relative_effect=WANTED,
             user_ids=everybody,
             max_weeks=_MAX_WEEKS,
@@ -54,12 +39,15 @@ def judge_experiments(prepared: Prepared, tables: Tables) -> ExperimentFindings:
     durations = {metric: found for metric, found in durations.items() if np.isfinite(found.table["detectable"]).all()}
     if not durations:
         raise SchemaError("Users do not differ in orders or their value, so that no experiment can be planned.")
-    return ExperimentFindings(durations, _read(prepared))
+    return durations
 
 
-def _read(prepared: Prepared) -> ReadOut | None:
-    if "coupon_test" not in prepared.manifest.extras:
-        return None
+def read_coupon_test(prepared: Prepared) -> ReadOut:
+    """Reads the coupon test as an experiment: the outcome nearest to money decides, the others explain.
+
+    Raises:
+        SchemaError: the log has no control arm, or an arm of one user.
+    """
     log = read_shop_test(prepared)
     # Money decides: a coupon that sells more at a loss is no success.
     order = log.outcomes

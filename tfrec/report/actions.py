@@ -154,7 +154,7 @@ def _place(findings: Findings) -> list[Action]:
 def _test(findings: Findings) -> list[Action]:
     if isinstance(findings.experiments, Absent):
         return []
-    durations = {metric: one for metric, one in findings.experiments.durations.items() if one.weeks > 0}
+    durations = {metric: one for metric, one in findings.experiments.items() if one.weeks > 0}
     if not durations:
         return []
     metric, shortest = min(durations.items(), key=lambda one: one[1].weeks)

@@ -20,11 +20,13 @@ from tfrec.analysis.rules import Rules, mine_rules
 from tfrec.analysis.segments import Segments, segment_by_dbscan, segment_by_kmeans, segment_by_rfm
 from tfrec.analysis.shop_figures import ShopFigures, describe_shop
 from tfrec.errors import ConfigError, SchemaError, SourceError
+from tfrec.experiments.design import Duration
 from tfrec.experiments.placements import PlacementFindings, judge_placements
+from tfrec.experiments.read_out import ReadOut
 from tfrec.ingest.prepared import Manifest, Prepared
 from tfrec.promotions.coupon_findings import CouponFindings, judge_coupon_test
 from tfrec.promotions.discount_findings import DiscountFindings, judge_discounts
-from tfrec.promotions.experiment_findings import ExperimentFindings, judge_experiments
+from tfrec.promotions.experiment_findings import plan_next_tests, read_coupon_test
 from tfrec.promotions.learned_offers import few_threads
 from tfrec.report.absent import Absent
 from tfrec.schema.item_names import item_names
@@ -55,14 +57,15 @@ class Findings:
         lifetime: what buyers will spend.
         coupons: the coupon test.
         discounts: the same test, read for discount levels.
-        experiments: how long A/B tests must run, and the coupon test's verdict.
+        coupon_read: the coupon test, read as an experiment.
+        experiments: metric → how long an A/B test of it must run.
         placements: logged impressions.
         evaluation: what `tfrec evaluate` wrote in `report.json`.
     """
 
     JSON_KEYS: ClassVar = (
         "manifest", "shop", "rfm", "kmeans", "dbscan", "interests", "rules", "forecasts", "buy_again", "churn",
-        "lifetime", "coupons", "discounts", "experiments", "placements", "evaluation",
+        "lifetime", "coupons", "discounts", "coupon_read", "experiments", "placements", "evaluation",
     )  # fmt: skip
 
     manifest: Manifest
@@ -80,7 +83,8 @@ class Findings:
     lifetime: LifetimeValue | Absent
     coupons: CouponFindings | Absent
     discounts: DiscountFindings | Absent
-    experiments: ExperimentFindings | Absent
+    coupon_read: ReadOut | Absent
+    experiments: dict[str, Duration] | Absent
     placements: PlacementFindings | Absent
     evaluation: dict[str, Any] | Absent
 
@@ -136,7 +140,8 @@ def _study(prepared: Prepared, tables: Tables, *, models: Path | None, horizon: 
         lifetime=_try("lifetime value", lambda: predict_value(tables, seed=seed)),
         coupons=_extra(prepared, "coupon_test", lambda: judge_coupon_test(prepared, seed=seed)),
         discounts=_extra(prepared, "coupon_test", lambda: judge_discounts(prepared, seed=seed)),
-        experiments=_try("experiments", lambda: judge_experiments(prepared, tables)),
+        coupon_read=_extra(prepared, "coupon_test", lambda: read_coupon_test(prepared)),
+        experiments=_try("experiments", lambda: plan_next_tests(tables)),
         placements=_extra(prepared, "impressions", lambda: judge_placements(prepared, seed=seed)),
         evaluation=_evaluation(models),
     )

@@ -40,6 +40,18 @@ class ShopCalendar:
             return moments.tz_localize("UTC").tz_convert(self.time_zone).tz_localize(None)
         return moments.dt.tz_localize("UTC").dt.tz_convert(self.time_zone).dt.tz_localize(None)
 
+    def in_utc(self, moment: pd.Timestamp) -> pd.Timestamp:
+        """Returns the moment, in UTC, at which the shop's clock shows `moment`; a zone of its own is kept.
+
+        Examples:
+            >>> ShopCalendar("Europe/Berlin").in_utc(pd.Timestamp("2025-07-01"))
+            Timestamp('2025-06-30 22:00:00')
+        """
+        if moment.tzinfo is None:
+            # As in `day_starts`: a time that clocks skip is an hour later; of one that comes twice the first is taken.
+            moment = moment.tz_localize(self.time_zone, ambiguous=True, nonexistent="shift_forward")
+        return moment.tz_convert("UTC").tz_localize(None)
+
     def day_starts(self, moments: pd.Series) -> pd.Series:
         """Returns when the shop's day of each moment began, in UTC."""
         if self.time_zone == "UTC":

@@ -11,6 +11,8 @@ from tfrec.cli.settings import add_json, moment
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tfrec.schema.calendar import ShopCalendar
+
 
 HELP = "what the campaign caused, from the logs, with a verdict"
 DESCRIPTION = """\
@@ -33,7 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the action takes."""
     parser.add_argument("plan", type=Path, metavar="PLAN", help="folder that `tfrec campaign plan` wrote")
     parser.add_argument("orders", type=Path, metavar="ORDERS", help="prepared shop, or a file of orders")
-    parser.add_argument("--from", dest="start", required=True, metavar="DATE", help="first day of the campaign")
+    parser.add_argument(
+        "--from",
+        dest="start",
+        required=True,
+        metavar="DATE",
+        help="first day of the campaign, on the clock of the shop; of a file of orders, in UTC",
+    )
     parser.add_argument("--until", metavar="DATE", help="first day after the campaign (default: end of the log)")
     parser.add_argument("--impressions", type=Path, metavar="FILE", help="file of who was shown an offer, and when")
     add_key(parser, purpose="the one of the plan's send.csv, to match its pseudonyms")
@@ -56,18 +64,20 @@ def run(options: argparse.Namespace) -> None:
     from tfrec.promotions.plan_files import read_plan
     from tfrec.report.terminal.campaigns import result_text
 
-    start, until = moment(options.start, "--from"), moment(options.until, "--until")
-    assert start is not None
     plan = read_plan(options.plan)
-    orders = _read_orders(options)
+    orders, calendar = _read_orders(options)
+    start, until = (moment(options.start, "--from", calendar), moment(options.until, "--until", calendar))
+    assert start is not None
     end = until if until is not None else orders["timestamp"].max() + pd.Timedelta(microseconds=1)
+    shown = calendar.moment_text
     if not start < end:
-        raise ConfigError(f"--from {start:%Y-%m-%d} must come before the end, {end:%Y-%m-%d %H:%M}.")
+        raise ConfigError(f"--from {shown(start)} must come before the end, {shown(end)}.")
     is_inside = (orders["timestamp"] >= start) & (orders["timestamp"] < end)
     if not is_inside.any():
         raise SchemaError(
-            f"No order lies between {start:%Y-%m-%d} and {end:%Y-%m-%d}; the log covers "
-            f"{orders['timestamp'].min():%Y-%m-%d} to {orders['timestamp'].max():%Y-%m-%d}. Prepare a newer log first."
+            f"No order lies between {shown(start)} and {shown(end)}; the log covers "
+            f"{calendar.day_text(orders['timestamp'].min())} to {calendar.day_text(orders['timestamp'].max())}. "
+            "Prepare a newer log first."
         )
     if not orders.loc[is_inside, "user_id"].isin(plan.table["user_id"]).any():
         raise SchemaError(
@@ -83,21 +93,24 @@ def run(options: argparse.Namespace) -> None:
         print(result_text(result, wording(options)))
 
 
-def _read_orders(options: argparse.Namespace) -> "pd.DataFrame":
+def _read_orders(options: argparse.Namespace) -> "tuple[pd.DataFrame, ShopCalendar]":
+    """Returns the orders, times in UTC, and the clock of the shop's days; that of a file is UTC."""
     from tfrec.experiments.user_tables import as_moments, read_table, require, with_user_ids
     from tfrec.ingest.prepared import read_prepared
     from tfrec.promotions.campaign_results import orders_of
     from tfrec.report.findings import whole_log
+    from tfrec.schema.calendar import ShopCalendar
 
     if not options.orders.is_file():
-        return orders_of(whole_log(read_prepared(options.orders)), default_margin=options.margin)
+        tables = whole_log(read_prepared(options.orders))
+        return orders_of(tables, default_margin=options.margin), tables.calendar
     orders = with_user_ids(read_table(options.orders), is_unique=False)
     require(orders, ["timestamp", "revenue"], what=str(options.orders))
     if "margin" not in orders.columns:
         orders = orders.assign(margin=orders["revenue"] * options.margin)
     if "discount" not in orders.columns:
         orders = orders.assign(discount=0.0)
-    return orders.assign(timestamp=as_moments(orders["timestamp"]))
+    return orders.assign(timestamp=as_moments(orders["timestamp"])), ShopCalendar()
 
 
 def _read_impressions(options: argparse.Namespace, users: "pd.Series") -> "pd.DataFrame | None":

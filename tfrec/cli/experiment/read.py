@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the action takes."""
     parser.add_argument("file", type=Path, metavar="FILE", help="file of arms, metrics of users, or checkpoints")
     parser.add_argument("shop", type=Path, nargs="?", metavar="SHOP", help="prepared shop whose log has the metrics")
-    parser.add_argument("--from", dest="start", metavar="DATE", help="first day of the experiment (with SHOP)")
+    parser.add_argument("--from", dest="start", metavar="DATE", help="first day of the experiment on the shop's clock")
     parser.add_argument("--until", metavar="DATE", help="first day after the experiment (default: end of the log)")
     parser.add_argument(
         "--pre-days", type=int, default=28, metavar="DAYS", help="days before the experiment, for CUPED; 0 = none"
@@ -150,25 +150,30 @@ def _read_with_shop(options: argparse.Namespace, table: "pd.DataFrame") -> None:
     from tfrec.ingest.prepared import read_prepared
     from tfrec.report.findings import whole_log
 
-    start, until = moment(options.start, "--from"), moment(options.until, "--until")
+    tables = whole_log(read_prepared(options.shop))
+    calendar = tables.calendar
+    start, until = (moment(options.start, "--from", calendar), moment(options.until, "--until", calendar))
     if start is None:
         raise ConfigError("Name the experiment's first day with --from DATE; without it there is no before and after.")
     require(table, [options.arm], what=str(options.file))
     assigned = with_user_ids(table, column=options.user).rename(columns={options.arm: "arm"})
     assigned, blank = entered(assigned, is_blank_an_arm=options.control == "")
-    tables = whole_log(read_prepared(options.shop))
     last = tables.events["timestamp"].max()
     end = until if until is not None else last + pd.Timedelta(microseconds=1)
     if options.pre_days < 0:
         raise ConfigError(f"--pre-days must be 0 (none) or more; got {options.pre_days}.")
     if start >= end or start > last:
-        raise ConfigError(f"--from {start:%Y-%m-%d} must come before the end; the log ends on {last:%Y-%m-%d}.")
+        raise ConfigError(
+            f"--from {calendar.moment_text(start)} must come before the end; the log ends on {calendar.day_text(last)}."
+        )
     options.arm = "arm"
     options.primary = options.primary or "conversion"
     users = user_metrics(assigned, tables, start=start, end=end, pre_days=options.pre_days)
     look = functools.partial(look_daily, users, tables, start=start, end=end)
     if until is not None:
-        look = functools.partial(look, planned_days=math.ceil((end - start) / pd.Timedelta(days=1)))
+        look = functools.partial(
+            look, planned_days=math.ceil((calendar.local(end) - calendar.local(start)) / pd.Timedelta(days=1))
+        )
     _print_result(options, users, blank, look)
 
 

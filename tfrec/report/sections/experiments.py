@@ -1,11 +1,13 @@
 """Writes the section on A/B tests: how long the next one must run."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from tfrec.experiments.design import Duration
 from tfrec.pages.blocks import Figure, Section, Table
 from tfrec.pages.charts import line_chart
-from tfrec.promotions.experiment_findings import WANTED, ExperimentFindings
+from tfrec.promotions.experiment_findings import WANTED
 from tfrec.report.absent import Absent
 from tfrec.report.findings import Findings
 from tfrec.report.words import Language
@@ -13,12 +15,12 @@ from tfrec.report.words import Language
 
 def experiments_section(findings: Findings, say: Language) -> Section:
     """Returns what an experiment needs here; the coupon test is judged in the section on promotions."""
-    title, experiments = say("experiments.b_tests_how_long_what"), findings.experiments
-    if isinstance(experiments, Absent):
-        none = say("experiments.log_too_short_plan_experiment", reason=experiments.reason)
+    title, durations = say("experiments.b_tests_how_long_what"), findings.experiments
+    if isinstance(durations, Absent):
+        none = say("experiments.log_too_short_plan_experiment", reason=durations.reason)
         return Section("experiments", title, (none,), is_absent=True)
-    sentences = [_weeks(metric, one, say) for metric, one in experiments.durations.items()]
-    if experiments.read is not None:
+    sentences = [_weeks(metric, one, say) for metric, one in durations.items()]
+    if not isinstance(findings.coupon_read, Absent):
         sentences.append(
             say("experiments.coupon_test_judged_elsewhere", section=say("promotions.promotions_whom_send_coupon"))
         )
@@ -27,8 +29,8 @@ def experiments_section(findings: Findings, say: Language) -> Section:
         "experiments",
         title,
         tuple(sentences),
-        (_durations(experiments, say),),
-        (_table(experiments, say),),
+        (_durations(durations, say),),
+        (_table(durations, say),),
         (footnote,),
     )
 
@@ -54,8 +56,8 @@ def _weeks(metric: str, found: Duration, say: Language) -> str:
     )
 
 
-def _durations(found: ExperimentFindings, say: Language) -> Figure:
-    tables = {metric: one.table for metric, one in found.durations.items()}
+def _durations(durations: Mapping[str, Duration], say: Language) -> Figure:
+    tables = {metric: one.table for metric, one in durations.items()}
     weeks = next(iter(tables.values()))["weeks"].to_numpy(np.float64)
     users = next(iter(tables.values()))["users"]
     svg = line_chart(
@@ -76,7 +78,7 @@ def _durations(found: ExperimentFindings, say: Language) -> Figure:
     return Figure(svg, caption, say("experiments.how_long"))
 
 
-def _table(found: ExperimentFindings, say: Language) -> Table:
+def _table(durations: Mapping[str, Duration], say: Language) -> Table:
     rows = tuple(
         (
             f"{say.name(metric)}, {row.weeks:.0f}",
@@ -85,7 +87,7 @@ def _table(found: ExperimentFindings, say: Language) -> Table:
             f"{row.detectable:.1%}",
             f"{row.detectable_plain:.1%}",
         )
-        for metric, one in found.durations.items()
+        for metric, one in durations.items()
         for row in one.table.itertuples()
         if row.weeks in (1, 2, 4, 8)
     )

@@ -91,7 +91,7 @@ def promotions_section(findings: Findings, say: Language) -> Section:
 
 
 def _read(findings: Findings) -> ReadOut | None:
-    return None if isinstance(findings.experiments, Absent) else findings.experiments.read
+    return None if isinstance(findings.coupon_read, Absent) else findings.coupon_read
 
 
 def _curve(found: CouponFindings, offer: str, say: Language) -> Figure:
