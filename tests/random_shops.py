@@ -9,11 +9,11 @@ from tests.worlds import make_shop
 from tfrec.features.feature_tables import compute_feature_tables
 from tfrec.features.queries import example_queries
 from tfrec.features.shop import Shop
-from tfrec.models.evidence import Query
-from tfrec.models.feature_names import FEATURES
+from tfrec.models.query import Query
+from tfrec.models.source_config import SourceConfig
 from tfrec.models.sources import CandidateSources
-from tfrec.strategy.constraints import mark_items
-from tfrec.training.examples import as_query
+from tfrec.models.sources.registry import FEATURES
+from tfrec.training.examples import as_query, candidate_lister
 
 _PRICES = (0.0, 0.01, 9.99, 1e6, 1e30, np.nan)
 _TITLES = ("", "blue lamp", "blue sock", "lamp")
@@ -59,11 +59,9 @@ def odd_values(shop: Shop, seed: int) -> list[str]:
     if len(queries):
         asked.append(as_query(queries, is_discovery=seed % 3 == 0, is_limited=seed % 5 == 0))
     for query in asked:
-        evidence = sources.gather_evidence(query)
-        is_in_cart = mark_items(query.cart, num_rows=tf.constant(sources.num_rows))
-        candidates = sources.candidates(evidence, sources.is_offered[None, :] & ~is_in_cart)
+        _, features = candidate_lister(sources)(query)
         with np.errstate(over="ignore"):
-            features = sources.features(query, evidence, candidates).numpy().astype(np.float16)
+            features = features.numpy().astype(np.float16)
         found += [name for name, values in zip(FEATURES, np.moveaxis(features, -1, 0), strict=True)
                   if not np.isfinite(values).all()]  # fmt: skip
     return found
@@ -74,9 +72,11 @@ def _sources(shop: Shop, feature_tables: Any, rng: np.random.Generator) -> Candi
     vectors = rng.normal(size=(size, 4)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors[0] = 0.0
+    dense_items = int(rng.choice([1, 5_000]))  # sources bring lists, or score all items
     return CandidateSources(
         shop.vocabularies,
         feature_tables,
+        config=SourceConfig(dense_items=dense_items),
         candidate_embeddings=vectors,
         encoded_items=vectors,
         query_tower=_FixedTower(),

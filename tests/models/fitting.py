@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfrec.features.feature_tables import FeatureConfig, compute_feature_tables
 from tfrec.features.shop import Shop
 from tfrec.models import RetrievalConfig, RetrievalModel
-from tfrec.models.evidence import Query
+from tfrec.models.query import Query
 from tfrec.models.source_config import SourceConfig
 from tfrec.models.sources import CandidateSources
 from tfrec.pipelines import retrieval

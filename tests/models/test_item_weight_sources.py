@@ -13,7 +13,7 @@ def test_the_next_step_of_a_visit_counts_from_the_latest_item():
     model = RetrievalModel(shop.vocabularies, RetrievalConfig(embedding_dim=4, use_lstm=False))
     evidence = sources_of(shop, model).gather_evidence(query_of(shop, ["", ""], recent=[["c", "a"], ["a", "c"]]))
     b, d = indices(shop, "b", "d")
-    session, sequence, transition, before = np.moveaxis(evidence.visit.numpy(), -1, 0)
+    session, sequence, transition, before = np.moveaxis(evidence.by_source["session"]["weights"].numpy(), -1, 0)
     assert transition[:, [b, d]] == pytest.approx(np.array([[9 / 14, 0], [0, 9 / 14]]), rel=1e-5)
     assert before[:, [b, d]] == pytest.approx(np.array([[0, 9 / 14], [9 / 14, 0]]), rel=1e-5)
     for column in (session, sequence):
@@ -25,7 +25,7 @@ def test_sequential_rules_fall_with_the_steps_ahead_and_with_the_age_of_the_even
     shop = make_shop([*rows, *bought("ann", 40, "e"), *viewed("", 41, "f", session="of f alone")])
     model = RetrievalModel(shop.vocabularies, RetrievalConfig(embedding_dim=4, use_lstm=False))
     evidence = sources_of(shop, model).gather_evidence(query_of(shop, ["", ""], recent=[["a"], ["a", "f"]]))
-    sequence = evidence.visit.numpy()[..., 1]
+    sequence = evidence.by_source["session"]["weights"].numpy()[..., 1]
     ahead = np.array([1, 1 / 2, 1 / 3]) * 9 / 14
     assert sequence[0, indices(shop, "b", "c", "d")] == pytest.approx(ahead, rel=1e-5)
     assert sequence[1, indices(shop, "b", "c", "d")] == pytest.approx(0.8 * ahead, rel=1e-5)  # seen one event ago

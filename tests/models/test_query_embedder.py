@@ -7,7 +7,7 @@ import tensorflow as tf
 from tests.models.fitting import query_of
 from tests.worlds import bought, make_shop
 from tfrec.features.feature_tables import FeatureConfig, compute_feature_tables
-from tfrec.models.evidence import Query
+from tfrec.models.query import Query
 from tfrec.models.query_embedder import QueryEmbedder
 
 

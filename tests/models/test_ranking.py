@@ -3,8 +3,8 @@ import pytest
 import tensorflow as tf
 
 from tfrec.errors import ConfigError
-from tfrec.models.feature_names import FEATURES
 from tfrec.models.ranking import ListwiseSoftmax, PointwiseCrossEntropy, RankingConfig, RankingModel
+from tfrec.models.sources.registry import FEATURES
 from tfrec.pipelines.ranking import RankingExamples, ranking
 
 F = len(FEATURES)

@@ -7,10 +7,10 @@ from tests.worlds import bought, indices, make_shop, viewed
 from tfrec.errors import ConfigError
 from tfrec.features.feature_tables import FeatureConfig, compute_feature_tables
 from tfrec.models import RetrievalConfig, RetrievalModel
-from tfrec.models.evidence import Query
-from tfrec.models.feature_names import FEATURES
+from tfrec.models.query import Query
 from tfrec.models.source_config import SourceConfig
 from tfrec.models.sources import CandidateSources
+from tfrec.models.sources.registry import FEATURES
 from tfrec.pipelines.retrieval import gap_bucket, retrieval
 
 
@@ -163,34 +163,36 @@ def test_own_orders_like_the_cart_weigh_more():
     carts = [["bread"], ["soap"], []]
     evidence = sources_of(shop, model).gather_evidence(query_of(shop, ["ann"] * 3, carts=carts))
     butter, jam, soap, towel = indices(shop, "butter", "jam", "soap", "towel")
-    shares = evidence.own_orders.numpy()
+    shares = evidence.by_source["own"]["orders"].numpy()
     first, second = (0.1 + 1 / np.sqrt(3)) * 0.99, 0.1  # the cart shares one of three lines; the later shares none
     assert shares[0, [butter, jam, soap, towel]] == pytest.approx(
         np.array([first, first, second, second]) / (first + second), rel=1e-5
     )
     assert shares[0, butter] > 0.85 and shares[1, towel] > 0.85
     assert shares[2, towel] > shares[2, butter] > 0.4  # nothing in the cart: the latest order first, by a little
-    assert not sources_of(shop, model).gather_evidence(query_of(shop, ["", "unknown"])).own_orders.numpy().any()
+    of_guests = sources_of(shop, model).gather_evidence(query_of(shop, ["", "unknown"]))
+    assert not of_guests.by_source["own"]["orders"].numpy().any()
 
 
 def test_an_item_twice_in_the_cart_counts_once(four_items, four_sources):
     once, twice = (
         four_sources.gather_evidence(query_of(four_items, [""], carts=[cart])) for cart in (["b"], ["b", "b"])
     )
-    np.testing.assert_allclose(once.cart, twice.cart)
+    np.testing.assert_allclose(once.by_source["cart"]["weights"], twice.by_source["cart"]["weights"])
 
 
 def test_evidence_of_the_past_is_divided_by_the_root_of_its_items(four_items, four_sources):
     """Ann's a and b contribute: the sum of their weights, over √2."""
-    evidence = four_sources.gather_evidence(query_of(four_items, ["ann"]))
-    neighbours, weights = four_sources.history_table.neighbours.numpy(), four_sources.history_table.weights.numpy()
+    history = four_sources.gather_evidence(query_of(four_items, ["ann"])).by_source["history"]["weight"]
+    table = four_sources.by_name["history"].table
+    neighbours, weights = table.neighbours.numpy(), table.weights.numpy()
 
     def ease(source, item):
         return weights[source, neighbours[source] == item, 0].sum()
 
     a, b, c = indices(four_items, "a", "b", "c")
-    assert float(evidence.history[0, c]) == pytest.approx((ease(a, c) + ease(b, c)) / np.sqrt(2))
-    assert float(evidence.history[0, a]) == pytest.approx(ease(b, a) / np.sqrt(2))
+    assert float(history[0, c]) == pytest.approx((ease(a, c) + ease(b, c)) / np.sqrt(2))
+    assert float(history[0, a]) == pytest.approx(ease(b, a) / np.sqrt(2))
 
 
 # --- popular in a segment, popular a year ago
@@ -211,7 +213,7 @@ def test_who_never_bought_gets_what_the_segment_buys():
     of_south, of_north = indices(shop, *south), indices(shop, *north)
     assert set(np.argsort(-scores[0])[:2]) == set(of_south)
     assert set(np.argsort(-scores[1])[:30]) == set(of_north)
-    lately = sources.popularity.numpy()[:, 1]
+    lately = sources.moment.popularity.numpy()[:, 1]
     np.testing.assert_allclose(scores[2:], [lately, lately])  # a segment is unknown: the whole shop
     found = features_of(sources, query, [[of_south[0], of_north[0]]] * 4)
     assert (found["segment_lift"][0] * [1, -1] > 0.5).all() and (found["segment_lift"][1] * [-1, 1] > 0).all()
@@ -272,6 +274,12 @@ def sources(busy_shop, model):
     return sources_of(busy_shop, model, l2=5.0)
 
 
+@pytest.fixture(scope="module")
+def listed(busy_shop, model):
+    """The same, answered from lists as a large catalogue is."""
+    return sources_of(busy_shop, model, SourceConfig(dense_items=1), l2=5.0)
+
+
 QUERIES = {
     "known user with cart and visit": ("u1", ["i1", "i2"], ["i3", "i4", "i1"]),
     "nothing at all": ("", [], []),
@@ -300,26 +308,34 @@ def named(shop, *names, width=0):
     )
 
 
-def answer(sources, query):
-    evidence = sources.gather_evidence(query)
-    everything = tf.broadcast_to(sources.is_offered[None], [len(query.user), sources.num_rows])
-    candidates = sources.candidates(evidence, everything)
+def allowing(eligible):
+    """Allows the items `[B, N + 1]`, as columns of any list."""
+    return lambda shortlist, _: tf.gather(tf.constant(eligible), tf.broadcast_to(
+        shortlist.item, [len(eligible), shortlist.size]), batch_dims=1)  # fmt: skip
+
+
+def answer(sources, query, allows=None):
+    evidence = sources.gather_evidence(query, allows)
+    candidates = sources.candidates(evidence)
     all_items = tf.broadcast_to(tf.range(1, sources.num_rows)[None], [len(query.user), sources.num_rows - 1])
     return candidates.numpy(), sources.features(query, evidence, all_items).numpy()
 
 
+@pytest.mark.parametrize("kind", ["sources", "listed"])
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_query_in_a_batch_is_answered_as_alone(busy_shop, sources, name):
-    row = list(QUERIES).index(name)
+def test_a_query_in_a_batch_is_answered_as_alone(busy_shop, name, kind, request):
+    sources, row = request.getfixturevalue(kind), list(QUERIES).index(name)
     candidates, features = answer(sources, named(busy_shop, *QUERIES))
     alone, its_features = answer(sources, named(busy_shop, name))
     assert sorted(candidates[row][candidates[row] > 0]) == sorted(alone[0][alone[0] > 0])
     np.testing.assert_allclose(features[row], its_features[0], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["sources", "listed"])
 @pytest.mark.parametrize("name", QUERIES)
-def test_padding_changes_nothing(busy_shop, sources, name):
+def test_padding_changes_nothing(busy_shop, name, kind, request):
     """More padding than is looked at of cart and visit, on both sides."""
+    sources = request.getfixturevalue(kind)
     alone, wide = (answer(sources, named(busy_shop, name, width=width)) for width in (0, 250))
     assert alone[0].tolist() == wide[0].tolist()
     np.testing.assert_allclose(alone[1], wide[1], rtol=1e-4, atol=1e-5)
@@ -329,30 +345,43 @@ def test_padding_changes_nothing(busy_shop, sources, name):
 def test_candidates_are_distinct_eligible_and_hold_the_obvious(busy_shop, sources):
     query = named(busy_shop, *QUERIES)
     eligible = np.broadcast_to(np.arange(41) % 5 > 0, (len(QUERIES), 41))
-    evidence = sources.gather_evidence(query)
-    candidates = sources.candidates(evidence, tf.constant(eligible)).numpy()
+    evidence = sources.gather_evidence(query, allowing(eligible))
+    candidates, scores = sources.candidates(evidence).numpy(), sources.source_scores(evidence)
     for row, found in enumerate(candidates):
         found = found[found > 0]
         assert len(found) == len(set(found.tolist())) and eligible[row, found].all()
-        for score in (
-            evidence.cart[row, :, 0],
-            evidence.history[row],
-            sources.source_scores(evidence)["own"][row],
-            evidence.towers[row] + 2,
-        ):
-            best = int(tf.argmax(tf.where(eligible[row], score, 0)))
+        for name in ("cart", "history", "own", "towers"):
+            best = int(tf.argmax(tf.where(eligible[row], scores[name][row], 0)))
             assert best in found or best == 0
 
 
-def test_each_row_holds_at_least_as_many_candidates_as_it_asks_for(busy_shop, model):
-    narrow = SourceConfig(**dict.fromkeys(vars(SourceConfig()), 1))
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.1, 0.0], ids=["all", "half", "few", "none"])
+@pytest.mark.parametrize("most", [1, 3, 40])
+def test_lists_give_the_candidates_and_features_of_the_whole_catalogue(model, busy_shop, most, share):
+    """Whatever may be offered, and however short the lists of the sources are."""
+    eligible = np.random.default_rng(most).random((len(QUERIES), 41)) < share
+    eligible[:, 0] = False
+    counts = {name: most for name in vars(SourceConfig()) if not name.endswith("items")}
+    query, found = named(busy_shop, *QUERIES), []
+    for dense_items in (1, 1000):
+        sources = sources_of(busy_shop, model, SourceConfig(**counts, dense_items=dense_items), l2=5.0)
+        assert sources.moment.is_listed == (dense_items == 1)
+        found.append(answer(sources, query, allowing(eligible)))
+    (candidates, features), (its_candidates, its_features) = found
+    assert candidates.tolist() == its_candidates.tolist()
+    np.testing.assert_allclose(features, its_features, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dense_items", [1, 1000], ids=["listed", "dense"])
+def test_each_row_holds_at_least_as_many_candidates_as_it_asks_for(busy_shop, model, dense_items):
+    narrow = SourceConfig(**{**dict.fromkeys(vars(SourceConfig()), 1), "dense_items": dense_items})
     sources = sources_of(busy_shop, model, narrow)
     query = named(busy_shop, "nothing at all", "nothing at all", "nothing at all")
     eligible = np.zeros((3, 41), bool)
     eligible[:, 5:25] = True
-    evidence = sources.gather_evidence(query)
-    few = sources.candidates(evidence, tf.constant(eligible), at_least=tf.constant([1, 12, 1000])).numpy()
-    counts = (few > 0).sum(axis=1)
+    at_least = tf.constant([1, 12, 1000])
+    few = sources.candidates(sources.gather_evidence(query, allowing(eligible), at_least=at_least), at_least=at_least)
+    counts = (few.numpy() > 0).sum(axis=1)
     assert counts[0] < 8 and counts[1] >= 12 and counts[2] == 20
 
 
@@ -367,20 +396,19 @@ def test_gaps_in_a_list_of_candidates_change_no_feature(four_items, four_sources
 
 def test_nothing_eligible_gives_no_candidate(busy_shop, sources):
     query = named(busy_shop, *QUERIES)
-    candidates = sources.candidates(sources.gather_evidence(query), tf.zeros([len(QUERIES), 41], tf.bool), at_least=5)
+    nothing = allowing(np.zeros((len(QUERIES), 41), bool))
+    candidates = sources.candidates(sources.gather_evidence(query, nothing, at_least=5), at_least=5)
     assert candidates.shape[1] == 1 and not candidates.numpy().any()
 
 
 def test_the_strongest_contribution_of_a_cart_is_returned_with_its_count(busy_shop, sources):
     """Against the orders themselves: the item with the largest weight, and the number of orders with both."""
     query = named(busy_shop, *QUERIES)
-    evidence = sources.gather_evidence(query)
-    weight, item, count = (
-        tensor.numpy() for tensor in sources.cart_table.decode_best(evidence.cart_best, evidence.cart_entries)
-    )
+    of_cart = sources.gather_evidence(query).by_source["cart"]
+    table = sources.by_name["cart"].table
+    weight, item, count = (tensor.numpy() for tensor in table.decode_best(of_cart["best"], of_cart["cart"]))
     train = busy_shop.train
     orders = [set(train.item[(train.group == g) & (train.event_type == 4)].tolist()) for g in np.unique(train.group)]
-    table = sources.cart_table
     neighbours, weights = table.neighbours.numpy(), table.weights.numpy().sum(axis=-1)
     num_contributions = 0
     for row, cart in enumerate(query.cart.numpy()):

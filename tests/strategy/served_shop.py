@@ -36,9 +36,9 @@ def build_served_shop() -> ServedShop:
 
     from tfrec.features.feature_tables import FeatureConfig, compute_feature_tables
     from tfrec.models import RetrievalConfig, RetrievalModel
-    from tfrec.models.feature_names import FEATURES
     from tfrec.models.ranking import RankingConfig, RankingModel
     from tfrec.models.source_config import SourceConfig
+    from tfrec.models.sources.registry import FEATURES
     from tfrec.pipelines import retrieval
     from tfrec.strategy.funnel import Funnel
     from tfrec.training import build_sources

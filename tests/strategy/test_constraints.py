@@ -2,15 +2,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfrec.models.sources.shortlist import shortlist_of, whole_catalogue
 from tfrec.strategy.complements import of_other_categories, only_new, without_substitutes
 from tfrec.strategy.config import UpsellConfig
-from tfrec.strategy.constraints import Limits, eligible_items, mark_items
+from tfrec.strategy.constraints import Limits, eligible_items
 from tfrec.strategy.upsell import only_upgrades
 
 INF = float("inf")
 # row 0 = no item; a camera, a dear camera, a card, an unsold thing, a thing of unknown price and category
 PRICE = tf.constant([0.0, 100, 240, 20, 30, 0])
 PATHS = tf.constant([[0, 0], [1, 2], [1, 2], [1, 3], [4, 4], [0, 0]])
+EVERYTHING = whole_catalogue(6)
 OFFERED = tf.constant([False, True, True, True, False, True])
 
 
@@ -21,7 +23,9 @@ def eligible(*, excluded=(), categories=(), min_price=0.0, max_price=INF):
         min_price=tf.constant([min_price]),
         max_price=tf.constant([max_price]),
     )
-    return np.flatnonzero(eligible_items(limits, is_offered=OFFERED, price=PRICE, category_paths=PATHS)[0]).tolist()
+    return np.flatnonzero(
+        eligible_items(limits, EVERYTHING, is_offered=OFFERED, price=PRICE, category_paths=PATHS)[0]
+    ).tolist()
 
 
 @pytest.mark.parametrize(
@@ -68,20 +72,22 @@ def test_each_row_keeps_to_its_own_limits():
         min_price=tf.constant([0.0, 0]),
         max_price=tf.constant([INF, INF]),
     )
-    found = eligible_items(limits, is_offered=OFFERED, price=PRICE, category_paths=PATHS).numpy()
+    found = eligible_items(limits, EVERYTHING, is_offered=OFFERED, price=PRICE, category_paths=PATHS).numpy()
     assert [np.flatnonzero(row).tolist() for row in found] == [[2, 3, 5], [3]]
 
 
 def test_marks_stand_in_their_own_row():
-    marks = mark_items(tf.constant([[2, 2], [0, 1]]), num_rows=tf.constant(4)).numpy()
+    marks = whole_catalogue(4).marks(tf.constant([[2, 2], [0, 1]])).numpy()
     assert marks.tolist() == [[True, False, True, False], [True, True, False, False]]
 
 
 def test_complements_are_new_and_no_substitutes():
     everything = tf.ones([3, 6], tf.bool)
     own = tf.constant([[0.0, 0, 2, 0, 0, 0]] + [[0.0] * 6] * 2)
-    assert only_new(everything, is_own=own > 0).numpy()[0].tolist() == [True, True, False, True, True, True]
-    left = without_substitutes(everything, anchor=tf.constant([1, 5, 0]), leaf_category=PATHS[:, 1]).numpy()
+    new = only_new(everything, is_own=own > 0, is_discovery=tf.constant([True, False, True])).numpy()
+    assert new[0].tolist() == [True, True, False, True, True, True] and new[1:].all()
+    anchor, leaf = tf.constant([1, 5, 0]), PATHS[:, 1]
+    left = without_substitutes(everything, EVERYTHING, anchor=anchor, leaf_category=leaf).numpy()
     assert left[0].tolist() == [True, False, False, True, True, True]
     assert left[1:].all()  # of an unknown category, and no anchor
 
@@ -89,6 +95,7 @@ def test_complements_are_new_and_no_substitutes():
 def upgrades(anchor, ratio=0.0, *, config=UpsellConfig()):
     rows = only_upgrades(
         tf.ones([1, 6], tf.bool),
+        EVERYTHING,
         anchor=tf.constant([anchor]),
         max_price_ratio=tf.constant([ratio]),
         price=tf.constant([0.0, 100, 240, 110, 300, 0]),
@@ -125,6 +132,7 @@ def test_an_anchor_without_category_is_compared_by_content(least, expected):
     content[[2, 4]] = [0, 1]
     rows = only_upgrades(
         tf.ones([1, 6], tf.bool),
+        EVERYTHING,
         anchor=tf.constant([1]),
         max_price_ratio=tf.constant([0.0]),
         price=tf.constant([0.0, 100, 240, 110, 300, 0]),
@@ -139,9 +147,47 @@ def test_other_categories_are_compared_at_the_given_level():
     everything = tf.ones([4, 6], tf.bool)
     cart = tf.constant([[1, 0], [1, 0], [1, 5], [1, 0]])
     level = tf.constant([1, 2, 1, 0])
-    left = of_other_categories(everything, chosen=cart, level=level, category_paths=PATHS).numpy()
+    left = of_other_categories(everything, EVERYTHING, chosen=cart, level=level, category_paths=PATHS).numpy()
     top, leaf = PATHS.numpy()[:, 0], PATHS.numpy()[:, 1]
     assert left[0].tolist() == [bool(path) and path != top[1] for path in top]
     assert left[1].tolist() == [bool(path) and path != leaf[1] for path in leaf]
     assert left[2].tolist() == [bool(path) and path not in (top[1], top[5]) for path in top]
     assert left[3].all()  # no limit asked for
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_list_of_items_is_judged_as_in_the_whole_catalogue(seed):
+    rng, size = np.random.default_rng(seed), 30
+    price = tf.constant(rng.choice([0.0, 10, 20, 30], size), tf.float32)
+    paths = tf.constant(rng.integers(0, 4, (size, 2)), tf.int32)
+    content = tf.constant(rng.normal(size=(size, 3)), tf.float32)
+    anchor = tf.constant(rng.integers(0, size, 4), tf.int32)
+    chosen, excluded = (tf.constant(rng.integers(0, size, (4, 3)), tf.int32) for _ in range(2))
+    limits = Limits(
+        excluded=excluded,
+        categories=tf.constant(rng.integers(-1, 3, (4, 2)), tf.int32),
+        min_price=tf.constant(rng.choice([0.0, 10], 4), tf.float32),
+        max_price=tf.constant(rng.choice([20.0, INF], 4), tf.float32),
+    )
+
+    def judged(shortlist):
+        tables = {"price": price, "leaf_category": paths[:, -1]}
+        limited = eligible_items(
+            limits, shortlist, is_offered=tf.constant([False] + [True] * (size - 1)), price=price, category_paths=paths
+        )
+        rows = [limited, without_substitutes(limited, shortlist, anchor=anchor, leaf_category=paths[:, -1])]
+        level = tf.constant(rng.integers(0, 3, 4), tf.int32)
+        rows.append(of_other_categories(limited, shortlist, chosen=chosen, level=level, category_paths=paths))
+        ratio = tf.constant([0.0, 1.0, 2.0, 3.0])
+        rows.append(only_upgrades(limited, shortlist, anchor=anchor, max_price_ratio=ratio, content=content, **tables))
+        return [row.numpy() for row in rows]
+
+    state = rng.bit_generator.state
+    dense = judged(whole_catalogue(size))
+    rng.bit_generator.state = state
+    some = tf.constant(rng.integers(0, size, (4, 12)), tf.int32)
+    rng.bit_generator.state = state
+    shortlist = shortlist_of([some])
+    for of_list, of_all in zip(judged(shortlist), dense, strict=True):
+        expected = np.take_along_axis(of_all, shortlist.item.numpy(), axis=1)
+        assert of_list.tolist() == expected.tolist()

@@ -8,7 +8,7 @@ from tests.training.small import SMALL
 from tests.worlds import START_HOUR, bought, indices, make_shop
 from tfrec.features.queries import example_queries
 from tfrec.models import RetrievalConfig, RetrievalModel
-from tfrec.models.feature_names import FEATURES
+from tfrec.models.sources.registry import FEATURES
 from tfrec.training import examples, tower_training, train
 from tfrec.training.progress import progress_bar
 

@@ -6,8 +6,8 @@ import pytest
 from tests.training.small import SMALL, ask
 from tests.worlds import bought, checkerboard, make_shop, viewed
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.models.feature_names import FEATURES
 from tfrec.models.ranking import RankingConfig
+from tfrec.models.sources.registry import FEATURES
 from tfrec.pipelines.ranking import RankingExamples
 from tfrec.training import train
 from tfrec.training.checkpoints import claim

@@ -3,15 +3,19 @@
 The same interface for `tfrec.strategy.funnel`, without towers and without anything that was trained by gradients.
 """
 
+import dataclasses
+
 import numpy as np
 import tensorflow as tf
 
 from tfrec.baselines.fitted import Calibration, FittedBaseline
 from tfrec.features.vocabulary import Vocabularies, Vocabulary
 from tfrec.models.baseline_scores import in_graph
-from tfrec.models.evidence import Query
 from tfrec.models.graph_tables import AskedInGraph, SparseTable, table
+from tfrec.models.query import Query
 from tfrec.models.rows import without_repeats
+from tfrec.models.sources.candidate_sources import Allows
+from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
 
 _CANDIDATES = 200
 """At least so many: variety is sought among a hundred."""
@@ -19,29 +23,25 @@ _BEHIND = 1e-9
 """Largest value by which popularity orders what the formula leaves at 0: less than any score that says something."""
 
 
-class BaselineEvidence(tf.experimental.ExtensionType):
+@dataclasses.dataclass(frozen=True)
+class BaselineEvidence:
     """Scores of a baseline for each item of the catalogue.
 
     Attributes:
+        shortlist: the catalogue.
         score: `[B, N + 1]` float32.
         has_no_scores: `[B]` bool: no item has a score (a guest without a cart), so that popularity alone ranks.
         own_count: `[B, N + 1]` float32: in how many orders the user had it.
         cart: `[B, m]` int32 items of the cart; 0 = none.
+        eligible: `[B, N + 1]` bool: items that may be offered.
     """
 
+    shortlist: Shortlist
     score: tf.Tensor
     has_no_scores: tf.Tensor
     own_count: tf.Tensor
     cart: tf.Tensor
-
-
-_SCORES = tf.TensorSpec([None, None], tf.float32)
-_BASELINE_EVIDENCE_SPEC = BaselineEvidence.Spec(
-    score=_SCORES,
-    has_no_scores=tf.TensorSpec([None], tf.bool),
-    own_count=_SCORES,
-    cart=tf.TensorSpec([None, None], tf.int32),
-)
+    eligible: tf.Tensor
 
 
 class BaselineSources:
@@ -54,8 +54,6 @@ class BaselineSources:
         is_offered: `[N + 1]` bool: items that may be offered at all.
         view_type: event code of a view, or of the commonest event where the log has no views.
     """
-
-    evidence_spec = _BASELINE_EVIDENCE_SPEC
 
     def __init__(
         self,
@@ -103,8 +101,16 @@ class BaselineSources:
         tables = [value for value in vars(self).values() if isinstance(value, tf.Variable)]
         return [*tables, *self._scores.variables, *self._purchases.variables]
 
-    def gather_evidence(self, query: Query) -> BaselineEvidence:
-        """Returns the baseline's score of each item of the catalogue; what it does not know comes last."""
+    def gather_evidence(
+        self, query: Query, allows: Allows | None = None, *, at_least: tf.Tensor | int = 0
+    ) -> BaselineEvidence:
+        """Returns the baseline's score of each item of the catalogue; what it does not know comes last.
+
+        Args:
+            query: the queries.
+            allows: which items may be offered; None = all that the shop offers.
+            at_least: candidates that will be wanted; every item has a score, however many that are.
+        """
         context = without_repeats(tf.concat([query.recent_item, query.cart], axis=1))
         place = tf.gather(self._place, context)
         size = tf.shape(context)[0]
@@ -119,16 +125,16 @@ class BaselineSources:
         score = tf.where(tf.equal(score, 0.0), self._behind[None, :], score)
         lowest = tf.reduce_min(tf.pad(score, [[0, 0], [0, 1]]), axis=1, keepdims=True) - 1.0
         counts = tf.pad(self._purchases.rows(tf.gather(self._buyer_row, query.user)), [[0, 0], [1, 0]])
+        shortlist, own_count = whole_catalogue(self.num_rows), tf.gather(counts, self._place, axis=1)
+        eligible = self.is_offered[None, :] if allows is None else allows(shortlist, own_count > 0)
         return BaselineEvidence(
+            shortlist=shortlist,
             has_no_scores=has_no_scores,
             score=tf.gather(tf.concat([lowest, score], axis=1), self._place, axis=1),
-            own_count=tf.gather(counts, self._place, axis=1),
+            own_count=own_count,
             cart=without_repeats(query.cart),
+            eligible=tf.broadcast_to(eligible, tf.shape(own_count)),
         )
-
-    def is_own(self, evidence: BaselineEvidence) -> tf.Tensor:
-        """Returns `[B, N + 1]` bool: the user bought the item before."""
-        return evidence.own_count > 0
 
     def similarity(self, anchor: tf.Tensor, embedding_weight: float = 1.0, content_weight: float = 1.0) -> tf.Tensor:
         """Returns `[B, N + 1]`: how similar each item is to the anchor `[B]`, by content alone."""
@@ -136,18 +142,17 @@ class BaselineSources:
         similar = tf.matmul(tf.gather(self.content, anchor), self.content, transpose_b=True)
         return content_weight * tf.round(similar * 1e4) / 1e4  # items described alike tie, whatever the batch's size
 
-    def candidates(
-        self, evidence: BaselineEvidence, eligible: tf.Tensor, *, at_least: tf.Tensor | int = 0
-    ) -> tf.Tensor:
-        """Returns `[B, C]` int32 candidates, the highest scores; 0 = no candidate.
+    def candidates(self, evidence: BaselineEvidence, *, at_least: tf.Tensor | int = 0) -> tf.Tensor:
+        """Returns `[B, C]` int32 candidates, the highest scores of eligible items; 0 = no candidate.
 
         Args:
             evidence: evidence of the queries.
-            eligible: `[B, N + 1]` bool; only these may become candidates.
             at_least: `[B]` or one number: candidates wanted of each row.
         """
         most = tf.maximum(tf.reduce_max(tf.concat([tf.reshape(at_least, [-1]), [0]], axis=0)), _CANDIDATES)
-        score, item = tf.math.top_k(tf.where(eligible, evidence.score, -float("inf")), tf.minimum(most, self.num_rows))
+        score, item = tf.math.top_k(
+            tf.where(evidence.eligible, evidence.score, -float("inf")), tf.minimum(most, self.num_rows)
+        )
         return tf.where(score > -float("inf"), item, 0)
 
     def features(self, query: Query, evidence: BaselineEvidence, candidates: tf.Tensor) -> tf.Tensor:

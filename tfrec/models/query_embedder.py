@@ -4,8 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.features.feature_tables import FeatureTables
-from tfrec.models.evidence import Query
 from tfrec.models.graph_tables import table
+from tfrec.models.query import Query
 from tfrec.models.rows import latest_places
 from tfrec.models.towers import QueryTower, TowerInputs
 from tfrec.pipelines.retrieval import GAP_BOUNDARIES

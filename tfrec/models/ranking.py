@@ -6,7 +6,7 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from tfrec.errors import ConfigError
-from tfrec.models.feature_names import FEATURES
+from tfrec.models.sources.registry import FEATURES
 
 _CLIP = 5.0  # standard deviations; one wild feature value must not decide alone
 _NO_CANDIDATE = -1e9
@@ -112,11 +112,11 @@ class RankingModel(tfrs.Model):
         """Returns scores `[b, C]` and logits `[b, C, H]` of `features [b, C, F]`.
 
         Raises:
-            ValueError: the last axis does not hold the features of `tfrec.models.feature_names.FEATURES`.
+            ValueError: the last axis does not hold the features of `tfrec.models.sources.registry.FEATURES`.
         """
         if features.shape[-1] != len(FEATURES):
             raise ValueError(
-                f"RankingModel needs [b, C, {len(FEATURES)}] features (see `tfrec.models.feature_names.FEATURES`); "
+                f"RankingModel needs [b, C, {len(FEATURES)}] features (see `tfrec.models.sources.registry.FEATURES`); "
                 f"got shape {features.shape}."
             )
         base = self.standardise(features)

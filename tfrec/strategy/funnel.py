@@ -1,24 +1,29 @@
 """Answers queries with slates: candidates, ranking and strategy in one graph, in indices."""
 
+import functools
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import tensorflow as tf
 
-from tfrec.models.baseline_sources import BaselineSources, CalibratedScore
-from tfrec.models.evidence import QUERY_SPEC, Evidence, Query
+from tfrec.models.baseline_sources import CalibratedScore
+from tfrec.models.query import QUERY_FIELDS, QUERY_SPEC, Query
 from tfrec.models.ranking import RankingModel
 from tfrec.models.shared_graphs import shared_graph
 from tfrec.models.sources import CandidateSources
+from tfrec.models.sources.candidate_sources import Allows
+from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
 from tfrec.schema.tables import EVENT_TYPES
 from tfrec.strategy.candidate_slate import CandidateSlate, top
 from tfrec.strategy.complements import of_other_categories, only_new, without_substitutes
 from tfrec.strategy.config import StrategyConfig
-from tfrec.strategy.constraints import Limits, eligible_items, mark_items
+from tfrec.strategy.constraints import Limits, eligible_items
 from tfrec.strategy.diversity import maximal_marginal_relevance
 from tfrec.strategy.reasons import Reasons, explain, explain_by_anchor
 from tfrec.strategy.upsell import only_upgrades
 
 _PURCHASE = EVENT_TYPES.index("purchase") + 1
+_UNKNOWN = -1
 
 
 class Request(tf.experimental.ExtensionType):
@@ -41,6 +46,54 @@ class Request(tf.experimental.ExtensionType):
     diversity: tf.Tensor
 
 
+class Relation(tf.experimental.ExtensionType):
+    """How what is offered must relate to an item.
+
+    Attributes:
+        not_like: `[B]` int32 item whose leaf category is not offered; 0 = none.
+        upgrade_of: `[B]` int32 item of which only dearer substitutes are offered; 0 = none, -1 = an unknown item, which
+            has none.
+        max_price_ratio: `[B]` float32 price of the dearest upgrade over the item's; 0 = default.
+    """
+
+    not_like: tf.Tensor
+    upgrade_of: tf.Tensor
+    max_price_ratio: tf.Tensor
+
+
+class Sources(Protocol):
+    """What a funnel asks of candidate sources; what they know of a batch is theirs alone."""
+
+    num_rows: int
+    view_type: int
+    price: tf.Variable
+    categories: tf.Variable
+
+    @property
+    def is_offered(self) -> tf.Tensor:
+        """`[N + 1]` bool: items that may be offered at all."""
+
+    @property
+    def content(self) -> tf.Tensor:
+        """`[N + 1, c]` unit content vectors."""
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """Every table and weight that they may read."""
+
+    def gather_evidence(self, query: Query, allows: Allows | None = None, *, at_least: tf.Tensor | int = 0) -> Any:
+        """Returns what they know for the queries."""
+
+    def candidates(self, evidence: Any, *, at_least: tf.Tensor | int = 0) -> tf.Tensor:
+        """Returns `[B, C]` int32 candidates."""
+
+    def features(self, query: Query, evidence: Any, items: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, C, F]` features of `items [B, C]`."""
+
+    def similarity(self, anchor: tf.Tensor, embedding_weight: float = 1.0, content_weight: float = 1.0) -> tf.Tensor:
+        """Returns `[B, N + 1]` similarities to the anchor `[B]`."""
+
+
 class Funnel:
     """Candidate sources, the ranking model, and the five strategies on top of them.
 
@@ -53,7 +106,7 @@ class Funnel:
 
     def __init__(
         self,
-        sources: CandidateSources | BaselineSources,
+        sources: Sources,
         ranking: RankingModel | CalibratedScore,
         reasons: Callable[..., Reasons] = explain,
         *,
@@ -63,13 +116,14 @@ class Funnel:
         self.ranking = ranking
         self._explain = reasons
         self._strategy = strategy
-        flags, items = tf.TensorSpec([None, None], tf.bool), tf.TensorSpec([None, None], tf.int32)
-        scores = tf.TensorSpec([None, None], tf.float32)
-        slate = CandidateSlate.Spec(item=items, score=scores, probability=scores)
-        k, diversity = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.float32)
-        self._score_graph = shared_graph(self._score, QUERY_SPEC, sources.evidence_spec, items)
-        self._vary_graph = shared_graph(self._vary, slate, k, diversity)
-        self._answer_graph = shared_graph(self._ranked, QUERY_SPEC, sources.evidence_spec, flags, k, diversity)
+        indices, lists = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)
+        numbers, scores = tf.TensorSpec([None], tf.float32), tf.TensorSpec([None, None], tf.float32)
+        limits = Limits.Spec(excluded=lists, categories=lists, min_price=numbers, max_price=numbers)
+        relation = Relation.Spec(not_like=indices, upgrade_of=indices, max_price_ratio=numbers)
+        slate = CandidateSlate.Spec(item=lists, score=scores, probability=scores)
+        self._answer_graph = shared_graph(self._answer, QUERY_SPEC, limits, relation, indices, numbers)
+        self._rank_graph = shared_graph(self._rank, QUERY_SPEC, lists)
+        self._vary_graph = shared_graph(self._vary, slate, indices, numbers)
 
     @property
     def variables(self) -> list[tf.Variable]:
@@ -78,37 +132,27 @@ class Funnel:
 
     def recommend(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Returns what the shopper is likely to choose next, repeats included, the cart left out."""
-        return self._answer(request, request.query, self._eligible(request))
+        return self._answer_to(request, request.query, _no_relation(request))
 
     def complete_cart(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Returns what is still missing in the cart, repeats included."""
-        return self._answer(request, request.query, self._outside_cart(request, self._eligible(request)))
+        return self._answer_to(request, request.query, _no_relation(request))
 
     def cross_sell(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Complements of cart and anchor that the shopper has not bought before, or just now by the request."""
-        query = _with_cart(request.query, tf.concat([request.query.cart, request.anchor[:, None]], axis=1))
-        query = _with_discovery(query)
-        evidence = self.sources.gather_evidence(query)
-        eligible = only_new(self._eligible(request), is_own=self.sources.is_own(evidence))
+        query = request.query
+        cart = tf.concat([query.cart, request.anchor[:, None]], axis=1)
         just_bought = tf.where(tf.equal(query.recent_type, _PURCHASE), query.recent_item, 0)
-        eligible &= ~mark_items(just_bought, num_rows=tf.constant(self.sources.num_rows))
-        leaf = self.sources.categories[:, -1]
-        eligible = without_substitutes(eligible, anchor=request.anchor, leaf_category=leaf)
-        return self._answer(request, query, self._outside_cart(request, eligible), evidence)
+        query = _changed(query, cart=cart, is_discovery=tf.ones_like(query.is_discovery))
+        relation = _no_relation(request)
+        relation = Relation(request.anchor, relation.upgrade_of, relation.max_price_ratio)
+        return self._answer_to(request, query, relation, just_bought)
 
     def upsell(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Returns dearer items of the anchor's category, by the probability that the shopper takes them."""
-        eligible = only_upgrades(
-            self._eligible(request),
-            anchor=request.anchor,
-            max_price_ratio=request.max_price_ratio,
-            price=self.sources.price,
-            leaf_category=self.sources.categories[:, -1],
-            content=self.sources.content,
-            config=self._strategy.upsell,
-        )
-        query = self._with_view(request.query, request.anchor)
-        slate, _ = self._answer(request, query, eligible)
+        upgrade_of = tf.where(request.anchor > 0, request.anchor, _UNKNOWN)
+        relation = Relation(tf.zeros_like(request.anchor), upgrade_of, request.max_price_ratio)
+        slate, _ = self._answer_to(request, self._with_view(request.query, request.anchor), relation)
         return slate, explain_by_anchor(slate.item, code="upgrade_of", anchor=request.anchor)
 
     def similar(self, request: Request) -> tuple[CandidateSlate, Reasons]:
@@ -121,7 +165,9 @@ class Funnel:
         leaf = sources.categories[:, -1]
         own_leaf = tf.gather(leaf, anchor)[:, None]
         same_leaf = tf.cast(tf.equal(leaf[None, :], own_leaf) & (own_leaf > 0), tf.float32)
-        eligible = self._eligible(request) & (anchor > 0)[:, None]
+        limits, catalogue = _excluding(request), whole_catalogue(sources.num_rows)
+        eligible = self._allowed(request.query, limits, _no_relation(request), catalogue, tf.constant([[False]]))
+        eligible &= (anchor > 0)[:, None]
         weights = (config.embedding_weight, config.content_weight)
         closeness = sources.similarity(anchor, *weights) + config.same_category_bonus * same_leaf
         score = tf.where(eligible, closeness, -float("inf"))
@@ -130,10 +176,10 @@ class Funnel:
         score, item = tf.math.top_k(score, width)
         item = tf.where(score > -float("inf"), item, 0)
         query = self._with_view(request.query, anchor)
-        ranked = self.score(query, sources.gather_evidence(query), item)
-        slate = self._vary_graph(
-            CandidateSlate(item=item, score=score, probability=ranked.probability), request.k, request.diversity
-        )
+        _, logits = self.rank(query, item)
+        probability = tf.where(item > 0, tf.sigmoid(logits[..., -1]), 0.0)
+        slate = CandidateSlate(item=item, score=score, probability=probability)
+        slate = self._vary_graph(slate, request.k, request.diversity)
         return slate, explain_by_anchor(slate.item, code="similar_to", anchor=anchor)
 
     def retrieve(self, query: Query, k: tf.Tensor) -> CandidateSlate:
@@ -144,33 +190,35 @@ class Funnel:
         item = tf.broadcast_to(tf.range(self.sources.num_rows)[None, :], tf.shape(score))
         return top(CandidateSlate(item=item, score=score, probability=tf.zeros_like(score)), k=k)
 
-    def score(self, query: Query, evidence: Evidence, candidates: tf.Tensor) -> CandidateSlate:
-        """Returns the `[B, C]` candidates with score and probability of the ranking model's last head."""
-        return self._score_graph(query, evidence, candidates)
+    def rank(self, query: Query, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns scores `[B, C]` and logits `[B, C, H]` of the ranking model for `items [B, C]`."""
+        return self._rank_graph(query, items)
 
-    def _score(self, query: Query, evidence: Evidence, candidates: tf.Tensor) -> CandidateSlate:
-        """Returns the slate of `score`; traced once for all signatures."""
-        score, logits = self.ranking(self.sources.features(query, evidence, candidates), training=False)
-        is_item = candidates > 0
-        return CandidateSlate(
-            item=candidates,
-            score=tf.where(is_item, score, -float("inf")),
-            probability=tf.where(is_item, tf.sigmoid(logits[..., -1]), 0.0),
-        )
+    def _rank(self, query: Query, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns what `rank` does; traced once for all signatures."""
+        evidence = self.sources.gather_evidence(query)
+        return self.ranking(self.sources.features(query, evidence, items), training=False)
+
+    def _answer_to(
+        self, request: Request, query: Query, relation: Relation, *excluded: tf.Tensor
+    ) -> tuple[CandidateSlate, Reasons]:
+        """Returns the answer to a request whose query a strategy has changed; `excluded` are items `[B, n]`."""
+        return self._answer_graph(query, _excluding(request, *excluded), relation, request.k, request.diversity)
 
     def _answer(
-        self, request: Request, query: Query, eligible: tf.Tensor, evidence: Evidence | None = None
-    ) -> tuple[CandidateSlate, Reasons]:
-        if evidence is None:
-            evidence = self.sources.gather_evidence(query)
-        return self._answer_graph(query, evidence, eligible, request.k, request.diversity)
-
-    def _ranked(
-        self, query: Query, evidence: Evidence, eligible: tf.Tensor, k: tf.Tensor, diversity: tf.Tensor
+        self, query: Query, limits: Limits, relation: Relation, k: tf.Tensor, diversity: tf.Tensor
     ) -> tuple[CandidateSlate, Reasons]:
         """Returns the best of the eligible items and why; traced once for all signatures."""
-        candidates = self.sources.candidates(evidence, eligible, at_least=k)
-        slate = self._vary_graph(self.score(query, evidence, candidates), k, diversity)
+        allows = functools.partial(self._allowed, query, limits, relation)
+        evidence = self.sources.gather_evidence(query, allows, at_least=k)
+        items = self.sources.candidates(evidence, at_least=k)
+        score, logits = self.ranking(self.sources.features(query, evidence, items), training=False)
+        ranked = CandidateSlate(
+            item=items,
+            score=tf.where(items > 0, score, -float("inf")),
+            probability=tf.where(items > 0, tf.sigmoid(logits[..., -1]), 0.0),
+        )
+        slate = self._vary_graph(ranked, k, diversity)
         return slate, self._explain(self.sources, evidence, slate.item)
 
     def _vary(self, slate: CandidateSlate, k: tf.Tensor, diversity: tf.Tensor) -> CandidateSlate:
@@ -183,61 +231,72 @@ class Funnel:
             config=self._strategy.variety,
         )
 
-    def _eligible(self, request: Request) -> tf.Tensor:
-        """Returns `[B, N + 1]` bool: what the limits allow, without the cart and the anchor."""
-        never = tf.concat([request.limits.excluded, request.query.cart, request.anchor[:, None]], axis=1)
-        limits = Limits(
-            excluded=never,
-            categories=request.limits.categories,
-            min_price=request.limits.min_price,
-            max_price=request.limits.max_price,
-        )
-        return eligible_items(
-            limits,
-            is_offered=self.sources.is_offered,
-            price=self.sources.price,
-            category_paths=self.sources.categories,
-        )
+    def _allowed(
+        self, query: Query, limits: Limits, relation: Relation, shortlist: Shortlist, is_own: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns `[B, L]` bool: the items of the list that may be offered.
 
-    def _outside_cart(self, request: Request, eligible: tf.Tensor) -> tf.Tensor:
-        """Returns `[B, N + 1]` `eligible` without the categories of cart and anchor, where the query asks for it."""
-        chosen = tf.concat([request.query.cart, request.anchor[:, None]], axis=1)
-        level = request.query.outside_level
-        return of_other_categories(eligible, chosen=chosen, level=level, category_paths=self.sources.categories)
+        Args:
+            query: the queries; for discovery, or for other categories than the cart's, where they say so.
+            limits: of the requests.
+            relation: of the strategy.
+            shortlist: the items in question.
+            is_own: `[B, L]` bool: the user bought it before.
+        """
+        price, paths = self.sources.price, self.sources.categories
+        leaf = paths[:, -1]
+        eligible = eligible_items(
+            limits, shortlist, is_offered=self.sources.is_offered, price=price, category_paths=paths
+        )
+        eligible = only_new(eligible, is_own=is_own, is_discovery=query.is_discovery > 0)
+        eligible = of_other_categories(
+            eligible, shortlist, chosen=query.cart, level=query.outside_level, category_paths=paths
+        )
+        eligible = without_substitutes(eligible, shortlist, anchor=relation.not_like, leaf_category=leaf)
+
+        def upgrades() -> tf.Tensor:
+            found = only_upgrades(
+                eligible,
+                shortlist,
+                anchor=tf.maximum(relation.upgrade_of, 0),
+                max_price_ratio=relation.max_price_ratio,
+                price=price,
+                leaf_category=leaf,
+                content=self.sources.content,
+                config=self._strategy.upsell,
+            )
+            return tf.where(tf.equal(relation.upgrade_of, 0)[:, None], eligible, found)
+
+        return tf.cond(tf.reduce_any(tf.not_equal(relation.upgrade_of, 0)), upgrades, lambda: eligible)
 
     def _with_view(self, query: Query, anchor: tf.Tensor) -> Query:
         """Returns the query with the anchor as its latest event."""
         seen = tf.fill([tf.shape(anchor)[0], 1], self.sources.view_type)
-        return Query(
-            user=query.user,
+        return _changed(
+            query,
             recent_item=tf.concat([query.recent_item, anchor[:, None]], axis=1),
             recent_type=tf.concat([query.recent_type, seen], axis=1),
             recent_age=tf.concat([query.recent_age, tf.zeros([tf.shape(anchor)[0], 1])], axis=1),
-            cart=query.cart,
-            is_discovery=query.is_discovery,
-            outside_level=query.outside_level,
         )
 
 
-def _with_cart(query: Query, cart: tf.Tensor) -> Query:
-    return Query(
-        user=query.user,
-        recent_item=query.recent_item,
-        recent_type=query.recent_type,
-        recent_age=query.recent_age,
-        cart=cart,
-        is_discovery=query.is_discovery,
-        outside_level=query.outside_level,
+def _excluding(request: Request, *excluded: tf.Tensor) -> Limits:
+    """Returns the request's limits, without cart, anchor and `excluded`."""
+    limits = request.limits
+    never = [limits.excluded, request.query.cart, request.anchor[:, None], *excluded]
+    return Limits(
+        excluded=tf.concat(never, axis=1),
+        categories=limits.categories,
+        min_price=limits.min_price,
+        max_price=limits.max_price,
     )
 
 
-def _with_discovery(query: Query) -> Query:
-    return Query(
-        user=query.user,
-        recent_item=query.recent_item,
-        recent_type=query.recent_type,
-        recent_age=query.recent_age,
-        cart=query.cart,
-        is_discovery=tf.ones_like(query.is_discovery),
-        outside_level=query.outside_level,
-    )
+def _no_relation(request: Request) -> Relation:
+    none = tf.zeros_like(request.anchor)
+    return Relation(not_like=none, upgrade_of=none, max_price_ratio=tf.zeros(tf.shape(none)))
+
+
+def _changed(query: Query, **values: tf.Tensor) -> Query:
+    """Returns the query with some tensors replaced."""
+    return Query(**{name: values.get(name, getattr(query, name)) for name in QUERY_FIELDS})

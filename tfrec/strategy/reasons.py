@@ -2,8 +2,11 @@
 
 import tensorflow as tf
 
-from tfrec.models.evidence import Evidence
-from tfrec.models.sources import CandidateSources
+from tfrec.models.sources import CandidateSources, Evidence
+from tfrec.models.sources.cart import Cart
+from tfrec.models.sources.history import History
+from tfrec.models.sources.own_items import OwnItems
+from tfrec.models.sources.source import Candidates
 
 REPEAT_COUNT = 2.0  # bought at least so often: a habit, a better reason than the cart
 
@@ -31,15 +34,15 @@ def explain(sources: CandidateSources, evidence: Evidence, items: tf.Tensor) -> 
     once; goes with what the user chose before; bought lately (times counted); never sold yet; fits the behaviour.
     What friends bought is a source but no reason: a slate must not reveal to a shopper who bought what.
     """
-
-    def at(scores: tf.Tensor) -> tf.Tensor:
-        return tf.gather(scores, items, batch_dims=1)
-
-    cart_weight, cart_item, cart_count = sources.cart_table.decode_best(at(evidence.cart_best), evidence.cart_entries)
-    past_weight, past_item, _ = sources.history_table.decode_best(at(evidence.history_best), evidence.history_entries)
-    own_count = sources.own_at(evidence, items)[0]
-    lately = tf.gather(sources.popularity[:, 1], items)
-    ever = tf.gather(sources.popularity[:, -1], items)
+    cart, history, own = (sources.by_name[name] for name in ("cart", "history", "own"))
+    assert isinstance(cart, Cart) and isinstance(history, History) and isinstance(own, OwnItems)
+    of_cart, of_past = evidence.by_source["cart"], evidence.by_source["history"]
+    candidates = Candidates(items, evidence.shortlist.columns(items))
+    cart_weight, cart_item, cart_count = cart.table.decode_best(candidates.at(of_cart["best"]), of_cart["cart"])
+    past_weight, past_item, _ = history.table.decode_best(candidates.at(of_past["best"]), of_past["own"])
+    own_count = own.own_at(evidence.by_source["own"], candidates)[0]
+    lately = tf.gather(sources.moment.popularity[:, 1], items)
+    ever = tf.gather(sources.moment.popularity[:, -1], items)
     zeros = tf.zeros_like(items)
     as_count = lambda values: tf.cast(values, tf.int32)  # noqa: E731
     cases = [
@@ -60,7 +63,7 @@ def explain(sources: CandidateSources, evidence: Evidence, items: tf.Tensor) -> 
         code=tf.where(is_item, code, ""),
         item=tf.where(is_item, item, 0),
         count=tf.where(is_item, count, 0),
-        source=tf.where(is_item, _strongest_source(sources, evidence, items), ""),
+        source=tf.where(is_item, sources.strongest_source(evidence, items), ""),
     )
 
 
@@ -79,37 +82,3 @@ def explain_by_anchor(items: tf.Tensor, *, code: str, anchor: tf.Tensor) -> Reas
         count=tf.zeros_like(items),
         source=tf.where(is_item, "content", ""),
     )
-
-
-def _strongest_source(sources: CandidateSources, evidence: Evidence, items: tf.Tensor) -> tf.Tensor:
-    """Returns `[B, k]` name of the source whose score of the item is highest, relative to its best in the slate."""
-    scores = sources.source_scores(evidence)
-    families = {
-        "cart": ("cart", "cart_recent", "cart_denoised"),
-        "own": ("own", "own_orders"),
-        "history": ("history",),
-        "friends": ("friends",),
-        "session": ("session",),
-        "towers": (),
-        "content": ("content",),
-        "popular": ("popular", "popular_segment"),
-    }
-    names, columns = [], []
-    for family, members in families.items():
-        parts = [tf.gather(scores[name], items, batch_dims=1) for name in members if name in scores]
-        if family == "towers":  # cosines: what is above nothing
-            parts = [tf.maximum(tf.gather(evidence.towers, items, batch_dims=1), 0.0) * 0.5]
-        if not parts:
-            continue
-        if family == "popular":
-            parts = [part * 0.25 for part in map(_relative, parts)]
-        elif family not in ("towers", "content"):
-            parts = [_relative(part) for part in parts]
-        names.append(family)
-        columns.append(tf.reduce_max(tf.stack(parts), axis=0))
-    best = tf.argmax(tf.stack(columns, axis=-1), axis=-1)
-    return tf.gather(tf.constant(names), best)
-
-
-def _relative(values: tf.Tensor) -> tf.Tensor:
-    return values / tf.maximum(tf.reduce_max(tf.pad(values, [[0, 0], [0, 1]]), axis=1, keepdims=True), 1e-6)

@@ -13,14 +13,14 @@ from tqdm import tqdm
 from tfrec.features.feature_tables import FeatureTables, compute_feature_tables
 from tfrec.features.queries import HEADS, ExampleQueries, example_queries, heads_of
 from tfrec.features.shop import Shop
-from tfrec.models.evidence import Query
-from tfrec.models.feature_names import FEATURES
+from tfrec.models.query import Query
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.models.sources import CandidateSources
+from tfrec.models.sources.registry import FEATURES
+from tfrec.models.sources.shortlist import Shortlist
 from tfrec.pipelines.ranking import RankingExamples
 from tfrec.publish import replacing
-from tfrec.strategy.complements import of_other_categories
-from tfrec.strategy.constraints import mark_items
+from tfrec.strategy.complements import of_other_categories, only_new
 from tfrec.training.config import TrainingConfig
 from tfrec.training.funnel import build_sources
 from tfrec.training.prefetch import prefetched
@@ -170,13 +170,15 @@ def candidate_lister(sources: CandidateSources) -> Callable[[Query], tuple[tf.Te
     # Nothing below branches on a tensor in Python: AutoGraph would take a third of the trace's time, change nothing.
     @tf.function(input_signature=[_ANY_QUERY], autograph=False)
     def list_up(query: Query) -> tuple[tf.Tensor, tf.Tensor]:
-        evidence = sources.gather_evidence(query)
-        eligible = sources.is_offered[None, :] & ~mark_items(query.cart, num_rows=tf.constant(sources.num_rows))
-        eligible &= ~(tf.cast(query.is_discovery, tf.bool)[:, None] & (evidence.own_row > 0))
-        eligible = of_other_categories(
-            eligible, chosen=query.cart, level=query.outside_level, category_paths=sources.categories
-        )
-        candidates = sources.candidates(evidence, eligible)
+        def allows(shortlist: Shortlist, is_own: tf.Tensor) -> tf.Tensor:
+            eligible = tf.gather(sources.is_offered, shortlist.item) & ~shortlist.marks(query.cart)
+            eligible = only_new(eligible, is_own=is_own, is_discovery=query.is_discovery > 0)
+            return of_other_categories(
+                eligible, shortlist, chosen=query.cart, level=query.outside_level, category_paths=sources.categories
+            )
+
+        evidence = sources.gather_evidence(query, allows)
+        candidates = sources.candidates(evidence)
         return candidates, sources.features(query, evidence, candidates)
 
     return list_up
@@ -218,7 +220,7 @@ def as_query(queries: ExampleQueries, *, is_discovery: bool = False, is_limited:
 
 def _wants_new(sources: CandidateSources, queries: ExampleQueries) -> np.ndarray:
     """Returns `[Q]` bool: whether something that the user never bought followed a cart."""
-    bought = sources.own_items(tf.constant(queries.user))[0].numpy()
+    bought = sources.moment.own_items(tf.constant(queries.user))[0].numpy()
     labels = queries.label_item
     is_own = (labels[:, :, None] == bought[:, None, :]).any(axis=2)
     has_cart = (queries.cart > 0).any(axis=1)

@@ -22,7 +22,7 @@ from tfrec.errors import SourceError
 from tfrec.features.queries import HEADS
 from tfrec.features.shop import Shop
 from tfrec.models.baseline_sources import CalibratedScore
-from tfrec.models.evidence import Query
+from tfrec.models.query import Query
 from tfrec.publish import FolderKind, check_claim, clear_stale, next_version, publishing, replacing
 from tfrec.schema import wire
 from tfrec.schema.signatures import SIGNATURES, InputSpec, Signature
@@ -149,9 +149,8 @@ class ServedFunnel:
         packed = tf.argsort(tf.cast(tf.equal(sent, ""), tf.int32), axis=1, stable=True)  # padding goes behind
         sent = tf.gather(sent, packed, batch_dims=1)
         candidates = self._items.lookup(sent)
-        evidence = self.funnel.sources.gather_evidence(query)
         ranking = self.funnel.ranking
-        score, logits = ranking(self.funnel.sources.features(query, evidence, candidates), training=False)
+        score, logits = self.funnel.rank(query, candidates)
         is_known = candidates > 0
         outputs = {
             "item_ids": sent,

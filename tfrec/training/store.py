@@ -12,9 +12,9 @@ from tfrec.errors import SourceError
 from tfrec.features.feature_tables import FeatureTables
 from tfrec.features.shop import Shop
 from tfrec.ingest.typed_toml import typed
-from tfrec.models.feature_names import FEATURES
 from tfrec.models.ranking import RankingModel
 from tfrec.models.retrieval import RetrievalModel
+from tfrec.models.sources.registry import FEATURES
 from tfrec.training.config import TrainingConfig, with_present_names
 from tfrec.training.funnel import TrainedFunnel
 from tfrec.training.tower_training import create_variables
@@ -54,6 +54,7 @@ def save_trained(trained: TrainedFunnel, config: TrainingConfig, folder: Path) -
     about = {
         "config": dataclasses.asdict(config),
         "heads": trained.ranking.heads,
+        "features": FEATURES,
         "learned_until": trained.learned_until,
     }
     (folder / _ABOUT).write_text(json.dumps(about, indent=2))
@@ -106,6 +107,11 @@ def _read_about(folder: Path) -> dict[str, Any]:
     if "learned_until" not in about or not (folder / _MEANINGS).exists():
         raise SourceError(
             f"{folder} was written by an older tfrec, which did not keep what the weights mean. "
+            "Train again: tfrec train PREPARED --out MODELS"
+        )
+    if tuple(about.get("features", ())) != FEATURES:
+        raise SourceError(
+            f"The ranking model in {folder} reads other features than this tfrec computes. "
             "Train again: tfrec train PREPARED --out MODELS"
         )
     return about

@@ -4,10 +4,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.features.feature_tables import FeatureTables
+from tfrec.models.sources.shortlist import Shortlist
 
 
 class ItemTable:
-    """Item-to-item weights of some channels as tables that are gathered by item index. `R` rows, `c` channels.
+    """Item-to-item weights of some channels as tables that are gathered by item index. `c` channels.
 
     Args:
         feature_tables: gives neighbours, weights and pair counts.
@@ -37,30 +38,34 @@ class ItemTable:
         """The tables."""
         return [self.neighbours, self.weights, self.pair_counts]
 
-    def contributions(self, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns contributions of `items [B, n]`: sums `[B, R, c]`, and the strongest weight, coded, `[B, R]` int64.
+    def neighbours_of(self, items: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, n·W]` int32 neighbours of `items [B, n]`; 0 = none."""
+        size, number = tf.unstack(tf.shape(items))
+        return tf.reshape(tf.gather(self.neighbours, items), [size, number * tf.shape(self.neighbours)[1]])
+
+    def contributions(self, items: tf.Tensor, shortlist: Shortlist) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns contributions of `items [B, n]`: sums `[B, L, c]`, and the strongest weight, coded, `[B, L]` int64.
 
         The strongest is that of one item, summed over the channels; `decode_best` reads it.
         """
-        neighbours, weights, segment = self._gathered(items)
-        total = self._summed(weights, segment, tf.shape(items)[0])
-        shape = tf.shape(neighbours)
-        place = tf.range(shape[1] * shape[2])[None, :] + tf.zeros([shape[0], 1], tf.int32)
+        weights, cells = tf.gather(self.weights, items), shortlist.cells(self.neighbours_of(items))
+        size, number = tf.shape(items)[0], tf.shape(items)[1] * tf.shape(self.neighbours)[1]
+        total = self._summed(weights, cells, size, shortlist)
+        place = tf.range(number)[None, :] + tf.zeros([size, 1], tf.int32)
         strength = tf.reshape(tf.reduce_sum(weights, axis=-1), [-1])
         code = tf.bitwise.left_shift(
             tf.cast(tf.bitcast(strength, tf.int32), tf.int64), tf.constant(32, tf.int64)
         ) + tf.cast(tf.reshape(place, [-1]), tf.int64)  # positive floats are ordered as their bits are, negative below
-        best = tf.math.unsorted_segment_max(code, segment, shape[0] * self.num_rows)
-        return total, tf.reshape(tf.maximum(best, 0), [shape[0], self.num_rows])
+        best = tf.math.unsorted_segment_max(code, cells, size * shortlist.size)
+        return total, tf.reshape(tf.maximum(best, 0), [size, shortlist.size])
 
-    def summed(self, items: tf.Tensor, factors: tf.Tensor, *, channels: list[int]) -> tf.Tensor:
-        """Returns `[B, R, len(channels)]`: the weights of `items [B, n]` times `factors [n, len(channels)]`, summed.
+    def summed(self, items: tf.Tensor, factors: tf.Tensor, shortlist: Shortlist, *, channels: list[int]) -> tf.Tensor:
+        """Returns `[B, L, len(channels)]`: the weights of `items [B, n]` times `factors [n, len(channels)]`, summed.
 
         `channels` names the table's channel of each column; one may come more than once.
         """
-        _, weights, segment = self._gathered(items)
-        chosen = tf.gather(weights, channels, axis=-1) * factors[None, :, None, :]
-        return self._summed(chosen, segment, tf.shape(items)[0])
+        weights = tf.gather(tf.gather(self.weights, items), channels, axis=-1) * factors[None, :, None, :]
+        return self._summed(weights, shortlist.cells(self.neighbours_of(items)), tf.shape(items)[0], shortlist)
 
     def decode_best(self, best: tf.Tensor, entries: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Returns strength, contributing item and pair count of coded evidence.
@@ -80,17 +85,12 @@ class ItemTable:
         count = tf.gather_nd(self.pair_counts, tf.stack([item, place % width], axis=-1))
         return strength, item, count
 
-    def _gathered(self, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Neighbours `[B, n, W]`, weights `[B, n, W, c]`, and the cell of `[B, R]` that each neighbour is, flat."""
-        neighbours = tf.gather(self.neighbours, items)
-        segment = neighbours + tf.range(tf.shape(items)[0])[:, None, None] * self.num_rows
-        return neighbours, tf.gather(self.weights, items), tf.reshape(segment, [-1])
-
-    def _summed(self, weights: tf.Tensor, segment: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
-        """Returns `[B, R, c]`: the weights `[B, n, W, c]` summed by the cell that `segment` names, flat."""
-        columns = weights.shape[-1]
-        total = tf.math.unsorted_segment_sum(tf.reshape(weights, [-1, columns]), segment, size * self.num_rows)
-        return tf.reshape(total, [size, self.num_rows, columns])
+    @staticmethod
+    def _summed(weights: tf.Tensor, cells: tf.Tensor, size: tf.Tensor, shortlist: Shortlist) -> tf.Tensor:
+        """Returns `[B, L, c]`: the weights `[B, n, W, c]` summed by the cells `[B·n·W]` that they belong to."""
+        channels = weights.shape[-1]
+        total = tf.math.unsorted_segment_sum(tf.reshape(weights, [-1, channels]), cells, size * shortlist.size)
+        return tf.reshape(total, [size, shortlist.size, channels])
 
 
 def best_strength(best: tf.Tensor) -> tf.Tensor:

@@ -1,0 +1,214 @@
+"""`CandidateSources`: evidence, candidates and features of queries, from all sources together.
+
+One piece of TensorFlow code serves training and serving: the ranking model's examples are computed by the very
+functions that the SavedModel runs, with the tables of an earlier moment (no training-serving skew by construction).
+
+Evidence is kept by column `[B, L]` of a list of items that the sources know something of. The cost of an answer so
+depends on their neighbours, not on the catalogue. A small catalogue is one list, without search or sort.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.features.feature_tables import FeatureTables
+from tfrec.features.vocabulary import Vocabularies
+from tfrec.models.query import Query
+from tfrec.models.source_config import SourceConfig
+from tfrec.models.sources.registry import FEATURES, SOURCES
+from tfrec.models.sources.shortlist import Shortlist, shortlist_of, whole_catalogue
+from tfrec.models.sources.source import Candidates, Entries, Found, Moment, Ranking, Source
+from tfrec.models.sources.towers import Towers
+from tfrec.models.towers import QueryTower
+
+Allows = Callable[[Shortlist, tf.Tensor], tf.Tensor]
+"""Items of a list, and which of them the user bought before `[B, L]` → which may be offered, `[B, L]` bool."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Evidence:
+    """What all sources know for a batch of queries.
+
+    Attributes:
+        shortlist: the items of the columns.
+        by_source: name of the source → what it knows.
+        eligible: `[B, L]` bool: items that may be offered.
+    """
+
+    shortlist: Shortlist
+    by_source: Mapping[str, Found]
+    eligible: tf.Tensor
+
+
+class CandidateSources:
+    """The tables of one moment, and the functions that turn queries into candidates and features.
+
+    Args:
+        vocabularies: the shop's.
+        feature_tables: what was known at the moment.
+        candidate_embeddings: `[N + 1, d]` of the retrieval model.
+        encoded_items: `[N + 1, d]`, what the query tower reads.
+        query_tower: query tower of the retrieval model.
+        is_offered: `[N + 1]` bool: items that may be offered at all.
+        cart_type: event code that stands for an item in the cart.
+        view_type: event code of a view, or of the commonest event where the log has no views.
+        config: settings.
+    """
+
+    def __init__(
+        self,
+        vocabularies: Vocabularies,
+        feature_tables: FeatureTables,
+        *,
+        candidate_embeddings: np.ndarray,
+        encoded_items: np.ndarray,
+        query_tower: QueryTower,
+        is_offered: np.ndarray,
+        cart_type: int,
+        view_type: int,
+        config: SourceConfig = SourceConfig(),
+    ) -> None:
+        self.config = config
+        self.num_rows = vocabularies.items.size
+        self.view_type = view_type
+        self.moment = Moment(
+            vocabularies.catalogue,
+            feature_tables,
+            candidate_embeddings=candidate_embeddings,
+            encoded_items=encoded_items,
+            query_tower=query_tower,
+            is_offered=is_offered,
+            cart_type=cart_type,
+            is_listed=self.num_rows > config.dense_items,
+        )
+        self.by_name: dict[str, Source] = {name: source(self.moment, config) for name, source in SOURCES.items()}
+        self.price, self.categories = self.moment.price, self.moment.categories
+
+    @property
+    def is_offered(self) -> tf.Tensor:
+        """`[N + 1]` bool: items that may be offered at all."""
+        return self.moment.offered
+
+    @property
+    def content(self) -> tf.Tensor:
+        """`[N + 1, c]` unit vectors of title, category, brand and facts."""
+        return self.moment.content
+
+    @property
+    def candidate_embeddings(self) -> tf.Tensor:
+        """`[N + 1, d]` candidate embeddings of the retrieval model."""
+        return self.moment.embeddings
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """Every table and weight that candidates and features may read."""
+        return [*self.moment.variables, *(one for source in self.by_name.values() for one in source.variables)]
+
+    def embed_query(self, query: Query) -> tf.Tensor:
+        """Returns `[B, d]` query embeddings: the user's latest events, then the visit's, then the cart."""
+        towers = self.by_name["towers"]
+        assert isinstance(towers, Towers)
+        return towers.embed(query)
+
+    def similarity(self, anchor: tf.Tensor, embedding_weight: float = 1.0, content_weight: float = 1.0) -> tf.Tensor:
+        """Returns `[B, N + 1]`: each item's similarity to the anchor `[B]`, cosines of embedding and content."""
+        embedded = tf.matmul(tf.gather(self.candidate_embeddings, anchor), self.candidate_embeddings, transpose_b=True)
+        described = tf.matmul(tf.gather(self.content, anchor), self.content, transpose_b=True)
+        return embedding_weight * embedded + content_weight * described
+
+    def gather_evidence(self, query: Query, allows: Allows | None = None, *, at_least: tf.Tensor | int = 0) -> Evidence:
+        """Returns what the sources know of the items that they bring.
+
+        Args:
+            query: the queries.
+            allows: which items may be offered; None = all that the shop offers.
+            at_least: `[B]` or one number: candidates that the towers bring at least; each row's own, so that a query
+                is answered in a batch as alone.
+        """
+        at_least = tf.broadcast_to(at_least, tf.shape(query.user))
+        entries = {name: source.entries(query, at_least=at_least) for name, source in self.by_name.items()}
+        own = self.moment.own_items(query.user)[0]
+
+        def allowed(shortlist: Shortlist) -> tf.Tensor:
+            if allows is None:
+                return tf.gather(self.is_offered, shortlist.item)
+            return allows(shortlist, shortlist.marks(own) & (shortlist.item > 0))
+
+        is_listed = self.moment.is_listed
+        shortlist = self._shortlist(entries, allowed) if is_listed else whole_catalogue(self.num_rows)
+        found = {name: source.evidence(entries[name], shortlist) for name, source in self.by_name.items()}
+        eligible = tf.broadcast_to(allowed(shortlist), [tf.shape(query.user)[0], shortlist.size])
+        return Evidence(shortlist, found, eligible)
+
+    def candidates(self, evidence: Evidence, *, at_least: tf.Tensor | int = 0) -> tf.Tensor:
+        """Returns `[B, C]` int32 candidates of all sources, each once, descending; 0 = no candidate.
+
+        The towers rank every eligible item, so a row holds `at_least` candidates, as `gather_evidence` was given,
+        whenever as many are eligible.
+        """
+        shortlist, lists = evidence.shortlist, []
+        size = tf.shape(evidence.eligible)[0]
+        for name, score in self.source_scores(evidence).items():
+            most = tf.fill([size], getattr(self.config, name))
+            if name == "towers":
+                most = tf.maximum(most, at_least)
+            k = tf.minimum(tf.reduce_max(tf.concat([most, [0]], axis=0)), shortlist.size)
+            best, column = tf.math.top_k(tf.where(evidence.eligible, score, 0.0), k)
+            is_candidate = (best > 0) & (tf.range(k)[None, :] < most[:, None])
+            lists.append(tf.where(is_candidate, shortlist.items(column), 0))
+        merged = tf.sort(tf.concat(lists, axis=1), axis=1)
+        repeats = tf.concat([tf.zeros_like(merged[:, :1], tf.bool), tf.equal(merged[:, 1:], merged[:, :-1])], axis=1)
+        merged = tf.where(repeats, 0, merged)
+        widest = tf.reduce_max(tf.concat([tf.reduce_sum(tf.cast(merged > 0, tf.int32), axis=1), [1]], axis=0))
+        return tf.sort(merged, axis=1, direction="DESCENDING")[:, :widest]
+
+    def source_scores(self, evidence: Evidence) -> dict[str, tf.Tensor]:
+        """Returns each list's score of each item, `[B, L]`; what is not positive is no candidate."""
+        return {
+            name: score
+            for source_name, source in self.by_name.items()
+            for name, score in source.scores(evidence.by_source[source_name], evidence.shortlist).items()
+        }
+
+    def features(self, query: Query, evidence: Evidence, items: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, C, len(FEATURES)]` features of `items [B, C]`, roughly of unit size."""
+        candidates = Candidates(items, evidence.shortlist.columns(items))
+        columns = {}
+        for name, source in self.by_name.items():
+            columns.update(source.features(query, evidence.by_source[name], candidates))
+        return tf.stack([tf.broadcast_to(columns[name], tf.shape(items)) for name in FEATURES], axis=-1)
+
+    def strongest_source(self, evidence: Evidence, items: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, k]` string: the source that is most for each of `items [B, k]`, relative to its best of them."""
+        candidates = Candidates(items, evidence.shortlist.columns(items))
+        strengths = {
+            name: source.strength(evidence.by_source[name], candidates) for name, source in self.by_name.items()
+        }
+        known = {name: strength for name, strength in strengths.items() if strength is not None}
+        best = tf.argmax(tf.stack(list(known.values()), axis=-1), axis=-1)
+        return tf.gather(tf.constant(list(known)), best)
+
+    def _shortlist(self, entries: Mapping[str, Entries], allowed: Callable[[Shortlist], tf.Tensor]) -> Shortlist:
+        """Returns the items of all entries; every item where limits leave too few of a ranking.
+
+        Candidates so are the same as if all sources had scored the whole catalogue.
+        """
+        listed = shortlist_of([one.item for one in entries.values()])
+        eligible = allowed(listed)
+        rankings = [ranking for one in entries.values() for ranking in one.rankings]
+        is_enough = tf.reduce_all(tf.stack([_is_enough(ranking, listed, eligible) for ranking in rankings]))
+        size = tf.shape(listed.item)[0]
+        everything = tf.broadcast_to(tf.range(self.num_rows)[None, :], [size, self.num_rows])
+        assert listed.ascending is not None
+        item, ascending = tf.cond(is_enough, lambda: (listed.item, listed.ascending), lambda: (everything, everything))
+        return Shortlist(item, ascending)
+
+
+def _is_enough(ranking: Ranking, shortlist: Shortlist, eligible: tf.Tensor) -> tf.Tensor:
+    """Returns whether of each row's ranking as many are eligible as are wanted, or it has all there are."""
+    is_item = ranking.item > 0
+    may_be = tf.gather(eligible, shortlist.columns(ranking.item), batch_dims=1) & is_item
+    number = tf.reduce_sum(tf.cast(may_be, tf.int32), axis=1)
+    return tf.reduce_all((number >= ranking.wanted) | ~tf.reduce_all(is_item, axis=1))

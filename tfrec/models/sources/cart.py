@@ -1,0 +1,82 @@
+"""What goes with the cart: item-to-item weights of its items, summed."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import tensorflow as tf
+
+from tfrec.features.feature_tables import CHANNELS
+from tfrec.models.query import Query
+from tfrec.models.rows import count_items, latest, without_repeats
+from tfrec.models.source_config import SourceConfig
+from tfrec.models.sources.item_table import ItemTable, best_strength
+from tfrec.models.sources.shortlist import Shortlist
+from tfrec.models.sources.source import Candidates, Entries, Found, Moment, of_the_best, relative, signed_root
+
+
+class Cart:
+    """Neighbours of the items in the cart, by four kinds of weights that EASE learned from orders.
+
+    Its evidence: `weights [B, L, 4]` summed (EASE, fading EASE, EASE of strong dropout, of near lines), `best [B, L]`
+    int64 (see `ItemTable.decode_best`) and `cart [B, n]` the items that contribute.
+    """
+
+    FEATURES: ClassVar[Mapping[str, str]] = {
+        "cart_ease": "summed EASE weight of the cart's items",
+        "cart_ease_mean": "the same over the root of the number of items in the cart",
+        "cart_ease_relative": "the same over the list's largest",
+        "cart_best": "weight of the one item of the cart that contributes most",
+        "cart_recent": "summed weight of EASE on orders that fade with age",
+        "cart_recent_relative": "the same over the list's largest",
+        "cart_denoised": "summed weight of EASE with strong dropout, over the root of the cart's size",
+        "cart_denoised_relative": "summed weight of the same over the list's largest",
+        "cart_nearby": "summed weight of EASE on neighbouring lines of orders",
+        "cart_nearby_relative": "the same over the list's largest",
+        "cart_size": "number of items in the cart, log",
+    }
+
+    def __init__(self, moment: Moment, config: SourceConfig) -> None:
+        channels = slice(CHANNELS.index("ease"), CHANNELS.index("nearby_ease") + 1)
+        self.table = ItemTable(moment.feature_tables, channels=channels, width=config.cart_neighbours, name="cart")
+        self.variables = self.table.variables
+        self._most = config.cart_items
+
+    def entries(self, query: Query, *, at_least: tf.Tensor) -> Entries:
+        """Returns the neighbours of the newest items of the cart."""
+        cart = without_repeats(latest(query.cart, self._most))
+        return Entries(self.table.neighbours_of(cart), {"cart": cart})
+
+    def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
+        """Returns the summed weights, and the strongest single one."""
+        cart = entries.values["cart"]
+        weights, best = self.table.contributions(cart, shortlist)
+        return {"weights": weights, "best": best, "cart": cart}
+
+    def scores(self, found: Found, shortlist: Shortlist) -> dict[str, tf.Tensor]:
+        """Returns three lists: by EASE, by fading EASE, by EASE of strong dropout."""
+        weights = found["weights"]
+        return {"cart": weights[..., 0], "cart_recent": weights[..., 1], "cart_denoised": weights[..., 2]}
+
+    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, tf.Tensor]:
+        """Returns weights, plain and relative, and the size of the cart."""
+        size = count_items(query.cart)[:, None]
+        root = tf.sqrt(tf.maximum(size, 1.0))
+        ease, recent, denoised, nearby = tf.unstack(candidates.at(found["weights"]), axis=-1)
+        return {
+            "cart_ease": signed_root(ease),
+            "cart_ease_mean": signed_root(ease / root),
+            "cart_ease_relative": relative(ease),
+            "cart_best": signed_root(best_strength(candidates.at(found["best"]))),
+            "cart_recent": signed_root(recent),
+            "cart_recent_relative": relative(recent),
+            "cart_denoised": signed_root(denoised / root),
+            "cart_denoised_relative": relative(denoised),
+            "cart_nearby": signed_root(nearby),
+            "cart_nearby_relative": relative(nearby),
+            "cart_size": tf.math.log1p(size),
+        }
+
+    def strength(self, found: Found, candidates: Candidates) -> tf.Tensor:
+        """Returns the highest of the three lists' scores, each relative to its best."""
+        weights = candidates.at(found["weights"])
+        return tf.reduce_max(tf.stack([of_the_best(weights[..., column]) for column in range(3)]), axis=0)

@@ -1,0 +1,77 @@
+"""What is described alike: similarity of title, category, brand and facts to the cart, or to the visit."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import tensorflow as tf
+
+from tfrec.models.query import Query
+from tfrec.models.rows import latest, masked_mean
+from tfrec.models.source_config import SourceConfig
+from tfrec.models.sources.shortlist import Shortlist
+from tfrec.models.sources.source import Candidates, Entries, Found, Moment, rank
+
+
+class Content:
+    """Candidates by similarity of content to the mean of the cart, of the visit where the cart is empty.
+
+    Its evidence: `similarity [B, L]` and `mean [B, c]`.
+    """
+
+    FEATURES: ClassVar[Mapping[str, str]] = {
+        "content": "similarity of content to the mean of the cart, of the visit where the cart is empty",
+        "content_max": "similarity of content to the most similar item of visit and cart",
+    }
+
+    def __init__(self, moment: Moment, config: SourceConfig) -> None:
+        self.variables: list[tf.Variable] = []
+        self._moment = moment
+        self._most, self._most_recent = config.content, config.recent_items
+
+    def entries(self, query: Query, *, at_least: tf.Tensor) -> Entries:
+        """Returns the most similar items."""
+        content = self._moment.content
+        mean = masked_mean(tf.gather(content, query.cart), query.cart > 0)
+        visit = masked_mean(tf.gather(content, query.recent_item), query.recent_item > 0)
+        mean = tf.where(tf.reduce_any(query.cart > 0, axis=1, keepdims=True), mean, visit)
+        similarity = _tied(tf.matmul(mean, content, transpose_b=True))
+        values = {"mean": mean, "similarity": similarity}
+        if not self._moment.is_listed:
+            return Entries(tf.zeros([tf.shape(mean)[0], 0], tf.int32), values)
+        ranking = rank(tf.where(self._moment.offered, similarity, 0.0), self._most)
+        return Entries(ranking.item, values, (ranking,))
+
+    def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
+        """Returns the similarities."""
+        similarity = entries.values["similarity"]
+        if not shortlist.is_catalogue:
+            similarity = tf.gather(similarity, shortlist.item, batch_dims=1)
+        return {**entries.values, "similarity": similarity}
+
+    def scores(self, found: Found, shortlist: Shortlist) -> dict[str, tf.Tensor]:
+        """Returns one list, by similarity."""
+        return {"content": found["similarity"]}
+
+    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, tf.Tensor]:
+        """Returns the similarity to the mean, and the largest to one item."""
+        own = tf.gather(self._moment.content, candidates.item)
+        similarity = _tied(tf.reduce_sum(own * found["mean"][:, None, :], axis=2))
+        items = latest(tf.concat([query.recent_item, query.cart], axis=1), self._most_recent)
+        similar = tf.matmul(own, tf.gather(self._moment.content, items), transpose_b=True)
+        similar = tf.where((items > 0)[:, None, :], similar, 0.0)
+        return {
+            "content": similarity,
+            "content_max": tf.reduce_max(tf.pad(similar, [[0, 0], [0, 0], [0, 1]]), axis=2),
+        }
+
+    def strength(self, found: Found, candidates: Candidates) -> tf.Tensor:
+        """Returns the similarity relative to the best."""
+        return candidates.at(found["similarity"])
+
+
+def _tied(similarity: tf.Tensor) -> tf.Tensor:
+    """Returns similarities without their last bits, which differ with the batch's size.
+
+    Items that are described alike tie, and rounding must not choose among them.
+    """
+    return tf.round(similarity * 1e4) / 1e4

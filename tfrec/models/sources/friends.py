@@ -1,0 +1,60 @@
+"""What the user's friends bought; a shop that knows of no friends pays nothing for it."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import tensorflow as tf
+
+from tfrec.models.graph_tables import table
+from tfrec.models.query import Query
+from tfrec.models.rows import rows_of
+from tfrec.models.source_config import SourceConfig
+from tfrec.models.sources.shortlist import Shortlist
+from tfrec.models.sources.source import Candidates, Entries, Found, Moment, of_the_best, relative, signed_root
+
+
+class Friends:
+    """Items that the friends of users bought, see `tfrec.features.friends`.
+
+    Its evidence: `bought [B, L]`; empty where no user has a friend with purchases.
+    """
+
+    FEATURES: ClassVar[Mapping[str, str]] = {
+        "friends": "how much the user's friends bought it, fading with age",
+        "friends_relative": "the same over the list's largest",
+    }
+
+    def __init__(self, moment: Moment, config: SourceConfig) -> None:
+        tables = moment.feature_tables
+        self.variables: list[tf.Variable] = []
+        if len(tables.friend_item):
+            names = ("friend_splits", "friend_item", "friend_score")
+            self.variables = [table(getattr(tables, name), name) for name in names]
+
+    def entries(self, query: Query, *, at_least: tf.Tensor) -> Entries:
+        """Returns what the users' friends bought."""
+        if not self.variables:
+            return Entries(tf.zeros([tf.shape(query.user)[0], 0], tf.int32))
+        splits, item, score = self.variables
+        at, inside = rows_of(splits, query.user)
+        items, scores = tf.where(inside, tf.gather(item, at), 0), tf.where(inside, tf.gather(score, at), 0.0)
+        return Entries(items, {"item": items, "score": scores})
+
+    def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
+        """Returns how much they bought it."""
+        if not self.variables:
+            return {}
+        return {"bought": shortlist.sums(entries.values["item"], entries.values["score"])}
+
+    def scores(self, found: Found, shortlist: Shortlist) -> dict[str, tf.Tensor]:
+        """Returns one list; none in a shop without friends."""
+        return {"friends": found["bought"]} if found else {}
+
+    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, tf.Tensor]:
+        """Returns how much they bought it, plain and relative."""
+        bought = candidates.at(found["bought"]) if found else tf.zeros(tf.shape(candidates.item))
+        return {"friends": signed_root(bought), "friends_relative": relative(bought)}
+
+    def strength(self, found: Found, candidates: Candidates) -> tf.Tensor | None:
+        """Returns how much they bought it, relative to the best."""
+        return of_the_best(candidates.at(found["bought"])) if found else None

@@ -1,0 +1,75 @@
+"""What goes with the user's earlier purchases: item-to-item weights of the own items, summed."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import tensorflow as tf
+
+from tfrec.features.feature_tables import CHANNELS
+from tfrec.models.query import Query
+from tfrec.models.source_config import SourceConfig
+from tfrec.models.sources.item_table import ItemTable
+from tfrec.models.sources.shortlist import Shortlist
+from tfrec.models.sources.source import (
+    Candidates,
+    Entries,
+    Found,
+    Moment,
+    log_price,
+    of_the_best,
+    relative,
+    signed_root,
+)
+from tfrec.models.sources.visit import price_distance
+
+
+class History:
+    """Neighbours of what the user bought most often, by EASE.
+
+    Its evidence: `weight [B, L]`, summed over the root of the number of own items, `best [B, L]` int64 (see
+    `ItemTable.decode_best`) and `own [B, h]` the items that contribute.
+    """
+
+    FEATURES: ClassVar[Mapping[str, str]] = {
+        "history": "summed EASE weight of the user's own items, over the root of their number",
+        "history_relative": "the same over the list's largest",
+        "price_to_user": "log price less the mean log price of the own items",
+    }
+
+    def __init__(self, moment: Moment, config: SourceConfig) -> None:
+        ease = CHANNELS.index("ease")
+        self.table = ItemTable(
+            moment.feature_tables, channels=slice(ease, ease + 1), width=config.history_neighbours, name="history"
+        )
+        self.variables = self.table.variables
+        self._moment = moment
+        self._most = config.history_items
+
+    def entries(self, query: Query, *, at_least: tf.Tensor) -> Entries:
+        """Returns the neighbours of the user's own items."""
+        own = self._moment.own_items(query.user)[0][:, : self._most]
+        return Entries(self.table.neighbours_of(own), {"own": own})
+
+    def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
+        """Returns the summed weights, and the strongest single one."""
+        own = entries.values["own"]
+        weights, best = self.table.contributions(own, shortlist)
+        number = tf.reduce_sum(tf.cast(own > 0, tf.float32), axis=1)
+        return {"weight": weights[..., 0] / tf.sqrt(tf.maximum(number, 1.0))[:, None], "best": best, "own": own}
+
+    def scores(self, found: Found, shortlist: Shortlist) -> dict[str, tf.Tensor]:
+        """Returns one list, by the summed weight."""
+        return {"history": found["weight"]}
+
+    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, tf.Tensor]:
+        """Returns weights, plain and relative, and the distance in price."""
+        weight, price = candidates.at(found["weight"]), self._moment.price
+        return {
+            "history": signed_root(weight),
+            "history_relative": relative(weight),
+            "price_to_user": price_distance(log_price(tf.gather(price, candidates.item)), found["own"], price),
+        }
+
+    def strength(self, found: Found, candidates: Candidates) -> tf.Tensor:
+        """Returns the weight relative to the best."""
+        return of_the_best(candidates.at(found["weight"]))

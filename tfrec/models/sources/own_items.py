@@ -1,0 +1,165 @@
+"""What the user buys again: own items with their habits, and what the orders most like the cart hold."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.features.feature_tables import OWN_FADES
+from tfrec.models.graph_tables import table
+from tfrec.models.query import Query
+from tfrec.models.rows import count_items, latest, rows_of, without_repeats
+from tfrec.models.source_config import SourceConfig
+from tfrec.models.sources.shortlist import Shortlist
+from tfrec.models.sources.source import (
+    Candidates,
+    Entries,
+    Found,
+    Moment,
+    never_empty,
+    of_the_best,
+    relative,
+    signed_root,
+)
+
+_ANY_ORDER = 0.1  # weight of an own order that shares nothing with the cart
+_ORDER_FADE = 0.99  # with each later order
+
+
+class OwnItems:
+    """What the user bought before.
+
+    Its evidence: `row [B, L]` int32, the row of `own_at`, 0 where the user never bought the item; `orders [B, L]`, the
+    share of the user's orders that hold it, of which those like the cart count most.
+    """
+
+    FEATURES: ClassVar[Mapping[str, str]] = {
+        "is_own": "1 where the user bought it before",
+        "own_count": "times that the user bought it, log",
+        "own_share": "share of the user's orders that hold it",
+        "own_age": "days since the user bought it, log; 7 = never",
+        "own_orders_ago": "orders of the user since, log; 7 = never",
+        "own_habit": "times bought, each fading with each later order (0.96)",
+        "own_habit_share": "the same over what an item in every order has",
+        "own_slow_habit": "times bought, fading slowly (0.99)",
+        "own_slow_habit_share": "the same over what an item in every order has",
+        "own_slow_habit_relative": "the same over the list's largest",
+        "own_fast_habit": "times bought, fading fast (0.8)",
+        "own_due": "log of days since, less log of the mean days between; 0 for fewer than two purchases",
+        "own_orders": "share of the user's orders that hold it, those like the cart counting most",
+        "own_orders_relative": "the same over the list's largest",
+        "num_own": "number of items that the user bought, log",
+        "num_orders": "number of the user's orders, log",
+        "is_guest": "1 where the user is unknown",
+    }
+
+    def __init__(self, moment: Moment, config: SourceConfig) -> None:
+        tables = moment.feature_tables
+        columns = (tables.own_count, tables.own_age, *tables.own_habit.T, tables.own_interval, tables.own_orders_ago)
+        own = np.stack(columns, axis=1).astype(np.float32)
+        chances = tables.own_habit * (1.0 - np.array(OWN_FADES))  # of an order of the user, by three memories
+        score = (chances.sum(axis=1) + 1e-4 * tables.own_count).astype(np.float32)
+        self._own = table(np.pad(own, [(1, 0), (0, 0)]), "own")  # row 0: never bought
+        self._score = table(np.pad(score, (1, 0)), "own_score")
+        self._line_splits = table(tables.line_splits, "line_splits")
+        self._line_item = table(never_empty(tables.line_item), "line_item")
+        self._line_order = table(never_empty(tables.line_order), "line_order")
+        self._num_orders = table(tables.num_orders, "num_orders")
+        self.variables = [
+            self._own, self._score, self._line_splits, self._line_item, self._line_order, self._num_orders
+        ]  # fmt: skip
+        self._moment = moment
+        self._most_of_cart = config.cart_items
+
+    def entries(self, query: Query, *, at_least: tf.Tensor) -> Entries:
+        """Returns the items that the user bought, and the lines of the user's orders."""
+        item, row = self._moment.own_items(query.user)
+        at, inside = rows_of(self._line_splits, query.user)
+        line_item = tf.where(inside, tf.gather(self._line_item, at), 0)
+        order = tf.where(inside, tf.gather(self._line_order, at), 0)
+        cart = without_repeats(latest(query.cart, self._most_of_cart))
+        values = {"item": item, "row": row, "line": line_item, "weight": _line_weights(line_item, order, inside, cart)}
+        return Entries(tf.concat([item, line_item], axis=1), values)
+
+    def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
+        """Returns rows of `own_at`, and shares of orders."""
+        values = entries.values
+        return {
+            "row": shortlist.sums(values["item"], values["row"]),
+            "orders": shortlist.sums(values["line"], values["weight"]),
+        }
+
+    def scores(self, found: Found, shortlist: Shortlist) -> dict[str, tf.Tensor]:
+        """Returns two lists: by habit, and by the orders most like the cart."""
+        return {"own": tf.gather(self._score, found["row"]), "own_orders": found["orders"]}
+
+    def own_at(self, found: Found, candidates: Candidates) -> list[tf.Tensor]:
+        """Returns what is known of the user's purchases of the candidates, seven `[B, C]`, all 0 where never.
+
+        Times; days since; times fading with each later order by `OWN_FADES`; mean days between; orders since.
+        """
+        return tf.unstack(tf.gather(self._own, candidates.at(found["row"])), axis=-1)
+
+    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, tf.Tensor]:
+        """Returns counts, ages, habits and shares."""
+        count, age, fast_habit, habit, slow_habit, interval, orders_ago = self.own_at(found, candidates)
+        orders = candidates.at(found["orders"])
+        num_orders = tf.gather(self._num_orders, query.user)[:, None]
+        most_habit, most_slow_habit = (
+            (1.0 - fade ** tf.maximum(num_orders, 1.0)) / (1.0 - fade) for fade in OWN_FADES[1:]
+        )
+        is_own = count > 0
+        return {
+            "is_own": tf.cast(is_own, tf.float32),
+            "own_count": tf.math.log1p(count),
+            "own_share": count / tf.maximum(num_orders, 1.0),
+            "own_age": tf.where(is_own, tf.math.log1p(age), 7.0),
+            "own_orders_ago": tf.where(is_own, tf.math.log1p(orders_ago), 7.0),
+            "own_habit": signed_root(habit),
+            "own_habit_share": habit / most_habit,
+            "own_slow_habit": signed_root(slow_habit),
+            "own_slow_habit_share": slow_habit / most_slow_habit,
+            "own_slow_habit_relative": relative(slow_habit),
+            "own_fast_habit": signed_root(fast_habit),
+            "own_due": tf.where(count > 1, tf.math.log1p(age) - tf.math.log1p(interval), 0.0),
+            "own_orders": signed_root(orders),
+            "own_orders_relative": relative(orders),
+            "num_own": tf.math.log1p(tf.cast(self._moment.num_own(query.user), tf.float32))[:, None],
+            "num_orders": tf.math.log1p(num_orders),
+            "is_guest": tf.cast(tf.equal(query.user, 0), tf.float32)[:, None],
+        }
+
+    def strength(self, found: Found, candidates: Candidates) -> tf.Tensor:
+        """Returns the higher of the two lists' scores, each relative to its best."""
+        own = tf.gather(self._score, candidates.at(found["row"]))
+        return tf.maximum(of_the_best(own), of_the_best(candidates.at(found["orders"])))
+
+
+def _line_weights(item: tf.Tensor, order: tf.Tensor, inside: tf.Tensor, cart: tf.Tensor) -> tf.Tensor:
+    """Returns `[B, M]` weight of each line of the user's orders: `w_o / Σ_o w_o`, nearest neighbours among own orders.
+
+    `w_o = (_ANY_ORDER + |o ∩ cart| / sqrt(|o| |cart|)) · _ORDER_FADE ^ orders since`.
+
+    Args:
+        item: `[B, M]` int32 item of the line.
+        order: `[B, M]` int32 orders since its own.
+        inside: `[B, M]` bool: there is a line.
+        cart: `[B, n]` int32, each item once.
+    """
+    size = tf.shape(item)[0]
+    in_cart = tf.pad(tf.where(cart > 0, cart, -1), [[0, 0], [0, 1]], constant_values=-1)
+    is_shared = tf.reduce_any(tf.equal(item[:, :, None], in_cart[:, None, :]), axis=2) & inside
+    num_orders = tf.reduce_max(tf.concat([tf.reshape(order, [-1]), [0]], axis=0)) + 1
+    segment = tf.reshape(order + tf.range(size)[:, None] * num_orders, [-1])
+
+    def by_order(lines: tf.Tensor) -> tf.Tensor:
+        total = tf.math.unsorted_segment_sum(tf.reshape(tf.cast(lines, tf.float32), [-1]), segment, size * num_orders)
+        return tf.reshape(total, [size, num_orders])
+
+    num_lines = by_order(inside)
+    similarity = by_order(is_shared) / tf.sqrt(tf.maximum(num_lines * count_items(cart)[:, None], 1.0))
+    weight = (_ANY_ORDER + similarity) * _ORDER_FADE ** tf.cast(tf.range(num_orders), tf.float32)
+    weight *= tf.cast(num_lines > 0, tf.float32)
+    weight /= tf.maximum(tf.reduce_sum(weight, axis=1, keepdims=True), 1e-6)
+    return tf.where(inside, tf.gather(weight, order, batch_dims=1), 0.0)

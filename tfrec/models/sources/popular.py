@@ -1,0 +1,115 @@
+"""What is bought a lot: in the shop, in the user's segment, in these weeks of the year before."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.models.graph_tables import table
+from tfrec.models.query import Query
+from tfrec.models.source_config import SourceConfig
+from tfrec.models.sources.shortlist import Shortlist
+from tfrec.models.sources.source import Candidates, Entries, Found, Moment, Ranking, of_the_best, rank
+
+
+class Popular:
+    """Popularity for everybody and by segment.
+
+    Its evidence: `segment [B]` int32 of the user; popularity itself is a table of items.
+    """
+
+    FEATURES: ClassVar[Mapping[str, str]] = {
+        "bought_7": "times bought in the last 7 days, log",
+        "bought_28": "times bought in the last 28 days, log",
+        "bought_84": "times bought in the last 84 days, log",
+        "bought_ever": "times bought, log",
+        "bought_season": "times bought in these weeks a year before, log",
+        "bought_segment": "times that the shop would have bought in 28 days, bought all as the user's segment, log",
+        "segment_lift": "the same less times bought in the last 28 days, log",
+        "trend": "log of times bought in the last 28 days less log of a third of those in 84",
+        "first_age": "days since it was first seen in the log, 120 at most, log",
+        "last_age": "days since it was last bought, log",
+    }
+
+    def __init__(self, moment: Moment, config: SourceConfig) -> None:
+        tables = moment.feature_tables
+        lately, season = tables.popularity[:, 1], tables.season
+        scale = lately.sum() / season.sum() if lately.any() and season.any() else 1.0
+        self._has_segments = len(tables.segment_popularity) > 1
+        self._score = table((lately + scale * season).astype(lately.dtype), "popular_score")
+        self._season = table(season, "season")
+        self._segment_of_user = table(tables.user_segment, "user_segment")
+        self._by_segment = table(tables.segment_popularity, "segment_popularity")
+        self._first_age, self._last_age = table(tables.first_age, "first_age"), table(tables.last_age, "last_age")
+        self.variables = [
+            self._score, self._season, self._segment_of_user, self._by_segment, self._first_age, self._last_age
+        ]  # fmt: skip
+        # What is bought most does not depend on the query: it is ranked once.
+        every_segment = np.broadcast_to(self._score.numpy(), tables.segment_popularity.shape)
+        by_segment = [every_segment] + [tables.segment_popularity] * self._has_segments
+        mosts = (config.popular, config.popular_segment)
+        self._best = [
+            rank(tf.constant(score * moment.is_offered, tf.float32), most).item.numpy()
+            for score, most in zip(by_segment, mosts, strict=False)
+        ]
+        self._moment = moment
+        self._most, self._most_of_segment = config.popular, config.popular_segment
+
+    def entries(self, query: Query, *, at_least: tf.Tensor) -> Entries:
+        """Returns what is bought most, in the shop and in the user's segment."""
+        segment = tf.gather(self._segment_of_user, query.user)
+        if not self._moment.is_listed:
+            return Entries(tf.zeros([tf.shape(segment)[0], 0], tf.int32), {"segment": segment})
+        rankings = [
+            Ranking(tf.gather(best, segment), tf.fill(tf.shape(segment), most))
+            for best, most in zip(self._best, (self._most, self._most_of_segment), strict=False)
+        ]
+        return Entries(tf.concat([one.item for one in rankings], axis=1), {"segment": segment}, tuple(rankings))
+
+    def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
+        """Returns the users' segments."""
+        return entries.values
+
+    def scores(self, found: Found, shortlist: Shortlist) -> dict[str, tf.Tensor]:
+        """Returns two lists: by what the shop bought lately, now and a year ago, and by what the segment did."""
+        shape = [tf.shape(found["segment"])[0], shortlist.size]
+        scores = {"popular": tf.broadcast_to(tf.gather(self._score, shortlist.item), shape)}
+        if self._has_segments:
+            scores["popular_segment"] = self._in_segment(found, tf.broadcast_to(shortlist.item, shape))
+        return scores
+
+    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, tf.Tensor]:
+        """Returns counts, their trend, and ages."""
+        bought = tf.gather(self._moment.popularity, candidates.item)
+        log_bought = tf.math.log1p(bought)  # [B, C, 4]
+        in_segment = tf.zeros(tf.shape(candidates.item))
+        if self._has_segments:
+            in_segment = tf.math.log1p(self._in_segment(found, candidates.item))
+        return {
+            "bought_7": log_bought[..., 0],
+            "bought_28": log_bought[..., 1],
+            "bought_84": log_bought[..., 2],
+            "bought_ever": log_bought[..., 3],
+            "bought_season": tf.math.log1p(tf.gather(self._season, candidates.item)),
+            "bought_segment": in_segment,
+            "segment_lift": in_segment - log_bought[..., 1] if self._has_segments else in_segment,
+            "trend": log_bought[..., 1] - tf.math.log1p(bought[..., 2] / 3.0),
+            "first_age": tf.math.log1p(tf.minimum(tf.gather(self._first_age, candidates.item), 120.0)),
+            "last_age": tf.math.log1p(tf.gather(self._last_age, candidates.item)),
+        }
+
+    def strength(self, found: Found, candidates: Candidates) -> tf.Tensor:
+        """Returns a quarter of the higher of the two lists' scores, each relative to its best."""
+        parts = [tf.gather(self._score, candidates.item)]
+        if self._has_segments:
+            parts.append(self._in_segment(found, candidates.item))
+        return 0.25 * tf.reduce_max(tf.stack(list(map(of_the_best, parts))), axis=0)
+
+    def _in_segment(self, found: Found, items: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, m]` times that the shop would have bought in four weeks, bought all as the user's segment.
+
+        Of a user whose segment is unknown: times bought.
+        """
+        segment = tf.broadcast_to(found["segment"][:, None], tf.shape(items))
+        return tf.gather_nd(self._by_segment, tf.stack([segment, items], axis=-1))

@@ -1,0 +1,49 @@
+"""What the request itself asks, and what the item costs: features without candidates."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import tensorflow as tf
+
+from tfrec.models.query import Query
+from tfrec.models.source_config import SourceConfig
+from tfrec.models.sources.shortlist import Shortlist
+from tfrec.models.sources.source import Candidates, Entries, Found, Moment, log_price
+
+
+class RequestFacts:
+    """Facts of the request and of the item's price; it brings no candidates and has no evidence."""
+
+    FEATURES: ClassVar[Mapping[str, str]] = {
+        "price": "log price",
+        "is_discovery": "1 where only items new to the user are wanted",
+        "is_outside": "1 where only items of other categories than the cart's are wanted",
+    }
+
+    def __init__(self, moment: Moment, config: SourceConfig) -> None:
+        self.variables: list[tf.Variable] = []
+        self._price = moment.price
+
+    def entries(self, query: Query, *, at_least: tf.Tensor) -> Entries:
+        """Returns nothing to look up."""
+        return Entries(tf.zeros([tf.shape(query.user)[0], 0], tf.int32))
+
+    def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
+        """Returns nothing."""
+        return {}
+
+    def scores(self, found: Found, shortlist: Shortlist) -> dict[str, tf.Tensor]:
+        """Returns no list."""
+        return {}
+
+    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, tf.Tensor]:
+        """Returns the price, and the kinds of request."""
+        return {
+            "price": log_price(tf.gather(self._price, candidates.item)),
+            "is_discovery": query.is_discovery[:, None],
+            "is_outside": tf.cast(query.outside_level > 0, tf.float32)[:, None],
+        }
+
+    def strength(self, found: Found, candidates: Candidates) -> tf.Tensor | None:
+        """Returns None: it is for no item."""
+        return None

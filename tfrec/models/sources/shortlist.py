@@ -1,0 +1,107 @@
+"""`Shortlist`: the items that a batch of queries is about, each once, as the columns of all evidence."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+_BEHIND = tf.int32.max  # sorts behind every item
+
+
+@dataclasses.dataclass(frozen=True)
+class Shortlist:
+    """Items of each query in ascending order; evidence `[B, L]` has a column for each.
+
+    A small catalogue is one list for all queries, whose columns are the items themselves. Column 0 is padding.
+
+    Attributes:
+        item: `[B, L]` int32 items, 0 behind a row's end; `[1, N + 1]` where every row is the whole catalogue.
+        ascending: `[B, L]` the same with a large number behind the end, to search in; None = the whole catalogue.
+    """
+
+    item: tf.Tensor
+    ascending: tf.Tensor | None = None
+
+    @property
+    def is_catalogue(self) -> bool:
+        """Whether every row is the whole catalogue."""
+        return self.ascending is None
+
+    @property
+    def size(self) -> tf.Tensor:
+        """Number of columns `L`."""
+        return tf.shape(self.item)[1]
+
+    def columns(self, items: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, m]` int32 column of each of `items [B, m]`; 0 where the list does not hold it."""
+        if self.ascending is None:
+            return items
+        wanted = tf.pad(items, [[0, 0], [0, 1]])  # the search fails on rows of no width
+        at = tf.minimum(tf.searchsorted(self.ascending, wanted), self.size - 1)
+        is_there = tf.equal(tf.gather(self.ascending, at, batch_dims=1), wanted)
+        return tf.where(is_there, at, 0)[:, :-1]
+
+    def items(self, columns: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, m]` items at `columns [B, m]`."""
+        return columns if self.ascending is None else tf.gather(self.item, columns, batch_dims=1)
+
+    def cells(self, items: tf.Tensor) -> tf.Tensor:
+        """Returns `[B·m]` places of `items [B, m]` in evidence `[B, L]` that is laid out flat."""
+        return tf.reshape(self.columns(items) + tf.range(tf.shape(items)[0])[:, None] * self.size, [-1])
+
+    def sums(self, items: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, L, ...]`: the sums of `values [B, m, ...]` at the columns of `items [B, m]`."""
+        size, inner = tf.shape(items)[0], values.shape[2:]
+        flat = tf.reshape(values, [tf.size(items), *inner])
+        total = tf.math.unsorted_segment_sum(flat, self.cells(items), size * self.size)
+        return tf.reshape(total, [size, self.size, *inner])
+
+    def marks(self, items: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, L]` bool, True at the columns of `items [B, m]`, and at padding."""
+        padded = tf.pad(items, [[0, 0], [0, 1]])
+        return (self.sums(padded, tf.ones_like(padded)) > 0) | tf.equal(self.item, 0)
+
+    def products(self, vectors: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, L]` inner products of `vectors [B, d]` with the rows of `table [N + 1, d]` of the items."""
+        if self.is_catalogue:
+            return tf.matmul(vectors, table, transpose_b=True)
+        return tf.cond(
+            self.size < tf.shape(table)[0],
+            lambda: tf.einsum("bd,bld->bl", vectors, tf.gather(table, self.item)),
+            lambda: tf.gather(tf.matmul(vectors, table, transpose_b=True), self.item, batch_dims=1),
+        )
+
+
+def whole_catalogue(num_rows: int) -> Shortlist:
+    """Returns the list of all items, `num_rows` with padding.
+
+    Examples:
+        >>> whole_catalogue(4).marks(tf.constant([[2, 0], [1, 3]])).numpy()
+        array([[ True, False,  True, False],
+               [ True,  True, False,  True]])
+    """
+    return Shortlist(tf.range(num_rows)[None, :])
+
+
+def shortlist_of(lists: Sequence[tf.Tensor]) -> Shortlist:
+    """Returns the list of all items of `lists`, each `[B, m]` int32 and of its own width.
+
+    Examples:
+        >>> two = shortlist_of([tf.constant([[7, 0], [3, 5]]), tf.constant([[7, 2], [0, 0]])])
+        >>> two.item.numpy()
+        array([[0, 2, 7],
+               [0, 3, 5]], dtype=int32)
+        >>> two.columns(tf.constant([[2, 9], [9, 5]])).numpy()
+        array([[1, 0],
+               [0, 2]], dtype=int32)
+    """
+    merged = tf.sort(tf.pad(tf.concat(lists, axis=1), [[0, 0], [1, 0]]), axis=1)
+    is_first = tf.concat([tf.ones_like(merged[:, :1], tf.bool), merged[:, 1:] > merged[:, :-1]], axis=1)
+    place = tf.cumsum(tf.cast(is_first, tf.int32), axis=1) - 1
+    size = tf.shape(merged)[0]
+    width = tf.reduce_max(tf.concat([tf.reshape(place, [-1]), [0]], axis=0)) + 1
+    segment = tf.reshape(place + tf.range(size)[:, None] * width, [-1])
+    item = tf.math.unsorted_segment_max(tf.reshape(merged, [-1]), segment, size * width)  # nothing: the least number
+    item = tf.reshape(item, [size, width])
+    is_item = item >= 0
+    return Shortlist(tf.where(is_item, item, 0), tf.where(is_item, item, _BEHIND))

@@ -1,0 +1,84 @@
+"""What the two towers bring: the nearest candidates of the query's embedding, sold or never sold."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.models.query import Query
+from tfrec.models.query_embedder import QueryEmbedder
+from tfrec.models.source_config import SourceConfig
+from tfrec.models.sources.shortlist import Shortlist
+from tfrec.models.sources.source import Candidates, Entries, Found, Moment, rank
+
+_LOWEST = -1e9
+
+
+class Towers:
+    """Candidates by inner product of the two towers; of the items without purchases some in a list of their own.
+
+    They rank every item, so that a slate is never short while enough may be offered. Their evidence: `cosine [B, L]`
+    and `embedding [B, d]` of the query.
+    """
+
+    FEATURES: ClassVar[Mapping[str, str]] = {
+        "towers": "inner product of query and candidate embedding",
+        "towers_relative": "the same less the list's highest",
+    }
+
+    def __init__(self, moment: Moment, config: SourceConfig) -> None:
+        self._embedder = QueryEmbedder(
+            moment.feature_tables, moment.encoded_items, moment.query_tower, cart_type=moment.cart_type
+        )
+        self.variables = self._embedder.variables
+        self._moment = moment
+        self._most, self._most_unsold = config.towers, config.unsold
+        unsold = moment.is_offered & (moment.feature_tables.popularity[:, -1] == 0)
+        self._unsold = np.flatnonzero(unsold[1:]).astype(np.int32) + 1
+
+    def embed(self, query: Query) -> tf.Tensor:
+        """Returns `[B, d]` query embeddings: the user's latest events, then the visit's, then the cart."""
+        return self._embedder(query)
+
+    def entries(self, query: Query, *, at_least: tf.Tensor) -> Entries:
+        """Returns the nearest items of all, and of those never sold."""
+        embedding = self.embed(query)
+        wanted = tf.maximum(tf.fill([tf.shape(embedding)[0]], self._most), at_least)
+        cosine = tf.matmul(embedding, self._moment.embeddings, transpose_b=True)
+        values = {"embedding": embedding, "cosine": cosine}
+        if not self._moment.is_listed:
+            return Entries(tf.zeros([tf.shape(cosine)[0], 0], tf.int32), values)
+        score = tf.where(self._moment.offered, cosine + 2.0, 0.0)
+        rankings = [rank(score, wanted)]
+        if len(self._unsold):
+            rankings.append(rank(tf.gather(score, self._unsold, axis=1), self._most_unsold, self._unsold))
+        return Entries(tf.concat([ranking.item for ranking in rankings], axis=1), values, tuple(rankings))
+
+    def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
+        """Returns the inner products."""
+        cosine = entries.values["cosine"]
+        if not shortlist.is_catalogue:
+            cosine = tf.gather(cosine, shortlist.item, batch_dims=1)
+        return {**entries.values, "cosine": cosine}
+
+    def scores(self, found: Found, shortlist: Shortlist) -> dict[str, tf.Tensor]:
+        """Returns two lists: of all items and of those never sold."""
+        score = found["cosine"] + 2.0  # cosines: always something to say
+        if not len(self._unsold):
+            return {"towers": score}
+        is_unsold = tf.equal(tf.gather(self._moment.popularity, shortlist.item)[..., -1], 0.0)
+        return {"towers": score, "unsold": tf.where(is_unsold, score, 0.0)}
+
+    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, tf.Tensor]:
+        """Returns the inner product, and its distance to the list's highest."""
+        nearest = tf.gather(self._moment.embeddings, candidates.item)
+        cosine = tf.reduce_sum(nearest * found["embedding"][:, None, :], axis=2)
+        # Padding has the inner product 0, more than many an item: a row's highest must not depend on its padding.
+        highest = tf.reduce_max(tf.where(candidates.item > 0, cosine, _LOWEST), axis=1, keepdims=True)
+        highest = tf.where(highest > _LOWEST, highest, 0.0)  # a row without any candidate
+        return {"towers": cosine, "towers_relative": cosine - highest}
+
+    def strength(self, found: Found, candidates: Candidates) -> tf.Tensor:
+        """Returns half the inner product where it is above 0."""
+        return tf.maximum(candidates.at(found["cosine"]), 0.0) * 0.5
