@@ -106,6 +106,8 @@ class CandidateSources:
         self.content = table(catalogue.content, "content")
         self.price = table(catalogue.price, "price")
         self.categories = table(catalogue.categories, "categories")
+        self.groups = table(catalogue.group, "groups")
+        self.largest_group = catalogue.largest_group
         self.is_offered = table(is_offered, "is_offered")
         self._gather = shared_graph(self._gather_evidence, QUERY_SPEC)
         self._embed = shared_graph(self._embedder, QUERY_SPEC)

@@ -65,7 +65,8 @@ def _rerank(slate: CandidateSlate, k: tf.Tensor, trade_off: tf.Tensor, vectors: 
     lowest = tf.reduce_min(tf.where(is_item, score, 1e9), axis=1, keepdims=True)
     relevance = tf.where(is_item, (score - lowest) / tf.maximum(highest - lowest, 1e-6), 0.0)
     vector = tf.gather(vectors, pool.item[:, :pool_width])
-    similarity = tf.matmul(vector, vector, transpose_b=True)  # [B, P, P]
+    # Items described alike tie; a matrix product's last bits, which differ with the batch's size, must not choose.
+    similarity = tf.round(tf.matmul(vector, vector, transpose_b=True) * 1e4) / 1e4  # [B, P, P]
     weight = trade_off[:, None]
 
     def step(

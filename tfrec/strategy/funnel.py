@@ -17,6 +17,7 @@ from tfrec.strategy.constraints import Limits, eligible_items, mark_items
 from tfrec.strategy.diversity import maximal_marginal_relevance
 from tfrec.strategy.reasons import Reasons, explain, explain_by_anchor
 from tfrec.strategy.upsell import only_upgrades
+from tfrec.strategy.variants import one_of_each_product, without_variants
 
 _PURCHASE = EVENT_TYPES.index("purchase") + 1
 
@@ -125,7 +126,8 @@ class Funnel:
         weights = (config.embedding_weight, config.content_weight)
         closeness = sources.similarity(anchor, *weights) + config.same_category_bonus * same_leaf
         score = tf.where(eligible, closeness, -float("inf"))
-        most = tf.maximum(tf.reduce_max(tf.concat([request.k, [0]], axis=0)), config.candidates)
+        wanted = self._enough_for(request.k)
+        most = tf.maximum(tf.reduce_max(tf.concat([wanted, [0]], axis=0)), config.candidates)
         width = tf.minimum(most, sources.num_rows)
         score, item = tf.math.top_k(score, width)
         item = tf.where(score > -float("inf"), item, 0)
@@ -169,12 +171,14 @@ class Funnel:
         self, query: Query, evidence: Evidence, eligible: tf.Tensor, k: tf.Tensor, diversity: tf.Tensor
     ) -> tuple[CandidateSlate, Reasons]:
         """Returns the best of the eligible items and why; traced once for all signatures."""
-        candidates = self.sources.candidates(evidence, eligible, at_least=k)
+        candidates = self.sources.candidates(evidence, eligible, at_least=self._enough_for(k))
         slate = self._vary_graph(self.score(query, evidence, candidates), k, diversity)
         return slate, self._explain(self.sources, evidence, slate.item)
 
     def _vary(self, slate: CandidateSlate, k: tf.Tensor, diversity: tf.Tensor) -> CandidateSlate:
-        """Returns the best `k`, re-ranked for variety; traced once for all signatures."""
+        """Returns the best `k`, one of each product, re-ranked for variety; traced once for all signatures."""
+        if self.sources.largest_group > 1:
+            slate = one_of_each_product(slate, groups=self.sources.groups)
         return maximal_marginal_relevance(
             slate,
             k=k,
@@ -182,6 +186,11 @@ class Funnel:
             vectors=self.sources.content,
             config=self._strategy.variety,
         )
+
+    def _enough_for(self, k: tf.Tensor) -> tf.Tensor:
+        """Returns `[B]` int32: how many candidates hold `k` different products, whatever variants are among them."""
+        most = self.sources.largest_group
+        return tf.minimum(k, self.sources.num_rows) * most if most > 1 else k  # no overflow, whatever k is
 
     def _eligible(self, request: Request) -> tf.Tensor:
         """Returns `[B, N + 1]` bool: what the limits allow, without the cart and the anchor."""
@@ -200,8 +209,13 @@ class Funnel:
         )
 
     def _outside_cart(self, request: Request, eligible: tf.Tensor) -> tf.Tensor:
-        """Returns `[B, N + 1]` `eligible` without the categories of cart and anchor, where the query asks for it."""
+        """Returns `[B, N + 1]` `eligible` without variants of cart and anchor, and without the categories of these.
+
+        The categories are left out where the query asks for it.
+        """
         chosen = tf.concat([request.query.cart, request.anchor[:, None]], axis=1)
+        if self.sources.largest_group > 1:
+            eligible = without_variants(eligible, chosen=chosen, groups=self.sources.groups)
         level = request.query.outside_level
         return of_other_categories(eligible, chosen=chosen, level=level, category_paths=self.sources.categories)
 
