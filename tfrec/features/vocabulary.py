@@ -14,6 +14,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
 from tfrec.errors import SchemaError
+from tfrec.features.item_vectors import reduce_vectors, unit_vectors
 from tfrec.schema.tables import CATEGORY_SEPARATOR, EVENT_TYPES, category_levels
 
 NUM_PRICE_BUCKETS = 16
@@ -78,13 +79,15 @@ class Catalogue:
         title_words: `[N + 1, TITLE_LENGTH]` int32; 0 behind the end. Where the shop has facts of items, further columns
             hold the words of the facts.
         content: `[N + 1, c]` float32, unit length: title, category, brand and facts, TF-IDF reduced by SVD
-            (latent semantic analysis); the inner product is a content similarity.
+            (latent semantic analysis), and beside them the principal components of `vectors`; the inner product is a
+            content similarity, the mean of those of text and vectors.
         is_in_stock: `[N + 1]` bool: not known to be sold out.
         on_sale_from: `[N + 1]` float64 hours since 1970-01-01 UTC; -inf = always.
         on_sale_until: `[N + 1]` float64 hours, the first moment of no sale; inf = without end.
         group: `[N + 1]` int32, equal for the variants of one product; 0 = no variants.
         images: `[N + 1, H, W, C]` uint8, zeros where an item has none; None when no item has a picture.
         has_image: `[N + 1]` bool.
+        vectors: `[N + 1, d]` float32, unit length or zeros: the shop's own vectors of items; None where none has one.
     """
 
     categories: np.ndarray
@@ -99,6 +102,7 @@ class Catalogue:
     group: np.ndarray
     images: np.ndarray | None
     has_image: np.ndarray
+    vectors: np.ndarray | None
 
     def is_on_sale(self, hour: float) -> np.ndarray:
         """Returns `[N + 1]` bool: the sale has begun at `hour` and not ended."""
@@ -146,7 +150,10 @@ class Vocabularies:
 
 
 def build_vocabularies(
-    items: pd.DataFrame, images: np.ndarray | None, fact_words: pd.DataFrame | None = None
+    items: pd.DataFrame,
+    images: np.ndarray | None,
+    fact_words: pd.DataFrame | None = None,
+    embeddings: np.ndarray | None = None,
 ) -> Vocabularies:
     """Returns the vocabularies of a catalogue.
 
@@ -154,6 +161,7 @@ def build_vocabularies(
         items: a table of `ITEM_COLUMNS`.
         images: uint8 `[n, H, W]` or `[n, H, W, C]`, row = `items.image_index`.
         fact_words: `row` (item index, from 1) and `word`, see `tfrec.features.facts`; None = there are no facts.
+        embeddings: `[N, d]` the shop's own vectors of its items, NaN where an item has none; None = there are none.
     """
     if fact_words is not None and fact_words.empty:
         fact_words = None
@@ -167,6 +175,9 @@ def build_vocabularies(
     price = np.nan_to_num(items["price"].to_numpy(np.float32), nan=0.0)
     pictures, has_image = _align_images(items["image_index"].to_numpy(), images)
     in_stock = ~(items["stock"].to_numpy(np.float32) == 0)
+    content = _content_vectors(items, fact_words)
+    if embeddings is not None:
+        content = normalize(np.concatenate([content, reduce_vectors(embeddings)], axis=1)).astype(np.float32)
     level_codes = [categories.encode(levels[level]) for level in levels]
     catalogue = Catalogue(
         categories=_with_row_0(np.stack(level_codes, axis=1) if level_codes else np.zeros((len(items), 1), np.int32)),
@@ -174,13 +185,14 @@ def build_vocabularies(
         price=_with_row_0(price),
         price_bucket=_with_row_0(_bucket(price)),
         title_words=_with_row_0(title_words),
-        content=_with_row_0(_content_vectors(items, fact_words)),
+        content=_with_row_0(content),
         is_in_stock=_with_row_0(in_stock),
         on_sale_from=_with_row_0(_hours(items, "available_from", unknown=-np.inf)),
         on_sale_until=_with_row_0(_hours(items, "available_until", unknown=np.inf)),
         group=_with_row_0(_groups(items)),
         images=pictures,
         has_image=has_image,
+        vectors=None if embeddings is None else _with_row_0(unit_vectors(embeddings)),
     )
     return Vocabularies(items=item_ids, categories=categories, brands=brands, words=words, catalogue=catalogue)
 

@@ -60,6 +60,11 @@ class ItemsRecipe(TableSource):
         if not self.category_separator:
             raise RecipeError("category_separator must not be empty.")
 
+    def with_attributes(self) -> TableSource:
+        """Returns where the catalogue lies, with the attributes among its columns."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(TableSource)}
+        return TableSource(**{**fields, "columns": {**self.columns, **self.attributes}})
+
     def _check_attributes(self) -> None:
         taken = {name.casefold(): name for name in ITEM_KEYS}
         for name in self.attributes:

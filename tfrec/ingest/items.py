@@ -1,6 +1,5 @@
 """Specifies the items table, and completes it by what the training events know."""
 
-import dataclasses
 import functools
 import logging
 from collections.abc import Mapping, Sequence
@@ -48,7 +47,7 @@ def items_spec(recipe: Recipe, *, num_images: int, tree: CategoryPaths, pictures
         pictures: rows of the pictures that items name by their paths.
     """
     section = recipe.items
-    section = dataclasses.replace(section, columns={**section.columns, **section.attributes}, attributes={})
+    source = section.with_attributes()
     columns = {
         "item_id": Column(name="item_id", kind="id", upper_case=recipe.clean.upper_case_ids),
         **{name: Column(name=name) for name in ("title", "category", "brand")},
@@ -67,17 +66,17 @@ def items_spec(recipe: Recipe, *, num_images: int, tree: CategoryPaths, pictures
         "available_until": Column(name="available_until", kind="time", is_optional=True),
         "embedding": Column(name="embedding", kind="vector"),
         "picture": Column(name="picture"),
-        **{name: Column(name=name) for name in recipe.items.attributes},
+        **{name: Column(name=name) for name in section.attributes},
     }
-    columns |= {name: column for name, column in stated.items() if name in section.columns}
+    columns |= {name: column for name, column in stated.items() if name in source.columns}
     return TableSpec(
         name="items",
         types={
             **ITEM_COLUMNS,
             **{name: OPTIONAL_ITEM_COLUMNS[name] for name in columns if name in OPTIONAL_ITEM_COLUMNS},
         },
-        section=section,
-        columns=tuple(columns[name] for name in dict.fromkeys((*section.columns, *columns))),
+        section=source,
+        columns=tuple(columns[name] for name in dict.fromkeys((*source.columns, *columns))),
         category_separator=section.category_separator,
         time_format=section.time_format,
         time_zone=recipe.time_zone,
