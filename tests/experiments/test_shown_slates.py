@@ -38,7 +38,7 @@ def drawn(first_place: int) -> pd.DataFrame:
             chance = (0.75 if order[0] == "A" else 0.25) if place == 0 else 1.0
             clicked = int(item == "A" and place == 0)
             at = "2024-02-10 12:00:00"
-            rows.append((at, "7" if slate % 2 else "8", f"s{slate}", place + first_place, item, chance, clicked))
+            rows.append((at, f"u{slate % 60}", f"s{slate}", place + first_place, item, chance, clicked))
     return pd.DataFrame(rows, columns=["at", "who", "slate", "place", "item", "chance", "clicked"])
 
 
@@ -55,7 +55,7 @@ def test_impressions_of_a_shop_are_read_as_slates(tmp_path: Path, first_place: i
     first = slates.first_place()
     assert first.rewards.mean() == pytest.approx((shown_first["item"] == "A").mean())
     assert set(first.propensities.round(2)) == {0.75, 0.25}
-    assert slates.users is not None and set(slates.users) == {"7", "8"}
+    assert slates.users is not None and len(set(slates.users)) == 60
     rates = judge_placements(prepared).items.set_index("item_id")["rate"]
     assert rates.to_dict() == pytest.approx({"A": 1.0, "B": 0.0})
 

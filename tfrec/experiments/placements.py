@@ -35,8 +35,8 @@ class PlacementFindings:
 def judge_placements(prepared: Prepared, *, seed: int = 0) -> PlacementFindings:
     """Returns what three rules would have earned, judged on the log of another rule.
 
-    The log are the shop's impressions, or its extra table of that name, see `shown_slates`. A rule is made from predictions of
-    a model that never saw the row; visits of one user count as one draw.
+    The log are the shop's impressions, or its extra table of that name, see `shown_slates`. A rule is made from
+    predictions of a model that never saw the row; visits of one user count as one draw.
 
     Raises:
         SchemaError: a column is missing, or there are too few impressions.
