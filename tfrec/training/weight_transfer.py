@@ -68,7 +68,7 @@ def read_weights(
     reader = tf.train.load_checkpoint(str(weights))
     stored_names = set(reader.get_variable_to_shape_map())
     fixed = {"query_tower": retrieval_model.query_tower, "candidate_tower": retrieval_model.candidate_tower}
-    parts = {}
+    parts: dict[str, tf.Module] = {}
     if encoder.image_tower is not None:
         if any(name.startswith(f"{_ENCODER}/image_dense") for name in stored_names):
             parts |= {"image_tower": encoder.image_tower, "image_dense": encoder.image_dense}
