@@ -14,12 +14,15 @@ import pytest
 from tests.documents import PAGES, ROOT, blocks, commands, read, run
 from tfrec import cli
 from tfrec.ingest import recipes
+from tfrec.ingest.event_section import EVENT_KEYS, RATE_KEYS
+from tfrec.ingest.item_section import ITEM_KEYS
 from tfrec.ingest.timestamps import COUNTS
 from tfrec.schema.signatures import REASONS, SIGNATURES
 from tfrec.schema.tables import (
     EVENT_COLUMNS,
     EVENT_TYPES,
     FACT_COLUMNS,
+    IMPRESSION_COLUMNS,
     ITEM_COLUMNS,
     RELATION_COLUMNS,
     RETURN,
@@ -165,7 +168,8 @@ def keys_of(kind):
 def test_the_recipes_page_names_every_key_and_column_that_a_recipe_may_have():
     reference = read("docs/recipes.md").split("\n## Reference\n")[1].split("\n## ")[0]
     named = set(re.findall(r"`\[*([a-z_.]+)\]*`", reference)) | set(re.findall(r"`\[+([a-z_.]+)\]+`", reference))
-    columns = [*EVENT_COLUMNS, *ITEM_COLUMNS, *USER_COLUMNS, *FACT_COLUMNS, *RELATION_COLUMNS, *recipes.EVENT_KEYS]
+    columns = [*EVENT_COLUMNS, *ITEM_COLUMNS, *USER_COLUMNS, *FACT_COLUMNS, *RELATION_COLUMNS, *EVENT_KEYS, *ITEM_KEYS]
+    columns += [*IMPRESSION_COLUMNS, *RATE_KEYS]
     wanted = {*keys_of(recipes.Recipe), *columns, *EVENT_TYPES, RETURN, *FORMATS, *COUNTS}
     assert sorted(wanted - named) == []
     defaults = set(re.findall(r"`([^`]+)`", reference))

@@ -18,6 +18,7 @@ from tfrec.schema.tables import (
     EVENT_COLUMNS,
     FACT_COLUMNS,
     ITEM_COLUMNS,
+    OPTIONAL_ITEM_COLUMNS,
     RELATION_COLUMNS,
     USER_COLUMNS,
     Tables,
@@ -73,12 +74,13 @@ def make_tables(
     if items is None:
         items = {item: {} for item in sorted(set(frame["item_id"]))}
     catalogue = pd.DataFrame([{"item_id": item, "image_index": -1, **about} for item, about in items.items()])
+    stated = {name: kind for name, kind in OPTIONAL_ITEM_COLUMNS.items() if name in catalogue.columns}
     users = pd.DataFrame({"user_id": sorted({*frame["user_id"], *(segments or {})} - {""})})
     if segments is not None:
         users["segment"] = [segments.get(user, "") for user in users["user_id"]]
     return Tables(
         frame,
-        conform(catalogue, ITEM_COLUMNS, table="items"),
+        conform(catalogue, {**ITEM_COLUMNS, **stated}, table="items"),
         conform(users, USER_COLUMNS, table="users", extra=True),
         conform(pd.DataFrame(list(facts), columns=list(FACT_COLUMNS)), FACT_COLUMNS, table="facts"),
         _both_ways(list(friends)),

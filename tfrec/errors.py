@@ -26,6 +26,14 @@ class SourceError(TfrecError, OSError):
     """A raw file or prepared folder is missing, empty or unreadable."""
 
 
+class EmptySourceError(SourceError):
+    """A raw file has no row, or is not there; an optional table may be without it."""
+
+
+class MissingSourceError(EmptySourceError):
+    """A raw file is not there."""
+
+
 class ConfigError(TfrecError, ValueError):
     """A setting has a value outside its range."""
 

@@ -32,6 +32,7 @@ LEARNING = (
     "sources/notes.py",
     "ingest/prepared.py",
     "ingest/return_counts.py",
+    "ingest/table_counts.py",
     "ingest/typed_toml.py",
     "features",
     "baselines",

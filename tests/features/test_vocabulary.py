@@ -52,6 +52,15 @@ def test_availability_follows_stock_and_first_day():
     assert catalogue.is_available(24.0).tolist() == [False, True, True, False, True]
 
 
+def test_sale_ends_at_its_last_moment_and_variants_share_a_group():
+    until = {"available_until": pd.Timestamp("1970-01-03"), "item_group": "shirt"}
+    catalogue = vocabularies_of({"m": until, "l": {"item_group": "shirt"}, "cap": {}}).catalogue
+    assert catalogue.is_available(47.9).tolist() == [False, True, True, True]
+    assert catalogue.is_available(48.0).tolist() == [False, False, True, True]
+    assert catalogue.group.tolist() == [0, 1, 1, 0]
+    assert catalogue.largest_group == 2
+
+
 def test_titles_keep_words_that_two_items_share():
     vocabularies = vocabularies_of(CATALOGUE)
     words = [[word for word in vocabularies.words.decode(row) if word] for row in vocabularies.catalogue.title_words]

@@ -8,10 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tfrec.ingest.cleaning import Cleaning, Rule, merge_order_lines
+from tfrec.ingest.event_section import EventsRecipe
 from tfrec.ingest.events import events_specs
 from tfrec.ingest.numbers import NumberStyle
 from tfrec.ingest.read_table import set_aside_repeated, type_rows
-from tfrec.ingest.recipes import EventsRecipe, Recipe
+from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.table_spec import TableSpec
 from tfrec.schema.tables import EVENT_COLUMNS
 from tfrec.sources.engine import Workspace

@@ -12,8 +12,8 @@ from tfrec.errors import SourceError
 from tfrec.ingest.number_styles import notes_of_numbers
 from tfrec.ingest.privacy import pseudonyms
 from tfrec.ingest.read_table import collect_table, read_table
-from tfrec.ingest.recipes import TableSource
 from tfrec.ingest.rejected import CheckedTable, count_incomplete, count_reasons
+from tfrec.ingest.table_source import TableSource
 from tfrec.ingest.table_spec import Check, Column, TableSpec, is_empty, is_unreadable
 from tfrec.sources.engine import Workspace
 from tfrec.sources.file_source import FileSource

@@ -166,3 +166,68 @@ def test_online_retail_takes_its_cancelled_orders_back(data_set: Callable[[str],
     assert only["timestamp"] - only["bought_at"] == pd.Timedelta(minutes=16)
     assert only["quantity"] == 74_215
     assert "12346" not in set(log.net_purchases()["user_id"])
+
+
+SECTIONS = RECIPE.replace("[events]\n", "[[events]]\n").replace(
+    "[items.columns]",
+    """[[events]]
+files = "returns.csv"
+type = "return"
+
+[events.columns]
+order_id = "order_no"
+item_id = "article"
+quantity = "pieces"
+timestamp = "returned_on"
+
+[items.columns]""",
+)
+
+
+def prepare_with_file(folder: Path, returned: list[str]) -> Prepared:
+    path = write_small_shop(folder, rows=SALES, recipe=SECTIONS)
+    (folder / "returns.csv").write_text("\n".join(["order_no,article,pieces,returned_on", *returned]) + "\n")
+    return prepare_shop(path, folder / "prepared")
+
+
+def test_file_of_returns_takes_pieces_back_by_order_and_item(tmp_path: Path) -> None:
+    prepared = prepare_with_file(
+        tmp_path,
+        [
+            "1,A,2,2024-01-20",  # in two parts, and the whole in the end
+            "1,A,3,2024-02-20",
+            "3,A,4,2024-01-07",  # on the day of the purchase, before it by the clock
+            "4,A,,2024-01-20",  # one piece where none is stated
+        ],
+    )
+    assert kept_pieces(prepared) == {"2": 3, "3": 5, "4": 3, "5": 1, "6": 2}
+    assert kept_pieces(prepared, "2024-02-01") == {"1": 3, "2": 3, "3": 5, "4": 3, "5": 1, "6": 2}
+    returns = whole_log(prepared).returns
+    assert set(returns["user_id"]) == {"7", "8"}  # those of the purchases
+    assert prepared.manifest.rejected == {"return": 4}
+    counts = prepared.manifest.tables["events"]
+    assert (counts.read, counts.kept, counts.rejected) == (10, 6, 4)
+
+
+def test_returns_without_a_purchase_are_counted_and_listed_apart(tmp_path: Path) -> None:
+    prepared = prepare_with_file(
+        tmp_path,
+        [
+            "1,A,2,2024-01-20",
+            "1,B,1,2024-01-20",  # an item that the order does not have
+            "99,A,1,2024-01-20",  # an order that is not there
+            "4,A,6,2024-01-20",  # two more than were sold
+            "6,D,1,2024-02-20",  # ten days before the purchase
+        ],
+    )
+    assert kept_pieces(prepared) == {"1": 3, "2": 3, "3": 9, "5": 1, "6": 2}
+    assert prepared.manifest.rejected == {"return": 1, "unmatched return": 4}
+    assert prepared.manifest.returned == {"return": 1, "unmatched return": 4}
+    rejected = pd.read_parquet(prepared.path / "rejected.parquet").set_index(["file", "row"])["reason"]
+    assert rejected["returns.csv"].to_dict() == {1: "return", **dict.fromkeys((2, 3, 4, 5), "unmatched return")}
+    counts = prepared.manifest.returns
+    assert counts is not None
+    assert (counts.rows, counts.pieces, counts.matched_pieces) == (5, 11, 6)
+    unmatched = whole_log(prepared).returns
+    assert unmatched.loc[unmatched["bought_at"].isna(), "quantity"].sum() == 5
+    assert prepared.manifest.rows == prepared.manifest.kept + 5

@@ -72,6 +72,10 @@ def tiny_shop() -> Shop:
             about["stock"] = 0.0
         if number % 10 == 8:
             about["available_from"] = START + pd.Timedelta(days=1000)
+        if number % 20 in (6, 16):
+            about["available_until"] = START + pd.Timedelta(days=40 if number % 20 == 6 else 1000)
+        if number % 12 in (9, 10) or number in range(20, 26):
+            about["item_group"] = "large" if number in range(20, 26) else f"p{number // 12}"
         if number % 15 == 4:
             about.pop("price")
         if number % 15 == 5:

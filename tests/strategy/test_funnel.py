@@ -63,7 +63,9 @@ class World:
         self.price = items["price"].to_dict()
         self.category = items["category"].to_dict()
         late = items["available_from"] > shop.prepared.test_from
-        self.offered = set(items.index[~(items["stock"] == 0) & ~late])
+        over = items["available_until"] <= shop.prepared.test_from
+        self.offered = set(items.index[~(items["stock"] == 0) & ~late & ~over])
+        self.product = {item: group or item for item, group in items["item_group"].items()}
         purchases = shop.prepared.train.purchases
         self.orders = purchases.groupby("order_id")["item_id"].agg(set).tolist()
         self.own = purchases[purchases["user_id"] != ""].groupby("user_id")["item_id"].agg(list).to_dict()
@@ -90,6 +92,9 @@ class World:
             allowed -= set(self.own.get(row["user_id"], []))
             leaf = self.category.get(anchor, "")
             allowed = {item for item in allowed if not leaf or self.category[item] != leaf}
+        if signature in ("cross_sell", "complete_cart"):
+            own = {self.product.get(item) for item in (cart | {anchor} if signature == "cross_sell" else cart)}
+            allowed = {item for item in allowed if self.product[item] not in own}
         level = row.get("outside_cart_level", 0)
         if signature in ("cross_sell", "complete_cart") and level > 0:
             chosen = {*cart, anchor} if signature == "cross_sell" else cart
@@ -130,10 +135,11 @@ def test_every_answer_is_allowed_complete_and_in_order(served_shop, world, signa
         wanted = max(row.get("k", 10), 0)
         items = [item for item in answer["item_ids"][at] if item]
         assert set(items) <= allowed
-        assert len(items) == len(set(items))
+        products = [world.product[item] for item in items]
+        assert len(products) == len(set(products))  # and no variants of one product
         has_leaf = bool(world.category.get(row.get("item_id", "")))
         if signature != "upsell" or has_leaf:  # an anchor without category is compared by content
-            assert len(items) == min(wanted, len(allowed))
+            assert len(items) == min(wanted, len({world.product[item] for item in allowed}))
         assert (answer["item_ids"][at][len(items) :] == "").all()  # no gaps
         scores = answer["scores"][at]
         assert (np.diff(scores[: len(items)]) <= 0).all()

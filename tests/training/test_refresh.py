@@ -137,6 +137,18 @@ def test_pictures_that_come_after_training_say_nothing_yet(checkerboard_world, t
     )
 
 
+def test_vectors_that_come_after_training_say_nothing_yet(checkerboard_world, trained, tmp_path):
+    shop, _ = checkerboard_world
+    save_trained(trained, SMALL, tmp_path)
+    vectors = np.random.default_rng(0).normal(size=(shop.vocabularies.num_items, 5)).astype(np.float32)
+    today = encode_shop(dataclasses.replace(shop.prepared, embeddings=vectors))
+    funnel, _ = refresh(today, tmp_path)
+    assert funnel.retrieval.item_encoder.vector_dense is not None
+    np.testing.assert_allclose(
+        funnel.retrieval.candidate_embeddings(), trained.retrieval.candidate_embeddings(), atol=1e-5
+    )
+
+
 def test_models_of_another_shape_say_so(checkerboard_world, trained, tmp_path):
     wide = dataclasses.replace(SMALL, retrieval=dataclasses.replace(SMALL.retrieval, embedding_dim=16))
     save_trained(trained, wide, tmp_path)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 HELP = "what another policy would have earned, from logged slates"
 DESCRIPTION = """\
 Evaluates policies without showing them to users, from a log of slates whose items were drawn by known chances, and
-replays bandits over it. LOG is a prepared shop that logs impressions (the demo shop does), or a CSV or Parquet file, a
+replays bandits over it. LOG is a prepared shop that has impressions (the demo shop does), or a CSV or Parquet file, a
 row a place: slate, position from 1, the item, probability (of the item in its place given those above), clicked; where
 known position_probability, the user, and what was known of the visitor.
 
@@ -90,6 +90,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _read_log(path: Path) -> "tuple[pd.DataFrame, Path | None]":
+    from tfrec.experiments.shown_slates import shown_slates
     from tfrec.experiments.user_tables import read_table
     from tfrec.ingest.prepared import read_prepared
 
@@ -97,4 +98,4 @@ def _read_log(path: Path) -> "tuple[pd.DataFrame, Path | None]":
         return read_table(path), None
     prepared = read_prepared(path)
     truth = prepared.truth / "policies.json" if prepared.truth is not None else None
-    return read_table(prepared.extra("impressions")), truth
+    return shown_slates(prepared), truth

@@ -20,6 +20,8 @@ def print_counts(about: "Manifest") -> None:
         print(f"  facts      {about.facts:>10,} of items")
     if about.relations:
         print(f"  relations  {about.relations:>10,} of users, each way")
+    if about.impressions:
+        print(f"  impressions {about.impressions:>9,} of items in slates")
     if about.returns is not None and about.returns.rows:
         print(
             f"  returns    {about.returns.rows:>10,} rows, {about.returns.matched_pieces:,.0f} of "

@@ -321,7 +321,8 @@ def _slot_rewards(log: SlateLog) -> np.ndarray:
 
 def _joint(contexts: np.ndarray, actions: np.ndarray, num_actions: int) -> np.ndarray:
     chosen = np.eye(num_actions)[actions]
-    crossed = (contexts[:, :, None] * chosen[:, None, :]).reshape(len(contexts), -1)
+    width = contexts.shape[1] * num_actions  # 0 where nothing is known of visitors
+    crossed = (contexts[:, :, None] * chosen[:, None, :]).reshape(len(contexts), width)
     return np.concatenate([contexts, chosen, crossed], axis=1)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from tfrec.experiments.logged_slates import LoggedSlates, read_slates
 from tfrec.experiments.policies import PolicyStudy, rule_scores, study_policies
-from tfrec.experiments.user_tables import read_table
+from tfrec.experiments.shown_slates import shown_slates
 from tfrec.ingest.prepared import Prepared
 from tfrec.statistics.estimates import normal_estimate
 
@@ -35,14 +35,14 @@ class PlacementFindings:
 def judge_placements(prepared: Prepared, *, seed: int = 0) -> PlacementFindings:
     """Returns what three rules would have earned, judged on the log of another rule.
 
-    The extra table `impressions` has a row an item shown, as `read_slates` wants it. A rule is made from predictions of
-    a model that never saw the row; visits of one user count as one draw.
+    The log are the shop's impressions, or its extra table of that name, see `shown_slates`. A rule is made from
+    predictions of a model that never saw the row; visits of one user count as one draw.
 
     Raises:
         SchemaError: a column is missing, or there are too few impressions.
         SourceError: there is no such table.
     """
-    log = read_slates(read_table(prepared.extra("impressions")))
+    log = read_slates(shown_slates(prepared))
     return PlacementFindings(study_policies(log, rule_scores(log, seed=seed), seed=seed), _rates(log))
 
 

@@ -4,11 +4,24 @@ import numpy as np
 import pandas as pd
 
 from tfrec.features.vocabulary import Vocabulary
+from tfrec.schema.tables import FACT_COLUMNS, ITEM_COLUMNS, OPTIONAL_ITEM_COLUMNS, conform
 
 MOST_WORDS = 32
 """Most words that an item gets from facts; its own facts come before those of their tails."""
 
 _MOST_OF_A_TAIL = 16  # facts used of an item's tail: a country with a thousand towns is not informative about a lamp
+
+
+def facts_of_attributes(items: pd.DataFrame) -> pd.DataFrame:
+    """Returns `FACT_COLUMNS` of the attributes of items, the columns beside the schema's: shirt – colour – red.
+
+    Args:
+        items: `ITEM_COLUMNS`, any of `OPTIONAL_ITEM_COLUMNS`, and attributes as text, `""` where one is unknown.
+    """
+    names = [name for name in items.columns if name not in {*ITEM_COLUMNS, *OPTIONAL_ITEM_COLUMNS}]
+    facts = items.melt(id_vars="item_id", value_vars=names, var_name="relation", value_name="tail")
+    facts = facts[facts["tail"] != ""].rename(columns={"item_id": "head"})
+    return conform(facts.sort_values(["head", "relation"], ignore_index=True), FACT_COLUMNS, table="facts")
 
 
 def words_of_facts(facts: pd.DataFrame, items: Vocabulary) -> pd.DataFrame:

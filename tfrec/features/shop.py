@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tfrec.features.facts import words_of_facts
+from tfrec.features.facts import facts_of_attributes, words_of_facts
 from tfrec.features.friends import encode_relations, users_with_friends
 from tfrec.features.segments import encode_segments, users_in_segments
 from tfrec.features.sequences import BehaviourSequences, encode_events
@@ -53,8 +53,10 @@ def load_shop(path: str | Path) -> Shop:
 def encode_shop(prepared: Prepared) -> Shop:
     """Returns a prepared shop with its vocabularies and training sequences."""
     tables = prepared.train
-    fact_words = words_of_facts(tables.facts, Vocabulary(tables.items["item_id"].to_numpy(object)))
-    vocabularies = build_vocabularies(tables.items, prepared.images, fact_words)
+    attributes = facts_of_attributes(tables.items)
+    facts = pd.concat([tables.facts, attributes], ignore_index=True) if len(attributes) else tables.facts
+    fact_words = words_of_facts(facts, Vocabulary(tables.items["item_id"].to_numpy(object)))
+    vocabularies = build_vocabularies(tables.items, prepared.images, fact_words, prepared.embeddings)
     buyers, in_segments = tables.events["user_id"], users_in_segments(tables.users)
     with_friends = users_with_friends(tables.relations, buyers)
     users = Vocabulary.of(pd.concat([buyers, in_segments["user_id"], with_friends]))

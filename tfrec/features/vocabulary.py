@@ -14,6 +14,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
 from tfrec.errors import SchemaError
+from tfrec.features.item_vectors import reduce_vectors, unit_vectors
 from tfrec.schema.tables import CATEGORY_SEPARATOR, EVENT_TYPES, category_levels
 
 NUM_PRICE_BUCKETS = 16
@@ -78,11 +79,15 @@ class Catalogue:
         title_words: `[N + 1, TITLE_LENGTH]` int32; 0 behind the end. Where the shop has facts of items, further columns
             hold the words of the facts.
         content: `[N + 1, c]` float32, unit length: title, category, brand and facts, TF-IDF reduced by SVD
-            (latent semantic analysis); the inner product is a content similarity.
+            (latent semantic analysis), and beside them the principal components of `vectors`; the inner product is a
+            content similarity, the mean of those of text and vectors.
         is_in_stock: `[N + 1]` bool: not known to be sold out.
         on_sale_from: `[N + 1]` float64 hours since 1970-01-01 UTC; -inf = always.
+        on_sale_until: `[N + 1]` float64 hours, the first moment of no sale; inf = without end.
+        group: `[N + 1]` int32, equal for the variants of one product; 0 = no variants.
         images: `[N + 1, H, W, C]` uint8, zeros where an item has none; None when no item has a picture.
         has_image: `[N + 1]` bool.
+        vectors: `[N + 1, d]` float32, unit length or zeros: the shop's own vectors of items; None where none has one.
     """
 
     categories: np.ndarray
@@ -93,12 +98,24 @@ class Catalogue:
     content: np.ndarray
     is_in_stock: np.ndarray
     on_sale_from: np.ndarray
+    on_sale_until: np.ndarray
+    group: np.ndarray
     images: np.ndarray | None
     has_image: np.ndarray
+    vectors: np.ndarray | None
+
+    def is_on_sale(self, hour: float) -> np.ndarray:
+        """Returns `[N + 1]` bool: the sale has begun at `hour` and not ended."""
+        return (self.on_sale_from <= hour) & (hour < self.on_sale_until)
 
     def is_available(self, hour: float) -> np.ndarray:
         """Returns `[N + 1]` bool: on sale at `hour` and in stock (stock is known for the present alone)."""
-        return self.is_in_stock & (self.on_sale_from <= hour) & (np.arange(len(self.is_in_stock)) > 0)
+        return self.is_in_stock & self.is_on_sale(hour) & (np.arange(len(self.is_in_stock)) > 0)
+
+    @property
+    def largest_group(self) -> int:
+        """The most items that are variants of one product; 1 = there are none."""
+        return int(np.bincount(self.group[self.group > 0]).max(initial=1))
 
     @property
     def leaf_category(self) -> np.ndarray:
@@ -133,7 +150,10 @@ class Vocabularies:
 
 
 def build_vocabularies(
-    items: pd.DataFrame, images: np.ndarray | None, fact_words: pd.DataFrame | None = None
+    items: pd.DataFrame,
+    images: np.ndarray | None,
+    fact_words: pd.DataFrame | None = None,
+    embeddings: np.ndarray | None = None,
 ) -> Vocabularies:
     """Returns the vocabularies of a catalogue.
 
@@ -141,6 +161,7 @@ def build_vocabularies(
         items: a table of `ITEM_COLUMNS`.
         images: uint8 `[n, H, W]` or `[n, H, W, C]`, row = `items.image_index`.
         fact_words: `row` (item index, from 1) and `word`, see `tfrec.features.facts`; None = there are no facts.
+        embeddings: `[N, d]` the shop's own vectors of its items, NaN where an item has none; None = there are none.
     """
     if fact_words is not None and fact_words.empty:
         fact_words = None
@@ -154,7 +175,9 @@ def build_vocabularies(
     price = np.nan_to_num(items["price"].to_numpy(np.float32), nan=0.0)
     pictures, has_image = _align_images(items["image_index"].to_numpy(), images)
     in_stock = ~(items["stock"].to_numpy(np.float32) == 0)
-    from_hour = ((items["available_from"].to_numpy() - _EPOCH) / _HOUR).astype(np.float64)
+    content = _content_vectors(items, fact_words)
+    if embeddings is not None:
+        content = normalize(np.concatenate([content, reduce_vectors(embeddings)], axis=1)).astype(np.float32)
     level_codes = [categories.encode(levels[level]) for level in levels]
     catalogue = Catalogue(
         categories=_with_row_0(np.stack(level_codes, axis=1) if level_codes else np.zeros((len(items), 1), np.int32)),
@@ -162,13 +185,30 @@ def build_vocabularies(
         price=_with_row_0(price),
         price_bucket=_with_row_0(_bucket(price)),
         title_words=_with_row_0(title_words),
-        content=_with_row_0(_content_vectors(items, fact_words)),
+        content=_with_row_0(content),
         is_in_stock=_with_row_0(in_stock),
-        on_sale_from=_with_row_0(np.nan_to_num(from_hour, nan=-np.inf)),
+        on_sale_from=_with_row_0(_hours(items, "available_from", unknown=-np.inf)),
+        on_sale_until=_with_row_0(_hours(items, "available_until", unknown=np.inf)),
+        group=_with_row_0(_groups(items)),
         images=pictures,
         has_image=has_image,
+        vectors=None if embeddings is None else _with_row_0(unit_vectors(embeddings)),
     )
     return Vocabularies(items=item_ids, categories=categories, brands=brands, words=words, catalogue=catalogue)
+
+
+def _hours(items: pd.DataFrame, name: str, *, unknown: float) -> np.ndarray:
+    """Returns `[N]` hours since 1970-01-01 UTC of a column of moments, `unknown` where there is none."""
+    if name not in items.columns:
+        return np.full(len(items), unknown)
+    return np.nan_to_num(((items[name].to_numpy() - _EPOCH) / _HOUR).astype(np.float64), nan=unknown)
+
+
+def _groups(items: pd.DataFrame) -> np.ndarray:
+    """Returns `[N]` int32: equal for the variants of one product, 0 where an item has none."""
+    if "item_group" not in items.columns:
+        return np.zeros(len(items), np.int32)
+    return Vocabulary.of(items["item_group"]).encode(items["item_group"])
 
 
 def _with_row_0(rows: np.ndarray) -> np.ndarray:

@@ -10,11 +10,13 @@ from ibis import _
 
 from tfrec.errors import SourceError
 from tfrec.ingest.cleaning import Cleaning, Rule
+from tfrec.ingest.event_section import EventsRecipe
+from tfrec.ingest.exchange_rates import CURRENCY, MISSING_RATE, RATE, add_rates
 from tfrec.ingest.id_notes import notes_of_ids
-from tfrec.ingest.items import ITEM_PREFIX, PROFIT
-from tfrec.ingest.number_styles import names_of_currency, notes_of_currency, notes_of_numbers
+from tfrec.ingest.items import ITEM_PREFIX, PROFIT, UNKNOWN_ITEM, set_aside_unknown_items
+from tfrec.ingest.number_styles import notes_of_currency, notes_of_numbers
 from tfrec.ingest.order_notes import notes_of_orders, notes_of_states
-from tfrec.ingest.recipes import EventsRecipe, Recipe
+from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.rejected import CheckedTable
 from tfrec.ingest.returns import RETURN_REASON
 from tfrec.ingest.sessions import cut_sessions, group_orders, number_sessions
@@ -29,6 +31,7 @@ from tfrec.ingest.table_spec import (
     TableSpec,
     is_rounded,
     is_unreadable,
+    time_checks,
 )
 from tfrec.ingest.time_bounds import find_bounds, outlier_reason
 from tfrec.ingest.time_formats import check_times
@@ -39,27 +42,28 @@ from tfrec.sources.engine import Workspace
 from tfrec.sources.file_format import FILE, ROW
 from tfrec.sources.notes import Note
 
-_FIRST_YEAR, _LAST_YEAR = 1970, 2100  # timestamps outside are slips such as year 0001 or 9999
 _CENT = 0.01
-UNKNOWN_ITEM = "unknown item"
-"""Reason of an event whose item is not in the catalogue, where the recipe leaves such events out."""
-
 _IDS = ("user_id", "item_id", "order_id", "session_id")
 
 
-def events_specs(recipe: Recipe) -> tuple[TableSpec, ...]:
-    """Returns the spec of the rows of each section of the events, in order."""
-    return tuple(_spec_of(section, recipe) for section in recipe.events)
+def events_specs(recipe: Recipe, *, rates: ir.Table | None = None) -> tuple[TableSpec, ...]:
+    """Returns the spec of the rows of each section of the events, in order.
+
+    Args:
+        recipe: states what the rows are.
+        rates: the good rows of `rates_spec`, or None.
+    """
+    return tuple(_spec_of(section, recipe, rates) for section in recipe.events)
 
 
-def _spec_of(section: EventsRecipe, recipe: Recipe) -> TableSpec:
+def _spec_of(section: EventsRecipe, recipe: Recipe, rates: ir.Table | None) -> TableSpec:
     """Returns the spec of one section; without files of their own, items and users are described in the same rows."""
     cleaning = recipe.clean
     passes: list[Pass] = []
     if recipe.has_time:
         passes.append(functools.partial(_set_aside_outliers, time_zone=recipe.time_zone))
     if cleaning.unknown_items == "reject":
-        passes.append(_set_aside_unknown_items)
+        passes.append(functools.partial(set_aside_unknown_items, table="events"))
     return TableSpec(
         name="events",
         types=EVENT_COLUMNS,
@@ -74,7 +78,7 @@ def _spec_of(section: EventsRecipe, recipe: Recipe) -> TableSpec:
         category_separator=recipe.items.category_separator,
         time_format=section.time_format,
         time_zone=section.time_zone,
-        derive=functools.partial(_derive, section=section, recipe=recipe),
+        derive=functools.partial(_derive, section=section, recipe=recipe, rates=rates),
         derive_together=functools.partial(_derive_together, recipe=recipe),
         checks=_checks(recipe),
         passes=tuple(passes),
@@ -139,8 +143,11 @@ def _columns(recipe: Recipe) -> tuple[Column, ...]:
     )
 
 
-def _derive(typed: ir.Table, *, section: EventsRecipe, recipe: Recipe) -> ir.Table:
+def _derive(typed: ir.Table, *, section: EventsRecipe, recipe: Recipe, rates: ir.Table | None) -> ir.Table:
     """Returns the events with what several columns of a row, or the recipe, state together."""
+    has_currency = "currency" in section.columns
+    if has_currency:
+        typed = add_rates(typed, section=section, recipe=recipe, rates=rates)
     words = {**{word: word for word in (*EVENT_TYPES, RETURN)}, **section.types}
     word = ibis.literal(section.type) if section.type else typed["raw_event_type"]
     changed = {"raw_event_type": word, "event_type": word.cases(*words.items(), else_=ibis.null("string"))}
@@ -152,24 +159,23 @@ def _derive(typed: ir.Table, *, section: EventsRecipe, recipe: Recipe) -> ir.Tab
         changed["raw_price"] = typed["raw_line_total"]
     if "discount" in section.columns:
         price = _reduced(price, typed, pieces)
-    if "currency" in section.columns:
-        currency = _currency_of_order(typed)
-        accepted = ["", *names_of_currency(recipe.currency.upper()), *section.rates]
-        changed["raw_currency"] = ibis.ifelse(currency.isin(accepted), "", currency)
-        if section.rates:
-            price = price * currency.cases(*section.rates.items(), else_=1.0)
+    if has_currency:
+        changed["raw_currency"] = ibis.ifelse(typed[RATE].isnull(), typed[CURRENCY], "")
+        price = price * typed[RATE]
     changed["price"] = price
     if {"cost", "profit"} & set(section.columns):
         earned = (
             typed["profit"] if "profit" in section.columns else -ibis.ifelse(typed["cost"] >= 0, typed["cost"], None)
         )
-        if "currency" in section.columns and section.rates:
-            earned = earned * currency.cases(*section.rates.items(), else_=1.0)
+        if has_currency:
+            earned = earned * typed[RATE]
         changed[PROFIT] = earned if "profit" in section.columns else price * typed["quantity"] + earned
     if "sequence" in section.columns:
         seconds = typed["sequence"].try_cast("int64").fill_null(0)
         changed["timestamp"] = typed["timestamp"] + seconds.as_interval("s")
     derived = typed.mutate(**changed)
+    if has_currency:
+        derived = derived.drop(CURRENCY, RATE)
     return derived if recipe.has_time else add_clock(derived, recipe.split)
 
 
@@ -203,35 +209,23 @@ def _why_no_return(recipe: Recipe) -> Expression:
     )
 
 
-def _currency_of_order(typed: ir.Table) -> ir.StringValue:
-    """Returns the currency in capitals; a row without one has that of its order, which exports name once."""
-    currency = typed["currency"].upper().nullif("")
-    of_order = currency.max().over(ibis.window(group_by=typed["order_id"]))
-    return ibis.coalesce(currency, ibis.ifelse(typed["order_id"] == "", None, of_order), "")
-
-
 def _checks(recipe: Recipe, *, of_returns: bool = False) -> tuple[Check, ...]:
     """Returns the checks of events, or of what takes purchases back; rules on whole orders come first."""
     cleaning, columns = recipe.clean, recipe.event_columns
+    no_rate = MISSING_RATE if recipe.rate_table else "other currency"
     if of_returns:
         cleaning = dataclasses.replace(cleaning, drop=tuple(rule for rule in cleaning.drop if not rule.is_return))
-    year = _["timestamp"].year()
-    times = (
-        Check("missing timestamp", _["timestamp"].isnull() & (_["raw_timestamp"] == "")),
-        is_unreadable("timestamp"),
-        Check("impossible timestamp", (year < _FIRST_YEAR) | (year > _LAST_YEAR)),
-    )
     return (
         *_rule_checks(cleaning, recipe, whole_order=True, is_drop=True),
         *_rule_checks(cleaning, recipe, whole_order=True, is_drop=False),
         *_rule_checks(cleaning, recipe, whole_order=False, is_drop=True),
-        *(times if "timestamp" in columns else ()),
+        *(time_checks("timestamp") if "timestamp" in columns else ()),
         Check("unknown event type", _["event_type"].isnull()),
         Check("missing item_id", (_["item_id"] == "") & (_["event_type"] != "search")),
         *map(is_rounded, ("item_id", "order_id", "user_id")),
         *_rule_checks(cleaning, recipe, whole_order=False, is_drop=False),
         *(is_unreadable(name) for name in ("quantity", "rating") if name in columns),
-        *((Check("other currency", _["raw_currency"] != ""),) if "currency" in columns else ()),
+        *((Check(no_rate, _["raw_currency"] != ""),) if "currency" in columns else ()),
         *_amount_checks(cleaning, of_returns=of_returns),
     )
 
@@ -305,12 +299,3 @@ def _set_aside_outliers(workspace: Workspace, rows: ir.Table, *, time_zone: str)
         return rows, []
     reason = ibis.coalesce(rows["reason"], outlier_reason(clock, bounds))
     return workspace.store("events_bounded", rows.mutate(reason=reason)), bounds.notes
-
-
-def _set_aside_unknown_items(workspace: Workspace, rows: ir.Table) -> tuple[ir.Table, Sequence[Note]]:
-    """Sets aside the good rows whose item is not in the catalogue, which is read before."""
-    items = workspace.connection.table("items_typed")
-    catalogue = items.filter(items["reason"].isnull())
-    is_unknown = (rows["item_id"] != "") & ~rows["item_id"].isin(catalogue["item_id"])
-    reason = ibis.coalesce(rows["reason"], ibis.ifelse(is_unknown, UNKNOWN_ITEM, None))
-    return workspace.store("events_known", rows.mutate(reason=reason)), []

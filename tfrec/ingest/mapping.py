@@ -21,6 +21,7 @@ ROUNDED_ID = r"^\d(\.\d+)?[eE]\+\d{2,3}$"
 _BLANK = " "
 _GUARDED = (
     *("timestamp", "price", "line_total", "quantity", "rating", "margin", "stock", "available_from"),
+    *("available_until", "list_price", "position", "propensity", "place_propensity", "clicked", "rate", "day"),
     *("cost", "profit"),
 )
 

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -24,7 +25,7 @@ class PictureRows:
     """The rows of `images.npy`.
 
     Attributes:
-        rows: name of a picture file without its ending → row.
+        rows: name of a picture file without its ending, or its path in the folder → row.
         notes: what the owner of the pictures should know.
     """
 
@@ -32,8 +33,37 @@ class PictureRows:
     notes: tuple[Note, ...] = ()
 
 
-def find_pictures(folder: str, *, homes: Sequence[Path]) -> tuple[Path, ...]:
-    """Returns the picture files in a folder and below, in alphabetical order.
+@dataclasses.dataclass(frozen=True)
+class PictureFiles:
+    """The picture files of a folder.
+
+    Attributes:
+        folder: where they lie.
+        paths: the files in it and below, in alphabetical order.
+        are_named_by_path: items name a picture by its path in the folder; else its file is named by the item.
+    """
+
+    folder: Path
+    paths: tuple[Path, ...]
+    are_named_by_path: bool = False
+
+    def name_of(self, path: Path) -> str:
+        """Returns the name by which the picture of an item is found."""
+        return path.relative_to(self.folder).as_posix() if self.are_named_by_path else path.stem
+
+
+def picture_name(path: ir.StringValue) -> ir.StringValue:
+    """Returns the path of a picture as `PictureFiles.name_of` writes it: from the folder on, with `/`."""
+    return path.replace("\\", "/").re_replace(r"^(\./|/)+", "")
+
+
+def find_pictures(folder: str, *, homes: Sequence[Path], are_named_by_path: bool = False) -> PictureFiles:
+    """Returns the picture files in a folder and below.
+
+    Args:
+        folder: the recipe's name of it.
+        homes: folders where relative names are looked for.
+        are_named_by_path: see `PictureFiles`.
 
     Raises:
         SourceError: there is no such folder, or it holds no picture; says where it was looked for.
@@ -45,20 +75,20 @@ def find_pictures(folder: str, *, homes: Sequence[Path]) -> tuple[Path, ...]:
                 path for path in sorted(place.rglob("*")) if path.suffix.lower() in _ENDINGS and path.is_file()
             )
             if found:
-                return found
+                return PictureFiles(place, found, are_named_by_path)
     raise SourceError(
         f"There is no folder {folder!r} with JPEG or PNG files. Looked for: {', '.join(map(str, places))}. Correct "
         "[pictures] folder, or leave [pictures] out."
     )
 
 
-def write_picture_folder(paths: Sequence[Path], target: Path, *, size: int) -> PictureRows:
+def write_picture_folder(files: PictureFiles, target: Path, *, size: int) -> PictureRows:
     """Writes the pictures as uint8 `[n, size, size, 3]`, each whole on white, and returns their rows.
 
     A file that cannot be read is left out. Of files with one name, the first counts.
 
     Args:
-        paths: JPEG or PNG files.
+        files: JPEG or PNG files.
         target: path of the `.npy` file.
         size: pixels of a side.
 
@@ -67,10 +97,12 @@ def write_picture_folder(paths: Sequence[Path], target: Path, *, size: int) -> P
     """
     rows: dict[str, int] = {}
     broken: list[Path] = []
-    repeated = [path for path, earlier in zip(paths, _is_repeated(paths), strict=True) if earlier]
+    paths, names = files.paths, [files.name_of(path) for path in files.paths]
+    is_repeated = pd.Series(names).duplicated().tolist()
+    repeated = [path for path, is_later in zip(paths, is_repeated, strict=True) if is_later]
     pictures = np.lib.format.open_memmap(target, mode="w+", dtype=np.uint8, shape=(len(paths), size, size, 3))
-    for path in tqdm(paths, unit="picture", delay=2.0, disable=None):
-        if path.stem in rows:
+    for path, name in zip(tqdm(paths, unit="picture", delay=2.0, disable=None), names, strict=True):
+        if name in rows:
             continue
         try:
             pictures[len(rows)] = read_picture(path, size=size)
@@ -78,7 +110,7 @@ def write_picture_folder(paths: Sequence[Path], target: Path, *, size: int) -> P
             logger.info("%s cannot be read as a picture: %s", path, error)
             broken.append(path)
         else:
-            rows[path.stem] = len(rows)
+            rows[name] = len(rows)
     if not rows:
         raise SourceError(f"{broken[0]} and all other pictures cannot be read. Give JPEG or PNG files.")
     pictures.flush()
@@ -104,12 +136,14 @@ def add_picture_rows(
     """Returns the items with the rows of their pictures, and what the owner should know.
 
     Args:
-        items: `ITEM_COLUMNS`.
+        items: `ITEM_COLUMNS`; with `picture`, the path of each item's file, which is left out of the result.
         pictures: rows by name.
         upper_case: item ids are in capitals, whatever the names of the files are.
     """
     if not pictures.rows:
         return items, []
+    if "picture" in items.columns:
+        return _add_named_rows(items, pictures)
     named = {name.upper() if upper_case else name: row for name, row in pictures.rows.items()}
     index = items["item_id"].map(named).fillna(-1).astype(np.int32)
     notes = [*pictures.notes]
@@ -125,8 +159,15 @@ def add_picture_rows(
     return items.assign(image_index=index), notes
 
 
-def _is_repeated(paths: Sequence[Path]) -> list[bool]:
-    return pd.Series([path.stem for path in paths]).duplicated().tolist()
+def _add_named_rows(items: pd.DataFrame, pictures: PictureRows) -> tuple[pd.DataFrame, list[Note]]:
+    """Returns the items with the rows of the pictures that they name by their paths, as `add_picture_rows`."""
+    index = items["picture"].map(pictures.rows).fillna(-1).astype(np.int32)
+    notes = [*pictures.notes]
+    unused = len(pictures.rows) - index[index >= 0].nunique()
+    if unused:
+        text = f"{unused:,} of {len(pictures.rows):,} pictures are named by no item."
+        notes.append(Note("pictures_without_item", unused, text))
+    return items.drop(columns="picture").assign(image_index=index), notes
 
 
 def _notes(broken: Sequence[Path], repeated: Sequence[Path]) -> list[Note]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import ibis.expr.types as ir
+import numpy as np
 import pandas as pd
 
 from tfrec.ingest.category_tree import CategoryPaths
@@ -35,6 +36,7 @@ class Preparation:
         folder: receives the prepared shop.
         workspace: tables in between, gone at the end.
         tables: name → table as values, bad rows with a reason, of the tables that have files.
+        absent: what the owner should know of tables that are not there.
         images: number of pictures.
         picture_rows: rows of pictures that are named by their item.
         category_paths: paths of the categories whose ids items have.
@@ -47,6 +49,7 @@ class Preparation:
         training: events before the test period.
         test: events of the test period.
         frames: name → table as it is written, of all tables but the events.
+        embeddings: `[N, d]` vectors of the items, or None.
         extras: name → path of an extra table in the folder.
         return_counts: what took purchases back.
         manifest: contents and origin of the folder.
@@ -61,6 +64,7 @@ class Preparation:
     folder: Path = dataclasses.field(init=False)
     workspace: Workspace = dataclasses.field(init=False)
     tables: Mapping[str, CheckedTable] = dataclasses.field(init=False)
+    absent: tuple[Note, ...] = dataclasses.field(init=False)
     images: int = dataclasses.field(init=False)
     picture_rows: PictureRows = dataclasses.field(init=False)
     category_paths: CategoryPaths = dataclasses.field(init=False)
@@ -73,6 +77,7 @@ class Preparation:
     training: ir.Table = dataclasses.field(init=False)
     test: ir.Table = dataclasses.field(init=False)
     frames: Mapping[str, pd.DataFrame] = dataclasses.field(init=False)
+    embeddings: np.ndarray | None = dataclasses.field(init=False)
     extras: Mapping[str, str] = dataclasses.field(init=False)
     return_counts: ReturnCounts = dataclasses.field(init=False)
     manifest: Manifest = dataclasses.field(init=False)

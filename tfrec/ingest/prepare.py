@@ -7,16 +7,25 @@ from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 from tqdm import tqdm
 
-from tfrec.errors import SourceError
+from tfrec.errors import EmptySourceError, SourceError
 from tfrec.ingest.category_tree import CategoryPaths, read_category_paths
 from tfrec.ingest.cleaning import merge_order_lines
 from tfrec.ingest.events import events_specs, group_events
+from tfrec.ingest.exchange_rates import rates_spec
 from tfrec.ingest.extras import copy_extras, copy_truth, write_pictures
 from tfrec.ingest.facts import facts_spec
 from tfrec.ingest.fingerprints import describe_files, describe_rows, fingerprint
-from tfrec.ingest.items import complete_items, items_from_events, items_spec
+from tfrec.ingest.impressions import impressions_spec, order_impressions
+from tfrec.ingest.items import (
+    collect_embeddings,
+    complete_items,
+    items_from_events,
+    items_spec,
+    notes_of_sales,
+)
 from tfrec.ingest.picture_folder import PictureRows, add_picture_rows, write_picture_folder
 from tfrec.ingest.pictures import read_pictures
 from tfrec.ingest.preparation import Preparation
@@ -33,11 +42,19 @@ from tfrec.ingest.privacy import key_check
 from tfrec.ingest.raw_files import locate_files
 from tfrec.ingest.read_table import collect_table, read_table
 from tfrec.ingest.recipes import RecipeFile, find_recipe, read_recipe
-from tfrec.ingest.rejected import count_incomplete, count_reasons, write_incomplete, write_rejected
+from tfrec.ingest.rejected import (
+    CheckedTable,
+    count_incomplete,
+    count_reasons,
+    count_rows,
+    write_incomplete,
+    write_rejected,
+)
 from tfrec.ingest.relations import relations_spec
-from tfrec.ingest.returns import collect_returns, count_returns, match_returns, notes_of_returns
+from tfrec.ingest.returns import collect_returns, count_returns, mark_unmatched, match_returns, notes_of_returns
 from tfrec.ingest.sessions import cut_sessions
 from tfrec.ingest.splits import find_moments, keep_orders_whole
+from tfrec.ingest.table_spec import TableSpec
 from tfrec.ingest.timestamps import moment_in_utc
 from tfrec.ingest.users import complete_users, users_from_events, users_spec
 from tfrec.publish import check_folder, publishing
@@ -48,6 +65,9 @@ from tfrec.sources.notes import Note
 from tfrec.sources.sql_chunks import chunk_folder, forget_chunks
 
 logger = logging.getLogger(__name__)
+
+_COMPLETED = ("items", "users", "facts", "relations")
+"""Tables that stay in memory; impressions may be many, and rates are of use to events alone."""
 
 
 def prepare_shop(
@@ -162,19 +182,35 @@ def read_tables(shop: Preparation) -> Preparation:
     tree = CategoryPaths()
     if recipe.items.category_tree is not None and files.category_tree is not None:
         tree = read_category_paths(recipe.items.category_tree, files.category_tree, shop.workspace)
-    specs = (
-        (items_spec(recipe, num_images=num_images, tree=tree),),
-        (users_spec(recipe),),
-        (facts_spec(recipe),),
-        (relations_spec(recipe),),
-        events_specs(recipe),
+    tables: dict[str, CheckedTable] = {}
+    absent = dict(files.absent)
+
+    def read(*specs: TableSpec) -> None:
+        name = specs[0].name
+        if name not in files.sources:
+            return
+        try:
+            tables[name] = read_table(specs, files.sources[name], shop.workspace, key=files.key)
+        except EmptySourceError as error:
+            if not specs[0].section.may_lack(error):
+                raise
+            absent[name] = error
+
+    read(items_spec(recipe, num_images=num_images, tree=tree, pictures=pictures))
+    read(users_spec(recipe))
+    read(facts_spec(recipe))
+    read(relations_spec(recipe))
+    if recipe.rate_table is not None:
+        read(rates_spec(recipe, recipe.rate_table))
+    read(*events_specs(recipe, rates=tables["rates"].good if "rates" in tables else None))
+    read(impressions_spec(recipe))
+    return shop.extended(
+        tables=tables,
+        absent=tuple(_note_of_absent(name, error) for name, error in absent.items()),
+        images=num_images,
+        picture_rows=pictures,
+        category_paths=tree,
     )
-    tables = {
-        parts[0].name: read_table(parts, files.sources[parts[0].name], shop.workspace, key=files.key)
-        for parts in specs
-        if parts[0].name in files.sources
-    }
-    return shop.extended(tables=tables, images=num_images, picture_rows=pictures, category_paths=tree)
 
 
 def group_good_events(shop: Preparation) -> Preparation:
@@ -221,27 +257,38 @@ def split_events(shop: Preparation) -> Preparation:
 
 def complete_tables(shop: Preparation) -> Preparation:
     """Completes items and users by what the training events know (step 5)."""
-    frames = {table.spec.name: collect_table(table) for table in shop.others}
+    frames = {name: collect_table(shop.tables[name]) for name in _COMPLETED if name in shop.tables}
     tree = shop.category_paths
     items = items_from_events(shop.training, shop.recipe, train_end=shop.moments.test_from, tree=tree)
     users = users_from_events(shop.training)
     items = complete_items(frames["items"], items) if "items" in frames else items
     upper_case = shop.recipe.clean.upper_case_ids
     frames["items"], notes = add_picture_rows(items, shop.picture_rows, upper_case=upper_case)
+    embeddings = collect_embeddings(shop.tables.get("items"), frames["items"]["item_id"])
     frames["users"] = complete_users(frames["users"], users) if "users" in frames else users
-    return shop.extended(frames=frames, notes=(*shop.notes, *tree.notes, *notes))
+    notes = [*tree.notes, *notes, *notes_of_sales(frames["items"])]
+    return shop.extended(frames=frames, embeddings=embeddings, notes=(*shop.notes, *notes))
 
 
 def match_with_purchases(shop: Preparation) -> Preparation:
     """Matches returns with the purchases that they take back, which stay as they are (step 6)."""
-    cleaning = shop.recipe.clean
-    taken_back = collect_returns(shop.tables["events"].rows, has_repeats=cleaning.duplicates != "reject")
+    cleaning, events = shop.recipe.clean, shop.tables["events"]
+    taken_back = collect_returns(events.rows, has_repeats=cleaning.duplicates != "reject")
     sold = shop.training.union(shop.test)
-    returns = match_returns(taken_back, sold, has_mean_prices=cleaning.duplicates == "merge")
+    may_differ = cleaning.duplicates == "merge" or shop.recipe.rate_table is not None
+    returns, unmatched = match_returns(taken_back, sold, may_differ_in_price=may_differ)
+    marked = mark_unmatched(events, unmatched, shop.workspace)
+    rejected = shop.rejected if marked is events else count_reasons([marked])
     counts = count_returns(taken_back, returns)
     frames = {**shop.frames, "returns": returns} if len(returns) else shop.frames
     notes = notes_of_returns(counts, shop.rejected)
-    return shop.extended(frames=frames, return_counts=counts, notes=(*shop.notes, *notes))
+    return shop.extended(
+        tables={**shop.tables, "events": marked},
+        rejected=rejected,
+        frames=frames,
+        return_counts=counts,
+        notes=(*shop.notes, *notes),
+    )
 
 
 def write_files(shop: Preparation) -> Preparation:
@@ -251,6 +298,10 @@ def write_files(shop: Preparation) -> Preparation:
     _write_events(cut_sessions(shop.test, shop.session_numbers), folder / "test_events.parquet")
     for name, frame in shop.frames.items():
         frame.to_parquet(folder / f"{name}.parquet", index=False)
+    if shop.embeddings is not None:
+        np.save(folder / "embeddings.npy", shop.embeddings)
+    if "impressions" in shop.tables:
+        order_impressions(shop.tables["impressions"].good).to_parquet(folder / "impressions.parquet")
     write_rejected([*shop.tables.values()], folder / "rejected.parquet")
     write_incomplete([*shop.tables.values()], folder / "incomplete.parquet")
     extras = copy_extras(files.extras, folder, key=files.key, user_columns=_user_columns(shop))
@@ -262,6 +313,7 @@ def describe_shop(shop: Preparation) -> Preparation:
     """Describes contents and origin of the folder in its manifest (step 8)."""
     recipe, frames = shop.recipe, shop.frames
     train_events, test_events = _count(shop.training), _count(shop.test)
+    counts = {name: count_rows(table) for name, table in shop.tables.items()}
     manifest = Manifest(
         format_version=FORMAT_VERSION,
         recipe=recipe.name,
@@ -293,9 +345,12 @@ def describe_shop(shop: Preparation) -> Preparation:
         facts=len(frames.get("facts", ())),
         relations=len(frames.get("relations", ())),
         incomplete=count_incomplete([*shop.tables.values()]),
-        notes=(*shop.notes, *(note for table in shop.others for note in table.notes)),
+        notes=(*shop.notes, *shop.absent, *(note for table in shop.others for note in table.notes)),
         returns=shop.return_counts,
         country=recipe.country,
+        impressions=counts["impressions"].kept if "impressions" in counts else 0,
+        embeddings=shop.embeddings.shape[1] if shop.embeddings is not None else 0,
+        tables=counts,
         sale_days={name: list(days) for name, days in recipe.sale_days.items()},
     )
     return shop.extended(manifest=manifest)
@@ -333,6 +388,10 @@ def _take_steps(shop: Preparation, folder: Path, *, memory: str) -> Manifest:
     shutil.rmtree(scratch)
     write_manifest(folder, shop.manifest)
     return shop.manifest
+
+
+def _note_of_absent(table: str, error: EmptySourceError) -> Note:
+    return Note("table_absent", 0, f"The shop was prepared without its table of {table}: {error}")
 
 
 def _manifest_or_none(out: Path) -> Manifest | None:

@@ -10,10 +10,19 @@ import numpy as np
 import pandas as pd
 
 from tfrec.errors import SourceError
-from tfrec.ingest.return_counts import ReturnCounts
+from tfrec.ingest.return_counts import UNMATCHED, ReturnCounts
+from tfrec.ingest.table_counts import TableCounts
 from tfrec.publish import FolderKind
 from tfrec.schema.calendar import ShopCalendar
-from tfrec.schema.tables import FACT_COLUMNS, RELATION_COLUMNS, RETURN, RETURN_COLUMNS, Tables, empty_table
+from tfrec.schema.tables import (
+    FACT_COLUMNS,
+    IMPRESSION_COLUMNS,
+    RELATION_COLUMNS,
+    RETURN,
+    RETURN_COLUMNS,
+    Tables,
+    empty_table,
+)
 from tfrec.sources.notes import Note
 
 FORMAT_VERSION = 2
@@ -42,7 +51,7 @@ PREPARED = FolderKind(
 )
 """The files are those of releases that did not list them in the folder itself."""
 
-_RETURNED = (RETURN, "quantity below 0")
+_RETURNED = (RETURN, UNMATCHED, "quantity below 0")
 """Reasons of rows that take purchases back."""
 
 _HOW = "Make one with: tfrec prepare RECIPE --out {path}"
@@ -94,6 +103,10 @@ class Manifest:
         relations: rows in `relations.parquet`, likewise.
         incomplete: reason → rows that stay without one of their values, listed in `incomplete.parquet`.
         notes: what was seen in the raw files that their owner should know.
+        impressions: rows in `impressions.parquet`, which is there only where the recipe names such files.
+        embeddings: numbers of each item's vector in `embeddings.npy`; 0 = there is none.
+        tables: table → its rows: what was read is what was kept and what was set aside. Empty in a folder of an earlier
+            release.
         returns: what took purchases back; the purchases are in `returns.parquet`, which is there only where there are
             any. None in a folder of an earlier release.
         country: country of the shop, two letters; "" unknown.
@@ -134,6 +147,9 @@ class Manifest:
     excluded: dict[str, int] = dataclasses.field(default_factory=dict)
     country: str = ""
     sale_days: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    impressions: int = 0
+    embeddings: int = 0
+    tables: dict[str, TableCounts] = dataclasses.field(default_factory=dict)
 
     @property
     def returned(self) -> dict[str, int]:
@@ -163,6 +179,7 @@ class Prepared:
         train: events and returns strictly before `test_from`, items, users, facts and relations.
         test: events and returns from `test_from` on, for evaluation alone; all else the same.
         images: uint8 `[n, H, W]` or `[n, H, W, C]`, row = `items.image_index`; None where there are no pictures.
+        embeddings: float32 `[N, d]`, a row an item, NaN where an item has no vector; None where none has one.
     """
 
     path: Path
@@ -170,6 +187,7 @@ class Prepared:
     train: Tables
     test: Tables
     images: np.ndarray | None
+    embeddings: np.ndarray | None = None
 
     @property
     def test_from(self) -> pd.Timestamp:
@@ -185,6 +203,15 @@ class Prepared:
     def calendar(self) -> ShopCalendar:
         """The shop's clock."""
         return self.manifest.calendar
+
+    @property
+    def impressions(self) -> pd.DataFrame:
+        """What was shown, by time, before and after `test_from`: `IMPRESSION_COLUMNS`, none where no log has it.
+
+        Read when asked for, as no model needs it and it is the largest table of many shops.
+        """
+        has_any = self.manifest.impressions > 0
+        return _read(self.path, "impressions") if has_any else empty_table(IMPRESSION_COLUMNS)
 
     @property
     def truth(self) -> Path | None:
@@ -223,13 +250,14 @@ def read_prepared(path: str | Path) -> Prepared:
     returns = others.pop("returns")
     calendar = manifest.calendar
     is_late = returns["timestamp"] >= pd.Timestamp(manifest.test_from)
-    images = path / "images.npy"
+    images, embeddings = path / "images.npy", path / "embeddings.npy"
     return Prepared(
         path=path,
         manifest=manifest,
         train=Tables(_read(path, "events"), items, users, returns=returns[~is_late], calendar=calendar, **others),
         test=Tables(_read(path, "test_events"), items, users, returns=returns[is_late], calendar=calendar, **others),
         images=np.load(images, mmap_mode="r") if images.is_file() else None,
+        embeddings=np.load(embeddings, mmap_mode="r") if embeddings.is_file() else None,
     )
 
 
@@ -259,7 +287,8 @@ def read_manifest(path: Path) -> Manifest:
         notes = tuple(Note(**note) for note in content.pop("notes"))
         returned = content.pop("returns", None)
         returns = ReturnCounts(**returned) if returned is not None else None
-        return Manifest(**content, sources=sources, notes=notes, returns=returns)
+        tables = {name: TableCounts(**counts) for name, counts in content.pop("tables", {}).items()}
+        return Manifest(**content, sources=sources, notes=notes, returns=returns, tables=tables)
     except (KeyError, TypeError) as error:
         raise SourceError(f"{path / MANIFEST} is damaged ({error!r}). {how}") from error
 

@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 
-from tfrec.ingest.picture_folder import find_pictures
+from tfrec.errors import EmptySourceError
+from tfrec.ingest.picture_folder import PictureFiles, find_pictures
 from tfrec.ingest.privacy import read_key
 from tfrec.ingest.recipes import RecipeFile
 from tfrec.sources.locate import RawFile, data_homes, locate_plain
@@ -19,18 +20,20 @@ class RawFiles:
 
     Attributes:
         sources: table → where its rows come from, of each section; tables without files or database are absent.
+        absent: table → why it is, though the recipe names files that it may do without.
         category_tree: where the rows of the tree of categories come from, or None.
         pictures: the array, or None.
-        picture_folder: JPEG and PNG files.
+        picture_folder: JPEG and PNG files, or None.
         extras: name → file.
         truth: folder of a generated shop's truth, or None.
         key: the secret of the pseudonyms, or None.
     """
 
     sources: Mapping[str, tuple[RowSource, ...]]
+    absent: Mapping[str, EmptySourceError]
     category_tree: RowSource | None
     pictures: Path | None
-    picture_folder: tuple[Path, ...]
+    picture_folder: PictureFiles | None
     extras: dict[str, Path]
     truth: Path | None
     key: bytes | None = dataclasses.field(repr=False)
@@ -39,7 +42,7 @@ class RawFiles:
     def all(self) -> list[RawFile]:
         """Every data file, in the recipe's order."""
         truth = sorted(path for path in self.truth.rglob("*") if path.is_file()) if self.truth else []
-        pictures = [*([self.pictures] if self.pictures else []), *self.picture_folder]
+        pictures = [*([self.pictures] if self.pictures else []), *self._picture_files]
         tables = [path for sources in self.sources.values() for source in sources for path in source.inputs]
         tree = self.category_tree.inputs if self.category_tree is not None else ()
         return [*tables, *tree, *pictures, *self.extras.values(), *truth]
@@ -48,7 +51,12 @@ class RawFiles:
     def meant_names(self) -> list[str]:
         """The parts of the files' names that are data: items of pictures, and partitions (`month=2024-05`)."""
         partitions = [part for path in self.all for part in PurePath(str(path)).parts[:-1] if "=" in part]
-        return [*partitions, *(path.stem for path in self.picture_folder)]
+        folder = self.picture_folder
+        return [*partitions, *(folder.name_of(path) for path in folder.paths)] if folder else partitions
+
+    @property
+    def _picture_files(self) -> tuple[Path, ...]:
+        return self.picture_folder.paths if self.picture_folder else ()
 
     @property
     def states(self) -> list[RowsState]:
@@ -78,15 +86,26 @@ def locate_files(written: RecipeFile, *, data_home: Path | None, reading: Path) 
     def opened(section: TableFiles) -> RowSource:
         return open_source(section, homes=homes, source_url=recipe.source_url, reading=reading)
 
+    sources: dict[str, tuple[RowSource, ...]] = {}
+    absent: dict[str, EmptySourceError] = {}
+    for table, sections in recipe.sections.items():
+        if sections[0].is_stated:
+            try:
+                sources[table] = tuple(map(opened, sections))
+            except EmptySourceError as error:
+                if not sections[0].may_lack(error):
+                    raise
+                absent[table] = error
     truths = [home / recipe.truth for home in homes if recipe.truth and (home / recipe.truth).is_dir()]
     key_file, pictures, tree = recipe.privacy.key_file, recipe.pictures, recipe.items.category_tree
     return RawFiles(
-        sources={
-            name: tuple(map(opened, sections)) for name, sections in recipe.sections.items() if sections[0].is_stated
-        },
+        sources=sources,
+        absent=absent,
         category_tree=opened(tree) if tree is not None else None,
         pictures=located(pictures.file) if pictures and pictures.file else None,
-        picture_folder=find_pictures(pictures.folder, homes=homes) if pictures and pictures.folder else (),
+        picture_folder=find_pictures(pictures.folder, homes=homes, are_named_by_path="picture" in recipe.items.columns)
+        if pictures and pictures.folder
+        else None,
         extras={name: located(file) for name, file in recipe.extras.items()},
         truth=truths[0] if truths else None,
         key=read_key(locate_plain(key_file, homes=homes, source_url="")) if key_file else None,

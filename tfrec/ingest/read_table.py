@@ -18,6 +18,7 @@ from tfrec.ingest.rejected import CheckedTable
 from tfrec.ingest.table_spec import PART, Check, Column, Expression, MappedTable, TableSpec, is_unreadable
 from tfrec.ingest.tidiness import find_tidiness
 from tfrec.ingest.timestamps import are_plain, as_utc, parse_plain, parse_timestamps
+from tfrec.ingest.vectors import has_impossible_number, vector
 from tfrec.schema.tables import conform
 from tfrec.sources.cells import as_text, id_text, trimmed
 from tfrec.sources.engine import Workspace
@@ -278,7 +279,8 @@ def check_rows(spec: TableSpec, typed: ir.Table) -> ir.Table:
     if spec.derive_together is not None:
         typed = spec.derive_together(typed)
     typed = typed.mutate(reason=_first_reason(spec.checks))
-    lost = _first_reason([check for column in spec.columns for check in _optional_checks(column)])
+    optional = [check for column in spec.columns for check in _optional_checks(column)]
+    lost = _first_reason([*optional, *spec.losses])
     return typed.select(
         **{column.name: _final(spec, column) for column in spec.columns if column.is_kept},
         **{name: typed[name] for name in (*passing, "reason")},
@@ -310,7 +312,7 @@ def set_aside_repeated(spec: TableSpec, rows: ir.Table, workspace: Workspace) ->
 def collect_table(checked: CheckedTable) -> pd.DataFrame:
     """Returns the good rows with the schema's types and order, attributes behind them."""
     spec = checked.spec
-    kept = [column.name for column in spec.columns if column.is_kept]
+    kept = [column.name for column in spec.columns if column.is_kept and column.kind != "vector"]
     frame = checked.good.select(*kept).execute()
     frame = conform(frame, spec.types, table=spec.name, extra=True)
     if spec.finish is not None:
@@ -348,6 +350,8 @@ def _value(
     if column.kind == "number":
         style = styles.get(column.name, NumberStyle())
         return number(text[column.name], style) if is_mapped else ibis.null("float64")
+    if column.kind == "vector":
+        return vector(text[column.name], decimal=spec.section.decimal)
     if column.kind == "time":
         if not is_mapped:
             return ibis.null("timestamp")
@@ -375,9 +379,11 @@ def _first_reason(checks: Sequence[Check]) -> ir.StringValue:
 
 
 def _optional_checks(column: Column) -> list[Check]:
+    name = column.name
+    if column.kind == "vector":
+        return [is_unreadable(name), Check(f"impossible {name}", has_impossible_number(_[name]))]
     if not column.is_optional:
         return []
-    name = column.name
     out_of_bounds = [_[name] < column.low] if column.low is not None else []
     out_of_bounds += [_[name] > column.high] if column.high is not None else []
     return [is_unreadable(name), *(Check(f"impossible {name}", condition) for condition in out_of_bounds)]

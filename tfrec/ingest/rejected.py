@@ -8,6 +8,7 @@ from pathlib import Path
 import ibis
 import ibis.expr.types as ir
 
+from tfrec.ingest.table_counts import TableCounts
 from tfrec.ingest.table_spec import TableSpec
 from tfrec.sources.cells import as_text
 from tfrec.sources.file_format import FILE, ROW
@@ -66,6 +67,19 @@ class CheckedTable:
     def set_aside(self) -> ir.Table:
         """The rows that do not stay."""
         return self.rows.filter(self.rows["reason"].notnull())
+
+
+def count_rows(table: CheckedTable) -> TableCounts:
+    """Returns how many rows and lines the sources of a table hold, and how many of these stay.
+
+    Raises:
+        SchemaError: a row is neither kept nor set aside.
+    """
+    return TableCounts(
+        read=sum(int(raw.count().execute()) for raw in table.raws) + len(table.unreadable),
+        kept=int(table.good.count().execute()),
+        rejected=int(table.set_aside.count().execute()) + len(table.unreadable),
+    )
 
 
 def count_reasons(tables: Sequence[CheckedTable]) -> dict[str, int]:

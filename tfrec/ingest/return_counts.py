@@ -2,6 +2,9 @@
 
 import dataclasses
 
+UNMATCHED = "unmatched return"
+"""Reason of a row of the type `return` some of whose pieces no purchase is left for."""
+
 
 @dataclasses.dataclass(frozen=True)
 class ReturnCounts:

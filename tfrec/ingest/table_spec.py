@@ -10,11 +10,12 @@ from ibis import _
 
 from tfrec.ingest.mapping import ROUNDED_ID, Columns, raw_columns
 from tfrec.ingest.numbers import NumberStyle
-from tfrec.ingest.recipes import TableSource
+from tfrec.ingest.table_source import TableSource
 from tfrec.schema.tables import CATEGORY_SEPARATOR
 from tfrec.sources.engine import Workspace
 from tfrec.sources.notes import Note
 
+_FIRST_YEAR, _LAST_YEAR = 1970, 2100  # times outside are slips such as year 0001 or 9999
 PART = "_part"
 """Column with the number of a row's source, from 0, where a table has several."""
 
@@ -28,7 +29,8 @@ class Column:
 
     Attributes:
         name: name in the schema, or of a column that others are computed from.
-        kind: `text`, `id` (see `id_text`), `number` or `time`.
+        kind: `text`, `id` (see `id_text`), `number`, `time` or `vector` (see `vectors`; always optional, and no part of
+            what `collect_table` returns).
         is_kept: the column is part of the table; else only checks and `TableSpec.derive` use it.
         is_optional: a row whose number or time is unreadable or out of bounds stays, without that value.
         low: smallest possible number of an optional column.
@@ -39,7 +41,7 @@ class Column:
     """
 
     name: str
-    kind: Literal["text", "id", "number", "time"] = "text"
+    kind: Literal["text", "id", "number", "time", "vector"] = "text"
     is_kept: bool = True
     is_optional: bool = False
     low: float | None = None
@@ -101,6 +103,7 @@ class TableSpec:
         derive: computes columns from the values of others, before any check.
         derive_together: likewise, where the rows of all sources are needed.
         checks: reasons for which a row is set aside; the first that holds counts.
+        losses: reasons for which a row stays without one of its values.
         passes: further checks that need all rows, in order: each sets more reasons.
         unique: expressions that are different in each row of the table; empty = rows may be equal.
         repeated: reason of a row whose `unique` an earlier row has.
@@ -126,6 +129,7 @@ class TableSpec:
     derive: Callable[[ir.Table], ir.Table] | None = None
     derive_together: Callable[[ir.Table], ir.Table] | None = None
     checks: tuple[Check, ...] = ()
+    losses: tuple[Check, ...] = ()
     passes: tuple[Pass, ...] = ()
     unique: tuple[Expression, ...] = ()
     repeated: str = "duplicate"
@@ -152,6 +156,16 @@ class TableSpec:
 def is_empty(name: str) -> Check:
     """Returns the check for a column that must not be empty."""
     return Check(f"missing {name}", _[name] == "")
+
+
+def time_checks(name: str) -> tuple[Check, ...]:
+    """Returns the checks for a column of times that every row must have."""
+    year = _[name].year()
+    return (
+        Check(f"missing {name}", _[name].isnull() & (_[f"raw_{name}"] == "")),
+        is_unreadable(name),
+        Check(f"impossible {name}", (year < _FIRST_YEAR) | (year > _LAST_YEAR)),
+    )
 
 
 def is_rounded(name: str) -> Check:

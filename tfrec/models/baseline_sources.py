@@ -93,6 +93,8 @@ class BaselineSources:
         self.content = table(catalogue.content, "content")
         self.price = table(catalogue.price, "price")
         self.categories = table(catalogue.categories, "categories")
+        self.groups = table(catalogue.group, "groups")
+        self.largest_group = catalogue.largest_group
         self.is_offered = table(is_offered, "is_offered")
 
     @property

@@ -12,14 +12,6 @@ def rows_of(splits: tf.Tensor, user: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.where(inside, at, 0), inside
 
 
-def scatter(items: tf.Tensor, values: tf.Tensor, *, num_rows: int) -> tf.Tensor:
-    """Returns `[B, num_rows]` with the sums of `values [B, M]` at the columns `items [B, M]`."""
-    size = tf.shape(items)[0]
-    segment = tf.reshape(items + tf.range(size)[:, None] * num_rows, [-1])
-    total = tf.math.unsorted_segment_sum(tf.reshape(values, [-1]), segment, size * num_rows)
-    return tf.reshape(total, [size, num_rows])
-
-
 def latest(items: tf.Tensor, most: int) -> tf.Tensor:
     """Returns the last `most` real items of each row `[B, n]`, padding moved to the front."""
     return tf.gather(items, latest_places(items, most), batch_dims=1)
@@ -53,3 +45,10 @@ def without_repeats(items: tf.Tensor) -> tf.Tensor:
     earlier = tf.linalg.band_part(tf.cast(equal, tf.int32), -1, 0)
     seen_before = tf.reduce_sum(earlier, axis=2) > 1
     return tf.where(seen_before, 0, items)
+
+
+def is_in(values: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
+    """Returns `[B, L]` bool: which of `values [B, L]` are in `row [B, n]`."""
+    ascending = tf.sort(tf.pad(row, [[0, 0], [0, 1]]), axis=1)
+    at = tf.minimum(tf.searchsorted(ascending, values), tf.shape(ascending)[1] - 1)
+    return tf.equal(tf.gather(ascending, at, batch_dims=1), values)

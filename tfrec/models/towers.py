@@ -31,7 +31,7 @@ class TowerInputs:
 class ItemEncoder(tf.keras.layers.Layer):
     """`[M]` item indices → `[M, d]`: an id embedding plus an embedding of the content.
 
-    `e(i) = seen(i)·id(i) + content(category path, brand, price bucket, title words, picture)`. The id part is
+    `e(i) = seen(i)·id(i) + content(category path, brand, price bucket, title words, picture, vector)`. The id part is
     dropped for whole items in training with `id_dropout`, so that the content part learns to stand for items that
     have none (DropoutNet, Volkovs et al. 2017); items that no training step has seen (`is_seen` is 0) have none.
 
@@ -79,6 +79,11 @@ class ItemEncoder(tf.keras.layers.Layer):
             self._has_image = tf.constant(catalogue.has_image, tf.float32)
             self.image_dense = tf.keras.layers.Dense(embedding_dim, name="image")
 
+        self.vector_dense = None
+        if use_content and catalogue.vectors is not None:
+            self._vectors = tf.constant(catalogue.vectors)
+            self.vector_dense = tf.keras.layers.Dense(embedding_dim, use_bias=False, name="vector")
+
     def call(self, items: tf.Tensor, training: bool | None = None, *, marks_seen: bool = True) -> tf.Tensor:
         """Returns `[M, d]` for `[M]` indices; in training they count as seen from then on, by default."""
         if training and marks_seen:
@@ -92,6 +97,8 @@ class ItemEncoder(tf.keras.layers.Layer):
         if self.image_tower is not None:
             features = self.image_tower(tf.gather(self._images, items), training=training)
             result += self.image_dense(features) * tf.gather(self._has_image, items)[:, None]
+        if self.vector_dense is not None:  # zeros where an item has none, so that the product adds nothing
+            result += self.vector_dense(tf.gather(self._vectors, items))
         return result
 
 

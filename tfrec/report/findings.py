@@ -142,7 +142,9 @@ def _study(prepared: Prepared, tables: Tables, *, models: Path | None, horizon: 
         discounts=_extra(prepared, "coupon_test", lambda: judge_discounts(prepared, seed=seed)),
         coupon_read=_extra(prepared, "coupon_test", lambda: read_coupon_test(prepared)),
         experiments=_try("experiments", lambda: plan_next_tests(tables)),
-        placements=_extra(prepared, "impressions", lambda: judge_placements(prepared, seed=seed)),
+        placements=_try("impressions", lambda: judge_placements(prepared, seed=seed))
+        if prepared.manifest.impressions
+        else _extra(prepared, "impressions", lambda: judge_placements(prepared, seed=seed)),
         evaluation=_evaluation(models),
     )
 

@@ -38,6 +38,12 @@ ITEM_COLUMNS: Mapping[str, str] = {
     "image_index": "int32",  # row in the picture array; -1 = no picture
     "available_from": "datetime64[us]",  # NaT = always
 }
+OPTIONAL_ITEM_COLUMNS: Mapping[str, str] = {
+    "item_group": "str",  # equal for the variants of one product (sizes, colours); "" = no variants
+    "list_price": "float32",  # price before reductions; NaN unknown
+    "available_until": "datetime64[us]",  # when the sale ends; NaT = never
+}
+"""Columns that `items` have where the shop states them; a shop that does not has none of them."""
 USER_COLUMNS: Mapping[str, str] = {"user_id": "str"}
 """Required of `users`; every further column is an attribute of the user, kept as it came."""
 FACT_COLUMNS: Mapping[str, str] = {
@@ -61,6 +67,22 @@ RETURN_COLUMNS: Mapping[str, str] = {
 }
 """Pieces that an earlier purchase sold and a return took back; the purchases themselves stay as they are."""
 
+IMPRESSION_COLUMNS: Mapping[str, str] = {
+    "user_id": "str",  # "" = guest
+    "item_id": "str",
+    "timestamp": "datetime64[us]",  # when it was shown, UTC
+    "slate_id": "str",  # equal for the items that were shown together
+    "position": "int32",  # place in the slate, counted as the log counts it, from 0 or from 1
+    "propensity": "float32",  # probability in (0, 1] with which the item was drawn for its place, given those above it
+    "place_propensity": "float32",  # probability that the item stands in this place, whatever is above; NaN unknown
+    "clicked": "float32",  # what came of it: 1 clicked, 0 not; NaN unknown
+    "signature": "str",  # what was asked of the recommender ("cross_sell"); "" unknown
+    "placement": "str",  # where it was shown ("cart page"); "" unknown
+    "version": "str",  # of the models that answered; "" unknown
+    "arm": "str",  # of the experiment; "" unknown
+}
+"""What was shown to whom; a propensity is NaN where it is unknown."""
+
 RETURN = "return"
 """The type of an event that takes an earlier purchase back; it becomes a row of `returns`, not an event."""
 
@@ -78,7 +100,7 @@ class Tables:
 
     Attributes:
         events: one row an event, ascending by `timestamp`; columns `EVENT_COLUMNS`.
-        items: one row an item, unique `item_id`; columns `ITEM_COLUMNS`.
+        items: one row an item, unique `item_id`; columns `ITEM_COLUMNS`, and any of `OPTIONAL_ITEM_COLUMNS`.
         users: one row a known user, unique `user_id`; `USER_COLUMNS` and free attributes.
         facts: knowledge triples of items, none where the shop has none; columns `FACT_COLUMNS`.
         relations: one row a user and whom that user knows, none where the shop has none; columns `RELATION_COLUMNS`.
@@ -101,7 +123,8 @@ class Tables:
 
     def __post_init__(self) -> None:
         _check_columns("events", self.events, EVENT_COLUMNS)
-        _check_columns("items", self.items, ITEM_COLUMNS)
+        optional = {name: kind for name, kind in OPTIONAL_ITEM_COLUMNS.items() if name in self.items.columns}
+        _check_columns("items", self.items, {**ITEM_COLUMNS, **optional})
         _check_columns("users", self.users, USER_COLUMNS)
         _check_columns("facts", self.facts, FACT_COLUMNS)
         _check_columns("relations", self.relations, RELATION_COLUMNS)

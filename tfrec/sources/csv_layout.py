@@ -14,7 +14,7 @@ from typing import IO, cast
 
 import pyarrow as pa
 
-from tfrec.errors import SourceError
+from tfrec.errors import EmptySourceError, SourceError
 from tfrec.sources.dialect import LINE_ENDS, Dialect
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -165,7 +165,7 @@ def _count(path: Path, *, origin: Path) -> _Counts:
     except (OSError, EOFError, zlib.error) as error:
         raise SourceError(f"{origin} cannot be unpacked: {error}. Get the data again.") from error
     if not has_text:
-        raise SourceError(f"{origin} is empty: it has no header line. Get the data again.")
+        raise EmptySourceError(f"{origin} is empty: it has no header line. Get the data again.")
     has_bad_bytes = has_bad_bytes or bool(decoder.getstate()[0])
     has_returns = first_end == b"\r" or (not newlines and returns > 0)
     return _Counts(newlines, returns, has_returns, last not in (b"\n", b"\r"), has_bad_bytes)

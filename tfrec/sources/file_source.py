@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 import duckdb
 import ibis.expr.types as ir
 
-from tfrec.errors import SourceError, nearest_hint
+from tfrec.errors import EmptySourceError, SourceError, nearest_hint
 from tfrec.sources.engine import Workspace, identifier, is_view
 from tfrec.sources.file_format import FILE, ROW, StoreTask
 from tfrec.sources.formats import format_of
@@ -63,6 +63,7 @@ class FileSource:
             wanted: raw columns that the recipe maps; each file must have them.
 
         Raises:
+            EmptySourceError: no file has a row.
             SourceError: a file is empty, is not of the format, lacks a wanted column, or holds nested values there.
         """
         unreadable: list[Unreadable] = []
@@ -85,7 +86,8 @@ class FileSource:
             reasons = (
                 f" {len(unreadable):,} lines are no rows, the first: {unreadable[0].reason}." if unreadable else ""
             )
-            raise SourceError(
+            error = SourceError if unreadable else EmptySourceError
+            raise error(
                 f"{self.origin}: there is a header but no row.{reasons} Get the data again, or correct `delimiter`, "
                 "`quote` or `header` in the recipe."
             )
@@ -122,7 +124,8 @@ class FileSource:
             text = str(error)
             for path, copy in zip(paths, local, strict=True):
                 text = text.replace(str(copy), str(path))
-            raise SourceError(text) from error
+            is_all = isinstance(error, EmptySourceError) and len(self.paths) == 1  # of several files others have rows
+            raise (EmptySourceError if is_all else SourceError)(text) from error
         finally:
             shutil.rmtree(copies, ignore_errors=True)
         connection = task.workspace.connection

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from tfrec.errors import SourceError
+from tfrec.errors import EmptySourceError, SourceError
 from tfrec.sources.csv_layout import as_utf8, open_bytes
 from tfrec.sources.file_format import NOT_UTF8, BadLine, FileFormat, StoreTask
 from tfrec.sources.json_rows import DECODER, Row, RowMaker, union_query, write_json_rows
@@ -29,14 +29,14 @@ def write_json_lines(path: Path, *, wanted: Collection[str], folder: Path) -> tu
 
     Args:
         path: one JSON object a line, plain or packed.
-        wanted: keys that the recipe maps, or paths; they must hold plain values.
+        wanted: keys that the recipe maps, or paths; they must hold plain values or lists of numbers.
         folder: receives the Parquet files, whose columns may differ.
 
     Returns:
         The Parquet files, and the lines that are no objects.
 
     Raises:
-        SourceError: a wanted key holds a list or an object, or not one line is an object.
+        SourceError: a wanted key holds a list of other values or an object, or not one line is an object.
     """
     bad: list[BadLine] = []
     parts, num_rows = write_json_rows(_read_objects(path, RowMaker(path, wanted), bad), folder)
@@ -48,7 +48,8 @@ def write_json_lines(path: Path, *, wanted: Collection[str], folder: Path) -> tu
         )
     if not parts:
         example = f" Line {bad[0].line} is {bad[0].text[:80]!r}." if bad else ""
-        raise SourceError(
+        error = SourceError if bad else EmptySourceError
+        raise error(
             f"{path} must hold one JSON object a line; not one line is.{example} "
             'A file that is one list of objects is read by format = "json".'
         )

@@ -60,9 +60,22 @@ class RowMaker:
         if isinstance(value, bool):
             return "true" if value else "false"
         if name in self._wanted:
+            if isinstance(value, list) and all(map(_is_number, value)):
+                return f"[{', '.join(value)}]" if value else None
             kind = "list" if isinstance(value, list) else "object"
             raise SourceError(nested_message(self._path, name, kind, line=line))
         return json.dumps(value, ensure_ascii=True)
+
+
+def _is_number(entry: object) -> bool:
+    """Returns whether an entry of a list is a number, which `DECODER` leaves as text, so that the list is a vector."""
+    if not isinstance(entry, str):
+        return False
+    try:
+        float(entry)
+    except ValueError:
+        return False
+    return True
 
 
 def write_json_rows(rows: Iterator[Row], folder: Path) -> tuple[list[Path], int]:

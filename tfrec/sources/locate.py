@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from tfrec.errors import SourceError
+from tfrec.errors import EmptySourceError, MissingSourceError, SourceError
 from tfrec.sources.archives import archive_of, members_of, unpack
 from tfrec.sources.formats import is_known
 from tfrec.sources.remote_files import RemoteFile, bring, find_remote, is_url
@@ -27,22 +27,25 @@ def locate(name: str, *, homes: Sequence[Path], source_url: str) -> list[RawFile
         source_url: where to get the data.
 
     Raises:
-        SourceError: there is none, or one is empty; says where it was looked for and where to get it.
+        MissingSourceError: there is none; says where it was looked for and where to get it.
+        EmptySourceError: all are empty.
+        SourceError: one of several is empty.
     """
     if is_url(name):
         remote = [file for file in find_remote(name) if _is_data(file.name) or file.url == name]
         if not remote:
-            raise SourceError(f"There is no file {name!r}. Get the data{_from(source_url)}, or correct the URL.")
+            raise MissingSourceError(f"There is no file {name!r}. Get the data{_from(source_url)}, or correct the URL.")
         return [*remote]
     places = [Path(name)] if Path(name).is_absolute() else [home / name for home in homes]
     for place in places:
         files = _find(place)
         empty = [path for path in files if archive_of(path) is None and path.stat().st_size == 0]
         if empty:
-            raise SourceError(f"{empty[0]} is empty. Get the data again{_from(source_url)}.")
+            error = EmptySourceError if len(empty) == len(files) else SourceError
+            raise error(f"{empty[0]} is empty. Get the data again{_from(source_url)}.")
         if files:
             return [*files]
-    raise SourceError(
+    raise MissingSourceError(
         f"There is no file {name!r}. Looked for: {', '.join(map(str, places))}. "
         f"Get the data{_from(source_url)} and name its folder with --data-home DIR or {HOME_VARIABLE}=DIR."
     )

@@ -23,7 +23,7 @@ def _store(task: StoreTask) -> list[BadLine]:
     paths = find_paths(task.wanted, known=known, origin=task.path)
     for name in task.wanted:
         kind = _type_of(known, name, paths.steps[name], task.path) if name in paths.steps else known.get(name)
-        if kind is not None and pa.types.is_nested(kind):
+        if kind is not None and pa.types.is_nested(kind) and not _is_vector(kind):
             raise SourceError(nested_message(task.path, name, str(kind)))
     # A view reads of the files what each query asks for, and no copy of them is written.
     kind = "TABLE" if task.is_copied or paths.lists else "VIEW"
@@ -34,6 +34,12 @@ def _store(task: StoreTask) -> list[BadLine]:
 
 PARQUET = FileFormat("parquet", (".parquet", ".pq"), _store, reads_together=True)
 """Columns keep their types."""
+
+
+def _is_vector(kind: pa.DataType) -> bool:
+    """Returns whether a type is a list of numbers, of equal or of any length."""
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    return is_list and (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type))
 
 
 def _query(files: Sequence[Path], paths: Paths, known: Collection[str]) -> str:

@@ -5,7 +5,7 @@ import functools
 from collections.abc import Collection
 from pathlib import Path
 
-from tfrec.errors import SourceError
+from tfrec.errors import EmptySourceError
 from tfrec.sources.engine import Workspace, identifier, literal
 from tfrec.sources.file_format import FILE, ROW
 from tfrec.sources.locate import RawFile
@@ -55,12 +55,13 @@ class SqlSource:
             wanted: raw columns that the recipe maps.
 
         Raises:
-            SourceError: there is no row, or as `SqlRows.chunks`.
+            EmptySourceError: there is no row.
+            SourceError: as `SqlRows.chunks`.
         """
         folder = self.folder or workspace.scratch / f"{name}.reading"
         files = read_chunks(self.rows, self.state, folder, wanted=wanted)
         if not files:
-            raise SourceError(f"{self.origin} has no row. Name another table or correct the query.")
+            raise EmptySourceError(f"{self.origin} has no row. Name another table or correct the query.")
         listed = ", ".join(literal(str(file)) for file in files)
         workspace.connection.raw_sql(
             f"CREATE TABLE {identifier(name)} AS SELECT *, row_number() OVER () AS {ROW}, 0::INTEGER AS {FILE} "

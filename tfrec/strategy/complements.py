@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tfrec.models.rows import is_in
 from tfrec.models.sources.shortlist import Shortlist
 
 
@@ -78,13 +79,6 @@ def of_other_categories(
 
     def other() -> tf.Tensor:
         own, taken = path_of(shortlist.item), path_of(chosen)
-        return eligible & ((own > 0) & ~_is_in(own, taken) | (level <= 0)[:, None])
+        return eligible & ((own > 0) & ~is_in(own, taken) | (level <= 0)[:, None])
 
     return tf.cond(tf.reduce_any(level > 0), other, lambda: eligible)
-
-
-def _is_in(values: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
-    """Returns `[B, L]` bool: which of `values [B, L]` are in `row [B, n]`."""
-    ascending = tf.sort(tf.pad(row, [[0, 0], [0, 1]]), axis=1)
-    at = tf.minimum(tf.searchsorted(ascending, values), tf.shape(ascending)[1] - 1)
-    return tf.equal(tf.gather(ascending, at, batch_dims=1), values)

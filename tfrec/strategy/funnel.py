@@ -21,6 +21,7 @@ from tfrec.strategy.constraints import Limits, eligible_items
 from tfrec.strategy.diversity import maximal_marginal_relevance
 from tfrec.strategy.reasons import Reasons, explain, explain_by_anchor
 from tfrec.strategy.upsell import only_upgrades
+from tfrec.strategy.variants import one_of_each_product, without_variants
 
 _PURCHASE = EVENT_TYPES.index("purchase") + 1
 _UNKNOWN = -1
@@ -54,11 +55,13 @@ class Relation(tf.experimental.ExtensionType):
         upgrade_of: `[B]` int32 item of which only dearer substitutes are offered; 0 = none, -1 = an unknown item, which
             has none.
         max_price_ratio: `[B]` float32 price of the dearest upgrade over the item's; 0 = default.
+        no_variant_of: `[B, n]` int32 items of which no other variant is offered; 0 = padding.
     """
 
     not_like: tf.Tensor
     upgrade_of: tf.Tensor
     max_price_ratio: tf.Tensor
+    no_variant_of: tf.Tensor
 
 
 class Sources(Protocol):
@@ -68,6 +71,8 @@ class Sources(Protocol):
     view_type: int
     price: tf.Variable
     categories: tf.Variable
+    groups: tf.Variable
+    largest_group: int
 
     @property
     def is_offered(self) -> tf.Tensor:
@@ -119,7 +124,7 @@ class Funnel:
         indices, lists = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)
         numbers, scores = tf.TensorSpec([None], tf.float32), tf.TensorSpec([None, None], tf.float32)
         limits = Limits.Spec(excluded=lists, categories=lists, min_price=numbers, max_price=numbers)
-        relation = Relation.Spec(not_like=indices, upgrade_of=indices, max_price_ratio=numbers)
+        relation = Relation.Spec(not_like=indices, upgrade_of=indices, max_price_ratio=numbers, no_variant_of=lists)
         slate = CandidateSlate.Spec(item=lists, score=scores, probability=scores)
         self._answer_graph = shared_graph(self._answer, QUERY_SPEC, limits, relation, indices, numbers)
         self._rank_graph = shared_graph(self._rank, QUERY_SPEC, lists)
@@ -132,11 +137,11 @@ class Funnel:
 
     def recommend(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Returns what the shopper is likely to choose next, repeats included, the cart left out."""
-        return self._answer_to(request, request.query, _no_relation(request))
+        return self._answer_to(request, request.query, _relation(request))
 
     def complete_cart(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Returns what is still missing in the cart, repeats included."""
-        return self._answer_to(request, request.query, _no_relation(request))
+        return self._answer_to(request, request.query, _relation(request, no_variant_of=request.query.cart))
 
     def cross_sell(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Complements of cart and anchor that the shopper has not bought before, or just now by the request."""
@@ -144,14 +149,13 @@ class Funnel:
         cart = tf.concat([query.cart, request.anchor[:, None]], axis=1)
         just_bought = tf.where(tf.equal(query.recent_type, _PURCHASE), query.recent_item, 0)
         query = _changed(query, cart=cart, is_discovery=tf.ones_like(query.is_discovery))
-        relation = _no_relation(request)
-        relation = Relation(request.anchor, relation.upgrade_of, relation.max_price_ratio)
+        relation = _relation(request, not_like=request.anchor, no_variant_of=cart)
         return self._answer_to(request, query, relation, just_bought)
 
     def upsell(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Returns dearer items of the anchor's category, by the probability that the shopper takes them."""
         upgrade_of = tf.where(request.anchor > 0, request.anchor, _UNKNOWN)
-        relation = Relation(tf.zeros_like(request.anchor), upgrade_of, request.max_price_ratio)
+        relation = _relation(request, upgrade_of=upgrade_of, max_price_ratio=request.max_price_ratio)
         slate, _ = self._answer_to(request, self._with_view(request.query, request.anchor), relation)
         return slate, explain_by_anchor(slate.item, code="upgrade_of", anchor=request.anchor)
 
@@ -166,12 +170,13 @@ class Funnel:
         own_leaf = tf.gather(leaf, anchor)[:, None]
         same_leaf = tf.cast(tf.equal(leaf[None, :], own_leaf) & (own_leaf > 0), tf.float32)
         limits, catalogue = _excluding(request), whole_catalogue(sources.num_rows)
-        eligible = self._allowed(request.query, limits, _no_relation(request), catalogue, tf.constant([[False]]))
+        eligible = self._allowed(request.query, limits, _relation(request), catalogue, tf.constant([[False]]))
         eligible &= (anchor > 0)[:, None]
         weights = (config.embedding_weight, config.content_weight)
         closeness = sources.similarity(anchor, *weights) + config.same_category_bonus * same_leaf
         score = tf.where(eligible, closeness, -float("inf"))
-        most = tf.maximum(tf.reduce_max(tf.concat([request.k, [0]], axis=0)), config.candidates)
+        wanted = self._enough_for(request.k)
+        most = tf.maximum(tf.reduce_max(tf.concat([wanted, [0]], axis=0)), config.candidates)
         width = tf.minimum(most, sources.num_rows)
         score, item = tf.math.top_k(score, width)
         item = tf.where(score > -float("inf"), item, 0)
@@ -210,8 +215,9 @@ class Funnel:
     ) -> tuple[CandidateSlate, Reasons]:
         """Returns the best of the eligible items and why; traced once for all signatures."""
         allows = functools.partial(self._allowed, query, limits, relation)
-        evidence = self.sources.gather_evidence(query, allows, at_least=k)
-        items = self.sources.candidates(evidence, at_least=k)
+        enough = self._enough_for(k)
+        evidence = self.sources.gather_evidence(query, allows, at_least=enough)
+        items = self.sources.candidates(evidence, at_least=enough)
         score, logits = self.ranking(self.sources.features(query, evidence, items), training=False)
         ranked = CandidateSlate(
             item=items,
@@ -222,7 +228,9 @@ class Funnel:
         return slate, self._explain(self.sources, evidence, slate.item)
 
     def _vary(self, slate: CandidateSlate, k: tf.Tensor, diversity: tf.Tensor) -> CandidateSlate:
-        """Returns the best `k`, re-ranked for variety; traced once for all signatures."""
+        """Returns the best `k`, one of each product, re-ranked for variety; traced once for all signatures."""
+        if self.sources.largest_group > 1:
+            slate = one_of_each_product(slate, groups=self.sources.groups)
         return maximal_marginal_relevance(
             slate,
             k=k,
@@ -230,6 +238,11 @@ class Funnel:
             vectors=self.sources.content,
             config=self._strategy.variety,
         )
+
+    def _enough_for(self, k: tf.Tensor) -> tf.Tensor:
+        """Returns `[B]` int32: how many candidates hold `k` different products, whatever variants are among them."""
+        most = self.sources.largest_group
+        return tf.minimum(k, self.sources.num_rows) * most if most > 1 else k  # no overflow, whatever k is
 
     def _allowed(
         self, query: Query, limits: Limits, relation: Relation, shortlist: Shortlist, is_own: tf.Tensor
@@ -253,6 +266,9 @@ class Funnel:
             eligible, shortlist, chosen=query.cart, level=query.outside_level, category_paths=paths
         )
         eligible = without_substitutes(eligible, shortlist, anchor=relation.not_like, leaf_category=leaf)
+        if self.sources.largest_group > 1:
+            chosen, groups = relation.no_variant_of, self.sources.groups
+            eligible = without_variants(eligible, shortlist, chosen=chosen, groups=groups)
 
         def upgrades() -> tf.Tensor:
             found = only_upgrades(
@@ -292,9 +308,16 @@ def _excluding(request: Request, *excluded: tf.Tensor) -> Limits:
     )
 
 
-def _no_relation(request: Request) -> Relation:
+def _relation(request: Request, **values: tf.Tensor) -> Relation:
+    """Returns a relation of `values`; what is left out asks for nothing."""
     none = tf.zeros_like(request.anchor)
-    return Relation(not_like=none, upgrade_of=none, max_price_ratio=tf.zeros(tf.shape(none)))
+    nothing = {
+        "not_like": none,
+        "upgrade_of": none,
+        "max_price_ratio": tf.zeros(tf.shape(none)),
+        "no_variant_of": none[:, None][:, :0],
+    }
+    return Relation(**{**nothing, **values})
 
 
 def _changed(query: Query, **values: tf.Tensor) -> Query:

@@ -120,7 +120,7 @@ def offered_items(shop: Shop, hour: float) -> np.ndarray:
 
     Stock does not count: it is known for the present only.
     """
-    return known_items(shop.train, hour) & (shop.vocabularies.catalogue.on_sale_from <= hour)
+    return known_items(shop.train, hour) & shop.vocabularies.catalogue.is_on_sale(hour)
 
 
 def known_items(sequences: BehaviourSequences, hour: float) -> np.ndarray:

@@ -68,12 +68,19 @@ def read_weights(
     reader = tf.train.load_checkpoint(str(weights))
     stored_names = set(reader.get_variable_to_shape_map())
     fixed = {"query_tower": retrieval_model.query_tower, "candidate_tower": retrieval_model.candidate_tower}
+    parts: dict[str, tf.Module] = {}
     if encoder.image_tower is not None:
         if any(name.startswith(f"{_ENCODER}/image_dense") for name in stored_names):
-            parts = tf.train.Checkpoint(image_tower=encoder.image_tower, image_dense=encoder.image_dense)
-            fixed["item_encoder"] = parts
+            parts |= {"image_tower": encoder.image_tower, "image_dense": encoder.image_dense}
         else:  # the first pictures of a shop: they contribute nothing until a training has seen them
             encoder.image_dense.set_weights([np.zeros_like(value) for value in encoder.image_dense.get_weights()])
+    if encoder.vector_dense is not None:
+        if any(name.startswith(f"{_ENCODER}/vector_dense") for name in stored_names):
+            parts["vector_dense"] = encoder.vector_dense
+        else:  # likewise its first vectors
+            encoder.vector_dense.set_weights([np.zeros_like(value) for value in encoder.vector_dense.get_weights()])
+    if parts:
+        fixed["item_encoder"] = tf.train.Checkpoint(**parts)
     checkpoint = tf.train.Checkpoint(retrieval=tf.train.Checkpoint(**fixed), ranking=ranking_model)
     try:
         checkpoint.read(str(weights)).assert_existing_objects_matched().expect_partial()

@@ -84,7 +84,8 @@ class CandidateSources:
             is_listed=self.num_rows > config.dense_items,
         )
         self.by_name: dict[str, Source] = {name: source(self.moment, config) for name, source in SOURCES.items()}
-        self.price, self.categories = self.moment.price, self.moment.categories
+        self.price, self.categories, self.groups = self.moment.price, self.moment.categories, self.moment.groups
+        self.largest_group = vocabularies.catalogue.largest_group
 
     @property
     def is_offered(self) -> tf.Tensor:

@@ -31,6 +31,7 @@ class Moment:
         popularity: `[N + 1, 4]` times bought in the last 7, 28, 84 days, and ever.
         price: `[N + 1]` prices; 0 = unknown.
         categories: `[N + 1, depth]` index of the category path at each level; 0 = unknown.
+        groups: `[N + 1]` int32, equal for the variants of one product; 0 = no variants.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Moment:
         self._content = table(catalogue.content, "content")
         self.price = table(catalogue.price, "price")
         self.categories = table(catalogue.categories, "categories")
+        self.groups = table(catalogue.group, "groups")
         self._offered = table(is_offered, "is_offered")
         self._own_splits = table(feature_tables.own_splits, "own_splits")
         self._own_item = table(never_empty(feature_tables.own_item), "own_item")

@@ -1,0 +1,61 @@
+"""Keeps variants of one product (sizes, colours) apart: none beside what is in the cart, one in a slate."""
+
+import tensorflow as tf
+
+from tfrec.models.rows import is_in
+from tfrec.models.sources.shortlist import Shortlist
+from tfrec.strategy.candidate_slate import CandidateSlate
+
+
+def without_variants(eligible: tf.Tensor, shortlist: Shortlist, *, chosen: tf.Tensor, groups: tf.Tensor) -> tf.Tensor:
+    """Returns `eligible [B, L]` without the variants of `chosen`: a shirt in M does not go with itself in L.
+
+    Args:
+        eligible: bool mask of the items of `shortlist`.
+        shortlist: the items in question.
+        chosen: `[B, n]` int32 items of the cart and on the page; 0 = padding.
+        groups: `[N + 1]` int32, equal for the variants of one product; 0 = no variants.
+
+    Examples:
+        Items 1 and 2 are a shirt in M and in L, item 3 is a cap; the shirt in M is in the cart:
+
+        >>> from tfrec.models.sources.shortlist import whole_catalogue
+        >>> eligible, groups = tf.constant([[False, True, True, True]]), tf.constant([0, 7, 7, 0])
+        >>> without_variants(eligible, whole_catalogue(4), chosen=tf.constant([[1]]), groups=groups).numpy()
+        array([[False, False, False,  True]])
+    """
+    own, taken = tf.gather(groups, shortlist.item), tf.gather(groups, chosen)
+    own = tf.broadcast_to(own, tf.shape(eligible))
+    return eligible & (~is_in(own, taken) | tf.equal(own, 0))
+
+
+def one_of_each_product(slate: CandidateSlate, *, groups: tf.Tensor) -> CandidateSlate:
+    """Returns the slate with a gap in place of each variant but the best of its product, by score.
+
+    Of variants with equal scores the one with the smaller item index stays, as in `top`.
+
+    Args:
+        slate: candidates in any order.
+        groups: `[N + 1]` int32, equal for the variants of one product; 0 = no variants.
+
+    Examples:
+        >>> slate = CandidateSlate(
+        ...     item=tf.constant([[1, 2, 3]]), score=tf.constant([[0.2, 0.7, 0.1]]), probability=tf.zeros([1, 3])
+        ... )
+        >>> one_of_each_product(slate, groups=tf.constant([0, 7, 7, 0])).item.numpy()
+        array([[0, 2, 3]], dtype=int32)
+    """
+    rows = tf.shape(slate.item)[0]
+    by_item = tf.argsort(slate.item, axis=1, stable=True)
+    by_score = tf.argsort(tf.gather(slate.score, by_item, batch_dims=1), axis=1, direction="DESCENDING", stable=True)
+    place = tf.argsort(tf.gather(by_item, by_score, batch_dims=1), axis=1)  # of each candidate in its row, best first
+    num_groups = tf.reduce_max(groups) + 1
+    of_product = tf.gather(groups, slate.item)
+    segment = of_product + tf.range(rows)[:, None] * num_groups
+    first = tf.math.unsorted_segment_min(tf.reshape(place, [-1]), tf.reshape(segment, [-1]), rows * num_groups)
+    stays = tf.equal(of_product, 0) | tf.equal(place, tf.gather(first, segment))
+    return CandidateSlate(
+        item=tf.where(stays, slate.item, 0),
+        score=tf.where(stays, slate.score, -float("inf")),
+        probability=tf.where(stays, slate.probability, 0.0),
+    )
