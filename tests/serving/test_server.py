@@ -20,7 +20,8 @@ import pytest
 from tests.serving.requests import call, request_to, strings
 from tfrec.errors import ConfigError, ServingError, SourceError
 from tfrec.schema import wire
-from tfrec.serving.prediction import RequestLimits, predict
+from tfrec.serving.limits import RequestLimits
+from tfrec.serving.prediction import predict
 from tfrec.serving.servable import Servable
 from tfrec.serving.server import EmbeddedServer
 

@@ -8,7 +8,8 @@ from pathlib import Path
 HELP = "serve a folder of SavedModels over gRPC until Ctrl-C"
 DESCRIPTION = """\
 Answers PredictionService.Predict, GetModelMetadata and ModelService.GetModelStatus as TF Serving does, on loopback
-by default, and loads new versions as they appear. MODELS/models.config, which `tfrec label` writes for TF
+by default, and loads new versions as they appear. Callers that are slow or never finish hold up nobody, and requests
+wait where threads or memory are taken. MODELS/models.config, which `tfrec label` writes for TF
 Serving, is followed as TF Serving follows it: the versions that it names are served, and requests may name a label;
 label again for a newer version. For development and small shops; `serving/` and `k8s/`
 have the container.
@@ -38,10 +39,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=int, metavar="N", help="number of requests answered at once (default: 4 per core)"
     )
+    parser.add_argument("--max-rows", type=int, default=16_384, metavar="N", help="most rows (queries) of one request")
+    parser.add_argument(
+        "--memory",
+        type=int,
+        default=2048,
+        metavar="MIB",
+        help="memory for the requests under way; a request that needs more alone is refused, others wait",
+    )
+    parser.add_argument(
+        "--grace", type=float, default=5.0, metavar="S", help="seconds that requests under way have at the end"
+    )
 
 
 def run(options: argparse.Namespace) -> None:
     """Serves until SIGTERM or Ctrl-C."""
+    from tfrec.serving.limits import RequestLimits
     from tfrec.serving.server import EmbeddedServer, serve
 
     logging.getLogger("tfrec").setLevel(logging.INFO)  # a server's log is its output
@@ -52,6 +65,8 @@ def run(options: argparse.Namespace) -> None:
         port=options.port,
         poll_seconds=options.poll_seconds,
         max_threads=options.threads,
+        limits=RequestLimits(max_rows=options.max_rows, max_memory=options.memory * 2**20),
+        grace=options.grace,
         config_file=options.config_file,
     )
     serve(server)

@@ -3,8 +3,6 @@
 Warm-up requests, stored beside a version, run through the same function before the version is served.
 """
 
-import dataclasses
-import math
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from tfrec.errors import ConfigError, SchemaError, ServingError
+from tfrec.errors import SchemaError, ServingError
 from tfrec.schema import wire
+from tfrec.serving.limits import RequestLimits, parsing_error
 from tfrec.serving.servable import Servable
 
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
@@ -21,22 +20,14 @@ _MAX_WARMUP_RECORDS = 1000
 _INVALID_ARGUMENT, _UNIMPLEMENTED, _DATA_LOSS = 3, 12, 15
 
 
-@dataclasses.dataclass(frozen=True)
-class RequestLimits:
-    """What one request may ask for, so that none exhausts the memory; TF Serving has no such limits.
+def check_request(servable: Servable, request: Any, limits: RequestLimits) -> int:
+    """Returns the bytes that answering a request takes; needs no more time than its sizes do.
 
-    Attributes:
-        max_rows: largest first dimension of an input. An exact index needs rows × items floats.
-        max_bytes: largest size of all decoded inputs together; a few bytes on the wire can declare a huge tensor,
-            because missing values are filled up.
+    Raises:
+        ServingError: the signature is unknown, its inputs are not those that are sent, or the request is too large.
     """
-
-    max_rows: int = 16_384
-    max_bytes: int = 256 * 2**20
-
-    def __post_init__(self) -> None:
-        if self.max_rows < 1 or self.max_bytes < 1:
-            raise ConfigError(f"The limits of a request must be positive; got {self}.")
+    servable.check_aliases(servable.signature(request.model_spec.signature_name), request.inputs)
+    return limits.memory(request.inputs, num_items=servable.num_items)
 
 
 def predict(
@@ -57,9 +48,8 @@ def predict(
     Raises:
         ServingError: with the code and the message of TF Serving.
     """
+    check_request(servable, request, limits or RequestLimits())
     signature = servable.signature(request.model_spec.signature_name)
-    servable.check_aliases(signature, request.inputs)
-    _check_limits(request.inputs, limits or RequestLimits())
     inputs = {alias: _decoded(alias, request.inputs[alias]) for alias in signature.inputs if alias in request.inputs}
     output_filter = tuple(request.output_filter)
     servable.check_outputs(signature, output_filter)
@@ -102,38 +92,11 @@ def warm_up(servable: Servable, version_dir: Path) -> int:
     return count
 
 
-def _check_limits(inputs: Any, limits: RequestLimits) -> None:
-    num_bytes = 0
-    for alias, proto in inputs.items():
-        try:
-            shape, itemsize = wire.tensor_shape(proto), wire.numpy_dtype(proto.dtype).itemsize
-        except SchemaError as error:
-            raise _parsing_error(alias) from error
-        # An object array holds pointers; the 24-byte TF_TString behind each is what the tensor takes.
-        num_bytes += math.prod(shape) * (24 if proto.dtype == wire.DT_STRING else itemsize)
-        if shape and shape[0] > limits.max_rows:
-            raise ServingError(
-                f"Input {alias} has {shape[0]} rows, but this server takes at most {limits.max_rows} in one request. "
-                "Send several smaller requests, or raise the server's max_rows.",
-                code=_INVALID_ARGUMENT,
-            )
-    if num_bytes > limits.max_bytes:
-        raise ServingError(
-            f"The inputs take {num_bytes} bytes, but this server takes at most {limits.max_bytes} in one request. "
-            "Send several smaller requests, or raise the server's max_request_bytes.",
-            code=_INVALID_ARGUMENT,
-        )
-
-
 def _decoded(alias: str, proto: Any) -> np.ndarray:
     try:
         return wire.to_ndarray(proto)
     except SchemaError as error:
-        raise _parsing_error(alias) from error
-
-
-def _parsing_error(alias: str) -> ServingError:
-    return ServingError(f"tensor parsing error: {alias}", code=_INVALID_ARGUMENT)
+        raise parsing_error(alias) from error
 
 
 def _read_tfrecords(path: Path) -> Iterator[bytes]:

@@ -8,8 +8,9 @@ here it is tried again when its files have changed, and rested for one look, so 
 is served once it is whole.
 
 With a `models.config` what it names is served, in the versions that it names, and its labels name versions; the file
-is followed too. As with `--allow_version_labels_for_unavailable_models`, a new label may name a version that is not
-loaded, but no label is moved to one.
+is followed too, also one that comes while the server runs. One that names only versions that are not there changes
+nothing, which is kinder than TF Serving, too. As with `--allow_version_labels_for_unavailable_models`, a new label may
+name a version that is not loaded, but no label is moved to one.
 """
 
 import contextlib
@@ -17,14 +18,14 @@ import dataclasses
 import functools
 import logging
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
 from tfrec.errors import ServingError, SourceError
 from tfrec.schema.wire import STATES
 from tfrec.serving.c_api import load_c_api
-from tfrec.serving.models_config import ServableConfig, read_serving_config
+from tfrec.serving.models_config import CONFIG, ServableConfig, read_serving_config
 from tfrec.serving.prediction import warm_up
 from tfrec.serving.servable import Servable
 
@@ -58,14 +59,18 @@ class VersionStatus:
 class ServedModels:
     """The loaded versions of a folder of servables. `poll` from one thread; `using` and `statuses` from any.
 
+    Attributes:
+        on_change: called after a version came or went, from the thread in which it did.
+
     Args:
         models_dir: holds `<name>/<version>/saved_model.pb`.
-        config_file: in TF Serving's form; None = the newest version of every servable in the folder, without labels.
+        config_file: in TF Serving's form; None = `models.config` in the folder, and while there is none the newest
+            version of every servable, without labels.
         intra_op_threads: see `Servable.load`.
         inter_op_threads: see `Servable.load`.
 
     Raises:
-        SourceError: `models_dir` is no folder.
+        SourceError: `models_dir` is no folder, or the file of versions cannot be read.
     """
 
     def __init__(
@@ -89,13 +94,15 @@ class ServedModels:
         self._statuses: dict[str, dict[int, VersionStatus]] = {}
         self._unloading: list[threading.Thread] = []
         self._missing: set[str] = set()
-        self._config_file = config_file
-        self._config = None if config_file is None else read_serving_config(config_file)
+        self._config_file = self._models_dir / CONFIG if config_file is None else config_file
+        self._may_have_none = config_file is None
+        self._config = self._read_config()
         self._labels: dict[str, dict[str, int]] = {}
         self._failed: dict[tuple[str, int], _Files] = {}  # as they were when their load failed
         self._seen: dict[tuple[str, int], _Files] = {}  # of failed versions, at the last look
         self._unnamed: set[tuple[str, int]] = set()  # reported once
         self._complaint = ""  # about the file, reported once
+        self.on_change: Callable[[], None] | None = None
 
     @property
     def names(self) -> list[str]:
@@ -200,13 +207,23 @@ class ServedModels:
         for thread in self._unloading:
             thread.join()
 
+    def _read_config(self) -> dict[str, ServableConfig] | None:
+        if self._may_have_none and not self._config_file.exists():
+            return None
+        return read_serving_config(self._config_file)
+
     def _read_config_again(self) -> None:
-        if self._config_file is None:
-            return
+        before = self._config
         try:
-            self._config = read_serving_config(self._config_file)
+            self._config = self._read_config()
         except SourceError as error:
             self._complain(f"{error} What it said before still holds.")
+            return
+        if before is not None and self._config is None:
+            self._config = before
+            self._complain(f"{self._config_file} is gone. What it said before still holds.")
+        elif before is None and self._config is not None:
+            logger.info("%s is there now: what it names is served.", self._config_file)
 
     def _set_labels(self) -> None:
         complaints = []
@@ -245,6 +262,13 @@ class ServedModels:
 
     def _follow(self, name: str, versions: dict[int, Path], config: ServableConfig) -> None:
         aspired = config.wanted(versions)
+        if not aspired and config.specific and self.is_available(name):
+            wanted = ", ".join(map(str, sorted(config.specific)))
+            self._complain(
+                f"{self._config_file} names version {wanted} of {name}, but {self._models_dir / config.folder} has no "
+                "such version: what is loaded stays. Write it again: tfrec label"
+            )
+            return
         if not aspired:
             if self.is_available(name):
                 logger.warning("%s holds no version any more: %s is unloaded.", self._models_dir / config.folder, name)
@@ -300,6 +324,7 @@ class ServedModels:
         with self._lock:
             self._loaded.setdefault(name, {})[version] = servable
             self._statuses[name][version] = VersionStatus(version, "AVAILABLE")
+        self._notify()
         logger.info("%s version %d is available (%d warm-up requests).", name, version, num_warmed)
         return True
 
@@ -309,6 +334,8 @@ class ServedModels:
             leaving = {version: loaded.pop(version) for version in sorted(loaded) if version not in keep}
             for version in leaving:
                 self._statuses[name][version] = VersionStatus(version, "UNLOADING")
+        if leaving:
+            self._notify()
         for version, servable in leaving.items():
             thread = threading.Thread(target=self._drain, args=(name, version, servable), daemon=True)
             thread.start()
@@ -320,6 +347,10 @@ class ServedModels:
             if self._statuses[name][version].state == "UNLOADING":  # it may have been loaded again meanwhile
                 self._statuses[name][version] = VersionStatus(version, "END")
         logger.info("%s version %d is unloaded.", name, version)
+
+    def _notify(self) -> None:
+        if self.on_change is not None:
+            self.on_change()
 
     def _set(self, name: str, status: VersionStatus) -> None:
         with self._lock:

@@ -52,11 +52,10 @@ def eligible_items(limits: Limits, *, is_offered: tf.Tensor, price: tf.Tensor, c
     wants_categories = tf.reduce_any(tf.not_equal(limits.categories, 0), axis=1)
 
     def within() -> tf.Tensor:
-        wanted = tf.reduce_any(
-            tf.equal(limits.categories[:, :, None, None], category_paths[None, None, :, :])
-            & tf.greater(limits.categories, 0)[:, :, None, None],
-            axis=[1, 3],
-        )
+        num_paths = tf.reduce_max(category_paths) + 1
+        known = tf.where(limits.categories < num_paths, tf.maximum(limits.categories, 0), 0)
+        is_wanted = mark_items(known, num_rows=num_paths)  # [B, paths], so that many categories cost what one does
+        wanted = tf.reduce_any(tf.gather(is_wanted, category_paths, axis=1) & (category_paths > 0), axis=2)
         return is_eligible & (wanted | ~wants_categories[:, None])
 
     return tf.cond(tf.reduce_any(wants_categories), within, lambda: is_eligible)
