@@ -13,7 +13,7 @@ _STRING_BYTES = 24
 ROW_BYTES = 160
 """Memory that a row takes for each item of the catalogue: scores, masks and sorted copies of them, side by side.
 `python -m tests.benchmarks.request_memory` measures it and the next."""
-ELEMENT_BYTES = 1024
+ELEMENT_BYTES = 4096
 """Memory that a declared element takes besides: its string, its index, and what its item adds to the evidence."""
 
 
@@ -40,7 +40,7 @@ class RequestLimits:
     def memory(self, inputs: Any, *, num_items: int) -> int:
         """Returns the bytes that answering a request takes, estimated from the sizes that its inputs declare.
 
-        `rows × items × 160 + elements × 1024`: a slate needs some numbers for each pair of a row and an item.
+        `rows × items × 160 + elements × 4096`: a slate needs some numbers for each pair of a row and an item.
 
         Args:
             inputs: alias → `TensorProto`.
