@@ -1,4 +1,4 @@
-"""Callers that are slow, gone, or never finish hold up nobody else."""
+"""Callers that are slow, gone, or never finish block no other caller."""
 
 import contextlib
 import threading
@@ -51,7 +51,7 @@ def slow(rounds: int = 10**8) -> wire.PredictRequest:
     return request_to("plain", "slow", inputs={"rounds": wire.to_tensor_proto(np.array(rounds, np.int32))})
 
 
-def test_calls_that_never_send_their_message_hold_up_nobody(folder: Path):
+def test_calls_that_never_send_their_message_block_no_other_caller(folder: Path):
     with EmbeddedServer(folder, port=0, max_threads=2, max_waiting=2) as server, half_sent(server.port, 60):
         start = time.monotonic()
         for _ in range(5):

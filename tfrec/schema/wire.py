@@ -88,12 +88,23 @@ _MESSAGES: Mapping[str, Sequence[tuple[int, str, str]]] = {
     "ModelConfig": (
         (1, "name", "string"),
         (2, "base_path", "string"),
+        (3, "model_type", "int32"),
         (4, "model_platform", "string"),
         (7, "model_version_policy", "VersionPolicy"),
         (8, "version_labels", "map int64"),
     ),
     "ModelConfigList": ((1, "config", "repeated ModelConfig"),),
-    "ModelServerConfig": ((1, "model_config_list", "ModelConfigList|config"),),
+    "ModelServerConfig": (
+        (1, "model_config_list", "ModelConfigList|config"),
+        (2, "custom_model_config", "Any|config"),
+    ),
+    # tensorflow_serving/apis/model_management.proto
+    "ReloadConfigRequest": ((1, "config", "ModelServerConfig"),),
+    "ReloadConfigResponse": ((1, "status", "StatusProto"),),
+    # tensorflow_serving/apis/classification.proto (regression.proto has the same), inference.proto
+    "ClassificationRequest": ((1, "model_spec", "ModelSpec"),),
+    "InferenceTask": ((1, "model_spec", "ModelSpec"), (2, "method_name", "string")),
+    "MultiInferenceRequest": ((1, "tasks", "repeated InferenceTask"),),
     # grpc/health/v1/health.proto
     "HealthCheckRequest": ((1, "service", "string"),),
     "HealthCheckResponse": ((1, "status", "int32"),),
@@ -156,6 +167,10 @@ GetModelMetadataResponse: Any = _CLASSES["GetModelMetadataResponse"]
 GetModelStatusRequest: Any = _CLASSES["GetModelStatusRequest"]
 GetModelStatusResponse: Any = _CLASSES["GetModelStatusResponse"]
 PredictionLog: Any = _CLASSES["PredictionLog"]
+ReloadConfigRequest: Any = _CLASSES["ReloadConfigRequest"]
+ReloadConfigResponse: Any = _CLASSES["ReloadConfigResponse"]
+ClassificationRequest: Any = _CLASSES["ClassificationRequest"]
+MultiInferenceRequest: Any = _CLASSES["MultiInferenceRequest"]
 ModelServerConfig: Any = _CLASSES["ModelServerConfig"]
 HealthCheckRequest: Any = _CLASSES["HealthCheckRequest"]
 HealthCheckResponse: Any = _CLASSES["HealthCheckResponse"]

@@ -17,6 +17,7 @@ class Admission:
 
     Attributes:
         num_running: work that is under way.
+        memory: bytes that it needs.
 
     Args:
         num_threads: work done at once.
@@ -31,7 +32,7 @@ class Admission:
         self._max_memory = max_memory
         self._pool = futures.ThreadPoolExecutor(num_threads, thread_name_prefix="tfrec-run")
         self._waiting: collections.deque[tuple[asyncio.Future[None], int]] = collections.deque()
-        self._memory = 0
+        self.memory = 0
 
     async def run(self, work: Callable[[], _T], *, memory: int = 0) -> _T:
         """Returns the result of `work` once its turn has come; work whose caller is gone before is never begun.
@@ -65,6 +66,11 @@ class Admission:
             running.cancel()
             raise
 
+    @property
+    def num_waiting(self) -> int:
+        """Work that waits for its turn."""
+        return len(self._waiting)
+
     def close(self) -> None:
         """Waits for the work under way; none is taken any more."""
         self._pool.shutdown()
@@ -92,16 +98,16 @@ class Admission:
             raise
 
     def _fits(self, memory: int) -> bool:
-        has_memory = not self.num_running or self._memory + memory <= self._max_memory
+        has_memory = not self.num_running or self.memory + memory <= self._max_memory
         return self.num_running < self._num_threads and has_memory
 
     def _take(self, memory: int) -> None:
         self.num_running += 1
-        self._memory += memory
+        self.memory += memory
 
     def _leave(self, memory: int) -> None:
         self.num_running -= 1
-        self._memory -= memory
+        self.memory -= memory
         self._admit()
 
     def _admit(self) -> None:

@@ -1,6 +1,6 @@
 """`GrpcPort`: the services of TF Serving, and health, on a gRPC port, in an event loop.
 
-A call holds no thread while it sends, so that callers that never finish hold up nobody, and health answers beside
+A call holds no thread while it sends, so that callers that never finish block no other, and health answers beside
 requests that run.
 """
 
@@ -8,17 +8,21 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import grpc
+from grpc_reflection.v1alpha import reflection
 
 from tfrec.errors import SchemaError, ServingError
 from tfrec.schema import wire
 from tfrec.serving.admission import Admission
 from tfrec.serving.health import SERVICE_UNKNOWN, Health
 from tfrec.serving.limits import RequestLimits
+from tfrec.serving.metrics import ServingMetrics
 from tfrec.serving.model_services import ModelServices
+from tfrec.serving.reflected import SERVICES, described_services
+from tfrec.serving.tls import ServerTls
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +30,6 @@ _INVALID_ARGUMENT, _DEADLINE_EXCEEDED, _NOT_FOUND, _INTERNAL = 3, 4, 5, 13
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _MAX_MESSAGE_BYTES = 1024  # of a status; HTTP/2 headers are small
 _LARGE = 2**20  # bytes; a message from here on is decoded in a thread, for the event loop would stand still
-_LEFT_OUT = {wire.PREDICTION_SERVICE: ("Classify", "Regress", "MultiInference")}
 _OPTIONS = (
     ("grpc.max_send_message_length", -1),
     ("grpc.so_reuseport", 0),  # two servers on one port would share its traffic
@@ -46,6 +49,7 @@ class GrpcPort:
         services: answers.
         health: answers.
         admission: where requests run.
+        metrics: counts requests.
         limits: what a message may hold.
         receive_seconds: a call that has not sent its message after so many seconds is ended.
     """
@@ -55,6 +59,7 @@ class GrpcPort:
         services: ModelServices,
         health: Health,
         admission: Admission,
+        metrics: ServingMetrics,
         limits: RequestLimits,
         *,
         receive_seconds: float,
@@ -62,11 +67,12 @@ class GrpcPort:
         self._services = services
         self._health = health
         self._admission = admission
+        self._metrics = metrics
         self._limits = limits
         self._receive_seconds = receive_seconds
         self._server: grpc.aio.Server | None = None
 
-    async def open(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
+    async def open(self, address: str, tls: ServerTls | None) -> int:
         """Listens on `host:port` and returns the port.
 
         Raises:
@@ -76,10 +82,12 @@ class GrpcPort:
             options=(("grpc.max_receive_message_length", self._limits.max_bytes), *_OPTIONS),
         )
         self._server.add_generic_rpc_handlers(self._handlers())
+        names = (*SERVICES, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server, pool=described_services())
         port = (
             self._server.add_insecure_port(address)
-            if credentials is None
-            else self._server.add_secure_port(address, credentials)
+            if tls is None
+            else self._server.add_secure_port(address, tls.grpc_credentials())
         )
         await self._server.start()
         return port
@@ -90,25 +98,25 @@ class GrpcPort:
             await self._server.stop(grace)
 
     def _handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
-        at_once: Sequence[tuple[str, str, Any, Callable[[Any], Any]]] = (
-            (
-                wire.PREDICTION_SERVICE,
-                "GetModelMetadata",
-                wire.GetModelMetadataRequest,
-                self._services.get_model_metadata,
-            ),
-            (wire.MODEL_SERVICE, "GetModelStatus", wire.GetModelStatusRequest, self._services.get_model_status),
-            (wire.HEALTH_SERVICE, "Check", wire.HealthCheckRequest, self._check_health),
-        )
-        methods: dict[str, dict[str, grpc.RpcMethodHandler]] = {
-            wire.PREDICTION_SERVICE: {"Predict": self._unary(self._predict)},
-            wire.MODEL_SERVICE: {},
-            wire.HEALTH_SERVICE: {"Watch": grpc.stream_stream_rpc_method_handler(self._watch_health)},
+        services, classification = self._services, wire.ClassificationRequest
+        unary: dict[str, dict[str, _Answer]] = {
+            wire.PREDICTION_SERVICE: {
+                "Predict": self._predict,
+                "GetModelMetadata": _at_once(wire.GetModelMetadataRequest, services.get_model_metadata),
+                "Classify": _at_once(classification, lambda request: services.classify(request, "classify")),
+                "Regress": _at_once(classification, lambda request: services.classify(request, "regress")),
+                "MultiInference": _at_once(wire.MultiInferenceRequest, services.multi_inference),
+            },
+            wire.MODEL_SERVICE: {
+                "GetModelStatus": _at_once(wire.GetModelStatusRequest, services.get_model_status),
+                "HandleReloadConfigRequest": self._reload,
+            },
+            wire.HEALTH_SERVICE: {"Check": _at_once(wire.HealthCheckRequest, self._check_health)},
         }
-        for service, name, request, function in at_once:
-            methods[service][name] = self._unary(_at_once(request, function))
-        for service, names in _LEFT_OUT.items():
-            methods[service].update({name: self._unary(_left_out(name)) for name in names})
+        methods = {
+            service: {name: self._unary(answer) for name, answer in named.items()} for service, named in unary.items()
+        }
+        methods[wire.HEALTH_SERVICE]["Watch"] = grpc.stream_stream_rpc_method_handler(self._watch_health)
         return tuple(grpc.method_handlers_generic_handler(service, named) for service, named in methods.items())
 
     def _unary(self, answer: _Answer) -> grpc.RpcMethodHandler:
@@ -142,7 +150,6 @@ class GrpcPort:
             request = _parsed(wire.PredictRequest, content)
         else:
             request = await asyncio.to_thread(_parsed, wire.PredictRequest, content)
-        memory = self._services.memory_of(request)
 
         def work() -> bytes:
             timeout_ms = 0
@@ -152,7 +159,13 @@ class GrpcPort:
                     raise ServingError("Deadline Exceeded", code=_DEADLINE_EXCEEDED)
             return self._services.predict(request, timeout_ms=timeout_ms).SerializeToString()
 
-        return await self._admission.run(work, memory=memory)
+        with self._metrics.request(request.model_spec, "GRPC", until=until):
+            return await self._admission.run(work, memory=self._services.memory_of(request))
+
+    async def _reload(self, content: bytes, context: Any) -> bytes:
+        request = _parsed(wire.ReloadConfigRequest, content)
+        response = await asyncio.to_thread(self._services.reload_config, request)  # loads, for seconds
+        return response.SerializeToString()
 
     def _check_health(self, request: Any) -> Any:
         status = self._health.status(request.service)
@@ -203,17 +216,6 @@ def _at_once(kind: Any, function: Callable[[Any], Any]) -> _Answer:
 
     async def answer(content: bytes, context: Any) -> bytes:
         return function(_parsed(kind, content)).SerializeToString()
-
-    return answer
-
-
-def _left_out(name: str) -> _Answer:
-    async def answer(content: bytes, context: Any) -> bytes:
-        raise ServingError(
-            f"{name} is not offered by tfrec's embedded server, which answers Predict, GetModelMetadata and "
-            "GetModelStatus. Use these, or TF Serving itself.",
-            code=grpc.StatusCode.UNIMPLEMENTED.value[0],
-        )
 
     return answer
 

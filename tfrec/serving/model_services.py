@@ -1,14 +1,20 @@
 """Answers the messages of TF Serving's `PredictionService` and `ModelService`, whichever port they come from."""
 
-from typing import Any
+import time
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
 from tfrec.errors import ServingError
 from tfrec.schema import wire
 from tfrec.serving.limits import RequestLimits
+from tfrec.serving.metrics import ServingMetrics
+from tfrec.serving.models_config import configs_of
 from tfrec.serving.prediction import check_request, predict
+from tfrec.serving.saved_model import TensorSpec
 from tfrec.serving.versions import ServedModels
 
-_INVALID_ARGUMENT, _NOT_FOUND = 3, 5
+_INVALID_ARGUMENT, _NOT_FOUND, _UNIMPLEMENTED = 3, 5, 12
+_PLATFORM = "tensorflow"
 
 
 class ModelServices:
@@ -17,11 +23,13 @@ class ModelServices:
     Args:
         models: the servables.
         limits: what one request may ask for.
+        metrics: counts what is answered.
     """
 
-    def __init__(self, models: ServedModels, limits: RequestLimits) -> None:
+    def __init__(self, models: ServedModels, limits: RequestLimits, metrics: ServingMetrics) -> None:
         self._models = models
         self._limits = limits
+        self._metrics = metrics
 
     def memory_of(self, request: Any) -> int:
         """Returns the bytes that answering a `PredictRequest` takes, estimated from what it declares.
@@ -45,7 +53,10 @@ class ModelServices:
         """
         name, version = self._resolved(request)
         with self._models.using(name, version) as (servable, loaded):
-            return predict(servable, request, version=loaded, limits=self._limits, timeout_ms=timeout_ms)
+            start = time.perf_counter()
+            response = predict(servable, request, version=loaded, limits=self._limits, timeout_ms=timeout_ms)
+            self._metrics.answered(request, response, time.perf_counter() - start)
+            return response
 
     def get_model_metadata(self, request: Any) -> Any:
         """Answers a `GetModelMetadataRequest`: the signatures of a servable.
@@ -93,6 +104,96 @@ class ModelServices:
                 status={"error_code": status.error_code, "error_message": status.error_message},
             )
         return response
+
+    def inputs_of(self, spec: Any) -> Mapping[str, TensorSpec]:
+        """Returns the inputs of the signature that a `ModelSpec` names, for the JSON of a REST request.
+
+        Raises:
+            ServingError: as `predict`, but INVALID_ARGUMENT where the signature is not there.
+        """
+        name, version = self._resolved(wire.PredictRequest(model_spec=spec))
+        signature = spec.signature_name or wire.DEFAULT_SIGNATURE
+        with self._models.using(name, version) as (servable, _):
+            if signature not in servable.signatures:
+                raise ServingError(
+                    f'Serving signature name: "{signature}" not found in signature def', code=_INVALID_ARGUMENT
+                )
+            return servable.signatures[signature].inputs
+
+    def classify(self, request: Any, verb: str) -> NoReturn:
+        """Refuses a request to classify or regress as TF Serving refuses it where no signature does that.
+
+        Args:
+            request: a `ClassificationRequest` or `RegressionRequest`.
+            verb: `classify` or `regress`.
+
+        Raises:
+            ServingError: always; UNIMPLEMENTED where TF Serving would answer.
+        """
+        name, version = self._resolved(request)
+        wanted = request.model_spec.signature_name or wire.DEFAULT_SIGNATURE
+        kind, most_outputs = {"classify": ("classification", 2), "regress": ("regression", 1)}[verb]
+        with self._models.using(name, version) as (servable, _):
+            signature = servable.signatures.get(wanted)
+        if signature is None:
+            raise ServingError(f"No signature was found with the name: {wanted}", code=_INVALID_ARGUMENT)
+        if len(signature.inputs) != 1:
+            raise ServingError("Expected one input Tensor.", code=_INVALID_ARGUMENT)
+        if not 1 <= len(signature.outputs) <= most_outputs:
+            count = f"or two output Tensors, found {len(signature.outputs)}" if most_outputs > 1 else "output Tensor."
+            raise ServingError(f"Expected one {count}", code=_INVALID_ARGUMENT)
+        if "inputs" not in signature.inputs:
+            definition = " ".join(str(servable.signature_defs.signature_def[wanted]).split())
+            raise ServingError(f"No {kind} inputs found in SignatureDef: {definition}", code=_INVALID_ARGUMENT)
+        raise ServingError(
+            f"{verb} is not offered by the embedded server: no signature of tfrec does that. Use TF Serving itself.",
+            code=_UNIMPLEMENTED,
+        )
+
+    def multi_inference(self, request: Any) -> NoReturn:
+        """Refuses a `MultiInferenceRequest` likewise.
+
+        Raises:
+            ServingError: always.
+        """
+        task = request.tasks[0] if request.tasks else None
+        if task is None:
+            raise ServingError("ModelSpec has no name specified.", code=_INVALID_ARGUMENT)
+        self.classify(task, "regress" if task.method_name.endswith("regress") else "classify")
+
+    def reload_config(self, request: Any) -> Any:
+        """Answers a `ReloadConfigRequest`: its list of servables replaces the one before, until the file changes.
+
+        Of base paths the last part counts, in the folder that is served.
+
+        Raises:
+            ServingError: with TF Serving's code and message.
+        """
+        if request.config.WhichOneof("config") != "model_config_list":
+            raise ServingError(
+                "ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList is currently "
+                "supported",
+                code=_INVALID_ARGUMENT,
+            )
+        entries = request.config.model_config_list
+        configs = configs_of(entries)
+        for entry in entries.config:
+            if not entry.model_platform and not entry.model_type:
+                raise ServingError(
+                    "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
+                    f"ModelServerConfig::model_platform, model name is {entry.name}",
+                    code=_INVALID_ARGUMENT,
+                )
+            if entry.model_platform not in ("", _PLATFORM):
+                text = f"Model {entry.name} requests unsupported platform {entry.model_platform}"
+                if self._models.is_available(entry.name):
+                    text = (
+                        f"Illegal to change a model's platform. For model {entry.name} platform was {_PLATFORM} and "
+                        f"new platform requested is {entry.model_platform}"
+                    )
+                raise ServingError(text, code=_INVALID_ARGUMENT)
+        self._models.reload(configs)
+        return wire.ReloadConfigResponse(status={})
 
     def _resolved(self, request: Any) -> tuple[str, int | None]:
         """Returns the servable's name and version (None = the newest) that a request asks for."""

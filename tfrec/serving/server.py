@@ -1,14 +1,14 @@
-"""Serves a folder of servables over gRPC as TF Serving does: `EmbeddedServer`.
+"""Serves a folder of servables over gRPC and REST as TF Serving does: `EmbeddedServer`.
 
-It implements the same protocol (`PredictionService.Predict`, `GetModelMetadata`, `ModelService.GetModelStatus`,
-`grpc.health.v1.Health`), with the same codes, messages and version rules, and needs no Python TensorFlow. On purpose
-it differs from TF Serving in this:
+It implements the same protocol (`PredictionService`, `ModelService`, `grpc.health.v1.Health`; REST and metrics on a
+second port), with the same codes, messages and version rules, and needs no Python TensorFlow. On purpose it differs
+from TF Serving in this:
 
 - it listens on loopback by default, and never shares its port with another process;
 - it stops gracefully on SIGTERM;
 - a request has a limit on rows, bytes and memory (`RequestLimits`), and a time to arrive in;
 - a request whose deadline has passed, or whose caller is gone, is not begun;
-- Classify, Regress, MultiInference and HandleReloadConfigRequest answer UNIMPLEMENTED;
+- a reload (HandleReloadConfigRequest) names folders of `models_dir` alone, and holds until the file changes;
 - health follows the servables: `""` serves while any of them answers, the name of one while it does (`Health`);
 - an empty folder or a failed first load ends the start at once, instead of waiting.
 """
@@ -24,14 +24,15 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
-import grpc
-
 from tfrec.errors import ConfigError, ServingError
 from tfrec.serving.admission import Admission
 from tfrec.serving.grpc_port import GrpcPort
 from tfrec.serving.health import Health
 from tfrec.serving.limits import RequestLimits
+from tfrec.serving.metrics import ServingMetrics
 from tfrec.serving.model_services import ModelServices
+from tfrec.serving.rest_port import RestPort
+from tfrec.serving.tls import ServerTls
 from tfrec.serving.versions import ServedModels
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,9 @@ class EmbeddedServer:
     Args:
         models_dir: holds `<name>/<version>/saved_model.pb`; watched for new versions and new names.
         host: address to listen on. Whoever reaches it can ask; there is no authentication without TLS.
-        port: 0 = any free one, see `EmbeddedServer.port`.
+        port: of gRPC; 0 = any free one, see `EmbeddedServer.port`.
+        rest_port: of REST and the metrics (`/monitoring/prometheus/metrics`); 0 = any free one, see
+            `EmbeddedServer.rest_port`; None = neither.
         poll_seconds: pause between two looks into the folder.
         limits: what requests may ask for.
         max_threads: requests answered at once; None = 4 for each core.
@@ -57,7 +60,7 @@ class EmbeddedServer:
             `models_dir`.
         receive_seconds: a call that has not sent its message after so many seconds is ended.
         grace: seconds that requests under way have when the server stops.
-        credentials: TLS, from `grpc.ssl_server_credentials(...)`; None = plaintext.
+        tls: certificate of both ports; None = plaintext.
 
     Example:
         with EmbeddedServer("models", port=0) as server:
@@ -70,6 +73,7 @@ class EmbeddedServer:
         *,
         host: str = "127.0.0.1",
         port: int = 8500,
+        rest_port: int | None = None,
         poll_seconds: float = 1.0,
         limits: RequestLimits | None = None,
         max_threads: int | None = None,
@@ -79,10 +83,11 @@ class EmbeddedServer:
         config_file: Path | str | None = None,
         receive_seconds: float = 30.0,
         grace: float = 5.0,
-        credentials: grpc.ServerCredentials | None = None,
+        tls: ServerTls | None = None,
     ) -> None:
-        if not 0 <= port <= 65_535:
-            raise ConfigError(f"`port` must be from 0 (any free one) to 65535; got {port}.")
+        for name, number in (("port", port), ("rest_port", rest_port or 0)):
+            if not 0 <= number <= 65_535:
+                raise ConfigError(f"`{name}` must be from 0 (any free one) to 65535; got {number}.")
         if not poll_seconds > 0:
             raise ConfigError(f"`poll_seconds` must be positive; got {poll_seconds}.")
         if not receive_seconds > 0 or not grace >= 0:
@@ -103,14 +108,23 @@ class EmbeddedServer:
         self._wanted_port = port
         self._poll_seconds = poll_seconds
         self._grace = grace
-        self._credentials = credentials
+        self._tls = tls
         limits = limits or RequestLimits()
         num_threads = max_threads or 4 * (os.cpu_count() or 1)
         self._admission = Admission(num_threads=num_threads, max_waiting=max_waiting, max_memory=limits.max_memory)
         self._health = Health(self._models)
+        self.metrics = ServingMetrics(lambda: self._models.names)
+        self.metrics.watch("tfrec_requests_running", "Requests that are computed now.", lambda: self.num_running)
+        self.metrics.watch("tfrec_requests_waiting", "Requests that wait.", lambda: self._admission.num_waiting)
+        self.metrics.watch("tfrec_request_memory_bytes", "Estimate for those that run.", lambda: self._admission.memory)
+        self._models.on_load = self.metrics.loaded
+        services = ModelServices(self._models, limits, self.metrics)
         self._grpc_port = GrpcPort(
-            ModelServices(self._models, limits), self._health, self._admission, limits, receive_seconds=receive_seconds
+            services, self._health, self._admission, self.metrics, limits, receive_seconds=receive_seconds
         )
+        self._wanted_rest_port = rest_port
+        self._bound_rest_port: int | None = None
+        self._rest_port = RestPort(services, self._admission, self.metrics, receive_seconds=receive_seconds)
         self._loop = asyncio.new_event_loop()
         self._loop_thread = threading.Thread(target=self._loop.run_forever, name="tfrec-loop", daemon=True)
         self._port: int | None = None
@@ -130,6 +144,19 @@ class EmbeddedServer:
         return self._port
 
     @property
+    def rest_port(self) -> int:
+        """The port of REST and the metrics.
+
+        Raises:
+            ServingError: the server is not started, or has no such port.
+        """
+        if self._bound_rest_port is None:
+            raise ServingError(
+                "The server has no REST port. Name one, `EmbeddedServer(..., rest_port=8501)`, and start it."
+            )
+        return self._bound_rest_port
+
+    @property
     def models(self) -> ServedModels:
         """The servables and where their versions stand."""
         return self._models
@@ -147,7 +174,8 @@ class EmbeddedServer:
         """
         self._loop_thread.start()
         try:
-            self._check_port()
+            self._check_port(self._wanted_port)
+            self._check_port(self._wanted_rest_port or 0)
             self._models.load_first()
             self._run(self._listen())
         except BaseException:
@@ -187,18 +215,16 @@ class EmbeddedServer:
     ) -> None:
         self.stop()
 
-    def _check_port(self) -> None:
+    def _check_port(self, port: int) -> None:
         """Finds out that the port cannot be had before models are loaded for it.
 
         Raises:
             ServingError: it is taken, or no address of the host is this machine's.
         """
-        if self._wanted_port == 0:
+        if port == 0:
             return
         try:
-            addresses = socket.getaddrinfo(
-                self._host, self._wanted_port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )
+            addresses = socket.getaddrinfo(self._host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         except OSError as error:
             raise ServingError(
                 f"Cannot listen on {self._host!r}: {error.strerror or error}. Check the host."
@@ -213,7 +239,7 @@ class EmbeddedServer:
                 failures.append(error)
         if len(failures) == len(addresses):
             raise ServingError(
-                f"Cannot listen on {self._host}:{self._wanted_port}: {failures[0].strerror}. Is the port taken? Choose "
+                f"Cannot listen on {self._host}:{port}: {failures[0].strerror}. Is the port taken? Choose "
                 "another; 0 takes any free one."
             )
 
@@ -226,15 +252,21 @@ class EmbeddedServer:
         host = f"[{self._host}]" if ":" in self._host else self._host  # IPv6
         address = f"{host}:{self._wanted_port}"
         try:
-            self._port = await self._grpc_port.open(address, self._credentials)
-        except RuntimeError as error:
+            self._port = await self._grpc_port.open(address, self._tls)
+            if self._wanted_rest_port is not None:
+                address = f"{host}:{self._wanted_rest_port}"
+                self._bound_rest_port = await self._rest_port.open(
+                    self._host, self._wanted_rest_port, grace=self._grace, tls=self._tls
+                )
+        except (RuntimeError, OSError) as error:
+            await self._grpc_port.close(0)
             raise ServingError(
                 f"Cannot listen on {address}: {error}. Is the port taken? Choose another; 0 takes any free one."
             ) from error
 
     async def _close(self, grace: float) -> None:
         self._health.stop()
-        await self._grpc_port.close(grace)
+        await asyncio.gather(self._grpc_port.close(grace), self._rest_port.close())
 
     def _run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         """Runs a coroutine in the event loop and returns its result."""

@@ -18,9 +18,10 @@ import dataclasses
 import functools
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from tfrec.errors import ServingError, SourceError
 from tfrec.schema.wire import STATES
@@ -31,7 +32,7 @@ from tfrec.serving.servable import Servable
 
 logger = logging.getLogger(__name__)
 
-_UNKNOWN, _NOT_FOUND = 2, 5
+_UNKNOWN, _NOT_FOUND, _FAILED_PRECONDITION = 2, 5, 9
 _Files: TypeAlias = tuple[tuple[str, int, int], ...]
 _MAX_VERSION = 2**63 - 1
 
@@ -56,11 +57,19 @@ class VersionStatus:
         assert self.state in STATES
 
 
+class LoadListener(Protocol):
+    """Is called after an attempt to load a version folder."""
+
+    def __call__(self, path: str, *, is_loaded: bool, seconds: float) -> None:
+        """Takes the folder, whether it is loaded, and how long that took."""
+
+
 class ServedModels:
-    """The loaded versions of a folder of servables. `poll` from one thread; `using` and `statuses` from any.
+    """The loaded versions of a folder of servables; any thread may ask.
 
     Attributes:
         on_change: called after a version came or went, from the thread in which it did.
+        on_load: called after each attempt to load a version folder.
 
     Args:
         models_dir: holds `<name>/<version>/saved_model.pb`.
@@ -96,13 +105,15 @@ class ServedModels:
         self._missing: set[str] = set()
         self._config_file = self._models_dir / CONFIG if config_file is None else config_file
         self._may_have_none = config_file is None
-        self._config = self._read_config()
+        self._config = self._file_config = self._read_config()
+        self._polling = threading.Lock()
         self._labels: dict[str, dict[str, int]] = {}
         self._failed: dict[tuple[str, int], _Files] = {}  # as they were when their load failed
         self._seen: dict[tuple[str, int], _Files] = {}  # of failed versions, at the last look
         self._unnamed: set[tuple[str, int]] = set()  # reported once
         self._complaint = ""  # about the file, reported once
         self.on_change: Callable[[], None] | None = None
+        self.on_load: LoadListener | None = None
 
     @property
     def names(self) -> list[str]:
@@ -157,10 +168,7 @@ class ServedModels:
         load_c_api()  # so that its absence is not blamed on a version
         self.poll()
         failed = [
-            f"{{{{name: {name} version: {status.version}}} due to error: {status.error_message}}}, "
-            for name in self.names
-            for status in self.statuses(name)
-            if status.error_code
+            self._why_not(name) for name in self.names if any(status.error_code for status in self.statuses(name))
         ]
         if failed:
             text = f"{len(failed)} servable(s) did not become available: {{{''.join(failed)}}}"
@@ -181,8 +189,47 @@ class ServedModels:
 
     def poll(self) -> None:
         """Brings what is loaded in line with the folder: loads new versions, then unloads old ones."""
+        with self._polling:
+            self._read_config_again()
+            self._follow_all()
+
+    def reload(self, configs: Mapping[str, ServableConfig]) -> None:
+        """Serves what `configs` names, until the file of versions changes; returns once what is new is loaded.
+
+        Raises:
+            ServingError: FAILED_PRECONDITION, a label would be moved to a version that is not loaded; UNKNOWN, a new
+                servable cannot be loaded.
+        """
+        with self._polling:
+            for name, config in configs.items():
+                for label, version in config.labels.items():
+                    with self._lock:
+                        is_moved = self._labels.get(name, {}).get(label, version) != version
+                        is_there = version in self._loaded.get(name, {})
+                    if is_moved and not is_there:
+                        raise ServingError(
+                            f"Request to assign label to version {version} of model {name}, which is not currently "
+                            "available for inference",
+                            code=_FAILED_PRECONDITION,
+                        )
+            new = [name for name in configs if not self.is_available(name)]
+            self._config = dict(configs)
+            self._follow_all()
+            failed = [name for name in new if not self.is_available(name)]
+            if failed:
+                raise ServingError(
+                    f"{len(failed)} model(s) did not become available: {{{''.join(map(self._why_not, failed))}}}",
+                    code=_UNKNOWN,
+                )
+
+    def _why_not(self, name: str) -> str:
+        for status in self.statuses(name):
+            if status.error_code:
+                return f"{{{{name: {name} version: {status.version}}} due to error: {status.error_message}}}, "
+        return f"{{{{name: {name}}} due to error: no version of it in {self._models_dir}}}, "
+
+    def _follow_all(self) -> None:
         self._unloading = [thread for thread in self._unloading if thread.is_alive()]
-        self._read_config_again()
         for name in sorted({*self.names, *self._discovered()}):
             config = ServableConfig(name, name) if self._config is None else self._config.get(name)
             if config is None:
@@ -213,17 +260,15 @@ class ServedModels:
         return read_serving_config(self._config_file)
 
     def _read_config_again(self) -> None:
-        before = self._config
         try:
-            self._config = self._read_config()
+            config = self._read_config()
         except SourceError as error:
             self._complain(f"{error} What it said before still holds.")
             return
-        if before is not None and self._config is None:
-            self._config = before
+        if config is None and self._file_config is not None:
             self._complain(f"{self._config_file} is gone. What it said before still holds.")
-        elif before is None and self._config is not None:
-            logger.info("%s is there now: what it names is served.", self._config_file)
+        elif config != self._file_config:
+            self._config = self._file_config = config
 
     def _set_labels(self) -> None:
         complaints = []
@@ -303,7 +348,7 @@ class ServedModels:
         self._set(name, VersionStatus(version, "START"))
         self._set(name, VersionStatus(version, "LOADING"))
         logger.info("Loading %s version %d from %s.", name, version, version_dir)
-        servable, files = None, _files_of(version_dir)
+        servable, files, start = None, _files_of(version_dir), time.monotonic()
         try:
             servable = self._load_servable(version_dir)
             num_warmed = warm_up(servable, version_dir)
@@ -317,6 +362,7 @@ class ServedModels:
             )
             self._set(name, VersionStatus(version, "END", code or _UNKNOWN, text))
             self._failed[name, version] = files
+            self._report_load(version_dir, is_loaded=False, start=start)
             logger.error(
                 "%s version %d cannot be loaded, and is tried again only if its files change: %s", name, version, text
             )
@@ -324,6 +370,7 @@ class ServedModels:
         with self._lock:
             self._loaded.setdefault(name, {})[version] = servable
             self._statuses[name][version] = VersionStatus(version, "AVAILABLE")
+        self._report_load(version_dir, is_loaded=True, start=start)
         self._notify()
         logger.info("%s version %d is available (%d warm-up requests).", name, version, num_warmed)
         return True
@@ -347,6 +394,10 @@ class ServedModels:
             if self._statuses[name][version].state == "UNLOADING":  # it may have been loaded again meanwhile
                 self._statuses[name][version] = VersionStatus(version, "END")
         logger.info("%s version %d is unloaded.", name, version)
+
+    def _report_load(self, version_dir: Path, *, is_loaded: bool, start: float) -> None:
+        if self.on_load is not None:
+            self.on_load(str(version_dir), is_loaded=is_loaded, seconds=time.monotonic() - start)
 
     def _notify(self) -> None:
         if self.on_change is not None:
