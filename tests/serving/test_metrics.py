@@ -12,6 +12,7 @@ import pytest
 
 from tests.serving.requests import call, put, request_to, strings, until
 from tfrec.schema import wire
+from tfrec.serving.known_ids import write_known_ids
 from tfrec.serving.server import EmbeddedServer
 
 ROOT = Path(__file__).parents[2]
@@ -82,6 +83,25 @@ def test_slates_that_are_short_or_empty_are_counted(server: EmbeddedServer):
     assert ask(server, inputs={"user_id": strings("a", "b", "c"), "k": numbers}) == "OK"
     assert value(server, "tfrec_short_slates_total", servable="shop") == 1
     assert value(server, "tfrec_empty_slates_total", servable="shop") == 0
+
+
+def test_ids_that_the_servable_does_not_know_are_counted(tiny_models: Path, tmp_path: Path):
+    put(tiny_models, tmp_path, "shop", "1")
+    (tmp_path / "shop" / "1" / "assets.extra").mkdir()
+    items = [f"item_{number}" for number in range(1000)] + ["Käse"]
+    write_known_ids(tmp_path / "shop" / "1", {"items": items, "users": [], "categories": ["All"]})
+    cart = wire.to_tensor_proto(np.array([["", "item_7", "item_1000"], ["", "Käse", ""]], object))
+    inputs = {"cart_item_ids": cart, "user_id": strings("u", "")}
+    with EmbeddedServer(tmp_path, port=0, rest_port=0) as server:
+        request = request_to("shop", "complete_cart", inputs=inputs)
+        assert call(server.port, wire.PREDICTION_SERVICE, "Predict", request)[0] == "OK"
+        for name, alias, expected in (
+            ("tfrec_ids_total", "cart_item_ids", 3),
+            ("tfrec_unknown_ids_total", "cart_item_ids", 1),
+            ("tfrec_ids_total", "user_id", 1),
+            ("tfrec_unknown_ids_total", "user_id", 1),
+        ):
+            assert value(server, name, servable="shop", input=alias) == expected
 
 
 def test_requests_of_rest_are_counted_apart(server: EmbeddedServer):

@@ -3,7 +3,7 @@
 import contextlib
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,8 @@ class ServingMetrics:
         self._seconds = histogram("tfrec_request_seconds", "Seconds of answered requests.", _SECONDS, *ours)
         self._rows = counter("tfrec_rows", "Queries answered.", *ours)
         self._short = counter("tfrec_short_slates", "Queries with fewer items than they asked for.", *ours)
+        self._ids = counter("tfrec_ids", "Ids in requests.", "servable", "input")
+        self._unknown = counter("tfrec_unknown_ids", "Ids that the servable does not know.", "servable", "input")
         self._empty = counter("tfrec_empty_slates", "Queries without any item.", *ours)
 
     def watch(self, name: str, text: str, read: Callable[[], float]) -> None:
@@ -104,15 +106,19 @@ class ServingMetrics:
                 self._latency.labels(name, "Predict", entrypoint).observe(1e6 * seconds)
                 self._seconds.labels(name, signature).observe(seconds)
 
-    def answered(self, request: Any, response: Any, seconds: float) -> None:
-        """Counts the rows of an answered `PredictRequest`, and those whose slate is short.
+    def answered(self, request: Any, response: Any, seconds: float, *, ids: Mapping[str, tuple[int, int]]) -> None:
+        """Counts the rows of an answered `PredictRequest`, those whose slate is short, and its unknown ids.
 
         Args:
             request: the request.
             response: its `PredictResponse`.
             seconds: time in the graph, with decoding and encoding.
+            ids: input → number of ids and of those unknown.
         """
         name, signature = request.model_spec.name, response.model_spec.signature_name
+        for alias, (count, unknown) in ids.items():
+            self._ids.labels(name, alias).inc(count)
+            self._unknown.labels(name, alias).inc(unknown)
         self._runtime.labels(name, "Predict", "TF1").observe(1e6 * seconds)
         if "item_ids" not in response.outputs:
             return

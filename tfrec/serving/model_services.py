@@ -55,7 +55,8 @@ class ModelServices:
         with self._models.using(name, version) as (servable, loaded):
             start = time.perf_counter()
             response = predict(servable, request, version=loaded, limits=self._limits, timeout_ms=timeout_ms)
-            self._metrics.answered(request, response, time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            self._metrics.answered(request, response, seconds, ids=servable.known_ids.count(request.inputs))
             return response
 
     def get_model_metadata(self, request: Any) -> Any:

@@ -18,6 +18,7 @@ import numpy as np
 from tfrec.errors import SchemaError, ServingError
 from tfrec.schema import wire
 from tfrec.serving.c_api import CApi, Output, load_c_api
+from tfrec.serving.known_ids import KnownIds, read_known_ids
 from tfrec.serving.saved_model import (
     SERVE_TAG,
     ServableSignature,
@@ -54,6 +55,7 @@ class Servable:
         signatures: name → `ServableSignature`.
         signature_defs: the same as a `SignatureDefMap` message, for `GetModelMetadata`.
         num_items: size of the catalogue that it answers from, 0 where its export did not note it.
+        known_ids: ids that it knows.
 
     Example:
         with Servable.load(Path("models/shop/1")) as shop:
@@ -68,10 +70,12 @@ class Servable:
         signature_defs: Any,
         signatures: Mapping[str, ServableSignature],
         num_items: int = 0,
+        known_ids: KnownIds | None = None,
     ) -> None:
         self.signature_defs = signature_defs
         self.signatures = signatures
         self.num_items = num_items
+        self.known_ids = known_ids or KnownIds({})
         self._api = api
         self._graph = graph
         self._session = session
@@ -124,8 +128,8 @@ class Servable:
                 status,
             )
             api.check(status, f"The SavedModel in {version_dir} cannot be loaded")
-            num_items = read_num_items(version_dir)
-            return cls(api, graph, session, signature_defs, signatures_of(signature_defs), num_items)
+            about = (read_num_items(version_dir), read_known_ids(version_dir))
+            return cls(api, graph, session, signature_defs, signatures_of(signature_defs), *about)
         except BaseException:
             api.TF_DeleteGraph(graph)
             raise

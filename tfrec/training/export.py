@@ -26,6 +26,7 @@ from tfrec.models.evidence import Query
 from tfrec.publish import FolderKind, check_claim, clear_stale, next_version, publishing, replacing
 from tfrec.schema import wire
 from tfrec.schema.signatures import SIGNATURES, InputSpec, Signature
+from tfrec.serving.known_ids import write_known_ids
 from tfrec.serving.models_config import FALLBACK
 from tfrec.strategy.baseline_reasons import explain_baseline
 from tfrec.strategy.candidate_slate import CandidateSlate
@@ -59,7 +60,7 @@ class ServedFunnel:
 
     Attributes:
         functions: name → the exported function; inputs as `schema.signatures` says, each with its default.
-        num_items: size of the catalogue.
+        vocabularies: name → the ids that are known.
 
     Args:
         shop: gives the vocabularies.
@@ -73,7 +74,11 @@ class ServedFunnel:
         self._users = _lookup_table(shop.users.tokens)
         self._categories = _lookup_table(vocabularies.categories.tokens)
         self._types = _lookup_table(np.array(vocabularies.event_types, dtype=object))
-        self.num_items = len(vocabularies.items.tokens)
+        self.vocabularies = {
+            "items": vocabularies.items.tokens.tolist(),
+            "users": shop.users.tokens.tolist(),
+            "categories": vocabularies.categories.tokens.tolist(),
+        }
         self._item_ids = tf.constant(np.concatenate([[""], vocabularies.items.tokens]).tolist())
         self.functions: dict[str, Any] = {name: self._function(signature) for name, signature in SIGNATURES.items()}
 
@@ -286,9 +291,10 @@ def _export(
             tf.saved_model.save(module, str(work), signatures=signatures)
             _complete(work / "saved_model.pb", list(signatures))
             # A server limits requests by what a row costs, which grows with the items.
-            noted = {**about, "servable": name, "version": version, "items": served.num_items}
+            noted = {**about, "servable": name, "version": version, "items": len(served.vocabularies["items"])}
             extra = work / "assets.extra"
             extra.mkdir(exist_ok=True)
+            write_known_ids(work, served.vocabularies)
             (extra / "tfrec.json").write_text(json.dumps(noted, indent=2))
             if finish is not None:
                 finish(work, servable=name, contract=contract, version=version)
