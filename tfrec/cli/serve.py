@@ -53,6 +53,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MIB",
         help="memory for the requests under way; a request that needs more alone is refused, others wait",
     )
+    parser.add_argument(
+        "--request-log",
+        type=Path,
+        metavar="DIR",
+        help="folder for a sample of the requests, in files that can warm up a version",
+    )
+    parser.add_argument(
+        "--request-log-share", type=float, default=0.01, metavar="P", help="share of the requests in that sample"
+    )
     parser.add_argument("--tls-certificate", type=Path, metavar="PEM", help="certificate of both ports, for TLS")
     parser.add_argument("--tls-key", type=Path, metavar="PEM", help="its private key")
     parser.add_argument(
@@ -67,6 +76,7 @@ def run(options: argparse.Namespace) -> None:
     """Serves until SIGTERM or Ctrl-C."""
     from tfrec.errors import ConfigError
     from tfrec.serving.limits import RequestLimits
+    from tfrec.serving.request_log import RequestLog
     from tfrec.serving.server import EmbeddedServer, serve
     from tfrec.serving.tls import ServerTls
 
@@ -89,6 +99,7 @@ def run(options: argparse.Namespace) -> None:
         limits=RequestLimits(max_rows=options.max_rows, max_memory=options.memory * 2**20),
         grace=options.grace,
         tls=tls,
+        log=RequestLog(options.request_log, share=options.request_log_share) if options.request_log else None,
         config_file=options.config_file,
     )
     serve(server)

@@ -74,8 +74,10 @@ _MESSAGES: Mapping[str, Sequence[tuple[int, str, str]]] = {
     "ModelVersionStatus": ((1, "version", "int64"), (2, "state", "int32"), (3, "status", "StatusProto")),
     "GetModelStatusResponse": ((1, "model_version_status", "repeated ModelVersionStatus"),),
     # tensorflow_serving/apis/prediction_log.proto
-    "PredictLog": ((1, "request", "PredictRequest"),),
-    "PredictionLog": ((6, "predict_log", "PredictLog|log_type"),),
+    "PredictLog": ((1, "request", "PredictRequest"), (2, "response", "PredictResponse")),
+    "SamplingConfig": ((1, "sampling_rate", "double"),),
+    "LogMetadata": ((1, "model_spec", "ModelSpec"), (2, "sampling_config", "SamplingConfig")),
+    "PredictionLog": ((1, "log_metadata", "LogMetadata"), (6, "predict_log", "PredictLog|log_type")),
     # tensorflow_serving/config/model_server_config.proto, file_system_storage_path_source.proto
     "LatestVersions": ((1, "num_versions", "uint32"),),
     "AllVersions": (),

@@ -10,6 +10,7 @@ from tfrec.serving.limits import RequestLimits
 from tfrec.serving.metrics import ServingMetrics
 from tfrec.serving.models_config import configs_of
 from tfrec.serving.prediction import check_request, predict
+from tfrec.serving.request_log import RequestLog
 from tfrec.serving.saved_model import TensorSpec
 from tfrec.serving.versions import ServedModels
 
@@ -24,12 +25,16 @@ class ModelServices:
         models: the servables.
         limits: what one request may ask for.
         metrics: counts what is answered.
+        log: takes a sample of it; None = none is taken.
     """
 
-    def __init__(self, models: ServedModels, limits: RequestLimits, metrics: ServingMetrics) -> None:
+    def __init__(
+        self, models: ServedModels, limits: RequestLimits, metrics: ServingMetrics, log: RequestLog | None = None
+    ) -> None:
         self._models = models
         self._limits = limits
         self._metrics = metrics
+        self._log = log
 
     def memory_of(self, request: Any) -> int:
         """Returns the bytes that answering a `PredictRequest` takes, estimated from what it declares.
@@ -57,6 +62,8 @@ class ModelServices:
             response = predict(servable, request, version=loaded, limits=self._limits, timeout_ms=timeout_ms)
             seconds = time.perf_counter() - start
             self._metrics.answered(request, response, seconds, ids=servable.known_ids.count(request.inputs))
+            if self._log is not None:
+                self._log.add(request, response)
             return response
 
     def get_model_metadata(self, request: Any) -> Any:

@@ -3,8 +3,6 @@
 Warm-up requests, stored beside a version, run through the same function before the version is served.
 """
 
-import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +12,11 @@ from tfrec.errors import SchemaError, ServingError
 from tfrec.schema import wire
 from tfrec.serving.limits import RequestLimits, parsing_error
 from tfrec.serving.servable import Servable
+from tfrec.serving.tfrecords import read_tfrecords
 
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 _MAX_WARMUP_RECORDS = 1000
-_INVALID_ARGUMENT, _UNIMPLEMENTED, _DATA_LOSS = 3, 12, 15
+_INVALID_ARGUMENT, _UNIMPLEMENTED = 3, 12
 
 
 def check_request(servable: Servable, request: Any, limits: RequestLimits) -> int:
@@ -76,7 +75,7 @@ def warm_up(servable: Servable, version_dir: Path) -> int:
     if not path.is_file():
         return 0
     count = 0
-    for count, record in enumerate(_read_tfrecords(path), start=1):
+    for count, record in enumerate(read_tfrecords(path), start=1):
         if count > _MAX_WARMUP_RECORDS:
             raise ServingError(
                 f"Number of warmup records exceeds the maximum ({_MAX_WARMUP_RECORDS}) at {path}",
@@ -97,47 +96,3 @@ def _decoded(alias: str, proto: Any) -> np.ndarray:
         return wire.to_ndarray(proto)
     except SchemaError as error:
         raise parsing_error(alias) from error
-
-
-def _read_tfrecords(path: Path) -> Iterator[bytes]:
-    """Yields the records of a TFRecord file: length (uint64), its masked CRC, data, masked CRC of the data."""
-    content = path.read_bytes()
-    start = 0
-    while start < len(content):
-        head = content[start : start + 12]
-        length = struct.unpack("<Q", head[:8])[0] if len(head) == 12 else 0
-        end = start + 12 + length
-        if (
-            len(head) < 12
-            or end + 4 > len(content)
-            or struct.unpack("<I", head[8:])[0] != masked_crc32c(head[:8])
-            or struct.unpack("<I", content[end : end + 4])[0] != masked_crc32c(content[start + 12 : end])
-        ):
-            raise ServingError(
-                f"corrupted record at {start} (Is this even a TFRecord file?). Please verify your warmup data is in "
-                f"TFRecord format. File: {path}",
-                code=_DATA_LOSS,
-            )
-        yield content[start + 12 : end]
-        start = end + 4
-
-
-def _crc32c_table() -> list[int]:
-    table = []
-    for byte in range(256):
-        for _ in range(8):
-            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
-        table.append(byte)
-    return table
-
-
-_TABLE = _crc32c_table()
-
-
-def masked_crc32c(content: bytes) -> int:
-    """Returns the CRC-32C of `content`, rotated and offset as TFRecord files store it."""
-    crc = 0xFFFFFFFF
-    for byte in content:
-        crc = crc >> 8 ^ _TABLE[(crc ^ byte) & 0xFF]
-    crc ^= 0xFFFFFFFF
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF

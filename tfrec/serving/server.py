@@ -31,6 +31,7 @@ from tfrec.serving.health import Health
 from tfrec.serving.limits import RequestLimits
 from tfrec.serving.metrics import ServingMetrics
 from tfrec.serving.model_services import ModelServices
+from tfrec.serving.request_log import RequestLog
 from tfrec.serving.rest_port import RestPort
 from tfrec.serving.tls import ServerTls
 from tfrec.serving.versions import ServedModels
@@ -61,6 +62,7 @@ class EmbeddedServer:
         receive_seconds: a call that has not sent its message after so many seconds is ended.
         grace: seconds that requests under way have when the server stops.
         tls: certificate of both ports; None = plaintext.
+        log: takes a sample of the requests, and is closed with the server; None = none is taken.
 
     Example:
         with EmbeddedServer("models", port=0) as server:
@@ -84,6 +86,7 @@ class EmbeddedServer:
         receive_seconds: float = 30.0,
         grace: float = 5.0,
         tls: ServerTls | None = None,
+        log: RequestLog | None = None,
     ) -> None:
         for name, number in (("port", port), ("rest_port", rest_port or 0)):
             if not 0 <= number <= 65_535:
@@ -118,7 +121,8 @@ class EmbeddedServer:
         self.metrics.watch("tfrec_requests_waiting", "Requests that wait.", lambda: self._admission.num_waiting)
         self.metrics.watch("tfrec_request_memory_bytes", "Estimate for those that run.", lambda: self._admission.memory)
         self._models.on_load = self.metrics.loaded
-        services = ModelServices(self._models, limits, self.metrics)
+        self._log = log
+        services = ModelServices(self._models, limits, self.metrics, log)
         self._grpc_port = GrpcPort(
             services, self._health, self._admission, self.metrics, limits, receive_seconds=receive_seconds
         )
@@ -205,6 +209,8 @@ class EmbeddedServer:
             self._models.on_change = None
             self._models.close()
             self._end_loop()
+        if self._log is not None:
+            self._log.close()
         self._has_stopped.set()
 
     def __enter__(self) -> "EmbeddedServer":
