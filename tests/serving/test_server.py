@@ -111,7 +111,18 @@ def test_a_broken_first_version_ends_the_start(models: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "setting", [{"port": -1}, {"port": 70_000}, {"poll_seconds": 0}, {"max_threads": 0}, {"max_waiting": -1}], ids=str
+    "setting",
+    [
+        {"port": -1},
+        {"port": 70_000},
+        {"poll_seconds": 0},
+        {"max_threads": 0},
+        {"max_waiting": -1},
+        {"rest_port": -1},
+        {"grace": -1},
+        {"receive_seconds": 0},
+    ],
+    ids=str,
 )
 def test_a_setting_out_of_range_is_an_error(models: Path, setting: dict[str, int]):
     with pytest.raises(ConfigError, match=next(iter(setting))):

@@ -36,7 +36,7 @@ class Health:
         return SERVING if is_serving else NOT_SERVING
 
     async def watch(self, service: str) -> AsyncIterator[int]:
-        """Yields the status of a service, and again each time that it changes."""
+        """Yields the status of a service, and again each time that it changes; ends with the server."""
         changed, last = asyncio.Event(), UNKNOWN
         self._watchers.add(changed)
         try:
@@ -46,6 +46,8 @@ class Health:
                 if status != last:
                     last = status
                     yield status
+                if self._is_stopping:
+                    return  # else the server would wait for its watchers
                 await changed.wait()
         finally:
             self._watchers.discard(changed)

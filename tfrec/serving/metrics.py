@@ -1,12 +1,12 @@
 """`ServingMetrics`: counts and times of requests as Prometheus reads them, under TF Serving's names and our own."""
 
 import contextlib
+import operator
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
@@ -131,11 +131,14 @@ class ServingMetrics:
         self._rows.labels(name, signature).inc(rows)
         if "k" not in request.inputs or not width:
             return
-        wanted = np.broadcast_to(wire.to_ndarray(request.inputs["k"]).ravel(), rows)
-        offered = np.fromiter(map(len, item_ids.string_val), np.int64, rows * width).reshape(rows, width) > 0
-        counts = offered.sum(axis=1)
-        self._short.labels(name, signature).inc(int((counts < wanted).sum()))
-        self._empty.labels(name, signature).inc(int(((counts == 0) & (wanted > 0)).sum()))
+        wanted = wire.to_ndarray(request.inputs["k"]).ravel().tolist()
+        wanted = wanted * rows if len(wanted) == 1 else wanted
+        is_offered = list(map(bool, item_ids.string_val))
+        counts = [sum(is_offered[row * width : (row + 1) * width]) for row in range(rows)]
+        self._short.labels(name, signature).inc(sum(map(operator.lt, counts, wanted)))
+        self._empty.labels(name, signature).inc(
+            sum(k > 0 for count, k in zip(counts, wanted, strict=False) if not count)
+        )
 
     def loaded(self, path: str, *, is_loaded: bool, seconds: float) -> None:
         """Counts the load of a version folder."""

@@ -47,7 +47,7 @@ class ModelServices:
             return check_request(servable, request, self._limits)
 
     def predict(self, request: Any, *, timeout_ms: int = 0) -> Any:
-        """Answers a `PredictRequest` with a `PredictResponse`.
+        """Answers a `PredictRequest`, whose memory was found to be within the limits, with a `PredictResponse`.
 
         Args:
             request: the request.
@@ -59,7 +59,7 @@ class ModelServices:
         name, version = self._resolved(request)
         with self._models.using(name, version) as (servable, loaded):
             start = time.perf_counter()
-            response = predict(servable, request, version=loaded, limits=self._limits, timeout_ms=timeout_ms)
+            response = predict(servable, request, version=loaded, timeout_ms=timeout_ms)
             seconds = time.perf_counter() - start
             self._metrics.answered(request, response, seconds, ids=servable.known_ids.count(request.inputs))
             if self._log is not None:

@@ -38,7 +38,7 @@ def predict(
         servable: the loaded version.
         request: a `PredictRequest`.
         version: number of the version, for the response.
-        limits: what the request may ask for; None = the defaults.
+        limits: what the request may ask for; None = that was checked before, or the request is our own.
         timeout_ms: the run is given up after so many milliseconds; 0 = never.
 
     Returns:
@@ -47,8 +47,10 @@ def predict(
     Raises:
         ServingError: with the code and the message of TF Serving.
     """
-    check_request(servable, request, limits or RequestLimits())
     signature = servable.signature(request.model_spec.signature_name)
+    servable.check_aliases(signature, request.inputs)
+    if limits is not None:
+        limits.memory(request.inputs, num_items=servable.num_items)
     inputs = {alias: _decoded(alias, request.inputs[alias]) for alias in signature.inputs if alias in request.inputs}
     output_filter = tuple(request.output_filter)
     servable.check_outputs(signature, output_filter)

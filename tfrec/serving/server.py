@@ -273,6 +273,7 @@ class EmbeddedServer:
     async def _close(self, grace: float) -> None:
         self._health.stop()
         await asyncio.gather(self._grpc_port.close(grace), self._rest_port.close())
+        await self._loop.shutdown_default_executor()
 
     def _run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         """Runs a coroutine in the event loop and returns its result."""
