@@ -133,6 +133,7 @@ def test_the_module_is_the_command():
         pytest.param(["evaluate", "absent"], "tfrec train", id="no models to evaluate"),
         pytest.param(["export", "absent"], "tfrec train", id="no models to export"),
         pytest.param(["serve", "absent"], "tfrec export", id="no models to serve"),
+        pytest.param(["serve", "absent", "--tls-key", "key.pem"], "--tls-certificate", id="a key without certificate"),
         pytest.param(
             ["recommend", "absent", "--signature", "similr", "--queries", "q", "--out", "s"],
             "'similar'",

@@ -72,6 +72,10 @@ class SignatureNotFoundError(ServingError, LookupError):
     """The servable is loaded, but has no such signature."""
 
 
+class ClientClosedError(ServingError, ValueError):
+    """The client was closed before it was asked."""
+
+
 class DeadlineExceededError(ServingError, TimeoutError):
     """No answer came before the deadline."""
 

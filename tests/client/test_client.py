@@ -22,6 +22,7 @@ from tfrec.client import Offers, RecommenderClient
 from tfrec.schema import wire
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.serving.server import EmbeddedServer
+from tfrec.serving.tls import ServerTls
 
 
 @pytest.fixture(scope="module")
@@ -377,10 +378,9 @@ def test_tls_on_both_sides_or_on_neither(tiny_models: Path, tmp_path: Path):
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     names = ["-addext", "subjectAltName=DNS:localhost"]
     subprocess.run([*made, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    server_side = grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
     client_side = grpc.ssl_channel_credentials(certificate.read_bytes())
     shutil.copytree(tiny_models / "shop", tmp_path / "models" / "shop")
-    with EmbeddedServer(tmp_path / "models", port=0, credentials=server_side) as server:
+    with EmbeddedServer(tmp_path / "models", port=0, tls=ServerTls(certificate, key)) as server:
         target = f"localhost:{server.port}"
         with RecommenderClient(target, credentials=client_side, deadline=10) as client:
             assert len(client.similar(item_id="a", k=2)) == 2

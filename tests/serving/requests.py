@@ -13,10 +13,11 @@ from tfrec.schema import wire
 from tfrec.serving.versions import ServedModels
 
 
-def call(port: int, service: str, method: str, request: Any, *, timeout: float = 10.0) -> tuple[str, str, bytes]:
-    """Returns code, details and response bytes of one raw call."""
+def call(port: int | str, service: str, method: str, request: Any, *, timeout: float = 10.0) -> tuple[str, str, bytes]:
+    """Returns code, details and response bytes of one raw call to a port of this machine, or to `host:port`."""
+    target = port if isinstance(port, str) else f"127.0.0.1:{port}"
     content = request if isinstance(request, bytes) else request.SerializeToString()
-    with grpc.insecure_channel(f"127.0.0.1:{port}", [("grpc.max_receive_message_length", -1)]) as channel:
+    with grpc.insecure_channel(target, [("grpc.max_receive_message_length", -1)]) as channel:
         try:
             return "OK", "", channel.unary_unary(f"/{service}/{method}")(content, timeout=timeout)
         except grpc.RpcError as error:
@@ -61,3 +62,13 @@ def until(condition: Callable[[], bool]) -> None:
 
 def states(models: ServedModels, name: str = "shop") -> dict[int, str]:
     return {status.version: status.state for status in models.statuses(name)}
+
+
+def metadata_of(name: str = "m", *fields: str, **spec: Any) -> Any:
+    request = wire.GetModelMetadataRequest(metadata_field=fields)
+    request.model_spec.CopyFrom(request_to(name, **spec).model_spec)
+    return request
+
+
+def status_of(name: str, **spec: Any) -> Any:
+    return wire.GetModelStatusRequest(model_spec=request_to(name, **spec).model_spec)

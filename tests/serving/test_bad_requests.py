@@ -79,6 +79,7 @@ def test_a_wrong_request_is_refused_by_name(predict, inputs):
         pytest.param({"user_id": np.array(["x" * 100_000], object)}, id="an endless id"),
         pytest.param({"exclude_item_ids": np.full((1, 5000), "x", object)}, id="thousands excluded"),
         pytest.param({"min_price": np.array([np.nan], np.float32)}, id="a price that is no number"),
+        pytest.param({"max_price": np.array([np.nan], np.float32)}, id="a dearest price that is no number"),
         pytest.param({"min_price": np.array([9e9], np.float32)}, id="nothing dear enough"),
         pytest.param({"max_price": np.array([-1.0], np.float32)}, id="nothing cheap enough"),
         pytest.param({"k": np.array([-3], np.int32)}, id="fewer than none"),
@@ -93,6 +94,37 @@ def test_an_odd_request_gets_a_sensible_slate(predict, tiny_trained, signature, 
     assert set(offered.tolist()) <= known
     assert len(set(offered.tolist())) == len(offered)
     assert not np.isnan(outputs["scores"]).any()
+
+
+@pytest.mark.usefixtures("still_answers")
+@pytest.mark.parametrize("signature", SHOP_SIGNATURES)
+def test_what_is_no_number_is_as_if_left_out(predict, tiny_trained, signature):
+    """Beside a row that asks for variety, which turns on what a row alone would not come to."""
+    shop = tiny_trained.shop
+    numbers = {spec.name: spec for spec in SIGNATURES[signature].inputs if spec.dtype == "float32"}
+    question = {
+        "user_id": np.array(shop.users.tokens[:1].tolist() * 2, object),
+        "item_id": np.array(shop.vocabularies.items.tokens[:1].tolist() * 2, object),
+        "recent_item_ids": np.array([["", *shop.vocabularies.items.tokens[1:3]]] * 2, object),
+    }
+    question = {
+        name: value for name, value in question.items() if name in {s.name for s in SIGNATURES[signature].inputs}
+    }
+    other = {"diversity": 0.5, "min_price": 1.0, "max_price": 1e6, "max_price_ratio": 3.0, "recent_ages": 1.0}
+
+    def asked(value_of):
+        values = {name: np.array([value_of(spec), other[name]], np.float32) for name, spec in numbers.items()}
+        if "recent_ages" in values:
+            values["recent_ages"] = np.repeat(values["recent_ages"][:, None], 3, axis=1)
+        return predict(signature, **question, **values)
+
+    without, given = asked(lambda spec: spec.padding), asked(lambda spec: np.nan)
+    assert given["item_ids"].tolist() == without["item_ids"].tolist()
+    for extreme in (np.inf, -np.inf, -5.0):
+        outputs = asked(lambda spec, extreme=extreme: spec.padding if "price" in spec.name else extreme)
+        offered = [item for item in outputs["item_ids"][0].tolist() if item]
+        assert len(set(offered)) == len(offered)
+        assert not np.isnan(outputs["scores"]).any()
 
 
 def test_no_queries_get_no_slates(predict):

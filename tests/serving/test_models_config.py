@@ -129,6 +129,31 @@ def test_a_file_whose_versions_are_not_there_ends_the_start(tiny_models: Path, t
         EmbeddedServer(tmp_path, port=0).start()
 
 
+def test_a_file_that_is_written_later_is_followed(tiny_models: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    for version in ("1", "2"):
+        put(tiny_models, tmp_path, "shop", version)
+    with EmbeddedServer(tmp_path, port=0, poll_seconds=0.02) as server:
+        assert states(server.models) == {2: "AVAILABLE"}
+        specific = "model_version_policy { specific { versions: 1 } }"
+        write(tmp_path, ENTRY.format(f'{specific} version_labels {{ key: "stable" value: 1 }}'))
+        until(lambda: answered(server, "stable") == 1)
+        until(lambda: states(server.models) == {2: "END", 1: "AVAILABLE"})
+        (tmp_path / CONFIG).unlink()
+        until(lambda: "is gone" in caplog.text)
+        assert states(server.models) == {2: "END", 1: "AVAILABLE"}
+
+
+def test_a_file_that_names_only_what_is_not_there_unloads_nothing(
+    tiny_models: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    put(tiny_models, tmp_path, "shop", "1")
+    write(tmp_path, ENTRY.format("model_version_policy { specific { versions: 1 } }"))
+    with EmbeddedServer(tmp_path, port=0, poll_seconds=0.02) as server:
+        write(tmp_path, ENTRY.format("model_version_policy { specific { versions: 9 } }"))
+        until(lambda: "names version 9 of shop" in caplog.text)
+        assert states(server.models) == {1: "AVAILABLE"}
+
+
 def test_a_client_asks_for_a_version_or_a_label(tmp_path: Path):
     with pytest.raises(ConfigError, match="version or a label"):
         RecommenderClient("localhost:1", version=1, version_label="stable")

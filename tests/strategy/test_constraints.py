@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -40,6 +42,7 @@ def eligible(*, excluded=(), categories=(), min_price=0.0, max_price=INF):
         ({"categories": (-1,)}, []),
         ({"categories": (-1, 3)}, [3]),
         ({"categories": (0, 0)}, [1, 2, 3, 5]),
+        ({"categories": (9, 3)}, [3]),
         ({"min_price": 100.0}, [1, 2]),
         ({"max_price": 100.0}, [1, 3]),
         ({"min_price": 21.0, "max_price": 239.0}, [1]),
@@ -55,6 +58,7 @@ def eligible(*, excluded=(), categories=(), min_price=0.0, max_price=INF):
         "unknown category",
         "unknown category beside a known one",
         "padding alone",
+        "category without items beside a known one",
         "cheapest price",
         "dearest price, unknown prices out",
         "band",
@@ -74,6 +78,24 @@ def test_each_row_keeps_to_its_own_limits():
     )
     found = eligible_items(limits, EVERYTHING, is_offered=OFFERED, price=PRICE, category_paths=PATHS).numpy()
     assert [np.flatnonzero(row).tolist() for row in found] == [[2, 3, 5], [3]]
+
+
+def test_a_hundred_thousand_categories_cost_about_as_much_as_one():
+    def seconds(count):
+        limits = Limits(
+            excluded=tf.zeros([1, 0], tf.int32),
+            categories=tf.fill([1, count], 3),
+            min_price=tf.zeros(1),
+            max_price=tf.fill([1], INF),
+        )
+        paths = tf.tile(PATHS, [200, 1])
+        many = {"is_offered": tf.tile(OFFERED, [200]), "price": tf.tile(PRICE, [200]), "category_paths": paths}
+        start = time.perf_counter()
+        assert eligible_items(limits, **many).numpy().sum() == 200
+        return time.perf_counter() - start
+
+    seconds(1)
+    assert seconds(100_000) < seconds(1) + 0.5  # a comparison of each with each takes seconds
 
 
 def test_marks_stand_in_their_own_row():

@@ -47,6 +47,17 @@ def test_untracked_models_have_the_labels_that_are_given(models):
         label_versions(models)
 
 
+def test_a_label_of_a_version_that_is_not_there_is_refused(models):
+    """A server would have nothing to serve by such a file."""
+    label_versions(models, {"stable": 1})
+    before = (models / CONFIG).read_text()
+    shutil.rmtree(models / "ranking" / "2")
+    for version in (2, 9):
+        with pytest.raises(SourceError, match=f"names version {version}, but .* is not there"):
+            label_versions(models, {"stable": version})
+    assert (models / CONFIG).read_text() == before
+
+
 def test_the_fallback_is_listed_by_its_newest_version():
     config = parsed(
         serving_config({"stable": 3}, versions=[5], base_path="/models", has_fallback=True)

@@ -18,13 +18,15 @@ import numpy as np
 
 from tfrec import errors
 from tfrec.client.answers import Answer, read_outputs
+from tfrec.client.batches import join_rows, split_rows
+from tfrec.client.failures import UNKNOWN_LABEL, deadline_exceeded, name_failure
 from tfrec.client.offers import Offers
 from tfrec.client.queries import build_inputs
 from tfrec.client.settings import check_deadline, check_settings
 from tfrec.client.targets import is_loopback
 from tfrec.errors import ServingError
 from tfrec.schema import wire
-from tfrec.schema.signatures import signature_named
+from tfrec.schema.signatures import Signature, signature_named
 
 logger = logging.getLogger(__name__)
 
@@ -40,8 +42,9 @@ _SILENCE = frozenset(
     for name in ("NOT_FOUND", "UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "INTERNAL", "UNKNOWN")
 )
 """Statuses by which a servable gives no answer through no fault of the request."""
+_MOST_SWAPS = 3
+"""Swaps of versions that one batch may meet."""
 _NUMPY = {"string": object, "float32": np.float32, "int32": np.int32}
-_UNKNOWN_LABEL = "Unrecognized servable version label"
 
 
 class RecommenderClient:
@@ -63,6 +66,8 @@ class RecommenderClient:
         version_label: the same by a label (`stable`), which the server knows from its `models.config`.
         credentials: TLS, from `grpc.ssl_channel_credentials(...)`; None = plaintext.
         max_message_bytes: largest answer that is taken.
+        max_rows: queries of one request; a larger batch is sent as several, one after the other, and answered by one
+            version.
 
     Raises:
         ConfigError: the target or a setting is not as it must be.
@@ -80,8 +85,9 @@ class RecommenderClient:
         version_label: str | None = None,
         credentials: grpc.ChannelCredentials | None = None,
         max_message_bytes: int = 64 * 2**20,
+        max_rows: int = 64,
     ) -> None:
-        check_settings(target, deadline, servable, fallback, fallback_after, version, version_label)
+        check_settings(target, deadline, servable, fallback, fallback_after, version, version_label, max_rows)
         self.target = target
         self.deadline = deadline
         self.servable = servable
@@ -89,12 +95,16 @@ class RecommenderClient:
         self.fallback_after = fallback_after
         self.version = version
         self.version_label = version_label
+        self.max_rows = max_rows
+        self._is_closed = False
         options = (
             ("grpc.max_receive_message_length", max_message_bytes),
             ("grpc.max_send_message_length", -1),
             ("grpc.service_config", _SERVICE_CONFIG),
-            ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.max_reconnect_backoff_ms", 5_000),
+            # A server that comes back is found at once: gRPC's own pauses grow to two minutes.
+            ("grpc.initial_reconnect_backoff_ms", 50),
+            ("grpc.min_reconnect_backoff_ms", 2_000),
+            ("grpc.max_reconnect_backoff_ms", 500),
             *([("grpc.enable_http_proxy", 0)] if is_loopback(target) else []),
         )
         self._channel = (
@@ -284,6 +294,7 @@ class RecommenderClient:
             ServerUnreachableError: nothing answered in `timeout` seconds.
             ServableNotLoadedError: the server answers, but a servable is not available; says in which state it is.
         """
+        self._check_open()
         until = time.monotonic() + timeout
         for servable in servables:
             while True:
@@ -296,6 +307,7 @@ class RecommenderClient:
 
     def close(self) -> None:
         """Closes the connection; calls under way are cancelled."""
+        self._is_closed = True
         self._channel.close()
 
     def _offers(self, signature_name: str, arguments: Mapping[str, Any]) -> Offers:
@@ -306,6 +318,7 @@ class RecommenderClient:
         return offers if answer.is_batch else offers.query(0)
 
     def _ask(self, signature_name: str, arguments: Mapping[str, Any], deadline: float | None) -> Answer:
+        self._check_open()
         signature = signature_named(signature_name)
         if deadline is not None:
             check_deadline(deadline)
@@ -313,10 +326,34 @@ class RecommenderClient:
         if is_batch and not len(next(iter(inputs.values()))):  # a batch of no queries: nothing to ask
             nothing = {spec.name: np.empty((0, 0), _NUMPY[spec.dtype]) for spec in signature.outputs}
             return Answer(nothing, self.servable if signature.servable == "shop" else signature.servable, 0, True)
+        deadline = self.deadline if deadline is None else deadline
+        until = time.monotonic() + deadline
+        parts = list(split_rows(inputs, max_rows=self.max_rows))
+        answers = [self._answer_to(signature, part, deadline, until) for part in parts]
+        for _ in range(_MOST_SWAPS):
+            last = answers[-1]  # of the newest version, where versions were swapped meanwhile
+            if all(answer[1:] == last[1:] for answer in answers):
+                break
+            answers = [
+                answer if answer[1:] == last[1:] else self._answer_to(signature, part, deadline, until)
+                for answer, part in zip(answers, parts, strict=True)
+            ]
+        else:
+            raise ServingError(
+                f"{signature_name} at {self.target}: several versions answered the parts of one batch again and again. "
+                f"Name a `version` or `version_label`, or send at most {self.max_rows} queries at a time.",
+                code=grpc.StatusCode.ABORTED.value[0],
+            )
+        return Answer(join_rows([answer.outputs for answer in answers]), last.servable, last.version, is_batch)
+
+    def _answer_to(
+        self, signature: Signature, inputs: Mapping[str, np.ndarray], deadline: float, until: float
+    ) -> Answer:
+        """Returns the answer to one request; `until` is when the whole call is given up."""
         request = wire.PredictRequest(
             model_spec=wire.ModelSpec(
                 name=self.servable if signature.servable == "shop" else signature.servable,
-                signature_name=signature_name,
+                signature_name=signature.name,
             ),
             inputs={name: wire.to_tensor_proto(array) for name, array in inputs.items()},
         )
@@ -324,16 +361,18 @@ class RecommenderClient:
             request.model_spec.version.value = self.version
         elif self.version_label is not None:
             request.model_spec.version_label = self.version_label
-        deadline = self.deadline if deadline is None else deadline
+        left = until - time.monotonic()
+        if left <= 0:
+            raise deadline_exceeded(self.target, _asked(request), deadline)
         if self.fallback is not None and signature.servable == "shop":
-            response = self._with_fallback(request, deadline)
+            response = self._with_fallback(request, left)
         else:
             try:
-                response = self._with_one_retry(request, deadline)
+                response = self._with_one_retry(request, left)
             except grpc.RpcError as error:
-                raise self._named(error, _asked(request), deadline) from error
+                raise name_failure(self.target, error, _asked(request), deadline) from error
         outputs = read_outputs(response, inputs)
-        return Answer(outputs, request.model_spec.name, response.model_spec.version.value, is_batch)
+        return Answer(outputs, request.model_spec.name, response.model_spec.version.value, True)
 
     def _with_fallback(self, request: Any, deadline: float) -> Any:
         """Returns the answer of the servable or else of the fall-back, whose name is then in `request`."""
@@ -341,11 +380,11 @@ class RecommenderClient:
         try:
             return self._predict(request, timeout=deadline * self.fallback_after)
         except grpc.RpcError as error:
-            first = self._named(error, _asked(request), deadline * self.fallback_after)
+            first = name_failure(self.target, error, _asked(request), deadline * self.fallback_after)
             status, cause = error.code(), error
         pause = _RETRY_PAUSE * (0.5 + random.random()) if status is grpc.StatusCode.UNAVAILABLE else 0.0
         left = until - time.monotonic() - pause
-        if (status not in _SILENCE and not first.details.startswith(_UNKNOWN_LABEL)) or left <= 0:
+        if (status not in _SILENCE and not first.details.startswith(UNKNOWN_LABEL)) or left <= 0:
             raise first from cause
         logger.info("%s Asking %s.", first, self.fallback)
         time.sleep(pause)
@@ -354,7 +393,7 @@ class RecommenderClient:
         try:
             return self._predict(request, timeout=left)
         except grpc.RpcError as error:
-            second = self._named(error, _asked(request), left)
+            second = name_failure(self.target, error, _asked(request), left)
             text = f"{first} The fall-back failed too: {second}"
             raise type(first)(text, code=first.code, details=first.details) from error
 
@@ -370,6 +409,13 @@ class RecommenderClient:
         time.sleep(pause)
         return self._predict(request, timeout=left)
 
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise errors.ClientClosedError(
+                f"This client of {self.target} is closed. Make a new one, or ask inside its `with` block.",
+                code=grpc.StatusCode.CANCELLED.value[0],
+            )
+
     def _why_not_ready(self, servable: str, deadline: float) -> ServingError | None:
         request = wire.GetModelStatusRequest(model_spec=wire.ModelSpec(name=servable))
         if self.version is not None and servable != self.fallback:
@@ -377,7 +423,7 @@ class RecommenderClient:
         try:
             response = self._get_status(request, timeout=min(deadline, 5.0))
         except grpc.RpcError as error:
-            return self._named(error, servable, min(deadline, 5.0))
+            return name_failure(self.target, error, servable, min(deadline, 5.0))
         if any(version.state == wire.STATES["AVAILABLE"] for version in response.model_version_status):
             return None
         names = {number: name for name, number in wire.STATES.items()}
@@ -386,43 +432,6 @@ class RecommenderClient:
             for entry in response.model_version_status
         )
         return errors.ServableNotLoadedError(f"Servable `{servable}` at {self.target} is not available: {states}.")
-
-    def _named(self, error: grpc.RpcError, what: str, deadline: float) -> ServingError:
-        """Returns the error of our own tree that names the cause of a failed call."""
-        status, details = error.code(), error.details() or "no details"
-        kind: type[ServingError] = ServingError
-        text = f"{what} at {self.target} failed with {status.name}: {details}"
-        if (
-            status is grpc.StatusCode.UNAVAILABLE
-            and "batching queue" not in details
-            and "queue to which" not in details
-        ):
-            kind = errors.ServerUnreachableError
-            text = (
-                f"No server answers at {self.target}: {details}. Is it running (`tfrec serve MODELS`), is this its "
-                "gRPC port, and do both sides use TLS (`credentials`) or neither?"
-            )
-        elif status in (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE):
-            kind = errors.ServerOverloadedError
-            text = f"{what} at {self.target}: overloaded, or too large an answer: {details}. Ask later or for less."
-        elif status is grpc.StatusCode.DEADLINE_EXCEEDED:
-            kind = errors.DeadlineExceededError
-            text = f"{what} at {self.target} gave no answer in {deadline:g} s. Raise `deadline` or ask for less."
-        elif status is grpc.StatusCode.NOT_FOUND:
-            kind = errors.ServableNotLoadedError
-            text = f"The server at {self.target} has not loaded what {what} needs: {details}."
-        elif status is grpc.StatusCode.FAILED_PRECONDITION and details.startswith("Serving signature key"):
-            kind = errors.SignatureNotFoundError
-            text = f"{what} at {self.target}: {details} Export the servable with this version of `tfrec`."
-        elif details.startswith(_UNKNOWN_LABEL):
-            kind = errors.RequestRefusedError
-            text = f"{what} at {self.target}: {details}. Name versions for the server: tfrec label MODELS LABEL=N."
-        elif status is grpc.StatusCode.INVALID_ARGUMENT:
-            kind = errors.RequestRefusedError
-            text = f"{what} at {self.target} refused the request: {details}"
-        elif status is grpc.StatusCode.UNIMPLEMENTED:
-            text = f"{self.target} speaks gRPC, but is no TF Serving: {details}. Check the port."
-        return kind(text, code=status.value[0], details=details)
 
     def _method(self, service: str, name: str, response: Any) -> Any:
         return self._channel.unary_unary(

@@ -8,7 +8,14 @@ from tfrec.errors import ConfigError
 
 
 def check_settings(
-    target: Any, deadline: Any, servable: Any, fallback: Any, fallback_after: Any, version: Any, version_label: Any
+    target: Any,
+    deadline: Any,
+    servable: Any,
+    fallback: Any,
+    fallback_after: Any,
+    version: Any,
+    version_label: Any,
+    max_rows: Any,
 ) -> None:
     """Refuses settings that are not as `RecommenderClient` says.
 
@@ -28,6 +35,8 @@ def check_settings(
         raise ConfigError(f"`version` must be a whole number such as 3; got {version!r}.")
     if version_label is not None and not isinstance(version_label, str):
         raise ConfigError(f"`version_label` must be a word such as 'stable'; got {version_label!r}.")
+    if not isinstance(max_rows, int | np.integer) or max_rows < 1:
+        raise ConfigError(f"`max_rows` must be a whole number of at least 1; got {max_rows!r}.")
     if version is not None and version_label is not None:
         raise ConfigError(f"A request names a version or a label; got {version} and {version_label!r}. Leave one out.")
 

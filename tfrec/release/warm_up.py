@@ -5,15 +5,15 @@ it. One graph a signature: every request names all inputs and no output filter, 
 allowed sizes follow, so that the memory that they need is there too.
 """
 
-import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tfrec.release.typical import Arguments, as_batch
 from tfrec.schema import wire
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.serving.models_config import BATCH_SIZES
-from tfrec.serving.prediction import WARMUP_FILE, masked_crc32c
+from tfrec.serving.prediction import WARMUP_FILE
+from tfrec.serving.tfrecords import as_tfrecord
 
 
 def write_warm_up(
@@ -41,12 +41,5 @@ def write_warm_up(
             )
             records.append(wire.PredictionLog(predict_log={"request": request}).SerializeToString())
     (folder / WARMUP_FILE).parent.mkdir(exist_ok=True)
-    (folder / WARMUP_FILE).write_bytes(b"".join(_as_tfrecords(records)))
+    (folder / WARMUP_FILE).write_bytes(b"".join(map(as_tfrecord, records)))
     return len(records)
-
-
-def _as_tfrecords(records: Iterable[bytes]) -> Iterable[bytes]:
-    """Yields records as TFRecord files hold them: length, its masked CRC, the record, the record's masked CRC."""
-    for record in records:
-        length = struct.pack("<Q", len(record))
-        yield length + struct.pack("<I", masked_crc32c(length)) + record + struct.pack("<I", masked_crc32c(record))

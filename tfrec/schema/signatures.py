@@ -8,8 +8,9 @@ The cart of A and B is `["", "A", "B"]`. A padding value anywhere in a row chang
 wherever TF Serving merges requests (`--enable_batching` with `pad_variable_length_inputs`): it widens each request's
 lists to the longest of the batch with *the list's own first element*, so that a cart `["A"]` merged with a longer one
 would be read as `["A", "A", "A"]`, and answered wrongly without an error. With `--enable_batching` every input must be
-sent, all with the same number of rows. Leave `output_filter` empty: the first request with another filter waits
-seconds until TensorFlow has optimised the graph for it.
+sent, all with the same number of rows. Leave `output_filter` empty, as `tfrec.client` does: in TF Serving the first
+request with another filter waits 3 to 4 s until TensorFlow has optimised the graph for it, and the result is kept.
+`tfrec serve` computes all outputs and sends those that are asked for.
 
 Outputs are `[B, k]`, padded behind the end of a short row; in a merged batch k is that of the widest request.
 

@@ -74,8 +74,10 @@ _MESSAGES: Mapping[str, Sequence[tuple[int, str, str]]] = {
     "ModelVersionStatus": ((1, "version", "int64"), (2, "state", "int32"), (3, "status", "StatusProto")),
     "GetModelStatusResponse": ((1, "model_version_status", "repeated ModelVersionStatus"),),
     # tensorflow_serving/apis/prediction_log.proto
-    "PredictLog": ((1, "request", "PredictRequest"),),
-    "PredictionLog": ((6, "predict_log", "PredictLog|log_type"),),
+    "PredictLog": ((1, "request", "PredictRequest"), (2, "response", "PredictResponse")),
+    "SamplingConfig": ((1, "sampling_rate", "double"),),
+    "LogMetadata": ((1, "model_spec", "ModelSpec"), (2, "sampling_config", "SamplingConfig")),
+    "PredictionLog": ((1, "log_metadata", "LogMetadata"), (6, "predict_log", "PredictLog|log_type")),
     # tensorflow_serving/config/model_server_config.proto, file_system_storage_path_source.proto
     "LatestVersions": ((1, "num_versions", "uint32"),),
     "AllVersions": (),
@@ -88,12 +90,23 @@ _MESSAGES: Mapping[str, Sequence[tuple[int, str, str]]] = {
     "ModelConfig": (
         (1, "name", "string"),
         (2, "base_path", "string"),
+        (3, "model_type", "int32"),
         (4, "model_platform", "string"),
         (7, "model_version_policy", "VersionPolicy"),
         (8, "version_labels", "map int64"),
     ),
     "ModelConfigList": ((1, "config", "repeated ModelConfig"),),
-    "ModelServerConfig": ((1, "model_config_list", "ModelConfigList|config"),),
+    "ModelServerConfig": (
+        (1, "model_config_list", "ModelConfigList|config"),
+        (2, "custom_model_config", "Any|config"),
+    ),
+    # tensorflow_serving/apis/model_management.proto
+    "ReloadConfigRequest": ((1, "config", "ModelServerConfig"),),
+    "ReloadConfigResponse": ((1, "status", "StatusProto"),),
+    # tensorflow_serving/apis/classification.proto (regression.proto has the same), inference.proto
+    "ClassificationRequest": ((1, "model_spec", "ModelSpec"),),
+    "InferenceTask": ((1, "model_spec", "ModelSpec"), (2, "method_name", "string")),
+    "MultiInferenceRequest": ((1, "tasks", "repeated InferenceTask"),),
     # grpc/health/v1/health.proto
     "HealthCheckRequest": ((1, "service", "string"),),
     "HealthCheckResponse": ((1, "status", "int32"),),
@@ -156,6 +169,10 @@ GetModelMetadataResponse: Any = _CLASSES["GetModelMetadataResponse"]
 GetModelStatusRequest: Any = _CLASSES["GetModelStatusRequest"]
 GetModelStatusResponse: Any = _CLASSES["GetModelStatusResponse"]
 PredictionLog: Any = _CLASSES["PredictionLog"]
+ReloadConfigRequest: Any = _CLASSES["ReloadConfigRequest"]
+ReloadConfigResponse: Any = _CLASSES["ReloadConfigResponse"]
+ClassificationRequest: Any = _CLASSES["ClassificationRequest"]
+MultiInferenceRequest: Any = _CLASSES["MultiInferenceRequest"]
 ModelServerConfig: Any = _CLASSES["ModelServerConfig"]
 HealthCheckRequest: Any = _CLASSES["HealthCheckRequest"]
 HealthCheckResponse: Any = _CLASSES["HealthCheckResponse"]

@@ -3,10 +3,11 @@
 import dataclasses
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from google.protobuf import text_format
 
-from tfrec.errors import SourceError
+from tfrec.errors import ServingError, SourceError
 from tfrec.schema import wire
 
 CONFIG = "models.config"
@@ -21,6 +22,7 @@ SERVABLES = ("shop", "retrieval", "ranking")
 BATCH_SIZES = (1, 8, 32)
 """`allowed_batch_sizes` of a `batching.config`: merged requests are filled up to one of them, and warm-up asks each."""
 
+_INVALID_ARGUMENT = 3
 _HOW = "Write it with: tfrec label MODELS stable=N"
 
 FALLBACK = "fallback"
@@ -112,14 +114,32 @@ def parse_serving_config(text: str, *, where: str) -> dict[str, ServableConfig]:
         message = text_format.Parse(text, wire.ModelServerConfig())
     except text_format.ParseError as error:
         raise SourceError(f"{where} is no ModelServerConfig: {error}. {_HOW}") from error
+    try:
+        configs = configs_of(message.model_config_list)
+    except ServingError as error:
+        raise SourceError(f"{where}: {error.details}") from error
+    if not configs:
+        raise SourceError(f"{where} names no servable. {_HOW}")
+    return configs
+
+
+def configs_of(model_config_list: Any) -> dict[str, ServableConfig]:
+    """Returns name → config of a `ModelConfigList` message.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT, with TF Serving's message: a servable is listed twice, or by a relative path.
+    """
     configs: dict[str, ServableConfig] = {}
-    for entry in message.model_config_list.config:
+    for entry in model_config_list.config:
         if entry.name in configs:
-            raise SourceError(f"{where}: Illegal to list model {entry.name} multiple times in config list")
+            raise ServingError(
+                f"Illegal to list model {entry.name} multiple times in config list", code=_INVALID_ARGUMENT
+            )
         path = entry.base_path
         if not PurePosixPath(path).is_absolute() and "://" not in path:
-            raise SourceError(
-                f"{where}: Expected model {entry.name} to have an absolute path or URI; got base_path()={path}"
+            raise ServingError(
+                f"Expected model {entry.name} to have an absolute path or URI; got base_path()={path}",
+                code=_INVALID_ARGUMENT,
             )
         policy = entry.model_version_policy
         choice = policy.WhichOneof("policy_choice")
@@ -131,6 +151,4 @@ def parse_serving_config(text: str, *, where: str) -> dict[str, ServableConfig]:
             labels=dict(entry.version_labels),
             base=path.rstrip("/").rpartition("/")[0],
         )
-    if not configs:
-        raise SourceError(f"{where} names no servable. {_HOW}")
     return configs

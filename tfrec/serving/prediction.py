@@ -3,40 +3,30 @@
 Warm-up requests, stored beside a version, run through the same function before the version is served.
 """
 
-import dataclasses
-import math
-import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfrec.errors import ConfigError, SchemaError, ServingError
+from tfrec.errors import SchemaError, ServingError
 from tfrec.schema import wire
+from tfrec.serving.limits import RequestLimits, parsing_error
 from tfrec.serving.servable import Servable
+from tfrec.serving.tfrecords import read_tfrecords
 
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 _MAX_WARMUP_RECORDS = 1000
-_INVALID_ARGUMENT, _UNIMPLEMENTED, _DATA_LOSS = 3, 12, 15
+_INVALID_ARGUMENT, _UNIMPLEMENTED = 3, 12
 
 
-@dataclasses.dataclass(frozen=True)
-class RequestLimits:
-    """What one request may ask for, so that none exhausts the memory; TF Serving has no such limits.
+def check_request(servable: Servable, request: Any, limits: RequestLimits) -> int:
+    """Returns the bytes that answering a request takes; needs no more time than its sizes do.
 
-    Attributes:
-        max_rows: largest first dimension of an input. An exact index needs rows × items floats.
-        max_bytes: largest size of all decoded inputs together; a few bytes on the wire can declare a huge tensor,
-            because missing values are filled up.
+    Raises:
+        ServingError: the signature is unknown, its inputs are not those that are sent, or the request is too large.
     """
-
-    max_rows: int = 16_384
-    max_bytes: int = 256 * 2**20
-
-    def __post_init__(self) -> None:
-        if self.max_rows < 1 or self.max_bytes < 1:
-            raise ConfigError(f"The limits of a request must be positive; got {self}.")
+    servable.check_aliases(servable.signature(request.model_spec.signature_name), request.inputs)
+    return limits.memory(request.inputs, num_items=servable.num_items)
 
 
 def predict(
@@ -48,7 +38,7 @@ def predict(
         servable: the loaded version.
         request: a `PredictRequest`.
         version: number of the version, for the response.
-        limits: what the request may ask for; None = the defaults.
+        limits: what the request may ask for; None = that was checked before, or the request is our own.
         timeout_ms: the run is given up after so many milliseconds; 0 = never.
 
     Returns:
@@ -59,7 +49,8 @@ def predict(
     """
     signature = servable.signature(request.model_spec.signature_name)
     servable.check_aliases(signature, request.inputs)
-    _check_limits(request.inputs, limits or RequestLimits())
+    if limits is not None:
+        limits.memory(request.inputs, num_items=servable.num_items)
     inputs = {alias: _decoded(alias, request.inputs[alias]) for alias in signature.inputs if alias in request.inputs}
     output_filter = tuple(request.output_filter)
     servable.check_outputs(signature, output_filter)
@@ -86,7 +77,7 @@ def warm_up(servable: Servable, version_dir: Path) -> int:
     if not path.is_file():
         return 0
     count = 0
-    for count, record in enumerate(_read_tfrecords(path), start=1):
+    for count, record in enumerate(read_tfrecords(path), start=1):
         if count > _MAX_WARMUP_RECORDS:
             raise ServingError(
                 f"Number of warmup records exceeds the maximum ({_MAX_WARMUP_RECORDS}) at {path}",
@@ -102,79 +93,8 @@ def warm_up(servable: Servable, version_dir: Path) -> int:
     return count
 
 
-def _check_limits(inputs: Any, limits: RequestLimits) -> None:
-    num_bytes = 0
-    for alias, proto in inputs.items():
-        try:
-            shape, itemsize = wire.tensor_shape(proto), wire.numpy_dtype(proto.dtype).itemsize
-        except SchemaError as error:
-            raise _parsing_error(alias) from error
-        # An object array holds pointers; the 24-byte TF_TString behind each is what the tensor takes.
-        num_bytes += math.prod(shape) * (24 if proto.dtype == wire.DT_STRING else itemsize)
-        if shape and shape[0] > limits.max_rows:
-            raise ServingError(
-                f"Input {alias} has {shape[0]} rows, but this server takes at most {limits.max_rows} in one request. "
-                "Send several smaller requests, or raise the server's max_rows.",
-                code=_INVALID_ARGUMENT,
-            )
-    if num_bytes > limits.max_bytes:
-        raise ServingError(
-            f"The inputs take {num_bytes} bytes, but this server takes at most {limits.max_bytes} in one request. "
-            "Send several smaller requests, or raise the server's max_request_bytes.",
-            code=_INVALID_ARGUMENT,
-        )
-
-
 def _decoded(alias: str, proto: Any) -> np.ndarray:
     try:
         return wire.to_ndarray(proto)
     except SchemaError as error:
-        raise _parsing_error(alias) from error
-
-
-def _parsing_error(alias: str) -> ServingError:
-    return ServingError(f"tensor parsing error: {alias}", code=_INVALID_ARGUMENT)
-
-
-def _read_tfrecords(path: Path) -> Iterator[bytes]:
-    """Yields the records of a TFRecord file: length (uint64), its masked CRC, data, masked CRC of the data."""
-    content = path.read_bytes()
-    start = 0
-    while start < len(content):
-        head = content[start : start + 12]
-        length = struct.unpack("<Q", head[:8])[0] if len(head) == 12 else 0
-        end = start + 12 + length
-        if (
-            len(head) < 12
-            or end + 4 > len(content)
-            or struct.unpack("<I", head[8:])[0] != masked_crc32c(head[:8])
-            or struct.unpack("<I", content[end : end + 4])[0] != masked_crc32c(content[start + 12 : end])
-        ):
-            raise ServingError(
-                f"corrupted record at {start} (Is this even a TFRecord file?). Please verify your warmup data is in "
-                f"TFRecord format. File: {path}",
-                code=_DATA_LOSS,
-            )
-        yield content[start + 12 : end]
-        start = end + 4
-
-
-def _crc32c_table() -> list[int]:
-    table = []
-    for byte in range(256):
-        for _ in range(8):
-            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
-        table.append(byte)
-    return table
-
-
-_TABLE = _crc32c_table()
-
-
-def masked_crc32c(content: bytes) -> int:
-    """Returns the CRC-32C of `content`, rotated and offset as TFRecord files store it."""
-    crc = 0xFFFFFFFF
-    for byte in content:
-        crc = crc >> 8 ^ _TABLE[(crc ^ byte) & 0xFF]
-    crc ^= 0xFFFFFFFF
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+        raise parsing_error(alias) from error

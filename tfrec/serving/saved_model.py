@@ -1,6 +1,7 @@
 """Reads the signatures that a SavedModel declares, without TensorFlow."""
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +13,8 @@ from tfrec.errors import ServingError
 from tfrec.schema import wire
 
 SERVE_TAG = "serve"
+ABOUT = Path("assets.extra") / "tfrec.json"
+"""What the export notes about a version."""
 _NOT_FOUND = 5
 
 
@@ -84,6 +87,15 @@ def read_signature_defs(version_dir: Path) -> Any:
         "Export with tf.saved_model.save.",
         code=_NOT_FOUND,
     )
+
+
+def read_num_items(version_dir: Path) -> int:
+    """Returns the size of the catalogue that the export noted in `assets.extra/tfrec.json`; 0 where it did not."""
+    try:
+        noted = json.loads((version_dir / ABOUT).read_text(encoding="utf-8"))["items"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+    return noted if isinstance(noted, int) else 0
 
 
 def signatures_of(signature_defs: Any) -> Mapping[str, ServableSignature]:

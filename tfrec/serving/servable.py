@@ -18,7 +18,15 @@ import numpy as np
 from tfrec.errors import SchemaError, ServingError
 from tfrec.schema import wire
 from tfrec.serving.c_api import CApi, Output, load_c_api
-from tfrec.serving.saved_model import SERVE_TAG, ServableSignature, TensorSpec, read_signature_defs, signatures_of
+from tfrec.serving.known_ids import KnownIds, read_known_ids
+from tfrec.serving.saved_model import (
+    SERVE_TAG,
+    ServableSignature,
+    TensorSpec,
+    read_num_items,
+    read_signature_defs,
+    signatures_of,
+)
 
 _INVALID_ARGUMENT, _NOT_FOUND, _FAILED_PRECONDITION, _UNAVAILABLE = 3, 5, 9, 14
 # ConfigProto; one pass of graph optimisation in place of two, as in serving/session.config.
@@ -28,7 +36,11 @@ _NO_REWRITING = b"\x52\x05\x52\x03\x98\x01\x01"  # graph_options { rewrite_optio
 
 @dataclasses.dataclass(frozen=True)
 class _Plan:
-    """What one `TF_SessionRun` needs of a signature: aliases and places of its feeds and fetches."""
+    """What one `TF_SessionRun` needs of a signature: aliases and places of its feeds and fetches.
+
+    All outputs are fetched, whichever are wanted: TensorFlow would optimise the graph again, for seconds, and keep the
+    result, for each other set.
+    """
 
     feeds: tuple[str, ...]
     feed_outputs: Any  # TF_Output[len(feeds)]
@@ -42,6 +54,8 @@ class Servable:
     Attributes:
         signatures: name → `ServableSignature`.
         signature_defs: the same as a `SignatureDefMap` message, for `GetModelMetadata`.
+        num_items: size of the catalogue that it answers from, 0 where its export did not note it.
+        known_ids: ids that it knows.
 
     Example:
         with Servable.load(Path("models/shop/1")) as shop:
@@ -49,14 +63,23 @@ class Servable:
     """
 
     def __init__(
-        self, api: CApi, graph: int, session: int, signature_defs: Any, signatures: Mapping[str, ServableSignature]
+        self,
+        api: CApi,
+        graph: int,
+        session: int,
+        signature_defs: Any,
+        signatures: Mapping[str, ServableSignature],
+        num_items: int = 0,
+        known_ids: KnownIds | None = None,
     ) -> None:
         self.signature_defs = signature_defs
         self.signatures = signatures
+        self.num_items = num_items
+        self.known_ids = known_ids or KnownIds({})
         self._api = api
         self._graph = graph
         self._session = session
-        self._plans: dict[tuple[str, tuple[str, ...]], _Plan] = {}
+        self._plans: dict[str, _Plan] = {}
         self._default_tensors: dict[tuple[str, str], int] = {}
         self._state = threading.Condition()
         self._num_users = 0
@@ -105,7 +128,8 @@ class Servable:
                 status,
             )
             api.check(status, f"The SavedModel in {version_dir} cannot be loaded")
-            return cls(api, graph, session, signature_defs, signatures_of(signature_defs))
+            about = (read_num_items(version_dir), read_known_ids(version_dir))
+            return cls(api, graph, session, signature_defs, signatures_of(signature_defs), *about)
         except BaseException:
             api.TF_DeleteGraph(graph)
             raise
@@ -249,7 +273,7 @@ class Servable:
         """
         api = self._api
         with self.in_use():
-            plan = self._plan(signature, tuple(output_filter))
+            plan = self._plan(signature)
             fed: list[int] = []
             fetched = (ctypes.c_void_p * len(plan.fetches))()
             status = api.TF_NewStatus()
@@ -269,10 +293,11 @@ class Servable:
                     *(None, 0, None, status),
                 )
                 api.check(status)
+                tensors_of = dict(zip(plan.fetches, fetched, strict=True))
                 return {
-                    alias: api.to_array(tensor, as_bytes=as_bytes)
-                    for alias, tensor in zip(plan.fetches, fetched, strict=True)
-                    if tensor is not None
+                    alias: api.to_array(tensors_of[alias], as_bytes=as_bytes)
+                    for alias in output_filter or plan.fetches
+                    if tensors_of[alias] is not None
                 }
             finally:
                 for tensor in (*fetched, *fed):
@@ -320,17 +345,16 @@ class Servable:
         api.TF_DeleteGraph(self._graph)
         api.TF_DeleteStatus(status)
 
-    def _plan(self, signature: ServableSignature, output_filter: tuple[str, ...]) -> _Plan:
-        key = (signature.name, output_filter)
-        if key not in self._plans:
-            fetches = output_filter or tuple(signature.outputs)
-            self._plans[key] = _Plan(
+    def _plan(self, signature: ServableSignature) -> _Plan:
+        if signature.name not in self._plans:
+            fetches = tuple(signature.outputs)
+            self._plans[signature.name] = _Plan(
                 feeds=tuple(signature.inputs),
                 feed_outputs=self._places(spec.tensor_name for spec in signature.inputs.values()),
                 fetches=fetches,
                 fetch_outputs=self._places(signature.outputs[alias].tensor_name for alias in fetches),
             )
-        return self._plans[key]
+        return self._plans[signature.name]
 
     def _places(self, tensor_names: Iterator[str]) -> Any:
         places = []

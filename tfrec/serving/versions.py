@@ -8,8 +8,9 @@ here it is tried again when its files have changed, and rested for one look, so 
 is served once it is whole.
 
 With a `models.config` what it names is served, in the versions that it names, and its labels name versions; the file
-is followed too. As with `--allow_version_labels_for_unavailable_models`, a new label may name a version that is not
-loaded, but no label is moved to one.
+is followed too, also one that comes while the server runs. One that names only versions that are not there changes
+nothing, which is kinder than TF Serving, too. As with `--allow_version_labels_for_unavailable_models`, a new label may
+name a version that is not loaded, but no label is moved to one.
 """
 
 import contextlib
@@ -17,20 +18,21 @@ import dataclasses
 import functools
 import logging
 import threading
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from tfrec.errors import ServingError, SourceError
 from tfrec.schema.wire import STATES
 from tfrec.serving.c_api import load_c_api
-from tfrec.serving.models_config import ServableConfig, read_serving_config
+from tfrec.serving.models_config import CONFIG, ServableConfig, read_serving_config
 from tfrec.serving.prediction import warm_up
 from tfrec.serving.servable import Servable
 
 logger = logging.getLogger(__name__)
 
-_UNKNOWN, _NOT_FOUND = 2, 5
+_UNKNOWN, _NOT_FOUND, _FAILED_PRECONDITION = 2, 5, 9
 _Files: TypeAlias = tuple[tuple[str, int, int], ...]
 _MAX_VERSION = 2**63 - 1
 
@@ -55,17 +57,29 @@ class VersionStatus:
         assert self.state in STATES
 
 
+class LoadListener(Protocol):
+    """Is called after an attempt to load a version folder."""
+
+    def __call__(self, path: str, *, is_loaded: bool, seconds: float) -> None:
+        """Takes the folder, whether it is loaded, and how long that took."""
+
+
 class ServedModels:
-    """The loaded versions of a folder of servables. `poll` from one thread; `using` and `statuses` from any.
+    """The loaded versions of a folder of servables; any thread may ask.
+
+    Attributes:
+        on_change: called after a version came or went, from the thread in which it did.
+        on_load: called after each attempt to load a version folder.
 
     Args:
         models_dir: holds `<name>/<version>/saved_model.pb`.
-        config_file: in TF Serving's form; None = the newest version of every servable in the folder, without labels.
+        config_file: in TF Serving's form; None = `models.config` in the folder, and while there is none the newest
+            version of every servable, without labels.
         intra_op_threads: see `Servable.load`.
         inter_op_threads: see `Servable.load`.
 
     Raises:
-        SourceError: `models_dir` is no folder.
+        SourceError: `models_dir` is no folder, or the file of versions cannot be read.
     """
 
     def __init__(
@@ -89,13 +103,17 @@ class ServedModels:
         self._statuses: dict[str, dict[int, VersionStatus]] = {}
         self._unloading: list[threading.Thread] = []
         self._missing: set[str] = set()
-        self._config_file = config_file
-        self._config = None if config_file is None else read_serving_config(config_file)
+        self._config_file = self._models_dir / CONFIG if config_file is None else config_file
+        self._may_have_none = config_file is None
+        self._config = self._file_config = self._read_config()
+        self._polling = threading.Lock()
         self._labels: dict[str, dict[str, int]] = {}
         self._failed: dict[tuple[str, int], _Files] = {}  # as they were when their load failed
         self._seen: dict[tuple[str, int], _Files] = {}  # of failed versions, at the last look
         self._unnamed: set[tuple[str, int]] = set()  # reported once
         self._complaint = ""  # about the file, reported once
+        self.on_change: Callable[[], None] | None = None
+        self.on_load: LoadListener | None = None
 
     @property
     def names(self) -> list[str]:
@@ -150,10 +168,7 @@ class ServedModels:
         load_c_api()  # so that its absence is not blamed on a version
         self.poll()
         failed = [
-            f"{{{{name: {name} version: {status.version}}} due to error: {status.error_message}}}, "
-            for name in self.names
-            for status in self.statuses(name)
-            if status.error_code
+            self._why_not(name) for name in self.names if any(status.error_code for status in self.statuses(name))
         ]
         if failed:
             text = f"{len(failed)} servable(s) did not become available: {{{''.join(failed)}}}"
@@ -174,8 +189,47 @@ class ServedModels:
 
     def poll(self) -> None:
         """Brings what is loaded in line with the folder: loads new versions, then unloads old ones."""
+        with self._polling:
+            self._read_config_again()
+            self._follow_all()
+
+    def reload(self, configs: Mapping[str, ServableConfig]) -> None:
+        """Serves what `configs` names, until the file of versions changes; returns once what is new is loaded.
+
+        Raises:
+            ServingError: FAILED_PRECONDITION, a label would be moved to a version that is not loaded; UNKNOWN, a new
+                servable cannot be loaded.
+        """
+        with self._polling:
+            for name, config in configs.items():
+                for label, version in config.labels.items():
+                    with self._lock:
+                        is_moved = self._labels.get(name, {}).get(label, version) != version
+                        is_there = version in self._loaded.get(name, {})
+                    if is_moved and not is_there:
+                        raise ServingError(
+                            f"Request to assign label to version {version} of model {name}, which is not currently "
+                            "available for inference",
+                            code=_FAILED_PRECONDITION,
+                        )
+            new = [name for name in configs if not self.is_available(name)]
+            self._config = dict(configs)
+            self._follow_all()
+            failed = [name for name in new if not self.is_available(name)]
+            if failed:
+                raise ServingError(
+                    f"{len(failed)} model(s) did not become available: {{{''.join(map(self._why_not, failed))}}}",
+                    code=_UNKNOWN,
+                )
+
+    def _why_not(self, name: str) -> str:
+        for status in self.statuses(name):
+            if status.error_code:
+                return f"{{{{name: {name} version: {status.version}}} due to error: {status.error_message}}}, "
+        return f"{{{{name: {name}}} due to error: no version of it in {self._models_dir}}}, "
+
+    def _follow_all(self) -> None:
         self._unloading = [thread for thread in self._unloading if thread.is_alive()]
-        self._read_config_again()
         for name in sorted({*self.names, *self._discovered()}):
             config = ServableConfig(name, name) if self._config is None else self._config.get(name)
             if config is None:
@@ -200,13 +254,21 @@ class ServedModels:
         for thread in self._unloading:
             thread.join()
 
+    def _read_config(self) -> dict[str, ServableConfig] | None:
+        if self._may_have_none and not self._config_file.exists():
+            return None
+        return read_serving_config(self._config_file)
+
     def _read_config_again(self) -> None:
-        if self._config_file is None:
-            return
         try:
-            self._config = read_serving_config(self._config_file)
+            config = self._read_config()
         except SourceError as error:
             self._complain(f"{error} What it said before still holds.")
+            return
+        if config is None and self._file_config is not None:
+            self._complain(f"{self._config_file} is gone. What it said before still holds.")
+        elif config != self._file_config:
+            self._config = self._file_config = config
 
     def _set_labels(self) -> None:
         complaints = []
@@ -245,6 +307,13 @@ class ServedModels:
 
     def _follow(self, name: str, versions: dict[int, Path], config: ServableConfig) -> None:
         aspired = config.wanted(versions)
+        if not aspired and config.specific and self.is_available(name):
+            wanted = ", ".join(map(str, sorted(config.specific)))
+            self._complain(
+                f"{self._config_file} names version {wanted} of {name}, but {self._models_dir / config.folder} has no "
+                "such version: what is loaded stays. Write it again: tfrec label"
+            )
+            return
         if not aspired:
             if self.is_available(name):
                 logger.warning("%s holds no version any more: %s is unloaded.", self._models_dir / config.folder, name)
@@ -279,7 +348,7 @@ class ServedModels:
         self._set(name, VersionStatus(version, "START"))
         self._set(name, VersionStatus(version, "LOADING"))
         logger.info("Loading %s version %d from %s.", name, version, version_dir)
-        servable, files = None, _files_of(version_dir)
+        servable, files, start = None, _files_of(version_dir), time.monotonic()
         try:
             servable = self._load_servable(version_dir)
             num_warmed = warm_up(servable, version_dir)
@@ -293,6 +362,7 @@ class ServedModels:
             )
             self._set(name, VersionStatus(version, "END", code or _UNKNOWN, text))
             self._failed[name, version] = files
+            self._report_load(version_dir, is_loaded=False, start=start)
             logger.error(
                 "%s version %d cannot be loaded, and is tried again only if its files change: %s", name, version, text
             )
@@ -300,6 +370,8 @@ class ServedModels:
         with self._lock:
             self._loaded.setdefault(name, {})[version] = servable
             self._statuses[name][version] = VersionStatus(version, "AVAILABLE")
+        self._report_load(version_dir, is_loaded=True, start=start)
+        self._notify()
         logger.info("%s version %d is available (%d warm-up requests).", name, version, num_warmed)
         return True
 
@@ -309,6 +381,8 @@ class ServedModels:
             leaving = {version: loaded.pop(version) for version in sorted(loaded) if version not in keep}
             for version in leaving:
                 self._statuses[name][version] = VersionStatus(version, "UNLOADING")
+        if leaving:
+            self._notify()
         for version, servable in leaving.items():
             thread = threading.Thread(target=self._drain, args=(name, version, servable), daemon=True)
             thread.start()
@@ -320,6 +394,14 @@ class ServedModels:
             if self._statuses[name][version].state == "UNLOADING":  # it may have been loaded again meanwhile
                 self._statuses[name][version] = VersionStatus(version, "END")
         logger.info("%s version %d is unloaded.", name, version)
+
+    def _report_load(self, version_dir: Path, *, is_loaded: bool, start: float) -> None:
+        if self.on_load is not None:
+            self.on_load(str(version_dir), is_loaded=is_loaded, seconds=time.monotonic() - start)
+
+    def _notify(self) -> None:
+        if self.on_change is not None:
+            self.on_change()
 
     def _set(self, name: str, status: VersionStatus) -> None:
         with self._lock:

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tfrec.models.rows import is_in
 from tfrec.models.sources.shortlist import Shortlist
 
 
@@ -59,11 +60,8 @@ def eligible_items(
     wants_categories = tf.reduce_any(tf.not_equal(limits.categories, 0), axis=1)
 
     def within() -> tf.Tensor:
-        wanted = tf.reduce_any(
-            tf.equal(limits.categories[:, :, None, None], own_paths[:, None, :, :])
-            & tf.greater(limits.categories, 0)[:, :, None, None],
-            axis=[1, 3],
-        )
+        at = [tf.broadcast_to(own_paths[..., level], tf.shape(is_eligible)) for level in range(category_paths.shape[1])]
+        wanted = tf.reduce_any(tf.stack([is_in(path, limits.categories) & (path > 0) for path in at]), axis=0)
         return is_eligible & (wanted | ~wants_categories[:, None])
 
     return tf.cond(tf.reduce_any(wants_categories), within, lambda: is_eligible)

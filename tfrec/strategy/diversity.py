@@ -27,7 +27,7 @@ def maximal_marginal_relevance(
     Args:
         slate: candidates in any order.
         k: `[B]` int32.
-        trade_off: `[B]` float32 in [0, 1]; values outside are clipped.
+        trade_off: `[B]` float32 in [0, 1]; values outside are clipped, NaN is 0.
         vectors: `[N + 1, c]` unit vectors; their inner product is the similarity of two items.
         config: size of the pool.
 
@@ -47,6 +47,7 @@ def maximal_marginal_relevance(
         [[1 3]]
     """
     best = top(slate, k=k)
+    trade_off = tf.where(tf.math.is_nan(trade_off), 0.0, trade_off)
     return tf.cond(
         tf.reduce_any(trade_off > 0) & (tf.shape(best.item)[1] > 0),
         lambda: _rerank(slate, k, tf.clip_by_value(trade_off, 0.0, 1.0), vectors, config.pool),

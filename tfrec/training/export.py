@@ -26,6 +26,7 @@ from tfrec.models.query import Query
 from tfrec.publish import FolderKind, check_claim, clear_stale, next_version, publishing, replacing
 from tfrec.schema import wire
 from tfrec.schema.signatures import SIGNATURES, InputSpec, Signature
+from tfrec.serving.known_ids import write_known_ids
 from tfrec.serving.models_config import FALLBACK
 from tfrec.strategy.baseline_reasons import explain_baseline
 from tfrec.strategy.candidate_slate import CandidateSlate
@@ -42,6 +43,8 @@ _LAST_VERSION = ".last_version"
 """Remembers the highest number given: a server that failed to load a version never tries its number again, so a
 version that was deleted for being bad must not lend its number to the next."""
 _VERSION = FolderKind("a version of a servable")
+_OLDEST = 24.0 * 365 * 100
+"""Hours; an event of an endless age counts as one of a hundred years."""
 _DTYPES = {"string": tf.string, "float32": tf.float32, "int32": tf.int32}
 
 
@@ -57,6 +60,7 @@ class ServedFunnel:
 
     Attributes:
         functions: name → the exported function; inputs as `schema.signatures` says, each with its default.
+        vocabularies: name → the ids that are known.
 
     Args:
         shop: gives the vocabularies.
@@ -70,6 +74,11 @@ class ServedFunnel:
         self._users = _lookup_table(shop.users.tokens)
         self._categories = _lookup_table(vocabularies.categories.tokens)
         self._types = _lookup_table(np.array(vocabularies.event_types, dtype=object))
+        self.vocabularies = {
+            "items": vocabularies.items.tokens.tolist(),
+            "users": shop.users.tokens.tolist(),
+            "categories": vocabularies.categories.tokens.tolist(),
+        }
         self._item_ids = tf.constant(np.concatenate([[""], vocabularies.items.tokens]).tolist())
         self.functions: dict[str, Any] = {name: self._function(signature) for name, signature in SIGNATURES.items()}
 
@@ -120,7 +129,7 @@ class ServedFunnel:
 
     def _outputs_of(self, name: str, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         answer: Callable[..., dict[str, tf.Tensor]] = getattr(self, f"_{name}")
-        return answer(_with_equal_rows(inputs))
+        return answer(_with_equal_rows(_without_nan(inputs, SIGNATURES[name])))
 
     # One method a signature, named after it.
 
@@ -175,7 +184,7 @@ class ServedFunnel:
             user=self._users.lookup(user),
             recent_item=item,
             recent_type=tf.where(code > 0, code, self.funnel.sources.view_type),
-            recent_age=tf.maximum(_as_wide_as(ages, recent, 0.0), 0.0),
+            recent_age=tf.clip_by_value(_as_wide_as(ages, recent, 0.0), 0.0, _OLDEST),
             cart=self._items.lookup(inputs.get("cart_item_ids", nothing)),
             is_discovery=tf.zeros(tf.shape(user)),
             outside_level=inputs.get("outside_cart_level", tf.zeros(tf.shape(user), tf.int32)),
@@ -280,9 +289,12 @@ def _export(
         with _full_disk_named(out), publishing(out / name / str(version), _VERSION, is_new=True) as work:
             tf.saved_model.save(module, str(work), signatures=signatures)
             _complete(work / "saved_model.pb", list(signatures))
+            # A server limits requests by what a row costs, which grows with the items.
+            noted = {**about, "servable": name, "version": version, "items": len(served.vocabularies["items"])}
             extra = work / "assets.extra"
             extra.mkdir(exist_ok=True)
-            (extra / "tfrec.json").write_text(json.dumps({**about, "servable": name, "version": version}, indent=2))
+            write_known_ids(work, served.vocabularies)
+            (extra / "tfrec.json").write_text(json.dumps(noted, indent=2))
             if finish is not None:
                 finish(work, servable=name, contract=contract, version=version)
         logger.info("Published %s", out / name / str(version))
@@ -362,6 +374,15 @@ def _default(spec: InputSpec) -> tf.Tensor:
     """Returns the padding value of an input, `[1]` or `[1, 1]`."""
     value = spec.padding
     return tf.constant([value] if spec.rank == 1 else [[value]], _DTYPES[spec.dtype])
+
+
+def _without_nan(inputs: dict[str, tf.Tensor], signature: Signature) -> dict[str, tf.Tensor]:
+    """Returns the inputs with the padding value, which changes no answer, in place of what is no number."""
+    padding = {spec.name: spec.padding for spec in signature.inputs if spec.dtype == "float32"}
+    return {
+        name: tf.where(tf.math.is_nan(value), padding[name], value) if name in padding else value
+        for name, value in inputs.items()
+    }
 
 
 def _with_equal_rows(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -1,0 +1,134 @@
+"""The REST port beyond what was recorded from TF Serving: limits, odd values, and requests beside others."""
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.serving.requests import call, put, request_to
+from tfrec.errors import ServingError
+from tfrec.schema import wire
+from tfrec.serving.server import EmbeddedServer
+
+
+@pytest.fixture(scope="module")
+def server(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    folder = tmp_path_factory.mktemp("rest")
+    for name in ("shop", "plain", "m"):
+        put(tiny_models, folder, name, "1", source=f"{name}/1")
+    with EmbeddedServer(folder, port=0, rest_port=0, receive_seconds=0.5) as running:
+        yield running
+
+
+def ask(server: EmbeddedServer, path: str, content: Any = None, *, raw: bytes | None = None) -> tuple[int, Any]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=20)
+    body = raw if raw is not None else None if content is None else json.dumps(content).encode()
+    try:
+        connection.request("GET" if body is None else "POST", path, body)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+def echo(server: EmbeddedServer, dtype: str, value: Any) -> Any:
+    return ask(server, "/v1/models/plain:predict", {"signature_name": f"echo_{dtype}", "inputs": value})
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [
+        ("float32", [[0.1, 3.0], [1e-7, 123456.789]]),
+        ("float64", [0.1, 1e300, 2.0]),
+        ("int32", [[-1, 2147483647]]),
+        ("int64", [-(2**63), 2**63 - 1]),
+        ("bool", [True, False]),
+        ("uint8", 7),
+        ("str", [["", "Käse", '"quoted"']]),
+    ],
+    ids=str,
+)
+def test_values_come_back_as_they_were_sent(server: EmbeddedServer, dtype: str, value: Any):
+    status, answer = echo(server, "string" if dtype == "str" else dtype, value)
+    assert status == 200
+    np.testing.assert_array_equal(np.array(answer["outputs"], dtype), np.array(value, dtype))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "message"),
+    [
+        ("int32", [2**31], "Type: Number is not of expected type: int32"),
+        ("int32", [1.5], "JSON Value: 1.5 Type: Number is not of expected type: int32"),
+        ("float32", [2**25 + 1], "to float without loss of precision."),
+        ("float32", ["1"], 'JSON Value: "1" Type: String is not of expected type: float'),
+        ("bool", [1], "Type: Number is not of expected type: bool"),
+        ("int64", [True], "Type: True is not of expected type: int64"),
+        ("string", [None], "Type: Null is not of expected type: string"),
+        ("string", [{"b64": "*"}], "Unable to base64 decode"),
+        ("int64", [[1], 2], "found at incorrect level: 2 in the JSON DOM. Expected at level: 2"),
+        ("int64", [[1, 2], [3]], "Encountered list at unexpected size: 1 at level: 1 expected size: 2"),
+        ("int64", [1, [2]], "Encountered list at unexpected level: 1 expected < 1"),
+    ],
+)
+def test_a_value_that_is_no_tensor_is_named(server: EmbeddedServer, dtype: str, value: Any, message: str):
+    status, answer = echo(server, dtype, value)
+    assert (status, message in answer["error"]) == (400, True), answer
+
+
+def test_a_signature_of_the_shop_answers_by_rows(server: EmbeddedServer):
+    row = {
+        "user_id": "u",
+        "item_id": "item_0",
+        "exclude_item_ids": [""],
+        "include_categories": [""],
+        "min_price": 0.0,
+        "max_price": 1e9,
+        "k": 2,
+        "diversity": 0.0,
+    }
+    status, answer = ask(server, "/v1/models/shop:predict", {"signature_name": "similar", "instances": [row, row]})
+    assert (status, [found["item_ids"] for found in answer["predictions"]]) == (200, [["item_0", "item_1"]] * 2)
+    assert answer["predictions"][0]["scores"] == [0.0, -1.0]
+
+
+def test_a_body_without_end_is_refused(server: EmbeddedServer):
+    status, answer = ask(server, "/v1/models/m:predict", raw=b"[" * (17 * 2**20))
+    assert (status, "larger than 16777216 bytes" in answer["error"]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"[" * 200_000, b'{"instances":' + b"[" * 200_000, b"\xff\xfe{}"], ids=lambda raw: str(raw[:12])
+)
+def test_an_odd_body_is_refused(server: EmbeddedServer, raw: bytes):
+    assert ask(server, "/v1/models/m:predict", raw=raw)[0] == 400
+    assert ask(server, "/v1/models/m")[0] == 200
+
+
+def test_bodies_that_never_come_block_no_other_caller(server: EmbeddedServer):
+    head = b"POST /v1/models/m:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
+    waiting = []
+    for _ in range(30):
+        waiting.append(socket.create_connection(("127.0.0.1", server.rest_port)))
+        waiting[-1].sendall(head)
+    assert ask(server, "/v1/models/m:predict", {"instances": ["user_1"]})[0] == 200
+    assert call(server.port, wire.PREDICTION_SERVICE, "Predict", request_to(), timeout=2)[0] == "OK"
+    assert b"504" in waiting[0].recv(100)
+    for connection in waiting:
+        connection.close()
+
+
+def test_no_port_of_rest_is_opened_unasked(tiny_models: Path, tmp_path: Path):
+    put(tiny_models, tmp_path, "shop", "1")
+    with EmbeddedServer(tmp_path, port=0) as running, pytest.raises(ServingError, match="has no REST port"):
+        _ = running.rest_port
+
+
+def test_a_taken_rest_port_is_an_error(server: EmbeddedServer, tiny_models: Path, tmp_path: Path):
+    put(tiny_models, tmp_path, "shop", "1")
+    with pytest.raises(ServingError, match=f"Cannot listen on 127.0.0.1:{server.rest_port}"):
+        EmbeddedServer(tmp_path, port=0, rest_port=server.rest_port).start()
