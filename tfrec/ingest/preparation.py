@@ -46,6 +46,7 @@ class Preparation:
         moments: where validation and test start.
         training: events before the test period.
         test: events of the test period.
+        robots: visitors that are robots, see `ROBOT_COLUMNS`.
         frames: name → table as it is written, of all tables but the events.
         extras: name → path of an extra table in the folder.
         return_counts: what took purchases back.
@@ -72,6 +73,7 @@ class Preparation:
     moments: Moments = dataclasses.field(init=False)
     training: ir.Table = dataclasses.field(init=False)
     test: ir.Table = dataclasses.field(init=False)
+    robots: pd.DataFrame = dataclasses.field(default_factory=pd.DataFrame)
     frames: Mapping[str, pd.DataFrame] = dataclasses.field(init=False)
     extras: Mapping[str, str] = dataclasses.field(init=False)
     return_counts: ReturnCounts = dataclasses.field(init=False)

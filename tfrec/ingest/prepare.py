@@ -1,7 +1,8 @@
-"""Turns a recipe into a prepared folder in eight steps, from finding its files to describing what was written."""
+"""Turns a recipe into a prepared folder in nine steps, from finding its files to describing what was written."""
 
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tfrec.ingest.extras import copy_extras, copy_truth, write_pictures
 from tfrec.ingest.facts import facts_spec
 from tfrec.ingest.fingerprints import describe_files, describe_rows, fingerprint
 from tfrec.ingest.items import complete_items, items_from_events, items_spec
+from tfrec.ingest.mangled_ids import notes_of_zeros_in_catalogue
 from tfrec.ingest.picture_folder import PictureRows, add_picture_rows, write_picture_folder
 from tfrec.ingest.pictures import read_pictures
 from tfrec.ingest.preparation import Preparation
@@ -29,16 +31,19 @@ from tfrec.ingest.prepared import (
     read_prepared,
     write_manifest,
 )
-from tfrec.ingest.privacy import key_check
+from tfrec.ingest.privacy import key_check, verify_key
 from tfrec.ingest.raw_files import locate_files
 from tfrec.ingest.read_table import collect_table, read_table
 from tfrec.ingest.recipes import RecipeFile, find_recipe, read_recipe
 from tfrec.ingest.rejected import count_incomplete, count_reasons, write_incomplete, write_rejected
 from tfrec.ingest.relations import relations_spec
 from tfrec.ingest.returns import collect_returns, count_returns, match_returns, notes_of_returns
+from tfrec.ingest.robots import ROBOT
 from tfrec.ingest.sessions import cut_sessions
+from tfrec.ingest.set_robots_aside import set_robots_aside
 from tfrec.ingest.splits import find_moments, keep_orders_whole
 from tfrec.ingest.timestamps import moment_in_utc
+from tfrec.ingest.title_notes import notes_of_titles
 from tfrec.ingest.users import complete_users, users_from_events, users_spec
 from tfrec.publish import check_folder, publishing
 from tfrec.schema.tables import EVENT_COLUMNS
@@ -59,6 +64,7 @@ def prepare_shop(
     force: bool = False,
     trust_times: bool = False,
     memory: str = "",
+    describe: Callable[[Path], None] | None = None,
 ) -> Prepared:
     """Returns the shop that `recipe` describes, prepared in the folder `out`.
 
@@ -76,11 +82,14 @@ def prepare_shop(
         trust_times: a raw file of the same size and time as before is the same, and is not read to compare its content.
         memory: what the engine may take, e.g. `4GB`; beyond, tables in between go to the disk. Else 80 % of the
             machine's.
+        describe: writes further files, such as a report, into a folder that was prepared and does not stand in its
+            place yet; what was prepared before is still in `out`.
 
     Raises:
         RecipeError: the recipe is not understood, or its split leaves nothing to train on.
         SourceError: a raw file is missing, empty, of another format, or more than half of its dates cannot be read; or
-            `out` holds what tfrec did not write there, or any of the raw files.
+            `out` holds what tfrec did not write there, or any of the raw files, or was prepared under another key of
+            pseudonyms and `force` is not set.
     """
     out, home = Path(out), Path(data_home) if data_home is not None else None
     written = read_recipe(find_recipe(recipe))
@@ -90,8 +99,12 @@ def prepare_shop(
     if present is not None and is_whole and present.fingerprint == shop.fingerprint and not force:
         logger.info("%s is up to date with %s; reused", out, written.path)
         return read_prepared(out)
+    if present is not None and not force and present.key_check:
+        verify_key(shop.files.key, present.key_check, of=str(out))
     with publishing(out, PREPARED, inputs=shop.inputs) as folder:
         manifest = _take_steps(shop, folder, memory=memory)
+        if describe is not None:
+            describe(folder)
     forget_chunks(chunk_folder(out))
     logger.info("Prepared %s: %s", out, _summary(manifest))
     return read_prepared(out)
@@ -208,19 +221,18 @@ def split_events(shop: Preparation) -> Preparation:
     notes: list[Note] = []
     if shop.until is None:  # else training is what was known at that moment, whatever the log holds of later
         events, notes = keep_orders_whole(events, test_from=moments.test_from, time_zone=recipe.time_zone)
+    shop = shop.extended(notes=(*shop.notes, *notes), moments=moments)
     if recipe.clean.duplicates == "merge":
         events = merge_order_lines(events, boundary=moments.test_from)
     boundary = ibis.literal(moments.test_from.to_pydatetime()).cast("timestamp")
     return shop.extended(
-        notes=(*shop.notes, *notes),
-        moments=moments,
         training=events.filter(events["timestamp"] < boundary),
         test=events.filter(events["timestamp"] >= boundary),
     )
 
 
 def complete_tables(shop: Preparation) -> Preparation:
-    """Completes items and users by what the training events know (step 5)."""
+    """Completes items and users by what the training events know (step 6)."""
     frames = {table.spec.name: collect_table(table) for table in shop.others}
     tree = shop.category_paths
     items = items_from_events(shop.training, shop.recipe, train_end=shop.moments.test_from, tree=tree)
@@ -229,11 +241,15 @@ def complete_tables(shop: Preparation) -> Preparation:
     upper_case = shop.recipe.clean.upper_case_ids
     frames["items"], notes = add_picture_rows(items, shop.picture_rows, upper_case=upper_case)
     frames["users"] = complete_users(frames["users"], users) if "users" in frames else users
+    notes += notes_of_titles(shop.training)
+    if "items" in shop.tables:
+        both, catalogue = shop.training.union(shop.test), shop.tables["items"].good
+        notes += notes_of_zeros_in_catalogue(both, catalogue, columns=shop.recipe.events[0].columns)
     return shop.extended(frames=frames, notes=(*shop.notes, *tree.notes, *notes))
 
 
 def match_with_purchases(shop: Preparation) -> Preparation:
-    """Matches returns with the purchases that they take back, which stay as they are (step 6)."""
+    """Matches returns with the purchases that they take back, which stay as they are (step 7)."""
     cleaning = shop.recipe.clean
     taken_back = collect_returns(shop.tables["events"].rows, has_repeats=cleaning.duplicates != "reject")
     sold = shop.training.union(shop.test)
@@ -245,12 +261,14 @@ def match_with_purchases(shop: Preparation) -> Preparation:
 
 
 def write_files(shop: Preparation) -> Preparation:
-    """Writes the tables and the ledger, and copies what lies beside them (step 7)."""
+    """Writes the tables and the ledger, and copies what lies beside them (step 8)."""
     folder, files = shop.folder, shop.files
     _write_events(cut_sessions(shop.training, shop.session_numbers), folder / "events.parquet")
     _write_events(cut_sessions(shop.test, shop.session_numbers), folder / "test_events.parquet")
     for name, frame in shop.frames.items():
         frame.to_parquet(folder / f"{name}.parquet", index=False)
+    if len(shop.robots):
+        shop.robots.to_parquet(folder / "robots.parquet", index=False)
     write_rejected([*shop.tables.values()], folder / "rejected.parquet")
     write_incomplete([*shop.tables.values()], folder / "incomplete.parquet")
     extras = copy_extras(files.extras, folder, key=files.key, user_columns=_user_columns(shop))
@@ -259,9 +277,11 @@ def write_files(shop: Preparation) -> Preparation:
 
 
 def describe_shop(shop: Preparation) -> Preparation:
-    """Describes contents and origin of the folder in its manifest (step 8)."""
+    """Describes contents and origin of the folder in its manifest (step 9)."""
     recipe, frames = shop.recipe, shop.frames
     train_events, test_events = _count(shop.training), _count(shop.test)
+    ruled = (*shop.tables["events"].spec.ruled, ROBOT)
+    scrubbed = sum((Counter(table.scrubbed) for table in shop.tables.values()), Counter())
     manifest = Manifest(
         format_version=FORMAT_VERSION,
         recipe=recipe.name,
@@ -277,7 +297,7 @@ def describe_shop(shop: Preparation) -> Preparation:
         kept=shop.kept,
         merged=shop.kept - train_events - test_events,
         rejected=dict(shop.rejected),
-        excluded={reason: n for reason, n in shop.rejected.items() if reason in shop.tables["events"].spec.ruled},
+        excluded={reason: n for reason, n in shop.rejected.items() if reason in ruled},
         catalogue_rejected=count_reasons(shop.others),
         train_events=train_events,
         test_events=test_events,
@@ -297,6 +317,9 @@ def describe_shop(shop: Preparation) -> Preparation:
         returns=shop.return_counts,
         country=recipe.country,
         sale_days={name: list(days) for name, days in recipe.sale_days.items()},
+        scrubbed=dict(sorted(scrubbed.items())),
+        key_check=key_check(shop.files.key) if shop.files.key is not None else "",
+        robots=len(shop.robots),
     )
     return shop.extended(manifest=manifest)
 
@@ -305,6 +328,7 @@ STEPS: tuple[Callable[[Preparation], Preparation], ...] = (
     read_tables,
     group_good_events,
     split_events,
+    set_robots_aside,
     complete_tables,
     match_with_purchases,
     write_files,

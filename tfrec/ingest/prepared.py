@@ -98,6 +98,9 @@ class Manifest:
             any. None in a folder of an earlier release.
         country: country of the shop, two letters; "" unknown.
         sale_days: the shop's own sales, name → days.
+        scrubbed: `column: kind` → rows out of whose free text a mail address or phone number was taken.
+        key_check: check word of the key of pseudonyms, `""` where ids are plain; see `verify_key`.
+        robots: visitors in `robots.parquet`, whose events are set aside.
     """
 
     format_version: int
@@ -134,6 +137,9 @@ class Manifest:
     excluded: dict[str, int] = dataclasses.field(default_factory=dict)
     country: str = ""
     sale_days: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    scrubbed: dict[str, int] = dataclasses.field(default_factory=dict)
+    key_check: str = ""
+    robots: int = 0
 
     @property
     def returned(self) -> dict[str, int]:

@@ -31,7 +31,7 @@ from tfrec.sources.table_files import TableFiles
 
 _FOLDER = "datasets"  # of the package, and of whoever keeps recipes in the current folder
 _OTHER_TABLES = ("items", "users", "facts", "relations")
-EVENT_KEYS = (*EVENT_COLUMNS, "line_total", "discount", "sequence", "currency", "cost", "profit")
+EVENT_KEYS = (*EVENT_COLUMNS, "line_total", "discount", "sequence", "currency", "cost", "profit", "received_at")
 """What `[events.columns]` may map."""
 ITEM_KEYS = (*ITEM_COLUMNS, "cost")
 """What `[items.columns]` may map."""
@@ -56,7 +56,8 @@ class EventsRecipe(TableSource):
         columns: see `Columns`; beside the schema's may be mapped `sequence`, a number of seconds added to the
             timestamp, to order what has only a date; in place of `price` `line_total`, what all pieces of the row
             cost together; `discount`, what was taken off all pieces of the row together; `currency`, the code of the
-            row's or its order's currency; and what all pieces of the row cost the shop (`cost`) or earned it
+            row's or its order's currency; `received_at`, when the shop received an event whose time is that of the
+            buyer's device; and what all pieces of the row cost the shop (`cost`) or earned it
             (`profit`), of which an item's margin is computed.
         type: event type of every row, where no column holds it.
         types: raw word → event type, or `return` for what takes an earlier purchase back.
@@ -292,7 +293,14 @@ class Recipe:
         if self.clean.unknown_items == "reject" and not self.items.is_stated:
             raise RecipeError('[clean] unknown_items = "reject" needs a catalogue: name its files in [items].')
         mapped = {*self.event_columns, *(("event_type",) if any(events.type for events in self.events) else ())}
+        if self.privacy.keep_days and not self.has_time:
+            raise RecipeError("[privacy] keep_days needs times: map `timestamp` in [events.columns].")
         for rule in self.clean.rules:
+            if self.privacy.key_file and rule.column == "user_id":
+                raise RecipeError(
+                    "[clean] has a pattern on user_id, which [privacy] makes a pseudonym before rules are applied. "
+                    "Name the column of the file (raw_column), or use [clean.staff]."
+                )
             if rule.whole_order and (self.orders.by != "column" or "order_id" not in mapped):
                 raise RecipeError("[clean] has a rule on whole orders: map `order_id` in [events.columns].")
             if rule.column and rule.column not in mapped:

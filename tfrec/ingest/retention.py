@@ -1,0 +1,31 @@
+"""Drops events that are older than the shop may keep them."""
+
+from collections.abc import Sequence
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from tfrec.ingest.set_aside import FOUND, set_aside
+from tfrec.sources.engine import Workspace
+from tfrec.sources.notes import Note
+
+EXPIRED = "older than keep_days"
+"""Reason of an event that is dropped."""
+
+
+def set_aside_expired(workspace: Workspace, rows: ir.Table, *, keep_days: int) -> tuple[ir.Table, Sequence[Note]]:
+    """Returns the rows with a reason of the good ones that are older than `keep_days` before the last good one.
+
+    Args:
+        workspace: where the rows are stored when any is dropped.
+        rows: checked events.
+        keep_days: days before the end of the log.
+    """
+    good = rows.filter(rows["reason"].isnull())
+    last = good["timestamp"].max().execute()
+    if last is None or pd.isna(last):
+        return rows, []
+    first = ibis.literal((pd.Timestamp(last) - pd.Timedelta(days=keep_days)).to_pydatetime()).cast("timestamp")
+    found = good.filter(good["timestamp"] < first).mutate(**{FOUND: ibis.literal(EXPIRED)})
+    return set_aside(workspace, rows, found, name="events_kept")[0], []
