@@ -61,8 +61,8 @@ def _spec_of(section: EventsRecipe, recipe: Recipe) -> TableSpec:
     """Returns the spec of one section; without files of their own, items and users are described in the same rows."""
     cleaning = recipe.clean
     passes: list[Pass] = []
+    now = pd.Timestamp.now("UTC").tz_localize(None)
     if recipe.has_time:
-        now = pd.Timestamp.now("UTC").tz_localize(None)
         passes += [
             functools.partial(_set_aside_outliers, time_zone=recipe.time_zone),
             functools.partial(set_aside_clock_errors, clock=cleaning.clock, time_zone=recipe.time_zone, now=now),
@@ -72,7 +72,7 @@ def _spec_of(section: EventsRecipe, recipe: Recipe) -> TableSpec:
     if cleaning.bundles.is_stated:
         passes.append(functools.partial(set_aside_parts, bundles=cleaning.bundles))
     if recipe.privacy.keep_days:
-        passes.append(functools.partial(set_aside_expired, keep_days=recipe.privacy.keep_days))
+        passes.append(functools.partial(set_aside_expired, keep_days=recipe.privacy.keep_days, now=now))
     return TableSpec(
         name="events",
         types=EVENT_COLUMNS,

@@ -14,18 +14,25 @@ EXPIRED = "older than keep_days"
 """Reason of an event that is dropped."""
 
 
-def set_aside_expired(workspace: Workspace, rows: ir.Table, *, keep_days: int) -> tuple[ir.Table, Sequence[Note]]:
-    """Returns the rows with a reason of the good ones that are older than `keep_days` before the last good one.
+def set_aside_expired(
+    workspace: Workspace, rows: ir.Table, *, keep_days: int, now: pd.Timestamp
+) -> tuple[ir.Table, Sequence[Note]]:
+    """Returns the rows with a reason of the good ones that are older than `keep_days` before the end of the log.
+
+    The end is the last good event, or the present where events lie in the future: a wrong year drops nothing.
 
     Args:
         workspace: where the rows are stored when any is dropped.
         rows: checked events.
         keep_days: days before the end of the log.
+        now: moment of the preparation, UTC.
     """
     good = rows.filter(rows["reason"].isnull())
     last = good["timestamp"].max().execute()
     if last is None or pd.isna(last):
         return rows, []
-    first = ibis.literal((pd.Timestamp(last) - pd.Timedelta(days=keep_days)).to_pydatetime()).cast("timestamp")
+    first = ibis.literal((min(pd.Timestamp(last), now) - pd.Timedelta(days=keep_days)).to_pydatetime()).cast(
+        "timestamp"
+    )
     found = good.filter(good["timestamp"] < first).mutate(**{FOUND: ibis.literal(EXPIRED)})
     return set_aside(workspace, rows, found, name="events_kept")[0], []
