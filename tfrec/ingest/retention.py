@@ -19,7 +19,7 @@ def set_aside_expired(
 ) -> tuple[ir.Table, Sequence[Note]]:
     """Returns the rows with a reason of the good ones that are older than `keep_days` before the end of the log.
 
-    The end is the last good event, or the present where events lie in the future: a wrong year drops nothing.
+    The end is the last good event that does not lie in the future: a wrong year drops nothing.
 
     Args:
         workspace: where the rows are stored when any is dropped.
@@ -28,11 +28,10 @@ def set_aside_expired(
         now: moment of the preparation, UTC.
     """
     good = rows.filter(rows["reason"].isnull())
-    last = good["timestamp"].max().execute()
+    present = ibis.literal(now.to_pydatetime()).cast("timestamp")
+    last = good["timestamp"].max(where=good["timestamp"] <= present).execute()
     if last is None or pd.isna(last):
         return rows, []
-    first = ibis.literal((min(pd.Timestamp(last), now) - pd.Timedelta(days=keep_days)).to_pydatetime()).cast(
-        "timestamp"
-    )
+    first = ibis.literal((pd.Timestamp(last) - pd.Timedelta(days=keep_days)).to_pydatetime()).cast("timestamp")
     found = good.filter(good["timestamp"] < first).mutate(**{FOUND: ibis.literal(EXPIRED)})
     return set_aside(workspace, rows, found, name="events_kept")[0], []
