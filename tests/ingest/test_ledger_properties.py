@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
 
 from tests.ingest.small_shop import HEADER, ROWS, write_small_shop
@@ -15,7 +15,7 @@ from tfrec.ingest.prepared import Prepared
 from tfrec.ingest.privacy import pseudonyms
 
 SLOW = settings(
-    max_examples=8,
+    max_examples=4,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # an example takes a second: shrinking would take minutes
@@ -55,6 +55,15 @@ def prepare(rows: list[str], extra: str = RULES) -> Prepared:
     return prepare_shop(write_small_shop(folder, rows=rows, extra=extra), folder / "out")
 
 
+def prepare_readable(rows: list[str]) -> Prepared:
+    """Prepares a log; one that is refused as a whole, as most of its dates cannot be read, is no example."""
+    try:
+        return prepare(rows)
+    except TfrecError as error:
+        assert "timestamp" in str(error)
+        reject()
+
+
 def kept(prepared: Prepared) -> pd.DataFrame:
     return pd.concat([prepared.train.events, prepared.test.events], ignore_index=True)
 
@@ -64,7 +73,7 @@ def kept(prepared: Prepared) -> pd.DataFrame:
 @given(rows=st.lists(ROW, max_size=25))
 def test_each_row_is_kept_once_or_stands_in_the_ledger_once(rows: list[dict[str, str]]) -> None:
     lines = [*ROWS, *(",".join(row.values()) for row in rows)]
-    prepared = prepare(lines)
+    prepared = prepare_readable(lines)
     ledger = pd.read_parquet(prepared.path / "rejected.parquet")
     assert not ledger.duplicated(["file", "row"]).any()
     assert set(ledger["row"]) <= set(range(1, len(lines) + 1))
@@ -75,7 +84,7 @@ def test_each_row_is_kept_once_or_stands_in_the_ledger_once(rows: list[dict[str,
 @SLOW
 @given(rows=st.lists(ROW, max_size=25))
 def test_what_was_cleaned_once_is_clean(rows: list[dict[str, str]]) -> None:
-    once = kept(prepare([*ROWS, *(",".join(row.values()) for row in rows)]))
+    once = kept(prepare_readable([*ROWS, *(",".join(row.values()) for row in rows)]))
     local = once["timestamp"].dt.tz_localize("UTC").dt.tz_convert("Europe/Berlin").dt.strftime("%Y-%m-%d %H:%M:%S")
     price = once["price"].astype("str").replace("nan", "")
     lines = [
@@ -98,7 +107,7 @@ def test_a_second_preparation_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@settings(SLOW, max_examples=25)
+@settings(SLOW, max_examples=6)
 @given(soup=st.one_of(st.binary(min_size=1, max_size=200), st.text(",\"'\n\r;\\\0é1-", min_size=1, max_size=80)))
 @pytest.mark.parametrize("has_head", [True, False])
 def test_soup_is_refused_or_rejected_and_no_known_row_changes(has_head: bool, soup: bytes | str) -> None:
