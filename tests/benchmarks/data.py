@@ -149,7 +149,9 @@ def time_generated(folder: Path, num_events: int, form: str, *, with_pandas: boo
     """Generates a log, prepares it and prints what that took."""
     write_log(folder / f"events.{form}", num_events)
     (folder / "shop.toml").write_text(RECIPE.format(file=f"events.{form}"))
-    took, peak = run_timed(["tfrec", "prepare", str(folder / "shop.toml"), "--out", str(folder / "prepared")])
+    took, peak = run_timed(
+        ["tfrec", "prepare", str(folder / "shop.toml"), "--out", str(folder / "prepared"), "--no-report"]
+    )
     text = f"{num_events:,} events, {form}: {took:.1f} s, {num_events / took:,.0f} events/s, {peak:.1f} GB"
     if with_pandas:
         script, out = folder / "plain.py", folder / "plain"
@@ -171,7 +173,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             if size == "online_retail":
-                took, peak = run_timed(["tfrec", "prepare", size, "--out", str(folder / "prepared")])
+                took, peak = run_timed(["tfrec", "prepare", size, "--out", str(folder / "prepared"), "--no-report"])
                 print(
                     f"Online Retail, 541,909 rows: {took:.1f} s, {541_909 / took:,.0f} rows/s, {peak:.1f} GB",
                     flush=True,

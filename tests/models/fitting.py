@@ -11,6 +11,7 @@ from tfrec.models import RetrievalConfig, RetrievalModel
 from tfrec.models.query import Query
 from tfrec.models.source_config import SourceConfig
 from tfrec.models.sources import CandidateSources
+from tfrec.models.sources.registry import FEATURES
 from tfrec.pipelines import retrieval
 from tfrec.training import build_sources
 
@@ -39,6 +40,12 @@ def sources_of(
     as_of = shop.prepared.test_from.timestamp() / 3600
     feature_tables = compute_feature_tables(shop.train, as_of=as_of, config=FeatureConfig(**settings))
     return build_sources(shop, model, feature_tables, np.arange(shop.vocabularies.items.size) > 0, config)
+
+
+def features_of(sources, query, candidates):
+    """Returns feature name → `[B, C]`."""
+    values = sources.features(query, sources.gather_evidence(query), tf.constant(candidates)).numpy()
+    return dict(zip(FEATURES, np.moveaxis(values, -1, 0), strict=True))
 
 
 def query_of(

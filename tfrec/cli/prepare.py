@@ -1,17 +1,20 @@
 """`tfrec prepare`: prepares a shop from raw files that a recipe describes."""
 
 import argparse
+import functools
 import re
 import sys
 from pathlib import Path
 
+from tfrec.cli.analyses import add_language, wording
 from tfrec.cli.prepared_counts import print_counts
 
 HELP = "read, check, clean and split a shop's raw files"
 DESCRIPTION = """\
 Reads the raw files that a recipe (a TOML file) describes, leaves out what its rules exclude, rejects faulty rows (each
 with its reason, in rejected.parquet), cuts orders and sessions, splits by time, and writes a folder that `tfrec train`
-reads. A folder that is up to date is reused.
+reads, with report.html, which shows what was read, kept and set aside, and what changed since the last time. A folder
+that is up to date is reused.
 """
 EXAMPLES = """\
 examples:
@@ -52,6 +55,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="comparison of raw files by size and time only, without reading them",
     )
+    parser.add_argument("--no-report", action="store_true", help="no report.html in the folder")
+    add_language(parser)
+
+
+def _write_report(folder: Path, *, options: argparse.Namespace) -> None:
+    """Writes the page on a preparation into its folder; what was prepared before still lies in `options.out`."""
+    from tfrec.report.preparation_page import preparation_page
+    from tfrec.report.preparation_study import study_preparation
+
+    study = study_preparation(folder, before=options.out)
+    (folder / "report.html").write_text(preparation_page(study, wording(options)), encoding="utf-8")
 
 
 def _size(text: str) -> str:
@@ -64,6 +78,10 @@ def run(options: argparse.Namespace) -> None:
     """Prepares and says what came of it."""
     from tfrec.ingest.prepare import prepare_shop
 
+    if not options.no_report:
+        from tfrec.report import check_extra
+
+        check_extra()
     sys.stderr.write(f"Preparing {options.recipe} ...\n")
     prepared = prepare_shop(
         options.recipe,
@@ -73,8 +91,11 @@ def run(options: argparse.Namespace) -> None:
         force=options.force,
         trust_times=options.trust_times,
         memory=options.memory or "",
+        describe=None if options.no_report else functools.partial(_write_report, options=options),
     )
     about = prepared.manifest
     print(f"{options.out}: {about.recipe}")
     print_counts(about)
+    if (page := options.out / "report.html").is_file():
+        print(f"  report     {page}")
     print(f"Next: tfrec train {options.out} --out models")

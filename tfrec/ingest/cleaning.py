@@ -10,7 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tfrec.errors import RecipeError, nearest_hint
+from tfrec.ingest.bundles import Bundles
+from tfrec.ingest.clock_errors import Clock
 from tfrec.ingest.mapping import RAW_PREFIX
+from tfrec.ingest.robots import Robots
+from tfrec.ingest.staff import Staff
 from tfrec.schema.tables import EVENT_COLUMNS
 from tfrec.sources.file_format import FILE, ROW
 
@@ -78,6 +82,10 @@ class Cleaning:
         undated: what to do where more than half of the rows have no date that can be read: `refuse` the log, or `drop`
             these rows.
         upper_case_ids: `85123a` and `85123A` are one item.
+        clock: which times are possible.
+        staff: accounts of the shop's own people and of tests.
+        robots: which visitors are robots.
+        bundles: which lines of bundles are sales.
     """
 
     drop: tuple[Rule, ...] = ()
@@ -92,11 +100,21 @@ class Cleaning:
     guest_ids: tuple[str, ...] = ()
     upper_case_ids: bool = False
     undated: str = "refuse"
+    clock: Clock = dataclasses.field(default_factory=Clock)
+    staff: Staff = dataclasses.field(default_factory=Staff)
+    robots: Robots = dataclasses.field(default_factory=Robots)
+    bundles: Bundles = dataclasses.field(default_factory=Bundles)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
         """All rules."""
         return (*self.drop, *self.keep)
+
+    @property
+    def raw_columns(self) -> tuple[str, ...]:
+        """The columns of the file that rules look at, each once."""
+        ruled = (rule.raw_column for rule in self.rules if rule.raw_column)
+        return tuple(dict.fromkeys((*ruled, *self.staff.raw_columns, *self.bundles.raw_columns)))
 
     def __post_init__(self) -> None:
         for name, words in (("duplicates", _DUPLICATES), ("unknown_items", _UNKNOWN_ITEMS), ("undated", _UNDATED)):

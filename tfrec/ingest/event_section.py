@@ -9,7 +9,7 @@ from tfrec.ingest.mapping import Columns
 from tfrec.ingest.table_source import TableSource, check_keys, check_time_format, check_time_zone
 from tfrec.schema.tables import EVENT_COLUMNS, EVENT_TYPES, RETURN
 
-EVENT_KEYS = (*EVENT_COLUMNS, "line_total", "discount", "sequence", "currency", "cost", "profit")
+EVENT_KEYS = (*EVENT_COLUMNS, "line_total", "discount", "sequence", "currency", "cost", "profit", "received_at")
 """What `[events.columns]` may map."""
 RATE_KEYS = ("currency", "day", "rate")
 """What `[events.rate_table.columns]` maps."""
@@ -48,8 +48,9 @@ class EventsRecipe(TableSource):
         columns: see `Columns`; beside the schema's may be mapped `sequence`, a number of seconds added to the
             timestamp, to order what has only a date; in place of `price` `line_total`, what all pieces of the row
             cost together; `discount`, what was taken off all pieces of the row together; `currency`, the code of the
-            row's or its order's currency; and what all pieces of the row cost the shop (`cost`) or earned it
-            (`profit`), of which an item's margin is computed.
+            row's or its order's currency; `received_at`, when the shop received an event whose time is that of the
+            buyer's device; and what all pieces of the row cost the shop (`cost`) or earned it (`profit`), of which an
+            item's margin is computed.
         type: event type of every row, where no column holds it.
         types: raw word → event type, or `return` for what takes an earlier purchase back.
         time_zone: IANA name of the zone that the timestamps are written in; left out, that of the recipe's first

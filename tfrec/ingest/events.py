@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
 from ibis import _
 
 from tfrec.errors import SourceError
+from tfrec.ingest.bundles import CHILD, FREE_COPY, PARENT, set_aside_parts
 from tfrec.ingest.cleaning import Cleaning, Rule
+from tfrec.ingest.clock_errors import RECEIVED, set_aside_clock_errors
 from tfrec.ingest.event_section import EventsRecipe
 from tfrec.ingest.exchange_rates import CURRENCY, MISSING_RATE, RATE, add_rates
 from tfrec.ingest.id_notes import notes_of_ids
@@ -18,9 +21,11 @@ from tfrec.ingest.number_styles import notes_of_currency, notes_of_numbers
 from tfrec.ingest.order_notes import notes_of_orders, notes_of_states
 from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.rejected import CheckedTable
+from tfrec.ingest.retention import EXPIRED, set_aside_expired
 from tfrec.ingest.returns import RETURN_REASON
 from tfrec.ingest.sessions import cut_sessions, group_orders, number_sessions
 from tfrec.ingest.splits import add_clock
+from tfrec.ingest.staff import IS_STAFF, STAFF, mark_staff, notes_of_suspects
 from tfrec.ingest.table_spec import (
     PART,
     Check,
@@ -60,10 +65,18 @@ def _spec_of(section: EventsRecipe, recipe: Recipe, rates: ir.Table | None) -> T
     """Returns the spec of one section; without files of their own, items and users are described in the same rows."""
     cleaning = recipe.clean
     passes: list[Pass] = []
+    now = pd.Timestamp.now("UTC").tz_localize(None)
     if recipe.has_time:
-        passes.append(functools.partial(_set_aside_outliers, time_zone=recipe.time_zone))
+        passes += [
+            functools.partial(_set_aside_outliers, time_zone=recipe.time_zone),
+            functools.partial(set_aside_clock_errors, clock=cleaning.clock, time_zone=recipe.time_zone, now=now),
+        ]
     if cleaning.unknown_items == "reject":
         passes.append(functools.partial(set_aside_unknown_items, table="events"))
+    if cleaning.bundles.is_stated:
+        passes.append(functools.partial(set_aside_parts, bundles=cleaning.bundles))
+    if recipe.privacy.keep_days:
+        passes.append(functools.partial(set_aside_expired, keep_days=recipe.privacy.keep_days, now=now))
     return TableSpec(
         name="events",
         types=EVENT_COLUMNS,
@@ -74,7 +87,7 @@ def _spec_of(section: EventsRecipe, recipe: Recipe, rates: ir.Table | None) -> T
             for prefix, table in ((ITEM_PREFIX, recipe.items), (USER_PREFIX, recipe.users))
             if not table.is_stated
         },
-        passing=tuple(dict.fromkeys(rule.raw_column for rule in cleaning.rules if rule.raw_column)),
+        passing=cleaning.raw_columns,
         category_separator=recipe.items.category_separator,
         time_format=section.time_format,
         time_zone=section.time_zone,
@@ -88,15 +101,30 @@ def _spec_of(section: EventsRecipe, recipe: Recipe, rates: ir.Table | None) -> T
             notes_of_numbers,
             functools.partial(notes_of_currency, currency=recipe.currency.upper()),
         ),
-        late_note_makers=(functools.partial(notes_of_ids, recipe=recipe),),
+        late_note_makers=(
+            functools.partial(notes_of_ids, recipe=recipe),
+            functools.partial(notes_of_suspects, staff=cleaning.staff, is_hidden=bool(recipe.privacy.key_file)),
+        ),
         ruled=(
             *(rule.reason for rule in cleaning.rules),
             *((UNKNOWN_ITEM,) if cleaning.unknown_items == "reject" else ()),
+            *((STAFF,) if cleaning.staff.is_stated else ()),
+            *((CHILD, PARENT, FREE_COPY) if cleaning.bundles.is_stated else ()),
+            *((EXPIRED,) if recipe.privacy.keep_days else ()),
         ),
+        mark=functools.partial(mark_staff, staff=cleaning.staff) if cleaning.staff.is_stated else None,
+        free_text=_free_text(recipe),
+        country=recipe.country,
         user_ids=("user_id",),
         guest_ids=cleaning.guest_ids,
         made_of_user_ids=("order_id", "session_id"),
     )
+
+
+def _free_text(recipe: Recipe) -> tuple[str, ...]:
+    """Returns the columns of free text of the events, with those that describe items and users."""
+    named = recipe.privacy.free_text
+    return tuple(f"{prefix}{name}" for prefix in ("", ITEM_PREFIX, USER_PREFIX) for name in named)
 
 
 def group_events(events: CheckedTable, recipe: Recipe, workspace: Workspace) -> tuple[ir.Table, ir.Table, list[Note]]:
@@ -127,6 +155,7 @@ def _columns(recipe: Recipe) -> tuple[Column, ...]:
         Column(name="item_id", kind="id", upper_case=cleaning.upper_case_ids),
         Column(name="event_type"),
         Column(name="timestamp", kind="time"),
+        Column(name="received_at", kind="time", is_kept=False),
         Column(name="order_id", kind="id"),
         Column(name="session_id", kind="id"),
         Column(name="quantity", kind="number", fill=1.0),
@@ -173,6 +202,8 @@ def _derive(typed: ir.Table, *, section: EventsRecipe, recipe: Recipe, rates: ir
     if "sequence" in section.columns:
         seconds = typed["sequence"].try_cast("int64").fill_null(0)
         changed["timestamp"] = typed["timestamp"] + seconds.as_interval("s")
+    if "received_at" in section.columns:
+        changed[RECEIVED] = typed["received_at"]
     derived = typed.mutate(**changed)
     if has_currency:
         derived = derived.drop(CURRENCY, RATE)
@@ -219,6 +250,7 @@ def _checks(recipe: Recipe, *, of_returns: bool = False) -> tuple[Check, ...]:
         *_rule_checks(cleaning, recipe, whole_order=True, is_drop=True),
         *_rule_checks(cleaning, recipe, whole_order=True, is_drop=False),
         *_rule_checks(cleaning, recipe, whole_order=False, is_drop=True),
+        *((Check(STAFF, _[IS_STAFF]),) if cleaning.staff.is_stated else ()),
         *(time_checks("timestamp") if "timestamp" in columns else ()),
         Check("unknown event type", _["event_type"].isnull()),
         Check("missing item_id", (_["item_id"] == "") & (_["event_type"] != "search")),

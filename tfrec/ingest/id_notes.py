@@ -1,10 +1,12 @@
 """Looks for ids that were merged, that look alike or like no id, and for mixed currencies."""
 
 import re
+from collections.abc import Sequence
 
 import ibis
 import ibis.expr.types as ir
 
+from tfrec.ingest.mangled_ids import notes_of_zeros
 from tfrec.ingest.mapping import ROUNDED_ID, raw_columns
 from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.table_spec import MappedTable
@@ -50,10 +52,16 @@ def _notes_of_column(mapped: MappedTable, name: str, recipe: Recipe) -> list[Not
         is_placeholder=alike.isin(_PLACEHOLDERS) & ids["id"].notin(guests),
     )
     counts = mapped.workspace.store(f"{name}_counts", ids)
-    return _notes_of_counts(counts, word, is_hidden=is_hidden, is_upper=is_upper)
+    columns = recipe.events[0].columns
+    return [
+        *_notes_of_counts(
+            counts, word, raw=raw_columns({name: columns.get(name, name)}), is_hidden=is_hidden, is_upper=is_upper
+        ),
+        *notes_of_zeros(counts, name, columns=columns, is_hidden=is_hidden),
+    ]
 
 
-def _notes_of_counts(ids: ir.Table, word: str, *, is_hidden: bool, is_upper: bool) -> list[Note]:
+def _notes_of_counts(ids: ir.Table, word: str, *, raw: Sequence[str], is_hidden: bool, is_upper: bool) -> list[Note]:
     counts = (
         ids.aggregate(
             rows=ids["rows"].sum(),
@@ -84,8 +92,9 @@ def _notes_of_counts(ids: ir.Table, word: str, *, is_hidden: bool, is_upper: boo
     if counts["rounded"]:
         example = "" if is_hidden else f" such as {counts['rounded_id']!r}"
         text = (
-            f"{counts['rounded']:,} rows have a {word} id{example} that was rounded as a number, by a spreadsheet or "
-            f"as a float; they were set aside, as other ids became the same. Export {word} ids as text."
+            f"{counts['rounded']:,} rows have a {word} id{example} in the column {', '.join(map(repr, raw))} that was "
+            "rounded as a number, by a spreadsheet or as a float; they were set aside, as other ids became the same. "
+            f"Export {word} ids as text."
         )
         notes.append(Note(f"{word}_rounded", counts["rounded"], text))
     if counts["placeholders"]:

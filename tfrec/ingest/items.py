@@ -91,6 +91,8 @@ def items_spec(recipe: Recipe, *, num_images: int, tree: CategoryPaths, pictures
             functools.partial(_notes_of_times, section=section),
             functools.partial(_notes_of_categories, section=section, tree=tree),
         ),
+        free_text=recipe.privacy.free_text,
+        country=recipe.country,
         order=("item_id",),
         finish=functools.partial(translate, words=section.words, tree=tree),
     )

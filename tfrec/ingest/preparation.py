@@ -48,6 +48,7 @@ class Preparation:
         moments: where validation and test start.
         training: events before the test period.
         test: events of the test period.
+        robots: visitors that are robots, see `ROBOT_COLUMNS`.
         frames: name → table as it is written, of all tables but the events.
         embeddings: `[N, d]` vectors of the items, or None.
         extras: name → path of an extra table in the folder.
@@ -76,6 +77,7 @@ class Preparation:
     moments: Moments = dataclasses.field(init=False)
     training: ir.Table = dataclasses.field(init=False)
     test: ir.Table = dataclasses.field(init=False)
+    robots: pd.DataFrame = dataclasses.field(default_factory=pd.DataFrame)
     frames: Mapping[str, pd.DataFrame] = dataclasses.field(init=False)
     embeddings: np.ndarray | None = dataclasses.field(init=False)
     extras: Mapping[str, str] = dataclasses.field(init=False)

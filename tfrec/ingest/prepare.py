@@ -1,4 +1,4 @@
-"""Turns a recipe into a prepared folder in eight steps, from finding its files to describing what was written."""
+"""Turns a recipe into a prepared folder in nine steps, from finding its files to describing what was written."""
 
 import logging
 import shutil
@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import ibis
-import ibis.expr.types as ir
-import numpy as np
 from tqdm import tqdm
 
 from tfrec.errors import EmptySourceError, SourceError
@@ -15,10 +13,10 @@ from tfrec.ingest.category_tree import CategoryPaths, read_category_paths
 from tfrec.ingest.cleaning import merge_order_lines
 from tfrec.ingest.events import events_specs, group_events
 from tfrec.ingest.exchange_rates import rates_spec
-from tfrec.ingest.extras import copy_extras, copy_truth, write_pictures
+from tfrec.ingest.extras import write_pictures
 from tfrec.ingest.facts import facts_spec
 from tfrec.ingest.fingerprints import describe_files, describe_rows, fingerprint
-from tfrec.ingest.impressions import impressions_spec, order_impressions
+from tfrec.ingest.impressions import impressions_spec
 from tfrec.ingest.items import (
     collect_embeddings,
     complete_items,
@@ -26,11 +24,11 @@ from tfrec.ingest.items import (
     items_spec,
     notes_of_sales,
 )
+from tfrec.ingest.mangled_ids import notes_of_zeros_in_catalogue
 from tfrec.ingest.picture_folder import PictureRows, add_picture_rows, write_picture_folder
 from tfrec.ingest.pictures import read_pictures
 from tfrec.ingest.preparation import Preparation
 from tfrec.ingest.prepared import (
-    FORMAT_VERSION,
     PREPARED,
     Manifest,
     Prepared,
@@ -38,29 +36,25 @@ from tfrec.ingest.prepared import (
     read_prepared,
     write_manifest,
 )
-from tfrec.ingest.privacy import key_check
+from tfrec.ingest.privacy import key_check, verify_key
 from tfrec.ingest.raw_files import locate_files
 from tfrec.ingest.read_table import collect_table, read_table
 from tfrec.ingest.recipes import RecipeFile, find_recipe, read_recipe
 from tfrec.ingest.rejected import (
     CheckedTable,
-    count_incomplete,
     count_reasons,
-    count_rows,
-    write_incomplete,
-    write_rejected,
 )
 from tfrec.ingest.relations import relations_spec
 from tfrec.ingest.returns import collect_returns, count_returns, mark_unmatched, match_returns, notes_of_returns
-from tfrec.ingest.sessions import cut_sessions
+from tfrec.ingest.set_robots_aside import set_robots_aside
 from tfrec.ingest.splits import find_moments, keep_orders_whole
 from tfrec.ingest.table_spec import TableSpec
 from tfrec.ingest.timestamps import moment_in_utc
+from tfrec.ingest.title_notes import notes_of_titles
 from tfrec.ingest.users import complete_users, users_from_events, users_spec
+from tfrec.ingest.write_shop import describe_shop, write_files
 from tfrec.publish import check_folder, publishing
-from tfrec.schema.tables import EVENT_COLUMNS
 from tfrec.sources.engine import Workspace
-from tfrec.sources.file_format import FILE, ROW
 from tfrec.sources.notes import Note
 from tfrec.sources.sql_chunks import chunk_folder, forget_chunks
 
@@ -79,6 +73,7 @@ def prepare_shop(
     force: bool = False,
     trust_times: bool = False,
     memory: str = "",
+    describe: Callable[[Path], None] | None = None,
 ) -> Prepared:
     """Returns the shop that `recipe` describes, prepared in the folder `out`.
 
@@ -96,11 +91,14 @@ def prepare_shop(
         trust_times: a raw file of the same size and time as before is the same, and is not read to compare its content.
         memory: what the engine may take, e.g. `4GB`; beyond, tables in between go to the disk. Else 80 % of the
             machine's.
+        describe: writes further files, such as a report, into a folder that was prepared and does not stand in its
+            place yet; what was prepared before is still in `out`.
 
     Raises:
         RecipeError: the recipe is not understood, or its split leaves nothing to train on.
         SourceError: a raw file is missing, empty, of another format, or more than half of its dates cannot be read; or
-            `out` holds what tfrec did not write there, or any of the raw files.
+            `out` holds what tfrec did not write there, or any of the raw files, or was prepared under another key of
+            pseudonyms and `force` is not set.
     """
     out, home = Path(out), Path(data_home) if data_home is not None else None
     written = read_recipe(find_recipe(recipe))
@@ -110,8 +108,12 @@ def prepare_shop(
     if present is not None and is_whole and present.fingerprint == shop.fingerprint and not force:
         logger.info("%s is up to date with %s; reused", out, written.path)
         return read_prepared(out)
+    if present is not None and not force and present.key_check:
+        verify_key(shop.files.key, present.key_check, of=str(out))
     with publishing(out, PREPARED, inputs=shop.inputs) as folder:
         manifest = _take_steps(shop, folder, memory=memory)
+        if describe is not None:
+            describe(folder)
     forget_chunks(chunk_folder(out))
     logger.info("Prepared %s: %s", out, _summary(manifest))
     return read_prepared(out)
@@ -222,7 +224,7 @@ def group_good_events(shop: Preparation) -> Preparation:
     events = shop.tables["events"]
     good, numbers, further = group_events(events, shop.recipe, shop.workspace)
     notes = (*events.notes, *further)
-    rejected, kept = count_reasons([events]), _count(good)
+    rejected, kept = count_reasons([events]), int(good.count().execute())
     if kept == 0:
         origin = ", ".join(source.origin for source in shop.files.sources["events"])
         hints = "".join(f" {note.text}" for note in notes if not note.code.startswith("most_frequent"))
@@ -244,19 +246,18 @@ def split_events(shop: Preparation) -> Preparation:
     notes: list[Note] = []
     if shop.until is None:  # else training is what was known at that moment, whatever the log holds of later
         events, notes = keep_orders_whole(events, test_from=moments.test_from, time_zone=recipe.time_zone)
+    shop = shop.extended(notes=(*shop.notes, *notes), moments=moments)
     if recipe.clean.duplicates == "merge":
         events = merge_order_lines(events, boundary=moments.test_from)
     boundary = ibis.literal(moments.test_from.to_pydatetime()).cast("timestamp")
     return shop.extended(
-        notes=(*shop.notes, *notes),
-        moments=moments,
         training=events.filter(events["timestamp"] < boundary),
         test=events.filter(events["timestamp"] >= boundary),
     )
 
 
 def complete_tables(shop: Preparation) -> Preparation:
-    """Completes items and users by what the training events know (step 5)."""
+    """Completes items and users by what the training events know (step 6)."""
     frames = {name: collect_table(shop.tables[name]) for name in _COMPLETED if name in shop.tables}
     tree = shop.category_paths
     items = items_from_events(shop.training, shop.recipe, train_end=shop.moments.test_from, tree=tree)
@@ -266,12 +267,16 @@ def complete_tables(shop: Preparation) -> Preparation:
     frames["items"], notes = add_picture_rows(items, shop.picture_rows, upper_case=upper_case)
     embeddings = collect_embeddings(shop.tables.get("items"), frames["items"]["item_id"])
     frames["users"] = complete_users(frames["users"], users) if "users" in frames else users
+    notes += notes_of_titles(shop.training)
+    if "items" in shop.tables:
+        both, catalogue = shop.training.union(shop.test), shop.tables["items"].good
+        notes += notes_of_zeros_in_catalogue(both, catalogue, columns=shop.recipe.events[0].columns)
     notes = [*tree.notes, *notes, *notes_of_sales(frames["items"])]
     return shop.extended(frames=frames, embeddings=embeddings, notes=(*shop.notes, *notes))
 
 
 def match_with_purchases(shop: Preparation) -> Preparation:
-    """Matches returns with the purchases that they take back, which stay as they are (step 6)."""
+    """Matches returns with the purchases that they take back, which stay as they are (step 7)."""
     cleaning, events = shop.recipe.clean, shop.tables["events"]
     taken_back = collect_returns(events.rows, has_repeats=cleaning.duplicates != "reject")
     sold = shop.training.union(shop.test)
@@ -291,75 +296,11 @@ def match_with_purchases(shop: Preparation) -> Preparation:
     )
 
 
-def write_files(shop: Preparation) -> Preparation:
-    """Writes the tables and the ledger, and copies what lies beside them (step 7)."""
-    folder, files = shop.folder, shop.files
-    _write_events(cut_sessions(shop.training, shop.session_numbers), folder / "events.parquet")
-    _write_events(cut_sessions(shop.test, shop.session_numbers), folder / "test_events.parquet")
-    for name, frame in shop.frames.items():
-        frame.to_parquet(folder / f"{name}.parquet", index=False)
-    if shop.embeddings is not None:
-        np.save(folder / "embeddings.npy", shop.embeddings)
-    if "impressions" in shop.tables:
-        order_impressions(shop.tables["impressions"].good).to_parquet(folder / "impressions.parquet")
-    write_rejected([*shop.tables.values()], folder / "rejected.parquet")
-    write_incomplete([*shop.tables.values()], folder / "incomplete.parquet")
-    extras = copy_extras(files.extras, folder, key=files.key, user_columns=_user_columns(shop))
-    copy_truth(files.truth, folder)
-    return shop.extended(extras=extras)
-
-
-def describe_shop(shop: Preparation) -> Preparation:
-    """Describes contents and origin of the folder in its manifest (step 8)."""
-    recipe, frames = shop.recipe, shop.frames
-    train_events, test_events = _count(shop.training), _count(shop.test)
-    counts = {name: count_rows(table) for name, table in shop.tables.items()}
-    manifest = Manifest(
-        format_version=FORMAT_VERSION,
-        recipe=recipe.name,
-        fingerprint=shop.fingerprint,
-        sources=shop.sources,
-        time_zone=recipe.time_zone,
-        has_time=recipe.has_time,
-        test_from=shop.moments.test_from.isoformat(),
-        validation_from=shop.moments.validation_from.isoformat(),
-        until=shop.until.isoformat() if shop.until is not None else "",
-        currency=recipe.currency,
-        rows=shop.kept + sum(shop.rejected.values()),
-        kept=shop.kept,
-        merged=shop.kept - train_events - test_events,
-        rejected=dict(shop.rejected),
-        excluded={reason: n for reason, n in shop.rejected.items() if reason in shop.tables["events"].spec.ruled},
-        catalogue_rejected=count_reasons(shop.others),
-        train_events=train_events,
-        test_events=test_events,
-        train_orders=_count_orders(shop.training),
-        test_orders=_count_orders(shop.test),
-        users=len(frames["users"]),
-        items=len(frames["items"]),
-        images=shop.images,
-        extras=dict(shop.extras),
-        description=recipe.description,
-        source_url=recipe.source_url,
-        licence=recipe.licence,
-        facts=len(frames.get("facts", ())),
-        relations=len(frames.get("relations", ())),
-        incomplete=count_incomplete([*shop.tables.values()]),
-        notes=(*shop.notes, *shop.absent, *(note for table in shop.others for note in table.notes)),
-        returns=shop.return_counts,
-        country=recipe.country,
-        impressions=counts["impressions"].kept if "impressions" in counts else 0,
-        embeddings=shop.embeddings.shape[1] if shop.embeddings is not None else 0,
-        tables=counts,
-        sale_days={name: list(days) for name, days in recipe.sale_days.items()},
-    )
-    return shop.extended(manifest=manifest)
-
-
 STEPS: tuple[Callable[[Preparation], Preparation], ...] = (
     read_tables,
     group_good_events,
     split_events,
+    set_robots_aside,
     complete_tables,
     match_with_purchases,
     write_files,
@@ -399,25 +340,6 @@ def _manifest_or_none(out: Path) -> Manifest | None:
         return read_manifest(out)
     except SourceError:
         return None
-
-
-def _user_columns(shop: Preparation) -> list[str]:
-    """Returns the raw columns of user ids, as the files themselves call them."""
-    names = [name for spec in shop.tables["events"].specs for name in spec.user_columns]
-    prefixes = [join.prefix for events in shop.recipe.events for join in events.join]
-    return [*names, *(name.removeprefix(prefix) for name in names for prefix in prefixes)]
-
-
-def _write_events(events: ir.Table, path: Path) -> None:
-    events.order_by("timestamp", FILE, ROW).select(*EVENT_COLUMNS).to_parquet(path)
-
-
-def _count(table: ir.Table) -> int:
-    return int(table.count().execute())
-
-
-def _count_orders(events: ir.Table) -> int:
-    return int(events.filter(events["order_id"] != "")["order_id"].nunique().execute())
 
 
 def _summary(manifest: Manifest) -> str:

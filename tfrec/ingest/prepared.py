@@ -111,6 +111,9 @@ class Manifest:
             any. None in a folder of an earlier release.
         country: country of the shop, two letters; "" unknown.
         sale_days: the shop's own sales, name → days.
+        scrubbed: `column: kind` → rows out of whose free text a mail address or phone number was taken.
+        key_check: check word of the key of pseudonyms, `""` where ids are plain; see `verify_key`.
+        robots: visitors in `robots.parquet`, whose events are set aside.
     """
 
     format_version: int
@@ -150,6 +153,9 @@ class Manifest:
     impressions: int = 0
     embeddings: int = 0
     tables: dict[str, TableCounts] = dataclasses.field(default_factory=dict)
+    scrubbed: dict[str, int] = dataclasses.field(default_factory=dict)
+    key_check: str = ""
+    robots: int = 0
 
     @property
     def returned(self) -> dict[str, int]:

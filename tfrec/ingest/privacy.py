@@ -10,7 +10,7 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from tfrec.errors import SourceError
+from tfrec.errors import RecipeError, SourceError
 from tfrec.sources.cells import id_text
 
 _MIN_KEY_BYTES = 16
@@ -25,9 +25,17 @@ class Privacy:
         key_file: file with the secret key (at least 16 bytes; make one with `head -c 32 /dev/urandom > FILE`), found
             like the data files; empty = ids stay as they are. The key is never written; keep it to serve the same
             pseudonyms.
+        keep_days: events that are older than so many days before the end of the log are dropped; 0 = none.
+        free_text: columns out of which mail addresses and phone numbers are taken: of events, items or users.
     """
 
     key_file: str = ""
+    keep_days: int = 0
+    free_text: tuple[str, ...] = ("query", "title")
+
+    def __post_init__(self) -> None:
+        if self.keep_days < 0:
+            raise RecipeError(f"keep_days must not be below 0; got {self.keep_days}.")
 
 
 def read_key(path: Path) -> bytes:
@@ -83,6 +91,28 @@ def pseudonymise(table: ir.Table, *, key: bytes, guest_ids: Sequence[str] = (), 
 def key_check(key: bytes) -> str:
     """Returns a short check word: equal for two runs with the same key, and without further information on the key."""
     return pseudonym("tfrec key check", key)[:8]
+
+
+def verify_key(key: bytes | None, expected: str, *, of: str) -> None:
+    """Checks that pseudonyms under a key are those of something that was made earlier.
+
+    Args:
+        key: the secret, or None where ids stay as they are.
+        expected: `key_check` of what was made earlier, `""` where its ids are plain.
+        of: what that is, for the message.
+
+    Raises:
+        SourceError: they are not: nothing of the one would be found in the other.
+    """
+    found = key_check(key) if key is not None else ""
+    if found == expected:
+        return
+    has = f"pseudonyms under the key {expected}" if expected else "plain user ids"
+    given = f"the key {found}" if found else "no key"
+    raise SourceError(
+        f"{of} has {has}, but {given} is given: the same user would be another one. Give the key that {of} was made "
+        "with, or make it again. (Keys are named by their check words, which do not disclose them.)"
+    )
 
 
 def pseudonym(text: str, key: bytes) -> str:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import logging
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 import ibis
@@ -10,6 +11,7 @@ import ibis.expr.types as ir
 import pandas as pd
 from ibis import _
 
+from tfrec.ingest.free_text import without_personal_data
 from tfrec.ingest.mapping import RAW_PREFIX, Columns, check_columns, column_texts, raw_columns
 from tfrec.ingest.number_styles import find_styles
 from tfrec.ingest.numbers import NumberStyle, as_number, number
@@ -51,7 +53,8 @@ def read_table(
     parts = _read_parts(specs, sources, workspace)
     spec, is_one = specs[0], len(parts) == 1
     notes = [note for part in parts for note in _notes_of_part(part, names_origin=not is_one)]
-    values = [_value_part(part, key=key) for part in parts]
+    made = [_value_part(part, key=key) for part in parts]
+    values = [rows for rows, _counts in made]
     if not is_one:
         values = [rows.mutate(**{PART: ibis.literal(at).cast("int32")}) for at, rows in enumerate(values)]
     rows = workspace.store(f"{spec.name}_typed", check_rows(spec, union_by_name(values)))
@@ -72,6 +75,7 @@ def read_table(
         hidden=tuple(hidden),
         notes=tuple(notes),
         files=tuple(name for part in parts for name in part.raw.files),
+        scrubbed=dict(sum((Counter(counts) for _rows, counts in made), Counter())),
     )
 
 
@@ -142,11 +146,14 @@ def _notes_of_part(part: _Part, *, names_origin: bool) -> list[Note]:
     return [*part.raw.notes, *made]
 
 
-def _value_part(part: _Part, *, key: bytes | None) -> ir.Table:
-    text = part.mapped.text
+def _value_part(part: _Part, *, key: bytes | None) -> tuple[ir.Table, Mapping[str, int]]:
+    """Returns the values of one source, and what was taken out of its free text."""
+    text, counts = without_personal_data(part.mapped.text, part.spec.free_text, country=part.spec.country)
+    if part.spec.mark is not None:
+        text = part.spec.mark(text)
     if key is not None:
         text = _hide_users(part.spec, text, key=key)
-    return value_rows(part.spec, text, part.mapped.styles, part.mapped.plain_times)
+    return value_rows(part.spec, text, part.mapped.styles, part.mapped.plain_times), counts
 
 
 def _mapped_together(parts: Sequence[_Part]) -> MappedTable:

@@ -148,7 +148,14 @@ class Recipe:
         if self.clean.unknown_items == "reject" and not self.items.is_stated:
             raise RecipeError('[clean] unknown_items = "reject" needs a catalogue: name its files in [items].')
         mapped = {*self.event_columns, *(("event_type",) if any(events.type for events in self.events) else ())}
+        if self.privacy.keep_days and not self.has_time:
+            raise RecipeError("[privacy] keep_days needs times: map `timestamp` in [events.columns].")
         for rule in self.clean.rules:
+            if self.privacy.key_file and rule.column == "user_id":
+                raise RecipeError(
+                    "[clean] has a pattern on user_id, which [privacy] makes a pseudonym before rules are applied. "
+                    "Name the column of the file (raw_column), or use [clean.staff]."
+                )
             if rule.whole_order and (self.orders.by != "column" or "order_id" not in mapped):
                 raise RecipeError("[clean] has a rule on whole orders: map `order_id` in [events.columns].")
             if rule.column and rule.column not in mapped:

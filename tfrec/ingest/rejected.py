@@ -2,12 +2,14 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
 
+from tfrec.ingest.free_text import without_mails, without_personal_data
+from tfrec.ingest.mapping import raw_columns
 from tfrec.ingest.table_counts import TableCounts
 from tfrec.ingest.table_spec import TableSpec
 from tfrec.sources.cells import as_text
@@ -32,6 +34,7 @@ class CheckedTable:
         hidden: raw columns that must not be shown: user ids, where these appear under pseudonyms.
         notes: what the owner of the files should know.
         files: name of each file, by `_file`.
+        scrubbed: `column: kind` → rows out of whose free text personal data was taken.
     """
 
     specs: tuple[TableSpec, ...]
@@ -41,6 +44,7 @@ class CheckedTable:
     hidden: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
     files: tuple[str, ...] = ()
+    scrubbed: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def spec(self) -> TableSpec:
@@ -121,8 +125,11 @@ def _describe(table: CheckedTable, rows: ir.Table) -> list[ir.Table]:
 def _describe_part(table: CheckedTable, rows: ir.Table, raw: ir.Table) -> ir.Table:
     """Returns `REJECTED_COLUMNS` of the rows of one source; no cell shows an id of the hidden columns."""
     joined = rows.select(FILE, ROW, "reason").join(raw, [FILE, ROW])
+    joined, _counts = without_personal_data(joined, _free_columns(table, raw), country=table.spec.country)
     hidden = [name for name in table.hidden if name in raw.columns]
-    shown = {name: as_text(joined[name]) for name in raw.columns if name not in (FILE, ROW, *hidden)}
+    # Where ids are pseudonyms, no cell shows the address behind one; without a key an address may be the id itself.
+    show = without_mails if table.hidden else as_text
+    shown = {name: show(joined[name]) for name in raw.columns if name not in (FILE, ROW, *hidden)}
     for name in hidden:  # in a row whose fields are shifted, an id stands in another column
         ids = raw.select(id=as_text(raw[name])).filter(lambda column: column["id"].notnull()).distinct()
         shown = {other: ibis.ifelse(cell.isin(ids["id"]), "", cell) for other, cell in shown.items()}
@@ -134,6 +141,18 @@ def _describe_part(table: CheckedTable, rows: ir.Table, raw: ir.Table) -> ir.Tab
         reason="reason",
         raw=text,
     )
+
+
+def _free_columns(table: CheckedTable, raw: ir.Table) -> list[str]:
+    """Returns the raw columns of free text."""
+    mappings = [
+        columns for spec in table.specs for columns in ({"": spec.section.columns} | dict(spec.described)).items()
+    ]
+    named = [
+        {target: names for target, names in columns.items() if prefix + target in table.spec.free_text}
+        for prefix, columns in mappings
+    ]
+    return [name for name in raw_columns(*named) if name in raw.columns]
 
 
 def _file_name(table: CheckedTable, number: ir.IntegerValue) -> ir.StringValue:

@@ -110,6 +110,9 @@ class TableSpec:
         note_makers: look for what the owner of the files should know of how the text is written.
         late_note_makers: likewise, in the rows that the owner's rules do not leave out.
         ruled: reasons of rows that the owner's rules leave out.
+        mark: adds `_...` columns by the plain texts, before user ids become pseudonyms.
+        free_text: columns out of which personal data is taken, see `without_personal_data`.
+        country: of the shop, for phone numbers.
         user_ids: columns with user ids, which become pseudonyms where there is a key.
         guest_ids: user ids that stand for guests.
         made_of_user_ids: columns that become pseudonyms, too, where they come from the raw columns of user ids.
@@ -136,6 +139,9 @@ class TableSpec:
     note_makers: tuple[NoteMaker, ...] = ()
     late_note_makers: tuple[NoteMaker, ...] = ()
     ruled: tuple[str, ...] = ()
+    mark: Callable[[ir.Table], ir.Table] | None = None
+    free_text: tuple[str, ...] = ()
+    country: str = ""
     user_ids: tuple[str, ...] = ()
     guest_ids: tuple[str, ...] = ()
     made_of_user_ids: tuple[str, ...] = ()

@@ -28,6 +28,8 @@ def users_spec(recipe: Recipe) -> TableSpec:
         repeated="duplicate user_id",
         user_ids=("user_id",),
         guest_ids=recipe.clean.guest_ids,
+        free_text=tuple(name for name in recipe.privacy.free_text if name != "user_id"),
+        country=recipe.country,
         order=("user_id",),
     )
 

@@ -1,0 +1,30 @@
+"""Sets rows of a checked table aside: gives a reason to those that had none."""
+
+import ibis
+import ibis.expr.types as ir
+
+from tfrec.sources.engine import Workspace
+from tfrec.sources.file_format import FILE, ROW
+
+FOUND = "_found"
+"""Column with the reason of a row that is to be set aside."""
+
+
+def set_aside(workspace: Workspace, rows: ir.Table, found: ir.Table, *, name: str) -> tuple[ir.Table, int]:
+    """Returns the rows with the reasons that were found, and how many rows these are; no row is lost or added.
+
+    Where none was found, the rows are returned as they are, without a copy.
+
+    Args:
+        workspace: where the tables are stored.
+        rows: checked rows with `reason`.
+        found: `_file`, `_row` and `_found` of rows without a reason; each row once.
+        name: of the stored table.
+    """
+    stored = workspace.store(f"{name}_found", found.select(FILE, ROW, FOUND))
+    number = int(stored.count().execute())
+    if not number:
+        return rows, 0
+    joined = rows.left_join(stored, [FILE, ROW])
+    reason = ibis.coalesce(joined["reason"], joined[FOUND])
+    return workspace.store(name, joined.mutate(reason=reason).select(*rows.columns)), number
