@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -80,22 +78,17 @@ def test_each_row_keeps_to_its_own_limits():
     assert [np.flatnonzero(row).tolist() for row in found] == [[2, 3, 5], [3]]
 
 
-def test_a_hundred_thousand_categories_cost_about_as_much_as_one():
-    def seconds(count):
-        limits = Limits(
-            excluded=tf.zeros([1, 0], tf.int32),
-            categories=tf.fill([1, count], 3),
-            min_price=tf.zeros(1),
-            max_price=tf.fill([1], INF),
-        )
-        paths = tf.tile(PATHS, [200, 1])
-        many = {"is_offered": tf.tile(OFFERED, [200]), "price": tf.tile(PRICE, [200]), "category_paths": paths}
-        start = time.perf_counter()
-        assert eligible_items(limits, **many).numpy().sum() == 200
-        return time.perf_counter() - start
-
-    seconds(1)
-    assert seconds(100_000) < seconds(1) + 0.5  # a comparison of each with each takes seconds
+def test_a_hundred_thousand_categories_are_as_good_as_one():
+    """Compared each with each, these items and categories would take a gigabyte."""
+    limits = Limits(
+        excluded=tf.zeros([1, 0], tf.int32),
+        categories=tf.fill([1, 100_000], 3),
+        min_price=tf.zeros(1),
+        max_price=tf.fill([1], INF),
+    )
+    many = {"is_offered": tf.tile(OFFERED, [2000]), "price": tf.tile(PRICE, [2000])}
+    found = eligible_items(limits, whole_catalogue(12_000), category_paths=tf.tile(PATHS, [2000, 1]), **many)
+    assert found.numpy().sum() == 2000
 
 
 def test_marks_stand_in_their_own_row():
