@@ -52,7 +52,7 @@ class SourceConfig:
     cart_neighbours: int = 100
     session_neighbours: int = 80
     recent_items: int = 20
-    dense_items: int = 5_000
+    dense_items: int = 10_000
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

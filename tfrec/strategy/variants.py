@@ -45,15 +45,17 @@ def one_of_each_product(slate: CandidateSlate, *, groups: tf.Tensor) -> Candidat
         >>> one_of_each_product(slate, groups=tf.constant([0, 7, 7, 0])).item.numpy()
         array([[0, 2, 3]], dtype=int32)
     """
-    rows = tf.shape(slate.item)[0]
     by_item = tf.argsort(slate.item, axis=1, stable=True)
     by_score = tf.argsort(tf.gather(slate.score, by_item, batch_dims=1), axis=1, direction="DESCENDING", stable=True)
     place = tf.argsort(tf.gather(by_item, by_score, batch_dims=1), axis=1)  # of each candidate in its row, best first
-    num_groups = tf.reduce_max(groups) + 1
-    of_product = tf.gather(groups, slate.item)
-    segment = of_product + tf.range(rows)[:, None] * num_groups
-    first = tf.math.unsorted_segment_min(tf.reshape(place, [-1]), tf.reshape(segment, [-1]), rows * num_groups)
-    stays = tf.equal(of_product, 0) | tf.equal(place, tf.gather(first, segment))
+    # The first of a product is found among the row's candidates, sorted by product and place: its key is the least that
+    # is not below the product's own.
+    product = tf.cast(tf.gather(groups, slate.item), tf.int64)
+    width = tf.shape(slate.item, out_type=tf.int64)[1]
+    key = product * width + tf.cast(place, tf.int64)
+    keys = tf.sort(tf.pad(key, [[0, 0], [0, 1]], constant_values=tf.int64.max), axis=1)  # never empty
+    first = tf.gather(keys, tf.searchsorted(keys, tf.pad(product * width, [[0, 0], [0, 1]])), batch_dims=1)[:, :-1]
+    stays = tf.equal(product, 0) | tf.equal(key, first)
     return CandidateSlate(
         item=tf.where(stays, slate.item, 0),
         score=tf.where(stays, slate.score, -float("inf")),
