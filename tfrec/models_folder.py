@@ -36,6 +36,7 @@ LEARNING = (
     "ingest/typed_toml.py",
     "features",
     "baselines",
+    "serving/known_ids.py",
     "serving/models_config.py",
     "pipelines",
     "models",

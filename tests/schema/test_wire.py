@@ -50,6 +50,13 @@ OFFICIAL = {
     "ModelConfig": (_CONFIG, "ModelConfig"),
     "ModelConfigList": (_CONFIG, "ModelConfigList"),
     "ModelServerConfig": (_CONFIG, "ModelServerConfig"),
+    "ReloadConfigRequest": (f"{_APIS}.model_management_pb2", "ReloadConfigRequest"),
+    "ReloadConfigResponse": (f"{_APIS}.model_management_pb2", "ReloadConfigResponse"),
+    "ClassificationRequest": (f"{_APIS}.classification_pb2", "ClassificationRequest"),
+    "InferenceTask": (f"{_APIS}.inference_pb2", "InferenceTask"),
+    "MultiInferenceRequest": (f"{_APIS}.inference_pb2", "MultiInferenceRequest"),
+    "SamplingConfig": ("tensorflow_serving.config.logging_config_pb2", "SamplingConfig"),
+    "LogMetadata": (f"{_APIS}.logging_pb2", "LogMetadata"),
 }
 
 
