@@ -181,7 +181,7 @@ def paths_of(parser: argparse.ArgumentParser, name: str = "") -> Iterator[tuple[
 
 
 def test_every_option_that_names_a_path_is_read_or_stands_in_the_table():
-    added = ("serve", "--request-log")  # a folder that gains files of new names, and loses none
+    added = ("serve", "--request-log")  # a folder that gains files of names of its own
     written = {pair for pair in paths_of(build_parser()) if pair[1] not in READ and pair != added}
     assert written == {(writer.command.partition(" --")[0], writer.option) for writer in WRITERS}
 
