@@ -58,8 +58,9 @@ def odd_values(shop: Shop, seed: int) -> list[str]:
     asked = [_whole_cart(shop)]
     if len(queries):
         asked.append(as_query(queries, is_discovery=seed % 3 == 0, is_limited=seed % 5 == 0))
+    list_up = candidate_lister(sources)
     for query in asked:
-        _, features = candidate_lister(sources)(query)
+        _, features = list_up(query)
         with np.errstate(over="ignore"):
             features = features.numpy().astype(np.float16)
         found += [name for name, values in zip(FEATURES, np.moveaxis(features, -1, 0), strict=True)
