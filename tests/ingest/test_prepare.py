@@ -244,9 +244,9 @@ def test_killed_run_leaves_the_old_result_and_the_next_cleans_up(tmp_path: Path)
     write_small_shop(tmp_path / "raw", rows=ROWS[:-1])
     script = (
         "import sys, time, pathlib\n"
-        "from tfrec.ingest import prepare\n"
+        "from tfrec.ingest import prepare, write_shop\n"
         "def stop(*_, **__): pathlib.Path(sys.argv[3]).touch(); time.sleep(60)\n"
-        "prepare.write_rejected = stop\n"
+        "write_shop.write_rejected = stop\n"
         "prepare.prepare_shop(sys.argv[1], sys.argv[2])\n"
     )
     reached = tmp_path / "raw" / "reached"
