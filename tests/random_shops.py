@@ -12,6 +12,7 @@ from tfrec.features.shop import Shop
 from tfrec.models.query import Query
 from tfrec.models.source_config import SourceConfig
 from tfrec.models.sources import CandidateSources
+from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.registry import FEATURES
 from tfrec.training.examples import as_query, candidate_lister
 
@@ -74,8 +75,8 @@ def _sources(shop: Shop, feature_tables: Any, rng: np.random.Generator) -> Candi
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors[0] = 0.0
     dense_items = int(rng.choice([1, 5_000]))  # sources bring lists, or score all items
-    return CandidateSources(
-        shop.vocabularies,
+    moment = Moment(
+        shop.vocabularies.catalogue,
         feature_tables,
         config=SourceConfig(dense_items=dense_items),
         candidate_embeddings=vectors,
@@ -83,8 +84,8 @@ def _sources(shop: Shop, feature_tables: Any, rng: np.random.Generator) -> Candi
         query_tower=_FixedTower(),
         is_offered=np.arange(size) > 0,
         cart_type=shop.train.type_code("cart"),
-        view_type=shop.train.type_code("view"),
     )
+    return CandidateSources(moment, view_type=shop.train.type_code("view"))
 
 
 class _FixedTower:

@@ -5,7 +5,6 @@ process, from ids to ids. Item weights and embeddings are drawn in clusters of 5
 """
 
 import argparse
-import dataclasses
 import os
 import resource
 import time
@@ -78,6 +77,7 @@ def make_served(num_items: int) -> Any:
     from tfrec.features.vocabulary import Catalogue, Vocabularies, Vocabulary
     from tfrec.models import RankingModel, RetrievalConfig, RetrievalModel
     from tfrec.models.sources import CandidateSources
+    from tfrec.models.sources.moment import Moment
     from tfrec.strategy.funnel import Funnel
     from tfrec.training.export import ServedFunnel
 
@@ -96,9 +96,11 @@ def make_served(num_items: int) -> Any:
         content=content,
         is_in_stock=np.ones(size, bool),
         on_sale_from=np.full(size, -np.inf),
+        on_sale_until=np.full(size, np.inf),
+        group=np.zeros(size, np.int32),
         images=None,
         has_image=np.zeros(size, bool),
-        **_newer_columns(Catalogue, size),
+        vectors=None,
     )
     vocabulary = lambda letter, number: Vocabulary(np.array([f"{letter}{n}" for n in range(number)], object))  # noqa: E731
     vocabularies = Vocabularies(
@@ -107,25 +109,18 @@ def make_served(num_items: int) -> Any:
     model = RetrievalModel(vocabularies, RetrievalConfig())
     model.query_tower(tf.zeros([1, 1, 64]), _one_step(), training=False)
     ranker = RankingModel(("click", "purchase"))
-    sources = CandidateSources(
-        vocabularies,
+    moment = Moment(
+        catalogue,
         make_tables(num_items, rng),
         candidate_embeddings=_unit(content[:, :64] + 0.3 * rng.normal(size=(size, 64))),
         encoded_items=_unit(rng.normal(size=(size, 64))),
         query_tower=model.query_tower,
         is_offered=row > 0,
         cart_type=3,
-        view_type=1,
     )
+    sources = CandidateSources(moment, view_type=1)
     shop = SimpleNamespace(vocabularies=vocabularies, users=vocabulary("u", _USERS))
     return ServedFunnel(shop, Funnel(sources, ranker))
-
-
-def _newer_columns(kind: Any, size: int) -> dict[str, np.ndarray]:
-    """Returns columns of items that nothing here reads, as the catalogue has them."""
-    known = {"categories", "brand", "price", "price_bucket", "title_words", "content", "is_in_stock", "on_sale_from",
-             "images", "has_image"}  # fmt: skip
-    return {field.name: np.zeros(size, np.int32) for field in dataclasses.fields(kind) if field.name not in known}
 
 
 def _one_step() -> Any:

@@ -6,26 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.ingest.small_shop import ROWS, write_small_shop
+from tests.ingest.small_shop import IMPRESSIONS, ROWS, write_small_shop
 from tfrec.errors import SourceError
 from tfrec.experiments.logged_slates import read_slates
 from tfrec.experiments.placements import judge_placements
 from tfrec.experiments.shown_slates import shown_slates
 from tfrec.ingest.prepare import prepare_shop
-
-SECTION = """
-[impressions]
-files = "shown.csv"
-
-[impressions.columns]
-timestamp = "at"
-user_id = "who"
-slate_id = "slate"
-position = "place"
-item_id = "item"
-propensity = "chance"
-clicked = "clicked"
-"""
 
 
 def drawn(first_place: int) -> pd.DataFrame:
@@ -39,12 +25,12 @@ def drawn(first_place: int) -> pd.DataFrame:
             clicked = int(item == "A" and place == 0)
             at = "2024-02-10 12:00:00"
             rows.append((at, f"u{slate % 60}", f"s{slate}", place + first_place, item, chance, clicked))
-    return pd.DataFrame(rows, columns=["at", "who", "slate", "place", "item", "chance", "clicked"])
+    return pd.DataFrame(rows, columns=["at", "who", "slate", "place", "what", "chance", "clicked"])
 
 
 @pytest.mark.parametrize("first_place", [0, 1])
 def test_impressions_of_a_shop_are_read_as_slates(tmp_path: Path, first_place: int) -> None:
-    recipe = write_small_shop(tmp_path, rows=ROWS, extra=SECTION)
+    recipe = write_small_shop(tmp_path, rows=ROWS, extra=IMPRESSIONS)
     log = drawn(first_place)
     log.to_csv(tmp_path / "shown.csv", index=False)
     prepared = prepare_shop(recipe, tmp_path / "prepared")
@@ -53,7 +39,7 @@ def test_impressions_of_a_shop_are_read_as_slates(tmp_path: Path, first_place: i
     assert slates.item_ids.tolist() == ["A", "B"]
     shown_first = log[log["place"] == first_place]
     first = slates.first_place()
-    assert first.rewards.mean() == pytest.approx((shown_first["item"] == "A").mean())
+    assert first.rewards.mean() == pytest.approx((shown_first["what"] == "A").mean())
     assert set(first.propensities.round(2)) == {0.75, 0.25}
     assert slates.users is not None and len(set(slates.users)) == 60
     rates = judge_placements(prepared).items.set_index("item_id")["rate"]
@@ -61,7 +47,7 @@ def test_impressions_of_a_shop_are_read_as_slates(tmp_path: Path, first_place: i
 
 
 def test_slate_with_an_unknown_chance_is_not_whole(tmp_path: Path) -> None:
-    recipe = write_small_shop(tmp_path, rows=ROWS, extra=SECTION)
+    recipe = write_small_shop(tmp_path, rows=ROWS, extra=IMPRESSIONS)
     log = drawn(0)
     log.loc[[0, 11], "chance"] = np.nan
     log.to_csv(tmp_path / "shown.csv", index=False)

@@ -42,6 +42,21 @@ ROWS = [
     "6,7.0,A,2024-03-02 10:00:00,1,99.00,APPLE SALE,CH",
 ]
 
+IMPRESSIONS = """
+[impressions]
+files = "shown.csv"
+
+[impressions.columns]
+timestamp = "at"
+user_id = "who"
+slate_id = "slate"
+position = "place"
+item_id = "what"
+propensity = "chance"
+clicked = "clicked"
+"""
+"""The section of a recipe for a file of what was shown."""
+
 
 def write_small_shop(
     folder: Path, *, rows: list[str] | None = None, header: str = HEADER, recipe: str = RECIPE, extra: str = ""

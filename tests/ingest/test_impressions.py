@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.ingest.small_shop import RECIPE, ROWS, write_small_shop
+from tests.ingest.small_shop import IMPRESSIONS, RECIPE, ROWS, write_small_shop
 from tfrec.errors import RecipeError, SourceError
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.prepared import Prepared
@@ -20,20 +20,7 @@ SHOWN = [
     "2024-02-10 12:00:00,7.0,s1,1,B,1,0,home",
     "2024-02-09 09:00:00,,s0,0,C,0.25,,cart",
 ]
-SECTION = """
-[impressions]
-files = "shown.csv"
-
-[impressions.columns]
-timestamp = "at"
-user_id = "who"
-slate_id = "slate"
-position = "place"
-item_id = "what"
-propensity = "chance"
-clicked = "clicked"
-placement = "where"
-"""
+SECTION = IMPRESSIONS + 'placement = "where"\n'
 
 
 def prepare(folder: Path, rows: list[str], *, section: str = SECTION, extra: str = "") -> Prepared:

@@ -10,6 +10,7 @@ from tfrec.models import RetrievalConfig, RetrievalModel
 from tfrec.models.query import Query
 from tfrec.models.source_config import SourceConfig
 from tfrec.models.sources import CandidateSources
+from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.registry import FEATURES
 from tfrec.pipelines.retrieval import gap_bucket, retrieval
 
@@ -41,16 +42,16 @@ def four_items():
 @pytest.fixture(scope="module")
 def four_sources(four_items):
     as_of = four_items.prepared.test_from.timestamp() / 3600
-    return CandidateSources(
-        four_items.vocabularies,
+    moment = Moment(
+        four_items.vocabularies.catalogue,
         compute_feature_tables(four_items.train, as_of=as_of, config=FeatureConfig(l2=1.0)),
         candidate_embeddings=np.array([[0, 0], [0.5, 0.1], [0.1, 0.9], [0.9, 0.3], [-0.2, 0]], np.float32),
         encoded_items=np.zeros((5, 2), np.float32),
         query_tower=ConstantTower(),
         is_offered=np.array([False, True, True, True, True]),
         cart_type=3,
-        view_type=1,
     )
+    return CandidateSources(moment, view_type=1)
 
 
 def test_features_of_four_items_by_hand(four_items, four_sources):

@@ -8,7 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from tests.serving.requests import call, put
+from tests.serving.requests import call, put, until
 from tfrec.schema import wire
 from tfrec.serving.server import EmbeddedServer
 
@@ -88,9 +88,7 @@ def test_a_swap_of_versions_is_no_change(served: tuple[EmbeddedServer, Path], ti
     shop = watching(server, "shop")
     assert next(shop) == SERVING
     put(tiny_models, folder, "shop", "2")
-    with grpc.insecure_channel(f"127.0.0.1:{server.port}"):
-        while server.models.statuses("shop")[-1].state != "END":
-            pass
+    until(lambda: server.models.statuses("shop")[-1].state == "END")
     empty(folder / "shop")
     assert next(shop) == NOT_SERVING  # and not SERVING a second time
 

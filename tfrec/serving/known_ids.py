@@ -49,11 +49,11 @@ class KnownIds:
 
 def write_known_ids(version_dir: Path, vocabularies: Mapping[str, Iterable[str]]) -> None:
     """Writes what `read_known_ids` reads; vocabularies are `users`, `items` and `categories`."""
-    checksums = {
+    checksums: dict[str, Any] = {
         name: np.unique(_checksums(token.encode("utf-8", "surrogateescape") for token in tokens))
         for name, tokens in vocabularies.items()
     }
-    np.savez(version_dir / FILE, **checksums)  # type: ignore[arg-type]
+    np.savez(version_dir / FILE, **checksums)
 
 
 def read_known_ids(version_dir: Path) -> KnownIds:

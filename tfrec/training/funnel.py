@@ -13,6 +13,7 @@ from tfrec.models.ranking import RankingModel
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.models.source_config import SourceConfig
 from tfrec.models.sources import CandidateSources
+from tfrec.models.sources.moment import Moment
 from tfrec.training.config import TrainingConfig
 from tfrec.training.time_blocks import end_of_training, known_items
 
@@ -77,17 +78,17 @@ def build_sources(
 
     `is_offered` is `[N + 1]`.
     """
-    return CandidateSources(
-        shop.vocabularies,
+    moment = Moment(
+        shop.vocabularies.catalogue,
         feature_tables,
         candidate_embeddings=model.candidate_embeddings(),
         encoded_items=model.encoded_items(),
         query_tower=model.query_tower,
         is_offered=is_offered,
         cart_type=_code_or_target(shop.train, "cart"),
-        view_type=_code_or_target(shop.train, "view"),
         config=config,
     )
+    return CandidateSources(moment, view_type=_code_or_target(shop.train, "view"))
 
 
 def build_baseline_sources(shop: Shop, fitted: FittedBaseline) -> BaselineSources:

@@ -10,18 +10,13 @@ depends on their neighbours, not on the catalogue. A small catalogue is one list
 import dataclasses
 from collections.abc import Callable, Mapping
 
-import numpy as np
 import tensorflow as tf
 
-from tfrec.features.feature_tables import FeatureTables
-from tfrec.features.vocabulary import Vocabularies
 from tfrec.models.query import Query
-from tfrec.models.source_config import SourceConfig
 from tfrec.models.sources.registry import FEATURES, SOURCES
 from tfrec.models.sources.shortlist import Shortlist, shortlist_of, whole_catalogue
 from tfrec.models.sources.source import Candidates, Entries, Found, Moment, Ranking, Source
 from tfrec.models.sources.towers import Towers
-from tfrec.models.towers import QueryTower
 
 Allows = Callable[[Shortlist, tf.Tensor], tf.Tensor]
 """Items of a list, and which of them the user bought before `[B, L]` → which may be offered, `[B, L]` bool."""
@@ -46,46 +41,18 @@ class CandidateSources:
     """The tables of one moment, and the functions that turn queries into candidates and features.
 
     Args:
-        vocabularies: the shop's.
-        feature_tables: what was known at the moment.
-        candidate_embeddings: `[N + 1, d]` of the retrieval model.
-        encoded_items: `[N + 1, d]`, what the query tower reads.
-        query_tower: query tower of the retrieval model.
-        is_offered: `[N + 1]` bool: items that may be offered at all.
-        cart_type: event code that stands for an item in the cart.
+        moment: what was known at the moment, with the settings of the sources.
         view_type: event code of a view, or of the commonest event where the log has no views.
-        config: settings.
     """
 
-    def __init__(
-        self,
-        vocabularies: Vocabularies,
-        feature_tables: FeatureTables,
-        *,
-        candidate_embeddings: np.ndarray,
-        encoded_items: np.ndarray,
-        query_tower: QueryTower,
-        is_offered: np.ndarray,
-        cart_type: int,
-        view_type: int,
-        config: SourceConfig = SourceConfig(),
-    ) -> None:
-        self.config = config
-        self.num_rows = vocabularies.items.size
+    def __init__(self, moment: Moment, *, view_type: int) -> None:
+        self.moment = moment
+        self.config = moment.config
+        self.num_rows = moment.num_rows
         self.view_type = view_type
-        self.moment = Moment(
-            vocabularies.catalogue,
-            feature_tables,
-            candidate_embeddings=candidate_embeddings,
-            encoded_items=encoded_items,
-            query_tower=query_tower,
-            is_offered=is_offered,
-            cart_type=cart_type,
-            is_listed=self.num_rows > config.dense_items,
-        )
-        self.by_name: dict[str, Source] = {name: source(self.moment, config) for name, source in SOURCES.items()}
-        self.price, self.categories, self.groups = self.moment.price, self.moment.categories, self.moment.groups
-        self.largest_group = vocabularies.catalogue.largest_group
+        self.by_name: dict[str, Source] = {name: source(moment) for name, source in SOURCES.items()}
+        self.price, self.categories, self.groups = moment.price, moment.categories, moment.groups
+        self.largest_group = moment.catalogue.largest_group
 
     @property
     def is_offered(self) -> tf.Tensor:
@@ -137,11 +104,13 @@ class CandidateSources:
                 return tf.gather(self.is_offered, shortlist.item)
             return allows(shortlist, shortlist.marks(own) & (shortlist.item > 0))
 
-        is_listed = self.moment.is_listed
-        shortlist = self._shortlist(entries, allowed) if is_listed else whole_catalogue(self.num_rows)
+        if self.moment.is_listed:
+            shortlist, eligible = self._listed(entries, allowed)
+        else:
+            shortlist = whole_catalogue(self.num_rows)
+            eligible = allowed(shortlist)
         found = {name: source.evidence(entries[name], shortlist) for name, source in self.by_name.items()}
-        eligible = tf.broadcast_to(allowed(shortlist), [tf.shape(query.user)[0], shortlist.size])
-        return Evidence(shortlist, found, eligible)
+        return Evidence(shortlist, found, tf.broadcast_to(eligible, [tf.shape(query.user)[0], shortlist.size]))
 
     def candidates(self, evidence: Evidence, *, at_least: tf.Tensor | int = 0) -> tf.Tensor:
         """Returns `[B, C]` int32 candidates of all sources, each once, descending; 0 = no candidate.
@@ -191,20 +160,25 @@ class CandidateSources:
         best = tf.argmax(tf.stack(list(known.values()), axis=-1), axis=-1)
         return tf.gather(tf.constant(list(known)), best)
 
-    def _shortlist(self, entries: Mapping[str, Entries], allowed: Callable[[Shortlist], tf.Tensor]) -> Shortlist:
-        """Returns the items of all entries; every item where limits leave too few of a ranking.
+    def _listed(
+        self, entries: Mapping[str, Entries], allowed: Callable[[Shortlist], tf.Tensor]
+    ) -> tuple[Shortlist, tf.Tensor]:
+        """Returns the items of all entries, and which of them may be offered, `[B, L]` bool.
 
-        Candidates so are the same as if all sources had scored the whole catalogue.
+        They are every item where limits leave too few of a ranking. Candidates so are the same as if all sources had
+        scored the whole catalogue.
         """
         listed = shortlist_of([one.item for one in entries.values()])
         eligible = allowed(listed)
         rankings = [ranking for one in entries.values() for ranking in one.rankings]
         is_enough = tf.reduce_all(tf.stack([_is_enough(ranking, listed, eligible) for ranking in rankings]))
-        size = tf.shape(listed.item)[0]
-        everything = tf.broadcast_to(tf.range(self.num_rows)[None, :], [size, self.num_rows])
-        assert listed.ascending is not None
-        item, ascending = tf.cond(is_enough, lambda: (listed.item, listed.ascending), lambda: (everything, everything))
-        return Shortlist(item, ascending)
+
+        def everything() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            item = tf.broadcast_to(tf.range(self.num_rows)[None, :], [tf.shape(listed.item)[0], self.num_rows])
+            return item, item, allowed(Shortlist(item, item))
+
+        item, ascending, eligible = tf.cond(is_enough, lambda: (listed.item, listed.ascending, eligible), everything)
+        return Shortlist(item, ascending), eligible
 
 
 def _is_enough(ranking: Ranking, shortlist: Shortlist, eligible: tf.Tensor) -> tf.Tensor:

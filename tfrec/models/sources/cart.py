@@ -8,10 +8,11 @@ import tensorflow as tf
 from tfrec.features.feature_tables import CHANNELS
 from tfrec.models.query import Query
 from tfrec.models.rows import count_items, latest, without_repeats
-from tfrec.models.source_config import SourceConfig
+from tfrec.models.sources.feature_values import of_the_best, relative, signed_root
 from tfrec.models.sources.item_table import ItemTable, best_strength
+from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
-from tfrec.models.sources.source import Candidates, Entries, Found, Moment, of_the_best, relative, signed_root
+from tfrec.models.sources.source import Candidates, Entries, Found
 
 
 class Cart:
@@ -35,7 +36,8 @@ class Cart:
         "cart_size": "number of items in the cart, log",
     }
 
-    def __init__(self, moment: Moment, config: SourceConfig) -> None:
+    def __init__(self, moment: Moment) -> None:
+        config = moment.config
         channels = slice(CHANNELS.index("ease"), CHANNELS.index("nearby_ease") + 1)
         self.table = ItemTable(moment.feature_tables, channels=channels, width=config.cart_neighbours, name="cart")
         self.variables = self.table.variables
@@ -49,7 +51,7 @@ class Cart:
     def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
         """Returns the summed weights, and the strongest single one."""
         cart = entries.values["cart"]
-        weights, best = self.table.contributions(cart, shortlist)
+        weights, best = self.table.contributions(cart, entries.item, shortlist)
         return {"weights": weights, "best": best, "cart": cart}
 
     def scores(self, found: Found, shortlist: Shortlist) -> dict[str, tf.Tensor]:

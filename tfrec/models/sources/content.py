@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from tfrec.models.query import Query
 from tfrec.models.rows import latest, masked_mean
-from tfrec.models.source_config import SourceConfig
+from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
-from tfrec.models.sources.source import Candidates, Entries, Found, Moment, rank
+from tfrec.models.sources.source import Candidates, Entries, Found, rank
 
 
 class Content:
@@ -23,7 +23,8 @@ class Content:
         "content_max": "similarity of content to the most similar item of visit and cart",
     }
 
-    def __init__(self, moment: Moment, config: SourceConfig) -> None:
+    def __init__(self, moment: Moment) -> None:
+        config = moment.config
         self.variables: list[tf.Variable] = []
         self._moment = moment
         self._most, self._most_recent = config.content, config.recent_items

@@ -8,9 +8,10 @@ import tensorflow as tf
 from tfrec.models.graph_tables import table
 from tfrec.models.query import Query
 from tfrec.models.rows import rows_of
-from tfrec.models.source_config import SourceConfig
+from tfrec.models.sources.feature_values import of_the_best, relative, signed_root
+from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
-from tfrec.models.sources.source import Candidates, Entries, Found, Moment, of_the_best, relative, signed_root
+from tfrec.models.sources.source import Candidates, Entries, Found
 
 
 class Friends:
@@ -24,7 +25,7 @@ class Friends:
         "friends_relative": "the same over the list's largest",
     }
 
-    def __init__(self, moment: Moment, config: SourceConfig) -> None:
+    def __init__(self, moment: Moment) -> None:
         tables = moment.feature_tables
         self.variables: list[tf.Variable] = []
         if len(tables.friend_item):

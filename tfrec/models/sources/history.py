@@ -7,20 +7,11 @@ import tensorflow as tf
 
 from tfrec.features.feature_tables import CHANNELS
 from tfrec.models.query import Query
-from tfrec.models.source_config import SourceConfig
+from tfrec.models.sources.feature_values import log_price, of_the_best, price_distance, relative, signed_root
 from tfrec.models.sources.item_table import ItemTable
+from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
-from tfrec.models.sources.source import (
-    Candidates,
-    Entries,
-    Found,
-    Moment,
-    log_price,
-    of_the_best,
-    relative,
-    signed_root,
-)
-from tfrec.models.sources.visit import price_distance
+from tfrec.models.sources.source import Candidates, Entries, Found
 
 
 class History:
@@ -36,7 +27,8 @@ class History:
         "price_to_user": "log price less the mean log price of the own items",
     }
 
-    def __init__(self, moment: Moment, config: SourceConfig) -> None:
+    def __init__(self, moment: Moment) -> None:
+        config = moment.config
         ease = CHANNELS.index("ease")
         self.table = ItemTable(
             moment.feature_tables, channels=slice(ease, ease + 1), width=config.history_neighbours, name="history"
@@ -53,7 +45,7 @@ class History:
     def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
         """Returns the summed weights, and the strongest single one."""
         own = entries.values["own"]
-        weights, best = self.table.contributions(own, shortlist)
+        weights, best = self.table.contributions(own, entries.item, shortlist)
         number = tf.reduce_sum(tf.cast(own > 0, tf.float32), axis=1)
         return {"weight": weights[..., 0] / tf.sqrt(tf.maximum(number, 1.0))[:, None], "best": best, "own": own}
 

@@ -43,12 +43,15 @@ class ItemTable:
         size, number = tf.unstack(tf.shape(items))
         return tf.reshape(tf.gather(self.neighbours, items), [size, number * tf.shape(self.neighbours)[1]])
 
-    def contributions(self, items: tf.Tensor, shortlist: Shortlist) -> tuple[tf.Tensor, tf.Tensor]:
+    def contributions(
+        self, items: tf.Tensor, neighbours: tf.Tensor, shortlist: Shortlist
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns contributions of `items [B, n]`: sums `[B, L, c]`, and the strongest weight, coded, `[B, L]` int64.
 
-        The strongest is that of one item, summed over the channels; `decode_best` reads it.
+        The strongest is that of one item, summed over the channels; `decode_best` reads it. `neighbours [B, n·W]` are
+        those of the items.
         """
-        weights, cells = tf.gather(self.weights, items), shortlist.cells(self.neighbours_of(items))
+        weights, cells = tf.gather(self.weights, items), shortlist.cells(neighbours)
         size, number = tf.shape(items)[0], tf.shape(items)[1] * tf.shape(self.neighbours)[1]
         total = self._summed(weights, cells, size, shortlist)
         place = tf.range(number)[None, :] + tf.zeros([size, 1], tf.int32)
@@ -59,13 +62,22 @@ class ItemTable:
         best = tf.math.unsorted_segment_max(code, cells, size * shortlist.size)
         return total, tf.reshape(tf.maximum(best, 0), [size, shortlist.size])
 
-    def summed(self, items: tf.Tensor, factors: tf.Tensor, shortlist: Shortlist, *, channels: list[int]) -> tf.Tensor:
+    def summed(
+        self,
+        items: tf.Tensor,
+        neighbours: tf.Tensor,
+        factors: tf.Tensor,
+        shortlist: Shortlist,
+        *,
+        channels: list[int],
+    ) -> tf.Tensor:
         """Returns `[B, L, len(channels)]`: the weights of `items [B, n]` times `factors [n, len(channels)]`, summed.
 
-        `channels` names the table's channel of each column; one may come more than once.
+        `neighbours [B, n·W]` are those of the items; `channels` names the table's channel of each column, one more than
+        once if need be.
         """
         weights = tf.gather(tf.gather(self.weights, items), channels, axis=-1) * factors[None, :, None, :]
-        return self._summed(weights, shortlist.cells(self.neighbours_of(items)), tf.shape(items)[0], shortlist)
+        return self._summed(weights, shortlist.cells(neighbours), tf.shape(items)[0], shortlist)
 
     def decode_best(self, best: tf.Tensor, entries: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Returns strength, contributing item and pair count of coded evidence.

@@ -10,18 +10,10 @@ from tfrec.features.feature_tables import OWN_FADES
 from tfrec.models.graph_tables import table
 from tfrec.models.query import Query
 from tfrec.models.rows import count_items, latest, rows_of, without_repeats
-from tfrec.models.source_config import SourceConfig
+from tfrec.models.sources.feature_values import of_the_best, relative, signed_root
+from tfrec.models.sources.moment import Moment, never_empty
 from tfrec.models.sources.shortlist import Shortlist
-from tfrec.models.sources.source import (
-    Candidates,
-    Entries,
-    Found,
-    Moment,
-    never_empty,
-    of_the_best,
-    relative,
-    signed_root,
-)
+from tfrec.models.sources.source import Candidates, Entries, Found
 
 _ANY_ORDER = 0.1  # weight of an own order that shares nothing with the cart
 _ORDER_FADE = 0.99  # with each later order
@@ -54,7 +46,8 @@ class OwnItems:
         "is_guest": "1 where the user is unknown",
     }
 
-    def __init__(self, moment: Moment, config: SourceConfig) -> None:
+    def __init__(self, moment: Moment) -> None:
+        config = moment.config
         tables = moment.feature_tables
         columns = (tables.own_count, tables.own_age, *tables.own_habit.T, tables.own_interval, tables.own_orders_ago)
         own = np.stack(columns, axis=1).astype(np.float32)

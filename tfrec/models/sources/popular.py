@@ -8,9 +8,10 @@ import tensorflow as tf
 
 from tfrec.models.graph_tables import table
 from tfrec.models.query import Query
-from tfrec.models.source_config import SourceConfig
+from tfrec.models.sources.feature_values import of_the_best
+from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
-from tfrec.models.sources.source import Candidates, Entries, Found, Moment, Ranking, of_the_best, rank
+from tfrec.models.sources.source import Candidates, Entries, Found, Ranking, rank
 
 
 class Popular:
@@ -32,7 +33,8 @@ class Popular:
         "last_age": "days since it was last bought, log",
     }
 
-    def __init__(self, moment: Moment, config: SourceConfig) -> None:
+    def __init__(self, moment: Moment) -> None:
+        config = moment.config
         tables = moment.feature_tables
         lately, season = tables.popularity[:, 1], tables.season
         scale = lately.sum() / season.sum() if lately.any() and season.any() else 1.0

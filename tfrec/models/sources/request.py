@@ -6,9 +6,10 @@ from typing import ClassVar
 import tensorflow as tf
 
 from tfrec.models.query import Query
-from tfrec.models.source_config import SourceConfig
+from tfrec.models.sources.feature_values import log_price
+from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
-from tfrec.models.sources.source import Candidates, Entries, Found, Moment, log_price
+from tfrec.models.sources.source import Candidates, Entries, Found
 
 
 class RequestFacts:
@@ -20,7 +21,7 @@ class RequestFacts:
         "is_outside": "1 where only items of other categories than the cart's are wanted",
     }
 
-    def __init__(self, moment: Moment, config: SourceConfig) -> None:
+    def __init__(self, moment: Moment) -> None:
         self.variables: list[tf.Variable] = []
         self._price = moment.price
 

@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from tfrec.models.query import Query
 from tfrec.models.query_embedder import QueryEmbedder
-from tfrec.models.source_config import SourceConfig
+from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
-from tfrec.models.sources.source import Candidates, Entries, Found, Moment, rank
+from tfrec.models.sources.source import Candidates, Entries, Found, rank
 
 _LOWEST = -1e9
 
@@ -27,7 +27,8 @@ class Towers:
         "towers_relative": "the same less the list's highest",
     }
 
-    def __init__(self, moment: Moment, config: SourceConfig) -> None:
+    def __init__(self, moment: Moment) -> None:
+        config = moment.config
         self._embedder = QueryEmbedder(
             moment.feature_tables, moment.encoded_items, moment.query_tower, cart_type=moment.cart_type
         )

@@ -7,20 +7,12 @@ import tensorflow as tf
 
 from tfrec.features.feature_tables import CHANNELS
 from tfrec.models.query import Query
-from tfrec.models.rows import count_items, is_among, latest, masked_mean
-from tfrec.models.source_config import SourceConfig
+from tfrec.models.rows import count_items, is_among, latest
+from tfrec.models.sources.feature_values import log_price, of_the_best, price_distance, relative, signed_root
 from tfrec.models.sources.item_table import ItemTable
+from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
-from tfrec.models.sources.source import (
-    Candidates,
-    Entries,
-    Found,
-    Moment,
-    log_price,
-    of_the_best,
-    relative,
-    signed_root,
-)
+from tfrec.models.sources.source import Candidates, Entries, Found
 
 _FADE = 0.8  # of an event's weight with each later one
 _CHANNELS = ("session_ease", "sequence", "transition", "transition")
@@ -50,7 +42,8 @@ class Visit:
         "same_top_share": "share of visit and cart with its top category",
     }
 
-    def __init__(self, moment: Moment, config: SourceConfig) -> None:
+    def __init__(self, moment: Moment) -> None:
+        config = moment.config
         self._first = CHANNELS.index("session_ease")
         channels = slice(self._first, CHANNELS.index("sequence") + 1)
         self._table = ItemTable(
@@ -77,7 +70,7 @@ class Visit:
         is_latest, is_before = (tf.cast(tf.equal(steps_ago, ago), tf.float32) for ago in (0.0, 1.0))
         factors = tf.stack([fade, fade, is_latest, is_before], axis=1)
         channels = [CHANNELS.index(name) - self._first for name in _CHANNELS]
-        return {"weights": self._table.summed(items, factors, shortlist, channels=channels)}
+        return {"weights": self._table.summed(items, entries.item, factors, shortlist, channels=channels)}
 
     def scores(self, found: Found, shortlist: Shortlist) -> dict[str, tf.Tensor]:
         """Returns one list, by the sum of the four; none in a log of orders alone."""
@@ -112,13 +105,6 @@ class Visit:
     def strength(self, found: Found, candidates: Candidates) -> tf.Tensor | None:
         """Returns the sum of the four relative to the best."""
         return of_the_best(tf.reduce_sum(candidates.at(found["weights"]), axis=-1)) if found else None
-
-
-def price_distance(own: tf.Tensor, items: tf.Tensor, price: tf.Tensor) -> tf.Tensor:
-    """Returns `[B, C]` log prices `own` minus the mean log price of `items [B, n]`; 0 where there are none."""
-    is_item = items > 0
-    mean = masked_mean(log_price(tf.gather(price, items))[..., None], is_item)[:, 0:1]
-    return tf.where(tf.reduce_any(is_item, axis=1, keepdims=True), own - mean, 0.0)
 
 
 def _same_category_shares(candidates: tf.Tensor, items: tf.Tensor, categories: tf.Tensor) -> list[tf.Tensor]:
