@@ -11,7 +11,9 @@ from tfrec.models import RetrievalConfig, RetrievalModel
 from tfrec.models.query import Query
 from tfrec.models.source_config import SourceConfig
 from tfrec.models.sources import CandidateSources
+from tfrec.models.sources.candidate_sources import Allows
 from tfrec.models.sources.registry import FEATURES
+from tfrec.models.sources.shortlist import Shortlist
 from tfrec.pipelines import retrieval
 from tfrec.training import build_sources
 
@@ -40,6 +42,16 @@ def sources_of(
     as_of = shop.prepared.test_from.timestamp() / 3600
     feature_tables = compute_feature_tables(shop.train, as_of=as_of, config=FeatureConfig(**settings))
     return build_sources(shop, model, feature_tables, np.arange(shop.vocabularies.items.size) > 0, config)
+
+
+def allowing(eligible: np.ndarray) -> Allows:
+    """Returns a rule that allows the items `[B, N + 1]`, as columns of any list."""
+
+    def allows(shortlist: Shortlist, is_own: tf.Tensor) -> tf.Tensor:
+        item = tf.broadcast_to(shortlist.item, [len(eligible), shortlist.size])
+        return tf.gather(tf.constant(eligible), item, batch_dims=1)
+
+    return allows
 
 
 def features_of(sources, query, candidates):

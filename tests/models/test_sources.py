@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models.fitting import features_of, query_of, sources_of
+from tests.models.fitting import allowing, features_of, query_of, sources_of
 from tests.worlds import bought, indices, make_shop, viewed
 from tfrec.errors import ConfigError
 from tfrec.features.feature_tables import FeatureConfig, compute_feature_tables
@@ -259,12 +259,6 @@ def named(shop, *names, width=0):
     )
 
 
-def allowing(eligible):
-    """Allows the items `[B, N + 1]`, as columns of any list."""
-    return lambda shortlist, _: tf.gather(tf.constant(eligible), tf.broadcast_to(
-        shortlist.item, [len(eligible), shortlist.size]), batch_dims=1)  # fmt: skip
-
-
 def answer(sources, query, allows=None):
     evidence = sources.gather_evidence(query, allows)
     candidates = sources.candidates(evidence)
@@ -304,23 +298,6 @@ def test_candidates_are_distinct_eligible_and_hold_the_obvious(busy_shop, source
         for name in ("cart", "history", "own", "towers"):
             best = int(tf.argmax(tf.where(eligible[row], scores[name][row], 0)))
             assert best in found or best == 0
-
-
-@pytest.mark.parametrize("share", [1.0, 0.5, 0.1, 0.0], ids=["all", "half", "few", "none"])
-@pytest.mark.parametrize("most", [1, 3, 40])
-def test_lists_give_the_candidates_and_features_of_the_whole_catalogue(model, busy_shop, most, share):
-    """Whatever may be offered, and however short the lists of the sources are."""
-    eligible = np.random.default_rng(most).random((len(QUERIES), 41)) < share
-    eligible[:, 0] = False
-    counts = {name: most for name in vars(SourceConfig()) if not name.endswith("items")}
-    query, found = named(busy_shop, *QUERIES), []
-    for dense_items in (1, 1000):
-        sources = sources_of(busy_shop, model, SourceConfig(**counts, dense_items=dense_items), l2=5.0)
-        assert sources.moment.is_listed == (dense_items == 1)
-        found.append(answer(sources, query, allowing(eligible)))
-    (candidates, features), (its_candidates, its_features) = found
-    assert candidates.tolist() == its_candidates.tolist()
-    np.testing.assert_allclose(features, its_features, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("dense_items", [1, 1000], ids=["listed", "dense"])

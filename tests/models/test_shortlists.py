@@ -1,0 +1,86 @@
+"""Answers from lists of candidates against those of a scan of the whole catalogue."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.models.fitting import allowing, query_of, sources_of
+from tests.worlds import bought, make_shop, viewed
+from tfrec.models import RetrievalConfig, RetrievalModel
+from tfrec.models.source_config import SourceConfig
+
+SHELVES, SHELF, UNSOLD = 40, 8, 20
+ROWS = 1 + SHELVES * SHELF + UNSOLD
+ASKED = [
+    ("u1", ["i8", "i10"], ["i9"]),
+    ("u2", [], ["i100", "i101", "i8"]),
+    ("u3", ["i200"], []),
+    ("", ["i16"], []),
+    ("", [], []),
+    ("never seen", ["never sold"], ["i40"]),
+]
+
+
+@pytest.fixture(scope="module")
+def shop():
+    """Every order and visit keeps to one shelf of the catalogue, so that of most items a source knows nothing."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(160):
+        user, shelf = f"u{number % 12}", rng.integers(SHELVES)
+        chosen = [f"i{shelf * SHELF + place}" for place in rng.permutation(SHELF)[:4]]
+        rows += viewed(user, number, *chosen, session=f"s{number}")
+        rows += bought(user, number + 0.1, *chosen[:3], order=f"o{number}")
+    names = [f"i{number}" for number in range(SHELVES * SHELF)] + [f"n{number}" for number in range(UNSOLD)]
+    items = {
+        name: {"title": f"word{at // SHELF} thing{at % 5}", "category": f"C{at % 3}", "price": 1.0 + at}
+        for at, name in enumerate(names)
+    }
+    segments = {f"u{user}": "north" if user % 2 else "south" for user in range(12)}
+    return make_shop(rows, items, segments=segments, friends=[("u1", "u4"), ("u2", "u5")])
+
+
+@pytest.fixture(scope="module")
+def model(shop):
+    tf.keras.utils.set_random_seed(0)
+    return RetrievalModel(shop.vocabularies, RetrievalConfig(embedding_dim=8, use_lstm=False))
+
+
+@pytest.fixture(scope="module")
+def query(shop):
+    users, carts, recent = zip(*ASKED, strict=True)
+    return query_of(shop, list(users), carts=list(carts), recent=list(recent))
+
+
+def answer(shop, model, query, eligible, *, most, dense_items):
+    """Returns columns of the evidence, candidates, and the features of every item, in a list or not."""
+    counts = {name: most for name in vars(SourceConfig()) if not name.endswith("items")}
+    sources = sources_of(shop, model, SourceConfig(**counts, dense_items=dense_items), l2=5.0)
+    evidence = sources.gather_evidence(query, allowing(eligible))
+    every_item = tf.broadcast_to(tf.range(1, ROWS)[None, :], [len(ASKED), ROWS - 1])
+    features = sources.features(query, evidence, every_item)
+    return int(evidence.shortlist.size), sources.candidates(evidence).numpy(), features.numpy()
+
+
+@pytest.mark.parametrize(
+    ("share", "spare", "is_short"),
+    [(1.0, 0, True), (0.7, 30, True), (0.7, 0, False), (0.02, 30, False), (0.0, 0, False)],
+    ids=["all may be offered", "most, with some to spare", "most, none to spare", "few", "none"],
+)
+@pytest.mark.parametrize("most", [1, 3, 10])
+def test_lists_give_the_candidates_and_features_of_a_full_scan(
+    shop, model, query, monkeypatch, most, share, spare, is_short
+):
+    """Where limits leave too few of a ranking, the list is the whole catalogue."""
+    monkeypatch.setattr("tfrec.models.sources.source._SPARED", 1)
+    monkeypatch.setattr("tfrec.models.sources.source._SPARE", spare)
+    eligible = np.random.default_rng(most).random((len(ASKED), ROWS)) < share
+    eligible[:, 0] = False
+    size, candidates, features = answer(shop, model, query, eligible, most=most, dense_items=1)
+    assert (size < ROWS) == is_short
+    scanned, expected, its_features = answer(shop, model, query, eligible, most=most, dense_items=ROWS)
+    assert scanned == ROWS
+    assert candidates.tolist() == expected.tolist()
+    np.testing.assert_allclose(features, its_features, rtol=1e-4, atol=1e-5)
+    offered = [set(row[row > 0].tolist()) for row in candidates]
+    assert all(found <= set(np.flatnonzero(may_be)) for found, may_be in zip(offered, eligible, strict=True))
