@@ -1,5 +1,6 @@
 """Health of a server that probes and balancers act upon."""
 
+import asyncio
 import shutil
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import pytest
 
 from tests.serving.requests import call, put, until
 from tfrec.schema import wire
+from tfrec.serving.health import Health
 from tfrec.serving.server import EmbeddedServer
 
 SERVING, NOT_SERVING, SERVICE_UNKNOWN = 1, 2, 3
@@ -101,3 +103,20 @@ def test_watchers_learn_of_a_stop(served: tuple[EmbeddedServer, Path]):
     server.stop(grace=10.0)
     assert list(whole) == [NOT_SERVING]
     assert time.monotonic() - start < 5  # it does not wait for them
+
+
+def test_a_stop_while_a_status_is_sent_is_told():
+    class Models:
+        names = ("shop",)
+
+        def is_available(self, name: str) -> bool:
+            return True
+
+    async def statuses() -> list[int]:
+        health = Health(Models())
+        watch = health.watch("shop")
+        first = await anext(watch)
+        health.stop()  # the watcher has not come back from sending
+        return [first, *[status async for status in watch]]
+
+    assert asyncio.run(statuses()) == [SERVING, NOT_SERVING]

@@ -42,11 +42,13 @@ class Health:
         try:
             while True:
                 changed.clear()
+                # read before the status: a stop while a status is being sent must still be told
+                is_last = self._is_stopping
                 status = self.status(service)
                 if status != last:
                     last = status
                     yield status
-                if self._is_stopping:
+                if is_last:
                     return  # else the server would wait for its watchers
                 await changed.wait()
         finally:
