@@ -96,6 +96,7 @@ WRITERS = [
     Writer("profile", "--out", FILE, "out.html", lambda p: [p.shop, _buyer(p.shop)]),
     Writer("rules", "--out", FILE, "out.csv", _shop("--min-support", "0.005")),
     Writer("rules --view directed", "--out", FILE, "out.csv", _shop()),
+    Writer("relations", "--out", FILE, "out.csv", _shop()),
     Writer("forecast", "--out", FILE, "out.csv", _shop()),
     Writer("churn", "--out", FILE, "out.csv", _shop()),
     Writer("churn", "--buy-again", FILE, "out.parquet", _shop()),

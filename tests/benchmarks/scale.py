@@ -67,6 +67,8 @@ def make_tables(num_items: int, rng: np.random.Generator) -> Any:
         recent_type=np.full((users, 32), 2, np.int32),
         recent_age=np.broadcast_to(np.arange(32, 0, -1, dtype=np.float32) * 24, (users, 32)).copy(),
         recent_group=np.broadcast_to(np.arange(32, dtype=np.int32) // 4 + 1, (users, 32)).copy(),
+        complement=np.zeros((2, 1), np.int32),
+        complement_strength=np.zeros((2, 1), np.float32),
     )
 
 
@@ -91,6 +93,7 @@ def make_served(num_items: int) -> Any:
         categories=np.stack([leaf % 19 + 1, leaf], axis=1).astype(np.int32) * (row > 0)[:, None],
         brand=np.zeros(size, np.int32),
         price=(rng.lognormal(3, 1, size) * (row > 0)).astype(np.float32),
+        margin=np.full(size, np.nan, np.float32),
         price_bucket=np.ones(size, np.int32),
         title_words=np.zeros((size, 1), np.int32),
         content=content,

@@ -106,3 +106,27 @@ def test_a_catalogue_of_ids_alone_is_enough():
     assert vocabularies.num_items == 2
     assert catalogue.images is None and not catalogue.content.any() and not catalogue.categories.any()
     assert catalogue.is_available(0.0).tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("margins", "expected"),
+    [
+        ((0.2, 0.1, 0.5), [0, 40, 90, 2.5, 0]),
+        ((0.2, np.nan, -0.5), [0, 40, 900 * -0.15, -2.5, 0]),  # of the shop, for the leaf states none
+        ((np.nan, np.nan, np.nan), [0, 200, 900, 5, 0]),
+    ],
+)
+def test_profit_is_the_price_where_no_margin_is_known(margins, expected):
+    items = {
+        name: {**about, "margin": margin}
+        for (name, about), margin in zip(CATALOGUE.items(), (*margins, np.nan), strict=True)
+    }
+    np.testing.assert_allclose(vocabularies_of(items).catalogue.profit, expected, rtol=1e-5)
+
+
+def test_an_unknown_margin_is_that_of_its_category():
+    shirts = {name: {"category": "Shirts", "price": 10.0} for name in "abc"}
+    margins = {"a": 0.1, "b": 0.3, "other": 0.9}
+    items = {**shirts, "other": {"category": "Coats", "price": 10.0}}
+    items = {name: {**about, "margin": margins.get(name, np.nan)} for name, about in items.items()}
+    np.testing.assert_allclose(vocabularies_of(items).catalogue.profit, [0, 1, 3, 2, 9], rtol=1e-5)

@@ -22,6 +22,7 @@ _COMMANDS = (
     "audience SHOP | orders > 1 | --against | orders > 2 | --min-users 1",
     "rules SHOP",
     "rules SHOP --view directed",
+    "relations SHOP",
     "forecast SHOP",
     "forecast SHOP --horizon 364",
     "churn SHOP",

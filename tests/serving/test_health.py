@@ -105,7 +105,7 @@ def test_watchers_learn_of_a_stop(served: tuple[EmbeddedServer, Path]):
     assert time.monotonic() - start < 5  # it does not wait for them
 
 
-def test_a_stop_while_a_status_is_sent_is_told():
+def test_a_stop_while_a_status_is_sent_is_reported():
     class Models:
         names = ("shop",)
 

@@ -14,6 +14,9 @@ from tfrec.training.settings_file import read_config
     ("kind", "name", "value"),
     [
         (UpsellConfig, "max_price_ratio", 1.0),
+        (UpsellConfig, "min_price_ratio", 0.9),
+        (UpsellConfig, "min_price_ratio", 2.5),
+        (UpsellConfig, "objective", "profit"),
         (UpsellConfig, "min_content_similarity", 1.5),
         (SimilarConfig, "content_weight", -0.1),
         (SimilarConfig, "candidates", 0),

@@ -107,11 +107,12 @@ def test_complements_are_new_and_no_substitutes():
     assert left[1:].all()  # of an unknown category, and no anchor
 
 
-def upgrades(anchor, ratio=0.0, *, config=UpsellConfig()):
+def upgrades(anchor, ratio=0.0, *, step=0.0, config=UpsellConfig()):
     rows = only_upgrades(
         tf.ones([1, 6], tf.bool),
         EVERYTHING,
         anchor=tf.constant([anchor]),
+        min_price_ratio=tf.constant([step]),
         max_price_ratio=tf.constant([ratio]),
         price=tf.constant([0.0, 100, 240, 110, 300, 0]),
         leaf_category=tf.constant([0, 2, 2, 3, 2, 0]),
@@ -136,6 +137,27 @@ def test_the_price_band_is_a_setting_that_a_request_may_override():
     assert upgrades(1, 2.5, config=narrow) == [2]
 
 
+def test_what_is_hardly_dearer_is_no_upgrade():
+    def of_first(step, config=UpsellConfig(), ratio=0.0):
+        found = only_upgrades(
+            tf.ones([1, 5], tf.bool),
+            whole_catalogue(5),
+            anchor=tf.constant([1]),
+            min_price_ratio=tf.constant([step]),
+            max_price_ratio=tf.constant([ratio]),
+            price=tf.constant([0.0, 100, 100, 105, 120]),
+            leaf_category=tf.constant([0, 2, 2, 2, 2]),
+            content=tf.zeros([5, 2]),
+            config=config,
+        )
+        return np.flatnonzero(found[0]).tolist()
+
+    assert of_first(0.0) == [4]
+    assert of_first(0.0, UpsellConfig(min_price_ratio=1.3)) == []
+    assert of_first(1.0) == [3, 4]  # any dearer one, but none of the same price
+    assert of_first(0.0, ratio=1.07) == [3]  # the request asks for small steps
+
+
 def test_no_anchor_and_an_anchor_without_price_have_no_upgrades():
     assert upgrades(0) == [] and upgrades(5) == []
 
@@ -149,6 +171,7 @@ def test_an_anchor_without_category_is_compared_by_content(least, expected):
         tf.ones([1, 6], tf.bool),
         EVERYTHING,
         anchor=tf.constant([1]),
+        min_price_ratio=tf.constant([0.0]),
         max_price_ratio=tf.constant([0.0]),
         price=tf.constant([0.0, 100, 240, 110, 300, 0]),
         leaf_category=tf.zeros(6, tf.int32),
@@ -194,7 +217,8 @@ def test_a_list_of_items_is_judged_as_in_the_whole_catalogue(seed):
         level = tf.constant(rng.integers(0, 3, 4), tf.int32)
         rows.append(of_other_categories(limited, shortlist, chosen=chosen, level=level, category_paths=paths))
         ratio = tf.constant([0.0, 1.0, 2.0, 3.0])
-        rows.append(only_upgrades(limited, shortlist, anchor=anchor, max_price_ratio=ratio, content=content, **tables))
+        tables |= {"min_price_ratio": tf.constant([0.0, 1.0, 1.5, 0.0]), "max_price_ratio": ratio}
+        rows.append(only_upgrades(limited, shortlist, anchor=anchor, content=content, **tables))
         return [row.numpy() for row in rows]
 
     state = rng.bit_generator.state

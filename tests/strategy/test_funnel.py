@@ -38,6 +38,8 @@ def requests(draw, *, size):
         "min_price": column(st.sampled_from([0.0, 0.0, 5.0, 30.0]), np.float32),
         "max_price": column(st.sampled_from([np.inf, np.inf, 20.0, 45.0]), np.float32),
         "outside_cart_level": column(st.sampled_from([0, 0, 1, 2, 7, -1]), np.int32),
+        "min_price_ratio": column(st.sampled_from([0.0, -1.0, 1.0, 1.3]), np.float32),
+        "objective": column(st.sampled_from(["", "purchase", "revenue", "margin", "no such"]), str),
         "max_price_ratio": column(st.sampled_from([0.0, -1.0, 1.5, 4.0]), np.float32),
         "k": column(st.sampled_from([0, 1, 3, 10, 40, 1_000_000, -5]), np.int32),
         "diversity": column(st.sampled_from([0.0, 0.0, 0.5, 1.0, 9.0, -1.0]), np.float32),
@@ -105,8 +107,11 @@ class World:
         if signature == "upsell":
             ratio = row.get("max_price_ratio", 0.0)
             ratio = ratio if ratio > 0 else UpsellConfig().max_price_ratio
+            step = row.get("min_price_ratio", 0.0)
+            step = step if step > 0 else UpsellConfig().min_price_ratio
             own_price, leaf = self.price.get(anchor, np.nan), self.category.get(anchor, "")
             allowed = {item for item in allowed if own_price < self.price[item] <= own_price * ratio}
+            allowed = {item for item in allowed if self.price[item] >= np.float32(own_price) * np.float32(step)}
             if leaf:
                 allowed = {item for item in allowed if self.category[item] == leaf}
         return allowed

@@ -80,6 +80,8 @@ def question(tiny_trained):
         "min_price": np.array([2, 3], np.float32),
         "max_price": np.array([500, 550], np.float32),
         "outside_cart_level": np.array([1, 2], np.int32),
+        "min_price_ratio": np.array([1, 1.2], np.float32),
+        "objective": np.array(["purchase", "revenue"], object),
         "max_price_ratio": np.array([4, 5], np.float32),
         "k": np.array([4, 5], np.int32),
         "diversity": np.array([0, 0.5], np.float32),

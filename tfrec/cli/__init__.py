@@ -37,6 +37,7 @@ from tfrec.cli import (
     publish,
     recommend,
     refresh,
+    relations,
     report,
     rollback,
     rules,
@@ -69,7 +70,7 @@ GROUPS = {
         recommend,
     ),
     "into service": (export, gate, label, publish, follow, verify, canary, rollback, serve, ask),
-    "know the customers": (report, interests, segments, audience, rules, forecast, churn, value, profile),
+    "know the customers": (report, interests, segments, audience, rules, relations, forecast, churn, value, profile),
     "promotions that pay, proof by experiment": (campaign, experiment, policy),
 }
 DECISIONS = (*GROUPS["know the customers"], *GROUPS["promotions that pay, proof by experiment"])

@@ -35,11 +35,12 @@ _LISTS = {
     "categories": ("include_categories", "PATHS"),
     "candidates": ("candidate_item_ids", "ITEMS"),
 }
-_SINGLE = {"user": ("user_id", "ID"), "item": ("item_id", "ID")}
+_SINGLE = {"user": ("user_id", "ID"), "item": ("item_id", "ID"), "objective": ("objective", "NAME")}
 _NUMBERS = {
     "min-price": "min_price",
     "max-price": "max_price",
     "outside-cart-level": "outside_cart_level",
+    "min-price-ratio": "min_price_ratio",
     "max-price-ratio": "max_price_ratio",
     "diversity": "diversity",
 }

@@ -12,6 +12,7 @@ _LIMITS = {
     "include_categories": "--categories",
     "min_price": "--min-price",
     "max_price": "--max-price",
+    "min_price_ratio": "--min-price-ratio",
     "max_price_ratio": "--max-price-ratio",
     "outside_cart_level": "--outside-cart-level",
 }
@@ -47,7 +48,10 @@ def why_no_offers(client: RecommenderClient, signature: str, arguments: Mapping[
         listed = ", ".join(unknown)
         return f"The models do not know the {word} {listed}: not in the log or catalogue that they learned from."
     if signature == "upsell":
-        return f"No item of the category of {anchor} is dearer within --max-price-ratio, in stock and outside the cart."
+        return (
+            f"No item of the category of {anchor} is dearer within --min-price-ratio and --max-price-ratio, in stock "
+            "and outside the cart."
+        )
     if signature == "similar":
         return f"No other item that is in stock shares a category with {anchor}."
     if signature == "cross_sell":

@@ -200,15 +200,18 @@ class RecommenderClient:
         include_categories: Values = None,
         min_price: Number = None,
         max_price: Number = None,
+        min_price_ratio: Number = None,
         max_price_ratio: Number = None,
+        objective: Values = None,
         k: Number = None,
         diversity: Number = None,
         deadline: float | None = None,
     ) -> Offers:
         """Returns dearer items of the category of `item_id` that the shopper is likely to accept.
 
-        `max_price_ratio` is the dearest price as a multiple of the anchor's; None = the model's default. The other
-        arguments and the errors are those of `recommend`.
+        `min_price_ratio` and `max_price_ratio` are the cheapest and the dearest price as multiples of the anchor's;
+        `objective` is what the order maximises: `purchase`, `revenue` or `margin`. None = the model's default. The
+        other arguments and the errors are those of `recommend`.
         """
         return self._offers("upsell", locals())
 

@@ -129,6 +129,8 @@ def _checked(spec: InputSpec, value: Any) -> Any:
     """
     if spec.dtype == "string":
         if isinstance(value, str | bytes):
+            if spec.choices and value not in (*spec.choices, spec.padding):
+                raise SchemaError(f"`{spec.name}` is one of {', '.join(spec.choices)}; got {_shown(value)}.")
             return value
         hint = f" Write {str(value)!r}." if isinstance(value, int | np.integer) and not isinstance(value, bool) else ""
         raise SchemaError(f"`{spec.name}` takes texts ({spec.meaning}); got {_shown(value)}.{hint}")

@@ -118,7 +118,9 @@ class Cases:
             table["outside_cart_level"] = np.full(len(self), self.category_level + 1, np.int32)
         if self.signature == "upsell":
             table["item_id"] = self.item_ids.to_numpy()[self.anchors]
+            table["min_price_ratio"] = np.ones(len(self), np.float32)
             table["max_price_ratio"] = np.full(len(self), _ANY_PRICE_RATIO, np.float32)
+            table["objective"] = np.full(len(self), "purchase", dtype=object)
         for name, column in table.items():
             if isinstance(column, list):
                 table[name] = pd.Series(column, dtype=object)
@@ -132,7 +134,8 @@ class Cases:
 _PER_SET = ("task", "item_ids", "category_level")
 _PER_QUERY = tuple(field.name for field in dataclasses.fields(Cases) if field.name not in _PER_SET)
 _ANY_PRICE_RATIO = 1e6
-"""Upsell's candidates are all dearer items of the category, so the served model must not cut at its own ratio."""
+"""Upsell's candidates are all dearer items of the category, so the served model must not cut at its own ratios; what
+was bought is ranked, so the order must be by the probability of a purchase."""
 
 
 def make_cases(

@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse
 
 from tfrec.errors import ConfigError, SchemaError
+from tfrec.features.complements import learn_complements
 from tfrec.features.ease import fit_ease, fit_ease_in_parts
 from tfrec.features.friends import items_of_friends
 from tfrec.features.item_weights import co_purchase_counts
@@ -54,6 +55,7 @@ class FeatureConfig:
         segment_prior: purchases that the whole shop's popularity weighs in that of a segment.
         friend_half_life_days: age at which what a friend bought weighs half.
         friend_items: items kept of what each user's friends bought.
+        complements: complements kept of each leaf category.
     """
 
     l2: float = 30.0
@@ -68,6 +70,7 @@ class FeatureConfig:
     segment_prior: float = 100.0
     friend_half_life_days: float = 90.0
     friend_items: int = 200
+    complements: int = 12
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -81,6 +84,8 @@ class FeatureConfig:
 @dataclasses.dataclass(frozen=True)
 class FeatureTables:
     """What was known at a moment. `N` items (row 0 = none), `U` users (row 0 = guest), `W` neighbours, `S` segments.
+
+    `C` categories (row 0 = unknown).
 
     Attributes:
         as_of: the moment, hours since 1970-01-01 UTC; every event is before it.
@@ -111,6 +116,8 @@ class FeatureTables:
         recent_type: `[U + 1, T]` int32 codes.
         recent_age: `[U + 1, T]` float32 hours before `as_of`.
         recent_group: `[U + 1, T]` int32, equal for one order or session; counts from 1.
+        complement: `[C + 1, M]` int32 leaf categories that complete a leaf category, strongest first; 0 = none.
+        complement_strength: `[C + 1, M]` float32, see `CategoryComplements`.
     """
 
     as_of: float
@@ -141,6 +148,8 @@ class FeatureTables:
     recent_type: np.ndarray
     recent_age: np.ndarray
     recent_group: np.ndarray
+    complement: np.ndarray
+    complement_strength: np.ndarray
 
     def nbytes(self) -> int:
         """Returns the memory of all arrays in bytes."""
@@ -167,6 +176,7 @@ def compute_feature_tables(
         )
     target = past & (sequences.event_type == target_type(sequences))
     neighbours, weights, counts = _item_to_item(sequences, past, target, as_of, config)
+    complements = learn_complements(sequences, past, target, width=config.complements)
     return FeatureTables(
         as_of=as_of,
         neighbours=neighbours,
@@ -177,6 +187,8 @@ def compute_feature_tables(
         **_own_items(sequences, target, as_of, config),
         **_friends_items(sequences, target, as_of, config),
         **_recent_events(sequences, past, as_of, config.history_length),
+        complement=complements.category,
+        complement_strength=complements.strength,
     )
 
 

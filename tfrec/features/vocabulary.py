@@ -75,6 +75,7 @@ class Catalogue:
         categories: `[N + 1, depth]` int32 index of the category path at each level, top first; 0 unknown.
         brand: `[N + 1]` int32.
         price: `[N + 1]` float32 in the shop's currency; 0 unknown.
+        margin: `[N + 1]` float32 share of the price that is profit; NaN unknown.
         price_bucket: `[N + 1]` int32 in 1..NUM_PRICE_BUCKETS by rank of the price; 0 unknown.
         title_words: `[N + 1, TITLE_LENGTH]` int32; 0 behind the end. Where the shop has facts of items, further columns
             hold the words of the facts.
@@ -93,6 +94,7 @@ class Catalogue:
     categories: np.ndarray
     brand: np.ndarray
     price: np.ndarray
+    margin: np.ndarray
     price_bucket: np.ndarray
     title_words: np.ndarray
     content: np.ndarray
@@ -116,6 +118,24 @@ class Catalogue:
     def largest_group(self) -> int:
         """The most items that are variants of one product; 1 = there are none."""
         return int(np.bincount(self.group[self.group > 0]).max(initial=1))
+
+    @property
+    def profit(self) -> np.ndarray:
+        """`[N + 1]` float32: what a sale of each item earns, its price times its margin; 0 where the price is unknown.
+
+        An unknown margin is the mean of its leaf category, else of the shop; a shop that states none gets the prices.
+        """
+        known = np.isfinite(self.margin) & (self.price > 0)
+        known[0] = False
+        if not known.any():
+            return self.price
+        leaf = self.leaf_category
+        total, number = (
+            np.bincount(leaf[known], weights=values, minlength=leaf.max() + 1)
+            for values in (self.margin[known], np.ones(known.sum()))
+        )
+        of_leaf = np.where(number > 0, total / np.maximum(number, 1), self.margin[known].mean())[leaf]
+        return (self.price * np.where(np.isfinite(self.margin), self.margin, of_leaf)).astype(np.float32)
 
     @property
     def leaf_category(self) -> np.ndarray:
@@ -183,6 +203,7 @@ def build_vocabularies(
         categories=_with_row_0(np.stack(level_codes, axis=1) if level_codes else np.zeros((len(items), 1), np.int32)),
         brand=_with_row_0(brands.encode(items["brand"])),
         price=_with_row_0(price),
+        margin=_with_row_0(items["margin"].to_numpy(np.float32)),
         price_bucket=_with_row_0(_bucket(price)),
         title_words=_with_row_0(title_words),
         content=_with_row_0(content),

@@ -92,6 +92,7 @@ class BaselineSources:
         self._partner, self._pair_orders = table(partner, "partner"), table(orders, "pair_orders")
         self.content = table(catalogue.content, "content")
         self.price = table(catalogue.price, "price")
+        self.profit = table(catalogue.profit, "profit")
         self.categories = table(catalogue.categories, "categories")
         self.groups = table(catalogue.group, "groups")
         self.largest_group = catalogue.largest_group
@@ -137,6 +138,10 @@ class BaselineSources:
             cart=without_repeats(query.cart),
             eligible=tf.broadcast_to(eligible, tf.shape(own_count)),
         )
+
+    def completes(self, chosen: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+        """Returns zeros `[B, C]`: a baseline knows items, not which categories complete which."""
+        return tf.zeros(tf.shape(items))
 
     def similarity(self, anchor: tf.Tensor, embedding_weight: float = 1.0, content_weight: float = 1.0) -> tf.Tensor:
         """Returns `[B, N + 1]`: how similar each item is to the anchor `[B]`, by content alone."""

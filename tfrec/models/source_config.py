@@ -13,6 +13,7 @@ class SourceConfig:
         cart: by EASE weights of the cart.
         cart_recent: by EASE weights that fade with age.
         cart_denoised: by EASE weights of strong dropout.
+        complements: bestsellers of the categories that complete the cart's.
         history: by EASE weights of what the user bought before.
         own: what the user bought before, most frequent first.
         own_orders: what the user's orders most like the cart hold.
@@ -36,6 +37,7 @@ class SourceConfig:
     cart: int = 120
     cart_recent: int = 50
     cart_denoised: int = 50
+    complements: int = 40
     history: int = 40
     own: int = 60
     own_orders: int = 40

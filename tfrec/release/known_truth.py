@@ -22,7 +22,7 @@ class TruthFound:
     Attributes:
         num_anchors: items whose pages were asked, each a guest's.
         complements_found: share of the anchors' true complement categories among their cross-sell top 10.
-        complements_offered: share of the cross-sell top 10 that is of a true complement category.
+        complements_offered: share of the cross-sell top 5 that is of a true complement category.
         reversed_offered: share that would be right the other way round only (a camera offered with a card).
         upgrades_offered: share of the upsell top 5 that is a true upgrade: same category, a higher tier, dearer.
     """
@@ -38,7 +38,7 @@ class TruthFound:
         return (
             f"Known truth, {self.num_anchors:,} items as the page's anchor: cross-sell found "
             f"{self.complements_found:.0%} of the true complement categories in its top 10; "
-            f"{self.complements_offered:.0%} of what it offered was one, {self.reversed_offered:.0%} one only the "
+            f"{self.complements_offered:.0%} of its top 5 was of one, {self.reversed_offered:.0%} of one only the "
             "other way round.",
             f"Known truth, upsell: {self.upgrades_offered:.0%} of the top 5 are true upgrades.",
         )
@@ -65,11 +65,12 @@ def measure_truth(prepared: Prepared, servable: Servable, *, max_anchors: int = 
     is_true, is_reversed = _is_pair(offered, pairs), _is_pair(offered, pairs, swapped=True)
     num_true = pd.Series(leaf.reindex(anchors).to_numpy()).map(pairs.groupby("from_leaf").size())
     hits = offered[is_true].drop_duplicates(["anchor", "to_leaf"])
+    is_first = (offered.groupby("anchor").cumcount() < 5).to_numpy()
     return TruthFound(
         num_anchors=len(anchors),
         complements_found=len(hits) / max(int(num_true.sum()), 1),
-        complements_offered=float(is_true.mean()) if len(offered) else 0.0,
-        reversed_offered=float((is_reversed & ~is_true).mean()) if len(offered) else 0.0,
+        complements_offered=float(is_true[is_first].mean()) if len(offered) else 0.0,
+        reversed_offered=float((is_reversed & ~is_true)[is_first].mean()) if len(offered) else 0.0,
         upgrades_offered=_true_upgrades(truth, servable, anchors),
     )
 

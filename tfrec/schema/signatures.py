@@ -33,6 +33,7 @@ class InputSpec:
         rank: 1 for `[B]`, 2 for `[B, n]`.
         padding: begins each row of a list, fills short rows, and is the default value.
         meaning: one line for humans.
+        choices: the texts that it takes, beside its padding; empty = any.
     """
 
     name: str
@@ -40,6 +41,7 @@ class InputSpec:
     rank: int
     padding: str | float | int
     meaning: str
+    choices: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +85,10 @@ class Signature:
         )
 
 
+OBJECTIVES = ("purchase", "revenue", "margin")
+"""What `upsell` may maximise: the probability that an item is taken, or that times the price or the profit that it has
+beyond the anchor's."""
+
 _USER = InputSpec("user_id", "string", 1, "", "who asks; an unknown or empty id is a guest")
 _RECENT = (
     InputSpec("recent_item_ids", "string", 2, "", "items of the latest events, oldest first"),
@@ -123,6 +129,22 @@ _RATIO = InputSpec(
     0.0,
     "dearest price as a multiple of the anchor's; 0 = the model's default",
 )
+_STEP = InputSpec(
+    "min_price_ratio",
+    "float32",
+    1,
+    0.0,
+    "cheapest price as a multiple of the anchor's, above 1; 0 = the model's default",
+)
+_OBJECTIVE = InputSpec(
+    "objective",
+    "string",
+    1,
+    "",
+    "what the order maximises: `purchase` (that the item is taken), `revenue` or `margin` (what it is expected to "
+    "bring beyond the anchor); empty or another = the model's default",
+    choices=OBJECTIVES,
+)
 _STRATEGY_SETTINGS = (
     InputSpec("k", "int32", 1, 10, "number of items wanted; each row its own"),
     InputSpec("diversity", "float32", 1, 0.0, "variety of the slate: 0 = by score alone, towards 1 = more categories"),
@@ -150,9 +172,9 @@ REASONS: Mapping[str, str] = {
 }
 """Reason code → sentence for humans, with `{item}` and `{count}` to fill in."""
 
-SOURCES = ("cart", "history", "own", "towers", "popular", "content", "session", "friends")
+SOURCES = ("cart", "history", "own", "towers", "popular", "content", "session", "friends", "complements")
 """Candidate sources: item weights of the cart, of the history, own frequent items, two-tower index, popular now,
-content neighbours, weights of what was seen in this visit, what friends bought."""
+content neighbours, weights of what was seen in this visit, what friends bought, categories that complete the cart's."""
 
 SIGNATURES: Mapping[str, Signature] = {
     signature.name: signature
@@ -169,14 +191,14 @@ SIGNATURES: Mapping[str, Signature] = {
             "cross_sell",
             (_USER, *_RECENT, _CART, _ANCHOR, *_LIMITS, _OUTSIDE, *_STRATEGY_SETTINGS),
             _SLATE,
-            "complements of the cart (or of the item on the page) that this shopper has not bought before",
+            "complements of the item on the page, or of the cart, that this shopper has not bought before",
         ),
         Signature(
             "shop",
             "upsell",
-            (_USER, *_RECENT, _CART, _ANCHOR, *_LIMITS, _RATIO, *_STRATEGY_SETTINGS),
+            (_USER, *_RECENT, _CART, _ANCHOR, *_LIMITS, _STEP, _RATIO, _OBJECTIVE, *_STRATEGY_SETTINGS),
             _SLATE,
-            "dearer items of the anchor's category that the shopper is likely to accept",
+            "clearly dearer items of the anchor's category, by what they are expected to earn beyond it",
         ),
         Signature(
             "shop",

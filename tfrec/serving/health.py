@@ -42,7 +42,7 @@ class Health:
         try:
             while True:
                 changed.clear()
-                # read before the status: a stop while a status is being sent must still be told
+                # read before the status: a stop while a status is being sent must still be reported
                 is_last = self._is_stopping
                 status = self.status(service)
                 if status != last:

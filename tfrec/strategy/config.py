@@ -3,6 +3,7 @@
 import dataclasses
 
 from tfrec.errors import ConfigError
+from tfrec.schema.signatures import OBJECTIVES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -10,12 +11,19 @@ class UpsellConfig:
     """Settings of `upsell`.
 
     Attributes:
+        min_price_ratio: cheapest price as a multiple of the anchor's, where the request names none: what is hardly
+            dearer is another of the same kind, not a better one.
         max_price_ratio: dearest price as a multiple of the anchor's, where the request names none; few shoppers accept
             more than 2.5 times.
+        objective: what the order maximises, where the request names nothing: `margin` (the probability that the item is
+            taken times the profit that it has beyond the anchor's; prices stand in where the shop states no margin),
+            `revenue` (the same of prices) or `purchase` (the probability alone).
         min_content_similarity: cosine of content from which an item can replace an anchor of unknown category.
     """
 
+    min_price_ratio: float = 1.1
     max_price_ratio: float = 2.5
+    objective: str = "margin"
     min_content_similarity: float = 0.3
 
     def __post_init__(self) -> None:
@@ -23,6 +31,13 @@ class UpsellConfig:
             raise ConfigError(
                 f"`upsell.max_price_ratio` must be above 1, as an upgrade is dearer; got {self.max_price_ratio}."
             )
+        if not 1 <= self.min_price_ratio < self.max_price_ratio:
+            raise ConfigError(
+                "`upsell.min_price_ratio` must be at least 1 and below `max_price_ratio` "
+                f"({self.max_price_ratio}); got {self.min_price_ratio}."
+            )
+        if self.objective not in OBJECTIVES:
+            raise ConfigError(f"`upsell.objective` must be one of {', '.join(OBJECTIVES)}; got {self.objective!r}.")
         if not -1 <= self.min_content_similarity <= 1:
             raise ConfigError(
                 f"`upsell.min_content_similarity` is a cosine, in [-1, 1]; got {self.min_content_similarity}."

@@ -15,12 +15,12 @@ from tfrec.models.sources.candidate_sources import Allows
 from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
 from tfrec.schema.tables import EVENT_TYPES
 from tfrec.strategy.candidate_slate import CandidateSlate, top
-from tfrec.strategy.complements import of_other_categories, only_new, without_substitutes
+from tfrec.strategy.complements import complements_first, of_other_categories, only_new, without_substitutes
 from tfrec.strategy.config import StrategyConfig
 from tfrec.strategy.constraints import Limits, eligible_items
 from tfrec.strategy.diversity import maximal_marginal_relevance
 from tfrec.strategy.reasons import Reasons, explain, explain_by_anchor
-from tfrec.strategy.upsell import only_upgrades
+from tfrec.strategy.upsell import by_objective, only_upgrades
 from tfrec.strategy.variants import one_of_each_product, without_variants
 
 _PURCHASE = EVENT_TYPES.index("purchase") + 1
@@ -34,7 +34,9 @@ class Request(tf.experimental.ExtensionType):
         query: who asks, what was seen, what is in the cart.
         limits: what may be offered; `excluded` without the cart.
         anchor: `[B]` int32 item on the page; 0 = none.
+        min_price_ratio: `[B]` float32; 0 = default.
         max_price_ratio: `[B]` float32; 0 = default.
+        objective: `[B]` int32 place in `schema.signatures.OBJECTIVES`, from 1; 0 = default.
         k: `[B]` int32.
         diversity: `[B]` float32.
     """
@@ -42,7 +44,9 @@ class Request(tf.experimental.ExtensionType):
     query: Query
     limits: Limits
     anchor: tf.Tensor
+    min_price_ratio: tf.Tensor
     max_price_ratio: tf.Tensor
+    objective: tf.Tensor
     k: tf.Tensor
     diversity: tf.Tensor
 
@@ -54,14 +58,20 @@ class Relation(tf.experimental.ExtensionType):
         not_like: `[B]` int32 item whose leaf category is not offered; 0 = none.
         upgrade_of: `[B]` int32 item of which only dearer substitutes are offered; 0 = none, -1 = an unknown item, which
             has none.
+        min_price_ratio: `[B]` float32 price of the cheapest upgrade over the item's; 0 = default.
         max_price_ratio: `[B]` float32 price of the dearest upgrade over the item's; 0 = default.
+        objective: `[B]` int32 by what upgrades are ordered, see `Request`.
         no_variant_of: `[B, n]` int32 items of which no other variant is offered; 0 = padding.
+        goes_with: `[B]` int32 item whose complements are offered before all else; 0 = none.
     """
 
     not_like: tf.Tensor
     upgrade_of: tf.Tensor
+    min_price_ratio: tf.Tensor
     max_price_ratio: tf.Tensor
+    objective: tf.Tensor
     no_variant_of: tf.Tensor
+    goes_with: tf.Tensor
 
 
 class Sources(Protocol):
@@ -70,6 +80,7 @@ class Sources(Protocol):
     num_rows: int
     view_type: int
     price: tf.Variable
+    profit: tf.Variable
     categories: tf.Variable
     groups: tf.Variable
     largest_group: int
@@ -94,6 +105,9 @@ class Sources(Protocol):
 
     def features(self, query: Query, evidence: Any, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, C, F]` features of `items [B, C]`."""
+
+    def completes(self, chosen: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, C]`: how strongly the category of each of `items [B, C]` completes that of `chosen [B]`."""
 
     def similarity(self, anchor: tf.Tensor, embedding_weight: float = 1.0, content_weight: float = 1.0) -> tf.Tensor:
         """Returns `[B, N + 1]` similarities to the anchor `[B]`."""
@@ -124,7 +138,15 @@ class Funnel:
         indices, lists = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)
         numbers, scores = tf.TensorSpec([None], tf.float32), tf.TensorSpec([None, None], tf.float32)
         limits = Limits.Spec(excluded=lists, categories=lists, min_price=numbers, max_price=numbers)
-        relation = Relation.Spec(not_like=indices, upgrade_of=indices, max_price_ratio=numbers, no_variant_of=lists)
+        relation = Relation.Spec(
+            not_like=indices,
+            upgrade_of=indices,
+            min_price_ratio=numbers,
+            max_price_ratio=numbers,
+            objective=indices,
+            no_variant_of=lists,
+            goes_with=indices,
+        )
         slate = CandidateSlate.Spec(item=lists, score=scores, probability=scores)
         self._answer_graph = shared_graph(self._answer, QUERY_SPEC, limits, relation, indices, numbers)
         self._rank_graph = shared_graph(self._rank, QUERY_SPEC, lists)
@@ -149,13 +171,21 @@ class Funnel:
         cart = tf.concat([query.cart, request.anchor[:, None]], axis=1)
         just_bought = tf.where(tf.equal(query.recent_type, _PURCHASE), query.recent_item, 0)
         query = _changed(query, cart=cart, is_discovery=tf.ones_like(query.is_discovery))
-        relation = _relation(request, not_like=request.anchor, no_variant_of=cart)
+        relation = _relation(request, not_like=request.anchor, no_variant_of=cart, goes_with=request.anchor)
         return self._answer_to(request, query, relation, just_bought)
 
     def upsell(self, request: Request) -> tuple[CandidateSlate, Reasons]:
-        """Returns dearer items of the anchor's category, by the probability that the shopper takes them."""
-        upgrade_of = tf.where(request.anchor > 0, request.anchor, _UNKNOWN)
-        relation = _relation(request, upgrade_of=upgrade_of, max_price_ratio=request.max_price_ratio)
+        """Returns dearer items of the anchor's category, by what they are expected to earn beyond it.
+
+        See `UpsellConfig` for other orders. The scores are in the shop's currency, or probabilities.
+        """
+        relation = _relation(
+            request,
+            upgrade_of=tf.where(request.anchor > 0, request.anchor, _UNKNOWN),
+            min_price_ratio=request.min_price_ratio,
+            max_price_ratio=request.max_price_ratio,
+            objective=request.objective,
+        )
         slate, _ = self._answer_to(request, self._with_view(request.query, request.anchor), relation)
         return slate, explain_by_anchor(slate.item, code="upgrade_of", anchor=request.anchor)
 
@@ -224,6 +254,15 @@ class Funnel:
             score=tf.where(items > 0, score, -float("inf")),
             probability=tf.where(items > 0, tf.sigmoid(logits[..., -1]), 0.0),
         )
+        ranked = by_objective(
+            ranked,
+            upgrade_of=relation.upgrade_of,
+            objective=relation.objective,
+            price=self.sources.price,
+            profit=self.sources.profit,
+            config=self._strategy.upsell,
+        )
+        ranked = complements_first(ranked, strength=self.sources.completes(relation.goes_with, items))
         slate = self._vary_graph(ranked, k, diversity)
         return slate, self._explain(self.sources, evidence, slate.item)
 
@@ -275,6 +314,7 @@ class Funnel:
                 eligible,
                 shortlist,
                 anchor=tf.maximum(relation.upgrade_of, 0),
+                min_price_ratio=relation.min_price_ratio,
                 max_price_ratio=relation.max_price_ratio,
                 price=price,
                 leaf_category=leaf,
@@ -314,8 +354,11 @@ def _relation(request: Request, **values: tf.Tensor) -> Relation:
     nothing = {
         "not_like": none,
         "upgrade_of": none,
+        "min_price_ratio": tf.zeros(tf.shape(none)),
         "max_price_ratio": tf.zeros(tf.shape(none)),
+        "objective": none,
         "no_variant_of": none[:, None][:, :0],
+        "goes_with": none,
     }
     return Relation(**{**nothing, **values})
 

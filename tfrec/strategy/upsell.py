@@ -1,9 +1,13 @@
-"""Selects dearer, acceptable substitutes of the anchor (upsell)."""
+"""Selects dearer, acceptable substitutes of the anchor (upsell), and orders them by what they are worth."""
 
 import tensorflow as tf
 
 from tfrec.models.sources.shortlist import Shortlist
+from tfrec.schema.signatures import OBJECTIVES
+from tfrec.strategy.candidate_slate import CandidateSlate
 from tfrec.strategy.config import UpsellConfig
+
+_PURCHASE, _REVENUE = (OBJECTIVES.index(name) + 1 for name in ("purchase", "revenue"))
 
 
 def only_upgrades(
@@ -11,13 +15,14 @@ def only_upgrades(
     shortlist: Shortlist,
     *,
     anchor: tf.Tensor,
+    min_price_ratio: tf.Tensor,
     max_price_ratio: tf.Tensor,
     price: tf.Tensor,
     leaf_category: tf.Tensor,
     content: tf.Tensor,
     config: UpsellConfig = UpsellConfig(),
 ) -> tf.Tensor:
-    """Returns `eligible [B, L]` with what is dearer than the anchor, not too dear, and of its category.
+    """Returns `eligible [B, L]` with what is clearly dearer than the anchor, not too dear, and of its category.
 
     An anchor of unknown category is compared by content instead; an anchor that is unknown altogether has no
     upgrades.
@@ -26,6 +31,8 @@ def only_upgrades(
         eligible: bool mask of the items of `shortlist`.
         shortlist: the items in question.
         anchor: `[B]` int32.
+        min_price_ratio: `[B]` float32; 0 or less = that of `config` where it is below the dearest, else 1. Whatever it
+            is, an upgrade is dearer.
         max_price_ratio: `[B]` float32; 0 or less = that of `config`.
         price: `[N + 1]` float32; 0 = unknown.
         leaf_category: `[N + 1]` int32; 0 = unknown.
@@ -38,7 +45,7 @@ def only_upgrades(
         >>> from tfrec.models.sources.shortlist import whole_catalogue
         >>> only_upgrades(
         ...     tf.constant([[False, True, True, True, True]]), whole_catalogue(5),
-        ...     anchor=tf.constant([1]), max_price_ratio=tf.constant([2.0]),
+        ...     anchor=tf.constant([1]), min_price_ratio=tf.constant([0.0]), max_price_ratio=tf.constant([2.0]),
         ...     price=tf.constant([0.0, 10.0, 15.0, 30.0, 15.0]), leaf_category=tf.constant([0, 7, 7, 7, 8]),
         ...     content=tf.zeros([5, 2]),
         ... ).numpy()
@@ -46,9 +53,58 @@ def only_upgrades(
     """
     ratio = tf.where(max_price_ratio > 0, max_price_ratio, config.max_price_ratio)
     anchor_price, its_price = tf.gather(price, anchor)[:, None], tf.gather(price, shortlist.item)
-    dearer = (its_price > anchor_price) & (its_price <= anchor_price * ratio[:, None])
+    usual_step = tf.where(
+        ratio > config.min_price_ratio, config.min_price_ratio, 1.0
+    )  # none where the band is narrower
+    step = tf.where(min_price_ratio > 0, min_price_ratio, usual_step)
+    dearer = (its_price > anchor_price) & (its_price >= anchor_price * step[:, None])
+    dearer &= its_price <= anchor_price * ratio[:, None]
     anchor_leaf = tf.gather(leaf_category, anchor)[:, None]
     same_leaf = tf.equal(tf.gather(leaf_category, shortlist.item), anchor_leaf)
     similar = shortlist.products(tf.gather(content, anchor), content) >= config.min_content_similarity
     comparable = tf.where(anchor_leaf > 0, same_leaf, similar)
     return eligible & dearer & comparable & ((anchor > 0)[:, None] & (anchor_price > 0))
+
+
+def by_objective(
+    slate: CandidateSlate,
+    *,
+    upgrade_of: tf.Tensor,
+    objective: tf.Tensor,
+    price: tf.Tensor,
+    profit: tf.Tensor,
+    config: UpsellConfig = UpsellConfig(),
+) -> CandidateSlate:
+    """Returns the slate with scores by what each upgrade is expected to bring beyond the anchor.
+
+    The expected extra profit is the probability that the item is taken times the difference of the profits; extra
+    revenue likewise. Rows without an anchor in `upgrade_of` stay as they are, as do all by the objective `purchase`.
+
+    Args:
+        slate: candidates in any order.
+        upgrade_of: `[B]` int32 item that is on the page; 0 or less = none.
+        objective: `[B]` int32 place in `OBJECTIVES`, from 1; 0 = that of `config`.
+        price: `[N + 1]` float32.
+        profit: `[N + 1]` float32, what a sale earns.
+        config: names the objective where the request has none.
+
+    Examples:
+        Item 3 is taken half as often as item 2, and earns four times as much beyond item 1:
+
+        >>> slate = CandidateSlate(
+        ...     item=tf.constant([[2, 3]]), score=tf.constant([[0.3, 0.1]]), probability=tf.constant([[0.2, 0.1]])
+        ... )
+        >>> prices = tf.constant([0.0, 10.0, 15.0, 30.0])
+        >>> by_objective(
+        ...     slate, upgrade_of=tf.constant([1]), objective=tf.constant([2]), price=prices, profit=prices / 2
+        ... ).score.numpy()
+        array([[1., 2.]], dtype=float32)
+    """
+    objective = tf.where(objective > 0, objective, OBJECTIVES.index(config.objective) + 1)[:, None]
+    anchor = tf.maximum(upgrade_of, 0)[:, None]
+    more_revenue, more_profit = (tf.gather(table, slate.item) - tf.gather(table, anchor) for table in (price, profit))
+    extra = slate.probability * tf.where(tf.equal(objective, _REVENUE), more_revenue, more_profit)
+    is_upgrade = (anchor > 0) & tf.not_equal(objective, _PURCHASE) & (slate.score > -float("inf"))
+    return CandidateSlate(
+        item=slate.item, score=tf.where(is_upgrade, extra, slate.score), probability=slate.probability
+    )

@@ -25,7 +25,7 @@ from tfrec.models.baseline_sources import CalibratedScore
 from tfrec.models.query import Query
 from tfrec.publish import FolderKind, check_claim, clear_stale, next_version, publishing, replacing
 from tfrec.schema import wire
-from tfrec.schema.signatures import SIGNATURES, InputSpec, Signature
+from tfrec.schema.signatures import OBJECTIVES, SIGNATURES, InputSpec, Signature
 from tfrec.serving.known_ids import write_known_ids
 from tfrec.serving.models_config import FALLBACK
 from tfrec.strategy.baseline_reasons import explain_baseline
@@ -205,7 +205,9 @@ class ServedFunnel:
                 max_price=inputs["max_price"],
             ),
             anchor=self._items.lookup(inputs.get("item_id", nothing)),
+            min_price_ratio=inputs.get("min_price_ratio", tf.zeros(tf.shape(user))),
             max_price_ratio=inputs.get("max_price_ratio", tf.zeros(tf.shape(user))),
+            objective=_codes(inputs.get("objective", nothing), OBJECTIVES),
             k=tf.maximum(inputs["k"], 0),
             diversity=inputs["diversity"],
         )
@@ -416,3 +418,9 @@ def _as_wide_as(values: tf.Tensor, items: tf.Tensor, padding: str | float) -> tf
     width = tf.shape(items)[1]
     missing = tf.maximum(width - tf.shape(values)[1], 0)
     return tf.pad(values[:, :width], [[0, 0], [0, missing]], constant_values=padding)
+
+
+def _codes(values: tf.Tensor, names: tuple[str, ...]) -> tf.Tensor:
+    """Returns `[B]` int32 places of text among `names`, from 1; 0 for what is not among them."""
+    is_name = tf.equal(values[:, None], tf.constant(names)[None, :])
+    return tf.reduce_max(tf.where(is_name, tf.range(1, len(names) + 1)[None, :], 0), axis=1)

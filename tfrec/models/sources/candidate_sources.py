@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 import tensorflow as tf
 
 from tfrec.models.query import Query
+from tfrec.models.sources.complements import Complements
 from tfrec.models.sources.registry import FEATURES, SOURCES
 from tfrec.models.sources.shortlist import Shortlist, shortlist_of, whole_catalogue
 from tfrec.models.sources.source import Candidates, Entries, Found, Moment, Ranking, Source
@@ -51,7 +52,8 @@ class CandidateSources:
         self.num_rows = moment.num_rows
         self.view_type = view_type
         self.by_name: dict[str, Source] = {name: source(moment) for name, source in SOURCES.items()}
-        self.price, self.categories, self.groups = moment.price, moment.categories, moment.groups
+        self.price, self.profit = moment.price, moment.profit
+        self.categories, self.groups = moment.categories, moment.groups
         self.largest_group = moment.catalogue.largest_group
 
     @property
@@ -85,6 +87,12 @@ class CandidateSources:
         embedded = tf.matmul(tf.gather(self.candidate_embeddings, anchor), self.candidate_embeddings, transpose_b=True)
         described = tf.matmul(tf.gather(self.content, anchor), self.content, transpose_b=True)
         return embedding_weight * embedded + content_weight * described
+
+    def completes(self, chosen: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, C]`: how strongly the category of each of `items [B, C]` completes that of `chosen [B]`."""
+        complements = self.by_name["complements"]
+        assert isinstance(complements, Complements)
+        return complements.completes(chosen, items)
 
     def gather_evidence(self, query: Query, allows: Allows | None = None, *, at_least: tf.Tensor | int = 0) -> Evidence:
         """Returns what the sources know of the items that they bring.

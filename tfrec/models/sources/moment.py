@@ -25,6 +25,7 @@ class Moment:
         is_listed: whether sources bring lists; else evidence has a column for each item of the catalogue.
         popularity: `[N + 1, 4]` times bought in the last 7, 28, 84 days, and ever.
         price: `[N + 1]` prices; 0 = unknown.
+        profit: `[N + 1]` what a sale earns, see `Catalogue.profit`.
         categories: `[N + 1, depth]` index of the category path at each level; 0 = unknown.
         groups: `[N + 1]` int32, equal for the variants of one product; 0 = no variants.
 
@@ -52,6 +53,7 @@ class Moment:
         self._embeddings = table(candidate_embeddings, "candidate_embeddings")
         self._content = table(catalogue.content, "content")
         self.price = table(catalogue.price, "price")
+        self.profit = table(catalogue.profit, "profit")
         self.categories = table(catalogue.categories, "categories")
         self.groups = table(catalogue.group, "groups")
         self._offered = table(is_offered, "is_offered")

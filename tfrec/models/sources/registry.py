@@ -1,6 +1,7 @@
 """Lists the candidate sources. A further one is a file beside this one, and a line here."""
 
 from tfrec.models.sources.cart import Cart
+from tfrec.models.sources.complements import Complements
 from tfrec.models.sources.content import Content
 from tfrec.models.sources.friends import Friends
 from tfrec.models.sources.history import History
@@ -13,6 +14,7 @@ from tfrec.models.sources.visit import Visit
 
 SOURCES: dict[str, type[Source]] = {
     "cart": Cart,
+    "complements": Complements,
     "own": OwnItems,
     "history": History,
     "friends": Friends,
