@@ -23,6 +23,7 @@ from tfrec.features.queries import HEADS
 from tfrec.features.shop import Shop
 from tfrec.models.baseline_sources import CalibratedScore
 from tfrec.models.query import Query
+from tfrec.models.user_history import UserHistory
 from tfrec.publish import FolderKind, check_claim, clear_stale, next_version, publishing, replacing
 from tfrec.schema import wire
 from tfrec.schema.signatures import SIGNATURES, InputSpec, Signature
@@ -74,6 +75,7 @@ class ServedFunnel:
         self._users = _lookup_table(shop.users.tokens)
         self._categories = _lookup_table(vocabularies.categories.tokens)
         self._types = _lookup_table(np.array(vocabularies.event_types, dtype=object))
+        self._segments = _lookup_table(shop.train.segments.names.tokens)
         self.vocabularies = {
             "items": vocabularies.items.tokens.tolist(),
             "users": shop.users.tokens.tolist(),
@@ -107,7 +109,7 @@ class ServedFunnel:
         signatures = {name: self.functions[name].get_concrete_function() for name in names}
         captured = {id(tensor) for function in signatures.values() for tensor in function.captured_inputs}
         module = tf.Module(name=servable)
-        module.lookups = [self._items, self._users, self._categories, self._types]
+        module.lookups = [self._items, self._users, self._categories, self._types, self._segments]
         module.tables = [variable for variable in self.funnel.variables if id(variable.handle) in captured]
         return module, signatures
 
@@ -188,6 +190,18 @@ class ServedFunnel:
             cart=self._items.lookup(inputs.get("cart_item_ids", nothing)),
             is_discovery=tf.zeros(tf.shape(user)),
             outside_level=inputs.get("outside_cart_level", tf.zeros(tf.shape(user), tf.int32)),
+            history=self._history(inputs),
+        )
+
+    def _history(self, inputs: dict[str, tf.Tensor]) -> UserHistory:
+        sent, segment = inputs["history_item_ids"], inputs["user_segment"]
+        return UserHistory(
+            item=self._items.lookup(sent),
+            kind=self._types.lookup(_as_wide_as(inputs["history_event_types"], sent, "")),
+            age=tf.clip_by_value(_as_wide_as(inputs["history_order_ages"], sent, 0.0), 0.0, _OLDEST),
+            group=_numbered(_as_wide_as(inputs["history_orders"], sent, "")),
+            is_known=tf.reduce_any(tf.not_equal(sent, ""), axis=1),
+            segment=tf.where(tf.equal(segment, ""), -1, self._segments.lookup(segment)),
         )
 
     def _request(self, inputs: dict[str, tf.Tensor]) -> Request:
@@ -409,6 +423,19 @@ def _with_equal_rows(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             times = tf.where(tf.equal(count, batch), 1, batch)
         result[name] = tf.tile(value, tf.concat([[times], tf.ones([value.shape.rank - 1], tf.int32)], axis=0))
     return result
+
+
+def _numbered(names: tf.Tensor) -> tf.Tensor:
+    """Returns `[B, M]` int32 numbers from 1, equal where a row has equal `names [B, M]`; "" is equal to nothing."""
+    shape = tf.shape(names)
+    place = tf.reshape(tf.range(tf.size(names)), shape)
+    _, named = tf.unique(tf.reshape(names, [-1]))
+    key = tf.reshape(tf.cast(named, tf.int64), shape) + tf.cast(tf.size(names), tf.int64) * tf.cast(
+        1 + tf.range(shape[0])[:, None], tf.int64
+    )
+    key = tf.where(tf.equal(names, ""), tf.cast(place - tf.size(names), tf.int64), key)
+    _, number = tf.unique(tf.reshape(key, [-1]))
+    return tf.reshape(number, shape) + 1
 
 
 def _as_wide_as(values: tf.Tensor, items: tf.Tensor, padding: str | float) -> tf.Tensor:

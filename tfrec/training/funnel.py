@@ -87,6 +87,7 @@ def build_sources(
         is_offered=is_offered,
         cart_type=_code_or_target(shop.train, "cart"),
         config=config,
+        target_type=target_type(shop.train),
     )
     return CandidateSources(moment, view_type=_code_or_target(shop.train, "view"))
 
