@@ -21,6 +21,7 @@ from tfrec.baselines.fitted import FittedBaseline
 from tfrec.errors import SourceError
 from tfrec.features.queries import HEADS
 from tfrec.features.shop import Shop
+from tfrec.features.stored_users import StoredUsers
 from tfrec.models.baseline_sources import CalibratedScore
 from tfrec.models.query import Query
 from tfrec.models.user_history import UserHistory
@@ -66,19 +67,21 @@ class ServedFunnel:
     Args:
         shop: gives the vocabularies.
         funnel: answers in indices.
+        user_ids: `[U]` ids of the users that the funnel's tables store; None = all of the shop.
     """
 
-    def __init__(self, shop: Shop, funnel: Funnel) -> None:
+    def __init__(self, shop: Shop, funnel: Funnel, user_ids: np.ndarray | None = None) -> None:
         self.funnel = funnel
+        user_ids = shop.users.tokens if user_ids is None else user_ids
         vocabularies = shop.vocabularies
         self._items = _lookup_table(vocabularies.items.tokens)
-        self._users = _lookup_table(shop.users.tokens)
+        self._users = _lookup_table(user_ids)
         self._categories = _lookup_table(vocabularies.categories.tokens)
         self._types = _lookup_table(np.array(vocabularies.event_types, dtype=object))
         self._segments = _lookup_table(shop.train.segments.names.tokens)
         self.vocabularies = {
             "items": vocabularies.items.tokens.tolist(),
-            "users": shop.users.tokens.tolist(),
+            "users": user_ids.tolist(),
             "categories": vocabularies.categories.tokens.tolist(),
         }
         self._item_ids = tf.constant(np.concatenate([[""], vocabularies.items.tokens]).tolist())
@@ -239,8 +242,10 @@ class ServedFunnel:
 
 def build_served_funnel(shop: Shop, trained: TrainedFunnel, config: TrainingConfig) -> ServedFunnel:
     """Returns the funnel that `export_servables` saves; call its signatures in Python to compare."""
-    sources = trained.sources(shop, config.sources)
-    return ServedFunnel(shop, Funnel(sources, trained.ranking, strategy=config.strategy))
+    users = StoredUsers.parse(config.users).choose(trained.feature_tables)
+    sources = trained.sources(shop, config.sources, users=users)
+    funnel = Funnel(sources, trained.ranking, strategy=config.strategy)
+    return ServedFunnel(shop, funnel, shop.users.tokens[users - 1])
 
 
 def export_servables(served: ServedFunnel, out: Path, *, about: dict[str, object], finish: Finish | None = None) -> int:
@@ -303,8 +308,9 @@ def _export(
         with _full_disk_named(out), publishing(out / name / str(version), _VERSION, is_new=True) as work:
             tf.saved_model.save(module, str(work), signatures=signatures)
             _complete(work / "saved_model.pb", list(signatures))
-            # A server limits requests by what a row costs, which grows with the items.
-            noted = {**about, "servable": name, "version": version, "items": len(served.vocabularies["items"])}
+            # A server limits requests by what a row costs, which grows with the items; of users it has what is stored.
+            sizes = {kind: len(served.vocabularies[kind]) for kind in ("items", "users")}
+            noted = {**about, "servable": name, "version": version, **sizes}
             extra = work / "assets.extra"
             extra.mkdir(exist_ok=True)
             write_known_ids(work, served.vocabularies)

@@ -8,6 +8,7 @@ from tfrec.baselines.fitted import FittedBaseline
 from tfrec.features.feature_tables import FeatureTables, compute_feature_tables, target_type
 from tfrec.features.sequences import BehaviourSequences
 from tfrec.features.shop import Shop
+from tfrec.features.stored_users import keep_users
 from tfrec.models.baseline_sources import BaselineSources
 from tfrec.models.ranking import RankingModel
 from tfrec.models.retrieval import RetrievalModel
@@ -37,9 +38,10 @@ class TrainedFunnel:
     is_offered: np.ndarray
     learned_until: float
 
-    def sources(self, shop: Shop, config: SourceConfig) -> CandidateSources:
-        """Returns the candidate sources for serving."""
-        return build_sources(shop, self.retrieval, self.feature_tables, self.is_offered, config)
+    def sources(self, shop: Shop, config: SourceConfig, *, users: np.ndarray | None = None) -> CandidateSources:
+        """Returns the candidate sources for serving; `users` are the indices of those that are stored, None = all."""
+        tables = self.feature_tables if users is None else keep_users(self.feature_tables, users)
+        return build_sources(shop, self.retrieval, tables, self.is_offered, config)
 
 
 def funnel_of_the_present(
