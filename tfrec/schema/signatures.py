@@ -115,6 +115,8 @@ _HISTORY = (
     ),
     InputSpec("user_segment", "string", 1, "", "segment of the user; empty = the stored one"),
 )
+HISTORY_INPUTS = tuple(spec.name for spec in _HISTORY)
+"""Inputs that bring what a servable does not store of its user; a client's `HistoryStore` fills them in."""
 _ANCHOR = InputSpec("item_id", "string", 1, "", "the item on the page")
 _LIMITS = (
     InputSpec("exclude_item_ids", "string", 2, "", "items that must not be offered"),
