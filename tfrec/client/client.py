@@ -43,8 +43,7 @@ _SILENCE = frozenset(
     for name in ("NOT_FOUND", "UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "INTERNAL", "UNKNOWN")
 )
 """Statuses by which a servable gives no answer through no fault of the request."""
-_MOST_SWAPS = 3
-"""Swaps of versions that one batch may meet."""
+_MOST_SWAPS = 3  # of versions, that one batch may meet
 _NUMPY = {"string": object, "float32": np.float32, "int32": np.int32}
 
 
@@ -319,15 +318,13 @@ class RecommenderClient:
         """Turns the `locals()` of a public method, whose names are the signature's inputs, into its answer."""
         inputs = {name: value for name, value in arguments.items() if name not in ("self", "deadline")}
         answer = self._ask(signature_name, inputs, arguments["deadline"])
-        given = {"model_version": answer.version, "servable": answer.servable, "history": answer.history}
-        offers = Offers.from_outputs(answer.outputs, **given)
+        offers = Offers.from_outputs(answer.outputs, answer.version, answer.servable, answer.history)
         return offers if answer.is_batch else offers.query(0)
 
     def _ask(self, signature_name: str, arguments: Mapping[str, Any], deadline: float | None) -> Answer:
         self._check_open()
         signature = signature_named(signature_name)
-        if deadline is not None:
-            check_deadline(deadline)
+        check_deadline(self.deadline if deadline is None else deadline)
         inputs, is_batch = build_inputs(signature, arguments)
         if is_batch and not len(next(iter(inputs.values()))):  # a batch of no queries: nothing to ask
             nothing = {spec.name: np.empty((0, 0), _NUMPY[spec.dtype]) for spec in signature.outputs}

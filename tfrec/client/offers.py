@@ -79,7 +79,7 @@ class Offers:
 
     @classmethod
     def from_outputs(
-        cls, outputs: Mapping[str, np.ndarray], *, model_version: int, servable: str = "shop", history: str = ""
+        cls, outputs: Mapping[str, np.ndarray], model_version: int, servable: str = "shop", history: str = ""
     ) -> "Offers":
         """Returns a servable's outputs `[B, k]` as the offers of a batch.
 
