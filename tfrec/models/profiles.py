@@ -3,11 +3,11 @@
 import numpy as np
 import tensorflow as tf
 
-from tfrec.features.feature_tables import FeatureTables, own_scores
+from tfrec.features.feature_tables import FeatureConfig, FeatureTables, own_scores
 from tfrec.models.graph_tables import table
 from tfrec.models.query import Query
 from tfrec.models.rows import latest_places, rows_of
-from tfrec.models.user_history import Purchases, UserHistory, purchases_of
+from tfrec.models.user_history import Purchases, purchases_of
 
 
 class LatestEvents(tf.experimental.ExtensionType):
@@ -32,11 +32,14 @@ class Profiles:
     Args:
         feature_tables: what the log had until the moment.
         target_type: code of the event type that counts as a purchase.
+        config: settings of the tables.
     """
 
-    def __init__(self, feature_tables: FeatureTables, *, target_type: int) -> None:
+    def __init__(
+        self, feature_tables: FeatureTables, *, target_type: int, config: FeatureConfig = FeatureConfig()
+    ) -> None:
         tables = feature_tables
-        self.target_type = target_type
+        self.target_type, self._config = target_type, config
         columns = (tables.own_count, tables.own_age, *tables.own_habit.T, tables.own_interval, tables.own_orders_ago)
         self._own_splits = table(tables.own_splits, "own_splits")
         self._own_item = table(never_empty(tables.own_item), "own_item")
@@ -65,7 +68,7 @@ class Profiles:
         stored = [tf.gather(part, query.user) for part in self._latest]
         if query.history is None:
             return LatestEvents(*stored)
-        history, length = self._completed(query.history), self._latest[0].shape[1]
+        history, length = query.history.with_type(self.target_type), self._latest[0].shape[1]
         place = latest_places(history.item, length)
         short = length - tf.shape(place)[1]
         brought = [
@@ -92,11 +95,11 @@ class Profiles:
         stored = self._stored_purchases(query.user)
         if query.history is None:
             return stored
-        history = self._completed(query.history)
+        history = query.history.with_type(self.target_type)
         names = list(Purchases.__annotations__)
 
         def merged() -> list[tf.Tensor]:
-            brought = purchases_of(history, target_type=self.target_type)
+            brought = purchases_of(history, target_type=self.target_type, config=self._config)
             return [_chosen(history.is_known, getattr(brought, name), getattr(stored, name)) for name in names]
 
         # A batch without any history, as most are, pays for this question alone.
@@ -114,12 +117,6 @@ class Profiles:
             line_order=tf.where(is_line, tf.gather(self._line_order, line_at), 0),
             num_orders=tf.gather(self._num_orders, user),
         )
-
-    def _completed(self, history: UserHistory) -> UserHistory:
-        """Returns the history with a type for each event."""
-        kind = tf.where(history.kind > 0, history.kind, self.target_type)
-        kind = tf.where(history.item > 0, kind, 0)
-        return UserHistory(history.item, kind, history.age, history.group, history.is_known, history.segment)
 
 
 def never_empty(values: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfrec.features.feature_tables import OWN_FADES, own_scores
+from tfrec.features.feature_tables import OWN_FADES, FeatureConfig, own_scores
 
 _DAY = 24.0
 
@@ -25,6 +25,11 @@ class UserHistory(tf.experimental.ExtensionType):
     group: tf.Tensor
     is_known: tf.Tensor
     segment: tf.Tensor
+
+    def with_type(self, code: int) -> "UserHistory":
+        """Returns the history with the event type `code` where none was sent."""
+        kind = tf.where(self.item > 0, tf.where(self.kind > 0, self.kind, code), 0)
+        return UserHistory(self.item, kind, self.age, self.group, self.is_known, self.segment)
 
 
 class Purchases(tf.experimental.ExtensionType):
@@ -58,7 +63,7 @@ HISTORY_SPEC = UserHistory.Spec(
 )
 
 
-def purchases_of(history: UserHistory, *, target_type: int) -> Purchases:
+def purchases_of(history: UserHistory, *, target_type: int, config: FeatureConfig = FeatureConfig()) -> Purchases:
     """Returns what the users bought by their histories, to the definitions of `FeatureTables`.
 
     Lines of all rows are sorted and summed together, so the time grows with the events of the batch.
@@ -66,6 +71,7 @@ def purchases_of(history: UserHistory, *, target_type: int) -> Purchases:
     Args:
         history: events of the users.
         target_type: code of the event type that counts as a purchase.
+        config: gives the lengths of the lists.
     """
     size = tf.shape(history.item)[0]
     is_line = (history.item > 0) & tf.equal(history.kind, target_type)
@@ -96,26 +102,34 @@ def purchases_of(history: UserHistory, *, target_type: int) -> Purchases:
     orders_ago = tf.math.unsorted_segment_min(bought_since, of_bought, count)
     score = own_scores(tf.stack(habits, axis=1), times)
     facts = tf.stack([times, age, *habits, interval, orders_ago], axis=1)
-    by_count = tf.argsort(own_item)  # the last sort decides first
-    for key, direction in ((age, "ASCENDING"), (times, "DESCENDING"), (own_row, "ASCENDING")):
-        by_count = tf.gather(by_count, tf.argsort(tf.gather(key, by_count), direction=direction, stable=True))
+    by_count = _sorted_by(own_row, -times, age, own_item)
     own_row, own_item, facts, score = (tf.gather(part, by_count) for part in (own_row, own_item, facts, score))
+    latest = _sorted_by(bought_row, bought_since, bought_item)
+    bought_row, bought_item, bought_since = (
+        tf.gather(part, latest) for part in (bought_row, bought_item, bought_since)
+    )
     orders = tf.math.unsorted_segment_sum(tf.ones_like(since), order_row, size)
-    # Lines are in the order of their rows, as orders are numbered row by row.
     return Purchases(
-        item=_rows(own_item, own_row, size),
-        facts=_rows(facts, own_row, size),
-        score=_rows(score, own_row, size),
-        line_item=_rows(bought_item, bought_row, size),
-        line_order=_rows(tf.cast(bought_since, tf.int32), bought_row, size),
+        item=_rows(own_item, own_row, size)[:, : config.own_items],
+        facts=_rows(facts, own_row, size)[:, : config.own_items],
+        score=_rows(score, own_row, size)[:, : config.own_items],
+        line_item=_rows(bought_item, bought_row, size)[:, : config.own_lines],
+        line_order=_rows(tf.cast(bought_since, tf.int32), bought_row, size)[:, : config.own_lines],
         num_orders=orders,
     )
 
 
+def _sorted_by(*keys: tf.Tensor) -> tf.Tensor:
+    """Returns `[E]` places in ascending order of the first of `keys [E]`, among equals of the next, then as they are."""
+    order = tf.argsort(keys[-1], stable=True)
+    for key in keys[-2::-1]:
+        order = tf.gather(order, tf.argsort(tf.gather(key, order), stable=True))
+    return order
+
+
 def _orders_since(age: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
     """Returns `[O]` float32 how many orders of its user came after each; of one age the later in the list is later."""
-    by_time = tf.argsort(age, direction="DESCENDING", stable=True)
-    by_time = tf.gather(by_time, tf.argsort(tf.gather(row, by_time), stable=True))
+    by_time = _sorted_by(row, -age)
     sorted_row = tf.gather(row, by_time)
     last = tf.searchsorted(sorted_row, sorted_row, side="right") - 1
     since = last - tf.range(tf.shape(row)[0])

@@ -243,7 +243,7 @@ class ServedFunnel:
 def build_served_funnel(shop: Shop, trained: TrainedFunnel, config: TrainingConfig) -> ServedFunnel:
     """Returns the funnel that `export_servables` saves; call its signatures in Python to compare."""
     users = StoredUsers.parse(config.users).choose(trained.feature_tables)
-    sources = trained.sources(shop, config.sources, users=users)
+    sources = trained.sources(shop, config.sources, features=config.features, users=users)
     funnel = Funnel(sources, trained.ranking, strategy=config.strategy)
     return ServedFunnel(shop, funnel, shop.users.tokens[users - 1])
 

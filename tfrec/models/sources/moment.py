@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfrec.features.feature_tables import FeatureTables
+from tfrec.features.feature_tables import FeatureConfig, FeatureTables
 from tfrec.features.vocabulary import Catalogue
 from tfrec.models.graph_tables import table
 from tfrec.models.profiles import Profiles
@@ -36,6 +36,7 @@ class Moment:
     Args:
         candidate_embeddings: `[N + 1, d]` of the retrieval model; the others are attributes.
         target_type: event code of what is to be predicted.
+        features: settings of the feature tables.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Moment:
         cart_type: int,
         config: SourceConfig = SourceConfig(),
         target_type: int = PURCHASE,
+        features: FeatureConfig = FeatureConfig(),
     ) -> None:
         self.catalogue, self.feature_tables = catalogue, feature_tables
         self.encoded_items, self.query_tower, self.cart_type = encoded_items, query_tower, cart_type
@@ -62,7 +64,7 @@ class Moment:
         self.categories = table(catalogue.categories, "categories")
         self.groups = table(catalogue.group, "groups")
         self._offered = table(is_offered, "is_offered")
-        self.profiles = Profiles(feature_tables, target_type=target_type)
+        self.profiles = Profiles(feature_tables, target_type=target_type, config=features)
 
     @property
     def num_rows(self) -> int:
