@@ -120,7 +120,7 @@ def purchases_of(history: UserHistory, *, target_type: int, config: FeatureConfi
 
 
 def _sorted_by(*keys: tf.Tensor) -> tf.Tensor:
-    """Returns `[E]` places in ascending order of the first of `keys [E]`, among equals of the next, then as they are."""
+    """Returns `[E]` places in ascending order of the first key `[E]`, among equals of the next, then as they are."""
     order = tf.argsort(keys[-1], stable=True)
     for key in keys[-2::-1]:
         order = tf.gather(order, tf.argsort(tf.gather(key, order), stable=True))
