@@ -43,6 +43,7 @@ from tfrec.release.comparison import COMPARISON
 from tfrec.release.fallback_check import FallbackCheck, check_against_fallback
 from tfrec.release.place import read_about
 from tfrec.release.served_ranker import served_ranker
+from tfrec.release.user_pasts import with_unstored_pasts
 from tfrec.serving.recommend import newest_version
 from tfrec.serving.servable import Servable
 
@@ -248,7 +249,11 @@ def evaluate_models(
     with Servable.load(folder, is_graph_rewritten=False) as loaded:
         report = evaluate(
             shop,
-            {_name_of(folder, servable): served_ranker(loaded, show_progress=show_progress)},
+            {
+                _name_of(folder, servable): served_ranker(
+                    with_unstored_pasts(loaded, folder, shop), show_progress=show_progress
+                )
+            },
             baselines=baselines,
             session_baselines=session_baselines,
             basket_baselines=basket_baselines,

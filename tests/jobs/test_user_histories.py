@@ -9,7 +9,8 @@ import pytest
 from tfrec.client.history import UserPast
 from tfrec.client.history.reading import history_inputs
 from tfrec.ingest.prepared import read_prepared
-from tfrec.jobs.user_histories import fill_history, user_pasts
+from tfrec.jobs.user_histories import fill_history
+from tfrec.release.user_pasts import user_pasts
 from tfrec.serving.servable import Servable
 
 
