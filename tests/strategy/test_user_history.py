@@ -90,7 +90,7 @@ def test_a_request_with_the_users_events_is_answered_as_the_stored_user(served_s
         [events_of(served_shop.shop, user) for user in USERS], [SEGMENTS.get(user, "") for user in USERS]
     )
     stored = ask(served_shop, signature, user_id=USERS, **inputs)
-    assert_same(stored, ask(served_shop, signature, user_id=["nobody"] * len(USERS), **inputs, **brought))
+    assert_same(stored, ask(served_shop, signature, user_id=["unknown"] * len(USERS), **inputs, **brought))
 
 
 def test_rows_with_and_without_events_are_both_right_in_one_batch(served_shop):

@@ -43,10 +43,10 @@ def test_the_oldest_events_beyond_the_bound_are_dropped(store):
     assert items(store, "u1") == ["i3", "i4", "i5", "i6", "i7"]
 
 
-def test_users_are_told_apart_exactly_and_answered_in_their_order(store):
+def test_users_are_compared_exactly_and_answered_in_their_order(store):
     for user in ("u1", "U1", "u1 "):
         store.append(user, event(f"of {user}"))
-    pasts = store.read(["u1 ", "nobody", "u1", "U1", "u1"])
+    pasts = store.read(["u1 ", "unknown", "u1", "U1", "u1"])
     assert [[one.item_id for one in past.events] for past in pasts] == [
         ["of u1 "], [], ["of u1"], ["of U1"], ["of u1"]
     ]  # fmt: skip
