@@ -105,6 +105,28 @@ def running_mariadb(*settings: str) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
+def running_redis() -> Iterator[str]:
+    """Yields the URL of a Redis server that keeps everything in memory."""
+    import redis
+
+    program, port = require("redis-server", "redis-server"), _free_port()
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with _stopped(process):
+        until = time.monotonic() + _PATIENCE
+        with redis.Redis(port=port) as connection:
+            while True:
+                try:
+                    connection.ping()
+                    break
+                except redis.ConnectionError as error:
+                    if process.poll() is not None or time.monotonic() > until:
+                        raise AssertionError(f"redis-server does not answer: {error}") from error
+                    time.sleep(0.05)
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+@contextlib.contextmanager
 def running_postgres() -> Iterator[Server]:
     """Yields a PostgreSQL server with an empty data directory.
 

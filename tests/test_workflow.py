@@ -20,6 +20,7 @@ from tfrec.client import RecommenderClient
 from tfrec.errors import SourceError
 from tfrec.evaluation.report import write_report
 from tfrec.models_folder import read_models_manifest
+from tfrec.release.certificate import read_certificate
 from tfrec.serving.servable import Servable
 from tfrec.serving.server import EmbeddedServer
 from tfrec.strategy.config import StrategyConfig, UpsellConfig
@@ -45,14 +46,29 @@ def test_a_second_training_of_the_same_shop_is_reused(models, tiny_trained, tiny
     assert versions(models) == ["1"]
 
 
+def test_fewer_stored_users_are_published_without_a_training(models, tiny_trained, tiny_prepared):
+    config = dataclasses.replace(tiny_trained.config, users="recent=20")
+    published = train_shop(tiny_prepared, models, config)
+    assert (published.is_reused, published.has_new_settings, published.version) == (True, True, 2)
+    folder = models / "shop" / "2"
+    assert json.loads((folder / "assets.extra" / "tfrec.json").read_text())["users"] == 20
+    assert read_certificate(folder).num_users == 20
+    variables = [
+        sum(file.stat().st_size for file in (models / "shop" / version / "variables").iterdir()) for version in "12"
+    ]
+    assert variables[1] < variables[0]
+    _, stored = load_trained(tiny_trained.shop, models / "trained")
+    assert stored.users == "recent=20"  # kept for a refresh, a warm start and the next export
+
+
 def test_other_settings_of_the_strategies_are_published_without_a_training(models, tiny_trained, tiny_prepared):
     strategy = StrategyConfig(upsell=UpsellConfig(max_price_ratio=1.5))
     config = dataclasses.replace(tiny_trained.config, strategy=strategy)
     published = train_shop(tiny_prepared, models, config)
-    assert (published.is_reused, published.has_new_strategy, published.version) == (True, True, 2)
+    assert (published.is_reused, published.has_new_settings, published.version) == (True, True, 2)
     assert read_models_manifest(models).config["strategy"]["upsell"]["max_price_ratio"] == 1.5
     again = train_shop(tiny_prepared, models, config)
-    assert (again.has_new_strategy, again.version) == (False, 2)
+    assert (again.has_new_settings, again.version) == (False, 2)
     _, stored = load_trained(tiny_trained.shop, models / "trained")
     assert stored.strategy == strategy  # kept for a refresh, a warm start and the next export
     assert (models / "trained" / "fallback_comparison.json").exists() == (

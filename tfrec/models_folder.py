@@ -44,6 +44,8 @@ LEARNING = (
     "training",
 )
 """Files and folders that training can reach by imports; another text of any of them is another training."""
+SERVED_SETTINGS = ("strategy", "users")
+"""Settings that change no weight: new ones are published without a training."""
 TRAINED_FOLDER = FolderKind(
     "trained models",
     mark=MANIFEST,
@@ -205,8 +207,8 @@ def kept_comparison(models: Path) -> str:
 
 
 def learning_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the settings that a weight may depend on: all but those of the strategies."""
-    return {name: value for name, value in settings.items() if name != "strategy"}
+    """Returns the settings that a weight may depend on: all but `SERVED_SETTINGS`."""
+    return {name: value for name, value in settings.items() if name not in SERVED_SETTINGS}
 
 
 def as_plain(config: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from tfrec.features.shop import Shop, load_shop
 from tfrec.ingest.prepared import read_prepared
 from tfrec.models_folder import (
     MANIFEST,
+    SERVED_SETTINGS,
     TRAINED,
     TRAINED_FOLDER,
     WORK,
@@ -42,6 +43,7 @@ from tfrec.release.comparison import COMPARISON
 from tfrec.release.fallback_check import FallbackCheck, check_against_fallback
 from tfrec.release.place import read_about
 from tfrec.release.served_ranker import served_ranker
+from tfrec.release.user_pasts import with_unstored_pasts
 from tfrec.serving.recommend import newest_version
 from tfrec.serving.servable import Servable
 
@@ -59,14 +61,14 @@ class Published:
         version: the newest version there.
         is_reused: nothing had to be trained.
         seconds: seconds that the training took, now or when it was made.
-        has_new_strategy: the reused models were published again, with other settings of the strategies.
+        has_new_settings: the reused models were published again, with other strategies or other stored users.
     """
 
     models: Path
     version: int
     is_reused: bool
     seconds: float
-    has_new_strategy: bool = False
+    has_new_settings: bool = False
 
 
 def train_shop(
@@ -75,7 +77,7 @@ def train_shop(
     """Trains the funnel on a prepared shop, keeps its weights and publishes a version of the three servables.
 
     If interrupted, it leaves the old result in place, and the next call resumes after the last finished step. Weights
-    of the same shop, settings and code are reused; other settings of the strategies are published without a training.
+    of the same shop, settings and code are reused; `SERVED_SETTINGS` are published without a training.
 
     Args:
         prepared: folder that `prepare_shop` wrote.
@@ -113,7 +115,7 @@ def _examiner(shop: Shop, config: Any, checks: list[FallbackCheck]) -> Callable[
     def examine(past: Any, start: float) -> None:
         from tfrec.training.export import build_served_funnel
 
-        served = build_served_funnel(shop, past, config)
+        served = build_served_funnel(shop, past, dataclasses.replace(config, users="all"))
         since = pd.Timestamp(start * 3600, unit="s").as_unit("us")
         check = check_against_fallback(shop.prepared, served.answer, since=since)
         if check is not None:
@@ -123,7 +125,7 @@ def _examiner(shop: Shop, config: Any, checks: list[FallbackCheck]) -> Callable[
 
 
 def reuse_models(models: Path, prepared: Path, config: Any) -> Published:
-    """Returns the published version of trained models, published now where it is missing or has other strategies.
+    """Returns the published version of trained models, published now where it is missing or serves otherwise.
 
     Args:
         models: folder of models, trained with the other settings of `config`.
@@ -133,19 +135,20 @@ def reuse_models(models: Path, prepared: Path, config: Any) -> Published:
     from tfrec.training import load_trained
 
     manifest = read_models_manifest(models)
-    strategy = as_plain(config.strategy)
-    has_new_strategy = manifest.config.get("strategy", as_plain(type(config.strategy)())) != strategy
+    asked = {name: as_plain(config)[name] for name in SERVED_SETTINGS}
+    defaults = as_plain(type(config)())
+    has_new_settings = any(manifest.config.get(name, defaults[name]) != value for name, value in asked.items())
     version = version_of(models, manifest.identity)
-    if has_new_strategy:
+    if has_new_settings:
         shop = load_same_shop(manifest, prepared)
         trained, stored = load_trained(shop, models / TRAINED)
-        settings = dataclasses.replace(stored, strategy=config.strategy)
-        manifest = dataclasses.replace(manifest, config={**manifest.config, "strategy": strategy})
+        settings = dataclasses.replace(stored, strategy=config.strategy, users=config.users)
+        manifest = dataclasses.replace(manifest, config={**manifest.config, **asked})
         version = publish_trained(shop, trained, settings, models, manifest, comparison=kept_comparison(models))
     elif version is None:  # interrupted between saving and publishing
         version = publish_servables(models, prepared=prepared)
     shutil.rmtree(models / WORK, ignore_errors=True)
-    return Published(models, version, True, manifest.seconds, has_new_strategy)
+    return Published(models, version, True, manifest.seconds, has_new_settings)
 
 
 def publish_trained(
@@ -175,16 +178,20 @@ def publish_trained(
     return version
 
 
-def publish_servables(models: Path, *, out: Path | None = None, prepared: Path | None = None) -> int:
+def publish_servables(
+    models: Path, *, out: Path | None = None, prepared: Path | None = None, users: str | None = None
+) -> int:
     """Exports the trained models of a folder once more and returns the new version's number.
 
     Args:
         models: folder that `train_shop` wrote.
         out: folder of servables; None = `models` itself.
         prepared: the shop trained on; None = where it lay then.
+        users: whose tables this version stores, see `TrainingConfig.users`; None = as trained.
 
     Raises:
         SourceError: nothing is trained, or the shop is gone or another one.
+        ConfigError: `users` is no such rule.
     """
     from tfrec.training import load_trained
     from tfrec.training.export import build_served_funnel
@@ -193,6 +200,9 @@ def publish_servables(models: Path, *, out: Path | None = None, prepared: Path |
     shop = load_same_shop(manifest, prepared)
     check_claim(out or models)
     trained, config = load_trained(shop, models / TRAINED)
+    if users is not None:
+        config = dataclasses.replace(config, users=users)
+        manifest = dataclasses.replace(manifest, config={**manifest.config, "users": users})
     served = build_served_funnel(shop, trained, config)
     return _export(shop, served, out or models, manifest, comparison=kept_comparison(models))
 
@@ -239,7 +249,11 @@ def evaluate_models(
     with Servable.load(folder, is_graph_rewritten=False) as loaded:
         report = evaluate(
             shop,
-            {_name_of(folder, servable): served_ranker(loaded, show_progress=show_progress)},
+            {
+                _name_of(folder, servable): served_ranker(
+                    with_unstored_pasts(loaded, folder, shop), show_progress=show_progress
+                )
+            },
             baselines=baselines,
             session_baselines=session_baselines,
             basket_baselines=basket_baselines,
@@ -256,7 +270,10 @@ def _export(shop: Shop, served: Any, out: Path, manifest: ModelsManifest, *, com
     from tfrec.training.export import export_servables
 
     return export_servables(
-        served, out, about=dataclasses.asdict(manifest), finish=Certifier(shop, served.answer, comparison=comparison)
+        served,
+        out,
+        about=dataclasses.asdict(manifest),
+        finish=Certifier(shop, served.answer, user_ids=served.vocabularies["users"], comparison=comparison),
     )
 
 

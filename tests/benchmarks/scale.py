@@ -76,6 +76,7 @@ def make_served(num_items: int) -> Any:
     """Returns the served functions of a generated shop with untrained models."""
     import tensorflow as tf
 
+    from tfrec.features.segments import UserSegments
     from tfrec.features.vocabulary import Catalogue, Vocabularies, Vocabulary
     from tfrec.models import RankingModel, RetrievalConfig, RetrievalModel
     from tfrec.models.sources import CandidateSources
@@ -122,7 +123,10 @@ def make_served(num_items: int) -> Any:
         cart_type=3,
     )
     sources = CandidateSources(moment, view_type=1)
-    shop = SimpleNamespace(vocabularies=vocabularies, users=vocabulary("u", _USERS))
+    users = vocabulary("u", _USERS)
+    shop = SimpleNamespace(
+        vocabularies=vocabularies, users=users, train=SimpleNamespace(segments=UserSegments.none(users))
+    )
     return ServedFunnel(shop, Funnel(sources, ranker))
 
 

@@ -8,7 +8,7 @@ from tests.collect.logs import make_event
 from tfrec.collect.batches import COLUMNS
 from tfrec.collect.event_check import EventCheck, EventRules, NoEventError
 from tfrec.errors import ConfigError
-from tfrec.ingest.privacy import pseudonym
+from tfrec.schema.pseudonyms import pseudonym
 
 KEY = bytes(range(32))
 

@@ -11,7 +11,7 @@ from tests.ingest.small_shop import IMPRESSIONS, RECIPE, ROWS, write_small_shop
 from tfrec.errors import RecipeError, SourceError
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.prepared import Prepared
-from tfrec.ingest.privacy import pseudonym
+from tfrec.schema.pseudonyms import pseudonym
 from tfrec.schema.tables import IMPRESSION_COLUMNS
 
 HEADER = "at,who,slate,place,what,chance,clicked,where"

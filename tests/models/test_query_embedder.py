@@ -7,6 +7,7 @@ import tensorflow as tf
 from tests.models.fitting import query_of
 from tests.worlds import bought, make_shop
 from tfrec.features.feature_tables import FeatureConfig, compute_feature_tables
+from tfrec.models.profiles import Profiles
 from tfrec.models.query import Query
 from tfrec.models.query_embedder import QueryEmbedder
 
@@ -34,7 +35,7 @@ def last_group(shop, recent, hours, cart):
         shop.train, as_of=shop.prepared.test_from.timestamp() / 3600, config=FeatureConfig(l2=1.0)
     )
     encoded = np.zeros((shop.vocabularies.items.size, 2), np.float32)
-    embed = QueryEmbedder(tables, encoded, GroupTower(), cart_type=3)
+    embed = QueryEmbedder(Profiles(tables, target_type=4), encoded, GroupTower(), cart_type=3)
     query = query_of(shop, ["ann"], recent=[recent], carts=[cart])
     fields = {field: getattr(query, field) for field in ("user", "recent_item", "recent_type", "cart")}
     fields |= {"is_discovery": query.is_discovery, "outside_level": query.outside_level}

@@ -45,6 +45,13 @@ def test_what_shops_ask_is_allowed(shape: tuple[int, ...]):
     assert RequestLimits().memory(declared(*shape), num_items=50_000) < RequestLimits().max_memory
 
 
+def test_a_batch_of_long_histories_is_allowed():
+    """64 users with a thousand events each, of whose carts no such batch would be taken."""
+    names = ("history_item_ids", "history_event_types", "history_order_ages", "history_orders")
+    histories = {name: strings("item_1", shape=(64, 1001)) for name in names}
+    assert RequestLimits().memory(histories, num_items=50_000) < RequestLimits().max_memory / 2
+
+
 def test_limits_are_positive():
     with pytest.raises(ConfigError, match="positive"):
         RequestLimits(max_memory=0)

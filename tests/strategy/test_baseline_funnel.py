@@ -43,3 +43,14 @@ def test_variety_is_sought_where_it_is_asked_for(served_baseline):
     category = World(served_baseline.shop).category
     kinds = [len({category[item] for item in answer["item_ids"][0]}) for answer in (plain, varied)]
     assert kinds[1] > kinds[0] or plain["item_ids"].tolist() != varied["item_ids"].tolist()
+
+
+def test_what_the_requests_events_hold_is_no_cross_sell(served_baseline):
+    """A baseline's scores know stored users alone, but new to the user means new by the request's events too."""
+    asked = {"cart_item_ids": np.array([["", "i4"]]), "k": np.array([40], np.int32)}
+    of_guest = [name for name in served_baseline.ask("cross_sell", **asked)["item_ids"][0] if name]
+    history = {"history_item_ids": np.array([["", *of_guest[:3]]])}
+    of_buyer = served_baseline.ask("cross_sell", **asked, **history)["item_ids"][0].tolist()
+    assert [name for name in of_buyer if name] == of_guest[3:]
+    stored = served_baseline.ask("cross_sell", user_id=np.array(["u1"]), **asked)
+    assert set(of_guest) & set(stored["item_ids"][0]) != set(of_guest)

@@ -70,6 +70,11 @@ def question(tiny_trained):
     )
     return {
         "user_id": np.array([tiny_trained.shop.users.tokens[0], "stranger"], object),
+        "history_item_ids": np.array([["", ""], item[7:9]], object),
+        "history_event_types": np.array([["", ""], ["", "view"]], object),
+        "history_order_ages": np.array([[0, 0], [90, 70]], np.float32),
+        "history_orders": np.array([["", ""], ["o1", "o1"]], object),
+        "user_segment": np.array(["", "nowhere"], object),
         "recent_item_ids": np.array([item[1:3], [item[3], ""]], object),
         "recent_event_types": np.array([["view", "purchase"], ["view", ""]], object),
         "recent_ages": np.array([[0.2, 0.1], [0.5, 0]], np.float32),
@@ -149,7 +154,7 @@ def test_versions_grow_together(quick, tmp_path):
 def test_a_version_says_what_it_is(quick, tmp_path):
     export_servables(quick, tmp_path, about={"recipe": "tiny"})
     about = json.loads((tmp_path / "shop" / "1" / "assets.extra" / "tfrec.json").read_text())
-    assert about == {"recipe": "tiny", "servable": "shop", "version": 1, "items": 2}
+    assert about == {"recipe": "tiny", "servable": "shop", "version": 1, "items": 2, "users": 0}
 
 
 def test_a_number_is_never_used_twice(quick, tmp_path):

@@ -28,6 +28,7 @@ from tfrec.cli import (
     follow,
     forecast,
     gate,
+    history,
     init,
     interests,
     label,
@@ -69,7 +70,7 @@ GROUPS = {
         evaluate,
         recommend,
     ),
-    "into service": (export, gate, label, publish, follow, verify, canary, rollback, serve, ask),
+    "into service": (export, gate, label, publish, follow, verify, canary, rollback, serve, history, ask),
     "know the customers": (report, interests, segments, audience, rules, relations, forecast, churn, value, profile),
     "promotions that pay, proof by experiment": (campaign, experiment, policy),
 }

@@ -62,6 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--version", type=int, metavar="N", help="version of the servables (default: the newest loaded)"
     )
+    parser.add_argument(
+        "--history", metavar="URL", help="history store that `tfrec history` filled; its events are sent"
+    )
     parser.add_argument("--version-label", metavar="LABEL", help="label of the version, given by `tfrec label`")
     parser.add_argument("--deadline", type=float, default=5.0, metavar="S", help="time limit of the call in seconds")
     parser.add_argument(
@@ -78,12 +81,15 @@ def run(options: argparse.Namespace) -> None:
     from tfrec.cli.no_offers import why_no_offers
     from tfrec.cli.tables import offer_table
     from tfrec.client import Offers, RecommenderClient
+    from tfrec.client.history.open_store import open_history
+    from tfrec.client.history.reading import MISSING
 
     signature = signature_named(options.signature)
     arguments = _arguments(options)
     for name in arguments:
         signature.input(name)  # names what the signature does not take
     titles = _titles(options)
+    history = open_history(options.history) if options.history else None
     with RecommenderClient(
         options.target,
         deadline=options.deadline,
@@ -91,6 +97,7 @@ def run(options: argparse.Namespace) -> None:
         fallback=options.fallback,
         version=options.version,
         version_label=options.version_label,
+        history=history,
     ) as client:
         if signature.servable != "shop":
             _print_raw(client.ask(signature.name, arguments), titles, as_json=options.json)
@@ -99,6 +106,8 @@ def run(options: argparse.Namespace) -> None:
         cause = "" if len(offers) else why_no_offers(client, signature.name, arguments)
     if offers.servable != options.servable:
         sys.stderr.write(f"`{options.servable}` did not answer; this is `{offers.servable}`.\n")
+    if offers.history == MISSING:
+        sys.stderr.write("The history store did not answer; a user that the servable does not store is a guest.\n")
     if options.json:
         rows = [{**vars(item), "title": titles.get(item.item_id, "")} for item in offers]
         about = {"servable": offers.servable, "model_version": offers.model_version, "offers": rows}

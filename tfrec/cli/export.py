@@ -13,6 +13,7 @@ EXAMPLES = """\
 examples:
   tfrec export models                          # models/shop/2 ...
   tfrec export models --out /srv/serving       # another folder, such as the one that TF Serving watches
+  tfrec export models --users recent=100000    # a smaller version; requests bring the events of other users
 """
 INTERRUPTED = "The versions that were there are untouched. Run the same command again to publish the next one."
 
@@ -27,6 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the shop (default: the folder that the models were trained on)",
     )
+    parser.add_argument(
+        "--users",
+        metavar="RULE",
+        help="users that this version stores: all, none, or recent=N, the N with the latest events; requests can bring "
+        "the events of the others (default: as trained)",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -38,5 +45,5 @@ def run(options: argparse.Namespace) -> None:
     check_claim(options.out or options.models)
     read_models_manifest(options.models)
     sys.stderr.write("Exporting ...\n")
-    version = publish_servables(options.models, out=options.out, prepared=options.prepared)
+    version = publish_servables(options.models, out=options.out, prepared=options.prepared, users=options.users)
     print(f"SavedModels: {options.out or options.models}/{{shop,retrieval,ranking}}/{version}")

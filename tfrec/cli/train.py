@@ -42,6 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OLD",
         help="models to continue from on the days that they have not seen; OLD may be MODELS",
     )
+    parser.add_argument(
+        "--users",
+        metavar="RULE",
+        help="users that the SavedModels store: all, none, or recent=N, the N with the latest events; requests can "
+        "bring the events of the others (default: as configured, else all)",
+    )
     parser.add_argument("--force", action="store_true", help="a new training, even if nothing changed")
     parser.add_argument(
         "--track",
@@ -64,18 +70,19 @@ def run(options: argparse.Namespace) -> None:
     from tfrec.training.settings_file import read_config
     from tfrec.workflow import train_shop
 
+    settings = [*options.set, *([] if options.users is None else [f"users={options.users!r}"])]
     if options.warm_start is None:
-        config = read_config(options.config, options.set)
+        config = read_config(options.config, settings)
         published = (train_tracked if options.track else train_shop)(
             options.prepared, options.out, config, force=options.force
         )
     else:
-        config = read_config(options.config, options.set, under=read_models_manifest(options.warm_start).config)
+        config = read_config(options.config, settings, under=read_models_manifest(options.warm_start).config)
         published = (warm_start_tracked if options.track else warm_start_shop)(
             options.prepared, options.out, options.warm_start, config, force=options.force
         )
-    if published.has_new_strategy:
-        print("The trained models are reused and published with the new settings of the strategies.")
+    if published.has_new_settings:
+        print("The trained models are reused and published with the new settings of strategies and stored users.")
     elif published.is_reused:
         print("Nothing changed since the last training: its models are reused (--force trains again).")
     else:

@@ -16,12 +16,14 @@ class Answer(NamedTuple):
         servable: servable that answered.
         version: its version.
         is_batch: whether a batch was asked.
+        history: see `Offers.history`.
     """
 
     outputs: dict[str, np.ndarray]
     servable: str
     version: int
     is_batch: bool
+    history: str = ""
 
 
 def read_outputs(response: Any, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -20,6 +20,7 @@ from tfrec import errors
 from tfrec.client.answers import Answer, read_outputs
 from tfrec.client.batches import join_rows, split_rows
 from tfrec.client.failures import UNKNOWN_LABEL, deadline_exceeded, name_failure
+from tfrec.client.history import HistoryReader, HistoryStore
 from tfrec.client.offers import Offers
 from tfrec.client.queries import build_inputs
 from tfrec.client.settings import check_deadline, check_settings
@@ -42,8 +43,7 @@ _SILENCE = frozenset(
     for name in ("NOT_FOUND", "UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "INTERNAL", "UNKNOWN")
 )
 """Statuses by which a servable gives no answer through no fault of the request."""
-_MOST_SWAPS = 3
-"""Swaps of versions that one batch may meet."""
+_MOST_SWAPS = 3  # of versions, that one batch may meet
 _NUMPY = {"string": object, "float32": np.float32, "int32": np.int32}
 
 
@@ -64,6 +64,7 @@ class RecommenderClient:
         fallback_after: share of the deadline that `servable` has before the fall-back is asked.
         version: version of the servables to ask; None = the newest loaded. A fall-back always answers by its newest.
         version_label: the same by a label (`stable`), which the server knows from its `models.config`.
+        history: keeps the events of users whom the servable does not store; `Offers.history` says if they were sent.
         credentials: TLS, from `grpc.ssl_channel_credentials(...)`; None = plaintext.
         max_message_bytes: largest answer that is taken.
         max_rows: queries of one request; a larger batch is sent as several, one after the other, and answered by one
@@ -83,6 +84,7 @@ class RecommenderClient:
         fallback_after: float = 0.6,
         version: int | None = None,
         version_label: str | None = None,
+        history: HistoryStore | None = None,
         credentials: grpc.ChannelCredentials | None = None,
         max_message_bytes: int = 64 * 2**20,
         max_rows: int = 64,
@@ -96,6 +98,7 @@ class RecommenderClient:
         self.version = version
         self.version_label = version_label
         self.max_rows = max_rows
+        self._history = HistoryReader(history)
         self._is_closed = False
         options = (
             ("grpc.max_receive_message_length", max_message_bytes),
@@ -311,26 +314,27 @@ class RecommenderClient:
     def close(self) -> None:
         """Closes the connection; calls under way are cancelled."""
         self._is_closed = True
+        self._history.close()
         self._channel.close()
 
     def _offers(self, signature_name: str, arguments: Mapping[str, Any]) -> Offers:
         """Turns the `locals()` of a public method, whose names are the signature's inputs, into its answer."""
         inputs = {name: value for name, value in arguments.items() if name not in ("self", "deadline")}
         answer = self._ask(signature_name, inputs, arguments["deadline"])
-        offers = Offers.from_outputs(answer.outputs, model_version=answer.version, servable=answer.servable)
+        offers = Offers.from_outputs(answer.outputs, answer.version, answer.servable, answer.history)
         return offers if answer.is_batch else offers.query(0)
 
     def _ask(self, signature_name: str, arguments: Mapping[str, Any], deadline: float | None) -> Answer:
         self._check_open()
         signature = signature_named(signature_name)
-        if deadline is not None:
-            check_deadline(deadline)
+        check_deadline(self.deadline if deadline is None else deadline)
         inputs, is_batch = build_inputs(signature, arguments)
         if is_batch and not len(next(iter(inputs.values()))):  # a batch of no queries: nothing to ask
             nothing = {spec.name: np.empty((0, 0), _NUMPY[spec.dtype]) for spec in signature.outputs}
             return Answer(nothing, self.servable if signature.servable == "shop" else signature.servable, 0, True)
         deadline = self.deadline if deadline is None else deadline
         until = time.monotonic() + deadline
+        history = self._history.add_to(inputs, deadline=deadline)
         parts = list(split_rows(inputs, max_rows=self.max_rows))
         answers = [self._answer_to(signature, part, deadline, until) for part in parts]
         for _ in range(_MOST_SWAPS):
@@ -347,7 +351,7 @@ class RecommenderClient:
                 f"Name a `version` or `version_label`, or send at most {self.max_rows} queries at a time.",
                 code=grpc.StatusCode.ABORTED.value[0],
             )
-        return Answer(join_rows([answer.outputs for answer in answers]), last.servable, last.version, is_batch)
+        return Answer(join_rows([answer.outputs for answer in answers]), last.servable, last.version, is_batch, history)
 
     def _answer_to(
         self, signature: Signature, inputs: Mapping[str, np.ndarray], deadline: float, until: float

@@ -61,6 +61,8 @@ class Offers:
         sources: the candidate source that ranked the item highest.
         model_version: the version of the servable that answered.
         servable: its name: `shop`, or the fall-back where `shop` did not answer.
+        history: of a client with a history store: `sent`, or `missing` where the store failed or was too slow, so that
+            users whom the servable does not store were answered as guests; "" = nothing was asked.
     """
 
     item_ids: np.ndarray  # [k] or [B, k]
@@ -73,9 +75,12 @@ class Offers:
     sources: np.ndarray
     model_version: int
     servable: str = "shop"
+    history: str = ""
 
     @classmethod
-    def from_outputs(cls, outputs: Mapping[str, np.ndarray], *, model_version: int, servable: str = "shop") -> "Offers":
+    def from_outputs(
+        cls, outputs: Mapping[str, np.ndarray], model_version: int, servable: str = "shop", history: str = ""
+    ) -> "Offers":
         """Returns a servable's outputs `[B, k]` as the offers of a batch.
 
         Raises:
@@ -88,7 +93,8 @@ class Offers:
                 f"The servable (version {model_version}) does not answer with {', '.join(missing)}. "
                 "Export it with the same version of `tfrec` as the client's."
             )
-        return cls(**{name: outputs[name] for name in names}, model_version=model_version, servable=servable)
+        columns = {name: outputs[name] for name in names}
+        return cls(**columns, model_version=model_version, servable=servable, history=history)
 
     @property
     def is_batch(self) -> bool:

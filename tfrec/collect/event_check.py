@@ -274,7 +274,7 @@ def _query(value: Any) -> str:
 
 def _pseudonyms_under(key: bytes) -> Callable[[str], str]:
     """Returns what makes pseudonyms of ids, equal to those of `tfrec prepare`."""
-    from tfrec.ingest.privacy import pseudonym
+    from tfrec.schema.pseudonyms import pseudonym
 
     known: dict[str, str] = {}
 

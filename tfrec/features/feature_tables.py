@@ -7,6 +7,7 @@ much (leakage). For serving the moment is the end of training.
 
 import dataclasses
 import logging
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -198,6 +199,18 @@ def target_type(sequences: BehaviourSequences) -> int:
     if (sequences.event_type == purchase).any():
         return purchase
     return int(np.bincount(sequences.event_type).argmax())
+
+
+def own_scores(habit: Any, count: Any) -> Any:
+    """Returns `[...]` how likely a user's next order holds an item: `Σ_f habit_f · (1 - f) + 1e-4 · count`.
+
+    These are three memories of different length; the count decides between equals.
+
+    Args:
+        habit: `[..., len(OWN_FADES)]` purchases, fading; arrays or tensors.
+        count: `[...]` times bought.
+    """
+    return sum(habit[..., column] * (1.0 - fade) for column, fade in enumerate(OWN_FADES)) + 1e-4 * count
 
 
 def has_visits(sequences: BehaviourSequences, rows: np.ndarray) -> bool:

@@ -1,8 +1,6 @@
 """Turns user ids into keyed pseudonyms: equal for equal ids, and not reversible without the key."""
 
 import dataclasses
-import hashlib
-import hmac
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,10 +9,10 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from tfrec.errors import RecipeError, SourceError
+from tfrec.schema.pseudonyms import pseudonym
 from tfrec.sources.cells import id_text
 
 _MIN_KEY_BYTES = 16
-_PSEUDONYM_BYTES = 16  # 128 bits: no two of 10^9 users meet
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +59,7 @@ def read_key(path: Path) -> bytes:
 
 
 def pseudonyms(ids: pd.Series, *, key: bytes) -> pd.Series:
-    """Returns `HMAC-SHA256(key, id)`, the first 128 bits in hexadecimal (RFC 2104); `""` (a guest) stays `""`.
+    """Returns the pseudonyms of `tfrec.schema.pseudonyms`; `""` (a guest) stays `""`.
 
     Args:
         ids: user ids as text.
@@ -113,8 +111,3 @@ def verify_key(key: bytes | None, expected: str, *, of: str) -> None:
         f"{of} has {has}, but {given} is given: the same user would be another one. Give the key that {of} was made "
         "with, or make it again. (Keys are named by their check words, which do not disclose them.)"
     )
-
-
-def pseudonym(text: str, key: bytes) -> str:
-    """Returns the pseudonym of one id; see `pseudonyms`."""
-    return hmac.new(key, text.encode(), hashlib.sha256).digest()[:_PSEUDONYM_BYTES].hex()

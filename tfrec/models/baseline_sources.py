@@ -15,7 +15,9 @@ from tfrec.models.graph_tables import AskedInGraph, SparseTable, table
 from tfrec.models.query import Query
 from tfrec.models.rows import without_repeats
 from tfrec.models.sources.candidate_sources import Allows
+from tfrec.models.sources.moment import PURCHASE
 from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
+from tfrec.models.user_history import UserHistory, purchases_of
 
 _CANDIDATES = 200
 """At least so many: variety is sought among a hundred."""
@@ -128,7 +130,8 @@ class BaselineSources:
         score = tf.where(tf.equal(score, 0.0), self._behind[None, :], score)
         lowest = tf.reduce_min(tf.pad(score, [[0, 0], [0, 1]]), axis=1, keepdims=True) - 1.0
         counts = tf.pad(self._purchases.rows(tf.gather(self._buyer_row, query.user)), [[0, 0], [1, 0]])
-        shortlist, own_count = whole_catalogue(self.num_rows), tf.gather(counts, self._place, axis=1)
+        shortlist = whole_catalogue(self.num_rows)
+        own_count = _with_history(query.history, tf.gather(counts, self._place, axis=1), shortlist)
         eligible = self.is_offered[None, :] if allows is None else allows(shortlist, own_count > 0)
         return BaselineEvidence(
             shortlist=shortlist,
@@ -199,6 +202,18 @@ class CalibratedScore:
         signal = tf.math.log1p(tf.maximum(score, 0.0) / self._calibration.scale)
         calibrated = self._calibration.slope * signal + self._calibration.intercept
         return score, tf.where(has_no_scores > 0, prior, calibrated)[..., None]
+
+
+def _with_history(history: UserHistory | None, own_count: tf.Tensor, shortlist: Shortlist) -> tf.Tensor:
+    """Returns `[B, N + 1]` in how many orders the users had each item, by the events that a request brings of them."""
+    if history is None:
+        return own_count
+
+    def counted() -> tf.Tensor:
+        bought = purchases_of(history.with_type(PURCHASE), target_type=PURCHASE)
+        return tf.where(history.is_known[:, None], shortlist.sums(bought.item, bought.facts[..., 0]), own_count)
+
+    return tf.cond(tf.reduce_any(history.is_known), counted, lambda: own_count)
 
 
 def _known_last(recent: tf.Tensor) -> tf.Tensor:

@@ -88,3 +88,9 @@ class DenseTable:
 def table(values: np.ndarray, name: str) -> tf.Variable:
     """Returns an array `[n, ...]` that a graph reads, as a variable."""
     return tf.Variable(values, trainable=False, name=name)
+
+
+def codes_of(values: tf.Tensor, names: tuple[str, ...]) -> tf.Tensor:
+    """Returns `[B]` int32 places of text among `names`, from 1; 0 for what is not among them."""
+    is_name = tf.equal(values[:, None], tf.constant(names)[None, :])
+    return tf.reduce_max(tf.where(is_name, tf.range(1, len(names) + 1)[None, :], 0), axis=1)

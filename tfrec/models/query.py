@@ -1,6 +1,10 @@
 """`Query`: a batch of queries as tensors."""
 
+from typing import Optional
+
 import tensorflow as tf
+
+from tfrec.models.user_history import HISTORY_SPEC, UserHistory
 
 
 class Query(tf.experimental.ExtensionType):
@@ -14,6 +18,7 @@ class Query(tf.experimental.ExtensionType):
         cart: `[B, n]` int32.
         is_discovery: `[B]` float32; 1 where only items new to the user are wanted.
         outside_level: `[B]` int32 level of the category path at which cart and answer must differ; 0 = no limit.
+        history: events of the users, in place of what is stored of them; None = of no user.
     """
 
     user: tf.Tensor
@@ -23,6 +28,7 @@ class Query(tf.experimental.ExtensionType):
     cart: tf.Tensor
     is_discovery: tf.Tensor
     outside_level: tf.Tensor
+    history: Optional[UserHistory] = None  # noqa: UP045 - extension types read no `X | None`
 
 
 _INDICES = tf.TensorSpec([None], tf.int32)
@@ -37,7 +43,8 @@ QUERY_SPEC = Query.Spec(
     cart=_LISTS,
     is_discovery=tf.TensorSpec([None], tf.float32),
     outside_level=_INDICES,
+    history=HISTORY_SPEC,
 )
 
-QUERY_FIELDS = ("user", "recent_item", "recent_type", "recent_age", "cart", "is_discovery", "outside_level")
-"""Names of the tensors of a `Query`."""
+QUERY_FIELDS = ("user", "recent_item", "recent_type", "recent_age", "cart", "is_discovery", "outside_level", "history")
+"""Names of the parts of a `Query`."""

@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from tfrec.features.feature_tables import FeatureTables
 from tfrec.models.graph_tables import table
+from tfrec.models.profiles import Profiles
 from tfrec.models.query import Query
 from tfrec.models.rows import latest_places
 from tfrec.models.towers import QueryTower, TowerInputs
@@ -17,40 +17,37 @@ class QueryEmbedder:
     """Queries → `[B, d]` embeddings of unit length.
 
     Args:
-        feature_tables: the users' latest events at the moment.
+        profiles: give the users' latest events.
         encoded_items: `[N + 1, d]`, what the query tower reads.
         query_tower: of the retrieval model.
         cart_type: event code that stands for an item in the cart.
     """
 
     def __init__(
-        self, feature_tables: FeatureTables, encoded_items: np.ndarray, query_tower: QueryTower, *, cart_type: int
+        self, profiles: Profiles, encoded_items: np.ndarray, query_tower: QueryTower, *, cart_type: int
     ) -> None:
         self._tower = query_tower
         self._cart_type = cart_type
-        self._item = table(feature_tables.recent_item, "profile_item")
-        self._type = table(feature_tables.recent_type, "profile_type")
-        self._age = table(feature_tables.recent_age, "profile_age")
-        self._group = table(feature_tables.recent_group, "profile_group")
+        self._profiles = profiles
         self._encoded = table(encoded_items, "encoded_items")
 
     @property
     def variables(self) -> list[tf.Variable]:
-        """The tables and the tower's weights."""
-        return [self._item, self._type, self._age, self._group, self._encoded, *self._tower.variables]
+        """Its own table and the tower's weights."""
+        return [self._encoded, *self._tower.variables]
 
     def __call__(self, query: Query) -> tf.Tensor:
         """Returns `[B, d]`: the state after the user's latest events, then the visit's, then the cart."""
-        user, cart = query.user, query.cart
+        past, cart = self._profiles.latest(query), query.cart
         is_now = query.recent_age < _SESSION_HOURS
-        item = tf.concat([tf.gather(self._item, user), query.recent_item, cart], axis=1)
+        item = tf.concat([past.item, query.recent_item, cart], axis=1)
         cart_types = tf.fill(tf.shape(cart), self._cart_type)
-        kind = tf.concat([tf.gather(self._type, user), query.recent_type, cart_types], axis=1)
-        age = tf.concat([tf.gather(self._age, user), query.recent_age, tf.zeros(tf.shape(cart))], axis=1)
-        groups = [tf.gather(self._group, user), tf.where(is_now, -1, -2), tf.fill(tf.shape(cart), -1)]
+        kind = tf.concat([past.kind, query.recent_type, cart_types], axis=1)
+        age = tf.concat([past.age, query.recent_age, tf.zeros(tf.shape(cart))], axis=1)
+        groups = [past.group, tf.where(is_now, -1, -2), tf.fill(tf.shape(cart), -1)]
         group = tf.concat(groups, axis=1)
         # Padding to the front, the latest events to the end; at least one step, or the LSTM fails on an empty row.
-        order = latest_places(item, self._item.shape[1])
+        order = latest_places(item, past.item.shape[1])
         item, kind, age, group = (tf.gather(part, order, batch_dims=1) for part in (item, kind, age, group))
         elapsed = age[:, :-1] - age[:, 1:]
         bucket = tf.searchsorted(tf.constant(GAP_BOUNDARIES), tf.reshape(elapsed, [-1]), side="right")

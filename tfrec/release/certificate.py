@@ -50,6 +50,7 @@ class Certificate:
         vocabularies: name → SHA-256 of its tokens in order.
         code: SHA-256 of the package's sources.
         packages: name → version, of what wrote the graph.
+        num_users: number of users that the version stores; -1 = written before it was noted.
         format: format of this file.
     """
 
@@ -61,6 +62,7 @@ class Certificate:
     vocabularies: Mapping[str, str]
     code: str
     packages: Mapping[str, str]
+    num_users: int = -1
     format: int = FORMAT
 
     def to_json(self) -> str:

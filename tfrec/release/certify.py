@@ -34,11 +34,15 @@ class Certifier:
     Args:
         shop: gives the typical queries of its last days.
         answer: answer function of the funnel that is exported.
+        user_ids: the users that it stores; None = all of the shop.
         comparison: text of the comparison with the fall-back, kept beside the certificate of `shop`; "" = none.
     """
 
-    def __init__(self, shop: Shop, answer: Answer, *, comparison: str = "") -> None:
+    def __init__(
+        self, shop: Shop, answer: Answer, *, user_ids: Sequence[str] | None = None, comparison: str = ""
+    ) -> None:
         self._shop, self._answer, self._comparison = shop, answer, comparison
+        self._user_ids = shop.users.tokens if user_ids is None else user_ids
         self._queries = typical_queries(shop.prepared.train)
         self._certified: dict[str, list[CertifiedQuery]] = {}
 
@@ -56,7 +60,7 @@ class Certifier:
         shop = self._shop
         tokens = {
             "items": shop.vocabularies.items.tokens,
-            "users": shop.users.tokens,
+            "users": self._user_ids,
             "categories": shop.vocabularies.categories.tokens,
             "event_types": shop.vocabularies.event_types,
         }
@@ -69,6 +73,7 @@ class Certifier:
             vocabularies={name: hash_tokens(values) for name, values in tokens.items()},
             code=hash_code(),
             packages=package_versions(),
+            num_users=len(self._user_ids),
         )
         (folder / CERTIFICATE).write_text(certificate.to_json(), encoding="utf-8")
         if self._comparison and servable == "shop":

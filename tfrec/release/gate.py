@@ -32,6 +32,7 @@ from tfrec.release.latency import measure_side_by_side
 from tfrec.release.place import Place, read_about
 from tfrec.release.replay import check_folder
 from tfrec.release.served_ranker import served_ranker
+from tfrec.release.user_pasts import with_unstored_pasts
 from tfrec.serving.models_config import FALLBACK, SERVABLES
 from tfrec.serving.servable import Servable
 
@@ -136,13 +137,15 @@ def judge(
     certificate = read_certificate(models / "shop" / str(number))
     checks = _certified(models, number)
     questions = held_out_questions(shop.train, shop.test, max_queries=config.max_queries)
-    with Servable.load(models / "shop" / str(number), is_graph_rewritten=False) as candidate:
-        answers = _answers(by_slates(served_ranker(candidate)), questions)
+    folder = models / "shop" / str(number)
+    with Servable.load(folder, is_graph_rewritten=False) as candidate:
+        answers = _answers(by_slates(served_ranker(with_unstored_pasts(candidate, folder, shop))), questions)
         checks += _against(answers, _answers(by_baseline(shop.train, method), questions), questions, method, config)
         checks.append(_calibrated(answers.get("complete_cart", []), config))
         if against is not None:
-            with Servable.load(models / "shop" / str(against), is_graph_rewritten=False) as serving:
-                others = _answers(by_slates(served_ranker(serving)), questions)
+            folder = models / "shop" / str(against)
+            with Servable.load(folder, is_graph_rewritten=False) as serving:
+                others = _answers(by_slates(served_ranker(with_unstored_pasts(serving, folder, shop))), questions)
                 checks += _against(answers, others, questions, f"version {against}", config)
                 checks.append(_fast_enough(candidate, serving, certificate, f"version {against}", config))
     verdict = Verdict(number, against, method, tuple(checks))

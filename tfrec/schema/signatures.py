@@ -102,6 +102,27 @@ _RECENT = (
     InputSpec("recent_ages", "float32", 2, 0.0, "ages of these events in hours"),
 )
 _CART = InputSpec("cart_item_ids", "string", 2, "", "items in the cart now; never offered again")
+_HISTORY = (
+    InputSpec(
+        "history_item_ids",
+        "string",
+        2,
+        "",
+        "items of the user's earlier events, oldest first; they stand in for what the servable stores of the user",
+    ),
+    InputSpec("history_event_types", "string", 2, "", "types of these events; purchase if empty"),
+    InputSpec("history_order_ages", "float32", 2, 0.0, "ages of these events in hours"),
+    InputSpec(
+        "history_orders",
+        "string",
+        2,
+        "",
+        "order of each of these events, or the session where it is of none; an event of neither stands alone",
+    ),
+    InputSpec("user_segment", "string", 1, "", "segment of the user; empty = the stored one"),
+)
+HISTORY_INPUTS = tuple(spec.name for spec in _HISTORY)
+"""Inputs that bring what a servable does not store of its user; a client's `HistoryStore` fills them in."""
 _ANCHOR = InputSpec("item_id", "string", 1, "", "the item on the page")
 _LIMITS = (
     InputSpec("exclude_item_ids", "string", 2, "", "items that must not be offered"),
@@ -182,42 +203,42 @@ SIGNATURES: Mapping[str, Signature] = {
         Signature(
             "shop",
             "recommend",
-            (_USER, *_RECENT, _CART, *_LIMITS, *_STRATEGY_SETTINGS),
+            (_USER, *_HISTORY, *_RECENT, _CART, *_LIMITS, *_STRATEGY_SETTINGS),
             _SLATE,
             "what this shopper is likely to choose next",
         ),
         Signature(
             "shop",
             "cross_sell",
-            (_USER, *_RECENT, _CART, _ANCHOR, *_LIMITS, _OUTSIDE, *_STRATEGY_SETTINGS),
+            (_USER, *_HISTORY, *_RECENT, _CART, _ANCHOR, *_LIMITS, _OUTSIDE, *_STRATEGY_SETTINGS),
             _SLATE,
             "complements of the item on the page, or of the cart, that this shopper has not bought before",
         ),
         Signature(
             "shop",
             "upsell",
-            (_USER, *_RECENT, _CART, _ANCHOR, *_LIMITS, _STEP, _RATIO, _OBJECTIVE, *_STRATEGY_SETTINGS),
+            (_USER, *_HISTORY, *_RECENT, _CART, _ANCHOR, *_LIMITS, _STEP, _RATIO, _OBJECTIVE, *_STRATEGY_SETTINGS),
             _SLATE,
             "clearly dearer items of the anchor's category, by what they are expected to earn beyond it",
         ),
         Signature(
             "shop",
             "complete_cart",
-            (_USER, *_RECENT, _CART, *_LIMITS, _OUTSIDE, *_STRATEGY_SETTINGS),
+            (_USER, *_HISTORY, *_RECENT, _CART, *_LIMITS, _OUTSIDE, *_STRATEGY_SETTINGS),
             _SLATE,
             "what is still missing in this cart, repeat purchases included",
         ),
         Signature(
             "shop",
             "similar",
-            (_USER, _ANCHOR, *_LIMITS, *_STRATEGY_SETTINGS),
+            (_USER, *_HISTORY, _ANCHOR, *_LIMITS, *_STRATEGY_SETTINGS),
             _SLATE,
             "items that can stand in for the anchor",
         ),
         Signature(
             "retrieval",
             "retrieve",
-            (_USER, *_RECENT, _CART, InputSpec("k", "int32", 1, 100, "number of candidates wanted")),
+            (_USER, *_HISTORY, *_RECENT, _CART, InputSpec("k", "int32", 1, 100, "number of candidates wanted")),
             (_SLATE[0], _SLATE[1]),
             "candidates of the two-tower model by inner product",
         ),
@@ -226,6 +247,7 @@ SIGNATURES: Mapping[str, Signature] = {
             "rank",
             (
                 _USER,
+                *_HISTORY,
                 *_RECENT,
                 _CART,
                 InputSpec("candidate_item_ids", "string", 2, "", "items to be scored"),

@@ -15,6 +15,7 @@ FILE = Path("assets.extra") / "known_ids.npz"
 VOCABULARY_OF: Mapping[str, str] = {
     "user_id": "users",
     "item_id": "items",
+    "history_item_ids": "items",
     "recent_item_ids": "items",
     "cart_item_ids": "items",
     "exclude_item_ids": "items",

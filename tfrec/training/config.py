@@ -6,6 +6,7 @@ from typing import Any
 
 from tfrec.errors import ConfigError
 from tfrec.features.feature_tables import FeatureConfig
+from tfrec.features.stored_users import StoredUsers
 from tfrec.models.ranking import RankingConfig
 from tfrec.models.retrieval import RetrievalConfig
 from tfrec.models.source_config import SourceConfig
@@ -64,6 +65,8 @@ class TrainingConfig:
         features: settings of the feature tables: item weights, popularity, profiles.
         sources: number of candidates of each source.
         strategy: settings of the strategies, which change no weight.
+        users: whose tables the servables store: `all`, `none`, or `recent=N`, the N users with the latest events; they
+            change no weight, and requests can bring the events of the others.
         warm: settings of a warm start from older models.
         retrieval_epochs: epochs over the events before the first block.
         block_epochs: epochs over all events before each further block, and at the end.
@@ -86,6 +89,7 @@ class TrainingConfig:
     features: FeatureConfig = FeatureConfig()
     sources: SourceConfig = SourceConfig()
     strategy: StrategyConfig = StrategyConfig()
+    users: str = "all"
     warm: WarmStartConfig = WarmStartConfig()
     retrieval_epochs: int = 6
     block_epochs: int = 1
@@ -104,6 +108,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if not 0 < self.block_share < 1:
             raise ConfigError(f"`block_share` must lie between 0 and 1; got {self.block_share}.")
+        StoredUsers.parse(self.users)
         for name in ("retrieval_epochs", "ranking_epochs", "num_blocks", "ranking_queries"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"`{name}` must be at least 1; got {getattr(self, name)}.")

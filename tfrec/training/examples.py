@@ -36,6 +36,7 @@ _ANY_QUERY = Query.Spec(
     cart=tf.TensorSpec([None, None], tf.int32),
     is_discovery=tf.TensorSpec([None], tf.float32),
     outside_level=tf.TensorSpec([None], tf.int32),
+    history=None,
 )
 """Traced once for batches of all shapes: a trace takes a second."""
 
@@ -220,7 +221,7 @@ def as_query(queries: ExampleQueries, *, is_discovery: bool = False, is_limited:
 
 def _wants_new(sources: CandidateSources, queries: ExampleQueries) -> np.ndarray:
     """Returns `[Q]` bool: whether something that the user never bought followed a cart."""
-    bought = sources.moment.own_items(tf.constant(queries.user))[0].numpy()
+    bought = sources.moment.profiles.purchases(as_query(queries)).item.numpy()
     labels = queries.label_item
     is_own = (labels[:, :, None] == bought[:, None, :]).any(axis=2)
     has_cart = (queries.cart > 0).any(axis=1)

@@ -21,8 +21,10 @@ from tfrec.baselines.fitted import FittedBaseline
 from tfrec.errors import SourceError
 from tfrec.features.queries import HEADS
 from tfrec.features.shop import Shop
+from tfrec.features.stored_users import StoredUsers
 from tfrec.models.baseline_sources import CalibratedScore
 from tfrec.models.query import Query
+from tfrec.models.user_history import UserHistory
 from tfrec.publish import FolderKind, check_claim, clear_stale, next_version, publishing, replacing
 from tfrec.schema import wire
 from tfrec.schema.signatures import OBJECTIVES, SIGNATURES, InputSpec, Signature
@@ -65,18 +67,21 @@ class ServedFunnel:
     Args:
         shop: gives the vocabularies.
         funnel: answers in indices.
+        user_ids: `[U]` ids of the users that the funnel's tables store; None = all of the shop.
     """
 
-    def __init__(self, shop: Shop, funnel: Funnel) -> None:
+    def __init__(self, shop: Shop, funnel: Funnel, user_ids: np.ndarray | None = None) -> None:
         self.funnel = funnel
+        user_ids = shop.users.tokens if user_ids is None else user_ids
         vocabularies = shop.vocabularies
         self._items = _lookup_table(vocabularies.items.tokens)
-        self._users = _lookup_table(shop.users.tokens)
+        self._users = _lookup_table(user_ids)
         self._categories = _lookup_table(vocabularies.categories.tokens)
         self._types = _lookup_table(np.array(vocabularies.event_types, dtype=object))
+        self._segments = _lookup_table(shop.train.segments.names.tokens)
         self.vocabularies = {
             "items": vocabularies.items.tokens.tolist(),
-            "users": shop.users.tokens.tolist(),
+            "users": user_ids.tolist(),
             "categories": vocabularies.categories.tokens.tolist(),
         }
         self._item_ids = tf.constant(np.concatenate([[""], vocabularies.items.tokens]).tolist())
@@ -107,7 +112,7 @@ class ServedFunnel:
         signatures = {name: self.functions[name].get_concrete_function() for name in names}
         captured = {id(tensor) for function in signatures.values() for tensor in function.captured_inputs}
         module = tf.Module(name=servable)
-        module.lookups = [self._items, self._users, self._categories, self._types]
+        module.lookups = [self._items, self._users, self._categories, self._types, self._segments]
         module.tables = [variable for variable in self.funnel.variables if id(variable.handle) in captured]
         return module, signatures
 
@@ -188,6 +193,18 @@ class ServedFunnel:
             cart=self._items.lookup(inputs.get("cart_item_ids", nothing)),
             is_discovery=tf.zeros(tf.shape(user)),
             outside_level=inputs.get("outside_cart_level", tf.zeros(tf.shape(user), tf.int32)),
+            history=self._history(inputs),
+        )
+
+    def _history(self, inputs: dict[str, tf.Tensor]) -> UserHistory:
+        sent, segment = inputs["history_item_ids"], inputs["user_segment"]
+        return UserHistory(
+            item=self._items.lookup(sent),
+            kind=self._types.lookup(_as_wide_as(inputs["history_event_types"], sent, "")),
+            age=tf.clip_by_value(_as_wide_as(inputs["history_order_ages"], sent, 0.0), 0.0, _OLDEST),
+            group=_numbered(_as_wide_as(inputs["history_orders"], sent, "")),
+            is_known=tf.reduce_any(tf.not_equal(sent, ""), axis=1),
+            segment=tf.where(tf.equal(segment, ""), -1, self._segments.lookup(segment)),
         )
 
     def _request(self, inputs: dict[str, tf.Tensor]) -> Request:
@@ -207,7 +224,7 @@ class ServedFunnel:
             anchor=self._items.lookup(inputs.get("item_id", nothing)),
             min_price_ratio=inputs.get("min_price_ratio", tf.zeros(tf.shape(user))),
             max_price_ratio=inputs.get("max_price_ratio", tf.zeros(tf.shape(user))),
-            objective=_codes(inputs.get("objective", nothing), OBJECTIVES),
+            objective=codes_of(inputs.get("objective", nothing), OBJECTIVES),
             k=tf.maximum(inputs["k"], 0),
             diversity=inputs["diversity"],
         )
@@ -227,8 +244,10 @@ class ServedFunnel:
 
 def build_served_funnel(shop: Shop, trained: TrainedFunnel, config: TrainingConfig) -> ServedFunnel:
     """Returns the funnel that `export_servables` saves; call its signatures in Python to compare."""
-    sources = trained.sources(shop, config.sources)
-    return ServedFunnel(shop, Funnel(sources, trained.ranking, strategy=config.strategy))
+    users = StoredUsers.parse(config.users).choose(trained.feature_tables)
+    sources = trained.sources(shop, config.sources, features=config.features, users=users)
+    funnel = Funnel(sources, trained.ranking, strategy=config.strategy)
+    return ServedFunnel(shop, funnel, shop.users.tokens[users - 1])
 
 
 def export_servables(served: ServedFunnel, out: Path, *, about: dict[str, object], finish: Finish | None = None) -> int:
@@ -291,8 +310,9 @@ def _export(
         with _full_disk_named(out), publishing(out / name / str(version), _VERSION, is_new=True) as work:
             tf.saved_model.save(module, str(work), signatures=signatures)
             _complete(work / "saved_model.pb", list(signatures))
-            # A server limits requests by what a row costs, which grows with the items.
-            noted = {**about, "servable": name, "version": version, "items": len(served.vocabularies["items"])}
+            # A server limits requests by what a row costs, which grows with the items; of users it has what is stored.
+            sizes = {kind: len(served.vocabularies[kind]) for kind in ("items", "users")}
+            noted = {**about, "servable": name, "version": version, **sizes}
             extra = work / "assets.extra"
             extra.mkdir(exist_ok=True)
             write_known_ids(work, served.vocabularies)
@@ -413,14 +433,21 @@ def _with_equal_rows(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     return result
 
 
+def _numbered(names: tf.Tensor) -> tf.Tensor:
+    """Returns `[B, M]` int32 numbers from 1, equal where a row has equal `names [B, M]`; "" is equal to nothing."""
+    shape = tf.shape(names)
+    place = tf.reshape(tf.range(tf.size(names)), shape)
+    _, named = tf.unique(tf.reshape(names, [-1]))
+    key = tf.reshape(tf.cast(named, tf.int64), shape) + tf.cast(tf.size(names), tf.int64) * tf.cast(
+        1 + tf.range(shape[0])[:, None], tf.int64
+    )
+    key = tf.where(tf.equal(names, ""), tf.cast(place - tf.size(names), tf.int64), key)
+    _, number = tf.unique(tf.reshape(key, [-1]))
+    return tf.reshape(number, shape) + 1
+
+
 def _as_wide_as(values: tf.Tensor, items: tf.Tensor, padding: str | float) -> tf.Tensor:
     """Cuts or pads `values [B, n]` to the width of `items [B, R]`."""
     width = tf.shape(items)[1]
     missing = tf.maximum(width - tf.shape(values)[1], 0)
     return tf.pad(values[:, :width], [[0, 0], [0, missing]], constant_values=padding)
-
-
-def _codes(values: tf.Tensor, names: tuple[str, ...]) -> tf.Tensor:
-    """Returns `[B]` int32 places of text among `names`, from 1; 0 for what is not among them."""
-    is_name = tf.equal(values[:, None], tf.constant(names)[None, :])
-    return tf.reduce_max(tf.where(is_name, tf.range(1, len(names) + 1)[None, :], 0), axis=1)

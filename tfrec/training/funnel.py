@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 
 from tfrec.baselines.fitted import FittedBaseline
-from tfrec.features.feature_tables import FeatureTables, compute_feature_tables, target_type
+from tfrec.features.feature_tables import FeatureConfig, FeatureTables, compute_feature_tables, target_type
 from tfrec.features.sequences import BehaviourSequences
 from tfrec.features.shop import Shop
+from tfrec.features.stored_users import keep_users
 from tfrec.models.baseline_sources import BaselineSources
 from tfrec.models.ranking import RankingModel
 from tfrec.models.retrieval import RetrievalModel
@@ -37,9 +38,24 @@ class TrainedFunnel:
     is_offered: np.ndarray
     learned_until: float
 
-    def sources(self, shop: Shop, config: SourceConfig) -> CandidateSources:
-        """Returns the candidate sources for serving."""
-        return build_sources(shop, self.retrieval, self.feature_tables, self.is_offered, config)
+    def sources(
+        self,
+        shop: Shop,
+        config: SourceConfig,
+        *,
+        features: FeatureConfig = FeatureConfig(),
+        users: np.ndarray | None = None,
+    ) -> CandidateSources:
+        """Returns the candidate sources for serving.
+
+        Args:
+            shop: gives the catalogue.
+            config: settings of the sources.
+            features: settings of the feature tables.
+            users: `[n]` indices of the users that are stored; None = all.
+        """
+        tables = self.feature_tables if users is None else keep_users(self.feature_tables, users)
+        return build_sources(shop, self.retrieval, tables, self.is_offered, config, features)
 
 
 def funnel_of_the_present(
@@ -72,11 +88,16 @@ def funnel_of_the_present(
 
 
 def build_sources(
-    shop: Shop, model: RetrievalModel, feature_tables: FeatureTables, is_offered: np.ndarray, config: SourceConfig
+    shop: Shop,
+    model: RetrievalModel,
+    feature_tables: FeatureTables,
+    is_offered: np.ndarray,
+    config: SourceConfig,
+    features: FeatureConfig = FeatureConfig(),
 ) -> CandidateSources:
     """Returns candidate sources with the tables of `feature_tables` and the embeddings of `model`.
 
-    `is_offered` is `[N + 1]`.
+    `is_offered` is `[N + 1]`; `features` are the settings of the tables.
     """
     moment = Moment(
         shop.vocabularies.catalogue,
@@ -87,6 +108,8 @@ def build_sources(
         is_offered=is_offered,
         cart_type=_code_or_target(shop.train, "cart"),
         config=config,
+        target_type=target_type(shop.train),
+        features=features,
     )
     return CandidateSources(moment, view_type=_code_or_target(shop.train, "view"))
 

@@ -104,13 +104,13 @@ class CandidateSources:
                 is answered in a batch as alone.
         """
         at_least = tf.broadcast_to(at_least, tf.shape(query.user))
-        entries = {name: source.entries(query, at_least=at_least) for name, source in self.by_name.items()}
-        own = self.moment.own_items(query.user)[0]
+        bought = self.moment.profiles.purchases(query)
+        entries = {name: source.entries(query, bought, at_least=at_least) for name, source in self.by_name.items()}
 
         def allowed(shortlist: Shortlist) -> tf.Tensor:
             if allows is None:
                 return tf.gather(self.is_offered, shortlist.item)
-            return allows(shortlist, shortlist.marks(own) & (shortlist.item > 0))
+            return allows(shortlist, shortlist.marks(bought.item) & (shortlist.item > 0))
 
         if self.moment.is_listed:
             shortlist, eligible = self._listed(entries, allowed)

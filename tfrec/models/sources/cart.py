@@ -13,6 +13,7 @@ from tfrec.models.sources.item_table import ItemTable, best_strength
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models.sources.source import Candidates, Entries, Found
+from tfrec.models.user_history import Purchases
 
 
 class Cart:
@@ -43,7 +44,7 @@ class Cart:
         self.variables = self.table.variables
         self._most = config.cart_items
 
-    def entries(self, query: Query, *, at_least: tf.Tensor) -> Entries:
+    def entries(self, query: Query, bought: Purchases, *, at_least: tf.Tensor) -> Entries:
         """Returns the neighbours of the newest items of the cart."""
         cart = without_repeats(latest(query.cart, self._most))
         return Entries(self.table.neighbours_of(cart), {"cart": cart})

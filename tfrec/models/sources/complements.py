@@ -13,6 +13,7 @@ from tfrec.models.sources.feature_values import of_the_best
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models.sources.source import Candidates, Entries, Found
+from tfrec.models.user_history import Purchases
 
 _MOST_CATEGORIES, _MOST_BEST = 8, 20  # categories that bring candidates, and bestsellers of each
 
@@ -40,7 +41,7 @@ class Complements:
         self.variables = [self._best, self._is_best, self._complement, self._strength]
         self._most = config.recent_items
 
-    def entries(self, query: Query, *, at_least: tf.Tensor) -> Entries:
+    def entries(self, query: Query, bought: Purchases, *, at_least: tf.Tensor) -> Entries:
         """Returns the bestsellers of the categories that complete the newest items of the cart."""
         leaf = self._leaf_of(latest(query.cart, self._most))
         size = tf.shape(leaf)[0]

@@ -10,6 +10,7 @@ from tfrec.models.rows import latest, masked_mean
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models.sources.source import Candidates, Entries, Found, rank
+from tfrec.models.user_history import Purchases
 
 
 class Content:
@@ -29,7 +30,7 @@ class Content:
         self._moment = moment
         self._most, self._most_recent = config.content, config.recent_items
 
-    def entries(self, query: Query, *, at_least: tf.Tensor) -> Entries:
+    def entries(self, query: Query, bought: Purchases, *, at_least: tf.Tensor) -> Entries:
         """Returns the most similar items."""
         content = self._moment.content
         mean = masked_mean(tf.gather(content, query.cart), query.cart > 0)

@@ -12,6 +12,7 @@ from tfrec.models.sources.feature_values import of_the_best, relative, signed_ro
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models.sources.source import Candidates, Entries, Found
+from tfrec.models.user_history import Purchases
 
 
 class Friends:
@@ -32,7 +33,7 @@ class Friends:
             names = ("friend_splits", "friend_item", "friend_score")
             self.variables = [table(getattr(tables, name), name) for name in names]
 
-    def entries(self, query: Query, *, at_least: tf.Tensor) -> Entries:
+    def entries(self, query: Query, bought: Purchases, *, at_least: tf.Tensor) -> Entries:
         """Returns what the users' friends bought."""
         if not self.variables:
             return Entries(tf.zeros([tf.shape(query.user)[0], 0], tf.int32))

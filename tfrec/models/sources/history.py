@@ -12,6 +12,7 @@ from tfrec.models.sources.item_table import ItemTable
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models.sources.source import Candidates, Entries, Found
+from tfrec.models.user_history import Purchases
 
 
 class History:
@@ -37,9 +38,9 @@ class History:
         self._moment = moment
         self._most = config.history_items
 
-    def entries(self, query: Query, *, at_least: tf.Tensor) -> Entries:
+    def entries(self, query: Query, bought: Purchases, *, at_least: tf.Tensor) -> Entries:
         """Returns the neighbours of the user's own items."""
-        own = self._moment.own_items(query.user)[0][:, : self._most]
+        own = bought.item[:, : self._most]
         return Entries(self.table.neighbours_of(own), {"own": own})
 
     def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:

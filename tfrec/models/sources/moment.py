@@ -3,12 +3,16 @@
 import numpy as np
 import tensorflow as tf
 
-from tfrec.features.feature_tables import FeatureTables
+from tfrec.features.feature_tables import FeatureConfig, FeatureTables
 from tfrec.features.vocabulary import Catalogue
 from tfrec.models.graph_tables import table
-from tfrec.models.rows import rows_of
+from tfrec.models.profiles import Profiles
 from tfrec.models.source_config import SourceConfig
 from tfrec.models.towers import QueryTower
+from tfrec.schema.tables import EVENT_TYPES
+
+PURCHASE = EVENT_TYPES.index("purchase") + 1
+"""Code of a purchase in any shop."""
 
 
 class Moment:
@@ -21,6 +25,7 @@ class Moment:
         query_tower: query tower of the retrieval model.
         is_offered: `[N + 1]` bool: items that may be offered at all.
         cart_type: event code that stands for an item in the cart.
+        profiles: what is known of users.
         config: settings of the sources.
         is_listed: whether sources bring lists; else evidence has a column for each item of the catalogue.
         popularity: `[N + 1, 4]` times bought in the last 7, 28, 84 days, and ever.
@@ -31,6 +36,8 @@ class Moment:
 
     Args:
         candidate_embeddings: `[N + 1, d]` of the retrieval model; the others are attributes.
+        target_type: event code of what is to be predicted.
+        features: settings of the feature tables.
     """
 
     def __init__(
@@ -44,6 +51,8 @@ class Moment:
         is_offered: np.ndarray,
         cart_type: int,
         config: SourceConfig = SourceConfig(),
+        target_type: int = PURCHASE,
+        features: FeatureConfig = FeatureConfig(),
     ) -> None:
         self.catalogue, self.feature_tables = catalogue, feature_tables
         self.encoded_items, self.query_tower, self.cart_type = encoded_items, query_tower, cart_type
@@ -57,8 +66,7 @@ class Moment:
         self.categories = table(catalogue.categories, "categories")
         self.groups = table(catalogue.group, "groups")
         self._offered = table(is_offered, "is_offered")
-        self._own_splits = table(feature_tables.own_splits, "own_splits")
-        self._own_item = table(never_empty(feature_tables.own_item), "own_item")
+        self.profiles = Profiles(feature_tables, target_type=target_type, config=features)
 
     @property
     def num_rows(self) -> int:
@@ -86,21 +94,5 @@ class Moment:
     @property
     def variables(self) -> list[tf.Variable]:
         """The shared tables."""
-        return [value for value in vars(self).values() if isinstance(value, tf.Variable)]
-
-    def own_items(self, user: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns `[B, M]` items that the users bought, 0 behind the end, and the row of each in tables of the same.
-
-        Rows count from 1; the tables have row 0 for what was never bought.
-        """
-        at, inside = rows_of(self._own_splits, user)
-        return tf.where(inside, tf.gather(self._own_item, at), 0), tf.where(inside, at + 1, 0)
-
-    def num_own(self, user: tf.Tensor) -> tf.Tensor:
-        """Returns `[B]` int32 numbers of items that the users bought."""
-        return tf.gather(self._own_splits, user + 1) - tf.gather(self._own_splits, user)
-
-
-def never_empty(values: np.ndarray) -> np.ndarray:
-    """Returns the column with one row at least: a lookup in an empty variable fails, even if masked."""
-    return values if len(values) else np.zeros((1, *values.shape[1:]), values.dtype)
+        own = [value for value in vars(self).values() if isinstance(value, tf.Variable)]
+        return [*own, *self.profiles.variables]

@@ -3,17 +3,16 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
 import tensorflow as tf
 
 from tfrec.features.feature_tables import OWN_FADES
-from tfrec.models.graph_tables import table
 from tfrec.models.query import Query
-from tfrec.models.rows import count_items, latest, rows_of, without_repeats
+from tfrec.models.rows import count_items, latest, without_repeats
 from tfrec.models.sources.feature_values import of_the_best, relative, signed_root
-from tfrec.models.sources.moment import Moment, never_empty
+from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models.sources.source import Candidates, Entries, Found
+from tfrec.models.user_history import Purchases
 
 _ANY_ORDER = 0.1  # weight of an own order that shares nothing with the cart
 _ORDER_FADE = 0.99  # with each later order
@@ -22,8 +21,9 @@ _ORDER_FADE = 0.99  # with each later order
 class OwnItems:
     """What the user bought before.
 
-    Its evidence: `row [B, L]` int32, the row of `own_at`, 0 where the user never bought the item; `orders [B, L]`, the
-    share of the user's orders that hold it, of which those like the cart count most.
+    Its evidence: `row [B, L]` int32, the row in `facts [B, M + 1, 7]` and `score [B, M + 1]` of `Purchases`, 0 where
+    the user never bought the item; `orders [B, L]`, the share of the user's orders that hold it, of which those like
+    the cart count most; and of each user `item [B, M]`, `num_orders [B]` and `is_guest [B]`.
     """
 
     FEATURES: ClassVar[Mapping[str, str]] = {
@@ -48,57 +48,51 @@ class OwnItems:
 
     def __init__(self, moment: Moment) -> None:
         config = moment.config
-        tables = moment.feature_tables
-        columns = (tables.own_count, tables.own_age, *tables.own_habit.T, tables.own_interval, tables.own_orders_ago)
-        own = np.stack(columns, axis=1).astype(np.float32)
-        chances = tables.own_habit * (1.0 - np.array(OWN_FADES))  # of an order of the user, by three memories
-        score = (chances.sum(axis=1) + 1e-4 * tables.own_count).astype(np.float32)
-        self._own = table(np.pad(own, [(1, 0), (0, 0)]), "own")  # row 0: never bought
-        self._score = table(np.pad(score, (1, 0)), "own_score")
-        self._line_splits = table(tables.line_splits, "line_splits")
-        self._line_item = table(never_empty(tables.line_item), "line_item")
-        self._line_order = table(never_empty(tables.line_order), "line_order")
-        self._num_orders = table(tables.num_orders, "num_orders")
-        self.variables = [
-            self._own, self._score, self._line_splits, self._line_item, self._line_order, self._num_orders
-        ]  # fmt: skip
+        self.variables: list[tf.Variable] = []
         self._moment = moment
         self._most_of_cart = config.cart_items
 
-    def entries(self, query: Query, *, at_least: tf.Tensor) -> Entries:
+    def entries(self, query: Query, bought: Purchases, *, at_least: tf.Tensor) -> Entries:
         """Returns the items that the user bought, and the lines of the user's orders."""
-        item, row = self._moment.own_items(query.user)
-        at, inside = rows_of(self._line_splits, query.user)
-        line_item = tf.where(inside, tf.gather(self._line_item, at), 0)
-        order = tf.where(inside, tf.gather(self._line_order, at), 0)
         cart = without_repeats(latest(query.cart, self._most_of_cart))
-        values = {"item": item, "row": row, "line": line_item, "weight": _line_weights(line_item, order, inside, cart)}
-        return Entries(tf.concat([item, line_item], axis=1), values)
+        weight = _line_weights(bought.line_item, bought.line_order, bought.line_item > 0, cart)
+        values = {
+            "item": bought.item,
+            "row": tf.where(bought.item > 0, tf.range(tf.shape(bought.item)[1]) + 1, 0),
+            "facts": tf.pad(bought.facts, [[0, 0], [1, 0], [0, 0]]),
+            "score": tf.pad(bought.score, [[0, 0], [1, 0]]),
+            "line": bought.line_item,
+            "weight": weight,
+            "num_orders": bought.num_orders,
+            "is_guest": self._moment.profiles.is_guest(query),
+        }
+        return Entries(tf.concat([bought.item, bought.line_item], axis=1), values)
 
     def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
         """Returns rows of `own_at`, and shares of orders."""
         values = entries.values
         return {
+            **{name: values[name] for name in ("item", "facts", "score", "num_orders", "is_guest")},
             "row": shortlist.sums(values["item"], values["row"]),
             "orders": shortlist.sums(values["line"], values["weight"]),
         }
 
     def scores(self, found: Found, shortlist: Shortlist) -> dict[str, tf.Tensor]:
         """Returns two lists: by habit, and by the orders most like the cart."""
-        return {"own": tf.gather(self._score, found["row"]), "own_orders": found["orders"]}
+        return {"own": tf.gather(found["score"], found["row"], batch_dims=1), "own_orders": found["orders"]}
 
     def own_at(self, found: Found, candidates: Candidates) -> list[tf.Tensor]:
         """Returns what is known of the user's purchases of the candidates, seven `[B, C]`, all 0 where never.
 
         Times; days since; times fading with each later order by `OWN_FADES`; mean days between; orders since.
         """
-        return tf.unstack(tf.gather(self._own, candidates.at(found["row"])), axis=-1)
+        return tf.unstack(tf.gather(found["facts"], candidates.at(found["row"]), batch_dims=1), axis=-1)
 
     def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, tf.Tensor]:
         """Returns counts, ages, habits and shares."""
         count, age, fast_habit, habit, slow_habit, interval, orders_ago = self.own_at(found, candidates)
         orders = candidates.at(found["orders"])
-        num_orders = tf.gather(self._num_orders, query.user)[:, None]
+        num_orders = found["num_orders"][:, None]
         most_habit, most_slow_habit = (
             (1.0 - fade ** tf.maximum(num_orders, 1.0)) / (1.0 - fade) for fade in OWN_FADES[1:]
         )
@@ -118,14 +112,14 @@ class OwnItems:
             "own_due": tf.where(count > 1, tf.math.log1p(age) - tf.math.log1p(interval), 0.0),
             "own_orders": signed_root(orders),
             "own_orders_relative": relative(orders),
-            "num_own": tf.math.log1p(tf.cast(self._moment.num_own(query.user), tf.float32))[:, None],
+            "num_own": tf.math.log1p(count_items(found["item"]))[:, None],
             "num_orders": tf.math.log1p(num_orders),
-            "is_guest": tf.cast(tf.equal(query.user, 0), tf.float32)[:, None],
+            "is_guest": tf.cast(found["is_guest"], tf.float32)[:, None],
         }
 
     def strength(self, found: Found, candidates: Candidates) -> tf.Tensor:
         """Returns the higher of the two lists' scores, each relative to its best."""
-        own = tf.gather(self._score, candidates.at(found["row"]))
+        own = tf.gather(found["score"], candidates.at(found["row"]), batch_dims=1)
         return tf.maximum(of_the_best(own), of_the_best(candidates.at(found["orders"])))
 
 

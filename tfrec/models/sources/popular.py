@@ -12,6 +12,7 @@ from tfrec.models.sources.feature_values import of_the_best
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models.sources.source import Candidates, Entries, Found, Ranking, rank
+from tfrec.models.user_history import Purchases
 
 
 class Popular:
@@ -41,12 +42,9 @@ class Popular:
         self._has_segments = len(tables.segment_popularity) > 1
         self._score = table((lately + scale * season).astype(lately.dtype), "popular_score")
         self._season = table(season, "season")
-        self._segment_of_user = table(tables.user_segment, "user_segment")
         self._by_segment = table(tables.segment_popularity, "segment_popularity")
         self._first_age, self._last_age = table(tables.first_age, "first_age"), table(tables.last_age, "last_age")
-        self.variables = [
-            self._score, self._season, self._segment_of_user, self._by_segment, self._first_age, self._last_age
-        ]  # fmt: skip
+        self.variables = [self._score, self._season, self._by_segment, self._first_age, self._last_age]
         # What is bought most does not depend on the query: it is ranked once.
         every_segment = np.broadcast_to(self._score.numpy(), tables.segment_popularity.shape)
         by_segment = [every_segment] + [tables.segment_popularity] * self._has_segments
@@ -58,9 +56,9 @@ class Popular:
         self._moment = moment
         self._most, self._most_of_segment = config.popular, config.popular_segment
 
-    def entries(self, query: Query, *, at_least: tf.Tensor) -> Entries:
+    def entries(self, query: Query, bought: Purchases, *, at_least: tf.Tensor) -> Entries:
         """Returns what is bought most, in the shop and in the user's segment."""
-        segment = tf.gather(self._segment_of_user, query.user)
+        segment = self._moment.profiles.segment(query)
         if not self._moment.is_listed:
             return Entries(tf.zeros([tf.shape(segment)[0], 0], tf.int32), {"segment": segment})
         rankings = [

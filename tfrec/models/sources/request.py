@@ -10,6 +10,7 @@ from tfrec.models.sources.feature_values import log_price
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models.sources.source import Candidates, Entries, Found
+from tfrec.models.user_history import Purchases
 
 
 class RequestFacts:
@@ -25,7 +26,7 @@ class RequestFacts:
         self.variables: list[tf.Variable] = []
         self._price = moment.price
 
-    def entries(self, query: Query, *, at_least: tf.Tensor) -> Entries:
+    def entries(self, query: Query, bought: Purchases, *, at_least: tf.Tensor) -> Entries:
         """Returns nothing to look up."""
         return Entries(tf.zeros([tf.shape(query.user)[0], 0], tf.int32))
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfrec.models.query import Query
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
+from tfrec.models.user_history import Purchases
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,8 +78,11 @@ class Source(Protocol):
 
     def __init__(self, moment: Moment) -> None: ...
 
-    def entries(self, query: Query, *, at_least: tf.Tensor) -> Entries:
-        """Returns what is looked up for the queries; `at_least [B]` candidates are wanted in all."""
+    def entries(self, query: Query, bought: Purchases, *, at_least: tf.Tensor) -> Entries:
+        """Returns what is looked up for the queries; `at_least [B]` candidates are wanted in all.
+
+        `bought` is what the users of the queries bought before.
+        """
 
     def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
         """Returns what the source knows of the items of the list."""

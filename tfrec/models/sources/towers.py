@@ -11,6 +11,7 @@ from tfrec.models.query_embedder import QueryEmbedder
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models.sources.source import Candidates, Entries, Found, rank
+from tfrec.models.user_history import Purchases
 
 _LOWEST = -1e9
 
@@ -30,7 +31,7 @@ class Towers:
     def __init__(self, moment: Moment) -> None:
         config = moment.config
         self._embedder = QueryEmbedder(
-            moment.feature_tables, moment.encoded_items, moment.query_tower, cart_type=moment.cart_type
+            moment.profiles, moment.encoded_items, moment.query_tower, cart_type=moment.cart_type
         )
         self.variables = self._embedder.variables
         self._moment = moment
@@ -42,7 +43,7 @@ class Towers:
         """Returns `[B, d]` query embeddings: the user's latest events, then the visit's, then the cart."""
         return self._embedder(query)
 
-    def entries(self, query: Query, *, at_least: tf.Tensor) -> Entries:
+    def entries(self, query: Query, bought: Purchases, *, at_least: tf.Tensor) -> Entries:
         """Returns the nearest items of all, and of those never sold."""
         embedding = self.embed(query)
         wanted = tf.maximum(tf.fill([tf.shape(embedding)[0]], self._most), at_least)

@@ -13,6 +13,7 @@ from tfrec.models.sources.item_table import ItemTable
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models.sources.source import Candidates, Entries, Found
+from tfrec.models.user_history import Purchases
 
 _FADE = 0.8  # of an event's weight with each later one
 _CHANNELS = ("session_ease", "sequence", "transition", "transition")
@@ -53,7 +54,7 @@ class Visit:
         self._moment = moment
         self._most = config.recent_items
 
-    def entries(self, query: Query, *, at_least: tf.Tensor) -> Entries:
+    def entries(self, query: Query, bought: Purchases, *, at_least: tf.Tensor) -> Entries:
         """Returns the neighbours of the latest items of the visit, the cart's included."""
         items = latest(tf.concat([query.recent_item, query.cart], axis=1), self._most)
         if self._table.is_empty:
