@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tfrec.client.offers import OfferedItem, Offers
+from tfrec.client.offers import OfferedItem, Offers, Origin
 
 
 def offers_of(prices):
@@ -10,7 +10,8 @@ def offers_of(prices):
     return Offers(
         item_ids=np.array([f"i{n}" for n in range(num)], dtype=object), scores=numbers, probabilities=numbers,
         prices=np.array(prices, np.float32), reasons=texts, reason_item_ids=texts,
-        reason_counts=np.zeros(num, np.int32), sources=texts, model_version=1,
+        reason_counts=np.zeros(num, np.int32), sources=texts, propensities=np.full(num, np.nan),
+        origins=(Origin("r1", "shop", 1),),
     )  # fmt: skip
 
 
