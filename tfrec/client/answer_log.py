@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 _LONGEST_REQUEST = 4_000  # characters; `tfrec collect` keeps 8,000 of all further fields
 _EVENTS = "recent_item_ids"  # types and ages are as many
+_MANY = 1_000  # items that are written at once, without waiting for the time to come
 _ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 _OPEN: "weakref.WeakSet[AnswerLog]" = weakref.WeakSet()
 
@@ -36,27 +37,26 @@ _OPEN: "weakref.WeakSet[AnswerLog]" = weakref.WeakSet()
 class AnswerLog:
     """A folder of lines of JSON, written by a thread of its own; any number of clients and threads may share it.
 
-    `put` never waits: it adds to a buffer in memory, which the thread writes every `flush_seconds` or as soon as it
-    holds `buffer_rows`. A process that is killed loses that buffer at most; one that ends, by itself or by SIGTERM,
-    loses nothing. Files hold whole lines. They are not synced: a power cut loses what the system has not written.
+    `put` never waits: it adds to a buffer in memory, which the thread writes every `flush_seconds`, or sooner where
+    much comes. A process that is killed loses that buffer at most; one that ends, by itself or by SIGTERM, loses nothing.
+    Files hold whole lines. They are not synced: a power cut loses what the system has not written.
 
     A process that is forked writes files of its own; what was in the buffer at the fork is written by its parent.
 
     Attributes:
         folder: where the files are: `answers-TIME-PROCESS-RANDOM.jsonl`.
-        dropped: items that were not kept: the buffer was full because the disk did not take what was written.
+        dropped: items that were not kept: the buffer was full, as the disk took nothing or less than what came.
 
     Args:
         folder: made where it is missing.
         placement: where the slates are shown ("cart page"), kept with each.
-        buffer_rows: items after which the buffer is written.
-        flush_seconds: time after which it is.
-        most_rows: items that may wait; what comes beyond is dropped and counted.
+        buffer_rows: items that may wait to be written; what comes beyond is dropped and counted.
+        flush_seconds: time after which they are written.
         file_bytes: size after which a new file begins.
         file_seconds: age after which it does.
 
     Raises:
-        ConfigError: a setting is not above 0, or `most_rows` less than `buffer_rows`.
+        ConfigError: a setting is not above 0.
         SourceError: the folder cannot be written.
     """
 
@@ -65,16 +65,15 @@ class AnswerLog:
         folder: str | Path,
         *,
         placement: str = "",
-        buffer_rows: int = 1_000,
+        buffer_rows: int = 20_000,
         flush_seconds: float = 0.5,
-        most_rows: int = 100_000,
         file_bytes: int = 64 * 2**20,
         file_seconds: float = 3_600.0,
     ) -> None:
-        if min(buffer_rows, flush_seconds, file_bytes, file_seconds) <= 0 or most_rows < buffer_rows:
+        if min(buffer_rows, flush_seconds, file_bytes, file_seconds) <= 0:
             raise ConfigError(
-                "An answer log takes settings above 0, and `most_rows` of at least `buffer_rows`; got "
-                f"{buffer_rows=}, {flush_seconds=}, {most_rows=}, {file_bytes=}, {file_seconds=}."
+                "An answer log takes settings above 0; got "
+                f"{buffer_rows=}, {flush_seconds=}, {file_bytes=}, {file_seconds=}."
             )
         self.folder = Path(folder)
         try:
@@ -84,7 +83,7 @@ class AnswerLog:
         if not os.access(self.folder, os.W_OK | os.X_OK):
             raise SourceError(f"{folder} cannot be written. Name another folder for answers.")
         self._placement, self._buffer_rows, self._flush_seconds = placement, buffer_rows, flush_seconds
-        self._most_rows, self._file_bytes, self._file_seconds = most_rows, file_bytes, file_seconds
+        self._file_bytes, self._file_seconds = file_bytes, file_seconds
         self._thread: threading.Thread | None = None
         self._begin()
         _OPEN.add(self)
@@ -111,7 +110,7 @@ class AnswerLog:
             return
         now = time.time()
         with self._lock:
-            if self._is_closed or self._waiting + rows > self._most_rows:
+            if self._is_closed or self._waiting + rows > self._buffer_rows:
                 if not self.dropped:
                     cause = "closed" if self._is_closed else f"full: {self._waiting:,} items wait to be written"
                     logger.warning("The log of answers in %s is %s; answers are not logged.", self.folder, cause)
@@ -122,7 +121,7 @@ class AnswerLog:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._write_until_closed, name="tfrec answers", daemon=True)
                 self._thread.start()
-        if self._waiting >= self._buffer_rows:
+        if self._waiting >= _MANY:
             self._is_due.set()
 
     def flush(self) -> None:
@@ -178,10 +177,10 @@ class AnswerLog:
                 time.sleep(self._flush_seconds)
 
     def _take(self) -> None:
-        """Turns waiting answers, about a buffer of them, into lines."""
+        """Turns waiting answers into lines."""
         lines: list[str] = []
         rows = 0
-        while self._answers and rows < self._buffer_rows:
+        while self._answers and rows < _MANY:
             moment, signature, inputs, offers, num = self._answers.popleft()
             lines += _lines(moment, signature, inputs, offers, self._placement)
             rows += num
