@@ -38,8 +38,8 @@ class AnswerLog:
     """A folder of lines of JSON, written by a thread of its own; any number of clients and threads may share it.
 
     `put` never waits: it adds to a buffer in memory, which the thread writes every `flush_seconds`, or sooner where
-    much comes. A process that is killed loses that buffer at most; one that ends, by itself or by SIGTERM, loses nothing.
-    Files hold whole lines. They are not synced: a power cut loses what the system has not written.
+    much comes. A process that is killed loses that buffer at most; one that ends, by itself or by SIGTERM, loses
+    nothing. Files hold whole lines. They are not synced: a power cut loses what the system has not written.
 
     A process that is forked writes files of its own; what was in the buffer at the fork is written by its parent.
 
