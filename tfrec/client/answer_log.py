@@ -10,7 +10,6 @@ import datetime as dt
 import json
 import logging
 import os
-import secrets
 import signal
 import threading
 import time
@@ -190,7 +189,7 @@ class AnswerLog:
         """Appends the lines to the file, all or none of them."""
         if self._file is None or self._file_end >= self._file_bytes or self._is_old():
             self._end_file()
-            name = f"answers-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
+            name = f"answers-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{os.getpid()}-{os.urandom(4).hex()}.jsonl"
             self._file = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
             self._file_end, self._file_begun = 0, time.monotonic()
         left, end = memoryview(self._unwritten), self._file_end
