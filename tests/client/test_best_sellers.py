@@ -1,6 +1,7 @@
 """With no server at all a page shows best sellers, within the limits of its query."""
 
 import asyncio
+import json
 import threading
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from tests.client.best_seller_files import write_best_sellers
 from tests.client.test_client import aborting, faked, free_port  # noqa: F401
 from tfrec import errors
+from tfrec.cli import main
 from tfrec.client import AsyncRecommenderClient, Exploration, RecommenderClient
 from tfrec.client.best_sellers import read_best_sellers
 
@@ -128,3 +130,14 @@ def test_a_list_that_is_not_there_or_cannot_be_read_is_named(tmp_path: Path, con
         path.write_text(content)
     with pytest.raises(errors.SourceError, match=r"best_sellers\.json"):
         RecommenderClient("localhost:1", best_sellers=path)
+
+
+def test_the_command_line_says_who_answered(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    models = str(write_best_sellers(tmp_path))
+    ask = ["ask", f"127.0.0.1:{free_port()}", "recommend", "--best-sellers", models, "--k", "1", "--json"]
+    assert main(ask) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["offers"][0]["item_id"] == "lamp"
+    assert "`shop` did not answer; this is `best_sellers`" in said.err
+    assert main([*ask, "--categories", "Garden"]) == 0
+    assert json.loads(capsys.readouterr().out)["offers"] == []
