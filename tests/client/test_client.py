@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from tfrec import errors
-from tfrec.client import Offers, RecommenderClient
+from tfrec.client import Offers, Origin, RecommenderClient
 from tfrec.schema import wire
 from tfrec.schema.signatures import HISTORY_INPUTS, SIGNATURES
 from tfrec.serving.server import EmbeddedServer
@@ -349,7 +349,9 @@ def test_an_answer_of_more_than_four_mebibytes_is_taken(faked: Any):
 
 def test_an_answer_without_prices_is_no_shop():
     with pytest.raises(errors.ServingError, match="prices"):
-        Offers.from_outputs({"item_ids": np.array([["a"]], object), "scores": np.zeros((1, 1))}, model_version=3)
+        Offers.from_outputs(
+            {"item_ids": np.array([["a"]], object), "scores": np.zeros((1, 1))}, [Origin("r1", "shop", 3)]
+        )
 
 
 def test_a_state_other_than_available_is_reported(faked: Any):

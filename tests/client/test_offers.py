@@ -1,7 +1,11 @@
+import dataclasses
+import sys
+
 import numpy as np
 import pytest
 
-from tfrec.client.offers import OfferedItem, Offers
+from tfrec.client.offers import OfferedItem, Offers, Origin
+from tfrec.errors import EnvironmentSetupError
 
 
 def offers_of(prices):
@@ -10,7 +14,8 @@ def offers_of(prices):
     return Offers(
         item_ids=np.array([f"i{n}" for n in range(num)], dtype=object), scores=numbers, probabilities=numbers,
         prices=np.array(prices, np.float32), reasons=texts, reason_item_ids=texts,
-        reason_counts=np.zeros(num, np.int32), sources=texts, model_version=1,
+        reason_counts=np.zeros(num, np.int32), sources=texts, propensities=np.full(num, np.nan),
+        origins=(Origin("r1", "shop", 1),),
     )  # fmt: skip
 
 
@@ -26,3 +31,26 @@ def test_prices_are_the_decimals_of_the_catalogue():
 def test_reason_speaks_to_the_shopper(count, sentence):
     item = OfferedItem("i", 1.0, 0.5, 2.0, "bought_by_you", "", count, "own")
     assert item.reason_sentence() == sentence
+
+
+def test_a_table_has_a_row_an_item_with_its_origin():
+    table = offers_of([1.5, 2.25]).to_pandas()
+    assert table["query"].tolist() == [0, 0]
+    assert table["position"].tolist() == [0, 1]
+    assert table["item_ids"].tolist() == ["i0", "i1"]
+    assert table["prices"].tolist() == [1.5, 2.25]
+    assert table["recommendation_id"].tolist() == ["r1", "r1"]
+    assert table["servable"].tolist() == ["shop", "shop"]
+
+
+def test_without_pandas_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(EnvironmentSetupError, match="analysis"):
+        offers_of([1.0]).to_pandas()
+
+
+def test_a_drawn_slate_keeps_its_order_as_a_slate():
+    drawn = dataclasses.replace(offers_of([1.0, 2.0, 3.0]), scores=np.array([1.0, 5.0, 0.5], np.float32))
+    slate = drawn.to_slate()
+    assert slate.item_ids.tolist() == [["i0", "i1", "i2"]]
+    assert slate.scores.tolist() == [[1.0, 1.0, 0.5]]

@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.experiments.assignment import SHARE, assign, check_sample_ratio, entered, hash_uniform, stated_shares
+from tfrec.experiments.assignment import SHARE, assign, check_sample_ratio, entered, stated_shares
+from tfrec.schema.arms import hash_uniform
 
 # printf welcome:u1 | sha256sum | cut -c1-16
 SHA_WELCOME_U1 = "66b5174eb9fba54b"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.tfrecords import read
+from tfrec.client.best_sellers import read_best_sellers
 from tfrec.release.certificate import hash_files, read_certificate
 from tfrec.release.certify import certified_queries
 from tfrec.release.typical import as_batch, typical_queries
@@ -87,6 +88,9 @@ def test_the_fallback_is_certified_too(tiny_prepared, tmp_path):
     assert {query.signature for query in certificate.queries} == {
         one for one, signature in SIGNATURES.items() if signature.servable == "shop"
     }
+    best_sellers = read_best_sellers(tmp_path)
+    assert best_sellers.version == 1
+    assert len(best_sellers.items) >= 200
 
 
 def test_certificates_are_plain_json(certified):

@@ -60,6 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--servable", default="shop", metavar="NAME", help="servable that answers the strategies")
     parser.add_argument("--fallback", metavar="NAME", help="servable that answers if the first one does not")
     parser.add_argument(
+        "--best-sellers", metavar="PATH", help="best_sellers.json, or models: what is offered if no servable answers"
+    )
+    parser.add_argument(
         "--version", type=int, metavar="N", help="version of the servables (default: the newest loaded)"
     )
     parser.add_argument(
@@ -81,6 +84,7 @@ def run(options: argparse.Namespace) -> None:
     from tfrec.cli.no_offers import why_no_offers
     from tfrec.cli.tables import offer_table
     from tfrec.client import Offers, RecommenderClient
+    from tfrec.client.best_sellers import BEST_SELLERS
     from tfrec.client.history.open_store import open_history
     from tfrec.client.history.reading import MISSING
 
@@ -95,6 +99,7 @@ def run(options: argparse.Namespace) -> None:
         deadline=options.deadline,
         servable=options.servable,
         fallback=options.fallback,
+        best_sellers=options.best_sellers,
         version=options.version,
         version_label=options.version_label,
         history=history,
@@ -103,14 +108,20 @@ def run(options: argparse.Namespace) -> None:
             _print_raw(client.ask(signature.name, arguments), titles, as_json=options.json)
             return
         offers: Offers = getattr(client, signature.name)(**arguments)
-        cause = "" if len(offers) else why_no_offers(client, signature.name, arguments)
+        is_local = offers.servable == BEST_SELLERS
+        cause = "" if len(offers) or is_local else why_no_offers(client, signature.name, arguments)
     if offers.servable != options.servable:
         sys.stderr.write(f"`{options.servable}` did not answer; this is `{offers.servable}`.\n")
     if offers.history == MISSING:
         sys.stderr.write("The history store did not answer; a user that the servable does not store is a guest.\n")
     if options.json:
         rows = [{**vars(item), "title": titles.get(item.item_id, "")} for item in offers]
-        about = {"servable": offers.servable, "model_version": offers.model_version, "offers": rows}
+        about = {
+            "recommendation_id": offers.recommendation_id,
+            "servable": offers.servable,
+            "model_version": offers.model_version,
+            "offers": rows,
+        }
         about |= {"cause": cause} if cause else {}
         print(plain_json(json.dumps(about, indent=2, ensure_ascii=False)))
     else:

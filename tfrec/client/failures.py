@@ -53,5 +53,5 @@ def deadline_exceeded(
     target: str, what: str, deadline: float, *, details: str | None = None
 ) -> errors.DeadlineExceededError:
     """Returns the error of a call that had no answer in time; arguments as in `name_failure`."""
-    text = f"{what} at {target} gave no answer in {deadline:g} s. Raise `deadline` or ask for less."
+    text = f"{what} at {target} gave no answer in {deadline:.3g} s. Raise `deadline` or ask for less."
     return errors.DeadlineExceededError(text, code=grpc.StatusCode.DEADLINE_EXCEEDED.value[0], details=details)

@@ -1,15 +1,19 @@
 """`Offers`: the slate that a servable answers with, for one query or a batch, readable by humans and by NumPy."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from tfrec.errors import SchemaError, ServingError
+from tfrec.client.batches import join_rows
+from tfrec.errors import EnvironmentSetupError, SchemaError, ServingError, install_hint
 from tfrec.schema.signatures import REASONS
 from tfrec.schema.slate import Slate
 
 _EXTRAS = ("probabilities", "prices", "reasons", "reason_item_ids", "reason_counts", "sources")
+_COLUMNS = ("item_ids", "scores", *_EXTRAS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +47,23 @@ class OfferedItem:
         return sentence.replace(" 1 orders", " 1 order").replace(" 1 times", " once").replace(" 2 times", " twice")
 
 
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """Where the slate of one query comes from.
+
+    Attributes:
+        recommendation_id: an id of this slate, by which clicks are joined with what was shown.
+        servable: servable that answered: `shop`, the fall-back, or `best_sellers` where no server did.
+        version: its version.
+        arm: arm of the client's experiment; "" = in none.
+    """
+
+    recommendation_id: str
+    servable: str
+    version: int
+    arm: str = ""
+
+
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Offers:
     """Ranked items, best first: of one query, or of a batch (`is_batch`).
@@ -52,15 +73,15 @@ class Offers:
 
     Attributes:
         item_ids: offered items.
-        scores: ranking scores, descending; `-inf` behind the end.
+        scores: ranking scores, descending unless the slate was drawn; `-inf` behind the end.
         probabilities: probability that the item is bought next.
         prices: current prices; 0 when unknown.
         reasons: reason codes.
         reason_item_ids: the items that the reasons refer to.
         reason_counts: how many times the evidence was seen.
         sources: the candidate source that ranked the item highest.
-        model_version: the version of the servable that answered.
-        servable: its name: `shop`, or the fall-back where `shop` did not answer.
+        propensities: chance of each place's item given those above it, where the slate was drawn (`explore`); else NaN.
+        origins: of each query, where its slate comes from; of one query a single one.
         history: of a client with a history store: `sent`, or `missing` where the store failed or was too slow, so that
             users whom the servable does not store were answered as guests; "" = nothing was asked.
     """
@@ -73,28 +94,54 @@ class Offers:
     reason_item_ids: np.ndarray
     reason_counts: np.ndarray
     sources: np.ndarray
-    model_version: int
-    servable: str = "shop"
+    propensities: np.ndarray
+    origins: tuple[Origin, ...]
     history: str = ""
 
     @classmethod
     def from_outputs(
-        cls, outputs: Mapping[str, np.ndarray], model_version: int, servable: str = "shop", history: str = ""
+        cls, outputs: Mapping[str, np.ndarray], origins: Sequence[Origin], *, propensities: np.ndarray | None = None
     ) -> "Offers":
         """Returns a servable's outputs `[B, k]` as the offers of a batch.
+
+        Args:
+            outputs: by name.
+            origins: B of them.
+            propensities: `[B, k]`; None = the slates were not drawn.
 
         Raises:
             ServingError: an output is missing; the servable is not a shop of this version of `tfrec`.
         """
-        names = ("item_ids", "scores", *_EXTRAS)
-        missing = [name for name in names if name not in outputs]
+        missing = [name for name in _COLUMNS if name not in outputs]
         if missing:
             raise ServingError(
-                f"The servable (version {model_version}) does not answer with {', '.join(missing)}. "
+                f"The servable does not answer with {', '.join(missing)}. "
                 "Export it with the same version of `tfrec` as the client's."
             )
-        columns = {name: outputs[name] for name in names}
-        return cls(**columns, model_version=model_version, servable=servable, history=history)
+        if propensities is None:
+            propensities = np.full(outputs["item_ids"].shape, np.nan)
+        columns: dict[str, Any] = {name: outputs[name] for name in _COLUMNS}
+        return cls(**columns, propensities=propensities, origins=tuple(origins))
+
+    @property
+    def recommendation_id(self) -> str:
+        """The id of this slate; rows of a batch have their own: `offers.queries()`."""
+        return self._common("recommendation_id", "")
+
+    @property
+    def servable(self) -> str:
+        """The servable that answered: `shop`, the fall-back, or `best_sellers` where no server did."""
+        return self._common("servable", "")
+
+    @property
+    def model_version(self) -> int:
+        """The version of the servable that answered."""
+        return self._common("version", 0)
+
+    @property
+    def arm(self) -> str:
+        """The arm of the experiment; "" = in none."""
+        return self._common("arm", "")
 
     @property
     def is_batch(self) -> bool:
@@ -108,8 +155,12 @@ class Offers:
     def __iter__(self) -> Iterator[OfferedItem]:
         if self.is_batch:
             raise SchemaError("These are the offers of a batch. Iterate over `offers.queries()`.")
-        columns = [_plain_values(getattr(self, name)) for name in ("item_ids", "scores", *_EXTRAS)]
+        columns = [_plain_values(getattr(self, name)) for name in _COLUMNS]
         return (OfferedItem(*values) for values in zip(*columns, strict=True))
+
+    def outputs(self) -> dict[str, np.ndarray]:
+        """Returns the columns by the names of the signature's outputs."""
+        return {name: getattr(self, name) for name in _COLUMNS}
 
     def queries(self) -> list["Offers"]:
         """Returns the offers of each query of a batch; of one query, itself alone."""
@@ -124,21 +175,52 @@ class Offers:
         if not self.is_batch:
             raise SchemaError("These are the offers of one query. Only the offers of a batch have rows.")
         is_offered = self.item_ids[row] != ""
-        return dataclasses.replace(
-            self, **{name: getattr(self, name)[row][is_offered] for name in ("item_ids", "scores", *_EXTRAS)}
-        )
+        columns = {name: getattr(self, name)[row][is_offered] for name in (*_COLUMNS, "propensities")}
+        return Offers(**columns, origins=(self.origins[row],), history=self.history)
 
     def to_slate(self) -> Slate:
-        """Returns the same as a `Slate` `[B, k]` (B = 1 for one query), for the metrics of `tfrec.evaluation`."""
+        """Returns the same as a `Slate` `[B, k]` (B = 1 for one query), for the metrics of `tfrec.evaluation`.
+
+        A slate that was drawn keeps its order: an item's score is then at most that of the item above it.
+        """
         return Slate(
             np.atleast_2d(self.item_ids),
-            np.atleast_2d(self.scores),
+            np.minimum.accumulate(np.atleast_2d(self.scores), axis=1),
             {name: np.atleast_2d(getattr(self, name)) for name in _EXTRAS},
         )
 
+    def to_pandas(self) -> Any:
+        """Returns a `pandas.DataFrame`, an item a row.
+
+        Its columns are `query` (row of the batch), `position` from 0, those of `Offers` and those of `Origin`.
+
+        Raises:
+            EnvironmentSetupError: pandas is not installed; the client does not need it otherwise.
+        """
+        try:
+            pd = importlib.import_module("pandas")
+        except ImportError as error:
+            raise EnvironmentSetupError(f"`to_pandas` needs pandas. {install_hint('analysis')}.") from error
+        row, position = np.nonzero(np.atleast_2d(self.item_ids) != "")
+        columns = {name: np.atleast_2d(getattr(self, name))[row, position] for name in (*_COLUMNS, "propensities")}
+        origins = [dataclasses.astuple(self.origins[one]) for one in row]
+        names = [field.name for field in dataclasses.fields(Origin)]
+        return pd.DataFrame(
+            {"query": row, "position": position, **columns}
+            | {name: [origin[at] for origin in origins] for at, name in enumerate(names)}
+        )
+
+    def _common(self, name: str, of_none: Any) -> Any:
+        """Returns what all origins have in common."""
+        found = {getattr(origin, name) for origin in self.origins}
+        if len(found) > 1:
+            raise SchemaError(f"The rows of this batch differ in `{name}`. Read it of each of `offers.queries()`.")
+        return found.pop() if found else of_none
+
     def __repr__(self) -> str:
-        version = (
-            f"version {self.model_version}" if self.servable == "shop" else f"{self.servable} {self.model_version}"
+        found = sorted({(origin.servable, origin.version) for origin in self.origins}) or [("shop", 0)]
+        version = ", ".join(
+            f"version {number}" if servable == "shop" else f"{servable} {number}" for servable, number in found
         )
         if self.is_batch:
             return f"Offers for {len(self)} queries, up to {self.item_ids.shape[1]} each ({version})"
@@ -150,6 +232,28 @@ class Offers:
             for rank, item in enumerate(self, start=1)
         ]
         return "\n".join([f"Offers ({version}):", *lines])
+
+
+def in_order(parts: Sequence[Offers], rows: np.ndarray) -> Offers:
+    """Returns the offers of several arms as those of one batch.
+
+    Args:
+        parts: offers of each arm.
+        rows: `[B]` row of the batch of each of their queries.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    order = np.argsort(rows)
+    joined = {name: array[order] for name, array in join_rows([part.outputs() for part in parts]).items()}
+    width = joined["item_ids"].shape[1]
+    propensities = np.concatenate(
+        [
+            np.pad(part.propensities, [(0, 0), (0, width - part.propensities.shape[1])], constant_values=np.nan)
+            for part in parts
+        ]
+    )
+    origins = [origin for part in parts for origin in part.origins]
+    return Offers.from_outputs(joined, [origins[at] for at in order], propensities=propensities[order])
 
 
 def _plain_values(column: np.ndarray) -> list:

@@ -1,10 +1,12 @@
 """Checks the settings of a client before it connects."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tfrec.errors import ConfigError
+from tfrec.errors import ConfigError, SchemaError, nearest_hint
+from tfrec.schema.signatures import Signature
 
 
 def check_settings(
@@ -17,7 +19,7 @@ def check_settings(
     version_label: Any,
     max_rows: Any,
 ) -> None:
-    """Refuses settings that are not as `RecommenderClient` says.
+    """Refuses settings that are not as `Questions` says.
 
     Raises:
         ConfigError: names the setting.
@@ -39,6 +41,34 @@ def check_settings(
         raise ConfigError(f"`max_rows` must be a whole number of at least 1; got {max_rows!r}.")
     if version is not None and version_label is not None:
         raise ConfigError(f"A request names a version or a label; got {version} and {version_label!r}. Leave one out.")
+
+
+def check_connection(retries: Any, hedge_after: Any, keep_alive: Any, max_age: Any) -> None:
+    """Refuses settings of calls and connections that are not as `Questions` says.
+
+    Raises:
+        ConfigError: names the setting.
+    """
+    if not isinstance(retries, int | np.integer) or isinstance(retries, bool) or retries < 0:
+        raise ConfigError(f"`retries` must be a whole number of at least 0; got {retries!r}.")
+    if hedge_after is not None and (not _is_number(hedge_after) or not hedge_after > 0):
+        raise ConfigError(f"`hedge_after` must be a positive number of seconds; got {hedge_after!r}.")
+    if not _is_number(keep_alive) or not 1 <= keep_alive < 2**20:
+        raise ConfigError(f"`keep_alive` must be at least 1 second; got {keep_alive!r}.")
+    if max_age is not None and (not _is_number(max_age) or not max_age >= 1):
+        raise ConfigError(f"`max_age` must be at least 1 second; got {max_age!r}.")
+
+
+def check_outputs(signature: Signature, wanted: Sequence[str]) -> None:
+    """Refuses names that are no outputs of a signature.
+
+    Raises:
+        SchemaError: names the nearest.
+    """
+    known = [spec.name for spec in signature.outputs]
+    for name in [wanted] if isinstance(wanted, str) else wanted:
+        if isinstance(wanted, str) or name not in known:
+            raise SchemaError(f"Signature `{signature.name}` has no output {name!r}.{nearest_hint(name, known)}")
 
 
 def check_deadline(deadline: Any) -> None:

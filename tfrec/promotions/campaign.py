@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.experiments.assignment import hash_uniform
 from tfrec.experiments.read_out import FEWEST
 from tfrec.promotions.allocation import allocate, offers_at_price
+from tfrec.schema.arms import hash_uniform
 from tfrec.statistics.estimates import Estimate, normal_estimate
 
 TREATED, HELD_OUT, LEFT_ALONE = "treated", "held out", "left alone"

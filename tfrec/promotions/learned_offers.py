@@ -8,7 +8,6 @@ import pandas as pd
 import threadpoolctl
 
 from tfrec.errors import SchemaError
-from tfrec.experiments.assignment import hash_uniform
 from tfrec.promotions.budget_curves import BudgetCurve, budget_curve
 from tfrec.promotions.curves import UpliftCurve, uplift_curve
 from tfrec.promotions.learners import TLearner
@@ -17,6 +16,7 @@ from tfrec.promotions.response import boosted_response, cross_fit_responses, exp
 from tfrec.promotions.stacking import StackedLearner, default_learner
 from tfrec.promotions.trial import Balance, Encoder, Trial, check_balance
 from tfrec.promotions.uplift import cross_fit_uplift, fit_uplift
+from tfrec.schema.arms import hash_uniform
 
 FEWEST = 200
 """Users an arm below which a model of their differences is not worth fitting."""

@@ -1,4 +1,4 @@
-"""Adds warm-up requests and a certificate to an exported version that is not visible yet."""
+"""Adds warm-up requests, a certificate and best sellers to an exported version that is not visible yet."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tfrec.client.best_sellers import FILE
 from tfrec.features.shop import Shop
+from tfrec.release.best_sellers import find_best_sellers
 from tfrec.release.certificate import (
     CERTIFICATE,
     Certificate,
@@ -47,7 +49,7 @@ class Certifier:
         self._certified: dict[str, list[CertifiedQuery]] = {}
 
     def __call__(self, folder: Path, *, servable: str, contract: str, version: int) -> None:
-        """Writes warm-up requests and certificate.
+        """Writes warm-up requests, certificate and, for what clients ask by default, best sellers.
 
         Args:
             folder: folder of the version.
@@ -76,6 +78,9 @@ class Certifier:
             num_users=len(self._user_ids),
         )
         (folder / CERTIFICATE).write_text(certificate.to_json(), encoding="utf-8")
+        if contract == "shop":
+            best_sellers = find_best_sellers(shop.prepared.train, version=version)
+            (folder / FILE).write_text(best_sellers.to_json(), encoding="utf-8")
         if self._comparison and servable == "shop":
             (folder / COMPARISON).write_text(self._comparison, encoding="utf-8")
 

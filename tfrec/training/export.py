@@ -23,6 +23,7 @@ from tfrec.features.queries import HEADS
 from tfrec.features.shop import Shop
 from tfrec.features.stored_users import StoredUsers
 from tfrec.models.baseline_sources import CalibratedScore
+from tfrec.models.graph_tables import codes_of
 from tfrec.models.query import Query
 from tfrec.models.user_history import UserHistory
 from tfrec.publish import FolderKind, check_claim, clear_stale, next_version, publishing, replacing
@@ -41,12 +42,11 @@ from tfrec.training import TrainedFunnel, TrainingConfig, build_baseline_sources
 logger = logging.getLogger(__name__)
 
 SERVABLES = ("retrieval", "ranking", "shop")
+# The highest number ever given: a server that failed to load a version never tries its number again, so a version that
+# was deleted for being bad must not lend its number to the next.
 _LAST_VERSION = ".last_version"
-"""Remembers the highest number given: a server that failed to load a version never tries its number again, so a
-version that was deleted for being bad must not lend its number to the next."""
 _VERSION = FolderKind("a version of a servable")
-_OLDEST = 24.0 * 365 * 100
-"""Hours; an event of an endless age counts as one of a hundred years."""
+_OLDEST = 24.0 * 365 * 100  # hours: an event of an endless age counts as one of a hundred years
 _DTYPES = {"string": tf.string, "float32": tf.float32, "int32": tf.int32}
 
 

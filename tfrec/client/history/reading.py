@@ -10,6 +10,7 @@ import numpy as np
 
 from tfrec.client.history.events import UserPast
 from tfrec.client.history.store import HistoryStore
+from tfrec.client.steps import Lookup, Steps
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +32,8 @@ class HistoryReader:
         self._threads = concurrent.futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="tfrec-history")
         self._room = threading.Semaphore(_MOST_OPEN)
 
-    def add_to(self, inputs: dict[str, np.ndarray], *, deadline: float) -> str:
-        """Puts what the store knows of `user_id [B]` into the inputs; returns what to mark the answer with.
+    def add_to(self, inputs: dict[str, np.ndarray], *, deadline: float) -> Steps[str]:
+        """Puts what the store knows of `user_id [B]` into the inputs, in steps; returns what to mark the answer with.
 
         Events that the request brings as `recent_item_ids` with ages are left out of the history, which ends before.
         Nothing is asked where the request brings a history itself, names no user, or has no such inputs.
@@ -56,8 +57,12 @@ class HistoryReader:
             return MISSING
         answer = self._threads.submit(self.store.read, asked)
         answer.add_done_callback(lambda _: self._room.release())
+        reply = yield Lookup(answer, deadline * self.share)
+        assert reply is not None
         try:
-            pasts = dict(zip(asked, answer.result(timeout=deadline * self.share), strict=True))
+            if reply.failure is not None:
+                raise reply.failure
+            pasts = dict(zip(asked, reply.response, strict=True))
             rows = [pasts.get(user_id, UserPast()) for user_id in user_ids]
             sent = history_inputs(rows, now=dt.datetime.now(dt.UTC), older_than=_oldest_of_the_visit(inputs))
         except Exception as error:  # a store may raise anything, and no answer depends on it

@@ -1,0 +1,172 @@
+"""What holds for the client that waits in a thread and for the one of asyncio: they differ in how they wait alone."""
+
+import asyncio
+import inspect
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+
+from tests.client.test_client import aborting, faked, free_port, server  # noqa: F401
+from tests.client.test_fallback import answering, good
+from tfrec import errors
+from tfrec.client import AsyncRecommenderClient, Offers, RecommenderClient
+from tfrec.serving.server import EmbeddedServer
+
+Run = Callable[..., Any]
+
+
+def run_waiting(target: str, question: str, *args: Any, times: int = 1, settings: Any = None, **arguments: Any) -> Any:
+    with RecommenderClient(target, **(settings or {})) as client:
+        return [getattr(client, question)(*args, **arguments) for _ in range(times)][-1]
+
+
+def run_async(target: str, question: str, *args: Any, times: int = 1, settings: Any = None, **arguments: Any) -> Any:
+    async def ask() -> Any:
+        async with AsyncRecommenderClient(target, **(settings or {})) as client:
+            return [await getattr(client, question)(*args, **arguments) for _ in range(times)][-1]
+
+    return asyncio.run(ask())
+
+
+@pytest.fixture(params=[run_waiting, run_async], ids=["waiting", "asyncio"])
+def run(request: pytest.FixtureRequest) -> Run:
+    return request.param
+
+
+def test_questions_are_the_same():
+    for name, method in inspect.getmembers(RecommenderClient, inspect.isfunction):
+        if not name.startswith("_"):
+            assert (
+                inspect.signature(method) == inspect.signature(getattr(AsyncRecommenderClient, name)) or name == "close"
+            )
+
+
+def test_offers_of_a_served_shop(server: EmbeddedServer, run: Run):  # noqa: F811
+    offers = run(f"127.0.0.1:{server.port}", "cross_sell", cart_item_ids=["item_0"], k=2, settings={"deadline": 10})
+    assert isinstance(offers, Offers)
+    assert offers.item_ids.tolist() == ["item_1", "item_2"]
+    assert len(offers.recommendation_id) == 32
+    assert np.isnan(offers.propensities).all()
+
+
+def test_failures_name_the_cause(run: Run):
+    with pytest.raises(errors.ServerUnreachableError):
+        run(f"127.0.0.1:{free_port()}", "similar")
+    with pytest.raises(errors.ServerUnreachableError):
+        run(f"127.0.0.1:{free_port()}", "wait_until_ready", 0.2)
+    with pytest.raises(errors.SchemaError):
+        run("127.0.0.1:1", "similar", k="many")
+
+
+@pytest.mark.parametrize(("retries", "expected"), [(0, 1), (3, 4)])
+def test_an_unavailable_server_is_asked_again_as_often_as_said(faked: Any, run: Run, retries: int, expected: int):  # noqa: F811
+    asked: list[Any] = []
+    target = faked(answering(asked, shop=aborting(grpc.StatusCode.UNAVAILABLE, "restarting")))
+    with pytest.raises(errors.ServerUnreachableError):
+        run(target, "similar", settings={"deadline": 5, "retries": retries})
+    assert len(asked) == expected
+
+
+def test_no_retry_begins_after_the_deadline(faked: Any, run: Run):  # noqa: F811
+    asked: list[Any] = []
+    target = faked(answering(asked, shop=aborting(grpc.StatusCode.UNAVAILABLE, "restarting")))
+    start = time.monotonic()
+    with pytest.raises(errors.ServerUnreachableError):
+        run(target, "similar", settings={"deadline": 0.4, "retries": 1_000})
+    assert time.monotonic() - start < 1
+    assert len(asked) < 7  # pauses double
+
+
+def test_a_slow_request_is_sent_a_second_time_and_the_first_reply_counts(faked: Any, run: Run):  # noqa: F811
+    release, asked = threading.Event(), []
+
+    def first_hangs(request: bytes, context: grpc.ServicerContext) -> bytes:
+        if len(asked) == 1:
+            release.wait(10)
+        return good(request, context)
+
+    target = faked(answering(asked, shop=first_hangs))
+    start = time.monotonic()
+    found = run(target, "ask", "similar", {}, settings={"deadline": 5, "hedge_after": 0.1})
+    release.set()
+    assert found["y"].tolist() == [[1.0]]
+    assert 0.1 < time.monotonic() - start < 2
+    assert len(asked) == 2
+
+
+def test_a_fast_reply_needs_no_second_request_and_one_that_fails_waits_for_the_other(faked: Any, run: Run):  # noqa: F811
+    asked: list[Any] = []
+    run(faked(answering(asked, shop=good)), "ask", "similar", {}, settings={"deadline": 5, "hedge_after": 2})
+    assert len(asked) == 1
+    asked.clear()
+
+    def second_fails(request: bytes, context: grpc.ServicerContext) -> bytes:
+        if len(asked) == 2:
+            context.abort(grpc.StatusCode.INTERNAL, "no")
+        threading.Event().wait(0.4)
+        return good(request, context)
+
+    target = faked(answering(asked, shop=second_fails))
+    found = run(target, "ask", "similar", {}, settings={"deadline": 5, "hedge_after": 0.1})
+    assert (found["y"].tolist(), len(asked)) == ([[1.0]], 2)
+
+
+def test_outputs_that_are_not_wanted_are_not_sent(server: EmbeddedServer, run: Run):  # noqa: F811
+    target = f"127.0.0.1:{server.port}"
+    found = run(target, "ask", "similar", {"k": 2}, outputs=["item_ids", "prices"], settings={"deadline": 10})
+    assert {name: values.tolist() for name, values in found.items()} == {
+        "item_ids": [["item_0", "item_1"]],
+        "prices": [[10.0, 11.0]],
+    }
+    with pytest.raises(errors.SchemaError, match="'prices'"):
+        run(target, "ask", "similar", {}, outputs=["price"])
+
+
+def test_a_closed_client_says_so(run: Run):
+    async def ask_closed() -> None:
+        client = AsyncRecommenderClient("127.0.0.1:1")
+        await client.close()
+        await client.similar()
+
+    with pytest.raises(errors.ClientClosedError):
+        asyncio.run(ask_closed())
+
+
+def test_a_connection_is_replaced_when_it_is_old(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch):  # noqa: F811
+    opened: list[Any] = []
+    insecure_channel = grpc.insecure_channel
+
+    def opening(*args: Any, **settings: Any) -> grpc.Channel:
+        opened.append(insecure_channel(*args, **settings))
+        return opened[-1]
+
+    monkeypatch.setattr(grpc, "insecure_channel", opening)
+    now = time.monotonic()
+    with RecommenderClient(f"127.0.0.1:{server.port}", deadline=10, max_age=30) as client:
+        for later in (0, 20, 40, 80, 120):
+            monkeypatch.setattr("tfrec.client.connection.time.monotonic", lambda later=later: now + later)
+            assert len(client.similar(k=1)) == 1
+    assert len(opened) == 4
+
+
+def test_a_client_that_was_used_is_refused_after_a_fork_and_one_that_was_not_works(server: EmbeddedServer):  # noqa: F811
+    with RecommenderClient(f"127.0.0.1:{server.port}", deadline=10) as used:
+        used.similar(k=1)
+        read, write = os.pipe()
+        process = os.fork()
+        if not process:
+            try:
+                used.similar(k=1)
+            except errors.ClientClosedError as error:
+                os.write(write, str(error).encode())
+            os._exit(0)
+        os.waitpid(process, 0)
+        os.close(write)
+        assert b"was used before the process was forked" in os.read(read, 1_000)
+        assert len(used.similar(k=1)) == 1

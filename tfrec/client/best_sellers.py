@@ -1,0 +1,157 @@
+"""`BestSellers`: what sold most lately, read from a file beside a servable, offered where no server answers.
+
+`tfrec train` and `tfrec baseline` write the file beside the certificate of each version
+(`shop/3/assets.extra/best_sellers.json`); it holds the best of the whole shop and of every category.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from tfrec.errors import SourceError
+
+BEST_SELLERS = "best_sellers"
+"""Name of the servable in answers that are made of this list."""
+FILE = Path("assets.extra") / "best_sellers.json"
+FORMAT = 1
+_SEPARATOR = " > "  # between the levels of a category path
+_ABOUT_AN_ITEM = ("similar", "upsell")
+
+
+@dataclasses.dataclass(frozen=True)
+class BestSeller:
+    """One item that sells.
+
+    Attributes:
+        item_id: the item.
+        category: its category path, "" unknown.
+        price: its price, 0 unknown.
+        count: times bought lately.
+    """
+
+    item_id: str
+    category: str
+    price: float
+    count: int
+
+
+@dataclasses.dataclass(frozen=True)
+class BestSellers:
+    """Items that sell, best first.
+
+    Attributes:
+        version: version of the servable that the list was written with.
+        items: the items.
+    """
+
+    version: int
+    items: tuple[BestSeller, ...]
+
+    def to_json(self) -> str:
+        """Returns the list as it is stored."""
+        rows = [[item.item_id, item.category, item.price, item.count] for item in self.items]
+        return json.dumps({"format": FORMAT, "version": self.version, "items": rows}, ensure_ascii=False) + "\n"
+
+    def answer(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Returns the outputs `[B, k]` of a signature of `shop`, by sales instead of by a model.
+
+        Limits of the query hold (cart, exclusions, categories, prices, `outside_cart_level`). `similar` and `upsell`
+        put first what shares most of the anchor's category, where the list holds the anchor. Probabilities are 0: they
+        are not known.
+
+        Args:
+            signature: its name.
+            inputs: every input, `[B]` or `[B, 1 + n]`.
+        """
+        rows = [self._offered(signature, inputs, row) for row in range(len(inputs["k"]))]
+        shape = (len(rows), max(map(len, rows), default=0))
+        outputs: dict[str, np.ndarray] = {
+            "item_ids": np.full(shape, "", object),
+            "scores": np.full(shape, -np.inf, np.float32),
+            "probabilities": np.zeros(shape, np.float32),
+            "prices": np.zeros(shape, np.float32),
+            "reasons": np.full(shape, "", object),
+            "reason_item_ids": np.full(shape, "", object),
+            "reason_counts": np.zeros(shape, np.int32),
+            "sources": np.full(shape, "", object),
+        }
+        for row, offered in enumerate(rows):
+            for place, item in enumerate(offered):
+                outputs["item_ids"][row, place] = item.item_id
+                outputs["scores"][row, place] = -place
+                outputs["prices"][row, place] = item.price
+                outputs["reasons"][row, place] = "popular_now" if item.count else "for_you"
+                outputs["reason_counts"][row, place] = item.count
+                outputs["sources"][row, place] = "popular"
+        return outputs
+
+    def _offered(self, signature: str, inputs: Mapping[str, np.ndarray], row: int) -> list[BestSeller]:
+        def values(name: str) -> set[str]:
+            return {value for value in np.atleast_1d(inputs[name][row]) if value != ""} if name in inputs else set()
+
+        anchor, cart = values("item_id"), values("cart_item_ids")
+        barred = anchor | cart | values("exclude_item_ids")
+        wanted = values("include_categories")
+        level = int(inputs["outside_cart_level"][row]) if "outside_cart_level" in inputs else 0
+        known = {item.item_id: item.category for item in self.items if item.item_id in anchor | cart}
+        shut = {_cut(known[item_id], level) for item_id in cart if level and known.get(item_id)}
+        found = [
+            item
+            for item in self.items
+            if item.item_id not in barred
+            and inputs["min_price"][row] <= item.price <= inputs["max_price"][row]
+            and (not wanted or not wanted.isdisjoint(paths_above(item.category)))
+            and (not shut or _cut(item.category, level) not in shut)
+        ]
+        if signature in _ABOUT_AN_ITEM and (own := next((known[one] for one in anchor if one in known), "")):
+            shared = set(paths_above(own))
+            found.sort(key=lambda item: -sum(path in shared for path in paths_above(item.category)))
+        return found[: max(int(inputs["k"][row]), 0)]
+
+
+def read_best_sellers(place: str | Path) -> BestSellers:
+    """Returns the list in a file, in the folder of a version, or in that of the newest version below a folder.
+
+    Args:
+        place: `best_sellers.json`; `models/shop/3`; `models/shop`; or `models`, for `shop` and else `fallback`.
+
+    Raises:
+        SourceError: there is none, or it cannot be read.
+    """
+    path = next((path for path in _candidates(Path(place)) if path.is_file()), None)
+    if path is None:
+        raise SourceError(
+            f"There is no {FILE.name} in {place}. Train or export again (tfrec train, tfrec baseline), and name the "
+            "folder of models or a copy of the file."
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise ValueError(f"format {content['format']}, but this tfrec reads format {FORMAT}")
+        items = tuple(BestSeller(str(row[0]), str(row[1]), float(row[2]), int(row[3])) for row in content["items"])
+        return BestSellers(int(content["version"]), items)
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise SourceError(f"{path} cannot be read ({error}). Train or export again, and copy the new file.") from error
+
+
+def paths_above(category: str) -> Iterator[str]:
+    """Yields a category path and those above it: `"a > b"`, `"a"`."""
+    while category:
+        yield category
+        category = category.rpartition(_SEPARATOR)[0]
+
+
+def _candidates(place: Path) -> Iterator[Path]:
+    yield place
+    for folder in (place, place / "shop", place / "fallback"):
+        yield folder / FILE
+        versions = [child for child in folder.iterdir() if child.name.isdecimal()] if folder.is_dir() else []
+        for version in sorted(versions, key=lambda child: int(child.name), reverse=True):
+            yield version / FILE
+
+
+def _cut(category: str, level: int) -> str:
+    return _SEPARATOR.join(category.split(_SEPARATOR)[:level])
