@@ -92,7 +92,7 @@ def test_a_closed_client_says_so(server: EmbeddedServer):  # noqa: F811
 
 def test_a_server_that_comes_back_is_found_at_once(tiny_models: Path):
     port = free_port()
-    with RecommenderClient(f"127.0.0.1:{port}", deadline=1) as asking:
+    with RecommenderClient(f"127.0.0.1:{port}", deadline=1, breaker=None) as asking:
         until = time.monotonic() + 3  # long enough for pauses between attempts to grow
         while time.monotonic() < until:
             with pytest.raises(errors.ServingError):
