@@ -1,9 +1,11 @@
 """A preparation after a log has grown reads what is new, and gives what a preparation of the whole log gives."""
 
+import contextlib
 import functools
 import re
 import shutil
 import signal
+import sqlite3
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -175,3 +177,27 @@ def test_a_killed_run_goes_on_with_the_files_that_it_had_read(tmp_path: Path) ->
     assert line.startswith(f"{len(were_read)} of 9 files unchanged: re-used")
     assert were_read == {path: path.stat().st_mtime_ns for path in were_read}
     assert prepared(tmp_path / "out") == whole_run(recipe)
+
+
+def test_a_grown_table_is_read_from_its_last_key_on_where_rows_are_never_changed(tmp_path: Path) -> None:
+    names = HEADER.replace("order", '"order"', 1).replace("when", '"when"')
+    with contextlib.closing(sqlite3.connect(tmp_path / "shop.db", isolation_level=None)) as shop:
+        shop.execute(f"CREATE TABLE log (id INTEGER PRIMARY KEY, {names})")
+
+        def add(rows: Sequence[str]) -> None:
+            values = [row.split(",") for row in rows]
+            shop.executemany(f"INSERT INTO log ({names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+        add(ROWS[:5])
+        url = f'url = "sqlite:///{tmp_path}/shop.db"\ntable = "log"\nkey = "id"\nappend_only = true'
+        recipe = tmp_path / "small.toml"
+        recipe.write_text(RECIPE.replace('files = "log.csv"', url))
+        origin = f"sqlite:///{tmp_path}/shop.db, table log"
+        assert prepare(recipe) == [f"{origin}: read 5 rows"]
+        add(ROWS[5:])
+        assert prepare(recipe) == [f"{origin}: 5 rows unchanged: re-used; read 2 rows"]
+        assert prepared(tmp_path / "out") == whole_run(recipe)
+        shop.execute("DELETE FROM log WHERE id = 2")
+        (line,) = prepare(recipe)
+        assert line.startswith(f"{origin}: read 6 rows, all of them, as there are not the same rows")
+        assert prepared(tmp_path / "out") == whole_run(recipe)

@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> None:
         trust_times=options.trust_times,
         memory=options.memory or "",
         describe=None if options.no_report else functools.partial(_write_report, options=options),
-        announce=lambda line: print(f"Files: {line}."),
+        announce=lambda line: print(f"Sources: {line}."),
     )
     about = prepared.manifest
     print(f"{options.out}: {about.recipe}")

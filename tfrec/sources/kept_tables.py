@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ class KeptTables:
         is_fresh: what earlier runs left is not used.
         states: raw file → `NEW`, `CHANGED`, `REMADE` or `REUSED`.
         rows: raw file → its rows, where it was read.
+        said: what became of tables of databases, a text each.
     """
 
     folder: Path
@@ -50,6 +51,7 @@ class KeptTables:
     is_fresh: bool = False
     states: dict[str, str] = dataclasses.field(default_factory=dict)
     rows: dict[str, int] = dataclasses.field(default_factory=dict)
+    said: list[str] = dataclasses.field(default_factory=list)
     _used: set[str] = dataclasses.field(default_factory=set)
 
     def place(self, kind: str, file: str, *, stored: str, how: Any) -> Path:
@@ -100,6 +102,16 @@ class KeptTables:
         )
         self.keep(place)
 
+    def chunk_folder(self, origin: str, *, wanted: Collection[str]) -> Path:
+        """Returns where the rows of a table of a database are kept, see `read_chunks`."""
+        folder = self.folder / f"chunks-{_digest(origin)}-{_digest(sorted(wanted))}-{code_digest()[:16]}"
+        if self.is_fresh:
+            _remove(folder)
+        self._used.add(folder.name)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.chmod(0o700)
+        return folder
+
     def about(self, place: Path) -> dict[str, Any] | None:
         """Returns what is known of a kept table, None where its file is damaged."""
         try:
@@ -108,10 +120,10 @@ class KeptTables:
             return None
 
     def summary(self) -> str:
-        """Returns one line on what became of the files; empty where none is read by way of kept tables."""
+        """Returns one line on what became of files and tables; empty where nothing is read by way of kept tables."""
         counts = Counter(self.states.values())
         if not counts:
-            return ""
+            return "; ".join(self.said)
         said = [f"{counts[REUSED]:,} of {_files(len(self.states))} unchanged: re-used"] if counts[REUSED] else []
         for state, reason in _REASONS.items():
             if counts[state] and not self.is_fresh:
@@ -121,13 +133,14 @@ class KeptTables:
             said.append(
                 f"read all {_files(len(self.states))}, {sum(self.rows.values()):,} rows, as a whole run was wanted"
             )
+        said += self.said
         if gone := len(self._earlier() - {_digest(file) for file in self.states}):
             said.append(f"{_files(gone)} gone since the last run")
         return "; ".join(said)
 
     def _earlier(self) -> set[str]:
         """Returns the digests of the files of which something is kept."""
-        return {path.name.split("-")[1] for path in self.folder.glob("*-*-*-*") if not _is_part(path)}
+        return {path.name.split("-")[1] for path in self.folder.glob("rows-*-*-*") if not _is_part(path)}
 
     def sweep(self) -> None:
         """Removes what this run had no use for: tables of files that are gone or changed, and unfinished ones."""
