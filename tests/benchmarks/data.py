@@ -3,7 +3,8 @@
 Each preparation is a process of its own: seconds include the start of Python, memory is the peak of the process. A size
 is `online_retail`, or a number of events with the format of the file, such as `2000000csv` or `10000000parquet`. Beside
 the last ones runs a script that takes the same steps in pandas, in memory: parse, check, drop duplicates, cut sessions,
-split by time, write.
+split by time, write. A size such as `2000000days` is a log of 101 daily CSV files: the last one is added to what was
+prepared from a hundred, and the result is compared with that of a run over all.
 """
 
 import argparse
@@ -22,7 +23,8 @@ import pyarrow.parquet
 
 from tests.benchmarks.whole_shop import data_home
 
-DEFAULT = ("online_retail", "2000000csv", "10000000parquet")
+DEFAULT = ("online_retail", "2000000csv", "2000000days", "10000000parquet")
+NUM_DAYS = 100
 NUM_ITEMS = 20_000
 ROWS_AT_ONCE = 2_000_000
 RECIPE = """\
@@ -162,6 +164,39 @@ def time_generated(folder: Path, num_events: int, form: str, *, with_pandas: boo
     print(text, flush=True)
 
 
+def write_days(folder: Path, num_events: int) -> None:
+    """Writes a log as one CSV file for each of 101 parts of equal size, and its recipe."""
+    write_log(folder / "log.csv", num_events)
+    head, *lines = (folder / "log.csv").read_bytes().splitlines(keepends=True)
+    for day in range(NUM_DAYS + 1):
+        first, end = (len(lines) * at // (NUM_DAYS + 1) for at in (day, day + 1))
+        (folder / f"day-{day:03d}.csv").write_bytes(head + b"".join(lines[first:end]))
+    (folder / "log.csv").unlink()
+    (folder / "shop.toml").write_text(RECIPE.format(file="day-*.csv"))
+
+
+def time_one_day_more(folder: Path, num_events: int) -> None:
+    """Prints what it takes to prepare a log again that has grown by one daily file, and what a run over all takes."""
+    write_days(folder, num_events)
+    last, away = folder / f"day-{NUM_DAYS:03d}.csv", folder / "tomorrow"
+    last.rename(away)
+    prepare = ["tfrec", "prepare", str(folder / "shop.toml"), "--no-report", "--out"]
+    run_timed([*prepare, str(folder / "grown")])
+    away.rename(last)
+    grown, grown_peak = run_timed([*prepare, str(folder / "grown")])
+    whole, whole_peak = run_timed([*prepare, str(folder / "whole")])
+    names = sorted(path.name for path in (folder / "whole").iterdir())
+    differing = [
+        name for name in names if (folder / "whole" / name).read_bytes() != (folder / "grown" / name).read_bytes()
+    ]
+    print(
+        f"One day more on {NUM_DAYS} days, {num_events:,} events: {grown:.1f} s, {grown_peak:.1f} GB; a run over all "
+        f"{whole:.1f} s, {whole_peak:.1f} GB ({grown / whole:.0%}); "
+        f"{'equal bytes' if not differing else f'OTHER BYTES in {differing}'}",
+        flush=True,
+    )
+
+
 def main() -> None:
     """Times each size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -180,8 +215,11 @@ def main() -> None:
                 )
                 continue
             number, form = size.rstrip(ascii_letters), size.lstrip(digits)
-            if not number or form not in ("csv", "parquet"):
-                parser.error(f"a size is online_retail, or a number with csv or parquet behind it; got {size!r}")
+            if not number or form not in ("csv", "parquet", "days"):
+                parser.error(f"a size is online_retail, or a number with csv, days or parquet behind it; got {size!r}")
+            if form == "days":
+                time_one_day_more(folder, int(number))
+                continue
             time_generated(folder, int(number), form, with_pandas=not options.without_pandas)
 
 

@@ -70,6 +70,14 @@ def test_word_for_guests_is_passed_over_where_the_next_column_has_the_user(tmp_p
     assert events["user_id"].tolist() == ["a@x", "7", "b@x", "8", "7"]
 
 
+def test_what_a_user_buys_on_a_day_of_the_shops_clock_is_one_order(tmp_path: Path) -> None:
+    rows = [*ROWS[:2], "1,7.0,C,2024-01-05 23:30:00,1,2.00,cake,DE", *ROWS[2:]]
+    recipe = RECIPE.replace('order_id = "order"\n', "")
+    path = write_small_shop(tmp_path, rows=rows, recipe=recipe, extra='\n[orders]\nby = "user_day"\n')
+    events = prepare_shop(path, tmp_path / "out").train.events
+    assert events["order_id"].tolist() == [*["7/2024-01-05"] * 3, "row/0/4", "8/2024-02-10", "7/2024-02-28"]
+
+
 def test_days_of_a_prepared_shop_are_those_of_its_clock(tmp_path: Path) -> None:
     extra = '\n[sale_days]\n"Spring sale" = [2024-02-10]\n'
     recipe = RECIPE.replace('currency = "EUR"', 'currency = "EUR"\ncountry = "DE"')

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import shutil
 from pathlib import Path
 
 import ibis
@@ -31,9 +32,8 @@ def read(
     wanted = keys.pop("wanted", ())
     connection = ibis.duckdb.connect()
     scratch = folder / "scratch"
-    for stale in scratch.glob("*") if scratch.is_dir() else ():
-        stale.unlink()
-    scratch.mkdir(exist_ok=True)
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
     source = FileSource(Source(**keys), (path,))
     raw = source.read(Workspace(connection, scratch), name="t", wanted=wanted)
     frame = raw.table.order_by(FILE, ROW).drop(FILE, ROW).execute()

@@ -14,7 +14,7 @@ DESCRIPTION = """\
 Reads the raw files that a recipe (a TOML file) describes, leaves out what its rules exclude, rejects faulty rows (each
 with its reason, in rejected.parquet), cuts orders and sessions, splits by time, and writes a folder that `tfrec train`
 reads, with report.html, which shows what was read, kept and set aside, and what changed since the last time. A folder
-that is up to date is reused.
+that is up to date is reused; of one that is not, only new and changed raw files are read.
 """
 EXAMPLES = """\
 examples:
@@ -26,7 +26,9 @@ recipes of the package:
   collected, collected_files, complete_journey, coop100, demo_shop, eshop_clothing_2008, groceries, online_retail,
   yoochoose_100k
 """
-INTERRUPTED = "What was prepared before is untouched. Run the same command again to prepare from the start."
+INTERRUPTED = (
+    "What was prepared before is untouched. Run the same command again: files that were read are not read again."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder with the raw files (default: $TFREC_DATA_HOME, else the recipe's folder, or the current folder "
         "for a recipe of the package)",
     )
-    parser.add_argument("--force", action="store_true", help="a new preparation, even if nothing changed")
+    parser.add_argument(
+        "--force", action="store_true", help="a new preparation that reads all files, even if nothing changed"
+    )
     parser.add_argument(
         "--memory",
         type=_size,
@@ -92,6 +96,7 @@ def run(options: argparse.Namespace) -> None:
         trust_times=options.trust_times,
         memory=options.memory or "",
         describe=None if options.no_report else functools.partial(_write_report, options=options),
+        announce=lambda line: print(f"Sources: {line}."),
     )
     about = prepared.manifest
     print(f"{options.out}: {about.recipe}")

@@ -136,7 +136,8 @@ def group_events(events: CheckedTable, recipe: Recipe, workspace: Workspace) -> 
     numbers = number_sessions(good, recipe.sessions, workspace)
     if recipe.orders.by != "column":
         clock = local_time(good["timestamp"], recipe.time_zone)
-        grouped = group_orders(cut_sessions(good.mutate(_clock=clock), numbers), recipe.orders, clock=_["_clock"])
+        cut = cut_sessions(good.mutate(_clock=clock), numbers)
+        grouped = group_orders(cut, recipe.orders, clock=cut["_clock"])
         good = workspace.store("events_good", grouped.drop("_clock"))
     notes = [
         *notes_of_states(

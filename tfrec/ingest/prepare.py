@@ -55,6 +55,7 @@ from tfrec.ingest.users import complete_users, users_from_events, users_spec
 from tfrec.ingest.write_shop import describe_shop, write_files
 from tfrec.publish import check_folder, publishing
 from tfrec.sources.engine import Workspace
+from tfrec.sources.kept_tables import KeptTables, kept_folder
 from tfrec.sources.notes import Note
 from tfrec.sources.sql_chunks import chunk_folder, forget_chunks
 
@@ -74,11 +75,13 @@ def prepare_shop(
     trust_times: bool = False,
     memory: str = "",
     describe: Callable[[Path], None] | None = None,
+    announce: Callable[[str], None] = logger.info,
 ) -> Prepared:
     """Returns the shop that `recipe` describes, prepared in the folder `out`.
 
     The folder appears in one step when all is done; an interruption leaves what was there before. When it is already
-    there from equal recipe, files and `until`, it is reused.
+    there from equal recipe, files and `until`, it is reused. Else raw files that are as they were are not parsed
+    again: what was read of them lies beside `out` (see `KeptTables`), and the result is that of a whole run.
 
     Args:
         recipe: name or path, see `find_recipe`.
@@ -87,12 +90,13 @@ def prepare_shop(
             the recipe's `test_from`.
         data_home: folder with the raw files; else `TFREC_DATA_HOME`, else the recipe's folder, or the current
             one for a recipe of the package.
-        force: prepare again even if nothing changed.
+        force: prepare again even if nothing changed, and read all files.
         trust_times: a raw file of the same size and time as before is the same, and is not read to compare its content.
         memory: what the engine may take, e.g. `4GB`; beyond, tables in between go to the disk. Else 80 % of the
             machine's.
         describe: writes further files, such as a report, into a folder that was prepared and does not stand in its
             place yet; what was prepared before is still in `out`.
+        announce: receives a line on which files were read, and why.
 
     Raises:
         RecipeError: the recipe is not understood, or its split leaves nothing to train on.
@@ -110,11 +114,15 @@ def prepare_shop(
         return read_prepared(out)
     if present is not None and not force and present.key_check:
         verify_key(shop.files.key, present.key_check, of=str(out))
+    kept = KeptTables(kept_folder(out), _contents(shop), is_fresh=force)
     with publishing(out, PREPARED, inputs=shop.inputs) as folder:
-        manifest = _take_steps(shop, folder, memory=memory)
+        manifest = _take_steps(shop, folder, memory=memory, kept=kept)
         if describe is not None:
             describe(folder)
     forget_chunks(chunk_folder(out))
+    if summary := kept.summary():
+        announce(summary)
+    kept.sweep()
     logger.info("Prepared %s: %s", out, _summary(manifest))
     return read_prepared(out)
 
@@ -309,7 +317,7 @@ STEPS: tuple[Callable[[Preparation], Preparation], ...] = (
 """What follows `find_inputs`, in order."""
 
 
-def _take_steps(shop: Preparation, folder: Path, *, memory: str) -> Manifest:
+def _take_steps(shop: Preparation, folder: Path, *, memory: str, kept: KeptTables) -> Manifest:
     """Writes the prepared shop into the empty `folder`; returns its manifest, which is written last."""
     scratch = folder / "scratch"
     scratch.mkdir()
@@ -317,7 +325,7 @@ def _take_steps(shop: Preparation, folder: Path, *, memory: str) -> Manifest:
     # The database is gone at the end: what is written to keep it would be wasted.
     connection.raw_sql("PRAGMA disable_checkpoint_on_shutdown")
     connection.raw_sql("SET checkpoint_threshold = '1TB'")
-    shop = shop.extended(folder=folder, workspace=Workspace(connection, scratch))
+    shop = shop.extended(folder=folder, workspace=Workspace(connection, scratch, kept))
     try:
         with tqdm(total=len(STEPS), unit="step", delay=2.0, disable=None) as progress:
             for step in STEPS:
@@ -329,6 +337,12 @@ def _take_steps(shop: Preparation, folder: Path, *, memory: str) -> Manifest:
     shutil.rmtree(scratch)
     write_manifest(folder, shop.manifest)
     return shop.manifest
+
+
+def _contents(shop: Preparation) -> dict[str, str]:
+    """Returns raw file → digest of its content."""
+    files = shop.files.all
+    return {str(file): source.sha256 for file, source in zip(files, shop.sources[: len(files)], strict=True)}
 
 
 def _note_of_absent(table: str, error: EmptySourceError) -> Note:

@@ -7,12 +7,16 @@ import dataclasses
 import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
 from tfrec.sources.ahead import ahead
+
+if TYPE_CHECKING:
+    from tfrec.sources.kept_tables import KeptTables
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,10 +26,12 @@ class Workspace:
     Attributes:
         connection: DuckDB backend.
         scratch: folder for files in between.
+        kept: tables of raw files that outlast a run; None = each run reads all files.
     """
 
     connection: ibis.BaseBackend
     scratch: Path
+    kept: "KeptTables | None" = None
 
     def store(self, name: str, expression: ir.Table) -> ir.Table:
         """Returns the stored rows of an expression."""

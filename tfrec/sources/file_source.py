@@ -4,15 +4,17 @@ import dataclasses
 import itertools
 import logging
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
 
 import duckdb
 import ibis.expr.types as ir
 
 from tfrec.errors import EmptySourceError, SourceError, nearest_hint
-from tfrec.sources.engine import Workspace, identifier, is_view
-from tfrec.sources.file_format import FILE, ROW, StoreTask
+from tfrec.sources.engine import Workspace, identifier, is_view, literal
+from tfrec.sources.file_format import FILE, ROW, BadLine, StoreTask
 from tfrec.sources.formats import format_of
+from tfrec.sources.kept_tables import KeptTables
 from tfrec.sources.locate import RawFile, local_file, stored_file
 from tfrec.sources.notes import Note
 from tfrec.sources.raw_table import RawTable, RowsState, Unreadable
@@ -21,6 +23,7 @@ from tfrec.sources.source import Source
 logger = logging.getLogger(__name__)
 
 _SHOWN = 5  # names of files in a message
+_ROWS = "rows"  # kind of what is kept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,22 +69,17 @@ class FileSource:
             EmptySourceError: no file has a row.
             SourceError: a file is empty, is not of the format, lacks a wanted column, or holds nested values there.
         """
-        unreadable: list[Unreadable] = []
-        notes: list[Note] = []
-        parts: dict[str, int] = {}
-        columns: list[list[str]] = []
-        groups = self._groups()
+        kept = workspace.kept or KeptTables(workspace.scratch / "kept")
+        pieces: list[_Piece] = []
         first = 0
-        for paths in groups:
-            part = f"{name}_part_{len(parts)}"
-            task = StoreTask((), part, self.how, tuple(wanted), workspace, notes)
-            unreadable += self._store(task, paths, first)
-            names = workspace.connection.table(part).columns
-            columns.append([column for column in names if column not in (FILE, ROW)])
-            parts[part] = first
+        for paths in self._groups():
+            number = len(pieces)
+            piece = self._stored(paths, workspace, name=f"{name}_part_{number}", wanted=wanted, first=first, kept=kept)
+            pieces.append(piece)
             first += len(paths)
-        _check_columns(columns, wanted, paths=[paths[0] for paths in groups])
-        table = _union(workspace, name, parts)
+        _check_columns([piece.columns for piece in pieces], wanted, paths=[piece.paths[0] for piece in pieces])
+        unreadable = [line for piece in pieces for line in piece.unreadable]
+        table = _union(workspace, name, pieces)
         if table.count().execute() == 0:
             reasons = (
                 f" {len(unreadable):,} lines are no rows, the first: {unreadable[0].reason}." if unreadable else ""
@@ -91,7 +89,8 @@ class FileSource:
                 f"{self.origin}: there is a header but no row.{reasons} Get the data again, or correct `delimiter`, "
                 "`quote` or `header` in the recipe."
             )
-        return RawTable(table, tuple(unreadable), self.origin, self._names(), tuple(notes))
+        notes = tuple(note for piece in pieces for note in piece.notes)
+        return RawTable(table, tuple(unreadable), self.origin, self._names(), notes)
 
     def _groups(self) -> list[tuple[RawFile, ...]]:
         """Returns the files that are read at once: each by itself, or those whose format reads them together."""
@@ -106,8 +105,51 @@ class FileSource:
         names = tuple(path.name for path in self.paths)
         return names if len(set(names)) == len(names) else tuple(map(str, self.paths))
 
-    def _store(self, task: StoreTask, paths: tuple[RawFile, ...], first: int) -> list[Unreadable]:
-        """Stores one group with `_file`, from 0 on, and `_row`; lines that are no rows count files from `first` on."""
+    def _stored(
+        self,
+        paths: tuple[RawFile, ...],
+        workspace: Workspace,
+        *,
+        name: str,
+        wanted: Collection[str],
+        first: int,
+        kept: KeptTables,
+    ) -> "_Piece":
+        """Returns the rows of one group; those of a file that is read by itself are kept, or were by an earlier run."""
+        form = format_of(str(paths[0]), stated=self.how.format)
+        if form.reads_together:
+            notes: list[Note] = []
+            bad = self._store(StoreTask((), name, self.how, tuple(wanted), workspace, notes), paths)
+            columns = tuple(column for column in workspace.connection.table(name).columns if column != FILE)
+            return _Piece(paths, first, columns, tuple(notes), _lines(bad, first), name)
+        file = str(paths[0])
+        how = [form.name, dataclasses.asdict(self.how) | {"files": ()}, sorted(wanted)]
+        place = kept.place(_ROWS, file, stored=str(stored_file(paths[0])), how=how)
+        about = kept.about(place) if kept.find(place, file=file) else None
+        if about is None:
+            task = StoreTask((), name, self.how, tuple(wanted), workspace, [])
+            bad = self._store(task, paths)
+            stored = workspace.connection.table(name)
+            about = {
+                "columns": [column for column in stored.columns if column != FILE],
+                "rows": int(stored.count().execute()),
+                "unreadable": bad,
+                "notes": [dataclasses.asdict(note) for note in task.notes],
+            }
+            kept.write(place, workspace.connection, f"SELECT * EXCLUDE ({FILE}) FROM {identifier(name)}", about)
+            workspace.drop(name)
+            kept.rows[file] = about["rows"]
+        return _Piece(
+            paths,
+            first,
+            tuple(about["columns"]),
+            tuple(Note(**note) for note in about["notes"]),
+            _lines((BadLine(*line) for line in about["unreadable"]), first),
+            place,
+        )
+
+    def _store(self, task: StoreTask, paths: tuple[RawFile, ...]) -> list[BadLine]:
+        """Stores one group with `_file`, from 0 on, and `_row`; returns the lines that are no rows."""
         form = format_of(str(paths[0]), stated=self.how.format)
         copies = task.scratch("copies")
         local = tuple(local_file(path, copies) for path in paths)
@@ -131,7 +173,32 @@ class FileSource:
         connection = task.workspace.connection
         if FILE not in connection.table(task.table).columns:
             connection.raw_sql(f"ALTER TABLE {identifier(task.table)} ADD COLUMN {FILE} INTEGER DEFAULT 0")
-        return [Unreadable(first, line.line, line.reason, line.text) for line in bad]
+        return bad
+
+
+@dataclasses.dataclass(frozen=True)
+class _Piece:
+    """The rows of files that are read at once.
+
+    Attributes:
+        paths: the files.
+        first: number of the first one.
+        columns: of the rows, with `_row`.
+        notes: what the owner of the files should know.
+        unreadable: lines that are no rows.
+        place: name of the engine's table, or the file where the rows are kept.
+    """
+
+    paths: tuple[RawFile, ...]
+    first: int
+    columns: tuple[str, ...]
+    notes: tuple[Note, ...]
+    unreadable: tuple[Unreadable, ...]
+    place: str | Path
+
+
+def _lines(bad: Iterable[BadLine], file: int) -> tuple[Unreadable, ...]:
+    return tuple(Unreadable(file, line.line, line.reason, line.text) for line in bad)
 
 
 def _check_columns(columns: Sequence[Sequence[str]], wanted: Collection[str], *, paths: Sequence[RawFile]) -> None:
@@ -149,29 +216,39 @@ def _check_columns(columns: Sequence[Sequence[str]], wanted: Collection[str], *,
             logger.info("%s has other columns than %s: %s", path, paths[0], sorted({*names} ^ {*columns[0]}))
 
 
-def _union(workspace: Workspace, name: str, parts: Mapping[str, int]) -> ir.Table:
-    """Returns the rows of the parts under one name; of several parts, whose types may differ, as text.
-
-    Args:
-        workspace: where they are stored.
-        name: name of the result.
-        parts: name of each → number of its first file.
-    """
+def _union(workspace: Workspace, name: str, pieces: Sequence[_Piece]) -> ir.Table:
+    """Returns the rows of the pieces under one name; of several pieces, whose types may differ, as text."""
     connection = workspace.connection
-    if len(parts) == 1:
-        (part,) = parts
-        kind = "VIEW" if is_view(connection, part) else "TABLE"
-        connection.raw_sql(f"ALTER {kind} {identifier(part)} RENAME TO {identifier(name)}")
+    if len(pieces) == 1 and isinstance(pieces[0].place, str):
+        kind = "VIEW" if is_view(connection, pieces[0].place) else "TABLE"
+        connection.raw_sql(f"ALTER {kind} {identifier(pieces[0].place)} RENAME TO {identifier(name)}")
         return connection.table(name)
-    union = " UNION ALL BY NAME ".join(
-        f"SELECT COLUMNS(* EXCLUDE ({FILE}, {ROW}))::VARCHAR, ({FILE} + {first})::INTEGER AS {FILE}, {ROW} "
-        f"FROM {identifier(part)}"
-        for part, first in parts.items()
+    texts = "*" if len(pieces) == 1 else f"COLUMNS(* EXCLUDE ({FILE}, {ROW}))::VARCHAR, {FILE}, {ROW}"
+    parts = [
+        f"SELECT {texts} FROM ({_query(tuple(same))})"
+        for _kind, same in itertools.groupby(pieces, key=lambda piece: isinstance(piece.place, Path))
+    ]
+    is_kept = all(isinstance(piece.place, Path) for piece in pieces)
+    connection.raw_sql(
+        f"CREATE {'VIEW' if is_kept else 'TABLE'} {identifier(name)} AS {' UNION ALL BY NAME '.join(parts)}"
     )
-    connection.raw_sql(f"CREATE TABLE {identifier(name)} AS {union}")
-    for part in parts:
-        workspace.drop(part)
+    for piece in pieces:
+        if isinstance(piece.place, str):
+            workspace.drop(piece.place)
     return connection.table(name)
+
+
+def _query(pieces: Sequence[_Piece]) -> str:
+    """Returns the query of the rows of pieces that follow one another, all kept or all stored in the engine."""
+    first = pieces[0].first
+    if isinstance(pieces[0].place, Path):
+        listed = ", ".join(literal(str(piece.place)) for piece in pieces)
+        rows = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+        return f"SELECT *, (file_index + {first})::INTEGER AS {FILE} FROM {rows}"
+    return " UNION ALL BY NAME ".join(
+        f"SELECT * REPLACE (({FILE} + {piece.first})::INTEGER AS {FILE}) FROM {identifier(str(piece.place))}"
+        for piece in pieces
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -45,7 +45,8 @@ def _open(how: Source, homes: Sequence[Path], reading: Path | None, source_url: 
     if how.url:
         database = Database(how.url)
         _ = database.url  # a variable that is not set is found before any work
-        return SqlSource(SqlRows(database, how.table, how.query, how.key, how.changed), reading)
+        rows = SqlRows(database, how.table, how.query, how.key, how.changed)
+        return SqlSource(rows, reading, is_append_only=how.append_only)
     return FileSource(
         how, tuple(path for name in how.files for path in locate(name, homes=homes, source_url=source_url))
     )

@@ -24,6 +24,7 @@ class Source(Dialect):
         key: column of the rows with unique values, by which they are read in chunks.
         changed: column that states when a row was changed last; without it a change that leaves the number of rows and
             the highest key as they are is not noticed.
+        append_only: rows are added behind the last key, and never changed: a grown table is read from there on.
     """
 
     files: tuple[str, ...] = ()
@@ -39,6 +40,7 @@ class Source(Dialect):
     query: str = ""
     key: str = ""
     changed: str = ""
+    append_only: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,7 +56,13 @@ class Source(Dialect):
         return bool(self.files or self.url)
 
     def _check_database(self) -> None:
-        of_database = {"table": self.table, "query": self.query, "key": self.key, "changed": self.changed}
+        of_database = {
+            "table": self.table,
+            "query": self.query,
+            "key": self.key,
+            "changed": self.changed,
+            "append_only": self.append_only,
+        }
         if not self.url:
             for name, value in of_database.items():
                 if value:

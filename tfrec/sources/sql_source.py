@@ -2,12 +2,15 @@
 
 import dataclasses
 import functools
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+
+import pyarrow.parquet as pq
 
 from tfrec.errors import EmptySourceError
 from tfrec.sources.engine import Workspace, identifier, literal
 from tfrec.sources.file_format import FILE, ROW
+from tfrec.sources.kept_tables import KeptTables
 from tfrec.sources.locate import RawFile
 from tfrec.sources.raw_table import RawTable, RowsState
 from tfrec.sources.sql_chunks import read_chunks
@@ -21,10 +24,12 @@ class SqlSource:
     Attributes:
         rows: the table or query.
         folder: for what was read before all is read, see `chunk_folder`; None = within the workspace.
+        is_append_only: what was read is kept, and a later run reads the rows behind it.
     """
 
     rows: SqlRows
     folder: Path | None = None
+    is_append_only: bool = False
 
     @property
     def origin(self) -> str:
@@ -59,7 +64,12 @@ class SqlSource:
             SourceError: as `SqlRows.chunks`.
         """
         folder = self.folder or workspace.scratch / f"{name}.reading"
+        if self.is_append_only and workspace.kept is not None:
+            folder = workspace.kept.chunk_folder(self.origin, wanted=wanted)
+        earlier = {path: path.stat().st_mtime_ns for path in folder.rglob("*.parquet")}
         files = read_chunks(self.rows, self.state, folder, wanted=wanted)
+        if workspace.kept is not None:
+            self._note(workspace.kept, earlier, files)
         if not files:
             raise EmptySourceError(f"{self.origin} has no row. Name another table or correct the query.")
         listed = ", ".join(literal(str(file)) for file in files)
@@ -68,3 +78,16 @@ class SqlSource:
             f"FROM read_parquet([{listed}])"
         )
         return RawTable(workspace.connection.table(name), (), self.origin, (self.origin,))
+
+    def _note(self, kept: KeptTables, earlier: Mapping[Path, int], files: Sequence[Path]) -> None:
+        """Notes how many rows were read, and why."""
+        rows = {path: pq.read_metadata(path).num_rows for path in files}
+        reused = sum(rows[path] for path in files if earlier.get(path) == path.stat().st_mtime_ns)
+        text = f"{self.origin}: read {sum(rows.values()) - reused:,} rows"
+        if reused:
+            text = f"{self.origin}: {reused:,} rows unchanged: re-used; read {sum(rows.values()) - reused:,} rows"
+        elif earlier:
+            text += ", all of them, as there are not the same rows up to the last key"
+        elif not self.is_append_only:
+            text += ", all of them, as the recipe does not state that the table is `append_only`"
+        kept.said.append(text)

@@ -1,0 +1,191 @@
+"""Keeps what was made of each raw file, so that a later run makes it of new and changed files alone.
+
+A kept table is a Parquet file, or a folder of them, whose name states file, content and way of reading:
+
+KIND-FILE-CONTENT-HOW       digests of 16 signs; what another run has not finished ends in `.part`
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tfrec.sources.engine import literal
+
+_ABOUT = "tfrec.about"
+_CODE = ("sources", "ingest", "schema")
+"""Packages whose code decides on what is made of a raw file."""
+
+NEW, CHANGED, REMADE, REUSED = "new", "changed", "remade", "reused"
+"""What became of a file: it was not there before; its content is another one; it is the same, but recipe or program
+differ; what was made of it is used."""
+_ORDER = (REUSED, REMADE, CHANGED, NEW)
+_REASONS = {NEW: "", CHANGED: "", REMADE: " again, as the recipe or the program is another one"}
+
+
+@dataclasses.dataclass
+class KeptTables:
+    """Tables that were made of raw files, and what became of each file in this run.
+
+    Attributes:
+        folder: where they lie; only its owner may read it, as it holds what the raw files hold.
+        contents: raw file → digest of its content; what is made of other files is of use to this run alone.
+        is_fresh: what earlier runs left is not used.
+        states: raw file → `NEW`, `CHANGED`, `REMADE` or `REUSED`.
+        rows: raw file → its rows, where it was read.
+        said: what became of tables of databases, a text each.
+    """
+
+    folder: Path
+    contents: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    is_fresh: bool = False
+    states: dict[str, str] = dataclasses.field(default_factory=dict)
+    rows: dict[str, int] = dataclasses.field(default_factory=dict)
+    said: list[str] = dataclasses.field(default_factory=list)
+    _used: set[str] = dataclasses.field(default_factory=set)
+
+    def place(self, kind: str, file: str, *, stored: str, how: Any) -> Path:
+        """Returns where the table of a file is kept.
+
+        Args:
+            kind: what is made of the file.
+            file: the file, or a path through the archive that it lies in.
+            stored: the file whose content decides.
+            how: all else that decides, apart from the program's code; can be written as JSON.
+        """
+        content = self.contents.get(stored, "")
+        made = _digest([how, code_digest()])
+        return self.folder / f"{kind}-{_digest(file)}-{_digest(content or [file])}-{made}"
+
+    def find(self, place: Path, *, file: str) -> bool:
+        """Returns whether a table is kept there; notes what that means for the file."""
+        if place.name in self._used:
+            return True
+        kind, name, content, _how = place.name.split("-")
+        if place.exists() and not self.is_fresh:
+            self._used.add(place.name)
+            self._note(file, REUSED)
+            return True
+        earlier = {path.name.split("-")[2] for path in self.folder.glob(f"{kind}-{name}-*-*") if not _is_part(path)}
+        self._note(file, NEW if not earlier else REMADE if content in earlier else CHANGED)
+        return False
+
+    def part(self, place: Path) -> Path:
+        """Returns where a table is written before it is complete; what a killed run left there is gone."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        part = place.with_name(place.name + ".part")
+        _remove(part)
+        return part
+
+    def keep(self, place: Path) -> None:
+        """Puts what is complete in its place, by one rename."""
+        _remove(place)
+        place.with_name(place.name + ".part").rename(place)
+        self._used.add(place.name)
+
+    def write(self, place: Path, connection: Any, query: str, about: Mapping[str, Any]) -> None:
+        """Keeps the rows of a query, with what can be written as JSON about them."""
+        part = self.part(place)
+        connection.raw_sql(
+            f"COPY ({query}) TO {literal(str(part))} (FORMAT parquet, COMPRESSION lz4_raw, "
+            f"KV_METADATA {{{literal(_ABOUT)}: {literal(json.dumps(about))}}})"
+        )
+        self.keep(place)
+
+    def chunk_folder(self, origin: str, *, wanted: Collection[str]) -> Path:
+        """Returns where the rows of a table of a database are kept, see `read_chunks`."""
+        folder = self.folder / f"chunks-{_digest(origin)}-{_digest(sorted(wanted))}-{code_digest()[:16]}"
+        if self.is_fresh:
+            _remove(folder)
+        self._used.add(folder.name)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.chmod(0o700)
+        return folder
+
+    def about(self, place: Path) -> dict[str, Any] | None:
+        """Returns what is known of a kept table, None where its file is damaged."""
+        try:
+            return json.loads((pq.read_schema(place).metadata or {})[_ABOUT.encode()])
+        except (pa.ArrowException, OSError, KeyError, ValueError):
+            return None
+
+    def summary(self) -> str:
+        """Returns one line on what became of files and tables; empty where nothing is read by way of kept tables."""
+        counts = Counter(self.states.values())
+        if not counts:
+            return "; ".join(self.said)
+        said = [f"{counts[REUSED]:,} of {_files(len(self.states))} unchanged: re-used"] if counts[REUSED] else []
+        for state, reason in _REASONS.items():
+            if counts[state] and not self.is_fresh:
+                rows = sum(self.rows.get(file, 0) for file, found in self.states.items() if found == state)
+                said.append(f"read {_files(counts[state], state)}, {rows:,} rows{reason}")
+        if self.is_fresh:
+            said.append(
+                f"read all {_files(len(self.states))}, {sum(self.rows.values()):,} rows, as a whole run was wanted"
+            )
+        said += self.said
+        if gone := len(self._earlier() - {_digest(file) for file in self.states}):
+            said.append(f"{_files(gone)} gone since the last run")
+        return "; ".join(said)
+
+    def _earlier(self) -> set[str]:
+        """Returns the digests of the files of which something is kept."""
+        return {path.name.split("-")[1] for path in self.folder.glob("rows-*-*-*") if not _is_part(path)}
+
+    def sweep(self) -> None:
+        """Removes what this run had no use for: tables of files that are gone or changed, and unfinished ones."""
+        if self.folder.is_dir() and not self.folder.is_symlink():
+            for path in self.folder.iterdir():
+                if path.name not in self._used:
+                    _remove(path)
+
+    def _note(self, file: str, state: str) -> None:
+        known = self.states.get(file, REUSED)
+        self.states[file] = max(known, state, key=_ORDER.index)
+
+
+def kept_folder(out: Path) -> Path:
+    """Returns where the tables of the prepared folder `out` are kept: hidden beside it."""
+    out = Path(os.path.abspath(out))  # noqa: PTH100, as a link must not be followed
+    return out.parent / f".{out.name}.kept"
+
+
+@functools.cache
+def code_digest() -> str:
+    """Returns a digest of the code, and of the engine's version, that decide on what is made of a raw file."""
+    package = Path(__file__).parents[1]
+    files = [file for name in _CODE for file in sorted((package / name).glob("*.py"))]
+    digest = hashlib.sha256(duckdb.__version__.encode())
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _files(number: int, state: str = "") -> str:
+    word = f"{state} file" if state in (NEW, CHANGED) else "file"
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def _is_part(path: Path) -> bool:
+    return path.name.endswith(".part")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
