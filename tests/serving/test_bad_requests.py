@@ -106,17 +106,19 @@ def test_what_is_no_number_is_as_if_left_out(predict, tiny_trained, signature):
         "user_id": np.array(shop.users.tokens[:1].tolist() * 2, object),
         "item_id": np.array(shop.vocabularies.items.tokens[:1].tolist() * 2, object),
         "recent_item_ids": np.array([["", *shop.vocabularies.items.tokens[1:3]]] * 2, object),
+        "history_item_ids": np.array([["", *shop.vocabularies.items.tokens[3:5]]] * 2, object),
     }
     question = {
         name: value for name, value in question.items() if name in {s.name for s in SIGNATURES[signature].inputs}
     }
     other = {"diversity": 0.5, "min_price": 1.0, "max_price": 1e6, "recent_ages": 1.0}
     other |= {"min_price_ratio": 1.2, "max_price_ratio": 3.0}
+    other |= {"history_order_ages": 50.0}
 
     def asked(value_of):
         values = {name: np.array([value_of(spec), other[name]], np.float32) for name, spec in numbers.items()}
-        if "recent_ages" in values:
-            values["recent_ages"] = np.repeat(values["recent_ages"][:, None], 3, axis=1)
+        for name in {"recent_ages", "history_order_ages"} & set(values):
+            values[name] = np.repeat(values[name][:, None], 3, axis=1)
         return predict(signature, **question, **values)
 
     without, given = asked(lambda spec: spec.padding), asked(lambda spec: np.nan)

@@ -35,11 +35,15 @@ def requests_to(shop, signature, *, is_safe):
     items, users = shop.vocabularies.items.tokens, shop.users.tokens
     made = []
     for _ in range(NUM_REQUESTS):
-        num_events = rng.integers(0, 6)
+        num_events, num_past = rng.integers(0, 6), rng.integers(0, 9)
         values = {
             "user_id": "" if rng.random() < 0.5 else str(rng.choice(users)),
             "cart_item_ids": rng.choice(items, rng.integers(0, 8), replace=False).tolist(),
             "item_id": str(rng.choice(items)),
+            "history_item_ids": rng.choice(items, num_past).tolist(),
+            "history_event_types": rng.choice(["view", "purchase"], num_past).tolist(),
+            "history_order_ages": np.sort(rng.exponential(900.0, num_past))[::-1].tolist(),
+            "history_orders": rng.choice(["o1", "o2", ""], num_past).tolist(),
             "recent_item_ids": rng.choice(items, num_events).tolist(),
             "recent_event_types": rng.choice(["view", "cart", "purchase"], num_events).tolist(),
             "recent_ages": rng.exponential(2.0, num_events).tolist(),

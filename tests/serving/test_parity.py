@@ -44,9 +44,15 @@ def queries_of(shop):
         rows[rng.random(rows.shape) < 0.05] = "unknown-value"
         return rows
 
-    recent = lists(4)
+    recent, history = lists(4), lists(9)
+    history[: NUM_QUERIES // 2] = ""  # of half the users nothing is sent
     values = {
         "user_id": np.where(rng.random(NUM_QUERIES) < 0.3, "", rng.choice(users, NUM_QUERIES)).astype(object),
+        "history_item_ids": history,
+        "history_event_types": rng.choice(np.array(["view", "purchase", ""], object), history.shape),
+        "history_order_ages": -np.sort(-rng.exponential(900, history.shape)).astype(np.float32),
+        "history_orders": rng.choice(np.array(["o1", "o2", ""], object), history.shape),
+        "user_segment": rng.choice(np.array(["", "nowhere"], object), NUM_QUERIES),
         "recent_item_ids": recent,
         "recent_event_types": rng.choice(np.array(["view", "cart", "purchase", ""], object), recent.shape),
         "recent_ages": rng.exponential(20, recent.shape).astype(np.float32),
