@@ -144,18 +144,27 @@ def test_what_is_kept_is_for_its_owner_and_holds_no_file_that_is_gone(tmp_path: 
     kept = kept_folder(tmp_path / "out")
     assert kept.stat().st_mode & 0o777 == 0o700
     assert any(b"secret" in content for content in contents(kept).values())
+    prepare(write_parts(tmp_path, {0: ROWS, 2: ROWS[2:]}))
+    assert kept.exists() and not any(b"secret" in content for content in contents(kept).values())
+
+
+@pytest.mark.slow
+def test_nothing_is_kept_of_one_file_nor_beside_pseudonyms(tmp_path: Path) -> None:
     prepare(write_parts(tmp_path, {0: ROWS}))
-    assert not any(b"secret" in content for content in contents(kept).values())
+    assert not contents(kept_folder(tmp_path / "out"))
+    (tmp_path / "key").write_bytes(bytes(range(32)))
+    prepare(write_parts(tmp_path, {0: ROWS, 1: ROWS[:1]}, extra='\n[privacy]\nkey_file = "key"\n'))
+    assert not contents(kept_folder(tmp_path / "out"))
 
 
 @pytest.mark.slow
 def test_a_damaged_kept_table_is_made_again(tmp_path: Path) -> None:
-    recipe = write_parts(tmp_path, {0: ROWS})
+    recipe = write_parts(tmp_path, {0: ROWS, 2: ROWS[2:]})
     prepare(recipe)
     for path in kept_folder(tmp_path / "out").rglob("*"):
         if path.is_file():
             path.write_bytes(path.read_bytes()[:-9])
-    recipe = write_parts(tmp_path, {0: ROWS, 1: ROWS[:1]})
+    recipe = write_parts(tmp_path, {0: ROWS, 1: ROWS[:1], 2: ROWS[2:]})
     prepare(recipe)
     assert prepared(tmp_path / "out") == whole_run(recipe)
 
@@ -179,6 +188,7 @@ def test_a_killed_run_goes_on_with_the_files_that_it_had_read(tmp_path: Path) ->
     assert prepared(tmp_path / "out") == whole_run(recipe)
 
 
+@pytest.mark.slow
 def test_a_grown_table_is_read_from_its_last_key_on_where_rows_are_never_changed(tmp_path: Path) -> None:
     names = HEADER.replace("order", '"order"', 1).replace("when", '"when"')
     with contextlib.closing(sqlite3.connect(tmp_path / "shop.db", isolation_level=None)) as shop:

@@ -114,7 +114,8 @@ def prepare_shop(
         return read_prepared(out)
     if present is not None and not force and present.key_check:
         verify_key(shop.files.key, present.key_check, of=str(out))
-    kept = KeptTables(kept_folder(out), _contents(shop), is_fresh=force)
+    is_private = shop.files.key is not None
+    kept = KeptTables(kept_folder(out), _contents(shop), is_fresh=force, is_private=is_private)
     with publishing(out, PREPARED, inputs=shop.inputs) as folder:
         manifest = _take_steps(shop, folder, memory=memory, kept=kept)
         if describe is not None:

@@ -115,9 +115,9 @@ class FileSource:
         first: int,
         kept: KeptTables,
     ) -> "_Piece":
-        """Returns the rows of one group; those of a file that is read by itself are kept, or were by an earlier run."""
+        """Returns the rows of one group; those of one of several files are kept, or were by an earlier run."""
         form = format_of(str(paths[0]), stated=self.how.format)
-        if form.reads_together:
+        if form.reads_together or len(self.paths) == 1 or kept.is_private:  # a log of one file is never partly new
             notes: list[Note] = []
             bad = self._store(StoreTask((), name, self.how, tuple(wanted), workspace, notes), paths)
             columns = tuple(column for column in workspace.connection.table(name).columns if column != FILE)

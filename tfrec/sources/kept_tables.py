@@ -41,6 +41,7 @@ class KeptTables:
         folder: where they lie; only its owner may read it, as it holds what the raw files hold.
         contents: raw file → digest of its content; what is made of other files is of use to this run alone.
         is_fresh: what earlier runs left is not used.
+        is_private: the shop has pseudonyms, so that no rows with plain ids are left beside it.
         states: raw file → `NEW`, `CHANGED`, `REMADE` or `REUSED`.
         rows: raw file → its rows, where it was read.
         said: what became of tables of databases, a text each.
@@ -49,6 +50,7 @@ class KeptTables:
     folder: Path
     contents: Mapping[str, str] = dataclasses.field(default_factory=dict)
     is_fresh: bool = False
+    is_private: bool = False
     states: dict[str, str] = dataclasses.field(default_factory=dict)
     rows: dict[str, int] = dataclasses.field(default_factory=dict)
     said: list[str] = dataclasses.field(default_factory=list)
