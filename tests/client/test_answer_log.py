@@ -1,5 +1,6 @@
 """What was shown is kept: whole lines that the collector takes, none lost at an orderly end."""
 
+import datetime as dt
 import errno
 import json
 import os
@@ -15,6 +16,7 @@ import pytest
 from tests.client.best_seller_files import write_best_sellers
 from tests.client.test_client import free_port
 from tfrec.client import AnswerLog, Experiment, Exploration, RecommenderClient
+from tfrec.client.history import HistoryEvent, UserPast
 from tfrec.collect.event_check import EventCheck, EventRules
 from tfrec.errors import ConfigError, SourceError
 
@@ -58,6 +60,19 @@ def test_a_line_holds_what_was_shown_to_whom_and_why(models: Path, tmp_path: Pat
     assert "request" not in lines[1]
     check = EventCheck(EventRules())
     assert len({check.row_of(line)[0] for line in lines}) == 3
+
+
+def test_a_users_history_is_not_logged(models: Path, tmp_path: Path):
+    class Kept:
+        def read(self, user_ids: list[str]) -> list[UserPast]:
+            bought = HistoryEvent("mug", dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+            return [UserPast((bought,) * 900, "north") for _ in user_ids]
+
+    with AnswerLog(tmp_path / "log") as log, asking(models, log, history=Kept()) as client:
+        assert client.recommend(user_id="u", recent_item_ids=["lamp"], k=1).history == "sent"
+    request = json.loads(lines_of(tmp_path / "log")[0]["request"])
+    assert request["recent_item_ids"] == ["lamp"]
+    assert not [name for name in request if name.startswith("history_")]
 
 
 def test_only_drawn_slates_have_propensities_and_a_long_request_is_left_out(models: Path, tmp_path: Path):

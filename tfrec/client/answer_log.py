@@ -260,10 +260,13 @@ def _lines(
 
 
 def _request(inputs: Mapping[str, np.ndarray], row: int) -> str:
-    """Returns as JSON what the query stated; "" where that is too long for an event."""
+    """Returns as JSON what the query stated; "" where that is too long for an event.
+
+    The user's history is left out: it is long, and known to whoever reads the log.
+    """
     stated: dict[str, Any] = {}
     for name, array in inputs.items():
-        if name == "user_id":
+        if name == "user_id" or name.startswith("history_"):
             continue
         if array.ndim == 2:
             if num := int((inputs[_EVENTS if name.startswith("recent_") else name][row][1:] != "").sum()):
