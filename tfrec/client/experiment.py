@@ -66,7 +66,7 @@ class Experiment:
                 raise ConfigError(f"`arms` names {arm!r}, which has no share.{nearest_hint(arm, self.shares)}")
 
     def arms_of(self, user_ids: np.ndarray) -> np.ndarray:
-        """Returns each user's arm, `[B]`; `""` for a guest, whom nothing tells from other guests."""
+        """Returns each user's arm, `[B]`; `""` for a guest, as guests cannot be distinguished."""
         texts = [user.decode("utf-8", "surrogateescape") if isinstance(user, bytes) else user for user in user_ids]
         encoded = [text.encode("utf-8", "replace").decode() for text in texts]
         arms = assign(encoded, salt=self.name, shares=self.shares)
