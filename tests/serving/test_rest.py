@@ -83,6 +83,9 @@ def test_a_value_that_is_no_tensor_is_named(server: EmbeddedServer, dtype: str, 
 def test_a_signature_of_the_shop_answers_by_rows(server: EmbeddedServer):
     row = {
         "user_id": "u",
+        **{name: [""] for name in ("history_item_ids", "history_event_types", "history_orders")},
+        "history_order_ages": [0.0],
+        "user_segment": "",
         "item_id": "item_0",
         "exclude_item_ids": [""],
         "include_categories": [""],
