@@ -4,7 +4,6 @@
 """
 
 import argparse
-import dataclasses
 import tempfile
 from pathlib import Path
 
@@ -17,19 +16,6 @@ from tfrec.features.complements import compare_categories
 from tfrec.features.feature_tables import target_type
 from tfrec.features.sequences import BehaviourSequences
 from tfrec.features.shop import load_shop
-
-
-def only_orders(sequences: BehaviourSequences) -> BehaviourSequences:
-    """Returns the purchases alone."""
-    keep = sequences.event_type == sequences.type_code("purchase")
-    sizes = np.bincount(sequences.sequence[keep], minlength=len(sequences.splits) - 1)
-    columns = {name: getattr(sequences, name)[keep] for name in ("item", "event_type", "hour", "group", "session")}
-    return dataclasses.replace(
-        sequences,
-        **columns,
-        splits=np.append(0, np.cumsum(sizes[sizes > 0])).astype(np.int64),
-        sequence_user=sequences.sequence_user[sizes > 0],
-    )
 
 
 def judge(sequences: BehaviourSequences, true_pairs: set[tuple[str, str]]) -> dict[str, float]:
@@ -63,7 +49,8 @@ def main() -> None:
             leaves = read_truth(path).leaf_complements
             true_pairs = set(zip(leaves["from_leaf"], leaves["to_leaf"], strict=True))
             train = load_shop(path).train
-        for name, log in (("views and orders", train), ("orders alone", only_orders(train))):
+        orders = train.where(train.event_type == train.type_code("purchase"))
+        for name, log in (("views and orders", train), ("orders alone", orders)):
             shares = judge(log, true_pairs)
             print(f"seed {seed:3}  {name:18}", "  ".join(f"{key} {value:.2f}" for key, value in shares.items()))
 

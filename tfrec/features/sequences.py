@@ -11,7 +11,8 @@ from tfrec.features.vocabulary import Vocabularies, Vocabulary
 
 _EPOCH = np.datetime64("1970-01-01T00:00:00", "us")
 HOUR = np.timedelta64(3_600_000_000, "us")
-_NOT_BEHAVIOUR = ("search", "impression")
+NOT_BEHAVIOUR = ("search", "impression")
+"""Types of events that are no choice of an item."""
 _MOST_LINES, _MOST_SHARE = 200, 0.01
 """One order counts with so many lines, or with this share of all lines, whichever is more: a bulk order of thousands
 would be most of what popularity, the blocks of time and the towers learn from."""
@@ -60,7 +61,10 @@ class BehaviourSequences:
 
     def before(self, hour: float) -> "BehaviourSequences":
         """Returns the events strictly before `hour`; sequences that begin later are left out."""
-        keep = self.hour < hour
+        return self.where(self.hour < hour)
+
+    def where(self, keep: np.ndarray) -> "BehaviourSequences":
+        """Returns the events that `keep [E]` marks; sequences without one are left out."""
         sizes = np.bincount(self.sequence[keep], minlength=len(self.splits) - 1)
         columns = {name: getattr(self, name)[keep] for name in ("item", "event_type", "hour", "group", "session")}
         return dataclasses.replace(
@@ -99,7 +103,7 @@ def encode_events(
         friends: relations of the known users; None = no relations.
     """
     item = vocabularies.items.encode(events["item_id"])
-    keep = (item > 0) & ~events["event_type"].isin(_NOT_BEHAVIOUR).to_numpy()
+    keep = (item > 0) & ~events["event_type"].isin(NOT_BEHAVIOUR).to_numpy()
     events, item = events[keep], item[keep]
     user = users.encode(events["user_id"])
     order, session = events["order_id"].to_numpy(object), events["session_id"].to_numpy(object)

@@ -11,11 +11,11 @@ import pandas as pd
 from tfrec.client.history import HistoryEvent, UserPast
 from tfrec.client.history.reading import history_inputs
 from tfrec.features.segments import SEGMENT_COLUMN, users_in_segments
+from tfrec.features.sequences import NOT_BEHAVIOUR
 from tfrec.ingest.prepared import Prepared
 from tfrec.release.place import read_about
 from tfrec.serving.recommend import Answering
 
-_NOT_BEHAVIOUR = ("search", "impression")
 _MOST = 1000  # events of each user that are sent, as a store keeps them
 
 
@@ -61,7 +61,7 @@ def user_pasts(events: pd.DataFrame, users: pd.DataFrame, *, most: int) -> Itera
         users: table of users.
         most: events of each user.
     """
-    keep = (events["user_id"] != "") & (events["item_id"] != "") & ~events["event_type"].isin(_NOT_BEHAVIOUR)
+    keep = (events["user_id"] != "") & (events["item_id"] != "") & ~events["event_type"].isin(NOT_BEHAVIOUR)
     events = events[keep]
     order, session = events["order_id"].to_numpy(object), events["session_id"].to_numpy(object)
     # An order and a session of one number must stay apart.
