@@ -3,7 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from tfrec.features.feature_tables import FeatureConfig, FeatureTables, own_scores
+from tfrec.features.feature_tables import FeatureConfig, FeatureTables
+from tfrec.features.own_items import own_scores
 from tfrec.models.graph_tables import table
 from tfrec.models.query import Query
 from tfrec.models.rows import latest_places, rows_of

@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from tfrec.features.feature_tables import OWN_FADES, FeatureConfig, own_scores
+from tfrec.features.feature_tables import FeatureConfig
+from tfrec.features.own_items import OWN_FADES, own_scores
 
 _DAY = 24.0
 
@@ -61,6 +62,19 @@ HISTORY_SPEC = UserHistory.Spec(
     is_known=tf.TensorSpec([None], tf.bool),
     segment=tf.TensorSpec([None], tf.int32),
 )
+
+
+def numbered(names: tf.Tensor) -> tf.Tensor:
+    """Returns `[B, M]` int32 numbers from 1, equal where a row has equal `names [B, M]`; "" is equal to nothing."""
+    shape = tf.shape(names)
+    place = tf.reshape(tf.range(tf.size(names)), shape)
+    _, named = tf.unique(tf.reshape(names, [-1]))
+    key = tf.reshape(tf.cast(named, tf.int64), shape) + tf.cast(tf.size(names), tf.int64) * tf.cast(
+        1 + tf.range(shape[0])[:, None], tf.int64
+    )
+    key = tf.where(tf.equal(names, ""), tf.cast(place - tf.size(names), tf.int64), key)
+    _, number = tf.unique(tf.reshape(key, [-1]))
+    return tf.reshape(number, shape) + 1
 
 
 def purchases_of(history: UserHistory, *, target_type: int, config: FeatureConfig = FeatureConfig()) -> Purchases:

@@ -25,7 +25,7 @@ from tfrec.features.stored_users import StoredUsers
 from tfrec.models.baseline_sources import CalibratedScore
 from tfrec.models.graph_tables import codes_of
 from tfrec.models.query import Query
-from tfrec.models.user_history import UserHistory
+from tfrec.models.user_history import UserHistory, numbered
 from tfrec.publish import FolderKind, check_claim, clear_stale, next_version, publishing, replacing
 from tfrec.schema import wire
 from tfrec.schema.signatures import OBJECTIVES, SIGNATURES, InputSpec, Signature
@@ -202,7 +202,7 @@ class ServedFunnel:
             item=self._items.lookup(sent),
             kind=self._types.lookup(_as_wide_as(inputs["history_event_types"], sent, "")),
             age=tf.clip_by_value(_as_wide_as(inputs["history_order_ages"], sent, 0.0), 0.0, _OLDEST),
-            group=_numbered(_as_wide_as(inputs["history_orders"], sent, "")),
+            group=numbered(_as_wide_as(inputs["history_orders"], sent, "")),
             is_known=tf.reduce_any(tf.not_equal(sent, ""), axis=1),
             segment=tf.where(tf.equal(segment, ""), -1, self._segments.lookup(segment)),
         )
@@ -431,19 +431,6 @@ def _with_equal_rows(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             times = tf.where(tf.equal(count, batch), 1, batch)
         result[name] = tf.tile(value, tf.concat([[times], tf.ones([value.shape.rank - 1], tf.int32)], axis=0))
     return result
-
-
-def _numbered(names: tf.Tensor) -> tf.Tensor:
-    """Returns `[B, M]` int32 numbers from 1, equal where a row has equal `names [B, M]`; "" is equal to nothing."""
-    shape = tf.shape(names)
-    place = tf.reshape(tf.range(tf.size(names)), shape)
-    _, named = tf.unique(tf.reshape(names, [-1]))
-    key = tf.reshape(tf.cast(named, tf.int64), shape) + tf.cast(tf.size(names), tf.int64) * tf.cast(
-        1 + tf.range(shape[0])[:, None], tf.int64
-    )
-    key = tf.where(tf.equal(names, ""), tf.cast(place - tf.size(names), tf.int64), key)
-    _, number = tf.unique(tf.reshape(key, [-1]))
-    return tf.reshape(number, shape) + 1
 
 
 def _as_wide_as(values: tf.Tensor, items: tf.Tensor, padding: str | float) -> tf.Tensor:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from tfrec.features.feature_tables import OWN_FADES
+from tfrec.features.own_items import OWN_FADES
 from tfrec.models.query import Query
 from tfrec.models.rows import count_items, latest, without_repeats
 from tfrec.models.sources.feature_values import of_the_best, relative, signed_root
