@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from tfrec.errors import SourceError
+from tfrec.schema.category_paths import CATEGORY_SEPARATOR, paths_above
 
 BEST_SELLERS = "best_sellers"
 """Name of the servable in answers that are made of this list."""
 FILE = Path("assets.extra") / "best_sellers.json"
 FORMAT = 1
-_SEPARATOR = " > "  # between the levels of a category path
 _ABOUT_AN_ITEM = ("similar", "upsell")
 
 
@@ -137,13 +137,6 @@ def read_best_sellers(place: str | Path) -> BestSellers:
         raise SourceError(f"{path} cannot be read ({error}). Train or export again, and copy the new file.") from error
 
 
-def paths_above(category: str) -> Iterator[str]:
-    """Yields a category path and those above it: `"a > b"`, `"a"`."""
-    while category:
-        yield category
-        category = category.rpartition(_SEPARATOR)[0]
-
-
 def _candidates(place: Path) -> Iterator[Path]:
     yield place
     for folder in (place, place / "shop", place / "fallback"):
@@ -154,4 +147,4 @@ def _candidates(place: Path) -> Iterator[Path]:
 
 
 def _cut(category: str, level: int) -> str:
-    return _SEPARATOR.join(category.split(_SEPARATOR)[:level])
+    return CATEGORY_SEPARATOR.join(category.split(CATEGORY_SEPARATOR)[:level])

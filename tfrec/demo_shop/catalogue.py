@@ -7,7 +7,7 @@ import pandas as pd
 
 from tfrec.demo_shop.config import DemoShopConfig
 from tfrec.demo_shop.pictures import NUM_STYLES, draw_pictures, fashion_pictures
-from tfrec.schema.tables import CATEGORY_SEPARATOR
+from tfrec.schema.category_paths import CATEGORY_SEPARATOR
 
 TIERS = ("good", "better", "best")
 LEAVES_PER_MISSION = 5

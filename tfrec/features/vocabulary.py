@@ -15,7 +15,8 @@ from sklearn.preprocessing import normalize
 
 from tfrec.errors import SchemaError
 from tfrec.features.item_vectors import reduce_vectors, unit_vectors
-from tfrec.schema.tables import CATEGORY_SEPARATOR, EVENT_TYPES, category_levels
+from tfrec.schema.category_paths import CATEGORY_SEPARATOR
+from tfrec.schema.tables import EVENT_TYPES, category_levels
 
 NUM_PRICE_BUCKETS = 16
 TITLE_LENGTH = 12

@@ -7,7 +7,8 @@ from tfrec.errors import RecipeError
 from tfrec.ingest.category_tree import CategoryTree
 from tfrec.ingest.mapping import Columns
 from tfrec.ingest.table_source import TableSource, check_keys, check_time_format
-from tfrec.schema.tables import CATEGORY_SEPARATOR, ITEM_COLUMNS, OPTIONAL_ITEM_COLUMNS
+from tfrec.schema.category_paths import CATEGORY_SEPARATOR
+from tfrec.schema.tables import ITEM_COLUMNS, OPTIONAL_ITEM_COLUMNS
 
 _OF_CATALOGUE = (*OPTIONAL_ITEM_COLUMNS, "embedding", "picture")
 ITEM_KEYS = (*ITEM_COLUMNS, "cost", *_OF_CATALOGUE)

@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 
 from tfrec.errors import RecipeError, SourceError, nearest_hint
 from tfrec.ingest.tidiness import UNKNOWN, Tidiness
-from tfrec.schema.tables import CATEGORY_SEPARATOR
+from tfrec.schema.category_paths import CATEGORY_SEPARATOR
 from tfrec.sources.cells import id_text, unguarded
 
 RAW_PREFIX = "_raw_"

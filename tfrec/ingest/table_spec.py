@@ -11,7 +11,7 @@ from ibis import _
 from tfrec.ingest.mapping import ROUNDED_ID, Columns, raw_columns
 from tfrec.ingest.numbers import NumberStyle
 from tfrec.ingest.table_source import TableSource
-from tfrec.schema.tables import CATEGORY_SEPARATOR
+from tfrec.schema.category_paths import CATEGORY_SEPARATOR
 from tfrec.sources.engine import Workspace
 from tfrec.sources.notes import Note
 

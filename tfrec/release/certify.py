@@ -79,7 +79,7 @@ class Certifier:
         )
         (folder / CERTIFICATE).write_text(certificate.to_json(), encoding="utf-8")
         if contract == "shop":
-            best_sellers = find_best_sellers(shop.prepared.train, version=version)
+            best_sellers = find_best_sellers(shop, version=version)
             (folder / FILE).write_text(best_sellers.to_json(), encoding="utf-8")
         if self._comparison and servable == "shop":
             (folder / COMPARISON).write_text(self._comparison, encoding="utf-8")

@@ -8,12 +8,10 @@ import pandas as pd
 
 from tfrec.errors import SchemaError
 from tfrec.schema.calendar import ShopCalendar
+from tfrec.schema.category_paths import CATEGORY_SEPARATOR
 
 EVENT_TYPES = ("view", "search", "cart", "purchase", "rating", "impression")
 """What can happen; the position in this tuple plus one is the integer code (0 is padding)."""
-
-CATEGORY_SEPARATOR = " > "
-"""Stands between the levels of a category path: `"Electronics > Cameras > Compact"`."""
 
 EVENT_COLUMNS: Mapping[str, str] = {
     "user_id": "str",  # "" = guest

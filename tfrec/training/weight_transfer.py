@@ -15,7 +15,7 @@ from tfrec.errors import SourceError
 from tfrec.features.vocabulary import NUM_PRICE_BUCKETS, Vocabularies, Vocabulary
 from tfrec.models.ranking import RankingModel
 from tfrec.models.retrieval import RetrievalModel
-from tfrec.schema.tables import CATEGORY_SEPARATOR
+from tfrec.schema.category_paths import CATEGORY_SEPARATOR
 
 _ENCODER = "retrieval/item_encoder"
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
