@@ -4,18 +4,15 @@ from typing import Any
 
 import grpc
 import pytest
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tests.client.best_seller_files import write_best_sellers
 from tests.client.test_client import aborting, faked, free_port  # noqa: F401
 from tests.client.test_fallback import answering, good
 from tfrec import errors
 from tfrec.client import RecommenderClient, spans
-
-pytest.importorskip("opentelemetry.sdk.trace")
-
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 
 @pytest.fixture
@@ -60,6 +57,6 @@ def test_a_failure_is_noted_and_best_sellers_are_none(ended: Any, tmp_path: Any)
 
 
 def test_without_opentelemetry_nothing_is_traced(monkeypatch: pytest.MonkeyPatch, faked: Any):  # noqa: F811
-    monkeypatch.setattr(spans, "trace", None)
+    monkeypatch.setattr(spans, "_IS_TRACED", False)
     with RecommenderClient(faked(answering([], shop=good))) as client:
         assert client.ask("similar", {}, deadline=5)["y"].tolist() == [[1.0]]

@@ -4,6 +4,7 @@ The arguments of every question are those of its signature: one query (values an
 values, lists of lists; see `tfrec.client.queries`).
 """
 
+import abc
 import dataclasses
 import os
 import time
@@ -43,7 +44,7 @@ _BREAKER = Breaker()
 _NUMPY = {"string": object, "float32": np.float32, "int32": np.int32}
 
 
-class Questions(Generic[OffersT, AnswerT, OutputsT, NothingT]):
+class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NothingT]):
     """A connection to one server.
 
     Every question sends all inputs of its signature, has a deadline, and is answered by the first that can within it:
@@ -329,9 +330,9 @@ class Questions(Generic[OffersT, AnswerT, OutputsT, NothingT]):
 
     _grpc: GrpcModule
 
+    @abc.abstractmethod
     def _run(self, steps: Steps[Any]) -> Any:
         """Runs steps to their result."""
-        raise NotImplementedError
 
     # Steps.
 

@@ -7,7 +7,9 @@ from typing import Any
 try:
     from opentelemetry import propagate, trace
 except ImportError:
-    trace = None  # type: ignore[assignment]
+    _IS_TRACED = False
+else:
+    _IS_TRACED = True
 
 
 class Span:
@@ -38,7 +40,7 @@ def span_of(signature: str, *, target: str, rows: int) -> Iterator[Span]:
     It is made within the current span and does not become the current one: the answer is a generator, which must not
     change the context of who runs it.
     """
-    if trace is None:
+    if not _IS_TRACED:
         yield Span()
         return
     span = trace.get_tracer("tfrec.client").start_span(f"tfrec {signature}", kind=trace.SpanKind.CLIENT)
