@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.ingest.small_shop import HEADER, RECIPE, ROWS, write_small_shop
 from tests.interruptions import stop_tfrec
 from tfrec.ingest.prepare import prepare_shop
-from tfrec.sources.kept_tables import kept_folder
+from tfrec.sources.kept_tables import KeptTables, kept_folder
 
 PARTS = RECIPE.replace('files = "log.csv"', 'files = "part-*.csv"')
 CANCELLED = '\n[[clean.drop]]\ncolumn = "order_id"\npattern = "^C"\nreason = "cancelled"\n'
@@ -134,7 +134,9 @@ def test_a_recipe_that_reads_files_otherwise_reads_them_again(tmp_path: Path) ->
     prepare(write_parts(tmp_path, log))
     recipe = write_parts(tmp_path, log)
     recipe.write_text(recipe.read_text().replace('quantity = "qty"\n', ""))
-    assert prepare(recipe) == ["read 2 files, 7 rows again, as the recipe or the program is another one"]
+    assert prepare(recipe) == [
+        "read 2 files, 7 rows again, as what was kept is damaged, or of another recipe or program"
+    ]
     assert prepared(tmp_path / "out") == whole_run(recipe)
 
 
@@ -165,8 +167,17 @@ def test_a_damaged_kept_table_is_made_again(tmp_path: Path) -> None:
         if path.is_file():
             path.write_bytes(path.read_bytes()[:-9])
     recipe = write_parts(tmp_path, {0: ROWS, 1: ROWS[:1], 2: ROWS[2:]})
-    prepare(recipe)
+    assert prepare(recipe) == [
+        "read 1 new file, 1 rows; "
+        "read 2 files, 12 rows again, as what was kept is damaged, or of another recipe or program"
+    ]
     assert prepared(tmp_path / "out") == whole_run(recipe)
+
+
+def test_nothing_is_kept_of_a_file_whose_content_is_not_known(tmp_path: Path) -> None:
+    kept = KeptTables(tmp_path, {"a.csv": "digest"})
+    assert kept.place("rows", "a.csv", stored="a.csv", how=[]) is not None
+    assert kept.place("rows", "b.csv", stored="b.csv", how=[]) is None
 
 
 @pytest.mark.slow

@@ -14,7 +14,6 @@ from tfrec.errors import EmptySourceError, SourceError, nearest_hint
 from tfrec.sources.engine import Workspace, identifier, is_view, literal
 from tfrec.sources.file_format import FILE, ROW, BadLine, StoreTask
 from tfrec.sources.formats import format_of
-from tfrec.sources.kept_tables import KeptTables
 from tfrec.sources.locate import RawFile, local_file, stored_file
 from tfrec.sources.notes import Note
 from tfrec.sources.raw_table import RawTable, RowsState, Unreadable
@@ -69,12 +68,11 @@ class FileSource:
             EmptySourceError: no file has a row.
             SourceError: a file is empty, is not of the format, lacks a wanted column, or holds nested values there.
         """
-        kept = workspace.kept or KeptTables(workspace.scratch / "kept")
         pieces: list[_Piece] = []
         first = 0
         for paths in self._groups():
             number = len(pieces)
-            piece = self._stored(paths, workspace, name=f"{name}_part_{number}", wanted=wanted, first=first, kept=kept)
+            piece = self._stored(paths, workspace, name=f"{name}_part_{number}", wanted=wanted, first=first)
             pieces.append(piece)
             first += len(paths)
         _check_columns([piece.columns for piece in pieces], wanted, paths=[piece.paths[0] for piece in pieces])
@@ -113,19 +111,19 @@ class FileSource:
         name: str,
         wanted: Collection[str],
         first: int,
-        kept: KeptTables,
     ) -> "_Piece":
         """Returns the rows of one group; those of one of several files are kept, or were by an earlier run."""
-        form = format_of(str(paths[0]), stated=self.how.format)
-        if form.reads_together or len(self.paths) == 1 or kept.is_private:  # a log of one file is never partly new
+        form, kept, file = format_of(str(paths[0]), stated=self.how.format), workspace.kept, str(paths[0])
+        place = None
+        if kept is not None and not form.reads_together and len(self.paths) > 1:  # one file is never partly new
+            how = [form.name, dataclasses.asdict(self.how) | {"files": ()}, sorted(wanted)]
+            place = kept.place(_ROWS, file, stored=str(stored_file(paths[0])), how=how)
+        if kept is None or place is None:
             notes: list[Note] = []
             bad = self._store(StoreTask((), name, self.how, tuple(wanted), workspace, notes), paths)
             columns = tuple(column for column in workspace.connection.table(name).columns if column != FILE)
             return _Piece(paths, first, columns, tuple(notes), _lines(bad, first), name)
-        file = str(paths[0])
-        how = [form.name, dataclasses.asdict(self.how) | {"files": ()}, sorted(wanted)]
-        place = kept.place(_ROWS, file, stored=str(stored_file(paths[0])), how=how)
-        about = kept.about(place) if kept.find(place, file=file) else None
+        about = kept.find(place, file=file)
         if about is None:
             task = StoreTask((), name, self.how, tuple(wanted), workspace, [])
             bad = self._store(task, paths)

@@ -28,9 +28,9 @@ _CODE = ("sources", "ingest", "schema")
 
 NEW, CHANGED, REMADE, REUSED = "new", "changed", "remade", "reused"
 """What became of a file: it was not there before; its content is another one; it is the same, but recipe or program
-differ; what was made of it is used."""
+differ, or what was made is damaged; what was made of it is used."""
 _ORDER = (REUSED, REMADE, CHANGED, NEW)
-_REASONS = {NEW: "", CHANGED: "", REMADE: " again, as the recipe or the program is another one"}
+_REASONS = {NEW: "", CHANGED: "", REMADE: " again, as what was kept is damaged, or of another recipe or program"}
 
 
 @dataclasses.dataclass
@@ -39,7 +39,7 @@ class KeptTables:
 
     Attributes:
         folder: where they lie; only its owner may read it, as it holds what the raw files hold.
-        contents: raw file → digest of its content; what is made of other files is of use to this run alone.
+        contents: raw file → digest of its content; nothing is kept of other files.
         is_fresh: what earlier runs left is not used.
         is_private: the shop has pseudonyms, so that no rows with plain ids are left beside it.
         states: raw file → `NEW`, `CHANGED`, `REMADE` or `REUSED`.
@@ -56,8 +56,8 @@ class KeptTables:
     said: list[str] = dataclasses.field(default_factory=list)
     _used: set[str] = dataclasses.field(default_factory=set)
 
-    def place(self, kind: str, file: str, *, stored: str, how: Any) -> Path:
-        """Returns where the table of a file is kept.
+    def place(self, kind: str, file: str, *, stored: str, how: Any) -> Path | None:
+        """Returns where the table of a file is kept; None where nothing is.
 
         Args:
             kind: what is made of the file.
@@ -65,44 +65,39 @@ class KeptTables:
             stored: the file whose content decides.
             how: all else that decides, apart from the program's code; can be written as JSON.
         """
-        content = self.contents.get(stored, "")
-        made = _digest([how, code_digest()])
-        return self.folder / f"{kind}-{_digest(file)}-{_digest(content or [file])}-{made}"
+        content = self.contents.get(stored)
+        if self.is_private or content is None:
+            return None
+        return self.folder / f"{kind}-{_digest(file)}-{_digest(content)}-{_digest([how, code_digest()])}"
 
-    def find(self, place: Path, *, file: str) -> bool:
-        """Returns whether a table is kept there; notes what that means for the file."""
+    def find(self, place: Path, *, file: str) -> dict[str, Any] | None:
+        """Returns what is known of the table that is kept there, and notes what that means for the file.
+
+        None where there is none, it is damaged, or a whole run is wanted.
+        """
         if place.name in self._used:
-            return True
+            return _about(place)
         kind, name, content, _how = place.name.split("-")
-        if place.exists() and not self.is_fresh:
+        if not self.is_fresh and (about := _about(place)) is not None:
             self._used.add(place.name)
             self._note(file, REUSED)
-            return True
+            return about
         earlier = {path.name.split("-")[2] for path in self.folder.glob(f"{kind}-{name}-*-*") if not _is_part(path)}
         self._note(file, NEW if not earlier else REMADE if content in earlier else CHANGED)
-        return False
+        return None
 
-    def part(self, place: Path) -> Path:
-        """Returns where a table is written before it is complete; what a killed run left there is gone."""
+    def write(self, place: Path, connection: Any, query: str, about: Mapping[str, Any]) -> None:
+        """Keeps the rows of a query, with what can be written as JSON about them; they appear by one rename."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         part = place.with_name(place.name + ".part")
         _remove(part)
-        return part
-
-    def keep(self, place: Path) -> None:
-        """Puts what is complete in its place, by one rename."""
-        _remove(place)
-        place.with_name(place.name + ".part").rename(place)
-        self._used.add(place.name)
-
-    def write(self, place: Path, connection: Any, query: str, about: Mapping[str, Any]) -> None:
-        """Keeps the rows of a query, with what can be written as JSON about them."""
-        part = self.part(place)
         connection.raw_sql(
             f"COPY ({query}) TO {literal(str(part))} (FORMAT parquet, COMPRESSION lz4_raw, "
             f"KV_METADATA {{{literal(_ABOUT)}: {literal(json.dumps(about))}}})"
         )
-        self.keep(place)
+        _remove(place)
+        part.rename(place)
+        self._used.add(place.name)
 
     def chunk_folder(self, origin: str, *, wanted: Collection[str]) -> Path:
         """Returns where the rows of a table of a database are kept, see `read_chunks`."""
@@ -113,13 +108,6 @@ class KeptTables:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder.chmod(0o700)
         return folder
-
-    def about(self, place: Path) -> dict[str, Any] | None:
-        """Returns what is known of a kept table, None where its file is damaged."""
-        try:
-            return json.loads((pq.read_schema(place).metadata or {})[_ABOUT.encode()])
-        except (pa.ArrowException, OSError, KeyError, ValueError):
-            return None
 
     def summary(self) -> str:
         """Returns one line on what became of files and tables; empty where nothing is read by way of kept tables."""
@@ -191,3 +179,11 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def _about(place: Path) -> dict[str, Any] | None:
+    """Returns what is known of a kept table; None where there is none, or its file is damaged."""
+    try:
+        return json.loads((pq.read_schema(place).metadata or {})[_ABOUT.encode()])
+    except (pa.ArrowException, OSError, KeyError, ValueError):
+        return None
