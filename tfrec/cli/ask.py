@@ -1,6 +1,7 @@
 """`tfrec ask`: sends one query to a server and prints its offers. Needs no more than the base install."""
 
 import argparse
+import contextlib
 import csv
 import json
 import sys
@@ -93,17 +94,20 @@ def run(options: argparse.Namespace) -> None:
     for name in arguments:
         signature.input(name)  # names what the signature does not take
     titles = _titles(options)
-    history = open_history(options.history) if options.history else None
-    with RecommenderClient(
-        options.target,
-        deadline=options.deadline,
-        servable=options.servable,
-        fallback=options.fallback,
-        best_sellers=options.best_sellers,
-        version=options.version,
-        version_label=options.version_label,
-        history=history,
-    ) as client:
+    stored = contextlib.closing(open_history(options.history)) if options.history else contextlib.nullcontext()
+    with (
+        stored as history,
+        RecommenderClient(
+            options.target,
+            deadline=options.deadline,
+            servable=options.servable,
+            fallback=options.fallback,
+            best_sellers=options.best_sellers,
+            version=options.version,
+            version_label=options.version_label,
+            history=history,
+        ) as client,
+    ):
         if signature.servable != "shop":
             _print_raw(client.ask(signature.name, arguments), titles, as_json=options.json)
             return
