@@ -2,6 +2,8 @@
 
 import argparse
 import json
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,10 +102,11 @@ def _text(shown: "pd.DataFrame", category: str, num_pairs: int, *, top: int) -> 
             f"No complement {about}is certain enough: {num_pairs:,} pairs of categories were bought together. "
             "Shops without categories have none; few orders prove nothing."
         )
+    names = _short_names([*shown["category"], *shown["complement"]])
     rows = [
         [
-            cut(row.category),
-            cut(row.complement),
+            cut(names[row.category]),
+            cut(names[row.complement]),
             f"{row.strength:.1%}",
             f"{row.rate:.1%}",
             f"{row.rate_without:.1%}",
@@ -121,3 +124,12 @@ def _text(shown: "pd.DataFrame", category: str, num_pairs: int, *, top: int) -> 
             "those who bought the first, and among those compared with. first: how often the first was chosen first.",
         ]
     )
+
+
+def _short_names(paths: Iterable[str]) -> dict[str, str]:
+    """Returns category path → its last level, the whole path where two have the same."""
+    from tfrec.schema.category_paths import CATEGORY_SEPARATOR
+
+    last = {path: path.rpartition(CATEGORY_SEPARATOR)[2] for path in paths}
+    times = Counter(last.values())
+    return {path: name if times[name] == 1 else path for path, name in last.items()}
