@@ -1,7 +1,8 @@
 """`AnswerLog`: keeps what was shown as lines of JSON, an item a line, for `tfrec collect` and `tfrec prepare`.
 
-with AnswerLog("answers") as log, RecommenderClient("localhost:8500", log=log) as client:
-client.recommend(user_id="17850")
+Example:
+    with AnswerLog("answers") as log, RecommenderClient("localhost:8500", log=log) as client:
+        client.recommend(user_id="17850")
 """
 
 import atexit

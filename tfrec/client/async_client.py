@@ -1,7 +1,8 @@
 """`AsyncRecommenderClient`: what `RecommenderClient` does, in asyncio.
 
-async with AsyncRecommenderClient("localhost:8500") as client:
-print(await client.cross_sell(cart_item_ids=["85123A", "22423"], k=5))
+Example:
+    async with AsyncRecommenderClient("localhost:8500") as client:
+        print(await client.cross_sell(cart_item_ids=["85123A", "22423"], k=5))
 """
 
 import asyncio

@@ -1,8 +1,7 @@
 """Keeps what was made of each raw file, so that a later run makes it of new and changed files alone.
 
 A kept table is a Parquet file, or a folder of them, whose name states file, content and way of reading:
-
-KIND-FILE-CONTENT-HOW       digests of 16 signs; what another run has not finished ends in `.part`
+`KIND-FILE-CONTENT-HOW`, digests of 16 digits. What another run has not finished ends in `.part`.
 """
 
 import dataclasses
