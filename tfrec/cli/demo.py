@@ -23,7 +23,7 @@ to offer to a few shoppers. What is already there is reused.
 """
 EXAMPLES = """\
 examples:
-  tfrec demo                      # about four minutes on two cores; seconds the second time
+  tfrec demo                      # about six minutes on two cores; seconds the second time
   tfrec demo --fast --out /tmp/demo    # a small shop and short training: about two minutes of one core
 """
 INTERRUPTED = "What was finished stays. The same command resumes where this one stopped."
