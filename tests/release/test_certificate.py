@@ -48,8 +48,9 @@ def test_a_query_whose_items_could_change_places_elsewhere_is_no_proof():
     scores = {"a": [3.0, 2.0], "b": [3.0, 3.0 - 1e-6]}
 
     def answer(name, inputs):
-        given = inputs["item_id"][0]
-        return {"item_ids": np.array([["x", "y"]], object), "scores": np.array([scores[given]], np.float32)}
+        given = inputs["item_id"]
+        items = np.array([["x", "y"]] * len(given), object)
+        return {"item_ids": items, "scores": np.array([scores[item] for item in given], np.float32)}
 
     kept = certified_queries("similar", [{"item_id": "a"}, {"item_id": "b"}], answer)
     assert [query.arguments["item_id"] for query in kept] == ["a"]

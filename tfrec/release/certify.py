@@ -92,10 +92,9 @@ class Certifier:
 
 def certified_queries(name: str, queries: Sequence[Arguments], answer: Answer) -> list[CertifiedQuery]:
     """Returns the queries of a signature with their answers; those with (nearly) equal scores only if all have such."""
+    outputs = answer(name, as_batch(SIGNATURES[name], queries))  # at once: eight answers take as long as one
     certified = []
-    for query in queries:
-        outputs = answer(name, as_batch(SIGNATURES[name], [query]))
-        item_ids, scores = outputs["item_ids"][0], outputs["scores"][0]
+    for query, item_ids, scores in zip(queries, outputs["item_ids"], outputs["scores"], strict=True):
         is_offered = (item_ids != "") & np.isfinite(scores)
         certified.append(
             CertifiedQuery(
