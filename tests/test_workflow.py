@@ -211,7 +211,7 @@ def test_deeper_categories_are_crossed_more_often(report, run_with_options):
 def test_pictures_and_the_lstm_are_left_out_in_turn(models, tiny_trained, tiny_prepared, report):
     from tfrec.jobs.ablation import ablate
 
-    whole = ablate(models, report, max_queries=200, show_progress=False)
+    whole = ablate(models, report, max_queries=50, show_progress=False)
     titles = [section.title for section in whole.sections[len(report.sections) :]]
     assert any("pictures" in title for title in titles)
     assert any("LSTM" in title for title in titles)

@@ -4,14 +4,17 @@ import dataclasses
 import json
 import re
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.release.small_models import change_weight
 from tfrec.cli import main
 from tfrec.evaluation.metrics import Ranking
 from tfrec.ingest.prepare import prepare_shop
+from tfrec.release import gate
 from tfrec.release.comparison import COMPARISON, compare_answers
 from tfrec.release.gate import VERDICTS, GateConfig, _calibrated
 from tfrec.serving.models_config import CONFIG, FALLBACK, read_serving_config
@@ -76,6 +79,20 @@ def test_chances_must_announce_about_as_many_hits_as_come(probability, passed):
 
 def test_too_few_hits_judge_no_chances():
     assert _calibrated([ranking(np.zeros(50, bool), 0.5)], GateConfig()).passed is None
+
+
+def test_a_verdict_holds_for_the_files_and_bounds_that_were_judged(models):
+    shop = SimpleNamespace(manifest=SimpleNamespace(fingerprint="f"))
+
+    def basis(**changed):
+        return gate._basis(**{**asked, **changed})
+
+    asked = {"models": models, "versions": [1], "shop": shop, "method": "ease", "config": GateConfig()}
+    first = basis()
+    assert basis() == first
+    assert len({first, basis(config=GateConfig(margin=0.01)), basis(method="popularity")}) == 3
+    change_weight(models / "shop" / "1")
+    assert basis() != first
 
 
 def thin_shop(folder):
@@ -150,6 +167,9 @@ def test_a_version_made_worse_on_purpose_gets_no_label(tiny_trained, tmp_path, c
     out = capsys.readouterr().out
     assert re.search(r"FAILED +\w+ against version 1 ", out), out
     assert "Version 2 is refused: " in out
+    assert main(["gate", str(models), "--label", "stable", "--max-queries", "300"]) == 1
+    again = capsys.readouterr()
+    assert (again.out, "Nothing changed since the last verdict" in again.err) == (out, True)
     assert (models / CONFIG).read_text() == before
     assert label_versions(models, {"stable": 1}) == {"stable": 1}
     assert "versions: 2" not in (models / CONFIG).read_text()

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.slow
 
 NUM_QUERIES = 200
 PLACES = ("reloaded", "server", "c_api")
+BY_THE_LIBRARY = ("complete_cart", "retrieve", "rank")  # the server runs all of them through the same library
 
 _IN_ANOTHER_PROCESS = """
 import json, sys
@@ -84,6 +85,8 @@ def answers(tiny_trained, tmp_path_factory):
     from tfrec.serving.server import EmbeddedServer
     from tfrec.training.export import build_served_funnel
 
+    # Python's graphs run as written: to optimise one takes longer than to run it a hundred times.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     queries = queries_of(tiny_trained.shop)
     served = build_served_funnel(tiny_trained.shop, tiny_trained.trained, tiny_trained.config)
     reloaded = {
@@ -113,6 +116,7 @@ def answers(tiny_trained, tmp_path_factory):
             },
         )
         for name, inputs in queries.items()
+        if name in BY_THE_LIBRARY
     }
     (folder / "queries.json").write_text(json.dumps(plain))
     ran = subprocess.run(
@@ -134,6 +138,7 @@ def answers(tiny_trained, tmp_path_factory):
         for key in stored.files:
             name, output = key.split("/")
             result["c_api"].setdefault(name, {})[output] = stored[key]
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
     return result
 
 
@@ -145,8 +150,10 @@ def _plain(outputs):
     }
 
 
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("name", SIGNATURES)
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [(name, place) for name in SIGNATURES for place in PLACES if place != "c_api" or name in BY_THE_LIBRARY],
+)
 def test_every_place_gives_the_trainers_ids_and_scores(answers, name, place):
     expected, got = answers["trainer"][name], answers[place][name]
     assert set(got) == set(expected)

@@ -15,7 +15,8 @@ version passes where it
   - predicts purchase probabilities that agree with the observed hits (within the factor --calibration), and
   - is not slower than the version in service by more than the factor --slowdown, measured side by side.
 Otherwise it gets no label, the exit status is 1, and the version before stays in service. Where there is none, the
-fall-back does; it is published if it is not there yet.
+fall-back does; it is published if it is not there yet. A verdict on the same versions, shop and bounds is given again
+without asking.
 """
 EXAMPLES = """\
 examples:
@@ -62,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the shop (default: the folder that the models were trained on)",
     )
+    parser.add_argument("--force", action="store_true", help="judge again, even if nothing changed")
     parser.add_argument("--json", action="store_true", help="output as JSON in place of a table")
 
 
@@ -78,7 +80,10 @@ def run(options: argparse.Namespace) -> int:
         label=options.against or options.label or "stable",
         prepared=options.prepared,
         config=config,
+        force=options.force,
     )
+    if verdict.is_reused:
+        sys.stderr.write("Nothing changed since the last verdict, which holds; --force judges again.\n")
     if options.json:
         print(as_json(verdict), end="")
     else:

@@ -6,6 +6,7 @@ say chances that hold, and must not be much slower.
 """
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from tfrec.evaluation.evaluate import by_slates
 from tfrec.evaluation.metrics import Ranking, hit_rate_at_k
 from tfrec.evaluation.sections import Method
 from tfrec.ingest.prepared import Prepared, read_prepared
-from tfrec.release.certificate import Certificate, read_certificate
+from tfrec.release.certificate import Certificate, hash_code, hash_files, read_certificate
 from tfrec.release.comparison import (
     MIN_QUERIES,
     K,
@@ -91,12 +92,16 @@ class Verdict:
         against: version in service; None where there is none.
         baseline: method of the fall-back.
         checks: all that was looked at.
+        basis: SHA-256 of what the verdict rests on: versions, shop, bounds and code.
+        is_reused: it was given before, on the same basis.
     """
 
     version: int
     against: int | None
     baseline: str
     checks: tuple[Check, ...]
+    basis: str = ""
+    is_reused: bool = False
 
     @property
     def passed(self) -> bool:
@@ -111,8 +116,11 @@ def judge(
     label: str = "stable",
     prepared: Path | None = None,
     config: GateConfig = GateConfig(),
+    force: bool = False,
 ) -> Verdict:
     """Judges a version, notes the verdict in `MODELS/.gate/N.json`, and returns it.
+
+    A verdict that was given on the same basis is returned as it is.
 
     Args:
         models: folder of servables.
@@ -120,6 +128,7 @@ def judge(
         label: label of the version in service; without such a label the next older version counts as in service.
         prepared: the shop; None = where it lay when the version was made.
         config: bounds.
+        force: judge again, whatever was judged before.
 
     Raises:
         SourceError: the version or the shop is not there, or the shop is another one.
@@ -135,6 +144,10 @@ def judge(
     shop = shop_of(models / "shop" / str(number), prepared)
     method = _baseline_method(models, place, shop)
     certificate = read_certificate(models / "shop" / str(number))
+    basis = _basis(models, [number, *([against] if against is not None else [])], shop, method, config)
+    given = _given_before(place, number)
+    if given is not None and given.basis == basis and not force:
+        return dataclasses.replace(given, is_reused=True)
     checks = _certified(models, number)
     questions = held_out_questions(shop.train, shop.test, max_queries=config.max_queries)
     folder = models / "shop" / str(number)
@@ -148,7 +161,7 @@ def judge(
                 others = _answers(by_slates(served_ranker(with_unstored_pasts(serving, folder, shop))), questions)
                 checks += _against(answers, others, questions, f"version {against}", config)
                 checks.append(_fast_enough(candidate, serving, certificate, f"version {against}", config))
-    verdict = Verdict(number, against, method, tuple(checks))
+    verdict = Verdict(number, against, method, tuple(checks), basis)
     place.write_text(f"{VERDICTS}/{number}.json", as_json(verdict))
     return verdict
 
@@ -157,6 +170,24 @@ def was_refused(place: Place, version: int) -> bool:
     """Returns whether the last gate that judged a version refused it."""
     text = place.read_text(f"{VERDICTS}/{version}.json")
     return text is not None and not json.loads(text)["passed"]
+
+
+def _basis(models: Path, versions: Sequence[int], shop: Prepared, method: str, config: GateConfig) -> str:
+    """Returns the SHA-256 of all that a verdict depends on; of the versions, the files as they are now."""
+    folders = [models / name / str(number) for number in versions for name in SERVABLES]
+    files = [hash_files(folder) for folder in folders]
+    certificates = [read_certificate(folder).to_json() for folder in folders]
+    parts = (versions, files, certificates, shop.manifest.fingerprint, method, dataclasses.astuple(config), hash_code())
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _given_before(place: Place, version: int) -> Verdict | None:
+    """Returns the last verdict on a version; None = there is none, or it is of a canary or an older release."""
+    stored = json.loads(place.read_text(f"{VERDICTS}/{version}.json") or "{}")
+    if "basis" not in stored:
+        return None
+    checks = tuple(Check(**check) for check in stored["checks"])
+    return Verdict(stored["version"], stored["against"], stored["baseline"], checks, stored["basis"])
 
 
 def _in_service(place: Place, label: str, *, candidate: int) -> int | None:
