@@ -9,6 +9,7 @@ import importlib.util
 import re
 import typing
 
+import numpy as np
 import pytest
 
 from tests.documents import PAGES, ROOT, blocks, commands, read, run
@@ -42,13 +43,33 @@ def hook(name):
 
 @pytest.mark.slow
 def test_the_modellers_script_fits_the_retrieval_model(tiny_prepared):
-    (program,) = blocks(read("docs/modelling.md"), "python")
+    program, _ = blocks(read("docs/modelling.md"), "python")
     assert "model.fit(" in program
     ran = run(program.replace("prepared/online_retail", str(tiny_prepared)))
     assert ran.returncode == 0, ran.stderr
     losses = [float(found) for found in re.findall(r" loss: ([\d.]+)", ran.stdout)]
     assert len(losses) >= 3
     assert losses[-1] < losses[0]
+
+
+def test_a_ranking_model_is_fitted_to_stored_lists_as_the_page_shows(tmp_path):
+    """Of four candidates the one with the greatest first feature is bought."""
+    import tensorflow as tf
+
+    import tfrec
+    from tfrec.models.sources.registry import FEATURES
+
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(640, 4, len(FEATURES))).astype(np.float32)
+    is_best = features[..., 0] == features[..., 0].max(axis=1, keepdims=True)
+    lists = tfrec.pipelines.RankingExamples(
+        features, np.ones((640, 4), bool), is_best[..., None], is_best, heads=("purchase",)
+    )
+    _, program = blocks(read("docs/modelling.md"), "python")
+    scope = {"tf": tf, "tfrec": tfrec, "folder": tmp_path / "lists", "parts": [lists], "num_features": len(FEATURES)}
+    exec(program.replace("epochs=4", "epochs=8, verbose=0"), scope)
+    score, _ = scope["ranker"](tf.constant(features))
+    assert (score.numpy().argmax(axis=1) == is_best.argmax(axis=1)).mean() > 0.7
 
 
 @pytest.mark.slow

@@ -39,7 +39,7 @@ def test_training_stopped_at_any_moment_leaves_the_old_models_and_goes_on(models
         arguments += ["--set", setting]
     for pattern, signal_number in (
         (".training/*/retrieval/checkpoint", signal.SIGKILL),
-        (".training/*/examples-0.npz", signal.SIGINT),
+        (".training/*/examples-0/about.json", signal.SIGINT),
         ("retrieval/.tmp-2-*", signal.SIGKILL),
     ):
         assert not any(models.glob(pattern))

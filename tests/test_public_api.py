@@ -389,7 +389,7 @@ PUBLIC = {
         "RetrievalModel",
         "TowerInputs",
     ],
-    "tfrec.pipelines": ["RankingExamples", "ranking", "retrieval"],
+    "tfrec.pipelines": ["RankingExamples", "StoredExamples", "ranking", "read_examples", "retrieval", "store_examples"],
     "tfrec.training": [
         "LazyAdam",
         "TrainedFunnel",

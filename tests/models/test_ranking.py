@@ -5,7 +5,7 @@ import tensorflow as tf
 from tfrec.errors import ConfigError
 from tfrec.models.ranking import ListwiseSoftmax, PointwiseCrossEntropy, RankingConfig, RankingModel
 from tfrec.models.sources.registry import FEATURES
-from tfrec.pipelines.ranking import RankingExamples, ranking
+from tfrec.pipelines import RankingExamples, ranking, store_examples
 
 F = len(FEATURES)
 
@@ -55,11 +55,12 @@ def examples_of(size=600, *, seed=0, width=8):
 
 
 @pytest.fixture(scope="module")
-def fitted():
+def fitted(tmp_path_factory):
     tf.keras.utils.set_random_seed(0)
-    examples = examples_of()
+    folder = tmp_path_factory.mktemp("lists") / "600"
+    examples = store_examples(folder, [examples_of()], heads=("click", "purchase"), num_features=F)
     model = RankingModel(("click", "purchase"), RankingConfig(hidden=(16,), dropout=0.0))
-    model.adapt(tf.constant(examples.features[examples.is_candidate]))
+    model.adapt(examples.moments.mean, examples.moments.variance)
     model.compile(optimizer=tf.keras.optimizers.Adam(0.01))
     model.fit(ranking(examples, batch_size=32), epochs=12, verbose=0)
     return model
@@ -106,7 +107,7 @@ def test_features_are_standardised_as_the_examples_were():
     rng = np.random.default_rng(0)
     features = rng.normal(5, 3, (500, F)).astype(np.float32)
     features[:, 2] = 4.0  # never varied: no weight of it is learned, so whatever it is later says nothing
-    model.adapt(tf.constant(features))
+    model.adapt(features.mean(axis=0), features.var(axis=0))
     standard = model.standardise(tf.constant(features)).numpy()
     np.testing.assert_allclose(standard.mean(axis=0), 0, atol=1e-3)
     np.testing.assert_allclose(np.delete(standard, 2, axis=1).std(axis=0), 1, atol=1e-3)

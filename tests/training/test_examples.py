@@ -9,8 +9,10 @@ from tests.worlds import START_HOUR, bought, indices, make_shop
 from tfrec.features.queries import example_queries
 from tfrec.models import RetrievalConfig, RetrievalModel
 from tfrec.models.sources.registry import FEATURES
+from tfrec.pipelines import ranking, read_examples
 from tfrec.training import examples, tower_training, train
 from tfrec.training.progress import progress_bar
+from tfrec.training.time_blocks import training_stages
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +60,20 @@ def test_examples_for_the_ranker_never_saw_their_answers(first_pairs_world, tmp_
     assert asked and story[asked[0]][1] > START_HOUR + 149 * 24
     for at in asked:
         assert max(hour for what, hour in story[:at] if what == "learns") < story[at][1]
-    with np.load(tmp_path / "examples-0.npz") as stored:
-        features, labels = stored["features"].astype(np.float32), stored["labels"][..., -1] > 0
+    (lists,) = ranking(read_examples(tmp_path / "examples-0"), batch_size=100_000).as_numpy_iterator()
+    features, labels = lists["features"], lists["labels"][..., -1] > 0
     assert labels.sum() > 30
     weight = features[..., FEATURES.index("cart_ease")]
     assert weight[labels].max() < 0.2 * weight[~labels].max()  # through third items EASE whispers of pairs never seen
+
+
+def test_the_queries_of_a_block_come_in_random_order():
+    """What is read a few lists at a time is shuffled well only if it is written so."""
+    shop = make_shop([line for day in range(200) for line in bought("", day, "a", "b", order=f"o{day}")])
+    (stage, *_) = training_stages(shop.train, dataclasses.replace(SMALL, num_blocks=1))
+    hours = examples.block_queries(stage, shop, SMALL).hour
+    assert len(hours) > 50
+    assert abs(np.corrcoef(hours, np.arange(len(hours)))[0, 1]) < 0.4
 
 
 def test_limited_lists_hold_other_categories_alone_and_say_so(monkeypatch):
@@ -86,7 +97,7 @@ def test_limited_lists_hold_other_categories_alone_and_say_so(monkeypatch):
 
     monkeypatch.setattr(examples, "candidate_lister", lister)
     with progress_bar("examples", len(queries), False) as bar:
-        made = examples.make_examples(sources, queries, ("purchase",), bar=bar)
+        made = list(examples.make_examples(sources, queries, ("purchase",), bar=bar))
     departments = {item: name[0] for item, name in zip(indices(shop, *items), items, strict=True)}
     num_limited = 0
     for query, (candidates, _) in seen:
@@ -95,7 +106,7 @@ def test_limited_lists_hold_other_categories_alone_and_say_so(monkeypatch):
             if level == 1:
                 assert not offered & {departments[item] for item in cart.tolist() if item}
             num_limited += int(level > 0)
-    assert 10 < num_limited < len(made)
-    flag = made.features[:, 0, FEATURES.index("is_outside")]
-    assert flag.sum() == num_limited
-    assert (made.gains[flag > 0].max(axis=1) > 0).all()
+    assert 10 < num_limited < sum(map(len, made))
+    flags = [part.features[:, 0, FEATURES.index("is_outside")] for part in made]
+    assert sum(flag.sum() for flag in flags) == num_limited
+    assert all((part.gains[flag > 0].max(axis=1) > 0).all() for part, flag in zip(made, flags, strict=True))

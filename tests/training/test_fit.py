@@ -8,7 +8,7 @@ from tests.worlds import bought, checkerboard, make_shop, viewed
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.models.ranking import RankingConfig
 from tfrec.models.sources.registry import FEATURES
-from tfrec.pipelines.ranking import RankingExamples
+from tfrec.pipelines import RankingExamples, store_examples
 from tfrec.training import train
 from tfrec.training.checkpoints import claim
 from tfrec.training.fit import fit_ranking
@@ -123,11 +123,11 @@ def claimed(folder, shop, config):
 def test_the_work_of_another_config_or_shop_goes(checkerboard_world, tmp_path):
     shop, work = checkerboard_world[0], tmp_path / "work"
     claimed(work, shop, SMALL)
-    (work / "examples-0.npz").write_text("from an earlier run")
-    assert "examples-0.npz" in claimed(work, shop, SMALL)
+    (work / "weights-0.npz").write_text("from an earlier run")
+    assert "weights-0.npz" in claimed(work, shop, SMALL)
     other = dataclasses.replace(SMALL, ranking=RankingConfig(hidden=(17,)))
     assert claimed(work, shop, other) == ["identity"]
-    (work / "examples-0.npz").write_text("from an earlier run")
+    (work / "weights-0.npz").write_text("from an earlier run")
     assert claimed(work, checkerboard()[0], other) == ["identity"]
 
 
@@ -152,12 +152,13 @@ def test_a_log_that_nearly_all_is_of_one_moment_says_so(tmp_path):
         train(shop, SMALL, work=tmp_path / "work", show_progress=False)
 
 
-def test_a_fitted_ranker_is_the_running_average_of_its_last_steps():
+def test_a_fitted_ranker_is_the_running_average_of_its_last_steps(tmp_path):
     """One step an epoch: of twelve, the weights after each, averaged over about three tenths of them."""
     rng = np.random.default_rng(0)
     features = rng.normal(size=(64, 8, len(FEATURES))).astype(np.float32)
     gains = (np.arange(8) == features[..., :2].sum(axis=2).argmax(axis=1)[:, None]).astype(np.float32)
-    examples = RankingExamples(features, np.ones((64, 8), bool), gains[..., None], gains, ("purchase",))
+    lists = RankingExamples(features, np.ones((64, 8), bool), gains[..., None], gains, ("purchase",))
+    examples = store_examples(tmp_path / "lists", [lists], heads=("purchase",), num_features=len(FEATURES))
     config = dataclasses.replace(SMALL, ranking_epochs=12, ranking_batch=64)
     weights_of_epochs = []
 

@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import json
 import logging
+import shutil
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -33,7 +34,7 @@ from tfrec.ingest.prepared import Prepared, read_prepared
 from tfrec.jobs.tuned_settings import GROUPS, SearchRange, check_best, configured, settings_of, values_of, write_best
 from tfrec.models.ranking import RankingModel
 from tfrec.models_folder import planned_manifest
-from tfrec.pipelines.ranking import RankingExamples
+from tfrec.pipelines.stored_examples import StoredExamples
 from tfrec.publish import claiming
 from tfrec.training.config import TrainingConfig
 from tfrec.training.fit import fit_ranking
@@ -46,6 +47,7 @@ _K = 10
 _IS_DEFAULT = "is_default"
 _MOVE_COSTLY_EVERY = 4
 _ASK_BATCH = 64
+_LISTS = "lists-"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,7 +235,9 @@ class _TrialValues:
         self._shop, self._schedule, self._work, self._show = shop, schedule, work, show
         self._queries = validation_queries(shop, schedule.validation_queries)
         self._snapshots: tuple[str, TuningSnapshots] | None = None
-        self._lists: dict[str, tuple[RankingExamples, AskedQueries]] = {}
+        self._lists: dict[str, tuple[StoredExamples, AskedQueries]] = {}
+        for left in work.glob(f"{_LISTS}*"):  # by a study that was killed
+            shutil.rmtree(left)
 
     def value(self, config: TrainingConfig, trial: Any) -> float:
         """Returns NDCG@10 of a config on the validation queries; after each epoch the trial may be pruned."""
@@ -249,7 +253,7 @@ class _TrialValues:
 
         return _ndcg(fit_ranking(examples, config, show_progress=False, after_epoch=report), asked)
 
-    def _candidate_lists(self, config: TrainingConfig) -> tuple[RankingExamples, AskedQueries]:
+    def _candidate_lists(self, config: TrainingConfig) -> tuple[StoredExamples, AskedQueries]:
         snapshot_settings = dataclasses.replace(
             config, ranking=TrainingConfig().ranking, features=TrainingConfig().features, ranking_rate=1.0,
             ranking_batch=1, ranking_epochs=1,
@@ -262,10 +266,16 @@ class _TrialValues:
                 )
                 self._snapshots = snapshots_key, snapshots
             snapshots = self._snapshots[1]
-            if len(self._lists) > 1:  # to limit memory, the oldest is dropped
-                self._lists.pop(next(iter(self._lists)))
-            self._lists[lists_key] = snapshots.examples(config), snapshots.ask(self._queries, config)
+            if len(self._lists) > 1:  # to limit memory and disk, the oldest is dropped
+                oldest = next(iter(self._lists))
+                self._lists.pop(oldest)
+                shutil.rmtree(self._lists_folder(oldest))
+            examples = snapshots.examples(config, self._lists_folder(lists_key))
+            self._lists[lists_key] = examples, snapshots.ask(self._queries, config)
         return self._lists[lists_key]
+
+    def _lists_folder(self, key: str) -> Path:
+        return self._work / f"{_LISTS}{key}"
 
 
 def validation_queries(shop: Shop, most: int) -> ExampleQueries:

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
@@ -96,17 +97,16 @@ class RankingModel(tfrs.Model):
         self.score_task = tfrs.tasks.Ranking(loss=ListwiseSoftmax())
         self.head_tasks = [tfrs.tasks.Ranking(loss=PointwiseCrossEntropy(), name=head) for head in heads]
 
-    def adapt(self, features: tf.Tensor) -> None:
-        """Learns each feature's mean and deviation from `[M, F]` real candidates; call it once before `fit`.
+    def adapt(self, mean: np.ndarray, variance: np.ndarray) -> None:
+        """Scales each feature by its `mean [F]` and `variance [F]` over real candidates; call it once before `fit`.
 
         A feature that never varies gets an infinite deviation: it stays 0 whatever it is later, for no weight of it
         is ever learned (a log turns one year old, a shop's first users get a segment). Both are weights: Keras's
         `Normalization` layer derives what it divides by from its variables once, and loses it when a checkpoint is
         read.
         """
-        mean, variance = tf.nn.moments(features, axes=[0])
-        self.mean.assign(mean)
-        self.deviation.assign(tf.where(variance > _LEAST_VARIANCE, tf.sqrt(variance), float("inf")))
+        self.mean.assign(mean.astype(np.float32))
+        self.deviation.assign(np.where(variance > _LEAST_VARIANCE, np.sqrt(variance), np.inf).astype(np.float32))
 
     def call(self, features: tf.Tensor, training: bool | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns scores `[b, C]` and logits `[b, C, H]` of `features [b, C, F]`.

@@ -1,88 +1,63 @@
-"""Turns example queries with candidates and features into tf.data batches for the ranking model."""
+"""Streams stored ranking examples as tf.data batches for the ranking model."""
 
-import dataclasses
-
-import numpy as np
 import tensorflow as tf
 
 from tfrec.errors import ConfigError, SchemaError
+from tfrec.pipelines.stored_examples import StoredExamples, parse_list
+
+_AT_ONCE = 8  # shards that are read side by side
 
 
-@dataclasses.dataclass(frozen=True)
-class RankingExamples:
-    """Candidate lists with features and what followed. `Q` queries, `C` candidates, `F` features, `H` heads.
-
-    Attributes:
-        features: `[Q, C, F]` float16 or float32 (half the memory; batches are float32).
-        is_candidate: `[Q, C]` bool; False behind the end of a short list.
-        labels: `[Q, C, H]` float16 or float32 in [0, 1]: what followed, for the heads' probabilities.
-        gains: `[Q, C]` float16 or float32, not negative: what the score is to rank first.
-        heads: names of the heads, `H`.
-    """
-
-    features: np.ndarray
-    is_candidate: np.ndarray
-    labels: np.ndarray
-    gains: np.ndarray
-    heads: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        lists = self.is_candidate.shape
-        shapes = (self.features.shape[:2], self.labels.shape, self.gains.shape)
-        if shapes != (lists, (*lists, len(self.heads)), lists):
-            raise SchemaError(
-                "`features` must be [Q, C, F], `labels` [Q, C, H] and `gains` [Q, C] for `is_candidate` [Q, C]; got "
-                f"{self.features.shape}, {self.labels.shape}, {self.gains.shape} for {lists} and heads {self.heads}."
-            )
-
-    def __len__(self) -> int:
-        """Returns the number of queries, Q."""
-        return len(self.features)
-
-    def take(self, rows: np.ndarray) -> "RankingExamples":
-        """Returns the examples of the queries at `[n]` rows."""
-        return RankingExamples(
-            self.features[rows], self.is_candidate[rows], self.labels[rows], self.gains[rows], self.heads
-        )
-
-
-def ranking(examples: RankingExamples, *, batch_size: int = 64, seed: int = 0) -> tf.data.Dataset:
-    """Returns shuffled batches of candidate lists for `RankingModel.fit`.
+def ranking(
+    examples: StoredExamples,
+    *,
+    batch_size: int = 64,
+    seed: int = 0,
+    buffer_size: int = 1024,
+    worker: int = 0,
+    num_workers: int = 1,
+) -> tf.data.Dataset:
+    """Returns shuffled batches of candidate lists for `RankingModel.fit`, read from their files as they are needed.
 
     Args:
         examples: lists with features and labels.
         batch_size: lists a batch.
-        seed: random seed of shuffling.
+        seed: random seed of shuffling; each epoch differs, each run repeats.
+        buffer_size: lists that are shuffled in memory (some 80 KB each); they should be stored in random order.
+        worker: number of this worker; it reads every `num_workers`-th shard.
+        num_workers: number of workers.
 
     Returns:
-        Dictionaries of `features [b, C, F]`, `is_candidate [b, C]`, `labels [b, C, H]`, `gains [b, C]`.
+        Dictionaries of float32 `features [b, C, F]`, `labels [b, C, H]`, `gains [b, C]` and bool `is_candidate [b, C]`,
+        `C` being the longest list of the batch.
 
     Raises:
-        ConfigError: `batch_size` is not positive.
+        ConfigError: a size is not positive, or there are more workers than shards.
         SchemaError: there are no examples.
     """
-    if batch_size < 1:
-        raise ConfigError(f"`batch_size` must be at least 1; got {batch_size}.")
+    if batch_size < 1 or buffer_size < 1:
+        raise ConfigError(f"`batch_size` and `buffer_size` must be at least 1; got {batch_size} and {buffer_size}.")
+    if not 0 <= worker < num_workers <= len(examples.shards):
+        raise ConfigError(
+            f"`worker` must lie below `num_workers`, which is at most the number of shards, {len(examples.shards)}; "
+            f"got {worker} and {num_workers}."
+        )
     if not len(examples):
         raise SchemaError("There are no ranking examples. The training period needs orders with two items or visits.")
+    shards = [str(shard) for shard in examples.shards[worker::num_workers]]
+    num_lists = sum(examples.sizes[worker::num_workers])
+    files = tf.data.Dataset.from_tensor_slices(shards).shuffle(len(shards), seed, reshuffle_each_iteration=True)
+    records = files.interleave(tf.data.TFRecordDataset, cycle_length=_AT_ONCE)
+    records = records.shuffle(min(buffer_size, num_lists), seed, reshuffle_each_iteration=True)
+    num_heads, num_features = len(examples.heads), examples.num_features
 
-    def gather(rows: tf.Tensor) -> dict[str, tf.Tensor]:
-        features, is_candidate, labels, gains = tf.numpy_function(
-            lambda at: (
-                examples.features[at].astype(np.float32),
-                examples.is_candidate[at],
-                examples.labels[at].astype(np.float32),
-                examples.gains[at].astype(np.float32),
-            ),
-            [rows],
-            [tf.float32, tf.bool, tf.float32, tf.float32],
-            stateful=False,
-        )
-        features.set_shape([None, None, examples.features.shape[2]])
-        is_candidate.set_shape([None, None])
-        labels.set_shape([None, None, len(examples.heads)])
-        gains.set_shape([None, None])
-        return {"features": features, "is_candidate": is_candidate, "labels": labels, "gains": gains}
+    def parse(record: tf.Tensor) -> dict[str, tf.Tensor]:
+        values = parse_list(record, num_features=num_features, num_heads=num_heads)
+        return {**values, "is_candidate": tf.ones_like(values["gains"], tf.bool)}
 
-    rows = tf.data.Dataset.range(len(examples)).shuffle(len(examples), seed=seed, reshuffle_each_iteration=True)
-    return rows.batch(batch_size).map(gather, num_parallel_calls=1).prefetch(4)
+    def as_float32(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {name: value if name == "is_candidate" else tf.cast(value, tf.float32) for name, value in batch.items()}
+
+    lists = records.map(parse, num_parallel_calls=2, deterministic=True)
+    batches = lists.padded_batch(batch_size).map(as_float32)
+    return batches.apply(tf.data.experimental.assert_cardinality(-(-num_lists // batch_size))).prefetch(4)

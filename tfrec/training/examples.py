@@ -18,8 +18,8 @@ from tfrec.models.retrieval import RetrievalModel
 from tfrec.models.sources import CandidateSources
 from tfrec.models.sources.registry import FEATURES
 from tfrec.models.sources.shortlist import Shortlist
-from tfrec.pipelines.ranking import RankingExamples
-from tfrec.publish import replacing
+from tfrec.pipelines.ranking_examples import RankingExamples
+from tfrec.pipelines.stored_examples import StoredExamples, read_examples, store_examples
 from tfrec.strategy.complements import of_other_categories, only_new
 from tfrec.training.config import TrainingConfig
 from tfrec.training.funnel import build_sources
@@ -51,7 +51,7 @@ def block_examples(
     show: bool,
     tables: Iterator[FeatureTables],
     heads: tuple[str, ...] | None = None,
-) -> RankingExamples:
+) -> StoredExamples:
     """Returns the ranking examples of a stage's block, from the work folder where an earlier run left them.
 
     Args:
@@ -67,18 +67,15 @@ def block_examples(
     path = stored_examples(work, stage.number)
     heads = heads or heads_of(shop.train)
     if path.exists():
-        with np.load(path) as stored:
-            return RankingExamples(**stored, heads=heads)
+        return read_examples(path)
     queries = block_queries(stage, shop, config)
     with progress_bar(f"ranking examples, block {stage.number + 1}", len(queries), show, unit="query") as bar:
         bar.set_postfix_str("item weights first")
         sources = sources_at(shop, model, start_of(stage), config, feature_tables=next(tables))
         bar.set_postfix_str("")
         bar.unpause()  # queries a second, without the time for the weights
-        examples = make_examples(sources, queries, heads, bar=bar)
-    with replacing(path) as unfinished, unfinished.open("wb") as file:
-        np.savez(file, **{name: value for name, value in vars(examples).items() if name != "heads"})
-    return examples
+        parts = make_examples(sources, queries, heads, bar=bar)
+        return store_examples(path, parts, heads=heads, num_features=len(FEATURES), seed=config.seed)
 
 
 def prefetched_tables(
@@ -104,11 +101,12 @@ def prefetched_tables(
 
 
 def block_queries(stage: Stage, shop: Shop, config: TrainingConfig) -> ExampleQueries:
-    """Returns the example queries of a stage's block."""
+    """Returns the example queries of a stage's block in random order, in which their lists are stored and read."""
     assert stage.block is not None
     start, stop = stage.block
     rng = np.random.default_rng((config.seed, stage.number))
-    return example_queries(shop.train, since=start, until=stop, most=stage.most, rng=rng)
+    queries = example_queries(shop.train, since=start, until=stop, most=stage.most, rng=rng)
+    return queries.take(rng.permutation(len(queries)))
 
 
 def sources_at(
@@ -132,13 +130,13 @@ def start_of(stage: Stage) -> float:
 
 def stored_examples(work: Path, number: int) -> Path:
     """Returns where the examples of a block are kept once they are made."""
-    return work / f"examples-{number}.npz"
+    return work / f"examples-{number}"
 
 
 def make_examples(
     sources: CandidateSources, queries: ExampleQueries, heads: tuple[str, ...], *, bar: tqdm
-) -> RankingExamples:
-    """Returns candidate lists of past queries: each as it is, and limited where what followed meets the limit.
+) -> Iterator[RankingExamples]:
+    """Yields candidate lists of past queries: each as it is, and limited where what followed meets the limit.
 
     In a discovery list the items that the user bought before are no candidates; in one for other categories
     (`ExampleQueries.outside_level`) those of the cart's categories. A list may be both.
@@ -146,7 +144,6 @@ def make_examples(
     columns = [HEADS.index(head) for head in heads]
 
     list_up = candidate_lister(sources)
-    lists: list[RankingExamples] = []
     for start in range(0, len(queries), _EXAMPLE_BATCH):
         batch = queries.take(np.arange(start, min(start + _EXAMPLE_BATCH, len(queries))))
         is_new, is_outside = _wants_new(sources, batch), batch.outside_level > 0
@@ -160,9 +157,8 @@ def make_examples(
             candidates, features = (tensor.numpy() for tensor in list_up(query))
             labels, gains = _match_labels(candidates, part)
             half = [values.astype(np.float16) for values in (features, labels[..., columns], gains)]
-            lists.append(RankingExamples(half[0], candidates > 0, half[1], half[2], heads))
+            yield RankingExamples(half[0], candidates > 0, half[1], half[2], heads)
         bar.update(len(batch))
-    return concatenate(lists) if lists else _no_examples(heads)
 
 
 def candidate_lister(sources: CandidateSources) -> Callable[[Query], tuple[tf.Tensor, tf.Tensor]]:
@@ -183,27 +179,6 @@ def candidate_lister(sources: CandidateSources) -> Callable[[Query], tuple[tf.Te
         return candidates, sources.features(query, evidence, candidates)
 
     return list_up
-
-
-def concatenate(parts: list[RankingExamples]) -> RankingExamples:
-    """Returns the examples of all parts, short lists padded."""
-    width = max(part.features.shape[1] for part in parts)
-    arrays = {
-        name: np.concatenate([widen(getattr(part, name), width) for part in parts])
-        for name in ("features", "is_candidate", "labels", "gains")
-    }
-    return RankingExamples(**arrays, heads=parts[0].heads)
-
-
-def widen(array: np.ndarray, width: int) -> np.ndarray:
-    """Returns `[Q, width, ...]`: lists `[Q, C, ...]` with zeros behind their ends."""
-    return np.pad(array, [(0, 0), (0, width - array.shape[1])] + [(0, 0)] * (array.ndim - 2))
-
-
-def _no_examples(heads: tuple[str, ...]) -> RankingExamples:
-    none = np.zeros((0, 1), np.float16)
-    features, labels = np.zeros((0, 1, len(FEATURES)), np.float16), np.zeros((0, 1, len(heads)), np.float16)
-    return RankingExamples(features, none > 0, labels, none, heads)
 
 
 def as_query(queries: ExampleQueries, *, is_discovery: bool = False, is_limited: bool = False) -> Query:

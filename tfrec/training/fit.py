@@ -12,17 +12,17 @@ from tfrec.features.shop import Shop
 from tfrec.models.image_tower import with_sigmoid_head
 from tfrec.models.ranking import RankingModel
 from tfrec.models.retrieval import RetrievalModel
-from tfrec.pipelines.ranking import RankingExamples, ranking
+from tfrec.pipelines.ranking import ranking
+from tfrec.pipelines.stored_examples import StoredExamples
 from tfrec.training.checkpoints import claim, keep_weights, weights_kept
 from tfrec.training.config import TrainingConfig
-from tfrec.training.examples import block_examples, concatenate, prefetched_tables, start_of
+from tfrec.training.examples import block_examples, prefetched_tables, start_of
 from tfrec.training.funnel import TrainedFunnel, funnel_of_the_present
 from tfrec.training.prefetch import background_thread
 from tfrec.training.progress import Tick, progress_bar
 from tfrec.training.time_blocks import end_of_training, offered_items, training_stages
 from tfrec.training.tower_training import TowerTraining
 
-_ADAPT_ROWS = 400_000
 _EXAMINED_EXAMPLES = 6_000  # enough for a ranking model that decides whether the funnel is worth serving
 _AVERAGED = 0.3  # share of the steps: averaging makes a retrained ranking model differ less from the last one
 
@@ -65,7 +65,7 @@ def train(
                 keep_weights(model, work)
             if stage.block:
                 parts.append(block_examples(work, stage, shop, model, config, show=show_progress, tables=tables))
-        ranking_model = fit_ranking(concatenate(parts), config, show_progress=show_progress)
+        ranking_model = fit_ranking(StoredExamples.joined(parts), config, show_progress=show_progress)
         funnel = funnel_of_the_present(
             shop, model, ranking_model, config, learned_until=end_of_training(shop), feature_tables=next(tables)
         )
@@ -76,15 +76,13 @@ def train(
 
 
 def _before_last_block(
-    shop: Shop, model: RetrievalModel, parts: list[RankingExamples], config: TrainingConfig, start: float
+    shop: Shop, model: RetrievalModel, parts: list[StoredExamples], config: TrainingConfig, start: float
 ) -> TrainedFunnel:
     """Returns the funnel that the shop would have had at the beginning of the last block."""
-    examples = concatenate(parts)
-    most = min(len(examples), _EXAMINED_EXAMPLES)
-    rows = np.sort(np.random.default_rng(config.seed).permutation(len(examples))[:most])
+    examples = StoredExamples.joined(parts).sample(_EXAMINED_EXAMPLES, seed=config.seed)
     return TrainedFunnel(
         retrieval=model,
-        ranking=fit_ranking(examples.take(rows), config, show_progress=False),
+        ranking=fit_ranking(examples, config, show_progress=False),
         feature_tables=compute_feature_tables(shop.train, as_of=start, config=config.features),
         is_offered=offered_items(shop, start),
         learned_until=start,
@@ -92,7 +90,7 @@ def _before_last_block(
 
 
 def fit_ranking(
-    examples: RankingExamples,
+    examples: StoredExamples,
     config: TrainingConfig,
     *,
     show_progress: bool = True,
@@ -108,9 +106,7 @@ def fit_ranking(
     """
     tf.keras.utils.set_random_seed(config.seed)  # an interrupted run gives the same result as a whole one
     model = RankingModel(examples.heads, config.ranking)
-    rng = np.random.default_rng(config.seed)
-    real = examples.features[examples.is_candidate]
-    model.adapt(real[rng.permutation(len(real))[:_ADAPT_ROWS]].astype(np.float32))
+    model.adapt(examples.moments.mean, examples.moments.variance)
     continue_ranking(
         model,
         examples,
@@ -125,7 +121,7 @@ def fit_ranking(
 
 def continue_ranking(
     model: RankingModel,
-    examples: RankingExamples,
+    examples: StoredExamples,
     config: TrainingConfig,
     *,
     epochs: int,
@@ -144,7 +140,7 @@ def continue_ranking(
     optimizer = tf.keras.optimizers.Adam(falling, use_ema=True, ema_momentum=momentum)
     model.compile(optimizer=optimizer)
     # With all variables there, `fit` traces its step once, not twice.
-    model(tf.zeros([1, 1, examples.features.shape[2]]))
+    model(tf.zeros([1, 1, examples.num_features]))
     optimizer.build(model.trainable_variables)
     with progress_bar("ranking", epochs, show_progress) as bar:
         callbacks = [Tick(bar)]

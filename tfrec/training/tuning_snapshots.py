@@ -10,18 +10,17 @@ from tfrec.features.queries import ExampleQueries, heads_of
 from tfrec.features.shop import Shop
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.models.sources import CandidateSources
-from tfrec.pipelines.ranking import RankingExamples
+from tfrec.models.sources.registry import FEATURES
+from tfrec.pipelines.stored_examples import StoredExamples, store_examples
 from tfrec.publish import replacing
 from tfrec.training.config import TrainingConfig
 from tfrec.training.examples import (
     as_query,
     block_queries,
     candidate_lister,
-    concatenate,
     make_examples,
     sources_at,
     start_of,
-    widen,
 )
 from tfrec.training.fit import pretrain_images
 from tfrec.training.progress import progress_bar
@@ -78,8 +77,13 @@ class TuningSnapshots:
             with np.load(path) as stored:
                 self._weights.append([stored[name] for name in stored.files])
 
-    def examples(self, config: TrainingConfig) -> RankingExamples:
-        """Returns ranking examples of all blocks, with feature tables and candidates by the settings of `config`."""
+    def examples(self, config: TrainingConfig, folder: Path) -> StoredExamples:
+        """Returns ranking examples of all blocks, with feature tables and candidates by the settings of `config`.
+
+        Args:
+            config: training settings.
+            folder: where the examples are written.
+        """
         parts, heads = [], heads_of(self.shop.train)
         for stage in self._stages:
             if stage.block:
@@ -87,8 +91,10 @@ class TuningSnapshots:
                 sources = self._sources(stage.number, start_of(stage), config)
                 title = f"ranking examples, block {stage.number + 1}"
                 with progress_bar(title, len(queries), self._show, unit="query") as bar:
-                    parts.append(make_examples(sources, queries, heads, bar=bar))
-        return concatenate(parts)
+                    lists = make_examples(sources, queries, heads, bar=bar)
+                    place = folder / str(stage.number)
+                    parts.append(store_examples(place, lists, heads=heads, num_features=len(FEATURES)))
+        return StoredExamples.joined(parts)
 
     def ask(self, queries: ExampleQueries, config: TrainingConfig) -> AskedQueries:
         """Returns candidate lists of queries after the training period, whose first label is the true item."""
@@ -101,11 +107,16 @@ class TuningSnapshots:
             parts.append((features.astype(np.float16), candidates > 0, is_truth))
         width = max(part[1].shape[1] for part in parts)
         columns = zip(*parts, strict=True)
-        return AskedQueries(*(np.concatenate([widen(part, width) for part in column]) for column in columns))
+        return AskedQueries(*(np.concatenate([_widen(part, width) for part in column]) for column in columns))
 
     def _sources(self, number: int, moment: float, config: TrainingConfig) -> CandidateSources:
         self._model.set_weights(self._weights[number])
         return sources_at(self.shop, self._model, moment, config)
+
+
+def _widen(array: np.ndarray, width: int) -> np.ndarray:
+    """Returns `[Q, width, ...]`: lists `[Q, C, ...]` with zeros behind their ends."""
+    return np.pad(array, [(0, 0), (0, width - array.shape[1])] + [(0, 0)] * (array.ndim - 2))
 
 
 def _save(path: Path, weights: list[np.ndarray]) -> None:

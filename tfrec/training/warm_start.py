@@ -10,9 +10,10 @@ import tensorflow as tf
 
 from tfrec.errors import ConfigError, SchemaError
 from tfrec.features.shop import Shop
+from tfrec.pipelines.stored_examples import StoredExamples
 from tfrec.training.checkpoints import claim
 from tfrec.training.config import TrainingConfig
-from tfrec.training.examples import block_examples, concatenate, prefetched_tables
+from tfrec.training.examples import block_examples, prefetched_tables
 from tfrec.training.fit import continue_ranking
 from tfrec.training.funnel import TrainedFunnel, funnel_of_the_present
 from tfrec.training.prefetch import background_thread
@@ -71,7 +72,7 @@ def warm_start(
             rate = warm.ranking_rate_share * config.ranking_rate
             continue_ranking(
                 models.ranking,
-                concatenate(parts),
+                StoredExamples.joined(parts),
                 config,
                 epochs=warm.ranking_epochs,
                 rate=rate,
