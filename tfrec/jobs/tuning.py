@@ -13,6 +13,7 @@ import hashlib
 import json
 import logging
 import shutil
+import tempfile
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -47,7 +48,7 @@ _K = 10
 _IS_DEFAULT = "is_default"
 _MOVE_COSTLY_EVERY = 4
 _ASK_BATCH = 64
-_LISTS = "lists-"
+_LISTS = ".lists-"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,8 +237,9 @@ class _TrialValues:
         self._queries = validation_queries(shop, schedule.validation_queries)
         self._snapshots: tuple[str, TuningSnapshots] | None = None
         self._lists: dict[str, tuple[StoredExamples, AskedQueries]] = {}
-        for left in work.glob(f"{_LISTS}*"):  # by a study that was killed
+        for left in work.parent.glob(f"{_LISTS}*"):  # by a study that was killed
             shutil.rmtree(left)
+        self._folder = tempfile.TemporaryDirectory(prefix=_LISTS, dir=work.parent)  # gone when the study ends
 
     def value(self, config: TrainingConfig, trial: Any) -> float:
         """Returns NDCG@10 of a config on the validation queries; after each epoch the trial may be pruned."""
@@ -275,7 +277,7 @@ class _TrialValues:
         return self._lists[lists_key]
 
     def _lists_folder(self, key: str) -> Path:
-        return self._work / f"{_LISTS}{key}"
+        return Path(self._folder.name) / key
 
 
 def validation_queries(shop: Shop, most: int) -> ExampleQueries:
