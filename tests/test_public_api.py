@@ -10,6 +10,7 @@ import pytest
 import tfrec
 
 PUBLIC = {
+    "tfrec.agents": ["HttpPort", "ShopTools", "make_server", "serve_http", "serve_stdio"],
     "tfrec.analysis": [
         "Audience",
         "BuyAgain",
