@@ -1,4 +1,4 @@
-// Shows a slate of a served shop (REST) on a page, and tells the collector what was seen and clicked. No dependencies.
+// Shows a slate of a served shop (REST) on a page, and sends the collector what was seen and clicked. No dependencies.
 //   <div id="offers"></div>
 //   <script type="module">
 //     import { showOffers } from "./offers.js";

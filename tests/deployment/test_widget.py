@@ -1,4 +1,4 @@
-"""The widget shows a slate of a served shop in a browser, and tells the collector what was seen and clicked."""
+"""The widget shows a slate of a served shop in a browser, and sends the collector what was seen and clicked."""
 
 import contextlib
 import functools

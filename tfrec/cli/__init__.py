@@ -22,6 +22,7 @@ from tfrec.cli import (
     churn,
     collect,
     demo,
+    earned,
     evaluate,
     experiment,
     export,
@@ -73,7 +74,7 @@ GROUPS = {
     ),
     "into service": (export, gate, label, publish, follow, verify, canary, rollback, serve, history, ask, mcp),
     "know the customers": (report, interests, segments, audience, rules, relations, forecast, churn, value, profile),
-    "promotions that pay, proof by experiment": (campaign, experiment, policy),
+    "promotions that pay, proof by experiment": (campaign, experiment, policy, earned),
 }
 DECISIONS = (*GROUPS["know the customers"], *GROUPS["promotions that pay, proof by experiment"])
 """Verbs whose libraries name parameters in their errors, which are options here."""

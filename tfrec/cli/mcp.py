@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+from pathlib import Path
 
 from tfrec.cli.client_options import TARGET_HELP, add_client_options, open_client
 from tfrec.cli.titles import add_title_options, read_titles
@@ -36,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let the assistant name any user: it can then find out what each bought, so for the shop's own staff",
     )
-    parser.add_argument("--log", metavar="DIR", help="folder in which every answer is kept, for `tfrec collect`")
+    parser.add_argument(
+        "--log", type=Path, metavar="DIR", help="folder in which every answer is kept, for `tfrec collect`"
+    )
     parser.add_argument(
         "--placement", default="assistant", metavar="NAME", help="what the log calls the place of these offers"
     )
