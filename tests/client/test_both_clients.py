@@ -55,6 +55,16 @@ def test_offers_of_a_served_shop(server: EmbeddedServer, run: Run):  # noqa: F81
     assert np.isnan(offers.propensities).all()
 
 
+def test_signatures_are_those_of_the_metadata(server: EmbeddedServer, run: Run):  # noqa: F811
+    target = f"127.0.0.1:{server.port}"
+    named = ["complete_cart", "cross_sell", "recommend", "similar", "upsell"]
+    assert run(target, "signatures", settings={"deadline": 10}) == named
+    settings = {"deadline": 10, "servable": "absent"}
+    assert run(target, "signatures", settings=settings | {"fallback": "shop"}) == named
+    with pytest.raises(errors.ServableNotLoadedError):
+        run(target, "signatures", settings=settings)
+
+
 def test_failures_name_the_cause(run: Run):
     with pytest.raises(errors.ServerUnreachableError):
         run(f"127.0.0.1:{free_port()}", "similar")

@@ -147,3 +147,13 @@ def test_unknown_fields_are_dropped_and_counted():
 def test_an_unknown_zone_names_the_nearest():
     with pytest.raises(ConfigError, match="Europe/Berlin"):
         EventRules(time_zone="Europe/Berln")
+
+
+def test_a_click_keeps_the_slate_that_it_comes_from():
+    check = EventCheck(EventRules())
+    click = {"event_id": "c1", "event_type": "view", "timestamp": "2026-11-29T10:00:00Z", "item_id": "LAMP-7"}
+    row = check.row_of(click | {"slate_id": "s1", "position": 2})
+    assert json.loads(row[COLUMNS.index("more")]) == {"slate_id": "s1", "position": 2}
+    assert check.row_of(click)[COLUMNS.index("more")] is None
+    shown = check.row_of(click | {"event_type": "impression", "slate_id": "s1", "position": 2})
+    assert (shown[COLUMNS.index("slate_id")], shown[COLUMNS.index("more")]) == ("s1", None)

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from tests.serving.requests import call, put, request_to
-from tfrec.errors import ServingError
+from tfrec.errors import ConfigError, ServingError
 from tfrec.schema import wire
+from tfrec.serving.cross_origin import CrossOrigin
 from tfrec.serving.server import EmbeddedServer
 
 
@@ -135,3 +136,40 @@ def test_a_taken_rest_port_is_an_error(server: EmbeddedServer, tiny_models: Path
     put(tiny_models, tmp_path, "shop", "1")
     with pytest.raises(ServingError, match=f"Cannot listen on 127.0.0.1:{server.rest_port}"):
         EmbeddedServer(tmp_path, port=0, rest_port=server.rest_port).start()
+
+
+@pytest.mark.parametrize(
+    ("allowed", "origin", "granted"),
+    [
+        pytest.param([], "https://shop.example", None, id="no page is named"),
+        pytest.param(["https://shop.example"], "https://shop.example", "https://shop.example", id="the page named"),
+        pytest.param(["https://shop.example"], "https://elsewhere.example", None, id="another page"),
+        pytest.param(["https://shop.example"], "null", None, id="a file"),
+        pytest.param(["*"], "https://elsewhere.example", "https://elsewhere.example", id="all"),
+        pytest.param(["https://shop.example"], None, None, id="no browser"),
+    ],
+)
+def test_pages_that_are_named_may_read_answers(tiny_models: Path, tmp_path: Path, allowed, origin, granted):
+    put(tiny_models, tmp_path, "m", "1", source="m/1")
+    with EmbeddedServer(tmp_path, port=0, rest_port=0, allow_origins=allowed) as running:
+        for method, path in [
+            ("GET", "/v1/models/m"),
+            ("GET", "/v1/models/absent"),
+            ("OPTIONS", "/v1/models/m:predict"),
+        ]:
+            connection = http.client.HTTPConnection("127.0.0.1", running.rest_port, timeout=20)
+            connection.request(method, path, headers={"Origin": origin} if origin else {})
+            response = connection.getresponse()
+            response.read()
+            connection.close()
+            assert response.headers["Access-Control-Allow-Origin"] == granted
+            assert (response.headers["Vary"] == "Origin") == bool(allowed)
+        connection = http.client.HTTPConnection("127.0.0.1", running.rest_port, timeout=20)
+        connection.request("GET", "/monitoring/prometheus/metrics", headers={"Origin": origin or ""})
+        assert connection.getresponse().headers["Access-Control-Allow-Origin"] is None
+        connection.close()
+
+
+def test_a_page_is_named_by_its_origin():
+    with pytest.raises(ConfigError, match="without a path"):
+        CrossOrigin(("https://shop.example/page",))

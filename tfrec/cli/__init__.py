@@ -22,6 +22,7 @@ from tfrec.cli import (
     churn,
     collect,
     demo,
+    earned,
     evaluate,
     experiment,
     export,
@@ -32,6 +33,7 @@ from tfrec.cli import (
     init,
     interests,
     label,
+    mcp,
     policy,
     prepare,
     profile,
@@ -70,9 +72,9 @@ GROUPS = {
         evaluate,
         recommend,
     ),
-    "into service": (export, gate, label, publish, follow, verify, canary, rollback, serve, history, ask),
+    "into service": (export, gate, label, publish, follow, verify, canary, rollback, serve, history, ask, mcp),
     "know the customers": (report, interests, segments, audience, rules, relations, forecast, churn, value, profile),
-    "promotions that pay, proof by experiment": (campaign, experiment, policy),
+    "promotions that pay, proof by experiment": (campaign, experiment, policy, earned),
 }
 DECISIONS = (*GROUPS["know the customers"], *GROUPS["promotions that pay, proof by experiment"])
 """Verbs whose libraries name parameters in their errors, which are options here."""
@@ -119,6 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         is_decision = options.verb in map(_name, DECISIONS)
         hint = install_hint("analysis") if is_decision else install_hint("train")
         hint = install_hint("collect") if options.verb == "collect" else hint
+        hint = install_hint("mcp") if options.verb == "mcp" else hint
         return _fail(f"`tfrec {options.verb}` needs {error.name}, which the base install leaves out. {hint}.")
     except BrokenPipeError:  # the reader of our output (`| head`) has gone
         _drop_output()

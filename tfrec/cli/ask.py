@@ -1,15 +1,13 @@
 """`tfrec ask`: sends one query to a server and prints its offers. Needs no more than the base install."""
 
 import argparse
-import contextlib
-import csv
 import json
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from tfrec.errors import SourceError, nearest_hint
+from tfrec.cli.client_options import TARGET_HELP, add_client_options, open_client
+from tfrec.cli.titles import add_title_options, read_titles
 from tfrec.schema.signatures import SIGNATURES, signature_named
 from tfrec.schema.text_columns import plain_json
 
@@ -45,12 +43,20 @@ _NUMBERS = {
     "max-price-ratio": "max_price_ratio",
     "diversity": "diversity",
 }
+OPTION_NAMES = {
+    **{name: f"--{option}" for option, (name, _) in _LISTS.items()},
+    **{name: f"--{option}" for option, name in _NUMBERS.items()},
+    "k": "--k",
+    "item_id": "--item ID",
+    "cart_item_ids": "--cart ID,ID",
+}
+"""What the inputs are called here."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     specs = {spec.name: spec for signature in SIGNATURES.values() for spec in signature.inputs}
-    parser.add_argument("target", metavar="HOST:PORT", help="gRPC port of the server")
+    parser.add_argument("target", metavar="HOST:PORT", help=TARGET_HELP)
     parser.add_argument("signature", metavar="SIGNATURE", help=f"one of {', '.join(SIGNATURES)}")
     for option, (name, metavar) in {**_SINGLE, **_LISTS}.items():
         parser.add_argument(f"--{option}", dest=name, metavar=metavar, help=specs[name].meaning)
@@ -58,62 +64,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         kind, metavar = (int, "N") if specs[name].dtype == "int32" else (float, "X")
         parser.add_argument(f"--{option}", dest=name, type=kind, metavar=metavar, help=specs[name].meaning)
     parser.add_argument("--k", type=int, default=10, help="number of items wanted")
-    parser.add_argument("--servable", default="shop", metavar="NAME", help="servable that answers the strategies")
-    parser.add_argument("--fallback", metavar="NAME", help="servable that answers if the first one does not")
-    parser.add_argument(
-        "--best-sellers", metavar="PATH", help="best_sellers.json, or models: what is offered if no servable answers"
-    )
-    parser.add_argument(
-        "--version", type=int, metavar="N", help="version of the servables (default: the newest loaded)"
-    )
-    parser.add_argument(
-        "--history", metavar="URL", help="history store that `tfrec history` filled; its events are sent"
-    )
-    parser.add_argument("--version-label", metavar="LABEL", help="label of the version, given by `tfrec label`")
-    parser.add_argument("--deadline", type=float, default=5.0, metavar="S", help="time limit of the call in seconds")
-    parser.add_argument(
-        "--prepared", type=Path, metavar="DIR", help="folder of the prepared shop, for the items' titles"
-    )
-    parser.add_argument(
-        "--items", type=Path, metavar="FILE.csv", help="file with columns item_id and title, for the items' titles"
-    )
+    add_client_options(parser)
+    add_title_options(parser)
     parser.add_argument("--json", action="store_true", help="output as JSON in place of a table")
 
 
 def run(options: argparse.Namespace) -> None:
     """Asks and prints."""
-    from tfrec.cli.no_offers import why_no_offers
     from tfrec.cli.tables import offer_table
-    from tfrec.client import Offers, RecommenderClient
+    from tfrec.client import Offers
     from tfrec.client.best_sellers import BEST_SELLERS
-    from tfrec.client.history.open_store import open_history
     from tfrec.client.history.reading import MISSING
+    from tfrec.client.no_offers import why_no_offers
 
     signature = signature_named(options.signature)
     arguments = _arguments(options)
     for name in arguments:
         signature.input(name)  # names what the signature does not take
-    titles = _titles(options)
-    stored = contextlib.closing(open_history(options.history)) if options.history else contextlib.nullcontext()
-    with (
-        stored as history,
-        RecommenderClient(
-            options.target,
-            deadline=options.deadline,
-            servable=options.servable,
-            fallback=options.fallback,
-            best_sellers=options.best_sellers,
-            version=options.version,
-            version_label=options.version_label,
-            history=history,
-        ) as client,
-    ):
+    titles = read_titles(options)
+    with open_client(options) as client:
         if signature.servable != "shop":
             _print_raw(client.ask(signature.name, arguments), titles, as_json=options.json)
             return
         offers: Offers = getattr(client, signature.name)(**arguments)
         is_local = offers.servable == BEST_SELLERS
-        cause = "" if len(offers) or is_local else why_no_offers(client, signature.name, arguments)
+        cause = "" if len(offers) or is_local else why_no_offers(client, signature.name, arguments, OPTION_NAMES)
     if offers.servable != options.servable:
         sys.stderr.write(f"`{options.servable}` did not answer; this is `{offers.servable}`.\n")
     if offers.history == MISSING:
@@ -159,30 +134,6 @@ def _as_numbers(words: list[str]) -> list[float]:
         return [float(word) for word in words]
     except ValueError as error:
         raise ConfigError(f"--recent-ages takes hours, such as 0.5,24; {error}.") from error
-
-
-def _titles(options: argparse.Namespace) -> Mapping[str, str]:
-    if options.items is not None:
-        return _titles_of_csv(options.items)
-    if options.prepared is not None:
-        from tfrec.ingest.prepared import read_prepared
-
-        items = read_prepared(options.prepared).train.items
-        return dict(zip(items["item_id"], items["title"], strict=True))
-    return {}
-
-
-def _titles_of_csv(path: Path) -> Mapping[str, str]:
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = csv.DictReader(stream)
-            columns = rows.fieldnames or []
-            for column in ("item_id", "title"):
-                if column not in columns:
-                    raise SourceError(f"{path} must have the columns item_id and title.{nearest_hint(column, columns)}")
-            return {row["item_id"]: row["title"] for row in rows}
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path} cannot be read ({error}). Give a CSV file with item_id and title.") from error
 
 
 def _print_raw(outputs: Mapping[str, Any], titles: Mapping[str, str], *, as_json: bool) -> None:

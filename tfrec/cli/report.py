@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from tfrec.cli.outputs import add_force, check_output, inputs_of
+from tfrec.cli.settings import collected_place
 
 HELP = "write one HTML page: customers, demand, rules, promotions, models"
 DESCRIPTION = """\
@@ -29,6 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prepared", type=Path, metavar="PREPARED", help="folder that `tfrec prepare` wrote")
     parser.add_argument(
         "--models", type=Path, metavar="MODELS", help="folder with report/report.json of `tfrec evaluate`"
+    )
+    parser.add_argument(
+        "--collected",
+        type=collected_place,
+        metavar="PLACE",
+        help="folder or URL that `tfrec collect` keeps events in, for what recommendations earned",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="path of the HTML page")
     parser.add_argument("--json", type=Path, metavar="FILE", help="path of the findings as JSON")
@@ -55,7 +62,7 @@ def run(options: argparse.Namespace) -> None:
     began = time.monotonic()
     prepared = read_prepared(options.prepared)
     sys.stderr.write(f"Studying {options.prepared} ...\n")
-    findings = study_shop(prepared, models=options.models, horizon=options.horizon)
+    findings = study_shop(prepared, models=options.models, collected=options.collected, horizon=options.horizon)
     page = render_report(findings, language_code=options.language)
     inputs = inputs_of(options)
     write_page(options.out, page, _KIND, inputs=inputs, force=options.force)

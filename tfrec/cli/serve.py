@@ -34,6 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="port of REST and of the metrics of Prometheus, as TF Serving's; 0 = any free port (default: none)",
     )
     parser.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="page whose scripts may ask over REST, such as https://shop.example; several times; * = all",
+    )
+    parser.add_argument(
         "--poll-seconds", type=float, default=1.0, metavar="S", help="seconds between two checks for new versions"
     )
     parser.add_argument(
@@ -87,6 +94,8 @@ def run(options: argparse.Namespace) -> None:
     tls = None
     if options.tls_key is not None:
         tls = ServerTls(options.tls_certificate, options.tls_key, options.tls_client_ca)
+    if options.allow_origin and options.rest_port is None:
+        raise ConfigError("Pages ask over REST: name its port with --rest-port.")
     logging.getLogger("tfrec").setLevel(logging.INFO)  # a server's log is its output
     sys.stderr.write(f"Loading {options.models} ...\n")
     server = EmbeddedServer(
@@ -101,5 +110,6 @@ def run(options: argparse.Namespace) -> None:
         tls=tls,
         log=RequestLog(options.request_log, share=options.request_log_share) if options.request_log else None,
         config_file=options.config_file,
+        allow_origins=options.allow_origin,
     )
     serve(server)

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +21,11 @@ def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more; got {text!r}")
     return int(text)
+
+
+def collected_place(text: str) -> Path | str:
+    """Returns a folder as a path, so that nothing is written over it, and the URL of a database as it is."""
+    return text if "://" in text or text.startswith("${") else Path(text)
 
 
 def names(text: str | None) -> tuple[str, ...]:

@@ -136,6 +136,30 @@ class Asking:
                 outputs = {name: outputs[name] for name in wanted}
             return Answer(outputs, BEST_SELLERS, self.best_sellers.version, True)
 
+    def signatures(self, sources: Sequence[Source], *, deadline: float) -> Steps[list[str]]:
+        """Returns the names of the signatures of the first source that answers, as its metadata lists them.
+
+        Args:
+            sources: who is asked, in this order.
+            deadline: seconds for all of it.
+
+        Raises:
+            ServingError: none answered; its subclass names the cause.
+        """
+        until = time.monotonic() + deadline
+        failed: list[ServingError] = []
+        for source in sources:
+            left = max(until - time.monotonic(), 0.001)
+            spec = _model_spec(source)
+            request = wire.GetModelMetadataRequest(model_spec=spec, metadata_field=["signature_def"])
+            reply = yield Call("GetModelMetadata", request, left)
+            assert reply is not None
+            if reply.error is None:
+                listed = wire.SignatureDefMap.FromString(reply.response.metadata["signature_def"].value)
+                return sorted(name for name in listed.signature_def if not name.startswith("__"))  # internal ones
+            failed.append(name_failure(self.target, reply.error, f"metadata of {source.servable}", deadline))
+        raise _joined(failed)
+
     def ready(self, servable: str, *, version: int | None, timeout: float) -> Steps[None]:
         """Returns as soon as a servable has a version that answers.
 
@@ -252,15 +276,21 @@ class Asking:
 
 def _request(signature: Signature, inputs: Mapping[str, np.ndarray], source: Source, wanted: Sequence[str]) -> Any:
     request = wire.PredictRequest(
-        model_spec=wire.ModelSpec(name=source.servable, signature_name=signature.name),
+        model_spec=_model_spec(source),
         inputs={name: wire.to_tensor_proto(array) for name, array in inputs.items()},
         output_filter=wanted,
     )
-    if source.version is not None:
-        request.model_spec.version.value = source.version
-    elif source.version_label is not None:
-        request.model_spec.version_label = source.version_label
+    request.model_spec.signature_name = signature.name
     return request
+
+
+def _model_spec(source: Source) -> Any:
+    spec = wire.ModelSpec(name=source.servable)
+    if source.version is not None:
+        spec.version.value = source.version
+    elif source.version_label is not None:
+        spec.version_label = source.version_label
+    return spec
 
 
 def _is_no_answer(error: ServingError) -> bool:

@@ -21,7 +21,9 @@ from tfrec.client.steps import Call, Lookup, Pause, Reply, Steps
 
 
 class AsyncRecommenderClient(
-    Questions[Awaitable[Offers], Awaitable[Answer], Awaitable[dict[str, np.ndarray]], Awaitable[None]]
+    Questions[
+        Awaitable[Offers], Awaitable[Answer], Awaitable[dict[str, np.ndarray]], Awaitable[list[str]], Awaitable[None]
+    ]
 ):
     """A connection to one server, for the event loop in which it is first asked.
 

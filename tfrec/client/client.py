@@ -20,7 +20,7 @@ from tfrec.client.questions import Questions
 from tfrec.client.steps import Call, Lookup, Pause, Reply, Steps
 
 
-class RecommenderClient(Questions[Offers, Answer, dict[str, np.ndarray], None]):
+class RecommenderClient(Questions[Offers, Answer, dict[str, np.ndarray], list[str], None]):
     """A connection to one server; any number of threads may share it.
 
     Arguments and questions are those of `Questions`; `AsyncRecommenderClient` is the same for asyncio.

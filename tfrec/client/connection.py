@@ -14,6 +14,7 @@ from tfrec.schema import wire
 _SERVICE_CONFIG = '{"loadBalancingConfig": [{"round_robin": {}}]}'  # `dns:///` targets: spread over all addresses
 _METHODS = {
     "Predict": (wire.PREDICTION_SERVICE, wire.PredictResponse),
+    "GetModelMetadata": (wire.PREDICTION_SERVICE, wire.GetModelMetadataResponse),
     "GetModelStatus": (wire.MODEL_SERVICE, wire.GetModelStatusResponse),
 }
 _UNANSWERED = 5.0

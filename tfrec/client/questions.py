@@ -38,13 +38,14 @@ Numbers: TypeAlias = Sequence[float] | Sequence[Sequence[float]] | np.ndarray | 
 OffersT = TypeVar("OffersT")
 AnswerT = TypeVar("AnswerT")
 OutputsT = TypeVar("OutputsT")
+NamesT = TypeVar("NamesT")
 NothingT = TypeVar("NothingT")
 
 _BREAKER = Breaker()
 _NUMPY = {"string": object, "float32": np.float32, "int32": np.int32}
 
 
-class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NothingT]):
+class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NamesT, NothingT]):
     """A connection to one server.
 
     Every question sends all inputs of its signature, has a deadline, and is answered by the first that can within it:
@@ -317,6 +318,14 @@ class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NothingT]):
         """
         return self._run(self._answer(signature_name, arguments, deadline, outputs))
 
+    def signatures(self, *, deadline: float | None = None) -> NamesT:
+        """Returns the names of the signatures of `servable`, or else of its fall-back, as the metadata lists them.
+
+        Raises:
+            ServingError: as in `recommend`.
+        """
+        return self._run(self._signatures(deadline))
+
     def wait_until_ready(self, timeout: float = 60.0, *, servables: Iterable[str] = ("shop",)) -> NothingT:
         """Returns as soon as each servable has a version that answers.
 
@@ -407,6 +416,10 @@ class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NothingT]):
     ) -> Steps[dict[str, np.ndarray]]:
         answer = yield from self._answer(signature_name, arguments, deadline, wanted)
         return answer.outputs
+
+    def _signatures(self, deadline: float | None) -> Steps[list[str]]:
+        signature, seconds, _, _ = self._checked("recommend", {}, deadline)
+        return (yield from self._asking.signatures(self._sources(signature), deadline=seconds))
 
     def _ready(self, timeout: float, servables: Iterable[str]) -> Steps[None]:
         if self._connection.is_closed:

@@ -19,7 +19,7 @@ class Call:
     """One request to the server.
 
     Attributes:
-        method: `"Predict"` or `"GetModelStatus"`.
+        method: `"Predict"`, `"GetModelMetadata"` or `"GetModelStatus"`.
         request: its message.
         timeout: seconds until it is given up.
         hedge_after: seconds without a reply after which the same request is sent a second time; None = never.

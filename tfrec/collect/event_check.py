@@ -10,7 +10,7 @@ import zoneinfo
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from tfrec.collect.batches import Row
+from tfrec.collect.batches import IMPRESSION, Row
 from tfrec.errors import ConfigError, nearest_hint
 from tfrec.schema.tables import EVENT_TYPES, RETURN
 
@@ -25,6 +25,8 @@ _KNOWN = frozenset(
         *("quantity", "price", "currency", "rating", "query", "slate_id", "position", "propensity"),
     )
 )
+_OF_IMPRESSIONS = frozenset(("slate_id", "position", "propensity"))
+"""Known fields that tables have of impressions alone; a click or order that names its slate keeps them in `more`."""
 _FIRST_YEAR = 1990
 _AHEAD = dt.timedelta(days=1)  # clocks of browsers are wrong by hours
 _MILLISECONDS = 1e11  # as seconds, this is the year 5138; as milliseconds, 1973
@@ -113,6 +115,7 @@ class EventCheck:
         propensity = _number(get("propensity"), "propensity")
         if propensity is not None and not 0 < propensity <= 1:
             raise NoEventError("impossible propensity")
+        known = _KNOWN if kind == IMPRESSION else _KNOWN - _OF_IMPRESSIONS
         return (
             event_id,
             kind,
@@ -129,7 +132,7 @@ class EventCheck:
             _id(get("slate_id"), "slate_id"),
             None if position is None else int(position),
             propensity,
-            self._more(event) if not event.keys() <= _KNOWN else None,
+            self._more(event, known) if not event.keys() <= known else None,
         )
 
     def _time(self, value: Any) -> str:
@@ -174,11 +177,11 @@ class EventCheck:
         text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return f"derived-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
-    def _more(self, event: dict[str, Any]) -> str | None:
+    def _more(self, event: dict[str, Any], known: frozenset[str]) -> str | None:
         if not self.rules.keep_unknown:
             self.dropped += 1
             return None
-        more = {name: value for name, value in event.items() if name not in _KNOWN}
+        more = {name: value for name, value in event.items() if name not in known}
         text = json.dumps(more, ensure_ascii=False, separators=(",", ":"))
         if len(text) > _LONGEST_MORE:
             raise NoEventError("further fields too long")

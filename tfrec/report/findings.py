@@ -20,7 +20,9 @@ from tfrec.analysis.rules import Rules, mine_rules
 from tfrec.analysis.segments import Segments, segment_by_dbscan, segment_by_kmeans, segment_by_rfm
 from tfrec.analysis.shop_figures import ShopFigures, describe_shop
 from tfrec.errors import ConfigError, SchemaError, SourceError
+from tfrec.experiments.collected_log import read_collected
 from tfrec.experiments.design import Duration
+from tfrec.experiments.earned import Earned, measure_earned
 from tfrec.experiments.placements import PlacementFindings, judge_placements
 from tfrec.experiments.read_out import ReadOut
 from tfrec.ingest.prepared import Manifest, Prepared
@@ -60,12 +62,14 @@ class Findings:
         coupon_read: the coupon test, read as an experiment.
         experiments: metric → how long an A/B test of it must run.
         placements: logged impressions.
+        earned: what slates earned, from what `tfrec collect` keeps.
         evaluation: what `tfrec evaluate` wrote in `report.json`.
     """
 
     JSON_KEYS: ClassVar = (
         "manifest", "shop", "rfm", "kmeans", "dbscan", "interests", "rules", "forecasts", "buy_again", "churn",
-        "lifetime", "coupons", "discounts", "coupon_read", "experiments", "placements", "evaluation",
+        "lifetime", "coupons", "discounts", "coupon_read", "experiments", "placements", "earned",
+        "evaluation",
     )  # fmt: skip
 
     manifest: Manifest
@@ -86,6 +90,7 @@ class Findings:
     coupon_read: ReadOut | Absent
     experiments: dict[str, Duration] | Absent
     placements: PlacementFindings | Absent
+    earned: Earned | Absent
     evaluation: dict[str, Any] | Absent
 
     def title_of(self, item_id: str) -> str:
@@ -105,25 +110,35 @@ def whole_log(prepared: Prepared) -> Tables:
     return dataclasses.replace(prepared.train, events=events, returns=returns)
 
 
-def study_shop(prepared: Prepared, *, models: Path | None = None, horizon: int = 28, seed: int = 0) -> Findings:
+def study_shop(
+    prepared: Prepared,
+    *,
+    models: Path | None = None,
+    collected: str | Path | None = None,
+    horizon: int = 28,
+    seed: int = 0,
+) -> Findings:
     """Runs every analysis on the whole log.
 
     Args:
         prepared: the shop.
         models: folder of models, whose `report/report.json` (as `tfrec evaluate` writes it) is taken over as it is.
+        collected: folder or database that `tfrec collect` keeps events in, for what slates earned.
         horizon: days to forecast, a multiple of 7.
         seed: random seed of samples, folds and bootstraps.
 
     Raises:
-        SourceError: `models` is no folder.
+        SourceError: `models` is no folder, or `collected` cannot be read.
     """
     if models is not None and not models.is_dir():
         raise SourceError(f"There is no folder {models}. Name what `tfrec train` wrote as the `models`.")
     with few_threads(prepared.manifest.users):
-        return _study(prepared, whole_log(prepared), models=models, horizon=horizon, seed=seed)
+        return _study(prepared, whole_log(prepared), models=models, collected=collected, horizon=horizon, seed=seed)
 
 
-def _study(prepared: Prepared, tables: Tables, *, models: Path | None, horizon: int, seed: int) -> Findings:
+def _study(
+    prepared: Prepared, tables: Tables, *, models: Path | None, collected: str | Path | None, horizon: int, seed: int
+) -> Findings:
     return Findings(
         manifest=prepared.manifest,
         items=tables.items,
@@ -145,6 +160,9 @@ def _study(prepared: Prepared, tables: Tables, *, models: Path | None, horizon: 
         placements=_try("impressions", lambda: judge_placements(prepared, seed=seed))
         if prepared.manifest.impressions
         else _extra(prepared, "impressions", lambda: judge_placements(prepared, seed=seed)),
+        earned=Absent("")
+        if collected is None
+        else _try("what slates earned", lambda: measure_earned(read_collected(collected), seed=seed)),
         evaluation=_evaluation(models),
     )
 

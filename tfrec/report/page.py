@@ -10,6 +10,7 @@ from tfrec.report.findings import Findings
 from tfrec.report.sections.customers import interests_section, segments_section
 from tfrec.report.sections.demand import demand_section
 from tfrec.report.sections.discounts import discounts_section
+from tfrec.report.sections.earned import earned_section
 from tfrec.report.sections.experiments import experiments_section
 from tfrec.report.sections.lifetime import lifetime_section
 from tfrec.report.sections.loyalty import loyalty_section
@@ -34,6 +35,7 @@ _PARTS: tuple[Callable[[Findings, Language], Section], ...] = (
     discounts_section,
     experiments_section,
     placements_section,
+    earned_section,
     models_section,
 )
 

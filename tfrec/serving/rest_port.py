@@ -14,6 +14,7 @@ from google.protobuf import json_format
 from tfrec.errors import EnvironmentSetupError, SchemaError, ServingError, install_hint
 from tfrec.schema import wire
 from tfrec.serving.admission import Admission
+from tfrec.serving.cross_origin import CrossOrigin
 from tfrec.serving.json_tensors import parse_body, read_inputs, write_error, write_outputs
 from tfrec.serving.metrics import CODES, CONTENT_TYPE, PATH, ServingMetrics
 from tfrec.serving.model_services import ModelServices
@@ -50,6 +51,7 @@ class RestPort:
         admission: where requests run.
         receive_seconds: a request whose body has not come after so many seconds is ended.
         metrics: counts requests, and is shown.
+        cross_origin: pages whose scripts may read answers.
     """
 
     def __init__(
@@ -59,11 +61,13 @@ class RestPort:
         metrics: ServingMetrics,
         *,
         receive_seconds: float,
+        cross_origin: CrossOrigin,
     ) -> None:
         self._services = services
         self._admission = admission
         self._receive_seconds = receive_seconds
         self._metrics = metrics
+        self._cross_origin = cross_origin
         self._server: Any = None
         self._serving: asyncio.Task[None] | None = None
 
@@ -111,9 +115,15 @@ class RestPort:
     async def _application(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
         """The ASGI application."""
         assert scope["type"] == "http"
-        answer = await self._answered(scope["method"], scope["path"], receive)
+        is_question = scope["method"] == "OPTIONS" and bool(self._cross_origin.allowed)
+        if is_question:
+            answer = Answer("")
+        else:
+            answer = await self._answered(scope["method"], scope["path"], receive)
         body = answer.body.encode("utf-8", "replace")
         headers = [(b"content-type", answer.content_type.encode()), (b"content-length", str(len(body)).encode())]
+        if scope["path"] != PATH:  # metrics are for no page
+            headers += self._cross_origin.headers(scope["headers"], is_question=is_question)
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 

@@ -19,13 +19,14 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
 from tfrec.errors import ConfigError, ServingError
 from tfrec.serving.admission import Admission
+from tfrec.serving.cross_origin import CrossOrigin
 from tfrec.serving.grpc_port import GrpcPort
 from tfrec.serving.health import Health
 from tfrec.serving.limits import RequestLimits
@@ -63,6 +64,7 @@ class EmbeddedServer:
         grace: seconds that requests under way have when the server stops.
         tls: certificate of both ports; None = plaintext.
         log: takes a sample of the requests, and is closed with the server; None = none is taken.
+        allow_origins: pages whose scripts may read what the REST port answers, such as `https://shop.example`.
 
     Example:
         with EmbeddedServer("models", port=0) as server:
@@ -87,6 +89,7 @@ class EmbeddedServer:
         grace: float = 5.0,
         tls: ServerTls | None = None,
         log: RequestLog | None = None,
+        allow_origins: Sequence[str] = (),
     ) -> None:
         for name, number in (("port", port), ("rest_port", rest_port or 0)):
             if not 0 <= number <= 65_535:
@@ -128,7 +131,13 @@ class EmbeddedServer:
         )
         self._wanted_rest_port = rest_port
         self._bound_rest_port: int | None = None
-        self._rest_port = RestPort(services, self._admission, self.metrics, receive_seconds=receive_seconds)
+        self._rest_port = RestPort(
+            services,
+            self._admission,
+            self.metrics,
+            receive_seconds=receive_seconds,
+            cross_origin=CrossOrigin(tuple(allow_origins)),
+        )
         self._loop = asyncio.new_event_loop()
         self._loop_thread = threading.Thread(target=self._loop.run_forever, name="tfrec-loop", daemon=True)
         self._port: int | None = None

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tfrec.cli.no_offers import why_no_offers
+from tfrec.cli.ask import OPTION_NAMES
+from tfrec.client.no_offers import why_no_offers
 from tfrec.errors import ServingError
 
 
@@ -17,12 +18,10 @@ class Server:
         is_offered = max_price >= 5 and "All" in include_categories and "A" not in exclude_item_ids
         return ["A"] if is_offered else []
 
-    def nothing(self, **_):
-        return []
-
-    cross_sell = upsell = similar = nothing
-
     def ask(self, signature, inputs):
+        if signature != "rank":
+            offered = self.recommend(**inputs) if signature == "recommend" else []
+            return {"item_ids": np.array([[*offered, ""]], dtype=object)}
         if not self.has_ranking:
             raise ServingError("ranking is not served")
         ids = inputs["candidate_item_ids"]
@@ -49,8 +48,12 @@ class Server:
     ],
 )
 def test_cause_is_named(signature, arguments, cause):
-    assert cause in why_no_offers(Server(), signature, arguments)
+    assert cause in why_no_offers(Server(), signature, arguments, OPTION_NAMES)
 
 
 def test_without_a_ranking_model_no_item_is_called_unknown():
-    assert "do not know" not in why_no_offers(Server(has_ranking=False), "upsell", {"item_id": "Z"})
+    assert "do not know" not in why_no_offers(Server(has_ranking=False), "upsell", {"item_id": "Z"}, {})
+
+
+def test_limits_have_their_own_names_where_there_are_no_options():
+    assert "`max_price` leaves nothing" in why_no_offers(Server(), "recommend", {"max_price": 1.0}, {})

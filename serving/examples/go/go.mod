@@ -1,0 +1,3 @@
+module example.com/shop/recommend
+
+go 1.19
