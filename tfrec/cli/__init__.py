@@ -15,6 +15,7 @@ from types import ModuleType
 import tfrec
 from tfrec.cli import (
     ask,
+    associations,
     audience,
     baseline,
     campaign,
@@ -41,7 +42,6 @@ from tfrec.cli import (
     relations,
     report,
     rollback,
-    rules,
     segments,
     serve,
     train,
@@ -71,7 +71,18 @@ GROUPS = {
         recommend,
     ),
     "into service": (export, gate, label, publish, follow, verify, canary, rollback, serve, history, ask),
-    "know the customers": (report, interests, segments, audience, rules, relations, forecast, churn, value, profile),
+    "know the customers": (
+        report,
+        interests,
+        segments,
+        audience,
+        associations,
+        relations,
+        forecast,
+        churn,
+        value,
+        profile,
+    ),
     "promotions that pay, proof by experiment": (campaign, experiment, policy),
 }
 DECISIONS = (*GROUPS["know the customers"], *GROUPS["promotions that pay, proof by experiment"])
@@ -173,7 +184,7 @@ def _name(verb: ModuleType) -> str:
 def _verbs_by_group() -> str:
     lines = []
     for title, verbs in GROUPS.items():
-        lines += [f"{title}:", *(f"  {_name(verb):<11} {verb.HELP}" for verb in verbs), ""]
+        lines += [f"{title}:", *(f"  {_name(verb):<12} {verb.HELP}" for verb in verbs), ""]
     return "\n".join(lines).rstrip()
 
 
