@@ -85,7 +85,8 @@ sys.exit(cli.main(["associations", "x"]))
 
 def test_a_full_disk_behind_standard_output_is_a_sentence():
     said = run_python(
-        'import tfrec.cli as c, sys; c.associations.run = lambda o: print("x"); sys.exit(c.main(["associations", "x"]))',
+        "import tfrec.cli as c, sys; c.associations.run = lambda o: print('x'); "
+        'sys.exit(c.main(["associations", "x"]))',
         shell="> /dev/full",
     )
     assert said.returncode == 2

@@ -67,9 +67,12 @@ def tiny_shop() -> Shop:
             "category": f"T{number % 3} > L{number % 9}",
             "price": 1.0 + number,
             "title": f"word{number % 6} thing",
+            "brand": f"B{number % 4}" if number % 7 else "",
         }
         if number % 10 == 7:
             about["stock"] = 0.0
+        if number % 10 == 2:
+            about["stock"] = float(number % 6)
         if number % 10 == 8:
             about["available_from"] = START + pd.Timedelta(days=1000)
         if number % 20 in (6, 16):

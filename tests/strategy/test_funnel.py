@@ -43,6 +43,8 @@ def requests(draw, *, size):
         "max_price_ratio": column(st.sampled_from([0.0, -1.0, 1.5, 4.0]), np.float32),
         "k": column(st.sampled_from([0, 1, 3, 10, 40, 1_000_000, -5]), np.int32),
         "diversity": column(st.sampled_from([0.0, 0.0, 0.5, 1.0, 9.0, -1.0]), np.float32),
+        "at_minute": column(st.sampled_from([0, 1, 30_000_000, 2**31 - 1]), np.int32),
+        "is_adult": column(st.sampled_from([0, 1]), np.int32),
     }
     left_out = draw(st.sets(st.sampled_from(sorted(set(inputs) - {"user_id"}))))
     return {name: value for name, value in inputs.items() if name not in left_out}

@@ -44,6 +44,8 @@ _NUMBERS = {
     "min-price-ratio": "min_price_ratio",
     "max-price-ratio": "max_price_ratio",
     "diversity": "diversity",
+    "at-minute": "at_minute",
+    "is-adult": "is_adult",
 }
 
 

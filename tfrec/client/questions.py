@@ -150,6 +150,8 @@ class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NothingT]):
         max_price: Number = None,
         k: Number = None,
         diversity: Number = None,
+        at_minute: Number = None,
+        is_adult: Number = None,
         deadline: float | None = None,
     ) -> OffersT:
         """Returns what this shopper is likely to choose next.
@@ -166,6 +168,8 @@ class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NothingT]):
             max_price: dearest price offered.
             k: number of items wanted; 10 when None.
             diversity: 0 = by score alone, towards 1 = more categories.
+            at_minute: moment at which merchandising rules are in force, minutes since 1970-01-01 UTC; None = now.
+            is_adult: 1 or True where the shopper is known to be of age.
             deadline: seconds, instead of the client's.
 
         Raises:
@@ -191,6 +195,8 @@ class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NothingT]):
         outside_cart_level: Number = None,
         k: Number = None,
         diversity: Number = None,
+        at_minute: Number = None,
+        is_adult: Number = None,
         deadline: float | None = None,
     ) -> OffersT:
         """Returns complements of the cart, or of `item_id` on the page, that this shopper has not bought before.
@@ -218,6 +224,8 @@ class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NothingT]):
         objective: Value = None,
         k: Number = None,
         diversity: Number = None,
+        at_minute: Number = None,
+        is_adult: Number = None,
         deadline: float | None = None,
     ) -> OffersT:
         """Returns dearer items of the category of `item_id` that the shopper is likely to accept.
@@ -243,6 +251,8 @@ class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NothingT]):
         outside_cart_level: Number = None,
         k: Number = None,
         diversity: Number = None,
+        at_minute: Number = None,
+        is_adult: Number = None,
         deadline: float | None = None,
     ) -> OffersT:
         """Returns what is still missing in this cart, repeat purchases included.
@@ -262,6 +272,8 @@ class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NothingT]):
         max_price: Number = None,
         k: Number = None,
         diversity: Number = None,
+        at_minute: Number = None,
+        is_adult: Number = None,
         deadline: float | None = None,
     ) -> OffersT:
         """Returns items that can stand in for `item_id`.

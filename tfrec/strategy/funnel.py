@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
+from tfrec.features.merchandising import SLATES
+from tfrec.features.rule_tables import RuleTables
 from tfrec.models.baseline_sources import CalibratedScore
 from tfrec.models.query import QUERY_FIELDS, QUERY_SPEC, Query
 from tfrec.models.ranking import RankingModel
@@ -19,8 +21,9 @@ from tfrec.strategy.complements import complements_first, of_other_categories, o
 from tfrec.strategy.config import StrategyConfig
 from tfrec.strategy.constraints import Limits, eligible_items
 from tfrec.strategy.diversity import maximal_marginal_relevance
+from tfrec.strategy.merchandising import IN_FORCE_SPEC, OCCASION_SPEC, Merchandising, Occasion, RulesInForce
 from tfrec.strategy.reasons import Reasons, explain, explain_by_anchor
-from tfrec.strategy.upsell import by_objective, only_upgrades
+from tfrec.strategy.upsell import by_objective, only_upgrades, orders_by_amount
 from tfrec.strategy.variants import one_of_each_product, without_variants
 
 _PURCHASE = EVENT_TYPES.index("purchase") + 1
@@ -39,6 +42,8 @@ class Request(tf.experimental.ExtensionType):
         objective: `[B]` int32 place in `schema.signatures.OBJECTIVES`, from 1; 0 = default.
         k: `[B]` int32.
         diversity: `[B]` float32.
+        minute: `[B]` int32 moment at which rules are in force, see `Occasion`.
+        is_adult: `[B]` bool: the shopper is known to be of age.
     """
 
     query: Query
@@ -49,6 +54,8 @@ class Request(tf.experimental.ExtensionType):
     objective: tf.Tensor
     k: tf.Tensor
     diversity: tf.Tensor
+    minute: tf.Tensor
+    is_adult: tf.Tensor
 
 
 class Relation(tf.experimental.ExtensionType):
@@ -84,6 +91,7 @@ class Sources(Protocol):
     categories: tf.Variable
     groups: tf.Variable
     largest_group: int
+    num_segments: int
 
     @property
     def is_offered(self) -> tf.Tensor:
@@ -97,11 +105,21 @@ class Sources(Protocol):
     def variables(self) -> list[tf.Variable]:
         """Every table and weight that they may read."""
 
-    def gather_evidence(self, query: Query, allows: Allows | None = None, *, at_least: tf.Tensor | int = 0) -> Any:
-        """Returns what they know for the queries."""
+    def segment(self, query: Query) -> tf.Tensor:
+        """Returns `[B]` int32 segments of the users; 0 = unknown."""
 
-    def candidates(self, evidence: Any, *, at_least: tf.Tensor | int = 0) -> tf.Tensor:
-        """Returns `[B, C]` int32 candidates."""
+    def gather_evidence(
+        self,
+        query: Query,
+        allows: Allows | None = None,
+        *,
+        at_least: tf.Tensor | int = 0,
+        also: tf.Tensor | None = None,
+    ) -> Any:
+        """Returns what they know for the queries, and for the items `also [B, n]`."""
+
+    def candidates(self, evidence: Any, *, at_least: tf.Tensor | int = 0, also: tf.Tensor | None = None) -> tf.Tensor:
+        """Returns `[B, C]` int32 candidates, those of `also [B, n]` among them that may be offered."""
 
     def features(self, query: Query, evidence: Any, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, C, F]` features of `items [B, C]`."""
@@ -121,6 +139,7 @@ class Funnel:
         ranking: scores by features.
         reasons: evidence → why an item is offered.
         strategy: settings of the strategies.
+        rules: the shop's merchandising rules; None = there are none.
     """
 
     def __init__(
@@ -130,11 +149,13 @@ class Funnel:
         reasons: Callable[..., Reasons] = explain,
         *,
         strategy: StrategyConfig = StrategyConfig(),
+        rules: RuleTables | None = None,
     ) -> None:
         self.sources = sources
         self.ranking = ranking
         self._explain = reasons
         self._strategy = strategy
+        self.merchandising = Merchandising(rules or RuleTables.none(sources.num_rows, sources.num_segments))
         indices, lists = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)
         numbers, scores = tf.TensorSpec([None], tf.float32), tf.TensorSpec([None, None], tf.float32)
         limits = Limits.Spec(excluded=lists, categories=lists, min_price=numbers, max_price=numbers)
@@ -148,22 +169,23 @@ class Funnel:
             goes_with=indices,
         )
         slate = CandidateSlate.Spec(item=lists, score=scores, probability=scores)
-        self._answer_graph = shared_graph(self._answer, QUERY_SPEC, limits, relation, indices, numbers)
+        self._answer_graph = shared_graph(self._answer, QUERY_SPEC, limits, relation, OCCASION_SPEC, indices, numbers)
         self._rank_graph = shared_graph(self._rank, QUERY_SPEC, lists)
-        self._vary_graph = shared_graph(self._vary, slate, indices, numbers)
+        self._vary_graph = shared_graph(self._vary, slate, IN_FORCE_SPEC, indices, numbers)
 
     @property
     def variables(self) -> list[tf.Variable]:
         """Every table and weight that an answer may read."""
-        return [*self.sources.variables, *self.ranking.variables]
+        return [*self.sources.variables, *self.ranking.variables, *self.merchandising.variables]
 
     def recommend(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Returns what the shopper is likely to choose next, repeats included, the cart left out."""
-        return self._answer_to(request, request.query, _relation(request))
+        return self._answer_to("recommend", request, request.query, _relation(request))
 
     def complete_cart(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Returns what is still missing in the cart, repeats included."""
-        return self._answer_to(request, request.query, _relation(request, no_variant_of=request.query.cart))
+        relation = _relation(request, no_variant_of=request.query.cart)
+        return self._answer_to("complete_cart", request, request.query, relation)
 
     def cross_sell(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Complements of cart and anchor that the shopper has not bought before, or just now by the request."""
@@ -172,7 +194,7 @@ class Funnel:
         just_bought = tf.where(tf.equal(query.recent_type, _PURCHASE), query.recent_item, 0)
         query = _changed(query, cart=cart, is_discovery=tf.ones_like(query.is_discovery))
         relation = _relation(request, not_like=request.anchor, no_variant_of=cart, goes_with=request.anchor)
-        return self._answer_to(request, query, relation, just_bought)
+        return self._answer_to("cross_sell", request, query, relation, just_bought)
 
     def upsell(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Returns dearer items of the anchor's category, by what they are expected to earn beyond it.
@@ -186,7 +208,7 @@ class Funnel:
             max_price_ratio=request.max_price_ratio,
             objective=request.objective,
         )
-        slate, _ = self._answer_to(request, self._with_view(request.query, request.anchor), relation)
+        slate, _ = self._answer_to("upsell", request, self._with_view(request.query, request.anchor), relation)
         return slate, explain_by_anchor(slate.item, code="upgrade_of", anchor=request.anchor)
 
     def similar(self, request: Request) -> tuple[CandidateSlate, Reasons]:
@@ -200,22 +222,33 @@ class Funnel:
         own_leaf = tf.gather(leaf, anchor)[:, None]
         same_leaf = tf.cast(tf.equal(leaf[None, :], own_leaf) & (own_leaf > 0), tf.float32)
         limits, catalogue = _excluding(request), whole_catalogue(sources.num_rows)
-        eligible = self._allowed(request.query, limits, _relation(request), catalogue, tf.constant([[False]]))
+        rules = self.merchandising.in_force(_occasion("similar", request), sources.segment(request.query))
+        eligible = self._allowed(request.query, limits, _relation(request), rules, catalogue, tf.constant([[False]]))
         eligible &= (anchor > 0)[:, None]
         weights = (config.embedding_weight, config.content_weight)
         closeness = sources.similarity(anchor, *weights) + config.same_category_bonus * same_leaf
-        score = tf.where(eligible, closeness, -float("inf"))
-        wanted = self._enough_for(request.k)
-        most = tf.maximum(tf.reduce_max(tf.concat([wanted, [0]], axis=0)), config.candidates)
-        width = tf.minimum(most, sources.num_rows)
-        score, item = tf.math.top_k(score, width)
-        item = tf.where(score > -float("inf"), item, 0)
+        every = CandidateSlate(
+            item=tf.broadcast_to(catalogue.item, tf.shape(closeness)),
+            score=tf.where(eligible, closeness, -float("inf")),
+            probability=tf.zeros_like(closeness),
+        )
+        every = self.merchandising.boosted(every, rules, is_amount=tf.ones_like(anchor, tf.bool))
+        is_pinned = eligible & catalogue.marks(rules.pinned)
         query = self._with_view(request.query, anchor)
-        _, logits = self.rank(query, item)
-        probability = tf.where(item > 0, tf.sigmoid(logits[..., -1]), 0.0)
-        slate = CandidateSlate(item=item, score=score, probability=probability)
-        slate = self._vary_graph(slate, request.k, request.diversity)
-        return slate, explain_by_anchor(slate.item, code="similar_to", anchor=anchor)
+
+        def answer(at_least: tf.Tensor) -> tuple[CandidateSlate, Reasons]:
+            most = tf.maximum(tf.reduce_max(tf.concat([at_least, [0]], axis=0)), config.candidates)
+            width = tf.minimum(most, sources.num_rows)
+            _, item = tf.math.top_k(tf.where(is_pinned, float("inf"), every.score), width)
+            score = tf.gather(every.score, item, batch_dims=1)
+            item = tf.where(score > -float("inf"), item, 0)
+            _, logits = self.rank(query, item)
+            probability = tf.where(item > 0, tf.sigmoid(logits[..., -1]), 0.0)
+            slate = CandidateSlate(item=item, score=score, probability=probability)
+            slate = self._vary_graph(slate, rules, request.k, request.diversity)
+            return slate, explain_by_anchor(slate.item, code="similar_to", anchor=anchor)
+
+        return self._until_full(answer, rules, request.k)
 
     def retrieve(self, query: Query, k: tf.Tensor) -> CandidateSlate:
         """Returns the nearest `[B, k]` candidates of the two towers alone, exact by inner product."""
@@ -235,47 +268,106 @@ class Funnel:
         return self.ranking(self.sources.features(query, evidence, items), training=False)
 
     def _answer_to(
-        self, request: Request, query: Query, relation: Relation, *excluded: tf.Tensor
+        self, signature: str, request: Request, query: Query, relation: Relation, *excluded: tf.Tensor
     ) -> tuple[CandidateSlate, Reasons]:
         """Returns the answer to a request whose query a strategy has changed; `excluded` are items `[B, n]`."""
-        return self._answer_graph(query, _excluding(request, *excluded), relation, request.k, request.diversity)
+        limits, occasion = _excluding(request, *excluded), _occasion(signature, request)
+        return self._answer_graph(query, limits, relation, occasion, request.k, request.diversity)
 
     def _answer(
-        self, query: Query, limits: Limits, relation: Relation, k: tf.Tensor, diversity: tf.Tensor
+        self,
+        query: Query,
+        limits: Limits,
+        relation: Relation,
+        occasion: Occasion,
+        k: tf.Tensor,
+        diversity: tf.Tensor,
     ) -> tuple[CandidateSlate, Reasons]:
         """Returns the best of the eligible items and why; traced once for all signatures."""
-        allows = functools.partial(self._allowed, query, limits, relation)
-        enough = self._enough_for(k)
-        evidence = self.sources.gather_evidence(query, allows, at_least=enough)
-        items = self.sources.candidates(evidence, at_least=enough)
-        score, logits = self.ranking(self.sources.features(query, evidence, items), training=False)
-        ranked = CandidateSlate(
-            item=items,
-            score=tf.where(items > 0, score, -float("inf")),
-            probability=tf.where(items > 0, tf.sigmoid(logits[..., -1]), 0.0),
-        )
-        ranked = by_objective(
-            ranked,
-            upgrade_of=relation.upgrade_of,
-            objective=relation.objective,
-            price=self.sources.price,
-            profit=self.sources.profit,
-            config=self._strategy.upsell,
-        )
-        ranked = complements_first(ranked, strength=self.sources.completes(relation.goes_with, items))
-        slate = self._vary_graph(ranked, k, diversity)
-        return slate, self._explain(self.sources, evidence, slate.item)
+        rules = self.merchandising.in_force(occasion, self.sources.segment(query))
+        allows = functools.partial(self._allowed, query, limits, relation, rules)
+        is_amount = self._ranks_by_amount(relation)
 
-    def _vary(self, slate: CandidateSlate, k: tf.Tensor, diversity: tf.Tensor) -> CandidateSlate:
-        """Returns the best `k`, one of each product, re-ranked for variety; traced once for all signatures."""
+        def answer(at_least: tf.Tensor) -> tuple[CandidateSlate, Reasons]:
+            evidence = self.sources.gather_evidence(query, allows, at_least=at_least, also=rules.pinned)
+            items = self.sources.candidates(evidence, at_least=at_least, also=rules.pinned)
+            score, logits = self.ranking(self.sources.features(query, evidence, items), training=False)
+            ranked = CandidateSlate(
+                item=items,
+                score=tf.where(items > 0, score, -float("inf")),
+                probability=tf.where(items > 0, tf.sigmoid(logits[..., -1]), 0.0),
+            )
+            ranked = by_objective(
+                ranked,
+                upgrade_of=relation.upgrade_of,
+                objective=relation.objective,
+                price=self.sources.price,
+                profit=self.sources.profit,
+                config=self._strategy.upsell,
+            )
+            ranked = self.merchandising.boosted(ranked, rules, is_amount=is_amount)
+            ranked = complements_first(ranked, strength=self.sources.completes(relation.goes_with, items))
+            slate = self._vary_graph(ranked, rules, k, diversity)
+            return slate, self._explain(self.sources, evidence, slate.item)
+
+        return self._until_full(answer, rules, k)
+
+    def _ranks_by_amount(self, relation: Relation) -> tf.Tensor:
+        """Returns `[B]` bool: the scores of the row are amounts, not on a logarithmic scale."""
+        is_priced = orders_by_amount(relation.objective, config=self._strategy.upsell) & (relation.upgrade_of > 0)
+        return is_priced | (not self.ranking.has_log_scores)
+
+    def _until_full(
+        self, answer: Callable[[tf.Tensor], tuple[CandidateSlate, Reasons]], rules: RulesInForce, k: tf.Tensor
+    ) -> tuple[CandidateSlate, Reasons]:
+        """Returns what `answer` makes of enough candidates `[B]`, of all for rows that rules leave short.
+
+        Rules for the slate as a whole (at most two of a brand) may refuse most of the best candidates. Rows that are
+        full are answered the same again.
+
+        Args:
+            answer: number of candidates `[B]` → slate and reasons.
+            rules: the rules in force.
+            k: `[B]` int32 items wanted.
+        """
+        everything, size = self.sources.num_rows, tf.shape(k)[0]
+        nothing = tf.zeros([size, 0], tf.int32), tf.zeros([size, 0]), tf.fill([size, 0], "")
+        slate = CandidateSlate(item=nothing[0], score=nothing[1], probability=nothing[1])
+        reasons = Reasons(code=nothing[2], item=nothing[0], count=nothing[0], source=nothing[2])
+        scalar, rows, lists = (tf.TensorShape(shape) for shape in ([], [None], [None, None]))
+
+        def again(number: tf.Tensor, at_least: tf.Tensor, is_short: tf.Tensor, *_: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            at_least = tf.where(is_short, everything, at_least)
+            slate, reasons = answer(at_least)
+            found = tf.reduce_sum(tf.cast(slate.item > 0, tf.int32), axis=1)
+            is_short = rules.selects & (found < k) & (at_least < everything)
+            return number + 1, at_least, is_short, *_parts(slate), *_parts(reasons)
+
+        *_, item, score, probability, code, about, count, source = tf.while_loop(
+            lambda number, _, is_short, *parts: tf.equal(number, 0) | tf.reduce_any(is_short),
+            again,
+            (0, self._enough_for(k), tf.zeros_like(rules.selects), *_parts(slate), *_parts(reasons)),
+            shape_invariants=(scalar, rows, rows, *[lists] * 7),
+        )
+        return CandidateSlate(item, score, probability), Reasons(code, about, count, source)
+
+    def _vary(self, slate: CandidateSlate, rules: RulesInForce, k: tf.Tensor, diversity: tf.Tensor) -> CandidateSlate:
+        """Returns the best `k`, one of each product, re-ranked for variety and by rules; traced once for all."""
         if self.sources.largest_group > 1:
-            slate = one_of_each_product(slate, groups=self.sources.groups)
-        return maximal_marginal_relevance(
+            # Rules may refuse the best variant and not another one: they choose among all.
+            best = one_of_each_product(slate, groups=self.sources.groups)
+            slate = _where(rules.selects, slate, best)
+        ordered = maximal_marginal_relevance(
             slate,
-            k=k,
+            k=tf.where(rules.selects, tf.shape(slate.item)[1], k),
             trade_off=diversity,
             vectors=self.sources.content,
             config=self._strategy.variety,
+        )
+        return tf.cond(
+            tf.reduce_any(rules.selects),
+            lambda: self.merchandising.select(ordered, k=k, rules=rules, groups=self.sources.groups),
+            lambda: ordered,
         )
 
     def _enough_for(self, k: tf.Tensor) -> tf.Tensor:
@@ -284,7 +376,13 @@ class Funnel:
         return tf.minimum(k, self.sources.num_rows) * most if most > 1 else k  # no overflow, whatever k is
 
     def _allowed(
-        self, query: Query, limits: Limits, relation: Relation, shortlist: Shortlist, is_own: tf.Tensor
+        self,
+        query: Query,
+        limits: Limits,
+        relation: Relation,
+        rules: RulesInForce,
+        shortlist: Shortlist,
+        is_own: tf.Tensor,
     ) -> tf.Tensor:
         """Returns `[B, L]` bool: the items of the list that may be offered.
 
@@ -292,6 +390,7 @@ class Funnel:
             query: the queries; for discovery, or for other categories than the cart's, where they say so.
             limits: of the requests.
             relation: of the strategy.
+            rules: the shop's rules in force.
             shortlist: the items in question.
             is_own: `[B, L]` bool: the user bought it before.
         """
@@ -308,6 +407,7 @@ class Funnel:
         if self.sources.largest_group > 1:
             chosen, groups = relation.no_variant_of, self.sources.groups
             eligible = without_variants(eligible, shortlist, chosen=chosen, groups=groups)
+        eligible = self.merchandising.allowed(eligible, shortlist, rules)
 
         def upgrades() -> tf.Tensor:
             found = only_upgrades(
@@ -346,6 +446,27 @@ def _excluding(request: Request, *excluded: tf.Tensor) -> Limits:
         min_price=limits.min_price,
         max_price=limits.max_price,
     )
+
+
+def _occasion(signature: str, request: Request) -> Occasion:
+    """Returns what the rules ask of a request."""
+    return Occasion(
+        signature=tf.fill(tf.shape(request.anchor), SLATES.index(signature)),
+        minute=request.minute,
+        is_adult=request.is_adult,
+        beside=tf.concat([request.query.cart, request.anchor[:, None]], axis=1),
+    )
+
+
+def _where(condition: tf.Tensor, chosen: CandidateSlate, other: CandidateSlate) -> CandidateSlate:
+    """Returns rows of one slate where `condition [B]`, else of the other; both are `[B, C]`."""
+    pairs = zip(_parts(chosen), _parts(other), strict=True)
+    return CandidateSlate(*(tf.where(condition[:, None], left, right) for left, right in pairs))
+
+
+def _parts(value: CandidateSlate | Reasons) -> list[tf.Tensor]:
+    """Returns the tensors of a slate or of reasons, in the order of their fields."""
+    return [getattr(value, name) for name in type(value).__annotations__]
 
 
 def _relation(request: Request, **values: tf.Tensor) -> Relation:
