@@ -102,7 +102,10 @@ WRITERS = [
     Writer("churn", "--out", FILE, "out.csv", _shop()),
     Writer("churn", "--buy-again", FILE, "out.parquet", _shop()),
     Writer("value", "--out", FILE, "out.csv", _shop()),
-    *(Writer(verb, "--plot", FILE, "out.svg", _shop()) for verb in ("segments", "associations", "forecast", "churn", "value")),
+    *(
+        Writer(verb, "--plot", FILE, "out.svg", _shop())
+        for verb in ("segments", "associations", "forecast", "churn", "value")
+    ),
     Writer(
         "audience", "--export", FILE, "out.csv",
         lambda p: [p.shop, "orders > 0", "--key", p.home / "key"], given="key",

@@ -70,6 +70,8 @@ class World:
         over = items["available_until"] <= shop.prepared.test_from
         self.offered = set(items.index[~(items["stock"] == 0) & ~late & ~over])
         self.product = {item: group or item for item, group in items["item_group"].items()}
+        facts = shop.prepared.train.facts
+        self.fitting = facts.groupby("head")["tail"].agg(set).to_dict()
         purchases = shop.prepared.train.purchases
         self.orders = purchases.groupby("order_id")["item_id"].agg(set).tolist()
         self.own = purchases[purchases["user_id"] != ""].groupby("user_id")["item_id"].agg(list).to_dict()
@@ -77,6 +79,13 @@ class World:
     def level_of(self, item, level):
         """The item's category path down to a level, 1 = top."""
         return tuple(self.category[item].split(" > ")[:level])
+
+    def fit(self, left, right):
+        """Whether two items go together, as far as one of them fits some things alone."""
+        tails = set().union(*self.fitting.values())
+        parts = [self.fitting.get(item, set()) | ({item} & tails) for item in (left, right)]
+        is_bound = left in self.fitting or right in self.fitting
+        return not all(parts) or not is_bound or not parts[0].isdisjoint(parts[1])
 
     def eligible(self, signature, row):
         """The items that may be answered, by the words of the contract."""
@@ -99,6 +108,8 @@ class World:
         if signature in ("cross_sell", "complete_cart"):
             own = {self.product.get(item) for item in (cart | {anchor} if signature == "cross_sell" else cart)}
             allowed = {item for item in allowed if self.product[item] not in own}
+            beside = cart | {anchor} if signature == "cross_sell" else cart
+            allowed = {item for item in allowed if all(self.fit(item, other) for other in beside)}
         level = row.get("outside_cart_level", 0)
         if signature in ("cross_sell", "complete_cart") and level > 0:
             chosen = {*cart, anchor} if signature == "cross_sell" else cart

@@ -103,6 +103,9 @@ class BaselineSources:
         self.profit = table(catalogue.profit, "profit")
         self.categories = table(catalogue.categories, "categories")
         self.groups = table(catalogue.group, "groups")
+        self.fits = table(catalogue.fits.codes, "fits")
+        self.fits_something = table(catalogue.fits.is_head, "fits_something")
+        self.num_fits = catalogue.fits.num_codes
         self.largest_group = catalogue.largest_group
         self.is_offered = table(is_offered, "is_offered")
 

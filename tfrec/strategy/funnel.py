@@ -6,10 +6,9 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
-from tfrec.features.merchandising import SLATES
 from tfrec.features.rule_tables import RuleTables
 from tfrec.models.baseline_sources import CalibratedScore
-from tfrec.models.query import QUERY_FIELDS, QUERY_SPEC, Query
+from tfrec.models.query import QUERY_SPEC, Query
 from tfrec.models.ranking import RankingModel
 from tfrec.models.shared_graphs import shared_graph
 from tfrec.models.sources import CandidateSources
@@ -21,64 +20,15 @@ from tfrec.strategy.complements import complements_first, of_other_categories, o
 from tfrec.strategy.config import StrategyConfig
 from tfrec.strategy.constraints import Limits, eligible_items
 from tfrec.strategy.diversity import maximal_marginal_relevance
+from tfrec.strategy.fits import only_what_fits
 from tfrec.strategy.merchandising import IN_FORCE_SPEC, OCCASION_SPEC, Merchandising, Occasion, RulesInForce
 from tfrec.strategy.reasons import Reasons, explain, explain_by_anchor
+from tfrec.strategy.request import Relation, Request, changed, excluding, occasion_of, relation_of
 from tfrec.strategy.upsell import by_objective, only_upgrades, orders_by_amount
 from tfrec.strategy.variants import one_of_each_product, without_variants
 
 _PURCHASE = EVENT_TYPES.index("purchase") + 1
 _UNKNOWN = -1
-
-
-class Request(tf.experimental.ExtensionType):
-    """A batch of requests in indices.
-
-    Attributes:
-        query: who asks, what was seen, what is in the cart.
-        limits: what may be offered; `excluded` without the cart.
-        anchor: `[B]` int32 item on the page; 0 = none.
-        min_price_ratio: `[B]` float32; 0 = default.
-        max_price_ratio: `[B]` float32; 0 = default.
-        objective: `[B]` int32 place in `schema.signatures.OBJECTIVES`, from 1; 0 = default.
-        k: `[B]` int32.
-        diversity: `[B]` float32.
-        minute: `[B]` int32 moment at which rules are in force, see `Occasion`.
-        is_adult: `[B]` bool: the shopper is known to be of age.
-    """
-
-    query: Query
-    limits: Limits
-    anchor: tf.Tensor
-    min_price_ratio: tf.Tensor
-    max_price_ratio: tf.Tensor
-    objective: tf.Tensor
-    k: tf.Tensor
-    diversity: tf.Tensor
-    minute: tf.Tensor
-    is_adult: tf.Tensor
-
-
-class Relation(tf.experimental.ExtensionType):
-    """How what is offered must relate to an item.
-
-    Attributes:
-        not_like: `[B]` int32 item whose leaf category is not offered; 0 = none.
-        upgrade_of: `[B]` int32 item of which only dearer substitutes are offered; 0 = none, -1 = an unknown item, which
-            has none.
-        min_price_ratio: `[B]` float32 price of the cheapest upgrade over the item's; 0 = default.
-        max_price_ratio: `[B]` float32 price of the dearest upgrade over the item's; 0 = default.
-        objective: `[B]` int32 by what upgrades are ordered, see `Request`.
-        no_variant_of: `[B, n]` int32 items of which no other variant is offered; 0 = padding.
-        goes_with: `[B]` int32 item whose complements are offered before all else; 0 = none.
-    """
-
-    not_like: tf.Tensor
-    upgrade_of: tf.Tensor
-    min_price_ratio: tf.Tensor
-    max_price_ratio: tf.Tensor
-    objective: tf.Tensor
-    no_variant_of: tf.Tensor
-    goes_with: tf.Tensor
 
 
 class Sources(Protocol):
@@ -90,6 +40,9 @@ class Sources(Protocol):
     profit: tf.Variable
     categories: tf.Variable
     groups: tf.Variable
+    fits: tf.Variable
+    fits_something: tf.Variable
+    num_fits: int
     largest_group: int
     num_segments: int
 
@@ -165,7 +118,7 @@ class Funnel:
             min_price_ratio=numbers,
             max_price_ratio=numbers,
             objective=indices,
-            no_variant_of=lists,
+            goes_beside=lists,
             goes_with=indices,
         )
         slate = CandidateSlate.Spec(item=lists, score=scores, probability=scores)
@@ -180,11 +133,11 @@ class Funnel:
 
     def recommend(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Returns what the shopper is likely to choose next, repeats included, the cart left out."""
-        return self._answer_to("recommend", request, request.query, _relation(request))
+        return self._answer_to("recommend", request, request.query, relation_of(request))
 
     def complete_cart(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Returns what is still missing in the cart, repeats included."""
-        relation = _relation(request, no_variant_of=request.query.cart)
+        relation = relation_of(request, goes_beside=request.query.cart)
         return self._answer_to("complete_cart", request, request.query, relation)
 
     def cross_sell(self, request: Request) -> tuple[CandidateSlate, Reasons]:
@@ -192,8 +145,8 @@ class Funnel:
         query = request.query
         cart = tf.concat([query.cart, request.anchor[:, None]], axis=1)
         just_bought = tf.where(tf.equal(query.recent_type, _PURCHASE), query.recent_item, 0)
-        query = _changed(query, cart=cart, is_discovery=tf.ones_like(query.is_discovery))
-        relation = _relation(request, not_like=request.anchor, no_variant_of=cart, goes_with=request.anchor)
+        query = changed(query, cart=cart, is_discovery=tf.ones_like(query.is_discovery))
+        relation = relation_of(request, not_like=request.anchor, goes_beside=cart, goes_with=request.anchor)
         return self._answer_to("cross_sell", request, query, relation, just_bought)
 
     def upsell(self, request: Request) -> tuple[CandidateSlate, Reasons]:
@@ -201,7 +154,7 @@ class Funnel:
 
         See `UpsellConfig` for other orders. The scores are in the shop's currency, or probabilities.
         """
-        relation = _relation(
+        relation = relation_of(
             request,
             upgrade_of=tf.where(request.anchor > 0, request.anchor, _UNKNOWN),
             min_price_ratio=request.min_price_ratio,
@@ -221,9 +174,9 @@ class Funnel:
         leaf = sources.categories[:, -1]
         own_leaf = tf.gather(leaf, anchor)[:, None]
         same_leaf = tf.cast(tf.equal(leaf[None, :], own_leaf) & (own_leaf > 0), tf.float32)
-        limits, catalogue = _excluding(request), whole_catalogue(sources.num_rows)
-        rules = self.merchandising.in_force(_occasion("similar", request), sources.segment(request.query))
-        eligible = self._allowed(request.query, limits, _relation(request), rules, catalogue, tf.constant([[False]]))
+        limits, catalogue = excluding(request), whole_catalogue(sources.num_rows)
+        rules = self.merchandising.in_force(occasion_of("similar", request), sources.segment(request.query))
+        eligible = self._allowed(request.query, limits, relation_of(request), rules, catalogue, tf.constant([[False]]))
         eligible &= (anchor > 0)[:, None]
         weights = (config.embedding_weight, config.content_weight)
         closeness = sources.similarity(anchor, *weights) + config.same_category_bonus * same_leaf
@@ -271,7 +224,7 @@ class Funnel:
         self, signature: str, request: Request, query: Query, relation: Relation, *excluded: tf.Tensor
     ) -> tuple[CandidateSlate, Reasons]:
         """Returns the answer to a request whose query a strategy has changed; `excluded` are items `[B, n]`."""
-        limits, occasion = _excluding(request, *excluded), _occasion(signature, request)
+        limits, occasion = excluding(request, *excluded), occasion_of(signature, request)
         return self._answer_graph(query, limits, relation, occasion, request.k, request.diversity)
 
     def _answer(
@@ -405,8 +358,16 @@ class Funnel:
         )
         eligible = without_substitutes(eligible, shortlist, anchor=relation.not_like, leaf_category=leaf)
         if self.sources.largest_group > 1:
-            chosen, groups = relation.no_variant_of, self.sources.groups
-            eligible = without_variants(eligible, shortlist, chosen=chosen, groups=groups)
+            eligible = without_variants(eligible, shortlist, chosen=relation.goes_beside, groups=self.sources.groups)
+        if self.sources.num_fits > 1:
+            eligible = only_what_fits(
+                eligible,
+                shortlist,
+                chosen=relation.goes_beside,
+                codes=self.sources.fits,
+                is_head=self.sources.fits_something,
+                num_codes=self.sources.num_fits,
+            )
         eligible = self.merchandising.allowed(eligible, shortlist, rules)
 
         def upgrades() -> tf.Tensor:
@@ -428,34 +389,12 @@ class Funnel:
     def _with_view(self, query: Query, anchor: tf.Tensor) -> Query:
         """Returns the query with the anchor as its latest event."""
         seen = tf.fill([tf.shape(anchor)[0], 1], self.sources.view_type)
-        return _changed(
+        return changed(
             query,
             recent_item=tf.concat([query.recent_item, anchor[:, None]], axis=1),
             recent_type=tf.concat([query.recent_type, seen], axis=1),
             recent_age=tf.concat([query.recent_age, tf.zeros([tf.shape(anchor)[0], 1])], axis=1),
         )
-
-
-def _excluding(request: Request, *excluded: tf.Tensor) -> Limits:
-    """Returns the request's limits, without cart, anchor and `excluded`."""
-    limits = request.limits
-    never = [limits.excluded, request.query.cart, request.anchor[:, None], *excluded]
-    return Limits(
-        excluded=tf.concat(never, axis=1),
-        categories=limits.categories,
-        min_price=limits.min_price,
-        max_price=limits.max_price,
-    )
-
-
-def _occasion(signature: str, request: Request) -> Occasion:
-    """Returns what the rules ask of a request."""
-    return Occasion(
-        signature=tf.fill(tf.shape(request.anchor), SLATES.index(signature)),
-        minute=request.minute,
-        is_adult=request.is_adult,
-        beside=tf.concat([request.query.cart, request.anchor[:, None]], axis=1),
-    )
 
 
 def _where(condition: tf.Tensor, chosen: CandidateSlate, other: CandidateSlate) -> CandidateSlate:
@@ -467,23 +406,3 @@ def _where(condition: tf.Tensor, chosen: CandidateSlate, other: CandidateSlate) 
 def _parts(value: CandidateSlate | Reasons) -> list[tf.Tensor]:
     """Returns the tensors of a slate or of reasons, in the order of their fields."""
     return [getattr(value, name) for name in type(value).__annotations__]
-
-
-def _relation(request: Request, **values: tf.Tensor) -> Relation:
-    """Returns a relation of `values`; what is left out asks for nothing."""
-    none = tf.zeros_like(request.anchor)
-    nothing = {
-        "not_like": none,
-        "upgrade_of": none,
-        "min_price_ratio": tf.zeros(tf.shape(none)),
-        "max_price_ratio": tf.zeros(tf.shape(none)),
-        "objective": none,
-        "no_variant_of": none[:, None][:, :0],
-        "goes_with": none,
-    }
-    return Relation(**{**nothing, **values})
-
-
-def _changed(query: Query, **values: tf.Tensor) -> Query:
-    """Returns the query with some tensors replaced."""
-    return Query(**{name: values.get(name, getattr(query, name)) for name in QUERY_FIELDS})

@@ -1,10 +1,11 @@
 """Applies merchandising rules to what is offered: which are in force for a request, and what each of them does."""
 
+import tempfile
 from pathlib import Path
 
 import tensorflow as tf
 
-from tfrec.features.rule_tables import KINDS, TABLES, RuleTables
+from tfrec.features.rule_tables import KINDS, RULES_FILE, TABLES, RuleTables
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.strategy.candidate_slate import CandidateSlate
 
@@ -289,20 +290,25 @@ def _padded(values: tf.Tensor, at: tf.Tensor, padding: tf.Tensor | float | bool)
     return tf.gather(padded, at, batch_dims=1)
 
 
-def rules_file(merchandising: Merchandising, path: Path) -> tf.lookup.StaticHashTable:
+def rules_file(merchandising: Merchandising) -> tf.lookup.StaticHashTable:
     """Returns a resource that puts the rules of a file in place whenever a SavedModel that holds it is loaded.
+
+    The file has the rules that are there now.
 
     The file is an asset of the SavedModel: a copy of the folder with another file there has other rules.
     """
-    return tf.lookup.StaticHashTable(_FromFile(merchandising, path), default_value=0)
+    return tf.lookup.StaticHashTable(_FromFile(merchandising), default_value=0)
 
 
 class _FromFile(tf.lookup.KeyValueTensorInitializer):
     """Assigns the tables when the runtime initialises what a SavedModel holds; the table itself has one idle cell."""
 
-    def __init__(self, merchandising: Merchandising, path: Path) -> None:
+    def __init__(self, merchandising: Merchandising) -> None:
         super().__init__(tf.constant([0], tf.int64), tf.constant([0], tf.int64))
         self._merchandising = merchandising
+        self._folder = tempfile.TemporaryDirectory(prefix="tfrec-")  # until the SavedModel is written
+        path = Path(self._folder.name) / RULES_FILE.name
+        path.write_bytes(merchandising.tables().to_bytes())
         self.file = self._track_trackable(tf.saved_model.Asset(str(path)), "file")
 
     def initialize(self, table: tf.lookup.StaticHashTable) -> tf.Operation:

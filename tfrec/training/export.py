@@ -9,7 +9,6 @@ import errno
 import inspect
 import json
 import logging
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,7 @@ import tensorflow as tf
 from tfrec.baselines.fitted import FittedBaseline
 from tfrec.errors import SourceError
 from tfrec.features.queries import HEADS
-from tfrec.features.rule_tables import RULES_FILE, RuleTables
+from tfrec.features.rule_tables import RuleTables
 from tfrec.features.shop import Shop
 from tfrec.features.stored_users import StoredUsers
 from tfrec.models.baseline_sources import CalibratedScore
@@ -37,9 +36,10 @@ from tfrec.strategy.baseline_reasons import explain_baseline
 from tfrec.strategy.candidate_slate import CandidateSlate
 from tfrec.strategy.config import StrategyConfig
 from tfrec.strategy.constraints import Limits
-from tfrec.strategy.funnel import Funnel, Request
+from tfrec.strategy.funnel import Funnel
 from tfrec.strategy.merchandising import rules_file
 from tfrec.strategy.reasons import Reasons
+from tfrec.strategy.request import Request
 from tfrec.training import TrainedFunnel, TrainingConfig, build_baseline_sources
 
 logger = logging.getLogger(__name__)
@@ -116,11 +116,8 @@ class ServedFunnel:
         module.lookups = [self._items, self._users, self._categories, self._types, self._segments]
         module.tables = [variable for variable in self.funnel.variables if id(variable.handle) in captured]
         if any(id(variable.handle) in captured for variable in self.funnel.merchandising.variables):
-            module.folder = tempfile.TemporaryDirectory(prefix="tfrec-")  # gone with the module, which is saved by then
-            file = Path(module.folder.name) / RULES_FILE.name
-            file.write_bytes(self.funnel.merchandising.tables().to_bytes())
             module.rule_tables = self.funnel.merchandising.variables
-            module.rules = rules_file(self.funnel.merchandising, file)
+            module.rules = rules_file(self.funnel.merchandising)
         return module, signatures
 
     def _function(self, signature: Signature) -> Callable[..., dict[str, tf.Tensor]]:

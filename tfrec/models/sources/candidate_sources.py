@@ -54,6 +54,8 @@ class CandidateSources:
         self.by_name: dict[str, Source] = {name: source(moment) for name, source in SOURCES.items()}
         self.price, self.profit = moment.price, moment.profit
         self.categories, self.groups = moment.categories, moment.groups
+        self.fits, self.fits_something = moment.fits, moment.fits_something
+        self.num_fits = moment.catalogue.fits.num_codes
         self.largest_group = moment.catalogue.largest_group
         self.num_segments = len(moment.feature_tables.segment_popularity) - 1
 
