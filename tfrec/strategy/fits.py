@@ -35,33 +35,32 @@ def only_what_fits(
         ... ).numpy()
         array([[False,  True,  True, False,  True]])
     """
-    own = tf.gather(codes, chosen)  # [B, n, F]
-    takes_part = tf.reduce_any(own > 0, axis=2)
-    first = tf.argsort(tf.cast(~takes_part, tf.int32), axis=1, stable=True)
-    own = tf.gather(own, first, batch_dims=1)
-    own_is_head = tf.gather(is_head, tf.gather(chosen, first, batch_dims=1))
-    number = tf.reduce_sum(tf.cast(takes_part, tf.int32), axis=1)  # [B]
     size = tf.shape(chosen)[0]
-    its_codes, its_is_head = tf.gather(codes, shortlist.item), tf.gather(is_head, shortlist.item)
-    is_free = ~tf.reduce_any(its_codes > 0, axis=2)
-
-    def fits(place: tf.Tensor) -> tf.Tensor:
-        segment = own[:, place] + tf.range(size)[:, None] * num_codes
-        has = tf.math.unsorted_segment_max(tf.ones_like(segment), segment, size * num_codes) > 0
-        has = tf.reshape(has, [size, num_codes]) & (tf.range(num_codes) > 0)[None, :]
-        if shortlist.is_catalogue:
-            shares = tf.reduce_any(tf.gather(has, its_codes[0], axis=1), axis=2)
-        else:
-            shares = tf.reduce_any(tf.gather(has, its_codes, batch_dims=1), axis=2)
-        are_hosts = ~its_is_head & ~own_is_head[:, place, None]
-        return shares | is_free | are_hosts | (place >= number)[:, None]
+    takes_part = tf.gather(codes, chosen)[..., 0] > 0  # [B, n]
 
     def left() -> tf.Tensor:
-        shape = [size, shortlist.size]
+        first = tf.argsort(tf.cast(~takes_part, tf.int32), axis=1, stable=True)
+        parts = tf.gather(chosen, first, batch_dims=1)
+        own, own_is_head = tf.gather(codes, parts), tf.gather(is_head, parts)  # [B, n, F], [B, n]
+        number = tf.reduce_sum(tf.cast(takes_part, tf.int32), axis=1)
+        its_codes, its_is_head = tf.gather(codes, shortlist.item), tf.gather(is_head, shortlist.item)
+        is_free = tf.equal(its_codes[..., 0], 0)
+
+        def fits(place: tf.Tensor) -> tf.Tensor:
+            segment = own[:, place] + tf.range(size)[:, None] * num_codes
+            has = tf.math.unsorted_segment_max(tf.ones_like(segment), segment, size * num_codes) > 0
+            has = tf.reshape(has, [size, num_codes]) & (tf.range(num_codes) > 0)[None, :]
+            if shortlist.is_catalogue:
+                shares = tf.reduce_any(tf.gather(has, its_codes[0], axis=1), axis=2)
+            else:
+                shares = tf.reduce_any(tf.gather(has, its_codes, batch_dims=1), axis=2)
+            are_hosts = ~its_is_head & ~own_is_head[:, place, None]
+            return shares | is_free | are_hosts | (place >= number)[:, None]
+
         _, kept = tf.while_loop(
             lambda place, _: place < tf.reduce_max(number),
             lambda place, kept: (place + 1, kept & fits(place)),
-            (0, tf.broadcast_to(eligible, shape)),
+            (0, tf.broadcast_to(eligible, [size, shortlist.size])),
             shape_invariants=(tf.TensorShape([]), tf.TensorShape([None, None])),
         )
         return kept

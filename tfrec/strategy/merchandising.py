@@ -105,6 +105,18 @@ class Merchandising:
             occasion: when, where and beside what something is offered.
             segment: `[B]` int32 segments of the users; 0 = unknown.
         """
+        size = tf.shape(segment)[0]
+
+        def nothing() -> list[tf.Tensor]:  # a shop without rules pays for one question
+            return [tf.zeros([size, 1], tf.bool)] * 3 + [tf.zeros([size, 0], tf.int32), tf.zeros([size], tf.bool)]
+
+        parts = tf.cond(
+            tf.shape(self._tables["rules"].value())[0] > 1, lambda: self._judged(occasion, segment), nothing
+        )
+        return RulesInForce(*parts)
+
+    def _judged(self, occasion: Occasion, segment: tf.Tensor) -> list[tf.Tensor]:
+        """Returns the tensors of `RulesInForce`."""
         kind, start, end, _ = tf.unstack(self._tables["rules"].value(), num=4, axis=1)
         now = tf.cast(tf.timestamp() / 60.0, tf.int32)
         minute = tf.where(occasion.minute > 0, occasion.minute, now)[:, None]
@@ -115,13 +127,13 @@ class Merchandising:
         blocks = active & (tf.equal(kind, _BLOCK) | (tf.equal(kind, _ADULTS) & ~occasion.is_adult[:, None]))
         rule, item = tf.unstack(self._tables["pins"].value(), num=2, axis=1)
         selects = tf.equal(kind, _PIN) | tf.equal(kind, _BURY) | tf.equal(kind, _CAP) | tf.equal(kind, _WALL)
-        return RulesInForce(
-            active=active,
-            blocks=blocks | (by_context & self._is_there("beside", occasion.beside)),
-            blocks_beside=by_context & self._is_there("members", occasion.beside),
-            pinned=tf.where(tf.gather(active, rule, axis=1), item, 0),
-            selects=tf.reduce_any(active & selects, axis=1),
-        )
+        return [
+            active,
+            blocks | (by_context & self._is_there("beside", occasion.beside)),
+            by_context & self._is_there("members", occasion.beside),
+            tf.where(tf.gather(active, rule, axis=1), item, 0),
+            tf.reduce_any(active & selects, axis=1),
+        ]
 
     def allowed(self, eligible: tf.Tensor, shortlist: Shortlist, rules: RulesInForce) -> tf.Tensor:
         """Returns `eligible [B, L]` without what rules forbid for the request.
@@ -138,7 +150,7 @@ class Merchandising:
             return tf.reduce_any(tf.gather(blocks, tf.gather(self._tables[side], shortlist.item), batch_dims=1), axis=2)
 
         return tf.cond(
-            tf.reduce_any(rules.blocks) | tf.reduce_any(rules.blocks_beside),
+            tf.reduce_any(rules.blocks | rules.blocks_beside),
             lambda: eligible & ~of("members", rules.blocks) & ~of("beside", rules.blocks_beside),
             lambda: tf.broadcast_to(eligible, [tf.shape(rules.active)[0], tf.shape(eligible)[1]]),
         )
