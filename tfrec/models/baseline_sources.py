@@ -161,6 +161,15 @@ class BaselineSources:
             eligible=tf.broadcast_to(eligible, tf.shape(own_count)),
         )
 
+    @property
+    def popularity(self) -> tf.Tensor:
+        """`[N + 1]` float32 times bought lately."""
+        return self.lately.value()
+
+    def eligible_catalogue(self, query: Query, allows: Allows) -> tf.Tensor:
+        """Returns `[B, N + 1]` bool: which items of the catalogue may be offered."""
+        return self.gather_evidence(query, allows).eligible
+
     def completes(self, chosen: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Returns zeros `[B, C]`: a baseline knows items, not which categories complete which."""
         return tf.zeros(tf.shape(items))

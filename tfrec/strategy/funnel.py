@@ -15,7 +15,7 @@ from tfrec.models.sources import CandidateSources
 from tfrec.models.sources.candidate_sources import Allows
 from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
 from tfrec.schema.tables import EVENT_TYPES
-from tfrec.strategy.candidate_slate import CandidateSlate, top
+from tfrec.strategy.candidate_slate import CandidateSlate, followed_by, top
 from tfrec.strategy.complements import complements_first, of_other_categories, only_new, without_substitutes
 from tfrec.strategy.config import StrategyConfig
 from tfrec.strategy.constraints import Limits, eligible_items
@@ -55,6 +55,10 @@ class Sources(Protocol):
         """`[N + 1, c]` unit content vectors."""
 
     @property
+    def popularity(self) -> tf.Tensor:
+        """`[N + 1]` float32 times bought lately."""
+
+    @property
     def variables(self) -> list[tf.Variable]:
         """Every table and weight that they may read."""
 
@@ -70,6 +74,9 @@ class Sources(Protocol):
         also: tf.Tensor | None = None,
     ) -> Any:
         """Returns what they know for the queries, and for the items `also [B, n]`."""
+
+    def eligible_catalogue(self, query: Query, allows: Allows) -> tf.Tensor:
+        """Returns `[B, N + 1]` bool: which items of the catalogue may be offered."""
 
     def candidates(self, evidence: Any, *, at_least: tf.Tensor | int = 0, also: tf.Tensor | None = None) -> tf.Tensor:
         """Returns `[B, C]` int32 candidates, those of `also [B, n]` among them that may be offered."""
@@ -189,19 +196,16 @@ class Funnel:
         is_pinned = eligible & catalogue.marks(rules.pinned)
         query = self._with_view(request.query, anchor)
 
-        def answer(at_least: tf.Tensor) -> tuple[CandidateSlate, Reasons]:
-            most = tf.maximum(tf.reduce_max(tf.concat([at_least, [0]], axis=0)), config.candidates)
-            width = tf.minimum(most, sources.num_rows)
-            _, item = tf.math.top_k(tf.where(is_pinned, float("inf"), every.score), width)
-            score = tf.gather(every.score, item, batch_dims=1)
-            item = tf.where(score > -float("inf"), item, 0)
-            _, logits = self.rank(query, item)
-            probability = tf.where(item > 0, tf.sigmoid(logits[..., -1]), 0.0)
-            slate = CandidateSlate(item=item, score=score, probability=probability)
-            slate = self._vary_graph(slate, rules, request.k, request.diversity)
-            return slate, explain_by_anchor(slate.item, code="similar_to", anchor=anchor)
-
-        return self._until_full(answer, rules, request.k)
+        most = tf.maximum(tf.reduce_max(tf.concat([self._enough_for(request.k), [0]], axis=0)), config.candidates)
+        _, item = tf.math.top_k(tf.where(is_pinned, float("inf"), every.score), tf.minimum(most, sources.num_rows))
+        score = tf.gather(every.score, item, batch_dims=1)
+        item = tf.where(score > -float("inf"), item, 0)
+        _, logits = self.rank(query, item)
+        probability = tf.where(item > 0, tf.sigmoid(logits[..., -1]), 0.0)
+        slate = CandidateSlate(item=item, score=score, probability=probability)
+        slate = self._vary_graph(slate, rules, request.k, request.diversity)
+        slate = self._filled(slate, rules, request.k, lambda: every.score)
+        return slate, explain_by_anchor(slate.item, code="similar_to", anchor=anchor)
 
     def retrieve(self, query: Query, k: tf.Tensor) -> CandidateSlate:
         """Returns the nearest `[B, k]` candidates of the two towers alone, exact by inner product."""
@@ -241,68 +245,61 @@ class Funnel:
         allows = functools.partial(self._allowed, query, limits, relation, rules)
         is_amount = self._ranks_by_amount(relation)
 
-        def answer(at_least: tf.Tensor) -> tuple[CandidateSlate, Reasons]:
-            evidence = self.sources.gather_evidence(query, allows, at_least=at_least, also=rules.pinned)
-            items = self.sources.candidates(evidence, at_least=at_least, also=rules.pinned)
-            score, logits = self.ranking(self.sources.features(query, evidence, items), training=False)
-            ranked = CandidateSlate(
-                item=items,
-                score=tf.where(items > 0, score, -float("inf")),
-                probability=tf.where(items > 0, tf.sigmoid(logits[..., -1]), 0.0),
-            )
-            ranked = by_objective(
-                ranked,
-                upgrade_of=relation.upgrade_of,
-                objective=relation.objective,
-                price=self.sources.price,
-                profit=self.sources.profit,
-                config=self._strategy.upsell,
-            )
-            ranked = self.merchandising.boosted(ranked, rules, is_amount=is_amount)
-            ranked = complements_first(ranked, strength=self.sources.completes(relation.goes_with, items))
-            slate = self._vary_graph(ranked, rules, k, diversity)
-            return slate, self._explain(self.sources, evidence, slate.item)
+        enough = self._enough_for(k)
+        evidence = self.sources.gather_evidence(query, allows, at_least=enough, also=rules.pinned)
+        items = self.sources.candidates(evidence, at_least=enough, also=rules.pinned)
+        score, logits = self.ranking(self.sources.features(query, evidence, items), training=False)
+        ranked = CandidateSlate(
+            item=items,
+            score=tf.where(items > 0, score, -float("inf")),
+            probability=tf.where(items > 0, tf.sigmoid(logits[..., -1]), 0.0),
+        )
+        ranked = by_objective(
+            ranked,
+            upgrade_of=relation.upgrade_of,
+            objective=relation.objective,
+            price=self.sources.price,
+            profit=self.sources.profit,
+            config=self._strategy.upsell,
+        )
+        ranked = self.merchandising.boosted(ranked, rules, is_amount=is_amount)
+        ranked = complements_first(ranked, strength=self.sources.completes(relation.goes_with, items))
+        slate = self._vary_graph(ranked, rules, k, diversity)
 
-        return self._until_full(answer, rules, k)
+        def by_popularity() -> tf.Tensor:
+            eligible = self.sources.eligible_catalogue(query, allows)
+            return tf.where(eligible, self.sources.popularity[None, :], -float("inf"))
+
+        slate = self._filled(slate, rules, k, by_popularity)
+        return slate, self._explain(self.sources, evidence, slate.item)
 
     def _ranks_by_amount(self, relation: Relation) -> tf.Tensor:
         """Returns `[B]` bool: the scores of the row are amounts, not on a logarithmic scale."""
         is_priced = orders_by_amount(relation.objective, config=self._strategy.upsell) & (relation.upgrade_of > 0)
         return is_priced | (not self.ranking.has_log_scores)
 
-    def _until_full(
-        self, answer: Callable[[tf.Tensor], tuple[CandidateSlate, Reasons]], rules: RulesInForce, k: tf.Tensor
-    ) -> tuple[CandidateSlate, Reasons]:
-        """Returns what `answer` makes of enough candidates `[B]`, of all for rows that rules leave short.
+    def _filled(
+        self, slate: CandidateSlate, rules: RulesInForce, k: tf.Tensor, order: Callable[[], tf.Tensor]
+    ) -> CandidateSlate:
+        """Returns the slate with further items behind it in rows that rules leave short.
 
-        Rules for the slate as a whole (at most two of a brand) may refuse most of the best candidates. Rows that are
-        full are answered the same again.
+        Rules for the slate as a whole (at most two of a brand) may refuse most of the candidates, while other items of
+        the catalogue could stand. To rank them all by the model would take as long as a hundred requests.
 
         Args:
-            answer: number of candidates `[B]` → slate and reasons.
+            slate: the slates.
             rules: the rules in force.
             k: `[B]` int32 items wanted.
+            order: makes scores `[B, N + 1]` by which they are taken; `-inf` for what may not be offered.
         """
-        everything, size = self.sources.num_rows, tf.shape(k)[0]
-        nothing = tf.zeros([size, 0], tf.int32), tf.zeros([size, 0]), tf.fill([size, 0], "")
-        slate = CandidateSlate(item=nothing[0], score=nothing[1], probability=nothing[1])
-        reasons = Reasons(code=nothing[2], item=nothing[0], count=nothing[0], source=nothing[2])
-        scalar, rows, lists = (tf.TensorShape(shape) for shape in ([], [None], [None, None]))
+        is_short = rules.selects & (tf.reduce_sum(tf.cast(slate.item > 0, tf.int32), axis=1) < k)
 
-        def again(number: tf.Tensor, at_least: tf.Tensor, is_short: tf.Tensor, *_: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            at_least = tf.where(is_short, everything, at_least)
-            slate, reasons = answer(at_least)
-            found = tf.reduce_sum(tf.cast(slate.item > 0, tf.int32), axis=1)
-            is_short = rules.selects & (found < k) & (at_least < everything)
-            return number + 1, at_least, is_short, *_parts(slate), *_parts(reasons)
+        def fill() -> CandidateSlate:
+            score = tf.where(is_short[:, None], order(), -float("inf"))
+            longer = followed_by(slate, score, catalogue=whole_catalogue(self.sources.num_rows))
+            return self.merchandising.select(longer, k=k, rules=rules, groups=self.sources.groups)
 
-        *_, item, score, probability, code, about, count, source = tf.while_loop(
-            lambda number, _, is_short, *parts: tf.equal(number, 0) | tf.reduce_any(is_short),
-            again,
-            (0, self._enough_for(k), tf.zeros_like(rules.selects), *_parts(slate), *_parts(reasons)),
-            shape_invariants=(scalar, rows, rows, *[lists] * 7),
-        )
-        return CandidateSlate(item, score, probability), Reasons(code, about, count, source)
+        return tf.cond(tf.reduce_any(is_short), fill, lambda: slate)
 
     def _vary(self, slate: CandidateSlate, rules: RulesInForce, k: tf.Tensor, diversity: tf.Tensor) -> CandidateSlate:
         """Returns the best `k`, one of each product, re-ranked for variety and by rules; traced once for all."""
@@ -399,10 +396,6 @@ class Funnel:
 
 def _where(condition: tf.Tensor, chosen: CandidateSlate, other: CandidateSlate) -> CandidateSlate:
     """Returns rows of one slate where `condition [B]`, else of the other; both are `[B, C]`."""
-    pairs = zip(_parts(chosen), _parts(other), strict=True)
-    return CandidateSlate(*(tf.where(condition[:, None], left, right) for left, right in pairs))
-
-
-def _parts(value: CandidateSlate | Reasons) -> list[tf.Tensor]:
-    """Returns the tensors of a slate or of reasons, in the order of their fields."""
-    return [getattr(value, name) for name in type(value).__annotations__]
+    names = CandidateSlate.__annotations__
+    parts = {name: tf.where(condition[:, None], getattr(chosen, name), getattr(other, name)) for name in names}
+    return CandidateSlate(**parts)

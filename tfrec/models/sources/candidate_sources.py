@@ -135,6 +135,17 @@ class CandidateSources:
         found = {name: source.evidence(entries[name], shortlist) for name, source in self.by_name.items()}
         return Evidence(shortlist, found, tf.broadcast_to(eligible, [tf.shape(query.user)[0], shortlist.size]))
 
+    @property
+    def popularity(self) -> tf.Tensor:
+        """`[N + 1]` float32 times bought in the last 28 days."""
+        return self.moment.popularity[:, 1]
+
+    def eligible_catalogue(self, query: Query, allows: Allows) -> tf.Tensor:
+        """Returns `[B, N + 1]` bool: which items of the catalogue may be offered."""
+        every, bought = whole_catalogue(self.num_rows), self.moment.profiles.purchases(query)
+        eligible = allows(every, every.marks(bought.item) & (every.item > 0))
+        return tf.broadcast_to(eligible, [tf.shape(query.user)[0], self.num_rows])
+
     def candidates(
         self, evidence: Evidence, *, at_least: tf.Tensor | int = 0, also: tf.Tensor | None = None
     ) -> tf.Tensor:
