@@ -18,7 +18,7 @@ FITS = fits_of_facts(
             ("lens", "fits", "E mount"),
             ("camera", "fits", "E mount"),
             ("book", "made by", "phone"),
-            ("nobody's case", "fits", "phone"),
+            ("unknown case", "fits", "phone"),
         ],
         columns=["head", "relation", "tail"],
     ),
