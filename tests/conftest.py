@@ -17,6 +17,11 @@ from tests.databases import PASSWORD, Server, running_mariadb, running_postgres
 from tests.demo_shops import prepare_demo_shop
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the number of requests of the tests that ask random ones."""
+    parser.addoption("--random-requests", type=int, default=0, help="requests with random rules (default: a sample)")
+
+
 def pytest_configure() -> None:
     """Lets tests interrupt what they start, though a shell that runs them in the background ignores SIGINT."""
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -325,8 +325,8 @@ def _clears_up(options):
     ],
 )
 def test_an_interrupt_ends_the_work_whatever_c_made_of_it(work, left, monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr("tfrec.cli.rules.run", work)
-    assert main(["rules", str(tmp_path)]) == 130
+    monkeypatch.setattr("tfrec.cli.associations.run", work)
+    assert main(["associations", str(tmp_path)]) == 130
     printed = capsys.readouterr().err
     assert "Interrupted." in printed and "buffer" not in printed
     assert [path.name for path in tmp_path.iterdir()] == left
@@ -338,9 +338,9 @@ def test_an_error_without_an_interrupt_stays_what_it_is(monkeypatch, tmp_path):
     def breaks(options):
         raise ValueError("a mistake of ours")
 
-    monkeypatch.setattr("tfrec.cli.rules.run", breaks)
+    monkeypatch.setattr("tfrec.cli.associations.run", breaks)
     with pytest.raises(ValueError, match="a mistake of ours"):
-        main(["rules", str(tmp_path)])
+        main(["associations", str(tmp_path)])
 
 
 @pytest.mark.parametrize(

@@ -47,8 +47,8 @@ def test_another_text_of_any_of_them_is_another_training(tmp_path, monkeypatch):
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text("a = 1\n", encoding="utf-8")
     monkeypatch.setattr(models_folder, "__file__", str(tmp_path / "models_folder.py"))
-    digests = {models_folder._digest_of_code()}
+    digests = {models_folder.digest_of_code()}
     for file in sorted(tmp_path.rglob("*.py")):
         file.write_text("a = 2\n", encoding="utf-8")
-        digests.add(models_folder._digest_of_code())
+        digests.add(models_folder.digest_of_code())
     assert len(digests) == len(LEARNING) + 1

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tfrec.cli import main, rules
+from tfrec.cli import associations, main
 from tfrec.errors import SourceError
 from tfrec.schema.text_columns import text_table
 
@@ -33,8 +33,8 @@ def run(options):
     logging.getLogger("tfrec.x").warning("Küche ✓ 彩灯")
     for _ in tqdm(range(2), desc="Übung 彩"): pass
     raise SourceError("kein Zugriff auf „Übersicht“ 彩灯")
-cli.rules.run = run
-sys.exit(cli.main(["rules", "x"]))
+cli.associations.run = run
+sys.exit(cli.main(["associations", "x"]))
 """
 
 
@@ -75,8 +75,8 @@ def run(options):
         print("printed")
         sys.stderr.write("printed too")
         file.write("whole")
-cli.rules.run = run
-sys.exit(cli.main(["rules", "x"]))
+cli.associations.run = run
+sys.exit(cli.main(["associations", "x"]))
 """
     said = run_python(code, shell=closed)
     assert said.returncode == 0, said.stderr
@@ -85,7 +85,8 @@ sys.exit(cli.main(["rules", "x"]))
 
 def test_a_full_disk_behind_standard_output_is_a_sentence():
     said = run_python(
-        'import tfrec.cli as c, sys; c.rules.run = lambda o: print("x"); sys.exit(c.main(["rules", "x"]))',
+        "import tfrec.cli as c, sys; c.associations.run = lambda o: print('x'); "
+        'sys.exit(c.main(["associations", "x"]))',
         shell="> /dev/full",
     )
     assert said.returncode == 2
@@ -130,8 +131,8 @@ def test_what_ran_out_is_a_sentence(error, sentence, monkeypatch, capsys):
     def fail(options):
         raise error
 
-    monkeypatch.setattr(rules, "run", fail)
-    assert main(["rules", "x"]) == 2
+    monkeypatch.setattr(associations, "run", fail)
+    assert main(["associations", "x"]) == 2
     assert sentence in capsys.readouterr().err
 
 
@@ -139,9 +140,9 @@ def test_other_errors_keep_their_traceback(monkeypatch):
     def fail(options):
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr(rules, "run", fail)
+    monkeypatch.setattr(associations, "run", fail)
     with pytest.raises(RuntimeError, match="a fault of ours"):
-        main(["rules", "x"])
+        main(["associations", "x"])
 
 
 def test_a_disk_that_fills_while_writing_leaves_the_old_result(tmp_path, monkeypatch, capsys):
@@ -169,12 +170,12 @@ def test_control_characters_do_not_reach_the_terminal(monkeypatch, capsys, caplo
         logging.getLogger("tfrec.x").warning(EVIL)
         raise SourceError(EVIL)
 
-    monkeypatch.setattr(rules, "run", run)
+    monkeypatch.setattr(associations, "run", run)
     with contextlib.ExitStack() as stack:
         handlers = logging.getLogger().handlers[:]
         logging.getLogger().handlers.clear()
         stack.callback(lambda: setattr(logging.getLogger(), "handlers", handlers))
-        assert main(["rules", "x"]) == 2
+        assert main(["associations", "x"]) == 2
     printed = capsys.readouterr()
     for text in (printed.out, printed.err):
         assert "red" in text

@@ -96,14 +96,17 @@ WRITERS = [
     Writer("report", "--json", FILE, "out.json", lambda p: [p.shop, "--out", p.home / "page.html"]),
     Writer("interests", "--out", FILE, "out.csv", _shop()),
     Writer("profile", "--out", FILE, "out.html", lambda p: [p.shop, _buyer(p.shop)]),
-    Writer("rules", "--out", FILE, "out.csv", _shop("--min-support", "0.005")),
-    Writer("rules --view directed", "--out", FILE, "out.csv", _shop()),
+    Writer("associations", "--out", FILE, "out.csv", _shop("--min-support", "0.005")),
+    Writer("associations --view directed", "--out", FILE, "out.csv", _shop()),
     Writer("relations", "--out", FILE, "out.csv", _shop()),
     Writer("forecast", "--out", FILE, "out.csv", _shop()),
     Writer("churn", "--out", FILE, "out.csv", _shop()),
     Writer("churn", "--buy-again", FILE, "out.parquet", _shop()),
     Writer("value", "--out", FILE, "out.csv", _shop()),
-    *(Writer(verb, "--plot", FILE, "out.svg", _shop()) for verb in ("segments", "rules", "forecast", "churn", "value")),
+    *(
+        Writer(verb, "--plot", FILE, "out.svg", _shop())
+        for verb in ("segments", "associations", "forecast", "churn", "value")
+    ),
     Writer(
         "audience", "--export", FILE, "out.csv",
         lambda p: [p.shop, "orders > 0", "--key", p.home / "key"], given="key",
@@ -122,7 +125,7 @@ READ = {
     "prepared", "models", "test", "plan", "orders", "users", "file", "shop", "log", "--data-home", "--config",
     "--warm-start", "--prepared", "--queries", "--config-file", "--items", "--models", "--key", "--users", "--exclude",
     "--impressions", "--scores", "--embeddings", "--arms", "--key-file", "--tls-certificate", "--tls-key",
-    "--tls-client-ca",
+    "--tls-client-ca", "--rules",
 }  # fmt: skip
 """Arguments that are paths and are read only."""
 

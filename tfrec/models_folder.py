@@ -1,6 +1,7 @@
 """Names what a folder of models holds, and states its origin.
 
 models/
+    rules.toml          the shop's merchandising rules, where it has any
     trained/            weights, feature tables and manifest.json of the newest training
     shop/N  retrieval/N  ranking/N      SavedModels, N counts up
     report/             report.json, report.html
@@ -16,13 +17,18 @@ from typing import Any
 
 import tfrec
 from tfrec.errors import SourceError
+from tfrec.features.merchandising import read_rules
+from tfrec.features.rule_tables import RuleTables, compile_rules
 from tfrec.features.shop import Shop, load_shop
 from tfrec.ingest.prepared import read_manifest
 from tfrec.publish import FolderKind
 from tfrec.release.comparison import COMPARISON
 from tfrec.release.place import read_about
+from tfrec.schema.tables import Tables
 
 MANIFEST = "manifest.json"
+RULES = "rules.toml"
+"""The shop's merchandising rules, as the latest `tfrec refresh --rules` was given them."""
 TRAINED = "trained"
 WORK, _REPORT = ".training", "report"
 LEARNING = (
@@ -113,7 +119,7 @@ def planned_manifest(prepared: Path, config: Any) -> ModelsManifest:
     """
     fingerprint = read_manifest(prepared).fingerprint
     settings = as_plain(config)
-    code = _digest_of_code()
+    code = digest_of_code()
     learned = [fingerprint, code, learning_settings(settings)]
     identity = hashlib.sha256(json.dumps(learned, sort_keys=True).encode()).hexdigest()
     return ModelsManifest(
@@ -206,6 +212,20 @@ def kept_comparison(models: Path) -> str:
     return kept.read_text(encoding="utf-8") if kept.is_file() else ""
 
 
+def kept_rules(models: Path, tables: Tables) -> RuleTables | None:
+    """Returns the rules of a folder of models for the catalogue of `tables`; None where it has none.
+
+    Names that the catalogue no longer has are passed over: `tfrec refresh --rules` refused those that it never had.
+
+    Raises:
+        ConfigError: the file was changed there, and is no longer as it must be.
+    """
+    if not (models / RULES).is_file():
+        return None
+    rules = read_rules(models / RULES)
+    return compile_rules(rules, tables.items, tables.users, calendar=tables.calendar, ignore_unknown=True)
+
+
 def learning_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the settings that a weight may depend on: all but `SERVED_SETTINGS`."""
     return {name: value for name, value in settings.items() if name not in SERVED_SETTINGS}
@@ -216,7 +236,8 @@ def as_plain(config: Any) -> dict[str, Any]:
     return dict(json.loads(json.dumps(dataclasses.asdict(config))))
 
 
-def _digest_of_code() -> str:
+def digest_of_code() -> str:
+    """Returns the digest of the code that learns: other code may read weights and tables differently."""
     package = Path(__file__).parent
     digest = hashlib.sha256()
     for name in LEARNING:

@@ -17,6 +17,7 @@ import pandas as pd
 from tfrec.baselines import BASKET_BASELINES, CART_BASELINES, SESSION_BASELINES, Baseline
 from tfrec.evaluation.evaluate import SEEDS, evaluate
 from tfrec.evaluation.report import EvaluationReport
+from tfrec.features.rule_tables import RuleTables
 from tfrec.features.shop import Shop, load_shop
 from tfrec.ingest.prepared import read_prepared
 from tfrec.models_folder import (
@@ -29,6 +30,7 @@ from tfrec.models_folder import (
     as_plain,
     find_models_manifest,
     kept_comparison,
+    kept_rules,
     load_same_shop,
     planned_manifest,
     prepared_of,
@@ -172,8 +174,9 @@ def publish_trained(
         (folder / MANIFEST).write_text(json.dumps(dataclasses.asdict(manifest), indent=2) + "\n", encoding="utf-8")
         if comparison:
             (folder / COMPARISON.name).write_text(comparison, encoding="utf-8")
-    served = build_served_funnel(shop, trained, config)
-    version = _export(shop, served, models, manifest, comparison=comparison)
+    rules = kept_rules(models, shop.prepared.train)
+    served = build_served_funnel(shop, trained, config, rules)
+    version = _export(shop, served, models, manifest, comparison=comparison, rules=rules)
     shutil.rmtree(models / WORK, ignore_errors=True)
     return version
 
@@ -203,8 +206,9 @@ def publish_servables(
     if users is not None:
         config = dataclasses.replace(config, users=users)
         manifest = dataclasses.replace(manifest, config={**manifest.config, "users": users})
-    served = build_served_funnel(shop, trained, config)
-    return _export(shop, served, out or models, manifest, comparison=kept_comparison(models))
+    rules = kept_rules(models, shop.prepared.train)
+    served = build_served_funnel(shop, trained, config, rules)
+    return _export(shop, served, out or models, manifest, comparison=kept_comparison(models), rules=rules)
 
 
 def evaluate_models(
@@ -266,14 +270,18 @@ def evaluate_models(
     return report if truth is None else dataclasses.replace(report, findings=truth.sentences())
 
 
-def _export(shop: Shop, served: Any, out: Path, manifest: ModelsManifest, *, comparison: str) -> int:
+def _export(
+    shop: Shop, served: Any, out: Path, manifest: ModelsManifest, *, comparison: str, rules: RuleTables | None
+) -> int:
     from tfrec.training.export import export_servables
 
     return export_servables(
         served,
         out,
         about=dataclasses.asdict(manifest),
-        finish=Certifier(shop, served.answer, user_ids=served.vocabularies["users"], comparison=comparison),
+        finish=Certifier(
+            shop, served.answer, user_ids=served.vocabularies["users"], comparison=comparison, rules=rules
+        ),
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tfrec.cli import GROUPS, main
 
-VERBS = ("interests", "segments", "rules", "forecast", "churn", "value")
+VERBS = ("interests", "segments", "associations", "forecast", "churn", "value")
 
 
 def run(capsys, *arguments):
@@ -103,15 +103,15 @@ def test_segments_export_what_cold_start_needs(coupon_shop, tmp_path, capsys):
 
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
 def test_tables_are_written_in_the_form_their_name_says(name, coupon_shop, tmp_path, capsys):
-    for verb in ("rules", "forecast", "churn", "interests"):
+    for verb in ("associations", "forecast", "churn", "interests"):
         run(capsys, verb, coupon_shop, "--out", tmp_path / f"{verb}-{name}")
         written = tmp_path / f"{verb}-{name}"
         assert len(pd.read_csv(written) if name.endswith("csv") else pd.read_parquet(written))
 
 
 def test_training_only_leaves_the_test_period_out(coupon_shop, capsys):
-    whole = json.loads(run(capsys, "rules", coupon_shop, "--json"))
-    part = json.loads(run(capsys, "rules", coupon_shop, "--json", "--training-only"))
+    whole = json.loads(run(capsys, "associations", coupon_shop, "--json"))
+    part = json.loads(run(capsys, "associations", coupon_shop, "--json", "--training-only"))
     assert part["num_orders"] < whole["num_orders"]
     assert part["period"][1] < whole["period"][1]
 
@@ -138,10 +138,10 @@ def test_audience_knows_segments_interests_and_responses(coupon_shop, capsys):
         pytest.param(["audience", "SHOP", "value > 1e9", "--export", "a.csv"], "--key", id="export without a key"),
         pytest.param(["audience", "SHOP", "recency < 30"], "needs a unit", id="time without unit"),
         pytest.param(["audience", "SHOP", "(orders > 1"], "Expected `)`", id="not an expression"),
-        pytest.param(["rules", "SHOP", "--out", "r.xlsx"], ".csv or .parquet", id="unknown form"),
+        pytest.param(["associations", "SHOP", "--out", "r.xlsx"], ".csv or .parquet", id="unknown form"),
         pytest.param(["segments", "SHOP", "--k", "3"], "--method kmeans", id="k without kmeans"),
         pytest.param(["forecast", "SHOP", "--horizon", "10"], "`--horizon`", id="horizon"),
-        pytest.param(["rules", "SHOP", "--min-support", "7"], "`--min-support`", id="support over 1"),
+        pytest.param(["associations", "SHOP", "--min-support", "7"], "`--min-support`", id="support over 1"),
         pytest.param(["interests", "SHOP", "--half-life", "0"], "`--half-life`", id="option of another name"),
         pytest.param(["report", "absent", "--out", "r.html"], "tfrec prepare", id="no prepared shop"),
         pytest.param(["report", "SHOP", "--models", "absent", "--out", "r.html"], "tfrec train", id="no models"),
@@ -222,7 +222,7 @@ def test_lookalikes_and_comparisons_say_what_they_need(arguments, message, coupo
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", ["segments", "rules", "forecast", "churn", "value"])
+@pytest.mark.parametrize("verb", ["segments", "associations", "forecast", "churn", "value"])
 def test_a_picture_is_an_svg_of_its_own_in_light_and_dark(verb, coupon_shop, tmp_path, capsys):
     run(capsys, verb, coupon_shop, "--plot", tmp_path / "p.svg")
     text = (tmp_path / "p.svg").read_text(encoding="utf-8")

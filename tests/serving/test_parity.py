@@ -69,6 +69,8 @@ def queries_of(shop):
         "max_price_ratio": rng.uniform(1.5, 4, NUM_QUERIES).astype(np.float32),
         "k": rng.integers(1, 15, NUM_QUERIES).astype(np.int32),
         "diversity": rng.choice([0, 0, 0.3], NUM_QUERIES).astype(np.float32),
+        "at_minute": rng.choice([0, 29_000_000], NUM_QUERIES).astype(np.int32),
+        "is_adult": rng.integers(0, 2, NUM_QUERIES).astype(np.int32),
         "candidate_item_ids": np.stack([rng.choice(items, 12, replace=False) for _ in range(NUM_QUERIES)]).astype(
             object
         ),

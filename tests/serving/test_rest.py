@@ -94,6 +94,8 @@ def test_a_signature_of_the_shop_answers_by_rows(server: EmbeddedServer):
         "max_price": 1e9,
         "k": 2,
         "diversity": 0.0,
+        "at_minute": 0,
+        "is_adult": 0,
     }
     status, answer = ask(server, "/v1/models/shop:predict", {"signature_name": "similar", "instances": [row, row]})
     assert (status, [found["item_ids"] for found in answer["predictions"]]) == (200, [["item_0", "item_1"]] * 2)

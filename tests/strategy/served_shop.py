@@ -67,9 +67,12 @@ def tiny_shop() -> Shop:
             "category": f"T{number % 3} > L{number % 9}",
             "price": 1.0 + number,
             "title": f"word{number % 6} thing",
+            "brand": f"B{number % 4}" if number % 7 else "",
         }
         if number % 10 == 7:
             about["stock"] = 0.0
+        if number % 10 == 2:
+            about["stock"] = float(number % 6)
         if number % 10 == 8:
             about["available_from"] = START + pd.Timedelta(days=1000)
         if number % 20 in (6, 16):
@@ -88,4 +91,7 @@ def tiny_shop() -> Shop:
         rows += viewed(user, number / 2, *chosen, session=f"s{number}")
         rows += bought(user, number / 2 + 0.05, *chosen[:3], order=f"o{number}")
     segments = {"u1": "north", "u3": "north", "u2": "south", "newcomer": "south"}
-    return make_shop(rows, items, segments=segments)
+    # Accessories of two hosts, one of them of both; one of a word; and what takes no part.
+    fits = [("i40", "i1"), ("i41", "i2"), ("i42", "i1"), ("i42", "i2"), ("i43", "large bags"), ("i1", "i50")]
+    facts = [(head, "fits", tail) for head, tail in [*fits, ("i44", "large bags"), ("i45", "i2"), ("i59", "i2")]]
+    return make_shop(rows, items, segments=segments, facts=facts)

@@ -1,7 +1,8 @@
 import numpy as np
 import tensorflow as tf
 
-from tfrec.strategy.candidate_slate import CandidateSlate, top
+from tfrec.models.sources.shortlist import whole_catalogue
+from tfrec.strategy.candidate_slate import CandidateSlate, followed_by, top
 
 NONE = -float("inf")
 
@@ -35,3 +36,18 @@ def test_more_than_there_is_and_nothing_at_all_can_be_asked_for():
     assert top(slate, k=tf.constant([0])).item.shape == (1, 0)
     empty = CandidateSlate(tf.zeros([0, 3], tf.int32), tf.zeros([0, 3]), tf.zeros([0, 3]))
     assert top(empty, k=tf.zeros([0], tf.int32)).item.shape[0] == 0
+
+
+def test_other_items_follow_a_slate_by_their_scores_and_none_comes_twice():
+    slate = CandidateSlate(
+        item=tf.constant([[4, 2, 0], [0, 0, 0]]),
+        score=tf.constant([[7.0, 5.0, -np.inf], [-np.inf] * 3]),
+        probability=tf.constant([[0.3, 0.2, 0.0], [0.0] * 3]),
+    )
+    score = tf.constant([[-np.inf, 1.0, 9.0, 3.0, 9.0], [-np.inf, 2.0, -np.inf, -np.inf, 1.0]], tf.float32)
+    longer = followed_by(slate, score, catalogue=whole_catalogue(5))
+    assert [[item for item in row if item] for row in longer.item.numpy().tolist()] == [[4, 2, 3, 1], [1, 4]]
+    for row in range(2):
+        is_item = longer.item[row].numpy() > 0
+        assert (np.diff(longer.score[row].numpy()[is_item]) < 0).all()
+        assert ((longer.probability[row].numpy() > 0) == is_item).all()

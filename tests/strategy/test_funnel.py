@@ -43,6 +43,8 @@ def requests(draw, *, size):
         "max_price_ratio": column(st.sampled_from([0.0, -1.0, 1.5, 4.0]), np.float32),
         "k": column(st.sampled_from([0, 1, 3, 10, 40, 1_000_000, -5]), np.int32),
         "diversity": column(st.sampled_from([0.0, 0.0, 0.5, 1.0, 9.0, -1.0]), np.float32),
+        "at_minute": column(st.sampled_from([0, 1, 30_000_000, 2**31 - 1]), np.int32),
+        "is_adult": column(st.sampled_from([0, 1]), np.int32),
     }
     left_out = draw(st.sets(st.sampled_from(sorted(set(inputs) - {"user_id"}))))
     return {name: value for name, value in inputs.items() if name not in left_out}
@@ -68,6 +70,8 @@ class World:
         over = items["available_until"] <= shop.prepared.test_from
         self.offered = set(items.index[~(items["stock"] == 0) & ~late & ~over])
         self.product = {item: group or item for item, group in items["item_group"].items()}
+        facts = shop.prepared.train.facts
+        self.fitting = facts.groupby("head")["tail"].agg(set).to_dict()
         purchases = shop.prepared.train.purchases
         self.orders = purchases.groupby("order_id")["item_id"].agg(set).tolist()
         self.own = purchases[purchases["user_id"] != ""].groupby("user_id")["item_id"].agg(list).to_dict()
@@ -75,6 +79,13 @@ class World:
     def level_of(self, item, level):
         """The item's category path down to a level, 1 = top."""
         return tuple(self.category[item].split(" > ")[:level])
+
+    def fit(self, left, right):
+        """Whether two items go together, as far as one of them fits some things alone."""
+        tails = set().union(*self.fitting.values())
+        parts = [self.fitting.get(item, set()) | ({item} & tails) for item in (left, right)]
+        is_bound = left in self.fitting or right in self.fitting
+        return not all(parts) or not is_bound or not parts[0].isdisjoint(parts[1])
 
     def eligible(self, signature, row):
         """The items that may be answered, by the words of the contract."""
@@ -97,6 +108,8 @@ class World:
         if signature in ("cross_sell", "complete_cart"):
             own = {self.product.get(item) for item in (cart | {anchor} if signature == "cross_sell" else cart)}
             allowed = {item for item in allowed if self.product[item] not in own}
+            beside = cart | {anchor} if signature == "cross_sell" else cart
+            allowed = {item for item in allowed if all(self.fit(item, other) for other in beside)}
         level = row.get("outside_cart_level", 0)
         if signature in ("cross_sell", "complete_cart") and level > 0:
             chosen = {*cart, anchor} if signature == "cross_sell" else cart

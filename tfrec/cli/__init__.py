@@ -15,6 +15,7 @@ from types import ModuleType
 import tfrec
 from tfrec.cli import (
     ask,
+    associations,
     audience,
     baseline,
     campaign,
@@ -69,11 +70,23 @@ GROUPS = {
         tune,
         train,
         refresh,
+        rules,
         evaluate,
         recommend,
     ),
     "into service": (export, gate, label, publish, follow, verify, canary, rollback, serve, history, ask, mcp),
-    "know the customers": (report, interests, segments, audience, rules, relations, forecast, churn, value, profile),
+    "know the customers": (
+        report,
+        interests,
+        segments,
+        audience,
+        associations,
+        relations,
+        forecast,
+        churn,
+        value,
+        profile,
+    ),
     "promotions that pay, proof by experiment": (campaign, experiment, policy, earned),
 }
 DECISIONS = (*GROUPS["know the customers"], *GROUPS["promotions that pay, proof by experiment"])
@@ -176,7 +189,7 @@ def _name(verb: ModuleType) -> str:
 def _verbs_by_group() -> str:
     lines = []
     for title, verbs in GROUPS.items():
-        lines += [f"{title}:", *(f"  {_name(verb):<11} {verb.HELP}" for verb in verbs), ""]
+        lines += [f"{title}:", *(f"  {_name(verb):<12} {verb.HELP}" for verb in verbs), ""]
     return "\n".join(lines).rstrip()
 
 

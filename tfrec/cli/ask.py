@@ -42,6 +42,8 @@ _NUMBERS = {
     "min-price-ratio": "min_price_ratio",
     "max-price-ratio": "max_price_ratio",
     "diversity": "diversity",
+    "at-minute": "at_minute",
+    "is-adult": "is_adult",
 }
 OPTION_NAMES = {
     **{name: f"--{option}" for option, (name, _) in _LISTS.items()},

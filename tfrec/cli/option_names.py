@@ -26,7 +26,7 @@ def with_options(message: str, options: argparse.Namespace) -> str:
 
     A parameter that no option of the command sets is left as it is.
 
-    Example: "`min_support` must lie in (0, 1]" is "`--min-support` must lie in (0, 1]" for `tfrec rules`.
+    Example: "`min_support` must lie in (0, 1]" is "`--min-support` must lie in (0, 1]" for `tfrec associations`.
     """
     options_by_parameter: Mapping[str, str] = getattr(options, "option_names", {})
 

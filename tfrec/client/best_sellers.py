@@ -45,15 +45,18 @@ class BestSellers:
     Attributes:
         version: version of the servable that the list was written with.
         items: the items.
+        withheld: ids of those that the shop's rules keep from somebody, now or later: they are not offered.
     """
 
     version: int
     items: tuple[BestSeller, ...]
+    withheld: frozenset[str] = frozenset()
 
     def to_json(self) -> str:
         """Returns the list as it is stored."""
         rows = [[item.item_id, item.category, item.price, item.count] for item in self.items]
-        return json.dumps({"format": FORMAT, "version": self.version, "items": rows}, ensure_ascii=False) + "\n"
+        content = {"format": FORMAT, "version": self.version, "items": rows, "withheld": sorted(self.withheld)}
+        return json.dumps(content, ensure_ascii=False) + "\n"
 
     def answer(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Returns the outputs `[B, k]` of a signature of `shop`, by sales instead of by a model.
@@ -93,7 +96,7 @@ class BestSellers:
             return {value for value in np.atleast_1d(inputs[name][row]) if value != ""} if name in inputs else set()
 
         anchor, cart = values("item_id"), values("cart_item_ids")
-        barred = anchor | cart | values("exclude_item_ids")
+        barred = anchor | cart | values("exclude_item_ids") | self.withheld
         wanted = values("include_categories")
         level = int(inputs["outside_cart_level"][row]) if "outside_cart_level" in inputs else 0
         known = {item.item_id: item.category for item in self.items if item.item_id in anchor | cart}
@@ -132,7 +135,7 @@ def read_best_sellers(place: str | Path) -> BestSellers:
         if content["format"] != FORMAT:
             raise ValueError(f"format {content['format']}, but this tfrec reads format {FORMAT}")
         items = tuple(BestSeller(str(row[0]), str(row[1]), float(row[2]), int(row[3])) for row in content["items"])
-        return BestSellers(int(content["version"]), items)
+        return BestSellers(int(content["version"]), items, frozenset(map(str, content.get("withheld", []))))
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise SourceError(f"{path} cannot be read ({error}). Train or export again, and copy the new file.") from error
 

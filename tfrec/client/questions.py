@@ -151,6 +151,8 @@ class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NamesT, NothingT]):
         max_price: Number = None,
         k: Number = None,
         diversity: Number = None,
+        at_minute: Number = None,
+        is_adult: Number = None,
         deadline: float | None = None,
     ) -> OffersT:
         """Returns what this shopper is likely to choose next.
@@ -167,6 +169,8 @@ class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NamesT, NothingT]):
             max_price: dearest price offered.
             k: number of items wanted; 10 when None.
             diversity: 0 = by score alone, towards 1 = more categories.
+            at_minute: moment at which merchandising rules are in force, minutes since 1970-01-01 UTC; None = now.
+            is_adult: 1 or True where the shopper is known to be of age.
             deadline: seconds, instead of the client's.
 
         Raises:
@@ -192,6 +196,8 @@ class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NamesT, NothingT]):
         outside_cart_level: Number = None,
         k: Number = None,
         diversity: Number = None,
+        at_minute: Number = None,
+        is_adult: Number = None,
         deadline: float | None = None,
     ) -> OffersT:
         """Returns complements of the cart, or of `item_id` on the page, that this shopper has not bought before.
@@ -219,6 +225,8 @@ class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NamesT, NothingT]):
         objective: Value = None,
         k: Number = None,
         diversity: Number = None,
+        at_minute: Number = None,
+        is_adult: Number = None,
         deadline: float | None = None,
     ) -> OffersT:
         """Returns dearer items of the category of `item_id` that the shopper is likely to accept.
@@ -244,6 +252,8 @@ class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NamesT, NothingT]):
         outside_cart_level: Number = None,
         k: Number = None,
         diversity: Number = None,
+        at_minute: Number = None,
+        is_adult: Number = None,
         deadline: float | None = None,
     ) -> OffersT:
         """Returns what is still missing in this cart, repeat purchases included.
@@ -263,6 +273,8 @@ class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NamesT, NothingT]):
         max_price: Number = None,
         k: Number = None,
         diversity: Number = None,
+        at_minute: Number = None,
+        is_adult: Number = None,
         deadline: float | None = None,
     ) -> OffersT:
         """Returns items that can stand in for `item_id`.

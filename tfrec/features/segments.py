@@ -51,10 +51,14 @@ def encode_segments(table: pd.DataFrame, users: Vocabulary) -> UserSegments:
         table: table of `users_in_segments`.
         users: user ids; those who are not in the table are in no segment.
     """
-    sizes = table[SEGMENT_COLUMN].value_counts()
-    largest = sorted(sizes.index, key=lambda name: (-sizes[name], name))[:MOST_SEGMENTS]
-    names = Vocabulary(np.array(largest, object))
+    names = Vocabulary(np.array(largest_segments(table), object))
     of_user = np.zeros(users.size, np.int32)
     of_user[users.encode(table["user_id"])] = names.encode(table[SEGMENT_COLUMN])
     of_user[0] = 0  # what ids outside the vocabulary wrote there
     return UserSegments(names, of_user)
+
+
+def largest_segments(table: pd.DataFrame) -> list[str]:
+    """Returns the `MOST_SEGMENTS` segments with most users of a table of `users_in_segments`, the largest first."""
+    sizes = table[SEGMENT_COLUMN].value_counts()
+    return sorted(sizes.index, key=lambda name: (-sizes[name], name))[:MOST_SEGMENTS]

@@ -14,9 +14,10 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
 from tfrec.errors import SchemaError
+from tfrec.features.fits import Fits, fits_of_facts
 from tfrec.features.item_vectors import reduce_vectors, unit_vectors
 from tfrec.schema.category_paths import CATEGORY_SEPARATOR
-from tfrec.schema.tables import EVENT_TYPES, category_levels
+from tfrec.schema.tables import EVENT_TYPES, FACT_COLUMNS, category_levels, empty_table
 
 NUM_PRICE_BUCKETS = 16
 TITLE_LENGTH = 12
@@ -87,6 +88,7 @@ class Catalogue:
         on_sale_from: `[N + 1]` float64 hours since 1970-01-01 UTC; -inf = always.
         on_sale_until: `[N + 1]` float64 hours, the first moment of no sale; inf = without end.
         group: `[N + 1]` int32, equal for the variants of one product; 0 = no variants.
+        fits: which items fit which.
         images: `[N + 1, H, W, C]` uint8, zeros where an item has none; None when no item has a picture.
         has_image: `[N + 1]` bool.
         vectors: `[N + 1, d]` float32, unit length or zeros: the shop's own vectors of items; None where none has one.
@@ -103,6 +105,7 @@ class Catalogue:
     on_sale_from: np.ndarray
     on_sale_until: np.ndarray
     group: np.ndarray
+    fits: Fits
     images: np.ndarray | None
     has_image: np.ndarray
     vectors: np.ndarray | None
@@ -175,6 +178,7 @@ def build_vocabularies(
     images: np.ndarray | None,
     fact_words: pd.DataFrame | None = None,
     embeddings: np.ndarray | None = None,
+    facts: pd.DataFrame | None = None,
 ) -> Vocabularies:
     """Returns the vocabularies of a catalogue.
 
@@ -183,6 +187,7 @@ def build_vocabularies(
         images: uint8 `[n, H, W]` or `[n, H, W, C]`, row = `items.image_index`.
         fact_words: `row` (item index, from 1) and `word`, see `tfrec.features.facts`; None = there are no facts.
         embeddings: `[N, d]` the shop's own vectors of its items, NaN where an item has none; None = there are none.
+        facts: a table of `FACT_COLUMNS` that says which items fit which; None = there are none.
     """
     if fact_words is not None and fact_words.empty:
         fact_words = None
@@ -212,6 +217,7 @@ def build_vocabularies(
         on_sale_from=_with_row_0(_hours(items, "available_from", unknown=-np.inf)),
         on_sale_until=_with_row_0(_hours(items, "available_until", unknown=np.inf)),
         group=_with_row_0(_groups(items)),
+        fits=fits_of_facts(empty_table(FACT_COLUMNS) if facts is None else facts, item_ids.tokens),
         images=pictures,
         has_image=has_image,
         vectors=None if embeddings is None else _with_row_0(unit_vectors(embeddings)),

@@ -267,6 +267,16 @@ def read_prepared(path: str | Path) -> Prepared:
     )
 
 
+def read_items_and_users(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Returns the items and the users of the prepared folder `path`, without its events.
+
+    Raises:
+        SourceError: as `read_prepared`.
+    """
+    read_manifest(path)
+    return _read(path, "items"), _read(path, "users")
+
+
 def read_manifest(path: Path) -> Manifest:
     """Returns the manifest of the prepared folder `path`.
 

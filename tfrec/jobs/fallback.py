@@ -24,7 +24,7 @@ from tfrec.evaluation.protocol import cart_completion_cases
 from tfrec.evaluation.sessions import next_item_cases
 from tfrec.features.popularity import SEGMENT_DAYS
 from tfrec.features.shop import Shop, load_shop
-from tfrec.models_folder import find_models_manifest
+from tfrec.models_folder import find_models_manifest, kept_rules
 from tfrec.publish import check_claim
 from tfrec.release.certify import Certifier
 from tfrec.schema.tables import Tables
@@ -85,8 +85,9 @@ def publish_baseline(prepared: Path, models: Path, method: str = DEFAULT_METHOD)
         "calibration": dataclasses.asdict(fitted.calibration),
         "tfrec_version": tfrec.__version__,
     }
-    served = build_served_baseline(shop, fitted, config.strategy)
-    version = export_fallback(served, models, about=about, finish=Certifier(shop, served.answer))
+    rules = kept_rules(models, shop.prepared.train)
+    served = build_served_baseline(shop, fitted, config.strategy, rules)
+    version = export_fallback(served, models, about=about, finish=Certifier(shop, served.answer, rules=rules))
     return PublishedBaseline(models, version, time.perf_counter() - began)
 
 

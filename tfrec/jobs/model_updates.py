@@ -51,12 +51,13 @@ class Updated:
     new_events: int
 
 
-def refresh_shop(models: Path, prepared: Path | None = None) -> Updated:
+def refresh_shop(models: Path, prepared: Path | None = None, *, has_new_rules: bool = False) -> Updated:
     """Publishes the trained models with feature tables of the shop's present state, without a training step.
 
     Args:
         models: folder that `train_shop` wrote.
         prepared: folder of the shop as it is now; None = the folder that the models were made from.
+        has_new_rules: publish a version even where the shop is the same, as the rules of `models` are others.
 
     Raises:
         SourceError: nothing is trained, there is no prepared shop, the code has changed since, or another process
@@ -72,7 +73,8 @@ def refresh_shop(models: Path, prepared: Path | None = None) -> Updated:
         place = prepared or Path(old.prepared)
         wanted = planned_refresh(models, prepared)
         if old.fingerprint == wanted.fingerprint:
-            version = version_of(models, old.identity) or publish_servables(models, prepared=place)
+            present = None if has_new_rules else version_of(models, old.identity)
+            version = present or publish_servables(models, prepared=place)
             return Updated(models, version, True, old.seconds, 0, 0)
         shop = load_shop(place)
         news = _count_news(models, shop)

@@ -9,9 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.baselines.fitted import Calibration, FittedBaseline
+from tfrec.features.segments import UserSegments
 from tfrec.features.vocabulary import Vocabularies, Vocabulary
 from tfrec.models.baseline_scores import in_graph
 from tfrec.models.graph_tables import AskedInGraph, SparseTable, table
+from tfrec.models.profiles import segment_of
 from tfrec.models.query import Query
 from tfrec.models.rows import without_repeats
 from tfrec.models.sources.candidate_sources import Allows
@@ -55,6 +57,7 @@ class BaselineSources:
         fitted: the baseline.
         is_offered: `[N + 1]` bool: items that may be offered at all.
         view_type: event code of a view, or of the commonest event where the log has no views.
+        segments: segments of the users.
     """
 
     def __init__(
@@ -65,8 +68,11 @@ class BaselineSources:
         *,
         is_offered: np.ndarray,
         view_type: int,
+        segments: UserSegments,
     ) -> None:
         self.num_rows = vocabularies.items.size
+        self.num_segments = len(segments.names.tokens)
+        self._segment = table(segments.of_user, "user_segment")
         self.view_type = view_type
         self.uses_context, self.uses_history = fitted.scores.uses_context, fitted.scores.uses_history
         catalogue = vocabularies.catalogue
@@ -97,6 +103,9 @@ class BaselineSources:
         self.profit = table(catalogue.profit, "profit")
         self.categories = table(catalogue.categories, "categories")
         self.groups = table(catalogue.group, "groups")
+        self.fits = table(catalogue.fits.codes, "fits")
+        self.fits_something = table(catalogue.fits.is_head, "fits_something")
+        self.num_fits = catalogue.fits.num_codes
         self.largest_group = catalogue.largest_group
         self.is_offered = table(is_offered, "is_offered")
 
@@ -106,8 +115,17 @@ class BaselineSources:
         tables = [value for value in vars(self).values() if isinstance(value, tf.Variable)]
         return [*tables, *self._scores.variables, *self._purchases.variables]
 
+    def segment(self, query: Query) -> tf.Tensor:
+        """Returns `[B]` int32 segments of the users; 0 = unknown."""
+        return segment_of(query, tf.gather(self._segment, query.user))
+
     def gather_evidence(
-        self, query: Query, allows: Allows | None = None, *, at_least: tf.Tensor | int = 0
+        self,
+        query: Query,
+        allows: Allows | None = None,
+        *,
+        at_least: tf.Tensor | int = 0,
+        also: tf.Tensor | None = None,
     ) -> BaselineEvidence:
         """Returns the baseline's score of each item of the catalogue; what it does not know comes last.
 
@@ -115,6 +133,7 @@ class BaselineSources:
             query: the queries.
             allows: which items may be offered; None = all that the shop offers.
             at_least: candidates that will be wanted; every item has a score, however many that are.
+            also: `[B, n]` items that will be wanted; likewise.
         """
         context = without_repeats(tf.concat([query.recent_item, query.cart], axis=1))
         place = tf.gather(self._place, context)
@@ -142,6 +161,15 @@ class BaselineSources:
             eligible=tf.broadcast_to(eligible, tf.shape(own_count)),
         )
 
+    @property
+    def popularity(self) -> tf.Tensor:
+        """`[N + 1]` float32 times bought lately."""
+        return self.lately.value()
+
+    def eligible_catalogue(self, query: Query, allows: Allows) -> tf.Tensor:
+        """Returns `[B, N + 1]` bool: which items of the catalogue may be offered."""
+        return self.gather_evidence(query, allows).eligible
+
     def completes(self, chosen: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Returns zeros `[B, C]`: a baseline knows items, not which categories complete which."""
         return tf.zeros(tf.shape(items))
@@ -152,17 +180,21 @@ class BaselineSources:
         similar = tf.matmul(tf.gather(self.content, anchor), self.content, transpose_b=True)
         return content_weight * tf.round(similar * 1e4) / 1e4  # items described alike tie, whatever the batch's size
 
-    def candidates(self, evidence: BaselineEvidence, *, at_least: tf.Tensor | int = 0) -> tf.Tensor:
+    def candidates(
+        self, evidence: BaselineEvidence, *, at_least: tf.Tensor | int = 0, also: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Returns `[B, C]` int32 candidates, the highest scores of eligible items; 0 = no candidate.
 
         Args:
             evidence: evidence of the queries.
             at_least: `[B]` or one number: candidates wanted of each row.
+            also: `[B, n]` int32 items that are candidates whatever their score; None = none.
         """
         most = tf.maximum(tf.reduce_max(tf.concat([tf.reshape(at_least, [-1]), [0]], axis=0)), _CANDIDATES)
-        score, item = tf.math.top_k(
-            tf.where(evidence.eligible, evidence.score, -float("inf")), tf.minimum(most, self.num_rows)
-        )
+        score = evidence.score
+        if also is not None:
+            score = tf.where(evidence.shortlist.marks(also), float("inf"), score)
+        score, item = tf.math.top_k(tf.where(evidence.eligible, score, -float("inf")), tf.minimum(most, self.num_rows))
         return tf.where(score > -float("inf"), item, 0)
 
     def features(self, query: Query, evidence: BaselineEvidence, candidates: tf.Tensor) -> tf.Tensor:
@@ -191,6 +223,7 @@ class CalibratedScore:
     """
 
     heads = ("purchase",)
+    has_log_scores = False
 
     def __init__(self, calibration: Calibration) -> None:
         self._calibration = calibration

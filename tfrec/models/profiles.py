@@ -81,8 +81,7 @@ class Profiles:
 
     def segment(self, query: Query) -> tf.Tensor:
         """Returns `[B]` int32 segments of the users; 0 = unknown."""
-        stored = tf.gather(self._segment, query.user)
-        return stored if query.history is None else tf.where(query.history.segment < 0, stored, query.history.segment)
+        return segment_of(query, tf.gather(self._segment, query.user))
 
     def is_guest(self, query: Query) -> tf.Tensor:
         """Returns `[B]` bool: nothing is known of the user, neither stored nor sent."""
@@ -118,6 +117,11 @@ class Profiles:
             line_order=tf.where(is_line, tf.gather(self._line_order, line_at), 0),
             num_orders=tf.gather(self._num_orders, user),
         )
+
+
+def segment_of(query: Query, stored: tf.Tensor) -> tf.Tensor:
+    """Returns `[B]` int32 segments: those that the request brings, else those `stored [B]`."""
+    return stored if query.history is None else tf.where(query.history.segment < 0, stored, query.history.segment)
 
 
 def never_empty(values: np.ndarray) -> np.ndarray:

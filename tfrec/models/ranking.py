@@ -78,6 +78,8 @@ class RankingModel(tfrs.Model):
         config: settings.
     """
 
+    has_log_scores = True  # odds are exponentials of scores
+
     # Nothing in a step branches on a tensor in Python: AutoGraph would only make its trace slower.
     train_step = tf.autograph.experimental.do_not_convert(tfrs.Model.train_step)
 

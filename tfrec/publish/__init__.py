@@ -13,11 +13,12 @@ from tfrec.publish.files import (
     write_text,
     writing,
 )
-from tfrec.publish.folders import check_folder, next_version, publishing
+from tfrec.publish.folders import LAST_VERSION, check_folder, next_version, publishing, take_version
 from tfrec.publish.locks import holding
 from tfrec.publish.workplaces import clear_stale
 
 __all__ = [
+    "LAST_VERSION",
     "FolderKind",
     "check_claim",
     "check_file",
@@ -29,6 +30,7 @@ __all__ = [
     "next_version",
     "publishing",
     "replacing",
+    "take_version",
     "write_json",
     "write_page",
     "write_picture",

@@ -17,11 +17,14 @@ from pathlib import Path
 
 from tfrec.errors import SourceError
 from tfrec.publish.contents import FolderKind, describe_contents, foreign_entries
+from tfrec.publish.files import replacing
 from tfrec.publish.places import check_folder_place, check_writable, followed
 from tfrec.publish.workplaces import OLD, workplace
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+LAST_VERSION = ".last_version"
+"""File beside the servables of a funnel that holds the highest number ever given to a version."""
 _SHOWN = 5
 
 
@@ -80,6 +83,27 @@ def next_version(base: Path) -> int:
     if not base.is_dir():
         return 1
     return max((int(entry.name) for entry in base.iterdir() if entry.name.isdigit()), default=0) + 1
+
+
+def take_version(out: Path, names: Iterable[str], *, memory: str) -> int:
+    """Returns the number of the next version of the folders `names` in `out`, and notes it there.
+
+    A version that was deleted for being bad must not lend its number to the next.
+
+    Args:
+        out: folder of servables.
+        names: servables that share their numbers.
+        memory: name of the file that holds the highest number ever given.
+    """
+    noted = out / memory
+    try:
+        last = int(noted.read_text())
+    except (FileNotFoundError, ValueError):
+        last = 0
+    version = max(last + 1, *(next_version(out / name) for name in names))
+    with replacing(noted) as work:
+        work.write_text(f"{version}\n")
+    return version
 
 
 def _refuse_foreign(folder: Path, target: Path, kind: FolderKind) -> None:

@@ -1,12 +1,15 @@
 """Adds warm-up requests, a certificate and best sellers to an exported version that is not visible yet."""
 
+import dataclasses
 import itertools
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from tfrec.client.best_sellers import FILE
+from tfrec.features.rule_tables import RuleTables
 from tfrec.features.shop import Shop
 from tfrec.release.best_sellers import find_best_sellers
 from tfrec.release.certificate import (
@@ -38,12 +41,20 @@ class Certifier:
         answer: answer function of the funnel that is exported.
         user_ids: the users that it stores; None = all of the shop.
         comparison: text of the comparison with the fall-back, kept beside the certificate of `shop`; "" = none.
+        rules: the merchandising rules that it keeps to; None = there are none.
     """
 
     def __init__(
-        self, shop: Shop, answer: Answer, *, user_ids: Sequence[str] | None = None, comparison: str = ""
+        self,
+        shop: Shop,
+        answer: Answer,
+        *,
+        user_ids: Sequence[str] | None = None,
+        comparison: str = "",
+        rules: RuleTables | None = None,
     ) -> None:
-        self._shop, self._answer, self._comparison = shop, answer, comparison
+        self._shop, self._answer, self._comparison, self._rules = shop, answer, comparison, rules
+        self._minute = minute_now()
         self._user_ids = shop.users.tokens if user_ids is None else user_ids
         self._queries = typical_queries(shop.prepared.train)
         self._certified: dict[str, list[CertifiedQuery]] = {}
@@ -80,14 +91,29 @@ class Certifier:
         (folder / CERTIFICATE).write_text(certificate.to_json(), encoding="utf-8")
         if contract == "shop":
             best_sellers = find_best_sellers(shop, version=version)
+            if self._rules is not None:
+                withheld = shop.vocabularies.items.decode(np.flatnonzero(self._rules.withheld(self._minute)))
+                best_sellers = dataclasses.replace(best_sellers, withheld=frozenset(withheld))
             (folder / FILE).write_text(best_sellers.to_json(), encoding="utf-8")
         if self._comparison and servable == "shop":
             (folder / COMPARISON).write_text(self._comparison, encoding="utf-8")
 
     def _answered(self, name: str) -> list[CertifiedQuery]:
         if name not in self._certified:
-            self._certified[name] = certified_queries(name, self._queries[name], self._answer)
+            queries = [at_minute(query, name, self._minute) for query in self._queries[name]]
+            self._certified[name] = certified_queries(name, queries, self._answer)
         return self._certified[name]
+
+
+def minute_now() -> int:
+    """Returns the present moment as requests name it, in minutes since 1970-01-01 UTC."""
+    return int(time.time() // 60)
+
+
+def at_minute(query: Arguments, name: str, minute: int) -> Arguments:
+    """Returns a query of a signature that is answered by the rules in force at `minute`, whenever it is asked."""
+    has_rules = any(spec.name == "at_minute" for spec in SIGNATURES[name].inputs)
+    return {**query, "at_minute": minute} if has_rules else query
 
 
 def certified_queries(name: str, queries: Sequence[Arguments], answer: Answer) -> list[CertifiedQuery]:

@@ -166,9 +166,26 @@ _OBJECTIVE = InputSpec(
     "bring beyond the anchor); empty or another = the model's default",
     choices=OBJECTIVES,
 )
+_OCCASION = (
+    InputSpec(
+        "at_minute",
+        "int32",
+        1,
+        0,
+        "moment at which merchandising rules are in force, in minutes since 1970-01-01 UTC; 0 = the server's clock",
+    ),
+    InputSpec(
+        "is_adult",
+        "int32",
+        1,
+        0,
+        "1 where the shopper is known to be of age; 0 = not known, and nothing for adults only is offered",
+    ),
+)
 _STRATEGY_SETTINGS = (
     InputSpec("k", "int32", 1, 10, "number of items wanted; each row its own"),
     InputSpec("diversity", "float32", 1, 0.0, "variety of the slate: 0 = by score alone, towards 1 = more categories"),
+    *_OCCASION,
 )
 _SLATE = (
     OutputSpec("item_ids", "string", "offered items, best first; empty behind the end of a short row"),

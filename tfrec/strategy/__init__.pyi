@@ -3,8 +3,9 @@ from .complements import of_other_categories, only_new, without_substitutes
 from .config import SimilarConfig, StrategyConfig, UpsellConfig, VarietyConfig
 from .constraints import Limits, eligible_items
 from .diversity import maximal_marginal_relevance
-from .funnel import Funnel, Request
+from .funnel import Funnel
 from .reasons import Reasons
+from .request import Request
 from .upsell import only_upgrades
 
 __all__ = [

@@ -2,6 +2,10 @@
 
 import tensorflow as tf
 
+from tfrec.models.sources.shortlist import Shortlist
+
+_NO_PREDICTION = 1e-4  # probability of what fills a slate in which nothing else stands
+
 
 class CandidateSlate(tf.experimental.ExtensionType):
     """Candidates of a batch of queries with their scores.
@@ -43,4 +47,29 @@ def top(slate: CandidateSlate, *, k: tf.Tensor) -> CandidateSlate:
         item=tf.where(inside, tf.gather(slate.item, chosen, batch_dims=1), 0),
         score=tf.where(inside, score, -float("inf")),
         probability=tf.where(inside, tf.gather(slate.probability, chosen, batch_dims=1), 0.0),
+    )
+
+
+def followed_by(slate: CandidateSlate, score: tf.Tensor, *, catalogue: Shortlist) -> CandidateSlate:
+    """Returns `[B, k + N + 1]`: the slate, and behind it the other items by their scores.
+
+    They stand behind the slate with falling scores below its own, and with its least probability: none was predicted.
+
+    Args:
+        slate: `[B, k]`.
+        score: `[B, N + 1]` float32 scores of the catalogue; `-inf` = not wanted.
+        catalogue: the list of all items.
+    """
+    score = tf.where(catalogue.marks(slate.item), -float("inf"), score)
+    best, item = tf.math.top_k(score, tf.shape(score)[1])
+    is_wanted, is_item = best > -float("inf"), slate.item > 0
+    lowest = tf.reduce_min(tf.where(is_item, slate.score, tf.float32.max), axis=1, keepdims=True)
+    lowest = tf.where(lowest < tf.float32.max, lowest, 0.0)
+    least = tf.reduce_min(tf.where(is_item, slate.probability, 1.0), axis=1, keepdims=True)
+    least = tf.where(least < 1.0, least, _NO_PREDICTION)
+    behind = lowest - 1.0 - tf.cast(tf.range(tf.shape(score)[1]), tf.float32)[None, :]
+    return CandidateSlate(
+        item=tf.concat([slate.item, tf.where(is_wanted, item, 0)], axis=1),
+        score=tf.concat([slate.score, tf.where(is_wanted, behind, -float("inf"))], axis=1),
+        probability=tf.concat([slate.probability, tf.where(is_wanted, least, 0.0)], axis=1),
     )

@@ -6,72 +6,29 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
+from tfrec.features.rule_tables import RuleTables
 from tfrec.models.baseline_sources import CalibratedScore
-from tfrec.models.query import QUERY_FIELDS, QUERY_SPEC, Query
+from tfrec.models.query import QUERY_SPEC, Query
 from tfrec.models.ranking import RankingModel
 from tfrec.models.shared_graphs import shared_graph
 from tfrec.models.sources import CandidateSources
 from tfrec.models.sources.candidate_sources import Allows
 from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
 from tfrec.schema.tables import EVENT_TYPES
-from tfrec.strategy.candidate_slate import CandidateSlate, top
+from tfrec.strategy.candidate_slate import CandidateSlate, followed_by, top
 from tfrec.strategy.complements import complements_first, of_other_categories, only_new, without_substitutes
 from tfrec.strategy.config import StrategyConfig
 from tfrec.strategy.constraints import Limits, eligible_items
 from tfrec.strategy.diversity import maximal_marginal_relevance
+from tfrec.strategy.fits import only_what_fits
+from tfrec.strategy.merchandising import IN_FORCE_SPEC, OCCASION_SPEC, Merchandising, Occasion, RulesInForce
 from tfrec.strategy.reasons import Reasons, explain, explain_by_anchor
-from tfrec.strategy.upsell import by_objective, only_upgrades
+from tfrec.strategy.request import Relation, Request, changed, excluding, occasion_of, relation_of
+from tfrec.strategy.upsell import by_objective, only_upgrades, orders_by_amount
 from tfrec.strategy.variants import one_of_each_product, without_variants
 
 _PURCHASE = EVENT_TYPES.index("purchase") + 1
 _UNKNOWN = -1
-
-
-class Request(tf.experimental.ExtensionType):
-    """A batch of requests in indices.
-
-    Attributes:
-        query: who asks, what was seen, what is in the cart.
-        limits: what may be offered; `excluded` without the cart.
-        anchor: `[B]` int32 item on the page; 0 = none.
-        min_price_ratio: `[B]` float32; 0 = default.
-        max_price_ratio: `[B]` float32; 0 = default.
-        objective: `[B]` int32 place in `schema.signatures.OBJECTIVES`, from 1; 0 = default.
-        k: `[B]` int32.
-        diversity: `[B]` float32.
-    """
-
-    query: Query
-    limits: Limits
-    anchor: tf.Tensor
-    min_price_ratio: tf.Tensor
-    max_price_ratio: tf.Tensor
-    objective: tf.Tensor
-    k: tf.Tensor
-    diversity: tf.Tensor
-
-
-class Relation(tf.experimental.ExtensionType):
-    """How what is offered must relate to an item.
-
-    Attributes:
-        not_like: `[B]` int32 item whose leaf category is not offered; 0 = none.
-        upgrade_of: `[B]` int32 item of which only dearer substitutes are offered; 0 = none, -1 = an unknown item, which
-            has none.
-        min_price_ratio: `[B]` float32 price of the cheapest upgrade over the item's; 0 = default.
-        max_price_ratio: `[B]` float32 price of the dearest upgrade over the item's; 0 = default.
-        objective: `[B]` int32 by what upgrades are ordered, see `Request`.
-        no_variant_of: `[B, n]` int32 items of which no other variant is offered; 0 = padding.
-        goes_with: `[B]` int32 item whose complements are offered before all else; 0 = none.
-    """
-
-    not_like: tf.Tensor
-    upgrade_of: tf.Tensor
-    min_price_ratio: tf.Tensor
-    max_price_ratio: tf.Tensor
-    objective: tf.Tensor
-    no_variant_of: tf.Tensor
-    goes_with: tf.Tensor
 
 
 class Sources(Protocol):
@@ -83,7 +40,11 @@ class Sources(Protocol):
     profit: tf.Variable
     categories: tf.Variable
     groups: tf.Variable
+    fits: tf.Variable
+    fits_something: tf.Variable
+    num_fits: int
     largest_group: int
+    num_segments: int
 
     @property
     def is_offered(self) -> tf.Tensor:
@@ -94,14 +55,31 @@ class Sources(Protocol):
         """`[N + 1, c]` unit content vectors."""
 
     @property
+    def popularity(self) -> tf.Tensor:
+        """`[N + 1]` float32 times bought lately."""
+
+    @property
     def variables(self) -> list[tf.Variable]:
         """Every table and weight that they may read."""
 
-    def gather_evidence(self, query: Query, allows: Allows | None = None, *, at_least: tf.Tensor | int = 0) -> Any:
-        """Returns what they know for the queries."""
+    def segment(self, query: Query) -> tf.Tensor:
+        """Returns `[B]` int32 segments of the users; 0 = unknown."""
 
-    def candidates(self, evidence: Any, *, at_least: tf.Tensor | int = 0) -> tf.Tensor:
-        """Returns `[B, C]` int32 candidates."""
+    def gather_evidence(
+        self,
+        query: Query,
+        allows: Allows | None = None,
+        *,
+        at_least: tf.Tensor | int = 0,
+        also: tf.Tensor | None = None,
+    ) -> Any:
+        """Returns what they know for the queries, and for the items `also [B, n]`."""
+
+    def eligible_catalogue(self, query: Query, allows: Allows) -> tf.Tensor:
+        """Returns `[B, N + 1]` bool: which items of the catalogue may be offered."""
+
+    def candidates(self, evidence: Any, *, at_least: tf.Tensor | int = 0, also: tf.Tensor | None = None) -> tf.Tensor:
+        """Returns `[B, C]` int32 candidates, those of `also [B, n]` among them that may be offered."""
 
     def features(self, query: Query, evidence: Any, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, C, F]` features of `items [B, C]`."""
@@ -121,6 +99,7 @@ class Funnel:
         ranking: scores by features.
         reasons: evidence → why an item is offered.
         strategy: settings of the strategies.
+        rules: the shop's merchandising rules; None = there are none.
     """
 
     def __init__(
@@ -130,11 +109,13 @@ class Funnel:
         reasons: Callable[..., Reasons] = explain,
         *,
         strategy: StrategyConfig = StrategyConfig(),
+        rules: RuleTables | None = None,
     ) -> None:
         self.sources = sources
         self.ranking = ranking
         self._explain = reasons
         self._strategy = strategy
+        self.merchandising = Merchandising(rules or RuleTables.none(sources.num_rows, sources.num_segments))
         indices, lists = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)
         numbers, scores = tf.TensorSpec([None], tf.float32), tf.TensorSpec([None, None], tf.float32)
         limits = Limits.Spec(excluded=lists, categories=lists, min_price=numbers, max_price=numbers)
@@ -144,49 +125,50 @@ class Funnel:
             min_price_ratio=numbers,
             max_price_ratio=numbers,
             objective=indices,
-            no_variant_of=lists,
+            goes_beside=lists,
             goes_with=indices,
         )
         slate = CandidateSlate.Spec(item=lists, score=scores, probability=scores)
-        self._answer_graph = shared_graph(self._answer, QUERY_SPEC, limits, relation, indices, numbers)
+        self._answer_graph = shared_graph(self._answer, QUERY_SPEC, limits, relation, OCCASION_SPEC, indices, numbers)
         self._rank_graph = shared_graph(self._rank, QUERY_SPEC, lists)
-        self._vary_graph = shared_graph(self._vary, slate, indices, numbers)
+        self._vary_graph = shared_graph(self._vary, slate, IN_FORCE_SPEC, indices, numbers)
 
     @property
     def variables(self) -> list[tf.Variable]:
         """Every table and weight that an answer may read."""
-        return [*self.sources.variables, *self.ranking.variables]
+        return [*self.sources.variables, *self.ranking.variables, *self.merchandising.variables]
 
     def recommend(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Returns what the shopper is likely to choose next, repeats included, the cart left out."""
-        return self._answer_to(request, request.query, _relation(request))
+        return self._answer_to("recommend", request, request.query, relation_of(request))
 
     def complete_cart(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Returns what is still missing in the cart, repeats included."""
-        return self._answer_to(request, request.query, _relation(request, no_variant_of=request.query.cart))
+        relation = relation_of(request, goes_beside=request.query.cart)
+        return self._answer_to("complete_cart", request, request.query, relation)
 
     def cross_sell(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Complements of cart and anchor that the shopper has not bought before, or just now by the request."""
         query = request.query
         cart = tf.concat([query.cart, request.anchor[:, None]], axis=1)
         just_bought = tf.where(tf.equal(query.recent_type, _PURCHASE), query.recent_item, 0)
-        query = _changed(query, cart=cart, is_discovery=tf.ones_like(query.is_discovery))
-        relation = _relation(request, not_like=request.anchor, no_variant_of=cart, goes_with=request.anchor)
-        return self._answer_to(request, query, relation, just_bought)
+        query = changed(query, cart=cart, is_discovery=tf.ones_like(query.is_discovery))
+        relation = relation_of(request, not_like=request.anchor, goes_beside=cart, goes_with=request.anchor)
+        return self._answer_to("cross_sell", request, query, relation, just_bought)
 
     def upsell(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Returns dearer items of the anchor's category, by what they are expected to earn beyond it.
 
         See `UpsellConfig` for other orders. The scores are in the shop's currency, or probabilities.
         """
-        relation = _relation(
+        relation = relation_of(
             request,
             upgrade_of=tf.where(request.anchor > 0, request.anchor, _UNKNOWN),
             min_price_ratio=request.min_price_ratio,
             max_price_ratio=request.max_price_ratio,
             objective=request.objective,
         )
-        slate, _ = self._answer_to(request, self._with_view(request.query, request.anchor), relation)
+        slate, _ = self._answer_to("upsell", request, self._with_view(request.query, request.anchor), relation)
         return slate, explain_by_anchor(slate.item, code="upgrade_of", anchor=request.anchor)
 
     def similar(self, request: Request) -> tuple[CandidateSlate, Reasons]:
@@ -199,22 +181,30 @@ class Funnel:
         leaf = sources.categories[:, -1]
         own_leaf = tf.gather(leaf, anchor)[:, None]
         same_leaf = tf.cast(tf.equal(leaf[None, :], own_leaf) & (own_leaf > 0), tf.float32)
-        limits, catalogue = _excluding(request), whole_catalogue(sources.num_rows)
-        eligible = self._allowed(request.query, limits, _relation(request), catalogue, tf.constant([[False]]))
+        limits, catalogue = excluding(request), whole_catalogue(sources.num_rows)
+        rules = self.merchandising.in_force(occasion_of("similar", request), sources.segment(request.query))
+        eligible = self._allowed(request.query, limits, relation_of(request), rules, catalogue, tf.constant([[False]]))
         eligible &= (anchor > 0)[:, None]
         weights = (config.embedding_weight, config.content_weight)
         closeness = sources.similarity(anchor, *weights) + config.same_category_bonus * same_leaf
-        score = tf.where(eligible, closeness, -float("inf"))
-        wanted = self._enough_for(request.k)
-        most = tf.maximum(tf.reduce_max(tf.concat([wanted, [0]], axis=0)), config.candidates)
-        width = tf.minimum(most, sources.num_rows)
-        score, item = tf.math.top_k(score, width)
-        item = tf.where(score > -float("inf"), item, 0)
+        every = CandidateSlate(
+            item=tf.broadcast_to(catalogue.item, tf.shape(closeness)),
+            score=tf.where(eligible, closeness, -float("inf")),
+            probability=tf.zeros_like(closeness),
+        )
+        every = self.merchandising.boosted(every, rules, is_amount=tf.ones_like(anchor, tf.bool))
+        is_pinned = eligible & catalogue.marks(rules.pinned)
         query = self._with_view(request.query, anchor)
+
+        most = tf.maximum(tf.reduce_max(tf.concat([self._enough_for(request.k), [0]], axis=0)), config.candidates)
+        _, item = tf.math.top_k(tf.where(is_pinned, float("inf"), every.score), tf.minimum(most, sources.num_rows))
+        score = tf.gather(every.score, item, batch_dims=1)
+        item = tf.where(score > -float("inf"), item, 0)
         _, logits = self.rank(query, item)
         probability = tf.where(item > 0, tf.sigmoid(logits[..., -1]), 0.0)
         slate = CandidateSlate(item=item, score=score, probability=probability)
-        slate = self._vary_graph(slate, request.k, request.diversity)
+        slate = self._vary_graph(slate, rules, request.k, request.diversity)
+        slate = self._filled(slate, rules, request.k, lambda: every.score)
         return slate, explain_by_anchor(slate.item, code="similar_to", anchor=anchor)
 
     def retrieve(self, query: Query, k: tf.Tensor) -> CandidateSlate:
@@ -235,19 +225,29 @@ class Funnel:
         return self.ranking(self.sources.features(query, evidence, items), training=False)
 
     def _answer_to(
-        self, request: Request, query: Query, relation: Relation, *excluded: tf.Tensor
+        self, signature: str, request: Request, query: Query, relation: Relation, *excluded: tf.Tensor
     ) -> tuple[CandidateSlate, Reasons]:
         """Returns the answer to a request whose query a strategy has changed; `excluded` are items `[B, n]`."""
-        return self._answer_graph(query, _excluding(request, *excluded), relation, request.k, request.diversity)
+        limits, occasion = excluding(request, *excluded), occasion_of(signature, request)
+        return self._answer_graph(query, limits, relation, occasion, request.k, request.diversity)
 
     def _answer(
-        self, query: Query, limits: Limits, relation: Relation, k: tf.Tensor, diversity: tf.Tensor
+        self,
+        query: Query,
+        limits: Limits,
+        relation: Relation,
+        occasion: Occasion,
+        k: tf.Tensor,
+        diversity: tf.Tensor,
     ) -> tuple[CandidateSlate, Reasons]:
         """Returns the best of the eligible items and why; traced once for all signatures."""
-        allows = functools.partial(self._allowed, query, limits, relation)
+        rules = self.merchandising.in_force(occasion, self.sources.segment(query))
+        allows = functools.partial(self._allowed, query, limits, relation, rules)
+        is_amount = self._ranks_by_amount(relation)
+
         enough = self._enough_for(k)
-        evidence = self.sources.gather_evidence(query, allows, at_least=enough)
-        items = self.sources.candidates(evidence, at_least=enough)
+        evidence = self.sources.gather_evidence(query, allows, at_least=enough, also=rules.pinned)
+        items = self.sources.candidates(evidence, at_least=enough, also=rules.pinned)
         score, logits = self.ranking(self.sources.features(query, evidence, items), training=False)
         ranked = CandidateSlate(
             item=items,
@@ -262,20 +262,62 @@ class Funnel:
             profit=self.sources.profit,
             config=self._strategy.upsell,
         )
+        ranked = self.merchandising.boosted(ranked, rules, is_amount=is_amount)
         ranked = complements_first(ranked, strength=self.sources.completes(relation.goes_with, items))
-        slate = self._vary_graph(ranked, k, diversity)
+        slate = self._vary_graph(ranked, rules, k, diversity)
+
+        def by_popularity() -> tf.Tensor:
+            eligible = self.sources.eligible_catalogue(query, allows)
+            return tf.where(eligible, self.sources.popularity[None, :], -float("inf"))
+
+        slate = self._filled(slate, rules, k, by_popularity)
         return slate, self._explain(self.sources, evidence, slate.item)
 
-    def _vary(self, slate: CandidateSlate, k: tf.Tensor, diversity: tf.Tensor) -> CandidateSlate:
-        """Returns the best `k`, one of each product, re-ranked for variety; traced once for all signatures."""
+    def _ranks_by_amount(self, relation: Relation) -> tf.Tensor:
+        """Returns `[B]` bool: the scores of the row are amounts, not on a logarithmic scale."""
+        is_priced = orders_by_amount(relation.objective, config=self._strategy.upsell) & (relation.upgrade_of > 0)
+        return is_priced | (not self.ranking.has_log_scores)
+
+    def _filled(
+        self, slate: CandidateSlate, rules: RulesInForce, k: tf.Tensor, order: Callable[[], tf.Tensor]
+    ) -> CandidateSlate:
+        """Returns the slate with further items behind it in rows that rules leave short.
+
+        Rules for the slate as a whole (at most two of a brand) may refuse most of the candidates, while other items of
+        the catalogue could stand. To rank them all by the model would take as long as a hundred requests.
+
+        Args:
+            slate: the slates.
+            rules: the rules in force.
+            k: `[B]` int32 items wanted.
+            order: makes scores `[B, N + 1]` by which they are taken; `-inf` for what may not be offered.
+        """
+        is_short = rules.selects & (tf.reduce_sum(tf.cast(slate.item > 0, tf.int32), axis=1) < k)
+
+        def fill() -> CandidateSlate:
+            score = tf.where(is_short[:, None], order(), -float("inf"))
+            longer = followed_by(slate, score, catalogue=whole_catalogue(self.sources.num_rows))
+            return self.merchandising.select(longer, k=k, rules=rules, groups=self.sources.groups)
+
+        return tf.cond(tf.reduce_any(is_short), fill, lambda: slate)
+
+    def _vary(self, slate: CandidateSlate, rules: RulesInForce, k: tf.Tensor, diversity: tf.Tensor) -> CandidateSlate:
+        """Returns the best `k`, one of each product, re-ranked for variety and by rules; traced once for all."""
         if self.sources.largest_group > 1:
-            slate = one_of_each_product(slate, groups=self.sources.groups)
-        return maximal_marginal_relevance(
+            # Rules may refuse the best variant and not another one: they choose among all.
+            best = one_of_each_product(slate, groups=self.sources.groups)
+            slate = _where(rules.selects, slate, best)
+        ordered = maximal_marginal_relevance(
             slate,
-            k=k,
+            k=tf.where(rules.selects, tf.shape(slate.item)[1], k),
             trade_off=diversity,
             vectors=self.sources.content,
             config=self._strategy.variety,
+        )
+        return tf.cond(
+            tf.reduce_any(rules.selects),
+            lambda: self.merchandising.select(ordered, k=k, rules=rules, groups=self.sources.groups),
+            lambda: ordered,
         )
 
     def _enough_for(self, k: tf.Tensor) -> tf.Tensor:
@@ -284,7 +326,13 @@ class Funnel:
         return tf.minimum(k, self.sources.num_rows) * most if most > 1 else k  # no overflow, whatever k is
 
     def _allowed(
-        self, query: Query, limits: Limits, relation: Relation, shortlist: Shortlist, is_own: tf.Tensor
+        self,
+        query: Query,
+        limits: Limits,
+        relation: Relation,
+        rules: RulesInForce,
+        shortlist: Shortlist,
+        is_own: tf.Tensor,
     ) -> tf.Tensor:
         """Returns `[B, L]` bool: the items of the list that may be offered.
 
@@ -292,6 +340,7 @@ class Funnel:
             query: the queries; for discovery, or for other categories than the cart's, where they say so.
             limits: of the requests.
             relation: of the strategy.
+            rules: the shop's rules in force.
             shortlist: the items in question.
             is_own: `[B, L]` bool: the user bought it before.
         """
@@ -306,8 +355,17 @@ class Funnel:
         )
         eligible = without_substitutes(eligible, shortlist, anchor=relation.not_like, leaf_category=leaf)
         if self.sources.largest_group > 1:
-            chosen, groups = relation.no_variant_of, self.sources.groups
-            eligible = without_variants(eligible, shortlist, chosen=chosen, groups=groups)
+            eligible = without_variants(eligible, shortlist, chosen=relation.goes_beside, groups=self.sources.groups)
+        if self.sources.num_fits > 1:
+            eligible = only_what_fits(
+                eligible,
+                shortlist,
+                chosen=relation.goes_beside,
+                codes=self.sources.fits,
+                is_head=self.sources.fits_something,
+                num_codes=self.sources.num_fits,
+            )
+        eligible = self.merchandising.allowed(eligible, shortlist, rules)
 
         def upgrades() -> tf.Tensor:
             found = only_upgrades(
@@ -328,7 +386,7 @@ class Funnel:
     def _with_view(self, query: Query, anchor: tf.Tensor) -> Query:
         """Returns the query with the anchor as its latest event."""
         seen = tf.fill([tf.shape(anchor)[0], 1], self.sources.view_type)
-        return _changed(
+        return changed(
             query,
             recent_item=tf.concat([query.recent_item, anchor[:, None]], axis=1),
             recent_type=tf.concat([query.recent_type, seen], axis=1),
@@ -336,33 +394,8 @@ class Funnel:
         )
 
 
-def _excluding(request: Request, *excluded: tf.Tensor) -> Limits:
-    """Returns the request's limits, without cart, anchor and `excluded`."""
-    limits = request.limits
-    never = [limits.excluded, request.query.cart, request.anchor[:, None], *excluded]
-    return Limits(
-        excluded=tf.concat(never, axis=1),
-        categories=limits.categories,
-        min_price=limits.min_price,
-        max_price=limits.max_price,
-    )
-
-
-def _relation(request: Request, **values: tf.Tensor) -> Relation:
-    """Returns a relation of `values`; what is left out asks for nothing."""
-    none = tf.zeros_like(request.anchor)
-    nothing = {
-        "not_like": none,
-        "upgrade_of": none,
-        "min_price_ratio": tf.zeros(tf.shape(none)),
-        "max_price_ratio": tf.zeros(tf.shape(none)),
-        "objective": none,
-        "no_variant_of": none[:, None][:, :0],
-        "goes_with": none,
-    }
-    return Relation(**{**nothing, **values})
-
-
-def _changed(query: Query, **values: tf.Tensor) -> Query:
-    """Returns the query with some tensors replaced."""
-    return Query(**{name: values.get(name, getattr(query, name)) for name in QUERY_FIELDS})
+def _where(condition: tf.Tensor, chosen: CandidateSlate, other: CandidateSlate) -> CandidateSlate:
+    """Returns rows of one slate where `condition [B]`, else of the other; both are `[B, C]`."""
+    names = CandidateSlate.__annotations__
+    parts = {name: tf.where(condition[:, None], getattr(chosen, name), getattr(other, name)) for name in names}
+    return CandidateSlate(**parts)

@@ -100,11 +100,22 @@ def by_objective(
         ... ).score.numpy()
         array([[1., 2.]], dtype=float32)
     """
+    is_by_amount = orders_by_amount(objective, config=config)[:, None]
     objective = tf.where(objective > 0, objective, OBJECTIVES.index(config.objective) + 1)[:, None]
     anchor = tf.maximum(upgrade_of, 0)[:, None]
     more_revenue, more_profit = (tf.gather(table, slate.item) - tf.gather(table, anchor) for table in (price, profit))
     extra = slate.probability * tf.where(tf.equal(objective, _REVENUE), more_revenue, more_profit)
-    is_upgrade = (anchor > 0) & tf.not_equal(objective, _PURCHASE) & (slate.score > -float("inf"))
+    is_upgrade = (anchor > 0) & is_by_amount & (slate.score > -float("inf"))
     return CandidateSlate(
         item=slate.item, score=tf.where(is_upgrade, extra, slate.score), probability=slate.probability
     )
+
+
+def orders_by_amount(objective: tf.Tensor, *, config: UpsellConfig = UpsellConfig()) -> tf.Tensor:
+    """Returns `[B]` bool: the objective is an amount, expected revenue or margin, not a probability.
+
+    Args:
+        objective: `[B]` int32 place in `OBJECTIVES`, from 1; 0 = that of `config`.
+        config: names the objective where the request has none.
+    """
+    return tf.not_equal(tf.where(objective > 0, objective, OBJECTIVES.index(config.objective) + 1), _PURCHASE)

@@ -139,7 +139,7 @@ def warm_start_tracked(
     return published
 
 
-def refresh_tracked(models: Path, prepared: Path | None = None) -> Updated:
+def refresh_tracked(models: Path, prepared: Path | None = None, *, has_new_rules: bool = False) -> Updated:
     """Refreshes as `refresh_shop` does and keeps an MLflow run of it, with the run that it comes from as its parent.
 
     The new version is registered beside those of trainings, so that labels may name it. Models that know this state of
@@ -148,6 +148,7 @@ def refresh_tracked(models: Path, prepared: Path | None = None) -> Updated:
     Args:
         models: see `refresh_shop`.
         prepared: see `refresh_shop`.
+        has_new_rules: see `refresh_shop`.
 
     Raises:
         EnvironmentSetupError: MLflow is not installed.
@@ -156,7 +157,7 @@ def refresh_tracked(models: Path, prepared: Path | None = None) -> Updated:
     require_mlflow()
     old, planned = read_models_manifest(models), planned_refresh(models, prepared)
     if old.fingerprint == planned.fingerprint:
-        return refresh_shop(models, prepared)
+        return refresh_shop(models, prepared, has_new_rules=has_new_rules)
     shop = read_manifest(prepared or Path(old.prepared)).recipe
     run = _begin(models, planned, shop=shop, is_there=False, verb="refresh", parent=_run_of(models))
     with _ended_with(run):

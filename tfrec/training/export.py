@@ -20,13 +20,14 @@ import tensorflow as tf
 from tfrec.baselines.fitted import FittedBaseline
 from tfrec.errors import SourceError
 from tfrec.features.queries import HEADS
+from tfrec.features.rule_tables import RuleTables
 from tfrec.features.shop import Shop
 from tfrec.features.stored_users import StoredUsers
 from tfrec.models.baseline_sources import CalibratedScore
 from tfrec.models.graph_tables import codes_of
 from tfrec.models.query import Query
 from tfrec.models.user_history import UserHistory, numbered
-from tfrec.publish import FolderKind, check_claim, clear_stale, next_version, publishing, replacing
+from tfrec.publish import LAST_VERSION, FolderKind, check_claim, clear_stale, publishing, take_version
 from tfrec.schema import wire
 from tfrec.schema.signatures import OBJECTIVES, SIGNATURES, InputSpec, Signature
 from tfrec.serving.known_ids import write_known_ids
@@ -35,16 +36,16 @@ from tfrec.strategy.baseline_reasons import explain_baseline
 from tfrec.strategy.candidate_slate import CandidateSlate
 from tfrec.strategy.config import StrategyConfig
 from tfrec.strategy.constraints import Limits
-from tfrec.strategy.funnel import Funnel, Request
+from tfrec.strategy.funnel import Funnel
+from tfrec.strategy.merchandising import rules_file
 from tfrec.strategy.reasons import Reasons
+from tfrec.strategy.request import Request
 from tfrec.training import TrainedFunnel, TrainingConfig, build_baseline_sources
 
 logger = logging.getLogger(__name__)
 
 SERVABLES = ("retrieval", "ranking", "shop")
-# The highest number ever given: a server that failed to load a version never tries its number again, so a version that
-# was deleted for being bad must not lend its number to the next.
-_LAST_VERSION = ".last_version"
+
 _VERSION = FolderKind("a version of a servable")
 _OLDEST = 24.0 * 365 * 100  # hours: an event of an endless age counts as one of a hundred years
 _DTYPES = {"string": tf.string, "float32": tf.float32, "int32": tf.int32}
@@ -114,6 +115,9 @@ class ServedFunnel:
         module = tf.Module(name=servable)
         module.lookups = [self._items, self._users, self._categories, self._types, self._segments]
         module.tables = [variable for variable in self.funnel.variables if id(variable.handle) in captured]
+        if any(id(variable.handle) in captured for variable in self.funnel.merchandising.variables):
+            module.rule_tables = self.funnel.merchandising.variables
+            module.rules = rules_file(self.funnel.merchandising)
         return module, signatures
 
     def _function(self, signature: Signature) -> Callable[..., dict[str, tf.Tensor]]:
@@ -227,6 +231,8 @@ class ServedFunnel:
             objective=codes_of(inputs.get("objective", nothing), OBJECTIVES),
             k=tf.maximum(inputs["k"], 0),
             diversity=inputs["diversity"],
+            minute=inputs["at_minute"],
+            is_adult=inputs["is_adult"] > 0,
         )
 
     def _outputs(self, slate: CandidateSlate, reasons: Reasons) -> dict[str, tf.Tensor]:
@@ -242,11 +248,20 @@ class ServedFunnel:
         }
 
 
-def build_served_funnel(shop: Shop, trained: TrainedFunnel, config: TrainingConfig) -> ServedFunnel:
-    """Returns the funnel that `export_servables` saves; call its signatures in Python to compare."""
+def build_served_funnel(
+    shop: Shop, trained: TrainedFunnel, config: TrainingConfig, rules: RuleTables | None = None
+) -> ServedFunnel:
+    """Returns the funnel that `export_servables` saves; call its signatures in Python to compare.
+
+    Args:
+        shop: gives the vocabularies.
+        trained: the trained models.
+        config: their settings.
+        rules: the shop's merchandising rules; None = there are none.
+    """
     users = StoredUsers.parse(config.users).choose(trained.feature_tables)
     sources = trained.sources(shop, config.sources, features=config.features, users=users)
-    funnel = Funnel(sources, trained.ranking, strategy=config.strategy)
+    funnel = Funnel(sources, trained.ranking, strategy=config.strategy, rules=rules)
     return ServedFunnel(shop, funnel, shop.users.tokens[users - 1])
 
 
@@ -263,15 +278,18 @@ def export_servables(served: ServedFunnel, out: Path, *, about: dict[str, object
         SourceError: the disk is full.
     """
     contracts = {name: name for name in SERVABLES}
-    return _export(served, out, contracts, last_version=out / _LAST_VERSION, about=about, finish=finish)
+    return _export(served, out, contracts, memory=LAST_VERSION, about=about, finish=finish)
 
 
 def build_served_baseline(
-    shop: Shop, fitted: FittedBaseline, strategy: StrategyConfig = StrategyConfig()
+    shop: Shop,
+    fitted: FittedBaseline,
+    strategy: StrategyConfig = StrategyConfig(),
+    rules: RuleTables | None = None,
 ) -> ServedFunnel:
     """Returns the funnel that `export_fallback` saves: its order is the baseline's own."""
     sources, score = build_baseline_sources(shop, fitted), CalibratedScore(fitted.calibration)
-    return ServedFunnel(shop, Funnel(sources, score, explain_baseline, strategy=strategy))
+    return ServedFunnel(shop, Funnel(sources, score, explain_baseline, strategy=strategy, rules=rules))
 
 
 def export_fallback(served: ServedFunnel, out: Path, *, about: dict[str, object], finish: Finish | None = None) -> int:
@@ -286,8 +304,8 @@ def export_fallback(served: ServedFunnel, out: Path, *, about: dict[str, object]
     Raises:
         SourceError: the disk is full.
     """
-    last_version = out / f"{_LAST_VERSION}_{FALLBACK}"
-    return _export(served, out, {FALLBACK: "shop"}, last_version=last_version, about=about, finish=finish)
+    memory = f"{LAST_VERSION}_{FALLBACK}"
+    return _export(served, out, {FALLBACK: "shop"}, memory=memory, about=about, finish=finish)
 
 
 def _export(
@@ -295,15 +313,13 @@ def _export(
     out: Path,
     contracts: Mapping[str, str],
     *,
-    last_version: Path,
+    memory: str,
     about: dict[str, object],
     finish: Finish | None,
 ) -> int:
     """Saves servables, name → the servable of the contract whose signatures it has, under one new number."""
     check_claim(out)
-    version = max(_read_number(last_version) + 1, *(next_version(out / name) for name in contracts))
-    with replacing(last_version) as work:
-        work.write_text(f"{version}\n")
+    version = take_version(out, contracts, memory=memory)
     for name, contract in contracts.items():
         clear_stale(out / name)
         module, signatures = served.module(contract)
@@ -321,13 +337,6 @@ def _export(
                 finish(work, servable=name, contract=contract, version=version)
         logger.info("Published %s", out / name / str(version))
     return version
-
-
-def _read_number(file: Path) -> int:
-    try:
-        return int(file.read_text())
-    except (FileNotFoundError, ValueError):
-        return 0
 
 
 def _complete(saved_model: Path, names: Sequence[str]) -> None:

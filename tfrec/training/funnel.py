@@ -122,6 +122,7 @@ def build_baseline_sources(shop: Shop, fitted: FittedBaseline) -> BaselineSource
         fitted,
         is_offered=offered_now(shop),
         view_type=_code_or_target(shop.train, "view"),
+        segments=shop.train.segments,
     )
 
 

@@ -8,7 +8,7 @@ depends on their neighbours, not on the catalogue. A small catalogue is one list
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -54,7 +54,10 @@ class CandidateSources:
         self.by_name: dict[str, Source] = {name: source(moment) for name, source in SOURCES.items()}
         self.price, self.profit = moment.price, moment.profit
         self.categories, self.groups = moment.categories, moment.groups
+        self.fits, self.fits_something = moment.fits, moment.fits_something
+        self.num_fits = moment.catalogue.fits.num_codes
         self.largest_group = moment.catalogue.largest_group
+        self.num_segments = len(moment.feature_tables.segment_popularity) - 1
 
     @property
     def is_offered(self) -> tf.Tensor:
@@ -94,7 +97,18 @@ class CandidateSources:
         assert isinstance(complements, Complements)
         return complements.completes(chosen, items)
 
-    def gather_evidence(self, query: Query, allows: Allows | None = None, *, at_least: tf.Tensor | int = 0) -> Evidence:
+    def segment(self, query: Query) -> tf.Tensor:
+        """Returns `[B]` int32 segments of the users; 0 = unknown."""
+        return self.moment.profiles.segment(query)
+
+    def gather_evidence(
+        self,
+        query: Query,
+        allows: Allows | None = None,
+        *,
+        at_least: tf.Tensor | int = 0,
+        also: tf.Tensor | None = None,
+    ) -> Evidence:
         """Returns what the sources know of the items that they bring.
 
         Args:
@@ -102,6 +116,7 @@ class CandidateSources:
             allows: which items may be offered; None = all that the shop offers.
             at_least: `[B]` or one number: candidates that the towers bring at least; each row's own, so that a query
                 is answered in a batch as alone.
+            also: `[B, n]` int32 further items; 0 = padding.
         """
         at_least = tf.broadcast_to(at_least, tf.shape(query.user))
         bought = self.moment.profiles.purchases(query)
@@ -113,15 +128,30 @@ class CandidateSources:
             return allows(shortlist, shortlist.marks(bought.item) & (shortlist.item > 0))
 
         if self.moment.is_listed:
-            shortlist, eligible = self._listed(entries, allowed)
+            shortlist, eligible = self._listed(entries, allowed, [] if also is None else [also])
         else:
             shortlist = whole_catalogue(self.num_rows)
             eligible = allowed(shortlist)
         found = {name: source.evidence(entries[name], shortlist) for name, source in self.by_name.items()}
         return Evidence(shortlist, found, tf.broadcast_to(eligible, [tf.shape(query.user)[0], shortlist.size]))
 
-    def candidates(self, evidence: Evidence, *, at_least: tf.Tensor | int = 0) -> tf.Tensor:
+    @property
+    def popularity(self) -> tf.Tensor:
+        """`[N + 1]` float32 times bought in the last 28 days."""
+        return self.moment.popularity[:, 1]
+
+    def eligible_catalogue(self, query: Query, allows: Allows) -> tf.Tensor:
+        """Returns `[B, N + 1]` bool: which items of the catalogue may be offered."""
+        every, bought = whole_catalogue(self.num_rows), self.moment.profiles.purchases(query)
+        eligible = allows(every, every.marks(bought.item) & (every.item > 0))
+        return tf.broadcast_to(eligible, [tf.shape(query.user)[0], self.num_rows])
+
+    def candidates(
+        self, evidence: Evidence, *, at_least: tf.Tensor | int = 0, also: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """Returns `[B, C]` int32 candidates of all sources, each once, descending; 0 = no candidate.
+
+        Those of `also [B, n]` that may be offered are among them.
 
         The towers rank every eligible item, so a row holds `at_least` candidates, as `gather_evidence` was given,
         whenever as many are eligible.
@@ -136,6 +166,9 @@ class CandidateSources:
             best, column = tf.math.top_k(tf.where(evidence.eligible, score, 0.0), k)
             is_candidate = (best > 0) & (tf.range(k)[None, :] < most[:, None])
             lists.append(tf.where(is_candidate, shortlist.items(column), 0))
+        if also is not None:
+            may_be = tf.gather(evidence.eligible, shortlist.columns(also), batch_dims=1)
+            lists.append(tf.where(may_be, also, 0))
         merged = tf.sort(tf.concat(lists, axis=1), axis=1)
         repeats = tf.concat([tf.zeros_like(merged[:, :1], tf.bool), tf.equal(merged[:, 1:], merged[:, :-1])], axis=1)
         merged = tf.where(repeats, 0, merged)
@@ -169,14 +202,17 @@ class CandidateSources:
         return tf.gather(tf.constant(list(known)), best)
 
     def _listed(
-        self, entries: Mapping[str, Entries], allowed: Callable[[Shortlist], tf.Tensor]
+        self,
+        entries: Mapping[str, Entries],
+        allowed: Callable[[Shortlist], tf.Tensor],
+        also: Sequence[tf.Tensor] = (),
     ) -> tuple[Shortlist, tf.Tensor]:
         """Returns the items of all entries, and which of them may be offered, `[B, L]` bool.
 
         They are every item where limits leave too few of a ranking. Candidates so are the same as if all sources had
         scored the whole catalogue.
         """
-        listed = shortlist_of([one.item for one in entries.values()])
+        listed = shortlist_of([*(one.item for one in entries.values()), *also])
         eligible = allowed(listed)
         rankings = [ranking for one in entries.values() for ranking in one.rankings]
         is_enough = tf.reduce_all(tf.stack([_is_enough(ranking, listed, eligible) for ranking in rankings]))

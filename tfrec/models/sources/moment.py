@@ -33,6 +33,8 @@ class Moment:
         profit: `[N + 1]` what a sale earns, see `Catalogue.profit`.
         categories: `[N + 1, depth]` index of the category path at each level; 0 = unknown.
         groups: `[N + 1]` int32, equal for the variants of one product; 0 = no variants.
+        fits: `[N + 1, F]` int32 codes of what items fit, see `Fits`.
+        fits_something: `[N + 1]` bool, likewise.
 
     Args:
         candidate_embeddings: `[N + 1, d]` of the retrieval model; the others are attributes.
@@ -65,6 +67,8 @@ class Moment:
         self.profit = table(catalogue.profit, "profit")
         self.categories = table(catalogue.categories, "categories")
         self.groups = table(catalogue.group, "groups")
+        self.fits = table(catalogue.fits.codes, "fits")
+        self.fits_something = table(catalogue.fits.is_head, "fits_something")
         self._offered = table(is_offered, "is_offered")
         self.profiles = Profiles(feature_tables, target_type=target_type, config=features)
 

@@ -1,4 +1,4 @@
-"""Writes what `tfrec rules` prints."""
+"""Writes what `tfrec associations` prints."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`tfrec rules`: finds what is bought together."""
+"""`tfrec associations`: finds what is bought together."""
 
 import argparse
 from pathlib import Path
@@ -19,10 +19,10 @@ at 5 %, only rules that hold in both halves of the period, and none that a short
 """
 EXAMPLES = """\
 examples:
-  tfrec rules prepared/online_retail
-  tfrec rules prepared/online_retail --view directed --top 30
-  tfrec rules demo/prepared --level 1 --min-support 0.01
-  tfrec rules prepared/online_retail --out rules.csv
+  tfrec associations prepared/online_retail
+  tfrec associations prepared/online_retail --view directed --top 30
+  tfrec associations demo/prepared --level 1 --min-support 0.01
+  tfrec associations prepared/online_retail --out rules.csv
 """
 _KIND = "association rules"
 _COLUMNS = (

@@ -1,0 +1,101 @@
+"""`Request`: a batch of requests in indices, and what strategies make of one: limits, relations, occasions."""
+
+import tensorflow as tf
+
+from tfrec.features.merchandising import SLATES
+from tfrec.models.query import QUERY_FIELDS, Query
+from tfrec.strategy.constraints import Limits
+from tfrec.strategy.merchandising import Occasion
+
+
+class Request(tf.experimental.ExtensionType):
+    """A batch of requests in indices.
+
+    Attributes:
+        query: who asks, what was seen, what is in the cart.
+        limits: what may be offered; `excluded` without the cart.
+        anchor: `[B]` int32 item on the page; 0 = none.
+        min_price_ratio: `[B]` float32; 0 = default.
+        max_price_ratio: `[B]` float32; 0 = default.
+        objective: `[B]` int32 place in `schema.signatures.OBJECTIVES`, from 1; 0 = default.
+        k: `[B]` int32.
+        diversity: `[B]` float32.
+        minute: `[B]` int32 moment at which rules are in force, see `Occasion`.
+        is_adult: `[B]` bool: the shopper is known to be of age.
+    """
+
+    query: Query
+    limits: Limits
+    anchor: tf.Tensor
+    min_price_ratio: tf.Tensor
+    max_price_ratio: tf.Tensor
+    objective: tf.Tensor
+    k: tf.Tensor
+    diversity: tf.Tensor
+    minute: tf.Tensor
+    is_adult: tf.Tensor
+
+
+class Relation(tf.experimental.ExtensionType):
+    """How what is offered must relate to an item.
+
+    Attributes:
+        not_like: `[B]` int32 item whose leaf category is not offered; 0 = none.
+        upgrade_of: `[B]` int32 item of which only dearer substitutes are offered; 0 = none, -1 = an unknown item, which
+            has none.
+        min_price_ratio: `[B]` float32 price of the cheapest upgrade over the item's; 0 = default.
+        max_price_ratio: `[B]` float32 price of the dearest upgrade over the item's; 0 = default.
+        objective: `[B]` int32 by what upgrades are ordered, see `Request`.
+        goes_beside: `[B, n]` int32 items of which no other variant is offered, and only what fits them; 0 = padding.
+        goes_with: `[B]` int32 item whose complements are offered before all else; 0 = none.
+    """
+
+    not_like: tf.Tensor
+    upgrade_of: tf.Tensor
+    min_price_ratio: tf.Tensor
+    max_price_ratio: tf.Tensor
+    objective: tf.Tensor
+    goes_beside: tf.Tensor
+    goes_with: tf.Tensor
+
+
+def excluding(request: Request, *excluded: tf.Tensor) -> Limits:
+    """Returns the request's limits, without cart, anchor and `excluded`."""
+    limits = request.limits
+    never = [limits.excluded, request.query.cart, request.anchor[:, None], *excluded]
+    return Limits(
+        excluded=tf.concat(never, axis=1),
+        categories=limits.categories,
+        min_price=limits.min_price,
+        max_price=limits.max_price,
+    )
+
+
+def relation_of(request: Request, **values: tf.Tensor) -> Relation:
+    """Returns a relation of `values`; what is left out asks for nothing."""
+    none = tf.zeros_like(request.anchor)
+    nothing = {
+        "not_like": none,
+        "upgrade_of": none,
+        "min_price_ratio": tf.zeros(tf.shape(none)),
+        "max_price_ratio": tf.zeros(tf.shape(none)),
+        "objective": none,
+        "goes_beside": none[:, None][:, :0],
+        "goes_with": none,
+    }
+    return Relation(**{**nothing, **values})
+
+
+def occasion_of(signature: str, request: Request) -> Occasion:
+    """Returns what the rules ask of a request."""
+    return Occasion(
+        signature=tf.fill(tf.shape(request.anchor), SLATES.index(signature)),
+        minute=request.minute,
+        is_adult=request.is_adult,
+        beside=tf.concat([request.query.cart, request.anchor[:, None]], axis=1),
+    )
+
+
+def changed(query: Query, **values: tf.Tensor) -> Query:
+    """Returns the query with some tensors replaced."""
+    return Query(**{name: values.get(name, getattr(query, name)) for name in QUERY_FIELDS})
