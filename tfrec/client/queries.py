@@ -11,17 +11,24 @@ requests by their own first element (see `tfrec.schema.signatures`).
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from tfrec.errors import SchemaError, nearest_hint
 from tfrec.schema.signatures import InputSpec, Signature
 
+Value: TypeAlias = str | Sequence[str] | np.ndarray | None
+Values: TypeAlias = Sequence[str] | Sequence[Sequence[str]] | np.ndarray | None
+Number: TypeAlias = float | Sequence[float] | np.ndarray | None
+Numbers: TypeAlias = Sequence[float] | Sequence[Sequence[float]] | np.ndarray | None
+"""One query's value or list, or a batch of them."""
+
 _BEHAVIOUR = ("recent_item_ids", "recent_event_types", "recent_ages")  # one event is one column of all three
 _LISTS = (list, tuple, np.ndarray)
 _SINGLE = (str, bytes, int, float, np.generic)
 _LONGEST = 80  # characters of a value in a message
+_DTYPES: Mapping[str, Any] = {"string": object, "float32": np.float32, "int32": np.int32}
 
 
 def build_inputs(signature: Signature, arguments: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], bool]:
@@ -156,3 +163,8 @@ def _shown(value: Any) -> str:
     return (
         text if value is None or isinstance(value, str | bytes | list | tuple) else f"{text} ({type(value).__name__})"
     )
+
+
+def no_rows(signature: Signature) -> dict[str, np.ndarray]:
+    """Returns the outputs of a batch of no queries, of which a server is not asked: `[0, 0]` each."""
+    return {spec.name: np.empty((0, 0), _DTYPES[spec.dtype]) for spec in signature.outputs}

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeVar
 
 import grpc
 import numpy as np
@@ -25,15 +25,10 @@ from tfrec.client.experiment import CLIENTS_OWN, Arm, Experiment
 from tfrec.client.exploration import Exploration, draw_slates, random_uniform
 from tfrec.client.history import HistoryReader, HistoryStore
 from tfrec.client.offers import Offers, Origin, in_order
-from tfrec.client.queries import build_inputs
+from tfrec.client.queries import Number, Numbers, Value, Values, build_inputs, no_rows
 from tfrec.client.settings import check_connection, check_deadline, check_outputs, check_settings
 from tfrec.client.steps import Steps
 from tfrec.schema.signatures import Signature, signature_named
-
-Value: TypeAlias = str | Sequence[str] | np.ndarray | None
-Values: TypeAlias = Sequence[str] | Sequence[Sequence[str]] | np.ndarray | None
-Number: TypeAlias = float | Sequence[float] | np.ndarray | None
-Numbers: TypeAlias = Sequence[float] | Sequence[Sequence[float]] | np.ndarray | None
 
 OffersT = TypeVar("OffersT")
 AnswerT = TypeVar("AnswerT")
@@ -42,7 +37,6 @@ NamesT = TypeVar("NamesT")
 NothingT = TypeVar("NothingT")
 
 _BREAKER = Breaker()
-_NUMPY = {"string": object, "float32": np.float32, "int32": np.int32}
 
 
 class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NamesT, NothingT]):
@@ -363,7 +357,7 @@ class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NamesT, NothingT]):
         signature, deadline, inputs, is_batch = self._checked(signature_name, arguments, local["deadline"])
         num = len(inputs["k"])
         if not num:
-            return Offers.from_outputs(_no_rows(signature), ())
+            return Offers.from_outputs(no_rows(signature), ())
         start = time.monotonic()
         history = yield from self._history.add_to(inputs, deadline=deadline)
         deadline -= time.monotonic() - start if history else 0.0
@@ -415,7 +409,7 @@ class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NamesT, NothingT]):
         check_outputs(signature, wanted)
         sources = self._sources(signature)
         if not len(inputs["k" if "k" in inputs else "user_id"]):
-            nothing = {name: array for name, array in _no_rows(signature).items() if not wanted or name in wanted}
+            nothing = {name: array for name, array in no_rows(signature).items() if not wanted or name in wanted}
             return Answer(nothing, sources[0].servable, 0, True)
         start = time.monotonic()
         history = yield from self._history.add_to(inputs, deadline=seconds)
@@ -451,8 +445,3 @@ class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NamesT, NothingT]):
             check_deadline(deadline)
         inputs, is_batch = build_inputs(signature, arguments)
         return signature, self.deadline if deadline is None else deadline, inputs, is_batch
-
-
-def _no_rows(signature: Signature) -> dict[str, np.ndarray]:
-    """Returns the outputs of a batch of no queries, of which a server is not asked."""
-    return {spec.name: np.empty((0, 0), _NUMPY[spec.dtype]) for spec in signature.outputs}
