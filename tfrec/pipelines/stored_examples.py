@@ -1,7 +1,7 @@
 """Keeps ranking examples in files: the disk limits their number, not the memory.
 
 Each list goes to one of a few shards at random, so that a shard is a random sample of all lists. Written in random
-order and read from several shards at once through a small buffer, they are well shuffled, in each epoch anew.
+order and read from several shards at once through a small buffer, they are well shuffled in each epoch.
 """
 
 import contextlib
