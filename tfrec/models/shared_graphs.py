@@ -17,3 +17,17 @@ def shared_graph(function: Callable[..., Any], *signature: Any) -> Callable[...,
         signature: the spec of each argument.
     """
     return tf.function(function, input_signature=signature, autograph=False)
+
+
+def rare_graph(function: Callable[..., Any], *signature: Any) -> Callable[..., Any]:
+    """Returns the function as a graph that is not inlined: for branches that few requests take.
+
+    A branch that is not taken costs as many steps as it has operations, in each signature, and all of them are
+    optimised before the first answer; a call is one operation.
+
+    Args:
+        function: of tensors and extension types.
+        signature: the spec of each argument.
+    """
+    rarely = {"_noinline": True}
+    return tf.function(function, input_signature=signature, autograph=False, experimental_attributes=rarely)

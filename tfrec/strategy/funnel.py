@@ -10,7 +10,7 @@ from tfrec.features.rule_tables import RuleTables
 from tfrec.models.baseline_sources import CalibratedScore
 from tfrec.models.query import QUERY_SPEC, Query
 from tfrec.models.ranking import RankingModel
-from tfrec.models.shared_graphs import shared_graph
+from tfrec.models.shared_graphs import rare_graph, shared_graph
 from tfrec.models.sources import CandidateSources
 from tfrec.models.sources.candidate_sources import Allows
 from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
@@ -132,6 +132,7 @@ class Funnel:
         self._answer_graph = shared_graph(self._answer, QUERY_SPEC, limits, relation, OCCASION_SPEC, indices, numbers)
         self._rank_graph = shared_graph(self._rank, QUERY_SPEC, lists)
         self._vary_graph = shared_graph(self._vary, slate, IN_FORCE_SPEC, indices, numbers)
+        self._select_graph = rare_graph(self._select, slate, IN_FORCE_SPEC, indices)
 
     @property
     def variables(self) -> list[tf.Variable]:
@@ -297,7 +298,7 @@ class Funnel:
         def fill() -> CandidateSlate:
             score = tf.where(is_short[:, None], order(), -float("inf"))
             longer = followed_by(slate, score, catalogue=whole_catalogue(self.sources.num_rows))
-            return self.merchandising.select(longer, k=k, rules=rules, groups=self.sources.groups)
+            return self._select_graph(longer, rules, k)
 
         return tf.cond(tf.reduce_any(is_short), fill, lambda: slate)
 
@@ -316,9 +317,13 @@ class Funnel:
         )
         return tf.cond(
             tf.reduce_any(rules.selects),
-            lambda: self.merchandising.select(ordered, k=k, rules=rules, groups=self.sources.groups),
+            lambda: self._select_graph(ordered, rules, k),
             lambda: ordered,
         )
+
+    def _select(self, slate: CandidateSlate, rules: RulesInForce, k: tf.Tensor) -> CandidateSlate:
+        """Returns what rules let stand of the slate; traced once."""
+        return self.merchandising.select(slate, k=k, rules=rules, groups=self.sources.groups)
 
     def _enough_for(self, k: tf.Tensor) -> tf.Tensor:
         """Returns `[B]` int32: how many candidates hold `k` different products, whatever variants are among them."""
