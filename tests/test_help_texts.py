@@ -13,7 +13,7 @@ _LEAKS = re.compile(
     r"|\b(None|True|False|float32|int32|float64|ndarray|dataclass|DataFrame|Timestamp|MMR)\b"
     r"|\b[A-Z][a-z]+[A-Z][A-Za-z]*\b"  # names of classes
 )
-_KNOWN_OUTSIDE = {"MariaDB", "MySQL", "TensorFlow", "SavedModel", "SavedModels", "RecommenderClient"}
+_KNOWN_OUTSIDE = {"DuckDB", "MariaDB", "MySQL", "TensorFlow", "SavedModel", "SavedModels", "RecommenderClient"}
 _OF_TF_SERVING = {"PredictionService", "GetModelMetadata", "ModelService", "GetModelStatus"}
 
 

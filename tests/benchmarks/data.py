@@ -4,7 +4,8 @@ Each preparation is a process of its own: seconds include the start of Python, m
 is `online_retail`, or a number of events with the format of the file, such as `2000000csv` or `10000000parquet`. Beside
 the last ones runs a script that takes the same steps in pandas, in memory: parse, check, drop duplicates, cut sessions,
 split by time, write. A size such as `2000000days` is a log of 101 daily CSV files: the last one is added to what was
-prepared from a hundred, and the result is compared with that of a run over all.
+prepared from a hundred, and the result is compared with that of a run over all. A size such as `10000000spark` is a CSV
+file that DuckDB prepares, and then Spark as its own configuration has it (on all cores of this machine without one).
 """
 
 import argparse
@@ -197,6 +198,27 @@ def time_one_day_more(folder: Path, num_events: int) -> None:
     )
 
 
+def time_engines(folder: Path, num_events: int) -> None:
+    """Prints what one CSV file takes on DuckDB and on Spark, whose memory is not this process's."""
+    write_log(folder / "events.csv", num_events)
+    (folder / "shop.toml").write_text(RECIPE.format(file="events.csv"))
+    prepare = ["tfrec", "prepare", str(folder / "shop.toml"), "--no-report"]
+    took = {
+        engine: run_timed([*prepare, "--out", str(folder / engine), "--engine", engine])[0]
+        for engine in ("duckdb", "spark")
+    }
+    tables = {
+        engine: [pyarrow.parquet.read_table(folder / engine / f"{name}.parquet") for name in ("events", "test_events")]
+        for engine in took
+    }
+    print(
+        f"{num_events:,} events, csv, {os.cpu_count()} cores: DuckDB {took['duckdb']:.1f} s, "
+        f"Spark {took['spark']:.1f} s ({took['spark'] / took['duckdb']:.1f} times as long); "
+        f"{'equal rows' if tables['duckdb'] == tables['spark'] else 'OTHER ROWS'}",
+        flush=True,
+    )
+
+
 def main() -> None:
     """Times each size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -215,8 +237,13 @@ def main() -> None:
                 )
                 continue
             number, form = size.rstrip(ascii_letters), size.lstrip(digits)
-            if not number or form not in ("csv", "parquet", "days"):
-                parser.error(f"a size is online_retail, or a number with csv, days or parquet behind it; got {size!r}")
+            if not number or form not in ("csv", "parquet", "days", "spark"):
+                parser.error(
+                    f"a size is online_retail, or a number with csv, days, parquet or spark behind it; got {size!r}"
+                )
+            if form == "spark":
+                time_engines(folder, int(number))
+                continue
             if form == "days":
                 time_one_day_more(folder, int(number))
                 continue

@@ -52,7 +52,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--memory",
         type=_size,
         metavar="SIZE",
-        help="memory for tables in between, such as 4GB; beyond, they go to the disk (default: 80%% of the machine's)",
+        help="memory of DuckDB for tables in between, such as 4GB; beyond, they go to the disk (default: 80%% of the "
+        "machine's); Spark's memory is set by Spark's own configuration",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("duckdb", "spark"),
+        default="duckdb",
+        help="what computes: DuckDB in this process, or Spark, local or on the cluster that Spark's own configuration "
+        "names; the result is the same (default: duckdb)",
     )
     parser.add_argument(
         "--trust-times",
@@ -95,6 +103,7 @@ def run(options: argparse.Namespace) -> None:
         force=options.force,
         trust_times=options.trust_times,
         memory=options.memory or "",
+        engine=options.engine,
         describe=None if options.no_report else functools.partial(_write_report, options=options),
         announce=lambda line: print(f"Sources: {line}."),
     )

@@ -72,7 +72,7 @@ def read_category_paths(tree: CategoryTree, source: RowSource, workspace: Worksp
         SourceError: the file cannot be read, lacks a column, or a category lies below itself.
     """
     names = (tree.id, tree.parent, tree.name)
-    raw = source.read(workspace, name="category_tree_raw", wanted=names).as_text()
+    raw = source.read(workspace.of_files, name="category_tree_raw", wanted=names).as_text()
     for name in names:
         if name not in raw.table.columns:
             hint = nearest_hint(name, raw.table.columns)

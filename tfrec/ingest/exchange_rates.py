@@ -69,7 +69,11 @@ def add_rates(typed: ir.Table, *, section: EventsRecipe, recipe: Recipe, rates: 
         return rows.mutate(**{RATE: stated})
     rows = rows.mutate(**{_DAY: local_time(rows["timestamp"], recipe.time_zone).date(), RATE: of_own})
     known = rates.select(**{_OF: rates["currency"], _FROM: rates["day"], _BY_DAY: rates["rate"]})
-    joined = rows.asof_join(known, on=rows[_DAY] >= known[_FROM], predicates=[rows[CURRENCY] == known[_OF]])
+    # Each currency and day is looked up once: Spark has no join by the nearest day.
+    days = rows.select(CURRENCY, _DAY).distinct()
+    earlier = days.inner_join(known, [days[CURRENCY] == known[_OF], days[_DAY] >= known[_FROM]])
+    last = earlier.group_by(CURRENCY, _DAY).aggregate(**{_BY_DAY: earlier[_BY_DAY].last(order_by=_FROM)})
+    joined = rows.left_join(last, [CURRENCY, _DAY])
     return joined.mutate(**{RATE: ibis.coalesce(joined[RATE], joined[_BY_DAY])}).select(*typed.columns, CURRENCY, RATE)
 
 

@@ -227,7 +227,7 @@ def set_aside_unknown_items(workspace: Workspace, rows: ir.Table, *, table: str)
         rows: checked rows with `item_id`.
         table: name of their table.
     """
-    items = workspace.connection.table("items_typed")
+    items = workspace.stored("items_typed")
     catalogue = items.filter(items["reason"].isnull())
     is_unknown = (rows["item_id"] != "") & ~rows["item_id"].isin(catalogue["item_id"])
     reason = ibis.coalesce(rows["reason"], ibis.ifelse(is_unknown, UNKNOWN_ITEM, None))

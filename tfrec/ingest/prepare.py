@@ -54,9 +54,9 @@ from tfrec.ingest.title_notes import notes_of_titles
 from tfrec.ingest.users import complete_users, users_from_events, users_spec
 from tfrec.ingest.write_shop import describe_shop, write_files
 from tfrec.publish import check_folder, publishing
-from tfrec.sources.engine import Workspace
 from tfrec.sources.kept_tables import KeptTables, kept_folder
 from tfrec.sources.notes import Note
+from tfrec.sources.open_workspace import DUCKDB, check_engine, open_workspace
 from tfrec.sources.sql_chunks import chunk_folder, forget_chunks
 
 logger = logging.getLogger(__name__)
@@ -74,6 +74,7 @@ def prepare_shop(
     force: bool = False,
     trust_times: bool = False,
     memory: str = "",
+    engine: str = DUCKDB,
     describe: Callable[[Path], None] | None = None,
     announce: Callable[[str], None] = logger.info,
 ) -> Prepared:
@@ -92,18 +93,23 @@ def prepare_shop(
             one for a recipe of the package.
         force: prepare again even if nothing changed, and read all files.
         trust_times: a raw file of the same size and time as before is the same, and is not read to compare its content.
-        memory: what the engine may take, e.g. `4GB`; beyond, tables in between go to the disk. Else 80 % of the
-            machine's.
+        memory: what DuckDB may take, e.g. `4GB`; beyond, tables in between go to the disk. Else 80 % of the machine's.
+            Spark's own settings decide on the memory of its driver and executors.
+        engine: one of `ENGINES`: `duckdb` runs in this process, `spark` in the Spark application that Spark's own
+            configuration names. The result is the same.
         describe: writes further files, such as a report, into a folder that was prepared and does not stand in its
             place yet; what was prepared before is still in `out`.
         announce: receives a line on which files were read, and why.
 
     Raises:
+        ConfigError: `engine` is unknown.
+        EnvironmentSetupError: Spark or Java is missing.
         RecipeError: the recipe is not understood, or its split leaves nothing to train on.
         SourceError: a raw file is missing, empty, of another format, or more than half of its dates cannot be read; or
             `out` holds what tfrec did not write there, or any of the raw files, or was prepared under another key of
             pseudonyms and `force` is not set.
     """
+    check_engine(engine)
     out, home = Path(out), Path(data_home) if data_home is not None else None
     written = read_recipe(find_recipe(recipe))
     present = _manifest_or_none(out)
@@ -117,7 +123,7 @@ def prepare_shop(
     is_private = shop.files.key is not None
     kept = KeptTables(kept_folder(out), _contents(shop), is_fresh=force, is_private=is_private)
     with publishing(out, PREPARED, inputs=shop.inputs) as folder:
-        manifest = _take_steps(shop, folder, memory=memory, kept=kept)
+        manifest = _take_steps(shop, folder, memory=memory, kept=kept, engine=engine)
         if describe is not None:
             describe(folder)
     forget_chunks(chunk_folder(out))
@@ -318,23 +324,17 @@ STEPS: tuple[Callable[[Preparation], Preparation], ...] = (
 """What follows `find_inputs`, in order."""
 
 
-def _take_steps(shop: Preparation, folder: Path, *, memory: str, kept: KeptTables) -> Manifest:
+def _take_steps(shop: Preparation, folder: Path, *, memory: str, kept: KeptTables, engine: str) -> Manifest:
     """Writes the prepared shop into the empty `folder`; returns its manifest, which is written last."""
     scratch = folder / "scratch"
     scratch.mkdir()
-    connection = ibis.duckdb.connect(scratch / "tables.duckdb", **({"memory_limit": memory} if memory else {}))
-    # The database is gone at the end: what is written to keep it would be wasted.
-    connection.raw_sql("PRAGMA disable_checkpoint_on_shutdown")
-    connection.raw_sql("SET checkpoint_threshold = '1TB'")
-    shop = shop.extended(folder=folder, workspace=Workspace(connection, scratch, kept))
-    try:
+    with open_workspace(scratch, engine=engine, memory=memory, kept=kept) as workspace:
+        shop = shop.extended(folder=folder, workspace=workspace)
         with tqdm(total=len(STEPS), unit="step", delay=2.0, disable=None) as progress:
             for step in STEPS:
                 progress.set_description(step.__name__.replace("_", " "))
                 shop = step(shop)
                 progress.update()
-    finally:
-        connection.disconnect()
     shutil.rmtree(scratch)
     write_manifest(folder, shop.manifest)
     return shop.manifest

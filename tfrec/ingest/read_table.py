@@ -94,7 +94,8 @@ def _read_parts(specs: Sequence[TableSpec], sources: Sequence[RowSource], worksp
     for at, (spec, source) in enumerate(zip(specs, sources, strict=True)):
         logger.info("Reading %s", source.origin)
         part_name = f"{name}_raw" if len(specs) == 1 else f"{name}_raw_{at}"
-        raw = source.read(workspace, name=part_name, wanted=spec.wanted_columns)
+        raw = source.read(workspace.of_files, name=part_name, wanted=spec.wanted_columns)
+        raw = dataclasses.replace(raw, table=workspace.adopt(part_name, raw.table))
         raws.append(raw.counted_from(sum(len(earlier.files) for earlier in raws)))
     specs = _fitting(specs, raws)
     parts = []

@@ -127,7 +127,7 @@ def number_sessions(events: ir.Table, sessions: Sessions, workspace: Workspace) 
             number = counter.number(part.column("_user").to_numpy(), moments.to_numpy())
             columns = [part.column(FILE).cast(pa.int32()), part.column(ROW).cast(pa.int64()), pa.array(number)]
             writer.write_batch(pa.record_batch(columns, schema=schema))
-    return workspace.connection.read_parquet(path)
+    return workspace.open_file("session_numbers", path)
 
 
 def cut_sessions(events: ir.Table, numbers: ir.Table) -> ir.Table:

@@ -21,7 +21,7 @@ def set_robots_aside(shop: Preparation) -> Preparation:
         return shop
     events = shop.tables["events"]
     rows, number = set_aside(shop.workspace, events.rows, found.rows, name="events_without_robots")
-    robots = shop.workspace.connection.table("events_without_robots_found")
+    robots = shop.workspace.stored("events_without_robots_found")
     training, test = (part.anti_join(robots, [FILE, ROW]) for part in (shop.training, shop.test))
     if not int(training.count().execute()):
         raise SourceError(f"All {number:,} events of training are of robots. Raise [clean.robots] max_views_per_hour.")

@@ -1,6 +1,7 @@
-"""Holds what the engine needs: a workspace, functions of DuckDB that Ibis lacks, names and texts quoted for SQL.
+"""Holds what an engine offers (a workspace), functions of DuckDB that Ibis lacks, names and texts quoted for SQL.
 
-Ibis reads the names and types of a declaration alone; its body never runs.
+Ibis reads the names and types of a declaration alone; its body never runs. On Spark the functions of DuckDB run within
+the executors, see `spark_plan`.
 """
 
 import dataclasses
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Workspace:
-    """Where tables in between are stored.
+    """Where tables in between are stored: on DuckDB; `SparkWorkspace` stores them on Spark.
 
     Attributes:
-        connection: DuckDB backend.
+        connection: backend of the engine.
         scratch: folder for files in between.
         kept: tables of raw files that outlast a run; None = each run reads all files.
     """
@@ -33,10 +34,27 @@ class Workspace:
     scratch: Path
     kept: "KeptTables | None" = None
 
+    @property
+    def of_files(self) -> "Workspace":
+        """Workspace of DuckDB in which raw files become rows, whatever the engine of all that follows."""
+        return self
+
+    def adopt(self, name: str, rows: ir.Table) -> ir.Table:
+        """Returns the rows of a table of `of_files` on this engine."""
+        return rows
+
     def store(self, name: str, expression: ir.Table) -> ir.Table:
         """Returns the stored rows of an expression."""
         self.connection.create_table(name, expression)
         return self.connection.table(name)
+
+    def stored(self, name: str) -> ir.Table:
+        """Returns the rows that were stored under a name."""
+        return self.connection.table(name)
+
+    def open_file(self, name: str, path: Path) -> ir.Table:
+        """Returns the rows of a Parquet file."""
+        return self.connection.read_parquet(path, table_name=name)
 
     def read_in_parts(self, expression: ir.Table, *, rows: int) -> Iterator[pa.RecordBatch]:
         """Yields the rows of an expression over stored tables, so many at once; memory does not grow with their number.
