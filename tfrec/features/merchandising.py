@@ -148,7 +148,7 @@ class MerchandisingRule:
         if end is not None and _is_day(self.end):
             end += pd.Timedelta(days=1)
         return (
-            0 if start is None else _minute(calendar.in_utc(start)),
+            BEFORE_ALL_RULES + 1 if start is None else _minute(calendar.in_utc(start)),
             _FOR_EVER if end is None else _minute(calendar.in_utc(end)),
         )
 
@@ -173,6 +173,8 @@ class MerchandisingRules:
     rules: tuple[MerchandisingRule, ...] = ()
 
 
+BEFORE_ALL_RULES = 1
+"""Minute since 1970-01-01 UTC at which no rule is in force, dated or not: certificates ask then."""
 _FOR_EVER = 2**31 - 1
 
 
@@ -207,4 +209,4 @@ def _moment(text: str, name: str) -> pd.Timestamp | None:
 
 
 def _minute(moment: pd.Timestamp) -> int:
-    return min(max(int(moment.timestamp() // 60), 0), _FOR_EVER)
+    return min(max(int(moment.timestamp() // 60), BEFORE_ALL_RULES + 1), _FOR_EVER)

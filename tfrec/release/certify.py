@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tfrec.client.best_sellers import FILE
+from tfrec.features.merchandising import BEFORE_ALL_RULES
 from tfrec.features.rule_tables import RuleTables
 from tfrec.features.shop import Shop
 from tfrec.release.best_sellers import find_best_sellers
@@ -100,7 +101,7 @@ class Certifier:
 
     def _answered(self, name: str) -> list[CertifiedQuery]:
         if name not in self._certified:
-            queries = [at_minute(query, name, self._minute) for query in self._queries[name]]
+            queries = [before_all_rules(query, name) for query in self._queries[name]]
             self._certified[name] = certified_queries(name, queries, self._answer)
         return self._certified[name]
 
@@ -110,10 +111,10 @@ def minute_now() -> int:
     return int(time.time() // 60)
 
 
-def at_minute(query: Arguments, name: str, minute: int) -> Arguments:
-    """Returns a query of a signature that is answered by the rules in force at `minute`, whenever it is asked."""
+def before_all_rules(query: Arguments, name: str) -> Arguments:
+    """Returns a query of a signature that is answered without merchandising rules, whatever they are."""
     has_rules = any(spec.name == "at_minute" for spec in SIGNATURES[name].inputs)
-    return {**query, "at_minute": minute} if has_rules else query
+    return {**query, "at_minute": BEFORE_ALL_RULES} if has_rules else query
 
 
 def certified_queries(name: str, queries: Sequence[Arguments], answer: Answer) -> list[CertifiedQuery]:

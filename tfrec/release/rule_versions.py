@@ -11,11 +11,10 @@ from tfrec.client.best_sellers import FILE, read_best_sellers
 from tfrec.features.rule_tables import RULES_FILE, RuleTables
 from tfrec.publish import LAST_VERSION, clear_stale, publishing, take_version
 from tfrec.release.certificate import CERTIFICATE, hash_files, read_certificate
-from tfrec.release.certify import at_minute, certified_queries, minute_now
+from tfrec.release.certify import minute_now
 from tfrec.release.place import VERSION_FOLDER
 from tfrec.serving.models_config import FALLBACK
 from tfrec.serving.saved_model import ABOUT
-from tfrec.serving.servable import Servable
 
 _REWRITTEN = (RULES_FILE, ABOUT, CERTIFICATE, FILE)
 
@@ -25,7 +24,8 @@ def publish_rules(
 ) -> int:
     """Publishes the next version of servables, which differs from `version` by its rules alone, and returns its number.
 
-    Files that stay are links to those of the old version where the file system has links.
+    Files that stay are links to those of the old version where the file system has links. The certificate's queries are
+    asked before all rules, so that its answers stay too.
 
     Args:
         models: folder of servables.
@@ -58,25 +58,15 @@ def _fill(work: Path, old: Path, number: int, rules: RuleTables, item_ids: Seque
     about = json.loads((old / ABOUT).read_text(encoding="utf-8"))
     (work / ABOUT).write_text(json.dumps({**about, "version": number}, indent=2), encoding="utf-8")
     certificate = read_certificate(old)
-    queries = certificate.queries
     if has_place_for_rules(old):
-        minute = minute_now()
         (work / RULES_FILE).write_bytes(rules.to_bytes())
-        withheld = (item for item, is_withheld in zip(item_ids, rules.withheld(minute)[1:], strict=True) if is_withheld)
+        withheld = (
+            item for item, is_withheld in zip(item_ids, rules.withheld(minute_now())[1:], strict=True) if is_withheld
+        )
         sellers = read_best_sellers(old / FILE)
         sellers = dataclasses.replace(sellers, version=number, withheld=frozenset(withheld))
         (work / FILE).write_text(sellers.to_json(), encoding="utf-8")
-        with Servable.load(work, is_graph_rewritten=False) as servable:
-            queries = tuple(
-                query
-                for name in dict.fromkeys(query.signature for query in certificate.queries)
-                for query in certified_queries(
-                    name,
-                    [at_minute(one.arguments, name, minute) for one in certificate.queries if one.signature == name],
-                    servable.call,
-                )
-            )
-    certificate = dataclasses.replace(certificate, version=number, queries=queries, files=hash_files(work))
+    certificate = dataclasses.replace(certificate, version=number, files=hash_files(work))
     (work / CERTIFICATE).write_text(certificate.to_json(), encoding="utf-8")
 
 
