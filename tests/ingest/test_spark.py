@@ -16,6 +16,8 @@ from tests.ingest.test_relations import RELATIONS
 from tfrec.demo_shop import DemoShopConfig, generate_demo_shop
 from tfrec.ingest.prepare import prepare_shop
 
+pytestmark = pytest.mark.slow
+
 _SETTINGS = {
     "spark.master": "local[2]",
     "spark.sql.shuffle.partitions": "2",
@@ -181,20 +183,17 @@ validation_share = 0.3
     return write_small_shop(folder, rows=rows, header="who,visit,sku,what,at,got", recipe=recipe)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("write", [write_tables, write_clicks])
 def test_odd_shops_are_the_same_on_both_engines(write: Callable[[Path], Path], tmp_path: Path) -> None:
     assert_same(write(tmp_path), tmp_path)
 
 
-@pytest.mark.slow
 def test_the_demo_shop_with_all_its_dirt_is_the_same_on_both_engines(tmp_path: Path) -> None:
     config = DemoShopConfig(num_items=400, num_users=300, num_events=6_000, num_slates=200, days=120)
     generate_demo_shop(tmp_path / "demo_shop", config)
     assert_same("demo_shop", tmp_path, data_home=tmp_path)
 
 
-@pytest.mark.slow
 def test_online_retail_is_the_same_on_both_engines(data_home: Path, tmp_path: Path) -> None:
     if not (data_home / "online_retail").is_dir():
         pytest.skip("no online_retail there: set TFREC_DATA_HOME to a folder that holds it")
