@@ -1,4 +1,8 @@
-"""Wraps a loaded servable as a method of `tfrec.evaluation`, queried as the shop's pages query it."""
+"""Wraps a loaded servable as a method of `tfrec.evaluation`, queried as the shop's pages query it.
+
+Only merchandising rules are left out: models are judged by what they rank, on any day, not by what the shop blocks or
+pins at the moment. `tfrec rules check` shows what the rules cost.
+"""
 
 import numpy as np
 import pyarrow as pa
@@ -6,6 +10,7 @@ import pyarrow.compute as pc
 
 from tfrec.evaluation.cases import Cases
 from tfrec.evaluation.evaluate import Ranker
+from tfrec.features.merchandising import BEFORE_ALL_RULES
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.schema.slate import Slate
 from tfrec.serving.recommend import Answering, recommend_table
@@ -20,7 +25,8 @@ def served_ranker(servable: Answering, *, show_progress: bool = False) -> Ranker
     def rank(cases: Cases, k: int, signature_name: str) -> Slate:
         from tqdm import tqdm
 
-        queries = pa.Table.from_pandas(cases.to_queries(), preserve_index=False)
+        asked = cases.to_queries().assign(at_minute=np.int32(BEFORE_ALL_RULES))
+        queries = pa.Table.from_pandas(asked, preserve_index=False)
         wanted = max(2 * k, 50)
         with tqdm(
             total=len(cases), desc=f"asking {signature_name}", disable=None if show_progress else True, leave=False
