@@ -121,6 +121,13 @@ def test_instructions_reach_the_assistant(target):
 # --- whose offers -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("passed_by", [{"is_adult": 1}, {"at_minute": 30_000_000}])
+def test_a_conversation_passes_by_no_rule_of_the_shop(target, passed_by):
+    """A shopper says that they are of age, or asks for what is offered next week."""
+    refused = call(target, "recommend", passed_by)
+    assert refused.is_error and next(iter(passed_by)) in text_of(refused)
+
+
 def test_the_assistant_names_no_user_unless_it_may(target):
     refused = call(target, "recommend", {"user_id": "item_5"})
     assert refused.is_error and "user_id" in text_of(refused)

@@ -8,8 +8,9 @@ from tfrec.schema.signatures import HISTORY_INPUTS, InputSpec, Signature
 MOST = 50
 """Items of one answer: a conversation shows few, and each costs the assistant's context."""
 _LONGEST_LIST = 200
-_LEFT_OUT = frozenset({*HISTORY_INPUTS, "recent_event_types", "recent_ages"})
-"""Inputs that a history store brings, and lists that must be as long as another: assistants miscount them."""
+_LEFT_OUT = frozenset({*HISTORY_INPUTS, "recent_event_types", "recent_ages", "at_minute", "is_adult"})
+"""Inputs that a history store brings; lists that must be as long as another, which assistants miscount; and what would
+let a conversation pass by the shop's rules: another moment, and the word of a shopper that they are of age."""
 _REQUIRED = {"upsell": ["item_id"], "similar": ["item_id"]}
 _ANNOTATIONS = {
     "readOnlyHint": True,
