@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tfrec.errors import ConfigError
+from tfrec.schema.origins import check_origins
 
 logger = logging.getLogger(__name__)
 
@@ -48,9 +49,7 @@ class HttpPort:
                 f"Without a token the tools are offered on this machine alone (127.0.0.1); got {self.host!r}. Set one: "
                 "head -c 24 /dev/urandom | base64"
             )
-        for origin in self.allow_origins:
-            if not origin.startswith(("http://", "https://")):
-                raise ConfigError(f"`allow_origins` are of the form https://shop.example; got {origin!r}.")
+        check_origins(self.allow_origins, may_be_all=False)
 
 
 def make_app(server: Server[Any], port: HttpPort) -> ASGIApp:

@@ -16,6 +16,7 @@ from tfrec.collect.event_check import NoEventError, read_json
 from tfrec.collect.group_commit import GroupCommit, QueueFullError
 from tfrec.collect.rate_limit import RateLimit
 from tfrec.errors import ConfigError, EnvironmentSetupError, install_hint
+from tfrec.schema.origins import check_origins
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -59,9 +60,7 @@ class EndpointConfig:
             raise ConfigError("`max_bytes` and `max_waiting` must be above 0.")
         if not 0 <= self.rate < math.inf:
             raise ConfigError(f"`rate` must be 0 (no limit) or above; got {self.rate}.")
-        for origin in self.allow_origins:
-            if origin != "*" and not origin.startswith(("http://", "https://")):
-                raise ConfigError(f"`allow_origin` must be of the form https://shop.example, or *; got {origin!r}.")
+        check_origins(self.allow_origins)
 
 
 def make_app(collector: Collector, config: EndpointConfig) -> "Starlette":

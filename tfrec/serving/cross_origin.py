@@ -1,9 +1,13 @@
-"""Lets scripts of named pages read what the REST port answers (CORS)."""
+"""Lets scripts of named pages read what the REST port answers (CORS).
+
+Starlette's middleware, which the collector uses, will not do: it states no `Vary` to pages that may not read, so that a
+cache would give their answer to a page that may; and the port needs nothing else of Starlette.
+"""
 
 import dataclasses
 from collections.abc import Iterable
 
-from tfrec.errors import ConfigError
+from tfrec.schema.origins import EVERY_PAGE, check_origins
 
 _KEPT = b"3600"
 """Seconds for which a browser keeps the answer to its question whether it may ask."""
@@ -20,12 +24,7 @@ class CrossOrigin:
     allowed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for origin in self.allowed:
-            is_origin = origin.startswith(("http://", "https://")) and origin.count("/") == 2
-            if origin != "*" and not is_origin:
-                raise ConfigError(
-                    f"`allow_origins` are of the form https://shop.example, without a path, or *; got {origin!r}."
-                )
+        check_origins(self.allowed)
 
     def headers(self, asked: Iterable[tuple[bytes, bytes]], *, is_question: bool) -> list[tuple[bytes, bytes]]:
         """Returns what an answer's headers have beside its own.
@@ -38,7 +37,7 @@ class CrossOrigin:
             return []
         origin = next((value for name, value in asked if name == b"origin"), b"").decode("latin-1")
         answer = [(b"vary", b"Origin")]  # caches keep one answer for each page
-        if not origin or ("*" not in self.allowed and origin not in self.allowed):
+        if not origin or (EVERY_PAGE not in self.allowed and origin not in self.allowed):
             return answer
         answer.append((b"access-control-allow-origin", origin.encode("latin-1")))
         if is_question:
