@@ -12,12 +12,11 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tfrec.errors import ConfigError
-from tfrec.schema.origins import check_origins
+from tfrec.schema.http_callers import MAKE_A_TOKEN, check_origins, check_token
 
 logger = logging.getLogger(__name__)
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_SHORTEST_TOKEN = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,15 +38,11 @@ class HttpPort:
     allow_origins: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.token and len(self.token) < _SHORTEST_TOKEN:
-            raise ConfigError(
-                f"The token must have at least {_SHORTEST_TOKEN} characters. Make one with: "
-                "head -c 24 /dev/urandom | base64"
-            )
+        check_token(self.token)
         if not self.token and self.host not in _LOOPBACK:
             raise ConfigError(
                 f"Without a token the tools are offered on this machine alone (127.0.0.1); got {self.host!r}. Set one: "
-                "head -c 24 /dev/urandom | base64"
+                f"{MAKE_A_TOKEN}"
             )
         check_origins(self.allow_origins, may_be_all=False)
 

@@ -49,6 +49,8 @@ def run(options: argparse.Namespace) -> None:
 
     read_models_manifest(options.models)  # a wrong path is reported before TensorFlow is loaded
     if options.rules is not None and _put_into_service(options):
+        if options.track:
+            sys.stderr.write("Nothing was learned or computed, so no run is kept of it.\n")
         return
     sys.stderr.write("Loading TensorFlow ...\n")
     from tfrec.jobs.model_updates import refresh_shop

@@ -25,7 +25,9 @@ def count(text: str) -> int:
 
 def collected_place(text: str) -> Path | str:
     """Returns a folder as a path, so that nothing is written over it, and the URL of a database as it is."""
-    return text if "://" in text or text.startswith("${") else Path(text)
+    from tfrec.sources.database import names_database
+
+    return text if names_database(text) else Path(text)
 
 
 def names(text: str | None) -> tuple[str, ...]:

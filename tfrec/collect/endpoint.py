@@ -16,7 +16,7 @@ from tfrec.collect.event_check import NoEventError, read_json
 from tfrec.collect.group_commit import GroupCommit, QueueFullError
 from tfrec.collect.rate_limit import RateLimit
 from tfrec.errors import ConfigError, EnvironmentSetupError, install_hint
-from tfrec.schema.origins import check_origins
+from tfrec.schema.http_callers import check_origins, check_token
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ORIGIN = "HTTP"
-_SHORTEST_TOKEN = 16
 _MANY = 1_000  # events of a request
 
 
@@ -51,11 +50,7 @@ class EndpointConfig:
     max_waiting: int = 50_000
 
     def __post_init__(self) -> None:
-        if self.token and len(self.token) < _SHORTEST_TOKEN:
-            raise ConfigError(
-                f"The token must have at least {_SHORTEST_TOKEN} characters. Make one with: "
-                "head -c 24 /dev/urandom | base64"
-            )
+        check_token(self.token)
         if self.max_bytes < 1 or self.max_waiting < 1:
             raise ConfigError("`max_bytes` and `max_waiting` must be above 0.")
         if not 0 <= self.rate < math.inf:

@@ -5,7 +5,7 @@ from pathlib import Path
 from tfrec.collect.batches import Target
 from tfrec.collect.event_check import EventRules
 from tfrec.errors import ConfigError
-from tfrec.sources.database import Database
+from tfrec.sources.database import Database, names_database
 
 
 def open_target(
@@ -29,7 +29,7 @@ def open_target(
     Raises:
         SourceError: the place cannot be used.
     """
-    if "://" in place or place.startswith("${"):
+    if names_database(place):
         from tfrec.collect.mysql_target import MysqlTarget
 
         return MysqlTarget(Database(place), create_tables=create_tables)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from tfrec.errors import SourceError
-from tfrec.sources.database import Database
+from tfrec.sources.database import Database, names_database
 
 _SHOWN = ("slate_id", "item_id", "position", "user_id", "session_id", "timestamp")
 _OF_ANSWER = ("placement", "signature", "version", "arm")
@@ -54,7 +54,7 @@ def read_collected(place: str | Path) -> CollectedLog:
     Raises:
         SourceError: there is nothing, or no impression.
     """
-    if isinstance(place, str) and ("://" in place or place.startswith("${")):
+    if isinstance(place, str) and names_database(place):
         impressions, events = _of_database(Database(place))
     else:
         impressions, events = _of_folder(Path(place))

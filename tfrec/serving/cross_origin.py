@@ -7,7 +7,7 @@ cache would give their answer to a page that may; and the port needs nothing els
 import dataclasses
 from collections.abc import Iterable
 
-from tfrec.schema.origins import EVERY_PAGE, check_origins
+from tfrec.schema.http_callers import EVERY_PAGE, check_origins
 
 _KEPT = b"3600"
 """Seconds for which a browser keeps the answer to its question whether it may ask."""

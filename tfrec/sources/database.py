@@ -180,6 +180,11 @@ class Database:
                 engine.dispose()
 
 
+def names_database(place: str) -> bool:
+    """Returns whether a place is the URL of a database, whole or as `${NAME}` of the environment, and no folder."""
+    return "://" in place or place.startswith("${")
+
+
 def _check_installed() -> None:
     try:
         import sqlalchemy  # noqa: F401

@@ -1,10 +1,22 @@
-"""Checks the origins of pages whose scripts may call a server."""
+"""Checks settings of who may call a server over HTTP: the token, and the origins of pages."""
 
 from collections.abc import Iterable
 
 from tfrec.errors import ConfigError
 
 EVERY_PAGE = "*"
+MAKE_A_TOKEN = "head -c 24 /dev/urandom | base64"
+_SHORTEST_TOKEN = 16
+
+
+def check_token(token: str) -> None:
+    """Refuses a word that could be guessed; `""`, no token, is no matter of this function.
+
+    Raises:
+        ConfigError: the token is too short.
+    """
+    if token and len(token) < _SHORTEST_TOKEN:
+        raise ConfigError(f"The token must have at least {_SHORTEST_TOKEN} characters. Make one with: {MAKE_A_TOKEN}")
 
 
 def check_origins(origins: Iterable[str], *, may_be_all: bool = True) -> None:
