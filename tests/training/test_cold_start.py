@@ -11,7 +11,7 @@ from tfrec.training import refresh, save_trained, train, warm_start
 
 pytestmark = pytest.mark.slow
 
-NUM_ITEMS, NUM_USERS = 24, 24
+NUM_ITEMS, NUM_USERS = 40, 24  # no user has bought every item of a colour, so the ranker learns of what is new
 NEW = {"new even": 0, "new odd": 1}  # → the colour of what they are like
 CONFIG = dataclasses.replace(SMALL, retrieval=dataclasses.replace(SMALL.retrieval, id_dropout=0.4), retrieval_epochs=8)
 
