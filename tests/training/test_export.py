@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf.config_pb2 import ConfigProto
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from tfrec.schema.signatures import SIGNATURES
@@ -44,6 +45,16 @@ def test_the_graph_holds_core_ops_alone(models, name):
 
     functions = {function.signature.name for function in graph.library.function}
     assert {op for op in ops - functions if op_def_registry.get(op) is None} == set()
+
+
+@pytest.mark.parametrize("name", SERVABLES)
+def test_no_graph_is_optimised_by_itself(models, name):
+    """Where a job loads a version without optimising it, no part would be worth the seconds that it takes."""
+    graph = graph_of(models, name).graph_def
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    kept = [ConfigProto.FromString(node.attr["config_proto"].s) for node in nodes if "config_proto" in node.attr]
+    assert len(kept) > 2
+    assert all(config.graph_options.rewrite_options.disable_meta_optimizer for config in kept)
 
 
 @pytest.mark.parametrize("signature", SIGNATURES.values(), ids=SIGNATURES)

@@ -1,6 +1,7 @@
-"""Makes graphs that several signatures share."""
+"""Makes graphs that several signatures share, and keeps the runtime from optimising them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
@@ -31,3 +32,17 @@ def rare_graph(function: Callable[..., Any], *signature: Any) -> Callable[..., A
     """
     rarely = {"_noinline": True}
     return tf.function(function, input_signature=signature, autograph=False, experimental_attributes=rarely)
+
+
+@contextmanager
+def graphs_as_written() -> Iterator[None]:
+    """Leaves graphs as they are for a few calls: to optimise one takes longer than to run it a hundred times.
+
+    Calls of graphs that are traced here keep that, wherever they are saved.
+    """
+    options = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False, **options})

@@ -148,10 +148,10 @@ def judge(
     given = _given_before(place, number)
     if given is not None and given.basis == basis and not force:
         return dataclasses.replace(given, is_reused=True)
-    checks = _certified(models, number)
     questions = held_out_questions(shop.train, shop.test, max_queries=config.max_queries)
     folder = models / "shop" / str(number)
     with Servable.load(folder, is_graph_rewritten=False) as candidate:
+        checks = _certified(models, number, candidate)
         answers = _answers(by_slates(served_ranker(with_unstored_pasts(candidate, folder, shop))), questions)
         checks += _against(answers, _answers(by_baseline(shop.train, method), questions), questions, method, config)
         checks.append(_calibrated(answers.get("complete_cart", []), config))
@@ -225,10 +225,11 @@ def _baseline_method(models: Path, place: Place, shop: Prepared) -> str:
     return str(published or default_method(shop.train))
 
 
-def _certified(models: Path, number: int) -> list[Check]:
+def _certified(models: Path, number: int, candidate: Servable) -> list[Check]:
     checks = []
     for name in SERVABLES:
-        differences = check_folder(models / name / str(number), servable=name, version=number)
+        loaded = candidate if name == "shop" else None
+        differences = check_folder(models / name / str(number), servable=name, version=number, loaded=loaded)
         observed = f"{len(differences)} differences, first: {differences[0].where}" if differences else "no difference"
         checks.append(Check(f"certificate of {name}", observed, "no difference", not differences))
     return checks

@@ -38,13 +38,14 @@ class Difference:
     found: str
 
 
-def check_folder(folder: Path, *, servable: str, version: int) -> list[Difference]:
+def check_folder(folder: Path, *, servable: str, version: int, loaded: Servable | None = None) -> list[Difference]:
     """Returns how a version folder differs from its certificate; it is loaded and asked as TF Serving would.
 
     Args:
         folder: holds `saved_model.pb`.
         servable: name that the version is served under.
         version: its number.
+        loaded: the folder, loaded already; None = it is loaded for this.
 
     Raises:
         ServingError: it has no certificate.
@@ -55,9 +56,11 @@ def check_folder(folder: Path, *, servable: str, version: int) -> list[Differenc
     certified = f"{certificate.servable}/{certificate.version}"
     differences = [] if name == certified else [Difference(name, "version", certified, name)]
     differences += _different_files(name, certificate, hash_files(folder))
+    if loaded is not None:
+        return differences + _replayed(certificate, loaded)
     try:
-        with Servable.load(folder, is_graph_rewritten=False) as loaded:
-            return differences + replay(certificate, lambda query: loaded.call(query.signature, _inputs(query)))
+        with Servable.load(folder, is_graph_rewritten=False) as opened:
+            return differences + _replayed(certificate, opened)
     except ServingError as error:
         return [*differences, Difference(name, "load", "a version that loads", str(error))]
 
@@ -120,6 +123,10 @@ def replay(certificate: Certificate, answer: Answer) -> list[Difference]:
             text = f"score of {item_ids[place]}: {{:.6g}}"
             differences.append(Difference(name, where, text.format(expected[place]), text.format(scores[place])))
     return differences
+
+
+def _replayed(certificate: Certificate, loaded: Servable) -> list[Difference]:
+    return replay(certificate, lambda query: loaded.call(query.signature, _inputs(query)))
 
 
 def _inputs(query: CertifiedQuery) -> dict[str, np.ndarray]:

@@ -26,6 +26,7 @@ from tfrec.features.stored_users import StoredUsers
 from tfrec.models.baseline_sources import CalibratedScore
 from tfrec.models.graph_tables import codes_of
 from tfrec.models.query import Query
+from tfrec.models.shared_graphs import graphs_as_written
 from tfrec.models.user_history import UserHistory, numbered
 from tfrec.publish import LAST_VERSION, FolderKind, check_claim, clear_stale, publishing, take_version
 from tfrec.schema import wire
@@ -99,7 +100,7 @@ class ServedFunnel:
             for alias, value in inputs.items()
         }
         defaults = {spec.name: _default(spec) for spec in SIGNATURES[name].inputs}
-        with _graphs_as_written():
+        with graphs_as_written():
             outputs = self._outputs_of(name, {**defaults, **tensors})
         return {alias: _as_array(tensor) for alias, tensor in outputs.items()}
 
@@ -322,10 +323,8 @@ def _export(
     version = take_version(out, contracts, memory=memory)
     for name, contract in contracts.items():
         clear_stale(out / name)
-        module, signatures = served.module(contract)
         with _full_disk_named(out), publishing(out / name / str(version), _VERSION, is_new=True) as work:
-            tf.saved_model.save(module, str(work), signatures=signatures)
-            _complete(work / "saved_model.pb", list(signatures))
+            _save(served, contract, work)
             # A server limits requests by what a row costs, which grows with the items; of users it has what is stored.
             sizes = {kind: len(served.vocabularies[kind]) for kind in ("items", "users")}
             noted = {**about, "servable": name, "version": version, **sizes}
@@ -337,6 +336,18 @@ def _export(
                 finish(work, servable=name, contract=contract, version=version)
         logger.info("Published %s", out / name / str(version))
     return version
+
+
+def _save(served: ServedFunnel, contract: str, folder: Path) -> None:
+    """Saves the signatures of one servable.
+
+    A server inlines the graphs that they call and optimises the whole; where one is not told to (a gate, a
+    verification), no part would be worth the seconds it takes.
+    """
+    with graphs_as_written():
+        module, signatures = served.module(contract)
+        tf.saved_model.save(module, str(folder), signatures=signatures)
+    _complete(folder / "saved_model.pb", list(signatures))
 
 
 def _complete(saved_model: Path, names: Sequence[str]) -> None:
@@ -371,17 +382,6 @@ def _full_disk_named(out: Path) -> Iterator[None]:
                 "Make room, or name another folder, and run the same command again."
             ) from error
         raise
-
-
-@contextmanager
-def _graphs_as_written() -> Iterator[None]:
-    """Leaves graphs as they are for a few calls: to optimise one takes longer than to run it a hundred times."""
-    options = tf.config.optimizer.get_experimental_options()
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    try:
-        yield
-    finally:
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False, **options})
 
 
 def _as_array(tensor: tf.Tensor) -> np.ndarray:
