@@ -109,9 +109,11 @@ def _strategies(results: Mapping[str, Results]) -> Iterator[str]:
         return
     yield "| what | figure | bar | | n | beside it | command |\n| --- | --- | --- | --- | --- | --- | --- |"
     for file in results.values():
+        command = f"`{file.command}`"
         for row in file.held:
-            cells = (row.what, str(row.figure), row.bar_text, row.verdict, f"{row.n:,}", row.note, f"`{file.command}`")
+            cells = (row.what, str(row.figure), row.bar_text, row.verdict, f"{row.n:,}", row.note, command)
             yield f"| {' | '.join(cells)} |"
+            command = "the same"
 
 
 def _headline(results: Mapping[str, Results], heads: str, say: Callable[[str], str]) -> Iterator[str]:
