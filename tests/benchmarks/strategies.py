@@ -4,7 +4,11 @@
 
 Rows, all if none is named: `complements` and `upgrades` (demo shop, by its known truth), `other_seeds` and
 `without_views` (the same two on other demo shops), `eshop_upsell` (real visits from 2008-08-01 on), `random_rules`
-(variants, fitting and rules under random requests). Everything is asked of the servables with the shipped settings.
+(variants, fitting and rules under random requests), `cross_sell_time` (against the same funnel without strategies).
+Everything is asked of the servables with the shipped settings.
+
+Not here: revenue of simulated shoppers, whose answers to a slate the generator does not define, and the time of the
+release before, which cannot be loaded in the same run.
 
 The folder `--work` keeps what is prepared and trained, in the layout of `quality.py`, and the figures of each finished
 row: a run that was interrupted goes on where it stopped. Another code or another number of requests is measured again.
@@ -51,6 +55,7 @@ DISTANCE = 0.05
 """How far below the demo shop's own figure another seed's may be."""
 BARS_WITHOUT_VIEWS = {"complements": 0.65, "upgrades": 0.60}
 CLOTHING_BARS = {1: 0.30, 5: 0.70}
+TIME_BAR = 1.15
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,9 +163,20 @@ def random_rules(bench: Bench) -> Iterator[Held]:
         yield Held(f"random requests with random rules: {what}", figure, broken.num_requests, 0.0, True, note)
 
 
+def cross_sell_time(bench: Bench) -> Iterator[Held]:
+    """Yields the time of `cross_sell` on the demo shop over that of the same funnel without strategies."""
+    from tests.benchmarks.plain_funnel import NUM_REQUESTS, export_both, time_cross_sell  # reads TensorFlow
+
+    with _served(bench, DEMO, 7) as (prepared, _), tempfile.TemporaryDirectory() as out:
+        versions = export_both(Path(prepared.path), bench.work / DEMO / "models", Path(out))
+        ratio, note = time_cross_sell(versions, prepared.train)
+    what = "demo shop, time of `cross_sell` over that of the same funnel without strategies, medians"
+    yield Held(what, ratio, NUM_REQUESTS, TIME_BAR, True, note)
+
+
 ROWS: Mapping[str, Callable[[Bench], Iterator[Held]]] = {
     function.__name__: function
-    for function in (complements, upgrades, other_seeds, without_views, eshop_upsell, random_rules)
+    for function in (complements, upgrades, other_seeds, without_views, eshop_upsell, random_rules, cross_sell_time)
 }
 
 
@@ -241,7 +257,7 @@ def withhold_views(place: Path) -> Path:
 def _digest_of_code() -> str:
     """Returns a digest of the package, of this benchmark and of the tests' requests that it makes."""
     here, package = Path(__file__), Path(tfrec.__file__).parent
-    own = [here, here.with_name("offers.py"), here.with_name("random_requests.py")]
+    own = [here, here.with_name("offers.py"), here.with_name("random_requests.py"), here.with_name("plain_funnel.py")]
     digest = hashlib.sha256()
     for path in (*own, *sorted(package.rglob("*.py")), *sorted((ROOT / "tests" / "strategy").rglob("*.py"))):
         digest.update(path.read_bytes())
