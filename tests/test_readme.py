@@ -10,7 +10,7 @@ import pytest
 from tests.benchmarks import results
 from tests.benchmarks.pages import PAGES as FIGURE_PAGES
 from tests.benchmarks.pages import fill
-from tests.benchmarks.results import Compared, Cost, Figure, read_results, save_results
+from tests.benchmarks.results import Compared, Cost, Figure, Held, Results, read_results, save_results
 from tests.documents import PAGES, ROOT, blocks, commands, read
 
 README, CHINESE = "README.md", "README.zh-CN.md"
@@ -63,10 +63,24 @@ def test_a_figure_that_the_benchmark_has_not_saved_changes_the_page():
 def test_what_is_saved_is_read_again(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "FOLDER", tmp_path)
     row = Compared("coop100", "complete_cart", "all HR@10", Figure(0.3, 0.2, 0.4, (0.3,)), Figure(0.2), "EASE", 7)
-    path = save_results("study", "make bench-quality", compared=[row], costs=[Cost("training", "9 s")])
+    held = Held("offers", Figure(0.9, 0.8, 1.0), 5, 0.8, note="of guests")
+    path = save_results("study", "make bench-quality", compared=[row], costs=[Cost("training", "9 s")], held=[held])
     assert [entry.name for entry in tmp_path.iterdir()] == ["study.json"] == [path.name]
     saved = read_results(tmp_path)["study"]
-    assert (saved.compared, saved.costs) == ((row,), (Cost("training", "9 s"),))
+    assert (saved.compared, saved.costs, saved.held) == ((row,), (Cost("training", "9 s"),), (held,))
+
+
+def test_the_table_of_strategies_states_each_bar_and_whether_it_is_reached():
+    rows = (
+        Held("upgrades", Figure(0.7), 1234, 0.8),
+        Held("leaks", Figure(0.0), 9, 0.02, True),
+        Held("alone", Figure(1.0), 9),
+    )
+    saved = {"strategies": Results("make bench-strategies", "1", "2026-01-01", 2, held=rows)}
+    text = fill("<!-- figures: strategies -->\n<!-- end of figures -->", saved)
+    assert "| upgrades | .700 | ≥ .800 | missed | 1,234 |  | `make bench-strategies` |" in text
+    assert "| leaks | .000 | ≤ .020 | reached | 9 |  | the same |" in text
+    assert "| alone | 1.000 |  |  | 9 |  | the same |" in text
 
 
 @pytest.mark.parametrize("name", read_results())

@@ -103,6 +103,19 @@ def _costs(results: Mapping[str, Results]) -> Iterator[str]:
             yield f"| {row.what} | {row.figure} | `{file.command}` |"
 
 
+def _strategies(results: Mapping[str, Results]) -> Iterator[str]:
+    if not any(file.held for file in results.values()):
+        yield "Not measured yet: `make bench-strategies`."
+        return
+    yield "| what | figure | bar | | n | beside it | command |\n| --- | --- | --- | --- | --- | --- | --- |"
+    for file in results.values():
+        command = f"`{file.command}`"
+        for row in file.held:
+            cells = (row.what, str(row.figure), row.bar_text, row.verdict, f"{row.n:,}", row.note, command)
+            yield f"| {' | '.join(cells)} |"
+            command = "the same"
+
+
 def _headline(results: Mapping[str, Results], heads: str, say: Callable[[str], str]) -> Iterator[str]:
     yield f"{heads}\n| --- | --- | --- |"
     rows = {(row.data, row.task, row.metric): row for file in results.values() for row in file.compared}
@@ -124,6 +137,7 @@ TABLES: Mapping[str, Callable[[Mapping[str, Results]], Iterator[str]]] = {
     "quality": _quality,
     "behind": _behind,
     "costs": _costs,
+    "strategies": _strategies,
     "headline": lambda results: _headline(
         results, "| data, task | strongest baseline | tfrec, served |", lambda text: text
     ),

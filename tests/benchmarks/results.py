@@ -76,6 +76,40 @@ class Cost:
 
 
 @dataclasses.dataclass(frozen=True)
+class Held:
+    """A figure that is held to a bar of its own, not to a baseline.
+
+    Attributes:
+        what: what was measured.
+        figure: the value.
+        n: number of queries.
+        bar: value to be reached; None = reported alone.
+        is_most: the figure must not exceed the bar; else it must not be below it.
+        note: what stands beside it, such as the baselines' values.
+    """
+
+    what: str
+    figure: Figure
+    n: int
+    bar: float | None = None
+    is_most: bool = False
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """`reached` or `missed`; empty without a bar."""
+        if self.bar is None:
+            return ""
+        value = self.figure.value
+        return "reached" if (value <= self.bar if self.is_most else value >= self.bar) else "missed"
+
+    @property
+    def bar_text(self) -> str:
+        """The bar in words, such as `≥ .850`; empty without one."""
+        return "" if self.bar is None else f"{'≤' if self.is_most else '≥'} {_short(self.bar)}"
+
+
+@dataclasses.dataclass(frozen=True)
 class Results:
     """What one benchmark measured.
 
@@ -86,6 +120,7 @@ class Results:
         cores: processors of the machine.
         compared: qualities beside baselines.
         costs: other numbers.
+        held: figures held to bars of their own.
     """
 
     command: str
@@ -94,6 +129,7 @@ class Results:
     cores: int
     compared: tuple[Compared, ...] = ()
     costs: tuple[Cost, ...] = ()
+    held: tuple[Held, ...] = ()
 
 
 def add_save(parser: argparse.ArgumentParser) -> None:
@@ -103,7 +139,14 @@ def add_save(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def save_results(name: str, command: str, *, compared: Sequence[Compared] = (), costs: Sequence[Cost] = ()) -> Path:
+def save_results(
+    name: str,
+    command: str,
+    *,
+    compared: Sequence[Compared] = (),
+    costs: Sequence[Cost] = (),
+    held: Sequence[Held] = (),
+) -> Path:
     """Writes the figures of one benchmark, by rename, and returns the file.
 
     Args:
@@ -111,6 +154,7 @@ def save_results(name: str, command: str, *, compared: Sequence[Compared] = (), 
         command: what prints the same figures.
         compared: qualities beside baselines.
         costs: other numbers.
+        held: figures held to bars of their own.
     """
     version = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
@@ -122,6 +166,7 @@ def save_results(name: str, command: str, *, compared: Sequence[Compared] = (), 
         cores=os.cpu_count() or 1,
         compared=tuple(compared),
         costs=tuple(costs),
+        held=tuple(held),
     )
     path, unfinished = FOLDER / f"{name}.json", FOLDER / f".{name}.{os.getpid()}"
     unfinished.write_text(json.dumps(dataclasses.asdict(results), indent=1, ensure_ascii=False) + "\n")
@@ -139,7 +184,13 @@ def _results(found: dict[str, Any]) -> Results:
         for row in found["compared"]
     ]
     costs = [Cost(**row) for row in found["costs"]]
-    return Results(**{**found, "compared": tuple(compared), "costs": tuple(costs)})
+    held = held_from_json(found.get("held", []))  # files of earlier runs have none
+    return Results(**{**found, "compared": tuple(compared), "costs": tuple(costs), "held": held})
+
+
+def held_from_json(found: Sequence[dict[str, Any]]) -> tuple[Held, ...]:
+    """Returns the figures that `dataclasses.asdict` turned into plain values."""
+    return tuple(Held(**{**row, "figure": _figure(row["figure"])}) for row in found)
 
 
 def _figure(found: dict[str, Any]) -> Figure:

@@ -389,11 +389,18 @@ class Funnel:
         return tf.cond(tf.reduce_any(tf.not_equal(relation.upgrade_of, 0)), upgrades, lambda: eligible)
 
     def _with_view(self, query: Query, anchor: tf.Tensor) -> Query:
-        """Returns the query with the anchor as its latest event."""
+        """Returns the query with the view of the anchor as its latest event, once.
+
+        A shop that sends its events as they come has the view of the page among them; in training it was one event.
+        """
+        place = tf.range(tf.shape(query.recent_item)[1])[None, :]
+        latest = tf.reduce_max(tf.where(query.recent_item > 0, place, -1), axis=1, keepdims=True)
+        is_same = tf.equal(place, latest) & tf.equal(query.recent_item, anchor[:, None])
+        is_same &= tf.equal(query.recent_type, self.sources.view_type)
         seen = tf.fill([tf.shape(anchor)[0], 1], self.sources.view_type)
         return changed(
             query,
-            recent_item=tf.concat([query.recent_item, anchor[:, None]], axis=1),
+            recent_item=tf.concat([tf.where(is_same, 0, query.recent_item), anchor[:, None]], axis=1),
             recent_type=tf.concat([query.recent_type, seen], axis=1),
             recent_age=tf.concat([query.recent_age, tf.zeros([tf.shape(anchor)[0], 1])], axis=1),
         )

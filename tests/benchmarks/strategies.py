@@ -1,0 +1,291 @@
+"""Prints how good the sales strategies of the served graph are, each figure beside its bar.
+
+`python -m tests.benchmarks.strategies [ROW ...] [--work DIR] [--requests N] [--save]`
+
+Rows, all if none is named: `complements` and `upgrades` (demo shop, by its known truth), `other_seeds` and
+`without_views` (the same two on other demo shops), `eshop_upsell` (real visits from 2008-08-01 on), `random_rules`
+(variants, fitting and rules under random requests), `cross_sell_time` (against the same funnel without strategies).
+Everything is asked of the servables with the shipped settings.
+
+Not here: revenue of simulated shoppers, whose answers to a slate the generator does not define, and the time of the
+release before, which cannot be loaded in the same run.
+
+The folder `--work` keeps what is prepared and trained, in the layout of `quality.py`, and the figures of each finished
+row: a run that was interrupted goes on where it stopped. Another code or another number of requests is measured again.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import gzip
+import hashlib
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+import tfrec
+from tests.benchmarks.offers import CART, Share, anchors_of, ask, has_upgrade, judge, share
+from tests.benchmarks.random_requests import ANY, CHOSEN_PRODUCT, MISFITS, VARIANTS, count_broken
+from tests.benchmarks.results import ROOT, Figure, Held, add_save, held_from_json, save_results
+from tests.benchmarks.whole_shop import data_home
+from tfrec.baselines import UPSELL_BASELINES
+from tfrec.baselines.history import session_history
+from tfrec.demo_shop import DemoShopConfig, generate_demo_shop, read_truth
+from tfrec.demo_shop.dirt import ACTIONS
+from tfrec.evaluation.metrics import hit_rate_at_k, on_catalogue, rank_by_scores, rank_in_slate
+from tfrec.evaluation.sessions import upsell_cases
+from tfrec.ingest.prepare import prepare_shop
+from tfrec.ingest.prepared import Prepared, read_prepared
+from tfrec.release.served_ranker import served_ranker
+from tfrec.serving.recommend import newest_version
+from tfrec.serving.servable import Servable
+from tfrec.statistics.cluster_bootstrap import bootstrap_means
+from tfrec.training import TrainingConfig
+from tfrec.workflow import train_shop
+
+DEMO, WITHOUT_VIEWS, CLOTHING = "demo_shop", "demo_shop without views", "eshop_clothing_2008"
+OTHER_SEEDS = (11, 12, 13)
+COMPLEMENTS_BAR, DIRECTION_BAR, SUBSTITUTES_BAR, UPGRADES_BAR = 0.85, 0.97, 0.02, 0.80
+DISTANCE = 0.05
+"""How far below the demo shop's own figure another seed's may be."""
+BARS_WITHOUT_VIEWS = {"complements": 0.65, "upgrades": 0.60}
+CLOTHING_BARS = {1: 0.30, 5: 0.70}
+TIME_BAR = 1.15
+
+
+@dataclasses.dataclass(frozen=True)
+class Bench:
+    """Where a run keeps what it makes, and how much it asks.
+
+    Attributes:
+        work: folder of shops, models and finished rows.
+        home: folder of the real data sets.
+        num_requests: random requests of the row `random_rules`.
+    """
+
+    work: Path
+    home: Path
+    num_requests: int
+
+
+def complements(bench: Bench) -> Iterator[Held]:
+    """Yields what `cross_sell` offers on item pages of the demo shop: complements, their direction, substitutes."""
+    with _served(bench, DEMO, 7) as (prepared, servable):
+        truth, anchors = read_truth(Path(prepared.path)), anchors_of(prepared, with_complements=True)
+        judged = judge(ask(servable, "cross_sell", anchors, k=10), truth)
+        in_cart = judge(ask(servable, "cross_sell", anchors, k=10, place=CART), truth)
+    first, ten = (share(judged, "is_complement", k=k) for k in (5, 10))
+    is_pair = (judged["is_complement"] | judged["is_reversed"]).to_numpy()
+    what = "demo shop, `cross_sell` on item pages"
+    yield _held(f"{what}: complements, precision@5", first, COMPLEMENTS_BAR)
+    yield _held(f"{what}: complements, precision@10", ten)
+    direction = share(judged, "is_complement", k=10, of=is_pair)
+    yield _held(f"{what}: direction right, of what is a pair either way", direction, DIRECTION_BAR)
+    leaked = share(judged, "is_substitute", k=10)
+    yield _held(f"{what}: substitutes among the first 10", leaked, SUBSTITUTES_BAR, is_most=True)
+    what = "demo shop, `cross_sell` for a cart of one item, no page"
+    yield _held(f"{what}: complements, precision@5", share(in_cart, "is_complement", k=5))
+    yield _held(f"{what}: substitutes among the first 10", share(in_cart, "is_substitute", k=10))
+
+
+def upgrades(bench: Bench) -> Iterator[Held]:
+    """Yields what `upsell` offers on item pages of the demo shop: true upgrades; nothing is right for the best tier."""
+    with _served(bench, DEMO, 7) as (prepared, servable):
+        truth = read_truth(Path(prepared.path))
+        pages = anchors_of(prepared, with_complements=False)
+        judged = judge(ask(servable, "upsell", pages, k=5), truth)
+    what = "demo shop, `upsell` on item pages"
+    some = has_upgrade(truth, judged)
+    yield _held(f"{what}: true upgrades, precision@5", share(judged, "is_upgrade", k=5), UPGRADES_BAR)
+    yield _held(f"{what} of items that have a true upgrade: precision@5", share(judged, "is_upgrade", k=5, of=some))
+    served = judged[some].groupby("anchor")["is_upgrade"].any()
+    num_pages = int(np.isin(pages, truth.upgrades["item"]).sum())
+    found = Figure(float(served.sum() / max(num_pages, 1)))
+    yield Held(f"{what} of items that have a true upgrade: one among the first 5", found, num_pages)
+
+
+def other_seeds(bench: Bench) -> Iterator[Held]:
+    """Yields both precisions on demo shops of other seeds, held to those of the first less `DISTANCE`."""
+    own = _both(bench, DEMO, 7)
+    for seed in OTHER_SEEDS:
+        for name, found in _both(bench, f"{DEMO}, seed {seed}", seed).items():
+            yield _held(f"demo shop, seed {seed}: {name}, precision@5", found, own[name].figure.value - DISTANCE)
+
+
+def without_views(bench: Bench) -> Iterator[Held]:
+    """Yields both precisions on the demo shop of the first seed whose log has no views."""
+    for name, found in _both(bench, WITHOUT_VIEWS, 7).items():
+        yield _held(f"demo shop without views: {name}, precision@5", found, BARS_WITHOUT_VIEWS[name])
+
+
+def eshop_upsell(bench: Bench) -> Iterator[Held]:
+    """Yields the hit rates of `upsell` among the dearer items of the category, and those of the baselines beside it.
+
+    A case is a viewed item after which a dearer one of its category was looked at in the visit, from 2008-08-01 on;
+    every method ranks all dearer items of the category, and the servable is asked for what is likely to be chosen
+    (`objective = "purchase"`), at any price above the page's.
+    """
+    with _served(bench, CLOTHING, 0) as (prepared, servable):
+        cases = upsell_cases(prepared.train, prepared.test)
+        ranks = rank_in_slate(served_ranker(servable, show_progress=True)(cases, 20, "upsell"), cases).ranks
+    history = session_history(prepared.train, cases.item_ids)
+    others = {
+        name: rank_by_scores(on_catalogue(baseline.fit(history), cases.item_ids), cases, progress=name).ranks
+        for name, baseline in UPSELL_BASELINES.items()
+    }
+    for k, bar in CLOTHING_BARS.items():
+        estimate = bootstrap_means(hit_rate_at_k(ranks, k=k)[:, None], cases.groups)[0]
+        beside = {name: float(hit_rate_at_k(its, k=k).mean()) for name, its in others.items()}
+        note = ", ".join(f"{name} {Figure(value)}" for name, value in sorted(beside.items(), key=lambda pair: -pair[1]))
+        figure = Figure(estimate.value, estimate.low, estimate.high)
+        yield Held(
+            f"e-shop clothing, `upsell`, dearer items of the category, HR@{k}", figure, len(cases), bar, note=note
+        )
+
+
+def random_rules(bench: Bench) -> Iterator[Held]:
+    """Yields how many slates break a guarantee under random requests with random rules."""
+    broken = count_broken(bench.num_requests)
+    note = f"{broken.num_offers:,} offers; {broken.example}" if broken.example else f"{broken.num_offers:,} offers"
+    words = {
+        VARIANTS: "slates with two variants of a product",
+        CHOSEN_PRODUCT: "slates with a variant of what is in the cart or on the page",
+        MISFITS: "slates with an offer that does not fit what is in the cart",
+        ANY: "slates that break a rule or any other guarantee, or are short",
+    }
+    for kind, what in words.items():
+        figure = Figure(float(broken.counts[kind]))
+        yield Held(f"random requests with random rules: {what}", figure, broken.num_requests, 0.0, True, note)
+
+
+def cross_sell_time(bench: Bench) -> Iterator[Held]:
+    """Yields the time of `cross_sell` on the demo shop over that of the same funnel without strategies."""
+    from tests.benchmarks.plain_funnel import NUM_REQUESTS, export_both, time_cross_sell  # reads TensorFlow
+
+    with _served(bench, DEMO, 7) as (prepared, _), tempfile.TemporaryDirectory() as out:
+        versions = export_both(Path(prepared.path), bench.work / DEMO / "models", Path(out))
+        ratio, note = time_cross_sell(versions, prepared.train)
+    what = "demo shop, time of `cross_sell` over that of the same funnel without strategies, medians"
+    yield Held(what, ratio, NUM_REQUESTS, TIME_BAR, True, note)
+
+
+ROWS: Mapping[str, Callable[[Bench], Iterator[Held]]] = {
+    function.__name__: function
+    for function in (complements, upgrades, other_seeds, without_views, eshop_upsell, random_rules, cross_sell_time)
+}
+
+
+def measured(bench: Bench, name: str) -> tuple[Held, ...]:
+    """Returns the figures of a row, those kept in `bench.work` where the same was measured there."""
+    path = bench.work / "rows" / f"{name}.json"
+    key = f"{_digest_of_code()}, {bench.num_requests if name == random_rules.__name__ else 'no'} requests"
+    if path.is_file() and (kept := json.loads(path.read_text()))["key"] == key:
+        return held_from_json(kept["held"])
+    held = tuple(ROWS[name](bench))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps({"key": key, "held": [dataclasses.asdict(row) for row in held]}))
+    unfinished.replace(path)
+    return held
+
+
+def table(rows: tuple[Held, ...]) -> str:
+    """Returns the figures as lines of text, with their bars and what stands beside them."""
+    wide = max(len(row.what) for row in rows)
+    lines = [f"{'':{wide}}  {'figure (95 %)':<18}  {'bar':<7}"]
+    for row in rows:
+        note = f"; {row.note}" if row.note else ""
+        lines.append(f"{row.what:{wide}}  {row.figure!s:<18}  {row.bar_text:<7} {row.verdict:<8} n = {row.n:,}{note}")
+    return "\n".join(lines)
+
+
+def _both(bench: Bench, name: str, seed: int) -> dict[str, Share]:
+    """Returns the precision@5 of complements and of upgrades on a demo shop."""
+    with _served(bench, name, seed) as (prepared, servable):
+        truth = read_truth(Path(prepared.path))
+        pages = {"complements": anchors_of(prepared, with_complements=True)}
+        pages["upgrades"] = anchors_of(prepared, with_complements=False)
+        asked = {"complements": ("cross_sell", "is_complement"), "upgrades": ("upsell", "is_upgrade")}
+        return {
+            kind: share(judge(ask(servable, signature, pages[kind], k=5), truth), column, k=5)
+            for kind, (signature, column) in asked.items()
+        }
+
+
+def _held(what: str, found: Share, bar: float | None = None, *, is_most: bool = False) -> Held:
+    return Held(what, found.figure, found.num_anchors, bar, is_most, f"{found.num_offers:,} offers")
+
+
+@contextlib.contextmanager
+def _served(bench: Bench, name: str, seed: int) -> Iterator[tuple[Prepared, Servable]]:
+    """Prepares and trains a shop, as far as that is not done, and loads its servable."""
+    place = bench.work / name
+    home, recipe = bench.home, name
+    if name != CLOTHING:
+        home, recipe = place / "data", DEMO
+        generate_demo_shop(home / DEMO, DemoShopConfig(seed=seed))
+        if name == WITHOUT_VIEWS:
+            home = withhold_views(place)
+    print(f"{name}: preparing and training, as far as not done", file=sys.stderr, flush=True)
+    prepare_shop(recipe, place / "prepared", data_home=home)
+    train_shop(place / "prepared", place / "models", TrainingConfig())
+    with Servable.load(newest_version(place / "models", "shop"), is_graph_rewritten=False) as servable:
+        yield read_prepared(place / "prepared"), servable
+
+
+def withhold_views(place: Path) -> Path:
+    """Copies the raw log of a demo shop without its views, the other files as they are; returns the data home."""
+    source, target = place / "data" / DEMO, place / "data without views" / DEMO
+    if (target / "events.csv.gz").is_file():
+        return target.parent
+    target.mkdir(parents=True, exist_ok=True)
+    for path in source.iterdir():
+        if path.name != "events.csv.gz" and not (target / path.name).exists():
+            (target / path.name).symlink_to(path.absolute())
+    unfinished = target / "events.csv.gz.unfinished"
+    with gzip.open(source / "events.csv.gz", "rt") as log, gzip.open(unfinished, "wt", compresslevel=3) as kept:
+        kept.writelines(line for line in log if f",{ACTIONS['view']}," not in line)
+    unfinished.replace(target / "events.csv.gz")
+    return target.parent
+
+
+def _digest_of_code() -> str:
+    """Returns a digest of the package, of this benchmark and of the tests' requests that it makes."""
+    here, package = Path(__file__), Path(tfrec.__file__).parent
+    own = [here, here.with_name("offers.py"), here.with_name("random_requests.py"), here.with_name("plain_funnel.py")]
+    digest = hashlib.sha256()
+    for path in (*own, *sorted(package.rglob("*.py")), *sorted((ROOT / "tests" / "strategy").rglob("*.py"))):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def main() -> None:
+    """Measures the rows named and prints one table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; all, if none is named")
+    parser.add_argument("--requests", type=int, default=100_000, help="random requests with random rules")
+    parser.add_argument("--work", type=Path, help="folder that keeps what is prepared, trained and measured")
+    add_save(parser)
+    options = parser.parse_args()
+    if unknown := set(options.rows) - set(ROWS):
+        parser.error(f"no row {sorted(unknown)[0]!r}; there are {', '.join(ROWS)}")
+    names = [name for name in ROWS if name in options.rows or not options.rows]
+    with tempfile.TemporaryDirectory() as scratch:
+        bench = Bench(options.work or Path(scratch), data_home(), options.requests)
+        found = [row for name in tqdm(names, unit="row", disable=None) for row in measured(bench, name)]
+    print(table(tuple(found)))
+    if options.save:
+        asked = names if options.rows else []
+        if options.requests != parser.get_default("requests"):
+            asked = [*asked, f"--requests {options.requests}"]
+        command = f'make bench-strategies ARGS="{" ".join(asked)}"' if asked else "make bench-strategies"
+        print(f"saved as {save_results('strategies', command, held=found)}")
+
+
+if __name__ == "__main__":
+    main()
