@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import tensorflow as tf
 
 from tfrec.features.rule_tables import RuleTables
+from tfrec.models.attribute_tables import AttributeTables
 from tfrec.models.baseline_sources import CalibratedScore
 from tfrec.models.query import QUERY_SPEC, Query
 from tfrec.models.ranking import RankingModel
@@ -15,6 +16,7 @@ from tfrec.models.sources import CandidateSources
 from tfrec.models.sources.candidate_sources import Allows
 from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
 from tfrec.schema.tables import EVENT_TYPES
+from tfrec.strategy.attributes import ATTRIBUTES_SPEC, within_attributes
 from tfrec.strategy.candidate_slate import CandidateSlate, followed_by, top
 from tfrec.strategy.complements import complements_first, of_other_categories, only_new, without_substitutes
 from tfrec.strategy.config import StrategyConfig
@@ -43,6 +45,7 @@ class Sources(Protocol):
     fits: tf.Variable
     fits_something: tf.Variable
     num_fits: int
+    attributes: AttributeTables
     largest_group: int
     num_segments: int
 
@@ -118,7 +121,9 @@ class Funnel:
         self.merchandising = Merchandising(rules or RuleTables.none(sources.num_rows, sources.num_segments))
         indices, lists = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)
         numbers, scores = tf.TensorSpec([None], tf.float32), tf.TensorSpec([None, None], tf.float32)
-        limits = Limits.Spec(excluded=lists, categories=lists, min_price=numbers, max_price=numbers)
+        limits = Limits.Spec(
+            excluded=lists, categories=lists, min_price=numbers, max_price=numbers, attributes=ATTRIBUTES_SPEC
+        )
         relation = Relation.Spec(
             not_like=indices,
             upgrade_of=indices,
@@ -354,6 +359,7 @@ class Funnel:
         eligible = eligible_items(
             limits, shortlist, is_offered=self.sources.is_offered, price=price, category_paths=paths
         )
+        eligible = within_attributes(eligible, shortlist, limits.attributes, self.sources.attributes)
         eligible = only_new(eligible, is_own=is_own, is_discovery=query.is_discovery > 0)
         eligible = of_other_categories(
             eligible, shortlist, chosen=query.cart, level=query.outside_level, category_paths=paths

@@ -68,6 +68,7 @@ def excluding(request: Request, *excluded: tf.Tensor) -> Limits:
         categories=limits.categories,
         min_price=limits.min_price,
         max_price=limits.max_price,
+        attributes=limits.attributes,
     )
 
 

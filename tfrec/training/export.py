@@ -75,7 +75,10 @@ class ServedFunnel:
             "items": vocabularies.items.tokens.tolist(),
             "users": user_ids.tolist(),
             "categories": vocabularies.categories.tokens.tolist(),
+            "attributes": vocabularies.catalogue.attributes.texts.tolist(),
         }
+        if left_out := vocabularies.catalogue.attributes.left_out:
+            logger.info("Requests cannot be limited by %s: too many values.", ", ".join(left_out))
         self._item_ids = tf.constant(np.concatenate([[""], vocabularies.items.tokens]).tolist())
         self.functions: dict[str, Any] = {name: self._function(signature) for name, signature in SIGNATURES.items()}
 

@@ -10,6 +10,7 @@ from tfrec.models.graph_tables import codes_of
 from tfrec.models.query import Query
 from tfrec.models.user_history import UserHistory, numbered
 from tfrec.schema.signatures import OBJECTIVES
+from tfrec.strategy.attributes import AttributeLimits
 from tfrec.strategy.constraints import Limits
 from tfrec.strategy.request import Request
 
@@ -37,7 +38,11 @@ class RequestReader:
         self._categories = _lookup_table(vocabularies.categories.tokens)
         self._types = _lookup_table(np.array(vocabularies.event_types, dtype=object))
         self._segments = _lookup_table(shop.train.segments.names.tokens)
+        attributes = vocabularies.catalogue.attributes
+        self._attributes = _lookup_table(attributes.texts)
+        self._relations = _lookup_table(attributes.relations)
         self.lookups = [self.items, self._users, self._categories, self._types, self._segments]
+        self.lookups += [self._attributes, self._relations] if len(attributes.texts) else []
 
     def query(self, inputs: Mapping[str, tf.Tensor]) -> Query:
         """Returns who asks, and what was seen and put into the cart."""
@@ -66,6 +71,7 @@ class RequestReader:
         code = self._categories.lookup(categories)
         code = tf.where((code == 0) & (categories != ""), -1, code)
         nothing = tf.fill(tf.shape(user), "")
+        anchor = self.items.lookup(inputs.get("item_id", nothing))
         return Request(
             query=self.query(inputs),
             limits=Limits(
@@ -73,8 +79,9 @@ class RequestReader:
                 categories=code,
                 min_price=inputs["min_price"],
                 max_price=inputs["max_price"],
+                attributes=self._attribute_limits(inputs, anchor),
             ),
-            anchor=self.items.lookup(inputs.get("item_id", nothing)),
+            anchor=anchor,
             min_price_ratio=inputs.get("min_price_ratio", tf.zeros(tf.shape(user))),
             max_price_ratio=inputs.get("max_price_ratio", tf.zeros(tf.shape(user))),
             objective=codes_of(inputs.get("objective", nothing), OBJECTIVES),
@@ -83,6 +90,26 @@ class RequestReader:
             minute=inputs["at_minute"],
             is_adult=inputs["is_adult"] > 0,
         )
+
+    def _attribute_limits(self, inputs: Mapping[str, tf.Tensor], anchor: tf.Tensor) -> AttributeLimits:
+        included, excluded = inputs["include_attributes"], inputs["exclude_attributes"]
+        shared = inputs.get("same_as_anchor", included[:, :0])
+        return AttributeLimits(
+            included=self._codes(self._attributes, included),
+            relations=self._relations_of(included),
+            excluded=self._codes(self._attributes, excluded),
+            shared=self._relations_of(shared),
+            anchor=anchor,
+        )
+
+    def _relations_of(self, texts: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, n]` int32 relations of attributes, or of their own names; 0 for padding, -1 for unknown."""
+        number = self._codes(self._relations, tf.strings.regex_replace(texts, r"=\C*", ""))
+        return tf.where((number == 0) & (texts != ""), -1, number)
+
+    def _codes(self, lookup: tf.lookup.StaticHashTable, texts: tf.Tensor) -> tf.Tensor:
+        """Returns what `lookup` has for `texts`; 0 without asking where the shop has no attributes."""
+        return lookup.lookup(texts) if lookup in self.lookups else tf.zeros(tf.shape(texts), tf.int32)
 
     def _history(self, inputs: Mapping[str, tf.Tensor]) -> UserHistory:
         sent, segment = inputs["history_item_ids"], inputs["user_segment"]
