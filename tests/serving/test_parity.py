@@ -73,6 +73,8 @@ def queries_of(shop):
         "min_price": rng.uniform(0, 10, NUM_QUERIES).astype(np.float32),
         "max_price": rng.uniform(100, 2000, NUM_QUERIES).astype(np.float32),
         "outside_cart_level": rng.integers(0, 3, NUM_QUERIES).astype(np.int32),
+        "cart_total": rng.uniform(0, 60, NUM_QUERIES).astype(np.float32),
+        "threshold": rng.choice([0, 0, 50, 400], NUM_QUERIES).astype(np.float32),
         "min_price_ratio": rng.uniform(0, 1.3, NUM_QUERIES).astype(np.float32),
         "objective": rng.choice(np.array(["", "purchase", "revenue", "margin"], object), NUM_QUERIES),
         "max_price_ratio": rng.uniform(1.5, 4, NUM_QUERIES).astype(np.float32),

@@ -45,6 +45,8 @@ def requests(draw, *, size):
         "min_price": column(st.sampled_from([0.0, 0.0, 5.0, 30.0]), np.float32),
         "max_price": column(st.sampled_from([np.inf, np.inf, 20.0, 45.0]), np.float32),
         "outside_cart_level": column(st.sampled_from([0, 0, 1, 2, 7, -1]), np.int32),
+        "cart_total": column(st.sampled_from([0.0, 15.0, 30.0]), np.float32),
+        "threshold": column(st.sampled_from([0.0, 0.0, 25.0, 40.0, -1.0, np.inf]), np.float32),
         "min_price_ratio": column(st.sampled_from([0.0, -1.0, 1.0, 1.3]), np.float32),
         "objective": column(st.sampled_from(["", "purchase", "revenue", "margin", "no such"]), str),
         "max_price_ratio": column(st.sampled_from([0.0, -1.0, 1.5, 4.0]), np.float32),

@@ -75,6 +75,8 @@ def random_requests(rng, signature, items):
         "exclude_attributes": rng.choice([*[""] * 8, "brand=B2", "colour=white"], (BATCH, 2)),
         "same_as_anchor": rng.choice([*[""] * 5, "brand"], (BATCH, 1)),
         "max_price": rng.choice([np.inf, np.inf, 40.0], BATCH).astype(np.float32),
+        "cart_total": rng.choice([0.0, 12.0], BATCH).astype(np.float32),
+        "threshold": rng.choice([0.0, 0.0, 30.0], BATCH).astype(np.float32),
         "max_price_ratio": rng.choice([0.0, 9.0], BATCH).astype(np.float32),
         "min_price_ratio": rng.choice([0.0, 1.0], BATCH).astype(np.float32),
         "k": rng.choice([1, 3, 5, 10, 60], BATCH).astype(np.int32),

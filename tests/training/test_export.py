@@ -89,6 +89,8 @@ def question(tiny_trained):
         "min_price": np.array([2, 3], np.float32),
         "max_price": np.array([500, 550], np.float32),
         "outside_cart_level": np.array([1, 2], np.int32),
+        "cart_total": np.array([20, 30], np.float32),
+        "threshold": np.array([50, 60], np.float32),
         "min_price_ratio": np.array([1, 1.2], np.float32),
         "objective": np.array(["purchase", "revenue"], object),
         "max_price_ratio": np.array([4, 5], np.float32),

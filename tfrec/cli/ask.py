@@ -43,6 +43,8 @@ _NUMBERS = {
     "min-price": "min_price",
     "max-price": "max_price",
     "outside-cart-level": "outside_cart_level",
+    "cart-total": "cart_total",
+    "threshold": "threshold",
     "min-price-ratio": "min_price_ratio",
     "max-price-ratio": "max_price_ratio",
     "diversity": "diversity",

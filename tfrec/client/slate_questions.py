@@ -145,6 +145,8 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
         min_price: Number = None,
         max_price: Number = None,
         outside_cart_level: Number = None,
+        cart_total: Number = None,
+        threshold: Number = None,
         k: Number = None,
         diversity: Number = None,
         at_minute: Number = None,
@@ -153,7 +155,8 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
     ) -> OffersT:
         """Returns what is still missing in this cart, repeat purchases included.
 
-        `outside_cart_level` is that of `cross_sell`; the other arguments and the errors are those of `recommend`.
+        Where `cart_total` lacks something to `threshold`, what brings it there is offered first. `outside_cart_level`
+        is that of `cross_sell`; the other arguments and the errors are those of `recommend`.
         """
         return self._run(self._offers("complete_cart", locals()))
 

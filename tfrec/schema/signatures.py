@@ -208,6 +208,17 @@ _OCCASION = (
         "1 where the shopper is known to be of age; 0 = not known, and nothing for adults only is offered",
     ),
 )
+_THRESHOLD = (
+    InputSpec("cart_total", "float32", 1, 0.0, "what the cart costs, in the shop's currency"),
+    InputSpec(
+        "threshold",
+        "float32",
+        1,
+        0.0,
+        "amount that the cart should reach, such as that of free shipping: what brings it there is offered first; "
+        "0 = none",
+    ),
+)
 _STRATEGY_SETTINGS = (
     InputSpec("k", "int32", 1, 10, "number of items wanted; each row its own"),
     InputSpec("diversity", "float32", 1, 0.0, "variety of the slate: 0 = by score alone, towards 1 = more categories"),
@@ -270,7 +281,7 @@ SIGNATURES: Mapping[str, Signature] = {
         Signature(
             "shop",
             "complete_cart",
-            (_USER, *_HISTORY, *_RECENT, _CART, *_LIMITS, _OUTSIDE, *_STRATEGY_SETTINGS),
+            (_USER, *_HISTORY, *_RECENT, _CART, *_LIMITS, _OUTSIDE, *_THRESHOLD, *_STRATEGY_SETTINGS),
             _SLATE,
             "what is still missing in this cart, repeat purchases included",
         ),

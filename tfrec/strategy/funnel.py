@@ -26,11 +26,13 @@ from tfrec.strategy.fits import only_what_fits
 from tfrec.strategy.merchandising import IN_FORCE_SPEC, OCCASION_SPEC, Merchandising, Occasion, RulesInForce
 from tfrec.strategy.reasons import Reasons, explain, explain_by_anchor
 from tfrec.strategy.request import Relation, Request, changed, excluding, occasion_of, relation_of
+from tfrec.strategy.threshold import by_expected_margin, within_reach
 from tfrec.strategy.upsell import by_objective, only_upgrades, orders_by_amount
 from tfrec.strategy.variants import one_of_each_product, without_variants
 
 _PURCHASE = EVENT_TYPES.index("purchase") + 1
 _UNKNOWN = -1
+_NEAR = 20  # items that bring a cart to a threshold, beside those of the sources
 
 
 class Sources(Protocol):
@@ -132,6 +134,7 @@ class Funnel:
             objective=indices,
             goes_beside=lists,
             goes_with=indices,
+            gap=numbers,
         )
         slate = CandidateSlate.Spec(item=lists, score=scores, probability=scores)
         self._answer_graph = shared_graph(self._answer, QUERY_SPEC, limits, relation, OCCASION_SPEC, indices, numbers)
@@ -150,7 +153,7 @@ class Funnel:
 
     def complete_cart(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Returns what is still missing in the cart, repeats included."""
-        relation = relation_of(request, goes_beside=request.query.cart)
+        relation = relation_of(request, goes_beside=request.query.cart, gap=request.gap)
         return self._answer_to("complete_cart", request, request.query, relation)
 
     def cross_sell(self, request: Request) -> tuple[CandidateSlate, Reasons]:
@@ -252,8 +255,9 @@ class Funnel:
         is_amount = self._ranks_by_amount(relation)
 
         enough = self._enough_for(k)
-        evidence = self.sources.gather_evidence(query, allows, at_least=enough, also=rules.pinned)
-        items = self.sources.candidates(evidence, at_least=enough, also=rules.pinned)
+        also = tf.concat([rules.pinned, self._near(query, allows, relation.gap)], axis=1)
+        evidence = self.sources.gather_evidence(query, allows, at_least=enough, also=also)
+        items = self.sources.candidates(evidence, at_least=enough, also=also)
         score, logits = self.ranking(self.sources.features(query, evidence, items), training=False)
         ranked = CandidateSlate(
             item=items,
@@ -268,8 +272,13 @@ class Funnel:
             profit=self.sources.profit,
             config=self._strategy.upsell,
         )
+        is_near = self._within_reach(tf.gather(self.sources.price, items), relation.gap)
+        ranked = by_expected_margin(
+            ranked, is_near=is_near, profit=self.sources.profit, has_log_scores=self.ranking.has_log_scores
+        )
         ranked = self.merchandising.boosted(ranked, rules, is_amount=is_amount)
-        ranked = complements_first(ranked, strength=self.sources.completes(relation.goes_with, items))
+        completes = self.sources.completes(relation.goes_with, items)
+        ranked = complements_first(ranked, strength=tf.where(is_near, 1.0, completes))
         slate = self._vary_graph(ranked, rules, k, diversity)
 
         def by_popularity() -> tf.Tensor:
@@ -278,6 +287,25 @@ class Funnel:
 
         slate = self._filled(slate, rules, k, by_popularity)
         return slate, self._explain(self.sources, evidence, slate.item)
+
+    def _within_reach(self, price: tf.Tensor, gap: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, C]` bool: items of `price [B, C]` bring what the carts lack."""
+        return within_reach(price, gap=gap, config=self._strategy.threshold)
+
+    def _near(self, query: Query, allows: Allows, gap: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, n]` int32: of the items that bring what the carts lack those bought most lately; 0 = none.
+
+        The sources know no thresholds: their candidates may all be too cheap.
+        """
+
+        def found() -> tf.Tensor:
+            may_be = self.sources.eligible_catalogue(query, allows)
+            may_be &= self._within_reach(self.sources.price.value()[None, :], gap)
+            score = tf.where(may_be, self.sources.popularity[None, :], -1.0)
+            score, item = tf.math.top_k(score, min(_NEAR, self.sources.num_rows))
+            return tf.where(score >= 0, item, 0)
+
+        return tf.cond(tf.reduce_any(gap > 0), found, lambda: tf.zeros([tf.shape(gap)[0], 0], tf.int32))
 
     def _ranks_by_amount(self, relation: Relation) -> tf.Tensor:
         """Returns `[B]` bool: the scores of the row are amounts, not on a logarithmic scale."""

@@ -15,6 +15,9 @@ from tfrec.strategy.constraints import Limits
 from tfrec.strategy.request import Request
 
 _OLDEST = 24.0 * 365 * 100  # hours: an event of an endless age counts as one of a hundred years
+_ROUNDED = (
+    3e-7  # of a threshold: amounts of 32 bits are not exact, and an item of just the price that is lacking counts
+)
 
 
 class RequestReader:
@@ -89,7 +92,16 @@ class RequestReader:
             diversity=inputs["diversity"],
             minute=inputs["at_minute"],
             is_adult=inputs["is_adult"] > 0,
+            gap=self._gap(inputs, user),
         )
+
+    def _gap(self, inputs: Mapping[str, tf.Tensor], user: tf.Tensor) -> tf.Tensor:
+        """Returns `[B]` float32: what the carts lack to the thresholds, 0 or less where they lack nothing."""
+        if "threshold" not in inputs:
+            return tf.zeros(tf.shape(user))
+        threshold = inputs["threshold"]
+        gap = threshold - tf.maximum(inputs["cart_total"], 0.0)
+        return tf.where(threshold > 0, gap - _ROUNDED * threshold, 0.0)
 
     def _attribute_limits(self, inputs: Mapping[str, tf.Tensor], anchor: tf.Tensor) -> AttributeLimits:
         included, excluded = inputs["include_attributes"], inputs["exclude_attributes"]
