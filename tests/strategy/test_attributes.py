@@ -6,7 +6,7 @@ import tensorflow as tf
 from tfrec.features.attributes import MOST_OF_AN_ITEM, MOST_VALUES, attributes_of_items
 from tfrec.models.attribute_tables import AttributeTables
 from tfrec.models.sources.shortlist import shortlist_of, whole_catalogue
-from tfrec.strategy.attributes import AttributeLimits, within_attributes
+from tfrec.strategy.attributes import AttributeFilter, AttributeLimits
 
 ITEMS = pd.DataFrame(
     {
@@ -66,7 +66,7 @@ def left(rows, attributes=ATTRIBUTES):
     found = []
     for items in (whole_catalogue(len(ITEMS) + 1), shortlist_of([tf.constant([range(1, len(ITEMS) + 1)] * len(rows))])):
         eligible = tf.constant([[False] + [True] * len(ITEMS)] * len(rows))
-        mask = within_attributes(eligible, items, limits(rows), AttributeTables(attributes)).numpy()
+        mask = AttributeFilter(AttributeTables(attributes)).within(eligible, items, limits(rows)).numpy()
         found.append([set(ITEMS["item_id"][row[1:]]) for row in mask])
     assert found[0] == found[1]
     return found[0]

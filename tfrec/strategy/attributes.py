@@ -1,9 +1,12 @@
 """Limits what is offered by attributes: what a request includes, excludes, or wants to be as the anchor's."""
 
+import functools
+
 import tensorflow as tf
 
 from tfrec.models.attribute_tables import AttributeTables
 from tfrec.models.rows import is_in
+from tfrec.models.shared_graphs import rare_graph
 from tfrec.models.sources.shortlist import Shortlist
 
 _INCLUDED, _SHARED, _EXCLUDED = range(3)
@@ -34,43 +37,55 @@ ATTRIBUTES_SPEC = AttributeLimits.Spec(
 )
 
 
-def within_attributes(
-    eligible: tf.Tensor, shortlist: Shortlist, limits: AttributeLimits, tables: AttributeTables
-) -> tf.Tensor:
-    """Returns `eligible [B, L]` without the items whose attributes the request does not allow.
+class AttributeFilter:
+    """Leaves out the items whose attributes a request does not allow.
 
     Args:
-        eligible: `[B, L]` bool mask of the items of `shortlist`.
-        shortlist: the items in question.
-        limits: limits of each query.
         tables: attributes of the items.
     """
-    is_named = tf.not_equal(tf.concat([limits.relations, limits.shared], axis=1), 0)
-    if tables.is_empty:  # nothing has what is wanted
-        return eligible & ~tf.reduce_any(is_named, axis=1)[:, None]
-    is_limited = tf.reduce_any(is_named) | tf.reduce_any(limits.excluded > 0)
-    return tf.cond(is_limited, lambda: eligible & _meets(shortlist, limits, tables), lambda: eligible)
+
+    def __init__(self, tables: AttributeTables) -> None:
+        self._tables = tables
+        self._in_catalogue, self._in_list = (
+            rare_graph(functools.partial(_meets, is_catalogue=is_catalogue, tables=tables), _LISTS, ATTRIBUTES_SPEC)
+            for is_catalogue in (True, False)
+        )
+
+    def within(self, eligible: tf.Tensor, shortlist: Shortlist, limits: AttributeLimits) -> tf.Tensor:
+        """Returns `eligible [B, L]` without the items that are not allowed.
+
+        Args:
+            eligible: `[B, L]` bool mask of the items of `shortlist`.
+            shortlist: the items in question.
+            limits: limits of each query.
+        """
+        is_named = tf.not_equal(tf.concat([limits.relations, limits.shared], axis=1), 0)
+        if self._tables.is_empty:  # nothing has what is wanted
+            return eligible & ~tf.reduce_any(is_named, axis=1)[:, None]
+        is_limited = tf.reduce_any(is_named) | tf.reduce_any(limits.excluded > 0)
+        meets = self._in_catalogue if shortlist.is_catalogue else self._in_list
+        return tf.cond(is_limited, lambda: eligible & meets(shortlist.item, limits), lambda: eligible)
 
 
-def _meets(shortlist: Shortlist, limits: AttributeLimits, tables: AttributeTables) -> tf.Tensor:
-    """Returns `[B, L]` bool: the items of the list that keep to the limits."""
+def _meets(item: tf.Tensor, limits: AttributeLimits, *, is_catalogue: bool, tables: AttributeTables) -> tf.Tensor:
+    """Returns `[B, L]` bool: which of `item`, `[B, L]`, or `[1, N + 1]` of the catalogue, keep to the limits."""
     size = tf.shape(limits.anchor)[0]
     own = tables.of(limits.anchor)
     own = tf.where(is_in(tf.gather(tables.relation_of, own), limits.shared), own, 0)
     marks = tf.stack([_marks(codes, tables.num_codes) for codes in (limits.included, own, limits.excluded)], axis=2)
-    start, stop = tf.gather(tables.splits, shortlist.item), tf.gather(tables.splits, shortlist.item + 1)
+    start, stop = tf.gather(tables.splits, item), tf.gather(tables.splits, item + 1)
 
     def count(place: tf.Tensor, number: tf.Tensor, last: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Counts the relations of which an item has a value that is marked; its codes ascend by relation."""
         at = start + place
         code = tf.where(at < stop, tf.gather(tables.codes, tf.where(at < stop, at, 0)), 0)
         relation = tf.gather(tables.relation_of, code)[..., None]
-        where, axes = (code[0], {"axis": 1}) if shortlist.is_catalogue else (code, {"batch_dims": 1})
+        where, axes = (code[0], {"axis": 1}) if is_catalogue else (code, {"batch_dims": 1})
         has = tf.gather(marks, where, **axes)  # [B, L, 3]
         number += tf.cast(has & tf.not_equal(relation, last), tf.int32)
         return place + 1, number, tf.where(has, relation, last)
 
-    nothing = tf.zeros([size, shortlist.size, 3], tf.int32)
+    nothing = tf.zeros([size, tf.shape(item)[1], 3], tf.int32)
     open_shape = tf.TensorShape([None, None, 3])
     _, number, _ = tf.while_loop(
         lambda place, *_: place < tf.reduce_max(stop - start),

@@ -16,7 +16,7 @@ class Limits(tf.experimental.ExtensionType):
             -1 = a category that the shop does not have, which nothing can meet.
         min_price: `[B]` float32.
         max_price: `[B]` float32.
-        attributes: see `within_attributes`
+        attributes: see `AttributeFilter`
     """
 
     excluded: tf.Tensor

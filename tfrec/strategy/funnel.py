@@ -16,7 +16,7 @@ from tfrec.models.sources import CandidateSources
 from tfrec.models.sources.candidate_sources import Allows
 from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
 from tfrec.schema.tables import EVENT_TYPES
-from tfrec.strategy.attributes import ATTRIBUTES_SPEC, within_attributes
+from tfrec.strategy.attributes import ATTRIBUTES_SPEC, AttributeFilter
 from tfrec.strategy.candidate_slate import CandidateSlate, followed_by, top
 from tfrec.strategy.complements import complements_first, of_other_categories, only_new, without_substitutes
 from tfrec.strategy.config import StrategyConfig
@@ -137,6 +137,8 @@ class Funnel:
             gap=numbers,
         )
         slate = CandidateSlate.Spec(item=lists, score=scores, probability=scores)
+        self._attributes = AttributeFilter(sources.attributes)
+        self._near_graph = rare_graph(self._near, QUERY_SPEC, limits, relation, IN_FORCE_SPEC)
         self._answer_graph = shared_graph(self._answer, QUERY_SPEC, limits, relation, OCCASION_SPEC, indices, numbers)
         self._rank_graph = shared_graph(self._rank, QUERY_SPEC, lists)
         self._vary_graph = shared_graph(self._vary, slate, IN_FORCE_SPEC, indices, numbers)
@@ -255,7 +257,12 @@ class Funnel:
         is_amount = self._ranks_by_amount(relation)
 
         enough = self._enough_for(k)
-        also = tf.concat([rules.pinned, self._near(query, allows, relation.gap)], axis=1)
+        near = tf.cond(
+            tf.reduce_any(relation.gap > 0),
+            lambda: self._near_graph(query, limits, relation, rules),
+            lambda: tf.zeros([tf.shape(k)[0], 0], tf.int32),
+        )
+        also = tf.concat([rules.pinned, near], axis=1)
         evidence = self.sources.gather_evidence(query, allows, at_least=enough, also=also)
         items = self.sources.candidates(evidence, at_least=enough, also=also)
         score, logits = self.ranking(self.sources.features(query, evidence, items), training=False)
@@ -292,20 +299,17 @@ class Funnel:
         """Returns `[B, C]` bool: items of `price [B, C]` bring what the carts lack."""
         return within_reach(price, gap=gap, config=self._strategy.threshold)
 
-    def _near(self, query: Query, allows: Allows, gap: tf.Tensor) -> tf.Tensor:
+    def _near(self, query: Query, limits: Limits, relation: Relation, rules: RulesInForce) -> tf.Tensor:
         """Returns `[B, n]` int32: of the items that bring what the carts lack those bought most lately; 0 = none.
 
         The sources know no thresholds: their candidates may all be too cheap.
         """
-
-        def found() -> tf.Tensor:
-            may_be = self.sources.eligible_catalogue(query, allows)
-            may_be &= self._within_reach(self.sources.price.value()[None, :], gap)
-            score = tf.where(may_be, self.sources.popularity[None, :], -1.0)
-            score, item = tf.math.top_k(score, min(_NEAR, self.sources.num_rows))
-            return tf.where(score >= 0, item, 0)
-
-        return tf.cond(tf.reduce_any(gap > 0), found, lambda: tf.zeros([tf.shape(gap)[0], 0], tf.int32))
+        allows = functools.partial(self._allowed, query, limits, relation, rules)
+        may_be = self.sources.eligible_catalogue(query, allows)
+        may_be &= self._within_reach(self.sources.price.value()[None, :], relation.gap)
+        score = tf.where(may_be, self.sources.popularity[None, :], -1.0)
+        score, item = tf.math.top_k(score, min(_NEAR, self.sources.num_rows))
+        return tf.where(score >= 0, item, 0)
 
     def _ranks_by_amount(self, relation: Relation) -> tf.Tensor:
         """Returns `[B]` bool: the scores of the row are amounts, not on a logarithmic scale."""
@@ -387,7 +391,7 @@ class Funnel:
         eligible = eligible_items(
             limits, shortlist, is_offered=self.sources.is_offered, price=price, category_paths=paths
         )
-        eligible = within_attributes(eligible, shortlist, limits.attributes, self.sources.attributes)
+        eligible = self._attributes.within(eligible, shortlist, limits.attributes)
         eligible = only_new(eligible, is_own=is_own, is_discovery=query.is_discovery > 0)
         eligible = of_other_categories(
             eligible, shortlist, chosen=query.cart, level=query.outside_level, category_paths=paths
