@@ -77,6 +77,8 @@ def test_every_signature_is_a_read_only_tool_with_typed_inputs(target):
     assert upsell["required"] == ["item_id"]
     assert upsell["properties"]["objective"]["enum"] == ["purchase", "revenue", "margin"]
     assert upsell["properties"]["cart_item_ids"]["items"]["type"] == "string"
+    assert "pattern" in upsell["properties"]["include_attributes"]["items"]
+    assert "pattern" not in upsell["properties"]["same_as_anchor"]["items"]
     assert upsell["properties"]["max_price"]["type"] == "number"
     assert upsell["properties"]["k"]["type"] == "integer"
 
@@ -150,6 +152,7 @@ def test_the_shopper_of_the_assistant_cannot_be_replaced(target):
         pytest.param("upsell", {}, "'item_id' is a required property", id="no item"),
         pytest.param("recommend", {"max_price": "ten"}, "max_price: 'ten' is not of type 'number'", id="type"),
         pytest.param("recommend", {"k": 500}, "k: 500 is greater than the maximum of 50", id="too many"),
+        pytest.param("recommend", {"include_attributes": ["red"]}, "'red' does not match", id="no attribute"),
         pytest.param("recommend", {"budget": 5}, "'budget' was unexpected", id="unknown input"),
         pytest.param("upsell", {"item_id": "item_0", "objective": "x"}, "is not one of ['purchase'", id="no choice"),
         pytest.param("similar", {"item_id": "mug"}, "Unknown item ids: mug. Find ids by words", id="unknown item"),

@@ -74,13 +74,17 @@ def make_tables(num_items: int, rng: np.random.Generator) -> Any:
 
 def make_served(num_items: int) -> Any:
     """Returns the served functions of a generated shop with untrained models."""
+    import pandas as pd
     import tensorflow as tf
 
+    from tfrec.features.attributes import attributes_of_items
+    from tfrec.features.fits import Fits
     from tfrec.features.segments import UserSegments
     from tfrec.features.vocabulary import Catalogue, Vocabularies, Vocabulary
     from tfrec.models import RankingModel, RetrievalConfig, RetrievalModel
     from tfrec.models.sources import CandidateSources
     from tfrec.models.sources.moment import Moment
+    from tfrec.schema.tables import FACT_COLUMNS, empty_table
     from tfrec.strategy.funnel import Funnel
     from tfrec.training.export import ServedFunnel
 
@@ -90,6 +94,7 @@ def make_served(num_items: int) -> Any:
     leaf = row % 500 + 20
     content = rng.normal(size=(size // _CLUSTER + 1, _CONTENT))[row // _CLUSTER]
     content = _unit(content + 0.5 * rng.normal(size=(size, _CONTENT)))
+    items = pd.DataFrame({"item_id": row[1:].astype(str), "brand": (row[1:] % 2000).astype(str), "price": 1.0})
     catalogue = Catalogue(
         categories=np.stack([leaf % 19 + 1, leaf], axis=1).astype(np.int32) * (row > 0)[:, None],
         brand=np.zeros(size, np.int32),
@@ -102,6 +107,8 @@ def make_served(num_items: int) -> Any:
         on_sale_from=np.full(size, -np.inf),
         on_sale_until=np.full(size, np.inf),
         group=np.zeros(size, np.int32),
+        fits=Fits(np.zeros((size, 0), np.int32), np.zeros(size, bool)),
+        attributes=attributes_of_items(items, empty_table(FACT_COLUMNS)),
         images=None,
         has_image=np.zeros(size, bool),
         vectors=None,

@@ -49,6 +49,9 @@ def test_without_a_server_the_answer_is_of_best_sellers_and_marked(alone: Recomm
         ("similar", {"item_id": "net"}, ["ball", "lamp", "mug", "bulb"]),
         ("upsell", {"item_id": "unknown"}, ["lamp", "mug", "ball", "bulb", "net"]),
         ("complete_cart", {"include_categories": ["Garden"]}, []),
+        ("recommend", {"include_attributes": ["brand=Acme"]}, []),
+        ("recommend", {"exclude_attributes": ["brand=Acme"]}, []),
+        ("similar", {"item_id": "lamp", "same_as_anchor": ["brand"]}, []),
     ],
 )
 def test_limits_of_the_query_hold(alone: RecommenderClient, signature: str, arguments: Any, expected: list[str]):

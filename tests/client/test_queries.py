@@ -64,6 +64,8 @@ NUMBERS = {
         *(pytest.param("k", value, id=f"number: {kind}") for kind, value in NUMBERS.items()),
         pytest.param("min_price", float("nan"), id="price: NaN"),
         pytest.param("recent_ages", ["new"], id="age: text"),
+        pytest.param("include_attributes", ["red"], id="attribute: no relation"),
+        pytest.param("exclude_attributes", [b"red"], id="attribute: bytes"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(name, value):
@@ -77,6 +79,7 @@ def test_values_that_fit_are_taken():
         "user_id": pd.Series(["u", "", "w"]),
         "k": [np.int64(3), 0, 2.0],
         "max_price": float("inf"),
+        "include_attributes": ["brand=Acme", b"colour=red", ""],
     }
     inputs, is_batch = build_inputs(CART, fitting)
     assert is_batch

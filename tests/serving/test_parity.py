@@ -37,6 +37,12 @@ def queries_of(shop):
     """200 queries of users and guests: carts of up to five items, some unknown; recent events; limits."""
     rng = np.random.default_rng(3)
     items, users = shop.vocabularies.items.tokens, shop.users.tokens
+    attributes = shop.vocabularies.catalogue.attributes
+    assert len(attributes.relations)
+
+    def some(values, share):
+        chosen = rng.choice([*values, "unknown=value"], (NUM_QUERIES, 2))
+        return np.where(rng.random(chosen.shape) < share, chosen, "").astype(object)
 
     def lists(most):
         rows = np.full((NUM_QUERIES, most), "", object)
@@ -61,9 +67,14 @@ def queries_of(shop):
         "item_id": rng.choice(items, NUM_QUERIES).astype(object),
         "exclude_item_ids": lists(2),
         "include_categories": np.where(rng.random((NUM_QUERIES, 1)) < 0.2, "Home", "").astype(object),
+        "include_attributes": some(attributes.texts, 0.1),
+        "exclude_attributes": some(attributes.texts, 0.3),
+        "same_as_anchor": some(attributes.relations, 0.1),
         "min_price": rng.uniform(0, 10, NUM_QUERIES).astype(np.float32),
         "max_price": rng.uniform(100, 2000, NUM_QUERIES).astype(np.float32),
         "outside_cart_level": rng.integers(0, 3, NUM_QUERIES).astype(np.int32),
+        "cart_total": rng.uniform(0, 60, NUM_QUERIES).astype(np.float32),
+        "threshold": rng.choice([0, 0, 50, 400], NUM_QUERIES).astype(np.float32),
         "min_price_ratio": rng.uniform(0, 1.3, NUM_QUERIES).astype(np.float32),
         "objective": rng.choice(np.array(["", "purchase", "revenue", "margin"], object), NUM_QUERIES),
         "max_price_ratio": rng.uniform(1.5, 4, NUM_QUERIES).astype(np.float32),

@@ -90,6 +90,7 @@ def test_a_signature_of_the_shop_answers_by_rows(server: EmbeddedServer):
         "item_id": "item_0",
         "exclude_item_ids": [""],
         "include_categories": [""],
+        **{name: [""] for name in ("include_attributes", "exclude_attributes", "same_as_anchor")},
         "min_price": 0.0,
         "max_price": 1e9,
         "k": 2,

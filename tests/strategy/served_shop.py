@@ -79,6 +79,8 @@ def tiny_shop() -> Shop:
             about["available_until"] = START + pd.Timedelta(days=40 if number % 20 == 6 else 1000)
         if number % 12 in (9, 10) or number in range(20, 26):
             about["item_group"] = "large" if number in range(20, 26) else f"p{number // 12}"
+        if number % 5 == 0:
+            about["list_price"] = 3.0 + number if number % 10 else 1.0 + number
         if number % 15 == 4:
             about.pop("price")
         if number % 15 == 5:
@@ -94,4 +96,7 @@ def tiny_shop() -> Shop:
     # Accessories of two hosts, one of them of both; one of a word; and what takes no part.
     fits = [("i40", "i1"), ("i41", "i2"), ("i42", "i1"), ("i42", "i2"), ("i43", "large bags"), ("i1", "i50")]
     facts = [(head, "fits", tail) for head, tail in [*fits, ("i44", "large bags"), ("i45", "i2"), ("i59", "i2")]]
+    colours = ("red", "blue", "green", "white")
+    facts += [(f"i{number}", "colour", colours[number % 3]) for number in range(0, NUM_ITEMS, 2)]
+    facts += [(f"i{number}", "colour", colours[3]) for number in range(0, NUM_ITEMS, 5)]
     return make_shop(rows, items, segments=segments, facts=facts)

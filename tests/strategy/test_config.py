@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tfrec.errors import ConfigError
-from tfrec.strategy.config import SimilarConfig, StrategyConfig, UpsellConfig, VarietyConfig
+from tfrec.strategy.config import SimilarConfig, StrategyConfig, ThresholdConfig, UpsellConfig, VarietyConfig
 from tfrec.training.settings_file import read_config
 
 
@@ -21,6 +21,7 @@ from tfrec.training.settings_file import read_config
         (SimilarConfig, "content_weight", -0.1),
         (SimilarConfig, "candidates", 0),
         (VarietyConfig, "pool", 0),
+        (ThresholdConfig, "max_gap_ratio", 1.0),
     ],
 )
 def test_a_value_out_of_range_is_refused_by_name(kind, name, value):

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tfrec.models.sources.shortlist import shortlist_of, whole_catalogue
+from tfrec.strategy.attributes import AttributeLimits
 from tfrec.strategy.complements import of_other_categories, only_new, without_substitutes
 from tfrec.strategy.config import UpsellConfig
 from tfrec.strategy.constraints import Limits, eligible_items
@@ -16,12 +17,20 @@ EVERYTHING = whole_catalogue(6)
 OFFERED = tf.constant([False, True, True, True, False, True])
 
 
+def no_attributes(size):
+    nothing = tf.zeros([size, 0], tf.int32)
+    return AttributeLimits(
+        included=nothing, relations=nothing, excluded=nothing, shared=nothing, anchor=tf.zeros([size], tf.int32)
+    )
+
+
 def eligible(*, excluded=(), categories=(), min_price=0.0, max_price=INF):
     limits = Limits(
         excluded=tf.constant([list(excluded)], tf.int32, shape=[1, len(excluded)]),
         categories=tf.constant([list(categories)], tf.int32, shape=[1, len(categories)]),
         min_price=tf.constant([min_price]),
         max_price=tf.constant([max_price]),
+        attributes=no_attributes(1),
     )
     return np.flatnonzero(
         eligible_items(limits, EVERYTHING, is_offered=OFFERED, price=PRICE, category_paths=PATHS)[0]
@@ -73,6 +82,7 @@ def test_each_row_keeps_to_its_own_limits():
         categories=tf.constant([[0], [3]]),
         min_price=tf.constant([0.0, 0]),
         max_price=tf.constant([INF, INF]),
+        attributes=no_attributes(2),
     )
     found = eligible_items(limits, EVERYTHING, is_offered=OFFERED, price=PRICE, category_paths=PATHS).numpy()
     assert [np.flatnonzero(row).tolist() for row in found] == [[2, 3, 5], [3]]
@@ -85,6 +95,7 @@ def test_a_hundred_thousand_categories_are_as_good_as_one():
         categories=tf.fill([1, 100_000], 3),
         min_price=tf.zeros(1),
         max_price=tf.fill([1], INF),
+        attributes=no_attributes(1),
     )
     many = {"is_offered": tf.tile(OFFERED, [2000]), "price": tf.tile(PRICE, [2000])}
     found = eligible_items(limits, whole_catalogue(12_000), category_paths=tf.tile(PATHS, [2000, 1]), **many)
@@ -206,6 +217,7 @@ def test_a_list_of_items_is_judged_as_in_the_whole_catalogue(seed):
         categories=tf.constant(rng.integers(-1, 3, (4, 2)), tf.int32),
         min_price=tf.constant(rng.choice([0.0, 10], 4), tf.float32),
         max_price=tf.constant(rng.choice([20.0, INF], 4), tf.float32),
+        attributes=no_attributes(4),
     )
 
     def judged(shortlist):

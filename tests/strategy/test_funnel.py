@@ -14,6 +14,10 @@ ITEM_IDS = st.sampled_from([*(f"i{number}" for number in range(NUM_ITEMS)), "unk
 CATEGORIES = st.sampled_from(
     [*(f"T{top}" for top in range(3)), *(f"T{number % 3} > L{number}" for number in range(9)), "T0 > L1", "no such", ""]
 )
+ATTRIBUTES = st.sampled_from(
+    ["brand=B0", "brand=B1", "colour=red", "colour=white", "colour=pink", "on_sale=yes", "fits=i2", "size=L", "odd", ""]
+)
+RELATIONS = st.sampled_from(["brand", "colour", "brand", "fits", "size", ""])
 
 
 @st.composite
@@ -35,9 +39,14 @@ def requests(draw, *, size):
         "item_id": column(ITEM_IDS, str),
         "exclude_item_ids": ids(ITEM_IDS, 20),
         "include_categories": ids(CATEGORIES, 2),
+        "include_attributes": ids(ATTRIBUTES, 3),
+        "exclude_attributes": ids(ATTRIBUTES, 3),
+        "same_as_anchor": ids(RELATIONS, 2),
         "min_price": column(st.sampled_from([0.0, 0.0, 5.0, 30.0]), np.float32),
         "max_price": column(st.sampled_from([np.inf, np.inf, 20.0, 45.0]), np.float32),
         "outside_cart_level": column(st.sampled_from([0, 0, 1, 2, 7, -1]), np.int32),
+        "cart_total": column(st.sampled_from([0.0, 15.0, 30.0]), np.float32),
+        "threshold": column(st.sampled_from([0.0, 0.0, 25.0, 40.0, -1.0, np.inf]), np.float32),
         "min_price_ratio": column(st.sampled_from([0.0, -1.0, 1.0, 1.3]), np.float32),
         "objective": column(st.sampled_from(["", "purchase", "revenue", "margin", "no such"]), str),
         "max_price_ratio": column(st.sampled_from([0.0, -1.0, 1.5, 4.0]), np.float32),
@@ -69,8 +78,10 @@ class World:
         late = items["available_from"] > shop.prepared.test_from
         over = items["available_until"] <= shop.prepared.test_from
         self.offered = set(items.index[~(items["stock"] == 0) & ~late & ~over])
+        self.attributes = attributes_of(items, shop.prepared.train.facts)
         self.product = {item: group or item for item, group in items["item_group"].items()}
         facts = shop.prepared.train.facts
+        facts = facts[facts["relation"] == "fits"]
         self.fitting = facts.groupby("head")["tail"].agg(set).to_dict()
         purchases = shop.prepared.train.purchases
         self.orders = purchases.groupby("order_id")["item_id"].agg(set).tolist()
@@ -87,6 +98,19 @@ class World:
         is_bound = left in self.fitting or right in self.fitting
         return not all(parts) or not is_bound or not parts[0].isdisjoint(parts[1])
 
+    def has_attributes(self, item, row):
+        """Whether an item is of the attributes that a request includes, excludes, or wants to be the anchor's."""
+        included = {text for text in row.get("include_attributes", []) if text}
+        by_relation = {text.split("=")[0]: set() for text in included}
+        for text in included:
+            by_relation[text.split("=")[0]].add(text)
+        own, anchors = self.attributes[item], self.attributes.get(row.get("item_id", ""), set())
+        shared = [
+            {text for text in anchors if text.startswith(f"{name}=")} for name in row.get("same_as_anchor", []) if name
+        ]
+        wanted = [*by_relation.values(), *shared]
+        return own.isdisjoint(row.get("exclude_attributes", [])) and not any(own.isdisjoint(one) for one in wanted)
+
     def eligible(self, signature, row):
         """The items that may be answered, by the words of the contract."""
         anchor, cart = row.get("item_id", ""), set(row.get("cart_item_ids", []))
@@ -99,6 +123,7 @@ class World:
                 for item in allowed
                 if any(self.category[item] == path or self.category[item].startswith(path + " > ") for path in wanted)
             }
+        allowed = {item for item in allowed if self.has_attributes(item, row)}
         if low > 0 or high < np.inf:
             allowed = {item for item in allowed if low <= self.price[item] <= high}
         if signature == "cross_sell":
@@ -128,6 +153,16 @@ class World:
             if leaf:
                 allowed = {item for item in allowed if self.category[item] == leaf}
         return allowed
+
+
+def attributes_of(items, facts):
+    """Item → its attributes as texts: brand, facts, reduced prices."""
+    found = {item: {f"brand={brand}"} if brand else set() for item, brand in items["brand"].items()}
+    for fact in facts.itertuples():
+        found[fact.head].add(f"{fact.relation}={fact.tail}")
+    for item in items.index[items["list_price"] > items["price"]]:
+        found[item].add("on_sale=yes")
+    return found
 
 
 @pytest.fixture(scope="session")

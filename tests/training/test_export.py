@@ -79,6 +79,7 @@ def question(tiny_trained):
         vocabularies.items.tokens.tolist(),
         vocabularies.categories.decode(vocabularies.catalogue.categories[:, 0]),
     )
+    brand = vocabularies.brands.decode(vocabularies.catalogue.brand)
     return {
         "user_id": np.array([tiny_trained.shop.users.tokens[0], "stranger"], object),
         "history_item_ids": np.array([["", ""], item[7:9]], object),
@@ -93,9 +94,14 @@ def question(tiny_trained):
         "item_id": np.array(item[10:12], object),
         "exclude_item_ids": np.array([item[20:40], item[40:60]], object),
         "include_categories": np.array([[top[10]], [top[11]]], object),
+        "include_attributes": np.array([[f"brand={brand[10]}"], [f"brand={brand[11]}"]], object),
+        "exclude_attributes": np.array([["", "colour=pink"], ["on_sale=yes", ""]], object),
+        "same_as_anchor": np.array([[""], ["brand"]], object),
         "min_price": np.array([2, 3], np.float32),
         "max_price": np.array([500, 550], np.float32),
         "outside_cart_level": np.array([1, 2], np.int32),
+        "cart_total": np.array([20, 30], np.float32),
+        "threshold": np.array([50, 60], np.float32),
         "min_price_ratio": np.array([1, 1.2], np.float32),
         "objective": np.array(["purchase", "revenue"], object),
         "max_price_ratio": np.array([4, 5], np.float32),

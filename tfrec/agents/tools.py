@@ -28,8 +28,9 @@ Tools of a shop's recommender system. They read; nothing is bought or changed.
   null.
 - `reason` is why an item is offered; say it to the shopper in your own words. `chance` orders the items: do not read it
   out.
-- Limits in the shopper's words (a budget, a category, nothing from the cart's own category) are inputs: send them, do
-  not filter afterwards.
+- Limits in the shopper's words (a budget, a category, a brand, a colour, nothing from the cart's own category) are
+  inputs: send them, do not filter afterwards. Attributes are spelt as the shop spells them (`brand=Acme`); an unknown
+  one leaves nothing.
 - An empty list has its cause in `notes`. An error text says what to do; where no server answers, say that offers are
   not available now.
 """
@@ -98,6 +99,7 @@ def _schema_of(spec: InputSpec) -> dict[str, Any]:
     one: dict[str, Any] = {"type": {"string": "string", "int32": "integer"}.get(spec.dtype, "number")}
     if spec.dtype == "string":
         one |= {"enum": list(spec.choices)} if spec.choices else {"minLength": 1}
+        one |= {"pattern": "^[^=]+=."} if spec.is_attribute else {}
     else:
         one["minimum"] = 0
     if spec.name == "diversity":

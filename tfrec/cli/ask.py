@@ -22,6 +22,7 @@ examples:
   tfrec ask localhost:8500 upsell --item 22423 --prepared prepared/online_retail     # with titles
   tfrec ask localhost:8500 cross_sell --cart 85123A --fallback fallback      # the baseline, if shop does not answer
   tfrec ask localhost:8500 recommend --recent 22423,85123A --categories "Home > Lighting" --json
+  tfrec ask localhost:8500 similar --item 22423 --same-as-anchor brand --attributes colour=red,colour=pink
 """
 INTERRUPTED = "Nothing was changed."
 
@@ -32,6 +33,9 @@ _LISTS = {
     "recent-ages": ("recent_ages", "HOURS"),
     "exclude": ("exclude_item_ids", "ITEMS"),
     "categories": ("include_categories", "PATHS"),
+    "attributes": ("include_attributes", "RELATION=VALUE"),
+    "exclude-attributes": ("exclude_attributes", "RELATION=VALUE"),
+    "same-as-anchor": ("same_as_anchor", "RELATIONS"),
     "candidates": ("candidate_item_ids", "ITEMS"),
 }
 _SINGLE = {"user": ("user_id", "ID"), "item": ("item_id", "ID"), "objective": ("objective", "NAME")}
@@ -39,6 +43,8 @@ _NUMBERS = {
     "min-price": "min_price",
     "max-price": "max_price",
     "outside-cart-level": "outside_cart_level",
+    "cart-total": "cart_total",
+    "threshold": "threshold",
     "min-price-ratio": "min_price_ratio",
     "max-price-ratio": "max_price_ratio",
     "diversity": "diversity",

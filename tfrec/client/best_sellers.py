@@ -19,6 +19,7 @@ BEST_SELLERS = "best_sellers"
 FILE = Path("assets.extra") / "best_sellers.json"
 FORMAT = 1
 _ABOUT_AN_ITEM = ("similar", "upsell")
+_ATTRIBUTES = ("include_attributes", "exclude_attributes", "same_as_anchor")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +62,8 @@ class BestSellers:
     def answer(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Returns the outputs `[B, k]` of a signature of `shop`, by sales instead of by a model.
 
-        Limits of the query hold (cart, exclusions, categories, prices, `outside_cart_level`). `similar` and `upsell`
+        Limits of the query hold (cart, exclusions, categories, prices, `outside_cart_level`). The list holds no
+        attributes: a query with limits of those is offered nothing. `similar` and `upsell`
         put first what shares most of the anchor's category, where the list holds the anchor. Probabilities are 0: they
         are not known.
 
@@ -95,6 +97,8 @@ class BestSellers:
         def values(name: str) -> set[str]:
             return {value for value in np.atleast_1d(inputs[name][row]) if value != ""} if name in inputs else set()
 
+        if any(values(name) for name in _ATTRIBUTES):
+            return []
         anchor, cart = values("item_id"), values("cart_item_ids")
         barred = anchor | cart | values("exclude_item_ids") | self.withheld
         wanted = values("include_categories")

@@ -10,6 +10,9 @@ from tfrec.errors import TfrecError
 _LIMITS = (
     "exclude_item_ids",
     "include_categories",
+    "include_attributes",
+    "exclude_attributes",
+    "same_as_anchor",
     "min_price",
     "max_price",
     "min_price_ratio",

@@ -138,6 +138,8 @@ def _checked(spec: InputSpec, value: Any) -> Any:
         if isinstance(value, str | bytes):
             if spec.choices and value not in (*spec.choices, spec.padding):
                 raise SchemaError(f"`{spec.name}` is one of {', '.join(spec.choices)}; got {_shown(value)}.")
+            if spec.is_attribute and value and not _is_attribute(value):
+                raise SchemaError(f"`{spec.name}` takes texts such as 'brand=Acme'; got {_shown(value)}.")
             return value
         hint = f" Write {str(value)!r}." if isinstance(value, int | np.integer) and not isinstance(value, bool) else ""
         raise SchemaError(f"`{spec.name}` takes texts ({spec.meaning}); got {_shown(value)}.{hint}")
@@ -154,6 +156,10 @@ def _checked(spec: InputSpec, value: Any) -> Any:
             f"`{spec.name}` takes whole numbers of 32 bits, 0 or more ({spec.meaning}); got {_shown(value)}."
         )
     return number
+
+
+def _is_attribute(value: str | bytes) -> bool:
+    return (b"=" if isinstance(value, bytes) else "=") in value  # type: ignore[operator]
 
 
 def _shown(value: Any) -> str:

@@ -4,7 +4,6 @@ The arguments of every question are those of its signature: one query (values an
 values, lists of lists; see `tfrec.client.queries`).
 """
 
-import abc
 import dataclasses
 import os
 import time
@@ -25,12 +24,12 @@ from tfrec.client.experiment import CLIENTS_OWN, Arm, Experiment
 from tfrec.client.exploration import Exploration, draw_slates, random_uniform
 from tfrec.client.history import HistoryReader, HistoryStore
 from tfrec.client.offers import Offers, Origin, in_order
-from tfrec.client.queries import Number, Numbers, Value, Values, build_inputs, no_rows
+from tfrec.client.queries import build_inputs, no_rows
 from tfrec.client.settings import check_connection, check_deadline, check_outputs, check_settings
+from tfrec.client.slate_questions import OffersT, SlateQuestions
 from tfrec.client.steps import Steps
 from tfrec.schema.signatures import Signature, signature_named
 
-OffersT = TypeVar("OffersT")
 AnswerT = TypeVar("AnswerT")
 OutputsT = TypeVar("OutputsT")
 NamesT = TypeVar("NamesT")
@@ -39,7 +38,7 @@ NothingT = TypeVar("NothingT")
 _BREAKER = Breaker()
 
 
-class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NamesT, NothingT]):
+class Questions(SlateQuestions[OffersT], Generic[OffersT, AnswerT, OutputsT, NamesT, NothingT]):
     """A connection to one server.
 
     Every question sends all inputs of its signature, has a deadline, and is answered by the first that can within it:
@@ -131,152 +130,6 @@ class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NamesT, NothingT]):
             max_age=max_age,
         )
 
-    def recommend(
-        self,
-        *,
-        user_id: Value = None,
-        recent_item_ids: Values = None,
-        recent_event_types: Values = None,
-        recent_ages: Numbers = None,
-        cart_item_ids: Values = None,
-        exclude_item_ids: Values = None,
-        include_categories: Values = None,
-        min_price: Number = None,
-        max_price: Number = None,
-        k: Number = None,
-        diversity: Number = None,
-        at_minute: Number = None,
-        is_adult: Number = None,
-        deadline: float | None = None,
-    ) -> OffersT:
-        """Returns what this shopper is likely to choose next.
-
-        Args:
-            user_id: who asks; unknown or None = a guest.
-            recent_item_ids: items of the latest events, oldest first.
-            recent_event_types: types of these events (view, cart, purchase ...).
-            recent_ages: ages of these events in hours.
-            cart_item_ids: items in the cart now; never offered again.
-            exclude_item_ids: items that must not be offered.
-            include_categories: offer only these category paths and what is below them.
-            min_price: cheapest price offered.
-            max_price: dearest price offered.
-            k: number of items wanted; 10 when None.
-            diversity: 0 = by score alone, towards 1 = more categories.
-            at_minute: moment at which merchandising rules are in force, minutes since 1970-01-01 UTC; None = now.
-            is_adult: 1 or True where the shopper is known to be of age.
-            deadline: seconds, instead of the client's.
-
-        Raises:
-            SchemaError: the arguments do not fit together.
-            ServingError: no answer; its subclass names the cause (`ServerUnreachableError`,
-                `ServableNotLoadedError`, `SignatureNotFoundError`, `DeadlineExceededError` ...).
-        """
-        return self._run(self._offers("recommend", locals()))
-
-    def cross_sell(
-        self,
-        *,
-        cart_item_ids: Values = None,
-        item_id: Value = None,
-        user_id: Value = None,
-        recent_item_ids: Values = None,
-        recent_event_types: Values = None,
-        recent_ages: Numbers = None,
-        exclude_item_ids: Values = None,
-        include_categories: Values = None,
-        min_price: Number = None,
-        max_price: Number = None,
-        outside_cart_level: Number = None,
-        k: Number = None,
-        diversity: Number = None,
-        at_minute: Number = None,
-        is_adult: Number = None,
-        deadline: float | None = None,
-    ) -> OffersT:
-        """Returns complements of the cart, or of `item_id` on the page, that this shopper has not bought before.
-
-        `outside_cart_level` offers only what is of another category than the cart's, compared at this level of the path
-        (1 = top); None = no limit. The other arguments and the errors are those of `recommend`.
-        """
-        return self._run(self._offers("cross_sell", locals()))
-
-    def upsell(
-        self,
-        *,
-        item_id: Value = None,
-        user_id: Value = None,
-        cart_item_ids: Values = None,
-        recent_item_ids: Values = None,
-        recent_event_types: Values = None,
-        recent_ages: Numbers = None,
-        exclude_item_ids: Values = None,
-        include_categories: Values = None,
-        min_price: Number = None,
-        max_price: Number = None,
-        min_price_ratio: Number = None,
-        max_price_ratio: Number = None,
-        objective: Value = None,
-        k: Number = None,
-        diversity: Number = None,
-        at_minute: Number = None,
-        is_adult: Number = None,
-        deadline: float | None = None,
-    ) -> OffersT:
-        """Returns dearer items of the category of `item_id` that the shopper is likely to accept.
-
-        `min_price_ratio` and `max_price_ratio` are the cheapest and the dearest price as multiples of the anchor's;
-        `objective` is what the order maximises: `purchase`, `revenue` or `margin`. None = the model's default. The
-        other arguments and the errors are those of `recommend`.
-        """
-        return self._run(self._offers("upsell", locals()))
-
-    def complete_cart(
-        self,
-        *,
-        cart_item_ids: Values = None,
-        user_id: Value = None,
-        recent_item_ids: Values = None,
-        recent_event_types: Values = None,
-        recent_ages: Numbers = None,
-        exclude_item_ids: Values = None,
-        include_categories: Values = None,
-        min_price: Number = None,
-        max_price: Number = None,
-        outside_cart_level: Number = None,
-        k: Number = None,
-        diversity: Number = None,
-        at_minute: Number = None,
-        is_adult: Number = None,
-        deadline: float | None = None,
-    ) -> OffersT:
-        """Returns what is still missing in this cart, repeat purchases included.
-
-        `outside_cart_level` is that of `cross_sell`; the other arguments and the errors are those of `recommend`.
-        """
-        return self._run(self._offers("complete_cart", locals()))
-
-    def similar(
-        self,
-        *,
-        item_id: Value = None,
-        user_id: Value = None,
-        exclude_item_ids: Values = None,
-        include_categories: Values = None,
-        min_price: Number = None,
-        max_price: Number = None,
-        k: Number = None,
-        diversity: Number = None,
-        at_minute: Number = None,
-        is_adult: Number = None,
-        deadline: float | None = None,
-    ) -> OffersT:
-        """Returns items that can stand in for `item_id`.
-
-        The other arguments and the errors are those of `recommend`.
-        """
-        return self._run(self._offers("similar", locals()))
-
     def ask(
         self,
         signature_name: str,
@@ -341,13 +194,7 @@ class Questions(abc.ABC, Generic[OffersT, AnswerT, OutputsT, NamesT, NothingT]):
         """
         return self._run(self._ready(timeout, servables))
 
-    # What the two clients do differently.
-
-    _grpc: GrpcModule
-
-    @abc.abstractmethod
-    def _run(self, steps: Steps[Any]) -> Any:
-        """Runs steps to their result."""
+    _grpc: GrpcModule  # what the two clients do differently, beside `_run`
 
     # Steps.
 

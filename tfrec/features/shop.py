@@ -56,7 +56,9 @@ def encode_shop(prepared: Prepared) -> Shop:
     attributes = facts_of_attributes(tables.items)
     facts = pd.concat([tables.facts, attributes], ignore_index=True) if len(attributes) else tables.facts
     fact_words = words_of_facts(facts, Vocabulary(tables.items["item_id"].to_numpy(object)))
-    vocabularies = build_vocabularies(tables.items, prepared.images, fact_words, prepared.embeddings, tables.facts)
+    vocabularies = build_vocabularies(
+        tables.items, prepared.images, fact_words, prepared.embeddings, tables.facts, facts
+    )
     buyers, in_segments = tables.events["user_id"], users_in_segments(tables.users)
     with_friends = users_with_friends(tables.relations, buyers)
     users = Vocabulary.of(pd.concat([buyers, in_segments["user_id"], with_friends]))

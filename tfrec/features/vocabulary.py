@@ -14,6 +14,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
 from tfrec.errors import SchemaError
+from tfrec.features.attributes import Attributes, attributes_of_items
 from tfrec.features.fits import Fits, fits_of_facts
 from tfrec.features.item_vectors import reduce_vectors, unit_vectors
 from tfrec.schema.category_paths import CATEGORY_SEPARATOR
@@ -89,6 +90,7 @@ class Catalogue:
         on_sale_until: `[N + 1]` float64 hours, the first moment of no sale; inf = without end.
         group: `[N + 1]` int32, equal for the variants of one product; 0 = no variants.
         fits: which items fit which.
+        attributes: what requests may limit items by.
         images: `[N + 1, H, W, C]` uint8, zeros where an item has none; None when no item has a picture.
         has_image: `[N + 1]` bool.
         vectors: `[N + 1, d]` float32, unit length or zeros: the shop's own vectors of items; None where none has one.
@@ -106,6 +108,7 @@ class Catalogue:
     on_sale_until: np.ndarray
     group: np.ndarray
     fits: Fits
+    attributes: Attributes
     images: np.ndarray | None
     has_image: np.ndarray
     vectors: np.ndarray | None
@@ -179,6 +182,7 @@ def build_vocabularies(
     fact_words: pd.DataFrame | None = None,
     embeddings: np.ndarray | None = None,
     facts: pd.DataFrame | None = None,
+    attributes: pd.DataFrame | None = None,
 ) -> Vocabularies:
     """Returns the vocabularies of a catalogue.
 
@@ -188,6 +192,7 @@ def build_vocabularies(
         fact_words: `row` (item index, from 1) and `word`, see `tfrec.features.facts`; None = there are no facts.
         embeddings: `[N, d]` the shop's own vectors of its items, NaN where an item has none; None = there are none.
         facts: a table of `FACT_COLUMNS` that says which items fit which; None = there are none.
+        attributes: a table of `FACT_COLUMNS` by which requests may limit items; None = there are none.
     """
     if fact_words is not None and fact_words.empty:
         fact_words = None
@@ -218,6 +223,7 @@ def build_vocabularies(
         on_sale_until=_with_row_0(_hours(items, "available_until", unknown=np.inf)),
         group=_with_row_0(_groups(items)),
         fits=fits_of_facts(empty_table(FACT_COLUMNS) if facts is None else facts, item_ids.tokens),
+        attributes=attributes_of_items(items, empty_table(FACT_COLUMNS) if attributes is None else attributes),
         images=pictures,
         has_image=has_image,
         vectors=None if embeddings is None else _with_row_0(unit_vectors(embeddings)),

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfrec.baselines.fitted import Calibration, FittedBaseline
 from tfrec.features.segments import UserSegments
 from tfrec.features.vocabulary import Vocabularies, Vocabulary
+from tfrec.models.attribute_tables import AttributeTables
 from tfrec.models.baseline_scores import in_graph
 from tfrec.models.graph_tables import AskedInGraph, SparseTable, table
 from tfrec.models.profiles import segment_of
@@ -106,6 +107,7 @@ class BaselineSources:
         self.fits = table(catalogue.fits.codes, "fits")
         self.fits_something = table(catalogue.fits.is_head, "fits_something")
         self.num_fits = catalogue.fits.num_codes
+        self.attributes = AttributeTables(catalogue.attributes)
         self.largest_group = catalogue.largest_group
         self.is_offered = table(is_offered, "is_offered")
 
@@ -113,7 +115,7 @@ class BaselineSources:
     def variables(self) -> list[tf.Variable]:
         """Every table that candidates may be read from."""
         tables = [value for value in vars(self).values() if isinstance(value, tf.Variable)]
-        return [*tables, *self._scores.variables, *self._purchases.variables]
+        return [*tables, *self.attributes.variables, *self._scores.variables, *self._purchases.variables]
 
     def segment(self, query: Query) -> tf.Tensor:
         """Returns `[B]` int32 segments of the users; 0 = unknown."""

@@ -34,6 +34,7 @@ class InputSpec:
         padding: begins each row of a list, fills short rows, and is the default value.
         meaning: one line for humans.
         choices: the texts that it takes, beside its padding; empty = any.
+        is_attribute: its texts are attributes, `relation=value`.
     """
 
     name: str
@@ -42,6 +43,7 @@ class InputSpec:
     padding: str | float | int
     meaning: str
     choices: tuple[str, ...] = ()
+    is_attribute: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,8 +135,32 @@ _LIMITS = (
         "",
         "offer only these category paths and what is below them; empty = all",
     ),
+    InputSpec(
+        "include_attributes",
+        "string",
+        2,
+        "",
+        "offer only items with these attributes, `relation=value` (`brand=Acme`, `on_sale=yes`): of each relation "
+        "named one of the values; empty = all",
+        is_attribute=True,
+    ),
+    InputSpec(
+        "exclude_attributes",
+        "string",
+        2,
+        "",
+        "offer no item that has one of these attributes, `relation=value`",
+        is_attribute=True,
+    ),
     InputSpec("min_price", "float32", 1, 0.0, "cheapest price offered"),
     InputSpec("max_price", "float32", 1, float("inf"), "dearest price offered"),
+)
+_SHARED = InputSpec(
+    "same_as_anchor",
+    "string",
+    2,
+    "",
+    "relations (`brand`) of which an item must have one of the values of the item on the page; empty = none",
 )
 _OUTSIDE = InputSpec(
     "outside_cart_level",
@@ -182,6 +208,17 @@ _OCCASION = (
         "1 where the shopper is known to be of age; 0 = not known, and nothing for adults only is offered",
     ),
 )
+_THRESHOLD = (
+    InputSpec("cart_total", "float32", 1, 0.0, "what the cart costs, in the shop's currency"),
+    InputSpec(
+        "threshold",
+        "float32",
+        1,
+        0.0,
+        "amount that the cart should reach, such as that of free shipping: what brings it there is offered first; "
+        "0 = none",
+    ),
+)
 _STRATEGY_SETTINGS = (
     InputSpec("k", "int32", 1, 10, "number of items wanted; each row its own"),
     InputSpec("diversity", "float32", 1, 0.0, "variety of the slate: 0 = by score alone, towards 1 = more categories"),
@@ -227,28 +264,31 @@ SIGNATURES: Mapping[str, Signature] = {
         Signature(
             "shop",
             "cross_sell",
-            (_USER, *_HISTORY, *_RECENT, _CART, _ANCHOR, *_LIMITS, _OUTSIDE, *_STRATEGY_SETTINGS),
+            (_USER, *_HISTORY, *_RECENT, _CART, _ANCHOR, *_LIMITS, _SHARED, _OUTSIDE, *_STRATEGY_SETTINGS),
             _SLATE,
             "complements of the item on the page, or of the cart, that this shopper has not bought before",
         ),
         Signature(
             "shop",
             "upsell",
-            (_USER, *_HISTORY, *_RECENT, _CART, _ANCHOR, *_LIMITS, _STEP, _RATIO, _OBJECTIVE, *_STRATEGY_SETTINGS),
+            (
+                *(_USER, *_HISTORY, *_RECENT, _CART, _ANCHOR, *_LIMITS, _SHARED),
+                *(_STEP, _RATIO, _OBJECTIVE, *_STRATEGY_SETTINGS),
+            ),
             _SLATE,
             "clearly dearer items of the anchor's category, by what they are expected to earn beyond it",
         ),
         Signature(
             "shop",
             "complete_cart",
-            (_USER, *_HISTORY, *_RECENT, _CART, *_LIMITS, _OUTSIDE, *_STRATEGY_SETTINGS),
+            (_USER, *_HISTORY, *_RECENT, _CART, *_LIMITS, _OUTSIDE, *_THRESHOLD, *_STRATEGY_SETTINGS),
             _SLATE,
             "what is still missing in this cart, repeat purchases included",
         ),
         Signature(
             "shop",
             "similar",
-            (_USER, *_HISTORY, _ANCHOR, *_LIMITS, *_STRATEGY_SETTINGS),
+            (_USER, *_HISTORY, _ANCHOR, *_LIMITS, _SHARED, *_STRATEGY_SETTINGS),
             _SLATE,
             "items that can stand in for the anchor",
         ),

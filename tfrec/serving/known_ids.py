@@ -21,6 +21,8 @@ VOCABULARY_OF: Mapping[str, str] = {
     "exclude_item_ids": "items",
     "candidate_item_ids": "items",
     "include_categories": "categories",
+    "include_attributes": "attributes",
+    "exclude_attributes": "attributes",
 }
 """Input → the vocabulary that its ids are looked up in."""
 
@@ -49,7 +51,7 @@ class KnownIds:
 
 
 def write_known_ids(version_dir: Path, vocabularies: Mapping[str, Iterable[str]]) -> None:
-    """Writes what `read_known_ids` reads; vocabularies are `users`, `items` and `categories`."""
+    """Writes what `read_known_ids` reads; vocabularies are `users`, `items`, `categories` and `attributes`."""
     checksums: dict[str, Any] = {
         name: np.unique(_checksums(token.encode("utf-8", "surrogateescape") for token in tokens))
         for name, tokens in vocabularies.items()

@@ -84,6 +84,24 @@ class VarietyConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class ThresholdConfig:
+    """Settings of `complete_cart` where the cart lacks an amount to a threshold, such as that of free shipping.
+
+    Attributes:
+        max_gap_ratio: dearest price that is put forward, as a multiple of what the cart lacks.
+    """
+
+    max_gap_ratio: float = 2.0
+
+    def __post_init__(self) -> None:
+        if not self.max_gap_ratio > 1:
+            raise ConfigError(
+                "`threshold.max_gap_ratio` must be above 1, as an item must bring what the cart lacks; "
+                f"got {self.max_gap_ratio}."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
 class StrategyConfig:
     """Settings of all strategies. They change no weight: new ones are published without a training.
 
@@ -91,8 +109,10 @@ class StrategyConfig:
         upsell: dearer items in place of the one on the page.
         similar: items that can replace the one on the page.
         variety: re-ranking for variety.
+        threshold: items that bring a cart to a threshold.
     """
 
     upsell: UpsellConfig = UpsellConfig()
     similar: SimilarConfig = SimilarConfig()
     variety: VarietyConfig = VarietyConfig()
+    threshold: ThresholdConfig = ThresholdConfig()

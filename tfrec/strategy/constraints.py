@@ -1,9 +1,10 @@
-"""Applies the limits of a request to items: exclusions, categories, prices, stock."""
+"""Applies the limits of a request to items: exclusions, categories, prices, stock; attributes have a file."""
 
 import tensorflow as tf
 
 from tfrec.models.rows import is_in
 from tfrec.models.sources.shortlist import Shortlist
+from tfrec.strategy.attributes import AttributeLimits
 
 
 class Limits(tf.experimental.ExtensionType):
@@ -15,12 +16,14 @@ class Limits(tf.experimental.ExtensionType):
             -1 = a category that the shop does not have, which nothing can meet.
         min_price: `[B]` float32.
         max_price: `[B]` float32.
+        attributes: see `AttributeFilter`
     """
 
     excluded: tf.Tensor
     categories: tf.Tensor
     min_price: tf.Tensor
     max_price: tf.Tensor
+    attributes: AttributeLimits
 
 
 def eligible_items(
@@ -42,9 +45,13 @@ def eligible_items(
         Of two items the query excludes the first, and a price limit leaves out what is dearer than 20:
 
         >>> from tfrec.models.sources.shortlist import whole_catalogue
+        >>> none = tf.zeros([1, 0], tf.int32)
         >>> limits = Limits(
-        ...     excluded=tf.constant([[1]]), categories=tf.zeros([1, 0], tf.int32),
+        ...     excluded=tf.constant([[1]]), categories=none,
         ...     min_price=tf.constant([0.0]), max_price=tf.constant([20.0]),
+        ...     attributes=AttributeLimits(
+        ...         included=none, relations=none, excluded=none, shared=none, anchor=tf.constant([0])
+        ...     ),
         ... )
         >>> eligible_items(
         ...     limits, whole_catalogue(4), is_offered=tf.constant([False, True, True, True]),

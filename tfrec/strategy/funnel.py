@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import tensorflow as tf
 
 from tfrec.features.rule_tables import RuleTables
+from tfrec.models.attribute_tables import AttributeTables
 from tfrec.models.baseline_sources import CalibratedScore
 from tfrec.models.query import QUERY_SPEC, Query
 from tfrec.models.ranking import RankingModel
@@ -15,6 +16,7 @@ from tfrec.models.sources import CandidateSources
 from tfrec.models.sources.candidate_sources import Allows
 from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
 from tfrec.schema.tables import EVENT_TYPES
+from tfrec.strategy.attributes import ATTRIBUTES_SPEC, AttributeFilter
 from tfrec.strategy.candidate_slate import CandidateSlate, followed_by, top
 from tfrec.strategy.complements import complements_first, of_other_categories, only_new, without_substitutes
 from tfrec.strategy.config import StrategyConfig
@@ -24,11 +26,13 @@ from tfrec.strategy.fits import only_what_fits
 from tfrec.strategy.merchandising import IN_FORCE_SPEC, OCCASION_SPEC, Merchandising, Occasion, RulesInForce
 from tfrec.strategy.reasons import Reasons, explain, explain_by_anchor
 from tfrec.strategy.request import Relation, Request, changed, excluding, occasion_of, relation_of
+from tfrec.strategy.threshold import by_expected_margin, within_reach
 from tfrec.strategy.upsell import by_objective, only_upgrades, orders_by_amount
 from tfrec.strategy.variants import one_of_each_product, without_variants
 
 _PURCHASE = EVENT_TYPES.index("purchase") + 1
 _UNKNOWN = -1
+_NEAR = 20  # items that bring a cart to a threshold, beside those of the sources
 
 
 class Sources(Protocol):
@@ -43,6 +47,7 @@ class Sources(Protocol):
     fits: tf.Variable
     fits_something: tf.Variable
     num_fits: int
+    attributes: AttributeTables
     largest_group: int
     num_segments: int
 
@@ -118,7 +123,9 @@ class Funnel:
         self.merchandising = Merchandising(rules or RuleTables.none(sources.num_rows, sources.num_segments))
         indices, lists = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)
         numbers, scores = tf.TensorSpec([None], tf.float32), tf.TensorSpec([None, None], tf.float32)
-        limits = Limits.Spec(excluded=lists, categories=lists, min_price=numbers, max_price=numbers)
+        limits = Limits.Spec(
+            excluded=lists, categories=lists, min_price=numbers, max_price=numbers, attributes=ATTRIBUTES_SPEC
+        )
         relation = Relation.Spec(
             not_like=indices,
             upgrade_of=indices,
@@ -127,8 +134,11 @@ class Funnel:
             objective=indices,
             goes_beside=lists,
             goes_with=indices,
+            gap=numbers,
         )
         slate = CandidateSlate.Spec(item=lists, score=scores, probability=scores)
+        self._attributes = AttributeFilter(sources.attributes)
+        self._near_graph = rare_graph(self._near, QUERY_SPEC, limits, relation, IN_FORCE_SPEC)
         self._answer_graph = shared_graph(self._answer, QUERY_SPEC, limits, relation, OCCASION_SPEC, indices, numbers)
         self._rank_graph = shared_graph(self._rank, QUERY_SPEC, lists)
         self._vary_graph = shared_graph(self._vary, slate, IN_FORCE_SPEC, indices, numbers)
@@ -145,7 +155,7 @@ class Funnel:
 
     def complete_cart(self, request: Request) -> tuple[CandidateSlate, Reasons]:
         """Returns what is still missing in the cart, repeats included."""
-        relation = relation_of(request, goes_beside=request.query.cart)
+        relation = relation_of(request, goes_beside=request.query.cart, gap=request.gap)
         return self._answer_to("complete_cart", request, request.query, relation)
 
     def cross_sell(self, request: Request) -> tuple[CandidateSlate, Reasons]:
@@ -247,8 +257,14 @@ class Funnel:
         is_amount = self._ranks_by_amount(relation)
 
         enough = self._enough_for(k)
-        evidence = self.sources.gather_evidence(query, allows, at_least=enough, also=rules.pinned)
-        items = self.sources.candidates(evidence, at_least=enough, also=rules.pinned)
+        near = tf.cond(
+            tf.reduce_any(relation.gap > 0),
+            lambda: self._near_graph(query, limits, relation, rules),
+            lambda: tf.zeros([tf.shape(k)[0], 0], tf.int32),
+        )
+        also = tf.concat([rules.pinned, near], axis=1)
+        evidence = self.sources.gather_evidence(query, allows, at_least=enough, also=also)
+        items = self.sources.candidates(evidence, at_least=enough, also=also)
         score, logits = self.ranking(self.sources.features(query, evidence, items), training=False)
         ranked = CandidateSlate(
             item=items,
@@ -263,8 +279,13 @@ class Funnel:
             profit=self.sources.profit,
             config=self._strategy.upsell,
         )
+        is_near = self._within_reach(tf.gather(self.sources.price, items), relation.gap)
+        ranked = by_expected_margin(
+            ranked, is_near=is_near, profit=self.sources.profit, has_log_scores=self.ranking.has_log_scores
+        )
         ranked = self.merchandising.boosted(ranked, rules, is_amount=is_amount)
-        ranked = complements_first(ranked, strength=self.sources.completes(relation.goes_with, items))
+        completes = self.sources.completes(relation.goes_with, items)
+        ranked = complements_first(ranked, strength=tf.where(is_near, 1.0, completes))
         slate = self._vary_graph(ranked, rules, k, diversity)
 
         def by_popularity() -> tf.Tensor:
@@ -273,6 +294,22 @@ class Funnel:
 
         slate = self._filled(slate, rules, k, by_popularity)
         return slate, self._explain(self.sources, evidence, slate.item)
+
+    def _within_reach(self, price: tf.Tensor, gap: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, C]` bool: items of `price [B, C]` bring what the carts lack."""
+        return within_reach(price, gap=gap, config=self._strategy.threshold)
+
+    def _near(self, query: Query, limits: Limits, relation: Relation, rules: RulesInForce) -> tf.Tensor:
+        """Returns `[B, n]` int32: of the items that bring what the carts lack those bought most lately; 0 = none.
+
+        The sources know no thresholds: their candidates may all be too cheap.
+        """
+        allows = functools.partial(self._allowed, query, limits, relation, rules)
+        may_be = self.sources.eligible_catalogue(query, allows)
+        may_be &= self._within_reach(self.sources.price.value()[None, :], relation.gap)
+        score = tf.where(may_be, self.sources.popularity[None, :], -1.0)
+        score, item = tf.math.top_k(score, min(_NEAR, self.sources.num_rows))
+        return tf.where(score >= 0, item, 0)
 
     def _ranks_by_amount(self, relation: Relation) -> tf.Tensor:
         """Returns `[B]` bool: the scores of the row are amounts, not on a logarithmic scale."""
@@ -354,6 +391,7 @@ class Funnel:
         eligible = eligible_items(
             limits, shortlist, is_offered=self.sources.is_offered, price=price, category_paths=paths
         )
+        eligible = self._attributes.within(eligible, shortlist, limits.attributes)
         eligible = only_new(eligible, is_own=is_own, is_discovery=query.is_discovery > 0)
         eligible = of_other_categories(
             eligible, shortlist, chosen=query.cart, level=query.outside_level, category_paths=paths

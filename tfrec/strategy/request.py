@@ -22,6 +22,7 @@ class Request(tf.experimental.ExtensionType):
         diversity: `[B]` float32.
         minute: `[B]` int32 moment at which rules are in force, see `Occasion`.
         is_adult: `[B]` bool: the shopper is known to be of age.
+        gap: `[B]` float32 amount that the cart lacks to a threshold; 0 or less = none.
     """
 
     query: Query
@@ -34,10 +35,11 @@ class Request(tf.experimental.ExtensionType):
     diversity: tf.Tensor
     minute: tf.Tensor
     is_adult: tf.Tensor
+    gap: tf.Tensor
 
 
 class Relation(tf.experimental.ExtensionType):
-    """How what is offered must relate to an item.
+    """How what is offered must relate to an item, or to the cart.
 
     Attributes:
         not_like: `[B]` int32 item whose leaf category is not offered; 0 = none.
@@ -48,6 +50,7 @@ class Relation(tf.experimental.ExtensionType):
         objective: `[B]` int32 by what upgrades are ordered, see `Request`.
         goes_beside: `[B, n]` int32 items of which no other variant is offered, and only what fits them; 0 = padding.
         goes_with: `[B]` int32 item whose complements are offered before all else; 0 = none.
+        gap: `[B]` float32 amount that the cart lacks; what brings it is offered before all else; 0 or less = none.
     """
 
     not_like: tf.Tensor
@@ -57,6 +60,7 @@ class Relation(tf.experimental.ExtensionType):
     objective: tf.Tensor
     goes_beside: tf.Tensor
     goes_with: tf.Tensor
+    gap: tf.Tensor
 
 
 def excluding(request: Request, *excluded: tf.Tensor) -> Limits:
@@ -68,6 +72,7 @@ def excluding(request: Request, *excluded: tf.Tensor) -> Limits:
         categories=limits.categories,
         min_price=limits.min_price,
         max_price=limits.max_price,
+        attributes=limits.attributes,
     )
 
 
@@ -82,6 +87,7 @@ def relation_of(request: Request, **values: tf.Tensor) -> Relation:
         "objective": none,
         "goes_beside": none[:, None][:, :0],
         "goes_with": none,
+        "gap": tf.zeros(tf.shape(none)),
     }
     return Relation(**{**nothing, **values})
 

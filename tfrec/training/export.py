@@ -24,31 +24,26 @@ from tfrec.features.rule_tables import RuleTables
 from tfrec.features.shop import Shop
 from tfrec.features.stored_users import StoredUsers
 from tfrec.models.baseline_sources import CalibratedScore
-from tfrec.models.graph_tables import codes_of
-from tfrec.models.query import Query
 from tfrec.models.shared_graphs import graphs_as_written
-from tfrec.models.user_history import UserHistory, numbered
 from tfrec.publish import LAST_VERSION, FolderKind, check_claim, clear_stale, publishing, take_version
 from tfrec.schema import wire
-from tfrec.schema.signatures import OBJECTIVES, SIGNATURES, InputSpec, Signature
+from tfrec.schema.signatures import SIGNATURES, InputSpec, Signature
 from tfrec.serving.known_ids import write_known_ids
 from tfrec.serving.models_config import FALLBACK
 from tfrec.strategy.baseline_reasons import explain_baseline
 from tfrec.strategy.candidate_slate import CandidateSlate
 from tfrec.strategy.config import StrategyConfig
-from tfrec.strategy.constraints import Limits
 from tfrec.strategy.funnel import Funnel
 from tfrec.strategy.merchandising import rules_file
 from tfrec.strategy.reasons import Reasons
-from tfrec.strategy.request import Request
 from tfrec.training import TrainedFunnel, TrainingConfig, build_baseline_sources
+from tfrec.training.request_reader import RequestReader
 
 logger = logging.getLogger(__name__)
 
 SERVABLES = ("retrieval", "ranking", "shop")
 
 _VERSION = FolderKind("a version of a servable")
-_OLDEST = 24.0 * 365 * 100  # hours: an event of an endless age counts as one of a hundred years
 _DTYPES = {"string": tf.string, "float32": tf.float32, "int32": tf.int32}
 
 
@@ -76,16 +71,15 @@ class ServedFunnel:
         self.funnel = funnel
         user_ids = shop.users.tokens if user_ids is None else user_ids
         vocabularies = shop.vocabularies
-        self._items = _lookup_table(vocabularies.items.tokens)
-        self._users = _lookup_table(user_ids)
-        self._categories = _lookup_table(vocabularies.categories.tokens)
-        self._types = _lookup_table(np.array(vocabularies.event_types, dtype=object))
-        self._segments = _lookup_table(shop.train.segments.names.tokens)
+        self._read = RequestReader(shop, user_ids, view_type=funnel.sources.view_type)
         self.vocabularies = {
             "items": vocabularies.items.tokens.tolist(),
             "users": user_ids.tolist(),
             "categories": vocabularies.categories.tokens.tolist(),
+            "attributes": vocabularies.catalogue.attributes.texts.tolist(),
         }
+        if left_out := vocabularies.catalogue.attributes.left_out:
+            logger.info("Requests cannot be limited by %s: too many values.", ", ".join(left_out))
         self._item_ids = tf.constant(np.concatenate([[""], vocabularies.items.tokens]).tolist())
         self.functions: dict[str, Any] = {name: self._function(signature) for name, signature in SIGNATURES.items()}
 
@@ -114,7 +108,7 @@ class ServedFunnel:
         signatures = {name: self.functions[name].get_concrete_function() for name in names}
         captured = {id(tensor) for function in signatures.values() for tensor in function.captured_inputs}
         module = tf.Module(name=servable)
-        module.lookups = [self._items, self._users, self._categories, self._types, self._segments]
+        module.lookups = self._read.lookups
         module.tables = [variable for variable in self.funnel.variables if id(variable.handle) in captured]
         if any(id(variable.handle) in captured for variable in self.funnel.merchandising.variables):
             module.rule_tables = self.funnel.merchandising.variables
@@ -144,30 +138,30 @@ class ServedFunnel:
     # One method a signature, named after it.
 
     def _recommend(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return self._outputs(*self.funnel.recommend(self._request(inputs)))
+        return self._outputs(*self.funnel.recommend(self._read.request(inputs)))
 
     def _cross_sell(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return self._outputs(*self.funnel.cross_sell(self._request(inputs)))
+        return self._outputs(*self.funnel.cross_sell(self._read.request(inputs)))
 
     def _upsell(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return self._outputs(*self.funnel.upsell(self._request(inputs)))
+        return self._outputs(*self.funnel.upsell(self._read.request(inputs)))
 
     def _complete_cart(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return self._outputs(*self.funnel.complete_cart(self._request(inputs)))
+        return self._outputs(*self.funnel.complete_cart(self._read.request(inputs)))
 
     def _similar(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return self._outputs(*self.funnel.similar(self._request(inputs)))
+        return self._outputs(*self.funnel.similar(self._read.request(inputs)))
 
     def _retrieve(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        slate = self.funnel.retrieve(self._query(inputs), inputs["k"])
+        slate = self.funnel.retrieve(self._read.query(inputs), inputs["k"])
         return {"item_ids": tf.gather(self._item_ids, slate.item), "scores": slate.score}
 
     def _rank(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        query = self._query(inputs)
+        query = self._read.query(inputs)
         sent = inputs["candidate_item_ids"]
         packed = tf.argsort(tf.cast(tf.equal(sent, ""), tf.int32), axis=1, stable=True)  # padding goes behind
         sent = tf.gather(sent, packed, batch_dims=1)
-        candidates = self._items.lookup(sent)
+        candidates = self._read.items.lookup(sent)
         ranking = self.funnel.ranking
         score, logits = self.funnel.rank(query, candidates)
         is_known = candidates > 0
@@ -181,60 +175,6 @@ class ServedFunnel:
                 probability = tf.where(is_known, tf.sigmoid(logits[..., ranking.heads.index(head)]), 0.0)
             outputs[f"{head}_probabilities"] = probability
         return outputs
-
-    def _query(self, inputs: dict[str, tf.Tensor]) -> Query:
-        user = inputs["user_id"]
-        nothing = tf.fill([tf.shape(user)[0], 0], "")
-        recent = inputs.get("recent_item_ids", nothing)
-        types = inputs.get("recent_event_types", nothing)
-        ages = inputs.get("recent_ages", tf.zeros(tf.shape(nothing)))
-        item = self._items.lookup(recent)
-        code = self._types.lookup(_as_wide_as(types, recent, ""))
-        return Query(
-            user=self._users.lookup(user),
-            recent_item=item,
-            recent_type=tf.where(code > 0, code, self.funnel.sources.view_type),
-            recent_age=tf.clip_by_value(_as_wide_as(ages, recent, 0.0), 0.0, _OLDEST),
-            cart=self._items.lookup(inputs.get("cart_item_ids", nothing)),
-            is_discovery=tf.zeros(tf.shape(user)),
-            outside_level=inputs.get("outside_cart_level", tf.zeros(tf.shape(user), tf.int32)),
-            history=self._history(inputs),
-        )
-
-    def _history(self, inputs: dict[str, tf.Tensor]) -> UserHistory:
-        sent, segment = inputs["history_item_ids"], inputs["user_segment"]
-        return UserHistory(
-            item=self._items.lookup(sent),
-            kind=self._types.lookup(_as_wide_as(inputs["history_event_types"], sent, "")),
-            age=tf.clip_by_value(_as_wide_as(inputs["history_order_ages"], sent, 0.0), 0.0, _OLDEST),
-            group=numbered(_as_wide_as(inputs["history_orders"], sent, "")),
-            is_known=tf.reduce_any(tf.not_equal(sent, ""), axis=1),
-            segment=tf.where(tf.equal(segment, ""), -1, self._segments.lookup(segment)),
-        )
-
-    def _request(self, inputs: dict[str, tf.Tensor]) -> Request:
-        user = inputs["user_id"]
-        categories = inputs["include_categories"]
-        code = self._categories.lookup(categories)
-        code = tf.where((code == 0) & (categories != ""), -1, code)
-        nothing = tf.fill(tf.shape(user), "")
-        return Request(
-            query=self._query(inputs),
-            limits=Limits(
-                excluded=self._items.lookup(inputs["exclude_item_ids"]),
-                categories=code,
-                min_price=inputs["min_price"],
-                max_price=inputs["max_price"],
-            ),
-            anchor=self._items.lookup(inputs.get("item_id", nothing)),
-            min_price_ratio=inputs.get("min_price_ratio", tf.zeros(tf.shape(user))),
-            max_price_ratio=inputs.get("max_price_ratio", tf.zeros(tf.shape(user))),
-            objective=codes_of(inputs.get("objective", nothing), OBJECTIVES),
-            k=tf.maximum(inputs["k"], 0),
-            diversity=inputs["diversity"],
-            minute=inputs["at_minute"],
-            is_adult=inputs["is_adult"] > 0,
-        )
 
     def _outputs(self, slate: CandidateSlate, reasons: Reasons) -> dict[str, tf.Tensor]:
         return {
@@ -394,13 +334,6 @@ def _as_array(tensor: tf.Tensor) -> np.ndarray:
     return decoded.reshape(array.shape)
 
 
-def _lookup_table(tokens: np.ndarray) -> tf.lookup.StaticHashTable:
-    """Returns a table text → index from 1, 0 for unknown texts. It holds the empty text, as it must not be empty."""
-    keys = tf.constant(["", *tokens.tolist()])
-    values = tf.range(len(tokens) + 1, dtype=tf.int32)
-    return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, values), default_value=0)
-
-
 def _default(spec: InputSpec) -> tf.Tensor:
     """Returns the padding value of an input, `[1]` or `[1, 1]`."""
     value = spec.padding
@@ -440,10 +373,3 @@ def _with_equal_rows(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             times = tf.where(tf.equal(count, batch), 1, batch)
         result[name] = tf.tile(value, tf.concat([[times], tf.ones([value.shape.rank - 1], tf.int32)], axis=0))
     return result
-
-
-def _as_wide_as(values: tf.Tensor, items: tf.Tensor, padding: str | float) -> tf.Tensor:
-    """Cuts or pads `values [B, n]` to the width of `items [B, R]`."""
-    width = tf.shape(items)[1]
-    missing = tf.maximum(width - tf.shape(values)[1], 0)
-    return tf.pad(values[:, :width], [[0, 0], [0, missing]], constant_values=padding)

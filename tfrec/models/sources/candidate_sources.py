@@ -56,6 +56,7 @@ class CandidateSources:
         self.categories, self.groups = moment.categories, moment.groups
         self.fits, self.fits_something = moment.fits, moment.fits_something
         self.num_fits = moment.catalogue.fits.num_codes
+        self.attributes = moment.attributes
         self.largest_group = moment.catalogue.largest_group
         self.num_segments = len(moment.feature_tables.segment_popularity) - 1
 

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tfrec.features.feature_tables import FeatureConfig, FeatureTables
 from tfrec.features.vocabulary import Catalogue
+from tfrec.models.attribute_tables import AttributeTables
 from tfrec.models.graph_tables import table
 from tfrec.models.profiles import Profiles
 from tfrec.models.source_config import SourceConfig
@@ -35,6 +36,7 @@ class Moment:
         groups: `[N + 1]` int32, equal for the variants of one product; 0 = no variants.
         fits: `[N + 1, F]` int32 codes of what items fit, see `Fits`.
         fits_something: `[N + 1]` bool, likewise.
+        attributes: what requests may limit items by.
 
     Args:
         candidate_embeddings: `[N + 1, d]` of the retrieval model; the others are attributes.
@@ -69,6 +71,7 @@ class Moment:
         self.groups = table(catalogue.group, "groups")
         self.fits = table(catalogue.fits.codes, "fits")
         self.fits_something = table(catalogue.fits.is_head, "fits_something")
+        self.attributes = AttributeTables(catalogue.attributes)
         self._offered = table(is_offered, "is_offered")
         self.profiles = Profiles(feature_tables, target_type=target_type, config=features)
 
@@ -99,4 +102,4 @@ class Moment:
     def variables(self) -> list[tf.Variable]:
         """The shared tables."""
         own = [value for value in vars(self).values() if isinstance(value, tf.Variable)]
-        return [*own, *self.profiles.variables]
+        return [*own, *self.attributes.variables, *self.profiles.variables]

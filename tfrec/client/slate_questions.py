@@ -1,0 +1,193 @@
+"""`SlateQuestions`: the five questions that are answered with slates.
+
+The arguments of every question are those of its signature: one query (values and flat lists) or a batch (lists of
+values, lists of lists; see `tfrec.client.queries`).
+"""
+
+import abc
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+from tfrec.client.offers import Offers
+from tfrec.client.queries import Number, Numbers, Value, Values
+from tfrec.client.steps import Steps
+
+OffersT = TypeVar("OffersT")
+
+
+class SlateQuestions(abc.ABC, Generic[OffersT]):
+    """What a shop asks for its pages; a subclass brings the way to a server."""
+
+    def recommend(
+        self,
+        *,
+        user_id: Value = None,
+        recent_item_ids: Values = None,
+        recent_event_types: Values = None,
+        recent_ages: Numbers = None,
+        cart_item_ids: Values = None,
+        exclude_item_ids: Values = None,
+        include_categories: Values = None,
+        include_attributes: Values = None,
+        exclude_attributes: Values = None,
+        min_price: Number = None,
+        max_price: Number = None,
+        k: Number = None,
+        diversity: Number = None,
+        at_minute: Number = None,
+        is_adult: Number = None,
+        deadline: float | None = None,
+    ) -> OffersT:
+        """Returns what this shopper is likely to choose next.
+
+        Args:
+            user_id: who asks; unknown or None = a guest.
+            recent_item_ids: items of the latest events, oldest first.
+            recent_event_types: types of these events (view, cart, purchase ...).
+            recent_ages: ages of these events in hours.
+            cart_item_ids: items in the cart now; never offered again.
+            exclude_item_ids: items that must not be offered.
+            include_categories: offer only these category paths and what is below them.
+            include_attributes: offer only items with these attributes, `relation=value` (`brand=Acme`): of each
+                relation named one of the values.
+            exclude_attributes: offer no item that has one of these attributes.
+            min_price: cheapest price offered.
+            max_price: dearest price offered.
+            k: number of items wanted; 10 when None.
+            diversity: 0 = by score alone, towards 1 = more categories.
+            at_minute: moment at which merchandising rules are in force, minutes since 1970-01-01 UTC; None = now.
+            is_adult: 1 or True where the shopper is known to be of age.
+            deadline: seconds, instead of the client's.
+
+        Raises:
+            SchemaError: the arguments do not fit together.
+            ServingError: no answer; its subclass names the cause (`ServerUnreachableError`,
+                `ServableNotLoadedError`, `SignatureNotFoundError`, `DeadlineExceededError` ...).
+        """
+        return self._run(self._offers("recommend", locals()))
+
+    def cross_sell(
+        self,
+        *,
+        cart_item_ids: Values = None,
+        item_id: Value = None,
+        user_id: Value = None,
+        recent_item_ids: Values = None,
+        recent_event_types: Values = None,
+        recent_ages: Numbers = None,
+        exclude_item_ids: Values = None,
+        include_categories: Values = None,
+        include_attributes: Values = None,
+        exclude_attributes: Values = None,
+        same_as_anchor: Values = None,
+        min_price: Number = None,
+        max_price: Number = None,
+        outside_cart_level: Number = None,
+        k: Number = None,
+        diversity: Number = None,
+        at_minute: Number = None,
+        is_adult: Number = None,
+        deadline: float | None = None,
+    ) -> OffersT:
+        """Returns complements of the cart, or of `item_id` on the page, that this shopper has not bought before.
+
+        `outside_cart_level` offers only what is of another category than the cart's, compared at this level of the path
+        (1 = top); None = no limit. `same_as_anchor` names relations (`brand`) of which an item must have one of the
+        values of `item_id`. The other arguments and the errors are those of `recommend`.
+        """
+        return self._run(self._offers("cross_sell", locals()))
+
+    def upsell(
+        self,
+        *,
+        item_id: Value = None,
+        user_id: Value = None,
+        cart_item_ids: Values = None,
+        recent_item_ids: Values = None,
+        recent_event_types: Values = None,
+        recent_ages: Numbers = None,
+        exclude_item_ids: Values = None,
+        include_categories: Values = None,
+        include_attributes: Values = None,
+        exclude_attributes: Values = None,
+        same_as_anchor: Values = None,
+        min_price: Number = None,
+        max_price: Number = None,
+        min_price_ratio: Number = None,
+        max_price_ratio: Number = None,
+        objective: Value = None,
+        k: Number = None,
+        diversity: Number = None,
+        at_minute: Number = None,
+        is_adult: Number = None,
+        deadline: float | None = None,
+    ) -> OffersT:
+        """Returns dearer items of the category of `item_id` that the shopper is likely to accept.
+
+        `min_price_ratio` and `max_price_ratio` are the cheapest and the dearest price as multiples of the anchor's;
+        `objective` is what the order maximises: `purchase`, `revenue` or `margin`. None = the model's default.
+        `same_as_anchor` is that of `cross_sell`; the other arguments and the errors are those of `recommend`.
+        """
+        return self._run(self._offers("upsell", locals()))
+
+    def complete_cart(
+        self,
+        *,
+        cart_item_ids: Values = None,
+        user_id: Value = None,
+        recent_item_ids: Values = None,
+        recent_event_types: Values = None,
+        recent_ages: Numbers = None,
+        exclude_item_ids: Values = None,
+        include_categories: Values = None,
+        include_attributes: Values = None,
+        exclude_attributes: Values = None,
+        min_price: Number = None,
+        max_price: Number = None,
+        outside_cart_level: Number = None,
+        cart_total: Number = None,
+        threshold: Number = None,
+        k: Number = None,
+        diversity: Number = None,
+        at_minute: Number = None,
+        is_adult: Number = None,
+        deadline: float | None = None,
+    ) -> OffersT:
+        """Returns what is still missing in this cart, repeat purchases included.
+
+        Where `cart_total` lacks something to `threshold`, what brings it there is offered first. `outside_cart_level`
+        is that of `cross_sell`; the other arguments and the errors are those of `recommend`.
+        """
+        return self._run(self._offers("complete_cart", locals()))
+
+    def similar(
+        self,
+        *,
+        item_id: Value = None,
+        user_id: Value = None,
+        exclude_item_ids: Values = None,
+        include_categories: Values = None,
+        include_attributes: Values = None,
+        exclude_attributes: Values = None,
+        same_as_anchor: Values = None,
+        min_price: Number = None,
+        max_price: Number = None,
+        k: Number = None,
+        diversity: Number = None,
+        at_minute: Number = None,
+        is_adult: Number = None,
+        deadline: float | None = None,
+    ) -> OffersT:
+        """Returns items that can stand in for `item_id`.
+
+        `same_as_anchor` is that of `cross_sell`; the other arguments and the errors are those of `recommend`.
+        """
+        return self._run(self._offers("similar", locals()))
+
+    @abc.abstractmethod
+    def _run(self, steps: Steps[Any]) -> Any:
+        """Runs steps to their result."""
+
+    @abc.abstractmethod
+    def _offers(self, signature_name: str, local: Mapping[str, Any]) -> Steps[Offers]:
+        """Turns the `locals()` of a method, whose names are the signature's inputs, into its answer."""

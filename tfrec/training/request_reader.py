@@ -1,0 +1,149 @@
+"""Reads the inputs of signatures: raw ids and texts → a query or a request in indices, in the graph."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from tfrec.features.shop import Shop
+from tfrec.models.graph_tables import codes_of
+from tfrec.models.query import Query
+from tfrec.models.user_history import UserHistory, numbered
+from tfrec.schema.signatures import OBJECTIVES
+from tfrec.strategy.attributes import AttributeLimits
+from tfrec.strategy.constraints import Limits
+from tfrec.strategy.request import Request
+
+_OLDEST = 24.0 * 365 * 100  # hours: an event of an endless age counts as one of a hundred years
+_ROUNDED = (
+    3e-7  # of a threshold: amounts of 32 bits are not exact, and an item of just the price that is lacking counts
+)
+
+
+class RequestReader:
+    """The look-ups at the edge of a servable. What a signature does not take counts as left out.
+
+    Attributes:
+        items: item id → index.
+        lookups: all of them, for the SavedModel that holds them.
+
+    Args:
+        shop: gives the vocabularies.
+        user_ids: `[U]` ids of the users that the servable stores.
+        view_type: event code of what has no type.
+    """
+
+    def __init__(self, shop: Shop, user_ids: np.ndarray, *, view_type: int) -> None:
+        self._view_type = view_type
+        vocabularies = shop.vocabularies
+        self.items = _lookup_table(vocabularies.items.tokens)
+        self._users = _lookup_table(user_ids)
+        self._categories = _lookup_table(vocabularies.categories.tokens)
+        self._types = _lookup_table(np.array(vocabularies.event_types, dtype=object))
+        self._segments = _lookup_table(shop.train.segments.names.tokens)
+        attributes = vocabularies.catalogue.attributes
+        self._attributes = _lookup_table(attributes.texts)
+        self._relations = _lookup_table(attributes.relations)
+        self.lookups = [self.items, self._users, self._categories, self._types, self._segments]
+        self.lookups += [self._attributes, self._relations] if len(attributes.texts) else []
+
+    def query(self, inputs: Mapping[str, tf.Tensor]) -> Query:
+        """Returns who asks, and what was seen and put into the cart."""
+        user = inputs["user_id"]
+        nothing = tf.fill([tf.shape(user)[0], 0], "")
+        recent = inputs.get("recent_item_ids", nothing)
+        types = inputs.get("recent_event_types", nothing)
+        ages = inputs.get("recent_ages", tf.zeros(tf.shape(nothing)))
+        item = self.items.lookup(recent)
+        code = self._types.lookup(_as_wide_as(types, recent, ""))
+        return Query(
+            user=self._users.lookup(user),
+            recent_item=item,
+            recent_type=tf.where(code > 0, code, self._view_type),
+            recent_age=tf.clip_by_value(_as_wide_as(ages, recent, 0.0), 0.0, _OLDEST),
+            cart=self.items.lookup(inputs.get("cart_item_ids", nothing)),
+            is_discovery=tf.zeros(tf.shape(user)),
+            outside_level=inputs.get("outside_cart_level", tf.zeros(tf.shape(user), tf.int32)),
+            history=self._history(inputs),
+        )
+
+    def request(self, inputs: Mapping[str, tf.Tensor]) -> Request:
+        """Returns the request for slates."""
+        user = inputs["user_id"]
+        categories = inputs["include_categories"]
+        code = self._categories.lookup(categories)
+        code = tf.where((code == 0) & (categories != ""), -1, code)
+        nothing = tf.fill(tf.shape(user), "")
+        anchor = self.items.lookup(inputs.get("item_id", nothing))
+        return Request(
+            query=self.query(inputs),
+            limits=Limits(
+                excluded=self.items.lookup(inputs["exclude_item_ids"]),
+                categories=code,
+                min_price=inputs["min_price"],
+                max_price=inputs["max_price"],
+                attributes=self._attribute_limits(inputs, anchor),
+            ),
+            anchor=anchor,
+            min_price_ratio=inputs.get("min_price_ratio", tf.zeros(tf.shape(user))),
+            max_price_ratio=inputs.get("max_price_ratio", tf.zeros(tf.shape(user))),
+            objective=codes_of(inputs.get("objective", nothing), OBJECTIVES),
+            k=tf.maximum(inputs["k"], 0),
+            diversity=inputs["diversity"],
+            minute=inputs["at_minute"],
+            is_adult=inputs["is_adult"] > 0,
+            gap=self._gap(inputs, user),
+        )
+
+    def _gap(self, inputs: Mapping[str, tf.Tensor], user: tf.Tensor) -> tf.Tensor:
+        """Returns `[B]` float32: what the carts lack to the thresholds, 0 or less where they lack nothing."""
+        if "threshold" not in inputs:
+            return tf.zeros(tf.shape(user))
+        threshold = inputs["threshold"]
+        gap = threshold - tf.maximum(inputs["cart_total"], 0.0)
+        return tf.where(threshold > 0, gap - _ROUNDED * threshold, 0.0)
+
+    def _attribute_limits(self, inputs: Mapping[str, tf.Tensor], anchor: tf.Tensor) -> AttributeLimits:
+        included, excluded = inputs["include_attributes"], inputs["exclude_attributes"]
+        shared = inputs.get("same_as_anchor", included[:, :0])
+        return AttributeLimits(
+            included=self._codes(self._attributes, included),
+            relations=self._relations_of(included),
+            excluded=self._codes(self._attributes, excluded),
+            shared=self._relations_of(shared),
+            anchor=anchor,
+        )
+
+    def _relations_of(self, texts: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, n]` int32 relations of attributes, or of their own names; 0 for padding, -1 for unknown."""
+        number = self._codes(self._relations, tf.strings.regex_replace(texts, r"=\C*", ""))
+        return tf.where((number == 0) & (texts != ""), -1, number)
+
+    def _codes(self, lookup: tf.lookup.StaticHashTable, texts: tf.Tensor) -> tf.Tensor:
+        """Returns what `lookup` has for `texts`; 0 without asking where the shop has no attributes."""
+        return lookup.lookup(texts) if lookup in self.lookups else tf.zeros(tf.shape(texts), tf.int32)
+
+    def _history(self, inputs: Mapping[str, tf.Tensor]) -> UserHistory:
+        sent, segment = inputs["history_item_ids"], inputs["user_segment"]
+        return UserHistory(
+            item=self.items.lookup(sent),
+            kind=self._types.lookup(_as_wide_as(inputs["history_event_types"], sent, "")),
+            age=tf.clip_by_value(_as_wide_as(inputs["history_order_ages"], sent, 0.0), 0.0, _OLDEST),
+            group=numbered(_as_wide_as(inputs["history_orders"], sent, "")),
+            is_known=tf.reduce_any(tf.not_equal(sent, ""), axis=1),
+            segment=tf.where(tf.equal(segment, ""), -1, self._segments.lookup(segment)),
+        )
+
+
+def _lookup_table(tokens: np.ndarray) -> tf.lookup.StaticHashTable:
+    """Returns a table text → index from 1, 0 for unknown texts. It holds the empty text, as it must not be empty."""
+    keys = tf.constant(["", *tokens.tolist()])
+    values = tf.range(len(tokens) + 1, dtype=tf.int32)
+    return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, values), default_value=0)
+
+
+def _as_wide_as(values: tf.Tensor, items: tf.Tensor, padding: str | float) -> tf.Tensor:
+    """Cuts or pads `values [B, n]` to the width of `items [B, R]`."""
+    width = tf.shape(items)[1]
+    missing = tf.maximum(width - tf.shape(values)[1], 0)
+    return tf.pad(values[:, :width], [[0, 0], [0, missing]], constant_values=padding)
