@@ -50,6 +50,13 @@ def top(slate: CandidateSlate, *, k: tf.Tensor) -> CandidateSlate:
     )
 
 
+def rows_where(condition: tf.Tensor, chosen: CandidateSlate, other: CandidateSlate) -> CandidateSlate:
+    """Returns rows of one slate where `condition [B]`, else of the other; both are `[B, C]`."""
+    names = CandidateSlate.__annotations__
+    parts = {name: tf.where(condition[:, None], getattr(chosen, name), getattr(other, name)) for name in names}
+    return CandidateSlate(**parts)
+
+
 def followed_by(slate: CandidateSlate, score: tf.Tensor, *, catalogue: Shortlist) -> CandidateSlate:
     """Returns `[B, k + N + 1]`: the slate, and behind it the other items by their scores.
 

@@ -17,7 +17,7 @@ from tfrec.models.sources.candidate_sources import Allows
 from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
 from tfrec.schema.tables import EVENT_TYPES
 from tfrec.strategy.attributes import ATTRIBUTES_SPEC, AttributeFilter
-from tfrec.strategy.candidate_slate import CandidateSlate, followed_by, top
+from tfrec.strategy.candidate_slate import CandidateSlate, followed_by, rows_where, top
 from tfrec.strategy.complements import complements_first, of_other_categories, only_new, without_substitutes
 from tfrec.strategy.config import StrategyConfig
 from tfrec.strategy.constraints import Limits, eligible_items
@@ -344,7 +344,7 @@ class Funnel:
         if self.sources.largest_group > 1:
             # Rules may refuse the best variant and not another one: they choose among all.
             best = one_of_each_product(slate, groups=self.sources.groups)
-            slate = _where(rules.selects, slate, best)
+            slate = rows_where(rules.selects, slate, best)
         ordered = maximal_marginal_relevance(
             slate,
             k=tf.where(rules.selects, tf.shape(slate.item)[1], k),
@@ -442,10 +442,3 @@ class Funnel:
             recent_type=tf.concat([query.recent_type, seen], axis=1),
             recent_age=tf.concat([query.recent_age, tf.zeros([tf.shape(anchor)[0], 1])], axis=1),
         )
-
-
-def _where(condition: tf.Tensor, chosen: CandidateSlate, other: CandidateSlate) -> CandidateSlate:
-    """Returns rows of one slate where `condition [B]`, else of the other; both are `[B, C]`."""
-    names = CandidateSlate.__annotations__
-    parts = {name: tf.where(condition[:, None], getattr(chosen, name), getattr(other, name)) for name in names}
-    return CandidateSlate(**parts)

@@ -281,7 +281,7 @@ def _export(
 def _save(served: ServedFunnel, contract: str, folder: Path) -> None:
     """Saves the signatures of one servable.
 
-    A server inlines the graphs that they call and optimises the whole; where one is not told to (a gate, a
+    A server inlines the graphs that they call and optimises the whole; where one is not set to (a gate, a
     verification), no part would be worth the seconds it takes.
     """
     with graphs_as_written():
