@@ -5,10 +5,12 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
+BRAND = "brand"
 ON_SALE = ("on_sale", "yes")
 """Attribute of items whose list price is above their price."""
 MOST_VALUES = 1000
-"""A relation with more values limits only where an item shares each with another on average: numbers do not."""
+"""A relation with more values limits only where an item shares each with another on average: numbers do not. Brands
+always do."""
 MOST_OF_AN_ITEM = 64
 """A relation of which an item has more values does not limit: the time of an answer grows with the longest list."""
 
@@ -58,7 +60,7 @@ def attributes_of_items(items: pd.DataFrame, facts: pd.DataFrame) -> Attributes:
         {
             "item": np.concatenate([stated["head"], branded["item_id"], reduced["item_id"]]),
             "relation": np.concatenate(
-                [stated["relation"], np.repeat(["brand", ON_SALE[0]], [len(branded), len(reduced)]).astype(object)]
+                [stated["relation"], np.repeat([BRAND, ON_SALE[0]], [len(branded), len(reduced)]).astype(object)]
             ),
             "value": np.concatenate([stated["tail"], branded["brand"], np.repeat([ON_SALE[1]], len(reduced))]),
         },
@@ -87,5 +89,5 @@ def _too_many(pairs: pd.DataFrame) -> tuple[str, ...]:
     by_relation = pairs.groupby("relation")
     values = by_relation["value"].nunique()
     of_an_item = pairs.groupby(["relation", "item"]).size().groupby(level="relation").max()
-    are_numbers = (values > MOST_VALUES) & (by_relation.size() < 2 * values)
+    are_numbers = (values > MOST_VALUES) & (by_relation.size() < 2 * values) & (values.index != BRAND)
     return tuple(values.index[are_numbers | (of_an_item.reindex(values.index) > MOST_OF_AN_ITEM)])

@@ -15,9 +15,7 @@ from tfrec.strategy.constraints import Limits
 from tfrec.strategy.request import Request
 
 _OLDEST = 24.0 * 365 * 100  # hours: an event of an endless age counts as one of a hundred years
-_ROUNDED = (
-    3e-7  # of a threshold: amounts of 32 bits are not exact, and an item of just the price that is lacking counts
-)
+_ROUNDED = 3e-7  # of a threshold, as 32 bits are not exact: an item of just the price that is lacking counts
 
 
 class RequestReader:
