@@ -15,6 +15,7 @@ import numpy as np
 
 _WIDTH, _CONTENT, _CLUSTER = 100, 64, 50
 _USERS, _OWN = 2_000, 20
+_CATEGORIES, _FIRST_LEAF, _COMPLEMENTS = 520, 20, 12
 
 
 def make_tables(num_items: int, rng: np.random.Generator) -> Any:
@@ -67,8 +68,8 @@ def make_tables(num_items: int, rng: np.random.Generator) -> Any:
         recent_type=np.full((users, 32), 2, np.int32),
         recent_age=np.broadcast_to(np.arange(32, 0, -1, dtype=np.float32) * 24, (users, 32)).copy(),
         recent_group=np.broadcast_to(np.arange(32, dtype=np.int32) // 4 + 1, (users, 32)).copy(),
-        complement=np.zeros((2, 1), np.int32),
-        complement_strength=np.zeros((2, 1), np.float32),
+        complement=rng.integers(_FIRST_LEAF, _CATEGORIES, (_CATEGORIES + 1, _COMPLEMENTS)).astype(np.int32),
+        complement_strength=np.sort(rng.random((_CATEGORIES + 1, _COMPLEMENTS), np.float32), axis=1)[:, ::-1],
     )
 
 
@@ -91,10 +92,10 @@ def make_served(num_items: int) -> Any:
     rng, size = np.random.default_rng(0), num_items + 1
     tf.keras.utils.set_random_seed(0)
     row = np.arange(size)
-    leaf = row % 500 + 20
+    leaf = row % (_CATEGORIES - _FIRST_LEAF) + _FIRST_LEAF
     content = rng.normal(size=(size // _CLUSTER + 1, _CONTENT))[row // _CLUSTER]
     content = _unit(content + 0.5 * rng.normal(size=(size, _CONTENT)))
-    items = pd.DataFrame({"item_id": row[1:].astype(str), "brand": (row[1:] % 2000).astype(str), "price": 1.0})
+    items = pd.DataFrame({"item_id": row[1:].astype(str).astype(object), "brand": (row[1:] % 2000).astype(str), "price": 1.0})
     catalogue = Catalogue(
         categories=np.stack([leaf % 19 + 1, leaf], axis=1).astype(np.int32) * (row > 0)[:, None],
         brand=np.zeros(size, np.int32),
@@ -115,7 +116,7 @@ def make_served(num_items: int) -> Any:
     )
     vocabulary = lambda letter, number: Vocabulary(np.array([f"{letter}{n}" for n in range(number)], object))  # noqa: E731
     vocabularies = Vocabularies(
-        vocabulary("i", num_items), vocabulary("c", 520), vocabulary("b", 1), vocabulary("w", 1), catalogue
+        vocabulary("i", num_items), vocabulary("c", _CATEGORIES), vocabulary("b", 1), vocabulary("w", 1), catalogue
     )
     model = RetrievalModel(vocabularies, RetrievalConfig())
     model.query_tower(tf.zeros([1, 1, 64]), _one_step(), training=False)
