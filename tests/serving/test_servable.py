@@ -13,8 +13,12 @@ import numpy as np
 import pytest
 
 from tfrec.errors import SchemaError, ServingError
+from tfrec.schema.signatures import SIGNATURES
 from tfrec.serving.c_api import _read_slots
 from tfrec.serving.servable import Servable
+
+PLACE = sorted(spec.name for spec in SIGNATURES["similar"].inputs).index("k")
+"""Place of the input `k` among the arguments, which are in the order of their names."""
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +133,7 @@ def test_each_row_gets_its_own_answer(shop: Servable):
         ("nope", {}, (), 9, 'Serving signature key "nope" not found.'),
         ("", {}, (), 9, 'Serving signature key "serving_default" not found.'),
         ("similar", {"uid": np.array(["a"])}, (), 3, "Inputs contains invalid name"),
-        ("similar", {"k": np.array([1])}, (), 3, r"Expects arg\[10\] to be int32 but int64 is provided"),
+        ("similar", {"k": np.array([1])}, (), 3, rf"Expects arg\[{PLACE}\] to be int32 but int64 is provided"),
         ("similar", {}, ("nope",), 3, "output tensor alias not found in signature: nope"),
         ("similar", {}, ("scores", "scores"), 3, "duplicate output tensor alias: scores"),
         ("__saved_model_init_op", {}, (), 11, "does not have output 0"),
