@@ -95,7 +95,9 @@ def make_served(num_items: int) -> Any:
     leaf = row % (_CATEGORIES - _FIRST_LEAF) + _FIRST_LEAF
     content = rng.normal(size=(size // _CLUSTER + 1, _CONTENT))[row // _CLUSTER]
     content = _unit(content + 0.5 * rng.normal(size=(size, _CONTENT)))
-    items = pd.DataFrame({"item_id": row[1:].astype(str).astype(object), "brand": (row[1:] % 2000).astype(str), "price": 1.0})
+    items = pd.DataFrame(
+        {"item_id": row[1:].astype(str).astype(object), "brand": (row[1:] % 2000).astype(str), "price": 1.0}
+    )
     catalogue = Catalogue(
         categories=np.stack([leaf % 19 + 1, leaf], axis=1).astype(np.int32) * (row > 0)[:, None],
         brand=np.zeros(size, np.int32),

@@ -158,14 +158,16 @@ class CandidateSources:
         whenever as many are eligible.
         """
         shortlist, lists = evidence.shortlist, []
-        size = tf.shape(evidence.eligible)[0]
         for name, score in self.source_scores(evidence).items():
-            most = tf.fill([size], getattr(self.config, name))
+            longest = most = getattr(self.config, name)
             if name == "towers":
-                most = tf.maximum(most, at_least)
-            k = tf.minimum(tf.reduce_max(tf.concat([most, [0]], axis=0)), shortlist.size)
+                most = tf.maximum(tf.broadcast_to(at_least, [tf.shape(evidence.eligible)[0]]), most)
+                longest = tf.reduce_max(tf.concat([most, [0]], axis=0))
+            k = tf.minimum(longest, shortlist.size)
             best, column = tf.math.top_k(tf.where(evidence.eligible, score, 0.0), k)
-            is_candidate = (best > 0) & (tf.range(k)[None, :] < most[:, None])
+            is_candidate = best > 0
+            if name == "towers":  # each row's own number
+                is_candidate &= tf.range(k)[None, :] < most[:, None]
             lists.append(tf.where(is_candidate, shortlist.items(column), 0))
         if also is not None:
             may_be = tf.gather(evidence.eligible, shortlist.columns(also), batch_dims=1)
@@ -190,7 +192,10 @@ class CandidateSources:
         columns = {}
         for name, source in self.by_name.items():
             columns.update(source.features(query, evidence.by_source[name], candidates))
-        return tf.stack([tf.broadcast_to(columns[name], tf.shape(items)) for name in FEATURES], axis=-1)
+        shape = tf.shape(items)
+        # One value for all candidates of a row is repeated; the others are as wide as they should be.
+        wide = {name: tf.broadcast_to(one, shape) if one.shape[1] == 1 else one for name, one in columns.items()}
+        return tf.stack([wide[name] for name in FEATURES], axis=-1)
 
     def strongest_source(self, evidence: Evidence, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, k]` string: the source that is most for each of `items [B, k]`, relative to its best of them."""

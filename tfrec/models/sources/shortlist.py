@@ -28,9 +28,10 @@ class Shortlist:
         return self.ascending is None
 
     @property
-    def size(self) -> tf.Tensor:
-        """Number of columns `L`."""
-        return tf.shape(self.item)[1]
+    def size(self) -> tf.Tensor | int:
+        """Number of columns `L`; a plain number where it is known, which needs no operations."""
+        known = self.item.shape[1]
+        return tf.shape(self.item)[1] if known is None else known
 
     def columns(self, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, m]` int32 column of each of `items [B, m]`; 0 where the list does not hold it."""
