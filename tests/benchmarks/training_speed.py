@@ -69,7 +69,8 @@ def lstm_step(spec: Spec, *, all_positions: bool) -> Step:
     @tf.function(input_signature=[spec])
     def step(batch: dict[str, tf.Tensor]) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            state = tower(tf.gather(table, batch["item"]), mask=None if all_positions else batch["item"] > 0)
+            mask = None if all_positions else batch["item"] > 0
+            state = tower(tf.gather(table, batch["item"]), mask=mask, training=True)
             state = tf.reshape(state, [-1, DIM]) if all_positions else state[:, -1]
             label = tf.reshape(batch["label"], [-1])
             has_label = label > 0

@@ -42,6 +42,36 @@ def test_padding_on_either_side_changes_nothing():
     np.testing.assert_allclose(padded[:, 9], bare[:, 4], atol=1e-6)  # the state behind padding is the state before it
 
 
+def test_under_a_mask_states_and_gradients_are_those_of_the_keras_layer():
+    tower, cell = BehaviourTower(6), tf.keras.layers.LSTMCell(6)
+    wide, first = events(batch=4, length=7), tf.constant([[0], [2], [6], [7]])  # the last row has no event
+    mask = tf.range(7)[None, :] >= first
+    tower(wide)
+    cell.build(wide.shape)
+    weights = [np.random.default_rng(1).normal(size=weight.shape) for weight in tower.get_weights()]
+    tower.set_weights(weights)
+    cell.set_weights(weights)
+    start = [tf.zeros([4, 6])] * 2
+    with tf.GradientTape(persistent=True) as tape:
+        expected = tf.keras.backend.rnn(cell, wide, start, mask=mask)[1]
+        queries, found = tower(wide, mask=mask), tower(wide, mask=mask, training=True)
+        losses = [tf.reduce_sum(states[:, -1] ** 2) for states in (found, expected, queries)]
+    for states in (found, queries):
+        np.testing.assert_allclose(states, expected, atol=1e-6)
+    assert tape.gradient(losses[2], tower.trainable_variables) == [None] * 3  # none at all, rather than wrong ones
+    pairs = zip(
+        tape.gradient(losses[0], tower.trainable_variables),
+        tape.gradient(losses[1], cell.trainable_variables),
+        strict=True,
+    )
+    for one, other in pairs:
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_no_query_has_no_state():
+    assert BehaviourTower(6)(tf.zeros([0, 3, 4]), mask=tf.zeros([0, 3], tf.bool)).shape == (0, 3, 6)
+
+
 def test_items_without_embedding_say_what_to_do():
     with pytest.raises(ValueError, match=r"embedded events \[B, T, d\].*Embed the items first"):
         BehaviourTower(4)(tf.zeros([2, 3]))

@@ -4,14 +4,16 @@ from typing import Any
 
 import tensorflow as tf
 
+_CLOSED = -1e4  # a gate of which the sigmoid is 0 in 32 bits
+
 
 @tf.keras.utils.register_keras_serializable("tfrec")
 class BehaviourTower(tf.keras.layers.Layer):
     """`[B, T, d]` embedded events, oldest first → `[B, T, units]`: an LSTM's state after each event.
 
     All positions come out at once, so that training labels each of them in one pass (eleven times the labels a second
-    of one window a label). Masked positions are skipped: the state behind padding is the state before it. No XLA, no
-    unrolling: both are slower for this layer on CPUs.
+    of one window a label). No XLA, no unrolling: both are slower for this layer on CPUs. Under a mask the state is 0
+    before the first real event, and behind the last one what it was there.
 
     Args:
         units: width of the state.
@@ -33,15 +35,49 @@ class BehaviourTower(tf.keras.layers.Layer):
             self._lstm.build(input_shape)
         super().build(input_shape)
 
-    def call(self, events: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
-        """Returns `[B, T, units]`; `mask [B, T]` is True at real events."""
+    def call(self, events: tf.Tensor, mask: tf.Tensor | None = None, training: bool | None = None) -> tf.Tensor:
+        """Returns `[B, T, units]`.
+
+        Args:
+            events: `[B, T, d]`.
+            mask: `[B, T]`, True at real events, which stand side by side; None = all are.
+            training: whether gradients are wanted; without, a mask costs less.
+        """
         if mask is None:
             return self._lstm(events)
-        # Masked queries have their padding in front, for which cuDNN has no kernel. The layer would trace two versions
-        # all the same, with their gradients, and each SavedModel would hold them; its cell alone computes the same.
-        start = tf.zeros([tf.shape(events)[0], self.units], events.dtype)
-        _, states, _ = tf.keras.backend.rnn(self._lstm.cell, events, [start, start], mask=mask)
-        return states
+        if training:  # the layer would trace two versions, one of them for cuDNN; its cell alone computes the same
+            start = tf.zeros([tf.shape(events)[0], self.units], events.dtype)
+            return tf.keras.backend.rnn(self._lstm.cell, events, [start, start], mask=mask)[1]
+        return self._states(events, mask)
+
+    def _states(self, events: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        """Returns what the layer returns under a mask, within rounding, and in half the time or less; no gradients.
+
+        Its loop runs two dozen operations a step, `BlockLSTM` one in all. That operation has no mask: at padding a
+        further input closes the gate through which an event enters the state. Its gradient is not the layer's.
+        """
+        cell = self._lstm.cell
+        closed = tf.concat([tf.fill([1, self.units], _CLOSED), tf.zeros([1, 3 * self.units])], axis=1)
+        is_padding = tf.cast(~mask, events.dtype)[..., None]
+        by_step = tf.transpose(tf.concat([events, is_padding], axis=2), [1, 0, 2])
+        start, no_peephole = tf.zeros([tf.shape(events)[0], self.units], events.dtype), tf.zeros([self.units])
+        found = tf.raw_ops.BlockLSTMV2(  # its gates have the order of Keras: input, forget, cell, output
+            seq_len_max=tf.shape(by_step, tf.int64)[0],
+            x=by_step,
+            cs_prev=start,
+            h_prev=start,
+            w=tf.concat([cell.kernel, closed, cell.recurrent_kernel], axis=0),
+            wci=no_peephole,
+            wcf=no_peephole,
+            wco=no_peephole,
+            b=cell.bias,
+            cell_clip=0.0,
+            use_peephole=False,
+        )
+        step = tf.range(tf.shape(mask)[1])[None, :]
+        last = tf.reduce_max(tf.where(mask, step, 0), axis=1, keepdims=True)
+        states = tf.transpose(tf.stop_gradient(found.h), [1, 0, 2])
+        return tf.gather(states, tf.minimum(step, last), batch_dims=1)
 
     def get_config(self) -> dict[str, Any]:
         """Returns what `from_config` needs."""
