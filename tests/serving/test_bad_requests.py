@@ -113,7 +113,7 @@ def test_what_is_no_number_is_as_if_left_out(predict, tiny_trained, signature):
     }
     other = {"diversity": 0.5, "min_price": 1.0, "max_price": 1e6, "recent_ages": 1.0}
     other |= {"min_price_ratio": 1.2, "max_price_ratio": 3.0}
-    other |= {"history_order_ages": 50.0}
+    other |= {"history_order_ages": 50.0, "cart_total": 30.0, "threshold": 50.0}
 
     def asked(value_of):
         values = {name: np.array([value_of(spec), other[name]], np.float32) for name, spec in numbers.items()}
