@@ -59,13 +59,7 @@ class PlainFunnel(Funnel):
 
         evidence = self.sources.gather_evidence(query, allows, at_least=k)
         items = self.sources.candidates(evidence, at_least=k)
-        score, logits = self.ranking(self.sources.features(query, evidence, items), training=False)
-        ranked = CandidateSlate(
-            item=items,
-            score=tf.where(items > 0, score, -float("inf")),
-            probability=tf.where(items > 0, tf.sigmoid(logits[..., -1]), 0.0),
-        )
-        slate = top(ranked, k=k)
+        slate = top(self._ranked(query, evidence, items), k=k)
         return slate, self._explain(self.sources, evidence, slate.item)
 
 

@@ -5,8 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tfrec.schema.signatures import OBJECTIVES
-from tfrec.strategy.candidate_slate import CandidateSlate, top
-from tfrec.strategy.complements import complements_first
+from tfrec.strategy.candidate_slate import CandidateSlate, put_first, top
 from tfrec.strategy.config import UpsellConfig
 from tfrec.strategy.upsell import by_objective
 
@@ -33,7 +32,7 @@ def slate_of(scores, probabilities=None):
     ],
 )
 def test_complements_come_first_and_nothing_is_lost(scores, strength, expected):
-    ordered = complements_first(slate_of([scores]), strength=tf.constant([strength], tf.float32))
+    ordered = put_first(slate_of([scores]), is_first=tf.constant([strength]) > 0)
     best = top(ordered, k=tf.constant([4]))
     assert [item for item in best.item.numpy()[0].tolist() if item] == expected
     is_complement = np.array(strength) > 0
@@ -43,7 +42,7 @@ def test_complements_come_first_and_nothing_is_lost(scores, strength, expected):
 
 def test_rows_without_complements_keep_their_scores_in_a_batch():
     scores = [[5, 1, 3], [5, 1, 3]]
-    ordered = complements_first(slate_of(scores), strength=tf.constant([[0.0, 0.5, 0.0], [0.0, 0.0, 0.0]]))
+    ordered = put_first(slate_of(scores), is_first=tf.constant([[0.0, 0.5, 0.0], [0.0, 0.0, 0.0]]) > 0)
     assert ordered.score.numpy()[1].tolist() == scores[1]
 
 

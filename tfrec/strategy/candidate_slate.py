@@ -50,6 +50,31 @@ def top(slate: CandidateSlate, *, k: tf.Tensor) -> CandidateSlate:
     )
 
 
+def put_first(slate: CandidateSlate, *, is_first: tf.Tensor) -> CandidateSlate:
+    """Returns the slate with some items before all else, each part in the order of its scores.
+
+    Scores of the others are lowered by what keeps the parts apart. Rows with one part alone stay as they are.
+
+    Args:
+        slate: candidates in any order.
+        is_first: `[B, C]` bool.
+
+    Examples:
+        >>> slate = CandidateSlate(
+        ...     item=tf.constant([[1, 2, 3]]), score=tf.constant([[3.0, 1.0, 2.0]]), probability=tf.zeros([1, 3])
+        ... )
+        >>> put_first(slate, is_first=tf.constant([[False, True, False]])).score.numpy()
+        array([[ 0.,  1., -1.]], dtype=float32)
+    """
+    is_item = slate.score > -float("inf")
+    largest, least = slate.score.dtype.max, slate.score.dtype.min
+    lowest = tf.reduce_min(tf.where(is_first & is_item, slate.score, largest), axis=1, keepdims=True)
+    highest = tf.reduce_max(tf.where(~is_first & is_item, slate.score, least), axis=1, keepdims=True)
+    distance = tf.where((lowest < largest) & (highest > least), tf.maximum(highest - lowest + 1.0, 0.0), 0.0)
+    score = tf.where(is_first | ~is_item, slate.score, slate.score - distance)
+    return CandidateSlate(item=slate.item, score=score, probability=slate.probability)
+
+
 def rows_where(condition: tf.Tensor, chosen: CandidateSlate, other: CandidateSlate) -> CandidateSlate:
     """Returns rows of one slate where `condition [B]`, else of the other; both are `[B, C]`."""
     names = CandidateSlate.__annotations__

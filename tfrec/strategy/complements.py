@@ -4,7 +4,6 @@ import tensorflow as tf
 
 from tfrec.models.rows import is_in
 from tfrec.models.sources.shortlist import Shortlist
-from tfrec.strategy.candidate_slate import CandidateSlate
 
 
 def only_new(eligible: tf.Tensor, *, is_own: tf.Tensor, is_discovery: tf.Tensor) -> tf.Tensor:
@@ -83,29 +82,3 @@ def of_other_categories(
         return eligible & ((own > 0) & ~is_in(own, taken) | (level <= 0)[:, None])
 
     return tf.cond(tf.reduce_any(level > 0), other, lambda: eligible)
-
-
-def complements_first(slate: CandidateSlate, *, strength: tf.Tensor) -> CandidateSlate:
-    """Returns the slate with what completes the anchor before all else, each part in the order of its scores.
-
-    A shopper who looks at a printer most often buys another item that they looked at; what goes *with* it is another
-    question. Scores of the others are lowered by what keeps the parts apart. Rows without complements stay as they are.
-
-    Args:
-        slate: candidates in any order.
-        strength: `[B, C]` how strongly each completes the anchor; 0 = not at all.
-
-    Examples:
-        >>> slate = CandidateSlate(
-        ...     item=tf.constant([[1, 2, 3]]), score=tf.constant([[3.0, 1.0, 2.0]]), probability=tf.zeros([1, 3])
-        ... )
-        >>> complements_first(slate, strength=tf.constant([[0.0, 0.4, 0.0]])).score.numpy()
-        array([[ 0.,  1., -1.]], dtype=float32)
-    """
-    is_complement, is_item = strength > 0, slate.score > -float("inf")
-    largest, least = slate.score.dtype.max, slate.score.dtype.min
-    lowest = tf.reduce_min(tf.where(is_complement & is_item, slate.score, largest), axis=1, keepdims=True)
-    highest = tf.reduce_max(tf.where(~is_complement & is_item, slate.score, least), axis=1, keepdims=True)
-    distance = tf.where((lowest < largest) & (highest > least), tf.maximum(highest - lowest + 1.0, 0.0), 0.0)
-    score = tf.where(is_complement | ~is_item, slate.score, slate.score - distance)
-    return CandidateSlate(item=slate.item, score=score, probability=slate.probability)

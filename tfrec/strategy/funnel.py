@@ -17,8 +17,8 @@ from tfrec.models.sources.candidate_sources import Allows
 from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
 from tfrec.schema.tables import EVENT_TYPES
 from tfrec.strategy.attributes import ATTRIBUTES_SPEC, AttributeFilter
-from tfrec.strategy.candidate_slate import CandidateSlate, followed_by, rows_where, top
-from tfrec.strategy.complements import complements_first, of_other_categories, only_new, without_substitutes
+from tfrec.strategy.candidate_slate import CandidateSlate, followed_by, put_first, rows_where, top
+from tfrec.strategy.complements import of_other_categories, only_new, without_substitutes
 from tfrec.strategy.config import StrategyConfig
 from tfrec.strategy.constraints import Limits, eligible_items
 from tfrec.strategy.diversity import maximal_marginal_relevance
@@ -265,14 +265,8 @@ class Funnel:
         also = tf.concat([rules.pinned, near], axis=1)
         evidence = self.sources.gather_evidence(query, allows, at_least=enough, also=also)
         items = self.sources.candidates(evidence, at_least=enough, also=also)
-        score, logits = self.ranking(self.sources.features(query, evidence, items), training=False)
-        ranked = CandidateSlate(
-            item=items,
-            score=tf.where(items > 0, score, -float("inf")),
-            probability=tf.where(items > 0, tf.sigmoid(logits[..., -1]), 0.0),
-        )
         ranked = by_objective(
-            ranked,
+            self._ranked(query, evidence, items),
             upgrade_of=relation.upgrade_of,
             objective=relation.objective,
             price=self.sources.price,
@@ -284,8 +278,9 @@ class Funnel:
             ranked, is_near=is_near, profit=self.sources.profit, has_log_scores=self.ranking.has_log_scores
         )
         ranked = self.merchandising.boosted(ranked, rules, is_amount=is_amount)
-        completes = self.sources.completes(relation.goes_with, items)
-        ranked = complements_first(ranked, strength=tf.where(is_near, 1.0, completes))
+        # Who looks at a printer most often buys another one that they saw; what goes *with* it is another question.
+        is_complement = self.sources.completes(relation.goes_with, items) > 0
+        ranked = put_first(ranked, is_first=is_near | is_complement)
         slate = self._vary_graph(ranked, rules, k, diversity)
 
         def by_popularity() -> tf.Tensor:
@@ -294,6 +289,15 @@ class Funnel:
 
         slate = self._filled(slate, rules, k, by_popularity)
         return slate, self._explain(self.sources, evidence, slate.item)
+
+    def _ranked(self, query: Query, evidence: Any, items: tf.Tensor) -> CandidateSlate:
+        """Returns `items [B, C]` with the scores and probabilities of the ranking model, in the same places."""
+        score, logits = self.ranking(self.sources.features(query, evidence, items), training=False)
+        return CandidateSlate(
+            item=items,
+            score=tf.where(items > 0, score, -float("inf")),
+            probability=tf.where(items > 0, tf.sigmoid(logits[..., -1]), 0.0),
+        )
 
     def _within_reach(self, price: tf.Tensor, gap: tf.Tensor) -> tf.Tensor:
         """Returns `[B, C]` bool: items of `price [B, C]` bring what the carts lack."""
