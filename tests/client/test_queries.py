@@ -65,6 +65,8 @@ NUMBERS = {
         pytest.param("min_price", float("nan"), id="price: NaN"),
         pytest.param("recent_ages", ["new"], id="age: text"),
         pytest.param("include_attributes", ["red"], id="attribute: no relation"),
+        pytest.param("exclude_attributes", [b"=red"], id="attribute: empty relation"),
+        pytest.param("include_attributes", ["colour="], id="attribute: empty value"),
         pytest.param("exclude_attributes", [b"red"], id="attribute: bytes"),
     ],
 )

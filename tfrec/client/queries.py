@@ -138,7 +138,7 @@ def _checked(spec: InputSpec, value: Any) -> Any:
         if isinstance(value, str | bytes):
             if spec.choices and value not in (*spec.choices, spec.padding):
                 raise SchemaError(f"`{spec.name}` is one of {', '.join(spec.choices)}; got {_shown(value)}.")
-            if spec.is_attribute and value and not _is_attribute(value):
+            if spec.is_attribute and value and not all(_as_text(value).partition("=")):
                 raise SchemaError(f"`{spec.name}` takes texts such as 'brand=Acme'; got {_shown(value)}.")
             return value
         hint = f" Write {str(value)!r}." if isinstance(value, int | np.integer) and not isinstance(value, bool) else ""
@@ -158,8 +158,8 @@ def _checked(spec: InputSpec, value: Any) -> Any:
     return number
 
 
-def _is_attribute(value: str | bytes) -> bool:
-    return (b"=" if isinstance(value, bytes) else "=") in value  # type: ignore[operator]
+def _as_text(value: str | bytes) -> str:
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
 
 
 def _shown(value: Any) -> str:
