@@ -107,13 +107,13 @@ def _strategies(results: Mapping[str, Results]) -> Iterator[str]:
     if not any(file.held for file in results.values()):
         yield "Not measured yet: `make bench-strategies`."
         return
-    yield "| what | figure | bar | | n | beside it | command |\n| --- | --- | --- | --- | --- | --- | --- |"
     for file in results.values():
-        command = f"`{file.command}`"
+        if not file.held:
+            continue
+        yield f"`{file.command}`:\n\n| what | figure | bar | n | beside it |\n| --- | --- | --- | --- | --- |"
         for row in file.held:
-            cells = (row.what, str(row.figure), row.bar_text, row.verdict, f"{row.n:,}", row.note, command)
-            yield f"| {' | '.join(cells)} |"
-            command = "the same"
+            bar = f"{row.bar_text}, {row.verdict}" if row.verdict else ""
+            yield f"| {row.what} | {row.figure} | {bar} | {row.n:,} | {row.note} |"
 
 
 def _headline(results: Mapping[str, Results], heads: str, say: Callable[[str], str]) -> Iterator[str]:
