@@ -63,9 +63,8 @@ class BestSellers:
         """Returns the outputs `[B, k]` of a signature of `shop`, by sales instead of by a model.
 
         Limits of the query hold (cart, exclusions, categories, prices, `outside_cart_level`). The list holds no
-        attributes: a query with limits of those is offered nothing. `similar` and `upsell`
-        put first what shares most of the anchor's category, where the list holds the anchor. Probabilities are 0: they
-        are not known.
+        attributes: a query with limits of those is offered nothing. `similar` and `upsell` put first what shares most
+        of the anchor's category, where the list holds the anchor. Probabilities are 0: they are not known.
 
         Args:
             signature: its name.

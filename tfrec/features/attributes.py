@@ -1,4 +1,4 @@
-"""Reads of brands, facts and prices by which attributes requests may limit what is offered: texts `relation=value`."""
+"""Collects the attributes, `relation=value`, by which requests may limit what is offered: brands, facts, sales."""
 
 import dataclasses
 

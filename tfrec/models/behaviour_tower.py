@@ -51,9 +51,9 @@ class BehaviourTower(tf.keras.layers.Layer):
         return self._states(events, mask)
 
     def _states(self, events: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-        """Returns what the layer returns under a mask, within rounding, and in half the time or less; no gradients.
+        """Returns what the layer returns under a mask, within rounding, in less time; no gradients.
 
-        Its loop runs two dozen operations a step, `BlockLSTM` one in all. That operation has no mask: at padding a
+        Its loop runs many operations a step, `BlockLSTM` is one for all steps. That operation has no mask: at padding a
         further input closes the gate through which an event enters the state. Its gradient is not the layer's.
         """
         cell = self._lstm.cell

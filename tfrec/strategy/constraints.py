@@ -1,4 +1,4 @@
-"""Applies the limits of a request to items: exclusions, categories, prices, stock; attributes have a file."""
+"""Applies the limits of a request to items: exclusions, categories, prices, stock."""
 
 import tensorflow as tf
 
@@ -16,7 +16,7 @@ class Limits(tf.experimental.ExtensionType):
             -1 = a category that the shop does not have, which nothing can meet.
         min_price: `[B]` float32.
         max_price: `[B]` float32.
-        attributes: see `AttributeFilter`
+        attributes: what `AttributeFilter` allows.
     """
 
     excluded: tf.Tensor
