@@ -92,8 +92,21 @@ def build_shop(folder: Path, *, first_price: float = 10.0) -> None:
             "sources": shown(tf.fill(tf.shape(order), "cart"), ""),
         }
 
+    def with_extras(signature):
+        """The same, with what the outputs of the signature have besides."""
+        extras = {"total_prices": 7.0, "widgets": "recommend"}
+        extras = {spec.name: extras[spec.name] for spec in signature.outputs if spec.name in extras}
+
+        def compute(inputs):
+            outputs = slate(inputs)
+            is_real = outputs["item_ids"] != ""
+            more = {name: tf.where(is_real, value, type(value)()) for name, value in extras.items()}
+            return {**outputs, **more}
+
+        return compute
+
     functions = {
-        name: contract_function(signature, slate)
+        name: contract_function(signature, with_extras(signature))
         for name, signature in SIGNATURES.items()
         if signature.servable == "shop"
     }

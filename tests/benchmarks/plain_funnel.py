@@ -16,20 +16,18 @@ from tests.benchmarks.results import Figure
 from tfrec.client.queries import build_inputs
 from tfrec.features.shop import load_shop
 from tfrec.features.stored_users import StoredUsers
-from tfrec.models.query import Query
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models_folder import TRAINED
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.schema.tables import Tables
 from tfrec.serving.recommend import newest_version
 from tfrec.serving.servable import Servable
+from tfrec.strategy.asked import Asked
 from tfrec.strategy.candidate_slate import CandidateSlate, top
 from tfrec.strategy.complements import only_new
-from tfrec.strategy.constraints import Limits, eligible_items
+from tfrec.strategy.constraints import eligible_items
 from tfrec.strategy.funnel import Funnel
-from tfrec.strategy.merchandising import Occasion
 from tfrec.strategy.reasons import Reasons
-from tfrec.strategy.request import Relation
 from tfrec.training import load_trained
 from tfrec.training.export import ServedFunnel, export_servables
 
@@ -41,10 +39,8 @@ _RESAMPLES = 1000
 class PlainFunnel(Funnel):
     """The funnel without strategies: see the file."""
 
-    def _answer(
-        self, query: Query, limits: Limits, relation: Relation, occasion: Occasion, k: tf.Tensor, diversity: tf.Tensor
-    ) -> tuple[CandidateSlate, Reasons]:
-        del relation, occasion, diversity
+    def _answer(self, asked: Asked) -> tuple[CandidateSlate, Reasons]:
+        query, limits, k = asked.query, asked.limits, asked.k
 
         def allows(shortlist: Shortlist, is_own: tf.Tensor) -> tf.Tensor:
             sources = self.sources
@@ -59,7 +55,7 @@ class PlainFunnel(Funnel):
 
         evidence = self.sources.gather_evidence(query, allows, at_least=k)
         items = self.sources.candidates(evidence, at_least=k)
-        slate = top(self._ranked(query, evidence, items), k=k)
+        slate = top(self._scored(query, evidence, items), k=k)
         return slate, self._explain(self.sources, evidence, slate.item)
 
 

@@ -62,6 +62,18 @@ def test_a_line_holds_what_was_shown_to_whom_and_why(models: Path, tmp_path: Pat
     assert len({check.row_of(line)[0] for line in lines}) == 3
 
 
+def test_items_of_a_page_are_logged_for_their_widgets(models: Path, tmp_path: Path):
+    with AnswerLog(tmp_path / "log") as log, asking(models, log) as client:
+        page = client.page(item_id="bulb", widgets=["similar", "recommend"], widget_sizes=[2, 0], k=3)
+    lines = lines_of(tmp_path / "log")
+    assert [(line["signature"], line["position"]) for line in lines] == [
+        *(("similar", place) for place in range(2)),
+        *(("recommend", place) for place in range(2)),
+    ]
+    assert {line["slate_id"] for line in lines} == {page.recommendation_id}
+    assert len({line["event_id"] for line in lines}) == 4
+
+
 def test_a_users_history_is_not_logged(models: Path, tmp_path: Path):
     class Kept:
         def read(self, user_ids: list[str]) -> list[UserPast]:

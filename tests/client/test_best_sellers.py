@@ -52,10 +52,20 @@ def test_without_a_server_the_answer_is_of_best_sellers_and_marked(alone: Recomm
         ("recommend", {"include_attributes": ["brand=Acme"]}, []),
         ("recommend", {"exclude_attributes": ["brand=Acme"]}, []),
         ("similar", {"item_id": "lamp", "same_as_anchor": ["brand"]}, []),
+        ("recommend", {"bought_before": "only"}, []),
+        ("recommend", {"bought_before": "never", "k": 1}, ["lamp"]),
+        ("bundle", {"item_id": "lamp"}, []),
+        ("page", {"item_id": "net", "k": 1}, ["ball", "lamp", "mug"]),
     ],
 )
 def test_limits_of_the_query_hold(alone: RecommenderClient, signature: str, arguments: Any, expected: list[str]):
     assert getattr(alone, signature)(**arguments).item_ids.tolist() == expected
+
+
+def test_widgets_of_a_page_share_what_there_is(alone: RecommenderClient):
+    page = alone.page(widgets=["recommend", "buy_again", "similar"], widget_sizes=[1, 0, 2], item_id="bulb", k=5)
+    found = {name: offers.item_ids.tolist() for name, offers in page.by_widget().items()}
+    assert found == {"recommend": ["lamp"], "similar": ["mug", "ball"]}
 
 
 def test_rows_of_a_batch_have_their_own_limits_and_ids(alone: RecommenderClient):

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 from tfrec import errors
-from tfrec.client import Offers, Origin, RecommenderClient
+from tfrec.client import Exploration, Offers, Origin, RecommenderClient
 from tfrec.schema import wire
-from tfrec.schema.signatures import HISTORY_INPUTS, SIGNATURES
+from tfrec.schema.signatures import HISTORY_INPUTS, SETS, SIGNATURES
 from tfrec.serving.server import EmbeddedServer
 from tfrec.serving.tls import ServerTls
 
@@ -138,6 +138,44 @@ def test_parameters_are_those_of_the_serving_contract(name: str):
     inputs = {spec.name for spec in SIGNATURES[name].inputs} - set(HISTORY_INPUTS)
     assert set(parameters) - {"self", "deadline"} == inputs
     assert all(one.kind is one.KEYWORD_ONLY for key, one in parameters.items() if key != "self")
+
+
+def test_a_page_reads_by_widget_and_a_bundle_with_its_total(client: RecommenderClient):
+    page = client.page(k=2)
+    assert {name: len(offers) for name, offers in page.by_widget().items()} == {"recommend": 2}
+    assert page.by_widget()["recommend"].recommendation_id == page.recommendation_id
+    assert [item.widget for item in page] == ["recommend"] * 2
+    bundle = client.bundle(item_id="item_0", k=2)
+    assert [item.total_price for item in bundle] == [7.0, 7.0]
+    assert bundle.to_pandas()["total_prices"].tolist() == [7.0, 7.0]
+    with pytest.raises(errors.SchemaError, match="Only those of `page`"):
+        bundle.by_widget()
+    with pytest.raises(errors.SchemaError, match="queries"):
+        client.page(k=[1, 2]).by_widget()
+    assert client.page(k=0).by_widget() == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"widgets": ["upsell", "recommend", "upsell"]}, "named once"),
+        ({"widgets": ["upsel"]}, "`widgets` is one of recommend"),
+        ({"widgets": ["upsell"], "widget_sizes": [1, 2]}, "1 widgets and 2 sizes"),
+        ({"widget_sizes": [1]}, "0 widgets and 1 sizes"),
+    ],
+)
+def test_a_page_that_cannot_be_is_refused(client: RecommenderClient, arguments: Any, message: str):
+    with pytest.raises(errors.SchemaError, match=message):
+        client.page(**arguments)
+
+
+@pytest.mark.parametrize("signature", SETS)
+def test_what_belongs_together_is_never_drawn(server: EmbeddedServer, signature: str):
+    with RecommenderClient(
+        f"127.0.0.1:{server.port}", explore=Exploration(temperature=100.0, pool=6), deadline=10
+    ) as client:
+        offers = getattr(client, signature)(k=3)
+    assert offers.item_ids.tolist() == ["item_0", "item_1", "item_2"] and np.isnan(offers.propensities).all()
 
 
 def test_offers_read_as_a_table(client: RecommenderClient):

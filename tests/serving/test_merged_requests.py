@@ -6,7 +6,7 @@ import pytest
 from tests.serving.merged_requests import answer_merged
 from tfrec.client.queries import build_inputs
 from tfrec.jobs.fallback import fit_baseline
-from tfrec.schema.signatures import SIGNATURES
+from tfrec.schema.signatures import SETS, SIGNATURES
 from tfrec.serving.servable import Servable
 from tfrec.training.export import build_served_baseline, export_fallback
 
@@ -50,7 +50,8 @@ def requests_to(shop, signature, *, is_safe):
             "exclude_item_ids": rng.choice(items, rng.integers(0, 4), replace=False).tolist(),
             "include_categories": ["Home"] if rng.random() < 0.2 else [],
             "candidate_item_ids": rng.choice(items, rng.integers(1, 9), replace=False).tolist(),
-            "k": int(rng.integers(5, 13)),
+            "widgets": rng.choice(["upsell", "cross_sell", "recommend"], rng.integers(0, 4), replace=False).tolist(),
+            "k": int(rng.integers(5, 13)) if signature.name not in SETS else int(rng.integers(1, 4)),
         }
         given = {spec.name: values[spec.name] for spec in signature.inputs if spec.name in values}
         inputs, _ = build_inputs(signature, given)
@@ -84,7 +85,7 @@ def count_different(servable, signature, requests):
     return different
 
 
-SERVED = [("shop", name) for name in ("complete_cart", "cross_sell", "recommend", "upsell", "similar")]
+SERVED = [("shop", name) for name in SIGNATURES if SIGNATURES[name].servable == "shop"]
 SERVED += [("retrieval", "retrieve"), ("ranking", "rank"), ("fallback", "complete_cart"), ("fallback", "recommend")]
 
 

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from tfrec.schema.signatures import SIGNATURES
+from tfrec.schema.signatures import SIGNATURES, WIDGETS
 from tfrec.serving.servable import Servable
 
 pytestmark = pytest.mark.slow
@@ -78,6 +78,9 @@ def queries_of(shop):
         "min_price_ratio": rng.uniform(0, 1.3, NUM_QUERIES).astype(np.float32),
         "objective": rng.choice(np.array(["", "purchase", "revenue", "margin"], object), NUM_QUERIES),
         "max_price_ratio": rng.uniform(1.5, 4, NUM_QUERIES).astype(np.float32),
+        "bought_before": rng.choice(np.array(["", "only", "never"], object), NUM_QUERIES),
+        "widgets": rng.choice(np.array(["", *WIDGETS], object), (NUM_QUERIES, 3)),
+        "widget_sizes": rng.integers(0, 5, (NUM_QUERIES, 3)).astype(np.int32),
         "k": rng.integers(1, 15, NUM_QUERIES).astype(np.int32),
         "diversity": rng.choice([0, 0, 0.3], NUM_QUERIES).astype(np.float32),
         "at_minute": rng.choice([0, 29_000_000], NUM_QUERIES).astype(np.int32),

@@ -113,7 +113,7 @@ def test_complements_are_new_and_no_substitutes():
     new = only_new(everything, is_own=own > 0, is_discovery=tf.constant([True, False, True])).numpy()
     assert new[0].tolist() == [True, True, False, True, True, True] and new[1:].all()
     anchor, leaf = tf.constant([1, 5, 0]), PATHS[:, 1]
-    left = without_substitutes(everything, EVERYTHING, anchor=anchor, leaf_category=leaf).numpy()
+    left = without_substitutes(everything, EVERYTHING, chosen=anchor[:, None], leaf_category=leaf).numpy()
     assert left[0].tolist() == [True, False, False, True, True, True]
     assert left[1:].all()  # of an unknown category, and no anchor
 
@@ -225,7 +225,7 @@ def test_a_list_of_items_is_judged_as_in_the_whole_catalogue(seed):
         limited = eligible_items(
             limits, shortlist, is_offered=tf.constant([False] + [True] * (size - 1)), price=price, category_paths=paths
         )
-        rows = [limited, without_substitutes(limited, shortlist, anchor=anchor, leaf_category=paths[:, -1])]
+        rows = [limited, without_substitutes(limited, shortlist, chosen=anchor[:, None], leaf_category=paths[:, -1])]
         level = tf.constant(rng.integers(0, 3, 4), tf.int32)
         rows.append(of_other_categories(limited, shortlist, chosen=chosen, level=level, category_paths=paths))
         ratio = tf.constant([0.0, 1.0, 2.0, 3.0])

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.strategy.served_shop import NUM_ITEMS
-from tfrec.schema.signatures import REASONS, SOURCES
+from tfrec.schema.signatures import REASONS, SOURCES, WIDGETS
 from tfrec.strategy.config import UpsellConfig
 
 SLATES = ("recommend", "complete_cart", "cross_sell", "upsell", "similar")
+SETS = ("bundle", "page")
 ITEM_IDS = st.sampled_from([*(f"i{number}" for number in range(NUM_ITEMS)), "unknown item", ""])
 CATEGORIES = st.sampled_from(
     [*(f"T{top}" for top in range(3)), *(f"T{number % 3} > L{number}" for number in range(9)), "T0 > L1", "no such", ""]
@@ -45,6 +46,9 @@ def requests(draw, *, size):
         "min_price": column(st.sampled_from([0.0, 0.0, 5.0, 30.0]), np.float32),
         "max_price": column(st.sampled_from([np.inf, np.inf, 20.0, 45.0]), np.float32),
         "outside_cart_level": column(st.sampled_from([0, 0, 1, 2, 7, -1]), np.int32),
+        "bought_before": column(st.sampled_from(["", "", "only", "never", "no such"]), str),
+        "widgets": ids(st.sampled_from([*WIDGETS, "", "no such"]), 4),
+        "widget_sizes": column(st.sampled_from([0, 1, 2, 50, -1]), np.int32)[:, None],
         "cart_total": column(st.sampled_from([0.0, 15.0, 30.0]), np.float32),
         "threshold": column(st.sampled_from([0.0, 0.0, 25.0, 40.0, -1.0, np.inf]), np.float32),
         "min_price_ratio": column(st.sampled_from([0.0, -1.0, 1.0, 1.3]), np.float32),
@@ -126,14 +130,18 @@ class World:
         allowed = {item for item in allowed if self.has_attributes(item, row)}
         if low > 0 or high < np.inf:
             allowed = {item for item in allowed if low <= self.price[item] <= high}
-        if signature == "cross_sell":
-            allowed -= set(self.own.get(row["user_id"], []))
+        own = set(self.own.get(row["user_id"], []))
+        if signature == "buy_again" or (signature == "recommend" and row.get("bought_before") == "only"):
+            allowed &= own
+        if signature in ("cross_sell", "bundle") or (signature == "recommend" and row.get("bought_before") == "never"):
+            allowed -= own
+        if signature in ("cross_sell", "bundle"):
             leaf = self.category.get(anchor, "")
             allowed = {item for item in allowed if not leaf or self.category[item] != leaf}
-        if signature in ("cross_sell", "complete_cart"):
-            own = {self.product.get(item) for item in (cart | {anchor} if signature == "cross_sell" else cart)}
+        if signature in ("cross_sell", "complete_cart", "bundle"):
+            beside = cart if signature == "complete_cart" else cart | {anchor}
+            own = {self.product.get(item) for item in beside}
             allowed = {item for item in allowed if self.product[item] not in own}
-            beside = cart | {anchor} if signature == "cross_sell" else cart
             allowed = {item for item in allowed if all(self.fit(item, other) for other in beside)}
         level = row.get("outside_cart_level", 0)
         if signature in ("cross_sell", "complete_cart") and level > 0:
@@ -223,7 +231,7 @@ def check_reason(world, row, signature, item, offer):
         assert not any(item in order for order in world.orders)
 
 
-@pytest.mark.parametrize("signature", SLATES)
+@pytest.mark.parametrize("signature", [*SLATES, *SETS])
 @settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(inputs=requests(size=4))
 def test_a_request_in_a_batch_is_answered_as_alone_and_again(served_shop, signature, inputs):
@@ -231,7 +239,7 @@ def test_a_request_in_a_batch_is_answered_as_alone_and_again(served_shop, signat
     together, again = (served_shop.ask(signature, **inputs) for _ in range(2))
     for name in together:
         np.testing.assert_array_equal(together[name], again[name])
-    for row in range(4):
+    for row in range(len(inputs["user_id"])):
         alone = served_shop.ask(signature, **{name: value[row : row + 1] for name, value in inputs.items()})
         width = alone["item_ids"].shape[1]
         assert together["item_ids"][row, :width].tolist() == alone["item_ids"][0].tolist()
@@ -258,7 +266,7 @@ def test_a_request_of_nothing_is_answered(served_shop, world, signature):
     assert set(found) <= world.offered
 
 
-@pytest.mark.parametrize("signature", SLATES)
+@pytest.mark.parametrize("signature", [*SLATES, *SETS])
 def test_a_batch_of_no_queries_is_answered_with_none(served_shop, signature):
     answer = served_shop.ask(signature, user_id=np.zeros(0, str))
     assert len(answer["item_ids"]) == 0

@@ -14,7 +14,7 @@ from mcp.server.stdio import stdio_server
 
 import tfrec
 from tfrec.agents.title_search import TitleSearch
-from tfrec.agents.tools import FIND_ITEMS, INSTRUCTIONS, search_tool, tool_of
+from tfrec.agents.tools import FIND_ITEMS, INSTRUCTIONS, NO_TOOL, search_tool, tool_of
 from tfrec.client import Offers, RecommenderClient
 from tfrec.client.best_sellers import BEST_SELLERS
 from tfrec.client.history.reading import MISSING
@@ -50,7 +50,7 @@ class ShopTools:
         self._tools = {
             name: tool_of(signature, with_user=any_user and user_id is None)
             for name, signature in SIGNATURES.items()
-            if signature.servable == "shop"
+            if signature.servable == "shop" and name not in NO_TOOL
         }
 
     def listed(self) -> list[dict[str, Any]]:

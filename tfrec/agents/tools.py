@@ -11,7 +11,9 @@ _LONGEST_LIST = 200
 _LEFT_OUT = frozenset({*HISTORY_INPUTS, "recent_event_types", "recent_ages", "at_minute", "is_adult"})
 """Inputs that a history store brings; lists that must be as long as another, which assistants miscount; and what would
 let a conversation pass by the shop's rules: another moment, and the word of a shopper that they are of age."""
-_REQUIRED = {"upsell": ["item_id"], "similar": ["item_id"]}
+_REQUIRED = {name: ["item_id"] for name in ("upsell", "similar", "bundle")}
+NO_TOOL = ("page",)
+"""What a conversation does not ask for: it shows one thing at a time."""
 _ANNOTATIONS = {
     "readOnlyHint": True,
     "destructiveHint": False,

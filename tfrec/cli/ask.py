@@ -22,6 +22,7 @@ examples:
   tfrec ask localhost:8500 upsell --item 22423 --prepared prepared/online_retail     # with titles
   tfrec ask localhost:8500 cross_sell --cart 85123A --fallback fallback      # the baseline, if shop does not answer
   tfrec ask localhost:8500 recommend --recent 22423,85123A --categories "Home > Lighting" --json
+  tfrec ask localhost:8500 page --item 22423 --widgets upsell,cross_sell,buy_again --k 4
   tfrec ask localhost:8500 similar --item 22423 --same-as-anchor brand --attributes colour=red,colour=pink
 """
 INTERRUPTED = "Nothing was changed."
@@ -37,8 +38,15 @@ _LISTS = {
     "exclude-attributes": ("exclude_attributes", "RELATION=VALUE"),
     "same-as-anchor": ("same_as_anchor", "RELATIONS"),
     "candidates": ("candidate_item_ids", "ITEMS"),
+    "widgets": ("widgets", "NAMES"),
+    "widget-sizes": ("widget_sizes", "NUMBERS"),
 }
-_SINGLE = {"user": ("user_id", "ID"), "item": ("item_id", "ID"), "objective": ("objective", "NAME")}
+_SINGLE = {
+    "user": ("user_id", "ID"),
+    "item": ("item_id", "ID"),
+    "objective": ("objective", "NAME"),
+    "bought-before": ("bought_before", "WHICH"),
+}
 _NUMBERS = {
     "min-price": "min_price",
     "max-price": "max_price",
@@ -54,6 +62,7 @@ _NUMBERS = {
 OPTION_NAMES = {
     **{name: f"--{option}" for option, (name, _) in _LISTS.items()},
     **{name: f"--{option}" for option, name in _NUMBERS.items()},
+    "bought_before": "--bought-before",
     "k": "--k",
     "item_id": "--item ID",
     "cart_item_ids": "--cart ID,ID",
@@ -71,7 +80,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for option, name in _NUMBERS.items():
         kind, metavar = (int, "N") if specs[name].dtype == "int32" else (float, "X")
         parser.add_argument(f"--{option}", dest=name, type=kind, metavar=metavar, help=specs[name].meaning)
-    parser.add_argument("--k", type=int, default=10, help="number of items wanted")
+    parser.add_argument(
+        "--k", type=int, help="number of items wanted: 10, of `bundle` 2, of `retrieve` 100 if not given"
+    )
     add_client_options(parser)
     add_title_options(parser)
     parser.add_argument("--json", action="store_true", help="output as JSON in place of a table")
@@ -127,21 +138,21 @@ def _arguments(options: argparse.Namespace) -> dict[str, Any]:
         arguments[name] = None if text is None else [part.strip() for part in text.split(",") if part.strip()]
     for name in _NUMBERS.values():
         arguments[name] = getattr(options, name)
-    if arguments["recent_ages"] is not None:
-        arguments["recent_ages"] = _as_numbers(arguments["recent_ages"])
-    sent = {name: value for name, value in arguments.items() if value is not None}
-    if options.signature != "rank":
-        sent["k"] = options.k
-    return sent
+    for name in ("recent_ages", "widget_sizes"):
+        if arguments[name] is not None:
+            arguments[name] = _as_numbers(name, arguments[name])
+    arguments["k"] = options.k
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
-def _as_numbers(words: list[str]) -> list[float]:
+def _as_numbers(name: str, words: list[str]) -> list[float] | list[int]:
     from tfrec.errors import ConfigError
 
+    option, what = OPTION_NAMES[name], "hours, such as 0.5,24" if name == "recent_ages" else "numbers of items: 4,8"
     try:
-        return [float(word) for word in words]
+        return [float(word) for word in words] if name == "recent_ages" else [int(word) for word in words]
     except ValueError as error:
-        raise ConfigError(f"--recent-ages takes hours, such as 0.5,24; {error}.") from error
+        raise ConfigError(f"{option} takes {what}; {error}.") from error
 
 
 def _print_raw(outputs: Mapping[str, Any], titles: Mapping[str, str], *, as_json: bool) -> None:

@@ -30,7 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("models", type=Path, metavar="MODELS", help="folder of servables; the newest version answers")
     parser.add_argument("--signature", required=True, metavar="NAME", help=f"one of {', '.join(SIGNATURES)}")
     parser.add_argument("--queries", type=Path, required=True, metavar="Q.parquet", help="Parquet file of the queries")
-    parser.add_argument("--k", type=int, default=20, help="number of items of a query without a `k` of its own")
+    parser.add_argument(
+        "--k",
+        type=int,
+        help="number of items of a query without a `k` of its own: 20, of a bundle 2, of a page 10 a widget",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="S.parquet", help="Parquet file of the slates")
     parser.add_argument("--batch-size", type=int, default=128, metavar="B", help="number of queries answered together")
     add_force(parser)

@@ -7,13 +7,17 @@ from tfrec.schema.text_columns import cut, text_table
 
 
 def offer_table(offers: Iterable[OfferedItem], titles: Mapping[str, str], *, indent: str = "") -> str:
-    """Returns a table of offered items: what, for how much, how likely, and why."""
+    """Returns a table of offered items: what, for how much, how likely, and why; of a page with the widget of each."""
+    offers = list(offers)
+    is_page, is_bundle = (any(getattr(item, name) for item in offers) for name in ("widget", "total_price"))
     rows = [
         [
             str(rank),
+            *([item.widget] if is_page else []),
             item.item_id,
             *([cut(titles.get(item.item_id, ""))] if titles else []),
             f"{item.price:,.2f}" if item.price else "–",
+            *([f"{item.total_price:,.2f}" if item.total_price else "–"] if is_bundle else []),
             f"{item.probability:.1%}",
             item.reason_sentence(_named(item, titles)),
         ]
@@ -21,7 +25,8 @@ def offer_table(offers: Iterable[OfferedItem], titles: Mapping[str, str], *, ind
     ]
     if not rows:
         return f"{indent}(nothing to offer)"
-    heads = ["", "item", *(["title"] if titles else []), "price", "chance", "why"]
+    heads = ["", *(["widget"] if is_page else []), "item", *(["title"] if titles else []), "price"]
+    heads += [*(["with the anchor"] if is_bundle else []), "chance", "why"]
     return text_table(heads, rows, indent=indent)
 
 

@@ -226,8 +226,9 @@ def _lines(
     timestamp = dt.datetime.fromtimestamp(moment, dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     lines = []
     for row, origin in enumerate(offers.origins):
-        item_ids, propensities, prices = (
-            np.atleast_2d(column)[row] for column in (offers.item_ids, offers.propensities, offers.prices)
+        item_ids, propensities, prices, widgets = (
+            np.atleast_2d(column)[row]
+            for column in (offers.item_ids, offers.propensities, offers.prices, offers.widgets)
         )
         shown: dict[str, Any] = {
             "event_type": "impression",
@@ -250,6 +251,9 @@ def _lines(
                 "item_id": item_id,
                 "position": position,
             }
+            if widgets[position]:  # what it earns is counted for the strategy that chose it, at its place there
+                line["signature"] = str(widgets[position])
+                line["position"] = int((widgets[:position] == widgets[position]).sum())
             if not np.isnan(propensities[position]):
                 line["propensity"] = float(propensities[position])
             if prices[position]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from tfrec.errors import SourceError
 from tfrec.schema.category_paths import CATEGORY_SEPARATOR, paths_above
+from tfrec.schema.signatures import STANDARD_WIDGETS
 
 BEST_SELLERS = "best_sellers"
 """Name of the servable in answers that are made of this list."""
@@ -63,14 +64,19 @@ class BestSellers:
         """Returns the outputs `[B, k]` of a signature of `shop`, by sales instead of by a model.
 
         Limits of the query hold (cart, exclusions, categories, prices, `outside_cart_level`). The list holds no
-        attributes: a query with limits of those is offered nothing. `similar` and `upsell` put first what shares most
-        of the anchor's category, where the list holds the anchor. Probabilities are 0: they are not known.
+        attributes, no users and no bundles: a query for those is offered nothing. `similar` and `upsell` put first what
+        shares most of the anchor's category, where the list holds the anchor. Probabilities are 0: they are not known.
 
         Args:
             signature: its name.
             inputs: every input, `[B]` or `[B, 1 + n]`.
         """
-        rows = [self._offered(signature, inputs, row) for row in range(len(inputs["k"]))]
+        if signature == "page":
+            widgets = [self._page(inputs, row) for row in range(len(inputs["k"]))]
+            rows = [[item for _, items in page for item in items] for page in widgets]
+        else:
+            offers = self._offered if signature != "bundle" else _nothing
+            rows = [offers(signature, inputs, row, int(inputs["k"][row])) for row in range(len(inputs["k"]))]
         shape = (len(rows), max(map(len, rows), default=0))
         outputs: dict[str, np.ndarray] = {
             "item_ids": np.full(shape, "", object),
@@ -90,13 +96,35 @@ class BestSellers:
                 outputs["reasons"][row, place] = "popular_now" if item.count else "for_you"
                 outputs["reason_counts"][row, place] = item.count
                 outputs["sources"][row, place] = "popular"
+        if signature == "page":
+            outputs["widgets"] = np.full(shape, "", object)
+            for row, page in enumerate(widgets):
+                names = [name for name, items in page for _ in items]
+                outputs["widgets"][row, : len(names)] = names
         return outputs
 
-    def _offered(self, signature: str, inputs: Mapping[str, np.ndarray], row: int) -> list[BestSeller]:
+    def _page(self, inputs: Mapping[str, np.ndarray], row: int) -> list[tuple[str, list[BestSeller]]]:
+        """Returns the items of each widget of a page; what a shopper bought before is not known."""
+        names, sizes = inputs["widgets"][row].tolist(), inputs["widget_sizes"][row].tolist()
+        asked: dict[str, int] = {}
+        for name, size in zip(names, sizes + [0] * len(names), strict=False):
+            if name:
+                asked.setdefault(name, size)
+        page: list[tuple[str, list[BestSeller]]] = []
+        taken: set[str] = set()
+        for name, size in (asked or dict.fromkeys(STANDARD_WIDGETS, 0)).items():
+            most = size if size > 0 else int(inputs["k"][row])
+            found = [] if name == "buy_again" else self._offered(name, inputs, row, len(self.items))
+            items = [item for item in found if item.item_id not in taken][: max(most, 0)]
+            taken |= {item.item_id for item in items}
+            page.append((name, items))
+        return page
+
+    def _offered(self, signature: str, inputs: Mapping[str, np.ndarray], row: int, k: int) -> list[BestSeller]:
         def values(name: str) -> set[str]:
             return {value for value in np.atleast_1d(inputs[name][row]) if value != ""} if name in inputs else set()
 
-        if any(values(name) for name in _ATTRIBUTES):
+        if any(values(name) for name in _ATTRIBUTES) or "only" in values("bought_before"):
             return []
         anchor, cart = values("item_id"), values("cart_item_ids")
         barred = anchor | cart | values("exclude_item_ids") | self.withheld
@@ -115,7 +143,7 @@ class BestSellers:
         if signature in _ABOUT_AN_ITEM and (own := next((known[one] for one in anchor if one in known), "")):
             shared = set(paths_above(own))
             found.sort(key=lambda item: -sum(path in shared for path in paths_above(item.category)))
-        return found[: max(int(inputs["k"][row]), 0)]
+        return found[: max(k, 0)]
 
 
 def read_best_sellers(place: str | Path) -> BestSellers:
@@ -150,6 +178,10 @@ def _candidates(place: Path) -> Iterator[Path]:
         versions = [child for child in folder.iterdir() if child.name.isdecimal()] if folder.is_dir() else []
         for version in sorted(versions, key=lambda child: int(child.name), reverse=True):
             yield version / FILE
+
+
+def _nothing(*_: object) -> list[BestSeller]:
+    return []
 
 
 def _cut(category: str, level: int) -> str:

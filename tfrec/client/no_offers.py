@@ -18,8 +18,9 @@ _LIMITS = (
     "min_price_ratio",
     "max_price_ratio",
     "outside_cart_level",
+    "bought_before",
 )
-_ABOUT_AN_ITEM = ("upsell", "similar")
+_ABOUT_AN_ITEM = ("upsell", "similar", "bundle")
 
 
 def why_no_offers(
@@ -61,6 +62,11 @@ def why_no_offers(
         return (
             f"No item of the category of {anchor} is dearer within {called('min_price_ratio')} and "
             f"{called('max_price_ratio')}, in stock and outside the cart."
+        )
+    if signature == "bundle":
+        return (
+            f"Fewer than {arguments.get('k', 2)} items that are in stock, and that the user has not bought before, go "
+            f"with {anchor} and with each other, or {anchor} itself is not sold now. Ask for a smaller {called('k')}."
         )
     if signature == "similar":
         return f"No other item that is in stock shares a category with {anchor}."

@@ -13,7 +13,9 @@ from tfrec.schema.signatures import REASONS
 from tfrec.schema.slate import Slate
 
 _EXTRAS = ("probabilities", "prices", "reasons", "reason_item_ids", "reason_counts", "sources")
-_COLUMNS = ("item_ids", "scores", *_EXTRAS)
+_OF_SOME: Mapping[str, Any] = {"total_prices": 0.0, "widgets": ""}
+"""Columns that bundles and pages alone have, and what they hold elsewhere."""
+_COLUMNS = ("item_ids", "scores", *_EXTRAS, *_OF_SOME)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +31,8 @@ class OfferedItem:
         reason_item_id: the item that the reason refers to, or "".
         reason_count: how many times the evidence was seen; 0 where it is not a count.
         source: the candidate source that ranked the item highest.
+        total_price: of a bundle, price of the anchor and of all items up to this one; 0 when unknown, and elsewhere.
+        widget: of a page, the widget in which the item stands; "" elsewhere.
     """
 
     item_id: str
@@ -39,6 +43,8 @@ class OfferedItem:
     reason_item_id: str
     reason_count: int
     source: str
+    total_price: float = 0.0
+    widget: str = ""
 
     def reason_sentence(self, titles: Mapping[str, str] | None = None) -> str:
         """Returns the reason as a sentence to the shopper; `titles` maps item ids to names that a shopper knows."""
@@ -73,13 +79,15 @@ class Offers:
 
     Attributes:
         item_ids: offered items.
-        scores: ranking scores, descending unless the slate was drawn; `-inf` behind the end.
+        scores: ranking scores, descending unless the slate was drawn, in each widget of a page; `-inf` behind the end.
         probabilities: probability that the item is bought next.
         prices: current prices; 0 when unknown.
         reasons: reason codes.
         reason_item_ids: the items that the reasons refer to.
         reason_counts: how many times the evidence was seen.
         sources: the candidate source that ranked the item highest.
+        total_prices: of bundles, prices of the anchor and of all items up to each; 0 when unknown, and elsewhere.
+        widgets: of pages, the widget in which each item stands (`by_widget` gives each its own offers); "" elsewhere.
         propensities: chance of each place's item given those above it, where the slate was drawn (`explore`); else NaN.
         origins: of each query, where its slate comes from; of one query a single one.
         history: of a client with a history store: `sent`, or `missing` where the store failed or was too slow, so that
@@ -94,6 +102,8 @@ class Offers:
     reason_item_ids: np.ndarray
     reason_counts: np.ndarray
     sources: np.ndarray
+    total_prices: np.ndarray
+    widgets: np.ndarray
     propensities: np.ndarray
     origins: tuple[Origin, ...]
     history: str = ""
@@ -112,6 +122,8 @@ class Offers:
         Raises:
             ServingError: an output is missing; the servable is not a shop of this version of `tfrec`.
         """
+        shape = outputs["item_ids"].shape if "item_ids" in outputs else ()
+        outputs = {**{name: np.full(shape, value) for name, value in _OF_SOME.items()}, **outputs}
         missing = [name for name in _COLUMNS if name not in outputs]
         if missing:
             raise ServingError(
@@ -119,7 +131,7 @@ class Offers:
                 "Export it with the same version of `tfrec` as the client's."
             )
         if propensities is None:
-            propensities = np.full(outputs["item_ids"].shape, np.nan)
+            propensities = np.full(shape, np.nan)
         columns: dict[str, Any] = {name: outputs[name] for name in _COLUMNS}
         return cls(**columns, propensities=propensities, origins=tuple(origins))
 
@@ -177,6 +189,24 @@ class Offers:
         is_offered = self.item_ids[row] != ""
         columns = {name: getattr(self, name)[row][is_offered] for name in (*_COLUMNS, "propensities")}
         return Offers(**columns, origins=(self.origins[row],), history=self.history)
+
+    def by_widget(self) -> dict[str, "Offers"]:
+        """Returns the offers of each widget of one page, in the order of its widgets; empty widgets are left out.
+
+        They are of one recommendation: `recommendation_id` is that of the page.
+
+        Raises:
+            SchemaError: these are the offers of a batch, or not of a page.
+        """
+        if self.is_batch:
+            raise SchemaError("These are the offers of a batch. Ask each of `offers.queries()` for its widgets.")
+        if len(self) and not self.widgets[0]:
+            raise SchemaError("These are the offers of one slate. Only those of `page` have widgets.")
+        found = {}
+        for name in dict.fromkeys(self.widgets.tolist()):
+            columns = {one: getattr(self, one)[self.widgets == name] for one in (*_COLUMNS, "propensities")}
+            found[name] = Offers(**columns, origins=self.origins, history=self.history)
+        return found
 
     def to_slate(self) -> Slate:
         """Returns the same as a `Slate` `[B, k]` (B = 1 for one query), for the metrics of `tfrec.evaluation`.

@@ -60,6 +60,7 @@ def build_inputs(signature: Signature, arguments: Mapping[str, Any]) -> tuple[di
         for spec in signature.inputs
     }
     _check_behaviour(given, rows)
+    _check_widgets(rows)
     widths = {spec.name: max(map(len, rows[spec.name]), default=0) for spec in signature.inputs if spec.rank == 2}
     behaviour_width = max((widths[name] for name in _BEHAVIOUR if name in widths), default=0)
     return {
@@ -111,6 +112,18 @@ def _check_behaviour(given: Mapping[str, Any], rows: Mapping[str, Sequence[Any]]
                     f"`{name}` must have one value for each of `recent_item_ids`; "
                     f"query {row} has {len(items)} items and {len(values)} values."
                 )
+
+
+def _check_widgets(rows: Mapping[str, Sequence[Any]]) -> None:
+    """Checks that no page names a widget twice, and that it has no more sizes than widgets."""
+    for row, names in enumerate(rows.get("widgets", ())):
+        if len({*names}) < len(names):
+            raise SchemaError(f"Each of `widgets` is named once; query {row} has {_shown(list(names))}.")
+        if len(rows["widget_sizes"][row]) > len(names):
+            raise SchemaError(
+                f"`widget_sizes` has one number for each of `widgets`; query {row} has {len(names)} widgets and "
+                f"{len(rows['widget_sizes'][row])} sizes."
+            )
 
 
 def _as_array(spec: InputSpec, rows: Sequence[Any], width: int) -> np.ndarray:

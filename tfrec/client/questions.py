@@ -28,7 +28,7 @@ from tfrec.client.queries import build_inputs, no_rows
 from tfrec.client.settings import check_connection, check_deadline, check_outputs, check_settings
 from tfrec.client.slate_questions import OffersT, SlateQuestions
 from tfrec.client.steps import Steps
-from tfrec.schema.signatures import Signature, signature_named
+from tfrec.schema.signatures import SETS, Signature, signature_named
 
 AnswerT = TypeVar("AnswerT")
 OutputsT = TypeVar("OutputsT")
@@ -47,7 +47,7 @@ class Questions(SlateQuestions[OffersT], Generic[OffersT, AnswerT, OutputsT, Nam
     Args:
         target: `host:port` of the gRPC port, or a gRPC name such as `dns:///shop.default.svc:8500`.
         deadline: seconds until a call is given up.
-        servable: name under which the five strategies are asked.
+        servable: name under which the strategies are asked.
         fallback: name of a servable with the same signatures, such as the `fallback` of `tfrec baseline`: where
             `servable` is not loaded, overloaded, down or too slow, it gets the same request in what is left of the
             deadline; `Offers.servable` says who answered. None = there is none.
@@ -63,7 +63,7 @@ class Questions(SlateQuestions[OffersT], Generic[OffersT, AnswerT, OutputsT, Nam
         breaker: when a servable that keeps hanging is not asked for a while; None = it always is.
         experiment: puts users into arms, which may differ in servable, version and settings.
         explore: draws slates at random with known chances (`Offers.propensities`).
-        log: keeps every answer of the five strategies.
+        log: keeps every answer of the strategies.
         history: keeps the events of users whom the servable does not store; `Offers.history` says if they were sent.
         credentials: TLS, from `grpc.ssl_channel_credentials(...)`; None = plaintext.
         max_message_bytes: largest answer that is taken.
@@ -227,7 +227,7 @@ class Questions(SlateQuestions[OffersT], Generic[OffersT, AnswerT, OutputsT, Nam
         self, signature: Signature, inputs: Mapping[str, np.ndarray], arm: Arm, arm_name: str, deadline: float
     ) -> Steps[Offers]:
         """Returns the slates of queries that are in one arm."""
-        explore = arm.explore or self._explore
+        explore = (arm.explore or self._explore) if signature.name not in SETS else None
         asked = inputs if explore is None else {**inputs, "k": explore.asked(inputs["k"])}
         answer = yield from self._asking.answer(signature, asked, self._sources(signature, arm), deadline=deadline)
         outputs, propensities = answer.outputs, None

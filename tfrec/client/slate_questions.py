@@ -1,4 +1,4 @@
-"""`SlateQuestions`: the five questions that are answered with slates.
+"""`SlateQuestions`: the questions that are answered with slates.
 
 The arguments of every question are those of its signature: one query (values and flat lists) or a batch (lists of
 values, lists of lists; see `tfrec.client.queries`).
@@ -32,6 +32,7 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
         exclude_attributes: Values = None,
         min_price: Number = None,
         max_price: Number = None,
+        bought_before: Value = None,
         k: Number = None,
         diversity: Number = None,
         at_minute: Number = None,
@@ -53,6 +54,7 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
             exclude_attributes: offer no item that has one of these attributes.
             min_price: cheapest price offered.
             max_price: dearest price offered.
+            bought_before: `only`: what this shopper bought before, to be bought again; `never`: what is new to them.
             k: number of items wanted; 10 when None.
             diversity: 0 = by score alone, towards 1 = more categories.
             at_minute: moment at which merchandising rules are in force, minutes since 1970-01-01 UTC; None = now.
@@ -183,6 +185,92 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
         `same_as_anchor` is that of `cross_sell`; the other arguments and the errors are those of `recommend`.
         """
         return self._run(self._offers("similar", locals()))
+
+    def bundle(
+        self,
+        *,
+        item_id: Value = None,
+        user_id: Value = None,
+        cart_item_ids: Values = None,
+        recent_item_ids: Values = None,
+        recent_event_types: Values = None,
+        recent_ages: Numbers = None,
+        exclude_item_ids: Values = None,
+        include_categories: Values = None,
+        include_attributes: Values = None,
+        exclude_attributes: Values = None,
+        same_as_anchor: Values = None,
+        min_price: Number = None,
+        max_price: Number = None,
+        k: Number = None,
+        at_minute: Number = None,
+        is_adult: Number = None,
+        deadline: float | None = None,
+    ) -> OffersT:
+        """Returns `k` items (2 when None, 9 at most) that are sold with `item_id` as one set, or nothing.
+
+        They complement the item and each other. The last of `total_prices` is the price of the whole bundle. The other
+        arguments and the errors are those of `recommend`, `same_as_anchor` is that of `cross_sell`. An `Exploration`
+        does not touch the answer.
+        """
+        return self._run(self._offers("bundle", locals()))
+
+    def page(
+        self,
+        *,
+        widgets: Values = None,
+        widget_sizes: Numbers = None,
+        item_id: Value = None,
+        user_id: Value = None,
+        cart_item_ids: Values = None,
+        recent_item_ids: Values = None,
+        recent_event_types: Values = None,
+        recent_ages: Numbers = None,
+        exclude_item_ids: Values = None,
+        include_categories: Values = None,
+        include_attributes: Values = None,
+        exclude_attributes: Values = None,
+        min_price: Number = None,
+        max_price: Number = None,
+        cart_total: Number = None,
+        threshold: Number = None,
+        k: Number = None,
+        diversity: Number = None,
+        at_minute: Number = None,
+        is_adult: Number = None,
+        deadline: float | None = None,
+    ) -> OffersT:
+        """Returns the items of all widgets of a page, none of them twice; `Offers.by_widget` gives each its own.
+
+        Args:
+            widgets: what the page shows, the widget that chooses first first: `upsell`, `cross_sell`, `recommend`,
+                `complete_cart`, `similar`, `buy_again`; the first three when None.
+            widget_sizes: number of items of each of `widgets`; 0 = `k`.
+            item_id: the item on the page.
+            user_id: as in `recommend`, as are all that are not named here.
+            cart_item_ids: items in the cart now.
+            recent_item_ids: items of the latest events, oldest first.
+            recent_event_types: types of these events.
+            recent_ages: ages of these events in hours.
+            exclude_item_ids: items that must not be offered.
+            include_categories: offer only these category paths and what is below them.
+            include_attributes: offer only items with these attributes.
+            exclude_attributes: offer no item that has one of these attributes.
+            min_price: cheapest price offered.
+            max_price: dearest price offered.
+            cart_total: what the cart costs, see `complete_cart`.
+            threshold: amount that the cart should reach, see `complete_cart`.
+            k: number of items of each widget; 10 when None.
+            diversity: of each widget.
+            at_minute: moment at which merchandising rules are in force; each widget has those of its own strategy.
+            is_adult: 1 or True where the shopper is known to be of age.
+            deadline: seconds, instead of the client's. An `Exploration` does not touch the answer.
+
+        Raises:
+            SchemaError: as in `recommend`.
+            ServingError: as in `recommend`.
+        """
+        return self._run(self._offers("page", locals()))
 
     @abc.abstractmethod
     def _run(self, steps: Steps[Any]) -> Any:

@@ -91,6 +91,6 @@ def table(values: np.ndarray, name: str) -> tf.Variable:
 
 
 def codes_of(values: tf.Tensor, names: tuple[str, ...]) -> tf.Tensor:
-    """Returns `[B]` int32 places of text among `names`, from 1; 0 for what is not among them."""
-    is_name = tf.equal(values[:, None], tf.constant(names)[None, :])
-    return tf.reduce_max(tf.where(is_name, tf.range(1, len(names) + 1)[None, :], 0), axis=1)
+    """Returns int32 places of texts, of any shape, among `names`, from 1; 0 for what is not among them."""
+    is_name = tf.equal(values[..., None], tf.constant(names))
+    return tf.reduce_max(tf.where(is_name, tf.range(1, len(names) + 1), 0), axis=-1)

@@ -192,6 +192,14 @@ _OBJECTIVE = InputSpec(
     "bring beyond the anchor); empty or another = the model's default",
     choices=OBJECTIVES,
 )
+_BOUGHT_BEFORE = InputSpec(
+    "bought_before",
+    "string",
+    1,
+    "",
+    "`only`: what this shopper bought before, to be bought again; `never`: what is new to them; empty = both",
+    choices=("only", "never"),
+)
 _OCCASION = (
     InputSpec(
         "at_minute",
@@ -219,14 +227,34 @@ _THRESHOLD = (
         "0 = none",
     ),
 )
+_DIVERSITY = InputSpec(
+    "diversity", "float32", 1, 0.0, "variety of the slate: 0 = by score alone, towards 1 = more categories"
+)
 _STRATEGY_SETTINGS = (
     InputSpec("k", "int32", 1, 10, "number of items wanted; each row its own"),
-    InputSpec("diversity", "float32", 1, 0.0, "variety of the slate: 0 = by score alone, towards 1 = more categories"),
+    _DIVERSITY,
     *_OCCASION,
+)
+WIDGETS = ("recommend", "cross_sell", "upsell", "complete_cart", "similar", "buy_again")
+"""What a page may be filled with: the signatures of that name, and `buy_again`: what the shopper bought before."""
+SETS = ("bundle", "page")
+"""Signatures whose items belong together: an order drawn at random, or another number of them, is another answer."""
+STANDARD_WIDGETS = ("upsell", "cross_sell", "recommend")
+"""Widgets of a page that names none."""
+_WIDGETS = (
+    InputSpec(
+        "widgets",
+        "string",
+        2,
+        "",
+        "widgets of the page, the one that chooses first first; empty = " + ", ".join(STANDARD_WIDGETS),
+        choices=WIDGETS,
+    ),
+    InputSpec("widget_sizes", "int32", 2, 0, "number of items of each of these widgets; 0 = `k`"),
 )
 _SLATE = (
     OutputSpec("item_ids", "string", "offered items, best first; empty behind the end of a short row"),
-    OutputSpec("scores", "float32", "ranking score, descending; -inf behind the end"),
+    OutputSpec("scores", "float32", "ranking score, descending in a slate; -inf behind the end"),
     OutputSpec("probabilities", "float32", "probability that the item is bought next; 0 behind the end"),
     OutputSpec("prices", "float32", "current price; 0 when unknown"),
     OutputSpec("reasons", "string", "why: a code of the table of reasons"),
@@ -257,7 +285,7 @@ SIGNATURES: Mapping[str, Signature] = {
         Signature(
             "shop",
             "recommend",
-            (_USER, *_HISTORY, *_RECENT, _CART, *_LIMITS, *_STRATEGY_SETTINGS),
+            (_USER, *_HISTORY, *_RECENT, _CART, *_LIMITS, _BOUGHT_BEFORE, *_STRATEGY_SETTINGS),
             _SLATE,
             "what this shopper is likely to choose next",
         ),
@@ -291,6 +319,31 @@ SIGNATURES: Mapping[str, Signature] = {
             (_USER, *_HISTORY, _ANCHOR, *_LIMITS, _SHARED, *_STRATEGY_SETTINGS),
             _SLATE,
             "items that can stand in for the anchor",
+        ),
+        Signature(
+            "shop",
+            "bundle",
+            (
+                *(_USER, *_HISTORY, *_RECENT, _CART, _ANCHOR, *_LIMITS, _SHARED),
+                InputSpec("k", "int32", 1, 2, "number of items beside the anchor; each row its own"),
+                *_OCCASION,
+            ),
+            (
+                *_SLATE,
+                OutputSpec("total_prices", "float32", "price of the anchor and of all items up to this one; 0 unknown"),
+            ),
+            "items that are sold with the anchor as one set: complements of it and of each other, all or none",
+        ),
+        Signature(
+            "shop",
+            "page",
+            (
+                *(_USER, *_HISTORY, *_RECENT, _CART, _ANCHOR, *_LIMITS, *_WIDGETS, *_THRESHOLD),
+                InputSpec("k", "int32", 1, 10, "number of items of each widget; each row its own"),
+                *(_DIVERSITY, *_OCCASION),
+            ),
+            (*_SLATE, OutputSpec("widgets", "string", "the widget in which the item stands")),
+            "the items of all widgets of a page, none of them twice",
         ),
         Signature(
             "retrieval",

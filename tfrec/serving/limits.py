@@ -6,7 +6,7 @@ from typing import Any
 
 from tfrec.errors import ConfigError, SchemaError, ServingError
 from tfrec.schema import wire
-from tfrec.schema.signatures import HISTORY_INPUTS
+from tfrec.schema.signatures import HISTORY_INPUTS, STANDARD_WIDGETS, WIDGETS
 
 _INVALID_ARGUMENT = 3
 _STRING_BYTES = 24
@@ -46,7 +46,7 @@ class RequestLimits:
         """Returns the bytes that answering a request takes, estimated from the sizes that its inputs declare.
 
         `rows × items × 160 + elements × 4096`: a slate needs some numbers for each pair of a row and an item. Elements
-        of users' histories count 640.
+        of users' histories count 640. A row of a page counts as many times as it has widgets.
 
         Args:
             inputs: alias → `TensorProto`.
@@ -56,6 +56,7 @@ class RequestLimits:
             ServingError: INVALID_ARGUMENT, an input has no possible shape or dtype, or the request is too large.
         """
         num_bytes = num_elements = num_rows = element_bytes = 0
+        slates = 1  # of a row; a page has one for each widget
         for alias, proto in inputs.items():
             try:
                 shape, itemsize = wire.tensor_shape(proto), wire.numpy_dtype(proto.dtype).itemsize
@@ -65,6 +66,8 @@ class RequestLimits:
             num_elements += size
             element_bytes += size * (HISTORY_ELEMENT_BYTES if alias in HISTORY_INPUTS else ELEMENT_BYTES)
             num_bytes += size * (_STRING_BYTES if proto.dtype == wire.DT_STRING else itemsize)
+            if alias == "widgets" and len(shape) == 2:
+                slates = min(max(shape[1], len(STANDARD_WIDGETS)), len(WIDGETS))
             if shape:
                 num_rows = max(num_rows, shape[0])
                 if shape[0] > self.max_rows:
@@ -79,7 +82,7 @@ class RequestLimits:
                 "Send several smaller requests, or raise the server's max_bytes.",
                 code=_INVALID_ARGUMENT,
             )
-        memory = num_rows * num_items * ROW_BYTES + element_bytes
+        memory = num_rows * slates * num_items * ROW_BYTES + element_bytes
         if memory > self.max_memory:
             raise ServingError(
                 f"{num_rows} rows with {num_elements} values, over {num_items} items, need about {_mebibytes(memory)} "

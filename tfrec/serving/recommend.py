@@ -21,13 +21,14 @@ from tqdm import tqdm
 
 from tfrec.errors import ConfigError, SchemaError, ServingError, SourceError, TfrecError, nearest_hint
 from tfrec.publish import check_file, marked_schema, writing
-from tfrec.schema.signatures import InputSpec, Signature, signature_named
+from tfrec.schema.signatures import SETS, InputSpec, Signature, signature_named
 from tfrec.serving.models_config import FALLBACK
 from tfrec.serving.servable import Servable
 
 BATCH_SIZE = 128
 """Best of 32 .. 512 on Online Retail with a thread a core (`python -m tests.benchmarks.serving` has single calls)."""
 KIND = "slates"
+_K = 20
 _CHUNK = 8192
 """Queries held at a time; within a chunk they are sorted by length."""
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
@@ -62,7 +63,7 @@ def recommend_file(
     out: Path,
     *,
     signature_name: str,
-    k: int = 20,
+    k: int | None = None,
     batch_size: int = BATCH_SIZE,
     show_progress: bool = True,
     force: bool = False,
@@ -75,7 +76,7 @@ def recommend_file(
             lists. Ids may be numbers (17850.0 is `"17850"`). Null, or a column left out, is the input's default.
         out: Parquet to be written: `query_id`, `rank` (from 1), `item_id`, `score` and the signature's other outputs.
         signature_name: such as `complete_cart`.
-        k: items a query, where the queries have no column `k`.
+        k: items a query, where the queries have no column `k`; None = 20, of a bundle 2.
         batch_size: queries answered together.
         show_progress: a progress bar.
         force: overwrite a file that holds no slates; the queries are never overwritten.
@@ -86,6 +87,8 @@ def recommend_file(
         ServingError: there is no such servable.
     """
     signature = signature_named(signature_name)
+    if k is None:
+        k = _K if signature.name not in SETS else int(signature.input("k").padding)
     if k < 1 or batch_size < 1:
         raise ConfigError(f"`k` and `batch_size` must be at least 1; got {k} and {batch_size}.")
     inputs = (queries, models)

@@ -20,17 +20,17 @@ def only_new(eligible: tf.Tensor, *, is_own: tf.Tensor, is_discovery: tf.Tensor)
 
 
 def without_substitutes(
-    eligible: tf.Tensor, shortlist: Shortlist, *, anchor: tf.Tensor, leaf_category: tf.Tensor
+    eligible: tf.Tensor, shortlist: Shortlist, *, chosen: tf.Tensor, leaf_category: tf.Tensor
 ) -> tf.Tensor:
-    """Returns `eligible [B, L]` without the items of the anchor's own leaf category.
+    """Returns `eligible [B, L]` without the items of the leaf categories of `chosen`.
 
     Two cameras stand in for each other, they do not go with each other (labels of P-Companion, Hao et al. 2020).
-    Rows without an anchor, and anchors of unknown category, keep everything.
+    Rows of padding, and items of unknown category, keep everything.
 
     Args:
         eligible: bool mask of the items of `shortlist`.
         shortlist: the items in question.
-        anchor: `[B]` int32; 0 = none.
+        chosen: `[B, m]` int32; 0 = padding.
         leaf_category: `[N + 1]` int32; 0 = unknown.
 
     Examples:
@@ -39,12 +39,12 @@ def without_substitutes(
         >>> eligible = tf.constant([[False, False, True, True]])
         >>> from tfrec.models.sources.shortlist import whole_catalogue
         >>> leaf, items = tf.constant([0, 7, 7, 8]), whole_catalogue(4)
-        >>> without_substitutes(eligible, items, anchor=tf.constant([1]), leaf_category=leaf).numpy()
+        >>> without_substitutes(eligible, items, chosen=tf.constant([[1]]), leaf_category=leaf).numpy()
         array([[False, False, False,  True]])
     """
-    own_leaf = tf.gather(leaf_category, anchor)
-    leaf = tf.gather(leaf_category, shortlist.item)
-    return eligible & ~(tf.equal(leaf, own_leaf[:, None]) & (own_leaf > 0)[:, None])
+    taken, leaf = tf.gather(leaf_category, chosen), tf.gather(leaf_category, shortlist.item)
+    leaf = tf.broadcast_to(leaf, tf.shape(eligible))
+    return eligible & ~(is_in(leaf, taken) & (leaf > 0))
 
 
 def of_other_categories(

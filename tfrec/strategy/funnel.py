@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
 
@@ -15,24 +15,36 @@ from tfrec.models.shared_graphs import rare_graph, shared_graph
 from tfrec.models.sources import CandidateSources
 from tfrec.models.sources.candidate_sources import Allows
 from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
-from tfrec.schema.tables import EVENT_TYPES
-from tfrec.strategy.attributes import ATTRIBUTES_SPEC, AttributeFilter
+from tfrec.strategy.asked import ASKED_SPEC, Asked, ask
+from tfrec.strategy.attributes import AttributeFilter
 from tfrec.strategy.candidate_slate import CandidateSlate, followed_by, put_first, rows_where, top
 from tfrec.strategy.complements import of_other_categories, only_new, without_substitutes
 from tfrec.strategy.config import StrategyConfig
-from tfrec.strategy.constraints import Limits, eligible_items
+from tfrec.strategy.constraints import eligible_items
 from tfrec.strategy.diversity import maximal_marginal_relevance
 from tfrec.strategy.fits import only_what_fits
-from tfrec.strategy.merchandising import IN_FORCE_SPEC, OCCASION_SPEC, Merchandising, Occasion, RulesInForce
-from tfrec.strategy.reasons import Reasons, explain, explain_by_anchor
-from tfrec.strategy.request import Relation, Request, changed, excluding, occasion_of, relation_of
+from tfrec.strategy.merchandising import IN_FORCE_SPEC, Merchandising, RulesInForce
+from tfrec.strategy.reasons import Reasons, explain, explained_by_anchor
+from tfrec.strategy.request import Relation, Request
 from tfrec.strategy.threshold import by_expected_margin, within_reach
 from tfrec.strategy.upsell import by_objective, only_upgrades, orders_by_amount
-from tfrec.strategy.variants import one_of_each_product, without_variants
+from tfrec.strategy.variants import is_taken, one_of_each_product, without_items, without_variants
 
-_PURCHASE = EVENT_TYPES.index("purchase") + 1
-_UNKNOWN = -1
 _NEAR = 20  # items that bring a cart to a threshold, beside those of the sources
+
+
+class Ranked(NamedTuple):
+    """Candidates of a batch of queries, before slates are chosen of them.
+
+    Attributes:
+        slate: `[B, C]` candidates with their scores.
+        rules: the shop's rules in force.
+        evidence: what the sources know.
+    """
+
+    slate: CandidateSlate
+    rules: RulesInForce
+    evidence: Any
 
 
 class Sources(Protocol):
@@ -97,7 +109,7 @@ class Sources(Protocol):
 
 
 class Funnel:
-    """Candidate sources, the ranking model, and the five strategies on top of them.
+    """Candidate sources, the ranking model, and the strategies on top of them.
 
     Args:
         sources: candidates and features.
@@ -123,23 +135,12 @@ class Funnel:
         self.merchandising = Merchandising(rules or RuleTables.none(sources.num_rows, sources.num_segments))
         indices, lists = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)
         numbers, scores = tf.TensorSpec([None], tf.float32), tf.TensorSpec([None, None], tf.float32)
-        limits = Limits.Spec(
-            excluded=lists, categories=lists, min_price=numbers, max_price=numbers, attributes=ATTRIBUTES_SPEC
-        )
-        relation = Relation.Spec(
-            not_like=indices,
-            upgrade_of=indices,
-            min_price_ratio=numbers,
-            max_price_ratio=numbers,
-            objective=indices,
-            goes_beside=lists,
-            goes_with=indices,
-            gap=numbers,
-        )
         slate = CandidateSlate.Spec(item=lists, score=scores, probability=scores)
         self._attributes = AttributeFilter(sources.attributes)
-        self._near_graph = rare_graph(self._near, QUERY_SPEC, limits, relation, IN_FORCE_SPEC)
-        self._answer_graph = shared_graph(self._answer, QUERY_SPEC, limits, relation, OCCASION_SPEC, indices, numbers)
+        self._near_graph = rare_graph(self._near, ASKED_SPEC, IN_FORCE_SPEC)
+        self._nearest_graph = rare_graph(self._nearest, ASKED_SPEC, IN_FORCE_SPEC, indices)
+        self._closeness_graph = rare_graph(self._by_closeness, slate, indices)
+        self._answer_graph = shared_graph(self._answer, ASKED_SPEC)
         self._rank_graph = shared_graph(self._rank, QUERY_SPEC, lists)
         self._vary_graph = shared_graph(self._vary, slate, IN_FORCE_SPEC, indices, numbers)
         self._select_graph = rare_graph(self._select, slate, IN_FORCE_SPEC, indices)
@@ -149,74 +150,23 @@ class Funnel:
         """Every table and weight that an answer may read."""
         return [*self.sources.variables, *self.ranking.variables, *self.merchandising.variables]
 
-    def recommend(self, request: Request) -> tuple[CandidateSlate, Reasons]:
-        """Returns what the shopper is likely to choose next, repeats included, the cart left out."""
-        return self._answer_to("recommend", request, request.query, relation_of(request))
+    def answer(self, strategy: str, request: Request) -> tuple[CandidateSlate, Reasons]:
+        """Returns what a strategy offers, and why.
 
-    def complete_cart(self, request: Request) -> tuple[CandidateSlate, Reasons]:
-        """Returns what is still missing in the cart, repeats included."""
-        relation = relation_of(request, goes_beside=request.query.cart, gap=request.gap)
-        return self._answer_to("complete_cart", request, request.query, relation)
-
-    def cross_sell(self, request: Request) -> tuple[CandidateSlate, Reasons]:
-        """Complements of cart and anchor that the shopper has not bought before, or just now by the request."""
-        query = request.query
-        cart = tf.concat([query.cart, request.anchor[:, None]], axis=1)
-        just_bought = tf.where(tf.equal(query.recent_type, _PURCHASE), query.recent_item, 0)
-        query = changed(query, cart=cart, is_discovery=tf.ones_like(query.is_discovery))
-        relation = relation_of(request, not_like=request.anchor, goes_beside=cart, goes_with=request.anchor)
-        return self._answer_to("cross_sell", request, query, relation, just_bought)
-
-    def upsell(self, request: Request) -> tuple[CandidateSlate, Reasons]:
-        """Returns dearer items of the anchor's category, by what they are expected to earn beyond it.
-
-        See `UpsellConfig` for other orders. The scores are in the shop's currency, or probabilities.
+        Args:
+            strategy: `recommend`: what the shopper is likely to choose next. `complete_cart`: what is still missing in
+                the cart. `cross_sell`: complements of cart and anchor that the shopper has not bought before, or just
+                now by the request. `upsell`: dearer items of the anchor's category, by what they are expected to earn
+                beyond it (see `UpsellConfig` for other orders; scores are in the shop's currency, or probabilities).
+                `similar`: items that can stand in for the anchor, near in embedding and content, of its category first
+                (see `SimilarConfig`). `buy_again`: what the shopper bought before.
+            request: the requests.
         """
-        relation = relation_of(
-            request,
-            upgrade_of=tf.where(request.anchor > 0, request.anchor, _UNKNOWN),
-            min_price_ratio=request.min_price_ratio,
-            max_price_ratio=request.max_price_ratio,
-            objective=request.objective,
-        )
-        slate, _ = self._answer_to("upsell", request, self._with_view(request.query, request.anchor), relation)
-        return slate, explain_by_anchor(slate.item, code="upgrade_of", anchor=request.anchor)
+        return self._answer_graph(self.asked(strategy, request))
 
-    def similar(self, request: Request) -> tuple[CandidateSlate, Reasons]:
-        """Items that can stand in for the anchor: near in both embedding and content, of its category first.
-
-        The score is the sum of the cosine of the candidate embeddings (where there are any), content similarity, and 1
-        in the same leaf category, weighted by `SimilarConfig`; the probability is the ranking model's.
-        """
-        sources, anchor, config = self.sources, request.anchor, self._strategy.similar
-        leaf = sources.categories[:, -1]
-        own_leaf = tf.gather(leaf, anchor)[:, None]
-        same_leaf = tf.cast(tf.equal(leaf[None, :], own_leaf) & (own_leaf > 0), tf.float32)
-        limits, catalogue = excluding(request), whole_catalogue(sources.num_rows)
-        rules = self.merchandising.in_force(occasion_of("similar", request), sources.segment(request.query))
-        eligible = self._allowed(request.query, limits, relation_of(request), rules, catalogue, tf.constant([[False]]))
-        eligible &= (anchor > 0)[:, None]
-        weights = (config.embedding_weight, config.content_weight)
-        closeness = sources.similarity(anchor, *weights) + config.same_category_bonus * same_leaf
-        every = CandidateSlate(
-            item=tf.broadcast_to(catalogue.item, tf.shape(closeness)),
-            score=tf.where(eligible, closeness, -float("inf")),
-            probability=tf.zeros_like(closeness),
-        )
-        every = self.merchandising.boosted(every, rules, is_amount=tf.ones_like(anchor, tf.bool))
-        is_pinned = eligible & catalogue.marks(rules.pinned)
-        query = self._with_view(request.query, anchor)
-
-        most = tf.maximum(tf.reduce_max(tf.concat([self._enough_for(request.k), [0]], axis=0)), config.candidates)
-        _, item = tf.math.top_k(tf.where(is_pinned, float("inf"), every.score), tf.minimum(most, sources.num_rows))
-        score = tf.gather(every.score, item, batch_dims=1)
-        item = tf.where(score > -float("inf"), item, 0)
-        _, logits = self.rank(query, item)
-        probability = tf.where(item > 0, tf.sigmoid(logits[..., -1]), 0.0)
-        slate = CandidateSlate(item=item, score=score, probability=probability)
-        slate = self._vary_graph(slate, rules, request.k, request.diversity)
-        slate = self._filled(slate, rules, request.k, lambda: every.score)
-        return slate, explain_by_anchor(slate.item, code="similar_to", anchor=anchor)
+    def asked(self, strategy: str, request: Request) -> Asked:
+        """Returns what a strategy asks for."""
+        return ask(strategy, request, view_type=self.sources.view_type)
 
     def retrieve(self, query: Query, k: tf.Tensor) -> CandidateSlate:
         """Returns the nearest `[B, k]` candidates of the two towers alone, exact by inner product."""
@@ -235,38 +185,32 @@ class Funnel:
         evidence = self.sources.gather_evidence(query)
         return self.ranking(self.sources.features(query, evidence, items), training=False)
 
-    def _answer_to(
-        self, signature: str, request: Request, query: Query, relation: Relation, *excluded: tf.Tensor
-    ) -> tuple[CandidateSlate, Reasons]:
-        """Returns the answer to a request whose query a strategy has changed; `excluded` are items `[B, n]`."""
-        limits, occasion = excluding(request, *excluded), occasion_of(signature, request)
-        return self._answer_graph(query, limits, relation, occasion, request.k, request.diversity)
-
-    def _answer(
-        self,
-        query: Query,
-        limits: Limits,
-        relation: Relation,
-        occasion: Occasion,
-        k: tf.Tensor,
-        diversity: tf.Tensor,
-    ) -> tuple[CandidateSlate, Reasons]:
+    def _answer(self, asked: Asked) -> tuple[CandidateSlate, Reasons]:
         """Returns the best of the eligible items and why; traced once for all signatures."""
-        rules = self.merchandising.in_force(occasion, self.sources.segment(query))
-        allows = functools.partial(self._allowed, query, limits, relation, rules)
-        is_amount = self._ranks_by_amount(relation)
+        ranked = self.ranked(asked, self.enough_for(asked.k))
+        slate = self.chosen(ranked.slate, ranked.rules, asked)
+        return slate, self.explained(asked, ranked.evidence, slate.item)
 
-        enough = self._enough_for(k)
-        near = tf.cond(
-            tf.reduce_any(relation.gap > 0),
-            lambda: self._near_graph(query, limits, relation, rules),
-            lambda: tf.zeros([tf.shape(k)[0], 0], tf.int32),
+    def ranked(self, asked: Asked, enough: tf.Tensor) -> Ranked:
+        """Returns the candidates with their scores.
+
+        Args:
+            asked: what is wanted.
+            enough: `[B]` int32 candidates that there must be whenever so many items are eligible.
+        """
+        query, relation = asked.query, asked.relation
+        rules = self.merchandising.in_force(asked.occasion, self.sources.segment(query))
+        allows = functools.partial(self._allowed, asked, rules)
+        nobody = tf.zeros([tf.shape(asked.k)[0], 0], tf.int32)
+        near = tf.cond(tf.reduce_any(relation.gap > 0), lambda: self._near_graph(asked, rules), lambda: nobody)
+        nearest = tf.cond(
+            tf.reduce_any(relation.similar_to > 0), lambda: self._nearest_graph(asked, rules, enough), lambda: nobody
         )
-        also = tf.concat([rules.pinned, near], axis=1)
+        also = tf.concat([rules.pinned, near, nearest], axis=1)
         evidence = self.sources.gather_evidence(query, allows, at_least=enough, also=also)
         items = self.sources.candidates(evidence, at_least=enough, also=also)
-        ranked = by_objective(
-            self._ranked(query, evidence, items),
+        slate = by_objective(
+            self._scored(query, evidence, items),
             upgrade_of=relation.upgrade_of,
             objective=relation.objective,
             price=self.sources.price,
@@ -274,23 +218,45 @@ class Funnel:
             config=self._strategy.upsell,
         )
         is_near = self._within_reach(tf.gather(self.sources.price, items), relation.gap)
-        ranked = by_expected_margin(
-            ranked, is_near=is_near, profit=self.sources.profit, has_log_scores=self.ranking.has_log_scores
+        slate = by_expected_margin(
+            slate, is_near=is_near, profit=self.sources.profit, has_log_scores=self.ranking.has_log_scores
         )
-        ranked = self.merchandising.boosted(ranked, rules, is_amount=is_amount)
+        slate = tf.cond(
+            tf.reduce_any(relation.similar_to > 0),
+            lambda: self._closeness_graph(slate, relation.similar_to),
+            lambda: slate,
+        )
+        slate = self.merchandising.boosted(slate, rules, is_amount=self._ranks_by_amount(relation))
         # Who looks at a printer most often buys another one that they saw; what goes *with* it is another question.
         is_complement = self.sources.completes(relation.goes_with, items) > 0
-        ranked = put_first(ranked, is_first=is_near | is_complement)
-        slate = self._vary_graph(ranked, rules, k, diversity)
+        slate = put_first(slate, is_first=is_near | is_complement)
+        return Ranked(slate, rules, evidence)
 
-        def by_popularity() -> tf.Tensor:
-            eligible = self.sources.eligible_catalogue(query, allows)
-            return tf.where(eligible, self.sources.popularity[None, :], -float("inf"))
+    def chosen(
+        self, slate: CandidateSlate, rules: RulesInForce, asked: Asked, *, taken: tf.Tensor | None = None
+    ) -> CandidateSlate:
+        """Returns the best items of `slate [B, C]`, as many as are asked for: by variety and by the shop's rules.
 
-        slate = self._filled(slate, rules, k, by_popularity)
-        return slate, self._explain(self.sources, evidence, slate.item)
+        Args:
+            slate: candidates in any order.
+            rules: the rules in force.
+            asked: what is wanted.
+            taken: `[B, n]` int32 items that stand elsewhere on the page; they and their variants are left out.
+        """
+        if taken is not None:
+            slate = without_items(slate, taken=taken, groups=self.sources.groups)
+        return self._filled(self._vary_graph(slate, rules, asked.k, asked.diversity), rules, asked, taken)
 
-    def _ranked(self, query: Query, evidence: Any, items: tf.Tensor) -> CandidateSlate:
+    def explained(self, asked: Asked, evidence: Any, items: tf.Tensor) -> Reasons:
+        """Returns why `items [B, k]` are offered."""
+        return explained_by_anchor(
+            self._explain(self.sources, evidence, items),
+            items,
+            upgrade_of=asked.relation.upgrade_of,
+            similar_to=asked.relation.similar_to,
+        )
+
+    def _scored(self, query: Query, evidence: Any, items: tf.Tensor) -> CandidateSlate:
         """Returns `items [B, C]` with the scores and probabilities of the ranking model, in the same places."""
         score, logits = self.ranking(self.sources.features(query, evidence, items), training=False)
         return CandidateSlate(
@@ -303,43 +269,72 @@ class Funnel:
         """Returns `[B, C]` bool: items of `price [B, C]` bring what the carts lack."""
         return within_reach(price, gap=gap, config=self._strategy.threshold)
 
-    def _near(self, query: Query, limits: Limits, relation: Relation, rules: RulesInForce) -> tf.Tensor:
+    def _near(self, asked: Asked, rules: RulesInForce) -> tf.Tensor:
         """Returns `[B, n]` int32: of the items that bring what the carts lack those bought most lately; 0 = none.
 
         The sources know no thresholds: their candidates may all be too cheap.
         """
-        allows = functools.partial(self._allowed, query, limits, relation, rules)
-        may_be = self.sources.eligible_catalogue(query, allows)
-        may_be &= self._within_reach(self.sources.price.value()[None, :], relation.gap)
+        may_be = self._eligible(asked, rules)
+        may_be &= self._within_reach(self.sources.price.value()[None, :], asked.relation.gap)
         score = tf.where(may_be, self.sources.popularity[None, :], -1.0)
         score, item = tf.math.top_k(score, min(_NEAR, self.sources.num_rows))
         return tf.where(score >= 0, item, 0)
 
+    def _nearest(self, asked: Asked, rules: RulesInForce, enough: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, n]` int32: the eligible items most like the anchors, `enough [B]` of them; 0 = none."""
+        score = tf.where(self._eligible(asked, rules), self._closeness(asked.relation.similar_to), -float("inf"))
+        most = tf.reduce_max(tf.concat([enough, [self._strategy.similar.candidates]], axis=0))
+        score, item = tf.math.top_k(score, tf.minimum(most, self.sources.num_rows))
+        return tf.where((score > -float("inf")) & (asked.relation.similar_to > 0)[:, None], item, 0)
+
+    def _eligible(self, asked: Asked, rules: RulesInForce) -> tf.Tensor:
+        """Returns `[B, N + 1]` bool: which items of the catalogue may be offered."""
+        return self.sources.eligible_catalogue(asked.query, functools.partial(self._allowed, asked, rules))
+
+    def _closeness(self, anchor: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, N + 1]` float32: how well each item stands in for the anchor `[B]`, see `SimilarConfig`."""
+        config, leaf = self._strategy.similar, self.sources.categories[:, -1]
+        anchor = tf.maximum(anchor, 0)
+        own_leaf = tf.gather(leaf, anchor)[:, None]
+        same_leaf = tf.cast(tf.equal(leaf[None, :], own_leaf) & (own_leaf > 0), tf.float32)
+        similarity = self.sources.similarity(anchor, config.embedding_weight, config.content_weight)
+        return similarity + config.same_category_bonus * same_leaf
+
+    def _by_closeness(self, slate: CandidateSlate, anchor: tf.Tensor) -> CandidateSlate:
+        """Returns the slate with closeness as the score in the rows that have an anchor."""
+        score = tf.gather(self._closeness(anchor), slate.item, batch_dims=1)
+        is_close = (anchor > 0)[:, None] & (slate.score > -float("inf"))
+        return CandidateSlate(
+            item=slate.item, score=tf.where(is_close, score, slate.score), probability=slate.probability
+        )
+
     def _ranks_by_amount(self, relation: Relation) -> tf.Tensor:
         """Returns `[B]` bool: the scores of the row are amounts, not on a logarithmic scale."""
         is_priced = orders_by_amount(relation.objective, config=self._strategy.upsell) & (relation.upgrade_of > 0)
-        return is_priced | (not self.ranking.has_log_scores)
+        return is_priced | (relation.similar_to > 0) | (not self.ranking.has_log_scores)
 
     def _filled(
-        self, slate: CandidateSlate, rules: RulesInForce, k: tf.Tensor, order: Callable[[], tf.Tensor]
+        self, slate: CandidateSlate, rules: RulesInForce, asked: Asked, taken: tf.Tensor | None
     ) -> CandidateSlate:
-        """Returns the slate with further items behind it in rows that rules leave short.
+        """Returns the slate with further items behind it in rows that rules leave short, the best sellers first.
 
         Rules for the slate as a whole (at most two of a brand) may refuse most of the candidates, while other items of
         the catalogue could stand. To rank them all by the model would take as long as a hundred requests.
-
-        Args:
-            slate: the slates.
-            rules: the rules in force.
-            k: `[B]` int32 items wanted.
-            order: makes scores `[B, N + 1]` by which they are taken; `-inf` for what may not be offered.
         """
-        is_short = rules.selects & (tf.reduce_sum(tf.cast(slate.item > 0, tf.int32), axis=1) < k)
+        is_short = rules.selects & (tf.reduce_sum(tf.cast(slate.item > 0, tf.int32), axis=1) < asked.k)
 
         def fill() -> CandidateSlate:
-            score = tf.where(is_short[:, None], order(), -float("inf"))
-            longer = followed_by(slate, score, catalogue=whole_catalogue(self.sources.num_rows))
-            return self._select_graph(longer, rules, k)
+            every = whole_catalogue(self.sources.num_rows)
+            score = tf.where(
+                (asked.relation.similar_to > 0)[:, None],
+                self._closeness(asked.relation.similar_to),
+                self.sources.popularity[None, :],
+            )
+            may_be = self._eligible(asked, rules) & is_short[:, None]
+            if taken is not None:
+                may_be &= ~is_taken(every.item, taken=taken, groups=self.sources.groups)
+            longer = followed_by(slate, tf.where(may_be, score, -float("inf")), catalogue=every)
+            return self._select_graph(longer, rules, asked.k)
 
         return tf.cond(tf.reduce_any(is_short), fill, lambda: slate)
 
@@ -366,30 +361,21 @@ class Funnel:
         """Returns what rules let stand of the slate; traced once."""
         return self.merchandising.select(slate, k=k, rules=rules, groups=self.sources.groups)
 
-    def _enough_for(self, k: tf.Tensor) -> tf.Tensor:
+    def enough_for(self, k: tf.Tensor) -> tf.Tensor:
         """Returns `[B]` int32: how many candidates hold `k` different products, whatever variants are among them."""
         most = self.sources.largest_group
         return tf.minimum(k, self.sources.num_rows) * most if most > 1 else k  # no overflow, whatever k is
 
-    def _allowed(
-        self,
-        query: Query,
-        limits: Limits,
-        relation: Relation,
-        rules: RulesInForce,
-        shortlist: Shortlist,
-        is_own: tf.Tensor,
-    ) -> tf.Tensor:
+    def _allowed(self, asked: Asked, rules: RulesInForce, shortlist: Shortlist, is_own: tf.Tensor) -> tf.Tensor:
         """Returns `[B, L]` bool: the items of the list that may be offered.
 
         Args:
-            query: the queries; for discovery, or for other categories than the cart's, where they say so.
-            limits: of the requests.
-            relation: of the strategy.
+            asked: what is wanted; for discovery, or for other categories than the cart's, where the query says so.
             rules: the shop's rules in force.
             shortlist: the items in question.
             is_own: `[B, L]` bool: the user bought it before.
         """
+        query, limits, relation = asked.query, asked.limits, asked.relation
         price, paths = self.sources.price, self.sources.categories
         leaf = paths[:, -1]
         eligible = eligible_items(
@@ -397,10 +383,11 @@ class Funnel:
         )
         eligible = self._attributes.within(eligible, shortlist, limits.attributes)
         eligible = only_new(eligible, is_own=is_own, is_discovery=query.is_discovery > 0)
+        eligible &= (is_own | ~relation.only_own[:, None]) & (relation.similar_to >= 0)[:, None]
         eligible = of_other_categories(
             eligible, shortlist, chosen=query.cart, level=query.outside_level, category_paths=paths
         )
-        eligible = without_substitutes(eligible, shortlist, anchor=relation.not_like, leaf_category=leaf)
+        eligible = without_substitutes(eligible, shortlist, chosen=relation.not_like, leaf_category=leaf)
         if self.sources.largest_group > 1:
             eligible = without_variants(eligible, shortlist, chosen=relation.goes_beside, groups=self.sources.groups)
         if self.sources.num_fits > 1:
@@ -429,20 +416,3 @@ class Funnel:
             return tf.where(tf.equal(relation.upgrade_of, 0)[:, None], eligible, found)
 
         return tf.cond(tf.reduce_any(tf.not_equal(relation.upgrade_of, 0)), upgrades, lambda: eligible)
-
-    def _with_view(self, query: Query, anchor: tf.Tensor) -> Query:
-        """Returns the query with the view of the anchor as its latest event, once.
-
-        A shop that sends its events as they come has the view of the page among them; in training it was one event.
-        """
-        place = tf.range(tf.shape(query.recent_item)[1])[None, :]
-        latest = tf.reduce_max(tf.where(query.recent_item > 0, place, -1), axis=1, keepdims=True)
-        is_same = tf.equal(place, latest) & tf.equal(query.recent_item, anchor[:, None])
-        is_same &= tf.equal(query.recent_type, self.sources.view_type)
-        seen = tf.fill([tf.shape(anchor)[0], 1], self.sources.view_type)
-        return changed(
-            query,
-            recent_item=tf.concat([tf.where(is_same, 0, query.recent_item), anchor[:, None]], axis=1),
-            recent_type=tf.concat([query.recent_type, seen], axis=1),
-            recent_age=tf.concat([query.recent_age, tf.zeros([tf.shape(anchor)[0], 1])], axis=1),
-        )

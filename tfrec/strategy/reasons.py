@@ -67,18 +67,30 @@ def explain(sources: CandidateSources, evidence: Evidence, items: tf.Tensor) -> 
     )
 
 
-def explain_by_anchor(items: tf.Tensor, *, code: str, anchor: tf.Tensor) -> Reasons:
-    """Returns the same reason for every item: `code`, with the anchor `[B]` as its item.
+def explained_by_anchor(reasons: Reasons, items: tf.Tensor, *, upgrade_of: tf.Tensor, similar_to: tf.Tensor) -> Reasons:
+    """Returns the reasons with the anchor in place of the evidence, in the rows of strategies that are about it.
+
+    Args:
+        reasons: of `items`.
+        items: `[B, k]` int32; 0 = no item.
+        upgrade_of: `[B]` int32 anchor of `upsell`; 0 or less = none.
+        similar_to: `[B]` int32 anchor of `similar`; 0 or less = none. A row that has neither stays as it is.
 
     Examples:
-        >>> reasons = explain_by_anchor(tf.constant([[4, 0]]), code="upgrade_of", anchor=tf.constant([9]))
+        >>> texts, numbers = tf.constant([["new", ""]]), tf.constant([[0, 0]])
+        >>> reasons = Reasons(code=texts, item=numbers, count=numbers, source=texts)
+        >>> reasons = explained_by_anchor(
+        ...     reasons, tf.constant([[4, 0]]), upgrade_of=tf.constant([9]), similar_to=tf.constant([0])
+        ... )
         >>> reasons.code.numpy(), reasons.item.numpy()
         (array([[b'upgrade_of', b'']], dtype=object), array([[9, 0]], dtype=int32))
     """
-    is_item = items > 0
+    anchor = tf.maximum(tf.maximum(upgrade_of, similar_to), 0)[:, None]
+    code = tf.where(upgrade_of > 0, "upgrade_of", "similar_to")[:, None]
+    applies = (anchor > 0) & (items > 0)
     return Reasons(
-        code=tf.where(is_item, code, ""),
-        item=tf.where(is_item, tf.broadcast_to(anchor[:, None], tf.shape(items)), 0),
-        count=tf.zeros_like(items),
-        source=tf.where(is_item, "content", ""),
+        code=tf.where(applies, code, reasons.code),
+        item=tf.where(applies, anchor, reasons.item),
+        count=tf.where(applies, 0, reasons.count),
+        source=tf.where(applies, "content", reasons.source),
     )

@@ -1,4 +1,4 @@
-"""`Request`: a batch of requests in indices, and what strategies make of one: limits, relations, occasions."""
+"""`Request`: a batch of requests in indices, and the limits, relations and occasions that strategies make of one."""
 
 import tensorflow as tf
 
@@ -23,6 +23,7 @@ class Request(tf.experimental.ExtensionType):
         minute: `[B]` int32 moment at which rules are in force, see `Occasion`.
         is_adult: `[B]` bool: the shopper is known to be of age.
         gap: `[B]` float32 amount that the cart lacks to a threshold; 0 or less = none.
+        only_own: `[B]` bool: only what the user bought before is wanted.
     """
 
     query: Query
@@ -36,31 +37,37 @@ class Request(tf.experimental.ExtensionType):
     minute: tf.Tensor
     is_adult: tf.Tensor
     gap: tf.Tensor
+    only_own: tf.Tensor
 
 
 class Relation(tf.experimental.ExtensionType):
     """How what is offered must relate to an item, or to the cart.
 
     Attributes:
-        not_like: `[B]` int32 item whose leaf category is not offered; 0 = none.
+        not_like: `[B, m]` int32 items whose leaf categories are not offered; 0 = padding.
         upgrade_of: `[B]` int32 item of which only dearer substitutes are offered; 0 = none, -1 = an unknown item, which
             has none.
+        similar_to: `[B]` int32 item that stands-ins are offered for, nearest first; 0 = none, -1 = an unknown item,
+            which has none.
         min_price_ratio: `[B]` float32 price of the cheapest upgrade over the item's; 0 = default.
         max_price_ratio: `[B]` float32 price of the dearest upgrade over the item's; 0 = default.
         objective: `[B]` int32 by what upgrades are ordered, see `Request`.
         goes_beside: `[B, n]` int32 items of which no other variant is offered, and only what fits them; 0 = padding.
         goes_with: `[B]` int32 item whose complements are offered before all else; 0 = none.
         gap: `[B]` float32 amount that the cart lacks; what brings it is offered before all else; 0 or less = none.
+        only_own: `[B]` bool: nothing is offered that the user has not bought before.
     """
 
     not_like: tf.Tensor
     upgrade_of: tf.Tensor
+    similar_to: tf.Tensor
     min_price_ratio: tf.Tensor
     max_price_ratio: tf.Tensor
     objective: tf.Tensor
     goes_beside: tf.Tensor
     goes_with: tf.Tensor
     gap: tf.Tensor
+    only_own: tf.Tensor
 
 
 def excluding(request: Request, *excluded: tf.Tensor) -> Limits:
@@ -80,14 +87,16 @@ def relation_of(request: Request, **values: tf.Tensor) -> Relation:
     """Returns a relation of `values`; what is left out asks for nothing."""
     none = tf.zeros_like(request.anchor)
     nothing = {
-        "not_like": none,
+        "not_like": none[:, None][:, :0],
         "upgrade_of": none,
+        "similar_to": none,
         "min_price_ratio": tf.zeros(tf.shape(none)),
         "max_price_ratio": tf.zeros(tf.shape(none)),
         "objective": none,
         "goes_beside": none[:, None][:, :0],
         "goes_with": none,
         "gap": tf.zeros(tf.shape(none)),
+        "only_own": request.only_own,
     }
     return Relation(**{**nothing, **values})
 

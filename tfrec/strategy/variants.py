@@ -29,6 +29,37 @@ def without_variants(eligible: tf.Tensor, shortlist: Shortlist, *, chosen: tf.Te
     return eligible & (~is_in(own, taken) | tf.equal(own, 0))
 
 
+def is_taken(items: tf.Tensor, *, taken: tf.Tensor, groups: tf.Tensor) -> tf.Tensor:
+    """Returns `[B, C]` bool: which of `items` are among `taken [B, n]`, or variants of one of these.
+
+    Args:
+        items: `[B, C]` or `[1, C]` int32.
+        taken: `[B, n]` int32; 0 = padding.
+        groups: `[N + 1]` int32, equal for the variants of one product; 0 = no variants.
+
+    Examples:
+        Items 1 and 2 are a shirt in M and in L; the shirt in M and item 4 are taken:
+
+        >>> taken, groups = tf.constant([[1, 4]]), tf.constant([0, 7, 7, 0, 0])
+        >>> is_taken(tf.constant([[1, 2, 3, 4]]), taken=taken, groups=groups).numpy()
+        array([[ True,  True, False,  True]])
+    """
+    items = tf.broadcast_to(items, [tf.shape(taken)[0], tf.shape(items)[1]])
+    own = tf.gather(groups, items)
+    is_variant = is_in(own, tf.gather(groups, taken)) & (own > 0)
+    return (is_in(items, taken) & (items > 0)) | is_variant
+
+
+def without_items(slate: CandidateSlate, *, taken: tf.Tensor, groups: tf.Tensor) -> CandidateSlate:
+    """Returns the slate with a gap in place of what is taken, and of its variants; arguments as in `is_taken`."""
+    stays = ~is_taken(slate.item, taken=taken, groups=groups)
+    return CandidateSlate(
+        item=tf.where(stays, slate.item, 0),
+        score=tf.where(stays, slate.score, -float("inf")),
+        probability=tf.where(stays, slate.probability, 0.0),
+    )
+
+
 def one_of_each_product(slate: CandidateSlate, *, groups: tf.Tensor) -> CandidateSlate:
     """Returns the slate with a gap in place of each variant but the best of its product, by score.
 

@@ -6,6 +6,7 @@ renamed, so that a server never sees half a version.
 """
 
 import errno
+import functools
 import inspect
 import json
 import logging
@@ -27,14 +28,16 @@ from tfrec.models.baseline_sources import CalibratedScore
 from tfrec.models.shared_graphs import graphs_as_written
 from tfrec.publish import LAST_VERSION, FolderKind, check_claim, clear_stale, publishing, take_version
 from tfrec.schema import wire
-from tfrec.schema.signatures import SIGNATURES, InputSpec, Signature
+from tfrec.schema.signatures import SIGNATURES, WIDGETS, InputSpec, Signature
 from tfrec.serving.known_ids import write_known_ids
 from tfrec.serving.models_config import FALLBACK
 from tfrec.strategy.baseline_reasons import explain_baseline
+from tfrec.strategy.bundle import Bundles
 from tfrec.strategy.candidate_slate import CandidateSlate
 from tfrec.strategy.config import StrategyConfig
 from tfrec.strategy.funnel import Funnel
 from tfrec.strategy.merchandising import rules_file
+from tfrec.strategy.page import Pages
 from tfrec.strategy.reasons import Reasons
 from tfrec.training import TrainedFunnel, TrainingConfig, build_baseline_sources
 from tfrec.training.request_reader import RequestReader
@@ -69,6 +72,7 @@ class ServedFunnel:
 
     def __init__(self, shop: Shop, funnel: Funnel, user_ids: np.ndarray | None = None) -> None:
         self.funnel = funnel
+        self._bundles, self._pages = Bundles(funnel), Pages(funnel)
         user_ids = shop.users.tokens if user_ids is None else user_ids
         vocabularies = shop.vocabularies
         self._read = RequestReader(shop, user_ids, view_type=funnel.sources.view_type)
@@ -132,25 +136,23 @@ class ServedFunnel:
         return tf.function(serve, input_signature=specs, autograph=False)
 
     def _outputs_of(self, name: str, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        answer: Callable[..., dict[str, tf.Tensor]] = getattr(self, f"_{name}")
+        answer: Callable[..., dict[str, tf.Tensor]]
+        answer = functools.partial(self._slate, name) if name in WIDGETS else getattr(self, f"_{name}")
         return answer(_with_equal_rows(_without_nan(inputs, SIGNATURES[name])))
 
-    # One method a signature, named after it.
+    # One method a signature, named after it; slates of one strategy have theirs in common.
 
-    def _recommend(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return self._outputs(*self.funnel.recommend(self._read.request(inputs)))
+    def _slate(self, name: str, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return self._outputs(*self.funnel.answer(name, self._read.request(inputs)))
 
-    def _cross_sell(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return self._outputs(*self.funnel.cross_sell(self._read.request(inputs)))
+    def _bundle(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        slate, reasons, total = self._bundles.answer(self._read.request(inputs))
+        return {**self._outputs(slate, reasons), "total_prices": total}
 
-    def _upsell(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return self._outputs(*self.funnel.upsell(self._read.request(inputs)))
-
-    def _complete_cart(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return self._outputs(*self.funnel.complete_cart(self._read.request(inputs)))
-
-    def _similar(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return self._outputs(*self.funnel.similar(self._read.request(inputs)))
+    def _page(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        codes, sizes = self._read.widgets(inputs)
+        slate, reasons, code = self._pages.answer(self._read.request(inputs), codes, sizes)
+        return {**self._outputs(slate, reasons), "widgets": tf.gather(tf.constant(["", *WIDGETS]), code)}
 
     def _retrieve(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         slate = self.funnel.retrieve(self._read.query(inputs), inputs["k"])

@@ -8,8 +8,9 @@ import tensorflow as tf
 from tfrec.features.shop import Shop
 from tfrec.models.graph_tables import codes_of
 from tfrec.models.query import Query
+from tfrec.models.rows import without_repeats
 from tfrec.models.user_history import UserHistory, numbered
-from tfrec.schema.signatures import OBJECTIVES
+from tfrec.schema.signatures import OBJECTIVES, STANDARD_WIDGETS, WIDGETS
 from tfrec.strategy.attributes import AttributeLimits
 from tfrec.strategy.constraints import Limits
 from tfrec.strategy.request import Request
@@ -60,7 +61,7 @@ class RequestReader:
             recent_type=tf.where(code > 0, code, self._view_type),
             recent_age=tf.clip_by_value(_as_wide_as(ages, recent, 0.0), 0.0, _OLDEST),
             cart=self.items.lookup(inputs.get("cart_item_ids", nothing)),
-            is_discovery=tf.zeros(tf.shape(user)),
+            is_discovery=tf.cast(tf.equal(self._bought_before(inputs), "never"), tf.float32),
             outside_level=inputs.get("outside_cart_level", tf.zeros(tf.shape(user), tf.int32)),
             history=self._history(inputs),
         )
@@ -87,11 +88,34 @@ class RequestReader:
             max_price_ratio=inputs.get("max_price_ratio", tf.zeros(tf.shape(user))),
             objective=codes_of(inputs.get("objective", nothing), OBJECTIVES),
             k=tf.maximum(inputs["k"], 0),
-            diversity=inputs["diversity"],
+            diversity=inputs.get("diversity", tf.zeros(tf.shape(user))),
             minute=inputs["at_minute"],
             is_adult=inputs["is_adult"] > 0,
             gap=self._gap(inputs, user),
+            only_own=tf.equal(self._bought_before(inputs), "only"),
         )
+
+    def widgets(self, inputs: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns `[B, W]` int32 places of the page's widgets in `WIDGETS`, from 1, each once, and their sizes.
+
+        Padding, repeats and unknown names are 0, behind the others.
+        """
+        names, most = inputs["widgets"], tf.maximum(inputs["k"], 0)[:, None]
+        code, size = codes_of(names, WIDGETS), _as_wide_as(inputs["widget_sizes"], names, 0)
+        code = without_repeats(code)
+        order = tf.argsort(tf.cast(tf.equal(code, 0), tf.int32), axis=1, stable=True)
+        code, size = tf.gather(code, order, batch_dims=1), tf.gather(size, order, batch_dims=1)
+        standard = tf.constant([[WIDGETS.index(name) + 1 for name in STANDARD_WIDGETS]])
+        width = tf.maximum(tf.shape(code)[1], len(STANDARD_WIDGETS))
+        code, size = (tf.pad(part, [[0, 0], [0, width - tf.shape(part)[1]]]) for part in (code, size))
+        standard = tf.pad(standard, [[0, 0], [0, width - len(STANDARD_WIDGETS)]])
+        is_named = tf.reduce_any(tf.not_equal(names, ""), axis=1, keepdims=True)
+        code, size = tf.where(is_named, code, standard), tf.where(is_named, size, 0)
+        widest = tf.reduce_max(tf.concat([tf.reduce_sum(tf.cast(code > 0, tf.int32), axis=1), [1]], axis=0))
+        return code[:, :widest], tf.where(code > 0, tf.where(size > 0, size, most), 0)[:, :widest]
+
+    def _bought_before(self, inputs: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        return inputs.get("bought_before", tf.fill(tf.shape(inputs["user_id"]), ""))
 
     def _gap(self, inputs: Mapping[str, tf.Tensor], user: tf.Tensor) -> tf.Tensor:
         """Returns `[B]` float32: what the carts lack to the thresholds, 0 or less where they lack nothing."""

@@ -1,0 +1,210 @@
+"""`Asked`: what each strategy asks the funnel for, made of a request; rows of several strategies make one batch."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import tensorflow as tf
+
+from tfrec.models.query import QUERY_SPEC, Query
+from tfrec.schema.tables import EVENT_TYPES
+from tfrec.strategy.attributes import ATTRIBUTES_SPEC
+from tfrec.strategy.constraints import Limits
+from tfrec.strategy.merchandising import OCCASION_SPEC, Occasion
+from tfrec.strategy.request import Relation, Request, changed, excluding, occasion_of, relation_of
+
+_Value = TypeVar("_Value", bound=tf.experimental.ExtensionType)
+_PURCHASE = EVENT_TYPES.index("purchase") + 1
+_UNKNOWN = -1
+
+
+class Asked(tf.experimental.ExtensionType):
+    """What is wanted of the funnel, by whatever strategy.
+
+    Attributes:
+        query: who asks, what was seen, what is in the cart.
+        limits: what may be offered.
+        relation: how it must relate to the anchor, or to the cart.
+        occasion: what the shop's rules ask.
+        k: `[B]` int32 number of items.
+        diversity: `[B]` float32.
+    """
+
+    query: Query
+    limits: Limits
+    relation: Relation
+    occasion: Occasion
+    k: tf.Tensor
+    diversity: tf.Tensor
+
+
+_INDICES, _LISTS = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)
+_NUMBERS, _FLAGS = tf.TensorSpec([None], tf.float32), tf.TensorSpec([None], tf.bool)
+
+ASKED_SPEC = Asked.Spec(
+    query=QUERY_SPEC,
+    limits=Limits.Spec(
+        excluded=_LISTS, categories=_LISTS, min_price=_NUMBERS, max_price=_NUMBERS, attributes=ATTRIBUTES_SPEC
+    ),
+    relation=Relation.Spec(
+        not_like=_LISTS,
+        upgrade_of=_INDICES,
+        similar_to=_INDICES,
+        min_price_ratio=_NUMBERS,
+        max_price_ratio=_NUMBERS,
+        objective=_INDICES,
+        goes_beside=_LISTS,
+        goes_with=_INDICES,
+        gap=_NUMBERS,
+        only_own=_FLAGS,
+    ),
+    occasion=OCCASION_SPEC,
+    k=_INDICES,
+    diversity=_NUMBERS,
+)
+
+
+def ask(strategy: str, request: Request, *, view_type: int) -> Asked:
+    """Returns what a strategy asks for.
+
+    Args:
+        strategy: one of `tfrec.schema.signatures.WIDGETS`, or `bundle`.
+        request: the requests.
+        view_type: event code of a view.
+    """
+    return _STRATEGIES[strategy](request, view_type)
+
+
+def beside(asked: Asked, items: tf.Tensor) -> Asked:
+    """Returns the same with `items [B, n]` in the cart: nothing like them is wanted, and all must go with them."""
+    limits, relation, occasion = asked.limits, asked.relation, asked.occasion
+    return replaced(
+        asked,
+        query=changed(asked.query, cart=tf.concat([asked.query.cart, items], axis=1)),
+        limits=replaced(limits, excluded=tf.concat([limits.excluded, items], axis=1)),
+        relation=replaced(
+            relation,
+            not_like=tf.concat([relation.not_like, items], axis=1),
+            goes_beside=tf.concat([relation.goes_beside, items], axis=1),
+        ),
+        occasion=replaced(occasion, beside=tf.concat([occasion.beside, items], axis=1)),
+    )
+
+
+def stacked(parts: Sequence[Asked]) -> Asked:
+    """Returns the rows of all parts, one part below the other; lists are padded to the widest."""
+    return tf.nest.map_structure(_stack, *parts, expand_composites=True)
+
+
+def rows_of(value: _Value, rows: tf.Tensor) -> _Value:
+    """Returns the rows `rows [n]` of whatever has a row a query."""
+    return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), value, expand_composites=True)
+
+
+def replaced(value: _Value, **parts: Any) -> _Value:
+    """Returns the value with some of its parts replaced."""
+    kind = type(value)
+    return kind(**{name: parts.get(name, getattr(value, name)) for name in kind.__annotations__})
+
+
+def with_view(query: Query, anchor: tf.Tensor, *, view_type: int) -> Query:
+    """Returns the query with the view of the anchor as its latest event, once.
+
+    A shop that sends its events as they come has the view of the page among them; in training it was one event.
+    """
+    place = tf.range(tf.shape(query.recent_item)[1])[None, :]
+    latest = tf.reduce_max(tf.where(query.recent_item > 0, place, -1), axis=1, keepdims=True)
+    is_same = tf.equal(place, latest) & tf.equal(query.recent_item, anchor[:, None])
+    is_same &= tf.equal(query.recent_type, view_type)
+    seen = tf.fill([tf.shape(anchor)[0], 1], view_type)
+    return changed(
+        query,
+        recent_item=tf.concat([tf.where(is_same, 0, query.recent_item), anchor[:, None]], axis=1),
+        recent_type=tf.concat([query.recent_type, seen], axis=1),
+        recent_age=tf.concat([query.recent_age, tf.zeros([tf.shape(anchor)[0], 1])], axis=1),
+    )
+
+
+def _asked(
+    strategy: str, request: Request, query: Query, relation: Relation, *excluded: tf.Tensor, rules_of: str = ""
+) -> Asked:
+    """Returns what is asked, by the rules of the signature `rules_of`; `excluded` are items `[B, n]`."""
+    return Asked(
+        query=query,
+        limits=excluding(request, *excluded),
+        relation=relation,
+        occasion=occasion_of(rules_of or strategy, request),
+        k=request.k,
+        diversity=request.diversity,
+    )
+
+
+def _recommend(request: Request, view_type: int) -> Asked:
+    return _asked("recommend", request, request.query, relation_of(request))
+
+
+def _buy_again(request: Request, view_type: int) -> Asked:
+    relation = relation_of(request, only_own=tf.ones_like(request.only_own))
+    return _asked("buy_again", request, request.query, relation, rules_of="recommend")
+
+
+def _complete_cart(request: Request, view_type: int) -> Asked:
+    relation = relation_of(request, goes_beside=request.query.cart, gap=request.gap)
+    return _asked("complete_cart", request, request.query, relation)
+
+
+def _cross_sell(request: Request, view_type: int) -> Asked:
+    query, anchor = request.query, request.anchor
+    cart = tf.concat([query.cart, anchor[:, None]], axis=1)
+    just_bought = tf.where(tf.equal(query.recent_type, _PURCHASE), query.recent_item, 0)
+    query = changed(query, cart=cart, is_discovery=tf.ones_like(query.is_discovery))
+    relation = relation_of(request, not_like=anchor[:, None], goes_beside=cart, goes_with=anchor)
+    return _asked("cross_sell", request, query, relation, just_bought)
+
+
+def _bundle(request: Request, view_type: int) -> Asked:
+    """What goes with the anchor alone; `beside` then adds what was chosen. The cart and its variants are left out."""
+    query, anchor = request.query, request.anchor
+    cart = tf.concat([query.cart, anchor[:, None]], axis=1)
+    just_bought = tf.where(tf.equal(query.recent_type, _PURCHASE), query.recent_item, 0)
+    query = changed(query, cart=anchor[:, None], is_discovery=tf.ones_like(query.is_discovery))
+    relation = relation_of(request, not_like=anchor[:, None], goes_beside=cart, goes_with=anchor)
+    return _asked("bundle", request, query, relation, just_bought)
+
+
+def _upsell(request: Request, view_type: int) -> Asked:
+    relation = relation_of(
+        request,
+        upgrade_of=_known(request.anchor),
+        min_price_ratio=request.min_price_ratio,
+        max_price_ratio=request.max_price_ratio,
+        objective=request.objective,
+    )
+    return _asked("upsell", request, with_view(request.query, request.anchor, view_type=view_type), relation)
+
+
+def _similar(request: Request, view_type: int) -> Asked:
+    relation = relation_of(request, similar_to=_known(request.anchor))
+    return _asked("similar", request, with_view(request.query, request.anchor, view_type=view_type), relation)
+
+
+_STRATEGIES: dict[str, Callable[[Request, int], Asked]] = {
+    "recommend": _recommend,
+    "cross_sell": _cross_sell,
+    "upsell": _upsell,
+    "complete_cart": _complete_cart,
+    "similar": _similar,
+    "buy_again": _buy_again,
+    "bundle": _bundle,
+}
+
+
+def _known(anchor: tf.Tensor) -> tf.Tensor:
+    return tf.where(anchor > 0, anchor, _UNKNOWN)
+
+
+def _stack(*parts: tf.Tensor) -> tf.Tensor:
+    if parts[0].shape.rank == 1:
+        return tf.concat(parts, axis=0)
+    widest = tf.reduce_max(tf.stack([tf.shape(part)[1] for part in parts]))
+    rows = [tf.pad(part, [[0, 0], [0, widest - tf.shape(part)[1]]]) for part in parts]
+    return tf.concat(rows, axis=0)
