@@ -16,6 +16,7 @@ from tests.client.test_client import aborting, faked, free_port, server  # noqa:
 from tests.client.test_fallback import answering, good
 from tfrec import errors
 from tfrec.client import AsyncRecommenderClient, Offers, RecommenderClient
+from tfrec.schema.signatures import SIGNATURES
 from tfrec.serving.server import EmbeddedServer
 
 Run = Callable[..., Any]
@@ -57,7 +58,7 @@ def test_offers_of_a_served_shop(server: EmbeddedServer, run: Run):  # noqa: F81
 
 def test_signatures_are_those_of_the_metadata(server: EmbeddedServer, run: Run):  # noqa: F811
     target = f"127.0.0.1:{server.port}"
-    named = ["complete_cart", "cross_sell", "recommend", "similar", "upsell"]
+    named = sorted(name for name, one in SIGNATURES.items() if one.servable == "shop")
     assert run(target, "signatures", settings={"deadline": 10}) == named
     settings = {"deadline": 10, "servable": "absent"}
     assert run(target, "signatures", settings=settings | {"fallback": "shop"}) == named

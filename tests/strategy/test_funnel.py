@@ -47,6 +47,7 @@ def requests(draw, *, size):
         "max_price": column(st.sampled_from([np.inf, np.inf, 20.0, 45.0]), np.float32),
         "outside_cart_level": column(st.sampled_from([0, 0, 1, 2, 7, -1]), np.int32),
         "bought_before": column(st.sampled_from(["", "", "only", "never", "no such"]), str),
+        "shown_item_ids": ids(ITEM_IDS, 6),
         "widgets": ids(st.sampled_from([*WIDGETS, "", "no such"]), 4),
         "widget_sizes": column(st.sampled_from([0, 1, 2, 50, -1]), np.int32)[:, None],
         "cart_total": column(st.sampled_from([0.0, 15.0, 30.0]), np.float32),

@@ -106,6 +106,7 @@ def question(tiny_trained):
         "objective": np.array(["purchase", "revenue"], object),
         "max_price_ratio": np.array([4, 5], np.float32),
         "bought_before": np.array(["never", "only"], object),
+        "shown_item_ids": np.array([item[1:4], item[4:7]], object),
         "widgets": np.array([["recommend", "similar"], ["cross_sell", "buy_again"]], object),
         "widget_sizes": np.array([[2, 0], [0, 3]], np.int32),
         "k": np.array([4, 5], np.int32),

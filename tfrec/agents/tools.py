@@ -8,9 +8,10 @@ from tfrec.schema.signatures import HISTORY_INPUTS, InputSpec, Signature
 MOST = 50
 """Items of one answer: a conversation shows few, and each costs the assistant's context."""
 _LONGEST_LIST = 200
-_LEFT_OUT = frozenset({*HISTORY_INPUTS, "recent_event_types", "recent_ages", "at_minute", "is_adult"})
-"""Inputs that a history store brings; lists that must be as long as another, which assistants miscount; and what would
-let a conversation pass by the shop's rules: another moment, and the word of a shopper that they are of age."""
+_LEFT_OUT = frozenset({*HISTORY_INPUTS, "recent_event_types", "recent_ages", "shown_item_ids", "at_minute", "is_adult"})
+"""Inputs that a history store brings; lists that must be as long as another, which assistants miscount; what was shown,
+which the page knows; and what would let a conversation pass by the shop's rules: another moment, and the word of a
+shopper that they are of age."""
 _REQUIRED = {name: ["item_id"] for name in ("upsell", "similar", "bundle")}
 NO_TOOL = ("page",)
 """What a conversation does not ask for: it shows one thing at a time."""

@@ -37,6 +37,7 @@ _LISTS = {
     "attributes": ("include_attributes", "RELATION=VALUE"),
     "exclude-attributes": ("exclude_attributes", "RELATION=VALUE"),
     "same-as-anchor": ("same_as_anchor", "RELATIONS"),
+    "shown": ("shown_item_ids", "ITEMS"),
     "candidates": ("candidate_item_ids", "ITEMS"),
     "widgets": ("widgets", "NAMES"),
     "widget-sizes": ("widget_sizes", "NUMBERS"),

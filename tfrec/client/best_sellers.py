@@ -143,6 +143,9 @@ class BestSellers:
         if signature in _ABOUT_AN_ITEM and (own := next((known[one] for one in anchor if one in known), "")):
             shared = set(paths_above(own))
             found.sort(key=lambda item: -sum(path in shared for path in paths_above(item.category)))
+        if "shown_item_ids" in inputs:
+            shown = inputs["shown_item_ids"][row].tolist()
+            found.sort(key=lambda item: shown.count(item.item_id))
         return found[: max(k, 0)]
 
 

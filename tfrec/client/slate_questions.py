@@ -35,6 +35,7 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
         bought_before: Value = None,
         k: Number = None,
         diversity: Number = None,
+        shown_item_ids: Values = None,
         at_minute: Number = None,
         is_adult: Number = None,
         deadline: float | None = None,
@@ -57,6 +58,7 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
             bought_before: `only`: what this shopper bought before, to be bought again; `never`: what is new to them.
             k: number of items wanted; 10 when None.
             diversity: 0 = by score alone, towards 1 = more categories.
+            shown_item_ids: items that this shopper was shown lately and did not click, once for each time: they sink.
             at_minute: moment at which merchandising rules are in force, minutes since 1970-01-01 UTC; None = now.
             is_adult: 1 or True where the shopper is known to be of age.
             deadline: seconds, instead of the client's.
@@ -87,6 +89,7 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
         outside_cart_level: Number = None,
         k: Number = None,
         diversity: Number = None,
+        shown_item_ids: Values = None,
         at_minute: Number = None,
         is_adult: Number = None,
         deadline: float | None = None,
@@ -120,6 +123,7 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
         objective: Value = None,
         k: Number = None,
         diversity: Number = None,
+        shown_item_ids: Values = None,
         at_minute: Number = None,
         is_adult: Number = None,
         deadline: float | None = None,
@@ -151,6 +155,7 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
         threshold: Number = None,
         k: Number = None,
         diversity: Number = None,
+        shown_item_ids: Values = None,
         at_minute: Number = None,
         is_adult: Number = None,
         deadline: float | None = None,
@@ -176,6 +181,7 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
         max_price: Number = None,
         k: Number = None,
         diversity: Number = None,
+        shown_item_ids: Values = None,
         at_minute: Number = None,
         is_adult: Number = None,
         deadline: float | None = None,
@@ -203,6 +209,7 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
         min_price: Number = None,
         max_price: Number = None,
         k: Number = None,
+        shown_item_ids: Values = None,
         at_minute: Number = None,
         is_adult: Number = None,
         deadline: float | None = None,
@@ -236,6 +243,7 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
         threshold: Number = None,
         k: Number = None,
         diversity: Number = None,
+        shown_item_ids: Values = None,
         at_minute: Number = None,
         is_adult: Number = None,
         deadline: float | None = None,
@@ -262,6 +270,7 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
             threshold: amount that the cart should reach, see `complete_cart`.
             k: number of items of each widget; 10 when None.
             diversity: of each widget.
+            shown_item_ids: items that were shown lately and not clicked, see `recommend`.
             at_minute: moment at which merchandising rules are in force; each widget has those of its own strategy.
             is_adult: 1 or True where the shopper is known to be of age.
             deadline: seconds, instead of the client's. An `Exploration` does not touch the answer.

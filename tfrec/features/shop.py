@@ -4,9 +4,11 @@ import dataclasses
 import logging
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from tfrec.features.facts import facts_of_attributes, words_of_facts
+from tfrec.features.fatigue import learn_fatigue
 from tfrec.features.friends import encode_relations, users_with_friends
 from tfrec.features.segments import encode_segments, users_in_segments
 from tfrec.features.sequences import BehaviourSequences, encode_events
@@ -34,6 +36,11 @@ class Shop:
     def users(self) -> Vocabulary:
         """The users known from training, then those of whom nothing is known but segment or friends."""
         return self.train.users
+
+    def fatigue(self, factor: float) -> np.ndarray:
+        """Returns what `learn_fatigue` makes of the impressions before the test period; `factor` where they are few."""
+        shown = self.prepared.impressions
+        return learn_fatigue(shown[shown["timestamp"] < self.prepared.test_from], factor=factor)
 
     def train_until(self, moment: pd.Timestamp) -> BehaviourSequences:
         """Returns the training sequences with the events strictly before `moment`."""

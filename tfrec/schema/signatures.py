@@ -202,6 +202,13 @@ _BOUGHT_BEFORE = InputSpec(
 )
 _OCCASION = (
     InputSpec(
+        "shown_item_ids",
+        "string",
+        2,
+        "",
+        "items that this shopper was shown lately and did not click, once for each time: they sink",
+    ),
+    InputSpec(
         "at_minute",
         "int32",
         1,

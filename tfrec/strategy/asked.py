@@ -25,6 +25,7 @@ class Asked(tf.experimental.ExtensionType):
         limits: what may be offered.
         relation: how it must relate to the anchor, or to the cart.
         occasion: what the shop's rules ask.
+        shown: `[B, n]` int32 items that were shown and not clicked, once for each time; 0 = padding.
         k: `[B]` int32 number of items.
         diversity: `[B]` float32.
     """
@@ -33,6 +34,7 @@ class Asked(tf.experimental.ExtensionType):
     limits: Limits
     relation: Relation
     occasion: Occasion
+    shown: tf.Tensor
     k: tf.Tensor
     diversity: tf.Tensor
 
@@ -58,6 +60,7 @@ ASKED_SPEC = Asked.Spec(
         only_own=_FLAGS,
     ),
     occasion=OCCASION_SPEC,
+    shown=_LISTS,
     k=_INDICES,
     diversity=_NUMBERS,
 )
@@ -133,6 +136,7 @@ def _asked(
         limits=excluding(request, *excluded),
         relation=relation,
         occasion=occasion_of(rules_of or strategy, request),
+        shown=request.shown,
         k=request.k,
         diversity=request.diversity,
     )

@@ -102,6 +102,22 @@ class ThresholdConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class FatigueConfig:
+    """Settings of what was shown to a shopper and not clicked.
+
+    Attributes:
+        factor: what is left of the chance of a click after each showing, where the log of impressions does not tell; 1
+            = showings change nothing.
+    """
+
+    factor: float = 0.8
+
+    def __post_init__(self) -> None:
+        if not 0 < self.factor <= 1:
+            raise ConfigError(f"`fatigue.factor` must lie in (0, 1]; got {self.factor}.")
+
+
+@dataclasses.dataclass(frozen=True)
 class StrategyConfig:
     """Settings of all strategies. They change no weight: new ones are published without a training.
 
@@ -110,9 +126,11 @@ class StrategyConfig:
         similar: items that can replace the one on the page.
         variety: re-ranking for variety.
         threshold: items that bring a cart to a threshold.
+        fatigue: items that were shown and not clicked.
     """
 
     upsell: UpsellConfig = UpsellConfig()
     similar: SimilarConfig = SimilarConfig()
     variety: VarietyConfig = VarietyConfig()
     threshold: ThresholdConfig = ThresholdConfig()
+    fatigue: FatigueConfig = FatigueConfig()

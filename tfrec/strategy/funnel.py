@@ -4,8 +4,10 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import tensorflow as tf
 
+from tfrec.features.fatigue import MOST
 from tfrec.features.rule_tables import RuleTables
 from tfrec.models.attribute_tables import AttributeTables
 from tfrec.models.baseline_sources import CalibratedScore
@@ -22,6 +24,7 @@ from tfrec.strategy.complements import of_other_categories, only_new, without_su
 from tfrec.strategy.config import StrategyConfig
 from tfrec.strategy.constraints import eligible_items
 from tfrec.strategy.diversity import maximal_marginal_relevance
+from tfrec.strategy.fatigue import tired, without_what_was_seen
 from tfrec.strategy.fits import only_what_fits
 from tfrec.strategy.merchandising import IN_FORCE_SPEC, Merchandising, RulesInForce
 from tfrec.strategy.reasons import Reasons, explain, explained_by_anchor
@@ -117,6 +120,7 @@ class Funnel:
         reasons: evidence → why an item is offered.
         strategy: settings of the strategies.
         rules: the shop's merchandising rules; None = there are none.
+        fatigue: result of `learn_fatigue`; None = by the setting alone.
     """
 
     def __init__(
@@ -127,7 +131,9 @@ class Funnel:
         *,
         strategy: StrategyConfig = StrategyConfig(),
         rules: RuleTables | None = None,
+        fatigue: np.ndarray | None = None,
     ) -> None:
+        self._fatigue = strategy.fatigue.factor ** np.arange(MOST + 1) if fatigue is None else fatigue
         self.sources = sources
         self.ranking = ranking
         self._explain = reasons
@@ -140,6 +146,8 @@ class Funnel:
         self._near_graph = rare_graph(self._near, ASKED_SPEC, IN_FORCE_SPEC)
         self._nearest_graph = rare_graph(self._nearest, ASKED_SPEC, IN_FORCE_SPEC, indices)
         self._closeness_graph = rare_graph(self._by_closeness, slate, indices)
+        flags = tf.TensorSpec([None], tf.bool)
+        self._tired_graph = rare_graph(self._tired, slate, lists, lists, flags)
         self._answer_graph = shared_graph(self._answer, ASKED_SPEC)
         self._rank_graph = shared_graph(self._rank, QUERY_SPEC, lists)
         self._vary_graph = shared_graph(self._vary, slate, IN_FORCE_SPEC, indices, numbers)
@@ -226,7 +234,13 @@ class Funnel:
             lambda: self._closeness_graph(slate, relation.similar_to),
             lambda: slate,
         )
-        slate = self.merchandising.boosted(slate, rules, is_amount=self._ranks_by_amount(relation))
+        is_amount = self._ranks_by_amount(relation)
+        slate = tf.cond(
+            tf.reduce_any(asked.shown > 0),
+            lambda: self._tired_graph(slate, asked.shown, query.recent_item, is_amount),
+            lambda: slate,
+        )
+        slate = self.merchandising.boosted(slate, rules, is_amount=is_amount)
         # Who looks at a printer most often buys another one that they saw; what goes *with* it is another question.
         is_complement = self.sources.completes(relation.goes_with, items) > 0
         slate = put_first(slate, is_first=is_near | is_complement)
@@ -307,6 +321,11 @@ class Funnel:
         return CandidateSlate(
             item=slate.item, score=tf.where(is_close, score, slate.score), probability=slate.probability
         )
+
+    def _tired(self, slate: CandidateSlate, shown: tf.Tensor, seen: tf.Tensor, is_amount: tf.Tensor) -> CandidateSlate:
+        """Returns the slate with lower scores for what was shown and not clicked."""
+        left = tf.constant(self._fatigue, tf.float32)
+        return tired(slate, shown=without_what_was_seen(shown, seen), left=left, is_amount=is_amount)
 
     def _ranks_by_amount(self, relation: Relation) -> tf.Tensor:
         """Returns `[B]` bool: the scores of the row are amounts, not on a logarithmic scale."""

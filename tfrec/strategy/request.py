@@ -24,6 +24,7 @@ class Request(tf.experimental.ExtensionType):
         is_adult: `[B]` bool: the shopper is known to be of age.
         gap: `[B]` float32 amount that the cart lacks to a threshold; 0 or less = none.
         only_own: `[B]` bool: only what the user bought before is wanted.
+        shown: `[B, n]` int32 items that were shown and not clicked, once for each time; 0 = padding.
     """
 
     query: Query
@@ -38,6 +39,7 @@ class Request(tf.experimental.ExtensionType):
     is_adult: tf.Tensor
     gap: tf.Tensor
     only_own: tf.Tensor
+    shown: tf.Tensor
 
 
 class Relation(tf.experimental.ExtensionType):

@@ -204,7 +204,8 @@ def build_served_funnel(
     """
     users = StoredUsers.parse(config.users).choose(trained.feature_tables)
     sources = trained.sources(shop, config.sources, features=config.features, users=users)
-    funnel = Funnel(sources, trained.ranking, strategy=config.strategy, rules=rules)
+    fatigue = shop.fatigue(config.strategy.fatigue.factor)
+    funnel = Funnel(sources, trained.ranking, strategy=config.strategy, rules=rules, fatigue=fatigue)
     return ServedFunnel(shop, funnel, shop.users.tokens[users - 1])
 
 
@@ -232,7 +233,8 @@ def build_served_baseline(
 ) -> ServedFunnel:
     """Returns the funnel that `export_fallback` saves: its order is the baseline's own."""
     sources, score = build_baseline_sources(shop, fitted), CalibratedScore(fitted.calibration)
-    return ServedFunnel(shop, Funnel(sources, score, explain_baseline, strategy=strategy, rules=rules))
+    fatigue = shop.fatigue(strategy.fatigue.factor)
+    return ServedFunnel(shop, Funnel(sources, score, explain_baseline, strategy=strategy, rules=rules, fatigue=fatigue))
 
 
 def export_fallback(served: ServedFunnel, out: Path, *, about: dict[str, object], finish: Finish | None = None) -> int:

@@ -93,6 +93,7 @@ class RequestReader:
             is_adult=inputs["is_adult"] > 0,
             gap=self._gap(inputs, user),
             only_own=tf.equal(self._bought_before(inputs), "only"),
+            shown=self.items.lookup(inputs["shown_item_ids"]),
         )
 
     def widgets(self, inputs: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
