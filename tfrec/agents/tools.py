@@ -11,6 +11,8 @@ _LONGEST_LIST = 200
 _LEFT_OUT = frozenset({*HISTORY_INPUTS, "recent_event_types", "recent_ages", "at_minute", "is_adult"})
 """Inputs that a history store brings; lists that must be as long as another, which assistants miscount; and what would
 let a conversation pass by the shop's rules: another moment, and the word of a shopper that they are of age."""
+_WITHOUT_BELOW_0 = frozenset({"diversity", "outside_cart_level"})
+"""Inputs whose 0 is the model's default, and -1 "without"."""
 _REQUIRED = {"upsell": ["item_id"], "similar": ["item_id"]}
 _ANNOTATIONS = {
     "readOnlyHint": True,
@@ -101,7 +103,7 @@ def _schema_of(spec: InputSpec) -> dict[str, Any]:
         one |= {"enum": list(spec.choices)} if spec.choices else {"minLength": 1}
         one |= {"pattern": "^[^=]+=."} if spec.is_attribute else {}
     else:
-        one["minimum"] = 0
+        one["minimum"] = -1 if spec.name in _WITHOUT_BELOW_0 else 0
     if spec.name == "diversity":
         one["maximum"] = 1
     if spec.rank == 2:

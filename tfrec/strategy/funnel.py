@@ -25,7 +25,7 @@ from tfrec.strategy.diversity import maximal_marginal_relevance
 from tfrec.strategy.fits import only_what_fits
 from tfrec.strategy.merchandising import IN_FORCE_SPEC, OCCASION_SPEC, Merchandising, Occasion, RulesInForce
 from tfrec.strategy.reasons import Reasons, explain, explain_by_anchor
-from tfrec.strategy.request import Relation, Request, changed, excluding, occasion_of, relation_of
+from tfrec.strategy.request import Relation, Request, by_default, changed, excluding, occasion_of, relation_of
 from tfrec.strategy.threshold import by_expected_margin, within_reach
 from tfrec.strategy.upsell import by_objective, only_upgrades, orders_by_amount
 from tfrec.strategy.variants import one_of_each_product, without_variants
@@ -240,7 +240,8 @@ class Funnel:
     ) -> tuple[CandidateSlate, Reasons]:
         """Returns the answer to a request whose query a strategy has changed; `excluded` are items `[B, n]`."""
         limits, occasion = excluding(request, *excluded), occasion_of(signature, request)
-        return self._answer_graph(query, limits, relation, occasion, request.k, request.diversity)
+        query, diversity = by_default(self._strategy.slates_of(signature), query, request.diversity)
+        return self._answer_graph(query, limits, relation, occasion, request.k, diversity)
 
     def _answer(
         self,
