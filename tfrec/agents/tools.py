@@ -12,6 +12,8 @@ _LEFT_OUT = frozenset({*HISTORY_INPUTS, "recent_event_types", "recent_ages", "sh
 """Inputs that a history store brings; lists that must be as long as another, which assistants miscount; what was shown,
 which the page knows; and what would let a conversation pass by the shop's rules: another moment, and the word of a
 shopper that they are of age."""
+_WITHOUT_BELOW_0 = frozenset({"diversity", "outside_cart_level"})
+"""Inputs whose 0 is the model's default, and -1 "without"."""
 _REQUIRED = {name: ["item_id"] for name in ("upsell", "similar", "bundle")}
 NO_TOOL = ("page",)
 """What a conversation does not ask for: it shows one thing at a time."""
@@ -104,7 +106,7 @@ def _schema_of(spec: InputSpec) -> dict[str, Any]:
         one |= {"enum": list(spec.choices)} if spec.choices else {"minLength": 1}
         one |= {"pattern": "^[^=]+=."} if spec.is_attribute else {}
     else:
-        one["minimum"] = 0
+        one["minimum"] = -1 if spec.name in _WITHOUT_BELOW_0 else 0
     if spec.name == "diversity":
         one["maximum"] = 1
     if spec.rank == 2:

@@ -27,7 +27,8 @@ def learn_fatigue(impressions: pd.DataFrame, *, factor: float) -> np.ndarray:
         >>> learn_fatigue(pd.DataFrame(columns=["user_id", "item_id", "timestamp", "clicked"]), factor=0.5)[:3]
         array([1.  , 0.5 , 0.25], dtype=float32)
     """
-    expected, clicks = np.zeros(MOST + 1), np.zeros(MOST + 1)
+    expected: np.ndarray = np.zeros(MOST + 1)
+    clicks: np.ndarray = np.zeros(MOST + 1)
     shown = impressions[(impressions["user_id"] != "") & impressions["clicked"].notna()]
     if len(shown):
         shown = shown.sort_values("timestamp", kind="stable")

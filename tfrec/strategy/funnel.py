@@ -17,7 +17,7 @@ from tfrec.models.shared_graphs import rare_graph, shared_graph
 from tfrec.models.sources import CandidateSources
 from tfrec.models.sources.candidate_sources import Allows
 from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
-from tfrec.strategy.asked import ASKED_SPEC, Asked, ask
+from tfrec.strategy.asked import ASKED_SPEC, Asked, ask, replaced
 from tfrec.strategy.attributes import AttributeFilter
 from tfrec.strategy.candidate_slate import CandidateSlate, followed_by, put_first, rows_where, top
 from tfrec.strategy.complements import of_other_categories, only_new, without_substitutes
@@ -28,7 +28,7 @@ from tfrec.strategy.fatigue import tired, without_what_was_seen
 from tfrec.strategy.fits import only_what_fits
 from tfrec.strategy.merchandising import IN_FORCE_SPEC, Merchandising, RulesInForce
 from tfrec.strategy.reasons import Reasons, explain, explained_by_anchor
-from tfrec.strategy.request import Relation, Request
+from tfrec.strategy.request import Relation, Request, by_default
 from tfrec.strategy.threshold import by_expected_margin, within_reach
 from tfrec.strategy.upsell import by_objective, only_upgrades, orders_by_amount
 from tfrec.strategy.variants import is_taken, one_of_each_product, without_items, without_variants
@@ -174,7 +174,9 @@ class Funnel:
 
     def asked(self, strategy: str, request: Request) -> Asked:
         """Returns what a strategy asks for."""
-        return ask(strategy, request, view_type=self.sources.view_type)
+        asked = ask(strategy, request, view_type=self.sources.view_type)
+        query, diversity = by_default(self._strategy.slates_of(strategy), asked.query, asked.diversity)
+        return replaced(asked, query=query, diversity=diversity)
 
     def retrieve(self, query: Query, k: tf.Tensor) -> CandidateSlate:
         """Returns the nearest `[B, k]` candidates of the two towers alone, exact by inner product."""
