@@ -84,6 +84,7 @@ def queries_of(shop):
         "widget_sizes": rng.integers(0, 5, (NUM_QUERIES, 3)).astype(np.int32),
         "k": rng.integers(1, 15, NUM_QUERIES).astype(np.int32),
         "diversity": rng.choice([0, 0, 0.3], NUM_QUERIES).astype(np.float32),
+        "diversity_by": rng.choice(np.array(["", "content", "unexplored", "calibrated"], object), NUM_QUERIES),
         "at_minute": rng.choice([0, 29_000_000], NUM_QUERIES).astype(np.int32),
         "is_adult": rng.integers(0, 2, NUM_QUERIES).astype(np.int32),
         "candidate_item_ids": np.stack([rng.choice(items, 12, replace=False) for _ in range(NUM_QUERIES)]).astype(

@@ -4,9 +4,10 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 
+from tfrec.schema.signatures import VARIETIES
 from tfrec.strategy.candidate_slate import CandidateSlate, top
 from tfrec.strategy.config import VarietyConfig
-from tfrec.strategy.diversity import maximal_marginal_relevance
+from tfrec.strategy.diversity import Tastes, maximal_marginal_relevance
 
 VECTORS = np.zeros((121, 3), np.float32)
 VECTORS[np.arange(1, 121), np.arange(1, 121) % 3] = 1  # three categories, in turns
@@ -104,3 +105,63 @@ def test_behind_the_first_hundred_the_order_is_by_score():
     item = reranked(scores, 120, 0.9).item.numpy()[0]
     assert sorted(item[:100].tolist()) == list(range(1, 101))
     assert item[100:].tolist() == list(range(101, 121))
+
+
+# Items 1, 4, 7 ... are of category 2, items 2, 5, 8 ... of 3, items 3, 6, 9 ... of 1; the better ones come first.
+CATEGORY = np.where(np.arange(121) > 0, np.arange(121) % 3 + 1, 0).astype(np.int32)
+SCORES = [[10.0 - place for place in range(12)]]
+
+
+def by_taste(kind, interests, *, k=6, trade_off=1.0, seed=0):
+    """The categories of the slate, and its items; `interests` of the categories 0 to 3."""
+    tastes = Tastes(
+        kind=tf.constant([VARIETIES.index(kind) + 1]),
+        category=tf.constant(CATEGORY),
+        interests=tf.constant([interests], tf.float32),
+        seed=tf.constant([seed]),
+    )
+    slate = maximal_marginal_relevance(
+        slate_of(SCORES),
+        k=tf.constant([k]),
+        trade_off=tf.constant([trade_off]),
+        vectors=tf.constant(VECTORS),
+        tastes=tastes,
+    )
+    items = slate.item.numpy()[0].tolist()
+    return CATEGORY[items].tolist(), items
+
+
+def test_random_takes_the_best_of_each_category_in_an_order_of_the_seed():
+    orders = set()
+    for seed in range(50):
+        categories, items = by_taste("random", [0, 0, 0, 0], seed=seed)
+        assert sorted(categories[:3]) == sorted(categories[3:]) == [1, 2, 3]
+        assert sorted(items) == [1, 2, 3, 4, 5, 6]
+        orders.add(tuple(categories[:3]))
+    assert len(orders) == 6
+    assert by_taste("random", [0, 0, 0, 0], seed=7) == by_taste("random", [0, 0, 0, 0], seed=7)
+
+
+def test_unexplored_begins_with_categories_of_which_nothing_was_bought():
+    categories, items = by_taste("unexplored", [0, 9, 0, 3], k=3)
+    assert items == [1, 2, 4]  # none of 2, a third of 3; then 2 again, before what was bought most
+    assert categories == [2, 3, 2]
+    assert by_taste("unexplored", [0, 0, 0, 0], k=3)[1] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("interests", "expected"),
+    [([0, 4, 1, 1], {1: 4, 2: 1, 3: 1}), ([0, 0, 3, 3], {2: 3, 3: 3}), ([0, 2, 2, 2], {1: 2, 2: 2, 3: 2})],
+)
+def test_a_calibrated_slate_has_the_users_own_mix(interests, expected):
+    categories, _ = by_taste("calibrated", interests)
+    assert {one: categories.count(one) for one in set(categories)} == expected
+
+
+def test_who_bought_nothing_gets_variety_by_content():
+    assert by_taste("calibrated", [0, 0, 0, 0]) == by_taste("content", [0, 0, 0, 0])
+
+
+def test_a_small_trade_off_keeps_the_best_first():
+    for kind in VARIETIES:
+        assert by_taste(kind, [0, 5, 0, 0], trade_off=0.001)[1] == [1, 2, 3, 4, 5, 6]

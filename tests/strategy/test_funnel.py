@@ -57,6 +57,7 @@ def requests(draw, *, size):
         "max_price_ratio": column(st.sampled_from([0.0, -1.0, 1.5, 4.0]), np.float32),
         "k": column(st.sampled_from([0, 1, 3, 10, 40, 1_000_000, -5]), np.int32),
         "diversity": column(st.sampled_from([0.0, 0.0, 0.5, 1.0, 9.0, -1.0]), np.float32),
+        "diversity_by": column(st.sampled_from(["", "content", "unexplored", "calibrated", "no such"]), str),
         "at_minute": column(st.sampled_from([0, 1, 30_000_000, 2**31 - 1]), np.int32),
         "is_adult": column(st.sampled_from([0, 1]), np.int32),
     }
@@ -335,3 +336,23 @@ def test_every_signature_answers_with_the_outputs_of_the_contract(served_shop):
         outputs = served_shop.served.functions[name]()
         for spec in signature.outputs:
             assert outputs[spec.name].dtype.name == spec.dtype, (name, spec.name)
+
+
+def test_kinds_of_variety_turn_to_what_was_bought_or_was_not(served_shop, world):
+    """Of a shopper who bought of the top category T0 alone."""
+    bought = [item for item in world.category if world.category[item].startswith("T0")][:6]
+
+    def share(kind):
+        answer = served_shop.ask(
+            "recommend",
+            history_item_ids=np.array([["", *bought]]),
+            diversity=np.array([0.9], np.float32),
+            diversity_by=np.array([kind]),
+            at_minute=np.array([30_000_000], np.int32),
+            k=np.array([6], np.int32),
+        )
+        return np.mean([world.category[item].startswith("T0") for item in answer["item_ids"][0]])
+
+    assert share("calibrated") == 1
+    assert share("unexplored") == 0
+    assert 0 < share("random") < 1 and 0 < share("content") < 1

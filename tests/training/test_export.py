@@ -111,6 +111,7 @@ def question(tiny_trained):
         "widget_sizes": np.array([[2, 0], [0, 3]], np.int32),
         "k": np.array([4, 5], np.int32),
         "diversity": np.array([0, 0.5], np.float32),
+        "diversity_by": np.array(["random", "calibrated"], object),
         "at_minute": np.array([30_000_000, 29_000_000], np.int32),
         "is_adult": np.array([1, 0], np.int32),
         "candidate_item_ids": np.array([item[1:3], item[3:5]], object),

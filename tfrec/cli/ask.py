@@ -46,6 +46,7 @@ _SINGLE = {
     "user": ("user_id", "ID"),
     "item": ("item_id", "ID"),
     "objective": ("objective", "NAME"),
+    "diversity-by": ("diversity_by", "KIND"),
     "bought-before": ("bought_before", "WHICH"),
 }
 _NUMBERS = {

@@ -35,6 +35,7 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
         bought_before: Value = None,
         k: Number = None,
         diversity: Number = None,
+        diversity_by: Value = None,
         shown_item_ids: Values = None,
         at_minute: Number = None,
         is_adult: Number = None,
@@ -58,6 +59,7 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
             bought_before: `only`: what this shopper bought before, to be bought again; `never`: what is new to them.
             k: number of items wanted; 10 when None.
             diversity: up to 1 = most categories; 0 = the model's default, -1 = by score alone.
+            diversity_by: `content` (when None), `random`, `unexplored` or `calibrated`: see the page on the client.
             shown_item_ids: items that this shopper was shown lately and did not click, once for each time: they sink.
             at_minute: moment at which merchandising rules are in force, minutes since 1970-01-01 UTC; None = now.
             is_adult: 1 or True where the shopper is known to be of age.
@@ -89,6 +91,7 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
         outside_cart_level: Number = None,
         k: Number = None,
         diversity: Number = None,
+        diversity_by: Value = None,
         shown_item_ids: Values = None,
         at_minute: Number = None,
         is_adult: Number = None,
@@ -123,6 +126,7 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
         objective: Value = None,
         k: Number = None,
         diversity: Number = None,
+        diversity_by: Value = None,
         shown_item_ids: Values = None,
         at_minute: Number = None,
         is_adult: Number = None,
@@ -155,6 +159,7 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
         threshold: Number = None,
         k: Number = None,
         diversity: Number = None,
+        diversity_by: Value = None,
         shown_item_ids: Values = None,
         at_minute: Number = None,
         is_adult: Number = None,
@@ -181,6 +186,7 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
         max_price: Number = None,
         k: Number = None,
         diversity: Number = None,
+        diversity_by: Value = None,
         shown_item_ids: Values = None,
         at_minute: Number = None,
         is_adult: Number = None,
@@ -243,6 +249,7 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
         threshold: Number = None,
         k: Number = None,
         diversity: Number = None,
+        diversity_by: Value = None,
         shown_item_ids: Values = None,
         at_minute: Number = None,
         is_adult: Number = None,
@@ -270,6 +277,7 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
             threshold: amount that the cart should reach, see `complete_cart`.
             k: number of items of each widget; 10 when None.
             diversity: of each widget.
+            diversity_by: kind of variety, see `recommend`.
             shown_item_ids: items that were shown lately and not clicked, see `recommend`.
             at_minute: moment at which merchandising rules are in force; each widget has those of its own strategy.
             is_adult: 1 or True where the shopper is known to be of age.

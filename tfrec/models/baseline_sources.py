@@ -16,7 +16,7 @@ from tfrec.models.baseline_scores import in_graph
 from tfrec.models.graph_tables import AskedInGraph, SparseTable, table
 from tfrec.models.profiles import segment_of
 from tfrec.models.query import Query
-from tfrec.models.rows import without_repeats
+from tfrec.models.rows import times_by_category, without_repeats
 from tfrec.models.sources.candidate_sources import Allows
 from tfrec.models.sources.moment import PURCHASE
 from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
@@ -121,6 +121,13 @@ class BaselineSources:
         """Returns `[B]` int32 segments of the users; 0 = unknown."""
         return segment_of(query, tf.gather(self._segment, query.user))
 
+    def interests(self, query: Query) -> tf.Tensor:
+        """Returns `[B, P]` float32: times that the users bought of each top category; of the unknown, in column 0."""
+        every = whole_catalogue(self.num_rows)
+        times = self._own_count(query, every)
+        items = tf.broadcast_to(every.item, tf.shape(times))
+        return times_by_category(items, times, self.categories[:, 0])
+
     def gather_evidence(
         self,
         query: Query,
@@ -150,9 +157,8 @@ class BaselineSources:
         has_no_scores = tf.reduce_max(tf.pad(score, [[0, 0], [0, 1]]), axis=1) <= 0.0
         score = tf.where(tf.equal(score, 0.0), self._behind[None, :], score)
         lowest = tf.reduce_min(tf.pad(score, [[0, 0], [0, 1]]), axis=1, keepdims=True) - 1.0
-        counts = tf.pad(self._purchases.rows(tf.gather(self._buyer_row, query.user)), [[0, 0], [1, 0]])
         shortlist = whole_catalogue(self.num_rows)
-        own_count = _with_history(query.history, tf.gather(counts, self._place, axis=1), shortlist)
+        own_count = self._own_count(query, shortlist)
         eligible = self.is_offered[None, :] if allows is None else allows(shortlist, own_count > 0)
         return BaselineEvidence(
             shortlist=shortlist,
@@ -162,6 +168,11 @@ class BaselineSources:
             cart=without_repeats(query.cart),
             eligible=tf.broadcast_to(eligible, tf.shape(own_count)),
         )
+
+    def _own_count(self, query: Query, every: Shortlist) -> tf.Tensor:
+        """Returns `[B, N + 1]` float32: in how many orders the users had each item."""
+        counts = tf.pad(self._purchases.rows(tf.gather(self._buyer_row, query.user)), [[0, 0], [1, 0]])
+        return _with_history(query.history, tf.gather(counts, self._place, axis=1), every)
 
     @property
     def popularity(self) -> tf.Tensor:

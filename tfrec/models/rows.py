@@ -47,6 +47,19 @@ def without_repeats(items: tf.Tensor) -> tf.Tensor:
     return tf.where(seen_before, 0, items)
 
 
+def times_by_category(items: tf.Tensor, times: tf.Tensor, category: tf.Tensor) -> tf.Tensor:
+    """Returns `[B, P]` sums of `times [B, m]` of `items [B, m]` by `category [N + 1]`, as many columns as these need.
+
+    Examples:
+        >>> times_by_category(tf.constant([[1, 3]]), tf.constant([[2.0, 5.0]]), tf.constant([0, 2, 1, 2])).numpy()
+        array([[0., 0., 7.]], dtype=float32)
+    """
+    size, width = tf.shape(items)[0], tf.reduce_max(category) + 1
+    segment = tf.reshape(tf.gather(category, items) + tf.range(size)[:, None] * width, [-1])
+    total = tf.math.unsorted_segment_sum(tf.reshape(times, [-1]), segment, size * width)
+    return tf.reshape(total, [size, width])
+
+
 def is_in(values: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
     """Returns `[B, L]` bool: which of `values [B, L]` are in `row [B, n]`."""
     ascending = tf.sort(tf.pad(row, [[0, 0], [0, 1]]), axis=1)

@@ -243,9 +243,22 @@ _DIVERSITY = InputSpec(
     "variety of the slate, up to 1 = most categories; 0 = the model's default (by score alone, unless configured), "
     "-1 = by score alone",
 )
+VARIETIES = ("content", "random", "unexplored", "calibrated")
+"""Kinds of variety that a request may ask for."""
+_DIVERSITY_BY = InputSpec(
+    "diversity_by",
+    "string",
+    1,
+    "",
+    "kind of variety: `content`: unlike items; `random`: top categories in random order, another one each minute; "
+    "`unexplored`: categories of which the shopper bought little; `calibrated`: the shopper's own mix of categories; "
+    "empty = by content",
+    choices=VARIETIES,
+)
+_VARIETY = (_DIVERSITY, _DIVERSITY_BY)
 _STRATEGY_SETTINGS = (
     InputSpec("k", "int32", 1, 10, "number of items wanted; each row its own"),
-    _DIVERSITY,
+    *_VARIETY,
     *_OCCASION,
 )
 WIDGETS = ("recommend", "cross_sell", "upsell", "complete_cart", "similar", "buy_again")
@@ -353,7 +366,7 @@ SIGNATURES: Mapping[str, Signature] = {
             (
                 *(_USER, *_HISTORY, *_RECENT, _CART, _ANCHOR, *_LIMITS, *_WIDGETS, *_THRESHOLD),
                 InputSpec("k", "int32", 1, 10, "number of items of each widget; each row its own"),
-                *(_DIVERSITY, *_OCCASION),
+                *(*_VARIETY, *_OCCASION),
             ),
             (*_SLATE, OutputSpec("widgets", "string", "the widget in which the item stands")),
             "the items of all widgets of a page, none of them twice",

@@ -28,6 +28,7 @@ class Asked(tf.experimental.ExtensionType):
         shown: `[B, n]` int32 items that were shown and not clicked, once for each time; 0 = padding.
         k: `[B]` int32 number of items.
         diversity: `[B]` float32.
+        variety: `[B]` int32 kind of variety, see `Request`.
     """
 
     query: Query
@@ -37,6 +38,7 @@ class Asked(tf.experimental.ExtensionType):
     shown: tf.Tensor
     k: tf.Tensor
     diversity: tf.Tensor
+    variety: tf.Tensor
 
 
 _INDICES, _LISTS = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)
@@ -63,6 +65,7 @@ ASKED_SPEC = Asked.Spec(
     shown=_LISTS,
     k=_INDICES,
     diversity=_NUMBERS,
+    variety=_INDICES,
 )
 
 
@@ -139,6 +142,7 @@ def _asked(
         shown=request.shown,
         k=request.k,
         diversity=request.diversity,
+        variety=request.variety,
     )
 
 

@@ -1,11 +1,31 @@
-"""Re-ranks a slate for variety, so that similar items come later."""
+"""Re-ranks a slate for variety: by content, over categories, by interests not yet explored, or by the user's mix."""
 
 import tensorflow as tf
 
+from tfrec.schema.signatures import VARIETIES
 from tfrec.strategy.candidate_slate import CandidateSlate, top
 from tfrec.strategy.config import VarietyConfig
 
+_RANDOM, _UNEXPLORED, _CALIBRATED = (VARIETIES.index(name) + 1 for name in ("random", "unexplored", "calibrated"))
+_SMOOTHING = 0.01  # share of the user's own mix in that of the slate, so that no category is missing (Steck 2018)
+_32_BITS, _MIX = 0xFFFF_FFFF, ((16, 0x85EB_CA6B), (13, 0xC2B2_AE35))  # the last steps of MurmurHash3
 _NO_ITEM = -1e8  # value of a gap: below every item, whatever the trade-off
+
+
+class Tastes(tf.experimental.ExtensionType):
+    """What kinds of variety other than by content need.
+
+    Attributes:
+        kind: `[B]` int32 place in `schema.signatures.VARIETIES`, from 1; 0 = by content.
+        category: `[N + 1]` int32 top category of each item, 0 = unknown.
+        interests: `[B, P]` float32 times that the user bought of each top category.
+        seed: `[B]` int32; rows of equal seed have their categories in the same random order.
+    """
+
+    kind: tf.Tensor
+    category: tf.Tensor
+    interests: tf.Tensor
+    seed: tf.Tensor
 
 
 def maximal_marginal_relevance(
@@ -14,13 +34,23 @@ def maximal_marginal_relevance(
     k: tf.Tensor,
     trade_off: tf.Tensor,
     vectors: tf.Tensor,
+    tastes: Tastes | None = None,
     config: VarietyConfig = VarietyConfig(),
 ) -> CandidateSlate:
     """Returns the best `k` by maximal marginal relevance (Carbonell & Goldstein 1998), best first.
 
-    Position by position the item with the greatest `(1 − trade_off)·relevance − trade_off·max similarity to those
-    chosen` is taken; relevance is the score scaled to [0, 1] over the row's best `config.pool` candidates. Rows with
-    `trade_off` 0 keep their order by score, and so do all rows beyond the pool.
+    Position by position the item with the greatest `(1 − trade_off)·relevance − trade_off·penalty` is taken; relevance
+    is the score scaled to [0, 1] over the row's best `config.pool` candidates. Rows with `trade_off` 0 keep their order
+    by score, and so do all rows beyond the pool. The penalty is
+
+    - by content: the greatest similarity to what is chosen;
+    - `random`: `1 − 1 / (1 + n + u)`, n items chosen of the same top category, u that category's random number: one
+      item of each category, the categories in random order;
+    - `unexplored`: `1 − (1 − e) / (1 + n)`, e what the user bought of the category over what they bought of their
+      first: categories of which they have bought nothing come first;
+    - `calibrated`: the divergence `KL(user's mix of categories ‖ the slate's)` with the item in it (Steck 2018,
+      equations 3 to 7), 1 at most: the slate has the user's own mix. Of a user without purchases: by
+      content.
 
     The scores of the result are the row's own scores sorted, so that they descend along the row.
 
@@ -29,6 +59,7 @@ def maximal_marginal_relevance(
         k: `[B]` int32.
         trade_off: `[B]` float32 in [0, 1]; values outside are clipped, NaN is 0.
         vectors: `[N + 1, c]` unit vectors; their inner product is the similarity of two items.
+        tastes: other kinds of variety, and what they need; None = by content.
         config: size of the pool.
 
     Examples:
@@ -50,12 +81,14 @@ def maximal_marginal_relevance(
     trade_off = tf.where(tf.math.is_nan(trade_off), 0.0, trade_off)
     return tf.cond(
         tf.reduce_any(trade_off > 0) & (tf.shape(best.item)[1] > 0),
-        lambda: _rerank(slate, k, tf.clip_by_value(trade_off, 0.0, 1.0), vectors, config.pool),
+        lambda: _rerank(slate, k, tf.clip_by_value(trade_off, 0.0, 1.0), vectors, tastes, config.pool),
         lambda: best,
     )
 
 
-def _rerank(slate: CandidateSlate, k: tf.Tensor, trade_off: tf.Tensor, vectors: tf.Tensor, most: int) -> CandidateSlate:
+def _rerank(
+    slate: CandidateSlate, k: tf.Tensor, trade_off: tf.Tensor, vectors: tf.Tensor, tastes: Tastes | None, most: int
+) -> CandidateSlate:
     pool = top(slate, k=tf.maximum(k, most))
     size = tf.shape(pool.item)
     pool_width = tf.minimum(most, size[1])
@@ -71,20 +104,27 @@ def _rerank(slate: CandidateSlate, k: tf.Tensor, trade_off: tf.Tensor, vectors: 
     similarity = tf.round(tf.matmul(vector, vector, transpose_b=True) * 1e4) / 1e4  # [B, P, P]
     weight = trade_off[:, None]
 
+    category = tf.zeros_like(pool.item[:, :pool_width])
+    if tastes is not None:
+        category = tf.gather(tastes.category, pool.item[:, :pool_width])
+
     def step(
-        position: tf.Tensor, free: tf.Tensor, closest: tf.Tensor, order: tf.TensorArray
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.TensorArray]:
-        value = (1.0 - weight) * relevance - weight * closest
+        position: tf.Tensor, free: tf.Tensor, closest: tf.Tensor, same: tf.Tensor, order: tf.TensorArray
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.TensorArray]:
+        penalty = closest if tastes is None else _penalty(tastes, category, closest, same, free, position)
+        value = (1.0 - weight) * relevance - weight * penalty
         value = tf.where(is_item, value, _NO_ITEM)
         place = tf.argmax(tf.where(free, value, 2 * _NO_ITEM), axis=1, output_type=tf.int32)
         taken = tf.one_hot(place, pool_width, on_value=True, off_value=False, dtype=tf.bool)
         closest = tf.maximum(closest, tf.gather(similarity, place, batch_dims=1, axis=1))
-        return position + 1, free & ~taken, closest, order.write(position, place)
+        same += tf.cast(tf.equal(category, tf.gather(category, place, batch_dims=1)[:, None]), tf.float32)
+        return position + 1, free & ~taken, closest, same, order.write(position, place)
 
-    _, free, _, order = tf.while_loop(
+    nothing = tf.zeros_like(relevance)
+    _, free, _, _, order = tf.while_loop(
         lambda position, *_: position < steps,
         step,
-        (0, tf.ones_like(is_item), tf.zeros_like(relevance), tf.TensorArray(tf.int32, size=steps)),
+        (0, tf.ones_like(is_item), nothing, nothing, tf.TensorArray(tf.int32, size=steps)),
     )
     chosen = tf.transpose(order.stack())  # [B, steps]
     left = tf.argsort(tf.where(free, tf.range(pool_width)[None, :], pool_width), axis=1)[:, : pool_width - steps]
@@ -98,3 +138,55 @@ def _rerank(slate: CandidateSlate, k: tf.Tensor, trade_off: tf.Tensor, vectors: 
         score=tf.sort(scores, axis=1, direction="DESCENDING"),
         probability=tf.where(inside, tf.gather(pool.probability, place, batch_dims=1), 0.0),
     )
+
+
+def _penalty(
+    tastes: Tastes, category: tf.Tensor, closest: tf.Tensor, same: tf.Tensor, free: tf.Tensor, number: tf.Tensor
+) -> tf.Tensor:
+    """Returns `[B, C]` penalties in [0, 1] of each kind of variety.
+
+    Args:
+        tastes: kinds and what they need.
+        category: `[B, C]` int32 of the candidates.
+        closest: `[B, C]` greatest similarity to what is chosen.
+        same: `[B, C]` number of items chosen of the candidate's category.
+        free: `[B, C]` bool: not chosen.
+        number: items chosen.
+    """
+    kind, interests = tastes.kind[:, None], tastes.interests
+    drawn = _drawn(tf.cast(category, tf.int64), tf.cast(tastes.seed, tf.int64)[:, None])
+    first = tf.reduce_max(interests, axis=1, keepdims=True)
+    explored = tf.gather(interests, category, batch_dims=1) / tf.maximum(first, 1.0)
+    penalty = tf.where(tf.equal(kind, _RANDOM), 1.0 - 1.0 / (1.0 + same + drawn), closest)
+    penalty = tf.where(tf.equal(kind, _UNEXPLORED), 1.0 - (1.0 - explored) / (1.0 + same), penalty)
+    divergence = _divergence(interests, category, same, free, tf.cast(number, tf.float32))
+    return tf.where(tf.equal(kind, _CALIBRATED) & (first > 0), divergence, penalty)
+
+
+def _drawn(category: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Returns float32 numbers in [0, 1) that are random, and the same for equal categories and seeds, int64 each."""
+    bits = (category * 0x9E37_79B9 + seed * 0x7FEB_352D) & _32_BITS
+    for shift, factor in _MIX:
+        bits = (tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, shift)) * factor) & _32_BITS
+    return tf.cast(tf.bitwise.right_shift(bits, 8), tf.float32) / 2.0**24
+
+
+def _divergence(
+    interests: tf.Tensor, category: tf.Tensor, same: tf.Tensor, free: tf.Tensor, number: tf.Tensor
+) -> tf.Tensor:
+    """Returns `[B, C]` divergences of the slate with each candidate from the user's mix, 1 at most."""
+    own = interests / tf.maximum(tf.reduce_sum(interests, axis=1, keepdims=True), 1.0)  # [B, P]
+
+    def term(own: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
+        mix = (1.0 - _SMOOTHING) * chosen / (number + 1.0) + _SMOOTHING * own
+        return tf.math.xlogy(own, tf.maximum(mix, 1e-12))
+
+    size, width = tf.shape(own)[0], tf.shape(own)[1]
+    segment = tf.reshape(category + tf.range(size)[:, None] * width, [-1])
+    counts = tf.math.unsorted_segment_sum(tf.reshape(tf.cast(~free, tf.float32), [-1]), segment, size * width)
+    base = tf.reduce_sum(term(own, tf.reshape(counts, [size, width])), axis=1, keepdims=True)
+    its = tf.gather(own, category, batch_dims=1)
+    divergence = tf.reduce_sum(tf.math.xlogy(own, own), axis=1, keepdims=True) - (
+        base - term(its, same) + term(its, same + 1.0)
+    )
+    return tf.clip_by_value(divergence, 0.0, 1.0)

@@ -2,20 +2,18 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from tfrec.features.fatigue import MOST
 from tfrec.features.rule_tables import RuleTables
-from tfrec.models.attribute_tables import AttributeTables
 from tfrec.models.baseline_sources import CalibratedScore
 from tfrec.models.query import QUERY_SPEC, Query
 from tfrec.models.ranking import RankingModel
 from tfrec.models.shared_graphs import rare_graph, shared_graph
 from tfrec.models.sources import CandidateSources
-from tfrec.models.sources.candidate_sources import Allows
 from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
 from tfrec.strategy.asked import ASKED_SPEC, Asked, ask, replaced
 from tfrec.strategy.attributes import AttributeFilter
@@ -23,12 +21,13 @@ from tfrec.strategy.candidate_slate import CandidateSlate, followed_by, put_firs
 from tfrec.strategy.complements import of_other_categories, only_new, without_substitutes
 from tfrec.strategy.config import StrategyConfig
 from tfrec.strategy.constraints import eligible_items
-from tfrec.strategy.diversity import maximal_marginal_relevance
+from tfrec.strategy.diversity import Tastes, maximal_marginal_relevance
 from tfrec.strategy.fatigue import tired, without_what_was_seen
 from tfrec.strategy.fits import only_what_fits
 from tfrec.strategy.merchandising import IN_FORCE_SPEC, Merchandising, RulesInForce
 from tfrec.strategy.reasons import Reasons, explain, explained_by_anchor
 from tfrec.strategy.request import Relation, Request, by_default
+from tfrec.strategy.sources import Sources
 from tfrec.strategy.threshold import by_expected_margin, within_reach
 from tfrec.strategy.upsell import by_objective, only_upgrades, orders_by_amount
 from tfrec.strategy.variants import is_taken, one_of_each_product, without_items, without_variants
@@ -48,67 +47,6 @@ class Ranked(NamedTuple):
     slate: CandidateSlate
     rules: RulesInForce
     evidence: Any
-
-
-class Sources(Protocol):
-    """What a funnel asks of candidate sources; what they know of a batch is theirs alone."""
-
-    num_rows: int
-    view_type: int
-    price: tf.Variable
-    profit: tf.Variable
-    categories: tf.Variable
-    groups: tf.Variable
-    fits: tf.Variable
-    fits_something: tf.Variable
-    num_fits: int
-    attributes: AttributeTables
-    largest_group: int
-    num_segments: int
-
-    @property
-    def is_offered(self) -> tf.Tensor:
-        """`[N + 1]` bool: items that may be offered at all."""
-
-    @property
-    def content(self) -> tf.Tensor:
-        """`[N + 1, c]` unit content vectors."""
-
-    @property
-    def popularity(self) -> tf.Tensor:
-        """`[N + 1]` float32 times bought lately."""
-
-    @property
-    def variables(self) -> list[tf.Variable]:
-        """Every table and weight that they may read."""
-
-    def segment(self, query: Query) -> tf.Tensor:
-        """Returns `[B]` int32 segments of the users; 0 = unknown."""
-
-    def gather_evidence(
-        self,
-        query: Query,
-        allows: Allows | None = None,
-        *,
-        at_least: tf.Tensor | int = 0,
-        also: tf.Tensor | None = None,
-    ) -> Any:
-        """Returns what they know for the queries, and for the items `also [B, n]`."""
-
-    def eligible_catalogue(self, query: Query, allows: Allows) -> tf.Tensor:
-        """Returns `[B, N + 1]` bool: which items of the catalogue may be offered."""
-
-    def candidates(self, evidence: Any, *, at_least: tf.Tensor | int = 0, also: tf.Tensor | None = None) -> tf.Tensor:
-        """Returns `[B, C]` int32 candidates, those of `also [B, n]` among them that may be offered."""
-
-    def features(self, query: Query, evidence: Any, items: tf.Tensor) -> tf.Tensor:
-        """Returns `[B, C, F]` features of `items [B, C]`."""
-
-    def completes(self, chosen: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
-        """Returns `[B, C]`: how strongly the category of each of `items [B, C]` completes that of `chosen [B]`."""
-
-    def similarity(self, anchor: tf.Tensor, embedding_weight: float = 1.0, content_weight: float = 1.0) -> tf.Tensor:
-        """Returns `[B, N + 1]` similarities to the anchor `[B]`."""
 
 
 class Funnel:
@@ -140,7 +78,7 @@ class Funnel:
         self._strategy = strategy
         self.merchandising = Merchandising(rules or RuleTables.none(sources.num_rows, sources.num_segments))
         indices, lists = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)
-        numbers, scores = tf.TensorSpec([None], tf.float32), tf.TensorSpec([None, None], tf.float32)
+        scores = tf.TensorSpec([None, None], tf.float32)
         slate = CandidateSlate.Spec(item=lists, score=scores, probability=scores)
         self._attributes = AttributeFilter(sources.attributes)
         self._near_graph = rare_graph(self._near, ASKED_SPEC, IN_FORCE_SPEC)
@@ -150,7 +88,8 @@ class Funnel:
         self._tired_graph = rare_graph(self._tired, slate, lists, lists, flags)
         self._answer_graph = shared_graph(self._answer, ASKED_SPEC)
         self._rank_graph = shared_graph(self._rank, QUERY_SPEC, lists)
-        self._vary_graph = shared_graph(self._vary, slate, IN_FORCE_SPEC, indices, numbers)
+        self._rerank_graph = rare_graph(self._rerank, slate, ASKED_SPEC, indices)
+        self._vary_graph = shared_graph(self._vary, slate, IN_FORCE_SPEC, ASKED_SPEC)
         self._select_graph = rare_graph(self._select, slate, IN_FORCE_SPEC, indices)
 
     @property
@@ -261,7 +200,7 @@ class Funnel:
         """
         if taken is not None:
             slate = without_items(slate, taken=taken, groups=self.sources.groups)
-        return self._filled(self._vary_graph(slate, rules, asked.k, asked.diversity), rules, asked, taken)
+        return self._filled(self._vary_graph(slate, rules, asked), rules, asked, taken)
 
     def explained(self, asked: Asked, evidence: Any, items: tf.Tensor) -> Reasons:
         """Returns why `items [B, k]` are offered."""
@@ -359,23 +298,42 @@ class Funnel:
 
         return tf.cond(tf.reduce_any(is_short), fill, lambda: slate)
 
-    def _vary(self, slate: CandidateSlate, rules: RulesInForce, k: tf.Tensor, diversity: tf.Tensor) -> CandidateSlate:
+    def _vary(self, slate: CandidateSlate, rules: RulesInForce, asked: Asked) -> CandidateSlate:
         """Returns the best `k`, one of each product, re-ranked for variety and by rules; traced once for all."""
         if self.sources.largest_group > 1:
             # Rules may refuse the best variant and not another one: they choose among all.
             best = one_of_each_product(slate, groups=self.sources.groups)
             slate = rows_where(rules.selects, slate, best)
-        ordered = maximal_marginal_relevance(
-            slate,
-            k=tf.where(rules.selects, tf.shape(slate.item)[1], k),
-            trade_off=diversity,
-            vectors=self.sources.content,
-            config=self._strategy.variety,
+        most = tf.where(rules.selects, tf.shape(slate.item)[1], asked.k)
+        ordered = tf.cond(
+            tf.reduce_any(asked.diversity > 0),
+            lambda: self._rerank_graph(slate, asked, most),
+            lambda: top(slate, k=most),
         )
         return tf.cond(
             tf.reduce_any(rules.selects),
-            lambda: self._select_graph(ordered, rules, k),
+            lambda: self._select_graph(ordered, rules, asked.k),
             lambda: ordered,
+        )
+
+    def _rerank(self, slate: CandidateSlate, asked: Asked, most: tf.Tensor) -> CandidateSlate:
+        """Returns the best `most [B]` of the slate, re-ranked for variety."""
+        minute = asked.occasion.minute
+        minute = tf.where(minute > 0, minute, tf.cast(tf.timestamp() / 60.0, tf.int32))
+        top_category = self.sources.categories[:, 0]
+        tastes = Tastes(
+            kind=asked.variety,
+            category=top_category,
+            interests=self.sources.interests(asked.query),
+            seed=asked.query.user * 7919 + minute,
+        )
+        return maximal_marginal_relevance(
+            slate,
+            k=most,
+            trade_off=asked.diversity,
+            vectors=self.sources.content,
+            tastes=tastes,
+            config=self._strategy.variety,
         )
 
     def _select(self, slate: CandidateSlate, rules: RulesInForce, k: tf.Tensor) -> CandidateSlate:

@@ -21,6 +21,7 @@ class Request(tf.experimental.ExtensionType):
         objective: `[B]` int32 place in `schema.signatures.OBJECTIVES`, from 1; 0 = default.
         k: `[B]` int32.
         diversity: `[B]` float32; 0 = default, below 0 = none.
+        variety: `[B]` int32 place in `schema.signatures.VARIETIES`, from 1; 0 = by content.
         minute: `[B]` int32 moment at which rules are in force, see `Occasion`.
         is_adult: `[B]` bool: the shopper is known to be of age.
         gap: `[B]` float32 amount that the cart lacks to a threshold; 0 or less = none.
@@ -36,6 +37,7 @@ class Request(tf.experimental.ExtensionType):
     objective: tf.Tensor
     k: tf.Tensor
     diversity: tf.Tensor
+    variety: tf.Tensor
     minute: tf.Tensor
     is_adult: tf.Tensor
     gap: tf.Tensor

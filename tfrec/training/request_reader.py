@@ -10,7 +10,7 @@ from tfrec.models.graph_tables import codes_of
 from tfrec.models.query import Query
 from tfrec.models.rows import without_repeats
 from tfrec.models.user_history import UserHistory, numbered
-from tfrec.schema.signatures import OBJECTIVES, STANDARD_WIDGETS, WIDGETS
+from tfrec.schema.signatures import OBJECTIVES, STANDARD_WIDGETS, VARIETIES, WIDGETS
 from tfrec.strategy.attributes import AttributeLimits
 from tfrec.strategy.constraints import Limits
 from tfrec.strategy.request import Request
@@ -89,6 +89,7 @@ class RequestReader:
             objective=codes_of(inputs.get("objective", nothing), OBJECTIVES),
             k=tf.maximum(inputs["k"], 0),
             diversity=inputs.get("diversity", tf.zeros(tf.shape(user))),
+            variety=codes_of(inputs.get("diversity_by", nothing), VARIETIES),
             minute=inputs["at_minute"],
             is_adult=inputs["is_adult"] > 0,
             gap=self._gap(inputs, user),

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 import tensorflow as tf
 
 from tfrec.models.query import Query
+from tfrec.models.rows import times_by_category
 from tfrec.models.sources.complements import Complements
 from tfrec.models.sources.registry import FEATURES, SOURCES
 from tfrec.models.sources.shortlist import Shortlist, shortlist_of, whole_catalogue
@@ -97,6 +98,12 @@ class CandidateSources:
         complements = self.by_name["complements"]
         assert isinstance(complements, Complements)
         return complements.completes(chosen, items)
+
+    def interests(self, query: Query) -> tf.Tensor:
+        """Returns `[B, P]` float32: times that the users bought of each top category; of the unknown, in column 0."""
+        bought = self.moment.profiles.purchases(query)
+        times = tf.where(bought.item > 0, bought.facts[..., 0], 0.0)
+        return times_by_category(bought.item, times, self.categories[:, 0])
 
     def segment(self, query: Query) -> tf.Tensor:
         """Returns `[B]` int32 segments of the users; 0 = unknown."""

@@ -1,0 +1,73 @@
+"""`Sources`: what a funnel asks of candidate sources, those of a trained model or of a baseline."""
+
+from typing import Any, Protocol
+
+import tensorflow as tf
+
+from tfrec.models.attribute_tables import AttributeTables
+from tfrec.models.query import Query
+from tfrec.models.sources.candidate_sources import Allows
+
+
+class Sources(Protocol):
+    """What a funnel asks of candidate sources; what they know of a batch is theirs alone."""
+
+    num_rows: int
+    view_type: int
+    price: tf.Variable
+    profit: tf.Variable
+    categories: tf.Variable
+    groups: tf.Variable
+    fits: tf.Variable
+    fits_something: tf.Variable
+    num_fits: int
+    attributes: AttributeTables
+    largest_group: int
+    num_segments: int
+
+    @property
+    def is_offered(self) -> tf.Tensor:
+        """`[N + 1]` bool: items that may be offered at all."""
+
+    @property
+    def content(self) -> tf.Tensor:
+        """`[N + 1, c]` unit content vectors."""
+
+    @property
+    def popularity(self) -> tf.Tensor:
+        """`[N + 1]` float32 times bought lately."""
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """Every table and weight that they may read."""
+
+    def segment(self, query: Query) -> tf.Tensor:
+        """Returns `[B]` int32 segments of the users; 0 = unknown."""
+
+    def interests(self, query: Query) -> tf.Tensor:
+        """Returns `[B, P]` float32: times that the users bought of each top category."""
+
+    def gather_evidence(
+        self,
+        query: Query,
+        allows: Allows | None = None,
+        *,
+        at_least: tf.Tensor | int = 0,
+        also: tf.Tensor | None = None,
+    ) -> Any:
+        """Returns what they know for the queries, and for the items `also [B, n]`."""
+
+    def eligible_catalogue(self, query: Query, allows: Allows) -> tf.Tensor:
+        """Returns `[B, N + 1]` bool: which items of the catalogue may be offered."""
+
+    def candidates(self, evidence: Any, *, at_least: tf.Tensor | int = 0, also: tf.Tensor | None = None) -> tf.Tensor:
+        """Returns `[B, C]` int32 candidates, those of `also [B, n]` among them that may be offered."""
+
+    def features(self, query: Query, evidence: Any, items: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, C, F]` features of `items [B, C]`."""
+
+    def completes(self, chosen: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, C]`: how strongly the category of each of `items [B, C]` completes that of `chosen [B]`."""
+
+    def similarity(self, anchor: tf.Tensor, embedding_weight: float = 1.0, content_weight: float = 1.0) -> tf.Tensor:
+        """Returns `[B, N + 1]` similarities to the anchor `[B]`."""
