@@ -71,24 +71,26 @@ def export_both(prepared: Path, models: Path, out: Path) -> dict[str, Path]:
     return {name: newest_version(out / name, "shop") for name in (WITH, WITHOUT)}
 
 
-def time_cross_sell(
-    versions: dict[str, Path], train: Tables, *, num_requests: int = NUM_REQUESTS, seed: int = 0
-) -> tuple[Figure, str]:
-    """Returns the ratio of the medians of one request each, with over without, and both medians in words.
+TIMED = {"cross_sell": "ten items", "page": "page of three widgets", "bundle": "bundle of two items"}
+"""Signatures that are timed against `cross_sell` without strategies, and what the requests ask for."""
 
-    One thread, one request a call, each request to both in turn, after a tenth that does not count. A request is a
+
+def time_answers(
+    versions: dict[str, Path], train: Tables, *, num_requests: int = NUM_REQUESTS, seed: int = 0
+) -> dict[str, tuple[Figure, str]]:
+    """Returns signature → the ratio of the medians of one request each, its time with strategies over `cross_sell`
+    without, and both medians in words.
+
+    One thread, one request a call, each request to all in turn, after a tenth that does not count. A request is a
     known user's, with a page and a cart of two items, all bought in training and drawn by `seed`. The interval is that
-    of a bootstrap over requests, of which both times are kept together.
+    of a bootstrap over requests, of which all times are kept together.
     """
     rng = np.random.default_rng(seed)
     purchases = train.purchases
     bought = np.sort(purchases["item_id"].astype(object).unique())
     users = np.sort(purchases.loc[purchases["user_id"] != "", "user_id"].astype(object).unique())
-    requests = [
-        build_inputs(
-            SIGNATURES["cross_sell"],
-            {"user_id": str(user), "item_id": str(page), "cart_item_ids": list(map(str, cart)), "k": 10},
-        )[0]
+    asked = [
+        {"user_id": str(user), "item_id": str(page), "cart_item_ids": list(map(str, cart))}
         for user, page, cart in zip(
             rng.choice(users, num_requests),
             rng.choice(bought, num_requests),
@@ -97,24 +99,33 @@ def time_cross_sell(
         )
     ]
     servables = {name: Servable.load(path, intra_op_threads=1, inter_op_threads=1) for name, path in versions.items()}
-    times = {name: np.zeros(num_requests) for name in servables}
-    for inputs in requests[: num_requests // 10]:
-        for servable in servables.values():
-            servable.call("cross_sell", inputs)
-    for at, inputs in enumerate(tqdm(requests, desc="timing cross_sell", unit="request", disable=None)):
-        for name in (WITH, WITHOUT) if at % 2 else (WITHOUT, WITH):
-            times[name][at] = _seconds(servables[name], inputs)
+    calls = [(WITHOUT, "cross_sell"), *((WITH, signature) for signature in TIMED)]
+    requests = {
+        signature: [build_inputs(SIGNATURES[signature], one)[0] for one in asked]
+        for signature in ("cross_sell", *TIMED)
+    }
+    times = {call: np.zeros(num_requests) for call in calls}
+    for at in range(num_requests // 10):
+        for name, signature in calls:
+            servables[name].call(signature, requests[signature][at])
+    for at in tqdm(range(num_requests), desc="timing answers", unit="request", disable=None):
+        for call in calls if at % 2 else calls[::-1]:
+            times[call][at] = _seconds(servables[call[0]], call[1], requests[call[1]][at])
     for servable in servables.values():
         servable.close()
     drawn = rng.integers(0, num_requests, (_RESAMPLES, num_requests))
-    ratios = np.median(times[WITH][drawn], axis=1) / np.median(times[WITHOUT][drawn], axis=1)
-    medians = {name: float(np.median(values)) for name, values in times.items()}
-    low, high = np.percentile(ratios, [2.5, 97.5])
-    words = ", ".join(f"{name} {1e3 * value:.2f} ms" for name, value in medians.items())
-    return Figure(medians[WITH] / medians[WITHOUT], float(low), float(high)), f"medians: {words}"
+    medians = {call: float(np.median(values)) for call, values in times.items()}
+    found = {}
+    for signature in TIMED:
+        ratios = np.median(times[WITH, signature][drawn], axis=1) / np.median(times[calls[0]][drawn], axis=1)
+        low, high = np.percentile(ratios, [2.5, 97.5])
+        words = f"medians: {1e3 * medians[WITH, signature]:.2f} ms, without strategies {1e3 * medians[calls[0]]:.2f} ms"
+        ratio = medians[WITH, signature] / medians[calls[0]]
+        found[signature] = (Figure(ratio, float(low), float(high)), words)
+    return found
 
 
-def _seconds(servable: Servable, inputs: dict[str, np.ndarray]) -> float:
+def _seconds(servable: Servable, signature: str, inputs: dict[str, np.ndarray]) -> float:
     began = time.perf_counter()
-    servable.call("cross_sell", inputs)
+    servable.call(signature, inputs)
     return time.perf_counter() - began
