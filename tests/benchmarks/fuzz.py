@@ -1,7 +1,8 @@
 """Sends random and malformed requests to an embedded server in a process of its own, and counts what breaks.
 
-`python -m tests.benchmarks.fuzz --requests 100000 [--models DIR] [--seed N]`; without DIR it exports the tiny shop of
-the strategies' tests first, with all its signatures. All signatures of all servables are asked, by gRPC and REST.
+`python -m tests.benchmarks.fuzz --requests 100000 [--seconds S] [--models DIR] [--seed N]`; without DIR it exports the
+tiny shop of the strategies' tests first, with all its signatures. All signatures of all servables are asked, by gRPC
+and REST.
 Broken is: a process that ended, an error that the server did not foresee, a call that its deadline did not end, an
 answer with an item twice, health or the answer to a known request that changed, and memory that grows by more than 5 %
 after a third of the requests. `--only N` sends request N of the seed alone.
@@ -77,7 +78,7 @@ class Found:
         codes: outcome → number, such as `gRPC OK` or `REST 400`.
         broken: what is broken, each with the number of its request; 20 at most.
         num_broken: how many.
-        memory: resident bytes of the server after a third of the requests, and at the end.
+        memory: resident bytes of the server after a third of the requests (or of the time), and at the end.
     """
 
     num_requests: int = 0
@@ -134,7 +135,9 @@ def serve_until_closed(models: Path) -> None:
         sys.stdin.read()
 
 
-def send_random(server: Served, *, num_requests: int, seed: int = 0, only: int | None = None) -> Found:
+def send_random(
+    server: Served, *, num_requests: int, seed: int = 0, only: int | None = None, seconds: float = float("inf")
+) -> Found:
     """Sends random requests from several threads, and returns what they found.
 
     Args:
@@ -142,23 +145,27 @@ def send_random(server: Served, *, num_requests: int, seed: int = 0, only: int |
         num_requests: how many.
         seed: decides the requests.
         only: number of the one request that is sent; None = all.
+        seconds: time after which no more are sent.
     """
     with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         signatures, item_ids = _known(channel)
         maker, found, lock = RequestMaker(signatures, item_ids, seed=seed), Found(), threading.Lock()
         before = _known_answers(channel, signatures)
-        numbers, warm = iter([only] if only is not None else range(num_requests)), int(_WARM * num_requests)
+        numbers = iter([only] if only is not None else range(num_requests))
         start = time.monotonic()
+
+        def is_warm(number: int) -> bool:
+            return number >= _WARM * num_requests or time.monotonic() - start >= _WARM * seconds
 
         def ask() -> None:
             connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=_DEADLINE + _GRACE)
             while True:
                 with lock:
-                    number = next(numbers, None)
-                if number is None or server.process.poll() is not None:
-                    return
-                if number == warm:
-                    found.memory = (server.memory, 0)
+                    number = next(numbers, None) if time.monotonic() - start < seconds else None
+                    if number is None or server.process.poll() is not None:
+                        return
+                    if not found.memory[0] and is_warm(number):
+                        found.memory = (server.memory, 0)
                 request = maker.make(number, deadline=_DEADLINE)
                 begun = time.monotonic()
                 if isinstance(request, Rpc):
@@ -290,6 +297,7 @@ def main() -> None:
     """Sends, prints what was found, and exits with 1 where anything is broken."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=100_000)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="time after which no more are sent")
     parser.add_argument("--models", type=Path, help="folder of servables (default: a tiny shop, exported first)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, metavar="N", help="number of the one request that is sent")
@@ -304,7 +312,13 @@ def main() -> None:
         if options.models is None:
             export_tiny_shop(models)
         with served(models, Path(made)) as server:
-            found = send_random(server, num_requests=options.requests, seed=options.seed, only=options.only)
+            found = send_random(
+                server,
+                num_requests=options.requests,
+                seed=options.seed,
+                only=options.only,
+                seconds=options.seconds,
+            )
     for code, count in sorted(found.codes.items()):
         print(f"{code:<28} {count:>10,}")
     print(f"{found.num_requests:,} requests in {found.seconds:,.0f} s; {found.num_broken:,} broke something")
