@@ -125,7 +125,7 @@ READ = {
     "prepared", "models", "test", "plan", "orders", "users", "file", "shop", "log", "--data-home", "--config",
     "--warm-start", "--prepared", "--queries", "--config-file", "--items", "--models", "--key", "--users", "--exclude",
     "--impressions", "--scores", "--embeddings", "--arms", "--key-file", "--tls-certificate", "--tls-key",
-    "--tls-client-ca", "--rules",
+    "--tls-client-ca", "--rules", "logs",
 }  # fmt: skip
 """Arguments that are paths and are read only."""
 

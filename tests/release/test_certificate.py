@@ -10,6 +10,8 @@ from tests.tfrecords import read
 from tfrec.client.best_sellers import read_best_sellers
 from tfrec.release.certificate import hash_files, read_certificate
 from tfrec.release.certify import certified_queries
+from tfrec.release.trained_traffic import OTHERS
+from tfrec.release.training_traffic import read_training_traffic
 from tfrec.release.typical import as_batch, typical_queries
 from tfrec.schema import wire
 from tfrec.schema.signatures import SIGNATURES
@@ -30,6 +32,19 @@ def test_every_signature_has_certified_answers(tiny_trained, name):
     assert certificate.files == hash_files(tiny_trained.models / name / "1")
     assert certificate.data == tiny_trained.shop.prepared.manifest.fingerprint
     assert certificate.packages["tensorflow"].startswith("2.20")
+
+
+@pytest.mark.parametrize("name", SERVABLES)
+def test_every_version_notes_its_training_traffic(tiny_trained, name):
+    traffic = read_training_traffic(tiny_trained.models / name / "1")
+    train = tiny_trained.shop.prepared.train
+    assert len(traffic.checksums) == len(train.items)
+    items = train.items["item_id"].tolist()[:20]
+    categories = [traffic.categories[traffic.category[traffic.places([item.encode()])[0]]] for item in items]
+    assert all(
+        path.startswith(category) or category == OTHERS
+        for path, category in zip(train.items["category"].tolist()[:20], categories, strict=True)
+    )
 
 
 def test_queries_are_of_the_shops_last_days(tiny_trained):

@@ -12,9 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.serving.requests import request_to
 from tfrec.errors import SchemaError, ServingError
+from tfrec.schema import wire
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.serving.c_api import _read_slots
+from tfrec.serving.prediction import predict
 from tfrec.serving.servable import Servable
 
 PLACE = sorted(spec.name for spec in SIGNATURES["similar"].inputs).index("k")
@@ -108,6 +111,24 @@ def test_what_a_request_leaves_out_takes_its_default(shop: Servable):
     answer = shop.call("cross_sell", {"cart_item_ids": np.array([["item_0", "item_2"]])})
     assert answer["item_ids"][0].tolist() == ["item_1", "item_3", "item_4", "item_5", "", ""]
     assert shop.signatures["similar"].defaults["k"].tolist() == [10]
+
+
+def test_inputs_that_name_their_default_are_not_turned_into_tensors_again(shop: Servable, monkeypatch):
+    """A client names all inputs, so that requests can be merged; most hold their padding."""
+    padding = {
+        spec.name: np.full([1] * spec.rank, spec.padding, object if spec.dtype == "string" else spec.dtype)
+        for spec in SIGNATURES["cross_sell"].inputs
+    }
+    cart = np.array([["", "item_1"]], object)
+    request = request_to("shop", "cross_sell", inputs={})
+    for alias, value in {**padding, "cart_item_ids": cart}.items():
+        request.inputs[alias].CopyFrom(wire.to_tensor_proto(value))
+    fed = []
+    run = Servable.run
+    monkeypatch.setattr(Servable, "run", lambda self, *given, **more: fed.append(given[1]) or run(self, *given, **more))
+    answer = predict(shop, request, version=1).outputs["item_ids"].string_val
+    assert list(fed[0]) == ["cart_item_ids"]
+    assert list(answer) == shop.call("cross_sell", {"cart_item_ids": cart}, as_bytes=True)["item_ids"][0].tolist()
 
 
 def test_only_the_wanted_outputs_come(shop: Servable):

@@ -23,6 +23,7 @@ from tfrec.cli import (
     churn,
     collect,
     demo,
+    drift,
     earned,
     evaluate,
     experiment,
@@ -74,7 +75,7 @@ GROUPS = {
         evaluate,
         recommend,
     ),
-    "into service": (export, gate, label, publish, follow, verify, canary, rollback, serve, history, ask, mcp),
+    "into service": (export, gate, label, publish, follow, verify, canary, rollback, serve, drift, history, ask, mcp),
     "know the customers": (
         report,
         interests,

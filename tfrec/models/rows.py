@@ -40,11 +40,18 @@ def masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
 
 def without_repeats(items: tf.Tensor) -> tf.Tensor:
-    """Returns rows `[B, n]` with 0 for what stands earlier in the row: an item twice in the cart counts once."""
-    equal = tf.equal(items[:, :, None], items[:, None, :])  # [B, n, n]
-    earlier = tf.linalg.band_part(tf.cast(equal, tf.int32), -1, 0)
-    seen_before = tf.reduce_sum(earlier, axis=2) > 1
-    return tf.where(seen_before, 0, items)
+    """Returns rows `[B, n]` with 0 for what stands earlier in the row: an item twice in the cart counts once.
+
+    In memory that grows with n, not with its square: a request decides how long its cart is.
+
+    Examples:
+        >>> without_repeats(tf.constant([[0, 7, 5, 7, 5, 9]])).numpy()
+        array([[0, 7, 5, 0, 0, 9]], dtype=int32)
+    """
+    order = tf.argsort(items, axis=1, stable=True)  # of equal items the earlier first
+    ascending = tf.gather(items, order, batch_dims=1)
+    is_repeat = tf.pad(tf.equal(ascending[:, 1:], ascending[:, :-1]), [[0, 0], [1, 0]])[:, : tf.shape(items)[1]]
+    return tf.where(tf.gather(is_repeat, tf.argsort(order, axis=1), batch_dims=1), 0, items)
 
 
 def times_by_category(items: tf.Tensor, times: tf.Tensor, category: tf.Tensor) -> tf.Tensor:

@@ -1,6 +1,7 @@
 from .canary import CanaryConfig, Decision, decide
 from .certificate import Certificate, read_certificate
 from .certify import Certifier
+from .drift import Drift, DriftConfig, measure_drift
 from .follow import follow_place
 from .gate import GateConfig, Verdict, judge
 from .known_truth import TruthFound, measure_truth
@@ -13,6 +14,8 @@ __all__ = [
     "Certificate",
     "Certifier",
     "Decision",
+    "Drift",
+    "DriftConfig",
     "GateConfig",
     "Publication",
     "Rollback",
@@ -22,6 +25,7 @@ __all__ = [
     "decide",
     "follow_place",
     "judge",
+    "measure_drift",
     "measure_truth",
     "plan_rollback",
     "publish_versions",

@@ -1,4 +1,4 @@
-"""Adds warm-up requests, a certificate and best sellers to an exported version that is not visible yet."""
+"""Adds warm-up requests, a certificate, best sellers and training traffic to a version that is not visible yet."""
 
 import dataclasses
 import itertools
@@ -23,6 +23,7 @@ from tfrec.release.certificate import (
     package_versions,
 )
 from tfrec.release.comparison import COMPARISON
+from tfrec.release.trained_traffic import count_training_traffic
 from tfrec.release.typical import Arguments, as_batch, typical_queries
 from tfrec.release.warm_up import write_warm_up
 from tfrec.schema.signatures import SIGNATURES
@@ -58,10 +59,11 @@ class Certifier:
         self._minute = minute_now()
         self._user_ids = shop.users.tokens if user_ids is None else user_ids
         self._queries = typical_queries(shop.prepared.train)
+        self._traffic = count_training_traffic(shop)
         self._certified: dict[str, list[CertifiedQuery]] = {}
 
     def __call__(self, folder: Path, *, servable: str, contract: str, version: int) -> None:
-        """Writes warm-up requests, certificate and, for what clients ask by default, best sellers.
+        """Writes warm-up requests, certificate, training traffic and, for what clients ask by default, best sellers.
 
         Args:
             folder: folder of the version.
@@ -90,6 +92,7 @@ class Certifier:
             num_users=len(self._user_ids),
         )
         (folder / CERTIFICATE).write_text(certificate.to_json(), encoding="utf-8")
+        self._traffic.write(folder)
         if contract == "shop":
             best_sellers = find_best_sellers(shop, version=version)
             if self._rules is not None:

@@ -43,6 +43,9 @@ class KnownIds:
         for alias, vocabulary in VOCABULARY_OF.items():
             if alias in inputs and vocabulary in self._checksums:
                 asked = _checksums(filter(None, inputs[alias].string_val))
+                if not len(asked):
+                    counts[alias] = (0, 0)
+                    continue
                 known = self._checksums[vocabulary]
                 places = np.minimum(np.searchsorted(known, asked), max(len(known) - 1, 0))
                 is_known = known[places] == asked if len(known) else np.zeros(len(asked), bool)

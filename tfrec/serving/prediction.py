@@ -51,7 +51,13 @@ def predict(
     servable.check_aliases(signature, request.inputs)
     if limits is not None:
         limits.memory(request.inputs, num_items=servable.num_items)
-    inputs = {alias: _decoded(alias, request.inputs[alias]) for alias in signature.inputs if alias in request.inputs}
+    # Clients name all inputs, most of them with their default, whose tensor is there already.
+    defaults = servable.signature_defs.signature_def[signature.name].defaults
+    inputs = {
+        alias: _decoded(alias, request.inputs[alias])
+        for alias in signature.inputs
+        if alias in request.inputs and not (alias in defaults and request.inputs[alias] == defaults[alias])
+    }
     output_filter = tuple(request.output_filter)
     servable.check_outputs(signature, output_filter)
     servable.check_dtypes(signature, {alias: request.inputs[alias].dtype for alias in inputs})

@@ -5,6 +5,7 @@ from .estimates import Estimate, normal_estimate
 from .heavy_tails import compare_heavy_tails
 from .paired import PairedComparison, compare_paired
 from .proportions import wilson
+from .stability import population_stability_index, stability_by_chance
 from .two_samples import Comparison, compare_means, compare_moments, compare_ratios
 
 __all__ = [
@@ -20,5 +21,7 @@ __all__ = [
     "compare_paired",
     "compare_ratios",
     "normal_estimate",
+    "population_stability_index",
+    "stability_by_chance",
     "wilson",
 ]
