@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from tfrec.errors import ConfigError
-from tfrec.strategy.config import SimilarConfig, StrategyConfig, ThresholdConfig, UpsellConfig, VarietyConfig
+from tfrec.strategy.config import (
+    SimilarConfig,
+    SlateConfig,
+    StrategyConfig,
+    ThresholdConfig,
+    UpsellConfig,
+    VarietyConfig,
+)
+from tfrec.strategy.funnel import Funnel
+from tfrec.training.export import ServedFunnel
 from tfrec.training.settings_file import read_config
 
 
@@ -18,6 +27,9 @@ from tfrec.training.settings_file import read_config
         (UpsellConfig, "min_price_ratio", 2.5),
         (UpsellConfig, "objective", "profit"),
         (UpsellConfig, "min_content_similarity", 1.5),
+        (UpsellConfig, "diversity", 1.1),
+        (SlateConfig, "diversity", -0.1),
+        (SlateConfig, "outside_cart_level", -1),
         (SimilarConfig, "content_weight", -0.1),
         (SimilarConfig, "candidates", 0),
         (VarietyConfig, "pool", 0),
@@ -41,11 +53,43 @@ def test_a_misspelt_or_impossible_setting_is_an_error(text):
         read_config(settings=[text])
 
 
+def test_signatures_without_settings_of_their_own_have_none():
+    strategy = StrategyConfig(cross_sell=SlateConfig(0.4, 1), upsell=UpsellConfig(diversity=0.2))
+    assert strategy.slates_of("cross_sell") == SlateConfig(0.4, 1)
+    assert strategy.slates_of("upsell") == SlateConfig(0.2)
+    assert strategy.slates_of("recommend") == strategy.slates_of("similar") == SlateConfig()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signature", ["recommend", "cross_sell", "complete_cart", "upsell"])
+def test_a_published_default_answers_as_a_request_that_names_it(served_shop, signature):
+    own = UpsellConfig(diversity=0.6) if signature == "upsell" else SlateConfig(diversity=0.6)
+    if signature in ("cross_sell", "complete_cart"):
+        own = SlateConfig(diversity=0.6, outside_cart_level=2)
+    funnel = served_shop.served.funnel
+    served = ServedFunnel(
+        served_shop.shop, Funnel(funnel.sources, funnel.ranking, strategy=StrategyConfig(**{signature: own}))
+    )
+
+    def ask(served, **inputs):
+        cart = np.array([["", "i3"], ["", "i14"]], object)
+        asked = {"cart_item_ids": cart, "k": np.array([12, 12], np.int32)}
+        asked |= {"item_id": np.array(["i6", "i2"], object)} if signature in ("upsell", "cross_sell") else {}
+        asked |= {"max_price_ratio": np.full(2, 20, np.float32)} if signature == "upsell" else {}
+        kinds = {"diversity": np.float32, "outside_cart_level": np.int32}
+        asked |= {name: np.full(2, value, kinds[name]) for name, value in inputs.items()}
+        return served.answer(signature, asked)["item_ids"].tolist()
+
+    has_level = isinstance(own, SlateConfig) and own.outside_cart_level
+    named = {"diversity": 0.6, **({"outside_cart_level": 2} if has_level else {})}
+    without = dict.fromkeys(named, -1)
+    plain = ask(served_shop.served)
+    assert ask(served) == ask(served_shop.served, **named) != plain
+    assert ask(served, **without) == plain == ask(served_shop.served, **without)
+
+
 @pytest.mark.slow
 def test_the_served_graph_keeps_to_the_settings(served_shop):
-    from tfrec.strategy.funnel import Funnel
-    from tfrec.training.export import ServedFunnel
-
     shop, funnel = served_shop.shop, served_shop.served.funnel
 
     def ask(strategy, signature, **inputs):

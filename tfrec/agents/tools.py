@@ -14,6 +14,8 @@ let a conversation pass by the shop's rules: another moment, and the word of a s
 _REQUIRED = {name: ["item_id"] for name in ("upsell", "similar", "bundle")}
 NO_TOOL = ("page",)
 """What a conversation does not ask for: it shows one thing at a time."""
+_WITHOUT_BELOW_0 = frozenset({"diversity", "outside_cart_level"})
+"""Inputs whose 0 is the model's default, and -1 "without"."""
 _ANNOTATIONS = {
     "readOnlyHint": True,
     "destructiveHint": False,
@@ -103,7 +105,7 @@ def _schema_of(spec: InputSpec) -> dict[str, Any]:
         one |= {"enum": list(spec.choices)} if spec.choices else {"minLength": 1}
         one |= {"pattern": "^[^=]+=."} if spec.is_attribute else {}
     else:
-        one["minimum"] = 0
+        one["minimum"] = -1 if spec.name in _WITHOUT_BELOW_0 else 0
     if spec.name == "diversity":
         one["maximum"] = 1
     if spec.rank == 2:

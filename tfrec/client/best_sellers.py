@@ -129,7 +129,7 @@ class BestSellers:
         anchor, cart = values("item_id"), values("cart_item_ids")
         barred = anchor | cart | values("exclude_item_ids") | self.withheld
         wanted = values("include_categories")
-        level = int(inputs["outside_cart_level"][row]) if "outside_cart_level" in inputs else 0
+        level = max(int(inputs["outside_cart_level"][row]), 0) if "outside_cart_level" in inputs else 0
         known = {item.item_id: item.category for item in self.items if item.item_id in anchor | cart}
         shut = {_cut(known[item_id], level) for item_id in cart if level and known.get(item_id)}
         found = [

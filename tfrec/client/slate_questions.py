@@ -56,7 +56,7 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
             max_price: dearest price offered.
             bought_before: `only`: what this shopper bought before, to be bought again; `never`: what is new to them.
             k: number of items wanted; 10 when None.
-            diversity: 0 = by score alone, towards 1 = more categories.
+            diversity: up to 1 = most categories; 0 = the model's default, -1 = by score alone.
             at_minute: moment at which merchandising rules are in force, minutes since 1970-01-01 UTC; None = now.
             is_adult: 1 or True where the shopper is known to be of age.
             deadline: seconds, instead of the client's.
@@ -94,8 +94,8 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
         """Returns complements of the cart, or of `item_id` on the page, that this shopper has not bought before.
 
         `outside_cart_level` offers only what is of another category than the cart's, compared at this level of the path
-        (1 = top); None = no limit. `same_as_anchor` names relations (`brand`) of which an item must have one of the
-        values of `item_id`. The other arguments and the errors are those of `recommend`.
+        (1 = top, -1 = no limit); None = the model's default. `same_as_anchor` names relations (`brand`) of which an
+        item must have one of the values of `item_id`. The other arguments and the errors are those of `recommend`.
         """
         return self._run(self._offers("cross_sell", locals()))
 

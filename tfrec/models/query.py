@@ -17,7 +17,7 @@ class Query(tf.experimental.ExtensionType):
         recent_age: `[B, R]` float32 hours.
         cart: `[B, n]` int32.
         is_discovery: `[B]` float32; 1 where only items new to the user are wanted.
-        outside_level: `[B]` int32 level of the category path at which cart and answer must differ; 0 = no limit.
+        outside_level: `[B]` int32 level of the category path at which cart and answer differ; 0 or less = no limit.
         history: events of the users, in place of what is stored of them; None = of no user.
     """
 

@@ -167,7 +167,8 @@ _OUTSIDE = InputSpec(
     "int32",
     1,
     0,
-    "offer only what is of another category than the cart's, compared at this level of the path; 1 = top, 0 = no limit",
+    "offer only what is of another category than the cart's, compared at this level of the path; 1 = top, 0 = the "
+    "model's default (no limit, unless configured), -1 = no limit",
 )
 _RATIO = InputSpec(
     "max_price_ratio",
@@ -228,7 +229,12 @@ _THRESHOLD = (
     ),
 )
 _DIVERSITY = InputSpec(
-    "diversity", "float32", 1, 0.0, "variety of the slate: 0 = by score alone, towards 1 = more categories"
+    "diversity",
+    "float32",
+    1,
+    0.0,
+    "variety of the slate, up to 1 = most categories; 0 = the model's default (by score alone, unless configured), "
+    "-1 = by score alone",
 )
 _STRATEGY_SETTINGS = (
     InputSpec("k", "int32", 1, 10, "number of items wanted; each row its own"),

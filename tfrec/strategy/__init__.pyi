@@ -1,6 +1,6 @@
 from .candidate_slate import CandidateSlate
 from .complements import of_other_categories, only_new, without_substitutes
-from .config import SimilarConfig, StrategyConfig, UpsellConfig, VarietyConfig
+from .config import SimilarConfig, SlateConfig, StrategyConfig, UpsellConfig, VarietyConfig
 from .constraints import Limits, eligible_items
 from .diversity import maximal_marginal_relevance
 from .funnel import Funnel
@@ -15,6 +15,7 @@ __all__ = [
     "Reasons",
     "Request",
     "SimilarConfig",
+    "SlateConfig",
     "StrategyConfig",
     "UpsellConfig",
     "VarietyConfig",

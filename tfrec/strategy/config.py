@@ -7,6 +7,28 @@ from tfrec.schema.signatures import OBJECTIVES
 
 
 @dataclasses.dataclass(frozen=True)
+class SlateConfig:
+    """What holds for the slates of a signature where the request names nothing.
+
+    Attributes:
+        diversity: variety of the slate: 0 = by score alone, towards 1 = more categories.
+        outside_cart_level: level of the category path, 1 = top, at which what is offered must be of another category
+            than the cart's, the deepest if larger; 0 = no limit.
+    """
+
+    diversity: float = 0.0
+    outside_cart_level: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.diversity <= 1:
+            raise ConfigError(f"`diversity` must lie in [0, 1]; got {self.diversity}.")
+        if self.outside_cart_level < 0:
+            raise ConfigError(
+                f"`outside_cart_level` must be 0 (no limit), 1 (top) or more; got {self.outside_cart_level}."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
 class UpsellConfig:
     """Settings of `upsell`.
 
@@ -19,14 +41,18 @@ class UpsellConfig:
             taken times the profit that it has beyond the anchor's; prices stand in where the shop states no margin),
             `revenue` (the same of prices) or `purchase` (the probability alone).
         min_content_similarity: cosine of content from which an item can replace an anchor of unknown category.
+        diversity: variety of the slate where the request names none, as in `SlateConfig`.
     """
 
     min_price_ratio: float = 1.1
     max_price_ratio: float = 2.5
     objective: str = "margin"
     min_content_similarity: float = 0.3
+    diversity: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.diversity <= 1:
+            raise ConfigError(f"`upsell.diversity` must lie in [0, 1]; got {self.diversity}.")
         if self.max_price_ratio <= 1:
             raise ConfigError(
                 f"`upsell.max_price_ratio` must be above 1, as an upgrade is dearer; got {self.max_price_ratio}."
@@ -106,13 +132,24 @@ class StrategyConfig:
     """Settings of all strategies. They change no weight: new ones are published without a training.
 
     Attributes:
+        recommend: slates of `recommend`.
+        cross_sell: slates of `cross_sell`.
+        complete_cart: slates of `complete_cart`.
         upsell: dearer items in place of the one on the page.
         similar: items that can replace the one on the page.
         variety: re-ranking for variety.
         threshold: items that bring a cart to a threshold.
     """
 
+    recommend: SlateConfig = SlateConfig()
+    cross_sell: SlateConfig = SlateConfig()
+    complete_cart: SlateConfig = SlateConfig()
     upsell: UpsellConfig = UpsellConfig()
     similar: SimilarConfig = SimilarConfig()
     variety: VarietyConfig = VarietyConfig()
     threshold: ThresholdConfig = ThresholdConfig()
+
+    def slates_of(self, signature: str) -> SlateConfig:
+        """Returns what holds for the slates of a signature; no limit and no variety where it has no settings."""
+        own = {"recommend": self.recommend, "cross_sell": self.cross_sell, "complete_cart": self.complete_cart}
+        return SlateConfig(self.upsell.diversity) if signature == "upsell" else own.get(signature, SlateConfig())

@@ -15,7 +15,7 @@ from tfrec.models.shared_graphs import rare_graph, shared_graph
 from tfrec.models.sources import CandidateSources
 from tfrec.models.sources.candidate_sources import Allows
 from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
-from tfrec.strategy.asked import ASKED_SPEC, Asked, ask
+from tfrec.strategy.asked import ASKED_SPEC, Asked, ask, by_default
 from tfrec.strategy.attributes import AttributeFilter
 from tfrec.strategy.candidate_slate import CandidateSlate, followed_by, put_first, rows_where, top
 from tfrec.strategy.complements import of_other_categories, only_new, without_substitutes
@@ -165,8 +165,9 @@ class Funnel:
         return self._answer_graph(self.asked(strategy, request))
 
     def asked(self, strategy: str, request: Request) -> Asked:
-        """Returns what a strategy asks for."""
-        return ask(strategy, request, view_type=self.sources.view_type)
+        """Returns what a strategy asks for, by its own settings where the request names none."""
+        asked = ask(strategy, request, view_type=self.sources.view_type)
+        return by_default(asked, self._strategy.slates_of(strategy))
 
     def retrieve(self, query: Query, k: tf.Tensor) -> CandidateSlate:
         """Returns the nearest `[B, k]` candidates of the two towers alone, exact by inner product."""

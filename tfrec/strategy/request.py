@@ -19,7 +19,7 @@ class Request(tf.experimental.ExtensionType):
         max_price_ratio: `[B]` float32; 0 = default.
         objective: `[B]` int32 place in `schema.signatures.OBJECTIVES`, from 1; 0 = default.
         k: `[B]` int32.
-        diversity: `[B]` float32.
+        diversity: `[B]` float32; 0 = default, below 0 = none.
         minute: `[B]` int32 moment at which rules are in force, see `Occasion`.
         is_adult: `[B]` bool: the shopper is known to be of age.
         gap: `[B]` float32 amount that the cart lacks to a threshold; 0 or less = none.
