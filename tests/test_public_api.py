@@ -345,6 +345,7 @@ PUBLIC = {
         "Reasons",
         "Request",
         "SimilarConfig",
+        "SlateConfig",
         "StrategyConfig",
         "UpsellConfig",
         "VarietyConfig",
