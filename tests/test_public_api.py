@@ -350,6 +350,7 @@ PUBLIC = {
         "Reasons",
         "Request",
         "SimilarConfig",
+        "SlateConfig",
         "StrategyConfig",
         "UpsellConfig",
         "VarietyConfig",

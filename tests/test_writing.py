@@ -92,6 +92,8 @@ WRITERS = [
         lambda p: [p.models, "--signature", "complete_cart", "--queries", p.home / "queries.parquet"],
         given="queries.parquet",
     ),
+    Writer("strategy evaluate", "--plot", FILE, "out.svg", lambda p: [p.models, "--prepared", p.shop], is_run=False),
+    Writer("strategy tune", "--out", FILE, "out.toml", lambda p: [p.models, "--prepared", p.shop], is_run=False),
     Writer("report", "--out", FILE, "out.html", _shop()),
     Writer("report", "--json", FILE, "out.json", lambda p: [p.shop, "--out", p.home / "page.html"]),
     Writer("interests", "--out", FILE, "out.csv", _shop()),

@@ -17,6 +17,8 @@ _WITHOUT_BELOW_0 = frozenset({"diversity", "outside_cart_level"})
 _REQUIRED = {name: ["item_id"] for name in ("upsell", "similar", "bundle")}
 NO_TOOL = ("page",)
 """What a conversation does not ask for: it shows one thing at a time."""
+_WITHOUT_BELOW_0 = frozenset({"diversity", "outside_cart_level"})
+"""Inputs whose 0 is the model's default, and -1 "without"."""
 _ANNOTATIONS = {
     "readOnlyHint": True,
     "destructiveHint": False,

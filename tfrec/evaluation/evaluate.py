@@ -139,13 +139,16 @@ def evaluate(
 
 def sample_cases(cases: Cases, max_queries: int) -> Cases:
     """Returns whole groups (users or sessions), in seeded random order, until `max_queries` are reached."""
-    if len(cases) <= max_queries:
-        return cases
-    groups, code, size = np.unique(cases.groups.astype(str), return_inverse=True, return_counts=True)
-    order = np.random.default_rng(0).permutation(len(groups))
-    chosen = np.zeros(len(groups), bool)
-    chosen[order[np.cumsum(size[order]) <= max_queries]] = True
-    return cases[chosen[code]]
+    return cases if len(cases) <= max_queries else cases[sampled_groups(cases.groups, max_queries)]
+
+
+def sampled_groups(groups: np.ndarray, most: int) -> np.ndarray:
+    """Returns `[B]` bool: the queries of whole groups, drawn in seeded random order until `most` are reached."""
+    labels, code, size = np.unique(groups.astype(str), return_inverse=True, return_counts=True)
+    order = np.random.default_rng(0).permutation(len(labels))
+    chosen = np.zeros(len(labels), bool)
+    chosen[order[np.cumsum(size[order]) <= most]] = True
+    return np.asarray(chosen[code])
 
 
 def _methods(

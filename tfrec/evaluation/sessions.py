@@ -36,15 +36,15 @@ def next_item_cases(
         with_first: also the first click of each session, asked for as the shopper comes in: without context.
     """
     item_ids = seen_items(train)
-    events = _session_events(test, item_ids)
+    events = session_events(test, item_ids)
     code = item_ids.get_indexer(events["item_id"]).astype(np.int32)
     is_first = ~events["session_id"].duplicated().to_numpy()
     start = np.maximum.accumulate(np.where(is_first, np.arange(len(events)), 0))
     at = np.flatnonzero((with_first | ~is_first) & events["event_type"].isin(clicks).to_numpy())
-    recent = _session_before(events, code, start[at], at, max_length=max_length)
+    recent = session_before(events, code, start[at], at, max_length=max_length)
     truths = code[at][:, None]
     user_ids = events["user_id"].to_numpy(object)[at]
-    contexts = _rows_to_sparse(recent["recent"], len(item_ids))
+    contexts = rows_to_sparse(recent["recent"], len(item_ids))
     was_seen = _pairs_seen(train, user_ids, truths[:, 0], item_ids)
     in_session = sampled(contexts, np.arange(len(at)), truths[:, 0]) > 0
     sessions = events["session_id"].to_numpy(object)[at]
@@ -96,7 +96,7 @@ def upsell_cases(train: Tables, test: Tables, *, max_length: int = 50, category_
     item_ids = seen_items(train)
     price = item_prices(train, item_ids)
     category = item_categories(train, item_ids, level=category_level)
-    events = _session_events(test, item_ids).groupby("session_id", sort=False).tail(_MAX_SESSION).reset_index(drop=True)
+    events = session_events(test, item_ids).groupby("session_id", sort=False).tail(_MAX_SESSION).reset_index(drop=True)
     code = item_ids.get_indexer(events["item_id"]).astype(np.int32)
     is_first = ~events["session_id"].duplicated().to_numpy()
     start = np.maximum.accumulate(np.where(is_first, np.arange(len(events)), 0))
@@ -108,10 +108,10 @@ def upsell_cases(train: Tables, test: Tables, *, max_length: int = 50, category_
     pairs = pairs[(pairs["at_y"] > pairs["at_x"]) & (price[code[pairs["at_y"]]] > price[code[pairs["at_x"]]])]
     pairs = pairs.groupby("at_x", sort=True)["at_y"].min()
     at, later = pairs.index.to_numpy(), pairs.to_numpy()
-    recent = _session_before(events, code, start[at], at + 1, max_length=max_length)
+    recent = session_before(events, code, start[at], at + 1, max_length=max_length)
     sessions = events["session_id"].to_numpy(object)[at]
     user_ids = events["user_id"].to_numpy(object)[at]
-    contexts = _rows_to_sparse(recent["recent"], len(item_ids))
+    contexts = rows_to_sparse(recent["recent"], len(item_ids))
     return make_cases(
         "upsell",
         item_ids,
@@ -130,14 +130,15 @@ def upsell_cases(train: Tables, test: Tables, *, max_length: int = 50, category_
     )
 
 
-def _session_events(tables: Tables, item_ids: pd.Index) -> pd.DataFrame:
+def session_events(tables: Tables, item_ids: pd.Index) -> pd.DataFrame:
+    """Returns what shoppers did with the items in sessions, each session's events together in the order of time."""
     events = tables.events
     events = events[(events["session_id"] != "") & events["item_id"].isin(item_ids)]
     events = events[events["event_type"] != "impression"]
     return events.sort_values(["session_id", "timestamp"], kind="stable").reset_index(drop=True)
 
 
-def _session_before(
+def session_before(
     events: pd.DataFrame, code: np.ndarray, first: np.ndarray, stop: np.ndarray, *, max_length: int
 ) -> dict[str, np.ndarray]:
     """Returns the query's fields from a session's events `first .. stop − 1`: the latest `max_length`, oldest first.
@@ -160,7 +161,7 @@ def _session_before(
     }
 
 
-def _rows_to_sparse(rows: np.ndarray, num_items: int) -> scipy.sparse.csr_matrix:
+def rows_to_sparse(rows: np.ndarray, num_items: int) -> scipy.sparse.csr_matrix:
     """Returns `[B, num_items]` 1 at each item of `rows [B, T]`; -1 = none."""
     row, column = np.nonzero(rows >= 0)
     cells = (np.ones(len(row), np.float32), (row, rows[row, column]))

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from tfrec.errors import SchemaError
 from tfrec.evaluation.cases import Cases
@@ -14,11 +13,8 @@ from tfrec.evaluation.protocol import cart_completion_cases, discover_cases
 from tfrec.evaluation.sessions import next_item_cases
 from tfrec.features.merchandising import MerchandisingRules, read_rules
 from tfrec.features.rule_tables import RuleTables, compile_rules
-from tfrec.features.shop import encode_shop
-from tfrec.jobs.tuning import validation_shop
-from tfrec.models_folder import RULES, TRAINED, load_same_shop, read_models_manifest
-from tfrec.schema.signatures import SIGNATURES
-from tfrec.serving.recommend import recommend_table
+from tfrec.jobs.validation_replay import open_replay
+from tfrec.models_folder import RULES, load_same_shop, read_models_manifest
 from tfrec.statistics.paired import PairedComparison, compare_paired
 
 
@@ -64,54 +60,33 @@ def measure_rules(
         SourceError: nothing is trained, or the shop is gone or another one.
         SchemaError: the validation period has no query.
     """
-    from tfrec.training import refresh
-    from tfrec.training.export import build_served_funnel
-
     read = read_rules(rules or models / RULES)
-    shop = load_same_shop(read_models_manifest(models), prepared).prepared
-    compile_rules(read, shop.train.items, shop.train.users, calendar=shop.calendar)  # refuses what is wrong
-    past = encode_shop(validation_shop(shop))
-    trained, config = refresh(past, models / TRAINED)
-    asked = _Asked(build_served_funnel(past, trained, dataclasses.replace(config, users="all")), k)
-    cases = _cases(past.prepared.train, past.prepared.test, max_queries)
-    tables = past.prepared.train
+    shop = load_same_shop(read_models_manifest(models), prepared)
+    calendar = shop.prepared.calendar
+    known = shop.prepared.train
+    compile_rules(read, known.items, known.users, calendar=calendar)  # refuses what is wrong
+    replay = open_replay(models, shop)
+    tables = replay.train
+    cases = _cases(tables, replay.later, max_queries)
 
     def compiled(*chosen: Any) -> RuleTables:
         return compile_rules(
-            MerchandisingRules(chosen), tables.items, tables.users, calendar=shop.calendar, ignore_unknown=True
+            MerchandisingRules(chosen), tables.items, tables.users, calendar=calendar, ignore_unknown=True
         )
 
-    without = {name: asked.slates(one, compiled()) for name, one in cases.items()}
+    def slates_of(one: Cases, tables: RuleTables) -> np.ndarray:
+        replay.served.funnel.merchandising.assign(tables)
+        return replay.slates(one.signature, one.to_queries(), k=k).item_ids
+
+    without = {name: slates_of(one, compiled()) for name, one in cases.items()}
     costs = []
     for number, rule in enumerate(read.rules, start=1):
         names = [name for name in cases if name in (rule.signatures or cases)]
         always = compiled(dataclasses.replace(rule, start="", end=""))
-        slates = {name: asked.slates(cases[name], always) for name in names}
+        slates = {name: slates_of(cases[name], always) for name in names}
         costs.append(_cost(number, f"{rule.do}: {rule.reason}", {name: cases[name] for name in names}, without, slates))
-    slates = {name: asked.slates(one, compiled(*read.rules)) for name, one in cases.items()}
+    slates = {name: slates_of(one, compiled(*read.rules)) for name, one in cases.items()}
     return [*costs, _cost(0, "all that are in force now", cases, without, slates)]
-
-
-class _Asked:
-    """A funnel of this process that is asked with one set of rules after another."""
-
-    def __init__(self, served: Any, k: int) -> None:
-        self._served, self._k = served, k
-
-    def call(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """Returns outputs `[B, k]`; strings as `str`."""
-        outputs: dict[str, np.ndarray] = self._served.answer(signature, inputs)
-        return outputs
-
-    def slates(self, cases: Cases, rules: RuleTables) -> np.ndarray:
-        """Returns `[Q, k]` item ids, best first, `""` behind the end."""
-        self._served.funnel.merchandising.assign(rules)
-        queries = pa.Table.from_pandas(cases.to_queries(), preserve_index=False)
-        table = recommend_table(self, SIGNATURES[cases.signature], queries, k=self._k).to_pandas()
-        found = np.full((len(cases), self._k), "", object)
-        row = {query: place for place, query in enumerate(cases.query_ids)}
-        found[table["query_id"].map(row), table["rank"] - 1] = table["item_id"]
-        return found
 
 
 def _cases(train: Any, later: Any, most: int) -> dict[str, Cases]:

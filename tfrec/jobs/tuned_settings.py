@@ -99,12 +99,18 @@ def check_best(file: Path) -> None:
 
 def write_best(file: Path, params: Mapping[str, Any], ranges: Mapping[str, SearchRange]) -> None:
     """Writes the ranges as TOML, tables last."""
+    text = toml_text(settings_of(params, ranges))
+    write_text(file, text + "\n", _KIND, force=_is_of_earlier_release(file))
+
+
+def toml_text(settings: Mapping[str, Any]) -> str:
+    """Returns settings, dotted name → value, as TOML without a line end, tables last."""
     tables: dict[str, list[str]] = {"": []}
-    for name, value in settings_of(params, ranges).items():
+    for name, value in settings.items():
         table, _, last = name.rpartition(".")
         tables.setdefault(table, []).append(f"{last} = {json.dumps(value)}")
     blocks = ["\n".join(([f"[{table}]"] if table else []) + lines) for table, lines in tables.items() if lines]
-    write_text(file, "\n\n".join(blocks) + "\n", _KIND, force=_is_of_earlier_release(file))
+    return "\n\n".join(blocks)
 
 
 def _is_of_earlier_release(file: Path) -> bool:

@@ -4,6 +4,7 @@ matplotlib draws with stand-in colours, which become the page's CSS variables; t
 system shows any script (Chinese too) in its own font.
 """
 
+import dataclasses
 import io
 import itertools
 import re
@@ -51,6 +52,7 @@ _STYLE = {
 }
 _LONGEST_BESIDE = 28  # letters of a name beside its bar; longer ones stand above
 _LONGEST_LABEL = 56
+_ALL_NUMBERED = 12  # points of a panel; of more, numbers would lie on one another
 _numbers = itertools.count(1)
 
 
@@ -164,21 +166,93 @@ def line_chart(
     return _svg(draw, height=2.6, alternative=label)
 
 
+@dataclasses.dataclass(frozen=True)
+class TradeOff:
+    """Points of one panel: what each choice has of two things that are wanted.
+
+    Attributes:
+        title: heading of the panel.
+        x: horizontal places.
+        y: vertical places.
+        lows: lower ends of the intervals of y; NaN = none.
+        highs: upper ends.
+        x_label: what x is.
+        y_label: what y is.
+    """
+
+    title: str
+    x: Numbers
+    y: Numbers
+    lows: Numbers
+    highs: Numbers
+    x_label: str
+    y_label: str
+
+
+def trade_off_chart(panels: Sequence[TradeOff], *, alternative: str) -> str:
+    """Returns panels of points below one another: the first point is set off, and those that none beats are joined.
+
+    No other point has more of both than a joined one. Of many points the joined ones and the first carry
+    their number.
+
+    Args:
+        panels: points.
+        alternative: what is drawn, for readers who do not see it.
+    """
+
+    def draw(axes: Any) -> None:
+        for part, panel in zip(np.atleast_1d(axes), panels, strict=True):
+            _draw_trade_off(part, panel)
+
+    return _svg(draw, height=2.5 * len(panels), alternative=alternative, rows=len(panels))
+
+
+def _draw_trade_off(axes: Any, panel: TradeOff) -> None:
+    x, y = np.asarray(panel.x, np.float64), np.asarray(panel.y, np.float64)
+    unbeaten = best_of_both(x, y)
+    for place in np.flatnonzero(np.asarray(panel.highs, np.float64) > np.asarray(panel.lows, np.float64)).tolist():
+        axes.plot([x[place]] * 2, [panel.lows[place], panel.highs[place]], color=_LINE, linewidth=1.0)
+    axes.plot(x[unbeaten], y[unbeaten], color=_SECOND, linewidth=1.2)
+    axes.scatter(x[1:], y[1:], s=18, color=_BASE, zorder=3)
+    axes.scatter(x[:1], y[:1], s=44, color=_MODEL, zorder=4)
+    for place in range(len(x)) if len(x) <= _ALL_NUMBERED else sorted({0, *unbeaten.tolist()}):
+        axes.annotate(str(place), (x[place], y[place]), xytext=(4, 4), textcoords="offset points", color=_INK)
+    axes.grid(axis="y")
+    axes.set_title(panel.title, loc="left", color=_SOFT)
+    axes.set_xlabel(panel.x_label)
+    axes.set_ylabel(panel.y_label)
+
+
+def best_of_both(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Returns the places of the points that no other has more of both than, from the left; of equal ones the first.
+
+    Examples:
+        >>> best_of_both(np.array([1.0, 2.0, 3.0, 1.5]), np.array([5.0, 4.0, 1.0, 3.0])).tolist()
+        [0, 1, 2]
+    """
+    order = np.lexsort((np.arange(len(x)), -y, -x))  # from the right, the higher first
+    order = order[np.isfinite(x[order]) & np.isfinite(y[order])]
+    highest = np.maximum.accumulate(np.append(-np.inf, y[order]))[: len(order)]
+    return np.asarray(order[y[order] > highest][::-1])
+
+
 def _is_short(x: Numbers) -> bool:
     times = np.asarray(x)
     return bool(times.max() - times.min() < np.timedelta64(100, "D"))
 
 
-def _svg(draw: Callable[[Any], None], *, height: float, alternative: str) -> str:
+def _svg(draw: Callable[[Any], None], *, height: float, alternative: str, rows: int = 1) -> str:
+    """Returns what `draw` makes of one panel, or of several below one another."""
     matplotlib = need("matplotlib")
     figures = need("matplotlib.figure")
     with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
         # The picture's text is set by the reader's browser; matplotlib's own font need not know its letters.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = figures.Figure(figsize=(_WIDTH, height), layout="constrained")
-        draw(figure.add_subplot())
+        draw(figure.subplots(rows))
         figure.patch.set_alpha(0)
-        figure.axes[0].patch.set_alpha(0)
+        for axes in figure.axes:
+            axes.patch.set_alpha(0)
         stream = io.StringIO()
         figure.savefig(stream, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     return _at_home(stream.getvalue(), alternative)

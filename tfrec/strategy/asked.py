@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfrec.models.query import QUERY_SPEC, Query
 from tfrec.schema.tables import EVENT_TYPES
 from tfrec.strategy.attributes import ATTRIBUTES_SPEC
+from tfrec.strategy.config import SlateConfig
 from tfrec.strategy.constraints import Limits
 from tfrec.strategy.merchandising import OCCASION_SPEC, Occasion
 from tfrec.strategy.request import Relation, Request, changed, excluding, occasion_of, relation_of
@@ -78,6 +79,20 @@ def ask(strategy: str, request: Request, *, view_type: int) -> Asked:
         view_type: event code of a view.
     """
     return _STRATEGIES[strategy](request, view_type)
+
+
+def by_default(asked: Asked, config: SlateConfig) -> Asked:
+    """Returns the same with the settings of `config` where the request names none.
+
+    0 names none; what is below 0 is "without", whatever the settings.
+    """
+    level, diversity = asked.query.outside_level, asked.diversity
+    level = tf.where(tf.equal(level, 0), config.outside_cart_level, level)
+    return replaced(
+        asked,
+        query=changed(asked.query, outside_level=level),
+        diversity=tf.where(tf.equal(diversity, 0.0), config.diversity, diversity),
+    )
 
 
 def beside(asked: Asked, items: tf.Tensor) -> Asked:

@@ -15,7 +15,7 @@ from tfrec.models.ranking import RankingModel
 from tfrec.models.shared_graphs import rare_graph, shared_graph
 from tfrec.models.sources import CandidateSources
 from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
-from tfrec.strategy.asked import ASKED_SPEC, Asked, ask, replaced
+from tfrec.strategy.asked import ASKED_SPEC, Asked, ask, by_default
 from tfrec.strategy.attributes import AttributeFilter
 from tfrec.strategy.candidate_slate import CandidateSlate, followed_by, put_first, rows_where, top
 from tfrec.strategy.complements import of_other_categories, only_new, without_substitutes
@@ -26,7 +26,7 @@ from tfrec.strategy.fatigue import tired, without_what_was_seen
 from tfrec.strategy.fits import only_what_fits
 from tfrec.strategy.merchandising import IN_FORCE_SPEC, Merchandising, RulesInForce
 from tfrec.strategy.reasons import Reasons, explain, explained_by_anchor
-from tfrec.strategy.request import Relation, Request, by_default
+from tfrec.strategy.request import Relation, Request
 from tfrec.strategy.sources import Sources
 from tfrec.strategy.threshold import by_expected_margin, within_reach
 from tfrec.strategy.upsell import by_objective, only_upgrades, orders_by_amount
@@ -112,10 +112,9 @@ class Funnel:
         return self._answer_graph(self.asked(strategy, request))
 
     def asked(self, strategy: str, request: Request) -> Asked:
-        """Returns what a strategy asks for."""
+        """Returns what a strategy asks for, by its own settings where the request names none."""
         asked = ask(strategy, request, view_type=self.sources.view_type)
-        query, diversity = by_default(self._strategy.slates_of(strategy), asked.query, asked.diversity)
-        return replaced(asked, query=query, diversity=diversity)
+        return by_default(asked, self._strategy.slates_of(strategy))
 
     def retrieve(self, query: Query, k: tf.Tensor) -> CandidateSlate:
         """Returns the nearest `[B, k]` candidates of the two towers alone, exact by inner product."""

@@ -4,7 +4,6 @@ import tensorflow as tf
 
 from tfrec.features.merchandising import SLATES
 from tfrec.models.query import QUERY_FIELDS, Query
-from tfrec.strategy.config import SlateConfig
 from tfrec.strategy.constraints import Limits
 from tfrec.strategy.merchandising import Occasion
 
@@ -114,20 +113,6 @@ def occasion_of(signature: str, request: Request) -> Occasion:
         is_adult=request.is_adult,
         beside=tf.concat([request.query.cart, request.anchor[:, None]], axis=1),
     )
-
-
-def by_default(config: SlateConfig, query: Query, diversity: tf.Tensor) -> tuple[Query, tf.Tensor]:
-    """Returns the query, and the diversity `[B]`, with the settings of `config` where the request names none.
-
-    0 names none; what is below 0 is "without", whatever the settings.
-
-    Args:
-        config: settings of the slates of the signature.
-        query: the queries, with their `outside_level` as requested.
-        diversity: `[B]` float32 as requested.
-    """
-    level = tf.where(tf.equal(query.outside_level, 0), config.outside_cart_level, query.outside_level)
-    return changed(query, outside_level=level), tf.where(tf.equal(diversity, 0.0), config.diversity, diversity)
 
 
 def changed(query: Query, **values: tf.Tensor) -> Query:
