@@ -1,6 +1,7 @@
 """Builds behaviour sequences: each shopper's events as flat integer arrays, cut by splits, oldest first."""
 
 import dataclasses
+from typing import Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,30 @@ _EPOCH = np.datetime64("1970-01-01T00:00:00", "us")
 HOUR = np.timedelta64(3_600_000_000, "us")
 NOT_BEHAVIOUR = ("search", "impression")
 """Types of events that are no choice of an item."""
+
+EVENT_ARRAYS = ("item", "event_type", "hour", "group", "session")
+"""Arrays of `BehaviourSequences` with a value an event."""
+
 _MOST_LINES, _MOST_SHARE = 200, 0.01
 """One order counts with so many lines, or with this share of all lines, whichever is more: a bulk order of thousands
 would be most of what popularity, the blocks of time and the towers learn from."""
+
+
+class SequenceShards(Protocol):
+    """Sequences that are read a shard at a time: `BehaviourSequences`, which are one, and `StoredSequences`."""
+
+    def __len__(self) -> int:
+        """Returns the number of events."""
+
+    @property
+    def num_shards(self) -> int:
+        """Number of shards."""
+
+    def shard(self, number: int) -> "BehaviourSequences":
+        """Returns the sequences of a shard."""
+
+    def before(self, hour: float) -> Self:
+        """Returns the events strictly before `hour`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,14 +81,23 @@ class BehaviourSequences:
         """`[E]` int64 row in `splits` of each event."""
         return np.repeat(np.arange(len(self.splits) - 1), np.diff(self.splits))
 
-    def before(self, hour: float) -> "BehaviourSequences":
+    @property
+    def num_shards(self) -> int:
+        """One: sequences in memory are read as a whole, see `StoredSequences`."""
+        return 1
+
+    def shard(self, number: int) -> Self:
+        """Returns the sequences themselves."""
+        return self
+
+    def before(self, hour: float) -> Self:
         """Returns the events strictly before `hour`; sequences that begin later are left out."""
         return self.where(self.hour < hour)
 
-    def where(self, keep: np.ndarray) -> "BehaviourSequences":
+    def where(self, keep: np.ndarray) -> Self:
         """Returns the events that `keep [E]` marks; sequences without one are left out."""
         sizes = np.bincount(self.sequence[keep], minlength=len(self.splits) - 1)
-        columns = {name: getattr(self, name)[keep] for name in ("item", "event_type", "hour", "group", "session")}
+        columns = {name: getattr(self, name)[keep] for name in EVENT_ARRAYS}
         return dataclasses.replace(
             self,
             **columns,
