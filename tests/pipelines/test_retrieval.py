@@ -1,10 +1,13 @@
 import collections
+import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
 
 from tests.worlds import bought, checkerboard, make_shop, viewed
 from tfrec.errors import ConfigError, SchemaError
+from tfrec.features.stored_sequences import store_sequences
 from tfrec.pipelines import retrieval
 from tfrec.pipelines.retrieval import GAP_BOUNDARIES, gap_bucket
 
@@ -176,6 +179,87 @@ def test_gap_buckets_begin_at_their_boundaries():
 def test_sizes_that_cannot_be_say_so(shop, sizes):
     with pytest.raises(ConfigError, match="`sequence_length` must be at least 2"):
         retrieval(shop.train, **sizes)
+
+
+@pytest.fixture(scope="module")
+def stored(mixed_shop, tmp_path_factory):
+    """The same log in some six shards."""
+    return store_sequences(tmp_path_factory.mktemp("stored") / "sequences", mixed_shop.train, shard_events=60)
+
+
+def labels_of(epoch):
+    return collections.Counter(epoch["label"][epoch["label"] > 0].tolist())
+
+
+def test_every_event_is_read_once_an_epoch_over_all_workers(mixed_shop, stored):
+    """Views have an order, so that no shuffle decides which of them are labels."""
+    whole = epoch_of(retrieval(mixed_shop.train, batch_size=64, sequence_length=8))
+    for num_workers in (1, 2, 3):
+        shares = [
+            epoch_of(retrieval(stored, batch_size=64, sequence_length=8, worker=worker, num_workers=num_workers))
+            for worker in range(num_workers)
+        ]
+        assert sum(map(labels_of, shares), collections.Counter()) == labels_of(whole)
+        read = np.concatenate([share["group"][share["item"] > 0] for share in shares])
+        assert sorted(read.tolist()) == sorted(whole["group"][whole["item"] > 0].tolist())
+    with pytest.raises(ConfigError, match="`worker` must lie below `num_workers`"):
+        retrieval(stored, worker=0, num_workers=stored.num_shards + 1)
+
+
+def test_shards_come_in_another_order_each_epoch_and_repeat_with_the_seed(stored):
+    settings = {"batch_size": 64, "sequence_length": 8, "seed": 3}
+    first_run, second_run = retrieval(stored, **settings), retrieval(stored, **settings)
+    epochs = [epoch_of(first_run) for _ in range(4)]
+    again = [epoch_of(second_run) for _ in range(3)] + [epoch_of(retrieval(stored, **settings, first_epoch=3))]
+    for mine, its in zip(epochs, again, strict=True):
+        assert all(np.array_equal(mine[name], its[name]) for name in mine)
+    shard_of = {group: number for number in range(stored.num_shards) for group in stored.shard(number).group.tolist()}
+    orders = {tuple(dict.fromkeys(shard_of[row[0]] for row in epoch["group"].tolist())) for epoch in epochs}
+    assert len(orders) > 1
+    assert all(sorted(order) == list(range(stored.num_shards)) for order in orders)
+
+
+def test_the_number_of_batches_of_shards_is_known(stored):
+    dataset = retrieval(stored, batch_size=16, sequence_length=4)
+    assert [len(list(dataset)) for _ in range(3)] == [int(dataset.cardinality())] * 3
+
+
+def test_the_probability_is_the_share_in_all_shards(stored):
+    epoch = epoch_of(retrieval(stored, batch_size=64, sequence_length=8))
+    labels = epoch["label"][epoch["label"] > 0]
+    share = np.bincount(labels) / len(labels)
+    np.testing.assert_allclose(epoch["label_probability"][epoch["label"] > 0], share[labels], rtol=1e-6)
+
+
+def test_one_shard_is_in_memory(stored, monkeypatch):
+    living, most = [], []
+    read = type(stored).shard
+
+    def watched(self, number):
+        most.append(sum(reference() is not None for reference in living))
+        shard = read(self, number)
+        living.append(weakref.ref(shard))
+        return shard
+
+    monkeypatch.setattr(type(stored), "shard", watched)
+    for _ in retrieval(stored, batch_size=64, sequence_length=8):
+        pass
+    assert len(living) > 2 * stored.num_shards and max(most) == 0
+
+
+def test_memory_does_not_grow_with_the_number_of_users(tmp_path):
+    peaks = []
+    for users in (60, 600):
+        rows = [row for user in range(users) for row in viewed(f"u{user}", user / 9, *(f"i{n}" for n in range(20)))]
+        stored = store_sequences(tmp_path / str(users), make_shop(rows).train, shard_events=600)
+        dataset = retrieval(stored, batch_size=64, sequence_length=8)
+        next(iter(dataset))  # what is made once
+        tracemalloc.start()
+        for _ in dataset:
+            pass
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 2 * peaks[0]  # shards differ in size, as they are drawn
 
 
 def test_shoppers_of_one_event_teach_nothing():

@@ -3,6 +3,7 @@ from .feature_tables import FeatureConfig, FeatureTables, compute_feature_tables
 from .item_weights import ItemWeights
 from .sequences import BehaviourSequences, encode_events
 from .shop import Shop, encode_shop, load_shop
+from .stored_sequences import StoredSequences, store_sequences
 from .vocabulary import Catalogue, Vocabularies, Vocabulary, build_vocabularies
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "FeatureTables",
     "ItemWeights",
     "Shop",
+    "StoredSequences",
     "Vocabularies",
     "Vocabulary",
     "build_vocabularies",
@@ -21,4 +23,5 @@ __all__ = [
     "fit_ease",
     "fit_ease_in_parts",
     "load_shop",
+    "store_sequences",
 ]

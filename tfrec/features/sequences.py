@@ -1,6 +1,7 @@
 """Builds behaviour sequences: each shopper's events as flat integer arrays, cut by splits, oldest first."""
 
 import dataclasses
+from typing import Protocol, Self
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,30 @@ _EPOCH = np.datetime64("1970-01-01T00:00:00", "us")
 HOUR = np.timedelta64(3_600_000_000, "us")
 NOT_BEHAVIOUR = ("search", "impression")
 """Types of events that are no choice of an item."""
+
+EVENT_ARRAYS = ("item", "event_type", "hour", "group", "session")
+"""Arrays of `BehaviourSequences` with a value an event."""
+
 _MOST_LINES, _MOST_SHARE = 200, 0.01
 """One order counts with so many lines, or with this share of all lines, whichever is more: a bulk order of thousands
 would be most of what popularity, the blocks of time and the towers learn from."""
+
+
+class SequenceShards(Protocol):
+    """Sequences that are read a shard at a time: `BehaviourSequences`, which are one, and `StoredSequences`."""
+
+    def __len__(self) -> int:
+        """Returns the number of events."""
+
+    @property
+    def num_shards(self) -> int:
+        """Number of shards."""
+
+    def shard(self, number: int) -> "BehaviourSequences":
+        """Returns the sequences of a shard."""
+
+    def before(self, hour: float) -> Self:
+        """Returns the events strictly before `hour`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,14 +81,23 @@ class BehaviourSequences:
         """`[E]` int64 row in `splits` of each event."""
         return np.repeat(np.arange(len(self.splits) - 1), np.diff(self.splits))
 
-    def before(self, hour: float) -> "BehaviourSequences":
+    @property
+    def num_shards(self) -> int:
+        """One: sequences in memory are read as a whole, see `StoredSequences`."""
+        return 1
+
+    def shard(self, number: int) -> Self:
+        """Returns the sequences themselves."""
+        return self
+
+    def before(self, hour: float) -> Self:
         """Returns the events strictly before `hour`; sequences that begin later are left out."""
         return self.where(self.hour < hour)
 
-    def where(self, keep: np.ndarray) -> "BehaviourSequences":
+    def where(self, keep: np.ndarray) -> Self:
         """Returns the events that `keep [E]` marks; sequences without one are left out."""
         sizes = np.bincount(self.sequence[keep], minlength=len(self.splits) - 1)
-        columns = {name: getattr(self, name)[keep] for name in ("item", "event_type", "hour", "group", "session")}
+        columns = {name: getattr(self, name)[keep] for name in EVENT_ARRAYS}
         return dataclasses.replace(
             self,
             **columns,
@@ -102,29 +133,33 @@ def encode_events(
         segments: segments of the known users; None = no segments.
         friends: relations of the known users; None = no relations.
     """
+    codes = {name: code for code, name in enumerate(vocabularies.event_types, start=1)}
+    kind, names = _numbers(events["event_type"])
+    event_type = np.array([codes[name] for name in names], np.int8)[kind]
     item = vocabularies.items.encode(events["item_id"])
-    keep = (item > 0) & ~events["event_type"].isin(NOT_BEHAVIOUR).to_numpy()
-    events, item = events[keep], item[keep]
-    user = users.encode(events["user_id"])
-    order, session = events["order_id"].to_numpy(object), events["session_id"].to_numpy(object)
-    group = _numbered(np.where(order != "", "o" + order, np.where(session != "", "s" + session, "")))
-    visit = _numbered(np.where(session != "", "s" + session, np.where(order != "", "o" + order, "")))
-    is_line = (events["event_type"] == "purchase").to_numpy() & (order != "")
+    keep = (item > 0) & ~np.isin(event_type, [codes[name] for name in NOT_BEHAVIOUR])
+    # Texts become numbers column by column: as Python objects they would take ten times the memory of the log.
+    item, event_type, time = item[keep], event_type[keep], events["timestamp"].to_numpy()[keep]
+    user = users.encode(events["user_id"])[keep]
+    order, session = (_numbers(events[name])[0][keep] for name in ("order_id", "session_id"))
+    group, visit = _joined(order, session), _joined(session, order)
+    is_line = (event_type == codes["purchase"]) & (order >= 0)
     if not (keep := _within_cap(item, group, is_line)).all():
-        events, item, user, group, visit = events[keep], item[keep], user[keep], group[keep], visit[keep]
+        item, event_type, time, user, group, visit = (
+            column[keep] for column in (item, event_type, time, user, group, visit)
+        )
     key = np.where(user > 0, user.astype(np.int64), len(users.tokens) + 1 + visit.astype(np.int64))
-    hour = (events["timestamp"].to_numpy() - _EPOCH) / HOUR
+    hour = (time - _EPOCH) / HOUR
     by_time = np.lexsort((np.arange(len(key)), group, hour, key))
     key = key[by_time]
     starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])) if len(key) else np.array([], np.int64)
-    codes = {name: code for code, name in enumerate(vocabularies.event_types, start=1)}
     return BehaviourSequences(
         vocabularies=vocabularies,
         users=users,
         segments=segments or UserSegments.none(users),
         friends=friends or Friends.none(users),
         item=item[by_time],
-        event_type=events["event_type"].map(codes).to_numpy(np.int8)[by_time],
+        event_type=event_type[by_time],
         hour=hour[by_time],
         group=group[by_time],
         session=visit[by_time],
@@ -152,10 +187,25 @@ def _within_cap(item: np.ndarray, group: np.ndarray, is_line: np.ndarray) -> np.
     return keep
 
 
-def _numbered(names: np.ndarray) -> np.ndarray:
-    """Returns `[E]` int32 numbers of the distinct names; an event without a name gets a number of its own."""
-    unnamed = names == ""
-    if unnamed.any():
-        names = names.copy()
-        names[unnamed] = [f"e{row}" for row in np.flatnonzero(unnamed)]
-    return pd.factorize(names)[0].astype(np.int32)
+def _numbers(texts: pd.Series) -> tuple[np.ndarray, list[str]]:
+    """Returns `[E]` int32 numbers of the distinct texts, −1 for an empty one, and the texts in the order of numbers."""
+    number, distinct = pd.factorize(texts)
+    names = list(distinct)
+    number = number.astype(np.int32)
+    if "" in names:
+        number[number == names.index("")] = -1
+    return number, names
+
+
+def _joined(number: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Returns `[E]` int32 from 0: equal where `number` is, or, without it (−1), `other`; else a number of its own.
+
+    Numbers are in the order of their first event. Example: orders (0, -1, -1, 0, -1) and sessions (0, 0, -1, 1, 0) give
+    (0, 1, 2, 0, 1).
+    """
+    first_other = number.max(initial=-1).astype(np.int64) + 1
+    first_own = first_other + other.max(initial=-1) + 1
+    alone = first_own + np.arange(len(number))
+    return pd.factorize(np.where(number >= 0, number, np.where(other >= 0, first_other + other, alone)))[0].astype(
+        np.int32
+    )

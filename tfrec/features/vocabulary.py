@@ -53,7 +53,8 @@ class Vocabulary:
     @classmethod
     def of(cls, values: Iterable[str]) -> "Vocabulary":
         """Returns the vocabulary of the distinct non-empty values, in their order."""
-        tokens = pd.unique(pd.Series(values, dtype=object))
+        series = values if isinstance(values, pd.Series) else pd.Series(values, dtype=object)
+        tokens = np.asarray(series.unique(), dtype=object)
         return cls(tokens[tokens != ""])
 
     @property
@@ -63,6 +64,9 @@ class Vocabulary:
 
     def encode(self, values: Iterable[str]) -> np.ndarray:
         """Returns `[n]` int32 indices; 0 for what is unknown or empty."""
+        if isinstance(values, pd.Series):  # a long column has few distinct values: the others stay text of Arrow
+            number, distinct = pd.factorize(values)
+            return np.append(self.encode(distinct), np.int32(0))[number]
         return (self._index.get_indexer(pd.Index(values, dtype=object)) + 1).astype(np.int32)
 
     def decode(self, indices: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Turns behaviour sequences into tf.data batches for the retrieval model: each position is a labelled query."""
 
+import dataclasses
 import itertools
 from collections.abc import Iterator
 
@@ -7,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.errors import ConfigError, SchemaError
-from tfrec.features.sequences import BehaviourSequences
+from tfrec.features.sequences import BehaviourSequences, SequenceShards
 
 GAP_BOUNDARIES = (0.05, 0.5, 3.0, 12.0, 36.0, 120.0, 336.0, 1000.0, 3000.0)
 """Hours that part the buckets of the time since the event before; bucket 0 is also 'unknown'."""
@@ -19,7 +20,7 @@ _SHORTEST = 4  # positions: shorter windows are padded to this
 
 
 def retrieval(
-    sequences: BehaviourSequences,
+    sequences: SequenceShards,
     *,
     batch_size: int = 1024,
     sequence_length: int = 32,
@@ -27,6 +28,8 @@ def retrieval(
     first_epoch: int = 0,
     since: float | None = None,
     replay: float = 0.0,
+    worker: int = 0,
+    num_workers: int = 1,
 ) -> tf.data.Dataset:
     """Returns batches of windows, cut and shuffled again in each epoch, for `RetrievalModel.fit`.
 
@@ -36,8 +39,11 @@ def retrieval(
     a shopper) has label 0. Windows of like length make a batch, `T` no longer than they need: short visits would be
     padding for the most part.
 
+    One shard is in memory: shards come in another order in each epoch, and the windows of a batch are of one shard.
+    Each shard is read twice an epoch, as the labels are counted before the first batch.
+
     Args:
-        sequences: training events, `shop.train`.
+        sequences: training events, `shop.train`, which is one shard, or those of `store_sequences`.
         batch_size: positions a batch; a batch holds up to `batch_size // T` windows.
         sequence_length: positions of a window at most.
         seed: random seed of shuffling; each epoch differs, each run repeats.
@@ -45,14 +51,16 @@ def retrieval(
         since: hour since 1970-01-01 UTC; only windows with a label from then on, earlier events as their past. None =
             all windows.
         replay: share of the other windows that each epoch mixes in, against catastrophic forgetting.
+        worker: number of this worker; it reads every `num_workers`-th shard.
+        num_workers: number of workers.
 
     Returns:
         Dictionaries of `[R, T]` int32 tensors `item`, `event_type`, `gap`, `group`, `label`, `label_group` and
-        float32 `label_probability` (share of the label among all labels, for the logQ correction). Real positions come
-        first, 0 behind them: an LSTM needs no mask.
+        float32 `label_probability` (share of the label among the labels of this worker's epoch, for the logQ
+        correction). Real positions come first, 0 behind them: an LSTM needs no mask.
 
     Raises:
-        ConfigError: a size is not positive.
+        ConfigError: a size is not positive, or there are more workers than shards.
         SchemaError: there is nothing to learn from.
     """
     if sequence_length < 2 or batch_size < sequence_length:
@@ -62,32 +70,44 @@ def retrieval(
         )
     if since is not None and not 0 <= replay <= 1:
         raise ConfigError(f"`replay` must lie in [0, 1]; got {replay}.")
-    if not np.any(np.diff(sequences.splits) > 1):
+    if not 0 <= worker < num_workers <= sequences.num_shards:
+        raise ConfigError(
+            f"`worker` must lie below `num_workers`, which is at most the number of shards, {sequences.num_shards}; "
+            f"got {worker} and {num_workers}."
+        )
+    shards = range(worker, sequences.num_shards, num_workers)
+    num_batches = sum(_fixed_batches(sequences.shard(number).splits, batch_size, sequence_length) for number in shards)
+    if not num_batches:
         raise SchemaError(
             "No shopper has two interactions, so there is no next item to learn. Check the prepared events."
         )
     epochs = itertools.count(first_epoch)
+    num_items = 1 + sequences.shard(0).vocabularies.num_items
 
-    def epoch() -> Iterator[tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]]:
-        rng = np.random.default_rng((seed, next(epochs)))
-        columns, label_hour = _columns(sequences, rng)
-        begin, size = _windows(sequences.splits, sequence_length, rng)
-        if since is not None:
-            is_new = np.concatenate([[0], np.cumsum((columns["label"] > 0) & (label_hour >= since))])
-            keep = (is_new[begin + size] > is_new[begin]) | (rng.random(len(begin)) < replay)
-            keep[0] |= not keep.any()  # new shoppers with one event each have no label: a batch must hold something
-            begin, size = begin[keep], size[keep]
-        columns["label_probability"] = _label_probability(columns["label"], begin, size)
-        order, batches = _batches(size, batch_size, sequence_length, rng)
-        yield columns, {"begin": begin[order], "size": size[order]}, batches
+    def cut(epoch: int, number: int) -> _Windows:
+        rng = np.random.default_rng((seed, epoch, number))
+        return _cut_windows(sequences.shard(number), sequence_length, rng, since=since, replay=replay)
+
+    def batches() -> Iterator[tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]]:
+        epoch = next(epochs)
+        order = np.random.default_rng((seed, epoch, sequences.num_shards)).permutation(shards).tolist()
+        counts = np.zeros(num_items, np.int64)
+        for number in order:  # the labels of the whole epoch are counted before its first batch
+            windows = None  # one shard is in memory
+            windows = cut(epoch, number)
+            counts += windows.count_labels(num_items)
+        share = (counts / max(counts.sum(), 1)).astype(np.float32)
+        for number in order[::-1]:  # the last is there
+            windows = windows or cut(epoch, number)
+            if len(windows.size):
+                yield windows.batches(share, batch_size, sequence_length)
+            windows = None
 
     flat = tf.TensorSpec([None], tf.int32)
     columns = {**dict.fromkeys(INT_COLUMNS, flat), "label_probability": tf.TensorSpec([None], tf.float32)}
     signature = (columns, dict.fromkeys(("begin", "size"), flat), dict.fromkeys(("start", "stop", "length"), flat))
-    dataset = tf.data.Dataset.from_generator(epoch, output_signature=signature).flat_map(_cut)
+    dataset = tf.data.Dataset.from_generator(batches, output_signature=signature).flat_map(_cut)
     if since is None:  # else the number of windows that reach the new events depends on the cut points
-        _, size = _windows(sequences.splits, sequence_length, np.random.default_rng(0))
-        num_batches = int(_num_batches(size, batch_size, _lengths(sequence_length)).sum())
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(num_batches))
     return dataset.prefetch(4)
 
@@ -115,18 +135,63 @@ def _cut(
     return tf.data.Dataset.from_tensor_slices(batches).map(batch)
 
 
-def _label_probability(label: np.ndarray, begin: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Returns `[E]` float32 share of each label among the labels inside the windows; 0 for no label.
+@dataclasses.dataclass
+class _Windows:
+    """Windows of a shard in one epoch.
 
-    Rows inside a window are found by counting: +1 at each begin, −1 behind each end, and the running sum is positive
-    inside. Example: labels (4, 4, 7), one window of rows 0 and 1: 4 has share 1, 7 has share 0.
+    Attributes:
+        columns: `[E]` arrays of `_columns`.
+        begin: `[W]` int32 first row of each window.
+        size: `[W]` int32 rows of each window.
+        rng: draws the batches.
     """
-    edges = np.zeros(len(label) + 1, np.int64)
-    edges[begin] += 1
-    edges[begin + size] -= 1
-    counts = np.bincount(label[np.cumsum(edges[:-1]) > 0], minlength=label.max(initial=0) + 1)
-    counts[0] = 0
-    return (counts / max(counts.sum(), 1)).astype(np.float32)[label]
+
+    columns: dict[str, np.ndarray]
+    begin: np.ndarray
+    size: np.ndarray
+    rng: np.random.Generator
+
+    def count_labels(self, num_items: int) -> np.ndarray:
+        """Returns `[num_items]` how often each item is a label inside the windows; 0 for no label.
+
+        Rows inside a window are found by counting: +1 at each begin, −1 behind each end, and the running sum is
+        positive inside. Example: labels (4, 4, 7), one window of rows 0 and 1: 4 is counted twice, 7 not at all.
+        """
+        label = self.columns["label"]
+        edges = np.zeros(len(label) + 1, np.int64)
+        edges[self.begin] += 1
+        edges[self.begin + self.size] -= 1
+        counts = np.bincount(label[np.cumsum(edges[:-1]) > 0], minlength=num_items)
+        counts[0] = 0
+        return counts
+
+    def batches(
+        self, share: np.ndarray, batch_size: int, length: int
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Returns the columns, the windows in the order of `_batches`, and its batches.
+
+        Args:
+            share: `[num_items]` float32 share of each item among the labels.
+            batch_size: see `retrieval`.
+            length: rows of a window at most.
+        """
+        order, batches = _batches(self.size, batch_size, length, self.rng)
+        columns = {**self.columns, "label_probability": share[self.columns["label"]]}
+        return columns, {"begin": self.begin[order], "size": self.size[order]}, batches
+
+
+def _cut_windows(
+    sequences: BehaviourSequences, length: int, rng: np.random.Generator, *, since: float | None, replay: float
+) -> _Windows:
+    """Returns the windows of an epoch; see `retrieval`."""
+    columns, label_hour = _columns(sequences, rng)
+    begin, size = _windows(sequences.splits, length, rng)
+    if since is not None and len(begin):
+        is_new = np.concatenate([[0], np.cumsum((columns["label"] > 0) & (label_hour >= since))])
+        keep = (is_new[begin + size] > is_new[begin]) | (rng.random(len(begin)) < replay)
+        keep[0] |= not keep.any()  # new shoppers with one event each have no label: a batch must hold something
+        begin, size = begin[keep], size[keep]
+    return _Windows(columns, begin, size, rng)
 
 
 def _columns(sequences: BehaviourSequences, rng: np.random.Generator) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -151,7 +216,7 @@ def _columns(sequences: BehaviourSequences, rng: np.random.Generator) -> tuple[d
     label_at = np.where(has_label, label_at, 0)
     label = np.where(has_label, item[label_at], 0).astype(np.int32)
     # Looks come one after the other: what was looked at before or later is a negative, as in no order.
-    own_group = np.where(is_look, len(item) + np.arange(len(item)), group)
+    own_group = np.where(is_look, max(len(item), group.max(initial=0) + 1) + np.arange(len(item)), group)
     gap = np.zeros(len(item), np.int32)
     gap[1:] = gap_bucket(np.diff(hour))
     gap[sequences.splits[:-1]] = 0
@@ -237,6 +302,12 @@ def _batches(
 def _lengths(longest: int) -> np.ndarray:
     """Returns `[lengths]` powers of two from `_SHORTEST` on, and the longest itself."""
     return np.array([*(_SHORTEST << n for n in range(longest.bit_length()) if _SHORTEST << n < longest), longest])
+
+
+def _fixed_batches(splits: np.ndarray, batch_size: int, length: int) -> int:
+    """Returns the number of batches of sequences in each epoch."""
+    _, size = _windows(splits, length, np.random.default_rng(0))
+    return int(_num_batches(size, batch_size, _lengths(length)).sum())
 
 
 def _num_batches(size: np.ndarray, batch_size: int, lengths: np.ndarray) -> np.ndarray:

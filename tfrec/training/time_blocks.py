@@ -2,14 +2,17 @@
 
 import dataclasses
 import itertools
+from typing import TypeVar
 
 import numpy as np
 
 from tfrec.errors import SchemaError
 from tfrec.features.feature_tables import target_type
-from tfrec.features.sequences import BehaviourSequences
+from tfrec.features.sequences import BehaviourSequences, SequenceShards
 from tfrec.features.shop import Shop
 from tfrec.training.config import TrainingConfig
+
+Shards = TypeVar("Shards", bound=SequenceShards)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Stage:
     since: float | None = None
     replay: float = 0.0
 
-    def past(self, sequences: BehaviourSequences) -> BehaviourSequences:
+    def past(self, sequences: Shards) -> Shards:
         """Returns the events that are learned from."""
         return sequences if self.until is None else sequences.before(self.until)
 

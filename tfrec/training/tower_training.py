@@ -6,7 +6,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tfrec.features.sequences import BehaviourSequences
+from tfrec.features.sequences import BehaviourSequences, SequenceShards
+from tfrec.features.stored_sequences import store_sequences
 from tfrec.models.retrieval import RetrievalModel
 from tfrec.pipelines.retrieval import INT_COLUMNS, retrieval
 from tfrec.training.config import TrainingConfig
@@ -30,7 +31,7 @@ class TowerTraining:
     """
 
     def __init__(self, model: RetrievalModel, config: TrainingConfig, work: Path, *, rate: float | None = None) -> None:
-        self._model, self._config = model, config
+        self._model, self._config, self._work = model, config, work
         self._optimizer = LazyAdam(config.retrieval_rate if rate is None else rate)
         model.compile(optimizer=self._optimizer)
         self._finished = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -44,14 +45,15 @@ class TowerTraining:
         """Trains stage by stage; yields each when the towers have learned its events, and nothing later.
 
         Args:
-            sequences: all events of the training period.
+            sequences: all events of the training period; they are kept in the work folder and read from there.
             stages: of `training_stages` or `warm_stages`.
             show: whether progress bars are shown.
         """
+        stored = store_sequences(self._work / "sequences", sequences)
         for stage in stages:
             if stage.epochs:
                 self.learn(
-                    stage.past(sequences),
+                    stage.past(stored),
                     stage.epochs,
                     label=stage.label,
                     show=show,
@@ -62,7 +64,7 @@ class TowerTraining:
 
     def learn(
         self,
-        sequences: BehaviourSequences,
+        sequences: SequenceShards,
         epochs: int,
         *,
         label: str,
@@ -139,7 +141,7 @@ class _Save(tf.keras.callbacks.Callback):
         self._training.save()
 
 
-def _batch_size(sequences: BehaviourSequences, config: TrainingConfig) -> int:
+def _batch_size(sequences: SequenceShards, config: TrainingConfig) -> int:
     """Positions in a batch; smaller for a short log, so that an epoch has `_LEAST_BATCHES` batches all the same."""
     least = max(_LEAST_POSITIONS, config.sequence_length)
     return min(config.retrieval_batch, max(least, len(sequences) // _LEAST_BATCHES))
