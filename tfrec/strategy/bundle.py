@@ -15,7 +15,7 @@ from tfrec.strategy.funnel import Funnel
 from tfrec.strategy.reasons import Reasons
 from tfrec.strategy.request import Request
 
-_MOST = 9  # items beside the anchor: the catalogue is ranked anew for each
+_MOST = 9  # items beside the anchor: the catalogue is ranked again for each
 _LISTS, _SCORES = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None, None], tf.float32)
 _TEXTS = tf.TensorSpec([None, None], tf.string)
 _SLATE = CandidateSlate.Spec(item=_LISTS, score=_SCORES, probability=_SCORES)
