@@ -149,12 +149,12 @@ class Funnel:
         query, relation = asked.query, asked.relation
         rules = self.merchandising.in_force(asked.occasion, self.sources.segment(query))
         allows = functools.partial(self._allowed, asked, rules)
-        none_of_them = tf.zeros([tf.shape(asked.k)[0], 0], tf.int32)
-        near = tf.cond(tf.reduce_any(relation.gap > 0), lambda: self._near_graph(asked, rules), lambda: none_of_them)
+        nothing = tf.zeros([tf.shape(asked.k)[0], 0], tf.int32)
+        near = tf.cond(tf.reduce_any(relation.gap > 0), lambda: self._near_graph(asked, rules), lambda: nothing)
         nearest = tf.cond(
             tf.reduce_any(relation.similar_to > 0),
             lambda: self._nearest_graph(asked, rules, enough),
-            lambda: none_of_them,
+            lambda: nothing,
         )
         also = tf.concat([rules.pinned, near, nearest], axis=1)
         evidence = self.sources.gather_evidence(query, allows, at_least=enough, also=also)
