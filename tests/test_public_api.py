@@ -234,6 +234,7 @@ PUBLIC = {
         "FeatureTables",
         "ItemWeights",
         "Shop",
+        "StoredSequences",
         "Vocabularies",
         "Vocabulary",
         "build_vocabularies",
@@ -243,6 +244,7 @@ PUBLIC = {
         "fit_ease",
         "fit_ease_in_parts",
         "load_shop",
+        "store_sequences",
     ],
     "tfrec.ingest": [
         "Manifest",

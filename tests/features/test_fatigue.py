@@ -33,7 +33,7 @@ def test_what_is_left_is_that_of_the_world_whatever_is_set(left):
         assert (np.diff(table) <= 0).all()
 
 
-def test_a_log_that_does_not_tell_leaves_the_setting():
+def test_a_log_without_outcomes_leaves_the_setting():
     shown = world(0.2, users=200)
     for silent in (shown.assign(clicked=np.nan), shown.assign(user_id=""), shown.iloc[:0]):
         np.testing.assert_allclose(learn_fatigue(silent, factor=0.7), 0.7 ** np.arange(MOST + 1), rtol=1e-6)

@@ -58,7 +58,7 @@ def test_what_is_not_offered_changes_nothing(served_shop, shown):
     assert ask(served_shop, shown_item_ids=shown)["item_ids"].tolist() == ask(served_shop)["item_ids"].tolist()
 
 
-def test_thousands_of_showings_are_as_the_most_that_are_told_apart(served_shop):
+def test_thousands_of_showings_count_as_the_most(served_shop):
     first = ask(served_shop)["item_ids"][0]
     most = ask(served_shop, shown_item_ids=[first] * MOST)
     endless = ask(served_shop, shown_item_ids=[first] * 5000)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 MOST = 10
-"""Times shown that are told apart; more count as so many."""
+"""Times shown that are distinguished; more count as so many."""
 _VISITS_APART = pd.Timedelta(days=30)  # after so long without it an item is new to a shopper again
 _PRIOR = 20.0  # clicks that the setting weighs against those of the log
 
@@ -19,7 +19,7 @@ def learn_fatigue(impressions: pd.DataFrame, *, factor: float) -> np.ndarray:
     Args:
         impressions: `user_id`, `item_id`, `timestamp`, `clicked` (1, 0, NaN unknown), up to the moment of training.
             Guests and unknown outcomes are left out; where nothing is left, the answer is `factor ** n`.
-        factor: what is left after each showing where the log does not tell; it weighs as much as twenty clicks.
+        factor: what is left after each showing where the log cannot say; it weighs as much as twenty clicks.
 
     Examples:
         A shopper in whose log nothing was shown twice:

@@ -132,7 +132,7 @@ class FatigueConfig:
     """Settings of what was shown to a shopper and not clicked.
 
     Attributes:
-        factor: what is left of the chance of a click after each showing, where the log of impressions does not tell; 1
+        factor: what is left of the chance of a click after each showing, where the log of impressions cannot say; 1
             = showings change nothing.
     """
 
