@@ -95,6 +95,8 @@ def test_a_signature_of_the_shop_answers_by_rows(server: EmbeddedServer):
         "max_price": 1e9,
         "k": 2,
         "diversity": 0.0,
+        "diversity_by": "",
+        "shown_item_ids": [""],
         "at_minute": 0,
         "is_adult": 0,
     }

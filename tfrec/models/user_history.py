@@ -15,7 +15,7 @@ class UserHistory(tf.experimental.ExtensionType):
         item: `[B, M]` int32; 0 = padding or unknown.
         kind: `[B, M]` int32 codes of event types; 0 = that of what is to be predicted.
         age: `[B, M]` float32 hours.
-        group: `[B, M]` int32, equal for events of one order or session; counts from 1, across the batch.
+        group: `[B, M]` int32, equal for events of one order or session of the row.
         is_known: `[B]` bool: the request brings events of this user.
         segment: `[B]` int32 segment of the user; -1 = not sent.
     """
@@ -93,7 +93,9 @@ def purchases_of(history: UserHistory, *, target_type: int, config: FeatureConfi
     row = at[:, 0]
     item, group = tf.gather_nd(history.item, at), tf.gather_nd(history.group, at)
     days = tf.gather_nd(history.age, at) / _DAY
-    _, order = tf.unique(group)  # [E] from 0, by the order's first line
+    most = tf.reduce_max(tf.concat([group, [0]], axis=0)) + 1
+    key = tf.cast(row, tf.int64) * tf.cast(most, tf.int64) + tf.cast(group, tf.int64)
+    _, order = tf.unique(key)  # [E] from 0, by the order's first line
     num_orders = tf.reduce_max(tf.concat([order, [-1]], axis=0)) + 1
     order_row = tf.math.unsorted_segment_max(row, order, num_orders)
     since = _orders_since(tf.math.unsorted_segment_min(days, order, num_orders), order_row)
