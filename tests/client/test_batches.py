@@ -77,7 +77,7 @@ def test_all_parts_share_one_deadline(faked: Any):  # noqa: F811
     with RecommenderClient(faked(answer), deadline=0.5, max_rows=1) as asking:
         assert len(asking.ask("similar", {"item_id": ["a", "b"], "k": 1})["scores"]) == 2
         start = time.monotonic()
-        with pytest.raises(errors.DeadlineExceededError, match=r"no answer in 0\.5 s"):
+        with pytest.raises(errors.DeadlineExceededError, match=r"no answer in 0\.(5|49\d*) s"):
             asking.ask("similar", {"item_id": list("abcdefgh"), "k": 1})
         assert time.monotonic() - start < 1
 
