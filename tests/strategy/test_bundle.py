@@ -12,7 +12,7 @@ ANCHORS = np.array([f"i{number}" for number in range(60)])
 
 
 def ask(served_shop, anchors, k=2, **inputs):
-    return served_shop.ask("bundle", item_id=np.array(anchors), k=np.array([k], np.int32), **inputs)
+    return served_shop.answer("bundle", item_id=np.array(anchors), k=np.array([k], np.int32), **inputs)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_where_too_few_go_together_there_is_none(served_shop):
 
 
 def test_rows_have_sizes_of_their_own(served_shop):
-    answer = served_shop.ask("bundle", item_id=np.array(["i3", "i3", "i3"]), k=np.array([1, 3, 0], np.int32))
+    answer = served_shop.answer("bundle", item_id=np.array(["i3", "i3", "i3"]), k=np.array([1, 3, 0], np.int32))
     assert (answer["item_ids"] != "").sum(axis=1).tolist() == [1, 3, 0]
     assert answer["item_ids"][0, 0] == answer["item_ids"][1, 0]
 
