@@ -32,7 +32,7 @@ def ruled(served_shop):
 
 
 @pytest.mark.slow
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(inputs=requests(size=8))
 def test_a_bundle_is_whole_allowed_and_fits_together(served_shop, world, inputs):  # noqa: F811
     inputs = fitting(served_shop, "bundle", inputs)

@@ -35,7 +35,7 @@ def alone(served_shop, widget, k):
 
 
 @pytest.mark.slow
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(inputs=requests(size=8))
 def test_every_widget_keeps_to_its_strategy_and_is_as_full_as_it_can_be(served_shop, world, inputs):  # noqa: F811
     inputs = fitting(served_shop, "page", inputs)
