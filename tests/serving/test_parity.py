@@ -80,7 +80,7 @@ def queries_of(shop):
         "max_price_ratio": rng.uniform(1.5, 4, NUM_QUERIES).astype(np.float32),
         "bought_before": rng.choice(np.array(["", "only", "never"], object), NUM_QUERIES),
         "shown_item_ids": lists(4),
-        "widgets": rng.choice(np.array(["", *WIDGETS], object), (NUM_QUERIES, 3)),
+        "widgets": np.stack([rng.permutation(np.array(WIDGETS, object))[:3] for _ in range(NUM_QUERIES)]),
         "widget_sizes": rng.integers(0, 5, (NUM_QUERIES, 3)).astype(np.int32),
         "k": rng.integers(1, 15, NUM_QUERIES).astype(np.int32),
         "diversity": rng.choice([0, 0, 0.3], NUM_QUERIES).astype(np.float32),

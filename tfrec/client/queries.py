@@ -117,7 +117,8 @@ def _check_behaviour(given: Mapping[str, Any], rows: Mapping[str, Sequence[Any]]
 def _check_widgets(rows: Mapping[str, Sequence[Any]]) -> None:
     """Checks that no page names a widget twice, and that it has no more sizes than widgets."""
     for row, names in enumerate(rows.get("widgets", ())):
-        if len({*names}) < len(names):
+        named = [name for name in names if name != ""]  # padding may come again
+        if len({*named}) < len(named):
             raise SchemaError(f"Each of `widgets` is named once; query {row} has {_shown(list(names))}.")
         if len(rows["widget_sizes"][row]) > len(names):
             raise SchemaError(
