@@ -43,7 +43,8 @@ def value(server: EmbeddedServer, name: str, **labels: str) -> float:
 
 
 def ask(server: EmbeddedServer, **spec: Any) -> str:
-    request = request_to("shop", "similar", inputs=spec.pop("inputs", {"user_id": strings("u", "v")}), **spec)
+    asked = {"signature": "similar", "inputs": {"user_id": strings("u", "v")}, **spec}
+    request = request_to("shop", **asked)
     return call(server.port, wire.PREDICTION_SERVICE, "Predict", request)[0]
 
 
@@ -83,6 +84,21 @@ def test_slates_that_are_short_or_empty_are_counted(server: EmbeddedServer):
     assert ask(server, inputs={"user_id": strings("a", "b", "c"), "k": numbers}) == "OK"
     assert value(server, "tfrec_short_slates_total", servable="shop") == 1
     assert value(server, "tfrec_empty_slates_total", servable="shop") == 0
+
+
+def test_a_page_is_short_of_what_its_widgets_ask_for_together(server: EmbeddedServer):
+    """Pages of this shop have `k` items, whatever their widgets ask for."""
+    k = wire.to_tensor_proto(np.array([2, 2], np.int32))
+    assert ask(server, signature="page", inputs={"user_id": strings("a", "b"), "k": k}) == "OK"
+    assert value(server, "tfrec_short_slates_total", servable="shop", signature="page") == 2  # six for three widgets
+    inputs = {
+        "user_id": strings("a", "b"),
+        "widgets": wire.to_tensor_proto(np.array([["similar", "recommend"], ["similar", ""]], object)),
+        "widget_sizes": wire.to_tensor_proto(np.array([[1, 0], [0, 0]], np.int32)),
+        "k": k,
+    }
+    assert ask(server, signature="page", inputs=inputs) == "OK"
+    assert value(server, "tfrec_short_slates_total", servable="shop", signature="page") == 3  # three for the first
 
 
 def test_ids_that_the_servable_does_not_know_are_counted(tiny_models: Path, tmp_path: Path):

@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from tfrec.errors import SchemaError, ServingError
 from tfrec.schema import wire
+from tfrec.schema.page_sizes import page_sizes
 
 PATH = "/monitoring/prometheus/metrics"
 """Where TF Serving shows its metrics, on the REST port."""
@@ -22,6 +24,7 @@ CODES = (
     *("INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"),
 )
 """Names of gRPC's statuses by number."""
+_PAGE_INPUTS = ("widgets", "widget_sizes")
 _OTHER = "other"
 """Label of names that no servable has: whoever asks could make up any number of them."""
 _CANCELLED, _UNKNOWN, _INVALID_ARGUMENT, _DEADLINE_EXCEEDED = 1, 2, 3, 4
@@ -131,8 +134,7 @@ class ServingMetrics:
         self._rows.labels(name, signature).inc(rows)
         if "k" not in request.inputs or not width:
             return
-        wanted = wire.to_ndarray(request.inputs["k"]).ravel().tolist()
-        wanted = wanted * rows if len(wanted) == 1 else wanted
+        wanted = _items_asked(request.inputs, rows, is_page=signature == "page")
         is_offered = list(map(bool, item_ids.string_val))
         counts = [sum(is_offered[row * width : (row + 1) * width]) for row in range(rows)]
         self._short.labels(name, signature).inc(sum(map(operator.lt, counts, wanted)))
@@ -153,3 +155,13 @@ class ServingMetrics:
         name = spec.name if spec.name in self._names() else _OTHER
         signature = (spec.signature_name or wire.DEFAULT_SIGNATURE) if is_known and name != _OTHER else _OTHER
         return name, signature
+
+
+def _items_asked(inputs: Any, rows: int, *, is_page: bool) -> list[int]:
+    """Returns how many items each row of a request asks for."""
+    k = np.broadcast_to(wire.to_ndarray(inputs["k"]).ravel(), rows)
+    if not is_page:
+        return k.tolist()
+    lists = [wire.to_ndarray(inputs[name]) if name in inputs else np.zeros((1, 0)) for name in _PAGE_INPUTS]
+    names, sizes = (np.broadcast_to(part, (rows, part.shape[1])) for part in lists)
+    return page_sizes(names != b"", sizes, k).tolist()

@@ -31,7 +31,7 @@ from tfrec.serving.saved_model import (
 _INVALID_ARGUMENT, _NOT_FOUND, _FAILED_PRECONDITION, _UNAVAILABLE = 3, 5, 9, 14
 # ConfigProto; one pass of graph optimisation in place of two, as in serving/session.config.
 ONE_PASS = b"\x52\x04\x52\x02\x60\x01"  # graph_options { rewrite_options { meta_optimizer_iterations: ONE } }
-# graph_options { optimizer_options { opt_level: L0 } rewrite_options { disable_meta_optimizer: true } }: the passes over a
+# graph_options { optimizer_options { opt_level: L0 } rewrite_options { disable_meta_optimizer: true } }: passes over a
 # graph cost a job seconds at the first call of each signature and give a few hundred calls next to nothing.
 _NO_REWRITING = b"\x52\x12\x1a\x0b\x18" + b"\xff" * 9 + b"\x01" + b"\x52\x03\x98\x01\x01"
 
