@@ -120,7 +120,7 @@ def train_watched(name: str, prepared: Path, models: Path) -> dict[str, Phase]:
         for path, label in PHASES.items():
             stack.enter_context(mock.patch(path, memory.measured(pkgutil.resolve_name(path), label)))
         stack.enter_context(memory.watching())
-        config = TrainingConfig(**SHOPS[name])  # type: ignore[arg-type]
+        config = TrainingConfig(**SHOPS[name])
         with memory.phase("whole training"):
             train_shop(prepared, models, config, show_progress=False)
     memory.phases["whole training"].peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9

@@ -10,7 +10,7 @@ from tfrec.models.rows import count_items
 from tfrec.models.shared_graphs import shared_graph
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.strategy.asked import ASKED_SPEC, Asked, beside, replaced
-from tfrec.strategy.candidate_slate import CandidateSlate, put_first
+from tfrec.strategy.candidate_slate import CandidateSlate, put_first, with_gaps
 from tfrec.strategy.funnel import Funnel
 from tfrec.strategy.reasons import Reasons
 from tfrec.strategy.request import Request
@@ -57,11 +57,7 @@ class Bundles:
         )
         is_whole = tf.equal(count_items(slate.item), tf.cast(asked.k, tf.float32)) & self._is_sold(asked, anchor)
         kept = is_whole[:, None] & (slate.item > 0)
-        slate = CandidateSlate(
-            item=tf.where(kept, slate.item, 0),
-            score=tf.where(kept, slate.score, -float("inf")),
-            probability=tf.where(kept, slate.probability, 0.0),
-        )
+        slate = with_gaps(slate, stays=kept)
         reasons = Reasons(
             code=tf.where(kept, reasons.code, ""),
             item=tf.where(kept, reasons.item, 0),

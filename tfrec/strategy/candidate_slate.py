@@ -43,10 +43,20 @@ def top(slate: CandidateSlate, *, k: tf.Tensor) -> CandidateSlate:
     score, place = tf.math.top_k(score, width)
     chosen = tf.gather(by_item, place, batch_dims=1)
     inside = (tf.range(width)[None, :] < k[:, None]) & (score > -float("inf"))
+    best = CandidateSlate(
+        item=tf.gather(slate.item, chosen, batch_dims=1),
+        score=score,
+        probability=tf.gather(slate.probability, chosen, batch_dims=1),
+    )
+    return with_gaps(best, stays=inside)
+
+
+def with_gaps(slate: CandidateSlate, *, stays: tf.Tensor) -> CandidateSlate:
+    """Returns the slate with no item in each place where `stays [B, C]` is not set."""
     return CandidateSlate(
-        item=tf.where(inside, tf.gather(slate.item, chosen, batch_dims=1), 0),
-        score=tf.where(inside, score, -float("inf")),
-        probability=tf.where(inside, tf.gather(slate.probability, chosen, batch_dims=1), 0.0),
+        item=tf.where(stays, slate.item, 0),
+        score=tf.where(stays, slate.score, -float("inf")),
+        probability=tf.where(stays, slate.probability, 0.0),
     )
 
 

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from tfrec.models.rows import is_in
 from tfrec.models.sources.shortlist import Shortlist
-from tfrec.strategy.candidate_slate import CandidateSlate
+from tfrec.strategy.candidate_slate import CandidateSlate, with_gaps
 
 
 def without_variants(eligible: tf.Tensor, shortlist: Shortlist, *, chosen: tf.Tensor, groups: tf.Tensor) -> tf.Tensor:
@@ -52,12 +52,7 @@ def is_taken(items: tf.Tensor, *, taken: tf.Tensor, groups: tf.Tensor) -> tf.Ten
 
 def without_items(slate: CandidateSlate, *, taken: tf.Tensor, groups: tf.Tensor) -> CandidateSlate:
     """Returns the slate with a gap in place of what is taken, and of its variants; arguments as in `is_taken`."""
-    stays = ~is_taken(slate.item, taken=taken, groups=groups)
-    return CandidateSlate(
-        item=tf.where(stays, slate.item, 0),
-        score=tf.where(stays, slate.score, -float("inf")),
-        probability=tf.where(stays, slate.probability, 0.0),
-    )
+    return with_gaps(slate, stays=~is_taken(slate.item, taken=taken, groups=groups))
 
 
 def one_of_each_product(slate: CandidateSlate, *, groups: tf.Tensor) -> CandidateSlate:
@@ -86,9 +81,4 @@ def one_of_each_product(slate: CandidateSlate, *, groups: tf.Tensor) -> Candidat
     key = product * width + tf.cast(place, tf.int64)
     keys = tf.sort(tf.pad(key, [[0, 0], [0, 1]], constant_values=tf.int64.max), axis=1)  # never empty
     first = tf.gather(keys, tf.searchsorted(keys, tf.pad(product * width, [[0, 0], [0, 1]])), batch_dims=1)[:, :-1]
-    stays = tf.equal(product, 0) | tf.equal(key, first)
-    return CandidateSlate(
-        item=tf.where(stays, slate.item, 0),
-        score=tf.where(stays, slate.score, -float("inf")),
-        probability=tf.where(stays, slate.probability, 0.0),
-    )
+    return with_gaps(slate, stays=tf.equal(product, 0) | tf.equal(key, first))
