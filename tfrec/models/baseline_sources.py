@@ -15,12 +15,13 @@ from tfrec.models.attribute_tables import AttributeTables
 from tfrec.models.baseline_scores import in_graph
 from tfrec.models.graph_tables import AskedInGraph, SparseTable, table
 from tfrec.models.profiles import segment_of
-from tfrec.models.query import Query
+from tfrec.models.query import Query, changed
 from tfrec.models.rows import times_by_category, without_repeats
+from tfrec.models.shared_graphs import GraphValue
 from tfrec.models.sources.candidate_sources import Allows
 from tfrec.models.sources.moment import PURCHASE
 from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
-from tfrec.models.user_history import UserHistory, purchases_of
+from tfrec.models.user_history import UserHistory, no_purchases, purchases_of
 
 _CANDIDATES = 200
 """At least so many: variety is sought among a hundred."""
@@ -29,7 +30,7 @@ _BEHIND = 1e-9
 
 
 @dataclasses.dataclass(frozen=True)
-class BaselineEvidence:
+class BaselineEvidence(GraphValue):
     """Scores of a baseline for each item of the catalogue.
 
     Attributes:
@@ -120,6 +121,10 @@ class BaselineSources:
     def segment(self, query: Query) -> tf.Tensor:
         """Returns `[B]` int32 segments of the users; 0 = unknown."""
         return segment_of(query, tf.gather(self._segment, query.user))
+
+    def informed(self, query: Query) -> Query:
+        """Returns the query as one of users who bought nothing: a baseline looks their orders up itself."""
+        return changed(query, bought=no_purchases(tf.size(query.user)))
 
     def interests(self, query: Query) -> tf.Tensor:
         """Returns `[B, P]` float32: times that the users bought of each top category; of the unknown, in column 0."""

@@ -8,7 +8,8 @@ from tfrec.features.own_items import own_scores
 from tfrec.models.graph_tables import table
 from tfrec.models.query import Query
 from tfrec.models.rows import latest_places, rows_of
-from tfrec.models.user_history import Purchases, purchases_of
+from tfrec.models.shared_graphs import rare_graph
+from tfrec.models.user_history import HISTORY_SPEC, PURCHASES_SPEC, Purchases, UserHistory, purchases_of
 
 
 class LatestEvents(tf.experimental.ExtensionType):
@@ -52,6 +53,7 @@ class Profiles:
         self._line_order = table(never_empty(tables.line_order), "line_order")
         self._num_orders = table(tables.num_orders, "num_orders")
         self._segment = table(tables.user_segment, "user_segment")
+        self._merged_graph = rare_graph(self._merged, HISTORY_SPEC, PURCHASES_SPEC)
         self._latest = [
             table(tables.recent_item, "profile_item"),
             table(tables.recent_type, "profile_type"),
@@ -95,16 +97,17 @@ class Profiles:
         stored = self._stored_purchases(query.user)
         if query.history is None:
             return stored
-        history = query.history.with_type(self.target_type)
-        names = list(Purchases.__annotations__)
-
-        def merged() -> list[tf.Tensor]:
-            brought = purchases_of(history, target_type=self.target_type, config=self._config)
-            return [_chosen(history.is_known, getattr(brought, name), getattr(stored, name)) for name in names]
-
         # A batch without any history, as most are, pays for this question alone.
-        parts = tf.cond(tf.reduce_any(history.is_known), merged, lambda: [getattr(stored, name) for name in names])
-        return Purchases(**dict(zip(names, parts, strict=True)))
+        return tf.cond(
+            tf.reduce_any(query.history.is_known), lambda: self._merged_graph(query.history, stored), lambda: stored
+        )
+
+    def _merged(self, history: UserHistory, stored: Purchases) -> Purchases:
+        """Returns what the request brings in the rows that bring a history, else what is stored."""
+        brought = purchases_of(history.with_type(self.target_type), target_type=self.target_type, config=self._config)
+        names = Purchases.__annotations__
+        parts = {name: _chosen(history.is_known, getattr(brought, name), getattr(stored, name)) for name in names}
+        return Purchases(**parts)
 
     def _stored_purchases(self, user: tf.Tensor) -> Purchases:
         at, inside = rows_of(self._own_splits, user)

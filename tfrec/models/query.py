@@ -1,10 +1,10 @@
 """`Query`: a batch of queries as tensors."""
 
-from typing import Optional
+from typing import Any, Optional
 
 import tensorflow as tf
 
-from tfrec.models.user_history import HISTORY_SPEC, UserHistory
+from tfrec.models.user_history import HISTORY_SPEC, PURCHASES_SPEC, Purchases, UserHistory
 
 
 class Query(tf.experimental.ExtensionType):
@@ -19,6 +19,7 @@ class Query(tf.experimental.ExtensionType):
         is_discovery: `[B]` float32; 1 where only items new to the user are wanted.
         outside_level: `[B]` int32 level of the category path at which cart and answer differ; 0 or less = no limit.
         history: events of the users, in place of what is stored of them; None = of no user.
+        bought: what the users bought by these or by what is stored; None = not looked up yet.
     """
 
     user: tf.Tensor
@@ -29,6 +30,7 @@ class Query(tf.experimental.ExtensionType):
     is_discovery: tf.Tensor
     outside_level: tf.Tensor
     history: Optional[UserHistory] = None  # noqa: UP045 - extension types read no `X | None`
+    bought: Optional[Purchases] = None  # noqa: UP045
 
 
 _INDICES = tf.TensorSpec([None], tf.int32)
@@ -44,7 +46,10 @@ QUERY_SPEC = Query.Spec(
     is_discovery=tf.TensorSpec([None], tf.float32),
     outside_level=_INDICES,
     history=HISTORY_SPEC,
+    bought=PURCHASES_SPEC,
 )
 
-QUERY_FIELDS = ("user", "recent_item", "recent_type", "recent_age", "cart", "is_discovery", "outside_level", "history")
-"""Names of the parts of a `Query`."""
+
+def changed(query: Query, **values: Any) -> Query:
+    """Returns the query with some of its parts replaced."""
+    return Query(**{name: values.get(name, getattr(query, name)) for name in Query.__annotations__})

@@ -1,10 +1,22 @@
 """Makes graphs that several signatures share, and keeps the runtime from optimising them."""
 
-from collections.abc import Callable, Iterator
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import tensorflow as tf
+
+
+class GraphValue:
+    """A dataclass that graphs return: unlike an extension type it may hold what only some shops have."""
+
+    def __tf_flatten__(self) -> tuple[tuple[()], tuple[Any, ...]]:
+        return (), tuple(getattr(self, field.name) for field in dataclasses.fields(self))  # type: ignore[arg-type]
+
+    @classmethod
+    def __tf_unflatten__(cls, metadata: tuple[()], components: Sequence[Any]) -> Self:
+        return cls(*components)
 
 
 def shared_graph(function: Callable[..., Any], *signature: Any) -> Callable[..., Any]:

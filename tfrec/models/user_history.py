@@ -54,6 +54,14 @@ class Purchases(tf.experimental.ExtensionType):
     num_orders: tf.Tensor
 
 
+PURCHASES_SPEC = Purchases.Spec(
+    item=tf.TensorSpec([None, None], tf.int32),
+    facts=tf.TensorSpec([None, None, 4 + len(OWN_FADES)], tf.float32),
+    score=tf.TensorSpec([None, None], tf.float32),
+    line_item=tf.TensorSpec([None, None], tf.int32),
+    line_order=tf.TensorSpec([None, None], tf.int32),
+    num_orders=tf.TensorSpec([None], tf.float32),
+)
 HISTORY_SPEC = UserHistory.Spec(
     item=tf.TensorSpec([None, None], tf.int32),
     kind=tf.TensorSpec([None, None], tf.int32),
@@ -62,6 +70,13 @@ HISTORY_SPEC = UserHistory.Spec(
     is_known=tf.TensorSpec([None], tf.bool),
     segment=tf.TensorSpec([None], tf.int32),
 )
+
+
+def no_purchases(size: tf.Tensor) -> Purchases:
+    """Returns those of `size` users who bought nothing."""
+    none = tf.zeros([size, 0], tf.int32)
+    scores, facts = tf.zeros([size, 0]), tf.zeros([size, 0, PURCHASES_SPEC.facts.shape[2]])
+    return Purchases(item=none, facts=facts, score=scores, line_item=none, line_order=none, num_orders=tf.zeros([size]))
 
 
 def numbered(names: tf.Tensor) -> tf.Tensor:

@@ -25,7 +25,7 @@ class Latency(NamedTuple):
 
 
 def measure_side_by_side(
-    first: Servable, second: Servable, queries: Sequence[CertifiedQuery], *, rounds: int = 20
+    first: Servable, second: Servable, queries: Sequence[CertifiedQuery], *, rounds: int = 8
 ) -> Latency:
     """Returns the median time of a request to each, the two asked alternately: what else runs slows both.
 

@@ -5,13 +5,13 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
-from tfrec.models.query import QUERY_SPEC, Query
+from tfrec.models.query import QUERY_SPEC, Query, changed
 from tfrec.schema.tables import EVENT_TYPES
 from tfrec.strategy.attributes import ATTRIBUTES_SPEC
 from tfrec.strategy.config import SlateConfig
 from tfrec.strategy.constraints import Limits
 from tfrec.strategy.merchandising import OCCASION_SPEC, Occasion
-from tfrec.strategy.request import Relation, Request, changed, excluding, occasion_of, relation_of
+from tfrec.strategy.request import Relation, Request, excluding, occasion_of, relation_of
 
 _Value = TypeVar("_Value", bound=tf.experimental.ExtensionType)
 _PURCHASE = EVENT_TYPES.index("purchase") + 1
@@ -226,8 +226,12 @@ def _known(anchor: tf.Tensor) -> tf.Tensor:
 
 
 def _stack(*parts: tf.Tensor) -> tf.Tensor:
-    if parts[0].shape.rank == 1:
+    rank = parts[0].shape.rank
+    if all(part is parts[0] for part in parts):
+        return tf.tile(parts[0], [len(parts), *[1] * (rank - 1)])
+    if rank == 1:
         return tf.concat(parts, axis=0)
     widest = tf.reduce_max(tf.stack([tf.shape(part)[1] for part in parts]))
-    rows = [tf.pad(part, [[0, 0], [0, widest - tf.shape(part)[1]]]) for part in parts]
+    inner = [[0, 0]] * (rank - 2)
+    rows = [tf.pad(part, [[0, 0], [0, widest - tf.shape(part)[1]], *inner]) for part in parts]
     return tf.concat(rows, axis=0)

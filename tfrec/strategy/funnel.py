@@ -15,7 +15,7 @@ from tfrec.models.ranking import RankingModel
 from tfrec.models.shared_graphs import rare_graph, shared_graph
 from tfrec.models.sources import CandidateSources
 from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
-from tfrec.strategy.asked import ASKED_SPEC, Asked, ask, by_default
+from tfrec.strategy.asked import ASKED_SPEC, Asked, ask, by_default, replaced
 from tfrec.strategy.attributes import AttributeFilter
 from tfrec.strategy.candidate_slate import CandidateSlate, followed_by, put_first, rows_where, top
 from tfrec.strategy.complements import of_other_categories, only_new, without_substitutes
@@ -87,6 +87,7 @@ class Funnel:
         flags = tf.TensorSpec([None], tf.bool)
         self._tired_graph = rare_graph(self._tired, slate, lists, lists, flags)
         self._answer_graph = shared_graph(self._answer, ASKED_SPEC)
+        self._ranked_graph = shared_graph(self._ranked, ASKED_SPEC, indices)
         self._rank_graph = shared_graph(self._rank, QUERY_SPEC, lists)
         self._rerank_graph = rare_graph(self._rerank, slate, ASKED_SPEC, indices)
         self._vary_graph = shared_graph(self._vary, slate, IN_FORCE_SPEC, ASKED_SPEC)
@@ -113,8 +114,12 @@ class Funnel:
 
     def asked(self, strategy: str, request: Request) -> Asked:
         """Returns what a strategy asks for, by its own settings where the request names none."""
-        asked = ask(strategy, request, view_type=self.sources.view_type)
+        asked = ask(strategy, self.informed(request), view_type=self.sources.view_type)
         return by_default(asked, self._strategy.slates_of(strategy))
+
+    def informed(self, request: Request) -> Request:
+        """Returns the request with what its users bought; to be called first where several strategies are asked."""
+        return replaced(request, query=self.sources.informed(request.query))
 
     def retrieve(self, query: Query, k: tf.Tensor) -> CandidateSlate:
         """Returns the nearest `[B, k]` candidates of the two towers alone, exact by inner product."""
@@ -126,7 +131,7 @@ class Funnel:
 
     def rank(self, query: Query, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns scores `[B, C]` and logits `[B, C, H]` of the ranking model for `items [B, C]`."""
-        return self._rank_graph(query, items)
+        return self._rank_graph(self.sources.informed(query), items)
 
     def _rank(self, query: Query, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns what `rank` does; traced once for all signatures."""
@@ -146,6 +151,11 @@ class Funnel:
             asked: what is wanted.
             enough: `[B]` int32 candidates that there must be whenever so many items are eligible.
         """
+        ranked: Ranked = self._ranked_graph(asked, enough)
+        return ranked
+
+    def _ranked(self, asked: Asked, enough: tf.Tensor) -> Ranked:
+        """Returns what `ranked` does; traced once for slates, pages and bundles."""
         query, relation = asked.query, asked.relation
         rules = self.merchandising.in_force(asked.occasion, self.sources.segment(query))
         allows = functools.partial(self._allowed, asked, rules)

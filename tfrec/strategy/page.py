@@ -41,6 +41,7 @@ class Pages:
         Returns:
             Slates and reasons `[B, n]`, and `[B, n]` int32 places in `WIDGETS`, from 1; 0 behind the end of a row.
         """
+        request = self._funnel.informed(request)
         every = stacked([self._funnel.asked(name, request) for name in WIDGETS])
         size, width = tf.shape(widgets)[0], tf.shape(widgets)[1]
         # Row b of strategy s is row s · B + b of all; no widget asks the first of them for no items.

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfrec.features.merchandising import SLATES
-from tfrec.models.query import QUERY_FIELDS, Query
+from tfrec.models.query import Query
 from tfrec.strategy.constraints import Limits
 from tfrec.strategy.merchandising import Occasion
 
@@ -113,8 +113,3 @@ def occasion_of(signature: str, request: Request) -> Occasion:
         is_adult=request.is_adult,
         beside=tf.concat([request.query.cart, request.anchor[:, None]], axis=1),
     )
-
-
-def changed(query: Query, **values: tf.Tensor) -> Query:
-    """Returns the query with some tensors replaced."""
-    return Query(**{name: values.get(name, getattr(query, name)) for name in QUERY_FIELDS})

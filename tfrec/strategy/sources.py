@@ -44,6 +44,9 @@ class Sources(Protocol):
     def segment(self, query: Query) -> tf.Tensor:
         """Returns `[B]` int32 segments of the users; 0 = unknown."""
 
+    def informed(self, query: Query) -> Query:
+        """Returns the query with what the users bought, looked up once for all that ask for it."""
+
     def interests(self, query: Query) -> tf.Tensor:
         """Returns `[B, P]` float32: times that the users bought of each top category."""
 

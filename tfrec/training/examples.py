@@ -37,6 +37,7 @@ _ANY_QUERY = Query.Spec(
     is_discovery=tf.TensorSpec([None], tf.float32),
     outside_level=tf.TensorSpec([None], tf.int32),
     history=None,
+    bought=None,
 )
 """Traced once for batches of all shapes: a trace takes a second."""
 

@@ -12,20 +12,22 @@ from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
-from tfrec.models.query import Query
+from tfrec.models.query import Query, changed
 from tfrec.models.rows import times_by_category
+from tfrec.models.shared_graphs import GraphValue
 from tfrec.models.sources.complements import Complements
 from tfrec.models.sources.registry import FEATURES, SOURCES
 from tfrec.models.sources.shortlist import Shortlist, shortlist_of, whole_catalogue
 from tfrec.models.sources.source import Candidates, Entries, Found, Moment, Ranking, Source
 from tfrec.models.sources.towers import Towers
+from tfrec.models.user_history import Purchases
 
 Allows = Callable[[Shortlist, tf.Tensor], tf.Tensor]
 """Items of a list, and which of them the user bought before `[B, L]` → which may be offered, `[B, L]` bool."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Evidence:
+class Evidence(GraphValue):
     """What all sources know for a batch of queries.
 
     Attributes:
@@ -99,9 +101,16 @@ class CandidateSources:
         assert isinstance(complements, Complements)
         return complements.completes(chosen, items)
 
+    def informed(self, query: Query) -> Query:
+        """Returns the query with what the users bought, looked up once for all that ask for it."""
+        return changed(query, bought=self._bought(query))
+
+    def _bought(self, query: Query) -> Purchases:
+        return self.moment.profiles.purchases(query) if query.bought is None else query.bought
+
     def interests(self, query: Query) -> tf.Tensor:
         """Returns `[B, P]` float32: times that the users bought of each top category; of the unknown, in column 0."""
-        bought = self.moment.profiles.purchases(query)
+        bought = self._bought(query)
         times = tf.where(bought.item > 0, bought.facts[..., 0], 0.0)
         return times_by_category(bought.item, times, self.categories[:, 0])
 
@@ -127,7 +136,7 @@ class CandidateSources:
             also: `[B, n]` int32 further items; 0 = padding.
         """
         at_least = tf.broadcast_to(at_least, tf.shape(query.user))
-        bought = self.moment.profiles.purchases(query)
+        bought = self._bought(query)
         entries = {name: source.entries(query, bought, at_least=at_least) for name, source in self.by_name.items()}
 
         def allowed(shortlist: Shortlist) -> tf.Tensor:
@@ -150,7 +159,7 @@ class CandidateSources:
 
     def eligible_catalogue(self, query: Query, allows: Allows) -> tf.Tensor:
         """Returns `[B, N + 1]` bool: which items of the catalogue may be offered."""
-        every, bought = whole_catalogue(self.num_rows), self.moment.profiles.purchases(query)
+        every, bought = whole_catalogue(self.num_rows), self._bought(query)
         eligible = allows(every, every.marks(bought.item) & (every.item > 0))
         return tf.broadcast_to(eligible, [tf.shape(query.user)[0], self.num_rows])
 

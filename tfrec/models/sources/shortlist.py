@@ -5,11 +5,13 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tfrec.models.shared_graphs import GraphValue
+
 _BEHIND = tf.int32.max  # sorts behind every item
 
 
 @dataclasses.dataclass(frozen=True)
-class Shortlist:
+class Shortlist(GraphValue):
     """Items of each query in ascending order; evidence `[B, L]` has a column for each.
 
     A small catalogue is one list for all queries, whose columns are the items themselves. Column 0 is padding.
