@@ -29,9 +29,16 @@ from tfrec.schema.tables import EVENT_TYPES
 STAY_ON_COURSE = 0.8
 """Probability that the next leaf is the intention's; otherwise a new intention begins."""
 
+MORE_STEPS = 2.8
+"""Mean number of leaves that a visit goes on to after the first, but for the longest visits."""
+SECOND_LOOK, DEARER_LOOK = 0.3, 0.6
+"""Probability that another item of the leaf is looked at besides, and that only a dearer one is considered then."""
+CART, CONVERT = 0.26, 0.6
+"""Probability that what a step ends with is put in the cart, and that a visit ends with an order."""
+
 _EVENTS_PER_SESSION = 9.25  # measured, without impressions; sets the number of sessions
 _MAX_STEPS = 9
-_SECOND_LOOK, _CART, _CONVERT, _SEARCH, _RATE = 0.3, 0.26, 0.6, 0.4, 0.15
+_SEARCH, _RATE = 0.4, 0.15
 _SWITCH_STAPLE = 0.12
 _HOURS = np.array([2, 1, 1, 1, 1, 2, 4, 7, 9, 9, 9, 10, 12, 11, 9, 9, 10, 11, 13, 16, 18, 15, 9, 4], dtype=float)
 _WEEKDAYS = np.array([1.1, 0.95, 0.9, 0.95, 1.0, 1.25, 1.35])  # Monday first
@@ -125,11 +132,11 @@ def simulate_log(
     session (code, -1 none), quantity, price (NaN none), stars (NaN none), query.
     """
     rng = config.generator("behaviour")
-    visits, carts = _browse(catalogue, shoppers, sessions, rng)
-    staples = _replenish(config, catalogue, shoppers, sessions, rng)
-    is_ordering = rng.random(len(sessions)) < _CONVERT
+    visits, carts = browse(catalogue, shoppers, sessions, rng)
+    staples = replenish(config, catalogue, shoppers, sessions, rng)
+    is_ordering = rng.random(len(sessions)) < CONVERT
     is_ordering[staples["session"].to_numpy()] = True
-    add_ons = _complete(catalogue, sessions, carts[is_ordering[carts["session"]]], rng)
+    add_ons = complete(catalogue, sessions, carts[is_ordering[carts["session"]]], rng)
     carts = pd.concat([carts, staples, add_ons], ignore_index=True).drop_duplicates(["session", "item"])
     orders = carts[is_ordering[carts["session"]]].assign(place=100.0, event_type="purchase")
     log = pd.concat(
@@ -157,6 +164,84 @@ def simulate_log(
     ratings = _ratings(config, catalogue, shoppers, log[is_bought & (log["user"] >= 0)], rng)
     log = pd.concat([log, ratings], ignore_index=True).sort_values("time", kind="stable", ignore_index=True)
     return log[["time", "user", "item", "event_type", "order", "session", "quantity", "price", "stars", "query"]]
+
+
+def browse(
+    catalogue: Catalogue, shoppers: Shoppers, sessions: Sessions, rng: np.random.Generator
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Returns the views and what was put in the cart of them: session, item, place (order within the session).
+
+    Views also have `next_leaf`: where the intention goes from there.
+    """
+    length = np.minimum(1 + rng.poisson(MORE_STEPS, len(sessions)), _MAX_STEPS)
+    leaf = sessions.first_leaf.copy()
+    width = rng.integers(1, LEAVES_PER_MISSION, len(sessions))
+    visits, carts = [], []
+    for step in range(_MAX_STEPS):
+        live = np.flatnonzero(length > step)
+        if step:
+            on_course = _on_course(leaf[live], width[live])
+            elsewhere = draw_rows(shoppers.leaf_taste[sessions.user[live]], rng)
+            is_on_course = rng.random(len(live)) < STAY_ON_COURSE
+            leaf[live] = np.where(is_on_course, on_course, elsewhere)
+            width[live] = np.where(is_on_course, width[live], rng.integers(1, LEAVES_PER_MISSION, len(live)))
+        item = _look(catalogue, shoppers, sessions, live, leaf[live], rng)
+        then = _on_course(leaf[live], width[live])
+        visits.append(_rows(live, item, step).assign(next_leaf=then))
+        looks = np.flatnonzero((item >= 0) & (rng.random(len(live)) < SECOND_LOOK))
+        floor = np.where(rng.random(len(looks)) < DEARER_LOOK, catalogue.price[item[looks]], 0.0)
+        second = _look(catalogue, shoppers, sessions, live[looks], leaf[live[looks]], rng, above_price=floor)
+        is_other = (second >= 0) & (second != item[looks])
+        others = looks[is_other]
+        visits.append(_rows(live[others], second[is_other], step + 0.2).assign(next_leaf=then[others]))
+        item = item.copy()
+        item[others] = second[is_other]
+        into_cart = rng.random(len(live)) < CART
+        carts.append(_rows(live[into_cart], item[into_cart], step + 0.4))
+    views, added = pd.concat(visits), pd.concat(carts)
+    return views[views["item"] >= 0], added[added["item"] >= 0].drop_duplicates(["session", "item"])
+
+
+def replenish(
+    config: DemoShopConfig, catalogue: Catalogue, shoppers: Shoppers, sessions: Sessions, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Consumables run out at intervals; the user's next visit after that brings them into the cart again."""
+    user = shoppers.staple_user
+    zeros = np.zeros(len(user))
+    item = choose_items(catalogue, shoppers, leaf=shoppers.staple_leaf, user=user, day=zeros, rng=rng)
+    rounds = int(np.ceil(config.days / (DAYS_OF_SUPPLY[DAYS_OF_SUPPLY > 0].min() * 0.6)))
+    gaps = shoppers.staple_interval[:, None] * np.exp(rng.normal(0, 0.2, (len(user), rounds)))
+    gaps[:, 0] *= rng.random(len(user))
+    due = shoppers.joined_day[user, None] + gaps.cumsum(axis=1)
+    need, turn = np.nonzero(due < config.days)
+    due_day = due[need, turn]
+    of_users = np.flatnonzero(~sessions.is_guest)
+    # One sorted key for "user, then time": a search finds the user's next visit.
+    span = config.days + 1.0
+    order = of_users[np.lexsort((sessions.day[of_users], sessions.user[of_users]))]
+    keys = sessions.user[order] * span + sessions.day[order]
+    place = np.searchsorted(keys, user[need] * span + due_day)
+    is_found = place < len(order)
+    visit = order[np.minimum(place, len(order) - 1)]
+    is_found &= (sessions.user[visit] == user[need]) & (item[need] >= 0)
+    need, visit = need[is_found], visit[is_found]
+    bought = item[need]
+    switches = np.flatnonzero(rng.random(len(need)) < _SWITCH_STAPLE)
+    bought[switches] = _look(catalogue, shoppers, sessions, visit[switches], shoppers.staple_leaf[need[switches]], rng)
+    is_kept = (bought >= 0) & catalogue.is_sold(bought, sessions.day[visit])
+    return _rows(visit[is_kept], bought[is_kept], 40.0).drop_duplicates(["session", "item"])
+
+
+def complete(catalogue: Catalogue, sessions: Sessions, anchors: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Follows the complement edges from each anchor that will be ordered: session, item, place, anchor."""
+    parts = []
+    session, item = anchors["session"].to_numpy(), anchors["item"].to_numpy()
+    for edge, (start, _) in enumerate(catalogue.edges):
+        rows = np.flatnonzero((catalogue.leaf[item] == start) & (rng.random(len(item)) < catalogue.edge_strength[edge]))
+        chosen = choose_partner(catalogue, edge, item[rows], sessions.day[session[rows]], rng)
+        rows, chosen = rows[chosen >= 0], chosen[chosen >= 0]
+        parts.append(_rows(session[rows], chosen, 60.0 + edge / 10).assign(anchor=item[rows]))
+    return pd.concat(parts, ignore_index=True).drop_duplicates(["session", "item"])
 
 
 def transition_table() -> pd.DataFrame:
@@ -193,36 +278,10 @@ def _is_gift_season(dates: pd.DatetimeIndex) -> np.ndarray:
     return ((dates.month == 12) & (dates.day <= 24)) | ((dates.month == 11) & (dates.day >= 20))
 
 
-def _browse(
-    catalogue: Catalogue, shoppers: Shoppers, sessions: Sessions, rng: np.random.Generator
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Returns the views and what was put in the cart of them: session, item, place (order within the session)."""
-    length = np.minimum(1 + rng.poisson(2.8, len(sessions)), _MAX_STEPS)
-    leaf = sessions.first_leaf.copy()
-    width = rng.integers(1, LEAVES_PER_MISSION, len(sessions))
-    visits, carts = [], []
-    for step in range(_MAX_STEPS):
-        live = np.flatnonzero(length > step)
-        if step:
-            start = leaf[live] // LEAVES_PER_MISSION * LEAVES_PER_MISSION
-            on_course = start + (leaf[live] - start + width[live]) % LEAVES_PER_MISSION
-            elsewhere = draw_rows(shoppers.leaf_taste[sessions.user[live]], rng)
-            is_on_course = rng.random(len(live)) < STAY_ON_COURSE
-            leaf[live] = np.where(is_on_course, on_course, elsewhere)
-            width[live] = np.where(is_on_course, width[live], rng.integers(1, LEAVES_PER_MISSION, len(live)))
-        item = _look(catalogue, shoppers, sessions, live, leaf[live], rng)
-        visits.append(_rows(live, item, step))
-        looks = np.flatnonzero((item >= 0) & (rng.random(len(live)) < _SECOND_LOOK))
-        floor = np.where(rng.random(len(looks)) < 0.6, catalogue.price[item[looks]], 0.0)
-        second = _look(catalogue, shoppers, sessions, live[looks], leaf[live[looks]], rng, above_price=floor)
-        is_other = (second >= 0) & (second != item[looks])
-        visits.append(_rows(live[looks[is_other]], second[is_other], step + 0.2))
-        item = item.copy()
-        item[looks[is_other]] = second[is_other]
-        into_cart = rng.random(len(live)) < _CART
-        carts.append(_rows(live[into_cart], item[into_cart], step + 0.4))
-    views, added = pd.concat(visits), pd.concat(carts)
-    return views[views["item"] >= 0], added[added["item"] >= 0].drop_duplicates(["session", "item"])
+def _on_course(leaf: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """Returns `[R]` the leaf to which the intention goes from leaf codes `[R]` with step widths `[R]`."""
+    start = leaf // LEAVES_PER_MISSION * LEAVES_PER_MISSION
+    return start + (leaf - start + width) % LEAVES_PER_MISSION
 
 
 def _look(
@@ -248,49 +307,6 @@ def _look(
 
 def _rows(session: np.ndarray, item: np.ndarray, place: float) -> pd.DataFrame:
     return pd.DataFrame({"session": session, "item": item, "place": float(place)})
-
-
-def _replenish(
-    config: DemoShopConfig, catalogue: Catalogue, shoppers: Shoppers, sessions: Sessions, rng: np.random.Generator
-) -> pd.DataFrame:
-    """Consumables run out at intervals; the user's next visit after that brings them into the cart again."""
-    user = shoppers.staple_user
-    zeros = np.zeros(len(user))
-    item = choose_items(catalogue, shoppers, leaf=shoppers.staple_leaf, user=user, day=zeros, rng=rng)
-    rounds = int(np.ceil(config.days / (DAYS_OF_SUPPLY[DAYS_OF_SUPPLY > 0].min() * 0.6)))
-    gaps = shoppers.staple_interval[:, None] * np.exp(rng.normal(0, 0.2, (len(user), rounds)))
-    gaps[:, 0] *= rng.random(len(user))
-    due = shoppers.joined_day[user, None] + gaps.cumsum(axis=1)
-    need, turn = np.nonzero(due < config.days)
-    due_day = due[need, turn]
-    of_users = np.flatnonzero(~sessions.is_guest)
-    # One sorted key for "user, then time": a search finds the user's next visit.
-    span = config.days + 1.0
-    order = of_users[np.lexsort((sessions.day[of_users], sessions.user[of_users]))]
-    keys = sessions.user[order] * span + sessions.day[order]
-    place = np.searchsorted(keys, user[need] * span + due_day)
-    is_found = place < len(order)
-    visit = order[np.minimum(place, len(order) - 1)]
-    is_found &= (sessions.user[visit] == user[need]) & (item[need] >= 0)
-    need, visit = need[is_found], visit[is_found]
-    bought = item[need]
-    switches = np.flatnonzero(rng.random(len(need)) < _SWITCH_STAPLE)
-    bought[switches] = _look(catalogue, shoppers, sessions, visit[switches], shoppers.staple_leaf[need[switches]], rng)
-    is_kept = (bought >= 0) & catalogue.is_sold(bought, sessions.day[visit])
-    return _rows(visit[is_kept], bought[is_kept], 40.0).drop_duplicates(["session", "item"])
-
-
-def _complete(
-    catalogue: Catalogue, sessions: Sessions, anchors: pd.DataFrame, rng: np.random.Generator
-) -> pd.DataFrame:
-    """Follows the complement edges from each anchor that will be ordered."""
-    parts = []
-    session, item = anchors["session"].to_numpy(), anchors["item"].to_numpy()
-    for edge, (start, _) in enumerate(catalogue.edges):
-        rows = np.flatnonzero((catalogue.leaf[item] == start) & (rng.random(len(item)) < catalogue.edge_strength[edge]))
-        chosen = choose_partner(catalogue, edge, item[rows], sessions.day[session[rows]], rng)
-        parts.append(_rows(session[rows][chosen >= 0], chosen[chosen >= 0], 60.0 + edge / 10))
-    return pd.concat(parts, ignore_index=True).drop_duplicates(["session", "item"])
 
 
 def _searches(catalogue: Catalogue, sessions: Sessions, rng: np.random.Generator) -> pd.DataFrame:

@@ -180,8 +180,7 @@ def choose_items(
 ) -> np.ndarray:
     """Returns `[R]` the item that each user picks in a leaf category at a day; -1 where nothing fits.
 
-    `P(i) ∝ exp(appeal + trend·(day/365 − ½) + 2.2·[style fits] + 1.8·[tier fits] + 0.8·[brand liked] + 2·[new])`
-    over what is on sale (the logit model of choice).
+    `P(i) ∝ exp(score)` over what is on sale (the logit model of choice), see `taste_scores`.
 
     Args:
         catalogue: what there is.
@@ -198,15 +197,33 @@ def choose_items(
     for code in np.unique(leaf):
         rows = order[bounds[code] : bounds[code + 1]]
         items = np.flatnonzero(catalogue.leaf == code)
-        who, when = user[rows], day[rows, None]
-        score = np.where(catalogue.is_sold(items, when), 0.0, -np.inf)
-        score += catalogue.appeal[items] + catalogue.trend[items] * (when / 365 - 0.5)
-        score += 2.2 * (shoppers.style[who, None] == catalogue.style[items])
-        score += 1.8 * (shoppers.tier[who, None] == catalogue.tier[items])
-        score += 0.8 * shoppers.brand_taste[np.ix_(who, catalogue.brand[items])]
-        score += 2.0 * (catalogue.available_day[items] > 0)
+        score = taste_scores(catalogue, shoppers, items=items, user=user[rows], day=day[rows])
         if above_price is not None:
             score = np.where(catalogue.price[items] > above_price[rows, None], score, -np.inf)
         best = (score + rng.gumbel(size=score.shape)).argmax(axis=1)
         chosen[rows] = np.where(np.isfinite(score.max(axis=1)), items[best], -1)
     return chosen
+
+
+def taste_scores(
+    catalogue: Catalogue, shoppers: Shoppers, *, items: np.ndarray, user: np.ndarray, day: np.ndarray
+) -> np.ndarray:
+    """Returns `[R, n]` how much each user likes each of `items` at a day; -inf where it is not on sale.
+
+    `appeal + trend·(day/365 − ½) + 2.2·[style fits] + 1.8·[tier fits] + 0.8·[brand liked] + 2·[new]`
+
+    Args:
+        catalogue: what there is.
+        shoppers: who chooses.
+        items: `[n]` item codes.
+        user: `[R]` user codes.
+        day: `[R]` days since the start of the log.
+    """
+    when = day[:, None]
+    score = np.where(catalogue.is_sold(items, when), 0.0, -np.inf)
+    score += catalogue.appeal[items] + catalogue.trend[items] * (when / 365 - 0.5)
+    score += 2.2 * (shoppers.style[user, None] == catalogue.style[items])
+    score += 1.8 * (shoppers.tier[user, None] == catalogue.tier[items])
+    score += 0.8 * shoppers.brand_taste[np.ix_(user, catalogue.brand[items])]
+    score += 2.0 * (catalogue.available_day[items] > 0)
+    return score

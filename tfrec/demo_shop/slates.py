@@ -18,7 +18,8 @@ from tfrec.demo_shop.shoppers import DEVICES, Shoppers
 
 SLATE_SIZE = 3
 POOL_SIZE = 10
-_ATTENTION = np.array([1.0, 0.7, 0.5])
+ATTENTION = np.array([1.0, 0.7, 0.5])
+"""Factor of each place on the probability of a click."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +123,7 @@ def build_slate_world(
         "popular": np.broadcast_to(0.8 * general / 0.4, is_own.shape).copy(),
         "personal": 2.0 * is_own + 0.6 * general / 0.4,
     }
-    return SlateWorld(pool, contexts, share, relevance, _ATTENTION, policies)
+    return SlateWorld(pool, contexts, share, relevance, ATTENTION, policies)
 
 
 def context_of(shoppers: Shoppers, users: np.ndarray) -> np.ndarray:
