@@ -6,6 +6,7 @@ substitutes left out, no variants, fits, rules, objective or variety.
 """
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -59,16 +60,36 @@ class PlainFunnel(Funnel):
         return slate, self._explain(self.sources, evidence, slate.item)
 
 
+class PlainAnswers:
+    """Answers by a trained funnel without strategies, by the graphs of this process.
+
+    Args:
+        prepared: folder of the prepared shop.
+        models: folder that `train_shop` wrote.
+    """
+
+    def __init__(self, prepared: Path, models: Path) -> None:
+        self._served = _served_by(PlainFunnel, prepared, models)
+
+    def call(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Returns outputs `[B, k]`; strings as `str`."""
+        return self._served.answer(signature, inputs)
+
+
 def export_both(prepared: Path, models: Path, out: Path) -> dict[str, Path]:
     """Exports the trained funnel with and without strategies, and returns the folders of the versions of `shop`."""
+    for name, kind in ((WITH, Funnel), (WITHOUT, PlainFunnel)):
+        export_servables(_served_by(kind, prepared, models), out / name, about={})
+    return {name: newest_version(out / name, "shop") for name in (WITH, WITHOUT)}
+
+
+def _served_by(kind: type[Funnel], prepared: Path, models: Path) -> ServedFunnel:
+    """Returns the trained funnel of a kind, with raw ids at its edges."""
     shop = load_shop(prepared)
     trained, config = load_trained(shop, models / TRAINED)
     users = StoredUsers.parse(config.users).choose(trained.feature_tables)
     sources = trained.sources(shop, config.sources, features=config.features, users=users)
-    for name, kind in ((WITH, Funnel), (WITHOUT, PlainFunnel)):
-        funnel = kind(sources, trained.ranking, strategy=config.strategy)
-        export_servables(ServedFunnel(shop, funnel, shop.users.tokens[users - 1]), out / name, about={})
-    return {name: newest_version(out / name, "shop") for name in (WITH, WITHOUT)}
+    return ServedFunnel(shop, kind(sources, trained.ranking, strategy=config.strategy), shop.users.tokens[users - 1])
 
 
 TIMED = {"cross_sell": "ten items", "page": "page of three widgets", "bundle": "bundle of two items"}

@@ -4,11 +4,12 @@
 
 Rows, all if none is named: `complements` and `upgrades` (demo shop, by its known truth), `other_seeds` and
 `without_views` (the same two on other demo shops), `eshop_upsell` (real visits from 2008-08-01 on), `random_rules`
-(variants, fitting and rules under random requests), `times` (against the same funnel without strategies).
+(variants, fitting and rules under random requests), `simulated_shoppers` (revenue and margin of visits to the demo
+shops of `other_seeds`, against popularity, EASE and the same funnel without strategies), `times` (against that funnel).
 Everything is asked of the servables with the shipped settings.
 
-Not here: revenue of simulated shoppers, whose answers to a slate the generator does not define, and the time of the
-release before, which cannot be loaded in the same run.
+How simulated shoppers answer a slate is stated in `shopper_choices.py`. Not here: the time of the release before, which
+cannot be loaded in the same run.
 
 The folder `--work` keeps what is prepared and trained, in the layout of `quality.py`, and the figures of each finished
 row: a run that was interrupted goes on where it stopped. Another code or another number of requests is measured again.
@@ -22,6 +23,7 @@ import hashlib
 import json
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -29,9 +31,11 @@ import numpy as np
 from tqdm import tqdm
 
 import tfrec
+from tests.benchmarks.earnings import Earnings, compare, measure
 from tests.benchmarks.offers import CART, Share, anchors_of, ask, has_upgrade, judge, share
 from tests.benchmarks.random_requests import ANY, CHOSEN_PRODUCT, MISFITS, VARIANTS, count_broken
 from tests.benchmarks.results import ROOT, Figure, Held, add_save, held_from_json, save_results
+from tests.benchmarks.simulated_visits import simulate_visits
 from tests.benchmarks.whole_shop import data_home
 from tfrec.baselines import UPSELL_BASELINES
 from tfrec.baselines.history import session_history
@@ -55,6 +59,8 @@ DISTANCE = 0.05
 """How far below the demo shop's own figure another seed's may be."""
 BARS_WITHOUT_VIEWS = {"complements": 0.65, "upgrades": 0.60}
 CLOTHING_BARS = {1: 0.30, 5: 0.70}
+EARNINGS_BAR, NUM_VISITS = 0.10, 20_000
+"""How far above each opponent's revenue and margin those with strategies should be, on so many visits in all."""
 TIME_BARS = {"cross_sell": 1.15, "page": 2.5, "bundle": 2.5}
 
 
@@ -163,6 +169,22 @@ def random_rules(bench: Bench) -> Iterator[Held]:
         yield Held(f"random requests with random rules: {what}", figure, broken.num_requests, 0.0, True, note)
 
 
+def simulated_shoppers(bench: Bench) -> Iterator[Held]:
+    """Yields how much more simulated visits to the demo shops of other seeds bring with strategies than without."""
+    from tests.benchmarks.recommenders import WITH_STRATEGIES, all_recommenders  # reads TensorFlow
+
+    earned: dict[str, list[Earnings]] = defaultdict(list)
+    users = []
+    for seed, visits in zip(OTHER_SEEDS, np.array_split(np.arange(NUM_VISITS), len(OTHER_SEEDS)), strict=True):
+        name = f"{DEMO}, seed {seed}"
+        with _served(bench, name, seed) as (prepared, servable):
+            world = simulate_visits(read_truth(Path(prepared.path)).config, len(visits))
+            for other, recommender in all_recommenders(prepared, servable, bench.work / name / "models").items():
+                earned[other].append(measure(world, recommender))
+        users.append(np.array([visit.user for visit in world.visits]))
+    yield from compare(earned, users, ours=WITH_STRATEGIES, bar=EARNINGS_BAR)
+
+
 def times(bench: Bench) -> Iterator[Held]:
     """Yields times of answers on the demo shop over that of `cross_sell` of the same funnel without strategies."""
     from tests.benchmarks.plain_funnel import NUM_REQUESTS, TIMED, export_both, time_answers  # reads TensorFlow
@@ -177,7 +199,16 @@ def times(bench: Bench) -> Iterator[Held]:
 
 ROWS: Mapping[str, Callable[[Bench], Iterator[Held]]] = {
     function.__name__: function
-    for function in (complements, upgrades, other_seeds, without_views, eshop_upsell, random_rules, times)
+    for function in (
+        complements,
+        upgrades,
+        other_seeds,
+        without_views,
+        eshop_upsell,
+        random_rules,
+        simulated_shoppers,
+        times,
+    )
 }
 
 
@@ -258,7 +289,8 @@ def withhold_views(place: Path) -> Path:
 def _digest_of_code() -> str:
     """Returns a digest of the package, of this benchmark and of the tests' requests that it makes."""
     here, package = Path(__file__), Path(tfrec.__file__).parent
-    own = [here, here.with_name("offers.py"), here.with_name("random_requests.py"), here.with_name("plain_funnel.py")]
+    beside = ("offers", "random_requests", "plain_funnel", "shopper_choices", "simulated_visits", "earnings")
+    own = [here, *(here.with_name(f"{name}.py") for name in (*beside, "recommenders"))]
     digest = hashlib.sha256()
     for path in (*own, *sorted(package.rglob("*.py")), *sorted((ROOT / "tests" / "strategy").rglob("*.py"))):
         digest.update(path.read_bytes())

@@ -1,0 +1,154 @@
+"""Measures what a demo shop earns with the slates of several recommenders, on the same simulated visits.
+
+Every recommender is a function of signature, queries and k to slates, and is asked the same on every page of every
+visit. An item page shows two slates; what stands in the first is not repeated in the second, whoever recommends.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from tests.benchmarks.results import Figure, Held
+from tests.benchmarks.shopper_choices import buy
+from tests.benchmarks.simulated_visits import World
+from tfrec.statistics.cluster_bootstrap import bootstrap_means
+
+K = 5
+"""Items of a slate."""
+MONEY = ("revenue", "margin")
+WAYS = ("complete", "compare", "go on")
+SIGNATURES = ("recommend", "upsell", "cross_sell", "complete_cart")
+Recommender = Callable[[str, pd.DataFrame, int], np.ndarray]
+"""(signature, queries, k) → `[Q, k]` item ids, best first; `""` behind the end of a short row."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Earnings:
+    """What a recommender's slates earn on `V` visits.
+
+    Attributes:
+        base: `[V, 2]` revenue and margin without slates, EUR.
+        added: `[V, 2, signatures, ways]` what slates of each signature add in each way, EUR.
+        taken: number of items that were taken.
+    """
+
+    base: np.ndarray
+    added: np.ndarray
+    taken: int
+
+    @property
+    def whole(self) -> np.ndarray:
+        """`[V, 2]` revenue and margin of each visit."""
+        return self.base + self.added.sum(axis=(2, 3))
+
+
+def measure(world: World, recommender: Recommender) -> Earnings:
+    """Returns what the slates of a recommender earn on all visits of a world."""
+    slates = slates_of_visits(world, recommender)
+    goods, V = world.goods, len(world.visits)
+    base, added, taken = np.zeros((V, 2)), np.zeros((V, 2, len(SIGNATURES), len(WAYS))), 0
+    for at, visit in enumerate(world.visits):
+        if visit.is_ordering:
+            base[at] = goods.revenue(visit.anyway, visit.day), goods.profit(visit.anyway, visit.day)
+        for one in buy(visit, slates[at], goods):
+            place = SIGNATURES.index(one.signature), WAYS.index(one.way)
+            instead = [one.instead] if one.instead >= 0 else []
+            added[(at, 0, *place)] += goods.revenue([one.item], visit.day) - goods.revenue(instead, visit.day)
+            added[(at, 1, *place)] += goods.profit([one.item], visit.day) - goods.profit(instead, visit.day)
+            taken += 1
+    return Earnings(base, added, taken)
+
+
+def slates_of_visits(world: World, recommender: Recommender) -> list[list[dict[str, list[int]]]]:
+    """Returns for each visit and page widget → codes of the items shown."""
+    code = {item: at for at, item in enumerate(world.item_ids.tolist())}
+    slates: list[list[dict[str, list[int]]]] = [[{} for _ in visit.pages] for visit in world.visits]
+    for signature in SIGNATURES:
+        places, queries = _queries(world, signature)
+        # Twice as many, so that K are left of those that the page does not show above.
+        found = recommender(signature, queries, 2 * K)
+        for (visit, page), row in zip(places, found, strict=True):
+            shown = slates[visit][page]
+            above = {item for items in shown.values() for item in items}
+            codes = [code[item] for item in row if item]
+            shown[signature] = [item for item in codes if item not in above][:K]
+    return slates
+
+
+def joined(parts: Sequence[Earnings]) -> Earnings:
+    """Returns the earnings on the visits of all parts, one after the other."""
+    return Earnings(
+        np.concatenate([part.base for part in parts]),
+        np.concatenate([part.added for part in parts]),
+        sum(part.taken for part in parts),
+    )
+
+
+def compare(
+    earned: Mapping[str, Sequence[Earnings]], users: Sequence[np.ndarray], *, ours: str, bar: float
+) -> list[Held]:
+    """Returns how much more is earned with `ours` than with each other recommender.
+
+    Differences are of the same visits, as shares of the mean of the other; intervals are of a bootstrap over users,
+    the other's mean held fixed.
+
+    Args:
+        earned: recommender → its earnings on the visits of each shop.
+        users: for each shop `[V]` who visits.
+        ours: recommender that is compared.
+        bar: share by which it should be ahead.
+    """
+    groups = np.concatenate([[f"{shop}:{user}" for user in part] for shop, part in enumerate(users)])
+    whole = {name: joined(parts) for name, parts in earned.items()}
+    rows = []
+    for money, unit in enumerate(MONEY):
+        for other in (name for name in earned if name != ours):
+            mine, theirs = whole[ours].whole[:, money], whole[other].whole[:, money]
+            each = tuple(
+                _ahead(part.whole[:, money], its.whole[:, money])
+                for part, its in zip(earned[ours], earned[other], strict=True)
+            )
+            estimate = bootstrap_means(((mine - theirs) / theirs.mean())[:, None], groups)[0]
+            base = whole[ours].base[:, money].mean()
+            note = f"{mine.mean():.2f} EUR a visit, {theirs.mean():.2f} with {other}, {base:.2f} without slates"
+            if len(each) > 1:
+                note += "; each shop: " + ", ".join(f"{value:+.3f}" for value in each)
+            what = f"simulated shoppers, {unit} a visit: share by which it is above that with {other}"
+            figure = Figure(estimate.value, estimate.low, estimate.high, each)
+            rows.append(Held(what, figure, len(mine), bar, note=note))
+    for money, unit in enumerate(MONEY):
+        for place, signature in enumerate(SIGNATURES):
+            by = {name: one.added[:, money, place].sum(axis=1) for name, one in whole.items()}
+            estimate = bootstrap_means(by[ours][:, None], groups)[0]
+            ways = dict(zip(WAYS, whole[ours].added[:, money, place].mean(axis=0), strict=True))
+            note = ", ".join(f"{name} {value.mean():.3f}" for name, value in by.items() if name != ours)
+            note += "; of it " + ", ".join(f"{way} {value:.3f}" for way, value in ways.items())
+            what = f"simulated shoppers, {unit} a visit that slates of `{signature}` add, EUR"
+            rows.append(Held(what, Figure(estimate.value, estimate.low, estimate.high), len(groups), note=note))
+    return rows
+
+
+def _ahead(mine: np.ndarray, theirs: np.ndarray) -> float:
+    return float(mine.mean() / theirs.mean() - 1)
+
+
+def _queries(world: World, signature: str) -> tuple[list[tuple[int, int]], pd.DataFrame]:
+    """Returns (visit, page) of each page that shows a slate of a signature, and the queries that these pages send."""
+    names = world.item_ids.astype(object)
+    places, rows = [], []
+    for at, visit in enumerate(world.visits):
+        for number, page in enumerate(visit.pages):
+            if signature not in page.widgets:
+                continue
+            seen = [*page.seen, page.item] if page.item >= 0 else page.seen
+            row = {
+                "query_id": f"{at}:{number}",
+                "user_id": visit.user_id,
+                "cart_item_ids": [names[item] for item in page.cart],
+                "recent_item_ids": [names[item] for item in seen],
+            }
+            rows.append(row | ({"item_id": names[page.item]} if page.item >= 0 else {}))
+            places.append((at, number))
+    return places, pd.DataFrame(rows)
