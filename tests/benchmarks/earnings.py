@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tests.benchmarks.results import Figure, Held
-from tests.benchmarks.shopper_choices import buy
+from tests.benchmarks.shopper_choices import Page, Visit, buy
 from tests.benchmarks.simulated_visits import World
 from tfrec.statistics.cluster_bootstrap import bootstrap_means
 
@@ -86,10 +86,44 @@ def joined(parts: Sequence[Earnings]) -> Earnings:
     )
 
 
+def all_knowing(world: World) -> Recommender:
+    """Returns the recommender that knows every answer beforehand: about the most that any slates could earn.
+
+    It shows what the shopper wants with what is chosen, the dearest item that is liked better than the page's, and the
+    dearest that one more step would find; what brings most comes first.
+    """
+    goods = world.goods
+
+    def answer(visit: Visit, page: Page) -> list[int]:
+        chosen = {*page.cart, page.item}
+        gains = {item: goods.price[item] for anchor, item in visit.wanted if anchor in chosen}
+        if page.is_carted and page.compares:
+            better = (goods.leaf == goods.leaf[page.item]) & (visit.liking > visit.liking[page.item])
+            if better.any():
+                item = int(np.where(better, goods.price, -1).argmax())
+                gains[item] = goods.price[item] - goods.price[page.item]
+        if page.is_found and page.next_leaf >= 0:
+            found = (goods.leaf == page.next_leaf) & (visit.liking > visit.reference[page.next_leaf])
+            if found.any():
+                item = int(np.where(found, goods.price, -1).argmax())
+                gains[item] = goods.price[item]
+        return sorted((item for item in gains if gains[item] > 0), key=lambda item: -gains[item])
+
+    def slates(signature: str, queries: pd.DataFrame, k: int) -> np.ndarray:
+        found = np.full((len(queries), k), "", object)
+        for row, query in enumerate(queries["query_id"]):
+            visit, page = (int(part) for part in query.split(":"))
+            items = answer(world.visits[visit], world.visits[visit].pages[page])[:k]
+            found[row, : len(items)] = world.item_ids[items]
+        return found
+
+    return slates
+
+
 def compare(
-    earned: Mapping[str, Sequence[Earnings]], users: Sequence[np.ndarray], *, ours: str, bar: float
+    earned: Mapping[str, Sequence[Earnings]], users: Sequence[np.ndarray], *, ours: str, bar: float, most: str = ""
 ) -> list[Held]:
-    """Returns how much more is earned with `ours` than with each other recommender.
+    """Returns how much more is earned with `ours` than with each other recommender, and what slates earn at all.
 
     Differences are of the same visits, as shares of the mean of the other; intervals are of a bootstrap over users,
     the other's mean held fixed.
@@ -99,12 +133,13 @@ def compare(
         users: for each shop `[V]` who visits.
         ours: recommender that is compared.
         bar: share by which it should be ahead.
+        most: recommender that is no opponent but shows how much could be earned; `""` = none.
     """
     groups = np.concatenate([[f"{shop}:{user}" for user in part] for shop, part in enumerate(users)])
     whole = {name: joined(parts) for name, parts in earned.items()}
     rows = []
     for money, unit in enumerate(MONEY):
-        for other in (name for name in earned if name != ours):
+        for other in (name for name in earned if name not in (ours, most)):
             mine, theirs = whole[ours].whole[:, money], whole[other].whole[:, money]
             each = tuple(
                 _ahead(part.whole[:, money], its.whole[:, money])
@@ -118,6 +153,13 @@ def compare(
             what = f"simulated shoppers, {unit} a visit: share by which it is above that with {other}"
             figure = Figure(estimate.value, estimate.low, estimate.high, each)
             rows.append(Held(what, figure, len(mine), bar, note=note))
+    for money, unit in enumerate(MONEY):
+        base = whole[ours].base[:, money].mean()
+        shares = {name: one.added.sum(axis=(2, 3))[:, money] / base for name, one in whole.items()}
+        estimate = bootstrap_means(shares[ours][:, None], groups)[0]
+        note = ", ".join(f"{name} {share.mean():.3f}" for name, share in shares.items() if name != ours)
+        what = f"simulated shoppers, {unit} a visit: share that slates add to that without slates"
+        rows.append(Held(what, Figure(estimate.value, estimate.low, estimate.high), len(groups), note=note))
     for money, unit in enumerate(MONEY):
         for place, signature in enumerate(SIGNATURES):
             by = {name: one.added[:, money, place].sum(axis=1) for name, one in whole.items()}

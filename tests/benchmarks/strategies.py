@@ -31,7 +31,7 @@ import numpy as np
 from tqdm import tqdm
 
 import tfrec
-from tests.benchmarks.earnings import Earnings, compare, measure
+from tests.benchmarks.earnings import Earnings, all_knowing, compare, measure
 from tests.benchmarks.offers import CART, Share, anchors_of, ask, has_upgrade, judge, share
 from tests.benchmarks.random_requests import ANY, CHOSEN_PRODUCT, MISFITS, VARIANTS, count_broken
 from tests.benchmarks.results import ROOT, Figure, Held, add_save, held_from_json, save_results
@@ -174,15 +174,16 @@ def simulated_shoppers(bench: Bench) -> Iterator[Held]:
     from tests.benchmarks.recommenders import WITH_STRATEGIES, all_recommenders  # reads TensorFlow
 
     earned: dict[str, list[Earnings]] = defaultdict(list)
-    users = []
+    users, most = [], "slates that know every answer"
     for seed, visits in zip(OTHER_SEEDS, np.array_split(np.arange(NUM_VISITS), len(OTHER_SEEDS)), strict=True):
         name = f"{DEMO}, seed {seed}"
         with _served(bench, name, seed) as (prepared, servable):
             world = simulate_visits(read_truth(Path(prepared.path)).config, len(visits))
-            for other, recommender in all_recommenders(prepared, servable, bench.work / name / "models").items():
+            asked = all_recommenders(prepared, servable, bench.work / name / "models") | {most: all_knowing(world)}
+            for other, recommender in asked.items():
                 earned[other].append(measure(world, recommender))
         users.append(np.array([visit.user for visit in world.visits]))
-    yield from compare(earned, users, ours=WITH_STRATEGIES, bar=EARNINGS_BAR)
+    yield from compare(earned, users, ours=WITH_STRATEGIES, bar=EARNINGS_BAR, most=most)
 
 
 def times(bench: Bench) -> Iterator[Held]:

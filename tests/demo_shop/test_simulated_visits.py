@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.benchmarks.earnings import MONEY, SIGNATURES, K, compare, measure, slates_of_visits
+from tests.benchmarks.earnings import MONEY, SIGNATURES, K, all_knowing, compare, measure, slates_of_visits
 from tests.benchmarks.recommenders import by_baseline
 from tests.benchmarks.simulated_visits import simulate_visits
 from tests.worlds import bought, make_tables
@@ -105,7 +105,16 @@ def test_figures_are_shares_of_the_others_mean_and_their_intervals_hold_them(wor
         assert row.figure.value == pytest.approx(ours[money] / none[money] - 1)
         assert row.figure.low < row.figure.value < row.figure.high
         assert row.verdict == ("reached" if row.figure.value >= 0.1 else "missed")
-    assert len(rows) == len(MONEY) * (1 + len(SIGNATURES))
+    assert len(rows) == len(MONEY) * (1 + 1 + len(SIGNATURES))
+
+
+def test_slates_that_know_every_answer_earn_the_most(world):
+    most, wanted = (measure(world, one).whole[:, 0].mean() for one in (all_knowing(world), knowing(world)))
+    assert most > wanted
+    users = np.array([visit.user for visit in world.visits])
+    earned = {"ours": [measure(world, knowing(world))], "most": [measure(world, all_knowing(world))]}
+    rows = compare(earned, [users], ours="ours", bar=0.1, most="most")
+    assert not any(row.verdict for row in rows) and "most" in rows[0].note
 
 
 @pytest.fixture(scope="module")
