@@ -55,6 +55,8 @@ def test_pages_of_a_visit_follow_one_another(world):
         start, *others = visit.pages
         assert start.widgets == ("recommend",) and start.item == -1 and not start.cart
         assert all(len(page.seen) == at for at, page in enumerate(others))
+        for at, page in enumerate(others):
+            assert page.cart == tuple(before.item for before in others[:at] if before.is_carted)
         carted = [page.item for page in others if page.is_carted]
         assert carted == list(others[-1].cart) if carted else "complete_cart" not in visit.pages[-1].widgets
         assert set(carted) <= set(visit.anyway)
