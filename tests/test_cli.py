@@ -357,6 +357,16 @@ def test_reasons_know_the_singular(reason, count, sentence):
     assert sentence in offer_table([offer], {"a": "Mug", "b": "Tea"})
 
 
+def test_tables_number_the_sets_that_reach_a_threshold():
+    offers = [
+        OfferedItem(item, 1.0, 0.5, 6.0, "new", "", 0, "cart", threshold_set=number)
+        for item, number in (("b", 1), ("c", 0))
+    ]
+    head, _, first, second = offer_table(offers, {}).splitlines()
+    assert "in set" in head
+    assert "  1  " in first.split("6.00")[1] and "1" not in second.split("6.00")[1]
+
+
 def test_tables_put_numbers_right_and_cut_long_titles():
     offer = OfferedItem("b", 1.0, 0.5, 1234.5, "new", "", 0, "cart")
     _, rule, row = offer_table([offer], {"b": "T" * 60}).splitlines()

@@ -24,7 +24,7 @@ from tfrec.schema.tables import Tables
 from tfrec.serving.recommend import newest_version
 from tfrec.serving.servable import Servable
 from tfrec.strategy.asked import Asked
-from tfrec.strategy.candidate_slate import CandidateSlate, top
+from tfrec.strategy.candidate_slate import Chosen, top
 from tfrec.strategy.complements import only_new
 from tfrec.strategy.constraints import eligible_items
 from tfrec.strategy.funnel import Funnel
@@ -40,7 +40,7 @@ _RESAMPLES = 1000
 class PlainFunnel(Funnel):
     """The funnel without strategies: see the file."""
 
-    def _answer(self, asked: Asked) -> tuple[CandidateSlate, Reasons]:
+    def _answer(self, asked: Asked) -> tuple[Chosen, Reasons]:
         query, limits, k = asked.query, asked.limits, asked.k
 
         def allows(shortlist: Shortlist, is_own: tf.Tensor) -> tf.Tensor:
@@ -57,7 +57,7 @@ class PlainFunnel(Funnel):
         evidence = self.sources.gather_evidence(query, allows, at_least=k)
         items = self.sources.candidates(evidence, at_least=k)
         slate = top(self._scored(query, evidence, items), k=k)
-        return slate, self._explain(self.sources, evidence, slate.item)
+        return Chosen(slate, tf.zeros_like(slate.item)), self._explain(self.sources, evidence, slate.item)
 
 
 class PlainAnswers:

@@ -68,6 +68,12 @@ def test_widgets_of_a_page_share_what_there_is(alone: RecommenderClient):
     assert found == {"recommend": ["lamp"], "similar": ["mug", "ball"]}
 
 
+def test_no_set_is_put_together_for_a_threshold(alone: RecommenderClient):
+    outputs = alone.ask("complete_cart", {"cart_total": 40.0, "threshold": 50.0, "k": 2})
+    assert outputs["item_ids"].tolist() == [["lamp", "mug"]]
+    assert outputs["threshold_sets"].tolist() == [[0, 0]]
+
+
 def test_rows_of_a_batch_have_their_own_limits_and_ids(alone: RecommenderClient):
     offers = alone.complete_cart(cart_item_ids=[["lamp"], ["mug", "ball"]], k=[1, 2])
     assert offers.item_ids.tolist() == [["mug", ""], ["lamp", "bulb"]]

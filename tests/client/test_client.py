@@ -156,6 +156,13 @@ def test_a_page_reads_by_widget_and_a_bundle_with_its_total(client: RecommenderC
     assert client.page(k=0).by_widget() == {}
 
 
+def test_items_of_a_set_that_reaches_the_threshold_are_numbered(client: RecommenderClient):
+    offers = client.complete_cart(cart_total=42.0, threshold=50.0, k=2)
+    assert [item.threshold_set for item in offers] == [1, 1]
+    assert offers.to_pandas()["threshold_sets"].tolist() == [1, 1]
+    assert client.recommend(k=2).threshold_sets.tolist() == [0, 0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

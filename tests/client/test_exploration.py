@@ -79,3 +79,17 @@ def test_a_pool_is_asked_for_and_numbers_differ():
 def test_settings_that_cannot_be_are_refused(settings):
     with pytest.raises(ConfigError, match=next(iter(settings))):
         Exploration(**settings)
+
+
+def test_a_set_that_a_draw_does_not_show_whole_is_no_set():
+    outputs = outputs_of(200) | {"threshold_sets": np.tile(np.array([1, 1, 2, 0], np.int32), (200, 1))}
+    drawn, _ = draw_slates(
+        outputs, k=np.full(200, 3), exploration=Exploration(4.0), uniform=np.random.default_rng(5).random((200, 4))
+    )
+    is_whole = np.isin(["a", "b"], drawn["item_ids"]).all() and (
+        np.isin(drawn["item_ids"], ["a", "b"]).sum(axis=1) == 2
+    )
+    assert 0 < is_whole.sum() < 200
+    expected = {"a": 1, "b": 1, "c": 2, "d": 0}
+    for items, numbers, whole in zip(drawn["item_ids"], drawn["threshold_sets"], is_whole, strict=True):
+        assert numbers.tolist() == [expected[item] if whole or item in "cd" else 0 for item in items]

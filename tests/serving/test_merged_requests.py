@@ -51,6 +51,8 @@ def requests_to(shop, signature, *, is_safe):
             "include_categories": ["Home"] if rng.random() < 0.2 else [],
             "candidate_item_ids": rng.choice(items, rng.integers(1, 9), replace=False).tolist(),
             "shown_item_ids": rng.choice(items, rng.integers(0, 5)).tolist(),
+            "cart_total": float(rng.uniform(0, 60)),
+            "threshold": float(rng.choice([0, 50, 400])),
             "widgets": rng.choice(["upsell", "cross_sell", "recommend"], rng.integers(0, 4), replace=False).tolist(),
             "k": int(rng.integers(5, 13)) if signature.name not in SETS else int(rng.integers(1, 4)),
         }

@@ -34,6 +34,8 @@ from tfrec.training.settings_file import read_config
         (SimilarConfig, "candidates", 0),
         (VarietyConfig, "pool", 0),
         (ThresholdConfig, "max_gap_ratio", 1.0),
+        (ThresholdConfig, "max_items", 0),
+        (ThresholdConfig, "max_items", 5),
     ],
 )
 def test_a_value_out_of_range_is_refused_by_name(kind, name, value):

@@ -7,9 +7,14 @@ from tfrec.schema.text_columns import cut, text_table
 
 
 def offer_table(offers: Iterable[OfferedItem], titles: Mapping[str, str], *, indent: str = "") -> str:
-    """Returns a table of offered items: what, for how much, how likely, and why; of a page with the widget of each."""
+    """Returns a table of offered items: what, for how much, how likely, and why.
+
+    Of a page with the widget of each; of a cart below a threshold with the set that brings it there.
+    """
     offers = list(offers)
-    is_page, is_bundle = (any(getattr(item, name) for item in offers) for name in ("widget", "total_price"))
+    is_page, is_bundle, has_sets = (
+        any(getattr(item, name) for item in offers) for name in ("widget", "total_price", "threshold_set")
+    )
     rows = [
         [
             str(rank),
@@ -18,6 +23,7 @@ def offer_table(offers: Iterable[OfferedItem], titles: Mapping[str, str], *, ind
             *([cut(titles.get(item.item_id, ""))] if titles else []),
             f"{item.price:,.2f}" if item.price else "–",
             *([f"{item.total_price:,.2f}" if item.total_price else "–"] if is_bundle else []),
+            *([f"{item.threshold_set or ''}"] if has_sets else []),
             f"{item.probability:.1%}",
             item.reason_sentence(_named(item, titles)),
         ]
@@ -26,7 +32,7 @@ def offer_table(offers: Iterable[OfferedItem], titles: Mapping[str, str], *, ind
     if not rows:
         return f"{indent}(nothing to offer)"
     heads = ["", *(["widget"] if is_page else []), "item", *(["title"] if titles else []), "price"]
-    heads += [*(["with the anchor"] if is_bundle else []), "chance", "why"]
+    heads += [*(["with the anchor"] if is_bundle else []), *(["in set"] if has_sets else []), "chance", "why"]
     return text_table(heads, rows, indent=indent)
 
 

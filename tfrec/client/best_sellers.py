@@ -19,6 +19,7 @@ BEST_SELLERS = "best_sellers"
 """Name of the servable in answers that are made of this list."""
 FILE = Path("assets.extra") / "best_sellers.json"
 FORMAT = 1
+_WITH_THRESHOLD = ("complete_cart", "page")
 _ABOUT_AN_ITEM = ("similar", "upsell")
 _ATTRIBUTES = ("include_attributes", "exclude_attributes", "same_as_anchor")
 
@@ -65,7 +66,8 @@ class BestSellers:
 
         Limits of the query hold (cart, exclusions, categories, prices, `outside_cart_level`). The list holds no
         attributes, no users and no bundles: a query for those is offered nothing. `similar` and `upsell` put first what
-        shares most of the anchor's category, where the list holds the anchor. Probabilities are 0: they are not known.
+        shares most of the anchor's category, where the list holds the anchor. Probabilities are 0: they are not known,
+        and so no set is put together for a threshold.
 
         Args:
             signature: its name.
@@ -101,6 +103,8 @@ class BestSellers:
             for row, page in enumerate(widgets):
                 names = [name for name, items in page for _ in items]
                 outputs["widgets"][row, : len(names)] = names
+        if signature in _WITH_THRESHOLD:
+            outputs["threshold_sets"] = np.zeros(shape, np.int32)
         return outputs
 
     def _page(self, inputs: Mapping[str, np.ndarray], row: int) -> list[tuple[str, list[BestSeller]]]:

@@ -74,7 +74,15 @@ def draw_slates(
         kept[name] = np.where(is_kept, np.take_along_axis(column, order, axis=1)[:, :width], padding).astype(
             column.dtype
         )
+    if "threshold_sets" in kept:
+        kept["threshold_sets"] = _whole_sets(kept["threshold_sets"], outputs["threshold_sets"])
     return kept, propensities
+
+
+def _whole_sets(kept: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Returns the numbers of sets `[B, k]`, 0 where a set lost one of the items that it had in `before [B, n]`."""
+    left, had = (np.sum(kept[:, :, None] == numbers[:, None, :], axis=2) for numbers in (kept, before))
+    return np.where(left == had, kept, 0)
 
 
 def random_uniform(shape: tuple[int, int]) -> np.ndarray:

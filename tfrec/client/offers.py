@@ -13,8 +13,8 @@ from tfrec.schema.signatures import REASONS
 from tfrec.schema.slate import Slate
 
 _EXTRAS = ("probabilities", "prices", "reasons", "reason_item_ids", "reason_counts", "sources")
-_OF_SOME: Mapping[str, Any] = {"total_prices": 0.0, "widgets": ""}
-"""Columns that bundles and pages alone have, and what they hold elsewhere."""
+_OF_SOME: Mapping[str, Any] = {"total_prices": 0.0, "widgets": "", "threshold_sets": 0}
+"""Columns that some signatures alone have, and what they hold elsewhere."""
 _COLUMNS = ("item_ids", "scores", *_EXTRAS, *_OF_SOME)
 
 
@@ -33,6 +33,8 @@ class OfferedItem:
         source: the candidate source that ranked the item highest.
         total_price: of a bundle, price of the anchor and of all items up to this one; 0 when unknown, and elsewhere.
         widget: of a page, the widget in which the item stands; "" elsewhere.
+        threshold_set: number of the set, from 1, that brings the cart to the threshold of the query and that the item
+            belongs to; 0 = of none.
     """
 
     item_id: str
@@ -45,6 +47,7 @@ class OfferedItem:
     source: str
     total_price: float = 0.0
     widget: str = ""
+    threshold_set: int = 0
 
     def reason_sentence(self, titles: Mapping[str, str] | None = None) -> str:
         """Returns the reason as a sentence to the shopper; `titles` maps item ids to names that a shopper knows."""
@@ -88,6 +91,8 @@ class Offers:
         sources: the candidate source that ranked the item highest.
         total_prices: of bundles, prices of the anchor and of all items up to each; 0 when unknown, and elsewhere.
         widgets: of pages, the widget in which each item stands (`by_widget` gives each its own offers); "" elsewhere.
+        threshold_sets: number of the set, from 1, that brings the cart to the threshold of the query and that each item
+            belongs to; 0 = of none.
         propensities: chance of each place's item given those above it, where the slate was drawn (`explore`); else NaN.
         origins: of each query, where its slate comes from; of one query a single one.
         history: of a client with a history store: `sent`, or `missing` where the store failed or was too slow, so that
@@ -104,6 +109,7 @@ class Offers:
     sources: np.ndarray
     total_prices: np.ndarray
     widgets: np.ndarray
+    threshold_sets: np.ndarray
     propensities: np.ndarray
     origins: tuple[Origin, ...]
     history: str = ""

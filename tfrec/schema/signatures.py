@@ -231,8 +231,8 @@ _THRESHOLD = (
         "float32",
         1,
         0.0,
-        "amount that the cart should reach, such as that of free shipping: what brings it there is offered first; "
-        "0 = none",
+        "amount that the cart should reach, such as that of free shipping: what brings it there is offered first, the "
+        "best set of few items before all; 0 = none",
     ),
 )
 _DIVERSITY = InputSpec(
@@ -288,6 +288,11 @@ _SLATE = (
     OutputSpec("reason_counts", "int32", "how many times the evidence was seen, 0 where it is not a count"),
     OutputSpec("sources", "string", "the candidate source that ranked the item highest"),
 )
+_THRESHOLD_SETS = OutputSpec(
+    "threshold_sets",
+    "int32",
+    "number of the set, from 1, that brings the cart to the `threshold` and that the item belongs to; 0 = of none",
+)
 
 REASONS: Mapping[str, str] = {
     "bought_together": "bought together with {item} in {count} orders",
@@ -336,7 +341,7 @@ SIGNATURES: Mapping[str, Signature] = {
             "shop",
             "complete_cart",
             (_USER, *_HISTORY, *_RECENT, _CART, *_LIMITS, _OUTSIDE, *_THRESHOLD, *_STRATEGY_SETTINGS),
-            _SLATE,
+            (*_SLATE, _THRESHOLD_SETS),
             "what is still missing in this cart, repeat purchases included",
         ),
         Signature(
@@ -368,7 +373,7 @@ SIGNATURES: Mapping[str, Signature] = {
                 InputSpec("k", "int32", 1, 10, "number of items of each widget; each row its own"),
                 *(*_VARIETY, *_OCCASION),
             ),
-            (*_SLATE, OutputSpec("widgets", "string", "the widget in which the item stands")),
+            (*_SLATE, OutputSpec("widgets", "string", "the widget in which the item stands"), _THRESHOLD_SETS),
             "the items of all widgets of a page, none of them twice",
         ),
         Signature(

@@ -78,7 +78,7 @@ class Bundles:
         )
         is_before = tf.range(tf.shape(together.item)[1])[None, :] < tf.shape(slate.item)[1]
         is_before &= together.item > 0
-        longer = funnel.chosen(put_first(together, is_first=is_before), ranked.rules, now)
+        longer = funnel.chosen(put_first(together, is_first=is_before), ranked.rules, now).slate
         found = funnel.explained(now, ranked.evidence, longer.item)
         # What was there before keeps its reason: beside itself it would have another one.
         is_same = tf.equal(longer.item[:, :, None], slate.item[:, None, :]) & (slate.item > 0)[:, None, :]

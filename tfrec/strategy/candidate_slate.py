@@ -1,5 +1,7 @@
 """`CandidateSlate`: the in-graph slate that every strategy takes and returns."""
 
+from typing import NamedTuple
+
 import tensorflow as tf
 
 from tfrec.models.sources.shortlist import Shortlist
@@ -19,6 +21,19 @@ class CandidateSlate(tf.experimental.ExtensionType):
     item: tf.Tensor
     score: tf.Tensor
     probability: tf.Tensor
+
+
+class Chosen(NamedTuple):
+    """What stands in slates.
+
+    Attributes:
+        slate: `[B, k]` items, best first.
+        threshold_set: `[B, k]` int32 number of the set, from 1, that brings the cart to its threshold and that the item
+            belongs to; 0 = none.
+    """
+
+    slate: CandidateSlate
+    threshold_set: tf.Tensor
 
 
 def top(slate: CandidateSlate, *, k: tf.Tensor) -> CandidateSlate:
@@ -60,6 +75,16 @@ def with_gaps(slate: CandidateSlate, *, stays: tf.Tensor) -> CandidateSlate:
     )
 
 
+def as_wide(slate: CandidateSlate, width: tf.Tensor | int) -> CandidateSlate:
+    """Returns the first `width` columns of the slate, with gaps behind it where it has fewer."""
+    missing = [[0, 0], [0, tf.maximum(width - tf.shape(slate.item)[1], 0)]]
+    return CandidateSlate(
+        item=tf.pad(slate.item, missing)[:, :width],
+        score=tf.pad(slate.score, missing, constant_values=-float("inf"))[:, :width],
+        probability=tf.pad(slate.probability, missing)[:, :width],
+    )
+
+
 def put_first(slate: CandidateSlate, *, is_first: tf.Tensor) -> CandidateSlate:
     """Returns the slate with some items before all else, each part in the order of its scores.
 
@@ -83,6 +108,32 @@ def put_first(slate: CandidateSlate, *, is_first: tf.Tensor) -> CandidateSlate:
     distance = tf.where((lowest < largest) & (highest > least), tf.maximum(highest - lowest + 1.0, 0.0), 0.0)
     score = tf.where(is_first | ~is_item, slate.score, slate.score - distance)
     return CandidateSlate(item=slate.item, score=score, probability=slate.probability)
+
+
+def before(first: CandidateSlate, then: CandidateSlate, *, k: tf.Tensor) -> CandidateSlate:
+    """Returns the first `k [B]` items of one slate with those of another behind it, without gaps between them.
+
+    Args:
+        first: `[B, n]`, best first.
+        then: `[B, C]`, best first; its scores are lowered where they must be.
+        k: `[B]` int32, each row's own.
+
+    Examples:
+        >>> first, then = (
+        ...     CandidateSlate(item=tf.constant([item]), score=tf.constant([score]), probability=tf.zeros([1, 2]))
+        ...     for item, score in (([7, 0], [1.0, -float("inf")]), ([5, 2], [4.0, 3.0]))
+        ... )
+        >>> both = before(first, then, k=tf.constant([3]))
+        >>> both.item.numpy(), both.score.numpy()
+        (array([[7, 5, 2]], dtype=int32), array([[ 1.,  0., -1.]], dtype=float32))
+    """
+    both = tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=1), first, then, expand_composites=True)
+    column = tf.range(tf.shape(both.item)[1])[None, :]
+    both = put_first(both, is_first=tf.broadcast_to(column < tf.shape(first.item)[1], tf.shape(both.item)))
+    order = tf.argsort(tf.cast(tf.equal(both.item, 0), tf.int32), axis=1, stable=True)
+    order = order[:, : tf.reduce_max(tf.concat([k, [0]], axis=0))]
+    both = tf.nest.map_structure(lambda part: tf.gather(part, order, batch_dims=1), both, expand_composites=True)
+    return with_gaps(both, stays=column[:, : tf.shape(order)[1]] < k[:, None])
 
 
 def rows_where(condition: tf.Tensor, chosen: CandidateSlate, other: CandidateSlate) -> CandidateSlate:

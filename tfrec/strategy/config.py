@@ -114,10 +114,12 @@ class ThresholdConfig:
     """Settings of `complete_cart` where the cart lacks an amount to a threshold, such as that of free shipping.
 
     Attributes:
-        max_gap_ratio: dearest price that is put forward, as a multiple of what the cart lacks.
+        max_gap_ratio: dearest price that is put forward, of an item or of a set, as a multiple of what the cart lacks.
+        max_items: most items of a set that together bring what the cart lacks, 4 at most; 1 = single items alone.
     """
 
     max_gap_ratio: float = 2.0
+    max_items: int = 3
 
     def __post_init__(self) -> None:
         if not self.max_gap_ratio > 1:
@@ -125,6 +127,8 @@ class ThresholdConfig:
                 "`threshold.max_gap_ratio` must be above 1, as an item must bring what the cart lacks; "
                 f"got {self.max_gap_ratio}."
             )
+        if not 1 <= self.max_items <= 4:
+            raise ConfigError(f"`threshold.max_items` must lie between 1 and 4; got {self.max_items}.")
 
 
 @dataclasses.dataclass(frozen=True)

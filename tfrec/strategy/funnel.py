@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,12 +12,23 @@ from tfrec.features.rule_tables import RuleTables
 from tfrec.models.baseline_sources import CalibratedScore
 from tfrec.models.query import QUERY_SPEC, Query
 from tfrec.models.ranking import RankingModel
+from tfrec.models.rows import is_in
 from tfrec.models.shared_graphs import rare_graph, shared_graph
 from tfrec.models.sources import CandidateSources
 from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
 from tfrec.strategy.asked import ASKED_SPEC, Asked, ask, by_default, replaced
 from tfrec.strategy.attributes import AttributeFilter
-from tfrec.strategy.candidate_slate import CandidateSlate, followed_by, put_first, rows_where, top
+from tfrec.strategy.candidate_slate import (
+    CandidateSlate,
+    Chosen,
+    as_wide,
+    before,
+    followed_by,
+    put_first,
+    rows_where,
+    top,
+    with_gaps,
+)
 from tfrec.strategy.complements import of_other_categories, only_new, without_substitutes
 from tfrec.strategy.config import StrategyConfig
 from tfrec.strategy.constraints import eligible_items
@@ -25,28 +36,16 @@ from tfrec.strategy.diversity import Tastes, maximal_marginal_relevance
 from tfrec.strategy.fatigue import tired, without_what_was_seen
 from tfrec.strategy.fits import only_what_fits
 from tfrec.strategy.merchandising import IN_FORCE_SPEC, Merchandising, RulesInForce
+from tfrec.strategy.ranked import Ranked
 from tfrec.strategy.reasons import Reasons, explain, explained_by_anchor
 from tfrec.strategy.request import Relation, Request
 from tfrec.strategy.sources import Sources
 from tfrec.strategy.threshold import by_expected_margin, within_reach
+from tfrec.strategy.threshold_sets import ThresholdSets
 from tfrec.strategy.upsell import by_objective, only_upgrades, orders_by_amount
 from tfrec.strategy.variants import is_taken, one_of_each_product, without_items, without_variants
 
 _NEAR = 20  # items that bring a cart to a threshold, beside those of the sources
-
-
-class Ranked(NamedTuple):
-    """Candidates of a batch of queries, before slates are chosen of them.
-
-    Attributes:
-        slate: `[B, C]` candidates with their scores.
-        rules: the shop's rules in force.
-        evidence: what the sources know.
-    """
-
-    slate: CandidateSlate
-    rules: RulesInForce
-    evidence: Any
 
 
 class Funnel:
@@ -77,6 +76,7 @@ class Funnel:
         self._explain = reasons
         self._strategy = strategy
         self.merchandising = Merchandising(rules or RuleTables.none(sources.num_rows, sources.num_segments))
+        self._sets = ThresholdSets(sources, self.merchandising, strategy.threshold)
         indices, lists = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)
         scores = tf.TensorSpec([None, None], tf.float32)
         slate = CandidateSlate.Spec(item=lists, score=scores, probability=scores)
@@ -92,13 +92,15 @@ class Funnel:
         self._rerank_graph = rare_graph(self._rerank, slate, ASKED_SPEC, indices)
         self._vary_graph = shared_graph(self._vary, slate, IN_FORCE_SPEC, ASKED_SPEC)
         self._select_graph = rare_graph(self._select, slate, IN_FORCE_SPEC, indices)
+        self._led_graph = rare_graph(self._led_by_set, slate, slate, IN_FORCE_SPEC, ASKED_SPEC)
+        self._number_graph = rare_graph(self._sets.numbers, lists, lists, tf.TensorSpec([None], tf.float32))
 
     @property
     def variables(self) -> list[tf.Variable]:
         """Every table and weight that an answer may read."""
         return [*self.sources.variables, *self.ranking.variables, *self.merchandising.variables]
 
-    def answer(self, strategy: str, request: Request) -> tuple[CandidateSlate, Reasons]:
+    def answer(self, strategy: str, request: Request) -> tuple[Chosen, Reasons]:
         """Returns what a strategy offers, and why.
 
         Args:
@@ -138,11 +140,11 @@ class Funnel:
         evidence = self.sources.gather_evidence(query)
         return self.ranking(self.sources.features(query, evidence, items), training=False)
 
-    def _answer(self, asked: Asked) -> tuple[CandidateSlate, Reasons]:
+    def _answer(self, asked: Asked) -> tuple[Chosen, Reasons]:
         """Returns the best of the eligible items and why; traced once for all signatures."""
         ranked = self.ranked(asked, self.enough_for(asked.k))
-        slate = self.chosen(ranked.slate, ranked.rules, asked)
-        return slate, self.explained(asked, ranked.evidence, slate.item)
+        chosen = self.chosen(ranked.slate, ranked.rules, asked)
+        return chosen, self.explained(asked, ranked.evidence, chosen.slate.item)
 
     def ranked(self, asked: Asked, enough: tf.Tensor) -> Ranked:
         """Returns the candidates with their scores.
@@ -200,8 +202,10 @@ class Funnel:
 
     def chosen(
         self, slate: CandidateSlate, rules: RulesInForce, asked: Asked, *, taken: tf.Tensor | None = None
-    ) -> CandidateSlate:
+    ) -> Chosen:
         """Returns the best items of `slate [B, C]`, as many as are asked for: by variety and by the shop's rules.
+
+        Before all stands the set that brings the cart to its threshold, where one is worth more than a single item.
 
         Args:
             slate: candidates in any order.
@@ -211,7 +215,16 @@ class Funnel:
         """
         if taken is not None:
             slate = without_items(slate, taken=taken, groups=self.sources.groups)
-        return self._filled(self._vary_graph(slate, rules, asked), rules, asked, taken)
+        usual, no_item = self._vary_graph(slate, rules, asked), tf.zeros([tf.shape(asked.k)[0], 0], tf.int32)
+        has_gap = tf.reduce_any(asked.relation.gap > 0)
+        led, together = tf.cond(has_gap, lambda: self._led_graph(slate, usual, rules, asked), lambda: (usual, no_item))
+        shown = self._filled(led, rules, asked, taken)
+        sets = tf.cond(
+            has_gap,
+            lambda: self._number_graph(shown.item, together, asked.relation.gap),
+            lambda: tf.zeros_like(shown.item),
+        )
+        return Chosen(shown, sets)
 
     def explained(self, asked: Asked, evidence: Any, items: tf.Tensor) -> Reasons:
         """Returns why `items [B, k]` are offered."""
@@ -245,6 +258,28 @@ class Funnel:
         score = tf.where(may_be, self.sources.popularity[None, :], -1.0)
         score, item = tf.math.top_k(score, min(_NEAR, self.sources.num_rows))
         return tf.where(score >= 0, item, 0)
+
+    def _led_by_set(
+        self, slate: CandidateSlate, usual: CandidateSlate, rules: RulesInForce, asked: Asked
+    ) -> tuple[CandidateSlate, tf.Tensor]:
+        """Returns `usual [B, k]`, chosen of `slate [B, C]`, with the best set of several items before all, and the set.
+
+        A row that cannot hold the whole set (a rule caps it, a pinned item takes its place) stays as it is, without
+        one; traced once.
+        """
+        together = self._sets.best(slate, rules, gap=asked.relation.gap, k=asked.k)
+        first = with_gaps(slate, stays=is_in(slate.item, together) & (slate.item > 0))
+        first = top(first, k=tf.fill(tf.shape(asked.k), self._strategy.threshold.max_items))
+        then = self._vary_graph(without_items(slate, taken=together, groups=self.sources.groups), rules, asked)
+        # Rules choose among all: what is pinned stands even where it takes the place of a part of the set.
+        most = tf.where(rules.selects, asked.k + self._strategy.threshold.max_items, asked.k)
+        led = before(first, then, k=most)
+        led = tf.cond(tf.reduce_any(rules.selects), lambda: self._select_graph(led, rules, asked.k), lambda: led)
+        is_whole = tf.reduce_all(is_in(together, led.item) | tf.equal(together, 0), axis=1)
+        is_whole &= tf.reduce_any(together > 0, axis=1)
+        width = tf.maximum(tf.shape(led.item)[1], tf.shape(usual.item)[1])
+        shown = rows_where(is_whole, as_wide(led, width), as_wide(usual, width))
+        return shown, tf.where(is_whole[:, None], together, 0)
 
     def _nearest(self, asked: Asked, rules: RulesInForce, enough: tf.Tensor) -> tf.Tensor:
         """Returns `[B, n]` int32: the eligible items most like the anchors, `enough [B]` of them; 0 = none."""

@@ -240,6 +240,26 @@ class Merchandising:
             probability=_padded(slate.probability, chosen, 0.0),
         )
 
+    def apart(self, item: tf.Tensor, *, rules: RulesInForce, groups: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, m, m]` bool: which of `item [B, m]` no slate holds beside each other.
+
+        They are variants of one product, of what is capped at one, or on both sides of a wall. What is buried stands
+        beside nothing: it comes last. Caps above one are not looked at.
+
+        Args:
+            item: int32 items; 0 = padding.
+            rules: the rules in force.
+            groups: `[N + 1]` int32, equal for the variants of one product; 0 = no variants.
+        """
+        keys, most = self._counted(item, rules, groups)
+        own, other = self._walls(item, rules)
+        members = tf.gather(self._tables["members"], item)
+        is_bury = rules.active & tf.equal(self._tables["rules"][:, 0], _BURY)
+        is_buried = tf.reduce_any(tf.gather(is_bury, members, batch_dims=1), axis=2)
+        single = tf.where(most <= 1, keys, 0)
+        is_apart = _shares(single, single) | _shares(own, other) | _shares(other, own)
+        return is_apart | is_buried[:, :, None] | is_buried[:, None, :]
+
     def _counted(self, item: tf.Tensor, rules: RulesInForce, groups: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns `[B, C, M + 1]` int32 what each item counts to, 0 = nothing, and how many of that may be taken."""
         members = tf.gather(self._tables["members"], item)
@@ -276,6 +296,12 @@ class Merchandising:
 def _meets(values: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
     """Returns `[B, C, M]` bool: which of `values [B, C, M]` are among `chosen [B, m]`; 0 is among none."""
     return tf.reduce_any(tf.equal(values[..., None], chosen[:, None, None, :]), axis=3) & (values > 0)
+
+
+def _shares(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+    """Returns `[B, m, m]` bool: a value of `left [B, m, a]` is among those of `right [B, m, b]`; 0 is none."""
+    left, right = left[:, :, None, :, None], right[:, None, :, None, :]
+    return tf.reduce_any(tf.equal(left, right) & (left > 0), axis=[3, 4])
 
 
 def _slots(is_taken: tf.Tensor, is_pinned: tf.Tensor, place: tf.Tensor) -> tf.Tensor:

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfrec.models.shared_graphs import shared_graph
 from tfrec.schema.signatures import WIDGETS
 from tfrec.strategy.asked import ASKED_SPEC, Asked, replaced, rows_of, stacked
-from tfrec.strategy.candidate_slate import CandidateSlate
+from tfrec.strategy.candidate_slate import CandidateSlate, Chosen, as_wide
 from tfrec.strategy.funnel import Funnel
 from tfrec.strategy.reasons import Reasons
 from tfrec.strategy.request import Request
@@ -28,9 +28,7 @@ class Pages:
         self._funnel = funnel
         self._fill_graph = shared_graph(self._fill, ASKED_SPEC, _LISTS)
 
-    def answer(
-        self, request: Request, widgets: tf.Tensor, sizes: tf.Tensor
-    ) -> tuple[CandidateSlate, Reasons, tf.Tensor]:
+    def answer(self, request: Request, widgets: tf.Tensor, sizes: tf.Tensor) -> tuple[Chosen, Reasons, tf.Tensor]:
         """Returns the items of all widgets, widget after widget, their reasons, and the widget of each item.
 
         Args:
@@ -49,12 +47,13 @@ class Pages:
         rows = tf.reshape(strategy * size + tf.range(size)[:, None], [-1])
         most = tf.clip_by_value(sizes, 0, self._funnel.sources.num_rows)
         asked = replaced(rows_of(every, rows), k=tf.reshape(tf.where(widgets > 0, most, 0), [-1]))
-        slate, reasons = self._fill_graph(asked, widgets)
-        place = tf.shape(slate.item)[1] // tf.maximum(width, 1)
-        code = tf.where(slate.item > 0, tf.repeat(widgets, place, axis=1), 0)
-        return _packed(slate, reasons, code)
+        chosen, reasons = self._fill_graph(asked, widgets)
+        item = chosen.slate.item
+        place = tf.shape(item)[1] // tf.maximum(width, 1)
+        code = tf.where(item > 0, tf.repeat(widgets, place, axis=1), 0)
+        return _packed(chosen, reasons, code)
 
-    def _fill(self, asked: Asked, widgets: tf.Tensor) -> tuple[CandidateSlate, Reasons]:
+    def _fill(self, asked: Asked, widgets: tf.Tensor) -> tuple[Chosen, Reasons]:
         """Returns slates and reasons `[B, W · max(k)]`, each widget in a part of its own; traced once."""
         funnel = self._funnel
         size, width = tf.shape(widgets)[0], tf.shape(widgets)[1]
@@ -64,55 +63,47 @@ class Pages:
         ranked = funnel.ranked(asked, funnel.enough_for(tf.reshape(tf.repeat(enough, width, axis=1), [-1])))
         most = tf.reduce_max(tf.concat([asked.k, [0]], axis=0))
 
-        def fill(number: tf.Tensor, chosen: CandidateSlate) -> tuple[tf.Tensor, CandidateSlate]:
+        def fill(number: tf.Tensor, chosen: Chosen) -> tuple[tf.Tensor, Chosen]:
             rows = tf.range(size) * width + number
             own = rows_of(asked, rows)
             slate, rules = rows_of(ranked.slate, rows), rows_of(ranked.rules, rows)
-            found = funnel.chosen(slate, rules, own, taken=chosen.item)
+            found = funnel.chosen(slate, rules, own, taken=chosen.slate.item)
             return number + 1, _beside(chosen, _as_wide(found, most))
 
-        nothing = CandidateSlate(
-            item=tf.zeros([size, 0], tf.int32), score=tf.zeros([size, 0]), probability=tf.zeros([size, 0])
-        )
+        none = tf.zeros([size, 0], tf.int32)
+        nothing = CandidateSlate(item=none, score=tf.zeros([size, 0]), probability=tf.zeros([size, 0]))
         scores = tf.TensorSpec([None, None], tf.float32)
+        slates = CandidateSlate.Spec(item=_LISTS, score=scores, probability=scores)
         _, chosen = tf.while_loop(
             lambda number, _: number < width,
             fill,
-            (0, nothing),
-            shape_invariants=(
-                tf.TensorSpec([], tf.int32),
-                CandidateSlate.Spec(item=_LISTS, score=scores, probability=scores),
-            ),
+            (0, Chosen(nothing, none)),
+            shape_invariants=(tf.TensorSpec([], tf.int32), Chosen(slates, _LISTS)),
         )
-        by_widget = tf.nest.map_structure(
-            lambda part: tf.reshape(part, [size * width, most]), chosen, expand_composites=True
-        )
-        reasons = funnel.explained(asked, ranked.evidence, by_widget.item)
+        reasons = funnel.explained(asked, ranked.evidence, tf.reshape(chosen.slate.item, [size * width, most]))
         together = tf.nest.map_structure(
             lambda part: tf.reshape(part, [size, width * most]), reasons, expand_composites=True
         )
         return chosen, together
 
 
-def _beside(left: CandidateSlate, right: CandidateSlate) -> CandidateSlate:
+def _as_wide(chosen: Chosen, width: tf.Tensor) -> Chosen:
+    """Returns the same with gaps behind it."""
+    missing = tf.maximum(width - tf.shape(chosen.threshold_set)[1], 0)
+    sets = tf.pad(chosen.threshold_set, [[0, 0], [0, missing]])[:, :width]
+    return Chosen(as_wide(chosen.slate, width), sets)
+
+
+def _beside(left: Chosen, right: Chosen) -> Chosen:
     """Returns one slate with the items of the other behind its own."""
     return tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=1), left, right, expand_composites=True)
 
 
-def _as_wide(slate: CandidateSlate, width: tf.Tensor) -> CandidateSlate:
-    """Returns the slate with gaps behind it."""
-    missing = [[0, 0], [0, tf.maximum(width - tf.shape(slate.item)[1], 0)]]
-    return CandidateSlate(
-        item=tf.pad(slate.item, missing)[:, :width],
-        score=tf.pad(slate.score, missing, constant_values=-float("inf"))[:, :width],
-        probability=tf.pad(slate.probability, missing)[:, :width],
-    )
-
-
-def _packed(slate: CandidateSlate, reasons: Reasons, code: tf.Tensor) -> tuple[CandidateSlate, Reasons, tf.Tensor]:
+def _packed(chosen: Chosen, reasons: Reasons, code: tf.Tensor) -> tuple[Chosen, Reasons, tf.Tensor]:
     """Returns the same with all gaps behind the items."""
-    order = tf.argsort(tf.cast(tf.equal(slate.item, 0), tf.int32), axis=1, stable=True)
-    widest = tf.reduce_max(tf.concat([tf.reduce_sum(tf.cast(slate.item > 0, tf.int32), axis=1), [0]], axis=0))
+    item = chosen.slate.item
+    order = tf.argsort(tf.cast(tf.equal(item, 0), tf.int32), axis=1, stable=True)
+    widest = tf.reduce_max(tf.concat([tf.reduce_sum(tf.cast(item > 0, tf.int32), axis=1), [0]], axis=0))
     order = order[:, :widest]
-    parts = (slate, reasons, code)
+    parts = (chosen, reasons, code)
     return tf.nest.map_structure(lambda part: tf.gather(part, order, batch_dims=1), parts, expand_composites=True)

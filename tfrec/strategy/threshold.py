@@ -1,4 +1,4 @@
-"""Puts forward what brings a cart to a threshold (free shipping), in the order of the expected margin."""
+"""Puts forward what alone brings a cart to a threshold (free shipping), in the order of the expected margin."""
 
 import tensorflow as tf
 
@@ -22,7 +22,12 @@ def within_reach(price: tf.Tensor, *, gap: tf.Tensor, config: ThresholdConfig = 
         array([[False,  True,  True, False]])
     """
     gap = gap[:, None]
-    return (gap > 0) & (price >= gap) & (price <= gap * config.max_gap_ratio * _ROUNDED)
+    return (gap > 0) & (price >= gap) & (price <= most_of(gap, config=config))
+
+
+def most_of(gap: tf.Tensor, *, config: ThresholdConfig) -> tf.Tensor:
+    """Returns the dearest price that is put forward where a cart lacks `gap`, of the same shape."""
+    return gap * config.max_gap_ratio * _ROUNDED
 
 
 def by_expected_margin(

@@ -143,7 +143,9 @@ class ServedFunnel:
     # One method a signature, named after it; slates of one strategy have theirs in common.
 
     def _slate(self, name: str, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return self._outputs(*self.funnel.answer(name, self._read.request(inputs)))
+        chosen, reasons = self.funnel.answer(name, self._read.request(inputs))
+        outputs = self._outputs(chosen.slate, reasons)
+        return {**outputs, "threshold_sets": chosen.threshold_set} if name == "complete_cart" else outputs
 
     def _bundle(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         slate, reasons, total = self._bundles.answer(self._read.request(inputs))
@@ -151,8 +153,12 @@ class ServedFunnel:
 
     def _page(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         codes, sizes = self._read.widgets(inputs)
-        slate, reasons, code = self._pages.answer(self._read.request(inputs), codes, sizes)
-        return {**self._outputs(slate, reasons), "widgets": tf.gather(tf.constant(["", *WIDGETS]), code)}
+        chosen, reasons, code = self._pages.answer(self._read.request(inputs), codes, sizes)
+        return {
+            **self._outputs(chosen.slate, reasons),
+            "widgets": tf.gather(tf.constant(["", *WIDGETS]), code),
+            "threshold_sets": chosen.threshold_set,
+        }
 
     def _retrieve(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         slate = self.funnel.retrieve(self._read.query(inputs), inputs["k"])
