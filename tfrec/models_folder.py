@@ -5,6 +5,7 @@ models/
     trained/            weights, feature tables and manifest.json of the newest training
     shop/N  retrieval/N  ranking/N      SavedModels, N counts up
     report/             report.json, report.html
+    strategies.json     what `tfrec strategy evaluate` found last
 """
 
 import dataclasses
@@ -30,6 +31,7 @@ MANIFEST = "manifest.json"
 RULES = "rules.toml"
 """The shop's merchandising rules, as the latest `tfrec refresh --rules` was given them."""
 TRAINED = "trained"
+STRATEGIES = "strategies.json"
 WORK, _REPORT = ".training", "report"
 LEARNING = (
     "errors.py",

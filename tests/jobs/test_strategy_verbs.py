@@ -25,6 +25,8 @@ def test_settings_are_compared_and_drawn(models, tmp_path, capsys):
     assert present["estimates"]["margin"]["value"] < present["estimates"]["revenue"]["value"]
     text = picture.read_text(encoding="utf-8")
     assert "cross_sell" in text and "acceptance" in text
+    kept = json.loads((models / "strategies.json").read_text(encoding="utf-8"))  # for `tfrec report`
+    assert {one["signature"]: one for one in kept["signatures"]} == found
 
 
 def test_what_is_tuned_is_published_without_a_training(models, tiny_prepared, tmp_path, capsys):

@@ -12,7 +12,8 @@ HELP = "write one HTML page: customers, demand, rules, promotions, models"
 DESCRIPTION = """\
 Runs every analysis on the prepared shop (training and test period together) and writes one self-contained page with
 pictures: the shop in figures, segments, interests, what is bought together, demand and stock, next purchase and churn;
-where the shop has them also its coupon test and logged impressions, and with --models what `tfrec evaluate` found.
+where the shop has them also its coupon test and logged impressions, and with --models what `tfrec evaluate` and `tfrec
+strategy evaluate` found.
 Each figure has its n and its interval. Nothing is fetched when the page is read; no script runs in it.
 """
 EXAMPLES = """\
@@ -29,7 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds what the verb takes."""
     parser.add_argument("prepared", type=Path, metavar="PREPARED", help="folder that `tfrec prepare` wrote")
     parser.add_argument(
-        "--models", type=Path, metavar="MODELS", help="folder with report/report.json of `tfrec evaluate`"
+        "--models",
+        type=Path,
+        metavar="MODELS",
+        help="folder with what `tfrec evaluate` and `tfrec strategy evaluate` wrote",
     )
     parser.add_argument(
         "--collected",

@@ -64,12 +64,13 @@ class Findings:
         placements: logged impressions.
         earned: what slates earned, from what `tfrec collect` keeps.
         evaluation: what `tfrec evaluate` wrote in `report.json`.
+        strategies: what `tfrec strategy evaluate` kept in `strategies.json`.
     """
 
     JSON_KEYS: ClassVar = (
         "manifest", "shop", "rfm", "kmeans", "dbscan", "interests", "rules", "forecasts", "buy_again", "churn",
         "lifetime", "coupons", "discounts", "coupon_read", "experiments", "placements", "earned",
-        "evaluation",
+        "evaluation", "strategies",
     )  # fmt: skip
 
     manifest: Manifest
@@ -92,6 +93,7 @@ class Findings:
     placements: PlacementFindings | Absent
     earned: Earned | Absent
     evaluation: dict[str, Any] | Absent
+    strategies: dict[str, Any] | Absent
 
     def title_of(self, item_id: str) -> str:
         """Returns an item's title, with its id where another item is called the same, else its id."""
@@ -122,7 +124,8 @@ def study_shop(
 
     Args:
         prepared: the shop.
-        models: folder of models, whose `report/report.json` (as `tfrec evaluate` writes it) is taken over as it is.
+        models: folder of models, whose `report/report.json` (as `tfrec evaluate` writes it) and `strategies.json` (of
+            `tfrec strategy evaluate`) are taken over as they are.
         collected: folder or database that `tfrec collect` keeps events in, for what slates earned.
         horizon: days to forecast, a multiple of 7.
         seed: random seed of samples, folds and bootstraps.
@@ -163,7 +166,8 @@ def _study(
         earned=Absent("")
         if collected is None
         else _try("what slates earned", lambda: measure_earned(read_collected(collected), seed=seed)),
-        evaluation=_evaluation(models),
+        evaluation=_kept(models, Path("report") / "report.json", "sections", "tfrec evaluate"),
+        strategies=_kept(models, Path("strategies.json"), "signatures", "tfrec strategy evaluate"),
     )
 
 
@@ -183,16 +187,17 @@ def _extra(prepared: Prepared, name: str, run: Callable[[], Result]) -> Result |
     return _try(name, run) if name in prepared.manifest.extras else Absent("")
 
 
-def _evaluation(models: Path | None) -> dict[str, Any] | Absent:
+def _kept(models: Path | None, file: Path, key: str, command: str) -> dict[str, Any] | Absent:
+    """Returns what a command keeps as JSON in the folder of models; `key` is one that it always has."""
     if models is None:
         return Absent("")
-    path = models / "report" / "report.json"
+    path, again = models / file, f"Make it again: {command} {models}"
     if not path.is_file():
-        return Absent(f"{path} does not exist. Make it with: tfrec evaluate {models}")
+        return Absent(f"{path} does not exist. Make it with: {command} {models}")
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise SourceError(f"{path} is damaged ({error}). Make it again: tfrec evaluate {models}") from error
-    if not isinstance(report, dict) or "sections" not in report:
-        raise SourceError(f"{path} is no evaluation. Make it again: tfrec evaluate {models}")
-    return report
+        raise SourceError(f"{path} is damaged ({error}). {again}") from error
+    if not isinstance(found, dict) or key not in found:
+        raise SourceError(f"{path} is not what `{command}` writes. {again}")
+    return found

@@ -19,6 +19,7 @@ from tfrec.report.sections.placements import placements_section
 from tfrec.report.sections.promotions import promotions_section
 from tfrec.report.sections.rules import rules_section
 from tfrec.report.sections.shop import shop_section
+from tfrec.report.sections.strategies import strategies_section
 from tfrec.report.sections.week import week_section
 from tfrec.report.words import Language, language
 
@@ -37,6 +38,7 @@ _PARTS: tuple[Callable[[Findings, Language], Section], ...] = (
     placements_section,
     earned_section,
     models_section,
+    strategies_section,
 )
 
 

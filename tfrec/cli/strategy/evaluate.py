@@ -13,7 +13,8 @@ DESCRIPTION = (
 Asks `recommend`, `cross_sell`, `upsell` and `complete_cart` about the visits and orders of the validation period, each
 with the settings in service and with others, and prints what each would have offered of what was bought afterwards, and
 how varied its slates were. Where the prepared shop has impressions with propensities, what clicks a setting would have
-had is estimated from them too. --plot draws acceptance against variety and margin.
+had is estimated from them too. --plot draws acceptance against variety and margin. What was found is kept in
+MODELS/strategies.json, and shown by `tfrec report --models MODELS`.
 
 """
     + MEANINGS
@@ -31,7 +32,7 @@ settings.toml:
   diversity = 0.2
   outside_cart_level = 1
 """
-INTERRUPTED = "The tables above are complete; nothing else was written."
+INTERRUPTED = "The tables above are complete; nothing was written."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Replays, and prints each signature as it is done."""
     from tfrec.cli.analyses import print_json
+    from tfrec.models_folder import STRATEGIES
+    from tfrec.publish import write_json
+    from tfrec.schema.json_values import to_json
 
     check_plot(options)
     found = []
@@ -56,8 +60,11 @@ def run(options: argparse.Namespace) -> None:
         print_json({"signatures": found})
     else:
         print(MEANINGS)
+    kept = {"signatures": [to_json(study) for study in found]}
+    write_json(options.models / STRATEGIES, kept, "settings of strategies compared")
     if options.plot is not None:
         from tfrec.report.trade_offs import trade_off_figure
+        from tfrec.report.words import language
 
         measures = {study.signature: [one.estimates for one in study.tried] for study in found}
-        save_plot(options, trade_off_figure(measures))
+        save_plot(options, trade_off_figure(measures, language("en")))
