@@ -11,6 +11,7 @@ from tfrec.baselines.scores import BaselineScores
 from tfrec.errors import ConfigError
 from tfrec.features.item_weights import Weights
 from tfrec.models.graph_tables import AskedInGraph, DenseTable, SparseTable, table
+from tfrec.models.size_of import size_of
 
 
 class GraphScores(Protocol):
@@ -107,7 +108,7 @@ def _product_table(weights: Weights, name: str) -> SparseTable | DenseTable:
 def _latest_of(asked: AskedInGraph) -> tf.Tensor:
     """Returns `[B, n]`, 1 at each query's latest item."""
     latest = tf.reduce_max(tf.pad(asked.recent, [[0, 0], [1, 0]], constant_values=-1)[:, -1:], axis=1)
-    return tf.one_hot(latest, tf.shape(asked.context)[1])
+    return tf.one_hot(latest, size_of(asked.context, 1))
 
 
 def _per_largest(scores: tf.Tensor) -> tf.Tensor:

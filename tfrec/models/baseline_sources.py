@@ -18,6 +18,7 @@ from tfrec.models.profiles import segment_of
 from tfrec.models.query import Query, changed
 from tfrec.models.rows import times_by_category, without_repeats
 from tfrec.models.shared_graphs import GraphValue
+from tfrec.models.size_of import size_of
 from tfrec.models.sources.candidate_sources import Allows
 from tfrec.models.sources.moment import PURCHASE
 from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
@@ -151,7 +152,7 @@ class BaselineSources:
         """
         context = without_repeats(tf.concat([query.recent_item, query.cart], axis=1))
         place = tf.gather(self._place, context)
-        size = tf.shape(context)[0]
+        size = size_of(context)
         num_places = self._behind.shape[0] + 1
         segment = tf.reshape(place + tf.range(size)[:, None] * num_places, [-1])
         marks = tf.math.unsorted_segment_max(tf.ones(tf.shape(segment)), segment, size * num_places)

@@ -4,6 +4,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfrec.models.size_of import size_of
+
 _CLOSED = -1e4  # a gate of which the sigmoid is 0 in 32 bits
 
 
@@ -46,7 +48,7 @@ class BehaviourTower(tf.keras.layers.Layer):
         if mask is None:
             return self._lstm(events)
         if training:  # the layer would trace two versions, one of them for cuDNN; its cell alone computes the same
-            start = tf.zeros([tf.shape(events)[0], self.units], events.dtype)
+            start = tf.zeros([size_of(events), self.units], events.dtype)
             return tf.keras.backend.rnn(self._lstm.cell, events, [start, start], mask=mask)[1]
         return self._states(events, mask)
 
@@ -60,7 +62,7 @@ class BehaviourTower(tf.keras.layers.Layer):
         closed = tf.concat([tf.fill([1, self.units], _CLOSED), tf.zeros([1, 3 * self.units])], axis=1)
         is_padding = tf.cast(~mask, events.dtype)[..., None]
         by_step = tf.transpose(tf.concat([events, is_padding], axis=2), [1, 0, 2])
-        start, no_peephole = tf.zeros([tf.shape(events)[0], self.units], events.dtype), tf.zeros([self.units])
+        start, no_peephole = tf.zeros([size_of(events), self.units], events.dtype), tf.zeros([self.units])
         found = tf.raw_ops.BlockLSTMV2(  # its gates have the order of Keras: input, forget, cell, output
             seq_len_max=tf.shape(by_step, tf.int64)[0],
             x=by_step,
@@ -74,7 +76,7 @@ class BehaviourTower(tf.keras.layers.Layer):
             cell_clip=0.0,
             use_peephole=False,
         )
-        step = tf.range(tf.shape(mask)[1])[None, :]
+        step = tf.range(size_of(mask, 1))[None, :]
         last = tf.reduce_max(tf.where(mask, step, 0), axis=1, keepdims=True)
         states = tf.transpose(tf.stop_gradient(found.h), [1, 0, 2])
         return tf.gather(states, tf.minimum(step, last), batch_dims=1)

@@ -4,6 +4,8 @@ import numpy as np
 import scipy.sparse
 import tensorflow as tf
 
+from tfrec.models.size_of import size_of
+
 
 class AskedInGraph(tf.experimental.ExtensionType):
     """A batch of queries over the `n` items that a baseline knows.
@@ -43,20 +45,20 @@ class SparseTable:
     def product(self, left: tf.Tensor) -> tf.Tensor:
         """Returns `left [B, R] @ matrix`, dense; zeros of `left` cost nothing."""
         at = tf.cast(tf.where(tf.not_equal(left, 0.0)), tf.int32)
-        return self._summed(at[:, 0], at[:, 1], tf.gather_nd(left, at), size=tf.shape(left)[0])
+        return self._summed(at[:, 0], at[:, 1], tf.gather_nd(left, at), size=size_of(left))
 
     def rows(self, row: tf.Tensor) -> tf.Tensor:
         """Returns the rows `[B]`, dense."""
-        size = tf.shape(row)[0]
+        size = size_of(row)
         return self._summed(tf.range(size), row, tf.ones([size]), size=size)
 
     def _summed(self, query: tf.Tensor, row: tf.Tensor, weight: tf.Tensor, *, size: tf.Tensor) -> tf.Tensor:
         """Returns `[size, C]`: rows `[M]` times weights, added up for each query."""
         start = tf.gather(self._splits, row)
         length = tf.gather(self._splits, row + 1) - start
-        entry = tf.repeat(tf.range(tf.shape(row)[0]), length)
+        entry = tf.repeat(tf.range(size_of(row)), length)
         first = tf.cumsum(length, exclusive=True) - start
-        cell = tf.range(tf.shape(entry)[0]) - tf.gather(first, entry)
+        cell = tf.range(size_of(entry)) - tf.gather(first, entry)
         value = tf.gather(self._value, cell) * tf.gather(weight, entry)
         segment = tf.gather(query, entry) * self.shape[1] + tf.gather(self._column, cell)
         total = tf.math.unsorted_segment_sum(value, segment, size * self.shape[1])

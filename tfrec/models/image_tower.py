@@ -4,6 +4,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfrec.models.size_of import size_of
+
 
 @tf.keras.utils.register_keras_serializable("tfrec")
 class ImageTower(tf.keras.layers.Layer):
@@ -55,7 +57,7 @@ class ImageTower(tf.keras.layers.Layer):
         hidden = tf.cast(images, tf.float32) / 255.0 if images.dtype.is_integer else images
         for block in self._blocks:
             hidden = block(hidden)
-        hidden = tf.reshape(hidden, [tf.shape(hidden)[0], hidden.shape[1] * hidden.shape[2] * hidden.shape[3]])
+        hidden = tf.reshape(hidden, [size_of(hidden), hidden.shape[1] * hidden.shape[2] * hidden.shape[3]])
         return self._dropout(self._dense(hidden), training=training)
 
     def get_config(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from tfrec.models.graph_tables import table
 from tfrec.models.query import Query
 from tfrec.models.rows import latest_places, rows_of
 from tfrec.models.shared_graphs import rare_graph
+from tfrec.models.size_of import size_of
 from tfrec.models.user_history import HISTORY_SPEC, PURCHASES_SPEC, Purchases, UserHistory, purchases_of
 
 
@@ -73,7 +74,7 @@ class Profiles:
             return LatestEvents(*stored)
         history, length = query.history.with_type(self.target_type), self._latest[0].shape[1]
         place = latest_places(history.item, length)
-        short = length - tf.shape(place)[1]
+        short = length - size_of(place, 1)
         brought = [
             tf.pad(tf.gather(part, place, batch_dims=1), [[0, 0], [short, 0]])
             for part in (history.item, history.kind, history.age, history.group)
@@ -137,9 +138,9 @@ def _chosen(is_known: tf.Tensor, brought: tf.Tensor, stored: tf.Tensor) -> tf.Te
     rank = stored.shape.rank
     if rank == 1:
         return tf.where(is_known, brought, stored)
-    most = tf.maximum(tf.shape(brought)[1], tf.shape(stored)[1])
+    most = tf.maximum(size_of(brought, 1), size_of(stored, 1))
 
     def widened(values: tf.Tensor) -> tf.Tensor:
-        return tf.pad(values, [[0, 0], [0, most - tf.shape(values)[1]], *[[0, 0]] * (rank - 2)])
+        return tf.pad(values, [[0, 0], [0, most - size_of(values, 1)], *[[0, 0]] * (rank - 2)])
 
     return tf.where(tf.reshape(is_known, [-1, *[1] * (rank - 1)]), widened(brought), widened(stored))

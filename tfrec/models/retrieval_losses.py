@@ -18,6 +18,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from tfrec.models.size_of import size_of
+
 _NO_CANDIDATE = -1e9
 _TINY = 1e-24
 _LEAST_IN_PART = 768  # labels: with fewer, an item has too few negatives
@@ -106,13 +108,13 @@ def full_softmax(
     logits = tf.where(is_met[None, :], logits, _NO_CANDIDATE)
     mates = tf.where(tf.equal(group[:, None], group[None, :]) & tf.not_equal(label[:, None], label[None, :]))
     cells = tf.stack([tf.cast(mates[:, 0], tf.int32), tf.gather(label, mates[:, 1])], axis=1)
-    logits = tf.tensor_scatter_nd_update(logits, cells, tf.fill([tf.shape(cells)[0]], _NO_CANDIDATE))
+    logits = tf.tensor_scatter_nd_update(logits, cells, tf.fill([size_of(cells)], _NO_CANDIDATE))
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=label, logits=logits)
 
 
 def _in_parts(of_part: Callable[..., tf.Tensor], columns: tuple[tf.Tensor, ...], parts: int) -> tf.Tensor:
     """Returns `[Q]` losses of the columns cut into parts of even size, each part by itself."""
-    size = tf.shape(columns[0])[0]
+    size = size_of(columns[0])
     even = -(-size // tf.clip_by_value(size // _LEAST_IN_PART, 1, parts))
     sizes = tf.clip_by_value(size - even * tf.range(parts), 0, even)  # those behind are empty
     split = (tf.split(column, sizes) for column in columns)

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from tfrec.models.size_of import size_of
+
 
 def rows_of(splits: tf.Tensor, user: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns `[B, M]` rows of the users' parts of a table, cut by `splits`, and which are theirs; row 0 where not."""
@@ -50,7 +52,7 @@ def without_repeats(items: tf.Tensor) -> tf.Tensor:
     """
     order = tf.argsort(items, axis=1, stable=True)  # of equal items the earlier first
     ascending = tf.gather(items, order, batch_dims=1)
-    is_repeat = tf.pad(tf.equal(ascending[:, 1:], ascending[:, :-1]), [[0, 0], [1, 0]])[:, : tf.shape(items)[1]]
+    is_repeat = tf.pad(tf.equal(ascending[:, 1:], ascending[:, :-1]), [[0, 0], [1, 0]])[:, : size_of(items, 1)]
     return tf.where(tf.gather(is_repeat, tf.argsort(order, axis=1), batch_dims=1), 0, items)
 
 
@@ -61,7 +63,7 @@ def times_by_category(items: tf.Tensor, times: tf.Tensor, category: tf.Tensor) -
         >>> times_by_category(tf.constant([[1, 3]]), tf.constant([[2.0, 5.0]]), tf.constant([0, 2, 1, 2])).numpy()
         array([[0., 0., 7.]], dtype=float32)
     """
-    size, width = tf.shape(items)[0], tf.reduce_max(category) + 1
+    size, width = size_of(items), tf.reduce_max(category) + 1
     segment = tf.reshape(tf.gather(category, items) + tf.range(size)[:, None] * width, [-1])
     total = tf.math.unsorted_segment_sum(tf.reshape(times, [-1]), segment, size * width)
     return tf.reshape(total, [size, width])
@@ -70,5 +72,5 @@ def times_by_category(items: tf.Tensor, times: tf.Tensor, category: tf.Tensor) -
 def is_in(values: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
     """Returns `[B, L]` bool: which of `values [B, L]` are in `row [B, n]`."""
     ascending = tf.sort(tf.pad(row, [[0, 0], [0, 1]]), axis=1)
-    at = tf.minimum(tf.searchsorted(ascending, values), tf.shape(ascending)[1] - 1)
+    at = tf.minimum(tf.searchsorted(ascending, values), size_of(ascending, 1) - 1)
     return tf.equal(tf.gather(ascending, at, batch_dims=1), values)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfrec.features.vocabulary import NUM_PRICE_BUCKETS, Vocabularies
 from tfrec.models.behaviour_tower import BehaviourTower
 from tfrec.models.image_tower import ImageTower
+from tfrec.models.size_of import size_of
 from tfrec.pipelines.retrieval import GAP_BOUNDARIES
 
 
@@ -165,7 +166,7 @@ class QueryTower(tf.keras.layers.Layer):
 
 def _mean_of_group_so_far(encoded: tf.Tensor, group: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
     """Returns `[B, T, d]`: at each position the mean over the earlier and present events of the same group."""
-    length = tf.shape(group)[1]
+    length = size_of(group, 1)
     same = tf.equal(group[:, :, None], group[:, None, :])  # [B, T, T]
     past = tf.linalg.band_part(tf.ones([length, length], tf.bool), -1, 0)
     weight = tf.cast(same & past[None] & mask[:, None, :], tf.float32)
@@ -182,7 +183,7 @@ def _mean_of_rows(table: tf.keras.layers.Embedding, codes: tf.Tensor) -> tf.Tens
         table.embeddings,
         tf.gather_nd(codes, place),
         place[:, 0],
-        num_segments=tf.shape(codes)[0],
+        num_segments=size_of(codes),
         sparse_gradient=True,
     )
 

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from tfrec.features.feature_tables import FeatureConfig
 from tfrec.features.own_items import OWN_FADES, own_scores
+from tfrec.models.size_of import size_of
 
 _DAY = 24.0
 
@@ -102,7 +103,7 @@ def purchases_of(history: UserHistory, *, target_type: int, config: FeatureConfi
         target_type: code of the event type that counts as a purchase.
         config: gives the lengths of the lists.
     """
-    size = tf.shape(history.item)[0]
+    size = size_of(history.item)
     is_line = (history.item > 0) & tf.equal(history.kind, target_type)
     at = tf.cast(tf.where(is_line), tf.int32)  # [E, 2], row by row, oldest first
     row = at[:, 0]
@@ -120,7 +121,7 @@ def purchases_of(history: UserHistory, *, target_type: int, config: FeatureConfi
     bought_row, bought_since = tf.gather(order_row, bought_order), tf.gather(since, bought_order)
     (own_row, own_item), of_bought = _distinct(bought_row, bought_item, items)
     of_line = tf.gather(of_bought, line_bought)
-    count = tf.shape(own_item)[0]
+    count = size_of(own_item)
 
     def total(values: tf.Tensor) -> tf.Tensor:
         return tf.math.unsorted_segment_sum(values, of_bought, count)
@@ -163,7 +164,7 @@ def _orders_since(age: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
     by_time = _sorted_by(row, -age)
     sorted_row = tf.gather(row, by_time)
     last = tf.searchsorted(sorted_row, sorted_row, side="right") - 1
-    since = last - tf.range(tf.shape(row)[0])
+    since = last - tf.range(size_of(row))
     return tf.cast(tf.scatter_nd(by_time[:, None], since, tf.shape(row)), tf.float32)
 
 
@@ -176,7 +177,7 @@ def _distinct(one: tf.Tensor, other: tf.Tensor, others: tf.Tensor) -> tuple[tupl
 
 def _rows(values: tf.Tensor, row: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     """Returns `[B, m, ...]`, zeros behind the end: values `[E, ...]` laid out by their ascending `row [E]`."""
-    column = tf.range(tf.shape(row)[0]) - tf.searchsorted(row, row)
+    column = tf.range(size_of(row)) - tf.searchsorted(row, row)
     most = tf.reduce_max(tf.concat([column, [0]], axis=0)) + 1
     shape = tf.concat([[size, most], tf.shape(values)[1:]], axis=0)
     laid_out = tf.scatter_nd(tf.stack([row, column], axis=1), values, shape)

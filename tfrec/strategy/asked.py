@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import tensorflow as tf
 
 from tfrec.models.query import QUERY_SPEC, Query, changed
+from tfrec.models.size_of import size_of
 from tfrec.schema.tables import EVENT_TYPES
 from tfrec.strategy.attributes import ATTRIBUTES_SPEC
 from tfrec.strategy.config import SlateConfig
@@ -132,16 +133,16 @@ def with_view(query: Query, anchor: tf.Tensor, *, view_type: int) -> Query:
 
     A shop that sends its events as they come has the view of the page among them; in training it was one event.
     """
-    place = tf.range(tf.shape(query.recent_item)[1])[None, :]
+    place = tf.range(size_of(query.recent_item, 1))[None, :]
     latest = tf.reduce_max(tf.where(query.recent_item > 0, place, -1), axis=1, keepdims=True)
     is_same = tf.equal(place, latest) & tf.equal(query.recent_item, anchor[:, None])
     is_same &= tf.equal(query.recent_type, view_type)
-    seen = tf.fill([tf.shape(anchor)[0], 1], view_type)
+    seen = tf.fill([size_of(anchor), 1], view_type)
     return changed(
         query,
         recent_item=tf.concat([tf.where(is_same, 0, query.recent_item), anchor[:, None]], axis=1),
         recent_type=tf.concat([query.recent_type, seen], axis=1),
-        recent_age=tf.concat([query.recent_age, tf.zeros([tf.shape(anchor)[0], 1])], axis=1),
+        recent_age=tf.concat([query.recent_age, tf.zeros([size_of(anchor), 1])], axis=1),
     )
 
 
@@ -231,7 +232,7 @@ def _stack(*parts: tf.Tensor) -> tf.Tensor:
         return tf.tile(parts[0], [len(parts), *[1] * (rank - 1)])
     if rank == 1:
         return tf.concat(parts, axis=0)
-    widest = tf.reduce_max(tf.stack([tf.shape(part)[1] for part in parts]))
+    widest = tf.reduce_max(tf.stack([size_of(part, 1) for part in parts]))
     inner = [[0, 0]] * (rank - 2)
-    rows = [tf.pad(part, [[0, 0], [0, widest - tf.shape(part)[1]], *inner]) for part in parts]
+    rows = [tf.pad(part, [[0, 0], [0, widest - size_of(part, 1)], *inner]) for part in parts]
     return tf.concat(rows, axis=0)

@@ -7,6 +7,7 @@ import tensorflow as tf
 from tfrec.models.attribute_tables import AttributeTables
 from tfrec.models.rows import is_in
 from tfrec.models.shared_graphs import rare_graph
+from tfrec.models.size_of import size_of
 from tfrec.models.sources.shortlist import Shortlist
 
 _INCLUDED, _SHARED, _EXCLUDED = range(3)
@@ -69,7 +70,7 @@ class AttributeFilter:
 
 def _meets(item: tf.Tensor, limits: AttributeLimits, *, is_catalogue: bool, tables: AttributeTables) -> tf.Tensor:
     """Returns `[B, L]` bool: which of `item`, `[B, L]`, or `[1, N + 1]` of the catalogue, keep to the limits."""
-    size = tf.shape(limits.anchor)[0]
+    size = size_of(limits.anchor)
     own = tables.of(limits.anchor)
     own = tf.where(is_in(tf.gather(tables.relation_of, own), limits.shared), own, 0)
     marks = tf.stack([_marks(codes, tables.num_codes) for codes in (limits.included, own, limits.excluded)], axis=2)
@@ -85,7 +86,7 @@ def _meets(item: tf.Tensor, limits: AttributeLimits, *, is_catalogue: bool, tabl
         number += tf.cast(has & tf.not_equal(relation, last), tf.int32)
         return place + 1, number, tf.where(has, relation, last)
 
-    nothing = tf.zeros([size, tf.shape(item)[1], 3], tf.int32)
+    nothing = tf.zeros([size, size_of(item, 1), 3], tf.int32)
     open_shape = tf.TensorShape([None, None, 3])
     _, number, _ = tf.while_loop(
         lambda place, *_: place < tf.reduce_max(stop - start),
@@ -100,7 +101,7 @@ def _meets(item: tf.Tensor, limits: AttributeLimits, *, is_catalogue: bool, tabl
 
 def _marks(codes: tf.Tensor, num_codes: int) -> tf.Tensor:
     """Returns `[B, num_codes]` bool, True at `codes [B, n]` without 0."""
-    size = tf.shape(codes)[0]
+    size = size_of(codes)
     segment = codes + tf.range(size)[:, None] * num_codes
     marks = tf.math.unsorted_segment_max(tf.ones_like(segment), segment, size * num_codes) > 0
     return tf.reshape(marks, [size, num_codes]) & (tf.range(num_codes) > 0)[None, :]

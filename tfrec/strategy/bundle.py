@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfrec.models.rows import count_items
 from tfrec.models.shared_graphs import shared_graph
+from tfrec.models.size_of import size_of
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.strategy.asked import ASKED_SPEC, Asked, beside, replaced
 from tfrec.strategy.candidate_slate import CandidateSlate, put_first, with_gaps
@@ -46,7 +47,7 @@ class Bundles:
         return slate, reasons, tf.where(is_known, first + tf.cumsum(price, axis=1), 0.0)
 
     def _make(self, asked: Asked, anchor: tf.Tensor) -> tuple[CandidateSlate, Reasons]:
-        size = tf.shape(anchor)[0]
+        size = size_of(anchor)
         none, nothing = tf.zeros([size, 0], tf.int32), tf.fill([size, 0], "")
         slate = CandidateSlate(item=none, score=tf.zeros([size, 0]), probability=tf.zeros([size, 0]))
         _, slate, reasons = tf.while_loop(
@@ -76,7 +77,7 @@ class Bundles:
         together = tf.nest.map_structure(
             lambda *parts: tf.concat(parts, axis=1), slate, ranked.slate, expand_composites=True
         )
-        is_before = tf.range(tf.shape(together.item)[1])[None, :] < tf.shape(slate.item)[1]
+        is_before = tf.range(size_of(together.item, 1))[None, :] < size_of(slate.item, 1)
         is_before &= together.item > 0
         longer = funnel.chosen(put_first(together, is_first=is_before), ranked.rules, now).slate
         found = funnel.explained(now, ranked.evidence, longer.item)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tfrec.models.size_of import size_of
 from tfrec.models.sources.shortlist import Shortlist
 
 _NO_PREDICTION = 1e-4  # probability of what fills a slate in which nothing else stands
@@ -77,7 +78,7 @@ def with_gaps(slate: CandidateSlate, *, stays: tf.Tensor) -> CandidateSlate:
 
 def as_wide(slate: CandidateSlate, width: tf.Tensor | int) -> CandidateSlate:
     """Returns the first `width` columns of the slate, with gaps behind it where it has fewer."""
-    missing = [[0, 0], [0, tf.maximum(width - tf.shape(slate.item)[1], 0)]]
+    missing = [[0, 0], [0, tf.maximum(width - size_of(slate.item, 1), 0)]]
     return CandidateSlate(
         item=tf.pad(slate.item, missing)[:, :width],
         score=tf.pad(slate.score, missing, constant_values=-float("inf"))[:, :width],
@@ -128,12 +129,12 @@ def before(first: CandidateSlate, then: CandidateSlate, *, k: tf.Tensor) -> Cand
         (array([[7, 5, 2]], dtype=int32), array([[ 1.,  0., -1.]], dtype=float32))
     """
     both = tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=1), first, then, expand_composites=True)
-    column = tf.range(tf.shape(both.item)[1])[None, :]
-    both = put_first(both, is_first=tf.broadcast_to(column < tf.shape(first.item)[1], tf.shape(both.item)))
+    column = tf.range(size_of(both.item, 1))[None, :]
+    both = put_first(both, is_first=tf.broadcast_to(column < size_of(first.item, 1), tf.shape(both.item)))
     order = tf.argsort(tf.cast(tf.equal(both.item, 0), tf.int32), axis=1, stable=True)
     order = order[:, : tf.reduce_max(tf.concat([k, [0]], axis=0))]
     both = tf.nest.map_structure(lambda part: tf.gather(part, order, batch_dims=1), both, expand_composites=True)
-    return with_gaps(both, stays=column[:, : tf.shape(order)[1]] < k[:, None])
+    return with_gaps(both, stays=column[:, : size_of(order, 1)] < k[:, None])
 
 
 def rows_where(condition: tf.Tensor, chosen: CandidateSlate, other: CandidateSlate) -> CandidateSlate:
@@ -154,13 +155,13 @@ def followed_by(slate: CandidateSlate, score: tf.Tensor, *, catalogue: Shortlist
         catalogue: the list of all items.
     """
     score = tf.where(catalogue.marks(slate.item), -float("inf"), score)
-    best, item = tf.math.top_k(score, tf.shape(score)[1])
+    best, item = tf.math.top_k(score, size_of(score, 1))
     is_wanted, is_item = best > -float("inf"), slate.item > 0
     lowest = tf.reduce_min(tf.where(is_item, slate.score, tf.float32.max), axis=1, keepdims=True)
     lowest = tf.where(lowest < tf.float32.max, lowest, 0.0)
     least = tf.reduce_min(tf.where(is_item, slate.probability, 1.0), axis=1, keepdims=True)
     least = tf.where(least < 1.0, least, _NO_PREDICTION)
-    behind = lowest - 1.0 - tf.cast(tf.range(tf.shape(score)[1]), tf.float32)[None, :]
+    behind = lowest - 1.0 - tf.cast(tf.range(size_of(score, 1)), tf.float32)[None, :]
     return CandidateSlate(
         item=tf.concat([slate.item, tf.where(is_wanted, item, 0)], axis=1),
         score=tf.concat([slate.score, tf.where(is_wanted, behind, -float("inf"))], axis=1),

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tfrec.models.size_of import size_of
 from tfrec.schema.signatures import VARIETIES
 from tfrec.strategy.candidate_slate import CandidateSlate, top
 from tfrec.strategy.config import VarietyConfig
@@ -80,7 +81,7 @@ def maximal_marginal_relevance(
     best = top(slate, k=k)
     trade_off = tf.where(tf.math.is_nan(trade_off), 0.0, trade_off)
     return tf.cond(
-        tf.reduce_any(trade_off > 0) & (tf.shape(best.item)[1] > 0),
+        tf.reduce_any(trade_off > 0) & (size_of(best.item, 1) > 0),
         lambda: _rerank(slate, k, tf.clip_by_value(trade_off, 0.0, 1.0), vectors, tastes, config.pool),
         lambda: best,
     )
@@ -130,7 +131,7 @@ def _rerank(
     left = tf.argsort(tf.where(free, tf.range(pool_width)[None, :], pool_width), axis=1)[:, : pool_width - steps]
     behind = tf.broadcast_to(tf.range(pool_width, size[1])[None, :], [size[0], size[1] - pool_width])
     place = tf.concat([chosen, left, behind], axis=1)[:, : tf.reduce_max(k)]
-    inside = tf.range(tf.shape(place)[1])[None, :] < k[:, None]
+    inside = tf.range(size_of(place, 1))[None, :] < k[:, None]
     item = tf.where(inside, tf.gather(pool.item, place, batch_dims=1), 0)
     scores = tf.where(inside, tf.gather(pool.score, place, batch_dims=1), -float("inf"))
     return CandidateSlate(
@@ -181,7 +182,7 @@ def _divergence(
         mix = (1.0 - _SMOOTHING) * chosen / (number + 1.0) + _SMOOTHING * own
         return tf.math.xlogy(own, tf.maximum(mix, 1e-12))
 
-    size, width = tf.shape(own)[0], tf.shape(own)[1]
+    size, width = size_of(own), size_of(own, 1)
     segment = tf.reshape(category + tf.range(size)[:, None] * width, [-1])
     counts = tf.math.unsorted_segment_sum(tf.reshape(tf.cast(~free, tf.float32), [-1]), segment, size * width)
     base = tf.reduce_sum(term(own, tf.reshape(counts, [size, width])), axis=1, keepdims=True)

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from tfrec.models.rows import latest
+from tfrec.models.size_of import size_of
 from tfrec.strategy.candidate_slate import CandidateSlate
 
 _MOST_SHOWN = 500  # latest showings that are counted
@@ -41,7 +42,7 @@ def tired(slate: CandidateSlate, *, shown: tf.Tensor, left: tf.Tensor, is_amount
         array([[3., 1.]], dtype=float32)
     """
     is_it = tf.equal(slate.item[:, :, None], shown[:, None, :]) & (shown > 0)[:, None, :]
-    times = tf.minimum(tf.reduce_sum(tf.cast(is_it, tf.int32), axis=2), tf.shape(left)[0] - 1)
+    times = tf.minimum(tf.reduce_sum(tf.cast(is_it, tf.int32), axis=2), size_of(left) - 1)
     share = tf.gather(left, times)
     amount = tf.where(slate.score > 0, slate.score * share, slate.score / share)
     score = tf.where(is_amount[:, None], tf.where(times > 0, amount, slate.score), slate.score + tf.math.log(share))

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tfrec.models.size_of import size_of
 from tfrec.models.sources.shortlist import Shortlist
 
 
@@ -35,7 +36,7 @@ def only_what_fits(
         ... ).numpy()
         array([[False,  True,  True, False,  True]])
     """
-    size = tf.shape(chosen)[0]
+    size = size_of(chosen)
     takes_part = tf.gather(codes, chosen)[..., 0] > 0  # [B, n]
 
     def left() -> tf.Tensor:

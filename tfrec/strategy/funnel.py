@@ -14,6 +14,7 @@ from tfrec.models.query import QUERY_SPEC, Query
 from tfrec.models.ranking import RankingModel
 from tfrec.models.rows import is_in
 from tfrec.models.shared_graphs import rare_graph, shared_graph
+from tfrec.models.size_of import size_of
 from tfrec.models.sources import CandidateSources
 from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
 from tfrec.strategy.asked import ASKED_SPEC, Asked, ask, by_default, replaced
@@ -161,7 +162,7 @@ class Funnel:
         query, relation = asked.query, asked.relation
         rules = self.merchandising.in_force(asked.occasion, self.sources.segment(query))
         allows = functools.partial(self._allowed, asked, rules)
-        nothing = tf.zeros([tf.shape(asked.k)[0], 0], tf.int32)
+        nothing = tf.zeros([size_of(asked.k), 0], tf.int32)
         near = tf.cond(tf.reduce_any(relation.gap > 0), lambda: self._near_graph(asked, rules), lambda: nothing)
         nearest = tf.cond(
             tf.reduce_any(relation.similar_to > 0),
@@ -215,7 +216,7 @@ class Funnel:
         """
         if taken is not None:
             slate = without_items(slate, taken=taken, groups=self.sources.groups)
-        usual, no_item = self._vary_graph(slate, rules, asked), tf.zeros([tf.shape(asked.k)[0], 0], tf.int32)
+        usual, no_item = self._vary_graph(slate, rules, asked), tf.zeros([size_of(asked.k), 0], tf.int32)
         has_gap = tf.reduce_any(asked.relation.gap > 0)
         led, together = tf.cond(has_gap, lambda: self._led_graph(slate, usual, rules, asked), lambda: (usual, no_item))
         shown = self._filled(led, rules, asked, taken)
@@ -277,7 +278,7 @@ class Funnel:
         led = tf.cond(tf.reduce_any(rules.selects), lambda: self._select_graph(led, rules, asked.k), lambda: led)
         is_whole = tf.reduce_all(is_in(together, led.item) | tf.equal(together, 0), axis=1)
         is_whole &= tf.reduce_any(together > 0, axis=1)
-        width = tf.maximum(tf.shape(led.item)[1], tf.shape(usual.item)[1])
+        width = tf.maximum(size_of(led.item, 1), size_of(usual.item, 1))
         shown = rows_where(is_whole, as_wide(led, width), as_wide(usual, width))
         return shown, tf.where(is_whole[:, None], together, 0)
 
@@ -350,7 +351,7 @@ class Funnel:
             # Rules may refuse the best variant and not another one: they choose among all.
             best = one_of_each_product(slate, groups=self.sources.groups)
             slate = rows_where(rules.selects, slate, best)
-        most = tf.where(rules.selects, tf.shape(slate.item)[1], asked.k)
+        most = tf.where(rules.selects, size_of(slate.item, 1), asked.k)
         ordered = tf.cond(
             tf.reduce_any(asked.diversity > 0),
             lambda: self._rerank_graph(slate, asked, most),

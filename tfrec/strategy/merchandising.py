@@ -6,6 +6,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from tfrec.features.rule_tables import KINDS, RULES_FILE, TABLES, RuleTables
+from tfrec.models.size_of import size_of
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.strategy.candidate_slate import CandidateSlate
 
@@ -105,13 +106,13 @@ class Merchandising:
             occasion: when, where and beside what something is offered.
             segment: `[B]` int32 segments of the users; 0 = unknown.
         """
-        size = tf.shape(segment)[0]
+        size = size_of(segment)
 
         def nothing() -> list[tf.Tensor]:  # a shop without rules pays for one question
             return [tf.zeros([size, 1], tf.bool)] * 3 + [tf.zeros([size, 0], tf.int32), tf.zeros([size], tf.bool)]
 
         parts = tf.cond(
-            tf.shape(self._tables["rules"].value())[0] > 1, lambda: self._judged(occasion, segment), nothing
+            tf.greater(size_of(self._tables["rules"].value()), 1), lambda: self._judged(occasion, segment), nothing
         )
         return RulesInForce(*parts)
 
@@ -152,7 +153,7 @@ class Merchandising:
         return tf.cond(
             tf.reduce_any(rules.blocks | rules.blocks_beside),
             lambda: eligible & ~of("members", rules.blocks) & ~of("beside", rules.blocks_beside),
-            lambda: tf.broadcast_to(eligible, [tf.shape(rules.active)[0], tf.shape(eligible)[1]]),
+            lambda: tf.broadcast_to(eligible, [size_of(rules.active), size_of(eligible, 1)]),
         )
 
     def boosted(self, slate: CandidateSlate, rules: RulesInForce, *, is_amount: tf.Tensor) -> CandidateSlate:
@@ -287,7 +288,7 @@ class Merchandising:
 
     def _is_there(self, side: str, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, R + 1]` bool: one of `items [B, n]` is on this side of the rule."""
-        size, number = tf.shape(items)[0], tf.shape(self._tables["rules"].value())[0]
+        size, number = size_of(items), size_of(self._tables["rules"].value())
         segment = tf.gather(self._tables[side], items) + tf.range(size)[:, None, None] * number
         there = tf.math.unsorted_segment_max(tf.ones_like(segment), segment, size * number)
         return tf.reshape(there, [size, number]) > 0
@@ -312,7 +313,7 @@ def _slots(is_taken: tf.Tensor, is_pinned: tf.Tensor, place: tf.Tensor) -> tf.Te
         is_pinned: `[B, n]` bool; pinned columns stand before the others.
         place: `[B, n]` int32 places of the pinned ones, from 1.
     """
-    number = tf.shape(place)[1]
+    number = size_of(place, 1)
     is_pinned &= is_taken
     slots = tf.range(number)
     occupied = tf.reduce_any(tf.equal(place[:, :, None] - 1, slots[None, None, :]) & is_pinned[:, :, None], axis=1)
@@ -324,7 +325,7 @@ def _slots(is_taken: tf.Tensor, is_pinned: tf.Tensor, place: tf.Tensor) -> tf.Te
 
 def _padded(values: tf.Tensor, at: tf.Tensor, padding: tf.Tensor | float | bool) -> tf.Tensor:
     """Returns `[B, n]` of `values [B, C]` at `at [B, n]`, and `padding` where that is `C`."""
-    padded = tf.concat([values, tf.fill([tf.shape(values)[0], 1], tf.cast(padding, values.dtype))], axis=1)
+    padded = tf.concat([values, tf.fill([size_of(values), 1], tf.cast(padding, values.dtype))], axis=1)
     return tf.gather(padded, at, batch_dims=1)
 
 

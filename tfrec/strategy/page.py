@@ -7,6 +7,7 @@ first first, of what is left: what a widget offers is what it would offer alone,
 import tensorflow as tf
 
 from tfrec.models.shared_graphs import shared_graph
+from tfrec.models.size_of import size_of
 from tfrec.schema.signatures import WIDGETS
 from tfrec.strategy.asked import ASKED_SPEC, Asked, replaced, rows_of, stacked
 from tfrec.strategy.candidate_slate import CandidateSlate, Chosen, as_wide
@@ -41,7 +42,7 @@ class Pages:
         """
         request = self._funnel.informed(request)
         every = stacked([self._funnel.asked(name, request) for name in WIDGETS])
-        size, width = tf.shape(widgets)[0], tf.shape(widgets)[1]
+        size, width = size_of(widgets), size_of(widgets, 1)
         # Row b of strategy s is row s · B + b of all; no widget asks the first of them for no items.
         strategy = tf.maximum(widgets - 1, 0)
         rows = tf.reshape(strategy * size + tf.range(size)[:, None], [-1])
@@ -49,14 +50,14 @@ class Pages:
         asked = replaced(rows_of(every, rows), k=tf.reshape(tf.where(widgets > 0, most, 0), [-1]))
         chosen, reasons = self._fill_graph(asked, widgets)
         item = chosen.slate.item
-        place = tf.shape(item)[1] // tf.maximum(width, 1)
+        place = size_of(item, 1) // tf.maximum(width, 1)
         code = tf.where(item > 0, tf.repeat(widgets, place, axis=1), 0)
         return _packed(chosen, reasons, code)
 
     def _fill(self, asked: Asked, widgets: tf.Tensor) -> tuple[Chosen, Reasons]:
         """Returns slates and reasons `[B, W · max(k)]`, each widget in a part of its own; traced once."""
         funnel = self._funnel
-        size, width = tf.shape(widgets)[0], tf.shape(widgets)[1]
+        size, width = size_of(widgets), size_of(widgets, 1)
         by_page = tf.reshape(asked.k, [size, width])
         # Whatever the widgets before took, as many are left as are wanted.
         enough = tf.minimum(tf.reduce_sum(by_page, axis=1, keepdims=True), funnel.sources.num_rows)
@@ -89,7 +90,7 @@ class Pages:
 
 def _as_wide(chosen: Chosen, width: tf.Tensor) -> Chosen:
     """Returns the same with gaps behind it."""
-    missing = tf.maximum(width - tf.shape(chosen.threshold_set)[1], 0)
+    missing = tf.maximum(width - size_of(chosen.threshold_set, 1), 0)
     sets = tf.pad(chosen.threshold_set, [[0, 0], [0, missing]])[:, :width]
     return Chosen(as_wide(chosen.slate, width), sets)
 

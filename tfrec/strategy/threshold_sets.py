@@ -12,6 +12,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tfrec.models.rows import is_in
+from tfrec.models.size_of import size_of
 from tfrec.strategy.candidate_slate import CandidateSlate, as_wide, top
 from tfrec.strategy.config import ThresholdConfig
 from tfrec.strategy.merchandising import Merchandising, RulesInForce
@@ -119,7 +120,7 @@ def best_set(
     cost, margin = tf.gather(price, slate.item), slate.probability * tf.gather(profit, slate.item)
     is_near = within_reach(cost, gap=gap, config=config) & (slate.item > 0)
     worth = tf.reduce_max(tf.pad(tf.where(is_near, margin, 0.0), [[0, 0], [0, 1]]), axis=1)  # of one item
-    best = tf.zeros([tf.shape(gap)[0], config.max_items], tf.int32)
+    best = tf.zeros([size_of(gap), config.max_items], tf.int32)
     if config.max_items < 2:
         return best
     is_part = (slate.item > 0) & (cost > 0) & (cost < gap[:, None])

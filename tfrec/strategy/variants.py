@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from tfrec.models.rows import is_in
+from tfrec.models.size_of import size_of
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.strategy.candidate_slate import CandidateSlate, with_gaps
 
@@ -44,7 +45,7 @@ def is_taken(items: tf.Tensor, *, taken: tf.Tensor, groups: tf.Tensor) -> tf.Ten
         >>> is_taken(tf.constant([[1, 2, 3, 4]]), taken=taken, groups=groups).numpy()
         array([[ True,  True, False,  True]])
     """
-    items = tf.broadcast_to(items, [tf.shape(taken)[0], tf.shape(items)[1]])
+    items = tf.broadcast_to(items, [size_of(taken), size_of(items, 1)])
     own = tf.gather(groups, items)
     is_variant = is_in(own, tf.gather(groups, taken)) & (own > 0)
     return (is_in(items, taken) & (items > 0)) | is_variant

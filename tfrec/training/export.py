@@ -26,6 +26,7 @@ from tfrec.features.shop import Shop
 from tfrec.features.stored_users import StoredUsers
 from tfrec.models.baseline_sources import CalibratedScore
 from tfrec.models.shared_graphs import graphs_as_written
+from tfrec.models.size_of import size_of
 from tfrec.publish import LAST_VERSION, FolderKind, check_claim, clear_stale, publishing, take_version
 from tfrec.schema import wire
 from tfrec.schema.signatures import SIGNATURES, WIDGETS, InputSpec, Signature
@@ -366,11 +367,11 @@ def _with_equal_rows(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
     """
     if tf.executing_eagerly() and len({value.shape[0] for value in inputs.values()}) == 1:
         return inputs
-    rows = tf.stack([tf.shape(value)[0] for value in inputs.values()])
+    rows = tf.stack([size_of(value) for value in inputs.values()])
     batch = tf.where(tf.reduce_any(tf.equal(rows, 0)), 0, tf.reduce_max(rows))
     result = {}
     for name, value in inputs.items():
-        count = tf.shape(value)[0]
+        count = size_of(value)
         check = tf.debugging.Assert(
             tf.equal(count, batch) | tf.equal(count, 1),
             [

@@ -9,6 +9,7 @@ from tfrec.features.shop import Shop
 from tfrec.models.graph_tables import codes_of
 from tfrec.models.query import Query
 from tfrec.models.rows import without_repeats
+from tfrec.models.size_of import size_of
 from tfrec.models.user_history import UserHistory, numbered
 from tfrec.schema.signatures import OBJECTIVES, STANDARD_WIDGETS, VARIETIES, WIDGETS
 from tfrec.strategy.attributes import AttributeLimits
@@ -49,7 +50,7 @@ class RequestReader:
     def query(self, inputs: Mapping[str, tf.Tensor]) -> Query:
         """Returns who asks, and what was seen and put into the cart."""
         user = inputs["user_id"]
-        nothing = tf.fill([tf.shape(user)[0], 0], "")
+        nothing = tf.fill([size_of(user), 0], "")
         recent = inputs.get("recent_item_ids", nothing)
         types = inputs.get("recent_event_types", nothing)
         ages = inputs.get("recent_ages", tf.zeros(tf.shape(nothing)))
@@ -108,8 +109,8 @@ class RequestReader:
         order = tf.argsort(tf.cast(tf.equal(code, 0), tf.int32), axis=1, stable=True)
         code, size = tf.gather(code, order, batch_dims=1), tf.gather(size, order, batch_dims=1)
         standard = tf.constant([[WIDGETS.index(name) + 1 for name in STANDARD_WIDGETS]])
-        width = tf.maximum(tf.shape(code)[1], len(STANDARD_WIDGETS))
-        code, size = (tf.pad(part, [[0, 0], [0, width - tf.shape(part)[1]]]) for part in (code, size))
+        width = tf.maximum(size_of(code, 1), len(STANDARD_WIDGETS))
+        code, size = (tf.pad(part, [[0, 0], [0, width - size_of(part, 1)]]) for part in (code, size))
         standard = tf.pad(standard, [[0, 0], [0, width - len(STANDARD_WIDGETS)]])
         is_named = tf.reduce_any(tf.not_equal(names, ""), axis=1, keepdims=True)
         code, size = tf.where(is_named, code, standard), tf.where(is_named, size, 0)
@@ -168,6 +169,6 @@ def _lookup_table(tokens: np.ndarray) -> tf.lookup.StaticHashTable:
 
 def _as_wide_as(values: tf.Tensor, items: tf.Tensor, padding: str | float) -> tf.Tensor:
     """Cuts or pads `values [B, n]` to the width of `items [B, R]`."""
-    width = tf.shape(items)[1]
-    missing = tf.maximum(width - tf.shape(values)[1], 0)
+    width = size_of(items, 1)
+    missing = tf.maximum(width - size_of(values, 1), 0)
     return tf.pad(values[:, :width], [[0, 0], [0, missing]], constant_values=padding)

@@ -15,6 +15,7 @@ import tensorflow as tf
 from tfrec.models.query import Query, changed
 from tfrec.models.rows import times_by_category
 from tfrec.models.shared_graphs import GraphValue
+from tfrec.models.size_of import size_of
 from tfrec.models.sources.complements import Complements
 from tfrec.models.sources.registry import FEATURES, SOURCES
 from tfrec.models.sources.shortlist import Shortlist, shortlist_of, whole_catalogue
@@ -150,7 +151,7 @@ class CandidateSources:
             shortlist = whole_catalogue(self.num_rows)
             eligible = allowed(shortlist)
         found = {name: source.evidence(entries[name], shortlist) for name, source in self.by_name.items()}
-        return Evidence(shortlist, found, tf.broadcast_to(eligible, [tf.shape(query.user)[0], shortlist.size]))
+        return Evidence(shortlist, found, tf.broadcast_to(eligible, [size_of(query.user), shortlist.size]))
 
     @property
     def popularity(self) -> tf.Tensor:
@@ -161,7 +162,7 @@ class CandidateSources:
         """Returns `[B, N + 1]` bool: which items of the catalogue may be offered."""
         every, bought = whole_catalogue(self.num_rows), self._bought(query)
         eligible = allows(every, every.marks(bought.item) & (every.item > 0))
-        return tf.broadcast_to(eligible, [tf.shape(query.user)[0], self.num_rows])
+        return tf.broadcast_to(eligible, [size_of(query.user), self.num_rows])
 
     def candidates(
         self, evidence: Evidence, *, at_least: tf.Tensor | int = 0, also: tf.Tensor | None = None
@@ -177,7 +178,7 @@ class CandidateSources:
         for name, score in self.source_scores(evidence).items():
             longest = most = getattr(self.config, name)
             if name == "towers":
-                most = tf.maximum(tf.broadcast_to(at_least, [tf.shape(evidence.eligible)[0]]), most)
+                most = tf.maximum(tf.broadcast_to(at_least, [size_of(evidence.eligible)]), most)
                 longest = tf.reduce_max(tf.concat([most, [0]], axis=0))
             k = tf.minimum(longest, shortlist.size)
             best, column = tf.math.top_k(tf.where(evidence.eligible, score, 0.0), k)
@@ -240,7 +241,7 @@ class CandidateSources:
         is_enough = tf.reduce_all(tf.stack([_is_enough(ranking, listed, eligible) for ranking in rankings]))
 
         def everything() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            item = tf.broadcast_to(tf.range(self.num_rows)[None, :], [tf.shape(listed.item)[0], self.num_rows])
+            item = tf.broadcast_to(tf.range(self.num_rows)[None, :], [size_of(listed.item), self.num_rows])
             return item, item, allowed(Shortlist(item, item))
 
         item, ascending, eligible = tf.cond(is_enough, lambda: (listed.item, listed.ascending, eligible), everything)

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfrec.models.graph_tables import table
 from tfrec.models.query import Query
 from tfrec.models.rows import latest
+from tfrec.models.size_of import size_of
 from tfrec.models.sources.feature_values import of_the_best
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
@@ -44,7 +45,7 @@ class Complements:
     def entries(self, query: Query, bought: Purchases, *, at_least: tf.Tensor) -> Entries:
         """Returns the bestsellers of the categories that complete the newest items of the cart."""
         leaf = self._leaf_of(latest(query.cart, self._most))
-        size = tf.shape(leaf)[0]
+        size = size_of(leaf)
         complement = tf.reshape(tf.gather(self._complement, leaf), [size, -1])
         strength = tf.reshape(tf.gather(self._strength, leaf), [-1])
         row = tf.range(size)[:, None] * self._num_categories

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfrec.models.query import Query
 from tfrec.models.rows import latest, masked_mean
+from tfrec.models.size_of import size_of
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models.sources.source import Candidates, Entries, Found, rank
@@ -39,7 +40,7 @@ class Content:
         similarity = _tied(tf.matmul(mean, content, transpose_b=True))
         values = {"mean": mean, "similarity": similarity}
         if not self._moment.is_listed:
-            return Entries(tf.zeros([tf.shape(mean)[0], 0], tf.int32), values)
+            return Entries(tf.zeros([size_of(mean), 0], tf.int32), values)
         ranking = rank(tf.where(self._moment.offered, similarity, 0.0), self._most)
         return Entries(ranking.item, values, (ranking,))
 

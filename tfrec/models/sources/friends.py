@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfrec.models.graph_tables import table
 from tfrec.models.query import Query
 from tfrec.models.rows import rows_of
+from tfrec.models.size_of import size_of
 from tfrec.models.sources.feature_values import of_the_best, relative, signed_root
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
@@ -36,7 +37,7 @@ class Friends:
     def entries(self, query: Query, bought: Purchases, *, at_least: tf.Tensor) -> Entries:
         """Returns what the users' friends bought."""
         if not self.variables:
-            return Entries(tf.zeros([tf.shape(query.user)[0], 0], tf.int32))
+            return Entries(tf.zeros([size_of(query.user), 0], tf.int32))
         splits, item, score = self.variables
         at, inside = rows_of(splits, query.user)
         items, scores = tf.where(inside, tf.gather(item, at), 0), tf.where(inside, tf.gather(score, at), 0.0)

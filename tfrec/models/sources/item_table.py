@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.features.feature_tables import FeatureTables
+from tfrec.models.size_of import size_of
 from tfrec.models.sources.shortlist import Shortlist
 
 
@@ -41,7 +42,7 @@ class ItemTable:
     def neighbours_of(self, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, n·W]` int32 neighbours of `items [B, n]`; 0 = none."""
         size, number = tf.unstack(tf.shape(items))
-        return tf.reshape(tf.gather(self.neighbours, items), [size, number * tf.shape(self.neighbours)[1]])
+        return tf.reshape(tf.gather(self.neighbours, items), [size, number * size_of(self.neighbours, 1)])
 
     def contributions(
         self, items: tf.Tensor, neighbours: tf.Tensor, shortlist: Shortlist
@@ -52,7 +53,7 @@ class ItemTable:
         those of the items.
         """
         weights, cells = tf.gather(self.weights, items), shortlist.cells(neighbours)
-        size, number = tf.shape(items)[0], tf.shape(items)[1] * tf.shape(self.neighbours)[1]
+        size, number = size_of(items), size_of(items, 1) * size_of(self.neighbours, 1)
         total = self._summed(weights, cells, size, shortlist)
         place = tf.range(number)[None, :] + tf.zeros([size, 1], tf.int32)
         strength = tf.reshape(tf.reduce_sum(weights, axis=-1), [-1])
@@ -77,7 +78,7 @@ class ItemTable:
         once if need be.
         """
         weights = tf.gather(tf.gather(self.weights, items), channels, axis=-1) * factors[None, :, None, :]
-        return self._summed(weights, shortlist.cells(neighbours), tf.shape(items)[0], shortlist)
+        return self._summed(weights, shortlist.cells(neighbours), size_of(items), shortlist)
 
     def decode_best(self, best: tf.Tensor, entries: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Returns strength, contributing item and pair count of coded evidence.
@@ -91,8 +92,8 @@ class ItemTable:
         """
         strength = best_strength(best)
         place = tf.cast(tf.bitwise.bitwise_and(best, tf.constant(0xFFFFFFFF, tf.int64)), tf.int32)
-        width = tf.shape(self.neighbours)[1]
-        padded = tf.concat([entries, tf.zeros([tf.shape(entries)[0], 1], tf.int32)], axis=1)
+        width = size_of(self.neighbours, 1)
+        padded = tf.concat([entries, tf.zeros([size_of(entries), 1], tf.int32)], axis=1)
         item = tf.where(strength > 0, tf.gather(padded, place // width, batch_dims=1), 0)
         count = tf.gather_nd(self.pair_counts, tf.stack([item, place % width], axis=-1))
         return strength, item, count

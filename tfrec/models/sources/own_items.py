@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfrec.features.own_items import OWN_FADES
 from tfrec.models.query import Query
 from tfrec.models.rows import count_items, latest, without_repeats
+from tfrec.models.size_of import size_of
 from tfrec.models.sources.feature_values import of_the_best, relative, signed_root
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
@@ -58,7 +59,7 @@ class OwnItems:
         weight = _line_weights(bought.line_item, bought.line_order, bought.line_item > 0, cart)
         values = {
             "item": bought.item,
-            "row": tf.where(bought.item > 0, tf.range(tf.shape(bought.item)[1]) + 1, 0),
+            "row": tf.where(bought.item > 0, tf.range(size_of(bought.item, 1)) + 1, 0),
             "facts": tf.pad(bought.facts, [[0, 0], [1, 0], [0, 0]]),
             "score": tf.pad(bought.score, [[0, 0], [1, 0]]),
             "line": bought.line_item,
@@ -134,7 +135,7 @@ def _line_weights(item: tf.Tensor, order: tf.Tensor, inside: tf.Tensor, cart: tf
         inside: `[B, M]` bool: there is a line.
         cart: `[B, n]` int32, each item once.
     """
-    size = tf.shape(item)[0]
+    size = size_of(item)
     in_cart = tf.pad(tf.where(cart > 0, cart, -1), [[0, 0], [0, 1]], constant_values=-1)
     is_shared = tf.reduce_any(tf.equal(item[:, :, None], in_cart[:, None, :]), axis=2) & inside
     num_orders = tf.reduce_max(tf.concat([tf.reshape(order, [-1]), [0]], axis=0)) + 1

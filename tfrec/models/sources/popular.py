@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfrec.models.graph_tables import table
 from tfrec.models.query import Query
+from tfrec.models.size_of import size_of
 from tfrec.models.sources.feature_values import of_the_best
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
@@ -60,7 +61,7 @@ class Popular:
         """Returns what is bought most, in the shop and in the user's segment."""
         segment = self._moment.profiles.segment(query)
         if not self._moment.is_listed:
-            return Entries(tf.zeros([tf.shape(segment)[0], 0], tf.int32), {"segment": segment})
+            return Entries(tf.zeros([size_of(segment), 0], tf.int32), {"segment": segment})
         rankings = [
             Ranking(tf.gather(best, segment), tf.fill(tf.shape(segment), most))
             for best, most in zip(self._best, (self._most, self._most_of_segment), strict=False)
@@ -73,7 +74,7 @@ class Popular:
 
     def scores(self, found: Found, shortlist: Shortlist) -> dict[str, tf.Tensor]:
         """Returns two lists: by what the shop bought lately, now and a year ago, and by what the segment did."""
-        shape = [tf.shape(found["segment"])[0], shortlist.size]
+        shape = [size_of(found["segment"]), shortlist.size]
         scores = {"popular": tf.broadcast_to(tf.gather(self._score, shortlist.item), shape)}
         if self._has_segments:
             scores["popular_segment"] = self._in_segment(found, tf.broadcast_to(shortlist.item, shape))

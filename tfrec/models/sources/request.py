@@ -6,6 +6,7 @@ from typing import ClassVar
 import tensorflow as tf
 
 from tfrec.models.query import Query
+from tfrec.models.size_of import size_of
 from tfrec.models.sources.feature_values import log_price
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
@@ -28,7 +29,7 @@ class RequestFacts:
 
     def entries(self, query: Query, bought: Purchases, *, at_least: tf.Tensor) -> Entries:
         """Returns nothing to look up."""
-        return Entries(tf.zeros([tf.shape(query.user)[0], 0], tf.int32))
+        return Entries(tf.zeros([size_of(query.user), 0], tf.int32))
 
     def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
         """Returns nothing."""

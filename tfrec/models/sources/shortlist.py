@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tfrec.models.shared_graphs import GraphValue
+from tfrec.models.size_of import size_of
 
 _BEHIND = tf.int32.max  # sorts behind every item
 
@@ -32,8 +33,7 @@ class Shortlist(GraphValue):
     @property
     def size(self) -> tf.Tensor | int:
         """Number of columns `L`; a plain number where it is known, which needs no operations."""
-        known = self.item.shape[1]
-        return tf.shape(self.item)[1] if known is None else known
+        return size_of(self.item, 1)
 
     def columns(self, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, m]` int32 column of each of `items [B, m]`; 0 where the list does not hold it."""
@@ -50,11 +50,11 @@ class Shortlist(GraphValue):
 
     def cells(self, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B·m]` places of `items [B, m]` in evidence `[B, L]` that is laid out flat."""
-        return tf.reshape(self.columns(items) + tf.range(tf.shape(items)[0])[:, None] * self.size, [-1])
+        return tf.reshape(self.columns(items) + tf.range(size_of(items))[:, None] * self.size, [-1])
 
     def sums(self, items: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
         """Returns `[B, L, ...]`: the sums of `values [B, m, ...]` at the columns of `items [B, m]`."""
-        size, inner = tf.shape(items)[0], values.shape[2:]
+        size, inner = size_of(items), values.shape[2:]
         flat = tf.reshape(values, [tf.size(items), *inner])
         total = tf.math.unsorted_segment_sum(flat, self.cells(items), size * self.size)
         return tf.reshape(total, [size, self.size, *inner])
@@ -69,7 +69,7 @@ class Shortlist(GraphValue):
         if self.is_catalogue:
             return tf.matmul(vectors, table, transpose_b=True)
         return tf.cond(
-            self.size < tf.shape(table)[0],
+            tf.less(self.size, size_of(table)),
             lambda: tf.einsum("bd,bld->bl", vectors, tf.gather(table, self.item)),
             lambda: tf.gather(tf.matmul(vectors, table, transpose_b=True), self.item, batch_dims=1),
         )
@@ -101,7 +101,7 @@ def shortlist_of(lists: Sequence[tf.Tensor]) -> Shortlist:
     merged = tf.sort(tf.pad(tf.concat(lists, axis=1), [[0, 0], [1, 0]]), axis=1)
     is_first = tf.concat([tf.ones_like(merged[:, :1], tf.bool), merged[:, 1:] > merged[:, :-1]], axis=1)
     place = tf.cumsum(tf.cast(is_first, tf.int32), axis=1) - 1
-    size = tf.shape(merged)[0]
+    size = size_of(merged)
     width = tf.reduce_max(tf.concat([tf.reshape(place, [-1]), [0]], axis=0)) + 1
     segment = tf.reshape(place + tf.range(size)[:, None] * width, [-1])
     item = tf.math.unsorted_segment_max(tf.reshape(merged, [-1]), segment, size * width)  # nothing: the least number

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfrec.models.query import Query
+from tfrec.models.size_of import size_of
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models.user_history import Purchases
@@ -107,12 +108,13 @@ def rank(score: tf.Tensor, wanted: tf.Tensor, items: np.ndarray | None = None) -
     """
     wanted = tf.broadcast_to(wanted, tf.shape(score)[:1])
     most = tf.reduce_max(tf.concat([wanted, [0]], axis=0))
-    best, place = tf.math.top_k(score, tf.minimum(_SPARED * most + _SPARE, tf.shape(score)[1]))
+    best, place = tf.math.top_k(score, tf.minimum(_SPARED * most + _SPARE, size_of(score, 1)))
     item = place if items is None else tf.gather(tf.constant(items, tf.int32), place)
     item = tf.where(best > 0, item, 0)
     # A list that is as long as all that can be ranked ends with "no further item".
     return Ranking(
-        tf.cond(tf.shape(item)[1] < tf.shape(score)[1], lambda: item, lambda: tf.pad(item, [[0, 0], [0, 1]])), wanted
+        tf.cond(tf.less(size_of(item, 1), size_of(score, 1)), lambda: item, lambda: tf.pad(item, [[0, 0], [0, 1]])),
+        wanted,
     )
 
 

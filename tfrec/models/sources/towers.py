@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfrec.models.query import Query
 from tfrec.models.query_embedder import QueryEmbedder
+from tfrec.models.size_of import size_of
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models.sources.source import Candidates, Entries, Found, rank
@@ -46,11 +47,11 @@ class Towers:
     def entries(self, query: Query, bought: Purchases, *, at_least: tf.Tensor) -> Entries:
         """Returns the nearest items of all, and of those never sold."""
         embedding = self.embed(query)
-        wanted = tf.maximum(tf.fill([tf.shape(embedding)[0]], self._most), at_least)
+        wanted = tf.maximum(tf.fill([size_of(embedding)], self._most), at_least)
         cosine = tf.matmul(embedding, self._moment.embeddings, transpose_b=True)
         values = {"embedding": embedding, "cosine": cosine}
         if not self._moment.is_listed:
-            return Entries(tf.zeros([tf.shape(cosine)[0], 0], tf.int32), values)
+            return Entries(tf.zeros([size_of(cosine), 0], tf.int32), values)
         score = tf.where(self._moment.offered, cosine + 2.0, 0.0)
         rankings = [rank(score, wanted)]
         if len(self._unsold):

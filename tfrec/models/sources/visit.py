@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfrec.features.feature_tables import CHANNELS
 from tfrec.models.query import Query
 from tfrec.models.rows import count_items, is_among, latest
+from tfrec.models.size_of import size_of
 from tfrec.models.sources.feature_values import log_price, of_the_best, price_distance, relative, signed_root
 from tfrec.models.sources.item_table import ItemTable
 from tfrec.models.sources.moment import Moment
@@ -66,7 +67,7 @@ class Visit:
         if self._table.is_empty:
             return {}
         items = entries.values["items"]
-        steps_ago = tf.cast(tf.range(tf.shape(items)[1])[::-1], tf.float32)
+        steps_ago = tf.cast(tf.range(size_of(items, 1))[::-1], tf.float32)
         fade = _FADE**steps_ago
         is_latest, is_before = (tf.cast(tf.equal(steps_ago, ago), tf.float32) for ago in (0.0, 1.0))
         factors = tf.stack([fade, fade, is_latest, is_before], axis=1)
@@ -124,7 +125,7 @@ def _same_category_shares(candidates: tf.Tensor, items: tf.Tensor, categories: t
 def _seen_in_visit(candidates: tf.Tensor, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns `[B, C]` 1 / (events since the candidate was seen, it included), and how often; 0 if never."""
     items = tf.pad(items, [[0, 0], [1, 0]])  # there may be none
-    steps = tf.cast(tf.range(tf.shape(items)[1])[::-1] + 1, tf.float32)
+    steps = tf.cast(tf.range(size_of(items, 1))[::-1] + 1, tf.float32)
     is_seen = tf.equal(candidates[:, :, None], items[:, None, :]) & (items > 0)[:, None, :]
     seen_at = tf.cast(is_seen, tf.float32)
     return tf.reduce_max(seen_at / steps, axis=2), tf.math.log1p(tf.reduce_sum(seen_at, axis=2))
