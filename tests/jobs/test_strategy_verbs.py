@@ -60,3 +60,10 @@ def test_what_cannot_be_tried_is_refused(models, arguments, named, capsys):
     action, *options = arguments
     assert main(["strategy", action, str(models), *options]) == 2
     assert named in capsys.readouterr().err
+
+
+def test_a_file_of_another_hand_is_refused_before_anything_is_asked(models, capsys):
+    (models / "strategies.json").write_text('{"mine": 1}')
+    assert main(["strategy", "evaluate", str(models)]) == 2
+    assert "--force" in capsys.readouterr().err
+    assert (models / "strategies.json").read_text() == '{"mine": 1}'

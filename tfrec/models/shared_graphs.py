@@ -1,6 +1,5 @@
 """Makes graphs that several signatures share, and keeps the runtime from optimising them."""
 
-import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
@@ -12,7 +11,7 @@ class GraphValue:
     """A dataclass that graphs return: unlike an extension type it may hold what only some shops have."""
 
     def __tf_flatten__(self) -> tuple[tuple[()], tuple[Any, ...]]:
-        return (), tuple(getattr(self, field.name) for field in dataclasses.fields(self))  # type: ignore[arg-type]
+        return (), tuple(vars(self).values())  # in the order of the fields, as the dataclass sets them
 
     @classmethod
     def __tf_unflatten__(cls, metadata: tuple[()], components: Sequence[Any]) -> Self:

@@ -32,6 +32,7 @@ settings.toml:
   diversity = 0.2
   outside_cart_level = 1
 """
+_KIND = "settings of strategies compared"
 INTERRUPTED = "The tables above are complete; nothing was written."
 
 
@@ -47,10 +48,11 @@ def run(options: argparse.Namespace) -> None:
     """Replays, and prints each signature as it is done."""
     from tfrec.cli.analyses import print_json
     from tfrec.models_folder import STRATEGIES
-    from tfrec.publish import write_json
+    from tfrec.publish import check_file, write_json
     from tfrec.schema.json_values import to_json
 
     check_plot(options)
+    check_file(options.models / STRATEGIES, _KIND, force=options.force)
     found = []
     for study in studies(options):
         found.append(study)
@@ -61,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
     else:
         print(MEANINGS)
     kept = {"signatures": [to_json(study) for study in found]}
-    write_json(options.models / STRATEGIES, kept, "settings of strategies compared")
+    write_json(options.models / STRATEGIES, kept, _KIND, force=options.force)
     if options.plot is not None:
         from tfrec.report.trade_offs import trade_off_figure
         from tfrec.report.words import language
