@@ -190,3 +190,24 @@ def test_the_highest_version_answers(tmp_path):
         (tmp_path / "shop" / version / "saved_model.pb").touch()
     (tmp_path / "shop" / "11").mkdir()
     assert newest_version(tmp_path, "shop").name == "10"
+
+
+def test_an_output_that_an_older_export_does_not_give_is_null():
+    """A new version is judged beside the one in service, which may be of an earlier release."""
+
+    class Older:
+        def call(self, name, inputs):
+            shape = (len(inputs["k"]), 1)
+            outputs = {
+                spec.name: np.full(
+                    shape, "a" if spec.dtype == "string" else 1, object if spec.dtype == "string" else spec.dtype
+                )
+                for spec in SIGNATURES[name].outputs
+            }
+            del outputs["threshold_sets"], outputs["sources"], outputs["prices"]
+            return outputs
+
+    found = recommend_table(Older(), SIGNATURES["complete_cart"], pa.table({"query_id": ["x", "y"]}), k=1).to_pydict()
+    assert found["item_id"] == ["a", "a"]
+    assert found["threshold_sets"] == found["sources"] == [None, None]
+    assert np.isnan(found["prices"]).all()

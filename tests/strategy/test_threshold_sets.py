@@ -96,8 +96,9 @@ def test_one_likely_item_stands_before_every_set(known):
     [
         ({"i0": 0.9, "i1": 0.9, "i11": 0.9, "i13": 0.9}, {"i11", "i13"}),
         ({"i0": 0.9, "i1": 0.9, "i2": 0.9, "i5": 0.9, "i9": 0.9}, {"i1", "i2", "i5", "i9"}),
+        ({"i10": 0.95, "i11": 0.95, "i13": 0.95}, {"i11", "i13"}),  # all three would earn more
     ],
-    ids=["nothing that is not needed", "several"],
+    ids=["nothing that is not needed", "several", "two of three"],
 )
 def test_no_item_of_a_set_could_be_left_out(known, chances, expected):
     found = known.ask(chances=chances)

@@ -361,8 +361,8 @@ def _assemble(query_ids: pa.Array, signature: Signature, parts: list[dict[str, n
 
 
 def _absent(dtype: str, size: int) -> np.ndarray:
-    """Returns nulls for an output that this model lacks (a head that the log has no events for)."""
-    return np.full(size, None, object) if dtype == "string" else np.full(size, np.nan, np.float32)
+    """Returns nulls for an output that this model lacks: a head without events, or what an older export did not give."""
+    return np.full(size, np.nan, np.float32) if dtype == "float32" else np.full(size, None, object)
 
 
 def _slate_schema(signature: Signature, id_type: pa.DataType) -> pa.Schema:
