@@ -361,7 +361,7 @@ def _assemble(query_ids: pa.Array, signature: Signature, parts: list[dict[str, n
 
 
 def _absent(dtype: str, size: int) -> np.ndarray:
-    """Returns nulls for an output that this model lacks: a head without events, or what an older export did not give."""
+    """Returns nulls for an output that this model lacks: a head without events, or one that older exports have not."""
     return np.full(size, np.nan, np.float32) if dtype == "float32" else np.full(size, None, object)
 
 
