@@ -69,8 +69,9 @@ def test_every_section_is_there_and_the_contents_lead_to_it(pages, code):
     assert [link for link in page.links if link[1:] in SECTIONS] == [f"#{key}" for key in SECTIONS]
     assert [mark for mark in page.ids if mark in SECTIONS] == list(SECTIONS)
     left_out = re.search(r'<section id="left-out".*?</section>', pages[code], re.DOTALL)
-    assert left_out  # nothing was collected to state what was earned
-    assert left_out[0].count('<p class="said">') == 1
+    assert left_out  # nothing was collected to state what was earned, and no setting of strategies was evaluated
+    assert left_out[0].count('<p class="said">') == 2
+    assert "tfrec strategy evaluate" in left_out[0]
 
 
 @pytest.mark.parametrize("code", ["en", "zh"])
