@@ -11,6 +11,7 @@ import pytest
 from tests.serving.requests import call, put, request_to, strings, until
 from tfrec.errors import ConfigError, ServingError
 from tfrec.schema import wire
+from tfrec.schema.signatures import STANDARD_WIDGETS
 from tfrec.serving.limits import RequestLimits
 from tfrec.serving.saved_model import ABOUT
 from tfrec.serving.server import EmbeddedServer
@@ -50,6 +51,11 @@ def test_a_batch_of_long_histories_is_allowed():
     names = ("history_item_ids", "history_event_types", "history_order_ages", "history_orders")
     histories = {name: strings("item_1", shape=(64, 1001)) for name in names}
     assert RequestLimits().memory(histories, num_items=50_000) < RequestLimits().max_memory / 2
+
+
+def test_a_page_that_names_no_widgets_counts_a_slate_for_each_standard_one():
+    page, slate = (RequestLimits().memory({}, num_items=50_000, is_page=is_page) for is_page in (True, False))
+    assert page == slate * len(STANDARD_WIDGETS)
 
 
 def test_limits_are_positive():

@@ -4,6 +4,7 @@ Nothing here waits or sends: each function is a generator of steps (`tfrec.clien
 """
 
 import dataclasses
+import functools
 import logging
 import random
 import time
@@ -19,6 +20,7 @@ from tfrec.client.batches import join_rows, split_rows
 from tfrec.client.best_sellers import BEST_SELLERS, BestSellers
 from tfrec.client.breaker import CircuitBreaker
 from tfrec.client.failures import UNKNOWN_LABEL, deadline_exceeded, name_failure
+from tfrec.client.queries import left_out
 from tfrec.client.spans import span_of
 from tfrec.client.steps import Call, Pause, Steps
 from tfrec.errors import ServingError
@@ -275,13 +277,22 @@ class Asking:
 
 
 def _request(signature: Signature, inputs: Mapping[str, np.ndarray], source: Source, wanted: Sequence[str]) -> Any:
-    request = wire.PredictRequest(
-        model_spec=_model_spec(source),
-        inputs={name: wire.to_tensor_proto(array) for name, array in inputs.items()},
-        output_filter=wanted,
-    )
+    request = wire.PredictRequest.FromString(_left_out_request(signature))
+    request.model_spec.CopyFrom(_model_spec(source))
     request.model_spec.signature_name = signature.name
+    request.output_filter.extend(wanted)
+    defaults = left_out(signature)
+    for name, array in inputs.items():
+        if array is not defaults[name]:
+            request.inputs[name].CopyFrom(wire.to_tensor_proto(array))
     return request
+
+
+@functools.cache
+def _left_out_request(signature: Signature) -> bytes:
+    """Returns the request of a query that names no input: to parse it is ten times faster than to build it."""
+    inputs = {name: wire.to_tensor_proto(array) for name, array in left_out(signature).items()}
+    return wire.PredictRequest(inputs=inputs).SerializeToString()
 
 
 def _model_spec(source: Source) -> Any:

@@ -8,7 +8,10 @@ import numpy as np
 def split_rows(inputs: Mapping[str, np.ndarray], *, max_rows: int) -> Iterator[dict[str, np.ndarray]]:
     """Yields the inputs `[B, ...]` in parts of at most `max_rows` rows each, in order."""
     num_rows = len(next(iter(inputs.values())))
-    for start in range(0, max(num_rows, 1), max_rows):
+    if num_rows <= max_rows:
+        yield dict(inputs)
+        return
+    for start in range(0, num_rows, max_rows):
         yield {name: array[start : start + max_rows] for name, array in inputs.items()}
 
 

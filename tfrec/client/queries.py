@@ -9,6 +9,7 @@ Each list begins with one padding value: TF Serving with `pad_variable_length_in
 requests by their own first element (see `tfrec.schema.signatures`).
 """
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -25,6 +26,7 @@ Numbers: TypeAlias = Sequence[float] | Sequence[Sequence[float]] | np.ndarray | 
 """One query's value or list, or a batch of them."""
 
 _BEHAVIOUR = ("recent_item_ids", "recent_event_types", "recent_ages")  # one event is one column of all three
+_TOGETHER = (_BEHAVIOUR, ("widgets", "widget_sizes"))  # inputs whose lengths are compared
 _LISTS = (list, tuple, np.ndarray)
 _SINGLE = (str, bytes, int, float, np.generic)
 _LONGEST = 80  # characters of a value in a message
@@ -53,22 +55,34 @@ def build_inputs(signature: Signature, arguments: Mapping[str, Any]) -> tuple[di
     if len(set(lengths.values())) > 1:
         raise SchemaError(f"Batches of one call must have the same length; got {lengths}.")
     num_queries = next(iter(lengths.values()), 1)
+    built_names = {*given, *(name for group in _TOGETHER if not given.keys().isdisjoint(group) for name in group)}
+    specs = [spec for spec in signature.inputs if batches or spec.name in built_names]
     rows = {
         spec.name: list(batches[spec.name])
         if spec.name in batches
         else [given.get(spec.name, spec.padding if spec.rank == 1 else ())] * num_queries
-        for spec in signature.inputs
+        for spec in specs
     }
     _check_behaviour(given, rows)
     _check_widgets(rows)
-    widths = {spec.name: max(map(len, rows[spec.name]), default=0) for spec in signature.inputs if spec.rank == 2}
+    widths = {spec.name: max(map(len, rows[spec.name]), default=0) for spec in specs if spec.rank == 2}
     behaviour_width = max((widths[name] for name in _BEHAVIOUR if name in widths), default=0)
-    return {
+    built = {
         spec.name: _as_array(
             spec, rows[spec.name], behaviour_width if spec.name in _BEHAVIOUR else widths.get(spec.name, 0)
         )
-        for spec in signature.inputs
-    }, bool(batches)
+        for spec in specs
+    }
+    return (built, True) if batches else ({**left_out(signature), **built}, False)
+
+
+@functools.cache
+def left_out(signature: Signature) -> Mapping[str, np.ndarray]:
+    """Returns what one query that names no input sends, `[1]` or `[1, 1]` each: read-only, for all such queries."""
+    arrays = {spec.name: _as_array(spec, [spec.padding if spec.rank == 1 else ()], 0) for spec in signature.inputs}
+    for array in arrays.values():
+        array.setflags(write=False)
+    return arrays
 
 
 def _plain(value: Any) -> Any:

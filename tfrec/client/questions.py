@@ -212,7 +212,8 @@ class Questions(SlateQuestions[OffersT], Generic[OffersT, AnswerT, OutputsT, Nam
         parts, rows = [], []
         for name in sorted(set(arms.tolist())):
             chosen = np.flatnonzero(arms == name)
-            own = {input_name: array[chosen] for input_name, array in inputs.items()}
+            is_all = len(chosen) == num
+            own = {input_name: array if is_all else array[chosen] for input_name, array in inputs.items()}
             arm = CLIENTS_OWN if self._experiment is None else self._experiment.arms.get(name, CLIENTS_OWN)
             if arm.diversity is not None and arguments.get("diversity") is None:
                 own["diversity"] = np.full(len(chosen), arm.diversity, np.float32)

@@ -307,9 +307,13 @@ def tensor_shape(proto: Any) -> tuple[int, ...]:
     Raises:
         SchemaError: a dimension is negative, or no array can have that shape (TensorFlow would end the process).
     """
-    shape = () if proto.tensor_shape.unknown_rank else tuple(dim.size for dim in proto.tensor_shape.dim)
+    declared = proto.tensor_shape
+    shape = () if declared.unknown_rank else tuple([dim.size for dim in declared.dim])
     # Sizes are multiplied as if none were 0: neither NumPy nor TensorFlow lets a 0 behind them excuse an overflow.
-    if len(shape) > _MAX_RANK or min(shape, default=0) < 0 or math.prod(size or 1 for size in shape) > _MAX_ELEMENTS:
+    count = 1
+    for size in shape:
+        count *= size or 1
+    if count > _MAX_ELEMENTS or len(shape) > _MAX_RANK or (shape and min(shape) < 0):
         raise SchemaError(
             f"A tensor must have a fully known shape of at most {_MAX_RANK} dimensions and {_MAX_ELEMENTS} elements; "
             f"got {list(shape)}."
@@ -344,11 +348,11 @@ def to_ndarray(proto: Any) -> np.ndarray:
         return np.frombuffer(proto.tensor_content, dtype.newbyteorder("<")).astype(dtype).reshape(shape)
     values = getattr(proto, _FIELDS[proto.dtype])
     if proto.dtype == DT_STRING:
-        flat = np.full(count, b"", dtype=object)
         present = min(count, len(values))
+        flat = np.empty(count, dtype=object)
         flat[:present] = values[:present]
-        if 0 < present < count:
-            flat[present:] = values[-1]
+        if present < count:
+            flat[present:] = values[-1] if present else b""
         return flat.reshape(shape)
     typed = _typed_values(values, dtype)
     if 0 < len(typed) < count:

@@ -1,7 +1,7 @@
 """Calls TensorFlow's C API through ctypes: NumPy arrays in and out, without Python TensorFlow in the process.
 
-The shared libraries come from the installed `tensorflow` wheel, which is located but never imported. ctypes lets go of
-the interpreter lock during a call, so that sessions run in parallel. A string tensor is an array of 24-byte
+The shared libraries come from the installed `tensorflow` wheel, which is located but never imported. Long calls let go
+of the interpreter lock, so that sessions run in parallel. A string tensor is an array of 24-byte
 `TF_TString`s; those of at most 22 bytes lie inline and are converted for the whole array at once.
 """
 
@@ -31,6 +31,8 @@ class Output(ctypes.Structure):
     _fields_ = (("operation", ctypes.c_void_p), ("index", ctypes.c_int))
 
 
+_LONG = ("TF_LoadSessionFromSavedModel", "TF_CloseSession", "TF_DeleteSession", "TF_DeleteGraph", "TF_SessionRun")
+"""Functions that let go of the interpreter lock; for the others, to take it back would take longer than they do."""
 _POINTER = ctypes.c_void_p
 _TEXT = ctypes.c_char_p
 _SIZE = ctypes.c_size_t
@@ -91,16 +93,17 @@ class CApi:
         folder = _wheel_folder()
         try:
             # The framework library first: the other one needs it, and holds what it does not.
-            libraries = [
-                ctypes.CDLL(str(folder / name)) for name in ("libtensorflow_framework.so.2", "libtensorflow_cc.so.2")
-            ]
+            files = [str(folder / name) for name in ("libtensorflow_framework.so.2", "libtensorflow_cc.so.2")]
+            libraries = [ctypes.CDLL(file) for file in files]
+            quick_libraries = [ctypes.PyDLL(file) for file in files]
         except OSError as error:
             raise EnvironmentSetupError(
                 f"TensorFlow's C library cannot be loaded from {folder}: {error}. "
                 f"TensorFlow must be the wheel for Linux. {install_hint('train')}."
             ) from error
         for name, (result, arguments) in _PROTOTYPES.items():
-            function = next(getattr(library, name) for library in reversed(libraries) if hasattr(library, name))
+            chosen = libraries if name in _LONG else quick_libraries
+            function = next(getattr(library, name) for library in reversed(chosen) if hasattr(library, name))
             function.restype = result
             function.argtypes = arguments
             setattr(self, name, function)

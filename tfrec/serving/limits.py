@@ -42,21 +42,23 @@ class RequestLimits:
         if self.max_rows < 1 or self.max_bytes < 1 or self.max_memory < 1:
             raise ConfigError(f"The limits of a request must be positive; got {self}.")
 
-    def memory(self, inputs: Any, *, num_items: int) -> int:
+    def memory(self, inputs: Any, *, num_items: int, is_page: bool = False) -> int:
         """Returns the bytes that answering a request takes, estimated from the sizes that its inputs declare.
 
         `rows × items × 160 + elements × 4096`: a slate needs some numbers for each pair of a row and an item. Elements
         of users' histories count 640. A row of a page counts as many times as it has widgets.
 
         Args:
-            inputs: alias → `TensorProto`.
+            inputs: alias → `TensorProto`; defaults may be left out.
             num_items: size of the servable's catalogue; 0 where it is not known.
+            is_page: whether a page is asked for, which has a slate for each standard widget unless others are named.
 
         Raises:
             ServingError: INVALID_ARGUMENT, an input has no possible shape or dtype, or the request is too large.
         """
-        num_bytes = num_elements = num_rows = element_bytes = 0
-        slates = 1  # of a row; a page has one for each widget
+        num_bytes = num_elements = element_bytes = 0
+        num_rows = 1  # of a request that leaves all to the defaults
+        slates = len(STANDARD_WIDGETS) if is_page else 1  # of a row; a page has one for each widget
         for alias, proto in inputs.items():
             try:
                 shape, itemsize = wire.tensor_shape(proto), wire.numpy_dtype(proto.dtype).itemsize

@@ -3,6 +3,7 @@
 Warm-up requests, stored beside a version, run through the same function before the version is served.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from tfrec.errors import SchemaError, ServingError
 from tfrec.schema import wire
 from tfrec.serving.limits import RequestLimits, parsing_error
+from tfrec.serving.saved_model import ServableSignature
 from tfrec.serving.servable import Servable
 from tfrec.serving.tfrecords import read_tfrecords
 
@@ -25,8 +27,9 @@ def check_request(servable: Servable, request: Any, limits: RequestLimits) -> in
     Raises:
         ServingError: the signature is unknown, its inputs are not those that are sent, or the request is too large.
     """
-    servable.check_aliases(servable.signature(request.model_spec.signature_name), request.inputs)
-    return limits.memory(request.inputs, num_items=servable.num_items)
+    signature = servable.signature(request.model_spec.signature_name)
+    servable.check_aliases(signature, request.inputs)
+    return _memory(servable, signature, servable.given(signature, request.inputs), limits)
 
 
 def predict(
@@ -49,18 +52,13 @@ def predict(
     """
     signature = servable.signature(request.model_spec.signature_name)
     servable.check_aliases(signature, request.inputs)
+    given = servable.given(signature, request.inputs)
     if limits is not None:
-        limits.memory(request.inputs, num_items=servable.num_items)
-    # Clients name all inputs, most of them with their default, whose tensor is there already.
-    defaults = servable.signature_defs.signature_def[signature.name].defaults
-    inputs = {
-        alias: _decoded(alias, request.inputs[alias])
-        for alias in signature.inputs
-        if alias in request.inputs and not (alias in defaults and request.inputs[alias] == defaults[alias])
-    }
+        _memory(servable, signature, given, limits)
+    inputs = {alias: _decoded(alias, given[alias]) for alias in signature.inputs if alias in given}
     output_filter = tuple(request.output_filter)
     servable.check_outputs(signature, output_filter)
-    servable.check_dtypes(signature, {alias: request.inputs[alias].dtype for alias in inputs})
+    servable.check_dtypes(signature, {alias: given[alias].dtype for alias in inputs})
     outputs = servable.run(signature, inputs, output_filter, timeout_ms=timeout_ms, as_bytes=True)
     response = wire.PredictResponse(
         model_spec=wire.ModelSpec(name=request.model_spec.name, signature_name=signature.name),
@@ -97,6 +95,10 @@ def warm_up(servable: Servable, version_dir: Path) -> int:
             raise ServingError(f"Unsupported log_type for warmup: only predict_log is, in {path}", code=_UNIMPLEMENTED)
         predict(servable, log.predict_log.request, version=0)
     return count
+
+
+def _memory(servable: Servable, signature: ServableSignature, given: Mapping[str, Any], limits: RequestLimits) -> int:
+    return limits.memory(given, num_items=servable.num_items, is_page="widgets" in signature.inputs)
 
 
 def _decoded(alias: str, proto: Any) -> np.ndarray:

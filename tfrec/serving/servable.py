@@ -226,6 +226,14 @@ class Servable:
                 code=_INVALID_ARGUMENT,
             )
 
+    def given(self, signature: ServableSignature, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the inputs (`TensorProto`s) that are not their defaults, whose tensors are there already.
+
+        Clients name all inputs, most of them with their default.
+        """
+        defaults = self.signature_defs.signature_def[signature.name].defaults
+        return {alias: proto for alias, proto in inputs.items() if alias not in defaults or proto != defaults[alias]}
+
     @staticmethod
     def check_outputs(signature: ServableSignature, output_filter: Sequence[str]) -> None:
         """Checks the outputs that are asked for.
@@ -250,6 +258,8 @@ class Servable:
         Raises:
             ServingError: INVALID_ARGUMENT, one is not as declared.
         """
+        if all(number == signature.inputs[alias].dtype_number for alias, number in dtype_numbers.items()):
+            return
         by_feed_name = sorted(signature.inputs.items(), key=lambda item: item[1].tensor_name)
         for position, (alias, spec) in enumerate(by_feed_name):
             number = dtype_numbers.get(alias, spec.dtype_number)
