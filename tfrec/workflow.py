@@ -74,7 +74,13 @@ class Published:
 
 
 def train_shop(
-    prepared: Path, models: Path, config: Any = None, *, force: bool = False, show_progress: bool = True
+    prepared: Path,
+    models: Path,
+    config: Any = None,
+    *,
+    force: bool = False,
+    show_progress: bool = True,
+    workers: Any = None,
 ) -> Published:
     """Trains the funnel on a prepared shop, keeps its weights and publishes a version of the three servables.
 
@@ -87,11 +93,14 @@ def train_shop(
         config: a `TrainingConfig`; None = the defaults.
         force: train again even if nothing changed.
         show_progress: progress bars.
+        workers: `Workers` that compute the steps, of which this is the first; None = this process alone.
 
     Raises:
         SourceError: there is no prepared shop, or another process writes `models`.
+        EnvironmentSetupError: another worker is gone.
     """
     from tfrec.training import TrainingConfig, train
+    from tfrec.training.workers import ALONE
 
     config = config or TrainingConfig()
     wanted = planned_manifest(prepared, config)
@@ -104,11 +113,45 @@ def train_shop(
         shop = load_shop(prepared)
         began = time.perf_counter()
         checks: list[FallbackCheck] = []
-        trained = train(shop, config, work=work, show_progress=show_progress, examine=_examiner(shop, config, checks))
+        trained = train(
+            shop,
+            config,
+            work=work,
+            show_progress=show_progress,
+            examine=_examiner(shop, config, checks),
+            workers=workers or ALONE,
+        )
         manifest = dataclasses.replace(wanted, seconds=round(time.perf_counter() - began, 1))
         comparison = checks[0].to_json() if checks else ""
         version = publish_trained(shop, trained, config, models, manifest, comparison=comparison)
         return Published(models, version, False, manifest.seconds)
+
+
+def follow_training(prepared: Path, models: Path, config: Any, workers: Any, *, force: bool = False) -> bool:
+    """Computes this worker's share of `train_shop`, which the first worker runs on the same folders and settings.
+
+    Args:
+        prepared: the same shop.
+        models: the first worker's folder of models, on a volume that both see.
+        config: the same `TrainingConfig`.
+        workers: `Workers` of this process.
+        force: as at the first worker.
+
+    Returns:
+        Whether there was something to train.
+
+    Raises:
+        SourceError: there is no prepared shop.
+        EnvironmentSetupError: another worker is gone.
+    """
+    from tfrec.training.follow import follow
+
+    wanted = planned_manifest(prepared, config)
+    present = find_models_manifest(models)
+    if present is not None and present.identity == wanted.identity and not force:
+        return False
+    follow(load_shop(prepared), config, work=models / WORK / wanted.identity[:16], workers=workers)
+    return True
 
 
 def _examiner(shop: Shop, config: Any, checks: list[FallbackCheck]) -> Callable[[Any, float], None]:

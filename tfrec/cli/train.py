@@ -58,23 +58,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Trains and says where the models lie."""
+    from tfrec.errors import ConfigError
     from tfrec.ingest.prepared import read_manifest
     from tfrec.publish import check_claim
 
     check_claim(options.out)
     read_manifest(options.prepared)  # a wrong path is reported before TensorFlow is loaded
     sys.stderr.write("Loading TensorFlow ...\n")
+    from tfrec.training.workers import workers_of_environment
+
+    workers = workers_of_environment()
     from tfrec.jobs.model_updates import warm_start_shop
     from tfrec.models_folder import read_models_manifest
     from tfrec.tracking.tracked_runs import train_tracked, warm_start_tracked
     from tfrec.training.settings_file import read_config
-    from tfrec.workflow import train_shop
+    from tfrec.workflow import follow_training, train_shop
 
+    if workers.count > 1 and (options.warm_start is not None or options.track):
+        raise ConfigError("--warm-start and --track train on one machine. Take TF_CONFIG away, or these options.")
     settings = [*options.set, *([] if options.users is None else [f"users={options.users!r}"])]
+    if not workers.is_first:
+        config = read_config(options.config, settings)
+        follow_training(options.prepared, options.out, config, workers, force=options.force)
+        print(f"Worker {workers.index} of {workers.count} has nothing left to compute; worker 0 publishes the models.")
+        return
     if options.warm_start is None:
         config = read_config(options.config, settings)
-        published = (train_tracked if options.track else train_shop)(
-            options.prepared, options.out, config, force=options.force
+        published = (
+            train_tracked(options.prepared, options.out, config, force=options.force)
+            if options.track
+            else train_shop(options.prepared, options.out, config, force=options.force, workers=workers)
         )
     else:
         config = read_config(options.config, settings, under=read_models_manifest(options.warm_start).config)

@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_recommenders as tfrs
 
 from tfrec.errors import ConfigError
+from tfrec.models.replicas import mean_of_all_replicas
 from tfrec.models.sources.registry import FEATURES
 
 _CLIP = 5.0  # standard deviations; one wild feature value must not decide alone
@@ -96,8 +97,9 @@ class RankingModel(tfrs.Model):
         self._dropout = tf.keras.layers.Dropout(config.dropout)
         self._score = tf.keras.layers.Dense(1, name="score")
         self._logits = tf.keras.layers.Dense(len(heads), name="logits", bias_initializer=_rare)
-        self.score_task = tfrs.tasks.Ranking(loss=ListwiseSoftmax())
-        self.head_tasks = [tfrs.tasks.Ranking(loss=PointwiseCrossEntropy(), name=head) for head in heads]
+        each = tf.keras.losses.Reduction.NONE  # a list by itself: replicas share out the mean
+        self.score_task = tfrs.tasks.Ranking(loss=ListwiseSoftmax(reduction=each))
+        self.head_tasks = [tfrs.tasks.Ranking(loss=PointwiseCrossEntropy(reduction=each), name=head) for head in heads]
 
     def adapt(self, mean: np.ndarray, variance: np.ndarray) -> None:
         """Scales each feature by its `mean [F]` and `variance [F]` over real candidates; call it once before `fit`.
@@ -143,7 +145,7 @@ class RankingModel(tfrs.Model):
         for position, task in enumerate(self.head_tasks):
             head = task(labels=labels[..., position], predictions=logits[..., position], compute_metrics=False)
             loss += self.config.probability_weight * head / len(self.head_tasks)
-        return loss
+        return mean_of_all_replicas(loss, tf.reduce_any(inputs["is_candidate"], axis=1))
 
 
 def _rare(shape: tuple[int, ...], dtype: tf.DType | None = None) -> tf.Tensor:

@@ -9,6 +9,7 @@ import tensorflow_recommenders as tfrs
 from tfrec.errors import ConfigError, nearest_hint
 from tfrec.features.vocabulary import Vocabularies
 from tfrec.models.image_tower import ImageTower
+from tfrec.models.replicas import of_all_replicas, this_replica
 from tfrec.models.retrieval_losses import bpr_max, full_softmax, gbce, sampled_softmax
 from tfrec.models.towers import CandidateTower, ItemEncoder, QueryTower, TowerInputs
 
@@ -130,8 +131,10 @@ class RetrievalModel(tfrs.Model):
             is_met = ((self.item_encoder.is_seen > 0) | (not training)) & (catalogue > 0)
             loss = full_softmax(queries, self.candidate_tower(encoded), label, group, is_met)
         else:
-            candidates = tf.boolean_mask(candidates, labelled)
-            loss = self._sampled_loss(queries, candidates, label, group, flat("label_probability"))
+            columns = [queries, tf.boolean_mask(candidates, labelled), label, group, flat("label_probability")]
+            if this_replica()[1] > 1:
+                *columns, weight = _of_whole_batch(*columns, weight)
+            loss = self._sampled_loss(*columns)
         return tf.reduce_sum(loss * weight) / tf.cast(tf.size(weight), tf.float32)
 
     def candidate_embeddings(self) -> np.ndarray:
@@ -174,3 +177,14 @@ class RetrievalModel(tfrs.Model):
         result = np.concatenate(rows)
         result[0] = 0.0
         return result
+
+
+def _of_whole_batch(*columns: tf.Tensor) -> list[tf.Tensor]:
+    """Returns the columns `[Q, ...]` of all replicas, the last of which is the weight, without what only stood in.
+
+    Where a replica has no label a position of weight 0 stands in for it; one is kept where no replica has any.
+    """
+    gathered = [of_all_replicas(column) for column in columns]
+    is_real = gathered[-1] > 0
+    kept = is_real | (~tf.reduce_any(is_real) & (tf.range(tf.size(is_real)) == 0))
+    return [tf.boolean_mask(column, kept) for column in gathered]

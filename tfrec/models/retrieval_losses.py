@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from tfrec.models.replicas import this_replica
 from tfrec.models.size_of import size_of
 
 _NO_CANDIDATE = -1e9
@@ -113,12 +114,22 @@ def full_softmax(
 
 
 def _in_parts(of_part: Callable[..., tf.Tensor], columns: tuple[tf.Tensor, ...], parts: int) -> tf.Tensor:
-    """Returns `[Q]` losses of the columns cut into parts of even size, each part by itself."""
+    """Returns `[Q]` losses of the columns cut into parts of even size, each part by itself.
+
+    Replicas, who have the columns of the whole batch, share out the parts; losses of the others' are 0.
+    """
     size = size_of(columns[0])
+    replica, num_replicas = this_replica()
     even = -(-size // tf.clip_by_value(size // _LEAST_IN_PART, 1, parts))
     sizes = tf.clip_by_value(size - even * tf.range(parts), 0, even)  # those behind are empty
     split = (tf.split(column, sizes) for column in columns)
-    return tf.concat([of_part(*part) for part in zip(*split, strict=True)], axis=0)
+    return tf.concat(
+        [
+            of_part(*part) if number % num_replicas == replica else tf.zeros([sizes[number]])
+            for number, part in enumerate(zip(*split, strict=True))
+        ],
+        axis=0,
+    )
 
 
 def _logits_of_part(

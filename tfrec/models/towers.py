@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfrec.features.vocabulary import NUM_PRICE_BUCKETS, Vocabularies
 from tfrec.models.behaviour_tower import BehaviourTower
 from tfrec.models.image_tower import ImageTower
+from tfrec.models.replicas import of_all_replicas, this_replica
 from tfrec.models.size_of import size_of
 from tfrec.pipelines.retrieval import GAP_BOUNDARIES
 
@@ -60,7 +61,12 @@ class ItemEncoder(tf.keras.layers.Layer):
     ) -> None:
         super().__init__(**kwargs)
         catalogue = vocabularies.catalogue
-        self.is_seen = tf.Variable(tf.zeros(vocabularies.items.size), trainable=False, name="is_seen")
+        self.is_seen = tf.Variable(
+            tf.zeros(vocabularies.items.size),
+            trainable=False,
+            name="is_seen",
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,  # all of them set the same rows
+        )
         self._id_dropout = id_dropout
         self.tables = {"item": _embedding(vocabularies.items.size, embedding_dim, "item_id")}
         self._codes: dict[str, tf.Tensor] = {}
@@ -88,7 +94,8 @@ class ItemEncoder(tf.keras.layers.Layer):
     def call(self, items: tf.Tensor, training: bool | None = None, *, marks_seen: bool = True) -> tf.Tensor:
         """Returns `[M, d]` for `[M]` indices; in training they count as seen from then on, by default."""
         if training and marks_seen:
-            self.is_seen.scatter_update(tf.IndexedSlices(tf.ones(tf.shape(items)), items))
+            met = items if this_replica()[1] == 1 else of_all_replicas(items)
+            self.is_seen.scatter_update(tf.IndexedSlices(tf.ones(tf.shape(met)), met))
         keep = tf.gather(self.is_seen, items)
         if training and self._id_dropout > 0:
             keep *= tf.cast(tf.random.uniform(tf.shape(items)) >= self._id_dropout, tf.float32)

@@ -6,6 +6,7 @@ from tfrec.errors import ConfigError, SchemaError
 from tfrec.pipelines.stored_examples import StoredExamples, parse_list
 
 _AT_ONCE = 8  # shards that are read side by side
+_SEEDS = 1_000_003  # a prime, so that epochs of neighbouring seeds have different orders
 
 
 def ranking(
@@ -14,6 +15,7 @@ def ranking(
     batch_size: int = 64,
     seed: int = 0,
     buffer_size: int = 1024,
+    epoch: int | None = None,
     worker: int = 0,
     num_workers: int = 1,
 ) -> tf.data.Dataset:
@@ -24,6 +26,7 @@ def ranking(
         batch_size: lists a batch.
         seed: random seed of shuffling; each epoch differs, each run repeats.
         buffer_size: lists that are shuffled in memory (some 80 KB each); they should be stored in random order.
+        epoch: number of the one epoch whose order is wanted, the same whenever it is read; None = each pass differs.
         worker: number of this worker; it reads every `num_workers`-th shard.
         num_workers: number of workers.
 
@@ -46,9 +49,10 @@ def ranking(
         raise SchemaError("There are no ranking examples. The training period needs orders with two items or visits.")
     shards = [str(shard) for shard in examples.shards[worker::num_workers]]
     num_lists = sum(examples.sizes[worker::num_workers])
-    files = tf.data.Dataset.from_tensor_slices(shards).shuffle(len(shards), seed, reshuffle_each_iteration=True)
+    order = {"seed": seed if epoch is None else seed + (epoch + 1) * _SEEDS, "reshuffle_each_iteration": epoch is None}
+    files = tf.data.Dataset.from_tensor_slices(shards).shuffle(len(shards), **order)
     records = files.interleave(tf.data.TFRecordDataset, cycle_length=_AT_ONCE)
-    records = records.shuffle(min(buffer_size, num_lists), seed, reshuffle_each_iteration=True)
+    records = records.shuffle(min(buffer_size, num_lists), **order)
     num_heads, num_features = len(examples.heads), examples.num_features
 
     def parse(record: tf.Tensor) -> dict[str, tf.Tensor]:

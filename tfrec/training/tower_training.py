@@ -14,6 +14,7 @@ from tfrec.training.config import TrainingConfig
 from tfrec.training.optimizer import LazyAdam
 from tfrec.training.progress import Tick, progress_bar
 from tfrec.training.time_blocks import Stage
+from tfrec.training.workers import ALONE, Workers
 
 logger = logging.getLogger(__name__)
 
@@ -28,17 +29,28 @@ class TowerTraining:
         config: training settings.
         work: folder of the checkpoints.
         rate: learning rate; None = `config.retrieval_rate`.
+        workers: compute the steps; the model was made in their scope.
     """
 
-    def __init__(self, model: RetrievalModel, config: TrainingConfig, work: Path, *, rate: float | None = None) -> None:
-        self._model, self._config, self._work = model, config, work
-        self._optimizer = LazyAdam(config.retrieval_rate if rate is None else rate)
-        model.compile(optimizer=self._optimizer)
+    def __init__(
+        self,
+        model: RetrievalModel,
+        config: TrainingConfig,
+        work: Path,
+        *,
+        rate: float | None = None,
+        workers: Workers = ALONE,
+    ) -> None:
+        self._model, self._config, self._work, self._workers = model, config, work, workers
+        with workers.scope():
+            self._optimizer = LazyAdam(config.retrieval_rate if rate is None else rate)
+            model.compile(optimizer=self._optimizer)
         self._finished = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._planned = 0
         checkpoint = tf.train.Checkpoint(model=model, optimizer=self._optimizer, finished=self._finished)
         self._manager = tf.train.CheckpointManager(checkpoint, str(work / "retrieval"), max_to_keep=1)
         self._checkpoint = checkpoint
+        checkpoint.save_counter  # noqa: B018 - made here, not by the first worker alone within a step of all
         self._is_prepared = False
 
     def learn_stages(self, sequences: BehaviourSequences, stages: Sequence[Stage], *, show: bool) -> Iterator[Stage]:
@@ -49,7 +61,11 @@ class TowerTraining:
             stages: of `training_stages` or `warm_stages`.
             show: whether progress bars are shown.
         """
+        if not self._workers.is_first:
+            self._workers.wait()  # the first worker writes the files
         stored = store_sequences(self._work / "sequences", sequences)
+        if self._workers.is_first:
+            self._workers.wait()
         for stage in stages:
             if stage.epochs:
                 self.learn(
@@ -100,7 +116,8 @@ class TowerTraining:
         if done < epochs:
             with progress_bar(label, epochs, show, initial=done) as bar:
                 for epoch in range(done, epochs):  # one by one: epochs that look for new days differ in length
-                    self._model.fit(
+                    self._workers.fit(
+                        self._model,
                         batches(epoch),
                         epochs=epoch + 1,
                         initial_epoch=epoch,
@@ -110,20 +127,23 @@ class TowerTraining:
         self._planned += epochs
 
     def save(self) -> None:
-        """Counts an epoch and writes a checkpoint."""
+        """Counts an epoch and writes a checkpoint, the first worker's."""
         self._finished.assign_add(1)
-        self._manager.save()
+        if self._workers.is_first:
+            self._manager.save()
 
     def _prepare(self) -> None:
         """Creates all variables, so that `fit` traces its step once, not twice; restores what an earlier run left."""
         if self._is_prepared:
             return
         self._is_prepared = True
-        create_variables(self._model)
-        self._optimizer.build(self._model.trainable_variables)
-        if self._manager.latest_checkpoint:
+        with self._workers.scope():
+            create_variables(self._model)
+            self._optimizer.build(self._model.trainable_variables)
+        if self._manager.latest_checkpoint and self._workers.is_first:
             self._checkpoint.restore(self._manager.latest_checkpoint).assert_existing_objects_matched()
             logger.info("Resuming after %d finished epochs.", int(self._finished))
+        self._workers.copy_from_first([*self._model.variables, *self._optimizer.variables, self._finished])
 
 
 def create_variables(model: RetrievalModel) -> None:
