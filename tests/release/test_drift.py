@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.tfrecords import written
+from tests.tfrecords import read, written
 from tests.worlds import bought, make_shop, viewed
 from tfrec.cli import main
 from tfrec.client.queries import build_inputs
@@ -216,3 +216,17 @@ def test_the_command_needs_no_tensorflow(models: Path, tmp_path: Path):
         [sys.executable, "-c", program, "drift", models, place], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (1_000_000_000,)], ids=str)
+def test_a_request_of_no_queries_or_of_too_many_is_read(models: Path, tmp_path: Path, shape: tuple[int, ...]):
+    log(tmp_path / "log", carts(np.random.default_rng(0), 3))
+    (file,) = (tmp_path / "log").iterdir()
+    entry = wire.PredictionLog.FromString(next(iter(read(file))))
+    user = entry.predict_log.request.inputs["user_id"]
+    user.Clear()
+    user.dtype = wire.DT_STRING
+    for size in shape:
+        user.tensor_shape.dim.add(size=size)
+    file.write_bytes(written([entry.SerializeToString()]))
+    assert measure_drift(models, [tmp_path / "log"]).num_requests == 1

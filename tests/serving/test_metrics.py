@@ -1,5 +1,6 @@
 """Metrics of the embedded server, by the names that dashboards and alerts of `serving/` refer to."""
 
+import os
 import re
 import urllib.request
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from tests.serving.requests import call, put, request_to, strings, until
 from tfrec.schema import wire
 from tfrec.serving.known_ids import write_known_ids
+from tfrec.serving.metrics import ServingMetrics
 from tfrec.serving.server import EmbeddedServer
 
 ROOT = Path(__file__).parents[2]
@@ -144,3 +146,9 @@ def test_the_metrics_of_dashboards_and_alerts_are_there(server: EmbeddedServer, 
     names = set(re.findall(r":tensorflow:[a-z_:]+", (ROOT / file).read_text()))
     assert names
     assert {name for name in names if f"\n{name}{{" not in text} == set()
+
+
+def test_a_path_that_is_no_text_does_not_break_the_page():
+    metrics = ServingMetrics(lambda: ["shop"])
+    metrics.loaded(os.fsdecode(b"/models/caf\xe9/1"), is_loaded=True, seconds=1.0)
+    assert "caf" in metrics.page()

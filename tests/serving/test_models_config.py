@@ -12,6 +12,7 @@ from tfrec.errors import ConfigError, RequestRefusedError, ServingError, SourceE
 from tfrec.schema import wire
 from tfrec.serving.models_config import CONFIG, read_serving_config, serving_config
 from tfrec.serving.server import EmbeddedServer
+from tfrec.serving.versions import ServedModels
 
 ENTRY = 'config {{ name: "shop" base_path: "/m/shop" model_platform: "tensorflow" {} }}'
 
@@ -152,6 +153,29 @@ def test_a_file_that_names_only_what_is_not_there_unloads_nothing(
         write(tmp_path, ENTRY.format("model_version_policy { specific { versions: 9 } }"))
         until(lambda: "names version 9 of shop" in caplog.text)
         assert states(server.models) == {1: "AVAILABLE"}
+
+
+@pytest.mark.parametrize("path", ["/x/..", "/"])
+def test_a_path_that_leads_out_of_the_folder_is_refused(path: str, tmp_path: Path):
+    write(tmp_path, f'config {{ name: "shop" base_path: "{path}" model_platform: "tensorflow" }}')
+    with pytest.raises(SourceError, match="end in the name of a folder"):
+        read_serving_config(tmp_path / CONFIG)
+
+
+def test_each_complaint_is_said_once(tiny_models: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    put(tiny_models, tmp_path, "shop", "1")
+    models = ServedModels(tmp_path)
+    models.load_first()
+    versions = "model_version_policy { specific { versions: 77 } } version_labels { key: 'stable' value: 77 }"
+    write(tmp_path, ENTRY.format(versions))
+    for _ in range(3):
+        models.poll()
+    (tmp_path / CONFIG).unlink()
+    for _ in range(3):
+        models.poll()
+    models.close()
+    said = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert len(said) == len(set(said)) == 3, said  # no such version, no such label, the file is gone
 
 
 def test_a_client_asks_for_a_version_or_a_label(tmp_path: Path):

@@ -1,6 +1,7 @@
 """A sample of the requests is logged in files that TF Serving takes as warm-up requests."""
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,26 @@ def test_a_log_that_cannot_be_written_stops_no_answer(tmp_path: Path, caplog: py
         log.add(request_to("shop", inputs={}), wire.PredictResponse())
     log.close()
     assert caplog.text.count("requests are left out") == 1
+
+
+def test_a_full_disk_is_not_filled_with_empty_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    whole = request_log.as_tfrecord
+
+    def fail(record: bytes) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(request_log, "as_tfrecord", fail)
+    log = RequestLog(tmp_path, share=1.0)
+    for number in range(20):
+        log.add(request_to("shop", str(number), inputs={}), wire.PredictResponse())
+    while log._queue.qsize():
+        time.sleep(0.01)
+    monkeypatch.setattr(request_log, "as_tfrecord", whole)
+    log.add(request_to("shop", "last", inputs={}), wire.PredictResponse())
+    log.close()
+    (file,) = tmp_path.iterdir()
+    assert file.stat().st_size
+    assert logged(tmp_path)[-1].predict_log.request.model_spec.signature_name == "last"
 
 
 @pytest.mark.parametrize("share", [0.0, 1.5, float("nan")])

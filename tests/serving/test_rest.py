@@ -14,6 +14,7 @@ from tests.serving.requests import call, put, request_to
 from tfrec.errors import ConfigError, ServingError
 from tfrec.schema import wire
 from tfrec.serving.cross_origin import CrossOrigin
+from tfrec.serving.rest_port import listening_socket
 from tfrec.serving.server import EmbeddedServer
 
 
@@ -116,6 +117,53 @@ def test_a_body_without_end_is_refused(server: EmbeddedServer):
 def test_an_odd_body_is_refused(server: EmbeddedServer, raw: bytes):
     assert ask(server, "/v1/models/m:predict", raw=raw)[0] == 400
     assert ask(server, "/v1/models/m")[0] == 200
+
+
+LONG_NUMBER = b"1" * 5000
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"inputs":' + LONG_NUMBER + b"}",
+        b'{"signature_name":"\\ud800","inputs":{}}',
+        b'{"signature_name":' + b"[" * 960 + b"]" * 960 + b"}",
+        b'{"inputs":' + b"[" * 900 + b"]" * 900 + b"}",
+        b'{"instances":[' + b"[" * 90 + b'"a"' + b"]" * 90 + b"]}",
+    ],
+    ids=["endless number", "lone surrogate", "deep name", "deep value", "too many dimensions"],
+)
+def test_a_body_that_no_tensor_can_hold_is_refused(server: EmbeddedServer, raw: bytes):
+    status, answer = ask(server, "/v1/models/m:predict", raw=raw)
+    assert status == 400
+    assert "embedded server" not in answer["error"]
+
+
+def test_a_version_of_many_digits_is_refused(server: EmbeddedServer):
+    assert ask(server, f"/v1/models/m/versions/{'0' * 5000}1")[0] == 200
+    status, answer = ask(server, f"/v1/models/m/versions/{LONG_NUMBER.decode()}")
+    assert (status, len(answer["error"]) < 200) == (400, True)
+
+
+def test_an_error_shows_the_beginning_of_a_large_value(server: EmbeddedServer):
+    status, answer = ask(server, "/v1/models/m:predict", {"signature_name": [0] * 1_000_000})
+    assert (status, len(answer["error"]) < 3000) == (400, True)
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /v1/models/m:pre"], ids=["nothing", "half a line"])
+def test_a_request_whose_head_never_comes_is_ended(server: EmbeddedServer, sent: bytes):
+    with socket.create_connection(("127.0.0.1", server.rest_port), timeout=20) as connection:
+        connection.sendall(sent)
+        assert connection.recv(1000) == b""
+
+
+def test_an_answer_is_sent_at_once():
+    """Its body is a packet of its own, which must not wait until the head is acknowledged."""
+    listening = listening_socket("127.0.0.1", 0)
+    with listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_bodies_that_never_come_block_no_other_caller(server: EmbeddedServer):

@@ -89,6 +89,12 @@ def test_a_taken_port_is_an_error(server: EmbeddedServer, models: Path):
         EmbeddedServer(models, port=server.port).start()
 
 
+@pytest.mark.parametrize("host", ["nope.invalid", "203.0.113.7"], ids=["no name", "another machine's"])
+def test_a_host_of_no_address_here_is_found_out_before_models_are_loaded(tmp_path: Path, host: str):
+    with pytest.raises(ServingError, match=r"Check the host|none of this machine's addresses"):
+        EmbeddedServer(tmp_path, host=host, port=0).start()
+
+
 def test_it_listens_on_loopback_only(server: EmbeddedServer):
     sockets = [
         line.split() for name in ("tcp", "tcp6") for line in Path("/proc/net", name).read_text().splitlines()[1:]
@@ -121,6 +127,8 @@ def test_a_broken_first_version_ends_the_start(models: Path, tmp_path: Path):
         {"rest_port": -1},
         {"grace": -1},
         {"receive_seconds": 0},
+        {"poll_seconds": float("inf")},
+        {"grace": 1e10},
     ],
     ids=str,
 )

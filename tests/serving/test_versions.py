@@ -1,5 +1,6 @@
 """Versions of served models: which are loaded, swapped, unloaded, and warmed up before."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.serving.requests import put, request_to, states, strings, until
 from tfrec.errors import ServingError
 from tfrec.schema import wire
 from tfrec.serving.prediction import WARMUP_FILE
+from tfrec.serving.saved_model import read_signature_defs
 from tfrec.serving.versions import ServedModels
 
 
@@ -84,6 +86,29 @@ def test_a_failed_version_leaves_the_old_one_and_is_tried_again_once_its_files_h
     assert states(models) == {2: "END", 1: "AVAILABLE"}
     models.poll()
     until(lambda: states(models) == {2: "AVAILABLE", 1: "END"})
+
+
+@pytest.mark.parametrize("name", ["shop", "plain"])
+def test_a_graph_without_its_variables_is_not_loaded(tiny_models: Path, tmp_path: Path, name: str):
+    """TensorFlow loads it, if nothing needs them at once, and fails at each request."""
+    put(tiny_models, tmp_path, name, "1", source=f"{name}/1")
+    content = (tmp_path / name / "1" / "saved_model.pb").read_bytes()
+    (tmp_path / name / "2").mkdir()
+    (tmp_path / name / "2" / "saved_model.pb").write_bytes(content)
+    if b"VarHandleOp" not in content:
+        read_signature_defs(tmp_path / name / "2")  # it needs none
+        return
+    models = ServedModels(tmp_path)
+    models.poll()
+    assert "variables.index" in models.statuses(name)[0].error_message
+    models.close()
+
+
+def test_a_folder_whose_name_is_no_text_is_no_servable(tiny_models: Path, watched: tuple[ServedModels, Path]):
+    models, folder = watched
+    shutil.copytree(tiny_models / "shop" / "1", folder / os.fsdecode(b"caf\xe9") / "1")
+    models.poll()
+    assert models.names == ["shop"]
 
 
 def test_an_empty_folder_unloads_and_a_missing_one_changes_nothing(

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import logging
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -358,14 +359,20 @@ def _version(place: Place, servable: str, version: int | None) -> int:
     return max(versions)
 
 
+_MOST_VALUES = 10_000_000
+"""Of one input; a few bytes can declare more, which no server that answered did."""
+
+
 def _rows(proto: Any) -> list[list[bytes]]:
-    """Returns the ids of each row `[B]` or `[B, n]`, without padding; none where the tensor is none."""
+    """Returns the ids of each row `[B]` or `[B, n]`, without padding; none where the tensor is none, or too large."""
     try:
+        if math.prod(wire.tensor_shape(proto)) > _MOST_VALUES:
+            return []
         values = wire.to_ndarray(proto)
     except SchemaError:
         return []
-    if values.dtype != object or not values.ndim:
-        return []
+    if values.dtype != object or not values.ndim or not values.size:
+        return [[] for _ in range(len(values) if values.ndim else 0)]
     return [[value for value in row if value] for row in values.reshape(len(values), -1).tolist()]
 
 

@@ -193,7 +193,7 @@ STATES: Mapping[str, int] = {
 }
 """State of a version → number in `ModelVersionStatus.state`."""
 
-_MAX_RANK = 64  # NumPy's; TensorFlow has 254
+MAX_RANK = 64  # NumPy's; TensorFlow has 254
 _MAX_ELEMENTS = 2**58  # of 16 bytes each, below 2^63
 
 DT_STRING = 7
@@ -313,9 +313,9 @@ def tensor_shape(proto: Any) -> tuple[int, ...]:
     count = 1
     for size in shape:
         count *= size or 1
-    if count > _MAX_ELEMENTS or len(shape) > _MAX_RANK or (shape and min(shape) < 0):
+    if count > _MAX_ELEMENTS or len(shape) > MAX_RANK or (shape and min(shape) < 0):
         raise SchemaError(
-            f"A tensor must have a fully known shape of at most {_MAX_RANK} dimensions and {_MAX_ELEMENTS} elements; "
+            f"A tensor must have a fully known shape of at most {MAX_RANK} dimensions and {_MAX_ELEMENTS} elements; "
             f"got {list(shape)}."
         )
     return shape

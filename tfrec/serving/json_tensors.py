@@ -5,7 +5,7 @@ import binascii
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from tfrec.schema import wire
 from tfrec.serving.saved_model import TensorSpec
 
 _INVALID_ARGUMENT = 3
+_MOST_SHOWN, _DEEPEST_SHOWN = 2000, 50
+"""Characters and levels of a value that an error shows."""
 _PARSE_ERRORS = (  # of Python's parser, and RapidJSON's words for it
     (r"Expecting property name", "Missing a name for object member."),
     (r"Expecting ':' delimiter", "Missing a colon after a name of object member."),
@@ -50,7 +52,7 @@ def parse_body(body: bytes) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         text = next(words for pattern, words in _PARSE_ERRORS if re.match(pattern, error.msg))
         raise _invalid(f"JSON Parse error: {text} at offset: {error.pos}") from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # bytes that are no UTF-8, an endless number, too many brackets
         raise _invalid(f"JSON Parse error: Invalid value. at offset: 0 ({type(error).__name__})") from error
     if not isinstance(document, dict):
         raise _invalid(f"JSON Value: {_shown(document)} Is not object")
@@ -59,6 +61,8 @@ def parse_body(body: bytes) -> dict[str, Any]:
         raise _invalid(
             f"JSON Value: {_shown(document)} not formatted correctly. 'signature_name' key must be a string value."
         )
+    if not _is_unicode(name):
+        raise _invalid("JSON Parse error: The surrogate pair in string is invalid. at offset: 0")
     return document
 
 
@@ -206,6 +210,8 @@ def _dense(value: Any, spec: TensorSpec) -> tuple[list[int], list[Any]]:
         if not inner:
             break
         inner = inner[0]
+    if len(shape) > wire.MAX_RANK:
+        raise _invalid(f"Encountered {len(shape)} levels of lists; a tensor has at most {wire.MAX_RANK}")
     flat: list[Any] = []
     _fill(value, 0, shape, spec, flat)
     return shape, flat
@@ -280,15 +286,41 @@ def _shape(sizes: Sequence[int]) -> str:
     return f"[{','.join(map(str, sizes))}]"
 
 
-def _shown(value: Any, indent: int = 0) -> str:
-    """Returns a JSON value as RapidJSON prints it: objects over several lines, arrays in one."""
-    if isinstance(value, list):
-        return f"[{', '.join(_shown(element, indent) for element in value)}]"
-    if isinstance(value, dict) and value:
-        pad = " " * (indent + 4)
-        members = [f"{pad}{json.dumps(str(key))}: {_shown(inner, indent + 4)}" for key, inner in value.items()]
-        return "{\n" + ",\n".join(members) + "\n" + " " * indent + "}"
-    return json.dumps(value, ensure_ascii=False)
+def _is_unicode(text: str) -> bool:
+    """Returns whether a text is without lone surrogates, which no message can hold."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _shown(value: Any) -> str:
+    """Returns a JSON value as RapidJSON prints it, objects over several lines, arrays in one; cut where it is long."""
+    text, size = [], 0
+    for piece in _pieces(value, 0, 0):
+        text.append(piece)
+        size += len(piece)
+        if size > _MOST_SHOWN:
+            return "".join(text)[:_MOST_SHOWN] + " ..."
+    return "".join(text)
+
+
+def _pieces(value: Any, indent: int, depth: int) -> Iterator[str]:
+    if isinstance(value, list | dict) and value and depth > _DEEPEST_SHOWN:
+        yield "..."
+    elif isinstance(value, list):
+        yield "["
+        for position, element in enumerate(value):
+            yield ", " if position else ""
+            yield from _pieces(element, indent, depth + 1)
+        yield "]"
+    elif isinstance(value, dict) and value:
+        yield "{\n"
+        for position, (key, inner) in enumerate(value.items()):
+            yield (",\n" if position else "") + " " * (indent + 4) + json.dumps(str(key)[:_MOST_SHOWN]) + ": "
+            yield from _pieces(inner, indent + 4, depth + 1)
+        yield "\n" + " " * indent + "}"
+    elif isinstance(value, str):
+        yield json.dumps(value[: _MOST_SHOWN + 1], ensure_ascii=False)
+    else:
+        yield json.dumps(value)
 
 
 def _values(alias: str, proto: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import contextlib
 import operator
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -144,6 +145,7 @@ class ServingMetrics:
 
     def loaded(self, path: str, *, is_loaded: bool, seconds: float) -> None:
         """Counts the load of a version folder."""
+        path = os.fsencode(path).decode("utf-8", "backslashreplace")
         self._loads.labels(path, "success" if is_loaded else "fail").inc()
         self._load_time.labels(path).inc(int(1e6 * seconds))
 

@@ -127,7 +127,8 @@ def configs_of(model_config_list: Any) -> dict[str, ServableConfig]:
     """Returns name → config of a `ModelConfigList` message.
 
     Raises:
-        ServingError: INVALID_ARGUMENT, with TF Serving's message: a servable is listed twice, or by a relative path.
+        ServingError: INVALID_ARGUMENT, with TF Serving's message: a servable is listed twice, by a relative path, or
+            by one that names no folder.
     """
     configs: dict[str, ServableConfig] = {}
     for entry in model_config_list.config:
@@ -141,11 +142,17 @@ def configs_of(model_config_list: Any) -> dict[str, ServableConfig]:
                 f"Expected model {entry.name} to have an absolute path or URI; got base_path()={path}",
                 code=_INVALID_ARGUMENT,
             )
+        folder = PurePosixPath(path).name
+        if folder in ("", ".."):
+            raise ServingError(
+                f"Expected the base path of model {entry.name} to end in the name of a folder; got base_path()={path}",
+                code=_INVALID_ARGUMENT,
+            )
         policy = entry.model_version_policy
         choice = policy.WhichOneof("policy_choice")
         configs[entry.name] = ServableConfig(
             name=entry.name,
-            folder=PurePosixPath(path).name,
+            folder=folder,
             specific=frozenset(policy.specific.versions) if choice == "specific" else None,
             latest=0 if choice == "all" else max(policy.latest.num_versions, 1),
             labels=dict(entry.version_labels),

@@ -4,6 +4,7 @@ Each file holds at most 1,000 records, as TF Serving takes them as warm-up reque
 it does not keep up, or the disk is full, records are left out and requests are answered all the same.
 """
 
+import contextlib
 import logging
 import queue
 import random
@@ -87,6 +88,9 @@ class RequestLog:
                     old.unlink(missing_ok=True)
             except OSError as error:
                 self._complain(f"{error}; requests are left out")
+                with contextlib.suppress(OSError):
+                    if not path.stat().st_size:  # a full disk still makes files
+                        path.unlink()
                 record = self._queue.get()
 
     def _complain(self, what: str) -> None:

@@ -15,6 +15,7 @@ from tfrec.errors import EnvironmentSetupError, SchemaError, ServingError, insta
 from tfrec.schema import wire
 from tfrec.serving.admission import Admission
 from tfrec.serving.cross_origin import CrossOrigin
+from tfrec.serving.header_limit import limited_protocol
 from tfrec.serving.json_tensors import parse_body, read_inputs, write_error, write_outputs
 from tfrec.serving.metrics import CODES, CONTENT_TYPE, PATH, ServingMetrics
 from tfrec.serving.model_services import ModelServices
@@ -32,6 +33,7 @@ _MAX_BODY = 16 * 2**20
 """Bytes; as Python objects they take some ten times as much."""
 _PARSED_BYTES = 16
 """Memory of a parsed body for each of its bytes."""
+_DIGITS = 19  # of the largest version
 _TIMEOUT_MS = 30_000  # `--rest_api_timeout_in_ms`
 
 
@@ -41,6 +43,20 @@ class Answer(NamedTuple):
     body: str
     status: int = 200
     content_type: str = "application/json"
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """Returns a socket that listens, whose connections send at once what is written.
+
+    asyncio asks that of sockets which name their protocol alone; without it the body of an answer, written after its
+    headers, waits 40 ms for the other side to acknowledge these (Nagle's algorithm).
+
+    Raises:
+        OSError: the address cannot be had.
+    """
+    listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
+    return listening
 
 
 class RestPort:
@@ -88,7 +104,7 @@ class RestPort:
             import uvicorn
         except ImportError as error:
             raise EnvironmentSetupError(f"A REST port needs uvicorn. {install_hint('serve')}.") from error
-        listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        listening = listening_socket(host, port)
         config = uvicorn.Config(
             self._application,
             interface="asgi3",  # a bound method is not recognised as one
@@ -96,6 +112,7 @@ class RestPort:
             log_config=None,
             access_log=False,
             lifespan="off",
+            http=limited_protocol(self._receive_seconds),
             ws="none",
             server_header=False,
             timeout_graceful_shutdown=max(int(grace), 1),
@@ -143,6 +160,8 @@ class RestPort:
             return Answer(write_error(error.details), _HTTP.get(error.code, 500))
         except SchemaError as error:
             return Answer(write_error(str(error)), 400)
+        except RecursionError:
+            return Answer(write_error("JSON Value: nested too deeply"), 400)
         except Exception as error:
             logger.exception("A request failed in an unforeseen way.")
             return Answer(write_error(f"{type(error).__name__} in the embedded server; its log says more."), 500)
@@ -222,9 +241,10 @@ class RestPort:
 def _spec(name: str | None, version: str | None, label: str | None) -> Any:
     spec = wire.ModelSpec(name=name or "")
     if version is not None:
-        number = int(version)
-        if number >= 2**63:
-            raise ServingError(f"Failed to convert version: {version} to numeric.", code=_INVALID_ARGUMENT)
+        number = int(version[-_DIGITS:])
+        if number >= 2**63 or version[:-_DIGITS].strip("0"):
+            shown = version if len(version) < 100 else f"{version[:100]} ..."
+            raise ServingError(f"Failed to convert version: {shown} to numeric.", code=_INVALID_ARGUMENT)
         spec.version.value = number
     elif label is not None:
         spec.version_label = label

@@ -13,6 +13,7 @@ from tfrec.errors import ServingError
 from tfrec.schema import wire
 
 SERVE_TAG = "serve"
+_HAS_VARIABLES = b"VarHandleOp"  # in the bytes of a graph that has some
 ABOUT = Path("assets.extra") / "tfrec.json"
 """What the export notes about a version."""
 _NOT_FOUND = 5
@@ -61,11 +62,12 @@ def read_signature_defs(version_dir: Path) -> Any:
         version_dir: such as `models/shop/1`.
 
     Raises:
-        ServingError: there is no SavedModel, or none tagged `serve`.
+        ServingError: there is no SavedModel, none tagged `serve`, or its variables are missing.
     """
     path = version_dir / "saved_model.pb"
     try:
-        saved_model = wire.SavedModel.FromString(path.read_bytes())
+        content = path.read_bytes()
+        saved_model = wire.SavedModel.FromString(content)
     except FileNotFoundError as error:
         raise ServingError(
             f"Could not find SavedModel .pb at supplied export directory path: {version_dir}. "
@@ -76,6 +78,13 @@ def read_signature_defs(version_dir: Path) -> Any:
         raise ServingError(f"{path} cannot be read: {error}.", code=_NOT_FOUND) from error
     except Exception as error:  # protobuf's DecodeError differs between its implementations
         raise ServingError(f"Can't parse {path} as binary proto: {error}.", code=15) from error
+    index = version_dir / "variables" / "variables.index"
+    if _HAS_VARIABLES in content and not index.is_file():  # TensorFlow would load it, and fail at each request
+        raise ServingError(
+            f"{version_dir} has no {index.relative_to(version_dir)}, which its graph needs. Is it still being copied? "
+            "A version folder holds saved_model.pb, variables/ and assets/.",
+            code=_NOT_FOUND,
+        )
     for meta_graph in saved_model.meta_graphs:
         if set(meta_graph.meta_info_def.tags) == {SERVE_TAG}:
             definitions = wire.SignatureDefMap()

@@ -14,6 +14,7 @@ from TF Serving in this:
 """
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -38,6 +39,8 @@ from tfrec.serving.tls import ServerTls
 from tfrec.serving.versions import ServedModels
 
 logger = logging.getLogger(__name__)
+
+_DAY = 86_400
 
 _T = TypeVar("_T")
 
@@ -94,12 +97,10 @@ class EmbeddedServer:
         for name, number in (("port", port), ("rest_port", rest_port or 0)):
             if not 0 <= number <= 65_535:
                 raise ConfigError(f"`{name}` must be from 0 (any free one) to 65535; got {number}.")
-        if not poll_seconds > 0:
-            raise ConfigError(f"`poll_seconds` must be positive; got {poll_seconds}.")
-        if not receive_seconds > 0 or not grace >= 0:
-            raise ConfigError(
-                f"`receive_seconds` must be positive and `grace` at least 0; got {receive_seconds} and {grace}."
-            )
+        for name, seconds in (("poll_seconds", poll_seconds), ("receive_seconds", receive_seconds), ("grace", grace)):
+            if not 0 <= seconds <= _DAY or (not seconds and name != "grace"):
+                least = "at least 0" if name == "grace" else "positive"
+                raise ConfigError(f"`{name}` must be {least} and at most {_DAY:,} seconds, a day; got {seconds}.")
         if (max_threads is not None and max_threads < 1) or max_waiting < 0:
             raise ConfigError(
                 f"`max_threads` must be at least 1 and `max_waiting` at least 0; got {max_threads} and {max_waiting}."
@@ -236,8 +237,6 @@ class EmbeddedServer:
         Raises:
             ServingError: it is taken, or no address of the host is this machine's.
         """
-        if port == 0:
-            return
         try:
             addresses = socket.getaddrinfo(self._host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         except OSError as error:
@@ -253,10 +252,13 @@ class EmbeddedServer:
             except OSError as error:
                 failures.append(error)
         if len(failures) == len(addresses):
-            raise ServingError(
-                f"Cannot listen on {self._host}:{port}: {failures[0].strerror}. Is the port taken? Choose "
-                "another; 0 takes any free one."
+            is_elsewhere = failures[0].errno == errno.EADDRNOTAVAIL
+            hint = (
+                "The host is none of this machine's addresses: 0.0.0.0 stands for all of them."
+                if is_elsewhere
+                else "Is the port taken? Choose another; 0 takes any free one."
             )
+            raise ServingError(f"Cannot listen on {self._host}:{port}: {failures[0].strerror}. {hint}")
 
     async def _listen(self) -> None:
         """Opens the port, in the event loop.

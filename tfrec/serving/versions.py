@@ -111,7 +111,8 @@ class ServedModels:
         self._failed: dict[tuple[str, int], _Files] = {}  # as they were when their load failed
         self._seen: dict[tuple[str, int], _Files] = {}  # of failed versions, at the last look
         self._unnamed: set[tuple[str, int]] = set()  # reported once
-        self._complaint = ""  # about the file, reported once
+        self._complaints: set[str] = set()  # of the last look, each reported once
+        self._complaints_now: set[str] = set()
         self.on_change: Callable[[], None] | None = None
         self.on_load: LoadListener | None = None
 
@@ -190,8 +191,10 @@ class ServedModels:
     def poll(self) -> None:
         """Brings what is loaded in line with the folder: loads new versions, then unloads old ones."""
         with self._polling:
+            self._complaints_now = set()
             self._read_config_again()
             self._follow_all()
+            self._complaints = self._complaints_now
 
     def reload(self, configs: Mapping[str, ServableConfig]) -> None:
         """Serves what `configs` names, until the file of versions changes; returns once what is new is loaded.
@@ -291,15 +294,18 @@ class ServedModels:
             self._complain(" ".join(complaints))
 
     def _complain(self, text: str) -> None:
-        if text != self._complaint:
+        if text not in self._complaints | self._complaints_now:
             logger.warning(text)
-        self._complaint = text
+        self._complaints_now.add(text)
 
     def _discovered(self) -> list[str]:
         if self._config is not None:
             return sorted(self._config)
         try:
-            entries = sorted(entry for entry in self._models_dir.iterdir() if not entry.name.startswith("."))
+            # A name that is no UTF-8 cannot be asked for.
+            entries = sorted(
+                entry for entry in self._models_dir.iterdir() if not entry.name.startswith(".") and _is_utf8(entry.name)
+            )
             return [entry.name for entry in entries if entry.is_dir() and _versions_in(entry)]
         except OSError as error:
             logger.warning("%s cannot be read (%s): what is loaded stays.", self._models_dir, error)
@@ -406,6 +412,10 @@ class ServedModels:
     def _set(self, name: str, status: VersionStatus) -> None:
         with self._lock:
             self._statuses.setdefault(name, {})[status.version] = status
+
+
+def _is_utf8(name: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _files_of(folder: Path) -> _Files:
