@@ -129,8 +129,10 @@ def served(models: Path, folder: Path) -> Iterator[Served]:
 
 def serve_until_closed(models: Path) -> None:
     """Serves `models`, prints the ports as JSON, and stops when standard input ends."""
+    from tfrec.serving.heaps import share_heaps
     from tfrec.serving.server import EmbeddedServer
 
+    share_heaps()  # as `tfrec serve` does
     with EmbeddedServer(models, port=0, rest_port=0, receive_seconds=2.0) as server:
         print(json.dumps({"port": server.port, "rest_port": server.rest_port}), flush=True)
         sys.stdin.read()

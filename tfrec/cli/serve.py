@@ -82,6 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Serves until SIGTERM or Ctrl-C."""
     from tfrec.errors import ConfigError
+    from tfrec.serving.heaps import share_heaps
     from tfrec.serving.limits import RequestLimits
     from tfrec.serving.request_log import RequestLog
     from tfrec.serving.server import EmbeddedServer, serve
@@ -98,6 +99,7 @@ def run(options: argparse.Namespace) -> None:
         raise ConfigError("Pages ask over REST: name its port with --rest-port.")
     logging.getLogger("tfrec").setLevel(logging.INFO)  # a server's log is its output
     sys.stderr.write(f"Loading {options.models} ...\n")
+    share_heaps()
     server = EmbeddedServer(
         options.models,
         host=options.host,

@@ -198,7 +198,8 @@ class EmbeddedServer:
             raise
         self._models.on_change = self._on_change
         self._poller.start()
-        logger.info("Serving %s on %s:%d.", ", ".join(self._models.names), self._host, self.port)
+        rest = f"; REST and metrics on {self._host}:{self._bound_rest_port}" if self._bound_rest_port else ""
+        logger.info("Serving %s on %s:%d%s.", ", ".join(self._models.names), self._host, self.port, rest)
         return self
 
     def wait(self, timeout: float | None = None) -> bool:
