@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 _LONGEST_REQUEST = 4_000  # characters; `tfrec collect` keeps 8,000 of all further fields
 _EVENTS = "recent_item_ids"  # types and ages are as many
+_LONGEST_WAIT = 86_400  # seconds
 _MANY = 1_000  # items that are written at once, without waiting for the time to come
 _ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 _OPEN: "weakref.WeakSet[AnswerLog]" = weakref.WeakSet()
@@ -50,13 +51,14 @@ class AnswerLog:
     Args:
         folder: made where it is missing.
         placement: where the slates are shown ("cart page"), kept with each.
-        buffer_rows: items that may wait to be written; what comes beyond is dropped and counted.
+        buffer_rows: items that may wait to be written; what comes beyond is dropped and counted. A single answer may
+            have more.
         flush_seconds: time after which they are written.
         file_bytes: size after which a new file begins.
         file_seconds: age after which it does.
 
     Raises:
-        ConfigError: a setting is not above 0.
+        ConfigError: a setting is not above 0, or `placement` is no text.
         SourceError: the folder cannot be written.
     """
 
@@ -70,9 +72,12 @@ class AnswerLog:
         file_bytes: int = 64 * 2**20,
         file_seconds: float = 3_600.0,
     ) -> None:
-        if min(buffer_rows, flush_seconds, file_bytes, file_seconds) <= 0:
+        if not isinstance(placement, str):
+            raise ConfigError(f"`placement` must be a text such as 'cart page'; got {placement!r}.")
+        settings = (buffer_rows, flush_seconds, file_bytes, file_seconds)
+        if not all(0 < setting < float("inf") for setting in settings) or flush_seconds > _LONGEST_WAIT:
             raise ConfigError(
-                "An answer log takes settings above 0; got "
+                f"An answer log takes settings above 0, and a `flush_seconds` of at most {_LONGEST_WAIT:,}; got "
                 f"{buffer_rows=}, {flush_seconds=}, {file_bytes=}, {file_seconds=}."
             )
         self.folder = Path(folder)
@@ -110,7 +115,7 @@ class AnswerLog:
             return
         now = time.time()
         with self._lock:
-            if self._is_closed or self._waiting + rows > self._buffer_rows:
+            if self._is_closed or (self._waiting and self._waiting + rows > self._buffer_rows):
                 if not self.dropped:
                     cause = "closed" if self._is_closed else f"full: {self._waiting:,} items wait to be written"
                     logger.warning("The log of answers in %s is %s; answers are not logged.", self.folder, cause)
@@ -145,6 +150,8 @@ class AnswerLog:
         try:
             self.flush()
         except OSError as error:
+            with self._lock:
+                self.dropped += self._waiting
             logger.error("%d items of answers were lost: %s cannot be written (%s).", self._waiting, self.folder, error)
         with self._writing:
             self._end_file()

@@ -18,6 +18,7 @@ from tfrec.client.answers import Answer
 from tfrec.client.offers import Offers
 from tfrec.client.questions import Questions
 from tfrec.client.steps import Call, Lookup, Pause, Reply, Steps
+from tfrec.errors import ClientClosedError
 
 
 class AsyncRecommenderClient(
@@ -31,6 +32,7 @@ class AsyncRecommenderClient(
     """
 
     _grpc = grpc.aio
+    _loop: asyncio.AbstractEventLoop | None = None
 
     async def __aenter__(self) -> "AsyncRecommenderClient":
         return self
@@ -63,7 +65,16 @@ class AsyncRecommenderClient(
             steps.close()
 
     async def _call(self, call: Call) -> Reply:
-        method = self._connection.method(call.method)
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise ClientClosedError(
+                f"This client of {self.target} belongs to the event loop in which it was first asked. Make one in each "
+                "`asyncio.run`.",
+                code=grpc.StatusCode.CANCELLED.value[0],
+            )
+        method = self._connection.method(call.method, call.timeout)
         for channel in self._connection.take_retired():
             await channel.close()
         if call.hedge_after is not None and call.hedge_after < call.timeout:

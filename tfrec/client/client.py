@@ -59,7 +59,7 @@ class RecommenderClient(Questions[Offers, Answer, dict[str, np.ndarray], list[st
             steps.close()
 
     def _call(self, call: Call) -> Reply:
-        method = self._connection.method(call.method)
+        method = self._connection.method(call.method, call.timeout)
         for channel in self._connection.take_retired():
             channel.close()
         try:
@@ -67,6 +67,8 @@ class RecommenderClient(Questions[Offers, Answer, dict[str, np.ndarray], list[st
                 return _hedged(method, call, call.hedge_after)
             return Reply(method(call.request, timeout=call.timeout, metadata=call.metadata))
         except grpc.RpcError as error:
+            if self._connection.is_closed and error.code() is grpc.StatusCode.CANCELLED:
+                raise self._connection.closed_error() from None
             return Reply(error=error)
         except ValueError:
             if self._connection.is_closed:  # meanwhile, by another thread

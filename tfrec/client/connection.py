@@ -17,6 +17,7 @@ _METHODS = {
     "GetModelMetadata": (wire.PREDICTION_SERVICE, wire.GetModelMetadataResponse),
     "GetModelStatus": (wire.MODEL_SERVICE, wire.GetModelStatusResponse),
 }
+_SLACK = 1.0  # seconds until a call that has ended is noted
 _UNANSWERED = 5.0
 """Seconds after which a connection whose bytes are not acknowledged is given up."""
 
@@ -73,10 +74,15 @@ class Connection:
         self._channel: Any = None
         self._methods: dict[str, Any] = {}
         self._process, self._opened = 0, 0.0
-        self._retired: list[Any] = []
+        self._busy_until = 0.0  # when the last call under way on the channel ends, at the latest
+        self._retired: list[tuple[Any, float]] = []
 
-    def method(self, name: str) -> Any:
+    def method(self, name: str, timeout: float) -> Any:
         """Returns what calls a method of the server.
+
+        Args:
+            name: of `_METHODS`.
+            timeout: seconds after which the call has ended.
 
         Raises:
             ClientClosedError: the client is closed, or belongs to the process that this one was forked from.
@@ -91,13 +97,14 @@ class Connection:
                 "survive a fork. Make a client in each process, or do not ask before the fork.",
                 code=grpc.StatusCode.CANCELLED.value[0],
             )
+        self._busy_until = max(self._busy_until, time.monotonic() + timeout)
         return self._methods[name]
 
     def close(self) -> list[Any]:
         """Closes the channels; returns what `grpc.aio` wants to be awaited."""
         self.is_closed = True
         with self._lock:
-            channels = [*self._retired, self._channel]
+            channels = [*(channel for channel, _ in self._retired), self._channel]
             self._retired, self._channel = [], None
         # Channels of the process that this one was forked from are left alone.
         return [one.close() for one in channels if one is not None and self._process == os.getpid()]
@@ -110,11 +117,13 @@ class Connection:
         )
 
     def take_retired(self) -> list[Any]:
-        """Returns the channels that were replaced a whole age ago, for the caller to close."""
-        if len(self._retired) < 2:
+        """Returns the channels that were replaced and whose last call has ended, for the caller to close."""
+        if not self._retired:
             return []
         with self._lock:
-            old, self._retired = self._retired[:-1], self._retired[-1:]
+            now = time.monotonic()
+            old = [channel for channel, busy_until in self._retired if busy_until < now]
+            self._retired = [entry for entry in self._retired if entry[1] >= now]
         return old
 
     def _open(self) -> None:
@@ -123,7 +132,7 @@ class Connection:
             if self._channel is not None:
                 if self._max_age is None or now <= self._opened + self._max_age or self._process != os.getpid():
                     return  # another thread was faster, or `method` refuses the fork
-                self._retired.append(self._channel)  # calls under way end on it
+                self._retired.append((self._channel, self._busy_until + _SLACK))  # calls under way end on it
             self._channel = (
                 self._module.insecure_channel(self.target, options=self._options)
                 if self._credentials is None

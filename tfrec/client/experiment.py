@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tfrec.client.exploration import Exploration
+from tfrec.client.settings import check_parts
 from tfrec.errors import ConfigError, nearest_hint
 from tfrec.schema.arms import DEFAULT_SHARES, assign
 
@@ -22,7 +23,7 @@ class Arm:
         explore: how slates are drawn.
 
     Raises:
-        ConfigError: both a version and a label.
+        ConfigError: both a version and a label, or a value that is none.
     """
 
     servable: str | None = None
@@ -36,6 +37,15 @@ class Arm:
             raise ConfigError(
                 f"An arm names a version or a label; got {self.version} and {self.version_label!r}. Leave one out."
             )
+        check_parts(
+            servable=(self.servable, str, "the name of a servable"),
+            version=(self.version, int, "a whole number such as 3"),
+            version_label=(self.version_label, str, "a word such as 'stable'"),
+            diversity=(self.diversity, (int, float), "a number"),
+            explore=(self.explore, Exploration, "an Exploration"),
+        )
+        if self.diversity is not None and not -1 <= self.diversity <= 1:
+            raise ConfigError(f"`diversity` must lie in 0..1, or be -1 for none; got {self.diversity}.")
 
 
 CLIENTS_OWN = Arm()
@@ -61,7 +71,8 @@ class Experiment:
 
     def __post_init__(self) -> None:
         assign([], salt=self.name, shares=self.shares)  # checks name and shares
-        for arm in self.arms:
+        for arm, settings in self.arms.items():
+            check_parts(**{f"arms[{arm!r}]": (settings, Arm, "an Arm, such as Arm(version_label='canary')")})
             if arm not in self.shares:
                 raise ConfigError(f"`arms` names {arm!r}, which has no share.{nearest_hint(arm, self.shares)}")
 

@@ -23,7 +23,7 @@ class Exploration:
             order changes.
 
     Raises:
-        ConfigError: a value is not above 0.
+        ConfigError: a value is not above 0, or `pool` is no whole number of 32 bits.
     """
 
     temperature: float = 1.0
@@ -32,8 +32,8 @@ class Exploration:
     def __post_init__(self) -> None:
         if not 0 < self.temperature < float("inf"):
             raise ConfigError(f"`temperature` must be a number above 0; got {self.temperature!r}.")
-        if self.pool is not None and self.pool < 1:
-            raise ConfigError(f"`pool` must be at least 1; got {self.pool!r}.")
+        if self.pool is not None and (not isinstance(self.pool, int | np.integer) or not 1 <= self.pool < 2**31):
+            raise ConfigError(f"`pool` must be a whole number of at least 1; got {self.pool!r}.")
 
     def asked(self, k: np.ndarray) -> np.ndarray:
         """Returns how many items each query must ask for, `[B]`, so that slates of `k [B]` can be drawn of the pool."""
@@ -56,18 +56,19 @@ def draw_slates(
     """
     item_ids = outputs["item_ids"]
     is_offered = item_ids != ""
-    weights = np.where(is_offered, np.arange(1, item_ids.shape[1] + 1) ** (-1.0 / exploration.temperature), 0.0)
-    # The order of exponential times with these rates is a Plackett–Luce draw.
+    # In logarithms: near temperature 0 the chances of all but the first are below the smallest number.
+    log_weights = np.where(is_offered, -np.log(np.arange(1, item_ids.shape[1] + 1)) / exploration.temperature, -np.inf)
+    # The order of exponential times with these rates is a Plackett–Luce draw; of their logarithms, that of Gumbel's.
     with np.errstate(divide="ignore"):
-        times = np.where(weights > 0, -np.log1p(-uniform) / weights, np.inf)
+        times = np.where(is_offered, np.log(-np.log1p(-uniform)) - log_weights, np.inf)
     order = np.argsort(times, axis=1, kind="stable")
-    drawn = np.take_along_axis(weights, order, axis=1)
+    drawn = np.take_along_axis(log_weights, order, axis=1)
     # Sums from the end, so that a small rest is not the difference of two large numbers.
-    left = np.cumsum(drawn[:, ::-1], axis=1)[:, ::-1]
+    left = np.logaddexp.accumulate(drawn[:, ::-1], axis=1)[:, ::-1]
     width = min(int(k.max(initial=0)), item_ids.shape[1])
     is_kept = np.take_along_axis(is_offered, order, axis=1)[:, :width] & (np.arange(width) < k[:, None])
     with np.errstate(invalid="ignore"):
-        propensities = np.where(is_kept, drawn[:, :width] / left[:, :width], np.nan)
+        propensities = np.where(is_kept, np.exp(drawn[:, :width] - left[:, :width]), np.nan)
     kept = {}
     for name, column in outputs.items():
         padding = "" if column.dtype == object else -np.inf if name == "scores" else 0

@@ -9,6 +9,10 @@ UNKNOWN_LABEL = "Unrecognized servable version label"
 """How the server's message of a label that it does not know begins."""
 
 
+_HTTP = "Received http2 header with status"
+"""How gRPC tells of an HTTP error, where no server of gRPC answered."""
+
+
 def name_failure(target: str, error: grpc.RpcError, what: str, deadline: float) -> ServingError:
     """Returns the error of our own tree that names the cause of a failed call.
 
@@ -44,6 +48,10 @@ def name_failure(target: str, error: grpc.RpcError, what: str, deadline: float) 
     elif status is grpc.StatusCode.INVALID_ARGUMENT:
         kind = errors.RequestRefusedError
         text = f"{what} at {target} refused the request: {details}"
+    elif status is grpc.StatusCode.UNIMPLEMENTED and details.startswith(_HTTP):
+        kind = errors.ServerUnreachableError  # an ingress without a server behind it
+        text = f"No server of TF Serving's kind answers at {target}: {details}. Is this its gRPC port?"
+        return kind(text, code=grpc.StatusCode.UNAVAILABLE.value[0], details=details)
     elif status is grpc.StatusCode.UNIMPLEMENTED:
         text = f"{target} speaks gRPC, but is no TF Serving: {details}. Check the port."
     return kind(text, code=status.value[0], details=details)

@@ -31,12 +31,15 @@ def assign(
     Raises:
         ConfigError: empty salt, a share that is not positive, or a sum above 1.
     """
-    names, edges = list(shares), np.cumsum(list(shares.values()))
+    names = list(shares)
+    if not names or not all(isinstance(share, int | float | np.number) for share in shares.values()):
+        raise ConfigError(f"`shares` must give each arm a number, such as {dict(DEFAULT_SHARES)}; got {dict(shares)}.")
+    edges = np.cumsum(list(shares.values()))
     if not salt:
         raise ConfigError(
             "`salt` must not be empty: it keeps two experiments from sharing one split. Name the experiment."
         )
-    if any(share <= 0 for share in shares.values()) or edges[-1] > 1 + 1e-9:
+    if not all(share > 0 for share in shares.values()) or not edges[-1] <= 1 + 1e-9:
         raise ConfigError(f"`shares` must be positive and sum to at most 1; got {dict(shares)}.")
     if edges[-1] > 1 - 1e-9:
         edges[-1] = 1.0

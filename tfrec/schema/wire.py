@@ -294,7 +294,8 @@ def encode_strings(flat: np.ndarray) -> list[bytes]:
     elements = flat.tolist()
     try:
         return [
-            element if type(element) is bytes else element.encode("utf-8", "surrogateescape") for element in elements
+            bytes(element) if isinstance(element, bytes) else element.encode("utf-8", "surrogateescape")
+            for element in elements
         ]
     except (AttributeError, UnicodeEncodeError) as error:
         bad = next((element for element in elements if not isinstance(element, str | bytes)), "a lone surrogate")

@@ -15,6 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from tfrec.errors import SchemaError, ServingError
 from tfrec.schema import wire
 from tfrec.schema.page_sizes import page_sizes
+from tfrec.schema.signatures import SIGNATURES
 
 PATH = "/monitoring/prometheus/metrics"
 """Where TF Serving shows its metrics, on the REST port."""
@@ -155,8 +156,8 @@ class ServingMetrics:
 
     def _labels(self, spec: Any, *, is_known: bool) -> tuple[str, str]:
         name = spec.name if spec.name in self._names() else _OTHER
-        signature = (spec.signature_name or wire.DEFAULT_SIGNATURE) if is_known and name != _OTHER else _OTHER
-        return name, signature
+        signature = spec.signature_name or wire.DEFAULT_SIGNATURE
+        return name, signature if name != _OTHER and (is_known or signature in SIGNATURES) else _OTHER
 
 
 def _items_asked(inputs: Any, rows: int, *, is_page: bool) -> list[int]:
