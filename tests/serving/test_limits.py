@@ -58,6 +58,14 @@ def test_a_page_that_names_no_widgets_counts_a_slate_for_each_standard_one():
     assert page == slate * len(STANDARD_WIDGETS)
 
 
+def test_a_cart_to_be_arranged_counts_once_for_each_line():
+    carts = {"cart_item_ids": strings("item_1", shape=(64, 15))}
+    slates = RequestLimits().memory(carts, num_items=10_000)
+    assert RequestLimits().memory(carts, num_items=10_000, is_by_line=True) > 10 * slates
+    with pytest.raises(ServingError, match="Send at most"):
+        RequestLimits().memory(carts, num_items=50_000, is_by_line=True)
+
+
 def test_limits_are_positive():
     with pytest.raises(ConfigError, match="positive"):
         RequestLimits(max_memory=0)

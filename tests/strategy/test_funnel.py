@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.strategy.served_shop import NUM_ITEMS
-from tfrec.schema.signatures import REASONS, SOURCES, WIDGETS
+from tfrec.schema.inputs import WIDGETS
+from tfrec.schema.signatures import REASONS, SOURCES
 from tfrec.strategy.config import UpsellConfig
 
 SLATES = ("recommend", "complete_cart", "cross_sell", "upsell", "similar")

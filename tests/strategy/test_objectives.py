@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrec.schema.signatures import OBJECTIVES
+from tfrec.schema.inputs import OBJECTIVES
 from tfrec.strategy.candidate_slate import CandidateSlate, put_first, top
 from tfrec.strategy.config import UpsellConfig
 from tfrec.strategy.upsell import by_objective

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.strategy.test_funnel import fitting, requests, rows_of, world  # noqa: F401
-from tfrec.schema.signatures import STANDARD_WIDGETS, WIDGETS
+from tfrec.schema.inputs import STANDARD_WIDGETS, WIDGETS
 
 ASKER = {"user_id": np.array(["u1"]), "item_id": np.array(["i13"]), "cart_item_ids": np.array([["", "i2", "i3"]])}
 

@@ -3,7 +3,7 @@
 import dataclasses
 
 from tfrec.errors import ConfigError
-from tfrec.schema.signatures import OBJECTIVES
+from tfrec.schema.inputs import OBJECTIVES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,6 +132,25 @@ class ThresholdConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class ArrangeCartConfig:
+    """Settings of `arrange_cart`.
+
+    Attributes:
+        objective: what the order maximises, where the request names nothing: `margin` (the probability that the
+            complement of a line is taken times what its sale earns; prices stand in where the shop states no margin),
+            `revenue` (the same of prices) or `purchase` (the probability alone).
+    """
+
+    objective: str = "margin"
+
+    def __post_init__(self) -> None:
+        if self.objective not in OBJECTIVES:
+            raise ConfigError(
+                f"`arrange_cart.objective` must be one of {', '.join(OBJECTIVES)}; got {self.objective!r}."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
 class FatigueConfig:
     """Settings of what was shown to a shopper and not clicked.
 
@@ -159,6 +178,7 @@ class StrategyConfig:
         similar: items that can replace the one on the page.
         variety: re-ranking for variety.
         threshold: items that bring a cart to a threshold.
+        arrange_cart: the order of a cart's lines.
         fatigue: items that were shown and not clicked.
     """
 
@@ -169,6 +189,7 @@ class StrategyConfig:
     similar: SimilarConfig = SimilarConfig()
     variety: VarietyConfig = VarietyConfig()
     threshold: ThresholdConfig = ThresholdConfig()
+    arrange_cart: ArrangeCartConfig = ArrangeCartConfig()
     fatigue: FatigueConfig = FatigueConfig()
 
     def slates_of(self, signature: str) -> SlateConfig:

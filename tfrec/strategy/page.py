@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfrec.models.shared_graphs import shared_graph
 from tfrec.models.size_of import size_of
-from tfrec.schema.signatures import WIDGETS
+from tfrec.schema.inputs import WIDGETS
 from tfrec.strategy.asked import ASKED_SPEC, Asked, replaced, rows_of, stacked
 from tfrec.strategy.candidate_slate import CandidateSlate, Chosen, as_wide
 from tfrec.strategy.funnel import Funnel

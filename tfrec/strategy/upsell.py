@@ -3,11 +3,9 @@
 import tensorflow as tf
 
 from tfrec.models.sources.shortlist import Shortlist
-from tfrec.schema.signatures import OBJECTIVES
 from tfrec.strategy.candidate_slate import CandidateSlate
 from tfrec.strategy.config import UpsellConfig
-
-_PURCHASE, _REVENUE = (OBJECTIVES.index(name) + 1 for name in ("purchase", "revenue"))
+from tfrec.strategy.objectives import orders_by_amount, worth_of_sale
 
 
 def only_upgrades(
@@ -100,22 +98,14 @@ def by_objective(
         ... ).score.numpy()
         array([[1., 2.]], dtype=float32)
     """
-    is_by_amount = orders_by_amount(objective, config=config)[:, None]
-    objective = tf.where(objective > 0, objective, OBJECTIVES.index(config.objective) + 1)[:, None]
     anchor = tf.maximum(upgrade_of, 0)[:, None]
-    more_revenue, more_profit = (tf.gather(table, slate.item) - tf.gather(table, anchor) for table in (price, profit))
-    extra = slate.probability * tf.where(tf.equal(objective, _REVENUE), more_revenue, more_profit)
+    worth, anchor_worth = (
+        worth_of_sale(items, objective=objective, price=price, profit=profit, default=config.objective)
+        for items in (slate.item, anchor)
+    )
+    extra = slate.probability * (worth - anchor_worth)
+    is_by_amount = orders_by_amount(objective, default=config.objective)[:, None]
     is_upgrade = (anchor > 0) & is_by_amount & (slate.score > -float("inf"))
     return CandidateSlate(
         item=slate.item, score=tf.where(is_upgrade, extra, slate.score), probability=slate.probability
     )
-
-
-def orders_by_amount(objective: tf.Tensor, *, config: UpsellConfig = UpsellConfig()) -> tf.Tensor:
-    """Returns `[B]` bool: the objective is an amount, expected revenue or margin, not a probability.
-
-    Args:
-        objective: `[B]` int32 place in `OBJECTIVES`, from 1; 0 = that of `config`.
-        config: names the objective where the request has none.
-    """
-    return tf.not_equal(tf.where(objective > 0, objective, OBJECTIVES.index(config.objective) + 1), _PURCHASE)

@@ -29,9 +29,11 @@ from tfrec.models.shared_graphs import graphs_as_written
 from tfrec.models.size_of import size_of
 from tfrec.publish import LAST_VERSION, FolderKind, check_claim, clear_stale, publishing, take_version
 from tfrec.schema import wire
-from tfrec.schema.signatures import SIGNATURES, WIDGETS, InputSpec, Signature
+from tfrec.schema.inputs import WIDGETS, InputSpec
+from tfrec.schema.signatures import SIGNATURES, Signature
 from tfrec.serving.known_ids import write_known_ids
 from tfrec.serving.models_config import FALLBACK
+from tfrec.strategy.arrange_cart import Arrangements
 from tfrec.strategy.baseline_reasons import explain_baseline
 from tfrec.strategy.bundle import Bundles
 from tfrec.strategy.candidate_slate import CandidateSlate
@@ -73,7 +75,7 @@ class ServedFunnel:
 
     def __init__(self, shop: Shop, funnel: Funnel, user_ids: np.ndarray | None = None) -> None:
         self.funnel = funnel
-        self._bundles, self._pages = Bundles(funnel), Pages(funnel)
+        self._bundles, self._pages, self._arrangements = Bundles(funnel), Pages(funnel), Arrangements(funnel)
         user_ids = shop.users.tokens if user_ids is None else user_ids
         vocabularies = shop.vocabularies
         self._read = RequestReader(shop, user_ids, view_type=funnel.sources.view_type)
@@ -161,15 +163,26 @@ class ServedFunnel:
             "threshold_sets": chosen.threshold_set,
         }
 
+    def _arrange_cart(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        cart = _padding_last(inputs["cart_item_ids"])
+        longest = tf.reduce_max(tf.concat([tf.reduce_sum(tf.cast(cart != "", tf.int32), axis=1), [0]], axis=0))
+        cart = cart[:, :longest]  # no slate for padding
+        request = self._read.request({**inputs, "cart_item_ids": cart})
+        lines = self._arrangements.answer(request, tf.not_equal(cart, ""))
+        return {
+            "item_ids": tf.gather(cart, lines.place, batch_dims=1),
+            "scores": lines.score,
+            "complement_item_ids": tf.gather(self._item_ids, lines.complement),
+            "complement_probabilities": lines.probability,
+        }
+
     def _retrieve(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         slate = self.funnel.retrieve(self._read.query(inputs), inputs["k"])
         return {"item_ids": tf.gather(self._item_ids, slate.item), "scores": slate.score}
 
     def _rank(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         query = self._read.query(inputs)
-        sent = inputs["candidate_item_ids"]
-        packed = tf.argsort(tf.cast(tf.equal(sent, ""), tf.int32), axis=1, stable=True)  # padding goes behind
-        sent = tf.gather(sent, packed, batch_dims=1)
+        sent = _padding_last(inputs["candidate_item_ids"])
         candidates = self._read.items.lookup(sent)
         ranking = self.funnel.ranking
         score, logits = self.funnel.rank(query, candidates)
@@ -343,6 +356,13 @@ def _as_array(tensor: tf.Tensor) -> np.ndarray:
     decoded = np.empty(array.size, object)
     decoded[:] = [text.decode("utf-8", "surrogateescape") for text in array.ravel()]
     return decoded.reshape(array.shape)
+
+
+def _padding_last(ids: tf.Tensor) -> tf.Tensor:
+    """Returns `ids [B, n]` in their order, with padding behind them."""
+    is_padding = tf.cast(tf.equal(ids, ""), tf.int32)
+    order = tf.argsort(is_padding, axis=1, stable=True)
+    return tf.gather(ids, order, batch_dims=1)
 
 
 def _default(spec: InputSpec) -> tf.Tensor:

@@ -1,0 +1,54 @@
+"""States what a sale is worth by the objective of a request: the sale itself, its revenue, its margin."""
+
+import tensorflow as tf
+
+from tfrec.schema.inputs import OBJECTIVES
+
+_PURCHASE, _REVENUE = (OBJECTIVES.index(name) + 1 for name in ("purchase", "revenue"))
+
+
+def chosen_objective(objective: tf.Tensor, *, default: str) -> tf.Tensor:
+    """Returns `[B]` int32 places in `OBJECTIVES`, from 1, of which 0 was the default.
+
+    Args:
+        objective: `[B]` int32 place in `OBJECTIVES`, from 1; 0 = the default.
+        default: a name of `OBJECTIVES`.
+    """
+    return tf.where(objective > 0, objective, OBJECTIVES.index(default) + 1)
+
+
+def orders_by_amount(objective: tf.Tensor, *, default: str) -> tf.Tensor:
+    """Returns `[B]` bool: the objective is an amount, expected revenue or margin, not a probability.
+
+    Args:
+        objective: `[B]` int32 place in `OBJECTIVES`, from 1; 0 = the default.
+        default: a name of `OBJECTIVES`.
+    """
+    return tf.not_equal(chosen_objective(objective, default=default), _PURCHASE)
+
+
+def worth_of_sale(
+    items: tf.Tensor, *, objective: tf.Tensor, price: tf.Tensor, profit: tf.Tensor, default: str
+) -> tf.Tensor:
+    """Returns `[B, C]` float32 what a sale of each item is worth: 1, its price, or its profit.
+
+    Args:
+        items: `[B, C]` int32; 0 = no item, which is worth nothing but by the objective `purchase`.
+        objective: `[B]` int32 place in `OBJECTIVES`, from 1; 0 = the default.
+        price: `[N + 1]` float32; 0 = unknown.
+        profit: `[N + 1]` float32, what a sale earns.
+        default: a name of `OBJECTIVES`.
+
+    Examples:
+        >>> values = tf.constant([0.0, 10.0, 15.0])
+        >>> worth_of_sale(
+        ...     tf.constant([[1, 2], [1, 2], [1, 2]]), objective=tf.constant([1, 2, 0]), price=values,
+        ...     profit=values / 2, default="margin",
+        ... ).numpy()
+        array([[ 1. ,  1. ],
+               [10. , 15. ],
+               [ 5. ,  7.5]], dtype=float32)
+    """
+    objective = chosen_objective(objective, default=default)[:, None]
+    amount = tf.where(tf.equal(objective, _REVENUE), tf.gather(price, items), tf.gather(profit, items))
+    return tf.where(tf.equal(objective, _PURCHASE), 1.0, amount)
