@@ -104,11 +104,12 @@ def build_shop(folder: Path, *, first_price: float = 10.0) -> None:
             "scores": tf.where(cart != "", 0.0, -np.inf),
             "complement_item_ids": tf.where(is_first, "item_0", ""),
             "complement_probabilities": tf.where(is_first, 0.5, 0.0),
+            "objectives": tf.where(is_first, "margin", ""),
         }
 
     def with_extras(signature):
         """The same, with what the outputs of the signature have besides."""
-        extras = {"total_prices": 7.0, "widgets": "recommend", "threshold_sets": 1}
+        extras = {"total_prices": 7.0, "widgets": "recommend", "threshold_sets": 1, "objectives": "margin"}
         extras = {spec.name: extras[spec.name] for spec in signature.outputs if spec.name in extras}
 
         def compute(inputs):

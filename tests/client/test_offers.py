@@ -16,6 +16,7 @@ def offers_of(prices):
         prices=np.array(prices, np.float32), reasons=texts, reason_item_ids=texts,
         reason_counts=np.zeros(num, np.int32), sources=texts, total_prices=numbers, widgets=texts,
         threshold_sets=np.zeros(num, np.int32),
+        objectives=np.full(num, "", object),
         propensities=np.full(num, np.nan), origins=(Origin("r1", "shop", 1),),
     )  # fmt: skip
 

@@ -4,68 +4,34 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from tests.strategy.test_funnel import world  # noqa: F401
-from tfrec.features.merchandising import MerchandisingRule, MerchandisingRules
-from tfrec.features.rule_tables import RuleTables, compile_rules
+from tfrec.features.merchandising import MerchandisingRule
 from tfrec.schema.inputs import MOST_LINES
 
 LINES = ["i3", "i13", "i14"]  # of the leaf categories 3, 4 and 5
-RARE = 1e-4
-
-
-@pytest.fixture(scope="module")
-def known(served_shop):
-    """The tiny shop with a probability of each item beside each line that a test states; i{n} costs n + 1."""
-    import tensorflow as tf
-
-    from tfrec.strategy.candidate_slate import CandidateSlate
-    from tfrec.strategy.funnel import Funnel
-    from tfrec.training.export import ServedFunnel
-
-    class KnownFunnel(Funnel):
-        def _scored(self, query, evidence, items):
-            of_line = tf.gather(self.chances, tf.reduce_max(query.cart, axis=1))
-            chance = tf.where(items > 0, tf.gather(of_line, items, batch_dims=1), 0.0)
-            score = tf.where(items > 0, tf.math.log(chance), -float("inf"))
-            return CandidateSlate(item=items, score=score, probability=chance)
-
-    class Known:
-        def __init__(self):
-            sources = served_shop.served.funnel.sources
-            self.funnel = KnownFunnel(sources, served_shop.served.funnel.ranking)
-            tokens = served_shop.shop.vocabularies.items.tokens.tolist()
-            self.place = {item: place for place, item in enumerate(tokens, start=1)}
-            self.served, self.sources = ServedFunnel(served_shop.shop, self.funnel), sources
-            self.funnel.chances = tf.Variable(tf.fill([sources.num_rows] * 2, RARE))
-
-        def ask(self, lines, chances, **inputs):
-            """Chances: (line, item) → probability."""
-            values = np.full([self.sources.num_rows] * 2, RARE, np.float32)
-            for (line, item), chance in chances.items():
-                values[self.place[line], self.place[item]] = chance
-            self.funnel.chances.assign(values)
-            found = self.served.answer("arrange_cart", {"cart_item_ids": np.array([lines], object), **inputs})
-            return {name: value[0].tolist() for name, value in found.items()}
-
-        def rules(self, *rules):
-            train = served_shop.shop.prepared.train
-            tables = compile_rules(MerchandisingRules(rules), train.items, train.users, calendar=train.calendar)
-            self.funnel.merchandising.assign(tables)
-
-    return Known()
 
 
 @pytest.fixture
-def ruled(known):
-    yield known.rules
-    known.funnel.merchandising.assign(RuleTables.none(known.sources.num_rows, known.sources.num_segments))
+def ruled(known_shop):
+    yield known_shop.put_rules
+    known_shop.put_rules()
+
+
+@pytest.fixture
+def ask(known_shop):
+    """Asks for one cart: (line, item) → probability."""
+
+    def asked(lines, chances, **inputs):
+        found = known_shop.answer("arrange_cart", chances, cart_item_ids=[lines], **inputs)
+        return {name: value[0].tolist() for name, value in found.items()}
+
+    return asked
 
 
 CHANCES = {("i3", "i11"): 0.15, ("i13", "i15"): 0.5, ("i14", "i29"): 0.1}  # earn 1.8, 8 and 3
 
 
-def test_the_line_whose_complement_earns_most_stands_first(known):
-    lines = known.ask(LINES, CHANCES)
+def test_the_line_whose_complement_earns_most_stands_first(ask):
+    lines = ask(LINES, CHANCES)
     assert lines["item_ids"] == ["i13", "i14", "i3"]
     assert lines["complement_item_ids"] == ["i15", "i29", "i11"]
     np.testing.assert_allclose(lines["scores"], [8, 3, 1.8], rtol=1e-5)
@@ -76,60 +42,58 @@ def test_the_line_whose_complement_earns_most_stands_first(known):
     ("objective", "expected"),
     [("purchase", ["i13", "i3", "i14"]), ("revenue", ["i13", "i14", "i3"]), ("no such", ["i13", "i14", "i3"])],
 )
-def test_a_request_names_its_objective(known, objective, expected):
-    assert known.ask(LINES, CHANCES, objective=np.array([objective], object))["item_ids"] == expected
+def test_a_request_names_its_objective(ask, objective, expected):
+    assert ask(LINES, CHANCES, objective=np.array([objective], object))["item_ids"] == expected
 
 
-def test_no_complement_stands_beside_two_lines(known):
+def test_no_complement_stands_beside_two_lines(ask):
     chances = {(line, "i29"): chance for line, chance in zip(LINES, (0.2, 0.3, 0.4), strict=True)}
-    lines = known.ask(LINES, {**chances, ("i3", "i11"): 0.3, ("i13", "i11"): 0.1})
+    lines = ask(LINES, {**chances, ("i3", "i11"): 0.3, ("i13", "i11"): 0.1})
     assert lines["item_ids"][:2] == ["i14", "i3"] and lines["complement_item_ids"][:2] == ["i29", "i11"]
     assert lines["item_ids"][2] == "i13" and lines["complement_item_ids"][2] not in ("i29", "i11", "")
     assert lines["scores"][2] < 0.01
 
 
-def test_no_two_variants_of_a_product_stand_beside_lines(known):
+def test_no_two_variants_of_a_product_stand_beside_lines(ask):
     """i9 and i10 are one product."""
-    lines = known.ask(["i3", "i14"], {("i3", "i9"): 0.5, ("i14", "i10"): 0.5})
+    lines = ask(["i3", "i14"], {("i3", "i9"): 0.5, ("i14", "i10"): 0.5})
     assert lines["complement_item_ids"][0] in ("i9", "i10") and lines["scores"][1] < 0.01
 
 
-def test_equal_lines_keep_the_order_of_the_cart(known):
+def test_equal_lines_keep_the_order_of_the_cart(ask):
     chances = {("i3", "i11"): 0.5, ("i13", "i11"): 0.5}
-    assert known.ask(["i3", "i13"], chances)["item_ids"] == ["i3", "i13"]
-    assert known.ask(["i13", "i3"], chances)["item_ids"] == ["i13", "i3"]
+    assert ask(["i3", "i13"], chances)["item_ids"] == ["i3", "i13"]
+    assert ask(["i13", "i3"], chances)["item_ids"] == ["i13", "i3"]
 
 
-def test_lines_that_the_shop_does_not_know_stand_behind_and_padding_last(known):
-    lines = known.ask(["", "unknown", "i3", "", "i13"], CHANCES)
+def test_lines_that_the_shop_does_not_know_stand_behind_and_padding_last(ask, known_shop):
+    lines = ask(["", "unknown", "i3", "", "i13"], CHANCES)
     assert lines["item_ids"] == ["i13", "i3", "unknown"]
     assert lines["complement_item_ids"][2] == "" and lines["scores"][2] == 0
-    batch = known.served.answer(
-        "arrange_cart", {"cart_item_ids": np.array([["", "i3", ""], ["i13", "i3", "x"]], object)}
-    )
+    batch = known_shop.answer("arrange_cart", CHANCES, cart_item_ids=[["", "i3", ""], ["i13", "i3", "x"]])
     assert batch["item_ids"].tolist() == [["i3", "", ""], ["i13", "i3", "x"]]
     assert np.isneginf(batch["scores"]).tolist() == [[False, True, True], [False] * 3]
 
 
-def test_what_stands_beside_is_new_to_the_cart_and_no_substitute_of_a_line(known):
+def test_what_stands_beside_is_new_to_the_cart_and_no_substitute_of_a_line(ask):
     """i11 is in the cart, i12 sold out, i22 of the category of i13, i30 of that of i3."""
     wanted = {("i3", item): 0.9 for item in ("i11", "i12", "i22", "i30")}
-    lines = known.ask(["i3", "i13", "i11"], {**wanted, ("i3", "i15"): 0.2})
+    lines = ask(["i3", "i13", "i11"], {**wanted, ("i3", "i15"): 0.2})
     assert lines["item_ids"][0] == "i3" and lines["complement_item_ids"][0] == "i15"
 
 
-def test_limits_and_rules_hold(known, ruled):
+def test_limits_and_rules_hold(ask, ruled):
     chances = {("i3", "i11"): 0.5, ("i3", "i15"): 0.2}
-    assert known.ask(["i3"], chances)["complement_item_ids"] == ["i11"]
+    assert ask(["i3"], chances)["complement_item_ids"] == ["i11"]
     excluded = {"exclude_item_ids": np.array([["i11"]], object)}
-    assert known.ask(["i3"], chances, **excluded)["complement_item_ids"] == ["i15"]
+    assert ask(["i3"], chances, **excluded)["complement_item_ids"] == ["i15"]
     ruled(MerchandisingRule(do="block", reason="recalled", items=("i11",), signatures=("cross_sell",)))
-    assert known.ask(["i3"], chances)["complement_item_ids"] == ["i15"]
+    assert ask(["i3"], chances)["complement_item_ids"] == ["i15"]
 
 
-def test_lines_behind_the_first_twenty_stay_there(known):
+def test_lines_behind_the_first_twenty_stay_there(ask):
     unknown = [f"unknown {number}" for number in range(MOST_LINES - 1)]
-    lines = known.ask([*unknown, "i3", "i13"], CHANCES)
+    lines = ask([*unknown, "i3", "i13"], CHANCES)
     assert lines["item_ids"] == ["i3", *unknown, "i13"]
 
 
@@ -173,7 +137,5 @@ def test_pairs_are_worth_at_least_half_of_the_best_pairing():
         assert best / 2 <= taken.sum() <= best + 1e-6 and (np.diff(taken) <= 0).all()
         complements = [one for one in lines.complement[row].numpy() if one]
         assert len(set(complements)) == len(complements) == (taken > 0).sum()
-        for place, complement, score in zip(
-            lines.place[row].numpy(), lines.complement[row].numpy(), taken, strict=True
-        ):
+        for place, complement, score in zip(lines.place[row].numpy(), lines.complement[row].numpy(), taken, strict=True):
             assert score == (value[place, complement] if complement else 0)

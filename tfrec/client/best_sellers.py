@@ -106,6 +106,8 @@ class BestSellers:
             for row, page in enumerate(widgets):
                 names = [name for name, items in page for _ in items]
                 outputs["widgets"][row, : len(names)] = names
+        if signature == "upsell":
+            outputs["objectives"] = np.full(shape, "", object)
         if signature in _WITH_THRESHOLD:
             outputs["threshold_sets"] = np.zeros(shape, np.int32)
         return outputs
@@ -199,6 +201,7 @@ def _lines_as_sent(carts: np.ndarray) -> dict[str, np.ndarray]:
         "scores": np.where(lines == "", -np.inf, 0.0).astype(np.float32),
         "complement_item_ids": np.full(lines.shape, "", object),
         "complement_probabilities": np.zeros(lines.shape, np.float32),
+        "objectives": np.full(lines.shape, "", object),
     }
 
 

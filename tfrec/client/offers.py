@@ -13,7 +13,7 @@ from tfrec.schema.signatures import REASONS
 from tfrec.schema.slate import Slate
 
 _EXTRAS = ("probabilities", "prices", "reasons", "reason_item_ids", "reason_counts", "sources")
-_OF_SOME: Mapping[str, Any] = {"total_prices": 0.0, "widgets": "", "threshold_sets": 0}
+_OF_SOME: Mapping[str, Any] = {"total_prices": 0.0, "widgets": "", "threshold_sets": 0, "objectives": ""}
 """Columns that some signatures alone have, and what they hold elsewhere."""
 _COLUMNS = ("item_ids", "scores", *_EXTRAS, *_OF_SOME)
 
@@ -35,6 +35,8 @@ class OfferedItem:
         widget: of a page, the widget in which the item stands; "" elsewhere.
         threshold_set: number of the set, from 1, that brings the cart to the threshold of the query and that the item
             belongs to; 0 = of none.
+        objective: of `upsell`, what the score is of, such as `margin`, with ` by price` behind it where the shop states no
+            margins and prices stand in; "" elsewhere.
     """
 
     item_id: str
@@ -48,6 +50,7 @@ class OfferedItem:
     total_price: float = 0.0
     widget: str = ""
     threshold_set: int = 0
+    objective: str = ""
 
     def reason_sentence(self, titles: Mapping[str, str] | None = None) -> str:
         """Returns the reason as a sentence to the shopper; `titles` maps item ids to names that a shopper knows."""
@@ -93,6 +96,7 @@ class Offers:
         widgets: of pages, the widget in which each item stands (`by_widget` gives each its own offers); "" elsewhere.
         threshold_sets: number of the set, from 1, that brings the cart to the threshold of the query and that each item
             belongs to; 0 = of none.
+        objectives: of `upsell`, what each score is of (`OfferedItem.objective`); "" elsewhere.
         propensities: chance of each place's item given those above it, where the slate was drawn (`explore`); else NaN.
         origins: of each query, where its slate comes from; of one query a single one.
         history: of a client with a history store: `sent`, or `missing` where the store failed or was too slow, so that
@@ -110,6 +114,7 @@ class Offers:
     total_prices: np.ndarray
     widgets: np.ndarray
     threshold_sets: np.ndarray
+    objectives: np.ndarray
     propensities: np.ndarray
     origins: tuple[Origin, ...]
     history: str = ""

@@ -172,7 +172,7 @@ class Questions(SlateQuestions[OffersT], Generic[OffersT, AnswerT, OutputsT, Nam
         """Returns the lines of the cart, first those beside which a complement is expected to earn most.
 
         Outputs are `[B, n]`, also of one query: `item_ids` in the new order, `scores` (what the complement is expected
-        to bring by `objective`: `purchase`, `revenue` or `margin`), `complement_item_ids` and
+        to bring by `objective`: `purchase`, `revenue`, `margin` or `incremental_margin`), `complement_item_ids` and
         `complement_probabilities`. No complement stands beside two lines; "" = none. As of `ask`, neither experiment
         nor exploration touches them, and they are not logged. The other arguments and the errors are those of
         `recommend`.

@@ -135,7 +135,8 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
         """Returns dearer items of the category of `item_id` that the shopper is likely to accept.
 
         `min_price_ratio` and `max_price_ratio` are the cheapest and the dearest price as multiples of the anchor's;
-        `objective` is what the order maximises: `purchase`, `revenue` or `margin`. None = the model's default.
+        `objective` is what the order maximises: `purchase`, `revenue`, `margin`, or `incremental_margin`, which leaves
+        out what would be bought anyway. None = the model's default.
         `same_as_anchor` is that of `cross_sell`; the other arguments and the errors are those of `recommend`.
         """
         return self._run(self._offers("upsell", locals()))

@@ -29,9 +29,9 @@ class InputSpec:
     is_attribute: bool = False
 
 
-OBJECTIVES = ("purchase", "revenue", "margin")
+OBJECTIVES = ("purchase", "revenue", "margin", "incremental_margin")
 """What `upsell` and `arrange_cart` may maximise: the probability that an item is taken, or that times its price or
-profit (in `upsell` what it has beyond the anchor's)."""
+profit (in `upsell` what it has beyond the anchor's), or the profit times what the offer adds to that probability."""
 
 USER = InputSpec("user_id", "string", 1, "", "who asks; an unknown or empty id is a guest")
 RECENT = (
@@ -135,7 +135,8 @@ OBJECTIVE = InputSpec(
     1,
     "",
     "what the order maximises: `purchase` (that the item is taken), `revenue` or `margin` (what it is expected to "
-    "bring, of `upsell` beyond the anchor); empty or another = the model's default",
+    "bring, of `upsell` beyond the anchor), `incremental_margin` (margin, without what would be bought anyway); empty or "
+    "another = the model's default",
     choices=OBJECTIVES,
 )
 BOUGHT_BEFORE = InputSpec(

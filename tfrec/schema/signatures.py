@@ -89,6 +89,11 @@ _THRESHOLD_SETS = OutputSpec(
     "int32",
     "number of the set, from 1, that brings the cart to the `threshold` and that the item belongs to; 0 = of none",
 )
+_OBJECTIVES = OutputSpec(
+    "objectives",
+    "string",
+    "objective that the score is of, with ` by price` behind it where the shop states no margins and prices stand in",
+)
 
 REASONS: Mapping[str, str] = {
     "bought_together": "bought together with {item} in {count} orders",
@@ -156,7 +161,7 @@ SIGNATURES: Mapping[str, Signature] = {
                 ),
                 *(inputs.STEP, inputs.RATIO, inputs.OBJECTIVE, *inputs.STRATEGY_SETTINGS),
             ),
-            _SLATE,
+            (*_SLATE, _OBJECTIVES),
             "clearly dearer items of the anchor's category, by what they are expected to earn beyond it",
         ),
         Signature(
@@ -257,6 +262,7 @@ SIGNATURES: Mapping[str, Signature] = {
                     "float32",
                     "probability that the complement is bought next; 0 without one",
                 ),
+                _OBJECTIVES,
             ),
             "the lines of the cart in the order of what the complement beside each is expected to earn",
         ),

@@ -30,6 +30,7 @@ from tfrec.strategy.candidate_slate import (
     top,
     with_gaps,
 )
+from tfrec.strategy.chances import Chances
 from tfrec.strategy.closeness import Closeness
 from tfrec.strategy.complements import of_other_categories, only_new, without_substitutes
 from tfrec.strategy.config import StrategyConfig
@@ -38,7 +39,7 @@ from tfrec.strategy.diversity import Tastes, maximal_marginal_relevance
 from tfrec.strategy.fatigue import tired, without_what_was_seen
 from tfrec.strategy.fits import only_what_fits
 from tfrec.strategy.merchandising import IN_FORCE_SPEC, Merchandising, RulesInForce
-from tfrec.strategy.objectives import orders_by_amount
+from tfrec.strategy.objectives import is_incremental, orders_by_amount
 from tfrec.strategy.ranked import Ranked
 from tfrec.strategy.reasons import Reasons, explain, explained_by_anchor
 from tfrec.strategy.request import Relation, Request
@@ -90,6 +91,7 @@ class Funnel:
         self._closeness_graph = rare_graph(self._closeness.order, slate, indices)
         flags = tf.TensorSpec([None], tf.bool)
         self._tired_graph = rare_graph(self._tired, slate, lists, lists, flags)
+        self.chance = Chances(sources)
         self._answer_graph = shared_graph(self._answer, ASKED_SPEC)
         self._ranked_graph = shared_graph(self._ranked, ASKED_SPEC, indices)
         self._rank_graph = shared_graph(self._rank, QUERY_SPEC, lists)
@@ -180,8 +182,11 @@ class Funnel:
         also = tf.concat([rules.pinned, near, nearest], axis=1)
         evidence = self.sources.gather_evidence(query, allows, at_least=enough, also=also)
         items = self.sources.candidates(evidence, at_least=enough, also=also)
+        slate, asks_upgrade = self._scored(query, evidence, items), relation.upgrade_of > 0
+        objective = self.strategy.upsell.objective
         slate = by_objective(
-            self._scored(query, evidence, items),
+            slate,
+            chance=self.chance.of(query, slate, asks_upgrade & is_incremental(relation.objective, default=objective)),
             upgrade_of=relation.upgrade_of,
             objective=relation.objective,
             price=self.sources.price,

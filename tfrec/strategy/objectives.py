@@ -4,7 +4,10 @@ import tensorflow as tf
 
 from tfrec.schema.inputs import OBJECTIVES
 
-_PURCHASE, _REVENUE = (OBJECTIVES.index(name) + 1 for name in ("purchase", "revenue"))
+_PURCHASE, _REVENUE, _MARGIN, _INCREMENTAL = (
+    OBJECTIVES.index(name) + 1 for name in ("purchase", "revenue", "margin", "incremental_margin")
+)
+_BY_PRICE = " by price"  # behind the name of an objective of margins where prices stand in for them
 
 
 def chosen_objective(objective: tf.Tensor, *, default: str) -> tf.Tensor:
@@ -25,6 +28,28 @@ def orders_by_amount(objective: tf.Tensor, *, default: str) -> tf.Tensor:
         default: a name of `OBJECTIVES`.
     """
     return tf.not_equal(chosen_objective(objective, default=default), _PURCHASE)
+
+
+def is_incremental(objective: tf.Tensor, *, default: str) -> tf.Tensor:
+    """Returns `[B]` bool: what would be bought anyway is to be left out; arguments as in `orders_by_amount`."""
+    return tf.equal(chosen_objective(objective, default=default), _INCREMENTAL)
+
+
+def objective_names(objective: tf.Tensor, *, default: str, has_margins: bool) -> tf.Tensor:
+    """Returns `[B]` string: what the scores are of, and whether prices stand in for margins.
+
+    Args:
+        objective: `[B]` int32 place in `OBJECTIVES`, from 1; 0 = the default.
+        default: a name of `OBJECTIVES`.
+        has_margins: the shop states margins.
+
+    Examples:
+        >>> objective_names(tf.constant([0, 2]), default="margin", has_margins=False).numpy()
+        array([b'margin by price', b'revenue'], dtype=object)
+    """
+    of_margin = "" if has_margins else _BY_PRICE
+    names = [f"{name}{of_margin if number >= _MARGIN else ''}" for number, name in enumerate(OBJECTIVES, start=1)]
+    return tf.gather(tf.constant(["", *names]), chosen_objective(objective, default=default))
 
 
 def worth_of_sale(

@@ -67,6 +67,7 @@ def only_upgrades(
 def by_objective(
     slate: CandidateSlate,
     *,
+    chance: tf.Tensor,
     upgrade_of: tf.Tensor,
     objective: tf.Tensor,
     price: tf.Tensor,
@@ -75,11 +76,11 @@ def by_objective(
 ) -> CandidateSlate:
     """Returns the slate with scores by what each upgrade is expected to bring beyond the anchor.
 
-    The expected extra profit is the probability that the item is taken times the difference of the profits; extra
-    revenue likewise. Rows without an anchor in `upgrade_of` stay as they are, as do all by the objective `purchase`.
+    The expected extra profit is the chance times the difference of the profits; extra revenue likewise. Rows without an anchor in `upgrade_of` stay as they are, as do all by the objective `purchase`.
 
     Args:
         slate: candidates in any order.
+        chance: `[B, C]` float32 probability that the item is taken, or, by incremental margin, what the offer adds to it.
         upgrade_of: `[B]` int32 item that is on the page; 0 or less = none.
         objective: `[B]` int32 place in `OBJECTIVES`, from 1; 0 = that of `config`.
         price: `[N + 1]` float32.
@@ -94,7 +95,8 @@ def by_objective(
         ... )
         >>> prices = tf.constant([0.0, 10.0, 15.0, 30.0])
         >>> by_objective(
-        ...     slate, upgrade_of=tf.constant([1]), objective=tf.constant([2]), price=prices, profit=prices / 2
+        ...     slate, chance=slate.probability, upgrade_of=tf.constant([1]), objective=tf.constant([2]), price=prices,
+        ...     profit=prices / 2,
         ... ).score.numpy()
         array([[1., 2.]], dtype=float32)
     """
@@ -103,7 +105,7 @@ def by_objective(
         worth_of_sale(items, objective=objective, price=price, profit=profit, default=config.objective)
         for items in (slate.item, anchor)
     )
-    extra = slate.probability * (worth - anchor_worth)
+    extra = chance * (worth - anchor_worth)
     is_by_amount = orders_by_amount(objective, default=config.objective)[:, None]
     is_upgrade = (anchor > 0) & is_by_amount & (slate.score > -float("inf"))
     return CandidateSlate(

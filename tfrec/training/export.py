@@ -40,8 +40,10 @@ from tfrec.strategy.candidate_slate import CandidateSlate
 from tfrec.strategy.config import StrategyConfig
 from tfrec.strategy.funnel import Funnel
 from tfrec.strategy.merchandising import rules_file
+from tfrec.strategy.objectives import objective_names
 from tfrec.strategy.page import Pages
 from tfrec.strategy.reasons import Reasons
+from tfrec.strategy.request import Request
 from tfrec.training import TrainedFunnel, TrainingConfig, build_baseline_sources
 from tfrec.training.request_reader import RequestReader
 
@@ -146,9 +148,14 @@ class ServedFunnel:
     # One method a signature, named after it; slates of one strategy have theirs in common.
 
     def _slate(self, name: str, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        chosen, reasons = self.funnel.answer(name, self._read.request(inputs))
+        request = self._read.request(inputs)
+        chosen, reasons = self.funnel.answer(name, request)
         outputs = self._outputs(chosen.slate, reasons)
-        return {**outputs, "threshold_sets": chosen.threshold_set} if name == "complete_cart" else outputs
+        if name == "complete_cart":
+            outputs["threshold_sets"] = chosen.threshold_set
+        if name == "upsell":
+            outputs["objectives"] = self._objectives(request, chosen.slate.item > 0, self.funnel.strategy.upsell.objective)
+        return outputs
 
     def _bundle(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         slate, reasons, total = self._bundles.answer(self._read.request(inputs))
@@ -174,7 +181,14 @@ class ServedFunnel:
             "scores": lines.score,
             "complement_item_ids": tf.gather(self._item_ids, lines.complement),
             "complement_probabilities": lines.probability,
+            "objectives": self._objectives(request, lines.complement > 0, self.funnel.strategy.arrange_cart.objective),
         }
+
+    def _objectives(self, request: Request, is_scored: tf.Tensor, default: str) -> tf.Tensor:
+        """Returns `[B, k]` string: what the scores are of; "" where there is none."""
+        has_margins = self.funnel.sources.has_margins
+        names = objective_names(request.objective, default=default, has_margins=has_margins)
+        return tf.where(is_scored, names[:, None], "")
 
     def _retrieve(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         slate = self.funnel.retrieve(self._read.query(inputs), inputs["k"])
