@@ -109,7 +109,7 @@ def build_shop(folder: Path, *, first_price: float = 10.0) -> None:
 
     def with_extras(signature):
         """The same, with what the outputs of the signature have besides."""
-        extras = {"total_prices": 7.0, "widgets": "recommend", "threshold_sets": 1, "objectives": "margin"}
+        extras = {"total_prices": 7.0, "widgets": "recommend", "places": 1, "threshold_sets": 1, "objectives": "margin"}
         extras = {spec.name: extras[spec.name] for spec in signature.outputs if spec.name in extras}
 
         def compute(inputs):

@@ -47,6 +47,7 @@ _SINGLE = {
     "user": ("user_id", "ID"),
     "item": ("item_id", "ID"),
     "objective": ("objective", "NAME"),
+    "places-by": ("places_by", "NAME"),
     "diversity-by": ("diversity_by", "KIND"),
     "bought-before": ("bought_before", "WHICH"),
 }

@@ -102,10 +102,12 @@ class BestSellers:
                 outputs["reason_counts"][row, place] = item.count
                 outputs["sources"][row, place] = "popular"
         if signature == "page":
-            outputs["widgets"] = np.full(shape, "", object)
+            outputs["widgets"], outputs["places"] = np.full(shape, "", object), np.zeros(shape, np.int32)
             for row, page in enumerate(widgets):
                 names = [name for name, items in page for _ in items]
                 outputs["widgets"][row, : len(names)] = names
+                numbers = [number for number, (_, items) in enumerate(page, start=1) for _ in items]
+                outputs["places"][row, : len(names)] = numbers
         if signature == "upsell":
             outputs["objectives"] = np.full(shape, "", object)
         if signature in _WITH_THRESHOLD:

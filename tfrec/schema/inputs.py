@@ -210,11 +210,13 @@ STRATEGY_SETTINGS = (
     *VARIETY,
     *OCCASION,
 )
+PLACES_BY = (*OBJECTIVES, "widget")
+"""By what a request may have the places of a page given; by `widget` each widget has its own."""
 WIDGETS = ("recommend", "cross_sell", "upsell", "complete_cart", "similar", "buy_again")
 """What a page may be filled with: the signatures of that name, and `buy_again`: what the shopper bought before."""
 STANDARD_WIDGETS = ("upsell", "cross_sell", "recommend")
 """Widgets of a page that names none."""
-WIDGETS = (
+PAGE = (
     InputSpec(
         "widgets",
         "string",
@@ -224,4 +226,14 @@ WIDGETS = (
         choices=WIDGETS,
     ),
     InputSpec("widget_sizes", "int32", 2, 0, "number of items of each of these widgets; 0 = `k`"),
+    InputSpec(
+        "places_by",
+        "string",
+        1,
+        "",
+        "objective by which the places of a widget go to the widget whose offers are expected to bring most together: "
+        "`purchase`, `revenue`, `margin` or `incremental_margin`; `widget`: each has its own; empty or another = the "
+        "model's default",
+        choices=PLACES_BY,
+    ),
 )

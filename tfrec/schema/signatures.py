@@ -35,7 +35,7 @@ class OutputSpec:
     meaning: str
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True)
 class Signature:
     """A named function of a servable.
 
@@ -89,6 +89,15 @@ _THRESHOLD_SETS = OutputSpec(
     "int32",
     "number of the set, from 1, that brings the cart to the `threshold` and that the item belongs to; 0 = of none",
 )
+_PAGE = (
+    OutputSpec("widgets", "string", "the widget that offers the item, under whose heading it belongs"),
+    OutputSpec(
+        "places",
+        "int32",
+        "which of the page's widgets, from 1, has the place where the item stands: that of `widgets`, unless `places_by` "
+        "gave it to another; 0 behind the end",
+    ),
+)
 _OBJECTIVES = OutputSpec(
     "objectives",
     "string",
@@ -117,32 +126,14 @@ SIGNATURES: Mapping[str, Signature] = {
         Signature(
             "shop",
             "recommend",
-            (
-                inputs.USER,
-                *inputs.HISTORY,
-                *inputs.RECENT,
-                inputs.CART,
-                *inputs.LIMITS,
-                inputs.BOUGHT_BEFORE,
-                *inputs.STRATEGY_SETTINGS,
-            ),
+            (inputs.USER, *inputs.HISTORY, *inputs.RECENT, inputs.CART, *inputs.LIMITS, inputs.BOUGHT_BEFORE, *inputs.STRATEGY_SETTINGS),
             _SLATE,
             "what this shopper is likely to choose next",
         ),
         Signature(
             "shop",
             "cross_sell",
-            (
-                inputs.USER,
-                *inputs.HISTORY,
-                *inputs.RECENT,
-                inputs.CART,
-                inputs.ANCHOR,
-                *inputs.LIMITS,
-                inputs.SHARED,
-                inputs.OUTSIDE,
-                *inputs.STRATEGY_SETTINGS,
-            ),
+            (inputs.USER, *inputs.HISTORY, *inputs.RECENT, inputs.CART, inputs.ANCHOR, *inputs.LIMITS, inputs.SHARED, inputs.OUTSIDE, *inputs.STRATEGY_SETTINGS),
             _SLATE,
             "complements of the item on the page, or of the cart, that this shopper has not bought before",
         ),
@@ -150,15 +141,7 @@ SIGNATURES: Mapping[str, Signature] = {
             "shop",
             "upsell",
             (
-                *(
-                    inputs.USER,
-                    *inputs.HISTORY,
-                    *inputs.RECENT,
-                    inputs.CART,
-                    inputs.ANCHOR,
-                    *inputs.LIMITS,
-                    inputs.SHARED,
-                ),
+                *(inputs.USER, *inputs.HISTORY, *inputs.RECENT, inputs.CART, inputs.ANCHOR, *inputs.LIMITS, inputs.SHARED),
                 *(inputs.STEP, inputs.RATIO, inputs.OBJECTIVE, *inputs.STRATEGY_SETTINGS),
             ),
             (*_SLATE, _OBJECTIVES),
@@ -167,16 +150,7 @@ SIGNATURES: Mapping[str, Signature] = {
         Signature(
             "shop",
             "complete_cart",
-            (
-                inputs.USER,
-                *inputs.HISTORY,
-                *inputs.RECENT,
-                inputs.CART,
-                *inputs.LIMITS,
-                inputs.OUTSIDE,
-                *inputs.THRESHOLD,
-                *inputs.STRATEGY_SETTINGS,
-            ),
+            (inputs.USER, *inputs.HISTORY, *inputs.RECENT, inputs.CART, *inputs.LIMITS, inputs.OUTSIDE, *inputs.THRESHOLD, *inputs.STRATEGY_SETTINGS),
             (*_SLATE, _THRESHOLD_SETS),
             "what is still missing in this cart, repeat purchases included",
         ),
@@ -191,15 +165,7 @@ SIGNATURES: Mapping[str, Signature] = {
             "shop",
             "bundle",
             (
-                *(
-                    inputs.USER,
-                    *inputs.HISTORY,
-                    *inputs.RECENT,
-                    inputs.CART,
-                    inputs.ANCHOR,
-                    *inputs.LIMITS,
-                    inputs.SHARED,
-                ),
+                *(inputs.USER, *inputs.HISTORY, *inputs.RECENT, inputs.CART, inputs.ANCHOR, *inputs.LIMITS, inputs.SHARED),
                 InputSpec("k", "int32", 1, 2, "number of items beside the anchor; each row its own"),
                 *inputs.OCCASION,
             ),
@@ -213,34 +179,17 @@ SIGNATURES: Mapping[str, Signature] = {
             "shop",
             "page",
             (
-                *(
-                    inputs.USER,
-                    *inputs.HISTORY,
-                    *inputs.RECENT,
-                    inputs.CART,
-                    inputs.ANCHOR,
-                    *inputs.LIMITS,
-                    *inputs.WIDGETS,
-                    *inputs.THRESHOLD,
-                ),
+                *(inputs.USER, *inputs.HISTORY, *inputs.RECENT, inputs.CART, inputs.ANCHOR, *inputs.LIMITS, *inputs.PAGE, *inputs.THRESHOLD),
                 InputSpec("k", "int32", 1, 10, "number of items of each widget; each row its own"),
                 *(*inputs.VARIETY, *inputs.OCCASION),
             ),
-            (*_SLATE, OutputSpec("widgets", "string", "the widget in which the item stands"), _THRESHOLD_SETS),
+            (*_SLATE, *_PAGE, _THRESHOLD_SETS),
             "the items of all widgets of a page, none of them twice",
         ),
         Signature(
             "shop",
             "arrange_cart",
-            (
-                inputs.USER,
-                *inputs.HISTORY,
-                *inputs.RECENT,
-                inputs.CART,
-                inputs.LIMITS[0],
-                inputs.OBJECTIVE,
-                *inputs.RULED,
-            ),
+            (inputs.USER, *inputs.HISTORY, *inputs.RECENT, inputs.CART, inputs.LIMITS[0], inputs.OBJECTIVE, *inputs.RULED),
             (
                 OutputSpec(
                     "item_ids",
@@ -269,13 +218,7 @@ SIGNATURES: Mapping[str, Signature] = {
         Signature(
             "retrieval",
             "retrieve",
-            (
-                inputs.USER,
-                *inputs.HISTORY,
-                *inputs.RECENT,
-                inputs.CART,
-                InputSpec("k", "int32", 1, 100, "number of candidates wanted"),
-            ),
+            (inputs.USER, *inputs.HISTORY, *inputs.RECENT, inputs.CART, InputSpec("k", "int32", 1, 100, "number of candidates wanted")),
             (_SLATE[0], _SLATE[1]),
             "candidates of the two-tower model by inner product",
         ),

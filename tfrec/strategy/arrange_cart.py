@@ -13,7 +13,7 @@ from tfrec.schema.inputs import MOST_LINES
 from tfrec.strategy.asked import about_line, replaced, rows_of
 from tfrec.strategy.candidate_slate import CandidateSlate, as_wide
 from tfrec.strategy.funnel import Funnel
-from tfrec.strategy.objectives import is_incremental, worth_of_sale
+from tfrec.strategy.objectives import chosen_objective, is_incremental, worth_of_sale
 from tfrec.strategy.request import Request
 
 _CHOICE = 10  # best offers beside a line: another line may take those before
@@ -62,15 +62,11 @@ class Arrangements:
         rows = tf.repeat(tf.range(size), width)
         asked = about_line(rows_of(funnel.asked("cross_sell", every), rows), tf.reshape(line, [-1]))
         offered = as_wide(funnel.answered(asked)[0].slate, _CHOICE)
-        objective, default = rows_of(request.objective, rows), funnel.strategy.arrange_cart.objective
-        worth = worth_of_sale(
-            offered.item,
-            objective=objective,
-            price=funnel.sources.price,
-            profit=funnel.sources.profit,
-            default=default,
-        )
-        chance = funnel.chance.of(asked.query, offered, is_incremental(objective, default=default))
+        objective = chosen_objective(request.objective, default=funnel.strategy.arrange_cart.objective)
+        objective = rows_of(objective, rows)
+        price, profit = funnel.sources.price, funnel.sources.profit
+        worth = worth_of_sale(offered.item, objective=objective, price=price, profit=profit)
+        chance = funnel.chance.of(asked.query, offered, is_incremental(objective))
         by_line = CandidateSlate(
             item=tf.reshape(offered.item, [size, width, _CHOICE]),
             score=tf.reshape(chance * worth, [size, width, _CHOICE]),

@@ -153,6 +153,25 @@ class ArrangeCartConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class PageConfig:
+    """Settings of `page`.
+
+    Attributes:
+        places_by: objective by which the places of a widget go to the widget of the page whose offers are expected to
+            bring most, where the request names nothing: `purchase`, `revenue`, `margin` or `incremental_margin`; "" =
+            each widget has its own places.
+    """
+
+    places_by: str = ""
+
+    def __post_init__(self) -> None:
+        if self.places_by not in ("", *OBJECTIVES):
+            raise ConfigError(
+                f"`page.places_by` must be empty or one of {', '.join(OBJECTIVES)}; got {self.places_by!r}."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
 class FatigueConfig:
     """Settings of what was shown to a shopper and not clicked.
 
@@ -181,6 +200,7 @@ class StrategyConfig:
         variety: re-ranking for variety.
         threshold: items that bring a cart to a threshold.
         arrange_cart: the order of a cart's lines.
+        page: to which widgets the places of a page go.
         fatigue: items that were shown and not clicked.
     """
 
@@ -192,6 +212,7 @@ class StrategyConfig:
     variety: VarietyConfig = VarietyConfig()
     threshold: ThresholdConfig = ThresholdConfig()
     arrange_cart: ArrangeCartConfig = ArrangeCartConfig()
+    page: PageConfig = PageConfig()
     fatigue: FatigueConfig = FatigueConfig()
 
     def slates_of(self, signature: str) -> SlateConfig:

@@ -39,7 +39,7 @@ from tfrec.strategy.diversity import Tastes, maximal_marginal_relevance
 from tfrec.strategy.fatigue import tired, without_what_was_seen
 from tfrec.strategy.fits import only_what_fits
 from tfrec.strategy.merchandising import IN_FORCE_SPEC, Merchandising, RulesInForce
-from tfrec.strategy.objectives import is_incremental, orders_by_amount
+from tfrec.strategy.objectives import chosen_objective, is_incremental, orders_by_amount
 from tfrec.strategy.ranked import Ranked
 from tfrec.strategy.reasons import Reasons, explain, explained_by_anchor
 from tfrec.strategy.request import Relation, Request
@@ -182,13 +182,13 @@ class Funnel:
         also = tf.concat([rules.pinned, near, nearest], axis=1)
         evidence = self.sources.gather_evidence(query, allows, at_least=enough, also=also)
         items = self.sources.candidates(evidence, at_least=enough, also=also)
-        slate, asks_upgrade = self._scored(query, evidence, items), relation.upgrade_of > 0
-        objective = self.strategy.upsell.objective
+        slate = self._scored(query, evidence, items)
+        objective = chosen_objective(relation.objective, default=self.strategy.upsell.objective)
         slate = by_objective(
             slate,
-            chance=self.chance.of(query, slate, asks_upgrade & is_incremental(relation.objective, default=objective)),
+            chance=self.chance.of(query, slate, is_incremental(objective) & (relation.upgrade_of > 0)),
             upgrade_of=relation.upgrade_of,
-            objective=relation.objective,
+            objective=objective,
             price=self.sources.price,
             profit=self.sources.profit,
             config=self.strategy.upsell,
@@ -310,9 +310,8 @@ class Funnel:
 
     def _ranks_by_amount(self, relation: Relation) -> tf.Tensor:
         """Returns `[B]` bool: the scores of the row are amounts, not on a logarithmic scale."""
-        is_priced = orders_by_amount(relation.objective, default=self.strategy.upsell.objective) & (
-            relation.upgrade_of > 0
-        )
+        objective = chosen_objective(relation.objective, default=self.strategy.upsell.objective)
+        is_priced = orders_by_amount(objective) & (relation.upgrade_of > 0)
         return is_priced | (relation.similar_to > 0) | (not self.ranking.has_log_scores)
 
     def _filled(

@@ -5,7 +5,7 @@ import tensorflow as tf
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.strategy.candidate_slate import CandidateSlate
 from tfrec.strategy.config import UpsellConfig
-from tfrec.strategy.objectives import orders_by_amount, worth_of_sale
+from tfrec.strategy.objectives import chosen_objective, orders_by_amount, worth_of_sale
 
 
 def only_upgrades(
@@ -100,13 +100,12 @@ def by_objective(
         ... ).score.numpy()
         array([[1., 2.]], dtype=float32)
     """
-    anchor = tf.maximum(upgrade_of, 0)[:, None]
+    anchor, objective = tf.maximum(upgrade_of, 0)[:, None], chosen_objective(objective, default=config.objective)
     worth, anchor_worth = (
-        worth_of_sale(items, objective=objective, price=price, profit=profit, default=config.objective)
-        for items in (slate.item, anchor)
+        worth_of_sale(items, objective=objective, price=price, profit=profit) for items in (slate.item, anchor)
     )
     extra = chance * (worth - anchor_worth)
-    is_by_amount = orders_by_amount(objective, default=config.objective)[:, None]
+    is_by_amount = orders_by_amount(objective)[:, None]
     is_upgrade = (anchor > 0) & is_by_amount & (slate.score > -float("inf"))
     return CandidateSlate(
         item=slate.item, score=tf.where(is_upgrade, extra, slate.score), probability=slate.probability

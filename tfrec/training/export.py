@@ -25,11 +25,12 @@ from tfrec.features.rule_tables import RuleTables
 from tfrec.features.shop import Shop
 from tfrec.features.stored_users import StoredUsers
 from tfrec.models.baseline_sources import CalibratedScore
+from tfrec.models.graph_tables import codes_of
 from tfrec.models.shared_graphs import graphs_as_written
 from tfrec.models.size_of import size_of
 from tfrec.publish import LAST_VERSION, FolderKind, check_claim, clear_stale, publishing, take_version
 from tfrec.schema import wire
-from tfrec.schema.inputs import WIDGETS, InputSpec
+from tfrec.schema.inputs import PLACES_BY, WIDGETS, InputSpec
 from tfrec.schema.signatures import SIGNATURES, Signature
 from tfrec.serving.known_ids import write_known_ids
 from tfrec.serving.models_config import FALLBACK
@@ -40,7 +41,7 @@ from tfrec.strategy.candidate_slate import CandidateSlate
 from tfrec.strategy.config import StrategyConfig
 from tfrec.strategy.funnel import Funnel
 from tfrec.strategy.merchandising import rules_file
-from tfrec.strategy.objectives import objective_names
+from tfrec.strategy.objectives import chosen_objective, objective_names
 from tfrec.strategy.page import Pages
 from tfrec.strategy.reasons import Reasons
 from tfrec.strategy.request import Request
@@ -163,11 +164,13 @@ class ServedFunnel:
 
     def _page(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         codes, sizes = self._read.widgets(inputs)
-        chosen, reasons, code = self._pages.answer(self._read.request(inputs), codes, sizes)
+        places_by = codes_of(inputs["places_by"], PLACES_BY)
+        page = self._pages.answer(self._read.request(inputs), codes, sizes, places_by)
         return {
-            **self._outputs(chosen.slate, reasons),
-            "widgets": tf.gather(tf.constant(["", *WIDGETS]), code),
-            "threshold_sets": chosen.threshold_set,
+            **self._outputs(page.chosen.slate, page.reasons),
+            "widgets": tf.gather(tf.constant(["", *WIDGETS]), page.widget),
+            "places": page.place,
+            "threshold_sets": page.chosen.threshold_set,
         }
 
     def _arrange_cart(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -187,7 +190,7 @@ class ServedFunnel:
     def _objectives(self, request: Request, is_scored: tf.Tensor, default: str) -> tf.Tensor:
         """Returns `[B, k]` string: what the scores are of; "" where there is none."""
         has_margins = self.funnel.sources.has_margins
-        names = objective_names(request.objective, default=default, has_margins=has_margins)
+        names = objective_names(chosen_objective(request.objective, default=default), has_margins=has_margins)
         return tf.where(is_scored, names[:, None], "")
 
     def _retrieve(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
