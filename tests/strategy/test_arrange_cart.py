@@ -137,5 +137,7 @@ def test_pairs_are_worth_at_least_half_of_the_best_pairing():
         assert best / 2 <= taken.sum() <= best + 1e-6 and (np.diff(taken) <= 0).all()
         complements = [one for one in lines.complement[row].numpy() if one]
         assert len(set(complements)) == len(complements) == (taken > 0).sum()
-        for place, complement, score in zip(lines.place[row].numpy(), lines.complement[row].numpy(), taken, strict=True):
+        for place, complement, score in zip(
+            lines.place[row].numpy(), lines.complement[row].numpy(), taken, strict=True
+        ):
             assert score == (value[place, complement] if complement else 0)

@@ -55,7 +55,9 @@ def requests(draw, *, size):
         "cart_total": column(st.sampled_from([0.0, 15.0, 30.0]), np.float32),
         "threshold": column(st.sampled_from([0.0, 0.0, 25.0, 40.0, -1.0, np.inf]), np.float32),
         "min_price_ratio": column(st.sampled_from([0.0, -1.0, 1.0, 1.3]), np.float32),
-        "objective": column(st.sampled_from(["", "purchase", "revenue", "margin", "incremental_margin", "no such"]), str),
+        "objective": column(
+            st.sampled_from(["", "purchase", "revenue", "margin", "incremental_margin", "no such"]), str
+        ),
         "max_price_ratio": column(st.sampled_from([0.0, -1.0, 1.5, 4.0]), np.float32),
         "k": column(st.sampled_from([0, 1, 3, 10, 40, 1_000_000, -5]), np.int32),
         "diversity": column(st.sampled_from([0.0, 0.0, 0.5, 1.0, 9.0, -1.0]), np.float32),

@@ -64,7 +64,7 @@ def test_the_estimate_is_the_mean_of_own_orders_and_of_the_shops(served_shop):
         expected.append((habit + PRIOR_ORDERS * share) / (sum(fading.values()) + PRIOR_ORDERS))
     query = served_shop.served._read.query(_inputs(served_shop, "u1"))
     place = shop.vocabularies.items.encode(np.array(items, object))
-    found = sources.organic(sources.informed(query), tf.constant([place.tolist() + [0]], tf.int32)).numpy()[0]
+    found = sources.organic(sources.informed(query), tf.constant([[*place.tolist(), 0]], tf.int32)).numpy()[0]
     np.testing.assert_allclose(found[:3], expected, rtol=1e-5)
 
 
@@ -87,4 +87,4 @@ def test_a_guest_buys_what_the_shop_buys(served_shop):
     chance = sources.organic(sources.informed(query), every).numpy()[0]
     sold = sources.popularity.numpy()
     assert (np.argsort(chance[1:], kind="stable") == np.argsort(sold[1:], kind="stable")).all()
-    assert 0 <= chance.min() and chance.max() < 0.5 and chance[0] == 0
+    assert chance.min() >= 0 and chance.max() < 0.5 and chance[0] == 0

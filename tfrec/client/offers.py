@@ -33,12 +33,12 @@ class OfferedItem:
         source: the candidate source that ranked the item highest.
         total_price: of a bundle, price of the anchor and of all items up to this one; 0 when unknown, and elsewhere.
         widget: of a page, the widget that offers the item; "" elsewhere.
-        place: of a page, which of its widgets, from 1, has the place where the item stands; another than that of `widget`
-            where `places_by` gave it away; 0 elsewhere.
+        place: of a page, which of its widgets, from 1, has the place where the item stands; another than that of
+            `widget` where `places_by` gave it away; 0 elsewhere.
         threshold_set: number of the set, from 1, that brings the cart to the threshold of the query and that the item
             belongs to; 0 = of none.
-        objective: of `upsell`, what the score is of, such as `margin`, with ` by price` behind it where the shop states no
-            margins and prices stand in; "" elsewhere.
+        objective: of `upsell`, what the score is of, such as `margin`, with ` by price` behind it where the shop states
+            no margins and prices stand in; "" elsewhere.
     """
 
     item_id: str

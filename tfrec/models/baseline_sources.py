@@ -133,8 +133,8 @@ class BaselineSources:
     def organic(self, query: Query, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, C]` float32: how likely each of `items [B, C]` is bought next without being offered.
 
-        A baseline has no orders: it takes a user to have made as many as hold the item that is in most of them, and each
-        order of the shop to have one item.
+        A baseline has no orders: it takes a user to have made as many as hold the item that is in most of them, and
+        each order of the shop to have one item.
         """
         counts = self._own_count(query, whole_catalogue(self.num_rows))
         share = tf.gather(self.lately, items) * self._orders_share

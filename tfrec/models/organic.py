@@ -1,7 +1,7 @@
 """Estimates how likely items are bought without being offered, from what users and the shop bought before.
 
-It is an estimate from purchases, not a measurement: nothing is known of a user to whom an item was not shown. A hold-out
-measures it (`tfrec earned`).
+It is an estimate from purchases, not a measurement: nothing is known of a user to whom an item was not shown. A
+hold-out measures it (`tfrec earned`).
 """
 
 import tensorflow as tf
@@ -18,9 +18,9 @@ HABIT = 1
 def organic_probability(own: tf.Tensor, num_orders: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
     """Returns `[B, C]` float32: how likely the user's next order holds an item without its being offered.
 
-    `(own + m share) / (num_orders + m)`, `m` = `PRIOR_ORDERS`: the mean of a beta distribution, whose prior is the share
-    of the shop's orders that hold the item, after the user's orders. Where these fade with each later order, recent
-    habits count most.
+    `(own + m share) / (num_orders + m)`, `m` = `PRIOR_ORDERS`: the mean of a beta distribution, whose prior is the
+    share of the shop's orders that hold the item, after the user's orders. Where these fade with each later order,
+    recent habits count most.
 
     Args:
         own: `[B, C]` float32 orders of the user that hold the item.
@@ -28,7 +28,7 @@ def organic_probability(own: tf.Tensor, num_orders: tf.Tensor, share: tf.Tensor)
         share: `[B, C]` float32 share of the shop's orders that hold the item.
 
     Examples:
-        A user with five orders bought item 1 in each of them, and never item 2, which one order in ten of the shop holds:
+        A user with five orders bought item 1 in each of them, and never item 2, which a tenth of all orders hold:
 
         >>> organic_probability(tf.constant([[5.0, 0.0]]), tf.constant([[5.0]]), tf.constant([[0.0, 0.1]])).numpy()
         array([[0.5 , 0.05]], dtype=float32)
@@ -37,7 +37,7 @@ def organic_probability(own: tf.Tensor, num_orders: tf.Tensor, share: tf.Tensor)
 
 
 def faded_orders(num_orders: tf.Tensor) -> tf.Tensor:
-    """Returns what `num_orders` orders count together, of which each counts less by the fade of `HABIT` than the next."""
+    """Returns what `num_orders` orders count together where each counts less by the fade of `HABIT` than the next."""
     fade = OWN_FADES[HABIT]
     return (1.0 - fade**num_orders) / (1.0 - fade)
 

@@ -46,8 +46,8 @@ RECENT = (
     InputSpec("recent_ages", "float32", 2, 0.0, "ages of these events in hours"),
 )
 MOST_LINES = 20
-"""Lines of a cart that `arrange_cart` asks for complements, each of which costs as much as a slate; those behind them stay
-there."""
+"""Lines of a cart that `arrange_cart` asks for complements, each of which costs as much as a slate; those behind them
+stay there."""
 CART = InputSpec("cart_item_ids", "string", 2, "", "items in the cart now; never offered again")
 HISTORY = (
     InputSpec(
@@ -135,8 +135,8 @@ OBJECTIVE = InputSpec(
     1,
     "",
     "what the order maximises: `purchase` (that the item is taken), `revenue` or `margin` (what it is expected to "
-    "bring, of `upsell` beyond the anchor), `incremental_margin` (margin, without what would be bought anyway); empty or "
-    "another = the model's default",
+    "bring, of `upsell` beyond the anchor), `incremental_margin` (margin, without what would be bought anyway); empty "
+    "or another = the model's default",
     choices=OBJECTIVES,
 )
 BOUGHT_BEFORE = InputSpec(

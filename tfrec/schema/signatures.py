@@ -94,8 +94,8 @@ _PAGE = (
     OutputSpec(
         "places",
         "int32",
-        "which of the page's widgets, from 1, has the place where the item stands: that of `widgets`, unless `places_by` "
-        "gave it to another; 0 behind the end",
+        "which of the page's widgets, from 1, has the place where the item stands: that of `widgets`, unless "
+        "`places_by` gave it to another; 0 behind the end",
     ),
 )
 _OBJECTIVES = OutputSpec(
@@ -126,14 +126,32 @@ SIGNATURES: Mapping[str, Signature] = {
         Signature(
             "shop",
             "recommend",
-            (inputs.USER, *inputs.HISTORY, *inputs.RECENT, inputs.CART, *inputs.LIMITS, inputs.BOUGHT_BEFORE, *inputs.STRATEGY_SETTINGS),
+            (
+                inputs.USER,
+                *inputs.HISTORY,
+                *inputs.RECENT,
+                inputs.CART,
+                *inputs.LIMITS,
+                inputs.BOUGHT_BEFORE,
+                *inputs.STRATEGY_SETTINGS,
+            ),
             _SLATE,
             "what this shopper is likely to choose next",
         ),
         Signature(
             "shop",
             "cross_sell",
-            (inputs.USER, *inputs.HISTORY, *inputs.RECENT, inputs.CART, inputs.ANCHOR, *inputs.LIMITS, inputs.SHARED, inputs.OUTSIDE, *inputs.STRATEGY_SETTINGS),
+            (
+                inputs.USER,
+                *inputs.HISTORY,
+                *inputs.RECENT,
+                inputs.CART,
+                inputs.ANCHOR,
+                *inputs.LIMITS,
+                inputs.SHARED,
+                inputs.OUTSIDE,
+                *inputs.STRATEGY_SETTINGS,
+            ),
             _SLATE,
             "complements of the item on the page, or of the cart, that this shopper has not bought before",
         ),
@@ -141,7 +159,15 @@ SIGNATURES: Mapping[str, Signature] = {
             "shop",
             "upsell",
             (
-                *(inputs.USER, *inputs.HISTORY, *inputs.RECENT, inputs.CART, inputs.ANCHOR, *inputs.LIMITS, inputs.SHARED),
+                *(
+                    inputs.USER,
+                    *inputs.HISTORY,
+                    *inputs.RECENT,
+                    inputs.CART,
+                    inputs.ANCHOR,
+                    *inputs.LIMITS,
+                    inputs.SHARED,
+                ),
                 *(inputs.STEP, inputs.RATIO, inputs.OBJECTIVE, *inputs.STRATEGY_SETTINGS),
             ),
             (*_SLATE, _OBJECTIVES),
@@ -150,7 +176,16 @@ SIGNATURES: Mapping[str, Signature] = {
         Signature(
             "shop",
             "complete_cart",
-            (inputs.USER, *inputs.HISTORY, *inputs.RECENT, inputs.CART, *inputs.LIMITS, inputs.OUTSIDE, *inputs.THRESHOLD, *inputs.STRATEGY_SETTINGS),
+            (
+                inputs.USER,
+                *inputs.HISTORY,
+                *inputs.RECENT,
+                inputs.CART,
+                *inputs.LIMITS,
+                inputs.OUTSIDE,
+                *inputs.THRESHOLD,
+                *inputs.STRATEGY_SETTINGS,
+            ),
             (*_SLATE, _THRESHOLD_SETS),
             "what is still missing in this cart, repeat purchases included",
         ),
@@ -165,7 +200,15 @@ SIGNATURES: Mapping[str, Signature] = {
             "shop",
             "bundle",
             (
-                *(inputs.USER, *inputs.HISTORY, *inputs.RECENT, inputs.CART, inputs.ANCHOR, *inputs.LIMITS, inputs.SHARED),
+                *(
+                    inputs.USER,
+                    *inputs.HISTORY,
+                    *inputs.RECENT,
+                    inputs.CART,
+                    inputs.ANCHOR,
+                    *inputs.LIMITS,
+                    inputs.SHARED,
+                ),
                 InputSpec("k", "int32", 1, 2, "number of items beside the anchor; each row its own"),
                 *inputs.OCCASION,
             ),
@@ -179,7 +222,16 @@ SIGNATURES: Mapping[str, Signature] = {
             "shop",
             "page",
             (
-                *(inputs.USER, *inputs.HISTORY, *inputs.RECENT, inputs.CART, inputs.ANCHOR, *inputs.LIMITS, *inputs.PAGE, *inputs.THRESHOLD),
+                *(
+                    inputs.USER,
+                    *inputs.HISTORY,
+                    *inputs.RECENT,
+                    inputs.CART,
+                    inputs.ANCHOR,
+                    *inputs.LIMITS,
+                    *inputs.PAGE,
+                    *inputs.THRESHOLD,
+                ),
                 InputSpec("k", "int32", 1, 10, "number of items of each widget; each row its own"),
                 *(*inputs.VARIETY, *inputs.OCCASION),
             ),
@@ -189,7 +241,15 @@ SIGNATURES: Mapping[str, Signature] = {
         Signature(
             "shop",
             "arrange_cart",
-            (inputs.USER, *inputs.HISTORY, *inputs.RECENT, inputs.CART, inputs.LIMITS[0], inputs.OBJECTIVE, *inputs.RULED),
+            (
+                inputs.USER,
+                *inputs.HISTORY,
+                *inputs.RECENT,
+                inputs.CART,
+                inputs.LIMITS[0],
+                inputs.OBJECTIVE,
+                *inputs.RULED,
+            ),
             (
                 OutputSpec(
                     "item_ids",
@@ -218,7 +278,13 @@ SIGNATURES: Mapping[str, Signature] = {
         Signature(
             "retrieval",
             "retrieve",
-            (inputs.USER, *inputs.HISTORY, *inputs.RECENT, inputs.CART, InputSpec("k", "int32", 1, 100, "number of candidates wanted")),
+            (
+                inputs.USER,
+                *inputs.HISTORY,
+                *inputs.RECENT,
+                inputs.CART,
+                InputSpec("k", "int32", 1, 100, "number of candidates wanted"),
+            ),
             (_SLATE[0], _SLATE[1]),
             "candidates of the two-tower model by inner product",
         ),

@@ -39,8 +39,8 @@ class UpsellConfig:
             more than 2.5 times.
         objective: what the order maximises, where the request names nothing: `margin` (the probability that the item is
             taken times the profit that it has beyond the anchor's; prices stand in where the shop states no margin),
-            `revenue` (the same of prices), `purchase` (the probability alone), or `incremental_margin` (margin, with the
-            probability less that of a purchase without the offer).
+            `revenue` (the same of prices), `purchase` (the probability alone), or `incremental_margin` (margin, with
+            the probability less that of a purchase without the offer).
         min_content_similarity: cosine of content from which an item can replace an anchor of unknown category.
         diversity: variety of the slate where the request names none, as in `SlateConfig`.
     """
@@ -139,8 +139,8 @@ class ArrangeCartConfig:
     Attributes:
         objective: what the order maximises, where the request names nothing: `margin` (the probability that the
             complement of a line is taken times what its sale earns; prices stand in where the shop states no margin),
-            `revenue` (the same of prices), `purchase` (the probability alone), or `incremental_margin` (margin, with the
-            probability less that of a purchase without the offer).
+            `revenue` (the same of prices), `purchase` (the probability alone), or `incremental_margin` (margin, with
+            the probability less that of a purchase without the offer).
     """
 
     objective: str = "margin"

@@ -1,8 +1,8 @@
 """Fills all widgets of a page at once: no item stands twice, and each widget is at its best under that.
 
 Each widget is a row of one batch that is ranked together. Then the widgets choose one after the other, the one named
-first first, of what is left: what a widget offers is what it would offer alone, without what stands before it. Where a page
-gives places by an objective, those of a widget go to the widget whose next offers are expected to bring most.
+first first, of what is left: what a widget offers is what it would offer alone, without what stands before it. Where
+places are given by an objective, those of a widget go to the widget whose next offers are expected to bring most.
 """
 
 from typing import Any, NamedTuple
@@ -67,7 +67,7 @@ class Pages:
         """
         request = self._funnel.informed(request)
         every = stacked([self._funnel.asked(name, request) for name in WIDGETS])
-        size, width = size_of(widgets), size_of(widgets, 1)
+        size = size_of(widgets)
         # Row b of strategy s is row s · B + b of all; no widget asks the first of them for no items.
         strategy = tf.maximum(widgets - 1, 0)
         rows = tf.reshape(strategy * size + tf.range(size)[:, None], [-1])
@@ -155,9 +155,7 @@ class Pages:
         is_more = tf.reduce_max(total, axis=1) > tf.gather(total, number, axis=1)
         return first + tf.where(is_more & (objective > 0), best, number)
 
-    def _explained(
-        self, asked: Asked, evidence: Any, items: tf.Tensor, by: tf.Tensor, is_given: tf.Tensor
-    ) -> Reasons:
+    def _explained(self, asked: Asked, evidence: Any, items: tf.Tensor, by: tf.Tensor, is_given: tf.Tensor) -> Reasons:
         """Returns why `items [B, n]` are offered, each by the evidence of the strategy `by [B, n]` that offers it."""
         size, number = size_of(items), size_of(items, 1)
         width = size_of(asked.k) // tf.maximum(size, 1)

@@ -76,11 +76,12 @@ def by_objective(
 ) -> CandidateSlate:
     """Returns the slate with scores by what each upgrade is expected to bring beyond the anchor.
 
-    The expected extra profit is the chance times the difference of the profits; extra revenue likewise. Rows without an anchor in `upgrade_of` stay as they are, as do all by the objective `purchase`.
+    The expected extra profit is the chance times the difference of the profits; extra revenue likewise. Rows without an
+    anchor in `upgrade_of` stay as they are, as do all by the objective `purchase`.
 
     Args:
         slate: candidates in any order.
-        chance: `[B, C]` float32 probability that the item is taken, or, by incremental margin, what the offer adds to it.
+        chance: `[B, C]` float32 probability that the item is taken, or, by incremental margin, what the offer adds.
         upgrade_of: `[B]` int32 item that is on the page; 0 or less = none.
         objective: `[B]` int32 place in `OBJECTIVES`, from 1; 0 = that of `config`.
         price: `[N + 1]` float32.

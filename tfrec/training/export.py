@@ -155,7 +155,9 @@ class ServedFunnel:
         if name == "complete_cart":
             outputs["threshold_sets"] = chosen.threshold_set
         if name == "upsell":
-            outputs["objectives"] = self._objectives(request, chosen.slate.item > 0, self.funnel.strategy.upsell.objective)
+            outputs["objectives"] = self._objectives(
+                request, chosen.slate.item > 0, self.funnel.strategy.upsell.objective
+            )
         return outputs
 
     def _bundle(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
