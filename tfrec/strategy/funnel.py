@@ -243,7 +243,7 @@ class Funnel:
     def explained(self, asked: Asked, evidence: Any, items: tf.Tensor) -> Reasons:
         """Returns why `items [B, k]` are offered."""
         return explained_by_anchor(
-            self._explain(self.sources, evidence, items),
+            self._explain(self.sources, evidence, items, query=asked.query, ranking=self.ranking),
             items,
             upgrade_of=asked.relation.upgrade_of,
             similar_to=asked.relation.similar_to,
