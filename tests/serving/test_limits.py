@@ -11,7 +11,7 @@ import pytest
 from tests.serving.requests import call, put, request_to, strings, until
 from tfrec.errors import ConfigError, ServingError
 from tfrec.schema import wire
-from tfrec.schema.signatures import STANDARD_WIDGETS
+from tfrec.schema.inputs import STANDARD_WIDGETS
 from tfrec.serving.limits import RequestLimits
 from tfrec.serving.saved_model import ABOUT
 from tfrec.serving.server import EmbeddedServer

@@ -35,7 +35,7 @@ class OutputSpec:
     meaning: str
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Signature:
     """A named function of a servable.
 
