@@ -20,7 +20,7 @@ def shoppers():
 
 
 def test_most_offers_sink_without_the_evidence_of_their_reason(served_shop, shoppers):
-    """Of a model of random weights, for which evidence tells against an item as often as not: without the check two of
+    """Of a model of random weights, which lets evidence lower a score as often as raise it: without the check two of
     three would. The check looks at the features of the evidence alone; others change with it."""
     fallen, named = count_falls(
         lambda signature, inputs: served_shop.served.answer(signature, inputs), "complete_cart", shoppers, k=8
