@@ -264,6 +264,11 @@ def test_raw_answers_are_printed_too(target, tiny_trained, capsys):
     assert item in capsys.readouterr().out
     assert main(["ask", target, "retrieve", "--cart", item, "--k", "3", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 3
+    cart = tiny_trained.shop.vocabularies.items.tokens[:3].tolist()
+    assert main(["ask", target, "arrange_cart", "--cart", ",".join(cart), "--objective", "revenue", "--json"]) == 0
+    lines = json.loads(capsys.readouterr().out)
+    assert sorted(line["item_ids"] for line in lines) == sorted(cart)
+    assert all(line["complement_item_ids"] not in cart for line in lines)
 
 
 def test_recommend_writes_slates_and_says_how_fast(tiny_trained, tmp_path, capsys):

@@ -92,9 +92,24 @@ def build_shop(folder: Path, *, first_price: float = 10.0) -> None:
             "sources": shown(tf.fill(tf.shape(order), "cart"), ""),
         }
 
+    def lines(inputs):
+        """The cart's lines by their ids, `item_0` beside the first."""
+        cart = inputs["cart_item_ids"]
+        known = tf.equal(cart[:, :, None], shop.item_ids[None, None, :])
+        place = tf.where(tf.reduce_any(known, axis=2), tf.argmax(tf.cast(known, tf.int32), axis=2), NUM_ITEMS)
+        cart = tf.gather(cart, tf.argsort(place, axis=1, stable=True), batch_dims=1)
+        is_first = (cart != "") & (tf.range(tf.shape(cart)[1]) == 0)[None, :]
+        return {
+            "item_ids": cart,
+            "scores": tf.where(cart != "", 0.0, -np.inf),
+            "complement_item_ids": tf.where(is_first, "item_0", ""),
+            "complement_probabilities": tf.where(is_first, 0.5, 0.0),
+            "objectives": tf.where(is_first, "margin", ""),
+        }
+
     def with_extras(signature):
         """The same, with what the outputs of the signature have besides."""
-        extras = {"total_prices": 7.0, "widgets": "recommend", "threshold_sets": 1}
+        extras = {"total_prices": 7.0, "widgets": "recommend", "places": 1, "threshold_sets": 1, "objectives": "margin"}
         extras = {spec.name: extras[spec.name] for spec in signature.outputs if spec.name in extras}
 
         def compute(inputs):
@@ -106,7 +121,7 @@ def build_shop(folder: Path, *, first_price: float = 10.0) -> None:
         return compute
 
     functions = {
-        name: contract_function(signature, with_extras(signature))
+        name: contract_function(signature, with_extras(signature) if signature.is_slate else lines)
         for name, signature in SIGNATURES.items()
         if signature.servable == "shop"
     }

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterator
 
-from tfrec.schema.signatures import REASONS, SIGNATURES, InputSpec
+from tfrec.schema.inputs import InputSpec
+from tfrec.schema.signatures import REASONS, SIGNATURES
 
 
 def describe_signatures() -> Iterator[str]:

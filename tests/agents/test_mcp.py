@@ -29,7 +29,7 @@ from tfrec.errors import ConfigError
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.serving.server import EmbeddedServer
 
-SHOP = [name for name, signature in SIGNATURES.items() if signature.servable == "shop" and name != "page"]
+SHOP = [name for name, signature in SIGNATURES.items() if signature.is_slate and name != "page"]
 TITLES = {f"item_{number}": f"Mug no. {number}" for number in range(6)}
 TOKEN = "a-word-that-only-tests-know"
 

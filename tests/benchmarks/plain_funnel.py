@@ -57,7 +57,9 @@ class PlainFunnel(Funnel):
         evidence = self.sources.gather_evidence(query, allows, at_least=k)
         items = self.sources.candidates(evidence, at_least=k)
         slate = top(self._scored(query, evidence, items), k=k)
-        return Chosen(slate, tf.zeros_like(slate.item)), self._explain(self.sources, evidence, slate.item)
+        return Chosen(slate, tf.zeros_like(slate.item)), self._explain(
+            self.sources, evidence, slate.item, query=asked.query, ranking=self.ranking
+        )
 
 
 class PlainAnswers:

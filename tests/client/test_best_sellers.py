@@ -35,6 +35,13 @@ def test_without_a_server_the_answer_is_of_best_sellers_and_marked(alone: Recomm
     assert repr(offers).startswith("Offers (best_sellers 3)")
 
 
+def test_without_a_server_the_lines_of_a_cart_stay_in_their_order(alone: RecommenderClient):
+    lines = alone.arrange_cart(cart_item_ids=[["ball", "unknown"], ["lamp"]])
+    assert lines["item_ids"].tolist() == [["ball", "unknown"], ["lamp", ""]]
+    assert lines["scores"].tolist() == [[0, 0], [0, float("-inf")]]
+    assert not lines["complement_item_ids"].any()
+
+
 @pytest.mark.parametrize(
     ("signature", "arguments", "expected"),
     [

@@ -56,6 +56,12 @@ def test_offers_of_a_served_shop(server: EmbeddedServer, run: Run):  # noqa: F81
     assert np.isnan(offers.propensities).all()
 
 
+def test_lines_of_a_cart_come_back_as_raw_outputs(server: EmbeddedServer, run: Run):  # noqa: F811
+    target = f"127.0.0.1:{server.port}"
+    lines = run(target, "arrange_cart", cart_item_ids=["item_3", "item_1"], settings={"deadline": 10})
+    assert lines["item_ids"].tolist() == [["item_1", "item_3"]]
+
+
 def test_signatures_are_those_of_the_metadata(server: EmbeddedServer, run: Run):  # noqa: F811
     target = f"127.0.0.1:{server.port}"
     named = sorted(name for name, one in SIGNATURES.items() if one.servable == "shop")

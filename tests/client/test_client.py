@@ -20,7 +20,8 @@ import pytest
 from tfrec import errors
 from tfrec.client import Exploration, Offers, Origin, RecommenderClient
 from tfrec.schema import wire
-from tfrec.schema.signatures import HISTORY_INPUTS, SETS, SIGNATURES
+from tfrec.schema.inputs import HISTORY_INPUTS
+from tfrec.schema.signatures import SETS, SIGNATURES
 from tfrec.serving.server import EmbeddedServer
 from tfrec.serving.tls import ServerTls
 
@@ -126,7 +127,7 @@ def test_what_is_given_for_one_query_counts_for_every_row_of_a_batch(client: Rec
     assert offers.reason_item_ids.tolist() == [["a"], ["b"]]
 
 
-@pytest.mark.parametrize("name", [name for name, one in SIGNATURES.items() if one.servable == "shop"])
+@pytest.mark.parametrize("name", [name for name, one in SIGNATURES.items() if one.is_slate])
 def test_every_strategy_answers_without_any_argument(client: RecommenderClient, name: str):
     number = 2 if name == "bundle" else 6
     assert getattr(client, name)().item_ids.tolist() == [f"item_{place}" for place in range(number)]
@@ -139,6 +140,16 @@ def test_parameters_are_those_of_the_serving_contract(name: str):
     inputs = {spec.name for spec in SIGNATURES[name].inputs} - set(HISTORY_INPUTS)
     assert set(parameters) - {"self", "deadline"} == inputs
     assert all(one.kind is one.KEYWORD_ONLY for key, one in parameters.items() if key != "self")
+
+
+def test_the_order_of_a_cart_is_as_wide_as_the_cart(client: RecommenderClient):
+    lines = client.arrange_cart(cart_item_ids=["item_3", "item_1"])
+    assert lines["item_ids"].tolist() == [["item_1", "item_3"]]
+    assert lines["complement_item_ids"].tolist() == [["item_0", ""]]
+    batch = client.arrange_cart(cart_item_ids=[["item_2"], [], ["item_5", "item_4", "item_3"]], user_id=["a", "b", "c"])
+    assert batch["item_ids"].tolist() == [["item_2", "", ""], ["", "", ""], ["item_3", "item_4", "item_5"]]
+    assert np.isneginf(batch["scores"]).tolist() == [[False, True, True], [True] * 3, [False] * 3]
+    assert client.arrange_cart()["item_ids"].shape == (1, 0)
 
 
 @pytest.mark.parametrize("signature", SETS)

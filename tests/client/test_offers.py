@@ -15,7 +15,9 @@ def offers_of(prices):
         item_ids=np.array([f"i{n}" for n in range(num)], dtype=object), scores=numbers, probabilities=numbers,
         prices=np.array(prices, np.float32), reasons=texts, reason_item_ids=texts,
         reason_counts=np.zeros(num, np.int32), sources=texts, total_prices=numbers, widgets=texts,
+        places=np.zeros(num, np.int32),
         threshold_sets=np.zeros(num, np.int32),
+        objectives=np.full(num, "", object),
         propensities=np.full(num, np.nan), origins=(Origin("r1", "shop", 1),),
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ import pytest
 from tests.serving.requests import call, put, request_to, strings, until
 from tfrec.errors import ConfigError, ServingError
 from tfrec.schema import wire
-from tfrec.schema.signatures import STANDARD_WIDGETS
+from tfrec.schema.inputs import STANDARD_WIDGETS
 from tfrec.serving.limits import RequestLimits
 from tfrec.serving.saved_model import ABOUT
 from tfrec.serving.server import EmbeddedServer
@@ -56,6 +56,14 @@ def test_a_batch_of_long_histories_is_allowed():
 def test_a_page_that_names_no_widgets_counts_a_slate_for_each_standard_one():
     page, slate = (RequestLimits().memory({}, num_items=50_000, is_page=is_page) for is_page in (True, False))
     assert page == slate * len(STANDARD_WIDGETS)
+
+
+def test_a_cart_to_be_arranged_counts_once_for_each_line():
+    carts = {"cart_item_ids": strings("item_1", shape=(64, 15))}
+    slates = RequestLimits().memory(carts, num_items=10_000)
+    assert RequestLimits().memory(carts, num_items=10_000, is_by_line=True) > 10 * slates
+    with pytest.raises(ServingError, match="Send at most"):
+        RequestLimits().memory(carts, num_items=50_000, is_by_line=True)
 
 
 def test_limits_are_positive():

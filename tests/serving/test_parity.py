@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from tfrec.schema.signatures import SIGNATURES, WIDGETS
+from tfrec.schema.inputs import WIDGETS
+from tfrec.schema.signatures import SIGNATURES
 from tfrec.serving.servable import Servable
 
 pytestmark = pytest.mark.slow

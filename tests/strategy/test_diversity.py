@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 
-from tfrec.schema.signatures import VARIETIES
+from tfrec.schema.inputs import VARIETIES
 from tfrec.strategy.candidate_slate import CandidateSlate, top
 from tfrec.strategy.config import VarietyConfig
 from tfrec.strategy.diversity import Tastes, maximal_marginal_relevance

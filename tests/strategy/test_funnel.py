@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.strategy.served_shop import NUM_ITEMS
-from tfrec.schema.signatures import REASONS, SOURCES, WIDGETS
+from tfrec.schema.inputs import WIDGETS
+from tfrec.schema.signatures import REASONS, SOURCES
 from tfrec.strategy.config import UpsellConfig
 
 SLATES = ("recommend", "complete_cart", "cross_sell", "upsell", "similar")
@@ -50,10 +51,13 @@ def requests(draw, *, size):
         "shown_item_ids": ids(ITEM_IDS, 6),
         "widgets": ids(st.sampled_from([*WIDGETS, "", "no such"]), 4),
         "widget_sizes": column(st.sampled_from([0, 1, 2, 50, -1]), np.int32)[:, None],
+        "places_by": column(st.sampled_from(["", "", "margin", "incremental_margin", "widget", "no such"]), str),
         "cart_total": column(st.sampled_from([0.0, 15.0, 30.0]), np.float32),
         "threshold": column(st.sampled_from([0.0, 0.0, 25.0, 40.0, -1.0, np.inf]), np.float32),
         "min_price_ratio": column(st.sampled_from([0.0, -1.0, 1.0, 1.3]), np.float32),
-        "objective": column(st.sampled_from(["", "purchase", "revenue", "margin", "no such"]), str),
+        "objective": column(
+            st.sampled_from(["", "purchase", "revenue", "margin", "incremental_margin", "no such"]), str
+        ),
         "max_price_ratio": column(st.sampled_from([0.0, -1.0, 1.5, 4.0]), np.float32),
         "k": column(st.sampled_from([0, 1, 3, 10, 40, 1_000_000, -5]), np.int32),
         "diversity": column(st.sampled_from([0.0, 0.0, 0.5, 1.0, 9.0, -1.0]), np.float32),

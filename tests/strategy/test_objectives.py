@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfrec.schema.signatures import OBJECTIVES
+from tfrec.schema.inputs import OBJECTIVES
 from tfrec.strategy.candidate_slate import CandidateSlate, put_first, top
 from tfrec.strategy.config import UpsellConfig
 from tfrec.strategy.upsell import by_objective
@@ -52,8 +52,10 @@ PROFIT = tf.constant([0.0, 40, 60, 50])
 
 def order(objective, *, config=UpsellConfig(), upgrade_of=1):
     """Item 2 is taken in .2, item 3 in .1 of the cases."""
+    slate = slate_of([[GONE, 2.0, 1.0]], [[0.0, 0.2, 0.1]])
     slate = by_objective(
-        slate_of([[GONE, 2.0, 1.0]], [[0.0, 0.2, 0.1]]),
+        slate,
+        chance=slate.probability,
         upgrade_of=tf.constant([upgrade_of]),
         objective=tf.constant([OBJECTIVES.index(objective) + 1 if objective else 0]),
         price=PRICE,

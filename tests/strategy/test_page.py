@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.strategy.test_funnel import fitting, requests, rows_of, world  # noqa: F401
-from tfrec.schema.signatures import STANDARD_WIDGETS, WIDGETS
+from tfrec.schema.inputs import STANDARD_WIDGETS, WIDGETS
 
 ASKER = {"user_id": np.array(["u1"]), "item_id": np.array(["i13"]), "cart_item_ids": np.array([["", "i2", "i3"]])}
 
@@ -38,8 +38,9 @@ def alone(served_shop, widget, k):
 @settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(inputs=requests(size=8))
 def test_every_widget_keeps_to_its_strategy_and_is_as_full_as_it_can_be(served_shop, world, inputs):  # noqa: F811
-    inputs = fitting(served_shop, "page", inputs)
+    inputs = fitting(served_shop, "page", {**inputs, "places_by": np.array(["widget"])})
     answer = served_shop.ask("page", **inputs)
+    inputs.pop("places_by")
     for at, row in enumerate(rows_of(inputs)):
         page, taken = by_widget(answer, at), set()
         named = [name for name in dict.fromkeys(row.get("widgets", [])) if name]
@@ -104,3 +105,65 @@ def test_huge_sizes_bring_the_whole_catalogue_once(served_shop, world):  # noqa:
     products = [world.product[item] for item in answer["item_ids"][0] if item]
     allowed = world.eligible("recommend", {name: value[0].tolist() for name, value in ASKER.items()})
     assert sorted(products) == sorted({world.product[item] for item in allowed})
+
+
+@pytest.mark.slow
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(inputs=requests(size=6))
+def test_whoever_gets_the_places_keeps_to_its_strategy_and_nothing_stands_twice(served_shop, world, inputs):  # noqa: F811
+    inputs = fitting(served_shop, "page", {**inputs, "places_by": np.array(["margin", "incremental_margin"] * 3)})
+    answer = served_shop.ask("page", **inputs)
+    for at, row in enumerate(rows_of(inputs)):
+        products = [world.product[item] for item in answer["item_ids"][at] if item]
+        assert len(set(products)) == len(products)
+        assert all(set(items) <= world.eligible(name, row) for name, items in by_widget(answer, at).items())
+        assert ((answer["places"][at] > 0) == (answer["item_ids"][at] != "")).all()
+        assert (np.diff(answer["places"][at][: len(products)]) >= 0).all()
+
+
+UPSELL_PAGE = {
+    "item_id": ["i21"],  # costs 22; its upgrades i30 and i39 cost 31 and 40
+    "widgets": [["upsell", "cross_sell"]],
+    "k": np.array([2], np.int32),
+}
+PAIRS = {"i30": 0.2, "i39": 0.1, "i11": 0.3, "i33": 0.31, "i14": 0.1, "i13": 0.2}
+
+
+def places_of(answer, row=0):
+    """(number of the place's widget, widget that offers, items)."""
+    found = {}
+    for place, name, item in zip(answer["places"][row], answer["widgets"][row], answer["item_ids"][row], strict=True):
+        if item:
+            found.setdefault((int(place), str(name)), []).append(str(item))
+    return found
+
+
+def test_places_go_to_the_widget_whose_offers_bring_most(known_shop):
+    """Upgrades bring .2 · 9 + .1 · 18 beyond the anchor; complements .31 · 34 + .3 · 12, then .2 · 14 + .1 · 15."""
+    usual = places_of(known_shop.answer("page", PAIRS, **UPSELL_PAGE))
+    assert usual == {(1, "upsell"): ["i30", "i39"], (2, "cross_sell"): ["i33", "i11"]}
+    given = places_of(known_shop.answer("page", PAIRS, **UPSELL_PAGE, places_by=["margin"]))
+    assert set(given[1, "cross_sell"]) == {"i33", "i11"} and set(given[2, "cross_sell"]) == {"i13", "i14"}
+    assert len(given) == 2
+
+
+def test_the_widget_keeps_places_that_no_other_brings_more_for(known_shop):
+    likely = {**PAIRS, "i30": 0.7, "i39": 0.6}
+    given = places_of(known_shop.answer("page", likely, **UPSELL_PAGE, places_by=["margin"]))
+    assert set(given) == {(1, "upsell"), (2, "cross_sell")}
+
+
+def test_reasons_are_those_of_the_widget_that_offers(known_shop):
+    answer = known_shop.answer("page", PAIRS, **UPSELL_PAGE, places_by=["margin"])
+    assert "upgrade_of" not in answer["reasons"][0]
+    cross_sell = known_shop.answer("cross_sell", PAIRS, item_id=["i21"], k=np.array([10], np.int32))
+    reasons = dict(zip(cross_sell["item_ids"][0], cross_sell["reasons"][0], strict=True))
+    assert answer["reasons"][0].tolist() == [reasons[item] for item in answer["item_ids"][0]]
+
+
+def test_each_row_of_a_batch_has_its_places_as_it_asks(known_shop):
+    both = {**UPSELL_PAGE, "item_id": ["i21", "i21"], "widgets": UPSELL_PAGE["widgets"] * 2}
+    answer = known_shop.answer("page", PAIRS, **both, places_by=["widget", "margin"])
+    assert set(places_of(answer, 0)) == {(1, "upsell"), (2, "cross_sell")}
+    assert set(places_of(answer, 1)) == {(1, "cross_sell"), (2, "cross_sell")}
+    assert answer["reasons"][0].tolist()[:2] == ["upgrade_of"] * 2 and "upgrade_of" not in answer["reasons"][1]

@@ -109,6 +109,7 @@ def question(tiny_trained):
         "shown_item_ids": np.array([item[1:4], item[4:7]], object),
         "widgets": np.array([["recommend", "similar"], ["cross_sell", "buy_again"]], object),
         "widget_sizes": np.array([[2, 0], [0, 3]], np.int32),
+        "places_by": np.array(["margin", "widget"], object),
         "k": np.array([4, 5], np.int32),
         "diversity": np.array([0, 0.5], np.float32),
         "diversity_by": np.array(["random", "calibrated"], object),

@@ -50,7 +50,7 @@ class ShopTools:
         self._tools = {
             name: tool_of(signature, with_user=any_user and user_id is None)
             for name, signature in SIGNATURES.items()
-            if signature.servable == "shop" and name not in NO_TOOL
+            if signature.is_slate and name not in NO_TOOL
         }
 
     def listed(self) -> list[dict[str, Any]]:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tfrec.schema.signatures import HISTORY_INPUTS, InputSpec, Signature
+from tfrec.schema.inputs import HISTORY_INPUTS, InputSpec
+from tfrec.schema.signatures import Signature
 
 MOST = 50
 """Items of one answer: a conversation shows few, and each costs the assistant's context."""

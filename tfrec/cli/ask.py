@@ -8,7 +8,7 @@ from typing import Any
 
 from tfrec.cli.client_options import TARGET_HELP, add_client_options, open_client
 from tfrec.cli.titles import add_title_options, read_titles
-from tfrec.schema.signatures import SIGNATURES, signature_named
+from tfrec.schema.signatures import SIGNATURES, Signature, signature_named
 from tfrec.schema.text_columns import plain_json
 
 HELP = "ask a running server one query and print the offers"
@@ -23,6 +23,7 @@ examples:
   tfrec ask localhost:8500 cross_sell --cart 85123A --fallback fallback      # the baseline, if shop does not answer
   tfrec ask localhost:8500 recommend --recent 22423,85123A --categories "Home > Lighting" --json
   tfrec ask localhost:8500 page --item 22423 --widgets upsell,cross_sell,buy_again --k 4
+  tfrec ask localhost:8500 arrange_cart --cart 85123A,71053,22423
   tfrec ask localhost:8500 similar --item 22423 --same-as-anchor brand --attributes colour=red,colour=pink
 """
 INTERRUPTED = "Nothing was changed."
@@ -46,6 +47,7 @@ _SINGLE = {
     "user": ("user_id", "ID"),
     "item": ("item_id", "ID"),
     "objective": ("objective", "NAME"),
+    "places-by": ("places_by", "NAME"),
     "diversity-by": ("diversity_by", "KIND"),
     "bought-before": ("bought_before", "WHICH"),
 }
@@ -104,8 +106,8 @@ def run(options: argparse.Namespace) -> None:
         signature.input(name)  # names what the signature does not take
     titles = read_titles(options)
     with open_client(options) as client:
-        if signature.servable != "shop":
-            _print_raw(client.ask(signature.name, arguments), titles, as_json=options.json)
+        if not signature.is_slate:
+            _print_raw(client.ask(signature.name, arguments), signature, titles, as_json=options.json)
             return
         offers: Offers = getattr(client, signature.name)(**arguments)
         is_local = offers.servable == BEST_SELLERS
@@ -157,15 +159,18 @@ def _as_numbers(name: str, words: list[str]) -> list[float] | list[int]:
         raise ConfigError(f"{option} takes {what}; {error}.") from error
 
 
-def _print_raw(outputs: Mapping[str, Any], titles: Mapping[str, str], *, as_json: bool) -> None:
-    """Prints the answers of `retrieve` and `rank`, which are no offers, one row per item."""
+def _print_raw(outputs: Mapping[str, Any], signature: Signature, titles: Mapping[str, str], *, as_json: bool) -> None:
+    """Prints the answers of `retrieve`, `rank` and `arrange_cart`, which are no offers, one row per item."""
     from tfrec.schema.text_columns import text_table
 
-    names = ["item_ids", "scores", *(name for name in outputs if name.endswith("_probabilities"))]
+    names = [spec.name for spec in signature.outputs]
     rows = [row for row in zip(*(outputs[name][0].tolist() for name in names), strict=True) if row[0]]
     if as_json:
         answers = [dict(zip(names, row, strict=True)) for row in rows]
         print(plain_json(json.dumps(answers, indent=2, ensure_ascii=False)))
         return
-    shown = [[row[0], titles.get(row[0], ""), *(f"{value:.4f}" for value in row[1:])] for row in rows]
+    shown = [
+        [row[0], titles.get(row[0], ""), *(one if isinstance(one, str) else f"{one:.4f}" for one in row[1:])]
+        for row in rows
+    ]
     print(text_table(["item", "title", *names[1:]], shown))

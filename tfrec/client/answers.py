@@ -37,6 +37,8 @@ def _width_asked(inputs: Mapping[str, np.ndarray]) -> int:
     """Returns how many columns were asked for: where the server merges requests, the widest of a batch decides."""
     if "candidate_item_ids" in inputs:
         return inputs["candidate_item_ids"].shape[1] - 1  # the leading padding value
+    if "k" not in inputs:
+        return inputs["cart_item_ids"].shape[1] - 1  # likewise: `arrange_cart` answers with the lines sent
     if "widgets" in inputs:
         return int(page_sizes(inputs["widgets"] != "", inputs["widget_sizes"], inputs["k"]).max(initial=0))
     return max(int(inputs["k"].max(initial=0)), 0)

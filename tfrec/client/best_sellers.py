@@ -13,7 +13,7 @@ import numpy as np
 
 from tfrec.errors import SourceError
 from tfrec.schema.category_paths import CATEGORY_SEPARATOR, paths_above
-from tfrec.schema.signatures import STANDARD_WIDGETS
+from tfrec.schema.inputs import STANDARD_WIDGETS
 
 BEST_SELLERS = "best_sellers"
 """Name of the servable in answers that are made of this list."""
@@ -67,12 +67,15 @@ class BestSellers:
         Limits of the query hold (cart, exclusions, categories, prices, `outside_cart_level`). The list holds no
         attributes, no users and no bundles: a query for those is offered nothing. `similar` and `upsell` put first what
         shares most of the anchor's category, where the list holds the anchor. Probabilities are 0: they are not known,
-        and so no set is put together for a threshold.
+        and so no set is put together for a threshold. Nor is it known what goes with what: the lines of a cart
+        (`arrange_cart`) stay in their order, and nothing stands beside them.
 
         Args:
             signature: its name.
             inputs: every input, `[B]` or `[B, 1 + n]`.
         """
+        if signature == "arrange_cart":
+            return _lines_as_sent(inputs["cart_item_ids"])
         if signature == "page":
             widgets = [self._page(inputs, row) for row in range(len(inputs["k"]))]
             rows = [[item for _, items in page for item in items] for page in widgets]
@@ -99,10 +102,14 @@ class BestSellers:
                 outputs["reason_counts"][row, place] = item.count
                 outputs["sources"][row, place] = "popular"
         if signature == "page":
-            outputs["widgets"] = np.full(shape, "", object)
+            outputs["widgets"], outputs["places"] = np.full(shape, "", object), np.zeros(shape, np.int32)
             for row, page in enumerate(widgets):
                 names = [name for name, items in page for _ in items]
                 outputs["widgets"][row, : len(names)] = names
+                numbers = [number for number, (_, items) in enumerate(page, start=1) for _ in items]
+                outputs["places"][row, : len(names)] = numbers
+        if signature == "upsell":
+            outputs["objectives"] = np.full(shape, "", object)
         if signature in _WITH_THRESHOLD:
             outputs["threshold_sets"] = np.zeros(shape, np.int32)
         return outputs
@@ -185,6 +192,19 @@ def _candidates(place: Path) -> Iterator[Path]:
         versions = [child for child in folder.iterdir() if child.name.isdecimal()] if folder.is_dir() else []
         for version in sorted(versions, key=lambda child: int(child.name), reverse=True):
             yield version / FILE
+
+
+def _lines_as_sent(carts: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns the outputs of `arrange_cart` for `carts [B, 1 + n]` whose order stays."""
+    padding_last = np.argsort(carts == "", axis=1, kind="stable")
+    lines = np.take_along_axis(carts, padding_last, axis=1)[:, : carts.shape[1] - 1]
+    return {
+        "item_ids": lines,
+        "scores": np.where(lines == "", -np.inf, 0.0).astype(np.float32),
+        "complement_item_ids": np.full(lines.shape, "", object),
+        "complement_probabilities": np.zeros(lines.shape, np.float32),
+        "objectives": np.full(lines.shape, "", object),
+    }
 
 
 def _nothing(*_: object) -> list[BestSeller]:

@@ -13,7 +13,7 @@ from tfrec.schema.signatures import REASONS
 from tfrec.schema.slate import Slate
 
 _EXTRAS = ("probabilities", "prices", "reasons", "reason_item_ids", "reason_counts", "sources")
-_OF_SOME: Mapping[str, Any] = {"total_prices": 0.0, "widgets": "", "threshold_sets": 0}
+_OF_SOME: Mapping[str, Any] = {"total_prices": 0.0, "widgets": "", "places": 0, "threshold_sets": 0, "objectives": ""}
 """Columns that some signatures alone have, and what they hold elsewhere."""
 _COLUMNS = ("item_ids", "scores", *_EXTRAS, *_OF_SOME)
 
@@ -32,9 +32,13 @@ class OfferedItem:
         reason_count: how many times the evidence was seen; 0 where it is not a count.
         source: the candidate source that ranked the item highest.
         total_price: of a bundle, price of the anchor and of all items up to this one; 0 when unknown, and elsewhere.
-        widget: of a page, the widget in which the item stands; "" elsewhere.
+        widget: of a page, the widget that offers the item; "" elsewhere.
+        place: of a page, which of its widgets, from 1, has the place where the item stands; another than that of
+            `widget` where `places_by` gave it away; 0 elsewhere.
         threshold_set: number of the set, from 1, that brings the cart to the threshold of the query and that the item
             belongs to; 0 = of none.
+        objective: of `upsell`, what the score is of, such as `margin`, with ` by price` behind it where the shop states
+            no margins and prices stand in; "" elsewhere.
     """
 
     item_id: str
@@ -47,7 +51,9 @@ class OfferedItem:
     source: str
     total_price: float = 0.0
     widget: str = ""
+    place: int = 0
     threshold_set: int = 0
+    objective: str = ""
 
     def reason_sentence(self, titles: Mapping[str, str] | None = None) -> str:
         """Returns the reason as a sentence to the shopper; `titles` maps item ids to names that a shopper knows."""
@@ -90,9 +96,11 @@ class Offers:
         reason_counts: how many times the evidence was seen.
         sources: the candidate source that ranked the item highest.
         total_prices: of bundles, prices of the anchor and of all items up to each; 0 when unknown, and elsewhere.
-        widgets: of pages, the widget in which each item stands (`by_widget` gives each its own offers); "" elsewhere.
+        widgets: of pages, the widget that offers each item (`by_widget` gives each its own offers); "" elsewhere.
+        places: of pages, which of the page's widgets, from 1, has the place of each item; 0 elsewhere.
         threshold_sets: number of the set, from 1, that brings the cart to the threshold of the query and that each item
             belongs to; 0 = of none.
+        objectives: of `upsell`, what each score is of (`OfferedItem.objective`); "" elsewhere.
         propensities: chance of each place's item given those above it, where the slate was drawn (`explore`); else NaN.
         origins: of each query, where its slate comes from; of one query a single one.
         history: of a client with a history store: `sent`, or `missing` where the store failed or was too slow, so that
@@ -109,7 +117,9 @@ class Offers:
     sources: np.ndarray
     total_prices: np.ndarray
     widgets: np.ndarray
+    places: np.ndarray
     threshold_sets: np.ndarray
+    objectives: np.ndarray
     propensities: np.ndarray
     origins: tuple[Origin, ...]
     history: str = ""

@@ -17,7 +17,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tfrec.errors import SchemaError, nearest_hint
-from tfrec.schema.signatures import InputSpec, Signature
+from tfrec.schema.inputs import InputSpec
+from tfrec.schema.signatures import Signature
 
 Value: TypeAlias = str | Sequence[str] | np.ndarray | None
 Values: TypeAlias = Sequence[str] | Sequence[Sequence[str]] | np.ndarray | None

@@ -24,7 +24,7 @@ from tfrec.client.experiment import CLIENTS_OWN, Arm, Experiment
 from tfrec.client.exploration import Exploration, draw_slates, random_uniform
 from tfrec.client.history import HistoryReader, HistoryStore
 from tfrec.client.offers import Offers, Origin, in_order
-from tfrec.client.queries import build_inputs, no_rows
+from tfrec.client.queries import Number, Numbers, Value, Values, build_inputs, no_rows
 from tfrec.client.settings import check_connection, check_deadline, check_outputs, check_settings
 from tfrec.client.slate_questions import OffersT, SlateQuestions
 from tfrec.client.steps import Steps
@@ -154,6 +154,31 @@ class Questions(SlateQuestions[OffersT], Generic[OffersT, AnswerT, OutputsT, Nam
             ServingError: as in `recommend`.
         """
         return self._run(self._outputs(signature_name, arguments, deadline, outputs))
+
+    def arrange_cart(
+        self,
+        *,
+        cart_item_ids: Values = None,
+        user_id: Value = None,
+        recent_item_ids: Values = None,
+        recent_event_types: Values = None,
+        recent_ages: Numbers = None,
+        exclude_item_ids: Values = None,
+        objective: Value = None,
+        at_minute: Number = None,
+        is_adult: Number = None,
+        deadline: float | None = None,
+    ) -> OutputsT:
+        """Returns the lines of the cart, first those beside which a complement is expected to earn most.
+
+        Outputs are `[B, n]`, also of one query: `item_ids` in the new order, `scores` (what the complement is expected
+        to bring by `objective`: `purchase`, `revenue`, `margin` or `incremental_margin`), `complement_item_ids` and
+        `complement_probabilities`. No complement stands beside two lines; "" = none. As of `ask`, neither experiment
+        nor exploration touches them, and they are not logged. The other arguments and the errors are those of
+        `recommend`.
+        """
+        arguments = {name: value for name, value in locals().items() if name not in ("self", "deadline")}
+        return self.ask("arrange_cart", arguments, deadline=deadline)
 
     def answer(
         self,

@@ -135,7 +135,8 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
         """Returns dearer items of the category of `item_id` that the shopper is likely to accept.
 
         `min_price_ratio` and `max_price_ratio` are the cheapest and the dearest price as multiples of the anchor's;
-        `objective` is what the order maximises: `purchase`, `revenue` or `margin`. None = the model's default.
+        `objective` is what the order maximises: `purchase`, `revenue`, `margin`, or `incremental_margin`, which leaves
+        out what would be bought anyway. None = the model's default.
         `same_as_anchor` is that of `cross_sell`; the other arguments and the errors are those of `recommend`.
         """
         return self._run(self._offers("upsell", locals()))
@@ -233,6 +234,7 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
         *,
         widgets: Values = None,
         widget_sizes: Numbers = None,
+        places_by: Value = None,
         item_id: Value = None,
         user_id: Value = None,
         cart_item_ids: Values = None,
@@ -261,6 +263,9 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
             widgets: what the page shows, the widget that chooses first first: `upsell`, `cross_sell`, `recommend`,
                 `complete_cart`, `similar`, `buy_again`; the first three when None.
             widget_sizes: number of items of each of `widgets`; 0 = `k`.
+            places_by: `purchase`, `revenue`, `margin` or `incremental_margin`: the places of a widget go to the widget
+                whose offers are expected to bring most together (`Offers.places`); `widget`: each has its own; None =
+                the model's default.
             item_id: the item on the page.
             user_id: as in `recommend`, as are all that are not named here.
             cart_item_ids: items in the cart now.

@@ -12,8 +12,9 @@ from tfrec.ingest.typed_toml import read_toml, typed
 from tfrec.schema.calendar import ShopCalendar
 from tfrec.schema.signatures import SIGNATURES
 
-SLATES = tuple(name for name, signature in SIGNATURES.items() if signature.servable == "shop" and name != "page")
-"""Signatures that rules apply to, in the order of their codes. Each widget of a page has the rules of its own."""
+SLATES = tuple(name for name, signature in SIGNATURES.items() if signature.is_slate and name != "page")
+"""Signatures that rules apply to, in the order of their codes. Each widget of a page has the rules of its own; what
+stands beside the lines of a cart has those of `cross_sell`."""
 
 _TARGETS = ("items", "brands", "categories")
 _BESIDE = ("beside_items", "beside_brands", "beside_categories")

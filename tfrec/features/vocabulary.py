@@ -131,15 +131,20 @@ class Catalogue:
         return int(np.bincount(self.group[self.group > 0]).max(initial=1))
 
     @property
+    def has_margins(self) -> bool:
+        """Whether the shop states the margin of any item that it sells."""
+        return bool((np.isfinite(self.margin) & (self.price > 0))[1:].any())
+
+    @property
     def profit(self) -> np.ndarray:
         """`[N + 1]` float32: what a sale of each item earns, its price times its margin; 0 where the price is unknown.
 
         An unknown margin is the mean of its leaf category, else of the shop; a shop that states none gets the prices.
         """
+        if not self.has_margins:
+            return self.price
         known = np.isfinite(self.margin) & (self.price > 0)
         known[0] = False
-        if not known.any():
-            return self.price
         leaf = self.leaf_category
         total, number = (
             np.bincount(leaf[known], weights=values, minlength=leaf.max() + 1)

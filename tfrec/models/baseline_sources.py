@@ -14,6 +14,7 @@ from tfrec.features.vocabulary import Vocabularies, Vocabulary
 from tfrec.models.attribute_tables import AttributeTables
 from tfrec.models.baseline_scores import in_graph
 from tfrec.models.graph_tables import AskedInGraph, SparseTable, table
+from tfrec.models.organic import organic_probability
 from tfrec.models.profiles import segment_of
 from tfrec.models.query import Query, changed
 from tfrec.models.rows import times_by_category, without_repeats
@@ -112,6 +113,8 @@ class BaselineSources:
         self.attributes = AttributeTables(catalogue.attributes)
         self.largest_group = catalogue.largest_group
         self.is_offered = table(is_offered, "is_offered")
+        self.has_margins = catalogue.has_margins
+        self._orders_share = 1.0 / max(float(lately.sum()), 1.0)
 
     @property
     def variables(self) -> list[tf.Variable]:
@@ -126,6 +129,17 @@ class BaselineSources:
     def informed(self, query: Query) -> Query:
         """Returns the query as one of users who bought nothing: a baseline looks their orders up itself."""
         return changed(query, bought=no_purchases(tf.size(query.user)))
+
+    def organic(self, query: Query, items: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, C]` float32: how likely each of `items [B, C]` is bought next without being offered.
+
+        A baseline has no orders: it takes a user to have made as many as hold the item that is in most of them, and
+        each order of the shop to have one item.
+        """
+        counts = self._own_count(query, whole_catalogue(self.num_rows))
+        share = tf.gather(self.lately, items) * self._orders_share
+        orders = tf.reduce_max(counts, axis=1, keepdims=True)
+        return organic_probability(tf.gather(counts, items, batch_dims=1), orders, share)
 
     def interests(self, query: Query) -> tf.Tensor:
         """Returns `[B, P]` float32: times that the users bought of each top category; of the unknown, in column 0."""

@@ -16,6 +16,7 @@ from tfrec.release.logged_requests import LoggedRequest, log_files, read_logged_
 from tfrec.release.place import Place
 from tfrec.release.training_traffic import SIZE_BINS, TrainingTraffic, read_training_traffic, size_bins
 from tfrec.schema import wire
+from tfrec.schema.signatures import SIGNATURES
 from tfrec.serving.known_ids import VOCABULARY_OF, KnownIds, read_known_ids
 from tfrec.statistics.proportions import wilson
 from tfrec.statistics.stability import population_stability_index, stability_by_chance
@@ -247,7 +248,7 @@ class _Counted:
             self._ids[alias] += count
             self._unknown[alias] += unknown
         rows = {role: _rows(request.inputs[role]) for role in _ROLES if role in request.inputs}
-        if "item_ids" in request.outputs:
+        if "item_ids" in request.outputs and not _is_no_slate(request.signature):
             rows[_OFFERED] = _rows(request.outputs["item_ids"])
             self.empty[request.signature] += sum(not row for row in rows[_OFFERED])
         users = (
@@ -392,3 +393,8 @@ def _price_names(edges: np.ndarray) -> list[str]:
 def _size_names() -> list[str]:
     ends = itertools.pairwise(SIZE_BINS)
     return [*(str(low) if low == high - 1 else f"{low}–{high - 1}" for low, high in ends), f"{SIZE_BINS[-1]} and more"]
+
+
+def _is_no_slate(signature: str) -> bool:
+    """Returns whether answers hold what was sent (lines of a cart, candidates) in place of offers."""
+    return signature in SIGNATURES and not SIGNATURES[signature].is_slate

@@ -61,7 +61,7 @@ def _query(
     chosen: dict[str, Any] = {"item_id": _at(items, number)}
     if users and number % 3 != 2:
         chosen["user_id"] = _at(users, number)
-    if carts and (signature.name in ("complete_cart", "cross_sell") or number % 2):
+    if carts and (signature.name in ("complete_cart", "cross_sell", "arrange_cart") or number % 2):
         chosen["cart_item_ids"] = _at(carts, number)
     if visits and (signature.name == "recommend" or number % 2 == 0):
         chosen |= _at(visits, number)

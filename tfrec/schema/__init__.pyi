@@ -1,4 +1,5 @@
-from .signatures import SIGNATURES, InputSpec, OutputSpec, Signature, signature_named
+from .inputs import InputSpec
+from .signatures import SIGNATURES, OutputSpec, Signature, signature_named
 from .slate import Slate
 from .tables import EVENT_TYPES, Tables, empty_table
 

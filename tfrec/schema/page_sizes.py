@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfrec.schema.signatures import STANDARD_WIDGETS
+from tfrec.schema.inputs import STANDARD_WIDGETS
 
 
 def page_sizes(is_named: np.ndarray, widget_sizes: np.ndarray, k: np.ndarray) -> np.ndarray:

@@ -12,7 +12,8 @@ sent, all with the same number of rows. Leave `output_filter` empty, as `tfrec.c
 request with another filter waits 3 to 4 s until TensorFlow has optimised the graph for it, and the result is kept.
 `tfrec serve` computes all outputs and sends those that are asked for.
 
-Outputs are `[B, k]`, padded behind the end of a short row; in a merged batch k is that of the widest request.
+Outputs are `[B, k]`, padded behind the end of a short row; in a merged batch k is that of the widest request. Those of
+`rank` and `arrange_cart` are as wide as what is sent.
 
 Free of TensorFlow and pandas.
 """
@@ -21,34 +22,13 @@ import dataclasses
 from collections.abc import Mapping
 
 from tfrec.errors import SchemaError, nearest_hint
-
-
-@dataclasses.dataclass(frozen=True)
-class InputSpec:
-    """One input of a signature.
-
-    Attributes:
-        name: alias in the request.
-        dtype: `"string"`, `"float32"` or `"int32"`.
-        rank: 1 for `[B]`, 2 for `[B, n]`.
-        padding: begins each row of a list, fills short rows, and is the default value.
-        meaning: one line for humans.
-        choices: the texts that it takes, beside its padding; empty = any.
-        is_attribute: its texts are attributes, `relation=value`.
-    """
-
-    name: str
-    dtype: str
-    rank: int
-    padding: str | float | int
-    meaning: str
-    choices: tuple[str, ...] = ()
-    is_attribute: bool = False
+from tfrec.schema import inputs
+from tfrec.schema.inputs import InputSpec
 
 
 @dataclasses.dataclass(frozen=True)
 class OutputSpec:
-    """One output of a signature, `[B, k]`; of `rank` `[B, C]`, one column a candidate."""
+    """One output of a signature, `[B, k]`; of `rank` `[B, C]`, one column a candidate, of `arrange_cart` one a line."""
 
     name: str
     dtype: str
@@ -73,6 +53,11 @@ class Signature:
     outputs: tuple[OutputSpec, ...]
     meaning: str
 
+    @property
+    def is_slate(self) -> bool:
+        """Whether it answers with offers of a shop, `k` of them or of each widget."""
+        return self.servable == "shop" and any(spec.name == "k" for spec in self.inputs)
+
     def input(self, name: str) -> InputSpec:
         """Returns the input called `name`.
 
@@ -87,197 +72,8 @@ class Signature:
         )
 
 
-OBJECTIVES = ("purchase", "revenue", "margin")
-"""What `upsell` may maximise: the probability that an item is taken, or that times the price or the profit that it has
-beyond the anchor's."""
-
-_USER = InputSpec("user_id", "string", 1, "", "who asks; an unknown or empty id is a guest")
-_RECENT = (
-    InputSpec("recent_item_ids", "string", 2, "", "items of the latest events, oldest first"),
-    InputSpec(
-        "recent_event_types",
-        "string",
-        2,
-        "",
-        "types of these events (view, cart, purchase ...); view if empty",
-    ),
-    InputSpec("recent_ages", "float32", 2, 0.0, "ages of these events in hours"),
-)
-_CART = InputSpec("cart_item_ids", "string", 2, "", "items in the cart now; never offered again")
-_HISTORY = (
-    InputSpec(
-        "history_item_ids",
-        "string",
-        2,
-        "",
-        "items of the user's earlier events, oldest first; they stand in for what the servable stores of the user",
-    ),
-    InputSpec("history_event_types", "string", 2, "", "types of these events; purchase if empty"),
-    InputSpec("history_order_ages", "float32", 2, 0.0, "ages of these events in hours"),
-    InputSpec(
-        "history_orders",
-        "string",
-        2,
-        "",
-        "order of each of these events, or the session where it is of none; an event of neither stands alone",
-    ),
-    InputSpec("user_segment", "string", 1, "", "segment of the user; empty = the stored one"),
-)
-HISTORY_INPUTS = tuple(spec.name for spec in _HISTORY)
-"""Inputs that bring what a servable does not store of its user; a client's `HistoryStore` fills them in."""
-_ANCHOR = InputSpec("item_id", "string", 1, "", "the item on the page")
-_LIMITS = (
-    InputSpec("exclude_item_ids", "string", 2, "", "items that must not be offered"),
-    InputSpec(
-        "include_categories",
-        "string",
-        2,
-        "",
-        "offer only these category paths and what is below them; empty = all",
-    ),
-    InputSpec(
-        "include_attributes",
-        "string",
-        2,
-        "",
-        "offer only items with these attributes, `relation=value` (`brand=Acme`, `on_sale=yes`): of each relation "
-        "named one of the values; empty = all",
-        is_attribute=True,
-    ),
-    InputSpec(
-        "exclude_attributes",
-        "string",
-        2,
-        "",
-        "offer no item that has one of these attributes, `relation=value`",
-        is_attribute=True,
-    ),
-    InputSpec("min_price", "float32", 1, 0.0, "cheapest price offered"),
-    InputSpec("max_price", "float32", 1, float("inf"), "dearest price offered"),
-)
-_SHARED = InputSpec(
-    "same_as_anchor",
-    "string",
-    2,
-    "",
-    "relations (`brand`) of which an item must have one of the values of the item on the page; empty = none",
-)
-_OUTSIDE = InputSpec(
-    "outside_cart_level",
-    "int32",
-    1,
-    0,
-    "offer only what is of another category than the cart's, compared at this level of the path; 1 = top, 0 = the "
-    "model's default (no limit, unless configured), -1 = no limit",
-)
-_RATIO = InputSpec(
-    "max_price_ratio",
-    "float32",
-    1,
-    0.0,
-    "dearest price as a multiple of the anchor's; 0 = the model's default",
-)
-_STEP = InputSpec(
-    "min_price_ratio",
-    "float32",
-    1,
-    0.0,
-    "cheapest price as a multiple of the anchor's, above 1; 0 = the model's default",
-)
-_OBJECTIVE = InputSpec(
-    "objective",
-    "string",
-    1,
-    "",
-    "what the order maximises: `purchase` (that the item is taken), `revenue` or `margin` (what it is expected to "
-    "bring beyond the anchor); empty or another = the model's default",
-    choices=OBJECTIVES,
-)
-_BOUGHT_BEFORE = InputSpec(
-    "bought_before",
-    "string",
-    1,
-    "",
-    "`only`: what this shopper bought before, to be bought again; `never`: what is new to them; empty = both",
-    choices=("only", "never"),
-)
-_OCCASION = (
-    InputSpec(
-        "shown_item_ids",
-        "string",
-        2,
-        "",
-        "items that this shopper was shown lately and did not click, once for each time: they sink",
-    ),
-    InputSpec(
-        "at_minute",
-        "int32",
-        1,
-        0,
-        "moment at which merchandising rules are in force, in minutes since 1970-01-01 UTC; 0 = the server's clock",
-    ),
-    InputSpec(
-        "is_adult",
-        "int32",
-        1,
-        0,
-        "1 where the shopper is known to be of age; 0 = not known, and nothing for adults only is offered",
-    ),
-)
-_THRESHOLD = (
-    InputSpec("cart_total", "float32", 1, 0.0, "what the cart costs, in the shop's currency"),
-    InputSpec(
-        "threshold",
-        "float32",
-        1,
-        0.0,
-        "amount that the cart should reach, such as that of free shipping: what brings it there is offered first, the "
-        "best set of few items before all; 0 = none",
-    ),
-)
-_DIVERSITY = InputSpec(
-    "diversity",
-    "float32",
-    1,
-    0.0,
-    "variety of the slate, up to 1 = most categories; 0 = the model's default (by score alone, unless configured), "
-    "-1 = by score alone",
-)
-VARIETIES = ("content", "random", "unexplored", "calibrated")
-"""Kinds of variety that a request may ask for."""
-_DIVERSITY_BY = InputSpec(
-    "diversity_by",
-    "string",
-    1,
-    "",
-    "kind of variety: `content`: unlike items; `random`: top categories in random order, another one each minute; "
-    "`unexplored`: categories of which the shopper bought little; `calibrated`: the shopper's own mix of categories; "
-    "empty = by content",
-    choices=VARIETIES,
-)
-_VARIETY = (_DIVERSITY, _DIVERSITY_BY)
-_STRATEGY_SETTINGS = (
-    InputSpec("k", "int32", 1, 10, "number of items wanted; each row its own"),
-    *_VARIETY,
-    *_OCCASION,
-)
-WIDGETS = ("recommend", "cross_sell", "upsell", "complete_cart", "similar", "buy_again")
-"""What a page may be filled with: the signatures of that name, and `buy_again`: what the shopper bought before."""
 SETS = ("bundle", "page")
 """Signatures whose items belong together: an order drawn at random, or another number of them, is another answer."""
-STANDARD_WIDGETS = ("upsell", "cross_sell", "recommend")
-"""Widgets of a page that names none."""
-_WIDGETS = (
-    InputSpec(
-        "widgets",
-        "string",
-        2,
-        "",
-        "widgets of the page, the one that chooses first first; empty = " + ", ".join(STANDARD_WIDGETS),
-        choices=WIDGETS,
-    ),
-    InputSpec("widget_sizes", "int32", 2, 0, "number of items of each of these widgets; 0 = `k`"),
-)
 _SLATE = (
     OutputSpec("item_ids", "string", "offered items, best first; empty behind the end of a short row"),
     OutputSpec("scores", "float32", "ranking score, descending in a slate; -inf behind the end"),
@@ -292,6 +88,20 @@ _THRESHOLD_SETS = OutputSpec(
     "threshold_sets",
     "int32",
     "number of the set, from 1, that brings the cart to the `threshold` and that the item belongs to; 0 = of none",
+)
+_PAGE = (
+    OutputSpec("widgets", "string", "the widget that offers the item, under whose heading it belongs"),
+    OutputSpec(
+        "places",
+        "int32",
+        "which of the page's widgets, from 1, has the place where the item stands: that of `widgets`, unless "
+        "`places_by` gave it to another; 0 behind the end",
+    ),
+)
+_OBJECTIVES = OutputSpec(
+    "objectives",
+    "string",
+    "objective that the score is of, with ` by price` behind it where the shop states no margins and prices stand in",
 )
 
 REASONS: Mapping[str, str] = {
@@ -316,14 +126,32 @@ SIGNATURES: Mapping[str, Signature] = {
         Signature(
             "shop",
             "recommend",
-            (_USER, *_HISTORY, *_RECENT, _CART, *_LIMITS, _BOUGHT_BEFORE, *_STRATEGY_SETTINGS),
+            (
+                inputs.USER,
+                *inputs.HISTORY,
+                *inputs.RECENT,
+                inputs.CART,
+                *inputs.LIMITS,
+                inputs.BOUGHT_BEFORE,
+                *inputs.STRATEGY_SETTINGS,
+            ),
             _SLATE,
             "what this shopper is likely to choose next",
         ),
         Signature(
             "shop",
             "cross_sell",
-            (_USER, *_HISTORY, *_RECENT, _CART, _ANCHOR, *_LIMITS, _SHARED, _OUTSIDE, *_STRATEGY_SETTINGS),
+            (
+                inputs.USER,
+                *inputs.HISTORY,
+                *inputs.RECENT,
+                inputs.CART,
+                inputs.ANCHOR,
+                *inputs.LIMITS,
+                inputs.SHARED,
+                inputs.OUTSIDE,
+                *inputs.STRATEGY_SETTINGS,
+            ),
             _SLATE,
             "complements of the item on the page, or of the cart, that this shopper has not bought before",
         ),
@@ -331,23 +159,40 @@ SIGNATURES: Mapping[str, Signature] = {
             "shop",
             "upsell",
             (
-                *(_USER, *_HISTORY, *_RECENT, _CART, _ANCHOR, *_LIMITS, _SHARED),
-                *(_STEP, _RATIO, _OBJECTIVE, *_STRATEGY_SETTINGS),
+                *(
+                    inputs.USER,
+                    *inputs.HISTORY,
+                    *inputs.RECENT,
+                    inputs.CART,
+                    inputs.ANCHOR,
+                    *inputs.LIMITS,
+                    inputs.SHARED,
+                ),
+                *(inputs.STEP, inputs.RATIO, inputs.OBJECTIVE, *inputs.STRATEGY_SETTINGS),
             ),
-            _SLATE,
+            (*_SLATE, _OBJECTIVES),
             "clearly dearer items of the anchor's category, by what they are expected to earn beyond it",
         ),
         Signature(
             "shop",
             "complete_cart",
-            (_USER, *_HISTORY, *_RECENT, _CART, *_LIMITS, _OUTSIDE, *_THRESHOLD, *_STRATEGY_SETTINGS),
+            (
+                inputs.USER,
+                *inputs.HISTORY,
+                *inputs.RECENT,
+                inputs.CART,
+                *inputs.LIMITS,
+                inputs.OUTSIDE,
+                *inputs.THRESHOLD,
+                *inputs.STRATEGY_SETTINGS,
+            ),
             (*_SLATE, _THRESHOLD_SETS),
             "what is still missing in this cart, repeat purchases included",
         ),
         Signature(
             "shop",
             "similar",
-            (_USER, *_HISTORY, _ANCHOR, *_LIMITS, _SHARED, *_STRATEGY_SETTINGS),
+            (inputs.USER, *inputs.HISTORY, inputs.ANCHOR, *inputs.LIMITS, inputs.SHARED, *inputs.STRATEGY_SETTINGS),
             _SLATE,
             "items that can stand in for the anchor",
         ),
@@ -355,9 +200,17 @@ SIGNATURES: Mapping[str, Signature] = {
             "shop",
             "bundle",
             (
-                *(_USER, *_HISTORY, *_RECENT, _CART, _ANCHOR, *_LIMITS, _SHARED),
+                *(
+                    inputs.USER,
+                    *inputs.HISTORY,
+                    *inputs.RECENT,
+                    inputs.CART,
+                    inputs.ANCHOR,
+                    *inputs.LIMITS,
+                    inputs.SHARED,
+                ),
                 InputSpec("k", "int32", 1, 2, "number of items beside the anchor; each row its own"),
-                *_OCCASION,
+                *inputs.OCCASION,
             ),
             (
                 *_SLATE,
@@ -369,17 +222,69 @@ SIGNATURES: Mapping[str, Signature] = {
             "shop",
             "page",
             (
-                *(_USER, *_HISTORY, *_RECENT, _CART, _ANCHOR, *_LIMITS, *_WIDGETS, *_THRESHOLD),
+                *(
+                    inputs.USER,
+                    *inputs.HISTORY,
+                    *inputs.RECENT,
+                    inputs.CART,
+                    inputs.ANCHOR,
+                    *inputs.LIMITS,
+                    *inputs.PAGE,
+                    *inputs.THRESHOLD,
+                ),
                 InputSpec("k", "int32", 1, 10, "number of items of each widget; each row its own"),
-                *(*_VARIETY, *_OCCASION),
+                *(*inputs.VARIETY, *inputs.OCCASION),
             ),
-            (*_SLATE, OutputSpec("widgets", "string", "the widget in which the item stands"), _THRESHOLD_SETS),
+            (*_SLATE, *_PAGE, _THRESHOLD_SETS),
             "the items of all widgets of a page, none of them twice",
+        ),
+        Signature(
+            "shop",
+            "arrange_cart",
+            (
+                inputs.USER,
+                *inputs.HISTORY,
+                *inputs.RECENT,
+                inputs.CART,
+                inputs.LIMITS[0],
+                inputs.OBJECTIVE,
+                *inputs.RULED,
+            ),
+            (
+                OutputSpec(
+                    "item_ids",
+                    "string",
+                    "lines of the cart, first those beside which a complement earns most; empty behind the end",
+                ),
+                OutputSpec(
+                    "scores",
+                    "float32",
+                    "what the complement is expected to bring, by the objective; 0 without one, -inf behind the end",
+                ),
+                OutputSpec(
+                    "complement_item_ids",
+                    "string",
+                    "item to be offered beside this line, beside no other one; empty = none",
+                ),
+                OutputSpec(
+                    "complement_probabilities",
+                    "float32",
+                    "probability that the complement is bought next; 0 without one",
+                ),
+                _OBJECTIVES,
+            ),
+            "the lines of the cart in the order of what the complement beside each is expected to earn",
         ),
         Signature(
             "retrieval",
             "retrieve",
-            (_USER, *_HISTORY, *_RECENT, _CART, InputSpec("k", "int32", 1, 100, "number of candidates wanted")),
+            (
+                inputs.USER,
+                *inputs.HISTORY,
+                *inputs.RECENT,
+                inputs.CART,
+                InputSpec("k", "int32", 1, 100, "number of candidates wanted"),
+            ),
             (_SLATE[0], _SLATE[1]),
             "candidates of the two-tower model by inner product",
         ),
@@ -387,10 +292,10 @@ SIGNATURES: Mapping[str, Signature] = {
             "ranking",
             "rank",
             (
-                _USER,
-                *_HISTORY,
-                *_RECENT,
-                _CART,
+                inputs.USER,
+                *inputs.HISTORY,
+                *inputs.RECENT,
+                inputs.CART,
                 InputSpec("candidate_item_ids", "string", 2, "", "items to be scored"),
             ),
             (

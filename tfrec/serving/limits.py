@@ -6,7 +6,7 @@ from typing import Any
 
 from tfrec.errors import ConfigError, SchemaError, ServingError
 from tfrec.schema import wire
-from tfrec.schema.signatures import HISTORY_INPUTS, STANDARD_WIDGETS, WIDGETS
+from tfrec.schema.inputs import HISTORY_INPUTS, MOST_LINES, STANDARD_WIDGETS, WIDGETS
 
 _INVALID_ARGUMENT = 3
 _STRING_BYTES = 24
@@ -42,16 +42,18 @@ class RequestLimits:
         if self.max_rows < 1 or self.max_bytes < 1 or self.max_memory < 1:
             raise ConfigError(f"The limits of a request must be positive; got {self}.")
 
-    def memory(self, inputs: Any, *, num_items: int, is_page: bool = False) -> int:
+    def memory(self, inputs: Any, *, num_items: int, is_page: bool = False, is_by_line: bool = False) -> int:
         """Returns the bytes that answering a request takes, estimated from the sizes that its inputs declare.
 
         `rows × items × 160 + elements × 4096`: a slate needs some numbers for each pair of a row and an item. Elements
-        of users' histories count 640. A row of a page counts as many times as it has widgets.
+        of users' histories count 640. A row of a page counts as many times as it has widgets, one of `arrange_cart` as
+        many times as the cart has lines.
 
         Args:
             inputs: alias → `TensorProto`; defaults may be left out.
             num_items: size of the servable's catalogue; 0 where it is not known.
             is_page: whether a page is asked for, which has a slate for each standard widget unless others are named.
+            is_by_line: whether each line of the carts is asked for a slate (`arrange_cart`).
 
         Raises:
             ServingError: INVALID_ARGUMENT, an input has no possible shape or dtype, or the request is too large.
@@ -70,6 +72,8 @@ class RequestLimits:
             num_bytes += size * (_STRING_BYTES if proto.dtype == wire.DT_STRING else itemsize)
             if alias == "widgets" and len(shape) == 2:
                 slates = min(max(shape[1], len(STANDARD_WIDGETS)), len(WIDGETS))
+            if alias == "cart_item_ids" and len(shape) == 2 and is_by_line:
+                slates = min(max(shape[1], 1), MOST_LINES)
             if shape:
                 num_rows = max(num_rows, shape[0])
                 if shape[0] > self.max_rows:

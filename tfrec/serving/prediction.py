@@ -98,7 +98,8 @@ def warm_up(servable: Servable, version_dir: Path) -> int:
 
 
 def _memory(servable: Servable, signature: ServableSignature, given: Mapping[str, Any], limits: RequestLimits) -> int:
-    return limits.memory(given, num_items=servable.num_items, is_page="widgets" in signature.inputs)
+    is_page, is_by_line = "widgets" in signature.inputs, signature.name == "arrange_cart"
+    return limits.memory(given, num_items=servable.num_items, is_page=is_page, is_by_line=is_by_line)
 
 
 def _decoded(alias: str, proto: Any) -> np.ndarray:

@@ -21,7 +21,8 @@ from tqdm import tqdm
 
 from tfrec.errors import ConfigError, SchemaError, ServingError, SourceError, TfrecError, nearest_hint
 from tfrec.publish import check_file, marked_schema, writing
-from tfrec.schema.signatures import SETS, InputSpec, Signature, signature_named
+from tfrec.schema.inputs import InputSpec
+from tfrec.schema.signatures import SETS, Signature, signature_named
 from tfrec.serving.models_config import FALLBACK
 from tfrec.serving.servable import Servable
 

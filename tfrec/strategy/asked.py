@@ -112,6 +112,23 @@ def beside(asked: Asked, items: tf.Tensor) -> Asked:
     )
 
 
+def about_line(asked: Asked, line: tf.Tensor) -> Asked:
+    """Returns the same about one line of the cart alone, as about an item on its page.
+
+    The cart stays out of what is offered, and so does whatever stands in for a line of it.
+
+    Args:
+        asked: what `cross_sell` asks of a cart.
+        line: `[B]` int32 item of the line; 0 = none.
+    """
+    query, relation = asked.query, asked.relation
+    return replaced(
+        asked,
+        query=changed(query, cart=line[:, None]),
+        relation=replaced(relation, not_like=query.cart, goes_with=line),
+    )
+
+
 def stacked(parts: Sequence[Asked]) -> Asked:
     """Returns the rows of all parts, one part below the other; lists are padded to the widest."""
     return tf.nest.map_structure(_stack, *parts, expand_composites=True)

@@ -2,15 +2,20 @@
 
 import tensorflow as tf
 
-from tfrec.models.baseline_sources import BaselineEvidence, BaselineSources
+from tfrec.models.baseline_sources import BaselineEvidence, BaselineSources, CalibratedScore
+from tfrec.models.query import Query
 from tfrec.strategy.reasons import REPEAT_COUNT, Reasons
 
 
-def explain_baseline(sources: BaselineSources, evidence: BaselineEvidence, items: tf.Tensor) -> Reasons:
+def explain_baseline(
+    sources: BaselineSources, evidence: BaselineEvidence, items: tf.Tensor, *, query: Query, ranking: CalibratedScore
+) -> Reasons:
     """Returns reasons `[B, k]` from what the baseline uses: habits, cart, one purchase; popular now; else "for you".
 
-    A method without context never gives "bought together", one without history never "bought by you".
+    Its formula only adds what evidence brings, so that no reason has to be checked against it. A method
+    without context never gives "bought together", one without history never "bought by you".
     """
+    del query, ranking
     zeros = tf.zeros_like(items)
     cases = []
     own_count = tf.cast(tf.gather(evidence.own_count, items, batch_dims=1), tf.int32)

@@ -3,7 +3,7 @@
 import dataclasses
 
 from tfrec.errors import ConfigError
-from tfrec.schema.signatures import OBJECTIVES
+from tfrec.schema.inputs import OBJECTIVES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,8 @@ class UpsellConfig:
             more than 2.5 times.
         objective: what the order maximises, where the request names nothing: `margin` (the probability that the item is
             taken times the profit that it has beyond the anchor's; prices stand in where the shop states no margin),
-            `revenue` (the same of prices) or `purchase` (the probability alone).
+            `revenue` (the same of prices), `purchase` (the probability alone), or `incremental_margin` (margin, with
+            the probability less that of a purchase without the offer).
         min_content_similarity: cosine of content from which an item can replace an anchor of unknown category.
         diversity: variety of the slate where the request names none, as in `SlateConfig`.
     """
@@ -132,6 +133,45 @@ class ThresholdConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class ArrangeCartConfig:
+    """Settings of `arrange_cart`.
+
+    Attributes:
+        objective: what the order maximises, where the request names nothing: `margin` (the probability that the
+            complement of a line is taken times what its sale earns; prices stand in where the shop states no margin),
+            `revenue` (the same of prices), `purchase` (the probability alone), or `incremental_margin` (margin, with
+            the probability less that of a purchase without the offer).
+    """
+
+    objective: str = "margin"
+
+    def __post_init__(self) -> None:
+        if self.objective not in OBJECTIVES:
+            raise ConfigError(
+                f"`arrange_cart.objective` must be one of {', '.join(OBJECTIVES)}; got {self.objective!r}."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class PageConfig:
+    """Settings of `page`.
+
+    Attributes:
+        places_by: objective by which the places of a widget go to the widget of the page whose offers are expected to
+            bring most, where the request names nothing: `purchase`, `revenue`, `margin` or `incremental_margin`; "" =
+            each widget has its own places.
+    """
+
+    places_by: str = ""
+
+    def __post_init__(self) -> None:
+        if self.places_by not in ("", *OBJECTIVES):
+            raise ConfigError(
+                f"`page.places_by` must be empty or one of {', '.join(OBJECTIVES)}; got {self.places_by!r}."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
 class FatigueConfig:
     """Settings of what was shown to a shopper and not clicked.
 
@@ -159,6 +199,8 @@ class StrategyConfig:
         similar: items that can replace the one on the page.
         variety: re-ranking for variety.
         threshold: items that bring a cart to a threshold.
+        arrange_cart: the order of a cart's lines.
+        page: to which widgets the places of a page go.
         fatigue: items that were shown and not clicked.
     """
 
@@ -169,6 +211,8 @@ class StrategyConfig:
     similar: SimilarConfig = SimilarConfig()
     variety: VarietyConfig = VarietyConfig()
     threshold: ThresholdConfig = ThresholdConfig()
+    arrange_cart: ArrangeCartConfig = ArrangeCartConfig()
+    page: PageConfig = PageConfig()
     fatigue: FatigueConfig = FatigueConfig()
 
     def slates_of(self, signature: str) -> SlateConfig:

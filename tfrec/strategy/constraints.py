@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from tfrec.models.rows import is_in
+from tfrec.models.size_of import size_of
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.strategy.attributes import AttributeLimits
 
@@ -24,6 +25,21 @@ class Limits(tf.experimental.ExtensionType):
     min_price: tf.Tensor
     max_price: tf.Tensor
     attributes: AttributeLimits
+
+
+def only_without(excluded: tf.Tensor) -> Limits:
+    """Returns limits that allow all but `excluded [B, n]`."""
+    size, none = size_of(excluded), excluded[:, :0]
+    attributes = AttributeLimits(
+        included=none, relations=none, excluded=none, shared=none, anchor=tf.zeros([size], tf.int32)
+    )
+    return Limits(
+        excluded=excluded,
+        categories=none,
+        min_price=tf.zeros([size]),
+        max_price=tf.fill([size], float("inf")),
+        attributes=attributes,
+    )
 
 
 def eligible_items(

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfrec.models.size_of import size_of
-from tfrec.schema.signatures import VARIETIES
+from tfrec.schema.inputs import VARIETIES
 from tfrec.strategy.candidate_slate import CandidateSlate, top
 from tfrec.strategy.config import VarietyConfig
 

@@ -30,6 +30,8 @@ from tfrec.strategy.candidate_slate import (
     top,
     with_gaps,
 )
+from tfrec.strategy.chances import Chances
+from tfrec.strategy.closeness import Closeness
 from tfrec.strategy.complements import of_other_categories, only_new, without_substitutes
 from tfrec.strategy.config import StrategyConfig
 from tfrec.strategy.constraints import eligible_items
@@ -37,13 +39,14 @@ from tfrec.strategy.diversity import Tastes, maximal_marginal_relevance
 from tfrec.strategy.fatigue import tired, without_what_was_seen
 from tfrec.strategy.fits import only_what_fits
 from tfrec.strategy.merchandising import IN_FORCE_SPEC, Merchandising, RulesInForce
+from tfrec.strategy.objectives import chosen_objective, is_incremental, orders_by_amount
 from tfrec.strategy.ranked import Ranked
 from tfrec.strategy.reasons import Reasons, explain, explained_by_anchor
 from tfrec.strategy.request import Relation, Request
 from tfrec.strategy.sources import Sources
 from tfrec.strategy.threshold import by_expected_margin, within_reach
 from tfrec.strategy.threshold_sets import ThresholdSets
-from tfrec.strategy.upsell import by_objective, only_upgrades, orders_by_amount
+from tfrec.strategy.upsell import by_objective, only_upgrades
 from tfrec.strategy.variants import is_taken, one_of_each_product, without_items, without_variants
 
 _NEAR = 20  # items that bring a cart to a threshold, beside those of the sources
@@ -75,7 +78,7 @@ class Funnel:
         self.sources = sources
         self.ranking = ranking
         self._explain = reasons
-        self._strategy = strategy
+        self.strategy = strategy
         self.merchandising = Merchandising(rules or RuleTables.none(sources.num_rows, sources.num_segments))
         self._sets = ThresholdSets(sources, self.merchandising, strategy.threshold)
         indices, lists = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)
@@ -84,9 +87,11 @@ class Funnel:
         self._attributes = AttributeFilter(sources.attributes)
         self._near_graph = rare_graph(self._near, ASKED_SPEC, IN_FORCE_SPEC)
         self._nearest_graph = rare_graph(self._nearest, ASKED_SPEC, IN_FORCE_SPEC, indices)
-        self._closeness_graph = rare_graph(self._by_closeness, slate, indices)
+        self._closeness = Closeness(sources, strategy.similar)
+        self._closeness_graph = rare_graph(self._closeness.order, slate, indices)
         flags = tf.TensorSpec([None], tf.bool)
         self._tired_graph = rare_graph(self._tired, slate, lists, lists, flags)
+        self.chance = Chances(sources)
         self._answer_graph = shared_graph(self._answer, ASKED_SPEC)
         self._ranked_graph = shared_graph(self._ranked, ASKED_SPEC, indices)
         self._rank_graph = shared_graph(self._rank, QUERY_SPEC, lists)
@@ -113,12 +118,17 @@ class Funnel:
                 (see `SimilarConfig`). `buy_again`: what the shopper bought before.
             request: the requests.
         """
-        return self._answer_graph(self.asked(strategy, request))
+        return self.answered(self.asked(strategy, request))
+
+    def answered(self, asked: Asked) -> tuple[Chosen, Reasons]:
+        """Returns the best of what is asked for, and why; one graph for all that ask."""
+        answer: tuple[Chosen, Reasons] = self._answer_graph(asked)
+        return answer
 
     def asked(self, strategy: str, request: Request) -> Asked:
         """Returns what a strategy asks for, by its own settings where the request names none."""
         asked = ask(strategy, self.informed(request), view_type=self.sources.view_type)
-        return by_default(asked, self._strategy.slates_of(strategy))
+        return by_default(asked, self.strategy.slates_of(strategy))
 
     def informed(self, request: Request) -> Request:
         """Returns the request with what its users bought; to be called first where several strategies are asked."""
@@ -172,13 +182,16 @@ class Funnel:
         also = tf.concat([rules.pinned, near, nearest], axis=1)
         evidence = self.sources.gather_evidence(query, allows, at_least=enough, also=also)
         items = self.sources.candidates(evidence, at_least=enough, also=also)
+        slate = self._scored(query, evidence, items)
+        objective = chosen_objective(relation.objective, default=self.strategy.upsell.objective)
         slate = by_objective(
-            self._scored(query, evidence, items),
+            slate,
+            chance=self.chance.of(query, slate, is_incremental(objective) & (relation.upgrade_of > 0)),
             upgrade_of=relation.upgrade_of,
-            objective=relation.objective,
+            objective=objective,
             price=self.sources.price,
             profit=self.sources.profit,
-            config=self._strategy.upsell,
+            config=self.strategy.upsell,
         )
         is_near = self._within_reach(tf.gather(self.sources.price, items), relation.gap)
         slate = by_expected_margin(
@@ -230,7 +243,7 @@ class Funnel:
     def explained(self, asked: Asked, evidence: Any, items: tf.Tensor) -> Reasons:
         """Returns why `items [B, k]` are offered."""
         return explained_by_anchor(
-            self._explain(self.sources, evidence, items),
+            self._explain(self.sources, evidence, items, query=asked.query, ranking=self.ranking),
             items,
             upgrade_of=asked.relation.upgrade_of,
             similar_to=asked.relation.similar_to,
@@ -247,7 +260,7 @@ class Funnel:
 
     def _within_reach(self, price: tf.Tensor, gap: tf.Tensor) -> tf.Tensor:
         """Returns `[B, C]` bool: items of `price [B, C]` bring what the carts lack."""
-        return within_reach(price, gap=gap, config=self._strategy.threshold)
+        return within_reach(price, gap=gap, config=self.strategy.threshold)
 
     def _near(self, asked: Asked, rules: RulesInForce) -> tf.Tensor:
         """Returns `[B, n]` int32: of the items that bring what the carts lack those bought most lately; 0 = none.
@@ -270,10 +283,10 @@ class Funnel:
         """
         together = self._sets.best(slate, rules, gap=asked.relation.gap, k=asked.k)
         first = with_gaps(slate, stays=is_in(slate.item, together) & (slate.item > 0))
-        first = top(first, k=tf.fill(tf.shape(asked.k), self._strategy.threshold.max_items))
+        first = top(first, k=tf.fill(tf.shape(asked.k), self.strategy.threshold.max_items))
         then = self._vary_graph(without_items(slate, taken=together, groups=self.sources.groups), rules, asked)
         # Rules choose among all: what is pinned stands even where it takes the place of a part of the set.
-        most = tf.where(rules.selects, asked.k + self._strategy.threshold.max_items, asked.k)
+        most = tf.where(rules.selects, asked.k + self.strategy.threshold.max_items, asked.k)
         led = before(first, then, k=most)
         led = tf.cond(tf.reduce_any(rules.selects), lambda: self._select_graph(led, rules, asked.k), lambda: led)
         is_whole = tf.reduce_all(is_in(together, led.item) | tf.equal(together, 0), axis=1)
@@ -284,31 +297,11 @@ class Funnel:
 
     def _nearest(self, asked: Asked, rules: RulesInForce, enough: tf.Tensor) -> tf.Tensor:
         """Returns `[B, n]` int32: the eligible items most like the anchors, `enough [B]` of them; 0 = none."""
-        score = tf.where(self._eligible(asked, rules), self._closeness(asked.relation.similar_to), -float("inf"))
-        most = tf.reduce_max(tf.concat([enough, [self._strategy.similar.candidates]], axis=0))
-        score, item = tf.math.top_k(score, tf.minimum(most, self.sources.num_rows))
-        return tf.where((score > -float("inf")) & (asked.relation.similar_to > 0)[:, None], item, 0)
+        return self._closeness.nearest(asked.relation.similar_to, self._eligible(asked, rules), enough)
 
     def _eligible(self, asked: Asked, rules: RulesInForce) -> tf.Tensor:
         """Returns `[B, N + 1]` bool: which items of the catalogue may be offered."""
         return self.sources.eligible_catalogue(asked.query, functools.partial(self._allowed, asked, rules))
-
-    def _closeness(self, anchor: tf.Tensor) -> tf.Tensor:
-        """Returns `[B, N + 1]` float32: how well each item stands in for the anchor `[B]`, see `SimilarConfig`."""
-        config, leaf = self._strategy.similar, self.sources.categories[:, -1]
-        anchor = tf.maximum(anchor, 0)
-        own_leaf = tf.gather(leaf, anchor)[:, None]
-        same_leaf = tf.cast(tf.equal(leaf[None, :], own_leaf) & (own_leaf > 0), tf.float32)
-        similarity = self.sources.similarity(anchor, config.embedding_weight, config.content_weight)
-        return similarity + config.same_category_bonus * same_leaf
-
-    def _by_closeness(self, slate: CandidateSlate, anchor: tf.Tensor) -> CandidateSlate:
-        """Returns the slate with closeness as the score in the rows that have an anchor."""
-        score = tf.gather(self._closeness(anchor), slate.item, batch_dims=1)
-        is_close = (anchor > 0)[:, None] & (slate.score > -float("inf"))
-        return CandidateSlate(
-            item=slate.item, score=tf.where(is_close, score, slate.score), probability=slate.probability
-        )
 
     def _tired(self, slate: CandidateSlate, shown: tf.Tensor, seen: tf.Tensor, is_amount: tf.Tensor) -> CandidateSlate:
         """Returns the slate with lower scores for what was shown and not clicked."""
@@ -317,7 +310,8 @@ class Funnel:
 
     def _ranks_by_amount(self, relation: Relation) -> tf.Tensor:
         """Returns `[B]` bool: the scores of the row are amounts, not on a logarithmic scale."""
-        is_priced = orders_by_amount(relation.objective, config=self._strategy.upsell) & (relation.upgrade_of > 0)
+        objective = chosen_objective(relation.objective, default=self.strategy.upsell.objective)
+        is_priced = orders_by_amount(objective) & (relation.upgrade_of > 0)
         return is_priced | (relation.similar_to > 0) | (not self.ranking.has_log_scores)
 
     def _filled(
@@ -334,7 +328,7 @@ class Funnel:
             every = whole_catalogue(self.sources.num_rows)
             score = tf.where(
                 (asked.relation.similar_to > 0)[:, None],
-                self._closeness(asked.relation.similar_to),
+                self._closeness.catalogue(asked.relation.similar_to),
                 self.sources.popularity[None, :],
             )
             may_be = self._eligible(asked, rules) & is_short[:, None]
@@ -380,7 +374,7 @@ class Funnel:
             trade_off=asked.diversity,
             vectors=self.sources.content,
             tastes=tastes,
-            config=self._strategy.variety,
+            config=self.strategy.variety,
         )
 
     def _select(self, slate: CandidateSlate, rules: RulesInForce, k: tf.Tensor) -> CandidateSlate:
@@ -437,7 +431,7 @@ class Funnel:
                 price=price,
                 leaf_category=leaf,
                 content=self.sources.content,
-                config=self._strategy.upsell,
+                config=self.strategy.upsell,
             )
             return tf.where(tf.equal(relation.upgrade_of, 0)[:, None], eligible, found)
 

@@ -2,11 +2,15 @@
 
 import tensorflow as tf
 
+from tfrec.models.query import Query
+from tfrec.models.ranking import RankingModel
+from tfrec.models.rows import count_items
 from tfrec.models.sources import CandidateSources, Evidence
 from tfrec.models.sources.cart import Cart
 from tfrec.models.sources.history import History
 from tfrec.models.sources.own_items import OwnItems
 from tfrec.models.sources.source import Candidates
+from tfrec.strategy.faithfulness import LEAST_FALL, falls_without
 
 REPEAT_COUNT = 2.0  # bought at least so often: a habit, a better reason than the cart
 
@@ -27,8 +31,12 @@ class Reasons(tf.experimental.ExtensionType):
     source: tf.Tensor
 
 
-def explain(sources: CandidateSources, evidence: Evidence, items: tf.Tensor) -> Reasons:
+def explain(
+    sources: CandidateSources, evidence: Evidence, items: tf.Tensor, *, query: Query, ranking: RankingModel
+) -> Reasons:
     """Returns reasons of `[B, n]` items that are backed by the evidence which ranked these.
+
+    A reason of evidence that the request could do without is named only where the score falls without it.
 
     In this order: a habit of the user; bought together with an item of the cart (orders counted); bought by the user
     once; goes with what the user chose before; bought lately (times counted); never sold yet; fits the behaviour.
@@ -43,13 +51,24 @@ def explain(sources: CandidateSources, evidence: Evidence, items: tf.Tensor) -> 
     own_count = own.own_at(evidence.by_source["own"], candidates)[0]
     lately = tf.gather(sources.moment.popularity[:, 1], items)
     ever = tf.gather(sources.moment.popularity[:, -1], items)
+    cart_size, num_own = count_items(of_cart["cart"]), count_items(of_past["own"])
+    of_history = candidates.at(of_past["weight"]) * tf.sqrt(num_own)[:, None]
+    falls = falls_without(
+        ranking,
+        sources.features(query, evidence, items),
+        cart_left=_left(tf.reduce_sum(candidates.at(of_cart["weights"]), axis=-1), cart_weight),
+        cart_size=cart_size,
+        history_left=_left(of_history, past_weight),
+        num_own=num_own,
+    )
+    own_counts, together, because = (fall > LEAST_FALL for fall in falls)
     zeros = tf.zeros_like(items)
     as_count = lambda values: tf.cast(values, tf.int32)  # noqa: E731
     cases = [
-        (own_count >= REPEAT_COUNT, "bought_by_you", zeros, as_count(own_count)),
-        ((cart_weight > 0) & (cart_count > 0), "bought_together", cart_item, cart_count),
-        (own_count > 0, "bought_by_you", zeros, as_count(own_count)),
-        (past_weight > 0, "because_of", past_item, zeros),
+        ((own_count >= REPEAT_COUNT) & own_counts, "bought_by_you", zeros, as_count(own_count)),
+        ((cart_weight > 0) & (cart_count > 0) & together, "bought_together", cart_item, cart_count),
+        ((own_count > 0) & own_counts, "bought_by_you", zeros, as_count(own_count)),
+        ((past_weight > 0) & because, "because_of", past_item, zeros),
         (lately > 0, "popular_now", zeros, as_count(lately)),
         (ever <= 0, "new", zeros, zeros),
     ]
@@ -65,6 +84,11 @@ def explain(sources: CandidateSources, evidence: Evidence, items: tf.Tensor) -> 
         count=tf.where(is_item, count, 0),
         source=tf.where(is_item, sources.strongest_source(evidence, items), ""),
     )
+
+
+def _left(total: tf.Tensor, strongest: tf.Tensor) -> tf.Tensor:
+    """Returns `[B, k]` share, in [0, 1], of a sum of weights that is left without the strongest of them."""
+    return tf.where(total > strongest, 1.0 - tf.math.divide_no_nan(strongest, total), 0.0)
 
 
 def explained_by_anchor(reasons: Reasons, items: tf.Tensor, *, upgrade_of: tf.Tensor, similar_to: tf.Tensor) -> Reasons:

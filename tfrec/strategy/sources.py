@@ -24,6 +24,7 @@ class Sources(Protocol):
     attributes: AttributeTables
     largest_group: int
     num_segments: int
+    has_margins: bool
 
     @property
     def is_offered(self) -> tf.Tensor:
@@ -46,6 +47,9 @@ class Sources(Protocol):
 
     def informed(self, query: Query) -> Query:
         """Returns the query with what the users bought, looked up once for all that ask for it."""
+
+    def organic(self, query: Query, items: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, C]` float32: how likely each of `items [B, C]` is bought next without being offered."""
 
     def interests(self, query: Query) -> tf.Tensor:
         """Returns `[B, P]` float32: times that the users bought of each top category."""

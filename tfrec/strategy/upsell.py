@@ -3,11 +3,9 @@
 import tensorflow as tf
 
 from tfrec.models.sources.shortlist import Shortlist
-from tfrec.schema.signatures import OBJECTIVES
 from tfrec.strategy.candidate_slate import CandidateSlate
 from tfrec.strategy.config import UpsellConfig
-
-_PURCHASE, _REVENUE = (OBJECTIVES.index(name) + 1 for name in ("purchase", "revenue"))
+from tfrec.strategy.objectives import chosen_objective, orders_by_amount, worth_of_sale
 
 
 def only_upgrades(
@@ -69,6 +67,7 @@ def only_upgrades(
 def by_objective(
     slate: CandidateSlate,
     *,
+    chance: tf.Tensor,
     upgrade_of: tf.Tensor,
     objective: tf.Tensor,
     price: tf.Tensor,
@@ -77,11 +76,12 @@ def by_objective(
 ) -> CandidateSlate:
     """Returns the slate with scores by what each upgrade is expected to bring beyond the anchor.
 
-    The expected extra profit is the probability that the item is taken times the difference of the profits; extra
-    revenue likewise. Rows without an anchor in `upgrade_of` stay as they are, as do all by the objective `purchase`.
+    The expected extra profit is the chance times the difference of the profits; extra revenue likewise. Rows without an
+    anchor in `upgrade_of` stay as they are, as do all by the objective `purchase`.
 
     Args:
         slate: candidates in any order.
+        chance: `[B, C]` float32 probability that the item is taken, or, by incremental margin, what the offer adds.
         upgrade_of: `[B]` int32 item that is on the page; 0 or less = none.
         objective: `[B]` int32 place in `OBJECTIVES`, from 1; 0 = that of `config`.
         price: `[N + 1]` float32.
@@ -96,26 +96,18 @@ def by_objective(
         ... )
         >>> prices = tf.constant([0.0, 10.0, 15.0, 30.0])
         >>> by_objective(
-        ...     slate, upgrade_of=tf.constant([1]), objective=tf.constant([2]), price=prices, profit=prices / 2
+        ...     slate, chance=slate.probability, upgrade_of=tf.constant([1]), objective=tf.constant([2]), price=prices,
+        ...     profit=prices / 2,
         ... ).score.numpy()
         array([[1., 2.]], dtype=float32)
     """
-    is_by_amount = orders_by_amount(objective, config=config)[:, None]
-    objective = tf.where(objective > 0, objective, OBJECTIVES.index(config.objective) + 1)[:, None]
-    anchor = tf.maximum(upgrade_of, 0)[:, None]
-    more_revenue, more_profit = (tf.gather(table, slate.item) - tf.gather(table, anchor) for table in (price, profit))
-    extra = slate.probability * tf.where(tf.equal(objective, _REVENUE), more_revenue, more_profit)
+    anchor, objective = tf.maximum(upgrade_of, 0)[:, None], chosen_objective(objective, default=config.objective)
+    worth, anchor_worth = (
+        worth_of_sale(items, objective=objective, price=price, profit=profit) for items in (slate.item, anchor)
+    )
+    extra = chance * (worth - anchor_worth)
+    is_by_amount = orders_by_amount(objective)[:, None]
     is_upgrade = (anchor > 0) & is_by_amount & (slate.score > -float("inf"))
     return CandidateSlate(
         item=slate.item, score=tf.where(is_upgrade, extra, slate.score), probability=slate.probability
     )
-
-
-def orders_by_amount(objective: tf.Tensor, *, config: UpsellConfig = UpsellConfig()) -> tf.Tensor:
-    """Returns `[B]` bool: the objective is an amount, expected revenue or margin, not a probability.
-
-    Args:
-        objective: `[B]` int32 place in `OBJECTIVES`, from 1; 0 = that of `config`.
-        config: names the objective where the request has none.
-    """
-    return tf.not_equal(tf.where(objective > 0, objective, OBJECTIVES.index(config.objective) + 1), _PURCHASE)

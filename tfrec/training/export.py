@@ -25,21 +25,26 @@ from tfrec.features.rule_tables import RuleTables
 from tfrec.features.shop import Shop
 from tfrec.features.stored_users import StoredUsers
 from tfrec.models.baseline_sources import CalibratedScore
+from tfrec.models.graph_tables import codes_of
 from tfrec.models.shared_graphs import graphs_as_written
 from tfrec.models.size_of import size_of
 from tfrec.publish import LAST_VERSION, FolderKind, check_claim, clear_stale, publishing, take_version
 from tfrec.schema import wire
-from tfrec.schema.signatures import SIGNATURES, WIDGETS, InputSpec, Signature
+from tfrec.schema.inputs import PLACES_BY, WIDGETS, InputSpec
+from tfrec.schema.signatures import SIGNATURES, Signature
 from tfrec.serving.known_ids import write_known_ids
 from tfrec.serving.models_config import FALLBACK
+from tfrec.strategy.arrange_cart import Arrangements
 from tfrec.strategy.baseline_reasons import explain_baseline
 from tfrec.strategy.bundle import Bundles
 from tfrec.strategy.candidate_slate import CandidateSlate
 from tfrec.strategy.config import StrategyConfig
 from tfrec.strategy.funnel import Funnel
 from tfrec.strategy.merchandising import rules_file
+from tfrec.strategy.objectives import chosen_objective, objective_names
 from tfrec.strategy.page import Pages
 from tfrec.strategy.reasons import Reasons
+from tfrec.strategy.request import Request
 from tfrec.training import TrainedFunnel, TrainingConfig, build_baseline_sources
 from tfrec.training.request_reader import RequestReader
 
@@ -73,7 +78,7 @@ class ServedFunnel:
 
     def __init__(self, shop: Shop, funnel: Funnel, user_ids: np.ndarray | None = None) -> None:
         self.funnel = funnel
-        self._bundles, self._pages = Bundles(funnel), Pages(funnel)
+        self._bundles, self._pages, self._arrangements = Bundles(funnel), Pages(funnel), Arrangements(funnel)
         user_ids = shop.users.tokens if user_ids is None else user_ids
         vocabularies = shop.vocabularies
         self._read = RequestReader(shop, user_ids, view_type=funnel.sources.view_type)
@@ -144,9 +149,16 @@ class ServedFunnel:
     # One method a signature, named after it; slates of one strategy have theirs in common.
 
     def _slate(self, name: str, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        chosen, reasons = self.funnel.answer(name, self._read.request(inputs))
+        request = self._read.request(inputs)
+        chosen, reasons = self.funnel.answer(name, request)
         outputs = self._outputs(chosen.slate, reasons)
-        return {**outputs, "threshold_sets": chosen.threshold_set} if name == "complete_cart" else outputs
+        if name == "complete_cart":
+            outputs["threshold_sets"] = chosen.threshold_set
+        if name == "upsell":
+            outputs["objectives"] = self._objectives(
+                request, chosen.slate.item > 0, self.funnel.strategy.upsell.objective
+            )
+        return outputs
 
     def _bundle(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         slate, reasons, total = self._bundles.answer(self._read.request(inputs))
@@ -154,12 +166,34 @@ class ServedFunnel:
 
     def _page(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         codes, sizes = self._read.widgets(inputs)
-        chosen, reasons, code = self._pages.answer(self._read.request(inputs), codes, sizes)
+        places_by = codes_of(inputs["places_by"], PLACES_BY)
+        page = self._pages.answer(self._read.request(inputs), codes, sizes, places_by)
         return {
-            **self._outputs(chosen.slate, reasons),
-            "widgets": tf.gather(tf.constant(["", *WIDGETS]), code),
-            "threshold_sets": chosen.threshold_set,
+            **self._outputs(page.chosen.slate, page.reasons),
+            "widgets": tf.gather(tf.constant(["", *WIDGETS]), page.widget),
+            "places": page.place,
+            "threshold_sets": page.chosen.threshold_set,
         }
+
+    def _arrange_cart(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        cart = _padding_last(inputs["cart_item_ids"])
+        longest = tf.reduce_max(tf.concat([tf.reduce_sum(tf.cast(cart != "", tf.int32), axis=1), [0]], axis=0))
+        cart = cart[:, :longest]  # no slate for padding
+        request = self._read.request({**inputs, "cart_item_ids": cart})
+        lines = self._arrangements.answer(request, tf.not_equal(cart, ""))
+        return {
+            "item_ids": tf.gather(cart, lines.place, batch_dims=1),
+            "scores": lines.score,
+            "complement_item_ids": tf.gather(self._item_ids, lines.complement),
+            "complement_probabilities": lines.probability,
+            "objectives": self._objectives(request, lines.complement > 0, self.funnel.strategy.arrange_cart.objective),
+        }
+
+    def _objectives(self, request: Request, is_scored: tf.Tensor, default: str) -> tf.Tensor:
+        """Returns `[B, k]` string: what the scores are of; "" where there is none."""
+        has_margins = self.funnel.sources.has_margins
+        names = objective_names(chosen_objective(request.objective, default=default), has_margins=has_margins)
+        return tf.where(is_scored, names[:, None], "")
 
     def _retrieve(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         slate = self.funnel.retrieve(self._read.query(inputs), inputs["k"])
@@ -167,9 +201,7 @@ class ServedFunnel:
 
     def _rank(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         query = self._read.query(inputs)
-        sent = inputs["candidate_item_ids"]
-        packed = tf.argsort(tf.cast(tf.equal(sent, ""), tf.int32), axis=1, stable=True)  # padding goes behind
-        sent = tf.gather(sent, packed, batch_dims=1)
+        sent = _padding_last(inputs["candidate_item_ids"])
         candidates = self._read.items.lookup(sent)
         ranking = self.funnel.ranking
         score, logits = self.funnel.rank(query, candidates)
@@ -343,6 +375,13 @@ def _as_array(tensor: tf.Tensor) -> np.ndarray:
     decoded = np.empty(array.size, object)
     decoded[:] = [text.decode("utf-8", "surrogateescape") for text in array.ravel()]
     return decoded.reshape(array.shape)
+
+
+def _padding_last(ids: tf.Tensor) -> tf.Tensor:
+    """Returns `ids [B, n]` in their order, with padding behind them."""
+    is_padding = tf.cast(tf.equal(ids, ""), tf.int32)
+    order = tf.argsort(is_padding, axis=1, stable=True)
+    return tf.gather(ids, order, batch_dims=1)
 
 
 def _default(spec: InputSpec) -> tf.Tensor:

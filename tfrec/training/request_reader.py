@@ -11,9 +11,9 @@ from tfrec.models.query import Query
 from tfrec.models.rows import without_repeats
 from tfrec.models.size_of import size_of
 from tfrec.models.user_history import UserHistory, numbered
-from tfrec.schema.signatures import OBJECTIVES, STANDARD_WIDGETS, VARIETIES, WIDGETS
+from tfrec.schema.inputs import OBJECTIVES, STANDARD_WIDGETS, VARIETIES, WIDGETS
 from tfrec.strategy.attributes import AttributeLimits
-from tfrec.strategy.constraints import Limits
+from tfrec.strategy.constraints import Limits, only_without
 from tfrec.strategy.request import Request
 
 _OLDEST = 24.0 * 365 * 100  # hours: an event of an endless age counts as one of a hundred years
@@ -68,34 +68,26 @@ class RequestReader:
         )
 
     def request(self, inputs: Mapping[str, tf.Tensor]) -> Request:
-        """Returns the request for slates."""
+        """Returns the request for slates; one that names no `k` asks for no items."""
         user = inputs["user_id"]
-        categories = inputs["include_categories"]
-        code = self._categories.lookup(categories)
-        code = tf.where((code == 0) & (categories != ""), -1, code)
-        nothing = tf.fill(tf.shape(user), "")
-        anchor = self.items.lookup(inputs.get("item_id", nothing))
+        nothing, none = tf.fill(tf.shape(user), ""), tf.zeros(tf.shape(user), tf.int32)
+        anchor = self.items.lookup(inputs["item_id"]) if "item_id" in inputs else none
+        shown = self.items.lookup(inputs["shown_item_ids"]) if "shown_item_ids" in inputs else none[:, None][:, :0]
         return Request(
             query=self.query(inputs),
-            limits=Limits(
-                excluded=self.items.lookup(inputs["exclude_item_ids"]),
-                categories=code,
-                min_price=inputs["min_price"],
-                max_price=inputs["max_price"],
-                attributes=self._attribute_limits(inputs, anchor),
-            ),
+            limits=self._limits(inputs, anchor),
             anchor=anchor,
             min_price_ratio=inputs.get("min_price_ratio", tf.zeros(tf.shape(user))),
             max_price_ratio=inputs.get("max_price_ratio", tf.zeros(tf.shape(user))),
             objective=codes_of(inputs.get("objective", nothing), OBJECTIVES),
-            k=tf.maximum(inputs["k"], 0),
+            k=tf.maximum(inputs["k"], 0) if "k" in inputs else none,
             diversity=inputs.get("diversity", tf.zeros(tf.shape(user))),
             variety=codes_of(inputs.get("diversity_by", nothing), VARIETIES),
             minute=inputs["at_minute"],
             is_adult=inputs["is_adult"] > 0,
             gap=self._gap(inputs, user),
             only_own=tf.equal(self._bought_before(inputs), "only"),
-            shown=self.items.lookup(inputs["shown_item_ids"]),
+            shown=shown,
         )
 
     def widgets(self, inputs: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
@@ -127,6 +119,20 @@ class RequestReader:
         threshold = inputs["threshold"]
         gap = threshold - tf.maximum(inputs["cart_total"], 0.0)
         return tf.where(threshold > 0, gap - _ROUNDED * threshold, 0.0)
+
+    def _limits(self, inputs: Mapping[str, tf.Tensor], anchor: tf.Tensor) -> Limits:
+        excluded = self.items.lookup(inputs["exclude_item_ids"])
+        if "include_categories" not in inputs:
+            return only_without(excluded)
+        categories = inputs["include_categories"]
+        code = self._categories.lookup(categories)
+        return Limits(
+            excluded=excluded,
+            categories=tf.where((code == 0) & (categories != ""), -1, code),
+            min_price=inputs["min_price"],
+            max_price=inputs["max_price"],
+            attributes=self._attribute_limits(inputs, anchor),
+        )
 
     def _attribute_limits(self, inputs: Mapping[str, tf.Tensor], anchor: tf.Tensor) -> AttributeLimits:
         included, excluded = inputs["include_attributes"], inputs["exclude_attributes"]

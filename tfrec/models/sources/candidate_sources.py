@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
+from tfrec.models.organic import HABIT, faded_orders, items_an_order, organic_probability
 from tfrec.models.query import Query, changed
 from tfrec.models.rows import times_by_category
 from tfrec.models.shared_graphs import GraphValue
@@ -23,6 +24,8 @@ from tfrec.models.sources.source import Candidates, Entries, Found, Moment, Rank
 from tfrec.models.sources.towers import Towers
 from tfrec.models.user_history import Purchases
 
+OWN_HABIT = 2 + HABIT
+"""Column of `Purchases.facts` with the habit: behind times bought and days since."""
 Allows = Callable[[Shortlist, tf.Tensor], tf.Tensor]
 """Items of a list, and which of them the user bought before `[B, L]` → which may be offered, `[B, L]` bool."""
 
@@ -63,6 +66,10 @@ class CandidateSources:
         self.attributes = moment.attributes
         self.largest_group = moment.catalogue.largest_group
         self.num_segments = len(moment.feature_tables.segment_popularity) - 1
+        self.has_margins = moment.catalogue.has_margins
+        # What an item's number of purchases lately is to be multiplied with to get its share of all orders.
+        lately = float(moment.feature_tables.popularity[:, 1].sum())
+        self._orders_share = items_an_order(moment.feature_tables) / max(lately, 1.0)
 
     @property
     def is_offered(self) -> tf.Tensor:
@@ -114,6 +121,18 @@ class CandidateSources:
         bought = self._bought(query)
         times = tf.where(bought.item > 0, bought.facts[..., 0], 0.0)
         return times_by_category(bought.item, times, self.categories[:, 0])
+
+    def organic(self, query: Query, items: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, C]` float32: how likely each of `items [B, C]` is bought next without being offered.
+
+        By the user's own orders, those of late most, and what all orders of the last 28 days held.
+        """
+        bought = self._bought(query)
+        is_own = tf.equal(items[:, :, None], bought.item[:, None, :]) & (items > 0)[:, :, None]
+        habit = bought.facts[:, None, :, OWN_HABIT]
+        own = tf.reduce_sum(tf.where(is_own, habit, 0.0), axis=2)
+        share = tf.minimum(tf.gather(self.popularity, items) * self._orders_share, 1.0)
+        return organic_probability(own, faded_orders(bought.num_orders)[:, None], share)
 
     def segment(self, query: Query) -> tf.Tensor:
         """Returns `[B]` int32 segments of the users; 0 = unknown."""
