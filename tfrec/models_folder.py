@@ -52,7 +52,7 @@ LEARNING = (
     "training",
 )
 """Files and folders that training can reach by imports; another text of any of them is another training."""
-SERVED_SETTINGS = ("strategy", "users")
+SERVED_SETTINGS = ("index", "strategy", "users")
 """Settings that change no weight: new ones are published without a training."""
 TRAINED_FOLDER = FolderKind(
     "trained models",

@@ -187,7 +187,7 @@ def reuse_models(models: Path, prepared: Path, config: Any) -> Published:
     if has_new_settings:
         shop = load_same_shop(manifest, prepared)
         trained, stored = load_trained(shop, models / TRAINED)
-        settings = dataclasses.replace(stored, strategy=config.strategy, users=config.users)
+        settings = dataclasses.replace(stored, **{name: getattr(config, name) for name in SERVED_SETTINGS})
         manifest = dataclasses.replace(manifest, config={**manifest.config, **asked})
         version = publish_trained(shop, trained, settings, models, manifest, comparison=kept_comparison(models))
     elif version is None:  # interrupted between saving and publishing

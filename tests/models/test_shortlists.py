@@ -53,13 +53,13 @@ def query(shop):
 
 
 def answer(shop, model, query, eligible, *, most, dense_items):
-    """Returns columns of the evidence, candidates, and the features of every item, in a list or not."""
+    """Returns the items of the evidence's columns, candidates, and the features of every item, in a list or not."""
     counts = {name: most for name in vars(SourceConfig()) if not name.endswith("items")}
     sources = sources_of(shop, model, SourceConfig(**counts, dense_items=dense_items), l2=5.0)
     evidence = sources.gather_evidence(query, allowing(eligible))
     every_item = tf.broadcast_to(tf.range(1, ROWS)[None, :], [len(ASKED), ROWS - 1])
     features = sources.features(query, evidence, every_item)
-    return int(evidence.shortlist.size), sources.candidates(evidence).numpy(), features.numpy()
+    return evidence.shortlist.item.numpy(), sources.candidates(evidence).numpy(), features.numpy()
 
 
 @pytest.mark.parametrize(
@@ -71,15 +71,18 @@ def answer(shop, model, query, eligible, *, most, dense_items):
 def test_lists_give_the_candidates_and_features_of_a_full_scan(
     shop, model, query, monkeypatch, most, share, spare, is_short
 ):
-    """Where limits leave too few of a ranking, the list is the whole catalogue."""
+    """Where limits leave too few of a ranking, the list has all that may be offered."""
     monkeypatch.setattr("tfrec.models.sources.source._SPARED", 1)
     monkeypatch.setattr("tfrec.models.sources.source._SPARE", spare)
     eligible = np.random.default_rng(most).random((len(ASKED), ROWS)) < share
     eligible[:, 0] = False
-    size, candidates, features = answer(shop, model, query, eligible, most=most, dense_items=1)
-    assert (size < ROWS) == is_short
+    listed, candidates, features = answer(shop, model, query, eligible, most=most, dense_items=1)
+    if is_short:
+        assert listed.shape[1] < ROWS
+    else:
+        assert any(set(np.flatnonzero(may_be)) <= set(row) for row, may_be in zip(listed, eligible, strict=True))
     scanned, expected, its_features = answer(shop, model, query, eligible, most=most, dense_items=ROWS)
-    assert scanned == ROWS
+    assert scanned.shape == (1, ROWS)
     assert candidates.tolist() == expected.tolist()
     np.testing.assert_allclose(features, its_features, rtol=1e-4, atol=1e-5)
     offered = [set(row[row > 0].tolist()) for row in candidates]

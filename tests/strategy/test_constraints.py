@@ -112,8 +112,8 @@ def test_complements_are_new_and_no_substitutes():
     own = tf.constant([[0.0, 0, 2, 0, 0, 0]] + [[0.0] * 6] * 2)
     new = only_new(everything, is_own=own > 0, is_discovery=tf.constant([True, False, True])).numpy()
     assert new[0].tolist() == [True, True, False, True, True, True] and new[1:].all()
-    anchor, leaf = tf.constant([1, 5, 0]), PATHS[:, 1]
-    left = without_substitutes(everything, EVERYTHING, chosen=anchor[:, None], leaf_category=leaf).numpy()
+    anchor = tf.constant([1, 5, 0])
+    left = without_substitutes(everything, EVERYTHING, chosen=anchor[:, None], category_paths=PATHS).numpy()
     assert left[0].tolist() == [True, False, False, True, True, True]
     assert left[1:].all()  # of an unknown category, and no anchor
 
@@ -126,7 +126,7 @@ def upgrades(anchor, ratio=0.0, *, step=0.0, config=UpsellConfig()):
         min_price_ratio=tf.constant([step]),
         max_price_ratio=tf.constant([ratio]),
         price=tf.constant([0.0, 100, 240, 110, 300, 0]),
-        leaf_category=tf.constant([0, 2, 2, 3, 2, 0]),
+        category_paths=tf.constant([[0], [2], [2], [3], [2], [0]]),
         content=tf.zeros([6, 2]),
         config=config,
     )
@@ -157,7 +157,7 @@ def test_what_is_hardly_dearer_is_no_upgrade():
             min_price_ratio=tf.constant([step]),
             max_price_ratio=tf.constant([ratio]),
             price=tf.constant([0.0, 100, 100, 105, 120]),
-            leaf_category=tf.constant([0, 2, 2, 2, 2]),
+            category_paths=tf.constant([[0], [2], [2], [2], [2]]),
             content=tf.zeros([5, 2]),
             config=config,
         )
@@ -185,7 +185,7 @@ def test_an_anchor_without_category_is_compared_by_content(least, expected):
         min_price_ratio=tf.constant([0.0]),
         max_price_ratio=tf.constant([0.0]),
         price=tf.constant([0.0, 100, 240, 110, 300, 0]),
-        leaf_category=tf.zeros(6, tf.int32),
+        category_paths=tf.zeros([6, 1], tf.int32),
         content=tf.constant(content),
         config=UpsellConfig(min_content_similarity=least),
     )
@@ -221,11 +221,11 @@ def test_a_list_of_items_is_judged_as_in_the_whole_catalogue(seed):
     )
 
     def judged(shortlist):
-        tables = {"price": price, "leaf_category": paths[:, -1]}
+        tables = {"price": price, "category_paths": paths}
         limited = eligible_items(
             limits, shortlist, is_offered=tf.constant([False] + [True] * (size - 1)), price=price, category_paths=paths
         )
-        rows = [limited, without_substitutes(limited, shortlist, chosen=anchor[:, None], leaf_category=paths[:, -1])]
+        rows = [limited, without_substitutes(limited, shortlist, chosen=anchor[:, None], category_paths=paths)]
         level = tf.constant(rng.integers(0, 3, 4), tf.int32)
         rows.append(of_other_categories(limited, shortlist, chosen=chosen, level=level, category_paths=paths))
         ratio = tf.constant([0.0, 1.0, 2.0, 3.0])

@@ -20,7 +20,7 @@ def only_new(eligible: tf.Tensor, *, is_own: tf.Tensor, is_discovery: tf.Tensor)
 
 
 def without_substitutes(
-    eligible: tf.Tensor, shortlist: Shortlist, *, chosen: tf.Tensor, leaf_category: tf.Tensor
+    eligible: tf.Tensor, shortlist: Shortlist, *, chosen: tf.Tensor, category_paths: tf.Tensor
 ) -> tf.Tensor:
     """Returns `eligible [B, L]` without the items of the leaf categories of `chosen`.
 
@@ -31,18 +31,18 @@ def without_substitutes(
         eligible: bool mask of the items of `shortlist`.
         shortlist: the items in question.
         chosen: `[B, m]` int32; 0 = padding.
-        leaf_category: `[N + 1]` int32; 0 = unknown.
+        category_paths: `[N + 1, depth]` int32 index of the category path at each level; 0 = unknown.
 
     Examples:
         Items 1 and 2 are cameras (leaf 7), item 3 is a bag (leaf 8); the camera 1 is on the page:
 
         >>> eligible = tf.constant([[False, False, True, True]])
         >>> from tfrec.models.sources.shortlist import whole_catalogue
-        >>> leaf, items = tf.constant([0, 7, 7, 8]), whole_catalogue(4)
-        >>> without_substitutes(eligible, items, chosen=tf.constant([[1]]), leaf_category=leaf).numpy()
+        >>> paths, items = tf.constant([[0], [7], [7], [8]]), whole_catalogue(4)
+        >>> without_substitutes(eligible, items, chosen=tf.constant([[1]]), category_paths=paths).numpy()
         array([[False, False, False,  True]])
     """
-    taken, leaf = tf.gather(leaf_category, chosen), tf.gather(leaf_category, shortlist.item)
+    taken, leaf = (tf.gather(category_paths, items)[..., -1] for items in (chosen, shortlist.item))
     leaf = tf.broadcast_to(leaf, tf.shape(eligible))
     return eligible & ~(is_in(leaf, taken) & (leaf > 0))
 

@@ -397,7 +397,6 @@ class Funnel:
         """
         query, limits, relation = asked.query, asked.limits, asked.relation
         price, paths = self.sources.price, self.sources.categories
-        leaf = paths[:, -1]
         eligible = eligible_items(
             limits, shortlist, is_offered=self.sources.is_offered, price=price, category_paths=paths
         )
@@ -407,7 +406,7 @@ class Funnel:
         eligible = of_other_categories(
             eligible, shortlist, chosen=query.cart, level=query.outside_level, category_paths=paths
         )
-        eligible = without_substitutes(eligible, shortlist, chosen=relation.not_like, leaf_category=leaf)
+        eligible = without_substitutes(eligible, shortlist, chosen=relation.not_like, category_paths=paths)
         if self.sources.largest_group > 1:
             eligible = without_variants(eligible, shortlist, chosen=relation.goes_beside, groups=self.sources.groups)
         if self.sources.num_fits > 1:
@@ -429,7 +428,7 @@ class Funnel:
                 min_price_ratio=relation.min_price_ratio,
                 max_price_ratio=relation.max_price_ratio,
                 price=price,
-                leaf_category=leaf,
+                category_paths=paths,
                 content=self.sources.content,
                 config=self.strategy.upsell,
             )

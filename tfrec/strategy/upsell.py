@@ -16,7 +16,7 @@ def only_upgrades(
     min_price_ratio: tf.Tensor,
     max_price_ratio: tf.Tensor,
     price: tf.Tensor,
-    leaf_category: tf.Tensor,
+    category_paths: tf.Tensor,
     content: tf.Tensor,
     config: UpsellConfig = UpsellConfig(),
 ) -> tf.Tensor:
@@ -33,7 +33,7 @@ def only_upgrades(
             is, an upgrade is dearer.
         max_price_ratio: `[B]` float32; 0 or less = that of `config`.
         price: `[N + 1]` float32; 0 = unknown.
-        leaf_category: `[N + 1]` int32; 0 = unknown.
+        category_paths: `[N + 1, depth]` int32 index of the category path at each level; 0 = unknown.
         content: `[N + 1, c]` unit content vectors.
         config: price band and similarity where the request and the catalogue name none.
 
@@ -44,8 +44,8 @@ def only_upgrades(
         >>> only_upgrades(
         ...     tf.constant([[False, True, True, True, True]]), whole_catalogue(5),
         ...     anchor=tf.constant([1]), min_price_ratio=tf.constant([0.0]), max_price_ratio=tf.constant([2.0]),
-        ...     price=tf.constant([0.0, 10.0, 15.0, 30.0, 15.0]), leaf_category=tf.constant([0, 7, 7, 7, 8]),
-        ...     content=tf.zeros([5, 2]),
+        ...     price=tf.constant([0.0, 10.0, 15.0, 30.0, 15.0]), content=tf.zeros([5, 2]),
+        ...     category_paths=tf.constant([[0], [7], [7], [7], [8]]),
         ... ).numpy()
         array([[False, False,  True, False, False]])
     """
@@ -57,8 +57,8 @@ def only_upgrades(
     step = tf.where(min_price_ratio > 0, min_price_ratio, usual_step)
     dearer = (its_price > anchor_price) & (its_price >= anchor_price * step[:, None])
     dearer &= its_price <= anchor_price * ratio[:, None]
-    anchor_leaf = tf.gather(leaf_category, anchor)[:, None]
-    same_leaf = tf.equal(tf.gather(leaf_category, shortlist.item), anchor_leaf)
+    anchor_leaf = tf.gather(category_paths, anchor)[:, -1:]
+    same_leaf = tf.equal(tf.gather(category_paths, shortlist.item)[..., -1], anchor_leaf)
     similar = shortlist.products(tf.gather(content, anchor), content) >= config.min_content_similarity
     comparable = tf.where(anchor_leaf > 0, same_leaf, similar)
     return eligible & dearer & comparable & ((anchor > 0)[:, None] & (anchor_price > 0))

@@ -7,6 +7,7 @@ from typing import Any
 from tfrec.errors import ConfigError
 from tfrec.features.feature_tables import FeatureConfig
 from tfrec.features.stored_users import StoredUsers
+from tfrec.models.index_config import IndexConfig
 from tfrec.models.ranking import RankingConfig
 from tfrec.models.retrieval import RetrievalConfig
 from tfrec.models.source_config import SourceConfig
@@ -64,6 +65,7 @@ class TrainingConfig:
         ranking: settings of the ranking model.
         features: settings of the feature tables: item weights, popularity, profiles.
         sources: number of candidates of each source.
+        index: settings of the indexes of big catalogues, which change no weight.
         strategy: settings of the strategies, which change no weight.
         users: whose tables the servables store: `all`, `none`, or `recent=N`, the N users with the latest events; they
             change no weight, and requests can bring the events of the others.
@@ -88,6 +90,7 @@ class TrainingConfig:
     ranking: RankingConfig = RankingConfig()
     features: FeatureConfig = FeatureConfig()
     sources: SourceConfig = SourceConfig()
+    index: IndexConfig = IndexConfig()
     strategy: StrategyConfig = StrategyConfig()
     users: str = "all"
     warm: WarmStartConfig = WarmStartConfig()

@@ -5,6 +5,7 @@ a fourth, `fallback/N`, with the signatures of `shop` and numbers of its own. Ea
 renamed, so that a server never sees half a version.
 """
 
+import dataclasses
 import errno
 import functools
 import inspect
@@ -28,6 +29,7 @@ from tfrec.models.baseline_sources import CalibratedScore
 from tfrec.models.graph_tables import codes_of
 from tfrec.models.shared_graphs import graphs_as_written
 from tfrec.models.size_of import size_of
+from tfrec.models.sources.nearest_items import IndexFacts
 from tfrec.publish import LAST_VERSION, FolderKind, check_claim, clear_stale, publishing, take_version
 from tfrec.schema import wire
 from tfrec.schema.inputs import PLACES_BY, WIDGETS, InputSpec
@@ -46,6 +48,7 @@ from tfrec.strategy.page import Pages
 from tfrec.strategy.reasons import Reasons
 from tfrec.strategy.request import Request
 from tfrec.training import TrainedFunnel, TrainingConfig, build_baseline_sources
+from tfrec.training.indexes import build_indexes
 from tfrec.training.request_reader import RequestReader
 
 logger = logging.getLogger(__name__)
@@ -69,15 +72,23 @@ class ServedFunnel:
     Attributes:
         functions: name → the exported function; inputs as `schema.signatures` says, each with its default.
         vocabularies: name → the ids that are known.
+        indexes: name of a search → its index; those that compare all items are left out.
 
     Args:
         shop: gives the vocabularies.
         funnel: answers in indices.
         user_ids: `[U]` ids of the users that the funnel's tables store; None = all of the shop.
+        indexes: what the funnel's sources search instead of the whole catalogue; None = nothing.
     """
 
-    def __init__(self, shop: Shop, funnel: Funnel, user_ids: np.ndarray | None = None) -> None:
-        self.funnel = funnel
+    def __init__(
+        self,
+        shop: Shop,
+        funnel: Funnel,
+        user_ids: np.ndarray | None = None,
+        indexes: Mapping[str, IndexFacts] | None = None,
+    ) -> None:
+        self.funnel, self.indexes = funnel, dict(indexes or {})
         self._bundles, self._pages, self._arrangements = Bundles(funnel), Pages(funnel), Arrangements(funnel)
         user_ids = shop.users.tokens if user_ids is None else user_ids
         vocabularies = shop.vocabularies
@@ -243,9 +254,10 @@ def build_served_funnel(
     """
     users = StoredUsers.parse(config.users).choose(trained.feature_tables)
     sources = trained.sources(shop, config.sources, features=config.features, users=users)
+    indexes = build_indexes(sources, trained.feature_tables, config.index)
     fatigue = shop.fatigue(config.strategy.fatigue.factor)
     funnel = Funnel(sources, trained.ranking, strategy=config.strategy, rules=rules, fatigue=fatigue)
-    return ServedFunnel(shop, funnel, shop.users.tokens[users - 1])
+    return ServedFunnel(shop, funnel, shop.users.tokens[users - 1], indexes)
 
 
 def export_servables(served: ServedFunnel, out: Path, *, about: dict[str, object], finish: Finish | None = None) -> int:
@@ -310,7 +322,8 @@ def _export(
             _save(served, contract, work)
             # A server limits requests by what a row costs, which grows with the items; of users it has what is stored.
             sizes = {kind: len(served.vocabularies[kind]) for kind in ("items", "users")}
-            noted = {**about, "servable": name, "version": version, **sizes}
+            indexes = {search: dataclasses.asdict(facts) for search, facts in served.indexes.items()}
+            noted = {**about, "servable": name, "version": version, **sizes, "indexes": indexes}
             extra = work / "assets.extra"
             extra.mkdir(exist_ok=True)
             write_known_ids(work, served.vocabularies)

@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
+from tfrec.models.index_config import IndexConfig
 from tfrec.models.organic import HABIT, faded_orders, items_an_order, organic_probability
 from tfrec.models.query import Query, changed
 from tfrec.models.rows import times_by_category
 from tfrec.models.shared_graphs import GraphValue
 from tfrec.models.size_of import size_of
 from tfrec.models.sources.complements import Complements
+from tfrec.models.sources.nearest_items import IndexFacts, Searching
 from tfrec.models.sources.registry import FEATURES, SOURCES
 from tfrec.models.sources.shortlist import Shortlist, shortlist_of, whole_catalogue
 from tfrec.models.sources.source import Candidates, Entries, Found, Moment, Ranking, Source
@@ -95,7 +97,28 @@ class CandidateSources:
         """Returns `[B, d]` query embeddings: the user's latest events, then the visit's, then the cart."""
         towers = self.by_name["towers"]
         assert isinstance(towers, Towers)
-        return towers.embed(query)
+        return towers.vector(query)
+
+    def build_indexes(self, queries: Query, config: IndexConfig) -> dict[str, IndexFacts]:
+        """Builds indexes of what sources search in the whole catalogue; to be called before a graph is traced.
+
+        Args:
+            queries: queries such as will be asked, on which it is measured what an index finds.
+            config: settings.
+
+        Returns:
+            Name of a search → its index; those that compare all items as before are left out.
+        """
+        if not self.moment.is_listed:
+            return {}
+        built = {}
+        for source in self.by_name.values():
+            if isinstance(source, Searching):
+                vectors = source.vector(queries).numpy()
+                built.update({name: search.build(vectors, config) for name, search in source.searches.items()})
+        facts = {name: index for name, index in built.items() if index is not None}
+        self.moment.is_indexed = bool(facts)
+        return facts
 
     def similarity(self, anchor: tf.Tensor, embedding_weight: float = 1.0, content_weight: float = 1.0) -> tf.Tensor:
         """Returns `[B, N + 1]`: each item's similarity to the anchor `[B]`, cosines of embedding and content."""
@@ -251,25 +274,52 @@ class CandidateSources:
     ) -> tuple[Shortlist, tf.Tensor]:
         """Returns the items of all entries, and which of them may be offered, `[B, L]` bool.
 
-        They are every item where limits leave too few of a ranking. Candidates so are the same as if all sources had
-        scored the whole catalogue.
+        In rows where limits leave too few of a ranking, longer rankings are looked at, where sources have such, then
+        the whole catalogue; of what is added there, what may be offered stays. So candidates are the same as if all
+        sources had scored the whole catalogue, as far as an index finds what is nearest.
         """
         listed = shortlist_of([*(one.item for one in entries.values()), *also])
         eligible = allowed(listed)
         rankings = [ranking for one in entries.values() for ranking in one.rankings]
-        is_enough = tf.reduce_all(tf.stack([_is_enough(ranking, listed, eligible) for ranking in rankings]))
+        is_enough = _is_enough(rankings, listed, eligible)
 
-        def everything() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            item = tf.broadcast_to(tf.range(self.num_rows)[None, :], [size_of(listed.item), self.num_rows])
-            return item, item, allowed(Shortlist(item, item))
+        def added(
+            base: Shortlist, is_done: tf.Tensor, wide: Shortlist, may_be: tf.Tensor
+        ) -> tuple[Shortlist, tf.Tensor]:
+            """Returns `base` with what may be offered of `wide`, which holds it, in rows that need more."""
+            is_wanted = (may_be & ~is_done[:, None]) | (wide.marks(base.item) & (wide.item > 0))
+            kept = wide.only(is_wanted)
+            return kept, tf.gather(may_be, wide.columns(kept.item), batch_dims=1)
 
-        item, ascending, eligible = tf.cond(is_enough, lambda: (listed.item, listed.ascending, eligible), everything)
+        def everything(base: Shortlist, is_done: tf.Tensor) -> list[tf.Tensor]:
+            item = tf.broadcast_to(tf.range(self.num_rows)[None, :], [size_of(is_done), self.num_rows])
+            every = Shortlist(item, item)
+            return _parts(*added(base, is_done, every, allowed(every)))
+
+        def longer() -> list[tf.Tensor]:
+            longest = [ranking if ranking.longer is None else ranking.longer() for ranking in rankings]
+            wide = shortlist_of([listed.item, *(ranking.item for ranking in longest)])
+            may_be = allowed(wide)
+            base, eligible = added(listed, is_enough, wide, may_be)
+            is_done = is_enough | _is_enough(longest, wide, may_be)
+            return tf.cond(tf.reduce_all(is_done), lambda: _parts(base, eligible), lambda: everything(base, is_done))
+
+        item, ascending, eligible = tf.cond(
+            tf.reduce_all(is_enough),
+            lambda: _parts(listed, eligible),
+            longer if self.moment.is_indexed else lambda: everything(listed, is_enough),
+        )
         return Shortlist(item, ascending), eligible
 
 
-def _is_enough(ranking: Ranking, shortlist: Shortlist, eligible: tf.Tensor) -> tf.Tensor:
-    """Returns whether of each row's ranking as many are eligible as are wanted, or it has all there are."""
-    is_item = ranking.item > 0
-    may_be = tf.gather(eligible, shortlist.columns(ranking.item), batch_dims=1) & is_item
-    number = tf.reduce_sum(tf.cast(may_be, tf.int32), axis=1)
-    return tf.reduce_all((number >= ranking.wanted) | ~tf.reduce_all(is_item, axis=1))
+def _parts(shortlist: Shortlist, eligible: tf.Tensor) -> list[tf.Tensor]:
+    return [shortlist.item, shortlist.ascending, eligible]
+
+
+def _is_enough(rankings: Sequence[Ranking], shortlist: Shortlist, eligible: tf.Tensor) -> tf.Tensor:
+    """Returns `[B]` bool: of each ranking as many items are eligible as are wanted, or it has all there are."""
+    is_enough = []
+    for ranking in rankings:
+        may_be = tf.gather(eligible, shortlist.columns(ranking.item), batch_dims=1) & (ranking.item > 0)
+        is_enough.append((tf.reduce_sum(tf.cast(may_be, tf.int32), axis=1) >= ranking.wanted) | ranking.is_whole)
+    return tf.reduce_all(tf.stack(is_enough), axis=0)

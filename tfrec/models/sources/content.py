@@ -9,8 +9,9 @@ from tfrec.models.query import Query
 from tfrec.models.rows import latest, masked_mean
 from tfrec.models.size_of import size_of
 from tfrec.models.sources.moment import Moment
+from tfrec.models.sources.nearest_items import NearestItems
 from tfrec.models.sources.shortlist import Shortlist
-from tfrec.models.sources.source import Candidates, Entries, Found, rank
+from tfrec.models.sources.source import Candidates, Entries, Found
 from tfrec.models.user_history import Purchases
 
 
@@ -27,28 +28,33 @@ class Content:
 
     def __init__(self, moment: Moment) -> None:
         config = moment.config
-        self.variables: list[tf.Variable] = []
         self._moment = moment
+        self.searches = {"content": NearestItems(moment, lambda: moment.content, score=_tied, name="content")}
         self._most, self._most_recent = config.content, config.recent_items
 
-    def entries(self, query: Query, bought: Purchases, *, at_least: tf.Tensor) -> Entries:
-        """Returns the most similar items."""
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """The tables of the search."""
+        return self.searches["content"].variables
+
+    def vector(self, query: Query) -> tf.Tensor:
+        """Returns `[B, c]` mean content of the cart, of the visit where the cart is empty."""
         content = self._moment.content
         mean = masked_mean(tf.gather(content, query.cart), query.cart > 0)
         visit = masked_mean(tf.gather(content, query.recent_item), query.recent_item > 0)
-        mean = tf.where(tf.reduce_any(query.cart > 0, axis=1, keepdims=True), mean, visit)
-        similarity = _tied(tf.matmul(mean, content, transpose_b=True))
-        values = {"mean": mean, "similarity": similarity}
+        return tf.where(tf.reduce_any(query.cart > 0, axis=1, keepdims=True), mean, visit)
+
+    def entries(self, query: Query, bought: Purchases, *, at_least: tf.Tensor) -> Entries:
+        """Returns the most similar items."""
+        mean = self.vector(query)
         if not self._moment.is_listed:
-            return Entries(tf.zeros([size_of(mean), 0], tf.int32), values)
-        ranking = rank(tf.where(self._moment.offered, similarity, 0.0), self._most)
-        return Entries(ranking.item, values, (ranking,))
+            return Entries(tf.zeros([size_of(mean), 0], tf.int32), {"mean": mean})
+        ranking = self.searches["content"].ranking(mean, self._most)
+        return Entries(ranking.item, {"mean": mean}, (ranking,))
 
     def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
         """Returns the similarities."""
-        similarity = entries.values["similarity"]
-        if not shortlist.is_catalogue:
-            similarity = tf.gather(similarity, shortlist.item, batch_dims=1)
+        similarity = _tied(shortlist.products(entries.values["mean"], self._moment.content))
         return {**entries.values, "similarity": similarity}
 
     def scores(self, found: Found, shortlist: Shortlist) -> dict[str, tf.Tensor]:

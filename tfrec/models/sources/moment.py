@@ -29,6 +29,7 @@ class Moment:
         profiles: what is known of users.
         config: settings of the sources.
         is_listed: whether sources bring lists; else evidence has a column for each item of the catalogue.
+        is_indexed: whether some sources search an index; to be set before a graph is traced.
         popularity: `[N + 1, 4]` times bought in the last 7, 28, 84 days, and ever.
         price: `[N + 1]` prices; 0 = unknown.
         profit: `[N + 1]` what a sale earns, see `Catalogue.profit`.
@@ -61,7 +62,7 @@ class Moment:
         self.catalogue, self.feature_tables = catalogue, feature_tables
         self.encoded_items, self.query_tower, self.cart_type = encoded_items, query_tower, cart_type
         self.is_offered, self.config = is_offered, config
-        self.is_listed = len(is_offered) > config.dense_items
+        self.is_listed, self.is_indexed = len(is_offered) > config.dense_items, False
         self.popularity = table(feature_tables.popularity, "popularity")
         self._embeddings = table(candidate_embeddings, "candidate_embeddings")
         self._content = table(catalogue.content, "content")

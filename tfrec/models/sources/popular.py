@@ -15,6 +15,8 @@ from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models.sources.source import Candidates, Entries, Found, Ranking, rank
 from tfrec.models.user_history import Purchases
 
+_LONGER = 100  # times as many items are listed where limits leave too few
+
 
 class Popular:
     """Popularity for everybody and by segment.
@@ -50,10 +52,10 @@ class Popular:
         every_segment = np.broadcast_to(self._score.numpy(), tables.segment_popularity.shape)
         by_segment = [every_segment] + [tables.segment_popularity] * self._has_segments
         mosts = (config.popular, config.popular_segment)
-        self._best = [
-            rank(tf.constant(score * moment.is_offered, tf.float32), most).item.numpy()
-            for score, most in zip(by_segment, mosts, strict=False)
-        ]
+        scores = [tf.constant(score * moment.is_offered, tf.float32) for score in by_segment]
+        self._best = [rank(score, most) for score, most in zip(scores, mosts, strict=False)]
+        # Where the towers search an index, what limits leave is looked for in longer lists before the whole catalogue.
+        self._longer = [rank(score, _LONGER * most) for score, most in zip(scores, mosts, strict=False)]
         self._moment = moment
         self._most, self._most_of_segment = config.popular, config.popular_segment
 
@@ -63,8 +65,8 @@ class Popular:
         if not self._moment.is_listed:
             return Entries(tf.zeros([size_of(segment), 0], tf.int32), {"segment": segment})
         rankings = [
-            Ranking(tf.gather(best, segment), tf.fill(tf.shape(segment), most))
-            for best, most in zip(self._best, (self._most, self._most_of_segment), strict=False)
+            self._ranking(segment, best, most, longer if self._moment.is_indexed else None)
+            for best, longer, most in zip(self._best, self._longer, (self._most, self._most_of_segment), strict=False)
         ]
         return Entries(tf.concat([one.item for one in rankings], axis=1), {"segment": segment}, tuple(rankings))
 
@@ -106,6 +108,13 @@ class Popular:
         if self._has_segments:
             parts.append(self._in_segment(found, candidates.item))
         return 0.25 * tf.reduce_max(tf.stack(list(map(of_the_best, parts))), axis=0)
+
+    def _ranking(self, segment: tf.Tensor, best: Ranking, most: int, longer: Ranking | None) -> Ranking:
+        """Returns the rows of `segment [B]` of a ranking of each segment."""
+        item = tf.gather(best.item.numpy(), segment)
+        wanted, is_whole = tf.fill(tf.shape(segment), most), tf.gather(best.is_whole.numpy(), segment)
+        more = None if longer is None else lambda: self._ranking(segment, longer, most, None)
+        return Ranking(item, wanted, is_whole, more)
 
     def _in_segment(self, found: Found, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, m]` times that the shop would have bought in four weeks, bought all as the user's segment.

@@ -64,13 +64,32 @@ class Shortlist(GraphValue):
         padded = tf.pad(items, [[0, 0], [0, 1]])
         return (self.sums(padded, tf.ones_like(padded)) > 0) | tf.equal(self.item, 0)
 
+    def only(self, stays: tf.Tensor) -> "Shortlist":
+        """Returns the list of the items where `stays [B, L]`; padding stays.
+
+        Examples:
+            >>> two = shortlist_of([tf.constant([[7, 4], [3, 5]])])
+            >>> two.only(tf.constant([[False, False, True], [False, True, True]])).item.numpy()
+            array([[0, 7, 0],
+                   [0, 3, 5]], dtype=int32)
+        """
+        stays = tf.concat([tf.ones_like(stays[:, :1]), stays[:, 1:]], axis=1)
+        at = tf.cast(tf.where(stays), tf.int32)  # row by row, in the order of the columns
+        number = tf.reduce_sum(tf.cast(stays, tf.int32), axis=1)
+        place = tf.range(size_of(at)) - tf.gather(tf.cumsum(number, exclusive=True), at[:, 0])
+        shape = [size_of(stays), tf.reduce_max(tf.concat([number, [1]], axis=0))]
+        item = tf.gather_nd(tf.broadcast_to(self.item, tf.shape(stays)), at)
+        item = tf.scatter_nd(tf.stack([at[:, 0], place], axis=1), item, shape)
+        is_behind = tf.equal(item, 0) & (tf.range(shape[1]) > 0)
+        return Shortlist(item, tf.where(is_behind, _BEHIND, item))
+
     def products(self, vectors: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
         """Returns `[B, L]` inner products of `vectors [B, d]` with the rows of `table [N + 1, d]` of the items."""
         if self.is_catalogue:
             return tf.matmul(vectors, table, transpose_b=True)
         return tf.cond(
             tf.less(self.size, size_of(table)),
-            lambda: tf.einsum("bd,bld->bl", vectors, tf.gather(table, self.item)),
+            lambda: tf.linalg.matvec(tf.gather(table, self.item), vectors),
             lambda: tf.gather(tf.matmul(vectors, table, transpose_b=True), self.item, batch_dims=1),
         )
 

@@ -1,7 +1,7 @@
 """`Source`: what a candidate source is, and the values that it exchanges."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -21,12 +21,16 @@ class Ranking:
     They stand for the whole catalogue while so many of them as are wanted may be offered.
 
     Attributes:
-        item: `[B, m]` int32; 0 = no further item has a positive score.
+        item: `[B, m]` int32; 0 = none.
         wanted: `[B]` int32.
+        is_whole: `[B]` bool: no further item has a positive score.
+        longer: returns a longer list for the same queries; None = there is none but the catalogue.
     """
 
     item: tf.Tensor
     wanted: tf.Tensor
+    is_whole: tf.Tensor
+    longer: Callable[[], "Ranking"] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,10 +78,11 @@ class Source(Protocol):
     FEATURES: ClassVar[Mapping[str, str]]
     """Name → meaning of each ranking feature."""
 
-    variables: list[tf.Variable]
-    """Its own tables and weights; those of `Moment` are shared."""
-
     def __init__(self, moment: Moment) -> None: ...
+
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """Its own tables and weights; those of `Moment` are shared."""
 
     def entries(self, query: Query, bought: Purchases, *, at_least: tf.Tensor) -> Entries:
         """Returns what is looked up for the queries; `at_least [B]` candidates are wanted in all.
@@ -98,24 +103,22 @@ class Source(Protocol):
         """Returns `[B, C]` how strongly the source is for each item, about 1 at most; None = it brings none."""
 
 
-def rank(score: tf.Tensor, wanted: tf.Tensor, items: np.ndarray | None = None) -> Ranking:
+def rank(score: tf.Tensor, wanted: tf.Tensor | int, items: np.ndarray | tf.Tensor | None = None) -> Ranking:
     """Returns the best items by `score [B, M]`, positive ones alone.
 
     Args:
         score: of the items.
         wanted: `[B]` or one number of them.
-        items: `[M]` int32 the items; None = the catalogue from padding on.
+        items: int32 the items, `[M]` or each row's own `[B, M]`; None = the catalogue from padding on.
     """
     wanted = tf.broadcast_to(wanted, tf.shape(score)[:1])
     most = tf.reduce_max(tf.concat([wanted, [0]], axis=0))
-    best, place = tf.math.top_k(score, tf.minimum(_SPARED * most + _SPARE, size_of(score, 1)))
-    item = place if items is None else tf.gather(tf.constant(items, tf.int32), place)
-    item = tf.where(best > 0, item, 0)
-    # A list that is as long as all that can be ranked ends with "no further item".
-    return Ranking(
-        tf.cond(tf.less(size_of(item, 1), size_of(score, 1)), lambda: item, lambda: tf.pad(item, [[0, 0], [0, 1]])),
-        wanted,
-    )
+    number = tf.minimum(_SPARED * most + _SPARE, size_of(score, 1))
+    best, item = tf.math.top_k(score, number)
+    if items is not None:
+        item = tf.gather(items, item, batch_dims=1) if len(items.shape) == 2 else tf.gather(items, item)
+    is_whole = tf.reduce_any(best <= 0, axis=1) | tf.equal(number, size_of(score, 1))
+    return Ranking(tf.where(best > 0, item, 0), wanted, is_whole)
 
 
 _SPARED, _SPARE = 3, 50  # listed beyond what is wanted, for those that may not be offered

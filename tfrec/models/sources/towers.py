@@ -10,8 +10,9 @@ from tfrec.models.query import Query
 from tfrec.models.query_embedder import QueryEmbedder
 from tfrec.models.size_of import size_of
 from tfrec.models.sources.moment import Moment
+from tfrec.models.sources.nearest_items import NearestItems
 from tfrec.models.sources.shortlist import Shortlist
-from tfrec.models.sources.source import Candidates, Entries, Found, rank
+from tfrec.models.sources.source import Candidates, Entries, Found
 from tfrec.models.user_history import Purchases
 
 _LOWEST = -1e9
@@ -34,41 +35,49 @@ class Towers:
         self._embedder = QueryEmbedder(
             moment.profiles, moment.encoded_items, moment.query_tower, cart_type=moment.cart_type
         )
-        self.variables = self._embedder.variables
         self._moment = moment
         self._most, self._most_unsold = config.towers, config.unsold
         unsold = moment.is_offered & (moment.feature_tables.popularity[:, -1] == 0)
-        self._unsold = np.flatnonzero(unsold[1:]).astype(np.int32) + 1
+        unsold = np.flatnonzero(unsold[1:]).astype(np.int32) + 1
+        self._has_unsold = len(unsold) > 0
+        self.searches = {"towers": NearestItems(moment, lambda: moment.embeddings, score=_above_zero, name="towers")}
+        if self._has_unsold:
+            self.searches["unsold"] = NearestItems(
+                moment, lambda: moment.embeddings, score=_above_zero, items=unsold, name="unsold"
+            )
 
-    def embed(self, query: Query) -> tf.Tensor:
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """The tables of the query tower, and those of the searches."""
+        return [*self._embedder.variables, *(one for search in self.searches.values() for one in search.variables)]
+
+    def vector(self, query: Query) -> tf.Tensor:
         """Returns `[B, d]` query embeddings: the user's latest events, then the visit's, then the cart."""
         return self._embedder(query)
 
     def entries(self, query: Query, bought: Purchases, *, at_least: tf.Tensor) -> Entries:
         """Returns the nearest items of all, and of those never sold."""
-        embedding = self.embed(query)
-        wanted = tf.maximum(tf.fill([size_of(embedding)], self._most), at_least)
-        cosine = tf.matmul(embedding, self._moment.embeddings, transpose_b=True)
-        values = {"embedding": embedding, "cosine": cosine}
+        embedding = self.vector(query)
         if not self._moment.is_listed:
-            return Entries(tf.zeros([size_of(cosine), 0], tf.int32), values)
-        score = tf.where(self._moment.offered, cosine + 2.0, 0.0)
-        rankings = [rank(score, wanted)]
-        if len(self._unsold):
-            rankings.append(rank(tf.gather(score, self._unsold, axis=1), self._most_unsold, self._unsold))
-        return Entries(tf.concat([ranking.item for ranking in rankings], axis=1), values, tuple(rankings))
+            return Entries(tf.zeros([size_of(embedding), 0], tf.int32), {"embedding": embedding})
+        wanted = {
+            "towers": tf.maximum(tf.fill([size_of(embedding)], self._most), at_least),
+            "unsold": self._most_unsold,
+        }
+        rankings = [search.ranking(embedding, wanted[name]) for name, search in self.searches.items()]
+        return Entries(
+            tf.concat([ranking.item for ranking in rankings], axis=1), {"embedding": embedding}, tuple(rankings)
+        )
 
     def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
         """Returns the inner products."""
-        cosine = entries.values["cosine"]
-        if not shortlist.is_catalogue:
-            cosine = tf.gather(cosine, shortlist.item, batch_dims=1)
+        cosine = shortlist.products(entries.values["embedding"], self._moment.embeddings)
         return {**entries.values, "cosine": cosine}
 
     def scores(self, found: Found, shortlist: Shortlist) -> dict[str, tf.Tensor]:
         """Returns two lists: of all items and of those never sold."""
-        score = found["cosine"] + 2.0  # cosines: always something to say
-        if not len(self._unsold):
+        score = _above_zero(found["cosine"])
+        if not self._has_unsold:
             return {"towers": score}
         is_unsold = tf.equal(tf.gather(self._moment.popularity, shortlist.item)[..., -1], 0.0)
         return {"towers": score, "unsold": tf.where(is_unsold, score, 0.0)}
@@ -85,3 +94,8 @@ class Towers:
     def strength(self, found: Found, candidates: Candidates) -> tf.Tensor:
         """Returns half the inner product where it is above 0."""
         return tf.maximum(candidates.at(found["cosine"]), 0.0) * 0.5
+
+
+def _above_zero(cosine: tf.Tensor) -> tf.Tensor:
+    """Returns scores of cosines of any shape: every item is a candidate."""
+    return cosine + 2.0
