@@ -81,7 +81,7 @@ class SessionParts:
         within = run[0].until(run[-1]).rows_of(cut)
         ordered = within.join(users, "user_id").order_by("timestamp", FILE, ROW).select(FILE, ROW, "_user", "timestamp")
         ends = np.array([part.end_us for part in run])
-        paths = [self.workspace.scratch / f"session_numbers_{part.name}.parquet" for part in run]
+        paths = [self.workspace.scratch / f"{_numbers(part)}.parquet" for part in run]
         writers = [pq.ParquetWriter(path, SESSION_NUMBERS) for path in paths]
         active: list[list[np.ndarray]] = [[] for _ in run]
         at = 0
@@ -107,7 +107,7 @@ class SessionParts:
         for writer in writers:
             writer.close()
         open_file = self.workspace.open_file
-        return {part: open_file(f"session_numbers_{part.name}", path) for part, path in zip(run, paths, strict=True)}
+        return {part: open_file(_numbers(part), path) for part, path in zip(run, paths, strict=True)}
 
     def _keep_tail(
         self, counter: SessionCounter, part: Part, seen: Sequence[np.ndarray], names: pa.ChunkedArray | None
@@ -122,6 +122,11 @@ class SessionParts:
 
     def _resume(self, counter: SessionCounter, part: Part, users: ir.Table) -> None:
         """Takes up the state at the end of a part that is not numbered again."""
-        tail = self.workspace.open_file(f"session_tail_{part.name}", self.tails[part])
+        tail = self.workspace.open_file(f"{_numbers(part)}_tail", self.tails[part])
         state = tail.join(users, "user_id").select("_user", "last", "number").to_pyarrow()
         counter.resume(*(state[name].to_numpy() for name in ("_user", "last", "number")))
+
+
+def _numbers(part: Part) -> str:
+    """Returns the name of a table of numbers; Spark takes no hyphen."""
+    return f"session_numbers_{part.name.replace('-', '_')}"
