@@ -55,7 +55,7 @@ class Writer:
     name: str
     reads: Callable[[Place], list[object]]
     is_run: bool = True
-    given: str = "shop/events.parquet"
+    given: str = "shop/items.parquet"
 
     def arguments(self, place: Place, target: Path, *more: object) -> list[str]:
         return [str(part) for part in (*self.command.split(), *self.reads(place), self.option, target, *more)]

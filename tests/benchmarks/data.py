@@ -186,10 +186,9 @@ def time_one_day_more(folder: Path, num_events: int) -> None:
     away.rename(last)
     grown, grown_peak = run_timed([*prepare, str(folder / "grown")])
     whole, whole_peak = run_timed([*prepare, str(folder / "whole")])
-    names = sorted(path.name for path in (folder / "whole").iterdir())
-    differing = [
-        name for name in names if (folder / "whole" / name).read_bytes() != (folder / "grown" / name).read_bytes()
-    ]
+    whole_folder = folder / "whole"
+    names = sorted(str(path.relative_to(whole_folder)) for path in whole_folder.rglob("*") if path.is_file())
+    differing = [name for name in names if (whole_folder / name).read_bytes() != (folder / "grown" / name).read_bytes()]
     print(
         f"One day more on {NUM_DAYS} days, {num_events:,} events: {grown:.1f} s, {grown_peak:.1f} GB; a run over all "
         f"{whole:.1f} s, {whole_peak:.1f} GB ({grown / whole:.0%}); "

@@ -68,3 +68,9 @@ def write_small_shop(
     path = folder / "small.toml"
     path.write_text(recipe + extra, encoding="utf-8")
     return path
+
+
+def parts_of(table: Path) -> dict[str, bytes]:
+    """Returns the content of a table's file, or of the files of its folder by name."""
+    files = sorted(table.iterdir()) if table.is_dir() else [table]
+    return {file.name: file.read_bytes() for file in files}

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tfrec.ingest.checked_rows import type_rows
 from tfrec.ingest.cleaning import Cleaning, Rule, merge_order_lines
 from tfrec.ingest.event_section import EventsRecipe
 from tfrec.ingest.events import events_specs
 from tfrec.ingest.numbers import NumberStyle
-from tfrec.ingest.read_table import set_aside_repeated, type_rows
+from tfrec.ingest.read_table import set_aside_repeated
 from tfrec.ingest.recipes import Recipe
 from tfrec.ingest.table_spec import TableSpec
 from tfrec.schema.tables import EVENT_COLUMNS
@@ -67,7 +68,7 @@ def typed(
 
 def unique(connection: ibis.BaseBackend, events: ibis.Table) -> ibis.Table:
     workspace = Workspace(connection, Path())
-    for name in ("events_typed", "events_repeated"):
+    for name in ("events_typed", "events_doubled", "events_repeated"):
         connection.raw_sql(f"DROP TABLE IF EXISTS {name}")
     return set_aside_repeated(spec_of(GOOD, CLEANING), workspace.store("events_typed", events), workspace)
 

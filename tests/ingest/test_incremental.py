@@ -96,6 +96,12 @@ def prepare(recipe: Path, **settings: object) -> list[str]:
     rules=st.sampled_from(sorted(CHANGES)),
 )
 def test_runs_file_by_file_give_the_bytes_of_one_run(parts: list[list[str]], changed: list[str], rules: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tfrec.ingest.write_events.ROWS", 3)  # several parts
+        check_runs_file_by_file(parts, changed, rules)
+
+
+def check_runs_file_by_file(parts: list[list[str]], changed: list[str], rules: str) -> None:
     folder = Path(tempfile.mkdtemp())
     log = {0: ROWS * 2}
     for number, rows in enumerate([[], *parts]):
@@ -138,6 +144,40 @@ def test_a_recipe_that_reads_files_otherwise_reads_them_again(tmp_path: Path) ->
         "read 2 files, 7 rows again, as what was kept is damaged, or of another recipe or program"
     ]
     assert prepared(tmp_path / "out") == whole_run(recipe)
+
+
+@pytest.mark.slow
+def test_a_day_more_leaves_the_files_of_earlier_days_alone_and_a_late_event_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tfrec.ingest.write_events.ROWS", 4)
+    log = {
+        number: [f"{number}{at},{at},A,2024-01-{number + 1:02} 10:0{at}:00,1,2,apple,DE" for at in range(4)]
+        for number in range(9)
+    }
+    prepare(write_parts(tmp_path, log))
+    before = inodes(tmp_path / "out")
+    log[9] = ["99,3,A,2024-01-10 10:00:00,1,2,apple,DE"]
+    recipe = write_parts(tmp_path, log)
+    prepare(recipe)
+    assert prepared(tmp_path / "out") == whole_run(recipe)
+    after = inodes(tmp_path / "out")
+    same = [name for name in before if after.get(name) == before[name]]
+    assert [f"events.parquet/2024-01-0{day}.parquet" for day in range(1, 8)] == same[:7]
+    assert "events.parquet/2024-01-10.parquet" in after.keys() - before.keys()
+    log[9] = [*log[9], "98,2,A,2024-01-03 10:30:00,1,2,apple,DE"]
+    recipe = write_parts(tmp_path, log)
+    prepare(recipe)
+    assert prepared(tmp_path / "out") == whole_run(recipe)
+    late = inodes(tmp_path / "out")
+    same = [name for name in after if late.get(name) == after[name]]
+    assert same == ["events.parquet/2024-01-01.parquet", "events.parquet/2024-01-02.parquet"]
+
+
+def inodes(folder: Path) -> dict[str, int]:
+    """Returns file of events → its number in the file system, by which the same file under two names is known."""
+    paths = sorted(path for name in ("events", "test_events") for path in (folder / f"{name}.parquet").iterdir())
+    return {str(path.relative_to(folder)): path.stat().st_ino for path in paths}
 
 
 @pytest.mark.slow

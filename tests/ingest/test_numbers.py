@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfrec.ingest.numbers import NumberStyle, find_style, number
+from tfrec.ingest.numbers import NumberStyle, count_evidence, find_style, merge_evidence, number, style_of
 
 CONNECTION = ibis.duckdb.connect()
 
@@ -167,3 +167,11 @@ def test_no_number_is_read_as_another(
         assert value is None or value == float(written), text
     if is_declared:
         assert None not in found
+
+
+def test_evidence_of_parts_is_that_of_all_texts() -> None:
+    parts = [["1,50", "2", "", "x"], ["1.234", "€ 3", "500"], ["7.25 USD", "x y", "1,234"], [""]]
+    counted = [count_evidence(ibis.memtable({"text": texts})["text"]) for texts in parts]
+    whole = ibis.memtable({"text": [text for texts in parts for text in texts]})["text"]
+    assert merge_evidence(counted) == count_evidence(whole)
+    assert style_of(merge_evidence(counted), declared="", name="price") == find_style(whole, name="price")

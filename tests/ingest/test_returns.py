@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.ingest.small_shop import HEADER, RECIPE, ROWS, write_small_shop
+from tests.ingest.small_shop import HEADER, RECIPE, ROWS, parts_of, write_small_shop
 from tfrec.errors import RecipeError
 from tfrec.ingest.prepare import prepare_shop
 from tfrec.ingest.prepared import PREPARED, Prepared, read_prepared
@@ -69,7 +69,7 @@ def test_events_and_ledger_are_those_of_a_recipe_without_the_rule(tmp_path: Path
     without = prepare(tmp_path / "without", rows, extra=RULE.replace("is_return = true\n", ""))
     for name in ("events", "test_events", "items", "users", "rejected"):
         files = [one.path / f"{name}.parquet" for one in (with_rule, without)]
-        assert files[0].read_bytes() == files[1].read_bytes(), name
+        assert parts_of(files[0]) == parts_of(files[1]), name
     assert with_rule.manifest.rejected == {"cancelled": 2}
     assert kept_pieces(with_rule) == {"1": 5, "3": 9, "4": 4, "5": 1}
 

@@ -118,6 +118,7 @@ def _spec_of(section: EventsRecipe, recipe: Recipe, rates: ir.Table | None) -> T
         user_ids=("user_id",),
         guest_ids=cleaning.guest_ids,
         made_of_user_ids=("order_id", "session_id"),
+        is_by_row=rates is None and not any(rule.whole_order for rule in cleaning.rules),
     )
 
 
@@ -127,14 +128,16 @@ def _free_text(recipe: Recipe) -> tuple[str, ...]:
     return tuple(f"{prefix}{name}" for prefix in ("", ITEM_PREFIX, USER_PREFIX) for name in named)
 
 
-def group_events(events: CheckedTable, recipe: Recipe, workspace: Workspace) -> tuple[ir.Table, ir.Table, list[Note]]:
+def group_events(
+    events: CheckedTable, recipe: Recipe, workspace: Workspace
+) -> tuple[ir.Table, ir.Table | None, list[Note]]:
     """Returns the good events in orders, the numbers of their sessions, and what the owner of the log should know.
 
-    Sessions are put to the events where these are written, as a copy of all events would take longer.
+    Where orders have numbers, sessions are numbered as the events are written, a part at a time: None stands for them.
     """
-    good = events.good
-    numbers = number_sessions(good, recipe.sessions, workspace)
+    good, numbers = events.good, None
     if recipe.orders.by != "column":
+        numbers = number_sessions(good, recipe.sessions, workspace)
         clock = local_time(good["timestamp"], recipe.time_zone)
         cut = cut_sessions(good.mutate(_clock=clock), numbers)
         grouped = group_orders(cut, recipe.orders, clock=cut["_clock"])

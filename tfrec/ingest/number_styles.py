@@ -1,11 +1,12 @@
 """Finds how each numeric column of a table is written, before its text becomes numbers."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import ibis.expr.types as ir
 
 from tfrec.ingest.mapping import Columns, raw_columns
-from tfrec.ingest.numbers import NumberStyle, find_style
+from tfrec.ingest.numbers import NumberStyle, count_evidence, merge_evidence, style_of
 from tfrec.ingest.table_spec import MappedTable
 from tfrec.sources.notes import Note
 
@@ -20,19 +21,36 @@ _SIGNS: Mapping[str, tuple[str, ...]] = {
 """Code of a currency → how else it is written."""
 
 
-def find_styles(mapped: ir.Table, columns: Columns, *, names: Sequence[str], declared: str) -> dict[str, NumberStyle]:
-    """Returns column → how its numbers are written, of those `names` that the recipe maps.
+Evidence = Mapping[str, Mapping[str, Any]]
+"""Column → what its texts show of how numbers are written, see `count_evidence`."""
+
+
+def find_evidence(mapped: ir.Table, columns: Columns, *, names: Sequence[str]) -> Evidence:
+    """Returns the evidence of those `names` that the recipe maps.
 
     Args:
         mapped: text columns.
-        columns: of the recipe; notes call a column by its name in the file.
+        columns: of the recipe.
         names: columns of numbers.
+    """
+    return {name: count_evidence(mapped[name]) for name in names if name in columns}
+
+
+def styles_of(parts: Sequence[Evidence], columns: Columns, *, declared: str) -> dict[str, NumberStyle]:
+    """Returns column → how its numbers are written.
+
+    Args:
+        parts: evidence of the texts, at least one part; a style is that of all parts together.
+        columns: of the recipe; notes call a column by its name in the file.
         declared: decimal sign in the recipe, or empty.
     """
     return {
-        name: find_style(mapped[name], declared=declared, name=" ".join(raw_columns({name: columns[name]})))
-        for name in names
-        if name in columns
+        name: style_of(
+            merge_evidence([part[name] for part in parts]),
+            declared=declared,
+            name=" ".join(raw_columns({name: columns[name]})),
+        )
+        for name in parts[0]
     }
 
 

@@ -5,6 +5,8 @@ r"""Turns text into the numbers that are written in it; what cannot be read with
 """
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -100,10 +102,14 @@ def find_style(column: ir.StringColumn, *, declared: str = "", name: str = "") -
         declared: decimal sign in the recipe, or empty.
         name: name of the column, for the notes.
     """
-    counts = _count_evidence(column)
-    decimal, notes = _decide(counts, declared, name or column.get_name())
+    return style_of(count_evidence(column), declared=declared, name=name or column.get_name())
+
+
+def style_of(counts: Mapping[str, Any], *, declared: str, name: str) -> NumberStyle:
+    """Returns the style that counts of evidence show; see `find_style` for the arguments."""
+    decimal, notes = _decide(counts, declared, name)
     if len(currencies := counts["currencies"]) > 1:
-        text = f"`{name or column.get_name()}` has values in several currencies: {', '.join(currencies)}."
+        text = f"`{name}` has values in several currencies: {', '.join(currencies)}."
         notes.append(Note("currency_mixed", counts["with_currency"], f"{text} They were read as if they were one."))
     return NumberStyle(
         decimal=decimal,
@@ -174,7 +180,22 @@ def _full(pattern: str) -> str:
     return f"^[-+]?(?:{pattern})$"
 
 
-def _count_evidence(column: ir.StringColumn) -> dict:
+def merge_evidence(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Returns what `count_evidence` would return of the texts of all parts together."""
+    merged: dict[str, Any] = {}
+    for name in parts[0]:
+        found = [part[name] for part in parts]
+        if name == "currencies":
+            merged[name] = sorted({sign for signs in found for sign in signs})
+        elif name.startswith("example_"):
+            merged[name] = min((example for example in found if example is not None), default=None)
+        else:
+            merged[name] = sum(found)
+    return merged
+
+
+def count_evidence(column: ir.StringColumn) -> dict[str, Any]:
+    """Returns how many texts of `column` can only be read in one way, with examples; can be written as JSON."""
     distinct = column.name("text").as_table().group_by("text").aggregate(rows=lambda table: table.count())
     distinct = distinct.filter(distinct["text"].strip() != "")
     is_bare = distinct["text"].re_search(_BARE)
@@ -210,7 +231,7 @@ def _count_evidence(column: ir.StringColumn) -> dict:
     return {**counts, "currencies": sorted(counts["currencies"] or [])}
 
 
-def _decide(counts: dict, declared: str, name: str) -> tuple[str, list[Note]]:
+def _decide(counts: Mapping[str, Any], declared: str, name: str) -> tuple[str, list[Note]]:
     """Returns the decimal sign of ambiguous values and what is to be said of the column."""
     signs = {".": "point", ",": "comma"}
     certain = {sign: counts[word] for sign, word in signs.items()}
@@ -245,7 +266,7 @@ def _decide(counts: dict, declared: str, name: str) -> tuple[str, list[Note]]:
     return _assume(counts, name)
 
 
-def _assume(counts: dict, name: str) -> tuple[str, list[Note]]:
+def _assume(counts: Mapping[str, Any], name: str) -> tuple[str, list[Note]]:
     """Returns the usual reading of a column where each value with a sign is ambiguous."""
     num_open = counts["open_point"] + counts["open_comma"]
     if counts["open_point"] and counts["open_comma"]:

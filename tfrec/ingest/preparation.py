@@ -29,6 +29,7 @@ class Preparation:
     Attributes:
         recipe: what the raw files mean.
         files: the raw files.
+        out: the prepared folder, where what was prepared before stands until the end.
         inputs: recipe, raw files and the folder that they were found in: none of them may be overwritten.
         until: end of training in UTC, or None for the recipe's.
         sources: description of the files.
@@ -41,7 +42,7 @@ class Preparation:
         picture_rows: rows of pictures that are named by their item.
         category_paths: paths of the categories whose ids items have.
         events: the good events, in orders.
-        session_numbers: see `number_sessions`.
+        session_numbers: see `number_sessions`; None where sessions are numbered as the events are written.
         kept: number of good events as they were read.
         rejected: reason → events set aside.
         notes: what the owner of the log should know.
@@ -58,6 +59,7 @@ class Preparation:
 
     recipe: Recipe
     files: RawFiles
+    out: Path
     inputs: tuple[Path, ...]
     until: pd.Timestamp | None
     sources: tuple[SourceFile, ...]
@@ -70,7 +72,7 @@ class Preparation:
     picture_rows: PictureRows = dataclasses.field(init=False)
     category_paths: CategoryPaths = dataclasses.field(init=False)
     events: ir.Table = dataclasses.field(init=False)
-    session_numbers: ir.Table = dataclasses.field(init=False)
+    session_numbers: ir.Table | None = dataclasses.field(init=False)
     kept: int = dataclasses.field(init=False)
     rejected: Mapping[str, int] = dataclasses.field(init=False)
     notes: tuple[Note, ...] = dataclasses.field(init=False)

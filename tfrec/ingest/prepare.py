@@ -121,7 +121,7 @@ def prepare_shop(
     if present is not None and not force and present.key_check:
         verify_key(shop.files.key, present.key_check, of=str(out))
     is_private = shop.files.key is not None
-    kept = KeptTables(kept_folder(out), _contents(shop), is_fresh=force, is_private=is_private)
+    kept = KeptTables(kept_folder(out), _contents(shop), is_fresh=force, is_private=is_private, recipe=written.text)
     with publishing(out, PREPARED, inputs=shop.inputs) as folder:
         manifest = _take_steps(shop, folder, memory=memory, kept=kept, engine=engine)
         if describe is not None:
@@ -175,6 +175,7 @@ def find_inputs(
     return Preparation(
         recipe=recipe,
         files=files,
+        out=out,
         inputs=inputs,
         until=end,
         sources=sources,

@@ -25,7 +25,7 @@ from tfrec.schema.tables import (
 )
 from tfrec.sources.notes import Note
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Raised whenever the layout or meaning of a prepared folder changes; older folders must be prepared again."""
 
 MANIFEST = "manifest.json"

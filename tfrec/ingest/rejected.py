@@ -35,6 +35,7 @@ class CheckedTable:
         notes: what the owner of the files should know.
         files: name of each file, by `_file`.
         scrubbed: `column: kind` → rows out of whose free text personal data was taken.
+        contents: a text for each file, equal where its rows become the same values; empty where none is known.
     """
 
     specs: tuple[TableSpec, ...]
@@ -45,6 +46,7 @@ class CheckedTable:
     notes: tuple[Note, ...] = ()
     files: tuple[str, ...] = ()
     scrubbed: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    contents: tuple[str, ...] = ()
 
     @property
     def spec(self) -> TableSpec:

@@ -103,11 +103,12 @@ def mark_unmatched(events: CheckedTable, unmatched: pd.DataFrame, workspace: Wor
     """
     if not len(unmatched):
         return events
-    left = ibis.memtable(unmatched.astype({FILE: "int32", ROW: "int64"})).mutate(_left=True)
+    places = ibis.memtable(unmatched.astype({FILE: "int32", ROW: "int64"}))
+    left = workspace.store("events_unmatched", places.mutate(_left=True))
     joined = events.rows.left_join(left, [FILE, ROW])
     is_left = joined["_left"].fill_null(False) & (joined["reason"] == RETURN)
     rows = joined.mutate(reason=ibis.ifelse(is_left, UNMATCHED, joined["reason"])).select(*events.rows.columns)
-    return dataclasses.replace(events, rows=workspace.store("events_unmatched", rows))
+    return dataclasses.replace(events, rows=rows)  # no copy: few rows change
 
 
 def count_returns(taken_back: pd.DataFrame, returns: pd.DataFrame) -> ReturnCounts:

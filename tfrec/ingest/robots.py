@@ -72,6 +72,8 @@ def find_robots(training: ir.Table, test: ir.Table, robots: Robots, workspace: W
         workspace: where tables in between are stored.
     """
     both = training.select(*_NEEDED).union(test.select(*_NEEDED))
+    if not _has_busy_visitor(both, robots):
+        return FoundRobots(None, _frame([]))
     frames, parts, buyers = [], [], 0
     for name, known, judged in (("training", training, training), ("test", both, test)):
         fast = _fast_visitors(known.select(*_NEEDED), robots)
@@ -113,6 +115,14 @@ _BUYERS = (
     "{number:,} customers looked at more than {limit:,.0f} pages within an hour. They bought, so their events were "
     "kept; are they shared accounts, or programs that also order? [clean.staff] ids leaves an account out."
 )
+
+
+def _has_busy_visitor(events: ir.Table, robots: Robots) -> bool:
+    """Returns whether a visitor has so many views in all, without which none has them in an hour."""
+    views = events.filter((events["event_type"] == "view") & ((events["user_id"] != "") | (events["session_id"] != "")))
+    guest = ibis.ifelse(views["user_id"] == "", views["session_id"], "")
+    counted = views.group_by("user_id", _guest=guest).aggregate(views=lambda table: table.count())
+    return bool((counted["views"].max() > robots.max_views_per_hour).fill_null(False).execute())
 
 
 def _fast_visitors(events: ir.Table, robots: Robots) -> ir.Table:

@@ -14,6 +14,9 @@ from tfrec.sources.file_format import FILE, ROW
 
 _PART = 1 << 18  # events at once
 _NEVER = -(1 << 62)  # the moment of an event that there was not
+SESSION_NUMBERS = pa.schema([(FILE, pa.int32()), (ROW, pa.int64()), ("_number", pa.int32())])
+"""Of files with the number of each event's session."""
+
 _ORDER_WAYS = ("column", "user_day", "session")
 
 
@@ -93,6 +96,16 @@ class SessionCounter:
         result[order] = number
         return result
 
+    def state_of(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns `[n]` the last moment and `[n]` the number of the last session of users that have events."""
+        return self._last[users], self._number[users]
+
+    def resume(self, users: np.ndarray, last: np.ndarray, number: np.ndarray) -> None:
+        """Takes up the state that `state_of` gave; earlier events of these users are forgotten."""
+        if len(users):
+            self._grow(int(users.max()) + 1)
+            self._last[users], self._number[users] = last, number
+
     def _grow(self, num_users: int) -> None:
         added = num_users - len(self._last)
         if added > 0:
@@ -113,21 +126,25 @@ def number_sessions(events: ir.Table, sessions: Sessions, workspace: Workspace) 
         sessions: how a visit ends.
         workspace: where the result is stored.
     """
-    cut = events.filter((events["session_id"] == "") & (events["user_id"] != ""))
-    cut = cut.select(FILE, ROW, "user_id", "timestamp")
+    cut = uncut_events(events)
     users = cut.select("user_id").distinct()
     users = users.mutate(_user=ibis.row_number().cast("int64"))
     ordered = cut.join(users, "user_id").order_by("timestamp", FILE, ROW).select(FILE, ROW, "_user", "timestamp")
     counter = SessionCounter(sessions)
-    schema = pa.schema([(FILE, pa.int32()), (ROW, pa.int64()), ("_number", pa.int32())])
     path = workspace.scratch / "session_numbers.parquet"
-    with pq.ParquetWriter(path, schema) as writer:
+    with pq.ParquetWriter(path, SESSION_NUMBERS) as writer:
         for part in workspace.read_in_parts(ordered, rows=_PART):
             moments = part.column("timestamp").cast(pa.timestamp("us")).cast(pa.int64())
             number = counter.number(part.column("_user").to_numpy(), moments.to_numpy())
             columns = [part.column(FILE).cast(pa.int32()), part.column(ROW).cast(pa.int64()), pa.array(number)]
-            writer.write_batch(pa.record_batch(columns, schema=schema))
+            writer.write_batch(pa.record_batch(columns, schema=SESSION_NUMBERS))
     return workspace.open_file("session_numbers", path)
+
+
+def uncut_events(events: ir.Table) -> ir.Table:
+    """Returns place, user and moment of the events that have a user and no session of their own."""
+    cut = events.filter((events["session_id"] == "") & (events["user_id"] != ""))
+    return cut.select(FILE, ROW, "user_id", "timestamp")
 
 
 def cut_sessions(events: ir.Table, numbers: ir.Table) -> ir.Table:

@@ -15,7 +15,11 @@ from tfrec.sources.notes import Note
 
 _CLOCK_START = pd.Timestamp("2000-01-01")
 _CLOCK_SECONDS = 365 * 86_400
-_LONGEST_ORDER = 31  # days between the lines of one order; beyond, its number was given out again
+ORDERS_SPLIT = "orders_split"
+"""Code of the note on orders that were put into the test period whole."""
+
+LONGEST_ORDER = 31
+"""Days between the lines of one order; beyond, its number was given out again."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,7 +156,7 @@ def keep_orders_whole(
     split = orders.filter(
         (orders["first"] < boundary)
         & (orders["last"] >= boundary)
-        & (orders["last"] <= orders["first"] + ibis.interval(days=_LONGEST_ORDER))
+        & (orders["last"] <= orders["first"] + ibis.interval(days=LONGEST_ORDER))
     )
     split_orders = split.select("order_id", "user_id").order_by("order_id", "user_id").execute()
     if split_orders.empty:
@@ -166,7 +170,7 @@ def keep_orders_whole(
         f"where the test period starts, e.g. {split_orders['order_id'].iloc[0]!r}; each was put into the test "
         "period whole, its earlier lines at that moment."
     )
-    return joined.mutate(timestamp=timestamp).select(*events.columns), [Note("orders_split", len(split_orders), text)]
+    return joined.mutate(timestamp=timestamp).select(*events.columns), [Note(ORDERS_SPLIT, len(split_orders), text)]
 
 
 def _validation_from(events: ir.Table, split: Split, test_from: pd.Timestamp, *, time_zone: str) -> pd.Timestamp:

@@ -118,6 +118,7 @@ class TableSpec:
         made_of_user_ids: columns that become pseudonyms, too, where they come from the raw columns of user ids.
         order: columns by which the table is sorted.
         finish: last change to the table.
+        is_by_row: what becomes of a row, up to the `passes`, depends on no other row and no other table.
     """
 
     name: str
@@ -147,6 +148,7 @@ class TableSpec:
     made_of_user_ids: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
     finish: Callable[[pd.DataFrame], pd.DataFrame] | None = None
+    is_by_row: bool = False
 
     @property
     def wanted_columns(self) -> list[str]:

@@ -29,6 +29,14 @@ UNKNOWN = Tidiness()
 """Every column may need all of it."""
 
 
+def common_tidiness(parts: Sequence[Tidiness]) -> Tidiness:
+    """Returns what the rows of all parts, at least one, need not be cleaned of."""
+    return Tidiness(
+        frozenset.intersection(*(part.plain for part in parts)),
+        frozenset.intersection(*(part.complete for part in parts)),
+    )
+
+
 def find_tidiness(
     table: ir.Table, names: Sequence[str], *, missing: Sequence[str] = (), unique: Collection[str] = ()
 ) -> Tidiness:

@@ -1,7 +1,6 @@
 """Writes a prepared shop's files, and describes them in its manifest."""
 
 from collections import Counter
-from pathlib import Path
 
 import ibis.expr.types as ir
 import numpy as np
@@ -22,16 +21,13 @@ from tfrec.ingest.rejected import (
     write_rejected,
 )
 from tfrec.ingest.robots import ROBOT
-from tfrec.ingest.sessions import cut_sessions
-from tfrec.schema.tables import EVENT_COLUMNS
-from tfrec.sources.file_format import FILE, ROW
+from tfrec.ingest.write_events import write_events
 
 
 def write_files(shop: Preparation) -> Preparation:
     """Writes the tables and the ledger, and copies what lies beside them (step 8)."""
     folder, files = shop.folder, shop.files
-    _write_events(cut_sessions(shop.training, shop.session_numbers), folder / "events.parquet")
-    _write_events(cut_sessions(shop.test, shop.session_numbers), folder / "test_events.parquet")
+    write_events(shop)
     for name, frame in shop.frames.items():
         frame.to_parquet(folder / f"{name}.parquet", index=False)
     if shop.embeddings is not None:
@@ -104,10 +100,6 @@ def _user_columns(shop: Preparation) -> list[str]:
     names = [name for spec in shop.tables["events"].specs for name in spec.user_columns]
     prefixes = [join.prefix for events in shop.recipe.events for join in events.join]
     return [*names, *(name.removeprefix(prefix) for name in names for prefix in prefixes)]
-
-
-def _write_events(events: ir.Table, path: Path) -> None:
-    events.order_by("timestamp", FILE, ROW).select(*EVENT_COLUMNS).to_parquet(path)
 
 
 def _count(table: ir.Table) -> int:

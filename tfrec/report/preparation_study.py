@@ -82,7 +82,9 @@ def study_preparation(folder: Path, *, before: Path | None = None) -> Preparatio
     with tempfile.TemporaryDirectory() as spill, duckdb.connect(config={"temp_directory": spill}) as engine:
         # Files of tfrec's own names, in a folder whose name may hold any sign.
         for table in (*_TABLES, "test_events", "rejected"):
-            engine.from_parquet(str(folder / f"{table}.parquet")).create_view(f"{table}_file")
+            path = folder / f"{table}.parquet"
+            parts = sorted(path.iterdir()) if path.is_dir() else [path]
+            engine.from_parquet([str(part) for part in parts]).create_view(f"{table}_file")
         engine.execute(
             "CREATE VIEW log AS SELECT user_id, item_id, event_type, timestamp FROM events_file "
             "UNION ALL SELECT user_id, item_id, event_type, timestamp FROM test_events_file"

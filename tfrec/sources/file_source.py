@@ -88,7 +88,9 @@ class FileSource:
                 "`quote` or `header` in the recipe."
             )
         notes = tuple(note for piece in pieces for note in piece.notes)
-        return RawTable(table, tuple(unreadable), self.origin, self._names(), notes)
+        places = tuple(piece.place for piece in pieces if isinstance(piece.place, Path))
+        kept = places if len(places) == len(self.paths) > 1 else ()
+        return RawTable(table, tuple(unreadable), self.origin, self._names(), notes, kept)
 
     def _groups(self) -> list[tuple[RawFile, ...]]:
         """Returns the files that are read at once: each by itself, or those whose format reads them together."""

@@ -54,7 +54,7 @@ class FilledSource(DerivedRows):
                 "Leave it out, or correct `by` and `columns`."
             )
             notes = (*notes, Note("nothing_filled", len(self.fill.columns), text))
-        return dataclasses.replace(raw, table=table, notes=notes)
+        return dataclasses.replace(raw, table=table, notes=notes, kept=())
 
     def _filled(self, rows: ir.Table) -> ir.Table:
         key = _value(rows[self.fill.by], self.missing)

@@ -101,7 +101,7 @@ def _join(
     notes = (*_notes_of_rows(table, rows, partner, join), *_notes_of_partner(numbered, partner, join))
     workspace.drop(f"{name}_partners")
     return dataclasses.replace(
-        rows, table=table.drop("_has_partner", "_has_key"), notes=(*rows.notes, *partner.notes, *notes)
+        rows, table=table.drop("_has_partner", "_has_key"), notes=(*rows.notes, *partner.notes, *notes), kept=()
     )
 
 

@@ -1,7 +1,8 @@
 """Keeps what was made of each raw file, so that a later run makes it of new and changed files alone.
 
 A kept table is a Parquet file, or a folder of them, whose name states file, content and way of reading:
-`KIND-FILE-CONTENT-HOW`, digests of 16 digits. What another run has not finished ends in `.part`.
+`KIND-FILE-CONTENT-HOW`, digests of 16 digits; what is made of several kept tables is called `KIND-TABLES-HOW`. What
+another run has not finished ends in `.part`.
 """
 
 import dataclasses
@@ -11,7 +12,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import pyarrow.parquet as pq
 
 from tfrec.sources.engine import literal
 
-_ABOUT = "tfrec.about"
+_ABOUT, _FACTS = "tfrec.about", ".json"
 _CODE = ("sources", "ingest", "schema")
 """Packages whose code decides on what is made of a raw file."""
 
@@ -41,6 +42,7 @@ class KeptTables:
         contents: raw file → digest of its content; nothing is kept of other files.
         is_fresh: what earlier runs left is not used.
         is_private: the shop has pseudonyms, so that no rows with plain ids are left beside it.
+        recipe: text of the recipe, which decides on what is made of rows.
         states: raw file → `NEW`, `CHANGED`, `REMADE` or `REUSED`.
         rows: raw file → its rows, where it was read.
         said: what became of tables of databases, a text each.
@@ -50,6 +52,7 @@ class KeptTables:
     contents: Mapping[str, str] = dataclasses.field(default_factory=dict)
     is_fresh: bool = False
     is_private: bool = False
+    recipe: str = ""
     states: dict[str, str] = dataclasses.field(default_factory=dict)
     rows: dict[str, int] = dataclasses.field(default_factory=dict)
     said: list[str] = dataclasses.field(default_factory=list)
@@ -68,6 +71,42 @@ class KeptTables:
         if self.is_private or content is None:
             return None
         return self.folder / f"{kind}-{_digest(file)}-{_digest(content)}-{_digest([how, code_digest()])}"
+
+    def place_of(self, kind: str, parts: Sequence[Path], *, how: Any = ()) -> Path:
+        """Returns where something is kept that is made of other kept tables by the recipe.
+
+        Args:
+            kind: what is made.
+            parts: places of the tables, in order.
+            how: all else that decides, apart from recipe and program; can be written as JSON.
+        """
+        names = [part.name for part in parts]
+        return self.folder / f"{kind}-{_digest(names)}-{_digest([self.recipe, how, code_digest()])}"
+
+    def find_made(self, place: Path) -> dict[str, Any] | None:
+        """Returns what is known of what is kept at a place of `place_of`; None where there is nothing usable."""
+        if place.name not in self._used and self.is_fresh:
+            return None
+        about = _facts(place) if place.suffix == _FACTS else _about(place)
+        if about is not None:
+            self._used.add(place.name)
+        return about
+
+    def all_made(self, kind: str) -> list[Path]:
+        """Returns all places of a kind, whatever recipe and program made what is there."""
+        return [] if self.is_fresh else sorted(path for path in self.folder.glob(f"{kind}-*") if not _is_part(path))
+
+    def leave(self, place: Path) -> None:
+        """States that this run has no use for what is kept at a place, after a look at it."""
+        self._used.discard(place.name)
+
+    def write_facts(self, place: Path, facts: Mapping[str, Any]) -> None:
+        """Keeps what can be written as JSON; it appears by one rename."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        part = place.with_name(place.name + ".part")
+        part.write_text(json.dumps(facts), encoding="utf-8")
+        part.replace(place)
+        self._used.add(place.name)
 
     def find(self, place: Path, *, file: str) -> dict[str, Any] | None:
         """Returns what is known of the table that is kept there, and notes what that means for the file.
@@ -97,6 +136,21 @@ class KeptTables:
         _remove(place)
         part.rename(place)
         self._used.add(place.name)
+
+    def write_table(self, place: Path, table: pa.Table) -> None:
+        """Keeps a table of this process; it appears by one rename."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        part = place.with_name(place.name + ".part")
+        pq.write_table(table, part)
+        part.replace(place)
+        self._used.add(place.name)
+
+    def use(self, place: Path) -> bool:
+        """Returns whether a table of `write_table` is kept there whole and may be used, which this run then does."""
+        is_usable = (place.name in self._used or not self.is_fresh) and _is_table(place)
+        if is_usable:
+            self._used.add(place.name)
+        return is_usable
 
     def chunk_folder(self, origin: str, *, wanted: Collection[str]) -> Path:
         """Returns where the rows of a table of a database are kept, see `read_chunks`."""
@@ -186,3 +240,20 @@ def _about(place: Path) -> dict[str, Any] | None:
         return json.loads((pq.read_schema(place).metadata or {})[_ABOUT.encode()])
     except (pa.ArrowException, OSError, KeyError, ValueError):
         return None
+
+
+def _facts(place: Path) -> dict[str, Any] | None:
+    """Returns the facts that are kept; None where there are none, or they are damaged."""
+    try:
+        facts = json.loads(place.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return facts if isinstance(facts, dict) else None
+
+
+def _is_table(place: Path) -> bool:
+    try:
+        pq.read_schema(place)
+    except (pa.ArrowException, OSError):
+        return False
+    return True

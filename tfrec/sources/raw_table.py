@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import ibis
@@ -37,6 +38,7 @@ class RawTable:
         origin: where it comes from, for messages.
         files: name of each file, by `_file`.
         notes: what the owner of the files should know.
+        kept: where the rows of each file are kept, in order; empty where the table holds anything else.
     """
 
     table: ir.Table
@@ -44,6 +46,7 @@ class RawTable:
     origin: str
     files: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
+    kept: tuple[Path, ...] = ()
 
     def as_text(self) -> "RawTable":
         """Returns the table with all columns as text."""

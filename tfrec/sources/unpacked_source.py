@@ -61,7 +61,7 @@ class UnpackedSource(DerivedRows):
             listed = ", ".join(self.unpack.columns)
             text = f"{failed:,} of {entries:,} entries in {listed} do not match the pattern of `unpack`."
             notes = (*notes, Note("entries_unmatched", failed, text))
-        return dataclasses.replace(raw, table=table.drop("_entry", "_fits"), notes=notes)
+        return dataclasses.replace(raw, table=table.drop("_entry", "_fits"), notes=notes, kept=())
 
     def _query(self, table: str) -> str:
         """Returns the SQL of the unpacked rows, with `_entry` and whether it fits."""
