@@ -93,7 +93,7 @@ def nearest_hint(word: str, known: Iterable[str]) -> str:
     Example: `nearest_hint("colums", ["columns", "files"])` is `" Did you mean 'columns'?"`.
     """
     known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(str(word), known, n=1, cutoff=0.6)
     if close:
         return f" Did you mean {close[0]!r}?"
     more = len(known) - _MOST_KNOWN

@@ -26,6 +26,7 @@ from tfrec.agents.server import ShopTools, make_server
 from tfrec.agents.tools import tool_of
 from tfrec.client import AnswerLog, RecommenderClient
 from tfrec.errors import ConfigError
+from tfrec.schema.inputs import OBJECTIVES
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.serving.server import EmbeddedServer
 
@@ -75,7 +76,7 @@ def test_every_signature_is_a_read_only_tool_with_typed_inputs(target):
         assert all(schema["description"] for schema in tool.input_schema["properties"].values())
     upsell = next(tool for tool in tools if tool.name == "upsell").input_schema
     assert upsell["required"] == ["item_id"]
-    assert upsell["properties"]["objective"]["enum"] == ["purchase", "revenue", "margin"]
+    assert upsell["properties"]["objective"]["enum"] == list(OBJECTIVES)
     assert upsell["properties"]["cart_item_ids"]["items"]["type"] == "string"
     assert "pattern" in upsell["properties"]["include_attributes"]["items"]
     assert "pattern" not in upsell["properties"]["same_as_anchor"]["items"]

@@ -130,6 +130,29 @@ def test_a_full_disk_costs_no_answer_and_only_what_exceeds_the_buffer(
     assert log.dropped == 20
 
 
+def test_an_answer_larger_than_the_buffer_is_kept_and_what_a_close_loses_is_counted(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with AnswerLog(tmp_path, buffer_rows=3) as log, asking(models, log) as client:
+        num_shown = len(client.recommend(k=10))
+    assert (len(lines_of(tmp_path)), log.dropped) == (num_shown, 0)
+
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    lost = AnswerLog(tmp_path, flush_seconds=60)
+    with asking(models, lost) as client:
+        client.recommend(k=10)
+        monkeypatch.setattr(os, "pwrite", full)
+        lost.close()
+    assert lost.dropped == num_shown
+
+
+def test_a_placement_is_a_text(tmp_path: Path):
+    with pytest.raises(ConfigError, match="placement"):
+        AnswerLog(tmp_path, placement=b"cart")  # type: ignore[arg-type]
+
+
 def test_parent_and_child_write_files_of_their_own(models: Path, tmp_path: Path):
     with AnswerLog(tmp_path, flush_seconds=60) as log, asking(models, log) as parent:
         first = parent.recommend(k=1).recommendation_id
@@ -145,7 +168,9 @@ def test_parent_and_child_write_files_of_their_own(models: Path, tmp_path: Path)
     assert len(set(slates)) == len(slates) == 2
 
 
-@pytest.mark.parametrize("settings", [{"buffer_rows": 0}, {"flush_seconds": -1}, {"file_bytes": 0}])
+@pytest.mark.parametrize(
+    "settings", [{"buffer_rows": 0}, {"flush_seconds": -1}, {"file_bytes": 0}, {"flush_seconds": 1e10}]
+)
 def test_settings_that_cannot_be_are_refused(tmp_path: Path, settings: dict[str, Any]):
     with pytest.raises(ConfigError, match="above 0"):
         AnswerLog(tmp_path, **settings)

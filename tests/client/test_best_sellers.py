@@ -16,6 +16,7 @@ from tfrec import errors
 from tfrec.cli import main
 from tfrec.client import AsyncRecommenderClient, Exploration, RecommenderClient
 from tfrec.client.best_sellers import read_best_sellers
+from tfrec.schema.signatures import SIGNATURES
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +49,7 @@ def test_without_a_server_the_lines_of_a_cart_stay_in_their_order(alone: Recomme
         ("recommend", {"include_categories": ["Home"]}, ["lamp", "mug", "bulb"]),
         ("recommend", {"include_categories": ["Home > Kitchen", "Sport"]}, ["mug", "ball", "net"]),
         ("recommend", {"exclude_item_ids": ["lamp"], "cart_item_ids": ["ball"]}, ["mug", "bulb", "net"]),
+        ("recommend", {"exclude_item_ids": [b"lamp"], "include_categories": [b"Home"]}, ["mug", "bulb"]),
         ("recommend", {"min_price": 5, "max_price": 20}, ["lamp", "mug", "ball"]),
         ("recommend", {"k": 0}, []),
         ("cross_sell", {"cart_item_ids": ["lamp"], "outside_cart_level": 1}, ["ball", "net"]),
@@ -73,12 +75,30 @@ def test_widgets_of_a_page_share_what_there_is(alone: RecommenderClient):
     page = alone.page(widgets=["recommend", "buy_again", "similar"], widget_sizes=[1, 0, 2], item_id="bulb", k=5)
     found = {name: offers.item_ids.tolist() for name, offers in page.by_widget().items()}
     assert found == {"recommend": ["lamp"], "similar": ["mug", "ball"]}
+    assert len(page.by_widget()["buy_again"]) == 0  # a template asks for each of its widgets
+    with pytest.raises(KeyError):
+        page.by_widget()["nonsense"]
 
 
 def test_no_set_is_put_together_for_a_threshold(alone: RecommenderClient):
     outputs = alone.ask("complete_cart", {"cart_total": 40.0, "threshold": 50.0, "k": 2})
     assert outputs["item_ids"].tolist() == [["lamp", "mug"]]
     assert outputs["threshold_sets"].tolist() == [[0, 0]]
+
+
+@pytest.mark.parametrize("name", [name for name, one in SIGNATURES.items() if one.is_slate])
+def test_every_output_of_a_signature_is_there(alone: RecommenderClient, name: str):
+    outputs = [spec.name for spec in SIGNATURES[name].outputs]
+    given = {"item_id": "lamp"} if "item_id" in [spec.name for spec in SIGNATURES[name].inputs] else {}
+    assert list(alone.ask(name, given, outputs=outputs)) == outputs
+
+
+def test_a_deadline_that_has_passed_at_once_is_named(faked: Any):  # noqa: F811
+    with (
+        RecommenderClient(f"127.0.0.1:{free_port()}") as client,
+        pytest.raises(errors.DeadlineExceededError, match="shop/recommend"),
+    ):
+        client.recommend(deadline=1e-9)
 
 
 def test_rows_of_a_batch_have_their_own_limits_and_ids(alone: RecommenderClient):

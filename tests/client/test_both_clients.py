@@ -155,6 +155,100 @@ def test_a_closed_client_says_so(run: Run):
         asyncio.run(ask_closed())
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"deadline": float("inf")},
+        {"deadline": "1"},
+        {"log": "answers"},
+        {"explore": 0.5},
+        {"experiment": "new"},
+        {"history": "redis://localhost"},
+        {"breaker": 3},
+        {"best_sellers": 5},
+        {"version": True},
+        {"servable": "\ud800"},
+        {"max_age": float("inf")},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("kind", [RecommenderClient, AsyncRecommenderClient])
+def test_a_part_that_is_none_is_refused_at_once(kind: Any, settings: dict[str, Any]):
+    with pytest.raises(errors.ConfigError, match=f"`{next(iter(settings))}`"):
+        kind("127.0.0.1:1", **settings)
+
+
+def test_a_target_has_a_port():
+    with pytest.raises(errors.ConfigError, match="host:port"):
+        RecommenderClient("localhost")
+
+
+@pytest.mark.parametrize("number", [np.float32, np.float16, np.float64, np.int64])
+def test_deadlines_are_any_kind_of_number(server: EmbeddedServer, run: Run, number: Any):  # noqa: F811
+    settings = {"deadline": number(10), "hedge_after": number(5), "fallback_after": np.float32(0.5)}
+    assert len(run(f"127.0.0.1:{server.port}", "similar", k=1, settings=settings)) == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "arguments", "message"),
+    [
+        ("ask", ("similar", None), "dictionary"),
+        ("ask", ("similar", []), "dictionary"),
+        ("ask", (None, {}), "None"),
+        ("wait_until_ready", (float("nan"),), "timeout"),
+    ],
+)
+def test_an_argument_that_is_none_is_named(run: Run, question: str, arguments: Any, message: str):
+    with pytest.raises((errors.SchemaError, errors.ConfigError), match=message):
+        run("127.0.0.1:1", question, *arguments)
+
+
+def test_names_of_outputs_and_servables_are_lists(run: Run):
+    with pytest.raises(errors.SchemaError, match="takes a list"):
+        run("127.0.0.1:1", "ask", "similar", {}, outputs="item_ids")
+    with pytest.raises(errors.ConfigError, match="takes a list"):
+        run("127.0.0.1:1", "wait_until_ready", servables="shop")
+
+
+def test_an_async_client_belongs_to_one_event_loop(server: EmbeddedServer):  # noqa: F811
+    client = AsyncRecommenderClient(f"127.0.0.1:{server.port}", deadline=10)
+
+    async def ask() -> int:
+        return len(await client.similar(k=1))
+
+    assert asyncio.run(ask()) == 1
+    with pytest.raises(errors.ClientClosedError, match=r"asyncio\.run"):
+        asyncio.run(ask())
+
+
+def test_a_replaced_connection_ends_its_calls_first(faked: Any):  # noqa: F811
+    """A call may take longer than a connection is old."""
+
+    def answer(request: Any, context: Any) -> Any:
+        if len(waiting) < 2:
+            waiting.append(request)
+            is_free.wait(20)
+        return good(request, context)
+
+    waiting: list[Any] = []
+    is_free = threading.Event()
+    target = faked(answer)
+    with RecommenderClient(target, deadline=20, max_age=1) as client:
+        slow = [threading.Thread(target=lambda: answers.append(client.ask("similar", {"k": 1}))) for _ in range(2)]
+        answers: list[Any] = []
+        for thread in slow:
+            thread.start()
+        while len(waiting) < 2:
+            time.sleep(0.01)
+        for _ in range(3):
+            time.sleep(1.1)
+            client.ask("similar", {"k": 1})
+        is_free.set()
+        for thread in slow:
+            thread.join()
+    assert len(answers) == 2
+
+
 def test_a_connection_is_replaced_when_it_is_old(server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch):  # noqa: F811
     opened: list[Any] = []
     insecure_channel = grpc.insecure_channel

@@ -87,6 +87,10 @@ def test_an_arm_may_explore_while_the_other_does_not(tmp_path: Path):
         {"name": ""},
         {"name": "e", "shares": {"a": 0.7, "b": 0.7}},
         {"name": "e", "arms": {"treatmnt": Arm()}},
+        {"name": "e", "arms": {"treatment": "canary"}},
+        {"name": "e", "shares": {}},
+        {"name": "e", "shares": {"a": float("nan")}},
+        {"name": "e", "shares": {"a": "half"}},
     ],
 )
 def test_an_experiment_that_cannot_be_is_refused(settings: dict[str, Any]):
@@ -94,3 +98,21 @@ def test_an_experiment_that_cannot_be_is_refused(settings: dict[str, Any]):
         Experiment(**settings)
     with pytest.raises(ConfigError, match="version or a label"):
         Arm(version=1, version_label="stable")
+
+
+@pytest.mark.parametrize(
+    "settings", [{"version": "3"}, {"diversity": "x"}, {"diversity": 2.0}, {"explore": 0.5}, {"servable": 1}], ids=str
+)
+def test_an_arm_that_cannot_be_is_refused(settings: dict[str, Any]):
+    with pytest.raises(ConfigError, match=next(iter(settings))):
+        Arm(**settings)
+
+
+def test_the_variety_of_an_arm_is_for_signatures_that_have_one(tmp_path: Path):
+    arms = {"control": Arm(diversity=0.5), "treatment": Arm(diversity=0.5)}
+    models = write_best_sellers(tmp_path)
+    with RecommenderClient(
+        f"127.0.0.1:{free_port()}", best_sellers=models, experiment=Experiment("e", arms=arms)
+    ) as client:
+        assert len(client.bundle(user_id="u", item_id="lamp")) == 0
+        assert len(client.recommend(user_id="u", k=2)) == 2

@@ -60,12 +60,12 @@ def test_columns_stay_with_their_items_and_short_rows_stay_short():
     assert (drawn["item_ids"][2] == "").all()
 
 
-def test_near_zero_keeps_the_order():
-    drawn, propensities = draw_slates(
-        outputs_of(5), k=np.full(5, 4), exploration=Exploration(0.01), uniform=np.random.default_rng(1).random((5, 4))
-    )
+@pytest.mark.parametrize("temperature", [0.01, 0.001, 1e-9])
+def test_near_zero_keeps_the_order(temperature: float):
+    exploration, uniform = Exploration(temperature), np.random.default_rng(1).random((5, 4))
+    drawn, propensities = draw_slates(outputs_of(5), k=np.full(5, 4), exploration=exploration, uniform=uniform)
     assert (drawn["item_ids"] == ITEMS).all()
-    assert propensities[:, 0] == pytest.approx(1)
+    assert propensities == pytest.approx(1)
 
 
 def test_a_pool_is_asked_for_and_numbers_differ():
@@ -75,7 +75,10 @@ def test_a_pool_is_asked_for_and_numbers_differ():
     assert abs(numbers.mean() - 0.5) < 0.02
 
 
-@pytest.mark.parametrize("settings", [{"temperature": 0}, {"temperature": float("nan")}, {"pool": 0}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"temperature": 0}, {"temperature": float("nan")}, {"pool": 0}, {"pool": float("inf")}, {"pool": 2**31}],
+)
 def test_settings_that_cannot_be_are_refused(settings):
     with pytest.raises(ConfigError, match=next(iter(settings))):
         Exploration(**settings)

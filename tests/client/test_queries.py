@@ -94,3 +94,41 @@ def test_a_long_value_is_cut_in_the_message():
     with pytest.raises(SchemaError) as raised:
         build_inputs(CART, {"user_id": {f"user {number}" for number in range(1000)}})
     assert len(str(raised.value)) < 300
+
+
+@pytest.mark.parametrize("value", [True, np.True_, np.int64(1), pd.Series([True])[0]], ids=repr)
+def test_a_yes_is_any_kind_of_true(value):
+    assert build_inputs(SIGNATURES["recommend"], {"is_adult": value})[0]["is_adult"].tolist() == [1]
+
+
+@pytest.mark.parametrize("ids", [[b"a"], np.array([b"a"]), [np.bytes_(b"a")]], ids=repr)
+def test_ids_may_be_bytes_of_any_kind(ids):
+    from tfrec.schema import wire
+
+    array = build_inputs(SIGNATURES["recommend"], {"cart_item_ids": ids})[0]["cart_item_ids"]
+    assert list(wire.to_tensor_proto(array).string_val) == [b"", b"a"]
+
+
+def test_minus_one_stands_for_no_limit():
+    array = build_inputs(SIGNATURES["cross_sell"], {"outside_cart_level": -1, "diversity": -1})[0]
+    assert (array["outside_cart_level"].item(), array["diversity"].item()) == (-1, -1)
+
+
+@pytest.mark.parametrize("name", ["diversity"])
+@pytest.mark.parametrize("value", [2, -5, float("inf")])
+def test_a_share_beyond_its_range_is_refused(name, value):
+    with pytest.raises(SchemaError, match="from -1 to 1"):
+        build_inputs(SIGNATURES["recommend"], {name: value})
+
+
+def test_a_threshold_needs_what_the_cart_costs():
+    cart = {"cart_item_ids": ["a"], "threshold": 50.0}
+    with pytest.raises(SchemaError, match="cart_total"):
+        build_inputs(SIGNATURES["complete_cart"], cart)
+    build_inputs(SIGNATURES["complete_cart"], {**cart, "cart_total": 20.0})
+    build_inputs(SIGNATURES["complete_cart"], {"threshold": 50.0})  # an empty cart costs nothing
+
+
+def test_a_price_beyond_all_numbers_is_no_limit(recwarn):
+    assert np.isinf(build_inputs(SIGNATURES["recommend"], {"max_price": 1e39})[0]["max_price"]).all()
+    assert not recwarn.list

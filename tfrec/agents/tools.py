@@ -13,13 +13,9 @@ _LEFT_OUT = frozenset({*HISTORY_INPUTS, "recent_event_types", "recent_ages", "sh
 """Inputs that a history store brings; lists that must be as long as another, which assistants miscount; what was shown,
 which the page knows; and what would let a conversation pass by the shop's rules: another moment, and the word of a
 shopper that they are of age."""
-_WITHOUT_BELOW_0 = frozenset({"diversity", "outside_cart_level"})
-"""Inputs whose 0 is the model's default, and -1 "without"."""
 _REQUIRED = {name: ["item_id"] for name in ("upsell", "similar", "bundle")}
 NO_TOOL = ("page",)
 """What a conversation does not ask for: it shows one thing at a time."""
-_WITHOUT_BELOW_0 = frozenset({"diversity", "outside_cart_level"})
-"""Inputs whose 0 is the model's default, and -1 "without"."""
 _ANNOTATIONS = {
     "readOnlyHint": True,
     "destructiveHint": False,
@@ -109,9 +105,8 @@ def _schema_of(spec: InputSpec) -> dict[str, Any]:
         one |= {"enum": list(spec.choices)} if spec.choices else {"minLength": 1}
         one |= {"pattern": "^[^=]+=."} if spec.is_attribute else {}
     else:
-        one["minimum"] = -1 if spec.name in _WITHOUT_BELOW_0 else 0
-    if spec.name == "diversity":
-        one["maximum"] = 1
+        one["minimum"] = spec.least
+        one |= {} if spec.most is None else {"maximum": spec.most}
     if spec.rank == 2:
         one = {"type": "array", "items": one, "maxItems": _LONGEST_LIST}
     return {**one, "description": spec.meaning}

@@ -129,6 +129,8 @@ class Asking:
                     raise _joined(failed)
                 if not is_last and failed[-1].code == grpc.StatusCode.UNAVAILABLE.value[0]:
                     yield from self._pause(0, until=start + deadline)
+            if not failed:
+                failed.append(deadline_exceeded(self.target, f"{sources[0].servable}/{signature.name}", deadline))
             if self.best_sellers is None or signature.servable != "shop":
                 raise _joined(failed)
             logger.info("No servable answered; best sellers of version %d do.", self.best_sellers.version)

@@ -112,6 +112,8 @@ class BestSellers:
             outputs["objectives"] = np.full(shape, "", object)
         if signature in _WITH_THRESHOLD:
             outputs["threshold_sets"] = np.zeros(shape, np.int32)
+        if signature == "bundle":
+            outputs["total_prices"] = np.zeros(shape, np.float32)
         return outputs
 
     def _page(self, inputs: Mapping[str, np.ndarray], row: int) -> list[tuple[str, list[BestSeller]]]:
@@ -133,7 +135,7 @@ class BestSellers:
 
     def _offered(self, signature: str, inputs: Mapping[str, np.ndarray], row: int, k: int) -> list[BestSeller]:
         def values(name: str) -> set[str]:
-            return {value for value in np.atleast_1d(inputs[name][row]) if value != ""} if name in inputs else set()
+            return {_as_text(value) for value in np.atleast_1d(inputs[name][row])} - {""} if name in inputs else set()
 
         if any(values(name) for name in _ATTRIBUTES) or "only" in values("bought_before"):
             return []
@@ -155,7 +157,7 @@ class BestSellers:
             shared = set(paths_above(own))
             found.sort(key=lambda item: -sum(path in shared for path in paths_above(item.category)))
         if "shown_item_ids" in inputs:
-            shown = inputs["shown_item_ids"][row].tolist()
+            shown = [_as_text(value) for value in inputs["shown_item_ids"][row].tolist()]
             found.sort(key=lambda item: shown.count(item.item_id))
         return found[: max(k, 0)]
 
@@ -209,6 +211,10 @@ def _lines_as_sent(carts: np.ndarray) -> dict[str, np.ndarray]:
 
 def _nothing(*_: object) -> list[BestSeller]:
     return []
+
+
+def _as_text(value: str | bytes) -> str:
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
 
 
 def _cut(category: str, level: int) -> str:

@@ -39,9 +39,9 @@ class Arm:
             )
         check_parts(
             servable=(self.servable, str, "the name of a servable"),
-            version=(self.version, int, "a whole number such as 3"),
+            version=(self.version, (int, np.integer), "a whole number such as 3"),
             version_label=(self.version_label, str, "a word such as 'stable'"),
-            diversity=(self.diversity, (int, float), "a number"),
+            diversity=(self.diversity, (int, float, np.number), "a number"),
             explore=(self.explore, Exploration, "an Exploration"),
         )
         if self.diversity is not None and not -1 <= self.diversity <= 1:

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfrec.client.batches import join_rows
 from tfrec.errors import EnvironmentSetupError, SchemaError, ServingError, install_hint
+from tfrec.schema.inputs import WIDGETS
 from tfrec.schema.signatures import REASONS
 from tfrec.schema.slate import Slate
 
@@ -16,6 +17,19 @@ _EXTRAS = ("probabilities", "prices", "reasons", "reason_item_ids", "reason_coun
 _OF_SOME: Mapping[str, Any] = {"total_prices": 0.0, "widgets": "", "places": 0, "threshold_sets": 0, "objectives": ""}
 """Columns that some signatures alone have, and what they hold elsewhere."""
 _COLUMNS = ("item_ids", "scores", *_EXTRAS, *_OF_SOME)
+
+
+class _ByWidget(dict[str, "Offers"]):
+    """Widget → its offers; none of a widget that got no item, so that a page's template needs no exception."""
+
+    def __init__(self, none: "Offers") -> None:
+        super().__init__()
+        self._none = none
+
+    def __missing__(self, name: str) -> "Offers":
+        if name not in WIDGETS:
+            raise KeyError(name)
+        return self._none
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,9 +221,10 @@ class Offers:
         return Offers(**columns, origins=(self.origins[row],), history=self.history)
 
     def by_widget(self) -> dict[str, "Offers"]:
-        """Returns the offers of each widget of one page, in the order of its widgets; empty widgets are left out.
+        """Returns the offers of each widget of one page, in the order of its widgets.
 
-        They are of one recommendation: `recommendation_id` is that of the page.
+        They are of one recommendation: `recommendation_id` is that of the page. Widgets that got no item are not among
+        the keys; asked for by name they have no offers.
 
         Raises:
             SchemaError: these are the offers of a batch, or not of a page.
@@ -218,7 +233,12 @@ class Offers:
             raise SchemaError("These are the offers of a batch. Ask each of `offers.queries()` for its widgets.")
         if len(self) and not self.widgets[0]:
             raise SchemaError("These are the offers of one slate. Only those of `page` have widgets.")
-        found = {}
+        none = Offers(
+            **{one: getattr(self, one)[:0] for one in (*_COLUMNS, "propensities")},
+            origins=self.origins,
+            history=self.history,
+        )
+        found = _ByWidget(none)
         for name in dict.fromkeys(self.widgets.tolist()):
             columns = {one: getattr(self, one)[self.widgets == name] for one in (*_COLUMNS, "propensities")}
             found[name] = Offers(**columns, origins=self.origins, history=self.history)

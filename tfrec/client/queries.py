@@ -44,6 +44,8 @@ def build_inputs(signature: Signature, arguments: Mapping[str, Any]) -> tuple[di
         SchemaError: an unknown argument, batches of different lengths, a value of the wrong type, or lists of one
             user's events that differ in length.
     """
+    if not isinstance(arguments, Mapping):
+        raise SchemaError(f"The arguments of `{signature.name}` are a dictionary, input → value; got {arguments!r}.")
     names = [spec.name for spec in signature.inputs]
     for name in arguments:
         if name not in names:
@@ -64,6 +66,7 @@ def build_inputs(signature: Signature, arguments: Mapping[str, Any]) -> tuple[di
         else [given.get(spec.name, spec.padding if spec.rank == 1 else ())] * num_queries
         for spec in specs
     }
+    _check_threshold(given)
     _check_behaviour(given, rows)
     _check_widgets(rows)
     widths = {spec.name: max(map(len, rows[spec.name]), default=0) for spec in specs if spec.rank == 2}
@@ -114,6 +117,12 @@ def _is_batch(spec: InputSpec, given: Mapping[str, Any]) -> bool:
     return any(nested)
 
 
+def _check_threshold(given: Mapping[str, Any]) -> None:
+    """Checks that a cart with items has a total where a threshold is to be reached: the cart's prices are not known."""
+    if "threshold" in given and "cart_total" not in given and len(given.get("cart_item_ids", ())):
+        raise SchemaError("`threshold` needs `cart_total`, what the items in the cart cost together; it is left out.")
+
+
 def _check_behaviour(given: Mapping[str, Any], rows: Mapping[str, Sequence[Any]]) -> None:
     """Checks that event types and ages, where given, are as many as the items that they belong to."""
     if _BEHAVIOUR[0] not in rows:
@@ -154,7 +163,10 @@ def _as_array(spec: InputSpec, rows: Sequence[Any], width: int) -> np.ndarray:
         padded = np.empty(len(rows), dtype=object)
         for row, value in enumerate(rows):
             padded[row] = _checked(spec, value)
-    return padded if spec.dtype == "string" else padded.astype(spec.dtype)
+    if spec.dtype == "string":
+        return padded
+    with np.errstate(over="ignore"):  # a price beyond all float32 is no limit
+        return padded.astype(spec.dtype)
 
 
 def _checked(spec: InputSpec, value: Any) -> Any:
@@ -172,7 +184,7 @@ def _checked(spec: InputSpec, value: Any) -> Any:
             return value
         hint = f" Write {str(value)!r}." if isinstance(value, int | np.integer) and not isinstance(value, bool) else ""
         raise SchemaError(f"`{spec.name}` takes texts ({spec.meaning}); got {_shown(value)}.{hint}")
-    if not isinstance(value, int | float | np.number) or isinstance(value, complex | np.complexfloating):
+    if not isinstance(value, int | float | np.number | np.bool_) or isinstance(value, complex | np.complexfloating):
         raise SchemaError(f"`{spec.name}` takes numbers ({spec.meaning}); got {_shown(value)}.")
     try:
         number = float(value)
@@ -180,9 +192,13 @@ def _checked(spec: InputSpec, value: Any) -> Any:
         number = math.inf
     if math.isnan(number):
         raise SchemaError(f"`{spec.name}` takes numbers ({spec.meaning}); got NaN. Leave it out where it is not known.")
-    if spec.dtype == "int32" and (number % 1 or not 0 <= number <= np.iinfo(np.int32).max):
+    if spec.dtype == "int32" and (number % 1 or not spec.least <= number <= np.iinfo(np.int32).max):
         raise SchemaError(
-            f"`{spec.name}` takes whole numbers of 32 bits, 0 or more ({spec.meaning}); got {_shown(value)}."
+            f"`{spec.name}` takes whole numbers of 32 bits, {spec.least} or more ({spec.meaning}); got {_shown(value)}."
+        )
+    if spec.most is not None and not spec.least <= number <= spec.most:
+        raise SchemaError(
+            f"`{spec.name}` takes numbers from {spec.least} to {spec.most} ({spec.meaning}); got {_shown(value)}."
         )
     return number
 

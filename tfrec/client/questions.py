@@ -25,9 +25,10 @@ from tfrec.client.exploration import Exploration, draw_slates, random_uniform
 from tfrec.client.history import HistoryReader, HistoryStore
 from tfrec.client.offers import Offers, Origin, in_order
 from tfrec.client.queries import Number, Numbers, Value, Values, build_inputs, no_rows
-from tfrec.client.settings import check_connection, check_deadline, check_outputs, check_settings
+from tfrec.client.settings import check_connection, check_deadline, check_outputs, check_parts, check_settings
 from tfrec.client.slate_questions import OffersT, SlateQuestions
 from tfrec.client.steps import Steps
+from tfrec.errors import ConfigError
 from tfrec.schema.signatures import SETS, Signature, signature_named
 
 AnswerT = TypeVar("AnswerT")
@@ -104,8 +105,16 @@ class Questions(SlateQuestions[OffersT], Generic[OffersT, AnswerT, OutputsT, Nam
     ) -> None:
         check_settings(target, deadline, servable, fallback, fallback_after, version, version_label, max_rows)
         check_connection(retries, hedge_after, keep_alive, max_age)
+        check_parts(
+            best_sellers=(best_sellers, (str, Path), "the path of a file or folder"),
+            breaker=(breaker, Breaker, "a Breaker"),
+            experiment=(experiment, Experiment, "an Experiment"),
+            explore=(explore, Exploration, "an Exploration, such as Exploration(temperature=0.5)"),
+            log=(log, "put", "an AnswerLog, such as AnswerLog('answers')"),
+            history=(history, "read", "a HistoryStore, such as open_history(url) returns"),
+        )
         self.target = target
-        self.deadline = deadline
+        self.deadline = float(deadline)
         self.servable = servable
         self.fallback = fallback
         self.version = version
@@ -114,9 +123,9 @@ class Questions(SlateQuestions[OffersT], Generic[OffersT, AnswerT, OutputsT, Nam
         self._history = HistoryReader(history)
         self._asking = Asking(
             target,
-            fallback_after=fallback_after,
+            fallback_after=float(fallback_after),
             retries=retries,
-            hedge_after=hedge_after,
+            hedge_after=None if hedge_after is None else float(hedge_after),
             max_rows=max_rows,
             breaker=CircuitBreaker(breaker),
             best_sellers=None if best_sellers is None else read_best_sellers(best_sellers),
@@ -240,7 +249,7 @@ class Questions(SlateQuestions[OffersT], Generic[OffersT, AnswerT, OutputsT, Nam
             is_all = len(chosen) == num
             own = {input_name: array if is_all else array[chosen] for input_name, array in inputs.items()}
             arm = CLIENTS_OWN if self._experiment is None else self._experiment.arms.get(name, CLIENTS_OWN)
-            if arm.diversity is not None and arguments.get("diversity") is None:
+            if arm.diversity is not None and "diversity" in own and arguments.get("diversity") is None:
                 own["diversity"] = np.full(len(chosen), arm.diversity, np.float32)
             parts.append((yield from self._slates(signature, own, arm, str(name), deadline)))
             rows.append(chosen)
@@ -303,6 +312,9 @@ class Questions(SlateQuestions[OffersT], Generic[OffersT, AnswerT, OutputsT, Nam
     def _ready(self, timeout: float, servables: Iterable[str]) -> Steps[None]:
         if self._connection.is_closed:
             raise self._connection.closed_error()
+        check_deadline(timeout, "timeout")
+        if isinstance(servables, str):
+            raise ConfigError(f"`servables` takes a list of names, such as [{servables!r}]; got {servables!r}.")
         for servable in servables:
             version = None if servable == self.fallback else self.version
             yield from self._asking.ready(servable, version=version, timeout=timeout)
@@ -317,4 +329,4 @@ class Questions(SlateQuestions[OffersT], Generic[OffersT, AnswerT, OutputsT, Nam
         if deadline is not None:
             check_deadline(deadline)
         inputs, is_batch = build_inputs(signature, arguments)
-        return signature, self.deadline if deadline is None else deadline, inputs, is_batch
+        return signature, self.deadline if deadline is None else float(deadline), inputs, is_batch

@@ -94,7 +94,7 @@ def check_deadline(deadline: Any, name: str = "deadline") -> None:
     Raises:
         ConfigError: it is not.
     """
-    if not _is_number(deadline) or not 0 < deadline <= _LONGEST:
+    if not _is_number(deadline) or not 0 < float(deadline) <= _LONGEST:
         raise ConfigError(f"`{name}` must be a positive number of seconds, at most {_LONGEST:.0e}; got {deadline!r}.")
 
 

@@ -18,6 +18,8 @@ class InputSpec:
         meaning: one line for humans.
         choices: the texts that it takes, beside its padding; empty = any.
         is_attribute: its texts are attributes, `relation=value`.
+        least: smallest number that the client takes of a whole number, or of a share.
+        most: largest number that the client takes; None = any.
     """
 
     name: str
@@ -27,6 +29,8 @@ class InputSpec:
     meaning: str
     choices: tuple[str, ...] = ()
     is_attribute: bool = False
+    least: float = 0
+    most: float | None = None
 
 
 OBJECTIVES = ("purchase", "revenue", "margin", "incremental_margin")
@@ -114,6 +118,7 @@ OUTSIDE = InputSpec(
     0,
     "offer only what is of another category than the cart's, compared at this level of the path; 1 = top, 0 = the "
     "model's default (no limit, unless configured), -1 = no limit",
+    least=-1,
 )
 RATIO = InputSpec(
     "max_price_ratio",
@@ -191,6 +196,8 @@ DIVERSITY = InputSpec(
     0.0,
     "variety of the slate, up to 1 = most categories; 0 = the model's default (by score alone, unless configured), "
     "-1 = by score alone",
+    least=-1,
+    most=1,
 )
 VARIETIES = ("content", "random", "unexplored", "calibrated")
 """Kinds of variety that a request may ask for."""
