@@ -10,7 +10,7 @@ UNKNOWN_LABEL = "Unrecognized servable version label"
 
 
 _HTTP = "Received http2 header with status"
-"""How gRPC tells of an HTTP error, where no server of gRPC answered."""
+"""How gRPC reports an HTTP error, where no server of gRPC answered."""
 
 
 def name_failure(target: str, error: grpc.RpcError, what: str, deadline: float) -> ServingError:
