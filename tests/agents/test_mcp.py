@@ -24,6 +24,7 @@ from tests.client.test_client import free_port
 from tfrec.agents.http_port import HttpPort, make_app
 from tfrec.agents.server import ShopTools, make_server
 from tfrec.agents.tools import tool_of
+from tfrec.cli import main
 from tfrec.client import AnswerLog, RecommenderClient
 from tfrec.errors import ConfigError
 from tfrec.schema.inputs import OBJECTIVES
@@ -265,6 +266,19 @@ def test_others_need_a_token():
         HttpPort("0.0.0.0", 8600)
     with pytest.raises(ConfigError, match="at least 16"):
         HttpPort("0.0.0.0", 8600, token="short")
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        pytest.param([], "TFREC_MCP_TOKEN", id="usual variable"),
+        pytest.param(["--token-env", "MY_TOKEN"], "MY_TOKEN", id="variable of that name"),
+    ],
+)
+def test_the_command_names_the_variable_that_the_token_is_read_from(options, name, monkeypatch, capsys):
+    monkeypatch.delenv(name, raising=False)
+    assert main(["mcp", "localhost:8500", "--http", "0.0.0.0:8600", *options]) == 2
+    assert f"Set {name} (make one: " in capsys.readouterr().err
 
 
 def test_the_tools_load_nothing_heavy():

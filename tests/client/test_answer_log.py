@@ -56,7 +56,7 @@ def test_a_line_holds_what_was_shown_to_whom_and_why(models: Path, tmp_path: Pat
         {"cart page"},
         {"impression"},
     ]
-    assert json.loads(lines[2]["request"])["cart_item_ids"] == ["mug", "x"]
+    assert json.loads(lines[2]["request"]) == {"cart_item_ids": ["mug", "x"], "k": 1}  # what was left out is not there
     assert "request" not in lines[1]
     check = EventCheck(EventRules())
     assert len({check.row_of(line)[0] for line in lines}) == 3

@@ -187,3 +187,6 @@ def test_the_command_line_says_who_answered(tmp_path: Path, capsys: pytest.Captu
     assert "`shop` did not answer; this is `best_sellers`" in said.err
     assert main([*ask, "--categories", "Garden"]) == 0
     assert json.loads(capsys.readouterr().out)["offers"] == []
+    assert main(ask[:-1]) == 0
+    table = capsys.readouterr().out
+    assert "lamp" in table and "–" in table and "%" not in table  # a list of what sold most knows no chances

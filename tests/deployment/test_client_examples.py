@@ -86,6 +86,12 @@ def test_without_a_server_there_are_no_offers_and_no_trace(language: str):
     assert "Traceback" not in ran.stderr and "Fatal" not in ran.stderr
 
 
+def test_the_curl_program_states_the_cause_once():
+    prepare("curl")
+    ran = run(REST["curl"], f"127.0.0.1:{free_port()}")
+    assert re.fullmatch(r"no offers: curl: \(7\) [^\n]+\n", ran.stderr), ran.stderr
+
+
 @pytest.mark.parametrize("language", [*REST, *GRPC])
 def test_a_servable_that_is_not_loaded_is_named(tiny_models: Path, tmp_path: Path, language: str):
     prepare(language)
@@ -94,6 +100,7 @@ def test_a_servable_that_is_not_loaded_is_named(tiny_models: Path, tmp_path: Pat
         ran = run({**REST, **GRPC}[language], f"127.0.0.1:{other.rest_port if language in REST else other.port}")
     assert ran.returncode == 1
     assert re.search(r"no offers.*shop", ran.stderr, re.DOTALL)
+    assert language != "curl" or "curl:" not in ran.stderr  # the server's own words say it
 
 
 @pytest.mark.slow

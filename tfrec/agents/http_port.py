@@ -29,6 +29,7 @@ class HttpPort:
         token: word that each request must bring as `Authorization: Bearer`; `""` = none, on loopback only.
         allow_hosts: names under which the server may be addressed, such as `tools.shop.example`, beside loopback's.
         allow_origins: pages whose scripts may call, such as `https://shop.example`.
+        token_env: environment variable that the token was read from, named in messages; `""` = it was none.
     """
 
     host: str
@@ -36,13 +37,14 @@ class HttpPort:
     token: str = dataclasses.field(default="", repr=False)
     allow_hosts: tuple[str, ...] = ()
     allow_origins: tuple[str, ...] = ()
+    token_env: str = ""
 
     def __post_init__(self) -> None:
         check_token(self.token)
         if not self.token and self.host not in _LOOPBACK:
             raise ConfigError(
-                f"Without a token the tools are offered on this machine alone (127.0.0.1); got {self.host!r}. Set one: "
-                f"{MAKE_A_TOKEN}"
+                f"Without a token the tools are offered on this machine alone (127.0.0.1); got {self.host!r}. Set "
+                f"{self.token_env or '`token`'} (make one: {MAKE_A_TOKEN})."
             )
         check_origins(self.allow_origins, may_be_all=False)
 

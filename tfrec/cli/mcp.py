@@ -79,6 +79,7 @@ def run(options: argparse.Namespace) -> None:
             token=os.environ.get(options.token_env, ""),
             allow_hosts=tuple(options.allow_host),
             allow_origins=tuple(options.allow_origin),
+            token_env=options.token_env,
         )
     titles = read_titles(options)
     log = AnswerLog(options.log, placement=options.placement) if options.log else None

@@ -24,7 +24,7 @@ def offer_table(offers: Iterable[OfferedItem], titles: Mapping[str, str], *, ind
             f"{item.price:,.2f}" if item.price else "–",
             *([f"{item.total_price:,.2f}" if item.total_price else "–"] if is_bundle else []),
             *([f"{item.threshold_set or ''}"] if has_sets else []),
-            f"{item.probability:.1%}",
+            f"{item.probability:.1%}" if item.probability else "–",  # best sellers have none
             item.reason_sentence(_named(item, titles)),
         ]
         for rank, item in enumerate(offers, start=1)

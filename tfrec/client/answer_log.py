@@ -24,6 +24,7 @@ import numpy as np
 
 from tfrec.client.offers import Offers
 from tfrec.errors import ConfigError, SourceError
+from tfrec.schema.signatures import signature_named
 
 logger = logging.getLogger(__name__)
 
@@ -266,15 +267,16 @@ def _lines(
             if prices[position]:
                 line["price"] = float(str(prices[position]))
             if not position:
-                line["request"] = _request(inputs, row)
+                line["request"] = _request(signature, inputs, row)
             lines.append(_ENCODER.encode(line) + "\n")
     return lines
 
 
-def _request(inputs: Mapping[str, np.ndarray], row: int) -> str:
+def _request(signature: str, inputs: Mapping[str, np.ndarray], row: int) -> str:
     """Returns as JSON what the query stated; "" where that is too long for an event.
 
-    The user's history is left out: it is long, and known to whoever reads the log.
+    Left out are values that equal the input's padding, as none says the same, and the user's history: it is long, and
+    known to whoever reads the log.
     """
     stated: dict[str, Any] = {}
     for name, array in inputs.items():
@@ -286,7 +288,7 @@ def _request(inputs: Mapping[str, np.ndarray], row: int) -> str:
         elif array.dtype == object:
             if array[row]:
                 stated[name] = _text(array[row])
-        elif np.isfinite(array[row]):
+        elif np.isfinite(array[row]) and array[row] != signature_named(signature).input(name).padding:
             stated[name] = array[row].item()
     text = _ENCODER.encode(stated)
     return text if len(text) <= _LONGEST_REQUEST else ""

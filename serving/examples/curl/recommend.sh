@@ -10,11 +10,13 @@ here="$(cd "$(dirname "$0")" && pwd)"
 request="$(jq --arg cart "$cart" '.inputs.cart_item_ids = [[""] + ($cart / ",")] | .inputs.k = [5]' \
   "$here/../requests/complete_cart.json")"
 
-# --max-time is the deadline in seconds. An error has a status of 400 or above and a text in `error`.
+# --max-time is the deadline in seconds. An error has a status of 400 or above and a text in `error`; where no server
+# answered, curl's own message is the cause.
 if ! answer="$(curl --silent --show-error --fail-with-body --max-time 1 --data-binary "$request" \
-  "http://$target/v1/models/shop:predict")"; then
+  "http://$target/v1/models/shop:predict" 2>&1)"; then
   # 404, 429, 503, 504, no connection: show the shop's own list. 400: the request is wrong.
-  echo "no offers: $(jq --raw-output .error <<<"$answer" 2>/dev/null || true)" >&2
+  error="$(sed 's/curl: (22).*//' <<<"$answer" | jq --raw-output '.error // empty' 2>/dev/null || true)"
+  echo "no offers: ${error:-$answer}" >&2
   exit 1
 fi
 
