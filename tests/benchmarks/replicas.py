@@ -74,7 +74,8 @@ def timed(models: Path, *, calls: int = 500) -> np.ndarray:
 def show(service: np.ndarray, *, rate: float, replicas: Sequence[int], cores: int, shards: int) -> None:
     """Prints a line for each number of replicas."""
     mean = service.mean()
-    print(f"a request takes {1e3 * mean:.1f} ms in the mean, {1e3 * np.quantile(service, 0.99):.1f} at the 99th percentile")
+    slow = np.quantile(service, 0.99)
+    print(f"a request takes {1e3 * mean:.1f} ms in the mean, {1e3 * slow:.1f} at the 99th percentile")
     print(f"{rate:,.0f} requests/s on {shards} shard(s) keep {rate * mean * shards:,.1f} cores busy")
     for number in replicas:
         busy = rate * mean / (number * cores)

@@ -54,11 +54,14 @@ def styles_of(parts: Sequence[Evidence], columns: Columns, *, declared: str) -> 
     }
 
 
+_YES_OR_NO = ("clicked",)  # true and false are read as well as 1 and 0
+
+
 def notes_of_numbers(mapped: MappedTable) -> list[Note]:
     """Returns what the owner of the file should know of its numbers."""
     notes = [note for style in mapped.styles.values() for note in style.notes]
     for name, style in mapped.styles.items():
-        if style.unreadable * 2 > style.values:
+        if name not in _YES_OR_NO and style.unreadable * 2 > style.values:
             text = (
                 f"{style.unreadable:,} of {style.values:,} values of `{name}` are no numbers, e.g. {style.example!r}. "
                 "Map another column, or write plain numbers."
