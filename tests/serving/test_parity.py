@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from tfrec.schema.inputs import WIDGETS
+from tfrec.schema.inputs import OBJECTIVES, PLACES_BY, WIDGETS
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.serving.servable import Servable
 
@@ -77,7 +77,8 @@ def queries_of(shop):
         "cart_total": rng.uniform(0, 60, NUM_QUERIES).astype(np.float32),
         "threshold": rng.choice([0, 0, 50, 400], NUM_QUERIES).astype(np.float32),
         "min_price_ratio": rng.uniform(0, 1.3, NUM_QUERIES).astype(np.float32),
-        "objective": rng.choice(np.array(["", "purchase", "revenue", "margin"], object), NUM_QUERIES),
+        "objective": rng.choice(np.array(["", *OBJECTIVES], object), NUM_QUERIES),
+        "places_by": rng.choice(np.array(["", *PLACES_BY], object), NUM_QUERIES),
         "max_price_ratio": rng.uniform(1.5, 4, NUM_QUERIES).astype(np.float32),
         "bought_before": rng.choice(np.array(["", "only", "never"], object), NUM_QUERIES),
         "shown_item_ids": lists(4),
