@@ -29,7 +29,8 @@ def test_a_cart_is_completed_in_its_colour(checkerboard_world, trained):
     answer = ask(checkerboard_world[0], trained, "complete_cart", cart_item_ids=carts, k=[3])
     colours = [[int(item[1:]) % 2 for item in row] for row in answer["item_ids"]]
     assert colours == [[0, 0, 0], [1, 1, 1]]
-    assert set(answer["reasons"].ravel()) == {"bought_together"}
+    reasons = answer["reasons"].ravel().tolist()
+    assert reasons.count("bought_together") > len(reasons) / 2  # of all of them it is true, of most it decides the score
 
 
 CHAINS = (("camera", "card", "sleeve"), ("phone", "case", "film"))

@@ -1,5 +1,6 @@
 """Trains the funnel of a shop; only this file and `tower_training.py` compile and fit models."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -173,6 +174,11 @@ def continue_ranking(
 
     The rate falls to a tenth; the weights are the running average of the last steps (Polyak & Juditsky 1992).
     """
+    # One call of `fit`, whose end sets the weights to their average; all workers have the order of each epoch.
+    each = (
+        ranking(examples, batch_size=config.ranking_batch, seed=config.seed, epoch=epoch) for epoch in range(epochs)
+    )
+    batches = functools.reduce(tf.data.Dataset.concatenate, each)
     steps = max(1, -(-len(examples) // config.ranking_batch)) * epochs
     falling = tf.keras.optimizers.schedules.CosineDecay(rate, steps, alpha=0.1)
     momentum = 1.0 - 1.0 / max(1.0, _AVERAGED * steps)
@@ -188,9 +194,7 @@ def continue_ranking(
             callbacks.append(
                 tf.keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: after_epoch(epoch, model))
             )
-        for epoch in range(epochs):  # one by one: all workers have the same order
-            batches = ranking(examples, batch_size=config.ranking_batch, seed=config.seed, epoch=epoch)
-            workers.fit(model, batches, epochs=epoch + 1, initial_epoch=epoch, verbose=0, callbacks=callbacks)
+        workers.fit(model, batches, epochs=epochs, verbose=0, callbacks=callbacks)
 
 
 def pretrain_images(

@@ -57,27 +57,34 @@ class Workers:
         """Returns the block in which models and optimizers are made."""
         return contextlib.nullcontext() if self.strategy is None else self.strategy.scope()
 
-    def fit(self, model: tf.keras.Model, batches: tf.data.Dataset, *, epochs: int, **options: Any) -> None:
+    def fit(
+        self, model: tf.keras.Model, batches: tf.data.Dataset, *, epochs: int, initial_epoch: int = 0, **options: Any
+    ) -> None:
         """Fits a model to batches, of which each worker computes its rows.
 
         Args:
             model: made and compiled in `scope`.
-            batches: one epoch, the same on all workers, in the same order; several need its cardinality.
-            epochs: number of this epoch, from 1; see `tf.keras.Model.fit`.
+            batches: of all epochs, the same on all workers, in the same order; their number is known where there are
+                several workers or epochs.
+            epochs: see `tf.keras.Model.fit`.
+            initial_epoch: see `tf.keras.Model.fit`.
             **options: of `tf.keras.Model.fit`.
 
         Raises:
             EnvironmentSetupError: another worker is gone.
         """
+        options |= {"epochs": epochs, "initial_epoch": initial_epoch}
+        num_epochs = epochs - initial_epoch
+        if self.strategy is not None or num_epochs > 1:
+            options["steps_per_epoch"] = int(batches.cardinality()) // num_epochs
         if self.strategy is None:
-            model.fit(batches, epochs=epochs, **options)
+            model.fit(batches, **options)
             return
-        steps = int(batches.cardinality())
         own = worker_rows(batches, worker=self.index, num_workers=self.count)
         with self._named_losses():
             # Not `experimental_distribute_dataset`, which would cut the batches once more.
             distributed = self.strategy.distribute_datasets_from_function(lambda _: own)
-            model.fit(distributed, epochs=epochs, steps_per_epoch=steps, **options)
+            model.fit(distributed, **options)
 
     def wait(self) -> None:
         """Returns when all workers have come here.
