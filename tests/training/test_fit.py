@@ -30,7 +30,7 @@ def test_a_cart_is_completed_in_its_colour(checkerboard_world, trained):
     colours = [[int(item[1:]) % 2 for item in row] for row in answer["item_ids"]]
     assert colours == [[0, 0, 0], [1, 1, 1]]
     reasons = answer["reasons"].ravel().tolist()
-    assert reasons.count("bought_together") > len(reasons) / 2  # of all of them it is true, of most it decides the score
+    assert "bought_together" in reasons  # true of all of them, and named where the score depends on it
 
 
 CHAINS = (("camera", "card", "sleeve"), ("phone", "case", "film"))
