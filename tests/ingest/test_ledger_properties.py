@@ -97,13 +97,17 @@ def test_what_was_cleaned_once_is_clean(rows: list[dict[str, str]]) -> None:
     pd.testing.assert_frame_equal(kept(again)[columns], once[columns])
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_a_second_preparation_gives_the_same_bytes(tmp_path: Path) -> None:
     recipe = write_small_shop(tmp_path, extra=RULES)
     prepare_shop(recipe, tmp_path / "out")
-    first = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*")}
+    first = contents(tmp_path / "out")
     prepare_shop(recipe, tmp_path / "out")
     prepare_shop(recipe, tmp_path / "out", force=True)
-    assert {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*")} == first
+    assert contents(tmp_path / "out") == first
 
 
 @pytest.mark.slow

@@ -48,7 +48,7 @@ def test_a_missing_file_is_found(models):
     (models / "shop" / "1" / "variables" / "variables.index").unlink()
     found = check_folder(models / "shop" / "1", servable="shop", version=1)
     assert found[0].where == "variables/variables.index"
-    assert any(one.where.startswith("complete_cart, query") for one in found)
+    assert "Is it still being copied?" in found[1].found  # it is not loaded, so nothing is asked of it
 
 
 def test_a_version_without_certificate_says_what_to_do(models, capsys):

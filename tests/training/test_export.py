@@ -159,6 +159,7 @@ def quick(monkeypatch):
     class Served:
         def __init__(self):
             self.vocabularies = {"items": ["a", "b"], "users": [], "categories": ["All"]}
+            self.indexes = {}
 
         def module(self, servable):
             return tf.Module(name=servable), {"recommend": None}
@@ -179,7 +180,7 @@ def test_versions_grow_together(quick, tmp_path):
 def test_a_version_says_what_it_is(quick, tmp_path):
     export_servables(quick, tmp_path, about={"recipe": "tiny"})
     about = json.loads((tmp_path / "shop" / "1" / "assets.extra" / "tfrec.json").read_text())
-    assert about == {"recipe": "tiny", "servable": "shop", "version": 1, "items": 2, "users": 0}
+    assert about == {"recipe": "tiny", "servable": "shop", "version": 1, "items": 2, "users": 0, "indexes": {}}
 
 
 def test_a_number_is_never_used_twice(quick, tmp_path):
