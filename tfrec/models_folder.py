@@ -136,9 +136,14 @@ def planned_manifest(prepared: Path, config: Any) -> ModelsManifest:
     )
 
 
+def work_path(models: Path, manifest: ModelsManifest) -> Path:
+    """Returns where a training of this shop, these settings and this code keeps what it has finished."""
+    return models / WORK / manifest.identity[:16]
+
+
 def work_folder(models: Path, manifest: ModelsManifest) -> Path:
     """Returns where a training keeps what it has finished; the work of other shops, settings or code there goes."""
-    work = models / WORK / manifest.identity[:16]
+    work = work_path(models, manifest)
     if work.parent.is_dir():
         for other in work.parent.iterdir():
             if other != work:

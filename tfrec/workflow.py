@@ -38,6 +38,7 @@ from tfrec.models_folder import (
     read_models_manifest,
     version_of,
     work_folder,
+    work_path,
 )
 from tfrec.publish import check_claim, check_folder, claiming, publishing
 from tfrec.release.certify import Certifier
@@ -150,7 +151,7 @@ def follow_training(prepared: Path, models: Path, config: Any, workers: Any, *, 
     present = find_models_manifest(models)
     if present is not None and present.identity == wanted.identity and not force:
         return False
-    follow(load_shop(prepared), config, work=models / WORK / wanted.identity[:16], workers=workers)
+    follow(load_shop(prepared), config, work=work_path(models, wanted), workers=workers)
     return True
 
 

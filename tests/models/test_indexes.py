@@ -5,13 +5,13 @@ import pytest
 import tensorflow as tf
 
 from tests.models.fitting import allowing, query_of, sources_of
-from tests.worlds import bought, make_shop, viewed
+from tests.models.shelves import SHELF, shop_of_shelves
 from tfrec.models import RetrievalConfig, RetrievalModel
 from tfrec.models.index_config import IndexConfig
 from tfrec.models.source_config import SourceConfig
 from tfrec.training.indexes import build_indexes, latest_queries
 
-SHELVES, SHELF, UNSOLD = 100, 8, 100
+SHELVES, UNSOLD = 100, 100
 ROWS = 1 + SHELVES * SHELF + UNSOLD
 ASKED = [
     ("u1", ["i8", "i10"], ["i9"]),
@@ -38,19 +38,7 @@ def short_lists():
 
 @pytest.fixture(scope="module")
 def shop():
-    rng = np.random.default_rng(0)
-    rows = []
-    for number in range(300):
-        user, shelf = f"u{number % 12}", rng.integers(SHELVES)
-        chosen = [f"i{shelf * SHELF + place}" for place in rng.permutation(SHELF)[:4]]
-        rows += viewed(user, number, *chosen, session=f"s{number}")
-        rows += bought(user, number + 0.1, *chosen[:3], order=f"o{number}")
-    names = [f"i{number}" for number in range(SHELVES * SHELF)] + [f"n{number}" for number in range(UNSOLD)]
-    items = {
-        name: {"title": f"word{at // SHELF} thing{at % 5}", "category": f"C{at % 3}", "price": 1.0 + at}
-        for at, name in enumerate(names)
-    }
-    return make_shop(rows, items)
+    return shop_of_shelves(shelves=SHELVES, unsold=UNSOLD, orders=300)
 
 
 @pytest.fixture(scope="module")

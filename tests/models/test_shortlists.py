@@ -5,11 +5,11 @@ import pytest
 import tensorflow as tf
 
 from tests.models.fitting import allowing, query_of, sources_of
-from tests.worlds import bought, make_shop, viewed
+from tests.models.shelves import SHELF, shop_of_shelves
 from tfrec.models import RetrievalConfig, RetrievalModel
 from tfrec.models.source_config import SourceConfig
 
-SHELVES, SHELF, UNSOLD = 40, 8, 20
+SHELVES, UNSOLD = 40, 20
 ROWS = 1 + SHELVES * SHELF + UNSOLD
 ASKED = [
     ("u1", ["i8", "i10"], ["i9"]),
@@ -23,21 +23,9 @@ ASKED = [
 
 @pytest.fixture(scope="module")
 def shop():
-    """Every order and visit keeps to one shelf of the catalogue, so that of most items a source knows nothing."""
-    rng = np.random.default_rng(0)
-    rows = []
-    for number in range(160):
-        user, shelf = f"u{number % 12}", rng.integers(SHELVES)
-        chosen = [f"i{shelf * SHELF + place}" for place in rng.permutation(SHELF)[:4]]
-        rows += viewed(user, number, *chosen, session=f"s{number}")
-        rows += bought(user, number + 0.1, *chosen[:3], order=f"o{number}")
-    names = [f"i{number}" for number in range(SHELVES * SHELF)] + [f"n{number}" for number in range(UNSOLD)]
-    items = {
-        name: {"title": f"word{at // SHELF} thing{at % 5}", "category": f"C{at % 3}", "price": 1.0 + at}
-        for at, name in enumerate(names)
-    }
     segments = {f"u{user}": "north" if user % 2 else "south" for user in range(12)}
-    return make_shop(rows, items, segments=segments, friends=[("u1", "u4"), ("u2", "u5")])
+    friends = [("u1", "u4"), ("u2", "u5")]
+    return shop_of_shelves(shelves=SHELVES, unsold=UNSOLD, orders=160, segments=segments, friends=friends)
 
 
 @pytest.fixture(scope="module")

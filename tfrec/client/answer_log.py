@@ -24,6 +24,7 @@ import numpy as np
 
 from tfrec.client.offers import Offers
 from tfrec.errors import ConfigError, SourceError
+from tfrec.schema import wire
 from tfrec.schema.signatures import signature_named
 
 logger = logging.getLogger(__name__)
@@ -241,7 +242,7 @@ def _lines(
         shown: dict[str, Any] = {
             "event_type": "impression",
             "timestamp": timestamp,
-            "user_id": _text(inputs["user_id"][row]),
+            "user_id": wire.as_text(inputs["user_id"][row]),
             "slate_id": origin.recommendation_id,
             "signature": signature,
             "version": f"{origin.servable}/{origin.version}",
@@ -284,18 +285,14 @@ def _request(signature: str, inputs: Mapping[str, np.ndarray], row: int) -> str:
             continue
         if array.ndim == 2:
             if num := int((inputs[_EVENTS if name.startswith("recent_") else name][row][1:] != "").sum()):
-                stated[name] = [_text(value) for value in array[row, 1 : 1 + num].tolist()]
+                stated[name] = [wire.as_text(value) for value in array[row, 1 : 1 + num].tolist()]
         elif array.dtype == object:
             if array[row]:
-                stated[name] = _text(array[row])
+                stated[name] = wire.as_text(array[row])
         elif np.isfinite(array[row]) and array[row] != signature_named(signature).input(name).padding:
             stated[name] = array[row].item()
     text = _ENCODER.encode(stated)
     return text if len(text) <= _LONGEST_REQUEST else ""
-
-
-def _text(value: Any) -> Any:
-    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
 
 
 def _close_all() -> None:

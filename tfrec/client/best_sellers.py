@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tfrec.errors import SourceError
+from tfrec.schema import wire
 from tfrec.schema.category_paths import CATEGORY_SEPARATOR, paths_above
 from tfrec.schema.inputs import STANDARD_WIDGETS
 
@@ -135,7 +136,8 @@ class BestSellers:
 
     def _offered(self, signature: str, inputs: Mapping[str, np.ndarray], row: int, k: int) -> list[BestSeller]:
         def values(name: str) -> set[str]:
-            return {_as_text(value) for value in np.atleast_1d(inputs[name][row])} - {""} if name in inputs else set()
+            given = np.atleast_1d(inputs[name][row]) if name in inputs else ()
+            return {wire.as_text(value) for value in given} - {""}
 
         if any(values(name) for name in _ATTRIBUTES) or "only" in values("bought_before"):
             return []
@@ -157,7 +159,7 @@ class BestSellers:
             shared = set(paths_above(own))
             found.sort(key=lambda item: -sum(path in shared for path in paths_above(item.category)))
         if "shown_item_ids" in inputs:
-            shown = [_as_text(value) for value in inputs["shown_item_ids"][row].tolist()]
+            shown = [wire.as_text(value) for value in inputs["shown_item_ids"][row].tolist()]
             found.sort(key=lambda item: shown.count(item.item_id))
         return found[: max(k, 0)]
 
@@ -211,10 +213,6 @@ def _lines_as_sent(carts: np.ndarray) -> dict[str, np.ndarray]:
 
 def _nothing(*_: object) -> list[BestSeller]:
     return []
-
-
-def _as_text(value: str | bytes) -> str:
-    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
 
 
 def _cut(category: str, level: int) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from tfrec.client.exploration import Exploration
 from tfrec.client.settings import check_parts
 from tfrec.errors import ConfigError, nearest_hint
+from tfrec.schema import wire
 from tfrec.schema.arms import DEFAULT_SHARES, assign
 
 
@@ -78,7 +79,7 @@ class Experiment:
 
     def arms_of(self, user_ids: np.ndarray) -> np.ndarray:
         """Returns each user's arm, `[B]`; `""` for a guest, as guests cannot be distinguished."""
-        texts = [user.decode("utf-8", "surrogateescape") if isinstance(user, bytes) else user for user in user_ids]
+        texts = [wire.as_text(user) for user in user_ids]
         encoded = [text.encode("utf-8", "replace").decode() for text in texts]
         arms = assign(encoded, salt=self.name, shares=self.shares)
         return np.where(np.array([text != "" for text in texts], bool), arms, "")

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tfrec.errors import SchemaError, nearest_hint
+from tfrec.schema import wire
 from tfrec.schema.inputs import InputSpec
 from tfrec.schema.signatures import Signature
 
@@ -179,7 +180,7 @@ def _checked(spec: InputSpec, value: Any) -> Any:
         if isinstance(value, str | bytes):
             if spec.choices and value not in (*spec.choices, spec.padding):
                 raise SchemaError(f"`{spec.name}` is one of {', '.join(spec.choices)}; got {_shown(value)}.")
-            if spec.is_attribute and value and not all(_as_text(value).partition("=")):
+            if spec.is_attribute and value and not all(wire.as_text(value).partition("=")):
                 raise SchemaError(f"`{spec.name}` takes texts such as 'brand=Acme'; got {_shown(value)}.")
             return value
         hint = f" Write {str(value)!r}." if isinstance(value, int | np.integer) and not isinstance(value, bool) else ""
@@ -201,10 +202,6 @@ def _checked(spec: InputSpec, value: Any) -> Any:
             f"`{spec.name}` takes numbers from {spec.least} to {spec.most} ({spec.meaning}); got {_shown(value)}."
         )
     return number
-
-
-def _as_text(value: str | bytes) -> str:
-    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
 
 
 def _shown(value: Any) -> str:

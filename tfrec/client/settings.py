@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tfrec.errors import ConfigError, SchemaError, nearest_hint
+from tfrec.schema import wire
 from tfrec.schema.signatures import Signature
 
 _LONGEST = 1e9
@@ -30,7 +31,7 @@ def check_settings(
     if not isinstance(target, str) or ":" not in target or target.startswith(("http://", "https://")):
         raise ConfigError(f'`target` must be "host:port" of the gRPC port (8500 on TF Serving); got {target!r}.')
     check_deadline(deadline)
-    if not isinstance(servable, str) or not servable or not _is_utf8(servable):
+    if not isinstance(servable, str) or not servable or not wire.is_unicode(servable):
         raise ConfigError(f"`servable` must be the name of a servable; got {servable!r}.")
     if fallback is not None and (not isinstance(fallback, str) or fallback in ("", servable)):
         raise ConfigError(f"`fallback` must be another servable than {servable!r}; got {fallback!r}.")
@@ -38,7 +39,7 @@ def check_settings(
         raise ConfigError(f"`fallback_after` must be a share of the deadline in (0, 1); got {fallback_after!r}.")
     if version is not None and (not _is_whole(version) or not 0 <= version < 2**63):
         raise ConfigError(f"`version` must be a whole number such as 3; got {version!r}.")
-    if version_label is not None and (not isinstance(version_label, str) or not _is_utf8(version_label)):
+    if version_label is not None and (not isinstance(version_label, str) or not wire.is_unicode(version_label)):
         raise ConfigError(f"`version_label` must be a word such as 'stable'; got {version_label!r}.")
     if not _is_whole(max_rows) or max_rows < 1:
         raise ConfigError(f"`max_rows` must be a whole number of at least 1; got {max_rows!r}.")
@@ -96,10 +97,6 @@ def check_deadline(deadline: Any, name: str = "deadline") -> None:
     """
     if not _is_number(deadline) or not 0 < float(deadline) <= _LONGEST:
         raise ConfigError(f"`{name}` must be a positive number of seconds, at most {_LONGEST:.0e}; got {deadline!r}.")
-
-
-def _is_utf8(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _is_whole(value: Any) -> bool:

@@ -302,6 +302,16 @@ def encode_strings(flat: np.ndarray) -> list[bytes]:
         raise SchemaError(f"A string tensor holds `str` or `bytes`; got {bad!r} ({type(bad).__name__}).") from error
 
 
+def as_text(value: str | bytes) -> str:
+    """Returns a string as `str`; bytes that are not UTF-8 as lone surrogates, which are sent as the same bytes."""
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+
+
+def is_unicode(text: str) -> bool:
+    """Returns whether a text is without lone surrogates, which no name in a message can hold."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def tensor_shape(proto: Any) -> tuple[int, ...]:
     """Returns the shape that a `TensorProto` declares; a tensor of unknown rank counts as a scalar, as in TensorFlow.
 

@@ -10,8 +10,8 @@ def share_heaps() -> None:
     """Lets threads share as many heaps as there are cores, two at least; to be called before threads are started.
 
     glibc gives threads eight heaps a core. Each keeps the most that was ever taken from it, so that with requests of
-    all sizes the memory grows for hours: on two cores by 15 % from one minute to the next, and by 5 % with two heaps.
-    `MALLOC_ARENA_MAX` in the environment is left as it is; other C libraries have no such setting.
+    all sizes the memory grows for hours (`make bench-fuzz`, with `MALLOC_ARENA_MAX=16` and without). That variable is
+    left as it is where it is set; other C libraries have no such setting.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None and "MALLOC_ARENA_MAX" not in os.environ:

@@ -61,7 +61,7 @@ def parse_body(body: bytes) -> dict[str, Any]:
         raise _invalid(
             f"JSON Value: {_shown(document)} not formatted correctly. 'signature_name' key must be a string value."
         )
-    if not _is_unicode(name):
+    if not wire.is_unicode(name):
         raise _invalid("JSON Parse error: The surrogate pair in string is invalid. at offset: 0")
     return document
 
@@ -284,11 +284,6 @@ def _proto(spec: TensorSpec, shape: Sequence[int], values: Sequence[Any]) -> Any
 
 def _shape(sizes: Sequence[int]) -> str:
     return f"[{','.join(map(str, sizes))}]"
-
-
-def _is_unicode(text: str) -> bool:
-    """Returns whether a text is without lone surrogates, which no message can hold."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _shown(value: Any) -> str:

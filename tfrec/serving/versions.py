@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from tfrec.errors import ServingError, SourceError
-from tfrec.schema.wire import STATES
+from tfrec.schema.wire import STATES, is_unicode
 from tfrec.serving.c_api import load_c_api
 from tfrec.serving.models_config import CONFIG, ServableConfig, read_serving_config
 from tfrec.serving.prediction import warm_up
@@ -304,7 +304,9 @@ class ServedModels:
         try:
             # A name that is no UTF-8 cannot be asked for.
             entries = sorted(
-                entry for entry in self._models_dir.iterdir() if not entry.name.startswith(".") and _is_utf8(entry.name)
+                entry
+                for entry in self._models_dir.iterdir()
+                if not entry.name.startswith(".") and is_unicode(entry.name)
             )
             return [entry.name for entry in entries if entry.is_dir() and _versions_in(entry)]
         except OSError as error:
@@ -412,10 +414,6 @@ class ServedModels:
     def _set(self, name: str, status: VersionStatus) -> None:
         with self._lock:
             self._statuses.setdefault(name, {})[status.version] = status
-
-
-def _is_utf8(name: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _files_of(folder: Path) -> _Files:
