@@ -98,6 +98,8 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--shards", type=int, default=1)
     options = parser.parse_args()
+    if not options.rate > 0 or min(options.cores, options.shards, *options.replicas) < 1:
+        parser.error("--rate must be above 0; --cores, --shards and --replicas at least 1")
     service = timed(options.models) if options.models else np.loadtxt(options.milliseconds, ndmin=1) / 1e3
     show(service, rate=options.rate, replicas=options.replicas, cores=options.cores, shards=options.shards)
 
