@@ -19,6 +19,7 @@ from tfrec.pipelines.worker_rows import worker_rows
 from tfrec.training import TrainingConfig
 from tfrec.training.workers import ALONE, Workers, check_loss, read_tf_config
 
+ROOT = Path(__file__).parents[2]
 TWO = {"worker": ["a:1", "b:1"]}
 
 
@@ -75,6 +76,7 @@ def test_workers_share_out_the_rows_of_a_batch_in_order():
 
 def start(work, out, cluster=None, index=0):
     environment = {name: value for name, value in os.environ.items() if name != "TF_CONFIG"}
+    environment["PYTHONPATH"] = str(ROOT)
     if cluster is not None:
         environment["TF_CONFIG"] = tf_config(cluster, "worker", index)
     script = Path(__file__).with_name("one_worker.py")
