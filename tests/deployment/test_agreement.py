@@ -25,7 +25,7 @@ from tfrec.release.canary import REQUESTS
 from tfrec.release.follow import STABLE
 from tfrec.schema.signatures import SIGNATURES
 from tfrec.serving.models_config import BATCH_SIZES, CONFIG, FALLBACK, SERVABLES, serving_config
-from tfrec.serving.servable import ONE_PASS
+from tfrec.serving.servable import SESSION_CONFIG
 
 GRPC_PORT, REST_PORT = 8500, 8501
 METRICS = "/monitoring/prometheus/metrics"
@@ -74,7 +74,7 @@ def test_session_parallelism_is_the_limit_of_cores(place):
 
 
 def test_the_embedded_server_optimises_graphs_as_the_container_does():
-    assert parsed("session.config", config_pb2.ConfigProto()).SerializeToString() == ONE_PASS
+    assert parsed("session.config", config_pb2.ConfigProto()).SerializeToString() == SESSION_CONFIG
 
 
 def test_monitoring_path_is_the_one_that_is_scraped():

@@ -29,8 +29,8 @@ from tfrec.serving.saved_model import (
 )
 
 _INVALID_ARGUMENT, _NOT_FOUND, _FAILED_PRECONDITION, _UNAVAILABLE = 3, 5, 9, 14
-# ConfigProto; one pass of graph optimisation in place of two, as in serving/session.config.
-ONE_PASS = b"\x52\x04\x52\x02\x60\x01"  # graph_options { rewrite_options { meta_optimizer_iterations: ONE } }
+SESSION_CONFIG = b"\x52\x0a\x52\x08\x08\x02\x18\x02\x20\x01\x60\x01"
+"""`ConfigProto` of serving/session.config: one pass of graph optimisation, without what gains nothing here."""
 # graph_options { optimizer_options { opt_level: L0 } rewrite_options { disable_meta_optimizer: true } }: passes over a
 # graph cost a job seconds at the first call of each signature and give a few hundred calls next to nothing.
 _NO_REWRITING = b"\x52\x12\x1a\x0b\x18" + b"\xff" * 9 + b"\x01" + b"\x52\x03\x98\x01\x01"
@@ -114,7 +114,7 @@ class Servable:
         signature_defs = read_signature_defs(version_dir)
         api = load_c_api()
         config = _varint_field(2, intra_op_threads) + _varint_field(5, inter_op_threads)  # ConfigProto
-        config += ONE_PASS if is_graph_rewritten else _NO_REWRITING
+        config += SESSION_CONFIG if is_graph_rewritten else _NO_REWRITING
         status, options, graph = api.TF_NewStatus(), api.TF_NewSessionOptions(), api.TF_NewGraph()
         try:
             api.TF_SetConfig(options, config, len(config), status)

@@ -50,6 +50,7 @@ from tfrec.strategy.request import Request
 from tfrec.training import TrainedFunnel, TrainingConfig, build_baseline_sources
 from tfrec.training.indexes import build_indexes
 from tfrec.training.request_reader import RequestReader
+from tfrec.training.saved_graph import shrink_saved_model
 
 logger = logging.getLogger(__name__)
 
@@ -343,6 +344,7 @@ def _save(served: ServedFunnel, contract: str, folder: Path) -> None:
     with graphs_as_written():
         module, signatures = served.module(contract)
         tf.saved_model.save(module, str(folder), signatures=signatures)
+    shrink_saved_model(folder / "saved_model.pb")
     _complete(folder / "saved_model.pb", list(signatures))
 
 
