@@ -19,7 +19,8 @@ from tfrec.models.rows import times_by_category
 from tfrec.models.shared_graphs import GraphValue
 from tfrec.models.size_of import size_of
 from tfrec.models.sources.complements import Complements
-from tfrec.models.sources.nearest_items import IndexFacts, Searching
+from tfrec.models.sources.item_index import IndexFacts
+from tfrec.models.sources.nearest_items import Searching
 from tfrec.models.sources.registry import FEATURES, SOURCES
 from tfrec.models.sources.shortlist import Shortlist, shortlist_of, whole_catalogue
 from tfrec.models.sources.source import Candidates, Entries, Found, Moment, Ranking, Source
