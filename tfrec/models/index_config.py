@@ -13,14 +13,15 @@ class IndexConfig:
         min_items: of fewer items each is compared with the query, which is exact and about as fast.
         recall: share of the 100 nearest items that an index must find, measured at export on queries of users; so
             many lists are read, and so many of their items compared exactly.
-        max_share: share of the lists that may be read; where `recall` needs more, all items are compared.
+        max_share: share of the lists that may be read; where `recall` needs more, all items are compared. For a request
+            alone an index is faster up to about .4, in batches of 16 up to .05: a scan reads items once for all rows.
         queries: number of queries that it is measured on.
         seed: random seed of the lists and of the queries.
     """
 
     min_items: int = 100_000
     recall: float = 0.97
-    max_share: float = 0.5
+    max_share: float = 0.15
     queries: int = 500
     seed: int = 0
 
