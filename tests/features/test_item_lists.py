@@ -1,10 +1,9 @@
-"""Items divided into lists of similar vectors, and what reading some of the lists finds."""
+"""Items divided into lists of similar vectors."""
 
 import numpy as np
 import pytest
 
-from tfrec.features.index_recall import recall_by_probes
-from tfrec.features.item_lists import ItemLists, divide_items
+from tfrec.features.item_lists import divide_items
 
 CLUSTERS, SIZE, WIDTH = 60, 20, 16
 
@@ -64,34 +63,3 @@ def test_items_of_one_vector_share_their_lists():
     is_same = lists.item <= 900
     mixed = [row for row in range(len(lists.item)) if len(set(is_same[row][lists.item[row] > 0])) > 1]
     assert len(mixed) <= len(lists.item) // 4
-
-
-def test_few_lists_of_clustered_items_hold_what_is_nearest(clustered):
-    """Of 20 items of a cluster all are nearer to one of them than the others are: a twentieth of the lists has them."""
-    lists = divided(clustered, 20)
-    recall = recall_by_probes(lists, clustered, clustered[1::7])
-    assert recall.shape[1] == len(lists.item)
-    # The 100 nearest are of five clusters.
-    assert recall.mean(axis=0)[len(lists.item) // 4] > 0.9
-    scattered = ItemLists(
-        np.random.default_rng(0).permutation(lists.item.ravel()).reshape(lists.item.shape), lists.centre
-    )
-    assert recall_by_probes(scattered, clustered, clustered[1::7]).mean(axis=0)[len(lists.item) // 4] < 0.5
-
-
-def test_recall_is_that_of_the_items_in_the_lists_read():
-    """Two lists: of the three nearest items of the query two are in the list with the nearer centre."""
-    vectors = np.array([[0, 0], [1, 0], [0.9, 0], [0.8, 0], [0.1, 0]], np.float32)
-    lists = ItemLists(np.array([[1, 4], [2, 3]], np.int32), np.array([[0.55, 0], [0.85, 0]], np.float32))
-    query = np.array([[1, 0]], np.float32)
-    assert recall_by_probes(lists, vectors, query).tolist() == [[0.5, 1.0]]
-    assert recall_by_probes(lists, vectors, query, above=0.85).tolist() == [[0.5, 1.0]]  # items 1 and 2
-    assert recall_by_probes(lists, vectors, query, above=0.95).tolist() == [[0.0, 1.0]]  # item 1
-    assert np.isnan(recall_by_probes(lists, vectors, query, above=1.0)).all()
-
-
-def test_of_equal_items_any_will_do(monkeypatch):
-    monkeypatch.setattr("tfrec.features.index_recall.DEPTH", 2)
-    vectors = np.array([[0, 0], [1, 0], [0.5, 0], [0.5, 0], [0.5, 0]], np.float32)
-    lists = ItemLists(np.array([[1, 2], [3, 4]], np.int32), np.array([[0.75, 0], [0.5, 0]], np.float32))
-    assert recall_by_probes(lists, vectors, np.array([[1, 0]], np.float32)).tolist() == [[1.0, 1.0]]

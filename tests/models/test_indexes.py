@@ -26,12 +26,13 @@ CONFIG = SourceConfig(**{name: 5 for name in vars(SourceConfig()) if not name.en
 
 @pytest.fixture(scope="module", autouse=True)
 def short_lists():
-    """Five nearest are wanted of each search, and ten listed; four times as many lists are read under limits."""
+    """Five nearest are wanted of each search, and ten listed; four times as much is read under limits."""
     patch = pytest.MonkeyPatch()
     patch.setattr("tfrec.models.sources.source._SPARED", 1)
     patch.setattr("tfrec.models.sources.source._SPARE", 5)
     patch.setattr("tfrec.models.sources.popular._LONGER", 10)
     patch.setattr("tfrec.models.sources.nearest_items._MORE", 4)
+    patch.setattr("tfrec.models.sources.item_index._RESCORED", (110, 220, 440, ROWS))
     yield
     patch.undo()
 
@@ -59,14 +60,19 @@ def scanning(shop, model):
 
 
 @pytest.fixture(scope="module")
-def indexed(shop, model):
-    """Sources whose indexes read part of the lists."""
+def built(shop, model):
+    """Sources whose indexes read part of the lists, and what was measured of each."""
     sources = sources_of(shop, model, CONFIG, l2=5.0)
     facts = build_indexes(sources, sources.moment.feature_tables, IndexConfig(min_items=1, recall=0.8, max_share=1.0))
     assert {"towers", "content"} <= set(facts)
     assert all(one.probes < one.lists / 2 for one in (facts["towers"], facts["content"]))
     assert all(0.8 <= one.recall_at_100 < 1 for one in facts.values())
-    return sources
+    return sources, facts
+
+
+@pytest.fixture(scope="module")
+def indexed(built):
+    return built[0]
 
 
 def candidates(sources, query, eligible, *, at_least=0):
@@ -129,6 +135,31 @@ def test_a_query_is_answered_in_a_batch_as_alone(indexed, query):
         one = tf.nest.map_structure(lambda part, row=row: part[row : row + 1], query, expand_composites=True)
         alone, _ = candidates(indexed, one, eligible[row : row + 1])
         assert sorted(alone[0][alone[0] > 0]) == sorted(together[row][together[row] > 0])
+
+
+def test_the_graph_finds_the_share_that_was_measured(built):
+    """At least: where an item stands among all it was assumed to stand among those of the lists read."""
+    sources, facts = built
+    queries = latest_queries(sources.moment.feature_tables, most=500, seed=0)
+    for name, vectors in (("towers", sources.candidate_embeddings), ("content", sources.content)):
+        source = sources.by_name[name]
+        query = source.vector(queries)
+        item = source.searches[name].ranking(query, 100).item.numpy()
+        score = (query.numpy() @ vectors.numpy().T).astype(np.float64)
+        score[:, 0] = -np.inf
+        last = np.sort(score, axis=1)[:, -100, None]
+        found = (np.take_along_axis(score, item, axis=1) >= last - 1e-6).sum(axis=1)
+        assert 0.8 <= facts[name].recall_at_100 <= np.minimum(found / 100, 1).mean() + 1e-6 <= 1.001
+
+
+def test_what_one_query_wants_changes_nothing_for_the_others_of_its_batch(indexed, query):
+    eligible, at_least = eligible_share(0.5), np.zeros(len(ASKED), np.int32)
+    usual, _ = candidates(indexed, query, eligible, at_least=tf.constant(at_least))
+    at_least[0] = 300
+    beside, _ = candidates(indexed, query, eligible, at_least=tf.constant(at_least))
+    assert np.count_nonzero(beside[0]) >= 300
+    for row, other in zip(usual[1:], beside[1:], strict=True):
+        assert row[row > 0].tolist() == other[other > 0].tolist()
 
 
 def test_few_items_are_all_compared(shop, model):

@@ -385,3 +385,11 @@ def test_what_happens_now_moves_the_query(busy_shop, sources):
 def test_every_source_must_bring_something(name):
     with pytest.raises(ConfigError, match=f"`{name}` must be at least 1"):
         SourceConfig(**{name: 0})
+
+
+def test_similarity_of_some_items_is_that_in_the_catalogue(listed):
+    anchor, items = tf.constant([3, 7]), tf.constant([[7, 1, 3], [7, 2, 9]])
+    some = listed.similarity(anchor, items, embedding_weight=0.5, content_weight=2.0).numpy()
+    every = listed.similarity(anchor, embedding_weight=0.5, content_weight=2.0).numpy()
+    np.testing.assert_allclose(some, np.take_along_axis(every, items.numpy(), axis=1), atol=1e-6)
+    assert some[0, 2] == pytest.approx(2.5) and some[1, 0] == pytest.approx(2.5)  # of an item to itself

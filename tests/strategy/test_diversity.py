@@ -116,7 +116,6 @@ def by_taste(kind, interests, *, k=6, trade_off=1.0, seed=0):
     """The categories of the slate, and its items; `interests` of the categories 0 to 3."""
     tastes = Tastes(
         kind=tf.constant([VARIETIES.index(kind) + 1]),
-        category=tf.constant(CATEGORY),
         interests=tf.constant([interests], tf.float32),
         seed=tf.constant([seed]),
     )
@@ -125,6 +124,7 @@ def by_taste(kind, interests, *, k=6, trade_off=1.0, seed=0):
         k=tf.constant([k]),
         trade_off=tf.constant([trade_off]),
         vectors=tf.constant(VECTORS),
+        categories=tf.constant(CATEGORY[:, None]),
         tastes=tastes,
     )
     items = slate.item.numpy()[0].tolist()

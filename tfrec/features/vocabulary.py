@@ -158,6 +158,11 @@ class Catalogue:
         """`[N + 1]` index of each item's whole category path."""
         return self.categories[:, -1]
 
+    @property
+    def num_top_categories(self) -> int:
+        """Number of top categories by their largest index, with 0."""
+        return int(self.categories[:, 0].max(initial=0)) + 1
+
 
 @dataclasses.dataclass(frozen=True)
 class Vocabularies:

@@ -106,6 +106,7 @@ class BaselineSources:
         self.price = table(catalogue.price, "price")
         self.profit = table(catalogue.profit, "profit")
         self.categories = table(catalogue.categories, "categories")
+        self._num_top_categories = catalogue.num_top_categories
         self.groups = table(catalogue.group, "groups")
         self.fits = table(catalogue.fits.codes, "fits")
         self.fits_something = table(catalogue.fits.is_head, "fits_something")
@@ -143,10 +144,9 @@ class BaselineSources:
 
     def interests(self, query: Query) -> tf.Tensor:
         """Returns `[B, P]` float32: times that the users bought of each top category; of the unknown, in column 0."""
-        every = whole_catalogue(self.num_rows)
-        times = self._own_count(query, every)
-        items = tf.broadcast_to(every.item, tf.shape(times))
-        return times_by_category(items, times, self.categories[:, 0])
+        times = self._own_count(query, whole_catalogue(self.num_rows))
+        top = tf.broadcast_to(self.categories[None, :, 0], tf.shape(times))
+        return times_by_category(top, times, number=self._num_top_categories)
 
     def gather_evidence(
         self,
@@ -207,10 +207,24 @@ class BaselineSources:
         """Returns zeros `[B, C]`: a baseline knows items, not which categories complete which."""
         return tf.zeros(tf.shape(items))
 
-    def similarity(self, anchor: tf.Tensor, embedding_weight: float = 1.0, content_weight: float = 1.0) -> tf.Tensor:
-        """Returns `[B, N + 1]`: how similar each item is to the anchor `[B]`, by content alone."""
+    def similarity(
+        self,
+        anchor: tf.Tensor,
+        items: tf.Tensor | None = None,
+        *,
+        embedding_weight: float = 1.0,
+        content_weight: float = 1.0,
+    ) -> tf.Tensor:
+        """Returns `[B, C]`: how similar `items [B, C]` are to the anchor `[B]`, by content alone.
+
+        Without `items`: `[B, N + 1]`, of each item of the catalogue.
+        """
         del embedding_weight  # a baseline has no embeddings
-        similar = tf.matmul(tf.gather(self.content, anchor), self.content, transpose_b=True)
+        own = tf.gather(self.content, anchor)
+        if items is None:
+            similar = tf.matmul(own, self.content, transpose_b=True)
+        else:
+            similar = tf.linalg.matvec(tf.gather(self.content, items), own)
         return content_weight * tf.round(similar * 1e4) / 1e4  # items described alike tie, whatever the batch's size
 
     def candidates(

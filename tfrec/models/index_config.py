@@ -12,16 +12,16 @@ class IndexConfig:
     Attributes:
         min_items: of fewer items each is compared with the query, which is exact and about as fast.
         recall: share of the 100 nearest items that an index must find, measured at export on queries of users; so
-            many lists are read.
-        max_share: share of the lists that may be read; where `recall` needs more, all items are compared: an item of a
-            list costs about five times what it costs in a scan of all.
+            many lists are read, and so many of their items compared exactly.
+        max_share: share of the lists that may be read; where `recall` needs more, all items are compared. For a request
+            alone an index is faster up to about .4, in batches of 16 up to .05: a scan reads items once for all rows.
         queries: number of queries that it is measured on.
         seed: random seed of the lists and of the queries.
     """
 
     min_items: int = 200_000
     recall: float = 0.97
-    max_share: float = 0.1
+    max_share: float = 0.15
     queries: int = 500
     seed: int = 0
 

@@ -56,17 +56,17 @@ def without_repeats(items: tf.Tensor) -> tf.Tensor:
     return tf.where(tf.gather(is_repeat, tf.argsort(order, axis=1), batch_dims=1), 0, items)
 
 
-def times_by_category(items: tf.Tensor, times: tf.Tensor, category: tf.Tensor) -> tf.Tensor:
-    """Returns `[B, P]` sums of `times [B, m]` of `items [B, m]` by `category [N + 1]`, as many columns as these need.
+def times_by_category(category: tf.Tensor, times: tf.Tensor, *, number: int) -> tf.Tensor:
+    """Returns `[B, number]` sums of `times [B, m]` by `category [B, m]`.
 
     Examples:
-        >>> times_by_category(tf.constant([[1, 3]]), tf.constant([[2.0, 5.0]]), tf.constant([0, 2, 1, 2])).numpy()
+        >>> times_by_category(tf.constant([[2, 2]]), tf.constant([[2.0, 5.0]]), number=3).numpy()
         array([[0., 0., 7.]], dtype=float32)
     """
-    size, width = size_of(items), tf.reduce_max(category) + 1
-    segment = tf.reshape(tf.gather(category, items) + tf.range(size)[:, None] * width, [-1])
-    total = tf.math.unsorted_segment_sum(tf.reshape(times, [-1]), segment, size * width)
-    return tf.reshape(total, [size, width])
+    size = size_of(category)
+    segment = tf.reshape(category + tf.range(size)[:, None] * number, [-1])
+    total = tf.math.unsorted_segment_sum(tf.reshape(times, [-1]), segment, size * number)
+    return tf.reshape(total, [size, number])
 
 
 def is_in(values: tf.Tensor, row: tf.Tensor) -> tf.Tensor:

@@ -20,12 +20,8 @@ class Closeness:
 
     def catalogue(self, anchor: tf.Tensor) -> tf.Tensor:
         """Returns `[B, N + 1]` float32: how well each item stands in for the anchor `[B]`."""
-        config, leaf = self._config, self._sources.categories[:, -1]
         anchor = tf.maximum(anchor, 0)
-        own_leaf = tf.gather(leaf, anchor)[:, None]
-        same_leaf = tf.cast(tf.equal(leaf[None, :], own_leaf) & (own_leaf > 0), tf.float32)
-        similarity = self._sources.similarity(anchor, config.embedding_weight, config.content_weight)
-        return similarity + config.same_category_bonus * same_leaf
+        return self._closeness(anchor, self._leaf_of(tf.range(self._sources.num_rows))[None, :], None)
 
     def nearest(self, anchor: tf.Tensor, eligible: tf.Tensor, enough: tf.Tensor) -> tf.Tensor:
         """Returns `[B, n]` int32: of `eligible [B, N + 1]` the items most like the anchors, `enough [B]`; 0 = none."""
@@ -36,8 +32,20 @@ class Closeness:
 
     def order(self, slate: CandidateSlate, anchor: tf.Tensor) -> CandidateSlate:
         """Returns the slate with closeness as the score in the rows that have an anchor."""
-        score = tf.gather(self.catalogue(anchor), slate.item, batch_dims=1)
+        score = self._closeness(tf.maximum(anchor, 0), self._leaf_of(slate.item), slate.item)
         is_close = (anchor > 0)[:, None] & (slate.score > -float("inf"))
         return CandidateSlate(
             item=slate.item, score=tf.where(is_close, score, slate.score), probability=slate.probability
         )
+
+    def _closeness(self, anchor: tf.Tensor, leaf: tf.Tensor, items: tf.Tensor | None) -> tf.Tensor:
+        """Returns `[B, C]` float32 of `items`, whose leaf categories are `leaf`; None = of the catalogue."""
+        config, own_leaf = self._config, self._leaf_of(anchor)[:, None]
+        same_leaf = tf.cast(tf.equal(leaf, own_leaf) & (own_leaf > 0), tf.float32)
+        similarity = self._sources.similarity(
+            anchor, items, embedding_weight=config.embedding_weight, content_weight=config.content_weight
+        )
+        return similarity + config.same_category_bonus * same_leaf
+
+    def _leaf_of(self, items: tf.Tensor) -> tf.Tensor:
+        return tf.gather(self._sources.categories, items)[..., -1]

@@ -18,13 +18,11 @@ class Tastes(tf.experimental.ExtensionType):
 
     Attributes:
         kind: `[B]` int32 place in `schema.signatures.VARIETIES`, from 1; 0 = by content.
-        category: `[N + 1]` int32 top category of each item, 0 = unknown.
         interests: `[B, P]` float32 times that the user bought of each top category.
         seed: `[B]` int32; rows of equal seed have their categories in the same random order.
     """
 
     kind: tf.Tensor
-    category: tf.Tensor
     interests: tf.Tensor
     seed: tf.Tensor
 
@@ -35,6 +33,7 @@ def maximal_marginal_relevance(
     k: tf.Tensor,
     trade_off: tf.Tensor,
     vectors: tf.Tensor,
+    categories: tf.Tensor | None = None,
     tastes: Tastes | None = None,
     config: VarietyConfig = VarietyConfig(),
 ) -> CandidateSlate:
@@ -60,7 +59,8 @@ def maximal_marginal_relevance(
         k: `[B]` int32.
         trade_off: `[B]` float32 in [0, 1]; values outside are clipped, NaN is 0.
         vectors: `[N + 1, c]` unit vectors; their inner product is the similarity of two items.
-        tastes: other kinds of variety, and what they need; None = by content.
+        categories: `[N + 1, depth]` int32 index of the category path at each level, the top first; 0 = unknown.
+        tastes: other kinds of variety, which need categories too; None = by content.
         config: size of the pool.
 
     Examples:
@@ -82,13 +82,19 @@ def maximal_marginal_relevance(
     trade_off = tf.where(tf.math.is_nan(trade_off), 0.0, trade_off)
     return tf.cond(
         tf.reduce_any(trade_off > 0) & (size_of(best.item, 1) > 0),
-        lambda: _rerank(slate, k, tf.clip_by_value(trade_off, 0.0, 1.0), vectors, tastes, config.pool),
+        lambda: _rerank(slate, k, tf.clip_by_value(trade_off, 0.0, 1.0), vectors, categories, tastes, config.pool),
         lambda: best,
     )
 
 
 def _rerank(
-    slate: CandidateSlate, k: tf.Tensor, trade_off: tf.Tensor, vectors: tf.Tensor, tastes: Tastes | None, most: int
+    slate: CandidateSlate,
+    k: tf.Tensor,
+    trade_off: tf.Tensor,
+    vectors: tf.Tensor,
+    categories: tf.Tensor | None,
+    tastes: Tastes | None,
+    most: int,
 ) -> CandidateSlate:
     pool = top(slate, k=tf.maximum(k, most))
     size = tf.shape(pool.item)
@@ -106,8 +112,8 @@ def _rerank(
     weight = trade_off[:, None]
 
     category = tf.zeros_like(pool.item[:, :pool_width])
-    if tastes is not None:
-        category = tf.gather(tastes.category, pool.item[:, :pool_width])
+    if categories is not None:
+        category = tf.gather(categories, pool.item[:, :pool_width])[..., 0]
 
     def step(
         position: tf.Tensor, free: tf.Tensor, closest: tf.Tensor, same: tf.Tensor, order: tf.TensorArray

@@ -361,10 +361,8 @@ class Funnel:
         """Returns the best `most [B]` of the slate, re-ranked for variety."""
         minute = asked.occasion.minute
         minute = tf.where(minute > 0, minute, tf.cast(tf.timestamp() / 60.0, tf.int32))
-        top_category = self.sources.categories[:, 0]
         tastes = Tastes(
             kind=asked.variety,
-            category=top_category,
             interests=self.sources.interests(asked.query),
             seed=asked.query.user * 7919 + minute,
         )
@@ -373,6 +371,7 @@ class Funnel:
             k=most,
             trade_off=asked.diversity,
             vectors=self.sources.content,
+            categories=self.sources.categories,
             tastes=tastes,
             config=self.strategy.variety,
         )

@@ -76,5 +76,12 @@ class Sources(Protocol):
     def completes(self, chosen: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, C]`: how strongly the category of each of `items [B, C]` completes that of `chosen [B]`."""
 
-    def similarity(self, anchor: tf.Tensor, embedding_weight: float = 1.0, content_weight: float = 1.0) -> tf.Tensor:
-        """Returns `[B, N + 1]` similarities to the anchor `[B]`."""
+    def similarity(
+        self,
+        anchor: tf.Tensor,
+        items: tf.Tensor | None = None,
+        *,
+        embedding_weight: float = 1.0,
+        content_weight: float = 1.0,
+    ) -> tf.Tensor:
+        """Returns `[B, C]` similarities of `items [B, C]` to the anchor `[B]`; `[B, N + 1]` without `items`."""

@@ -29,7 +29,7 @@ from tfrec.models.baseline_sources import CalibratedScore
 from tfrec.models.graph_tables import codes_of
 from tfrec.models.shared_graphs import graphs_as_written
 from tfrec.models.size_of import size_of
-from tfrec.models.sources.nearest_items import IndexFacts
+from tfrec.models.sources.item_index import IndexFacts
 from tfrec.publish import LAST_VERSION, FolderKind, check_claim, clear_stale, publishing, take_version
 from tfrec.schema import wire
 from tfrec.schema.inputs import PLACES_BY, WIDGETS, InputSpec

@@ -9,7 +9,7 @@ from tfrec.features.feature_tables import FeatureTables
 from tfrec.models.index_config import IndexConfig
 from tfrec.models.query import Query
 from tfrec.models.sources import CandidateSources
-from tfrec.models.sources.nearest_items import IndexFacts
+from tfrec.models.sources.item_index import IndexFacts
 
 logger = logging.getLogger(__name__)
 
@@ -35,9 +35,12 @@ def build_indexes(sources: CandidateSources, tables: FeatureTables, config: Inde
         return {}
     indexes = sources.build_indexes(queries, config)
     for name, facts in indexes.items():
-        message = "Index of %s: %d of %d lists of %d items are read, and hold %.1f %% of the 100 nearest of %d items."
-        found = 100 * facts.recall_at_100
-        logger.info(message, name, facts.probes, facts.lists, facts.list_length, found, facts.items)
+        message = (
+            "Index of %s: %d of %d lists of %d items are read, and %d of these items compared exactly. "
+            "They hold %.1f %% of the 100 nearest of %d items."
+        )
+        read = (facts.probes, facts.lists, facts.list_length, facts.rescored)
+        logger.info(message, name, *read, 100 * facts.recall_at_100, facts.items)
     return indexes
 
 

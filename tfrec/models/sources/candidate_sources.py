@@ -19,7 +19,8 @@ from tfrec.models.rows import times_by_category
 from tfrec.models.shared_graphs import GraphValue
 from tfrec.models.size_of import size_of
 from tfrec.models.sources.complements import Complements
-from tfrec.models.sources.nearest_items import IndexFacts, Searching
+from tfrec.models.sources.item_index import IndexFacts
+from tfrec.models.sources.nearest_items import Searching
 from tfrec.models.sources.registry import FEATURES, SOURCES
 from tfrec.models.sources.shortlist import Shortlist, shortlist_of, whole_catalogue
 from tfrec.models.sources.source import Candidates, Entries, Found, Moment, Ranking, Source
@@ -120,11 +121,20 @@ class CandidateSources:
         self.moment.is_indexed = bool(facts)
         return facts
 
-    def similarity(self, anchor: tf.Tensor, embedding_weight: float = 1.0, content_weight: float = 1.0) -> tf.Tensor:
-        """Returns `[B, N + 1]`: each item's similarity to the anchor `[B]`, cosines of embedding and content."""
-        embedded = tf.matmul(tf.gather(self.candidate_embeddings, anchor), self.candidate_embeddings, transpose_b=True)
-        described = tf.matmul(tf.gather(self.content, anchor), self.content, transpose_b=True)
-        return embedding_weight * embedded + content_weight * described
+    def similarity(
+        self,
+        anchor: tf.Tensor,
+        items: tf.Tensor | None = None,
+        *,
+        embedding_weight: float = 1.0,
+        content_weight: float = 1.0,
+    ) -> tf.Tensor:
+        """Returns `[B, C]` similarities of `items [B, C]` to the anchor `[B]`, cosines of embedding and content.
+
+        Without `items`: `[B, N + 1]`, of each item of the catalogue.
+        """
+        embedded = _products(self.candidate_embeddings, anchor, items)
+        return embedding_weight * embedded + content_weight * _products(self.content, anchor, items)
 
     def completes(self, chosen: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, C]`: how strongly the category of each of `items [B, C]` completes that of `chosen [B]`."""
@@ -143,7 +153,8 @@ class CandidateSources:
         """Returns `[B, P]` float32: times that the users bought of each top category; of the unknown, in column 0."""
         bought = self._bought(query)
         times = tf.where(bought.item > 0, bought.facts[..., 0], 0.0)
-        return times_by_category(bought.item, times, self.categories[:, 0])
+        top = tf.gather(self.categories, bought.item)[..., 0]
+        return times_by_category(top, times, number=self.moment.catalogue.num_top_categories)
 
     def organic(self, query: Query, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, C]` float32: how likely each of `items [B, C]` is bought next without being offered.
@@ -154,7 +165,8 @@ class CandidateSources:
         is_own = tf.equal(items[:, :, None], bought.item[:, None, :]) & (items > 0)[:, :, None]
         habit = bought.facts[:, None, :, OWN_HABIT]
         own = tf.reduce_sum(tf.where(is_own, habit, 0.0), axis=2)
-        share = tf.minimum(tf.gather(self.popularity, items) * self._orders_share, 1.0)
+        lately = tf.gather(self.moment.popularity, items)[..., 1]
+        share = tf.minimum(lately * self._orders_share, 1.0)
         return organic_probability(own, faded_orders(bought.num_orders)[:, None], share)
 
     def segment(self, query: Query) -> tf.Tensor:
@@ -310,6 +322,14 @@ class CandidateSources:
             longer if self.moment.is_indexed else lambda: everything(listed, is_enough),
         )
         return Shortlist(item, ascending), eligible
+
+
+def _products(vectors: tf.Tensor, anchor: tf.Tensor, items: tf.Tensor | None) -> tf.Tensor:
+    """Returns `[B, C]` inner products of the anchor's vector with those of `items`, `[B, N + 1]` with all of them."""
+    own = tf.gather(vectors, anchor)
+    return (
+        tf.matmul(own, vectors, transpose_b=True) if items is None else tf.linalg.matvec(tf.gather(vectors, items), own)
+    )
 
 
 def _parts(shortlist: Shortlist, eligible: tf.Tensor) -> list[tf.Tensor]:

@@ -1,56 +1,24 @@
 """`NearestItems`: the items whose vectors have the largest inner products with a query's, by a scan or by an index."""
 
-import dataclasses
-import logging
-import math
 from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import tensorflow as tf
 
-from tfrec.features.index_recall import recall_by_probes
-from tfrec.features.item_lists import divide_items
 from tfrec.models.graph_tables import table
 from tfrec.models.index_config import IndexConfig
 from tfrec.models.query import Query
 from tfrec.models.size_of import size_of
+from tfrec.models.sources.item_index import IndexFacts, ItemIndex, build_index
 from tfrec.models.sources.moment import Moment
-from tfrec.models.sources.source import Ranking, rank
+from tfrec.models.sources.source import Ranking, rank, with_spare
 
-logger = logging.getLogger(__name__)
-
-_SHORTEST_LIST = 8
-_ROOT_OVER_LENGTH = 5  # shorter lists mean more centres, which are read in one piece; of 2, 3 and 5 the fewest reads
-_MORE = 8  # times as many lists are read where limits leave too few items
-
-
-@dataclasses.dataclass(frozen=True)
-class IndexFacts:
-    """What an index is made of, and what it finds.
-
-    Attributes:
-        items: items in it.
-        lists: lists that they are divided into.
-        list_length: places of a list.
-        probes: lists that are read for a query.
-        recall_at_100: share of the 100 nearest items that these hold, mean of the queries.
-        queries: queries of users that this was measured on.
-    """
-
-    items: int
-    lists: int
-    list_length: int
-    probes: int
-    recall_at_100: float
-    queries: int
+_MORE = 8  # times as many lists are read, and items compared, where limits leave too few
 
 
 class NearestItems:
     """Ranks items by the inner product of their vectors with a query's: all of them, until an index is built.
-
-    An index divides the items into lists of similar vectors. The lists with the nearest centres are read, and their
-    items compared exactly.
 
     Args:
         moment: knows which items may be offered.
@@ -72,22 +40,22 @@ class NearestItems:
         self._moment, self._vectors, self._score, self._name = moment, vectors, score, name
         self._items = items
         self._scanned: tf.Variable | None = None
-        self._lists: tf.Variable | None = None
-        self._centres: tf.Variable | None = None
-        self._probes = 0
+        self._index: ItemIndex | None = None
+        self._facts: IndexFacts | None = None
         if items is not None and moment.is_listed:
             self._scanned = table(vectors().numpy()[items], f"{name}_vectors")
 
     @property
     def variables(self) -> list[tf.Variable]:
         """Its own tables."""
-        return [one for one in (self._scanned, self._lists, self._centres) if one is not None]
+        scanned = [] if self._scanned is None else [self._scanned]
+        return scanned if self._index is None else self._index.variables
 
     def build(self, queries: np.ndarray, config: IndexConfig) -> IndexFacts | None:
         """Builds the index, and returns what it finds; None = all items are compared as before.
 
-        They are where there are too few, where the index would have to compare more of them than it may, or where no
-        query finds anything.
+        They are where there are too few, where the index would have to read too much of them, or where no query finds
+        anything.
 
         Args:
             queries: `[Q, d]` float32 vectors of queries.
@@ -100,51 +68,50 @@ class NearestItems:
             items = items[np.any(vectors[items] != 0, axis=1)]
         if len(items) < config.min_items:
             return None
-        length = max(_SHORTEST_LIST, round(math.sqrt(len(items)) / _ROOT_OVER_LENGTH))
-        lists = divide_items(vectors, items.astype(np.int32), length=length, seed=config.seed)
-        recall = recall_by_probes(lists, vectors, queries, above=above)
-        recall = recall[~np.isnan(recall[:, 0])]
-        if len(recall) < 2:
-            return None
-        # Both halves of the queries must find enough, so that the number fits more than those it was chosen on.
-        lowest = np.minimum(recall[::2].mean(axis=0), recall[1::2].mean(axis=0))
-        probes = int(np.argmax(lowest >= config.recall - 1e-9)) + 1
-        if probes > config.max_share * len(lists.item):
-            message = "No index of %s: to find %.2f of the 100 nearest, %d of %d lists would be read. All are compared."
-            logger.info(message, self._name, config.recall, probes, len(lists.item))
-            return None
-        self._lists = table(lists.item, f"{self._name}_lists")
-        self._centres = table(lists.centre, f"{self._name}_centres")
-        self._probes, self._scanned = probes, None
-        found = float(recall[:, probes - 1].mean())
-        return IndexFacts(len(items), len(lists.item), length, probes, round(found, 4), len(recall))
+        built = build_index(vectors, items, queries, config, above=above, name=self._name)
+        if built is not None:
+            self._index, self._facts = built
+            self._scanned = None
+        return self._facts
 
     def ranking(self, query: tf.Tensor, wanted: tf.Tensor | int) -> Ranking:
         """Returns the nearest items of `query [B, d]`, `wanted`, `[B]` or one number, with some to spare."""
-        if self._lists is None:
+        if self._index is None or self._facts is None:
             if self._scanned is not None:
                 return rank(self._score(tf.matmul(query, self._scanned, transpose_b=True)), wanted, self._items)
             score = self._score(tf.matmul(query, self._vectors(), transpose_b=True))
             return rank(tf.where(self._moment.offered, score, 0.0), wanted)
-        score, items = self._read(query, self._probes)
-        found, every = rank(score, wanted, items), self._lists.shape[0]
-        more = min(_MORE * self._probes, every)
+        score, items, _ = self._read(query, wanted, times=1)
+        found = rank(score, wanted, items)
 
         def longer() -> Ranking:
-            score, items = self._read(query, more)
-            return Ranking(tf.where(score > 0, items, 0), found.wanted, tf.fill(tf.shape(found.wanted), more == every))
+            score, items, is_all = self._read(query, wanted, times=_MORE)
+            return Ranking(tf.where(score > 0, items, 0), found.wanted, tf.fill(tf.shape(found.wanted), is_all))
 
         # What has nothing in the nearest lists, such as a cart that nothing is known of, has nothing in the others.
-        is_whole = ~tf.reduce_any(found.item > 0, axis=1) | (found.is_whole & (self._probes == every))
-        return Ranking(found.item, found.wanted, is_whole, longer)
+        is_whole = ~tf.reduce_any(found.item > 0, axis=1)
+        return Ranking(_own_number(found.item, with_spare(wanted)), found.wanted, is_whole, longer)
 
-    def _read(self, query: tf.Tensor, probes: int) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns scores and items `[B, probes · W]` of the lists nearest to `query [B, d]`; 0 = none."""
-        assert self._lists is not None and self._centres is not None
-        nearest = tf.math.top_k(tf.matmul(query, self._centres, transpose_b=True), probes, sorted=False).indices
-        items = tf.reshape(tf.gather(self._lists, nearest), [size_of(query), probes * self._lists.shape[1]])
-        score = self._score(tf.linalg.matvec(tf.gather(self._vectors(), items), query))
-        return tf.where(items > 0, score, 0.0), items
+    def _read(self, query: tf.Tensor, wanted: tf.Tensor | int, *, times: int) -> tuple[tf.Tensor, tf.Tensor, bool]:
+        """Returns exact scores and items `[B, m]` of what the index reads, 0 = none, and whether that is everything.
+
+        `times` as much is read as was measured.
+        """
+        index, facts = self._index, self._facts
+        assert index is not None and facts is not None
+        probes, rescored = min(times * facts.probes, facts.lists), times * facts.rescored
+        number = tf.maximum(with_spare(wanted), rescored) if tf.is_tensor(wanted) else max(with_spare(wanted), rescored)
+        most = tf.reduce_max(tf.concat([number, [0]], axis=0)) if tf.is_tensor(number) else number
+        item = _own_number(index.read(query, probes=probes, most=most), number)
+        score = self._score(tf.linalg.matvec(tf.gather(self._vectors(), item), query))
+        return tf.where(item > 0, score, 0.0), item, probes == facts.lists and rescored >= facts.items
+
+
+def _own_number(items: tf.Tensor, number: tf.Tensor | int) -> tf.Tensor:
+    """Returns `items [B, m]` without those behind each row's own `number [B]`: what others ask changes no answer."""
+    if isinstance(number, int):
+        return items
+    return tf.where(tf.range(size_of(items, 1))[None, :] < number[:, None], items, 0)
 
 
 @runtime_checkable

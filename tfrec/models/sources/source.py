@@ -113,7 +113,7 @@ def rank(score: tf.Tensor, wanted: tf.Tensor | int, items: np.ndarray | tf.Tenso
     """
     wanted = tf.broadcast_to(wanted, tf.shape(score)[:1])
     most = tf.reduce_max(tf.concat([wanted, [0]], axis=0))
-    number = tf.minimum(_SPARED * most + _SPARE, size_of(score, 1))
+    number = tf.minimum(with_spare(most), size_of(score, 1))
     best, item = tf.math.top_k(score, number)
     if items is not None:
         item = tf.gather(items, item, batch_dims=1) if len(items.shape) == 2 else tf.gather(items, item)
@@ -121,4 +121,9 @@ def rank(score: tf.Tensor, wanted: tf.Tensor | int, items: np.ndarray | tf.Tenso
     return Ranking(tf.where(best > 0, item, 0), wanted, is_whole)
 
 
-_SPARED, _SPARE = 3, 50  # listed beyond what is wanted, for those that may not be offered
+def with_spare(wanted: tf.Tensor | int) -> tf.Tensor | int:
+    """Returns how many items are listed where so many are `wanted`: some may not be offered."""
+    return _SPARED * wanted + _SPARE
+
+
+_SPARED, _SPARE = 3, 50
