@@ -12,10 +12,12 @@ from tfrec.evaluation.evaluate import sampled_groups
 from tfrec.evaluation.sales import SOLD_BY, sales_of
 from tfrec.evaluation.slate_values import SlateValues, value_slates
 from tfrec.experiments.off_policy import PolicyValue
+from tfrec.jobs.kept_slates import KeptSlates
 from tfrec.jobs.logged_choices import logged_choices
 from tfrec.jobs.strategy_settings import OWN, Setting, describe, settings_of, with_setting
 from tfrec.jobs.validation_replay import ValidationReplay, open_replay
 from tfrec.models_folder import load_same_shop, read_models_manifest
+from tfrec.schema.slate import Slate
 from tfrec.statistics.estimates import Estimate
 
 
@@ -72,11 +74,12 @@ def study_strategies(
     prepared: Path | None = None,
     max_queries: int = 2000,
     k: int = 10,
+    kept: KeptSlates | None = None,
 ) -> Iterator[SignatureStudy]:
     """Yields what the settings of each signature brought in the validation period, a signature as it is done.
 
     One funnel answers for all settings, by what a request may name; nothing of the test period is read, and nothing is
-    written. Merchandising rules are left out.
+    written but what `kept` keeps. Merchandising rules are left out.
 
     Args:
         models: folder that `train_shop` wrote.
@@ -85,6 +88,7 @@ def study_strategies(
         prepared: folder of the shop; None = where it lay when the models were trained.
         max_queries: requests of each signature, whole sessions or orders sampled, seeded.
         k: items of a slate.
+        kept: slates of an interrupted run of the same comparison, and where those of this run are kept; None = nowhere.
 
     Raises:
         ConfigError: no signature takes any of the settings, or a value is out of its range.
@@ -107,7 +111,7 @@ def study_strategies(
     replay = open_replay(models, shop)
     has_requests = False
     for signature, tried in chosen.items():
-        study = study_signature(replay, signature, tried, impressions, max_queries=max_queries, k=k)
+        study = study_signature(replay, signature, tried, impressions, max_queries=max_queries, k=k, kept=kept)
         has_requests |= bool(study.tried)
         yield study
     if not has_requests:
@@ -125,6 +129,7 @@ def study_signature(
     *,
     max_queries: int,
     k: int,
+    kept: KeptSlates | None = None,
 ) -> SignatureStudy:
     """Returns what the settings of one signature brought; see `study_strategies`.
 
@@ -135,7 +140,15 @@ def study_signature(
         impressions: what was shown, as `Prepared.impressions` has it.
         max_queries: requests, whole sessions or orders sampled.
         k: items of a slate.
+        kept: see `study_strategies`.
     """
+
+    def slates(asked: pd.DataFrame, k: int, progress: str) -> Slate:
+        def ask() -> Slate:
+            return replay.slates(signature, asked, k=k, progress=progress)
+
+        return ask() if kept is None else kept.slates(signature, asked, k, ask)
+
     sales = sales_of(signature, replay.train, replay.later)
     if sales is None:
         return SignatureStudy(signature, "", 0, 0, ())
@@ -146,11 +159,11 @@ def study_signature(
     tried: list[Tried] = []
     for number, setting in enumerate(settings, start=1):
         progress = f"{signature}, {number} of {len(settings)}"
-        slate = replay.slates(signature, with_setting(queries, setting), k=k, progress=progress)
+        slate = slates(with_setting(queries, setting), k, progress)
         values = value_slates(sales, slate, worth)
         clicks = None
         if choices is not None:
-            shown = replay.slates(signature, with_setting(choices.queries, setting), k=1, progress=progress)
+            shown = slates(with_setting(choices.queries, setting), 1, progress)
             clicks = choices.judge(shown)
         gains = values.less(tried[0].values) if tried else {}
         tried.append(Tried(setting, values, values.estimates(), gains, clicks))

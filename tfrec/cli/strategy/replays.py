@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tfrec.cli.settings import count
 
 if TYPE_CHECKING:
+    from tfrec.jobs.kept_slates import KeptSlates
     from tfrec.jobs.strategy_study import SignatureStudy, Tried
     from tfrec.statistics.estimates import Estimate
 
@@ -64,8 +65,12 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--k", type=count, default=10, metavar="N", help="items of a slate")
 
 
-def studies(options: argparse.Namespace) -> "Iterator[SignatureStudy]":
+def studies(options: argparse.Namespace, kept: "KeptSlates | None" = None) -> "Iterator[SignatureStudy]":
     """Yields what the settings of each signature brought, after the grid and the paths have been checked.
+
+    Args:
+        options: those of `add_replay`.
+        kept: where finished slates are kept, see `study_strategies`.
 
     Raises:
         ConfigError: the grid or the signature is wrong.
@@ -91,6 +96,7 @@ def studies(options: argparse.Namespace) -> "Iterator[SignatureStudy]":
         prepared=options.prepared,
         max_queries=options.max_queries,
         k=options.k,
+        kept=kept,
     )
 
 

@@ -11,7 +11,8 @@ HELP = "choose settings by what they brought, and write them as TOML"
 DESCRIPTION = """\
 Compares settings as `tfrec strategy evaluate` does, on the validation period alone, and chooses those of each signature
 that bring surely more of what is maximised, while the bounds are kept. Where the gain is within chance, the settings in
-service stay. Writes a TOML file of [strategy.…] and prints the command that publishes it, without a training.
+service stay. Writes a TOML file of [strategy.…] and prints the command that publishes it, without a training. What was
+finished is kept until the file is written: the same command goes on after an interruption.
 """
 EXAMPLES = """\
 examples:
@@ -19,7 +20,7 @@ examples:
   tfrec strategy tune models --maximise revenue --at-least acceptance=0.9,distance=1 --out strategy.toml
   tfrec train prepared/my_shop --out models --warm-start models --config strategy.toml    # publishes in seconds
 """
-INTERRUPTED = "Nothing was written."
+INTERRUPTED = "Finished settings are kept. The same command goes on after them."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Chooses, writes and prints."""
     from tfrec.cli.analyses import print_json
+    from tfrec.jobs.kept_slates import KeptSlates
     from tfrec.jobs.strategy_settings import describe
     from tfrec.jobs.strategy_tuning import check_objective, check_tuned, choose_setting, write_tuned
     from tfrec.models_folder import read_models_manifest
@@ -49,13 +51,15 @@ def run(options: argparse.Namespace) -> None:
     at_least = named_numbers(options.at_least, "--at-least")
     check_objective(options.maximise, at_least)
     check_tuned(options.out, inputs=inputs_of(options), force=options.force)
-    choices = []
-    for study in studies(options):
+    manifest, choices = read_models_manifest(options.models), []
+    kept = KeptSlates.beside(options.out, models=options.models)
+    for study in studies(options, kept):
         if not options.json:
             print(study_text(study), flush=True)
         choices.append(choose_setting(study, maximise=options.maximise, at_least=at_least))
     write_tuned(options.out, choices, inputs=inputs_of(options), force=options.force)
-    prepared = options.prepared or Path(read_models_manifest(options.models).prepared)
+    kept.clear()
+    prepared = options.prepared or Path(manifest.prepared)
     publish = f"tfrec train {prepared} --out {options.models} --warm-start {options.models} --config {options.out}"
     is_new = any(choice.setting for choice in choices)
     if options.json:
