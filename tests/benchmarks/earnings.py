@@ -1,7 +1,8 @@
 """Measures what a demo shop earns with the slates of several recommenders, on the same simulated visits.
 
-Every recommender is a function of signature, queries and k to slates, and is asked the same on every page of every
-visit. An item page shows two slates; what stands in the first is not repeated in the second, whoever recommends.
+Every recommender fills pages, and is asked the same on every page of every visit: as many places in as many widgets.
+One that answers signature by signature fills them with `one_by_one`: what stands in the first slate of a page is not
+repeated in the second.
 """
 
 import dataclasses
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tests.benchmarks.results import Figure, Held
-from tests.benchmarks.shopper_choices import Page, Visit, buy
+from tests.benchmarks.shopper_choices import CART_PAGE, ITEM, START, Page, Visit, buy
 from tests.benchmarks.simulated_visits import World
 from tfrec.statistics.cluster_bootstrap import bootstrap_means
 
@@ -20,8 +21,10 @@ K = 5
 MONEY = ("revenue", "margin")
 WAYS = ("complete", "compare", "go on")
 SIGNATURES = ("recommend", "upsell", "cross_sell", "complete_cart")
-Recommender = Callable[[str, pd.DataFrame, int], np.ndarray]
+Slates = Callable[[str, pd.DataFrame, int], np.ndarray]
 """(signature, queries, k) → `[Q, k]` item ids, best first; `""` behind the end of a short row."""
+Recommender = Callable[[tuple[str, ...], pd.DataFrame, int], dict[str, np.ndarray]]
+"""(widgets, queries, k) → widget → `[Q, k]` item ids in its places, likewise; no item twice in a row of the page."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,16 +68,32 @@ def slates_of_visits(world: World, recommender: Recommender) -> list[list[dict[s
     """Returns for each visit and page widget → codes of the items shown."""
     code = {item: at for at, item in enumerate(world.item_ids.tolist())}
     slates: list[list[dict[str, list[int]]]] = [[{} for _ in visit.pages] for visit in world.visits]
-    for signature in SIGNATURES:
-        places, queries = _queries(world, signature)
-        # Twice as many, so that K are left of those that the page does not show above.
-        found = recommender(signature, queries, 2 * K)
-        for (visit, page), row in zip(places, found, strict=True):
-            shown = slates[visit][page]
-            above = {item for items in shown.values() for item in items}
-            codes = [code[item] for item in row if item]
-            shown[signature] = [item for item in codes if item not in above][:K]
+    for widgets in (START, ITEM, CART_PAGE):
+        places, queries = _queries(world, widgets)
+        found = recommender(widgets, queries, K)
+        for row, (visit, page) in enumerate(places):
+            slates[visit][page] = {name: [code[item] for item in found[name][row] if item] for name in widgets}
     return slates
+
+
+def one_by_one(slates: Slates) -> Recommender:
+    """Returns the recommender that fills each widget by the signature of its name, from top to bottom."""
+
+    def fill(widgets: tuple[str, ...], queries: pd.DataFrame, k: int) -> dict[str, np.ndarray]:
+        found: dict[str, np.ndarray] = {}
+        for widget in widgets:
+            # As many more as stand above, so that k are left.
+            asked = slates(widget, queries, k * len(widgets))
+            above = (
+                [set(row) for row in np.concatenate(list(found.values()), axis=1)] if found else [set()] * len(asked)
+            )
+            found[widget] = np.full((len(queries), k), "", object)
+            for row, items in enumerate(asked):
+                left = [item for item in items if item and item not in above[row]][:k]
+                found[widget][row, : len(left)] = left
+        return found
+
+    return fill
 
 
 def joined(parts: Sequence[Earnings]) -> Earnings:
@@ -117,11 +136,17 @@ def all_knowing(world: World) -> Recommender:
             found[row, : len(items)] = world.item_ids[items]
         return found
 
-    return slates
+    return one_by_one(slates)
 
 
 def compare(
-    earned: Mapping[str, Sequence[Earnings]], users: Sequence[np.ndarray], *, ours: str, bar: float, most: str = ""
+    earned: Mapping[str, Sequence[Earnings]],
+    users: Sequence[np.ndarray],
+    *,
+    ours: str,
+    bar: float,
+    beside: str = "",
+    most: str = "",
 ) -> list[Held]:
     """Returns how much more is earned with `ours` than with each other recommender, and what slates earn at all.
 
@@ -133,6 +158,7 @@ def compare(
         users: for each shop `[V]` who visits.
         ours: recommender that is compared.
         bar: share by which it should be ahead.
+        beside: recommender that is compared without a bar; `""` = none.
         most: recommender that is no opponent but shows how much could be earned; `""` = none.
     """
     groups = np.concatenate([[f"{shop}:{user}" for user in part] for shop, part in enumerate(users)])
@@ -152,7 +178,7 @@ def compare(
                 note += "; each shop: " + ", ".join(f"{value:+.3f}" for value in each)
             what = f"simulated shoppers, {unit} a visit: share by which it is above that with {other}"
             figure = Figure(estimate.value, estimate.low, estimate.high, each)
-            rows.append(Held(what, figure, len(mine), bar, note=note))
+            rows.append(Held(what, figure, len(mine), None if other == beside else bar, note=note))
     for money, unit in enumerate(MONEY):
         base = whole[ours].base[:, money].mean()
         shares = {name: one.added.sum(axis=(2, 3))[:, money] / base for name, one in whole.items()}
@@ -176,13 +202,13 @@ def _ahead(mine: np.ndarray, theirs: np.ndarray) -> float:
     return float(mine.mean() / theirs.mean() - 1)
 
 
-def _queries(world: World, signature: str) -> tuple[list[tuple[int, int]], pd.DataFrame]:
-    """Returns (visit, page) of each page that shows a slate of a signature, and the queries that these pages send."""
+def _queries(world: World, widgets: tuple[str, ...]) -> tuple[list[tuple[int, int]], pd.DataFrame]:
+    """Returns (visit, page) of each page that has these widgets, and the queries that these pages send."""
     names = world.item_ids.astype(object)
     places, rows = [], []
     for at, visit in enumerate(world.visits):
         for number, page in enumerate(visit.pages):
-            if signature not in page.widgets:
+            if page.widgets != widgets:
                 continue
             seen = [*page.seen, page.item] if page.item >= 0 else page.seen
             row = {

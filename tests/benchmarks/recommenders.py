@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import scipy.sparse
+from tqdm import tqdm
 
-from tests.benchmarks.earnings import Recommender
+from tests.benchmarks.earnings import Recommender, Slates, one_by_one
 from tests.benchmarks.plain_funnel import PlainAnswers
 from tfrec.baselines import Baseline, Ease, Popularity
 from tfrec.baselines.history import History, order_history
@@ -16,10 +18,13 @@ from tfrec.baselines.popularity import below_one
 from tfrec.features.shop import load_shop
 from tfrec.ingest.prepared import Prepared
 from tfrec.release.served_ranker import ask_slates
-from tfrec.serving.recommend import Answering
+from tfrec.schema.signatures import SIGNATURES
+from tfrec.serving.recommend import Answering, recommend_table
 from tfrec.training.funnel import offered_now
 
-WITH_STRATEGIES = "strategies"
+BY_PAGE = "pages by margin"
+"""Whole pages, one request each, whose places go by margin."""
+WITH_STRATEGIES = "strategies one by one"
 _BLOCK = 1024
 """Queries that a baseline scores at a time."""
 
@@ -34,7 +39,7 @@ class _Queries:
 
 
 def all_recommenders(prepared: Prepared, shipped: Answering, models: Path) -> dict[str, Recommender]:
-    """Returns name → recommender: popularity, EASE, the trained funnel without strategies, and the shipped one with.
+    """Returns name → recommender: pages by margin, popularity, EASE, the funnel without strategies and with.
 
     Args:
         prepared: the shop.
@@ -45,15 +50,36 @@ def all_recommenders(prepared: Prepared, shipped: Answering, models: Path) -> di
     ids = pd.Index(shop.vocabularies.items.tokens.astype(object))
     history, is_offered = order_history(prepared.train, ids), offered_now(shop)[1:]
     return {
-        WITH_STRATEGIES: served(shipped),
-        "popularity": by_baseline(Popularity(), history, is_offered),
-        "EASE": by_baseline(Ease(), history, is_offered),
-        "the funnel without strategies": served(PlainAnswers(Path(prepared.path), models)),
+        BY_PAGE: by_page(shipped, "margin"),
+        "popularity": one_by_one(by_baseline(Popularity(), history, is_offered)),
+        "EASE": one_by_one(by_baseline(Ease(), history, is_offered)),
+        "the funnel without strategies": one_by_one(served(PlainAnswers(Path(prepared.path), models))),
+        WITH_STRATEGIES: one_by_one(served(shipped)),
     }
 
 
-def served(answering: Answering) -> Recommender:
-    """Returns the recommender of a servable, with its own settings."""
+def by_page(answering: Answering, places_by: str) -> Recommender:
+    """Returns the recommender that asks a servable for whole pages, whose places go by an objective."""
+
+    def fill(widgets: tuple[str, ...], queries: pd.DataFrame, k: int) -> dict[str, np.ndarray]:
+        every = [list(widgets)] * len(queries)
+        asked = pa.Table.from_pandas(queries.assign(widgets=every, places_by=places_by), preserve_index=False)
+        with tqdm(total=len(queries), desc=f"page of {', '.join(widgets)}", disable=None, leave=False) as bar:
+            answers = recommend_table(answering, SIGNATURES["page"], asked, k=k, bar=bar).to_pandas()
+        row = pd.Index(queries["query_id"]).get_indexer(answers["query_id"])
+        column = answers.groupby(["query_id", "places"]).cumcount().to_numpy()
+        found = {}
+        for number, widget in enumerate(widgets, start=1):
+            at = (answers["places"] == number).to_numpy()
+            found[widget] = np.full((len(queries), k), "", object)
+            found[widget][row[at], column[at]] = answers["item_id"].to_numpy(object)[at]
+        return found
+
+    return fill
+
+
+def served(answering: Answering) -> Slates:
+    """Returns the slates of a servable, with its own settings."""
 
     def slates(signature: str, queries: pd.DataFrame, k: int) -> np.ndarray:
         return ask_slates(answering, signature, queries, k=k, width=k, progress=signature).item_ids
@@ -61,8 +87,8 @@ def served(answering: Answering) -> Recommender:
     return slates
 
 
-def by_baseline(baseline: Baseline, history: History, is_offered: np.ndarray) -> Recommender:
-    """Returns the recommender of a baseline, which answers every signature alike.
+def by_baseline(baseline: Baseline, history: History, is_offered: np.ndarray) -> Slates:
+    """Returns the slates of a baseline, which answers every signature alike.
 
     Its context is the cart, the item on the page and what was viewed in the visit; where there is none, what the user
     bought in training. What it leaves equal goes by popularity. Not offered are what `is_offered [num_items]` refuses,

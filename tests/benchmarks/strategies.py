@@ -171,7 +171,7 @@ def random_rules(bench: Bench) -> Iterator[Held]:
 
 def simulated_shoppers(bench: Bench) -> Iterator[Held]:
     """Yields how much more simulated visits to the demo shops of other seeds bring with strategies than without."""
-    from tests.benchmarks.recommenders import WITH_STRATEGIES, all_recommenders  # reads TensorFlow
+    from tests.benchmarks.recommenders import BY_PAGE, WITH_STRATEGIES, all_recommenders  # reads TensorFlow
 
     earned: dict[str, list[Earnings]] = defaultdict(list)
     users, most = [], "slates that know every answer"
@@ -183,7 +183,7 @@ def simulated_shoppers(bench: Bench) -> Iterator[Held]:
             for other, recommender in asked.items():
                 earned[other].append(measure(world, recommender))
         users.append(np.array([visit.user for visit in world.visits]))
-    yield from compare(earned, users, ours=WITH_STRATEGIES, bar=EARNINGS_BAR, most=most)
+    yield from compare(earned, users, ours=BY_PAGE, bar=EARNINGS_BAR, beside=WITH_STRATEGIES, most=most)
 
 
 def times(bench: Bench) -> Iterator[Held]:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.benchmarks.earnings import MONEY, SIGNATURES, K, all_knowing, compare, measure, slates_of_visits
+from tests.benchmarks.earnings import MONEY, SIGNATURES, K, all_knowing, compare, measure, one_by_one, slates_of_visits
 from tests.benchmarks.recommenders import by_baseline
 from tests.benchmarks.simulated_visits import simulate_visits
 from tests.worlds import bought, make_tables
@@ -28,7 +28,7 @@ def fixed(items):
     def slates(signature, queries, k):
         return np.tile(np.array(items, object)[:k], (len(queries), 1))
 
-    return slates
+    return one_by_one(slates)
 
 
 def knowing(world):
@@ -41,7 +41,7 @@ def knowing(world):
             found[row, : len(items)] = world.item_ids[items]
         return found
 
-    return slates
+    return one_by_one(slates)
 
 
 def test_visits_lie_in_the_evaluation_period_and_are_drawn_by_the_seed(world):

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.strategy.test_funnel import fitting, requests, rows_of, world  # noqa: F401
+from tfrec.features.merchandising import MerchandisingRule
 from tfrec.schema.inputs import STANDARD_WIDGETS, WIDGETS
 
 ASKER = {"user_id": np.array(["u1"]), "item_id": np.array(["i13"]), "cart_item_ids": np.array([["", "i2", "i3"]])}
@@ -148,7 +149,7 @@ def test_places_go_to_the_widget_whose_offers_bring_most(known_shop):
 
 
 def test_the_widget_keeps_places_that_no_other_brings_more_for(known_shop):
-    likely = {**PAIRS, "i30": 0.7, "i39": 0.6}
+    likely = {**PAIRS, "i30": 0.7, "i39": 0.6, "i33": 0.2}
     given = places_of(known_shop.answer("page", likely, **UPSELL_PAGE, places_by=["margin"]))
     assert set(given) == {(1, "upsell"), (2, "cross_sell")}
 
@@ -167,3 +168,52 @@ def test_each_row_of_a_batch_has_its_places_as_it_asks(known_shop):
     assert set(places_of(answer, 0)) == {(1, "upsell"), (2, "cross_sell")}
     assert set(places_of(answer, 1)) == {(1, "cross_sell"), (2, "cross_sell")}
     assert answer["reasons"][0].tolist()[:2] == ["upgrade_of"] * 2 and "upgrade_of" not in answer["reasons"][1]
+
+
+NEEDS = {"i53": 0.3, "i44": 0.3, "i14": 0.5}
+"""Cost 54, 45 and 15. The first two are of one leaf category, and the only candidates of it."""
+
+
+def page_of_needs(known_shop, chances, *widgets, sizes, places_by):
+    """A page of i21, whose candidates are known where the last widget takes all that there are."""
+    asked = {"item_id": ["i21"], "widgets": [widgets], "widget_sizes": np.array([sizes], np.int32)}
+    return known_shop.answer("page", chances, **asked, places_by=[places_by])
+
+
+def test_a_need_that_is_met_leaves_its_place_to_another(known_shop):
+    """i44 alone is worth more than i14; beside i53, which half take who want the category, it is worth less."""
+    page = page_of_needs(known_shop, NEEDS, "recommend", sizes=[60], places_by="margin")
+    assert page["item_ids"][0, :3].tolist() == ["i53", "i14", "i44"]
+    assert page["scores"][0, :3] == pytest.approx([0.6 * 0.5 * 54, 0.5 * 15, 0.6 * 0.5 * 0.5 * 45], rel=0.01)
+    assert page["probabilities"][0, :3] == pytest.approx([0.3, 0.5, 0.3])
+
+
+def test_what_stands_above_on_the_page_has_met_its_need(known_shop):
+    page = page_of_needs(known_shop, NEEDS, "cross_sell", "recommend", sizes=[1, 60], places_by="margin")
+    assert page["item_ids"][0, :3].tolist() == ["i53", "i14", "i44"]
+    assert page["places"][0, :3].tolist() == [1, 2, 2]
+
+
+def test_a_dear_item_stands_before_a_likelier_one_by_margin_alone(known_shop):
+    chances = {"i40": 0.1, "i2": 0.3}
+    for by, order in (("margin", ["i40", "i2"]), ("purchase", ["i2", "i40"]), ("widget", ["i2", "i40"])):
+        page = page_of_needs(known_shop, chances, "recommend", sizes=[60], places_by=by)
+        assert page["item_ids"][0, :2].tolist() == order
+
+
+def test_a_boost_raises_what_an_item_is_expected_to_earn(known_shop):
+    known_shop.put_rules(MerchandisingRule("boost", "it must go", ("i14",), factor=10.0))
+    try:
+        boosted = page_of_needs(known_shop, NEEDS, "recommend", sizes=[60], places_by="margin")
+    finally:
+        known_shop.put_rules()
+    usual = page_of_needs(known_shop, NEEDS, "recommend", sizes=[60], places_by="margin")
+    assert (boosted["item_ids"][0, 0], usual["item_ids"][0, 0]) == ("i14", "i53")
+
+
+def test_stand_ins_keep_their_order_where_places_go_by_margin(served_shop):
+    usual, by_margin = (
+        served_shop.answer("page", **ASKER, widgets=np.array([["similar"]]), places_by=np.array([by]))
+        for by in ("widget", "margin")
+    )
+    assert usual["item_ids"].tolist() == by_margin["item_ids"].tolist()

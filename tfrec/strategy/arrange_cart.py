@@ -66,7 +66,7 @@ class Arrangements:
         objective = rows_of(objective, rows)
         price, profit = funnel.sources.price, funnel.sources.profit
         worth = worth_of_sale(offered.item, objective=objective, price=price, profit=profit)
-        chance = funnel.chance.of(asked.query, offered, is_incremental(objective))
+        chance = funnel.earnings.chance.of(asked.query, offered, is_incremental(objective))
         by_line = CandidateSlate(
             item=tf.reshape(offered.item, [size, width, _CHOICE]),
             score=tf.reshape(chance * worth, [size, width, _CHOICE]),

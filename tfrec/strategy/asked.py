@@ -31,6 +31,8 @@ class Asked(tf.experimental.ExtensionType):
         k: `[B]` int32 number of items.
         diversity: `[B]` float32.
         variety: `[B]` int32 kind of variety, see `Request`.
+        earns: `[B]` int32 objective by which offers are chosen for what they earn together, a place in `OBJECTIVES`,
+            from 1; 0 = none: each strategy has its own order.
     """
 
     query: Query
@@ -41,6 +43,7 @@ class Asked(tf.experimental.ExtensionType):
     k: tf.Tensor
     diversity: tf.Tensor
     variety: tf.Tensor
+    earns: tf.Tensor
 
 
 _INDICES, _LISTS = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)
@@ -68,6 +71,7 @@ ASKED_SPEC = Asked.Spec(
     k=_INDICES,
     diversity=_NUMBERS,
     variety=_INDICES,
+    earns=_INDICES,
 )
 
 
@@ -176,6 +180,7 @@ def _asked(
         k=request.k,
         diversity=request.diversity,
         variety=request.variety,
+        earns=tf.zeros_like(request.k),
     )
 
 

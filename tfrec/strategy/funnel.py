@@ -30,23 +30,22 @@ from tfrec.strategy.candidate_slate import (
     top,
     with_gaps,
 )
-from tfrec.strategy.chances import Chances
 from tfrec.strategy.closeness import Closeness
 from tfrec.strategy.complements import of_other_categories, only_new, without_substitutes
 from tfrec.strategy.config import StrategyConfig
 from tfrec.strategy.constraints import eligible_items
 from tfrec.strategy.diversity import Tastes, maximal_marginal_relevance
+from tfrec.strategy.earnings import Earnings, is_by_earnings
 from tfrec.strategy.fatigue import tired, without_what_was_seen
 from tfrec.strategy.fits import only_what_fits
 from tfrec.strategy.merchandising import IN_FORCE_SPEC, Merchandising, RulesInForce
-from tfrec.strategy.objectives import chosen_objective, is_incremental, orders_by_amount
 from tfrec.strategy.ranked import Ranked
 from tfrec.strategy.reasons import Reasons, explain, explained_by_anchor
-from tfrec.strategy.request import Relation, Request
+from tfrec.strategy.request import Request
 from tfrec.strategy.sources import Sources
 from tfrec.strategy.threshold import by_expected_margin, within_reach
 from tfrec.strategy.threshold_sets import ThresholdSets
-from tfrec.strategy.upsell import by_objective, only_upgrades
+from tfrec.strategy.upsell import only_upgrades
 from tfrec.strategy.variants import is_taken, one_of_each_product, without_items, without_variants
 
 _NEAR = 20  # items that bring a cart to a threshold, beside those of the sources
@@ -91,7 +90,7 @@ class Funnel:
         self._closeness_graph = rare_graph(self._closeness.order, slate, indices)
         flags = tf.TensorSpec([None], tf.bool)
         self._tired_graph = rare_graph(self._tired, slate, lists, lists, flags)
-        self.chance = Chances(sources)
+        self.earnings = Earnings(sources, strategy.upsell)
         self._answer_graph = shared_graph(self._answer, ASKED_SPEC)
         self._ranked_graph = shared_graph(self._ranked, ASKED_SPEC, indices)
         self._rank_graph = shared_graph(self._rank, QUERY_SPEC, lists)
@@ -182,27 +181,18 @@ class Funnel:
         also = tf.concat([rules.pinned, near, nearest], axis=1)
         evidence = self.sources.gather_evidence(query, allows, at_least=enough, also=also)
         items = self.sources.candidates(evidence, at_least=enough, also=also)
-        slate = self._scored(query, evidence, items)
-        objective = chosen_objective(relation.objective, default=self.strategy.upsell.objective)
-        slate = by_objective(
-            slate,
-            chance=self.chance.of(query, slate, is_incremental(objective) & (relation.upgrade_of > 0)),
-            upgrade_of=relation.upgrade_of,
-            objective=objective,
-            price=self.sources.price,
-            profit=self.sources.profit,
-            config=self.strategy.upsell,
-        )
+        slate = self.earnings.scored(self._scored(query, evidence, items), asked)
         is_near = self._within_reach(tf.gather(self.sources.price, items), relation.gap)
+        earns = is_by_earnings(asked)[:, None]
         slate = by_expected_margin(
-            slate, is_near=is_near, profit=self.sources.profit, has_log_scores=self.ranking.has_log_scores
+            slate, is_near=is_near & ~earns, profit=self.sources.profit, has_log_scores=self.ranking.has_log_scores
         )
         slate = tf.cond(
             tf.reduce_any(relation.similar_to > 0),
             lambda: self._closeness_graph(slate, relation.similar_to),
             lambda: slate,
         )
-        is_amount = self._ranks_by_amount(relation)
+        is_amount = self.earnings.by_amount(asked) | (relation.similar_to > 0) | (not self.ranking.has_log_scores)
         slate = tf.cond(
             tf.reduce_any(asked.shown > 0),
             lambda: self._tired_graph(slate, asked.shown, query.recent_item, is_amount),
@@ -211,7 +201,7 @@ class Funnel:
         slate = self.merchandising.boosted(slate, rules, is_amount=is_amount)
         # Who looks at a printer most often buys another one that they saw; what goes *with* it is another question.
         is_complement = self.sources.completes(relation.goes_with, items) > 0
-        slate = put_first(slate, is_first=is_near | is_complement)
+        slate = put_first(slate, is_first=is_near | (is_complement & ~earns))
         return Ranked(slate, rules, evidence)
 
     def chosen(
@@ -227,6 +217,7 @@ class Funnel:
             asked: what is wanted.
             taken: `[B, n]` int32 items that stand elsewhere on the page; they and their variants are left out.
         """
+        slate = self.earnings.beside(slate, asked, taken)
         if taken is not None:
             slate = without_items(slate, taken=taken, groups=self.sources.groups)
         usual, no_item = self._vary_graph(slate, rules, asked), tf.zeros([size_of(asked.k), 0], tf.int32)
@@ -307,12 +298,6 @@ class Funnel:
         """Returns the slate with lower scores for what was shown and not clicked."""
         left = tf.constant(self._fatigue, tf.float32)
         return tired(slate, shown=without_what_was_seen(shown, seen), left=left, is_amount=is_amount)
-
-    def _ranks_by_amount(self, relation: Relation) -> tf.Tensor:
-        """Returns `[B]` bool: the scores of the row are amounts, not on a logarithmic scale."""
-        objective = chosen_objective(relation.objective, default=self.strategy.upsell.objective)
-        is_priced = orders_by_amount(objective) & (relation.upgrade_of > 0)
-        return is_priced | (relation.similar_to > 0) | (not self.ranking.has_log_scores)
 
     def _filled(
         self, slate: CandidateSlate, rules: RulesInForce, asked: Asked, taken: tf.Tensor | None

@@ -2,7 +2,8 @@
 
 Each widget is a row of one batch that is ranked together. Then the widgets choose one after the other, the one named
 first first, of what is left: what a widget offers is what it would offer alone, without what stands before it. Where
-places are given by an objective, those of a widget go to the widget whose next offers are expected to bring most.
+places are given by an objective, each widget offers what is expected to earn most together with what stands above, and
+the places of a widget go to the one whose offers are expected to earn most.
 """
 
 from typing import Any, NamedTuple
@@ -16,7 +17,6 @@ from tfrec.strategy.asked import ASKED_SPEC, Asked, replaced, rows_of, stacked
 from tfrec.strategy.candidate_slate import CandidateSlate, Chosen, as_wide
 from tfrec.strategy.funnel import Funnel
 from tfrec.strategy.merchandising import IN_FORCE_SPEC, RulesInForce
-from tfrec.strategy.objectives import is_incremental, orders_by_amount, worth_of_sale
 from tfrec.strategy.reasons import Reasons
 from tfrec.strategy.request import Request
 
@@ -76,6 +76,7 @@ class Pages:
         default = self._funnel.strategy.page.places_by
         usual = OBJECTIVES.index(default) + 1 if default else 0
         objective = tf.where(places_by > 0, tf.where(places_by > len(OBJECTIVES), 0, places_by), usual)
+        asked = replaced(asked, earns=tf.repeat(objective, size_of(widgets, 1)))
         return _packed(self._fill_graph(asked, widgets, objective))
 
     def _fill(self, asked: Asked, widgets: tf.Tensor, objective: tf.Tensor) -> Filled:
@@ -126,8 +127,8 @@ class Pages:
     ) -> tf.Tensor:
         """Returns `[B]` int32 rows of the strategies that get the places of widget `number`; traced once.
 
-        That is the strategy whose best offers, as many as there are places, are expected to bring most together: the
-        widget's own, unless another brings more. What upgrades bring is what they have beyond the anchor.
+        That is the strategy whose best offers, as many as there are places, are expected to earn most together: the
+        widget's own, unless another earns more. What upgrades earn is what they have beyond the anchor.
 
         Args:
             asked: `[B · W]` what is wanted of each widget, page after page; `k` is 0 where there is none.
@@ -141,15 +142,10 @@ class Pages:
         width = size_of(asked.k) // tf.maximum(size, 1)
         first = tf.range(size) * width
         every = replaced(asked, k=tf.repeat(tf.gather(asked.k, first + number), width))
-        found = funnel.chosen(slate, rules, every, taken=tf.repeat(taken, width, axis=0)).slate
-        by_row = tf.repeat(tf.maximum(objective, 1), width)
-        worth, of_anchor = (
-            worth_of_sale(items, objective=by_row, price=funnel.sources.price, profit=funnel.sources.profit)
-            for items in (found.item, tf.maximum(asked.relation.upgrade_of, 0)[:, None])
-        )
-        beyond = tf.where((asked.relation.upgrade_of > 0)[:, None] & orders_by_amount(by_row)[:, None], of_anchor, 0.0)
-        brings = funnel.chance.of(asked.query, found, is_incremental(by_row)) * (worth - beyond)
-        total = tf.where(asked.k > 0, tf.reduce_sum(brings, axis=1), -float("inf"))
+        above = tf.repeat(taken, width, axis=0)
+        found = funnel.chosen(slate, rules, every, taken=above).slate
+        total = funnel.earnings.total(found.item, slate, every, above)
+        total = tf.where(asked.k > 0, total, -float("inf"))
         total = tf.reshape(total, [size, width])
         best = tf.argmax(total, axis=1, output_type=tf.int32)
         is_more = tf.reduce_max(total, axis=1) > tf.gather(total, number, axis=1)
