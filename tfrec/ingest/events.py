@@ -128,14 +128,12 @@ def _free_text(recipe: Recipe) -> tuple[str, ...]:
     return tuple(f"{prefix}{name}" for prefix in ("", ITEM_PREFIX, USER_PREFIX) for name in named)
 
 
-def group_events(
-    events: CheckedTable, recipe: Recipe, workspace: Workspace
-) -> tuple[ir.Table, ir.Table | None, list[Note]]:
-    """Returns the good events in orders, the numbers of their sessions, and what the owner of the log should know.
+def group_events(events: CheckedTable, recipe: Recipe, workspace: Workspace) -> tuple[ir.Table, list[Note]]:
+    """Returns the good events in orders, and what the owner of the log should know.
 
-    Where orders have numbers, sessions are numbered as the events are written, a part at a time: None stands for them.
+    Where orders have numbers, sessions are named as the events are written, a part at a time.
     """
-    good, numbers = events.good, None
+    good = events.good
     if recipe.orders.by != "column":
         numbers = number_sessions(good, recipe.sessions, workspace)
         clock = local_time(good["timestamp"], recipe.time_zone)
@@ -149,7 +147,7 @@ def group_events(
         ),
         *notes_of_orders(good, events.raw, has_orders="order_id" in recipe.event_columns),
     ]
-    return good, numbers, notes
+    return good, notes
 
 
 def _columns(recipe: Recipe) -> tuple[Column, ...]:

@@ -268,7 +268,7 @@ def group_good_events(shop: Preparation) -> Preparation:
         SourceError: no event is good.
     """
     events = shop.tables["events"]
-    good, numbers, further = group_events(events, shop.recipe, shop.workspace)
+    good, further = group_events(events, shop.recipe, shop.workspace)
     notes = (*events.notes, *further)
     rejected, kept = count_reasons([events]), int(good.count().execute())
     if kept == 0:
@@ -278,7 +278,7 @@ def group_good_events(shop: Preparation) -> Preparation:
             f"{origin}: not one of {sum(rejected.values()):,} rows is good ({rejected}). "
             f"Correct [clean] or [events] in the recipe.{hints}"
         )
-    return shop.extended(events=good, session_numbers=numbers, kept=kept, rejected=rejected, notes=notes)
+    return shop.extended(events=good, kept=kept, rejected=rejected, notes=notes)
 
 
 def split_events(shop: Preparation) -> Preparation:
@@ -291,7 +291,9 @@ def split_events(shop: Preparation) -> Preparation:
     moments = find_moments(events, recipe.split, until=shop.until, time_zone=recipe.time_zone, has_time=recipe.has_time)
     notes: list[Note] = []
     if shop.until is None:  # else training is what was known at that moment, whatever the log holds of later
-        events, notes = keep_orders_whole(events, test_from=moments.test_from, time_zone=recipe.time_zone)
+        events, notes = keep_orders_whole(
+            events, test_from=moments.test_from, workspace=shop.workspace, time_zone=recipe.time_zone
+        )
     shop = shop.extended(notes=(*shop.notes, *notes), moments=moments)
     if recipe.clean.duplicates == "merge":
         events = merge_order_lines(events, boundary=moments.test_from)
