@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tfrec.ingest import event_files
-from tfrec.ingest.event_files import NumberOfPlace, write_event_file
+from tfrec.ingest.event_files import NumberOfPlace, in_order_of_time, write_event_file
 from tfrec.ingest.sessions import SESSION_NUMBERS
 from tfrec.schema.tables import EVENT_COLUMNS
 
@@ -73,6 +73,15 @@ def test_batches_of_any_size_give_equal_bytes(tmp_path: Path, monkeypatch: pytes
         contents.append(path.read_bytes())
     assert contents[0] == contents[1] == contents[2]
     assert pq.ParquetFile(path).num_row_groups == 2
+
+
+@pytest.mark.parametrize("shown", [[0, 1, 2, 3, 4, 5], [3, 5, 0, 4, 2, 1]], ids=["in order", "mixed"])
+def test_events_are_put_in_the_order_of_time_and_then_of_their_place(shown: list[int]) -> None:
+    moments = pa.array([0, 0, 7, 7, 7, 9], pa.timestamp("us"))
+    table = events(ROWS)
+    table = table.set_column(table.schema.get_field_index("timestamp"), "timestamp", moments).take(shown)
+    ordered = pa.Table.from_batches(in_order_of_time(table.to_batches(2)))
+    assert [*zip(ordered["_file"].to_pylist(), ordered["_row"].to_pylist(), strict=True)] == [row[3:] for row in ROWS]
 
 
 def test_no_event_gives_a_file_with_the_columns(tmp_path: Path) -> None:

@@ -55,6 +55,19 @@ class NumberOfPlace:
         return np.ma.array(self._numbers[at], mask=self._places[at] != places)
 
 
+def in_order_of_time(events: Iterable[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """Returns events by time, and those of one moment by file and row; most logs are in that order already."""
+    batches = [*events]
+    if not batches:
+        return []
+    table = pa.Table.from_batches(batches)
+    moment, place = table["timestamp"].cast(pa.timestamp("us")).cast(pa.int64()).to_numpy(), _places(table)
+    later = moment[1:] > moment[:-1]
+    if (later | ((moment[1:] == moment[:-1]) & (place[1:] > place[:-1]))).all():
+        return batches
+    return table.take(np.lexsort([place, moment])).to_batches()
+
+
 def write_event_file(path: Path, events: Iterable[pa.RecordBatch], numbers: NumberOfPlace) -> None:
     """Writes events with `_file` and `_row`, in their order; those without a session get the name of one.
 

@@ -16,7 +16,7 @@ import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
 
-from tfrec.ingest.event_files import GROUP, NumberOfPlace, write_event_file
+from tfrec.ingest.event_files import GROUP, NumberOfPlace, in_order_of_time, write_event_file
 from tfrec.ingest.event_parts import ROWS, Day, Part, cut_parts, describe_days, digest_of
 from tfrec.ingest.preparation import Preparation
 from tfrec.ingest.session_parts import SessionParts
@@ -25,6 +25,7 @@ from tfrec.schema.tables import EVENT_COLUMNS
 from tfrec.sources.file_format import FILE, ROW
 
 _INDEX, _TAILS = "parts", "tail"
+_SORTED_HERE = 1 << 22  # most events of a file that are put in order in memory; more are by the engine
 _WRITERS = 2  # files at once: while one is compressed, the engine puts the rows of the next in order
 
 
@@ -36,12 +37,14 @@ class _File:
         name: in the prepared folder.
         part: its days.
         events: of training or test.
+        rows: number of its events.
         digest: equal where its content is; "" where that is not known.
     """
 
     name: str
     part: Part
     events: ir.Table
+    rows: int
     digest: str
 
 
@@ -78,12 +81,15 @@ def _write(files: Sequence[_File], shop: Preparation, numbers: Mapping[Part, Pat
     workspace = shop.workspace
 
     def rows_of(file: _File) -> Iterator[pa.RecordBatch]:
-        ordered = file.part.rows_of(file.events).order_by("timestamp", FILE, ROW)
-        return workspace.read_in_parts(ordered.select(*EVENT_COLUMNS, FILE, ROW), rows=GROUP)
+        rows = file.part.rows_of(file.events)
+        if file.rows > _SORTED_HERE:
+            rows = rows.order_by("timestamp", FILE, ROW)
+        return workspace.read_in_parts(rows.select(*EVENT_COLUMNS, FILE, ROW), rows=GROUP)
 
     def write(file: _File, rows: Iterator[pa.RecordBatch]) -> None:
         paths = [numbers[part] for part in _numbered_in(shop, parts, file)] if numbers else []
-        write_event_file(shop.folder / file.name, rows, NumberOfPlace(paths))
+        in_order = rows if file.rows > _SORTED_HERE else in_order_of_time(rows)
+        write_event_file(shop.folder / file.name, in_order, NumberOfPlace(paths))
 
     writers = _WRITERS if workspace.of_files is workspace else 1  # Spark answers one query after the other
     pool = ThreadPoolExecutor(writers)
@@ -119,13 +125,13 @@ def _files(
     days = describe_days(events, has_digest=bool(contents))
     files = []
     for part, chain in chains.items():
-        if any(part.holds(day.day) for day in days):
+        if rows := sum(day.rows for day in days if part.holds(day.day)):
             digest = digest_of(part, days, files=contents, more=[folder, chain])
-            files.append(_File(f"{folder}/{part.name}.parquet", part, events, digest))
+            files.append(_File(f"{folder}/{part.name}.parquet", part, events, rows, digest))
     if files:
         return files
     whole = Part(test_from.normalize())
-    return [_File(f"{folder}/{whole.name}.parquet", whole, events, "")]
+    return [_File(f"{folder}/{whole.name}.parquet", whole, events, 0, "")]
 
 
 def _reused(file: _File, known: Mapping[str, Any] | None, shop: Preparation) -> bool:
