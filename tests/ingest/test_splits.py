@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import ibis
 import pandas as pd
 import pytest
 
 from tfrec.errors import RecipeError
 from tfrec.ingest.splits import Moments, Split, add_clock, find_moments, keep_orders_whole
+from tfrec.sources.engine import Workspace
 
 DAYS = pd.date_range("2024-01-01 12:00", periods=100, freq="D")
 
@@ -81,7 +84,7 @@ def test_clock_of_a_log_without_time_depends_on_order_and_seed_alone() -> None:
     assert (times >= found.test_from).mean() == pytest.approx(0.2, abs=0.02)
 
 
-def test_an_order_on_both_sides_belongs_to_the_test_period_whole() -> None:
+def test_an_order_on_both_sides_belongs_to_the_test_period_whole(tmp_path: Path) -> None:
     rows = [
         ("1", "ann", "purchase", "2024-03-30", "A"),
         ("2", "ann", "purchase", "2024-03-31", "A"),
@@ -95,7 +98,10 @@ def test_an_order_on_both_sides_belongs_to_the_test_period_whole() -> None:
     ]
     frame = pd.DataFrame(rows, columns=["order_id", "user_id", "event_type", "timestamp", "item_id"])
     table = ibis.memtable(frame.assign(timestamp=frame["timestamp"].astype("datetime64[us]"), row=range(len(frame))))
-    whole, notes = keep_orders_whole(table, test_from=pd.Timestamp("2024-04-01"))
+    workspace = Workspace(ibis.duckdb.connect(), tmp_path)
+    whole, notes = keep_orders_whole(
+        workspace.store("events", table), test_from=pd.Timestamp("2024-04-01"), workspace=workspace
+    )
     after = whole.order_by("row").execute()
     assert after["timestamp"].dt.strftime("%m-%d").tolist() == [
         "03-30", "04-01", "04-02", "03-30", "03-31", "03-31", "04-03", "01-01", "04-03",
@@ -104,9 +110,10 @@ def test_an_order_on_both_sides_belongs_to_the_test_period_whole() -> None:
     assert [(note.code, note.count) for note in notes] == [("orders_split", 1)]
 
 
-def test_orders_on_one_side_stay_as_they_are() -> None:
+def test_orders_on_one_side_stay_as_they_are(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {"order_id": ["1", "2"], "user_id": "ann", "event_type": "purchase", "timestamp": DAYS[[0, 99]]}
     )
     table = ibis.memtable(frame)
-    assert keep_orders_whole(table, test_from=DAYS[50]) == (table, [])
+    workspace = Workspace(ibis.duckdb.connect(), tmp_path)
+    assert keep_orders_whole(table, test_from=DAYS[50], workspace=workspace) == (table, [])

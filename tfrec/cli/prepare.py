@@ -88,14 +88,14 @@ def _size(text: str) -> str:
 
 def run(options: argparse.Namespace) -> None:
     """Prepares and says what came of it."""
-    from tfrec.ingest.prepare import prepare_shop
+    from tfrec.ingest.prepare import prepare_folder
 
     if not options.no_report:
         from tfrec.report import check_extra
 
         check_extra()
     sys.stderr.write(f"Preparing {options.recipe} ...\n")
-    prepared = prepare_shop(
+    about = prepare_folder(
         options.recipe,
         options.out,
         until=options.until,
@@ -107,7 +107,6 @@ def run(options: argparse.Namespace) -> None:
         describe=None if options.no_report else functools.partial(_write_report, options=options),
         announce=lambda line: print(f"Sources: {line}."),
     )
-    about = prepared.manifest
     print(f"{options.out}: {about.recipe}")
     print_counts(about)
     if (page := options.out / "report.html").is_file():

@@ -1,4 +1,4 @@
-from .prepare import prepare_shop
+from .prepare import prepare_folder, prepare_shop
 from .prepared import Manifest, Prepared, read_manifest, read_prepared
 from .recipes import Recipe, find_recipe, read_recipe, shipped_recipes
 
@@ -7,6 +7,7 @@ __all__ = [
     "Prepared",
     "Recipe",
     "find_recipe",
+    "prepare_folder",
     "prepare_shop",
     "read_manifest",
     "read_prepared",

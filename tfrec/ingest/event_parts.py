@@ -75,7 +75,7 @@ class Day:
 def describe_days(events: ir.Table, *, has_digest: bool) -> list[Day]:
     """Returns the days that have events, in order; their digests, an operation of DuckDB, are `""` unless wanted."""
     digests = {}
-    days = events.select(FILE, ROW, "timestamp", _day=events["timestamp"].date().cast("string"))
+    days = events.select(FILE, ROW, "timestamp", _day=events["timestamp"].date())
     if has_digest:
         place = ibis.struct({name: days[name] for name in (FILE, ROW, "timestamp")}).hash()
         days = days.mutate(_place=place)

@@ -17,6 +17,7 @@ from tfrec.ingest.event_section import EventsRecipe
 from tfrec.ingest.exchange_rates import CURRENCY, MISSING_RATE, RATE, add_rates
 from tfrec.ingest.id_notes import notes_of_ids
 from tfrec.ingest.items import ITEM_PREFIX, PROFIT, UNKNOWN_ITEM, set_aside_unknown_items
+from tfrec.ingest.mapped_text import VALUE_PREFIX
 from tfrec.ingest.number_styles import notes_of_currency, notes_of_numbers
 from tfrec.ingest.order_notes import notes_of_orders, notes_of_states
 from tfrec.ingest.recipes import Recipe
@@ -25,7 +26,7 @@ from tfrec.ingest.retention import EXPIRED, set_aside_expired
 from tfrec.ingest.returns import RETURN_REASON
 from tfrec.ingest.sessions import cut_sessions, group_orders, number_sessions
 from tfrec.ingest.splits import add_clock
-from tfrec.ingest.staff import IS_STAFF, STAFF, mark_staff, notes_of_suspects
+from tfrec.ingest.staff import IS_STAFF, STAFF, mark_staff
 from tfrec.ingest.table_spec import (
     PART,
     Check,
@@ -101,10 +102,7 @@ def _spec_of(section: EventsRecipe, recipe: Recipe, rates: ir.Table | None) -> T
             notes_of_numbers,
             functools.partial(notes_of_currency, currency=recipe.currency.upper()),
         ),
-        late_note_makers=(
-            functools.partial(notes_of_ids, recipe=recipe),
-            functools.partial(notes_of_suspects, staff=cleaning.staff, is_hidden=bool(recipe.privacy.key_file)),
-        ),
+        late_note_makers=(functools.partial(notes_of_ids, recipe=recipe),),
         ruled=(
             *(rule.reason for rule in cleaning.rules),
             *((UNKNOWN_ITEM,) if cleaning.unknown_items == "reject" else ()),
@@ -128,14 +126,12 @@ def _free_text(recipe: Recipe) -> tuple[str, ...]:
     return tuple(f"{prefix}{name}" for prefix in ("", ITEM_PREFIX, USER_PREFIX) for name in named)
 
 
-def group_events(
-    events: CheckedTable, recipe: Recipe, workspace: Workspace
-) -> tuple[ir.Table, ir.Table | None, list[Note]]:
-    """Returns the good events in orders, the numbers of their sessions, and what the owner of the log should know.
+def group_events(events: CheckedTable, recipe: Recipe, workspace: Workspace) -> tuple[ir.Table, list[Note]]:
+    """Returns the good events in orders, and what the owner of the log should know.
 
-    Where orders have numbers, sessions are numbered as the events are written, a part at a time: None stands for them.
+    Where orders have numbers, sessions are named as the events are written, a part at a time.
     """
-    good, numbers = events.good, None
+    good = events.good
     if recipe.orders.by != "column":
         numbers = number_sessions(good, recipe.sessions, workspace)
         clock = local_time(good["timestamp"], recipe.time_zone)
@@ -149,7 +145,7 @@ def group_events(
         ),
         *notes_of_orders(good, events.raw, has_orders="order_id" in recipe.event_columns),
     ]
-    return good, numbers, notes
+    return good, notes
 
 
 def _columns(recipe: Recipe) -> tuple[Column, ...]:
@@ -314,7 +310,8 @@ def _text_of(rule: Rule) -> Expression:
 def _notes_of_times(mapped: MappedTable, *, section: EventsRecipe, recipe: Recipe) -> Sequence[Note]:
     """Refuses a log of which most rows have no date, unless the recipe drops these, and checks how times are read."""
     text = mapped.text
-    absent = (text["timestamp"] == "").sum()
+    is_typed = VALUE_PREFIX + "timestamp" in text.columns  # texts of these are made row by row
+    absent = (text[VALUE_PREFIX + "timestamp"].isnull() if is_typed else text["timestamp"] == "").sum()
     rows, undated = text.aggregate(rows=text.count(), undated=absent).execute().fillna(0).iloc[0]
     if undated * 2 > rows and recipe.clean.undated == "refuse":
         raise SourceError(

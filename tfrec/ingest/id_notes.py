@@ -1,4 +1,4 @@
-"""Looks for ids that were merged, that look alike or like no id, and for mixed currencies."""
+"""Looks for ids that were merged, that look alike, like no id or like a test account, and for mixed currencies."""
 
 import re
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ import ibis.expr.types as ir
 from tfrec.ingest.mangled_ids import notes_of_zeros
 from tfrec.ingest.mapping import ROUNDED_ID, raw_columns
 from tfrec.ingest.recipes import Recipe
+from tfrec.ingest.staff import notes_of_suspects
 from tfrec.ingest.table_spec import MappedTable
 from tfrec.sources.cells import as_text, trimmed, unguarded
 from tfrec.sources.engine import composed
@@ -21,7 +22,7 @@ _PLACEHOLDERS = (
 
 
 def notes_of_ids(mapped: MappedTable, *, recipe: Recipe) -> list[Note]:
-    """Returns notes on ids that were merged, or that look alike or like no id, and on mixed currencies.
+    """Returns notes on ids that were merged, look alike, like no id or like a test account, and on mixed currencies.
 
     Args:
         mapped: the text of the events before ids become pseudonyms.
@@ -33,7 +34,15 @@ def notes_of_ids(mapped: MappedTable, *, recipe: Recipe) -> list[Note]:
             notes += _notes_of_column(mapped, name, recipe)
     if "currency" not in recipe.event_columns:
         notes += _notes_of_currencies(mapped.raw, recipe)
+    if "user_id" in mapped.text.columns:
+        users, is_hidden = mapped.workspace.stored(_counts_of("user_id")), bool(recipe.privacy.key_file)
+        notes += notes_of_suspects(users, staff=recipe.clean.staff, is_hidden=is_hidden)
     return notes
+
+
+def _counts_of(name: str) -> str:
+    """Returns the name of the stored table with `id` and `rows` of each id of a column."""
+    return f"{name}_counts"
 
 
 def _notes_of_column(mapped: MappedTable, name: str, recipe: Recipe) -> list[Note]:
@@ -51,7 +60,7 @@ def _notes_of_column(mapped: MappedTable, name: str, recipe: Recipe) -> list[Not
         is_whole=ids["id"].re_search(r"^-?\d+$"),
         is_placeholder=alike.isin(_PLACEHOLDERS) & ids["id"].notin(guests),
     )
-    counts = mapped.workspace.store(f"{name}_counts", ids)
+    counts = mapped.workspace.store(_counts_of(name), ids)
     columns = recipe.events[0].columns
     return [
         *_notes_of_counts(

@@ -195,11 +195,21 @@ def merge_evidence(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def count_evidence(column: ir.StringColumn) -> dict[str, Any]:
-    """Returns how many texts of `column` can only be read in one way, with examples; can be written as JSON."""
+    """Returns how many texts of `column` can only be read in one way, with examples; can be written as JSON.
+
+    The texts have no blanks at their ends, and `""` is none.
+    """
     distinct = column.name("text").as_table().group_by("text").aggregate(rows=lambda table: table.count())
-    distinct = distinct.filter(distinct["text"].strip() != "")
-    is_bare = distinct["text"].re_search(_BARE)
-    texts = distinct.mutate(bare=ibis.ifelse(is_bare, distinct["text"], _bare(distinct["text"])), is_bare=is_bare)
+    distinct = distinct.filter(distinct["text"] != "")
+    text = distinct["text"]
+    is_bare = text.re_search(_BARE)
+    bare, token = text, ibis.literal("")
+    if not distinct.aggregate(all=is_bare.all().fill_null(True)).to_pyarrow()["all"][0].as_py():
+        # Of few columns: the engine takes longer to compile patterns over all of Unicode than to run the others.
+        bare = ibis.ifelse(is_bare, text, _bare(text))
+        token = text.re_replace(r"[^\p{L}\p{Sc}/]|[eE][-+]?[0-9]+", "").upper().replace("￥", "¥")
+        token = ibis.ifelse(is_bare, "", token)
+    texts = distinct.mutate(bare=bare, token=token)
     kinds = {
         "neutral": _NEUTRAL,
         "open_point": _OPEN_POINT,
@@ -208,8 +218,7 @@ def count_evidence(column: ir.StringColumn) -> dict[str, Any]:
         "comma": _COMMA,
     }
     kind = ibis.cases(*((texts["bare"].re_search(_full(pattern)), kind) for kind, pattern in kinds.items()), else_="")
-    token = texts["text"].re_replace(r"[^\p{L}\p{Sc}/]|[eE][-+]?[0-9]+", "").upper().replace("￥", "¥")
-    texts = texts.mutate(kind=kind, token=ibis.ifelse(texts["is_bare"], "", token))
+    texts = texts.mutate(kind=kind)
     is_long = (texts["kind"] == "neutral") & texts["bare"].re_search(r"^[-+]?\d{4,}$")
     has_token = (texts["token"] != "") & (texts["kind"] != "")
 

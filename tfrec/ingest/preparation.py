@@ -42,7 +42,6 @@ class Preparation:
         picture_rows: rows of pictures that are named by their item.
         category_paths: paths of the categories whose ids items have.
         events: the good events, in orders.
-        session_numbers: see `number_sessions`; None where sessions are numbered as the events are written.
         kept: number of good events as they were read.
         rejected: reason → events set aside.
         notes: what the owner of the log should know.
@@ -72,7 +71,6 @@ class Preparation:
     picture_rows: PictureRows = dataclasses.field(init=False)
     category_paths: CategoryPaths = dataclasses.field(init=False)
     events: ir.Table = dataclasses.field(init=False)
-    session_numbers: ir.Table | None = dataclasses.field(init=False)
     kept: int = dataclasses.field(init=False)
     rejected: Mapping[str, int] = dataclasses.field(init=False)
     notes: tuple[Note, ...] = dataclasses.field(init=False)

@@ -48,6 +48,7 @@ from tfrec.ingest.relations import relations_spec
 from tfrec.ingest.returns import collect_returns, count_returns, mark_unmatched, match_returns, notes_of_returns
 from tfrec.ingest.set_robots_aside import set_robots_aside
 from tfrec.ingest.splits import find_moments, keep_orders_whole
+from tfrec.ingest.table_sizes import expected_bytes
 from tfrec.ingest.table_spec import TableSpec
 from tfrec.ingest.timestamps import moment_in_utc
 from tfrec.ingest.title_notes import notes_of_titles
@@ -78,7 +79,36 @@ def prepare_shop(
     describe: Callable[[Path], None] | None = None,
     announce: Callable[[str], None] = logger.info,
 ) -> Prepared:
-    """Returns the shop that `recipe` describes, prepared in the folder `out`.
+    """Returns the shop that `recipe` describes, prepared in the folder `out`; see `prepare_folder`."""
+    prepare_folder(
+        recipe,
+        out,
+        until=until,
+        data_home=data_home,
+        force=force,
+        trust_times=trust_times,
+        memory=memory,
+        engine=engine,
+        describe=describe,
+        announce=announce,
+    )
+    return read_prepared(out)
+
+
+def prepare_folder(
+    recipe: str | Path,
+    out: str | Path,
+    *,
+    until: str | None = None,
+    data_home: str | Path | None = None,
+    force: bool = False,
+    trust_times: bool = False,
+    memory: str = "",
+    engine: str = DUCKDB,
+    describe: Callable[[Path], None] | None = None,
+    announce: Callable[[str], None] = logger.info,
+) -> Manifest:
+    """Prepares the shop that `recipe` describes in the folder `out`, and returns its manifest.
 
     The folder appears in one step when all is done; an interruption leaves what was there before. When it is already
     there from equal recipe, files and `until`, it is reused. Else raw files that are as they were are not parsed
@@ -117,7 +147,7 @@ def prepare_shop(
     is_whole = present is not None and present.returns is not None  # earlier releases left returns out
     if present is not None and is_whole and present.fingerprint == shop.fingerprint and not force:
         logger.info("%s is up to date with %s; reused", out, written.path)
-        return read_prepared(out)
+        return present
     if present is not None and not force and present.key_check:
         verify_key(shop.files.key, present.key_check, of=str(out))
     is_private = shop.files.key is not None
@@ -131,7 +161,7 @@ def prepare_shop(
         announce(summary)
     kept.sweep()
     logger.info("Prepared %s: %s", out, _summary(manifest))
-    return read_prepared(out)
+    return manifest
 
 
 def find_inputs(
@@ -238,7 +268,7 @@ def group_good_events(shop: Preparation) -> Preparation:
         SourceError: no event is good.
     """
     events = shop.tables["events"]
-    good, numbers, further = group_events(events, shop.recipe, shop.workspace)
+    good, further = group_events(events, shop.recipe, shop.workspace)
     notes = (*events.notes, *further)
     rejected, kept = count_reasons([events]), int(good.count().execute())
     if kept == 0:
@@ -248,7 +278,7 @@ def group_good_events(shop: Preparation) -> Preparation:
             f"{origin}: not one of {sum(rejected.values()):,} rows is good ({rejected}). "
             f"Correct [clean] or [events] in the recipe.{hints}"
         )
-    return shop.extended(events=good, session_numbers=numbers, kept=kept, rejected=rejected, notes=notes)
+    return shop.extended(events=good, kept=kept, rejected=rejected, notes=notes)
 
 
 def split_events(shop: Preparation) -> Preparation:
@@ -261,7 +291,9 @@ def split_events(shop: Preparation) -> Preparation:
     moments = find_moments(events, recipe.split, until=shop.until, time_zone=recipe.time_zone, has_time=recipe.has_time)
     notes: list[Note] = []
     if shop.until is None:  # else training is what was known at that moment, whatever the log holds of later
-        events, notes = keep_orders_whole(events, test_from=moments.test_from, time_zone=recipe.time_zone)
+        events, notes = keep_orders_whole(
+            events, test_from=moments.test_from, workspace=shop.workspace, time_zone=recipe.time_zone
+        )
     shop = shop.extended(notes=(*shop.notes, *notes), moments=moments)
     if recipe.clean.duplicates == "merge":
         events = merge_order_lines(events, boundary=moments.test_from)
@@ -329,7 +361,8 @@ def _take_steps(shop: Preparation, folder: Path, *, memory: str, kept: KeptTable
     """Writes the prepared shop into the empty `folder`; returns its manifest, which is written last."""
     scratch = folder / "scratch"
     scratch.mkdir()
-    with open_workspace(scratch, engine=engine, memory=memory, kept=kept) as workspace:
+    expected = expected_bytes(shop.files, shop.sources)
+    with open_workspace(scratch, engine=engine, memory=memory, kept=kept, expected=expected) as workspace:
         shop = shop.extended(folder=folder, workspace=workspace)
         with tqdm(total=len(STEPS), unit="step", delay=2.0, disable=None) as progress:
             for step in STEPS:

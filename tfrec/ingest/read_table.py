@@ -141,7 +141,8 @@ def _checked_rows(
     values = [rows for rows, _counts in made]
     if len(parts) > 1:
         values = [rows.mutate(**{PART: ibis.literal(at).cast("int32")}) for at, rows in enumerate(values)]
-    rows = workspace.store(f"{spec.name}_typed", check_rows(spec, union_by_name(values)))
+    checked = check_rows(spec, union_by_name(values))
+    rows = workspace.store(f"{spec.name}_typed", with_unique_hash(spec, checked) if spec.unique else checked)
     return rows, dict(sum((Counter(counts) for _rows, counts in made), Counter()))
 
 

@@ -72,11 +72,12 @@ def find_robots(training: ir.Table, test: ir.Table, robots: Robots, workspace: W
         workspace: where tables in between are stored.
     """
     both = training.select(*_NEEDED).union(test.select(*_NEEDED))
-    if not _has_busy_visitor(both, robots):
+    busy = _busy_visitors(both, robots, workspace)
+    if busy is None:
         return FoundRobots(None, _frame([]))
     frames, parts, buyers = [], [], 0
     for name, known, judged in (("training", training, training), ("test", both, test)):
-        fast = _fast_visitors(known.select(*_NEEDED), robots)
+        fast = _fast_visitors(known.select(*_NEEDED), busy, robots)
         suspects = workspace.store(f"robots_{name}", fast)
         if not suspects.count().execute():
             continue
@@ -117,17 +118,24 @@ _BUYERS = (
 )
 
 
-def _has_busy_visitor(events: ir.Table, robots: Robots) -> bool:
-    """Returns whether a visitor has so many views in all, without which none has them in an hour."""
-    views = events.filter((events["event_type"] == "view") & ((events["user_id"] != "") | (events["session_id"] != "")))
-    guest = ibis.ifelse(views["user_id"] == "", views["session_id"], "")
-    counted = views.group_by("user_id", _guest=guest).aggregate(views=lambda table: table.count())
-    return bool((counted["views"].max() > robots.max_views_per_hour).fill_null(False).execute())
+def _busy_visitors(events: ir.Table, robots: Robots, workspace: Workspace) -> ir.Table | None:
+    """Returns `user_id` and `_guest` of those with so many views in all, without which none has them in an hour."""
+    counted = _views(events).group_by("user_id", "_guest").aggregate(views=lambda table: table.count())
+    known = (counted["user_id"] != "") | (counted["_guest"] != "")
+    busy = counted.filter((counted["views"] > robots.max_views_per_hour) & known).drop("views")
+    stored = workspace.store("busy_visitors", busy)
+    return stored if stored.count().execute() else None
 
 
-def _fast_visitors(events: ir.Table, robots: Robots) -> ir.Table:
-    """Returns `_visitor` and `_most`, the most views within an hour, of those above the limit."""
+def _views(events: ir.Table) -> ir.Table:
+    """Returns the views, with the session of guests as `_guest`."""
     views = events.filter(events["event_type"] == "view")
+    return views.mutate(_guest=ibis.ifelse(views["user_id"] == "", views["session_id"], ""))
+
+
+def _fast_visitors(events: ir.Table, busy: ir.Table, robots: Robots) -> ir.Table:
+    """Returns `_visitor` and `_most`, the most views within an hour, of those of the busy ones above the limit."""
+    views = _views(events).semi_join(busy, ["user_id", "_guest"])
     views = views.mutate(_visitor=_visitor(views), _hour=views["timestamp"].truncate("h"))
     hours = (
         views.filter(views["_visitor"] != "")

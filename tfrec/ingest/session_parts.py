@@ -8,10 +8,9 @@ import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tfrec.ingest.event_parts import Part
-from tfrec.ingest.sessions import SESSION_NUMBERS, SessionCounter, Sessions, uncut_events
+from tfrec.ingest.sessions import SESSION_NUMBERS, SessionCounter, Sessions, open_numbers, uncut_events
 from tfrec.sources.engine import Workspace
 from tfrec.sources.file_format import FILE, ROW
 
@@ -39,8 +38,8 @@ class SessionParts:
     sessions: Sessions
     workspace: Workspace
 
-    def number(self, wanted: Collection[Part]) -> dict[Part, ir.Table]:
-        """Returns part → `_file`, `_row` and `_number` of its events, of all wanted parts.
+    def number(self, wanted: Collection[Part]) -> dict[Part, Path]:
+        """Returns part → file with `SESSION_NUMBERS` of its events, in the order of time, of all wanted parts.
 
         Parts that are not wanted are numbered only where the state at their end is not kept.
         """
@@ -55,7 +54,7 @@ class SessionParts:
         users = self.workspace.store("session_users", users.mutate(_user=ibis.row_number().cast("int64")))
         names = users.order_by("_user").select("user_id").to_pyarrow()["user_id"] if self.tails else None
         counter = SessionCounter(self.sessions)
-        found: dict[Part, ir.Table] = {}
+        found: dict[Part, Path] = {}
         at = 0
         while at < len(before):
             if before[at] not in needed:
@@ -67,7 +66,7 @@ class SessionParts:
                 end += 1
             found |= self._number_run(counter, before[at:end], cut, users, names)
             at = end
-        return {part: table for part, table in found.items() if part in wanted}
+        return {part: path for part, path in found.items() if part in wanted}
 
     def _number_run(
         self,
@@ -76,13 +75,13 @@ class SessionParts:
         cut: ir.Table,
         users: ir.Table,
         names: pa.ChunkedArray | None,
-    ) -> dict[Part, ir.Table]:
+    ) -> dict[Part, Path]:
         """Returns the numbers of parts that follow one another."""
         within = run[0].until(run[-1]).rows_of(cut)
         ordered = within.join(users, "user_id").order_by("timestamp", FILE, ROW).select(FILE, ROW, "_user", "timestamp")
         ends = np.array([part.end_us for part in run])
         paths = [self.workspace.scratch / f"{_numbers(part)}.parquet" for part in run]
-        writers = [pq.ParquetWriter(path, SESSION_NUMBERS) for path in paths]
+        writers = [open_numbers(path) for path in paths]
         active: list[list[np.ndarray]] = [[] for _ in run]
         at = 0
         for batch in self.workspace.read_in_parts(ordered, rows=_AT_ONCE):
@@ -106,8 +105,7 @@ class SessionParts:
             self._keep_tail(counter, part, seen, names)
         for writer in writers:
             writer.close()
-        open_file = self.workspace.open_file
-        return {part: open_file(_numbers(part), path) for part, path in zip(run, paths, strict=True)}
+        return dict(zip(run, paths, strict=True))
 
     def _keep_tail(
         self, counter: SessionCounter, part: Part, seen: Sequence[np.ndarray], names: pa.ChunkedArray | None

@@ -1,6 +1,7 @@
 """Cuts events into sessions by gaps of silence, and purchases into orders where the log has no order number."""
 
 import dataclasses
+from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
@@ -132,13 +133,18 @@ def number_sessions(events: ir.Table, sessions: Sessions, workspace: Workspace) 
     ordered = cut.join(users, "user_id").order_by("timestamp", FILE, ROW).select(FILE, ROW, "_user", "timestamp")
     counter = SessionCounter(sessions)
     path = workspace.scratch / "session_numbers.parquet"
-    with pq.ParquetWriter(path, SESSION_NUMBERS) as writer:
+    with open_numbers(path) as writer:
         for part in workspace.read_in_parts(ordered, rows=_PART):
             moments = part.column("timestamp").cast(pa.timestamp("us")).cast(pa.int64())
             number = counter.number(part.column("_user").to_numpy(), moments.to_numpy())
             columns = [part.column(FILE).cast(pa.int32()), part.column(ROW).cast(pa.int64()), pa.array(number)]
             writer.write_batch(pa.record_batch(columns, schema=SESSION_NUMBERS))
     return workspace.open_file("session_numbers", path)
+
+
+def open_numbers(path: Path) -> pq.ParquetWriter:
+    """Returns what writes a file of `SESSION_NUMBERS`, which is read once: nothing is done to make it small."""
+    return pq.ParquetWriter(path, SESSION_NUMBERS, compression="none", use_dictionary=False, write_statistics=False)
 
 
 def uncut_events(events: ir.Table) -> ir.Table:

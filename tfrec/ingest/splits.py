@@ -10,7 +10,7 @@ import pandas as pd
 from tfrec.errors import RecipeError
 from tfrec.ingest.timestamps import moment_in_utc
 from tfrec.schema.calendar import ShopCalendar
-from tfrec.sources.engine import md5
+from tfrec.sources.engine import Workspace, md5
 from tfrec.sources.notes import Note
 
 _CLOCK_START = pd.Timestamp("2000-01-01")
@@ -136,7 +136,7 @@ def find_moments(
 
 
 def keep_orders_whole(
-    events: ir.Table, *, test_from: pd.Timestamp, time_zone: str = "UTC"
+    events: ir.Table, *, test_from: pd.Timestamp, workspace: Workspace, time_zone: str = "UTC"
 ) -> tuple[ir.Table, list[Note]]:
     """Returns the events with no order on both sides of `test_from`, and a note of the orders that were.
 
@@ -146,6 +146,7 @@ def keep_orders_whole(
     Args:
         events: good events.
         test_from: first moment of the test period, UTC.
+        workspace: where these orders are stored.
         time_zone: the shop's clock, on which the note gives the time.
     """
     boundary = ibis.literal(test_from.to_pydatetime()).cast("timestamp")
@@ -161,7 +162,7 @@ def keep_orders_whole(
     split_orders = split.select("order_id", "user_id").order_by("order_id", "user_id").execute()
     if split_orders.empty:
         return events, []
-    moved = ibis.memtable(split_orders.assign(_moved=True))
+    moved = workspace.store("orders_split", ibis.memtable(split_orders.assign(_moved=True)))
     joined = events.left_join(moved, ["order_id", "user_id"])
     is_moved = joined["_moved"].fill_null(False) & (joined["event_type"] == "purchase")
     timestamp = ibis.ifelse(is_moved & (joined["timestamp"] < boundary), boundary, joined["timestamp"])

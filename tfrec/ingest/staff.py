@@ -3,7 +3,6 @@
 import dataclasses
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import ibis
 import ibis.expr.types as ir
@@ -12,11 +11,8 @@ import pyarrow.compute as pc
 
 from tfrec.errors import RecipeError
 from tfrec.ingest.mapping import RAW_PREFIX
-from tfrec.sources.cells import id_text, unguarded
+from tfrec.sources.cells import id_text
 from tfrec.sources.notes import Note
-
-if TYPE_CHECKING:
-    from tfrec.ingest.table_spec import MappedTable
 
 STAFF = "staff or test account"
 """Reason of an event of such an account."""
@@ -86,20 +82,15 @@ def mark_staff(text: ir.Table, staff: Staff) -> ir.Table:
     return text.mutate(**{IS_STAFF: is_staff})
 
 
-def notes_of_suspects(mapped: "MappedTable", *, staff: Staff, is_hidden: bool) -> Sequence[Note]:
+def notes_of_suspects(users: ir.Table, *, staff: Staff, is_hidden: bool) -> Sequence[Note]:
     """Returns a note on accounts that look like tests or staff and that no rule leaves out.
 
     Args:
-        mapped: the text of the events without the rows that rules leave out, before ids become pseudonyms.
+        users: `id` and `rows` of each plain user id, without the rows that rules leave out.
         staff: accounts that are left out.
         is_hidden: ids may not be shown.
     """
-    text = mapped.text
-    if "user_id" not in text.columns:
-        return []
-    users = text.filter(text["user_id"] != "").group_by(id=unguarded(text["user_id"]))
-    counted = users.aggregate(rows=lambda table: table.count())
-    marked = counted.filter(counted["id"].re_search(_SUSPECT) & counted["id"].notin(staff.ids or ("",)))
+    marked = users.filter(users["id"].re_search(_SUSPECT) & users["id"].notin(staff.ids or ("",)))
     rows = marked.order_by(ibis.desc("rows"), "id").to_pyarrow().to_pylist()
     if not rows:
         return []

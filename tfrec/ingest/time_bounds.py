@@ -47,8 +47,9 @@ def find_bounds(timestamps: ir.TimestampColumn) -> TimeBounds:
         timestamps: times of readable events, on the shop's clock; nulls are left out.
     """
     table = timestamps.name("moment").as_table()
-    table = table.filter(table["moment"].notnull()).select(day=table["moment"].date().cast("string"))
-    counted = table.group_by("day").aggregate(n=lambda days: days.count()).order_by("day").execute()
+    table = table.filter(table["moment"].notnull()).select(day=table["moment"].date())
+    counted = table.group_by("day").aggregate(n=lambda days: days.count())
+    counted = counted.mutate(day=counted["day"].cast("string")).order_by("day").execute()
     day = counted["day"].to_numpy("datetime64[D]")
     count = counted["n"].to_numpy(np.int64)
     is_no_date = _no_dates(day, count)

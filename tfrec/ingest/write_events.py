@@ -6,23 +6,27 @@ A file whose content is that of the folder before becomes a second name of it.
 import dataclasses
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import ibis
 import ibis.expr.types as ir
 import pandas as pd
+import pyarrow as pa
 
+from tfrec.ingest.event_files import GROUP, NumberOfPlace, in_order_of_time, write_event_file
 from tfrec.ingest.event_parts import ROWS, Day, Part, cut_parts, describe_days, digest_of
 from tfrec.ingest.preparation import Preparation
 from tfrec.ingest.session_parts import SessionParts
-from tfrec.ingest.sessions import cut_sessions
 from tfrec.ingest.splits import LONGEST_ORDER, ORDERS_SPLIT
 from tfrec.schema.tables import EVENT_COLUMNS
 from tfrec.sources.file_format import FILE, ROW
 
 _INDEX, _TAILS = "parts", "tail"
+_SORTED_HERE = 1 << 22  # most events of a file that are put in order in memory; more are by the engine
+_WRITERS = 2  # files at once: while one is compressed, the engine puts the rows of the next in order
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,12 +37,14 @@ class _File:
         name: in the prepared folder.
         part: its days.
         events: of training or test.
+        rows: number of its events.
         digest: equal where its content is; "" where that is not known.
     """
 
     name: str
     part: Part
     events: ir.Table
+    rows: int
     digest: str
 
 
@@ -58,16 +64,39 @@ def write_events(shop: Preparation) -> None:
     for name in ("events.parquet", "test_events.parquet"):
         (shop.folder / name).mkdir()
     left = [file for file in files if not _reused(file, known.get(file.name), shop)]
-    numbers = _session_numbers(shop, chains, left)
-    for file in left:
-        rows = file.part.rows_of(file.events)
-        if numbers is not None:
-            rows = cut_sessions(rows, _together([numbers[part] for part in _numbered_in(shop, parts, file)]))
-        elif shop.session_numbers is not None:
-            rows = cut_sessions(rows, shop.session_numbers)
-        rows.order_by("timestamp", FILE, ROW).select(*EVENT_COLUMNS).to_parquet(shop.folder / file.name)
+    _write(left, shop, _session_numbers(shop, chains, left), [*chains])
     if kept is not None and index is not None:
         kept.write_facts(index, {file.name: _state(shop.folder / file.name, file) for file in files})
+
+
+def _write(files: Sequence[_File], shop: Preparation, numbers: Mapping[Part, Path], parts: Sequence[Part]) -> None:
+    """Writes files side by side.
+
+    Args:
+        files: the files.
+        shop: has the events.
+        numbers: see `_session_numbers`.
+        parts: all parts.
+    """
+    workspace = shop.workspace
+
+    def rows_of(file: _File) -> Iterator[pa.RecordBatch]:
+        rows = file.part.rows_of(file.events)
+        if file.rows > _SORTED_HERE:
+            rows = rows.order_by("timestamp", FILE, ROW)
+        return workspace.read_in_parts(rows.select(*EVENT_COLUMNS, FILE, ROW), rows=GROUP)
+
+    def write(file: _File, rows: Iterator[pa.RecordBatch]) -> None:
+        paths = [numbers[part] for part in _numbered_in(shop, parts, file)] if numbers else []
+        in_order = rows if file.rows > _SORTED_HERE else in_order_of_time(rows)
+        write_event_file(shop.folder / file.name, in_order, NumberOfPlace(paths))
+
+    writers = _WRITERS if workspace.of_files is workspace else 1  # Spark answers one query after the other
+    pool = ThreadPoolExecutor(writers)
+    try:
+        deque(pool.map(write, files, [rows_of(file) for file in files]), maxlen=0)  # raises the first error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _contents(shop: Preparation) -> Sequence[str]:
@@ -96,13 +125,13 @@ def _files(
     days = describe_days(events, has_digest=bool(contents))
     files = []
     for part, chain in chains.items():
-        if any(part.holds(day.day) for day in days):
+        if rows := sum(day.rows for day in days if part.holds(day.day)):
             digest = digest_of(part, days, files=contents, more=[folder, chain])
-            files.append(_File(f"{folder}/{part.name}.parquet", part, events, digest))
+            files.append(_File(f"{folder}/{part.name}.parquet", part, events, rows, digest))
     if files:
         return files
     whole = Part(test_from.normalize())
-    return [_File(f"{folder}/{whole.name}.parquet", whole, events, "")]
+    return [_File(f"{folder}/{whole.name}.parquet", whole, events, 0, "")]
 
 
 def _reused(file: _File, known: Mapping[str, Any] | None, shop: Preparation) -> bool:
@@ -126,12 +155,10 @@ def _state(path: Path, file: _File) -> dict[str, Any] | None:
     return {"digest": file.digest, "size": state.st_size, "mtime_ns": state.st_mtime_ns}
 
 
-def _session_numbers(
-    shop: Preparation, chains: Mapping[Part, str], left: Sequence[_File]
-) -> Mapping[Part, ir.Table] | None:
-    """Returns part → numbers of the sessions of its events, as far as files need them; None where all are numbered."""
-    if shop.session_numbers is not None:
-        return None
+def _session_numbers(shop: Preparation, chains: Mapping[Part, str], left: Sequence[_File]) -> Mapping[Part, Path]:
+    """Returns part → file with the numbers of its sessions, as far as files need them; none if sessions are named."""
+    if shop.recipe.orders.by != "column":
+        return {}
     kept, parts = shop.workspace.kept, [*chains]
     tails: dict[Part, Path] = {}
     known: set[Part] = set()
@@ -157,7 +184,3 @@ def _numbered_in(shop: Preparation, parts: Sequence[Part], file: _File) -> list[
         for part in parts
         if (span.end is None or part.first < span.end) and (part.end is None or part.end > span.first)
     ] or [*parts[:1]]
-
-
-def _together(numbers: Sequence[ir.Table]) -> ir.Table:
-    return ibis.union(*numbers) if len(numbers) > 1 else numbers[0]

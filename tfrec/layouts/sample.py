@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from tfrec.ingest.events import events_specs
-from tfrec.ingest.prepare import prepare_shop
+from tfrec.ingest.prepare import prepare_folder
 from tfrec.ingest.prepared import Manifest
 from tfrec.ingest.raw_files import locate_files
 from tfrec.ingest.read_table import read_table
@@ -74,7 +74,7 @@ def prepare_sample(draft: Draft, *, limit: int = SAMPLED) -> tuple[Manifest, boo
         SourceError: the files cannot be read by it.
     """
     with take_sample(draft, limit=limit) as sample:
-        return prepare_shop(sample.recipe, sample.folder / "prepared").manifest, sample.is_part
+        return prepare_folder(sample.recipe, sample.folder / "prepared"), sample.is_part
 
 
 def preview_rows(draft: Draft, *, rows: int = 10) -> pd.DataFrame:

@@ -59,10 +59,13 @@ class Workspace:
     def read_in_parts(self, expression: ir.Table, *, rows: int) -> Iterator[pa.RecordBatch]:
         """Yields the rows of an expression over stored tables, so many at once; memory does not grow with their number.
 
-        The engine works on the next part while one is used.
+        The engine works on the next part while one is used. Several expressions may be read at once.
         """
+        return self._read(self.connection.compile(expression), rows)
+
+    def _read(self, query: str, rows: int) -> Iterator[pa.RecordBatch]:
         with self.connection.con.cursor() as cursor:
-            yield from ahead(cursor.sql(self.connection.compile(expression)).to_arrow_reader(rows))
+            yield from ahead(cursor.sql(query).to_arrow_reader(rows))
 
     def drop(self, name: str) -> None:
         """Frees the space of a stored table."""

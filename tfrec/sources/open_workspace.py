@@ -2,12 +2,14 @@
 
 import contextlib
 import importlib.util
+import math
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import ibis
+from ibis.backends.duckdb import Backend as DuckDBBackend
 
 from tfrec.errors import ConfigError, EnvironmentSetupError, install_hint, nearest_hint
 from tfrec.sources.engine import Workspace
@@ -16,6 +18,9 @@ from tfrec.sources.kept_tables import KeptTables
 DUCKDB, SPARK = "duckdb", "spark"
 ENGINES = (DUCKDB, SPARK)
 """What tables in between may be computed by."""
+
+_SHARE = 0.4  # of the memory limit for tables; sorting and joining need the rest
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 def check_engine(engine: str) -> None:
@@ -42,7 +47,7 @@ def check_engine(engine: str) -> None:
 
 @contextlib.contextmanager
 def open_workspace(
-    scratch: Path, *, engine: str = DUCKDB, memory: str = "", kept: KeptTables | None = None
+    scratch: Path, *, engine: str = DUCKDB, memory: str = "", kept: KeptTables | None = None, expected: float = math.inf
 ) -> Iterator[Workspace]:
     """Yields a workspace whose tables are gone at the end.
 
@@ -51,11 +56,10 @@ def open_workspace(
         engine: one of `ENGINES`.
         memory: what DuckDB may take, e.g. `4GB`.
         kept: see `Workspace`.
+        expected: bytes that the tables may need. Where the memory holds them with ease they lie in it, which takes a
+            third of the time: on the disk they are compressed.
     """
-    connection = ibis.duckdb.connect(scratch / "tables.duckdb", **({"memory_limit": memory} if memory else {}))
-    # The database is gone at the end: what is written to keep it would be wasted.
-    connection.raw_sql("PRAGMA disable_checkpoint_on_shutdown")
-    connection.raw_sql("SET checkpoint_threshold = '1TB'")
+    connection = _connect(scratch, memory=memory, expected=expected)
     workspace = Workspace(connection, scratch, kept)
     try:
         if engine == DUCKDB:
@@ -67,3 +71,29 @@ def open_workspace(
             yield on_spark
     finally:
         connection.disconnect()
+
+
+def _connect(scratch: Path, *, memory: str, expected: float) -> DuckDBBackend:
+    """Returns an empty database, which writes what its memory does not hold into `scratch`."""
+    settings = {"temp_directory": str(scratch / "spilled"), **({"memory_limit": memory} if memory else {})}
+    connection = ibis.duckdb.connect(**settings)
+    ((limit,),) = connection.raw_sql("SELECT current_setting('memory_limit')").fetchall()
+    if expected <= _SHARE * _bytes_of(limit):
+        return connection
+    connection.disconnect()
+    connection = ibis.duckdb.connect(scratch / "tables.duckdb", **settings)
+    # The database is gone at the end: what is written to keep it would be wasted.
+    connection.raw_sql("PRAGMA disable_checkpoint_on_shutdown")
+    connection.raw_sql("SET checkpoint_threshold = '1TB'")
+    return connection
+
+
+def _bytes_of(size: str) -> float:
+    """Returns a size as DuckDB shows it, such as `18.6 GiB`, in bytes.
+
+    Examples:
+        >>> _bytes_of("1.5 KiB")
+        1536.0
+    """
+    number, unit = size.split()
+    return float(number) * 1024.0 ** (_UNITS.index(unit) if unit in _UNITS else 0)
