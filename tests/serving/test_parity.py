@@ -179,11 +179,22 @@ def test_every_place_gives_the_trainers_ids_and_scores(answers, name, place):
     assert set(got) == set(expected)
     assert len(got["item_ids"]) == NUM_QUERIES
     assert (expected["item_ids"] != "").sum() > NUM_QUERIES  # there is something to compare
+    is_tie = tied(expected, got)
+    assert is_tie.sum() <= NUM_QUERIES // 100
     for output, values in expected.items():
+        values, found = values[~is_tie], got[output][~is_tie]
         if values.dtype == object:
-            assert (got[output].astype(str) == values.astype(str)).all(), output
+            assert (found.astype(str) == values.astype(str)).all(), output
         else:
-            np.testing.assert_allclose(got[output], values, rtol=1e-5, atol=1e-5, err_msg=output)
+            np.testing.assert_allclose(found, values, rtol=1e-5, atol=1e-5, err_msg=output)
+
+
+def tied(first, second):
+    """Returns rows `[B]` whose slates part where two items score the same but for rounding, so that either may follow."""
+    differs = first["item_ids"].astype(str) != second["item_ids"].astype(str)
+    rows, place = np.arange(len(differs)), differs.argmax(axis=1)
+    scores = (answer["scores"][rows, place] for answer in (first, second))
+    return differs.any(axis=1) & np.isclose(*scores, rtol=1e-6, atol=0)
 
 
 def test_answers_do_not_depend_on_who_else_is_in_the_batch(tiny_trained):
