@@ -34,7 +34,7 @@ def test_what_is_tuned_is_published_without_a_training(models, tiny_prepared, tm
     tune = ["strategy", "tune", str(models), "--signature", "cross_sell", *GRID, "--out", str(file)]
     assert main([*tune, "--maximise", "acceptance", "--at-least", "distance=1000"]) == 0
     printed = capsys.readouterr().out
-    assert [path.name for path in tmp_path.glob("*strategy*")] == [file.name]  # what was kept for an interruption is gone
+    assert [path.name for path in tmp_path.glob("*strategy*")] == [file.name]  # nothing kept for an interruption
     assert "None of 1 settings keeps 100000% of distance" in printed and "settings in service stay" in printed
     old = read_models_manifest(models)
     assert read_config(file, under=old.config) == read_config(under=old.config)

@@ -190,7 +190,7 @@ def test_every_place_gives_the_trainers_ids_and_scores(answers, name, place):
 
 
 def tied(first, second):
-    """Returns rows `[B]` whose slates part where two items score the same but for rounding, so that either may follow."""
+    """Returns rows `[B]` whose slates part where two items score the same but for rounding: either may follow."""
     differs = first["item_ids"].astype(str) != second["item_ids"].astype(str)
     rows, place = np.arange(len(differs)), differs.argmax(axis=1)
     scores = (answer["scores"][rows, place] for answer in (first, second))
