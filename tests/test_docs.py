@@ -72,6 +72,12 @@ def test_a_ranking_model_is_fitted_to_stored_lists_as_the_page_shows(tmp_path):
     assert (score.numpy().argmax(axis=1) == is_best.argmax(axis=1)).mean() > 0.7
 
 
+@pytest.fixture(scope="module")
+def server(tiny_trained):
+    with EmbeddedServer(tiny_trained.models, port=0) as one:
+        yield one
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "holds",
@@ -81,14 +87,13 @@ def test_a_ranking_model_is_fitted_to_stored_lists_as_the_page_shows(tmp_path):
         pytest.param("PredictionServiceStub(", id="stubs of TF Serving"),
     ],
 )
-def test_the_back_end_programs_print_offers(tiny_trained, holds):
+def test_the_back_end_programs_print_offers(tiny_trained, server, holds):
     program = next(block for block in blocks(read("docs/client.md"), "python") if holds in block)
     items = tiny_trained.shop.vocabularies.items.tokens
-    with EmbeddedServer(tiny_trained.models, port=0) as server:
-        program = program.replace("85123A", items[0]).replace("71053", items[1])
-        program = program.replace("localhost:8500", f"localhost:{server.port}")
-        program = program.replace("deadline=0.3", "deadline=30")
-        ran = run(program.replace("RecommenderClient(", "RecommenderClient(deadline=30, target="))
+    program = program.replace("85123A", items[0]).replace("71053", items[1])
+    program = program.replace("localhost:8500", f"localhost:{server.port}")
+    program = program.replace("deadline=0.3", "deadline=30")
+    ran = run(program.replace("RecommenderClient(", "RecommenderClient(deadline=30, target="))
     assert ran.returncode == 0, ran.stderr
     assert len(re.findall(r"P\d{5}", ran.stdout)) >= 5
 
