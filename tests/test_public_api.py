@@ -251,6 +251,7 @@ PUBLIC = {
         "Prepared",
         "Recipe",
         "find_recipe",
+        "prepare_folder",
         "prepare_shop",
         "read_manifest",
         "read_prepared",

@@ -140,7 +140,7 @@ class Earnings:
 
 
 def is_by_earnings(asked: Asked) -> tf.Tensor:
-    """Returns `[B]` bool: offers go by what they earn; stand-ins for an item stay in the order of likeness."""
+    """Returns `[B]` bool: offers go by what they earn; stand-ins for an item stay in the order of similarity."""
     return (asked.earns > 0) & tf.equal(asked.relation.similar_to, 0)
 
 
