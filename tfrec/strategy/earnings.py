@@ -10,12 +10,13 @@ from tfrec.models.rows import is_in
 from tfrec.models.shared_graphs import rare_graph
 from tfrec.models.size_of import size_of
 from tfrec.strategy.asked import ASKED_SPEC, Asked
-from tfrec.strategy.candidate_slate import CandidateSlate
+from tfrec.strategy.candidate_slate import CandidateSlate, put_first
 from tfrec.strategy.chances import Chances
-from tfrec.strategy.config import UpsellConfig
+from tfrec.strategy.config import StrategyConfig
 from tfrec.strategy.needs import share_left, values_at, wanted
 from tfrec.strategy.objectives import chosen_objective, is_incremental, orders_by_amount, worth_of_sale
 from tfrec.strategy.sources import Sources
+from tfrec.strategy.threshold import within_reach
 from tfrec.strategy.upsell import by_objective
 
 _MOST = 100
@@ -27,11 +28,12 @@ class Earnings:
 
     Args:
         sources: know prices, profits, categories and what is bought anyway.
-        upsell: names the objective of upgrades where a request names none.
+        strategy: names the objective of upgrades where a request names none, and what brings a cart to a threshold.
     """
 
-    def __init__(self, sources: Sources, upsell: UpsellConfig) -> None:
-        self._sources, self._upsell, self.chance = sources, upsell, Chances(sources)
+    def __init__(self, sources: Sources, strategy: StrategyConfig) -> None:
+        self._sources, self.chance = sources, Chances(sources)
+        self._upsell, self._threshold = strategy.upsell, strategy.threshold
         lists, scores = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None, None], tf.float32)
         slate = CandidateSlate.Spec(item=lists, score=scores, probability=scores)
         self._alone_graph = rare_graph(self._alone, slate, ASKED_SPEC)
@@ -66,7 +68,8 @@ class Earnings:
         """Returns the slate with lower scores for what meets a need that better offers, or those above, meet already.
 
         The best offer has its whole score, the next what is left of its own beside the first, and so on: greedy, at
-        least 63 % of what the best slate earns (Nemhauser et al. 1978).
+        least 63 % of what the best slate earns (Nemhauser et al. 1978). What brings a cart to its threshold is taken
+        before all else, and stays in front.
 
         Args:
             slate: `[B, C]` candidates in any order; rows by other scores than earnings stay as they are.
@@ -121,13 +124,18 @@ class Earnings:
         category, width = self._leaf(slate.item), size_of(slate.item, 1)
         acceptance = wanted(slate.probability, slate.probability, category).acceptance
         left = share_left(category, self._leaf(taken), values_at(slate.item, acceptance, taken))
+        price = tf.gather(self._sources.price, slate.item)
+        is_near = within_reach(price, gap=asked.relation.gap, config=self._threshold)
         steps = tf.minimum(tf.minimum(tf.reduce_max(tf.concat([asked.k, [0]], axis=0)), width), _MOST)
 
         def step(number: tf.Tensor, free: tf.Tensor, score: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            best = tf.argmax(tf.where(free, score, -float("inf")), axis=1, output_type=tf.int32)[:, None]
+            first = free & is_near
+            ahead = tf.where(tf.reduce_any(first, axis=1, keepdims=True), first, free)
+            best = tf.argmax(tf.where(ahead, score, -float("inf")), axis=1, output_type=tf.int32)[:, None]
             its_category, accepted = (tf.gather(part, best, batch_dims=1) for part in (category, acceptance))
             free &= tf.not_equal(tf.range(width)[None, :], best)
             is_less = free & tf.equal(category, its_category) & (category > 0)
+            is_less &= (number < asked.k)[:, None]  # a row has the same scores beside one that wants more
             return number + 1, free, tf.where(is_less, _times(score, 1.0 - accepted), score)
 
         is_item = slate.score > -float("inf")
@@ -135,8 +143,10 @@ class Earnings:
         _, _, score = tf.while_loop(
             lambda number, *_: number < steps, step, (tf.constant(0), free, _times(slate.score, left))
         )
-        score = tf.where(is_by_earnings(asked)[:, None] & is_item, score, slate.score)
-        return CandidateSlate(item=slate.item, score=score, probability=slate.probability)
+        earns = is_by_earnings(asked)[:, None]
+        score = tf.where(earns & is_item, score, slate.score)
+        slate = CandidateSlate(item=slate.item, score=score, probability=slate.probability)
+        return put_first(slate, is_first=is_near & earns)
 
 
 def is_by_earnings(asked: Asked) -> tf.Tensor:

@@ -90,7 +90,7 @@ class Funnel:
         self._closeness_graph = rare_graph(self._closeness.order, slate, indices)
         flags = tf.TensorSpec([None], tf.bool)
         self._tired_graph = rare_graph(self._tired, slate, lists, lists, flags)
-        self.earnings = Earnings(sources, strategy.upsell)
+        self.earnings = Earnings(sources, strategy)
         self._answer_graph = shared_graph(self._answer, ASKED_SPEC)
         self._ranked_graph = shared_graph(self._ranked, ASKED_SPEC, indices)
         self._rank_graph = shared_graph(self._rank, QUERY_SPEC, lists)
@@ -201,7 +201,8 @@ class Funnel:
         slate = self.merchandising.boosted(slate, rules, is_amount=is_amount)
         # Who looks at a printer most often buys another one that they saw; what goes *with* it is another question.
         is_complement = self.sources.completes(relation.goes_with, items) > 0
-        slate = put_first(slate, is_first=is_near | (is_complement & ~earns))
+        # Where earnings decide, what is near comes first in `Earnings.beside`: it takes from what is behind it.
+        slate = put_first(slate, is_first=(is_near | is_complement) & ~earns)
         return Ranked(slate, rules, evidence)
 
     def chosen(
