@@ -106,7 +106,9 @@ def test_a_node_that_others_lie_beside_is_kept():
         ("one", "Const", [], {}), ("two", "Const", [], {}), ("three", "Identity", ["one:output:0"], {}), ret={}
     )
     function.node_def[2].attr["_class"].list.s.append(b"loc:@two")
+    function.ret["out"] = "three:output:0"
     merge_equal_nodes(function)
+    drop_unread_nodes(function)
     assert nodes_of(function).keys() == {"one", "two", "three"}
 
 

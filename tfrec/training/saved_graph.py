@@ -72,7 +72,10 @@ def merge_equal_nodes(function: Any) -> None:
 
 
 def drop_unread_nodes(function: Any) -> None:
-    """Drops the nodes of a `FunctionDef` that neither a result nor an operation with an effect needs."""
+    """Drops the nodes of a `FunctionDef` that neither a result nor an operation with an effect needs.
+
+    Nodes that others are to be placed beside are needed too.
+    """
     nodes = {node.name: node for node in function.node_def}
     needed: set[str] = set()
     ahead = [_node(name) for outputs in (function.ret, function.control_ret) for name in outputs.values()]
@@ -80,7 +83,7 @@ def drop_unread_nodes(function: Any) -> None:
         name = ahead.pop()
         if name in nodes and name not in needed:
             needed.add(name)
-            ahead += map(_node, nodes[name].input)
+            ahead += [*map(_node, nodes[name].input), *_colocated([nodes[name]])]
     if len(needed) < len(nodes):
         _replace_nodes(function, [node for node in function.node_def if node.name in needed])
 
