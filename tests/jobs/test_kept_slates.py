@@ -94,10 +94,11 @@ def test_what_is_kept_is_of_the_same_requests_and_models(models, tmp_path):
     assert not kept.folder.exists()
 
 
-def test_a_damaged_file_is_computed_again(models, tmp_path):
+@pytest.mark.parametrize("left", [0, 40], ids=["empty", "cut off"])
+def test_a_damaged_file_is_computed_again(left, models, tmp_path):
     kept = KeptSlates.beside(tmp_path / "strategy.toml", models=models)
     kept.slates("upsell", QUERIES, 2, lambda: SLATE)
     (file,) = kept.folder.glob("*.npz")
-    file.write_bytes(file.read_bytes()[:40])
+    file.write_bytes(file.read_bytes()[:left])
     assert kept.slates("upsell", QUERIES, 2, lambda: SLATE) is SLATE
     assert kept.slates("upsell", QUERIES, 2, lambda: None).item_ids.tolist() == SLATE.item_ids.tolist()

@@ -82,7 +82,7 @@ def _read(place: Path) -> Slate | None:
     try:
         with np.load(place, allow_pickle=False) as kept:
             return Slate(kept["item_ids"].astype(object), kept["scores"], {_PROBABILITIES: kept[_PROBABILITIES]})
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return None
 
 
