@@ -78,6 +78,15 @@ def test_of_equal_items_any_will_do(monkeypatch):
     assert recall(places, probes=1, rescored=4).tolist() == [1.0]
 
 
+def test_of_very_many_equal_items_few_are_kept_and_those_that_are_found_first(monkeypatch):
+    monkeypatch.setattr("tfrec.features.index_recall._KEPT", 110)
+    vectors = np.concatenate([[[0, 0]], np.tile([[1, 0]], (400, 1))])
+    items = np.arange(1, 401, dtype=np.int32).reshape(2, 200)
+    places = places_of(ItemLists(items, np.array([[0.5, 0], [0.9, 0]], np.float32)), vectors, [[1, 0]])
+    assert len(places[0].list_rank) == 110 and places[0].number == 100
+    assert recall(places, probes=1, rescored=256).tolist() == [1.0]
+
+
 def test_what_is_missed_is_not_made_up_by_equal_items(monkeypatch):
     """The best item is in the second list: a second item of the hundredth's score does not stand for it."""
     monkeypatch.setattr("tfrec.features.index_recall.DEPTH", 2)

@@ -10,6 +10,7 @@ from tfrec.features.item_lists import ItemLists
 DEPTH = 100
 """Nearest items that are counted."""
 _BLOCK = 64  # queries that are compared with all items at once
+_KEPT = 1000  # most items of a query: as many as there are may have the score of the last
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,15 +60,12 @@ def places_of_nearest(
             nearest = np.flatnonzero((score >= last) & (score > above))
             if not len(nearest):
                 continue
-            descending = np.sort(-estimate)
-            result.append(
-                Places(
-                    list_rank=list_rank[own_list[nearest]],
-                    item_rank=np.searchsorted(descending, -estimate[nearest]),
-                    is_tied=score[nearest] == last,
-                    number=min(depth, len(nearest)),
-                )
-            )
+            its_list, is_tied = list_rank[own_list[nearest]], score[nearest] == last
+            its_rank = np.searchsorted(np.sort(-estimate), -estimate[nearest])
+            # Of equal items those that are found first stand for all.
+            kept = np.lexsort((its_list, its_rank, is_tied))[:_KEPT]
+            number = min(depth, len(nearest))
+            result.append(Places(its_list[kept], its_rank[kept], is_tied=is_tied[kept], number=number))
     return result
 
 
