@@ -263,9 +263,9 @@ class SlateQuestions(abc.ABC, Generic[OffersT]):
             widgets: what the page shows, the widget that chooses first first: `upsell`, `cross_sell`, `recommend`,
                 `complete_cart`, `similar`, `buy_again`; the first three when None.
             widget_sizes: number of items of each of `widgets`; 0 = `k`.
-            places_by: `purchase`, `revenue`, `margin` or `incremental_margin`: the places of a widget go to the widget
-                whose offers are expected to bring most together (`Offers.places`); `widget`: each has its own; None =
-                the model's default.
+            places_by: `purchase`, `revenue`, `margin` or `incremental_margin`: each widget offers what is expected to
+                earn most together by this, and its places go to the widget whose offers do (`Offers.places`); `widget`:
+                each has its own places and order; None = the model's default.
             item_id: the item on the page.
             user_id: as in `recommend`, as are all that are not named here.
             cart_item_ids: items in the cart now.

@@ -238,9 +238,9 @@ PAGE = (
         "string",
         1,
         "",
-        "objective by which the places of a widget go to the widget whose offers are expected to bring most together: "
-        "`purchase`, `revenue`, `margin` or `incremental_margin`; `widget`: each has its own; empty or another = the "
-        "model's default",
+        "objective by which the page is filled: each widget offers what is expected to earn most together, and the "
+        "places of a widget go to the widget whose offers do: `purchase`, `revenue`, `margin` or `incremental_margin`; "
+        "`widget`: each has its own places and order; empty or another = the model's default",
         choices=PLACES_BY,
     ),
 )

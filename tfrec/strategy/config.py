@@ -157,9 +157,9 @@ class PageConfig:
     """Settings of `page`.
 
     Attributes:
-        places_by: objective by which the places of a widget go to the widget of the page whose offers are expected to
-            bring most, where the request names nothing: `purchase`, `revenue`, `margin` or `incremental_margin`; "" =
-            each widget has its own places.
+        places_by: objective by which each widget offers what is expected to earn most together, and its places go to
+            the widget of the page whose offers do, where the request names nothing: `purchase`, `revenue`, `margin` or
+            `incremental_margin`; "" = each widget has its own places and order.
     """
 
     places_by: str = ""

@@ -62,8 +62,9 @@ class Pages:
             request: the requests; `k` is not used.
             widgets: `[B, W]` int32 places in `WIDGETS`, from 1, each once in a row; 0 = none.
             sizes: `[B, W]` int32 number of items of each.
-            places_by: `[B]` int32 objective by which the places of a widget go to the widget whose offers are expected
-                to bring most, a place in `OBJECTIVES`, from 1; 0 = default, above = none: each widget has its own.
+            places_by: `[B]` int32 objective by which widgets offer what is expected to earn most together, and their
+                places go to the widget whose offers do, a place in `OBJECTIVES`, from 1; 0 = default, above = none:
+                each widget has its own places and order.
         """
         request = self._funnel.informed(request)
         every = stacked([self._funnel.asked(name, request) for name in WIDGETS])
