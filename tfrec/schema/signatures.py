@@ -76,7 +76,11 @@ SETS = ("bundle", "page")
 """Signatures whose items belong together: an order drawn at random, or another number of them, is another answer."""
 _SLATE = (
     OutputSpec("item_ids", "string", "offered items, best first; empty behind the end of a short row"),
-    OutputSpec("scores", "float32", "ranking score, descending in a slate; -inf behind the end"),
+    OutputSpec(
+        "scores",
+        "float32",
+        "ranking score, or expected earnings where these order offers; descending in a slate; -inf behind the end",
+    ),
     OutputSpec("probabilities", "float32", "probability that the item is bought next; 0 behind the end"),
     OutputSpec("prices", "float32", "current price; 0 when unknown"),
     OutputSpec("reasons", "string", "why: a code of the table of reasons"),
