@@ -9,6 +9,7 @@ from tests.models.shelves import SHELF, shop_of_shelves
 from tfrec.models import RetrievalConfig, RetrievalModel
 from tfrec.models.index_config import IndexConfig
 from tfrec.models.source_config import SourceConfig
+from tfrec.models.sources.item_index import ItemIndex
 from tfrec.training.indexes import build_indexes, latest_queries
 
 SHELVES, UNSOLD = 100, 100
@@ -135,6 +136,21 @@ def test_a_query_is_answered_in_a_batch_as_alone(indexed, query):
         one = tf.nest.map_structure(lambda part, row=row: part[row : row + 1], query, expand_composites=True)
         alone, _ = candidates(indexed, one, eligible[row : row + 1])
         assert sorted(alone[0][alone[0] > 0]) == sorted(together[row][together[row] > 0])
+
+
+def test_longer_lists_are_read_for_one_row_at_a_time(indexed, query, monkeypatch):
+    source, rows = indexed.by_name["towers"], []
+    read = ItemIndex.read
+
+    def noted(index, vectors, **options):
+        rows.append(len(vectors))
+        return read(index, vectors, **options)
+
+    monkeypatch.setattr(ItemIndex, "read", noted)
+    ranking = source.searches["towers"].ranking(source.vector(query), 5)
+    assert rows == [len(ASKED)]
+    ranking.longer()
+    assert rows[1:] == [1] * len(ASKED)
 
 
 def test_the_graph_finds_the_share_that_was_measured(built):

@@ -1,5 +1,6 @@
 """`NearestItems`: the items whose vectors have the largest inner products with a query's, by a scan or by an index."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
 
@@ -102,7 +103,13 @@ class NearestItems:
         probes, rescored = min(times * facts.probes, facts.lists), times * facts.rescored
         number = tf.maximum(with_spare(wanted), rescored) if tf.is_tensor(wanted) else max(with_spare(wanted), rescored)
         most = tf.reduce_max(tf.concat([number, [0]], axis=0)) if tf.is_tensor(number) else number
-        item = _own_number(index.read(query, probes=probes, most=most), number)
+        read = functools.partial(index.read, probes=probes, most=most)
+        if times > 1:  # of so many lists the rows of a batch together would take gigabytes
+            of_row = tf.TensorSpec([None], tf.int32)
+            item = tf.map_fn(lambda row: read(row[None])[0], query, fn_output_signature=of_row, parallel_iterations=1)
+        else:
+            item = read(query)
+        item = _own_number(item, number)
         score = self._score(tf.linalg.matvec(tf.gather(self._vectors(), item), query))
         return tf.where(item > 0, score, 0.0), item, probes == facts.lists and rescored >= facts.items
 
