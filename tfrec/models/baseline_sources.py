@@ -13,7 +13,7 @@ from tfrec.features.segments import UserSegments
 from tfrec.features.vocabulary import Vocabularies, Vocabulary
 from tfrec.models.attribute_tables import AttributeTables
 from tfrec.models.baseline_scores import in_graph
-from tfrec.models.graph_tables import AskedInGraph, SparseTable, table
+from tfrec.models.graph_tables import AskedInGraph, SparseTable, products, table
 from tfrec.models.organic import organic_probability
 from tfrec.models.profiles import segment_of
 from tfrec.models.query import Query, changed
@@ -220,11 +220,7 @@ class BaselineSources:
         Without `items`: `[B, N + 1]`, of each item of the catalogue.
         """
         del embedding_weight  # a baseline has no embeddings
-        own = tf.gather(self.content, anchor)
-        if items is None:
-            similar = tf.matmul(own, self.content, transpose_b=True)
-        else:
-            similar = tf.linalg.matvec(tf.gather(self.content, items), own)
+        similar = products(self.content, anchor, items)
         return content_weight * tf.round(similar * 1e4) / 1e4  # items described alike tie, whatever the batch's size
 
     def candidates(

@@ -1,4 +1,4 @@
-"""Holds what the graph implementations of baselines share: queries, and sparse matrices."""
+"""Holds what the graph implementations of baselines share: queries, and sparse matrices; products of table rows."""
 
 import numpy as np
 import scipy.sparse
@@ -90,6 +90,19 @@ class DenseTable:
 def table(values: np.ndarray, name: str) -> tf.Variable:
     """Returns an array `[n, ...]` that a graph reads, as a variable."""
     return tf.Variable(values, trainable=False, name=name)
+
+
+def products(vectors: tf.Tensor, row: tf.Tensor, others: tf.Tensor | None) -> tf.Tensor:
+    """Returns `[B, C]` inner products of a row `[B]` of a table with the rows `others [B, C]`; `[B, N]` with all.
+
+    Examples:
+        >>> products(tf.constant([[1.0, 0.0], [2.0, 1.0]]), tf.constant([1]), tf.constant([[0, 1, 1]])).numpy()
+        array([[2., 5., 5.]], dtype=float32)
+    """
+    own = tf.gather(vectors, row)
+    if others is None:
+        return tf.matmul(own, vectors, transpose_b=True)
+    return tf.linalg.matvec(tf.gather(vectors, others), own)
 
 
 def codes_of(values: tf.Tensor, names: tuple[str, ...]) -> tf.Tensor:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
+from tfrec.models.graph_tables import products
 from tfrec.models.index_config import IndexConfig
 from tfrec.models.organic import HABIT, faded_orders, items_an_order, organic_probability
 from tfrec.models.query import Query, changed
@@ -133,8 +134,8 @@ class CandidateSources:
 
         Without `items`: `[B, N + 1]`, of each item of the catalogue.
         """
-        embedded = _products(self.candidate_embeddings, anchor, items)
-        return embedding_weight * embedded + content_weight * _products(self.content, anchor, items)
+        embedded = products(self.candidate_embeddings, anchor, items)
+        return embedding_weight * embedded + content_weight * products(self.content, anchor, items)
 
     def completes(self, chosen: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, C]`: how strongly the category of each of `items [B, C]` completes that of `chosen [B]`."""
@@ -322,14 +323,6 @@ class CandidateSources:
             longer if self.moment.is_indexed else lambda: everything(listed, is_enough),
         )
         return Shortlist(item, ascending), eligible
-
-
-def _products(vectors: tf.Tensor, anchor: tf.Tensor, items: tf.Tensor | None) -> tf.Tensor:
-    """Returns `[B, C]` inner products of the anchor's vector with those of `items`, `[B, N + 1]` with all of them."""
-    own = tf.gather(vectors, anchor)
-    return (
-        tf.matmul(own, vectors, transpose_b=True) if items is None else tf.linalg.matvec(tf.gather(vectors, items), own)
-    )
 
 
 def _parts(shortlist: Shortlist, eligible: tf.Tensor) -> list[tf.Tensor]:
