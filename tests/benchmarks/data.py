@@ -148,14 +148,16 @@ def run_timed(command: list[str]) -> tuple[float, float]:
     return took, int(ran.stderr.rsplit("peak ", 1)[1]) * 1024 / 1e9
 
 
-def time_generated(folder: Path, num_events: int, form: str, *, with_pandas: bool) -> None:
-    """Generates a log, prepares it and prints what that took."""
+def time_generated(folder: Path, num_events: int, form: str, *, with_pandas: bool, memory: str) -> None:
+    """Generates a log, prepares it (within the memory named, where one is) and prints what that took."""
     write_log(folder / f"events.{form}", num_events)
     (folder / "shop.toml").write_text(RECIPE.format(file=f"events.{form}"))
+    limit = ["--memory", memory] if memory else []
     took, peak = run_timed(
-        ["tfrec", "prepare", str(folder / "shop.toml"), "--out", str(folder / "prepared"), "--no-report"]
+        ["tfrec", "prepare", str(folder / "shop.toml"), "--out", str(folder / "prepared"), "--no-report", *limit]
     )
-    text = f"{num_events:,} events, {form}: {took:.1f} s, {num_events / took:,.0f} events/s, {peak:.1f} GB"
+    text = f"{num_events:,} events, {form}{memory and f', at most {memory}'}: {took:.1f} s"
+    text += f", {num_events / took:,.0f} events/s, {peak:.1f} GB"
     if with_pandas:
         script, out = folder / "plain.py", folder / "plain"
         script.write_text(PANDAS)
@@ -223,6 +225,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sizes", nargs="*", default=DEFAULT, metavar="SIZE")
     parser.add_argument("--without-pandas", action="store_true", help="leave out the script in pandas")
+    parser.add_argument("--memory", default="", help="limit of the engine, such as 4GB, for sizes of csv and parquet")
     options = parser.parse_args()
     os.environ.setdefault("TFREC_DATA_HOME", str(data_home()))
     for size in options.sizes:
@@ -246,7 +249,7 @@ def main() -> None:
             if form == "days":
                 time_one_day_more(folder, int(number))
                 continue
-            time_generated(folder, int(number), form, with_pandas=not options.without_pandas)
+            time_generated(folder, int(number), form, with_pandas=not options.without_pandas, memory=options.memory)
 
 
 if __name__ == "__main__":
