@@ -52,6 +52,7 @@ def make_tables(num_items: int, rng: np.random.Generator) -> Any:
         season=np.zeros(size, np.float32),
         segment_popularity=popularity[None, :, 1],
         user_segment=np.zeros(users, np.int32),
+        sold=popularity[:, [1, -1]],
         first_age=rng.uniform(0, 300, size).astype(np.float32),
         last_age=rng.uniform(0, 30, size).astype(np.float32),
         own_splits=splits,

@@ -3,9 +3,10 @@
 `python -m tests.benchmarks.strategies [ROW ...] [--work DIR] [--requests N] [--save]`
 
 Rows, all if none is named: `complements` and `upgrades` (demo shop, by its known truth), `other_seeds` and
-`without_views` (the same two on other demo shops), `eshop_upsell` (real visits from 2008-08-01 on), `random_rules`
-(variants, fitting and rules under random requests), `simulated_shoppers` (revenue and margin of visits to the demo
-shops of `other_seeds`, against popularity, EASE and the same funnel without strategies), `times` (against that funnel).
+`without_views` (the same two on other demo shops), `new_colour` (a variant that was never sold), `eshop_upsell` (real
+visits from 2008-08-01 on), `random_rules` (variants, fitting and rules under random requests), `simulated_shoppers`
+(revenue and margin of visits to the demo shops of `other_seeds`, against popularity, EASE and the same funnel without
+strategies), `times` (against that funnel).
 Everything is asked of the servables with the shipped settings.
 
 How simulated shoppers answer a slate is stated in `shopper_choices.py`. Not here: the time of the release before, which
@@ -32,6 +33,7 @@ from tqdm import tqdm
 
 import tfrec
 from tests.benchmarks.earnings import Earnings, all_knowing, compare, measure
+from tests.benchmarks.new_colours import give_colours, rank_colours
 from tests.benchmarks.offers import CART, Share, anchors_of, ask, has_upgrade, judge, share
 from tests.benchmarks.random_requests import ANY, CHOSEN_PRODUCT, MISFITS, VARIANTS, count_broken
 from tests.benchmarks.results import ROOT, Figure, Held, add_save, held_from_json, save_results
@@ -53,6 +55,7 @@ from tfrec.training import TrainingConfig
 from tfrec.workflow import train_shop
 
 DEMO, WITHOUT_VIEWS, CLOTHING = "demo_shop", "demo_shop without views", "eshop_clothing_2008"
+COLOURS = "demo_shop with colours"
 OTHER_SEEDS = (11, 12, 13)
 COMPLEMENTS_BAR, DIRECTION_BAR, SUBSTITUTES_BAR, UPGRADES_BAR = 0.85, 0.97, 0.02, 0.80
 DISTANCE = 0.05
@@ -127,6 +130,12 @@ def without_views(bench: Bench) -> Iterator[Held]:
     """Yields both precisions on the demo shop of the first seed whose log has no views."""
     for name, found in _both(bench, WITHOUT_VIEWS, 7).items():
         yield _held(f"demo shop without views: {name}, precision@5", found, BARS_WITHOUT_VIEWS[name])
+
+
+def new_colour(bench: Bench) -> Iterator[Held]:
+    """Yields how often a colour that was never sold is offered, beside the colours of the same products that were."""
+    with _served(bench, COLOURS, 7) as (prepared, servable):
+        yield from rank_colours(servable, prepared)
 
 
 def eshop_upsell(bench: Bench) -> Iterator[Held]:
@@ -205,6 +214,7 @@ ROWS: Mapping[str, Callable[[Bench], Iterator[Held]]] = {
         upgrades,
         other_seeds,
         without_views,
+        new_colour,
         eshop_upsell,
         random_rules,
         simulated_shoppers,
@@ -261,9 +271,14 @@ def _served(bench: Bench, name: str, seed: int) -> Iterator[tuple[Prepared, Serv
     home, recipe = bench.home, name
     if name != CLOTHING:
         home, recipe = place / "data", DEMO
-        generate_demo_shop(home / DEMO, DemoShopConfig(seed=seed))
+        config = DemoShopConfig(seed=seed)
+        generate_demo_shop(home / DEMO, config)
         if name == WITHOUT_VIEWS:
             home = withhold_views(place)
+        if name == COLOURS:
+            day_before = str(config.as_time(config.split_day - 1.0).astype("datetime64[D]"))
+            home = place / "data with colours"
+            recipe = str(give_colours(place / "data" / DEMO, home, on_sale_since=day_before))
     print(f"{name}: preparing and training, as far as not done", file=sys.stderr, flush=True)
     prepare_shop(recipe, place / "prepared", data_home=home)
     train_shop(place / "prepared", place / "models", TrainingConfig())
@@ -290,7 +305,15 @@ def withhold_views(place: Path) -> Path:
 def _digest_of_code() -> str:
     """Returns a digest of the package, of this benchmark and of the tests' requests that it makes."""
     here, package = Path(__file__), Path(tfrec.__file__).parent
-    beside = ("offers", "random_requests", "plain_funnel", "shopper_choices", "simulated_visits", "earnings")
+    beside = (
+        "offers",
+        "random_requests",
+        "plain_funnel",
+        "shopper_choices",
+        "simulated_visits",
+        "earnings",
+        "new_colours",
+    )
     own = [here, *(here.with_name(f"{name}.py") for name in (*beside, "recommenders"))]
     digest = hashlib.sha256()
     for path in (*own, *sorted(package.rglob("*.py")), *sorted((ROOT / "tests" / "strategy").rglob("*.py"))):

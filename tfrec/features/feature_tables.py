@@ -18,6 +18,7 @@ from tfrec.features.friends import items_of_friends
 from tfrec.features.item_weights import co_purchase_counts
 from tfrec.features.neighbours import Channel, merge_channels
 from tfrec.features.own_items import own_items
+from tfrec.features.pooled_variants import PooledVariants, pool_variants
 from tfrec.features.popularity import count_purchases, count_season, popularity_in_segments
 from tfrec.features.sequences import BehaviourSequences
 
@@ -54,6 +55,7 @@ class FeatureConfig:
         friend_half_life_days: age at which what a friend bought weighs half.
         friend_items: items kept of what each user's friends bought.
         complements: complements kept of each leaf category.
+        variant_prior: expected purchases at which a variant borrows 1 / e of its numbers from its product's others.
     """
 
     l2: float = 30.0
@@ -69,6 +71,7 @@ class FeatureConfig:
     friend_half_life_days: float = 90.0
     friend_items: int = 200
     complements: int = 12
+    variant_prior: float = 20.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -90,10 +93,13 @@ class FeatureTables:
         neighbours: `[N + 1, W]` int32 item indices; 0 behind the end of a row.
         weights: `[N + 1, W, len(CHANNELS)]` float32.
         pair_counts: `[N + 1, W]` int32 orders that hold both.
-        popularity: `[N + 1, len(POPULARITY_DAYS) + 1]` float32 times bought in the last days, then ever.
+        popularity: `[N + 1, len(POPULARITY_DAYS) + 1]` float32 times bought in the last days, then ever. It and what
+            follows up to `last_age`, and the weights, are in part those of a product's other variants, see
+            `PooledVariants`.
         season: `[N + 1]` float32 times bought in the same weeks a year before; 0 where the log does not reach back.
         segment_popularity: `[S + 1, N + 1]` float32, see `popularity_in_segments`; row 0 for an unknown segment.
         user_segment: `[U + 1]` int32 segment of each user; 0 = unknown.
+        sold: `[N + 1, 2]` float32 times bought in the last 28 days, and ever, each item's own.
         first_age: `[N + 1]` float32 days since the first purchase; 0 if none.
         last_age: `[N + 1]` float32 days since the latest purchase; 0 if none.
         own_splits: `[U + 2]` int32: rows `own_splits[u]:own_splits[u + 1]` of the `own_*` arrays are user `u`'s items.
@@ -126,6 +132,7 @@ class FeatureTables:
     season: np.ndarray
     segment_popularity: np.ndarray
     user_segment: np.ndarray
+    sold: np.ndarray
     first_age: np.ndarray
     last_age: np.ndarray
     own_splits: np.ndarray
@@ -173,7 +180,8 @@ def compute_feature_tables(
             "There is no event before the moment of the feature tables. Choose a later one, or check the split."
         )
     target = past & (sequences.event_type == target_type(sequences))
-    neighbours, weights, counts = _item_to_item(sequences, past, target, as_of, config)
+    pooled = _pooled_variants(sequences, past, target, as_of, config.variant_prior)
+    neighbours, weights, counts = _item_to_item(sequences, past, target, as_of, config, pooled)
     complements = learn_complements(sequences, past, target, width=config.complements)
     return FeatureTables(
         as_of=as_of,
@@ -181,7 +189,7 @@ def compute_feature_tables(
         weights=weights,
         pair_counts=counts,
         user_segment=sequences.segments.of_user,
-        **_popularity(sequences, target, as_of, config.segment_prior),
+        **_popularity(sequences, target, as_of, config.segment_prior, pooled),
         **own_items(sequences, target, as_of, most=config.own_items, most_lines=config.own_lines),
         **_friends_items(sequences, target, as_of, config),
         **_recent_events(sequences, past, as_of, config.history_length),
@@ -203,8 +211,28 @@ def has_visits(sequences: BehaviourSequences, rows: np.ndarray) -> bool:
     return bool((sequences.event_type[rows] != sequences.type_code("purchase")).any())
 
 
+def _pooled_variants(
+    sequences: BehaviourSequences, past: np.ndarray, target: np.ndarray, as_of: float, prior: float
+) -> PooledVariants | None:
+    """Returns what variants borrow; one that has no first day of sale is on sale from its first event on."""
+    catalogue, size = sequences.vocabularies.catalogue, sequences.vocabularies.items.size
+    if catalogue.largest_group == 1:
+        return None
+    hours = np.zeros(size)
+    np.maximum.at(hours, sequences.item[past], as_of - sequences.hour[past])
+    since = np.clip(as_of - catalogue.on_sale_from, 0.0, hours.max())
+    hours = np.maximum(hours, np.where(np.isfinite(catalogue.on_sale_from), since, 0.0))
+    purchases = np.bincount(sequences.item[target], minlength=size)
+    return pool_variants(catalogue.group, purchases, hours / _DAY, prior=prior)
+
+
 def _item_to_item(
-    sequences: BehaviourSequences, past: np.ndarray, target: np.ndarray, as_of: float, config: FeatureConfig
+    sequences: BehaviourSequences,
+    past: np.ndarray,
+    target: np.ndarray,
+    as_of: float,
+    config: FeatureConfig,
+    pooled: PooledVariants | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns neighbours and pair counts `[N + 1, W]` and weights `[N + 1, W, channels]`; see `merge_channels`."""
     orders, order_hour = _matrix(sequences, target)
@@ -228,7 +256,7 @@ def _item_to_item(
             channels.append(Channel(following, everything, by_columns=False))
     else:
         channels += [None, None, None]
-    return merge_channels(channels, co_purchase_counts(orders), n=n, width=config.width)
+    return merge_channels(channels, co_purchase_counts(orders), n=n, width=config.width, pooled=pooled)
 
 
 def _matrix(sequences: BehaviourSequences, rows: np.ndarray) -> tuple[scipy.sparse.csr_matrix, np.ndarray]:
@@ -296,7 +324,9 @@ def _followers(sequences: BehaviourSequences, past: np.ndarray, *, most_steps: i
     return scipy.sparse.diags(1.0 / (left + 5.0)).dot(counts).tocsr().astype(np.float32)
 
 
-def _popularity(sequences: BehaviourSequences, target: np.ndarray, as_of: float, prior: float) -> dict[str, np.ndarray]:
+def _popularity(
+    sequences: BehaviourSequences, target: np.ndarray, as_of: float, prior: float, pooled: PooledVariants | None
+) -> dict[str, np.ndarray]:
     """Returns the popularity of items, `[N + 1, ...]` arrays, and `segment_popularity [segments + 1, N + 1]`."""
     size, segments = sequences.vocabularies.items.size, sequences.segments
     item, days = sequences.item[target], ((as_of - sequences.hour[target]) / _DAY).astype(np.float32)
@@ -306,15 +336,21 @@ def _popularity(sequences: BehaviourSequences, target: np.ndarray, as_of: float,
     last_age = np.full(size, np.inf, np.float32)
     np.minimum.at(last_age, item, days)
     last_age[np.isinf(last_age)] = 0.0
-    return {
-        "popularity": count_purchases(item, days, size=size),
+    bought = count_purchases(item, days, size=size)
+    in_segments = popularity_in_segments(
+        item, segment, days, size=size, num_segments=len(segments.names.tokens), prior=prior
+    )
+    known = {
+        "popularity": bought,
         "season": count_season(item, days, size=size),
-        "segment_popularity": popularity_in_segments(
-            item, segment, days, size=size, num_segments=len(segments.names.tokens), prior=prior
-        ),
+        "segment_popularity": in_segments.T,
         "first_age": first_age,
         "last_age": last_age,
     }
+    if pooled is not None:
+        known = {name: pooled.mixed(values) for name, values in known.items()}
+    known["segment_popularity"] = np.ascontiguousarray(known["segment_popularity"].T)
+    return known | {"sold": bought[:, [1, -1]]}
 
 
 def _friends_items(

@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse
 
 from tfrec.features.item_weights import Weights, strongest_both_ways, truncate
+from tfrec.features.pooled_variants import PooledVariants
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +50,12 @@ class Channel:
 
 
 def merge_channels(
-    channels: list[Channel | None], pair_counts: scipy.sparse.csr_matrix, *, n: int, width: int
+    channels: list[Channel | None],
+    pair_counts: scipy.sparse.csr_matrix,
+    *,
+    n: int,
+    width: int,
+    pooled: PooledVariants | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns neighbours `[R, W]` int32, weights `[R, W, len(channels)]` float32 and pair counts `[R, W]` int32.
 
@@ -58,6 +64,7 @@ def merge_channels(
         pair_counts: `[R, R]` orders that hold both.
         n: cells of a row, and of a column, that a kind is sure to bring before rows are cut.
         width: neighbours of a row at most, those with the largest absolute weight; strongest first.
+        pooled: what variants borrow from each other; pair counts stay each item's own. None = nothing.
     """
     size = pair_counts.shape[0]
     cells = [channel.strongest(n) for channel in channels if channel is not None]
@@ -65,6 +72,8 @@ def merge_channels(
     row, column = keys // size, keys % size
     zeros = np.zeros(len(row), np.float32)
     values = np.stack([zeros if c is None else c.at(row, column, num_rows=size) for c in channels], axis=1)
+    if pooled is not None:
+        row, column, values = pooled.mixed_weights(row, column, values)
     strength = np.abs(values).max(axis=1)
     kept = np.flatnonzero(strength > 0)
     order = kept[np.lexsort((column[kept], -strength[kept], row[kept]))]

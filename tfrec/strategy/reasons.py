@@ -49,8 +49,7 @@ def explain(
     cart_weight, cart_item, cart_count = cart.table.decode_best(candidates.at(of_cart["best"]), of_cart["cart"])
     past_weight, past_item, _ = history.table.decode_best(candidates.at(of_past["best"]), of_past["own"])
     own_count = own.own_at(evidence.by_source["own"], candidates)[0]
-    lately = tf.gather(sources.moment.popularity[:, 1], items)
-    ever = tf.gather(sources.moment.popularity[:, -1], items)
+    lately, ever = tf.unstack(tf.gather(sources.moment.sold, items), axis=-1)
     cart_size, num_own = count_items(of_cart["cart"]), count_items(of_past["own"])
     of_history = candidates.at(of_past["weight"]) * tf.sqrt(num_own)[:, None]
     falls = falls_without(

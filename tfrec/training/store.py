@@ -92,6 +92,7 @@ def load_trained(shop: Shop, folder: Path) -> tuple[TrainedFunnel, TrainingConfi
     with np.load(folder / _FEATURE_TABLES) as stored:
         is_offered = stored["is_offered"]
         tables = {name: stored[name] for name in stored.files if name != "is_offered"}
+    tables.setdefault("sold", tables["popularity"][:, [1, -1]])  # before variants borrowed numbers, they were the same
     feature_tables = FeatureTables(**{**tables, "as_of": float(tables["as_of"])})
     funnel = TrainedFunnel(models.retrieval, models.ranking, feature_tables, is_offered, models.learned_until)
     return funnel, models.config

@@ -30,7 +30,8 @@ class Moment:
         config: settings of the sources.
         is_listed: whether sources bring lists; else evidence has a column for each item of the catalogue.
         is_indexed: whether some sources search an index; to be set before a graph is traced.
-        popularity: `[N + 1, 4]` times bought in the last 7, 28, 84 days, and ever.
+        popularity: `[N + 1, 4]` times bought in the last 7, 28, 84 days, and ever; of variants see `PooledVariants`.
+        sold: `[N + 1, 2]` times bought in the last 28 days, and ever, each item's own.
         price: `[N + 1]` prices; 0 = unknown.
         profit: `[N + 1]` what a sale earns, see `Catalogue.profit`.
         categories: `[N + 1, depth]` index of the category path at each level; 0 = unknown.
@@ -64,6 +65,7 @@ class Moment:
         self.is_offered, self.config = is_offered, config
         self.is_listed, self.is_indexed = len(is_offered) > config.dense_items, False
         self.popularity = table(feature_tables.popularity, "popularity")
+        self.sold = table(feature_tables.sold, "sold")
         self._embeddings = table(candidate_embeddings, "candidate_embeddings")
         self._content = table(catalogue.content, "content")
         self.price = table(catalogue.price, "price")
