@@ -2,7 +2,7 @@
 
 Of the items that are sold most, each becomes a product of three colours. A customer buys the first or the second,
 always the same of one product; the third is on sale since the last day before the split, at the same price and in the
-same category, and nobody bought it yet. What sells with one sells with the others, so that an order's other items
+same category, and was never bought. What sells with one sells with the others, so that an order's other items
 should bring the new colour as far forward as the known ones.
 """
 
