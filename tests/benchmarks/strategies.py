@@ -1,6 +1,6 @@
 """Prints how good the sales strategies of the served graph are, each figure beside its bar.
 
-`python -m tests.benchmarks.strategies [ROW ...] [--work DIR] [--requests N] [--save]`
+`python -m tests.benchmarks.strategies [ROW ...] [--work DIR] [--requests N] [--visits N] [--save]`
 
 Rows, all if none is named: `complements` and `upgrades` (demo shop, by its known truth), `other_seeds` and
 `without_views` (the same two on other demo shops), `new_colour` (a variant that was never sold), `eshop_upsell` (real
@@ -75,11 +75,13 @@ class Bench:
         work: folder of shops, models and finished rows.
         home: folder of the real data sets.
         num_requests: random requests of the row `random_rules`.
+        num_visits: visits of the row `simulated_shoppers`, over all shops.
     """
 
     work: Path
     home: Path
     num_requests: int
+    num_visits: int
 
 
 def complements(bench: Bench) -> Iterator[Held]:
@@ -184,7 +186,7 @@ def simulated_shoppers(bench: Bench) -> Iterator[Held]:
 
     earned: dict[str, list[Earnings]] = defaultdict(list)
     users, most = [], "slates that know every answer"
-    for seed, visits in zip(OTHER_SEEDS, np.array_split(np.arange(NUM_VISITS), len(OTHER_SEEDS)), strict=True):
+    for seed, visits in zip(OTHER_SEEDS, np.array_split(np.arange(bench.num_visits), len(OTHER_SEEDS)), strict=True):
         name = f"{DEMO}, seed {seed}"
         with _served(bench, name, seed) as (prepared, servable):
             world = simulate_visits(read_truth(Path(prepared.path)).config, len(visits))
@@ -226,7 +228,8 @@ ROWS: Mapping[str, Callable[[Bench], Iterator[Held]]] = {
 def measured(bench: Bench, name: str) -> tuple[Held, ...]:
     """Returns the figures of a row, those kept in `bench.work` where the same was measured there."""
     path = bench.work / "rows" / f"{name}.json"
-    key = f"{_digest_of_code()}, {bench.num_requests if name == random_rules.__name__ else 'no'} requests"
+    asked = {random_rules.__name__: bench.num_requests, simulated_shoppers.__name__: bench.num_visits}.get(name, "all")
+    key = f"{_digest_of_code()}, {asked}"
     if path.is_file() and (kept := json.loads(path.read_text()))["key"] == key:
         return held_from_json(kept["held"])
     held = tuple(ROWS[name](bench))
@@ -326,6 +329,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; all, if none is named")
     parser.add_argument("--requests", type=int, default=100_000, help="random requests with random rules")
+    parser.add_argument("--visits", type=int, default=NUM_VISITS, help="simulated visits, over three shops")
     parser.add_argument("--work", type=Path, help="folder that keeps what is prepared, trained and measured")
     add_save(parser)
     options = parser.parse_args()
@@ -333,13 +337,14 @@ def main() -> None:
         parser.error(f"no row {sorted(unknown)[0]!r}; there are {', '.join(ROWS)}")
     names = [name for name in ROWS if name in options.rows or not options.rows]
     with tempfile.TemporaryDirectory() as scratch:
-        bench = Bench(options.work or Path(scratch), data_home(), options.requests)
+        bench = Bench(options.work or Path(scratch), data_home(), options.requests, options.visits)
         found = [row for name in tqdm(names, unit="row", disable=None) for row in measured(bench, name)]
     print(table(tuple(found)))
     if options.save:
         asked = names if options.rows else []
-        if options.requests != parser.get_default("requests"):
-            asked = [*asked, f"--requests {options.requests}"]
+        for option in ("requests", "visits"):
+            if getattr(options, option) != parser.get_default(option):
+                asked = [*asked, f"--{option} {getattr(options, option)}"]
         command = f'make bench-strategies ARGS="{" ".join(asked)}"' if asked else "make bench-strategies"
         print(f"saved as {save_results('strategies', command, held=found)}")
 
