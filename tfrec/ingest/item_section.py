@@ -30,6 +30,7 @@ class ItemsRecipe(TableSource):
         time_format: time format of `available_from` and `available_until`, as `EventsRecipe.time_format`.
         category_separator: between the levels of a raw category, e.g. `/`.
         category_tree: where the categories lie whose ids the items have.
+        category_from_title: whether items without a category get one that is learned from the titles of such items.
     """
 
     attributes: Columns = dataclasses.field(default_factory=dict)
@@ -38,12 +39,15 @@ class ItemsRecipe(TableSource):
     time_format: tuple[str, ...] = ()
     category_separator: str = CATEGORY_SEPARATOR
     category_tree: CategoryTree | None = None
+    category_from_title: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_keys("columns", self.columns, ITEM_KEYS)
         if self.category_tree is not None and "category" not in self.columns:
             raise RecipeError("category_tree needs the ids of categories: map `category` in columns.")
+        if self.category_from_title and "title" not in self.columns:
+            raise RecipeError("category_from_title needs titles: map `title` in columns.")
         check_keys("words", self.words, ITEM_COLUMNS)
         if self.is_stated and "item_id" not in self.columns:
             raise RecipeError("columns must map item_id of the catalogue.")

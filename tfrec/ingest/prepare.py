@@ -311,6 +311,11 @@ def complete_tables(shop: Preparation) -> Preparation:
     items = items_from_events(shop.training, shop.recipe, train_end=shop.moments.test_from, tree=tree)
     users = users_from_events(shop.training)
     items = complete_items(frames["items"], items) if "items" in frames else items
+    learned: list[Note] = []
+    if shop.recipe.items.category_from_title:
+        from tfrec.ingest.title_categories import fill_categories  # scikit-learn takes long to import
+
+        items, learned = fill_categories(items)
     upper_case = shop.recipe.clean.upper_case_ids
     frames["items"], notes = add_picture_rows(items, shop.picture_rows, upper_case=upper_case)
     embeddings = collect_embeddings(shop.tables.get("items"), frames["items"]["item_id"])
@@ -319,7 +324,7 @@ def complete_tables(shop: Preparation) -> Preparation:
     if "items" in shop.tables:
         both, catalogue = shop.training.union(shop.test), shop.tables["items"].good
         notes += notes_of_zeros_in_catalogue(both, catalogue, columns=shop.recipe.events[0].columns)
-    notes = [*tree.notes, *notes, *notes_of_sales(frames["items"])]
+    notes = [*tree.notes, *learned, *notes, *notes_of_sales(frames["items"])]
     return shop.extended(frames=frames, embeddings=embeddings, notes=(*shop.notes, *notes))
 
 

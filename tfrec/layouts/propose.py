@@ -21,6 +21,7 @@ from tfrec.layouts.names import plain_letters
 from tfrec.layouts.picture_folders import propose_pictures
 from tfrec.layouts.raw_files import RawFiles, read_raw_files
 from tfrec.layouts.registry import LAYOUTS
+from tfrec.layouts.title_categories import with_title_categories
 from tfrec.sources import Workspace
 
 _UNFIT = "Its columns fit no table of the recipe."
@@ -62,7 +63,7 @@ def propose_recipe(paths: Sequence[Path | str], *, name: str = "") -> Draft:
             *((file.shown, reason) for file, reason in failed),
             *((file.shown, reason) for table, reason in unused_tables for file in table.files),
         )
-        return Draft(name or name_of(paths), tuple(parts), unused)
+        return with_title_categories(Draft(name or name_of(paths), tuple(parts), unused))
 
 
 def name_of(paths: Sequence[Path | str]) -> str:
