@@ -9,7 +9,7 @@ PYTEST := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 $(BIN)/python -m pytest -n 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 # The benchmarks of tests/benchmarks, each of which prints its figures: make bench-serving
-BENCHMARKS := $(filter-out trials whole_shop results pages audiences offers random_requests malformed_requests plain_funnel shopper_choices simulated_visits earnings recommenders new_colours,$(basename $(notdir $(filter-out %/__init__.py,$(wildcard tests/benchmarks/*.py)))))
+BENCHMARKS := $(filter-out trials whole_shop results pages audiences offers random_requests malformed_requests plain_funnel shopper_choices simulated_visits earnings recommenders new_colours withheld,$(basename $(notdir $(filter-out %/__init__.py,$(wildcard tests/benchmarks/*.py)))))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-slow test-all test-install check format lint types contracts docs time-demo clean \

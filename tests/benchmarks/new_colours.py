@@ -23,6 +23,7 @@ from tfrec.release.served_ranker import ask_slates
 from tfrec.serving.recommend import Answering
 from tfrec.statistics.cluster_bootstrap import bootstrap_means
 
+_SHOP = "demo_shop"
 NUM_PRODUCTS = 300
 NEW, KNOWN = "c", ("a", "b")
 _BEHIND = {"a": "", "b": "-b", "c": "-c"}
@@ -38,7 +39,7 @@ def give_colours(raw: Path, home: Path, *, on_sale_since: str) -> Path:
         home: data home that is written to.
         on_sale_since: date from which the new colours are sold.
     """
-    folder = home / raw.name
+    folder = home / _SHOP
     recipe = home / "coloured.toml"
     if recipe.is_file():
         return recipe
@@ -68,7 +69,7 @@ def give_colours(raw: Path, home: Path, *, on_sale_since: str) -> Path:
             if row["product"] in chosen and _second(row["customer"] or row["session"], row["product"]):
                 row["product"] += _BEHIND["b"]
             writer.writerow(row)
-    text = find_recipe(raw.name).read_text()
+    text = find_recipe(_SHOP).read_text()
     unfinished = recipe.with_suffix(".unfinished")
     unfinished.write_text(text.replace("[items.columns]\n", '[items.columns]\nitem_group = "product_group"\n', 1))
     unfinished.replace(recipe)

@@ -3,10 +3,10 @@
 `python -m tests.benchmarks.strategies [ROW ...] [--work DIR] [--requests N] [--visits N] [--save]`
 
 Rows, all if none is named: `complements` and `upgrades` (demo shop, by its known truth), `other_seeds` and
-`without_views` (the same two on other demo shops), `new_colour` (a variant that was never sold), `eshop_upsell` (real
-visits from 2008-08-01 on), `random_rules` (variants, fitting and rules under random requests), `simulated_shoppers`
-(revenue and margin of visits to the demo shops of `other_seeds`, against popularity, EASE and the same funnel without
-strategies), `times` (against that funnel).
+`without_views` (the same two on other demo shops), `without_categories` (on one that states none), `new_colour` (a
+variant that was never sold), `eshop_upsell` (real visits from 2008-08-01 on), `random_rules` (variants, fitting and
+rules under random requests), `simulated_shoppers` (revenue and margin of visits to the demo shops of `other_seeds`,
+against popularity, EASE and the same funnel without strategies), `times` (against that funnel).
 Everything is asked of the servables with the shipped settings.
 
 How simulated shoppers answer a slate is stated in `shopper_choices.py`. Not here: the time of the release before, which
@@ -19,7 +19,6 @@ row: a run that was interrupted goes on where it stopped. Another code or anothe
 import argparse
 import contextlib
 import dataclasses
-import gzip
 import hashlib
 import json
 import sys
@@ -39,10 +38,10 @@ from tests.benchmarks.random_requests import ANY, CHOSEN_PRODUCT, MISFITS, VARIA
 from tests.benchmarks.results import ROOT, Figure, Held, add_save, held_from_json, save_results
 from tests.benchmarks.simulated_visits import simulate_visits
 from tests.benchmarks.whole_shop import data_home
+from tests.benchmarks.withheld import withhold_categories, withhold_views
 from tfrec.baselines import UPSELL_BASELINES
 from tfrec.baselines.history import session_history
 from tfrec.demo_shop import DemoShopConfig, generate_demo_shop, read_truth
-from tfrec.demo_shop.dirt import ACTIONS
 from tfrec.evaluation.metrics import hit_rate_at_k, on_catalogue, rank_by_scores, rank_in_slate
 from tfrec.evaluation.sessions import upsell_cases
 from tfrec.ingest.prepare import prepare_shop
@@ -55,15 +54,15 @@ from tfrec.training import TrainingConfig
 from tfrec.workflow import train_shop
 
 DEMO, WITHOUT_VIEWS, CLOTHING = "demo_shop", "demo_shop without views", "eshop_clothing_2008"
-COLOURS = "demo_shop with colours"
+COLOURS, WITHOUT_CATEGORIES = "demo_shop with colours", "demo_shop without categories"
 OTHER_SEEDS = (11, 12, 13)
 COMPLEMENTS_BAR, DIRECTION_BAR, SUBSTITUTES_BAR, UPGRADES_BAR = 0.85, 0.97, 0.02, 0.80
 DISTANCE = 0.05
 """How far below the demo shop's own figure another seed's may be."""
 BARS_WITHOUT_VIEWS = {"complements": 0.65, "upgrades": 0.60}
 CLOTHING_BARS = {1: 0.30, 5: 0.70}
-EARNINGS_BAR, NUM_VISITS = 0.10, 20_000
-"""How far above each opponent's revenue and margin those with strategies should be, on so many visits in all."""
+EARNINGS_BAR = 0.10
+"""How far above each opponent's revenue and margin those with strategies should be."""
 TIME_BARS = {"cross_sell": 1.15, "page": 2.5, "bundle": 2.5}
 
 
@@ -81,7 +80,7 @@ class Bench:
     work: Path
     home: Path
     num_requests: int
-    num_visits: int
+    num_visits: int = 20_000
 
 
 def complements(bench: Bench) -> Iterator[Held]:
@@ -132,6 +131,12 @@ def without_views(bench: Bench) -> Iterator[Held]:
     """Yields both precisions on the demo shop of the first seed whose log has no views."""
     for name, found in _both(bench, WITHOUT_VIEWS, 7).items():
         yield _held(f"demo shop without views: {name}, precision@5", found, BARS_WITHOUT_VIEWS[name])
+
+
+def without_categories(bench: Bench) -> Iterator[Held]:
+    """Yields both precisions on the demo shop of the first seed with categories learned from its titles."""
+    for name, found in _both(bench, WITHOUT_CATEGORIES, 7).items():
+        yield _held(f"demo shop, categories learned from titles: {name}, precision@5", found)
 
 
 def new_colour(bench: Bench) -> Iterator[Held]:
@@ -216,6 +221,7 @@ ROWS: Mapping[str, Callable[[Bench], Iterator[Held]]] = {
         upgrades,
         other_seeds,
         without_views,
+        without_categories,
         new_colour,
         eshop_upsell,
         random_rules,
@@ -278,6 +284,9 @@ def _served(bench: Bench, name: str, seed: int) -> Iterator[tuple[Prepared, Serv
         generate_demo_shop(home / DEMO, config)
         if name == WITHOUT_VIEWS:
             home = withhold_views(place)
+        if name == WITHOUT_CATEGORIES:
+            home = place / "data without categories"
+            recipe = str(withhold_categories(place / "data" / DEMO, home))
         if name == COLOURS:
             day_before = str(config.as_time(config.split_day - 1.0).astype("datetime64[D]"))
             home = place / "data with colours"
@@ -287,22 +296,6 @@ def _served(bench: Bench, name: str, seed: int) -> Iterator[tuple[Prepared, Serv
     train_shop(place / "prepared", place / "models", TrainingConfig())
     with Servable.load(newest_version(place / "models", "shop"), is_graph_rewritten=False) as servable:
         yield read_prepared(place / "prepared"), servable
-
-
-def withhold_views(place: Path) -> Path:
-    """Copies the raw log of a demo shop without its views, the other files as they are; returns the data home."""
-    source, target = place / "data" / DEMO, place / "data without views" / DEMO
-    if (target / "events.csv.gz").is_file():
-        return target.parent
-    target.mkdir(parents=True, exist_ok=True)
-    for path in source.iterdir():
-        if path.name != "events.csv.gz" and not (target / path.name).exists():
-            (target / path.name).symlink_to(path.absolute())
-    unfinished = target / "events.csv.gz.unfinished"
-    with gzip.open(source / "events.csv.gz", "rt") as log, gzip.open(unfinished, "wt", compresslevel=3) as kept:
-        kept.writelines(line for line in log if f",{ACTIONS['view']}," not in line)
-    unfinished.replace(target / "events.csv.gz")
-    return target.parent
 
 
 def _digest_of_code() -> str:
@@ -329,7 +322,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; all, if none is named")
     parser.add_argument("--requests", type=int, default=100_000, help="random requests with random rules")
-    parser.add_argument("--visits", type=int, default=NUM_VISITS, help="simulated visits, over three shops")
+    parser.add_argument("--visits", type=int, default=Bench.num_visits, help="simulated visits, over three shops")
     parser.add_argument("--work", type=Path, help="folder that keeps what is prepared, trained and measured")
     add_save(parser)
     options = parser.parse_args()

@@ -1,14 +1,17 @@
 """The benchmark of strategies counts what the truth of the demo shop says of an offer."""
 
 import gzip
+import tomllib
 
 import pandas as pd
 import pytest
 
 from tests.benchmarks import strategies
+from tests.benchmarks.new_colours import give_colours
 from tests.benchmarks.offers import has_upgrade, judge, share
 from tests.benchmarks.results import Figure, Held
-from tests.benchmarks.strategies import Bench, measured, withhold_views
+from tests.benchmarks.strategies import Bench, measured
+from tests.benchmarks.withheld import withhold_categories, withhold_views
 
 
 def offers(rows):
@@ -67,6 +70,31 @@ def test_a_log_without_views_keeps_every_other_row(folder, raw, tmp_path):
         kept = pd.read_csv(file, dtype=str, keep_default_na=False)
     pd.testing.assert_frame_equal(kept, raw[raw["action"] != "viewed"].reset_index(drop=True))
     assert (home / "demo_shop" / "items.csv").read_bytes() == (folder / "items.csv").read_bytes()
+
+
+def test_a_catalogue_without_categories_keeps_its_other_columns_and_the_recipe_learns_them(folder, tmp_path):
+    home = tmp_path / "home"
+    recipe = tomllib.loads(withhold_categories(folder, home).read_text())
+    assert recipe["items"]["category_from_title"] is True
+    assert "category" not in recipe["items"]["columns"]
+    items, before = (pd.read_csv(where / "items.csv") for where in (home / "demo_shop", folder))
+    pd.testing.assert_frame_equal(items, before.drop(columns="category"))
+
+
+def test_customers_keep_to_one_colour_of_a_product_and_the_new_one_is_never_sold(folder, raw, tmp_path):
+    home = tmp_path / "home"
+    recipe = tomllib.loads(give_colours(folder, home, on_sale_since="2025-11-01").read_text())
+    assert recipe["items"]["columns"]["item_group"] == "product_group"
+    items = pd.read_csv(home / "demo_shop" / "items.csv", keep_default_na=False).set_index("product")
+    colours = items[items["product_group"] != ""].groupby("product_group").size()
+    assert set(colours) == {3}
+    log = pd.read_csv(home / "demo_shop" / "events.csv.gz", dtype=str, keep_default_na=False)
+    assert not log["product"].str.endswith("-c").any()
+    product = log["product"].str.removesuffix("-b")
+    pd.testing.assert_series_equal(product, raw["product"], check_names=False)
+    of_customer = log.assign(one=product)[(log["customer"] != "") & product.isin(colours.index)]
+    assert (of_customer.groupby(["customer", "one"])["product"].nunique() == 1).all()
+    assert 0.4 < of_customer["product"].str.endswith("-b").mean() < 0.6
 
 
 @pytest.mark.parametrize(
