@@ -22,7 +22,7 @@ def catalogue(titles: list[str], categories: list[str] | None = None) -> pd.Data
     return pd.DataFrame({"title": titles, "category": categories or [""] * len(titles)})
 
 
-def test_kinds_are_told_apart_by_what_titles_name_and_not_by_colours() -> None:
+def test_kinds_are_what_titles_name_and_not_their_colours() -> None:
     names = categories_of_titles(pd.Series([*MUGS, *CARDS]))
     assert set(names[:20]) == {"coffee mug"}
     assert set(names[20:]) == {"greeting card"}

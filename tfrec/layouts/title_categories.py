@@ -5,7 +5,7 @@ import dataclasses
 from tfrec.layouts.draft import Draft, Entry, Part, Section
 
 _WHY = (
-    "No column of categories was found. Strategies need them to tell what goes with an item from what replaces it, so "
+    "No column of categories was found. By them strategies know what goes with an item and what replaces it, so "
     "that they are learned from the titles. Better: map the shop's own in [items.columns], and delete this line."
 )
 
