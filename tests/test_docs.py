@@ -18,15 +18,14 @@ from tfrec.ingest import recipes
 from tfrec.ingest.event_section import EVENT_KEYS, RATE_KEYS
 from tfrec.ingest.item_section import ITEM_KEYS
 from tfrec.ingest.timestamps import COUNTS
+from tfrec.schema.event_types import EVENT_TYPES, RETURN
 from tfrec.schema.signatures import REASONS, SIGNATURES
 from tfrec.schema.tables import (
     EVENT_COLUMNS,
-    EVENT_TYPES,
     FACT_COLUMNS,
     IMPRESSION_COLUMNS,
     ITEM_COLUMNS,
     RELATION_COLUMNS,
-    RETURN,
     USER_COLUMNS,
 )
 from tfrec.serving.server import EmbeddedServer

@@ -38,6 +38,12 @@ def test_files_are_collected_once(kept, tmp_path, capsys):
     assert {row["reason"] for row in kept.read("rejected_events")} == {"missing timestamp", "no JSON"}
 
 
+def test_a_collector_of_plain_files_starts_without_what_tables_need():
+    code = "import sys, tfrec.collect.collector, tfrec.collect.mysql_target\nprint(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"pandas", "pyarrow", "numpy"} & {*loaded}
+
+
 @pytest.mark.slow
 def test_standard_input_is_collected(kept, tmp_path):
     ids = write_log(tmp_path / "a.jsonl", range(30))

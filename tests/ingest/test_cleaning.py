@@ -73,6 +73,16 @@ def unique(connection: ibis.BaseBackend, events: ibis.Table) -> ibis.Table:
     return set_aside_repeated(spec_of(GOOD, CLEANING), workspace.store("events_typed", events), workspace)
 
 
+def test_repeated_rows_of_a_query_are_set_aside_as_those_of_a_table() -> None:
+    connection = ibis.duckdb.connect()
+    workspace = Workspace(connection, Path())
+    table = workspace.store("events_typed", typed([{}, {"quantity": "9"}, {}]))
+    query = table.filter(table[ROW] > 0)
+    found = set_aside_repeated(spec_of(GOOD, CLEANING), query, workspace).order_by(ROW).execute()
+    assert found["reason"].fillna("").tolist() == ["", "", "duplicate"]
+    assert table.execute()["reason"].isna().all()  # what a query reads is left as it is
+
+
 def reasons(connection: ibis.BaseBackend, rows: list[dict[str, str]], cleaning: Cleaning = CLEANING) -> list[str]:
     result = connection.execute(typed(rows, cleaning)).sort_values(ROW)
     return result["reason"].fillna("").tolist()

@@ -13,6 +13,7 @@ from tfrec.errors import SourceError
 from tfrec.sources.engine import Workspace
 from tfrec.sources.file_format import FILE, ROW
 from tfrec.sources.file_source import FileSource
+from tfrec.sources.kept_tables import KeptTables
 from tfrec.sources.locate import data_homes, locate
 from tfrec.sources.source import Source
 
@@ -34,6 +35,15 @@ def write(path: Path, kind: str) -> Path:
     else:
         TABLE.to_csv(path, index=False)
     return path
+
+
+def read_kept(tmp_path: Path, *paths: Path) -> tuple[pd.DataFrame, list, KeptTables]:
+    """Reads files by way of what is kept of each in `tmp_path / "kept"`."""
+    kept = KeptTables(tmp_path / "kept", {str(path): str(hash(path.read_bytes())) for path in paths})
+    workspace = Workspace(ibis.duckdb.connect(), Path(tempfile.mkdtemp(dir=tmp_path)), kept)
+    raw = FileSource(Source(files=tuple(map(str, paths))), paths).read(workspace, name="raw", wanted=("a",))
+    assert len(raw.kept) == len(paths)
+    return raw.table.order_by(FILE, ROW).execute(), [*raw.unreadable], kept
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet", "t.jsonl"])
@@ -71,6 +81,39 @@ def test_files_follow_one_another(tmp_path: Path) -> None:
     two.write_text("b,a\n9,8\n")  # another order of columns
     table, _ = read(tmp_path, one, two)
     assert table[["a", FILE, ROW]].values.tolist() == [["1", 0, 1], ["x", 0, 2], ["8", 1, 1]]
+
+
+ODD_DAYS = {
+    "plain": "a,b\n1,2\n3,4\n",
+    "line break in quotes": 'a,b\n"x\ny",2\n3,4\n',
+    "stray quote": 'a,b\n"x,2\n3,4\n',
+    "too many fields": "a,b\n1,2,3\n3,4\n",
+    "blank lines": "a,b\n\n1,2\n\n3,4\n\n",
+    "line ends of Windows": "a,b\r\n1,2\r\n3,4\r\n",
+    "no row": "a,b\n",
+}
+
+
+def test_kept_files_hold_the_rows_of_files_that_are_not_kept(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{at:02}.csv" for at in range(3 * len(ODD_DAYS))]  # more than are read at once
+    for path, text in zip(paths, [*ODD_DAYS.values()] * 3, strict=True):
+        path.write_text(text)
+    wanted, lines = read(tmp_path, *paths)
+    assert len(lines) == 3 and len(wanted) == 3 * 11
+    for states in ({"new"}, {"reused"}):
+        table, kept_lines, kept = read_kept(tmp_path, *paths)
+        assert table[[*wanted.columns]].to_dict() == wanted.sort_values([FILE, ROW], ignore_index=True).to_dict()
+        assert kept_lines == lines and {*kept.states.values()} == states
+        kept.sweep()
+    assert not [*(tmp_path / "kept").glob("*.part")]
+
+
+def test_of_several_kept_files_the_first_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{at}.csv" for at in range(8)]
+    for at, path in enumerate(paths):
+        path.write_text("" if at in (2, 5) else "a,b\n1,2\n")
+    with pytest.raises(SourceError, match=r"2\.csv is empty"):
+        read_kept(tmp_path, *paths)
 
 
 def test_newer_file_may_have_more_columns_but_none_that_is_mapped_less(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 COLUMNS = (
     *("event_id", "event_type", "timestamp", "user_id", "item_id", "order_id", "session_id"),
@@ -63,13 +63,13 @@ class Batch:
         rows: events.
         rejected: lines that are none.
         positions: path of a file → how far it is read with this batch.
-        written: each row as the target writes it, where `Target.prepare` has made it.
+        written: the rows as the target writes them, where `Target.prepare` has made it.
     """
 
     rows: list[Row]
     rejected: list[Rejected]
     positions: Mapping[str, Position] = dataclasses.field(default_factory=dict)
-    written: tuple[str, ...] | None = None
+    written: Any = None
 
 
 @dataclasses.dataclass

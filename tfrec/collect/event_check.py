@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from tfrec.collect.batches import IMPRESSION, Row
 from tfrec.errors import ConfigError, nearest_hint
-from tfrec.schema.tables import EVENT_TYPES, RETURN
+from tfrec.schema.event_types import EVENT_TYPES, RETURN
 
 LONGEST_LINE = 262_144
 """Bytes of a line; a longer one is rejected unread."""
@@ -27,6 +27,7 @@ _KNOWN = frozenset(
 )
 _OF_IMPRESSIONS = frozenset(("slate_id", "position", "propensity"))
 """Known fields that tables have of impressions alone; a click or order that names its slate keeps them in `more`."""
+_KNOWN_ELSE = _KNOWN - _OF_IMPRESSIONS
 _FIRST_YEAR = 1990
 _AHEAD = dt.timedelta(days=1)  # clocks of browsers are wrong by hours
 _MILLISECONDS = 1e11  # as seconds, this is the year 5138; as milliseconds, 1973
@@ -115,7 +116,7 @@ class EventCheck:
         propensity = _number(get("propensity"), "propensity")
         if propensity is not None and not 0 < propensity <= 1:
             raise NoEventError("impossible propensity")
-        known = _KNOWN if kind == IMPRESSION else _KNOWN - _OF_IMPRESSIONS
+        known = _KNOWN if kind == IMPRESSION else _KNOWN_ELSE
         return (
             event_id,
             kind,

@@ -6,14 +6,11 @@ import datetime as dt
 import hashlib
 import importlib.resources
 import itertools
-import json
 import logging
-import operator
-import re
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tfrec.collect.batches import (
@@ -27,6 +24,7 @@ from tfrec.collect.batches import (
     Rejected,
     Row,
 )
+from tfrec.collect.sql_values import SqlRows, write_columns, write_rows
 from tfrec.errors import SourceError
 from tfrec.sources.database import Database
 
@@ -46,15 +44,26 @@ _SESSION = (
 _SESSION_MARIADB = _SESSION.replace("transaction_isolation", "tx_isolation")
 _TABLES = ("events", "impressions", "event_ids", "rejected_events", "collected_files")
 _MARGIN = 65_536  # bytes of a statement beside its rows
-_SAFE = re.compile(r"[A-Za-z0-9_.:-]*").fullmatch
-_ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 
 
-_PICK_EVENT, _PICK_IMPRESSION = (
-    operator.itemgetter(*(COLUMNS.index(name) for name in columns)) for columns in (EVENT_COLUMNS, IMPRESSION_COLUMNS)
-)
-_Written = tuple[Row, str]
-"""A row, and the same as SQL."""
+@dataclasses.dataclass(frozen=True)
+class _Written:
+    """Events as SQL, each id once.
+
+    Attributes:
+        tables: table → its rows.
+        ids: table → the id of each row.
+        id_rows: rows of the ids and times of all, in order.
+    """
+
+    tables: Mapping[str, SqlRows]
+    ids: Mapping[str, Sequence[str]]
+    id_rows: Sequence[str]
+
+    @property
+    def count(self) -> int:
+        """Number of events."""
+        return len(self.id_rows)
 
 
 def read_sql() -> str:
@@ -128,24 +137,16 @@ class MysqlTarget:
         return {str(path): Position(int(at), str(head).lower(), int(size)) for path, at, head, size in rows}
 
     def prepare(self, batch: Batch) -> Batch:
-        """Returns the batch with its rows as SQL."""
-        now = _now()
-        written = []
-        for row in batch.rows:
-            pick = _PICK_IMPRESSION if row[1] == IMPRESSION else _PICK_EVENT
-            written.append(_literal((*pick(row), now)))
-        return dataclasses.replace(batch, written=tuple(written))
+        """Returns the batch with its events as SQL."""
+        return dataclasses.replace(batch, written=_write(batch.rows))
 
     def commit(self, batch: Batch) -> Collected:
         """Keeps a batch in one transaction, again after a lost lock or connection."""
-        batch = batch if batch.written is not None else self.prepare(batch)
-        rows: dict[str, _Written] = {}
-        for row, text in zip(batch.rows, batch.written or (), strict=True):
-            rows.setdefault(str(row[0]), (row, text))
+        written = batch.written if batch.written is not None else _write(batch.rows)
         for attempt in itertools.count(1):
             try:
                 with self.database.reporting("collecting"):
-                    fresh = self._commit(rows, batch)
+                    fresh = self._commit(written, batch)
                 break
             except SourceError:
                 if attempt >= _ATTEMPTS or not self._may_be_tried_again:
@@ -164,71 +165,74 @@ class MysqlTarget:
         self._drop_connection()
         self._engine.dispose()
 
-    def _commit(self, rows: Mapping[str, _Written], batch: Batch) -> int:
+    def _commit(self, written: _Written, batch: Batch) -> int:
         self._may_be_tried_again = False
         with self._transaction() as execute:
-            now = _now()
-            fresh = self._keep_ids(execute, rows)
-            for table, columns, is_impression in (
-                ("events", EVENT_COLUMNS, False),
-                ("impressions", IMPRESSION_COLUMNS, True),
-            ):
-                values = (text for row, text in fresh if (row[1] == IMPRESSION) == is_impression)
-                self._insert(execute, f"INSERT INTO {table} ({', '.join(columns)}, received_at) VALUES ", values)
+            now = f"'{_now()}'"
+            is_new = self._keep_ids(execute, written)
+            for table, part in written.tables.items():
+                rows = part.rows
+                if is_new is not None:
+                    rows = [row for row, event_id in zip(rows, written.ids[table], strict=True) if event_id in is_new]
+                self._insert(execute, f"INSERT INTO {table} ({', '.join(part.columns)}, received_at)", rows, now)
             self._insert(
                 execute,
-                "INSERT IGNORE INTO rejected_events (digest, received_at, origin, place, reason, line) VALUES ",
-                (_literal((now, *_shortened(line)), _digest_of(line)) for line in batch.rejected),
+                "INSERT IGNORE INTO rejected_events (digest, origin, place, reason, line, received_at)",
+                [f"{_digest_of(line)},{row}" for line, row in zip(batch.rejected, _shortened(batch), strict=True)],
+                now,
             )
             self._insert(
                 execute,
-                "INSERT INTO collected_files (path_digest, head, path, position, head_bytes, updated_at) VALUES ",
-                (
-                    _literal((path, at.bytes_read, at.head_bytes, now), _md(path), bytes.fromhex(at.head))
+                "INSERT INTO collected_files (path_digest, head, path, position, head_bytes, updated_at)",
+                [
+                    f"{_md(path)},x'{at.head}',{write_rows([(path, at.bytes_read, at.head_bytes)])[0]}"
                     for path, at in batch.positions.items()
-                ),
+                ],
+                now,
                 " ON DUPLICATE KEY UPDATE position = VALUES(position), head = VALUES(head), "
                 "head_bytes = VALUES(head_bytes), updated_at = VALUES(updated_at)",
             )
-        return len(fresh)
+        return written.count if is_new is None else len(is_new)
 
-    def _keep_ids(self, execute: Callable[[str], Any], rows: Mapping[str, _Written]) -> list[_Written]:
-        """Inserts the ids that are new, in order, so that two processes rarely wait for each other; returns their rows.
+    def _keep_ids(self, execute: Callable[[str | bytes], Any], written: _Written) -> set[str] | None:
+        """Inserts the ids that are new, in order, so that two processes rarely wait for each other.
 
         An id that another transaction is inserting is waited for.
+
+        Returns:
+            The new ids, or None where all are.
+        """
+        mine = str(secrets.randbits(63))  # another one in each attempt: an attempt that was lost may have been kept
+        head = "INSERT IGNORE INTO event_ids (event_id, timestamp, batch)"
+        if self._insert(execute, head, written.id_rows, mine) == written.count:
+            return None
+        listed = ",".join(write_rows([(event_id,) for part in written.ids.values() for event_id in part]))
+        found = execute(f"SELECT event_id FROM event_ids WHERE event_id IN ({listed}) AND batch = {mine}").fetchall()
+        return {str(row[0]) for row in found}
+
+    def _insert(
+        self, execute: Callable[[str | bytes], Any], head: str, rows: Sequence[str], last: str, tail: str = ""
+    ) -> int:
+        """Inserts rows in statements that the server takes; returns the number of rows that it reports.
+
+        Args:
+            execute: runs a statement.
+            head: of the statement.
+            rows: values, without brackets and without the last one.
+            last: value of the last column, equal in all rows.
+            tail: of the statement.
         """
         if not rows:
-            return []
-        mine = secrets.randbits(63)
-        ordered = sorted(rows)
-        inserted = self._insert(
-            execute,
-            "INSERT IGNORE INTO event_ids (event_id, batch, timestamp) VALUES ",
-            (f"({_quoted(event_id)},{mine},'{rows[event_id][0][2]}')" for event_id in ordered),
-        )
-        if inserted == len(rows):
-            return list(rows.values())
-        listed = ",".join(map(_quoted, ordered))
-        found = execute(f"SELECT event_id FROM event_ids WHERE event_id IN ({listed}) AND batch = {mine}").fetchall()
-        known = {str(row[0]) for row in found}
-        return [row for event_id, row in rows.items() if event_id in known]
-
-    def _insert(self, execute: Callable[[str], Any], head: str, rows: Iterable[str], tail: str = "") -> int:
-        """Inserts rows in statements that the server takes; returns the number of rows that it reports."""
-        reported, size, values = 0, 0, list[str]()
-        for text in rows:
-            length = len(text) if text.isascii() else len(text.encode())
-            if values and size + length > self._limit:
-                reported += execute(head + ",".join(values) + tail).rowcount
-                values, size = [], 0
-            values.append(text)
-            size += length + 1
-        if values:
-            reported += execute(head + ",".join(values) + tail).rowcount
-        return reported
+            return 0
+        between = f",{last}),("
+        text = f"{head} VALUES ({between.join(rows)},{last}){tail}".encode("utf-8", "surrogateescape")
+        if len(text) <= self._limit or len(rows) == 1:
+            return int(execute(text).rowcount)
+        middle = len(rows) // 2
+        return sum(self._insert(execute, head, half, last, tail) for half in (rows[:middle], rows[middle:]))
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[Callable[[str], Any]]:
+    def _transaction(self) -> Iterator[Callable[[str | bytes], Any]]:
         """Yields what executes a statement; commits at the end.
 
         The driver's own cursor is used: a statement of a megabyte is not looked through for parameters.
@@ -237,7 +241,7 @@ class MysqlTarget:
             raw = self._raw()
             with raw.cursor() as cursor:
 
-                def execute(statement: str) -> Any:
+                def execute(statement: str | bytes) -> Any:
                     cursor.execute(statement)
                     return cursor
 
@@ -294,31 +298,24 @@ class MysqlTarget:
             self._connection = None
 
 
-def _literal(row: Sequence[Any], *binary: bytes) -> str:
-    """Returns values as a row of SQL, for a session without ANSI_QUOTES and NO_BACKSLASH_ESCAPES; bytes come first.
-
-    JSON's quoted text is MySQL's, but for the escapes of control characters, and its `null` and numbers are, too.
-    """
-    text = _ENCODER.encode(row)
-    if "\\u" in text or "\\f" in text:
-        text = re.sub(r"\\(u00([0-9a-f]{2})|f|.)", _as_mysql, text)
-    first = "".join(f"x'{value.hex()}'," for value in binary)
-    return f"({first}{text[1:-1]})"
+def _write(rows: Sequence[Row]) -> _Written:
+    first = {row[0]: row for row in reversed(rows)}  # of rows with one id the first
+    unique = list(first.values())[::-1]
+    tables, ids = {}, {}
+    for table, columns, is_impression in (
+        ("events", EVENT_COLUMNS, False),
+        ("impressions", IMPRESSION_COLUMNS, True),
+    ):
+        mine = [row for row in unique if (row[1] == IMPRESSION) is is_impression]
+        if mine:
+            values = dict(zip(COLUMNS, zip(*mine, strict=True), strict=True))
+            tables[table] = write_columns(columns, [values[name] for name in columns])
+            ids[table] = [str(event_id) for event_id in values["event_id"]]
+    return _Written(tables, ids, write_rows(sorted((row[0], row[2]) for row in unique)))
 
 
 def _now() -> str:
     return dt.datetime.now(dt.UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-
-
-def _quoted(text: str) -> str:
-    """Returns a text as a literal of SQL."""
-    return f"'{text}'" if _SAFE(text) else _literal([text])[1:-1]
-
-
-def _as_mysql(match: re.Match[str]) -> str:
-    if match[1] == "f":
-        return "\f"
-    return chr(int(match[2], 16)) if match[2] else match[0]
 
 
 def _code_of(error: BaseException) -> int | None:
@@ -330,13 +327,15 @@ def _code_of(error: BaseException) -> int | None:
     return code if isinstance(code, int) else 0
 
 
-def _shortened(line: Rejected) -> tuple[str, int, str, str]:
-    return line.origin[:512], line.place, line.reason[:255], line.line[:4_000]
+def _shortened(batch: Batch) -> list[str]:
+    return write_rows(
+        [(line.origin[:512], line.place, line.reason[:255], line.line[:4_000]) for line in batch.rejected]
+    )
 
 
-def _digest_of(line: Rejected) -> bytes:
+def _digest_of(line: Rejected) -> str:
     return _md(f"{line.origin}\n{line.place}\n{line.reason}\n{line.line}")
 
 
-def _md(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
+def _md(text: str) -> str:
+    return f"x'{hashlib.blake2b(text.encode('utf-8', 'replace'), digest_size=16).hexdigest()}'"

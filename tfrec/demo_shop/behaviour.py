@@ -24,7 +24,7 @@ from tfrec.demo_shop.catalogue import (
 from tfrec.demo_shop.config import DemoShopConfig
 from tfrec.demo_shop.shoppers import SEGMENTS, Shoppers, choose_items, draw_rows
 from tfrec.demo_shop.slates import SLATE_SIZE, SlateLog
-from tfrec.schema.tables import EVENT_TYPES
+from tfrec.schema.event_types import EVENT_TYPES
 
 STAY_ON_COURSE = 0.8
 """Probability that the next leaf is the intention's; otherwise a new intention begins."""

@@ -18,7 +18,8 @@ from tfrec.features.attributes import Attributes, attributes_of_items
 from tfrec.features.fits import Fits, fits_of_facts
 from tfrec.features.item_vectors import reduce_vectors, unit_vectors
 from tfrec.schema.category_paths import CATEGORY_SEPARATOR
-from tfrec.schema.tables import EVENT_TYPES, FACT_COLUMNS, category_levels, empty_table
+from tfrec.schema.event_types import EVENT_TYPES
+from tfrec.schema.tables import FACT_COLUMNS, category_levels, empty_table
 
 NUM_PRICE_BUCKETS = 16
 TITLE_LENGTH = 12

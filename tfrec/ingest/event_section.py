@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from tfrec.errors import RecipeError, nearest_hint
 from tfrec.ingest.mapping import Columns
 from tfrec.ingest.table_source import TableSource, check_keys, check_time_format, check_time_zone
-from tfrec.schema.tables import EVENT_COLUMNS, EVENT_TYPES, RETURN
+from tfrec.schema.event_types import EVENT_TYPES, RETURN
+from tfrec.schema.tables import EVENT_COLUMNS
 
 EVENT_KEYS = (*EVENT_COLUMNS, "line_total", "discount", "sequence", "currency", "cost", "profit", "received_at")
 """What `[events.columns]` may map."""

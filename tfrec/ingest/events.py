@@ -43,7 +43,8 @@ from tfrec.ingest.time_bounds import find_bounds, outlier_reason
 from tfrec.ingest.time_formats import check_times
 from tfrec.ingest.timestamps import local_time
 from tfrec.ingest.users import USER_PREFIX
-from tfrec.schema.tables import EVENT_COLUMNS, EVENT_TYPES, RETURN
+from tfrec.schema.event_types import EVENT_TYPES, RETURN
+from tfrec.schema.tables import EVENT_COLUMNS
 from tfrec.sources.engine import Workspace
 from tfrec.sources.file_format import FILE, ROW
 from tfrec.sources.notes import Note

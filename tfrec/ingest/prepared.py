@@ -14,11 +14,11 @@ from tfrec.ingest.return_counts import UNMATCHED, ReturnCounts
 from tfrec.ingest.table_counts import TableCounts
 from tfrec.publish import FolderKind
 from tfrec.schema.calendar import ShopCalendar
+from tfrec.schema.event_types import RETURN
 from tfrec.schema.tables import (
     FACT_COLUMNS,
     IMPRESSION_COLUMNS,
     RELATION_COLUMNS,
-    RETURN,
     RETURN_COLUMNS,
     Tables,
     empty_table,

@@ -25,6 +25,7 @@ from tfrec.ingest.number_styles import find_evidence, styles_of
 from tfrec.ingest.privacy import pseudonymise
 from tfrec.ingest.rejected import CheckedTable
 from tfrec.ingest.row_batches import Batch, check_batches, find_batches
+from tfrec.ingest.set_aside import set_aside_at
 from tfrec.ingest.table_spec import PART, MappedTable, TableSpec
 from tfrec.ingest.tidiness import common_tidiness
 from tfrec.schema.tables import conform
@@ -228,9 +229,7 @@ def set_aside_repeated(spec: TableSpec, rows: ir.Table, workspace: Workspace) ->
     repeated = workspace.store(f"{spec.name}_repeated", later)
     if not repeated.count().execute():
         return rows
-    joined = rows.left_join(repeated.mutate(_repeated=True), [FILE, ROW])
-    reason = ibis.coalesce(joined["reason"], ibis.ifelse(joined["_repeated"], spec.repeated, None))
-    return joined.mutate(reason=reason).select(*rows.columns)
+    return set_aside_at(workspace, rows, repeated, reason=spec.repeated)
 
 
 def collect_table(checked: CheckedTable) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from tfrec.ingest.mapping import raw_columns
 from tfrec.ingest.table_counts import TableCounts
 from tfrec.ingest.table_spec import TableSpec
 from tfrec.sources.cells import as_text
+from tfrec.sources.engine import Workspace
 from tfrec.sources.file_format import FILE, ROW
 from tfrec.sources.notes import Note
 from tfrec.sources.raw_table import Unreadable, union_by_name
@@ -100,12 +101,12 @@ def count_incomplete(tables: Sequence[CheckedTable]) -> dict[str, int]:
     return dict(sorted(_count([table.incomplete for table in tables]).items()))
 
 
-def write_rejected(tables: Sequence[CheckedTable], path: Path) -> None:
+def write_rejected(tables: Sequence[CheckedTable], path: Path, workspace: Workspace) -> None:
     """Writes what is set aside of at least one table as Parquet, ordered by table, file and row.
 
     The columns are `REJECTED_COLUMNS`; for a line that was no row, `row` is its number in the file.
     """
-    rows = [part for table in tables for part in _describe(table, table.set_aside)]
+    rows = [part for table in tables for part in _describe(table, table.set_aside, workspace, "rejected")]
     lines = [
         (table.spec.name, table.files[line.file], line.line, line.reason, "" if table.hidden else line.text)
         for table in tables
@@ -114,19 +115,23 @@ def write_rejected(tables: Sequence[CheckedTable], path: Path) -> None:
     _write([*rows, *([ibis.memtable(lines, schema=ibis.schema(REJECTED_COLUMNS))] if lines else [])], path)
 
 
-def write_incomplete(tables: Sequence[CheckedTable], path: Path) -> None:
+def write_incomplete(tables: Sequence[CheckedTable], path: Path, workspace: Workspace) -> None:
     """Writes the rows of at least one table that stay without a value, in the form of `write_rejected`."""
-    _write([part for table in tables for part in _describe(table, table.incomplete)], path)
+    _write([part for table in tables for part in _describe(table, table.incomplete, workspace, "incomplete")], path)
 
 
-def _describe(table: CheckedTable, rows: ir.Table) -> list[ir.Table]:
-    """Returns `REJECTED_COLUMNS` of rows with a reason, of each source."""
-    return [_describe_part(table, rows, raw) for raw in table.raws]
+def _describe(table: CheckedTable, rows: ir.Table, workspace: Workspace, kind: str) -> list[ir.Table]:
+    """Returns `REJECTED_COLUMNS` of rows with a reason, of each source.
+
+    Mostly the rows are few, which the engine knows of a stored table alone: then it looks into few raw rows.
+    """
+    places = workspace.store(f"{table.spec.name}_{kind}", rows.select(FILE, ROW, "reason"))
+    return [_describe_part(table, places, raw) for raw in table.raws]
 
 
 def _describe_part(table: CheckedTable, rows: ir.Table, raw: ir.Table) -> ir.Table:
     """Returns `REJECTED_COLUMNS` of the rows of one source; no cell shows an id of the hidden columns."""
-    joined = rows.select(FILE, ROW, "reason").join(raw, [FILE, ROW])
+    joined = rows.join(raw, [FILE, ROW])
     joined, _counts = without_personal_data(joined, _free_columns(table, raw), country=table.spec.country)
     hidden = [name for name in table.hidden if name in raw.columns]
     # Where ids are pseudonyms, no cell shows the address behind one; without a key an address may be the id itself.

@@ -11,7 +11,8 @@ import pandas as pd
 
 from tfrec.ingest.rejected import CheckedTable
 from tfrec.ingest.return_counts import UNMATCHED, ReturnCounts
-from tfrec.schema.tables import EVENT_COLUMNS, RETURN, RETURN_COLUMNS, conform
+from tfrec.schema.event_types import RETURN
+from tfrec.schema.tables import EVENT_COLUMNS, RETURN_COLUMNS, conform
 from tfrec.sources.engine import Workspace
 from tfrec.sources.file_format import FILE, ROW
 from tfrec.sources.notes import Note

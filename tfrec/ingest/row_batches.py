@@ -116,7 +116,8 @@ def check_batches(
         places.append(place)
         scrubbed += Counter(about["scrubbed"])
     name = f"{spec.name}_typed"
-    workspace.connection.raw_sql(f"CREATE VIEW {identifier(name)} AS {_query(batches, places)}")
+    kind = "TABLE" if workspace.is_in_memory else "VIEW"
+    workspace.connection.raw_sql(f"CREATE {kind} {identifier(name)} AS {_query(batches, places)}")
     return workspace.stored(name), dict(scrubbed)
 
 

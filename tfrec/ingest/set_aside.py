@@ -3,7 +3,7 @@
 import ibis
 import ibis.expr.types as ir
 
-from tfrec.sources.engine import Workspace
+from tfrec.sources.engine import Workspace, identifier, literal
 from tfrec.sources.file_format import FILE, ROW
 
 FOUND = "_found"
@@ -28,3 +28,25 @@ def set_aside(workspace: Workspace, rows: ir.Table, found: ir.Table, *, name: st
     joined = rows.left_join(stored, [FILE, ROW])
     reason = ibis.coalesce(joined["reason"], joined[FOUND])
     return workspace.store(name, joined.mutate(reason=reason).select(*rows.columns)), number
+
+
+def set_aside_at(workspace: Workspace, rows: ir.Table, places: ir.Table, *, reason: str) -> ir.Table:
+    """Returns the rows with a reason for those at some places, which had none.
+
+    A stored table is changed where it lies: a join would be computed again by each query over the rows.
+
+    Args:
+        workspace: where the tables are stored.
+        rows: checked rows with `reason`; no other expression over them may be in use.
+        places: stored `_file` and `_row`, each once.
+        reason: of the rows there.
+    """
+    table = workspace.name_of_table(rows)
+    if not table:
+        joined = rows.left_join(places.mutate(**{FOUND: ibis.literal(reason)}), [FILE, ROW])
+        return joined.mutate(reason=ibis.coalesce(joined["reason"], joined[FOUND])).select(*rows.columns)
+    workspace.connection.raw_sql(
+        f"UPDATE {identifier(table)} AS marked SET reason = {literal(reason)} FROM {identifier(places.get_name())} "
+        f"AS places WHERE marked.{FILE} = places.{FILE} AND marked.{ROW} = places.{ROW}"
+    )
+    return rows

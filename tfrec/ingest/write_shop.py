@@ -36,8 +36,8 @@ def write_files(shop: Preparation) -> Preparation:
         order_impressions(shop.tables["impressions"].good).to_parquet(folder / "impressions.parquet")
     if len(shop.robots):
         shop.robots.to_parquet(folder / "robots.parquet", index=False)
-    write_rejected([*shop.tables.values()], folder / "rejected.parquet")
-    write_incomplete([*shop.tables.values()], folder / "incomplete.parquet")
+    write_rejected([*shop.tables.values()], folder / "rejected.parquet", shop.workspace)
+    write_incomplete([*shop.tables.values()], folder / "incomplete.parquet", shop.workspace)
     extras = copy_extras(files.extras, folder, key=files.key, user_columns=_user_columns(shop))
     copy_truth(files.truth, folder)
     return shop.extended(extras=extras)

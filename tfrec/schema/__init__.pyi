@@ -1,7 +1,8 @@
+from .event_types import EVENT_TYPES
 from .inputs import InputSpec
 from .signatures import SIGNATURES, OutputSpec, Signature, signature_named
 from .slate import Slate
-from .tables import EVENT_TYPES, Tables, empty_table
+from .tables import Tables, empty_table
 
 __all__ = [
     "EVENT_TYPES",

@@ -9,9 +9,7 @@ import pandas as pd
 from tfrec.errors import SchemaError
 from tfrec.schema.calendar import ShopCalendar
 from tfrec.schema.category_paths import CATEGORY_SEPARATOR
-
-EVENT_TYPES = ("view", "search", "cart", "purchase", "rating", "impression")
-"""What can happen; the position in this tuple plus one is the integer code (0 is padding)."""
+from tfrec.schema.event_types import EVENT_TYPES
 
 EVENT_COLUMNS: Mapping[str, str] = {
     "user_id": "str",  # "" = guest
@@ -80,9 +78,6 @@ IMPRESSION_COLUMNS: Mapping[str, str] = {
     "arm": "str",  # of the experiment; "" unknown
 }
 """What was shown to whom; a propensity is NaN where it is unknown."""
-
-RETURN = "return"
-"""The type of an event that takes an earlier purchase back; it becomes a row of `returns`, not an event."""
 
 _FILL: Mapping[str, object] = {
     "str": "",

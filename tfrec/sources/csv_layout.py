@@ -12,8 +12,6 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import IO, cast
 
-import pyarrow as pa
-
 from tfrec.errors import EmptySourceError, SourceError
 from tfrec.sources.dialect import LINE_ENDS, Dialect
 
@@ -101,6 +99,8 @@ def open_bytes(path: Path) -> IO[bytes]:
     if packing == "gzip":
         return cast(IO[bytes], gzip.open(path))
     if packing == "zstd":
+        import pyarrow as pa  # a collector of plain files starts without it
+
         return io.BufferedReader(pa.input_stream(str(path), compression="zstd"))
     return path.open("rb")
 

@@ -4,6 +4,7 @@ Ibis reads the names and types of a declaration alone; its body never runs. On S
 the executors, see `spark_plan`.
 """
 
+import contextlib
 import dataclasses
 import datetime as dt
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pyarrow as pa
 
@@ -28,11 +30,22 @@ class Workspace:
         connection: backend of the engine.
         scratch: folder for files in between.
         kept: tables of raw files that outlast a run; None = each run reads all files.
+        is_in_memory: the memory holds all tables with ease, and reads them faster than files.
     """
 
     connection: ibis.BaseBackend
     scratch: Path
     kept: "KeptTables | None" = None
+    is_in_memory: bool = False
+
+    @contextlib.contextmanager
+    def beside(self) -> Iterator["Workspace"]:
+        """Yields a workspace of the same tables for another thread (DuckDB)."""
+        connection = ibis.duckdb.from_connection(self.connection.con.cursor())
+        try:
+            yield dataclasses.replace(self, connection=connection)
+        finally:
+            connection.disconnect()
 
     @property
     def of_files(self) -> "Workspace":
@@ -47,6 +60,12 @@ class Workspace:
         """Returns the stored rows of an expression."""
         self.connection.create_table(name, expression)
         return self.connection.table(name)
+
+    def name_of_table(self, rows: ir.Table) -> str:
+        """Returns the name of the stored table that `rows` are, which can be changed where it lies; else `""`."""
+        operation = rows.op()
+        is_table = isinstance(operation, ops.DatabaseTable) and not is_view(self.connection, operation.name)
+        return operation.name if is_table else ""
 
     def stored(self, name: str) -> ir.Table:
         """Returns the rows that were stored under a name."""

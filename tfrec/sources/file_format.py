@@ -3,11 +3,14 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tfrec.sources.dialect import Dialect
 from tfrec.sources.engine import Workspace, identifier
 from tfrec.sources.notes import Note
+
+if TYPE_CHECKING:
+    from tfrec.sources.kept_tables import Keeping
 
 FILE, ROW = "_file", "_row"
 """Where a row comes from: position of the file in the recipe's list, and number of the data row in it, from 1."""
@@ -36,6 +39,7 @@ class StoreTask:
         workspace: where the table is stored.
         notes: receives what the owner of the files should know.
         is_copied: the files are copies that are gone when the table is stored; else a view of them will do.
+        keeping: takes the rows in place of a table, where the format has a query that reads them.
     """
 
     paths: tuple[Path, ...]
@@ -45,6 +49,7 @@ class StoreTask:
     workspace: Workspace
     notes: list[Note] = dataclasses.field(default_factory=list)
     is_copied: bool = False
+    keeping: "Keeping | None" = None
 
     @property
     def path(self) -> Path:

@@ -1,10 +1,14 @@
 """Turns the raw files of a table into one stored table of text, so that bad values are caught row by row."""
 
+import contextlib
 import dataclasses
 import itertools
 import logging
+import os
+import queue
 import shutil
 from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -14,6 +18,7 @@ from tfrec.errors import EmptySourceError, SourceError, nearest_hint
 from tfrec.sources.engine import Workspace, identifier, is_view, literal
 from tfrec.sources.file_format import FILE, ROW, BadLine, StoreTask
 from tfrec.sources.formats import format_of
+from tfrec.sources.kept_tables import Keeping
 from tfrec.sources.locate import RawFile, local_file, stored_file
 from tfrec.sources.notes import Note
 from tfrec.sources.raw_table import RawTable, RowsState, Unreadable
@@ -21,6 +26,7 @@ from tfrec.sources.source import Source
 
 logger = logging.getLogger(__name__)
 
+_READERS = min(4, os.cpu_count() or 1)  # files at once
 _SHOWN = 5  # names of files in a message
 _ROWS = "rows"  # kind of what is kept
 
@@ -68,13 +74,7 @@ class FileSource:
             EmptySourceError: no file has a row.
             SourceError: a file is empty, is not of the format, lacks a wanted column, or holds nested values there.
         """
-        pieces: list[_Piece] = []
-        first = 0
-        for paths in self._groups():
-            number = len(pieces)
-            piece = self._stored(paths, workspace, name=f"{name}_part_{number}", wanted=wanted, first=first)
-            pieces.append(piece)
-            first += len(paths)
+        pieces = self._pieces(workspace, name, wanted)
         _check_columns([piece.columns for piece in pieces], wanted, paths=[piece.paths[0] for piece in pieces])
         unreadable = [line for piece in pieces for line in piece.unreadable]
         table = _union(workspace, name, pieces)
@@ -91,6 +91,35 @@ class FileSource:
         places = tuple(piece.place for piece in pieces if isinstance(piece.place, Path))
         kept = places if len(places) == len(self.paths) > 1 else ()
         return RawTable(table, tuple(unreadable), self.origin, self._names(), notes, kept)
+
+    def _pieces(self, workspace: Workspace, name: str, wanted: Collection[str]) -> list["_Piece"]:
+        """Returns the rows of all groups; those that are kept are read several at once.
+
+        The engine reads a file with one thread for each few megabytes, and files of days are short.
+        """
+        groups = self._groups()
+        firsts = itertools.accumulate(map(len, groups), initial=0)
+        asked = [(f"{name}_part_{at}", *group) for at, group in enumerate(zip(groups, firsts, strict=False))]
+        if len(groups) == 1 or workspace.kept is None or workspace.kept.is_private:
+            return [self._stored(paths, workspace, name=part, wanted=wanted, first=at) for part, paths, at in asked]
+        with contextlib.ExitStack() as stack:
+            free = queue.SimpleQueue[Workspace]()
+            for _ in range(_READERS):
+                free.put(stack.enter_context(workspace.beside()))
+
+            def read(part: str, paths: tuple[RawFile, ...], first: int) -> _Piece:
+                mine = free.get()
+                try:
+                    return self._stored(paths, mine, name=part, wanted=wanted, first=first)
+                finally:
+                    free.put(mine)
+
+            pool = stack.enter_context(ThreadPoolExecutor(_READERS))
+            try:
+                return list(pool.map(read, *zip(*asked, strict=True)))
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
 
     def _groups(self) -> list[tuple[RawFile, ...]]:
         """Returns the files that are read at once: each by itself, or those whose format reads them together."""
@@ -127,18 +156,15 @@ class FileSource:
             return _Piece(paths, first, columns, tuple(notes), _lines(bad, first), name)
         about = kept.find(place, file=file)
         if about is None:
-            task = StoreTask((), name, self.how, tuple(wanted), workspace, [])
+            keeping = Keeping(kept, place, workspace.connection)
+            task = StoreTask((), name, self.how, tuple(wanted), workspace, [], keeping=keeping)
             bad = self._store(task, paths)
-            stored = workspace.connection.table(name)
-            about = {
-                "columns": [column for column in stored.columns if column != FILE],
-                "rows": int(stored.count().execute()),
-                "unreadable": bad,
-                "notes": [dataclasses.asdict(note) for note in task.notes],
-            }
-            kept.write(place, workspace.connection, f"SELECT * EXCLUDE ({FILE}) FROM {identifier(name)}", about)
-            workspace.drop(name)
-            kept.rows[file] = about["rows"]
+            if keeping.rows is None:
+                self._keep(task, keeping, bad)
+            kept.publish(place)
+            about = kept.find(place, file=file)
+            assert about is not None
+            kept.rows[file] = keeping.rows or 0
         return _Piece(
             paths,
             first,
@@ -171,9 +197,18 @@ class FileSource:
         finally:
             shutil.rmtree(copies, ignore_errors=True)
         connection = task.workspace.connection
-        if FILE not in connection.table(task.table).columns:
+        if task.keeping is None and FILE not in connection.table(task.table).columns:
             connection.raw_sql(f"ALTER TABLE {identifier(task.table)} ADD COLUMN {FILE} INTEGER DEFAULT 0")
         return bad
+
+    def _keep(self, task: StoreTask, keeping: Keeping, bad: Sequence[BadLine]) -> None:
+        """Takes the rows of a stored table, which is dropped."""
+        connection = task.workspace.connection
+        columns = [column for column in connection.table(task.table).columns if column != FILE]
+        notes = [dataclasses.asdict(note) for note in task.notes]
+        about = {"columns": columns, "unreadable": bad, "notes": notes}
+        keeping.take(f"SELECT {', '.join(map(identifier, columns))} FROM {identifier(task.table)}", about)
+        task.workspace.drop(task.table)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -59,8 +59,8 @@ def open_workspace(
         expected: bytes that the tables may need. Where the memory holds them with ease they lie in it, which takes a
             third of the time: on the disk they are compressed.
     """
-    connection = _connect(scratch, memory=memory, expected=expected)
-    workspace = Workspace(connection, scratch, kept)
+    connection, is_in_memory = _connect(scratch, memory=memory, expected=expected)
+    workspace = Workspace(connection, scratch, kept, is_in_memory)
     try:
         if engine == DUCKDB:
             yield workspace
@@ -73,19 +73,19 @@ def open_workspace(
         connection.disconnect()
 
 
-def _connect(scratch: Path, *, memory: str, expected: float) -> DuckDBBackend:
-    """Returns an empty database, which writes what its memory does not hold into `scratch`."""
+def _connect(scratch: Path, *, memory: str, expected: float) -> tuple[DuckDBBackend, bool]:
+    """Returns an empty database, and whether it lies in memory; what that does not hold it writes into `scratch`."""
     settings = {"temp_directory": str(scratch / "spilled"), **({"memory_limit": memory} if memory else {})}
     connection = ibis.duckdb.connect(**settings)
     ((limit,),) = connection.raw_sql("SELECT current_setting('memory_limit')").fetchall()
     if expected <= _SHARE * _bytes_of(limit):
-        return connection
+        return connection, True
     connection.disconnect()
     connection = ibis.duckdb.connect(scratch / "tables.duckdb", **settings)
     # The database is gone at the end: what is written to keep it would be wasted.
     connection.raw_sql("PRAGMA disable_checkpoint_on_shutdown")
     connection.raw_sql("SET checkpoint_threshold = '1TB'")
-    return connection
+    return connection, False
 
 
 def _bytes_of(size: str) -> float:

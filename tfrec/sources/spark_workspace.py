@@ -48,6 +48,10 @@ class SparkWorkspace(Workspace):
         self.connection.write(expression, folder)
         return self.connection.view(name, folder)
 
+    def name_of_table(self, rows: ir.Table) -> str:
+        """Returns `""`: rows are files, which are not changed."""
+        return ""
+
     def adopt(self, name: str, rows: ir.Table) -> ir.Table:
         """Returns the rows of a table of `of_files` on this engine."""
         path = self._folder(name).with_suffix(".parquet")

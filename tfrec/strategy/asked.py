@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfrec.models.query import QUERY_SPEC, Query, changed
 from tfrec.models.size_of import size_of
-from tfrec.schema.tables import EVENT_TYPES
+from tfrec.schema.event_types import EVENT_TYPES
 from tfrec.strategy.attributes import ATTRIBUTES_SPEC
 from tfrec.strategy.config import SlateConfig
 from tfrec.strategy.constraints import Limits

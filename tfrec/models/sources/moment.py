@@ -10,7 +10,7 @@ from tfrec.models.graph_tables import table
 from tfrec.models.profiles import Profiles
 from tfrec.models.source_config import SourceConfig
 from tfrec.models.towers import QueryTower
-from tfrec.schema.tables import EVENT_TYPES
+from tfrec.schema.event_types import EVENT_TYPES
 
 PURCHASE = EVENT_TYPES.index("purchase") + 1
 """Code of a purchase in any shop."""
