@@ -123,14 +123,17 @@ class RankingModel(tfrs.Model):
                 f"RankingModel needs [b, C, {len(FEATURES)}] features (see `tfrec.models.sources.registry.FEATURES`); "
                 f"got shape {features.shape}."
             )
-        base = self.standardise(features)
+        # Layers of a matrix run one operation; of three axes fifteen, for as long as a short list takes.
+        base = self.standardise(tf.reshape(features, [-1, len(FEATURES)]))
         crossed = base
         for layer in self._cross:
             crossed = layer(base, crossed)
         hidden = tf.concat([base, crossed], axis=-1) if self._cross else base
         for dense in self._dense:
             hidden = self._dropout(dense(hidden), training=training)
-        return self._score(hidden)[..., 0], self._logits(hidden)
+        shape = tf.shape(features)[:-1]
+        logits = tf.reshape(self._logits(hidden), tf.concat([shape, [len(self.heads)]], axis=0))
+        return tf.reshape(self._score(hidden), shape), logits
 
     def standardise(self, features: tf.Tensor) -> tf.Tensor:
         """Returns `[..., F]` `(features − mean) / deviation`, clipped to five deviations."""

@@ -21,7 +21,7 @@ def latest(items: tf.Tensor, most: int) -> tf.Tensor:
 
 def latest_places(items: tf.Tensor, most: int) -> tf.Tensor:
     """Returns `[B, most]` columns of these items, fewer where a row is shorter."""
-    return tf.argsort(tf.cast(items > 0, tf.int32), axis=1, stable=True)[:, -most:]
+    return ascending_order(tf.cast(items > 0, tf.int32))[:, -most:]
 
 
 def count_items(items: tf.Tensor) -> tf.Tensor:
@@ -50,10 +50,10 @@ def without_repeats(items: tf.Tensor) -> tf.Tensor:
         >>> without_repeats(tf.constant([[0, 7, 5, 7, 5, 9]])).numpy()
         array([[0, 7, 5, 0, 0, 9]], dtype=int32)
     """
-    order = tf.argsort(items, axis=1, stable=True)  # of equal items the earlier first
+    order = ascending_order(items)  # of equal items the earlier first
     ascending = tf.gather(items, order, batch_dims=1)
     is_repeat = tf.pad(tf.equal(ascending[:, 1:], ascending[:, :-1]), [[0, 0], [1, 0]])[:, : size_of(items, 1)]
-    return tf.where(tf.gather(is_repeat, tf.argsort(order, axis=1), batch_dims=1), 0, items)
+    return tf.where(tf.gather(is_repeat, ascending_order(order), batch_dims=1), 0, items)
 
 
 def times_by_category(category: tf.Tensor, times: tf.Tensor, *, number: int) -> tf.Tensor:
@@ -71,6 +71,34 @@ def times_by_category(category: tf.Tensor, times: tf.Tensor, *, number: int) -> 
 
 def is_in(values: tf.Tensor, row: tf.Tensor) -> tf.Tensor:
     """Returns `[B, L]` bool: which of `values [B, L]` are in `row [B, n]`."""
-    ascending = tf.sort(tf.pad(row, [[0, 0], [0, 1]]), axis=1)
-    at = tf.minimum(tf.searchsorted(ascending, values), size_of(ascending, 1) - 1)
+    ascending = in_ascending_order(tf.pad(row, [[0, 0], [0, 1]]))
+    at = tf.minimum(places_in(ascending, values), size_of(ascending, 1) - 1)
     return tf.equal(tf.gather(ascending, at, batch_dims=1), values)
+
+
+# TensorFlow's own functions take vectors and cubes too, for four times the operations.
+
+
+def ascending_order(values: tf.Tensor) -> tf.Tensor:
+    """Returns `[B, n]` int32 columns of `values [B, n]` in ascending order, of equal values the earlier first.
+
+    Examples:
+        >>> ascending_order(tf.constant([[7, 5, 7, 5]])).numpy()
+        array([[1, 3, 0, 2]], dtype=int32)
+    """
+    return tf.math.top_k(-values, size_of(values, 1))[1]
+
+
+def in_ascending_order(values: tf.Tensor) -> tf.Tensor:
+    """Returns `values [B, n]` in ascending order."""
+    return -tf.math.top_k(-values, size_of(values, 1))[0]
+
+
+def places_in(ascending: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """Returns `[B, m]` int32 columns of the first of `ascending [B, n]` that is not below each of `values [B, m]`.
+
+    Examples:
+        >>> places_in(tf.constant([[2, 4, 4]]), tf.constant([[1, 4, 9]])).numpy()
+        array([[0, 1, 3]], dtype=int32)
+    """
+    return tf.raw_ops.LowerBound(sorted_inputs=ascending, values=values)

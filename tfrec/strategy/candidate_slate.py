@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tfrec.models.rows import ascending_order
 from tfrec.models.size_of import size_of
 from tfrec.models.sources.shortlist import Shortlist
 
@@ -54,7 +55,7 @@ def top(slate: CandidateSlate, *, k: tf.Tensor) -> CandidateSlate:
     size = tf.shape(slate.item)
     width = tf.minimum(tf.maximum(tf.reduce_max(tf.concat([k, [0]], axis=0)), 0), size[1])
     # top_k prefers the earlier of two equal scores: put the smaller index first.
-    by_item = tf.argsort(slate.item, axis=1)
+    by_item = ascending_order(slate.item)
     score = tf.gather(slate.score, by_item, batch_dims=1)
     score, place = tf.math.top_k(score, width)
     chosen = tf.gather(by_item, place, batch_dims=1)
@@ -131,7 +132,7 @@ def before(first: CandidateSlate, then: CandidateSlate, *, k: tf.Tensor) -> Cand
     both = tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=1), first, then, expand_composites=True)
     column = tf.range(size_of(both.item, 1))[None, :]
     both = put_first(both, is_first=tf.broadcast_to(column < size_of(first.item, 1), tf.shape(both.item)))
-    order = tf.argsort(tf.cast(tf.equal(both.item, 0), tf.int32), axis=1, stable=True)
+    order = ascending_order(tf.cast(tf.equal(both.item, 0), tf.int32))
     order = order[:, : tf.reduce_max(tf.concat([k, [0]], axis=0))]
     both = tf.nest.map_structure(lambda part: tf.gather(part, order, batch_dims=1), both, expand_composites=True)
     return with_gaps(both, stays=column[:, : size_of(order, 1)] < k[:, None])

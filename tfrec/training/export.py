@@ -28,7 +28,6 @@ from tfrec.features.stored_users import StoredUsers
 from tfrec.models.baseline_sources import CalibratedScore
 from tfrec.models.graph_tables import codes_of
 from tfrec.models.shared_graphs import graphs_as_written
-from tfrec.models.size_of import size_of
 from tfrec.models.sources.item_index import IndexFacts
 from tfrec.publish import LAST_VERSION, FolderKind, check_claim, clear_stale, publishing, take_version
 from tfrec.schema import wire
@@ -48,6 +47,7 @@ from tfrec.strategy.page import Pages
 from tfrec.strategy.reasons import Reasons
 from tfrec.strategy.request import Request
 from tfrec.training import TrainedFunnel, TrainingConfig, build_baseline_sources
+from tfrec.training.equal_rows import with_equal_rows
 from tfrec.training.indexes import build_indexes
 from tfrec.training.request_reader import RequestReader
 from tfrec.training.saved_graph import shrink_saved_model
@@ -156,7 +156,7 @@ class ServedFunnel:
     def _outputs_of(self, name: str, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         answer: Callable[..., dict[str, tf.Tensor]]
         answer = functools.partial(self._slate, name) if name in WIDGETS else getattr(self, f"_{name}")
-        return answer(_with_equal_rows(_without_nan(inputs, SIGNATURES[name])))
+        return answer(with_equal_rows(_without_nan(inputs, SIGNATURES[name])))
 
     # One method a signature, named after it; slates of one strategy have theirs in common.
 
@@ -412,29 +412,3 @@ def _without_nan(inputs: dict[str, tf.Tensor], signature: Signature) -> dict[str
         name: tf.where(tf.math.is_nan(value), padding[name], value) if name in padding else value
         for name, value in inputs.items()
     }
-
-
-def _with_equal_rows(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Returns the inputs with `B` rows each: single rows (a default, or one value for all) are repeated.
-
-    Raises in the graph (INVALID_ARGUMENT): two inputs have different numbers of rows, neither of them 1.
-    """
-    if tf.executing_eagerly() and len({value.shape[0] for value in inputs.values()}) == 1:
-        return inputs
-    rows = tf.stack([size_of(value) for value in inputs.values()])
-    batch = tf.where(tf.reduce_any(tf.equal(rows, 0)), 0, tf.reduce_max(rows))
-    result = {}
-    for name, value in inputs.items():
-        count = size_of(value)
-        check = tf.debugging.Assert(
-            tf.equal(count, batch) | tf.equal(count, 1),
-            [
-                f"`{name}` must have one row for each query of the batch, or a single row; rows and queries:",
-                count,
-                batch,
-            ],
-        )
-        with tf.control_dependencies([check]):
-            times = tf.where(tf.equal(count, batch), 1, batch)
-        result[name] = tf.tile(value, tf.concat([[times], tf.ones([value.shape.rank - 1], tf.int32)], axis=0))
-    return result

@@ -244,11 +244,14 @@ class CandidateSources:
         if also is not None:
             may_be = tf.gather(evidence.eligible, shortlist.columns(also), batch_dims=1)
             lists.append(tf.where(may_be, also, 0))
-        merged = tf.sort(tf.concat(lists, axis=1), axis=1)
-        repeats = tf.concat([tf.zeros_like(merged[:, :1], tf.bool), tf.equal(merged[:, 1:], merged[:, :-1])], axis=1)
-        merged = tf.where(repeats, 0, merged)
-        widest = tf.reduce_max(tf.concat([tf.reduce_sum(tf.cast(merged > 0, tf.int32), axis=1), [1]], axis=0))
-        return tf.sort(merged, axis=1, direction="DESCENDING")[:, :widest]
+        merged = tf.concat(lists, axis=1)
+        merged = tf.math.top_k(merged, size_of(merged, 1))[0]
+        is_repeat = tf.pad(tf.equal(merged[:, 1:], merged[:, :-1]), [[0, 0], [1, 0]])
+        merged = tf.where(is_repeat, 0, merged)
+        widest = tf.reduce_max(
+            tf.pad(tf.math.count_nonzero(merged, axis=1, dtype=tf.int32), [[0, 1]], constant_values=1)
+        )
+        return tf.math.top_k(merged, widest)[0]
 
     def source_scores(self, evidence: Evidence) -> dict[str, tf.Tensor]:
         """Returns each list's score of each item, `[B, L]`; what is not positive is no candidate."""

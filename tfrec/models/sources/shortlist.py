@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tfrec.models.rows import in_ascending_order, places_in
 from tfrec.models.shared_graphs import GraphValue
 from tfrec.models.size_of import size_of
 
@@ -39,10 +40,8 @@ class Shortlist(GraphValue):
         """Returns `[B, m]` int32 column of each of `items [B, m]`; 0 where the list does not hold it."""
         if self.ascending is None:
             return items
-        wanted = tf.pad(items, [[0, 0], [0, 1]])  # the search fails on rows of no width
-        at = tf.minimum(tf.searchsorted(self.ascending, wanted), self.size - 1)
-        is_there = tf.equal(tf.gather(self.ascending, at, batch_dims=1), wanted)
-        return tf.where(is_there, at, 0)[:, :-1]
+        at = tf.minimum(places_in(self.ascending, items), self.size - 1)
+        return tf.where(tf.equal(tf.gather(self.ascending, at, batch_dims=1), items), at, 0)
 
     def items(self, columns: tf.Tensor) -> tf.Tensor:
         """Returns `[B, m]` items at `columns [B, m]`."""
@@ -117,7 +116,7 @@ def shortlist_of(lists: Sequence[tf.Tensor]) -> Shortlist:
         array([[1, 0],
                [0, 2]], dtype=int32)
     """
-    merged = tf.sort(tf.pad(tf.concat(lists, axis=1), [[0, 0], [1, 0]]), axis=1)
+    merged = in_ascending_order(tf.pad(tf.concat(lists, axis=1), [[0, 0], [1, 0]]))
     is_first = tf.concat([tf.ones_like(merged[:, :1], tf.bool), merged[:, 1:] > merged[:, :-1]], axis=1)
     place = tf.cumsum(tf.cast(is_first, tf.int32), axis=1) - 1
     size = size_of(merged)
