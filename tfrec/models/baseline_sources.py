@@ -287,7 +287,8 @@ def _with_history(history: UserHistory | None, own_count: tf.Tensor, shortlist: 
 
     def counted() -> tf.Tensor:
         bought = purchases_of(history.with_type(PURCHASE), target_type=PURCHASE)
-        return tf.where(history.is_known[:, None], shortlist.sums(bought.item, bought.facts[..., 0]), own_count)
+        times = shortlist.sums_at(shortlist.columns(bought.item), bought.facts[..., 0])
+        return tf.where(history.is_known[:, None], times, own_count)
 
     return tf.cond(tf.reduce_any(history.is_known), counted, lambda: own_count)
 

@@ -1,5 +1,7 @@
 """`Profiles`: what is known of the users of a batch, stored with the servable or brought by the request."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
@@ -61,6 +63,8 @@ class Profiles:
             table(tables.recent_age, "profile_age"),
             table(tables.recent_group, "profile_group"),
         ]
+        latest = [tf.TensorSpec([None, part.shape[1]], part.dtype) for part in self._latest]
+        self._brought_graph = rare_graph(self._brought, HISTORY_SPEC, latest)
 
     @property
     def variables(self) -> list[tf.Variable]:
@@ -72,7 +76,14 @@ class Profiles:
         stored = [tf.gather(part, query.user) for part in self._latest]
         if query.history is None:
             return LatestEvents(*stored)
-        history, length = query.history.with_type(self.target_type), self._latest[0].shape[1]
+        history = query.history
+        return LatestEvents(
+            *tf.cond(tf.reduce_any(history.is_known), lambda: self._brought_graph(history, stored), lambda: stored)
+        )
+
+    def _brought(self, history: UserHistory, stored: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        """Returns the latest events that the request brings in the rows that bring a history, else those `stored`."""
+        history, length = history.with_type(self.target_type), stored[0].shape[1]
         place = latest_places(history.item, length)
         short = length - size_of(place, 1)
         brought = [
@@ -80,7 +91,7 @@ class Profiles:
             for part in (history.item, history.kind, history.age, history.group)
         ]
         is_known = history.is_known[:, None]
-        return LatestEvents(*(tf.where(is_known, new, old) for new, old in zip(brought, stored, strict=True)))
+        return [tf.where(is_known, new, old) for new, old in zip(brought, stored, strict=True)]
 
     def segment(self, query: Query) -> tf.Tensor:
         """Returns `[B]` int32 segments of the users; 0 = unknown."""

@@ -45,6 +45,19 @@ def rare_graph(function: Callable[..., Any], *signature: Any) -> Callable[..., A
     return tf.function(function, input_signature=signature, autograph=False, experimental_attributes=rarely)
 
 
+def rare_branch(branch: Callable[[], Any]) -> Callable[[], Any]:
+    """Returns a branch of `tf.cond` as a graph that is not inlined, see `rare_graph`.
+
+    Unlike that it may read what is around it, and is traced where it stands.
+
+    Args:
+        branch: of tensors around it.
+    """
+    if tf.executing_eagerly():  # which runs the branch that is taken alone
+        return branch
+    return tf.function(branch, autograph=False, experimental_attributes={"_noinline": True})
+
+
 @contextmanager
 def graphs_as_written() -> Iterator[None]:
     """Leaves graphs as they are for a few calls: to optimise one takes longer than to run it a hundred times.

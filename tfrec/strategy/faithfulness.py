@@ -19,18 +19,17 @@ What is taken away changes other features too (the towers' vectors, the visit): 
 after all. On a demo shop 97.7 % of such offers sink without the evidence, 95.5 % where this is 0, 91.3 % unchecked.
 """
 
-_ROOTS = {  # square roots of sums of weights
-    "cart": ("cart_ease", "cart_ease_mean", "cart_best", "cart_recent", "cart_denoised", "cart_nearby"),
-    "history": ("history",),
-}
-_LINEAR = {
-    "cart": (
-        *("cart_ease_relative", "cart_recent_relative", "cart_denoised_relative", "cart_nearby_relative"),
-        *("complement", "complement_relative"),
+_CART, _HISTORY = (  # features by how the evidence of a kind counts in them: roots of weights, weights, number of items
+    (
+        ("cart_ease", "cart_ease_mean", "cart_best", "cart_recent", "cart_denoised", "cart_nearby"),
+        (
+            *("cart_ease_relative", "cart_recent_relative", "cart_denoised_relative", "cart_nearby_relative"),
+            *("complement", "complement_relative"),
+        ),
+        ("cart_size",),
     ),
-    "history": ("history_relative",),
-}
-_SIZES = {"cart": "cart_size", "history": "num_own"}
+    (("history",), ("history_relative",), ("num_own",)),
+)
 _NEVER_BOUGHT = {
     **dict.fromkeys(("is_own", "own_count", "own_share", "own_habit", "own_habit_share", "own_slow_habit"), 0.0),
     **dict.fromkeys(("own_slow_habit_share", "own_slow_habit_relative", "own_fast_habit", "own_due"), 0.0),
@@ -74,26 +73,25 @@ def falls_without(
         num_own: `[B]` float32 items of the user's past.
     """
     never = tf.constant([_NEVER_BOUGHT.get(name, 0.0) for name in FEATURES])
-    changed = [
-        features,
-        tf.where(_mask(*_NEVER_BOUGHT) > 0, never, features),
-        _weakened(features, "cart", cart_left, cart_size),
-        _weakened(features, "history", history_left, num_own),
-    ]
-    score = ranking(tf.concat(changed, axis=0), training=False)[0]
-    whole, *without = tf.split(score, len(changed), axis=0)
+    is_own = tf.constant(np.isin(FEATURES, list(_NEVER_BOUGHT)))
+    left = tf.stack([cart_left, history_left])  # [2, B, k]
+    number = tf.stack([cart_size, num_own])[:, :, None]
+    fewer = tf.math.divide_no_nan(tf.math.log1p(tf.maximum(number - 1.0, 0.0)), tf.math.log1p(number))
+    weakened = features * _factors(tf.sqrt(left), left, tf.broadcast_to(fewer, tf.shape(left)))
+    changed = tf.concat([features[None], tf.where(is_own, never, features)[None], weakened], axis=0)  # [4, B, k, F]
+    whole, *without = tf.unstack(ranking(changed, training=False)[0], num=4)
     return Falls(*(whole - one for one in without))
 
 
-def _weakened(features: tf.Tensor, kind: str, left: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-    """Returns `features [B, k, F]` with the share `left [B, k]` of the weights of one kind, and one item fewer."""
-    fewer = tf.math.divide_no_nan(tf.math.log1p(tf.maximum(number - 1.0, 0.0)), tf.math.log1p(number))
-    factor = 1.0 + _mask(*_ROOTS[kind]) * (tf.sqrt(left)[..., None] - 1.0)
-    factor += _mask(*_LINEAR[kind]) * (left[..., None] - 1.0)
-    factor += _mask(_SIZES[kind]) * (fewer[:, None, None] - 1.0)
-    return features * factor
+def _factors(root: tf.Tensor, linear: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """Returns `[2, B, k, F]` by what features are multiplied where some evidence of the cart, or of the past, is gone.
 
-
-def _mask(*names: str) -> tf.Tensor:
-    """Returns `[F]` float32: 1 at the features of these names."""
-    return tf.constant(np.isin(FEATURES, names).astype(np.float32))
+    Args:
+        root: `[2, B, k]` of features that are square roots of sums of weights; likewise the others.
+        linear: of features that weights count in as they are.
+        size: of the number of items.
+    """
+    kinds = tf.constant(
+        np.array([[np.isin(FEATURES, names) for names in kind] for kind in (_CART, _HISTORY)], np.float32)
+    )
+    return 1.0 + tf.matmul(tf.stack([root, linear, size], axis=-1) - 1.0, kinds[:, None])

@@ -13,7 +13,7 @@ from tfrec.models.baseline_sources import CalibratedScore
 from tfrec.models.query import QUERY_SPEC, Query
 from tfrec.models.ranking import RankingModel
 from tfrec.models.rows import is_in
-from tfrec.models.shared_graphs import rare_graph, shared_graph
+from tfrec.models.shared_graphs import rare_branch, rare_graph, shared_graph
 from tfrec.models.size_of import size_of
 from tfrec.models.sources import CandidateSources
 from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
@@ -323,7 +323,7 @@ class Funnel:
             longer = followed_by(slate, tf.where(may_be, score, -float("inf")), catalogue=every)
             return self._select_graph(longer, rules, asked.k)
 
-        return tf.cond(tf.reduce_any(is_short), fill, lambda: slate)
+        return tf.cond(tf.reduce_any(is_short), rare_branch(fill), lambda: slate)
 
     def _vary(self, slate: CandidateSlate, rules: RulesInForce, asked: Asked) -> CandidateSlate:
         """Returns the best `k`, one of each product, re-ranked for variety and by rules; traced once for all."""
@@ -419,4 +419,4 @@ class Funnel:
             )
             return tf.where(tf.equal(relation.upgrade_of, 0)[:, None], eligible, found)
 
-        return tf.cond(tf.reduce_any(tf.not_equal(relation.upgrade_of, 0)), upgrades, lambda: eligible)
+        return tf.cond(tf.reduce_any(tf.not_equal(relation.upgrade_of, 0)), rare_branch(upgrades), lambda: eligible)

@@ -61,26 +61,24 @@ def explain(
         num_own=num_own,
     )
     own_counts, together, because = (fall > LEAST_FALL for fall in falls)
-    zeros = tf.zeros_like(items)
-    as_count = lambda values: tf.cast(values, tf.int32)  # noqa: E731
+    zeros, is_item = tf.zeros_like(items), items > 0
+    as_own, as_lately = tf.cast(own_count, tf.int32), tf.cast(lately, tf.int32)
     cases = [
-        ((own_count >= REPEAT_COUNT) & own_counts, "bought_by_you", zeros, as_count(own_count)),
+        (~is_item, "", zeros, zeros),
+        ((own_count >= REPEAT_COUNT) & own_counts, "bought_by_you", zeros, as_own),
         ((cart_weight > 0) & (cart_count > 0) & together, "bought_together", cart_item, cart_count),
-        ((own_count > 0) & own_counts, "bought_by_you", zeros, as_count(own_count)),
+        ((own_count > 0) & own_counts, "bought_by_you", zeros, as_own),
         ((past_weight > 0) & because, "because_of", past_item, zeros),
-        (lately > 0, "popular_now", zeros, as_count(lately)),
+        (lately > 0, "popular_now", zeros, as_lately),
         (ever <= 0, "new", zeros, zeros),
+        (tf.ones_like(is_item), "for_you", zeros, zeros),
     ]
-    code, item, count = tf.fill(tf.shape(items), "for_you"), zeros, zeros
-    for applies, name, its_item, its_count in reversed(cases):
-        code = tf.where(applies, name, code)
-        item = tf.where(applies, its_item, item)
-        count = tf.where(applies, its_count, count)
-    is_item = items > 0
+    applies, names, its_item, its_count = zip(*cases, strict=True)
+    first = tf.argmax(tf.cast(tf.stack(applies, axis=-1), tf.int32), axis=-1, output_type=tf.int32)  # [B, k]
     return Reasons(
-        code=tf.where(is_item, code, ""),
-        item=tf.where(is_item, item, 0),
-        count=tf.where(is_item, count, 0),
+        code=tf.gather(tf.constant(names), first),
+        item=tf.gather(tf.stack(its_item, axis=-1), first, batch_dims=2),
+        count=tf.gather(tf.stack(its_count, axis=-1), first, batch_dims=2),
         source=tf.where(is_item, sources.strongest_source(evidence, items), ""),
     )
 

@@ -9,6 +9,7 @@ from tfrec.features.shop import Shop
 from tfrec.models.graph_tables import codes_of
 from tfrec.models.query import Query
 from tfrec.models.rows import without_repeats
+from tfrec.models.shared_graphs import rare_graph
 from tfrec.models.size_of import size_of
 from tfrec.models.user_history import UserHistory, numbered
 from tfrec.schema.inputs import OBJECTIVES, STANDARD_WIDGETS, VARIETIES, WIDGETS
@@ -46,6 +47,8 @@ class RequestReader:
         self._relations = _lookup_table(attributes.relations)
         self.lookups = [self.items, self._users, self._categories, self._types, self._segments]
         self.lookups += [self._attributes, self._relations] if len(attributes.texts) else []
+        texts, numbers = tf.TensorSpec([None, None], tf.string), tf.TensorSpec([None, None], tf.float32)
+        self._events_graph = rare_graph(self._events, texts, texts, numbers, texts)
 
     def query(self, inputs: Mapping[str, tf.Tensor]) -> Query:
         """Returns who asks, and what was seen and put into the cart."""
@@ -156,14 +159,31 @@ class RequestReader:
 
     def _history(self, inputs: Mapping[str, tf.Tensor]) -> UserHistory:
         sent, segment = inputs["history_item_ids"], inputs["user_segment"]
+        parts = [inputs[f"history_{name}"] for name in ("event_types", "order_ages", "orders")]
+        is_known = tf.reduce_any(tf.not_equal(sent, ""), axis=1)
+
+        def nothing() -> list[tf.Tensor]:  # as most requests send: all that follows has no columns then
+            none = tf.zeros([size_of(sent), 0], tf.int32)
+            return [none, none, tf.zeros([size_of(sent), 0]), none]
+
+        item, kind, age, group = tf.cond(tf.reduce_any(is_known), lambda: self._events_graph(sent, *parts), nothing)
         return UserHistory(
-            item=self.items.lookup(sent),
-            kind=self._types.lookup(_as_wide_as(inputs["history_event_types"], sent, "")),
-            age=tf.clip_by_value(_as_wide_as(inputs["history_order_ages"], sent, 0.0), 0.0, _OLDEST),
-            group=numbered(_as_wide_as(inputs["history_orders"], sent, "")),
-            is_known=tf.reduce_any(tf.not_equal(sent, ""), axis=1),
+            item=item,
+            kind=kind,
+            age=age,
+            group=group,
+            is_known=is_known,
             segment=tf.where(tf.equal(segment, ""), -1, self._segments.lookup(segment)),
         )
+
+    def _events(self, sent: tf.Tensor, types: tf.Tensor, ages: tf.Tensor, orders: tf.Tensor) -> list[tf.Tensor]:
+        """Returns items, types, ages and orders `[B, M]` of histories of `sent [B, M]` item ids; traced once."""
+        return [
+            self.items.lookup(sent),
+            self._types.lookup(_as_wide_as(types, sent, "")),
+            tf.clip_by_value(_as_wide_as(ages, sent, 0.0), 0.0, _OLDEST),
+            numbered(_as_wide_as(orders, sent, "")),
+        ]
 
 
 def _lookup_table(tokens: np.ndarray) -> tf.lookup.StaticHashTable:

@@ -17,9 +17,10 @@ from tfrec.models.index_config import IndexConfig
 from tfrec.models.organic import HABIT, faded_orders, items_an_order, organic_probability
 from tfrec.models.query import Query, changed
 from tfrec.models.rows import times_by_category
-from tfrec.models.shared_graphs import GraphValue
+from tfrec.models.shared_graphs import GraphValue, rare_branch
 from tfrec.models.size_of import size_of
 from tfrec.models.sources.complements import Complements
+from tfrec.models.sources.feature_values import Column, scaled
 from tfrec.models.sources.item_index import IndexFacts
 from tfrec.models.sources.nearest_items import Searching
 from tfrec.models.sources.registry import FEATURES, SOURCES
@@ -205,7 +206,10 @@ class CandidateSources:
         else:
             shortlist = whole_catalogue(self.num_rows)
             eligible = allowed(shortlist)
-        found = {name: source.evidence(entries[name], shortlist) for name, source in self.by_name.items()}
+        columns = dict(zip(entries, shortlist.columns_of([one.item for one in entries.values()]), strict=True))
+        found = {
+            name: source.evidence(entries[name], shortlist, columns[name]) for name, source in self.by_name.items()
+        }
         return Evidence(shortlist, found, tf.broadcast_to(eligible, [size_of(query.user), shortlist.size]))
 
     @property
@@ -230,21 +234,21 @@ class CandidateSources:
         whenever as many are eligible.
         """
         shortlist, lists = evidence.shortlist, []
+        may_be = tf.cast(evidence.eligible, tf.float32)  # a product takes a tenth of the time of a choice by a mask
         for name, score in self.source_scores(evidence).items():
             longest = most = getattr(self.config, name)
             if name == "towers":
                 most = tf.maximum(tf.broadcast_to(at_least, [size_of(evidence.eligible)]), most)
-                longest = tf.reduce_max(tf.concat([most, [0]], axis=0))
-            k = tf.minimum(longest, shortlist.size)
-            best, column = tf.math.top_k(tf.where(evidence.eligible, score, 0.0), k)
-            is_candidate = best > 0
+                longest = tf.reduce_max(tf.pad(most, [[0, 1]]))
+            best, column = tf.math.top_k(score * may_be, tf.minimum(longest, shortlist.size))
             if name == "towers":  # each row's own number
-                is_candidate &= tf.range(k)[None, :] < most[:, None]
-            lists.append(tf.where(is_candidate, shortlist.items(column), 0))
+                best = tf.where(tf.range(size_of(best, 1))[None, :] < most[:, None], best, 0.0)
+            lists.append((best, column))
+        best, column = (tf.concat(parts, axis=1) for parts in zip(*lists, strict=True))
+        merged = tf.where(best > 0, shortlist.items(column), 0)
         if also is not None:
-            may_be = tf.gather(evidence.eligible, shortlist.columns(also), batch_dims=1)
-            lists.append(tf.where(may_be, also, 0))
-        merged = tf.concat(lists, axis=1)
+            is_eligible = tf.gather(evidence.eligible, shortlist.columns(also), batch_dims=1)
+            merged = tf.concat([merged, tf.where(is_eligible, also, 0)], axis=1)
         merged = tf.math.top_k(merged, size_of(merged, 1))[0]
         is_repeat = tf.pad(tf.equal(merged[:, 1:], merged[:, :-1]), [[0, 0], [1, 0]])
         merged = tf.where(is_repeat, 0, merged)
@@ -264,9 +268,10 @@ class CandidateSources:
     def features(self, query: Query, evidence: Evidence, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, C, len(FEATURES)]` features of `items [B, C]`, roughly of unit size."""
         candidates = Candidates(items, evidence.shortlist.columns(items))
-        columns = {}
+        found: dict[str, Column] = {}
         for name, source in self.by_name.items():
-            columns.update(source.features(query, evidence.by_source[name], candidates))
+            found.update(source.features(query, evidence.by_source[name], candidates))
+        columns = scaled(found)
         shape = tf.shape(items)
         # One value for all candidates of a row is repeated; the others are as wide as they should be.
         wide = {name: tf.broadcast_to(one, shape) if one.shape[1] == 1 else one for name, one in columns.items()}
@@ -275,12 +280,14 @@ class CandidateSources:
     def strongest_source(self, evidence: Evidence, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, k]` string: the source that is most for each of `items [B, k]`, relative to its best of them."""
         candidates = Candidates(items, evidence.shortlist.columns(items))
-        strengths = {
-            name: source.strength(evidence.by_source[name], candidates) for name, source in self.by_name.items()
+        found = {
+            f"{name} {number}": strength
+            for name, source in self.by_name.items()
+            for number, strength in enumerate(source.strengths(evidence.by_source[name], candidates))
         }
-        known = {name: strength for name, strength in strengths.items() if strength is not None}
-        best = tf.argmax(tf.stack(list(known.values()), axis=-1), axis=-1)
-        return tf.gather(tf.constant(list(known)), best)
+        strengths = scaled(found)
+        best = tf.argmax(tf.stack([strengths[name] for name in found]))
+        return tf.gather(tf.constant([name.split()[0] for name in found]), best)
 
     def _listed(
         self,
@@ -318,12 +325,14 @@ class CandidateSources:
             may_be = allowed(wide)
             base, eligible = added(listed, is_enough, wide, may_be)
             is_done = is_enough | _is_enough(longest, wide, may_be)
-            return tf.cond(tf.reduce_all(is_done), lambda: _parts(base, eligible), lambda: everything(base, is_done))
+            return tf.cond(
+                tf.reduce_all(is_done), lambda: _parts(base, eligible), rare_branch(lambda: everything(base, is_done))
+            )
 
         item, ascending, eligible = tf.cond(
             tf.reduce_all(is_enough),
             lambda: _parts(listed, eligible),
-            longer if self.moment.is_indexed else lambda: everything(listed, is_enough),
+            rare_branch(longer if self.moment.is_indexed else lambda: everything(listed, is_enough)),
         )
         return Shortlist(item, ascending), eligible
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfrec.features.feature_tables import CHANNELS
 from tfrec.models.query import Query
 from tfrec.models.rows import count_items, latest, without_repeats
-from tfrec.models.sources.feature_values import of_the_best, relative, signed_root
+from tfrec.models.sources.feature_values import Column, Unscaled, of_the_best, relative, signed_root
 from tfrec.models.sources.item_table import ItemTable, best_strength
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
@@ -49,10 +49,10 @@ class Cart:
         cart = without_repeats(latest(query.cart, self._most))
         return Entries(self.table.neighbours_of(cart), {"cart": cart})
 
-    def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
+    def evidence(self, entries: Entries, shortlist: Shortlist, columns: tf.Tensor) -> Found:
         """Returns the summed weights, and the strongest single one."""
         cart = entries.values["cart"]
-        weights, best = self.table.contributions(cart, entries.item, shortlist)
+        weights, best = self.table.contributions(cart, columns, shortlist)
         return {"weights": weights, "best": best, "cart": cart}
 
     def scores(self, found: Found, shortlist: Shortlist) -> dict[str, tf.Tensor]:
@@ -60,26 +60,26 @@ class Cart:
         weights = found["weights"]
         return {"cart": weights[..., 0], "cart_recent": weights[..., 1], "cart_denoised": weights[..., 2]}
 
-    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, tf.Tensor]:
+    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, Column]:
         """Returns weights, plain and relative, and the size of the cart."""
         size = count_items(query.cart)[:, None]
         root = tf.sqrt(tf.maximum(size, 1.0))
         ease, recent, denoised, nearby = tf.unstack(candidates.at(found["weights"]), axis=-1)
         return {
-            "cart_ease": signed_root(ease),
-            "cart_ease_mean": signed_root(ease / root),
-            "cart_ease_relative": relative(ease),
-            "cart_best": signed_root(best_strength(candidates.at(found["best"]))),
-            "cart_recent": signed_root(recent),
-            "cart_recent_relative": relative(recent),
-            "cart_denoised": signed_root(denoised / root),
-            "cart_denoised_relative": relative(denoised),
-            "cart_nearby": signed_root(nearby),
-            "cart_nearby_relative": relative(nearby),
-            "cart_size": tf.math.log1p(size),
+            "cart_ease": Unscaled(ease, signed_root),
+            "cart_ease_mean": Unscaled(ease / root, signed_root),
+            "cart_ease_relative": Unscaled(ease, relative),
+            "cart_best": Unscaled(best_strength(candidates.at(found["best"])), signed_root),
+            "cart_recent": Unscaled(recent, signed_root),
+            "cart_recent_relative": Unscaled(recent, relative),
+            "cart_denoised": Unscaled(denoised / root, signed_root),
+            "cart_denoised_relative": Unscaled(denoised, relative),
+            "cart_nearby": Unscaled(nearby, signed_root),
+            "cart_nearby_relative": Unscaled(nearby, relative),
+            "cart_size": Unscaled(size, tf.math.log1p),
         }
 
-    def strength(self, found: Found, candidates: Candidates) -> tf.Tensor:
-        """Returns the highest of the three lists' scores, each relative to its best."""
-        weights = candidates.at(found["weights"])
-        return tf.reduce_max(tf.stack([of_the_best(weights[..., column]) for column in range(3)]), axis=0)
+    def strengths(self, found: Found, candidates: Candidates) -> list[Column]:
+        """Returns the three lists' scores, each relative to its best."""
+        weights = tf.unstack(candidates.at(found["weights"]), axis=-1)
+        return [Unscaled(weight, of_the_best) for weight in weights[:3]]

@@ -10,7 +10,7 @@ from tfrec.models.graph_tables import table
 from tfrec.models.query import Query
 from tfrec.models.rows import latest
 from tfrec.models.size_of import size_of
-from tfrec.models.sources.feature_values import of_the_best
+from tfrec.models.sources.feature_values import Column, Unscaled, of_the_best
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models.sources.source import Candidates, Entries, Found
@@ -46,13 +46,9 @@ class Complements:
         """Returns the bestsellers of the categories that complete the newest items of the cart."""
         leaf = self._leaf_of(latest(query.cart, self._most))
         size = size_of(leaf)
-        complement = tf.reshape(tf.gather(self._complement, leaf), [size, -1])
-        strength = tf.reshape(tf.gather(self._strength, leaf), [-1])
-        row = tf.range(size)[:, None] * self._num_categories
-        by_category = tf.math.unsorted_segment_max(
-            strength, tf.reshape(complement + row, [-1]), size * self._num_categories
+        by_category = self._by_category(
+            *(tf.reshape(tf.gather(part, leaf), [size, -1]) for part in (self._complement, self._strength))
         )
-        by_category = tf.reshape(tf.maximum(by_category, 0.0), [size, self._num_categories])
         strength, category = tf.math.top_k(by_category, min(_MOST_CATEGORIES, self._num_categories))
         category = tf.where(strength > 0, category, 0)
         values = {"by_category": by_category, "category": category, "category_strength": strength}
@@ -60,7 +56,7 @@ class Complements:
             return Entries(category[:, :0], values)
         return Entries(tf.reshape(tf.gather(self._best, category), [size, -1]), values)
 
-    def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
+    def evidence(self, entries: Entries, shortlist: Shortlist, columns: tf.Tensor) -> Found:
         """Returns the strengths by category."""
         return entries.values
 
@@ -68,19 +64,21 @@ class Complements:
         """Returns one list: the bestsellers of the strongest categories, by strength and popularity."""
         item = shortlist.item
         bought = tf.math.log1p(tf.gather(self._moment.popularity, item)[..., 2])
-        strength = _strength_at(self._leaf_of(item), found["category"], found["category_strength"])
+        strongest = self._by_category(found["category"], found["category_strength"])
+        leaf = self._leaf_of(item)
+        strength = tf.gather(strongest, leaf[0], axis=1) if shortlist.is_catalogue else _at(strongest, leaf)
         return {"complements": strength * tf.gather(self._is_best, item) * (0.1 + bought)}
 
-    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, tf.Tensor]:
+    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, Column]:
         """Returns the strength, plain and relative."""
         strength = self._strength_of(found, candidates.item)
         strongest = tf.reduce_max(found["by_category"], axis=1, keepdims=True)
         return {"complement": strength, "complement_relative": tf.math.divide_no_nan(strength, strongest)}
 
-    def strength(self, found: Found, candidates: Candidates) -> tf.Tensor:
+    def strengths(self, found: Found, candidates: Candidates) -> list[Column]:
         """Returns the strength relative to the best, of bestsellers alone."""
         listed = tf.gather(self._is_best, candidates.item)
-        return of_the_best(self._strength_of(found, candidates.item) * listed)
+        return [Unscaled(self._strength_of(found, candidates.item) * listed, of_the_best)]
 
     def completes(self, chosen: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, C]`: how strongly the category of each of `items [B, C]` completes that of `chosen [B]`."""
@@ -90,13 +88,27 @@ class Complements:
     def _leaf_of(self, items: tf.Tensor) -> tf.Tensor:
         return tf.gather(self._moment.categories, items)[..., -1]
 
+    def _by_category(self, category: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, C + 1]` the largest `strength [B, n]` beside each category of `category [B, n]`; 0 = none."""
+        size = size_of(category)
+        cells = category + tf.range(size)[:, None] * self._num_categories
+        found = tf.math.unsorted_segment_max(
+            tf.reshape(strength, [-1]), tf.reshape(cells, [-1]), size * self._num_categories
+        )
+        return tf.reshape(tf.maximum(found, 0.0), [size, self._num_categories])
+
     def _strength_of(self, found: Found, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, m]` of `items [B, m]`."""
-        return tf.gather(found["by_category"], self._leaf_of(items), batch_dims=1)
+        return _at(found["by_category"], self._leaf_of(items))
+
+
+def _at(by_category: tf.Tensor, leaf: tf.Tensor) -> tf.Tensor:
+    """Returns `[B, m]` of values `[B, C + 1]` those of the categories `leaf [B, m]`."""
+    return tf.gather(by_category, leaf, batch_dims=1)
 
 
 def _strength_at(leaf: tf.Tensor, category: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
-    """Returns `[B, L]` of categories `leaf [B or 1, L]` the strength that is beside it in a list `[B, n]`; 0 = none."""
+    """Returns `[B, L]` of categories `leaf [B, L]` the strength that is beside it in a list `[B, n]`; 0 = none."""
     is_it = tf.equal(leaf[:, :, None], category[:, None, :]) & (category > 0)[:, None, :]
     return tf.reduce_max(tf.where(is_it, strength[:, None, :], 0.0), axis=2)
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfrec.models.query import Query
 from tfrec.models.rows import latest, masked_mean
 from tfrec.models.size_of import size_of
+from tfrec.models.sources.feature_values import Column
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.nearest_items import NearestItems
 from tfrec.models.sources.shortlist import Shortlist
@@ -52,7 +53,7 @@ class Content:
         ranking = self.searches["content"].ranking(mean, self._most)
         return Entries(ranking.item, {"mean": mean}, (ranking,))
 
-    def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
+    def evidence(self, entries: Entries, shortlist: Shortlist, columns: tf.Tensor) -> Found:
         """Returns the similarities."""
         similarity = _tied(shortlist.products(entries.values["mean"], self._moment.content))
         return {**entries.values, "similarity": similarity}
@@ -61,7 +62,7 @@ class Content:
         """Returns one list, by similarity."""
         return {"content": found["similarity"]}
 
-    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, tf.Tensor]:
+    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, Column]:
         """Returns the similarity to the mean, and the largest to one item."""
         own = tf.gather(self._moment.content, candidates.item)
         similarity = _tied(tf.reduce_sum(own * found["mean"][:, None, :], axis=2))
@@ -73,9 +74,9 @@ class Content:
             "content_max": tf.reduce_max(tf.pad(similar, [[0, 0], [0, 0], [0, 1]]), axis=2),
         }
 
-    def strength(self, found: Found, candidates: Candidates) -> tf.Tensor:
+    def strengths(self, found: Found, candidates: Candidates) -> list[Column]:
         """Returns the similarity relative to the best."""
-        return candidates.at(found["similarity"])
+        return [candidates.at(found["similarity"])]
 
 
 def _tied(similarity: tf.Tensor) -> tf.Tensor:

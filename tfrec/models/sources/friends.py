@@ -9,7 +9,7 @@ from tfrec.models.graph_tables import table
 from tfrec.models.query import Query
 from tfrec.models.rows import rows_of
 from tfrec.models.size_of import size_of
-from tfrec.models.sources.feature_values import of_the_best, relative, signed_root
+from tfrec.models.sources.feature_values import Column, Unscaled, of_the_best, relative, signed_root
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models.sources.source import Candidates, Entries, Found
@@ -41,23 +41,25 @@ class Friends:
         splits, item, score = self.variables
         at, inside = rows_of(splits, query.user)
         items, scores = tf.where(inside, tf.gather(item, at), 0), tf.where(inside, tf.gather(score, at), 0.0)
-        return Entries(items, {"item": items, "score": scores})
+        return Entries(items, {"score": scores})
 
-    def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
+    def evidence(self, entries: Entries, shortlist: Shortlist, columns: tf.Tensor) -> Found:
         """Returns how much they bought it."""
         if not self.variables:
             return {}
-        return {"bought": shortlist.sums(entries.values["item"], entries.values["score"])}
+        return {"bought": shortlist.sums_at(columns, entries.values["score"])}
 
     def scores(self, found: Found, shortlist: Shortlist) -> dict[str, tf.Tensor]:
         """Returns one list; none in a shop without friends."""
         return {"friends": found["bought"]} if found else {}
 
-    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, tf.Tensor]:
+    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, Column]:
         """Returns how much they bought it, plain and relative."""
-        bought = candidates.at(found["bought"]) if found else tf.zeros(tf.shape(candidates.item))
-        return {"friends": signed_root(bought), "friends_relative": relative(bought)}
+        if not found:
+            return dict.fromkeys(self.FEATURES, tf.zeros(tf.shape(candidates.item)))
+        bought = candidates.at(found["bought"])
+        return {"friends": Unscaled(bought, signed_root), "friends_relative": Unscaled(bought, relative)}
 
-    def strength(self, found: Found, candidates: Candidates) -> tf.Tensor | None:
+    def strengths(self, found: Found, candidates: Candidates) -> list[Column]:
         """Returns how much they bought it, relative to the best."""
-        return of_the_best(candidates.at(found["bought"])) if found else None
+        return [Unscaled(candidates.at(found["bought"]), of_the_best)] if found else []

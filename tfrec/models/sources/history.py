@@ -7,7 +7,15 @@ import tensorflow as tf
 
 from tfrec.features.feature_tables import CHANNELS
 from tfrec.models.query import Query
-from tfrec.models.sources.feature_values import log_price, of_the_best, price_distance, relative, signed_root
+from tfrec.models.sources.feature_values import (
+    Column,
+    Unscaled,
+    log_price,
+    of_the_best,
+    price_distance,
+    relative,
+    signed_root,
+)
 from tfrec.models.sources.item_table import ItemTable
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
@@ -43,10 +51,10 @@ class History:
         own = bought.item[:, : self._most]
         return Entries(self.table.neighbours_of(own), {"own": own})
 
-    def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
+    def evidence(self, entries: Entries, shortlist: Shortlist, columns: tf.Tensor) -> Found:
         """Returns the summed weights, and the strongest single one."""
         own = entries.values["own"]
-        weights, best = self.table.contributions(own, entries.item, shortlist)
+        weights, best = self.table.contributions(own, columns, shortlist)
         number = tf.reduce_sum(tf.cast(own > 0, tf.float32), axis=1)
         return {"weight": weights[..., 0] / tf.sqrt(tf.maximum(number, 1.0))[:, None], "best": best, "own": own}
 
@@ -54,15 +62,15 @@ class History:
         """Returns one list, by the summed weight."""
         return {"history": found["weight"]}
 
-    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, tf.Tensor]:
+    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, Column]:
         """Returns weights, plain and relative, and the distance in price."""
         weight, price = candidates.at(found["weight"]), self._moment.price
         return {
-            "history": signed_root(weight),
-            "history_relative": relative(weight),
+            "history": Unscaled(weight, signed_root),
+            "history_relative": Unscaled(weight, relative),
             "price_to_user": price_distance(log_price(tf.gather(price, candidates.item)), found["own"], price),
         }
 
-    def strength(self, found: Found, candidates: Candidates) -> tf.Tensor:
+    def strengths(self, found: Found, candidates: Candidates) -> list[Column]:
         """Returns the weight relative to the best."""
-        return of_the_best(candidates.at(found["weight"]))
+        return [Unscaled(candidates.at(found["weight"]), of_the_best)]

@@ -44,15 +44,13 @@ class ItemTable:
         size, number = tf.unstack(tf.shape(items))
         return tf.reshape(tf.gather(self.neighbours, items), [size, number * size_of(self.neighbours, 1)])
 
-    def contributions(
-        self, items: tf.Tensor, neighbours: tf.Tensor, shortlist: Shortlist
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def contributions(self, items: tf.Tensor, columns: tf.Tensor, shortlist: Shortlist) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns contributions of `items [B, n]`: sums `[B, L, c]`, and the strongest weight, coded, `[B, L]` int64.
 
-        The strongest is that of one item, summed over the channels; `decode_best` reads it. `neighbours [B, n·W]` are
-        those of the items.
+        The strongest is that of one item, summed over the channels; `decode_best` reads it. `columns [B, n·W]` are
+        those of the items' neighbours.
         """
-        weights, cells = tf.gather(self.weights, items), shortlist.cells(neighbours)
+        weights, cells = tf.gather(self.weights, items), shortlist.cells(columns)
         size, number = size_of(items), size_of(items, 1) * size_of(self.neighbours, 1)
         total = self._summed(weights, cells, size, shortlist)
         place = tf.range(number)[None, :] + tf.zeros([size, 1], tf.int32)
@@ -66,7 +64,7 @@ class ItemTable:
     def summed(
         self,
         items: tf.Tensor,
-        neighbours: tf.Tensor,
+        columns: tf.Tensor,
         factors: tf.Tensor,
         shortlist: Shortlist,
         *,
@@ -74,11 +72,11 @@ class ItemTable:
     ) -> tf.Tensor:
         """Returns `[B, L, len(channels)]`: the weights of `items [B, n]` times `factors [n, len(channels)]`, summed.
 
-        `neighbours [B, n·W]` are those of the items; `channels` names the table's channel of each column, one more than
-        once if need be.
+        `columns [B, n·W]` are those of the items' neighbours; `channels` names the table's channel of each sum, one
+        more than once if need be.
         """
         weights = tf.gather(tf.gather(self.weights, items), channels, axis=-1) * factors[None, :, None, :]
-        return self._summed(weights, shortlist.cells(neighbours), size_of(items), shortlist)
+        return self._summed(weights, shortlist.cells(columns), size_of(items), shortlist)
 
     def decode_best(self, best: tf.Tensor, entries: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Returns strength, contributing item and pair count of coded evidence.

@@ -9,7 +9,7 @@ from tfrec.features.own_items import OWN_FADES
 from tfrec.models.query import Query
 from tfrec.models.rows import count_items, latest, without_repeats
 from tfrec.models.size_of import size_of
-from tfrec.models.sources.feature_values import of_the_best, relative, signed_root
+from tfrec.models.sources.feature_values import Column, Unscaled, of_the_best, relative, signed_root
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models.sources.source import Candidates, Entries, Found
@@ -62,20 +62,20 @@ class OwnItems:
             "row": tf.where(bought.item > 0, tf.range(size_of(bought.item, 1)) + 1, 0),
             "facts": tf.pad(bought.facts, [[0, 0], [1, 0], [0, 0]]),
             "score": tf.pad(bought.score, [[0, 0], [1, 0]]),
-            "line": bought.line_item,
             "weight": weight,
             "num_orders": bought.num_orders,
             "is_guest": self._moment.profiles.is_guest(query),
         }
         return Entries(tf.concat([bought.item, bought.line_item], axis=1), values)
 
-    def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
+    def evidence(self, entries: Entries, shortlist: Shortlist, columns: tf.Tensor) -> Found:
         """Returns rows of `own_at`, and shares of orders."""
         values = entries.values
+        of_item, of_line = tf.split(columns, [size_of(values["item"], 1), size_of(values["weight"], 1)], axis=1)
         return {
             **{name: values[name] for name in ("item", "facts", "score", "num_orders", "is_guest")},
-            "row": shortlist.sums(values["item"], values["row"]),
-            "orders": shortlist.sums(values["line"], values["weight"]),
+            "row": shortlist.sums_at(of_item, values["row"]),
+            "orders": shortlist.sums_at(of_line, values["weight"]),
         }
 
     def scores(self, found: Found, shortlist: Shortlist) -> dict[str, tf.Tensor]:
@@ -89,9 +89,12 @@ class OwnItems:
         """
         return tf.unstack(tf.gather(found["facts"], candidates.at(found["row"]), batch_dims=1), axis=-1)
 
-    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, tf.Tensor]:
+    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, Column]:
         """Returns counts, ages, habits and shares."""
         count, age, fast_habit, habit, slow_habit, interval, orders_ago = self.own_at(found, candidates)
+        log_count, log_age, log_interval, log_orders_ago = tf.unstack(
+            tf.math.log1p(tf.stack([count, age, interval, orders_ago])), num=4
+        )
         orders = candidates.at(found["orders"])
         num_orders = found["num_orders"][:, None]
         most_habit, most_slow_habit = (
@@ -100,28 +103,28 @@ class OwnItems:
         is_own = count > 0
         return {
             "is_own": tf.cast(is_own, tf.float32),
-            "own_count": tf.math.log1p(count),
+            "own_count": log_count,
             "own_share": count / tf.maximum(num_orders, 1.0),
-            "own_age": tf.where(is_own, tf.math.log1p(age), 7.0),
-            "own_orders_ago": tf.where(is_own, tf.math.log1p(orders_ago), 7.0),
-            "own_habit": signed_root(habit),
+            "own_age": tf.where(is_own, log_age, 7.0),
+            "own_orders_ago": tf.where(is_own, log_orders_ago, 7.0),
+            "own_habit": Unscaled(habit, signed_root),
             "own_habit_share": habit / most_habit,
-            "own_slow_habit": signed_root(slow_habit),
+            "own_slow_habit": Unscaled(slow_habit, signed_root),
             "own_slow_habit_share": slow_habit / most_slow_habit,
-            "own_slow_habit_relative": relative(slow_habit),
-            "own_fast_habit": signed_root(fast_habit),
-            "own_due": tf.where(count > 1, tf.math.log1p(age) - tf.math.log1p(interval), 0.0),
-            "own_orders": signed_root(orders),
-            "own_orders_relative": relative(orders),
-            "num_own": tf.math.log1p(count_items(found["item"]))[:, None],
-            "num_orders": tf.math.log1p(num_orders),
+            "own_slow_habit_relative": Unscaled(slow_habit, relative),
+            "own_fast_habit": Unscaled(fast_habit, signed_root),
+            "own_due": tf.where(count > 1, log_age - log_interval, 0.0),
+            "own_orders": Unscaled(orders, signed_root),
+            "own_orders_relative": Unscaled(orders, relative),
+            "num_own": Unscaled(count_items(found["item"])[:, None], tf.math.log1p),
+            "num_orders": Unscaled(num_orders, tf.math.log1p),
             "is_guest": tf.cast(found["is_guest"], tf.float32)[:, None],
         }
 
-    def strength(self, found: Found, candidates: Candidates) -> tf.Tensor:
-        """Returns the higher of the two lists' scores, each relative to its best."""
+    def strengths(self, found: Found, candidates: Candidates) -> list[Column]:
+        """Returns the two lists' scores, each relative to its best."""
         own = tf.gather(found["score"], candidates.at(found["row"]), batch_dims=1)
-        return tf.maximum(of_the_best(own), of_the_best(candidates.at(found["orders"])))
+        return [Unscaled(own, of_the_best), Unscaled(candidates.at(found["orders"]), of_the_best)]
 
 
 def _line_weights(item: tf.Tensor, order: tf.Tensor, inside: tf.Tensor, cart: tf.Tensor) -> tf.Tensor:

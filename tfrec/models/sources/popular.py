@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfrec.models.graph_tables import table
 from tfrec.models.query import Query
 from tfrec.models.size_of import size_of
-from tfrec.models.sources.feature_values import of_the_best
+from tfrec.models.sources.feature_values import Column, Unscaled, quarter_of_the_best
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models.sources.source import Candidates, Entries, Found, Ranking, rank
@@ -70,7 +70,7 @@ class Popular:
         ]
         return Entries(tf.concat([one.item for one in rankings], axis=1), {"segment": segment}, tuple(rankings))
 
-    def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
+    def evidence(self, entries: Entries, shortlist: Shortlist, columns: tf.Tensor) -> Found:
         """Returns the users' segments."""
         return entries.values
 
@@ -82,32 +82,31 @@ class Popular:
             scores["popular_segment"] = self._in_segment(found, tf.broadcast_to(shortlist.item, shape))
         return scores
 
-    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, tf.Tensor]:
+    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, Column]:
         """Returns counts, their trend, and ages."""
-        bought = tf.gather(self._moment.popularity, candidates.item)
-        log_bought = tf.math.log1p(bought)  # [B, C, 4]
-        in_segment = tf.zeros(tf.shape(candidates.item))
-        if self._has_segments:
-            in_segment = tf.math.log1p(self._in_segment(found, candidates.item))
+        item = candidates.item
+        bought = tf.unstack(tf.gather(self._moment.popularity, item), axis=-1)
+        counts = [*bought, bought[2] / 3.0, tf.gather(self._season, item)]
+        ages = [tf.minimum(tf.gather(self._first_age, item), 120.0), tf.gather(self._last_age, item)]
+        of_segment = [self._in_segment(found, item)] if self._has_segments else []
+        values = [*counts, *ages, *of_segment]
+        logs = tf.unstack(tf.math.log1p(tf.stack(values)), num=len(values))
+        names = ("bought_7", "bought_28", "bought_84", "bought_ever", "third", "bought_season", "first_age", "last_age")
+        by_name = dict(zip(names, logs, strict=False))
+        nothing = tf.zeros(tf.shape(item))
         return {
-            "bought_7": log_bought[..., 0],
-            "bought_28": log_bought[..., 1],
-            "bought_84": log_bought[..., 2],
-            "bought_ever": log_bought[..., 3],
-            "bought_season": tf.math.log1p(tf.gather(self._season, candidates.item)),
-            "bought_segment": in_segment,
-            "segment_lift": in_segment - log_bought[..., 1] if self._has_segments else in_segment,
-            "trend": log_bought[..., 1] - tf.math.log1p(bought[..., 2] / 3.0),
-            "first_age": tf.math.log1p(tf.minimum(tf.gather(self._first_age, candidates.item), 120.0)),
-            "last_age": tf.math.log1p(tf.gather(self._last_age, candidates.item)),
+            "trend": by_name["bought_28"] - by_name.pop("third"),
+            "bought_segment": logs[-1] if of_segment else nothing,
+            "segment_lift": logs[-1] - by_name["bought_28"] if of_segment else nothing,
+            **by_name,
         }
 
-    def strength(self, found: Found, candidates: Candidates) -> tf.Tensor:
-        """Returns a quarter of the higher of the two lists' scores, each relative to its best."""
+    def strengths(self, found: Found, candidates: Candidates) -> list[Column]:
+        """Returns a quarter of the two lists' scores, each relative to its best."""
         parts = [tf.gather(self._score, candidates.item)]
         if self._has_segments:
             parts.append(self._in_segment(found, candidates.item))
-        return 0.25 * tf.reduce_max(tf.stack(list(map(of_the_best, parts))), axis=0)
+        return [Unscaled(part, quarter_of_the_best) for part in parts]
 
     def _ranking(self, segment: tf.Tensor, best: Ranking, most: int, longer: Ranking | None) -> Ranking:
         """Returns the rows of `segment [B]` of a ranking of each segment."""

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfrec.models.query import Query
 from tfrec.models.size_of import size_of
-from tfrec.models.sources.feature_values import log_price
+from tfrec.models.sources.feature_values import Column, log_price
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models.sources.source import Candidates, Entries, Found
@@ -31,7 +31,7 @@ class RequestFacts:
         """Returns nothing to look up."""
         return Entries(tf.zeros([size_of(query.user), 0], tf.int32))
 
-    def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
+    def evidence(self, entries: Entries, shortlist: Shortlist, columns: tf.Tensor) -> Found:
         """Returns nothing."""
         return {}
 
@@ -39,7 +39,7 @@ class RequestFacts:
         """Returns no list."""
         return {}
 
-    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, tf.Tensor]:
+    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, Column]:
         """Returns the price, and the kinds of request."""
         return {
             "price": log_price(tf.gather(self._price, candidates.item)),
@@ -47,6 +47,6 @@ class RequestFacts:
             "is_outside": tf.cast(query.outside_level > 0, tf.float32)[:, None],
         }
 
-    def strength(self, found: Found, candidates: Candidates) -> tf.Tensor | None:
-        """Returns None: it is for no item."""
-        return None
+    def strengths(self, found: Found, candidates: Candidates) -> list[Column]:
+        """Returns none: it is for no item."""
+        return []

@@ -47,21 +47,27 @@ class Shortlist(GraphValue):
         """Returns `[B, m]` items at `columns [B, m]`."""
         return columns if self.ascending is None else tf.gather(self.item, columns, batch_dims=1)
 
-    def cells(self, items: tf.Tensor) -> tf.Tensor:
-        """Returns `[B·m]` places of `items [B, m]` in evidence `[B, L]` that is laid out flat."""
-        return tf.reshape(self.columns(items) + tf.range(size_of(items))[:, None] * self.size, [-1])
+    def columns_of(self, lists: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        """Returns what `columns` does for each of `lists`, `[B, m]` of any widths, by one search."""
+        if self.ascending is None:
+            return list(lists)
+        return tf.split(self.columns(tf.concat(lists, axis=1)), [size_of(one, 1) for one in lists], axis=1)
 
-    def sums(self, items: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-        """Returns `[B, L, ...]`: the sums of `values [B, m, ...]` at the columns of `items [B, m]`."""
-        size, inner = size_of(items), values.shape[2:]
-        flat = tf.reshape(values, [tf.size(items), *inner])
-        total = tf.math.unsorted_segment_sum(flat, self.cells(items), size * self.size)
+    def cells(self, columns: tf.Tensor) -> tf.Tensor:
+        """Returns `[B·m]` places of `columns [B, m]` in evidence `[B, L]` that is laid out flat."""
+        return tf.reshape(columns + tf.range(size_of(columns))[:, None] * self.size, [-1])
+
+    def sums_at(self, columns: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, L, ...]`: the sums of `values [B, m, ...]` at `columns [B, m]`."""
+        size, inner = size_of(columns), values.shape[2:]
+        flat = tf.reshape(values, [tf.size(columns), *inner])
+        total = tf.math.unsorted_segment_sum(flat, self.cells(columns), size * self.size)
         return tf.reshape(total, [size, self.size, *inner])
 
     def marks(self, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, L]` bool, True at the columns of `items [B, m]`, and at padding."""
         padded = tf.pad(items, [[0, 0], [0, 1]])
-        return (self.sums(padded, tf.ones_like(padded)) > 0) | tf.equal(self.item, 0)
+        return (self.sums_at(self.columns(padded), tf.ones_like(padded)) > 0) | tf.equal(self.item, 0)
 
     def only(self, stays: tf.Tensor) -> "Shortlist":
         """Returns the list of the items where `stays [B, L]`; padding stays.

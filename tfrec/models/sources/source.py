@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfrec.models.query import Query
 from tfrec.models.size_of import size_of
+from tfrec.models.sources.feature_values import Column
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models.user_history import Purchases
@@ -90,17 +91,20 @@ class Source(Protocol):
         `bought` is what the users of the queries bought before.
         """
 
-    def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
-        """Returns what the source knows of the items of the list."""
+    def evidence(self, entries: Entries, shortlist: Shortlist, columns: tf.Tensor) -> Found:
+        """Returns what the source knows of the items of the list; `columns [B, m]` are those of `entries.item`."""
 
     def scores(self, found: Found, shortlist: Shortlist) -> dict[str, tf.Tensor]:
         """Returns a score `[B, L]` for each list of candidates, by its name in `SourceConfig`; ≤ 0 = no candidate."""
 
-    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, tf.Tensor]:
+    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, Column]:
         """Returns `[B, C]`, or what broadcasts to it, by the names of `FEATURES`."""
 
-    def strength(self, found: Found, candidates: Candidates) -> tf.Tensor | None:
-        """Returns `[B, C]` how strongly the source is for each item, about 1 at most; None = it brings none."""
+    def strengths(self, found: Found, candidates: Candidates) -> list[Column]:
+        """Returns `[B, C]` each how strongly the source is for each item, about 1 at most, of which the largest counts.
+
+        None at all = it brings no candidates.
+        """
 
 
 def rank(score: tf.Tensor, wanted: tf.Tensor | int, items: np.ndarray | tf.Tensor | None = None) -> Ranking:

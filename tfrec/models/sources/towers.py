@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfrec.models.query import Query
 from tfrec.models.query_embedder import QueryEmbedder
 from tfrec.models.size_of import size_of
+from tfrec.models.sources.feature_values import Column
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.nearest_items import NearestItems
 from tfrec.models.sources.shortlist import Shortlist
@@ -69,7 +70,7 @@ class Towers:
             tf.concat([ranking.item for ranking in rankings], axis=1), {"embedding": embedding}, tuple(rankings)
         )
 
-    def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
+    def evidence(self, entries: Entries, shortlist: Shortlist, columns: tf.Tensor) -> Found:
         """Returns the inner products."""
         cosine = shortlist.products(entries.values["embedding"], self._moment.embeddings)
         return {**entries.values, "cosine": cosine}
@@ -82,7 +83,7 @@ class Towers:
         is_unsold = tf.equal(tf.gather(self._moment.popularity, shortlist.item)[..., -1], 0.0)
         return {"towers": score, "unsold": tf.where(is_unsold, score, 0.0)}
 
-    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, tf.Tensor]:
+    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, Column]:
         """Returns the inner product, and its distance to the list's highest."""
         nearest = tf.gather(self._moment.embeddings, candidates.item)
         cosine = tf.reduce_sum(nearest * found["embedding"][:, None, :], axis=2)
@@ -91,9 +92,9 @@ class Towers:
         highest = tf.where(highest > _LOWEST, highest, 0.0)  # a row without any candidate
         return {"towers": cosine, "towers_relative": cosine - highest}
 
-    def strength(self, found: Found, candidates: Candidates) -> tf.Tensor:
+    def strengths(self, found: Found, candidates: Candidates) -> list[Column]:
         """Returns half the inner product where it is above 0."""
-        return tf.maximum(candidates.at(found["cosine"]), 0.0) * 0.5
+        return [tf.maximum(candidates.at(found["cosine"]), 0.0) * 0.5]
 
 
 def _above_zero(cosine: tf.Tensor) -> tf.Tensor:

@@ -9,7 +9,15 @@ from tfrec.features.feature_tables import CHANNELS
 from tfrec.models.query import Query
 from tfrec.models.rows import count_items, is_among, latest
 from tfrec.models.size_of import size_of
-from tfrec.models.sources.feature_values import log_price, of_the_best, price_distance, relative, signed_root
+from tfrec.models.sources.feature_values import (
+    Column,
+    Unscaled,
+    log_price,
+    of_the_best,
+    price_distance,
+    relative,
+    signed_root,
+)
 from tfrec.models.sources.item_table import ItemTable
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
@@ -62,7 +70,7 @@ class Visit:
             return Entries(items[:, :0])
         return Entries(self._table.neighbours_of(items), {"items": items})
 
-    def evidence(self, entries: Entries, shortlist: Shortlist) -> Found:
+    def evidence(self, entries: Entries, shortlist: Shortlist, columns: tf.Tensor) -> Found:
         """Returns the weights of four kinds."""
         if self._table.is_empty:
             return {}
@@ -72,13 +80,13 @@ class Visit:
         is_latest, is_before = (tf.cast(tf.equal(steps_ago, ago), tf.float32) for ago in (0.0, 1.0))
         factors = tf.stack([fade, fade, is_latest, is_before], axis=1)
         channels = [CHANNELS.index(name) - self._first for name in _CHANNELS]
-        return {"weights": self._table.summed(items, entries.item, factors, shortlist, channels=channels)}
+        return {"weights": self._table.summed(items, columns, factors, shortlist, channels=channels)}
 
     def scores(self, found: Found, shortlist: Shortlist) -> dict[str, tf.Tensor]:
         """Returns one list, by the sum of the four; none in a log of orders alone."""
         return {"session": tf.reduce_sum(found["weights"], axis=-1)} if found else {}
 
-    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, tf.Tensor]:
+    def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, Column]:
         """Returns weights, and what the visit has of the candidate itself, its price and its category."""
         if found:
             session, sequence, transition, before = tf.unstack(candidates.at(found["weights"]), axis=-1)
@@ -88,38 +96,35 @@ class Visit:
         same_leaf, same_top = _same_category_shares(candidates.item, seen, self._moment.categories)
         recency, count = _seen_in_visit(candidates.item, latest(query.recent_item, self._most))
         return {
-            "session": signed_root(session),
-            "session_relative": relative(session),
-            "sequence": signed_root(sequence),
-            "sequence_relative": relative(sequence),
-            "transition": signed_root(transition),
-            "transition_relative": relative(transition),
-            "transition_before": signed_root(before),
+            "session": Unscaled(session, signed_root),
+            "session_relative": Unscaled(session, relative),
+            "sequence": Unscaled(sequence, signed_root),
+            "sequence_relative": Unscaled(sequence, relative),
+            "transition": Unscaled(transition, signed_root),
+            "transition_relative": Unscaled(transition, relative),
+            "transition_before": Unscaled(before, signed_root),
             "is_in_visit": is_among(candidates.item, query.recent_item),
             "visit_recency": recency,
-            "visit_count": count,
-            "visit_size": tf.math.log1p(count_items(query.recent_item))[:, None],
+            "visit_count": Unscaled(count, tf.math.log1p),
+            "visit_size": Unscaled(count_items(query.recent_item)[:, None], tf.math.log1p),
             "price_to_cart": price_distance(log_price(tf.gather(price, candidates.item)), seen, price),
             "same_leaf_share": same_leaf,
             "same_top_share": same_top,
         }
 
-    def strength(self, found: Found, candidates: Candidates) -> tf.Tensor | None:
+    def strengths(self, found: Found, candidates: Candidates) -> list[Column]:
         """Returns the sum of the four relative to the best."""
-        return of_the_best(tf.reduce_sum(candidates.at(found["weights"]), axis=-1)) if found else None
+        return [Unscaled(tf.reduce_sum(candidates.at(found["weights"]), axis=-1), of_the_best)] if found else []
 
 
 def _same_category_shares(candidates: tf.Tensor, items: tf.Tensor, categories: tf.Tensor) -> list[tf.Tensor]:
     """Returns `[B, C]` shares of `items [B, n]` with the candidate's leaf and with its top category."""
-    mine, theirs = tf.gather(categories, candidates), tf.gather(categories, items)
-    has_category = tf.cast((items > 0) & (theirs[..., 0] > 0), tf.float32)[:, None, :]
-    count = tf.maximum(tf.reduce_sum(has_category, axis=2), 1.0)
-
-    def share(level: int) -> tf.Tensor:
-        equal = tf.cast(tf.equal(mine[..., level][:, :, None], theirs[..., level][:, None, :]), tf.float32)
-        return tf.reduce_sum(equal * has_category, axis=2) / count
-
-    return [share(-1), share(0)]
+    mine, theirs = (tf.unstack(tf.gather(categories, one), axis=-1) for one in (candidates, items))
+    has_category = tf.cast((items > 0) & (theirs[0] > 0), tf.float32)
+    mine, theirs = (tf.stack([levels[-1], levels[0]]) for levels in (mine, theirs))  # [2, B, C] and [2, B, n]
+    equal = tf.cast(tf.equal(mine[:, :, :, None], theirs[:, :, None, :]), tf.float32)
+    count = tf.maximum(tf.reduce_sum(has_category, axis=1, keepdims=True), 1.0)
+    return tf.unstack(tf.reduce_sum(equal * has_category[:, None, :], axis=3) / count, num=2)
 
 
 def _seen_in_visit(candidates: tf.Tensor, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -128,4 +133,4 @@ def _seen_in_visit(candidates: tf.Tensor, items: tf.Tensor) -> tuple[tf.Tensor, 
     steps = tf.cast(tf.range(size_of(items, 1))[::-1] + 1, tf.float32)
     is_seen = tf.equal(candidates[:, :, None], items[:, None, :]) & (items > 0)[:, None, :]
     seen_at = tf.cast(is_seen, tf.float32)
-    return tf.reduce_max(seen_at / steps, axis=2), tf.math.log1p(tf.reduce_sum(seen_at, axis=2))
+    return tf.reduce_max(seen_at / steps, axis=2), tf.reduce_sum(seen_at, axis=2)
