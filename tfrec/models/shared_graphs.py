@@ -6,6 +6,8 @@ from typing import Any, Self
 
 import tensorflow as tf
 
+from tfrec.models.packing import packed_spec, unpack
+
 
 class GraphValue:
     """A dataclass that graphs return: unlike an extension type it may hold what only some shops have."""
@@ -43,6 +45,20 @@ def rare_graph(function: Callable[..., Any], *signature: Any) -> Callable[..., A
     """
     rarely = {"_noinline": True}
     return tf.function(function, input_signature=signature, autograph=False, experimental_attributes=rarely)
+
+
+def rare_packed_graph(function: Callable[..., Any], *signature: Any) -> Callable[..., Any]:
+    """Returns a `rare_graph` that takes what `pack` makes of each argument: for values of many tensors.
+
+    Args:
+        function: of tensors and extension types, all with `B` rows.
+        signature: the spec of each argument.
+    """
+
+    def unpacked(*packed: Sequence[tf.Tensor]) -> Any:
+        return function(*(unpack(parts, spec) for parts, spec in zip(packed, signature, strict=True)))
+
+    return rare_graph(unpacked, *(packed_spec(spec) for spec in signature))
 
 
 def rare_branch(branch: Callable[[], Any]) -> Callable[[], Any]:

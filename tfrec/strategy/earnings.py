@@ -6,8 +6,9 @@ only what they have beyond the item on the page counts. `needs` says how that pr
 
 import tensorflow as tf
 
+from tfrec.models.packing import pack
 from tfrec.models.rows import is_in
-from tfrec.models.shared_graphs import rare_graph
+from tfrec.models.shared_graphs import rare_packed_graph
 from tfrec.models.size_of import size_of
 from tfrec.strategy.asked import ASKED_SPEC, Asked
 from tfrec.strategy.candidate_slate import CandidateSlate, put_first
@@ -36,8 +37,8 @@ class Earnings:
         self._upsell, self._threshold = strategy.upsell, strategy.threshold
         lists, scores = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None, None], tf.float32)
         slate = CandidateSlate.Spec(item=lists, score=scores, probability=scores)
-        self._alone_graph = rare_graph(self._alone, slate, ASKED_SPEC)
-        self._together_graph = rare_graph(self._together, slate, ASKED_SPEC, lists)
+        self._alone_graph = rare_packed_graph(self._alone, slate, ASKED_SPEC)
+        self._together_graph = rare_packed_graph(self._together, slate, ASKED_SPEC, lists)
 
     def scored(self, slate: CandidateSlate, asked: Asked) -> CandidateSlate:
         """Returns the slate with expected earnings as scores: of upgrades, and of all where `asked.earns` names them.
@@ -57,7 +58,8 @@ class Earnings:
             profit=self._sources.profit,
             config=self._upsell,
         )
-        return tf.cond(tf.reduce_any(asked.earns > 0), lambda: self._alone_graph(slate, asked), lambda: slate)
+        packed = pack(slate), pack(asked)
+        return tf.cond(tf.reduce_any(asked.earns > 0), lambda: self._alone_graph(*packed), lambda: slate)
 
     def by_amount(self, asked: Asked) -> tf.Tensor:
         """Returns `[B]` bool: the scores of `scored` are amounts, not those of the ranking model."""
@@ -77,7 +79,8 @@ class Earnings:
             taken: `[B, n]` int32 items that stand above on the page; None = none.
         """
         shown = tf.zeros([size_of(asked.k), 0], tf.int32) if taken is None else taken
-        return tf.cond(tf.reduce_any(asked.earns > 0), lambda: self._together_graph(slate, asked, shown), lambda: slate)
+        packed = pack(slate), pack(asked), pack(shown)
+        return tf.cond(tf.reduce_any(asked.earns > 0), lambda: self._together_graph(*packed), lambda: slate)
 
     def total(self, shown: tf.Tensor, slate: CandidateSlate, asked: Asked, taken: tf.Tensor) -> tf.Tensor:
         """Returns `[B]` float32 what slates are expected to earn together by the objective `asked.earns`.

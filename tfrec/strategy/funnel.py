@@ -10,10 +10,11 @@ import tensorflow as tf
 from tfrec.features.fatigue import MOST
 from tfrec.features.rule_tables import RuleTables
 from tfrec.models.baseline_sources import CalibratedScore
+from tfrec.models.packing import pack
 from tfrec.models.query import QUERY_SPEC, Query
 from tfrec.models.ranking import RankingModel
 from tfrec.models.rows import is_in
-from tfrec.models.shared_graphs import rare_branch, rare_graph, shared_graph
+from tfrec.models.shared_graphs import rare_branch, rare_graph, rare_packed_graph, shared_graph
 from tfrec.models.size_of import size_of
 from tfrec.models.sources import CandidateSources
 from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
@@ -84,8 +85,8 @@ class Funnel:
         scores = tf.TensorSpec([None, None], tf.float32)
         slate = CandidateSlate.Spec(item=lists, score=scores, probability=scores)
         self._attributes = AttributeFilter(sources.attributes)
-        self._near_graph = rare_graph(self._near, ASKED_SPEC, IN_FORCE_SPEC)
-        self._nearest_graph = rare_graph(self._nearest, ASKED_SPEC, IN_FORCE_SPEC, indices)
+        self._near_graph = rare_packed_graph(self._near, ASKED_SPEC, IN_FORCE_SPEC)
+        self._nearest_graph = rare_packed_graph(self._nearest, ASKED_SPEC, IN_FORCE_SPEC, indices)
         self._closeness = Closeness(sources, strategy.similar)
         self._closeness_graph = rare_graph(self._closeness.order, slate, indices)
         flags = tf.TensorSpec([None], tf.bool)
@@ -94,10 +95,10 @@ class Funnel:
         self._answer_graph = shared_graph(self._answer, ASKED_SPEC)
         self._ranked_graph = shared_graph(self._ranked, ASKED_SPEC, indices)
         self._rank_graph = shared_graph(self._rank, QUERY_SPEC, lists)
-        self._rerank_graph = rare_graph(self._rerank, slate, ASKED_SPEC, indices)
+        self._rerank_graph = rare_packed_graph(self._rerank, slate, ASKED_SPEC, indices)
         self._vary_graph = shared_graph(self._vary, slate, IN_FORCE_SPEC, ASKED_SPEC)
         self._select_graph = rare_graph(self._select, slate, IN_FORCE_SPEC, indices)
-        self._led_graph = rare_graph(self._led_by_set, slate, slate, IN_FORCE_SPEC, ASKED_SPEC)
+        self._led_graph = rare_packed_graph(self._led_by_set, slate, slate, IN_FORCE_SPEC, ASKED_SPEC)
         self._number_graph = rare_graph(self._sets.numbers, lists, lists, tf.TensorSpec([None], tf.float32))
 
     @property
@@ -172,10 +173,11 @@ class Funnel:
         rules = self.merchandising.in_force(asked.occasion, self.sources.segment(query))
         allows = functools.partial(self._allowed, asked, rules)
         nothing = tf.zeros([size_of(asked.k), 0], tf.int32)
-        near = tf.cond(tf.reduce_any(relation.gap > 0), lambda: self._near_graph(asked, rules), lambda: nothing)
+        packed = pack(asked), pack(rules)
+        near = tf.cond(tf.reduce_any(relation.gap > 0), lambda: self._near_graph(*packed), lambda: nothing)
         nearest = tf.cond(
             tf.reduce_any(relation.similar_to > 0),
-            lambda: self._nearest_graph(asked, rules, enough),
+            lambda: self._nearest_graph(*packed, pack(enough)),
             lambda: nothing,
         )
         also = tf.concat([rules.pinned, near, nearest], axis=1)
@@ -222,8 +224,8 @@ class Funnel:
         if taken is not None:
             slate = without_items(slate, taken=taken, groups=self.sources.groups)
         usual, no_item = self._vary_graph(slate, rules, asked), tf.zeros([size_of(asked.k), 0], tf.int32)
-        has_gap = tf.reduce_any(asked.relation.gap > 0)
-        led, together = tf.cond(has_gap, lambda: self._led_graph(slate, usual, rules, asked), lambda: (usual, no_item))
+        has_gap, packed = tf.reduce_any(asked.relation.gap > 0), [pack(part) for part in (slate, usual, rules, asked)]
+        led, together = tf.cond(has_gap, lambda: self._led_graph(*packed), lambda: (usual, no_item))
         shown = self._filled(led, rules, asked, taken)
         sets = tf.cond(
             has_gap,
@@ -332,9 +334,10 @@ class Funnel:
             best = one_of_each_product(slate, groups=self.sources.groups)
             slate = rows_where(rules.selects, slate, best)
         most = tf.where(rules.selects, size_of(slate.item, 1), asked.k)
+        packed = pack(slate), pack(asked), pack(most)
         ordered = tf.cond(
             tf.reduce_any(asked.diversity > 0),
-            lambda: self._rerank_graph(slate, asked, most),
+            lambda: self._rerank_graph(*packed),
             lambda: top(slate, k=most),
         )
         return tf.cond(
