@@ -91,7 +91,8 @@ def _factors(root: tf.Tensor, linear: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
         linear: of features that weights count in as they are.
         size: of the number of items.
     """
-    kinds = tf.constant(
-        np.array([[np.isin(FEATURES, names) for names in kind] for kind in (_CART, _HISTORY)], np.float32)
-    )
-    return 1.0 + tf.matmul(tf.stack([root, linear, size], axis=-1) - 1.0, kinds[:, None])
+    factors: tf.Tensor = 1.0
+    for part, names in zip((root, linear, size), zip(_CART, _HISTORY, strict=True), strict=True):
+        is_one = np.array([np.isin(FEATURES, its_names) for its_names in names], np.float32)
+        factors += (part - 1.0)[..., None] * tf.constant(is_one)[:, None, None]
+    return factors

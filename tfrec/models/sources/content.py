@@ -55,7 +55,8 @@ class Content:
 
     def evidence(self, entries: Entries, shortlist: Shortlist, columns: tf.Tensor) -> Found:
         """Returns the similarities."""
-        similarity = _tied(shortlist.products(entries.values["mean"], self._moment.content))
+        mean = entries.values["mean"]
+        similarity = _tied(shortlist.products(mean, self._moment.content, has_all=not self._moment.is_indexed))
         return {**entries.values, "similarity": similarity}
 
     def scores(self, found: Found, shortlist: Shortlist) -> dict[str, tf.Tensor]:

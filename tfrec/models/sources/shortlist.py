@@ -88,10 +88,19 @@ class Shortlist(GraphValue):
         is_behind = tf.equal(item, 0) & (tf.range(shape[1]) > 0)
         return Shortlist(item, tf.where(is_behind, _BEHIND, item))
 
-    def products(self, vectors: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
-        """Returns `[B, L]` inner products of `vectors [B, d]` with the rows of `table [N + 1, d]` of the items."""
+    def products(self, vectors: tf.Tensor, table: tf.Tensor, *, has_all: bool = False) -> tf.Tensor:
+        """Returns `[B, L]` inner products of `vectors [B, d]` with the rows of `table [N + 1, d]` of the items.
+
+        Args:
+            vectors: of the queries.
+            table: of the items.
+            has_all: the graph has the products with all rows anyway, as of a search without an index; an equal
+                operation is done once.
+        """
         if self.is_catalogue:
             return tf.matmul(vectors, table, transpose_b=True)
+        if has_all:
+            return tf.gather(tf.matmul(vectors, table, transpose_b=True), self.item, batch_dims=1)
         return tf.cond(
             tf.less(self.size, size_of(table)),
             lambda: tf.linalg.matvec(tf.gather(table, self.item), vectors),

@@ -72,7 +72,8 @@ class Towers:
 
     def evidence(self, entries: Entries, shortlist: Shortlist, columns: tf.Tensor) -> Found:
         """Returns the inner products."""
-        cosine = shortlist.products(entries.values["embedding"], self._moment.embeddings)
+        embedding, has_all = entries.values["embedding"], not self._moment.is_indexed
+        cosine = shortlist.products(embedding, self._moment.embeddings, has_all=has_all)
         return {**entries.values, "cosine": cosine}
 
     def scores(self, found: Found, shortlist: Shortlist) -> dict[str, tf.Tensor]:
