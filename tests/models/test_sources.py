@@ -20,8 +20,8 @@ class ConstantTower:
 
     variables = ()
 
-    def __call__(self, encoded, inputs, training=False):
-        return tf.broadcast_to(tf.constant([1.0, 0.0]), tf.concat([tf.shape(encoded)[:2], [2]], axis=0))
+    def last(self, encoded, inputs):
+        return tf.broadcast_to(tf.constant([1.0, 0.0]), [tf.shape(encoded)[0], 2])
 
 
 ITEMS = {

@@ -135,6 +135,13 @@ def test_nothing_of_a_later_event_reaches_an_earlier_position(tower, part):
     assert np.abs(before[:, 4] - after[:, 4]).max() > 1e-5
 
 
+def test_the_last_position_alone_is_what_all_positions_have_there(tower):
+    item = np.array([[0, 0, 1, 2, 3, 4], [5, 6, 7, 8, 9, 10], [0, 0, 0, 0, 0, 0]])
+    inputs = inputs_of(item, group=[[0, 0, 1, 2, 1, 2], [3, 3, 3, 3, 3, 3], [0, 0, 0, 0, 0, 0]])
+    encoded = tf.constant(np.random.default_rng(2).normal(size=(20, 4)).astype(np.float32)[item])
+    np.testing.assert_allclose(tower.last(encoded, inputs), tower(encoded, inputs)[:, -1], atol=1e-6)
+
+
 @pytest.mark.parametrize("part", ["event_type", "gap"])
 def test_kind_and_gap_of_an_event_count(tower, part):
     item = np.arange(1, 7).reshape(1, 6)

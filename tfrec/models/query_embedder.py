@@ -55,4 +55,4 @@ class QueryEmbedder:
         gap = tf.where(follows, tf.reshape(bucket, tf.shape(elapsed)), 0)
         gap = tf.pad(gap, [[0, 0], [1, 0]])
         encoded = tf.gather(self._encoded, item)
-        return self._tower(encoded, TowerInputs(item, kind, gap, group), training=False)[:, -1]
+        return self._tower.last(encoded, TowerInputs(item, kind, gap, group))

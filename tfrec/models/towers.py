@@ -9,6 +9,7 @@ from tfrec.features.vocabulary import NUM_PRICE_BUCKETS, Vocabularies
 from tfrec.models.behaviour_tower import BehaviourTower
 from tfrec.models.image_tower import ImageTower
 from tfrec.models.replicas import of_all_replicas, this_replica
+from tfrec.models.rows import masked_mean
 from tfrec.models.size_of import size_of
 from tfrec.pipelines.retrieval import GAP_BOUNDARIES
 
@@ -169,6 +170,17 @@ class QueryTower(tf.keras.layers.Layer):
             parts.append(self._behaviour(self._dropout(events, training=training), mask=None if training else mask))
         hidden = self._dropout(tf.concat(parts, axis=-1), training=training)
         return tf.math.l2_normalize(self._dense(hidden) + pooled, axis=-1)
+
+    def last(self, encoded: tf.Tensor, inputs: TowerInputs) -> tf.Tensor:
+        """Returns `[B, d]`: what `call` returns at the last position, without the work for the others."""
+        mask = inputs.item > 0
+        is_same = tf.equal(inputs.group, inputs.group[:, -1:]) & mask
+        pooled = masked_mean(encoded, is_same)
+        parts = [pooled]
+        if self._behaviour is not None:
+            events = encoded + self._type(inputs.event_type) + self._gap(inputs.gap)
+            parts.append(self._behaviour(events, mask=mask)[:, -1])
+        return tf.math.l2_normalize(self._dense(tf.concat(parts, axis=-1)) + pooled, axis=-1)
 
 
 def _mean_of_group_so_far(encoded: tf.Tensor, group: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:

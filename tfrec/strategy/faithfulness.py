@@ -19,17 +19,18 @@ What is taken away changes other features too (the towers' vectors, the visit): 
 after all. On a demo shop 97.7 % of such offers sink without the evidence, 95.5 % where this is 0, 91.3 % unchecked.
 """
 
-_CART, _HISTORY = (  # features by how the evidence of a kind counts in them: roots of weights, weights, number of items
-    (
-        ("cart_ease", "cart_ease_mean", "cart_best", "cart_recent", "cart_denoised", "cart_nearby"),
-        (
-            *("cart_ease_relative", "cart_recent_relative", "cart_denoised_relative", "cart_nearby_relative"),
-            *("complement", "complement_relative"),
-        ),
-        ("cart_size",),
+_ROOTS = {  # square roots of sums of weights
+    "cart": ("cart_ease", "cart_ease_mean", "cart_best", "cart_recent", "cart_denoised", "cart_nearby"),
+    "history": ("history",),
+}
+_LINEAR = {
+    "cart": (
+        *("cart_ease_relative", "cart_recent_relative", "cart_denoised_relative", "cart_nearby_relative"),
+        *("complement", "complement_relative"),
     ),
-    (("history",), ("history_relative",), ("num_own",)),
-)
+    "history": ("history_relative",),
+}
+_SIZES = {"cart": "cart_size", "history": "num_own"}
 _NEVER_BOUGHT = {
     **dict.fromkeys(("is_own", "own_count", "own_share", "own_habit", "own_habit_share", "own_slow_habit"), 0.0),
     **dict.fromkeys(("own_slow_habit_share", "own_slow_habit_relative", "own_fast_habit", "own_due"), 0.0),
@@ -77,7 +78,7 @@ def falls_without(
     left = tf.stack([cart_left, history_left])  # [2, B, k]
     number = tf.stack([cart_size, num_own])[:, :, None]
     fewer = tf.math.divide_no_nan(tf.math.log1p(tf.maximum(number - 1.0, 0.0)), tf.math.log1p(number))
-    weakened = features * _factors(tf.sqrt(left), left, tf.broadcast_to(fewer, tf.shape(left)))
+    weakened = features * _factors(tf.sqrt(left), left, fewer)
     changed = tf.concat([features[None], tf.where(is_own, never, features)[None], weakened], axis=0)  # [4, B, k, F]
     whole, *without = tf.unstack(ranking(changed, training=False)[0], num=4)
     return Falls(*(whole - one for one in without))
@@ -89,10 +90,10 @@ def _factors(root: tf.Tensor, linear: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     Args:
         root: `[2, B, k]` of features that are square roots of sums of weights; likewise the others.
         linear: of features that weights count in as they are.
-        size: of the number of items.
+        size: `[2, B, 1]` of the number of items.
     """
     factors: tf.Tensor = 1.0
-    for part, names in zip((root, linear, size), zip(_CART, _HISTORY, strict=True), strict=True):
-        is_one = np.array([np.isin(FEATURES, its_names) for its_names in names], np.float32)
+    for part, names in ((root, _ROOTS), (linear, _LINEAR), (size, _SIZES)):
+        is_one = np.array([np.isin(FEATURES, names[kind]) for kind in ("cart", "history")], np.float32)
         factors += (part - 1.0)[..., None] * tf.constant(is_one)[:, None, None]
     return factors

@@ -36,10 +36,12 @@ class Complements:
         self._leaf = moment.catalogue.leaf_category
         self._num_categories = len(tables.complement)
         best, is_best = _bestsellers(self._leaf, tables.popularity, moment.is_offered, self._num_categories)
-        self._best, self._is_best = table(best, "category_bestsellers"), table(is_best, "is_category_bestseller")
+        bought = np.log1p(tables.popularity[:, 2])
+        self._best = table(best, "category_bestsellers")
+        self._worth = table((is_best * (0.1 + bought)).astype(np.float32), "category_bestseller_worth")  # 0 = is none
         self._complement = table(tables.complement, "complement")
         self._strength = table(tables.complement_strength, "complement_strength")
-        self.variables = [self._best, self._is_best, self._complement, self._strength]
+        self.variables = [self._best, self._worth, self._complement, self._strength]
         self._most = config.recent_items
 
     def entries(self, query: Query, bought: Purchases, *, at_least: tf.Tensor) -> Entries:
@@ -63,11 +65,10 @@ class Complements:
     def scores(self, found: Found, shortlist: Shortlist) -> dict[str, tf.Tensor]:
         """Returns one list: the bestsellers of the strongest categories, by strength and popularity."""
         item = shortlist.item
-        bought = tf.math.log1p(tf.gather(self._moment.popularity, item)[..., 2])
         strongest = self._by_category(found["category"], found["category_strength"])
         leaf = self._leaf_of(item)
         strength = tf.gather(strongest, leaf[0], axis=1) if shortlist.is_catalogue else _at(strongest, leaf)
-        return {"complements": strength * tf.gather(self._is_best, item) * (0.1 + bought)}
+        return {"complements": strength * tf.gather(self._worth, item)}
 
     def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, Column]:
         """Returns the strength, plain and relative."""
@@ -77,7 +78,7 @@ class Complements:
 
     def strengths(self, found: Found, candidates: Candidates) -> list[Column]:
         """Returns the strength relative to the best, of bestsellers alone."""
-        listed = tf.gather(self._is_best, candidates.item)
+        listed = tf.cast(tf.gather(self._worth, candidates.item) > 0, tf.float32)
         return [Unscaled(self._strength_of(found, candidates.item) * listed, of_the_best)]
 
     def completes(self, chosen: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
