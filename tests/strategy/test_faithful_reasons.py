@@ -25,7 +25,7 @@ def test_most_offers_sink_without_the_evidence_of_their_reason(served_shop, shop
     fallen, named = count_falls(
         lambda signature, inputs: served_shop.served.answer(signature, inputs), "complete_cart", shoppers, k=8
     )
-    assert named.total() > 60
+    assert named.total() > 40
     assert fallen.total() / named.total() >= 0.9
 
 
