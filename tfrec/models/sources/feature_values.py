@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import tensorflow as tf
 
@@ -21,7 +22,7 @@ class Unscaled:
     scaling: Callable[[tf.Tensor], tf.Tensor]
 
 
-Column = tf.Tensor | Unscaled
+Column: TypeAlias = tf.Tensor | Unscaled
 
 
 def scaled(columns: Mapping[str, Column]) -> dict[str, tf.Tensor]:
