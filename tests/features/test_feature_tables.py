@@ -10,6 +10,7 @@ from tfrec.errors import ConfigError, SchemaError
 from tfrec.features.feature_tables import CHANNELS, FeatureConfig, compute_feature_tables, target_type
 
 ITEMS = {name: {} for name in "abcdef"}
+HALF = 2.0**-11  # relative error of half precision
 
 
 def tables_at(shop, day, **fields):
@@ -126,7 +127,7 @@ def test_sequential_rules_weigh_what_followed_by_one_over_the_steps():
     shop = make_shop([*rows, *bought("ann", 9, "g")])
     feature_tables = tables_at(shop, 10)
     for steps, item in enumerate("bcdef", start=1):
-        assert weight(shop, feature_tables, "a", item, "sequence") == pytest.approx(9 / (9 + 5) / steps), item
+        assert weight(shop, feature_tables, "a", item, "sequence") == pytest.approx(9 / (9 + 5) / steps, rel=HALF), item
         assert weight(shop, feature_tables, item, "a", "sequence") == 0
     assert weight(shop, feature_tables, "a", "c", "transition") == 0  # which looks one step ahead
 
@@ -137,7 +138,7 @@ def test_sequential_rules_look_ten_steps_ahead():
     shop = make_shop([*rows, *bought("ann", 9, "z")])
     feature_tables = tables_at(shop, 10)
     weights = [weight(shop, feature_tables, "i00", name, "sequence") for name in names[9:]]
-    assert weights == pytest.approx([9 / 14 / 9, 9 / 14 / 10, 0, 0])
+    assert weights == pytest.approx([9 / 14 / 9, 9 / 14 / 10, 0, 0], rel=HALF)
 
 
 def test_popularity_and_ages_count_back_from_the_moment():

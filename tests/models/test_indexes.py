@@ -138,7 +138,7 @@ def test_a_query_is_answered_in_a_batch_as_alone(indexed, query):
         assert sorted(alone[0][alone[0] > 0]) == sorted(together[row][together[row] > 0])
 
 
-def test_longer_lists_are_read_for_one_row_at_a_time(indexed, query, monkeypatch):
+def test_lists_are_read_for_one_row_at_a_time(indexed, query, monkeypatch):
     source, rows = indexed.by_name["towers"], []
     read = ItemIndex.read
 
@@ -148,9 +148,9 @@ def test_longer_lists_are_read_for_one_row_at_a_time(indexed, query, monkeypatch
 
     monkeypatch.setattr(ItemIndex, "read", noted)
     ranking = source.searches["towers"].ranking(source.vector(query), 5)
-    assert rows == [len(ASKED)]
+    assert rows == [1] * len(ASKED)
     ranking.longer()
-    assert rows[1:] == [1] * len(ASKED)
+    assert rows == [1] * len(ASKED) * 2
 
 
 def test_the_graph_finds_the_share_that_was_measured(built):
@@ -161,11 +161,11 @@ def test_the_graph_finds_the_share_that_was_measured(built):
         source = sources.by_name[name]
         query = source.vector(queries)
         item = source.searches[name].ranking(query, 100).item.numpy()
-        score = (query.numpy() @ vectors.numpy().T).astype(np.float64)
+        score = (query.numpy() @ vectors.numpy().astype(np.float32).T).astype(np.float64)
         score[:, 0] = -np.inf
         last = np.sort(score, axis=1)[:, -100, None]
         found = (np.take_along_axis(score, item, axis=1) >= last - 1e-6).sum(axis=1)
-        assert 0.8 <= facts[name].recall_at_100 <= np.minimum(found / 100, 1).mean() + 1e-6 <= 1.001
+        assert 0.8 <= facts[name].recall_at_100 <= np.minimum(found / 100, 1).mean() + 1e-4 <= 1.001
 
 
 def test_what_one_query_wants_changes_nothing_for_the_others_of_its_batch(indexed, query):
@@ -176,6 +176,15 @@ def test_what_one_query_wants_changes_nothing_for_the_others_of_its_batch(indexe
     assert np.count_nonzero(beside[0]) >= 300
     for row, other in zip(usual[1:], beside[1:], strict=True):
         assert row[row > 0].tolist() == other[other > 0].tolist()
+
+
+def test_vectors_that_an_index_searches_are_stored_in_half_precision_and_mean_the_same(scanning, indexed):
+    for name in ("candidate_embeddings", "content"):
+        whole, half = getattr(scanning, name), getattr(indexed, name)
+        assert (whole.dtype, half.dtype) == (tf.float32, tf.float16)
+        np.testing.assert_array_equal(whole.numpy(), half.numpy().astype(np.float32))
+    anchor, items = tf.constant([8, 200]), tf.constant([[9, 10, 0], [201, 1, 5]])
+    assert indexed.similarity(anchor, items).numpy().tolist() == scanning.similarity(anchor, items).numpy().tolist()
 
 
 def test_few_items_are_all_compared(shop, model):

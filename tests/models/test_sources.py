@@ -106,7 +106,7 @@ def test_features_of_four_items_by_hand(four_items, four_sources):
         "is_outside": [0] * 3,
     }
     for name, values in expected.items():
-        np.testing.assert_allclose(found[name][0], values, rtol=1e-4, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(found[name][0], values, rtol=3e-4, atol=1e-6, err_msg=name)
     assert found["content"][0, 0] > max(found["content"][0, 1:])  # a is called as b is
     assert found["content_max"][0, 0] == pytest.approx(found["content"][0, 0], rel=1e-4)
     for name in ("cart_ease", "cart_ease_mean", "cart_recent", "cart_denoised", "cart_nearby"):
@@ -337,7 +337,7 @@ def test_the_strongest_contribution_of_a_cart_is_returned_with_its_count(busy_sh
     weight, item, count = (tensor.numpy() for tensor in table.decode_best(of_cart["best"], of_cart["cart"]))
     train = busy_shop.train
     orders = [set(train.item[(train.group == g) & (train.event_type == 4)].tolist()) for g in np.unique(train.group)]
-    neighbours, weights = table.neighbours.numpy(), table.weights.numpy().sum(axis=-1)
+    neighbours, weights = table.neighbours.numpy(), table.weights.numpy().astype(np.float32).sum(axis=-1)
     num_contributions = 0
     for row, cart in enumerate(query.cart.numpy()):
         for target in range(1, 41):
@@ -370,7 +370,7 @@ def test_serving_embeds_a_user_as_training_does(busy_shop, model, sources):
         window["gap"] = tf.concat([[[0]], window["gap"][:, 1:]], axis=1)
         expected = model(window)[0, -1]
         query = query_of(busy_shop, [busy_shop.users.tokens[user - 1]])
-        np.testing.assert_allclose(sources.embed_query(query)[0], expected, atol=1e-5)
+        np.testing.assert_allclose(sources.embed_query(query)[0], expected, atol=2e-4)
 
 
 def test_what_happens_now_moves_the_query(busy_shop, sources):
@@ -387,9 +387,10 @@ def test_every_source_must_bring_something(name):
         SourceConfig(**{name: 0})
 
 
-def test_similarity_of_some_items_is_that_in_the_catalogue(listed):
+def test_similarity_is_the_weighted_sum_of_both_inner_products(listed):
     anchor, items = tf.constant([3, 7]), tf.constant([[7, 1, 3], [7, 2, 9]])
     some = listed.similarity(anchor, items, embedding_weight=0.5, content_weight=2.0).numpy()
-    every = listed.similarity(anchor, embedding_weight=0.5, content_weight=2.0).numpy()
+    embedded, content = (one.numpy()[[3, 7]] @ one.numpy().T for one in (listed.candidate_embeddings, listed.content))
+    every = 0.5 * embedded + 2.0 * content
     np.testing.assert_allclose(some, np.take_along_axis(every, items.numpy(), axis=1), atol=1e-6)
-    assert some[0, 2] == pytest.approx(2.5) and some[1, 0] == pytest.approx(2.5)  # of an item to itself
+    assert some[0, 2] == pytest.approx(2.5, rel=1e-3) and some[1, 0] == pytest.approx(2.5, rel=1e-3)  # of itself

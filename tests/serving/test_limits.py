@@ -1,5 +1,6 @@
 """No allowed request takes the machine: what is declared is limited before anything of it is allocated."""
 
+import json
 import resource
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from tfrec.errors import ConfigError, ServingError
 from tfrec.schema import wire
 from tfrec.schema.inputs import STANDARD_WIDGETS
 from tfrec.serving.limits import RequestLimits
-from tfrec.serving.saved_model import ABOUT
+from tfrec.serving.saved_model import ABOUT, read_num_items
 from tfrec.serving.server import EmbeddedServer
 
 INVALID_ARGUMENT = 3
@@ -105,3 +106,20 @@ def test_requests_wait_for_memory_that_others_use(tiny_models: Path, tmp_path: P
         assert call(server.port, wire.PREDICTION_SERVICE, "Predict", empty, timeout=1)[0] == "OK"
         assert running.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         assert call(server.port, wire.PREDICTION_SERVICE, "Predict", echo)[0] == "OK"
+
+
+@pytest.mark.parametrize(
+    ("noted", "counted"),
+    [
+        ({"items": 1_000_000}, 1_000_000),
+        ({"items": 1_000_000, "indexes": {"towers": {}}}, 1_000_000),  # content is compared with all of them
+        ({"items": 1_000_000, "indexes": {"towers": {}, "content": {}}}, 8192),
+        ({"items": 300, "indexes": {"towers": {}, "content": {}}}, 300),
+        ({"indexes": {}}, 0),
+        ([], 0),
+    ],
+)
+def test_a_row_takes_memory_for_the_catalogue_unless_indexes_are_searched(tmp_path: Path, noted: object, counted: int):
+    (tmp_path / "assets.extra").mkdir()
+    (tmp_path / "assets.extra" / "tfrec.json").write_text(json.dumps(noted))
+    assert read_num_items(tmp_path) == counted

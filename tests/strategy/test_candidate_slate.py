@@ -1,7 +1,6 @@
 import numpy as np
 import tensorflow as tf
 
-from tfrec.models.sources.shortlist import whole_catalogue
 from tfrec.strategy.candidate_slate import CandidateSlate, followed_by, top
 
 NONE = -float("inf")
@@ -38,14 +37,13 @@ def test_more_than_there_is_and_nothing_at_all_can_be_asked_for():
     assert top(empty, k=tf.zeros([0], tf.int32)).item.shape[0] == 0
 
 
-def test_other_items_follow_a_slate_by_their_scores_and_none_comes_twice():
+def test_other_items_follow_a_slate_in_their_order_and_none_comes_twice():
     slate = CandidateSlate(
         item=tf.constant([[4, 2, 0], [0, 0, 0]]),
         score=tf.constant([[7.0, 5.0, -np.inf], [-np.inf] * 3]),
         probability=tf.constant([[0.3, 0.2, 0.0], [0.0] * 3]),
     )
-    score = tf.constant([[-np.inf, 1.0, 9.0, 3.0, 9.0], [-np.inf, 2.0, -np.inf, -np.inf, 1.0]], tf.float32)
-    longer = followed_by(slate, score, catalogue=whole_catalogue(5))
+    longer = followed_by(slate, tf.constant([[2, 4, 3, 1], [1, 0, 4, 0]]))
     assert [[item for item in row if item] for row in longer.item.numpy().tolist()] == [[4, 2, 3, 1], [1, 4]]
     for row in range(2):
         is_item = longer.item[row].numpy() > 0

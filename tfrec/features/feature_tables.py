@@ -91,8 +91,8 @@ class FeatureTables:
     Attributes:
         as_of: the moment, hours since 1970-01-01 UTC; every event is before it.
         neighbours: `[N + 1, W]` int32 item indices; 0 behind the end of a row.
-        weights: `[N + 1, W, len(CHANNELS)]` float32.
-        pair_counts: `[N + 1, W]` int32 orders that hold both.
+        weights: `[N + 1, W, len(CHANNELS)]` float16; 11 bits of a weight are more than an estimate of it is sure of.
+        pair_counts: `[N + 1, W]` orders that hold both; uint16, int32 where a count is larger than that holds.
         popularity: `[N + 1, len(POPULARITY_DAYS) + 1]` float32 times bought in the last days, then ever. It and what
             follows up to `last_age`, and the weights, are in part those of a product's other variants, see
             `PooledVariants`.

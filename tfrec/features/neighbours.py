@@ -57,7 +57,7 @@ def merge_channels(
     width: int,
     pooled: PooledVariants | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns neighbours `[R, W]` int32, weights `[R, W, len(channels)]` float32 and pair counts `[R, W]` int32.
+    """Returns neighbours `[R, W]` int32, weights `[R, W, len(channels)]` float16 and pair counts `[R, W]`.
 
     Args:
         channels: kinds of weights; None = zeros.
@@ -83,9 +83,14 @@ def merge_channels(
     row, column, values, position = row[inside], column[inside], values[inside], position[inside]
     longest = int(position.max(initial=0)) + 1
     neighbours = np.zeros((size, longest), np.int32)
-    weights = np.zeros((size, longest, len(channels)), np.float32)
+    weights = np.zeros((size, longest, len(channels)), np.float16)
     counts = np.zeros((size, longest), np.int32)
     neighbours[row, position], weights[row, position] = column, values
     if len(row):
         counts[row, position] = np.asarray(pair_counts[row, column]).ravel()
-    return neighbours, weights, counts
+    return neighbours, weights, smallest_integers(counts)
+
+
+def smallest_integers(counts: np.ndarray) -> np.ndarray:
+    """Returns non-negative integers as uint16, where none is larger than that holds, else as int32."""
+    return counts.astype(np.uint16 if counts.max(initial=0) <= np.iinfo(np.uint16).max else np.int32, copy=False)

@@ -54,7 +54,7 @@ class ValidationReplay:
             price=sources.price.numpy()[1:],
             profit=sources.profit.numpy()[1:],
             leaf=sources.categories.numpy()[1:, -1],
-            content=np.asarray(sources.content)[1:],
+            content=np.asarray(sources.content, np.float32)[1:],
         )
 
 

@@ -20,9 +20,10 @@ from tfrec.models.query import Query, changed
 from tfrec.models.rows import times_by_category, without_repeats
 from tfrec.models.shared_graphs import GraphValue
 from tfrec.models.size_of import size_of
+from tfrec.models.sources.best_items import Score, strongest
 from tfrec.models.sources.candidate_sources import Allows
 from tfrec.models.sources.moment import PURCHASE
-from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
+from tfrec.models.sources.shortlist import Shortlist, shortlist_of, whole_catalogue
 from tfrec.models.user_history import UserHistory, no_purchases, purchases_of
 
 _CANDIDATES = 200
@@ -199,9 +200,22 @@ class BaselineSources:
         """`[N + 1]` float32 times bought lately."""
         return self.lately.value()
 
-    def eligible_catalogue(self, query: Query, allows: Allows) -> tf.Tensor:
-        """Returns `[B, N + 1]` bool: which items of the catalogue may be offered."""
-        return self.gather_evidence(query, allows).eligible
+    def best_of_catalogue(
+        self, query: Query, allows: Allows, score: Score, wanted: tf.Tensor, *, is_popularity: bool = False
+    ) -> tf.Tensor:
+        """Returns `[B, m]` int32: of all items that may be offered, `wanted [B]` with the highest scores; 0 = none."""
+        del is_popularity  # a baseline scores the whole catalogue for each request anyway
+        every, eligible = tf.range(self.num_rows)[None, :], self.gather_evidence(query, allows).eligible
+        return strongest(score(every), every, eligible & (every > 0), wanted)
+
+    def best_of(self, query: Query, allows: Allows, score: Score, wanted: tf.Tensor, *, items: tf.Tensor) -> tf.Tensor:
+        """Returns the same of `items [B, n]` alone."""
+        shortlist = shortlist_of([items])
+        eligible = tf.gather(self.gather_evidence(query, allows).eligible, shortlist.item, batch_dims=1)
+        return strongest(score(shortlist.item), shortlist.item, eligible & (shortlist.item > 0), wanted)
+
+    def nearest_by_index(self, anchor: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor | None:
+        """Returns None: a baseline has no index."""
 
     def completes(self, chosen: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Returns zeros `[B, C]`: a baseline knows items, not which categories complete which."""
@@ -210,15 +224,12 @@ class BaselineSources:
     def similarity(
         self,
         anchor: tf.Tensor,
-        items: tf.Tensor | None = None,
+        items: tf.Tensor,
         *,
         embedding_weight: float = 1.0,
         content_weight: float = 1.0,
     ) -> tf.Tensor:
-        """Returns `[B, C]`: how similar `items [B, C]` are to the anchor `[B]`, by content alone.
-
-        Without `items`: `[B, N + 1]`, of each item of the catalogue.
-        """
+        """Returns `[B, C]`: how similar `items [B, C]` are to the anchor `[B]`, by content alone."""
         del embedding_weight  # a baseline has no embeddings
         similar = products(self.content, anchor, items)
         return content_weight * tf.round(similar * 1e4) / 1e4  # items described alike tie, whatever the batch's size

@@ -6,6 +6,8 @@ import tensorflow as tf
 
 from tfrec.models.size_of import size_of
 
+_BLOCK = 1 << 18  # rows that are converted at a time
+
 
 class AskedInGraph(tf.experimental.ExtensionType):
     """A batch of queries over the `n` items that a baseline knows.
@@ -92,17 +94,40 @@ def table(values: np.ndarray, name: str) -> tf.Variable:
     return tf.Variable(values, trainable=False, name=name)
 
 
-def products(vectors: tf.Tensor, row: tf.Tensor, others: tf.Tensor | None) -> tf.Tensor:
-    """Returns `[B, C]` inner products of a row `[B]` of a table with the rows `others [B, C]`; `[B, N]` with all.
+def products(vectors: tf.Tensor, row: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+    """Returns `[B, C]` inner products of a row `[B]` of a table with the rows `others [B, C]`.
 
     Examples:
         >>> products(tf.constant([[1.0, 0.0], [2.0, 1.0]]), tf.constant([1]), tf.constant([[0, 1, 1]])).numpy()
         array([[2., 5., 5.]], dtype=float32)
     """
-    own = tf.gather(vectors, row)
-    if others is None:
-        return tf.matmul(own, vectors, transpose_b=True)
-    return tf.linalg.matvec(tf.gather(vectors, others), own)
+    return tf.linalg.matvec(rows_of_table(vectors, others), rows_of_table(vectors, row))
+
+
+def rows_of_table(vectors: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+    """Returns `[..., d]` float32 rows of a table `[N, d]`, which may be of half precision.
+
+    What was gathered is converted, never the table.
+    """
+    return tf.cast(tf.gather(vectors, items), tf.float32)
+
+
+def products_with_all(query: tf.Tensor, vectors: tf.Tensor) -> tf.Tensor:
+    """Returns `[B, N]` float32 inner products of `query [B, d]` with the rows of a table `[N, d]`.
+
+    A table of half precision is converted in blocks: processors do not multiply such numbers, and all of it would take
+    as much memory again.
+    """
+    if vectors.dtype == tf.float32:
+        return tf.matmul(query, vectors, transpose_b=True)
+    starts = range(0, vectors.shape[0], _BLOCK)
+    blocks = [tf.cast(vectors[start : start + _BLOCK], tf.float32) for start in starts]
+    return tf.concat([tf.matmul(query, block, transpose_b=True) for block in blocks], axis=1)
+
+
+def in_half_precision(vectors: np.ndarray) -> np.ndarray:
+    """Returns the vectors `[N, d]` as float32 that float16 holds exactly: they mean the same in tables of either."""
+    return vectors.astype(np.float16).astype(np.float32)
 
 
 def codes_of(values: tf.Tensor, names: tuple[str, ...]) -> tf.Tensor:

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tfrec.models.graph_tables import table
+from tfrec.models.graph_tables import rows_of_table, table
 from tfrec.models.profiles import Profiles
 from tfrec.models.query import Query
 from tfrec.models.rows import latest_places
@@ -29,7 +29,7 @@ class QueryEmbedder:
         self._tower = query_tower
         self._cart_type = cart_type
         self._profiles = profiles
-        self._encoded = table(encoded_items, "encoded_items")
+        self._encoded = table(encoded_items.astype(np.float16), "encoded_items")
 
     @property
     def variables(self) -> list[tf.Variable]:
@@ -54,5 +54,5 @@ class QueryEmbedder:
         follows = (item[:, :-1] > 0) & (item[:, 1:] > 0)
         gap = tf.where(follows, tf.reshape(bucket, tf.shape(elapsed)), 0)
         gap = tf.pad(gap, [[0, 0], [1, 0]])
-        encoded = tf.gather(self._encoded, item)
+        encoded = rows_of_table(self._encoded, item)
         return self._tower.last(encoded, TowerInputs(item, kind, gap, group))

@@ -25,11 +25,13 @@ class SourceConfig:
         session: by weights of what was seen in this visit.
         unsold: of the items without purchases, by inner product of the towers (which then rest on pictures and text).
         history_items: own items that contribute to others.
-        history_neighbours: neighbours of each of them that are looked at.
+        history_neighbours: neighbours of each of them that are looked at, of those that `cart_neighbours` keeps.
         cart_items: newest items of the cart that contribute to others.
         cart_neighbours: neighbours of each of them that are looked at.
         session_neighbours: neighbours of each item of the visit that are looked at.
         recent_items: latest events of the request that are looked at.
+        many_items: in a catalogue of more items half as many neighbours of each are kept as stated, rounded up: tables
+            of neighbours are most of a servable.
         dense_items: a catalogue of more items is answered from the sources' lists; up to it all items are scored, which
             is faster there and gives the same candidates.
     """
@@ -54,6 +56,7 @@ class SourceConfig:
     cart_neighbours: int = 100
     session_neighbours: int = 80
     recent_items: int = 20
+    many_items: int = 200_000
     dense_items: int = 10_000
 
     def __post_init__(self) -> None:

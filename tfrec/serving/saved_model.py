@@ -15,6 +15,8 @@ from tfrec.schema import wire
 SERVE_TAG = "serve"
 _HAS_VARIABLES = b"VarHandleOp"  # in the bytes of a graph that has some
 ABOUT = Path("assets.extra") / "tfrec.json"
+_SEARCHES = frozenset({"towers", "content"})  # what would compare a row with the whole catalogue without an index
+_AT_A_TIME = 8192  # items that are tested against limits at a time, more than the lists of sources hold together
 """What the export notes about a version."""
 _NOT_FOUND = 5
 
@@ -99,12 +101,19 @@ def read_signature_defs(version_dir: Path) -> Any:
 
 
 def read_num_items(version_dir: Path) -> int:
-    """Returns the size of the catalogue that the export noted in `assets.extra/tfrec.json`; 0 where it did not."""
+    """Returns of how many items a row of a request takes memory; 0 where the export did not note it.
+
+    By what `assets.extra/tfrec.json` states: of the whole catalogue, or, where indexes are searched, of what is looked
+    at at a time, however large the catalogue is.
+    """
     try:
-        noted = json.loads((version_dir / ABOUT).read_text(encoding="utf-8"))["items"]
-    except (OSError, ValueError, KeyError, TypeError):
+        noted = json.loads((version_dir / ABOUT).read_text(encoding="utf-8"))
+        items, indexes = noted["items"], noted.get("indexes") or ()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return 0
-    return noted if isinstance(noted, int) else 0
+    if not isinstance(items, int):
+        return 0
+    return min(items, _AT_A_TIME) if set(indexes) >= _SEARCHES else items
 
 
 def signatures_of(signature_defs: Any) -> Mapping[str, ServableSignature]:

@@ -56,7 +56,7 @@ class Servable:
     Attributes:
         signatures: name → `ServableSignature`.
         signature_defs: the same as a `SignatureDefMap` message, for `GetModelMetadata`.
-        num_items: size of the catalogue that it answers from, 0 where its export did not note it.
+        num_items: items that a row of a request takes memory for, see `read_num_items`; 0 where that is unknown.
         known_ids: ids that it knows.
 
     Example:

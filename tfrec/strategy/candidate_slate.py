@@ -4,9 +4,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfrec.models.rows import ascending_order
+from tfrec.models.rows import ascending_order, is_in
 from tfrec.models.size_of import size_of
-from tfrec.models.sources.shortlist import Shortlist
 
 _NO_PREDICTION = 1e-4  # probability of what fills a slate in which nothing else stands
 
@@ -145,26 +144,23 @@ def rows_where(condition: tf.Tensor, chosen: CandidateSlate, other: CandidateSla
     return CandidateSlate(**parts)
 
 
-def followed_by(slate: CandidateSlate, score: tf.Tensor, *, catalogue: Shortlist) -> CandidateSlate:
-    """Returns `[B, k + N + 1]`: the slate, and behind it the other items by their scores.
+def followed_by(slate: CandidateSlate, items: tf.Tensor) -> CandidateSlate:
+    """Returns `[B, k + n]`: the slate, and behind it those of `items [B, n]` that it does not hold, in their order.
 
     They stand behind the slate with falling scores below its own, and with its least probability: none was predicted.
 
     Args:
         slate: `[B, k]`.
-        score: `[B, N + 1]` float32 scores of the catalogue; `-inf` = not wanted.
-        catalogue: the list of all items.
+        items: int32, each once; 0 = none.
     """
-    score = tf.where(catalogue.marks(slate.item), -float("inf"), score)
-    best, item = tf.math.top_k(score, size_of(score, 1))
-    is_wanted, is_item = best > -float("inf"), slate.item > 0
+    is_wanted, is_item = (items > 0) & ~is_in(items, slate.item), slate.item > 0
     lowest = tf.reduce_min(tf.where(is_item, slate.score, tf.float32.max), axis=1, keepdims=True)
     lowest = tf.where(lowest < tf.float32.max, lowest, 0.0)
     least = tf.reduce_min(tf.where(is_item, slate.probability, 1.0), axis=1, keepdims=True)
     least = tf.where(least < 1.0, least, _NO_PREDICTION)
-    behind = lowest - 1.0 - tf.cast(tf.range(size_of(score, 1)), tf.float32)[None, :]
+    behind = lowest - 1.0 - tf.cast(tf.range(size_of(items, 1)), tf.float32)[None, :]
     return CandidateSlate(
-        item=tf.concat([slate.item, tf.where(is_wanted, item, 0)], axis=1),
+        item=tf.concat([slate.item, tf.where(is_wanted, items, 0)], axis=1),
         score=tf.concat([slate.score, tf.where(is_wanted, behind, -float("inf"))], axis=1),
         probability=tf.concat([slate.probability, tf.where(is_wanted, least, 0.0)], axis=1),
     )

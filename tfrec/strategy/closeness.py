@@ -1,7 +1,12 @@
 """Orders items by how well they stand in for the anchor (`similar`): near in embedding and content, of its category."""
 
+import functools
+
 import tensorflow as tf
 
+from tfrec.models.query import Query
+from tfrec.models.size_of import size_of
+from tfrec.models.sources.candidate_sources import Allows
 from tfrec.strategy.candidate_slate import CandidateSlate
 from tfrec.strategy.config import SimilarConfig
 from tfrec.strategy.sources import Sources
@@ -18,29 +23,46 @@ class Closeness:
     def __init__(self, sources: Sources, config: SimilarConfig) -> None:
         self._sources, self._config = sources, config
 
-    def catalogue(self, anchor: tf.Tensor) -> tf.Tensor:
-        """Returns `[B, N + 1]` float32: how well each item stands in for the anchor `[B]`."""
-        anchor = tf.maximum(anchor, 0)
-        return self._closeness(anchor, self._leaf_of(tf.range(self._sources.num_rows))[None, :], None)
+    def of(self, anchor: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, m]` float32: how well `items [1 or B, m]` stand in for the anchor `[B]`; -inf without one."""
+        items = tf.broadcast_to(items, [size_of(anchor), size_of(items, 1)])
+        return tf.where((anchor > 0)[:, None], self._closeness(tf.maximum(anchor, 0), items), -float("inf"))
 
-    def nearest(self, anchor: tf.Tensor, eligible: tf.Tensor, enough: tf.Tensor) -> tf.Tensor:
-        """Returns `[B, n]` int32: of `eligible [B, N + 1]` the items most like the anchors, `enough [B]`; 0 = none."""
-        score = tf.where(eligible, self.catalogue(anchor), -float("inf"))
-        most = tf.reduce_max(tf.concat([enough, [self._config.candidates]], axis=0))
-        score, item = tf.math.top_k(score, tf.minimum(most, self._sources.num_rows))
-        return tf.where((score > -float("inf")) & (anchor > 0)[:, None], item, 0)
+    def nearest(self, query: Query, allows: Allows, anchor: tf.Tensor, enough: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, n]` int32: of the items that may be offered those most like the anchors `[B]`; 0 = none.
+
+        At least `enough [B]` of them, if there are so many. An index is asked first; where limits leave too few of what
+        it finds, all items are compared.
+
+        Args:
+            query: the queries.
+            allows: which items may be offered.
+            anchor: int32; 0 or less = none.
+            enough: int32.
+        """
+        wanted = tf.where(anchor > 0, tf.maximum(enough, self._config.candidates), 0)
+        near = self._sources.nearest_by_index(tf.maximum(anchor, 0), wanted)
+
+        def of_all() -> tf.Tensor:
+            return self._sources.best_of_catalogue(query, allows, functools.partial(self.of, anchor), wanted)
+
+        if near is None:
+            return of_all()
+        found = self._sources.best_of(query, allows, functools.partial(self.of, anchor), wanted, items=near)
+        has = tf.reduce_sum(tf.cast(found > 0, tf.int32), axis=1)
+        return tf.cond(tf.reduce_all(has >= wanted), lambda: found, of_all)
 
     def order(self, slate: CandidateSlate, anchor: tf.Tensor) -> CandidateSlate:
         """Returns the slate with closeness as the score in the rows that have an anchor."""
-        score = self._closeness(tf.maximum(anchor, 0), self._leaf_of(slate.item), slate.item)
+        score = self._closeness(tf.maximum(anchor, 0), slate.item)
         is_close = (anchor > 0)[:, None] & (slate.score > -float("inf"))
         return CandidateSlate(
             item=slate.item, score=tf.where(is_close, score, slate.score), probability=slate.probability
         )
 
-    def _closeness(self, anchor: tf.Tensor, leaf: tf.Tensor, items: tf.Tensor | None) -> tf.Tensor:
-        """Returns `[B, C]` float32 of `items`, whose leaf categories are `leaf`; None = of the catalogue."""
-        config, own_leaf = self._config, self._leaf_of(anchor)[:, None]
+    def _closeness(self, anchor: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
+        """Returns `[B, C]` float32 of `items [B, C]`."""
+        config, leaf, own_leaf = self._config, self._leaf_of(items), self._leaf_of(anchor)[:, None]
         same_leaf = tf.cast(tf.equal(leaf, own_leaf) & (own_leaf > 0), tf.float32)
         similarity = self._sources.similarity(
             anchor, items, embedding_weight=config.embedding_weight, content_weight=config.content_weight

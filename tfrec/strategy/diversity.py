@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tfrec.models.graph_tables import rows_of_table
 from tfrec.models.size_of import size_of
 from tfrec.schema.inputs import VARIETIES
 from tfrec.strategy.candidate_slate import CandidateSlate, top
@@ -105,7 +106,7 @@ def _rerank(
     highest = tf.reduce_max(tf.where(is_item, score, -1e9), axis=1, keepdims=True)
     lowest = tf.reduce_min(tf.where(is_item, score, 1e9), axis=1, keepdims=True)
     relevance = tf.where(is_item, (score - lowest) / tf.maximum(highest - lowest, 1e-6), 0.0)
-    vector = tf.gather(vectors, pool.item[:, :pool_width])
+    vector = rows_of_table(vectors, pool.item[:, :pool_width])
     # Items described alike tie, and the better one is taken: rounding, which differs with the size of the batch, must
     # not choose.
     similarity = tf.round(tf.matmul(vector, vector, transpose_b=True) * 1e4) / 1e4  # [B, P, P]

@@ -17,7 +17,7 @@ from tfrec.models.rows import is_in
 from tfrec.models.shared_graphs import rare_branch, rare_graph, rare_packed_graph, shared_graph
 from tfrec.models.size_of import size_of
 from tfrec.models.sources import CandidateSources
-from tfrec.models.sources.shortlist import Shortlist, whole_catalogue
+from tfrec.models.sources.shortlist import Shortlist
 from tfrec.strategy.asked import ASKED_SPEC, Asked, ask, by_default, replaced
 from tfrec.strategy.attributes import AttributeFilter
 from tfrec.strategy.candidate_slate import (
@@ -49,6 +49,7 @@ from tfrec.strategy.threshold_sets import ThresholdSets
 from tfrec.strategy.upsell import only_upgrades
 from tfrec.strategy.variants import is_taken, one_of_each_product, without_items, without_variants
 
+_FURTHER = 10_000  # items that may stand where rules refuse the candidates
 _NEAR = 20  # items that bring a cart to a threshold, beside those of the sources
 
 
@@ -135,11 +136,9 @@ class Funnel:
         return replaced(request, query=self.sources.informed(request.query))
 
     def retrieve(self, query: Query, k: tf.Tensor) -> CandidateSlate:
-        """Returns the nearest `[B, k]` candidates of the two towers alone, exact by inner product."""
+        """Returns the nearest `[B, k]` candidates of the two towers alone; see `CandidateSources.nearest`."""
         assert isinstance(self.sources, CandidateSources)  # a baseline has no towers, and no such signature
-        score = tf.matmul(self.sources.embed_query(query), self.sources.candidate_embeddings, transpose_b=True)
-        score = tf.where(self.sources.is_offered[None, :], score, -float("inf"))
-        item = tf.broadcast_to(tf.range(self.sources.num_rows)[None, :], tf.shape(score))
+        item, score = self.sources.nearest(query, k)
         return top(CandidateSlate(item=item, score=score, probability=tf.zeros_like(score)), k=k)
 
     def rank(self, query: Query, items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -261,11 +260,15 @@ class Funnel:
 
         The sources know no thresholds: their candidates may all be too cheap.
         """
-        may_be = self._eligible(asked, rules)
-        may_be &= self._within_reach(self.sources.price.value()[None, :], asked.relation.gap)
-        score = tf.where(may_be, self.sources.popularity[None, :], -1.0)
-        score, item = tf.math.top_k(score, min(_NEAR, self.sources.num_rows))
-        return tf.where(score >= 0, item, 0)
+        gap = asked.relation.gap
+
+        def score(items: tf.Tensor) -> tf.Tensor:
+            is_near = self._within_reach(tf.gather(self.sources.price, items), gap)
+            return tf.where(is_near, tf.gather(self.sources.popularity, items), -float("inf"))
+
+        wanted = tf.where(gap > 0, min(_NEAR, self.sources.num_rows), 0)
+        allows = functools.partial(self._allowed, asked, rules)
+        return self.sources.best_of_catalogue(asked.query, allows, score, wanted, is_popularity=True)
 
     def _led_by_set(
         self, slate: CandidateSlate, usual: CandidateSlate, rules: RulesInForce, asked: Asked
@@ -291,11 +294,8 @@ class Funnel:
 
     def _nearest(self, asked: Asked, rules: RulesInForce, enough: tf.Tensor) -> tf.Tensor:
         """Returns `[B, n]` int32: the eligible items most like the anchors, `enough [B]` of them; 0 = none."""
-        return self._closeness.nearest(asked.relation.similar_to, self._eligible(asked, rules), enough)
-
-    def _eligible(self, asked: Asked, rules: RulesInForce) -> tf.Tensor:
-        """Returns `[B, N + 1]` bool: which items of the catalogue may be offered."""
-        return self.sources.eligible_catalogue(asked.query, functools.partial(self._allowed, asked, rules))
+        allows = functools.partial(self._allowed, asked, rules)
+        return self._closeness.nearest(asked.query, allows, asked.relation.similar_to, enough)
 
     def _tired(self, slate: CandidateSlate, shown: tf.Tensor, seen: tf.Tensor, is_amount: tf.Tensor) -> CandidateSlate:
         """Returns the slate with lower scores for what was shown and not clicked."""
@@ -308,21 +308,32 @@ class Funnel:
         """Returns the slate with further items behind it in rows that rules leave short, the best sellers first.
 
         Rules for the slate as a whole (at most two of a brand) may refuse most of the candidates, while other items of
-        the catalogue could stand. To rank them all by the model would take as long as a hundred requests.
+        the catalogue could stand. To rank them all by the model would take as long as a hundred requests. Of a big
+        catalogue the first `_FURTHER` that may be offered have to do.
         """
         is_short = rules.selects & (tf.reduce_sum(tf.cast(slate.item > 0, tf.int32), axis=1) < asked.k)
 
         def fill() -> CandidateSlate:
-            every = whole_catalogue(self.sources.num_rows)
-            score = tf.where(
-                (asked.relation.similar_to > 0)[:, None],
-                self._closeness.catalogue(asked.relation.similar_to),
-                self.sources.popularity[None, :],
+            anchor = asked.relation.similar_to
+
+            def allows(shortlist: Shortlist, is_own: tf.Tensor) -> tf.Tensor:
+                may_be = self._allowed(asked, rules, shortlist, is_own)
+                if taken is not None:
+                    may_be &= ~is_taken(shortlist.item, taken=taken, groups=self.sources.groups)
+                return may_be
+
+            def popularity(items: tf.Tensor) -> tf.Tensor:
+                return tf.gather(self.sources.popularity, items) + tf.zeros([size_of(anchor), 1])
+
+            number, best = min(_FURTHER, self.sources.num_rows), self.sources.best_of_catalogue
+            of_sellers, of_near = (tf.where(is_short & is_it, number, 0) for is_it in (anchor <= 0, anchor > 0))
+            sellers = best(asked.query, allows, popularity, of_sellers, is_popularity=True)
+            near = tf.cond(
+                tf.reduce_any(of_near > 0),
+                lambda: best(asked.query, allows, functools.partial(self._closeness.of, anchor), of_near),
+                lambda: tf.zeros([size_of(anchor), 0], tf.int32),
             )
-            may_be = self._eligible(asked, rules) & is_short[:, None]
-            if taken is not None:
-                may_be &= ~is_taken(every.item, taken=taken, groups=self.sources.groups)
-            longer = followed_by(slate, tf.where(may_be, score, -float("inf")), catalogue=every)
+            longer = followed_by(slate, tf.concat([sellers, near], axis=1))
             return self._select_graph(longer, rules, asked.k)
 
         return tf.cond(tf.reduce_any(is_short), rare_branch(fill), lambda: slate)

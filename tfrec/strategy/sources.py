@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tfrec.models.attribute_tables import AttributeTables
 from tfrec.models.query import Query
+from tfrec.models.sources.best_items import Score
 from tfrec.models.sources.candidate_sources import Allows
 
 
@@ -64,8 +65,19 @@ class Sources(Protocol):
     ) -> Any:
         """Returns what they know for the queries, and for the items `also [B, n]`."""
 
-    def eligible_catalogue(self, query: Query, allows: Allows) -> tf.Tensor:
-        """Returns `[B, N + 1]` bool: which items of the catalogue may be offered."""
+    def best_of_catalogue(
+        self, query: Query, allows: Allows, score: Score, wanted: tf.Tensor, *, is_popularity: bool = False
+    ) -> tf.Tensor:
+        """Returns `[B, m]` int32: of all items that may be offered, `wanted [B]` with the highest scores; 0 = none.
+
+        `is_popularity`: the score is `popularity`, or `-inf` for some.
+        """
+
+    def best_of(self, query: Query, allows: Allows, score: Score, wanted: tf.Tensor, *, items: tf.Tensor) -> tf.Tensor:
+        """Returns the same of `items [B, n]` alone."""
+
+    def nearest_by_index(self, anchor: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor | None:
+        """Returns `[B, m]` int32 items near to the anchors `[B]`, `wanted [B]` at least; None = there is no index."""
 
     def candidates(self, evidence: Any, *, at_least: tf.Tensor | int = 0, also: tf.Tensor | None = None) -> tf.Tensor:
         """Returns `[B, C]` int32 candidates, those of `also [B, n]` among them that may be offered."""
@@ -79,9 +91,9 @@ class Sources(Protocol):
     def similarity(
         self,
         anchor: tf.Tensor,
-        items: tf.Tensor | None = None,
+        items: tf.Tensor,
         *,
         embedding_weight: float = 1.0,
         content_weight: float = 1.0,
     ) -> tf.Tensor:
-        """Returns `[B, C]` similarities of `items [B, C]` to the anchor `[B]`; `[B, N + 1]` without `items`."""
+        """Returns `[B, C]` similarities of `items [B, C]` to the anchor `[B]`."""

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tfrec.models.graph_tables import rows_of_table
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.strategy.candidate_slate import CandidateSlate
 from tfrec.strategy.config import UpsellConfig
@@ -59,7 +60,7 @@ def only_upgrades(
     dearer &= its_price <= anchor_price * ratio[:, None]
     anchor_leaf = tf.gather(category_paths, anchor)[:, -1:]
     same_leaf = tf.equal(tf.gather(category_paths, shortlist.item)[..., -1], anchor_leaf)
-    similar = shortlist.products(tf.gather(content, anchor), content) >= config.min_content_similarity
+    similar = shortlist.products(rows_of_table(content, anchor), content) >= config.min_content_similarity
     comparable = tf.where(anchor_leaf > 0, same_leaf, similar)
     return eligible & dearer & comparable & ((anchor > 0)[:, None] & (anchor_price > 0))
 

@@ -102,7 +102,7 @@ class ServedFunnel:
         }
         if left_out := vocabularies.catalogue.attributes.left_out:
             logger.info("Requests cannot be limited by %s: too many values.", ", ".join(left_out))
-        self._item_ids = tf.constant(np.concatenate([[""], vocabularies.items.tokens]).tolist())
+        self._item_ids = self._read.item_ids
         self.functions: dict[str, Any] = {name: self._function(signature) for name, signature in SIGNATURES.items()}
 
     def answer(self, name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -130,7 +130,7 @@ class ServedFunnel:
         signatures = {name: self.functions[name].get_concrete_function() for name in names}
         captured = {id(tensor) for function in signatures.values() for tensor in function.captured_inputs}
         module = tf.Module(name=servable)
-        module.lookups = self._read.lookups
+        module.lookups, module.texts = self._read.lookups, self._read.texts
         module.tables = [variable for variable in self.funnel.variables if id(variable.handle) in captured]
         if any(id(variable.handle) in captured for variable in self.funnel.merchandising.variables):
             module.rule_tables = self.funnel.merchandising.variables

@@ -27,6 +27,8 @@ class RequestReader:
     Attributes:
         items: item id → index.
         lookups: all of them, for the SavedModel that holds them.
+        texts: what they are filled from, likewise.
+        item_ids: `[N + 1]` string, index → item id.
 
     Args:
         shop: gives the vocabularies.
@@ -37,14 +39,25 @@ class RequestReader:
     def __init__(self, shop: Shop, user_ids: np.ndarray, *, view_type: int) -> None:
         self._view_type = view_type
         vocabularies = shop.vocabularies
-        self.items = _lookup_table(vocabularies.items.tokens)
-        self._users = _lookup_table(user_ids)
-        self._categories = _lookup_table(vocabularies.categories.tokens)
-        self._types = _lookup_table(np.array(vocabularies.event_types, dtype=object))
-        self._segments = _lookup_table(shop.train.segments.names.tokens)
         attributes = vocabularies.catalogue.attributes
-        self._attributes = _lookup_table(attributes.texts)
-        self._relations = _lookup_table(attributes.relations)
+        tokens = {
+            "items": vocabularies.items.tokens,
+            "users": user_ids,
+            "categories": vocabularies.categories.tokens,
+            "types": np.array(vocabularies.event_types, dtype=object),
+            "segments": shop.train.segments.names.tokens,
+            "attributes": attributes.texts,
+            "relations": attributes.relations,
+        }
+        texts = {name: _texts(values, f"{name}_texts") for name, values in tokens.items()}
+        self.texts, self.item_ids = list(texts.values()), texts["items"]
+        self.items = _lookup_table(texts["items"])
+        self._users = _lookup_table(texts["users"])
+        self._categories = _lookup_table(texts["categories"])
+        self._types = _lookup_table(texts["types"])
+        self._segments = _lookup_table(texts["segments"])
+        self._attributes = _lookup_table(texts["attributes"])
+        self._relations = _lookup_table(texts["relations"])
         self.lookups = [self.items, self._users, self._categories, self._types, self._segments]
         self.lookups += [self._attributes, self._relations] if len(attributes.texts) else []
         texts, numbers = tf.TensorSpec([None, None], tf.string), tf.TensorSpec([None, None], tf.float32)
@@ -186,11 +199,35 @@ class RequestReader:
         ]
 
 
-def _lookup_table(tokens: np.ndarray) -> tf.lookup.StaticHashTable:
-    """Returns a table text → index from 1, 0 for unknown texts. It holds the empty text, as it must not be empty."""
-    keys = tf.constant(["", *tokens.tolist()])
-    values = tf.range(len(tokens) + 1, dtype=tf.int32)
-    return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, values), default_value=0)
+class _TextsInitializer(tf.lookup.KeyValueTensorInitializer):
+    """Fills a table text → index from texts in a variable.
+
+    Constants would be part of the saved graph, which a server copies for each signature: several times the texts.
+
+    Args:
+        texts: `[M]` string variable.
+    """
+
+    def __init__(self, texts: tf.Variable) -> None:
+        super().__init__([""], [0], tf.string, tf.int32)
+        self.texts = texts
+
+    def initialize(self, table: tf.lookup.StaticHashTable) -> tf.Operation:
+        """Fills the table."""
+        keys = self.texts.read_value()
+        return tf.raw_ops.LookupTableImportV2(
+            table_handle=table.resource_handle, keys=keys, values=tf.range(tf.size(keys))
+        )
+
+
+def _texts(tokens: np.ndarray, name: str) -> tf.Variable:
+    """Returns the texts behind the empty one, which stands for none, as a variable."""
+    return tf.Variable(["", *tokens.tolist()], trainable=False, name=name)
+
+
+def _lookup_table(texts: tf.Variable) -> tf.lookup.StaticHashTable:
+    """Returns a table text → index, 0 for unknown texts. It holds the empty text, as it must not be empty."""
+    return tf.lookup.StaticHashTable(_TextsInitializer(texts), default_value=0)
 
 
 def _as_wide_as(values: tf.Tensor, items: tf.Tensor, padding: str | float) -> tf.Tensor:

@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
-from tfrec.models.graph_tables import products
+from tfrec.models.graph_tables import products, products_with_all, rows_of_table
 from tfrec.models.index_config import IndexConfig
 from tfrec.models.organic import HABIT, faded_orders, items_an_order, organic_probability
 from tfrec.models.query import Query, changed
 from tfrec.models.rows import times_by_category
 from tfrec.models.shared_graphs import GraphValue, rare_branch
 from tfrec.models.size_of import size_of
+from tfrec.models.sources.best_items import Score, best_items, strongest
 from tfrec.models.sources.complements import Complements
 from tfrec.models.sources.feature_values import Column, scaled
 from tfrec.models.sources.item_index import IndexFacts
@@ -121,20 +122,18 @@ class CandidateSources:
                 built.update({name: search.build(vectors, config) for name, search in source.searches.items()})
         facts = {name: index for name, index in built.items() if index is not None}
         self.moment.is_indexed = bool(facts)
+        self.moment.halve(embeddings="towers" in facts, content="content" in facts)
         return facts
 
     def similarity(
         self,
         anchor: tf.Tensor,
-        items: tf.Tensor | None = None,
+        items: tf.Tensor,
         *,
         embedding_weight: float = 1.0,
         content_weight: float = 1.0,
     ) -> tf.Tensor:
-        """Returns `[B, C]` similarities of `items [B, C]` to the anchor `[B]`, cosines of embedding and content.
-
-        Without `items`: `[B, N + 1]`, of each item of the catalogue.
-        """
+        """Returns `[B, C]` similarities of `items [B, C]` to the anchor `[B]`, cosines of embedding and content."""
         embedded = products(self.candidate_embeddings, anchor, items)
         return embedding_weight * embedded + content_weight * products(self.content, anchor, items)
 
@@ -217,11 +216,64 @@ class CandidateSources:
         """`[N + 1]` float32 times bought in the last 28 days."""
         return self.moment.popularity[:, 1]
 
-    def eligible_catalogue(self, query: Query, allows: Allows) -> tf.Tensor:
-        """Returns `[B, N + 1]` bool: which items of the catalogue may be offered."""
-        every, bought = whole_catalogue(self.num_rows), self._bought(query)
-        eligible = allows(every, every.marks(bought.item) & (every.item > 0))
-        return tf.broadcast_to(eligible, [size_of(query.user), self.num_rows])
+    def best_of_catalogue(
+        self, query: Query, allows: Allows, score: Score, wanted: tf.Tensor, *, is_popularity: bool = False
+    ) -> tf.Tensor:
+        """Returns `[B, m]` int32: of all items that may be offered, `wanted [B]` with the highest scores; 0 = none.
+
+        Where the score is `popularity`, or `-inf`, what is bought little is looked at in need alone.
+        """
+        order = self.moment.by_popularity if is_popularity else None
+        may_be = self._may_be(query, allows)
+        return best_items([score], [wanted], may_be, num_rows=self.num_rows, order=order)[0]
+
+    def best_of(self, query: Query, allows: Allows, score: Score, wanted: tf.Tensor, *, items: tf.Tensor) -> tf.Tensor:
+        """Returns the same of `items [B, n]` alone."""
+        shortlist = shortlist_of([items])
+        eligible = self._may_be(query, allows)(shortlist) & (shortlist.item > 0)
+        return strongest(score(shortlist.item), shortlist.item, eligible, wanted)
+
+    def nearest_by_index(self, anchor: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor | None:
+        """Returns `[B, m]` int32 items near to the anchors `[B]` by embedding or content; None = there is no index.
+
+        `wanted [B]` of each, with some to spare.
+        """
+        if not self.moment.is_indexed:
+            return None
+        towers, content = self.by_name["towers"], self.by_name["content"]
+        assert isinstance(towers, Searching) and isinstance(content, Searching)
+        by_towers = towers.searches["towers"].ranking(rows_of_table(self.candidate_embeddings, anchor), wanted)
+        by_content = content.searches["content"].ranking(rows_of_table(self.content, anchor), wanted)
+        return tf.concat([by_towers.item, by_content.item], axis=1)
+
+    def nearest(self, query: Query, wanted: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns `[B, m]` int32 the `wanted [B]` nearest items by the towers, best first, 0 = none; and their scores.
+
+        As far as an index finds them, where there is one; of more than it finds, by a pass over all.
+        """
+        towers = self.by_name["towers"]
+        assert isinstance(towers, Towers)
+        embedding = towers.vector(query)
+        wanted = tf.minimum(wanted, self.num_rows)
+
+        def every() -> tf.Tensor:
+            score = products_with_all(embedding, self.candidate_embeddings)
+            return strongest(score, tf.range(self.num_rows)[None, :], self.is_offered[None, :], wanted)
+
+        if not self.moment.is_indexed:
+            item = every()
+        else:
+            found = towers.searches["towers"].ranking(embedding, wanted).item
+            has = tf.reduce_sum(tf.cast(found > 0, tf.int32), axis=1)
+            item = tf.cond(tf.reduce_all(has >= wanted), lambda: found, every)
+            most = tf.reduce_max(tf.concat([wanted, [0]], axis=0))
+            item = tf.where(tf.range(size_of(item, 1))[None, :] < wanted[:, None], item, 0)[:, :most]
+        score = tf.linalg.matvec(rows_of_table(self.candidate_embeddings, item), embedding)
+        return item, tf.where(item > 0, score, -float("inf"))
+
+    def _may_be(self, query: Query, allows: Allows) -> Callable[[Shortlist], tf.Tensor]:
+        bought = self._bought(query)
+        return lambda shortlist: allows(shortlist, shortlist.marks(bought.item) & (shortlist.item > 0))
 
     def candidates(
         self, evidence: Evidence, *, at_least: tf.Tensor | int = 0, also: tf.Tensor | None = None
@@ -299,8 +351,8 @@ class CandidateSources:
         """Returns the items of all entries, and which of them may be offered, `[B, L]` bool.
 
         In rows where limits leave too few of a ranking, longer rankings are looked at, where sources have such, then
-        the whole catalogue; of what is added there, what may be offered stays. So candidates are the same as if all
-        sources had scored the whole catalogue, as far as an index finds what is nearest.
+        the whole catalogue, block by block; of what is added there, what may be offered stays. So candidates are the
+        same as if all sources had scored the whole catalogue, as far as an index finds what is nearest.
         """
         listed = shortlist_of([*(one.item for one in entries.values()), *also])
         eligible = allowed(listed)
@@ -316,9 +368,14 @@ class CandidateSources:
             return kept, tf.gather(may_be, wide.columns(kept.item), batch_dims=1)
 
         def everything(base: Shortlist, is_done: tf.Tensor) -> list[tf.Tensor]:
-            item = tf.broadcast_to(tf.range(self.num_rows)[None, :], [size_of(is_done), self.num_rows])
-            every = Shortlist(item, item)
-            return _parts(*added(base, is_done, every, allowed(every)))
+            best = best_items(
+                [_positive(ranking.scores) for ranking in rankings],
+                [tf.where(is_done, 0, ranking.wanted) for ranking in rankings],
+                allowed,
+                num_rows=self.num_rows,
+            )
+            wide = shortlist_of([base.item, *best])
+            return _parts(wide, allowed(wide))
 
         def longer() -> list[tf.Tensor]:
             longest = [ranking if ranking.longer is None else ranking.longer() for ranking in rankings]
@@ -336,6 +393,16 @@ class CandidateSources:
             rare_branch(longer if self.moment.is_indexed else lambda: everything(listed, is_enough)),
         )
         return Shortlist(item, ascending), eligible
+
+
+def _positive(scores: Score) -> Score:
+    """Returns the scores with `-inf` for those that are not positive."""
+
+    def positive(items: tf.Tensor) -> tf.Tensor:
+        score = scores(items)
+        return tf.where(score > 0, score, -float("inf"))
+
+    return positive
 
 
 def _parts(shortlist: Shortlist, eligible: tf.Tensor) -> list[tf.Tensor]:

@@ -5,11 +5,10 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from tfrec.features.feature_tables import CHANNELS
 from tfrec.models.query import Query
 from tfrec.models.rows import count_items, latest, without_repeats
 from tfrec.models.sources.feature_values import Column, Unscaled, of_the_best, relative, signed_root
-from tfrec.models.sources.item_table import ItemTable, best_strength
+from tfrec.models.sources.item_table import best_strength
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models.sources.source import Candidates, Entries, Found
@@ -38,11 +37,9 @@ class Cart:
     }
 
     def __init__(self, moment: Moment) -> None:
-        config = moment.config
-        channels = slice(CHANNELS.index("ease"), CHANNELS.index("nearby_ease") + 1)
-        self.table = ItemTable(moment.feature_tables, channels=channels, width=config.cart_neighbours, name="cart")
-        self.variables = self.table.variables
-        self._most = config.cart_items
+        self.table = moment.bought_together
+        self.variables: list[tf.Variable] = []
+        self._most = moment.config.cart_items
 
     def entries(self, query: Query, bought: Purchases, *, at_least: tf.Tensor) -> Entries:
         """Returns the neighbours of the newest items of the cart."""

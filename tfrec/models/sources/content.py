@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import tensorflow as tf
 
+from tfrec.models.graph_tables import rows_of_table
 from tfrec.models.query import Query
 from tfrec.models.rows import latest, masked_mean
 from tfrec.models.size_of import size_of
@@ -41,8 +42,8 @@ class Content:
     def vector(self, query: Query) -> tf.Tensor:
         """Returns `[B, c]` mean content of the cart, of the visit where the cart is empty."""
         content = self._moment.content
-        mean = masked_mean(tf.gather(content, query.cart), query.cart > 0)
-        visit = masked_mean(tf.gather(content, query.recent_item), query.recent_item > 0)
+        mean = masked_mean(rows_of_table(content, query.cart), query.cart > 0)
+        visit = masked_mean(rows_of_table(content, query.recent_item), query.recent_item > 0)
         return tf.where(tf.reduce_any(query.cart > 0, axis=1, keepdims=True), mean, visit)
 
     def entries(self, query: Query, bought: Purchases, *, at_least: tf.Tensor) -> Entries:
@@ -65,10 +66,10 @@ class Content:
 
     def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, Column]:
         """Returns the similarity to the mean, and the largest to one item."""
-        own = tf.gather(self._moment.content, candidates.item)
+        own = rows_of_table(self._moment.content, candidates.item)
         similarity = _tied(tf.reduce_sum(own * found["mean"][:, None, :], axis=2))
         items = latest(tf.concat([query.recent_item, query.cart], axis=1), self._most_recent)
-        similar = tf.matmul(own, tf.gather(self._moment.content, items), transpose_b=True)
+        similar = tf.matmul(own, rows_of_table(self._moment.content, items), transpose_b=True)
         similar = tf.where((items > 0)[:, None, :], similar, 0.0)
         return {
             "content": similarity,

@@ -5,7 +5,6 @@ from typing import ClassVar
 
 import tensorflow as tf
 
-from tfrec.features.feature_tables import CHANNELS
 from tfrec.models.query import Query
 from tfrec.models.sources.feature_values import (
     Column,
@@ -16,8 +15,7 @@ from tfrec.models.sources.feature_values import (
     relative,
     signed_root,
 )
-from tfrec.models.sources.item_table import ItemTable
-from tfrec.models.sources.moment import Moment
+from tfrec.models.sources.moment import ORDER_CHANNELS, Moment
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models.sources.source import Candidates, Entries, Found
 from tfrec.models.user_history import Purchases
@@ -38,11 +36,9 @@ class History:
 
     def __init__(self, moment: Moment) -> None:
         config = moment.config
-        ease = CHANNELS.index("ease")
-        self.table = ItemTable(
-            moment.feature_tables, channels=slice(ease, ease + 1), width=config.history_neighbours, name="history"
-        )
-        self.variables = self.table.variables
+        ease, width = ORDER_CHANNELS.index("ease"), moment.neighbours_kept(config.history_neighbours)
+        self.table = moment.bought_together.narrowed(channels=slice(ease, ease + 1), width=width)
+        self.variables: list[tf.Variable] = []
         self._moment = moment
         self._most = config.history_items
 

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import tensorflow as tf
 
-from tfrec.models.graph_tables import table
+from tfrec.models.graph_tables import products_with_all, rows_of_table, table
 from tfrec.models.index_config import IndexConfig
 from tfrec.models.query import Query
 from tfrec.models.size_of import size_of
@@ -23,9 +23,10 @@ class NearestItems:
 
     Args:
         moment: knows which items may be offered.
-        vectors: returns `[N + 1, d]` float32.
+        vectors: returns `[N + 1, d]`, float32 until an index is built.
         score: inner products → scores of the same shape, in the same order; what is not positive is no candidate.
         items: `[M]` int32 the items that are searched; None = all that may be offered.
+        is_searched: items → whether they are among these, bool of the same shape; None = whether they may be offered.
         name: name of the variables.
     """
 
@@ -36,10 +37,12 @@ class NearestItems:
         *,
         score: Callable[[tf.Tensor], tf.Tensor],
         items: np.ndarray | None = None,
+        is_searched: Callable[[tf.Tensor], tf.Tensor] | None = None,
         name: str,
     ) -> None:
         self._moment, self._vectors, self._score, self._name = moment, vectors, score, name
         self._items = items
+        self._is_searched = is_searched or (lambda items: tf.gather(moment.offered, items))
         self._scanned: tf.Variable | None = None
         self._index: ItemIndex | None = None
         self._facts: IndexFacts | None = None
@@ -77,21 +80,28 @@ class NearestItems:
 
     def ranking(self, query: tf.Tensor, wanted: tf.Tensor | int) -> Ranking:
         """Returns the nearest items of `query [B, d]`, `wanted`, `[B]` or one number, with some to spare."""
+
+        def scores(items: tf.Tensor) -> tf.Tensor:
+            score = self._score(tf.linalg.matvec(rows_of_table(self._vectors(), items), query))
+            return tf.where(self._is_searched(items), score, 0.0)
+
         if self._index is None or self._facts is None:
             if self._scanned is not None:
-                return rank(self._score(tf.matmul(query, self._scanned, transpose_b=True)), wanted, self._items)
-            score = self._score(tf.matmul(query, self._vectors(), transpose_b=True))
-            return rank(tf.where(self._moment.offered, score, 0.0), wanted)
+                score = self._score(tf.matmul(query, self._scanned, transpose_b=True))
+                return rank(score, wanted, self._items, scores=scores)
+            score = self._score(products_with_all(query, self._vectors()))
+            return rank(tf.where(self._moment.offered, score, 0.0), wanted, scores=scores)
         score, items, _ = self._read(query, wanted, times=1)
-        found = rank(score, wanted, items)
+        found = rank(score, wanted, items, scores=scores)
 
         def longer() -> Ranking:
             score, items, is_all = self._read(query, wanted, times=_MORE)
-            return Ranking(tf.where(score > 0, items, 0), found.wanted, tf.fill(tf.shape(found.wanted), is_all))
+            is_whole = tf.fill(tf.shape(found.wanted), is_all)
+            return Ranking(tf.where(score > 0, items, 0), found.wanted, is_whole, scores)
 
         # What has nothing in the nearest lists, such as a cart that nothing is known of, has nothing in the others.
         is_whole = ~tf.reduce_any(found.item > 0, axis=1)
-        return Ranking(_own_number(found.item, with_spare(wanted)), found.wanted, is_whole, longer)
+        return Ranking(_own_number(found.item, with_spare(wanted)), found.wanted, is_whole, scores, longer)
 
     def _read(self, query: tf.Tensor, wanted: tf.Tensor | int, *, times: int) -> tuple[tf.Tensor, tf.Tensor, bool]:
         """Returns exact scores and items `[B, m]` of what the index reads, 0 = none, and whether that is everything.
@@ -103,14 +113,11 @@ class NearestItems:
         probes, rescored = min(times * facts.probes, facts.lists), times * facts.rescored
         number = tf.maximum(with_spare(wanted), rescored) if tf.is_tensor(wanted) else max(with_spare(wanted), rescored)
         most = tf.reduce_max(tf.concat([number, [0]], axis=0)) if tf.is_tensor(number) else number
-        read = functools.partial(index.read, probes=probes, most=most)
-        if times > 1:  # of so many lists the rows of a batch together would take gigabytes
-            of_row = tf.TensorSpec([None], tf.int32)
-            item = tf.map_fn(lambda row: read(row[None])[0], query, fn_output_signature=of_row, parallel_iterations=1)
-        else:
-            item = read(query)
+        read, of_row = functools.partial(index.read, probes=probes, most=most), tf.TensorSpec([None], tf.int32)
+        # Row by row: together they would take tens of megabytes each, and be slower.
+        item = tf.map_fn(lambda row: read(row[None])[0], query, fn_output_signature=of_row, parallel_iterations=1)
         item = _own_number(item, number)
-        score = self._score(tf.linalg.matvec(tf.gather(self._vectors(), item), query))
+        score = self._score(tf.linalg.matvec(rows_of_table(self._vectors(), item), query))
         return tf.where(item > 0, score, 0.0), item, probes == facts.lists and rescored >= facts.items
 
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfrec.models.graph_tables import table
 from tfrec.models.query import Query
 from tfrec.models.size_of import size_of
+from tfrec.models.sources.best_items import Score
 from tfrec.models.sources.feature_values import Column, Unscaled, quarter_of_the_best
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
@@ -53,9 +54,11 @@ class Popular:
         by_segment = [every_segment] + [tables.segment_popularity] * self._has_segments
         mosts = (config.popular, config.popular_segment)
         scores = [tf.constant(score * moment.is_offered, tf.float32) for score in by_segment]
-        self._best = [rank(score, most) for score, most in zip(scores, mosts, strict=False)]
+        self._best = [rank(score, most, scores=_of_no_item) for score, most in zip(scores, mosts, strict=False)]
         # Where the towers search an index, what limits leave is looked for in longer lists before the whole catalogue.
-        self._longer = [rank(score, _LONGER * most) for score, most in zip(scores, mosts, strict=False)]
+        self._longer = [
+            rank(score, _LONGER * most, scores=_of_no_item) for score, most in zip(scores, mosts, strict=False)
+        ]
         self._moment = moment
         self._most, self._most_of_segment = config.popular, config.popular_segment
 
@@ -64,9 +67,15 @@ class Popular:
         segment = self._moment.profiles.segment(query)
         if not self._moment.is_listed:
             return Entries(tf.zeros([size_of(segment), 0], tf.int32), {"segment": segment})
+        longest = self._longer if self._moment.is_indexed else [None, None]
+        found, mosts = {"segment": segment}, (self._most, self._most_of_segment)
+        scores: tuple[Score, ...] = (
+            lambda items: tf.gather(self._score, items) + tf.zeros([size_of(segment), 1]),
+            lambda items: self._in_segment(found, tf.broadcast_to(items, [size_of(segment), size_of(items, 1)])),
+        )
         rankings = [
-            self._ranking(segment, best, most, longer if self._moment.is_indexed else None)
-            for best, longer, most in zip(self._best, self._longer, (self._most, self._most_of_segment), strict=False)
+            self._ranking(segment, best, most, _offered(score, self._moment), longer)
+            for best, longer, most, score in zip(self._best, longest, mosts, scores, strict=False)
         ]
         return Entries(tf.concat([one.item for one in rankings], axis=1), {"segment": segment}, tuple(rankings))
 
@@ -108,12 +117,12 @@ class Popular:
             parts.append(self._in_segment(found, candidates.item))
         return [Unscaled(part, quarter_of_the_best) for part in parts]
 
-    def _ranking(self, segment: tf.Tensor, best: Ranking, most: int, longer: Ranking | None) -> Ranking:
+    def _ranking(self, segment: tf.Tensor, best: Ranking, most: int, scores: Score, longer: Ranking | None) -> Ranking:
         """Returns the rows of `segment [B]` of a ranking of each segment."""
         item = tf.gather(best.item.numpy(), segment)
         wanted, is_whole = tf.fill(tf.shape(segment), most), tf.gather(best.is_whole.numpy(), segment)
-        more = None if longer is None else lambda: self._ranking(segment, longer, most, None)
-        return Ranking(item, wanted, is_whole, more)
+        more = None if longer is None else lambda: self._ranking(segment, longer, most, scores, None)
+        return Ranking(item, wanted, is_whole, scores, more)
 
     def _in_segment(self, found: Found, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, m]` times that the shop would have bought in four weeks, bought all as the user's segment.
@@ -122,3 +131,13 @@ class Popular:
         """
         segment = tf.broadcast_to(found["segment"][:, None], tf.shape(items))
         return tf.gather_nd(self._by_segment, tf.stack([segment, items], axis=-1))
+
+
+def _offered(score: Score, moment: Moment) -> Score:
+    """Returns the scores of what may be offered; 0 of other items."""
+    return lambda items: tf.where(tf.gather(moment.offered, items), score(items), 0.0)
+
+
+def _of_no_item(items: tf.Tensor) -> tf.Tensor:
+    """Stands for the scores of lists that are made once, for each segment: those of a batch are its users'."""
+    return tf.zeros(tf.shape(items))

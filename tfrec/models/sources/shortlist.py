@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tfrec.models.graph_tables import products_with_all, rows_of_table
 from tfrec.models.rows import in_ascending_order, places_in
 from tfrec.models.shared_graphs import GraphValue
 from tfrec.models.size_of import size_of
@@ -98,13 +99,13 @@ class Shortlist(GraphValue):
                 operation is done once.
         """
         if self.is_catalogue:
-            return tf.matmul(vectors, table, transpose_b=True)
+            return products_with_all(vectors, table)
         if has_all:
-            return tf.gather(tf.matmul(vectors, table, transpose_b=True), self.item, batch_dims=1)
+            return tf.gather(products_with_all(vectors, table), self.item, batch_dims=1)
         return tf.cond(
             tf.less(self.size, size_of(table)),
-            lambda: tf.linalg.matvec(tf.gather(table, self.item), vectors),
-            lambda: tf.gather(tf.matmul(vectors, table, transpose_b=True), self.item, batch_dims=1),
+            lambda: tf.linalg.matvec(rows_of_table(table, self.item), vectors),
+            lambda: tf.gather(products_with_all(vectors, table), self.item, batch_dims=1),
         )
 
 

@@ -25,12 +25,14 @@ class Ranking:
         item: `[B, m]` int32; 0 = none.
         wanted: `[B]` int32.
         is_whole: `[B]` bool: no further item has a positive score.
+        scores: scores of any items `[1 or B, m]` for the same queries, `[B, m]`; what is not positive is no candidate.
         longer: returns a longer list for the same queries; None = there is none but the catalogue.
     """
 
     item: tf.Tensor
     wanted: tf.Tensor
     is_whole: tf.Tensor
+    scores: Callable[[tf.Tensor], tf.Tensor]
     longer: Callable[[], "Ranking"] | None = None
 
 
@@ -107,13 +109,20 @@ class Source(Protocol):
         """
 
 
-def rank(score: tf.Tensor, wanted: tf.Tensor | int, items: np.ndarray | tf.Tensor | None = None) -> Ranking:
+def rank(
+    score: tf.Tensor,
+    wanted: tf.Tensor | int,
+    items: np.ndarray | tf.Tensor | None = None,
+    *,
+    scores: Callable[[tf.Tensor], tf.Tensor],
+) -> Ranking:
     """Returns the best items by `score [B, M]`, positive ones alone.
 
     Args:
         score: of the items.
         wanted: `[B]` or one number of them.
         items: int32 the items, `[M]` or each row's own `[B, M]`; None = the catalogue from padding on.
+        scores: see `Ranking`.
     """
     wanted = tf.broadcast_to(wanted, tf.shape(score)[:1])
     most = tf.reduce_max(tf.concat([wanted, [0]], axis=0))
@@ -122,7 +131,7 @@ def rank(score: tf.Tensor, wanted: tf.Tensor | int, items: np.ndarray | tf.Tenso
     if items is not None:
         item = tf.gather(items, item, batch_dims=1) if len(items.shape) == 2 else tf.gather(items, item)
     is_whole = tf.reduce_any(best <= 0, axis=1) | tf.equal(number, size_of(score, 1))
-    return Ranking(tf.where(best > 0, item, 0), wanted, is_whole)
+    return Ranking(tf.where(best > 0, item, 0), wanted, is_whole, scores)
 
 
 def with_spare(wanted: tf.Tensor | int) -> tf.Tensor | int:

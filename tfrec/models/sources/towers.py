@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 import tensorflow as tf
 
+from tfrec.models.graph_tables import rows_of_table
 from tfrec.models.query import Query
 from tfrec.models.query_embedder import QueryEmbedder
 from tfrec.models.size_of import size_of
@@ -44,7 +45,12 @@ class Towers:
         self.searches = {"towers": NearestItems(moment, lambda: moment.embeddings, score=_above_zero, name="towers")}
         if self._has_unsold:
             self.searches["unsold"] = NearestItems(
-                moment, lambda: moment.embeddings, score=_above_zero, items=unsold, name="unsold"
+                moment,
+                lambda: moment.embeddings,
+                score=_above_zero,
+                items=unsold,
+                is_searched=lambda items: tf.gather(moment.offered, items) & self._is_unsold(items),
+                name="unsold",
             )
 
     @property
@@ -81,12 +87,11 @@ class Towers:
         score = _above_zero(found["cosine"])
         if not self._has_unsold:
             return {"towers": score}
-        is_unsold = tf.equal(tf.gather(self._moment.popularity, shortlist.item)[..., -1], 0.0)
-        return {"towers": score, "unsold": tf.where(is_unsold, score, 0.0)}
+        return {"towers": score, "unsold": tf.where(self._is_unsold(shortlist.item), score, 0.0)}
 
     def features(self, query: Query, found: Found, candidates: Candidates) -> dict[str, Column]:
         """Returns the inner product, and its distance to the list's highest."""
-        nearest = tf.gather(self._moment.embeddings, candidates.item)
+        nearest = rows_of_table(self._moment.embeddings, candidates.item)
         cosine = tf.reduce_sum(nearest * found["embedding"][:, None, :], axis=2)
         # Padding has the inner product 0, more than many an item: a row's highest must not depend on its padding.
         highest = tf.reduce_max(tf.where(candidates.item > 0, cosine, _LOWEST), axis=1, keepdims=True)
@@ -96,6 +101,9 @@ class Towers:
     def strengths(self, found: Found, candidates: Candidates) -> list[Column]:
         """Returns half the inner product where it is above 0."""
         return [tf.maximum(candidates.at(found["cosine"]), 0.0) * 0.5]
+
+    def _is_unsold(self, items: tf.Tensor) -> tf.Tensor:
+        return tf.equal(tf.gather(self._moment.popularity, items)[..., -1], 0.0)
 
 
 def _above_zero(cosine: tf.Tensor) -> tf.Tensor:

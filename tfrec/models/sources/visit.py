@@ -18,7 +18,7 @@ from tfrec.models.sources.feature_values import (
     relative,
     signed_root,
 )
-from tfrec.models.sources.item_table import ItemTable
+from tfrec.models.sources.item_table import item_table
 from tfrec.models.sources.moment import Moment
 from tfrec.models.sources.shortlist import Shortlist
 from tfrec.models.sources.source import Candidates, Entries, Found
@@ -56,9 +56,8 @@ class Visit:
         config = moment.config
         self._first = CHANNELS.index("session_ease")
         channels = slice(self._first, CHANNELS.index("sequence") + 1)
-        self._table = ItemTable(
-            moment.feature_tables, channels=channels, width=config.session_neighbours, name="session"
-        )
+        width = moment.neighbours_kept(config.session_neighbours)
+        self._table = item_table(moment.feature_tables, channels=channels, width=width, name="session", counts=False)
         self.variables = self._table.variables
         self._moment = moment
         self._most = config.recent_items
