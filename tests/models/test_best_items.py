@@ -63,3 +63,23 @@ def test_in_falling_order_of_the_score_the_rest_is_left_as_soon_as_there_are_eno
     assert items == expected(scores, may_be)
     if block == 7 and share == 1.0:
         assert 40 <= looked_at <= 43  # six blocks, and padding
+
+
+def test_any_number_may_be_wanted(block):
+    scores, may_be = world(0.5)
+    every = [found_by(scores, may_be, number) for number in (ROWS, 2**31 - 1)]
+    assert every[0] == every[1]
+
+
+def found_by(scores, may_be, number):
+    (best,) = best_items(
+        [lambda items: tf.gather(tf.constant(scores), items[0], axis=1)],
+        [tf.fill([QUERIES], number)],
+        lambda shortlist: (
+            tf.gather(tf.constant(may_be), shortlist.item, batch_dims=1)
+            if shortlist.item.shape[0] == QUERIES
+            else tf.gather(tf.constant(may_be), shortlist.item[0], axis=1)
+        ),
+        num_rows=ROWS,
+    )
+    return [row[row > 0].tolist() for row in best.numpy()]

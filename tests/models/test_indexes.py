@@ -138,6 +138,31 @@ def test_a_query_is_answered_in_a_batch_as_alone(indexed, query):
         assert sorted(alone[0][alone[0] > 0]) == sorted(together[row][together[row] > 0])
 
 
+def only(query, rows):
+    return tf.nest.map_structure(lambda part: part[rows], query, expand_composites=True)
+
+
+def test_the_nearest_of_a_query_are_the_same_whatever_others_of_its_batch_want(indexed, query):
+    """One wants what its lists hold, the others more, for which all items are compared."""
+    wanted = tf.constant([5, 300, 2**31 - 1, 0, 7, 300])
+    together, scores = (part.numpy() for part in indexed.nearest(query, wanted))
+    for row in range(len(ASKED)):
+        alone, its_scores = (
+            part.numpy() for part in indexed.nearest(only(query, slice(row, row + 1)), wanted[row:][:1])
+        )
+        number = np.count_nonzero(alone[0])
+        assert number == min(int(wanted[row]), int(np.count_nonzero(indexed.is_offered.numpy()[1:])))
+        assert together[row][together[row] > 0].tolist() == alone[0][:number].tolist()
+        np.testing.assert_allclose(scores[row][together[row] > 0], its_scores[0][:number], rtol=1e-5)
+
+
+def test_no_query_at_all_has_no_candidates(indexed, query):
+    item, score = indexed.nearest(only(query, slice(0, 0)), tf.zeros([0], tf.int32))
+    assert item.shape[0] == score.shape[0] == 0
+    found, _ = candidates(indexed, only(query, slice(0, 0)), eligible_share(1.0)[:0])
+    assert len(found) == 0
+
+
 def test_lists_are_read_for_one_row_at_a_time(indexed, query, monkeypatch):
     source, rows = indexed.by_name["towers"], []
     read = ItemIndex.read

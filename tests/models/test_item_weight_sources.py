@@ -14,8 +14,8 @@ def test_the_next_step_of_a_visit_counts_from_the_latest_item():
     evidence = sources_of(shop, model).gather_evidence(query_of(shop, ["", ""], recent=[["c", "a"], ["a", "c"]]))
     b, d = indices(shop, "b", "d")
     session, sequence, transition, before = np.moveaxis(evidence.by_source["session"]["weights"].numpy(), -1, 0)
-    assert transition[:, [b, d]] == pytest.approx(np.array([[9 / 14, 0], [0, 9 / 14]]), rel=1e-5)
-    assert before[:, [b, d]] == pytest.approx(np.array([[0, 9 / 14], [9 / 14, 0]]), rel=1e-5)
+    assert transition[:, [b, d]] == pytest.approx(np.array([[9 / 14, 0], [0, 9 / 14]]), rel=1e-3)
+    assert before[:, [b, d]] == pytest.approx(np.array([[0, 9 / 14], [9 / 14, 0]]), rel=1e-3)
     for column in (session, sequence):
         assert column[0, b] > column[0, d] > 0 and column[1, d] > column[1, b] > 0
 
@@ -27,8 +27,8 @@ def test_sequential_rules_fall_with_the_steps_ahead_and_with_the_age_of_the_even
     evidence = sources_of(shop, model).gather_evidence(query_of(shop, ["", ""], recent=[["a"], ["a", "f"]]))
     sequence = evidence.by_source["session"]["weights"].numpy()[..., 1]
     ahead = np.array([1, 1 / 2, 1 / 3]) * 9 / 14
-    assert sequence[0, indices(shop, "b", "c", "d")] == pytest.approx(ahead, rel=1e-5)
-    assert sequence[1, indices(shop, "b", "c", "d")] == pytest.approx(0.8 * ahead, rel=1e-5)  # seen one event ago
+    assert sequence[0, indices(shop, "b", "c", "d")] == pytest.approx(ahead, rel=1e-3)  # weights are of half precision
+    assert sequence[1, indices(shop, "b", "c", "d")] == pytest.approx(0.8 * ahead, rel=1e-3)  # seen one event ago
 
 
 @pytest.mark.parametrize("source", ["history", "cart"])

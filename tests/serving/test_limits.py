@@ -14,7 +14,7 @@ from tfrec.errors import ConfigError, ServingError
 from tfrec.schema import wire
 from tfrec.schema.inputs import STANDARD_WIDGETS
 from tfrec.serving.limits import RequestLimits
-from tfrec.serving.saved_model import ABOUT, read_num_items
+from tfrec.serving.saved_model import ABOUT, read_item_counts
 from tfrec.serving.server import EmbeddedServer
 
 INVALID_ARGUMENT = 3
@@ -111,15 +111,21 @@ def test_requests_wait_for_memory_that_others_use(tiny_models: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("noted", "counted"),
     [
-        ({"items": 1_000_000}, 1_000_000),
-        ({"items": 1_000_000, "indexes": {"towers": {}}}, 1_000_000),  # content is compared with all of them
-        ({"items": 1_000_000, "indexes": {"towers": {}, "content": {}}}, 8192),
-        ({"items": 300, "indexes": {"towers": {}, "content": {}}}, 300),
-        ({"indexes": {}}, 0),
-        ([], 0),
+        ({"items": 1_000_000}, (1_000_000, 1_000_000)),
+        (
+            {"items": 1_000_000, "indexes": {"towers": {}}},
+            (1_000_000, 1_000_000),
+        ),  # content is compared with all of them
+        ({"items": 1_000_000, "indexes": {"towers": {}, "content": {}}}, (1_000_000, 62_500)),
+        ({"items": 100_000, "indexes": {"towers": {}, "content": {}}}, (100_000, 8192)),
+        ({"items": 300, "indexes": {"towers": {}, "content": {}}}, (300, 300)),
+        ({"indexes": {}}, (0, 0)),
+        ([], (0, 0)),
     ],
 )
-def test_a_row_takes_memory_for_the_catalogue_unless_indexes_are_searched(tmp_path: Path, noted: object, counted: int):
+def test_a_row_takes_memory_for_the_catalogue_unless_indexes_are_searched(
+    tmp_path: Path, noted: object, counted: tuple[int, int]
+):
     (tmp_path / "assets.extra").mkdir()
     (tmp_path / "assets.extra" / "tfrec.json").write_text(json.dumps(noted))
-    assert read_num_items(tmp_path) == counted
+    assert read_item_counts(tmp_path) == counted

@@ -59,7 +59,9 @@ def build_served_shop() -> ServedShop:
     ranker(tf.zeros([1, 1, len(FEATURES)]))
     end = shop.prepared.test_from.timestamp() / 3600
     feature_tables = compute_feature_tables(shop.train, as_of=end, config=FeatureConfig(l2=5.0))
-    narrow = dataclasses.replace(SourceConfig(**dict.fromkeys(vars(SourceConfig()), 6)), recent_items=20)
+    narrow = dataclasses.replace(
+        SourceConfig(**dict.fromkeys(vars(SourceConfig()), 6)), recent_items=20, many_items=1000
+    )
     sources = build_sources(shop, towers, feature_tables, shop.vocabularies.catalogue.is_available(end), narrow)
     return ServedShop(shop, ServedFunnel(shop, Funnel(sources, ranker)))
 

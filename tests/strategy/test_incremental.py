@@ -56,7 +56,9 @@ def test_the_estimate_is_the_mean_of_own_orders_and_of_the_shops(served_shop):
     lately = lines[days <= 28]
     known = lines[lines["user_id"] != ""]
     an_order = len(known.drop_duplicates(["order_id", "item_id"])) / known["order_id"].nunique()
-    items = [own["item_id"].iloc[0], "i3", "i59"]
+    catalogue = shop.prepared.train.items.set_index("item_id")["item_group"]
+    alone = [item for item in own["item_id"] if not catalogue[item]]  # variants share in what others of them sold
+    items = [alone[0], "i3", "i59"]
     expected = []
     for item in items:
         share = (lately["item_id"] == item).sum() / len(lately) * an_order
@@ -86,5 +88,5 @@ def test_a_guest_buys_what_the_shop_buys(served_shop):
     every = tf.range(sources.num_rows)[None, :]
     chance = sources.organic(sources.informed(query), every).numpy()[0]
     sold = sources.popularity.numpy()
-    assert (np.argsort(chance[1:], kind="stable") == np.argsort(sold[1:], kind="stable")).all()
+    assert (np.diff(chance[1:][np.argsort(sold[1:], kind="stable")]) >= 0).all()
     assert chance.min() >= 0 and chance.max() < 0.5 and chance[0] == 0

@@ -99,7 +99,13 @@ def warm_up(servable: Servable, version_dir: Path) -> int:
 
 def _memory(servable: Servable, signature: ServableSignature, given: Mapping[str, Any], limits: RequestLimits) -> int:
     is_page, is_by_line = "widgets" in signature.inputs, signature.name == "arrange_cart"
-    return limits.memory(given, num_items=servable.num_items, is_page=is_page, is_by_line=is_by_line)
+    memory = limits.memory(given, num_items=servable.items_of_a_row, is_page=is_page, is_by_line=is_by_line)
+    if servable.items_of_a_row == servable.num_items or "k" not in given:
+        return memory
+    most = min(int(_decoded("k", given["k"]).max(initial=0)), servable.num_items)  # a row holds all that it asks for
+    if most <= servable.items_of_a_row:
+        return memory
+    return limits.memory(given, num_items=most, is_page=is_page, is_by_line=is_by_line)
 
 
 def _decoded(alias: str, proto: Any) -> np.ndarray:

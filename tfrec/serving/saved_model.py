@@ -17,6 +17,7 @@ _HAS_VARIABLES = b"VarHandleOp"  # in the bytes of a graph that has some
 ABOUT = Path("assets.extra") / "tfrec.json"
 _SEARCHES = frozenset({"towers", "content"})  # what would compare a row with the whole catalogue without an index
 _AT_A_TIME = 8192  # items that are tested against limits at a time, more than the lists of sources hold together
+_ITEMS_OF_A_SCORE = 16  # of an item that is compared without an index two scores are held, not all that limits count
 """What the export notes about a version."""
 _NOT_FOUND = 5
 
@@ -100,20 +101,21 @@ def read_signature_defs(version_dir: Path) -> Any:
     )
 
 
-def read_num_items(version_dir: Path) -> int:
-    """Returns of how many items a row of a request takes memory; 0 where the export did not note it.
+def read_item_counts(version_dir: Path) -> tuple[int, int]:
+    """Returns the size of the catalogue, and of how many items a row of a request takes memory; zeros if not noted.
 
-    By what `assets.extra/tfrec.json` states: of the whole catalogue, or, where indexes are searched, of what is looked
-    at at a time, however large the catalogue is.
+    By what `assets.extra/tfrec.json` states. A row takes memory for the whole catalogue, or, where indexes are
+    searched, for what is looked at at a time, or for single scores of all items that are in no index.
     """
     try:
         noted = json.loads((version_dir / ABOUT).read_text(encoding="utf-8"))
         items, indexes = noted["items"], noted.get("indexes") or ()
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return 0
+        return 0, 0
     if not isinstance(items, int):
-        return 0
-    return min(items, _AT_A_TIME) if set(indexes) >= _SEARCHES else items
+        return 0, 0
+    at_a_time = max(_AT_A_TIME, items // _ITEMS_OF_A_SCORE)
+    return items, min(items, at_a_time) if set(indexes) >= _SEARCHES else items
 
 
 def signatures_of(signature_defs: Any) -> Mapping[str, ServableSignature]:

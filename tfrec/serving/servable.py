@@ -23,7 +23,7 @@ from tfrec.serving.saved_model import (
     SERVE_TAG,
     ServableSignature,
     TensorSpec,
-    read_num_items,
+    read_item_counts,
     read_signature_defs,
     signatures_of,
 )
@@ -56,7 +56,8 @@ class Servable:
     Attributes:
         signatures: name → `ServableSignature`.
         signature_defs: the same as a `SignatureDefMap` message, for `GetModelMetadata`.
-        num_items: items that a row of a request takes memory for, see `read_num_items`; 0 where that is unknown.
+        num_items: size of the catalogue that it answers from, 0 where its export did not note it.
+        items_of_a_row: items that a row of a request takes memory for, see `read_item_counts`; 0 where unknown.
         known_ids: ids that it knows.
 
     Example:
@@ -71,12 +72,12 @@ class Servable:
         session: int,
         signature_defs: Any,
         signatures: Mapping[str, ServableSignature],
-        num_items: int = 0,
+        item_counts: tuple[int, int] = (0, 0),
         known_ids: KnownIds | None = None,
     ) -> None:
         self.signature_defs = signature_defs
         self.signatures = signatures
-        self.num_items = num_items
+        self.num_items, self.items_of_a_row = item_counts
         self.known_ids = known_ids or KnownIds({})
         self._api = api
         self._graph = graph
@@ -130,7 +131,7 @@ class Servable:
                 status,
             )
             api.check(status, f"The SavedModel in {version_dir} cannot be loaded")
-            about = (read_num_items(version_dir), read_known_ids(version_dir))
+            about = (read_item_counts(version_dir), read_known_ids(version_dir))
             return cls(api, graph, session, signature_defs, signatures_of(signature_defs), *about)
         except BaseException:
             api.TF_DeleteGraph(graph)

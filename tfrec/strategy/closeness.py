@@ -5,7 +5,6 @@ import functools
 import tensorflow as tf
 
 from tfrec.models.query import Query
-from tfrec.models.size_of import size_of
 from tfrec.models.sources.candidate_sources import Allows
 from tfrec.strategy.candidate_slate import CandidateSlate
 from tfrec.strategy.config import SimilarConfig
@@ -25,7 +24,6 @@ class Closeness:
 
     def of(self, anchor: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
         """Returns `[B, m]` float32: how well `items [1 or B, m]` stand in for the anchor `[B]`; -inf without one."""
-        items = tf.broadcast_to(items, [size_of(anchor), size_of(items, 1)])
         return tf.where((anchor > 0)[:, None], self._closeness(tf.maximum(anchor, 0), items), -float("inf"))
 
     def nearest(self, query: Query, allows: Allows, anchor: tf.Tensor, enough: tf.Tensor) -> tf.Tensor:
@@ -43,14 +41,20 @@ class Closeness:
         wanted = tf.where(anchor > 0, tf.maximum(enough, self._config.candidates), 0)
         near = self._sources.nearest_by_index(tf.maximum(anchor, 0), wanted)
 
-        def of_all() -> tf.Tensor:
+        def of_all(wanted: tf.Tensor) -> tf.Tensor:
             return self._sources.best_of_catalogue(query, allows, functools.partial(self.of, anchor), wanted)
 
         if near is None:
-            return of_all()
+            return of_all(wanted)
         found = self._sources.best_of(query, allows, functools.partial(self.of, anchor), wanted, items=near)
         has = tf.reduce_sum(tf.cast(found > 0, tf.int32), axis=1)
-        return tf.cond(tf.reduce_all(has >= wanted), lambda: found, of_all)
+        is_done = has >= wanted
+        own = tf.where(is_done[:, None], found, 0)  # each row as it would be alone
+
+        def with_others() -> tf.Tensor:
+            return tf.concat([own, of_all(tf.where(is_done, 0, wanted))], axis=1)
+
+        return tf.cond(tf.reduce_all(is_done), lambda: own, with_others)
 
     def order(self, slate: CandidateSlate, anchor: tf.Tensor) -> CandidateSlate:
         """Returns the slate with closeness as the score in the rows that have an anchor."""
@@ -61,7 +65,7 @@ class Closeness:
         )
 
     def _closeness(self, anchor: tf.Tensor, items: tf.Tensor) -> tf.Tensor:
-        """Returns `[B, C]` float32 of `items [B, C]`."""
+        """Returns `[B, C]` float32 of `items [1 or B, C]`."""
         config, leaf, own_leaf = self._config, self._leaf_of(items), self._leaf_of(anchor)[:, None]
         same_leaf = tf.cast(tf.equal(leaf, own_leaf) & (own_leaf > 0), tf.float32)
         similarity = self._sources.similarity(

@@ -322,8 +322,10 @@ class Funnel:
                     may_be &= ~is_taken(shortlist.item, taken=taken, groups=self.sources.groups)
                 return may_be
 
+            bought = self.sources.popularity  # read once: each reading of a variable that is gathered copies it
+
             def popularity(items: tf.Tensor) -> tf.Tensor:
-                return tf.gather(self.sources.popularity, items) + tf.zeros([size_of(anchor), 1])
+                return tf.gather(bought, items) + tf.zeros([size_of(anchor), 1])
 
             number, best = min(_FURTHER, self.sources.num_rows), self.sources.best_of_catalogue
             of_sellers, of_near = (tf.where(is_short & is_it, number, 0) for is_it in (anchor <= 0, anchor > 0))
@@ -382,8 +384,8 @@ class Funnel:
 
     def enough_for(self, k: tf.Tensor) -> tf.Tensor:
         """Returns `[B]` int32: how many candidates hold `k` different products, whatever variants are among them."""
-        most = self.sources.largest_group
-        return tf.minimum(k, self.sources.num_rows) * most if most > 1 else k  # no overflow, whatever k is
+        most, every = self.sources.largest_group, self.sources.num_rows
+        return tf.minimum(tf.minimum(k, every // most + 1) * most, every)  # no overflow, whatever k is
 
     def _allowed(self, asked: Asked, rules: RulesInForce, shortlist: Shortlist, is_own: tf.Tensor) -> tf.Tensor:
         """Returns `[B, L]` bool: the items of the list that may be offered.

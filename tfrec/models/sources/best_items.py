@@ -36,6 +36,7 @@ def best_items(
         order: `[num_rows - 1]` int32 the items in falling order of the scores: as soon as each row has what it wants,
             the others are not looked at. None = in order of the catalogue.
     """
+    wanted = [tf.minimum(number, num_rows) for number in wanted]
     if num_rows <= _BLOCK:
         every = whole_catalogue(num_rows)
         eligible = may_be(every) & (every.item > 0)

@@ -74,7 +74,7 @@ class CandidateSources:
         self.num_segments = len(moment.feature_tables.segment_popularity) - 1
         self.has_margins = moment.catalogue.has_margins
         # What an item's number of purchases lately is to be multiplied with to get its share of all orders.
-        lately = float(moment.feature_tables.popularity[:, 1].sum())
+        lately = float(moment.feature_tables.sold[:, 0].sum())
         self._orders_share = items_an_order(moment.feature_tables) / max(lately, 1.0)
 
     @property
@@ -133,7 +133,7 @@ class CandidateSources:
         embedding_weight: float = 1.0,
         content_weight: float = 1.0,
     ) -> tf.Tensor:
-        """Returns `[B, C]` similarities of `items [B, C]` to the anchor `[B]`, cosines of embedding and content."""
+        """Returns `[B, C]` similarities of `items [1 or B, C]` to the anchor `[B]`: cosines of both vectors."""
         embedded = products(self.candidate_embeddings, anchor, items)
         return embedding_weight * embedded + content_weight * products(self.content, anchor, items)
 
@@ -256,18 +256,25 @@ class CandidateSources:
         embedding = towers.vector(query)
         wanted = tf.minimum(wanted, self.num_rows)
 
-        def every() -> tf.Tensor:
+        def every(wanted: tf.Tensor) -> tf.Tensor:
             score = products_with_all(embedding, self.candidate_embeddings)
             return strongest(score, tf.range(self.num_rows)[None, :], self.is_offered[None, :], wanted)
 
         if not self.moment.is_indexed:
-            item = every()
+            item = every(wanted)
         else:
-            found = towers.searches["towers"].ranking(embedding, wanted).item
-            has = tf.reduce_sum(tf.cast(found > 0, tf.int32), axis=1)
-            item = tf.cond(tf.reduce_all(has >= wanted), lambda: found, every)
             most = tf.reduce_max(tf.concat([wanted, [0]], axis=0))
-            item = tf.where(tf.range(size_of(item, 1))[None, :] < wanted[:, None], item, 0)[:, :most]
+            found = towers.searches["towers"].ranking(embedding, wanted).item[:, :most]
+            found = tf.where(tf.range(size_of(found, 1))[None, :] < wanted[:, None], found, 0)
+            found = tf.pad(found, [[0, 0], [0, most - size_of(found, 1)]])
+            is_done = tf.reduce_sum(tf.cast(found > 0, tf.int32), axis=1) >= wanted
+
+            def with_others() -> tf.Tensor:
+                others = every(tf.where(is_done, 0, wanted))
+                others = tf.pad(others, [[0, 0], [0, most - size_of(others, 1)]])
+                return tf.where(is_done[:, None], found, others)  # each row as it would be alone
+
+            item = tf.cond(tf.reduce_all(is_done), lambda: found, with_others)
         score = tf.linalg.matvec(rows_of_table(self.candidate_embeddings, item), embedding)
         return item, tf.where(item > 0, score, -float("inf"))
 

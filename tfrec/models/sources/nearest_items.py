@@ -114,8 +114,10 @@ class NearestItems:
         number = tf.maximum(with_spare(wanted), rescored) if tf.is_tensor(wanted) else max(with_spare(wanted), rescored)
         most = tf.reduce_max(tf.concat([number, [0]], axis=0)) if tf.is_tensor(number) else number
         read, of_row = functools.partial(index.read, probes=probes, most=most), tf.TensorSpec([None], tf.int32)
-        # Row by row: together they would take tens of megabytes each, and be slower.
-        item = tf.map_fn(lambda row: read(row[None])[0], query, fn_output_signature=of_row, parallel_iterations=1)
+        # Row by row: together they would take tens of megabytes each, and be slower. A map of no row at all fails.
+        size = size_of(query)
+        rows = tf.pad(query, [[0, tf.cast(tf.equal(size, 0), tf.int32)], [0, 0]])
+        item = tf.map_fn(lambda row: read(row[None])[0], rows, fn_output_signature=of_row, parallel_iterations=1)[:size]
         item = _own_number(item, number)
         score = self._score(tf.linalg.matvec(rows_of_table(self._vectors(), item), query))
         return tf.where(item > 0, score, 0.0), item, probes == facts.lists and rescored >= facts.items
